@@ -153,7 +153,8 @@ def _attributes(name: str, data: Path, attributes: list[str]) -> list[str]:
 def _otb(version: object) -> Callable[[Path], Iterator[Listed]]:
     def listing(data: Path) -> Iterator[Listed]:
         for name in _toolkit().datasets.OTB._OTB__version_dict[version]:
-            folder, span = data / name, OTB_FRAMES.get(name, (1, LAST))
+            folder = data / name
+            span = OTB_FRAMES.get(name, (1, LAST))
             for target in (1, 2) if name in TWO_TARGETS else ():
                 truth = folder / f"groundtruth_rect.{target}.txt"
                 yield Listed(f"{name}.{target}", folder / "img", truth, *span)

@@ -246,7 +246,8 @@ class Calibration:
         """Return all figures of the report about the finished networks."""
         plain = self.run(self.network.path, self.held)
         forms = {"fp32": self._form(self.network.path, plain, plain)}
-        cpu, there = written["cpu"], engines.installed()
+        cpu = written["cpu"]
+        there = engines.installed()
         found = {engine: self.run(cpu, self.held, engine) for engine in (*there, "simulated")}
         for engine, each in found.items():
             forms[f"INT8 cpu, {engine}"] = self._form(cpu, each, plain)

@@ -133,7 +133,8 @@ class _Graph:
         self._set(weight.input[0], _whole(values, axis, scale).astype(np.int8))
         self._set(weight.input[1], scale)
         if len(node.input) > 2:
-            bias, units = self._dequantised(node.input[2]), unit * scale.astype(np.float64)
+            bias = self._dequantised(node.input[2])
+            units = unit * scale.astype(np.float64)
             self._set(bias.input[0], np.rint(self._bias(bias) / units).astype(np.int32))
             self._set(bias.input[1], units.astype(np.float32))
 

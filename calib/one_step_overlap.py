@@ -67,7 +67,8 @@ class Pairs:
         self, clips: Sequence[Clip], network: Network, repeats: int = 1, frames: int = FRAMES
     ) -> None:
         check(network)
-        self.network, self.clips = network, [clip.name for clip in clips]
+        self.network = network
+        self.clips = [clip.name for clip in clips]
         self.exemplars = np.array([_exemplar(clip, network) for clip in clips])
         searches, boxes, index_of_clip = [], [], []
         for repeat in range(repeats):
@@ -127,7 +128,8 @@ def _searches(
     clip: Clip, network: Network, frames: int, rng: np.random.Generator
 ) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
     """Yield (crop uint8 (s, s, 3), true box) for frames spread over a clip."""
-    truth, fill = clip.boxes, _fill(network, clip[0])
+    truth = clip.boxes
+    fill = _fill(network, clip[0])
     for i in np.linspace(2, len(clip) - 1, frames).astype(int):
         if i < 1 or np.isnan(truth[i - 1 : i + 1]).any():
             continue
@@ -158,7 +160,8 @@ def tracker_crop(
     """
     side = int(side)
     low = np.floor(np.asarray(centre) - (side + 1) / 2 + 0.5).astype(int)
-    high, limit = low + side, frame.shape[1::-1]
+    high = low + side
+    limit = frame.shape[1::-1]
     a, b = np.maximum(low, 0), np.minimum(high, limit)
     patch = np.empty((side, side, 3), np.uint8)
     patch[:] = fill.astype(np.uint8)

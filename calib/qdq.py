@@ -122,7 +122,8 @@ def macs(model: onnx.ModelProto) -> dict[str, int]:
     weights = {t.name: tuple(t.dims) for t in graph_.initializer}
     counted = {}
     for node in quantisable.weighted_layers(model):
-        out, weight = shapes.get(node.output[0], ()), weights[node.input[1]]
+        out = shapes.get(node.output[0], ())
+        weight = weights[node.input[1]]
         each = int(np.prod(weight[1:])) if node.op_type == "Conv" else max(weight)
         if node.op_type == "MatMul":
             each = weight[-2] if len(weight) > 1 else weight[0]

@@ -88,7 +88,8 @@ class Planes:
     ) -> None:
         if kind not in KINDS or (matrix, full_range) not in MATRICES:
             raise ValueError(f"a picture of {kind} with the matrix {matrix}")
-        self.kind, self.planes = kind, tuple(planes)
+        self.kind = kind
+        self.planes = tuple(planes)
         self.width, self.height = width, height
         self.matrix, self.full_range = matrix, full_range
         self.shape = height, width, 3

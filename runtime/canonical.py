@@ -157,7 +157,8 @@ def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
         return tuple(entries)
 
     def model(entry: Dict[str, Any]) -> Model:
-        path, shapes = os.path.join(folder, entry["path"]), entry["shapes"]
+        path = os.path.join(folder, entry["path"])
+        shapes = entry["shapes"]
         inside = os.path.basename(entry["path"]) == entry["path"] and os.path.isfile(path)
         if not inside or os.path.dirname(os.path.realpath(path)) != os.path.realpath(folder):
             raise ValueError("{!r} is no file of it".format(entry["path"]))

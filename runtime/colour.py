@@ -106,7 +106,8 @@ class ColourMap:
         Returns:
             (x, y), frame pixels; None if all is left out.
         """
-        step, alike = self.step, self.alike.copy()
+        step = self.step
+        alike = self.alike.copy()
         for x, y in visited:
             columns = slice(max(0, int((x - apart) / step)), max(0, int((x + apart) / step) + 1))
             rows = slice(max(0, int((y - apart) / step)), max(0, int((y + apart) / step) + 1))

@@ -205,7 +205,9 @@ def cells_under(network: Network, seen: Seen, x: float, y: float, state: np.ndar
         x, y: the box's centre relative to the centre of the search region, search pixels.
         state: [cx, cy, w, h], frame pixels; only the size is used.
     """
-    side, cell, scale = math.sqrt(seen.features.shape[2]), network.stride, seen.scale
+    side = math.sqrt(seen.features.shape[2])
+    cell = network.stride
+    scale = seen.scale
     columns = _span(x / cell, state[2] * scale[0] * INNER / cell, side)
     return _span(y / cell, state[3] * scale[1] * INNER / cell, side), columns
 

@@ -168,7 +168,8 @@ def _copy_shipped(folder: pathlib.Path, order: Order, say: Say) -> None:
     Raises:
         BuildFailed: there is none of this network, or it is INT8, whose scales are not shipped.
     """
-    name, source = order.network.name, SHIPPED / str(order.network.name)
+    name = order.network.name
+    source = SHIPPED / str(order.network.name)
     values = read(source) if (source / FILE).is_file() else {}
     if values.get("network") != bundle.identity(order.network):
         raise BuildFailed(

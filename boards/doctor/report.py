@@ -145,7 +145,8 @@ def listing() -> List[str]:
         board = load_board(name)
         precision = board.precision
         marked = ["*" + p if p == precision["default"] else p for p in precision["exists"]]
-        capability, memory = board.gpu["compute_capability"] or "-", _amount(board.memory["gb_s"])
+        capability = board.gpu["compute_capability"] or "-"
+        memory = _amount(board.memory["gb_s"])
         cells = (name, board.title, board.engine, capability, " ".join(marked), memory)
         lines.append(row.format(*cells).rstrip())
     return lines + ["* the default precision of a bundle"]

@@ -255,7 +255,8 @@ def one_round(loop, result, frames, sampler, began):
     loop.place = 0
     started, waited = time.monotonic(), waited_s()
     ms, boxes = loop.run(frames, sampler.tick)
-    seconds, waited_now = time.monotonic() - started, waited_s()
+    seconds = time.monotonic() - started
+    waited_now = waited_s()
     share = None if waited is None or waited_now is None else (waited_now - waited) / seconds
     add_round(result, started - began, seconds, ms, boxes, share)
 

@@ -26,7 +26,8 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
         if not device.startswith("cooling_device"):
             continue
         folder = DEVICES + "/" + device
-        kind, path = root.text(folder + "/type") or "", folder + "/cur_state"
+        kind = root.text(folder + "/type") or ""
+        path = folder + "/cur_state"
         why = next((why for part, why in NO_THROTTLE.items() if part in kind.lower()), None)
         if why:
             notes.skip(folder, f"{kind}: {why}")

@@ -102,7 +102,8 @@ def _find_iio(rails: Rails, folder: str) -> None:
     for entry in root.list(folder):
         if not entry.startswith("rail_name_"):
             continue
-        number, name = entry[len("rail_name_") :], root.text(folder + "/" + entry) or ""
+        number = entry[len("rail_name_") :]
+        name = root.text(folder + "/" + entry) or ""
         stem = folder + "/in_{}" + number + "_input"
         power, volts, amps = (stem.format(kind) for kind in ("power", "voltage", "current"))
         if _is_no_rail(name):

@@ -54,7 +54,9 @@ class LongFilm:
     """
 
     def __init__(self, entry: dict[str, Any], clips: dict[str, Clip]) -> None:
-        self.name, self.half, self._entry = entry["name"], entry["half"], entry
+        self.name = entry["name"]
+        self.half = entry["half"]
+        self._entry = entry
         self.source = entry["clip"]
         self._clip, self._scene = (_named(clips, entry[key]) for key in ("clip", "scene"))
         self._alike = _named(clips, entry["alike"]["clip"])

@@ -105,7 +105,8 @@ class Pictures:
 
 def _view(clip: np.ndarray, scene: np.ndarray, left: int) -> np.ndarray:
     """The part of the ring of clip and scene that starts at ``left``, as wide as the clip."""
-    width, ring = clip.shape[1], clip.shape[1] + scene.shape[1]
+    width = clip.shape[1]
+    ring = clip.shape[1] + scene.shape[1]
     columns = (np.arange(width) + int(round(left))) % ring
     picture = np.empty_like(clip)
     on_clip = columns < width

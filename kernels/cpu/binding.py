@@ -34,7 +34,8 @@ class Kernels(interface.Kernels):
     name = "c++"
 
     def __init__(self, library: Library) -> None:
-        self._library, self.handle = library, arguments.declare(library.handle)
+        self._library = library
+        self.handle = arguments.declare(library.handle)
         self._crop, self._warp = self.handle.hp_crop, self.handle.hp_warp
         self._compare = self.handle.hp_cosine_similarity
         self._features: Any = None
@@ -155,7 +156,8 @@ class Kernels(interface.Kernels):
             if features.ndim != 3 or not is_dense:
                 raise ValueError(f"features: {features.dtype} {features.shape}")
             self._features, self._features_at = features, features.ctypes.data
-            self._channels, self._side = features.shape[1], int(round(features.shape[2] ** 0.5))
+            self._channels = features.shape[1]
+            self._side = int(round(features.shape[2] ** 0.5))
         if reference is not self._reference:
             self._reference = reference
             self._reference_at = None if reference is None else reference.ctypes.data

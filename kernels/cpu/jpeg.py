@@ -85,7 +85,9 @@ class JpegDecoder:
         The file is copied. It may still turn out to be damaged: see ``planes``.
         """
         data = np.ascontiguousarray(data)
-        state, data_at, standard = self._state_at, address(data), len(STANDARD_TABLES)
+        state = self._state_at
+        data_at = address(data)
+        standard = len(STANDARD_TABLES)
         if not self._open(state, STANDARD_TABLES, standard, data_at, len(data)):
             return False
         values = structures.JpegHead.from_buffer(self._state.data)
@@ -165,7 +167,8 @@ class JpegDecoder:
             for block, side in zip(blocks, sides)
         ]
         none = [0] * (3 - parts)
-        job, strides = structures.JpegJob(), [plane.strides[0] for plane in padded]
+        job = structures.JpegJob()
+        strides = [plane.strides[0] for plane in padded]
         job.side[:], job.stride[:] = sides + none, strides + none
         job.plane[:] = [address(plane) for plane in padded] + none
         width, height = -(-width // scale), -(-height // scale)

@@ -31,7 +31,8 @@ class Select:
         cells = settings.size**2
         window = anchors = np.zeros(0)  # the weight of each cell; width and height of each anchor
         if isinstance(settings, PointsSettings):
-            boxes, count = cells * max(1, len(settings.anchors)), len(settings.anchors)
+            boxes = cells * max(1, len(settings.anchors))
+            count = len(settings.anchors)
             kind = "anchors" if count else "points"
             record = records.record(records.POINTS, settings, anchors=count)
             sizes: Tuple[int, ...] = (boxes * (2 if settings.score == "softmax" else 1), 4 * boxes)

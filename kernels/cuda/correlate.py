@@ -26,7 +26,8 @@ class Correlate:
     """
 
     def __init__(self, device: Any, half: bool = False) -> None:
-        self.device, self._half = device, np.int32(half)
+        self.device = device
+        self._half = np.int32(half)
         self._module = device.module(
             compiler.binary(compiler.source("correlate"), device.capability, device.driver_version)
         )

@@ -37,7 +37,8 @@ class Kernels:
     def __init__(self, device: Any, settings: FrameSettings, engine: Any, most: int) -> None:
         self.device, self._settings, self._engine = device, settings, engine
         self._stream, half = engine.stream, engine.dtype == "float16"
-        self._half, self._bytes = np.int32(half), 2 if half else 4
+        self._half = np.int32(half)
+        self._bytes = 2 if half else 4
         self._owned: List[int] = []  # addresses
         self._modules: Dict[str, Any] = {}  # a kernel lives as long as its module
         if max(settings.exemplar, settings.search) > records.MOST_SIDE:
@@ -66,7 +67,9 @@ class Kernels:
 
     def _check_records(self) -> None:
         """Compare the kernels' records with ours."""
-        wanted, device, stream = records.layout(), self.device, self._stream
+        wanted = records.layout()
+        device = self.device
+        stream = self._stream
         out = device.pinned(4 * len(wanted))
         address = self.alloc(out.nbytes)
         layout = self._kernel("crop", "hp_layout")
@@ -140,7 +143,8 @@ def crop_grid(side: int, count: int) -> Tuple[int, int, int]:
 
 def _input_of(settings: FrameSettings, side: int, half: bool) -> np.ndarray:
     """How the network takes a picture: the bytes of a ``records.Input``."""
-    given, record = settings.input, records.Input(side=side, half=half)
+    given = settings.input
+    record = records.Input(side=side, half=half)
     record.mean[:], record.scale[:] = list(given.mean), list(given.scale)
     record.swap, record.warp = given.swap, settings.warp
     return records.array_of(record)

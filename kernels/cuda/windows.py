@@ -110,7 +110,8 @@ class Windows:
         self.uses_graph: bool = graph and engine.capturable and not timed
         self.step_ms: Dict[str, float] = {}
         self._log = log or (lambda sentence: None)
-        self._stream, self._handle = engine.stream, device.handle(engine.stream)
+        self._stream = engine.stream
+        self._handle = device.handle(engine.stream)
         self._marks = {step: device.event() for step in STEPS} if timed else {}
         self._done = device.event()
         self._graphs: Dict[int, Tuple[graphs.Graph, Dict[str, int]]] = {}
@@ -222,7 +223,8 @@ class Windows:
                 features.append(device.alloc(engine.size(name)))
             self._pack(frame, [window] * pictures)
             self._upload_records(pictures)
-            out, apart = engine.place_of("exemplar"), engine.size("exemplar") // engine.pictures
+            out = engine.place_of("exemplar")
+            apart = engine.size("exemplar") // engine.pictures
             if first is not None:
                 assert self._first is not None
                 self._first[:] = first

@@ -124,7 +124,8 @@ class Fabric:
 
     def _slow_down(self) -> None:
         """Lower the clock until it is not above the one that the overlay was built for."""
-        clocks, wanted = self.pynq.Clocks, float(self.clock_mhz)
+        clocks = self.pynq.Clocks
+        wanted = float(self.clock_mhz)
         with warnings.catch_warnings():  # PYNQ's, that it takes the nearest one
             warnings.simplefilter("ignore")
             while clocks.fclk0_mhz > self.clock_mhz * CLOCK_MARGIN and wanted > 1:

@@ -27,7 +27,9 @@ class Pictures:
     """
 
     def __init__(self, fabric: Fabric, side: int, line_bytes: int, kernels: Kernels) -> None:
-        self.fabric, self.kernels, self._line = fabric, kernels, line_bytes - BEAT
+        self.fabric = fabric
+        self.kernels = kernels
+        self._line = line_bytes - BEAT
         self._native = native.native(kernels)
         self._first = -(-resize.bytes_of(side)[1] // PAGE) * PAGE  # of the pixels
         self._memory = fabric.allocate(self._first + side * side * CHANNELS)
@@ -62,7 +64,8 @@ class Pictures:
             fetch = self._cropped(frame, window, border, side)
         if flush:
             self._memory.flush()
-        length, address = fetch.columns * CHANNELS, self._memory.address
+        length = fetch.columns * CHANNELS
+        address = self._memory.address
         colour = int(border[0]) | int(border[1]) << 8 | int(border[2]) << 16
         return address, address + self._first, length, length, colour
 

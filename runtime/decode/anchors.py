@@ -46,7 +46,8 @@ KEYS: typing.Dict[str, Keys] = {
 
 def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     """Shapes of the score map and the delta map."""
-    size, count = network.map_size, len(network.ratios) * len(network.scales)
+    size = network.map_size
+    count = len(network.ratios) * len(network.scales)
     channels = 2 * count if network.score == "softmax" else count
     return (1, channels, size, size), (1, 4 * count, size, size)
 

@@ -181,7 +181,8 @@ class Processor(Device):
         if not selects:
             return Seen(around, scale, features, maps)
         assert self._select is not None, "a family of several scales selects above"
-        state, (height, width) = self._state, frame.shape[:2]
+        state = self._state
+        height, width = frame.shape[:2]
         state[:] = around
         try:
             cell, score = self._select(maps, state, scale, width, height)

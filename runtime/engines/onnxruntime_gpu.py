@@ -56,7 +56,8 @@ class Engine(GpuEngine):
                 "ONNX Runtime has no provider {!r} for a GPU here; build the bundle again with "
                 "`--provider` one of {}".format(self.provider, ", ".join(sorted(PROVIDERS)))
             )
-        wanted, here = PROVIDERS[self.provider][0][0], self._library.get_available_providers()
+        wanted = PROVIDERS[self.provider][0][0]
+        here = self._library.get_available_providers()
         if wanted not in here:
             raise NoEngine(
                 "this ONNX Runtime has no {} (it has {}); run `pip uninstall onnxruntime && pip "
@@ -110,7 +111,8 @@ class _OnStream:
     ) -> None:
         import numpy as np
 
-        self._handle, self._float = engine.device.handle(engine.stream), np.float32
+        self._handle = engine.device.handle(engine.stream)
+        self._float = np.float32
         names, self._kind = PROVIDERS[engine.provider]
         self._session = self._open(library, engine, model, names, graph)
         self._library, self._graph = library, graph

@@ -56,7 +56,8 @@ class Engine(Base):
 
         bundle = self.bundle = self.bundle_of(setup)
         bundle.check_library("overlay", layout())
-        run, size = bundle.run, bundle.settings["size"]
+        run = bundle.run
+        size = bundle.settings["size"]
         self._programs, self._work_bytes = run["programs"], run["work_bytes"]
         self._sides = [self._programs[part]["side"] for part in ("exemplar", "search")]
         maps = [(1, e["channels"], e["height"], e["width"]) for e in run["maps"]]
@@ -198,7 +199,8 @@ class Engine(Base):
 
     def _run(self, part: str, work: "Buffer", window: Tuple[int, ...]) -> None:
         """Run a part's program with a target's memory; ``window``: registers of ``Crop``."""
-        program, image = self._programs[part], self._image.address
+        program = self._programs[part]
+        image = self._image.address
         places = image + program["offset"], image, work.address
         self.fabric.start(places + window, program["cycles"])
         self.fabric.finish(lambda number: self._described(part, number))
@@ -242,7 +244,9 @@ def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
     """Whether a bundle's entries have the right types and fit together; see
     ``hotpath.runtime.bundle``."""
     try:
-        maps, size, seen = run["maps"], settings["size"], run.get("seen") or {}
+        maps = run["maps"]
+        size = settings["size"]
+        seen = run.get("seen") or {}
         entries = maps + ([seen] if seen else [])
         numbers = [run["work_bytes"]] + [size[key] for key in SIZE]
         numbers += [
@@ -250,7 +254,8 @@ def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
         ]
         numbers += [entry[key] for entry in entries for key in ENTRY]
         numbers += [entry.get("lane", 0) for entry in entries]
-        exponent, clock_mhz = seen.get("exponent", 0), size["assumed_clock_mhz"]
+        exponent = seen.get("exponent", 0)
+        clock_mhz = size["assumed_clock_mhz"]
         values = [value for entry in maps for value in entry["values"]]
         return (
             isinstance(run["image"], str)

@@ -115,12 +115,14 @@ class Engine(GpuEngine):
         sides, maps = tensorrt_manifest.shapes_of(bundle.run)
         bundle.check_shapes(setup.network, sides, maps)
         super().__init__(setup)
-        self.version, self._logger = trt.__version__, make_logger(trt)
+        self.version = trt.__version__
+        self._logger = make_logger(trt)
         atexit.register(_close, weakref.ref(self))  # runs before the device's, registered earlier
         run = bundle.run
         try:
             dtype = tensorrt_manifest.dtype_of(run)
-            shapes, seen = run["shapes"], run.get("seen")
+            shapes = run["shapes"]
+            seen = run.get("seen")
             self._allocate(shapes, run["features"], run["maps"], seen, dtype)
             self._load(trt, run)
             if tensorrt_manifest.windows_of(run) > 1:
@@ -249,7 +251,8 @@ class Plan:
             self._set_shape: Any = getattr(context, "set_input_shape", None)
         else:
             keys = range(engine.num_bindings)
-            names, self._bindings = [engine.get_binding_name(i) for i in keys], [0] * len(keys)
+            names = [engine.get_binding_name(i) for i in keys]
+            self._bindings = [0] * len(keys)
             shape_of, dtype_of = engine.get_binding_shape, engine.get_binding_dtype
             inputs = [i for i in keys if engine.binding_is_input(i)]
             self._set_shape = getattr(context, "set_binding_shape", None)

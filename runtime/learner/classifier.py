@@ -124,7 +124,9 @@ class Pooling:
     def __init__(
         self, stride: float, parts: int = PARTS, kernels: Optional[Kernels] = None
     ) -> None:
-        self._stride, self._parts, self._kernels = float(stride), parts, kernels
+        self._stride = float(stride)
+        self._parts = parts
+        self._kernels = kernels
         self.compiled: Any = None
         self._mean: Optional[np.ndarray] = None
         self.size = 0

@@ -67,7 +67,8 @@ class Exclusion:
         owned = {n: t.box for n, t in tracks.items() if not t.lost and n not in losers}
         decided = {}
         for number, track in tracks.items():
-            path, tracker = self._paths.setdefault(number, _Path()), trackers[number]
+            path = self._paths.setdefault(number, _Path())
+            tracker = trackers[number]
             held = rivals = None
             if number in losers or (path.held and track.lost):
                 held = path.hold(track, shape)

@@ -31,7 +31,8 @@ def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
     Raises:
         BuildFailed: there is no engine of that name.
     """
-    names, name = engines.names(), engine or board.engine
+    names = engines.names()
+    name = engine or board.engine
     if name not in names:
         hint = meant(name, names)
         where = "--engine" if engine else board.path

@@ -50,7 +50,8 @@ def build_here(
     """
     values = prepared.read(folder)
     found = detect.detect()
-    here, is_it = found.board, found.may_be(values["board"])
+    here = found.board
+    is_it = found.may_be(values["board"])
     name, precision = values["network"]["name"], values["precision"]
     if here is not None and not is_it and not force:
         command = bundle.command(here.name, name, precision)

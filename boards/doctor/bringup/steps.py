@@ -339,7 +339,8 @@ def clocks(state: State) -> str:
         if grown and key.startswith(("oc1", "oc2")):
             raise StepFailed(f"{grown} new events of {key}", "use a stronger supply")
     mode, fastest = state.telemetry.power_mode(), state.telemetry.fastest_power_mode()
-    hottest, board = sample.get("hottest_temp_c"), state.detection.board
+    hottest = sample.get("hottest_temp_c")
+    board = state.detection.board
     words = ["no temperature can be read" if hottest is None else f"hottest {hottest} C"]
     if mode is not None:
         words.append(f"power mode {mode.name}")

@@ -227,7 +227,8 @@ def _pack_stills(packer: _Packer, folders: Sequence[Any], sources: Sources) -> N
             for name, box in objects.get(path.name, []):
                 if min(box[2:]) >= FEWEST_PIXELS:
                     of_class.setdefault(name, []).append(box)
-            group, of_class = "still " + path.name, of_class or {kin_of(path.stem): []}
+            group = "still " + path.name
+            of_class = of_class or {kin_of(path.stem): []}
             for name, boxes in of_class.items():
                 source = sources.of(path)
                 packer.add(picture, STILL, group, str(folder), source, boxes, name)
@@ -239,7 +240,8 @@ def _pack_clips(packer: _Packer, found: Sequence[Any], sources: Sources, frames:
         source = Source(name, "R", "research use", ()) if name else sources.of(clip.folder)
         if source.licence_class not in sources.licences:
             continue
-        group, part = "clip " + clip_group(clip.name), name or clip.name
+        group = "clip " + clip_group(clip.name)
+        part = name or clip.name
         for picture, box in read_clip(clip, frames):
             packer.add(picture, SEQUENCE, group, part, source, [box])
 
@@ -251,5 +253,6 @@ def _pack_videos(packer: _Packer, paths: Sequence[Path], sources: Sources, frame
         rough = read_boxes(beside) if beside.is_file() else {}
         for index, frame in read_video(path, frames):
             boxes = [rough[index]] if index in rough else []
-            group, source = "video " + path.name, sources.of(path)
+            group = "video " + path.name
+            source = sources.of(path)
             packer.add(frame, VIDEO, group, path.name, source, boxes, kin_of(path.stem))

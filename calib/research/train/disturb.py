@@ -54,7 +54,8 @@ def place_beside(rng: np.random.Generator, box: np.ndarray, size: np.ndarray) ->
 def place_close(rng: np.random.Generator, box: np.ndarray, size: np.ndarray) -> np.ndarray:
     """A centre beside the box, or where something of ``size`` hides up to about half of it."""
     centre, half = halves(box)
-    angle, hides = rng.uniform(0, 2 * np.pi), rng.random() < HALF_HIDDEN
+    angle = rng.uniform(0, 2 * np.pi)
+    hides = rng.random() < HALF_HIDDEN
     reach = rng.uniform(0.55, 0.8) if hides else rng.uniform(1.0, 1.8)
     at: np.ndarray = centre + np.array([np.cos(angle), np.sin(angle)]) * (half + size / 2) * reach
     return at
@@ -64,7 +65,8 @@ def cut(picture: np.ndarray, box: np.ndarray, size: np.ndarray, flip: bool = Fal
     """What a box (centre, size) of a picture shows, resized to ``size``."""
     scale = size / np.maximum(box[2:], 1) * ([-1, 1] if flip else [1, 1])
     matrix = np.column_stack([np.diag(scale), size / 2 - scale * box[:2]])
-    shape, border = tuple(int(v) for v in size), cv2.BORDER_REPLICATE
+    shape = tuple(int(v) for v in size)
+    border = cv2.BORDER_REPLICATE
     return np.asarray(cv2.warpAffine(picture, matrix, shape, None, cv2.INTER_LINEAR, border))
 
 

@@ -55,7 +55,8 @@ def load(checkpoint: str | Path, backbone: str | Path | None = None) -> Kestrel:
         other = loop.load(backbone)
         if other["config"]["channels"] != network.config["channels"]:
             raise TrainingStopped(f"{backbone} learnt another teacher's features; name one of both")
-        head, network = network, Kestrel(**{**network.config, "shape": other["config"]["shape"]})
+        head = network
+        network = Kestrel(**{**network.config, "shape": other["config"]["shape"]})
         own = {k: v for k, v in other["average"].items() if k.startswith("backbone.")}
         network.load_state_dict({**own, **head.head.state_dict(prefix="head.")})
         _standardise_alike(network.eval(), head)

@@ -55,7 +55,8 @@ class Follower:
         network = copy.copy(teacher.network)
         network.min_size = SMALLEST
         network.score = "none"  # the teacher gives probabilities
-        self._teacher, self._decoder = teacher, Centre(network)
+        self._teacher = teacher
+        self._decoder = Centre(network)
 
     def follow(self, pictures: Any, box: np.ndarray) -> np.ndarray:
         """Boxes (n, 4) as centre and size, and scores: (n, 5), up to where the thing is lost.

@@ -40,7 +40,9 @@ class Unit(nn.Module):
         self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, relu: bool = True
     ) -> None:
         super().__init__()
-        self.stride, self.padding, self.relu = stride, kernel // 2, relu
+        self.stride = stride
+        self.padding = kernel // 2
+        self.relu = relu
         self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel, kernel))
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         self.norm = nn.BatchNorm2d(outputs, momentum=0.05)
@@ -73,7 +75,8 @@ class Unit(nn.Module):
             weight, bias: arrays of the convolution.
             mean, deviation: (channels,) of its output, bias included.
         """
-        norm, weight = self.norm, torch.tensor(weight)
+        norm = self.norm
+        weight = torch.tensor(weight)
         self.weight.copy_(weight if self.identity is None else weight - self.identity)
         norm.weight.copy_(torch.as_tensor(deviation**2 + norm.eps).sqrt())
         norm.bias.copy_(torch.as_tensor(mean))

@@ -206,7 +206,8 @@ class Runner:
 
     def run(self) -> nn.Module:
         """Train to the end of the budget; returns the averaged network."""
-        stage, saved = self.stage, time.monotonic()
+        stage = self.stage
+        saved = time.monotonic()
         next_judgement = math.floor(self.progress() * stage.judgements) + 1
         while not self.finished and self.progress() < 1.0:
             started = time.monotonic()

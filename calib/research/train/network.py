@@ -131,7 +131,8 @@ def merged(project: nn.Module, unit: Unit, gain: float = 1.0) -> nn.Module:
     """One 1x1 convolution that does the projection to the teacher's features and ``unit``."""
     weight, bias = unit.folded()
     weight = weight[:, :, 0, 0]
-    first, first_bias = project.weight.detach().double()[:, :, 0, 0], project.bias.detach().double()
+    first = project.weight.detach().double()[:, :, 0, 0]
+    first_bias = project.bias.detach().double()
     return conv((weight @ first * gain)[:, :, None, None], (weight @ first_bias + bias) * gain)
 
 

@@ -34,7 +34,8 @@ class Muon(torch.optim.Optimizer):
                     self._update(parameter, group)
 
     def _update(self, parameter: torch.Tensor, group: dict[str, Any]) -> None:
-        gradient, state = parameter.grad, self.state[parameter]
+        gradient = parameter.grad
+        state = self.state[parameter]
         mean = state.setdefault("mean", torch.zeros_like(gradient))
         mean.lerp_(gradient, 1 - MOMENTUM)
         update = gradient.lerp(mean, MOMENTUM).flatten(1)

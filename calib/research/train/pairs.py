@@ -83,7 +83,8 @@ def moved_box(matrix: np.ndarray, box: np.ndarray) -> np.ndarray:
 
     A turned box grows less than its corners would ask: half way to the box of its ellipse.
     """
-    linear, centre = matrix[:, :2], matrix @ np.array([box[0], box[1], 1.0])
+    linear = matrix[:, :2]
+    centre = matrix @ np.array([box[0], box[1], 1.0])
     across, down = abs(linear[:, 0]) * box[2] / 2, abs(linear[:, 1]) * box[3] / 2
     half = 0.5 * (across + down) + 0.5 * np.hypot(across, down)
     upright = abs(linear[0, 1]) < 1e-6
@@ -98,7 +99,8 @@ class Weighted:
         sources = np.asarray(sources, int)
         count = np.bincount(sources)[sources] if len(sources) else np.zeros(0)
         chances = np.cumsum(count ** (TEMPER - 1.0))
-        self.items, self._chances = items, chances / chances[-1:]
+        self.items = items
+        self._chances = chances / chances[-1:]
 
     def __len__(self) -> int:
         return len(self.items)

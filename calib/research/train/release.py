@@ -181,7 +181,8 @@ def run_search(options: argparse.Namespace) -> None:
 
 def run_tune(options: argparse.Namespace, step: str, clips: Sequence[str], *more: str) -> None:
     """Tune the network that was installed, for lost targets, and for overlap in the search."""
-    toml, out = tomls(options, networks(options))[0], work(options, step)
+    toml = tomls(options, networks(options))[0]
+    out = work(options, step)
     aims = goals.LOST if step == "thresholds" else ",".join(goals.GOALS)
     given = ["--network", str(toml), "--clips", *clips, "--goal", aims, "--write"]
     passed("hotpath.calib.tune", tune.main([*given, "--out", str(out), *more]))

@@ -57,7 +57,8 @@ def begin(backbone: Backbone, teacher: Teacher, held: dict[str, np.ndarray]) -> 
     """
     features = [held[name].astype(np.float32).transpose(1, 0, 2, 3) for name in FEATURES]
     flat = np.concatenate([values.reshape(len(values), -1) for values in features], 1)
-    mean, deviation = flat.mean(1), flat.std(1) + LEAST
+    mean = flat.mean(1)
+    deviation = flat.std(1) + LEAST
     backbone.mean.copy_(torch.from_numpy(mean))
     backbone.deviation.copy_(torch.from_numpy(deviation))
     if backbone.shape not in BACKBONES:

@@ -290,7 +290,8 @@ class Machine:
         self, fields: Fields, prefix: str, rows: np.ndarray, blocks: int, width: int
     ) -> Tuple[np.ndarray, np.ndarray]:
         """(bank, address) of a map's words, to be broadcast to (rows, blocks, width)."""
-        split, log = fields[prefix + "split"], self._lanes.bit_length() - 1
+        split = fields[prefix + "split"]
+        log = self._lanes.bit_length() - 1
         bank = (rows >> split) & (self._lanes - 1)
         q = (rows >> (split + log) << split) | (rows & ((1 << split) - 1))
         address = fields[prefix + "base"] + (q * fields[prefix + "row_pitch"])[:, None, None]

@@ -44,7 +44,8 @@ class Runner:
         Returns:
             STATUS.
         """
-        program, memory = self.run["programs"][part], self.machine.memory
+        program = self.run["programs"][part]
+        memory = self.machine.memory
         height, width = frame.shape[:2]
         memory[FRAME : FRAME + frame.size] = frame.reshape(-1)
         made = memory[RESIZE : RESIZE + resize.bytes_of(program["side"])[1]]
@@ -103,9 +104,11 @@ def known_answer(compiled: Any, size: tables.Size) -> Tuple[bytes, int]:
     Returns:
         (BGR uint8 of the search region's size, ``answer.checksum`` of maps and features).
     """
-    runner, run = Runner(compiled, Machine(size, MEMORY)), compiled.run
+    runner = Runner(compiled, Machine(size, MEMORY))
+    run = compiled.run
     sides = [run["programs"][part]["side"] for part in ("exemplar", "search")]
-    rng, side = np.random.RandomState(0), sides[1]
+    rng = np.random.RandomState(0)
+    side = sides[1]
     coarse = rng.randint(0, 256, (side // 8 + 1, side // 8 + 1, 3))  # areas and noise
     picture = coarse.repeat(8, axis=0).repeat(8, axis=1)[:side, :side]
     picture = np.clip(picture + rng.randint(-20, 21, picture.shape), 0, 255).astype(np.uint8)

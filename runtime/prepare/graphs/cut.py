@@ -125,7 +125,8 @@ class _Cutter:
             name = self._in_planes(name, (1, channels) + kernel[2:])
             outputs = 1
         elif group == 1 and kernel[1] == channels:
-            out, outputs = given + "/planes", kernel[0]
+            out = given + "/planes"
+            outputs = kernel[0]
             after = self._sum(out, given, (1, outputs, height, width))
         else:
             self._refuse(node, f"has {group} groups for {channels} channels")

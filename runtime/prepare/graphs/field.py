@@ -61,7 +61,8 @@ def _seen(
     node: NodeProto, known: Dict[str, Field], shapes: Dict[str, Any], weights: Dict[str, Any]
 ) -> Field:
     """The field of a node's results."""
-    told, kind = models.attributes(node), node.op_type
+    told = models.attributes(node)
+    kind = node.op_type
     parts = [(known[name], shapes[name]) for name in node.input if name in known]
     (first, source), out = parts[0], shapes.get(node.output[0], ())
     if kind in MIXING:
@@ -121,7 +122,8 @@ def _product(
 ) -> Field:
     """A product of matrices mixes the cells if it sums over them, or if both sides have cells."""
     which = 0 if node.input[0] in known else 1
-    field, rank = known[node.input[which]], len(shapes[node.input[which]])
+    field = known[node.input[which]]
+    rank = len(shapes[node.input[which]])
     turned = bool(told.get("transB" if which else "transA"))
     summed = rank - 1 if (which == 0) != turned else rank - 2
     if summed in field.axes:
@@ -133,7 +135,8 @@ def _product(
 
 def _summed_axes(node: NodeProto, told: Dict[str, Any], shape: Any, weights: Any) -> List[int]:
     """The axes that a node mixes, for operators that name them."""
-    rank, kind = len(shape), node.op_type
+    rank = len(shape)
+    kind = node.op_type
     axes: Any = ()
     if kind in ("Softmax", "LogSoftmax"):
         axes = [told.get("axis", -1)]

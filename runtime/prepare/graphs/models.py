@@ -188,7 +188,8 @@ def without_weights(model: ModelProto) -> Tuple[ModelProto, List[TensorProto]]:
 
     No shape depends on them. Of a ViT-B, a pass over 370 MB becomes one over 3 MB.
     """
-    graph, light = model.graph, ModelProto()
+    graph = model.graph
+    light = ModelProto()
     kept = {value.name for value in graph.input}
     for node in graph.node:
         if "Conv" in node.op_type or branches(node):
@@ -209,7 +210,8 @@ def without_weights(model: ModelProto) -> Tuple[ModelProto, List[TensorProto]]:
 
 def with_weights(light: ModelProto, weights: List[TensorProto]) -> ModelProto:
     """Put the matrices back that the graph still reads; in place. Returns the model."""
-    graph, apart = light.graph, {tensor.name for tensor in weights}
+    graph = light.graph
+    apart = {tensor.name for tensor in weights}
     left = {value.name for value in graph.input}
     replace(graph.input, [value for value in graph.input if value.name not in apart])
     graph.initializer.extend(tensor for tensor in weights if tensor.name in left)

@@ -224,7 +224,8 @@ def is_box(value: ValueInfoProto) -> bool:
 
 def _with_made_weights(network: Network, parts: Parts) -> Pair:
     """A network with convolutions that take weights made from the exemplar's features."""
-    whole, entry = parts["network"], network.file("network")
+    whole = parts["network"]
+    entry = network.file("network")
     cut = entry.features if entry else ""
     if not any(cut in node.output for node in whole.graph.node):
         raise ValueError(f"the network has no tensor {cut!r} (its file's features)")
@@ -238,7 +239,8 @@ def _with_made_weights(network: Network, parts: Parts) -> Pair:
         if conv is None or conv.op_type != "Conv":
             raise ValueError(f"the network has no convolution that gives {output!r}")
         kernel = models.add_prefix(parts[part], part + "/")
-        made, taken = kernel.graph.output[0].name, "weights/" + part
+        made = kernel.graph.output[0].name
+        taken = "weights/" + part
         models.rename(kernel, {models.inputs(kernel)[0].name: f"z/{cut}"})
         dims = next(list(t.dims) for t in search.graph.initializer if t.name == conv.input[1])
         shape = helper.make_tensor(taken + "/shape", TensorProto.INT64, [len(dims)], dims)

@@ -46,7 +46,8 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     options, words = cli.parse_known_args(with_config(cli, _joined_boxes(arguments)))
     unknown = [word for word in words if word.startswith("-") and word != "-"]
     if unknown:
-        word, known = unknown[0].split("=")[0].lstrip("-"), cli._option_string_actions
+        word = unknown[0].split("=")[0].lstrip("-")
+        known = cli._option_string_actions
         hint = meant(word, (name[2:] for name in known if name[:2] == "--"), "--")
         cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
     if words:  # which overrule a file's

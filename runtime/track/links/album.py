@@ -53,7 +53,7 @@ def look_at(frame: AnyFrame, track: Optional[Track]) -> Look:
     """The ``Look`` of a frame and its target."""
     views = []
     counts = []
-    (height, width) = frame.shape[:2]
+    height, width = frame.shape[:2]
     has_box = track is not None and all(map(math.isfinite, track.box))
     x, y, w, h = track.box if track is not None and has_box else (0.0,) * 4
     for around in (math.inf, AROUND)[: 1 + has_box]:

@@ -86,7 +86,8 @@ class Link:
             if isinstance(thread.error, HotpathError):  # which says itself what to do
                 raise thread.error
             if thread.error is not None:
-                error, place = thread.error, traceback.extract_tb(thread.error.__traceback__)[-1]
+                error = thread.error
+                place = traceback.extract_tb(thread.error.__traceback__)[-1]
                 raise BrokenLink(
                     f"the thread {thread.name!r} ended by a fault, {type(error).__name__}: {error} "
                     f"({os.path.basename(place[0])}:{place[1]}); start the run again"

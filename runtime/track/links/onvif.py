@@ -292,7 +292,8 @@ class PtzLink(Link):
         number, at_s = self._selection.among(tracked.tracks), tracked.captured_s
         track = None if number is None else tracked.tracks[number]
         if self._selection.acts != self._acts:
-            self._acts, self._album = self._selection.acts, Album()
+            self._acts = self._selection.acts
+            self._album = Album()
             self._ramp.confirm()
         step_deg = DEGREES_S * max(0.0, min(LONGEST_S, at_s - self._pointed_s))
         yaw, pitch = (at + step_deg * v for at, v in zip(self._pointing[::-1], self._sent))
@@ -325,7 +326,8 @@ class PtzLink(Link):
         pause_s = 0.0
         while not self._closing.wait(pause_s or self._pause_s):
             now = time.monotonic()
-            why, yaw_deg = missing(self._seen, now), self._pointing[1]
+            why = missing(self._seen, now)
+            yaw_deg = self._pointing[1]
             self._sent = wish = self._ramp.command(now, why, lambda: self.wish, yaw_deg)
             if wish == sent == REST:
                 continue
@@ -379,7 +381,8 @@ class Law:
 
     def update(self, track: Optional[Track], shape: Tuple[int, ...], at_s: float) -> Velocity:
         """The velocity after a frame of that shape, taken at that time."""
-        step_s, self._seen_s = max(0.0, min(LONGEST_S, at_s - self._seen_s)), at_s
+        step_s = max(0.0, min(LONGEST_S, at_s - self._seen_s))
+        self._seen_s = at_s
         if track is None or track.lost or not all(map(math.isfinite, track.box)):
             self._sums = [0.0, 0.0]
             return REST

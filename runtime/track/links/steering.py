@@ -108,7 +108,9 @@ class Ramp:
         self.slowed = False
         self._most_deg = most_deg
         self._turn_deg: Optional[Tuple[float, float]] = None  # its start and its end
-        self._what, self._tell, self._zero = what, tell, (0.0,) * values
+        self._what = what
+        self._tell = tell
+        self._zero = (0.0,) * values
         self._holds = {} if holds is None else holds
         self._last = self._zero  # the last command that had evidence
         self._last_s = NEVER_S  # when it was given
@@ -132,7 +134,8 @@ class Ramp:
             self._why, self._why_s = why, now
         self.slowed = self._has_turned(yaw_deg)
         if why is None:
-            self._last, self._last_s = tuple(wanted()), now
+            self._last = tuple(wanted())
+            self._last_s = now
             if self.slowed:
                 self._last = tuple(SLOWER * value for value in self._last)
                 self._hold(now, f"turned by {self._most_deg:g} degrees; {CONFIRM}")

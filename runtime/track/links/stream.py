@@ -296,7 +296,8 @@ class Sender:
 
     def _tell(self, problem: str) -> None:
         """Keep why nothing is sent, and say it every minute."""
-        self.problem, now_s = problem, time.monotonic()
+        self.problem = problem
+        now_s = time.monotonic()
         if now_s >= self._said_s + AGAIN_S:
             self._said_s = now_s
             self._say(f"stream: {self.address.shown} takes no picture ({problem}); still trying")

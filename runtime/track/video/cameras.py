@@ -225,7 +225,8 @@ class Stream:
         """An open capture; raises ``BadSource`` if nobody answers in time, or no picture comes."""
         if not is_utf8(self.address):
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
-        timeouts, began_s = (self.open_timeout_s, self.read_timeout_s), time.monotonic()
+        timeouts = (self.open_timeout_s, self.read_timeout_s)
+        began_s = time.monotonic()
         capture: Any
         if pyav.pyav():
             capture = pyav.open_stream(

@@ -45,7 +45,8 @@ def why_no_stream(address: str, waited_s: float) -> str:
     silent = f"nobody answered within {waited_s:.0f} s; check the address and that the sender runs"
     try:
         parts = urlsplit(address)
-        scheme, host = parts.scheme.lower(), parts.hostname or ""
+        scheme = parts.scheme.lower()
+        host = parts.hostname or ""
         port = parts.port or PORTS.get(scheme)
     except ValueError as error:
         return f"{error}; correct the address"

@@ -40,7 +40,8 @@ def video_stream(container: Any) -> Any:
     """
 
     def rank(stream: Any) -> Tuple[bool, int]:
-        context, marks = stream.codec_context, int(getattr(stream, "disposition", 0))
+        context = stream.codec_context
+        marks = int(getattr(stream, "disposition", 0))
         area = (context.width or 0) * (context.height or 0) + DEFAULT_AREA * (marks & 1)
         is_cover = marks & ATTACHED or stream.frames == 1 or context.name in PICTURE_CODECS
         return not is_cover, area

@@ -77,7 +77,9 @@ def upright(decoded: Any, turn: Turn, planes: bool) -> AnyFrame:
     turns_planes = turn == UPRIGHT or kind in TURNED_IN_PLANES
     if not (planes and kind and matrix and turns_planes):
         return turn.of(decoded.to_ndarray(format="bgr24"))
-    parts, width, height = _planes_of(decoded, kind), decoded.width, decoded.height
+    parts = _planes_of(decoded, kind)
+    width = decoded.width
+    height = decoded.height
     if turn != UPRIGHT:
         if kind == "NV12":  # U and V of a pixel stay together
             parts[1] = parts[1].reshape(len(parts[1]), -1, 2)

@@ -101,7 +101,9 @@ class Topic:
         named = TOPIC.fullmatch(spec)
         if named is None:
             raise BadSource(f"{spec}: no topic of ROS; give a name such as ros:/camera/image_raw")
-        self.name, self._topic, self._planes = spec, named.group(1), planes
+        self.name = spec
+        self._topic = named.group(1)
+        self._planes = planes
         self.kind = COMPRESSED if self._topic.endswith("/compressed") else IMAGE
 
     def open(self) -> "Topic":

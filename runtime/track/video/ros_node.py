@@ -76,7 +76,8 @@ class End:
 
     def take(self, reader: Any, timeout_s: float) -> Optional[Any]:
         """Return a reader's newest message; None if none comes in time."""
-        ends_s, messages = time.monotonic() + timeout_s, reader.messages
+        ends_s = time.monotonic() + timeout_s
+        messages = reader.messages
         while not messages and self._context.ok():
             left_s = ends_s - time.monotonic()
             if left_s <= 0:

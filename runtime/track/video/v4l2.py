@@ -202,7 +202,8 @@ class _Camera:
             wanted = v4l2.Format(type=v4l2.CAPTURE)
             picture = wanted.of.picture
             picture.width, picture.height = size
-            picture.pixels, picture.field = _number_of(kind), v4l2.ANY_FIELD
+            picture.pixels = _number_of(kind)
+            picture.field = v4l2.ANY_FIELD
             self._ask(v4l2.SET_FORMAT, wanted)
             if picture.pixels == _number_of(kind):
                 self.picture = picture

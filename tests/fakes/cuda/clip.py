@@ -83,7 +83,7 @@ def each_finds_what_it_finds(self, trackers, tracks, shape):
 
 def follow_several(gpu, other, frames, box, count):
     """What several targets and the same targets one by one find, and what a frame costs."""
-    (x, y, w, h) = box
+    x, y, w, h = box
     told = []
     boxes = [(x + i * w / 4, y + i * h / 5, w, h) for i in range(count)]
     Exclusion.resolve = each_finds_what_it_finds

@@ -361,7 +361,7 @@ def make(family, machine=None):
             if machine.broken:
                 raise SystemError("the real one would end the process here")
             problem = None
-            (head, model) = _read(data)
+            head, model = _read(data)
             if head is None:
                 problem = NO_PLAN
             elif head["version"] != version:

@@ -102,7 +102,7 @@ def test_a_crop_of_more_or_fewer_words_than_pixels_pads_with_zeros(name, overlap
 def test_memory_does_not_hold_up_the_pixels_of_an_unscaled_crop(name):
     """A crop takes little more than the time of the pixel pipeline: lines are prefetched."""
     side = 255
-    (machine, model) = engines(name)
+    machine, model = engines(name)
     check((machine, model), (400, 500), (20, 20, side, side), side, 0, overlap=1)
     crop = next(command for command in machine.trace if command.unit == "CROP")
     own = side * 256 // machine.size["crop_lanes"]

@@ -215,7 +215,7 @@ def test_a_reshape_that_moves_the_targets_is_not_batched():
 
 def test_what_a_tracker_says_is_passed_on_once(network):
     said = []
-    (pictures, boxes) = tiny.film(1)
+    pictures, boxes = tiny.film(1)
     targets = load_targets(network.path, engine="onnxruntime", recover=True, log=said.append)
     for _ in range(3):
         targets.add(pictures[0], boxes[0])

@@ -117,7 +117,8 @@ class Part:
         bias = np.zeros(len(weight))
         if len(node.input) > 2:
             bias = self._constants[node.input[2]].astype(np.float64)
-        pad, dilation = tuple(pads[:2]), dilations[0]
+        pad = tuple(pads[:2])
+        dilation = dilations[0]
         layer = Layer(node.name, "conv", view.maps, weight, bias, stride, pad, dilation)
         rows, columns = (
             (size + pads[axis] + pads[axis + 2] - dilation * (weight.shape[2 + axis] - 1) - 1)

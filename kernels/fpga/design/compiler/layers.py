@@ -79,7 +79,9 @@ class Layer:
         pad: Tuple[int, ...] = (0, 0),
         dilation: int = 1,
     ) -> None:
-        self.name, self.kind, self.inputs = name, kind, list(inputs)
+        self.name = name
+        self.kind = kind
+        self.inputs = list(inputs)
         self.weight: Any = weight
         self.bias = bias
         self.stride, self.pad, self.dilation = stride, pad, dilation

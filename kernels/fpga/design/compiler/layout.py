@@ -73,7 +73,8 @@ def _picture(part: Part, readers: Readers) -> Buffer:
     first = readers.get(part.picture, [])
     if len(first) != 1 or first[0].inputs != [part.picture]:
         raise CannotCompile(f"{len(first)} layers read the picture; the engine crops for one")
-    side, layer = part.picture.width, first[0]
+    side = part.picture.width
+    layer = first[0]
     pixels = 4 if _can_pair(layer, readers, part) else 1
     words = -(-layer.outputs[0].width // 2) if pixels == 4 else side
     part.picture.buffer = Buffer(part.picture.name, 1, part.picture.height, words, pixels)
@@ -140,7 +141,8 @@ def _together(group: Sequence[Layer]) -> Buffer:
 
 def _split(layer: Layer) -> None:
     """Set how the rows that a layer reads are distributed over the banks."""
-    buffer, wanted = layer.inputs[0].buffer, layer.stride[0] - 1
+    buffer = layer.inputs[0].buffer
+    wanted = layer.stride[0] - 1
     known = getattr(buffer, "reader", None)
     if known is not None and buffer.split != wanted:
         raise CannotCompile(

@@ -41,7 +41,8 @@ class Writer:
     def __init__(
         self, size: tables.Size, data: Data, pixels: np.ndarray, resize: Tuple[int, int]
     ) -> None:
-        self.size, self.lanes = size, size["lanes"]
+        self.size = size
+        self.lanes = size["lanes"]
         self._data, self._pixels, self._resize = data, pixels, resize
         self.tasks: List[Task] = []
 

@@ -115,7 +115,8 @@ class Quantiser:
     def _constant(
         self, layer: Layer, source: np.ndarray, sums: np.ndarray, offset: np.ndarray
     ) -> Numbers:
-        weight, least = layer.weight, int(source.min())
+        weight = layer.weight
+        least = int(source.min())
         if layer.inputs == [self._picture]:
             scale = np.asarray(self._network.scale, np.float64)
             weight = weight * scale[:, None, None]

@@ -38,7 +38,8 @@ class Work:
 
     def macs(self) -> int:
         """Multiplications that the network asks for."""
-        layer, made = self.layer, self.layer.outputs[0]
+        layer = self.layer
+        made = self.layer.outputs[0]
         if layer.features is None:
             each = int(np.count_nonzero(layer.weight))
         else:
@@ -50,7 +51,8 @@ class Work:
         """The bytes of the layer's entries."""
         bias = np.zeros(self._entries * LANES, "<i4")
         shift = np.zeros(self._entries * LANES, np.uint8)
-        first, pixels = self.layer.outputs[0], self.layer.outputs[0].buffer.pixels
+        first = self.layer.outputs[0]
+        pixels = self.layer.outputs[0].buffer.pixels
         at = 0
         for one in self.layer.outputs:
             start = (one.block - first.block) * LANES + one.lane

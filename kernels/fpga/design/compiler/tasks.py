@@ -38,7 +38,8 @@ class Params:
     """
 
     def __init__(self, data: bytes) -> None:
-        self.data, self.number = data, len(data) // PARAMS_BYTES
+        self.data = data
+        self.number = len(data) // PARAMS_BYTES
         self.entry: Any = None
 
 

@@ -202,7 +202,8 @@ def _checked(name: Optional[str], kind: str) -> str:
     """The name of a board; ``NoSimulation`` for what can't be simulated."""
     sizes = design.sizes()
     if name is None or name not in sizes:
-        board, there = "without a name" if name is None else repr(name), ", ".join(sorted(sizes))
+        board = "without a name" if name is None else repr(name)
+        there = ", ".join(sorted(sizes))
         raise NoSimulation(
             f"no board {board} can be simulated; name one with --board; there are: {there}"
         )

@@ -104,7 +104,8 @@ def propose(paths: Sequence[pathlib.Path]) -> Proposal:
         if _refreshes(named):
             table["tracking"]["refresh_every"] = REFRESH_EVERY
         return Proposal(table, choices)
-    names, problem = ", ".join(path.name for path in paths), (problems or ["no known sides"])[0]
+    names = ", ".join(path.name for path in paths)
+    problem = (problems or ["no known sides"])[0]
     raise BadNetwork(f"no family fits {names}: {problem}; {BY_HAND}")
 
 

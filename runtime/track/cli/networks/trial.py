@@ -57,7 +57,8 @@ class Trial:
     def __init__(
         self, paths: Mapping[str, pathlib.Path], clips: List[Clip], engine: str = "auto"
     ) -> None:
-        self.paths, self.engine = dict(paths), engine
+        self.paths = dict(paths)
+        self.engine = engine
         most = max(len(clip.steps) for clip in clips)
         # a step of each clip, then the next one of each clip
         self.steps = [
@@ -131,7 +132,8 @@ class Trial:
         for column in sorted(columns, key=lambda i: self.steps[i][0].name):
             clip, step = self.steps[column]
             if clip is not started:
-                started, size = clip, clip.first.shape[1::-1]
+                started = clip
+                size = clip.first.shape[1::-1]
                 exemplar = device.exemplar(
                     clip.first, geometry.state_of(first, clip.box.tolist(), *size)
                 )

@@ -159,7 +159,8 @@ class HotpathTrack(GstBase.BaseTransform):
 
         from hotpath.runtime.errors import BadFrame
 
-        meta, info = GstVideo.buffer_get_video_meta(buffer), self._info
+        meta = GstVideo.buffer_get_video_meta(buffer)
+        info = self._info
         offsets, strides = (meta or info).offset, (meta or info).stride
         height, width = info.height, info.width
         sizes = [(height, width, {"BGR": 3, "BGRx": 4}.get(self._format, 1))]

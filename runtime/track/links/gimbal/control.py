@@ -146,7 +146,8 @@ class Axis:
         self.camera = Camera(settings["delay"]["command"], settings["delay"]["feedback"])
         self.target = Filter(target["alpha"], target["beta"], math.radians(target["rate"]))
         self.rate = 0.0
-        self._pid, self._most = pid, math.radians(most_deg)
+        self._pid = pid
+        self._most = math.radians(most_deg)
         self._slew = math.radians(limits["slew"])
         self._band = math.radians(limits["dead_band"])
         self._most_integral = math.radians(pid["integral"])

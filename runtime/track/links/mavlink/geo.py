@@ -65,7 +65,8 @@ class Geo:
 
     def _note_gimbal(self, fields: Dict[str, Any], now: float) -> None:
         """Note the camera's angles in the earth's frame; the vehicle's are a substitute."""
-        angles, flags = pitch_yaw_of_quaternion(fields["q"]), fields["flags"]
+        angles = pitch_yaw_of_quaternion(fields["q"])
+        flags = fields["flags"]
         from_north = flags & m.GIMBAL_YAW_IN_EARTH_FRAME or (
             flags & m.GIMBAL_YAW_LOCK and not flags & m.GIMBAL_YAW_IN_VEHICLE_FRAME
         )
@@ -80,7 +81,8 @@ class Geo:
             view: ``messages.View``.
             point: (x, y) pixels.
         """
-        at, ray = view.captured_s, ray_of(point, view.size, self._fov_deg)
+        at = view.captured_s
+        ray = ray_of(point, view.size, self._fov_deg)
         camera = _nearest(self._cameras, at)
         if camera is not None:
             return turned(ray, 0.0, camera[1], camera[2])

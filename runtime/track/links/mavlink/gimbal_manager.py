@@ -77,7 +77,8 @@ class GimbalManager:
         if message.system != self._me[0]:
             return
         if message.name == "GIMBAL_MANAGER_INFORMATION" and self.manager is None:
-            self.manager, self._device = sender, fields["gimbal_device_id"]
+            self.manager = sender
+            self._device = fields["gimbal_device_id"]
         if sender == self.manager:
             self._heard_at = now
             if not self.up:
@@ -132,7 +133,8 @@ class GimbalManager:
     def see(self, view: View) -> View:
         """Note a picture in the album; returns the view with its doubt. Nothing is sent."""
         if view.acts != self._acts:  # the user looks at the picture, and means this target
-            self._acts, self._album = view.acts, Album()
+            self._acts = view.acts
+            self._album = Album()
             self._ramp.confirm()
         if view.look is not None:
             pointing = self.control.pointing_deg(view.captured_s)

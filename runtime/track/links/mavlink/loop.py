@@ -137,7 +137,8 @@ class Loop:
         """Where targets in these boxes end; the frame loop searches a few of them at a time."""
         found: List[Optional[Box]] = []
         while len(found) < len(tried) and (not found or time.monotonic() < ends_s):
-            left, targets = tried[len(found) :], self._controller.targets
+            left = tried[len(found) :]
+            targets = self._controller.targets
             call = self._controller.call(settled_boxes, targets, frame, left, TURN_S)
             found += _answer(call)
         return found

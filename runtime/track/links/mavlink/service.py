@@ -156,7 +156,8 @@ class Service(Link):
     def _leave(self) -> None:
         """Stop what is steered; packets may be lost, so it is said several times."""
         for _ in range(steering.STOPS):
-            now, sent = time.monotonic(), self.sent
+            now = time.monotonic()
+            sent = self.sent
             if self._gimbal:
                 self._send(self._guarded(self._gimbal.leave, now))
             if self.sent > sent:

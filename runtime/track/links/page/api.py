@@ -81,7 +81,8 @@ class Api:
     async def add_target(self, request: Any) -> Any:
         """Select a target on a frame that was displayed."""
         body = await _body(request, ("frame", "box"), ("replace",))
-        box, replaced = body["box"], body.get("replace")
+        box = body["box"]
+        replaced = body.get("replace")
         if not isinstance(box, list) or len(box) != 4:
             raise Refused(400, "box: four numbers, x, y, width and height in pixels of the frame")
         try:
@@ -121,7 +122,8 @@ class Api:
         return web.Response(text=text, content_type="text/csv", headers=_as_file("results.csv"))
 
     def _table(self) -> str:
-        columns, rows = self._controller.columns, list(self._controller.rows)
+        columns = self._controller.columns
+        rows = list(self._controller.rows)
         return "".join(csv_line(columns, row) for row in [columns, *rows])
 
     async def video(self, request: Any) -> Any:

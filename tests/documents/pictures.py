@@ -37,12 +37,12 @@ PHONE = dict(
 SETS = {"otb100": "OTB100", "uav123_10fps": "UAV123@10fps"}
 PLACES_OF_NAMES = {
     "lightfc": (6, 0),
-    "nanotrack_v2": (-60, -14),
+    "nanotrack_v2": (-70, 2),
     "kestrel_small": (-68, -6),
-    "kestrel-int8": (-64, 6),
-    "kestrel_fast-int8": (-28, 8),
+    "kestrel-int8": (-64, -5),
+    "kestrel_fast-int8": (-28, -14),
     "nanotrack_v3": (6, 2),
-    "TrackerNano": (5, -11),
+    "TrackerNano": (-30, -16),
 }
 RED_CAR, PASSING = (330, 222, 165, 210), range(203, 246)  # of the film: the first box, and frames
 HIDDEN = [*range(204, 212), *range(250, 262), *range(208, 216)]  # in the middle the car is away

@@ -129,7 +129,8 @@ class AvCapture:
         self._container: Any = None
         self._stream: Any = None
         self._context: Any = None  # of the decoder
-        self._errors = (av.FFmpegError, OSError, ValueError)
+        # IndexError: of PyAV at the end, if a stream of the file began after the first packets
+        self._errors = (av.FFmpegError, OSError, ValueError, IndexError)
         self._decoded: Deque[Tuple[int, Any]] = deque()  # (ticks, frame)
         self._ended = False
         self._jpegs: Optional[JpegDecoders] = None

@@ -169,7 +169,7 @@ def test_not_connected_channels_and_the_sum_of_shunts_are_no_rails(orin):
     assert rails == {"vdd_in_power_mw", "vdd_cpu_gpu_cv_power_mw"}
     reasons = [why for _, why in telemetry.skipped]
     assert "nothing is connected" in reasons
-    assert "sum of shunt voltages" in reasons
+    assert any("sum of shunt" in why for why in reasons)
 
 
 def test_agx_orins_total_leaves_out_the_rail_that_hangs_on_another(tmp_path):

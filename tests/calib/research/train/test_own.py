@@ -122,6 +122,7 @@ def spoilt(folder):
     return folder / "spoilt.toml"
 
 
+@pytest.mark.slow("it is trained, quantised and judged; the next test has all but the writing")
 def test_a_network_that_gained_on_unseen_clips_is_written_with_its_numbers(world, tmp_path):
     from hotpath.runtime import load_tracker
 

@@ -7,6 +7,7 @@ GStreamer loads the element into the system's Python. So this Python must be of 
 """
 
 import argparse
+import hashlib
 import os
 import pathlib
 import sys
@@ -22,7 +23,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Print two lines for a shell, or a sentence where GStreamer can't run the element.
+    """Print three lines for a shell, or a sentence where GStreamer can't run the element.
 
     Returns:
         the exit code.
@@ -54,6 +55,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     print(f'export GST_PLUGIN_PATH="{HERE}${{GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}}"')
     paths = ":".join(dict.fromkeys((str(root), str(packages))))  # in a wheel they are one
     print(f'export PYTHONPATH="{paths}${{PYTHONPATH:+:$PYTHONPATH}}"')
+    # GStreamer's usual file would keep for ever that it once found no element in Python
+    name = hashlib.sha256(f"{HERE}:{paths}".encode()).hexdigest()[:8]
+    folder = "${XDG_CACHE_HOME:-$HOME/.cache}/gstreamer-1.0"
+    print(f'export GST_REGISTRY="{folder}/hotpath-{name}.bin"')
     return 0
 
 

@@ -47,6 +47,21 @@ def launch(environment, pipeline):
     return run(["gst-launch-1.0", "-m", *pipeline.split()], env=environment, timeout=120)
 
 
+def test_the_element_is_found_after_gstreamer_once_could_not_load_it(environment, tmp_path):
+    commands = (
+        # in an active environment, where GStreamer's Python does not start
+        f'PATH="{os.path.dirname(sys.executable)}:$PATH" GST_PLUGIN_PATH={gstreamer.HERE}'
+        " gst-inspect-1.0 hotpathtrack",
+        f'eval "$({sys.executable} -m hotpath.runtime.track.gstreamer)"',
+        "gst-inspect-1.0 hotpathtrack",
+    )
+    settings = {**os.environ, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    for name in ("VIRTUAL_ENV", "XDG_CACHE_HOME", "GST_REGISTRY"):
+        settings.pop(name, None)
+    done = run(["bash", "-c", "; ".join(commands)], env=settings, cwd=str(tmp_path), timeout=120)
+    assert "No such element" in done.stderr and "Factory Details" in done.stdout
+
+
 def test_an_active_environment_is_refused_before_gstreamer_fails_in_it(monkeypatch, capsys):
     monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
     assert gstreamer.main([]) == 2

@@ -19,7 +19,7 @@ class BadFrame(HotpathError):
 
 
 class NotReady(HotpathError):
-    """A tracker cannot take a frame: ``init`` was not called yet, or the tracker was closed."""
+    """A tracker cannot take a frame: no ``init``, closed, or busy in another thread."""
 
 
 class NoCamera(HotpathError):

@@ -45,8 +45,8 @@ class Track(NamedTuple):
             get the times of at least two frames.
         predicted: while the state is "unsure" or "lost", the ``Box`` that the velocity predicts.
             Else, or if ``update`` did not get times, None.
-        presence: how likely the target is in that box, 0 to 1, smoothed over the last frames. The
-            state comes from it. 0 while another target owns the object in the box. None if the
+        presence: estimate that the target is in that box, 0 to 1, smoothed over the last frames.
+            The state comes from it. 0 while another target owns the object in the box. None if the
             network has no thresholds of it.
     """
 

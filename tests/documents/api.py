@@ -85,6 +85,9 @@ def _markdown(docstring: str) -> str:
         if title.rstrip(":") not in SECTIONS or not body:
             blocks.append(_line(paragraph))
             continue
+        if title.startswith("Returns"):  # sentences, no items
+            blocks.append("**Returns**\n\n" + _line(textwrap.dedent(body)))
+            continue
         items = re.split(r"\n(?=\S)", textwrap.dedent(body))
         blocks.append(f"**{title.rstrip(':')}**\n\n" + "\n".join(f"- {_item(i)}" for i in items))
     return "\n\n".join(blocks) + "\n"

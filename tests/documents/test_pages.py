@@ -23,7 +23,7 @@ NOT_RUN = {
     "a registry of packages, or a download": (
         "make setup ALSO=ncnn",
         "make setup ALSO=mavlink",
-        "make setup ALSO=train",
+        "make setup ALSO=train,tune",
         "make setup ALSO=train,authors",
         "make fpga",
         "make rknn",
@@ -49,6 +49,8 @@ NOT_RUN = {
         " --gimbal-login login --gimbal-zoom 0.2",
     ),
     "a board": (
+        "python3 -m venv --system-site-packages ~/hotpath-venv",
+        ". ~/hotpath-venv/bin/activate",
         "python3 -m hotpath track --bundle engines/raspberry_pi5/kestrel_fast-fp32 --video cam0",
         "python3 -m hotpath track --bundle engines/rk3588/kestrel-int8 --video cam0",
         "python3 -m hotpath track --engine tensorrt --video csi0",

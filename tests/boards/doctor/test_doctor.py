@@ -132,7 +132,9 @@ def test_an_engine_of_ones_own_says_how_it_is_installed(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "__path__", list(engines.__path__) + [str(tmp_path)])
     found = detect.Detection()
     found.board = load_board("host")._replace(engine="mine")
-    lacking = missing.missing(Situation(found, installed.look(Root()), {}))
+    nothing = installed.Installed()
+    nothing.python = "3.12.1"
+    lacking = missing.missing(Situation(found, nothing, {}))
     assert ("library_of_mine", "pip install mine") in [(e.name, e.command) for e in lacking]
 
 

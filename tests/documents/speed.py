@@ -72,7 +72,8 @@ def main(arguments=None):
     (OUT / "speed.json").write_text(json.dumps(results, indent=1) + "\n")
     page = (OUT / "speed.md").read_text()
     for pattern, new in (
-        (r"^20.*?(?=, busy)", f"{today}, commit {commit}, {results['machine']}"),
+        (r"^20.*?(?=, almost idle)", f"{today}, commit {commit}, {results['machine']}"),
+        (r"--rounds \d+ --frames \d+", f"--rounds {options.rounds} --frames {options.frames}"),
         (r"^`kestrel` in INT8 takes .*", answer(results["rows"])),
         (r"\d+ rounds of \d+ frames", f"{options.rounds} rounds of {options.frames} frames"),
         (r"(?<=\|---\|\n)(\|.*\n)+", "".join(line(one) + "\n" for one in results["rows"])),

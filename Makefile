@@ -54,7 +54,7 @@ help: ## this text
 	  NETWORKS_DIR 'folder with files of networks' \
 	  ENGINE 'openvino or onnxruntime (default: the faster one); for make engine also ncnn' \
 	  SHOW '--show or --no-show (default: a window where there is a display)' \
-	  BOARD 'a name of `python -m boards list`, for make engine, make overlay and make fps' \
+	  BOARD 'a name of `hotpath boards list`, for make engine, make overlay and make fps' \
 	  PRECISION 'fp32, fp16 or int8 (default: what pays on the board)' \
 		  FORCE '1 to build a precision that the board does not have' \
 	  ARGS 'more options of `hotpath track`, such as --profile' \
@@ -94,7 +94,7 @@ $(WHICH)-%: | $(WHICH)-base
 
 # -- the main job
 
-# On a Jetson it is what `python3 -m boards` names: JetPack's Python, which has TensorRT, or the
+# On a Jetson it is what `hotpath boards` names: JetPack's Python, which has TensorRT, or the
 # environment beside it; PYTHON=... is another one. On a computer it is .venv.
 JETSON := $(wildcard /etc/nv_tegra_release)
 ON_BOARD = $(shell p=hotpath-venv/bin/python; test -e "$$HOME/$$p" && echo '"$$HOME"'/$$p || echo python3)
@@ -126,7 +126,7 @@ $(CLIP): | $(if $(JETSON),,$(SETUP))
 engine: $(if $(JETSON),,setup $(WHICH)-host) ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; \
-	  $(RUN) -m boards list >&2; exit 2; fi
+	  $(RUN) -m hotpath boards list >&2; exit 2; fi
 	$(strip $(RUN) -m hotpath.boards.build "$$BOARD" \
 	  $(call option,--network,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))

@@ -69,7 +69,8 @@ help: ## this text
 comma := ,
 blank := $() $()
 WHICH := $(VENV)/.setup-$(subst ',-,$(subst $(blank),-,$(subst /,-,$(PYTHON))))
-SETUP := $(addprefix $(WHICH)-,base $(subst $(comma), ,$(ALSO)))
+EXTRAS := $(subst $(comma), ,$(ALSO))
+SETUP := $(addprefix $(WHICH)-,base $(EXTRAS))
 DEV := $(SETUP) $(WHICH)-dev  # what developers need
 
 setup: $(SETUP) ## .venv with what tracking needs, and the C++ kernels; ALSO=dev: for tests too
@@ -86,11 +87,13 @@ $(WHICH)-base: pyproject.toml constraints.txt setup.py
 	@rm -f $(VENV)/.setup-*
 	@touch $@
 
+# The first extra of ALSO that is missing brings all of them, in one run of pip.
+$(WHICH)-%: now = $(if $(filter $*,$(EXTRAS)),$(EXTRAS),$*)
 $(WHICH)-%: | $(WHICH)-base
-	@echo 'Adding $*$(if $(filter ncnn train authors,$*), (with PyTorch: 1 to 5 GB on disk))'
-	@$(PY) $(RUN_PIP) -e '.[$*]'
+	@test -e $@ || echo 'Adding $(now)$(if $(filter ncnn train authors,$(now)), (with PyTorch: 1 to 5 GB on disk))'
+	@test -e $@ || $(PY) $(RUN_PIP) -e '.[$(subst $(blank),$(comma),$(strip $(now)))]'
 	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
-	@touch $@
+	@touch $(addprefix $(WHICH)-,$(now))
 
 # -- the main job
 

@@ -103,8 +103,7 @@ def main(
             raise BadRun(f"{error.filename}: {error.strerror}; name another path") from None
 
     def main(arguments: Optional[Sequence[str]] = None) -> int:
-        options = parser_of().parse_args(arguments)
-        return exit_code(name, lambda: run(options), stopped)
+        return exit_code(name, lambda: run(parser_of().parse_args(arguments)), stopped)
 
     return main
 

@@ -281,7 +281,7 @@ class Sender:
             self._zero_s = shown.captured_s
         self._encoder.write(frame, shown.captured_s - self._zero_s)
         if self._target.sends:
-            self.sent = self.sent + 1
+            self.sent += 1
             self.problem = None
 
     def _end(self, errors: Tuple[Any, ...]) -> None:

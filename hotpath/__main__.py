@@ -1,0 +1,7 @@
+"""``python -m hotpath``: the console command ``hotpath``."""
+
+import sys
+
+from hotpath.app.command import main
+
+sys.exit(main())

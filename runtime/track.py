@@ -1,0 +1,9 @@
+"""``python -m runtime.track``: ``hotpath track`` under the name that it always had.
+
+The program is ``hotpath.app``. It stands on the runtime, so no module here imports it.
+"""
+
+import runpy
+
+if __name__ == "__main__":
+    runpy.run_module("hotpath.app", run_name="__main__", alter_sys=True)

@@ -58,7 +58,7 @@ help: ## this text
 	  PRECISION 'fp32, fp16 or int8 (default: what pays on the board)' \
 		  FORCE '1 to build a precision that the board does not have' \
 	  ARGS 'more options of `hotpath track`, such as --profile' \
-	  TESTS 'what `make test` runs (default: all but the slow ones), such as tests/runtime/track/test_track.py' \
+	  TESTS 'what `make test` runs (default: all but the slow ones), such as tests/app/test_track.py' \
 	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
 	  PYTHONS "what 'make test-pythons' runs on (default: $$PYTHONS)" \
 	  PYTHON "the Python of .venv, 3.10 or newer; on a Jetson the one that runs (default: $${PYTHON:-none found})" \
@@ -111,7 +111,7 @@ OWN = $(if $(filter --show,$(SHOW)),cam0   (or a file of yours; draw the box in 
 
 track: $(if $(JETSON),,$(TRACK)) $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
 	@mkdir -p out
-	$(strip $(RUN) -m hotpath.runtime.track --video "$$VIDEO" $(call option,--box,BOX) \
+	$(strip $(RUN) -m hotpath.app --video "$$VIDEO" $(call option,--box,BOX) \
 	  $(call option,--network,NETWORK) $(networks_dir) $(call option,--engine,ENGINE) $$SHOW \
 	  --results out/track.csv --save out/track.mp4 $(ARGS))
 	$(if $(filter $(CLIP),$(VIDEO)),@echo 'Next: make track VIDEO=$(OWN)')
@@ -130,7 +130,7 @@ engine: $(if $(JETSON),,setup $(WHICH)-host) ## make a network ready for BOARD: 
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; \
 	  $(RUN) -m hotpath boards list >&2; exit 2; fi
-	$(strip $(RUN) -m hotpath.boards.build "$$BOARD" \
+	$(strip $(RUN) -m hotpath.deploy.engine "$$BOARD" \
 	  $(call option,--network,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))
 
@@ -140,7 +140,7 @@ overlay: $(DEV) ## the FPGA design of BOARD, where Vivado is installed: engines/
 	@$(PY) -m hotpath.kernels.fpga.design.vivado "$$BOARD" $(ARGS)
 
 fps: $(if $(JETSON),,$(DEV)) ## how fast, on this board: out/fps/report.md, with evidence; ARGS=--quick
-	$(strip $(RUN) -m hotpath.boards.fps $(call option,--board,BOARD) \
+	$(strip $(RUN) -m hotpath.deploy.fps $(call option,--board,BOARD) \
 	  $(call option,--networks,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--engines,ENGINE) $(ARGS))
 
@@ -168,7 +168,7 @@ kestrel: $(DEV) ## new weights and all that hangs on them: make kestrel CHECKPOI
 	@if [ -z "$(if $(and $(CHECKPOINT),$(CLIPS),$(UNSEEN)),given)" ]; then \
 	  echo 'Name a checkpoint, annotated clips, and clips that nothing was chosen by: make kestrel' \
 	    'CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR' >&2; exit 2; fi
-	$(PY) -m hotpath.calib.research.train.release "$$CHECKPOINT" --clips "$$CLIPS" --validation "$$CLIPS" \
+	$(PY) -m hotpath.research.train.release "$$CHECKPOINT" --clips "$$CLIPS" --validation "$$CLIPS" \
 	  --report "$$UNSEEN" $(call option,--name,NETWORK) $(call option,--films,FILMS) $(ARGS)
 
 fakes: $(DEV) ## what tests of the GPU parts need on a computer without one (200 MB, 4 min, once)

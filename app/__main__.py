@@ -14,25 +14,25 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+from hotpath.app.cli.boxes import check_boxes, drawn_box, given_boxes
+from hotpath.app.cli.detector import check_detector, open_detector, open_finder
+from hotpath.app.cli.options import parse
+from hotpath.app.cli.outputs import Outputs, check_outputs
+from hotpath.app.cli.progress import quiet, say
+from hotpath.app.garbage import short_collections
+from hotpath.app.service_manager import ServiceManager
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.options import given_in
-from hotpath.runtime.track.cli.boxes import check_boxes, drawn_box, given_boxes
-from hotpath.runtime.track.cli.detector import check_detector, open_detector, open_finder
-from hotpath.runtime.track.cli.options import parse
-from hotpath.runtime.track.cli.outputs import Outputs, check_outputs
-from hotpath.runtime.track.cli.progress import quiet, say
-from hotpath.runtime.track.garbage import short_collections
-from hotpath.runtime.track.service_manager import ServiceManager
-from hotpath.runtime.track.video.live import end_program
-from hotpath.runtime.track.video.sources import (
+from hotpath.runtime.types import Box, TrackedFrame, given_track
+from hotpath.video.live import end_program
+from hotpath.video.sources import (
     WAITING,
     check_camera,
     is_recorded,
     list_cameras,
     open_source,
 )
-from hotpath.runtime.types import Box, TrackedFrame, given_track
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.finding import TargetFinder
@@ -51,7 +51,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         if options.list_cameras:
             return print_cameras()
         if options.list_networks:
-            from hotpath.runtime.track.cli.networks.__main__ import list_networks
+            from hotpath.app.cli.networks.__main__ import list_networks
 
             list_networks(options)
             return 0

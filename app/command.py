@@ -24,16 +24,14 @@ class Program(NamedTuple):
 
 
 PROGRAMS = {
-    "track": Program(
-        "hotpath.runtime.track", "follow an object through a video, a camera or a stream"
-    ),
+    "track": Program("hotpath.app", "follow an object through a video, a camera or a stream"),
     "networks": Program(
-        "hotpath.runtime.track.cli.networks.__main__", "list, show, add and download networks"
+        "hotpath.app.cli.networks.__main__", "list, show, add and download networks"
     ),
     "boards": Program(
-        "hotpath.boards.__main__", "which board this is, and what is missing", libraries=()
+        "hotpath.deploy.doctor.__main__", "which board this is, and what is missing", libraries=()
     ),
-    "engine": Program("hotpath.boards.build.__main__", "make a network ready for a board", "host"),
+    "engine": Program("hotpath.deploy.engine.__main__", "make a network ready for a board", "host"),
     "evaluate": Program(
         "hotpath.calib.evaluate",
         "measure accuracy on annotated clips",
@@ -50,18 +48,16 @@ PROGRAMS = {
         "hotpath.calib.tune", "search tracking numbers", "tune", PICTURES + ("optuna", "tqdm")
     ),
     "select": Program(
-        "hotpath.calib.research.select",
+        "hotpath.research.select",
         "choose among a training's checkpoints by whole tracks",
         "train,tune",
         PICTURES + ("torch", "optuna", "tqdm", "got10k", "matplotlib"),
     ),
-    "vot": Program(
-        "hotpath.runtime.track.vot", "run under the VOT toolkit", "vot", PICTURES + ("vot",)
-    ),
+    "vot": Program("hotpath.app.vot", "run under the VOT toolkit", "vot", PICTURES + ("vot",)),
     "gstreamer": Program(
-        "hotpath.runtime.track.gstreamer.__main__", "what GStreamer needs to find its element"
+        "hotpath.app.gstreamer.__main__", "what GStreamer needs to find its element"
     ),
-    "fps": Program("hotpath.boards.fps.__main__", "measure frames a second"),
+    "fps": Program("hotpath.deploy.fps.__main__", "measure frames a second"),
 }
 
 

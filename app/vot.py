@@ -20,9 +20,9 @@ from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.errors import BadFrame, BadSource, NoEngine
 from hotpath.runtime.options import given_in
-from hotpath.runtime.track.video.folder import read_picture
 from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import Box, Track, given_track
+from hotpath.video.folder import read_picture
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

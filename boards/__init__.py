@@ -2,7 +2,7 @@
 
 A profile says how to recognise the board, which software releases it has, its precisions, memory
 and sensors, and what the search for a lost target may cost on it. Nothing in this
-folder knows of trackers or networks, except ``hotpath.boards.build`` and ``hotpath.boards.doctor``,
+folder knows of trackers or networks, except ``hotpath.deploy.engine`` and ``hotpath.deploy.doctor``,
 which stand on top of ``runtime``.
 ``python -m hotpath boards`` says which board this is.
 """

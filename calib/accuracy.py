@@ -1,6 +1,6 @@
 """Measure what a converted network loses: its one-step overlap beside the network's own in fp32.
 
-    python -m hotpath.boards.build.accuracy raspberry_pi5 --precision fp16 --clips DIR DIR
+    python -m hotpath.calib.accuracy raspberry_pi5 --precision fp16 --clips DIR DIR
 
 The bundle is built and run here. The pairs of crops are those of
 ``hotpath.calib.one_step_overlap``. Each folder of clips gets a line.
@@ -16,15 +16,15 @@ from typing import List, Optional
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 from hotpath import boards
-from hotpath.boards.build.engines import build_of
-from hotpath.boards.build.order import PRECISIONS, Order
-from hotpath.boards.build.progress import say
 from hotpath.calib.one_step_overlap import FRAMES, Finder, Pairs
+from hotpath.deploy.engine.engines import build_of
+from hotpath.deploy.engine.order import PRECISIONS, Order
+from hotpath.deploy.engine.progress import say
 from hotpath.kernels.commands import Parser, exit_code
 from hotpath.runtime import DEFAULT_NETWORK, engines, loading
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -35,12 +35,12 @@ def main(arguments: Optional[List[str]] = None) -> int:
         for folder in options.clips:
             _measure(options, folder)
 
-    return exit_code("boards.build.accuracy", run)
+    return exit_code("calib.accuracy", run)
 
 
 def _parser() -> argparse.ArgumentParser:
     cli = Parser(
-        prog="python -m hotpath.boards.build.accuracy",
+        prog="python -m hotpath.calib.accuracy",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -20,9 +20,9 @@ from hotpath.calib.command import say
 from hotpath.calib.errors import Missing
 from hotpath.kernels.commands import needs
 from hotpath.runtime.errors import BadClips, HotpathError
-from hotpath.runtime.track.video.clips import Clip, clip_of
-from hotpath.runtime.track.video.folder import natural_key, picture_paths
-from hotpath.runtime.track.video.sequence import OTB_FRAMES, Annotation
+from hotpath.video.clips import Clip, clip_of
+from hotpath.video.folder import natural_key, picture_paths
+from hotpath.video.sequence import OTB_FRAMES, Annotation
 
 ORIGIN = 1  # number of the first pixel in most authors' files
 LAST = 1 << 31  # the number of a last frame that is not limited

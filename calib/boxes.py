@@ -14,7 +14,7 @@ import numpy as np
 from hotpath.calib.command import say
 from hotpath.kernels.commands import counted, why_unread
 from hotpath.runtime.errors import BadClips
-from hotpath.runtime.track.video.clips import Clip
+from hotpath.video.clips import Clip
 
 Boxes = dict[str, np.ndarray]  # a clip's name -> (frames, 4)
 ENDING = ".txt"

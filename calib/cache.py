@@ -10,7 +10,7 @@ import struct
 
 import numpy as np
 
-from hotpath.calib.errors import BadTable
+from hotpath.deploy.errors import BadTable
 
 LEVELS = 127
 

@@ -11,17 +11,18 @@ import onnx
 import onnxruntime
 from tqdm import tqdm
 
-from hotpath.calib import crops, one_step_overlap, qdq, sensitivity, table
+from hotpath.calib import crops, one_step_overlap, qdq, sensitivity
 from hotpath.calib.errors import BadRun
 from hotpath.calib.one_step_overlap import Finder, Pairs
 from hotpath.calib.ranges import METHODS, Histograms, Ranges, session
 from hotpath.calib.store import Store
+from hotpath.deploy import table
+from hotpath.deploy.graphs import assemble, models, quantisable
+from hotpath.deploy.graphs.models import shape_of
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble, models, quantisable
-from hotpath.runtime.prepare.graphs.models import shape_of
-from hotpath.runtime.track.video.clips import Clip
+from hotpath.video.clips import Clip
 
 Feeds = list[dict[str, np.ndarray]]
 Found = tuple[np.ndarray, np.ndarray]  # cells and overlaps of all pairs
@@ -290,7 +291,7 @@ def picture_range(network: Network) -> list[float]:
 
     Clips without a white pixel would give a smaller range. Then its 256 levels would not be the
     bytes, and no engine could take the picture as bytes
-    (``hotpath.runtime.prepare.graphs.byte_pictures``).
+    (``hotpath.deploy.graphs.byte_pictures``).
     """
     mean, scale = np.array(network.mean), np.array(network.scale)
     ends = np.concatenate([(0 - mean) * scale, (255 - mean) * scale, [0.0]])

@@ -16,7 +16,7 @@ from hotpath.kernels.cpu.interface import PLAIN
 from hotpath.runtime import geometry
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.network import Network
-from hotpath.runtime.track.video.clips import Clip
+from hotpath.video.clips import Clip
 
 SEED = 11
 LOST = 0.2  # overlap below which the tracker is started again on the true box

@@ -31,7 +31,7 @@ from hotpath.calib.figures import Tracked
 from hotpath.calib.follow import follow
 from hotpath.calib.trackers import Spec
 from hotpath.kernels.commands import why_unread
-from hotpath.runtime.track.video.clips import Clip, find_clips
+from hotpath.video.clips import Clip, find_clips
 
 MOST_BYTES = 2 << 30  # of one clip's decoded frames
 Kept = dict[str, Any]  # what ``hotpath.calib.follow`` returns

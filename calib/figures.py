@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hotpath.calib import metrics
-from hotpath.runtime.track.video.clips import Clip
+from hotpath.video.clips import Clip
 
 ALL = "all"  # the group of all clips
 DRAWS = 4000  # of the bootstrap

@@ -6,16 +6,16 @@ Runs on every Python that a board has, as ``hotpath.calib.metrics`` does.
 import time
 from typing import Any, Dict, List, Optional
 
-from hotpath.runtime.track.garbage import short_collections
+from hotpath.app.garbage import short_collections
 
 
-@short_collections()  # as hotpath.runtime.track does
+@short_collections()  # as hotpath.app does
 def follow(tracker: Any, clip: Any, frames: Optional[int] = None) -> Dict[str, Any]:
     """Track every frame of a clip from its first box.
 
     Args:
         tracker: has ``init(frame, box)``, ``update(frame)`` and ``step_ms``.
-        clip: ``hotpath.runtime.track.video.clips.Clip``, or anything with its frames and ``boxes``.
+        clip: ``hotpath.video.clips.Clip``, or anything with its frames and ``boxes``.
         frames: number of frames to track; None for the whole clip.
 
     Returns:

@@ -22,13 +22,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hotpath.calib import cache, command, table
+from hotpath.calib import cache, command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.store import Store
+from hotpath.deploy import table
 from hotpath.kernels.commands import counted
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 
 if TYPE_CHECKING:
     from hotpath.calib.calibration import Calibration  # ONNX Runtime, which --help does not need

@@ -20,7 +20,7 @@ from hotpath.runtime.decode.corners import Corners
 from hotpath.runtime.decode.shared.voting import probability
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
-from hotpath.runtime.track.video.clips import Clip
+from hotpath.video.clips import Clip
 
 WINDOW = 0.2  # weight of the Hanning window
 SEED, FRAMES = 5, 40  # frames a clip

@@ -19,12 +19,12 @@ from onnxruntime.quantization.calibrate import TensorData, TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from hotpath.calib import no_ties
-from hotpath.calib.errors import BadTable
 from hotpath.calib.ranges import Ranges
+from hotpath.deploy.errors import BadTable
+from hotpath.deploy.graphs import assemble, quantisable
 from hotpath.kernels import toml
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
-from hotpath.runtime.prepare.graphs import assemble, quantisable
 
 FORMS = ("cpu", "symmetric")
 

@@ -20,8 +20,8 @@ import onnxruntime
 from onnx import TensorProto, helper
 from onnxruntime.quantization.calibrate import HistogramCollector, entropy, smooth_distribution
 
+from hotpath.deploy.graphs import models
 from hotpath.runtime.engines.onnxruntime import as_written
-from hotpath.runtime.prepare.graphs import models
 
 Ranges = dict[str, tuple[float, float]]  # of a tensor: low, high
 Entry = tuple[Any, ...]  # of a histogram: counts, edges, least, greatest, threshold

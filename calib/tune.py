@@ -54,7 +54,7 @@ from hotpath.kernels.commands import counted, needs
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 
 Range = tuple[float, float]
 SHAPE: dict[str, Range] = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}

@@ -18,7 +18,7 @@ GROWN = 0.2  # share of the box, on each side, that is painted over too: its edg
 
 
 class Vanishing:
-    """A clip (see ``hotpath.runtime.track.video.clips.Clip``) whose target is gone at times.
+    """A clip (see ``hotpath.video.clips.Clip``) whose target is gone at times.
 
     Args:
         kind: one of ``KINDS``.

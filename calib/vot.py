@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from hotpath.calib.errors import BadRun
-from hotpath.runtime.track.video.clips import Clip
+from hotpath.video.clips import Clip
 
 SKIP = 5  # frames after a failure
 
@@ -83,7 +83,7 @@ def _run(*words: str) -> None:
 
 def _entry(name: str, toml: Path, networks_dir: str | None, engine: str) -> str:
     """An entry of ``trackers.ini``."""
-    words = [sys.executable, "-m", "hotpath.runtime.track.vot", "--network", str(toml.absolute())]
+    words = [sys.executable, "-m", "hotpath.app.vot", "--network", str(toml.absolute())]
     words += ["--engine", engine]
     words += ["--networks-dir", os.path.abspath(networks_dir)] if networks_dir else []
     return f"[{name}]\nlabel = {name}\nprotocol = trax\ncommand = {' '.join(words)}\n\n"

@@ -7,7 +7,7 @@
  "tensors": {"exemplar": {NAME: {"range": [low, high], "all": {"minmax": [low, high], ...}}},
              "search": {...}}, "libraries": {...}}
 ```
-Tensor names are those of ``hotpath.runtime.prepare.graphs.assemble``, which every engine builds
+Tensor names are those of ``hotpath.deploy.graphs.assemble``, which every engine builds
 from. Ranges have ``DIGITS`` digits, so that a reduced table (``trimmed``) gives the same INT8 form.
 """
 
@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
-from hotpath.calib.errors import BadTable
+from hotpath.deploy.errors import BadTable
 from hotpath.kernels.commands import reason
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import sha256_of

@@ -16,7 +16,7 @@ if os.path.basename((getattr(sys, "argv", None) or [""])[0]) in OURS:
     )
 
 if __name__ == "__main__":
-    from hotpath.runtime.track.command import main
+    from hotpath.app.command import main
 
     sys.exit(main())
 

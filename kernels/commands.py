@@ -67,11 +67,7 @@ def exit_code(name: str, run: Callable[[], Any], stopped: str = "stopped") -> in
 
 def program(word: str, module: str, python: str = "python3") -> str:
     """What starts a program as the user started this one: ``hotpath WORD``, or ``-m MODULE``."""
-    return (
-        "hotpath " + word
-        if "hotpath.runtime.track.command" in sys.modules
-        else f"{python} -m {module}"
-    )
+    return "hotpath " + word if "hotpath.app.command" in sys.modules else f"{python} -m {module}"
 
 
 def short(prog: str) -> str:

@@ -14,7 +14,7 @@ try:
     from torch import nn as nn
     from torch.nn import functional as functional
 except ImportError as error:
-    print(needs("hotpath.calib.research", "torch", error, "train"), file=sys.stderr)
+    print(needs("hotpath.research", "torch", error, "train"), file=sys.stderr)
     raise SystemExit(2) from None
 
 

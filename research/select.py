@@ -25,7 +25,7 @@ from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.calib.report import pyplot
 from hotpath.kernels.commands import make
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 
 TITLES = ("checkpoint", "pairs", "AUC, first half", "AUC, other half", "the same, tuned")
 COLUMNS = ("checkpoint", "pairs", "auc_first", "auc_other", "auc_tuned")
@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def networks_of(options: argparse.Namespace, folder: Path) -> dict[Path, Path]:
     """Checkpoint -> TOML, exported once; those of stage features need ``--head``."""
-    from hotpath.calib.research.train.export import export  # needs PyTorch, the help does not
+    from hotpath.research.train.export import export  # needs PyTorch, the help does not
 
     given = [Path(name) for name in options.checkpoints]
     paths = [p for each in given for p in (sorted(each.glob("*.pt")) if each.is_dir() else [each])]

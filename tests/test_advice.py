@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from hotpath.app.command import PROGRAMS
 from hotpath.runtime.bundle import seal
-from hotpath.runtime.track.command import PROGRAMS
 from tests.support import tiny
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")

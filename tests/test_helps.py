@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from hotpath.boards import __main__ as boards
-from hotpath.boards.build import __main__ as engine
-from hotpath.runtime.track import vot
-from hotpath.runtime.track.cli import options
-from hotpath.runtime.track.cli.networks import __main__ as networks
+from hotpath.app import vot
+from hotpath.app.cli import options
+from hotpath.app.cli.networks import __main__ as networks
+from hotpath.deploy.doctor import __main__ as boards
+from hotpath.deploy.engine import __main__ as engine
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
 

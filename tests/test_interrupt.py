@@ -18,7 +18,7 @@ sys.meta_path.insert(0, Finder())
 """
 
 
-@pytest.mark.parametrize("words", [["-m", "hotpath.runtime.track"], ["-m", "hotpath", "track"]])
+@pytest.mark.parametrize("words", [["-m", "hotpath.app"], ["-m", "hotpath", "track"]])
 @pytest.mark.parametrize("at", ["numpy", "cv2", "hotpath.runtime.errors"])
 def test_ctrl_c_while_a_program_is_imported_shows_no_traceback(tmp_path, at, words):
     (tmp_path / "sitecustomize.py").write_text(INTERRUPTS)

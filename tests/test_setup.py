@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 import hotpath
-from hotpath.runtime.track import command
+from hotpath.app import command
 from tests import support
 from tests.support import ROOT, tiny
 from tests.support.needs import why_no_module
@@ -22,7 +22,7 @@ RUN = """
 import sys
 sys.path.insert(0, sys.argv[1])
 sys.meta_path[:] = [f for f in sys.meta_path if "__editable__" not in getattr(f, "__module__", "")]
-from hotpath.runtime.track import command
+from hotpath.app import command
 code = command.main(["track"] + sys.argv[2:])
 """
 
@@ -58,7 +58,7 @@ def test_all_files_are_in_one_package_and_import_each_other_from_there(wheel):
     names = sorted(path.name for path in wheel.iterdir() if path.suffix != ".dist-info")
     assert names == ["hotpath"]
     assert (wheel / "hotpath" / "py.typed").exists()
-    assert (wheel / "hotpath/runtime/track/links/page/static/index.html").exists()
+    assert (wheel / "hotpath/app/links/page/static/index.html").exists()
     assert (wheel / "hotpath" / "kernels" / "hotpath.h").exists()
     networks = wheel / "hotpath" / "runtime" / "networks"
     for name in ("kestrel", "kestrel_small"):
@@ -67,7 +67,7 @@ def test_all_files_are_in_one_package_and_import_each_other_from_there(wheel):
             for end in (".toml", "_exemplar.onnx", "_search.onnx"):
                 assert (networks / (form + end)).exists()
     (entry,) = wheel.glob("*.dist-info/entry_points.txt")
-    assert "hotpath = hotpath.runtime.track.command:main" in entry.read_text()
+    assert "hotpath = hotpath.app.command:main" in entry.read_text()
     for path in (wheel / "hotpath").rglob("*.py"):  # each as it is in the checkout
         name = path.relative_to(wheel / "hotpath")
         name = "hotpath.py" if len(name.parts) == 1 else name
@@ -217,8 +217,8 @@ sys.meta_path[:] = [Only(finder) for finder in sys.meta_path]
 """
 DEEPER = {  # what a program imports only later
     "track": "from hotpath import load_tracker\nload_tracker()",
-    "networks": "from hotpath.runtime.track.cli.networks import add, examine",
-    "engine": "import hotpath.runtime.prepare.graphs.cut",
+    "networks": "from hotpath.app.cli.networks import add, examine",
+    "engine": "import hotpath.deploy.graphs.cut",
     "evaluate": "import matplotlib, got10k, hotpath.calib.report",
     "tune": "from hotpath.calib.tune import library; library()",
 }
@@ -234,7 +234,7 @@ def test_a_command_finds_all_that_it_imports_in_its_extra(wheel, tmp_path, name)
     if why:
         pytest.skip(why)
     code = DEEPER.get(name, "")
-    code += f"\nfrom hotpath.runtime.track import command\nprogram = command.PROGRAMS[{name!r}]\n"
+    code += f"\nfrom hotpath.app import command\nprogram = command.PROGRAMS[{name!r}]\n"
     code += f"command.require(program.libraries)\ncommand.main([{name!r}, '--help'])"
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, command.PROGRAMS[name].extra]
     done, told = run(words, tmp_path, HOME=str(wheel.parent))  # one compiles, the others use it
@@ -244,7 +244,7 @@ def test_a_command_finds_all_that_it_imports_in_its_extra(wheel, tmp_path, name)
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_help_of_a_command_needs_no_extra_and_names_the_command(wheel, tmp_path, name):
-    code = f"from hotpath.runtime.track import command\ncommand.main([{name!r}, '--help'])"
+    code = f"from hotpath.app import command\ncommand.main([{name!r}, '--help'])"
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, "none"]
     done, told = run(words, tmp_path, HOME=str(wheel.parent))
     assert done == 0 and told.startswith(f"usage: hotpath {name} "), told
@@ -252,7 +252,7 @@ def test_the_help_of_a_command_needs_no_extra_and_names_the_command(wheel, tmp_p
 
 
 def test_a_wheel_lists_its_programs(wheel, tmp_path):
-    code = "from hotpath.runtime.track import command\ncommand.main([])"
+    code = "from hotpath.app import command\ncommand.main([])"
     done, told = run([sys.executable, "-c", ONLY.format(code=code), wheel, "none"], tmp_path)
     words = {line.split()[0] for line in told.splitlines()[2:]}
     assert done == 0 and words == set(PROGRAMS), told
@@ -261,7 +261,7 @@ def test_a_wheel_lists_its_programs(wheel, tmp_path):
 @pytest.mark.parametrize("name", IN_A_CLONE)
 def test_what_a_wheel_lacks_is_said_before_its_libraries_are_asked_for(wheel, tmp_path, name):
     assert not (wheel / "hotpath" / "calib" / "research").exists()
-    code = f"from hotpath.runtime.track import command\nsys.exit(command.main([{name!r}, 'a.pt']))"
+    code = f"from hotpath.app import command\nsys.exit(command.main([{name!r}, 'a.pt']))"
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, "none"]
     done, told = run(words, tmp_path)
     assert done == 2 and name in told and "clone" in told and "torch" not in told, told

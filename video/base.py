@@ -11,7 +11,7 @@ import numpy as np
 
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.runtime.pictures import AnyFrame, Picture
-from hotpath.runtime.track.video.depth import whole_range
+from hotpath.video.depth import whole_range
 
 PLAYED_FPS = 25.0  # the speed at which a recording is played that states no frame rate
 MOST_FPS = 1e5  # a higher rate is the unit of the time stamps

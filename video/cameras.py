@@ -15,9 +15,9 @@ from typing import Any, Deque, Dict, List, Optional, Tuple
 import cv2
 
 from hotpath.runtime.errors import BadSource, NoCamera
-from hotpath.runtime.track.video import hardware, pyav, raw, v4l2
-from hotpath.runtime.track.video.base import is_utf8, without_password
-from hotpath.runtime.track.video.probe import why_no_stream
+from hotpath.video import hardware, pyav, raw, v4l2
+from hotpath.video.base import is_utf8, without_password
+from hotpath.video.probe import why_no_stream
 
 # FFmpeg before 5 listens to a transport stream for 4 to 6 s; a slow camera starts its encoder first
 OPEN_TIMEOUT_S = 10.0

@@ -15,8 +15,8 @@ import numpy as np
 
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadClips, BadSource
-from hotpath.runtime.track.video import recorded, sequence
-from hotpath.runtime.track.video.folder import natural_key, picture_paths, read_picture, scale_of
+from hotpath.video import recorded, sequence
+from hotpath.video.folder import natural_key, picture_paths, read_picture, scale_of
 
 DEPTH = 4  # folders below the one that was named
 VIDEOS = (".mpg", ".avi", ".mp4", ".mkv", ".mov")

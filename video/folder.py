@@ -12,10 +12,10 @@ import numpy as np
 
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.runtime.pictures import WHOLE
-from hotpath.runtime.track.video import sequence
-from hotpath.runtime.track.video.base import Log, Source, check_readable, to_bgr
-from hotpath.runtime.track.video.containers import JPEG_END
-from hotpath.runtime.track.video.depth import SAMPLES, scale_for, whole_range
+from hotpath.video import sequence
+from hotpath.video.base import Log, Source, check_readable, to_bgr
+from hotpath.video.containers import JPEG_END
+from hotpath.video.depth import SAMPLES, scale_for, whole_range
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 # a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI

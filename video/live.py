@@ -11,7 +11,7 @@ import cv2
 
 from hotpath.kernels.commands import flush
 from hotpath.runtime.errors import BadSource, HotpathError
-from hotpath.runtime.track.video.base import (
+from hotpath.video.base import (
     WAITING,
     Log,
     Source,
@@ -20,7 +20,7 @@ from hotpath.runtime.track.video.base import (
     tell_decoder,
     without_password,
 )
-from hotpath.runtime.track.video.cameras import MONOTONIC, NONE, READ_TIMEOUT_S, CaptureClock
+from hotpath.video.cameras import MONOTONIC, NONE, READ_TIMEOUT_S, CaptureClock
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0

@@ -14,7 +14,7 @@ import cv2
 
 from hotpath.kernels.commands import package
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.track.video.base import SAME, capture_fps, is_utf8, stated_frames
+from hotpath.video.base import SAME, capture_fps, is_utf8, stated_frames
 
 CONVERTS_NO_INTERLACED = (4, 13)  # the first OpenCV that reads interlaced videos wrongly
 READ_SOME = """

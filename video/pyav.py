@@ -5,8 +5,8 @@ import time
 from functools import partial
 from typing import Any, Optional
 
-from hotpath.runtime.track.video import hardware
-from hotpath.runtime.track.video.pyav_capture import EACH_FRAME, ONE_FRAME, AvCapture
+from hotpath.video import hardware
+from hotpath.video.pyav_capture import EACH_FRAME, ONE_FRAME, AvCapture
 
 
 def pyav() -> Any:

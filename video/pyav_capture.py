@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 
 from hotpath.runtime.pictures import JpegDecoders, JpegFrame
-from hotpath.runtime.track.video import hardware
-from hotpath.runtime.track.video.base import MOST_FPS, SAME
-from hotpath.runtime.track.video.containers import plain_jpeg
-from hotpath.runtime.track.video.pyav_frames import UPRIGHT, turn_of, upright
+from hotpath.video import hardware
+from hotpath.video.base import MOST_FPS, SAME
+from hotpath.video.containers import plain_jpeg
+from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
 
 EACH_FRAME, ONE_FRAME = "AUTO", "SLICE"  # what PyAV's threads decode: a frame each, or parts of one
 NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS

@@ -8,7 +8,7 @@ import numpy as np
 
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.pictures import AnyFrame, PlanarFrame
-from hotpath.runtime.track.video.raw import row_bytes_of
+from hotpath.video.raw import row_bytes_of
 
 # FFmpeg's name -> (kind of planes, whether the name says that Y has the full range)
 FORMATS = {

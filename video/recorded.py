@@ -8,8 +8,8 @@ import cv2
 
 from hotpath.kernels.commands import package
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.track.video import hardware, opencv, pyav
-from hotpath.runtime.track.video.base import (
+from hotpath.video import hardware, opencv, pyav
+from hotpath.video.base import (
     PLAYED_FPS,
     Log,
     Source,
@@ -17,13 +17,13 @@ from hotpath.runtime.track.video.base import (
     checked_picture,
     tell_decoder,
 )
-from hotpath.runtime.track.video.containers import (
+from hotpath.video.containers import (
     is_cut_off,
     is_in_fragments,
     looks_like_text,
     states_no_rate,
 )
-from hotpath.runtime.track.video.probe import TRANSPORT_STREAM
+from hotpath.video.probe import TRANSPORT_STREAM
 
 LONGEST_S = 3.0  # between two frames that are played at their own speed
 

@@ -27,14 +27,14 @@ from typing import Any, Callable, List, Optional, Sequence
 
 from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.video.output_file import (
+from hotpath.runtime.types import Box, TrackedFrame
+from hotpath.video.output_file import (
     NewFile,
     check_ending,
     check_folder,
     lock,
     why_not,
 )
-from hotpath.runtime.types import Box, TrackedFrame
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score")
 TARGET_COLUMNS = (

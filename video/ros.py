@@ -13,9 +13,9 @@ import numpy as np
 from hotpath.kernels.commands import needs, why_unloaded
 from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.runtime.pictures import WHOLE, AnyFrame, JpegFrame, PlanarFrame
-from hotpath.runtime.track.video.base import Log, Source, to_bgr
-from hotpath.runtime.track.video.cameras import SENDER
-from hotpath.runtime.track.video.raw import planes_in, row_bytes_of
+from hotpath.video.base import Log, Source, to_bgr
+from hotpath.video.cameras import SENDER
+from hotpath.video.raw import planes_in, row_bytes_of
 
 PREFIX = "ros:"
 TOPIC = re.compile(PREFIX + r"((?:/[A-Za-z_]\w*)+)", re.ASCII)  # as ROS names topics
@@ -136,13 +136,13 @@ class Topic:
 
 
 def open_bus() -> Tuple[Any, Any]:
-    """Return (``hotpath.runtime.track.video.ros_node``, an open ``End`` of it).
+    """Return (``hotpath.video.ros_node``, an open ``End`` of it).
 
     Raises:
         NoCamera: there is no ROS, or it can't be reached.
     """
     try:
-        from hotpath.runtime.track.video import ros_node
+        from hotpath.video import ros_node
     except ImportError as error:
         raise NoCamera(
             f"a topic of ROS needs ROS 2 with vision_msgs{why_unloaded(error, 'rclpy')}; source "

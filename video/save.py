@@ -19,10 +19,10 @@ from typing import Any, Callable, Optional
 import numpy as np
 
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.video.base import to_bgr
-from hotpath.runtime.track.video.containers import mp4_boxes
-from hotpath.runtime.track.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
-from hotpath.runtime.track.video.output_file import NewFile, check_ending, check_folder
+from hotpath.video.base import to_bgr
+from hotpath.video.containers import mp4_boxes
+from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
+from hotpath.video.output_file import NewFile, check_ending, check_folder
 
 FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}  # FFmpeg's names
 KINDS = tuple(FORMATS)

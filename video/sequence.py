@@ -25,7 +25,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.kernels.commands import counted, why_unread
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.track.video.base import MOST_FPS
+from hotpath.video.base import MOST_FPS
 
 MOST_FRAMES = 10000000  # in an annotation: 92 hours at 30 a second
 MOT_FIELDS = (7, 9, 10)  # numbers of a line of MOTChallenge

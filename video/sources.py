@@ -12,23 +12,23 @@ from urllib.parse import unquote
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import can_read_planes
-from hotpath.runtime.track.video import hardware, opencv, pyav, ros, sequence
-from hotpath.runtime.track.video.base import WAITING, Log, Source, stated_frames
-from hotpath.runtime.track.video.cameras import (
+from hotpath.video import hardware, opencv, pyav, ros, sequence
+from hotpath.video.base import WAITING, Log, Source, stated_frames
+from hotpath.video.cameras import (
     RECORDING_READ_TIMEOUT_S,
     Camera,
     CsiCamera,
     Stream,
     list_cameras,
 )
-from hotpath.runtime.track.video.folder import (
+from hotpath.video.folder import (
     FrameFolder,
     is_picture,
     picture_paths,
     pictures_like,
 )
-from hotpath.runtime.track.video.live import LiveSource, open_in_background
-from hotpath.runtime.track.video.recorded import Piped, Recording, VideoFile, is_pipe
+from hotpath.video.live import LiveSource, open_in_background
+from hotpath.video.recorded import Piped, Recording, VideoFile, is_pipe
 
 __all__ = [
     "WAITING",
@@ -67,7 +67,7 @@ def open_source(
 
     Returns:
         A ``Source``. ``read()`` returns the next frame, BGR uint8 (H, W, 3) or a ``Picture``. It
-        returns ``WAITING`` (of ``hotpath.runtime.track.video.base``) if a live source has no new
+        returns ``WAITING`` (of ``hotpath.video.base``) if a live source has no new
         frame within a second, and None at the end. ``time_s`` is the frame's time for ``update``.
         ``close()`` releases the source, as ``with`` does.
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.pictures import JpegDecoders, JpegFrame, PlanarFrame
-from hotpath.runtime.track.video import v4l2_structs as v4l2
-from hotpath.runtime.track.video.raw import KINDS, MOTION_JPEG, UNUSED, planes_in
+from hotpath.video import v4l2_structs as v4l2
+from hotpath.video.raw import KINDS, MOTION_JPEG, UNUSED, planes_in
 
 SIZE = (640, 480)  # asked for, as by OpenCV
 FPS = 30  # asked for too

@@ -1,4 +1,4 @@
-"""The parts of ``hotpath.runtime.track``: options, first boxes, outputs, progress."""
+"""The parts of ``hotpath.app``: options, first boxes, outputs, progress."""
 
 from hotpath.runtime.libraries import require
 

@@ -5,12 +5,12 @@ import os
 import re
 from typing import Any, List, Optional, Sequence, Tuple
 
+from hotpath.app.cli.links import selects
 from hotpath.kernels.commands import why_unread
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame, bgr_of
-from hotpath.runtime.track.cli.links import selects
-from hotpath.runtime.track.video import window
 from hotpath.runtime.types import Box, are_shares, checked_box
+from hotpath.video import window
 
 A_BOX = "X,Y,W,H in pixels of the frame, or in per cent of it (40%)"
 MOST_BYTES = 1 << 20  # of a file of boxes
@@ -34,7 +34,7 @@ def given_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Op
 
     They come from --box and --boxes, else from the source's ground truth. Where a link selects
     targets, the list may be empty. ``frame`` is the first of ``source``, a
-    ``hotpath.runtime.track.video.base.Source``.
+    ``hotpath.video.base.Source``.
 
     Returns:
         list of (x, y, w, h), pixels of the frame; None: the user draws a box, see ``drawn_box``.

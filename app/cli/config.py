@@ -4,9 +4,9 @@ import argparse
 import pathlib
 from typing import Any, Dict, List, Set
 
+from hotpath.app.command import PROGRAMS
 from hotpath.kernels import toml
 from hotpath.runtime.errors import BadOption
-from hotpath.runtime.track.command import PROGRAMS
 
 COMPLETION = """\
 # hotpath's options in bash and zsh: eval "$(hotpath track --completion)"

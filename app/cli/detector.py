@@ -7,9 +7,9 @@ a point that a ground station sends, and needs no class for that.
 import argparse
 from typing import Any, Optional
 
+from hotpath.app.detect import Detector, load_detector
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.targets.finding import TargetFinder
-from hotpath.runtime.track.detect import Detector, load_detector
 
 
 def check_detector(options: argparse.Namespace) -> None:
@@ -33,7 +33,7 @@ def open_detector(options: argparse.Namespace) -> Optional[Detector]:
     """Load the detector of ``--detector``; None without one.
 
     Raises:
-        UnknownNetwork, BadNetwork, NoEngine: see ``hotpath.runtime.track.detect.load_detector``.
+        UnknownNetwork, BadNetwork, NoEngine: see ``hotpath.app.detect.load_detector``.
     """
     if not options.detector:
         return None

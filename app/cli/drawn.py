@@ -5,14 +5,14 @@ import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
+from hotpath.app.cli.player import Player
+from hotpath.app.cli.profile import Profile
 from hotpath.kernels.commands import counted
 from hotpath.runtime import drawing as draw
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.track.cli.player import Player
-from hotpath.runtime.track.cli.profile import Profile
-from hotpath.runtime.track.video import save
 from hotpath.runtime.types import Track, TrackedFrame
+from hotpath.video import save
 
 
 class Drawn:

@@ -8,16 +8,16 @@ from hotpath.kernels.commands import needs
 from hotpath.runtime.errors import BadOutput
 
 if TYPE_CHECKING:
-    from hotpath.runtime.track.links.base import Context, Link
+    from hotpath.app.links.base import Context, Link
 
 # the option that asks for a link, its module, and a package that may be missing
 LINKS = (  # the vehicle is told first
-    ("mavlink", "hotpath.runtime.track.links.mavlink.service", "pymavlink"),
-    ("onvif", "hotpath.runtime.track.links.onvif", ""),  # of --gimbal
-    ("stream", "hotpath.runtime.track.links.stream", ""),
-    ("publish", "hotpath.runtime.track.links.publish", ""),
-    ("ros", "hotpath.runtime.track.links.ros", ""),  # of --publish
-    ("page", "hotpath.runtime.track.links.page.server", "aiohttp"),
+    ("mavlink", "hotpath.app.links.mavlink.service", "pymavlink"),
+    ("onvif", "hotpath.app.links.onvif", ""),  # of --gimbal
+    ("stream", "hotpath.app.links.stream", ""),
+    ("publish", "hotpath.app.links.publish", ""),
+    ("ros", "hotpath.app.links.ros", ""),  # of --publish
+    ("page", "hotpath.app.links.page.server", "aiohttp"),
 )
 FILES = ("mavlink_key", "stream_login", "gimbal_login", "gimbal")  # that options name
 
@@ -92,7 +92,7 @@ def open_links(context: "Context") -> "List[Link]":
     """
     links: List[Link] = []
     if context.options.gimbal is not None:
-        from hotpath.runtime.track.links import steering
+        from hotpath.app.links import steering
 
         steering.check(context.options, context.live, context.can_lose, context.network)
     wanted = wanted_links(context.options)

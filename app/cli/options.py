@@ -6,13 +6,13 @@ import math
 import os
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
+from hotpath.app import detect
+from hotpath.app.cli.config import completion, with_config
 from hotpath.kernels.commands import HERE, Parser, make, meant
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, plan
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.options import LATENCIES, MOST_WINDOWS, NORMAL
-from hotpath.runtime.track import detect
-from hotpath.runtime.track.cli.config import completion, with_config
-from hotpath.runtime.track.video import hardware, save
+from hotpath.video import hardware, save
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "

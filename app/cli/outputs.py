@@ -1,4 +1,4 @@
-"""The outputs of a run of ``hotpath.runtime.track``: results, video, window and links."""
+"""The outputs of a run of ``hotpath.app``: results, video, window and links."""
 
 import argparse
 import json
@@ -7,23 +7,23 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Optional, Set
 
+from hotpath.app.cli.drawn import Drawn
+from hotpath.app.cli.links import check_links, open_links, selects, wanted_links
+from hotpath.app.cli.player import Player
+from hotpath.app.cli.profile import Profile
+from hotpath.app.cli.progress import Progress, say
+from hotpath.app.cli.summary import Summary, lines_of, place_of
+from hotpath.app.detect import Detector
+from hotpath.app.selection import Selection
 from hotpath.kernels import cpu
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.runtime.pictures import AnyFrame, JpegFrame
-from hotpath.runtime.track.cli.drawn import Drawn
-from hotpath.runtime.track.cli.links import check_links, open_links, selects, wanted_links
-from hotpath.runtime.track.cli.player import Player
-from hotpath.runtime.track.cli.profile import Profile
-from hotpath.runtime.track.cli.progress import Progress, say
-from hotpath.runtime.track.cli.summary import Summary, lines_of, place_of
-from hotpath.runtime.track.detect import Detector
-from hotpath.runtime.track.selection import Selection
-from hotpath.runtime.track.video import results, save, window
-from hotpath.runtime.track.video.encoder import load_pyav
-from hotpath.runtime.track.video.output_file import check_ending, check_folder, why_not
-from hotpath.runtime.track.video.sources import reads
 from hotpath.runtime.types import TrackedFrame
+from hotpath.video import results, save, window
+from hotpath.video.encoder import load_pyav
+from hotpath.video.output_file import check_ending, check_folder, why_not
+from hotpath.video.sources import reads
 
 AGAIN_S = 60.0  # a failure is said as often
 RECENT = 300  # frames of the latency that the page shows
@@ -146,8 +146,8 @@ class Outputs:
 
     def _open_links(self, targets: Any, stop: Any, *given: Any) -> None:
         """Open the links; ``given`` are the first frame and the detector."""
-        from hotpath.runtime.track.links.base import Context
-        from hotpath.runtime.track.links.control import Controller
+        from hotpath.app.links.base import Context
+        from hotpath.app.links.control import Controller
 
         options, source, (frame, detector) = self._options, self._source, given
         if selects(options):

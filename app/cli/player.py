@@ -6,11 +6,11 @@ from typing import Any, Callable, List, Optional, Tuple
 
 import numpy as np
 
+from hotpath.app.selection import Selection
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame, bgr_of
-from hotpath.runtime.track.selection import Selection
-from hotpath.runtime.track.video.base import PLAYED_FPS
-from hotpath.runtime.track.video.window import Window
+from hotpath.video.base import PLAYED_FPS
+from hotpath.video.window import Window
 
 SEEK_S = 5.0
 POLL_S = 0.03  # a key is noticed within this time
@@ -26,7 +26,7 @@ class Player:
 
     Args:
         window: ``Window``.
-        source: ``hotpath.runtime.track.video.base.Source``; live sources have neither pause nor
+        source: ``hotpath.video.base.Source``; live sources have neither pause nor
             speed.
         targets: ``hotpath.runtime.targets.targets.Targets``; a box that is drawn replaces all of
             them.

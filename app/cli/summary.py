@@ -2,8 +2,8 @@
 
 from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
 
+from hotpath.app.cli.profile import Profile
 from hotpath.kernels.commands import counted
-from hotpath.runtime.track.cli.profile import Profile
 from hotpath.runtime.types import Track, TrackedFrame
 
 MOST = 0.7  # share of a frame's time

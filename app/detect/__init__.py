@@ -7,6 +7,10 @@ A detector is a TOML, in ``files/`` or the user's own, and an ONNX file. Its fam
 import pathlib
 from typing import Any, List, Optional
 
+from hotpath.app.detect import families
+from hotpath.app.detect.description import Description, read_file
+from hotpath.app.detect.detector import Detector
+from hotpath.app.detect.session import open_session
 from hotpath.kernels import toml
 from hotpath.kernels.commands import meant
 from hotpath.kernels.toml_keys import Key, Keys, Mistake, read_section, sentence
@@ -16,18 +20,14 @@ from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import DETECTORS
 from hotpath.runtime.options import PathLike
 from hotpath.runtime.targets.detections import Detections
-from hotpath.runtime.track.detect import families
-from hotpath.runtime.track.detect.description import Description, read_file
-from hotpath.runtime.track.detect.detector import Detector
-from hotpath.runtime.track.detect.session import open_session
 
 __all__ = ["Detections", "Detector", "load_detector", "names"]
 
 CLASSES = pathlib.Path(__file__).parent / "classes"
 
 TOP: Keys = {
-    "family": Key(str),  # file name in runtime/track/detect/families
-    "classes": Key(str),  # file name in runtime/track/detect/classes, or a TOML with ``names``
+    "family": Key(str),  # file name in app/detect/families
+    "classes": Key(str),  # file name in app/detect/classes, or a TOML with ``names``
     "licence": Key(str, ""),
     "source": Key(str, ""),
 }

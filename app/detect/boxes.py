@@ -33,7 +33,7 @@ def boxes_around(detector: Any, frame: np.ndarray, point: Tuple[float, float]) -
     """What the detector finds in the frame and in windows around a point.
 
     Args:
-        detector: a ``hotpath.runtime.track.detect.Detector``.
+        detector: a ``hotpath.app.detect.Detector``.
         frame: BGR uint8 (H, W, 3).
         point: (x, y), 0-based pixels.
 

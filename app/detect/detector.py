@@ -5,14 +5,14 @@ from typing import Any, List, Optional, Tuple
 import cv2
 import numpy as np
 
+from hotpath.app.detect import boxes as box_lists
+from hotpath.app.detect import families
+from hotpath.app.detect.description import Description
+from hotpath.app.detect.session import Runner
 from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.pictures import bgr_of
 from hotpath.runtime.targets.detections import Detections
-from hotpath.runtime.track.detect import boxes as box_lists
-from hotpath.runtime.track.detect import families
-from hotpath.runtime.track.detect.description import Description
-from hotpath.runtime.track.detect.session import Runner
 from hotpath.runtime.types import checked_frame
 
 PADDING = 114  # grey of what a letterbox leaves free, as the detectors were trained
@@ -20,10 +20,10 @@ SMALLEST_PX = 4  # smallest side of a box that is given, frame pixels
 
 
 class Detector:
-    """Finds objects in frames. ``hotpath.runtime.track.detect.load_detector`` makes it.
+    """Finds objects in frames. ``hotpath.app.detect.load_detector`` makes it.
 
     Args:
-        description: the detector's TOML, as ``hotpath.runtime.track.detect.describe`` returns it.
+        description: the detector's TOML, as ``hotpath.app.detect.describe`` returns it.
         inputs: names of the network's inputs, the picture first.
         run: function that runs the network.
         wanted: numbers of the classes to find; None for all.

@@ -16,8 +16,8 @@ from typing import Optional, Sequence
 import numpy as np
 
 import hotpath
+from hotpath.app.gstreamer import find_python
 from hotpath.kernels.commands import Parser
-from hotpath.runtime.track.gstreamer import find_python
 
 HERE = pathlib.Path(__file__).resolve().parent
 

@@ -9,11 +9,11 @@ import traceback
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import SplitResult, urlsplit
 
+from hotpath.app.detect import Detector
+from hotpath.app.links.control import Controller
+from hotpath.app.selection import Selection
 from hotpath.kernels.commands import why_unread
 from hotpath.runtime.errors import BadOutput, HotpathError
-from hotpath.runtime.track.detect import Detector
-from hotpath.runtime.track.links.control import Controller
-from hotpath.runtime.track.selection import Selection
 from hotpath.runtime.types import TrackedFrame
 
 

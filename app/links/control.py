@@ -14,11 +14,11 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from hotpath.app.links.frame_buffer import FrameBuffer
+from hotpath.app.links.steering import CONFIRM
+from hotpath.app.selection import Selection
 from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import HotpathError
-from hotpath.runtime.track.links.frame_buffer import FrameBuffer
-from hotpath.runtime.track.links.steering import CONFIRM
-from hotpath.runtime.track.selection import Selection
 from hotpath.runtime.types import Track, TrackedFrame, checked_box, given_track
 
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
@@ -47,7 +47,7 @@ class Controller:
 
     Args:
         targets: ``hotpath.runtime.targets.targets.Targets``.
-        source: ``hotpath.runtime.track.video.base.Source``.
+        source: ``hotpath.video.base.Source``.
         stop: object whose attribute ``requested`` ends the loop.
         write_late: function of a ``TrackedFrame`` that writes the results of a target that was
             selected on an earlier frame.

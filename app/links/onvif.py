@@ -21,13 +21,13 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
+from hotpath.app.links.album import Album, look_at
+from hotpath.app.links.base import Context, Link, LinkThread, read_login, split_address
+from hotpath.app.links.gimbal.settings import load_settings
+from hotpath.app.links.steering import STOPS, Evidence, Ramp, Velocity, missing
+from hotpath.app.selection import Selection
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.links.album import Album, look_at
-from hotpath.runtime.track.links.base import Context, Link, LinkThread, read_login, split_address
-from hotpath.runtime.track.links.gimbal.settings import load_settings
-from hotpath.runtime.track.links.steering import STOPS, Evidence, Ramp, Velocity, missing
-from hotpath.runtime.track.selection import Selection
 from hotpath.runtime.types import TRACKED, Track, TrackedFrame
 
 DEVICE, MEDIA, PTZ = (

@@ -8,11 +8,11 @@ import socket
 import time
 from typing import Any, Dict, List, Optional
 
+from hotpath.app.links.base import Context, Link, found_address, split_address
+from hotpath.app.links.control import target_json
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.motion import is_time
-from hotpath.runtime.track.links.base import Context, Link, found_address, split_address
-from hotpath.runtime.track.links.control import target_json
 from hotpath.runtime.types import TrackedFrame
 
 SCHEMA = 1
@@ -85,7 +85,7 @@ def encoded(
     Args:
         tracked: the frame and its tracks.
         now_s, unix_s: the monotonic clock and the wall clock now, seconds.
-        holds: see ``hotpath.runtime.track.links.steering.Ramp``.
+        holds: see ``hotpath.app.links.steering.Ramp``.
         fov: as in ``Publisher``.
 
     Returns:

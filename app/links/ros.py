@@ -11,13 +11,13 @@ import threading
 import time
 from typing import Any, Callable, List
 
+from hotpath.app.links.base import Context, Link, LinkThread
+from hotpath.app.links.control import Controller, Refused
+from hotpath.app.links.publish import encoded
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput, NoCamera
-from hotpath.runtime.track.links.base import Context, Link, LinkThread
-from hotpath.runtime.track.links.control import Controller, Refused
-from hotpath.runtime.track.links.publish import encoded
-from hotpath.runtime.track.video.ros import PREFIX, TOPIC, open_bus
 from hotpath.runtime.types import TrackedFrame
+from hotpath.video.ros import PREFIX, TOPIC, open_bus
 
 POLL_S = 0.2  # how long the end of a run may wait
 FRAME_ID = "camera"

@@ -23,11 +23,7 @@ import time
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 from urllib.parse import quote
 
-from hotpath.kernels.commands import counted
-from hotpath.runtime.drawing import draw
-from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.track.links.base import (
+from hotpath.app.links.base import (
     Context,
     Link,
     LinkThread,
@@ -37,15 +33,19 @@ from hotpath.runtime.track.links.base import (
     shown_host,
     split_address,
 )
-from hotpath.runtime.track.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
+from hotpath.kernels.commands import counted
+from hotpath.runtime.drawing import draw
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.pictures import bgr_of
 from hotpath.runtime.types import TrackedFrame
+from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
 
 # FFmpeg's container and its options; what goes to an RTSP server is converted by ``rtsp_push``
 MPEG_TS = ("mpegts", {"flush_packets": "1"})
 FORMS = {"udp": MPEG_TS, "rtsp": MPEG_TS, "rtp": ("rtp", {"packetsize": "1200"})}
 DATAGRAM = 7 * 188  # bytes: packets of MPEG-TS in a datagram
 RTCP = range(200, 205)  # its packet types (RFC 3550); it has the next port
-PUSH = ("-m", "hotpath.runtime.track.links.rtsp_push")
+PUSH = ("-m", "hotpath.app.links.rtsp_push")
 RETRY_S = (1.0, 30.0)  # after a failure: first and longest pause
 AGAIN_S = 60.0  # a failure is said as often
 STALLED_S = 10.0  # after which an address that takes nothing is opened anew

@@ -27,7 +27,7 @@ from hotpath.calib.longterm import films
 from hotpath.calib.longterm.metrics import Judged, figures, finite
 from hotpath.calib.trackers import Spec
 from hotpath.runtime import DEFAULT_NETWORK
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 
 COLUMNS = (
     ("precision", "prec.", ".3f"),

@@ -26,7 +26,7 @@ from hotpath.calib.errors import BadRun
 from hotpath.calib.longterm import pictures
 from hotpath.calib.longterm.timeline import KINDS, LONGEST, SHORTEST, Timeline
 from hotpath.runtime.errors import BadClips
-from hotpath.runtime.track.video.clips import Clip, find_clips
+from hotpath.video.clips import Clip, find_clips
 
 FORMAT = 1
 HALVES = ("development", "report")
@@ -38,7 +38,7 @@ ALIKE = (0.85, 1.15)  # size of a look-alike in sizes of the target
 
 
 class LongFilm:
-    """One film; it reads like a ``hotpath.runtime.track.video.clips.Clip``.
+    """One film; it reads like a ``hotpath.video.clips.Clip``.
 
     Args:
         entry: entry of the description (see ``describe``).

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from hotpath.calib.longterm.timeline import Timeline, cover_box
-from hotpath.runtime.track.video.clips import Clip
+from hotpath.video.clips import Clip
 
 LONGEST_SIDE = 640  # pixels; larger clips are made smaller
 SEAM = 16  # pixels over which clip and scene are blended
@@ -18,7 +18,7 @@ class Frames:
     """Frames of a clip at a film's size, decoded once.
 
     Args:
-        clip: a clip of ``hotpath.runtime.track.video.clips``, or anything with numbered frames and
+        clip: a clip of ``hotpath.video.clips``, or anything with numbered frames and
             ``boxes``.
         height: in pixels; None for its own, or less if the clip is large.
     """

@@ -6,10 +6,10 @@ import sys
 from typing import List, Optional
 
 from hotpath.boards import detect, installed, pynq, snapshot
-from hotpath.boards.doctor import Situation, missing, report
 from hotpath.boards.errors import NoRoot
 from hotpath.boards.files import Root
 from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.doctor import Situation, missing, report
 from hotpath.kernels.commands import Parser, counted, exit_code, program, short
 
 
@@ -124,7 +124,7 @@ def forget(options: argparse.Namespace) -> None:
 
 
 def bring_up(options: argparse.Namespace) -> int:
-    from hotpath.boards.doctor import (
+    from hotpath.deploy.doctor import (
         bringup,  # it needs NumPy and OpenCV, which the other commands do not
     )
 

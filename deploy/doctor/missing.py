@@ -11,7 +11,7 @@ import sys
 from typing import Callable, Dict, List, NamedTuple
 
 from hotpath.boards import NVIDIA, installed
-from hotpath.boards.doctor import Situation
+from hotpath.deploy.doctor import Situation
 from hotpath.kernels.commands import PYNQ, make
 
 ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enough

@@ -5,11 +5,11 @@ from typing import Any, List, Sequence
 
 from hotpath.boards import Board, load_board, names
 from hotpath.boards.detect import Detection
-from hotpath.boards.doctor import Situation
-from hotpath.boards.doctor.missing import missing, own_python, python_of
-from hotpath.boards.doctor.traps import traps
 from hotpath.boards.installed import Installed
 from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.doctor import Situation
+from hotpath.deploy.doctor.missing import missing, own_python, python_of
+from hotpath.deploy.doctor.traps import traps
 from hotpath.kernels.commands import counted, make, program
 
 WIDTH = 88  # of sentences; a command stays on one line, so that it can be copied

@@ -6,9 +6,9 @@ the function and add it to ``TRAPS``.
 
 from typing import List, NamedTuple, Optional, Tuple
 
-from hotpath.boards.doctor import Situation
-from hotpath.boards.doctor.missing import by_its_python, pip
 from hotpath.boards.installed import Package, at_least
+from hotpath.deploy.doctor import Situation
+from hotpath.deploy.doctor.missing import by_its_python, pip
 from hotpath.kernels.commands import PYNQ
 
 Caught = Optional[Tuple[str, str]]

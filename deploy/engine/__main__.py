@@ -14,10 +14,10 @@ from typing import List, Optional
 
 from hotpath import boards
 from hotpath.boards import detect
-from hotpath.boards.build import engines
-from hotpath.boards.build.engines import tensorrt
-from hotpath.boards.build.order import PRECISIONS, TABLE, Order
-from hotpath.boards.build.progress import say
+from hotpath.deploy.engine import engines
+from hotpath.deploy.engine.engines import tensorrt
+from hotpath.deploy.engine.order import PRECISIONS, TABLE, Order
+from hotpath.deploy.engine.progress import say
 from hotpath.kernels.commands import PYNQ, Parser, exit_code, make
 from hotpath.runtime import DEFAULT_NETWORK, bundle
 from hotpath.runtime.arguments import add_networks_dir

@@ -4,7 +4,7 @@ from typing import Any, Callable, Dict
 
 import numpy as np
 
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import golden
 
 TOLERANCE = 1e-4  # of a map's greatest value: float32 sums in another order
@@ -16,8 +16,8 @@ def check(graphs: Any, form: Any, say: Callable[[str], None] = print) -> None:
     """Compare the parts, with the correlations by their definition, with the whole graph.
 
     Args:
-        graphs: ``hotpath.runtime.prepare.graphs.assemble``'s two models.
-        form: the ``hotpath.runtime.prepare.graphs.cut.Cut``.
+        graphs: ``hotpath.deploy.graphs.assemble``'s two models.
+        form: the ``hotpath.deploy.graphs.cut.Cut``.
         say: function of one sentence.
 
     Raises:

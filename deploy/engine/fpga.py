@@ -2,12 +2,12 @@
 
 import pathlib
 
-from hotpath.calib import table
-from hotpath.calib.errors import BadTable
+from hotpath.deploy import table
+from hotpath.deploy.errors import BadTable
+from hotpath.deploy.graphs import quantisable
 from hotpath.kernels.fpga import design
 from hotpath.kernels.fpga.design.compiler import Compiler
 from hotpath.runtime.networks import sha256_of
-from hotpath.runtime.prepare.graphs import quantisable
 
 
 def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
@@ -15,7 +15,7 @@ def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
 
     Args:
         paths: dict of part -> path of its files; None for those that come with it.
-        ranges: path of a table of ``hotpath int8``, or what ``hotpath.calib.table.read`` returns;
+        ranges: path of a table of ``hotpath int8``, or what ``hotpath.deploy.table.read`` returns;
             None for the table beside the network's TOML.
         size_name: a section of ``kernels/fpga/design/sizes.toml``.
 

@@ -4,7 +4,7 @@ import pathlib
 from typing import Any, Dict, Optional, Union
 
 from hotpath.boards import Board
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime import bundle
 
 PRECISIONS = ("fp32", "fp16", "int8")

@@ -8,11 +8,11 @@ import os
 import re
 from typing import Any, Callable, Dict, NamedTuple, Optional
 
-from hotpath.boards.build.progress import Heartbeat
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.engine.progress import Heartbeat
+from hotpath.deploy.errors import BuildFailed
+from hotpath.deploy.graphs import IN_FLOAT32
 from hotpath.kernels.cuda import driver
 from hotpath.runtime.engines import tensorrt as adapter
-from hotpath.runtime.prepare.graphs import IN_FLOAT32
 
 WORKSPACE_SHARE = 8  # tactics may use one part in eight of the memory
 SMALL_GB = 4  # up to here plans do without the libraries below, which take .7 to 1 GB when loaded
@@ -25,7 +25,7 @@ class Request(NamedTuple):
     Attributes:
         precision: "fp32", "fp16" or "int8".
         dla: number of the DLA core, or None.
-        scales: dict of tensor -> 8 hexadecimal digits (see ``hotpath.boards.build.ranges``), or
+        scales: dict of tensor -> 8 hexadecimal digits (see ``hotpath.deploy.engine.ranges``), or
             None.
         quantised: whether the models themselves say what is INT8 (Q/DQ).
         memory_gb: memory of the board.

@@ -13,15 +13,15 @@ import pathlib
 import shutil
 from typing import Any, Callable, Dict, List
 
-from hotpath.boards.build import cut_check, ranges
-from hotpath.boards.build.order import Order
-from hotpath.boards.build.writer import Writer
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy import canonical
+from hotpath.deploy.engine import cut_check, ranges
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.engine.writer import Writer
+from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.commands import make, reason
 from hotpath.runtime import bundle
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import sha256_of
-from hotpath.runtime.prepare import canonical
 
 FORMAT = 3
 FILE = "prepared.json"
@@ -44,7 +44,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     """
     network = order.network
     try:
-        from hotpath.runtime.prepare.graphs import batch, convert, cut, models
+        from hotpath.deploy.graphs import batch, convert, cut, models
     except ImportError:
         return _copy_shipped(folder, order, say)
     paths = order.paths()
@@ -163,7 +163,7 @@ def _write(
 def _copy_shipped(folder: pathlib.Path, order: Order, say: Say) -> None:
     """Use what comes prepared with this program, as a board without onnx must.
 
-    ``python -m hotpath.boards.build.ship NETWORK`` makes it.
+    ``python -m hotpath.deploy.engine.ship NETWORK`` makes it.
 
     Raises:
         BuildFailed: there is none of this network, or it is INT8, whose scales are not shipped.

@@ -1,6 +1,6 @@
 """The scales of an INT8 build, from a table of ranges.
 
-This file imports ``calib``, as some of ``boards/build`` do, off the board only: a prepared folder
+This file imports ``calib``, as some of ``deploy/engine`` do, off the board only: a prepared folder
 already holds the scales.
 """
 
@@ -10,8 +10,8 @@ from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
-from hotpath.boards.build.order import Order
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime.networks import sha256_of
 
 
@@ -29,7 +29,7 @@ def scales(order: Order, paths: Dict[str, pathlib.Path]) -> Tuple[Dict[str, str]
         BuildFailed, BadTable: see ``read``.
     """
     values, digest = read(order, paths, order.table())
-    from hotpath.calib.table import amax
+    from hotpath.deploy.table import amax
 
     found = {
         tensor: struct.pack(">f", np.float32(magnitude) / np.float32(127)).hex()
@@ -49,7 +49,7 @@ def read(
         path: path of the table; None if there is none.
 
     Returns:
-        (the table as ``hotpath.calib.table`` reads it, its sha256).
+        (the table as ``hotpath.deploy.table`` reads it, its sha256).
 
     Raises:
         BuildFailed: there is no table, or it was measured on other files.
@@ -62,7 +62,7 @@ def read(
             f"int8 --network {order.network.given} --clips DIR` with a folder of annotated "
             "clips, or name a table with --calibration"
         )
-    from hotpath.calib import table
+    from hotpath.deploy import table
 
     ranges = table.read(path)
     if ranges["files"] != {part: sha256_of(file) for part, file in paths.items()}:

@@ -1,6 +1,6 @@
 """Prepare a network once for all boards, so that it ships with this program.
 
-    python -m hotpath.boards.build.ship kestrel
+    python -m hotpath.deploy.engine.ship kestrel
 
 A board then builds the network without onnx. Run it again after the network's files have changed.
 """
@@ -11,9 +11,9 @@ import sys
 from typing import List, Optional
 
 from hotpath.boards import HOST, load_board
-from hotpath.boards.build import prepared
-from hotpath.boards.build.order import Order
-from hotpath.boards.build.progress import say
+from hotpath.deploy.engine import prepared
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.engine.progress import say
 from hotpath.kernels.commands import Parser, exit_code
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import load_network
@@ -24,7 +24,7 @@ WINDOWS = 4  # as most boards' profiles have it
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code."""
     cli = Parser(
-        prog="python -m hotpath.boards.build.ship",
+        prog="python -m hotpath.deploy.engine.ship",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -41,7 +41,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         order.windows = WINDOWS
         prepared.prepare(pathlib.Path(options.out) / str(network.name), order, say)
 
-    return exit_code("boards.build.ship", run)
+    return exit_code("deploy.engine.ship", run)
 
 
 if __name__ == "__main__":

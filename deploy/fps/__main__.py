@@ -14,9 +14,9 @@ import pathlib
 import signal
 import sys
 
-from hotpath.boards.fps import against, clips, compare, report, run
-from hotpath.boards.fps import evidence as files
-from hotpath.boards.fps import place as places
+from hotpath.deploy.fps import against, clips, compare, report, run
+from hotpath.deploy.fps import evidence as files
+from hotpath.deploy.fps import place as places
 from hotpath.kernels.commands import exit_code, program
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.arguments import add_networks_dir
@@ -36,7 +36,7 @@ def main(arguments=None):
 
 def _parser(arguments):
     parser = argparse.ArgumentParser(
-        prog=program("fps", "hotpath.boards.fps"),
+        prog=program("fps", "hotpath.deploy.fps"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -11,9 +11,9 @@ import time
 
 import numpy as np
 
-from hotpath.boards.fps import evidence as files
-from hotpath.boards.fps import place as places
-from hotpath.boards.fps import run as runs
+from hotpath.deploy.fps import evidence as files
+from hotpath.deploy.fps import place as places
+from hotpath.deploy.fps import run as runs
 from hotpath.runtime import bundle
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.networks import load_network
@@ -145,7 +145,7 @@ def bundle_in(tree, case, settings, board, say=print):
     if os.path.isdir(prepared) and not os.path.exists(os.path.join(tree, prepared)):
         shutil.copytree(prepared, os.path.join(tree, prepared))
     name = os.path.abspath(case.network) if case.network.endswith(".toml") else case.network
-    command = [sys.executable, "-m", "hotpath.boards.build", board, "--network", name]
+    command = [sys.executable, "-m", "hotpath.deploy.engine", board, "--network", name]
     command += ["--precision", case.precision]
     if settings.networks_dir:
         command += ["--networks-dir", os.path.abspath(settings.networks_dir)]

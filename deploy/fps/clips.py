@@ -6,7 +6,7 @@ from collections import namedtuple
 import numpy as np
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 
 FILM = "film"
 SHORTEST = 10

@@ -2,8 +2,8 @@
 
 import pathlib
 
-from hotpath.boards.fps import evidence as files
-from hotpath.boards.fps import stats
+from hotpath.deploy.fps import evidence as files
+from hotpath.deploy.fps import stats
 from hotpath.runtime.errors import HotpathError
 
 REFERENCES = pathlib.Path(__file__).resolve().parent.parent / "reference"

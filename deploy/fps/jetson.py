@@ -1,7 +1,7 @@
-"""python -m hotpath.boards.fps.jetson: a frame on each Jetson, estimated, for docs/results."""
+"""python -m hotpath.deploy.fps.jetson: a frame on each Jetson, estimated, for docs/results."""
 
+from hotpath.deploy.graphs.counting import count_parts
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs.counting import count_parts
 
 # 10^9 multiply-accumulates a second, FP16, batch 1: slowest and fastest. Nano and AGX Xavier: of
 # SqueezeNet 1.1, DenseNet-121, ResNet-50 and ResNet-18 in torch2trt's benchmarks. Orin Nano 8 GB:

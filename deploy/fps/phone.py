@@ -1,7 +1,7 @@
-"""What ``boards/build/shipped/android/run.sh`` can't do itself: shapes for benchncnn, the verdict.
+"""What ``deploy/engine/shipped/android/run.sh`` can't do itself: shapes for benchncnn, the verdict.
 
-    python -m hotpath.boards.fps.phone jobs BUNDLE
-    python -m hotpath.boards.fps.phone verdict FOLDER
+    python -m hotpath.deploy.fps.phone jobs BUNDLE
+    python -m hotpath.deploy.fps.phone verdict FOLDER
 
 A sample of a device has its thermal files, ``PATH VALUE`` a line, and ``dumpsys thermalservice``.
 The files are read by the readers for boards, and the verdict is that of the FPS suite. Exit codes:
@@ -16,8 +16,8 @@ import tempfile
 import numpy as np
 
 from hotpath.boards.files import Root
-from hotpath.boards.fps import verdict
 from hotpath.boards.sensors import Notes, cooling, heat
+from hotpath.deploy.fps import verdict
 from hotpath.kernels.commands import exit_code, make
 from hotpath.runtime import bundle
 from hotpath.runtime.engines.ncnn import kernels

@@ -1,6 +1,6 @@
 """Reports of runs, in Markdown."""
 
-from hotpath.boards.fps import compare
+from hotpath.deploy.fps import compare
 
 HEAD = (
     "network|precision|engine|clip|FPS|median ms|p95|p99|jitter|crop ms|network ms|select ms|"

@@ -10,11 +10,11 @@ from collections import namedtuple
 import cv2
 import numpy as np
 
-from hotpath.boards.fps import evidence as files
-from hotpath.boards.fps import place as places
-from hotpath.boards.fps import stats
-from hotpath.boards.fps.loop import Loop, waited_s
-from hotpath.boards.fps.verdict import judge
+from hotpath.deploy.fps import evidence as files
+from hotpath.deploy.fps import place as places
+from hotpath.deploy.fps import stats
+from hotpath.deploy.fps.loop import Loop, waited_s
+from hotpath.deploy.fps.verdict import judge
 from hotpath.runtime import DEFAULT_NETWORK, bundle, engines, load_tracker, loading, precision
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.errors import HotpathError

@@ -12,13 +12,13 @@ from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from onnx import ModelProto, ValueInfoProto, helper
 
+from hotpath.deploy.graphs import convert, models, normalise, parts
+from hotpath.deploy.graphs.models import shape_of
+from hotpath.deploy.graphs.parts import IMAGES
 from hotpath.runtime import decode
 from hotpath.runtime.decode.shared import conventions
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network, shapes_text, without_ones
-from hotpath.runtime.prepare.graphs import convert, models, normalise, parts
-from hotpath.runtime.prepare.graphs.models import shape_of
-from hotpath.runtime.prepare.graphs.parts import IMAGES
 
 __all__ = ["Graphs", "IMAGES", "build", "shape_of"]
 

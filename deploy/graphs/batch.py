@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, helper, shape_inference
 
-from hotpath.runtime.prepare.graphs import models
+from hotpath.deploy.graphs import models
 
 Nodes = Optional[List[NodeProto]]  # None: the node does not change
 

@@ -12,9 +12,9 @@ from typing import FrozenSet, Optional, Tuple
 import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 
+from hotpath.deploy.graphs import models
+from hotpath.deploy.graphs.assemble import Graphs
 from hotpath.runtime.network import Network
-from hotpath.runtime.prepare.graphs import models
-from hotpath.runtime.prepare.graphs.assemble import Graphs
 
 PLANES = (0, 3, 1, 2)  # axes of (n, h, w, 3) as (n, 3, h, w)
 

@@ -22,9 +22,9 @@ from onnx import (
     version_converter,
 )
 
+from hotpath.deploy.graphs import IN_FLOAT32, models
 from hotpath.kernels.commands import make
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.prepare.graphs import IN_FLOAT32, models
 
 OPSETS = range(13, 18)  # what nodes are rewritten for, the best first
 CONVERTS = (1, 12)  # the first onnx whose converter does not crash on a QLinearConv

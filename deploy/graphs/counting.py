@@ -12,8 +12,8 @@ from typing import Any, Callable, Dict, Iterable, Iterator, Optional
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, shape_inference
 
+from hotpath.deploy.graphs import assemble, models
 from hotpath.runtime.network import Network
-from hotpath.runtime.prepare.graphs import assemble, models
 
 Counts = namedtuple("Counts", "parameters macs inputs outputs operators")
 Counts.__doc__ = """One ONNX model's figures.

@@ -15,9 +15,9 @@ from typing import Dict, List, NoReturn, Tuple
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
+from hotpath.deploy.graphs import models
+from hotpath.deploy.graphs.assemble import Graphs
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.prepare.graphs import models
-from hotpath.runtime.prepare.graphs.assemble import Graphs
 
 Step = namedtuple("Step", "kind search exemplar out padding")
 Step.__doc__ = """One correlation.
@@ -39,7 +39,7 @@ Attributes:
     steps: for every part but the last, list of ``Step`` to do after it.
     features: names of the tensors that the exemplar leaves for the frames.
     maps: names of the maps. The parts also give the graph's other outputs
-        (``hotpath.runtime.prepare.graphs.assemble.with_search_features``).
+        (``hotpath.deploy.graphs.assemble.with_search_features``).
     shapes: dict of tensor name -> shape, of all tensors that pass between parts.
 """
 

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 from onnx import ModelProto, NodeProto
 
-from hotpath.runtime.prepare.graphs import models
+from hotpath.deploy.graphs import models
 
 Pair = Tuple[float, float]  # of rows and of columns
 

@@ -11,9 +11,9 @@ from typing import Any, List
 import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, numpy_helper, shape_inference
 
+from hotpath.deploy.graphs import models
 from hotpath.kernels.commands import make
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.prepare.graphs import models
 
 # Nodes that a normalised graph does not have; without onnxslim the engines may still take them.
 FOLDED = {"Dropout", "Identity", "If", "Loop", "Scan", "Shape", "Size"}

@@ -26,9 +26,9 @@ from onnx import (
     version_converter,
 )
 
+from hotpath.deploy.graphs import models
 from hotpath.runtime.decode.shared.keys import MAP_PARTS
 from hotpath.runtime.network import Network
-from hotpath.runtime.prepare.graphs import models
 
 Parts = Dict[str, ModelProto]
 Pair = Tuple[ModelProto, ModelProto]

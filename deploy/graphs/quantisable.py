@@ -8,8 +8,8 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set
 
 from onnx import GraphProto, ModelProto, NodeProto, helper, shape_inference, version_converter
 
+from hotpath.deploy.graphs import assemble, models
 from hotpath.runtime.network import Network
-from hotpath.runtime.prepare.graphs import assemble, models
 
 OPSET = 13  # the first whose DequantizeLinear takes a scale a channel; TensorRT 8.2 knows it
 WEIGHTED = ("Conv", "Gemm", "MatMul")  # operators with weights: counted, ranked and kept
@@ -24,7 +24,7 @@ MOVES = (*SHAPING, "Cast", "Identity")
 def parts(network: Network, paths: Mapping[str, Any]) -> Dict[str, ModelProto]:
     """Prepare a network's two graphs for measuring and quantising: dict of exemplar, search.
 
-    Their tensors have the names of ``hotpath.runtime.prepare.graphs.assemble``, which every engine
+    Their tensors have the names of ``hotpath.deploy.graphs.assemble``, which every engine
     builds from.
     """
     built = assemble.build(network, paths)

@@ -6,8 +6,8 @@ from typing import Any, Dict, Mapping, Sequence
 
 from onnx import ModelProto, TensorProto
 
+from hotpath.deploy.graphs import assemble, batch, byte_pictures, models
 from hotpath.runtime.network import Network
-from hotpath.runtime.prepare.graphs import assemble, batch, byte_pictures, models
 
 
 def write(

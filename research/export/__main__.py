@@ -1,14 +1,14 @@
-"""python -m hotpath.calib.research.export: ONNX files and a TOML of a checkpoint and its authors'
+"""python -m hotpath.research.export: ONNX files and a TOML of a checkpoint and its authors'
 code.
 
-    python -m hotpath.calib.research.export pysot --checkout DIR --config config.yaml \
+    python -m hotpath.research.export pysot --checkout DIR --config config.yaml \
         --checkpoint model.pth --name siamrpn_alexnet --out networks
 
 The authors' modules are imported from the checkout, so that what is exported is what they train.
 Re-parameterised layers are folded, and both forms are compared before a file is written. `fold`
 does only that, for any module, such as a backbone or a head:
 
-    python -m hotpath.calib.research.export fold --checkout DIR --config repvgg:create_RepVGG_A0 \
+    python -m hotpath.research.export fold --checkout DIR --config repvgg:create_RepVGG_A0 \
         --checkpoint model.pth --shape 1 3 256 256 --name repvgg_a0 --out networks
 """
 
@@ -20,12 +20,12 @@ from pathlib import Path
 
 from hotpath.calib import command
 from hotpath.calib.errors import BadRun
-from hotpath.calib.research.export.authors import AUTHORS, Parts, checkout, load_weights
-from hotpath.calib.research.export.one_stream import KINDS, one_stream
-from hotpath.calib.research.pytorch import torch
-from hotpath.calib.research.train.backbones import folded
-from hotpath.calib.research.train.export import write_onnx
 from hotpath.kernels import toml, toml_keys
+from hotpath.research.export.authors import AUTHORS, Parts, checkout, load_weights
+from hotpath.research.export.one_stream import KINDS, one_stream
+from hotpath.research.pytorch import torch
+from hotpath.research.train.backbones import folded
+from hotpath.research.train.export import write_onnx
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import schema
 
@@ -39,7 +39,7 @@ FOLD = "fold"  # any module of a user
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.research.export", __doc__)
+    cli = command.parser("hotpath.research.export", __doc__)
     choices = [*sorted(EXPORTERS), FOLD]
     cli.add_argument("authors", choices=choices, help="whose code base it is, or fold")
     cli.add_argument("--checkout", required=True, metavar="DIR", help="the authors' repository")
@@ -138,12 +138,12 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
         raise BadNetwork(f"the configuration gives {toml_keys.sentence(mistakes[0])}")
     path = folder / (name + ".toml")
     path.write_text(
-        toml.text(table, "Written by `python -m hotpath.calib.research.export`."), encoding="utf-8"
+        toml.text(table, "Written by `python -m hotpath.research.export`."), encoding="utf-8"
     )
     return path
 
 
-main = command.main("hotpath.calib.research.export", run, parser)
+main = command.main("hotpath.research.export", run, parser)
 
 if __name__ == "__main__":
     sys.exit(main())

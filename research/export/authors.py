@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hotpath.calib.errors import BadRun
-from hotpath.calib.research.pytorch import nn, torch
+from hotpath.research.pytorch import nn, torch
 
 Parts = namedtuple("Parts", "exemplar search maps table box", defaults=[False])
 Parts.__doc__ = """An exportable tracker.

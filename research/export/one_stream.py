@@ -1,6 +1,6 @@
 """One-stream trackers: the template and the search region go through one backbone together.
 
-Each becomes one ONNX file with both pictures as inputs. ``hotpath.runtime.prepare.graphs.assemble``
+Each becomes one ONNX file with both pictures as inputs. ``hotpath.deploy.graphs.assemble``
 finds the nodes that depend only on the template when the network is loaded.
 """
 
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 from hotpath.calib.errors import BadRun
-from hotpath.calib.research.export.authors import MEAN, SCALE, Parts, checkout, load_weights
-from hotpath.calib.research.pytorch import functional, nn, timm_library, torch
+from hotpath.research.export.authors import MEAN, SCALE, Parts, checkout, load_weights
+from hotpath.research.pytorch import functional, nn, timm_library, torch
 
 Tensors = tuple[torch.Tensor, ...]
 Run = Callable[..., dict[str, torch.Tensor]]

@@ -1,4 +1,4 @@
-"""python -m hotpath.calib.research.train: train kestrel; docs/training.md explains how."""
+"""python -m hotpath.research.train: train kestrel; docs/training.md explains how."""
 
 import argparse
 import importlib.metadata
@@ -17,18 +17,18 @@ from hotpath.calib import command
 from hotpath.calib.errors import BadImages, TrainingStopped
 from hotpath.calib.one_step_overlap import Pairs
 from hotpath.calib.provenance import commit
-from hotpath.calib.research.pytorch import torch
-from hotpath.calib.research.train import own
-from hotpath.calib.research.train.bank import Bank, build_bank
-from hotpath.calib.research.train.export import export
-from hotpath.calib.research.train.films import follow_all
-from hotpath.calib.research.train.loop import Log, Runner, Stage, place
-from hotpath.calib.research.train.network import Kestrel
-from hotpath.calib.research.train.options import BATCH, SCALES, parser
-from hotpath.calib.research.train.pairs import Drawer
-from hotpath.calib.research.train.ring import Ring, layout, learnt_pair, start_writers, stop_writers
-from hotpath.calib.research.train.stages import Work
-from hotpath.calib.research.train.start import (
+from hotpath.research.pytorch import torch
+from hotpath.research.train import own
+from hotpath.research.train.bank import Bank, build_bank
+from hotpath.research.train.export import export
+from hotpath.research.train.films import follow_all
+from hotpath.research.train.loop import Log, Runner, Stage, place
+from hotpath.research.train.network import Kestrel
+from hotpath.research.train.options import BATCH, SCALES, parser
+from hotpath.research.train.pairs import Drawer
+from hotpath.research.train.ring import Ring, layout, learnt_pair, start_writers, stop_writers
+from hotpath.research.train.stages import Work
+from hotpath.research.train.start import (
     FREE,
     UNKNOWN,
     begin,
@@ -37,10 +37,10 @@ from hotpath.calib.research.train.start import (
     load_start,
     timm_weights,
 )
-from hotpath.calib.research.train.teacher import Teacher
-from hotpath.calib.research.train.unfold import unfolded
+from hotpath.research.train.teacher import Teacher
+from hotpath.research.train.unfold import unfolded
 from hotpath.runtime.networks import load_network, names
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 
 START_PAIRS = 2048  # in the ring before the first step
 FEWEST_PICTURES = 4
@@ -230,7 +230,7 @@ def run_stage(
     Runner(stage, out, log, options.device, options.seed, options.checkpoint_seconds).run()
 
 
-main = command.main("hotpath.calib.research.train", run, parser)
+main = command.main("hotpath.research.train", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -7,8 +7,8 @@ import difflib
 from typing import Any
 
 from hotpath.calib.errors import TrainingStopped
-from hotpath.calib.research.pytorch import nn, timm_library, torch
-from hotpath.calib.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH
+from hotpath.research.pytorch import nn, timm_library, torch
+from hotpath.research.train.geometry import CELLS, EXEMPLAR, EXEMPLAR_CELLS, SEARCH
 
 PREFIX = "timm:"  # of a --shape
 PRETRAINED = "pretrained"  # weights that timm fetches

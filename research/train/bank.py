@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hotpath.calib.errors import BadImages
-from hotpath.calib.research.train.pictures import (
+from hotpath.research.train.pictures import (
     FRAMES,
     PROPOSALS,
     contrast_boxes,
@@ -29,7 +29,7 @@ from hotpath.calib.research.train.pictures import (
     read_video,
     shrunk,
 )
-from hotpath.calib.research.train.sources import TABLE, Source, Sources
+from hotpath.research.train.sources import TABLE, Source, Sources
 
 STILL, SEQUENCE, VIDEO = 0, 1, 2
 HOLDOUT = 40

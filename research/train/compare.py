@@ -1,6 +1,6 @@
-"""python -m hotpath.calib.research.train.compare: a table of backbones, each trained alike.
+"""python -m hotpath.research.train.compare: a table of backbones, each trained alike.
 
-    python -m hotpath.calib.research.train.compare nine timm:mobileone_s0=5000 --report DIR \
+    python -m hotpath.research.train.compare nine timm:mobileone_s0=5000 --report DIR \
         --int8-clips DIR --out runs/backbones --training "--images DIR --networks-dir MODELS"
 
 For each backbone it runs stage features and joins the backbone with the head of a network that
@@ -21,18 +21,18 @@ import numpy as np
 from hotpath.calib import command, int8
 from hotpath.calib.one_step_overlap import Finder
 from hotpath.calib.provenance import commit, processor
-from hotpath.calib.research.pytorch import torch
-from hotpath.calib.research.train import __main__ as training
-from hotpath.calib.research.train import export, judge
-from hotpath.calib.research.train.loop import read_log, save
-from hotpath.calib.research.train.options import parser as options_of_training
-from hotpath.calib.research.train.stages import Work
-from hotpath.calib.research.train.teacher import Teacher
-from hotpath.calib.research.train.unfold import unfolded
+from hotpath.deploy.graphs import counting
+from hotpath.research.pytorch import torch
+from hotpath.research.train import __main__ as training
+from hotpath.research.train import export, judge
+from hotpath.research.train.loop import read_log, save
+from hotpath.research.train.options import parser as options_of_training
+from hotpath.research.train.stages import Work
+from hotpath.research.train.teacher import Teacher
+from hotpath.research.train.unfold import unfolded
 from hotpath.runtime import engines
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import counting
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 
 FORMS = ("fp32", "int8")
 MIDDLE = "a box of the right size in the middle"
@@ -45,11 +45,11 @@ HEADING = (
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.research.train.compare", __doc__)
+    cli = command.parser("hotpath.research.train.compare", __doc__)
     text = "a --shape of the training, with its own number of pairs behind = or not"
     cli.add_argument("shapes", nargs="+", metavar="SHAPE[=PAIRS]", help=text)
     cli.add_argument("--report", nargs="+", required=True, metavar="DIR", help="annotated clips")
-    text = "options of hotpath.calib.research.train for all, in one pair of quotes"
+    text = "options of hotpath.research.train for all, in one pair of quotes"
     cli.add_argument("--training", required=True, metavar='"OPTIONS"', help=text)
     cli.add_argument("--against", default="kestrel", metavar="NETWORK", help="whose head is used")
     cli.add_argument("--out", required=True, metavar="DIR", help="folder of the runs")
@@ -173,7 +173,7 @@ def milliseconds(engines_of: dict[Any, Any]) -> dict[Any, float]:
     return {name: float(np.median(each)) for name, each in times.items()}
 
 
-main = command.main("hotpath.calib.research.train.compare", run, parser)
+main = command.main("hotpath.research.train.compare", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

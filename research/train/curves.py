@@ -12,7 +12,7 @@ from typing import Any
 from hotpath.calib import command
 from hotpath.calib.errors import TrainingStopped
 from hotpath.calib.report import pyplot
-from hotpath.calib.research.train.loop import read_log
+from hotpath.research.train.loop import read_log
 
 NO_FIGURES = {"time", "stage", "event", "steps", "pairs", "seconds"}
 HELD = "held_"  # before the name of a figure that is of held-out pairs

@@ -7,7 +7,7 @@ the crop.
 import cv2
 import numpy as np
 
-from hotpath.calib.research.train.geometry import SEARCH
+from hotpath.research.train.geometry import SEARCH
 
 HALF_HIDDEN = 0.3  # share of the other things of the target's class that hide a part of it
 

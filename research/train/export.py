@@ -1,8 +1,8 @@
-"""python -m hotpath.calib.research.train.export: write a trained network as ONNX and TOML.
+"""python -m hotpath.research.train.export: write a trained network as ONNX and TOML.
 
-    python -m hotpath.calib.research.train.export RUN/head.pt FOLDER
-    python -m hotpath.calib.research.train.export RUN/head.pt FOLDER --backbone OTHER/features.pt
-    python -m hotpath.calib.research.train.export FOLDER --shape timm:mobileone_s0
+    python -m hotpath.research.train.export RUN/head.pt FOLDER
+    python -m hotpath.research.train.export RUN/head.pt FOLDER --backbone OTHER/features.pt
+    python -m hotpath.research.train.export FOLDER --shape timm:mobileone_s0
 
 ``NAME_exemplar.onnx``: image (1,3,128,128) -> features (1,width,8,8).
 ``NAME_search.onnx``: features, image (1,3,256,256) -> score (1,1,16,16), size (1,2,16,16) as shares
@@ -22,15 +22,15 @@ from typing import Any
 
 from hotpath.calib import command
 from hotpath.calib.errors import TrainingStopped
-from hotpath.calib.research.pytorch import nn, torch
-from hotpath.calib.research.train import loop
-from hotpath.calib.research.train.backbones import checked
-from hotpath.calib.research.train.geometry import EXEMPLAR, SEARCH
-from hotpath.calib.research.train.layers import BACKBONES, Block
-from hotpath.calib.research.train.network import ExemplarGraph, Kestrel, SearchGraph
-from hotpath.calib.research.train.options import add_shape
-from hotpath.calib.research.train.start import licence_of
-from hotpath.runtime.prepare.graphs import counting, models
+from hotpath.deploy.graphs import counting, models
+from hotpath.research.pytorch import nn, torch
+from hotpath.research.train import loop
+from hotpath.research.train.backbones import checked
+from hotpath.research.train.geometry import EXEMPLAR, SEARCH
+from hotpath.research.train.layers import BACKBONES, Block
+from hotpath.research.train.network import ExemplarGraph, Kestrel, SearchGraph
+from hotpath.research.train.options import add_shape
+from hotpath.research.train.start import licence_of
 
 TOML = Path(__file__).with_name("export.toml")  # of a network; names in braces are filled in
 OPSET = 13  # of TensorRT 8.2 on a Jetson Nano
@@ -46,7 +46,7 @@ def load(checkpoint: str | Path, backbone: str | Path | None = None) -> Kestrel:
     for path in (checkpoint, backbone or checkpoint):
         if not Path(path).is_file():
             raise TrainingStopped(
-                f"{path} is not there; train first: python -m hotpath.calib.research.train"
+                f"{path} is not there; train first: python -m hotpath.research.train"
             )
     state = loop.load(checkpoint)
     network: Kestrel = Kestrel(**state["config"]).eval()
@@ -178,7 +178,7 @@ def write(network: Kestrel, folder: str | Path, name: str, licence: str) -> dict
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.research.train.export", __doc__)
+    cli = command.parser("hotpath.research.train.export", __doc__)
     cli.add_argument("checkpoint", nargs="?", help="such as RUN/head.pt; it need not be finished")
     cli.add_argument("folder", help="where to write, such as runtime/networks")
     cli.add_argument("--name", help="of the files (default: kestrel, or the model of --shape)")
@@ -202,7 +202,7 @@ def run(options: argparse.Namespace) -> None:
     print(f"time it: hotpath networks show {made['toml']}", file=sys.stderr)
 
 
-main = command.main("hotpath.calib.research.train.export", run, parser)
+main = command.main("hotpath.research.train.export", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

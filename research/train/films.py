@@ -12,9 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hotpath.calib.research.train.bank import VIDEO, Bank
-from hotpath.calib.research.train.geometry import EXEMPLAR, EXEMPLAR_FACTOR, SEARCH, SEARCH_FACTOR
-from hotpath.calib.research.train.teacher import Teacher
+from hotpath.research.train.bank import VIDEO, Bank
+from hotpath.research.train.geometry import EXEMPLAR, EXEMPLAR_FACTOR, SEARCH, SEARCH_FACTOR
+from hotpath.research.train.teacher import Teacher
 from hotpath.runtime.decode.centre import Centre
 
 STARTS, BOXES = 2, 3  # places in a video from which things are followed, things followed from each

@@ -1,7 +1,7 @@
-"""python -m hotpath.calib.research.train.judge: a fixed rule says whether a network is better.
+"""python -m hotpath.research.train.judge: a fixed rule says whether a network is better.
 
-    python -m hotpath.calib.research.train.judge A.toml A-int8.toml --validation DIR --report DIR...
-    python -m hotpath.calib.research.train.judge RUN/checkpoints/*.pt --validation DIR
+    python -m hotpath.research.train.judge A.toml A-int8.toml --validation DIR --report DIR...
+    python -m hotpath.research.train.judge RUN/checkpoints/*.pt --validation DIR
 
 Measures one-step overlap of the candidates and of the shipped network on the same pairs of crops.
 The folders that hold clips are the sources; each weighs the same. On --validation each candidate,
@@ -24,17 +24,17 @@ from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.one_step_overlap import Finder, Pairs, check
-from hotpath.calib.research.train.judging import LOST, against, change, estimate, together
+from hotpath.research.train.judging import LOST, against, change, estimate, together
 from hotpath.runtime import engines
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.track.video.clips import Clip, find_clips
+from hotpath.video.clips import Clip, find_clips
 
 REPEATS = 3  # crops of every frame
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.research.train.judge", __doc__)
+    cli = command.parser("hotpath.research.train.judge", __doc__)
     cli.add_argument(
         "candidates", nargs="+", metavar="NETWORK", help="name, or path of a TOML or checkpoint"
     )
@@ -124,7 +124,7 @@ def _all_better(found: dict[str, Any], shipped: str) -> bool:
 def _finder(name: str, options: argparse.Namespace) -> Finder:
     with tempfile.TemporaryDirectory() as folder:
         if name.endswith(".pt"):
-            from hotpath.calib.research.train.export import export  # needs PyTorch
+            from hotpath.research.train.export import export  # needs PyTorch
 
             name = export(name, folder)["toml"]
         network = load_network(name)
@@ -132,7 +132,7 @@ def _finder(name: str, options: argparse.Namespace) -> Finder:
         return Finder(network, engines.create(options.engine, network, paths))
 
 
-main = command.main("hotpath.calib.research.train.judge", run, parser, "stopped")
+main = command.main("hotpath.research.train.judge", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

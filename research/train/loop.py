@@ -19,8 +19,8 @@ import torch
 from torch import distributed, nn
 
 from hotpath.calib.errors import TrainingStopped
-from hotpath.calib.research.train.backbones import layout_of
-from hotpath.calib.research.train.optimiser import PARTS, optimisers
+from hotpath.research.train.backbones import layout_of
+from hotpath.research.train.optimiser import PARTS, optimisers
 
 WARM_UP = 100  # steps
 AVERAGE = 0.999  # decay of the averaged weights, per step

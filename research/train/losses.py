@@ -8,8 +8,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from hotpath.calib.research.train.geometry import CELLS
-from hotpath.calib.research.train.pairs import NEGATIVE
+from hotpath.research.train.geometry import CELLS
+from hotpath.research.train.pairs import NEGATIVE
 
 SURE = 0.1  # least probability of a cell whose box is learnt
 CLAIM = 0.4  # least probability of a cell that claims the target, for precision and recall

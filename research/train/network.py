@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from hotpath.calib.research.train import backbones
-from hotpath.calib.research.train.geometry import EXEMPLAR_CELLS, SEARCH
-from hotpath.calib.research.train.layers import Unit, conv, plain, row, units
+from hotpath.research.train import backbones
+from hotpath.research.train.geometry import EXEMPLAR_CELLS, SEARCH
+from hotpath.research.train.layers import Unit, conv, plain, row, units
 
 RARE = -4.0  # logit of the score before the training: few cells are the target's
 BOX = (-1.0, -1.0, 0.5, 0.5)  # the same of the size's logits and of the offset

@@ -1,15 +1,15 @@
-"""The options of ``python -m hotpath.calib.research.train``."""
+"""The options of ``python -m hotpath.research.train``."""
 
 import argparse
 from typing import Any
 
 from hotpath.calib import command
-from hotpath.calib.research.train.backbones import PREFIX
-from hotpath.calib.research.train.curves import Plot
-from hotpath.calib.research.train.layers import BACKBONES
-from hotpath.calib.research.train.optimiser import PARTS
-from hotpath.calib.research.train.pictures import FRAMES
-from hotpath.calib.research.train.stages import NAMES
+from hotpath.research.train.backbones import PREFIX
+from hotpath.research.train.curves import Plot
+from hotpath.research.train.layers import BACKBONES
+from hotpath.research.train.optimiser import PARTS
+from hotpath.research.train.pictures import FRAMES
+from hotpath.research.train.stages import NAMES
 
 DESCRIPTION = """\
 Train kestrel from pictures, videos and a teacher.
@@ -74,7 +74,7 @@ def add_shape(add: Any, default: str | None) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.research.train", DESCRIPTION)
+    cli = command.parser("hotpath.research.train", DESCRIPTION)
     text = "draw the curves of one or several runs into curves.png of the first, and end"
     cli.add_argument("--plot", action=Plot, nargs="+", metavar="RUN", help=text)
     add = cli.add_argument_group("pictures").add_argument

@@ -16,15 +16,15 @@ import numpy as np
 from hotpath.calib import evaluate
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadImages, TrainingStopped
-from hotpath.calib.research.train.bank import clip_group
-from hotpath.calib.research.train.export import export
-from hotpath.calib.research.train.judging import estimate
-from hotpath.calib.research.train.pictures import find_clips
 from hotpath.kernels import toml
 from hotpath.kernels.commands import counted
+from hotpath.research.train.bank import clip_group
+from hotpath.research.train.export import export
+from hotpath.research.train.judging import estimate
+from hotpath.research.train.pictures import find_clips
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network, names
-from hotpath.runtime.track.video.clips import Clip
+from hotpath.video.clips import Clip
 
 START = "kestrel"
 FEWEST = 2  # films that judge; a standard error needs two

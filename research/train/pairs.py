@@ -10,14 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hotpath.calib.research.train.bank import SEQUENCE, STILL, Bank
-from hotpath.calib.research.train.disturb import (
+from hotpath.research.train.bank import SEQUENCE, STILL, Bank
+from hotpath.research.train.disturb import (
     add_distractor,
     add_kin,
     add_occluder,
     swap_background,
 )
-from hotpath.calib.research.train.effects import (
+from hotpath.research.train.effects import (
     Light,
     Night,
     Thermal,
@@ -26,8 +26,8 @@ from hotpath.calib.research.train.effects import (
     grey,
     motion_blur,
 )
-from hotpath.calib.research.train.films import Films
-from hotpath.calib.research.train.geometry import EXEMPLAR, SEARCH, exemplar_side
+from hotpath.research.train.films import Films
+from hotpath.research.train.geometry import EXEMPLAR, SEARCH, exemplar_side
 
 ONE_PICTURE, NEGATIVE, CLIP, TRACK = 0, 1, 2, 3  # kinds of pairs
 SHARES = (0.45, 0.08, 0.12, 0.35)

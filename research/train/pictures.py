@@ -14,10 +14,10 @@ import numpy as np
 from hotpath.calib.benchmarks import LISTS, sequences
 from hotpath.calib.errors import BadImages
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.track.video.clips import Clip
-from hotpath.runtime.track.video.clips import find_clips as clips_below
-from hotpath.runtime.track.video.recorded import VideoFile
-from hotpath.runtime.track.video.sequence import Annotation
+from hotpath.video.clips import Clip
+from hotpath.video.clips import find_clips as clips_below
+from hotpath.video.recorded import VideoFile
+from hotpath.video.sequence import Annotation
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov")

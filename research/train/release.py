@@ -1,9 +1,9 @@
-"""python -m hotpath.calib.research.train.release: make the repository ship new weights, if they are
+"""python -m hotpath.research.train.release: make the repository ship new weights, if they are
 better.
 
-    python -m hotpath.calib.research.train.release RUN/head.pt --clips DIR --validation DIR \
+    python -m hotpath.research.train.release RUN/head.pt --clips DIR --validation DIR \
         --report DIR
-    python -m hotpath.calib.research.train.release A.pt --name kestrel_fast --clips DIR \
+    python -m hotpath.research.train.release A.pt --name kestrel_fast --clips DIR \
         --validation DIR
 
 --name says which network is replaced. The steps, in order:
@@ -14,8 +14,8 @@ better.
     install      copy both forms and the table of ranges into runtime/networks
     thresholds   below which certainty a target counts as lost, or unsure (hotpath.calib.tune)
     search       thresholds of the search for lost targets (the same), only with --films
-    prepared     the copy for boards without onnx, boards/build/shipped (hotpath.boards.build.ship),
-                 and what bring-up compares with (hotpath.boards.doctor.bringup.reference)
+    prepared     the copy for boards without onnx, deploy/engine/shipped (hotpath.deploy.engine.ship),
+                 and what bring-up compares with (hotpath.deploy.doctor.bringup.reference)
 
 A candidate that is not better stops the command before anything is installed. Thresholds and files
 are written for both forms, fp32 and INT8. A step that is left out says so. Figures for the
@@ -34,26 +34,27 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hotpath.calib import command, goals, int8, table, tune
+from hotpath.calib import command, goals, int8, tune
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
-from hotpath.calib.research.train import export, judge
+from hotpath.deploy import table
+from hotpath.research.train import export, judge
 from hotpath.runtime.networks import FOLDER, load_network
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ("kestrel", "kestrel_fast")  # networks that are trained here
 INT8 = "-int8"  # behind the name of an INT8 form
-SHIPPED = "boards/build/shipped"
-REFERENCE = "boards/doctor/bringup/reference.npz"
+SHIPPED = "deploy/engine/shipped"
+REFERENCE = "deploy/doctor/bringup/reference.npz"
 KEPT = r"(?m:^(?:unsure|search_lost|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
 SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell of fp32
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.research.train.release", __doc__)
+    cli = command.parser("hotpath.research.train.release", __doc__)
     cli.add_argument("checkpoint", help="such as RUN/head.pt")
-    cli.add_argument("--backbone", metavar="FILE", help="as of hotpath.calib.research.train.export")
+    cli.add_argument("--backbone", metavar="FILE", help="as of hotpath.research.train.export")
     cli.add_argument("--name", default=NAMES[0], choices=NAMES, help="the network to replace")
     cli.add_argument(
         "--clips", nargs="+", required=True, metavar="DIR", help="annotated clips to measure on"
@@ -208,8 +209,8 @@ def run_prepared(options: argparse.Namespace) -> None:
     toml = tomls(options, networks(options))[0].resolve()
     reference = str(Path(options.root).resolve() / REFERENCE)
     for module, *more in (
-        ("hotpath.boards.build.ship", "--out", str(folder)),
-        ("hotpath.boards.doctor.bringup.reference", reference),
+        ("hotpath.deploy.engine.ship", "--out", str(folder)),
+        ("hotpath.deploy.doctor.bringup.reference", reference),
     ):
         done = subprocess.run([sys.executable, "-m", module, str(toml), *more], cwd=str(ROOT))
         passed(module, done.returncode)
@@ -224,7 +225,7 @@ STEPS = {
     "search": run_search,
     "prepared": run_prepared,
 }
-main = command.main("hotpath.calib.research.train.release", run, parser, "stopped")
+main = command.main("hotpath.research.train.release", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -18,17 +18,17 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from hotpath.calib.research.train.bank import Bank
-from hotpath.calib.research.train.films import Films
-from hotpath.calib.research.train.geometry import (
+from hotpath.research.train.bank import Bank
+from hotpath.research.train.films import Films
+from hotpath.research.train.geometry import (
     CELLS,
     EXEMPLAR,
     EXEMPLAR_CELLS,
     SEARCH,
     maps_of,
 )
-from hotpath.calib.research.train.pairs import CLIP, Drawer
-from hotpath.calib.research.train.teacher import Teacher
+from hotpath.research.train.pairs import CLIP, Drawer
+from hotpath.research.train.teacher import Teacher
 
 PATIENCE_S = 60  # a pair takes less than a second
 

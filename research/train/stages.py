@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from hotpath.calib.one_step_overlap import Pairs, centre_distances
-from hotpath.calib.research.train.judging import figures
-from hotpath.calib.research.train.loop import batch_slots
-from hotpath.calib.research.train.losses import explained, feature_loss, map_losses
-from hotpath.calib.research.train.network import Kestrel
-from hotpath.calib.research.train.ring import Ring
-from hotpath.calib.research.train.teacher import Teacher
+from hotpath.research.train.judging import figures
+from hotpath.research.train.loop import batch_slots
+from hotpath.research.train.losses import explained, feature_loss, map_losses
+from hotpath.research.train.network import Kestrel
+from hotpath.research.train.ring import Ring
+from hotpath.research.train.teacher import Teacher
 
 SEARCH_SHARE = 0.65  # of the feature loss; the rest is the exemplar's
 NAMES = ("features", "head")

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from hotpath.calib.errors import TrainingStopped
-from hotpath.calib.research.train import loop
-from hotpath.calib.research.train.backbones import PREFIX, PRETRAINED
-from hotpath.calib.research.train.layers import BACKBONES, Block, Bottleneck
-from hotpath.calib.research.train.network import Backbone, Kestrel
-from hotpath.calib.research.train.stages import FEATURES
-from hotpath.calib.research.train.teacher import Teacher
+from hotpath.research.train import loop
+from hotpath.research.train.backbones import PREFIX, PRETRAINED
+from hotpath.research.train.layers import BACKBONES, Block, Bottleneck
+from hotpath.research.train.network import Backbone, Kestrel
+from hotpath.research.train.stages import FEATURES
+from hotpath.research.train.teacher import Teacher
 
 UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see sources.toml
 UNSETTLED = "not settled: trained on research-only pictures, see docs/training.md"

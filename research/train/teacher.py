@@ -10,7 +10,8 @@ import numpy as np
 from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from hotpath.calib.errors import NoTeacher
-from hotpath.calib.research.train.geometry import (
+from hotpath.deploy.graphs import assemble, models
+from hotpath.research.train.geometry import (
     CELLS,
     EXEMPLAR,
     EXEMPLAR_FACTOR,
@@ -19,7 +20,6 @@ from hotpath.calib.research.train.geometry import (
 )
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble, models
 
 EXPECTED = {
     "family": "centre",

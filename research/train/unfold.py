@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from hotpath.calib.errors import TrainingStopped
-from hotpath.calib.research.train.backbones import checked
-from hotpath.calib.research.train.layers import BACKBONES, Unit
-from hotpath.calib.research.train.network import ExemplarGraph, Kestrel, SearchGraph, correlate
-from hotpath.calib.research.train.stages import CROPS, FEATURES, Work
+from hotpath.research.train.backbones import checked
+from hotpath.research.train.layers import BACKBONES, Unit
+from hotpath.research.train.network import ExemplarGraph, Kestrel, SearchGraph, correlate
+from hotpath.research.train.stages import CROPS, FEATURES, Work
 from hotpath.runtime.networks import load_network
 
 LOOKED_AT = 128  # pairs of crops
@@ -43,7 +43,7 @@ def unfolded(name: str, work: Work, networks_dir: str | None = None) -> Kestrel:
             graph.load_state_dict(state)
     except (KeyError, RuntimeError, StopIteration):
         raise TrainingStopped(
-            f"{name} is no network of hotpath.calib.research.train.export in fp32; name one, such "
+            f"{name} is no network of hotpath.research.train.export in fp32; name one, such "
             "as kestrel, or a checkpoint"
         ) from None
     batch = work.tensors({key: work.held[key][:LOOKED_AT] for key in (*CROPS, *FEATURES)})

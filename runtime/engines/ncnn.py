@@ -1,6 +1,6 @@
 """Run a network with ncnn on the CPU of an ARM board or a phone.
 
-pnnx converts the network off the board (``hotpath.boards.build.engines.ncnn``).
+pnnx converts the network off the board (``hotpath.deploy.engine.engines.ncnn``).
 """
 
 import importlib

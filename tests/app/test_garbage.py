@@ -6,7 +6,7 @@ import weakref
 
 import pytest
 
-from hotpath.runtime.track import garbage
+from hotpath.app import garbage
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 7), reason="Python 3.6 can't leave any out")
 

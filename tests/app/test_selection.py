@@ -1,6 +1,6 @@
 """Only a target that somebody selected is steered after."""
 
-from hotpath.runtime.track.selection import Selection
+from hotpath.app.selection import Selection
 
 
 def test_another_target_never_takes_the_place_of_one_that_was_dropped():

@@ -4,7 +4,7 @@ import os
 import socket
 import types
 
-from hotpath.runtime.track.service_manager import ServiceManager
+from hotpath.app.service_manager import ServiceManager
 
 
 def listener(path):
@@ -17,7 +17,7 @@ def listener(path):
 def test_ready_alive_and_stopping_are_said(tmp_path, monkeypatch):
     path, now_s = str(tmp_path / "notify"), [100.0]
     clock = types.SimpleNamespace(monotonic=lambda: now_s[0])
-    monkeypatch.setattr("hotpath.runtime.track.service_manager.time", clock)
+    monkeypatch.setattr("hotpath.app.service_manager.time", clock)
     with listener(path) as systemd:
         manager = ServiceManager({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"})
         manager.ready("tracking in cam0")

@@ -16,14 +16,14 @@ import numpy as np
 import onnx
 import pytest
 
+from hotpath.app.__main__ import main
+from hotpath.app.cli.networks import __main__ as networks_command
+from hotpath.app.cli.profile import KEPT
 from hotpath.runtime import bearing
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.motion import Motion
-from hotpath.runtime.track.__main__ import main
-from hotpath.runtime.track.cli.networks import __main__ as networks_command
-from hotpath.runtime.track.cli.profile import KEPT
-from hotpath.runtime.track.video.sources import open_source
 from hotpath.runtime.types import Box, Track
+from hotpath.video.sources import open_source
 from tests.support import run, tiny
 from tests.support.ports import free_port
 from tests.support.tiny import write_video
@@ -50,7 +50,7 @@ def command(folder, *arguments):
     words = [
         sys.executable,
         "-m",
-        "hotpath.runtime.track",
+        "hotpath.app",
         "--network",
         folder / "tiny.toml",
         *arguments,
@@ -248,7 +248,7 @@ def test_a_recording_with_several_decoder_errors_ends_with_two(world, monkeypatc
             source.errors = errors
             yield source
 
-    monkeypatch.setattr("hotpath.runtime.track.__main__.open_source", damaged)
+    monkeypatch.setattr("hotpath.app.__main__.open_source", damaged)
     assert here(world, "frames", "--frames", "2", "--no-show") == code
 
 
@@ -322,7 +322,7 @@ def test_memory_is_steady_once_as_many_times_as_are_kept_are_there(world, tmp_pa
 def test_networks_and_cameras_are_listed(networks_dir, monkeypatch, capsys):
     assert main(["--list-networks"]) == 0
     assert "nanotrack_v2" in capsys.readouterr().out
-    monkeypatch.setattr("hotpath.runtime.track.__main__.list_cameras", lambda: [(7, "Emulated")])
+    monkeypatch.setattr("hotpath.app.__main__.list_cameras", lambda: [(7, "Emulated")])
     assert main(["--list-cameras"]) == 0
     assert capsys.readouterr().out == "cam7  Emulated\n"
     monkeypatch.setenv("NETWORKS_DIR", str(networks_dir))
@@ -393,7 +393,7 @@ def test_a_frame_without_a_finite_number_is_left_out_and_many_end_the_run(world,
 
 HANGS = """
 import sys, threading
-from hotpath.runtime.track.__main__ import StopRequest
+from hotpath.app.__main__ import StopRequest
 with StopRequest() as stop:
     stop.begin()
     print("ready", flush=True)
@@ -423,7 +423,7 @@ def test_a_second_signal_ends_a_run_that_hangs(first, second):
 
 ENDS = """
 import os, signal, time
-from hotpath.runtime.track.__main__ import LAST_S, StopRequest
+from hotpath.app.__main__ import LAST_S, StopRequest
 with StopRequest() as stop:
     stop.begin()
     os.kill(os.getpid(), signal.SIGTERM)

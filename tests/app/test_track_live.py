@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.boxes import overlap
-from tests.runtime.track.test_track import box_text, boxes_of, command, lines_in, rows_of
+from tests.app.test_track import box_text, boxes_of, command, lines_in, rows_of
 from tests.support import tiny
 from tests.support.streams.mjpeg import MjpegServer
 

@@ -21,12 +21,12 @@ import cv2
 import numpy as np
 
 from hotpath.boards import load_board
-from hotpath.boards.build.engines import build_of
-from hotpath.boards.build.order import Order
-from hotpath.boards.errors import BuildFailed
 from hotpath.calib.command import parser
+from hotpath.deploy.engine.engines import build_of
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 from tests.arm.machine import HOME, Machine, exit_code
 from tests.support import ROOT
 

@@ -14,7 +14,7 @@ from tests.arm.machine import Machine, exit_code
 FRAMES = 12  # the emulation takes a second for each
 TRY = (
     "import sys; sys.path.insert(0, {!r}); "
-    "from hotpath.runtime.track.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    "from hotpath.app.__main__ import main; sys.exit(main(sys.argv[1:]))"
 )
 # the kernels are those of the wheel, not compiled there
 WHICH = (

@@ -13,8 +13,8 @@ import sys
 import pytest
 
 from hotpath.boards import pynq
-from hotpath.boards.doctor import missing, traps
 from hotpath.boards.files import Root
+from hotpath.deploy.doctor import missing, traps
 from tests.support import ROOT
 from tests.support.board_roots import BoardRoot, situation
 from tests.support.needs import needs_program
@@ -161,9 +161,9 @@ def test_a_module_of_ours_is_found_by_its_short_name_too(tmp_path, monkeypatch):
     board = Root(image("3.0", tmp_path).folder)
     started = []
     monkeypatch.setattr(pynq.os, "execv", lambda path, words: started.append(words[-2:]))
-    for name in ("hotpath.runtime.track", "runtime.track", "pip"):
+    for name in ("hotpath.app", "runtime.track", "pip"):
         pynq.start(board, [name, "-h"])
-    assert started == [["hotpath.runtime.track", "-h"]] * 2 + [["pip", "-h"]]
+    assert started == [["hotpath.app", "-h"]] * 2 + [["pip", "-h"]]
 
 
 def test_the_start_in_the_right_environment_leaves_no_trap(tmp_path):

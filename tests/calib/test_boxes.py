@@ -7,7 +7,7 @@ import pytest
 
 from hotpath.calib import boxes, evaluate, figures
 from hotpath.runtime.errors import BadClips
-from hotpath.runtime.track.video.clips import Clip
+from hotpath.video.clips import Clip
 from tests.support.clips import write_clip
 from tests.support.tiny import film, write_network
 

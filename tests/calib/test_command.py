@@ -36,13 +36,13 @@ def test_a_command_says_at_once_that_its_out_can_not_be_made(tmp_path):
 def test_research_without_pytorch_is_one_sentence(module):
     code = (
         "import runpy, sys; sys.modules['torch'] = None; sys.argv = ['x', '--help']\n"
-        f"runpy.run_module('hotpath.calib.research.{module}', run_name='__main__')"
+        f"runpy.run_module('hotpath.research.{module}', run_name='__main__')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=str(ROOT), stderr=subprocess.PIPE, text=True
     )
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2 and line.startswith(
-        "hotpath.calib.research needs the package torch; run `"
+        "hotpath.research needs the package torch; run `"
     )
     assert "ALSO=train" in line

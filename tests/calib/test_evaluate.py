@@ -9,7 +9,7 @@ import pytest
 from hotpath.calib import evaluate, trackers
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.options import Options
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 from tests.support.clips import write_clip
 from tests.support.needs import needs_processes
 from tests.support.tiny import film, write_network

@@ -16,18 +16,20 @@ for library in ("onnxruntime", "openvino", "matplotlib"):
 
 import onnxruntime
 
-from hotpath.calib import cache, int8, qdq, ranges, sensitivity, table
+from hotpath.calib import cache, int8, qdq, ranges, sensitivity
 from hotpath.calib.calibration import Calibration
-from hotpath.calib.errors import BadRun, BadTable
+from hotpath.calib.errors import BadRun
 from hotpath.calib.store import Store
+from hotpath.deploy import table
+from hotpath.deploy.errors import BadTable
+from hotpath.deploy.graphs import assemble, byte_pictures, models, quantisable
 from hotpath.kernels import toml
 from hotpath.runtime import load_tracker, precision
 from hotpath.runtime.canonical import Model
 from hotpath.runtime.engines.onnxruntime import Bound, as_written
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER, load_network
-from hotpath.runtime.prepare.graphs import assemble, byte_pictures, models, quantisable
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 from tests.runtime.devices import test_refresh
 from tests.support.clips import write_clip
 from tests.support.models import model_of

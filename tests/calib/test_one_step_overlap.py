@@ -6,7 +6,7 @@ import pytest
 from hotpath.calib.one_step_overlap import Finder, Pairs, best_cell, box_at, tracker_crop
 from hotpath.kernels import cpu
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 from tests.support.clips import write_boxes
 from tests.support.tiny import write_pictures
 

@@ -12,7 +12,7 @@ from hotpath.calib import vot
 from hotpath.calib.errors import BadRun
 from hotpath.runtime import load_tracker
 from hotpath.runtime.boxes import overlaps
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 from tests.support import tiny
 from tests.support.clips import write_clip
 

@@ -10,11 +10,11 @@ from typing import Any, Iterator, List
 
 import hotpath
 from hotpath import runtime
+from hotpath.app import detect
 from hotpath.runtime import directions, errors, options, tracker, types
 from hotpath.runtime import drawing as draw
 from hotpath.runtime.targets import targets
-from hotpath.runtime.track import detect
-from hotpath.runtime.track.video import sources
+from hotpath.video import sources
 from tests.support import ROOT
 
 PATH = ROOT / "docs" / "api.md"

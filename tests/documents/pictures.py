@@ -27,7 +27,7 @@ matplotlib.use("svg")
 from matplotlib import pyplot
 
 from hotpath import draw, load_tracker
-from hotpath.runtime.track.video.sources import open_source
+from hotpath.video.sources import open_source
 from tests.support import ROOT, pages
 
 DOCS = ROOT / "docs"

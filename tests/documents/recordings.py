@@ -21,7 +21,7 @@ import numpy as np
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.track.video.sources import open_source
+from hotpath.video.sources import open_source
 
 MOST_GREY, MOST_MS = 2.0, 1.0  # that frames may differ
 SEARCHED = 6  # frames of each file

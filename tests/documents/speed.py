@@ -18,12 +18,12 @@ import time
 
 import cv2
 
+from hotpath.app.cli.boxes import parsed_box
+from hotpath.app.cli.profile import Profile
 from hotpath.calib import provenance
 from hotpath.runtime import load_tracker
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.track.cli.boxes import parsed_box
-from hotpath.runtime.track.cli.profile import Profile
-from hotpath.runtime.track.video.sources import open_source
+from hotpath.video.sources import open_source
 from tests.support import ROOT
 
 OUT = ROOT / "docs" / "results"

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from hotpath.runtime.track.command import PROGRAMS
+from hotpath.app.command import PROGRAMS
 from tests.documents import api
 from tests.documents.fences import BLOCK
 from tests.support import ROOT

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hotpath.runtime.track import gstreamer
+from hotpath.app import gstreamer
 from tests.documents.fences import blocks, commands
 from tests.support import ROOT, tiny
 from tests.support.checkout import copy_to, run, set_up
@@ -67,7 +67,7 @@ NOT_RUN = {
     "Vivado": ("make overlay BOARD=pynq_z2",),
     "Rockchip's toolkit, 6 GB": ("make engine BOARD=rk3588",),
     "a phone behind adb": (
-        "sh boards/build/shipped/android/run.sh NCNN engines/android/kestrel_fast-fp16",
+        "sh deploy/engine/shipped/android/run.sh NCNN engines/android/kestrel_fast-fp16",
     ),
     "an installation of ROS 2": (
         "source /opt/ros/$ROS_DISTRO/setup.bash",
@@ -81,27 +81,27 @@ NOT_RUN = {
     "a data set, pictures, or the authors' files": (
         "hotpath evaluate --benchmark otb100 --data DIR --networks kestrel,TrackerNano",
         "hotpath evaluate --benchmark otb100 --data DIR --boxes docs/results/boxes/otb100",
-        "python -m hotpath.calib.research.train --images DIR... --clips DIR..."
+        "python -m hotpath.research.train --images DIR... --clips DIR..."
         " --networks-dir MODELS --out runs/NAME",
-        "python -m hotpath.calib.research.train --shape timm:mobileone_s0 --images DIR..."
+        "python -m hotpath.research.train --shape timm:mobileone_s0 --images DIR..."
         " --networks-dir MODELS --out runs/NAME",
-        "python -m hotpath.calib.research.export fold --checkout DIR"
+        "python -m hotpath.research.export fold --checkout DIR"
         " --config repvgg:create_RepVGG_A0 --checkpoint model.pth --name repvgg_a0",
-        "python -m hotpath.calib.research.train.compare nine timm:mobileone_s0 timm:repvit_m0_9"
+        "python -m hotpath.research.train.compare nine timm:mobileone_s0 timm:repvit_m0_9"
         " --report CLIPS --int8-clips CLIPS --out runs/backbones --training"
         ' "$TRAINING"',
         'TRAINING="--images DIR --networks-dir MODELS --no-pretrained --pairs features=2e5"',
-        "python -m hotpath.calib.research.train --shape timm:mobileone_s0"
+        "python -m hotpath.research.train --shape timm:mobileone_s0"
         " --freeze backbone=2e4 --lr backbone=1e-3 project=5e-3 ...",
-        "torchrun --nproc-per-node 4 -m hotpath.calib.research.train --device cuda"
+        "torchrun --nproc-per-node 4 -m hotpath.research.train --device cuda"
         " --scale-lr sqrt --compile ...",
-        "python -m hotpath.calib.research.train --learn-boxes --clips CLIPS --images DIR..."
+        "python -m hotpath.research.train --learn-boxes --clips CLIPS --images DIR..."
         " --networks-dir MODELS --pairs head=4e4 --lr head=3e-4 --out runs/own",
         "hotpath select runs/NAME/checkpoints --clips DIR",
-        "python -m hotpath.calib.research.train.judge CANDIDATE.toml CANDIDATE-int8.toml"
+        "python -m hotpath.research.train.judge CANDIDATE.toml CANDIDATE-int8.toml"
         " --validation DIR --report UNSEEN",
         "make kestrel CHECKPOINT=runs/NAME/head.pt CLIPS=CLIPS UNSEEN=UNSEEN FILMS=films.json",
-        "python -m hotpath.calib.research.export ostrack --checkout OSTrack --config"
+        "python -m hotpath.research.export ostrack --checkout OSTrack --config"
         " OSTrack/experiments/ostrack/vitb_256_mae_ce_32x4_ep300.yaml"
         " --checkpoint OSTrack_ep0300.pth.tar --name mine --out networks",
     ),
@@ -116,8 +116,8 @@ NOT_RUN = {
     ),
     "a machine on which nothing else runs": (
         "make fps",
-        "python -m hotpath.boards.fps --against HEAD~1",
-        "python -m hotpath.boards.fps compare A.json B.json",
+        "python -m hotpath.deploy.fps --against HEAD~1",
+        "python -m hotpath.deploy.fps compare A.json B.json",
     ),
 }
 LEFT_OUT = {command for several in NOT_RUN.values() for command in several}

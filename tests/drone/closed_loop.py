@@ -7,16 +7,16 @@ from collections import namedtuple
 import cv2
 import numpy as np
 
+from hotpath.app.links.album import look_at
+from hotpath.app.links.gimbal.angles import turned
+from hotpath.app.links.gimbal.control import Control
+from hotpath.app.links.gimbal.settings import load_settings
+from hotpath.app.links.mavlink import numbers as m
+from hotpath.app.links.mavlink.codec import Codec
+from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
+from hotpath.app.links.mavlink.messages import View
 from hotpath.runtime import load_targets
 from hotpath.runtime.directions import vertical_fov_deg
-from hotpath.runtime.track.links.album import look_at
-from hotpath.runtime.track.links.gimbal.angles import turned
-from hotpath.runtime.track.links.gimbal.control import Control
-from hotpath.runtime.track.links.gimbal.settings import load_settings
-from hotpath.runtime.track.links.mavlink import numbers as m
-from hotpath.runtime.track.links.mavlink.codec import Codec
-from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
-from hotpath.runtime.track.links.mavlink.messages import View
 from hotpath.runtime.types import Track
 from tests.support.quaternions import quaternion_of
 

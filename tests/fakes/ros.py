@@ -251,6 +251,6 @@ def modules():
 
 if __name__ == "__main__":
     sys.modules.update(modules())
-    from hotpath.runtime.track.__main__ import main
+    from hotpath.app.__main__ import main
 
     sys.exit(main(sys.argv[1:]))

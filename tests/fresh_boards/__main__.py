@@ -34,7 +34,7 @@ SITE = ROOT / "tests" / "fakes" / "tensorrt" / "site"
 HELPS = ("boards", "boards.build", "runtime.track", "hotpath networks", "boards.fps")
 IMPORTS = (
     "numpy, cv2, hotpath.boards, hotpath.runtime.loading, "
-    "hotpath.runtime.track.__main__, hotpath.kernels.cuda.windows"
+    "hotpath.app.__main__, hotpath.kernels.cuda.windows"
 )
 VENV = "python3-venv", "-m venv"  # of the doctor's advice, in a root without a home
 WHO = "-c user.name=a -c user.email=a@b"
@@ -89,7 +89,7 @@ def _try(board):
     build = "python3 -m hotpath engine {} --network kestrel".format(board.table["board"])
     _step(board, "build", build + precision, work, **fakes)
     _track(board, work, fakes)
-    suite = "python3 -m hotpath.boards.fps --quick --networks kestrel" + precision
+    suite = "python3 -m hotpath.deploy.fps --quick --networks kestrel" + precision
     # 1 and 3: slower or invalid, since other programs run here
     _step(board, "fps", suite, work, (0, 1, 3), **fakes)
     _step(board, "fps --against", suite + " --against HEAD", work, (0, 1, 3), **fakes)

@@ -9,8 +9,8 @@ for module in ("optuna", "got10k", "matplotlib"):
     pytest.importorskip(module)
 
 from hotpath.calib import vot  # noqa: E402
-from hotpath.calib.research import select  # noqa: E402
-from hotpath.calib.research.train.network import Kestrel  # noqa: E402
+from hotpath.research import select  # noqa: E402
+from hotpath.research.train.network import Kestrel  # noqa: E402
 from tests.calib.test_benchmarks import write_otb  # noqa: E402
 from tests.calib.test_one_step_overlap import write_square  # noqa: E402
 

@@ -10,12 +10,12 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from hotpath import boards
-from hotpath.boards.build import engines as build_engines
-from hotpath.boards.build import prepared as preparations
-from hotpath.boards.build.engines import tensorrt
-from hotpath.boards.build.order import Order
-from hotpath.boards.build.writer import Writer
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.engine import engines as build_engines
+from hotpath.deploy.engine import prepared as preparations
+from hotpath.deploy.engine.engines import tensorrt
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.engine.writer import Writer
+from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import cpu
 from hotpath.runtime import bundle, engines, loading
 from hotpath.runtime.errors import BundleMismatch, NoEngine

@@ -13,8 +13,8 @@ import pytest
 from onnx import external_data_helper, numpy_helper
 
 from hotpath.boards import load_board
-from hotpath.boards.build.engines import build_files
-from hotpath.boards.build.order import Order
+from hotpath.deploy.engine.engines import build_files
+from hotpath.deploy.engine.order import Order
 from hotpath.runtime import canonical, engines
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network, sha256_of
@@ -58,7 +58,7 @@ READS = """
 import os, sys, time
 from hotpath.runtime import canonical
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import writing
+from hotpath.deploy.graphs import writing
 network = load_network(sys.argv[1])
 open(sys.argv[3], "w").close()
 while not os.path.exists(sys.argv[4]):
@@ -116,7 +116,7 @@ def test_networks_get_makes_a_network_ready(tmp_path):
             f'name = "tiny_{name}.onnx"', f'name = "tiny_{name}.onnx"\n{line}\nurl = "http://x/"'
         )
     toml.write_text(text)
-    command = [sys.executable, "-m", "hotpath.runtime.track.cli.networks"]
+    command = [sys.executable, "-m", "hotpath.app.cli.networks"]
     get = ["get", str(toml), "--networks-dir", str(tmp_path)]
     said = run(command + get, env=home, cwd=str(ROOT), check=True).stdout
     assert "is ready for engines" in said

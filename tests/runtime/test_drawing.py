@@ -9,8 +9,8 @@ import pytest
 
 from hotpath.runtime.drawing import DARK, TARGETS, draw
 from hotpath.runtime.errors import BadBox, BadFrame, BadOutput
-from hotpath.runtime.track.video.window import Window, no_window
 from hotpath.runtime.types import Track
+from hotpath.video.window import Window, no_window
 from tests.support import ROOT, display
 
 STEPS = {"crop": 0.083, "network": 12.1, "select": 0.051, "total": 12.41}
@@ -156,7 +156,7 @@ def test_a_window_is_shown_until_the_user_presses_q():
     if reason and "no display" not in reason:
         pytest.skip(reason)
     code = (
-        "import numpy as np; from hotpath.runtime.track.video.window import Window\n"
+        "import numpy as np; from hotpath.video.window import Window\n"
         "with Window('Hotpath test') as window:\n"
         "    while window.open:\n"
         "        window.show(np.zeros((240, 320, 3), np.uint8), ['Q: end'])\n"
@@ -182,7 +182,7 @@ def test_the_picture_on_which_a_box_is_drawn_says_what_to_do(monkeypatch):
     monkeypatch.setattr(cv2, "selectROI", select)
     for name in ("namedWindow", "resizeWindow", "destroyWindow"):
         monkeypatch.setattr(cv2, name, lambda *_: None)
-    monkeypatch.setattr("hotpath.runtime.track.video.window.no_window", lambda: None)
+    monkeypatch.setattr("hotpath.video.window.no_window", lambda: None)
     frame = black((320, 240))
     assert Window().select_box(frame) == (10, 20, 30, 40)
     assert (shown[0][:40] > 200).any() and not shown[0][60:].any() and not frame.any()

@@ -61,7 +61,7 @@ def test_a_frame_runs_through_few_files(kind, most, own):
     assert len(files) <= most, files
     if kind in ("processor", "search"):
         loaded = [name for name in report["modules"] if name.startswith(ELSEWHERE)]
-        assert not loaded and "hotpath.runtime.track.links" not in report["modules"]
+        assert not loaded and "hotpath.app.links" not in report["modules"]
 
 
 MOST_CALLS, MOST_FILES = 74, 20  # as many as there are, of one target with its row as CSV

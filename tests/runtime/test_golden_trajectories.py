@@ -9,7 +9,7 @@ import pytest
 from hotpath.calib.metrics import figures
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.boxes import overlap
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 from tests.support.examples import count
 
 NETWORKS = ("nanotrack_v1", "nanotrack_v2", "nanotrack_v3")

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
+from hotpath.app import command
 from hotpath.kernels import commands
 from hotpath.runtime import libraries
-from hotpath.runtime.track import command
 from tests import support
 from tests.support import ROOT
 from tests.support.examples import few_of
@@ -30,9 +30,7 @@ def test_the_package_is_light():
     assert not [
         n
         for n in names
-        if n.startswith(
-            ("hotpath.kernels.cuda", "hotpath.kernels.fpga", "hotpath.runtime.track.links")
-        )
+        if n.startswith(("hotpath.kernels.cuda", "hotpath.kernels.fpga", "hotpath.app.links"))
     ]
     assert not {"cv2", "onnx", "onnxruntime", "openvino"}.intersection(names)
     assert 1 < len([name for name in names if name.startswith("hotpath.")]) <= 20
@@ -41,10 +39,10 @@ def test_the_package_is_light():
 
 def test_a_python_without_libraries_is_told_what_to_run_in_one_sentence(tmp_path):
     hotpath = tmp_path / "hotpath"  # as pip writes it
-    hotpath.write_text("from hotpath.runtime.track.command import main\nmain()\n")
+    hotpath.write_text("from hotpath.app.command import main\nmain()\n")
     for words in (
-        ["-m", "hotpath.runtime.track"],
-        ["-m", "hotpath.runtime.track.cli.networks"],
+        ["-m", "hotpath.app"],
+        ["-m", "hotpath.app.cli.networks"],
         ["-m", "hotpath", "track"],
         [hotpath, "track"],
     ):
@@ -69,7 +67,7 @@ def test_no_hint_names_a_distribution_of_somebody_else():
 def test_every_hint_to_install_names_the_extra_and_comes_from_one_place():
     # a board's own Python, a driver's version and what no extra has are not an extra
     others = ("python3 -m pip", "nvidia-cuda", "cupy", "onnxruntime-gpu", "scipy", "pynq", "ssh")
-    found = hints("pip install", "runtime", "kernels", "calib", "boards/build").splitlines()
+    found = hints("pip install", "runtime", "kernels", "calib", "deploy/engine").splitlines()
     found = [line for line in found if not any(other in line for other in others)]
     assert {line.split(":")[0] for line in found} == {"kernels/commands.py", "runtime/libraries.py"}
     assert hints("make setup ALSO", "runtime", "kernels", "calib", "boards") == ""
@@ -108,19 +106,19 @@ def test_a_file_of_another_project_with_a_name_of_ours_changes_nothing(tmp_path,
 
 
 def test_the_command_lists_its_programs_and_runs_one():
-    done = run(sys.executable, "-m", "hotpath.runtime.track.command")
+    done = run(sys.executable, "-m", "hotpath.app.command")
     assert done.returncode == 2
     assert all(name in done.stdout for name in ("track", "networks", "boards", "int8", "fps"))
     for word in ("--help", "help"):
-        assert run(sys.executable, "-m", "hotpath.runtime.track.command", word).returncode == 0
-    done = run(sys.executable, "-m", "hotpath.runtime.track.command", "help", "networks")
+        assert run(sys.executable, "-m", "hotpath.app.command", word).returncode == 0
+    done = run(sys.executable, "-m", "hotpath.app.command", "help", "networks")
     assert done.returncode == 0 and done.stdout.startswith("usage: hotpath networks")
-    told = run(sys.executable, "-m", "hotpath.runtime.track.command", "--version").stdout
-    assert told == run(sys.executable, "-m", "hotpath.runtime.track", "--version").stdout != ""
-    done = run(sys.executable, "-m", "hotpath.runtime.track.command", "trak")
+    told = run(sys.executable, "-m", "hotpath.app.command", "--version").stdout
+    assert told == run(sys.executable, "-m", "hotpath.app", "--version").stdout != ""
+    done = run(sys.executable, "-m", "hotpath.app.command", "trak")
     assert (done.returncode, done.stdout) == (2, "")
     assert "trak is no program" in done.stderr and "did you mean track?" in done.stderr
-    done = run(sys.executable, "-m", "hotpath.runtime.track.command", "networks", "list")
+    done = run(sys.executable, "-m", "hotpath.app.command", "networks", "list")
     assert done.returncode == 0 and "kestrel" in done.stdout
 
 
@@ -139,7 +137,7 @@ def test_what_a_program_and_its_help_lack_is_said_before_it_is_imported(monkeypa
 def test_ctrl_c_while_a_program_is_imported_ends_it_without_a_traceback(tmp_path):
     (tmp_path / "slow.py").write_text("raise KeyboardInterrupt\n")
     code = (
-        "import sys; from hotpath.runtime.track import command\n"
+        "import sys; from hotpath.app import command\n"
         "command.PROGRAMS['slow'] = command.Program('slow', '', libraries=())\n"
         "sys.exit(command.main(['slow']))"
     )
@@ -155,7 +153,7 @@ def test_a_help_whose_reader_has_gone_ends_without_a_traceback(word):
     os.close(read_end)
     try:
         words = [*filter(None, [word]), "--help"]
-        done = run(sys.executable, "-m", "hotpath.runtime.track.command", *words, stdout=write_end)
+        done = run(sys.executable, "-m", "hotpath.app.command", *words, stdout=write_end)
     finally:
         os.close(write_end)
     assert done.stderr == ""

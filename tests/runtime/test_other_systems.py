@@ -26,13 +26,13 @@ def stat_of_others(path, *words, **options):
     return stat(path, *words, **options)
 sys.addaudithook(refuse)
 os.stat = stat_of_others
-import hotpath.boards.__main__
-from hotpath.runtime.track.__main__ import main
+import hotpath.deploy.doctor.__main__
+from hotpath.app.__main__ import main
 import hotpath.runtime.networks.fetch
-import hotpath.runtime.track.links.mavlink.transport as transport
+import hotpath.app.links.mavlink.transport as transport
 from hotpath.runtime.errors import BadOutput
 sys.platform = "darwin"  # what Python itself imports of Linux is loaded
-code = main(sys.argv[1:]) or hotpath.boards.__main__.main([])
+code = main(sys.argv[1:]) or hotpath.deploy.doctor.__main__.main([])
 assert {"/proc/cpuinfo", "/sys/class/thermal"} <= asked, asked
 assert main(["--video", "cam0"]) == 2
 try:

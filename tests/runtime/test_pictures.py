@@ -16,7 +16,7 @@ from hotpath.runtime.pictures import (
     jpeg_shape,
     pixels_of,
 )
-from hotpath.runtime.track.video.folder import read_picture
+from hotpath.video.folder import read_picture
 from tests.support import tiny
 from tests.support.needs import needs_kernels
 from tests.support.pictures_in_planes import noise_in, planes_of

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hotpath.boards import __main__ as boards_command
+from hotpath.deploy.doctor import __main__ as boards_command
 from hotpath.runtime import BadNetwork, NoEngine, engines, load_tracker, precision
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.plan import Plan

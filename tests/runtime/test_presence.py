@@ -7,14 +7,15 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath.app import __main__ as track
 from hotpath.calib.vanishing import Vanishing
+from hotpath.deploy.graphs import assemble
 from hotpath.kernels import cpu
 from hotpath.kernels.cpu import interface
 from hotpath.kernels.golden import cosine_similarity
 from hotpath.runtime import decode, engines, load_targets, load_tracker
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble
 from hotpath.runtime.presence import (
     Presence,
     ScoreAndFeatures,
@@ -23,7 +24,6 @@ from hotpath.runtime.presence import (
     thresholds_of,
 )
 from hotpath.runtime.search.cues import ScoreLooksColour
-from hotpath.runtime.track import __main__ as track
 from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 from tests.support import tiny
 from tests.support.clips import tracks_of

@@ -6,9 +6,9 @@ import re
 import shutil
 
 from hotpath.boards import detect, installed, snapshot
-from hotpath.boards.doctor import Situation
 from hotpath.boards.files import Root
 from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.doctor import Situation
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "boards" / "snapshots"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.snapshot"))

@@ -13,7 +13,7 @@ NOT_THE_READERS = ("PYTHONPATH", "DISPLAY", "ALSO", "JOBS", "MAKEFLAGS", "MAKELE
 COMMAND = """#!{0}/.venv/bin/python
 import sys
 sys.path[0] = {0!r}
-from hotpath.runtime.track.command import main
+from hotpath.app.command import main
 sys.exit(main())
 """
 CLIP = ".cache/bigbuckbunny.mp4"

@@ -5,7 +5,7 @@ import csv
 import cv2
 import numpy as np
 
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 
 
 def write_boxes(path, boxes):

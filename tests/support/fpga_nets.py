@@ -3,8 +3,8 @@
 import numpy as np
 
 from hotpath.calib.ranges import float_tensors, session, with_outputs
+from hotpath.deploy.graphs import quantisable
 from hotpath.kernels.fpga.design.compiler import Compiler
-from hotpath.runtime.prepare.graphs import quantisable
 from tests.support.models import model_of
 
 

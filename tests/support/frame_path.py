@@ -16,7 +16,7 @@ import numpy as np
 from tests.support import ROOT
 
 OURS = tuple(str(ROOT / name) + os.sep for name in ("runtime", "kernels", "boards"))
-READ = ["runtime/track/video/folder.py", "read"]
+READ = ["video/folder.py", "read"]
 WARM_UP, TRACED = 3, 8  # frames; with the search, one in four judges the target
 
 
@@ -38,8 +38,8 @@ def trace(tracker, frame):
 
 
 def program():
-    """[file, function] of each call of ours in a frame of ``hotpath.runtime.track``, in order."""
-    from hotpath.runtime.track import __main__ as track
+    """[file, function] of each call of ours in a frame of ``hotpath.app``, in order."""
+    from hotpath.app import __main__ as track
     from tests.support import tiny
 
     folder = pathlib.Path(tempfile.mkdtemp())

@@ -87,8 +87,7 @@ class Program:
         self.log = pathlib.Path(log)
         with open(str(log), "wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hotpath.runtime.track", "--no-show"]
-                + [str(a) for a in arguments],
+                [sys.executable, "-m", "hotpath.app", "--no-show"] + [str(a) for a in arguments],
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 env=dict(os.environ, **(environment or {})),

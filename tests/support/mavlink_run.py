@@ -4,21 +4,21 @@ import functools
 import time
 from types import SimpleNamespace
 
+from hotpath.app.links.control import Controller
+from hotpath.app.links.gimbal.control import Control
+from hotpath.app.links.gimbal.settings import load_settings
+from hotpath.app.links.mavlink import numbers as m
+from hotpath.app.links.mavlink.camera import Camera
+from hotpath.app.links.mavlink.codec import Codec
+from hotpath.app.links.mavlink.geo import Geo
+from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
+from hotpath.app.links.mavlink.loop import Loop
+from hotpath.app.links.mavlink.reports import Identity, Stream
+from hotpath.app.links.mavlink.service import Service
+from hotpath.app.links.mavlink.transport import Transport
 from hotpath.runtime import loading
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.track.links.control import Controller
-from hotpath.runtime.track.links.gimbal.control import Control
-from hotpath.runtime.track.links.gimbal.settings import load_settings
-from hotpath.runtime.track.links.mavlink import numbers as m
-from hotpath.runtime.track.links.mavlink.camera import Camera
-from hotpath.runtime.track.links.mavlink.codec import Codec
-from hotpath.runtime.track.links.mavlink.geo import Geo
-from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
-from hotpath.runtime.track.links.mavlink.loop import Loop
-from hotpath.runtime.track.links.mavlink.reports import Identity, Stream
-from hotpath.runtime.track.links.mavlink.service import Service
-from hotpath.runtime.track.links.mavlink.transport import Transport
 from hotpath.runtime.types import TrackedFrame
 
 FOV = (60.0, 46.0)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import torch
 
-from hotpath.calib.research.train.network import Kestrel
+from hotpath.research.train.network import Kestrel
 
 TEACHER = "kestrel"  # it ships, and has LightFC's blocks
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hotpath.runtime.track.video import pyav
+from hotpath.video import pyav
 from tests.support.needs import needs_kernels
 
 

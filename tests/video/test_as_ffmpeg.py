@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath.app.__main__ import main
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.track.__main__ import main
-from hotpath.runtime.track.video import pyav
-from hotpath.runtime.track.video.save import Video
-from hotpath.runtime.track.video.sources import open_source
+from hotpath.video import pyav
+from hotpath.video.save import Video
+from hotpath.video.sources import open_source
 from tests.support.streams import scene
 
 av = pytest.importorskip("av")
@@ -258,7 +258,7 @@ def test_a_high_speed_camera_states_its_rate(tmp_path):
 def test_a_pipe_is_a_source(tmp_path, spec):
     path = write(tmp_path / "a.ts", even(10))
     given = ["--box", "20,20,40,40", "--no-show", "--quiet", "--results", "-"]
-    command = [sys.executable, "-m", "hotpath.runtime.track", "--video"]
+    command = [sys.executable, "-m", "hotpath.app", "--video"]
     if spec == "pipe":
         spec = str(tmp_path / "pipe")
         subprocess.run(["mkfifo", spec], check=True)

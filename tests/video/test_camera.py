@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 from hotpath.runtime.errors import NoCamera
 from hotpath.runtime.pictures import Picture, bgr_of
-from hotpath.runtime.track.video import v4l2
-from hotpath.runtime.track.video.cameras import Camera
-from hotpath.runtime.track.video.sources import open_source
+from hotpath.video import v4l2
+from hotpath.video.cameras import Camera
+from hotpath.video.sources import open_source
 from tests.support.streams import scene
 
 def opened(size=None):

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.track.video.depth import linear
-from hotpath.runtime.track.video.sources import open_source
+from hotpath.video.depth import linear
+from hotpath.video.sources import open_source
 from tests.support.streams import scene
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.track.video import base, hardware, pyav
-from hotpath.runtime.track.video.save import Video
-from hotpath.runtime.track.video.sources import open_source
-from tests.runtime.track.video.test_sources import read_all
+from hotpath.video import base, hardware, pyav
+from hotpath.video.save import Video
+from hotpath.video.sources import open_source
 from tests.support import tiny
 from tests.support.needs import why_no_kernels
+from tests.video.test_sources import read_all
 
 av = pytest.importorskip("av")
 pytestmark = pytest.mark.skipif(bool(why_no_kernels()), reason=why_no_kernels())

@@ -18,12 +18,12 @@ import pytest
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import JpegFrame, bgr_of
-from hotpath.runtime.track.video import cameras, live, probe, sources
-from hotpath.runtime.track.video.base import WAITING
-from hotpath.runtime.track.video.cameras import OPEN_TIMEOUT_S, Stream
-from hotpath.runtime.track.video.live import LONGEST_PAUSE_S, LiveSource
-from hotpath.runtime.track.video.pyav_capture import ONE_FRAME, AvCapture
-from hotpath.runtime.track.video.sources import open_source
+from hotpath.video import cameras, live, probe, sources
+from hotpath.video.base import WAITING
+from hotpath.video.cameras import OPEN_TIMEOUT_S, Stream
+from hotpath.video.live import LONGEST_PAUSE_S, LiveSource
+from hotpath.video.pyav_capture import ONE_FRAME, AvCapture
+from hotpath.video.sources import open_source
 from tests.support import ROOT
 from tests.support.ports import free_port
 from tests.support.streams import rtsp, scene, watch
@@ -322,7 +322,7 @@ def test_a_program_ends_at_once_while_a_source_is_read():
     """Python would take libraries down beside the thread that is inside them."""
     code = (
         "import atexit, threading, time\n"
-        "from hotpath.runtime.track.video.live import READING, end_program\n"
+        "from hotpath.video.live import READING, end_program\n"
         "atexit.register(print, 'libraries go down')\n"
         "reader = dict(target=time.sleep, args=(60,), name=READING + 'cam0', daemon=True)\n"
         "threading.Thread(**reader).start()\n"

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from hotpath.runtime.track.video import containers
+from hotpath.video import containers
 
 HEAD = struct.pack(">I4s8s", 16, b"ftyp", b"isom0000")
 

@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from tests.runtime.track.video.test_sources import write_pictures, write_video
 from tests.support import ROOT, run
+from tests.video.test_sources import write_pictures, write_video
 
 READ_ALL = (
-    "import sys; from hotpath.runtime.track.cli.progress import quiet; quiet()\n"
+    "import sys; from hotpath.app.cli.progress import quiet; quiet()\n"
     "from hotpath.runtime.errors import BadSource\n"
-    "from hotpath.runtime.track.video.sources import open_source\n"
+    "from hotpath.video.sources import open_source\n"
     "count = 0\n"
     "try:\n"
     "    with open_source(sys.argv[1]) as source:\n"

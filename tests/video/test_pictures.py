@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.track.video.folder import read_picture
-from hotpath.runtime.track.video.sources import open_source
-from tests.runtime.track.video.test_sources import read_all, write_pictures
+from hotpath.video.folder import read_picture
+from hotpath.video.sources import open_source
 from tests.support.streams import scene
+from tests.video.test_sources import read_all, write_pictures
 
 
 def exif(orientation):

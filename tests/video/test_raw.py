@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.pictures import PlanarFrame
-from hotpath.runtime.track.video.raw import RawCapture, planes_in
+from hotpath.video.raw import RawCapture, planes_in
 from tests.support.pictures_in_planes import planes_of
 
 WIDTH, HEIGHT = 64, 48

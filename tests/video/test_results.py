@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.video.results import COLUMNS, Results
+from hotpath.video.results import COLUMNS, Results
 from tests.support import ROOT
 from tests.support.disks import small_disk
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.pythons("files, pipes and signals")
 IMPORTS = (
     "import os, signal, sys\n"
     "from hotpath.runtime.errors import BadOutput\n"
-    "from hotpath.runtime.track.video.results import Results\n"
+    "from hotpath.video.results import Results\n"
 )
 
 

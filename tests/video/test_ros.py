@@ -12,18 +12,18 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath import video
+from hotpath.app.links.ros import RosLink
 from hotpath.runtime.errors import BadOutput, BadSource, NoCamera
-from hotpath.runtime.track import video
-from hotpath.runtime.track.links.ros import RosLink
-from hotpath.runtime.track.video import ros
-from hotpath.runtime.track.video.sources import open_source
 from hotpath.runtime.types import Box, Track, TrackedFrame
+from hotpath.video import ros
+from hotpath.video.sources import open_source
 
 rosbags = pytest.importorskip("rosbags.rosbag2")
 from tests.fakes import ros as fakes  # noqa: E402
 from tests.fakes.ros import STORE  # noqa: E402
 
-NODE = "hotpath.runtime.track.video.ros_node"
+NODE = "hotpath.video.ros_node"
 PICTURE = np.random.default_rng(0).integers(0, 255, (6, 10, 3), np.uint8)
 
 

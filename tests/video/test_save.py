@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.video.containers import mp4_boxes
-from hotpath.runtime.track.video.encoder import load_pyav
-from hotpath.runtime.track.video.save import WAITING_FRAMES, BackgroundVideo, Video
-from hotpath.runtime.track.video.sources import open_source
-from tests.runtime.track.video.test_sources import read_all, read_until_broken
+from hotpath.video.containers import mp4_boxes
+from hotpath.video.encoder import load_pyav
+from hotpath.video.save import WAITING_FRAMES, BackgroundVideo, Video
+from hotpath.video.sources import open_source
 from tests.support import ROOT, run
 from tests.support.disks import small_disk
 from tests.support.streams import scene
+from tests.video.test_sources import read_all, read_until_broken
 
 pytest.importorskip("av")
 on_each_python = pytest.mark.pythons("PyAV of each Python")
@@ -80,7 +80,7 @@ def test_files_and_links_beside_the_video_that_are_not_ours_stay(tmp_path):
 def test_a_killed_program_leaves_a_video_that_plays_to_the_last_second(tmp_path, kind, clocked):
     path = tmp_path / ("a" + kind)
     code = (
-        "import os, signal, sys; from hotpath.runtime.track.video.save import Video\n"
+        "import os, signal, sys; from hotpath.video.save import Video\n"
         "from tests.support.streams import scene\n"
         "video = Video(sys.argv[1], 30)\n"
         "for tick in range(150):\n"

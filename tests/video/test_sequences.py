@@ -3,10 +3,10 @@
 import pytest
 
 from hotpath.runtime.errors import BadClips, BadSource
-from hotpath.runtime.track.video.clips import find_clips
-from hotpath.runtime.track.video.sequence import read_boxes
-from hotpath.runtime.track.video.sources import open_source, reads
-from tests.runtime.track.video.test_sources import write_pictures
+from hotpath.video.clips import find_clips
+from hotpath.video.sequence import read_boxes
+from hotpath.video.sources import open_source, reads
+from tests.video.test_sources import write_pictures
 
 
 def first_box(folder):

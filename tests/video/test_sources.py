@@ -14,8 +14,8 @@ import pytest
 
 from hotpath.runtime.errors import BadFrame, BadSource, NoCamera
 from hotpath.runtime.pictures import Picture, bgr_of
-from hotpath.runtime.track.video.base import to_bgr
-from hotpath.runtime.track.video.cameras import (
+from hotpath.video.base import to_bgr
+from hotpath.video.cameras import (
     CSI_BGR,
     CSI_NV12,
     CSI_SINK,
@@ -23,11 +23,11 @@ from hotpath.runtime.track.video.cameras import (
     CsiCamera,
     list_cameras,
 )
-from hotpath.runtime.track.video.folder import natural_key
-from hotpath.runtime.track.video.pyav_capture import EACH_FRAME, AvCapture
-from hotpath.runtime.track.video.raw import RawCapture
-from hotpath.runtime.track.video.save import Video
-from hotpath.runtime.track.video.sources import open_source, reads
+from hotpath.video.folder import natural_key
+from hotpath.video.pyav_capture import EACH_FRAME, AvCapture
+from hotpath.video.raw import RawCapture
+from hotpath.video.save import Video
+from hotpath.video.sources import open_source, reads
 from tests.support import ROOT, run, tiny
 from tests.support.needs import needs_kernels
 from tests.support.streams import rtsp, scene
@@ -181,8 +181,8 @@ def test_a_file_that_is_no_video_is_refused_in_one_sentence(tmp_path, content, w
 def test_a_refused_file_leaves_standard_error_to_the_command_line(tmp_path, planes):
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x10ftypisom" + bytes(500))
     code = (
-        "import sys; from hotpath.runtime.track.cli.progress import quiet; quiet()\n"
-        "from hotpath.runtime.track.video.sources import open_source\n"
+        "import sys; from hotpath.app.cli.progress import quiet; quiet()\n"
+        "from hotpath.video.sources import open_source\n"
         f"try: open_source(sys.argv[1], planes={planes})\n"
         "except Exception as error: print(error)\n"
     )

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hotpath.runtime.track.video import cameras
-from hotpath.runtime.track.video.cameras import Camera, CaptureClock, Stream
+from hotpath.video import cameras
+from hotpath.video.cameras import Camera, CaptureClock, Stream
 
 
 @pytest.mark.parametrize("stamp_ms", [0.0, -1.0, np.nan, np.inf, 100.5e3, 30.0e3, 1.7e12])

@@ -5,12 +5,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from hotpath.app.__main__ import main
+from hotpath.app.cli.player import Player
 from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.track.__main__ import main
-from hotpath.runtime.track.cli.player import Player
-from hotpath.runtime.track.video.save import Video
-from hotpath.runtime.track.video.sources import open_source
-from tests.runtime.track.cli.test_player import Clock, Keys
+from hotpath.video.save import Video
+from hotpath.video.sources import open_source
+from tests.app.cli.test_player import Clock, Keys
 from tests.support.streams import scene
 
 av = pytest.importorskip("av")
@@ -120,7 +120,7 @@ def test_seeking_by_index_and_by_time_finds_the_frame_that_reading_gives(tmp_pat
 
 def test_a_window_shows_each_frame_for_its_own_time(tmp_path, monkeypatch):
     clock = Clock()
-    monkeypatch.setattr("hotpath.runtime.track.cli.player.time", clock)
+    monkeypatch.setattr("hotpath.app.cli.player.time", clock)
     shown_s = []
     with open_source(write_video(tmp_path / "a.mp4"), planes=True) as source:
         player = Player(Keys(), source, None, print)

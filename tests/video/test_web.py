@@ -9,11 +9,11 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 import pytest
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.track.video.save import Video
-from hotpath.runtime.track.video.sources import open_source
-from tests.runtime.track.video.test_sources import read_until_broken, write_video
+from hotpath.video.save import Video
+from hotpath.video.sources import open_source
 from tests.support.ports import ThreadingHTTPServer
 from tests.support.streams import scene
+from tests.video.test_sources import read_until_broken, write_video
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.track.video import window
+from hotpath.video import window
 
 KEYS = ["Space: pause or resume", "B: draw a new box", "H: list the keys, or hide them"] * 3
 

@@ -5,6 +5,8 @@ import pathlib
 import sys
 from typing import Any, Dict, List, Optional
 
+from hotpath.app import detect
+from hotpath.app.cli.networks import shapes
 from hotpath.kernels import toml, toml_keys
 from hotpath.kernels.commands import Parser, exit_code, make
 from hotpath.runtime import canonical, decode
@@ -22,8 +24,6 @@ from hotpath.runtime.networks import (
     sha256_of,
 )
 from hotpath.runtime.precision import int8_form
-from hotpath.runtime.track import detect
-from hotpath.runtime.track.cli.networks import shapes
 
 NETWORK = "a name, or a TOML of your own"
 
@@ -85,7 +85,7 @@ def _add_parser(commands: Any) -> None:
 
 def add_network(options: argparse.Namespace) -> None:
     """Write the TOML for a user's own network."""
-    from hotpath.runtime.track.cli.networks import add  # needs the onnx library
+    from hotpath.app.cli.networks import add  # needs the onnx library
 
     clips = [pathlib.Path(name) for name in options.clips if not name.endswith(".onnx")]
     # files that follow --clips DIR
@@ -129,8 +129,8 @@ def paths_of(network: Network, networks_dir: Optional[str]) -> Optional[Dict[str
 
 def show(options: argparse.Namespace) -> None:
     """Print the TOML's numbers, the cost of the graphs, and where they run."""
+    from hotpath.app.cli.networks import support
     from hotpath.kernels.fpga.design.compiler.survey import survey
-    from hotpath.runtime.track.cli.networks import support
 
     if bool(options.network) == bool(options.shape):
         raise BadNetwork("name a network, or a backbone with --shape")
@@ -154,7 +154,7 @@ def show(options: argparse.Namespace) -> None:
     paths = paths_of(network, options.networks_dir)
     print("\nfiles            {}".format("present" if paths else "missing"))
     if paths:
-        from hotpath.runtime.track.cli.networks import cost  # needs the onnx library
+        from hotpath.app.cli.networks import cost  # needs the onnx library
 
         cost.show(network, paths, survey)
     if options.shape:
@@ -201,7 +201,7 @@ def check(options: argparse.Namespace) -> int:
 
 def _try(network: Network, paths: Dict[str, pathlib.Path]) -> int:
     """Look at the weights and run the files on pictures. Returns the number of mistakes."""
-    from hotpath.runtime.track.cli.networks import examine  # needs the onnx library
+    from hotpath.app.cli.networks import examine  # needs the onnx library
 
     for part, path in paths.items():
         entry = network.file(part)

@@ -7,13 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
 
 from onnx import TensorProto, numpy_helper
 
-from hotpath.kernels import toml
-from hotpath.kernels.commands import counted
-from hotpath.runtime.errors import BadNetwork, BadOutput
-from hotpath.runtime.network import Network, sha256_of
-from hotpath.runtime.networks import find_toml, load_network, names
-from hotpath.runtime.prepare.graphs import models
-from hotpath.runtime.track.cli.networks.choose import (
+from hotpath.app.cli.networks.choose import (
     Choice,
     choose,
     finds_nothing,
@@ -21,9 +15,15 @@ from hotpath.runtime.track.cli.networks.choose import (
     table_for,
     usual_answers,
 )
-from hotpath.runtime.track.cli.networks.propose import Proposal, Table, propose
-from hotpath.runtime.track.cli.networks.trial import Trial
-from hotpath.runtime.track.cli.networks.trial_clips import Clip, bundled_clip, read_clips
+from hotpath.app.cli.networks.propose import Proposal, Table, propose
+from hotpath.app.cli.networks.trial import Trial
+from hotpath.app.cli.networks.trial_clips import Clip, bundled_clip, read_clips
+from hotpath.deploy.graphs import models
+from hotpath.kernels import toml
+from hotpath.kernels.commands import counted
+from hotpath.runtime.errors import BadNetwork, BadOutput
+from hotpath.runtime.network import Network, sha256_of
+from hotpath.runtime.networks import find_toml, load_network, names
 
 LONGEST = 200  # letters of a name
 STEPS = 240  # of all clips together

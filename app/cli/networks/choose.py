@@ -12,12 +12,12 @@ from typing import Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
+from hotpath.app.cli.networks.propose import BY_HAND, Changes, Proposal, Table
+from hotpath.app.cli.networks.trial import Trial
 from hotpath.kernels import toml_keys
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import schema
-from hotpath.runtime.track.cli.networks.propose import BY_HAND, Changes, Proposal, Table
-from hotpath.runtime.track.cli.networks.trial import Trial
 
 CLOSE = 0.01  # overlaps that differ by less can't be told apart
 FEWEST = 8  # steps of the first round

@@ -7,9 +7,9 @@ import pathlib
 from collections import Counter
 from typing import Any, Callable, Dict, List, Mapping, Sequence
 
+from hotpath.app.cli.networks import support
+from hotpath.deploy.graphs import counting, field, fusing, quantisable
 from hotpath.runtime.network import Network
-from hotpath.runtime.prepare.graphs import counting, field, fusing, quantisable
-from hotpath.runtime.track.cli.networks import support
 
 
 def show(network: Network, paths: Dict[str, pathlib.Path], survey: Callable[..., Any]) -> None:

@@ -2,7 +2,7 @@
 
 The tensors determine the parts, the sides, the family, the maps and the stride. They do not
 determine colours, crop and border. For these there are alternatives here, and
-``hotpath.runtime.track.cli.networks.trial`` chooses among them.
+``hotpath.app.cli.networks.trial`` chooses among them.
 """
 
 import pathlib
@@ -12,9 +12,9 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tup
 import numpy as np
 from onnx import ModelProto
 
+from hotpath.deploy.graphs import convert, models, normalise, parts
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER
-from hotpath.runtime.prepare.graphs import convert, models, normalise, parts
 
 BY_HAND = f"write the TOML by hand, like those in {FOLDER}"
 

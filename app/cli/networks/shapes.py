@@ -14,7 +14,7 @@ from typing import Sequence
 from hotpath.kernels.commands import make
 from hotpath.runtime.errors import BadNetwork
 
-PROGRAM = "hotpath.calib.research.train.export"
+PROGRAM = "hotpath.research.train.export"
 FOLDER = pathlib.Path("out/shapes")
 
 

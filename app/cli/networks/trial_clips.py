@@ -10,9 +10,9 @@ from hotpath.runtime import engines
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import BadClips
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.track.video import recorded
-from hotpath.runtime.track.video.clips import find_clips
 from hotpath.runtime.tracker import Tracker
+from hotpath.video import recorded
+from hotpath.video.clips import find_clips
 
 SHIFT, SCALE = 0.2, 0.1  # of the box's mean side, and of the logarithm of its size
 MOST_FRAMES = 300  # of a clip that are looked at

@@ -8,16 +8,16 @@ from typing import Any, List, Tuple
 
 import numpy as np
 
+from hotpath.app.detect.description import Description
 from hotpath.kernels.toml_keys import Keys
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.track.detect.description import Description
 
 KEYS: Keys = {}
 
 
 def decode(outputs: List[Any], description: Description) -> Tuple[Any, Any, Any]:
     """Decode labels (1, n), corners (1, n, 4), scores (1, n); see
-    ``hotpath.runtime.track.detect.families``."""
+    ``hotpath.app.detect.families``."""
     shapes = [np.shape(output) for output in outputs]
     if len(shapes) != 3 or shapes[0] != shapes[2] or shapes[1] != shapes[0] + (4,):
         raise BadNetwork(

@@ -8,9 +8,9 @@ from typing import Any, List, Tuple
 
 import numpy as np
 
+from hotpath.app.detect.description import Description, check_shape
 from hotpath.kernels.toml_keys import Key, Keys
 from hotpath.runtime.decode.shared.keys import MAP_SIZE
-from hotpath.runtime.track.detect.description import Description, check_shape
 
 KEYS: Keys = {
     "map_size": MAP_SIZE._replace(default=22),
@@ -21,7 +21,7 @@ KEYS: Keys = {
 
 def decode(outputs: List[Any], description: Description) -> Tuple[Any, Any, Any]:
     """Decode one output (1, 5 + classes, rows, columns); see
-    ``hotpath.runtime.track.detect.families``."""
+    ``hotpath.app.detect.families``."""
     side, share = description.map_size, description.object_share
     check_shape(description, outputs, (1, 5 + len(description.class_names), side, side))
     rows = outputs[0][0].reshape(len(outputs[0][0]), -1).T.astype(float)

@@ -8,9 +8,9 @@ from typing import Any, List, Tuple
 
 import numpy as np
 
+from hotpath.app.detect.description import Description, check_shape
 from hotpath.kernels.toml_keys import Key, Keys
 from hotpath.runtime.decode.shared.keys import LARGEST_STRIDE
-from hotpath.runtime.track.detect.description import Description, check_shape
 
 KEYS: Keys = {
     # input pixels between two cells, one number for each scale, in the order of the rows
@@ -19,7 +19,7 @@ KEYS: Keys = {
 
 
 def decode(outputs: List[Any], description: Description) -> Tuple[Any, Any, Any]:
-    """Decode one output (1, cells, 5 + classes); see ``hotpath.runtime.track.detect.families``."""
+    """Decode one output (1, cells, 5 + classes); see ``hotpath.app.detect.families``."""
     width, height = description.side
     cells, strides = [], []
     for step in description.strides:

@@ -140,7 +140,7 @@ class HotpathTrack(GstBase.BaseTransform):
 
     def _begin(self, frame: Any, text: str) -> Any:
         """Take the target in a box; returns the ``Track`` of its first frame."""
-        from hotpath.runtime.track.cli.boxes import parsed_box
+        from hotpath.app.cli.boxes import parsed_box
         from hotpath.runtime.types import checked_box, given_track
 
         height, width = frame.shape[:2]

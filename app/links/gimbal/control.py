@@ -17,8 +17,8 @@ import math
 from collections import deque
 from typing import Deque, Dict, Optional, Sequence, Tuple
 
+from hotpath.app.links.gimbal.angles import between, pitch_yaw_of, turned
 from hotpath.runtime.directions import ray_of
-from hotpath.runtime.track.links.gimbal.angles import between, pitch_yaw_of, turned
 
 HISTORY_S = 3.0
 LONGEST_GAP_S = 0.5  # after a longer time without a box, the filter starts again

@@ -10,12 +10,12 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+from hotpath.app.links.mavlink import numbers as m
+from hotpath.app.links.mavlink import reports
+from hotpath.app.links.mavlink.geo import Geo
+from hotpath.app.links.mavlink.loop import Loop
+from hotpath.app.links.mavlink.messages import Message, Outgoing
 from hotpath.runtime.errors import HotpathError
-from hotpath.runtime.track.links.mavlink import numbers as m
-from hotpath.runtime.track.links.mavlink import reports
-from hotpath.runtime.track.links.mavlink.geo import Geo
-from hotpath.runtime.track.links.mavlink.loop import Loop
-from hotpath.runtime.track.links.mavlink.messages import Message, Outgoing
 
 Key = Tuple[int, int, int]  # (system, component, command): who sent which command
 Parameters = List[float]  # param1 to param7 of a command

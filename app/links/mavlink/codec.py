@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional
 os.environ.setdefault("MAVLINK20", "1")  # older pymavlink asks for it at import
 from pymavlink.dialects.v20 import common
 
-from hotpath.runtime.track.links.mavlink.messages import Message
+from hotpath.app.links.mavlink.messages import Message
 
 
 class Codec:

@@ -11,15 +11,15 @@ import math
 from collections import deque
 from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, TypeVar
 
-from hotpath.runtime.directions import ray_of
-from hotpath.runtime.track.links.gimbal.angles import (
+from hotpath.app.links.gimbal.angles import (
     Vector,
     pitch_yaw_of_quaternion,
     turned,
 )
-from hotpath.runtime.track.links.mavlink import numbers as m
-from hotpath.runtime.track.links.mavlink.messages import Message, Outgoing, View
-from hotpath.runtime.track.links.mavlink.reports import tracking_status
+from hotpath.app.links.mavlink import numbers as m
+from hotpath.app.links.mavlink.messages import Message, Outgoing, View
+from hotpath.app.links.mavlink.reports import tracking_status
+from hotpath.runtime.directions import ray_of
 
 Entry = TypeVar("Entry", bound=Tuple[float, ...])  # (seconds, angles ...)
 

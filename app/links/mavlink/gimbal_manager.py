@@ -7,13 +7,13 @@ clock. Protocol: mavlink.io/en/services/gimbal_v2.html.
 
 from typing import Dict, List, Optional, Sequence
 
-from hotpath.runtime.track.links.album import Album
-from hotpath.runtime.track.links.gimbal.angles import pitch_yaw_of_quaternion
-from hotpath.runtime.track.links.gimbal.control import Control
-from hotpath.runtime.track.links.mavlink import numbers as m
-from hotpath.runtime.track.links.mavlink.messages import Message, Outgoing, View
-from hotpath.runtime.track.links.mavlink.reports import Component, command_long, status_text
-from hotpath.runtime.track.links.steering import Ramp, Velocity, missing
+from hotpath.app.links.album import Album
+from hotpath.app.links.gimbal.angles import pitch_yaw_of_quaternion
+from hotpath.app.links.gimbal.control import Control
+from hotpath.app.links.mavlink import numbers as m
+from hotpath.app.links.mavlink.messages import Message, Outgoing, View
+from hotpath.app.links.mavlink.reports import Component, command_long, status_text
+from hotpath.app.links.steering import Ramp, Velocity, missing
 
 ASK_S = 1.0  # a request without an answer is repeated after this time
 ATTITUDE_US, STATUS_US = 20000, 200000  # intervals of the manager's messages that are requested

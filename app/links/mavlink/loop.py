@@ -12,12 +12,12 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from hotpath.app.detect import Detector
+from hotpath.app.links.control import Controller
+from hotpath.app.links.mavlink.messages import View
+from hotpath.app.links.mavlink.point import find_box, settled_boxes
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.track.detect import Detector
-from hotpath.runtime.track.links.control import Controller
-from hotpath.runtime.track.links.mavlink.messages import View
-from hotpath.runtime.track.links.mavlink.point import find_box, settled_boxes
 from hotpath.runtime.types import Box, TrackedFrame
 
 POINT_S = 1.5  # longest search for the box of a point

@@ -17,10 +17,10 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from hotpath.app.detect import Detector
+from hotpath.app.detect.boxes import boxes_around, nearest_to, smallest_at
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import HotpathError
-from hotpath.runtime.track.detect import Detector
-from hotpath.runtime.track.detect.boxes import boxes_around, nearest_to, smallest_at
 from hotpath.runtime.types import Box, checked_box
 
 # where targets that are started in boxes end in the frame; None where the network failed

@@ -10,9 +10,9 @@ import math
 import shutil
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from hotpath.runtime.track.links.mavlink import numbers as m
-from hotpath.runtime.track.links.mavlink.loop import Loop
-from hotpath.runtime.track.links.mavlink.messages import Outgoing, View
+from hotpath.app.links.mavlink import numbers as m
+from hotpath.app.links.mavlink.loop import Loop
+from hotpath.app.links.mavlink.messages import Outgoing, View
 from hotpath.runtime.types import Track
 
 

@@ -12,29 +12,29 @@ from typing import Any, Callable, Deque, List, Optional
 
 import numpy as np
 
-from hotpath.kernels import cache
-from hotpath.kernels.commands import counted, why_unread
-from hotpath.runtime.directions import vertical_fov_deg
-from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.links import album, steering
-from hotpath.runtime.track.links.base import Context, Link, LinkThread
-from hotpath.runtime.track.links.gimbal.control import Control
-from hotpath.runtime.track.links.gimbal.settings import load_settings
-from hotpath.runtime.track.links.mavlink import numbers as m
-from hotpath.runtime.track.links.mavlink import only_one, packets
-from hotpath.runtime.track.links.mavlink.camera import NEW_S, Camera
-from hotpath.runtime.track.links.mavlink.codec import Codec
-from hotpath.runtime.track.links.mavlink.geo import Geo
-from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
-from hotpath.runtime.track.links.mavlink.loop import Loop
-from hotpath.runtime.track.links.mavlink.messages import Message, Outgoing, View
-from hotpath.runtime.track.links.mavlink.reports import Identity, Stream
-from hotpath.runtime.track.links.mavlink.transport import (
+from hotpath.app.links import album, steering
+from hotpath.app.links.base import Context, Link, LinkThread
+from hotpath.app.links.gimbal.control import Control
+from hotpath.app.links.gimbal.settings import load_settings
+from hotpath.app.links.mavlink import numbers as m
+from hotpath.app.links.mavlink import only_one, packets
+from hotpath.app.links.mavlink.camera import NEW_S, Camera
+from hotpath.app.links.mavlink.codec import Codec
+from hotpath.app.links.mavlink.geo import Geo
+from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
+from hotpath.app.links.mavlink.loop import Loop
+from hotpath.app.links.mavlink.messages import Message, Outgoing, View
+from hotpath.app.links.mavlink.reports import Identity, Stream
+from hotpath.app.links.mavlink.transport import (
     STATIONS,
     Address,
     Transport,
     open_transport,
 )
+from hotpath.kernels import cache
+from hotpath.kernels.commands import counted, why_unread
+from hotpath.runtime.directions import vertical_fov_deg
+from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import TrackedFrame
 
 KEY_BYTES = 32
@@ -354,7 +354,7 @@ def streams(options: Any) -> List[Stream]:
     """What a ground station is told of the streams of ``--stream``."""
     if not options.stream:
         return []
-    from hotpath.runtime.track.links.stream import parse_address
+    from hotpath.app.links.stream import parse_address
 
     kinds = {"rtsp": m.STREAM_RTSP, "rtp": m.STREAM_RTPUDP, "udp": m.STREAM_MPEG_TS}
     told = []

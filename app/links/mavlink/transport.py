@@ -14,8 +14,8 @@ import time
 from collections import OrderedDict
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
+from hotpath.app.links.base import made_socket
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.links.base import made_socket
 
 Address = Tuple[Any, ...]  # of a peer, as the socket gives it: (host, port), longer with IPv6
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]

@@ -14,8 +14,8 @@ import time
 from typing import Any, Callable, Dict, Optional, Set, Tuple
 from urllib.parse import urlsplit
 
-from hotpath.runtime.track.links.base import is_loopback
-from hotpath.runtime.track.links.control import Refused
+from hotpath.app.links.base import is_loopback
+from hotpath.app.links.control import Refused
 
 MOST_CONNECTIONS = 64  # open at once
 MOST_FROM_ONE_ADDRESS = 32

@@ -14,10 +14,10 @@ from urllib.parse import quote
 import cv2
 from aiohttp import web
 
+from hotpath.app.links.control import Controller, Refused
 from hotpath.runtime.pictures import AnyFrame, bgr_of
-from hotpath.runtime.track.links.control import Controller, Refused
-from hotpath.runtime.track.video.results import csv_line
 from hotpath.runtime.types import TrackedFrame
+from hotpath.video.results import csv_line
 
 JPEG_QUALITY = 80
 BODY_S = 5.0  # a request's body must have arrived by then

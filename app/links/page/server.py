@@ -21,14 +21,14 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from aiohttp import WSMsgType, web
 
+from hotpath.app.links.base import Context, Link, LinkThread, made_socket, shown_host
+from hotpath.app.links.control import Controller, Refused
+from hotpath.app.links.page import access, api
+from hotpath.app.links.page.access import ConnectionLimiter, Guard
+from hotpath.app.links.page.answers import error, error_page, policy
 from hotpath.boards.detect import detect
 from hotpath.boards.telemetry import Telemetry
 from hotpath.runtime.errors import BadOutput, HotpathError
-from hotpath.runtime.track.links.base import Context, Link, LinkThread, made_socket, shown_host
-from hotpath.runtime.track.links.control import Controller, Refused
-from hotpath.runtime.track.links.page import access, api
-from hotpath.runtime.track.links.page.access import ConnectionLimiter, Guard
-from hotpath.runtime.track.links.page.answers import error, error_page, policy
 from hotpath.runtime.types import TrackedFrame
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")

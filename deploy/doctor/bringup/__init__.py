@@ -12,9 +12,9 @@ import time
 from typing import Any, Callable, Dict, List, Optional
 
 from hotpath.boards import detect, installed, snapshot
-from hotpath.boards.doctor.bringup import steps
 from hotpath.boards.files import Recorder
 from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.doctor.bringup import steps
 from hotpath.kernels.errors import HotpathError
 
 FORMAT = 1

@@ -1,6 +1,6 @@
 """What a network gives in fp32 for one exemplar and one search region; how far an engine is off.
 
-    python -m hotpath.boards.doctor.bringup.reference [NETWORK FILE.npz]
+    python -m hotpath.deploy.doctor.bringup.reference [NETWORK FILE.npz]
 
 writes ``reference.npz`` with the maps of the network that ships, by ONNX Runtime on the processor.
 Run it again after the network's files have changed.
@@ -12,7 +12,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from hotpath.boards.doctor.bringup.film import HEIGHT, WIDTH, film
+from hotpath.deploy.doctor.bringup.film import HEIGHT, WIDTH, film
 from hotpath.kernels import golden
 from hotpath.runtime import DEFAULT_NETWORK, engines, geometry
 from hotpath.runtime.bundle import identity

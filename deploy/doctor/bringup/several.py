@@ -4,7 +4,7 @@ from typing import Any, Callable, List, NamedTuple, Tuple
 
 import numpy as np
 
-from hotpath.boards.doctor.bringup.film import film, two_targets
+from hotpath.deploy.doctor.bringup.film import film, two_targets
 from hotpath.kernels.commands import counted
 from hotpath.runtime import decode, loading
 from hotpath.runtime.boxes import overlaps

@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List
 
 import numpy as np
 
-from hotpath.boards.doctor.bringup.film import film
+from hotpath.deploy.doctor.bringup.film import film
 from hotpath.runtime import loading
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.options import Options

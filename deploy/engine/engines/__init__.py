@@ -12,9 +12,9 @@ import shutil
 from typing import Any, Callable, Dict, Optional
 
 from hotpath.boards import Board
-from hotpath.boards.build.order import Order
-from hotpath.boards.build.writer import Writer
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.engine.writer import Writer
+from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.commands import meant
 from hotpath.runtime import bundle, canonical, engines
 from hotpath.runtime.engines.base import Setup
@@ -39,7 +39,7 @@ def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
         raise BuildFailed(
             f"{where}: engine {name!r} is no file of runtime/engines" + (hint and "; " + hint)
         )
-    module = "hotpath.boards.build.engines." + name
+    module = "hotpath.deploy.engine.engines." + name
     if importlib.util.find_spec(module) is None:
         return build_files
     return importlib.import_module(module).build
@@ -84,7 +84,7 @@ def _try(order: Order, paths: Dict[str, Any]) -> Dict[str, Any]:
 
 def _check_precision(order: Order, paths: Dict[str, Any]) -> None:
     """Refuse a precision that the network's own files don't have."""
-    from hotpath.runtime.prepare.graphs import convert, models
+    from hotpath.deploy.graphs import convert, models
 
     quantised = any(convert.is_quantised(models.read(path)) for path in paths.values())
     network = order.network

@@ -4,13 +4,13 @@ import pathlib
 import subprocess
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from hotpath.boards.build import ranges
-from hotpath.boards.build.order import Order
-from hotpath.boards.build.writer import Writer
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy import canonical
+from hotpath.deploy.engine import ranges
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.engine.writer import Writer
+from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.commands import make
 from hotpath.runtime import bundle
-from hotpath.runtime.prepare import canonical
 
 PARTS = ("exemplar", "search")
 
@@ -22,7 +22,7 @@ class Part(NamedTuple):
         name: "exemplar" or "search".
         model: the ONNX model.
         inputs, outputs: [name, shape] of each tensor, in the model's order.
-        table: table of ranges (``hotpath.calib.table``) for INT8, or None.
+        table: table of ranges (``hotpath.deploy.table``) for INT8, or None.
         folder: where its files are written.
     """
 

@@ -8,9 +8,9 @@ import pathlib
 import shutil
 from typing import Callable, Dict
 
-from hotpath.boards.build.engines import converted
-from hotpath.boards.build.order import Order
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.engine.engines import converted
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.commands import make
 from hotpath.runtime import bundle
 

@@ -3,9 +3,9 @@
 import sys
 from typing import Callable
 
-from hotpath.boards.build.order import Order
-from hotpath.boards.build.writer import Writer
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.engine.writer import Writer
+from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.commands import make
 from hotpath.runtime import bundle
 from hotpath.runtime.networks import sha256_of
@@ -26,7 +26,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     try:
         if sys.version_info < (3, 10):
             raise ImportError("this is Python {}.{}".format(*sys.version_info))
-        from hotpath.calib.fpga.compile import compile_network
+        from hotpath.deploy.engine.fpga import compile_network
         from hotpath.kernels.fpga import design
         from hotpath.kernels.fpga.design.runner import known_answer
         from hotpath.runtime.engines import overlay

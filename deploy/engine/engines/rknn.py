@@ -10,9 +10,9 @@ import pathlib
 import tempfile
 from typing import Any, Callable, Dict
 
-from hotpath.boards.build.engines import converted
-from hotpath.boards.build.order import Order
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.engine.engines import converted
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime import bundle
 
 PYTHON = pathlib.Path(__file__).resolve().parents[3] / ".cache" / "rknn" / "bin" / "python"
@@ -71,8 +71,8 @@ def request(part: converted.Part, precision: str, work: str) -> str:
         "shapes": dict(part.inputs),
     }
     if part.table is not None:
-        from hotpath.calib import table as tables
-        from hotpath.runtime.prepare.graphs import quantisable
+        from hotpath.deploy import table as tables
+        from hotpath.deploy.graphs import quantisable
 
         kept = set(part.table["keep"]) | set(part.table["last"])
         nodes = quantisable.prepared(part.model).graph.node

@@ -4,10 +4,10 @@ import pathlib
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from hotpath.boards import Board, detect
-from hotpath.boards.build import plans, prepared
-from hotpath.boards.build.order import Order
-from hotpath.boards.build.writer import Writer
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.engine import plans, prepared
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.engine.writer import Writer
+from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.cuda import driver
 from hotpath.kernels.errors import NoGpu
 from hotpath.runtime import bundle

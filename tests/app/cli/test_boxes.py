@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from hotpath.app.cli import options
+from hotpath.app.cli.boxes import given_boxes
 from hotpath.runtime.errors import BadBox
-from hotpath.runtime.track.cli import options
-from hotpath.runtime.track.cli.boxes import given_boxes
-from hotpath.runtime.track.video.base import Source
+from hotpath.video.base import Source
 
 pytestmark = pytest.mark.pythons("files of numbers as text")
 

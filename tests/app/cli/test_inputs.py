@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
+from hotpath import video
+from hotpath.app import __main__ as track
 from hotpath.runtime.errors import NoCamera
-from hotpath.runtime.track import __main__ as track
-from hotpath.runtime.track import video
-from hotpath.runtime.track.video import output_file, ros, window
+from hotpath.video import output_file, ros, window
 from tests.support import tiny
 
 BOX = ["--box", "96,72,40,40"]
@@ -117,5 +117,5 @@ def forget_ros(monkeypatch, *absent):
     for name in list(sys.modules):
         if name.split(".")[0] == "rclpy":
             monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "hotpath.runtime.track.video.ros_node", raising=False)
+    monkeypatch.delitem(sys.modules, "hotpath.video.ros_node", raising=False)
     monkeypatch.delattr(video, "ros_node", raising=False)

@@ -5,19 +5,19 @@ import types
 
 import pytest
 
+from hotpath.app.cli import links
+from hotpath.app.cli.links import _module
+from hotpath.app.links.base import Link, LinkThread
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.cli import links
-from hotpath.runtime.track.cli.links import _module
-from hotpath.runtime.track.links.base import Link, LinkThread
-from tests.runtime.track.test_track import film_command, here, world
+from tests.app.test_track import film_command, here, world
 from tests.support import ROOT, run
 
 __all__ = ["world"]
 CODE = (
-    "import sys; from hotpath.runtime.track import __main__ as track\n"
+    "import sys; from hotpath.app import __main__ as track\n"
     "code = track.main(sys.argv[1:])\n"
     "found = sorted(name for name in sys.modules if "
-    "name.startswith('hotpath.runtime.track.links'))\n"
+    "name.startswith('hotpath.app.links'))\n"
     "print(code, ' '.join(found))\n"
 )
 
@@ -32,21 +32,17 @@ def test_a_run_loads_the_links_that_it_is_asked_for_alone(world):
 
     assert loaded() == []
     modules = loaded("--publish", "udp://127.0.0.1:9")
-    assert "hotpath.runtime.track.links.publish" in modules
-    others = tuple(
-        "hotpath.runtime.track.links." + name for name in ("page", "mavlink", "stream", "gimbal")
-    )
+    assert "hotpath.app.links.publish" in modules
+    others = tuple("hotpath.app.links." + name for name in ("page", "mavlink", "stream", "gimbal"))
     assert not [name for name in modules if name.startswith(others)]
 
 
 def test_a_package_that_is_missing_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "aiohttp", None)
-    for name in [
-        name for name in sys.modules if name.startswith("hotpath.runtime.track.links.page")
-    ]:
+    for name in [name for name in sys.modules if name.startswith("hotpath.app.links.page")]:
         monkeypatch.delitem(sys.modules, name)  # of an earlier test
     with pytest.raises(BadOutput, match="aiohttp; run `make setup ALSO=page`"):
-        _module("page", "hotpath.runtime.track.links.page.server", "aiohttp")
+        _module("page", "hotpath.app.links.page.server", "aiohttp")
 
 
 class Broken(Link):

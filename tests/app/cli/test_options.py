@@ -9,10 +9,10 @@ import time
 import pytest
 
 from hotpath import runtime
+from hotpath.app import __main__ as track
+from hotpath.app.cli import options
 from hotpath.runtime.errors import BadOption
 from hotpath.runtime.options import Options, given_in
-from hotpath.runtime.track import __main__ as track
-from hotpath.runtime.track.cli import options
 from tests.support.needs import needs_program, needs_terminal
 
 pytestmark = pytest.mark.pythons("argparse writes help differently")

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from hotpath.app.cli import player as player_module
+from hotpath.app.cli.player import Player
 from hotpath.runtime.errors import BadBox
-from hotpath.runtime.track.cli import player as player_module
-from hotpath.runtime.track.cli.player import Player
-from hotpath.runtime.track.video.base import Source
+from hotpath.video.base import Source
 
 
 class Recording(Source):

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from hotpath.runtime.track.cli.profile import Profile
-from hotpath.runtime.track.cli.summary import Summary, lines_of
-from hotpath.runtime.track.video.base import Source
-from tests.runtime.track.cli.test_summary import ENGINE
+from hotpath.app.cli.profile import Profile
+from hotpath.app.cli.summary import Summary, lines_of
+from hotpath.video.base import Source
+from tests.app.cli.test_summary import ENGINE
 
 STEP_MS = {"crop": 1.0, "network": 2.0, "select": 0.5}
 

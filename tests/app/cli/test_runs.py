@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.track import __main__ as track
-from hotpath.runtime.track.cli.outputs import Outputs
-from tests.runtime.track.test_track import film_command, here, lines_in, long_film, rows_of, world
+from hotpath.app import __main__ as track
+from hotpath.app.cli.outputs import Outputs
+from tests.app.test_track import film_command, here, lines_in, long_film, rows_of, world
 from tests.support import ROOT, run
 from tests.support.disks import small_disk
 from tests.support.needs import needs_terminal
@@ -132,7 +132,7 @@ def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(world, tmp_pat
 
 def test_tracking_runs_and_speaks_without_tqdm(world):
     code = "import sys; sys.modules['tqdm'] = None; "
-    code += "from hotpath.runtime.track import __main__ as track; track.main()"
+    code += "from hotpath.app import __main__ as track; track.main()"
     done = run([sys.executable, "-c", code, *film_command(world, "frames")[3:]], cwd=str(ROOT))
     assert done.returncode == 0 and "30 frames" in done.stderr, done.stderr
 
@@ -188,7 +188,7 @@ def test_outputs_fail_one_by_one_and_the_others_go_on(world, tmp_path, capsys, m
     assert f"wrote {tmp_path / 'a.csv'}" not in said
     video = cv2.VideoCapture(str(tmp_path / "a.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 30
-    monkeypatch.setattr("hotpath.runtime.track.cli.outputs.AGAIN_S", 0.0)
+    monkeypatch.setattr("hotpath.app.cli.outputs.AGAIN_S", 0.0)
     assert here(world, "frames", *files, "--save", tmp_path / "a.mp4", "--append") == 2
     assert capsys.readouterr().err.count("a.csv: the disk is full") == 31
     assert here(world, "frames", *files) == 2  # nothing is left to run for

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from hotpath.runtime.track.cli.profile import Profile
-from hotpath.runtime.track.cli.summary import Summary, lines_of
-from hotpath.runtime.track.video.base import Source
+from hotpath.app.cli.profile import Profile
+from hotpath.app.cli.summary import Summary, lines_of
 from hotpath.runtime.types import Box, Track, TrackedFrame
+from hotpath.video.base import Source
 
 ENGINE = {"engine": "onnxruntime", "version": "1.10", "precision": "fp32"}
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from hotpath.runtime.track.video.window import no_window
-from tests.runtime.track.test_track import command, rows_of
+from hotpath.video.window import no_window
+from tests.app.test_track import command, rows_of
 from tests.support import display
 from tests.support.pages import write_world
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hotpath.app.detect import load_detector
+from hotpath.app.detect.boxes import boxes_around, nearest_to, smallest_at
 from hotpath.runtime.boxes import overlaps
-from hotpath.runtime.track.detect import load_detector
-from hotpath.runtime.track.detect.boxes import boxes_around, nearest_to, smallest_at
 from tests.support import tiny_detector
 
 pytest.importorskip("onnxruntime")

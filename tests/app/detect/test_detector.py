@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from hotpath.app.detect import describe, families, load_detector, names
+from hotpath.app.detect.boxes import kept
 from hotpath.runtime import decode
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import BadFrame, BadNetwork, UnknownNetwork
-from hotpath.runtime.track.detect import describe, families, load_detector, names
-from hotpath.runtime.track.detect.boxes import kept
 from tests.support import tiny_detector
 
 pytest.importorskip("onnxruntime")

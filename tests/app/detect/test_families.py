@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from hotpath.app.detect import describe
+from hotpath.app.detect.families import deim, fastestdet, yolox
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.track.detect import describe
-from hotpath.runtime.track.detect.families import deim, fastestdet, yolox
 
 
 def near(found, wanted):

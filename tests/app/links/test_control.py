@@ -6,8 +6,8 @@ from unittest.mock import MagicMock, Mock
 import numpy as np
 import pytest
 
-from hotpath.runtime.track.links.control import Controller, Refused
-from hotpath.runtime.track.links.frame_buffer import FrameBuffer
+from hotpath.app.links.control import Controller, Refused
+from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.runtime.types import Box, Track, TrackedFrame
 
 FRAME = np.zeros((10, 10, 3), np.uint8)

@@ -16,12 +16,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from hotpath.app.cli.links import check_links
+from hotpath.app.cli.options import parse
+from hotpath.app.links import onvif as product
+from hotpath.app.links.base import Context
+from hotpath.app.links.onvif import Camera, Law, PtzLink, open_link
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.cli.links import check_links
-from hotpath.runtime.track.cli.options import parse
-from hotpath.runtime.track.links import onvif as product
-from hotpath.runtime.track.links.base import Context
-from hotpath.runtime.track.links.onvif import Camera, Law, PtzLink, open_link
 from hotpath.runtime.types import Box, Track, TrackedFrame
 from tests.support import tiny
 from tests.support.onvif_camera import ENVELOPE, FAULT, SIZE, OnvifCamera, part
@@ -327,7 +327,7 @@ def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
     watched = tiny.write_network(tmp_path, tiny.watched(lost_below=0.001))
     words = ["--network", watched, "--box", "10,10,40,40", "--no-show"]
     words += ["--gimbal", address(camera), "--gimbal-login", login, "--video"]
-    command = [sys.executable, "-m", "hotpath.runtime.track", *map(str, words)]
+    command = [sys.executable, "-m", "hotpath.app", *map(str, words)]
     out = dict(cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with MjpegServer() as server:
         process, deadline = subprocess.Popen([*command, server.address], **out), time.time() + 60

@@ -8,9 +8,9 @@ import time
 import numpy as np
 import pytest
 
+from hotpath.app.links.publish import Publisher, encoded
 from hotpath.runtime import bearing
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.links.publish import Publisher, encoded
 from hotpath.runtime.types import Track, TrackedFrame
 
 pytestmark = pytest.mark.pythons("sockets")

@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath.app.links import steering
+from hotpath.app.links.album import Album, look_at
+from hotpath.app.links.steering import Evidence, Ramp, missing
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime import pictures
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.pictures import PlanarFrame
-from hotpath.runtime.track.links import steering
-from hotpath.runtime.track.links.album import Album, look_at
-from hotpath.runtime.track.links.steering import Evidence, Ramp, missing
 from hotpath.runtime.types import Box
 from tests.drone.stopped_streams import (
     FPS,

@@ -12,9 +12,9 @@ import time
 import numpy as np
 import pytest
 
+from hotpath.app.links import stream
+from hotpath.app.links.base import Context
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.links import stream
-from hotpath.runtime.track.links.base import Context
 from hotpath.runtime.types import Track, TrackedFrame
 from tests.support.needs import why_no_program
 from tests.support.ports import free_port

@@ -12,15 +12,15 @@ import pytest
 
 pytest.importorskip("pymavlink")
 
+from hotpath.app.links.album import Album, look_at
+from hotpath.app.links.gimbal.control import Control
+from hotpath.app.links.gimbal.settings import load_settings
+from hotpath.app.links.mavlink import numbers as m
+from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
+from hotpath.app.links.mavlink.messages import Message, View
+from hotpath.app.links.onvif import Law
+from hotpath.app.links.steering import Ramp, missing
 from hotpath.runtime.pictures import JpegFrame, PlanarFrame
-from hotpath.runtime.track.links.album import Album, look_at
-from hotpath.runtime.track.links.gimbal.control import Control
-from hotpath.runtime.track.links.gimbal.settings import load_settings
-from hotpath.runtime.track.links.mavlink import numbers as m
-from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
-from hotpath.runtime.track.links.mavlink.messages import Message, View
-from hotpath.runtime.track.links.onvif import Law
-from hotpath.runtime.track.links.steering import Ramp, missing
 from hotpath.runtime.types import Box, Track
 from tests.support.pictures_in_planes import planes_of
 

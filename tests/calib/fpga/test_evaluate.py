@@ -9,11 +9,12 @@ if sys.version_info < (3, 10):
     pytest.skip("the compiler is for Python 3.10 or newer", allow_module_level=True)
 pytest.importorskip("onnxruntime")
 
-from hotpath.boards.build import __main__ as build
-from hotpath.calib import metrics, table, trackers
-from hotpath.calib.errors import BadTable
+from hotpath.calib import metrics, trackers
 from hotpath.calib.follow import follow
-from hotpath.calib.fpga.compile import beside, compile_network
+from hotpath.deploy import table
+from hotpath.deploy.engine import __main__ as build
+from hotpath.deploy.engine.fpga import beside, compile_network
+from hotpath.deploy.errors import BadTable
 from hotpath.kernels.fpga import design
 from hotpath.kernels.fpga.design.compiler.layers import CannotCompile
 from hotpath.kernels.fpga.design.model import Machine
@@ -23,7 +24,7 @@ from hotpath.runtime.bundle import Bundle
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 from tests.support import tiny
 
 FRAMES = 60  # of a clip; later, a target that only one of both still follows would decide alone

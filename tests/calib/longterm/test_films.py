@@ -10,7 +10,7 @@ from hotpath.calib.errors import BadRun
 from hotpath.calib.longterm import films
 from hotpath.calib.longterm.timeline import LONGEST, SHORTEST, visible_share
 from hotpath.runtime.errors import BadClips
-from hotpath.runtime.track.video.clips import find_clips
+from hotpath.video.clips import find_clips
 from tests.calib.longterm.conftest import describe
 
 

@@ -9,8 +9,8 @@ from hotpath.calib.follow import follow
 from hotpath.calib.longterm import __main__ as command
 from hotpath.calib.longterm import films
 from hotpath.calib.longterm.metrics import Judged
-from hotpath.runtime.track.video.clips import find_clips
 from hotpath.runtime.types import Track
+from hotpath.video.clips import find_clips
 
 pytest.importorskip("onnxruntime")
 

@@ -8,8 +8,8 @@ import pytest
 
 from hotpath.boards import detect, installed, load_board
 from hotpath.boards import names as board_names
-from hotpath.boards.doctor import Situation, missing, report, traps
 from hotpath.boards.files import Root
+from hotpath.deploy.doctor import Situation, missing, report, traps
 from hotpath.runtime import engines
 from tests.support import ROOT
 from tests.support.board_roots import BoardRoot, situation

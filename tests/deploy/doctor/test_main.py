@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from hotpath.boards import snapshot
-from hotpath.boards.__main__ import main
 from hotpath.boards.files import Recorder
 from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.doctor.__main__ import main
 from tests.support import ROOT
 from tests.support.board_roots import NAMES, BoardRoot, loads, restore
 

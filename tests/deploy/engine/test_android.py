@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hotpath.boards.fps import phone
+from hotpath.deploy.fps import phone
 from hotpath.runtime import bundle
 from hotpath.runtime.errors import BadBundle
 from hotpath.runtime.network import sha256_of
@@ -255,8 +255,8 @@ def test_shapes_are_written_width_first_and_a_kernel_keeps_its_first_axis(tmp_pa
 def test_benchncnn_gets_the_inputs_that_a_built_bundle_has(tmp_path):
     pytest.importorskip("pnnx")
     from hotpath.boards import load_board
-    from hotpath.boards.build.engines import ncnn
-    from hotpath.boards.build.order import Order
+    from hotpath.deploy.engine.engines import ncnn
+    from hotpath.deploy.engine.order import Order
     from hotpath.runtime.networks import load_network
 
     order = Order(load_board("android"), load_network("kestrel_fast"), "fp16", tmp_path)

@@ -15,9 +15,9 @@ from tests.support import ROOT
 pytest.importorskip("onnxruntime")
 
 from hotpath.boards import detect
-from hotpath.boards.build import __main__ as build
-from hotpath.boards.build import progress
-from hotpath.boards.build.engines import tensorrt
+from hotpath.deploy.engine import __main__ as build
+from hotpath.deploy.engine import progress
+from hotpath.deploy.engine.engines import tensorrt
 from hotpath.runtime import bundle, loading
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
@@ -43,8 +43,8 @@ def run(toml, out, *options):
 def be_without_onnx(monkeypatch):
     """Let all that imports onnx fail to be imported."""
     for name in ("assemble", "convert", "cut"):
-        monkeypatch.setitem(sys.modules, "hotpath.runtime.prepare.graphs." + name, None)
-        monkeypatch.delattr("hotpath.runtime.prepare.graphs." + name, raising=False)
+        monkeypatch.setitem(sys.modules, "hotpath.deploy.graphs." + name, None)
+        monkeypatch.delattr("hotpath.deploy.graphs." + name, raising=False)
 
 
 @contextlib.contextmanager
@@ -148,7 +148,7 @@ def test_in_a_container_on_a_jetson_the_board_that_is_named_is_built_and_tracks(
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ is for Python 3.10 and newer")
 def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monkeypatch):
-    from hotpath.calib import table
+    from hotpath.deploy import table
 
     network = build.load_network(toml)
     ranges = {
@@ -177,7 +177,7 @@ def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monke
 
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
 def test_a_board_without_onnx_builds_the_default_network(tmp_path, capsys, monkeypatch, precision):
-    """Where this fails, run `python -m hotpath.boards.build.ship kestrel`."""
+    """Where this fails, run `python -m hotpath.deploy.engine.ship kestrel`."""
     be_without_onnx(monkeypatch)
     with play(monkeypatch, tmp_path):
         code = build.main(["jetson_nano", "--precision", precision, "--out", str(tmp_path / "e")])
@@ -223,7 +223,7 @@ def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
         "import sys\n"
         "for name in 'cv2 onnx onnxruntime openvino cupy pycuda tqdm torch'.split():\n"
         "    sys.modules[name] = None\n"
-        "from hotpath.boards.build import __main__ as build\n"
+        "from hotpath.deploy.engine import __main__ as build\n"
         "sys.exit(build.main(['--prepared', sys.argv[1]]))\n"
     )
     prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
@@ -235,7 +235,7 @@ def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
 def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
     script = (
         "import os, signal, sys\n"
-        "from hotpath.boards.build import __main__ as build\n"
+        "from hotpath.deploy.engine import __main__ as build\n"
         "from tests.fakes.tensorrt import machine\n"
         "board = machine.Board('8.2')\n"
         "board.be('jetson_nano')\n"

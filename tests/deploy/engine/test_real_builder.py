@@ -10,18 +10,18 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from hotpath import boards
-from hotpath.boards.build import prepared
-from hotpath.boards.build.order import Order
+from hotpath.deploy.engine import prepared
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.graphs import convert
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import convert
-from tests.runtime.prepare.graphs import test_norms
+from tests.deploy.graphs import test_norms
 from tests.support import ROOT, run, tiny_cut
 
 LIBRARY = ROOT / ".cache" / "tensorrt-rtx"
 BUILD = """
 import json, pathlib, sys
 import tensorrt_rtx_bindings as trt
-from hotpath.boards.build import plans
+from hotpath.deploy.engine import plans
 from hotpath.kernels.cuda import driver
 from hotpath.runtime.engines import tensorrt as adapter
 
@@ -54,8 +54,9 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.onnx")):
 
 def quantised(folder):
     """Kestrel with Q/DQ in TensorRT's form, from the table of ranges that ships."""
-    from hotpath.calib import qdq, table
-    from hotpath.runtime.prepare.graphs import quantisable
+    from hotpath.calib import qdq
+    from hotpath.deploy import table
+    from hotpath.deploy.graphs import quantisable
 
     network = load_network("kestrel")
     ranges = table.read(network.path.with_name("kestrel-ranges.json"))

@@ -13,7 +13,7 @@ from tests.support.needs import needs_program
 
 pytest.importorskip("onnxruntime")
 
-from hotpath.boards.fps import evidence
+from hotpath.deploy.fps import evidence
 from tests import support
 from tests.fakes.tensorrt import machine
 from tests.support import ROOT, tiny
@@ -26,7 +26,7 @@ import io, pathlib, sys
 from tests.fakes.tensorrt import whole
 folder = pathlib.Path({folder!r})
 whole.make(folder, "tiny", "8.2")
-sys.path.insert(0, {root!r} + "/boards/fps")
+sys.path.insert(0, {root!r} + "/deploy/fps")
 import worker
 sys.argv = ["worker.py", {root!r}]
 sys.stdin = io.StringIO({asked!r})
@@ -59,12 +59,12 @@ def test_a_jetson_compares_two_commits_with_a_bundle_built_by_each(checkout, tmp
     machine.interpreter(interpreter, {"family": "8.2", "board": "jetson_nano"}, sys.executable)
     network = tiny.write_network(tmp_path)
     built = run(
-        interpreter, checkout, "-m", "hotpath.boards.build", "jetson_nano", "--network", network
+        interpreter, checkout, "-m", "hotpath.deploy.engine", "jetson_nano", "--network", network
     )
     assert built.returncode == 0, built.stderr
     out = tmp_path / "out"
     options = ["--networks", network, "--frames", "20", "--rounds", "1", "--out", out]
-    done = run(interpreter, checkout, "-m", "hotpath.boards.fps", "--against", "HEAD", *options)
+    done = run(interpreter, checkout, "-m", "hotpath.deploy.fps", "--against", "HEAD", *options)
     assert done.returncode in (0, 1, 3), done.stderr  # 1, 3: this computer is busy
     assert "building engines/jetson_nano/tiny-fp16" in done.stdout
     for side in ("base", "new"):

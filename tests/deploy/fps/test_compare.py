@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hotpath import boards
-from hotpath.boards.fps import against, clips, compare, evidence, place, run
-from hotpath.boards.fps.__main__ import main
+from hotpath.deploy.fps import against, clips, compare, evidence, place, run
+from hotpath.deploy.fps.__main__ import main
 from tests.support.tiny import write_network
 
 

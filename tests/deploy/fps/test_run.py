@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from hotpath.boards.fps import __main__ as command
-from hotpath.boards.fps import clips, evidence, place, report, run
-from hotpath.boards.fps.__main__ import main
+from hotpath.deploy.fps import __main__ as command
+from hotpath.deploy.fps import clips, evidence, place, report, run
+from hotpath.deploy.fps.__main__ import main
 from hotpath.runtime import load_tracker
 from hotpath.runtime.errors import BadSource
 from tests.support import board_roots, tiny
@@ -117,7 +117,7 @@ def test_a_killed_run_leaves_the_rounds_that_were_finished(network, tmp_path):
     command = [
         sys.executable,
         "-m",
-        "hotpath.boards.fps",
+        "hotpath.deploy.fps",
         "--networks",
         network,
         "--out",

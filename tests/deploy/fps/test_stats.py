@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hotpath.boards.fps import stats
+from hotpath.deploy.fps import stats
 from tests.support.examples import count
 
 

@@ -5,11 +5,11 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from hotpath.deploy.graphs import assemble, batch, byte_pictures
 from hotpath.kernels.golden import pack
 from hotpath.runtime import canonical, engines
 from hotpath.runtime.engines import openvino
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble, batch, byte_pictures
 from tests.conftest import ROOT
 from tests.support.models import model_of
 

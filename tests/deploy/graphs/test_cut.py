@@ -6,11 +6,11 @@ import numpy as np
 import onnx
 import pytest
 
-from hotpath.boards.build import cut_check
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.engine import cut_check
+from hotpath.deploy.errors import BuildFailed
+from hotpath.deploy.graphs import assemble, convert, cut
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble, convert, cut
 from tests.support import tiny, tiny_cut
 
 pytest.importorskip("onnxruntime")

@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 import pytest
 
+from hotpath.deploy.graphs import models
 from hotpath.runtime import load_tracker
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import models
 from tests.support import blobs, tiny
 from tests.support.examples import few_of
 

@@ -5,8 +5,8 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
+from hotpath.deploy.graphs import assemble, field, models
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble, field, models
 from hotpath.tests.support.models import model_of
 
 SIDE = 96

@@ -5,8 +5,8 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from hotpath.boards.build import plans
-from hotpath.runtime.prepare.graphs import IN_FLOAT32, convert
+from hotpath.deploy.engine import plans
+from hotpath.deploy.graphs import IN_FLOAT32, convert
 from tests.fakes.tensorrt import fake
 from tests.fakes.tensorrt.machine import Board
 from tests.support.models import model_of

@@ -7,9 +7,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from hotpath.deploy.graphs import models
 from hotpath.runtime import load_tracker
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import models
 from tests.support import blobs, tiny
 from tests.support.models import model_of
 

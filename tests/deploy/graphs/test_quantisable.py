@@ -7,8 +7,8 @@ pytest.importorskip("onnxruntime")
 
 from hotpath.calib import qdq
 from hotpath.calib.ranges import float_tensors
+from hotpath.deploy.graphs import quantisable
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import quantisable
 from tests.support.models import model_of
 
 

@@ -12,6 +12,7 @@ import sys
 import cv2
 import numpy as np
 
+from hotpath.deploy.graphs import batch
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import device as devices
 from hotpath.runtime import engines
@@ -20,7 +21,6 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.pictures import PlanarFrame, bgr_of
-from hotpath.runtime.prepare.graphs import batch
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker import Tracker
 from tests.fakes.cuda import build

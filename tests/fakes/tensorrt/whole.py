@@ -17,10 +17,10 @@ import cv2
 
 from hotpath import boards
 from hotpath.boards import detect
-from hotpath.boards.build import prepared
-from hotpath.boards.build.engines import tensorrt
-from hotpath.boards.build.order import Order
 from hotpath.calib.vanishing import Vanishing
+from hotpath.deploy.engine import prepared
+from hotpath.deploy.engine.engines import tensorrt
+from hotpath.deploy.engine.order import Order
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import driver
 from hotpath.runtime import loading

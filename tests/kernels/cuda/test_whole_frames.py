@@ -10,10 +10,10 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+from hotpath.deploy.graphs import assemble
 from hotpath.runtime.devices.gpu import SELECTS
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble
 from tests.support import blobs
 from tests.support.examples import count, few_of
 from tests.support.fake_gpu import python

@@ -11,7 +11,8 @@ pytest.importorskip("onnxruntime")
 
 import onnx.reference
 
-from hotpath.calib.fpga.compile import compile_network
+from hotpath.deploy.engine.fpga import compile_network
+from hotpath.deploy.graphs import quantisable
 from hotpath.kernels.fpga import design, tables
 from hotpath.kernels.fpga.design.compiler import exponents, graph
 from hotpath.kernels.fpga.design.compiler.hazards import UNITS, accesses, conflict, waits
@@ -19,7 +20,6 @@ from hotpath.kernels.fpga.design.compiler.layers import CannotCompile
 from hotpath.kernels.fpga.design.model import Machine
 from hotpath.kernels.fpga.design.runner import MEMORY, Runner
 from hotpath.runtime.networks import load_network, sha256_of
-from hotpath.runtime.prepare.graphs import quantisable
 from tests.kernels.fpga.benches.machine_bench import PLAIN
 from tests.support import fpga_nets, fpga_sizes
 from tests.support.fpga_quantised import Simulation

@@ -9,12 +9,12 @@ if sys.version_info < (3, 10):
     pytest.skip("the compiler is for Python 3.10 or newer", allow_module_level=True)
 pytest.importorskip("onnxruntime")
 
-from hotpath.calib.fpga.compile import compile_network
+from hotpath.deploy.engine.fpga import compile_network
+from hotpath.deploy.graphs import quantisable
 from hotpath.kernels.fpga import design
 from hotpath.kernels.fpga.design.compiler.layers import CannotCompile
 from hotpath.kernels.fpga.design.compiler.survey import survey
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import quantisable
 from tests.kernels.fpga.test_compiler import gated, pooled, two_strides
 from tests.support import fpga_nets, fpga_sizes
 

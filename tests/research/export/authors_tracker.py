@@ -1,6 +1,6 @@
 """Run the authors' own one-stream tracker with random weights on a small film, without a GPU.
 
-python -m tests.calib.research.export.authors_tracker KIND CHECKOUT CONFIG CHECKPOINT OUT
+python -m tests.research.export.authors_tracker KIND CHECKOUT CONFIG CHECKPOINT OUT
 """
 
 import importlib.util
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from hotpath.calib.research.export.one_stream import KINDS, timm_library
+from hotpath.research.export.one_stream import KINDS, timm_library
 from tests.support import blobs
 
 TRACKERS = {

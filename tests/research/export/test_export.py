@@ -14,8 +14,8 @@ import onnxruntime
 import torch
 
 from hotpath.calib.errors import BadRun
-from hotpath.calib.research.export import __main__ as export
-from hotpath.calib.research.export.authors import AUTHORS, checkout, load_weights
+from hotpath.research.export import __main__ as export
+from hotpath.research.export.authors import AUTHORS, checkout, load_weights
 from hotpath.runtime import load_tracker
 from tests.calib.test_store import Planted
 from tests.support import blobs

@@ -13,13 +13,13 @@ pytest.importorskip("onnxruntime")
 
 import torch
 
-from hotpath.calib.research.export import __main__ as export
-from hotpath.calib.research.export import one_stream
-from hotpath.calib.research.export.authors import checkout
+from hotpath.deploy.graphs import assemble
+from hotpath.research.export import __main__ as export
+from hotpath.research.export import one_stream
+from hotpath.research.export.authors import checkout
 from hotpath.runtime import load_tracker
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble
-from tests.calib.research.export.authors_tracker import REFRESH_EVERY, film
+from tests.research.export.authors_tracker import REFRESH_EVERY, film
 from tests.support import blobs
 
 CONFIG = """
@@ -163,7 +163,7 @@ def test_maps_and_boxes_are_those_of_the_authors_tracker(tmp_path, name):
         pytest.skip(f"{config} is not there; set HOTPATH_AUTHORS to a folder with checkouts")
     kind, checkpoint = name.split("/")[0].lower(), tmp_path / "model.pth"
     code = pathlib.Path(AUTHORS) / name.split("/")[0]
-    module = "tests.calib.research.export.authors_tracker"
+    module = "tests.research.export.authors_tracker"
     given = [kind, code, config, checkpoint, tmp_path / "expected.npz"]
     subprocess.run([sys.executable, "-m", module] + [str(v) for v in given], check=True)
     result, path = run(tmp_path, kind, code, config, checkpoint)

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from hotpath.calib.research.train.bank import build_bank
+from hotpath.research.train.bank import build_bank
 from tests.calib.test_one_step_overlap import write_square
 from tests.support import tiny
 

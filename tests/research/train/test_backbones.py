@@ -11,14 +11,14 @@ if needs.why_no_module("timm"):
     pytest.skip(needs.why_no_module("timm"), allow_module_level=True)
 
 from hotpath.calib.errors import TrainingStopped  # noqa: E402
-from hotpath.calib.research.train import backbones, compare, export, start, unfold  # noqa: E402
-from hotpath.calib.research.train.bank import build_bank  # noqa: E402
-from hotpath.calib.research.train.losses import explained  # noqa: E402
-from hotpath.calib.research.train.network import Kestrel  # noqa: E402
-from hotpath.calib.research.train.pairs import Drawer  # noqa: E402
-from hotpath.calib.research.train.ring import layout, learnt_pair  # noqa: E402
-from hotpath.calib.research.train.stages import Work  # noqa: E402
-from hotpath.calib.research.train.teacher import Teacher  # noqa: E402
+from hotpath.research.train import backbones, compare, export, start, unfold  # noqa: E402
+from hotpath.research.train.bank import build_bank  # noqa: E402
+from hotpath.research.train.losses import explained  # noqa: E402
+from hotpath.research.train.network import Kestrel  # noqa: E402
+from hotpath.research.train.pairs import Drawer  # noqa: E402
+from hotpath.research.train.ring import layout, learnt_pair  # noqa: E402
+from hotpath.research.train.stages import Work  # noqa: E402
+from hotpath.research.train.teacher import Teacher  # noqa: E402
 from hotpath.runtime import load_tracker  # noqa: E402
 from hotpath.runtime.networks import FOLDER  # noqa: E402
 from tests.calib.test_one_step_overlap import write_square  # noqa: E402

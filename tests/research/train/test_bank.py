@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from hotpath.calib.errors import BadImages
-from hotpath.calib.research.train.bank import SEQUENCE, STILL, VIDEO, build_bank, clip_group
+from hotpath.research.train.bank import SEQUENCE, STILL, VIDEO, build_bank, clip_group
 from hotpath.runtime.errors import BadClips
-from tests.calib.research.train.conftest import still
+from tests.research.train.conftest import still
 from tests.support.clips import write_boxes, write_clip
 from tests.support.tiny import film, write_video
 

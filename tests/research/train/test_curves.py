@@ -8,9 +8,9 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
-from hotpath.calib.research.train import __main__ as training  # noqa: E402  (after torch's check)
-from hotpath.calib.research.train import curves, judging, loop  # noqa: E402
-from tests.calib.research.train.test_losses import ONE_PICTURE, batch, losses, maps_of  # noqa: E402
+from hotpath.research.train import __main__ as training  # noqa: E402  (after torch's check)
+from hotpath.research.train import curves, judging, loop  # noqa: E402
+from tests.research.train.test_losses import ONE_PICTURE, batch, losses, maps_of  # noqa: E402
 from tests.support import ROOT  # noqa: E402
 
 OF_OWN_CLIPS = {"before", "after", "gain", "error", "better", "clips"}  # keys of --learn-boxes

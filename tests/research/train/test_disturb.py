@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hotpath.calib.research.train import disturb
+from hotpath.research.train import disturb
 
 BOX = np.array([100.0, 90.0, 150.0, 160.0], np.float32)
 

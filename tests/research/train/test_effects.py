@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hotpath.calib.research.train import effects
+from hotpath.research.train import effects
 
 CROP = np.random.default_rng(4).integers(0, 256, (255, 255, 3), np.uint8)
 FLAT = np.full((127, 127, 3), 128, np.uint8)

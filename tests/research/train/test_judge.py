@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from hotpath.calib.research.train import judge, judging
-from hotpath.runtime.track.video.clips import find_clips
-from tests.calib.research.train.conftest import write_wider
+from hotpath.research.train import judge, judging
+from hotpath.video.clips import find_clips
+from tests.research.train.conftest import write_wider
 from tests.support import tiny
 from tests.support.clips import write_clip
 

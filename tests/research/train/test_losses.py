@@ -4,9 +4,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hotpath.calib.research.train import losses  # noqa: E402  (after the check for torch)
-from hotpath.calib.research.train.optimiser import orthogonal  # noqa: E402
-from hotpath.calib.research.train.pairs import NEGATIVE, ONE_PICTURE  # noqa: E402
+from hotpath.research.train import losses  # noqa: E402  (after the check for torch)
+from hotpath.research.train.optimiser import orthogonal  # noqa: E402
+from hotpath.research.train.pairs import NEGATIVE, ONE_PICTURE  # noqa: E402
 
 
 def batch(kind):

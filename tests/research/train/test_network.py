@@ -10,7 +10,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from hotpath.calib.errors import TrainingStopped  # noqa: E402
-from hotpath.calib.research.train import export, start  # noqa: E402  (after the check for torch)
+from hotpath.research.train import export, start  # noqa: E402  (after the check for torch)
 from hotpath.runtime.networks import load_network  # noqa: E402
 from tests.support.training import used_network  # noqa: E402
 

@@ -10,19 +10,19 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
 from hotpath.calib.errors import BadImages, TrainingStopped  # noqa: E402  (after torch)
-from hotpath.calib.research.train import __main__ as training  # noqa: E402
-from hotpath.calib.research.train import own  # noqa: E402
-from hotpath.calib.research.train.bank import build_bank  # noqa: E402
-from hotpath.calib.research.train.geometry import SEARCH, maps_of  # noqa: E402
-from hotpath.calib.research.train.loop import Log, save  # noqa: E402
-from hotpath.calib.research.train.losses import corners  # noqa: E402
-from hotpath.calib.research.train.pairs import CLIP, Drawer  # noqa: E402
-from hotpath.calib.research.train.ring import learnt_pair  # noqa: E402
-from hotpath.calib.research.train.stages import Work  # noqa: E402
-from hotpath.calib.research.train.teacher import Teacher  # noqa: E402
-from hotpath.calib.research.train.unfold import unfolded  # noqa: E402
+from hotpath.research.train import __main__ as training  # noqa: E402
+from hotpath.research.train import own  # noqa: E402
+from hotpath.research.train.bank import build_bank  # noqa: E402
+from hotpath.research.train.geometry import SEARCH, maps_of  # noqa: E402
+from hotpath.research.train.loop import Log, save  # noqa: E402
+from hotpath.research.train.losses import corners  # noqa: E402
+from hotpath.research.train.pairs import CLIP, Drawer  # noqa: E402
+from hotpath.research.train.ring import learnt_pair  # noqa: E402
+from hotpath.research.train.stages import Work  # noqa: E402
+from hotpath.research.train.teacher import Teacher  # noqa: E402
+from hotpath.research.train.unfold import unfolded  # noqa: E402
 from hotpath.runtime.networks import load_network  # noqa: E402
-from tests.calib.research.train.test_curves import OF_OWN_CLIPS, documented  # noqa: E402
+from tests.research.train.test_curves import OF_OWN_CLIPS, documented  # noqa: E402
 from tests.support import tiny  # noqa: E402
 from tests.support.clips import write_clip  # noqa: E402
 from tests.support.training import TEACHER, read_log, write_training  # noqa: E402

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from hotpath.calib.research.train import bank as banks
-from hotpath.calib.research.train import pairs
+from hotpath.research.train import bank as banks
+from hotpath.research.train import pairs
 
 
 def test_pictures_held_out_are_never_drawn_for_training(bank):

@@ -7,11 +7,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
-from hotpath.boards.build import prepared  # noqa: E402
 from hotpath.calib.errors import BadRun  # noqa: E402  (after the check for torch)
 from hotpath.calib.longterm import films  # noqa: E402
-from hotpath.calib.research.train import release  # noqa: E402
-from hotpath.calib.research.train.network import Kestrel  # noqa: E402
+from hotpath.deploy.engine import prepared  # noqa: E402
+from hotpath.research.train import release  # noqa: E402
+from hotpath.research.train.network import Kestrel  # noqa: E402
 from hotpath.runtime.networks import FOLDER, load_network  # noqa: E402
 from tests.support import tiny  # noqa: E402
 from tests.support.clips import write_clip  # noqa: E402

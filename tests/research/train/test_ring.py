@@ -13,17 +13,17 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
-from hotpath.calib.research.train.bank import build_bank
-from hotpath.calib.research.train.films import follow_all
-from hotpath.calib.research.train.ring import Ring, stop_writers
-from hotpath.calib.research.train.teacher import Teacher
+from hotpath.research.train.bank import build_bank
+from hotpath.research.train.films import follow_all
+from hotpath.research.train.ring import Ring, stop_writers
+from hotpath.research.train.teacher import Teacher
 from tests.support import ROOT
 from tests.support.training import TEACHER, write_training
 
 # write_pairs, but half a second passes between the first and the last byte of a pair
 SLOW = """
 import json, sys, time
-from hotpath.calib.research.train import ring
+from hotpath.research.train import ring
 
 class Slow(dict):
     def items(self):
@@ -72,7 +72,7 @@ def test_a_process_whose_parent_went_before_it_began_ends(tmp_path):
 
 
 def test_a_process_that_does_not_stop_is_killed(monkeypatch):
-    monkeypatch.setattr("hotpath.calib.research.train.ring.PATIENCE_S", 0.5)
+    monkeypatch.setattr("hotpath.research.train.ring.PATIENCE_S", 0.5)
     context = multiprocessing.get_context("spawn")
     ready = context.Event()
     deaf = context.Process(target=be_deaf, args=(ready,), daemon=True)

@@ -14,11 +14,11 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
 from hotpath.calib.errors import NoTeacher, TrainingStopped  # noqa: E402
-from hotpath.calib.research.train import __main__ as training  # noqa: E402  (after the check for torch)
-from hotpath.calib.research.train import loop  # noqa: E402
-from hotpath.calib.research.train.stages import NAMES  # noqa: E402
-from tests.calib.research.train.test_curves import OF_OWN_CLIPS, documented  # noqa: E402
+from hotpath.research.train import __main__ as training  # noqa: E402  (after the check for torch)
+from hotpath.research.train import loop  # noqa: E402
+from hotpath.research.train.stages import NAMES  # noqa: E402
 from tests.calib.test_one_step_overlap import write_square  # noqa: E402
+from tests.research.train.test_curves import OF_OWN_CLIPS, documented  # noqa: E402
 from tests.support import ROOT, needs, tiny  # noqa: E402
 from tests.support.ports import free_port  # noqa: E402
 from tests.support.training import TEACHER, read_log, used_network, write_training  # noqa: E402
@@ -130,7 +130,7 @@ def test_two_processes_of_torchrun_train_one_network(world, tmp_path):
     main(features(world, tmp_path / "fill", pairs=8))
     run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     run += ["--master-addr", "127.0.0.1", "--master-port", str(free_port(socket.SOCK_STREAM))]
-    run += ["-m", "hotpath.calib.research.train", *features(world, tmp_path / "two", pairs=64)]
+    run += ["-m", "hotpath.research.train", *features(world, tmp_path / "two", pairs=64)]
     done = subprocess.run(run, cwd=str(ROOT), capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     told = judged(tmp_path / "two", "features")
@@ -153,7 +153,7 @@ def test_a_killed_training_goes_on_to_the_very_same_weights(world, tmp_path):
     main(features(world, tmp_path / "fill", pairs=8))
     more = ["--processes", "0", "--checkpoint-seconds", "0.2"]  # the ring stays as it is
     arguments = features(world, tmp_path / "killed", *more, pairs=640)
-    started = [sys.executable, "-m", "hotpath.calib.research.train", *arguments]
+    started = [sys.executable, "-m", "hotpath.research.train", *arguments]
     process = subprocess.Popen(started, cwd=str(ROOT))
     checkpoint, limit = tmp_path / "killed" / "features.pt", time.monotonic() + 120
     while not checkpoint.is_file():

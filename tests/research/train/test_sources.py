@@ -3,8 +3,8 @@
 import pytest
 
 from hotpath.calib.errors import BadImages
-from hotpath.calib.research.train.sources import CLASSES, TABLE, Sources
 from hotpath.kernels import toml
+from hotpath.research.train.sources import CLASSES, TABLE, Sources
 
 
 def test_every_source_has_a_name_of_its_own_a_licence_and_a_known_class():

@@ -6,11 +6,11 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
-from hotpath.calib.research.train.bank import VIDEO, build_bank  # noqa: E402
-from hotpath.calib.research.train.films import Films, follow_all  # noqa: E402
-from hotpath.calib.research.train.network import Backbone  # noqa: E402
-from hotpath.calib.research.train.start import begin  # noqa: E402
-from hotpath.calib.research.train.teacher import Teacher  # noqa: E402
+from hotpath.research.train.bank import VIDEO, build_bank  # noqa: E402
+from hotpath.research.train.films import Films, follow_all  # noqa: E402
+from hotpath.research.train.network import Backbone  # noqa: E402
+from hotpath.research.train.start import begin  # noqa: E402
+from hotpath.research.train.teacher import Teacher  # noqa: E402
 from hotpath.runtime import engines  # noqa: E402
 from hotpath.runtime.networks import load_network  # noqa: E402
 from tests.support.training import TEACHER, write_training  # noqa: E402

@@ -9,13 +9,13 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+from hotpath.deploy.graphs import assemble
 from hotpath.runtime import NetworkFailed, engines, geometry, load_tracker, loading
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.processor import Processor, parts
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
-from hotpath.runtime.prepare.graphs import assemble
 from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import Box
 from tests.support import blobs, tiny

@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+from hotpath.app.__main__ import main
+from hotpath.deploy.graphs import assemble
 from hotpath.runtime import BadNetwork, engines, load_targets, load_tracker
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble
-from hotpath.runtime.track.__main__ import main
 from tests.support import blobs, tiny
 from tests.support.clips import write_clip
 from tests.support.fake_gpu import python

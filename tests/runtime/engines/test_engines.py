@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 import pytest
 
+from hotpath.deploy.graphs import assemble
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.errors import BadNetwork, NoEngine, NotReady
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble
 from tests.support import tiny
 
 onnxruntime = pytest.importorskip("onnxruntime")

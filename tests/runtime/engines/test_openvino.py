@@ -29,7 +29,7 @@ import pathlib
 from tests.support import tiny_detector
 
 sys.modules["onnxruntime"] = None  # as where it is not installed
-from hotpath.runtime.track.detect.session import open_session
+from hotpath.app.detect.session import open_session
 
 inputs, run = open_session(tiny_detector.write_detector(pathlib.Path({!r})).with_suffix(".onnx"), 1)
 """

@@ -12,7 +12,7 @@ pytest.importorskip("onnx")
 
 import cv2
 
-from hotpath.boards.build import __main__ as build
+from hotpath.deploy.engine import __main__ as build
 from hotpath.kernels import cpu
 from hotpath.kernels.fpga.design.sim import build as rtl
 from hotpath.kernels.fpga.design.sim import device as simulation
@@ -166,7 +166,7 @@ def test_among_similar_objects_the_rtl_chooses_what_the_model_chooses(bundles):
 
 def track(tmp_path, *arguments, **more):
     """Run ``hotpath track`` in a folder of bundles: (exit code, its output)."""
-    command = [sys.executable, "-m", "hotpath.runtime.track", "--no-show", *arguments]
+    command = [sys.executable, "-m", "hotpath.app", "--no-show", *arguments]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path), **more}
     done = run(command, cwd=str(tmp_path), stderr=subprocess.STDOUT, timeout=240, env=environment)
     return done.returncode, done.stdout

@@ -27,7 +27,7 @@ class Engine(Base):
     def __init__(self, setup):
         super().__init__(setup)
         import numpy as np
-        from hotpath.runtime.prepare.graphs import assemble
+        from hotpath.deploy.graphs import assemble
 
         self._graphs = assemble.build(setup.network, setup.paths)
         self._sessions = [
@@ -93,6 +93,6 @@ def test_it_is_taken_by_its_name_and_listed_beside_files_that_can_not_be_importe
     (folder / "cut.py").write_text("class Engine(\n")
     told = run(home, "-c", CODE, toml)
     assert "same boxes: " in told and "can't be imported; there are: " in told
-    told = run(home, "-m", "hotpath.runtime.track.cli.networks", "show", toml)
+    told = run(home, "-m", "hotpath.app.cli.networks", "show", toml)
     (row,) = [line for line in told.splitlines() if line.startswith("mine ")]
     assert " ms a frame" in row and "fp32" in row

@@ -16,11 +16,11 @@ import onnx
 from onnx import helper, numpy_helper
 
 from hotpath import boards
-from hotpath.boards.build import plans
-from hotpath.boards.build import prepared as preparations
-from hotpath.boards.build.engines import tensorrt
-from hotpath.boards.build.order import Order
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.engine import plans
+from hotpath.deploy.engine import prepared as preparations
+from hotpath.deploy.engine.engines import tensorrt
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import cpu
 from hotpath.kernels.errors import GpuFailed, NoGpu
 from hotpath.runtime import bundle, engines, load_tracker, loading

@@ -6,12 +6,12 @@ import numpy as np
 import onnx
 import pytest
 
+from hotpath.app.cli.networks.__main__ import main
+from hotpath.deploy.graphs.counting import count, count_parts
 from hotpath.kernels import toml_keys
 from hotpath.runtime import decode, load_tracker
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, load_network, names, schema
-from hotpath.runtime.prepare.graphs.counting import count, count_parts
-from hotpath.runtime.track.cli.networks.__main__ import main
 from tests.support import blobs, tiny
 
 WRONG = """family = "points"

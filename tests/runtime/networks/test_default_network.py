@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from hotpath import boards
+from hotpath.app.__main__ import main
 from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker, precision
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.networks import FOLDER, default_of, load_network
-from hotpath.runtime.track.__main__ import main
 from tests.support import tiny
 
 SMALL, FAST = "kestrel_small", "kestrel_fast"

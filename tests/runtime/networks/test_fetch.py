@@ -11,10 +11,10 @@ import threading
 
 import pytest
 
+from hotpath.app import detect
+from hotpath.app.cli.networks import __main__ as networks
 from hotpath.runtime.errors import BadNetwork, UnknownNetwork
 from hotpath.runtime.networks import fetch, load_network
-from hotpath.runtime.track import detect
-from hotpath.runtime.track.cli.networks import __main__ as networks
 from tests.support import tiny, tiny_detector
 from tests.support.ports import ThreadingHTTPServer
 

@@ -11,10 +11,10 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
+from hotpath.app.cli.networks.__main__ import main
 from hotpath.runtime import load_tracker
 from hotpath.runtime.engines import openvino
 from hotpath.runtime.errors import HotpathError
-from hotpath.runtime.track.cli.networks.__main__ import main
 from tests.support import blobs, tiny
 from tests.support.examples import count
 

@@ -6,13 +6,13 @@ import onnx
 import pytest
 from onnx import helper
 
+from hotpath.deploy.graphs import assemble, batch
 from hotpath.kernels import cpu
 from hotpath.runtime import engines, load_targets, load_tracker
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines import openvino
 from hotpath.runtime.errors import BadFrame, NotReady
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble, batch
 from hotpath.runtime.targets.targets import Targets
 from tests.conftest import ROOT
 from tests.support import blobs, tiny

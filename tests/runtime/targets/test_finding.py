@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath.app.__main__ import main
+from hotpath.app.detect import load_detector
 from hotpath.runtime import draw, load_targets
 from hotpath.runtime.errors import BadBox, NotReady
 from hotpath.runtime.targets.finding import MISSED, TargetFinder
 from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.track.__main__ import main
-from hotpath.runtime.track.detect import load_detector
 from tests.support import tiny, tiny_detector
 
 pytest.importorskip("onnxruntime")

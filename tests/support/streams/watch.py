@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from hotpath.runtime.track.video.sources import open_source
+from hotpath.video.sources import open_source
 from tests.support import ROOT
 
 

@@ -26,7 +26,7 @@ device() {
 
 phone() {
     if [ -x "$root/.venv/bin/python" ]; then python=$root/.venv/bin/python; else python=python3; fi
-    PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" "${PYTHON:-$python}" -m hotpath.boards.fps.phone "$@"
+    PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" "${PYTHON:-$python}" -m hotpath.deploy.fps.phone "$@"
 }
 
 [ $# -ge 2 ] || fail "give benchncnn and a bundle: sh run.sh NCNN BUNDLE [THREADS]"

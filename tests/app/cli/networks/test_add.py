@@ -7,20 +7,20 @@ import numpy as np
 import onnx
 import pytest
 
+from hotpath.app.cli.networks import add as add_module
+from hotpath.app.cli.networks import trial as trial_module
+from hotpath.app.cli.networks import trial_clips
+from hotpath.app.cli.networks.__main__ import main
+from hotpath.app.cli.networks.propose import Proposal, propose
+from hotpath.app.cli.networks.trial import Trial
+from hotpath.app.cli.networks.trial_clips import read_clips
+from hotpath.deploy.graphs import models
 from hotpath.runtime import load_tracker
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.networks import FOLDER, load_network
-from hotpath.runtime.prepare.graphs import models
-from hotpath.runtime.track.cli.networks import add as add_module
-from hotpath.runtime.track.cli.networks import trial as trial_module
-from hotpath.runtime.track.cli.networks import trial_clips
-from hotpath.runtime.track.cli.networks.__main__ import main
-from hotpath.runtime.track.cli.networks.propose import Proposal, propose
-from hotpath.runtime.track.cli.networks.trial import Trial
-from hotpath.runtime.track.cli.networks.trial_clips import read_clips
+from tests.app.cli.networks.test_choose import TABLE
 from tests.runtime.decode.test_conventions import multiply
 from tests.runtime.devices import test_refresh
-from tests.runtime.track.cli.networks.test_choose import TABLE
 from tests.support import ROOT, blobs, tiny
 
 

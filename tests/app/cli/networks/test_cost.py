@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from hotpath.app.cli.networks.__main__ import main
+from hotpath.deploy.graphs import assemble, fusing
 from hotpath.runtime.engines.openvino import compile_on_cpu
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.prepare.graphs import assemble, fusing
-from hotpath.runtime.track.cli.networks.__main__ import main
 from tests.support.models import model_of
 
 

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from hotpath.runtime.track.cli.networks.__main__ import main
+from hotpath.app.cli.networks.__main__ import main
 
 needs_torch = pytest.mark.skipif(
     not importlib.util.find_spec("torch"), reason="torch is not installed: make setup ALSO=train"
@@ -15,7 +15,7 @@ needs_torch = pytest.mark.skipif(
 
 @needs_torch
 def test_a_shape_is_shown_timed_and_becomes_a_bundle_that_tracks(tmp_path, monkeypatch, capsys):
-    from hotpath.boards.build.__main__ import main as build
+    from hotpath.deploy.engine.__main__ import main as build
     from hotpath.runtime import load_tracker
 
     monkeypatch.chdir(tmp_path)
@@ -43,9 +43,9 @@ def test_a_shape_that_there_is_not_ends_with_its_name(tmp_path, monkeypatch, cap
 
 
 def test_a_wheel_says_that_a_shape_needs_a_checkout(monkeypatch, capsys):
-    for name in [n for n in sys.modules if n.startswith("hotpath.calib.research")]:
+    for name in [n for n in sys.modules if n.startswith("hotpath.research")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "hotpath.calib.research", None)  # as if it were not there
+    monkeypatch.setitem(sys.modules, "hotpath.research", None)  # as if it were not there
     assert main(["show", "--shape", "nine"]) == 2
     assert "checkout" in capsys.readouterr().err
 

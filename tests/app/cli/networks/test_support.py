@@ -5,13 +5,13 @@ import re
 import pytest
 
 from hotpath import boards
+from hotpath.app.cli.networks import support
+from hotpath.app.cli.networks.__main__ import main
 from hotpath.kernels.errors import NotOnGpu
 from hotpath.runtime import decode
 from hotpath.runtime.devices.gpu import frame_settings
 from hotpath.runtime.errors import UnknownNetwork
 from hotpath.runtime.networks import load_network, names
-from hotpath.runtime.track.cli.networks import support
-from hotpath.runtime.track.cli.networks.__main__ import main
 
 
 @pytest.mark.parametrize("name", names())
@@ -65,7 +65,7 @@ def test_show_has_a_line_for_each_board(capsys):
 @pytest.mark.parametrize("name", ["kestrel", "kestrel_fast"])
 def test_the_int8_form_is_named_and_its_name_is_known(name, capsys, monkeypatch):
     # without the costs, which take some seconds
-    monkeypatch.setattr("hotpath.runtime.track.cli.networks.__main__.paths_of", lambda *_: None)
+    monkeypatch.setattr("hotpath.app.cli.networks.__main__.paths_of", lambda *_: None)
     assert main(["show", name]) == 0
     told = capsys.readouterr().out
     assert f"{name}-int8" in told

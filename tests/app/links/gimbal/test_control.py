@@ -4,15 +4,15 @@ import math
 
 import pytest
 
-from hotpath.runtime.directions import ray_of, vertical_fov_deg
-from hotpath.runtime.track.links.gimbal import angles
-from hotpath.runtime.track.links.gimbal.control import Camera, Control
-from hotpath.runtime.track.links.gimbal.settings import (
+from hotpath.app.links.gimbal import angles
+from hotpath.app.links.gimbal.control import Camera, Control
+from hotpath.app.links.gimbal.settings import (
     DEFAULTS,
     RANGES,
     BadSettings,
     load_settings,
 )
+from hotpath.runtime.directions import ray_of, vertical_fov_deg
 from tests.support.quaternions import quaternion_of
 
 SIZE = (640, 480)

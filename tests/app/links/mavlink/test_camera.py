@@ -9,12 +9,12 @@ import pytest
 pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
-from hotpath.runtime.track.links.control import Refused
-from hotpath.runtime.track.links.mavlink import numbers as m
-from hotpath.runtime.track.links.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
-from hotpath.runtime.track.links.mavlink.codec import Codec
-from hotpath.runtime.track.links.mavlink.messages import Message, View
-from hotpath.runtime.track.links.mavlink.reports import (
+from hotpath.app.links.control import Refused
+from hotpath.app.links.mavlink import numbers as m
+from hotpath.app.links.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
+from hotpath.app.links.mavlink.codec import Codec
+from hotpath.app.links.mavlink.messages import Message, View
+from hotpath.app.links.mavlink.reports import (
     OLD_REQUESTS,
     Identity,
     Stream,

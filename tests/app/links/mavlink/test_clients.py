@@ -16,7 +16,7 @@ pytest.importorskip("pymavlink")
 from pymavlink import mavutil
 from pymavlink.dialects.v20 import common
 
-from hotpath.runtime.track.links.mavlink.reports import corners_of
+from hotpath.app.links.mavlink.reports import corners_of
 from tests.drone import closed_loop, conversation
 from tests.support.clips import clip_at, write_clip
 from tests.support.mavlink_client import Program
@@ -117,7 +117,7 @@ def test_mavproxy_selects_is_told_the_box_and_stops(clip, tmp_path):
 
 
 def test_a_radio_that_is_not_plugged_in_is_waited_for_but_one_that_lacks_is_refused(clip, capsys):
-    from hotpath.runtime.track.__main__ import main
+    from hotpath.app.__main__ import main
 
     run = ["--video", str(clip.folder / "img"), *"--no-show --box 10,10,50,50 --frames 2".split()]
     assert main(run + ["--mavlink", "serial:/dev/nowhere:57600"]) == 0

@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("pymavlink")
 
-from hotpath.runtime.track.links.mavlink.geo import Geo
-from hotpath.runtime.track.links.mavlink.messages import Message, View
+from hotpath.app.links.mavlink.geo import Geo
+from hotpath.app.links.mavlink.messages import Message, View
 from hotpath.runtime.types import Track
 from tests.support.quaternions import quaternion_of
 

@@ -7,14 +7,14 @@ import pytest
 
 pytest.importorskip("pymavlink")
 
+from hotpath.app.links.album import SEEN, look_at
+from hotpath.app.links.gimbal.control import Control
+from hotpath.app.links.gimbal.settings import load_settings
+from hotpath.app.links.mavlink import service
+from hotpath.app.links.mavlink.codec import Codec
+from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
+from hotpath.app.links.mavlink.messages import Message, View
 from hotpath.runtime import load_targets
-from hotpath.runtime.track.links.album import SEEN, look_at
-from hotpath.runtime.track.links.gimbal.control import Control
-from hotpath.runtime.track.links.gimbal.settings import load_settings
-from hotpath.runtime.track.links.mavlink import service
-from hotpath.runtime.track.links.mavlink.codec import Codec
-from hotpath.runtime.track.links.mavlink.gimbal_manager import GimbalManager
-from hotpath.runtime.track.links.mavlink.messages import Message, View
 from hotpath.runtime.types import Track, TrackedFrame
 from tests.drone import closed_loop as sim
 from tests.drone.stopped_streams import FPS, TRACK, clocked, grainy, jpeg, scene

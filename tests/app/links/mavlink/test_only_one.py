@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from hotpath.app.links.mavlink import only_one
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.links.mavlink import only_one
 from tests.support import ROOT
 from tests.support.ports import free_port
 
@@ -18,7 +18,7 @@ PORT = free_port()  # of each process that runs tests
 HERE = f"udpout:127.0.0.1:{PORT}"
 PROGRAM = (
     "import sys; sys.path.insert(0, {!r}); "
-    "from hotpath.runtime.track.links.mavlink import only_one; "
+    "from hotpath.app.links.mavlink import only_one; "
     "kept = only_one.take(sys.argv[1], (1, 100)); print('taken', flush=True); sys.stdin.read()"
 )
 

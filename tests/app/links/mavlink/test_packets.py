@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotpath.runtime.track.links.mavlink import packets
+from hotpath.app.links.mavlink import packets
 from tests.support.examples import examples
 
 pytestmark = pytest.mark.pythons("bytes by struct, and pymavlink")

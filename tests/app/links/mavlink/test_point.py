@@ -9,18 +9,18 @@ import pytest
 pytest.importorskip("pymavlink")
 pytest.importorskip("onnxruntime")
 
+from hotpath.app.cli.detector import open_detector, open_finder
+from hotpath.app.cli.options import parse
+from hotpath.app.detect import load_detector
+from hotpath.app.links.control import Refused
+from hotpath.app.links.frame_buffer import FrameBuffer
+from hotpath.app.links.mavlink import loop
+from hotpath.app.links.mavlink.codec import Codec
+from hotpath.app.links.mavlink.point import PART, candidates, find_box, settled_boxes
+from hotpath.app.links.mavlink.reports import command_long
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.pictures import Picture
-from hotpath.runtime.track.cli.detector import open_detector, open_finder
-from hotpath.runtime.track.cli.options import parse
-from hotpath.runtime.track.detect import load_detector
-from hotpath.runtime.track.links.control import Refused
-from hotpath.runtime.track.links.frame_buffer import FrameBuffer
-from hotpath.runtime.track.links.mavlink import loop
-from hotpath.runtime.track.links.mavlink.codec import Codec
-from hotpath.runtime.track.links.mavlink.point import PART, candidates, find_box, settled_boxes
-from hotpath.runtime.track.links.mavlink.reports import command_long
 from hotpath.runtime.types import Box
 from tests.support import tiny_detector
 

@@ -12,14 +12,14 @@ import pytest
 pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
+from hotpath.app.links.base import BrokenLink
+from hotpath.app.links.mavlink import numbers, packets, reports
+from hotpath.app.links.mavlink.codec import Codec
+from hotpath.app.links.mavlink.service import read_key, streams
+from hotpath.app.links.mavlink.transport import open_transport
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.pictures import PlanarFrame
-from hotpath.runtime.track.links.base import BrokenLink
-from hotpath.runtime.track.links.mavlink import numbers, packets, reports
-from hotpath.runtime.track.links.mavlink.codec import Codec
-from hotpath.runtime.track.links.mavlink.service import read_key, streams
-from hotpath.runtime.track.links.mavlink.transport import open_transport
 from tests.support.ports import free_port
 
 KEY = hashlib.sha256(b"key").digest()

@@ -10,8 +10,8 @@ pytest.importorskip("pymavlink")
 pytest.importorskip("openvino")
 from pymavlink.dialects.v20 import common
 
-from hotpath.runtime.track.video.save import Video
-from tests.runtime.track.links.test_stream import listening
+from hotpath.video.save import Video
+from tests.app.links.test_stream import listening
 from tests.support import tiny
 from tests.support.mavlink_client import connected
 from tests.support.needs import needs_program

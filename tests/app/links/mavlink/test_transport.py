@@ -9,15 +9,15 @@ import time
 
 import pytest
 
-from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.track.links.mavlink import transport as product
-from hotpath.runtime.track.links.mavlink.transport import (
+from hotpath.app.links.mavlink import transport as product
+from hotpath.app.links.mavlink.transport import (
     BACKLOG_BYTES,
     PEERS,
     PEERS_OF_ADDRESS,
     STATIONS,
     open_transport,
 )
+from hotpath.runtime.errors import BadOutput
 from tests.support.needs import needs_terminal
 from tests.support.ports import free_port
 

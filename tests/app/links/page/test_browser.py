@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.boxes import overlap
-from hotpath.runtime.track.video.sources import open_source
+from hotpath.video.sources import open_source
 from tests import soak
-from tests.runtime.track.video.test_sources import read_all
 from tests.support import pages, tiny
 from tests.support.streams.mjpeg import MjpegServer
+from tests.video.test_sources import read_all
 
 pytest.importorskip("aiohttp")
 pytest.importorskip("onnxruntime")

@@ -14,7 +14,7 @@ pytest.importorskip("aiohttp")
 pytest.importorskip("onnxruntime")
 import aiohttp
 
-from hotpath.runtime.track.links.page.access import ConnectionLimiter
+from hotpath.app.links.page.access import ConnectionLimiter
 from tests.support import pages
 
 

@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hotpath.boards import __main__ as command
 from hotpath.boards import telemetry
-from hotpath.boards.build.engines import tensorrt
-from hotpath.boards.doctor.bringup import reference, steps
+from hotpath.deploy.doctor import __main__ as command
+from hotpath.deploy.doctor.bringup import reference, steps
+from hotpath.deploy.engine.engines import tensorrt
 from tests.fakes.tensorrt import machine
 from tests.support.fake_gpu import python
 
@@ -144,7 +144,7 @@ def test_the_maps_are_those_of_the_network_that_ships(tmp_path):
     with np.load(str(tmp_path / "reference.npz")) as now, np.load(str(reference.FILE)) as shipped:
         assert set(now.files) == set(shipped.files)
         assert str(now["network"]) == str(shipped["network"]), (
-            "run hotpath.boards.doctor.bringup.reference"
+            "run hotpath.deploy.doctor.bringup.reference"
         )
         for name in ("exemplar", "search"):
             np.testing.assert_array_equal(now[name], shipped[name])
@@ -166,7 +166,7 @@ def test_times_with_free_and_with_held_clocks_stand_together(nano, tmp_path, mon
 
 TIMES = """
 import json, pathlib, sys
-from hotpath.boards.doctor.bringup import times
+from hotpath.deploy.doctor.bringup import times
 from hotpath.runtime import loading
 from hotpath.runtime.options import Options
 from tests.fakes.tensorrt import whole

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("pynq")
 
-from hotpath.boards.doctor.bringup import steps
+from hotpath.deploy.doctor.bringup import steps
 from hotpath.kernels.fpga import tables
 from hotpath.kernels.fpga.design import model
 from tests.support import fpga_bundle as bright

@@ -3,8 +3,8 @@
 import pytest
 
 from hotpath.boards import load_board, names
-from hotpath.boards.build import engines
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.engine import engines
+from hotpath.deploy.errors import BuildFailed
 
 
 def build_of(engine):

@@ -7,9 +7,9 @@ import types
 import pytest
 
 from hotpath.boards import load_board
-from hotpath.boards.build.engines import rknn
-from hotpath.boards.build.order import Order
-from hotpath.boards.errors import BuildFailed
+from hotpath.deploy.engine.engines import rknn
+from hotpath.deploy.engine.order import Order
+from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime.networks import load_network
 
 ENTRY = """    {}:

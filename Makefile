@@ -221,16 +221,11 @@ docs: $(DEV) ## the documents as a site: out/site/index.html
 	@$(PY) $(RUN_PIP) -e '.[docs]'
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
 
-# mypy and import-linter read folders: in this one the packages are parts of hotpath.
-NAMES := .cache/names/hotpath
-
 lint: $(DEV) ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	@mkdir -p $(NAMES) && cd $(NAMES) && ln -sfn ../../../hotpath.py __init__.py && \
-	  ln -sfn ../../../boards ../../../calib ../../../kernels ../../../runtime .
-	cd $(NAMES)/.. && $(CURDIR)/$(VENV)/bin/mypy --config-file $(CURDIR)/pyproject.toml -p hotpath
-	cd $(NAMES)/.. && $(CURDIR)/$(VENV)/bin/lint-imports --config $(CURDIR)/pyproject.toml
+	$(VENV)/bin/mypy -p hotpath
+	$(VENV)/bin/lint-imports
 
 RELEASE := .cache/release
 TRY := track --video $(CLIP) --box $(FACE) --engine onnxruntime --precision fp32 --no-show --results
@@ -258,7 +253,7 @@ release: able-to-release $(DEV) $(WHICH)-release $(CLIP) ## sdist and wheels (x8
 	@"$$PYTHON" -m venv $(RELEASE)/fresh
 	@$(RELEASE)/fresh/$(subst $(VENV)/,,$(PY)) $(RUN_PIP) "$$(echo out/release/*x86_64.whl)[host]"
 	@$(RELEASE)/fresh/bin/hotpath $(TRY) $(RELEASE)/wheel.csv
-	@$(PY) -m hotpath.runtime.$(TRY) $(RELEASE)/checkout.csv
+	@$(PY) -m hotpath $(TRY) $(RELEASE)/checkout.csv
 	@cmp $(RELEASE)/wheel.csv $(RELEASE)/checkout.csv
 	@$(RELEASE)/fresh/bin/python -m pip uninstall -qy hotpath-tracker
 	@! $(ARM) || nice $(PY) -m tests.arm.wheel out/release/*aarch64.whl $(CLIP) $(FACE)

@@ -21,6 +21,7 @@ from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
 from hotpath.app.garbage import short_collections
 from hotpath.app.service_manager import ServiceManager
+from hotpath.kernels.fpga import need_design
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.options import given_in
@@ -123,6 +124,7 @@ def load(options: argparse.Namespace) -> Any:
     """Load the network; returns ``Targets``."""
     given = given_in(vars(options))
     if options.simulate:
+        need_design("--simulate")
         from hotpath.kernels.fpga.design.sim import device
 
         given["simulate"] = device.opener(options.simulate)

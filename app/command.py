@@ -11,7 +11,7 @@ from hotpath.runtime.libraries import require
 PICTURES = ("numpy", "cv2")
 BASE = PICTURES + ("tqdm",)  # what a wheel requires, and so also the help of a program
 HELP = ("-h", "--help")
-RESEARCH = os.path.join(HERE, "calib", "research")  # a wheel has none
+RESEARCH = os.path.join(HERE, "research")  # a wheel has none
 
 
 class Program(NamedTuple):
@@ -72,7 +72,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _is_here(program: Program) -> bool:
-    return ".research." not in program.module or os.path.isdir(RESEARCH)
+    return not program.module.startswith("hotpath.research.") or os.path.isdir(RESEARCH)
 
 
 def _run(arguments: Optional[List[str]]) -> int:

@@ -21,7 +21,3 @@ class BadSnapshot(HotpathError):
 
 class NoPynq(HotpathError):
     """This is no PYNQ image, or not root."""
-
-
-class BuildFailed(HotpathError):
-    """A bundle can't be built: a refused precision, a parser's error, a broken connection."""

@@ -24,6 +24,7 @@ SCRIPTS = (
     "etc/profile.d/pynq_venv.sh",
     "etc/profile.d/xrt_setup.sh",
 )
+ROOMS = ("kernels", "boards", "runtime", "video", "deploy", "app", "calib", "research")
 XRT = "/usr"  # where these images have it
 
 
@@ -47,6 +48,5 @@ def start(root: Root, words: Sequence[str]) -> None:
     lines = [f". '{root.path(name)}'" for name in SCRIPTS if root.has(name)]
     lines += [f"export XILINX_XRT=${{XILINX_XRT:-{XRT}}}", 'exec "$0" "$@"']
     script = "\n".join(lines)
-    ours = words[0].split(".")[0] in ("boards", "calib", "kernels", "runtime")
-    module = "hotpath." + words[0] if ours else words[0]
+    module = "hotpath." + words[0] if words[0].split(".")[0] in ROOMS else words[0]
     os.execv("/bin/bash", ["bash", "-c", script, root.path(PYTHON), "-m", module, *words[1:]])

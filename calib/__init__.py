@@ -1,4 +1,4 @@
-"""Work off the board: evaluation, calibration, quantisation and training. Python 3.10+."""
+"""Work off the board: evaluation, calibration, quantisation, tuning. Python 3.10+."""
 
 import os
 

@@ -3,10 +3,6 @@
 from hotpath.runtime.errors import HotpathError
 
 
-class BadTable(HotpathError):
-    """A table of ranges can't be read, is empty, or belongs to another network."""
-
-
 class BadRun(HotpathError):
     """An evaluation, calibration or search can't start or can't continue."""
 

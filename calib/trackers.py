@@ -16,6 +16,7 @@ import numpy as np
 from hotpath import boards
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.kernels import toml
+from hotpath.kernels.fpga import need_design
 from hotpath.runtime import bundle, engines, load_tracker, loading, precision
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, load_network, sha256_of
@@ -95,6 +96,7 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
 
 def _on_fpga(options: Options, network: Network) -> Options:
     """The options on a simulated FPGA board."""
+    need_design(":fpga")
     from hotpath.kernels.fpga.design.sim import device
 
     made = loading.find_bundle(boards.load_board(FPGA_BOARD), network, "int8")

@@ -9,8 +9,10 @@ from typing import Any, Callable, Iterable, NoReturn
 
 from hotpath.kernels.errors import HotpathError
 
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of `kernels`
-PROGRAMS = {"engine": "hotpath engine", "overlay": "python -m hotpath.kernels.fpga.design.vivado"}
+# the folder of `kernels` itself: a checkout, or the installed package
+HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+PROGRAMS = {"engine": "hotpath engine"}
+IN_A_CLONE = ("overlay",)  # targets of what no wheel has
 PYNQ = "sudo python3 -m hotpath boards pynq"  # how a PYNQ image starts a module of this project
 EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages
@@ -157,7 +159,7 @@ def make(target: str, **values: object) -> str:
     if target == "setup" and values.get("ALSO") == "page" and os.path.exists(JETSON):
         return "python3 -m hotpath boards"
     words = ["make", target] + [f"{name}={value}" for name, value in values.items()]
-    if not os.path.isfile(os.path.join(HERE, "Makefile")):
+    if target not in IN_A_CLONE and not os.path.isfile(os.path.join(HERE, "Makefile")):
         if target not in PROGRAMS:
             extra = values.get("ALSO", EXTRAS.get(target, target))
             return f"pip install 'hotpath-tracker[{extra}]'{MORE.get(target, '')}"

@@ -1,8 +1,9 @@
 """The base of every error with a sentence for the user, and the errors that kernels raise.
 
-The other packages add their own classes: ``hotpath.boards.errors``, ``hotpath.runtime.errors``,
-``hotpath.calib.errors``. A command line prints the message, one sentence, and exits with 2. A
-message names the thing, the cause and what to do. Programming errors raise Python's own exceptions.
+The other rooms add their own classes: ``hotpath.boards.errors``, ``hotpath.runtime.errors``,
+``hotpath.deploy.errors``, ``hotpath.calib.errors``. A command line prints the message, one
+sentence, and exits with 2. A message names the thing, the cause and what to do. Programming errors
+raise Python's own exceptions.
 """
 
 NO_SCORE = (
@@ -41,6 +42,10 @@ class NoFabric(HotpathError):
 
 class BadOverlay(NoFabric):
     """An overlay that is missing, that PYNQ can't load, or that has no engine of ours."""
+
+
+class NoDesign(HotpathError):
+    """The design of the FPGA's accelerator is not here: a wheel has none."""
 
 
 class FabricFailed(NetworkFailed):

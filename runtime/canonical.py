@@ -49,7 +49,7 @@ UNUSED_S = 3600.0  # age from which one may go: another process may be reading a
 COUNTS = 2, 4, 8  # windows of the calls that take several
 HERE = os.path.dirname(os.path.abspath(__file__))
 MAKERS = (  # of our code
-    "prepare/graphs/*.py",
+    "../deploy/graphs/*.py",
     "decode/*.py",
     "decode/shared/*.py",
     "canonical.py",

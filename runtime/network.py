@@ -11,7 +11,7 @@ from hotpath.runtime.errors import BadNetwork
 
 NETWORKS = pathlib.Path(__file__).resolve().parent / "networks"
 INT8_FORMS = NETWORKS / "int8"
-DETECTORS = NETWORKS.parent / "track" / "detect" / "files"
+DETECTORS = NETWORKS.parents[1] / "app" / "detect" / "files"
 CACHE = pathlib.Path(cache.USERS) / "networks"
 # the name of a file beside an ONNX file: an entry of a tensor's external_data in onnx.proto
 OUTSIDE = re.compile(rb"\x0a\x08location\x12([\x01-\x7f])")

@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: where the development data is."""
+"""Fixtures shared by all tests: where the development data is, and two boards."""
 
 import pathlib
 import signal
@@ -7,6 +7,7 @@ import sys
 import hypothesis
 import pytest
 
+from tests.support.board_roots import BoardRoot
 from tests.support.examples import ALL, FEW
 from tests.support.needs import table
 
@@ -41,6 +42,7 @@ LONGEST = (
     "test_setup.py",
     "calib",
     "deploy/doctor",
+    "research",
     "kernels/cpu",
     "app/links",
     "app/gstreamer",
@@ -73,6 +75,18 @@ def networks_dir(shared):
 def clips_dir(shared):
     """The folder of annotated clips in the development data."""
     return _folder(shared / "clips")
+
+
+@pytest.fixture
+def nano(tmp_path):
+    """A Jetson Nano, as a folder."""
+    return BoardRoot("jetson_nano_jp4", tmp_path)
+
+
+@pytest.fixture
+def orin(tmp_path):
+    """A Jetson Orin Nano, as a folder."""
+    return BoardRoot("jetson_orin_nano_jp6", tmp_path)
 
 
 def _folder(path):

@@ -46,7 +46,7 @@ run_one() {
   local version=$1 status=0 python venv=$home/$1 report=$home/$1
   python=$(interpreter "$version")
   if [ -z "$python" ]; then echo "Python $version: not on this computer, left out"; return; fi
-  local tests=(-m 'not slow' --ignore=tests/calib --ignore=tests/test_whole.py)
+  local tests=(-m 'not slow' --ignore=tests/calib --ignore=tests/research --ignore=tests/test_whole.py)
   if [ -z "${ALL_TESTS:-}" ]; then
     # only the files that have such tests, since collecting the others takes time
     mapfile -t tests < <(grep -rlF 'pytest.mark.pythons(' tests --include='test_*.py' | sort)
@@ -54,7 +54,7 @@ run_one() {
   fi
   {
     tests/pythons.sh --set-up "$version" "$python" &&
-      "$venv/bin/python" -m compileall -q runtime kernels boards &&
+      "$venv/bin/python" -m compileall -q kernels boards runtime video deploy app &&
       run_tests "${tests[@]}"
   } >"$report.log" 2>&1 </dev/null || status=$?
   {

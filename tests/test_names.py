@@ -5,15 +5,16 @@ from collections import defaultdict
 
 import pytest
 
+from hotpath.boards.pynq import ROOMS
 from tests.support import ROOT
 
-FOLDERS = ("kernels", "boards", "runtime", "calib", "tests")
+FOLDERS = (*ROOMS, "tests")
 DOTTED = re.compile(r"\bhotpath((?:\.[A-Za-z_]\w*)+)")  # hotpath.runtime.tracker.Tracker
 SHORT = re.compile(r"``([a-z_]\w*)\.([A-Za-z_]\w*)(?:\(.*?\))?``")  # ``geometry.clip``
 ENDINGS = (
     "bit cpp csv h hwh html ini js json md py service sh tcl toml txt".split()
 )  # files, not names
-OTHERS = {"pynq", "server"}  # a library, a variable
+OTHERS = {"pynq", "server", "track"}  # a library, variables
 MODULES = defaultdict(list)  # name -> files
 for folder in FOLDERS:
     for file in (ROOT / folder).rglob("*.py"):

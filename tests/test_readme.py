@@ -84,4 +84,4 @@ def test_the_page_extra_keeps_the_install_editable(checkout):
     code = "import hotpath, aiohttp; print(hotpath.__file__)"
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = support.run([checkout / ".venv/bin/python", "-c", code], cwd="/", env=environment)
-    assert done.stdout.strip() == str(checkout / "hotpath.py")
+    assert done.stdout.strip() == str(checkout / "hotpath" / "__init__.py")

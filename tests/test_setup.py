@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,7 @@ import pytest
 
 import hotpath
 from hotpath.app import command
+from hotpath.boards.pynq import ROOMS
 from tests import support
 from tests.support import ROOT, tiny
 from tests.support.needs import why_no_module
@@ -42,9 +44,9 @@ def wheel(tmp_path_factory):
     copy = folder / "source"
     names = subprocess.check_output(["git", "ls-files"], cwd=str(ROOT)).decode().splitlines()
     for name in names:
-        if name.startswith(("runtime", "kernels", "boards", "calib")) or "/" not in name:
+        if name.startswith(("hotpath", *ROOMS)) or "/" not in name:
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            (copy / name).write_bytes((ROOT / name).read_bytes())
+            shutil.copy(str(ROOT / name), str(copy / name), follow_symlinks=False)
     words = "-m pip wheel -q --no-deps --no-build-isolation -w".split() + [folder, copy]
     done, told = run([sys.executable] + words, folder)
     assert done == 0, told
@@ -69,9 +71,7 @@ def test_all_files_are_in_one_package_and_import_each_other_from_there(wheel):
     (entry,) = wheel.glob("*.dist-info/entry_points.txt")
     assert "hotpath = hotpath.app.command:main" in entry.read_text()
     for path in (wheel / "hotpath").rglob("*.py"):  # each as it is in the checkout
-        name = path.relative_to(wheel / "hotpath")
-        name = "hotpath.py" if len(name.parts) == 1 else name
-        assert path.read_bytes() == (ROOT / name).read_bytes(), path
+        assert path.read_bytes() == (ROOT / path.relative_to(wheel)).read_bytes(), path
 
 
 def test_the_wheel_and_the_checkout_have_the_same_names(wheel, tmp_path):
@@ -134,7 +134,7 @@ def test_the_help_of_a_wheel_names_its_modules(wheel, tmp_path):
     )
     done, told = run([sys.executable, "-c", code, wheel], tmp_path)
     assert done == 0 and "see ``hotpath.runtime.options.Options``" in told
-    ours = re.compile(r"``(runtime|kernels|boards|calib)\.")
+    ours = re.compile(r"``(" + "|".join(ROOMS) + r")\.")
     assert not [path for path in wheel.rglob("*.py") if ours.search(path.read_text("utf-8"))]
 
 
@@ -260,7 +260,8 @@ def test_a_wheel_lists_its_programs(wheel, tmp_path):
 
 @pytest.mark.parametrize("name", IN_A_CLONE)
 def test_what_a_wheel_lacks_is_said_before_its_libraries_are_asked_for(wheel, tmp_path, name):
-    assert not (wheel / "hotpath" / "calib" / "research").exists()
+    for room in ("research", "kernels/fpga/design", "calib/fpga"):
+        assert not (wheel / "hotpath" / room).exists()
     code = f"from hotpath.app import command\nsys.exit(command.main([{name!r}, 'a.pt']))"
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, "none"]
     done, told = run(words, tmp_path)
@@ -303,10 +304,10 @@ def test_each_kind_of_machine_has_a_wheel_of_its_own_name(system, tags):
 
 
 def test_a_tag_that_is_another_version_than_the_source_builds_nothing(tmp_path):
-    (tmp_path / "runtime").mkdir()
+    (tmp_path / "hotpath" / "runtime").mkdir(parents=True)
     (tmp_path / "README.md").write_text("")
     (tmp_path / "LICENSE").write_text("")
-    (tmp_path / "runtime" / "__init__.py").write_text('__version__ = "0.1.7"\n')
+    (tmp_path / "hotpath" / "runtime" / "__init__.py").write_text('__version__ = "0.1.7"\n')
     for name in ("setup.py", "pyproject.toml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
 

@@ -27,7 +27,7 @@ NEEDS = {  # an output -> the options that mean nothing without it
     "page": ("host", "port", "fps", "width"),
     "save": ("crf", "width"),
 }
-NUMBERS = os.path.join(HERE, "runtime", "track", "links", "gimbal")
+NUMBERS = os.path.join(HERE, "app", "links", "gimbal")
 MOST = 10**9  # of what is counted
 EXIT_CODES = (
     "Exit code: 0; 2 after an error, where an output failed, and where a recording has more than "

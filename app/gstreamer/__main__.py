@@ -50,8 +50,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             f"set Hotpath up with {system}"
         )
     packages = pathlib.Path(np.__file__).resolve().parents[1]
-    own = pathlib.Path(hotpath.__file__).resolve()  # a wheel's is one folder deeper
-    root = own.parents[own.name == "__init__.py"]
+    root = pathlib.Path(hotpath.__file__).resolve().parents[1]
     print(f'export GST_PLUGIN_PATH="{HERE}${{GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}}"')
     paths = ":".join(dict.fromkeys((str(root), str(packages))))  # in a wheel they are one
     print(f'export PYTHONPATH="{paths}${{PYTHONPATH:+:$PYTHONPATH}}"')

@@ -21,7 +21,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = Parser(prog=program("boards", str(__package__)), description=__doc__)
+    parser = Parser(prog=program("boards", "boards"), description=__doc__)
     parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
     parser.set_defaults(run=this_machine)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")

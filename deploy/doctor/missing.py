@@ -18,7 +18,7 @@ ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enoug
 JETPACK = "sudo apt-get update && sudo apt-get install nvidia-jetpack"
 ENVIRONMENT = "~/" + installed.ENVIRONMENT
 _PIP = "python3 -m pip install "
-CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
 class Missing(NamedTuple):

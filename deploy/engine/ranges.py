@@ -1,8 +1,4 @@
-"""The scales of an INT8 build, from a table of ranges.
-
-This file imports ``calib``, as some of ``deploy/engine`` do, off the board only: a prepared folder
-already holds the scales.
-"""
+"""The scales of an INT8 build, from a table of ranges; a prepared folder already holds them."""
 
 import pathlib
 import struct
@@ -10,6 +6,7 @@ from typing import Any, Dict, Optional, Tuple
 
 import numpy as np
 
+from hotpath.deploy import table
 from hotpath.deploy.engine.order import Order
 from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime.networks import sha256_of
@@ -29,11 +26,9 @@ def scales(order: Order, paths: Dict[str, pathlib.Path]) -> Tuple[Dict[str, str]
         BuildFailed, BadTable: see ``read``.
     """
     values, digest = read(order, paths, order.table())
-    from hotpath.deploy.table import amax
-
     found = {
         tensor: struct.pack(">f", np.float32(magnitude) / np.float32(127)).hex()
-        for tensor, magnitude in amax(values).items()
+        for tensor, magnitude in table.amax(values).items()
     }
     return found, digest
 
@@ -62,8 +57,6 @@ def read(
             f"int8 --network {order.network.given} --clips DIR` with a folder of annotated "
             "clips, or name a table with --calibration"
         )
-    from hotpath.deploy import table
-
     ranges = table.read(path)
     if ranges["files"] != {part: sha256_of(file) for part, file in paths.items()}:
         raise BuildFailed(

@@ -145,7 +145,7 @@ def bundle_in(tree, case, settings, board, say=print):
     if os.path.isdir(prepared) and not os.path.exists(os.path.join(tree, prepared)):
         shutil.copytree(prepared, os.path.join(tree, prepared))
     name = os.path.abspath(case.network) if case.network.endswith(".toml") else case.network
-    command = [sys.executable, "-m", "hotpath.deploy.engine", board, "--network", name]
+    command = [sys.executable, "-m", "hotpath", "engine", board, "--network", name]
     command += ["--precision", case.precision]
     if settings.networks_dir:
         command += ["--networks-dir", os.path.abspath(settings.networks_dir)]

@@ -1,12 +1,11 @@
 """Compare two runs. Runs that differ in more than the commit are refused."""
 
-import pathlib
-
+from hotpath import boards
 from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps import stats
 from hotpath.runtime.errors import HotpathError
 
-REFERENCES = pathlib.Path(__file__).resolve().parent.parent / "reference"
+REFERENCES = boards.FOLDER / "reference"
 EXIT = {"slower": 1, "invalid": 3}
 HELD = {True: "held", False: "free", None: "unknown"}
 

@@ -11,7 +11,7 @@ from hotpath.boards.files import Recorder, Root
 from hotpath.boards.telemetry import Telemetry
 from hotpath.runtime.errors import HotpathError
 
-CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
 class WrongBoard(HotpathError):

@@ -14,8 +14,9 @@ better.
     install      copy both forms and the table of ranges into runtime/networks
     thresholds   below which certainty a target counts as lost, or unsure (hotpath.calib.tune)
     search       thresholds of the search for lost targets (the same), only with --films
-    prepared     the copy for boards without onnx, deploy/engine/shipped (hotpath.deploy.engine.ship),
-                 and what bring-up compares with (hotpath.deploy.doctor.bringup.reference)
+    prepared     the copy for boards without onnx, deploy/engine/shipped
+                 (hotpath.deploy.engine.ship), and what bring-up compares with
+                 (hotpath.deploy.doctor.bringup.reference)
 
 A candidate that is not better stops the command before anything is installed. Thresholds and files
 are written for both forms, fp32 and INT8. A step that is left out says so. Figures for the
@@ -41,7 +42,7 @@ from hotpath.deploy import table
 from hotpath.research.train import export, judge
 from hotpath.runtime.networks import FOLDER, load_network
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("kestrel", "kestrel_fast")  # networks that are trained here
 INT8 = "-int8"  # behind the name of an INT8 form
 SHIPPED = "deploy/engine/shipped"

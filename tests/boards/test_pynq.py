@@ -84,9 +84,8 @@ def image(name, folder):
     program(board, f"{VENV[1:]}/bin/python3", PYTHON.format(venv=VENV, python=sys.executable))
     program(board, "shims/sudo", SUDO)
     board.path("checkout").mkdir()
-    for package in ("boards", "calib", "kernels", "runtime"):
+    for package in ("hotpath", *pynq.ROOMS):
         board.path("checkout/" + package).symlink_to(ROOT / package)
-    board.path("checkout/hotpath.py").symlink_to(ROOT / "hotpath.py")
     return board
 
 
@@ -161,9 +160,9 @@ def test_a_module_of_ours_is_found_by_its_short_name_too(tmp_path, monkeypatch):
     board = Root(image("3.0", tmp_path).folder)
     started = []
     monkeypatch.setattr(pynq.os, "execv", lambda path, words: started.append(words[-2:]))
-    for name in ("hotpath.app", "runtime.track", "pip"):
+    for name in ("hotpath.runtime.track", "runtime.track", "pip"):
         pynq.start(board, [name, "-h"])
-    assert started == [["hotpath.app", "-h"]] * 2 + [["pip", "-h"]]
+    assert started == [["hotpath.runtime.track", "-h"]] * 2 + [["pip", "-h"]]
 
 
 def test_the_start_in_the_right_environment_leaves_no_trap(tmp_path):

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from hotpath.app.command import PROGRAMS
+from hotpath.boards.pynq import ROOMS
 from tests.documents import api
 from tests.documents.fences import BLOCK
 from tests.support import ROOT
@@ -27,7 +28,7 @@ COMMAND = re.compile(
 PROGRAM = re.compile(
     rf"\bhotpath (?P<word>{'|'.join(PROGRAMS)})\b(?! pynq [a-z])(?P<rest>[^\n`|#]*)"
 )
-OWN = ("hotpath", "runtime", "kernels", "boards", "calib", "tests")
+OWN = ("hotpath", *ROOMS, "tests")
 
 
 def documents():

@@ -31,7 +31,7 @@ HOME = ROOT / ".cache" / "fresh-boards"
 AT_ONCE = 2
 FEW = ("jetpack_4_6", "jetpack_7")
 SITE = ROOT / "tests" / "fakes" / "tensorrt" / "site"
-HELPS = ("boards", "boards.build", "runtime.track", "hotpath networks", "boards.fps")
+HELPS = ("boards", "deploy.engine", "runtime.track", "hotpath networks", "deploy.fps")
 IMPORTS = (
     "numpy, cv2, hotpath.boards, hotpath.runtime.loading, "
     "hotpath.app.__main__, hotpath.kernels.cuda.windows"
@@ -115,10 +115,10 @@ def _checkout(board):
         ["git", "ls-files", "-c", "-o", "--exclude-standard", "-z"], cwd=str(ROOT)
     ).decode()
     for name in sorted(set(listed.split("\0"))):
-        if name and (ROOT / name).is_file():
+        if name and ((ROOT / name).is_file() or (ROOT / name).is_symlink()):
             target = work / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(str(ROOT / name), str(target))
+            shutil.copy(str(ROOT / name), str(target), follow_symlinks=False)
     commit = f"git init -q && git add -A && git {WHO} commit -q -m all"
     board.run("checkout", commit, work)
     return work

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -23,8 +24,7 @@ def copy_to(folder):
     """Copy the files that git knows."""
     for name in subprocess.check_output(["git", "ls-files"], cwd=str(ROOT)).decode().splitlines():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes((ROOT / name).read_bytes())
-        (folder / name).chmod((ROOT / name).stat().st_mode)
+        shutil.copy(str(ROOT / name), str(folder / name), follow_symlinks=False)
 
 
 def set_up(folder):

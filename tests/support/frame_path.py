@@ -15,7 +15,8 @@ import numpy as np
 
 from tests.support import ROOT
 
-OURS = tuple(str(ROOT / name) + os.sep for name in ("runtime", "kernels", "boards"))
+HERE = str(ROOT / "hotpath")
+OURS = HERE + os.sep
 READ = ["video/folder.py", "read"]
 WARM_UP, TRACED = 3, 8  # frames; with the search, one in four judges the target
 
@@ -26,7 +27,7 @@ def trace(tracker, frame):
 
     def seen(where, event, argument):
         if event == "call" and where.f_code.co_filename.startswith(OURS):
-            files.add(os.path.relpath(where.f_code.co_filename, ROOT))
+            files.add(os.path.relpath(where.f_code.co_filename, HERE))
 
     sys.setprofile(seen)
     try:
@@ -49,7 +50,7 @@ def program():
 
     def seen(where, event, argument):
         if event == "call" and where.f_code.co_filename.startswith(OURS):
-            file = os.path.relpath(where.f_code.co_filename, ROOT)
+            file = os.path.relpath(where.f_code.co_filename, HERE)
             calls.append([file, where.f_code.co_name])
 
     words = ["--video", str(folder / "film"), "--box", ",".join(map(str, boxes[0]))]

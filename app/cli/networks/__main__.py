@@ -9,6 +9,7 @@ from hotpath.app import detect
 from hotpath.app.cli.networks import shapes
 from hotpath.kernels import toml, toml_keys
 from hotpath.kernels.commands import Parser, exit_code, make
+from hotpath.kernels.fpga import has_design
 from hotpath.runtime import canonical, decode
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.errors import BadNetwork, HotpathError
@@ -130,7 +131,6 @@ def paths_of(network: Network, networks_dir: Optional[str]) -> Optional[Dict[str
 def show(options: argparse.Namespace) -> None:
     """Print the TOML's numbers, the cost of the graphs, and where they run."""
     from hotpath.app.cli.networks import support
-    from hotpath.kernels.fpga.design.compiler.survey import survey
 
     if bool(options.network) == bool(options.shape):
         raise BadNetwork("name a network, or a backbone with --shape")
@@ -156,7 +156,12 @@ def show(options: argparse.Namespace) -> None:
     if paths:
         from hotpath.app.cli.networks import cost  # needs the onnx library
 
-        cost.show(network, paths, survey)
+        if has_design():
+            from hotpath.kernels.fpga.design.compiler.survey import survey
+
+            cost.show(network, paths, survey)
+        else:
+            cost.show(network, paths, None)
     if options.shape:
         command = make("engine", BOARD="...", NETWORK=given)
         print(f"\nthe weights are random; to time it on a board: `{command}`")

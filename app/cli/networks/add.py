@@ -27,7 +27,7 @@ from hotpath.runtime.networks import find_toml, load_network, names
 
 LONGEST = 200  # letters of a name
 STEPS = 240  # of all clips together
-PROGRAM = pathlib.Path(__file__).resolve().parents[4]  # the checkout, or the installed package
+PROGRAM = pathlib.Path(__file__).resolve().parents[3]  # the checkout, or the installed package
 # Of the overlap that a box lacks which stays where it is, a tracker gains a share in one step.
 # On many clips published ones gained 0.39 to 0.76, and one that INT8 had damaged 0.12. On a single
 # clip good ones gained 0.01 to 0.70, so that there only a loss tells.

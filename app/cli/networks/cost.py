@@ -5,19 +5,21 @@ It needs the onnx library.
 
 import pathlib
 from collections import Counter
-from typing import Any, Callable, Dict, List, Mapping, Sequence
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from hotpath.app.cli.networks import support
 from hotpath.deploy.graphs import counting, field, fusing, quantisable
 from hotpath.runtime.network import Network
 
 
-def show(network: Network, paths: Dict[str, pathlib.Path], survey: Callable[..., Any]) -> None:
+def show(
+    network: Network, paths: Dict[str, pathlib.Path], survey: Optional[Callable[..., Any]]
+) -> None:
     """Print it.
 
     Args:
         paths: dict of part -> path, as ``network.locate()`` gives it.
-        survey: that of the FPGA's compiler, which this module may not import.
+        survey: that of the FPGA's compiler; None in a wheel, which has none.
     """
     print()
     print("{:<16} {:>11} {:>9}  {}".format("graph", "parameters", "MMAC", "tensors"))

@@ -102,24 +102,26 @@ def on_boards(
     network: Network,
     paths: Dict[str, pathlib.Path],
     parts: Dict[str, Any],
-    survey: Callable[..., Any],
+    survey: Optional[Callable[..., Any]],
 ) -> Verdicts:
     """Say for each board what is known to prevent a network from running there.
 
     Args:
         paths: dict of part -> path.
         parts: of ``quantisable.parts``.
-        survey: that of the FPGA's compiler.
+        survey: that of the FPGA's compiler, or None.
     """
     from hotpath.deploy.graphs import assemble
 
     taken = _taken_out(assemble.build(network, paths))
     found = []
     for board in map(boards.load_board, boards.names()):
-        if board.engine == "overlay":
-            found.append((board.title, _on_fpga(survey(network, parts, board.name))))
-        else:
+        if board.engine != "overlay":
             found.append((board.title, _verdict(board, taken)))
+        elif survey is None:
+            found.append((board.title, "only a clone of Hotpath has the compiler that can say it"))
+        else:
+            found.append((board.title, _on_fpga(survey(network, parts, board.name))))
     return found
 
 

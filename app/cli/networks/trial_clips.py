@@ -20,7 +20,7 @@ SEED = 5
 
 # The clip of `make track`, with the box of the rabbit's face. Its other boxes are those of the
 # network that comes with the runtime.
-BUNDLED = pathlib.Path(__file__).resolve().parents[4] / ".cache" / "bigbuckbunny.mp4"
+BUNDLED = pathlib.Path(__file__).resolve().parents[3] / ".cache" / "bigbuckbunny.mp4"
 FACE = (328.0, 342.0, 82.0, 118.0)
 TRUTH_BY = "kestrel"
 

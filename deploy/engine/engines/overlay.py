@@ -7,6 +7,7 @@ from hotpath.deploy.engine.order import Order
 from hotpath.deploy.engine.writer import Writer
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.commands import make
+from hotpath.kernels.fpga import need_design
 from hotpath.runtime import bundle
 from hotpath.runtime.networks import sha256_of
 
@@ -20,8 +21,10 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
         BuildFailed: there is no table of ranges, the board's engine has no known size, or this
             computer can't compile.
         CannotCompile: the engine can't run the network.
+        NoDesign: this is a wheel.
     """
     board, network = order.board, order.network
+    need_design(f"`{order.command('int8')}`")
     paths = order.paths()
     try:
         if sys.version_info < (3, 10):

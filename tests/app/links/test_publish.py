@@ -16,7 +16,7 @@ from hotpath.runtime.types import Track, TrackedFrame
 pytestmark = pytest.mark.pythons("sockets")
 
 FRAME = np.zeros((48, 64, 3), np.uint8)
-SCHEMA = pathlib.Path(__file__).resolve().parents[4] / "docs" / "publish.schema.json"
+SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "docs" / "publish.schema.json"
 
 
 def test_a_listener_gets_each_frame_with_its_time_and_one_that_is_gone_costs_nothing():

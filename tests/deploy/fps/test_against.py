@@ -13,6 +13,7 @@ from tests.support.needs import needs_program
 
 pytest.importorskip("onnxruntime")
 
+from hotpath.boards import pynq
 from hotpath.deploy.fps import evidence
 from tests import support
 from tests.fakes.tensorrt import machine
@@ -41,9 +42,8 @@ def checkout(tmp_path):
     folder = tmp_path / "checkout"
     folder.mkdir()
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "snapshots", "reference")
-    for part in ("boards", "calib", "kernels", "runtime", "tests"):
-        shutil.copytree(str(ROOT / part), str(folder / part), ignore=ignore)
-    shutil.copy(str(ROOT / "hotpath.py"), str(folder))
+    for part in ("hotpath", *pynq.ROOMS, "tests"):
+        shutil.copytree(str(ROOT / part), str(folder / part), symlinks=True, ignore=ignore)
     for words in (["init", "-q"], ["add", "-A", "-f"], ["commit", "-q", "-m", "all"]):
         subprocess.check_call(GIT + words, cwd=str(folder))
     return folder

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from hotpath import boards
+from hotpath.boards import pynq
 from hotpath.deploy.fps import against, clips, compare, evidence, place, run
 from hotpath.deploy.fps.__main__ import main
 from tests.support.tiny import write_network
@@ -232,9 +233,8 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     """A second tree whose frame takes 20 ms longer, each in a process of its own."""
     network = str(write_network(tmp_path))
     tree = tmp_path / "tree"
-    for name in ("runtime", "kernels", "boards"):
-        shutil.copytree(place.CHECKOUT + "/" + name, str(tree / name))
-    shutil.copy(place.CHECKOUT + "/hotpath.py", str(tree))
+    for name in ("hotpath", *pynq.ROOMS):
+        shutil.copytree(place.CHECKOUT + "/" + name, str(tree / name), symlinks=True)
     tracker = tree / "runtime" / "tracker.py"
     text = tracker.read_text(encoding="utf-8")
     slow = text.replace(

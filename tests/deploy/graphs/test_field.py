@@ -7,7 +7,7 @@ from onnx import helper, numpy_helper
 
 from hotpath.deploy.graphs import assemble, field, models
 from hotpath.runtime.networks import load_network
-from hotpath.tests.support.models import model_of
+from tests.support.models import model_of
 
 SIDE = 96
 

@@ -130,7 +130,7 @@ engine: $(if $(JETSON),,setup $(WHICH)-host) ## make a network ready for BOARD: 
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; \
 	  $(RUN) -m hotpath boards list >&2; exit 2; fi
-	$(strip $(RUN) -m hotpath.deploy.engine "$$BOARD" \
+	$(strip $(RUN) -m hotpath.deploy.bundles "$$BOARD" \
 	  $(call option,--network,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))
 

@@ -19,11 +19,11 @@ from hotpath.app.cli.detector import check_detector, open_detector, open_finder
 from hotpath.app.cli.options import parse
 from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
-from hotpath.app.garbage import short_collections
 from hotpath.app.service_manager import ServiceManager
 from hotpath.kernels.fpga import need_design
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
+from hotpath.runtime.garbage import short_collections
 from hotpath.runtime.options import given_in
 from hotpath.runtime.types import Box, TrackedFrame, given_track
 from hotpath.video.live import end_program

@@ -31,7 +31,9 @@ PROGRAMS = {
     "boards": Program(
         "hotpath.deploy.doctor.__main__", "which board this is, and what is missing", libraries=()
     ),
-    "engine": Program("hotpath.deploy.engine.__main__", "make a network ready for a board", "host"),
+    "engine": Program(
+        "hotpath.deploy.bundles.__main__", "make a network ready for a board", "host"
+    ),
     "evaluate": Program(
         "hotpath.calib.evaluate",
         "measure accuracy on annotated clips",

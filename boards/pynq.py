@@ -24,7 +24,7 @@ SCRIPTS = (
     "etc/profile.d/pynq_venv.sh",
     "etc/profile.d/xrt_setup.sh",
 )
-ROOMS = ("kernels", "boards", "runtime", "video", "deploy", "app", "calib", "research")
+ROOMS = ("kernels", "boards", "runtime", "video", "graphs", "deploy", "app", "calib", "research")
 XRT = "/usr"  # where these images have it
 
 

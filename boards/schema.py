@@ -1,7 +1,7 @@
 """The keys of a board's TOML file: their types, defaults and meanings.
 
 Whether the keys ``engine`` and ``network`` name an engine and a network is not checked here: this
-folder knows neither. ``hotpath.deploy.engine`` and ``runtime`` check it when they use the board.
+folder knows neither. ``hotpath.deploy.bundles`` and ``runtime`` check it when they use the board.
 """
 
 from typing import Any, Dict, List, Tuple

@@ -17,9 +17,9 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 from hotpath import boards
 from hotpath.calib.one_step_overlap import FRAMES, Finder, Pairs
-from hotpath.deploy.engine.engines import build_of
-from hotpath.deploy.engine.order import PRECISIONS, Order
-from hotpath.deploy.engine.progress import say
+from hotpath.deploy.bundles.engines import build_of
+from hotpath.deploy.bundles.order import PRECISIONS, Order
+from hotpath.deploy.bundles.progress import say
 from hotpath.kernels.commands import Parser, exit_code
 from hotpath.runtime import DEFAULT_NETWORK, engines, loading
 from hotpath.runtime.arguments import add_networks_dir

@@ -10,7 +10,7 @@ import struct
 
 import numpy as np
 
-from hotpath.deploy.errors import BadTable
+from hotpath.graphs.errors import BadTable
 
 LEVELS = 127
 

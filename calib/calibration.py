@@ -16,9 +16,8 @@ from hotpath.calib.errors import BadRun
 from hotpath.calib.one_step_overlap import Finder, Pairs
 from hotpath.calib.ranges import METHODS, Histograms, Ranges, session
 from hotpath.calib.store import Store
-from hotpath.deploy import table
-from hotpath.deploy.graphs import assemble, models, quantisable
-from hotpath.deploy.graphs.models import shape_of
+from hotpath.graphs import assemble, models, quantisable, table
+from hotpath.graphs.models import shape_of
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
@@ -291,7 +290,7 @@ def picture_range(network: Network) -> list[float]:
 
     Clips without a white pixel would give a smaller range. Then its 256 levels would not be the
     bytes, and no engine could take the picture as bytes
-    (``hotpath.deploy.graphs.byte_pictures``).
+    (``hotpath.graphs.byte_pictures``).
     """
     mean, scale = np.array(network.mean), np.array(network.scale)
     ends = np.concatenate([(0 - mean) * scale, (255 - mean) * scale, [0.0]])

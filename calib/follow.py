@@ -6,7 +6,7 @@ Runs on every Python that a board has, as ``hotpath.calib.metrics`` does.
 import time
 from typing import Any, Dict, List, Optional
 
-from hotpath.app.garbage import short_collections
+from hotpath.runtime.garbage import short_collections
 
 
 @short_collections()  # as hotpath.app does

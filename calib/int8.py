@@ -26,7 +26,7 @@ from hotpath.calib import cache, command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.store import Store
-from hotpath.deploy import table
+from hotpath.graphs import table
 from hotpath.kernels.commands import counted
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips

@@ -26,7 +26,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from hotpath.deploy.graphs.quantisable import SHAPING
+from hotpath.graphs.quantisable import SHAPING
 
 LEAST = 15  # units in a level of activations; with fewer, it would change by an eighth or more
 LEVELS = 127

@@ -20,8 +20,8 @@ from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from hotpath.calib import no_ties
 from hotpath.calib.ranges import Ranges
-from hotpath.deploy.errors import BadTable
-from hotpath.deploy.graphs import assemble, quantisable
+from hotpath.graphs import assemble, quantisable
+from hotpath.graphs.errors import BadTable
 from hotpath.kernels import toml
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network

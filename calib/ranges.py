@@ -20,7 +20,7 @@ import onnxruntime
 from onnx import TensorProto, helper
 from onnxruntime.quantization.calibrate import HistogramCollector, entropy, smooth_distribution
 
-from hotpath.deploy.graphs import models
+from hotpath.graphs import models
 from hotpath.runtime.engines.onnxruntime import as_written
 
 Ranges = dict[str, tuple[float, float]]  # of a tensor: low, high

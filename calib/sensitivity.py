@@ -8,7 +8,7 @@ import onnx
 from hotpath.calib import qdq
 from hotpath.calib.ranges import Ranges, session
 from hotpath.calib.store import Store
-from hotpath.deploy.graphs import quantisable
+from hotpath.graphs import quantisable
 
 
 def noise(

@@ -5,7 +5,3 @@ from hotpath.kernels.errors import HotpathError
 
 class BuildFailed(HotpathError):
     """A bundle can't be built: a refused precision, a parser's error, a broken connection."""
-
-
-class BadTable(HotpathError):
-    """A table of ranges can't be read, is empty, or belongs to another network."""

@@ -1,6 +1,6 @@
 """A network's files in the form that engines load: fixed names and shapes.
 
-``hotpath.deploy.graphs`` makes them from the files that a TOML names, once for each
+``hotpath.graphs`` makes them from the files that a TOML names, once for each
 network and form. This needs ``onnx``, and is the one door from the runtime to what prepares
 networks. Engines and builders get a network's graphs only from here. They are stored below
 ``FOLDER`` under a hash of the files and of the TOML's values, or in a computer's bundle.
@@ -49,7 +49,7 @@ UNUSED_S = 3600.0  # age from which one may go: another process may be reading a
 COUNTS = 2, 4, 8  # windows of the calls that take several
 HERE = os.path.dirname(os.path.abspath(__file__))
 MAKERS = (  # of our code
-    "../deploy/graphs/*.py",
+    "../graphs/*.py",
     "decode/*.py",
     "decode/shared/*.py",
     "canonical.py",
@@ -188,7 +188,7 @@ def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
 
 def _made(network: "Network", paths: "Mapping[str, pathlib.Path]", form: str, own: str) -> str:
     """Make the files; returns their folder, one of this process where ``own`` can't be written."""
-    from hotpath.deploy.graphs import writing
+    from hotpath.graphs import writing
 
     folder = os.path.dirname(own)
     try:

@@ -8,8 +8,8 @@ import pytest
 from hotpath.app import vot
 from hotpath.app.cli import options
 from hotpath.app.cli.networks import __main__ as networks
+from hotpath.deploy.bundles import __main__ as engine
 from hotpath.deploy.doctor import __main__ as boards
-from hotpath.deploy.engine import __main__ as engine
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
 

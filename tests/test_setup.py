@@ -218,7 +218,7 @@ sys.meta_path[:] = [Only(finder) for finder in sys.meta_path]
 DEEPER = {  # what a program imports only later
     "track": "from hotpath import load_tracker\nload_tracker()",
     "networks": "from hotpath.app.cli.networks import add, examine",
-    "engine": "import hotpath.deploy.graphs.cut",
+    "engine": "import hotpath.graphs.cut",
     "evaluate": "import matplotlib, got10k, hotpath.calib.report",
     "tune": "from hotpath.calib.tune import library; library()",
 }

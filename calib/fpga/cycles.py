@@ -13,7 +13,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence
 import numpy as np
 
 from hotpath import boards
-from hotpath.deploy.engine.fpga import compile_network
+from hotpath.deploy.bundles.fpga import compile_network
 from hotpath.kernels.errors import HotpathError
 from hotpath.kernels.fpga import design, tables
 from hotpath.kernels.fpga.design import model

@@ -1,6 +1,6 @@
 """python -m hotpath.deploy.fps.jetson: a frame on each Jetson, estimated, for docs/results."""
 
-from hotpath.deploy.graphs.counting import count_parts
+from hotpath.graphs.counting import count_parts
 from hotpath.runtime.networks import load_network
 
 # 10^9 multiply-accumulates a second, FP16, batch 1: slowest and fastest. Nano and AGX Xavier: of

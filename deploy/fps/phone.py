@@ -1,4 +1,4 @@
-"""What ``deploy/engine/shipped/android/run.sh`` can't do itself: shapes for benchncnn, the verdict.
+"""What ``deploy/bundles/shipped/android/run.sh`` can't do: shapes for benchncnn, the verdict.
 
     python -m hotpath.deploy.fps.phone jobs BUNDLE
     python -m hotpath.deploy.fps.phone verdict FOLDER

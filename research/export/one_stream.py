@@ -1,6 +1,6 @@
 """One-stream trackers: the template and the search region go through one backbone together.
 
-Each becomes one ONNX file with both pictures as inputs. ``hotpath.deploy.graphs.assemble``
+Each becomes one ONNX file with both pictures as inputs. ``hotpath.graphs.assemble``
 finds the nodes that depend only on the template when the network is loaded.
 """
 

@@ -21,7 +21,7 @@ import numpy as np
 from hotpath.calib import command, int8
 from hotpath.calib.one_step_overlap import Finder
 from hotpath.calib.provenance import commit, processor
-from hotpath.deploy.graphs import counting
+from hotpath.graphs import counting
 from hotpath.research.pytorch import torch
 from hotpath.research.train import __main__ as training
 from hotpath.research.train import export, judge

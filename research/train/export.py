@@ -22,7 +22,7 @@ from typing import Any
 
 from hotpath.calib import command
 from hotpath.calib.errors import TrainingStopped
-from hotpath.deploy.graphs import counting, models
+from hotpath.graphs import counting, models
 from hotpath.research.pytorch import nn, torch
 from hotpath.research.train import loop
 from hotpath.research.train.backbones import checked

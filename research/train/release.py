@@ -14,8 +14,8 @@ better.
     install      copy both forms and the table of ranges into runtime/networks
     thresholds   below which certainty a target counts as lost, or unsure (hotpath.calib.tune)
     search       thresholds of the search for lost targets (the same), only with --films
-    prepared     the copy for boards without onnx, deploy/engine/shipped
-                 (hotpath.deploy.engine.ship), and what bring-up compares with
+    prepared     the copy for boards without onnx, deploy/bundles/shipped
+                 (hotpath.deploy.bundles.ship), and what bring-up compares with
                  (hotpath.deploy.doctor.bringup.reference)
 
 A candidate that is not better stops the command before anything is installed. Thresholds and files
@@ -38,14 +38,14 @@ from pathlib import Path
 from hotpath.calib import command, goals, int8, tune
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
-from hotpath.deploy import table
+from hotpath.graphs import table
 from hotpath.research.train import export, judge
 from hotpath.runtime.networks import FOLDER, load_network
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("kestrel", "kestrel_fast")  # networks that are trained here
 INT8 = "-int8"  # behind the name of an INT8 form
-SHIPPED = "deploy/engine/shipped"
+SHIPPED = "deploy/bundles/shipped"
 REFERENCE = "deploy/doctor/bringup/reference.npz"
 KEPT = r"(?m:^(?:unsure|search_lost|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
 SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell of fp32
@@ -210,7 +210,7 @@ def run_prepared(options: argparse.Namespace) -> None:
     toml = tomls(options, networks(options))[0].resolve()
     reference = str(Path(options.root).resolve() / REFERENCE)
     for module, *more in (
-        ("hotpath.deploy.engine.ship", "--out", str(folder)),
+        ("hotpath.deploy.bundles.ship", "--out", str(folder)),
         ("hotpath.deploy.doctor.bringup.reference", reference),
     ):
         done = subprocess.run([sys.executable, "-m", module, str(toml), *more], cwd=str(ROOT))

@@ -10,7 +10,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from hotpath.calib.errors import NoTeacher
-from hotpath.deploy.graphs import assemble, models
+from hotpath.graphs import assemble, models
 from hotpath.research.train.geometry import (
     CELLS,
     EXEMPLAR,

@@ -1,6 +1,6 @@
 """The base of engines with bundles that have the two graphs in the engine's own format.
 
-Such a network is converted off the board (``hotpath.deploy.engine.engines.converted``), so the
+Such a network is converted off the board (``hotpath.deploy.bundles.engines.converted``), so the
 board needs no onnx. The bundle's entry ``run`` has the names of all tensors, in the converted
 models' order:
 

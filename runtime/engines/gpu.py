@@ -74,7 +74,7 @@ class GpuEngine(base.Engine):
         Args:
             shapes: dict of tensor name -> shape.
             features, maps: names of tensors.
-            search_features: name of the output that ``hotpath.deploy.graphs.assemble``
+            search_features: name of the output that ``hotpath.graphs.assemble``
                 added.
             dtype: type of all tensors, one of ``TYPES``.
         """

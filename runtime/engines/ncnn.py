@@ -1,6 +1,6 @@
 """Run a network with ncnn on the CPU of an ARM board or a phone.
 
-pnnx converts the network off the board (``hotpath.deploy.engine.engines.ncnn``).
+pnnx converts the network off the board (``hotpath.deploy.bundles.engines.ncnn``).
 """
 
 import importlib

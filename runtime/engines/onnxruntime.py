@@ -32,7 +32,7 @@ def as_written(library: Any, has_float_layer: bool) -> Dict[str, Any]:
 
     Args:
         library: ONNX Runtime.
-        has_float_layer: whether the model has one, see ``hotpath.deploy.graphs.models``.
+        has_float_layer: whether the model has one, see ``hotpath.graphs.models``.
     """
     version = re.findall("[0-9]+", library.__version__)[:2]
     if tuple(map(int, version)) < FROM or not has_float_layer:

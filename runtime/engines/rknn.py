@@ -1,8 +1,8 @@
 """Run a network on the NPU of a Rockchip RK3588, by rknn-toolkit-lite2 (2.3 or newer).
 
-Rockchip's toolkit converts the network off the board (``hotpath.deploy.engine.engines.rknn``). This
-never ran on hardware. Tests compare the calls with the published package, and the numbers with the
-toolkit's simulator.
+Rockchip's toolkit converts the network off the board (``hotpath.deploy.bundles.engines.rknn``).
+This never ran on hardware. Tests compare the calls with the published package, and the numbers with
+the toolkit's simulator.
 """
 
 import importlib

@@ -2,8 +2,8 @@
 
 It supports three families of the Python interface, and tells them apart by their attributes and not
 by version: tensors by index (8.2 to 8.4), tensors by name (8.5 to 10), and strongly typed networks
-(11). Only the builder (``hotpath.deploy.engine.plans``) sees the last. If a network was cut at its
-correlations (``hotpath.deploy.graphs.cut``), kernels of this project run between the
+(11). Only the builder (``hotpath.deploy.bundles.plans``) sees the last. If a network was cut at its
+correlations (``hotpath.graphs.cut``), kernels of this project run between the
 parts.
 """
 

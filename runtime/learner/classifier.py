@@ -1,7 +1,7 @@
 """The online classifier of one target: its input, its samples and the times when it learns.
 
 Its input is the features under a box, averaged in each part of the box. The network computes these
-features in any case (``hotpath.deploy.graphs.assemble``). A cell is weighted by the share
+features in any case (``hotpath.graphs.assemble``). A cell is weighted by the share
 of it that the box covers. So the features also change when a box moves by less than a cell.
 ``Pooling`` is the definition. kernels/cpu computes it in C++, and tests hold it to 1e-5 of this.
 

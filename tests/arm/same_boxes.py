@@ -22,8 +22,8 @@ import numpy as np
 
 from hotpath.boards import load_board
 from hotpath.calib.command import parser
-from hotpath.deploy.engine.engines import build_of
-from hotpath.deploy.engine.order import Order
+from hotpath.deploy.bundles.engines import build_of
+from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips

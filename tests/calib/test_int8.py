@@ -20,9 +20,8 @@ from hotpath.calib import cache, int8, qdq, ranges, sensitivity
 from hotpath.calib.calibration import Calibration
 from hotpath.calib.errors import BadRun
 from hotpath.calib.store import Store
-from hotpath.deploy import table
-from hotpath.deploy.errors import BadTable
-from hotpath.deploy.graphs import assemble, byte_pictures, models, quantisable
+from hotpath.graphs import assemble, byte_pictures, models, quantisable, table
+from hotpath.graphs.errors import BadTable
 from hotpath.kernels import toml
 from hotpath.runtime import load_tracker, precision
 from hotpath.runtime.canonical import Model

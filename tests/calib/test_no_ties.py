@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from hotpath.calib import no_ties, qdq, ranges
-from hotpath.deploy.graphs import quantisable
+from hotpath.graphs import quantisable
 from tests.support.models import model_of
 
 SIDE = 12

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("pynq")
 pytest.importorskip("IPython")
 
-from hotpath.deploy.engine import __main__ as build
+from hotpath.deploy.bundles import __main__ as build
 from tests.support import ROOT
 
 NOTEBOOK = ROOT / "docs" / "examples" / "pynq.ipynb"

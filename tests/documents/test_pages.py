@@ -67,7 +67,7 @@ NOT_RUN = {
     "Vivado": ("make overlay BOARD=pynq_z2",),
     "Rockchip's toolkit, 6 GB": ("make engine BOARD=rk3588",),
     "a phone behind adb": (
-        "sh deploy/engine/shipped/android/run.sh NCNN engines/android/kestrel_fast-fp16",
+        "sh deploy/bundles/shipped/android/run.sh NCNN engines/android/kestrel_fast-fp16",
     ),
     "an installation of ROS 2": (
         "source /opt/ros/$ROS_DISTRO/setup.bash",

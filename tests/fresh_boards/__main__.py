@@ -31,7 +31,7 @@ HOME = ROOT / ".cache" / "fresh-boards"
 AT_ONCE = 2
 FEW = ("jetpack_4_6", "jetpack_7")
 SITE = ROOT / "tests" / "fakes" / "tensorrt" / "site"
-HELPS = ("boards", "deploy.engine", "runtime.track", "hotpath networks", "deploy.fps")
+HELPS = ("boards", "deploy.bundles", "runtime.track", "hotpath networks", "deploy.fps")
 IMPORTS = (
     "numpy, cv2, hotpath.boards, hotpath.runtime.loading, "
     "hotpath.app.__main__, hotpath.kernels.cuda.windows"

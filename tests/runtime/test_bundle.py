@@ -10,11 +10,11 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from hotpath import boards
-from hotpath.deploy.engine import engines as build_engines
-from hotpath.deploy.engine import prepared as preparations
-from hotpath.deploy.engine.engines import tensorrt
-from hotpath.deploy.engine.order import Order
-from hotpath.deploy.engine.writer import Writer
+from hotpath.deploy.bundles import engines as build_engines
+from hotpath.deploy.bundles import prepared as preparations
+from hotpath.deploy.bundles.engines import tensorrt
+from hotpath.deploy.bundles.order import Order
+from hotpath.deploy.bundles.writer import Writer
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import cpu
 from hotpath.runtime import bundle, engines, loading

@@ -13,8 +13,8 @@ import pytest
 from onnx import external_data_helper, numpy_helper
 
 from hotpath.boards import load_board
-from hotpath.deploy.engine.engines import build_files
-from hotpath.deploy.engine.order import Order
+from hotpath.deploy.bundles.engines import build_files
+from hotpath.deploy.bundles.order import Order
 from hotpath.runtime import canonical, engines
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network, sha256_of
@@ -58,7 +58,7 @@ READS = """
 import os, sys, time
 from hotpath.runtime import canonical
 from hotpath.runtime.networks import load_network
-from hotpath.deploy.graphs import writing
+from hotpath.graphs import writing
 network = load_network(sys.argv[1])
 open(sys.argv[3], "w").close()
 while not os.path.exists(sys.argv[4]):

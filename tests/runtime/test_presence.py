@@ -9,7 +9,7 @@ import pytest
 
 from hotpath.app import __main__ as track
 from hotpath.calib.vanishing import Vanishing
-from hotpath.deploy.graphs import assemble
+from hotpath.graphs import assemble
 from hotpath.kernels import cpu
 from hotpath.kernels.cpu import interface
 from hotpath.kernels.golden import cosine_similarity

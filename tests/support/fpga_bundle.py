@@ -7,7 +7,7 @@ from frame to box: crop, tables, commands, memory, maps.
 
 import numpy as np
 
-from hotpath.deploy.engine.writer import Writer
+from hotpath.deploy.bundles.writer import Writer
 from hotpath.kernels.fpga import design, resize, tables
 from hotpath.kernels.fpga.design.compiler import Compiled
 from hotpath.kernels.fpga.design.runner import known_answer

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hotpath.calib.ranges import float_tensors, session, with_outputs
-from hotpath.deploy.graphs import quantisable
+from hotpath.graphs import quantisable
 from hotpath.kernels.fpga.design.compiler import Compiler
 from tests.support.models import model_of
 

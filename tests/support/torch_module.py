@@ -7,7 +7,7 @@ from onnx import helper, numpy_helper
 from torch import nn
 from torch.nn import functional
 
-from hotpath.deploy.graphs import models
+from hotpath.graphs import models
 
 
 class OnnxModule(nn.Module):

@@ -18,7 +18,7 @@ from hotpath.app.cli.networks.choose import (
 from hotpath.app.cli.networks.propose import Proposal, Table, propose
 from hotpath.app.cli.networks.trial import Trial
 from hotpath.app.cli.networks.trial_clips import Clip, bundled_clip, read_clips
-from hotpath.deploy.graphs import models
+from hotpath.graphs import models
 from hotpath.kernels import toml
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadNetwork, BadOutput

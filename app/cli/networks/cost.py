@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from hotpath.app.cli.networks import support
-from hotpath.deploy.graphs import counting, field, fusing, quantisable
+from hotpath.graphs import counting, field, fusing, quantisable
 from hotpath.runtime.network import Network
 
 

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tup
 import numpy as np
 from onnx import ModelProto
 
-from hotpath.deploy.graphs import convert, models, normalise, parts
+from hotpath.graphs import convert, models, normalise, parts
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER
 

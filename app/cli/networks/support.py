@@ -111,7 +111,7 @@ def on_boards(
         parts: of ``quantisable.parts``.
         survey: that of the FPGA's compiler, or None.
     """
-    from hotpath.deploy.graphs import assemble
+    from hotpath.graphs import assemble
 
     taken = _taken_out(assemble.build(network, paths))
     found = []
@@ -141,7 +141,7 @@ def _on_fpga(found: Any) -> str:
 
 def _taken_out(graphs: Any) -> Optional[str]:
     """What happens to correlations that an old TensorRT can't import; None if there is none."""
-    from hotpath.deploy.graphs import cut
+    from hotpath.graphs import cut
 
     if not cut.find(graphs):
         return None

@@ -15,14 +15,14 @@ from hotpath.boards import detect, installed
 from hotpath.boards.files import Root
 from hotpath.boards.sensors import cooling
 from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.bundles import engines
+from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.doctor import Situation
 from hotpath.deploy.doctor.bringup import reference, several
 from hotpath.deploy.doctor.bringup import times as timing
 from hotpath.deploy.doctor.bringup.film import film
 from hotpath.deploy.doctor.missing import missing
 from hotpath.deploy.doctor.traps import traps
-from hotpath.deploy.engine import engines
-from hotpath.deploy.engine.order import Order
 from hotpath.kernels import cpu, golden
 from hotpath.kernels.errors import HotpathError
 from hotpath.kernels.fpga.answer import TURNS

@@ -11,10 +11,10 @@ pytest.importorskip("onnxruntime")
 
 from hotpath.calib import metrics, trackers
 from hotpath.calib.follow import follow
-from hotpath.deploy import table
-from hotpath.deploy.engine import __main__ as build
-from hotpath.deploy.engine.fpga import beside, compile_network
-from hotpath.deploy.errors import BadTable
+from hotpath.deploy.bundles import __main__ as build
+from hotpath.deploy.bundles.fpga import beside, compile_network
+from hotpath.graphs import table
+from hotpath.graphs.errors import BadTable
 from hotpath.kernels.fpga import design
 from hotpath.kernels.fpga.design.compiler.layers import CannotCompile
 from hotpath.kernels.fpga.design.model import Machine

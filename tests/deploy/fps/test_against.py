@@ -59,7 +59,7 @@ def test_a_jetson_compares_two_commits_with_a_bundle_built_by_each(checkout, tmp
     machine.interpreter(interpreter, {"family": "8.2", "board": "jetson_nano"}, sys.executable)
     network = tiny.write_network(tmp_path)
     built = run(
-        interpreter, checkout, "-m", "hotpath.deploy.engine", "jetson_nano", "--network", network
+        interpreter, checkout, "-m", "hotpath.deploy.bundles", "jetson_nano", "--network", network
     )
     assert built.returncode == 0, built.stderr
     out = tmp_path / "out"

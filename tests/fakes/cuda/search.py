@@ -12,7 +12,7 @@ import sys
 import cv2
 import numpy as np
 
-from hotpath.deploy.graphs import batch
+from hotpath.graphs import batch
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import device as devices
 from hotpath.runtime import engines

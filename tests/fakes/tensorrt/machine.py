@@ -1,6 +1,6 @@
 """Simulate a board on this computer: a fake TensorRT, a driver, and a device in host memory.
 
-    python -m tests.fakes.tensorrt.machine FAMILY -m hotpath.deploy.engine ...
+    python -m tests.fakes.tensorrt.machine FAMILY -m hotpath.deploy.bundles ...
 
 runs a program on that board, in a process of its own. ``Board`` does so in the process of a test.
 """

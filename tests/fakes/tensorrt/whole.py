@@ -18,9 +18,9 @@ import cv2
 from hotpath import boards
 from hotpath.boards import detect
 from hotpath.calib.vanishing import Vanishing
-from hotpath.deploy.engine import prepared
-from hotpath.deploy.engine.engines import tensorrt
-from hotpath.deploy.engine.order import Order
+from hotpath.deploy.bundles import prepared
+from hotpath.deploy.bundles.engines import tensorrt
+from hotpath.deploy.bundles.order import Order
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import driver
 from hotpath.runtime import loading

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hotpath.deploy.graphs import assemble
+from hotpath.graphs import assemble
 from hotpath.runtime.devices.gpu import SELECTS
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network

@@ -11,8 +11,8 @@ pytest.importorskip("onnxruntime")
 
 import onnx.reference
 
-from hotpath.deploy.engine.fpga import compile_network
-from hotpath.deploy.graphs import quantisable
+from hotpath.deploy.bundles.fpga import compile_network
+from hotpath.graphs import quantisable
 from hotpath.kernels.fpga import design, tables
 from hotpath.kernels.fpga.design.compiler import exponents, graph
 from hotpath.kernels.fpga.design.compiler.hazards import UNITS, accesses, conflict, waits

@@ -9,8 +9,8 @@ if sys.version_info < (3, 10):
     pytest.skip("the compiler is for Python 3.10 or newer", allow_module_level=True)
 pytest.importorskip("onnxruntime")
 
-from hotpath.deploy.engine.fpga import compile_network
-from hotpath.deploy.graphs import quantisable
+from hotpath.deploy.bundles.fpga import compile_network
+from hotpath.graphs import quantisable
 from hotpath.kernels.fpga import design
 from hotpath.kernels.fpga.design.compiler.layers import CannotCompile
 from hotpath.kernels.fpga.design.compiler.survey import survey

@@ -13,7 +13,7 @@ pytest.importorskip("onnxruntime")
 
 import torch
 
-from hotpath.deploy.graphs import assemble
+from hotpath.graphs import assemble
 from hotpath.research.export import __main__ as export
 from hotpath.research.export import one_stream
 from hotpath.research.export.authors import checkout

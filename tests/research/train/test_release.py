@@ -9,7 +9,7 @@ pytest.importorskip("onnxruntime")
 
 from hotpath.calib.errors import BadRun  # noqa: E402  (after the check for torch)
 from hotpath.calib.longterm import films  # noqa: E402
-from hotpath.deploy.engine import prepared  # noqa: E402
+from hotpath.deploy.bundles import prepared  # noqa: E402
 from hotpath.research.train import release  # noqa: E402
 from hotpath.research.train.network import Kestrel  # noqa: E402
 from hotpath.runtime.networks import FOLDER, load_network  # noqa: E402

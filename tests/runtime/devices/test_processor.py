@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hotpath.deploy.graphs import assemble
+from hotpath.graphs import assemble
 from hotpath.runtime import NetworkFailed, engines, geometry, load_tracker, loading
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Look

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from hotpath.app.__main__ import main
-from hotpath.deploy.graphs import assemble
+from hotpath.graphs import assemble
 from hotpath.runtime import BadNetwork, engines, load_targets, load_tracker
 from hotpath.runtime.networks import load_network
 from tests.support import blobs, tiny

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from hotpath.deploy.graphs import assemble
+from hotpath.graphs import assemble
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.errors import BadNetwork, NoEngine, NotReady
 from hotpath.runtime.networks import load_network

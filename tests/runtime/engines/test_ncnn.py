@@ -10,8 +10,8 @@ pytest.importorskip("pnnx")
 pytest.importorskip("onnxruntime")
 
 from hotpath.boards import load_board
-from hotpath.deploy.engine.engines import ncnn as builder
-from hotpath.deploy.engine.order import Order
+from hotpath.deploy.bundles.engines import ncnn as builder
+from hotpath.deploy.bundles.order import Order
 from hotpath.runtime import engines, load_tracker, loading
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.bundle import Bundle

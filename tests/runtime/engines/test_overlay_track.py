@@ -12,7 +12,7 @@ pytest.importorskip("onnx")
 
 import cv2
 
-from hotpath.deploy.engine import __main__ as build
+from hotpath.deploy.bundles import __main__ as build
 from hotpath.kernels import cpu
 from hotpath.kernels.fpga.design.sim import build as rtl
 from hotpath.kernels.fpga.design.sim import device as simulation

@@ -27,7 +27,7 @@ class Engine(Base):
     def __init__(self, setup):
         super().__init__(setup)
         import numpy as np
-        from hotpath.deploy.graphs import assemble
+        from hotpath.graphs import assemble
 
         self._graphs = assemble.build(setup.network, setup.paths)
         self._sessions = [

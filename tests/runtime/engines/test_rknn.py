@@ -15,8 +15,8 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from hotpath.boards import load_board
-from hotpath.deploy.engine.engines import converted, rknn
-from hotpath.deploy.engine.order import Order
+from hotpath.deploy.bundles.engines import converted, rknn
+from hotpath.deploy.bundles.order import Order
 from hotpath.runtime import engines, load_tracker, loading
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine

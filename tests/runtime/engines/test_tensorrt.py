@@ -16,10 +16,10 @@ import onnx
 from onnx import helper, numpy_helper
 
 from hotpath import boards
-from hotpath.deploy.engine import plans
-from hotpath.deploy.engine import prepared as preparations
-from hotpath.deploy.engine.engines import tensorrt
-from hotpath.deploy.engine.order import Order
+from hotpath.deploy.bundles import plans
+from hotpath.deploy.bundles import prepared as preparations
+from hotpath.deploy.bundles.engines import tensorrt
+from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import cpu
 from hotpath.kernels.errors import GpuFailed, NoGpu

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hotpath.deploy.engine import plans, progress
+from hotpath.deploy.bundles import plans, progress
 from hotpath.runtime.engines import tensorrt as adapter
 from tests.fakes.tensorrt import fake, prepare
 from tests.support import run
@@ -95,7 +95,7 @@ def test_real_bindings_have_the_names_of_the_table_and_classes_to_derive_from(ve
         f"import sys; sys.path.insert(0, {prepare.ROOT!r})\n"
         "import tensorrt_bindings as trt\n"
         "from hotpath.runtime.engines import tensorrt as adapter\n"
-        "from hotpath.deploy.engine import plans, progress\n"
+        "from hotpath.deploy.bundles import plans, progress\n"
         "logger = adapter.make_logger(trt)\n"
         "logger.log(trt.ILogger.ERROR, 'bad'); logger.log(trt.ILogger.INFO, 'good')\n"
         "assert logger.errors == ['bad'] and logger.last() == 'bad'\n"

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from hotpath.app.cli.networks.__main__ import main
-from hotpath.deploy.graphs.counting import count, count_parts
+from hotpath.graphs.counting import count, count_parts
 from hotpath.kernels import toml_keys
 from hotpath.runtime import decode, load_tracker
 from hotpath.runtime.errors import BadNetwork

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from hotpath.deploy.graphs import assemble, batch
+from hotpath.graphs import assemble, batch
 from hotpath.kernels import cpu
 from hotpath.runtime import engines, load_targets, load_tracker
 from hotpath.runtime.devices.processor import Processor

@@ -40,7 +40,7 @@ class Part:
         """Read a graph.
 
         Args:
-            model: one of ``hotpath.deploy.graphs.quantisable.parts``.
+            model: one of ``hotpath.graphs.quantisable.parts``.
             features: dict of input tensor -> ``View`` of what the exemplar's part left.
         """
         self._graph = model.graph

@@ -14,7 +14,7 @@ from hotpath.app.cli.networks.__main__ import main
 from hotpath.app.cli.networks.propose import Proposal, propose
 from hotpath.app.cli.networks.trial import Trial
 from hotpath.app.cli.networks.trial_clips import read_clips
-from hotpath.deploy.graphs import models
+from hotpath.graphs import models
 from hotpath.runtime import load_tracker
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.networks import FOLDER, load_network

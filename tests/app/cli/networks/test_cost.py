@@ -5,7 +5,7 @@ import re
 import pytest
 
 from hotpath.app.cli.networks.__main__ import main
-from hotpath.deploy.graphs import assemble, fusing
+from hotpath.graphs import assemble, fusing
 from hotpath.runtime.engines.openvino import compile_on_cpu
 from hotpath.runtime.networks import load_network
 from tests.support.models import model_of

@@ -15,7 +15,7 @@ needs_torch = pytest.mark.skipif(
 
 @needs_torch
 def test_a_shape_is_shown_timed_and_becomes_a_bundle_that_tracks(tmp_path, monkeypatch, capsys):
-    from hotpath.deploy.engine.__main__ import main as build
+    from hotpath.deploy.bundles.__main__ import main as build
     from hotpath.runtime import load_tracker
 
     monkeypatch.chdir(tmp_path)

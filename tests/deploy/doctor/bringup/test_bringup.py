@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from hotpath.boards import telemetry
+from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.doctor import __main__ as command
 from hotpath.deploy.doctor.bringup import reference, steps
-from hotpath.deploy.engine.engines import tensorrt
 from tests.fakes.tensorrt import machine
 from tests.support.fake_gpu import python
 

@@ -1,0 +1,107 @@
+"""Make a network ready for a board, as a bundle: a folder.
+
+    hotpath engine jetson_nano --network kestrel                       on the board itself
+    hotpath engine host --network kestrel                              for this computer
+
+On another computer, this prepares all that can be prepared there, and prints the
+command to run on the board.
+"""
+
+import argparse
+import pathlib
+import sys
+from typing import List, Optional
+
+from hotpath import boards
+from hotpath.boards import detect
+from hotpath.deploy.bundles import engines
+from hotpath.deploy.bundles.engines import tensorrt
+from hotpath.deploy.bundles.order import PRECISIONS, TABLE, Order
+from hotpath.deploy.bundles.progress import say
+from hotpath.kernels.commands import PYNQ, Parser, exit_code, make
+from hotpath.runtime import DEFAULT_NETWORK, bundle
+from hotpath.runtime.arguments import add_networks_dir
+from hotpath.runtime.networks import default_of, load_network
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command line and return the exit code."""
+    cli = _parser()
+    options = cli.parse_args(arguments)
+    if bool(options.board) == bool(options.prepared):
+        cli.error("name a board, or a folder with --prepared")
+    run = _build_prepared if options.prepared else _build
+    return exit_code("hotpath engine", lambda: run(options), "stopped; nothing was changed")
+
+
+def _parser() -> argparse.ArgumentParser:
+    cli = Parser(
+        prog="hotpath engine",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    table = "file with the ranges for int8 (default: {})".format(TABLE.format("NETWORK"))
+    out = f"folder of all bundles (default: {bundle.FOLDER})"
+    add = cli.add_argument
+    add("board", nargs="?", help="a name of `hotpath boards list`, or a TOML file")
+    usual = f"the network (default: the board's, else {DEFAULT_NETWORK})"
+    add("--network", metavar="NAME|FILE.toml", help=usual)
+    add("--precision", choices=PRECISIONS, help="of the bundle (default: the board's own)")
+    add_networks_dir(cli)
+    add("--calibration", metavar="FILE", type=pathlib.Path, help=table)
+    add("--dla", type=int, metavar="CORE", help="run on this DLA core what it can run")
+    add("--provider", choices=("cuda", "tensorrt"), help="of ONNX Runtime, for an NVIDIA GPU")
+    add("--engine", metavar="NAME", help="that runs the bundle (default: the board's own)")
+    add("--out", type=pathlib.Path, metavar="DIR", help=out)
+    add("--force", action="store_true", help="also build a precision that the board lacks")
+    add("--prepared", type=pathlib.Path, metavar="DIR", help="go on from a prepared folder")
+    return cli
+
+
+def _build(options: argparse.Namespace) -> None:
+    board = boards.load_board(options.board)
+    given = ("networks_dir", "calibration", "dla", "provider", "force", "engine")
+    order = Order(
+        board,
+        load_network(options.network or default_of(board)),
+        options.precision or ("fp32" if options.provider else board.precision["default"]),
+        options.out or bundle.FOLDER,
+        **{name: getattr(options, name) for name in given},
+    )
+    # a provider runs the network's own files, whatever the board's engine is
+    build = engines.build_files if order.provider else engines.build_of(board, options.engine)
+    made = build(order, say)
+    if made is not None and made.engine == "overlay" and not detect.detect().may_be(board.name):
+        _tell_of_fpga(made, board)
+    elif made is not None:
+        _tell(made)
+
+
+def _build_prepared(options: argparse.Namespace) -> None:
+    target = options.out / "bundle" if options.out else None
+    made = tensorrt.build_here(options.prepared, target, options.force, say)
+    _tell(made)
+
+
+def _tell(made: bundle.Bundle) -> None:
+    """Say where the bundle is and how to use it."""
+    size = sum(part["bytes"] for part in made.parts.values())
+    version = made.libraries.get(made.engine)
+    say(f"wrote {made.folder} ({size / 1e6:.1f} MB, {made.engine} {version})")
+    print(f"hotpath track --bundle {made.folder} --video cam0")
+
+
+def _tell_of_fpga(made: bundle.Bundle, board: boards.Board) -> None:
+    """Say what the FPGA board still needs, and print the command that runs there."""
+    overlay = made.folder.parent / "overlay" / "hotpath.bit"
+    say(f"wrote {made.folder}")
+    if not overlay.exists():
+        command = make("overlay", BOARD=board.name)
+        say(f"missing: {overlay}, the bitstream; where Vivado is installed, run `{command}`")
+    folder = made.folder.parent
+    say(f"this is no {board.title}; copy {folder} to one that has Hotpath, and run there:")
+    print(f"{PYNQ} runtime.track --bundle {made.folder} --video cam0 --box 45%,40%,10%,20%")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

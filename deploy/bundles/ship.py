@@ -1,0 +1,48 @@
+"""Prepare a network once for all boards, so that it ships with this program.
+
+    python -m hotpath.deploy.bundles.ship kestrel
+
+A board then builds the network without onnx. Run it again after the network's files have changed.
+"""
+
+import argparse
+import pathlib
+import sys
+from typing import List, Optional
+
+from hotpath.boards import HOST, load_board
+from hotpath.deploy.bundles import prepared
+from hotpath.deploy.bundles.order import Order
+from hotpath.deploy.bundles.progress import say
+from hotpath.kernels.commands import Parser, exit_code
+from hotpath.runtime.arguments import add_networks_dir
+from hotpath.runtime.networks import load_network
+
+WINDOWS = 4  # as most boards' profiles have it
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command line and return the exit code."""
+    cli = Parser(
+        prog="python -m hotpath.deploy.bundles.ship",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cli.add_argument("network", help="a name of `hotpath networks list`, or a TOML")
+    add_networks_dir(cli)
+    cli.add_argument(
+        "--out", default=str(prepared.SHIPPED), metavar="DIR", help="default: %(default)s"
+    )
+    options = cli.parse_args(arguments)
+
+    def run() -> None:
+        network = load_network(options.network)
+        order = Order(load_board(HOST), network, "fp32", networks_dir=options.networks_dir)
+        order.windows = WINDOWS
+        prepared.prepare(pathlib.Path(options.out) / str(network.name), order, say)
+
+    return exit_code("deploy.bundles.ship", run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,297 @@
+"""Joins a network's files into a pair: what runs once on the exemplar, and what runs each frame.
+
+The parts that the TOML names decide how:
+
+- backbone, head: the backbone runs on both pictures, the head takes both features (NanoTrack);
+- exemplar, search, head: as above, with a backbone for each size of picture;
+- backbone or exemplar and search, fusion, and a part for each map: the fusion takes both features,
+  each map's part takes what the fusion gives (LightFC);
+- exemplar, search: the search graph takes the exemplar's features (FEAR, LightTrack, SiamFC);
+- whole: one graph takes both pictures (VitTrack), or a second exemplar too (MixFormerV2), which
+  then lies behind the first one along axis 0;
+- network, kernel_cls, kernel_loc: two graphs make weights of the exemplar's features, which two
+  convolutions of the network take (DaSiamRPN in OpenCV's form).
+"""
+
+from typing import Dict, List, Tuple
+
+import numpy as np
+from onnx import (
+    ModelProto,
+    TensorProto,
+    ValueInfoProto,
+    compose,
+    helper,
+    numpy_helper,
+    version_converter,
+)
+
+from hotpath.graphs import models
+from hotpath.runtime.decode.shared.keys import MAP_PARTS
+from hotpath.runtime.network import Network
+
+Parts = Dict[str, ModelProto]
+Pair = Tuple[ModelProto, ModelProto]
+
+IMAGES = ("exemplar", "search")  # names of the pictures in the pair
+BOX = "exemplar_box"  # name of the target's box in the exemplar, where a network takes it
+
+
+def join(network: Network, parts: Parts) -> Pair:
+    """Join the parts of a network.
+
+    Args:
+        network: the ``Network``.
+        parts: dict of part name -> model; changed.
+
+    Returns:
+        (exemplar, search). The exemplar model has the input "exemplar". The search model has the
+        input "search", and takes the exemplar's outputs by their names.
+
+    Raises:
+        ValueError, KeyError: a part has other inputs or outputs than its name says.
+    """
+    _unify_opsets(parts)
+    if "whole" in parts:
+        return _split(network, parts["whole"])
+    if "network" in parts:
+        return _with_made_weights(network, parts)
+    if "fusion" in parts:
+        parts["head"] = _fused_head(parts)
+    if "head" in parts:
+        return _with_head(network, parts)
+    return _pair(network, parts["exemplar"], parts["search"])
+
+
+def _unify_opsets(parts: Parts) -> None:
+    """Bring all parts to the newest opset and IR version among them."""
+    newest = max(models.opset(model) for model in parts.values())
+    # engines refuse files of a newer IR than theirs, though no operator here needs it
+    latest = 8 if newest <= 15 else 10
+    ir_version = min(latest, max(model.ir_version for model in parts.values()))
+    for name, model in parts.items():
+        if models.opset(model) != newest:
+            parts[name] = version_converter.convert_version(model, newest)
+        parts[name].ir_version = ir_version
+
+
+def _branch(backbone: ModelProto, prefix: str, image: str, side: int, count: int = 1) -> ModelProto:
+    """A copy of a backbone for one of the two pictures, its names with a prefix."""
+    source = _only_picture(backbone).name
+    model = models.add_prefix(backbone, prefix)
+    _set_side(model, prefix + source, side, count)
+    models.rename(model, {prefix + source: image})
+    return model
+
+
+def _with_head(network: Network, parts: Parts) -> Pair:
+    """Backbones and a head that takes both features."""
+    exemplar = _branch(
+        parts.get("exemplar", parts.get("backbone")), "z/", IMAGES[0], network.exemplar
+    )
+    search = _branch(parts.get("search", parts.get("backbone")), "x/", IMAGES[1], network.search)
+    z_names = [value.name for value in exemplar.graph.output]
+    x_names = [value.name for value in search.graph.output]
+    inputs = models.inputs(parts["head"])
+    if len(inputs) != len(z_names) + len(x_names):
+        raise ValueError(
+            f"the head takes {len(inputs)} inputs, but the exemplar gives {len(z_names)} features "
+            f"and the search region {len(x_names)}"
+        )
+    z_inputs, x_inputs = inputs[: len(z_names)], inputs[len(z_names) :]
+    if _is_swapped(z_inputs, x_inputs):
+        x_inputs, z_inputs = inputs[: len(x_names)], inputs[len(x_names) :]
+    joined = compose.merge_models(
+        search,
+        models.add_prefix(parts["head"], "head/"),
+        io_map=[(name, "head/" + value.name) for name, value in zip(x_names, x_inputs)],
+    )
+    models.rename(joined, {"head/" + v.name: name for v, name in zip(z_inputs, z_names)})
+    return exemplar, joined
+
+
+def _is_swapped(first: List[ValueInfoProto], second: List[ValueInfoProto]) -> bool:
+    """Whether a head takes the search region's features, which are larger, first."""
+    sides = [[models.shape_of(v)[-1:] for v in values] for values in (first, second)]
+    known = all(side and side[0] for values in sides for side in values)
+    return known and len(first) == len(second) and sides[0] > sides[1]
+
+
+def _fused_head(parts: Parts) -> ModelProto:
+    """A fusion and the parts that make maps of it, as one head."""
+    head = models.add_prefix(parts["fusion"], "fusion/")
+    fused = [value.name for value in head.graph.output]
+    outputs: List[ValueInfoProto] = []
+    for name in MAP_PARTS:
+        if name not in parts:
+            continue
+        part = models.add_prefix(parts[name], name + "/")
+        taken = models.inputs(part)
+        if len(taken) != len(fused):
+            raise ValueError(
+                f"the part {name} takes {len(taken)} inputs, but the fusion gives {len(fused)}"
+            )
+        models.rename(part, {value.name: tensor for value, tensor in zip(taken, fused)})
+        head.graph.node.extend(part.graph.node)
+        head.graph.initializer.extend(part.graph.initializer)
+        outputs.extend(part.graph.output)
+    models.replace(head.graph.output, outputs)
+    return head
+
+
+def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:
+    """An exemplar model, and a search model that takes its outputs."""
+    exemplar, search = _without_masks(exemplar), _without_masks(search)
+    count = 2 if network.refresh_every else 1
+    exemplar = _branch(exemplar, "z/", IMAGES[0], network.exemplar, count)
+    features = [value.name for value in exemplar.graph.output]
+    source = _only_picture(search)
+    others = [value.name for value in models.inputs(search) if value.name != source.name]
+    named = {name[len("z/") :]: name for name in features}
+    if all(name in named for name in others):
+        features = [named[name] for name in others]
+    if len(others) != len(features):
+        raise ValueError(
+            f"the search graph takes {len(others)} inputs besides its picture, but the exemplar "
+            f"gives {len(features)} features"
+        )
+    search = _branch(search, "x/", IMAGES[1], network.search)
+    models.rename(search, {"x/" + name: feature for name, feature in zip(others, features)})
+    return exemplar, search
+
+
+def _split(network: Network, whole: ModelProto) -> Pair:
+    """Split a model of both pictures into the part of the exemplar and the rest."""
+    images, boxes = _given(network, whole)
+    pixels = [f"z/pixels{number}" for number in range(len(images) - 1)]
+    search = models.add_prefix(whole, "x/")
+    for value in images:
+        is_last = value is images[-1]
+        _set_side(search, "x/" + value.name, network.search if is_last else network.exemplar)
+    taken = zip(images + boxes, pixels + [IMAGES[1], "z/box"])
+    models.rename(search, {"x/" + value.name: name for value, name in taken})
+    return _handed_on(network, search, pixels), search
+
+
+def _given(
+    network: Network, whole: ModelProto
+) -> Tuple[List[ValueInfoProto], List[ValueInfoProto]]:
+    """The pictures that a model takes, the search region last, and the target's box, if any."""
+    images = [value for value in models.inputs(whole) if not is_box(value)]
+    boxes = [value for value in models.inputs(whole) if is_box(value)]
+    every = network.refresh_every
+    if boxes and every:
+        raise ValueError("the graph takes the target's box, so its exemplar can't be refreshed")
+    wanted = 3 if every else 2
+    if len(images) != wanted or not all(map(models.is_picture, images)):
+        raise ValueError(
+            f"the graph takes {len(images)} inputs; with refresh_every = {every} it takes {wanted} "
+            "pictures, the search region and each exemplar"
+        )
+    places = {network.exemplar: 0, network.search: 2}
+    images.sort(key=lambda value: places.get(models.shape_of(value)[2], 1))
+    return images, boxes
+
+
+def _handed_on(network: Network, search: ModelProto, pixels: List[str]) -> ModelProto:
+    """The model of the exemplar: it hands its pictures on, and the target's box."""
+    values = {value.name: value for value in search.graph.input}
+    each = [values[name] for name in pixels + ["z/box"] if name in values]
+    sides = [len(pixels), 3, network.exemplar, network.exemplar]
+    inputs = [helper.make_tensor_value_info(IMAGES[0], TensorProto.FLOAT, sides)]
+    nodes = [helper.make_node("Identity", [IMAGES[0]], pixels)]
+    numbers = []
+    if len(pixels) > 1:
+        numbers = [
+            numpy_helper.from_array(np.array([i]), f"{n}/number") for i, n in enumerate(pixels)
+        ]
+        nodes = [helper.make_node("Gather", [IMAGES[0], n + "/number"], [n]) for n in pixels]
+    for value in each[len(pixels) :]:
+        nodes.append(helper.make_node("Identity", [BOX], [value.name]))
+        shape = models.shape_of(value)
+        inputs.append(helper.make_tensor_value_info(BOX, TensorProto.FLOAT, shape))
+    return helper.make_model(
+        helper.make_graph(nodes, "exemplar", inputs, each, numbers),
+        opset_imports=search.opset_import,
+        ir_version=search.ir_version,
+    )
+
+
+def is_box(value: ValueInfoProto) -> bool:
+    """Whether an input is four numbers: left, top, right, bottom of the target in the exemplar."""
+    return int(np.prod(models.shape_of(value))) == 4
+
+
+def _with_made_weights(network: Network, parts: Parts) -> Pair:
+    """A network with convolutions that take weights made from the exemplar's features."""
+    whole = parts["network"]
+    entry = network.file("network")
+    cut = entry.features if entry else ""
+    if not any(cut in node.output for node in whole.graph.node):
+        raise ValueError(f"the network has no tensor {cut!r} (its file's features)")
+    exemplar = _branch(whole, "z/", IMAGES[0], network.exemplar)
+    search = _branch(whole, "x/", IMAGES[1], network.search)
+    del exemplar.graph.output[:]
+    for part in ("kernel_cls", "kernel_loc"):
+        maker = network.file(part)
+        output = maker.weight_of if maker else ""
+        conv = next((n for n in search.graph.node if f"x/{output}" in n.output), None)
+        if conv is None or conv.op_type != "Conv":
+            raise ValueError(f"the network has no convolution that gives {output!r}")
+        kernel = models.add_prefix(parts[part], part + "/")
+        made = kernel.graph.output[0].name
+        taken = "weights/" + part
+        models.rename(kernel, {models.inputs(kernel)[0].name: f"z/{cut}"})
+        dims = next(list(t.dims) for t in search.graph.initializer if t.name == conv.input[1])
+        shape = helper.make_tensor(taken + "/shape", TensorProto.INT64, [len(dims)], dims)
+        exemplar.graph.node.extend(kernel.graph.node)
+        exemplar.graph.node.append(helper.make_node("Reshape", [made, shape.name], [taken]))
+        exemplar.graph.initializer.extend(list(kernel.graph.initializer) + [shape])
+        exemplar.graph.output.append(helper.ValueInfoProto(name=taken))
+        search.graph.input.append(helper.ValueInfoProto(name=taken))
+        conv.input[1] = taken
+    return models.prune(exemplar), search
+
+
+def _without_masks(model: ModelProto) -> ModelProto:
+    """Remove the inputs and outputs that mask padding (STARK): nothing is masked here."""
+    graph = model.graph
+    for value in models.inputs(model):
+        if value.type.tensor_type.elem_type == TensorProto.BOOL:
+            zeros = np.zeros(models.shape_of(value), bool)
+            graph.initializer.append(numpy_helper.from_array(zeros, value.name))
+            graph.input.remove(value)
+    for value in list(graph.output):
+        if value.type.tensor_type.elem_type == TensorProto.BOOL:
+            graph.output.remove(value)
+    return model
+
+
+def _only_picture(model: ModelProto) -> ValueInfoProto:
+    """The one input that is a picture."""
+    values = models.inputs(model)
+    pictures = [value for value in values if models.is_picture(value)]
+    if len(values) == 1 and len(models.shape_of(values[0])) == 4:
+        return values[0]
+    if len(pictures) != 1:
+        there = ", ".join(f"{v.name} {list(models.shape_of(v))}" for v in values)
+        raise ValueError(f"a graph must take one picture of 1x3xHxW, but its inputs are {there}")
+    return pictures[0]
+
+
+def _set_side(model: ModelProto, name: str, side: int, count: int = 1) -> None:
+    """Give pictures the shape (count, 3, side, side) and forget the shapes that depend on it."""
+    for value in model.graph.input:
+        if value.name == name:
+            dims = value.type.tensor_type.shape.dim
+            if len(dims) != 4:
+                raise ValueError(f"the picture {name} must have 4 dimensions")
+            if dims[1].dim_value not in (0, 3):
+                raise ValueError(
+                    f"the picture {name} has {dims[1].dim_value} channels instead of 3"
+                )
+            for dim, size in zip(dims, (count, 3, side, side)):
+                dim.dim_value = size
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")

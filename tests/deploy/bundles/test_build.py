@@ -1,0 +1,285 @@
+"""``make engine``: on the board, from another computer over a real ssh, and for a computer."""
+
+import contextlib
+import json
+import shutil
+import signal
+import sys
+import time
+
+import pytest
+
+from tests import support
+from tests.support import ROOT
+
+pytest.importorskip("onnxruntime")
+
+from hotpath.boards import detect
+from hotpath.deploy.bundles import __main__ as build
+from hotpath.deploy.bundles import progress
+from hotpath.deploy.bundles.engines import tensorrt
+from hotpath.runtime import bundle, loading
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
+from tests.fakes.tensorrt import machine
+from tests.support import tiny
+from tests.support.board_roots import BoardRoot
+
+
+@pytest.fixture
+def toml(tmp_path):
+    """The tiny network's TOML."""
+    folder = tmp_path / "network"
+    folder.mkdir()
+    return tiny.write_network(folder)
+
+
+def run(toml, out, *options):
+    """Run the command line; the exit code."""
+    given = list(options) + ["--network", str(toml), "--out", str(out)]
+    return build.main([str(option) for option in given])
+
+
+def be_without_onnx(monkeypatch):
+    """Let all that imports onnx fail to be imported."""
+    for name in ("assemble", "convert", "cut"):
+        monkeypatch.setitem(sys.modules, "hotpath.graphs." + name, None)
+        monkeypatch.delattr("hotpath.graphs." + name, raising=False)
+
+
+@contextlib.contextmanager
+def play(monkeypatch, tmp_path, name="jetson_nano", capability="5.3"):
+    """This computer as a board with TensorRT 8.2."""
+    monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
+    board = machine.Board("8.2", capability)
+    board.be(name)
+    try:
+        yield board
+    finally:
+        board.leave()
+
+
+NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (
+            "jetson_nano --precision int8",
+            ["INT8 on a Jetson Nano: there is no INT8 unit: sm_53 has no dp4a", "FORCE=1"]
+            + ["make engine BOARD=jetson_nano NETWORK={} PRECISION=fp16"],
+        ),
+        ("jetson_nano --precision int8 --force", [NEEDS_RANGES]),
+        ("jetson_agx_orin --dla 0 --precision fp32", ["FP16 and INT8 only; take PRECISION=fp16"]),
+        ("jetson_nano --dla 0", ["has 0 DLA cores, and none has the number 0"]),
+        ("jetson_nan", ["did you mean jetson_nano"]),
+        ("pynq_z2", ["tiny has no table of ranges", NEEDS_RANGES]),
+        ("host --precision fp16", ["processors compute it as fp32", "NETWORK={} PRECISION=fp32"]),
+        ("host --precision int8", ["tiny is not INT8; run `" + NEEDS_RANGES]),
+    ],
+)
+def test_what_can_not_be_built_is_one_sentence(toml, tmp_path, capsys, options, said):
+    assert run(toml, tmp_path, *options.split()) == 2
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1
+    if "Python 3.10 or newer" not in text:  # of the FPGA's compiler
+        assert all(part.format(toml) in text for part in said), text
+
+
+@pytest.mark.parametrize(
+    "board, said", [("jetson_nano", "in floating point"), ("jetson_agx_orin", "PRECISION=int8")]
+)
+def test_an_int8_network_is_prepared_in_no_other_precision(board, said, tmp_path, capsys):
+    assert run("kestrel_small-int8", tmp_path, board, "--precision", "fp16") == 2
+    told = capsys.readouterr().err
+    assert "kestrel_small-int8 is INT8" in told and said in told and not list(tmp_path.iterdir())
+
+
+def test_what_was_prepared_serves_its_board_without_onnx_and_no_other_board(
+    toml, tmp_path, capsys, monkeypatch
+):
+    assert run(toml, tmp_path, "jetson_nano") == 0
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1
+    command = printed.split()
+    assert command[:4] == "python3 -m hotpath engine".split()
+    be_without_onnx(monkeypatch)
+    with play(monkeypatch, tmp_path):
+        assert run(toml, tmp_path, "jetson_nano") == 0
+        made = bundle.Bundle(tmp_path / "jetson_nano" / "tiny-fp16")
+        made.check_parts()
+        assert f"hotpath track --bundle {made.folder}" in capsys.readouterr().out
+        shutil.rmtree(str(made.folder))
+        shutil.rmtree(str(toml.parent))  # the board has none of it
+        assert build.main(command[4:]) == 0
+    bundle.Bundle(made.folder).check_parts()
+    capsys.readouterr()
+    with play(monkeypatch, tmp_path, "jetson_tx2"):
+        assert build.main(command[4:]) == 2
+    text = capsys.readouterr().err
+    assert "jetson_tx2, " in text and "prepared for jetson_nano" in text
+    assert "run `make engine BOARD=jetson_tx2" in text
+
+
+def test_in_a_container_on_a_jetson_the_board_that_is_named_is_built_and_tracks(
+    toml, tmp_path, capsys, monkeypatch
+):
+    """Docker hides the device tree: the GPU's compute capability must be the board's."""
+    root = BoardRoot(None, tmp_path / "root")
+    root.put("proc/driver/nvidia/version", "NVRM version")
+    root.put("usr/lib/aarch64-linux-gnu/libc.so.6", "")
+    found = root.detect()
+    assert found.board.name == "nvidia_gpu"
+    with play(monkeypatch, tmp_path, "nvidia_gpu", "8.7"), monkeypatch.context() as inside:
+        inside.setattr(detect, "detect", lambda root="/": found)
+        assert run(toml, tmp_path, "jetson_orin_nano") == 0
+        made = bundle.Bundle(tmp_path / "jetson_orin_nano" / "tiny-fp16")
+        assert made.compute_capability == "8.7"
+        loading.load(Options(bundle=made.folder)).engine.close()
+        prepared = made.folder.with_name("tiny-fp16.prepared")
+        assert build.main(["--prepared", str(prepared)]) == 0  # what another computer prints
+        capsys.readouterr()
+        assert run(toml, tmp_path, "jetson_xavier_nx") == 0  # of 7.2: it is prepared for there
+        told = capsys.readouterr()
+        assert "hotpath engine --prepared" in told.out
+        assert "checkout" not in told.err and "copy " in told.err  # a wheel has none
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ is for Python 3.10 and newer")
+def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monkeypatch):
+    from hotpath.graphs import table
+
+    network = build.load_network(toml)
+    ranges = {
+        "format": table.FORMAT,
+        "network": "tiny",
+        "files": table.file_hashes(network, None),
+        "tensors": {"exemplar": {}, "search": {"search": {}}},
+    }
+    options = ["jetson_xavier_nx", "--precision", "int8"]
+    options += ["--calibration", tmp_path / "tiny-ranges.json"]
+    # a newer table of ranges is not passed over for what was prepared from the old one
+    for highest, scale in ((254.0, "40000000"), (508.0, "40800000")):  # 2.0 and 4.0
+        ranges["tensors"]["search"]["search"]["range"] = [-127.0, highest]
+        table.write(ranges, tmp_path / "tiny-ranges.json")
+        with play(monkeypatch, tmp_path, "jetson_xavier_nx", "7.2") as board:
+            assert run(toml, tmp_path / "e", *options) == 0, capsys.readouterr().err
+        made = bundle.Bundle(tmp_path / "e" / "jetson_xavier_nx" / "tiny-int8")
+        assert made.calibration_sha256 == bundle.sha256_of(tmp_path / "tiny-ranges.json")
+        caches = {value for what, value in board.machine.seen if what == "cache"}
+        assert caches == {f"TRT-8201-EntropyCalibration2\nsearch: {scale}\n"}
+    ranges["files"]["head"] = "ab" * 32
+    table.write(ranges, tmp_path / "tiny-ranges.json")
+    assert run(toml, tmp_path / "other", *options) == 2
+    assert f"hotpath int8 --network {toml} --clips DIR` again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+def test_a_board_without_onnx_builds_the_default_network(tmp_path, capsys, monkeypatch, precision):
+    """Where this fails, run `python -m hotpath.deploy.bundles.ship kestrel`."""
+    be_without_onnx(monkeypatch)
+    with play(monkeypatch, tmp_path):
+        code = build.main(["jetson_nano", "--precision", precision, "--out", str(tmp_path / "e")])
+    assert code == 0, capsys.readouterr().err
+    made = bundle.Bundle(tmp_path / "e" / "jetson_nano" / ("kestrel-" + precision))
+    made.check_parts()
+    made.check_network(load_network("kestrel"))
+
+
+def test_a_board_without_onnx_and_without_preparations_is_one_sentence(
+    toml, tmp_path, capsys, monkeypatch
+):
+    be_without_onnx(monkeypatch)
+    with play(monkeypatch, tmp_path):
+        assert run(toml, tmp_path, "jetson_nano") == 2
+    text = capsys.readouterr().err
+    assert "no onnx" in text and "copy what it prepares" in text
+
+
+@pytest.mark.parametrize(
+    "key, wrong",
+    [("dla", "x"), ("forms", {}), ("network", None), ("files", []), (None, []), ("model", None)],
+)
+def test_an_altered_preparation_is_one_sentence(toml, tmp_path, capsys, key, wrong):
+    assert run(toml, tmp_path, "jetson_nano") == 0
+    prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
+    values = json.loads((prepared / "prepared.json").read_text())
+    changed = dict(values, **{key: wrong}) if key else []
+    if key == "model":
+        (prepared / "whole-exemplar.onnx").write_bytes(b"x")
+    else:
+        (prepared / "prepared.json").write_text(json.dumps(changed))
+    capsys.readouterr()
+    assert build.main(["--prepared", str(prepared), "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and ("copy it again" in said[0] or "is no prepared folder" in said[0])
+    assert run(toml, tmp_path, "jetson_nano") == 0  # on a computer it is made anew
+
+
+def test_a_board_needs_numpy_and_tensorrt_alone_to_build(toml, tmp_path):
+    assert run(toml, tmp_path, "jetson_nano") == 0
+    code = (
+        "import sys\n"
+        "for name in 'cv2 onnx onnxruntime openvino cupy pycuda tqdm torch'.split():\n"
+        "    sys.modules[name] = None\n"
+        "from hotpath.deploy.bundles import __main__ as build\n"
+        "sys.exit(build.main(['--prepared', sys.argv[1]]))\n"
+    )
+    prepared = tmp_path / "jetson_nano" / "tiny-fp16.prepared"
+    done = support.run([sys.executable, "-c", code, prepared], cwd=str(ROOT))
+    # all is there but the board
+    assert done.returncode == 2 and "this board is host" in done.stderr, done.stderr
+
+
+def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
+    script = (
+        "import os, signal, sys\n"
+        "from hotpath.deploy.bundles import __main__ as build\n"
+        "from tests.fakes.tensorrt import machine\n"
+        "board = machine.Board('8.2')\n"
+        "board.be('jetson_nano')\n"
+        "def stop(self, network, config): os.kill(os.getpid(), signal.SIGINT)\n"
+        "board.trt.Builder.build_serialized_network = stop\n"
+        "sys.exit(build.main(['--prepared', sys.argv[1], '--out', sys.argv[2]]))\n"
+    )
+    assert run(toml, tmp_path / "e", "jetson_nano") == 0
+    prepared = tmp_path / "e" / "jetson_nano" / "tiny-fp16.prepared"
+    words = [sys.executable, "-c", script, prepared, tmp_path / "out"]
+    done = support.run(words, cwd=str(ROOT))
+    assert done.returncode in (130, -signal.SIGINT)
+    assert "stopped; nothing was changed" in done.stderr
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_progress_of_a_long_build_is_told(monkeypatch):
+    monkeypatch.setattr(progress, "HEARTBEAT_S", 0.02)
+    said = []
+    trt = machine.fake.make("10")
+    config = trt.Builder(trt.ILogger()).create_builder_config()
+    with progress.Heartbeat("search.onnx", said.append, trt, config) as beat:
+        config.progress_monitor.phase_start("Building Engine", None, 4)
+        config.progress_monitor.step_complete("Building Engine", 1)
+        for _ in range(200):
+            if len(said) > 1:
+                break
+            time.sleep(0.01)
+        beat._monitor.phase_finish("Building Engine")
+    assert said[0].startswith("building search.onnx") and said[-1].startswith("built search.onnx")
+    assert any("Building Engine 50 %" in sentence for sentence in said)
+
+
+def test_a_computer_tells_an_fpga_board_what_is_missing_what_to_copy_and_what_to_run(
+    tmp_path, capsys
+):
+    assert build.main(["pynq_z2", "--out", str(tmp_path)]) == 0
+    told, folder = capsys.readouterr(), tmp_path / "pynq_z2"
+    assert told.out.startswith("sudo python3 -m hotpath boards pynq runtime.track --bundle ")
+    assert told.out.count("\n") == 1
+    (made,) = folder.iterdir()
+    assert str(made) in told.out and f"copy {folder} " in told.err
+    assert f"missing: {folder / 'overlay' / 'hotpath.bit'}" in told.err
+    (folder / "overlay").mkdir()
+    (folder / "overlay" / "hotpath.bit").touch()
+    assert build.main(["pynq_z2", "--out", str(tmp_path)]) == 0
+    assert "missing" not in capsys.readouterr().err

@@ -1,0 +1,121 @@
+"""Networks cut at their correlations, or rewritten for a parser, still give the same maps."""
+
+import functools
+
+import numpy as np
+import onnx
+import pytest
+
+from hotpath.deploy.bundles import cut_check
+from hotpath.deploy.errors import BuildFailed
+from hotpath.graphs import assemble, convert, cut
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import load_network
+from tests.support import tiny, tiny_cut
+
+pytest.importorskip("onnxruntime")
+
+# network -> how many correlations its search graph has; those by matrix products are not cut
+PUBLISHED = dict.fromkeys(("nanotrack_v1", "nanotrack_v2", "fear_xs", "lighttrack"), 0)
+PUBLISHED.update(nanotrack_v3=2, siamfc_015=1, siamfc_030=1)
+
+
+def graphs_of(write, folder):
+    network = load_network(write(folder))
+    return assemble.build(network, network.locate())
+
+
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
+def test_correlations_of_published_networks_are_found_and_cut_without_loss(networks_dir, name):
+    network = load_network(name)
+    graphs = assemble.build(network, network.locate(networks_dir))
+    form, wanted = cut.cut(graphs), PUBLISHED[name]
+    assert len(cut.find(graphs)) == sum(len(steps) for steps in form.steps) == wanted
+    assert len(form.parts) == (2 if wanted else 1)
+    if wanted:
+        said = []
+        cut_check.check(graphs, form, said.append)  # raises where a map differs
+        assert "of the whole graph's" in said[0]
+
+
+def test_no_part_convolves_by_a_tensor_after_the_cut(tmp_path):
+    form = cut.cut(graphs_of(tiny_cut.write_network, tmp_path))
+    kinds = [(step.kind, form.shapes[step.exemplar]) for step in form.steps[0]]
+    assert sorted(kinds) == [("depthwise", (1, 3, 3, 3))] * 2
+    for part in form.parts:
+        constants = {tensor.name for tensor in part.graph.initializer}
+        assert all(n.input[1] in constants for n in part.graph.node if n.op_type == "Conv")
+        onnx.checker.check_model(part)
+
+
+def test_a_cut_that_changes_the_maps_is_refused(tmp_path):
+    graphs = graphs_of(tiny_cut.write_network, tmp_path)
+    form = cut.cut(graphs)
+    bias = next(t for t in form.parts[1].graph.initializer if t.name.endswith("/bias"))
+    wrong = onnx.numpy_helper.to_array(bias) + 1
+    bias.CopyFrom(onnx.numpy_helper.from_array(wrong, bias.name))
+    with pytest.raises(BuildFailed, match="other maps.* by"):
+        cut_check.check(graphs, form)
+
+
+def test_a_correlation_that_no_kernel_does_is_one_sentence(tmp_path):
+    graphs = graphs_of(tiny_cut.write_network, tmp_path)
+    node = next(n for n in cut.find(graphs))
+    next(a for a in node.attribute if a.name == "pads").ints[:] = [2, 2, 2, 2]
+    node.attribute.append(onnx.helper.make_attribute("dilations", [2, 2]))
+    with pytest.raises(BadNetwork, match="can't be cut for this board.*TensorRT 8.5.1 or newer"):
+        cut.cut(graphs)
+
+
+def run(graphs, kind=np.float32):
+    random = np.random.RandomState(3)
+    pictures = {
+        name: random.uniform(0, 255, (1, 3, side, side)).astype(kind)
+        for name, side in (("exemplar", 127), ("search", 255))
+    }
+    values = cut_check._run(graphs.exemplar, pictures)
+    values.update(cut_check._run(graphs.search, dict(values, **pictures)))
+    return [values[name] for name in graphs.maps]
+
+
+def rewritten(graphs, how):
+    return graphs._replace(exemplar=how(graphs.exemplar), search=how(graphs.search))
+
+
+def test_rewritten_for_an_old_parser_a_network_gives_the_same_bits(tmp_path):
+    graphs = graphs_of(tiny_cut.write_network, tmp_path)
+    plainly = rewritten(graphs, convert.for_old_tensorrt)
+    assert "HardSwish" in {n.op_type for n in graphs.search.graph.node}
+    assert "HardSwish" not in {n.op_type for n in plainly.search.graph.node}
+    assert [e.version for e in plainly.search.opset_import] == [13]
+    for got, want in zip(run(plainly), run(graphs)):
+        np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
+
+
+HALF, FLOAT = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+
+
+@pytest.mark.parametrize("write", [tiny.write_network, tiny_cut.write_network])
+@pytest.mark.parametrize(
+    "change, weights, ends",
+    [
+        (convert.to_float16, HALF, FLOAT),
+        (convert.with_half_ends, FLOAT, HALF),
+        (functools.partial(convert.to_float16, ends=True), HALF, HALF),
+    ],
+    ids=["inside", "ends", "all"],
+)
+def test_weights_or_inputs_and_outputs_are_half_precision(tmp_path, write, change, weights, ends):
+    graphs = rewritten(graphs_of(write, tmp_path), convert.for_old_tensorrt)
+    halved = rewritten(graphs, change)
+    for model in (halved.exemplar, halved.search):
+        kinds = {t.data_type for t in model.graph.initializer} & {HALF, FLOAT}
+        values = list(model.graph.input) + list(model.graph.output)
+        assert kinds == {weights}
+        assert {v.type.tensor_type.elem_type for v in values} == {ends}
+        has_casts = any(node.op_type == "Cast" for node in model.graph.node)
+        assert has_casts == (weights != ends)
+    dtype = np.float16 if ends == HALF else np.float32
+    for got, want in zip(run(halved, dtype), run(graphs)):
+        assert got.dtype == dtype
+        np.testing.assert_allclose(got, want, rtol=2e-2, atol=2e-2 * np.abs(want).max())

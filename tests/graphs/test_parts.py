@@ -1,0 +1,113 @@
+"""Every way to split a network into files gives the same boxes."""
+
+import functools
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from hotpath.graphs import models
+from hotpath.runtime import load_tracker
+from hotpath.runtime.networks import load_network
+from tests.support import blobs, tiny
+from tests.support.models import model_of
+
+BACKBONE = '[[file]]\npart = "backbone"\nname = "tiny_backbone.onnx"\n'
+
+
+def follow(toml, pictures, boxes, engine="onnxruntime"):
+    return tiny.boxes_of(load_tracker(toml, engine=engine), pictures, boxes)
+
+
+def with_side(side, cells):
+    """The tiny backbone for another size of picture."""
+    model = tiny.backbone()
+    for value, shape in ((model.graph.input[0], side), (model.graph.output[0], cells)):
+        for dim in list(value.type.tensor_type.shape.dim)[2:]:
+            dim.dim_value = shape
+    return model
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_two_backbones_and_a_head_are_one_backbone_and_a_head(tmp_path, engine):
+    pictures, boxes = tiny.film(6)
+    expected = follow(tiny.write_network(tmp_path), pictures, boxes, engine)
+    onnx.save(with_side(127, 8), str(tmp_path / "z.onnx"))
+    onnx.save(with_side(255, 16), str(tmp_path / "x.onnx"))
+    toml = tmp_path / "three.toml"
+    both = "".join(
+        f'[[file]]\npart = "{part}"\nname = "{name}.onnx"\n'
+        for part, name in (("exemplar", "z"), ("search", "x"))
+    )
+    toml.write_text(tiny.TOML.replace(BACKBONE, both))
+    np.testing.assert_array_equal(follow(toml, pictures, boxes, engine), expected)
+
+
+@pytest.mark.parametrize(
+    "film, write, part",
+    [
+        (tiny.film, tiny.write_network, "head"),
+        (blobs.film, functools.partial(blobs.write_network, name="vittrack"), "whole"),
+    ],
+)
+def test_a_graph_that_takes_the_search_part_first_is_recognised(tmp_path, film, write, part):
+    pictures, boxes = film(4)
+    toml = write(tmp_path)
+    expected = follow(toml, pictures, boxes)
+    path = load_network(toml).locate()[part]
+    model = onnx.load(str(path))
+    swapped = list(model.graph.input)[::-1]
+    del model.graph.input[:]
+    model.graph.input.extend(swapped)
+    onnx.save(model, str(path))
+    np.testing.assert_array_equal(follow(toml, pictures, boxes), expected)
+
+
+def test_a_fusion_with_a_part_for_each_map_is_a_head(tmp_path):
+    pictures, boxes = tiny.film(6)
+    expected = follow(tiny.write_network(tmp_path), pictures, boxes)
+    head = onnx.shape_inference.infer_shapes(tiny.head())
+    extracted = {
+        "fusion": onnx.utils.Extractor(head).extract_model(["z", "x"], ["response"]),
+        "score": onnx.utils.Extractor(head).extract_model(["response"], ["cls"]),
+    }
+    # the distances do not depend on the fusion in this network: a constant of their own
+    constants = {"size": np.full((1, 4, 16, 16), tiny.BOX / 2, np.float32)}
+    constants.update(zero=np.float32(0), shape=np.array([1, 1, 16, 16]))
+    nodes = [
+        ("Mul", ["f", "zero"], ["nothing"]),
+        ("Reshape", ["nothing", "shape"], ["plane"]),
+        ("Add", ["size", "plane"], ["distances"]),
+    ]
+    ends = {"f": [1, 1, 256]}, {"distances": [1, 4, 16, 16]}
+    extracted["distances"] = model_of(nodes, *ends, constants, 11)
+    lines = []
+    for part, model in extracted.items():
+        onnx.save(model, str(tmp_path / (part + ".onnx")))
+        lines.append(f'[[file]]\npart = "{part}"\nname = "{part}.onnx"\n')
+    toml = tmp_path / "fused.toml"
+    toml.write_text(tiny.TOML[: tiny.TOML.index("[[file]]")] + BACKBONE + "".join(lines))
+    np.testing.assert_allclose(follow(toml, pictures, boxes), expected, atol=1e-4)
+
+
+def test_a_map_in_several_outputs_is_joined(tmp_path):
+    pictures, boxes = blobs.film(6)
+    toml = blobs.write_network(tmp_path, "lighttrack")
+    expected = follow(toml, pictures, boxes)
+    path = tmp_path / "lighttrack_track.onnx"
+    model = onnx.load(str(path))
+    channels = {models.shape_of(value)[1]: value.name for value in model.graph.output}
+    score, boxes_map = channels[1], channels[4]
+    parts = [boxes_map + "/horizontal", boxes_map + "/vertical"]
+    model.graph.node.append(helper.make_node("Split", [boxes_map], parts, axis=1))
+    model.graph.node[-1].attribute.append(helper.make_attribute("split", [2, 2]))
+    del model.graph.output[:]
+    model.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in [(score, (1, 1, 16, 16))] + [(name, (1, 2, 16, 16)) for name in parts]
+    )
+    onnx.save(model, str(path))
+    maps = 'maps = ["{}", "{}"]\n'.format(score, "+".join(parts))
+    toml.write_text(toml.read_text().replace("[head]\n", "[head]\n" + maps))
+    np.testing.assert_array_equal(follow(toml, pictures, boxes), expected)

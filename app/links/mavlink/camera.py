@@ -90,6 +90,8 @@ class Camera:
         addressed = fields["target_component"] == self.identity.component
         if not ours or not (addressed or fields["target_component"] == 0):
             return []
+        if not self._is_meant(fields["command"], parameters):
+            return []
         who = (message.system, message.component, fields["command"])
         again = self._said_already(who, parameters, fields.get("confirmation", 0), now)
         if again is not None:
@@ -128,6 +130,14 @@ class Camera:
         return self.identity.mark | (m.SETTLED if now - self._began_s >= NEW_S else 0)
 
     # commands
+
+    def _is_meant(self, command: int, parameters: Parameters) -> bool:
+        """Whether a command names this camera, all cameras, or none (an older sender)."""
+        if command not in m.TARGET_CAMERA:
+            return True
+        camera = parameters[m.TARGET_CAMERA[command]]
+        everyone = math.isnan(camera) or camera in (m.ALL_CAMERAS, m.NOT_SET)
+        return everyone or camera == self.identity.component
 
     def _obey(self, who: Key, p: Parameters, now: float) -> LaterAnswer:
         """Carry a command out, or ask the frame loop to do it."""

@@ -348,7 +348,7 @@ class Server(Link):
     async def _log_in(self, request: Any) -> Any:
         """Exchange the token of the link for a cookie, and lead on to the page."""
         value = self.guard.log_in(request.query.get("token"), request.remote)
-        response = web.Response(status=303, headers={"Location": "/"})
+        response = web.Response(status=303, headers={"Location": "./"})
         # Strict cookies are not sent after a link in a chat was followed, so this one is Lax;
         # requests that change something are no GET and must come from the page itself
         response.set_cookie(self._cookie, value, httponly=True, samesite="Lax", path="/")

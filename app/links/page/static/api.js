@@ -21,11 +21,11 @@ async function ask(method, path, body) {
   throw Object.assign(new Error(words), { status: answer.status });
 }
 
-export const choose = (frame, box, replace) => ask("POST", "/api/targets", { frame, box, replace });
-export const drop = (number) => ask("DELETE", `/api/targets/${number}`);
-export const seek = (frame) => ask("POST", "/api/seek", { frame });
-export const pause = (paused) => ask("POST", "/api/pause", { paused });
-export const record = (on) => ask("POST", "/api/recording", { on });
-export const confirm = () => ask("POST", "/api/confirm", { confirm: true });
-export const stop = () => ask("POST", "/api/stop", { stop: true });
-export const state = () => ask("GET", "/api/state");
+export const choose = (frame, box, replace) => ask("POST", "api/targets", { frame, box, replace });
+export const drop = (number) => ask("DELETE", `api/targets/${number}`);
+export const seek = (frame) => ask("POST", "api/seek", { frame });
+export const pause = (paused) => ask("POST", "api/pause", { paused });
+export const record = (on) => ask("POST", "api/recording", { on });
+export const confirm = () => ask("POST", "api/confirm", { confirm: true });
+export const stop = () => ask("POST", "api/stop", { stop: true });
+export const state = () => ask("GET", "api/state");

@@ -7,7 +7,7 @@ import { Figures, Targets, put } from "./panel.js";
 import { View } from "./view.js";
 
 const FIGURES_MS = 250; // faster figures can't be read
-const FILES = { results: "/api/results.csv", video: "/api/video" };
+const FILES = { results: "api/results.csv", video: "api/video" };
 const byId = (id) => document.getElementById(id);
 
 const view = new View(byId("stage"), byId("picture"), byId("overlay"));

@@ -132,6 +132,45 @@ def test_commands_for_others_are_left_to_them(camera):
     assert results(camera.receive(everyone, 1.0)) == [m.ACCEPTED]
 
 
+OF_A_CAMERA = {  # with "Target camera ID" as the last parameter
+    "rectangle": (m.CMD_CAMERA_TRACK_RECTANGLE, 0.2, 0.2, 0.4, 0.4),
+    "point": (m.CMD_CAMERA_TRACK_POINT, 0.5, 0.5, 0.1),
+    "stop": (m.CMD_CAMERA_STOP_TRACKING,),
+    "start of a recording": (m.CMD_VIDEO_START_CAPTURE, 0, 0),
+    "end of a recording": (m.CMD_VIDEO_STOP_CAPTURE, 0),
+    "start of a stream": (m.CMD_VIDEO_START_STREAMING, 1),
+}
+
+
+@pytest.mark.parametrize("what", sorted(OF_A_CAMERA))
+@pytest.mark.parametrize("component", [0, 100])
+def test_a_command_that_names_another_camera_has_no_answer_and_no_effect(camera, what, component):
+    for other in (101, 2, 99.5, 255):  # 1 to 6: cameras of the autopilot
+        asked = command(*OF_A_CAMERA[what] + (other,), target_component=component)
+        assert camera.receive(asked, 1.0) == []
+    assert camera.run.asked == [] and camera.tick(0.0)[1:] == []
+    for ours in (0, 100, NAN):  # NaN: not set
+        camera.receive(command(*OF_A_CAMERA[what] + (ours,), target_component=component), 1.0)
+        if camera.run.future is not None:
+            camera.run.future.set_result(0)
+        assert results(camera.tick(1.1)) == [m.ACCEPTED] or what == "start of a stream"
+    assert len(camera.run.asked) == (0 if what == "start of a stream" else 3)
+
+
+@pytest.mark.parametrize("number, index", sorted(m.TARGET_CAMERA.items()))
+def test_the_parameter_that_names_the_camera_is_that_of_the_message_set(number, index):
+    described = common.enums["MAV_CMD"][number].param[index + 1]
+    assert "Target camera ID" in described
+
+
+def test_command_int_names_a_camera_by_an_integer(camera):
+    named = dict(param1=0.5, param2=0.75, param3=0.25, param4=0.5, y=0, z=0.0)
+    for x, count in ((101, 0), (m.NOT_SET, 1)):
+        fields = dict(RECTANGLE.fields, x=x, **named)
+        camera.receive(Message("COMMAND_INT", fields, 255, 190), 5.0)
+        assert len(camera.run.asked) == count
+
+
 def test_a_rectangle_starts_a_target_on_the_frame_that_was_seen(camera):
     out = camera.receive(RECTANGLE, 50.0)
     assert results(out) == []  # the frame loop has not done it yet

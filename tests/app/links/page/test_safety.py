@@ -60,7 +60,7 @@ def handshake(run, **headers):
 def cookie_of(run):
     """The cookie that the link of a run sets."""
     answer = asked(run, "/enter?token=" + run.token)
-    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert (answer.status, answer.headers["Location"]) == (303, "./")
     return answer.headers["Set-Cookie"]
 
 

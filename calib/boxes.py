@@ -13,6 +13,7 @@ import numpy as np
 
 from hotpath.calib.command import say
 from hotpath.kernels.commands import counted, why_unread
+from hotpath.kernels.text import read as read_text
 from hotpath.runtime.errors import BadClips
 from hotpath.video.clips import Clip
 
@@ -85,7 +86,7 @@ def _fitted(path: Path, clip: Clip, origin: int) -> np.ndarray:
 def _rows(path: Path) -> np.ndarray:
     """Return the numbers of a file, (lines, 4) float64."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_text(str(path)).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadClips(f"{path}: {why_unread(error)}, with x,y,w,h of a frame a line") from None
     while lines and not lines[-1].strip():

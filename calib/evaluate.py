@@ -31,6 +31,7 @@ from hotpath.calib.figures import Tracked
 from hotpath.calib.follow import follow
 from hotpath.calib.trackers import Spec
 from hotpath.kernels.commands import why_unread
+from hotpath.kernels.text import read as read_text
 from hotpath.video.clips import Clip, find_clips
 
 MOST_BYTES = 2 << 30  # of one clip's decoded frames
@@ -185,7 +186,7 @@ def _boxes_of(tracked: Mapping[str, Tracked]) -> dict[str, boxes.Boxes]:
 
 def _lines(path: str | Path | None) -> list[str]:
     try:
-        return Path(path).read_text().splitlines() if path else []
+        return read_text(str(path)).splitlines() if path else []
     except (OSError, UnicodeDecodeError) as error:
         raise BadRun(f"--seen {path}: {why_unread(error)}, with a sequence a line") from None
 

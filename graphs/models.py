@@ -31,14 +31,36 @@ FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 def read(path: Union[str, pathlib.Path]) -> ModelProto:
     """Read an ONNX file, with its external data.
 
+    A file may be newer than the installed ``onnx`` if it has nothing new in it. Its outputs need no
+    shapes, which are inferred.
+
     Raises:
-        BadNetwork: the file is no valid ONNX, or a weight is NaN.
+        BadNetwork: the file is no valid ONNX, an input has no shape, or a weight is NaN.
     """
     try:
         model = onnx.load(str(path))
+        newer = _newer(model)
+        _give_shapes(model)
+    except Exception as error:  # the class of protobuf's DecodeError differs by version
+        raise BadNetwork(
+            f"{path} is not a whole ONNX file ({first_line(error)}); fetch it again"
+        ) from None
+    ends = [*model.graph.input, *model.graph.output]
+    shapeless = [value.name for value in ends if not _has_shape(value)]
+    if shapeless:
+        raise BadNetwork(
+            f"{path}: {', '.join(shapeless)} has no shape, and none follows; export it with "
+            "the shapes of its inputs and outputs"
+        )
+    try:
         onnx.checker.check_model(model)
         damaged = _with_nan(model)
     except Exception as error:  # the class of protobuf's DecodeError differs by version
+        if newer:
+            raise BadNetwork(
+                f"{path} is newer than the installed onnx {onnx.__version__}: it has {newer} "
+                f"({first_line(error)}); run `pip install --upgrade onnx`, or export it anew"
+            ) from None
         raise BadNetwork(
             f"{path} is not a whole ONNX file ({first_line(error)}); fetch it again"
         ) from None
@@ -47,6 +69,38 @@ def read(path: Union[str, pathlib.Path]) -> ModelProto:
             f"{path} has NaN in its weights {damaged}; fetch it again, or train the network again"
         )
     return model
+
+
+def _newer(model: ModelProto) -> str:
+    """Which versions of a model the installed ``onnx`` does not know, in words; "" for none.
+
+    The version of the file's format is lowered to the newest that ``onnx`` knows.
+    """
+    words = []
+    if model.ir_version > onnx.IR_VERSION:
+        words.append(f"IR version {model.ir_version}, where {onnx.IR_VERSION} is the newest known")
+        model.ir_version = onnx.IR_VERSION
+    newest = onnx.defs.onnx_opset_version()
+    opsets = [opset.version for opset in model.opset_import if opset.domain in ONNX_DOMAINS]
+    if opsets and max(opsets) > newest:
+        words.append(f"opset {max(opsets)}, where {newest} is the newest known")
+    return " and ".join(words)
+
+
+def _give_shapes(model: ModelProto) -> None:
+    """Set the types of outputs that state none, where they can be inferred."""
+    if all(_has_shape(value) for value in model.graph.output):
+        return
+    inferred = {value.name: value for value in shape_inference.infer_shapes(model).graph.output}
+    for value in model.graph.output:
+        if not _has_shape(value):
+            value.CopyFrom(inferred[value.name])
+
+
+def _has_shape(value: ValueInfoProto) -> bool:
+    kind = value.type
+    is_other = kind.WhichOneof("value") not in (None, "tensor_type")  # such as a sequence
+    return is_other or kind.tensor_type.HasField("shape")
 
 
 def _with_nan(model: ModelProto) -> Optional[str]:

@@ -8,6 +8,7 @@ import sys
 from typing import Any, Callable, Iterable, NoReturn
 
 from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.text import is_utf_16
 
 # the folder of `kernels` itself: a checkout, or the installed package
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -140,6 +141,8 @@ def why_unread(error: Exception) -> str:
     if isinstance(error, IsADirectoryError):
         return "is a folder; name a file"
     if isinstance(error, UnicodeDecodeError):
+        if is_utf_16(error.object):
+            return "is text in UTF-16, as PowerShell's > writes it; save it as UTF-8"
         return "is not a text file; name another"
     return f"can't be read ({reason(error)}); name another"
 

@@ -3,6 +3,9 @@
 import pathlib
 import typing
 
+from hotpath.kernels import text as texts
+from hotpath.kernels.commands import why_unread
+
 if typing.TYPE_CHECKING:
     from hotpath.kernels.errors import HotpathError
 
@@ -29,11 +32,12 @@ def read(path: pathlib.Path, error: "typing.Type[HotpathError]") -> "typing.Dict
         error: the file can't be opened or is no TOML.
     """
     try:
-        with open(str(path), "rb") as file:
-            return tomllib.loads(file.read().decode("utf-8"))
+        return tomllib.loads(texts.read(str(path)))
     except OSError as problem:
         raise error(f"{path} can't be read: {problem.strerror}; name another file") from None
-    except (ValueError, RecursionError) as problem:  # ValueError: of TOML and of UTF-8
+    except UnicodeDecodeError as problem:
+        raise error(f"{path}: {why_unread(problem)}") from None
+    except (ValueError, RecursionError) as problem:
         raise error(f"{path} can't be read as TOML: {problem}; correct the file") from None
 
 

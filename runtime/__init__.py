@@ -109,7 +109,7 @@ def load_tracker(
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle: see ``hotpath.runtime.errors``.
     """
     chosen = Options(**given_in(locals()))
-    require(("numpy",))  # before anything else fails without a sentence
+    require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime import loading
 
     return loading.create_tracker(*loading.load(chosen), chosen)
@@ -146,7 +146,7 @@ def load_targets(
     chosen = Options(**given_in(locals()))
     if finder is not None and (not callable(finder) or every < 1):
         raise BadOption("finder must be a function of a frame, and every a number above 0")
-    require(("numpy",))
+    require(("numpy", "cv2"))
     from hotpath.runtime import loading
     from hotpath.runtime.targets.targets import Targets
 

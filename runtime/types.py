@@ -9,6 +9,7 @@ from hotpath.runtime.pictures import AnyFrame, Picture
 
 TRACKED, UNSURE, LOST, FOUND = STATES = "tracked", "unsure", "lost", "found"
 LEAST_INSIDE = 0.25  # share of a box that a frame must show
+MOST_OF_CORNERS = 1 / 3  # of a box that may be outside the frame, where it looks like x1,y1,x2,y2
 GIVEN = 1.0  # score and presence of a box that the user gave
 SMALLEST_PX, LARGEST_PX = 1.0, 1e6  # sides of a box
 MOST_OF_FRAME = (
@@ -150,7 +151,8 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
 
     Raises:
         BadBox: not four numbers, not finite, not positive, less than a pixel, such as shares of the
-            frame, larger than the frame, or less than ``LEAST_INSIDE`` of it is inside the frame.
+            frame, larger than the frame, less than ``LEAST_INSIDE`` of it is inside the frame, or
+            more than ``MOST_OF_CORNERS`` is outside of what looks like two corners.
     """
     try:
         if isinstance(box, (str, bytes, bytearray, set, dict)):  # no numbers, or without an order
@@ -181,7 +183,26 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
             f"{text}: only {100 * inside / (w * h):.2g}% of it lies in the frame of "
             f"{width}x{height}; give x,y,w,h of the part that is seen"
         )
+    if inside < (1 - MOST_OF_CORNERS) * w * h and are_corners((x, y, w, h), frame_shape):
+        raise BadBox(f"{text} {meant_as_corners((x, y, w, h), frame_shape)}")
     return Box(x, y, w, h)
+
+
+def are_corners(box: Sequence[float], frame_shape: Sequence[int]) -> bool:
+    """Whether a box leaves the frame at the right or below, and as x1,y1,x2,y2 would lie in it."""
+    x, y, w, h = box
+    height, width = frame_shape[:2]
+    return 0 <= x < w <= width and 0 <= y < h <= height and (x + w > width or y + h > height)
+
+
+def meant_as_corners(box: Sequence[float], frame_shape: Sequence[int]) -> str:
+    """The rest of a sentence about a box for which ``are_corners`` holds."""
+    x, y, w, h = box
+    height, width = frame_shape[:2]
+    return (
+        f"leaves the frame of {width}x{height}; a box is x,y,w,h with its width and height: if "
+        f"these are two corners, give {x:g},{y:g},{w - x:g},{h - y:g}"
+    )
 
 
 def are_shares(box: Sequence[float]) -> bool:

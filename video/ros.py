@@ -20,6 +20,8 @@ from hotpath.video.raw import planes_in, row_bytes_of
 PREFIX = "ros:"
 TOPIC = re.compile(PREFIX + r"((?:/[A-Za-z_]\w*)+)", re.ASCII)  # as ROS names topics
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+JPEG, PNG = b"\xff\xd8", b"\x89PNG"  # the first bytes
+COMPRESSED_DEPTH = 12  # bytes before the PNG of image_transport's compressedDepth
 READ_S = 2.0  # that a topic may be silent; finding the sender takes about one
 PLANES = {"yuv422_yuy2": "YUYV", "yuv422": "UYVY", "uyvy": "UYVY", "yuyv": "YUYV", "nv12": "NV12"}
 TO_BGR = {"rgb8": cv2.COLOR_RGB2BGR, "rgba8": cv2.COLOR_RGBA2BGR}
@@ -41,7 +43,9 @@ def picture_in(kind: str, message: Any, planes: bool) -> Tuple[float, AnyFrame]:
     stamp_s = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
     data = np.frombuffer(message.data, np.uint8)
     if kind == COMPRESSED:
-        if planes and "jp" in message.format.lower():
+        if data[COMPRESSED_DEPTH : COMPRESSED_DEPTH + 4].tobytes() == PNG:
+            data = data[COMPRESSED_DEPTH:]
+        if planes and data[:2].tobytes() == JPEG:  # the word of the format is often another one
             try:
                 return stamp_s, JpegFrame(data)
             except ValueError:

@@ -7,9 +7,10 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 from hotpath.app.cli.links import selects
 from hotpath.kernels.commands import why_unread
+from hotpath.kernels.text import decoded
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame, bgr_of
-from hotpath.runtime.types import Box, are_shares, checked_box
+from hotpath.runtime.types import Box, are_corners, are_shares, checked_box, meant_as_corners
 from hotpath.video import window
 
 A_BOX = "X,Y,W,H in pixels of the frame, or in per cent of it (40%)"
@@ -56,6 +57,10 @@ def given_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Op
     if twice:
         box = ",".join(f"{value:g}" for value in twice[0])
         raise BadBox(f"the box {box} is given twice; give each target one box")
+    for checked in boxes:
+        if are_corners(checked, frame.shape):
+            text = ",".join(f"{value:g}" for value in checked)
+            source.log(f"box {text} {meant_as_corners(checked, frame.shape)}")
     return boxes
 
 
@@ -85,12 +90,13 @@ def _boxes_in(path: str, size: Tuple[int, int]) -> List[List[float]]:
     """
     name = "--boxes " + path
     try:
-        with open(path, encoding="utf-8-sig") as file:  # without the mark that Windows puts first
-            text = file.read(MOST_BYTES + 1)
+        with open(path, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise BadBox(f"{name}: is too large for a file of boxes; write one X,Y,W,H a line")
+        text = decoded(data)
     except (OSError, ValueError) as error:
         raise BadBox(f"{name}: {why_unread(error)}") from None
-    if len(text) > MOST_BYTES:
-        raise BadBox(f"{name}: is too large for a file of boxes; write one X,Y,W,H a line")
     boxes: List[List[float]] = []
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()

@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Set
 
 from hotpath.app.command import PROGRAMS
 from hotpath.kernels import toml
+from hotpath.kernels.text import file_name
 from hotpath.runtime.errors import BadOption
 
 COMPLETION = """\
@@ -60,7 +61,7 @@ def _words(option: str, value: Any, known: Dict[str, argparse.Action]) -> List[s
     if not (repeated and any(isinstance(item, (str, list)) for item in value)):
         value = [value]
     texts = [item if isinstance(item, list) else [item] for item in value]
-    return [f"{option}=" + ",".join(map(str, text)) for text in texts]
+    return [f"{option}=" + file_name(",".join(map(str, text))) for text in texts]
 
 
 def completion(parser: argparse.ArgumentParser) -> str:

@@ -13,6 +13,7 @@ from hotpath.app.detect import Detector
 from hotpath.app.links.control import Controller
 from hotpath.app.selection import Selection
 from hotpath.kernels.commands import why_unread
+from hotpath.kernels.text import decoded
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.runtime.types import TrackedFrame
 
@@ -127,8 +128,8 @@ def read_login(option: str, path: Optional[str]) -> Tuple[str, str]:
     if path:
         name = f"--{option} {path}"
         try:
-            with open(path, encoding="utf-8") as file:
-                text = file.read(1024)
+            with open(path, "rb") as file:
+                text = decoded(file.read(1024))
         except (OSError, UnicodeDecodeError) as error:
             raise BadOutput(f"{name}: {why_unread(error)}") from None
     user, _, password = text.strip().partition(":")

@@ -8,6 +8,7 @@ not use.
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
+from hotpath.kernels.text import file_name
 from hotpath.kernels.toml_keys import (
     REQUIRED,
     Key,
@@ -220,6 +221,7 @@ def _read_file(section: Section, entry: Table, mistakes: List[Mistake]) -> File:
             Mistake(section, "name", "must be a file name without folders and wildcards")
         )
         values["name"] = shown(values["name"])
+    values["name"] = file_name(str(values["name"]))
     sha256, url = values["sha256"], values["url"]
     if sha256 is not None and not (isinstance(sha256, str) and re.match("^[0-9a-f]{64}$", sha256)):
         mistakes.append(Mistake(section, "sha256", "must be 64 hexadecimal digits, small"))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotpath.kernels import small_toml, toml
+from hotpath.kernels.errors import HotpathError
 from tests.support.examples import examples
 
 tomllib = pytest.importorskip("tomllib")
@@ -20,6 +21,17 @@ FILES = [
     for folder in ("boards", "runtime", "kernels", "tests", "calib")
     for path in sorted((ROOT / folder).rglob("*.toml"))
 ] + [ROOT / "pyproject.toml"]
+
+
+@pytest.mark.parametrize("text", ["a = 1\n", "# é\r\n[b]\r\nc = 'ü'\r\n", "\n\na = []"])
+def test_a_mark_of_utf_8_is_dropped_and_utf_16_is_named(tmp_path, text):
+    path = tmp_path / "file.toml"
+    path.write_bytes(text.encode("utf-8-sig"))
+    assert toml.read(path, HotpathError) == tomllib.loads(text)
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        path.write_bytes(text.encode(encoding))
+        with pytest.raises(HotpathError, match="UTF-16.*UTF-8"):
+            toml.read(path, HotpathError)
 
 
 def test_every_file_of_the_repository_is_read_as_by_the_library():

@@ -1,9 +1,11 @@
 """What `import hotpath` loads, and what is said where a library is missing."""
 
 import os
+import pathlib
 import subprocess
 import sys
 
+import cv2
 import pytest
 
 from hotpath.app import command
@@ -53,6 +55,39 @@ def test_a_python_without_libraries_is_told_what_to_run_in_one_sentence(tmp_path
         assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
     done = run(*BARE + ["-c", "import hotpath; hotpath.load_tracker()"])
     assert done.stderr.splitlines()[-1].startswith("ImportError: ") and "make setup" in done.stderr
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A folder with this Python's packages but OpenCV."""
+    for path in pathlib.Path(cv2.__file__).parent.parent.iterdir():
+        if path.name != "cv2":
+            (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "cv2").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({}, "cv2 is half removed"),
+        ({"data/haar.xml": ""}, "cv2 is half removed"),
+        ({"__init__.py": ""}, "cv2 is half removed"),
+        ({"__init__.py": "from .cv2 import *"}, "No module named 'cv2.cv2'"),
+        ({"__init__.py": "raise ImportError('libGL.so.1: no such file')"}, "libGL.so.1: no such"),
+    ],
+)
+def test_an_opencv_that_does_not_work_is_one_sentence(site, files, why):
+    for name, text in files.items():
+        (site / "cv2" / name).parent.mkdir(exist_ok=True)
+        (site / "cv2" / name).write_text(text)
+    path = os.pathsep.join([str(site), str(ROOT)])
+    for words in (["-m", "hotpath.app", "a.mp4"], ["-m", "hotpath", "networks"]):
+        done = run(*BARE, *words, PYTHONPATH=path)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert why in done.stderr and libraries.MEND in done.stderr
+    done = run(*BARE, "-c", "import hotpath; hotpath.load_tracker()", PYTHONPATH=path)
+    assert why in done.stderr.splitlines()[-1] and libraries.MEND in done.stderr
 
 
 def hints(pattern, *paths):

@@ -98,6 +98,26 @@ def test_a_compressed_picture_is_read(kind):
     assert np.abs(frame.astype(int) - cv2.imdecode(data, 1)).max() <= 2
 
 
+@pytest.mark.parametrize("planes", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        (".png", "jpeg"),
+        (".png", "rgb8; jpeg compressed bgr8"),
+        (".webp", "jpg"),
+        (".jpg", "png"),
+        (".jpg", ""),
+    ],
+)
+def test_the_bytes_decide_how_a_compressed_picture_is_read(kind, word, planes):
+    data = cv2.imencode(kind, cv2.resize(PICTURE, (64, 48)))[1].ravel()
+    message = theirs(ros.COMPRESSED, header=header(), format=word, data=data)
+    _, frame = read(ros.COMPRESSED, bytes(STORE.serialize_cdr(message, ros.COMPRESSED)), planes)
+    frame = frame if isinstance(frame, np.ndarray) else frame.bgr()
+    apart = frame.astype(int) - cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert np.abs(apart).mean() < (9 if kind == ".jpg" else 1e-9)  # decoders of JPEG differ
+
+
 def test_what_can_not_be_read_is_told():
     with pytest.raises(BadSource, match="bayer_rggb8.*image_proc"):
         read(ros.IMAGE, image("bayer_rggb8", PICTURE[..., 0], 10))

@@ -32,6 +32,34 @@ def test_a_box_that_is_given_twice_is_refused(tmp_path):
     assert len(boxes("--box", "10,20,30,40", "--box", "11,20,30,40")) == 2
 
 
+@pytest.mark.parametrize("box, corners", [("90,80,400,300", "90,80,310,220")])
+def test_a_box_that_leaves_the_frame_as_two_corners_would_is_told(box, corners):
+    said = []
+    source = Source("clip", log=said.append)
+    assert boxes("--box", box, source=source) and len(said) == 1
+    assert "x,y,w,h" in said[0] and said[0].endswith("give " + corners)
+
+
+@pytest.mark.parametrize("box", ["100,250,300,110", "400,20,100,40", "0,0,480,360", "-9,1,60,60"])
+def test_a_box_that_is_no_two_corners_is_not_told(box):
+    said = []
+    source = Source("clip", log=said.append)
+    assert boxes("--box", box, source=source) and not said
+
+
+@pytest.mark.parametrize(
+    "box, corners",
+    [
+        ("150,130,400,350", "150,130,250,220"),
+        ("230,20,470,200", "230,20,240,180"),
+        ("10,178,250,359", "10,178,240,181"),
+    ],
+)
+def test_two_corners_of_which_a_third_would_be_outside_are_refused(box, corners):
+    with pytest.raises(BadBox, match=f"x,y,w,h .*give {corners}$"):
+        boxes("--box", box)
+
+
 def test_shares_without_a_per_cent_sign_are_not_taken_for_pixels():
     with pytest.raises(BadBox, match="pixel.*40%,30%,10%,2.5%"):
         boxes("--box", "0.4,0.3,0.1,0.025")
@@ -88,3 +116,14 @@ def test_a_ground_truth_a_little_larger_than_the_frame_is_used():
     source.first_box, source.annotated = (-1, 0, 482, 100), True
     assert boxes(source=source) == [(-1, 0, 482, 100)]
     assert boxes("--box", "5,6,70,80", source=source) == [(5, 6, 70, 80)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le", "utf-32"])
+def test_utf_16_is_named(tmp_path, encoding):
+    path = tmp_path / "boxes.txt"
+    path.write_bytes("10,20,30,40\r\n".encode(encoding))
+    with pytest.raises(BadBox, match="UTF-16.*UTF-8"):
+        boxes("--boxes", str(path))
+    path.write_bytes(bytes([137, 80, 78, 71, 200]))
+    with pytest.raises(BadBox, match="not a text file"):
+        boxes("--boxes", str(path))

@@ -4,6 +4,8 @@ import os
 import pty
 import re
 import select
+import subprocess
+import sys
 import time
 
 import pytest
@@ -14,6 +16,7 @@ from hotpath.app.cli import options
 from hotpath.runtime.errors import BadOption
 from hotpath.runtime.options import Options, given_in
 from tests.support.needs import needs_program, needs_terminal
+from tests.support.streams.process import ROOT
 
 pytestmark = pytest.mark.pythons("argparse writes help differently")
 
@@ -90,6 +93,23 @@ def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
         path.write_text(f"{name} = 1\n")
         with pytest.raises(BadOption, match="no option " + name):
             options.parse(["--config", str(path)])
+
+
+def test_names_of_a_config_are_utf_8_without_a_locale(tmp_path):
+    program = (
+        "import sys, os; from hotpath.app.cli import options\n"
+        "f = options.parse(['--config', sys.argv[1]])\n"
+        "for path in (f.video, f.results, f.save): open(os.path.realpath(path), 'w').close()"
+    )
+    names = ["prüfung.mp4", "résultats.csv", "映像.mp4"]
+    lines = [f'{key} = "{name}"' for key, name in zip(("video", "results", "save"), names)]
+    (tmp_path / "run.toml").write_bytes("\n".join(lines).encode("utf-8"))
+    settings = dict(os.environ, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    settings["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, "-c", program, "run.toml"]
+    subprocess.run(command, cwd=str(tmp_path), env=settings, check=True)
+    written = set(os.listdir(os.fsencode(str(tmp_path))))
+    assert written == {b"run.toml", *(name.encode("utf-8") for name in names)}
 
 
 def test_the_programs_are_completed(capsys):

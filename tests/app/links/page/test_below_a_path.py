@@ -69,7 +69,8 @@ def test_the_page_s_files_name_no_address_from_the_root():
     for path in STATIC.iterdir():
         text = path.read_text(encoding="utf-8")
         if path.suffix in (".js", ".html", ".css"):
-            assert not re.findall(r"""(?:["'`(])/(?:api|ws|enter|\w+\.(?:js|css|svg))""", text), path
+            from_root = r"""(?:["'`(])/(?:api|ws|enter|\w+\.(?:js|css|svg))"""
+            assert not re.findall(from_root, text), path
 
 
 def test_link_files_requests_and_socket_work_below_a_path(below):

@@ -140,7 +140,7 @@ def test_every_answer_forbids_what_the_page_does_not_need(local):
 def test_the_page_has_nothing_inline_and_asks_nobody_else(local):
     text = local.ask("/")[2].decode("utf-8")
     assert "<style" not in text and " style=" not in text and "javascript:" not in text
-    assert text.count("<script") == text.count('<script type="module" src="/')
+    assert text.count("<script") == text.count('<script type="module" src="main.js">')
     for name in ("main.js", "link.js", "view.js", "aim.js", "panel.js", "api.js", "style.css"):
         content = local.ask("/" + name)[2].decode("utf-8")
         assert "http://" not in content and "https://" not in content.replace('"https:"', "")

@@ -1,0 +1,94 @@
+"""Which ONNX files are read: also newer ones, and ones without the shapes of their outputs."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from hotpath.graphs import models
+from hotpath.runtime.errors import BadNetwork
+
+ort = pytest.importorskip("onnxruntime")
+NEWEST = onnx.defs.onnx_opset_version()
+
+
+def model(operator="Relu", opset=13):
+    """``x * 2``, then one more operator."""
+    two = numpy_helper.from_array(np.float32([2]), "two")
+    nodes = [helper.make_node("Mul", ["x", "two"], ["y"]), helper.make_node(operator, ["y"], ["z"])]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 3, 4)) for name in ("x", "z")
+    ]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [two])
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(graph, ir_version=8, opset_imports=opsets)
+
+
+def without_shape(net):
+    net.graph.output[0].type.tensor_type.ClearField("shape")
+    return net
+
+
+def without_type(net):
+    net.graph.output[0].ClearField("type")
+    return net
+
+
+def of_ir(net, version):
+    net.ir_version = version
+    return net
+
+
+ACCEPTED = {
+    "IR of tomorrow": of_ir(model(), onnx.IR_VERSION + 1),
+    "IR of some day": of_ir(model(), 99),
+    "opset of tomorrow": model(opset=NEWEST + 1),
+    "both": of_ir(model(opset=99), 99),
+    "output without a shape": without_shape(model()),
+    "output without a type": without_type(model()),
+    "new, without a shape": without_shape(of_ir(model(opset=99), 99)),
+}
+
+
+@pytest.mark.parametrize("name", sorted(ACCEPTED))
+def test_a_newer_file_and_one_without_shapes_are_read(tmp_path, name):
+    path = tmp_path / "net.onnx"
+    onnx.save(ACCEPTED[name], str(path))
+    read = models.read(path)
+    onnx.checker.check_model(read)
+    sides = [side.dim_value for side in read.graph.output[0].type.tensor_type.shape.dim]
+    assert sides == [1, 3, 4]
+    known = models.copy(read)
+    known.opset_import[0].version, known.ir_version = 13, 8
+    x = np.float32([[[-1, 2, 3, 4]] * 3])
+    (z,) = ort.InferenceSession(known.SerializeToString()).run(None, {"x": x})
+    assert np.array_equal(z, np.maximum(2 * x, 0))
+
+
+@pytest.mark.parametrize(
+    ("net", "words"),
+    [
+        (of_ir(model("NewOne"), 99), "newer than .* IR version 99, .* --upgrade onnx"),
+        (model("NewOne", 99), f"newer than .* opset 99, where {NEWEST} .* --upgrade onnx"),
+        (model("NewOne"), "not a whole ONNX file .*NewOne"),
+        (without_shape(of_ir(model("NewOne"), 99)), "z has no shape, .*export it with"),
+    ],
+)
+def test_what_is_refused_names_its_cause(tmp_path, net, words):
+    path = tmp_path / "net.onnx"
+    onnx.save(net, str(path))
+    with pytest.raises(BadNetwork, match=words):
+        models.read(path)
+
+
+def test_an_input_without_a_shape_is_named_and_half_a_file_is_no_whole_one(tmp_path):
+    path = tmp_path / "net.onnx"
+    net = model()
+    net.graph.input[0].type.tensor_type.ClearField("shape")
+    onnx.save(net, str(path))
+    with pytest.raises(BadNetwork, match="x, z has no shape|x has no shape"):
+        models.read(path)
+    data = model().SerializeToString()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(BadNetwork, match="not a whole ONNX file .*fetch it again"):
+        models.read(path)

@@ -5,7 +5,8 @@ frame call ``track = tracker.update(frame, time_s)``, which has ``track.box``, `
 ``track.presence`` and ``track.velocity``. The errors of these calls can be imported from here.
 """
 
-from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence
+import functools
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, TypeVar
 
 from hotpath.boards.errors import UnknownBoard
 from hotpath.kernels.errors import (
@@ -34,20 +35,18 @@ from hotpath.runtime.errors import (
 )
 from hotpath.runtime.libraries import require
 from hotpath.runtime.networks import DEFAULT_NETWORK
-from hotpath.runtime.options import (
-    NORMAL,
-    Log,
-    Options,
-    PathLike,
-    Simulate,
-    given_in,
-)
+from hotpath.runtime.options import Options, PathLike
 
 if TYPE_CHECKING:
+    from typing_extensions import ParamSpec
+
     from hotpath.runtime.directions import Bearing
     from hotpath.runtime.targets.targets import Targets
     from hotpath.runtime.tracker import Tracker
 
+    Fields = ParamSpec("Fields")
+
+Loaded = TypeVar("Loaded")
 __version__ = "0.4.0.dev0"
 __all__ = [
     "DEFAULT_NETWORK",
@@ -80,84 +79,59 @@ __all__ = [
 ]
 
 
-def load_tracker(
-    network: Optional[PathLike] = None,
-    *,
-    engine: str = "auto",
-    precision: str = "auto",
-    networks_dir: Optional[PathLike] = None,
-    threads: Optional[int] = None,
-    log: Log = None,
-    bundle: Optional[PathLike] = None,
-    board: Optional[str] = None,
-    simulate: Simulate = None,
-    recover: Optional[bool] = None,
-    search_windows: Optional[int] = None,
-    latency: str = NORMAL,
-) -> "Tracker":
+def _takes(
+    fields: "Callable[Fields, Options]",
+) -> "Callable[[Callable[[Options], Loaded]], Callable[Fields, Loaded]]":
+    """Give a function the parameters of ``Options``; after the first one, by name only."""
+
+    def decorate(load: "Callable[[Options], Loaded]") -> Any:
+        def load_with(network: Optional[PathLike] = None, **options: Any) -> Loaded:
+            return load(Options(network, **options))
+
+        functools.update_wrapper(load_with, load)
+        vars(load_with)["__wrapped__"] = Options  # whose signature help() shows
+        return load_with
+
+    return decorate
+
+
+@_takes(Options)
+def load_tracker(options: Options) -> "Tracker":
     """Make a tracker, ready for ``init``. Close it, or use it with ``with``.
 
-    Args:
-        network: name of a network, or the path of a TOML; None takes the board's, or "kestrel".
-        engine, precision, networks_dir, threads, log, bundle, board, simulate, recover,
-            search_windows, latency: see ``hotpath.runtime.options.Options``.
+    The arguments are the fields of ``hotpath.runtime.options.Options``. The first one is the name
+    of a network or the path of a TOML. Give the others by name.
 
     Returns:
         A ``hotpath.runtime.tracker.Tracker``. Only one thread may use it at a time.
 
     Raises:
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle: see ``hotpath.runtime.errors``.
+
+    Example:
+        ``tracker = load_tracker("kestrel", precision="fp32")``
     """
-    chosen = Options(**given_in(locals()))
     require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime import loading
 
-    return loading.create_tracker(*loading.load(chosen), chosen)
+    return loading.create_tracker(*loading.load(options), options)
 
 
-def load_targets(
-    network: Optional[PathLike] = None,
-    *,
-    finder: Optional[Callable[[Any], Any]] = None,
-    every: int = 10,
-    engine: str = "auto",
-    precision: str = "auto",
-    networks_dir: Optional[PathLike] = None,
-    threads: Optional[int] = None,
-    log: Log = None,
-    bundle: Optional[PathLike] = None,
-    board: Optional[str] = None,
-    simulate: Simulate = None,
-    recover: Optional[bool] = None,
-    search_windows: Optional[int] = None,
-    latency: str = NORMAL,
-) -> "Targets":
-    """Make ``hotpath.runtime.targets.targets.Targets``, which follows several targets with one
-    engine.
+@_takes(Options)
+def load_targets(options: Options) -> "Targets":
+    """Make ``hotpath.runtime.targets.targets.Targets``: several targets, followed by one engine.
 
-    Other arguments and errors are those of ``load_tracker``.
+    Arguments and errors are those of ``load_tracker``. ``Targets.find_with`` adds targets by a
+    detector.
 
-    Args:
-        finder: function that detects objects, such as ``load_detector("yolox_nano").detect``. It
-            takes a frame, BGR uint8 (H, W, 3). It returns boxes, (n, 4) of (x, y, w, h), or a tuple
-            of boxes, scores, classes and names. ``update`` makes every object a target.
-        every: frames from one call of the finder to the next.
+    Example:
+        ``targets = load_targets()``, then ``number = targets.add(frame, (x, y, w, h))``
     """
-    chosen = Options(**given_in(locals()))
-    if finder is not None and (not callable(finder) or every < 1):
-        raise BadOption("finder must be a function of a frame, and every a number above 0")
-    require(("numpy", "cv2"))
+    require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime import loading
     from hotpath.runtime.targets.targets import Targets
 
-    targets = Targets(loading.create_device(*loading.load(chosen), chosen), chosen)
-    if finder is not None:
-        from hotpath.runtime.targets.finding import TargetFinder
-
-        targets.finder = TargetFinder(
-            targets, finder, every=every, everything=True, background=False
-        )
-    return targets
+    return Targets(loading.create_device(*loading.load(options), options), options)
 
 
 def bearing(box: Sequence[float], frame_size: Sequence[int], fov: Any) -> "Bearing":

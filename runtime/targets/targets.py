@@ -4,12 +4,12 @@ The device gets the windows of all targets of a frame in one list.
 """
 
 import threading
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
-from hotpath.runtime.errors import HotpathError, NotReady
+from hotpath.runtime.errors import BadOption, HotpathError, NotReady
 from hotpath.runtime.loading import tracker_on
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.pictures import AnyFrame
@@ -27,7 +27,7 @@ class Targets:
 
     Attributes:
         step_ms: milliseconds of each step of the last frame, all targets together: a dict.
-        finder: the ``TargetFinder`` that adds and drops targets in ``update``, or None.
+        finder: the ``TargetFinder`` of ``find_with``, which adds and drops targets, or None.
         added: numbers of the targets that the finder added in the last ``update``, a list.
         dropped: targets that the finder dropped in the last ``update``: number -> why, a sentence.
     """
@@ -85,6 +85,24 @@ class Targets:
             self.classify(number, class_id, class_name)
         return number
 
+    def find_with(self, detect: Callable[[AnyFrame], Any], every: int = 10) -> None:
+        """Let a detector add targets: ``update`` makes a target of every object that it detects.
+
+        Args:
+            detect: function that detects objects, such as ``load_detector("yolox_nano").detect``.
+                It takes a frame, BGR uint8 (H, W, 3). It returns boxes, (n, 4) of (x, y, w, h), or
+                a tuple of boxes, scores, classes and names.
+            every: frames from one call of the detector to the next.
+
+        Raises:
+            BadOption: ``detect`` is not a function, or ``every`` is not a number above 0.
+        """
+        if not callable(detect) or every < 1:
+            raise BadOption("detect must be a function of a frame, and every a number above 0")
+        from hotpath.runtime.targets.finding import TargetFinder
+
+        self.finder = TargetFinder(self, detect, every=every, everything=True, background=False)
+
     def classify(self, number: int, class_id: Optional[int], class_name: str) -> None:
         """Set the class of a target, which its tracks repeat.
 
@@ -132,9 +150,9 @@ class Targets:
     def update(self, frame: AnyFrame, time_s: Optional[float] = None) -> Dict[int, Track]:
         """Find every target in the next frame; returns a dict of number -> ``Track``.
 
-        No two targets claim the same object (see ``hotpath.runtime.targets.exclusion``). With a
-        ``finder``, objects that it finds are added, and targets that it no longer finds are
-        dropped: see ``added`` and ``dropped``.
+        No two targets claim the same object (see ``hotpath.runtime.targets.exclusion``). After
+        ``find_with``, objects that the detector finds are added, and targets that it no longer
+        finds are dropped: see ``added`` and ``dropped``.
 
         Args:
             frame, time_s: as in ``Tracker.update``.

@@ -33,7 +33,7 @@ PUBLIC = (
     (types.Track, ()),
     (types.Box, ("xyxy",)),
     (runtime.load_targets, ()),
-    (targets.Targets, ("add", "update", "restart", "drop", "numbers", "close")),
+    (targets.Targets, ("add", "find_with", "update", "restart", "drop", "numbers", "close")),
     (directions.bearing, ()),
     (directions.Bearing, ()),
     (draw.draw, ()),
@@ -65,7 +65,14 @@ def text() -> str:
 
 def _described(thing: Any) -> Iterator[str]:
     """The signature of a function, and the docstring as Markdown."""
-    if not inspect.isclass(thing):
+    if hasattr(thing, "__wrapped__"):  # its parameters are the fields of a record
+        first, *named = inspect.signature(thing).parameters.values()
+        fields = ", ".join(f"{field.name}={field.default!r}" for field in named)
+        fields = textwrap.fill(f"{first.name}={first.default!r}, *, {fields}", 96)
+        yield "```python\n{}\n```\n".format(
+            f"def {thing.__name__}(\n{textwrap.indent(fields, '    ')}\n)"
+        )
+    elif not inspect.isclass(thing):
         lines = textwrap.dedent(inspect.getsource(thing)).splitlines()
         start = next(i for i, line in enumerate(lines) if line.startswith("def "))
         end = next(i for i, line in enumerate(lines) if line.strip().startswith('"""'))

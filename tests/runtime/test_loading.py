@@ -49,16 +49,17 @@ def test_an_option_that_cannot_be_is_refused(error, told, option, values):
             load_tracker(**{option: value})
 
 
-def test_a_finder_that_is_no_function_is_refused_before_anything_is_loaded():
-    for wrong in ({"finder": "yolox_nano"}, {"finder": print, "every": 0}):
-        with pytest.raises(BadOption, match="finder.*every"):
-            load_targets("absent.toml", **wrong)
+def test_a_detector_that_is_no_function_is_refused(tmp_path):
+    with load_targets(tiny.write_network(tmp_path)) as targets:
+        for detect, every in (("yolox_nano", 10), (print, 0)):
+            with pytest.raises(BadOption, match="detect.*every"):
+                targets.find_with(detect, every)
 
 
 @pytest.mark.parametrize("load", (load_tracker, load_targets))
 def test_the_signature_names_every_option_with_its_default(load):
-    given = inspect.signature(load).parameters
-    assert {name: given[name].default for name in Options._fields} == Options()._asdict()
+    parameters = inspect.signature(load).parameters
+    assert {name: field.default for name, field in parameters.items()} == Options()._asdict()
     with pytest.raises(TypeError, match="engin"):
         load(engin="onnxruntime")
 

@@ -81,7 +81,8 @@ def test_a_finder_that_gives_shares_of_the_frame_is_told_so(tmp_path, as_array):
     boxes = [(0.1, 0.25, 0.1, 0.23), (0.5, 0.5, 0.2, 0.2)]
     found = np.array(boxes, np.float32) if as_array else boxes
     network = str(tiny.write_network(tmp_path))
-    with load_targets(network, finder=lambda frame: found) as targets:
+    with load_targets(network) as targets:
+        targets.find_with(lambda frame: found)
         with pytest.raises(BadBox, match="multiply .* width"):
             targets.update(np.zeros((240, 320, 3), np.uint8))
 

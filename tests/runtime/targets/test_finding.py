@@ -214,7 +214,8 @@ def test_boxes_that_no_target_can_have_are_left_out_and_nothing_may_be_found(pla
         looks.append(IMPOSSIBLE if len(looks) % 2 else [(20, 40, 48, 48)])
         return looks[-1], np.ones(len(looks[-1])), np.zeros(len(looks[-1])), None
 
-    with load_targets(place / "tiny.toml", engine="onnxruntime", finder=find, every=1) as targets:
+    with load_targets(place / "tiny.toml", engine="onnxruntime") as targets:
+        targets.find_with(find, every=1)
         told = [targets.update(frame) for _ in range(6)]
         targets.finder._find = lambda _: (np.array([]), np.array([]))
         told.append(targets.update(frame))
@@ -277,7 +278,8 @@ def test_a_program_hears_who_is_added_and_who_is_dropped_and_why(place):
     frame = tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])
     both = True
     heard = []
-    with load_targets(place / "tiny.toml", engine="onnxruntime", finder=find, every=2) as targets:
+    with load_targets(place / "tiny.toml", engine="onnxruntime") as targets:
+        targets.find_with(find, every=2)
         assert (targets.added, targets.dropped) == ([], {})
         for index in range(30):
             both = index < 8

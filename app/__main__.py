@@ -7,6 +7,7 @@ first box, then ``follow`` takes frame after frame. Options, boxes and outputs a
 import argparse
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from hotpath.runtime.targets.finding import TargetFinder
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
-LAST_S = 1.0  # after a second signal, for what ends by itself
+LOOP_S = 1.0  # after a signal, for a frame that is being computed
+LAST_S = 0.7  # then for the outputs
 MOST_FAILED = 30  # frames in succession in which the network may give no number
 FORGIVEN_ERRORS = 1  # of a decoder: a recording often ends within a frame
 
@@ -107,11 +109,13 @@ def run_until(options: argparse.Namespace, stop: "StopRequest") -> int:
             tracks = finder.first(frame, tracks, at_s)
         stop.begin()
         with Outputs(options, targets, source, stop, frame, detector) as outputs:
+            stop.outputs = outputs
             first = TrackedFrame(frame, source.given - 1, at_s, tracks, source.captured_s)
             outputs.write(first)
             manager.ready(f"tracking in {source.name}")
             with short_collections():
                 broken = follow(options, targets, source, outputs, stop, manager, finder)
+            stop.left = True
     manager.stopping()
     outputs.summary(source)
     if broken:
@@ -152,11 +156,15 @@ class StopRequest:
 
     Until ``begin`` the first one raises KeyboardInterrupt. A library that is being loaded may take
     that for a fault of its own, so ``begin`` raises it again.
-    A thread waits for the second one, and ends the process within ``LAST_S`` whatever hangs.
+    A thread waits for signals. Where an engine computes for longer than ``LOOP_S`` after the first
+    one, or after the second one, the thread closes the outputs and ends the process within
+    ``LAST_S``, whatever hangs.
 
     Attributes:
         requested: whether the loop is to end.
         exit_code: 128 + the signal's number, as shells do; 0 without a signal.
+        left: whether the loop has ended, so that only the outputs are still being finished.
+        outputs: what is closed where the loop does not end.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -167,6 +175,8 @@ class StopRequest:
         self._handlers: Dict[int, Any] = {}
         self._is_loading = True
         self._is_over = False
+        self.left = False
+        self.outputs: Any = None
 
     def begin(self) -> None:
         """The loop begins, which looks at ``requested``; raises KeyboardInterrupt if it is set."""
@@ -191,19 +201,30 @@ class StopRequest:
             raise KeyboardInterrupt
 
     def _watch(self, came: int) -> None:
-        """The thread: end the process a moment after the second signal, unless it ends itself."""
-        seen = 0
+        """The thread: end the process after a signal, unless it ends by itself soon."""
+        seen = last = 0
+        wait_s: Optional[float] = None
         while True:
-            got = os.read(came, 64)
-            if not got:  # the run is over
+            waiting = select.select([came], [], [], wait_s)[0]
+            got = os.read(came, 64) if waiting else b""
+            if waiting and not got:  # the run is over
                 os.close(came)
                 return
             for number in got:
-                seen += number in self._handlers
-                if seen == 2:
-                    time.sleep(LAST_S)
-                    if not self._is_over:  # a program that called this one goes on
-                        os._exit(128 + number)
+                if number in self._handlers:
+                    seen, last, wait_s = seen + 1, number, LOOP_S
+            if seen >= 2 or (seen and not waiting and not self.left):
+                self._abandon(128 + last)
+            if not waiting:
+                wait_s = None
+
+    def _abandon(self, code: int) -> None:
+        """Close the outputs, such as what steers, and end the process, whatever else hangs."""
+        if self.outputs is not None and not (self.left or self._is_over):
+            threading.Thread(target=self.outputs.close, name="closing", daemon=True).start()
+        time.sleep(LAST_S)
+        if not self._is_over:  # else a program that called this one goes on
+            os._exit(code)
 
     def __exit__(self, *_: Any) -> None:
         self._is_over = True
@@ -281,6 +302,8 @@ def follow(
             if failed < MOST_FAILED:
                 continue
             broken = error
+            break
+        if stop.requested:  # it may have been a long time ago
             break
         total_ms = (time.perf_counter() - read) * 1e3
         outputs.profile.add(wait_ms, targets.step_ms, total_ms, bool(tracks))

@@ -13,6 +13,7 @@ from hotpath.boards import detect, installed
 from hotpath.boards.errors import BadSnapshot
 from hotpath.boards.files import Recorder
 from hotpath.boards.telemetry import Telemetry
+from hotpath.kernels import cache
 
 HEADER = "# hotpath board snapshot 1"
 UNREADABLE = "\\!"
@@ -54,11 +55,8 @@ def replace(path: Union[str, "os.PathLike[str]"], text: str) -> None:
     Raises:
         BadSnapshot: it can't be written.
     """
-    part = str(path) + ".part"
     try:
-        with open(part, "wb") as file:
-            file.write(text.encode("utf-8"))
-        os.replace(part, str(path))
+        cache.write_text(path, text)
     except OSError as error:
         raise BadSnapshot(
             f"{path} can't be written: {error.strerror}; name a file in a folder that you may "

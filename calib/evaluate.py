@@ -30,6 +30,7 @@ from hotpath.calib.errors import BadRun
 from hotpath.calib.figures import Tracked
 from hotpath.calib.follow import follow
 from hotpath.calib.trackers import Spec
+from hotpath.kernels import cache
 from hotpath.kernels.commands import why_unread
 from hotpath.kernels.text import read as read_text
 from hotpath.video.clips import Clip, find_clips
@@ -238,9 +239,7 @@ def follow_and_store(specs: Sequence[Spec], clip: Any, out: Path) -> None:
         result["key"] = _key(spec, clip)
         path = path_of(spec, clip, out)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(result))
-        part.replace(path)
+        cache.write_text(path, json.dumps(result))
 
 
 @functools.cache

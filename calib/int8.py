@@ -27,6 +27,7 @@ from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.store import Store
 from hotpath.graphs import table
+from hotpath.kernels.cache import write_text
 from hotpath.kernels.commands import counted
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
@@ -94,7 +95,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     table.write(ranges, measures)
     written = write_targets(work, ranges, options.tensorrt, out)
     report = dict(told, **work.final(written, ranges))
-    figures.write_text(json.dumps(report, indent=1))
+    write_text(figures, json.dumps(report, indent=1))
     say(text(report))
     command.wrote(*written.values(), measures, figures)
     return report
@@ -165,7 +166,7 @@ def write_targets(
     magnitudes = table.amax(ranges)
     for version in versions:
         path = out / f"{name}-tensorrt-{version}.cache"
-        path.write_text(cache.text(magnitudes, version))
+        write_text(path, cache.text(magnitudes, version))
     return written
 
 

@@ -22,7 +22,7 @@ from hotpath.calib import no_ties
 from hotpath.calib.ranges import Ranges
 from hotpath.graphs import assemble, quantisable
 from hotpath.graphs.errors import BadTable
-from hotpath.kernels import toml
+from hotpath.kernels import cache, toml
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 
@@ -109,7 +109,7 @@ def write(
         told = [entry.split("+") for entry in table["head"]["maps"]]
         table["head"]["maps"] = ["+".join(names.get(n, n) for n in entry) for entry in told]
     path = folder / (name + ".toml")
-    path.write_text(toml.text(table, note))
+    cache.write_text(path, toml.text(table, note))
     return path
 
 

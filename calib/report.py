@@ -8,6 +8,7 @@ from typing import Any
 from hotpath.calib import metrics
 from hotpath.calib.errors import Missing
 from hotpath.calib.figures import ALL
+from hotpath.kernels import cache
 from hotpath.kernels.commands import counted, needs
 
 COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
@@ -39,7 +40,7 @@ COLUMNS = (
 def write(table: dict[str, Any], out: Path) -> list[Path]:
     """Write the files and plots of a table of ``hotpath.calib.figures``; returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "evaluation.json").write_text(json.dumps(table, indent=1))
+    cache.write_text(out / "evaluation.json", json.dumps(table, indent=1))
     _write_csv(table, out / "table.csv")
     return [out / "table.csv", out / "evaluation.json", *_plot_curves(table, out)]
 

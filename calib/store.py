@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hotpath.calib.errors import BadRun
+from hotpath.kernels import cache
 from hotpath.kernels.commands import reason
 
 
@@ -36,7 +36,7 @@ class Store:
         part = path.with_suffix(".part")
         with open(part, "wb") as file:
             np.savez(file, np.array(tree), *arrays, allow_pickle=False)
-        os.replace(part, path)
+        cache.replace(str(part), str(path))
         return value
 
 

@@ -49,7 +49,7 @@ from hotpath.calib.goals import (
 )
 from hotpath.calib.longterm import films
 from hotpath.calib.longterm.metrics import finite
-from hotpath.kernels import toml
+from hotpath.kernels import cache, toml
 from hotpath.kernels.commands import counted, needs
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
@@ -279,8 +279,8 @@ def write(options: argparse.Namespace, network: Network, report: dict[str, Any],
     note = f"{network.name} with tracking numbers found by hotpath tune.\n{text(report)}"
     lines = "".join(f"# {line}\n" for line in note.splitlines())
     numbers = report["best"]
-    tuned.write_text(lines + changed(network.path, numbers))
-    told.write_text(json.dumps(finite(report), indent=1, allow_nan=False))
+    cache.write_text(tuned, lines + changed(network.path, numbers))
+    cache.write_text(told, json.dumps(finite(report), indent=1, allow_nan=False))
     say(text(report))
     command.wrote(tuned, told)
     if not options.write:
@@ -290,7 +290,7 @@ def write(options: argparse.Namespace, network: Network, report: dict[str, Any],
         return
     int8 = network.path.parent / "int8" / f"{network.path.stem}-int8.toml"
     for path in [network.path] + [int8] * int8.is_file():
-        path.write_text(changed(path, numbers))
+        cache.write_text(path, changed(path, numbers))
         command.wrote(path)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from hotpath.graphs.errors import BadTable
+from hotpath.kernels import cache
 from hotpath.kernels.commands import reason
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import sha256_of
@@ -31,9 +32,7 @@ def file_hashes(network: Network, networks_dir: Optional[str]) -> Dict[str, str]
 
 def write(table: Dict[str, Any], path: Path) -> None:
     """Write a table, completely or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(table, indent=1))
-    part.replace(path)
+    cache.write_text(path, json.dumps(table, indent=1))
 
 
 def read(

@@ -4,7 +4,7 @@ import errno
 import hashlib
 import os
 import tempfile
-from typing import Sequence
+from typing import Any, Sequence
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
@@ -38,12 +38,47 @@ def write(path: str, data: bytes) -> None:
     try:
         with open(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        replace(beside, path)
     except BaseException:
         os.unlink(beside)
         raise
+
+
+def replace(part: str, path: str) -> None:
+    """Put a finished file in the place of an older one, once it is on the disk.
+
+    After a kill or a power failure the path holds the whole old file or the whole new one.
+
+    Args:
+        part: the finished file, in the same file system.
+        path: the name that it gets.
+
+    Raises:
+        OSError: the disk did not take it; the older file stays.
+    """
+    _sync(part)
+    os.replace(part, path)
+    try:
+        _sync(os.path.dirname(os.path.abspath(path)))
+    except OSError:  # a file system whose folders can't be synced
+        pass
+
+
+def _sync(path: str) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Any, text: str) -> None:
+    """Write a file of the user as ``replace`` does, in UTF-8; raises ``OSError``."""
+    part = os.fspath(path) + ".part"
+    with open(part, "w", encoding="utf-8") as file:
+        file.write(text)
+    replace(part, os.fspath(path))
 
 
 def seal(path: str, data: bytes) -> None:

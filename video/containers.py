@@ -2,15 +2,22 @@
 
 import codecs
 import os
+import re
 import struct
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, List, Optional, Tuple
+
+from hotpath.runtime.errors import BadSource
 
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska's elements
 JPEG_END = b"\xff\xd9"
+# fill bytes, and start markers after the first: a marker's own ff stays
+_EXTRA = re.compile(b"(?:\xff(?=\xff)|\xff\xd8)+")
 _TEXT_BYTES = bytes([9, 10, 13, 27, *range(32, 127), *range(128, 256)])
 
 
-MOST_EMPTY = 1000  # boxes of an MP4 file without content; no writer makes so many
+# Boxes of an MP4 file that are read: FEW, and one more for so many bytes, but never above MOST.
+# A fragment has two boxes and at least 100 bytes; MOST are 100 hours of quarter seconds.
+FEW_BOXES, BYTES_PER_BOX, MOST_BOXES = 4096, 40, 3000000
 
 
 def looks_like_text(path: str) -> bool:
@@ -45,11 +52,11 @@ def is_cut_off(path: str) -> Optional[bool]:
         return None if end is None else end > size
     if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"):
         return None
-    boxes = list(mp4_boxes(path))
-    if not boxes or all(kind != b"moov" for kind, _, _ in boxes):
-        return True
-    last, _, end = boxes[-1]
-    return end != size or last == b"moof"  # its pictures would follow
+    has_moov, last, end = False, b"", 0
+    for kind, _, stop in mp4_boxes(path):
+        has_moov |= kind == b"moov"
+        last, end = kind, stop
+    return not has_moov or end != size or last == b"moof"  # its pictures would follow
 
 
 def _matroska_end(head: bytes) -> Optional[int]:
@@ -78,12 +85,16 @@ def mp4_boxes(path: str) -> Iterator[Tuple[bytes, int, int]]:
     Yields:
         ``(kind, start, end)``: four bytes and two positions. If a file is cut off, its last box
         ends beyond the end of the file, or bytes follow that are no box.
+
+    Raises:
+        BadSource: the file has more boxes than any writer makes.
     """
     size = os.path.getsize(path)
     position = 0
-    empty = 0
     with open(path, "rb", buffering=0) as file:
-        while position + 8 <= size and empty < MOST_EMPTY:
+        for _ in range(min(FEW_BOXES + size // BYTES_PER_BOX, MOST_BOXES)):
+            if position + 8 > size:
+                return
             file.seek(position)
             header = file.read(16)
             length, kind = struct.unpack(">I4s", header[:8])
@@ -93,9 +104,10 @@ def mp4_boxes(path: str) -> Iterator[Tuple[bytes, int, int]]:
                 length = size - position
             if length < 8:
                 return
-            empty += length == 8
             yield kind, position, position + length
             position += length
+    if position + 8 <= size:
+        raise BadSource(f"{path}: has more boxes than a recording needs, so it is not read")
 
 
 def states_no_rate(path: str) -> bool:
@@ -122,10 +134,14 @@ def plain_jpeg(data: bytes) -> bytes:
     These are a second start marker, fill bytes before the markers of the headers (ITU-T T.81,
     section B.1.1.2, allows them), and a missing end marker, which is added.
     """
-    at = 2
+    parts: List[bytes] = []  # of the headers; one pass, however many bytes are left out
+    start, at = 0, 2
     while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        if data[at + 1 : at + 2] in (b"\xff", b"\xd8"):
-            data = data[:at] + data[at + 1 + (data[at + 1] == 0xD8) :]
+        extra = _EXTRA.match(data, at)
+        if extra:
+            parts.append(data[start:at])
+            start = at = extra.end()
         else:
             at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
-    return data if data.find(JPEG_END, at) >= 0 else data + JPEG_END
+    plain = b"".join(parts) + data[start:] if parts else data
+    return plain if data.find(JPEG_END, at) >= 0 else plain + JPEG_END

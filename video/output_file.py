@@ -5,6 +5,7 @@ import os
 import stat
 from typing import List, Sequence
 
+from hotpath.kernels import cache
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput
 
@@ -87,7 +88,7 @@ class NewFile:
     """A new file that takes an old one's place only when it has content.
 
     It is written as ``NAME.part`` in the same folder, ``NAME.part-2`` if there is such a file.
-    ``keep`` renames it; the file stays open.
+    ``keep`` waits until the content is on the disk and renames it; the file stays open.
     What is no regular file, such as /dev/null, is written directly.
 
     Args:
@@ -136,14 +137,28 @@ class NewFile:
         raise BadOutput(f"{name}: {path} and the like are there; remove those of ended runs")
 
     def keep(self) -> None:
-        """Give the file its final name; what had the name before is gone."""
-        if self.path != self._final:
-            os.replace(self.path, self._final)
+        """Give the file its final name once it is on the disk; the older file is gone then.
+
+        Raises:
+            OSError: the disk did not take it; the older file stays.
+        """
+        if not self.kept:
+            cache.replace(self.path, self._final)
             self.path = self._final
+
+    @property
+    def kept(self) -> bool:
+        """Whether the content has its final name."""
+        return self.path == self._final
+
+    @property
+    def replaces(self) -> bool:
+        """Whether an older file with content has the name now."""
+        return not self.kept and os.path.isfile(self._final) and os.path.getsize(self._final) > 0
 
     def close(self) -> None:
         """Release the locks, and remove a file that was not kept; may be called twice."""
-        if self._files and self.path != self._final:
+        if self._files and not self.kept:
             try:
                 os.unlink(self.path)
             except OSError:

@@ -119,7 +119,7 @@ class Results:
 
     Args:
         spec: the file's name, or ``-`` for standard output, as CSV. An existing file is replaced
-            when the first row is written, or at the end.
+            when the first row is on the disk, and stays where no row is written.
         columns: the names of the columns, in order.
         append: keep the rows of an existing file; a partial last line is removed.
         waits: whether rows wait for the reader of a pipe, up to ``PATIENCE_S``.
@@ -154,7 +154,6 @@ class Results:
         self._header = csv_line(columns, columns) if kind == ".csv" else ""
         older = _whole_lines(spec, self._header) if self._own and append else 0
         self._new = NewFile(spec) if self._own and not append and _is_replaceable(spec) else None
-        self._kept = self._new is None  # whether the file has its name
         if self._new:  # which holds the locks
             self._file: Optional[int] = os.open(self._new.path, APPENDS)
         else:
@@ -180,6 +179,11 @@ class Results:
             raise ValueError(f"{len(row)} values for {len(self.columns)} columns")
         self._write_line(self._to_line(self.columns, row))
 
+    @property
+    def kept(self) -> bool:
+        """Whether the file with this name is the one that was written."""
+        return self._new is None or self._new.kept
+
     def close(self) -> None:
         """Close the file; may be called twice.
 
@@ -198,9 +202,8 @@ class Results:
             if self._own:
                 os.close(self._file)
             self._file = None
-            self._keep()
             if self._new:
-                self._new.close()
+                self._end()
 
     def __enter__(self) -> "Results":
         return self
@@ -214,7 +217,7 @@ class Results:
         if self._is_file:  # which somebody may have emptied since
             self._append((line if os.fstat(self._file).st_size else self._header + line).encode())
             self.rows += bool(line)
-            if line and not self._kept:
+            if line:
                 self._keep()
         else:
             whole = (line if self._began else self._header + line).encode()
@@ -228,13 +231,23 @@ class Results:
             self._flush(0.0)
 
     def _keep(self) -> None:
-        """Give a new file its name; the older one is gone."""
+        """Give a new file its name, once; the older one is gone."""
         try:
             if self._new:
                 self._new.keep()
-                self._kept = True
         except OSError as error:
-            raise BadOutput(why_not(self.name, error, self.rows)) from None
+            raise BadOutput(why_not(self.name, error)) from None
+
+    def _end(self) -> None:
+        """Give a file without rows its name only where no older one has it."""
+        assert self._new is not None, "written directly"
+        try:
+            if self.rows or not self._new.replaces:
+                self._keep()
+            elif not self._new.kept:
+                self._log(f"{self.name}: no row was written, so the older file stays")
+        finally:
+            self._new.close()
 
     def _append(self, data: bytes) -> None:
         """Write to the end of the file, or leave it as it was and raise ``BadOutput``."""

@@ -2,8 +2,8 @@
 
 PyAV (the package ``av``) writes whole pieces while the program runs: an ``.mp4`` in fragments of a
 quarter of a second. OpenCV's ``VideoWriter`` is not used: killed, it leaves an ``.mp4`` without
-index that nothing plays. An old file of the same name stays until the first frame of the new one is
-encoded.
+index that nothing plays. An old file of the same name stays until a frame of the new one is on the
+disk and can be decoded.
 """
 
 import contextlib
@@ -34,7 +34,8 @@ class Video:
     """Writes frames. The first frame decides the video's size.
 
     Args:
-        path: ``.mp4``, ``.mkv`` or ``.avi``. An existing file is replaced with the first frame.
+        path: ``.mp4``, ``.mkv`` or ``.avi``. An existing file is replaced as soon as the new one
+            plays.
         fps: frames a second, or None if the source does not state it (then 30).
         crf: H.264's constant rate factor, 0 (the best) to 51.
         width: width of the video, pixels; None for the first frame's.
@@ -70,6 +71,7 @@ class Video:
         self._encoder: Optional[Encoder] = None  # from the first frame on
         self._refusal: Optional[str] = None  # why no more frames can be written
         self._file = NewFile(self.name)
+        self._looked_bytes = 0  # of the new file, when it was last decoded
 
     def write(self, frame: np.ndarray, time_s: Optional[float] = None) -> None:
         """Append one frame.
@@ -94,7 +96,7 @@ class Video:
             seconds = self.frames / self._fps if time_s is None else time_s
             self._zero_s = seconds if self._zero_s is None else self._zero_s
             self._encoder.write(frame, seconds - self._zero_s)
-            self._file.keep()
+            self._keep_if_it_plays()
         except BadOutput:  # there is no encoder
             self.close()
             raise
@@ -138,19 +140,36 @@ class Video:
         except BadOutput as error:
             raise BadOutput(f"--save: {error}") from None
 
+    @property
+    def kept(self) -> bool:
+        """Whether the file with this name is the one that was written."""
+        return self._file.kept
+
+    def _keep_if_it_plays(self) -> None:
+        """Give the new file its name once a frame of it can be decoded from the disk."""
+        if self._file.kept:
+            return
+        size = os.path.getsize(self._file.path)
+        if size != self._looked_bytes:  # each look costs milliseconds
+            self._looked_bytes = size
+            if plays(self._file.path):
+                self._file.keep()
+
     def _finish(self) -> None:
         encoder, self._encoder = self._encoder, None
         if encoder is not None:
             encoder.close()
+            self._keep_if_it_plays()
 
     def _fail(self, error: Exception) -> None:
         """After a write that failed: close, leave a file that plays, raise ``BadOutput``."""
         with contextlib.suppress(*self._errors):  # the same trouble again
             self._finish()
-        kept = "what was written before is kept"
         if self.name.lower().endswith(".mp4"):
-            plays = keep_whole_fragments(self._file.path)
-            kept = "what was written before plays" if plays else "no frame of it was written"
+            keep_whole_fragments(self._file.path)
+        with contextlib.suppress(*self._errors):
+            self._keep_if_it_plays()
+        kept = "what was written before plays" if self._file.kept else "no frame of it was written"
         self._file.close()
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
             what = "the disk is full"
@@ -160,28 +179,38 @@ class Video:
         raise BadOutput(self._refusal) from None
 
 
-def keep_whole_fragments(path: str) -> bool:
+def plays(path: str) -> bool:
+    """Whether the first frame of a video is whole and can be decoded."""
+    import av
+
+    try:
+        with av.open(path) as container:
+            for packet in container.demux(video=0):
+                if packet.is_corrupt:  # the file ends in it
+                    return False
+                if packet.decode():
+                    return True
+        return False
+    except (OSError, ValueError, IndexError, av.FFmpegError):  # no header, or no frame yet
+        return False
+
+
+def keep_whole_fragments(path: str) -> None:
     """Cut an MP4 back to its last whole fragment, because some players stop at a partial one.
 
-    Returns:
-        whether a fragment (``moof`` with its ``mdat``) is left; a device is not touched.
+    A device is not touched.
     """
     if not os.path.isfile(path):
-        return False
+        return
     size = os.path.getsize(path)
-    before = None
     whole = 0
-    fragments = 0
     for kind, _, end in mp4_boxes(path):
         if end > size:
             break
-        fragments += before == b"moof" and kind == b"mdat"
         if kind != b"moof":
             whole = end
-        before = kind
     with contextlib.suppress(OSError):  # the disk is gone or read-only now: what is there stays
         os.truncate(path, whole)
-    return fragments > 0
 
 
 class BackgroundVideo:
@@ -206,6 +235,11 @@ class BackgroundVideo:
             target=self._run, name="encoder", daemon=True
         )
         self._thread.start()
+
+    @property
+    def kept(self) -> bool:
+        """Whether the file with this name is the one that was written."""
+        return self._video.kept
 
     def write(self, frame: np.ndarray, time_s: Optional[float] = None) -> None:
         """Append one frame, which must not be changed afterwards; see ``Video.write``.

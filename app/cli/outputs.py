@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Set
 
@@ -95,6 +96,7 @@ class Outputs:
         self._links: List[Any] = []
         self._drawn: Optional[Drawn] = None
         self._selection = Selection()
+        self._closing = threading.Lock()
         self._summary = Summary(self._network, self._engine, self.profile, say)
         has_files = source.file_of(0) is not None
         self._rows = results.Rows(
@@ -271,7 +273,7 @@ class Outputs:
         options = self._options
         failed = list(self.failed.values())
         pairs = ((options.results, self._rows), (options.save, self._drawn))
-        files = [path for path, to in pairs if path not in (None, "-") and to not in self.failed]
+        files = [path for path, to in pairs if path not in (None, "-") and self._is_kept(to)]
         links = [link for link in self._links if link not in self.failed]
         files += [path for link in links for path in link.files]
         figures = self._summary.figures(source, files, failed)
@@ -282,6 +284,11 @@ class Outputs:
             say(f"hotpath track: {sentence}")
         if options.json:
             print_json(figures)
+
+    def _is_kept(self, sink: Any) -> bool:
+        """Whether the file of a sink has the content of this run."""
+        file = self._video if sink is self._drawn else self._rows.results
+        return sink not in self.failed and file is not None and file.kept
 
     def _summary_lines(self, source: Any, figures: Dict[str, Any]) -> List[str]:
         options = self._options
@@ -308,15 +315,17 @@ class Outputs:
         return lines
 
     def close(self) -> None:
-        """Finish every file; what fails is in ``failed``."""
-        if self.bar:
-            self.bar.close()
-        if self.control:
-            self.control.end()
-        for output in self._links + [self._window]:  # first what is steered must stop
-            if output:
+        """Finish every file; what fails is in ``failed``. A second thread waits for the first."""
+        with self._closing:
+            for output in self._links:  # first what is steered must stop
                 self._attempt(output, output.close)
-        self._close_files()
+            if self.bar:
+                self.bar.close()
+            if self.control:
+                self.control.end()
+            if self._window:
+                self._attempt(self._window, self._window.close)
+            self._close_files()
 
     def _close_files(self) -> None:
         for sink in (self._rows, self._drawn):

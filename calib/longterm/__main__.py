@@ -26,6 +26,7 @@ from hotpath.calib.errors import BadRun
 from hotpath.calib.longterm import films
 from hotpath.calib.longterm.metrics import Judged, figures, finite
 from hotpath.calib.trackers import Spec
+from hotpath.kernels.cache import write_text
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.video.clips import find_clips
 
@@ -80,7 +81,7 @@ def run(options: argparse.Namespace) -> None:
     say(text(members, report))
     say(LEGEND)
     path = out / "longterm.json"
-    path.write_text(json.dumps(finite(report), indent=1, allow_nan=False))
+    write_text(path, json.dumps(finite(report), indent=1, allow_nan=False))
     say(f"wrote {path}")
 
 

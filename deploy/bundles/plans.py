@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional
 from hotpath.deploy.bundles.progress import Heartbeat
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import IN_FLOAT32
+from hotpath.kernels import cache
 from hotpath.kernels.cuda import driver
 from hotpath.runtime.engines import tensorrt as adapter
 
@@ -236,7 +237,7 @@ class Builder:
             os.makedirs(os.path.dirname(self._cache), exist_ok=True)
             with open(partial, "wb") as file:
                 file.write(bytes(kept.serialize()))
-            os.rename(partial, self._cache)
+            cache.replace(partial, self._cache)
         except OSError as error:
             self._say(f"the timing cache could not be written: {error}")
 

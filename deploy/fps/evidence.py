@@ -1,11 +1,11 @@
 """The evidence file: one JSON for each run, with all that others need to check its figures."""
 
 import json
-import os
 import pathlib
 
 import numpy as np
 
+from hotpath.kernels import cache
 from hotpath.runtime.errors import HotpathError
 
 FORMAT = 1
@@ -25,14 +25,9 @@ def write(evidence, path):
     if mistakes:
         raise ValueError("evidence of the wrong form: " + mistakes[0])
     path = pathlib.Path(str(path))
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(str(part), "w") as file:
-            json.dump(evidence, file, allow_nan=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(str(part), str(path))
+        cache.write_text(path, json.dumps(evidence, allow_nan=False))
     except OSError as error:
         raise BadEvidence(
             f"the evidence can't be written to {path}: {error.strerror}; name another folder with "

@@ -1,6 +1,7 @@
 """Reports of runs, in Markdown."""
 
 from hotpath.deploy.fps import compare
+from hotpath.kernels import cache
 
 HEAD = (
     "network|precision|engine|clip|FPS|median ms|p95|p99|jitter|crop ms|network ms|select ms|"
@@ -11,7 +12,7 @@ HEAD = (
 def write(out, runs, found, refused, is_quick=False):
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.md"
-    path.write_text(markdown(runs, found, refused, is_quick), encoding="utf-8")
+    cache.write_text(path, markdown(runs, found, refused, is_quick))
     return path
 
 

@@ -5,13 +5,13 @@ later. Only pictures in which it is sure count.
 """
 
 import copy
-import os
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from hotpath.kernels import cache
 from hotpath.research.train.bank import VIDEO, Bank
 from hotpath.research.train.geometry import EXEMPLAR, EXEMPLAR_FACTOR, SEARCH, SEARCH_FACTOR
 from hotpath.research.train.teacher import Teacher
@@ -116,4 +116,4 @@ def follow_all(bank: Bank, teacher: Teacher, path: Path, seed: int) -> None:
                     ends.append(len(rows[-1]))
     new = path.with_suffix(".new.npz")
     np.savez(new, rows=np.concatenate(rows).astype(np.float32), ends=np.cumsum(ends))
-    os.replace(new, path)
+    cache.replace(str(new), str(path))

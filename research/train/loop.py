@@ -7,7 +7,6 @@ killed stage goes on from its last checkpoint.
 import copy
 import json
 import math
-import os
 import pickle
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ import torch
 from torch import distributed, nn
 
 from hotpath.calib.errors import TrainingStopped
+from hotpath.kernels import cache
 from hotpath.research.train.backbones import layout_of
 from hotpath.research.train.optimiser import PARTS, optimisers
 
@@ -70,7 +70,7 @@ def averaged(average: nn.Module, network: nn.Module, step: int) -> None:
 def save(path: str | Path, state: dict[str, Any]) -> None:
     """Write a checkpoint so that a kill leaves either the old or the new one."""
     torch.save(state, str(path) + ".new")
-    os.replace(str(path) + ".new", path)
+    cache.replace(str(path) + ".new", str(path))
 
 
 def load(path: str | Path, device: str = "cpu") -> Any:

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from typing import Any, Callable, Iterator, List
 
+from hotpath.kernels import cache
 from hotpath.kernels.commands import reason
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import File, Network, sha256_of
@@ -99,9 +100,7 @@ def _fetch_one(
             f"{entry.sha256[:12]}…); it was not kept, so put {entry.name} into a folder and name "
             "that with --networks-dir"
         )
-    with open(str(part), "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(str(part), str(path))
+    cache.replace(str(part), str(path))
     log(f"{path} is complete")
     return path
 

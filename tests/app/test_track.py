@@ -421,6 +421,20 @@ def test_a_second_signal_ends_a_run_that_hangs(first, second):
     process.stdout.close()
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_one_signal_ends_a_run_whose_engine_computes_for_ever_and_closes_its_outputs(name):
+    closes = "{'close': lambda self: print('closed', flush=True)}"
+    made = f"    stop.outputs = type('', (), {closes})()\n    lock ="
+    words = [sys.executable, "-c", HANGS.replace("    lock =", made, 1)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE)
+    process.stdout.readline()
+    began = time.monotonic()
+    process.send_signal(getattr(signal, name))
+    assert process.wait(10) == 128 + getattr(signal, name) and time.monotonic() - began < 2.5
+    assert process.stdout.read() == b"closed\n"
+    process.stdout.close()
+
+
 ENDS = """
 import os, signal, time
 from hotpath.app.__main__ import LAST_S, StopRequest

@@ -222,6 +222,37 @@ def test_an_old_video_outlives_an_encoder_that_fails(tmp_path):
     assert os.listdir(str(tmp_path)) == ["old.mp4"]
 
 
+@each_kind
+def test_an_old_video_stays_until_a_frame_of_the_new_one_is_on_the_disk(tmp_path, kind):
+    path = tmp_path / ("old" + kind)
+    path.write_bytes(b"the old one")
+    with Video(str(path), 25) as video:
+        for tick in range(40):
+            video.write(scene.picture_at(tick))
+            if path.read_bytes() == b"the old one":
+                assert not video.kept
+            else:
+                copy = tmp_path / ("copy" + kind)  # as after a kill at this moment
+                copy.write_bytes(path.read_bytes())
+                assert ticks(copy)[:1] == [0]
+        assert video.kept
+    assert ticks(path) == list(range(40))
+
+
+@each_kind
+def test_an_old_video_stays_on_a_disk_that_is_full_after_the_header(tmp_path, kind):
+    noise = np.random.RandomState(0).randint(0, 256, (240, 320, 3)).astype(np.uint8)
+    with small_disk(tmp_path / "disk", 64) as disk:
+        path = disk / ("a" + kind)
+        path.write_bytes(b"the old one")
+        (disk / "fill").write_bytes(bytes(48 << 10))
+        with pytest.raises(BadOutput, match="no frame of it was written"):
+            with Video(str(path), 30) as video:
+                for _ in range(30):
+                    video.write(noise)
+        assert path.read_bytes() == b"the old one"
+
+
 @on_each_python
 @pytest.mark.parametrize("frames", [0, 3])
 def test_two_runs_cannot_save_the_same_video(tmp_path, frames):

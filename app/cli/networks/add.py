@@ -19,7 +19,7 @@ from hotpath.app.cli.networks.propose import Proposal, Table, propose
 from hotpath.app.cli.networks.trial import Trial
 from hotpath.app.cli.networks.trial_clips import Clip, bundled_clip, read_clips
 from hotpath.graphs import models
-from hotpath.kernels import toml
+from hotpath.kernels import cache, toml
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import Network, sha256_of
@@ -205,7 +205,7 @@ def _write(
             copy = path.parent / source.name
             if not copy.exists():
                 shutil.copy(str(source), str(copy))
-        path.write_text(toml.text(table, note), encoding="utf-8")
+        cache.write_text(path, toml.text(table, note))
     except OSError as error:
         raise BadOutput(
             f"can't write {path}: {error.strerror}; name another folder with --out"

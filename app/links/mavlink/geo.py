@@ -100,6 +100,8 @@ class Geo:
             return None
         _, latitude, longitude, altitude, height = self._position
         x, y, w, h = view.track.box
+        if not math.isfinite(x + y + w + h):
+            return None
         ray = self.direction(view, (x + w / 2, y + h / 2))
         if ray is None or height <= 0:
             return None

@@ -8,6 +8,7 @@ before it compares the signature. So one forged packet with a late time stamp wo
 sender out.
 """
 
+import glob
 import hashlib
 import hmac
 import json
@@ -18,6 +19,11 @@ from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Tupl
 
 from hotpath.kernels import cache
 
+try:
+    import fcntl
+except ImportError:  # nothing can be locked
+    fcntl = None  # type: ignore[assignment]
+
 V1, V2 = 0xFE, 0xFD  # first byte of a packet of MAVLink 1 and 2
 SIGNED = 1  # bit of the incompatibility flags
 SIGNATURE_BYTES = 13
@@ -27,6 +33,8 @@ STREAMS = 64  # most streams of signed packets, and most senders, that are remem
 SECONDS_BEFORE_2015 = 1420070400  # signatures count 10 microseconds from 2015-01-01
 TICKS_PER_S = 100000
 AHEAD_S = 5.0  # by which the disk is ahead of the packets
+LOCK = ".lock"  # ending of the file beside it
+RUNS = 64  # that may use a key at the same time
 OURS = "sent"  # the stream of our own packets
 OLDEST_S = 60.0  # the first packet of a stream may be this far behind our clock
 
@@ -83,6 +91,8 @@ class Ledger:
     """Keeps the newest time stamps of signatures on disk, so that a restart forgets none.
 
     It writes ahead by ``AHEAD_S``: what a run that is killed has accepted is never accepted again.
+    Runs with the same key may work at the same time. Each locks and writes a file of its own, and
+    begins with the newest stamps of all files.
 
     Args:
         key: the key of the signatures; each has its file.
@@ -95,17 +105,47 @@ class Ledger:
     ) -> None:
         self._say = say
         self._path = ""
+        self._lock: Any = None
         self._kept: Dict[str, int] = {}  # stream -> time stamp that is on the disk
         if folder is None:
             return
-        self._path = os.path.join(folder, hashlib.sha256(b"ledger" + key).hexdigest()[:16])
+        first = os.path.join(folder, hashlib.sha256(b"ledger" + key).hexdigest()[:16])
+        self._path = first
         try:
             cache.make(folder)
-            if os.path.exists(self._path):
-                with open(self._path) as file:
-                    self._kept = {str(k): int(v) for k, v in json.load(file).items()}
+            self._path = self._locked(first)
+            for path in sorted(glob.glob(glob.escape(first) + "*")):
+                if not path.endswith(LOCK):
+                    self._read(path)
         except (OSError, ValueError, AttributeError) as error:
             self._fail(error)
+
+    def _locked(self, first: str) -> str:
+        """The first file that no other run writes; the lock ends with this run."""
+        for run in range(1, RUNS + 1):
+            path = f"{first}-{run}.json"
+            self._lock = open(path + LOCK, "w")
+            try:
+                if fcntl is not None:
+                    fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._lock.close()
+                continue
+            except OSError:  # a file system without locks
+                pass
+            return path
+        raise OSError(f"{RUNS} other runs use this key")
+
+    def _read(self, path: str) -> None:
+        """Merge the stamps of a file; a damaged one is said."""
+        try:
+            with open(path) as file:
+                stamps = {str(stream): int(ticks) for stream, ticks in json.load(file).items()}
+        except (OSError, ValueError, AttributeError) as error:
+            self._warn(path, error)
+            return
+        for stream, ticks in stamps.items():
+            self._kept[stream] = max(ticks, self._kept.get(stream, -1))
 
     def last(self, stream: str) -> Optional[int]:
         """The newest time stamp of a stream; None if it is not known."""
@@ -132,13 +172,23 @@ class Ledger:
             except OSError as error:
                 self._fail(error)
 
+    def close(self) -> None:
+        """Let another run write the file; may be called twice."""
+        self._path = ""
+        if self._lock is not None:
+            self._lock.close()
+
     def _fail(self, error: Exception) -> None:
+        """Go on without a file."""
+        self._warn(self._path, error)
+        self._path = ""
+
+    def _warn(self, path: str, error: Exception) -> None:
         if self._say is not None:
             self._say(
-                f"--mavlink-key: {self._path} can't be used ({error}), so a recorded command may "
+                f"--mavlink-key: {path} can't be used ({error}), so a recorded command may "
                 "be accepted after a restart; let Hotpath write there"
             )
-        self._path = ""
 
 
 class Signatures:
@@ -166,6 +216,7 @@ class Signatures:
         stamps = {repr(stream): ticks for stream, ticks in self._last.items()}
         if stamps or self._sent:
             self._ledger.write(dict(stamps, **{OURS: self._sent}))
+        self._ledger.close()
 
     def good(self, packet: bytes, unix_s: float) -> bool:
         """Whether a packet is signed with the key and newer than the last one of its stream."""

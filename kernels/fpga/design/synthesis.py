@@ -10,6 +10,7 @@ import sys
 import tempfile
 from typing import Any, Dict, List, Sequence
 
+from hotpath.kernels import cache
 from hotpath.kernels.commands import make
 from hotpath.kernels.errors import HotpathError
 from hotpath.kernels.fpga import design
@@ -64,9 +65,7 @@ def netlist(board: str) -> Dict[str, Any]:
         return json.loads(cached.read_text(encoding="utf-8"))
     found = dict(zip(("statistics", "netlist"), run(script(board), FILES)))
     cached.parent.mkdir(parents=True, exist_ok=True)
-    part = cached.with_suffix(".part")
-    part.write_text(json.dumps(found), encoding="utf-8")
-    part.replace(cached)
+    cache.write_text(cached, json.dumps(found))
     return found
 
 

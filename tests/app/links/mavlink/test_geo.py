@@ -38,6 +38,13 @@ def metres_away(found):
     return north, east
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_a_box_that_is_not_a_number_has_no_position(place):
+    box = [310.0, 230.0, 20.0, 20.0]
+    box[place] = float("nan")
+    assert geo_at(-45.0).target(view(Track(tuple(box), 0.9))) is None
+
+
 def test_down_45_degrees_is_as_far_as_high_in_the_direction_of_heading_and_place():
     found = geo_at(-45.0).target(view())
     assert metres_away(found) == pytest.approx((50.0, 0.0), abs=0.1)

@@ -130,6 +130,34 @@ def test_a_stream_that_was_never_heard_can_not_be_older_than_what_was_accepted(t
     assert not restarted(tmp_path).good(data, NOW - 86400)  # the clock is a day behind
 
 
+@pytest.mark.parametrize("later_s", [0, 20, -50])
+@pytest.mark.parametrize("closes", ["neither", "the other", "both"])
+def test_what_one_of_two_runs_accepted_is_refused_after_its_restart(tmp_path, later_s, closes):
+    first, second = restarted(tmp_path), restarted(tmp_path)
+    recorded = signed(packets.ticks_at(NOW))
+    assert first.good(recorded, NOW)
+    second.sent(packets.ticks_at(NOW))
+    if closes != "neither":
+        second.close()
+    if closes == "both":
+        first.close()
+    for _ in range(3):
+        third = restarted(tmp_path)
+        assert not third.good(recorded, NOW + later_s)
+        third.close()
+
+
+def test_a_run_that_ends_lets_the_stamps_of_another_run_stay(tmp_path):
+    first = restarted(tmp_path)
+    assert first.good(signed(packets.ticks_at(NOW)), NOW)
+    second = restarted(tmp_path)
+    newest = [signed(packets.ticks_at(NOW + at_s)) for at_s in (packets.AHEAD_S + 1, 7, 8)]
+    assert all(second.good(each, NOW + 8) for each in newest)
+    first.close()  # its stamps are older
+    del second  # killed
+    assert not any(restarted(tmp_path).good(each, NOW + 9) for each in newest)
+
+
 def test_our_own_time_stamps_only_grow_over_restarts(tmp_path):
     before = [restarted(tmp_path).sent(packets.ticks_at(NOW - n * 1000)) for n in range(5)]
     assert before == sorted(set(before))
@@ -138,7 +166,7 @@ def test_our_own_time_stamps_only_grow_over_restarts(tmp_path):
 @pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"sent": "x"}', b"\xff\xfe"])
 def test_a_damaged_ledger_is_said_and_the_link_goes_on(tmp_path, damage):
     restarted(tmp_path).good(signed(packets.ticks_at(NOW)), NOW)
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.glob("*.json")
     path.write_bytes(damage)
     told = []
     assert restarted(tmp_path, told).good(signed(packets.ticks_at(NOW)), NOW)
@@ -147,7 +175,7 @@ def test_a_damaged_ledger_is_said_and_the_link_goes_on(tmp_path, damage):
 
 def test_the_ledger_is_no_place_to_read_the_key_from(tmp_path):
     restarted(tmp_path).good(signed(packets.ticks_at(NOW)), NOW)
-    (path,) = tmp_path.iterdir()
+    (path,) = tmp_path.glob("*.json")
     assert (
         KEY.hex() not in path.read_text() and hashlib.sha256(KEY).hexdigest()[:8] not in path.name
     )

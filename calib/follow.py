@@ -36,7 +36,7 @@ def follow(tracker: Any, clip: Any, frames: Optional[int] = None) -> Dict[str, A
         started = time.perf_counter()
         if index:
             track = tracker.update(frame)
-            box, lost = track.box, track.lost
+            box, lost = track.followed, track.lost
             sure = track.score if track.presence is None else track.presence
         else:
             tracker.init(frame, box)

@@ -30,6 +30,7 @@ DARK = (24, 20, 18)
 GREEN, BLUE, PINK = (80, 220, 60), (255, 170, 60), (220, 110, 255)
 TARGETS = (GREEN, BLUE, PINK, (255, 235, 90), (255, 140, 180), (74, 245, 195))
 LOST = (70, 70, 235)
+GUESS = (150, 150, 150)
 DASH_PX = 7  # of a lost target's box, line widths
 _Rectangle = Tuple[int, int, int, int]  # left, top, right, bottom
 LARGEST_PX = 16000  # OpenCV's line drawing overflows far outside the picture
@@ -127,21 +128,25 @@ def _draw_trail(
     cv2.polylines(picture, [line], False, colour, look.box_px, cv2.LINE_AA)
 
 
-def _corners(track: Track) -> Tuple[int, int, int, int]:
+def _corners(box: Sequence[float]) -> Tuple[int, int, int, int]:
     """Left, top, right and bottom of a box, whole pixels that OpenCV can draw."""
-    x, y, w, h = track.box
+    x, y, w, h = box
     corners = np.clip((x, y, x + w, y + h), -LARGEST_PX, LARGEST_PX)
     left, top, right, bottom = (int(round(corner)) for corner in corners)
     return left, top, right, bottom
 
 
 def _draw_box(picture: np.ndarray, look: _Look, track: Track, colour: Tuple[int, int, int]) -> None:
-    """One target's box: broken if it is lost."""
-    left, top, right, bottom = _corners(track)
-    # a dark line around the bright one makes it visible on any background
+    """One target's box: broken if it is lost. Where a lost target is looked for is grey dashes."""
+    boxes = [(track.box, colour)]
+    if track.guess is not None:
+        boxes.insert(0, (track.guess, GUESS))
     frame = _draw_dashed if track.lost else cv2.rectangle
-    frame(picture, (left, top), (right, bottom), DARK, look.box_px + 2)
-    frame(picture, (left, top), (right, bottom), colour, look.box_px)
+    for box, bright in boxes:
+        left, top, right, bottom = _corners(box)
+        # a dark line around the bright one makes it visible on any background
+        frame(picture, (left, top), (right, bottom), DARK, look.box_px + 2)
+        frame(picture, (left, top), (right, bottom), bright, look.box_px)
 
 
 def _label(number: Optional[int], track: Track, since: str) -> str:
@@ -157,7 +162,7 @@ def _places(look: _Look, track: Track, text: str, edges: Tuple[int, int]) -> Lis
 
     After these come all other heights, the nearest ones first.
     """
-    left, top, _, bottom = _corners(track)
+    left, top, _, bottom = _corners(track.box)
     pad = max(2, look.margin_px // 2)
     width, height = look.text_width(text) + 2 * pad, int(round(look.letter_px)) + 2 * pad
     at_x = max(0, min(left - look.box_px // 2, look.width - width))

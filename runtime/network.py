@@ -42,6 +42,18 @@ class File(NamedTuple):
     size: Optional[int] = None
 
 
+class Made(NamedTuple):
+    """A file that was made for a network, as ``[strangers]`` of a TOML names it.
+
+    Attributes:
+        name: file name, without folders.
+        sha256: 64 hexadecimal digits.
+    """
+
+    name: str
+    sha256: str
+
+
 class Network:
     """One network as its TOML describes it.
 
@@ -59,6 +71,7 @@ class Network:
     path: pathlib.Path
     files: List[File]
     published: Dict[str, Any]  # figures that the authors report
+    strangers: Optional[Made]  # descriptors of other objects, see runtime/learner/strangers.py
 
     family: str
     licence: str
@@ -109,6 +122,8 @@ class Network:
     peak_share: float
     peak_window: float
     found_above: float
+    same_share: float
+    same_near: float
     refresh_every: int
     refresh_above: float
     refresh_from: str
@@ -187,6 +202,24 @@ class Network:
         raise BadNetwork(
             f"{self.name} needs the file {entry.name}, which is not {where}; "
             f"{self.origin(entry)}, or name a folder that holds it with {GIVEN}"
+        )
+
+    def locate_made(self, entry: Made) -> pathlib.Path:
+        """Find a file that was made for this network: beside its TOML, or among those that ship.
+
+        Raises:
+            BadNetwork: it is missing, or has another sha256.
+        """
+        folders = (self.path.parent, self.path.parent.parent, NETWORKS)
+        there = [folder / entry.name for folder in folders if (folder / entry.name).is_file()]
+        for path in there:
+            if sha256_of(path) == entry.sha256:
+                return path
+        state = f"{there[0]} has another sha256" if there else "it is missing"
+        raise BadNetwork(
+            f"{self.path} names {entry.name}, but {state}; put the file beside the TOML, make it "
+            f"with `python -m hotpath.calib.strangers --network {self.given} --clips DIR`, or "
+            "remove the section [strangers]"
         )
 
     def origin(self, entry: File) -> str:

@@ -2,8 +2,8 @@
 
     tracked   the box holds the target
     unsure    the box is followed, but nothing is learnt from it
-    lost      no box is claimed; the last place is reported
-    found     the first frame in which a lost target is claimed again
+    lost      no box is claimed; a suspect may be followed
+    found     the first frame in which a suspect is proven to be the target
 
 The score of a network says how well the best cell fits. It does not say that this cell is the
 target. When the target is gone, another cell is the best one, often with a high score. So presence
@@ -28,6 +28,7 @@ import numpy as np
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.proof import Proof
 from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 
 CONFIRMED = 2  # frames in succession that must agree on another place
@@ -44,19 +45,23 @@ class Thresholds(NamedTuple):
         back: below it a lost target stays lost.
         unsure: below it a target that is not lost is ``unsure``.
         found: from it on, one frame's cues confirm a target in another place.
+        same, same_near: ``share`` and ``near`` of ``hotpath.runtime.proof.Proof``.
     """
 
     lost: float
     back: float
     unsure: float
     found: float
+    same: float = 0.0
+    same_near: float = 1.0
 
 
 def thresholds_of(network: Network, searches: bool) -> Thresholds:
     """Return a network's thresholds for the cues of the search, or for those without a search."""
     if searches:
         middle = (network.search_lost_below + network.found_above) / 2
-        return Thresholds(network.search_lost_below, middle, middle, network.found_above)
+        same = network.same_share, network.same_near
+        return Thresholds(network.search_lost_below, middle, middle, network.found_above, *same)
     return Thresholds(network.lost_below, network.lost_below, network.unsure_below, 1.0)
 
 
@@ -74,10 +79,12 @@ class Presence:
         lost_frames: frames for which the target has been lost.
         since: frames since the last judgement.
         doubted: frames that must confirm the place before it is claimed; 0 if there is no doubt.
+        proof: the ``Proof`` of the object that is followed after a loss.
     """
 
     def __init__(self, thresholds: Thresholds, cues: Any = None, every: int = 1) -> None:
         self._thresholds, self.cues, self._every = thresholds, cues, every
+        self.proof = Proof(thresholds.same, thresholds.same_near)
         self._begin()
 
     def _begin(self) -> None:
@@ -86,6 +93,7 @@ class Presence:
         self.lost_frames = 0
         self.since = 0
         self.doubted = 0
+        self.proof.begin()
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
         """Start with a new target.
@@ -117,15 +125,37 @@ class Presence:
         value = self.smooth(now, self.since)
         self.since = 0
         thresholds = self._thresholds
+        if self.state == TRACKED and not self.doubted and thresholds.same:
+            self.proof.learn(self.cues.proof())
+        if self.proof.pending:
+            return self._suspect(value)
         if self.doubted and value >= thresholds.lost:
             self.doubted = self.doubted - 1 if now >= thresholds.found else CONFIRMED
             if self.doubted:
                 self.state = LOST  # ``lost_frames`` stays, so that no search begins
+                self.proof.away += 1
                 return LOST
             return self.step(False)
         self.doubted = 0
         lost = value < (thresholds.back if self.state == LOST else thresholds.lost)
         return self.step(lost)
+
+    def _suspect(self, value: float) -> str:
+        """Judge a frame in which a suspect was followed."""
+        if self.doubted:  # another object is followed now
+            self.proof.reject()
+        self.doubted = 0
+        if value < self._thresholds.lost:
+            self.proof.reject()
+            return self.step(True)
+        return self.step(False)
+
+    @property
+    def shown(self) -> Optional[float]:
+        """Presence for the user: of a lost target not above the threshold ``lost``."""
+        if self.state != LOST or self.value is None:
+            return self.value
+        return min(self.value, self._thresholds.lost)
 
     def doubt(self) -> None:
         """Doubt the place of the next ``watch``: the box has jumped to another object.
@@ -145,17 +175,22 @@ class Presence:
         """Set a state that is known from elsewhere, and presence if it is known."""
         self.state = state
         self.doubted = 0
+        self.proof.reject()
         self.value = self.value if value is None else value
 
     def step(self, lost: bool) -> str:
-        """End a frame in which the target was lost or not; returns one of ``STATES``."""
+        """End a frame in which the target was lost or not; returns one of ``STATES``.
+
+        An object that is followed after a loss is the target once it is proven.
+        """
         if lost:
             self.state = LOST
             self.lost_frames += 1
+            self.proof.away += 1
             return LOST
         self.lost_frames = 0
         if self.state == LOST:
-            self.state = FOUND
+            self.state = FOUND if self.proof.add(self.cues.proof()) else LOST
         else:
             unsure = self.value is not None and self.value < self._thresholds.unsure
             self.state = UNSURE if unsure else TRACKED
@@ -185,6 +220,10 @@ class ScoreAndFeatures:
             self.reference = np.zeros(seen.features.shape[1], np.float32)
             rows, columns = cells_under(self._network, seen, 0.0, 0.0, state)
             self._compare(seen.features, rows, columns, None, self.reference)
+
+    def proof(self) -> float:
+        """Return 1: these cues prove nothing, so that each object passes."""
+        return 1.0
 
     def of(self, frame: AnyFrame, state: np.ndarray, seen: Seen, score: float) -> float:
         """Return the value of the cues for a box; arguments as in ``Presence.watch``."""

@@ -65,6 +65,7 @@ class Tracker:
         self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
         self.judged_ms = 0.0
         self.state: Any = None
+        self._claimed: Any = None  # the state in the last frame in which the target was not lost
         self._exemplar: Any = None
         self._shape: Tuple[int, ...] = ()
         self._motion = Motion()
@@ -132,7 +133,7 @@ class Tracker:
         if self.search is not None and seen is not None:
             self.search.begin(state, seen, exemplar.border)
         presence.begin(device.picture(frame), state, seen)
-        self.state = state
+        self.state = self._claimed = state
         self._shape = shape
         self._motion = motion
 
@@ -242,7 +243,7 @@ class Tracker:
         # learning, and the search of a target that stays lost
         if self.search is not None:
             self.search.follow(place, shown)
-        return Track(box, score, state == LOST, state, presence=self.presence.value)
+        return self._track(box, score, state)
 
     def _select(self, seen: Sequence[Seen]) -> Tuple[Seen, np.ndarray, float]:
         """Select in the windows of several scales; returns (middle window, state, score)."""
@@ -263,11 +264,23 @@ class Tracker:
         if not math.isfinite(score):
             raise NetworkFailed(NO_SCORE)
         state = self.presence.step(not found)
-        value = self.presence.value
         if found:
             search.follow(self.state, seen[0])
-        box = geometry.box_of(self.network, self.state)
-        return Track(box, score, not found, state, presence=value)
+        return self._track(geometry.box_of(self.network, self.state), score, state)
+
+    def _track(self, box: Box, score: float, state: str) -> Track:
+        """Return the track of a frame.
+
+        Args:
+            box: where the target is followed, or looked for.
+            score, state: of the frame.
+        """
+        presence = self.presence.shown
+        if state != LOST:
+            self._claimed = self.state
+            return Track(box, score, False, state, presence=presence)
+        last = geometry.box_of(self.network, self._claimed)
+        return Track(last, score, True, state, presence=presence, guess=box)
 
     def moved(self, track: Track, time_s: Optional[float]) -> Track:
         """Return a track of ``judge`` with ``velocity`` and ``predicted`` at that time."""
@@ -331,7 +344,7 @@ class Tracker:
             if index == 0:
                 self.init(frame, box)
             else:
-                boxes[index] = self.update(frame).box
+                boxes[index] = self.update(frame).followed
             times[index] = time.perf_counter() - started
         return boxes, times
 
@@ -378,7 +391,7 @@ class Tracker:
         """Scale the target's state after the source changed its resolution."""
         x, y = shape[1] / self._shape[1], shape[0] / self._shape[0]
         factors = (x, y, x, y)
-        self.state = self.state * factors
+        self.state, self._claimed = self.state * factors, self._claimed * factors
         if self.search is not None:
             self.search.rescale(factors)
         self._motion.rescale(x, y)

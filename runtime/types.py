@@ -35,7 +35,8 @@ class Track(NamedTuple):
     """Where the target is in a frame.
 
     Attributes:
-        box: a ``Box``: ``(x, y, w, h)`` floats, 0-based pixels of the source frame.
+        box: a ``Box``: ``(x, y, w, h)`` floats, 0-based pixels of the source frame. While the state
+            is "lost", that of the last frame in which the target was claimed.
         score: the network's confidence in the winning cell, 0 to 1.
         lost: True in the state "lost": the target is neither in that box nor elsewhere in the
             search region.
@@ -49,6 +50,8 @@ class Track(NamedTuple):
         presence: estimate that the target is in that box, 0 to 1, smoothed over the last frames.
             The state comes from it. 0 while another target owns the object in the box. None if the
             network has no thresholds of it.
+        guess: while the state is "lost", the ``Box`` at which the tracker looks, such as a
+            suspect's. It is no claim. Else None.
     """
 
     box: Box
@@ -60,6 +63,15 @@ class Track(NamedTuple):
     velocity: Optional[Tuple[float, float]] = None
     predicted: Optional[Box] = None
     presence: Optional[float] = None
+    guess: Optional[Box] = None
+
+    @property
+    def followed(self) -> Box:
+        """Where the tracker is: ``guess`` while the state is "lost", else ``box``.
+
+        Measure the accuracy of a tracker with it, but never act on it.
+        """
+        return self.box if self.guess is None else self.guess
 
 
 class TrackedFrame(NamedTuple):

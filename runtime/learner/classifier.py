@@ -18,10 +18,10 @@ from hotpath.kernels.cpu import online
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime.learner import samples
 from hotpath.runtime.learner.ridge import SMALL, Ridge
+from hotpath.runtime.learner.strangers import PARTS, Strangers
 from hotpath.runtime.network import Network
 from hotpath.runtime.types import Seen
 
-PARTS = 2  # along each side of a box
 LEAST = 1.0  # length of a part, cells
 HARD = 2.0  # a negative that looks like the target counts e to this times as much
 
@@ -30,7 +30,7 @@ class Classifier:
     """Tells one target from everything else.
 
     Args:
-        network: only ``stride`` and ``search`` are used.
+        network: only ``strangers``, ``stride`` and ``search`` are used.
         kernels: see ``hotpath.kernels.cpu.binding``. None takes the definitions in NumPy.
     """
 
@@ -39,6 +39,7 @@ class Classifier:
         self._pooling = Pooling(network.stride, kernels=kernels)
         self._compiled = samples.compiled(kernels)
         self._ridge: Optional[Ridge] = None
+        self._strangers = Strangers(network)
 
     def begin(self, state: np.ndarray, seen: Seen) -> None:
         """Start with a new target, and learn it from the first frame.
@@ -48,6 +49,7 @@ class Classifier:
             seen: the ``Seen`` of the first frame.
         """
         self._pooling.begin(seen.features)
+        self._strangers.begin(self._pooling.mean)
         self._ridge = Ridge(self._pooling.size, self._kernels)
         positives, negatives, _ = self._samples(self._ridge, state, seen)
         self._ridge.begin(positives, negatives)
@@ -62,6 +64,14 @@ class Classifier:
         assert self._ridge is not None, "no target was taken"
         judged: np.ndarray = self._ridge.judge(self._describe(boxes, seen))
         return judged
+
+    def proof(self, looks: float) -> float:
+        """Return how far a value of ``judge`` proves that a box holds the target.
+
+        0 is what other objects reach by chance, and 1 is the target's own value. See ``strangers``.
+        """
+        assert self._ridge is not None, "no target was taken"
+        return self._strangers.proof(looks, self._ridge.judge, self._ridge.solved)
 
     def follow(self, state: np.ndarray, seen: Seen, tracked: bool) -> None:
         """End a frame: compute one slice of an update, or begin one if the target is tracked.
@@ -118,6 +128,7 @@ class Pooling:
 
     Attributes:
         size: length of the description of a box; 0 before ``begin``.
+        mean: float32 (channels,), subtracted from all features; None before ``begin``.
         compiled: the same in C++, see ``hotpath.kernels.cpu.online.Pooling``; or None.
     """
 
@@ -128,7 +139,7 @@ class Pooling:
         self._parts = parts
         self._kernels = kernels
         self.compiled: Any = None
-        self._mean: Optional[np.ndarray] = None
+        self.mean: Any = None
         self.size = 0
 
     def begin(self, features: np.ndarray) -> None:
@@ -138,7 +149,7 @@ class Pooling:
             features: float32 (1, channels, cells) of the first search region; the cells are a
                 square in row-major order.
         """
-        mean = self._mean = features[0].mean(axis=1)
+        mean = self.mean = features[0].mean(axis=1)
         self.size = features.shape[1] * self._parts**2 + 1
         if self._kernels:
             side = _side_of(features)
@@ -163,6 +174,25 @@ class Pooling:
         if self.compiled:
             compiled: np.ndarray = self.compiled.describe(features, states, centre, scale)
             return compiled
+        weights = self.weights(features, states, centre, scale)
+        cells = np.asarray(features[0]).T
+        some = max(1, SMALL // cells.size)
+        products = [weights[at : at + some] @ cells for at in range(0, len(weights), some)]
+        pooled = (np.concatenate(products) - self.mean).reshape(len(states), -1)
+        pooled /= np.sqrt((pooled**2).sum(axis=1, keepdims=True)) + 1e-9
+        return np.concatenate([pooled, np.ones((len(states), 1), np.float32)], axis=1)
+
+    def weights(
+        self,
+        features: np.ndarray,
+        states: np.ndarray,
+        centre: np.ndarray,
+        scale: Tuple[float, float],
+    ) -> np.ndarray:
+        """Return the weight of each cell in each part of the boxes: float32 (n * parts, cells).
+
+        Args: as in ``describe``.
+        """
         moved = states - np.array([centre[0], centre[1], 0.0, 0.0])
         boxes = moved * np.array([scale[0], scale[1], scale[0], scale[1]])  # search pixels
         side = _side_of(features)
@@ -170,13 +200,7 @@ class Pooling:
         columns = _shares(boxes[:, 0] / self._stride, boxes[:, 2] / self._stride, side, parts)
         rows = _shares(boxes[:, 1] / self._stride, boxes[:, 3] / self._stride, side, parts)
         weights = rows[:, :, None, :, None] * columns[:, None, :, None, :]
-        weights = weights.reshape(-1, side * side).astype(np.float32)
-        cells = np.asarray(features[0]).T
-        some = max(1, SMALL // cells.size)
-        products = [weights[at : at + some] @ cells for at in range(0, len(weights), some)]
-        pooled = (np.concatenate(products) - self._mean).reshape(len(boxes), -1)
-        pooled /= np.sqrt((pooled**2).sum(axis=1, keepdims=True)) + 1e-9
-        return np.concatenate([pooled, np.ones((len(boxes), 1), np.float32)], axis=1)
+        return np.asarray(weights.reshape(-1, side * side).astype(np.float32))
 
 
 def _side_of(features: np.ndarray) -> int:

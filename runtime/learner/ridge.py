@@ -147,13 +147,14 @@ class Ridge:
         judge: that of the regression. It takes samples (n, size) and returns (n,): about +1 for the
             target, else about -1.
         updates: frames that were learnt since the first one.
+        solved: number of solutions, each of which changes ``judge``.
     """
 
     def __init__(self, size: int, kernels: Optional[Kernels] = None) -> None:
         self.compiled = kernels and kernels.new(online.Regression, size, RIDGE, TINY)
         model: Any = self.compiled or Regression(size)
         self._model, self.judge = model, model.judge
-        self.updates = 0
+        self.updates = self.solved = 0
         self._first = model.moments()  # of both classes: sum of x x^T, sum of y x
         self._since = Memory(model.moments(), LONG), Memory(model.moments(), SHORT)
         self._waiting: List[Tuple[Memory, np.ndarray, Optional[np.ndarray]]] = []
@@ -174,6 +175,7 @@ class Ridge:
         self._first.mean -= others.mean
         self._weigh()
         self._model.solve(FIRST_STEPS)
+        self.solved += 1
 
     def learn(
         self, positives: np.ndarray, negatives: np.ndarray, hard: Optional[np.ndarray] = None
@@ -205,6 +207,7 @@ class Ridge:
         elif self._changed:
             self._weigh()
             self._model.solve(STEPS)
+            self.solved += 1
             self._changed = False
 
     def _weigh(self) -> None:

@@ -22,7 +22,7 @@ from hotpath.kernels.toml_keys import (
 )
 from hotpath.runtime import decode
 from hotpath.runtime.decode.shared.keys import LARGEST_SIDE, MAP_PARTS
-from hotpath.runtime.network import File
+from hotpath.runtime.network import File, Made
 
 TOP: Keys = {
     "family": Key(str),  # file name in runtime/decode/
@@ -86,6 +86,10 @@ SECTIONS: Dict[str, Keys] = {
         # which on it is the target; 0: no search
         "look_above": Key(float, 0.0, low=0, high=1),
         "found_above": Key(float, 0.0, low=0, high=1),
+        # runtime/proof.py: share of the target's own looks that an object must reach after a loss,
+        # 0: each object passes; after a short loss, the part of it that is enough
+        "same_share": Key(float, 0.0, low=0, high=1),
+        "same_near": Key(float, 0.75, low=0, high=1),
         # with the search, in families in which a cell is a place (points, centre): the share of the
         # highest score from which another peak of the score map may be the followed target, 0: only
         # the best cell; the Hanning window's weight against the classifier
@@ -134,7 +138,8 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
         mistakes.append(Mistake(section, None, f"must be a section, [{section}]"))
         return {}
 
-    values = read_section("", TOP, table, mistakes, ("file", "published") + tuple(SECTIONS))
+    others = ("file", "published", "strangers") + tuple(SECTIONS)
+    values = read_section("", TOP, table, mistakes, others)
     keys = _keys_of(values.get("family"), mistakes)
     given: Dict[str, Table] = {}
     for section in SECTIONS:
@@ -144,6 +149,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
         )
     _apply_conditions(keys, given, values, mistakes)
     values["published"] = dict(table_of("published"))
+    values["strangers"] = _read_made("strangers", table_of("strangers"), mistakes)
     return values, _read_files(table.get("file", []), mistakes), mistakes
 
 
@@ -217,14 +223,12 @@ def _read_file(section: Section, entry: Table, mistakes: List[Mistake]) -> File:
         mistakes.append(Mistake(section, "part", "must be one of " + ", ".join(KNOWN_PARTS)))
         values["part"] = shown(values["part"])
     if not isinstance(values["name"], str) or not _FILE_NAME.match(values["name"]):
-        mistakes.append(
-            Mistake(section, "name", "must be a file name without folders and wildcards")
-        )
+        mistakes.append(Mistake(section, "name", NO_NAME))
         values["name"] = shown(values["name"])
     values["name"] = file_name(str(values["name"]))
     sha256, url = values["sha256"], values["url"]
     if sha256 is not None and not (isinstance(sha256, str) and re.match("^[0-9a-f]{64}$", sha256)):
-        mistakes.append(Mistake(section, "sha256", "must be 64 hexadecimal digits, small"))
+        mistakes.append(Mistake(section, "sha256", NO_HASH))
     if url is not None and not (isinstance(url, str) and re.match(r"^https?://\S+$", url)):
         mistakes.append(Mistake(section, "url", "must begin with https://"))
     if values["size"] is not None:
@@ -238,6 +242,23 @@ def _read_file(section: Section, entry: Table, mistakes: List[Mistake]) -> File:
     return File(**values)  # type: ignore[arg-type]  # of the types that were checked above
 
 
+def _read_made(section: str, entry: Table, mistakes: List[Mistake]) -> Optional[Made]:
+    """Read a section that names a made file by its hash; None if there is no such section."""
+    if not entry:
+        return None
+    values = {name: entry.get(name) for name in Made._fields}
+    if not isinstance(values["name"], str) or not _FILE_NAME.match(values["name"]):
+        mistakes.append(Mistake(section, "name", NO_NAME))
+    if not isinstance(values["sha256"], str) or not re.match("^[0-9a-f]{64}$", values["sha256"]):
+        mistakes.append(Mistake(section, "sha256", NO_HASH))
+    for name in entry:
+        if name not in Made._fields:
+            mistakes.append(Mistake(section, name, "is not a known key"))
+    return Made(str(values["name"]), str(values["sha256"]))
+
+
+NO_NAME = "must be a file name without folders and wildcards"
+NO_HASH = "must be 64 hexadecimal digits, small"
 _FILE_NAME = re.compile(r"^(?!\.{1,2}$)[^/\\\x00-\x1f*?\[\]]{1,200}$")
 
 

@@ -32,10 +32,12 @@ class ScoreLooksColour:
 
     Attributes:
         colour: the target's histogram.
+        looks: the classifier's value of the last box that ``of`` judged.
     """
 
     def __init__(self, classifier: Classifier, colours: Colours) -> None:
         self._classifier, self._colours = classifier, colours
+        self.looks = 0.0
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
         """Start with a new target; see ``Presence.begin``."""
@@ -46,8 +48,16 @@ class ScoreLooksColour:
 
     def of(self, frame: AnyFrame, state: np.ndarray, seen: Seen, score: float) -> float:
         """Return the value of the cues for a box; arguments as in ``Presence.watch``."""
-        looks = float(self._classifier.judge(state[None], seen)[0])
-        return self._mean(score + looks, frame, state)
+        self.looks = float(self._classifier.judge(state[None], seen)[0])
+        return self._mean(score + self.looks, frame, state)
+
+    def proof(self) -> float:
+        """Return how far the last box that ``of`` judged is proven to hold the target.
+
+        The score is no part of it: an object of the same kind has a high score. See
+        ``hotpath.runtime.learner.strangers``.
+        """
+        return self._classifier.proof(self.looks)
 
     def best(
         self,

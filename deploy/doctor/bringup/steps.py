@@ -365,7 +365,7 @@ def _follow(tracker: Any, frames: Iterable[Any], start: Any) -> Tuple[Any, float
     spent = []
     began = time.perf_counter()
     for frame in frames:
-        boxes.append(tuple(tracker.update(frame).box))
+        boxes.append(tuple(tracker.update(frame).followed))
         spent.append((time.perf_counter() - began) * 1e3)
         began = time.perf_counter()
     return np.array(boxes, np.float64), float(np.median(spent))

@@ -10,7 +10,7 @@ from hotpath.runtime.types import Seen
 
 SIDE, STRIDE = 16, 16
 TARGET = np.array([0.0, 0.0, 64.0, 48.0])
-NUMBERS = SimpleNamespace(stride=STRIDE, search=255)
+NUMBERS = SimpleNamespace(strangers=None, stride=STRIDE, search=255)
 
 
 def region(places, seed=0):

@@ -87,7 +87,9 @@ class Begun:
     def __init__(self, toml, count=1):
         network = load_network(toml)
         self.frame, self.state = film_of(True).frames[20], np.array([80.0, 100.0, SIDE, SIDE])
-        cues = self._cues = SimpleNamespace(colour=np.full(colour.BINS, 1 / colour.BINS))
+        cues = self._cues = SimpleNamespace(
+            colour=np.full(colour.BINS, 1 / colour.BINS), proof=lambda: 1.0
+        )
         cues.begin = cues.learn = lambda *given: None
         cues.of = lambda frame, place, seen, score: next(self._now)
         cues.best = lambda frame, states, scores, seen, needed: (0, next(self._now))

@@ -3,6 +3,7 @@
 // as in a saved video; none is near the amber and red of warnings
 const COLOURS = ["#3cdc50", "#3caaff", "#ff6edc", "#5aebff", "#b48cff", "#c3f54a"];
 const LOST = "#ff4646";
+const GUESS = "#b0b0b0";
 const DARK = "rgb(8 12 16 / .85)";
 
 export const colourOf = (number) => COLOURS[number % COLOURS.length];
@@ -127,6 +128,7 @@ export class View {
     if (!this.state || this.shown === null) return;
     const place = this.place();
     const found = this.state.targets.filter((target) => target.box), taken = [];
+    for (const target of found) if (target.guess) this.#drawGuess(pen, place, target.guess);
     for (const target of found) this.#drawBox(pen, place, target);
     for (const target of found) if (target.predicted) this.#drawPredicted(pen, place, target);
     for (const target of found) this.#drawLabel(pen, place, target, taken);
@@ -144,6 +146,16 @@ export class View {
       pen.lineWidth = line;
       pen.strokeRect(x, y, w, h);
     }
+    pen.setLineDash([]);
+  }
+
+  // where a lost target is looked for: no claim
+  #drawGuess(pen, place, box) {
+    const [x, y] = onStage(place, box[0], box[1]);
+    pen.setLineDash([3, 5]);
+    pen.strokeStyle = GUESS;
+    pen.lineWidth = 2;
+    pen.strokeRect(x, y, box[2] * place.scale, box[3] * place.scale);
     pen.setLineDash([]);
   }
 

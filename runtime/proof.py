@@ -1,0 +1,73 @@
+"""The proof that an object which is followed after a loss is the target.
+
+As long as a target is followed without a loss, its continuous way says that it is the same object.
+After a loss nothing says so but its looks. So an object that is followed again is a suspect at
+first. The target stays ``lost``, and nothing is learnt, until the suspect is proven. The value that
+proves it (``Classifier.proof``) has no part of the network's score, which is high for each object
+of the target's kind. 0 is what other objects reach by chance, and 1 is the target's own value.
+
+The mean over a suspect's frames counts, and not its best frames: who is followed long enough looks
+like the target once. It must reach a share of what the target itself reached while it was tracked,
+because a target that changes its shape never looks quite like itself. After a short loss the
+suspect is where the target was, and needs less.
+"""
+
+from collections import deque
+from typing import Deque
+
+SHORT = 16  # frames of a short loss
+FEWEST, MOST = 2, 30  # frames of a suspect that its mean is of
+USUAL, LEARNT = 0.75, 0.1  # the target's own mean at first; share of a judged frame in it
+STEP = 0.2  # by how much a frame differs from it at most: a target that leaves is hardly seen
+LOWEST, HIGHEST = 0.8, 1.15  # bounds of what is needed, in parts of what a usual target needs
+
+
+class Proof:
+    """Judges one target's suspects.
+
+    Args:
+        share: of the target's own mean, that a suspect's mean must reach. With 0 each suspect
+            passes at once.
+        near: what a suspect needs after a short loss, in parts of what it needs after another one.
+
+    Attributes:
+        pending: whether a suspect is followed that is not proven yet.
+        away: frames since the target was last claimed.
+        own: mean of the target's own values.
+    """
+
+    def __init__(self, share: float, near: float) -> None:
+        self._share, self._near = share, near
+        self._needed = 0.0
+        self._values: Deque[float] = deque(maxlen=MOST)
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin with a new target."""
+        self.own = USUAL
+        self.away = 0
+        self.reject()
+
+    def learn(self, value: float) -> None:
+        """Learn the value of a tracked target, before the classifier learns this frame."""
+        self.own += min(max(value - self.own, -STEP), STEP) * LEARNT
+
+    def reject(self) -> None:
+        """Drop the suspect. Its values are no evidence for the next one."""
+        self.pending = False
+        self._values.clear()
+
+    def add(self, value: float) -> bool:
+        """Add a frame of the suspect; returns whether it is proven."""
+        if not self.pending:
+            own = min(max(self.own, LOWEST * USUAL), HIGHEST * USUAL)
+            self._needed = self._share * own * (self._near if self.away <= SHORT else 1.0)
+        self.pending = True
+        self.away += 1
+        self._values.append(value)
+        count = len(self._values)
+        if self._needed > 0 and (count < FEWEST or sum(self._values) < count * self._needed):
+            return False
+        self.away = 0
+        self.reject()
+        return True

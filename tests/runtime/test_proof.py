@@ -1,0 +1,37 @@
+"""An object that is followed after a loss is the target only if its mean says so."""
+
+import pytest
+
+from hotpath.runtime.proof import FEWEST, MOST, SHORT, Proof
+
+
+def test_two_frames_prove():
+    proof = Proof(0.8, 0.75)
+    assert [proof.add(0.7) for _ in range(FEWEST)] == [False] * (FEWEST - 1) + [True]
+    assert not proof.pending and proof.away == 0
+
+
+def test_the_best_frames_do_not_prove():
+    proof = Proof(0.8, 0.75)
+    proof.away = SHORT + 1
+    values = [0.3] * MOST + [0.9, 0.9]
+    assert not any(proof.add(value) for value in values)
+    assert proof.pending
+
+
+@pytest.mark.parametrize("away, proven", [(0, True), (SHORT + 1, False)])
+def test_a_short_loss_needs_less(away, proven):
+    proof = Proof(0.8, 0.75)
+    proof.away = away
+    assert any(proof.add(0.5) for _ in range(MOST)) is proven
+
+
+def test_a_new_suspect_begins_without_evidence():
+    proof = Proof(0.8, 0.75)
+    proof.add(0.7)
+    proof.reject()
+    assert not proof.add(0.7)
+
+
+def test_at_zero_each_suspect_passes_at_once():
+    assert Proof(0.0, 1.0).add(-1.0)

@@ -10,6 +10,11 @@ Each tracker is compared with the first one. Missing sequences of a benchmark ar
 is x,y,w,h of a frame, with commas, tabs or spaces. Pixels count from 1 in a benchmark, as in its
 authors' files, and from 0 in clips. --save-boxes writes the boxes of the networks so.
 
+    hotpath evaluate --clips DIR --networks kestrel:int8 --degrade half,blur:9,jpeg:30,every:3
+
+--degrade says what each network loses where pictures are poor: the change of AUC on degraded copies
+of the clips, with 95 % intervals over the sequences. The copies are the same in every run.
+
 OUT/boxes has a file with the boxes of each tracker on each clip. A finished file is used again as
 long as clip, network and engine are the same. For correct times use --jobs 1.
 """
@@ -24,7 +29,17 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hotpath.calib import benchmarks, boxes, command, figures, report, trackers, workers
+from hotpath.calib import (
+    benchmarks,
+    boxes,
+    command,
+    degrade,
+    figures,
+    report,
+    robustness,
+    trackers,
+    workers,
+)
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.figures import Tracked
@@ -76,6 +91,14 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where `hotpath int8` wrote its networks (default: %(default)s)",
     )
+    kinds = [f"{name}:N ({kind.help})" for name, kind in degrade.KINDS.items()]
+    cli.add_argument(
+        "--degrade",
+        metavar="KIND,KIND",
+        help=("also track copies in poorer pictures: half, " + ", ".join(kinds)).replace("%", "%%"),
+    )
+    text = "use only the first N frames of each clip"
+    cli.add_argument("--frames", type=int, metavar="N", help=text)
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/evaluation", metavar="DIR", help=text)
@@ -97,7 +120,9 @@ def run(options: argparse.Namespace) -> int:
     else:
         data = benchmarks.sequences(options.benchmark, Path(options.data))
         out /= options.benchmark
-    data = data._replace(clips=chosen(data.clips, options.only))
+    data = data._replace(clips=_cut(chosen(data.clips, options.only), options.frames))
+    if options.degrade:
+        return degraded(options, data, out)
     table, left_out = evaluated(options, data, out)
     for sentence in left_out:
         say(f"hotpath evaluate: {sentence}")
@@ -108,6 +133,49 @@ def run(options: argparse.Namespace) -> int:
     say(report.text(table))
     command.wrote(*paths)
     return 2 if left_out and options.clips else 0
+
+
+def _cut(clips: Sequence[Clip], frames: int | None) -> list[Clip]:
+    if frames is not None and frames < 2:
+        raise BadRun(f"--frames {frames} leaves nothing to track; give 2 or more")
+    return [clip if frames is None else clip.beginning(frames) for clip in clips]
+
+
+def degraded(options: argparse.Namespace, data: benchmarks.Sequences, out: Path) -> int:
+    """Track clips and degraded copies of them, then write the losses; returns the exit code."""
+    kinds = degrade.parse(options.degrade)
+    if options.boxes or options.save_boxes or options.seen:
+        raise BadRun("--degrade tracks networks; leave --boxes, --save-boxes and --seen out")
+    specs = trackers.specs_of(options)
+    clips = [clip for clip in data.clips if np.isfinite(clip.boxes[1:, 0]).any()]
+    places = {kind: out / "degraded" / kind.name.replace(":", "-") for kind in kinds}
+    copies = {kind: [degrade.Degraded(clip, kind) for clip in clips] for kind in kinds}
+    broken = follow_all(specs, clips, out, options.jobs)
+    for kind in kinds:
+        say(f"degraded by {kind.name}")
+        broken += follow_all(specs, copies[kind], places[kind], options.jobs)
+    for sentence in data.left_out + [sentence for _, sentence in broken]:
+        say(f"hotpath evaluate: {sentence}")
+    whole = [k for k, clip in enumerate(clips) if clip.name not in {name for name, _ in broken}]
+    if not whole:
+        raise BadRun("no clip could be followed to its end in all forms")
+
+    def results(spec: Spec, rows: Sequence[Clip], place: Path) -> dict[str, Kept]:
+        return {rows[k].name: stored(spec, rows[k], place) or {} for k in whole}
+
+    kept = [clips[k] for k in whole]
+    rows, clean = [], {}
+    for spec in specs:
+        before = results(spec, clips, out)
+        values = [robustness.auc(before[clip.name]["boxes"], clip.boxes) for clip in kept]
+        clean[spec.name] = float(np.mean(values))
+        for kind in kinds:
+            poor = [copies[kind][k] for k in whole]
+            after = results(spec, copies[kind], places[kind])
+            rows.append(robustness.row(spec.name, before, after, kept, poor, kind))
+    say(robustness.text(clean, rows))
+    command.wrote(*robustness.write(clean, rows, out))
+    return 2 if broken and options.clips else 0
 
 
 def of_networks(

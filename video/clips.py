@@ -77,6 +77,16 @@ class Clip:
         held._frames = list(self)
         return held
 
+    def beginning(self, frames: int) -> "Clip":
+        """Return a clip of its first frames, or of all if it has fewer."""
+        cut = copy.copy(self)
+        cut.boxes, cut._sha256 = self.boxes[:frames], None
+        if isinstance(self._frames, _Video):
+            cut._frames = self._frames.until(frames)
+        else:
+            cut._frames = self._frames[:frames]
+        return cut
+
     @property
     def paths(self) -> List[Path]:
         """The files of the frames; empty for a clip that is one video."""
@@ -124,6 +134,10 @@ class _Video:
     def from_frame(self, first: int) -> "_Video":
         """The same video from a frame on."""
         return _Video(self.path, self.first + first, self.frames)
+
+    def until(self, count: int) -> "_Video":
+        """The same video without the frames after the first ``count``."""
+        return _Video(self.path, self.first, min(self.first + count, self.frames))
 
     def _opened(self) -> recorded.VideoFile:
         if self._source is None:

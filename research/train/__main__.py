@@ -26,7 +26,7 @@ from hotpath.research.train.loop import Log, Runner, Stage, place
 from hotpath.research.train.network import Kestrel
 from hotpath.research.train.options import BATCH, SCALES, parser
 from hotpath.research.train.pairs import Drawer
-from hotpath.research.train.ring import Ring, layout, learnt_pair, start_writers, stop_writers
+from hotpath.research.train.ring import Ring, held_layout, learnt_pair, start_writers, stop_writers
 from hotpath.research.train.stages import Work
 from hotpath.research.train.start import (
     FREE,
@@ -160,7 +160,7 @@ def held_pairs(
         pairs = [learnt_pair(drawer, teacher, options.seed, -1 - i) for i in range(options.held)]
         fields: dict[str, Any] = {
             name: np.stack([np.asarray(pair[name], dtype) for pair in pairs])
-            for name, (_, dtype) in layout(teacher.channels).items()
+            for name, (_, dtype) in held_layout(teacher.channels).items()
         }
         np.savez(path, **fields)
     with np.load(path) as file:
@@ -200,7 +200,8 @@ def run_stage(
     weights = timm_weights(options.shape, start, options.pretrained) if fresh else ""
     width, tower, depth = options.head
     network = Kestrel(options.shape, work.teacher.channels, width, tower, depth, weights)
-    if start and (start in names() or start.endswith(".toml")):
+    ships = bool(start) and (start in names() or start.endswith(".toml"))
+    if ships:
         network = unfolded(start, work, options.networks_dir)
         licences = {"A": 0} if load_network(start).licence == FREE else UNKNOWN
         log(stage=name, event="start", what=start, licences=licences)
@@ -226,6 +227,7 @@ def run_stage(
         rates={part: options.lr[part] for part in ("backbone", "project") if part in options.lr},
         frozen=options.freeze,
         compiled=options.compile,
+        fixed_norms=ships,
     )
     Runner(stage, out, log, options.device, options.seed, options.checkpoint_seconds).run()
 

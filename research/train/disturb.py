@@ -4,6 +4,8 @@ Every function changes the crop, uint8 (256,256,3), in place. A box is (x1, y1, 
 the crop.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -124,3 +126,14 @@ def add_occluder(search: np.ndarray, box: np.ndarray, rng: np.random.Generator) 
         other = np.clip(rng.integers(0, SEARCH, 2), 0, SEARCH - np.array(region.shape[1::-1]))
         h, w = region.shape[:2]
         region[:] = search[other[1] : other[1] + h, other[0] : other[0] + w].copy()
+
+
+def cut_off(search: np.ndarray, box: np.ndarray, fill: Any, rng: np.random.Generator) -> None:
+    """Let the picture end across the target: 15 to 60 % of it is beyond, in the colour ``fill``."""
+    side = int(rng.integers(4))  # left, top, right, bottom
+    axis, last = side % 2, side > 1
+    share = rng.uniform(0.15, 0.6)
+    place = box[axis] + (1 - share if last else share) * (box[axis + 2] - box[axis])
+    place = int(np.clip(place, 0, SEARCH))
+    beyond = slice(place, None) if last else slice(0, place)
+    search[(slice(None), beyond) if axis == 0 else beyond] = fill

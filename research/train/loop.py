@@ -101,6 +101,7 @@ class Stage(NamedTuple):
     rates: dict[str, float] = {}  # highest rate of a part (``PARTS``) that has its own
     frozen: dict[str, float] = {}  # pairs until which a part stays as it is
     compiled: bool = False  # by torch.compile
+    fixed_norms: bool = False  # batch norms keep their statistics
 
 
 class Step(nn.Module):
@@ -242,6 +243,9 @@ class Runner:
                 self.call = nn.parallel.DistributedDataParallel(
                     self.call, find_unused_parameters=True
                 )
+        for layer in self.network.modules() if self.stage.fixed_norms else ():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.eval()
         for part in frozen:
             self.network.get_submodule(PARTS[part].rstrip(".")).eval()
 

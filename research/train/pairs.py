@@ -15,16 +15,16 @@ from hotpath.research.train.disturb import (
     add_distractor,
     add_kin,
     add_occluder,
+    cut_off,
     swap_background,
 )
 from hotpath.research.train.effects import (
+    Camera,
     Light,
     Night,
     Thermal,
-    degraded,
     enlarged,
     grey,
-    motion_blur,
 )
 from hotpath.research.train.films import Films
 from hotpath.research.train.geometry import EXEMPLAR, SEARCH, exemplar_side
@@ -36,15 +36,19 @@ TEMPER = 0.5  # a source with n pictures is drawn in proportion to n ** TEMPER
 EARLIER = 0.85  # share of a track's pairs whose exemplar comes before the search crop
 MIRRORED = 0.4  # share of the search crops of stills that go on beyond the picture as in a mirror
 
-FAST = 0.12  # share of the pairs whose target moves by one to two times its size
+FAST = 0.18  # share of the pairs whose target moves by one to two times its size
 FARTHEST = 118  # pixels from the middle of the search crop to the target's centre
 FAR = 0.18  # share of the pairs whose target was 8 to 24 pixels large before it was enlarged
 FAR_PIXELS = (6, 22)
+CLEARER = 2.0  # the teacher sees a small target at this many times the resolution
+EXEMPLAR_SHARE = 0.6  # a user draws the first box on a picture that is mostly sharp
+CUT = 0.06  # share of the stills whose target the picture's border cuts
 BLACK = 0.7  # share of the crops that are black outside of the picture
 WHOLE = 0.85  # share of a still without boxes that the thing in it takes
 
 # exemplar uint8 (128,128,3), search uint8 (256,256,3), kind, corners of the box in the search crop
-Pair = collections.namedtuple("Pair", "exemplar search kind box")
+# clear_exemplar, clear_search: the same crops before the camera's losses, for the teacher
+Pair = collections.namedtuple("Pair", "exemplar search kind box clear_exemplar clear_search")
 
 
 def crop(
@@ -181,13 +185,18 @@ class Drawer:
         centre = box[:2] + side * rng.uniform(-off, off, 2)
         matrix = square(centre, side * np.exp(rng.uniform(-0.06, 0.06)), EXEMPLAR, flip=flip)
         exemplar = crop(self.bank.picture(first), matrix, EXEMPLAR, self.fill(rng, first))
-        search, box = self.search_crop(rng, kind, second, other, flip)
+        search, box, motion = self.search_crop(rng, kind, second, other, flip)
         if kind == ONE_PICTURE:
             self.disturb(rng, second, search, box)
+        exemplar, search, share = self.lit(rng, kind, exemplar, search)
+        crops = clear = [exemplar, search]
         if rng.random() < FAR:
-            share = rng.uniform(*FAR_PIXELS) / np.sqrt(np.prod(box[2:] - box[:2]))
-            exemplar, search = (enlarged(each, min(share, 1.0), 1) for each in (exemplar, search))
-        return Pair(*self.spoil(rng, kind, exemplar, search), kind, box)
+            factor = rng.uniform(*FAR_PIXELS) / np.sqrt(np.prod(box[2:] - box[:2]))
+            crops = [enlarged(image, min(factor, 1.0), 1) for image in crops]
+            clear = [enlarged(image, min(CLEARER * factor, 1.0), 1) for image in clear]
+        cameras = Camera(rng, EXEMPLAR_SHARE * share), Camera(rng, share, motion)
+        spoilt = [camera(image, rng) for camera, image in zip(cameras, crops)]
+        return Pair(spoilt[0], spoilt[1], kind, box, clear[0], clear[1])
 
     def fill(self, rng: np.random.Generator, index: int) -> Any:
         """The colour outside a picture: black, as the teacher has it, or the picture's mean."""
@@ -195,27 +204,29 @@ class Drawer:
 
     def search_crop(
         self, rng: np.random.Generator, kind: int, index: int, box: np.ndarray, flip: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """(search crop, box of the target in it as corners)."""
+    ) -> tuple[np.ndarray, np.ndarray, Any]:
+        """(search crop, box of the target in it as corners, length and angle of its motion blur).
+
+        The crop itself is sharp. Most targets have no motion blur of their own: None.
+        """
         spread = 0.22 if rng.random() < 0.8 else 0.45
         side = 2 * exemplar_side(box[2:]) * np.exp(rng.uniform(-spread, spread))
         still = kind == ONE_PICTURE
         angle = rng.uniform(-0.3, 0.3) if still and rng.random() < 0.35 else 0.0
-        ratio = np.exp(rng.uniform(-0.22, 0.22)) if kind != TRACK and rng.random() < 0.5 else 1.0
+        ratio = np.exp(rng.uniform(-0.3, 0.3)) if kind != TRACK and rng.random() < 0.5 else 1.0
         shift = rng.uniform(-64, 64, 2) if rng.random() < 0.7 else rng.normal(0, 18, 2)
         way = rng.uniform(0, 2 * np.pi)
-        blurred = 0
+        motion = None
         if rng.random() < FAST:
             length = rng.uniform(1, 2) * np.sqrt(box[2] * box[3]) * SEARCH / side
             length = min(length, FARTHEST)
             shift = length * np.array([np.cos(way), np.sin(way)])
-            blurred = int(length * rng.uniform(0, 0.4))
+            motion = length * rng.uniform(0, 0.4), way
         matrix = square(box[:2], side, SEARCH, angle, ratio, flip, shift)
         mirrored = still and rng.random() < MIRRORED
         border = cv2.BORDER_REFLECT_101 if mirrored else cv2.BORDER_CONSTANT
         search = crop(self.bank.picture(index), matrix, SEARCH, self.fill(rng, index), border)
-        search = motion_blur(search, blurred, way) if blurred > 2 else search
-        return search, moved_box(matrix, box)
+        return search, moved_box(matrix, box), motion
 
     def disturb(
         self, rng: np.random.Generator, index: int, search: np.ndarray, box: np.ndarray
@@ -236,6 +247,8 @@ class Drawer:
             add_distractor(search, box, *self.thing(rng, self.all.draw(rng)), rng)
         if rng.random() < 0.15:
             add_occluder(search, box, rng)
+        if rng.random() < CUT:
+            cut_off(search, box, self.fill(rng, index), rng)
 
     def thing(self, rng: np.random.Generator, index: int) -> tuple[np.ndarray, np.ndarray]:
         """A picture, and the box of something in it."""
@@ -255,10 +268,10 @@ class Drawer:
         return picture, box
 
     @staticmethod
-    def spoil(
+    def lit(
         rng: np.random.Generator, kind: int, exemplar: np.ndarray, search: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Light, camera and codec for both crops."""
+    ) -> tuple[np.ndarray, np.ndarray, float]:
+        """Light and the kind of camera for both crops, and the factor on ``Camera``'s chance."""
         strength = 1.0 if kind in (ONE_PICTURE, NEGATIVE) else 0.5
         chance = rng.random()
         share = 1.0
@@ -274,4 +287,4 @@ class Drawer:
             light = Light(rng, 1.0)
             exemplar, search = light(exemplar), light(search)
         search = Light(rng, strength)(search)
-        return degraded(exemplar, rng, 0.6 * share), degraded(search, rng, share)
+        return exemplar, search, share

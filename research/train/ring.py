@@ -47,6 +47,12 @@ def layout(channels: int) -> dict[str, tuple[tuple[int, ...], Any]]:
     }
 
 
+def held_layout(channels: int) -> dict[str, tuple[tuple[int, ...], Any]]:
+    """The same of a pair that is held out."""
+    fields = layout(channels)
+    return {**fields, "clear_exemplar": fields["exemplar"], "clear_search": fields["search"]}
+
+
 class Ring:
     """The mapped files; ``used`` is how many pairs the training has taken.
 
@@ -94,12 +100,18 @@ class Ring:
 
 
 def learnt_pair(drawer: Drawer, teacher: Teacher, seed: int, number: int) -> dict[str, Any]:
-    """Pair ``number`` with the teacher's features and maps, as a dict of the ring's fields."""
+    """Pair ``number`` with the teacher's features and maps, as a dict of the ring's fields.
+
+    The teacher sees both crops without the camera's losses. A pair that is held out (``number``
+    below 0) has these crops, too.
+    """
     rng = np.random.default_rng([seed, abs(number), number < 0])
     pair = drawer.pair(rng)
-    learnt = teacher.learn(pair.exemplar, pair.search)._asdict()
+    learnt: dict[str, Any] = teacher.learn(pair.clear_exemplar, pair.clear_search)._asdict()
     if drawer.boxes and pair.kind == CLIP:
         learnt.update(maps_of(pair.box))
+    if number < 0:
+        learnt.update(clear_exemplar=pair.clear_exemplar, clear_search=pair.clear_search)
     return {"exemplar": pair.exemplar, "search": pair.search, "kind": pair.kind, **learnt}
 
 

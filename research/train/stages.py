@@ -22,6 +22,7 @@ from hotpath.research.train.teacher import Teacher
 
 SEARCH_SHARE = 0.65  # of the feature loss; the rest is the exemplar's
 NAMES = ("features", "head")
+CLEAR = ("clear_exemplar", "clear_search")  # crops without the camera's losses
 CROPS, FEATURES = ("exemplar", "search"), ("exemplar_features", "search_features")
 MAPS = ("kind", "probability", "size", "offset")
 
@@ -45,7 +46,7 @@ class Work(NamedTuple):
         result = {}
         for name, value in values.items():
             tensor = torch.from_numpy(np.ascontiguousarray(value)).to(self.device)
-            if name in CROPS:
+            if name in CROPS + CLEAR:
                 tensor = (
                     tensor.flip(-1)
                     .permute(0, 3, 1, 2)
@@ -92,9 +93,9 @@ class Work(NamedTuple):
         for batch in self._held():
             features = [network.backbone.standardised(batch[name]) for name in FEATURES]
             with self.fast():
-                own = [network.backbone(batch[name]) for name in CROPS]
+                own = [network.backbone(batch[name]) for name in CROPS + CLEAR]
                 maps = network.head(*features)
-            for crop, student, wanted in zip(CROPS, own, features):
+            for crop, student, wanted in zip(CROPS + CLEAR, own, 2 * features):
                 r2 = float(explained(student.float(), wanted))
                 found.setdefault("r2_" + crop, []).append(r2)
             for name, loss in map_losses(maps, batch).items():
@@ -104,7 +105,7 @@ class Work(NamedTuple):
 
     def _held(self) -> Iterator[dict[str, torch.Tensor]]:
         """The held-out pairs as tensors, 64 at a time."""
-        names = (*CROPS, *FEATURES, *MAPS)
+        names = (*CROPS, *CLEAR, *FEATURES, *MAPS)
         for start in range(0, len(self.held["kind"]), 64):
             yield self.tensors({name: self.held[name][start : start + 64] for name in names})
 

@@ -16,7 +16,7 @@ from hotpath.calib.errors import TrainingStopped
 from hotpath.research.train.backbones import checked
 from hotpath.research.train.layers import BACKBONES, Unit
 from hotpath.research.train.network import ExemplarGraph, Kestrel, SearchGraph, correlate
-from hotpath.research.train.stages import CROPS, FEATURES, Work
+from hotpath.research.train.stages import CLEAR, CROPS, FEATURES, Work
 from hotpath.runtime.networks import load_network
 
 LOOKED_AT = 128  # pairs of crops
@@ -46,7 +46,8 @@ def unfolded(name: str, work: Work, networks_dir: str | None = None) -> Kestrel:
             f"{name} is no network of hotpath.research.train.export in fp32; name one, such "
             "as kestrel, or a checkpoint"
         ) from None
-    batch = work.tensors({key: work.held[key][:LOOKED_AT] for key in (*CROPS, *FEATURES)})
+    batch = work.tensors({key: work.held[key][:LOOKED_AT] for key in (*CLEAR, *FEATURES)})
+    batch.update((crop, batch[clear]) for crop, clear in zip(CROPS, CLEAR))
     flat = torch.cat([batch[key].float().transpose(0, 1).flatten(1) for key in FEATURES], 1)
     network.backbone.mean.copy_(flat.mean(1))
     network.backbone.deviation.copy_(flat.std(1).clamp(min=1e-3))

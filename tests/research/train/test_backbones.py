@@ -16,7 +16,7 @@ from hotpath.research.train.bank import build_bank  # noqa: E402
 from hotpath.research.train.losses import explained  # noqa: E402
 from hotpath.research.train.network import Kestrel  # noqa: E402
 from hotpath.research.train.pairs import Drawer  # noqa: E402
-from hotpath.research.train.ring import layout, learnt_pair  # noqa: E402
+from hotpath.research.train.ring import held_layout, learnt_pair  # noqa: E402
 from hotpath.research.train.stages import Work  # noqa: E402
 from hotpath.research.train.teacher import Teacher  # noqa: E402
 from hotpath.runtime import load_tracker  # noqa: E402
@@ -40,7 +40,9 @@ def world_of(world, folder, count=16):
     """Held-out pairs of these pictures, with the network that ships as the teacher."""
     teacher, bank = Teacher(TEACHER), build_bank(folder / "bank", [world / "images"], [])
     pairs = [learnt_pair(Drawer(bank), teacher, 0, -1 - k) for k in range(count)]
-    held = {name: np.stack([pair[name] for pair in pairs]) for name in layout(teacher.channels)}
+    held = {
+        name: np.stack([pair[name] for pair in pairs]) for name in held_layout(teacher.channels)
+    }
     return Work(None, held, {}, teacher, "cpu", 1)
 
 
@@ -146,9 +148,9 @@ def test_the_files_that_ship_become_a_network_that_trains_and_folds_into_the_sam
 ):
     work = world_of(world, tmp_path)
     network = unfold.unfolded("kestrel", work)
-    batch = work.tensors({name: work.held[name] for name in ("search", "search_features")})
+    batch = work.tensors({name: work.held[name] for name in ("clear_search", "search_features")})
     with torch.no_grad():
-        found = network.backbone(batch["search"])
+        found = network.backbone(batch["clear_search"])
         wanted = network.backbone.standardised(batch["search_features"])
         assert explained(found, wanted) > 0.99  # the teacher is kestrel itself
     torch.save({"config": network.config, "average": network.state_dict()}, tmp_path / "k.pt")

@@ -62,3 +62,13 @@ def test_what_lies_outside_of_the_crop_is_not_pasted():
     np.testing.assert_array_equal(search, scene())
     disturb.paste(search, patch, np.array([0.0, 50.0]))
     assert (search[40:60, :10] == 0).all() and (search[:, 10:] == scene()[:, 10:]).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_picture_ends_across_the_target_and_leaves_a_part_of_it(seed):
+    search = scene()
+    disturb.cut_off(search, BOX, (7, 7, 7), np.random.default_rng(seed))
+    beyond = (search == 7).all(2)
+    rows, columns = beyond.all(1).sum(), beyond.all(0).sum()
+    assert (rows > 0) != (columns > 0) and beyond.sum() == max(rows, columns) * 256
+    assert 0.1 < inside(beyond, BOX).mean() < 0.65

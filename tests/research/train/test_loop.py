@@ -95,3 +95,23 @@ def test_the_gradients_of_two_processes_are_averaged(tmp_path):
     found = [float(torch.load(tmp_path / f"{rank}.pt")) for rank in (0, 1)]
     assert found[0] == found[1] == pytest.approx(2.0, abs=0.05)
     assert torch.load(tmp_path / "line.pt")["steps"] == 1000  # half of the pairs each
+
+
+def test_fixed_norms_keep_their_statistics_while_the_others_follow_the_batches(tmp_path):
+    class Normed(Line):
+        def __init__(self):
+            super().__init__()
+            self.norm = torch.nn.BatchNorm2d(1)
+
+    def mean_after(fixed):
+        def step(network, numbers):
+            return {"loss": network.norm(torch.full((2, 1, 2, 2), 5.0) + network.bias).sum()}
+
+        stage = Stage("n", Normed(), lambda n: n, step, lambda n: {}, 3, 0.01, 1, 1)
+        folder = tmp_path / str(fixed)
+        folder.mkdir()
+        run = Runner(stage._replace(fixed_norms=fixed), folder, Log(folder / "log.jsonl"))
+        run.run()
+        return float(run.network.norm.running_mean)
+
+    assert mean_after(True) == 0.0 and mean_after(False) > 0.5

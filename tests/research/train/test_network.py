@@ -10,7 +10,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from hotpath.calib.errors import TrainingStopped  # noqa: E402
-from hotpath.research.train import export, start  # noqa: E402  (after the check for torch)
+from hotpath.research.train import export, layers, start  # noqa: E402  (after the check for torch)
 from hotpath.runtime.networks import load_network  # noqa: E402
 from tests.support.training import used_network  # noqa: E402
 
@@ -107,3 +107,16 @@ def test_the_licence_of_weights_follows_from_the_pictures_that_the_run_saw(tmp_p
     assert licence({"A": 5}, {"R": 5}, event="start") == start.UNSETTLED
     (tmp_path / "log.jsonl").unlink()
     assert start.licence_of(tmp_path / "head.pt") == start.UNSETTLED
+
+
+def test_batch_norms_with_fixed_statistics_give_the_same_and_their_parameters_learn(used):
+    unit = next(m for m in used.modules() if isinstance(m, layers.Depthwise))
+    x = torch.randn(2, unit.weight.shape[0], 16, 16)
+    unit.eval()
+    convolved = torch.nn.functional.conv2d(
+        x, unit.dense(), None, unit.stride, unit.padding, 1, unit.groups
+    )
+    torch.testing.assert_close(unit.convolved(x), unit.norm(convolved), rtol=1e-4, atol=1e-4)
+    unit.convolved(x).square().mean().backward()
+    assert unit.norm.weight.grad.abs().max() > 0 and unit.weight.grad.abs().max() > 0
+    unit.zero_grad()

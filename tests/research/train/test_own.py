@@ -70,7 +70,7 @@ def test_half_of_the_pairs_have_the_boxes_of_the_clips_and_half_the_teachers_map
     for number in range(12):
         pair = drawn[number]
         learnt = learnt_pair(drawer, teacher, 1, number)
-        told = teacher.learn(pair.exemplar, pair.search)
+        told = teacher.learn(pair.clear_exemplar, pair.clear_search)
         wanted = maps_of(pair.box) if pair.kind == CLIP else told._asdict()
         assert all(np.allclose(learnt[name], wanted[name]) for name in ("probability", "size"))
 

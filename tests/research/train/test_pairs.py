@@ -29,14 +29,14 @@ def test_boxes_of_a_clip_lie_on_its_target_which_may_move_by_more_than_its_size(
         rng = np.random.default_rng(seed)
         picture = rng.choice(clip)
         box = bank.boxes[picture][0]
-        crop, box = drawer.search_crop(rng, pairs.CLIP, picture, box, seed % 2 == 0)
+        crop, box, _ = drawer.search_crop(rng, pairs.CLIP, picture, box, seed % 2 == 0)
         moved = np.hypot(*((box[:2] + box[2:]) / 2 - 127.5))
         far += moved > 0.95 * np.sqrt(np.prod(box[2:] - box[:2])) and moved > 64
         bright = np.argwhere(crop[:, :, 0] > 135)[:, ::-1]
         if seed < 40 and len(bright) and box.min() >= 2 and box.max() <= 253:  # all in the crop
             np.testing.assert_allclose(box[:2], bright.min(0) - 0.5, atol=1.6)
             np.testing.assert_allclose(box[2:], bright.max(0) + 0.5, atol=1.6)
-    assert 10 < far < 70
+    assert 20 < far < 90
 
 
 def test_kinds_are_drawn_as_often_as_they_should_and_negatives_have_nothing_in_common(bank):
@@ -71,3 +71,27 @@ def test_things_of_one_class_stand_in_for_one_another(folders):
     picture, box = drawer.relative(np.random.default_rng(0), ships[0])
     np.testing.assert_allclose(box, [84.5, 59.5, 50, 40])
     assert picture[60, 85].mean() > picture[10, 10].mean() + 100
+
+
+def test_a_pair_has_its_crops_before_the_camera_took_anything(bank):
+    drawer = pairs.Drawer(bank)
+    same, contrast = [], []
+    for seed in range(120):
+        pair = drawer.pair(np.random.default_rng(seed))
+        assert pair.clear_search.shape == pair.search.shape
+        same.append(
+            [
+                np.array_equal(pair.search, pair.clear_search),
+                np.array_equal(pair.exemplar, pair.clear_exemplar),
+            ]
+        )
+        if not same[-1][0]:
+            detail = [
+                np.abs(np.diff(crop.astype(int), axis=1)).mean()
+                for crop in (pair.search, pair.clear_search)
+            ]
+            contrast.append(detail[0] < detail[1])
+    search, exemplar = np.mean(same, 0)
+    assert 0.2 < search < 0.6 and search < exemplar < 0.85
+    assert np.mean([a != b for a, b in same]) > 0.2  # each has a camera of its own
+    assert np.mean(contrast) > 0.6

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -15,7 +16,8 @@ pytest.importorskip("openvino")
 
 from hotpath.research.train.bank import build_bank
 from hotpath.research.train.films import follow_all
-from hotpath.research.train.ring import Ring, stop_writers
+from hotpath.research.train.pairs import Drawer
+from hotpath.research.train.ring import Ring, held_layout, learnt_pair, stop_writers
 from hotpath.research.train.teacher import Teacher
 from tests.support import ROOT
 from tests.support.training import TEACHER, write_training
@@ -47,6 +49,22 @@ def job_in(tmp_path):
     job = {"teacher": TEACHER, "networks_dir": None, "size": 8, "reuse": 1.0, "boxes": False}
     job.update(bank=str(tmp_path / "bank"), ring=str(tmp_path / "ring"), workers=1, seed=0)
     return {**job, "parent": os.getpid()}, ring
+
+
+def test_the_teacher_sees_the_crops_before_the_camera_took_anything(tmp_path):
+    write_training(tmp_path)
+    bank, teacher = build_bank(tmp_path / "bank", [tmp_path / "images"], []), Teacher(TEACHER)
+    drawer, worse = Drawer(bank), 0
+    for number in range(1, 30):
+        pair = drawer.pair(np.random.default_rng([0, number, False]))
+        learnt = learnt_pair(drawer, teacher, 0, number)
+        np.testing.assert_array_equal(learnt["search"], pair.search)
+        _, features = teacher.exemplar(pair.clear_exemplar)
+        np.testing.assert_array_equal(learnt["exemplar_features"], features)
+        worse += not np.array_equal(learnt["exemplar"], pair.clear_exemplar)
+    assert worse > 3
+    held = learnt_pair(drawer, teacher, 0, -1)
+    assert held.keys() == held_layout(teacher.channels).keys()
 
 
 def test_a_process_that_is_asked_to_stop_finishes_its_pair(tmp_path):

@@ -113,7 +113,7 @@ def test_what_belongs_to_another_network_is_left_out_and_said(world, capsys):
 
 
 def test_the_copy_for_boards_is_prepared_anew(world):
-    shipped = world / "repository" / "deploy" / "engine" / "shipped" / "kestrel"
+    shipped = world / "repository" / "deploy" / "bundles" / "shipped" / "kestrel"
     shipped.mkdir(parents=True)
     (shipped / "old.onnx").write_bytes(b"old")
     (world / "repository" / release.REFERENCE).parent.mkdir(parents=True)

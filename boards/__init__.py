@@ -70,8 +70,8 @@ class Board(NamedTuple):
             (name of the family, its dict), or (None, {}) when the profile does not list it.
         """
         for family, versions in self.software.items():
-            known = versions.get("l4t") or versions.get("pynq")
-            if release and known and (release + ".").startswith(known + "."):
+            version = versions.get("l4t") or versions.get("pynq")
+            if release and version and (release + ".").startswith(version + "."):
                 return family, versions
         return None, {}
 
@@ -119,10 +119,10 @@ def is_computer(name: str) -> bool:
 
 def _refuse(text: str) -> NoReturn:
     """Raise ``UnknownBoard`` with the names that are near to a wrong one."""
-    known = ", ".join(names())
+    choices = ", ".join(names())
     if text.endswith(".toml"):
         raise UnknownBoard(
-            f"there is no board file {text}; name a file of your own, or one of: {known}"
+            f"there is no board file {text}; name a file of your own, or one of: {choices}"
         )
-    hint = meant(text, names()) or f"there are: {known}"
+    hint = meant(text, names()) or f"there are: {choices}"
     raise UnknownBoard(f"no board is called {text!r}; {hint}")

@@ -63,19 +63,19 @@ def detect(root: Union[str, Root] = "/") -> Detection:
         A ``Detection``.
     """
     root = root if isinstance(root, Root) else Root(root)
-    found = Detection()
-    found.model, compatible = _device_tree(root)
-    found.system = _field(root.text(OS, keep=_keep(r"PRETTY_NAME=")), "PRETTY_NAME")
+    detection = Detection()
+    detection.model, compatible = _device_tree(root)
+    detection.system = _field(root.text(OS, keep=_keep(r"PRETTY_NAME=")), "PRETTY_NAME")
     boards = [load_board(name) for name in names() if name != HOST]
-    _recognise(found, boards, compatible, _pynq_board(root))
-    if found.board is None and not found.candidates:
-        _computer(root, found, boards)
-    _release(root, found)
-    return found
+    _recognise(detection, boards, compatible, _pynq_board(root))
+    if detection.board is None and not detection.candidates:
+        _computer(root, detection, boards)
+    _release(root, detection)
+    return detection
 
 
 def _recognise(
-    found: Detection,
+    detection: Detection,
     boards: Sequence[Board],
     compatible: Sequence[str],
     pynq_board: Optional[str],
@@ -83,16 +83,16 @@ def _recognise(
     """Set board, how, sure and candidates by the surest sign that is there."""
     for board in boards:
         if pynq_board and pynq_board.lower() in [name.lower() for name in board.pynq_board]:
-            found.board, found.how = board, f"PYNQ's name for it, {pynq_board}"
-            found.soc = next(iter(board.device_tree), None)
+            detection.board, detection.how = board, f"PYNQ's name for it, {pynq_board}"
+            detection.soc = next(iter(board.device_tree), None)
             return
     alike = []
     for board in boards:
         soc = _first(board.device_tree, compatible)
         if soc:
-            found.soc = soc
+            detection.soc = soc
             alike.append(board)
-    model = found.model or ""
+    model = detection.model or ""
     signs = [
         (_longest(b.model_contains, [model]), _longest(b.modules, compatible), b) for b in alike
     ]
@@ -100,29 +100,31 @@ def _recognise(
     fit = [sign for sign in signs if sign[1] or (sign[0] and not sign[2].modules)]
     fit = fit or [sign for sign in signs if sign[0]]
     if fit:
-        _, module, found.board = max(fit, key=lambda sign: (len(sign[0]), len(sign[1])))
+        _, module, detection.board = max(fit, key=lambda sign: (len(sign[0]), len(sign[1])))
         entry = next((text for text in compatible if module and module in text), None)
-        found.how = f"{entry} in the device tree" if entry else "its model name"
+        detection.how = f"{entry} in the device tree" if entry else "its model name"
         return
-    found.candidates = [board.name for board in alike]
+    detection.candidates = [board.name for board in alike]
     if len(alike) == 1 and alike[0].family == "jetson":
-        found.board, found.sure = alike[0], False
-        found.how = f"only its chip, {found.soc}"
+        detection.board, detection.sure = alike[0], False
+        detection.how = f"only its chip, {detection.soc}"
 
 
-def _computer(root: Root, found: Detection, boards: Sequence[Board]) -> None:
+def _computer(root: Root, detection: Detection, boards: Sequence[Board]) -> None:
     """Set the board of a computer: one that a file tells of, else the host."""
     for board in boards:
         name = next((name for name in board.files if root.has(name)), None)
         if name:
-            found.board, found.how = board, "the file /" + name
-            if not found.model and root.has(ARM):
-                found.sure = False
-                found.candidates = [each.name for each in boards if each.family == "jetson"]
+            detection.board, detection.how = board, "the file /" + name
+            if not detection.model and root.has(ARM):
+                detection.sure = False
+                detection.candidates = [
+                    candidate.name for candidate in boards if candidate.family == "jetson"
+                ]
             return
-    found.model = found.model or _processor(root)
-    found.board = load_board(HOST)
-    found.how = "no sign of another board"
+    detection.model = detection.model or _processor(root)
+    detection.board = load_board(HOST)
+    detection.how = "no sign of another board"
 
 
 def _first(parts: Iterable[str], texts: Sequence[str]) -> Optional[str]:
@@ -158,24 +160,26 @@ def _pynq_board(root: Root) -> Optional[str]:
     return None
 
 
-def _release(root: Root, found: Detection) -> None:
+def _release(root: Root, detection: Detection) -> None:
     """Set L4T, JetPack or PYNQ, and the software family that the board's profile has for it."""
     text = root.text(L4T, keep=_keep("")) or ""
     match = re.search(r"R(\d+)\s*\(release\),\s*REVISION:\s*([\d.]+)", text)
     software = installed.look(root)
     if match:
-        found.l4t = "{}.{}".format(*match.groups())
+        detection.l4t = "{}.{}".format(*match.groups())
     elif "nvidia-l4t-core" in software.debian:  # images without the release file
-        found.l4t = software.debian["nvidia-l4t-core"].split("-")[0]
+        detection.l4t = software.debian["nvidia-l4t-core"].split("-")[0]
     pynq = software.packages.get("pynq")
-    release = found.l4t or (pynq.version if pynq else None)
-    if found.board is not None and found.board.family == NVIDIA:  # one family suits all drivers
-        found.family, found.software = next(iter(found.board.software.items()))
-    elif found.board is not None:
-        found.family, found.software = found.board.software_for(release)
-    if found.l4t:
+    release = detection.l4t or (pynq.version if pynq else None)
+    if (
+        detection.board is not None and detection.board.family == NVIDIA
+    ):  # one family suits all drivers
+        detection.family, detection.software = next(iter(detection.board.software.items()))
+    elif detection.board is not None:
+        detection.family, detection.software = detection.board.software_for(release)
+    if detection.l4t:
         exact = software.debian.get("nvidia-jetpack", "").split("+")[0].split("-")[0]
-        found.jetpack = exact or found.family
+        detection.jetpack = exact or detection.family
 
 
 def _processor(root: Root) -> Optional[str]:

@@ -101,28 +101,28 @@ class Installed:
 
 def look(root: Root) -> Installed:
     """Find all that is installed under a root."""
-    found = Installed()
-    found.python = _python(root)
-    found.managed = _is_managed(root, found.python)
+    system = Installed()
+    system.python = _python(root)
+    system.managed = _is_managed(root, system.python)
     if root.is_this_computer:
         home = os.path.expanduser("~/" + ENVIRONMENT)
-        found.environment = os.path.exists(os.path.join(home, "bin", "python"))
+        system.environment = os.path.exists(os.path.join(home, "bin", "python"))
         is_its = os.path.realpath(sys.prefix) == os.path.realpath(home)
-        found.is_other = found.environment and not is_its
+        system.is_other = system.environment and not is_its
     else:
-        found.environment = bool(root.glob(f"home/*/{ENVIRONMENT}/bin/python"))
-    wanted = set(DEBIAN)
+        system.environment = bool(root.glob(f"home/*/{ENVIRONMENT}/bin/python"))
+    packages = set(DEBIAN)
     for _, debian in PACKAGES.values():
-        wanted.update(debian)
-    found.debian = _debian(root, wanted)
-    _look_for_packages(root, found)
-    found.cuda = _cuda(root)
+        packages.update(debian)
+    system.debian = _debian(root, packages)
+    _look_for_packages(root, system)
+    system.cuda = _cuda(root)
     sizes = [root.size(folder + "/" + DLA_COMPILER) for folder in LIBRARY_FOLDERS]
     present = [size for size in sizes if size is not None]
     # A container's placeholder for the host's library is an empty file.
     if present:
-        found.dla_compiler = "present" if any(present) else "empty"
-    return found
+        system.dla_compiler = "present" if any(present) else "empty"
+    return system
 
 
 def _is_managed(root: Root, python: Optional[str]) -> bool:
@@ -153,19 +153,19 @@ def minor(version: Optional[str]) -> Optional[str]:
     return ".".join(version.split(".")[:2]) if version else None
 
 
-def at_least(version: Optional[str], wanted: Sequence[int]) -> bool:
+def at_least(version: Optional[str], minimum: Sequence[int]) -> bool:
     """Whether a version such as "10.3.0.26" is at least (10, 3), compared number by number."""
     numbers = [int(part) for part in re.findall(r"\d+", version or "")]
-    return numbers[: len(wanted)] >= list(wanted)
+    return numbers[: len(minimum)] >= list(minimum)
 
 
-def _look_for_packages(root: Root, found: Installed) -> None:
+def _look_for_packages(root: Root, system: Installed) -> None:
     for module, (distributions, debian) in PACKAGES.items():
-        for package, is_ours in _candidates(root, module, distributions, debian, found):
-            (found.packages if is_ours else found.elsewhere).setdefault(module, package)
-    for packages in (found.packages, found.elsewhere):
+        for package, is_ours in _candidates(root, module, distributions, debian, system):
+            (system.packages if is_ours else system.elsewhere).setdefault(module, package)
+    for packages in (system.packages, system.elsewhere):
         for package in packages.values():
-            _note(root, package, minor(found.python))
+            _note(root, package, minor(system.python))
 
 
 def _candidates(
@@ -173,11 +173,11 @@ def _candidates(
     module: str,
     distributions: Tuple[str, ...],
     debian: Tuple[str, ...],
-    found: Installed,
+    system: Installed,
 ) -> Iterator[Tuple[Package, bool]]:
     """Yield (package, whether this Python finds it) in the order in which Python looks."""
-    apt = next((name for name in debian if name in found.debian), None)
-    for folder, python, is_ours in _folders(root, minor(found.python)):
+    apt = next((name for name in debian if name in system.debian), None)
+    for folder, python, is_ours in _folders(root, minor(system.python)):
         by = "apt" if "usr/lib/python3" in folder else "pip"
         by = "pynq-venv" if PYNQ_VENV in folder else by
         names = _listed(folder)
@@ -192,7 +192,7 @@ def _candidates(
         else:
             # JetPack's OpenCV is a bare folder that does not tell its version.
             if apt and module in names:
-                yield Package(found.debian[apt].split("-")[0], by, python, apt), is_ours
+                yield Package(system.debian[apt].split("-")[0], by, python, apt), is_ours
 
 
 def _folders(root: Root, here: Optional[str]) -> Iterator[Tuple[str, Optional[str], bool]]:
@@ -233,7 +233,7 @@ def _note(root: Root, package: Package, here: Optional[str]) -> None:
     )
 
 
-def _debian(root: Root, wanted: Set[str]) -> Dict[str, str]:
+def _debian(root: Root, names: Set[str]) -> Dict[str, str]:
     """Return dict of package -> version of the wanted Debian packages that are installed."""
 
     def keep(text: str) -> str:
@@ -244,7 +244,7 @@ def _debian(root: Root, wanted: Set[str]) -> Dict[str, str]:
                 for line in stanza.split("\n")
                 if line.startswith(("Package: ", "Status: ", "Version: "))
             )
-            if fields.get("Package") in wanted and fields.get("Status", "").endswith(" installed"):
+            if fields.get("Package") in names and fields.get("Status", "").endswith(" installed"):
                 order = ("Package", "Status", "Version")
                 stanzas.append("\n".join(f"{key}: {fields[key]}" for key in order))
         return "\n\n".join(stanzas)

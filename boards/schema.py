@@ -67,15 +67,15 @@ def read(table: Dict[str, Any]) -> Tuple[Dict[str, Any], List[str]]:
         (values, mistakes). ``values`` is a dict of key -> value and section -> dict. ``mistakes``
         is a list of sentences, empty when the file is right.
     """
-    found: List[Mistake] = []
-    values = read_section("", TOP, table, found, (*SECTIONS, "software"))
+    problems: List[Mistake] = []
+    values = read_section("", TOP, table, problems, (*SECTIONS, "software"))
     for section, keys in SECTIONS.items():
         entries = table.get(section, {})
         if not isinstance(entries, dict):
-            found.append(Mistake(section, None, f"must be a section, [{section}]"))
+            problems.append(Mistake(section, None, f"must be a section, [{section}]"))
             entries = {}
-        values[section] = read_section(section, keys, entries, found)
-    mistakes = [sentence(mistake) for mistake in found]
+        values[section] = read_section(section, keys, entries, problems)
+    mistakes = [sentence(mistake) for mistake in problems]
     values["software"] = _read_software(table.get("software", {}), mistakes)
     if not mistakes:
         _check_whole(values, mistakes)
@@ -92,8 +92,8 @@ def _read_software(families: Any, mistakes: List[str]) -> Dict[str, Dict[str, st
             continue
         for key, value in versions.items():
             if key not in SOFTWARE:
-                known = ", ".join(SOFTWARE)
-                mistakes.append(f"[software] {family} {key} is not known; there are: {known}")
+                choices = ", ".join(SOFTWARE)
+                mistakes.append(f"[software] {family} {key} is not known; there are: {choices}")
             elif not (value and isinstance(value, str)):
                 mistakes.append(f"[software] {family} {key} must be a text")
     return families

@@ -40,9 +40,9 @@ def write(path: Union[str, "os.PathLike[str]"], root: str = "/") -> int:
         BadSnapshot: the file can't be written.
     """
     recorder = Recorder(root)
-    found = detect.detect(recorder)
+    detection = detect.detect(recorder)
     installed.look(recorder)
-    telemetry = Telemetry(recorder, found.board)
+    telemetry = Telemetry(recorder, detection.board)
     telemetry.read()
     telemetry.locked()
     replace(path, dumps(recorder.seen))
@@ -78,7 +78,7 @@ def dumps(files: Dict[str, Optional[str]]) -> str:
 
 
 def _escape(text: str) -> str:
-    return ESCAPED.sub(lambda found: ESCAPES.get(found[0]) or f"\\x{ord(found[0]):02x}", text)
+    return ESCAPED.sub(lambda match: ESCAPES.get(match[0]) or f"\\x{ord(match[0]):02x}", text)
 
 
 def scrub(text: str) -> str:

@@ -98,7 +98,7 @@ def _normalised(exemplar: ModelProto, search: ModelProto) -> Tuple[ModelProto, M
 
 def _hoist(exemplar: ModelProto, search: ModelProto) -> Tuple[ModelProto, ModelProto]:
     """Move nodes that depend only on the exemplar from the search model to the exemplar's."""
-    known = {v.name for v in exemplar.graph.output}
+    names_known = {v.name for v in exemplar.graph.output}
     constants = {tensor.name: tensor for tensor in search.graph.initializer}
     fixed = set(constants)
     moved, kept, carried = [], [], []
@@ -108,16 +108,16 @@ def _hoist(exemplar: ModelProto, search: ModelProto) -> Tuple[ModelProto, ModelP
             fixed.update(node.output)
             carried.append(node)
             kept.append(node)
-        elif all(name in known or name in fixed for name in names):
-            known.update(node.output)
+        elif all(name in names_known or name in fixed for name in names):
+            names_known.update(node.output)
             moved.append(node)
         else:
             kept.append(node)
     needed = {name for node in kept for name in models.names_read(node)}
     needed.update(value.name for value in search.graph.output)
-    given = [value.name for value in exemplar.graph.output]
-    given += [name for node in moved for name in node.output]
-    features = [name for name in given if name in known & needed]
+    produced = [value.name for value in exemplar.graph.output]
+    produced += [name for node in moved for name in node.output]
+    features = [name for name in produced if name in names_known & needed]
 
     models.replace(search.graph.node, kept)
     exemplar.graph.node.extend(carried + moved)
@@ -138,13 +138,13 @@ def order_maps(network: Network, search: ModelProto) -> ModelProto:
     """
     if any(JOIN in name for name in network.maps):
         search = _join(network, search)
-    wanted = decode.shapes(network)
+    expected = decode.shapes(network)
     there = list(search.graph.output)
-    chosen = _find(network, there, network.maps) if network.maps else _by_shape(wanted, there)
+    chosen = _find(network, there, network.maps) if network.maps else _by_shape(expected, there)
     shapes = [models.shape_of(value) for value in chosen]
-    if [without_ones(shape) for shape in shapes] != [without_ones(shape) for shape in wanted]:
+    if [without_ones(shape) for shape in shapes] != [without_ones(shape) for shape in expected]:
         raise BadNetwork(
-            f"{network.path} says maps of {shapes_text(wanted)}, but its ONNX gives "
+            f"{network.path} says maps of {shapes_text(expected)}, but its ONNX gives "
             f"{shapes_text([models.shape_of(value) for value in there])} for a {network.search} px "
             "search region; correct the TOML or the file"
         )
@@ -197,11 +197,13 @@ def _find(
     return [named[name] for name in names]
 
 
-def _by_shape(wanted: Sequence[models.Shape], there: List[ValueInfoProto]) -> List[ValueInfoProto]:
+def _by_shape(
+    expected: Sequence[models.Shape], there: List[ValueInfoProto]
+) -> List[ValueInfoProto]:
     """For each wanted shape the first output that has it; all outputs where one is missing."""
     left = list(there)
     chosen = []
-    for shape in wanted:
+    for shape in expected:
         fits = (v for v in left if without_ones(models.shape_of(v)) == without_ones(shape))
         value = next(fits, None)
         if value is None:

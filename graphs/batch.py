@@ -68,12 +68,12 @@ def several(model: ModelProto, count: Optional[int] = ANY) -> Optional[ModelProt
             else:
                 return None
         del model.graph.value_info[:]
-        wanted = [models.shape_of(value) for value in model.graph.output]
+        expected = [models.shape_of(value) for value in model.graph.output]
         model = shape_inference.infer_shapes(model, strict_mode=True)
         onnx.checker.check_model(model)
     except (_Stuck, shape_inference.InferenceError, onnx.checker.ValidationError):
         return None
-    return model if [models.shape_of(value) for value in model.graph.output] == wanted else None
+    return model if [models.shape_of(value) for value in model.graph.output] == expected else None
 
 
 class _Rewriter:
@@ -265,8 +265,8 @@ def _quantise(self: _Rewriter, node: NodeProto) -> None:
     """One scale for all numbers, or one for each place along an axis other than the first."""
     _alone(self, node)
     rank = len(self.shape(node.input[0]))
-    one = np.size(self.constant(node.input[1])) == 1
-    self.need(one or _attribute(node, "axis", 1) % rank != 0)
+    is_scalar = np.size(self.constant(node.input[1])) == 1
+    self.need(is_scalar or _attribute(node, "axis", 1) % rank != 0)
 
 
 def _resize(self: _Rewriter, node: NodeProto) -> None:

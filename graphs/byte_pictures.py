@@ -62,7 +62,7 @@ def _with_byte_picture(model: ModelProto, name: str, network: Network) -> ModelP
 def _keeps_bytes(network: Network, step: np.ndarray, zero: np.ndarray) -> bool:
     """Whether every byte, normalised as the crop does it and quantised, is what it was."""
     values = np.arange(256, dtype=np.float32)[:, None]
-    mean, scale = (np.array(each, np.float32) for each in (network.mean, network.scale))
+    mean, scale = (np.array(numbers, np.float32) for numbers in (network.mean, network.scale))
     normal = (values - mean) * scale
     steps = np.rint(normal / step.astype(np.float32).ravel()) + zero.astype(np.float32).ravel()
     return bool((np.clip(steps, 0, 255) == values).all())
@@ -82,28 +82,28 @@ def with_pixels(model: ModelProto) -> Tuple[ModelProto, FrozenSet[str]]:
         (model, names): the rewritten model, and the names of the inputs that it takes so. Inputs of
         other types stay as they are, and a picture that is not only dequantised first.
     """
-    found = {}  # output of the node that dequantises a picture -> the picture's name
+    picture_of = {}  # output of the node that dequantises a picture -> the picture's name
     for value in model.graph.input:
         output = _dequantised(model, value)
         if output is not None:
-            found[output] = value.name
-    if not found:
+            picture_of[output] = value.name
+    if not picture_of:
         return model, frozenset()
     model = models.copy(model)
     for value in model.graph.input:
-        if value.name in found.values():
+        if value.name in picture_of.values():
             dims = value.type.tensor_type.shape.dim
             for dim, size in zip(dims, [dims[axis].dim_value for axis in (0, 2, 3, 1)]):
                 dim.dim_value = size
     nodes = []
     for node in model.graph.node:
         nodes.append(node)
-        if node.output[0] in found:
+        if node.output[0] in picture_of:
             planes = node.output[0]
             node.output[0] = planes + "_pixels"
             nodes.append(helper.make_node("Transpose", [planes + "_pixels"], [planes], perm=PLANES))
     models.replace(model.graph.node, nodes)
-    return model, frozenset(found.values())
+    return model, frozenset(picture_of.values())
 
 
 def _dequantised(model: ModelProto, value: ValueInfoProto) -> Optional[str]:

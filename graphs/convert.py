@@ -62,25 +62,28 @@ def for_old_tensorrt(model: ModelProto) -> ModelProto:
     shapes = models.shapes(model.graph)
     constants = models.constants(model.graph)
     written: List[Tuple[NodeProto, List[NodeProto]]] = []  # each node, and what it becomes
-    for given in model.graph.node:
+    for original in model.graph.node:
         node = NodeProto()
-        node.CopyFrom(given)
+        node.CopyFrom(original)
         while node.input and not node.input[-1]:  # left out
             del node.input[-1]
         steps = _steps(node, shapes)
         if not steps:
             _write_older(model.graph, node, shapes, constants)
-        made = _replaced(model.graph, node, steps) if steps else [node]
-        written.append((given, made))
+        replacement = _replaced(model.graph, node, steps) if steps else [node]
+        written.append((original, replacement))
     opset = models.opset(model)
-    nodes = [node for _, made in written for node in made]
+    nodes = [node for _, replacement in written for node in replacement]
     for version in range(OPSETS[0], min(OPSETS[-1], opset) + 1):
         if all(_known(node, version) for node in nodes):
             opset = version
             break
     else:
-        kept = [made if all(_known(n, opset) for n in made) else [own] for own, made in written]
-        nodes = [node for made in kept for node in made]
+        kept = [
+            replacement if all(_known(n, opset) for n in replacement) else [own]
+            for own, replacement in written
+        ]
+        nodes = [node for replacement in kept for node in replacement]
     domains = {e.domain: e.version for e in model.opset_import if e.domain != "ai.onnx"}
     domains[""] = opset
     entries = [helper.make_opsetid(d, v) for d, v in sorted(domains.items())]
@@ -177,21 +180,21 @@ def _default(node: NodeProto, key: str) -> Any:
 
 def _norms(graph: GraphProto) -> Iterator[NodeProto]:
     """The nodes of each LayerNorm, from its mean to the division by the deviation."""
-    made = {name: node for node in graph.node for name in node.output}
+    node_of = {name: node for node in graph.node for name in node.output}
     readers: Dict[str, List[NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
     for node in graph.node:
-        square = made.get(node.input[0]) if node.op_type == "ReduceMean" else None
+        square = node_of.get(node.input[0]) if node.op_type == "ReduceMean" else None
         if square is None or square.op_type not in ("Pow", "Mul"):
             continue
         if square.op_type == "Mul" and square.input[0] != square.input[1]:
             continue
-        difference = made.get(square.input[0])
+        difference = node_of.get(square.input[0])
         if difference is not None and difference.op_type == "Sub":
             yield difference
-            yield from (made[name] for name in difference.input[1:] if name in made)
+            yield from (node_of[name] for name in difference.input[1:] if name in node_of)
         yield square
         yield node
         after = readers.get(node.output[0], [])
@@ -264,7 +267,7 @@ def _between_casts(graph: GraphProto) -> Set[str]:
     cast = set()
     marked = [node for node in graph.node if node.name.endswith(IN_FLOAT32)]
     inside = {name for node in marked for name in node.output}
-    given = {value.name for value in graph.output} & inside
+    outputs = {value.name for value in graph.output} & inside
     for node in graph.node:
         is_inside = node.name.endswith(IN_FLOAT32)
         kind = TensorProto.FLOAT if is_inside else TensorProto.FLOAT16
@@ -280,10 +283,10 @@ def _between_casts(graph: GraphProto) -> Set[str]:
             cast.add(node.input[place])
         nodes.append(node)
     for node in nodes:
-        node.output[:] = [name + IN_FLOAT32 if name in given else name for name in node.output]
-        node.input[:] = [name + IN_FLOAT32 if name in given else name for name in node.input]
+        node.output[:] = [name + IN_FLOAT32 if name in outputs else name for name in node.output]
+        node.input[:] = [name + IN_FLOAT32 if name in outputs else name for name in node.input]
     half = TensorProto.FLOAT16
-    nodes += [helper.make_node("Cast", [name + IN_FLOAT32], [name], to=half) for name in given]
+    nodes += [helper.make_node("Cast", [name + IN_FLOAT32], [name], to=half) for name in outputs]
     models.replace(graph.node, nodes)
     return {tensor.name for tensor in graph.initializer if tensor.name.endswith(IN_FLOAT32)}
 
@@ -318,10 +321,10 @@ def _cast_ends(graph: GraphProto, inside: int, outside: int) -> None:
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    given = sorted(name for name in names if name in inputs)
-    wanted = sorted(name for name in names if name not in inputs)
-    before = [helper.make_node("Cast", [name], [names[name]], to=inside) for name in given]
-    after = [helper.make_node("Cast", [names[name]], [name], to=outside) for name in wanted]
+    sources = sorted(name for name in names if name in inputs)
+    results = sorted(name for name in names if name not in inputs)
+    before = [helper.make_node("Cast", [name], [names[name]], to=inside) for name in sources]
+    after = [helper.make_node("Cast", [names[name]], [name], to=outside) for name in results]
     models.replace(graph.node, before + list(graph.node) + after)
 
 

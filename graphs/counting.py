@@ -80,8 +80,8 @@ def _macs(nodes: Iterable[NodeProto], shapes: Dict[str, models.Shape]) -> Option
             continue
         ins = [shapes.get(name) for name in node.input]
         out = shapes.get(node.output[0])
-        known = [shape for shape in ins[:2] + [out] if shape and 0 not in shape]
-        if len(known) < 3:
+        shapes_known = [shape for shape in ins[:2] + [out] if shape and 0 not in shape]
+        if len(shapes_known) < 3:
             return None
         total += counter(node, ins, out)  # type: ignore[arg-type]  # known, see above
     return total

@@ -118,21 +118,21 @@ class _Cutter:
         if len(kernel) != 4 or len(picture) != 4 or picture[0] != 1 or not plain or not square:
             self._refuse(node, f"is a convolution of {picture} by {kernel}")
         height, width = (picture[i] + 2 * pads[0] - kernel[i] + 1 for i in (2, 3))
-        given, channels = node.output[0], picture[1]
-        out = given
+        output, channels = node.output[0], picture[1]
+        out = output
         after: List[NodeProto] = []
         if group == channels and kernel[:2] == (channels, 1):
             name = self._in_planes(name, (1, channels) + kernel[2:])
             outputs = 1
         elif group == 1 and kernel[1] == channels:
-            out = given + "/planes"
+            out = output + "/planes"
             outputs = kernel[0]
-            after = self._sum(out, given, (1, outputs, height, width))
+            after = self._sum(out, output, (1, outputs, height, width))
         else:
             self._refuse(node, f"has {group} groups for {channels} channels")
         self.shapes[out] = (outputs, channels, height, width)
         if len(node.input) > 2 and node.input[2]:
-            after = self._add_bias(node, given, out, after)
+            after = self._add_bias(node, output, out, after)
         return Step("depthwise", region, name, out, int(pads[0])), after
 
     def _sum(self, planes: str, out: str, shape: models.Shape) -> List[NodeProto]:
@@ -147,16 +147,16 @@ class _Cutter:
         return [axes, helper.make_node("Reshape", [summed, size], [out])]
 
     def _add_bias(
-        self, node: NodeProto, given: str, out: str, after: List[NodeProto]
+        self, node: NodeProto, output: str, out: str, after: List[NodeProto]
     ) -> List[NodeProto]:
-        if out == given:
+        if out == output:
             self._refuse(node, "has a bias for each channel")
         bias = models.constants(self.search.graph).get(node.input[2])
         if bias is None:
             self._refuse(node, "takes its bias from another node")
-        after[-1].output[0] = given + "/unbiased"
-        name = self._constant(given + "/bias", bias.reshape(1, -1, 1, 1))
-        return after + [helper.make_node("Add", [given + "/unbiased", name], [given])]
+        after[-1].output[0] = output + "/unbiased"
+        name = self._constant(output + "/bias", bias.reshape(1, -1, 1, 1))
+        return after + [helper.make_node("Add", [output + "/unbiased", name], [output])]
 
     def _in_planes(self, name: str, shape: models.Shape) -> str:
         """Let the exemplar's model also give a feature in another shape. Returns its name."""

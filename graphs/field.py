@@ -46,56 +46,58 @@ def fields(model: ModelProto) -> Dict[str, Field]:
     shapes = models.all_shapes(model)
     weights = models.constants(model.graph)
     shapes.update({name: value.shape for name, value in weights.items()})
-    known: Dict[str, Field] = {}
+    field_of: Dict[str, Field] = {}
     for value in model.graph.input:
         if models.is_picture(value):
-            known[value.name] = Field((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
+            field_of[value.name] = Field((0.0, 0.0), (1.0, 1.0), (1.0, 1.0))
     for node in model.graph.node:
-        if any(name in known for name in node.input):
-            found = _seen(node, known, shapes, weights)
-            known.update(dict.fromkeys(node.output, found))
-    return {v.name: known[v.name] for v in model.graph.output if v.name in known}
+        if any(name in field_of for name in node.input):
+            field = _seen(node, field_of, shapes, weights)
+            field_of.update(dict.fromkeys(node.output, field))
+    return {v.name: field_of[v.name] for v in model.graph.output if v.name in field_of}
 
 
 def _seen(
-    node: NodeProto, known: Dict[str, Field], shapes: Dict[str, Any], weights: Dict[str, Any]
+    node: NodeProto, field_of: Dict[str, Field], shapes: Dict[str, Any], weights: Dict[str, Any]
 ) -> Field:
     """The field of a node's results."""
-    told = models.attributes(node)
+    attributes = models.attributes(node)
     kind = node.op_type
-    parts = [(known[name], shapes[name]) for name in node.input if name in known]
+    parts = [(field_of[name], shapes[name]) for name in node.input if name in field_of]
     (first, source), out = parts[0], shapes.get(node.output[0], ())
     if kind in MIXING:
         return _mixed(first, kind)
     if kind in WINDOWED:
         if first.axes != (2, 3) or len(parts) > 1:
             return _mixed(first, kind) if first.axes else first
-        kernel = told.get("kernel_shape") or shapes[node.input[1]][2:]
-        return _windowed(first, kind, kernel, told)
+        kernel = attributes.get("kernel_shape") or shapes[node.input[1]][2:]
+        return _windowed(first, kind, kernel, attributes)
     if kind in ("MatMul", "Gemm"):
-        return _product(node, known, shapes, told, out)
+        return _product(node, field_of, shapes, attributes, out)
     if kind == "Resize" and first.axes == (2, 3):
-        mode = told.get("mode", b"nearest").decode()
+        mode = attributes.get("mode", b"nearest").decode()
         return _resized(first, source[2:], out[2:], SMOOTH.get(mode, 2))
-    if set(first.axes).intersection(_summed_axes(node, told, source, weights)):
+    if set(first.axes).intersection(_summed_axes(node, attributes, source, weights)):
         return _mixed(first, kind)
     if kind == "Transpose":
-        return first._replace(axes=tuple(sorted(list(told["perm"]).index(a) for a in first.axes)))
+        return first._replace(
+            axes=tuple(sorted(list(attributes["perm"]).index(a) for a in first.axes))
+        )
     if kind == "Pad" and first.axes == (2, 3) and node.input[1] in weights:
         before = weights[node.input[1]][2:4]
         return first._replace(start=_pair(first.start[i] - before[i] * first.step[i] for i in AXES))
     return _joined(parts, out, kind)
 
 
-def _windowed(field: Field, kind: str, kernel: Any, told: Dict[str, Any]) -> Field:
+def _windowed(field: Field, kind: str, kernel: Any, attributes: Dict[str, Any]) -> Field:
     """Behind a convolution or a pooling."""
-    strides, pads = told.get("strides") or (1, 1), told.get("pads") or (0, 0, 0, 0)
-    dilations = told.get("dilations") or (1, 1)
+    strides, pads = attributes.get("strides") or (1, 1), attributes.get("pads") or (0, 0, 0, 0)
+    dilations = attributes.get("dilations") or (1, 1)
     start, size, step = list(field.start), list(field.size), list(field.step)
     for axis in AXES:
         reach = (kernel[axis] - 1) * dilations[axis]
         pad = pads[axis]
-        if told.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+        if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
             pad = reach // 2
         if kind == "ConvTranspose":  # not wider than it is by more than a cell of its input
             step[axis] /= strides[axis]
@@ -118,34 +120,36 @@ def _resized(field: Field, before: Any, after: Any, cells: int) -> Field:
 
 
 def _product(
-    node: NodeProto, known: Dict[str, Field], shapes: Any, told: Dict[str, Any], out: Any
+    node: NodeProto, field_of: Dict[str, Field], shapes: Any, attributes: Dict[str, Any], out: Any
 ) -> Field:
     """A product of matrices mixes the cells if it sums over them, or if both sides have cells."""
-    which = 0 if node.input[0] in known else 1
-    field = known[node.input[which]]
+    which = 0 if node.input[0] in field_of else 1
+    field = field_of[node.input[which]]
     rank = len(shapes[node.input[which]])
-    turned = bool(told.get("transB" if which else "transA"))
+    turned = bool(attributes.get("transB" if which else "transA"))
     summed = rank - 1 if (which == 0) != turned else rank - 2
     if summed in field.axes:
         return _mixed(field, node.op_type)
-    both = node.input[0] in known and node.input[1] in known
+    both = node.input[0] in field_of and node.input[1] in field_of
     axes = tuple(axis + len(out) - rank for axis in field.axes)
     return field._replace(axes=axes, mixed=field.mixed or (node.op_type if both else ""))
 
 
-def _summed_axes(node: NodeProto, told: Dict[str, Any], shape: Any, weights: Any) -> List[int]:
+def _summed_axes(
+    node: NodeProto, attributes: Dict[str, Any], shape: Any, weights: Any
+) -> List[int]:
     """The axes that a node mixes, for operators that name them."""
     rank = len(shape)
     kind = node.op_type
     axes: Any = ()
     if kind in ("Softmax", "LogSoftmax"):
-        axes = [told.get("axis", -1)]
+        axes = [attributes.get("axis", -1)]
     elif kind == "LayerNormalization":
-        axes = range(told.get("axis", -1) % max(rank, 1), rank)
+        axes = range(attributes.get("axis", -1) % max(rank, 1), rank)
     elif kind == "Einsum":
         axes = range(rank)
     elif kind.startswith(("Reduce", "Arg", "CumSum", "TopK")):
-        axes = told.get("axes", [told["axis"]] if "axis" in told else range(rank))
+        axes = attributes.get("axes", [attributes["axis"]] if "axis" in attributes else range(rank))
         if len(node.input) > 1 and node.input[1] in weights and kind != "TopK":
             axes = weights[node.input[1]].reshape(-1)
     return [int(axis) % rank for axis in axes]
@@ -160,8 +164,8 @@ def _joined(parts: List[Tuple[Field, Any]], out: Any, kind: str) -> Field:
     axes = next((a for a in (_axes_in(f, shape, out) for f, shape in with_cells) if a), ())
     begins = [field.start for field, _ in with_cells]
     ends = [[f.start[i] + f.size[i] for i in AXES] for f, _ in with_cells]
-    start = _pair(min(each[i] for each in begins) for i in AXES)
-    size = _pair(max(each[i] for each in ends) - start[i] for i in AXES)
+    start = _pair(min(corner[i] for corner in begins) for i in AXES)
+    size = _pair(max(corner[i] for corner in ends) - start[i] for i in AXES)
     step = _pair(max(field.step[i] for field, _ in with_cells) for i in AXES)
     return Field(start, size, step, axes, mixed or ("" if axes else kind))
 
@@ -175,7 +179,7 @@ def _axes_in(field: Field, shape: Any, out: Any) -> Tuple[int, ...]:
         return moved
     before, count = math.prod(shape[: field.axes[0]]), math.prod(cells)
     ranges = [(a, b) for a in range(len(out)) for b in range(a + 1, len(out) + 1)]
-    for first, end in sorted(ranges, key=lambda each: each[1] - each[0]):
+    for first, end in sorted(ranges, key=lambda limits: limits[1] - limits[0]):
         if math.prod(out[:first]) == before and math.prod(out[first:end]) == count:
             return tuple(range(first, end))
     return ()

@@ -206,12 +206,14 @@ def all_shapes(model: ModelProto) -> Dict[str, Shape]:
     return shapes(infer_shapes(copy(model)).graph)
 
 
-def set_shapes(model: ModelProto, known: Dict[str, Shape]) -> None:
+def set_shapes(model: ModelProto, shape_of_name: Dict[str, Shape]) -> None:
     """Give a model's inputs the shapes that are known for them; in place."""
     for value in model.graph.input:
-        if value.name in known:
+        if value.name in shape_of_name:
             value.CopyFrom(
-                helper.make_tensor_value_info(value.name, TensorProto.FLOAT, known[value.name])
+                helper.make_tensor_value_info(
+                    value.name, TensorProto.FLOAT, shape_of_name[value.name]
+                )
             )
 
 
@@ -298,10 +300,10 @@ def rename(model: ModelProto, names: Dict[str, str]) -> None:
 
 def branches(node: NodeProto) -> List[GraphProto]:
     """The graphs inside a node (If, Loop, Scan)."""
-    found: List[GraphProto] = []
+    graphs: List[GraphProto] = []
     for attribute in node.attribute:
-        found.extend([attribute.g] if attribute.HasField("g") else attribute.graphs)
-    return found
+        graphs.extend([attribute.g] if attribute.HasField("g") else attribute.graphs)
+    return graphs
 
 
 def names_read(node: NodeProto) -> Set[str]:
@@ -325,10 +327,10 @@ def add_prefix(model: ModelProto, prefix: str) -> ModelProto:
     """
     model = compose.add_prefix(model, prefix)
     graph = model.graph
-    made = [value.name for value in graph.input] + [tensor.name for tensor in graph.initializer]
-    made += [name for node in graph.node for name in node.output]
-    names = {name[len(prefix) :]: name for name in made if name.startswith(prefix)}
-    names.update((name, name) for name in made)  # renamed already
+    produced = [value.name for value in graph.input] + [tensor.name for tensor in graph.initializer]
+    produced += [name for node in graph.node for name in node.output]
+    names = {name[len(prefix) :]: name for name in produced if name.startswith(prefix)}
+    names.update((name, name) for name in produced)  # renamed already
     for node in graph.node:
         _rename_inside(node, names)
     return model
@@ -350,15 +352,15 @@ def _rename_inside(node: NodeProto, names: Dict[str, str]) -> None:
 
 def has_float_layer(graph: GraphProto) -> bool:
     """Whether a layer with float weights is between dequantised values and quantised ones."""
-    made = {name: node.op_type for node in graph.node for name in node.output}
+    operator_of = {name: node.op_type for node in graph.node for name in node.output}
     constant = {tensor.name for tensor in graph.initializer}
     users: Dict[str, List[Any]] = {}
     for node in graph.node:
         for name in node.input:
             users.setdefault(name, []).append(node)
     for node in graph.node:
-        weighs = node.op_type in WEIGHED and made.get(node.input[0]) == "DequantizeLinear"
-        if weighs and (node.input[1] in constant or made.get(node.input[1]) == "Constant"):
+        weighs = node.op_type in WEIGHED and operator_of.get(node.input[0]) == "DequantizeLinear"
+        if weighs and (node.input[1] in constant or operator_of.get(node.input[1]) == "Constant"):
             after = users.get(node.output[0], [])
             while len(after) == 1 and after[0].op_type != "QuantizeLinear":
                 after = users.get(after[0].output[0], [])

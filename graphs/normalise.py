@@ -88,9 +88,9 @@ def unknown_shapes(model: ModelProto) -> List[str]:
         graph = shape_inference.infer_shapes(model, data_prop=True).graph
     except shape_inference.InferenceError:
         return [node.output[0] for node in model.graph.node[:1]]
-    known = {v.name for v in list(graph.value_info) + list(graph.output) if _is_fixed(v)}
+    fixed = {v.name for v in list(graph.value_info) + list(graph.output) if _is_fixed(v)}
     names = (name for node in graph.node for name in node.output if name)
-    return [name for name in names if name not in known]
+    return [name for name in names if name not in fixed]
 
 
 def _is_fixed(value: ValueInfoProto) -> bool:

@@ -113,8 +113,8 @@ def _with_head(network: Network, parts: Parts) -> Pair:
 def _is_swapped(first: List[ValueInfoProto], second: List[ValueInfoProto]) -> bool:
     """Whether a head takes the search region's features, which are larger, first."""
     sides = [[models.shape_of(v)[-1:] for v in values] for values in (first, second)]
-    known = all(side and side[0] for values in sides for side in values)
-    return known and len(first) == len(second) and sides[0] > sides[1]
+    are_known = all(side and side[0] for values in sides for side in values)
+    return are_known and len(first) == len(second) and sides[0] > sides[1]
 
 
 def _fused_head(parts: Parts) -> ModelProto:
@@ -146,17 +146,17 @@ def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:
     exemplar = _branch(exemplar, "z/", IMAGES[0], network.exemplar, count)
     features = [value.name for value in exemplar.graph.output]
     source = _only_picture(search)
-    others = [value.name for value in models.inputs(search) if value.name != source.name]
+    remaining = [value.name for value in models.inputs(search) if value.name != source.name]
     named = {name[len("z/") :]: name for name in features}
-    if all(name in named for name in others):
-        features = [named[name] for name in others]
-    if len(others) != len(features):
+    if all(name in named for name in remaining):
+        features = [named[name] for name in remaining]
+    if len(remaining) != len(features):
         raise ValueError(
-            f"the search graph takes {len(others)} inputs besides its picture, but the exemplar "
+            f"the search graph takes {len(remaining)} inputs besides its picture, but the exemplar "
             f"gives {len(features)} features"
         )
     search = _branch(search, "x/", IMAGES[1], network.search)
-    models.rename(search, {"x/" + name: feature for name, feature in zip(others, features)})
+    models.rename(search, {"x/" + name: feature for name, feature in zip(remaining, features)})
     return exemplar, search
 
 
@@ -182,11 +182,11 @@ def _given(
     every = network.refresh_every
     if boxes and every:
         raise ValueError("the graph takes the target's box, so its exemplar can't be refreshed")
-    wanted = 3 if every else 2
-    if len(images) != wanted or not all(map(models.is_picture, images)):
+    expected = 3 if every else 2
+    if len(images) != expected or not all(map(models.is_picture, images)):
         raise ValueError(
-            f"the graph takes {len(images)} inputs; with refresh_every = {every} it takes {wanted} "
-            "pictures, the search region and each exemplar"
+            f"the graph takes {len(images)} inputs; with refresh_every = {every} it takes "
+            f"{expected} pictures, the search region and each exemplar"
         )
     places = {network.exemplar: 0, network.search: 2}
     images.sort(key=lambda value: places.get(models.shape_of(value)[2], 1))
@@ -196,7 +196,7 @@ def _given(
 def _handed_on(network: Network, search: ModelProto, pixels: List[str]) -> ModelProto:
     """The model of the exemplar: it hands its pictures on, and the target's box."""
     values = {value.name: value for value in search.graph.input}
-    each = [values[name] for name in pixels + ["z/box"] if name in values]
+    outputs = [values[name] for name in pixels + ["z/box"] if name in values]
     sides = [len(pixels), 3, network.exemplar, network.exemplar]
     inputs = [helper.make_tensor_value_info(IMAGES[0], TensorProto.FLOAT, sides)]
     nodes = [helper.make_node("Identity", [IMAGES[0]], pixels)]
@@ -206,12 +206,12 @@ def _handed_on(network: Network, search: ModelProto, pixels: List[str]) -> Model
             numpy_helper.from_array(np.array([i]), f"{n}/number") for i, n in enumerate(pixels)
         ]
         nodes = [helper.make_node("Gather", [IMAGES[0], n + "/number"], [n]) for n in pixels]
-    for value in each[len(pixels) :]:
+    for value in outputs[len(pixels) :]:
         nodes.append(helper.make_node("Identity", [BOX], [value.name]))
         shape = models.shape_of(value)
         inputs.append(helper.make_tensor_value_info(BOX, TensorProto.FLOAT, shape))
     return helper.make_model(
-        helper.make_graph(nodes, "exemplar", inputs, each, numbers),
+        helper.make_graph(nodes, "exemplar", inputs, outputs, numbers),
         opset_imports=search.opset_import,
         ir_version=search.ir_version,
     )
@@ -239,13 +239,13 @@ def _with_made_weights(network: Network, parts: Parts) -> Pair:
         if conv is None or conv.op_type != "Conv":
             raise ValueError(f"the network has no convolution that gives {output!r}")
         kernel = models.add_prefix(parts[part], part + "/")
-        made = kernel.graph.output[0].name
+        weights = kernel.graph.output[0].name
         taken = "weights/" + part
         models.rename(kernel, {models.inputs(kernel)[0].name: f"z/{cut}"})
         dims = next(list(t.dims) for t in search.graph.initializer if t.name == conv.input[1])
         shape = helper.make_tensor(taken + "/shape", TensorProto.INT64, [len(dims)], dims)
         exemplar.graph.node.extend(kernel.graph.node)
-        exemplar.graph.node.append(helper.make_node("Reshape", [made, shape.name], [taken]))
+        exemplar.graph.node.append(helper.make_node("Reshape", [weights, shape.name], [taken]))
         exemplar.graph.initializer.extend(list(kernel.graph.initializer) + [shape])
         exemplar.graph.output.append(helper.ValueInfoProto(name=taken))
         search.graph.input.append(helper.ValueInfoProto(name=taken))

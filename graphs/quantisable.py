@@ -66,15 +66,15 @@ def last_layers(model: ModelProto) -> Set[str]:
 
     They are never quantised, since 256 levels are too few to choose a cell by.
     """
-    made = {name: node for node in model.graph.node for name in node.output}
-    found = set()
-    ahead = [made[v.name] for v in model.graph.output if v.name in made]
+    node_of = {name: node for node in model.graph.node for name in node.output}
+    names = set()
+    ahead = [node_of[v.name] for v in model.graph.output if v.name in node_of]
     while ahead:
         node = ahead.pop()
-        found.add(base(node.name))
+        names.add(base(node.name))
         if node.op_type not in WEIGHTED:
-            ahead += [made[name] for name in node.input if name in made]
-    return found
+            ahead += [node_of[name] for name in node.input if name in node_of]
+    return names
 
 
 def floating(model: ModelProto, keep: Iterable[str] = ()) -> Dict[str, str]:
@@ -86,21 +86,21 @@ def floating(model: ModelProto, keep: Iterable[str] = ()) -> Dict[str, str]:
     """
     constant = {tensor.name for tensor in model.graph.initializer}
     attention, joined = _attention(model.graph, constant), _after_joins(model.graph)
-    found = {}
+    reasons = {}
     for node in model.graph.node:
         if node.op_type in MOVES:
             continue
         if node.op_type not in OPS:
-            found[node.name] = "not quantised"
+            reasons[node.name] = "not quantised"
         elif node.op_type == "Conv" and node.input[1] not in constant:
-            found[node.name] = "no engine has INT8 for a kernel that is the exemplar's"
+            reasons[node.name] = "no engine has INT8 for a kernel that is the exemplar's"
         elif base(node.name) in keep:
-            found[node.name] = "kept"
+            reasons[node.name] = "kept"
         elif node.name in attention:
-            found[node.name] = "beside a softmax"
+            reasons[node.name] = "beside a softmax"
         elif node.name in joined:
-            found[node.name] = "its input is joined of several tensors"
-    return found
+            reasons[node.name] = "its input is joined of several tensors"
+    return reasons
 
 
 def _attention(graph: GraphProto, constant: Set[str]) -> List[str]:
@@ -109,18 +109,18 @@ def _attention(graph: GraphProto, constant: Set[str]) -> List[str]:
     256 levels are too few for shares of some 300 cells. In INT8 they double the loss of a small
     OSTrack, and OpenVINO is slower (docs/results/one-stream.md).
     """
-    made = {name: node for node in graph.node for name in node.output}
-    found = []
+    node_of = {name: node for node in graph.node for name in node.output}
+    names = []
     for node in graph.node:
         if node.op_type != "MatMul" or node.input[1] in constant:
             continue
-        first = _source(made, node.input[0], ("Mul", "Div", "Add", *MOVES))
+        first = _source(node_of, node.input[0], ("Mul", "Div", "Add", *MOVES))
         if first is not None and first.op_type == "Softmax":
-            found.append(node.name)
-            first = _source(made, first.input[0], ("Mul", "Div", "Add", *MOVES))
+            names.append(node.name)
+            first = _source(node_of, first.input[0], ("Mul", "Div", "Add", *MOVES))
             if first is not None and first.op_type == "MatMul":
-                found.append(first.name)
-    return found
+                names.append(first.name)
+    return names
 
 
 def _after_joins(graph: GraphProto) -> List[str]:
@@ -128,9 +128,9 @@ def _after_joins(graph: GraphProto) -> List[str]:
 
     OpenVINO 2026.4 takes a scale of each joined tensor there, and then can't load the network.
     """
-    made = {name: node for node in graph.node for name in node.output}
+    node_of = {name: node for node in graph.node for name in node.output}
     sources = {
-        node.name: _source(made, node.input[0], MOVES)
+        node.name: _source(node_of, node.input[0], MOVES)
         for node in graph.node
         if node.op_type in ("MatMul", "Gemm")
     }
@@ -138,10 +138,10 @@ def _after_joins(graph: GraphProto) -> List[str]:
 
 
 def _source(
-    made: Mapping[str, NodeProto], name: str, through: Sequence[str]
+    node_of: Mapping[str, NodeProto], name: str, through: Sequence[str]
 ) -> Optional[NodeProto]:
     """The node that a tensor comes from, past nodes of some operators."""
-    node = made.get(name)
+    node = node_of.get(name)
     while node is not None and node.op_type in through:
-        node = made.get(node.input[0])
+        node = node_of.get(node.input[0])
     return node

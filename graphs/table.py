@@ -60,12 +60,12 @@ def read(
             f"{path} is no table of ranges of this version; make one with `hotpath int8`"
         )
     if network is not None and table["files"] != file_hashes(network, networks_dir):
-        measured, given = table["network"], network.name
-        if measured == given:
+        measured, own = table["network"], network.name
+        if measured == own:
             measured = measured + " with other files"
-            given = "these"
+            own = "these"
         raise BadTable(
-            f"{path} was measured on {measured}, not on {given}; calibrate {network.name} again"
+            f"{path} was measured on {measured}, not on {own}; calibrate {network.name} again"
         )
     return table
 
@@ -96,8 +96,8 @@ def ranges(
 
 def amax(table: Dict[str, Any]) -> Dict[str, float]:
     """dict of tensor -> greatest magnitude, over both parts."""
-    found = {}  # type: Dict[str, float]
+    largest = {}  # type: Dict[str, float]
     for part in table["tensors"]:
         for name, (low, high) in ranges(table, part).items():
-            found[name] = max(found.get(name, 0.0), -low, high)
-    return found
+            largest[name] = max(largest.get(name, 0.0), -low, high)
+    return largest

@@ -37,12 +37,12 @@ def write(
         graphs = byte_pictures.with_byte_pictures(network, graphs)
 
     def written(name: str, model: ModelProto) -> Dict[str, Any]:
-        given = model.graph.input
-        uint8 = [v.name for v in given if v.type.tensor_type.elem_type == TensorProto.UINT8]
+        inputs = model.graph.input
+        uint8 = [v.name for v in inputs if v.type.tensor_type.elem_type == TensorProto.UINT8]
         turned = []
         if pixels:
-            model, found = byte_pictures.with_pixels(model)
-            turned = sorted(found)
+            model, pictures = byte_pictures.with_pixels(model)
+            turned = sorted(pictures)
         with open(os.path.join(folder, name), "wb") as file:
             file.write(model.SerializeToString())
         floats = models.has_float_layer(model.graph)

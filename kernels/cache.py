@@ -90,8 +90,8 @@ def seal(path: str, data: bytes) -> None:
 def is_sealed(path: str) -> bool:
     """Whether a file of a trusted owner is as it was written."""
     try:
-        with open(path, "rb") as file, open(path + SEAL, "rb") as known:
-            whole = hashlib.sha256(file.read()).hexdigest().encode() == known.read()
+        with open(path, "rb") as file, open(path + SEAL, "rb") as seal:
+            whole = hashlib.sha256(file.read()).hexdigest().encode() == seal.read()
     except OSError:
         return False
     return whole and is_ours(path) and is_ours(path + SEAL)

@@ -110,9 +110,9 @@ def meant(word: str, names: Iterable[str], before: str = "") -> str:
         names: of what there is.
         before: what stands before each name.
     """
-    known = list(dict.fromkeys(names))
-    near = [name for name in known if name.startswith(word)] if word else []
-    near = (near or difflib.get_close_matches(word, known, 3, ALIKE))[:3]
+    choices = list(dict.fromkeys(names))
+    near = [name for name in choices if name.startswith(word)] if word else []
+    near = (near or difflib.get_close_matches(word, choices, 3, ALIKE))[:3]
     return f"did you mean {' or '.join(before + name for name in near)}?" if near else ""
 
 

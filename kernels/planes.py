@@ -121,9 +121,9 @@ class Planes:
         if self.kind in ("YUYV", "UYVY"):
             planes = [self.planes[0][lines, 4 * u : 4 * columns]]
         else:
-            each = 2 if self.kind == "NV12" else 1
+            components = 2 if self.kind == "NV12" else 1
             planes = [self.planes[0][lines, places]]
-            planes += [p[v:rows, each * u : each * columns] for p in self.planes[1:]]
+            planes += [p[v:rows, components * u : components * columns] for p in self.planes[1:]]
         size = x + width - x0, y + height - y0
         return Planes(self.kind, planes, *size, self.matrix, self.full_range), x0, y0
 
@@ -150,17 +150,17 @@ def _check(picture: Planes) -> None:
     shifts = KINDS[kind]
     columns, rows = (0, 0) if shifts is None else (-(-width >> shifts[0]), -(-height >> shifts[1]))
     if kind in THREE_PLANES:
-        wanted: Any = [(height, width), (rows, columns), (rows, columns)]
+        expected: Any = [(height, width), (rows, columns), (rows, columns)]
     elif kind == "NV12":
-        wanted = [(height, width), (rows, 2 * columns)]
+        expected = [(height, width), (rows, 2 * columns)]
     elif kind == "BGRx":
-        wanted = [(height, width, 4)]
+        expected = [(height, width, 4)]
     else:
-        wanted = [(height, width if kind == "GREY" else 4 * columns)]
-    found = [plane.shape for plane in picture.planes]
+        expected = [(height, width if kind == "GREY" else 4 * columns)]
+    actual = [plane.shape for plane in picture.planes]
     whole = all(plane.dtype == np.uint8 for plane in picture.planes)
-    if found != wanted or not whole or width < 1 or height < 1:
-        raise ValueError(f"{kind} of {width}x{height} with planes {found}")
+    if actual != expected or not whole or width < 1 or height < 1:
+        raise ValueError(f"{kind} of {width}x{height} with planes {actual}")
 
 
 def _samples(picture: Planes) -> Samples:

@@ -52,7 +52,7 @@ CHOICES = {
 }
 
 
-def record(kind: np.dtype, settings: Any, **others: float) -> np.ndarray:
+def record(kind: np.dtype, settings: Any, **extra: float) -> np.ndarray:
     """One structure.
 
     Args:
@@ -62,7 +62,7 @@ def record(kind: np.dtype, settings: Any, **others: float) -> np.ndarray:
     """
     filled = np.zeros(1, kind)
     for name in kind.names or ():
-        value = others[name] if name in others else getattr(settings, name, 0)
+        value = extra[name] if name in extra else getattr(settings, name, 0)
         if isinstance(value, str):
             value = CHOICES[name][value]
         inner = kind[name]

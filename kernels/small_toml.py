@@ -104,8 +104,8 @@ class _Reader:
             return ESCAPE.sub(self._escaped, text[1:-1])
         return text and text[1:-1]
 
-    def _escaped(self, found: Match[str]) -> str:
-        letters = found.group(1)
+    def _escaped(self, match: Match[str]) -> str:
+        letters = match.group(1)
         if len(letters) > 1:
             return chr(int(letters[1:], 16))
         if letters not in ESCAPES:
@@ -156,11 +156,11 @@ class _Reader:
 
     def _take(self, pattern: str) -> Optional[str]:
         """What matches here, after blanks; the next text is what follows. None: nothing does."""
-        found = re.compile(rf"[ \t]*({pattern})").match(self.text, self.at)
-        if found is None:
+        match = re.compile(rf"[ \t]*({pattern})").match(self.text, self.at)
+        if match is None:
             return None
-        self.at = found.end()
-        return found.group(1)
+        self.at = match.end()
+        return match.group(1)
 
     def _error(self, what: str) -> ValueError:
         line = self.text.count("\n", 0, self.at) + 1

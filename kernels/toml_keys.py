@@ -103,8 +103,8 @@ def convert(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
         good = isinstance(value, dict) and all(v and isinstance(v, str) for v in value.values())
         return (value, None) if good else (None, "must be a table of texts")
     if entry.variants and isinstance(value, dict) and value:
-        found = [convert(each, entry._replace(variants=False)) for each in value.values()]
-        return value, next((problem for _, problem in found if problem), None)
+        converted = [convert(item, entry._replace(variants=False)) for item in value.values()]
+        return value, next((problem for _, problem in converted if problem), None)
     if entry.kind is list:
         return _convert_list(value, entry)
     kinds = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
@@ -189,7 +189,7 @@ def line_of(mistake: Mistake, text: str) -> Optional[int]:
     header = ""
     number_of_file = -1
     place = None
-    wanted: Tuple[str, Optional[int]] = (
+    target: Tuple[str, Optional[int]] = (
         mistake.section if isinstance(mistake.section, tuple) else (mistake.section, None)
     )
     for number, line in enumerate(text.splitlines(), 1):
@@ -198,7 +198,7 @@ def line_of(mistake: Mistake, text: str) -> Optional[int]:
         if match:
             header = match.group(1)
             number_of_file += header == "file"
-        here = header == wanted[0] and (wanted[1] is None or wanted[1] == number_of_file)
+        here = header == target[0] and (target[1] is None or target[1] == number_of_file)
         if here and match and place is None:
             place = number
         if here and mistake.key and re.match(rf'^"?{re.escape(mistake.key)}"?\s*=', line):

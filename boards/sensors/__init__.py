@@ -40,8 +40,8 @@ class Sensor:
     def locked(self) -> Optional[bool]:
         """Whether every clock is held at one frequency. None when that is not known."""
         both = [(low(), high()) for low, high in self.limits]
-        known = [low == high for low, high in both if low is not None and high is not None]
-        return all(known) if known else None
+        fixed = [low == high for low, high in both if low is not None and high is not None]
+        return all(fixed) if fixed else None
 
 
 class Notes:

@@ -40,8 +40,8 @@ def _folder(root: Root, notes: Notes) -> Optional[str]:
     for entry in root.list(DEVFREQ):
         folder = DEVFREQ + "/" + entry
         node = root.text(folder + "/device/of_node/name")
-        known = node in NODES or entry.startswith(NAMES)
-        if known and root.number(folder + "/cur_freq") is not None:
+        is_gpu = node in NODES or entry.startswith(NAMES)
+        if is_gpu and root.number(folder + "/cur_freq") is not None:
             return folder
-        notes.skip(folder, "its clock can't be read" if known else "not the GPU")
+        notes.skip(folder, "its clock can't be read" if is_gpu else "not the GPU")
     return None

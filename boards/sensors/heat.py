@@ -31,9 +31,9 @@ class Heat(Sensor):
 
     def read(self) -> Sample:
         values: Sample = {key: _sane(read()) for key, read in self.readers.items()}
-        known = [value for value in values.values() if isinstance(value, (int, float))]
+        readings = [value for value in values.values() if isinstance(value, (int, float))]
         # A Jetson's tj is the hottest of its sensors by definition, including those that are off.
-        values["hottest_temp_c"] = values.get("tj_temp_c") or (max(known) if known else None)
+        values["hottest_temp_c"] = values.get("tj_temp_c") or (max(readings) if readings else None)
         return values
 
 

@@ -21,7 +21,9 @@ def find(root: Root, board: Optional[Board], notes: Notes) -> Optional[Sensor]:
     """Find the counters of throttling; returns their ``Sensor``, or None."""
     readers: Dict[str, Reader] = {}
     folders = [HWMON + "/" + chip for chip in root.list(HWMON)]
-    for folder in [each for each in folders if root.text(each + "/name") == CHIP]:
+    for folder in [
+        folder_name for folder_name in folders if root.text(folder_name + "/name") == CHIP
+    ]:
         for name, key in COUNTERS.items():
             path = folder + "/" + name
             if root.number(path) is None:

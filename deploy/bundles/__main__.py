@@ -60,47 +60,47 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(options: argparse.Namespace) -> None:
     board = boards.load_board(options.board)
-    given = ("networks_dir", "calibration", "dla", "provider", "force", "engine")
+    names = ("networks_dir", "calibration", "dla", "provider", "force", "engine")
     order = Order(
         board,
         load_network(options.network or default_of(board)),
         options.precision or ("fp32" if options.provider else board.precision["default"]),
         options.out or bundle.FOLDER,
-        **{name: getattr(options, name) for name in given},
+        **{name: getattr(options, name) for name in names},
     )
     # a provider runs the network's own files, whatever the board's engine is
     build = engines.build_files if order.provider else engines.build_of(board, options.engine)
-    made = build(order, say)
-    if made is not None and made.engine == "overlay" and not detect.detect().may_be(board.name):
-        _tell_of_fpga(made, board)
-    elif made is not None:
-        _tell(made)
+    result = build(order, say)
+    if result is not None and result.engine == "overlay" and not detect.detect().may_be(board.name):
+        _tell_of_fpga(result, board)
+    elif result is not None:
+        _tell(result)
 
 
 def _build_prepared(options: argparse.Namespace) -> None:
     target = options.out / "bundle" if options.out else None
-    made = tensorrt.build_here(options.prepared, target, options.force, say)
-    _tell(made)
+    result = tensorrt.build_here(options.prepared, target, options.force, say)
+    _tell(result)
 
 
-def _tell(made: bundle.Bundle) -> None:
+def _tell(result: bundle.Bundle) -> None:
     """Say where the bundle is and how to use it."""
-    size = sum(part["bytes"] for part in made.parts.values())
-    version = made.libraries.get(made.engine)
-    say(f"wrote {made.folder} ({size / 1e6:.1f} MB, {made.engine} {version})")
-    print(f"hotpath track --bundle {made.folder} --video cam0")
+    size = sum(part["bytes"] for part in result.parts.values())
+    version = result.libraries.get(result.engine)
+    say(f"wrote {result.folder} ({size / 1e6:.1f} MB, {result.engine} {version})")
+    print(f"hotpath track --bundle {result.folder} --video cam0")
 
 
-def _tell_of_fpga(made: bundle.Bundle, board: boards.Board) -> None:
+def _tell_of_fpga(result: bundle.Bundle, board: boards.Board) -> None:
     """Say what the FPGA board still needs, and print the command that runs there."""
-    overlay = made.folder.parent / "overlay" / "hotpath.bit"
-    say(f"wrote {made.folder}")
+    overlay = result.folder.parent / "overlay" / "hotpath.bit"
+    say(f"wrote {result.folder}")
     if not overlay.exists():
         command = make("overlay", BOARD=board.name)
         say(f"missing: {overlay}, the bitstream; where Vivado is installed, run `{command}`")
-    folder = made.folder.parent
+    folder = result.folder.parent
     say(f"this is no {board.title}; copy {folder} to one that has Hotpath, and run there:")
-    print(f"{PYNQ} runtime.track --bundle {made.folder} --video cam0 --box 45%,40%,10%,20%")
+    print(f"{PYNQ} runtime.track --bundle {result.folder} --video cam0 --box 45%,40%,10%,20%")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def check(graphs: Any, form: Any, say: Callable[[str], None] = print) -> None:
 
 def _correlate(step: Any, exemplar: Any, search: Any) -> Any:
     """Compute a ``cut.Step`` by its definition, in float32."""
-    kernels = [golden.correlate_depthwise(each, search[0], step.padding) for each in exemplar]
+    kernels = [golden.correlate_depthwise(kernel, search[0], step.padding) for kernel in exemplar]
     return np.stack(kernels).astype(np.float32)
 
 

@@ -54,12 +54,12 @@ class Order:
         self.dla, self.provider, self.force = dla, provider, force
         self.engine = engine or board.engine
         self.windows: int = board.search["windows"]
-        known = board.precision
-        if precision not in known["exists"] and not force:
-            why = known["why"].get(precision, f"it has no {precision.upper()} unit")
+        precisions = board.precision
+        if precision not in precisions["exists"] and not force:
+            why = precisions["why"].get(precision, f"it has no {precision.upper()} unit")
             raise BuildFailed(
                 f"{precision.upper()} on a {board.title}: {why}; run "
-                f"`{self.command(known['default'])}`, or add --force (FORCE=1)"
+                f"`{self.command(precisions['default'])}`, or add --force (FORCE=1)"
             )
         self.target = bundle.folder_of(board.name, network.name, precision, out)
         if self.engine != board.engine:  # the board's own engine has a bundle of that name
@@ -71,8 +71,8 @@ class Order:
 
     def table(self) -> Optional[pathlib.Path]:
         """Return the table of ranges: the one that was named, else the one that was made here."""
-        made = pathlib.Path(TABLE.format(self.network.name))
-        return self.calibration or (made if made.is_file() else None)
+        path = pathlib.Path(TABLE.format(self.network.name))
+        return self.calibration or (path if path.is_file() else None)
 
     def table_or_shipped(self) -> Optional[pathlib.Path]:
         """Return the table of ranges, else the one that comes with the network."""
@@ -90,10 +90,10 @@ class Order:
 
     def entries(self, paths: Dict[str, pathlib.Path], **more: Any) -> Dict[str, Any]:
         """Return the keys of ``bundle.json`` that the order decides, and those of ``more``."""
-        found = {
+        entries = {
             "network": bundle.identity(self.network, paths),
             "board": self.board.name,
             "engine": self.engine,
             "precision": self.precision,
         }
-        return dict(found, **more)
+        return dict(entries, **more)

@@ -154,8 +154,8 @@ class Builder:
         profile = self._builder.create_optimization_profile()
         for index in range(network.num_inputs):
             tensor = network.get_input(index)
-            one, most = ((count, *tuple(tensor.shape)[1:]) for count in (1, windows))
-            profile.set_shape(tensor.name, one, one, most)
+            least, most = ((count, *tuple(tensor.shape)[1:]) for count in (1, windows))
+            profile.set_shape(tensor.name, least, least, most)
         config.add_optimization_profile(profile)
         if self._calibrator is not None:
             config.set_calibration_profile(profile)

@@ -130,8 +130,8 @@ def is_current(folder: pathlib.Path, order: Order) -> bool:
     except BuildFailed:
         return False
     built = values["network"]["files"]
-    wanted = bundle.identity(order.network)["files"]
-    same = all(built.get(part) == sha for part, sha in wanted.items() if sha is not None)
+    hashes = bundle.identity(order.network)["files"]
+    same = all(built.get(part) == sha for part, sha in hashes.items() if sha is not None)
     asked = {key: value for key, value in _for_board(order).items() if key != "memory_gb"}
     if not same or any(values.get(key) != value for key, value in asked.items()):
         return False

@@ -26,11 +26,11 @@ def scales(order: Order, paths: Dict[str, pathlib.Path]) -> Tuple[Dict[str, str]
         BuildFailed, BadTable: see ``read``.
     """
     values, digest = read(order, paths, order.table())
-    found = {
+    scale_of = {
         tensor: struct.pack(">f", np.float32(magnitude) / np.float32(127)).hex()
         for tensor, magnitude in table.amax(values).items()
     }
-    return found, digest
+    return scale_of, digest
 
 
 def read(

@@ -59,9 +59,9 @@ def missing(situation: Situation) -> List[Missing]:
 
 def python_of(situation: Situation) -> str:
     """The Python of all commands: the environment's where there must be one, else ``python3``."""
-    found, board = situation.installed, situation.detection.board
+    system, board = situation.installed, situation.detection.board
     takes_none = board is None or board.engine in ALTERNATIVES or board.family == NVIDIA  # .venv
-    needs = (found.managed or found.environment) and not takes_none
+    needs = (system.managed or system.environment) and not takes_none
     return f"{ENVIRONMENT}/bin/python" if needs else "python3"
 
 
@@ -72,24 +72,24 @@ def by_its_python(command: str, situation: Situation) -> str:
 
 def commands(situation: Situation) -> List[str]:
     """Return the commands that install what is missing, each of them once."""
-    found: List[str] = []
+    lines: List[str] = []
     for entry in missing(situation):
-        if entry.command not in found:
-            found.append(entry.command)
-    return found
+        if entry.command not in lines:
+            lines.append(entry.command)
+    return lines
 
 
 def pip(requirements: str) -> str:
     """Return the command that installs requirements, which are separated by spaces."""
-    return _PIP + " ".join(shlex.quote(each) for each in requirements.split())
+    return _PIP + " ".join(shlex.quote(requirement) for requirement in requirements.split())
 
 
 def _environment() -> List[Missing]:
     """Return what an environment needs that sees the system's packages."""
-    made = f"python3 -m venv --system-site-packages {ENVIRONMENT}"
+    command = f"python3 -m venv --system-site-packages {ENVIRONMENT}"
     return [
         Missing("venv", "makes environments", "sudo apt-get install python3-venv"),
-        Missing("environment", "pip installs only there", made),
+        Missing("environment", "pip installs only there", command),
     ]
 
 
@@ -170,7 +170,7 @@ def _for_computer(situation: Situation) -> List[Missing]:
         return needs
     engine = engines.find(name)
     lacking = () if engine.is_installed() else engine.libraries
-    return needs + [Missing(each, "runs the networks", engine.install) for each in lacking]
+    return needs + [Missing(module, "runs the networks", engine.install) for module in lacking]
 
 
 NEEDS: Dict[str, Callable[[Situation], List[Missing]]] = {

@@ -63,8 +63,8 @@ def _identity(detection: Detection, installed: Installed) -> List[str]:
         capability = str(board.gpu["compute_capability"]).replace(".", "")
         lines.append(LABEL.format("kernels for", "sm_" + capability))
     default, exists = board.precision["default"], board.precision["exists"]
-    others = [name for name in exists if name != default]
-    text = "{} (also: {})".format(default, ", ".join(others)) if others else default
+    alternatives = [name for name in exists if name != default]
+    text = "{} (also: {})".format(default, ", ".join(alternatives)) if alternatives else default
     if board.family == "computer":  # there `hotpath track` needs no bundle, and measures
         text = "the faster one of fp32 and int8; in a bundle " + text
     lines.append(LABEL.format("precision", text))
@@ -91,12 +91,14 @@ def _state(telemetry: Telemetry) -> List[str]:
             text += ", the fastest"
         lines.append(LABEL.format("power mode", text))
     locked = telemetry.locked()
-    known = {name.upper(): state for name, state in locked.items() if state is not None}
-    if known:
-        held = [name for name, state in known.items() if state]
-        free = [name for name, state in known.items() if not state]
+    states = {name.upper(): state for name, state in locked.items() if state is not None}
+    if states:
+        held = [name for name, state in states.items() if state]
+        free = [name for name, state in states.items() if not state]
         groups = [
-            f"{word}: {', '.join(each)}" for word, each in (("held", held), ("free", free)) if each
+            f"{word}: {', '.join(names)}"
+            for word, names in (("held", held), ("free", free))
+            if names
         ]
         lines.append(LABEL.format("clocks", "; ".join(groups)))
     first, *more = textwrap.wrap(_sensors(telemetry), WIDTH - 18)
@@ -157,5 +159,5 @@ def _amount(value: Any) -> str:
         return "-"
     if not isinstance(value, dict):
         return str(value)
-    parts = [f"{each} ({key})" for key, each in value.items() if key != "default"]
+    parts = [f"{amount} ({key})" for key, amount in value.items() if key != "default"]
     return ", ".join(([str(value["default"])] if "default" in value else []) + parts)

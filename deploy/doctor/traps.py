@@ -25,7 +25,7 @@ def traps(situation: Situation) -> List[Trap]:
     """Return the known traps that this installation is in."""
     if situation.detection.board is None:
         return []
-    caught = [each for each in (trap(situation) for trap in TRAPS) if each]
+    caught = [trapped for trapped in (trap(situation) for trap in TRAPS) if trapped]
     return [Trap(sentence, by_its_python(command, situation)) for sentence, command in caught]
 
 
@@ -163,9 +163,9 @@ def software_is_not_known(situation: Situation) -> Caught:
     board = detection.board
     if detection.family or not detection.l4t or board is None or not board.software:
         return None
-    known = ", ".join(f"JetPack {n} (L4T {v['l4t']})" for n, v in board.software.items())
+    releases = ", ".join(f"JetPack {n} (L4T {v['l4t']})" for n, v in board.software.items())
     return (
-        f"L4T {detection.l4t} is not among the releases that are known to work: {known}",
+        f"L4T {detection.l4t} is not among the releases that are known to work: {releases}",
         "flash one of them with NVIDIA's SDK Manager, or go on and report how it went",
     )
 

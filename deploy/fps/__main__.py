@@ -112,8 +112,8 @@ def _precision(options, place, chosen):
     if not (options.quick and chosen == ["auto"] and places.Root(options.root).is_this_computer):
         return usual
     network = (options.networks or [default_of(place.board)])[0]
-    given = {"networks_dir": options.networks_dir, "threads": options.threads}
-    with load_tracker(network, **given, recover=False) as tracker:
+    loading_options = {"networks_dir": options.networks_dir, "threads": options.threads}
+    with load_tracker(network, **loading_options, recover=False) as tracker:
         return tracker.engine.describe()["precision"]
 
 
@@ -161,18 +161,18 @@ def _conclude_quickly(out, evidence):
 
 def _conclude(out, runs, base, new):
     """Compare, write the reports, print; the exit code."""
-    found = []
+    comparisons = []
     refused = None
     if base is not None and new["verdict"]["state"] != "invalid":
         try:
-            found = compare.compare(base, new)
+            comparisons = compare.compare(base, new)
         except compare.CannotCompare as error:
             refused = str(error)
-    print(report.markdown(runs, found, refused))
-    print("wrote {}".format(report.write(out, runs, found, refused)))
+    print(report.markdown(runs, comparisons, refused))
+    print("wrote {}".format(report.write(out, runs, comparisons, refused)))
     if any(evidence["verdict"]["state"] == "invalid" for evidence in runs):
         return compare.EXIT["invalid"]
-    return compare.exit_code(found)
+    return compare.exit_code(comparisons)
 
 
 def _free(out, board):
@@ -199,10 +199,10 @@ def _compare(options):
             why = evidence["verdict"]["reasons"][0]["text"]
             print(f"hotpath fps: {path} is invalid: {why}", file=sys.stderr)
             return compare.EXIT["invalid"]
-    found = compare.compare(*runs)
-    for name, comparison in found:
+    comparisons = compare.compare(*runs)
+    for name, comparison in comparisons:
         print(compare.sentence(name, comparison))
-    return compare.exit_code(found)
+    return compare.exit_code(comparisons)
 
 
 def _report(options):

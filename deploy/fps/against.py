@@ -46,10 +46,10 @@ class Worker:
     """A process that times one checkout."""
 
     def __init__(self, tree, settings):
-        given = {"cwd": tree, "env": dict(_environment(), PYTHONDONTWRITEBYTECODE="1")}
-        given.update(dict.fromkeys(("stdin", "stdout"), subprocess.PIPE), universal_newlines=True)
+        options = {"cwd": tree, "env": dict(_environment(), PYTHONDONTWRITEBYTECODE="1")}
+        options.update(dict.fromkeys(("stdin", "stdout"), subprocess.PIPE), universal_newlines=True)
         command = [sys.executable, WORKER, tree]
-        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL, **given)
+        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL, **options)
         self._tree = tree
         self._send(settings)
 
@@ -117,21 +117,23 @@ def measure(settings, place, trees, commits, path_of, changed=(), say=print):
 
 def _asked(case, settings, clip, frames, tree, say):
     """Return what the worker of a tree is told; its bundle is built first where it lacks one."""
-    told = {"threads": settings.threads, "frames": frames, "box": list(clip.box)}
+    request = {"threads": settings.threads, "frames": frames, "box": list(clip.box)}
     if runs.needs_bundle(case):
-        told["load"] = {"bundle": bundle_in(tree, case, settings, places.Place().board.name, say)}
-        return told
+        request["load"] = {
+            "bundle": bundle_in(tree, case, settings, places.Place().board.name, say)
+        }
+        return request
     network = case.network
     if case.precision == "int8":
         network = os.path.abspath(str(runs.on_processor(case, settings).path))
-    told["load"] = {
+    request["load"] = {
         "network": network,
         "engine": case.engine,
         "precision": "fp32",  # the file as it is, also if it is an INT8 form
         "threads": settings.threads,
         "networks_dir": os.path.abspath(settings.networks_dir) if settings.networks_dir else None,
     }
-    return told
+    return request
 
 
 def bundle_in(tree, case, settings, board, say=print):

@@ -23,28 +23,30 @@ def compare(base, new):
             )
     differences = differing(base, new)
     if differences:
-        told = "; ".join(differences)
-        raise CannotCompare(f"these runs can't be compared: {told}; measure both alike")
+        difference = "; ".join(differences)
+        raise CannotCompare(f"these runs can't be compared: {difference}; measure both alike")
     paired = is_pair(base, new)
-    known = {files.name_of(result): result for result in base["results"]}
-    found, unlike = [], []
+    base_results = {files.name_of(result): result for result in base["results"]}
+    comparisons, unlike = [], []
     for result in new["results"]:
         name = files.name_of(result)
-        if name not in known or not known[name]["rounds"] or not result["rounds"]:
+        if name not in base_results or not base_results[name]["rounds"] or not result["rounds"]:
             continue
-        told = _results_differ(known[name], result)
-        if told:
-            unlike.append(f"{name}: {told}")
+        difference = _results_differ(base_results[name], result)
+        if difference:
+            unlike.append(f"{name}: {difference}")
             continue
-        found.append((name, stats.compare(files.totals(known[name]), files.totals(result), paired)))
+        comparisons.append(
+            (name, stats.compare(files.totals(base_results[name]), files.totals(result), paired))
+        )
     if unlike:
         raise CannotCompare("these runs can't be compared: {}".format("; ".join(unlike)))
-    if not found:
+    if not comparisons:
         raise CannotCompare(
             f"these runs have no network, precision, engine and clip in common: {_names(base)} "
             f"and {_names(new)}"
         )
-    return found
+    return comparisons
 
 
 def is_pair(base, new):
@@ -76,8 +78,12 @@ def _results_differ(base, new):
     for key in ("network_sha256", "threads", "kernels"):
         if base[key] != new[key]:
             return f"{key} is {str(base[key])[:12]} and {str(new[key])[:12]}"
-    told = [r["engine"].get("version") for r in (base, new)]
-    return None if told[0] == told[1] else "the engine's version is {} and {}".format(*told)
+    versions = [r["engine"].get("version") for r in (base, new)]
+    return (
+        None
+        if versions[0] == versions[1]
+        else "the engine's version is {} and {}".format(*versions)
+    )
 
 
 def _names(evidence):
@@ -86,21 +92,21 @@ def _names(evidence):
     return ", ".join(names[:2] + more)
 
 
-def sentence(name, found):
+def sentence(name, comparison):
     text = (
-        f"{name}: {found.decision} ({found.change:+.1%} FPS, 95% interval {found.low:+.1%} to "
-        f"{found.high:+.1%})"
+        f"{name}: {comparison.decision} ({comparison.change:+.1%} FPS, 95% interval "
+        f"{comparison.low:+.1%} to {comparison.high:+.1%})"
     )
-    if found.decision != "undecided":
+    if comparison.decision != "undecided":
         return text
-    if found.needed is None:
+    if comparison.needed is None:
         return text + f"; so near {stats.MARGIN:.0%} that no number of rounds decides"
-    return text + f"; some {found.needed} rounds would decide"
+    return text + f"; some {comparison.needed} rounds would decide"
 
 
 def exit_code(comparisons):
     """Return 1 when anything is slower, else 0."""
-    return 1 if any(found.decision == "slower" for _, found in comparisons) else 0
+    return 1 if any(comparison.decision == "slower" for _, comparison in comparisons) else 0
 
 
 def reference_of(board):

@@ -72,10 +72,10 @@ def _check(value, schema, definitions, where, mistakes):
         for key in schema.get("required", ()):
             if key not in value:
                 mistakes.append(f"{where} lacks {key}")
-        known, more = schema.get("properties", {}), schema.get("additionalProperties", True)
+        properties, more = schema.get("properties", {}), schema.get("additionalProperties", True)
         for key, item in value.items():
-            if key in known or isinstance(more, dict):
-                inner = known.get(key, more)
+            if key in properties or isinstance(more, dict):
+                inner = properties.get(key, more)
                 _check(item, inner, definitions, f"{where}.{key}", mistakes)
     if isinstance(value, list):
         if len(value) < schema.get("minItems", 0):

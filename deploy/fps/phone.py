@@ -36,16 +36,16 @@ class NoTimes(HotpathError):
 
 def jobs(folder):
     """Yield a param file and the shapes of its inputs, as benchncnn takes them: width first."""
-    found = bundle.Bundle(folder)
-    found.check_parts()
-    if found.engine != "ncnn" or found.precision != "fp16":
+    opened = bundle.Bundle(folder)
+    opened.check_parts()
+    if opened.engine != "ncnn" or opened.precision != "fp16":
         command = make("engine", BOARD="android", PRECISION="fp16")
         raise BadBundle(
-            f"{folder} is a bundle for {found.engine} in {found.precision}, and benchncnn computes "
-            f"in fp16 with ncnn; build one with `{command}`"
+            f"{folder} is a bundle for {opened.engine} in {opened.precision}, and benchncnn "
+            f"computes in fp16 with ncnn; build one with `{command}`"
         )
-    for model in found.run["models"].values():
-        whole = kernels(str(found.path(model["param"])))
+    for model in opened.run["models"].values():
+        whole = kernels(str(opened.path(model["param"])))
         shapes = []
         for number, (_, shape) in enumerate(model["inputs"]):
             drop = shape[0] == 1 and f"in{number}" not in whole
@@ -70,9 +70,11 @@ def sample(text):
     status, current = STATUS.search(text), CURRENT.search(text)
     if status:
         values["cooling_android_thermal_status_state"] = int(status.group(1))
-    told = [float(value) for value, _ in TEMPERATURE.findall(current.group(1))] if current else []
-    if told and values.get("hottest_temp_c") is None:
-        values["hottest_temp_c"] = max(told)
+    temperatures = (
+        [float(value) for value, _ in TEMPERATURE.findall(current.group(1))] if current else []
+    )
+    if temperatures and values.get("hottest_temp_c") is None:
+        values["hottest_temp_c"] = max(temperatures)
     return values
 
 
@@ -91,10 +93,12 @@ def judge(folder):
         lines.append(text.format(name, np.median(middle), low.min(), high.max(), len(rows)))
     samples = [sample(path.read_text()) for path in sorted(folder.glob("sample-*"))]
     degrees = [values.get("hottest_temp_c") for values in samples]
-    known = [value for value in degrees if value is not None]
-    if known:
-        lines.append(f"hottest sensor: {known[0]:.1f} °C at first, {max(known):.1f} °C at most")
-    found = verdict.judge(
+    readings = [value for value in degrees if value is not None]
+    if readings:
+        lines.append(
+            f"hottest sensor: {readings[0]:.1f} °C at first, {max(readings):.1f} °C at most"
+        )
+    judgement = verdict.judge(
         {
             "before": {"sample": samples[0], "locked": {}},
             "after": {"sample": samples[-1], "locked": {}},
@@ -103,7 +107,7 @@ def judge(folder):
             "run": {"complete": True},
         }
     )
-    state, reasons = found["state"], [reason["text"] for reason in found["reasons"]]
+    state, reasons = judgement["state"], [reason["text"] for reason in judgement["reasons"]]
     if not any(key.startswith("cooling_") for values in samples for key in values):
         state, reasons = "warn", ["the device does not tell adb whether heat slows it down"]
     lines.append(": ".join(["verdict", state] + (["; ".join(reasons)] if reasons else [])))

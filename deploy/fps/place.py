@@ -23,12 +23,12 @@ class Place:
 
     def __init__(self, root="/", name="auto"):
         self.root = Root(root)
-        self.found = found = detect.detect(self.root)
-        self.board = found.board
-        if found.board is None:
+        self.found = detection = detect.detect(self.root)
+        self.board = detection.board
+        if detection.board is None:
             raise WrongBoard(
-                f"this is a {found.soc} ({found.model or 'no model name'}), but it is not known "
-                "which board; name one with BOARD=: " + ", ".join(found.candidates)
+                f"this is a {detection.soc} ({detection.model or 'no model name'}), but it is not "
+                "known which board; name one with BOARD=: " + ", ".join(detection.candidates)
             )
         if name not in ("auto", "", self.board.name):
             here = self.board.name
@@ -66,11 +66,11 @@ class Place:
 
     def libraries(self):
         """Return dict of library -> version."""
-        found = installed.look(self.root)
-        versions = {name: package.version for name, package in found.packages.items()}
+        system = installed.look(self.root)
+        versions = {name: package.version for name, package in system.packages.items()}
         versions["python"] = platform.python_version()
-        if found.cuda:
-            versions["cuda"] = found.cuda
+        if system.cuda:
+            versions["cuda"] = system.cuda
         return {name: str(version) for name, version in sorted(versions.items())}
 
 
@@ -119,8 +119,8 @@ class CannotLock(HotpathError):
 class Lock:
     """Sets the fastest mode and holds the clocks on entering, sets them back on leaving."""
 
-    def __init__(self, place, wanted, run=None):
-        self._place, self._wanted = place, wanted
+    def __init__(self, place, clocks, run=None):
+        self._place, self._wanted = place, clocks
         self._run = run or _run
         self._undo = []
         self._folder = None

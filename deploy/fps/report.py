@@ -9,10 +9,10 @@ HEAD = (
 ).split("|")
 
 
-def write(out, runs, found, refused, is_quick=False):
+def write(out, runs, comparisons, refused, is_quick=False):
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.md"
-    cache.write_text(path, markdown(runs, found, refused, is_quick))
+    cache.write_text(path, markdown(runs, comparisons, refused, is_quick))
     return path
 
 
@@ -53,7 +53,7 @@ def title(evidence):
     return "; ".join(parts + [commit, run["started"]])
 
 
-def markdown(runs, found, refused, is_quick=False):
+def markdown(runs, comparisons, refused, is_quick=False):
     """Return tables for a README and the terminal, without columns that are empty.
 
     Args:
@@ -75,5 +75,5 @@ def markdown(runs, found, refused, is_quick=False):
         for reason in evidence["verdict"]["reasons"]:
             lines.append("- {}: {text}".format("warn" if is_quick else reason["state"], **reason))
         lines.append("")
-    lines += ["- " + compare.sentence(*pair) for pair in found]
+    lines += ["- " + compare.sentence(*pair) for pair in comparisons]
     return "\n".join(lines + (["- not compared: " + refused] if refused else [])) + "\n"

@@ -222,8 +222,12 @@ def on_processor(case, settings):
 
 
 def _from_bundle(case, settings, network):
-    given = {"engine": case.engine, "precision": case.precision, "threads": settings.threads}
-    loaded, engine, kernels = loading.load(Options(case.network, **given))
+    loading_options = {
+        "engine": case.engine,
+        "precision": case.precision,
+        "threads": settings.threads,
+    }
+    loaded, engine, kernels = loading.load(Options(case.network, **loading_options))
     board = places.Place().board
     parts = loading.find_bundle(board, network, case.precision).parts
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -276,15 +280,15 @@ def add_round(result, started_s, seconds, ms, boxes, share):
     )
 
 
-def same_boxes(known, boxes):
+def same_boxes(reference, boxes):
     """Return the lowest overlap with the known boxes, or None when there are none."""
-    count = min(len(known), len(boxes))
-    return round(float(overlap(known[:count], boxes[:count]).min()), 4) if count else None
+    count = min(len(reference), len(boxes))
+    return round(float(overlap(reference[:count], boxes[:count]).min()), 4) if count else None
 
 
 def finish(evidence, reference):
     """Compute the figures and the verdict of what was measured so far."""
-    known = {_key(reference, r): r for r in reference["results"]} if reference else {}
+    references = {_key(reference, r): r for r in reference["results"]} if reference else {}
     for result in evidence["results"]:
         if not result["rounds"]:
             continue
@@ -295,7 +299,7 @@ def finish(evidence, reference):
             "sustained_fps": files.sustained_fps(result),
             "energy_mj": files.energy_mj(result, evidence["samples"]),
         }
-        expected = known.get(_key(evidence, result))
+        expected = references.get(_key(evidence, result))
         if expected is not None:
             result["reference_boxes"] = same_boxes(expected["boxes"], result["boxes"])
     evidence["verdict"] = judge(evidence)

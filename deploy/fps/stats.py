@@ -37,9 +37,9 @@ def compare(base, new, paired=False):
     base, new = _log_medians(base), _log_medians(new)
     rounds = min(len(base), len(new))
     if paired:
-        each = base[:rounds] - new[:rounds]
-        change = each.mean()
-        error = _error(each)
+        differences = base[:rounds] - new[:rounds]
+        change = differences.mean()
+        error = _error(differences)
     else:
         change = base.mean() - new.mean()
         error = math.hypot(_error(base), _error(new))

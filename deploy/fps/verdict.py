@@ -21,8 +21,8 @@ def judge(evidence):
     before = evidence["before"]
     samples = list(evidence["samples"])
     after = evidence.get("after") or {}
-    known = [before["sample"]] + samples + ([after["sample"]] if after else [])
-    reasons = _mode(before, after, known) + _events(known) + _cooling(known)
+    readings = [before["sample"]] + samples + ([after["sample"]] if after else [])
+    reasons = _mode(before, after, readings) + _events(readings) + _cooling(readings)
     reasons += _clocks(before, samples) + _others(evidence, before, samples)
     reasons += _results(evidence["results"])
     if not evidence["run"]["complete"]:
@@ -32,8 +32,8 @@ def judge(evidence):
     return {"state": state, "reasons": [{"state": s, "text": text} for s, text in reasons]}
 
 
-def _mode(before, after, known):
-    modes = [(s.get("power_mode_id"), s.get("power_mode_name")) for s in known]
+def _mode(before, after, readings):
+    modes = [(s.get("power_mode_id"), s.get("power_mode_name")) for s in readings]
     modes = [mode for mode in modes if mode[0] is not None]
     reasons = []
     if len(set(modes)) > 1:
@@ -48,20 +48,20 @@ def _mode(before, after, known):
     return reasons
 
 
-def _events(known):
+def _events(readings):
     reasons = []
     for key, state, text in EVENTS:
-        counts = [s[key] for s in known if s.get(key) is not None]
+        counts = [s[key] for s in readings if s.get(key) is not None]
         if counts and counts[-1] > counts[0]:
             reasons.append((state, text.format(counts[-1] - counts[0])))
-    alarms = {key for s in known for key, v in s.items() if key.endswith("_alarm_state") and v}
+    alarms = {key for s in readings for key, v in s.items() if key.endswith("_alarm_state") and v}
     return reasons + [
         ("warn", "current alarm of {}".format(k[: -len("_alarm_state")])) for k in sorted(alarms)
     ]
 
 
-def _cooling(known):
-    devices = sorted({key for sample in known for key in cooling.active(sample)})
+def _cooling(readings):
+    devices = sorted({key for sample in readings for key in cooling.active(sample)})
     return [
         ("invalid", "cooling device {} was active".format(d[len("cooling_") : -len("_state")]))
         for d in devices
@@ -74,8 +74,8 @@ def _clocks(before, samples):
     for part, held in sorted(before["locked"].items()):
         if not held:
             continue
-        told = {key for sample in samples for key in sample if key.startswith(part)}
-        for key in sorted(key for key in told if key.endswith("_clock_hz")):
+        keys = {key for sample in samples for key in sample if key.startswith(part)}
+        for key in sorted(key for key in keys if key.endswith("_clock_hz")):
             limit = key[: -len("_hz")] + "_max_hz"
             pairs = [(s.get(key), before["sample"].get(limit)) for s in samples]
             pairs = [(now, top) for now, top in pairs if now is not None and top]
@@ -99,18 +99,18 @@ def _others(evidence, before, samples):
         reasons.append(("invalid", text.format(100 * max(waited))))
     elif waited and max(waited) > WAITED_A_LITTLE:
         reasons.append(("warn", f"the CPU was waited for in {100 * max(waited):.1f}% of the time"))
-    others = sorted(s["other_cores"] for s in samples if s.get("other_cores") is not None)
-    if others and others[len(others) // 2] > OTHERS_CORES:
-        text = f"other processes kept {others[len(others) // 2]:.1f} processors busy"
+    loads = sorted(s["other_cores"] for s in samples if s.get("other_cores") is not None)
+    if loads and loads[len(loads) // 2] > OTHERS_CORES:
+        text = f"other processes kept {loads[len(loads) // 2]:.1f} processors busy"
         reasons.append(("warn", text))
     return reasons
 
 
 def _waited(result):
     """Share of a result's rounds in which others had our processor, or None if unknown."""
-    told = [r for r in result["rounds"] if r.get("waited_share") is not None]
-    seconds = sum(r["seconds"] for r in told)
-    return sum(r["waited_share"] * r["seconds"] for r in told) / seconds if seconds else None
+    rounds = [r for r in result["rounds"] if r.get("waited_share") is not None]
+    seconds = sum(r["seconds"] for r in rounds)
+    return sum(r["waited_share"] * r["seconds"] for r in rounds) / seconds if seconds else None
 
 
 def _results(results):
@@ -122,8 +122,8 @@ def _results(results):
         overlaps = [r["same_boxes"] for r in result["rounds"] if r.get("same_boxes") is not None]
         if overlaps and min(overlaps) < SAME_BOX:
             reasons.append(("invalid", f"{name}: the boxes of the rounds differ"))
-        known = result.get("reference_boxes")
-        if known is not None and known < SAME_BOX:
-            text = f"{name}: the boxes differ from the reference (overlap {known:.2f})"
+        reference_overlap = result.get("reference_boxes")
+        if reference_overlap is not None and reference_overlap < SAME_BOX:
+            text = f"{name}: the boxes differ from the reference (overlap {reference_overlap:.2f})"
             reasons.append(("invalid", text))
     return reasons

@@ -117,21 +117,21 @@ class Kernels(interface.Kernels):
 
     def _bind(self, out: np.ndarray, frame_width: int) -> None:
         """Keep the address of ``out``, and allocate scratch memory for it."""
-        known = self._bound.get(id(out))
-        if known is None or known[0] is not out or known[1] != frame_width:
+        binding = self._bound.get(id(out))
+        if binding is None or binding[0] is not out or binding[1] != frame_width:
             _, height, width = arguments.planes_of(out).shape
-            known = (out, frame_width, out.ctypes.data, width, height)
-            known += (out.dtype.char == "f", not out.flags.c_contiguous)
+            binding = (out, frame_width, out.ctypes.data, width, height)
+            binding += (out.dtype.char == "f", not out.flags.c_contiguous)
             if len(self._bound) >= MOST_BOUND:
                 self._bound.clear()
-            self._bound[id(out)] = known
+            self._bound[id(out)] = binding
             needed = self.handle.hp_crop_workspace(width, frame_width)
             if self._workspace is None or self._workspace.size < needed:
                 self._workspace = np.empty(needed, np.uint8)
                 self._workspace_at = self._workspace.ctypes.data
-        self._out, self._frame_width = known[:2]
-        self._out_at, self._out_width, self._out_height = known[2:5]
-        self._as_float, self._side_by_side = known[5:]
+        self._out, self._frame_width = binding[:2]
+        self._out_at, self._out_width, self._out_height = binding[2:5]
+        self._as_float, self._side_by_side = binding[5:]
 
     def to_bgr(self, picture: Planes) -> np.ndarray:
         if picture.samples is None:
@@ -163,8 +163,8 @@ class Kernels(interface.Kernels):
             self._reference_at = None if reference is None else reference.ctypes.data
         pooled_at = None if pooled is None else pooled.ctypes.data
         seen = self._features_at, self._channels, self._side
-        found: float = self._compare(*seen, *rows, *columns, self._reference_at, pooled_at)
-        return found
+        similarity: float = self._compare(*seen, *rows, *columns, self._reference_at, pooled_at)
+        return similarity
 
 
 class Around:
@@ -201,8 +201,8 @@ class Around:
             self._layout, self._border = layout, border
         self._state[:] = state
         self._job.frame = address(frame)
-        given = self._job_at, self._geometry_at, self._state_at, sides, self._scale_at
-        if not self._crop(*given):
+        arguments = self._job_at, self._geometry_at, self._state_at, sides, self._scale_at
+        if not self._crop(*arguments):
             raise ValueError(f"no window around {state}")
         scale_x, scale_y = self._scale
         return scale_x, scale_y

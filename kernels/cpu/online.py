@@ -48,8 +48,8 @@ class Colours:
         if self._bins.size < height * width:
             self._bins = np.zeros(height * width, np.uint8)
         out = np.empty((height, width), np.float32)
-        given = self._at, address(picture), self._strides_at, height, width
-        self._project(*given, address(target), address(self._bins), address(out))
+        image = self._at, address(picture), self._strides_at, height, width
+        self._project(*image, address(target), address(self._bins), address(out))
         return out
 
     def histogram(self, picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -65,8 +65,8 @@ class Colours:
                 raise ValueError(f"weights: {weights.dtype} {weights.shape}")
             self._weights, self._weights_at = weights, address(weights)
         out = np.empty(self._count)
-        given = self._at, address(picture), self._strides_at, height, width
-        self._histogram(*given, self._weights_at, address(out))
+        image = self._at, address(picture), self._strides_at, height, width
+        self._histogram(*image, self._weights_at, address(out))
         return out
 
     def _checked(self, picture: np.ndarray) -> Any:
@@ -332,8 +332,8 @@ class Samples:
         self._target[:] = state
         self._view[:] = [centre[0], centre[1], scale[0], scale[1]]
         models = self._at, pooling.at, regression.at, pooling.address_of(features)
-        given = self._target_at, self._view_at, half, hardness, self._places_at
+        target = self._target_at, self._view_at, half, hardness, self._places_at
         out = address(boxes), address(described), address(hard), self._total_at
-        positives: int = self._of_frame(*models, *given, *out)
+        positives: int = self._of_frame(*models, *target, *out)
         total = int(self._total[0])
         return boxes[:total], described[:total], hard[: total - positives], positives

@@ -113,11 +113,11 @@ class Select:
         held = [np.ascontiguousarray(values, np.float32) for values in maps]
         addresses: List[int] = [values.ctypes.data for values in held]
         sizes: List[int] = [values.size for values in held]
-        wanted = self._sizes
-        if len(held) == 1 and len(wanted) == 2:  # one map with two channels
-            sizes = [sizes[0] - wanted[1], wanted[1]]
-            addresses.append(addresses[0] + 4 * wanted[0])
-        if tuple(sizes) != wanted:
+        lengths = self._sizes
+        if len(held) == 1 and len(lengths) == 2:  # one map with two channels
+            sizes = [sizes[0] - lengths[1], lengths[1]]
+            addresses.append(addresses[0] + 4 * lengths[0])
+        if tuple(sizes) != lengths:
             raise ValueError(f"maps: {[values.shape for values in maps]}")
         addresses += [0] * (3 - len(addresses))
         job = self._job

@@ -125,7 +125,7 @@ def _ptx(
     folders: Optional[Sequence[str]],
 ) -> str:
     """PTX of the newest architecture that the compiler knows below the GPU's."""
-    older = [known for known in compiler.architectures if known < capability]
+    older = [architecture for architecture in compiler.architectures if architecture < capability]
     if not older:
         raise NoCompiler(
             f"{compiler.version} does not know a GPU of compute capability {capability // 10}."
@@ -197,8 +197,8 @@ class Nvrtc:
             self.library.nvrtcCreateProgram(ctypes.byref(program), text, name, 0, None, None)
         )
         try:
-            given = (ctypes.c_char_p * len(options))(*[option.encode() for option in options])
-            if self.library.nvrtcCompileProgram(program, len(options), given):
+            words = (ctypes.c_char_p * len(options))(*[option.encode() for option in options])
+            if self.library.nvrtcCompileProgram(program, len(options), words):
                 log = self._get(program, "ProgramLog").rstrip(b"\0").decode("utf-8", "replace")
                 raise NoCompiler(f"{self.version} fails: {first_error(log)}")
             if ptx:
@@ -252,9 +252,9 @@ def _cached(
             folders = (os.path.join(HERE, "build"),) + folders
     for folder in filter(cache.is_ours, folders):
         for suffix in (".cubin", ".ptx"):
-            found = os.path.join(folder, name + suffix)
-            if cache.is_sealed(found):
-                return found
+            binary = os.path.join(folder, name + suffix)
+            if cache.is_sealed(binary):
+                return binary
     content, suffix = compiler.compile(path, target, ptx)
     problem = "no folder for the compiled kernels"
     for folder in folders:

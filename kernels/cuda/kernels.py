@@ -67,16 +67,16 @@ class Kernels:
 
     def _check_records(self) -> None:
         """Compare the kernels' records with ours."""
-        wanted = records.layout()
+        expected = records.layout()
         device = self.device
         stream = self._stream
-        out = device.pinned(4 * len(wanted))
+        out = device.pinned(4 * len(expected))
         address = self.alloc(out.nbytes)
         layout = self._kernel("crop", "hp_layout")
         device.launch(layout, (1, 1, 1), (1, 1, 1), [np.uint64(address)], stream)
         device.download(out, address, stream)
         device.synchronise(stream)
-        records.check(out.view(np.int32)[: len(wanted)].tolist())
+        records.check(out.view(np.int32)[: len(expected)].tolist())
 
     def gather(self, count: int) -> None:
         """Enqueue: copy the features of each window's target to where the network reads them."""
@@ -143,8 +143,8 @@ def crop_grid(side: int, count: int) -> Tuple[int, int, int]:
 
 def _input_of(settings: FrameSettings, side: int, half: bool) -> np.ndarray:
     """How the network takes a picture: the bytes of a ``records.Input``."""
-    given = settings.input
+    pixels = settings.input
     record = records.Input(side=side, half=half)
-    record.mean[:], record.scale[:] = list(given.mean), list(given.scale)
-    record.swap, record.warp = given.swap, settings.warp
+    record.mean[:], record.scale[:] = list(pixels.mean), list(pixels.scale)
+    record.swap, record.warp = pixels.swap, settings.warp
     return records.array_of(record)

@@ -62,13 +62,13 @@ def layout() -> List[int]:
     return numbers
 
 
-def check(found: Sequence[int]) -> None:
+def check(layout_seen: Sequence[int]) -> None:
     """Compare the numbers that hp_layout wrote with ``layout``.
 
     Raises:
         GpuFailed: the kernels were compiled from another frame.h.
     """
-    if list(found) != layout():
+    if list(layout_seen) != layout():
         raise GpuFailed(
             "the compiled kernels are of another version; remove kernels/cuda/build and the folder "
             "~/.cache/hotpath, and start again"
@@ -82,5 +82,5 @@ def in_memory(kind: Type[ctypes.Structure], memory: np.ndarray, count: int) -> A
 
 def array_of(record: ctypes.Structure) -> np.ndarray:
     """The bytes of a structure, (size,) uint8; the same memory."""
-    given: Any = record
-    return np.frombuffer(given, np.uint8)
+    structure: Any = record
+    return np.frombuffer(structure, np.uint8)

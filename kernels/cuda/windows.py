@@ -154,14 +154,14 @@ class Windows:
         target = self.exemplar(frame, place, (90, 100, 110))
         try:
             window = Window(target, (side / 2.0,) * 4, place, (1.0, 1.0))
-            wanted = {}
+            proofs = {}
             for count in self.engine.counts:
                 self._pack(frame, [window] * count)
-                wanted[count] = self._proof(functools.partial(self._enqueue, count))
+                proofs[count] = self._proof(functools.partial(self._enqueue, count))
                 if self.uses_graph:
                     self._capture(count)
             for count, (graph, _) in list(self._graphs.items()):
-                if self._proof(graph.launch) != wanted[count]:
+                if self._proof(graph.launch) != proofs[count]:
                     self._give_up_graphs("as a graph a frame has another result")
                     break
         finally:

@@ -29,4 +29,4 @@ def windows(exemplar: int, search: int) -> Tuple[Window, Window]:
 
 def checksum(maps: Iterable[np.ndarray]) -> int:
     """Sum of maps as the fabric writes them, 8-bit numbers (channels, height, width)."""
-    return zlib.crc32(b"".join(np.ascontiguousarray(one).tobytes() for one in maps))
+    return zlib.crc32(b"".join(np.ascontiguousarray(values).tobytes() for values in maps))

@@ -125,12 +125,12 @@ class Fabric:
     def _slow_down(self) -> None:
         """Lower the clock until it is not above the one that the overlay was built for."""
         clocks = self.pynq.Clocks
-        wanted = float(self.clock_mhz)
+        target_mhz = float(self.clock_mhz)
         with warnings.catch_warnings():  # PYNQ's, that it takes the nearest one
             warnings.simplefilter("ignore")
-            while clocks.fclk0_mhz > self.clock_mhz * CLOCK_MARGIN and wanted > 1:
-                clocks.fclk0_mhz = wanted
-                wanted *= 0.97
+            while clocks.fclk0_mhz > self.clock_mhz * CLOCK_MARGIN and target_mhz > 1:
+                clocks.fclk0_mhz = target_mhz
+                target_mhz *= 0.97
         self.clock_mhz = float(clocks.fclk0_mhz)
 
     def read(self, name: str) -> int:

@@ -42,8 +42,8 @@ def bytes_of(side: int) -> Tuple[int, int]:
 
     Both are loaded in beats of 16 bytes.
     """
-    each = -(-ENTRY * side // 16) * 16
-    return each, 2 * each
+    table_bytes = -(-ENTRY * side // 16) * 16
+    return table_bytes, 2 * table_bytes
 
 
 def tables_for(

@@ -62,11 +62,11 @@ class Maps:
 
     def words(self, work: Buffer) -> List[np.ndarray]:
         """The maps as the fabric wrote them: list of uint8 (channels, height, width)."""
-        found = []
+        maps = []
         for entry, out in zip(self._entries, self.arrays):
             lanes = np.arange(out.shape[1]) + entry.get("lane", 0)
             count = (lanes[-1] // WORD + 1) * out[0, 0].size * WORD
             words = work.array[entry["offset"] : entry["offset"] + count]
             words = words.reshape((-1,) + out.shape[2:] + (WORD,))
-            found.append(words[lanes // WORD, :, :, lanes % WORD])
-        return found
+            maps.append(words[lanes // WORD, :, :, lanes % WORD])
+        return maps

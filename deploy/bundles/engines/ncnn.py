@@ -69,12 +69,12 @@ def _convert(program: str, part: converted.Part, precision: str) -> Dict[str, st
     lines = [line for line in text.splitlines() if line.strip()]
     files = {}
     for ending in ("param", "bin"):
-        made = work / ("model.ncnn." + ending)
-        if not made.is_file():
+        output = work / ("model.ncnn." + ending)
+        if not output.is_file():
             last = lines[-1] if lines else "it ended without a message"
             raise BuildFailed(f"pnnx can't convert the {part.name} of the network: {last}")
         files[ending] = f"{part.name}.{ending}"
-        shutil.move(str(made), str(part.folder / files[ending]))
+        shutil.move(str(output), str(part.folder / files[ending]))
     shutil.rmtree(str(work))
     _check_operators((part.folder / files["param"]).read_text(), part.name)
     return files

@@ -95,29 +95,31 @@ def with_ranges(text: str, ranges: Ranges, float_layers: Sequence[str]) -> str:
     lines = text.split("\n")
     starts = [i for i, line in enumerate(lines) if ENTRY.match(line)] + [len(lines)]
     entries = [lines[start:end] for start, end in zip(starts, starts[1:])]
-    known = [_limits(entry[0].strip()[:-1], ranges) for entry in entries]
+    limits_of = [_limits(entry[0].strip()[:-1], ranges) for entry in entries]
     growth = [
         max(-limits[0], limits[1]) / max(-low, high)
-        for (low, high), limits in zip(map(_range, entries), known)
+        for (low, high), limits in zip(map(_range, entries), limits_of)
         if limits is not None and max(-low, high) > 0
     ]
     factor = float(np.median(growth)) if growth else 1.0
-    made = lines[: starts[0]]
-    for entry, limits in zip(entries, known):
+    lines_out = lines[: starts[0]]
+    for entry, limits in zip(entries, limits_of):
         low, high = limits or [value * factor for value in _range(entry)]
-        made += _with_range(entry, low, high)
+        lines_out += _with_range(entry, low, high)
     layers = "".join(f"\n    {name}: float16" for name in float_layers)
-    return "\n".join(made).replace("custom_quantize_layers: {}", "custom_quantize_layers:" + layers)
+    return "\n".join(lines_out).replace(
+        "custom_quantize_layers: {}", "custom_quantize_layers:" + layers
+    )
 
 
 def _limits(name: str, ranges: Ranges) -> Optional[Sequence[float]]:
     """The range of a tensor, or of the one that it was made from; None if neither has one."""
-    known = [
+    names = [
         tensor
         for tensor in ranges
         if name == tensor or (name.startswith(tensor) and SUFFIX.fullmatch(name[len(tensor) :]))
     ]
-    return ranges[max(known, key=len)] if known else None
+    return ranges[max(names, key=len)] if names else None
 
 
 def _range(lines: Sequence[str]) -> Tuple[float, float]:
@@ -134,13 +136,13 @@ def _with_range(lines: List[str], low: float, high: float) -> List[str]:
     before = _range(lines)
     if before == (0.0, 0.0):
         return lines
-    made = list(lines)
+    result = list(lines)
     for i, line in enumerate(lines[:-1]):
         if line.strip() == "min:":  # a tensor before a ReLU starts at 0, as the toolkit writes it
-            made[i + 1] = f"        -   {0.0 if before[0] == 0 else min(low, 0.0)!r}"
+            result[i + 1] = f"        -   {0.0 if before[0] == 0 else min(low, 0.0)!r}"
         elif line.strip() == "max:":
-            made[i + 1] = f"        -   {max(high, 0.0)!r}"
-    return made
+            result[i + 1] = f"        -   {max(high, 0.0)!r}"
+    return result
 
 
 def _check(code: int, step: str) -> None:

@@ -49,9 +49,9 @@ def build_here(
         BuildFailed: it was prepared for another board; or see ``build_prepared``.
     """
     values = prepared.read(folder)
-    found = detect.detect()
-    here = found.board
-    is_it = found.may_be(values["board"])
+    detection = detect.detect()
+    here = detection.board
+    is_it = detection.may_be(values["board"])
     name, precision = values["network"]["name"], values["precision"]
     if here is not None and not is_it and not force:
         command = bundle.command(here.name, name, precision)
@@ -103,9 +103,9 @@ def build_prepared(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bund
 
 def _is_here(board: Board) -> bool:
     """Whether this is the board. In a container the GPU tells what the device tree does not."""
-    found = detect.detect()
-    if found.sure or not found.may_be(board.name):
-        return found.may_be(board.name)
+    detection = detect.detect()
+    if detection.sure or not detection.may_be(board.name):
+        return detection.may_be(board.name)
     try:
         return bool(driver.describe_gpu().compute_capability == board.gpu["compute_capability"])
     except NoGpu:

@@ -53,11 +53,11 @@ def run(
     evidence: Dict[str, Any] = {"format": FORMAT, "steps": [], "complete": False}
     row = "{{:<8}} {{:<{}}} {{}}".format(max(len(step.__name__) for step in steps.STEPS))
     for step in steps.STEPS:
-        told = _run_step(step, state)
-        evidence["steps"].append(told)
-        say(row.format(told["result"], told["step"], told["text"]))
-        if told["advice"]:
-            say(row.format("", "", told["advice"]))
+        outcome = _run_step(step, state)
+        evidence["steps"].append(outcome)
+        say(row.format(outcome["result"], outcome["step"], outcome["text"]))
+        if outcome["advice"]:
+            say(row.format("", "", outcome["advice"]))
         evidence.update(_board(), network=state.network, times=state.times)
         snapshot.replace(path, _text(evidence))
     state.close()
@@ -105,14 +105,14 @@ def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Dict[st
 def _board() -> Dict[str, Any]:
     """The present state of the board: its name, libraries, sensors and files."""
     recorder = Recorder("/")
-    found = detect.detect(recorder)
+    detection = detect.detect(recorder)
     software = installed.look(recorder)
-    telemetry = Telemetry(recorder, found.board)
+    telemetry = Telemetry(recorder, detection.board)
     sample, locked = telemetry.read(), telemetry.locked()
     return {
-        "board": found.board.name if found.board else None,
-        "model": found.model,
-        "release": found.l4t,
+        "board": detection.board.name if detection.board else None,
+        "model": detection.model,
+        "release": detection.l4t,
         "libraries": {name: package.version for name, package in software.packages.items()},
         "sample": sample,
         "locked": locked,
@@ -122,8 +122,8 @@ def _board() -> Dict[str, Any]:
 
 def failures(evidence: Dict[str, Any]) -> List[str]:
     """Return the names of the steps that failed."""
-    found: List[Dict[str, Any]] = evidence["steps"]
-    return [str(step["step"]) for step in found if step["result"] == "failed"]
+    steps: List[Dict[str, Any]] = evidence["steps"]
+    return [str(step["step"]) for step in steps if step["result"] == "failed"]
 
 
 def conclusion(evidence: Dict[str, Any], path: Optional[str]) -> str:

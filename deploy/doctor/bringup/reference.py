@@ -63,18 +63,18 @@ def kept(network: Network, path: pathlib.Path = FILE) -> Dict[str, np.ndarray]:
         return {name: file[name] for name in file.files} if same else {}
 
 
-def errors(engine: Engine, known: Dict[str, np.ndarray]) -> List[float]:
+def errors(engine: Engine, expected: Dict[str, np.ndarray]) -> List[float]:
     """How far each map of an engine is off, in shares of its range; infinite where it has NaN.
 
     Args:
         engine: engine of the network that ``known`` is of.
         known: from ``kept``.
     """
-    found = run(engine, known["exemplar"], known["search"])
+    outputs = run(engine, expected["exemplar"], expected["search"])
     worst = []
-    for number, values in enumerate(found):
-        wanted = known[f"map{number}"]
-        error = np.abs(values - wanted).max() / (wanted.max() - wanted.min())
+    for number, values in enumerate(outputs):
+        target = expected[f"map{number}"]
+        error = np.abs(values - target).max() / (target.max() - target.min())
         worst.append(float(error) if np.isfinite(error) else float("inf"))
     return worst
 

@@ -49,18 +49,18 @@ def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Report:
         for box in truth[0]:
             targets.add(frames[0], box)
         searches = loading.tracker_on(device, Options(recover=True)).searches
-        told = [list(targets.update(frame).values()) for frame in frames[1:]]
+        results = [list(targets.update(frame).values()) for frame in frames[1:]]
         for number in targets.numbers:
             targets.drop(number)
     finally:
         device.close()
-    means = [_overlap(told, truth, number, GONE if number == 0 else COUNT) for number in (0, 1)]
+    means = [_overlap(results, truth, number, GONE if number == 0 else COUNT) for number in (0, 1)]
     text = f"two targets overlap theirs by {means[0]:.2f} and {means[1]:.2f}"
     if not min(means) >= OVERLAP:
         return Report(f"{text}, less than {OVERLAP}", text)
     if loaded.network.lost_below <= 0 and not searches:
         return Report("", text)
-    states = [tracks[0].state for tracks in told]
+    states = [tracks[0].state for tracks in results]
     if "lost" in states[: GONE - 1] or "lost" not in states[GONE : BACK - 1]:
         return Report(
             "a target that disappears is not lost in the frames in which it is away", text
@@ -68,7 +68,7 @@ def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Report:
     if not searches:
         return Report("", f"{text}; the loss was seen")
     by = counted(windows, "window")
-    last = float(np.max(overlaps(told[-1][0].box, truth[-1, 0])))
+    last = float(np.max(overlaps(results[-1][0].box, truth[-1, 0])))
     if states[-1] == "lost" or not last >= OVERLAP / 2:
         return Report(f"a target that came back was not found by {by} a frame", text)
     return Report("", f"{text}; lost and found again by {by} a frame")
@@ -90,13 +90,13 @@ def _features_of(device: Any, scales: bool) -> str:
     for frame, state in zip(frames, states):
         seen, _ = device.look(frame, [Look(own, state, selects=not scales) for own in owns])
         features.append(np.array(seen[0].features if device.shows_features else [], float))
-        scores.append([each.score for each in seen])
+        scores.append([answer.score for answer in seen])
     for own in owns:
         own.close()
-    one, other = features
-    if one.size and (not np.isfinite(one).all() or not one.any()):
+    first, other = features
+    if first.size and (not np.isfinite(first).all() or not first.any()):
         return "the features of a window are all zero, or not finite"
-    if one.size and np.array_equal(one, other):
+    if first.size and np.array_equal(first, other):
         return "two windows have the same features"
     fits = scores[0][0] > scores[0][1] and scores[1][1] > scores[1][0]
     if not scales and not fits:
@@ -104,9 +104,9 @@ def _features_of(device: Any, scales: bool) -> str:
     return ""
 
 
-def _overlap(told: List[Any], truth: Any, number: int, end: int) -> float:
+def _overlap(results: List[Any], truth: Any, number: int, end: int) -> float:
     """Mean overlap of a target with its own patch, in the frames before ``end``."""
     rows: List[Tuple[Any, Any]] = [
-        (tracks[number].box, boxes[number]) for tracks, boxes in zip(told, truth[1:end])
+        (tracks[number].box, boxes[number]) for tracks, boxes in zip(results, truth[1:end])
     ]
     return float(np.mean([overlaps(*row) for row in rows]))

@@ -90,8 +90,8 @@ class State:
 
     def need_gpu(self) -> None:
         """Skip a step that is about NVIDIA GPUs on other boards."""
-        found = self.detection.board
-        if found is None or found.family not in GPU_FAMILIES:
+        profile = self.detection.board
+        if profile is None or profile.family not in GPU_FAMILIES:
             raise Skip("this board has no NVIDIA GPU")
 
     def need_device(self) -> Any:
@@ -117,14 +117,14 @@ class State:
 
 def board(state: State) -> str:
     """Recognise the board."""
-    found = state.detection
-    if found.board is None:
+    detection = state.detection
+    if detection.board is None:
         raise StepFailed(
-            f"a {found.soc} on a board that is not known",
+            f"a {detection.soc} on a board that is not known",
             "send the evidence in, so that the board gets a profile",
         )
-    release = "" if not found.l4t else f", L4T {found.l4t}"
-    return f"{found.board.title} ({found.how}){release}"
+    release = "" if not detection.l4t else f", L4T {detection.l4t}"
+    return f"{detection.board.title} ({detection.how}){release}"
 
 
 def software(state: State) -> str:
@@ -184,7 +184,7 @@ def correlation(state: State) -> str:
     random = np.random.RandomState(3)
     search = random.uniform(-1, 1, (32, 17, 17)).astype(np.float32)
     exemplar = random.uniform(-1, 1, (1, 32, 5, 5)).astype(np.float32)
-    wanted = golden.correlate_depthwise(exemplar[0], search, 0)
+    expected = golden.correlate_depthwise(exemplar[0], search, 0)
     stream, correlate = gpu.stream(), Correlate(gpu)
     staged = []  # until the copies are done
     for array in (search, exemplar):
@@ -192,13 +192,13 @@ def correlation(state: State) -> str:
         staging[:] = array.reshape(-1).view(np.uint8)
         gpu.upload(address, staging, stream)
         staged.append((address, staging))
-    out, result = gpu.alloc(wanted.size * 4), gpu.pinned(wanted.size * 4)
+    out, result = gpu.alloc(expected.size * 4), gpu.pinned(expected.size * 4)
     (region, _), (weights, _) = staged
     correlate.depthwise(region, weights, out, search.shape, exemplar.shape, 0, stream)
     gpu.download(result, out, stream)
     gpu.synchronise(stream)
-    worst = float(np.abs(result.view(np.float32).reshape(wanted.shape) - wanted).max())
-    worst /= float(np.abs(wanted).max())
+    worst = float(np.abs(result.view(np.float32).reshape(expected.shape) - expected).max())
+    worst /= float(np.abs(expected).max())
     if not worst <= CORRELATION_ERROR:
         raise StepFailed(
             f"the correlation is off by {worst:.2g} of its range",
@@ -209,14 +209,14 @@ def correlation(state: State) -> str:
 
 def engine(state: State) -> str:
     """Build the bundle when it is missing, and load it."""
-    found = state.detection.board
-    if found is None:
+    profile = state.detection.board
+    if profile is None:
         raise Skip("the board is not known")
     network = load_network(state.network)
-    precision = "fp32" if state.provider else found.precision["default"]
-    order = Order(found, network, precision, state.folder, provider=state.provider)
+    precision = "fp32" if state.provider else profile.precision["default"]
+    order = Order(profile, network, precision, state.folder, provider=state.provider)
     if not (order.target / "bundle.json").is_file():
-        build = engines.build_files if order.provider else engines.build_of(found)
+        build = engines.build_files if order.provider else engines.build_of(profile)
         if build(order, state.say) is None:
             raise StepFailed("the bundle was not built", f"run `{order.command()}`")
     state.loaded = loading.load(Options(bundle=str(order.target), precision=order.precision))
@@ -230,7 +230,9 @@ def answer(state: State) -> str:
         raise Skip("this board has no FPGA")
     right = engine.answers(TURNS)
     cycles, without = engine.fabric.read("CYCLES"), engine.answers(TURNS, flush=False)
-    told = f"{right} of {TURNS} runs gave the known answer, {without} without a flush of the cache"
+    sentence = (
+        f"{right} of {TURNS} runs gave the known answer, {without} without a flush of the cache"
+    )
     if right < TURNS:
         advice = (
             "build the overlay and the bundle again"
@@ -240,19 +242,19 @@ def answer(state: State) -> str:
                 "assumed_clock_mhz in kernels/fpga/design/sizes.toml and build the overlay again"
             )
         )
-        raise StepFailed(told, advice + "; send the evidence in")
-    return f"{told}; {cycles:,} cycles a search"
+        raise StepFailed(sentence, advice + "; send the evidence in")
+    return f"{sentence}; {cycles:,} cycles a search"
 
 
 def maps(state: State) -> str:
     """Compare the network's maps with those of fp32 that ship with this program."""
     loaded = state.need_engine()
-    known = reference.kept(loaded.network)
-    if not known or loaded.engine.fabric is not None:
+    expected = reference.kept(loaded.network)
+    if not expected or loaded.engine.fabric is not None:
         raise Skip(f"no maps of {loaded.network.name} ship for this engine")
     precision = loaded.engine.describe()["precision"]
     bound = reference.BOUNDS.get(precision, max(reference.BOUNDS.values()))
-    errors = reference.errors(loaded.engine, known)
+    errors = reference.errors(loaded.engine, expected)
     text = ", ".join(f"map {number} {error:.2g}" for number, error in enumerate(errors))
     if not max(errors) <= bound:
         raise StepFailed(
@@ -271,26 +273,26 @@ def boxes(state: State) -> str:
     loaded = state.need_engine()
     frames, truth = film(FRAMES)
     tracker = loading.create_tracker(*loaded, Options(log=state.say))
-    found, _ = _follow(tracker, frames, truth[0])
-    overlap = float(np.mean([overlaps(a, b) for a, b in zip(found, truth[1:])]))
+    boxes_here, _ = _follow(tracker, frames, truth[0])
+    overlap = float(np.mean([overlaps(a, b) for a, b in zip(boxes_here, truth[1:])]))
     if not overlap >= OVERLAP:
         raise StepFailed(
             f"the boxes overlap the film's target by {overlap:.2f}, less than {OVERLAP}",
             "send the evidence in; meanwhile track with --engine onnxruntime or openvino",
         )
     if isinstance(tracker.device, Processor):
-        others = [name for name in runtime_engines.installed() if name != loaded.engine.name]
-        if not others:
+        other_engines = [name for name in runtime_engines.installed() if name != loaded.engine.name]
+        if not other_engines:
             raise Skip("there is no other engine here to compare with")
-        other = loading.load(Options(state.network, engine=others[0], precision="fp32"))
-        wanted, _ = _follow(loading.create_tracker(*other), frames, truth[0])
+        other = loading.load(Options(state.network, engine=other_engines[0], precision="fp32"))
+        boxes_there, _ = _follow(loading.create_tracker(*other), frames, truth[0])
         limit = OTHER_PX
         other.engine.close()
     else:
         host = Tracker(Processor(loaded.network, loaded.engine, cpu.load()))
-        wanted, _ = _follow(host, frames, truth[0])
+        boxes_there, _ = _follow(host, frames, truth[0])
         limit = CLOSE_PX
-    worst = float(np.abs(found - wanted).max())
+    worst = float(np.abs(boxes_here - boxes_there).max())
     if not worst <= limit:
         raise StepFailed(
             f"boxes differ from the processor's by {worst:.2f} pixels",
@@ -319,8 +321,8 @@ def times(state: State) -> str:
     clocks_are = "held" if held and all(held) else "free"
     state.times[clocks_are] = measured
     text = f"clocks {clocks_are}; {timing.told(measured)}"
-    found = state.detection.board
-    if clocks_are == "free" and found is not None and found.family == "jetson":
+    profile = state.detection.board
+    if clocks_are == "free" and profile is not None and profile.family == "jetson":
         text += "; run this again after `sudo jetson_clocks`: both times are kept"
     return text
 

@@ -30,18 +30,18 @@ def measure(loaded: loading.Loaded, say: Callable[[str], None]) -> Times:
     """
     tracker = loading.create_tracker(*loaded, Options(log=say))
     device: Any = tracker.device
-    found = {"graph" if getattr(device, "uses_graph", False) else "whole": _follow(tracker)}
+    times = {"graph" if getattr(device, "uses_graph", False) else "whole": _follow(tracker)}
     tracker.release()
     if device.kernels_name == "cuda":
         from hotpath.runtime.devices.gpu import Gpu
 
         timed = Gpu(*loaded, timed=True)
         tracker = Tracker(timed)
-        found["steps"] = _follow(tracker)
+        times["steps"] = _follow(tracker)
         tracker.release()
         timed.close()
     device.close()
-    return found
+    return times
 
 
 def _follow(tracker: Any) -> Dict[str, float]:

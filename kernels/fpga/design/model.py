@@ -188,13 +188,13 @@ class Machine:
             wide = np.zeros((rows, 4 * words + 1, 3), np.int8)
             kept = min(size, 4 * words)
             wide[:, 1 : kept + 1] = values[:, :kept]
-            made = np.concatenate([wide[:, i : i + 4 * words : 4] for i in range(5)], axis=2)
+            output = np.concatenate([wide[:, i : i + 4 * words : 4] for i in range(5)], axis=2)
         else:
-            made = np.zeros((rows, words, 3), np.int8)
+            output = np.zeros((rows, words, 3), np.int8)
             kept = min(size, words)
-            made[:, :kept] = values[:, :kept]
+            output[:, :kept] = values[:, :kept]
         result = np.zeros((rows, words, WORD), np.int8)
-        result[:, :, : made.shape[2]] = made
+        result[:, :, : output.shape[2]] = output
         self.maps[self._addresses(fields, "", np.arange(rows), 1, words)] = result[:, None]
         return 0
 
@@ -211,8 +211,8 @@ class Machine:
             lines, which = np.unique(
                 np.where(outside, -1, entries[:, at].astype(np.int16)), return_inverse=True
             )
-            made = self._across(lines, outside.any(), across)[which.reshape(-1)]
-            total += (made * (entries[:, 2 + at] & 0x7FFF)[:, None, None]) >> 16
+            pixels = self._across(lines, outside.any(), across)[which.reshape(-1)]
+            total += (pixels * (entries[:, 2 + at] & 0x7FFF)[:, None, None]) >> 16
         return (total >> 2).astype(np.uint8)
 
     def _across(
@@ -257,15 +257,15 @@ class Machine:
         entries = (fields["param_entry"] + np.arange(out_blocks)) % PARAMS_ENTRIES
         entries = self._stores["PARAMS"].reshape(-1, PARAMS_BYTES)[entries]
         bias = entries[:, :64].copy().view("<i4").ravel()
-        made = requantised(total, bias, entries[:, 64:80].ravel())
+        output = requantised(total, bias, entries[:, 64:80].ravel())
         if fields["relu"]:
-            np.maximum(made, 0, out=made)
+            np.maximum(output, 0, out=output)
         if fields["table"]:
-            made = self._stores["TABLE"].view(np.int8)[made.view(np.uint8)]
+            output = self._stores["TABLE"].view(np.int8)[output.view(np.uint8)]
 
         rows = fields["out_row"] + np.arange(height)
-        made = made.reshape(height, width, out_blocks, WORD).transpose(0, 2, 1, 3)
-        self.maps[self._addresses(fields, "out_", rows, out_blocks, width)] = made
+        output = output.reshape(height, width, out_blocks, WORD).transpose(0, 2, 1, 3)
+        self.maps[self._addresses(fields, "out_", rows, out_blocks, width)] = output
         return groups * width * tiles
 
     def _patches(self, fields: Fields) -> np.ndarray:

@@ -34,8 +34,8 @@ SHARES = {"dsp": 1.0, "luts": 0.8, "flip_flops": 0.8, "bram36": 0.95, "uram": 1.
 # Cells of yosys's Xilinx flow: (kind, how many of it). A LUT is counted as one even where two small
 # ones would share a place, and an inverter as a LUT, so luts is a bound from above.
 CELLS = {
-    name: (kind, each)
-    for kind, each, names in (
+    name: (kind, count_each)
+    for kind, count_each, names in (
         ("dsp", 1, "DSP48E1 DSP48E2"),
         ("luts", 1, "LUT1 LUT2 LUT3 LUT4 LUT5 LUT6 INV SRL16E SRLC32E RAM32X1S RAM64X1S"),
         ("luts", 2, "RAM32X1D RAM64X1D"),
@@ -62,12 +62,12 @@ def synthesise(board: str) -> Dict[str, Any]:
         NoSynthesis: no yosys, or it fails.
     """
     source = synthesis.fingerprint(board)
-    made = synthesis.netlist(board)
+    design_netlist = synthesis.netlist(board)
     return dict(
         source=source,
-        yosys=made["statistics"]["creator"].split()[1],
-        levels=levels(made["netlist"]["modules"][synthesis.TOP]["cells"]),
-        total=count(made["statistics"]["design"]["num_cells_by_type"]),
+        yosys=design_netlist["statistics"]["creator"].split()[1],
+        levels=levels(design_netlist["netlist"]["modules"][synthesis.TOP]["cells"]),
+        total=count(design_netlist["statistics"]["design"]["num_cells_by_type"]),
     )
 
 
@@ -109,25 +109,25 @@ def count(cells: Dict[str, int]) -> Dict[str, float]:
             continue
         if cell not in CELLS:
             raise synthesis.NoSynthesis(f"yosys made a cell {cell} that {__file__} does not know")
-        kind, each = CELLS[cell]
-        total[kind] += number * each
+        kind, per_cell = CELLS[cell]
+        total[kind] += number * per_cell
     return total
 
 
-def over_budget(board: str, found: Dict[str, Any]) -> List[str]:
+def over_budget(board: str, result: Dict[str, Any]) -> List[str]:
     """Return a sentence for each resource beyond the board's share. An empty list is good."""
-    there, total = design.parts()[board], found["total"]
+    there, total = design.parts()[board], result["total"]
     said = [
         f"{board} takes {total[kind]:g} {kind} of {there[kind]}, more than {SHARES[kind]:.0%}"
         for kind in KINDS
         if total[kind] > SHARES[kind] * there[kind]
     ]
-    if found.get("levels", 0) > LEVELS:
-        said.append(f"{board} has {found['levels']} levels of logic, more than {LEVELS}")
+    if result.get("levels", 0) > LEVELS:
+        said.append(f"{board} has {result['levels']} levels of logic, more than {LEVELS}")
     return said
 
 
-def document(found: Results) -> str:
+def document(boards_results: Results) -> str:
     """The text of ``fpga-resources.md``."""
     lines = [
         "# How much of each FPGA does the engine use?",
@@ -146,14 +146,16 @@ def document(found: Results) -> str:
         "| --- | --- |" + " ---: |" * (2 + len(TITLES)),
     ]
     sizes = design.sizes()
-    for board in (name for name in sizes if name in found):
+    for board in (name for name in sizes if name in boards_results):
         described = design.parts()[board]
         row = [described["title"], described["part"], str(sizes[board]["lanes"])]
         for kind in TITLES:
-            there, taken = described[kind], found[board]["total"][kind]
+            there, taken = described[kind], boards_results[board]["total"][kind]
             share = f" ({float(taken) / there:.0%})" if there else ""
             row.append(f"{taken:g} of {there}{share}" if there else "–")
-        lines.append("| " + " | ".join([*row, str(found[board].get("levels", "–"))]) + " |")
+        lines.append(
+            "| " + " | ".join([*row, str(boards_results[board].get("levels", "–"))]) + " |"
+        )
     lines += ["", "Made by `python -m hotpath.kernels.fpga.design.resources`"]
     return "\n".join(lines) + "\n"
 
@@ -163,39 +165,45 @@ def results() -> Results:
     return tables.read_toml(FOUND)
 
 
-def is_fresh(board: str, found: Dict[str, Any]) -> bool:
+def is_fresh(board: str, result: Dict[str, Any]) -> bool:
     """Whether a result belongs to the present RTL."""
-    return found.get("source") == synthesis.fingerprint(board)
+    return result.get("source") == synthesis.fingerprint(board)
 
 
 def main() -> int:
     """Run the command line; returns the exit code."""
     summary = (__doc__ or "").partition("\n")[0]
     argparse.ArgumentParser(description=summary).parse_args()
-    found = results()
-    stale = [board for board in design.sizes() if not is_fresh(board, found.get(board, {}))]
+    boards_results = results()
+    stale = [
+        board for board in design.sizes() if not is_fresh(board, boards_results.get(board, {}))
+    ]
     try:
         for board in stale:
             print(f"{board}: yosys ...", flush=True)
-            found[board] = synthesise(board)
-            FOUND.write_text(toml(found), encoding="utf-8")
+            boards_results[board] = synthesise(board)
+            FOUND.write_text(toml(boards_results), encoding="utf-8")
     except HotpathError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    (design.PAGES / "fpga-resources.md").write_text(document(found), encoding="utf-8")
-    problems = [problem for board in found for problem in over_budget(board, found[board])]
+    (design.PAGES / "fpga-resources.md").write_text(document(boards_results), encoding="utf-8")
+    problems = [
+        problem for board in boards_results for problem in over_budget(board, boards_results[board])
+    ]
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
 
 
-def toml(found: Results) -> str:
+def toml(boards_results: Results) -> str:
     """The text of ``resources.toml``."""
     lines = ["# Written by `python -m hotpath.kernels.fpga.design.resources`."]
-    for board in sorted(found):
-        total = found[board]["total"]
+    for board in sorted(boards_results):
+        total = boards_results[board]["total"]
         lines += ["", f"[{board}]"]
-        lines += [f"{k} = {json.dumps(v)}" for k, v in found[board].items() if k != "total"]
+        lines += [
+            f"{k} = {json.dumps(v)}" for k, v in boards_results[board].items() if k != "total"
+        ]
         lines.append("total = {{ {} }}".format(", ".join(f"{k} = {total[k]:g}" for k in total)))
     return "\n".join(lines) + "\n"
 

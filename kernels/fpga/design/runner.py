@@ -48,8 +48,8 @@ class Runner:
         memory = self.machine.memory
         height, width = frame.shape[:2]
         memory[FRAME : FRAME + frame.size] = frame.reshape(-1)
-        made = memory[RESIZE : RESIZE + resize.bytes_of(program["side"])[1]]
-        fetch = resize.tables_for(width, height, window, program["side"], made)
+        resize_tables = memory[RESIZE : RESIZE + resize.bytes_of(program["side"])[1]]
+        fetch = resize.tables_for(width, height, window, program["side"], resize_tables)
         blue, green, red = (int(value) for value in border)
         values = {
             "PROGRAM": BASE + IMAGE + program["offset"],

@@ -63,21 +63,23 @@ def netlist(board: str) -> Dict[str, Any]:
     cached = CACHE / f"synthesis-{fingerprint(board)}.json"
     if cached.is_file():
         return json.loads(cached.read_text(encoding="utf-8"))
-    found = dict(zip(("statistics", "netlist"), run(script(board), FILES)))
+    outputs = dict(zip(("statistics", "netlist"), run(script(board), FILES)))
     cached.parent.mkdir(parents=True, exist_ok=True)
-    cache.write_text(cached, json.dumps(found))
-    return found
+    cache.write_text(cached, json.dumps(outputs))
+    return outputs
 
 
 def script(board: str) -> List[str]:
     """Yosys's commands for ``netlist``."""
     size = design.sizes()[board]
-    given = " ".join(f"-set {name.upper()} {json.dumps(size[name])}" for name in design.PARAMETERS)
+    parameters = " ".join(
+        f"-set {name.upper()} {json.dumps(size[name])}" for name in design.PARAMETERS
+    )
     ultra = " -uram" if size["map_style"] == "ultra" else ""
     dissolved = " ".join(f"*{name}*" for name in DISSOLVED)
     return [
         "read_verilog -sv -I . " + " ".join(path.name for path in design.rtl_files()),
-        f"chparam {given} {TOP}",
+        f"chparam {parameters} {TOP}",
         "hierarchy -check -top " + TOP,
         "setattr -mod -set keep_hierarchy 1 *",
         f"setattr -mod -unset keep_hierarchy {dissolved} {TOP}",

@@ -73,14 +73,14 @@ class Compiler:
         search = Part(self.models["search"], self._features())
         self.stores = self._stores(search)
         programs: Dict[str, Tuple[bytes, Dict[str, Any]]] = {}
-        told: Dict[str, Any] = {"maps": [], "seen": None}
+        description: Dict[str, Any] = {"maps": [], "seen": None}
         for name, part in (("exemplar", self.exemplar), ("search", search)):
-            programs[name] = self._part(name, part, told)
+            programs[name] = self._part(name, part, description)
         image = bytearray(self.data.content)
-        for made, entry in programs.values():
+        for code, entry in programs.values():
             image += bytes(-len(image) % tables.COMMAND_BYTES)
             entry["offset"] = len(image)
-            image += made
+            image += code
         image += bytes(-len(image) % tables.COMMAND_BYTES)
         run = {
             "size": self.size_name,
@@ -88,20 +88,20 @@ class Compiler:
             "work_bytes": self.work_bytes,
             "programs": {name: entry for name, (_, entry) in programs.items()},
         }
-        run.update(told)
+        run.update(description)
         return Compiled(bytes(image), run, self.reference)
 
     def _features(self) -> Dict[str, View]:
         """Read the exemplar's part; views of its results as the search's inputs."""
         self.exemplar = Part(self.models["exemplar"], {})
-        found = {}
+        views = {}
         for name, view, function in self.exemplar.outputs:
             if len(view.maps) != 1 or function is not None:
                 raise CannotCompile(
                     f"the exemplar leaves {name}, which is more than the map of one layer"
                 )
-            found[name] = View(view.layout, [Stored(view.maps[0])])
-        return found
+            views[name] = View(view.layout, [Stored(view.maps[0])])
+        return views
 
     def _stores(self, search: Part) -> Dict[Map, Store]:
         """How the exemplar's features are kept, a ``Store`` for each map of them."""
@@ -114,7 +114,9 @@ class Compiler:
                     self.work_bytes += stores[source].bytes
         return stores
 
-    def _part(self, name: str, part: Part, told: Dict[str, Any]) -> Tuple[bytes, Dict[str, Any]]:
+    def _part(
+        self, name: str, part: Part, description: Dict[str, Any]
+    ) -> Tuple[bytes, Dict[str, Any]]:
         part.layers = merged(part.layers)
         lay_out(part, self.size["lanes"])
         if name == "exemplar":
@@ -130,14 +132,18 @@ class Compiler:
             if layer.features is not None:
                 self.stores[layer.features.source].give(works[-1])
         self.reference.append((name, part, works))
-        keeps = self._keeps(part, told) if name == "search" else []
+        keeps = self._keeps(part, description) if name == "search" else []
 
         def finish(writer: Writer) -> None:
             if name == "exemplar":
                 for store in self.stores.values():
                     store.tasks(writer)
-            made = {one: n for n, task in enumerate(writer.tasks) for one, _, _ in task.writes}
-            for buffer, block, offset in sorted(keeps, key=lambda keep: made[keep[0]]):
+            task_of = {
+                buffer_written: n
+                for n, task in enumerate(writer.tasks)
+                for buffer_written, _, _ in task.writes
+            }
+            for buffer, block, offset in sorted(keeps, key=lambda keep: task_of[keep[0]]):
                 writer.store("out", buffer, block, 0, buffer.height, offset)
 
         scheduler = Scheduler(part, works, self.size, self.data, self.network)
@@ -154,30 +160,30 @@ class Compiler:
 
     def _ends(self, part: Part) -> Dict[Map, float]:
         """Return a dict of maps that only the processor reads -> share of the range to cut off."""
-        read = {one for layer in part.layers for one in layer.inputs}
+        read = {source for layer in part.layers for source in layer.inputs}
         ends = {}
         for number, (_, view, function) in enumerate(part.outputs):
             sigmoid = number == 0 and getattr(self.network, "score", None) == "sigmoid"
-            for one in view.maps:
-                if one not in read:
-                    ends[one] = quantise.CUT if function or sigmoid else 0.0
+            for source in view.maps:
+                if source not in read:
+                    ends[source] = quantise.CUT if function or sigmoid else 0.0
         return ends
 
-    def _keeps(self, part: Part, told: Dict[str, Any]) -> List[Tuple[Buffer, int, int]]:
+    def _keeps(self, part: Part, description: Dict[str, Any]) -> List[Tuple[Buffer, int, int]]:
         """What the search leaves in region 1: list of (``Buffer``, block, offset)."""
         keeps: List[Tuple[Buffer, int, int]] = []
-        known: Dict[Tuple[Buffer, int, int], int] = {}
+        offsets: Dict[Tuple[Buffer, int, int], int] = {}
 
-        def keep(one: Map) -> Dict[str, Any]:
-            blocks = -(-(one.lane + one.channels) // LANES)
-            key = one.buffer, one.block, blocks
-            if key not in known:
-                known[key] = self.work_bytes
-                for block in range(one.block, one.block + blocks):
-                    keeps.append((one.buffer, block, self.work_bytes))
-                    self.work_bytes += one.height * one.width * WORD
+        def keep(feature: Map) -> Dict[str, Any]:
+            blocks = -(-(feature.lane + feature.channels) // LANES)
+            key = feature.buffer, feature.block, blocks
+            if key not in offsets:
+                offsets[key] = self.work_bytes
+                for block in range(feature.block, feature.block + blocks):
+                    keeps.append((feature.buffer, block, self.work_bytes))
+                    self.work_bytes += feature.height * feature.width * WORD
             kept = "name", "lane", "channels", "height", "width", "exponent", "centre"
-            return dict({field: getattr(one, field) for field in kept}, offset=known[key])
+            return dict({field: getattr(feature, field) for field in kept}, offset=offsets[key])
 
         for name, view, function in part.outputs:
             if len(view.maps) != 1:
@@ -185,9 +191,9 @@ class Compiler:
             entry = keep(view.maps[0])
             entry["name"] = name
             entry["values"] = [float(v) for v in quantise.values(view.maps[0], function)]
-            told["maps"].append(entry)
+            description["maps"].append(entry)
         for layer in part.layers:
             if layer.kind == "pixelwise" and len(layer.inputs) == 1:
-                told["seen"] = keep(layer.inputs[0])
+                description["seen"] = keep(layer.inputs[0])
                 break
         return keeps

@@ -91,20 +91,20 @@ class Part:
         return view
 
     def _add_layer(self, node: Any, layer: Layer, channels: int, height: int, width: int) -> View:
-        made = Map(node.output[0], channels, height, width, layer)
-        layer.outputs = [made]
+        output = Map(node.output[0], channels, height, width, layer)
+        layer.outputs = [output]
         self.layers.append(layer)
-        return View("map", [made])
+        return View("map", [output])
 
     def _conv(self, node: Any) -> View:
         view = self._view(node, 0)
-        told = attributes(node)
+        attribute = attributes(node)
         weight = self._constants.get(node.input[1])
-        if told.get("auto_pad", b"NOTSET") not in (b"NOTSET", "NOTSET"):
+        if attribute.get("auto_pad", b"NOTSET") not in (b"NOTSET", "NOTSET"):
             raise _refused(node, "pads by auto_pad; export it with numbers")
-        pads = told.get("pads", [0, 0, 0, 0])
-        stride = tuple(told.get("strides", [1, 1]))
-        dilations = told.get("dilations", [1, 1])
+        pads = attribute.get("pads", [0, 0, 0, 0])
+        stride = tuple(attribute.get("strides", [1, 1]))
+        dilations = attribute.get("dilations", [1, 1])
         if max(stride) > 2 or min(pads) < 0 or dilations[0] != dilations[1]:
             why = f"needs strides {list(stride)}, pads {list(pads)} and dilations {list(dilations)}"
             raise _refused(node, why + "; the engine has strides of 1 and 2 and one dilation")
@@ -113,7 +113,7 @@ class Part:
         _, channels, height, width = view.shape
         if weight is None:
             raise _refused(node, f"needs a correlation by a moving kernel; {HAS}")
-        weight = ungrouped(weight.astype(np.float64), told.get("group", 1))
+        weight = ungrouped(weight.astype(np.float64), attribute.get("group", 1))
         bias = np.zeros(len(weight))
         if len(node.input) > 2:
             bias = self._constants[node.input[2]].astype(np.float64)
@@ -136,8 +136,8 @@ class Part:
         positions = features.shape[1]
         layer = Layer(node.name, "pixelwise", view.maps, None, np.zeros(positions))
         layer.features = stored
-        made = self._add_layer(node, layer, positions, view.maps[0].height, view.maps[0].width)
-        return View("flat", made.maps)
+        product = self._add_layer(node, layer, positions, view.maps[0].height, view.maps[0].width)
+        return View("flat", product.maps)
 
     def _add(self, node: Any) -> View:
         views = [self._view(node, index) for index in (0, 1)]
@@ -155,19 +155,19 @@ class Part:
             why = "needs a concatenation along rows or columns; the engine's is of channels"
             raise _refused(node, why)
         views = [self._view(node, index) for index in range(len(node.input))]
-        return View("map", [one for view in views for one in view.maps])
+        return View("map", [part for view in views for part in view.maps])
 
     def _rearranged(self, node: Any) -> View:
         view = self._view(node, 0, None)
-        told = attributes(node)
+        attribute = attributes(node)
         layout = None
         if node.op_type == "Transpose":
             layout = {
                 ((0, 2, 1), "flat"): "turned",
                 ((0, 2, 1), "turned"): "flat",
-            }.get((tuple(told["perm"]), view.layout))
+            }.get((tuple(attribute["perm"]), view.layout))
         elif view.layout != "turned":
-            shapes = {View(one, view.maps).shape: one for one in ("flat", "map")}
+            shapes = {View(kind, view.maps).shape: kind for kind in ("flat", "map")}
             layout = shapes.get(self._shape_of(node, view))
         if layout is None:
             why = f"needs values of {_shape(view)} moved about; the engine keeps channels, rows"
@@ -177,17 +177,17 @@ class Part:
     def _shape_of(self, node: Any, view: View) -> Tuple[int, ...]:
         if node.op_type in ("Identity", "Dropout"):
             return view.shape
-        wanted = self._constants.get(node.input[1]) if len(node.input) > 1 else None
-        if node.op_type != "Reshape" or wanted is None:
+        sizes = self._constants.get(node.input[1]) if len(node.input) > 1 else None
+        if node.op_type != "Reshape" or sizes is None:
             raise _refused(node, "needs a shape that is not known")
-        wanted = [view.shape[i] if size == 0 else int(size) for i, size in enumerate(wanted)]
-        known = -int(np.prod(wanted))
+        sizes = [view.shape[i] if size == 0 else int(size) for i, size in enumerate(sizes)]
+        product = -int(np.prod(sizes))
         total = int(np.prod(view.shape))
-        return tuple(total // known if size == -1 else size for size in wanted)
+        return tuple(total // product if size == -1 else size for size in sizes)
 
     def _function(self, node: Any) -> View:
         view = self._view(node, 0)
-        layers = [one.layer for one in view.maps]
+        layers = [source.layer for source in view.maps]
         layer = layers[0]
         alone = len(self._users[node.input[0]]) == 1 and node.input[0] not in self._outputs
         if (
@@ -199,13 +199,13 @@ class Part:
         ):
             view = self._copy(node, view)
             layer = self.layers[-1]
-        made = view.maps[0]
+        result = view.maps[0]
         if node.op_type == "Relu":
             layer.relu = True
-            made.sums = node.output[0]
+            result.sums = node.output[0]
         else:
             layer.function = function_of(node, self._constants)
-        made.name = node.output[0]
+        result.name = node.output[0]
         return View("map", view.maps)
 
     def _copy(self, node: Any, view: View) -> View:
@@ -213,43 +213,43 @@ class Part:
         _, channels, height, width = view.shape
         weight = np.eye(channels)[:, :, None, None]
         layer = Layer(node.name, "conv", view.maps, weight, np.zeros(channels))
-        made = self._add_layer(node, layer, channels, height, width)
-        made.maps[0].sums = node.input[0]
-        return made
+        copy = self._add_layer(node, layer, channels, height, width)
+        copy.maps[0].sums = node.input[0]
+        return copy
 
-    def _output(self, wanted: str) -> Output:
-        name = wanted
+    def _output(self, output: str) -> Output:
+        name = output
         functions: List[Function] = []
         while name in self._trailing:
             node = self._trailing[name]
             functions.insert(0, function_of(node, self._constants))
             name = node.input[0]
         if name not in self._views:
-            raise CannotCompile(f"the output {wanted} is none that the engine makes")
+            raise CannotCompile(f"the output {output} is none that the engine makes")
 
         def behind(values: np.ndarray) -> np.ndarray:
             for function in functions:
                 values = function(values)
             return values
 
-        return wanted, self._views[name], behind if functions else None
+        return output, self._views[name], behind if functions else None
 
 
 def _trailing(graph: Any, outputs: Iterable[str]) -> Dict[str, Any]:
     """dict of tensor -> node of functions between the last layers and the outputs."""
-    made = {name: node for node in graph.node for name in node.output}
+    node_of = {name: node for node in graph.node for name in node.output}
     users: Dict[str, int] = {}
     for node in graph.node:
         for name in node.input:
             users[name] = users.get(name, 0) + 1
-    found = {}
+    functions = {}
     for name in outputs:
-        while name in made and made[name].op_type in FUNCTIONS and users.get(name, 0) < 2:
-            if made[name].op_type == "Relu":  # the engine's own
+        while name in node_of and node_of[name].op_type in FUNCTIONS and users.get(name, 0) < 2:
+            if node_of[name].op_type == "Relu":  # the engine's own
                 break
-            found[name] = made[name]
-            name = made[name].input[0]
-    return found
+            functions[name] = node_of[name]
+            name = node_of[name].input[0]
+    return functions
 
 
 def ungrouped(weight: np.ndarray, groups: int) -> np.ndarray:
@@ -257,17 +257,17 @@ def ungrouped(weight: np.ndarray, groups: int) -> np.ndarray:
     if groups == 1:
         return weight
     outputs, inputs = weight.shape[:2]
-    each = outputs // groups
+    per_group = outputs // groups
     full = np.zeros((outputs, inputs * groups) + weight.shape[2:])
     for group in range(groups):
-        rows = slice(group * each, (group + 1) * each)
+        rows = slice(group * per_group, (group + 1) * per_group)
         full[rows, group * inputs : (group + 1) * inputs] = weight[rows]
     return full
 
 
 def attributes(node: Any) -> Dict[str, Any]:
     """dict of a node's attributes."""
-    return {one.name: helper.get_attribute_value(one) for one in node.attribute}
+    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
 # -- functions of one value
@@ -292,13 +292,13 @@ FUNCTIONS: Dict[str, Callable[[np.ndarray, Dict[str, Any]], np.ndarray]] = {
 
 def function_of(node: Any, constants: Dict[str, np.ndarray]) -> Function:
     """The node as a function of a float64 array."""
-    told = attributes(node)
+    attribute = attributes(node)
     if node.op_type == "Clip":  # its limits are inputs since opset 11
         for name, key in zip(node.input[1:], ("min", "max")):
             if name:
-                told[key] = float(constants[name])
+                attribute[key] = float(constants[name])
     function = FUNCTIONS[node.op_type]
-    return lambda values: function(np.asarray(values, np.float64), told)
+    return lambda values: function(np.asarray(values, np.float64), attribute)
 
 
 def _refused(node: Any, why: str) -> CannotCompile:

@@ -31,10 +31,10 @@ def accesses(name: str, fields: Fields, size: Size) -> Tuple[Touched, Touched]:
 
 def _load(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
     target = _TARGETS[fields["target"]]
-    each = _BEATS.get(target)
+    beats = _BEATS.get(target)
     touched = 1
-    if each:
-        first, end = fields["beat"] // each, -(-(fields["beat"] + fields["bytes"] // 16) // each)
+    if beats:
+        first, end = fields["beat"] // beats, -(-(fields["beat"] + fields["bytes"] // 16) // beats)
         touched = _run(first, end - first)
     reads: Touched = {}
     if fields["region"] == tables.REGIONS["WORK"]:
@@ -43,8 +43,8 @@ def _load(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
 
 
 def _crop(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
-    made = _map(size, fields, "", range(fields["rows"]), 1, fields["words"])
-    return {"PIXELS": 1, "COLUMNS": 1, "ROWS": 1}, {"MAPS": made}
+    rows = _map(size, fields, "", range(fields["rows"]), 1, fields["words"])
+    return {"PIXELS": 1, "COLUMNS": 1, "ROWS": 1}, {"MAPS": rows}
 
 
 def _conv(fields: Fields, size: Size) -> Tuple[Touched, Touched]:
@@ -94,16 +94,16 @@ def _map(
 
 def _run(first: int, count: int, size: Optional[int] = None) -> int:
     """``count`` addresses from ``first`` on, around the end of a memory of ``size``."""
-    found = ((1 << count) - 1) << first
+    bits = ((1 << count) - 1) << first
     if size is not None and first + count > size:
-        found = found & ((1 << size) - 1) | found >> size
-    return found
+        bits = bits & ((1 << size) - 1) | bits >> size
+    return bits
 
 
 def conflict(reads: Touched, writes: Touched, other_reads: Touched, other_writes: Touched) -> bool:
     """Whether the order of two commands matters for any memory."""
     pairs = ((writes, other_reads), (writes, other_writes), (reads, other_writes))
-    return any(one[memory] & other.get(memory, 0) for one, other in pairs for memory in one)
+    return any(pair[memory] & other.get(memory, 0) for pair, other in pairs for memory in pair)
 
 
 def waits(commands: Sequence[Tuple[str, Fields]], size: Size) -> List[Fields]:
@@ -112,7 +112,7 @@ def waits(commands: Sequence[Tuple[str, Fields]], size: Size) -> List[Fields]:
     Returns:
         list of dicts of the fields wait_load, wait_crop, wait_conv, wait_store.
     """
-    found: List[Fields] = []
+    waits: List[Fields] = []
     seen: List[Tuple[str, int, Touched, Touched]] = []
     counts = dict.fromkeys(UNITS.values(), 0)
     for name, fields in commands:
@@ -121,8 +121,8 @@ def waits(commands: Sequence[Tuple[str, Fields]], size: Size) -> List[Fields]:
         for unit, number, other_reads, other_writes in reversed(seen):
             if number > needed[unit] and conflict(reads, writes, other_reads, other_writes):
                 needed[unit] = number
-        found.append({"wait_" + unit: count for unit, count in needed.items()})
+        waits.append({"wait_" + unit: count for unit, count in needed.items()})
         if name in UNITS:
             counts[UNITS[name]] += 1
             seen.append((UNITS[name], counts[UNITS[name]], reads, writes))
-    return found
+    return waits

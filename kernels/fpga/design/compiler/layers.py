@@ -108,7 +108,7 @@ class View:
     @property
     def shape(self) -> Tuple[int, ...]:
         """Shape of a tensor."""
-        channels = sum(one.channels for one in self.maps)
+        channels = sum(part.channels for part in self.maps)
         height, width = self.maps[0].height, self.maps[0].width
         return {
             "map": (1, channels, height, width),

@@ -57,8 +57,8 @@ def lay_out(part: Part, lanes: int) -> List[Buffer]:
     """
     readers: Readers = {}
     for layer in part.layers:
-        for one in layer.inputs:
-            readers.setdefault(one, []).append(layer)
+        for source in layer.inputs:
+            readers.setdefault(source, []).append(layer)
     buffers = [_picture(part, readers)]
     for group in _groups(part.layers):
         buffers.append(_together(group))
@@ -83,21 +83,21 @@ def _picture(part: Part, readers: Readers) -> Buffer:
 
 def _can_pair(layer: Layer, readers: Readers, part: Part) -> bool:
     """Whether the first layer may read overlap words and write pair words."""
-    made = layer.outputs[0]
+    output = layer.outputs[0]
     shape = len(layer.outputs), layer.kernel, layer.stride, layer.pad
     plain = (
         shape == (1, (3, 3), (2, 2), (1, 1))
-        and made.channels <= PAIR_CHANNELS
-        and made.width % 2 == 0
-        and 4 * (made.width // 2) + 3 >= part.picture.width
+        and output.channels <= PAIR_CHANNELS
+        and output.width % 2 == 0
+        and 4 * (output.width // 2) + 3 >= part.picture.width
     )
-    users = readers.get(made, [])
-    out = any(made in view.maps for _, view, _ in part.outputs)
+    users = readers.get(output, [])
+    out = any(output in view.maps for _, view, _ in part.outputs)
     return (
         plain
         and bool(users)
         and not out
-        and all(u.kind == "conv" and u.stride[1] == 2 and u.inputs == [made] for u in users)
+        and all(u.kind == "conv" and u.stride[1] == 2 and u.inputs == [output] for u in users)
     )
 
 
@@ -105,17 +105,17 @@ def _groups(layers: Sequence[Layer]) -> List[List[Layer]]:
     """Lists of layers whose results share a buffer, because some layer reads several of them."""
     group = {layer: [layer] for layer in layers}
     for layer in layers:
-        if any(one.layer is None for one in layer.inputs) and len(layer.inputs) > 1:
+        if any(item.layer is None for item in layer.inputs) and len(layer.inputs) > 1:
             raise CannotCompile(
                 f"{layer.name} joins the picture itself with maps; the engine joins only maps"
             )
-        makers = [one.layer for one in layer.inputs if one.layer is not None]
+        makers = [item.layer for item in layer.inputs if item.layer is not None]
         for maker in makers[1:]:
             first, second = group[makers[0]], group[maker]
             if first is not second:
                 first += second
-                for one in second:
-                    group[one] = first
+                for item in second:
+                    group[item] = first
     return list({id(group[layer]): group[layer] for layer in layers}.values())
 
 
@@ -127,14 +127,14 @@ def _together(group: Sequence[Layer]) -> Buffer:
     buffer = Buffer(first.name, 0, first.height, first.width // pixels, pixels)
     for layer in group:
         channel = buffer.blocks * LANES
-        for one in layer.outputs:
-            if (one.height, one.width) != (first.height, first.width):
+        for output in layer.outputs:
+            if (output.height, output.width) != (first.height, first.width):
                 raise CannotCompile(
-                    f"{layer.name} joins maps of {one.height}x{one.width} and "
+                    f"{layer.name} joins maps of {output.height}x{output.width} and "
                     f"{first.height}x{first.width}"
                 )
-            one.buffer, one.block, one.lane = buffer, channel // LANES, channel % LANES
-            channel += one.channels
+            output.buffer, output.block, output.lane = buffer, channel // LANES, channel % LANES
+            channel += output.channels
         buffer.blocks = -(-channel // LANES)
     return buffer
 
@@ -142,21 +142,21 @@ def _together(group: Sequence[Layer]) -> Buffer:
 def _split(layer: Layer) -> None:
     """Set how the rows that a layer reads are distributed over the banks."""
     buffer = layer.inputs[0].buffer
-    wanted = layer.stride[0] - 1
-    known = getattr(buffer, "reader", None)
-    if known is not None and buffer.split != wanted:
+    split = layer.stride[0] - 1
+    reader = getattr(buffer, "reader", None)
+    if reader is not None and buffer.split != split:
         raise CannotCompile(
-            f"{known.name} and {layer.name} read one map with strides of 1 and 2, which only an "
+            f"{reader.name} and {layer.name} read one map with strides of 1 and 2, which only an "
             "engine of one lane can"
         )
-    buffer.reader, buffer.split = layer, wanted
+    buffer.reader, buffer.split = layer, split
 
 
 def places(maps: Sequence[Map]) -> Tuple[List[int], List[int]]:
     """(blocks, lanes) of every channel of some maps, in order: two lists."""
     blocks, lanes = [], []
-    for one in maps:
-        for channel in range(one.lane, one.lane + one.channels):
-            blocks.append(one.block + channel // LANES)
+    for item in maps:
+        for channel in range(item.lane, item.lane + item.channels):
+            blocks.append(item.block + channel // LANES)
             lanes.append(channel % LANES)
     return blocks, lanes

@@ -57,13 +57,13 @@ class Loads:
 
     def _uses(self, attribute: str) -> List[Any]:
         """Things that tasks share, as list of [thing, first task, last task]."""
-        found: Dict[int, List[Any]] = {}
+        uses: Dict[int, List[Any]] = {}
         for number, task in enumerate(self._tasks):
             thing = getattr(task, attribute)
             if thing is not None:
-                entry = found.setdefault(id(thing), [thing, number, number])
+                entry = uses.setdefault(id(thing), [thing, number, number])
                 entry[2] = number
-        return list(found.values())
+        return list(uses.values())
 
     def _in_time(self, weights: Sequence[Any]) -> bool:
         """Whether the next layer's weights come beside the last strip's work when held back."""
@@ -92,13 +92,13 @@ class Loads:
             return
         entry = 0
         for is_held in (False, True):
-            some = [params for params, first, _ in uses if (first >= self._behind > 0) == is_held]
-            together = b"".join(params.data for params in some)
+            group = [params for params, first, _ in uses if (first >= self._behind > 0) == is_held]
+            together = b"".join(params.data for params in group)
             if together:
                 beat = entry * (PARAMS_BYTES // WORD)
                 time = self._behind if is_held else 0
                 self._add(time, load_data(self._data, "PARAMS", together, beat))
-            for params in some:
+            for params in group:
                 params.entry = entry
                 entry += params.number
 
@@ -124,20 +124,20 @@ class Loads:
         for index in sorted(range(len(uses)), key=lambda i: -uses[i][0].number):
             thing, first, last = uses[index]
             before = starts[max(0, starts.index(first) - 1)]
-            found = _first_fit(arena, thing.number, self._held(first, [before, first]), last)
-            if found is None:
+            place = _first_fit(arena, thing.number, self._held(first, [before, first]), last)
+            if place is None:
                 raise CannotCompile(
                     f"{self._tasks[first].layer} needs {thing.number} {what} at once; this size "
                     f"has {size}"
                 )
-            bases[index], times[index] = found
+            bases[index], times[index] = place
         for index, (thing, first, last) in enumerate(uses):
             arena.release(bases[index], thing.number, times[index], last)
             at = starts.index(first)
             earlier = self._held(first, starts[max(0, at - AHEAD) : at] + [times[index]])
-            found = _first_fit(arena, thing.number, earlier, last)
-            assert found is not None  # its own place is free again
-            bases[index], times[index] = found
+            place = _first_fit(arena, thing.number, earlier, last)
+            assert place is not None  # its own place is free again
+            bases[index], times[index] = place
         return list(zip(bases, times))
 
     def _held(self, first: int, times: Sequence[int]) -> List[int]:

@@ -35,7 +35,7 @@ def _fit(layers: Sequence[Layer], first: int, second: int) -> bool:
     kinds = [(o.kind, o.kernel, o.stride, o.pad, o.dilation, o.relu, o.function) for o in (a, b)]
     if kinds[0] != kinds[1] or a.kind != "conv" or a.function or not _siblings(a, b):
         return False
-    joined = _blocks(a.inputs + [one for one in b.inputs if one not in a.inputs])
+    joined = _blocks(a.inputs + [source for source in b.inputs if source not in a.inputs])
     together = joined * -(-(len(a.weight) + len(b.weight)) // LANES)
     apart = sum(_blocks(o.inputs) * -(-len(o.weight) // LANES) for o in (a, b))
     return together <= apart  # neither needs the other: both read what is made before them
@@ -45,43 +45,47 @@ def _siblings(a: Layer, b: Layer) -> bool:
     """Whether both read the same maps, or each whole maps of one merged layer."""
     if a.inputs == b.inputs:
         return True
-    makers = {one.layer for one in a.inputs + b.inputs}
+    makers = {source.layer for source in a.inputs + b.inputs}
     return len(makers) == 1 and None not in makers
 
 
 def _blocks(maps: Sequence[Map]) -> int:
-    return sum(-(-one.channels // LANES) for one in maps)
+    return sum(-(-item.channels // LANES) for item in maps)
 
 
 def _joined(a: Layer, b: Layer) -> Layer:
-    inputs = a.inputs + [one for one in b.inputs if one not in a.inputs]
+    inputs = a.inputs + [item for item in b.inputs if item not in a.inputs]
     start: Dict[Map, int] = {}
     total = 0
-    for one in inputs:
-        start[one] = total
-        total += one.channels
+    for item in inputs:
+        start[item] = total
+        total += item.channels
     weight = np.zeros((len(a.weight) + len(b.weight), total) + a.weight.shape[2:])
     row = 0
     for layer in (a, b):
         column = 0
-        for one in layer.inputs:
-            part = layer.weight[:, column : column + one.channels]
-            weight[row : row + len(part), start[one] : start[one] + one.channels] += part
-            column += one.channels
+        for item in layer.inputs:
+            part = layer.weight[:, column : column + item.channels]
+            weight[row : row + len(part), start[item] : start[item] + item.channels] += part
+            column += item.channels
         row += len(layer.weight)
     bias = np.concatenate([a.bias, b.bias])
-    made = Layer(a.name + "+" + b.name, "conv", inputs, weight, bias, a.stride, a.pad, a.dilation)
-    made.relu, made.outputs = a.relu, a.outputs + b.outputs
-    for one in made.outputs:
-        one.layer = made
-    return made
+    layer_of_both = Layer(
+        a.name + "+" + b.name, "conv", inputs, weight, bias, a.stride, a.pad, a.dilation
+    )
+    layer_of_both.relu, layer_of_both.outputs = a.relu, a.outputs + b.outputs
+    for item in layer_of_both.outputs:
+        item.layer = layer_of_both
+    return layer_of_both
 
 
 def _in_order(layers: Sequence[Layer]) -> List[Layer]:
     ordered: List[Layer] = []
     left = list(layers)
     while left:
-        made = {None, *ordered}
-        ordered.append(next(one for one in left if made.issuperset(m.layer for m in one.inputs)))
+        ready = {None, *ordered}
+        ordered.append(
+            next(layer for layer in left if ready.issuperset(m.layer for m in layer.inputs))
+        )
         left.remove(ordered[-1])
     return ordered

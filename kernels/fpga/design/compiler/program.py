@@ -64,11 +64,11 @@ class Writer:
             rows: (first, end) of the result; None for all.
             source: (``Buffer``, row of the input that its first row is) if it is a strip.
         """
-        made, taken = layer.outputs[0], layer.inputs[0]
-        first, end = rows or (0, made.height)
+        output, taken = layer.outputs[0], layer.inputs[0]
+        first, end = rows or (0, output.height)
         low, high = rows_needed(layer, first, end)
         buffer, start = source or (taken.buffer, 0)
-        out = made.buffer
+        out = output.buffer
         task = Task(
             "CONV",
             layer.name,
@@ -100,7 +100,7 @@ class Writer:
         def place() -> Fields:
             return {
                 "in_base": buffer.base + block.in_first * buffer.width + moved * buffer.row_pitch,
-                "out_base": out.base + (made.block + block.first) * out.width,
+                "out_base": out.base + (output.block + block.first) * out.width,
                 "weight_tile": weights.tile,
                 "param_entry": params.entry + block.first,
             }
@@ -178,8 +178,8 @@ class Writer:
         """
         self._place_maps()
         commands = self._commands(Loads(self.tasks, self.size, self._data).ahead())
-        found = hazards.waits([(name, fields) for name, fields, _ in commands], self.size)
-        for (_, fields, _), wait in zip(commands, found):
+        hazard_waits = hazards.waits([(name, fields) for name, fields, _ in commands], self.size)
+        for (_, fields, _), wait in zip(commands, hazard_waits):
             for field, number in wait.items():  # a load may wait for more than it must
                 fields[field] = max(fields[field], number)
         return b"".join(tables.pack(name, **fields) for name, fields, _ in commands), commands
@@ -195,7 +195,7 @@ class Writer:
             for buffer, low, high in task.reads + task.writes:
                 self._touch(times, buffer, low, high, number)
         arena = Arena(self.size["map_words"], len(self.tasks))
-        for buffer in sorted(times, key=lambda one: (-self._words(one), one.name)):
+        for buffer in sorted(times, key=lambda key: (-self._words(key), key.name)):
             spans = [
                 (place * buffer.row_pitch, buffer.row_pitch, first, last)
                 for place, (first, last) in times[buffer].items()
@@ -216,10 +216,10 @@ class Writer:
 
     def _touch(self, times: Times, buffer: Buffer, low: int, high: int, number: int) -> None:
         log = self.lanes.bit_length() - 1
-        known = times.setdefault(buffer, {})
+        places = times.setdefault(buffer, {})
         for row in range(low, high):
             place = (row >> (buffer.split + log) << buffer.split) | row & (1 << buffer.split) - 1
-            entry = known.setdefault(place, [number, number])
+            entry = places.setdefault(place, [number, number])
             entry[0], entry[1] = min(entry[0], number), max(entry[1], number)
 
     # -- commands
@@ -251,6 +251,6 @@ def rows_needed(layer: Layer, first: int, end: int) -> Tuple[int, int]:
 
 def strip_buffer(buffer: Buffer, number: int, rows: int) -> Buffer:
     """A buffer for some rows of the crop."""
-    made = Buffer(f"{buffer.name}, strip {number}", 1, rows, buffer.width, buffer.pixels)
-    made.split = buffer.split
-    return made
+    strip = Buffer(f"{buffer.name}, strip {number}", 1, rows, buffer.width, buffer.pixels)
+    strip.split = buffer.split
+    return strip

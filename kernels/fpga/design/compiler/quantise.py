@@ -79,9 +79,9 @@ class Quantiser:
 
     def layer(self, layer: Layer) -> Numbers:
         """The ``Numbers`` of a layer; its inputs have theirs already."""
-        source = np.concatenate([np.full(one.channels, one.exponent) for one in layer.inputs])
-        for one in layer.outputs:
-            self._choose(one, layer)
+        source = np.concatenate([np.full(item.channels, item.exponent) for item in layer.inputs])
+        for item in layer.outputs:
+            self._choose(item, layer)
         sums = np.concatenate([np.full(o.channels, o.sums_exponent) for o in layer.outputs])
         offset = np.concatenate([np.full(o.channels, o.centre) for o in layer.outputs])
         if layer.features is None:
@@ -89,21 +89,21 @@ class Quantiser:
         else:
             numbers = _moving(layer, layer.features, source, sums)
         if layer.function is not None:
-            made = layer.outputs[0]
-            table = _table(layer.function, int(sums[0]), made.exponent, layer.relu)
+            output = layer.outputs[0]
+            table = _table(layer.function, int(sums[0]), output.exponent, layer.relu)
             return numbers._replace(table=table)
         return numbers
 
-    def _choose(self, one: Map, layer: Layer) -> None:
+    def _choose(self, target: Map, layer: Layer) -> None:
         """Set a map's exponents and centre."""
-        low, high = self._range(one.name)
-        if one in self._ends and not layer.relu and layer.function is None:
-            one.exponent, one.centre = end_of(low, high, self._ends[one])
+        low, high = self._range(target.name)
+        if target in self._ends and not layer.relu and layer.function is None:
+            target.exponent, target.centre = end_of(low, high, self._ends[target])
         else:
-            one.exponent = exponent_of(low, high)
-        one.sums_exponent = one.exponent
+            target.exponent = exponent_of(low, high)
+        target.sums_exponent = target.exponent
         if layer.function is not None:
-            one.sums_exponent = exponent_of(*self._range(one.sums))
+            target.sums_exponent = exponent_of(*self._range(target.sums))
 
     def _range(self, name: str) -> Tuple[float, float]:
         if name not in self._ranges:
@@ -169,12 +169,12 @@ def pixels(network: Any) -> np.ndarray:
     return np.clip(levels, -128, 127).astype(np.int8)
 
 
-def values(one: Map, function: Optional[Function]) -> np.ndarray:
+def values(item: Map, function: Optional[Function]) -> np.ndarray:
     """(256,) float32: what a byte of an output means, behind the functions the engine leaves."""
     whole = np.arange(256, dtype=np.uint8).view(np.int8)
-    found = whole * 2.0**one.exponent + one.centre
+    result = whole * 2.0**item.exponent + item.centre
     if function is not None:
         with np.errstate(over="ignore"):
-            found = function(found)
+            result = function(result)
     most = np.finfo(np.float32).max
-    return np.clip(found, -most, most).astype(np.float32)
+    return np.clip(result, -most, most).astype(np.float32)

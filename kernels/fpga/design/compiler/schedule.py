@@ -32,20 +32,20 @@ class Work:
             data.add(block.tiles.tobytes()) if block.tiles is not None else None
             for block in self.blocks
         ]
-        made = layer.outputs[-1]
-        lanes = (made.block - layer.outputs[0].block) * LANES + made.lane + made.channels
+        last = layer.outputs[-1]
+        lanes = (last.block - layer.outputs[0].block) * LANES + last.lane + last.channels
         self._entries = -(-lanes // LANES)
 
     def macs(self) -> int:
         """Multiplications that the network asks for."""
         layer = self.layer
-        made = self.layer.outputs[0]
+        output = self.layer.outputs[0]
         if layer.features is None:
-            each = int(np.count_nonzero(layer.weight))
+            per_pixel = int(np.count_nonzero(layer.weight))
         else:
             features = layer.features
-            each = features.channels * features.height * features.width
-        return each * made.height * made.width
+            per_pixel = features.channels * features.height * features.width
+        return per_pixel * output.height * output.width
 
     def params(self) -> bytes:
         """The bytes of the layer's entries."""
@@ -54,14 +54,14 @@ class Work:
         first = self.layer.outputs[0]
         pixels = self.layer.outputs[0].buffer.pixels
         at = 0
-        for one in self.layer.outputs:
-            start = (one.block - first.block) * LANES + one.lane
+        for output in self.layer.outputs:
+            start = (output.block - first.block) * LANES + output.lane
             for j in range(pixels):
                 place = start + j * (LANES // pixels)
-                part = slice(place, place + one.channels)
-                bias[part] = self.numbers.bias[at : at + one.channels]
-                shift[part] = self.numbers.shift[at : at + one.channels]
-            at += one.channels
+                part = slice(place, place + output.channels)
+                bias[part] = self.numbers.bias[at : at + output.channels]
+                shift[part] = self.numbers.shift[at : at + output.channels]
+            at += output.channels
         entries = [
             bias[i : i + LANES].tobytes() + shift[i : i + LANES].tobytes()
             for i in range(0, len(bias), LANES)
@@ -97,22 +97,22 @@ class Scheduler:
         Returns:
             (bytes, commands, cycles, words of the map memory).
         """
-        found: Optional[Made] = None
+        best: Optional[Made] = None
         refused: Optional[CannotCompile] = None
         for rows in STRIPS:
             try:
-                made = self._made(rows, finish)
+                candidate = self._made(rows, finish)
             except CannotCompile as error:
                 refused = refused or error
                 continue
-            if found is None or made[2] < found[2]:
-                found = made
+            if best is None or candidate[2] < best[2]:
+                best = candidate
             if rows >= self.works[0].layer.outputs[0].height:
                 break
-        if found is None:
+        if best is None:
             assert refused is not None
             raise refused
-        return found
+        return best
 
     def _made(self, rows: int, finish: Callable[[Writer], None]) -> Made:
         writer = Writer(
@@ -155,7 +155,7 @@ class Scheduler:
             words = work.layer.outputs[0].height * work.layer.outputs[0].buffer.width
             for block in work.blocks:  # a step a tile and group of rows, or a drained word
                 cycles += max(block.number * words / self.size["lanes"], words * block.count)
-            alone = all(one.layer is work.layer for one in layer.inputs)
+            alone = all(source.layer is work.layer for source in layer.inputs)
             if cycles >= crop or not alone or layer.kind != "conv":
                 break
             chain.append(following)
@@ -170,15 +170,15 @@ class Scheduler:
 
     def _pieces(self, block: Block, offset: int, region: int) -> List[Tuple[Block, Weights]]:
         """A block, cut by its output blocks where the weight memory holds no two of its size."""
-        each = block.number // block.count
-        most = max(1, self.size["weight_tiles"] // 2 // each)
+        tiles = block.number // block.count
+        most = max(1, self.size["weight_tiles"] // 2 // tiles)
         if block.count <= most:
             return [(block, Weights(block.number, region, offset))]
         pieces = []
         for first in range(0, block.count, most):
             part = copy.copy(block)
             part.first, part.count = block.first + first, min(most, block.count - first)
-            pieces.append((part, Weights(part.number, region, offset + first * each * TILE)))
+            pieces.append((part, Weights(part.number, region, offset + first * tiles * TILE)))
         return pieces
 
     def _conv(

@@ -38,16 +38,16 @@ def survey(network: Any, models: Dict[str, Any], board: str) -> Survey:
     views = {name: view for name, view, _ in exemplar.outputs}
     search = _Read(models["search"], _features(models["search"].graph, views))
     refused = list(search.refused)
-    known = {_base(name) for name, _, _ in refused}
-    refused += [each for each in exemplar.refused if _base(each[0]) not in known]
+    names = {_base(name) for name, _, _ in refused}
+    refused += [refusal for refusal in exemplar.refused if _base(refusal[0]) not in names]
     if refused:
         return Survey([(operator, sentence) for _, operator, sentence in refused], 0)
     ranges: Dict[str, Any] = {part: _AnyRanges() for part in models}
     try:
-        made = Compiler(network, models, ranges, board, design.sizes()[board]).run()
+        program = Compiler(network, models, ranges, board, design.sizes()[board]).run()
     except CannotCompile as error:
         return Survey([("", str(error))], 0)
-    return Survey([], made.run["programs"]["search"]["cycles"])
+    return Survey([], program.run["programs"]["search"]["cycles"])
 
 
 class _Read(Part):
@@ -81,27 +81,27 @@ class _Read(Part):
             else:  # what reads it is not judged
                 self._unknown.add(name)
 
-    def _output(self, wanted: str) -> Output:
+    def _output(self, output: str) -> Output:
         try:
-            return super()._output(wanted)
+            return super()._output(output)
         except CannotCompile:  # it was said of a node before
-            return wanted, View("map", []), None
+            return output, View("map", []), None
 
 
 def _features(graph: Any, views: Dict[str, View]) -> Dict[str, View]:
     """Views of the exemplar's features, as the search's inputs."""
-    found = {}
+    features = {}
     for value in graph.input:
         shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         if len(shape) == 4 and shape[1] == 3:
             continue
         view = views.get(value.name)
         if view is not None and len(view.maps) == 1:
-            found[value.name] = View(view.layout, [Stored(view.maps[0])])
+            features[value.name] = View(view.layout, [Stored(view.maps[0])])
         elif len(shape) in LAYOUTS:
             sides = shape[1:] if len(shape) == 4 else [shape[2], shape[1], 1]
-            found[value.name] = View(LAYOUTS[len(shape)], [Stored(Map(value.name, *sides))])
-    return found
+            features[value.name] = View(LAYOUTS[len(shape)], [Stored(Map(value.name, *sides))])
+    return features
 
 
 class _AnyRanges(Dict[str, Tuple[float, float]]):

@@ -52,12 +52,12 @@ def blocks_of(layer: Layer, weight: Optional[np.ndarray]) -> List[Block]:
     """
     if layer.kind == "pixelwise":
         first, count = _span(layer.inputs)
-        made = -(-layer.outputs[0].channels // LANES)
-        return [Block(0, made, first, count, (1, 1), 1, 0)]
+        block_count = -(-layer.outputs[0].channels // LANES)
+        return [Block(0, block_count, first, count, (1, 1), 1, 0)]
     assert weight is not None
     tiles, stride_x, pad_left = _folded(layer, weight)
     used: Any = tiles.any(axis=(1, 2, 4, 5))  # (output blocks, input blocks)
-    found = []
+    blocks = []
     at = 0
     while at < len(tiles):
         low, high = _ends(used[at])
@@ -66,9 +66,9 @@ def blocks_of(layer: Layer, weight: Optional[np.ndarray]) -> List[Block]:
             end += 1
         part = np.ascontiguousarray(tiles[at:end, :, :, low:high])
         kernel = tiles.shape[1:3]
-        found.append(Block(at, end - at, low, high - low, kernel, stride_x, pad_left, part))
+        blocks.append(Block(at, end - at, low, high - low, kernel, stride_x, pad_left, part))
         at = end
-    return found
+    return blocks
 
 
 def _ends(used: np.ndarray) -> Tuple[int, int]:
@@ -93,16 +93,16 @@ def _folded(layer: Layer, weight: np.ndarray) -> Tuple[np.ndarray, int, int]:
         (tiles (output blocks, ky, kx, input blocks, 16, 16) int8, stride_x, pad_left).
     """
     source, target = layer.inputs[0].buffer, layer.outputs[0].buffer
-    read, made = source.pixels, target.pixels
+    read, pixels_out = source.pixels, target.pixels
     overlap = read == 4  # its words begin a pixel early and hold the next word's first, too
     in_blocks, in_lanes = places(layer.inputs)
     out_blocks, out_lanes = places(layer.outputs)
     base = out_blocks[0]
     height, width = weight.shape[2:]
-    stride_x = layer.stride[1] * made // read
+    stride_x = layer.stride[1] * pixels_out // read
 
     spots = []  # (pixel of the result's word, column of the kernel, word, place within it)
-    for j in range(made):
+    for j in range(pixels_out):
         for kx in range(width):
             pixel = layer.stride[1] * j + kx * layer.dilation - layer.pad[1]
             word, place = (0, pixel + 1) if overlap else divmod(pixel, read)
@@ -116,7 +116,7 @@ def _folded(layer: Layer, weight: np.ndarray) -> Tuple[np.ndarray, int, int]:
     )
     # lanes between the pixels of a word: 3 channels of the crop, 8 of a pair
     in_step = 3 if overlap else LANES // read
-    out_step = LANES // made
+    out_step = LANES // pixels_out
     rows, columns = np.array(out_blocks) - base, np.array(in_blocks)
     for (j, kx, _, place), word in zip(spots, words):
         lanes_out = np.array(out_lanes) + j * out_step

@@ -36,8 +36,8 @@ def cost(name: str, fields: Fields, size: Size) -> float:
     if name == "STORE":
         return size["ddr_latency"] + fields["rows"] * fields["width"] * 16 / rate
     if name == "CROP":
-        made = fields["size"] / size["crop_lanes"] + 8
-        return size["ddr_latency"] + fields["rows"] * max(made, LINE_BYTES / rate)
+        crop_cycles = fields["size"] / size["crop_lanes"] + 8
+        return size["ddr_latency"] + fields["rows"] * max(crop_cycles, LINE_BYTES / rate)
     words = fields["out_height"] * fields["out_width"] * fields["out_blocks"]
     return max(steps(fields, size), words) + PIPELINE
 

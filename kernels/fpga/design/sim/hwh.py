@@ -124,8 +124,8 @@ def _module(
 
 def _tag(tag: str, inside: str = "", **attributes: Any) -> str:
     """An element of XML."""
-    told = "".join(f" {key}={quoteattr(str(value))}" for key, value in attributes.items())
-    return f"<{tag}{told}>{inside}</{tag}>"
+    pairs = "".join(f" {key}={quoteattr(str(value))}" for key, value in attributes.items())
+    return f"<{tag}{pairs}>{inside}</{tag}>"
 
 
 def empty_bit(part: str, text: str) -> bytes:

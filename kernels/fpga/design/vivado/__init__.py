@@ -40,17 +40,17 @@ def command(name: str, jobs: int = 2) -> List[str]:
     if name not in sizes:
         raise NoOverlay(f"no overlay for a board {name!r}; there are: {', '.join(sorted(sizes))}")
     size, part = sizes[name], design.parts()[name]["part"]
-    given: List[Tuple[str, Any]] = [
+    settings: List[Tuple[str, Any]] = [
         ("board", name),
         ("part", part),
         ("clock_mhz", size["assumed_clock_mhz"]),
         ("address", f"0x{hwh.ADDRESS[hwh.family_of(part)]:08x}"),
     ]
-    given += [(key, size[key]) for key in design.PARAMETERS]
-    given += [("work", WORK / name), ("out", folder(name)), ("jobs", jobs)]
+    settings += [(key, size[key]) for key in design.PARAMETERS]
+    settings += [("work", WORK / name), ("out", folder(name)), ("jobs", jobs)]
     arguments = ["vivado", "-mode", "batch", "-nojournal", "-source", str(SCRIPT)]
     arguments += ["-log", str(WORK / name / "vivado.log"), "-tclargs"]
-    for pair in given:
+    for pair in settings:
         arguments += [str(part) for part in pair]
     return arguments
 
@@ -78,8 +78,8 @@ def build(name: str, jobs: int = 2) -> pathlib.Path:
         )
     (WORK / name).mkdir(parents=True, exist_ok=True)
     status = subprocess.call(arguments, cwd=str(design.ROOT), stdin=subprocess.DEVNULL)
-    wanted = [folder(name) / file for file in ("hotpath.bit", "hotpath.hwh")]
-    missing = [path.name for path in wanted if not path.is_file()]
+    outputs = [folder(name) / file for file in ("hotpath.bit", "hotpath.hwh")]
+    missing = [path.name for path in outputs if not path.is_file()]
     if status or missing:
         what = f"ended with {status}" if status else "made no " + " and ".join(missing)
         log = os.path.relpath(str(WORK / name / "vivado.log"))

@@ -91,11 +91,11 @@ def _run(arguments: Optional[List[str]]) -> int:
             print(f"hotpath: {words[0]} is no program; {advice}", file=sys.stderr)
             return 2
         print("usage: hotpath PROGRAM [OPTIONS]\n")
-        for name, each in PROGRAMS.items():
-            if not _is_here(each):
+        for name, entry in PROGRAMS.items():
+            if not _is_here(entry):
                 continue
-            extra = f"; {make('setup', ALSO=each.extra)}" if each.extra else ""
-            print(f"  {name:<10} {each.text}{extra}")
+            extra = f"; {make('setup', ALSO=entry.extra)}" if entry.extra else ""
+            print(f"  {name:<10} {entry.text}{extra}")
         return 0 if words else 2
     if not _is_here(program):
         print(f"hotpath: {words[0]} is in no wheel; run it in a clone of Hotpath", file=sys.stderr)

@@ -60,16 +60,18 @@ def _measure(options: argparse.Namespace, folder: pathlib.Path) -> None:
     network = load_network(options.network)
     pairs = Pairs(find_clips([folder]), network, frames=options.frames)
     exact = engines.create("auto", network, network.locate(options.networks_dir))
-    cells, wanted = Finder(network, exact).run(pairs)
+    cells, exact_overlaps = Finder(network, exact).run(pairs)
     with tempfile.TemporaryDirectory() as out:
         board = boards.load_board(options.board)
         order = Order(board, network, options.precision, out, options.networks_dir)
-        made = build_of(board)(order, lambda text: None)
-        found_cells, found = Finder(network, loading.open_plan(loading.Plan(made))).run(pairs)
+        bundle_here = build_of(board)(order, lambda text: None)
+        found_cells, bundle_overlaps = Finder(
+            network, loading.open_plan(loading.Plan(bundle_here))
+        ).run(pairs)
     say(
         f"{network.name} {order.engine} {options.precision}, {folder.name}: {len(pairs)} pairs, "
-        f"one-step overlap {found.mean():.4f}, in fp32 {wanted.mean():.4f} "
-        f"({found.mean() - wanted.mean():+.4f}); the same cell "
+        f"one-step overlap {bundle_overlaps.mean():.4f}, in fp32 {exact_overlaps.mean():.4f} "
+        f"({bundle_overlaps.mean() - exact_overlaps.mean():+.4f}); the same cell "
         f"in {(found_cells == cells).mean():.1%}"
     )
 

@@ -95,14 +95,14 @@ def sequences(name: str, data: Path) -> Sequences:
     listed = list(listing(data))
     clips = []
     left_out = []
-    for each in listed:
-        if not (each.truth.is_file() or each.folder.is_dir()):
+    for entry in listed:
+        if not (entry.truth.is_file() or entry.folder.is_dir()):
             continue
         try:
-            clips.append(_clip(each))
+            clips.append(_clip(entry))
         except (HotpathError, OSError, AssertionError, ValueError) as error:  # also the toolkit's
-            why = str(error).removeprefix(each.name + ": ") or "its boxes do not fit its frames"
-            left_out.append(f"left out {each.name}: {why}")
+            why = str(error).removeprefix(entry.name + ": ") or "its boxes do not fit its frames"
+            left_out.append(f"left out {entry.name}: {why}")
     if not clips:
         more = left_out or [f"its first would be {listed[0].folder}"] if listed else []
         raise BadClips("; ".join([f"{data} holds no sequence of {name} that can be used", *more]))
@@ -112,7 +112,7 @@ def sequences(name: str, data: Path) -> Sequences:
             groups.setdefault(attribute, []).append(clip.name)
     say(f"{data}: {len(clips)} of the {total or len(listed)} sequences of {name}")
     clips.sort(key=lambda clip: natural_key(clip.name))
-    return Sequences(clips, [each.name for each in listed], left_out, groups, listed[0].origin)
+    return Sequences(clips, [entry.name for entry in listed], left_out, groups, listed[0].origin)
 
 
 def _clip(listed: Listed) -> Clip:
@@ -124,7 +124,7 @@ def _clip(listed: Listed) -> Clip:
     boxes = Annotation(str(listed.truth), listed.origin).boxes()
     paths = picture_paths(str(listed.folder))
     numbers = [re.search("[0-9]+$", Path(path).stem) for path in paths]
-    numbered = [(int(found[0]), path) for found, path in zip(numbers, paths) if found]
+    numbered = [(int(match[0]), path) for match, path in zip(numbers, paths) if match]
     first = listed.first if listed.last < LAST else 0  # TrackingNet's first frame is 0.jpg
     frames = [path for number, path in numbered if first <= number <= listed.last]
     if listed.first_only and len(boxes) == 1:
@@ -139,8 +139,8 @@ def _clip(listed: Listed) -> Clip:
 
 
 def _attributes(name: str, data: Path, attributes: list[str]) -> list[str]:
-    found = sorted([data / "att" / f"{name}.txt", *data.glob(f"anno/*/att/{name}.txt")])
-    for path in found:
+    paths = sorted([data / "att" / f"{name}.txt", *data.glob(f"anno/*/att/{name}.txt")])
+    for path in paths:
         if path.is_file():
             flags = re.findall(b"[01]", path.read_bytes())
             return [title for title, flag in zip(attributes, flags) if flag == b"1"]
@@ -171,8 +171,8 @@ def _uav(version: str, folder: str, step: int) -> Callable[[Path], Iterator[List
     """UAV123 names frames of 30 FPS. Its form of 10 FPS has every third."""
 
     def listing(data: Path) -> Iterator[Listed]:
-        known = _json("uav123.json")["UAV20L" if version == "UAV20L" else "UAV123"]
-        for name, meta in known.items():
+        ranges = _json("uav123.json")["UAV20L" if version == "UAV20L" else "UAV123"]
+        for name, meta in ranges.items():
             first, last = ((meta[key] - 1) // step + 1 for key in ("start_frame", "end_frame"))
             frames = data / "data_seq" / folder / meta["folder_name"]
             yield Listed(name, frames, data / "anno" / version / f"{name}.txt", first, last)
@@ -197,14 +197,14 @@ def _lasot(part: str) -> Callable[[Path], Iterator[Listed]]:
 def _regular(layout: Layout) -> Callable[[Path], Iterator[Listed]]:
     def listing(data: Path) -> Iterator[Listed]:
         there = (path for path in data.glob(layout.files) if path.name[0] != ".")  # not macOS's
-        found = sorted(there, key=lambda path: natural_key(str(path)))
-        if not found:
+        ordered = sorted(there, key=lambda path: natural_key(str(path)))
+        if not ordered:
             raise BadClips(f"{data} holds no file {layout.files}, where the set has its boxes")
-        for path in found:
+        for path in ordered:
             name = path.name.removesuffix(layout.end) or path.parent.name
             folders = [
-                Path(os.path.normpath(path.parent / each.replace("NAME", name)))
-                for each in layout.frames
+                Path(os.path.normpath(path.parent / pattern.replace("NAME", name)))
+                for pattern in layout.frames
             ]
             folder = next(filter(Path.is_dir, folders), folders[0])
             only = layout.first_only
@@ -220,11 +220,11 @@ def _of_toolkit(name: str, **options: Any) -> Callable[[Path], Iterator[Listed]]
         scratch = tempfile.TemporaryDirectory()  # there until the last sequence is read
         more = {"cache_dir": scratch.name} if name == "ImageNetVID" else options
         try:
-            found = getattr(_toolkit().datasets, name)(str(data), **more)
+            dataset = getattr(_toolkit().datasets, name)(str(data), **more)
         except Exception as error:  # it raises this class itself
             raise BadClips(f"{data}: {error}") from None
-        for index, sequence in enumerate(found.seq_names):
-            read = functools.partial(lambda number, _: found[number], index, scratch)
+        for index, sequence in enumerate(dataset.seq_names):
+            read = functools.partial(lambda number, _: dataset[number], index, scratch)
             yield Listed(sequence, data, data, origin=0, read=read)
 
     return listing

@@ -41,20 +41,23 @@ def read(
         raise BadClips(f"--boxes {folder} is not a folder; it holds TRACKER/SEQUENCE{ENDING}")
     own = any(path.suffix == ENDING for path in folder.iterdir())
     folders = [folder] if own else sorted(path for path in folder.iterdir() if path.is_dir())
-    found = {each.resolve().name: _of_tracker(each, clips, names, origin) for each in folders}
-    if not found:
+    boxes_of = {
+        directory.resolve().name: _of_tracker(directory, clips, names, origin)
+        for directory in folders
+    }
+    if not boxes_of:
         raise BadClips(f"--boxes {folder} is empty; it holds TRACKER/SEQUENCE{ENDING}")
-    return found
+    return boxes_of
 
 
 def _of_tracker(folder: Path, clips: Sequence[Clip], names: Iterable[str], origin: int) -> Boxes:
     """Return the boxes of one tracker."""
     files = {_plain(path.stem): path for path in sorted(folder.glob("*" + ENDING))}
-    known = {_plain(name) for name in names}
-    others = [path.name for plain, path in files.items() if plain not in known]
-    if others:
-        more = f" and {len(others) - 1} more" * (len(others) > 1)
-        say(f"{folder}: no sequence is named as {others[0]}{more}")
+    names_plain = {_plain(name) for name in names}
+    unmatched = [path.name for plain, path in files.items() if plain not in names_plain]
+    if unmatched:
+        more = f" and {len(unmatched) - 1} more" * (len(unmatched) > 1)
+        say(f"{folder}: no sequence is named as {unmatched[0]}{more}")
     held = [(clip, files[_plain(clip.name)]) for clip in clips if _plain(clip.name) in files]
     if not held:
         raise BadClips(

@@ -116,19 +116,19 @@ class Calibration:
         return {part: Histograms(model, state[part]) for part, model in self.parts.items()}
 
     def _measured(self, clip: Clip, before: dict[str, Any]) -> dict[str, Any]:
-        found = {}
+        states = {}
         for (part, model), feeds in zip(self.parts.items(), self.feeds(clip)):
             histograms = Histograms(model, before.get(part))
             for feed in feeds:
                 histograms.add(feed)
-            found[part] = histograms.state()
-        return found
+            states[part] = histograms.state()
+        return states
 
     def table(self) -> dict[str, Any]:
         """Return the table with the ranges of every method, before one is chosen."""
         histograms = self.histograms()
         done = [clip.sha256 for clip in self.clips]
-        found = {
+        measured = {
             method: self.store.value(
                 "ranges",
                 [self.hashes, done, self.counts, method],
@@ -140,7 +140,7 @@ class Calibration:
             part: {
                 name: {
                     "range": None,
-                    "all": {m: table.rounded(found[m][part][name]) for m in METHODS},
+                    "all": {m: table.rounded(measured[m][part][name]) for m in METHODS},
                 }
                 for name in h.names
             }
@@ -213,9 +213,9 @@ class Calibration:
             if engine == "simulated"
             else engines.create(engine, network, there)
         )
-        found = Finder(network, executor).run(self.pairs(clips))
+        results = Finder(network, executor).run(self.pairs(clips))
         executor.close()
-        return found
+        return results
 
     def pairs(self, clips: Sequence[Clip]) -> Pairs:
         """The fixed pairs of some clips."""
@@ -248,13 +248,13 @@ class Calibration:
         forms = {"fp32": self._form(self.network.path, plain, plain)}
         cpu = written["cpu"]
         there = engines.installed()
-        found = {engine: self.run(cpu, self.held, engine) for engine in (*there, "simulated")}
-        for engine, each in found.items():
-            forms[f"INT8 cpu, {engine}"] = self._form(cpu, each, plain)
+        results = {engine: self.run(cpu, self.held, engine) for engine in (*there, "simulated")}
+        for engine, result in results.items():
+            forms[f"INT8 cpu, {engine}"] = self._form(cpu, result, plain)
         symmetric = self.run(written["symmetric"], self.held)
         forms["INT8 symmetric, onnxruntime"] = self._form(written["symmetric"], symmetric, plain)
-        cells = found["simulated"][0]
-        same = {engine: float((found[engine][0] == cells).mean()) for engine in there}
+        cells = results["simulated"][0]
+        same = {engine: float((results[engine][0] == cells).mean()) for engine in there}
         costs = self.costs()
         return {
             "network": self.network.name,
@@ -270,19 +270,19 @@ class Calibration:
             "same_cell_as_simulated": same,
         }
 
-    def _form(self, path: str | Path, found: Found, plain: Found) -> dict[str, float]:
+    def _form(self, path: str | Path, result: Found, plain: Found) -> dict[str, float]:
         network = load_network(path)
         size = sum(os.path.getsize(p) for p in network.locate(self.networks_dir).values())
         return {
-            "overlap": float(found[1].mean()),
-            "loss": float((plain[1] - found[1]).mean()),
-            "same_cell": float((found[0] == plain[0]).mean()),
+            "overlap": float(result[1].mean()),
+            "loss": float((plain[1] - result[1]).mean()),
+            "same_cell": float((result[0] == plain[0]).mean()),
             "bytes": size,
         }
 
 
 def _all_ranges(histograms: dict[str, Histograms], method: str) -> dict[str, Ranges]:
-    return {part: each.ranges(method) for part, each in histograms.items()}
+    return {part: histogram.ranges(method) for part, histogram in histograms.items()}
 
 
 def picture_range(network: Network) -> list[float]:

@@ -50,12 +50,12 @@ def chosen(clips: Sequence[C], only: Optional[str]) -> List[C]:
     """
     if not only:
         return list(clips)
-    wanted = only.split(",")
-    unknown = sorted(set(wanted) - {clip.name for clip in clips})
+    names = only.split(",")
+    unknown = sorted(set(names) - {clip.name for clip in clips})
     if unknown:
         there = ", ".join(clip.name for clip in clips)
         raise BadRun(f"no clip is called {unknown[0]}; there are: {there}")
-    return [clip for clip in clips if clip.name in wanted]
+    return [clip for clip in clips if clip.name in names]
 
 
 def parted(clips: Sequence[C], held_out: Optional[str]) -> Tuple[List[C], List[C]]:
@@ -116,11 +116,11 @@ def check_out(path: Optional[str]) -> None:
     """
     if path is None:
         return
-    wanted = place = os.path.abspath(path)
+    absolute = place = os.path.abspath(path)
     try:
         while not _is_there(place):
             place = os.path.dirname(place)
-        is_file = place == wanted and os.path.isfile(place) and bool(os.path.splitext(path)[1])
+        is_file = place == absolute and os.path.isfile(place) and bool(os.path.splitext(path)[1])
     except OSError as error:
         raise BadRun(f"--out {path}: can't be written ({error.strerror}); name another") from None
     if not (is_file or os.path.isdir(place)):

@@ -49,18 +49,18 @@ def collect(
     crops_x: list[np.ndarray] = []
     for index, frame in enumerate(clip):
         box = clip.boxes[index]
-        known = np.isfinite(box[0])
-        if index and known and index in wanted_x:
+        is_visible = np.isfinite(box[0])
+        if index and is_visible and index in wanted_x:
             state = tracker.state if len(crops_x) % 2 else _jittered(tracker.state, network, rng)
             window, _ = geometry.search_window(network, state)
             crops_x.append(_cut(tracker, frame, window, network.search))
         track = tracker.update(frame) if index else None
-        if known and index in wanted_z:
+        if is_visible and index in wanted_z:
             state = np.array([*(box[:2] + (box[2:] - 1) / 2), *box[2:]])
             crops_z.append(
                 _cut(tracker, frame, geometry.exemplar_window(network, state), network.exemplar)
             )
-        if known and (track is None or overlap(track.box, box) < LOST):
+        if is_visible and (track is None or overlap(track.box, box) < LOST):
             tracker.init(frame, box)
     return np.array(crops_z), np.array(crops_x)
 

@@ -56,12 +56,12 @@ def evaluation(
     first: Mapping[str, Any] = {}
     for name, tracked in trackers.items():
         has = [clip for clip in clips if clip.name in tracked.results]
-        each = {clip.name: _of_clip(clip, tracked.results[clip.name]) for clip in has}
+        of_clips = {clip.name: _of_clip(clip, tracked.results[clip.name]) for clip in has}
         curves = [metrics.curves(tracked.results[c.name]["boxes"], c.boxes) for c in has]
-        first = first or each
-        means = {group: _means(each, first, names) for group, names in table["groups"].items()}
+        first = first or of_clips
+        means = {group: _means(of_clips, first, names) for group, names in table["groups"].items()}
         table["trackers"][name] = {
-            "clips": each,
+            "clips": of_clips,
             "mean": means.pop(ALL),
             "groups": means,
             "curves": {
@@ -83,9 +83,9 @@ def _of_clip(clip: Clip, result: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _means(
-    each: Mapping[str, dict[str, float]], first: Mapping[str, Any], names: Sequence[str]
+    of_clips: Mapping[str, dict[str, float]], first: Mapping[str, Any], names: Sequence[str]
 ) -> dict[str, Any]:
-    rows = [each[name] for name in names if name in each]
+    rows = [of_clips[name] for name in names if name in of_clips]
     if not rows:
         return {"clips": 0}
     mean: dict[str, Any] = {key: float(np.nanmean([row[key] for row in rows])) for key in rows[0]}
@@ -93,9 +93,9 @@ def _means(
     if "ms" in mean:
         mean["fps"] = 1e3 / mean["ms"]
     mean.update(_spread("success", [row["success"] for row in rows]))
-    common = [name for name in names if name in each and name in first]
-    if each is not first and common:
-        apart = [each[name]["success"] - first[name]["success"] for name in common]
+    common = [name for name in names if name in of_clips and name in first]
+    if of_clips is not first and common:
+        apart = [of_clips[name]["success"] - first[name]["success"] for name in common]
         mean.update(difference=float(np.mean(apart)), **_spread("difference", apart))
         if "difference_low" in mean:
             better, worse = mean["difference_low"] > 0, mean["difference_high"] < 0

@@ -46,5 +46,5 @@ def follow(tracker: Any, clip: Any, frames: Optional[int] = None) -> Dict[str, A
         certainty.append(float(sure))
         for name, value in tracker.step_ms.items() if index else ():
             steps.setdefault(name, []).append(value)
-    found = {"boxes": boxes, "claimed": claimed, "certainty": certainty}
-    return dict(found, ms=ms, steps=steps)
+    record = {"boxes": boxes, "claimed": claimed, "certainty": certainty}
+    return dict(record, ms=ms, steps=steps)

@@ -107,8 +107,10 @@ class Scorer:
         self._parts = engines.create(options.engine, network, paths), cpu.load()
         self._searches = named or (LOST in goals and WITHOUT not in names)
         if self._searches:
-            wanted = dict.fromkeys(set(names).intersection(SEARCH), 0.5)  # above 0: there is one
-            why = self._tracker(wanted).why_no_search
+            thresholds = dict.fromkeys(
+                set(names).intersection(SEARCH), 0.5
+            )  # above 0: there is one
+            why = self._tracker(thresholds).why_no_search
             if why and named:
                 raise BadRun(f"{network.name} can't search for a lost target: {why}")
             self._searches = not why
@@ -119,19 +121,19 @@ class Scorer:
 
         ``score`` is that of the goals. A NaN counts as zero in it.
         """
-        found: dict[str, float] = {}
+        figures: dict[str, float] = {}
         if OVERLAP in self._goals:
             runs = ((self._run(numbers, clip)["boxes"], clip.boxes) for clip in part.clips)
-            found["overlap"] = float(np.mean([metrics.figures(*run)["ao"] for run in runs]))
+            figures["overlap"] = float(np.mean([metrics.figures(*run)["ao"] for run in runs]))
         if LOST in self._goals:
             judged = []
             for sequence in part.away:
-                run, known = self._run(numbers, sequence), getattr(sequence, "known", None)
-                judged.append(Judged(run["boxes"], run["claimed"], sequence.boxes, known))
-            found.update(figures_of(judged))
-        terms = [(found.get(name, 0.0), -1 if "claimed" in name else 1) for name in FIGURES]
-        found["score"] = float(sum(np.nan_to_num(value) * sign for value, sign in terms))
-        return found
+                run, visible = self._run(numbers, sequence), getattr(sequence, "known", None)
+                judged.append(Judged(run["boxes"], run["claimed"], sequence.boxes, visible))
+            figures.update(figures_of(judged))
+        terms = [(figures.get(name, 0.0), -1 if "claimed" in name else 1) for name in FIGURES]
+        figures["score"] = float(sum(np.nan_to_num(value) * sign for value, sign in terms))
+        return figures
 
     def _run(self, numbers: Numbers, sequence: Any) -> dict[str, Any]:
         """What ``follow`` gives of a sequence; one with the same boxes is not tracked again."""

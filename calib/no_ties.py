@@ -76,13 +76,13 @@ def best_scale(values: np.ndarray, axis: int, scale: np.ndarray, level: Any) -> 
     """
     scale = scale.astype(np.float64)
     ratio = level / scale
-    others = tuple(number for number in range(values.ndim) if number != axis or not scale.ndim)
+    axes = tuple(number for number in range(values.ndim) if number != axis or not scale.ndim)
     least = np.full(scale.shape, np.inf)
     best = scale.astype(np.float32)
     for share in NEAR:
         tried = (level / np.maximum(odd_units(ratio * share), 1)).astype(np.float32)
         rounded = _whole(values, axis, tried) * _along(values, axis, tried)
-        errors = np.square(rounded - values).sum(axis=others)
+        errors = np.square(rounded - values).sum(axis=axes)
         better = (errors < least) & (ratio >= 1)  # no odd number is below 1
         best, least = np.where(better, tried, best), np.where(better, errors, least)
     return best

@@ -90,8 +90,8 @@ class Pairs:
         Args:
             maps: one (probability (n, n), distances (4, n, n) in search pixels) for every pair.
         """
-        found = (box_at(best_cell(p), d, _stride(self.network)) for p, d in maps)
-        return self.overlaps_of(list(found))
+        boxes = (box_at(best_cell(p), d, _stride(self.network)) for p, d in maps)
+        return self.overlaps_of(list(boxes))
 
     def overlaps_of(self, boxes: Sequence[np.ndarray]) -> np.ndarray:
         """Return (pairs,) float64, the overlap of one box for every pair with the true one."""
@@ -191,10 +191,10 @@ class Finder:
         """Return (probability (n, n), distances (4, n, n)) of a search crop, uint8 (s, s, 3)."""
         put(self.engine.search_crop, crop, self.network)
         score, *rest = self.engine.search(features)
-        found = probability(np.array(score, np.float64), self.network.score)
+        score_map = probability(np.array(score, np.float64), self.network.score)
         if self.network.family != "centre":
-            return found, np.array(rest[0][0], np.float64)
-        return found, centre_distances(self.network, np.array(rest[0][0]), np.array(rest[1][0]))
+            return score_map, np.array(rest[0][0], np.float64)
+        return score_map, centre_distances(self.network, np.array(rest[0][0]), np.array(rest[1][0]))
 
     def find(self, features: Any, crop: np.ndarray) -> Tuple[int, np.ndarray]:
         """Return (cell, box): row-major index; centre from the crop's centre, and size."""
@@ -204,16 +204,18 @@ class Finder:
             column, row = (int(min(max(at, 0), 1 - 1e-9) * CORNERS_CELLS) for at in box[:2])
             shares = np.array(box) - (0.5, 0.5, 0, 0)
             return row * CORNERS_CELLS + column, shares * self.network.search
-        found, distances = self.search(features, crop)
-        cell = best_cell(found)
+        score_map, distances = self.search(features, crop)
+        cell = best_cell(score_map)
         return cell, box_at(cell, distances, _stride(self.network))
 
     def run(self, pairs: Pairs) -> Tuple[np.ndarray, np.ndarray]:
         """Find the target of every pair: (cells (n,), overlaps (n,))."""
         features = [self.exemplar(crop) for crop in pairs.exemplars]
-        found = [self.find(features[clip], crop) for clip, crop in zip(pairs.clip, pairs.searches)]
-        cells = np.array([cell for cell, _ in found], int)
-        return cells, pairs.overlaps_of([box for _, box in found])
+        answers = [
+            self.find(features[clip], crop) for clip, crop in zip(pairs.clip, pairs.searches)
+        ]
+        cells = np.array([cell for cell, _ in answers], int)
+        return cells, pairs.overlaps_of([box for _, box in answers])
 
 
 def centre_distances(network: Network, size: np.ndarray, offset: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def commit() -> str | None:
     """The commit of the code and whether files differ from it; None outside of a checkout."""
     try:
-        told = subprocess.run(
+        done = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty"],
             cwd=str(ROOT),
             stdout=subprocess.PIPE,
@@ -22,7 +22,7 @@ def commit() -> str | None:
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return told.stdout.strip()
+    return done.stdout.strip()
 
 
 def processor() -> str:

@@ -106,8 +106,8 @@ def write(
     table["file"] = files
     names = {quantisable.base(value.name): value.name for value in models["search"].graph.output}
     if "maps" in table["head"]:
-        told = [entry.split("+") for entry in table["head"]["maps"]]
-        table["head"]["maps"] = ["+".join(names.get(n, n) for n in entry) for entry in told]
+        maps = [entry.split("+") for entry in table["head"]["maps"]]
+        table["head"]["maps"] = ["+".join(names.get(n, n) for n in entry) for entry in maps]
     path = folder / (name + ".toml")
     cache.write_text(path, toml.text(table, note))
     return path
@@ -124,8 +124,8 @@ def macs(model: onnx.ModelProto) -> dict[str, int]:
     for node in quantisable.weighted_layers(model):
         out = shapes.get(node.output[0], ())
         weight = weights[node.input[1]]
-        each = int(np.prod(weight[1:])) if node.op_type == "Conv" else max(weight)
+        per_cell = int(np.prod(weight[1:])) if node.op_type == "Conv" else max(weight)
         if node.op_type == "MatMul":
-            each = weight[-2] if len(weight) > 1 else weight[0]
-        counted[node.name] = int(np.prod(out)) * each
+            per_cell = weight[-2] if len(weight) > 1 else weight[0]
+        counted[node.name] = int(np.prod(out)) * per_cell
     return counted

@@ -172,13 +172,13 @@ def _merged(counts: np.ndarray, edges: np.ndarray, most: int) -> tuple[np.ndarra
 def entropy_range(counts: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
     """Return (low, high), symmetric about zero, with the least divergence (see the module)."""
     middle, half = len(counts) // 2, LEVELS // 2
-    best, found = np.inf, (float(edges[0]), float(edges[-1]))
+    best, limits = np.inf, (float(edges[0]), float(edges[-1]))
     for reach in range(half, middle + 1):
         start, end = middle - reach, min(middle + reach + 1, len(counts))
         divergence = _divergence(counts, start, end)
         if divergence < best:
-            best, found = divergence, (float(edges[start]), float(edges[end]))
-    return found
+            best, limits = divergence, (float(edges[start]), float(edges[end]))
+    return limits
 
 
 def _divergence(counts: np.ndarray, start: int, end: int) -> float:

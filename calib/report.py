@@ -68,16 +68,18 @@ def text(table: dict[str, Any]) -> str:
 
 
 def _mean(entry: dict[str, Any], group: str) -> dict[str, Any]:
-    found: dict[str, Any] = entry["mean"] if group == ALL else entry["groups"][group]
-    return found
+    means: dict[str, Any] = entry["mean"] if group == ALL else entry["groups"][group]
+    return means
 
 
 def _published(entry: dict[str, Any]) -> str:
     """Return the end of a line: the accuracy that the network's authors publish."""
-    told = {name: value for name, value in entry["published"].items() if name not in COSTS}
-    if not told:
+    accuracies = {name: value for name, value in entry["published"].items() if name not in COSTS}
+    if not accuracies:
         return ""
-    figures = ("{} {:g}".format(name.replace("_", " "), value) for name, value in told.items())
+    figures = (
+        "{} {:g}".format(name.replace("_", " "), value) for name, value in accuracies.items()
+    )
     return "   published: " + ", ".join(figures)
 
 

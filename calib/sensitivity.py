@@ -28,7 +28,7 @@ def noise(
     """
     outputs = [value.name for value in model.graph.output]
     plain = None
-    found = {}
+    noise_of = {}
     for node in quantisable.weighted_layers(model):
 
         def alone(node: onnx.NodeProto = node) -> float:
@@ -36,21 +36,23 @@ def noise(
             if plain is None:
                 runner = session(model)
                 plain = [runner.run(outputs, feed) for feed in feeds]
-            one = session(qdq.quantised(model, ranges, form, only=[node.name]))
-            return _relative(plain, [one.run(outputs, feed) for feed in feeds])
+            quantised = session(qdq.quantised(model, ranges, form, only=[node.name]))
+            return _relative(plain, [quantised.run(outputs, feed) for feed in feeds])
 
-        told = sorted((name, list(pair)) for name, pair in ranges.items())
-        found[quantisable.base(node.name)] = store.value("noise", [node.name, form, told], alone)
-    return found
+        key_ranges = sorted((name, list(pair)) for name, pair in ranges.items())
+        noise_of[quantisable.base(node.name)] = store.value(
+            "noise", [node.name, form, key_ranges], alone
+        )
+    return noise_of
 
 
 def _relative(plain: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> float:
     total = 0.0
     for index in range(len(plain[0])):
         signal = np.concatenate([maps[index].ravel() for maps in plain]).astype(float)
-        given = np.concatenate([maps[index].ravel() for maps in other]).astype(float)
+        degraded = np.concatenate([maps[index].ravel() for maps in other]).astype(float)
         centred = signal - signal.mean()
-        total += float(((given - signal) ** 2).sum() / max((centred**2).sum(), 1e-12))
+        total += float(((degraded - signal) ** 2).sum() / max((centred**2).sum(), 1e-12))
     return total
 
 

@@ -52,9 +52,9 @@ def _read(path: Path) -> Any:
 def _parted(value: Any, arrays: list[np.ndarray]) -> Any:
     """A value as JSON can hold it; its arrays are appended to a list."""
     if isinstance(value, dict):
-        return {"dict": [[key, _parted(each, arrays)] for key, each in value.items()]}
+        return {"dict": [[key, _parted(item, arrays)] for key, item in value.items()]}
     if isinstance(value, (tuple, list)):
-        return {"tuple": [_parted(each, arrays) for each in value]}
+        return {"tuple": [_parted(item, arrays) for item in value]}
     if isinstance(value, (np.ndarray, np.generic)):
         arrays.append(np.asarray(value))
         kind = "array" if isinstance(value, np.ndarray) else "scalar"
@@ -68,9 +68,9 @@ def _joined(tree: Any, arrays: list[np.ndarray]) -> Any:
         return tree
     ((kind, inside),) = tree.items()
     if kind == "dict":
-        return {key: _joined(each, arrays) for key, each in inside}
+        return {key: _joined(item, arrays) for key, item in inside}
     if kind == "tuple":
-        return tuple(_joined(each, arrays) for each in inside)
+        return tuple(_joined(item, arrays) for item in inside)
     return arrays[inside] if kind == "array" else arrays[inside][()]
 
 

@@ -59,12 +59,12 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
         BadRun: an INT8 form is missing, or an ending is unknown.
         HotpathError: something else is wrong with a network. Nothing has run yet.
     """
-    found = [_spec(name, options, int8_dir) for name in names]
-    shown = [spec.name for spec in found]
+    parsed = [_spec(name, options, int8_dir) for name in names]
+    shown = [spec.name for spec in parsed]
     twice = sorted({name for name in shown if shown.count(name) > 1})
     if twice:
         raise BadRun(f"{twice[0]} would be in the table twice; name each network once")
-    return found
+    return parsed
 
 
 def _spec(name: str, options: Options, int8_dir: str) -> Spec:
@@ -80,14 +80,14 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     if unknown:
         there = ", :".join([*WAYS, *engines.choices(of_files=True)[1:]])
         raise BadRun(f"{name}: there is no :{unknown[0]}; there are :{there}")
-    wanted = int8_toml(stem, int8_dir) if "int8" in ways else stem
-    network = load_network(wanted)
+    toml_path = int8_toml(stem, int8_dir) if "int8" in ways else stem
+    network = load_network(toml_path)
     network.locate(options.networks_dir)
     engine = on[0] if on else options.engine
     if engine == engines.AUTO:
         engine = (engines.installed(network) + [engine])[0]
     recover = False if "norecover" in ways else options.recover
-    own = options._replace(network=str(wanted), precision="fp32", recover=recover, engine=engine)
+    own = options._replace(network=str(toml_path), precision="fp32", recover=recover, engine=engine)
     shown = "".join(":" + way for way in ways if way != "int8")
     return _identified(
         Spec(network.name + shown, _on_fpga(own, network) if "fpga" in ways else own)
@@ -99,9 +99,9 @@ def _on_fpga(options: Options, network: Network) -> Options:
     need_design(":fpga")
     from hotpath.kernels.fpga.design.sim import device
 
-    made = loading.find_bundle(boards.load_board(FPGA_BOARD), network, "int8")
-    found = options._replace(engine="overlay", precision="int8", board=FPGA_BOARD)
-    return found._replace(bundle=made.folder, simulate=device.opener("model"))
+    bundle_of_board = loading.find_bundle(boards.load_board(FPGA_BOARD), network, "int8")
+    options_on_board = options._replace(engine="overlay", precision="int8", board=FPGA_BOARD)
+    return options_on_board._replace(bundle=bundle_of_board.folder, simulate=device.opener("model"))
 
 
 def specs_of(options: argparse.Namespace) -> list[Spec]:
@@ -151,23 +151,23 @@ def published(spec: Spec) -> dict[str, float]:
 
 def _identified(spec: Spec) -> Spec:
     """Return the spec with its identity filled in."""
-    given = zip(Options._fields, spec.options, Options())
-    told: dict[str, Any] = {key: value for key, value, default in given if value != default}
+    fields = zip(Options._fields, spec.options, Options())
+    identity: dict[str, Any] = {key: value for key, value, default in fields if value != default}
     # contents count, not places
-    told.update(name=spec.name, network=None, networks_dir=None)
-    told.pop("simulate", None)
+    identity.update(name=spec.name, network=None, networks_dir=None)
+    identity.pop("simulate", None)
     if spec.options.bundle is not None:
-        told["bundle"] = sha256_of(Path(spec.options.bundle) / bundle.FILE)
+        identity["bundle"] = sha256_of(Path(spec.options.bundle) / bundle.FILE)
     if spec.options.network is None:
-        told["version"] = cv2.__version__
+        identity["version"] = cv2.__version__
     else:
         network = load_network(spec.options.network)
         table = toml.read(network.path, BadNetwork)
-        told["toml"] = {key: value for key, value in table.items() if key not in NOT_RUN}
-        told["files"] = {
+        identity["toml"] = {key: value for key, value in table.items() if key not in NOT_RUN}
+        identity["files"] = {
             p: sha256_of(f) for p, f in network.locate(spec.options.networks_dir).items()
         }
-    text = json.dumps(told, sort_keys=True)
+    text = json.dumps(identity, sort_keys=True)
     return spec._replace(identity=hashlib.sha256(text.encode()).hexdigest())
 
 

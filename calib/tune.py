@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     scorer = Scorer(network, options, goals, names)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    hashes = [each.sha256 for each in seen.clips + seen.films]
+    hashes = [item.sha256 for item in seen.clips + seen.films]
     study = open_study(
         out / (network.name + ".journal"), [scorer.depends, options.seed, ranges, hashes]
     )
@@ -138,8 +138,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "clips": [clip.name for clip in seen.clips],
         "held_out": [clip.name for clip in held.clips],
         **both,
-        "score": {which: found["score"] for which, found in figures.items()},
-        "score_held_out": {which: found["score"] for which, found in figures_held.items()},
+        "score": {which: figures_of_set["score"] for which, figures_of_set in figures.items()},
+        "score_held_out": {
+            which: figures_of_set["score"] for which, figures_of_set in figures_held.items()
+        },
         "figures": figures,
         "figures_held_out": figures_held,
         "history": [dict(sensible(network, trial.params), score=trial.value) for trial in done],
@@ -169,18 +171,18 @@ class Set(NamedTuple):
 def sets(options: argparse.Namespace) -> tuple[Set, Set]:
     """The clips for the search and those that are held out, with the films of each."""
     clips = find_clips(options.clips, log=say)
-    wanted, made = chosen(clips, options.only), []
+    sources_all, members = chosen(clips, options.only), []
     if options.films:
-        made = films.read(options.films, clips, "development")
-        sources = {film.source for film in made}
-        wanted = [clip for clip in wanted if clip.name in sources]
-        if not wanted:
+        members = films.read(options.films, clips, "development")
+        sources = {film.source for film in members}
+        sources_all = [clip for clip in sources_all if clip.name in sources]
+        if not sources_all:
             raise BadRun(f"no film of {options.films} is made from one of the clips")
-    found = []
-    for part in command.parted(wanted, options.held_out):
+    parts = []
+    for part in command.parted(sources_all, options.held_out):
         names = {clip.name for clip in part}
-        found.append(Set(part, [film for film in made if film.source in names]))
-    return found[0], found[1]
+        parts.append(Set(part, [film for film in members if film.source in names]))
+    return parts[0], parts[1]
 
 
 def tunable(network: Network, goals: Sequence[str] = (OVERLAP,)) -> list[str]:
@@ -275,14 +277,14 @@ def search(
 
 def write(options: argparse.Namespace, network: Network, report: dict[str, Any], out: Path) -> None:
     """Write both files of OUT and, where asked, the network's own; tell the outcome."""
-    tuned, told = out / (network.name + "-tuned.toml"), out / (network.name + "-tune.json")
+    tuned, report_path = out / (network.name + "-tuned.toml"), out / (network.name + "-tune.json")
     note = f"{network.name} with tracking numbers found by hotpath tune.\n{text(report)}"
     lines = "".join(f"# {line}\n" for line in note.splitlines())
     numbers = report["best"]
     cache.write_text(tuned, lines + changed(network.path, numbers))
-    cache.write_text(told, json.dumps(finite(report), indent=1, allow_nan=False))
+    cache.write_text(report_path, json.dumps(finite(report), indent=1, allow_nan=False))
     say(text(report))
-    command.wrote(tuned, told)
+    command.wrote(tuned, report_path)
     if not options.write:
         return
     if not gains(report):

@@ -44,13 +44,13 @@ class Vanishing:
         return len(self.clip)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        others, last = None, None
+        substitutes, last = None, None
         for index, frame in enumerate(self.clip):
             if not self.gone[index]:
-                others, last = None, None
+                substitutes, last = None, None
             elif self.kind == CUT:
-                others = others or iter(self.other)
-                last = next(others, last)
+                substitutes = substitutes or iter(self.other)
+                last = next(substitutes, last)
                 frame = cv2.resize(last, frame.shape[1::-1], interpolation=cv2.INTER_AREA)
             elif np.isfinite(self.clip.boxes[index]).all():
                 frame = frame.copy()  # the clip may hold it

@@ -53,18 +53,18 @@ def eao(
     names = [f"{toml.stem}-{hashlib.sha256(toml.read_bytes()).hexdigest()[:8]}" for toml in tomls]
     _write(place, clips)
     (place / "trackers.ini").write_text(
-        "".join(_entry(*each, networks_dir, engine) for each in zip(names, tomls))
+        "".join(_entry(*entry, networks_dir, engine) for entry in zip(names, tomls))
     )
-    found = place / "analysis" / "eao.json"
-    found.unlink(missing_ok=True)
+    result = place / "analysis" / "eao.json"
+    result.unlink(missing_ok=True)
     _run("evaluate", "--workspace", str(place), *names)
     _run("analysis", "--workspace", str(place), "--format", "json", "--name", "eao", *names)
-    if not found.is_file():
+    if not result.is_file():
         raise BadRun(
             f"the VOT toolkit could not run the networks; its logs are in {place / 'logs'}"
         )
-    told = json.loads(found.read_text())
-    scores = dict(zip(told["trackers"], told["results"]["baseline"]["results"][0]))
+    scores_json = json.loads(result.read_text())
+    scores = dict(zip(scores_json["trackers"], scores_json["results"]["baseline"]["results"][0]))
     return [float(np.nan_to_num(scores[name][0])) for name in names]
 
 

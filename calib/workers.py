@@ -45,11 +45,11 @@ def _calls(
     lent = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     jobs = min(jobs, lent or 1, len(todo))
     if jobs <= 1:
-        for clip, given in todo:
-            yield clip, functools.partial(function, *given)
+        for clip, arguments in todo:
+            yield clip, functools.partial(function, *arguments)
         return
     with concurrent.futures.ProcessPoolExecutor(jobs, initializer=_end_with_parent) as pool:
-        waiting = {pool.submit(function, *given): clip for clip, given in todo}
+        waiting = {pool.submit(function, *arguments): clip for clip, arguments in todo}
         for done in concurrent.futures.as_completed(waiting):
             yield waiting[done], done.result
 

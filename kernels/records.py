@@ -58,7 +58,7 @@ def record(kind: np.dtype, settings: Any, **extra: float) -> np.ndarray:
     Args:
         kind: its type.
         settings: object with an attribute for each field. A field without one stays 0.
-        others: values of further fields.
+        extra: values of further fields.
     """
     filled = np.zeros(1, kind)
     for name in kind.names or ():

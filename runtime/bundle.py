@@ -181,7 +181,7 @@ class Bundle:
 
     def check_parts(self) -> None:
         """Raise ``BadBundle`` if a part is missing, truncated or altered."""
-        for name, wanted in sorted(self.parts.items()):
+        for name, expected in sorted(self.parts.items()):
             if os.path.basename(name) != name:
                 raise BadBundle(
                     f"{self.folder} names a part outside it, {name!r}; remove it and run "
@@ -193,12 +193,12 @@ class Bundle:
             if path.resolve().parent != self.folder.resolve():
                 self._broken(path, "is a link to a file outside the bundle")
             size = path.stat().st_size
-            if size < wanted["bytes"]:
+            if size < expected["bytes"]:
                 self._broken(
-                    path, "is truncated, {} of {} bytes are there".format(size, wanted["bytes"])
+                    path, "is truncated, {} of {} bytes are there".format(size, expected["bytes"])
                 )
             try:
-                altered = size != wanted["bytes"] or sha256_of(path) != wanted["sha256"]
+                altered = size != expected["bytes"] or sha256_of(path) != expected["sha256"]
             except OSError as error:
                 self._broken(path, f"can't be read ({error.strerror})")
             if altered:
@@ -214,8 +214,8 @@ class Bundle:
             if sha256 is not None and sha256 != built:
                 before = f"sha256 {str(built)[:12]}…"
                 self.mismatch(f"{part} of {network.name}", before, f"{sha256[:12]}…")
-        known = None not in now["files"].values()
-        if known and now["sha256"] != self.network["sha256"]:
+        has_hashes = None not in now["files"].values()
+        if has_hashes and now["sha256"] != self.network["sha256"]:
             self.mismatch("TOML of " + network.name, "other inputs or maps", "those of today")
 
     def check_board(self, board: Optional[str], precision: Optional[str] = None) -> None:
@@ -243,11 +243,11 @@ class Bundle:
         Raises:
             BundleMismatch: the network has others.
         """
-        wanted = [network.exemplar, network.search]
-        if list(sides) != wanted:
+        expected = [network.exemplar, network.search]
+        if list(sides) != expected:
             self.mismatch(
                 "pictures of " + network.name,
-                *("{} and {} pixels".format(*each) for each in (sides, wanted)),
+                *("{} and {} pixels".format(*pair) for pair in (sides, expected)),
             )
         shapes = decode.shapes(network)
         if [without_ones(shape) for shape in maps] != [without_ones(shape) for shape in shapes]:

@@ -117,8 +117,8 @@ def load(
         BadNetwork: a file is no ONNX, or its tensors don't fit the TOML.
     """
     # the TOML's hashes were checked when the files were located
-    known = {entry.part: entry.sha256 for entry in network.files}
-    hashes = {part: known.get(part) or sha256_of(path) for part, path in paths.items()}
+    digests = {entry.part: entry.sha256 for entry in network.files}
+    hashes = {part: digests.get(part) or sha256_of(path) for part, path in paths.items()}
     values = {key: value for key, value in vars(network).items() if key not in ("path", "files")}
     code = sorted(path for maker in MAKERS for path in glob.glob(os.path.join(HERE, maker)))
     parts = {entry.part: entry._replace(name="", url=None) for entry in network.files}

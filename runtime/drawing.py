@@ -168,14 +168,14 @@ def _places(look: _Look, track: Track, text: str, edges: Tuple[int, int]) -> Lis
     at_x = max(0, min(left - look.box_px // 2, look.width - width))
     above, below = top - height - look.box_px // 2, bottom + look.box_px // 2
     inside = max(edges[0], min(top + look.box_px, edges[1] - height))
-    others = sorted(range(edges[0], edges[1] - height, 2), key=lambda y: abs(y - above))
+    beside = sorted(range(edges[0], edges[1] - height, 2), key=lambda y: abs(y - above))
     fits = [y for y in (above, below) if edges[0] <= y <= edges[1] - height]
-    return [(at_x, y, at_x + width, y + height) for y in fits + [inside] + others]
+    return [(at_x, y, at_x + width, y + height) for y in fits + [inside] + beside]
 
 
-def _touch(one: _Rectangle, other: _Rectangle) -> bool:
-    across = one[0] <= other[2] and other[0] <= one[2]
-    return across and one[1] <= other[3] and other[1] <= one[3]
+def _touch(first: _Rectangle, other: _Rectangle) -> bool:
+    across = first[0] <= other[2] and other[0] <= first[2]
+    return across and first[1] <= other[3] and other[1] <= first[3]
 
 
 def _draw_label(

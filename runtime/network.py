@@ -270,8 +270,8 @@ def data_beside(path: pathlib.Path) -> List[pathlib.Path]:
         return []
     names = set()
     data = path.read_bytes()
-    for found in OUTSIDE.finditer(data):
-        name = data[found.end() : found.end() + found.group(1)[0]]
+    for match in OUTSIDE.finditer(data):
+        name = data[match.end() : match.end() + match.group(1)[0]]
         if b"\0" not in name:
             names.add(os.path.normpath(os.fsdecode(name)))
     beside = (path.parent / name for name in sorted(names) if not os.path.isabs(name))

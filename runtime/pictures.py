@@ -182,11 +182,11 @@ class JpegFrame(Picture):
             return self._bgr, 1
         started = time.perf_counter()
         with self._lock:
-            planes, known = self._planes(window, scale)
+            planes, decoded_scale = self._planes(window, scale)
         if planes is None:
             return self.bgr() if scale == 1 else self._decoded(scale), scale
         self.decode_ms += (time.perf_counter() - started) * 1e3
-        return planes, known
+        return planes, decoded_scale
 
     def _planes(
         self, window: Tuple[float, float, float, float], scale: int
@@ -200,8 +200,8 @@ class JpegFrame(Picture):
             self._decoder = decoder if decoder and decoder.open(self._data) else False
         if not self._decoder:
             return None, scale
-        known = [n for n in SCALES if n <= scale and self._decoder.has(_around(window, n), n)]
-        scale = max(known, default=scale)
+        scales = [n for n in SCALES if n <= scale and self._decoder.has(_around(window, n), n)]
+        scale = max(scales, default=scale)
         try:
             planes: Planes = self._decoder.planes(_around(window, scale), scale)
         except DamagedJpeg:
@@ -379,8 +379,8 @@ def _orientation(segment: bytes) -> int:
     first = number(4, 4) + 2
     for at in range(first, min(first + 12 * number(first - 2, 2), len(tiff)), 12):
         if number(at, 2) == ORIENTATION:
-            found = number(at + 8, 2)
-            return found if 1 <= found <= 8 else 1
+            value = number(at + 8, 2)
+            return value if 1 <= value <= 8 else 1
     return 1
 
 

@@ -52,6 +52,6 @@ class Refresh:
 
     def close(self) -> None:
         """Release all exemplars."""
-        for each in (self._first, self._next, self.used):
-            if each is not None:
-                each.close()
+        for exemplar in (self._first, self._next, self.used):
+            if exemplar is not None:
+                exemplar.close()

@@ -37,27 +37,29 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> List[s
     path = finder.parse_known_args(arguments)[0].config
     if path is None:
         return arguments
-    known = parser._option_string_actions
-    given: Set[str] = set()
+    actions = parser._option_string_actions
+    options_typed: Set[str] = set()
     for word in [argument.split("=")[0] for argument in arguments]:
-        is_short = word.startswith("--") and word != "--" and word not in known
-        given.update([name for name in known if name.startswith(word)] if is_short else [word])
+        is_short = word.startswith("--") and word != "--" and word not in actions
+        options_typed.update(
+            [name for name in actions if name.startswith(word)] if is_short else [word]
+        )
     added: List[str] = []
     for name, value in toml.read(pathlib.Path(path), BadOption).items():
         option, opposite = "--" + name, "--no-" + name
-        if option not in known or name == "config":
+        if option not in actions or name == "config":
             raise BadOption(f"{path}: a file has no option {name}; --help lists them")
-        if not given & {option, opposite}:
-            added += _words(option, value, known)
+        if not options_typed & {option, opposite}:
+            added += _words(option, value, actions)
     return added + arguments
 
 
-def _words(option: str, value: Any, known: Dict[str, argparse.Action]) -> List[str]:
+def _words(option: str, value: Any, actions: Dict[str, argparse.Action]) -> List[str]:
     """A value of the file as arguments: several texts or lists for an option that is repeated."""
-    if isinstance(value, bool) and known[option].nargs in (0, "?"):
+    if isinstance(value, bool) and actions[option].nargs in (0, "?"):
         opposite = option.replace("--", "--no-", 1)
-        return [option] if value else [opposite] if opposite in known else []
-    repeated = isinstance(known[option], argparse._AppendAction) and isinstance(value, list)
+        return [option] if value else [opposite] if opposite in actions else []
+    repeated = isinstance(actions[option], argparse._AppendAction) and isinstance(value, list)
     if not (repeated and any(isinstance(item, (str, list)) for item in value)):
         value = [value]
     texts = [item if isinstance(item, list) else [item] for item in value]
@@ -66,13 +68,13 @@ def _words(option: str, value: Any, known: Dict[str, argparse.Action]) -> List[s
 
 def completion(parser: argparse.ArgumentParser) -> str:
     """A script that completes the options in bash and zsh."""
-    known = parser._option_string_actions
+    actions = parser._option_string_actions
     choices = [
         '    {}) words="{}" ;;'.format(name, " ".join(map(str, action.choices)))
-        for name, action in known.items()
+        for name, action in actions.items()
         if action.choices
     ]
-    options = " ".join(name for name in known if name.startswith("--"))
+    options = " ".join(name for name in actions if name.startswith("--"))
     return COMPLETION.format(
         programs=" ".join(PROGRAMS), choices="\n".join(choices), options=options
     )

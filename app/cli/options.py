@@ -47,8 +47,8 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     unknown = [word for word in words if word.startswith("-") and word != "-"]
     if unknown:
         word = unknown[0].split("=")[0].lstrip("-")
-        known = cli._option_string_actions
-        hint = meant(word, (name[2:] for name in known if name[:2] == "--"), "--")
+        actions = cli._option_string_actions
+        hint = meant(word, (name[2:] for name in actions if name[:2] == "--"), "--")
         cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
     if words:  # which overrule a file's
         named = [word.split("=")[0] for word in arguments if word.startswith("--v")]
@@ -114,14 +114,14 @@ class _Help(argparse.Action):
         if word == "all":
             parser.print_help()
         else:
-            known = parser._option_string_actions
+            actions = parser._option_string_actions
             short = parser._get_formatter()
             short.add_usage(parser.usage, [], [])
             short.add_text(parser.description)
             short.start_section("common options")
-            short.add_arguments([known["--" + name] for name in COMMON])
+            short.add_arguments([actions["--" + name] for name in COMMON])
             short.end_section()
-            more = len(set(known.values())) - len(COMMON)
+            more = len(set(actions.values())) - len(COMMON)
             short.add_text(f"--help all lists {more} more options, in groups.")
             print(short.format_help(), end="")
         parser.exit()

@@ -146,12 +146,12 @@ class Outputs:
             )
             self._files.add(self._rows)
 
-    def _open_links(self, targets: Any, stop: Any, *given: Any) -> None:
-        """Open the links; ``given`` are the first frame and the detector."""
+    def _open_links(self, targets: Any, stop: Any, *context: Any) -> None:
+        """Open the links; ``context`` has the first frame and the detector."""
         from hotpath.app.links.base import Context
         from hotpath.app.links.control import Controller
 
-        options, source, (frame, detector) = self._options, self._source, given
+        options, source, (frame, detector) = self._options, self._source, context
         if selects(options):
             self.control = Controller(
                 targets,

@@ -129,9 +129,9 @@ class Player:
             now_s = (self._shown.index if self._shown else 0) / PLAYED_FPS
         self._go_on(self._source.seek_time(max(0.0, now_s + seconds)))
 
-    def _go_on(self, found: bool) -> None:
+    def _go_on(self, has_frame: bool) -> None:
         """Read one frame at once, where the source found it."""
-        if found:
+        if has_frame:
             self._step = True
             self._began = time.monotonic()
         else:

@@ -160,12 +160,12 @@ class Profile:
         if live:
             work.pop("decoding", None)  # waiting is not work
         in_loop = {s: ms for s, ms in work.items() if self._threads.get(s, "loop") == "loop"}
-        others = {s: ms for s, ms in work.items() if s not in in_loop}
+        outside = {s: ms for s, ms in work.items() if s not in in_loop}
         loop_ms = sum(in_loop.values())
-        most = max(others, key=lambda step: others[step]) if others else None
-        busiest_ms = max(loop_ms, others[most] if most else 0.0)
+        most = max(outside, key=lambda step: outside[step]) if outside else None
+        busiest_ms = max(loop_ms, outside[most] if most else 0.0)
         if busiest_ms < BUSY * elapsed_ms and (live or paced):
             return "the source" if live else "the playing speed"
-        if most and others[most] > loop_ms:
+        if most and outside[most] > loop_ms:
             return most
         return max(in_loop, key=lambda step: in_loop[step])

@@ -166,10 +166,10 @@ def _parts_of(parts_ms: Dict[str, float]) -> List[str]:
     # the loop waits for the encoder where that is its slowest part
     late = " for the encoder" if encoding > MOST * frame else ""
     rest = [(ms, name) for name, ms in parts_ms.items() if name not in ("frame", "encoding")]
-    told = [f"{ms:.1f} {name + late * (name == 'waiting')}" for ms, name in sorted(rest)[::-1]]
-    told = [text for text in told if not text.startswith("0.0 ")]
+    parts = [f"{ms:.1f} {name + late * (name == 'waiting')}" for ms, name in sorted(rest)[::-1]]
+    parts = [text for text in parts if not text.startswith("0.0 ")]
     more = f"; encoding takes {encoding:.1f} in a thread of its own" if encoding else ""
-    return [f"of {frame:.1f} ms a frame: {', '.join(told)}{more}"]
+    return [f"of {frame:.1f} ms a frame: {', '.join(parts)}{more}"]
 
 
 def place_of(target: Dict[str, Any]) -> str:

@@ -76,9 +76,9 @@ def load_detector(
         NoEngine: no library that runs it is installed.
     """
     description = describe(name_or_path)
-    wanted = None if classes is None else [_number(description, name) for name in classes]
+    numbers = None if classes is None else [_number(description, name) for name in classes]
     path = description.network.locate_file(description.file, networks_dir)
-    return Detector(description, *open_session(path, threads), wanted)
+    return Detector(description, *open_session(path, threads), numbers)
 
 
 def describe(name_or_path: PathLike) -> Description:
@@ -99,12 +99,12 @@ def describe(name_or_path: PathLike) -> Description:
     elif family is not None:
         wrong = decode.unknown(family, decode.families(families.__path__))
         mistakes.append(Mistake("", "family", wrong))
-    for section, known in (("input", PICTURE), ("detection", keys)):
+    for section, schema in (("input", PICTURE), ("detection", keys)):
         entries: Any = table.get(section, {})
         if not isinstance(entries, dict):
             mistakes.append(Mistake(section, None, f"must be a section, [{section}]"))
             entries = {}
-        values.update(read_section(section, known, entries, mistakes))
+        values.update(read_section(section, schema, entries, mistakes))
     file = read_file(table.get("file"), mistakes)
     if mistakes or file is None:
         raise BadNetwork(f"{path}: {sentence(mistakes[0])}")
@@ -115,15 +115,15 @@ def _class_names(classes: str, path: pathlib.Path) -> List[str]:
     """The names of the classes: a file here, or a TOML beside the detector's."""
     file = path.parent / classes if classes.endswith(".toml") else CLASSES / (classes + ".toml")
     if not file.is_file():
-        known = ", ".join(sorted(entry.stem for entry in CLASSES.glob("*.toml")))
+        choices = ", ".join(sorted(entry.stem for entry in CLASSES.glob("*.toml")))
         raise BadNetwork(
             f"{path}: no classes are called {classes!r}; name a TOML with `names`, or one of: "
-            f"{known}"
+            f"{choices}"
         )
-    found = toml.read(file, BadNetwork).get("names")
-    if not isinstance(found, list) or not found or not all(isinstance(n, str) for n in found):
+    names = toml.read(file, BadNetwork).get("names")
+    if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
         raise BadNetwork(f'{file} must hold names = ["…", …]')
-    return found
+    return names
 
 
 def _number(description: Description, name: str) -> int:

@@ -44,7 +44,7 @@ def boxes_around(detector: Any, frame: np.ndarray, point: Tuple[float, float]) -
         BadNetwork, NetworkFailed: see ``Detector.detect``.
     """
     height, width = frame.shape[:2]
-    found: List[np.ndarray] = [detector.detect(frame).boxes]
+    boxes_list: List[np.ndarray] = [detector.detect(frame).boxes]
     for share in WINDOWS:
         side = max(1, int(min(width, height) * share))
         left = int(min(max(point[0] - side / 2, 0), width - side))
@@ -55,8 +55,8 @@ def boxes_around(detector: Any, frame: np.ndarray, point: Tuple[float, float]) -
         starts, ends = np.array((left, top)), np.array((left + side, top + side))
         near_low = (boxes[:, :2] < starts + BORDER_PX) & (starts > 0)
         near_high = (boxes[:, :2] + boxes[:, 2:] > ends - BORDER_PX) & (ends < (width, height))
-        found.append(boxes[~(near_low | near_high).any(axis=1)])
-    return np.concatenate(found)
+        boxes_list.append(boxes[~(near_low | near_high).any(axis=1)])
+    return np.concatenate(boxes_list)
 
 
 def smallest_at(

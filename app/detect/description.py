@@ -73,9 +73,9 @@ class Description:
 
 def check_shape(description: Description, outputs: Sequence[Any], shape: Tuple[int, ...]) -> None:
     """Raise ``BadNetwork`` unless the first output has the shape."""
-    found: Optional[Tuple[int, ...]] = tuple(outputs[0].shape) if outputs else None
-    if found != shape:
+    actual: Optional[Tuple[int, ...]] = tuple(outputs[0].shape) if outputs else None
+    if actual != shape:
         raise BadNetwork(
             f"{description.path}: the family {description.family} needs an output of the shape "
-            f"{shape}, and the network gives {found}; correct the TOML"
+            f"{shape}, and the network gives {actual}; correct the TOML"
         )

@@ -26,7 +26,7 @@ class Detector:
         description: the detector's TOML, as ``hotpath.app.detect.describe`` returns it.
         inputs: names of the network's inputs, the picture first.
         run: function that runs the network.
-        wanted: numbers of the classes to find; None for all.
+        classes: numbers of the classes to find; None for all.
 
     Attributes:
         name: name of the detector.
@@ -34,12 +34,12 @@ class Detector:
     """
 
     def __init__(
-        self, description: Description, inputs: List[str], run: Runner, wanted: Optional[List[int]]
+        self, description: Description, inputs: List[str], run: Runner, classes: Optional[List[int]]
     ) -> None:
         self.name = description.name
         self.description = description
-        self._inputs, self._run, self._wanted = inputs, run, wanted
-        self.any_class = wanted is None
+        self._inputs, self._run, self._wanted = inputs, run, classes
+        self.any_class = classes is None
         self._family = decode.module_of(description.family, families.__name__)
 
     def detect(self, frame: Any) -> Detections:
@@ -58,15 +58,15 @@ class Detector:
         feeds = {self._inputs[0]: picture}
         if len(self._inputs) > 1:  # graphs that place their boxes themselves take the size
             feeds[self._inputs[1]] = np.array([self.description.side], np.int64)
-        found, scores, classes = self._family.decode(self._run(feeds), self.description)
+        boxes, scores, classes = self._family.decode(self._run(feeds), self.description)
         if not np.isfinite(scores).all():
             raise NetworkFailed(f"{self.name} gave no finite score; its file may be damaged")
         chosen = scores >= self.description.score
         if self._wanted is not None:
             chosen &= np.isin(classes, self._wanted)
-        found = found[chosen] / (scale * 2)
+        boxes = boxes[chosen] / (scale * 2)
         size = frame.shape[1::-1]
-        low, high = (np.clip(c, 0, size) for c in (found[:, :2], found[:, :2] + found[:, 2:]))
+        low, high = (np.clip(c, 0, size) for c in (boxes[:, :2], boxes[:, :2] + boxes[:, 2:]))
         inside = np.concatenate([low, high - low], axis=1).astype(float)
         return self._without_doubles(inside, scores[chosen], classes[chosen])
 
@@ -80,8 +80,8 @@ class Detector:
             (boxes, scores): (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, and (n,)
             float64, 0 to 1.
         """
-        found = self.detect(frame)
-        return found.boxes, found.scores
+        detections = self.detect(frame)
+        return detections.boxes, detections.scores
 
     def _prepared(self, frame: np.ndarray) -> Tuple[np.ndarray, Tuple[float, float]]:
         """The network's picture, (1, 3, h, w) float32, and input pixels per frame pixel."""
@@ -100,13 +100,13 @@ class Detector:
         values = (picture - mean) * factor
         return np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32), (x, y)
 
-    def _without_doubles(self, found: Any, scores: Any, classes: Any) -> Detections:
-        good = (found[:, 2:] >= SMALLEST_PX).all(axis=1)
-        found, scores, classes = found[good], scores[good].astype(float), classes[good]
+    def _without_doubles(self, boxes: Any, scores: Any, classes: Any) -> Detections:
+        good = (boxes[:, 2:] >= SMALLEST_PX).all(axis=1)
+        boxes, scores, classes = boxes[good], scores[good].astype(float), classes[good]
         order = np.argsort(-scores, kind="mergesort")
         if self.description.overlap < 1:
             far = (classes * 1e5)[:, None]  # boxes of other classes never overlap
-            moved = np.concatenate([found[:, :1] + far, found[:, 1:]], axis=1)
+            moved = np.concatenate([boxes[:, :1] + far, boxes[:, 1:]], axis=1)
             order = box_lists.kept(moved, scores, self.description.overlap)
         names = self.description.class_names
-        return Detections(found[order], scores[order], classes[order], names)
+        return Detections(boxes[order], scores[order], classes[order], names)

@@ -20,8 +20,8 @@ def find_python() -> Tuple[str, str]:
     paths = [sys.executable] + [os.path.join(folder, "python3") for folder in folders]
     for path in dict.fromkeys(paths):
         try:
-            told = subprocess.check_output([path, "-c", ASK], stderr=subprocess.DEVNULL)
+            answer = subprocess.check_output([path, "-c", ASK], stderr=subprocess.DEVNULL)
         except (OSError, subprocess.CalledProcessError):
             continue
-        return path, told.decode("ascii").strip()
+        return path, answer.decode("ascii").strip()
     return "", ""

@@ -16,12 +16,12 @@ def main() -> int:
     quick = {"probesize": "100000", "analyzeduration": "0", "fflags": "nobuffer"}
     address = os.environ["HOTPATH_PUSH"]
     try:
-        with av.open(sys.stdin.buffer, format="mpegts", options=quick) as given:
-            video = given.streams.video[0]
+        with av.open(sys.stdin.buffer, format="mpegts", options=quick) as container:
+            video = container.streams.video[0]
             with av.open(address, "w", format="rtsp", options={"rtsp_transport": "tcp"}) as server:
                 stream = _like(server, video)
                 is_first = True
-                for packet in given.demux(video):
+                for packet in container.demux(video):
                     if packet.dts is not None:
                         packet.stream = stream
                         server.mux(packet)

@@ -67,9 +67,9 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Track what was not tracked yet; print and write the figures."""
     clips = find_clips(options.clips, log=say)
-    wanted = {clip.name for clip in chosen(clips, options.only)}
-    found = films.read(options.films, clips, options.half)
-    members = [film for film in found if film.source in wanted]
+    sources = {clip.name for clip in chosen(clips, options.only)}
+    members_all = films.read(options.films, clips, options.half)
+    members = [film for film in members_all if film.source in sources]
     specs = [
         spec._replace(identity=spec.identity + code_identity())
         for spec in trackers.specs_of(options)
@@ -113,7 +113,7 @@ def measured(spec: Spec, members: Sequence[Any], out: Path) -> dict[str, Any]:
     all_ms = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))
     return {
         "all": dict(figures(judged), worst_ms=float(ms.max()), **all_ms),
-        "each": {member.name: figures([one]) for member, one in zip(members, judged)},
+        "each": {member.name: figures([item]) for member, item in zip(members, judged)},
     }
 
 

@@ -150,9 +150,9 @@ def _half(
 def _film(
     name: str, half: str, source: Clip, clips: Sequence[Clip], number: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    others = [clip for clip in clips if clip is not source]
-    scene = others[int(rng.integers(len(others)))]
-    like = sorted(others, key=lambda clip: abs(_shape(clip) - _shape(source)))[:NEAREST]
+    other_clips = [clip for clip in clips if clip is not source]
+    scene = other_clips[int(rng.integers(len(other_clips)))]
+    like = sorted(other_clips, key=lambda clip: abs(_shape(clip) - _shape(source)))[:NEAREST]
     other = like[int(rng.integers(len(like)))]
     recolour = (number + number // max(1, len(clips))) % COLOURS == 0
     alike = source if recolour else other
@@ -218,8 +218,10 @@ def run(options: argparse.Namespace) -> None:
         raise BadRun("name the clips of both halves: --development DIR --report DIR")
     if options.count < 1:
         raise BadRun(f"--count {options.count}: must be above zero")
-    one, other = (find_clips(each, log=say) for each in (options.development, options.report))
-    table = describe(one, other, options.count, options.seed)
+    development, other = (
+        find_clips(folders, log=say) for folders in (options.development, options.report)
+    )
+    table = describe(development, other, options.count, options.seed)
     lines = ",\n".join(json.dumps(entry) for entry in table["films"])
     text = f'{{"format": {FORMAT}, "films": [\n{lines}\n]}}\n'
     Path(options.out).write_text(text)

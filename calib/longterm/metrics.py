@@ -39,7 +39,7 @@ class Judged:
         boxes: (n, 4), what the tracker gave in every frame.
         claimed: (n,) bool, whether it claims that box.
         truth: (n, 4), NaN if the target is absent.
-        known: (n,) bool, False if the target is half hidden and no answer is wrong; None for all
+        visible: (n,) bool, False if the target is half hidden and no answer is wrong; None for all
             True. The first frame, in which the target was given, is left out in any case.
 
     Attributes:
@@ -48,13 +48,13 @@ class Judged:
         drawn: (n,) overlap of the box in each frame, whether claimed or not; NaN if absent.
     """
 
-    def __init__(self, boxes: Any, claimed: Any, truth: Any, known: Any = None) -> None:
-        known = np.ones(len(truth), bool) if known is None else np.array(known, bool)
-        known[0] = False
-        self.drawn = overlap(boxes, truth)[known]
+    def __init__(self, boxes: Any, claimed: Any, truth: Any, visible: Any = None) -> None:
+        visible = np.ones(len(truth), bool) if visible is None else np.array(visible, bool)
+        visible[0] = False
+        self.drawn = overlap(boxes, truth)[visible]
         self.present = np.isfinite(self.drawn)
         self.overlaps = np.where(self.present, self.drawn, 0.0)
-        self.claimed = np.asarray(claimed, bool)[known]
+        self.claimed = np.asarray(claimed, bool)[visible]
 
     def precision_recall(self) -> tuple[float, float]:
         """(precision, recall) of the claims.
@@ -79,8 +79,8 @@ class Judged:
         waits = []
         for (gone, first), (_, end) in zip(runs[:-1], runs[1:]):
             if self.present[first] and first - gone >= GONE and end - first >= GONE:
-                found = self.claimed[first:end] & (self.overlaps[first:end] >= FOUND)
-                waits.append(int(np.argmax(found)) if found.any() else math.inf)
+                hits = self.claimed[first:end] & (self.overlaps[first:end] >= FOUND)
+                waits.append(int(np.argmax(hits)) if hits.any() else math.inf)
         return waits
 
     def false_returns(self) -> int:

@@ -174,9 +174,9 @@ class Timeline:
         x, _, w, h = self._box()
         best, farthest = self._view, -1.0
         for _ in range(20):
-            wanted = self._rng.uniform(0.15, 0.85) * self._width
+            target_x = self._rng.uniform(0.15, 0.85) * self._width
             limit = SWAY * self._width
-            view = float(np.clip(x + w / 2 - wanted, -limit, limit))
+            view = float(np.clip(x + w / 2 - target_x, -limit, limit))
             inside = x - view >= 0 and x + w - view <= self._width
             distance = np.hypot(*(self._centre(view) - before)) if inside else 0.0
             if distance >= APART * math.sqrt(w * h):

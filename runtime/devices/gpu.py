@@ -196,17 +196,19 @@ class Gpu(Device):
             scale = (x, y) if sides == 1.0 else (x / sides, y / sides)
             windows.append(Window(exemplar.target, around.tolist(), place, scale))
         maps = not all(look.selects for look in looks)
-        found = self._windows.look(frame, windows, maps)
+        answers = self._windows.look(frame, windows, maps)
         if self._is_timed:
             for step, ms in self._windows.step_ms.items():
                 spent[step] = spent.get(step, 0.0) + ms
         seen = []
-        for look, window, each in zip(looks, windows, found):
-            shown = Seen(look.around, window.scale, each.features)
+        for look, window, answer in zip(looks, windows, answers):
+            shown = Seen(look.around, window.scale, answer.features)
             if look.selects:
-                seen.append(shown._replace(state=each.state, score=each.score, cell=each.cell))
+                seen.append(
+                    shown._replace(state=answer.state, score=answer.score, cell=answer.cell)
+                )
             else:
-                seen.append(shown._replace(maps=each.maps))
+                seen.append(shown._replace(maps=answer.maps))
         return seen
 
     def close(self) -> None:

@@ -79,19 +79,19 @@ class Processor(Device):
         border = geometry.border_colour(network, frame) if beside is None else beside.border
         window = geometry.exemplar_window(network, around)
         if not network.refresh_every:
-            made = Features(border)
+            features = Features(border)
             crop = self._cropper(out) if self._cropper else self._packed_into(out)
             crop(frame, window, border)
         else:
-            made, second = Features(border, np.zeros_like(out)), np.zeros_like(out[:1])
+            features, second = Features(border, np.zeros_like(out)), np.zeros_like(out[:1])
             self._packed_into(second)(frame, window, border)
-            made.pictures[:1] = beside.pictures[:1] if isinstance(beside, Features) else second
-            made.pictures[1:] = second
+            features.pictures[:1] = beside.pictures[:1] if isinstance(beside, Features) else second
+            features.pictures[1:] = second
         if engine.exemplar_box is not None:
             engine.exemplar_box[...] = geometry.exemplar_box(network, around)
         if beside is None:
-            self._compute(made)
-        return made
+            self._compute(features)
+        return features
 
     def _compute(self, exemplar: Any) -> None:
         """Run the exemplar's part of the network."""
@@ -116,13 +116,15 @@ class Processor(Device):
         sizes = parts(len(looks), self.windows)
         seen: List[Seen] = []
         for number, size in enumerate(sizes):
-            some = looks[len(seen) : len(seen) + size]
+            part = looks[len(seen) : len(seen) + size]
             if size == 1:
-                found = [self._one(frame, some[0], spent)]
+                answers = [self._one(frame, part[0], spent)]
             else:
-                found = self._several(frame, some, spent)
+                answers = self._several(frame, part, spent)
             # a later call of that size overwrites what this one shows
-            seen += [_copied(each) for each in found] if size in sizes[number + 1 :] else found
+            seen += (
+                [_copied(answer) for answer in answers] if size in sizes[number + 1 :] else answers
+            )
         return seen, spent
 
     def _one(self, frame: AnyFrame, look: Look, spent: StepMs) -> Seen:
@@ -164,8 +166,8 @@ class Processor(Device):
             batch.start(number, exemplar.features)
         maps = batch.finish()
         run = time.perf_counter()
-        told = zip(looks, scales, maps, batch.search_features)
-        seen = [self._seen(frame, *each) for each in told]
+        columns = zip(looks, scales, maps, batch.search_features)
+        seen = [self._seen(frame, *row) for row in columns]
         spent["crop"] += (cropped - began) * 1e3
         spent["network"] += (run - cropped) * 1e3
         spent["select"] += (time.perf_counter() - run) * 1e3
@@ -212,5 +214,5 @@ def parts(count: int, most: int) -> List[int]:
 def _copied(seen: Seen) -> Seen:
     """Return a copy in its own memory."""
     features = None if seen.features is None else seen.features.copy()
-    maps = None if seen.maps is None else tuple(each.copy() for each in seen.maps)
+    maps = None if seen.maps is None else tuple(values.copy() for values in seen.maps)
     return seen._replace(features=features, maps=maps)

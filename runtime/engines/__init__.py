@@ -23,8 +23,8 @@ for _folder in [os.path.join(entry, "runtime", "engines") for entry in sys.path]
 
 def names() -> Tuple[str, ...]:
     """List all engines: those that "auto" may take, in its order, then the others."""
-    found = [_load(module.name) for module in pkgutil.iter_modules(__path__)]
-    engines = [engine for engine in found if engine is not None]
+    loaded = [_load(module.name) for module in pkgutil.iter_modules(__path__)]
+    engines = [engine for engine in loaded if engine is not None]
     last = len(engines)
     order = {e.name: last if e.preference is None else e.preference for e in engines}
     return tuple(sorted(order, key=lambda name: (order[name], name)))
@@ -60,12 +60,12 @@ def installed(network: Optional[Network] = None) -> List[str]:
     Raises:
         BadNetwork: "auto" may not take the engine that its TOML names.
     """
-    found = [engine for engine in map(find, names()) if engine.preference is not None]
+    candidates = [engine for engine in map(find, names()) if engine.preference is not None]
     own = network.engine if network is not None else ""
-    if network is not None and own and own not in [engine.name for engine in found]:
-        there = ", ".join(engine.name for engine in found)
+    if network is not None and own and own not in [engine.name for engine in candidates]:
+        there = ", ".join(engine.name for engine in candidates)
         raise BadNetwork(f"{network.path}: engine: {own!r} is none of {there}; name one of them")
-    return sorted((e.name for e in found if e.is_installed()), key=lambda name: name != own)
+    return sorted((e.name for e in candidates if e.is_installed()), key=lambda name: name != own)
 
 
 def create(

@@ -56,10 +56,10 @@ class ConvertedEngine(CpuEngine):
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise ValueError(f"run.{key} is no list of names")
         search = run["models"]["search"]
-        given = {key: {name for name, _ in search[key]} for key in ("inputs", "outputs")}
+        tensors = {key: {name for name, _ in search[key]} for key in ("inputs", "outputs")}
         features = {name for name, _ in run["models"]["exemplar"]["outputs"]}
-        complete = set(run["maps"]) <= given["outputs"] and set(run["features"]) <= features
-        if not complete or IMAGES[1] not in given["inputs"]:
+        complete = set(run["maps"]) <= tensors["outputs"] and set(run["features"]) <= features
+        if not complete or IMAGES[1] not in tensors["inputs"]:
             raise ValueError("run.models lacks a tensor that run names")
         return named
 

@@ -137,9 +137,9 @@ class GpuEngine(base.Engine):
 
     def _upload(self, name: str) -> None:
         host = self._host[name]
-        given = self._floats.get(name, host)
-        if given is not host:
-            host[...] = given
+        values = self._floats.get(name, host)
+        if values is not host:
+            host[...] = values
         self.device.upload(self.place_of(name), host, self.stream)
 
     # ---- on the device's memory

@@ -77,8 +77,8 @@ class Bound:
 
     def __init__(self, library: Any, network_name: str, model: Any, threads: int) -> None:
         try:
-            given = as_written(library, model.keeps_floats)
-            self.session = open_session(library, model.path, threads, **given)
+            session_options = as_written(library, model.keeps_floats)
+            self.session = open_session(library, model.path, threads, **session_options)
             self.binding = self.session.io_binding()
             self._bind(model)
             self.run()  # some graphs load and then do not run

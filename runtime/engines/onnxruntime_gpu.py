@@ -56,12 +56,12 @@ class Engine(GpuEngine):
                 "ONNX Runtime has no provider {!r} for a GPU here; build the bundle again with "
                 "`--provider` one of {}".format(self.provider, ", ".join(sorted(PROVIDERS)))
             )
-        wanted = PROVIDERS[self.provider][0][0]
+        provider = PROVIDERS[self.provider][0][0]
         here = self._library.get_available_providers()
-        if wanted not in here:
+        if provider not in here:
             raise NoEngine(
                 "this ONNX Runtime has no {} (it has {}); run `pip uninstall onnxruntime && pip "
-                "install onnxruntime-gpu`".format(wanted, ", ".join(here))
+                "install onnxruntime-gpu`".format(provider, ", ".join(here))
             )
 
     def _load(self, setup: Setup) -> None:

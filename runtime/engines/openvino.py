@@ -88,7 +88,7 @@ def load_library() -> Any:
     """
     modules: Dict[str, Any] = sys.modules
     with LOADING:
-        known = modules.get(TELEMETRY)
+        module = modules.get(TELEMETRY)
         modules[TELEMETRY] = None
         try:
             library = importlib.import_module("openvino")
@@ -96,8 +96,8 @@ def load_library() -> Any:
             return library if has_all else importlib.import_module("openvino.runtime")
         finally:
             del modules[TELEMETRY]
-            if known is not None:
-                modules[TELEMETRY] = known
+            if module is not None:
+                modules[TELEMETRY] = module
 
 
 def compile_on_cpu(library: Any, model: Union[bytes, str], threads: int, **more: Any) -> Any:
@@ -190,7 +190,7 @@ def without_amx(cpu_info: str = CPU_INFO) -> Iterator[None]:
 
 def settings_of(core: Any, threads: int) -> Dict[str, Any]:
     """Return settings for low latency on ``threads`` threads. They keep CPUs from bfloat16."""
-    wanted = {
+    settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": "1",
         # with it, OpenVINO pins the process to the first core; AFFINITY is its name before 2023.0
@@ -199,7 +199,7 @@ def settings_of(core: Any, threads: int) -> Dict[str, Any]:
         "INFERENCE_NUM_THREADS": threads,
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    known = set(core.get_property("CPU", "SUPPORTED_PROPERTIES"))
-    if "ENABLE_CPU_PINNING" in known:
-        known.discard("AFFINITY")
-    return {key: value for key, value in wanted.items() if key in known}
+    supported = set(core.get_property("CPU", "SUPPORTED_PROPERTIES"))
+    if "ENABLE_CPU_PINNING" in supported:
+        supported.discard("AFFINITY")
+    return {key: value for key, value in settings.items() if key in supported}

@@ -144,8 +144,8 @@ class Engine(Base):
 
         from hotpath.kernels.fpga import answer
 
-        known, side = self.bundle.run["answer"], self._sides[1]
-        data = self.bundle.path(known["picture"]).read_bytes()
+        expected, side = self.bundle.run["answer"], self._sides[1]
+        data = self.bundle.path(expected["picture"]).read_bytes()
         picture = np.frombuffer(data, np.uint8).reshape(side, side, 3)
         exemplar, search = answer.windows(*self._sides)
         self.exemplar_crop.take(picture, exemplar, answer.BORDER)
@@ -157,7 +157,7 @@ class Engine(Base):
                 self.search(features)
             self.search_crop.take(picture, search, answer.BORDER, flush)
             self.search(features)
-            right += answer.checksum(self._maps.words(work)) == known["checksum"]
+            right += answer.checksum(self._maps.words(work)) == expected["checksum"]
         return right
 
     def _check_answer(self) -> None:

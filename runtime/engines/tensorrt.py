@@ -189,11 +189,11 @@ class Engine(GpuEngine):
         part = Plan(trt, engine, context, self._logger)
         kind = trt.float16 if self.dtype == "float16" else trt.float32
         for tensor, (shape, dtype) in part.tensors.items():
-            wanted = self._shapes.get(tensor)
-            if wanted is not None and shape[0] < 0:  # any number of windows
-                wanted = (-1, *wanted[1:])
-            if wanted != shape or dtype != kind:
-                what = f"{dtype} {shape}, not {self.dtype} {wanted}"
+            expected = self._shapes.get(tensor)
+            if expected is not None and shape[0] < 0:  # any number of windows
+                expected = (-1, *expected[1:])
+            if expected != shape or dtype != kind:
+                what = f"{dtype} {shape}, not {self.dtype} {expected}"
                 raise BadBundle(
                     f"{self.bundle.path(name)}: its tensor {tensor} is {what}; run "
                     f"`{self.bundle.command}`"
@@ -302,5 +302,5 @@ class Correlation:
         """Enqueue the correlation on the engine's stream for that many windows."""
         step, engine = self._step, self._engine
         shapes = engine.shape(step["search"])[1:], engine.shape(step["exemplar"])
-        given = [self._addresses[step[key]] for key in KEYS]
-        self._kernels.depthwise(*given, *shapes, step["padding"], engine.stream, windows)
+        addresses = [self._addresses[step[key]] for key in KEYS]
+        self._kernels.depthwise(*addresses, *shapes, step["padding"], engine.stream, windows)

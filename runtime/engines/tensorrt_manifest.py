@@ -40,9 +40,9 @@ def is_whole(run: Dict[str, Any]) -> bool:
         return False
     if not isinstance(windows_of(run), int) or not 1 <= windows_of(run) <= MOST_WINDOWS:
         return False
-    if len(steps) >= len(parts) or not all(isinstance(each, list) for each in steps):
+    if len(steps) >= len(parts) or not all(isinstance(level, list) for level in steps):
         return False
-    return all(_is_step(step, shapes) for each in steps for step in each)
+    return all(_is_step(step, shapes) for level in steps for step in level)
 
 
 def shapes_of(run: Dict[str, Any]) -> Tuple[List[int], List[Sequence[int]]]:

@@ -141,13 +141,13 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
     others = ("file", "published", "strangers") + tuple(SECTIONS)
     values = read_section("", TOP, table, mistakes, others)
     keys = _keys_of(values.get("family"), mistakes)
-    given: Dict[str, Table] = {}
+    sections: Dict[str, Table] = {}
     for section in SECTIONS:
-        given[section] = table_of(section)
+        sections[section] = table_of(section)
         values.update(
-            read_section(section, keys[section], given[section], mistakes, renamed=RENAMED)
+            read_section(section, keys[section], sections[section], mistakes, renamed=RENAMED)
         )
-    _apply_conditions(keys, given, values, mistakes)
+    _apply_conditions(keys, sections, values, mistakes)
     values["published"] = dict(table_of("published"))
     values["strangers"] = _read_made("strangers", table_of("strangers"), mistakes)
     return values, _read_files(table.get("file", []), mistakes), mistakes
@@ -176,15 +176,18 @@ def _keys_of(family: Optional[str], mistakes: List[Mistake]) -> Dict[str, Option
 
 
 def _apply_conditions(
-    keys: Dict[str, Optional[Keys]], given: Dict[str, Table], values: Table, mistakes: List[Mistake]
+    keys: Dict[str, Optional[Keys]],
+    sections: Dict[str, Table],
+    values: Table,
+    mistakes: List[Mistake],
 ) -> None:
     """Check the keys with ``when``: required where they are used, a mistake if they are not."""
     for section, entries in keys.items():
         for name, entry in (entries or {}).items():
             if entry.when is None or entry.when[0] not in values:
                 continue
-            other, wanted = entry.when
-            used, there = values[other] in wanted, name in given[section]
+            other, accepted = entry.when
+            used, there = values[other] in accepted, name in sections[section]
             if there and not used:
                 text = f"is not used where {other} is {_text(values[other])}; remove it"
                 mistakes.append(Mistake(section, name, text))

@@ -134,8 +134,8 @@ def show(options: argparse.Namespace) -> None:
 
     if bool(options.network) == bool(options.shape):
         raise BadNetwork("name a network, or a backbone with --shape")
-    given = options.network or str(shapes.write(options.shape, options.head))
-    network = load_network(given)
+    reference = options.network or str(shapes.write(options.shape, options.head))
+    network = load_network(reference)
     check_folder(options.networks_dir)
     for key, value in sorted(vars(network).items()):
         if key not in ("files", "published", "strangers") and value not in ((), ""):
@@ -165,7 +165,7 @@ def show(options: argparse.Namespace) -> None:
         else:
             cost.show(network, paths, None)
     if options.shape:
-        command = make("engine", BOARD="...", NETWORK=given)
+        command = make("engine", BOARD="...", NETWORK=reference)
         print(f"\nthe weights are random; to time it on a board: `{command}`")
 
 
@@ -218,8 +218,8 @@ def _try(network: Network, paths: Dict[str, pathlib.Path]) -> int:
 
     for part, path in paths.items():
         entry = network.file(part)
-        given = entry and entry.sha256
-        digest = "sha256 is right" if given else "sha256 " + sha256_of(path)
+        has_digest = entry and entry.sha256
+        digest = "sha256 is right" if has_digest else "sha256 " + sha256_of(path)
         print(f"{part:<10} {path} {digest}")
     try:
         report, mistakes = examine.maps(network, paths)

@@ -94,8 +94,10 @@ def add(
         table["family"] = original["family"]
         proposal = Proposal(table, {})
     network_for(proposal, usual_answers(proposal))  # it must be whole
-    found = read_clips(clips, STEPS) if clips else bundled_clip(STEPS)
-    table = _tried(proposal, paths, found, engine, say) if found else _first(proposal, say)
+    clips_read = read_clips(clips, STEPS) if clips else bundled_clip(STEPS)
+    table = (
+        _tried(proposal, paths, clips_read, engine, say) if clips_read else _first(proposal, say)
+    )
     for entry in table["file"]:
         entry["sha256"] = sha256_of(paths[entry["part"]])
     _write(table, path, paths, f"the settings of {like}" if like else "its family's usual values")
@@ -116,9 +118,9 @@ def _known(paths: Mapping[str, pathlib.Path], say: Say) -> Optional[str]:
     if common:
         say(f"known      these are the files of {common[0]}, whose settings are taken")
         return common[0]
-    known = [f"{file} is of {min(found)}" for file, found in owners.items() if found]
-    if len(known) > 1:
-        say(f"{MISMATCH}{' and '.join(known)}")
+    sentences = [f"{file} is of {min(shapes)}" for file, shapes in owners.items() if shapes]
+    if len(sentences) > 1:
+        say(f"{MISMATCH}{' and '.join(sentences)}")
     elif set(paths) == {"exemplar", "search"}:  # both hold the backbone
         exemplar, search = (_weights(path) for path in paths.values())
         if exemplar and search and not exemplar & search:

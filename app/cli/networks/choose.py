@@ -67,8 +67,8 @@ def choose(proposal: Proposal, trial: Trial) -> Tuple[Table, List[Choice]]:
         if is_worse(rows[0], rows[1]):  # each single change is as good, but not all together
             usual = best
             for place, (question, answer, means, equal) in enumerate(choices):
-                others = [a for a in [answer] + equal if a != best[question]]
-                choices[place] = Choice(question, best[question], means, others)
+                alternatives = [a for a in [answer] + equal if a != best[question]]
+                choices[place] = Choice(question, best[question], means, alternatives)
     return table_for(proposal, usual), choices
 
 
@@ -157,7 +157,7 @@ def network_for(proposal: Proposal, answers: Answers) -> Network:
 
 def usual_answers(proposal: Proposal) -> Answers:
     """The first answer to every question."""
-    return {question: next(iter(given)) for question, given in proposal.alternatives.items()}
+    return {question: next(iter(answers)) for question, answers in proposal.alternatives.items()}
 
 
 def table_for(proposal: Proposal, answers: Answers) -> Table:

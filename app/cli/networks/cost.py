@@ -30,15 +30,15 @@ def show(
         print(f"{name:<16} {figures.parameters:>11,} {macs:>9}  {tensors}")
     print()
     parts = quantisable.parts(network, paths)
-    told = {"operators": _counted(counts["a frame"].operators)}
-    told.update(_field(network, parts["search"]))
-    told["kernels"] = (
+    rows = {"operators": _counted(counts["a frame"].operators)}
+    rows.update(_field(network, parts["search"]))
+    rows["kernels"] = (
         f"about {fusing.kernels(parts['search'])} a frame on a GPU after fusion, besides crop and "
         "select"
     )
-    told["INT8"] = _int8(parts["search"])
-    told.update(support.on_engines(network, paths))
-    for name, sentence in told.items():
+    rows["INT8"] = _int8(parts["search"])
+    rows.update(support.on_engines(network, paths))
+    for name, sentence in rows.items():
         print(f"{name:<16} {sentence}")
     for title, verdict in support.on_boards(network, paths, parts, survey):
         print(f"{title:<24} {verdict}")
@@ -56,15 +56,17 @@ def _counted(operators: Mapping[str, int]) -> str:
 
 def _field(network: Network, model: Any) -> Dict[str, str]:
     """What a cell of the maps sees, the widest of them."""
-    found = field.fields(model).values()
-    if not found:
+    fields = field.fields(model).values()
+    if not fields:
         return {}
-    rows, columns = (max(each.size[axis] for each in found) for axis in (0, 1))
+    rows, columns = (
+        max(field_of_output.size[axis] for field_of_output in fields) for axis in (0, 1)
+    )
     text = (
         f"{rows:.0f}x{columns:.0f} pixels for a cell of the maps, "
         f"{max(rows, columns) / network.search:.0%} of the search region's side"
     )
-    by = sorted({each.mixed for each in found if each.mixed})
+    by = sorted({field_of_output.mixed for field_of_output in fields if field_of_output.mixed})
     if by:
         text += f"; something of the whole region by {', '.join(by)}"
     return {"receptive field": text}
@@ -79,8 +81,8 @@ def _int8(model: Any) -> str:
     why: Dict[str, List[str]] = {}
     for name, reason in quantisable.floating(model, last).items():
         why.setdefault(reason, []).append(operators[name])
-    told = [
+    layers = [
         f"{_counted(Counter(kinds))} ({reason if reason != 'kept' else 'the last layers'})"
         for reason, kinds in why.items()
     ]
-    return "leaves in floating point: " + "; ".join(told)
+    return "leaves in floating point: " + "; ".join(layers)

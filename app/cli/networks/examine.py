@@ -73,13 +73,13 @@ def _problem(first: np.ndarray, second: np.ndarray) -> Optional[str]:
     """What is wrong with a map that was computed for two pictures; None if nothing is."""
     both = np.concatenate([first.ravel(), second.ravel()])
     if not np.isfinite(both).all():
-        found = "is not finite"
+        problem = "is not finite"
     elif not both.any():
-        found = "is zero everywhere"
+        problem = "is zero everywhere"
     elif np.array_equal(first, second):
-        found = "is the same for different pictures"
+        problem = "is the same for different pictures"
     elif np.abs(both).max() > LARGEST:
-        found = f"has numbers up to {np.abs(both).max():.1e}"
+        problem = f"has numbers up to {np.abs(both).max():.1e}"
     else:
         return None
-    return found + "; the file is damaged, or mean and scale are wrong"
+    return problem + "; the file is damaged, or mean and scale are wrong"

@@ -125,12 +125,12 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
         order = [("whole", both[0])]
     elif len(files) == 1 and only:
         outputs = [models.shape_of(v) for v in files[only[0]].graph.output]
-        given = " and ".join("x".join(map(str, shape)) for shape in outputs)
+        shapes_text = " and ".join("x".join(map(str, shape)) for shape in outputs)
         kind = "a detector, a classifier or a network of re-identification is no tracker"
         if len(outputs) == 1 and len(outputs[0]) == 4 and outputs[0][2] == outputs[0][3]:
             kind = "it looks like a backbone; name the file of the head too"
             kind += " (a detector is no tracker)"
-        raise BadNetwork(f"{only[0].name} gives {given} from one picture: {kind}")
+        raise BadNetwork(f"{only[0].name} gives {shapes_text} from one picture: {kind}")
     elif len(files) == 2 and only and mixed:
         order = [("exemplar", only[0]), ("search", mixed[0])]
     elif rest and len(only) in (1, 2) and len(only) + len(rest) == len(files):
@@ -139,9 +139,14 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     if not order:
         shapes = {p: [list(models.shape_of(v)) for v in models.inputs(files[p])] for p in files}
         taken = ", ".join(
-            f"{path.name} takes {' and '.join(map(str, given))}" for path, given in shapes.items()
+            f"{path.name} takes {' and '.join(map(str, shapes_text))}"
+            for path, shapes_text in shapes.items()
         )
-        if any(len(s) == 4 and s[1] == 1 and s[2] > 1 for given in shapes.values() for s in given):
+        if any(
+            len(s) == 4 and s[1] == 1 and s[2] > 1
+            for shapes_text in shapes.values()
+            for s in shapes_text
+        ):
             taken += ", a grey picture, but pictures have three channels here"
         raise BadNetwork(f"the parts of the network are not clear: {taken}; {BY_HAND}")
     return {part: (path, files[path]) for part, path in order}
@@ -160,17 +165,17 @@ def _heads(
         return [("head", rest[0])]
     words = {"score": ("score", "cls", "center", "ctr"), "size": ("size",), "offset": ("offset",)}
     words.update(distances=("reg", "box", "distance", "loc"), quality=("quality", "centerness"))
-    found = []
+    heads = []
     for path in rest:
         name = path.stem.lower()
         if len(models.inputs(files[path])) > 1:
-            found.append(("fusion", path))
+            heads.append(("fusion", path))
             continue
         part = next((p for p, keys in words.items() if any(k in name for k in keys)), None)
         if part is None:
             return []
-        found.append((part, path))
-    return found
+        heads.append((part, path))
+    return heads
 
 
 def _picture_sides(model: ModelProto) -> List[int]:
@@ -209,12 +214,12 @@ def _outputs(named: Named, sides: Tuple[int, int]) -> List[Tuple[str, models.Sha
     declared = [models.shape_of(value) for value in head]
     exemplar, search = parts.join(network, copies)
     exemplar = normalise.normalise(exemplar)
-    known = models.all_shapes(exemplar)
-    features = [known[value.name] for value in exemplar.graph.output]
+    shapes = models.all_shapes(exemplar)
+    features = [shapes[value.name] for value in exemplar.graph.output]
     if "head" in named and all(len(s) == 4 and all(s) for s in declared):
         if not any(shape in declared for shape in features):
             raise ValueError(f"the head takes other features than {sides[0]} px give")
-    models.set_shapes(search, known)
+    models.set_shapes(search, shapes)
     graph = models.infer_shapes(normalise.normalise(search)).graph
     return [(v.name.split("/", 1)[-1], models.shape_of(v)) for v in graph.output]
 
@@ -285,9 +290,9 @@ def _finished(outputs: List[Tuple[str, models.Shape]]) -> Changes:
     return {"output": "scored_box" if scores else "box", "maps": boxes + scores}
 
 
-def _led_by(first: str, given: Dict[str, Changes]) -> Dict[str, Changes]:
+def _led_by(first: str, changes: Dict[str, Changes]) -> Dict[str, Changes]:
     """Alternatives, with the family's usual ones first."""
-    return {name: given[name] for name in sorted(given, key=lambda n: not n.startswith(first))}
+    return {name: changes[name] for name in sorted(changes, key=lambda n: not n.startswith(first))}
 
 
 def _scores(channels: List[int], choices: Dict[str, Dict[str, Changes]]) -> Changes:

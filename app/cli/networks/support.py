@@ -77,11 +77,11 @@ def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
         try:
             engine = engines.create(name, network, paths)
             features = engine.exemplar()
-            given = features if len(paths) > 1 or "whole" in paths else ()
-            told = dict(engine.describe(), ms=_milliseconds(engine, given))
-            told["threads"] = counted(told.get("threads", 1), "thread")
+            inputs = features if len(paths) > 1 or "whole" in paths else ()
+            values = dict(engine.describe(), ms=_milliseconds(engine, inputs))
+            values["threads"] = counted(values.get("threads", 1), "thread")
             text = "{ms:.2f} ms a frame on {device}, {precision}, {threads}, {version}"
-            results.append((name, text.format(**told)))
+            results.append((name, text.format(**values)))
             engine.close()
         except HotpathError as error:
             results.append((name, f"can't: {error}"))
@@ -114,29 +114,29 @@ def on_boards(
     from hotpath.graphs import assemble
 
     taken = _taken_out(assemble.build(network, paths))
-    found = []
+    rows = []
     for board in map(boards.load_board, boards.names()):
         if board.engine != "overlay":
-            found.append((board.title, _verdict(board, taken)))
+            rows.append((board.title, _verdict(board, taken)))
         elif survey is None:
-            found.append((board.title, "only a clone of Hotpath has the compiler that can say it"))
+            rows.append((board.title, "only a clone of Hotpath has the compiler that can say it"))
         else:
-            found.append((board.title, _on_fpga(survey(network, parts, board.name))))
-    return found
+            rows.append((board.title, _on_fpga(survey(network, parts, board.name))))
+    return rows
 
 
-def _on_fpga(found: Any) -> str:
+def _on_fpga(answer: Any) -> str:
     """What the FPGA's compiler refuses, of a ``Survey``; the reason of the first of each kind."""
-    if not found.refused:
-        return f"{found.cycles:,} cycles a frame in the FPGA's engine"
-    counts = Counter(operator for operator, _ in found.refused)
-    first = dict(reversed(found.refused))
-    told = []
+    if not answer.refused:
+        return f"{answer.cycles:,} cycles a frame in the FPGA's engine"
+    counts = Counter(operator for operator, _ in answer.refused)
+    first = dict(reversed(answer.refused))
+    reasons = []
     for operator, number in counts.items():
         sentence = first[operator].partition("; ")[0]
         why = sentence.partition(f"({operator}) needs ")[2] or sentence
-        told.append(f"{operator} {number} ({why})" if operator else f"it: {first[operator]}")
-    return "the FPGA's engine refuses " + ", ".join(told)
+        reasons.append(f"{operator} {number} ({why})" if operator else f"it: {first[operator]}")
+    return "the FPGA's engine refuses " + ", ".join(reasons)
 
 
 def _taken_out(graphs: Any) -> Optional[str]:

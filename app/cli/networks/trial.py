@@ -162,8 +162,8 @@ class Trial:
                 except HotpathError as error:
                     self.problem = error
                     continue
-                found = geometry.box_of(networks[place], moved)
-                results[place, column - columns[0]] = overlaps(found, step.box)[0, 0]
+                boxes = geometry.box_of(networks[place], moved)
+                results[place, column - columns[0]] = overlaps(boxes, step.box)[0, 0]
         return results
 
     def _engine(self, network: Network) -> Tuple[Any, Tuple[str, ...]]:
@@ -172,8 +172,8 @@ class Trial:
         if key not in self._engines:
             engine = engines.create(self.engine, network, self.paths, self._threads)
             self._engines[key] = engine, network.maps
-        made: Tuple[Any, Tuple[str, ...]] = self._engines[key]
-        return made
+        opened: Tuple[Any, Tuple[str, ...]] = self._engines[key]
+        return opened
 
 
 def _inputs(network: Network) -> Inputs:

@@ -60,11 +60,11 @@ def read_clips(folders: Sequence[pathlib.Path], steps: int) -> List[Clip]:
     """
     clips = []
     noise = np.random.RandomState(SEED)
-    found = [clip for clip in find_clips(folders) if _known(clip.boxes)]
-    if not found:
+    usable = [clip for clip in find_clips(folders) if _known(clip.boxes)]
+    if not usable:
         raise BadClips("no clip has a box in two successive frames; name others")
-    for clip in found:
-        chosen = _spread(_known(clip.boxes), max(2, steps // len(found)))
+    for clip in usable:
+        chosen = _spread(_known(clip.boxes), max(2, steps // len(usable)))
         pictures = {i: clip[i] for i in [0] + chosen}
         clips.append(_clip(clip.name, pictures, list(clip.boxes), chosen, noise))
     return clips

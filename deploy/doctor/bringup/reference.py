@@ -67,8 +67,8 @@ def errors(engine: Engine, expected: Dict[str, np.ndarray]) -> List[float]:
     """How far each map of an engine is off, in shares of its range; infinite where it has NaN.
 
     Args:
-        engine: engine of the network that ``known`` is of.
-        known: from ``kept``.
+        engine: engine of the network that ``expected`` is of.
+        expected: from ``kept``.
     """
     outputs = run(engine, expected["exemplar"], expected["search"])
     worst = []

@@ -38,12 +38,14 @@ def factors(network: "Network") -> "typing.Dict[int, Factors]":
     Returns:
         dict of a map's index in the family's order -> its factors. No entry if all are 1.
     """
-    found: typing.Dict[int, Factors] = {}
+    factors_of: typing.Dict[int, Factors] = {}
     if getattr(network, "target", "second") == "first":
-        found[0] = (-1.0,)  # 1 / (1 + exp(a - b)) becomes 1 / (1 + exp(b - a))
+        factors_of[0] = (-1.0,)  # 1 / (1 + exp(a - b)) becomes 1 / (1 + exp(b - a))
     unit, signs = getattr(network, "unit", "pixels"), getattr(network, "signs", "outward")
     if (unit, signs) != ("pixels", "outward"):
-        one = {"pixels": 1, "cells": getattr(network, "stride", 1), "region": network.search}[unit]
-        near = -one if signs == "axes" else one
-        found[1] = (float(near), float(near), float(one), float(one))
-    return found
+        unit_px = {"pixels": 1, "cells": getattr(network, "stride", 1), "region": network.search}[
+            unit
+        ]
+        near = -unit_px if signs == "axes" else unit_px
+        factors_of[1] = (float(near), float(near), float(unit_px), float(unit_px))
+    return factors_of

@@ -273,20 +273,20 @@ def attributes(node: Any) -> Dict[str, Any]:
 # -- functions of one value
 
 FUNCTIONS: Dict[str, Callable[[np.ndarray, Dict[str, Any]], np.ndarray]] = {
-    "Relu": lambda x, told: np.maximum(x, 0),
-    "Exp": lambda x, told: np.exp(x),
-    "Sigmoid": lambda x, told: 1 / (1 + np.exp(-x)),
-    "Tanh": lambda x, told: np.tanh(x),
-    "Softplus": lambda x, told: np.log1p(np.exp(x)),
-    "HardSigmoid": lambda x, told: np.clip(
-        x * told.get("alpha", 0.2) + told.get("beta", 0.5), 0, 1
+    "Relu": lambda x, attribute: np.maximum(x, 0),
+    "Exp": lambda x, attribute: np.exp(x),
+    "Sigmoid": lambda x, attribute: 1 / (1 + np.exp(-x)),
+    "Tanh": lambda x, attribute: np.tanh(x),
+    "Softplus": lambda x, attribute: np.log1p(np.exp(x)),
+    "HardSigmoid": lambda x, attribute: np.clip(
+        x * attribute.get("alpha", 0.2) + attribute.get("beta", 0.5), 0, 1
     ),
-    "HardSwish": lambda x, told: x * np.clip(x / 6 + 0.5, 0, 1),
-    "LeakyRelu": lambda x, told: np.where(x < 0, x * told.get("alpha", 0.01), x),
-    "Elu": lambda x, told: np.where(x < 0, told.get("alpha", 1.0) * np.expm1(x), x),
-    "Clip": lambda x, told: np.clip(x, told.get("min"), told.get("max")),
-    "Abs": lambda x, told: np.abs(x),
-    "Neg": lambda x, told: -x,
+    "HardSwish": lambda x, attribute: x * np.clip(x / 6 + 0.5, 0, 1),
+    "LeakyRelu": lambda x, attribute: np.where(x < 0, x * attribute.get("alpha", 0.01), x),
+    "Elu": lambda x, attribute: np.where(x < 0, attribute.get("alpha", 1.0) * np.expm1(x), x),
+    "Clip": lambda x, attribute: np.clip(x, attribute.get("min"), attribute.get("max")),
+    "Abs": lambda x, attribute: np.abs(x),
+    "Neg": lambda x, attribute: -x,
 }
 
 

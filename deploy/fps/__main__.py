@@ -1,12 +1,15 @@
 """Is this commit slower on this board? With evidence that others can check.
 
-    hotpath fps [--networks N,N] [--precision P,P] [--clips DIR] [--quick] [--lock]
+    hotpath fps                     what `hotpath track` runs here, against this board's reference
+    hotpath fps save [EVIDENCE]     keep the last run as the reference of this board
     hotpath fps --against GITREF    this checkout and another commit, in turns
     hotpath fps compare A B         two evidence files
     hotpath fps report EVIDENCE...  Markdown anew
 
-Exit codes: 0, 1 slower, 2 it can't be done (a sentence says why), 3 invalid. A run with --quick
-compares nothing, so it ends with 0 and a warning where others disturbed it.
+Exit codes: 0 as fast or faster, or nothing to compare with; 1 slower; 2 it can't be done (a
+sentence says why); 3 invalid, as of a hot or busy board; 4 undecided. Rounds go on until the answer
+is clear or --minutes are over. A run with --quick compares nothing, so it ends with 0 and a warning
+where others disturbed it.
 """
 
 import argparse
@@ -23,7 +26,9 @@ from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import default_of
 
 OUT = "out/fps"
-GIVEN = "frames rounds threads networks_dir int8_dir".split()  # as they are
+ROUNDS = 5
+MINUTES = 10.0
+AS_THEY_ARE = "frames minutes threads networks_dir int8_dir".split()
 QUICK = {"rounds": 1, "frames": 100, "warm_s": 5.0}
 
 
@@ -40,12 +45,11 @@ def _parser(arguments):
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = {"compare": _compare, "report": _report}
+    commands = {"compare": _compare, "report": _report, "save": _save}
     if arguments and arguments[0] in commands:
         parser.add_argument("command", choices=sorted(commands))
         parser.set_defaults(run=commands[arguments[0]])
         parser.add_argument("files", nargs="*", metavar="EVIDENCE")
-        parser.add_argument("--reference", metavar="FILE", help="of report: write a reference too")
     else:
         parser.set_defaults(run=_run)
         _add_run(parser)
@@ -59,7 +63,19 @@ def _add_run(parser):
     parser.add_argument("--precision", default=None, help="default: the board's own", **names)
     parser.add_argument("--engines", default=["auto"], help=", ".join(engines.choices()), **names)
     parser.add_argument("--clips", metavar="DIR", help="default: a film made here")
-    parser.add_argument("--rounds", type=_count, default=5, metavar="N")
+    parser.add_argument(
+        "--rounds",
+        type=_count,
+        metavar="N",
+        help=f"the fewest (default: {ROUNDS}, or {compare.REFERENCE_ROUNDS} without a reference)",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=MINUTES,
+        metavar="M",
+        help="for more rounds while the answer is not clear (default: %(default)g)",
+    )
     parser.add_argument("--frames", type=_count, default=200, metavar="N", help="of a round")
     parser.add_argument("--quick", action="store_true", help="one short round, under a minute")
     parser.add_argument("--threads", type=_count, default=1, metavar="N")
@@ -98,7 +114,8 @@ def _settings(options, place):
         precisions=options.precision or [_precision(options, place, chosen)],
         period_s=0.0 if options.no_sampling else 1.0,
         warm_s=options.warm_up,
-        **{name: getattr(options, name) for name in GIVEN},
+        rounds=options.rounds or ROUNDS,
+        **{name: getattr(options, name) for name in AS_THEY_ARE},
     )
     if options.quick:
         settings.__dict__.update(QUICK)
@@ -107,9 +124,9 @@ def _settings(options, place):
 
 
 def _precision(options, place, chosen):
-    """The board's own; of a quick run on this computer the one in which ``track`` runs here."""
+    """The one in which ``track`` runs here; on another root or engine the board's own."""
     usual = place.board.precision["default"]
-    if not (options.quick and chosen == ["auto"] and places.Root(options.root).is_this_computer):
+    if chosen != ["auto"] or not places.Root(options.root).is_this_computer:
         return usual
     network = (options.networks or [default_of(place.board)])[0]
     loading_options = {"networks_dir": options.networks_dir, "threads": options.threads}
@@ -123,7 +140,9 @@ def _run(options):
     out = pathlib.Path(options.out)
     if options.against:
         return _against(options, settings, place, out)
-    reference = None if options.quick else compare.reference_of(place.board.name)
+    reference = None if options.quick else compare.reference_of(place.describe())
+    if reference is None and not (options.rounds or options.quick):
+        settings.rounds = compare.REFERENCE_ROUNDS
     with places.Lock(place, options.lock) as held:
         for sentence in held.changed:
             print(f"locked: {sentence}")
@@ -170,9 +189,22 @@ def _conclude(out, runs, base, new):
             refused = str(error)
     print(report.markdown(runs, comparisons, refused))
     print("wrote {}".format(report.write(out, runs, comparisons, refused)))
+    print(f"hotpath fps: {_answer(runs, comparisons, refused)}")
     if any(evidence["verdict"]["state"] == "invalid" for evidence in runs):
         return compare.EXIT["invalid"]
     return compare.exit_code(comparisons)
+
+
+def _answer(runs, comparisons, refused):
+    """The last line of a run, for a person."""
+    for evidence in runs:
+        if evidence["verdict"]["state"] == "invalid":
+            why = "; ".join(reason["text"] for reason in evidence["verdict"]["reasons"])
+            return f"invalid, and compared with nothing: {why}"
+    if comparisons:
+        return compare.answer(comparisons)
+    keep = f"`{program('fps', 'hotpath.deploy.fps')} save` keeps this run as the reference"
+    return f"not compared: {refused}" if refused else f"no reference of this board yet; {keep}"
 
 
 def _free(out, board):
@@ -189,9 +221,9 @@ def _compare(options):
     runs = [files.read(path) for path in options.files]
     if len(runs) == 1:
         board = runs[0]["board"]["name"]
-        reference = compare.reference_of(board)
+        reference = compare.reference_of(runs[0]["board"])
         if reference is None:
-            where = compare.REFERENCES
+            where = compare.OWN
             raise files.BadEvidence(f"no reference of {board} is in {where}; name a second file")
         runs.insert(0, reference)
     for path, evidence in zip(options.files[-2:], runs[-len(options.files) :]):
@@ -205,12 +237,24 @@ def _compare(options):
     return compare.exit_code(comparisons)
 
 
+def _save(options):
+    """Keep a run, by default the last one in --out, as this board's reference."""
+    if len(options.files) > 1:
+        raise files.BadEvidence("save takes one evidence file, or none for the last run")
+    out = pathlib.Path(options.out)
+    runs = options.files or sorted(out.glob("evidence-*.json"), key=lambda p: p.stat().st_mtime)
+    if not runs:
+        raise files.BadEvidence(f"{out} has no evidence of a run; run `hotpath fps` first")
+    evidence = files.read(runs[-1])
+    path = compare.save(evidence, runs[-1])
+    print(f"{path}: {report.title(evidence)}")
+    return 0
+
+
 def _report(options):
     if not options.files:
         raise files.BadEvidence("report takes evidence files")
     runs = [files.read(path) for path in options.files]
-    if options.reference:
-        files.write(compare.as_reference(runs[-1]), options.reference)
     pair = runs if len(runs) == 2 else (None, runs[-1])
     return _conclude(pathlib.Path(options.out), runs, *pair)
 

@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 
+from hotpath.deploy.fps import compare
 from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps import place as places
 from hotpath.deploy.fps import run as runs
@@ -103,10 +104,10 @@ def measure(settings, place, trees, commits, path_of, changed=(), say=print):
             for case in settings.cases():
                 results = _open(case, settings, clip, pair)
                 asked = [_asked(case, settings, clip, frames, tree, say) for tree in trees]
-                for number in range(settings.rounds):
+                for number in runs.round_numbers(settings, lambda: compare.is_clear(*pair)):
                     _round(trees, asked, results, settings.frames, sampler, began, number % 2)
                     _save(pair, sampler, path_of)
-                    say(f"round {number + 1} of {settings.rounds}: {files.name_of(results[0])}")
+                    say(runs.said_of(number, settings, files.name_of(results[0])))
     after = place.state()
     for evidence in pair:
         evidence["after"] = after

@@ -1,12 +1,17 @@
 """Compare two runs. Runs that differ in more than the commit are refused."""
 
+import pathlib
+
 from hotpath import boards
 from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps import stats
+from hotpath.kernels import cache
 from hotpath.runtime.errors import HotpathError
 
-REFERENCES = boards.FOLDER / "reference"
-EXIT = {"slower": 1, "invalid": 3}
+SHIPPED = boards.FOLDER / "reference"  # of boards that somebody measured
+OWN = pathlib.Path(cache.HOME) / ".local" / "share" / "hotpath" / "reference"  # of this user
+REFERENCE_ROUNDS = 15  # fewer leave an interval that hides a change of 5 %
+EXIT = {"slower": 1, "invalid": 3, "undecided": 4}
 HELD = {True: "held", False: "free", None: "unknown"}
 
 
@@ -104,15 +109,83 @@ def sentence(name, comparison):
     return text + f"; some {comparison.needed} rounds would decide"
 
 
+def answer(comparisons):
+    """One line for a person: the worst of what was compared, by how much, and how sure.
+
+    Args:
+        comparisons: (name, ``Comparison``) pairs, at least one.
+    """
+    name, worst = min(comparisons, key=lambda pair: (_rank(pair[1]), pair[1].change))
+    by = f"{abs(worst.change):.1%} (95 % sure: {worst.low:+.1%} to {worst.high:+.1%} FPS)"
+    if worst.decision == "same":
+        words = f"same speed, within {stats.MARGIN:.0%}: {worst.change:+.1%} FPS"
+    elif worst.decision == "undecided":
+        more = "a reference with more rounds" if worst.needed is None else f"{worst.needed} rounds"
+        words = f"undecided: {worst.change:+.1%} FPS, {worst.low:+.1%} to {worst.high:+.1%}; "
+        words += f"{more} would decide"
+    else:
+        words = f"{worst.decision} by {by}"
+    return words if len(comparisons) == 1 else f"{words} ({name})"
+
+
+def _rank(comparison):
+    return ("slower", "undecided", "same", "faster").index(comparison.decision)
+
+
+def is_clear(base, new):
+    """Whether further rounds of a run would change nothing in the answer.
+
+    So it is where the runs can't be compared, or where no number of rounds decides.
+    """
+    try:
+        comparisons = compare(base, new)
+    except CannotCompare:
+        return True
+    open_ones = [c for _, c in comparisons if c.decision == "undecided" and c.needed is not None]
+    return not open_ones or any(c.decision == "slower" for _, c in comparisons)
+
+
 def exit_code(comparisons):
-    """Return 1 when anything is slower, else 0."""
-    return 1 if any(comparison.decision == "slower" for _, comparison in comparisons) else 0
+    """Return the code of ``EXIT`` for the worst that was found: slower, undecided; else 0."""
+    decisions = {comparison.decision for _, comparison in comparisons}
+    return next((EXIT[word] for word in ("slower", "undecided") if word in decisions), 0)
 
 
 def reference_of(board):
-    """Return the reference evidence of a board, or None."""
-    path = REFERENCES / (board + ".json")
-    return files.read(path) if path.is_file() else None
+    """Return the reference evidence of a board, this user's before the shipped one, or None.
+
+    Args:
+        board: ``board`` of evidence. A reference of another model is none of this board.
+    """
+    for folder in (OWN, SHIPPED):
+        path = folder / (board["name"] + ".json")
+        if path.is_file():
+            reference = files.read(path)
+            if all(reference["board"].get(key) == board.get(key) for key in ("model", "cpus")):
+                return reference
+    return None
+
+
+def save(evidence, path):
+    """Keep a run as the reference of its board, for this user. Return the file's path.
+
+    Raises:
+        CannotCompare: the run is invalid or has too few rounds. The old reference stays.
+        BadEvidence: the file can't be written.
+    """
+    again = "measure again with `hotpath fps`"
+    if evidence["verdict"]["state"] == "invalid":
+        why = evidence["verdict"]["reasons"][0]["text"]
+        raise CannotCompare(f"{path} is invalid and can't be a reference: {why}; {again}")
+    fewest = min([len(result["rounds"]) for result in evidence["results"]] or [0])
+    if not evidence["run"]["complete"] or fewest < REFERENCE_ROUNDS:
+        raise CannotCompare(
+            f"{path} has {fewest} rounds, and a reference needs {REFERENCE_ROUNDS} to tell a "
+            f"change of 5 %; {again} --rounds {REFERENCE_ROUNDS}"
+        )
+    target = OWN / (evidence["board"]["name"] + ".json")
+    files.write(as_reference(evidence), target)
+    return target
 
 
 def as_reference(evidence):

@@ -10,9 +10,9 @@ from collections import namedtuple
 import cv2
 import numpy as np
 
+from hotpath.deploy.fps import compare, stats
 from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps import place as places
-from hotpath.deploy.fps import stats
 from hotpath.deploy.fps.loop import Loop, waited_s
 from hotpath.deploy.fps.verdict import judge
 from hotpath.runtime import DEFAULT_NETWORK, bundle, engines, load_tracker, loading, precision
@@ -42,6 +42,7 @@ class Settings:
         self.clips = []
         self.frames = 200
         self.rounds = 5
+        self.minutes = 0.0  # for further rounds, until the answer is clear
         self.threads = 1
         self.period_s = 1.0
         self.networks_dir = None
@@ -85,8 +86,25 @@ class Sampler:
         self._due = time.monotonic() + self._period_s
 
 
+def round_numbers(settings, is_clear):
+    """Numbers of rounds: those that were asked for, then more while the answer is not clear.
+
+    Args:
+        settings: uses ``rounds`` and ``minutes``, the time for the further ones.
+        is_clear: function without arguments, called after the first ``rounds``.
+    """
+    yield from range(settings.rounds)
+    number, end_s = settings.rounds, time.monotonic() + 60 * settings.minutes
+    while time.monotonic() < end_s and not is_clear():
+        yield number
+        number += 1
+
+
 def measure(settings, place, path, changed=(), reference=None, say=print):
-    """Run all and keep the evidence file up to date."""
+    """Run all and keep the evidence file up to date.
+
+    With a ``reference`` that can be compared, rounds go on until the answer is clear.
+    """
     cv2.setNumThreads(settings.threads)
     evidence = begin(settings, place, changed)
     time.sleep(0.2 if settings.period_s else 0)  # to read the GPU's load before the run
@@ -102,17 +120,26 @@ def measure(settings, place, path, changed=(), reference=None, say=print):
             say("{}: warm after {frames} frames".format(files.name_of(result), **result["warm_up"]))
             loops.append((loop, result))
             evidence["results"].append(result)
-        for number in range(settings.rounds):
+        for number in round_numbers(
+            settings, lambda: reference is None or compare.is_clear(reference, evidence)
+        ):
             for loop, result in loops:
                 one_round(loop, result, settings.frames, sampler, began)
                 save(evidence, sampler, reference, path)
-            say(f"round {number + 1} of {settings.rounds} on {clip.name}")
+            say(said_of(number, settings, clip.name))
         for loop, _ in loops:
             loop.tracker.close()
     evidence["after"] = place.state()
     evidence["run"]["complete"] = True
     save(evidence, sampler, reference, path)
     return evidence
+
+
+def said_of(number, settings, what):
+    """The sentence after a round."""
+    if number < settings.rounds:
+        return f"round {number + 1} of {settings.rounds} on {what}"
+    return f"round {number + 1} on {what}, since the answer is not clear yet"
 
 
 def begin(settings, place, changed):

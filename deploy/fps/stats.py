@@ -36,19 +36,40 @@ def compare(base, new, paired=False):
     """
     base, new = _log_medians(base), _log_medians(new)
     rounds = min(len(base), len(new))
+    fixed = 0.0  # the part of the error that more rounds of the new run leave as it is
     if paired:
         differences = base[:rounds] - new[:rounds]
         change = differences.mean()
-        error = _error(differences)
+        error, freedom = _error(differences), rounds - 1.0
     else:
         change = base.mean() - new.mean()
-        error = math.hypot(_error(base), _error(new))
-    student = STUDENT[rounds - 2] if 1 < rounds <= len(STUDENT) + 1 else 1.96
-    reach = student * error
-    change, low, high = (float(np.exp(v)) - 1 for v in (change, change - reach, change + reach))
+        fixed, own = _error(base), _error(new)
+        error, freedom = math.hypot(fixed, own), _freedom(fixed, len(base), own, len(new))
+    reach = student(freedom) * error
+    bounds = (float(np.exp(v)) - 1 for v in (change, change - reach, change + reach))
+    change, low, high = bounds
     decision = decide(low, high, rounds)
-    needed = rounds_to_decide(change, low, high, rounds) if decision == "undecided" else None
+    needed = None
+    if decision == "undecided":
+        fixed_reach = 1.96 * fixed * (1.0 + change)
+        needed = rounds_to_decide(change, low, high, len(new), fixed_reach)
     return Comparison(change, low, high, decision, needed)
+
+
+def student(freedom):
+    """Student's t of a two-sided 95 % interval; between whole degrees the wider one is taken."""
+    whole = int(freedom)
+    return STUDENT[max(whole, 1) - 1] if whole <= len(STUDENT) else 1.96
+
+
+def _freedom(first, first_count, second, second_count):
+    """Degrees of freedom of the difference of two means (Welch and Satterthwaite)."""
+    if first_count < 2 or second_count < 2:
+        return 1.0
+    parts = first**4 / (first_count - 1) + second**4 / (second_count - 1)
+    if not parts:
+        return float(min(first_count, second_count) - 1)
+    return (first**2 + second**2) ** 2 / parts
 
 
 def decide(low, high, rounds):
@@ -62,15 +83,24 @@ def decide(low, high, rounds):
     return "same" if low >= -MARGIN and high <= MARGIN else "undecided"
 
 
-def rounds_to_decide(change, low, high, rounds):
-    """Rounds with which the interval would lie on one side of a margin; None beyond ``NEVER``."""
+def rounds_to_decide(change, low, high, rounds, fixed=0.0):
+    """Rounds with which the interval would lie on one side of a margin; None beyond ``NEVER``.
+
+    Args:
+        change, low, high: of speed, as in ``Comparison``.
+        rounds: rounds of the run that can go on.
+        fixed: half of the interval that the reference alone causes. More rounds do not narrow it.
+    """
     if rounds < FEWEST_ROUNDS:
         return FEWEST_ROUNDS
     room = abs(abs(change) - MARGIN)
     if room * NEVER < MARGIN:  # practically on the margin
         return None
-    shrink = (high - low) / 2.0 / room
-    needed = max(rounds + 1, int(math.ceil(rounds * shrink * shrink)))
+    reach = (high - low) / 2.0
+    if fixed >= room:  # only a reference with more rounds decides
+        return None
+    shrink = max(reach**2 - fixed**2, 0.0) / (room**2 - fixed**2)
+    needed = max(rounds + 1, int(math.ceil(rounds * shrink)))
     return needed if needed <= NEVER else None
 
 

@@ -68,7 +68,7 @@ def stored(tmp_path, *runs):
 
 @pytest.mark.parametrize(
     "median_ms, rounds, word, code",
-    [(2.0, 6, "same", 0), (2.2, 6, "slower", 1), (1.8, 6, "faster", 0), (2.2, 2, "undecided", 0)],
+    [(2.0, 6, "same", 0), (2.2, 6, "slower", 1), (1.8, 6, "faster", 0), (2.2, 2, "undecided", 4)],
 )
 def test_exit_codes_follow_the_decision(median_ms, rounds, word, code, tmp_path, capsys):
     paths = stored(tmp_path, made_up(rounds=rounds), made_up(median_ms, rounds, seed=1))
@@ -216,8 +216,79 @@ def test_a_reference_compares_like_the_run_it_was_made_from(tmp_path):
     assert found.decision == "slower"
 
 
+def run_of(board, **more):
+    """A run with enough rounds for a reference, on this board."""
+    made = made_up(rounds=compare.REFERENCE_ROUNDS, **more)
+    made["board"].update(board)
+    return made
+
+
+@pytest.fixture
+def own_references(tmp_path, monkeypatch):
+    folder = tmp_path / "own"
+    monkeypatch.setattr(compare, "OWN", folder)
+    return folder
+
+
+def test_a_saved_run_is_the_reference_of_its_own_board_alone(own_references, tmp_path, capsys):
+    assert main(["save"] + stored(tmp_path, run_of({}))) == 0
+    assert "MAXN_SUPER" in capsys.readouterr().out  # mode, clocks and commit are said
+    board = made_up()["board"]
+    assert compare.reference_of(board)["run"]["id"] == "r0"
+    assert compare.reference_of(dict(board, model="Orin NX")) is None
+    assert compare.reference_of(dict(board, cpus=4)) is None
+
+
+def test_a_run_that_proves_too_little_never_replaces_a_reference(own_references, tmp_path, capsys):
+    hot = run_of({}, seed=1)
+    hot["after"]["sample"]["cooling_gpu_state"] = 1
+    run.finish(hot, None)
+    broken_off = run_of({}, seed=2)
+    broken_off["run"]["complete"] = False
+    good, *poor = stored(tmp_path, run_of({}), hot, broken_off, made_up(seed=3))
+    assert main(["save", good]) == 0
+    before = (own_references / "jetson_orin_nano.json").read_bytes()
+    for path in poor:
+        assert main(["save", path]) == 2
+    assert (own_references / "jetson_orin_nano.json").read_bytes() == before
+    assert main(["save", "--out", str(tmp_path / "empty")]) == 2
+    assert "run `hotpath fps` first" in capsys.readouterr().err
+
+
+def test_the_answer_is_one_line_about_the_worst(capsys):
+    base = run_of({})
+    pairs = {
+        median_ms: compare.compare(base, run_of({}, median_ms=median_ms, seed=1))
+        for median_ms in (2.0, 2.2, 1.8)
+    }
+    lines = {median_ms: compare.answer(pair) for median_ms, pair in pairs.items()}
+    assert lines[2.0].startswith("same speed") and lines[1.8].startswith("faster by 1")
+    assert lines[2.2].startswith("slower by 9")
+    both = pairs[1.8] + [("other", pairs[2.2][0][1])]
+    assert compare.answer(both).startswith("slower by 9") and "(other)" in compare.answer(both)
+    assert compare.exit_code(both) == 1
+
+
+def test_rounds_go_on_until_the_answer_is_clear_or_the_time_is_over():
+    calls = []
+    settings = run.Settings(rounds=3, minutes=1.0)
+    numbers = list(run.round_numbers(settings, lambda: calls.append(0) or len(calls) == 4))
+    assert numbers == [0, 1, 2, 3, 4, 5]
+    settings.minutes = 0.0
+    assert list(run.round_numbers(settings, lambda: False)) == [0, 1, 2]
+
+
+def test_an_answer_is_clear_where_more_rounds_would_change_nothing():
+    base = run_of({})
+    assert compare.is_clear(base, run_of({}, median_ms=2.2, seed=1))  # slower
+    assert compare.is_clear(base, run_of({"model": "Orin NX"}))  # not comparable
+    near = made_up(2.0, rounds=2, seed=4)  # two rounds show no spread
+    assert compare.compare(base, near)[0][1].decision == "undecided"
+    assert not compare.is_clear(base, near)
+
+
 def test_references_that_ship_are_valid_and_of_a_known_board():
-    for path in compare.REFERENCES.glob("*.json"):
+    for path in compare.SHIPPED.glob("*.json"):
         found = evidence.read(path)
         assert path.stem in boards.names() and found["board"]["name"] == path.stem
         assert found["verdict"]["state"] != "invalid"

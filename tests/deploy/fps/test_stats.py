@@ -94,3 +94,11 @@ def test_figures_are_those_of_numpy():
     assert found["median"] == 3.5 and found["fps"] == pytest.approx(1e3 / 3.5)
     assert found["p99"] == pytest.approx(np.percentile(ms, 99))
     assert found["jitter"] == 2.0
+
+
+def test_a_reference_of_few_rounds_decides_nothing_however_long_the_other_runs():
+    random = np.random.RandomState(7)
+    base = [times(random) * np.exp(0.05 * random.randn()) for _ in range(3)]
+    new = [times(random) for _ in range(40)]
+    comparison = stats.compare(base, new)
+    assert comparison.decision == "undecided" and comparison.needed is None

@@ -70,14 +70,10 @@ class Order:
         return self.network.locate(self.networks_dir)
 
     def table(self) -> Optional[pathlib.Path]:
-        """Return the table of ranges: the one that was named, else the one that was made here."""
-        path = pathlib.Path(TABLE.format(self.network.name))
-        return self.calibration or (path if path.is_file() else None)
-
-    def table_or_shipped(self) -> Optional[pathlib.Path]:
-        """Return the table of ranges, else the one that comes with the network."""
+        """Return the table of ranges that was named, was made here, or comes with the network."""
+        here = pathlib.Path(TABLE.format(self.network.name))
         beside: pathlib.Path = self.network.path.with_name(self.network.name + "-ranges.json")
-        return self.table() or (beside if beside.is_file() else None)
+        return self.calibration or next((path for path in (here, beside) if path.is_file()), None)
 
     @property
     def half_tensors(self) -> bool:

@@ -6,7 +6,7 @@ version 11 on there are no flags for FP16 and INT8: the model's own types say it
 
 import os
 import re
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
 
 from hotpath.deploy.bundles.progress import Heartbeat
 from hotpath.deploy.errors import BuildFailed
@@ -31,6 +31,8 @@ class Request(NamedTuple):
         quantised: whether the models themselves say what is INT8 (Q/DQ).
         memory_gb: memory of the board.
         half_tensors: whether plans take and give float16. TensorRT 11 reads that in the model.
+        float_tensors: names of the tensors that an INT8 build computes in float16, since their
+            layers stayed in floating point where INT8 was measured.
     """
 
     precision: str
@@ -39,6 +41,7 @@ class Request(NamedTuple):
     quantised: bool = False
     memory_gb: float = 4
     half_tensors: bool = False
+    float_tensors: Sequence[str] = ()
 
 
 class Builder:
@@ -78,7 +81,7 @@ class Builder:
                 "`python -m hotpath boards`, the driver may be too old for it"
             ) from None
         self._calibrator: Any = None
-        self._is_mixed = False  # whether layers are marked to stay in float32
+        self._is_mixed = False  # whether layers are marked to stay in floating point
         name = f"timing-{self.version}-sm{self.gpu.compute_capability}.cache"
         self._cache = os.path.join(cache, name)
         self._check()
@@ -182,13 +185,25 @@ class Builder:
                 tensor.allowed_formats = 1 << int(trt.TensorFormat.LINEAR)
 
     def _keep_floats(self, network: Any) -> bool:
-        """Let marked layers compute in float32; returns whether there are any."""
-        kept = [network.get_layer(index) for index in range(network.num_layers)]
-        kept = [layer for layer in kept if IN_FLOAT32 in layer.name]
-        for layer in kept:
-            layer.precision = self.trt.float32
-            layer.set_output_type(0, self.trt.float32)
-        return bool(kept)
+        """Fix the precision of layers that must not run in INT8; returns whether there are any.
+
+        Marked layers compute in float32. Those of ``Request.float_tensors`` compute in float16.
+        Their tensors keep their scales, by which a layer in INT8 reads them.
+        """
+        trt, count = self.trt, 0
+        names = set(self.request.float_tensors)
+        for layer in (network.get_layer(index) for index in range(network.num_layers)):
+            outputs = [layer.get_output(index) for index in range(layer.num_outputs)]
+            if IN_FLOAT32 in layer.name:
+                kind = trt.float32
+            elif outputs and outputs[0].name in names and outputs[0].dtype == trt.float32:
+                kind = trt.float16
+            else:
+                continue
+            layer.precision = kind
+            layer.set_output_type(0, kind)
+            count += 1
+        return bool(count)
 
     def _configure(self) -> Any:
         trt, request = self.trt, self.request

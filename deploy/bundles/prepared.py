@@ -23,7 +23,7 @@ from hotpath.runtime import bundle
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import sha256_of
 
-FORMAT = 3
+FORMAT = 4
 FILE = "prepared.json"
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
 
@@ -64,7 +64,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
             f"{other}"
         )
     needs_scales = order.precision == "int8" and not quantised
-    scales, digest = ranges.scales(order, paths) if needs_scales else (None, None)
+    int8 = ranges.of_order(order, paths) if needs_scales else None
     forms = {"whole": cut.cut(graphs, correlations=False)}
     if cut.find(graphs):
         try:
@@ -84,8 +84,9 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
         "network": bundle.identity(network, paths),
         "quantised": quantised,
         "seen": seen,
-        "scales": scales,
-        "calibration_sha256": digest,
+        "scales": int8 and int8.scales,
+        "float_tensors": int8.float_tensors if int8 else [],
+        "calibration_sha256": int8 and int8.digest,
     }
 
     def put(place: pathlib.Path) -> Dict[str, Any]:

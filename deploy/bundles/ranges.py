@@ -2,7 +2,7 @@
 
 import pathlib
 import struct
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
@@ -12,25 +12,57 @@ from hotpath.graphs import table
 from hotpath.runtime.networks import sha256_of
 
 
-def scales(order: Order, paths: Dict[str, pathlib.Path]) -> Tuple[Dict[str, str], str]:
-    """Return the scales of the order's table of ranges, as TensorRT's cache writes them.
+class Int8(NamedTuple):
+    """What an INT8 build takes from a table of ranges.
+
+    Attributes:
+        scales: dict of tensor -> 8 hexadecimal digits, a big-endian float32, as TensorRT's cache
+            writes them. It has every tensor of the table.
+        float_tensors: names of the tensors whose layers stay in floating point.
+        digest: sha256 of the table.
+    """
+
+    scales: Dict[str, str]
+    float_tensors: List[str]
+    digest: str
+
+
+def of_order(order: Order, paths: Dict[str, pathlib.Path]) -> Int8:
+    """Return what TensorRT's builder needs of the order's table, or of the one that ships.
 
     Args:
         order: what is to be built.
         paths: dict of part -> path of the network's files.
 
-    Returns:
-        (dict of tensor -> 8 hexadecimal digits, a big-endian float32; sha256 of the table).
-
     Raises:
         BuildFailed, BadTable: see ``read``.
     """
     values, digest = read(order, paths, order.table())
-    scale_of = {
+    scales = {
         tensor: struct.pack(">f", np.float32(magnitude) / np.float32(127)).hex()
         for tensor, magnitude in table.amax(values).items()
     }
-    return scale_of, digest
+    return Int8(scales, float_tensors(order, paths, values), digest)
+
+
+def float_tensors(
+    order: Order, paths: Dict[str, pathlib.Path], values: Dict[str, Any]
+) -> List[str]:
+    """Names of the tensors whose layers the report of ``hotpath int8`` kept in floating point.
+
+    Args:
+        order: what is to be built.
+        paths: dict of part -> path of the network's files.
+        values: the table of ranges; its ``keep`` and ``last`` name layers.
+    """
+    from hotpath.graphs import quantisable
+
+    names: Set[str] = set()
+    for part, model in quantisable.parts(order.network, paths).items():
+        keep = set(values["keep"]) | (set(values["last"]) if part == "search" else set())
+        floating = quantisable.floating(model, keep)
+        names.update(node.output[0] for node in model.graph.node if node.name in floating)
+    return sorted(names)
 
 
 def read(

@@ -56,7 +56,7 @@ def build(order: Order, version: str, convert: Callable[[Part], Dict[str, str]])
         ) from None
     table, digest = None, None
     if order.precision == "int8":
-        table, digest = ranges.read(order, paths, order.table_or_shipped())
+        table, digest = ranges.read(order, paths, order.table())
     with Writer(order.target) as writer:
         models: Dict[str, Any] = {}
         for name in PARTS:

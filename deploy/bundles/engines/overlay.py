@@ -45,7 +45,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
             f"kernels/fpga/design/sizes.toml does not say how large the engine of a {board.title} "
             f"is; add a section [{board.name}] there"
         )
-    table = order.table_or_shipped()
+    table = order.table()
     if table is None:
         raise BuildFailed(
             f"{network.name} has no table of ranges; run `hotpath int8 --network "

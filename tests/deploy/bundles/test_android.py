@@ -16,7 +16,7 @@ from hotpath.runtime.errors import BadBundle
 from hotpath.runtime.network import sha256_of
 from tests.support import ROOT, tiny
 
-RUN = ROOT / "deploy" / "engine" / "shipped" / "android" / "run.sh"
+RUN = ROOT / "deploy" / "bundles" / "shipped" / "android" / "run.sh"
 ADB = ROOT / "tests" / "fakes" / "adb.py"
 INPUTS = {
     "exemplar": {"in0": [1, 3, 127, 127]},

@@ -155,6 +155,8 @@ def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monke
         "format": table.FORMAT,
         "network": "tiny",
         "files": table.file_hashes(network, None),
+        "keep": [],
+        "last": [],
         "tensors": {"exemplar": {}, "search": {"search": {}}},
     }
     options = ["jetson_xavier_nx", "--precision", "int8"]

@@ -131,8 +131,10 @@ def make(family, machine=None):
     # -- building
 
     class ILayer:
-        def __init__(self, name):
+        def __init__(self, name, outputs):
             self.name = name
+            self._outputs = [ITensor(output, "float32", ()) for output in outputs]
+            self.num_outputs, self.get_output = len(outputs), self._outputs.__getitem__
 
     class INetworkDefinition:
         def _fill(self, model):
@@ -141,7 +143,8 @@ def make(family, machine=None):
                 for each in (model.inputs, model.outputs)
             )
             self._model, self._tensors = model, inputs + outputs
-            self.num_layers, self.get_layer = len(model.names), lambda n: ILayer(model.names[n])
+            layers = [ILayer(*row) for row in zip(model.names, (row[2] for row in model.nodes))]
+            self.num_layers, self.get_layer = len(layers), layers.__getitem__
             self.num_inputs, self.get_input = len(inputs), inputs.__getitem__
             self.num_outputs, self.get_output = len(outputs), outputs.__getitem__
 
@@ -207,7 +210,8 @@ def make(family, machine=None):
             self._shapes[input] = min, max
 
     def set_output_type(self, index, kind):
-        machine.seen.append(("kept", (self.name, self.precision.name, kind.name)))
+        output = self._outputs[index].name
+        machine.seen.append(("kept", (self.name, self.precision.name, kind.name, output)))
 
     if not strong:
         ILayer.precision = None

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from hotpath.calib import crops, one_step_overlap, qdq, sensitivity
 from hotpath.calib.errors import BadRun
-from hotpath.calib.one_step_overlap import Finder, Pairs
+from hotpath.calib.one_step_overlap import Estimate, Finder, Pairs, estimate
 from hotpath.calib.ranges import METHODS, Histograms, Ranges, session
 from hotpath.calib.store import Store
 from hotpath.graphs import assemble, models, quantisable, table
@@ -245,14 +245,16 @@ class Calibration:
     def final(self, written: dict[str, Path], ranges: dict[str, Any]) -> dict[str, Any]:
         """Return all figures of the report about the finished networks."""
         plain = self.run(self.network.path, self.held)
-        forms = {"fp32": self._form(self.network.path, plain, plain)}
+        clip = self.pairs(self.held).clip
+        forms = {"fp32": self._form(self.network.path, plain, plain, clip)}
         cpu = written["cpu"]
         there = engines.installed()
         results = {engine: self.run(cpu, self.held, engine) for engine in (*there, "simulated")}
         for engine, result in results.items():
-            forms[f"INT8 cpu, {engine}"] = self._form(cpu, result, plain)
+            forms[f"INT8 cpu, {engine}"] = self._form(cpu, result, plain, clip)
         symmetric = self.run(written["symmetric"], self.held)
-        forms["INT8 symmetric, onnxruntime"] = self._form(written["symmetric"], symmetric, plain)
+        name = "INT8 symmetric, onnxruntime"
+        forms[name] = self._form(written["symmetric"], symmetric, plain, clip)
         cells = results["simulated"][0]
         same = {engine: float((results[engine][0] == cells).mean()) for engine in there}
         costs = self.costs()
@@ -270,15 +272,26 @@ class Calibration:
             "same_cell_as_simulated": same,
         }
 
-    def _form(self, path: str | Path, result: Found, plain: Found) -> dict[str, float]:
+    def _form(
+        self, path: str | Path, result: Found, plain: Found, clip: np.ndarray
+    ) -> dict[str, float | None]:
+        """Figures of one form; ``loss`` is against ``plain`` on the same pairs."""
+        overlap, loss = estimate(result[1], clip), estimate(plain[1] - result[1], clip)
         network = load_network(path)
         size = sum(os.path.getsize(p) for p in network.locate(self.networks_dir).values())
         return {
-            "overlap": float(result[1].mean()),
-            "loss": float((plain[1] - result[1]).mean()),
+            "overlap": overlap.mean,
+            "overlap_error": _error(overlap),
+            "loss": loss.mean,
+            "loss_error": _error(loss),
             "same_cell": float((result[0] == plain[0]).mean()),
             "bytes": size,
         }
+
+
+def _error(figure: Estimate) -> float | None:
+    """The standard error, or None: one clip shows none."""
+    return figure.error if np.isfinite(figure.error) else None
 
 
 def _all_ranges(histograms: dict[str, Histograms], method: str) -> dict[str, Ranges]:

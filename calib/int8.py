@@ -176,17 +176,29 @@ def text(report: dict[str, Any]) -> str:
         f"{report['network']}: {report['method']}, {counted(len(report['keep']), 'layer')} in 16 "
         f"bit ({report['kept_share']:.1%} of all), {counted(report['pairs'], 'pair')} of "
         f"{counted(len(report['held_out']), 'held-out clip')}",
-        "{:<32}{:>9}{:>9}{:>11}{:>9}".format("", "overlap", "loss", "same cell", "MB"),
+        "{:<32}{:>18}{:>18}{:>11}{:>7}".format("", "overlap", "loss", "same cell", "MB"),
     ]
     for name, form in report["forms"].items():
-        lines.append(
-            "{:<32}{:9.4f}{:+9.4f}{:11.3f}{:9.2f}".format(
-                name, form["overlap"], form["loss"], form["same_cell"], form["bytes"] / 1e6
-            )
-        )
+        figures = _figure(form["overlap"], form["overlap_error"], "{:.4f}")
+        figures += _figure(form["loss"], form["loss_error"], "{:+.4f}")
+        lines.append(f"{name:<32}{figures}{form['same_cell']:11.3f}{form['bytes'] / 1e6:7.2f}")
+    small = [name for name, form in report["forms"].items() if name != "fp32" and _is_small(form)]
+    if small:
+        lines.append(f"within two standard errors of fp32 (over clips): {', '.join(small)}")
     for engine, share in report["same_cell_as_simulated"].items():
         lines.append(f"{engine}: same cell as simulated INT8 on {share:.1%} of the pairs")
     return "\n".join(lines)
+
+
+def _figure(value: float, error: float | None, form: str) -> str:
+    """A figure and its standard error, in 18 columns; one held-out clip gives no error."""
+    return (form.format(value) + ("" if error is None else f" ± {error:.4f}")).rjust(18)
+
+
+def _is_small(form: dict[str, Any]) -> bool:
+    """Whether a form's loss may be none at all."""
+    error = form["loss_error"]
+    return error is not None and abs(form["loss"]) <= 2 * error
 
 
 main = command.main("hotpath int8", run, parser)

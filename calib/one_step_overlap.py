@@ -8,7 +8,7 @@ Networks of the families ``points``, ``centre`` and ``corners``, with windows th
 """
 
 import math
-from typing import Any, Iterable, Iterator, Sequence, Tuple
+from typing import Any, Iterable, Iterator, NamedTuple, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ from hotpath.video.clips import Clip
 
 WINDOW = 0.2  # weight of the Hanning window
 SEED, FRAMES = 5, 40  # frames a clip
+DRAWS, DRAWS_SEED = 2000, 12  # of the bootstrap
 CORNERS_CELLS = 16  # a side: cells of a box's centre, where no map has cells
 SHIFT, SCALE = 0.12, 0.1  # shift: share of the context's side; scale: of its logarithm
 
@@ -257,3 +258,40 @@ def _corner(boxes: np.ndarray) -> np.ndarray:
     """Boxes (n, 4) by their centres, as boxes by their corners."""
     boxes = boxes.reshape(-1, 4)
     return np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, 2:]], axis=1)
+
+
+class Estimate(NamedTuple):
+    """A mean and its standard error."""
+
+    mean: float
+    error: float
+
+
+def _draws(clip: Any) -> np.ndarray:
+    """(DRAWS, pairs) weight of every pair in every draw of clips."""
+    clip = np.asarray(clip)
+    names = np.unique(clip)
+    rng = np.random.default_rng(DRAWS_SEED)
+    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
+    return times[:, np.searchsorted(names, clip)].astype(float)
+
+
+def estimate(values: Any, clip: Any) -> Estimate:
+    """Mean over all pairs and its standard error by bootstrap over clips.
+
+    Frames of one clip are similar, so the bootstrap draws clips and not frames. Each draw takes as
+    many clips as there are, with repetition, and all their pairs.
+
+    Args:
+        values: (pairs,) overlaps, or differences of overlaps of two networks on the same pairs.
+        clip: (pairs,) which clip each pair is of.
+
+    Returns:
+        ``Estimate``; the error is NaN if there are fewer than two clips.
+    """
+    values = np.asarray(values, float)
+    if len(np.unique(clip)) < 2:
+        return Estimate(float(values.mean()), float("nan"))
+    weight = _draws(clip)
+    means = weight @ values / weight.sum(1)
+    return Estimate(float(values.mean()), float(means.std(ddof=1)))

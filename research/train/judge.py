@@ -23,8 +23,8 @@ import numpy as np
 from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
-from hotpath.calib.one_step_overlap import Finder, Pairs, check
-from hotpath.research.train.judging import LOST, against, change, estimate, together
+from hotpath.calib.one_step_overlap import Finder, Pairs, check, estimate
+from hotpath.research.train.judging import LOST, against, change, together
 from hotpath.runtime import engines
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import Clip, find_clips

@@ -1,8 +1,7 @@
-"""The standard error of a figure, and the rule by which one network counts as better.
+"""The rule by which one network counts as better.
 
-Frames of one clip are similar, so the bootstrap draws clips and not frames. Each draw takes as many
-clips of a source as it has, with repetition, and all their pairs. Every source has the same weight,
-however many clips it has.
+Every source has the same weight, however many clips it has. The standard error is that of
+``hotpath.calib.one_step_overlap.estimate``.
 """
 
 from collections.abc import Sequence
@@ -10,43 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-DRAWS = 2000
-SEED = 12
+from hotpath.calib.one_step_overlap import Estimate, estimate
+
 LOST = 0.3  # an overlap below this means that another thing was found
-
-
-class Estimate(NamedTuple):
-    """A mean and its standard error."""
-
-    mean: float
-    error: float
-
-
-def _draws(clip: Any) -> np.ndarray:
-    """(DRAWS, pairs) weight of every pair in every draw of clips."""
-    clip = np.asarray(clip)
-    names = np.unique(clip)
-    rng = np.random.default_rng(SEED)
-    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
-    return times[:, np.searchsorted(names, clip)].astype(float)
-
-
-def estimate(values: Any, clip: Any) -> Estimate:
-    """Mean over all pairs and its standard error by bootstrap over clips.
-
-    Args:
-        values: (pairs,) overlaps, or differences of overlaps of two networks on the same pairs.
-        clip: (pairs,) which clip each pair is of.
-
-    Returns:
-        ``Estimate``; the error is NaN if there are fewer than two clips.
-    """
-    values = np.asarray(values, float)
-    if len(np.unique(clip)) < 2:
-        return Estimate(float(values.mean()), float("nan"))
-    weight = _draws(clip)
-    means = weight @ values / weight.sum(1)
-    return Estimate(float(values.mean()), float(means.std(ddof=1)))
 
 
 def together(sources: Sequence[Estimate]) -> Estimate:

@@ -16,11 +16,11 @@ import numpy as np
 from hotpath.calib import evaluate
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadImages, TrainingStopped
+from hotpath.calib.one_step_overlap import estimate
 from hotpath.kernels import toml
 from hotpath.kernels.commands import counted
 from hotpath.research.train.bank import clip_group
 from hotpath.research.train.export import export
-from hotpath.research.train.judging import estimate
 from hotpath.research.train.pictures import find_clips
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network, names

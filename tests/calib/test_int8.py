@@ -407,3 +407,25 @@ def test_the_int8_form_that_ships_is_made_anew_from_the_table_that_ships(name, t
         for graph in graphs:
             del graph.value_info[:]  # shapes that the other values give
         assert graphs[0] == graphs[1]
+
+
+def test_the_report_says_how_sure_a_loss_is():
+    form = {"same_cell": 1.0, "bytes": 1e6, "overlap": 0.7, "overlap_error": 0.01}
+    report = {
+        "network": "tiny",
+        "method": "minmax",
+        "keep": [],
+        "kept_share": 0.0,
+        "pairs": 120,
+        "held_out": ["a", "b"],
+        "same_cell_as_simulated": {},
+        "forms": {
+            "fp32": dict(form, loss=0.0, loss_error=0.0),
+            "near": dict(form, loss=0.003, loss_error=0.002),
+            "far": dict(form, loss=0.03, loss_error=0.002),
+            "one clip": dict(form, loss=0.003, loss_error=None),
+        },
+    }
+    lines = int8.text(report).splitlines()
+    assert "0.7000 ± 0.0100" in lines[3] and "+0.0030 ± 0.0020" in lines[3]
+    assert lines[-1] == "within two standard errors of fp32 (over clips): near"

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hotpath.calib import one_step_overlap
 from hotpath.research.train import judge, judging
 from hotpath.video.clips import find_clips
 from tests.research.train.conftest import write_wider
@@ -56,10 +57,10 @@ def test_error_is_that_of_a_mean_of_clips_and_one_clip_has_none():
     rng = np.random.default_rng(0)
     of_clip = rng.normal(0.7, 0.1, 200)
     clip = np.repeat(np.arange(200), 30)
-    found = judging.estimate(of_clip[clip], clip)
+    found = one_step_overlap.estimate(of_clip[clip], clip)
     assert found.mean == pytest.approx(of_clip.mean())
     assert found.error == pytest.approx(of_clip.std() / np.sqrt(200), rel=0.1)
-    assert np.isnan(judging.estimate([0.5, 0.6], [3, 3]).error)
+    assert np.isnan(one_step_overlap.estimate([0.5, 0.6], [3, 3]).error)
 
 
 def test_figures_name_the_set_and_count_what_was_lost():

@@ -20,7 +20,6 @@ from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.detections import Detections
-from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.types import GIVEN, Box, Track, are_shares, checked_box
 
 SAME = 0.3  # overlap of a detection with its target
@@ -43,7 +42,7 @@ class TargetFinder:
     """Adds targets that a detector finds, and drops targets that it no longer finds.
 
     Args:
-        targets: the ``Targets``.
+        targets: the ``hotpath.runtime.targets.targets.Targets``, which make this.
         find: function that finds objects in a BGR frame: ``Detector.detect``, or one that returns
             what ``detections_of`` takes.
         every: frames from one call of the detector to the next.
@@ -53,7 +52,7 @@ class TargetFinder:
 
     def __init__(
         self,
-        targets: Targets,
+        targets: Any,
         find: Callable[[np.ndarray], Any],
         *,
         every: int,
@@ -223,7 +222,8 @@ class TargetFinder:
         """Return a target's box in this frame when the detector saw an older one."""
         if look.frame is now.frame:
             return track
-        return self._targets.follow(number, now.frame, now.time_s)
+        followed: Track = self._targets.follow(number, now.frame, now.time_s)
+        return followed
 
     def _drop_missing(self, known: Any, pairs: Dict[int, int], tracks: Dict[int, Track]) -> None:
         """Drop targets that the detector missed too often, and the younger of two on one object."""

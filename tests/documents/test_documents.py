@@ -100,10 +100,12 @@ def test_the_list_of_results_is_complete():
     assert {path.name for path in RESULTS.glob("*.md")} - {"index.md"} <= listed
 
 
-def test_the_documents_outside_the_results_have_at_most_15000_words():
+def test_the_pages_that_people_write_have_at_most_13500_words():
+    """Without the results, and without the reference, which is made of docstrings."""
     pages = [p for p in [ROOT / "README.md", *DOCS.rglob("*.md")] if RESULTS not in p.parents]
+    pages.remove(DOCS / "api.md")
     words = {str(path): len(BLOCK.sub("", path.read_text("utf-8")).split()) for path in pages}
-    assert sum(words.values()) <= 15000, words
+    assert sum(words.values()) <= 13500, words
 
 
 def test_raw_figures_can_be_read():

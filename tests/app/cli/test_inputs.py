@@ -26,7 +26,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny.write_pictures(tmp_path / "film", tiny.film(2)[0])
     (tmp_path / "text.mp4").write_text("no video\n")
-    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00" * 9)
+    (tmp_path / "binary").write_bytes(b"\xfd\xfe\x00" * 9)
     (tmp_path / "empty").mkdir()
     return tmp_path
 

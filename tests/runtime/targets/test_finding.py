@@ -184,8 +184,8 @@ def test_any_function_of_a_frame_finds_targets(place, given):
         return np.array(boxes).reshape(-1, 4) if given == "array" else boxes
 
     frames = [np.zeros_like(moving(1)[0])] * 2 + moving(12)
-    how = {"engine": "onnxruntime", "finder": find, "every": 2}
-    with load_targets(place / "tiny.toml", **how) as targets:
+    with load_targets(place / "tiny.toml", engine="onnxruntime") as targets:
+        targets.find_with(find, every=2)
         told = [targets.update(frame) for frame in frames]
         picture = draw(frames[-1], told[-1])
     assert len(targets) == 0 and (picture != frames[-1]).any()
@@ -247,8 +247,8 @@ def contours(frame):
 
 @pytest.mark.parametrize("found", [[1, 2, 3, 4], [(1, 2, 3)], None, "boxes", ([(1, 2, 3, 4)], [])])
 def test_a_function_that_gives_no_boxes_is_one_sentence(place, found):
-    how = {"engine": "onnxruntime", "finder": lambda _: found}
-    with load_targets(place / "tiny.toml", **how) as targets:
+    with load_targets(place / "tiny.toml", engine="onnxruntime") as targets:
+        targets.find_with(lambda _: found)
         with pytest.raises(BadBox, match="a finder must give"):
             targets.update(moving(1)[0])
 

@@ -56,6 +56,8 @@ PROGRAMS = {
         PICTURES + ("torch", "optuna", "tqdm", "got10k", "matplotlib"),
     ),
     "vot": Program("hotpath.app.vot", "run under the VOT toolkit", "vot", PICTURES + ("vot",)),
+    "gimbal": Program("hotpath.app.gimbal", "calibrate a vehicle's gimbal before it turns fast"),
+    "ptz": Program("hotpath.app.ptz", "calibrate a PTZ camera of the network"),
     "gstreamer": Program(
         "hotpath.app.gstreamer.__main__", "what GStreamer needs to find its element"
     ),

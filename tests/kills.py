@@ -56,7 +56,7 @@ def one_kill(rng, words, folder, number):
         time.sleep(0.005)
     time.sleep(rng.random() * SPREAD_S)
     process.send_signal(rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
-    process.wait(60)
+    process.wait(180)
     states = {name: state_of(path) for name, path in zip(names, paths)}
     with open(os.path.join(folder, f"{number}.json")) as file:
         text = file.read()

@@ -19,7 +19,8 @@ LINKS = (  # the vehicle is told first
     ("ros", "hotpath.app.links.ros", ""),  # of --publish
     ("page", "hotpath.app.links.page.server", "aiohttp"),
 )
-FILES = ("mavlink_key", "stream_login", "gimbal_login", "gimbal")  # that options name
+# that options name
+FILES = ("mavlink_key", "stream_login", "gimbal_login", "gimbal", "gimbal_calibration")
 
 
 def check_links(options: Any) -> None:
@@ -28,14 +29,15 @@ def check_links(options: Any) -> None:
     if not to_onvif(options):
         if options.gimbal is not None and not steers:
             raise BadOutput("--gimbal needs --mavlink URL and --fov DEGREES, or onvif://USER@HOST")
-        for name in ("login", "speed", "zoom"):
+        for name in ("login", "zoom"):
             if getattr(options, "gimbal_" + name):
                 raise BadOutput(f"--gimbal-{name} needs --gimbal onvif://USER@HOST")
     for name in ("type", "key", "allow"):
         if getattr(options, "mavlink_" + name) and not options.mavlink:
             raise BadOutput(f"--mavlink-{name} needs --mavlink URL")
-    if options.gimbal_recording and options.gimbal is None:
-        raise BadOutput("--gimbal-recording needs --gimbal")
+    for name in ("recording", "calibration"):
+        if getattr(options, "gimbal_" + name) and options.gimbal is None:
+            raise BadOutput(f"--gimbal-{name} needs --gimbal")
     for name in FILES:
         path = getattr(options, name)
         if path and not path.startswith("onvif://"):

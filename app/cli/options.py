@@ -281,8 +281,8 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     )
     text = "file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)"
     _value(group, "--gimbal-login FILE", text)
-    text = "how fast it turns with a target at the edge, 1: as fast as it can (default: 0.5)"
-    _value(group, "--gimbal-speed SHARE", text, type=_number(0.01, 1))
+    text = "what `hotpath gimbal` or `hotpath ptz calibrate` measured; without, it goes slowly"
+    _value(group, "--gimbal-calibration FILE", text)
     text = "zoom until the target fills this share of the frame's width or height, such as 0.2"
     _value(group, "--gimbal-zoom SHARE", text, type=_number(0.01, 0.9))
     text = "for simulators: let a recording steer; else --gimbal needs a live source"

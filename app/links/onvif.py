@@ -21,14 +21,13 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from hotpath.app.links.album import Album, look_at
+from hotpath.app.links.aim.calibration import from_options
 from hotpath.app.links.base import Context, Link, LinkThread, read_login, split_address
-from hotpath.app.links.gimbal.settings import load_settings
-from hotpath.app.links.steering import STOPS, Evidence, Ramp, Velocity, missing
-from hotpath.app.selection import Selection
+from hotpath.app.links.ptz import REST, Follower, make_aim
+from hotpath.app.links.steering import STOPS, Velocity
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.types import TRACKED, Track, TrackedFrame
+from hotpath.runtime.types import TrackedFrame
 
 DEVICE, MEDIA, PTZ = (
     f"http://www.onvif.org/{name}/wsdl" for name in ("ver10/device", "ver10/media", "ver20/ptz")
@@ -52,13 +51,6 @@ MOVE_S = 1  # the camera stops by itself so long after the last command
 PAUSE_S = 0.1  # least between two commands
 SAID_S = 60.0  # the same sentence is said as often
 RETRY_S = 1.0  # after a command that failed
-SPEED = 0.5  # without --gimbal-speed
-CATCH_UP = 0.5  # a second: how fast the turn grows while a target stays off the centre
-LONGEST_S = 0.2  # between two frames that is counted
-DEGREES_S = 40.0  # of the fastest turn, which cameras don't state
-DEAD = 0.05  # an offset from the centre that counts as none, share of half the frame
-ZOOM_DEAD = 0.15  # the same for the target's size, share of the wanted one
-REST: Velocity = (0.0, 0.0, 0.0)  # right, up, nearer: shares of the camera's fastest
 
 
 class Refusal(BadOutput):
@@ -250,37 +242,20 @@ class PtzLink(Link):
 
     Args:
         camera: a ``Camera``.
-        law: a ``Law``.
+        follower: says where to move.
         say: function of one line of text for the user.
         pause_s: least between two commands.
-        holds: see ``steering.Ramp``.
-        selection: which target is followed.
-
-    Attributes:
-        wish: the velocity that the last frame asks for.
     """
 
     def __init__(
         self,
         camera: Camera,
-        law: "Law",
+        follower: Follower,
         say: Callable[[str], None],
         pause_s: float = PAUSE_S,
-        holds: Optional[Dict[str, str]] = None,
-        selection: Optional[Selection] = None,
     ) -> None:
         self.done = self.failed = 0
-        self.wish = REST
-        self._camera, self._law, self._say, self._pause_s = camera, law, say, pause_s
-        self._album = Album()
-        self._acts = 0
-        self._selection = Selection() if selection is None else selection
-        self._pointing = (0.0, 0.0)  # by what was commanded
-        self._pointed_s = 0.0
-        self._seen: Optional[Evidence] = None
-        most_deg = load_settings()["limits"]["most_turn_deg"]
-        self._ramp = Ramp("camera", len(REST), say, holds, most_deg)
-        self._sent = REST
+        self._camera, self._follower, self._say, self._pause_s = camera, follower, say, pause_s
         self._told: Dict[str, float] = {}
         self._moved = False
         self._closing = threading.Event()
@@ -288,21 +263,8 @@ class PtzLink(Link):
         self.threads[0].start()
 
     def write(self, tracked: TrackedFrame) -> None:
-        """Take the velocity that a frame asks for."""
-        number, at_s = self._selection.among(tracked.tracks), tracked.captured_s
-        track = None if number is None else tracked.tracks[number]
-        if self._selection.acts != self._acts:
-            self._acts = self._selection.acts
-            self._album = Album()
-            self._ramp.confirm()
-        step_deg = DEGREES_S * max(0.0, min(LONGEST_S, at_s - self._pointed_s))
-        yaw, pitch = (at + step_deg * v for at, v in zip(self._pointing[::-1], self._sent))
-        self._pointing, self._pointed_s = (pitch, yaw), at_s
-        doubt = self._album.add(look_at(tracked.frame, track), at_s, self._pointing)
-        seen = Evidence(track, at_s, doubt)
-        why = missing(seen, time.monotonic())
-        self.wish = self._law.update(None if why else track, tracked.frame.shape, at_s)
-        self._seen = seen
+        """Take a frame and its target."""
+        self._follower.see(tracked, time.monotonic())
 
     def lines(self) -> List[str]:
         """How many commands were sent."""
@@ -326,9 +288,7 @@ class PtzLink(Link):
         pause_s = 0.0
         while not self._closing.wait(pause_s or self._pause_s):
             now = time.monotonic()
-            why = missing(self._seen, now)
-            yaw_deg = self._pointing[1]
-            self._sent = wish = self._ramp.command(now, why, lambda: self.wish, yaw_deg)
+            wish = self._follower.command(now)
             if wish == sent == REST:
                 continue
             try:
@@ -365,39 +325,6 @@ class PtzLink(Link):
                     self._say(f"gimbal: {error}; it stops by itself")
 
 
-class Law:
-    """The velocity that brings a target to the frame's centre, and to its share of the frame.
-
-    Args:
-        speed: share of the camera's fastest turn with a target at the frame's edge.
-        share: share of the frame's side that the target shall fill; None: no zoom.
-    """
-
-    def __init__(self, speed: float, share: Optional[float]) -> None:
-        self._speed = speed
-        self._share = share
-        self._seen_s = 0.0
-        self._sums = [0.0, 0.0]  # of the offsets: they hold a target that moves on
-
-    def update(self, track: Optional[Track], shape: Tuple[int, ...], at_s: float) -> Velocity:
-        """The velocity after a frame of that shape, taken at that time."""
-        step_s = max(0.0, min(LONGEST_S, at_s - self._seen_s))
-        self._seen_s = at_s
-        if track is None or track.lost or not all(map(math.isfinite, track.box)):
-            self._sums = [0.0, 0.0]
-            return REST
-        (x, y, w, h), (height, width) = track.box, shape[:2]
-        offsets = 2 * (x + w / 2) / width - 1, 1 - 2 * (y + h / 2) / height
-        for n, offset in enumerate(offsets):
-            self._sums[n] = _within(self._sums[n] + CATCH_UP * step_s * offset, 1 / self._speed)
-        sums = [offset + more for offset, more in zip(offsets, self._sums)]
-        pan, tilt = (_within(self._speed * v, 1.0) if abs(v) > DEAD else 0.0 for v in sums)
-        zoom = math.log(self._share / max(w / width, h / height)) if self._share else 0.0
-        # a target near the edge or an unsure one would be lost by zooming in
-        most = 1.0 if track.state == TRACKED and max(map(abs, offsets)) < 0.5 else 0.0
-        return pan, tilt, min(most, _within(zoom, 1.0)) if abs(zoom) > ZOOM_DEAD else 0.0
-
-
 def _seconds_of(text: str) -> Optional[float]:
     """A duration of XML, such as PT5S or PT1M0.5S, in seconds; None if it is none."""
     found = re.match(
@@ -407,10 +334,6 @@ def _seconds_of(text: str) -> Optional[float]:
         return None
     days, hours, minutes, seconds = (float(each or 0) for each in found.groups())
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-
-
-def _within(value: float, most: float) -> float:
-    return max(-most, min(most, value))
 
 
 def _parsed(address: str, user: str) -> Tuple[str, str]:
@@ -434,5 +357,8 @@ def open_link(context: Context) -> PtzLink:
     if options.gimbal_zoom and not camera.zooms:
         raise BadOutput(f"{camera.name}: this camera can't zoom; run without --gimbal-zoom")
     context.say(f"gimbal: {camera.name} follows the target")
-    law = Law(options.gimbal_speed or SPEED, options.gimbal_zoom)
-    return PtzLink(camera, law, context.say, holds=context.holds, selection=context.selection)
+    aim = make_aim(options.fov, context.size, from_options(options, context.size))
+    if aim.calibration is not None and aim.calibration.actuator != camera.name:
+        aim.refuse(f"calibrated is {aim.calibration.actuator}")
+    follower = Follower(aim, context.say, options.gimbal_zoom, context.holds, context.selection)
+    return PtzLink(camera, follower, context.say)

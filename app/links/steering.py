@@ -8,12 +8,13 @@ They move only on *fresh evidence*:
 - the picture is new: it was not seen before, it goes on, and it has not faded (``album.Album``).
 
 Without it, ``Ramp`` brings every command to zero within ``RAMP_S`` and holds it there, and says
-why. After a long turn in one direction it slows until somebody acts: a picture can't show all.
+why. How fast they move, and what stops them besides, is in ``aim``.
 At the end of a run each link sends its stop ``STOPS`` times before it closes, whatever ended it.
 """
 
 import math
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
+from collections import deque
+from typing import Any, Callable, Deque, Dict, NamedTuple, Optional, Tuple
 
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import TRACKED, Track
@@ -23,7 +24,8 @@ RAMP_S = 0.3
 STOPS, STOP_PAUSE_S = 3, 0.03  # how often a stop goes out at the end, and the time between two
 AGAIN_S = 10.0  # the same reason is said as often
 CONFIRM = "confirm the target"  # a reason that ends so waits for somebody
-SLOWER, BACK_DEG = 0.1, 10.0  # after too long a turn; a turn back by so much begins a new one
+LATE = "pictures from before a stop still come"
+PAUSE_S, USUAL, QUICK, AT_PACE = 0.3, 50, 0.6, 3  # see ``Pace``
 NEVER_S = -math.inf
 
 Velocity = Tuple[float, ...]
@@ -83,18 +85,12 @@ def missing(seen: Any, now: float) -> Optional[str]:
 class Ramp:
     """The commands of one actuator: the wanted ones while there is evidence, else a ramp to zero.
 
-    After a turn of ``most_deg`` in one direction they are slowed until somebody acts.
-
     Args:
         what: its name, for people.
         values: how many a command has.
         tell: function of one sentence, called when the ramp has ended.
         holds: dict of name -> reason of all that stands still for lack of evidence, which the
             other links of the run show.
-        most_deg: longest turn in one direction that nobody has confirmed, degrees.
-
-    Attributes:
-        slowed: whether the last command was slowed.
     """
 
     def __init__(
@@ -103,11 +99,7 @@ class Ramp:
         values: int,
         tell: Callable[[str], None],
         holds: Optional[Dict[str, str]] = None,
-        most_deg: float = math.inf,
     ) -> None:
-        self.slowed = False
-        self._most_deg = most_deg
-        self._turn_deg: Optional[Tuple[float, float]] = None  # its start and its end
         self._what = what
         self._tell = tell
         self._zero = (0.0,) * values
@@ -119,28 +111,20 @@ class Ramp:
         self._told_why = ""
         self._told_s = NEVER_S
 
-    def command(
-        self, now: float, why: Optional[str], wanted: Callable[[], Velocity], yaw_deg: float = 0.0
-    ) -> Velocity:
+    def command(self, now: float, why: Optional[str], wanted: Callable[[], Velocity]) -> Velocity:
         """The velocity to command now.
 
         Args:
             now: seconds of the monotonic clock.
             why: result of ``missing``.
             wanted: gives the velocity that the evidence asks for; not called without evidence.
-            yaw_deg: where the actuator points; it does not jump at 180.
         """
         if why != self._why:
             self._why, self._why_s = why, now
-        self.slowed = self._has_turned(yaw_deg)
         if why is None:
             self._last = tuple(wanted())
             self._last_s = now
-            if self.slowed:
-                self._last = tuple(SLOWER * value for value in self._last)
-                self._hold(now, f"turned by {self._most_deg:g} degrees; {CONFIRM}")
-            else:
-                self._holds.pop(self._what, None)
+            self._holds.pop(self._what, None)
             return self._last
         # whoever slept since has no time left to ramp
         gone_s = now - self._last_s
@@ -156,21 +140,34 @@ class Ramp:
         self._last = self._zero
         self._holds.pop(self._what, None)
 
-    def confirm(self) -> None:
-        """Somebody acted: the turn is counted from here."""
-        self._turn_deg = None
-
-    def _has_turned(self, yaw_deg: float) -> bool:
-        start, end = self._turn_deg or (yaw_deg, yaw_deg)
-        if (yaw_deg - end) * (end - start) >= 0:
-            end = yaw_deg
-        elif abs(yaw_deg - end) > BACK_DEG:
-            start = end = yaw_deg
-        self._turn_deg = start, end
-        return abs(end - start) > self._most_deg
-
     def _hold(self, now: float, why: str) -> None:
         self._holds[self._what] = why
         if why != self._told_why or not 0.0 <= now - self._told_s < AGAIN_S:
             self._told_why, self._told_s = why, now
-            self._tell(f"{self._what} {'goes slowly' if why.endswith(CONFIRM) else 'holds'}: {why}")
+            self._tell(f"{self._what} holds: {why}")
+
+
+class Pace:
+    """Tells frames that lay somewhere during a stop from fresh ones, by their pace.
+
+    After a pause, frames that come faster than usual were taken before. They are old until some
+    come at the usual pace.
+    """
+
+    def __init__(self) -> None:
+        self._at = NEVER_S
+        self._steps: Deque[float] = deque(maxlen=USUAL)
+        self._at_pace = AT_PACE
+
+    def is_late(self, at: float) -> bool:
+        """Note a frame with that time stamp; whether it is older than the stamp says."""
+        step, self._at = at - self._at, at
+        usual = sorted(self._steps)[len(self._steps) // 2] if self._steps else math.inf
+        if not 0.0 <= step <= max(PAUSE_S, 4 * usual if self._steps else 0.0):
+            self._at_pace = 0 if self._steps else AT_PACE
+        elif step < QUICK * usual and self._at_pace < AT_PACE:
+            self._at_pace = 0
+        else:
+            self._at_pace += 1
+            self._steps.append(step)
+        return self._at_pace < AT_PACE

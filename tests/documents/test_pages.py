@@ -47,6 +47,10 @@ NOT_RUN = {
         "hotpath track rtsp://10.0.0.9/live --page",
         "hotpath track --video rtsp://10.0.0.9/live --page --gimbal onvif://admin@10.0.0.9"
         " --gimbal-login login --gimbal-zoom 0.2",
+        "hotpath gimbal calibrate --video rtsp://10.0.0.9/live --mavlink udpin:0.0.0.0:14550"
+        " --out calibration.toml",
+        "hotpath ptz calibrate --video rtsp://10.0.0.9/live --gimbal onvif://admin@10.0.0.9"
+        " --gimbal-login login --fov 60 --out camera.toml",
     ),
     "a board": (
         "python3 -m venv --system-site-packages ~/hotpath-venv",

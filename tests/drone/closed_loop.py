@@ -7,9 +7,10 @@ from collections import namedtuple
 import cv2
 import numpy as np
 
+from hotpath.app.links.aim.aim import Aim
+from hotpath.app.links.aim.calibration import Calibration
 from hotpath.app.links.album import look_at
 from hotpath.app.links.gimbal.angles import turned
-from hotpath.app.links.gimbal.control import Control
 from hotpath.app.links.gimbal.settings import load_settings
 from hotpath.app.links.mavlink import numbers as m
 from hotpath.app.links.mavlink.codec import Codec
@@ -22,12 +23,16 @@ from tests.support.quaternions import quaternion_of
 
 FRAME_S = 1.0 / 30
 TICK_S = 1.0 / 300
+COMMAND_S = 0.03  # from a command until the gimbal turns
 DELAY_S = 0.1  # from the capture of a frame until its command moves the gimbal
 SIZE = (640, 360)
 FOV_DEG = (60.0, vertical_fov_deg(60.0, SIZE))
 WORLD = (2600, 1600)
 WORLD_FOCAL = 900.0  # pixels of the world's picture per unit of tangent
 TARGET_PX = (80, 96)  # in the world's picture
+
+# frames have the time at which they were taken
+CALIBRATION = Calibration("rtsp://camera", SIZE, "gimbal 1/154/154", FOV_DEG[0], COMMAND_S, 0.02)
 
 Sample = namedtuple("Sample", "time_s x y yaw")
 Sample.__doc__ = "The target's offset as shares of the frame, the camera's yaw in degrees."
@@ -182,16 +187,21 @@ class Radio:
 
 
 class Simulation:
-    def __init__(self, world, targets, loss=0.0, gone=(), late_s=0.0, attitudes=True):
+    """``calibrated``: with a calibration that has answered; without one, it goes slowly."""
+
+    def __init__(
+        self, world, targets, loss=0.0, gone=(), late_s=0.0, attitudes=True, calibrated=True
+    ):
         settings = load_settings()
         self.world, self.gimbal = world, Gimbal(attitudes)
         self.targets = targets
-        self.control = Control(settings, FOV_DEG)
-        self.manager = GimbalManager(self.control, 1, 100, settings["lost"]["link"])
+        aim = Aim(settings, FOV_DEG, CALIBRATION if calibrated else None)
+        aim.nod.is_proven = calibrated
+        self.manager = GimbalManager(aim, 1, 100, settings["lost"]["link"])
         self._codec = Codec(1, 100)
         # the gimbal's own delay is a part of the whole
-        self._radio = Radio(settings["delay"]["command"] + late_s, loss, gone)
-        self._behind_s = DELAY_S - settings["delay"]["command"]
+        self._radio = Radio(COMMAND_S + late_s, loss, gone)
+        self._behind_s = DELAY_S - COMMAND_S
         self.samples = []
 
     def run(self, seconds):

@@ -16,10 +16,13 @@ class Gimbal:
 
     Attributes:
         rates: (port of the sender, its rate of yaw), the oldest first.
+        angles: (yaw, pitch), radians, by all that was commanded.
     """
 
     def __init__(self):
         self.rates = []
+        self.angles = (0.0, 0.0)
+        self._pitch_rate = 0.0
         self._closed = threading.Event()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind(("127.0.0.1", 0))
@@ -49,12 +52,15 @@ class Gimbal:
                 for message in codec.parse_buffer(bytearray(data)) or ():
                     if message.get_type() == "GIMBAL_MANAGER_SET_ATTITUDE":
                         self.rates.append((peer[1], message.angular_velocity_z))
+                        self._pitch_rate = message.angular_velocity_y
                     elif getattr(message, "command", 0) == CONFIGURE:
                         owner = max(0, int(message.param1)), max(0, int(message.param2))
             now = time.monotonic()
             if now - last < 0.02:
                 continue
-            yaw, last = yaw + (self.rates[-1][1] * 0.02 if self.rates else 0.0), now
+            step = min(0.1, now - last) if last else 0.0
+            yaw, last = yaw + (self.rates[-1][1] * step if self.rates else 0.0), now
+            self.angles = yaw, self.angles[1] + self._pitch_rate * step
             turned = [math.cos(yaw / 2), 0, 0, math.sin(yaw / 2)]
             for message in (
                 mav.heartbeat_encode(2, 3, 129, 4, 4),

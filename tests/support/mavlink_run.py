@@ -4,8 +4,8 @@ import functools
 import time
 from types import SimpleNamespace
 
+from hotpath.app.links.aim.aim import Aim
 from hotpath.app.links.control import Controller
-from hotpath.app.links.gimbal.control import Control
 from hotpath.app.links.gimbal.settings import load_settings
 from hotpath.app.links.mavlink import numbers as m
 from hotpath.app.links.mavlink.camera import Camera
@@ -46,7 +46,7 @@ class HandTurnedRun:
         stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
         identity = Identity(1, 100, "test", FOV, [stream], "/")
         geo = Geo(FOV)
-        self.gimbal = GimbalManager(Control(load_settings(), FOV), 1, 100, 1.0)
+        self.gimbal = GimbalManager(Aim(load_settings(), FOV), 1, 100, 1.0)
         camera = Camera(self.loop, identity, geo)
         codec = Codec(1, 100, key)
         nowhere = Transport()

@@ -10,7 +10,7 @@ after a command. Both delays are compensated:
    commanded since.
 4. A PID acts on the difference of the two angles. The target's rate is added as feed-forward.
 
-So the control stays stable as long as ``delay.command`` is about right.
+So the control stays stable as long as the delay is about right; ``aim.calibration`` measures it.
 """
 
 import math
@@ -22,6 +22,7 @@ from hotpath.runtime.directions import ray_of
 
 HISTORY_S = 3.0
 LONGEST_GAP_S = 0.5  # after a longer time without a box, the filter starts again
+DELAY_S = 0.03  # from a command until a gimbal turns, where it was not measured
 LONGEST_AHEAD_S = 1.0  # predictions go no further
 
 
@@ -139,11 +140,14 @@ class Axis:
     Args:
         settings: result of ``settings.load_settings``.
         most_deg: fastest rate, degrees a second.
+        delay_s: from a command until the camera turns, seconds.
     """
 
-    def __init__(self, settings: Dict[str, Dict[str, float]], most_deg: float) -> None:
+    def __init__(
+        self, settings: Dict[str, Dict[str, float]], most_deg: float, delay_s: float
+    ) -> None:
         pid, limits, target = settings["pid"], settings["limits"], settings["target"]
-        self.camera = Camera(settings["delay"]["command"], settings["delay"]["feedback"])
+        self.camera = Camera(delay_s, settings["delay"]["feedback"])
         self.target = Filter(target["alpha"], target["beta"], math.radians(target["rate"]))
         self.rate = 0.0
         self._pid = pid
@@ -207,18 +211,20 @@ class Control:
     Args:
         settings: result of ``settings.load_settings``.
         fov_deg: (horizontal, vertical) field of view, degrees.
-
-    Attributes:
-        most_turn_deg: most turn in one direction before somebody confirms.
+        delay_s: from a command until the camera turns, seconds.
     """
 
-    def __init__(self, settings: Dict[str, Dict[str, float]], fov_deg: Tuple[float, float]) -> None:
+    def __init__(
+        self,
+        settings: Dict[str, Dict[str, float]],
+        fov_deg: Tuple[float, float],
+        delay_s: Optional[float] = None,
+    ) -> None:
         limits = settings["limits"]
-        self.pitch = Axis(settings, limits["pitch_rate"])
-        self.yaw = Axis(settings, limits["yaw_rate"])
+        self._delay_s = DELAY_S if delay_s is None else delay_s
+        self.pitch = Axis(settings, limits["pitch_rate"], self._delay_s)
+        self.yaw = Axis(settings, limits["yaw_rate"], self._delay_s)
         self._fov_deg = fov_deg
-        self._delay_s = settings["delay"]["command"]
-        self.most_turn_deg = limits["most_turn_deg"]
         self._pitch_range = (math.radians(limits["pitch_min"]), math.radians(limits["pitch_max"]))
 
     def attitude(self, at: float, pitch: float, yaw: float) -> None:

@@ -19,9 +19,8 @@ RANGES: Dict[str, Dict[str, Tuple[float, float]]] = {  # key -> lowest, highest 
         "dead_band": (0, 20),
         "pitch_min": (-180, 180),
         "pitch_max": (-180, 180),
-        "most_turn_deg": (10, 1e6),
     },
-    "delay": {"command": (0, 2), "feedback": (0, 10)},
+    "delay": {"feedback": (0, 10)},
     "lost": {"link": (0.1, 60)},
 }
 

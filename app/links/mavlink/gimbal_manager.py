@@ -5,15 +5,17 @@ component takes control, it stops sending and says so. Like ``camera`` it opens 
 clock. Protocol: mavlink.io/en/services/gimbal_v2.html.
 """
 
-from typing import Dict, List, Optional, Sequence
+import math
+from typing import Dict, List, Optional
 
+from hotpath.app.links.aim.aim import Aim, Rates
 from hotpath.app.links.album import Album
 from hotpath.app.links.gimbal.angles import pitch_yaw_of_quaternion
-from hotpath.app.links.gimbal.control import Control
 from hotpath.app.links.mavlink import numbers as m
+from hotpath.app.links.mavlink.attitudes import Attitudes
 from hotpath.app.links.mavlink.messages import Message, Outgoing, View
 from hotpath.app.links.mavlink.reports import Component, command_long, status_text
-from hotpath.app.links.steering import Ramp, Velocity, missing
+from hotpath.app.links.steering import LATE, Pace, Ramp, missing
 
 ASK_S = 1.0  # a request without an answer is repeated after this time
 ATTITUDE_US, STATUS_US = 20000, 200000  # intervals of the manager's messages that are requested
@@ -28,7 +30,7 @@ class GimbalManager:
     """Steers the gimbal of our system.
 
     Args:
-        control: computes the rates.
+        aim: computes the rates.
         system, component: our ids.
         link_s: the link counts as lost when the manager was silent for so long, seconds.
         holds: see ``steering.Ramp``.
@@ -37,19 +39,21 @@ class GimbalManager:
         manager: (system, component) of the gimbal manager, None while it is unknown.
         ours: whether we are in control.
         up: whether the manager was heard within the last ``link_s``.
+        attitudes: tells which reported attitudes are the camera's.
     """
 
     def __init__(
         self,
-        control: Control,
+        aim: Aim,
         system: int,
         component: int,
         link_s: float,
         holds: Optional[Dict[str, str]] = None,
     ) -> None:
-        self.control = control
+        self.aim, self.attitudes = aim, Attitudes()
         tell = lambda why: self._say.append(status_text(why))  # noqa: E731
-        self._ramp = Ramp("gimbal", 2, tell, holds, control.most_turn_deg)
+        self._ramp = Ramp("gimbal", 2, tell, holds)
+        self._pace = Pace()
         self.manager: Optional[Component] = None
         self.ours = self.up = False
         self._me, self._link_s = (system, component), link_s
@@ -79,26 +83,52 @@ class GimbalManager:
         if message.name == "GIMBAL_MANAGER_INFORMATION" and self.manager is None:
             self.manager = sender
             self._device = fields["gimbal_device_id"]
+            self._identify()
         if sender == self.manager:
             self._heard_at = now
             if not self.up:
                 self.up = True
-                self.control.forget()
+                self.aim.forget()
         if message.name == "GIMBAL_MANAGER_STATUS" and sender == self.manager:
             self._status_at = now
             primary = fields["primary_control_sysid"], fields["primary_control_compid"]
             self._note_control(primary, sender, now)
         if message.name == "COMMAND_ACK" and sender == self.manager:
             self._note_refusal(fields, sender, now)
+        if message.name == "ATTITUDE" and message.component == m.COMPONENT_AUTOPILOT:
+            self.attitudes.turn_vehicle(now, fields["yaw"], fields["yawspeed"])
         if message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
-            angles = pitch_yaw_of_quaternion(fields["q"])
-            if angles is not None:
-                assumed = self.control.pointing_deg(now)
-                self.control.attitude(now, *angles)
-                if not self._has_pointed:  # the pictures of before belong to this attitude
-                    self._has_pointed = True
-                    pitch, yaw = self.control.pointing_deg(now)
-                    self._album.turn(pitch - assumed[0], yaw - assumed[1])
+            self._note_attitude(message, now)
+
+    def _identify(self) -> None:
+        """The manager is known: whose attitudes count, and whether the calibration is of it."""
+        assert self.manager is not None, "it was heard"
+        self.attitudes.manager, self.attitudes.device = self.manager[1], self._device
+        calibration = self.aim.calibration
+        if calibration is not None and calibration.actuator != self.name:
+            self.aim.refuse(f"calibrated is {calibration.actuator}")
+
+    @property
+    def name(self) -> str:
+        """The gimbal's name in a calibration: system, component of the manager, device."""
+        system, component = self.manager or (0, 0)
+        return f"gimbal {system}/{component}/{self._device}"
+
+    def _note_attitude(self, message: Message, now: float) -> None:
+        """Note where the camera points, if it is the one that is steered."""
+        fields = message.fields
+        if not self.attitudes.is_ours(message.component, fields.get("gimbal_device_id", 0)):
+            return
+        angles = pitch_yaw_of_quaternion(fields["q"])
+        yaw = self.attitudes.yaw(now, fields["flags"], angles[1]) if angles else None
+        if angles is None or yaw is None:  # the rates that were commanded are added up
+            return
+        assumed = self.aim.control.pointing_deg(now)
+        self.aim.control.attitude(now, angles[0], yaw)
+        if not self._has_pointed:  # the pictures of before belong to this attitude
+            self._has_pointed = True
+            pointing = self.aim.control.pointing_deg(now)
+            self._album.turn(pointing[0] - assumed[0], pointing[1] - assumed[1])
 
     def _note_control(self, primary: Component, manager: Component, now: float) -> None:
         """Note which component is in control; (0, 0) is none. Who loses it stops what turns."""
@@ -121,7 +151,7 @@ class GimbalManager:
     def _halt(self, manager: Component, now: float) -> None:
         """Stop what turns by our last command; the manager may hear us nevertheless."""
         self._ramp.stop()
-        self._say.append(self._set_rates(now, manager, self.control.stop(now)))
+        self._say.append(self._set_rates(now, manager, self.aim.stop(now)))
 
     def _yield(self, why: str) -> None:
         self._yielded = True
@@ -135,11 +165,13 @@ class GimbalManager:
         if view.acts != self._acts:  # the user looks at the picture, and means this target
             self._acts = view.acts
             self._album = Album()
-            self._ramp.confirm()
+            self.aim.confirm()
+        is_late = self._pace.is_late(view.captured_s)
         if view.look is not None:
-            pointing = self.control.pointing_deg(view.captured_s)
-            view = view._replace(doubt=self._album.add(view.look, view.captured_s, pointing))
-        return view
+            taken_s = view.captured_s - self.aim.age_s
+            pointing = self.aim.control.pointing_deg(taken_s)
+            view = view._replace(doubt=self._album.add(view.look, taken_s, pointing))
+        return view._replace(doubt=LATE) if is_late else view
 
     def frame(self, view: View, now: float) -> List[Outgoing]:
         """Take the newest frame, and return the messages to send."""
@@ -147,6 +179,7 @@ class GimbalManager:
         wanted = view.track is not None
         if wanted and (not self._wanted or view.number != self._number):
             self._yielded = False  # a new target: the user wants it followed
+            self.aim.watchdog.clear()
         self._wanted, self._number = wanted, view.number
         return self.tick(now, fresh=True)
 
@@ -154,7 +187,7 @@ class GimbalManager:
         """Return the messages that are due. Call it after each frame, and 20 times a second."""
         out: List[Outgoing] = []
         if self.up and now - self._heard_at > self._link_s:
-            rates = self.control.stop(now)
+            rates = self.aim.stop(now)
             self._ramp.stop()
             self._stops = STOPS  # sent when the link is back
             if self.ours and self.manager is not None:  # it may hear us nevertheless
@@ -171,7 +204,7 @@ class GimbalManager:
         if not self.ours or self._yielded:
             return out
         if self._wanted and (fresh or not 0.0 <= now - self._sent_at < REPEAT_S):
-            out.append(self._steer(now, self.manager))
+            out.append(self._steer(now, self.manager, fresh))
         elif not self._wanted:
             out += self._stand_still(now, self.manager)
         return out
@@ -184,7 +217,7 @@ class GimbalManager:
             )
             return [request] if self._may_ask(m.GIMBAL_MANAGER_INFORMATION, now) else []
         missing = []
-        if not self.control.yaw.camera.fresh(now):
+        if not self.aim.control.yaw.camera.fresh(now):
             missing.append((m.GIMBAL_DEVICE_ATTITUDE_STATUS, ATTITUDE_US))
         if now - self._status_at > ASK_S:
             missing.append((m.GIMBAL_MANAGER_STATUS, STATUS_US))
@@ -214,23 +247,27 @@ class GimbalManager:
         if not self.ours or self.manager is None:
             return []
         self._claimed_at = -1e9
-        stop = self._set_rates(now, self.manager, self.control.stop(now))
+        stop = self._set_rates(now, self.manager, self.aim.stop(now))
         return [stop] + self._claim(now, self.manager, RELEASE)
 
-    def _steer(self, now: float, manager: Component) -> Outgoing:
+    def _steer(self, now: float, manager: Component, fresh: bool) -> Outgoing:
         """The rates that bring the camera to the target."""
-        why = missing(self._view, now)
-        yaw_deg = self.control.pointing_deg(now)[1]
-        rates = self._ramp.command(now, why, lambda: self._wish(now), yaw_deg)
-        if why or self._ramp.slowed:
-            self.control.ease(now, rates)
+        view, why = self._view, missing(self._view, now)
+        if fresh and why is None and view is not None and view.track is not None:
+            self.aim.see(now, view.captured_s, view.track.box, view.size)
+        if self.aim.note:
+            self._say.append(status_text(f"gimbal {self.aim.note}"))
+            self.aim.note = None
+        rates = self._ramp.command(now, why or self.aim.why, lambda: self._wish(now))
+        if why or self.aim.why:
+            self.aim.ease(now, rates)
         self._stops = STOPS
-        return self._set_rates(now, manager, self.control.sent(now, rates))
+        return self._set_rates(now, manager, self.aim.sent(now, (rates[0], rates[1])))
 
-    def _wish(self, now: float) -> Velocity:
+    def _wish(self, now: float) -> Rates:
         view = self._view
         assert view is not None and view.track is not None, "there is no evidence"
-        return self.control.update(now, view.captured_s, view.track.box, view.size)
+        return self.aim.rates(now, view.captured_s, view.track.box, view.size)
 
     def _stand_still(self, now: float, manager: Component) -> List[Outgoing]:
         """After the target was dropped: stop the gimbal, then give control back."""
@@ -238,24 +275,25 @@ class GimbalManager:
             return []
         self._stops -= 1
         self._ramp.stop()
-        out = [self._set_rates(now, manager, self.control.stop(now))]
+        out = [self._set_rates(now, manager, self.aim.stop(now))]
         if not self._stops:
             self._claimed_at = -1e9
             out += self._claim(now, manager, RELEASE)
         return out
 
-    def _set_rates(self, now: float, manager: Component, rates: Sequence[float]) -> Outgoing:
-        """GIMBAL_MANAGER_SET_ATTITUDE with (pitch, yaw) rates, radians a second.
+    def _set_rates(self, now: float, manager: Component, rates: Rates) -> Outgoing:
+        """GIMBAL_MANAGER_SET_ATTITUDE with (right, up) rates, degrees a second.
 
         PX4 does not take GIMBAL_MANAGER_SET_PITCHYAW; ArduPilot takes both.
         """
         self._sent_at = now
+        right, up = self.aim.command(rates)
         return "GIMBAL_MANAGER_SET_ATTITUDE", {
             "target_system": manager[0],
             "target_component": manager[1],
             "flags": FLAGS,
             "gimbal_device_id": self._device,
             "q": [NAN] * 4,
-            "angular_velocity_y": rates[0],
-            "angular_velocity_z": rates[1],
+            "angular_velocity_y": math.radians(up),
+            "angular_velocity_z": math.radians(right),
         }

@@ -13,8 +13,9 @@ from typing import Any, Callable, Deque, List, Optional
 import numpy as np
 
 from hotpath.app.links import album, steering
+from hotpath.app.links.aim.aim import Aim
+from hotpath.app.links.aim.calibration import from_options
 from hotpath.app.links.base import Context, Link, LinkThread
-from hotpath.app.links.gimbal.control import Control
 from hotpath.app.links.gimbal.settings import load_settings
 from hotpath.app.links.mavlink import numbers as m
 from hotpath.app.links.mavlink import only_one, packets
@@ -302,7 +303,8 @@ def open_link(context: Context) -> Service:
     if options.gimbal is not None and not options.gimbal.startswith("onvif://"):
         settings = load_settings(options.gimbal or None)
         link_s = settings["lost"]["link"]
-        gimbal = GimbalManager(Control(settings, fov), *me, link_s, context.holds)
+        aim = Aim(settings, fov, from_options(options, size))
+        gimbal = GimbalManager(aim, *me, link_s, context.holds)
     kind = m.TYPE_ONBOARD_CONTROLLER if options.mavlink_type == "onboard" else m.TYPE_CAMERA
     identity = Identity(
         *me, context.network, fov, streams(options), _folder(options), kind, _mark()

@@ -9,7 +9,7 @@ import pytest
 
 from hotpath.app.links import steering
 from hotpath.app.links.album import Album, look_at
-from hotpath.app.links.steering import Evidence, Ramp, missing
+from hotpath.app.links.steering import Evidence, Pace, Ramp, missing
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime import pictures
 from hotpath.runtime.errors import BadOutput
@@ -134,24 +134,15 @@ def test_sizes_that_flip_tiny_frames_and_boxes_that_are_none_are_looked_at():
         Album().add(look_at(picture, None), 0.0, (0.0, 0.0))
 
 
-def test_after_a_long_turn_in_one_direction_a_ramp_slows_until_somebody_confirms():
-    holds = {}
-    told = []
-    ramp = Ramp("gimbal", 1, told.append, holds, most_deg=180.0)
-    rates = [ramp.command(n / 10, None, lambda: (2.0,), float(n)) for n in range(200)]
-    assert rates[:181] == [(2.0,)] * 181 and rates[181:] == [(0.2,)] * 19
-    assert "confirm" in holds["gimbal"] and len(told) == 1
-    ramp.confirm()
-    assert ramp.command(20.0, None, lambda: (2.0,), 200.0) == (2.0,) and holds == {}
-    # who goes to and fro is not slowed, and a small turn back does not confirm
-    swing = [
-        ramp.command(20 + n, None, lambda: (2.0,), 200 + 90 * math.sin(n / 9)) for n in range(200)
-    ]
-    assert set(swing) == {(2.0,)}
-    wobbling = [
-        ramp.command(300 + n, None, lambda: (2.0,), n + 4 * math.sin(n)) for n in range(250)
-    ]
-    assert wobbling[-1] == (0.2,)
+def test_what_lay_in_a_socket_during_a_stop_is_late():
+    pace, at, late = Pace(), 0.0, []
+    for step in [1 / 30] * 40 + [3.0] + [0.004] * 60 + [1 / 30] * 20:
+        at += step
+        late.append(pace.is_late(at))
+    assert not any(late[:40]) and all(late[40:101]) and not any(late[105:])
+    # a stream that slows down, or a first pause, is not late for long
+    slower = [pace.is_late(at + 0.1 * n) for n in range(1, 50)]
+    assert not any(slower[6:])
 
 
 @pytest.mark.parametrize(

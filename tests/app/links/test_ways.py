@@ -12,16 +12,16 @@ import pytest
 
 pytest.importorskip("pymavlink")
 
-from hotpath.app.links.album import Album, look_at
-from hotpath.app.links.gimbal.control import Control
+from hotpath.app.links.aim.aim import Aim
+from hotpath.app.links.aim.calibration import Calibration
+from hotpath.app.links.album import look_at
 from hotpath.app.links.gimbal.settings import load_settings
 from hotpath.app.links.mavlink import numbers as m
 from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.app.links.mavlink.messages import Message, View
-from hotpath.app.links.onvif import Law
-from hotpath.app.links.steering import Ramp, missing
+from hotpath.app.links.ptz import Follower, make_aim
 from hotpath.runtime.pictures import JpegFrame, PlanarFrame
-from hotpath.runtime.types import Box, Track
+from hotpath.runtime.types import Box, Track, TrackedFrame
 from tests.support.pictures_in_planes import planes_of
 
 SIZE = (160, 120)
@@ -42,18 +42,40 @@ def scene(n):
     return np.ascontiguousarray(WORLD[:, 3 * n : 3 * n + SIZE[0]])
 
 
+class Quiet:
+    """A watchdog and nods that are content: here the target does not answer any turn."""
+
+    def __init__(self, *_):
+        self.is_proven, self.silent, self.most, self.seen, self.sent = True, 0, None, [], []
+
+    def add(self, *_):
+        return None
+
+    def rates(self, now):
+        return (0.0, 0.0)
+
+    step = clear = restart = cancel = command = add
+
+
+def answered(aim):
+    """An ``Aim`` whose calibration has answered, and whose watchdog is content."""
+    aim.nod = aim.watchdog = Quiet()
+    return aim
+
+
 class Rig:
     """Everything that is steered, with the messages of its other sides."""
 
     def __init__(self):
         gimbal = load_settings()
-        self.gimbal = GimbalManager(Control(gimbal, FOV), 1, 100, gimbal["lost"]["link"])
-        self.law, self.ramp = Law(0.5, None), Ramp("camera", 3, lambda text: None)
-        self.album = Album()
+        known = Calibration("x", SIZE, "gimbal 1/154/154", FOV[0], 0.05, 0.02)
+        aim = answered(Aim(gimbal, FOV, known))
+        self.gimbal = GimbalManager(aim, 1, 100, gimbal["lost"]["link"])
+        known = known._replace(actuator="onvif://x", scale=(40.0, 40.0), frame="none")
+        self.follower = Follower(answered(make_aim(FOV, SIZE, known)), lambda text: None)
         self.view = None
-        self.wish = (0.0,) * 3
         self.number, self.index, self.silent_ticks = 0, 0, 0
-        self.yaw_deg = self.pan_deg = 0.0  # where they point
+        self.yaw_deg = 0.0  # where it points
         self.unheard = set()  # messages that do not come any more
         self.primary = 1, 100
         self.commands = {}  # what is steered -> its last command
@@ -76,11 +98,8 @@ class Rig:
         self.view = View(self.index, captured_s, size, track, number, FPS, look)
         self.index += 1
         self.take(self.gimbal.frame(self.view, now))
-        self.pan_deg += 40.0 / FPS * self.commands.get("camera", (0.0,))[0]
-        doubt = self.album.add(look, captured_s, (0.0, self.pan_deg))
-        self.view = self.view._replace(doubt=doubt)
-        seen = None if missing(self.view, now) else track
-        self.wish = self.law.update(seen, frame.shape, captured_s)
+        tracks = {} if track is None else {self.number: track}
+        self.follower.see(TrackedFrame(frame, self.index, None, tracks, captured_s), now)
 
     def tick(self, now):
         self.silent_ticks += 1
@@ -88,8 +107,7 @@ class Rig:
             self.yaw_deg += math.degrees(self.commands["gimbal"][1]) / TICKS
         self.hear(now)
         self.take(self.gimbal.tick(now))
-        why = missing(self.view, now)
-        self.commands["camera"] = self.ramp.command(now, why, lambda: self.wish)
+        self.commands["camera"] = self.follower.command(now)
 
     @property
     def moving(self):

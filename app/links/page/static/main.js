@@ -206,7 +206,7 @@ function hint() {
   if (!state.targets.length) return "Drag a box around the target";
   if (adding) return "Drag a box around one more target";
   const [held] = Object.entries(state.holds);
-  if (held) return `${held[0]} ${held[1].endsWith("confirm the target") ? "goes slowly" : "holds"}: ${held[1]}`;
+  if (held) return `${held[0]} holds: ${held[1]}`;
   if (frozen || state.paused) {
     return state.targets.length > 1 ? `Drag a new box for target ${view.selected}` : "Drag a new box";
   }

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("pymavlink")
 
+from hotpath.app.links.aim.aim import Aim
 from hotpath.app.links.album import SEEN, look_at
-from hotpath.app.links.gimbal.control import Control
 from hotpath.app.links.gimbal.settings import load_settings
 from hotpath.app.links.mavlink import service
 from hotpath.app.links.mavlink.codec import Codec
@@ -25,7 +25,8 @@ ME, OTHER = (1, 100), (255, 190)
 
 class Talk:
     def __init__(self):
-        self.us = GimbalManager(Control(load_settings(), (60.0, 46.0)), *ME, 1.0)
+        self.us = GimbalManager(Aim(load_settings(), (60.0, 46.0)), *ME, 1.0)
+        self.us.aim.note = None  # that it goes slowly
         self.gimbal, self._codec = sim.Gimbal(), Codec(*ME)
         self.now = 0.0
         self.silent = False
@@ -82,7 +83,7 @@ def test_control_is_taken_for_a_target_and_given_back_after_it_standing_still(ta
     assert claims(talk.go(1.0)) == []
     assert len(claims(talk.go(1.0, number=0))) == 1
     assert talk.gimbal.primary == ME and talk.us.ours and talk.gimbal.obeyed > 10
-    assert talk.gimbal.angle[0] > 0.05 and talk.gimbal.angle[1] > 0.05  # up and to the right
+    assert talk.gimbal.angle[0] > 0.02 and talk.gimbal.angle[1] > 0.02  # up and to the right
     sent = talk.go(2.0)
     assert rates(sent) == [(0.0, 0.0)] * 5
     assert len(claims(sent)) == 1 and talk.gimbal.primary == (0, 0)
@@ -108,6 +109,45 @@ def test_a_refusal_counts_if_it_is_ours(talk, result):
         talk.us.receive(Message("COMMAND_ACK", fields, *talk.us.manager), talk.now)
         talk.go(0.1, number=0)
         assert talk.said == said
+
+
+def test_without_a_calibration_it_says_so_and_goes_slowly(talk):
+    talk.us.aim.note = "goes slowly: it has no calibration"
+    sent = rates(talk.go(3.0, number=0))
+    assert talk.said == ["gimbal goes slowly: it has no calibration"]
+    assert 4.9 < max(np.degrees(np.hypot(*each)) for each in sent) <= 5.0
+
+
+def test_a_calibration_of_another_gimbal_is_not_used(talk):
+    known = sim.CALIBRATION._replace(actuator="gimbal 1/1/2")
+    talk.us.aim = Aim(load_settings(), (60.0, 46.0), known)
+    talk.go(1.0, number=0)
+    assert talk.us.aim.is_slow and talk.us.aim.calibration is None
+    assert talk.said[0] == "gimbal goes slowly: calibrated is gimbal 1/1/2"
+
+
+@pytest.mark.parametrize("sender, taken", [((1, 154), True), ((1, 171), False), ((1, 1), False)])
+def test_the_attitude_of_another_gimbal_is_not_taken(talk, sender, taken):
+    talk.go(1.0, number=0)
+    message = attitude(50.0)._replace(component=sender[1])
+    talk.us.receive(message, talk.now + 0.001)
+    assert (talk.us.aim.control.pointing_deg(talk.now + 0.001)[1] > 40.0) == taken
+
+
+@pytest.mark.parametrize("flags, yaw_deg", [(16, 50.0), (64, 50.0), (16 | 32, 90.0), (0, 90.0)])
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_yaw_in_the_vehicle_s_frame_counts_with_its_heading_alone(talk, flags, yaw_deg, heard):
+    talk.go(1.0, number=0)
+    before = talk.us.aim.control.pointing_deg(talk.now)[1]
+    if heard:
+        heading = {"yaw": np.radians(40.0), "yawspeed": 0.0}
+        talk.us.receive(Message("ATTITUDE", heading, 1, 1), talk.now)
+    message = attitude(50.0)
+    message.fields["flags"] = flags
+    talk.us.receive(message, talk.now + 0.001)
+    pointing = talk.us.aim.control.pointing_deg(talk.now + 0.001)[1]
+    known = heard or yaw_deg == 50.0
+    assert pointing == pytest.approx(yaw_deg if known else before, abs=0.5)
 
 
 def test_the_end_of_a_run_stops_the_gimbal_and_gives_control_back(talk):
@@ -167,12 +207,12 @@ def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
 )
 def test_without_fresh_evidence_the_camera_stands_still_and_says_why(talk, gone, why, within_s):
     talk.go(1.0, number=0)
-    assert max(rates(talk.go(0.2, number=0))[-1]) > 0.1
+    assert max(rates(talk.go(0.2, number=0))[-1]) > 0.05
     moved = rates(talk.go(within_s, number=0, **gone))
     assert all(before >= after for before, after in zip(moved[-9:], moved[-8:]))
     assert set(rates(talk.go(4.0, number=0, **gone))) == {(0.0, 0.0)}
     assert talk.said == [f"gimbal holds: {why}"]
-    assert max(rates(talk.go(0.5, number=0))[-1]) > 0.1  # it goes on
+    assert max(rates(talk.go(0.5, number=0))[-1]) > 0.05  # it goes on
 
 
 def attitude(yaw_deg):
@@ -218,7 +258,7 @@ def test_another_vehicle_s_gimbal_and_attitudes_that_are_none_are_not_taken(talk
     nan = float("nan")
     for q in ([nan] * 4, [0.0] * 4, [1e30] * 4):
         talk.us.receive(Message("GIMBAL_DEVICE_ATTITUDE_STATUS", {"q": q, "flags": 16}, 1, 154), 1)
-    assert not talk.us.control.yaw.camera.fresh(1.0)
+    assert not talk.us.aim.control.yaw.camera.fresh(1.0)
 
 
 @pytest.fixture(scope="module")
@@ -228,15 +268,15 @@ def targets():
     targets.close()
 
 
-def test_a_step_is_settled_within_two_seconds_and_stays_within_five_per_cent(targets):
-    samples = sim.Simulation(sim.World(sim.standing(14.0, -7.0)), targets).run(2.6)
+def test_a_step_is_settled_in_four_seconds_with_the_proof_of_the_calibration(targets):
+    samples = sim.Simulation(sim.World(sim.standing(14.0, -7.0)), targets).run(4.6)
     assert abs(samples[0].x) > 0.15  # it began far outside
-    assert sim.settled_after(samples) < 2.0
+    assert sim.settled_after(samples) < 4.0
 
 
 def test_a_moving_target_is_kept_although_a_fifth_of_the_packets_is_lost(targets):
-    samples = sim.Simulation(sim.World(sim.wandering()), targets, loss=0.2).run(5.0)
-    offsets = sim.off_centre(samples, 1.5)
+    samples = sim.Simulation(sim.World(sim.wandering()), targets, loss=0.2).run(7.5)
+    offsets = sim.off_centre(samples, 4.0)
     assert len(offsets) > 90
     assert offsets.max() <= 0.05
 
@@ -244,9 +284,9 @@ def test_a_moving_target_is_kept_although_a_fifth_of_the_packets_is_lost(targets
 def test_a_link_that_is_gone_for_five_seconds_is_survived(targets):
     world = sim.World(sim.wandering(6.0))
     simulation = sim.Simulation(world, targets, gone=((2.0, 7.0),))
-    samples = simulation.run(9.5)
+    samples = simulation.run(12.5)
     while_gone = [s for s in samples if 3.0 < s.time_s < 7.0]
     # the gimbal stands still on its own, and the tracker goes on
     assert np.ptp([s.yaw for s in while_gone]) < 0.5
     assert simulation.manager.ours and simulation.manager.up
-    assert sim.off_centre(samples, 8.5).max() <= 0.05
+    assert sim.off_centre(samples, 11.5).max() <= 0.05

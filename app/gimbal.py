@@ -1,0 +1,7 @@
+"""hotpath gimbal: measure a gimbal of a vehicle; see ``cli.calibrate``."""
+
+from hotpath.app.cli.calibrate import run
+from hotpath.video.live import end_program
+
+if __name__ == "__main__":
+    run("gimbal", end_program)

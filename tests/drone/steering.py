@@ -1,0 +1,486 @@
+"""Turn a simulated camera after a target, with faults and without: the tables of steering.md.
+
+    python -m tests.drone.steering faults      # how far a camera turns away, without and with rules
+    python -m tests.drone.steering live        # how often a target that is fine is held
+    python -m tests.drone.steering rules       # the same, with each rule left out
+
+The picture is geometry: a box, late and noisy, and no pixels. So thousands of runs are cheap.
+``GimbalManager`` is the product's, without its album, which needs pixels. Seeds below 100 served
+for development, and those from 100 on for the figures.
+"""
+
+import argparse
+import contextlib
+import math
+import sys
+from collections import Counter, namedtuple
+
+import numpy as np
+
+from hotpath.app.links.aim import aim as aiming
+from hotpath.app.links.aim.aim import Aim
+from hotpath.app.links.aim.calibration import Calibration
+from hotpath.app.links.aim.nod import Nod
+from hotpath.app.links.aim.watchdog import Watchdog
+from hotpath.app.links.gimbal.settings import load_settings
+from hotpath.app.links.mavlink import numbers as m
+from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
+from hotpath.app.links.mavlink.messages import Message, View
+from hotpath.runtime.directions import vertical_fov_deg
+from hotpath.runtime.types import Box, Track
+from tests.support.quaternions import quaternion_of
+
+SIZE = (640, 360)
+FOV = (60.0, vertical_fov_deg(60.0, SIZE))
+FOCAL = SIZE[0] / 2 / math.tan(math.radians(FOV[0]) / 2)
+STEP_S = 0.01
+DEVICE = 154
+OWN_S = 0.03
+HANDLING_S = 0.03  # the network's time
+UNSEEN = 100  # the first seed of the figures
+
+Figures = namedtuple("Figures", "away fastest stopped_s held why off")
+Figures.__doc__ = """What a camera did after a time.
+
+away: the longest turn away from the target, degrees, where it is more than 2 degrees off.
+stopped_s: time of the last motion after that time. held: share of the time in which it is told to
+stand. off: largest distance to the target."""
+
+
+class Plant:
+    """An actuator of two axes, (right, up), that obeys late."""
+
+    def __init__(self, sign=1, gain=1.0, slew=600.0, most=90.0, limit=math.inf):
+        self.angle, self.rate = np.zeros(2), np.zeros(2)
+        self._sign, self._gain, self._slew, self._most, self._limit = sign, gain, slew, most, limit
+        self._wanted, self._queue = np.zeros(2), []
+
+    def send(self, now, rates):
+        self._queue.append((now + OWN_S, np.array(rates)))
+
+    def move(self, now):
+        while self._queue and self._queue[0][0] <= now:
+            self._wanted = self._queue.pop(0)[1]
+        wanted = np.clip(self._wanted * self._gain * self._sign, -self._most, self._most)
+        most = self._slew * STEP_S
+        self.rate = self.rate + np.clip(wanted - self.rate, -most, most)
+        self.angle = self.angle + self.rate * STEP_S
+        self.rate[np.abs(self.angle) > self._limit] = 0.0
+        self.angle = np.clip(self.angle, -self._limit, self._limit)
+
+
+class Case(namedtuple("Case", "name path seconds fault_s options")):
+    """A target's path (seconds -> (right, up), degrees) and what is wrong from a time on."""
+
+
+def seen_from(angle, target):
+    """Where in the picture a target is; None outside of it."""
+    right = (target[0] - angle[0] + 180) % 360 - 180
+    up = target[1] - angle[1]
+    if abs(right) > 80 or abs(up) > 80:
+        return None
+    x = SIZE[0] / 2 + FOCAL * math.tan(math.radians(right))
+    y = SIZE[1] / 2 - FOCAL * math.tan(math.radians(up))
+    return (x, y) if 0 < x < SIZE[0] and 0 < y < SIZE[1] else None
+
+
+class Run:
+    """One run of the closed loop; ``go`` gives the ``Figures``.
+
+    Options: late(t) or seconds; picture(t, (x, y)) -> (x, y) or None; gone(t): no target is seen;
+    dropped(t): no frame arrives; attitudes "earth", "vehicle", "follows" or "none"; heading(t);
+    second: angle of another gimbal; loss of packets; noise, jitter; plant: dict for ``Plant``.
+    """
+
+    def __init__(self, case, calibration, seed=0, **more):
+        self.case, self.options = case, dict(case.options, **more)
+        self._rng = np.random.RandomState(seed)
+        self.plant = Plant(**self.options.get("plant", {}))
+        self._aim = Aim(load_settings(), FOV, calibration)
+        self._manager = GimbalManager(self._aim, 1, 100, 1e9)
+        self._pending, self._log, self._arrived_s, self._index = [], [], 0.0, 0
+        self._tell("GIMBAL_MANAGER_INFORMATION", gimbal_device_id=DEVICE)
+
+    def _tell(self, name, now=0.0, component=1, **fields):
+        self._manager.receive(Message(name, fields, 1, component), now)
+
+    def _attitudes(self, now, step):
+        kind, options = self.options.get("attitudes", "earth"), self.options
+        right, up = np.radians(self.plant.angle)
+        heading = math.radians(options.get("heading", lambda t: 0.0)(now))
+        heading = right if kind == "follows" else heading
+        if step % 50 == 0:
+            self._tell("GIMBAL_MANAGER_STATUS", now, primary_control_sysid=1,
+                       primary_control_compid=100)  # fmt: skip
+        if kind in ("vehicle", "follows") and step % 10 == 0:
+            before = getattr(self, "_heading", heading)
+            self._heading = heading
+            yaw = math.atan2(math.sin(heading), math.cos(heading))
+            self._tell("ATTITUDE", now, yaw=yaw, yawspeed=(heading - before) / (10 * STEP_S))
+        if kind == "none" or step % 2 or self._rng.rand() < options.get("loss", 0.0):
+            return
+        flags = m.GIMBAL_YAW_LOCK
+        if kind != "earth":
+            flags, right = flags | m.GIMBAL_YAW_IN_VEHICLE_FRAME, right - heading
+        right *= options.get("attitude_sign", 1)
+        q = list(quaternion_of(up, right))
+        self._tell("GIMBAL_DEVICE_ATTITUDE_STATUS", now, DEVICE, flags=flags, q=q,
+                   gimbal_device_id=0)  # fmt: skip
+        if "second" in options and now > self.case.fault_s:
+            q = list(quaternion_of(0.0, math.radians(options["second"])))
+            self._tell("GIMBAL_DEVICE_ATTITUDE_STATUS", now, 171, flags=m.GIMBAL_YAW_LOCK, q=q,
+                       gimbal_device_id=0)  # fmt: skip
+
+    def _take(self, now):
+        """A frame is taken now."""
+        options = self.options
+        if options.get("dropped", lambda t: False)(now):
+            return
+        place = seen_from(self.plant.angle, self.case.path(now))
+        if "picture" in options:
+            place = options["picture"](now, place)
+        if place is not None and options.get("gone", lambda t: False)(now):
+            place = None
+        late = options.get("late", 0.07)
+        late = late(now) if callable(late) else late
+        late += abs(self._rng.normal(0, options["jitter"])) if "jitter" in options else 0.0
+        burst = options.get("burst")
+        arrives = now + late
+        arrives = math.ceil(arrives / burst) * burst if burst else arrives
+        self._arrived_s = max(self._arrived_s, arrives)
+        noise = self._rng.normal(0, options.get("noise", 1.0), 2)
+        self._pending.append((self._arrived_s, place and tuple(place + noise)))
+
+    def _show(self, now):
+        """Pass the newest frame that has arrived and was handled; returns the messages."""
+        place, at = None, None
+        while self._pending and self._pending[0][0] + HANDLING_S <= now:
+            at, place = self._pending.pop(0)
+        if at is None:
+            return None
+        self._index += 1
+        state = "tracked" if place else "lost"
+        x, y = place or (0.0, 0.0)
+        track = Track(Box(x - 20, y - 24, 40.0, 48.0), 0.9, place is None, state)
+        view = View(self._index, at, SIZE, track, 1, 30.0)
+        return self._manager.frame(view, now)
+
+    def go(self):
+        next_s, frame_s = 0.0, 1.0 / self.options.get("fps", 30.0)
+        for step in range(int(self.case.seconds / STEP_S)):
+            now = step * STEP_S
+            self.plant.move(now)
+            self._attitudes(now, step)
+            if now >= next_s:
+                next_s += frame_s
+                self._take(now)
+            messages = self._show(now)
+            if messages is None and step % 5 == 0:
+                messages = self._manager.tick(now)
+            for name, fields in messages or ():
+                if name == "GIMBAL_MANAGER_SET_ATTITUDE":
+                    if self._rng.rand() >= self.options.get("loss", 0.0):
+                        rates = fields["angular_velocity_z"], fields["angular_velocity_y"]
+                        self.plant.send(now, np.degrees(rates))
+            target = self.case.path(now)
+            held = self._aim.why is not None
+            self._log.append((now, *self.plant.angle, *self.plant.rate, *target, held))
+        return self._figures()
+
+    def _figures(self):
+        log = np.array(self._log)
+        log = log[log[:, 0] >= self.case.fault_s]
+        apart = np.stack([(log[:, 5] - log[:, 1] + 180) % 360 - 180, log[:, 6] - log[:, 2]], 1)
+        off = np.hypot(*apart.T)
+        towards = (log[:, 3:5] * apart).sum(1) / np.maximum(off, 0.3) * STEP_S
+        away = most = 0.0
+        for step, distance in zip(towards, off):
+            away = max(0.0, away - step) if distance > 2.0 else 0.0
+            most = max(most, away)
+        speed = np.hypot(log[:, 3], log[:, 4])
+        moving = log[speed > 0.3, 0]
+        last = moving[-1] - self.case.fault_s if len(moving) else 0.0
+        return Figures(most, speed.max(), last, log[:, 7].mean(), self._aim.why, off.max())
+
+
+# paths
+
+
+def standing(right, up=0.0):
+    return lambda t: (right, up)
+
+
+def curve(rate, period=9.0):
+    swing = rate * period / (2 * math.pi)
+    return lambda t: (
+        swing * math.sin(2 * math.pi * t / period),
+        swing / 2 * 0.7 * math.sin(2.8 * math.pi * t / period + 1.0) - 5.7,
+    )
+
+
+def ramp(rate, since=1.0, start=0.0):
+    return lambda t: (min(160.0, start + rate * max(0.0, t - since)), 0.0)
+
+
+def speeding(acceleration, rate, since=1.0):
+    def path(t):
+        t = max(0.0, t - since)
+        end = rate / acceleration
+        return (0.5 * acceleration * min(t, end) ** 2 + rate * max(0.0, t - end), 0.0)
+
+    return path
+
+
+def to_and_fro(rate, period):
+    return lambda t: (rate * period * (0.5 - abs((max(0.0, t - 1) / period) % 1.0 - 0.5)), 0.0)
+
+
+def passing(speed, distance):
+    """At some m/s and m: at most 57 speed / distance degrees a second."""
+    start = math.degrees(math.atan2(-6.0 * speed, distance))
+    return lambda t: (math.degrees(math.atan2(speed * (t - 6.0), distance)) - start, 0.0)
+
+
+# what is wrong with a picture
+
+
+def changed(since, change):
+    return lambda t, place: change(*place) if place and t > since else place
+
+
+def mirrored(x, y):
+    return (SIZE[0] - x, y)
+
+
+def upside_down(x, y):
+    return (SIZE[0] - x, SIZE[1] - y)
+
+
+def on_its_side(x, y):
+    return (SIZE[0] / 2 + y - SIZE[1] / 2, SIZE[1] / 2 - x + SIZE[0] / 2)
+
+
+def zoomed(factor):
+    def change(x, y):
+        x, y = SIZE[0] / 2 + factor * (x - SIZE[0] / 2), SIZE[1] / 2 + factor * (y - SIZE[1] / 2)
+        return (x, y) if 0 < x < SIZE[0] and 0 < y < SIZE[1] else None
+
+    return change
+
+
+class Frozen:
+    """A stream that stops, and may drift: pixels a frame, or to and fro."""
+
+    def __init__(self, since, drift=0.0, swing=0.0, off_deg=None):
+        self._since, self._drift, self._swing, self._off = since, drift, swing, off_deg
+        self._place = None
+
+    def __call__(self, t, place):
+        if t < self._since or place is None and self._place is None:
+            return place
+        if self._place is None:
+            off = None if self._off is None else FOCAL * math.tan(math.radians(self._off))
+            self._place = place if off is None else (SIZE[0] / 2 + off, place[1])
+        x, y = self._place
+        x += 30 * self._drift * (t - self._since)
+        x += self._swing * math.sin((t - self._since) / 2.4)
+        return (x, y) if 0 < x < SIZE[0] else None
+
+
+def faulty(delay=0.1):
+    """Cases in which something is wrong from ``fault_s`` on, for a calibration of that delay."""
+    late = delay - OWN_S
+    cases = []
+
+    def case(name, path, seconds, fault_s, **options):
+        cases.append(Case(name, path, seconds, fault_s, dict({"late": late}, **options)))
+
+    for more in (0.05, 0.1, 0.2, 0.3, 0.5, 1.0):
+        case(f"late by {more:g} s more", standing(8), 14, 0.5, late=late + more)
+    for more in (0.1, 0.2, 0.3, 0.5, 1.0):
+        later = lambda t, more=more: late + (more if t > 3 else 0)  # noqa: E731
+        case(f"late by {more:g} s more from 3 s, 5 °/s", ramp(5), 17, 3.0, late=later)
+    for name, change in (("mirrored", mirrored), ("by 180°", upside_down), ("by 90°", on_its_side)):
+        picture = changed(2.0, change)
+        case(f"picture turned: {name}, 5 °/s", ramp(5, 0, -10), 8, 2.0, picture=picture)
+        case(f"picture turned: {name}, still", standing(3), 12, 2.0, picture=picture)
+        picture = changed(4.0, change)
+        case(f"picture turned: {name}, 25 °/s", curve(25), 10, 4.0, picture=picture)
+    case("obeys the other way", standing(5), 16, 0.0, plant={"sign": -1})
+    case("obeys the other way, no attitude", standing(5), 16, 0.0, plant={"sign": -1},
+         attitudes="none")  # fmt: skip
+    case("attitude of the wrong sign", standing(5), 16, 0.0, attitude_sign=-1)
+    case("zoom x2", curve(12), 14, 3.0, picture=changed(3.0, zoomed(2.0)))
+    case("zoom x4, still", standing(3), 14, 3.0, picture=changed(3.0, zoomed(4.0)))
+    case("zoom x0.5", curve(12), 14, 3.0, picture=changed(3.0, zoomed(0.5)))
+    for angle in (20.0, 90.0, -40.0):
+        case(f"second gimbal at {angle:g}°", standing(4), 10, 1.5, second=angle)
+    case("vehicle follows, frozen", ramp(5, 0, 2), 15, 3.0, attitudes="follows",
+         picture=Frozen(3.0))  # fmt: skip
+    case("vehicle yaws 20 °/s", ramp(3, 1, 4), 14, 2.0, attitudes="vehicle",
+         heading=lambda t: 20 * max(0.0, t - 2))  # fmt: skip
+    for drift in (0.0, 0.5, -0.5, 2.0):
+        case(f"frozen 4° off, drifts {drift:g} px", ramp(8), 11, 5.0,
+             picture=Frozen(5.0, drift, 0.0, 4.0))  # fmt: skip
+    case("frozen 4° off, to and fro", ramp(8), 11, 5.0, picture=Frozen(5.0, 0.0, 20.0, 4.0))
+    case("frozen", ramp(8), 15, 5.0, picture=Frozen(5.0))
+    case("frozen, drifts 0.5 px", ramp(8), 15, 5.0, picture=Frozen(5.0, 0.5))
+    case("frozen, to and fro", ramp(8), 15, 5.0, picture=Frozen(5.0, 0.0, 20.0))
+    return cases
+
+
+def live(most, seed):
+    """Cases in which nothing is wrong, with targets that a camera of that limit can follow."""
+    rng = np.random.RandomState(seed)
+    cases = []
+
+    def case(name, rate, path, seconds=14.0, **options):
+        if rate <= 0.8 * most:
+            cases.append(Case(name, path, seconds, 1.5, options))
+
+    case("still", 0, standing(8))
+    case("step 14°", 0, standing(14, -7))
+    case("step 25°", 0, standing(25))
+    for rate in (6, 12, 25, 40):
+        case(f"curve {rate} °/s", rate, curve(rate), 20)
+        case(f"starts at once {rate} °/s", rate, ramp(rate))
+    for acceleration, rate in ((10, 40), (20, 40), (30, 45)):
+        case(f"speeds up by {acceleration} °/s²", rate, speeding(acceleration, rate))
+    for rate, period in ((10, 4.0), (20, 3.0), (30, 2.0)):
+        case(f"to and fro {rate} °/s every {period:g} s", rate, to_and_fro(rate, period))
+    for speed, distance in ((20, 40), (30, 40)):
+        case(f"passes {57.3 * speed / distance:.0f} °/s", 57.3 * speed / distance,
+             passing(speed, distance), 12)  # fmt: skip
+    case("curve, 20 % lost", 12, curve(12), 20, loss=0.2)
+    case("curve, no attitude", 12, curve(12), 20, attitudes="none")
+    case("curve, noise 3 px", 12, curve(12), 20, noise=3.0)
+    case("still, noise 3 px", 0, standing(8), 20, noise=3.0)
+    case("curve, hidden 0.5 s each 3 s", 12, curve(12), 20, gone=lambda t: t > 2 and t % 3 < 0.5)
+    case(
+        "curve, no frame for 1 s each 5 s", 12, curve(12), 20, dropped=lambda t: t > 2 and t % 5 < 1
+    )
+    case("curve, bursts of 0.2 s", 12, curve(12), 20, burst=0.2)
+    case("curve, 10 fps", 12, curve(12), 20, fps=10.0)
+    case("curve, 70 % of the frames lost", 12, curve(12), 20, dropped=lambda t: rng.rand() < 0.7)
+    case("curve, jitter 30 ms", 12, curve(12), 20, jitter=0.03)
+    case("vehicle yaws 20 °/s", 3, ramp(3, 1, 4), 14, attitudes="vehicle",
+         heading=lambda t: 20 * max(0.0, t - 2))  # fmt: skip
+    case("vehicle yaws 20 °/s, curve", 25, curve(25), 14, attitudes="vehicle",
+         heading=lambda t: 20 * max(0.0, t - 2))  # fmt: skip
+    return cases
+
+
+def calibration(delay, spread=0.03):
+    """As ``hotpath gimbal calibrate`` would measure it."""
+    return Calibration("rtsp://camera", SIZE, f"gimbal 1/1/{DEVICE}", FOV[0], delay, spread)
+
+
+GROUPS = ("late", "picture turned", "obeys", "attitude of", "zoom", "second", "vehicle", "frozen")
+
+
+@contextlib.contextmanager
+def without(rule):
+    """Leave one rule out."""
+    kept = []
+
+    def replace(owner, name, value):
+        kept.append((owner, name, getattr(owner, name)))
+        setattr(owner, name, value)
+
+    never = lambda *_: False  # noqa: E731
+    if rule == "two stories":
+        replace(Watchdog, "goes_wrong_way", never)
+    elif rule == "growth":
+        replace(Watchdog, "grows", never)
+    elif rule == "nod at the start":
+        replace(Nod, "restart", lambda nod: (setattr(nod, "is_proven", True), nod.cancel()))
+    elif rule == "nod on suspicion":
+        begin = Nod._begin
+        replace(Nod, "_begin", lambda nod, *a: None if nod.is_proven else begin(nod, *a))
+    elif rule == "limit by the delay":
+        replace(Calibration, "most", property(lambda self: 60.0))
+    elif rule == "slow without a calibration":
+        replace(aiming, "SLOW_SHARE", 1.0)
+        replace(aiming, "SLOW_GAIN", 3.0)
+    elif rule is not None:
+        raise KeyError(rule)
+    try:
+        yield
+    finally:
+        for owner, name, value in reversed(kept):
+            setattr(owner, name, value)
+
+
+RULES = ("two stories", "growth", "nod at the start", "nod on suspicion",
+         "limit by the delay")  # fmt: skip
+
+
+def print_faults(delays=(None, 0.1, 0.3, 0.5), seed=UNSEEN):
+    print("| calibration | fault | cases | turned away | the worst | fastest | held in the end |")
+    print("|---|---|---|---|---|---|---|")
+    for delay in delays:
+        what = "none" if delay is None else f"delay {delay:g} s"
+        known = None if delay is None else calibration(delay)
+        found = {case.name: Run(case, known, seed).go() for case in faulty(delay or 0.1)}
+        for group in GROUPS:
+            rows = {name: row for name, row in found.items() if name.startswith(group)}
+            name = max(rows, key=lambda each: rows[each].away)
+            fastest = max(row.fastest for row in rows.values())
+            held = sum(row.why is not None for row in rows.values())
+            away = f"{rows[name].away:.1f}° | {name} | {fastest:.1f} °/s"
+            print(f"| {what} | {group} | {len(rows)} | {away} | {held} |", flush=True)
+
+
+def false_holds(delay, seeds, noise=1.5):
+    """(runs, share of the time that is held, Counter of (case, why))."""
+    runs, held, why = 0, [], Counter()
+    known = calibration(delay)
+    for seed in seeds:
+        for case in live(known.most, seed):
+            options = dict({"noise": noise, "late": delay - OWN_S}, **case.options)
+            figures = Run(case._replace(options=options), known, seed).go()
+            runs, held = runs + 1, held + [figures.held]
+            if figures.held:
+                why[case.name] += 1
+    return runs, float(np.mean(held)), why
+
+
+def print_live(delays=(0.1, 0.2, 0.3, 0.5), seeds=range(UNSEEN, UNSEEN + 4)):
+    print("| delay | limit | runs | with a hold | time held | which |")
+    print("|---|---|---|---|---|---|")
+    for delay in delays:
+        runs, held, why = false_holds(delay, seeds)
+        which = ", ".join(f"{name} ({count})" for name, count in why.most_common())
+        counts = f"{calibration(delay).most:.0f} °/s | {runs} | {sum(why.values())} | {held:.1%}"
+        print(f"| {delay:g} s | {counts} | {which} |", flush=True)
+
+
+def print_rules(delay=0.1, seed=UNSEEN):
+    print("| left out | turned away the farthest | false holds |")
+    print("|---|---|---|")
+    for rule in (None,) + RULES:
+        with without(rule):
+            known = calibration(delay)
+            rows = {case.name: Run(case, known, seed).go() for case in faulty(delay)}
+            runs, _, why = false_holds(delay, [seed])
+        worst = sorted(rows, key=lambda name: -rows[name].away)[:4]
+        farthest = ", ".join(f"{rows[name].away:.0f}° {name}" for name in worst)
+        row = f"{rule or 'nothing'} | {farthest} | {sum(why.values())} of {runs}"
+        print(f"| {row} |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("faults", "live", "rules"))
+    parser.add_argument("--seed", type=int, default=UNSEEN)
+    options = parser.parse_args()
+    seed = options.seed
+    {
+        "faults": lambda: print_faults(seed=seed),
+        "live": lambda: print_live(seeds=range(seed, seed + 4)),
+        "rules": lambda: print_rules(seed=seed),
+    }[options.what]()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -20,4 +20,3 @@ extern "C" __global__ void bad_race(int* out) {
 }
 
 // Writes one element too many.
-extern "C" __global__ void bad_write(unsigned char* out, int bytes) { out[bytes] = 0; }

@@ -8,8 +8,7 @@ from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.errors import GpuFailed
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.gpu import Gpu
-from hotpath.runtime.devices.processor import Processor
-from tests.fakes.cuda import interpreted, networks
+from tests.fakes.cuda import networks
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film
 from tests.fakes.tensorrt import machine
@@ -78,18 +77,6 @@ print("same")
 @pytest.mark.parametrize("eager", ["0", "1"])
 def test_boxes_of_every_list_of_windows_are_the_processors(eager):
     assert python(["-c", LOOKS], FAKE_CUDA_EAGER_COPIES=eager) == "same\n"
-
-
-def test_so_are_those_of_the_code_that_nvrtc_makes(monkeypatch):
-    """Its PTX, interpreted: no access outside of an array, no race between threads."""
-    monkeypatch.setattr(compiler, "binary", lambda path, *rest: path)
-    net = networks.network(**SMALL)
-    device, other = interpreted.Device(), interpreted.Device()
-    engine = Engine(device, net)
-    engine.capturable = False
-    engine.most = 2
-    found = compare(Gpu(net, engine, cpu.load()), Processor(net, Engine(other, net), cpu.load()))
-    assert len(found) == 6
 
 
 class Broken(machine.Device):

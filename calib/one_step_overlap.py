@@ -13,7 +13,8 @@ from typing import Any, Iterable, Iterator, NamedTuple, Sequence, Tuple
 import cv2
 import numpy as np
 
-from hotpath.kernels.golden import hanning_window, pack
+from hotpath.kernels.golden import pack
+from hotpath.kernels.votes import hanning_window
 from hotpath.runtime import geometry
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.decode.corners import Corners

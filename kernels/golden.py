@@ -9,7 +9,6 @@ from typing import Any, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from hotpath.kernels.errors import NO_SCORE, NetworkFailed
 from hotpath.kernels.planes import Border, Planes
 
 # First and second source index of every target index, and their weights.
@@ -182,30 +181,6 @@ def correlate_depthwise(exemplar: np.ndarray, search: np.ndarray, padding: int =
             weight = exemplar[:, row, column, None, None]
             result += weight * search[:, row : row + height, column : column + width]
     return result
-
-
-def hanning_window(size: int) -> np.ndarray:
-    """The cosine window: (size, size) float64, 1 in the middle and 0 at the edges."""
-    return np.outer(np.hanning(size), np.hanning(size))
-
-
-def inner_hanning_window(size: int) -> np.ndarray:
-    """The cosine window without its zero edges: (size, size) float64."""
-    line = np.hanning(size + 2)[1:-1]
-    return np.outer(line, line)
-
-
-def argmax(votes: np.ndarray) -> int:
-    """Row-major index of the highest finite vote; of equal votes the lowest index.
-
-    Raises:
-        NetworkFailed: no vote is finite.
-    """
-    finite = np.where(np.isfinite(votes), votes, -np.inf)
-    best = int(np.argmax(finite))
-    if not np.isfinite(finite.flat[best]):
-        raise NetworkFailed(NO_SCORE)
-    return best
 
 
 def cosine_similarity(

@@ -8,16 +8,14 @@ tracker_on      -> the tracker of one target on that device
 """
 
 import os
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from hotpath import boards
-from hotpath.boards import detect
 from hotpath.kernels import cpu
 from hotpath.kernels.commands import counted
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.errors import NoCompiler, NotOnGpu
 from hotpath.runtime import engines
-from hotpath.runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
@@ -27,6 +25,9 @@ from hotpath.runtime.options import DEFAULTS, MOST_WINDOWS, Log, Options, PathLi
 from hotpath.runtime.plan import AUTO, Plan
 from hotpath.runtime.precision import open_precision
 from hotpath.runtime.tracker import NOT_ASKED, Tracker
+
+if TYPE_CHECKING:
+    from hotpath.runtime.bundle import Bundle  # which a computer's tracker does not load
 
 
 class Loaded(NamedTuple):
@@ -98,6 +99,9 @@ def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
 
 def _with_bundle(plan: Plan, options: Options) -> Plan:
     """Add a bundle, and the board that it is for."""
+    from hotpath.boards import detect
+    from hotpath.runtime.bundle import Bundle
+
     found = detect.detect()
     board = boards.load_board(options.board) if options.board else found.board
     network = load_network(options.network) if options.network else None
@@ -136,26 +140,28 @@ def find_bundle(
     board: Optional[boards.Board],
     network: Network,
     precision: Optional[str] = None,
-    folder: PathLike = FOLDER,
-) -> Bundle:
+    folder: Optional[PathLike] = None,
+) -> "Bundle":
     """The bundle for a board and a network.
 
     Args:
         board: a ``hotpath.boards.Board``; None if it could not be detected.
         network: its ``Network``.
         precision: None for the board's default if that is there, else any.
-        folder: folder of all bundles.
+        folder: folder of all bundles; None for that of ``make engine``.
 
     Raises:
         BadBundle: there is none, or the board is not known.
     """
+    from hotpath.runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
+
     if board is None:
         raise BadBundle(
             "which board this is can't be told, so no bundle can be found for it; name one "
             f"with --bundle engines/BOARD/{network.name}-PRECISION"
         )
     wanted = precision or board.precision["default"]
-    first = folder_of(board.name, network.name, wanted, folder)
+    first = folder_of(board.name, network.name, wanted, folder or FOLDER)
     if first.is_dir():
         return Bundle(first)
     others = sorted(first.parent.glob(network.name + "-*/" + FILE)) if precision is None else []

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 
 from hotpath.kernels import cpu
-from hotpath.kernels.cpu.jpeg import SCALES, DamagedJpeg, JpegDecoder
 from hotpath.kernels.planes import Planes
 
 try:
@@ -98,6 +97,8 @@ class JpegDecoders:
 
     def take(self) -> Any:
         """A decoder that no frame uses, or None if the kernels have none."""
+        from hotpath.kernels.cpu.jpeg import JpegDecoder  # only for frames that are JPEG files
+
         try:
             return self._spare.pop()
         except IndexError:
@@ -177,6 +178,8 @@ class JpegFrame(Picture):
             1, 2, 4 or 8, rounded up. Outside the windows that were asked for, pixels of
             planes have any value. They are valid as long as the frame is there.
         """
+        from hotpath.kernels.cpu.jpeg import SCALES
+
         scale = max(n for n in SCALES if n == 1 or n <= ratio)
         if self._bgr is not None:
             return self._bgr, 1
@@ -195,6 +198,8 @@ class JpegFrame(Picture):
 
         They are asked where the file is damaged, or of a kind that ours does not know.
         """
+        from hotpath.kernels.cpu.jpeg import SCALES, DamagedJpeg
+
         if self._decoder is None:
             decoder = None if self._is_turned else self._decoders.take()
             self._decoder = decoder if decoder and decoder.open(self._data) else False

@@ -1,11 +1,13 @@
 """What is to run where, as one value that everything on the way to an engine takes whole."""
 
 import pathlib
-from typing import Any, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from hotpath.runtime.bundle import Bundle
 from hotpath.runtime.network import Network
 from hotpath.runtime.options import NORMAL, Log, PathLike
+
+if TYPE_CHECKING:
+    from hotpath.runtime.bundle import Bundle
 
 AUTO, FP32, INT8 = PRECISIONS = ("auto", "fp32", "int8")
 
@@ -25,7 +27,7 @@ class Plan(NamedTuple):
         overlay: path of the .bit for an FPGA; None for the board's own.
     """
 
-    bundle: Optional[Bundle] = None
+    bundle: "Optional[Bundle]" = None
     network: Optional[Network] = None
     engine: str = AUTO
     precision: str = AUTO

@@ -1,6 +1,7 @@
 """The hot path on a processor: its interface, and its results by OpenCV and the definitions.
 
-``hotpath.kernels.cpu.load`` gives it in C++, and this if there is no compiler.
+``hotpath.kernels.cpu.load`` gives it in C++, and this if there is no compiler. Only then the
+definitions are imported.
 """
 
 import platform
@@ -9,7 +10,6 @@ from typing import Any, Callable, Optional, Sequence, Tuple, TypeVar
 import cv2
 import numpy as np
 
-from hotpath.kernels import golden
 from hotpath.kernels.cpu.arguments import Frame, check_frame, planes_of
 from hotpath.kernels.planes import Border, Planes
 from hotpath.kernels.settings import InputSettings, WindowSettings
@@ -69,6 +69,8 @@ class Kernels:
         Raises:
             ValueError: the frame or ``out`` has another type or shape, or the window no pixel.
         """
+        from hotpath.kernels import golden
+
         x, y, width, height = (int(value) for value in window)
         check_frame(frame, width, height)
         planes = planes_of(out)
@@ -93,6 +95,8 @@ class Kernels:
 
         Without a compiler the pixels are within one grey level of it.
         """
+        from hotpath.kernels import golden
+
         x, y, width, height = window
         check_frame(frame, width, height)
         planes = planes_of(out)
@@ -116,6 +120,8 @@ class Kernels:
 
     def to_bgr(self, picture: Planes) -> np.ndarray:
         """Convert a whole picture: (H, W, 3) uint8, as ``golden.bgr_from_planes``."""
+        from hotpath.kernels import golden
+
         return golden.bgr_from_planes(picture)
 
     def cosine_similarity(
@@ -127,6 +133,8 @@ class Kernels:
         pooled: Optional[np.ndarray] = None,
     ) -> float:
         """Compare features with a reference, as ``golden.cosine_similarity``."""
+        from hotpath.kernels import golden
+
         return golden.cosine_similarity(features, rows, columns, reference, pooled)
 
 

@@ -8,13 +8,13 @@ import numpy as np
 from hotpath.kernels import records
 from hotpath.kernels.cpu import structures
 from hotpath.kernels.cpu.arguments import address, check_state
-from hotpath.kernels.golden import argmax, hanning_window, inner_hanning_window
 from hotpath.kernels.settings import (
     CentreSettings,
     PointsSettings,
     ResponseSettings,
     SelectSettings,
 )
+from hotpath.kernels.votes import argmax, hanning_window, inner_hanning_window
 
 NOTHING = np.full(1, np.nan)
 

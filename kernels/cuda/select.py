@@ -5,8 +5,8 @@ from typing import Callable, NamedTuple, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels import records
-from hotpath.kernels.golden import hanning_window, inner_hanning_window
 from hotpath.kernels.settings import CornersSettings, PointsSettings, SelectSettings
+from hotpath.kernels.votes import hanning_window, inner_hanning_window
 
 
 class Head(NamedTuple):

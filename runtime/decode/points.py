@@ -17,9 +17,9 @@ import typing
 
 import numpy as np
 
-from hotpath.kernels.golden import hanning_window
 from hotpath.kernels.settings import PointsSettings
 from hotpath.kernels.toml_keys import Key, Keys
+from hotpath.kernels.votes import hanning_window
 from hotpath.runtime.decode.shared import conventions
 from hotpath.runtime.decode.shared.family import Chosen, Maps, Scale, compiled
 from hotpath.runtime.decode.shared.keys import MAP_SIZE, STRIDE

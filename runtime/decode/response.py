@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.cpu.select import Response
-from hotpath.kernels.golden import argmax, hanning_window
 from hotpath.kernels.settings import ResponseSettings
 from hotpath.kernels.toml_keys import Key, Keys
+from hotpath.kernels.votes import argmax, hanning_window
 from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale
 from hotpath.runtime.decode.shared.keys import LARGEST_MAP, LARGEST_STRIDE
 

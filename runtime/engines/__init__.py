@@ -1,11 +1,15 @@
-"""Engines run networks: one file each, found by its name (``hotpath.runtime.engines.base``)."""
+"""Engines run networks: one file each, found by its name (``hotpath.runtime.engines.base``).
+
+To list the engines imports none of them. Only those that are asked for are imported.
+"""
 
 import importlib
 import os
 import pathlib
 import pkgutil
+import re
 import sys
-from typing import Callable, List, Mapping, Optional, Tuple, Type
+from typing import Callable, Iterator, List, Mapping, Optional, Tuple, Type
 
 from hotpath.runtime.engines.base import THREADS, Engine, Setup
 from hotpath.runtime.errors import BadNetwork, NoEngine
@@ -13,7 +17,9 @@ from hotpath.runtime.networks import Network
 
 __all__ = ["AUTO", "THREADS", "choices", "create", "find", "installed", "names", "open_engine"]
 
-AUTO = "auto"  # the preferred engine that is installed
+AUTO = "auto"  # the first of ``PREFERRED`` that is installed
+PREFERRED = ("openvino", "onnxruntime")
+ENGINE = re.compile(r"^class Engine\([\w.]+\):", re.MULTILINE)  # what a file of an engine has
 
 # Folders of a user's own engines. Other checkouts of this project are no such folders.
 for _folder in [os.path.join(entry, "runtime", "engines") for entry in sys.path]:
@@ -23,11 +29,14 @@ for _folder in [os.path.join(entry, "runtime", "engines") for entry in sys.path]
 
 def names() -> Tuple[str, ...]:
     """List all engines: those that "auto" may take, in its order, then the others."""
-    loaded = [_load(module.name) for module in pkgutil.iter_modules(__path__)]
-    engines = [engine for engine in loaded if engine is not None]
-    last = len(engines)
-    order = {e.name: last if e.preference is None else e.preference for e in engines}
-    return tuple(sorted(order, key=lambda name: (order[name], name)))
+    others = {path.stem for path in _files() if ENGINE.search(path.read_text(encoding="utf-8"))}
+    return PREFERRED + tuple(sorted(others.difference(PREFERRED)))
+
+
+def _files() -> Iterator[pathlib.Path]:
+    """Paths of the files that may have an engine."""
+    for folder in __path__:
+        yield from (path for path in pathlib.Path(folder).glob("*.py") if path.stem != "base")
 
 
 def find(name: str) -> Type[Engine]:
@@ -60,12 +69,12 @@ def installed(network: Optional[Network] = None) -> List[str]:
     Raises:
         BadNetwork: "auto" may not take the engine that its TOML names.
     """
-    candidates = [engine for engine in map(find, names()) if engine.preference is not None]
     own = network.engine if network is not None else ""
-    if network is not None and own and own not in [engine.name for engine in candidates]:
-        there = ", ".join(engine.name for engine in candidates)
+    if network is not None and own and own not in PREFERRED:
+        there = ", ".join(PREFERRED)
         raise BadNetwork(f"{network.path}: engine: {own!r} is none of {there}; name one of them")
-    return sorted((e.name for e in candidates if e.is_installed()), key=lambda name: name != own)
+    available = [name for name in PREFERRED if find(name).is_installed()]
+    return sorted(available, key=lambda name: name != own)
 
 
 def create(
@@ -127,9 +136,7 @@ def _first_that_opens(setup: Setup) -> Engine:
             return open_engine(name, setup)
         except NoEngine as error:
             reasons.append(str(error))
-    ways = dict.fromkeys(  # each one once, in their order
-        find(name).install for name in names() if find(name).preference is not None
-    )
+    ways = dict.fromkeys(find(name).install for name in PREFERRED)  # each one once, in their order
     raise NoEngine(
         "; ".join(reasons) or "no engine is installed; run `{}`".format("` or `".join(ways))
     )

@@ -13,13 +13,15 @@ Everything else is optional. Its default here means that the engine does not sup
 
 import importlib.util
 import pathlib
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.kernels.commands import make
 from hotpath.runtime import canonical
-from hotpath.runtime.bundle import Bundle
 from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import Network
+
+if TYPE_CHECKING:
+    from hotpath.runtime.bundle import Bundle
 
 # A second thread takes a tenth off these small networks on a free core, and multiplies their time
 # on a busy one.
@@ -34,7 +36,7 @@ class Setup(NamedTuple):
     paths: Mapping[str, pathlib.Path]
     threads: int = THREADS  # of one call of the network
     # the bundle that the files come from, its parts checked; None for none
-    bundle: Optional[Bundle] = None
+    bundle: "Optional[Bundle]" = None
     device: Any = None  # an open ``hotpath.kernels.cuda.device``, or PYNQ's; None to open one
     # path of the .bit for an FPGA; None for the one of the bundle's board
     overlay: Optional[pathlib.Path] = None
@@ -74,8 +76,6 @@ class Engine:
         name: the file's name.
         title: the hardware, for a list of engines: "CPU", "NVIDIA GPU", "FPGA".
         runs_files: whether it runs a network's own ONNX files.
-        preference: "auto" tries engines in the order of this number, the lowest first. None if
-            "auto" never takes it.
         libraries: modules that it imports and that do not come with this project.
         install: the command that installs them.
 
@@ -100,7 +100,6 @@ class Engine:
     name = ""
     title = "CPU"
     runs_files = False
-    preference: Optional[int] = None
     libraries: Tuple[str, ...] = ()
     install = ""
 
@@ -119,7 +118,7 @@ class Engine:
         self.threads = setup.threads
 
     @classmethod
-    def bundle_of(cls, setup: Setup) -> Bundle:
+    def bundle_of(cls, setup: Setup) -> "Bundle":
         """Return the bundle of a ``Setup``.
 
         Raises:

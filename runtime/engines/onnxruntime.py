@@ -44,7 +44,6 @@ class Engine(CpuEngine):
     """Runs a network's ONNX files with ONNX Runtime on the processor."""
 
     name = "onnxruntime"
-    preference = 2
     libraries = ("onnxruntime", "onnx")
     install = make("setup", ALSO="host")
 

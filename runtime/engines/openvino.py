@@ -38,7 +38,6 @@ class Engine(CpuEngine):
     """
 
     name = "openvino"
-    preference = 1
     libraries = ("openvino", "onnx")
     install = make("setup", ALSO="host")
 

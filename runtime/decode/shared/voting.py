@@ -4,9 +4,9 @@ import typing
 
 import numpy as np
 
-from hotpath.kernels.golden import argmax
 from hotpath.kernels.settings import PointsSettings
 from hotpath.kernels.toml_keys import Key, Keys
+from hotpath.kernels.votes import argmax
 from hotpath.runtime import geometry
 from hotpath.runtime.decode.shared.family import Chosen, Family, Scale
 from hotpath.runtime.decode.shared.keys import LIMITS

@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
-from hotpath.kernels.golden import inner_hanning_window
+from hotpath.kernels.votes import inner_hanning_window
 from hotpath.runtime import load_tracker
 from hotpath.runtime.networks import FOLDER, load_network
 from tests.support import blobs

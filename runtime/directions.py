@@ -5,6 +5,7 @@ from typing import Any, List, NamedTuple, Sequence, Tuple
 
 from hotpath.runtime.errors import BadBox, BadOption
 
+LEAST_FOV_DEG = 2.0  # horizontal; a smaller number is taken for radians
 Ray = Tuple[float, float, float]
 
 
@@ -79,6 +80,12 @@ def _lens(frame_size: Sequence[int], fov: Any) -> Tuple[float, float, float, flo
         fx, _, cx, _, fy, cy = numbers[:6]
         if math.isfinite(sum(numbers)) and fx > 0 and fy > 0:
             return 1 / fx, 1 / fy, cx + 0.5, cy + 0.5  # OpenCV's zero is the middle of a pixel
+    elif len(numbers) == 1 and 0 < numbers[0] < LEAST_FOV_DEG:
+        degrees = math.degrees(numbers[0])
+        raise BadOption(
+            f"fov is in degrees, and {fov!r} looks like radians; give {degrees:.1f}, or the "
+            "camera's 3x3 matrix if its lens is as long as that"
+        )
     elif len(numbers) in (1, 2) and all(0 < angle < 180 for angle in numbers):
         tangents = [math.tan(math.radians(angle) / 2) for angle in numbers]
         per_x = 2 * tangents[0] / width

@@ -133,7 +133,7 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
     elif figures["fps"]:
         lines.append(
             "{fps:.0f} FPS; tracking takes {ms[median]:.2f} ms a frame (median, p95 "
-            "{ms[p95]:.2f}); mean score {score:.2f}".format(**figures)
+            "{ms[p95]:.2f})".format(**figures)
         )
         lines += [] if live else _parts_of(figures["parts_ms"])
     if figures["refresh_ms"]:

@@ -88,6 +88,11 @@ def find_toml(
         if path.is_file():
             return path
     there = ", ".join(names(folder))
+    if text.endswith(".onnx"):
+        raise UnknownNetwork(
+            f"{text} is an ONNX file, and a {what} is described by a TOML; `hotpath networks add` "
+            "writes one"
+        )
     if is_path:
         raise UnknownNetwork(f"no {what} file {text}; name one of your own, or one of: {there}")
     detectors = names(DETECTORS) if folder == FOLDER else []

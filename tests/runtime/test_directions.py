@@ -58,3 +58,9 @@ def test_the_shape_of_a_frame_is_not_its_size():
         bearing(at(5, 5), (480, 640, 3), 60)
     with pytest.raises(BadBox):
         bearing((1, 2, math.nan, 4), SIZE, 60)
+
+
+def test_radians_are_not_taken_for_degrees():
+    with pytest.raises(BadOption, match="looks like radians; give 61.9"):
+        bearing((300, 200, 40, 40), (640, 480), 1.08)
+    bearing((300, 200, 40, 40), (640, 480), 2.3)  # a long lens

@@ -38,7 +38,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="hotpath networks", description=__doc__)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="list|show|check|get|add")
     commands.required = True
     for name, run, text in (
         ("list", list_networks, "list the networks and detectors that come with the runtime"),

@@ -51,6 +51,8 @@ def same_address(url: str) -> Tuple[str, ...]:
     place = place.strip("[]")
     if way == "serial":
         return way, os.path.realpath(place)  # with any baud rate
+    if place.lower() == "localhost":  # it is this computer (RFC 6761), also without /etc/hosts
+        place = "127.0.0.1"
     try:
         found = socket.getaddrinfo(place, int(number))
     except (OSError, ValueError):  # it is told where the link is opened

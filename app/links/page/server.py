@@ -142,7 +142,8 @@ class Server(Link):
         except OSError as error:
             why = error.strerror or error
             raise BadOutput(
-                f"--page-host {host} --page-port {port}: can't listen there: {why}"
+                f"--page-host {host} --page-port {port}: can't listen there: {why}; give another "
+                "--page-port, such as 0 for any that is free"
             ) from None
         port = self._socket.getsockname()[1]
         self._cookie = f"hotpath_{port}"  # browsers share cookies between ports

@@ -183,3 +183,8 @@ def test_a_download_does_not_write_through_another_user_s_link(tmp_path, server)
     fetch.fetch(load_network(_network(tmp_path, server, RIGHT)), tmp_path / "got", print)
     assert precious.read_text() == "keep"
     assert (tmp_path / "got" / "tiny_head.onnx").read_bytes() == CONTENT
+
+
+def test_an_onnx_file_is_no_network_and_the_next_command_is_named():
+    with pytest.raises(UnknownNetwork, match="hotpath networks add"):
+        load_network("/nope/x.onnx")

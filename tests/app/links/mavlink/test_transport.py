@@ -280,6 +280,7 @@ def test_a_port_that_is_taken_is_said():
 
 
 def test_a_serial_line_that_another_program_uses_is_refused(opened):
+    needs_terminal()
     master, slave = pty.openpty()
     try:
         address = f"serial:{os.ttyname(slave)}:115200"

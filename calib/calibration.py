@@ -188,7 +188,9 @@ class Calibration:
 
         def compute() -> float:
             models = self.models(ranges, method, keep, "cpu")
-            path = qdq.write(self.network, models, self.store.folder, "tried", "a trial")
+            path = qdq.write(
+                self.network, models, self.store.folder, "tried", "a trial", ranges["files"]
+            )
             return self.loss(self.run(path, self.clips)[1])
 
         loss: float = self.store.value("loss-of-pairs", depends, compute)

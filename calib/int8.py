@@ -162,7 +162,7 @@ def write_targets(
             name, form, name, ", ".join(ranges["keep"]) or "nothing"
         )
         models = work.models(ranges, None, ranges["keep"], form)
-        written[form] = qdq.write(work.network, models, out, name + suffix, note)
+        written[form] = qdq.write(work.network, models, out, name + suffix, note, ranges["files"])
     magnitudes = table.amax(ranges)
     for version in versions:
         path = out / f"{name}-tensorrt-{version}.cache"

@@ -88,11 +88,17 @@ def quantised(
 
 
 def write(
-    network: Network, models: dict[str, onnx.ModelProto], folder: str | Path, name: str, note: str
+    network: Network,
+    models: dict[str, onnx.ModelProto],
+    folder: str | Path,
+    name: str,
+    note: str,
+    made_from: dict[str, str],
 ) -> Path:
     """Write both parts of a quantised network and the derived TOML; returns the TOML's path.
 
     ``name`` is the stem of the files' names. ``note`` is a comment at the head of the TOML.
+    ``made_from`` is part -> sha256 of the network's files, as its table of ranges has them.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +110,7 @@ def write(
         files.append({"part": part, "name": path.name, "sha256": hashlib.sha256(data).hexdigest()})
     table = toml.read(network.path, BadNetwork)
     table["file"] = files
+    table["made_from"] = dict(made_from)
     names = {quantisable.base(value.name): value.name for value in models["search"].graph.output}
     if "maps" in table["head"]:
         maps = [entry.split("+") for entry in table["head"]["maps"]]

@@ -80,7 +80,7 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     if unknown:
         there = ", :".join([*WAYS, *engines.choices(of_files=True)[1:]])
         raise BadRun(f"{name}: there is no :{unknown[0]}; there are :{there}")
-    toml_path = int8_toml(stem, int8_dir) if "int8" in ways else stem
+    toml_path = int8_toml(stem, int8_dir, options.networks_dir) if "int8" in ways else stem
     network = load_network(toml_path)
     network.locate(options.networks_dir)
     engine = on[0] if on else options.engine
@@ -116,19 +116,26 @@ def tracker_options(options: argparse.Namespace) -> Options:
     return Options(engine=options.engine, networks_dir=options.networks_dir, threads=threads)
 
 
-def int8_toml(name: str, int8_dir: str) -> Path:
+def int8_toml(name: str, int8_dir: str, networks_dir: str | None = None) -> Path:
     """The TOML of a network's INT8 form: that of ``hotpath.calib.int8``, else the one that is
-    shipped."""
+    shipped.
+
+    Raises:
+        BadRun: there is none.
+        BadNetwork: it was made from other files than the network's.
+    """
     stem = Path(name).stem if name.endswith(".toml") else name
     path = Path(int8_dir) / (stem + INT8 + ".toml")
     if not path.is_file():
         form = precision.int8_form(load_network(name))
         if form is not None:
+            load_network(name).check_form(form, networks_dir)
             return form.path
         raise BadRun(
             f"there is no INT8 form of {name}: no {path}; make it with `hotpath int8 "
             f"--network {name} --clips DIR --out {int8_dir}`"
         )
+    load_network(name).check_form(load_network(path), networks_dir)
     return path
 
 

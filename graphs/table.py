@@ -19,7 +19,6 @@ from hotpath.graphs.errors import BadTable
 from hotpath.kernels import cache
 from hotpath.kernels.commands import reason
 from hotpath.runtime.network import Network
-from hotpath.runtime.networks import sha256_of
 
 FORMAT = 1
 DIGITS = 5
@@ -27,7 +26,7 @@ DIGITS = 5
 
 def file_hashes(network: Network, networks_dir: Optional[str]) -> Dict[str, str]:
     """dict of part -> sha256 of a network's ONNX files."""
-    return {part: sha256_of(path) for part, path in network.locate(networks_dir).items()}
+    return network.hashes(networks_dir)
 
 
 def write(table: Dict[str, Any], path: Path) -> None:

@@ -12,6 +12,7 @@ loads, the network's TOML, and ``bundle.json``:
 these two before it uses a part. ``sha256`` is of the whole table, so that a change is noticed.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -65,11 +66,22 @@ def identity(
     """
     files = {}
     for entry in network.files:
-        files[entry.part] = entry.sha256 or (sha256_of(paths[entry.part]) if paths else None)
+        path = paths.get(entry.part) if paths else None
+        files[entry.part] = entry.sha256 or (sha256_of(path) if path else None)
     shapes = [network.family, network.exemplar, network.search, list(network.maps)]
     text = json.dumps([shapes, files], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return {"name": network.name, "sha256": digest, "files": files}
+
+
+def _unstated(network: Network, networks_dir: Optional[PathLike]) -> Dict[str, pathlib.Path]:
+    """dict of part -> path of the files that are here and whose hash the TOML does not state."""
+    paths = {}
+    for entry in network.files:
+        if entry.sha256 is None:
+            with contextlib.suppress(BadNetwork):  # a board may have the bundle alone
+                paths[entry.part] = network.locate_file(entry, networks_dir)
+    return paths
 
 
 class Bundle:
@@ -204,9 +216,12 @@ class Bundle:
             if altered:
                 self._broken(path, "was altered since it was built")
 
-    def check_network(self, network: Network) -> None:
-        """Raise ``BundleMismatch`` unless the bundle is of this network and its files."""
-        now = identity(network)
+    def check_network(self, network: Network, networks_dir: Optional[PathLike] = None) -> None:
+        """Raise ``BundleMismatch`` unless the bundle is of this network and its files.
+
+        A file whose hash the TOML does not state is compared where it is here.
+        """
+        now = identity(network, _unstated(network, networks_dir))
         if now["name"] != self.network["name"]:
             self.mismatch("network", self.network["name"], now["name"], now["name"])
         for part, sha256 in now["files"].items():

@@ -189,7 +189,7 @@ def open_plan(plan: Plan) -> Engine:
         bundle.damaged(str(error))
     bundle.check_board(plan.board, None if plan.precision == AUTO else plan.precision)
     if plan.network is not None:
-        bundle.check_network(plan.network)
+        bundle.check_network(plan.network, plan.networks_dir)
     bundle.check_parts()
     setup = Setup(
         network=plan.network or bundle.load_network(),

@@ -72,6 +72,7 @@ class Network:
     files: List[File]
     published: Dict[str, Any]  # figures that the authors report
     strangers: Optional[Made]  # descriptors of other objects, see runtime/learner/strangers.py
+    made_from: Dict[str, str]  # of an INT8 form: part of its network -> sha256 of that file
 
     family: str
     licence: str
@@ -220,6 +221,33 @@ class Network:
             f"{self.path} names {entry.name}, but {state}; put the file beside the TOML, make it "
             f"with `python -m hotpath.calib.strangers --network {self.given} --clips DIR`, or "
             "remove the section [strangers]"
+        )
+
+    def hashes(self, networks_dir: Union[str, pathlib.Path, None] = None) -> Dict[str, str]:
+        """dict of part -> sha256 of the network's files: as stated, else of what ``locate`` finds.
+
+        Every file that is made from a network names these hashes, and who reads it compares them.
+        """
+        return {
+            entry.part: entry.sha256 or sha256_of(self.locate_file(entry, networks_dir))
+            for entry in self.files
+        }
+
+    def check_form(
+        self, form: "Network", networks_dir: Union[str, pathlib.Path, None] = None
+    ) -> None:
+        """Check that an INT8 form was made from this network's files.
+
+        Raises:
+            BadNetwork: it was made from others, or does not say from which.
+        """
+        if form.path == self.path or form.made_from == self.hashes(networks_dir):
+            return
+        other = "was made from other files than those"
+        raise BadNetwork(
+            f"the INT8 form {form.path} {other if form.made_from else 'does not say that it is'} "
+            f"of {self.path}; make it again with `hotpath int8 "
+            f"--network {self.given} --clips DIR`, or take --precision fp32"
         )
 
     def origin(self, entry: File) -> str:

@@ -53,7 +53,8 @@ def open_precision(
         cpuinfo, loadavg: paths of Linux's files on the processor and its load.
 
     Raises:
-        BadNetwork: "int8" was asked for and the network has no INT8 form, or files are missing.
+        BadNetwork: "int8" was asked for and the network has no INT8 form, or one of other files;
+            or files are missing.
         NoEngine: there is no such precision; or see ``hotpath.runtime.engines.create``.
     """
     network, precision, engine = plan.network, plan.precision, plan.engine
@@ -64,6 +65,8 @@ def open_precision(
             f"no engine of a processor runs {precision!r}; take one of {all_names}, or a --bundle"
         )
     form = None if precision == FP32 else int8_form(network)
+    if form is not None and not _is_proven(form, plan):
+        return _opened(network, plan)
     if precision == INT8 and form is None:
         raise BadNetwork(
             f"{network.name} has no INT8 form: no {network.name}-int8.toml beside its TOML; make "
@@ -121,6 +124,21 @@ def _both(network: Network, form: Network, plan: Plan) -> Tuple[Engine, ...]:
         if plan.log is not None:
             plan.log(f"{network.name} runs in fp32, since its INT8 form can't be loaded: {error}")
         return (plain,)
+
+
+def _is_proven(form: Network, plan: Plan) -> bool:
+    """Whether an INT8 form was made from the network's files. Log it if not, or raise for INT8."""
+    network = plan.network
+    assert network is not None
+    try:
+        network.check_form(form, plan.networks_dir)
+    except BadNetwork as error:
+        if plan.precision == INT8:
+            raise
+        if plan.log is not None:
+            plan.log(f"{network.name} runs in fp32: {error}")
+        return False
+    return True
 
 
 def int8_form(network: Network) -> Optional[Network]:

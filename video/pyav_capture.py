@@ -195,9 +195,8 @@ class AvCapture:
             return len(self._index.ticks)
         stated, rate = self._stream.frames, self._stream.average_rate or self.fps
         by_time = round(self.length_s * float(rate)) if self.length_s and rate else 0
-        if by_time and self._form.startswith("mov"):
-            stated = min(stated or by_time, by_time)  # an edit list hides frames that are counted
-        return stated or by_time or None
+        # an edit list hides frames that are counted; FFmpeg counts the ticks of raw DV as frames
+        return min(stated or by_time, by_time or stated) or None
 
     @property
     def length_s(self) -> Optional[float]:

@@ -240,6 +240,7 @@ def on_processor(case, settings):
                 f"int8 --network {network.name} --clips DIR --out {settings.int8_dir}`, or "
                 "name its folder with --int8-dir"
             )
+        network.check_form(form, settings.networks_dir)
         network = form
     elif case.precision != "fp32":
         raise NoPrecision(

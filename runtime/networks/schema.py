@@ -138,7 +138,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
         mistakes.append(Mistake(section, None, f"must be a section, [{section}]"))
         return {}
 
-    others = ("file", "published", "strangers") + tuple(SECTIONS)
+    others = ("file", "published", "strangers", "made_from") + tuple(SECTIONS)
     values = read_section("", TOP, table, mistakes, others)
     keys = _keys_of(values.get("family"), mistakes)
     sections: Dict[str, Table] = {}
@@ -150,6 +150,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
     _apply_conditions(keys, sections, values, mistakes)
     values["published"] = dict(table_of("published"))
     values["strangers"] = _read_made("strangers", table_of("strangers"), mistakes)
+    values["made_from"] = _read_hashes(table_of("made_from"), mistakes)
     return values, _read_files(table.get("file", []), mistakes), mistakes
 
 
@@ -217,6 +218,20 @@ def _read_files(entries: Any, mistakes: List[Mistake]) -> List[File]:
     return files
 
 
+def _read_hashes(entries: Table, mistakes: List[Mistake]) -> Dict[str, str]:
+    """``[made_from]``: part of another network -> sha256 of its file."""
+    for name, value in entries.items():
+        if name not in KNOWN_PARTS:
+            mistakes.append(Mistake("made_from", name, "is not a part of a network"))
+        elif not _is_sha256(value):
+            mistakes.append(Mistake("made_from", name, NO_HASH))
+    return dict(entries)
+
+
+def _is_sha256(value: Any) -> bool:
+    return isinstance(value, str) and bool(re.match("^[0-9a-f]{64}$", value))
+
+
 KNOWN_PARTS = sorted(set().union(*PARTS, *FUSED) | set(MAP_PARTS))
 
 
@@ -230,7 +245,7 @@ def _read_file(section: Section, entry: Table, mistakes: List[Mistake]) -> File:
         values["name"] = shown(values["name"])
     values["name"] = file_name(str(values["name"]))
     sha256, url = values["sha256"], values["url"]
-    if sha256 is not None and not (isinstance(sha256, str) and re.match("^[0-9a-f]{64}$", sha256)):
+    if sha256 is not None and not _is_sha256(sha256):
         mistakes.append(Mistake(section, "sha256", NO_HASH))
     if url is not None and not (isinstance(url, str) and re.match(r"^https?://\S+$", url)):
         mistakes.append(Mistake(section, "url", "must begin with https://"))

@@ -182,7 +182,7 @@ def test_a_table_of_another_network_or_none_at_all_is_refused(done, tmp_path):
 
 def test_the_maps_that_a_toml_names_are_found_in_its_int8_form(tmp_path):
     model = model_of([], {}, {f"x/output{n}": [1] for n in (3, 1, 2)})
-    path = qdq.write(load_network("vittrack"), {"search": model}, tmp_path, "mine", "a test")
+    path = qdq.write(load_network("vittrack"), {"search": model}, tmp_path, "mine", "a test", {})
     written = toml.read(path, BadNetwork)
     assert written["head"]["maps"] == ["x/output1", "x/output2", "x/output3"]
 

@@ -7,10 +7,15 @@ import time
 import pytest
 
 pytest.importorskip("onnxruntime")
+pytest.importorskip("onnx")
 
+import onnx
+
+from hotpath.app.cli.networks import __main__ as networks_command
+from hotpath.calib.trackers import int8_toml
 from hotpath.deploy.doctor import __main__ as boards_command
 from hotpath.runtime import BadNetwork, NoEngine, engines, load_tracker, precision
-from hotpath.runtime.networks import load_network
+from hotpath.runtime.networks import load_network, sha256_of
 from hotpath.runtime.plan import Plan
 from tests.support import tiny
 
@@ -24,9 +29,54 @@ def home(tmp_path):
     """The tiny network, with a second copy in the folder ``int8`` that counts as its INT8 form."""
     folder = tmp_path / "int8"
     folder.mkdir()
-    tiny.write_network(folder).rename(folder / "tiny-int8.toml")
-    tiny.write_network(tmp_path)
+    form = tiny.write_network(folder)
+    form = form.rename(folder / "tiny-int8.toml")
+    name_source(form, load_network(tiny.write_network(tmp_path)).hashes())
     return tmp_path
+
+
+def name_source(form, hashes):
+    """Write [made_from] into an INT8 form's TOML, as ``hotpath int8`` does."""
+    text = form.read_text().partition("[made_from]")[0]
+    lines = [f'{part} = "{sha256}"' for part, sha256 in hashes.items()]
+    form.write_text("\n".join([text, "[made_from]", *lines, ""]))
+
+
+def retrain(home, part="head"):
+    """Change a file of the network, and the sha256 in its TOML if that states one."""
+    toml = home / "tiny.toml"
+    network = load_network(toml)
+    path = network.locate()[part]
+    before, model = sha256_of(path), onnx.load(str(path))
+    model.doc_string = "trained again"
+    onnx.save(model, str(path))
+    toml.write_text(toml.read_text().replace(before, sha256_of(path)))
+
+
+@pytest.mark.parametrize("part", ["backbone", "head", None])
+def test_the_int8_form_of_other_weights_does_not_run(home, part):
+    form = home / "int8" / "tiny-int8.toml"
+    if part is None:  # of an earlier version: nobody knows what it was made from
+        form.write_text(form.read_text().partition("[made_from]")[0])
+    else:
+        retrain(home, part)
+    name, (said,) = opened(home)
+    assert name == "tiny" and "tiny runs in fp32: the INT8 form" in said and "hotpath int8" in said
+    with pytest.raises(BadNetwork, match="INT8 form .*tiny-int8.toml .*hotpath int8"):
+        opened(home, "int8")
+    with pytest.raises(BadNetwork, match="INT8 form .*tiny-int8.toml .*hotpath int8"):
+        int8_toml(str(home / "tiny.toml"), str(home / "int8"))
+    assert opened(home, "fp32") == ("tiny", [])
+    name_source(form, load_network(home / "tiny.toml").hashes())
+    assert opened(home, "int8", cpu=PLAIN)[0] == "tiny-int8"
+
+
+def test_the_check_of_a_network_tells_an_int8_form_of_other_weights(home, capsys):
+    networks_command.main(["check", str(home / "tiny.toml")])
+    assert "INT8 form" not in capsys.readouterr().out
+    retrain(home)
+    assert networks_command.main(["check", str(home / "tiny.toml")]) == 2
+    assert "tiny-int8.toml was made from other files" in capsys.readouterr().out
 
 
 def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime", load="0.00"):

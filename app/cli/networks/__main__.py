@@ -205,10 +205,24 @@ def check(options: argparse.Namespace) -> int:
             wrong += 1
     if not wrong:
         wrong += _try(network, paths)
+    if not mistakes:
+        wrong += _check_form(network, options.networks_dir)
     if wrong:
         print("{}: {} mistake{}".format(path, wrong, "" if wrong == 1 else "s"))
         return 2
     print(f"{path}: all is well")
+    return 0
+
+
+def _check_form(network: Network, networks_dir: Optional[str]) -> int:
+    """Check that the INT8 form was made from this network. Returns the number of mistakes."""
+    try:
+        form = int8_form(network)
+        if form is not None:
+            network.check_form(form, networks_dir)
+    except HotpathError as error:
+        print(error)
+        return 1
     return 0
 
 

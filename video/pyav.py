@@ -5,8 +5,14 @@ import time
 from functools import partial
 from typing import Any, Optional
 
+from hotpath.runtime.errors import BadSource
 from hotpath.video import hardware
 from hotpath.video.pyav_capture import EACH_FRAME, ONE_FRAME, AvCapture
+
+INDEX_AT_END = (
+    "an MP4 or MOV file whose index is at its end can't be read from a pipe; name the file, or write "
+    "it anew with `ffmpeg -i FILE -c copy -movflags +faststart NEW.mp4`"
+)
 
 
 def pyav() -> Any:
@@ -28,15 +34,26 @@ def open_recording(
         decoder: one of ``hardware.DECODERS``.
         planes: whether frames may be ``Picture``s.
         is_pipe: whether it can be read only once.
+
+    Raises:
+        BadSource: a pipe gives an MP4 file whose index follows the pictures.
     """
     av = pyav()
+    level = av.logging.get_level()
     try:
-        capture = _opened(av, path, decoder, is_pipe, planes)
+        if is_pipe:
+            av.logging.set_level(av.logging.ERROR)
+        with av.logging.Capture() as said:
+            capture = _opened(av, path, decoder, is_pipe, planes)
     except (av.FFmpegError, OSError, ValueError):
         return None
+    finally:
+        av.logging.set_level(level)
     if capture.isOpened():
         return capture
     capture.release()
+    if is_pipe and any("mov,mp4" in form and "partial file" in text for _, form, text in said):
+        raise BadSource(INDEX_AT_END)
     return None
 
 

@@ -193,10 +193,11 @@ class AvCapture:
         """How many frames there are. Before ``seek`` it is what the header states, or None."""
         if self._index is not None:
             return len(self._index.ticks)
-        stated, rate = self._stream.frames, self._stream.average_rate or self.fps
-        by_time = round(self.length_s * float(rate)) if self.length_s and rate else 0
-        # an edit list hides frames that are counted; FFmpeg counts the ticks of raw DV as frames
-        return min(stated or by_time, by_time or stated) or None
+        counts = [self._stream.frames]
+        for rate in (self._stream.average_rate, self.fps):
+            counts.append(round((self.length_s or 0.0) * float(rate or 0.0)))
+        # an edit list hides frames that are counted; the average rate of raw DV is that of ticks
+        return min(filter(None, counts), default=None)
 
     @property
     def length_s(self) -> Optional[float]:

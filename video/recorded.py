@@ -206,7 +206,10 @@ class Piped(Recording):
         if not pyav.pyav():
             raise BadSource(f"{name}: reading a pipe needs the package av; run `{package('av')}`")
         address = "pipe:0" if path == "-" else os.path.abspath(path)
-        capture = pyav.open_recording(address, planes=planes, is_pipe=True)
+        try:
+            capture = pyav.open_recording(address, planes=planes, is_pipe=True)
+        except BadSource as error:
+            raise BadSource(f"{name}: {error}") from None
         if capture is None:
             raise BadSource(f"{name}: {_why_no_frame(None)}")
         super().__init__(name, capture, log)

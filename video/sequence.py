@@ -5,7 +5,7 @@
 | ``boxes.csv``                       | frame,x,y,w,h               | 0                   |
 | ``groundtruth_rect.txt``, ``.N``    | OTB, DTB70; N: a target     | 1                   |
 | ``groundtruth.txt``                 | VOT, GOT-10k                | 0                   |
-| the same, ``out_of_view.txt``       | LaSOT                       | 1                   |
+| the same, with LaSOT's two files    | LaSOT                       | 1                   |
 | ``anno/[SET/]NAME.txt`` above       | UAV123                      | 1                   |
 | ``NAME_gt.txt``, ``NAME.txt`` beside| UAV123, DTB70               | 1                   |
 | ``gt.txt``                          | TLD: left,top,right,bottom  | 1                   |
@@ -13,8 +13,9 @@
 The first file that exists is used, in this order. Pixels are counted from 0 here. Values are
 separated by commas, tabs, blanks or semicolons. Six or more values are a polygon; the result is its
 upright bounding box. The target is absent where a line is empty, holds values that are not finite,
-or a box without area, and where ``absence.label`` or ``out_of_view.txt`` say so. Results of a
-tracker are no annotation: lines of MOTChallenge, or a CSV with scores.
+or a box without area, and where a file of ``ABSENT`` in the sequence's folder says so. Every
+reader of boxes gets them from ``Annotation.boxes``. A file whose first column counts the frames is
+no annotation: results of a tracker, or lines of MOTChallenge or VisDrone with several targets.
 """
 
 import csv
@@ -23,13 +24,16 @@ import os
 import re
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from hotpath.kernels import text as texts
 from hotpath.kernels.commands import counted, why_unread
 from hotpath.runtime.errors import BadSource
 from hotpath.video.base import MOST_FPS
 
 MOST_FRAMES = 10000000  # in an annotation: 92 hours at 30 a second
 MOT_FIELDS = (7, 9, 10)  # numbers of a line of MOTChallenge
-LONGEST_LINE = 1 << 16  # bytes
+FIRST_LINES = 1 << 16  # bytes of a file that tell whether its first column counts the frames
+LASOT = ("full_occlusion.txt", "out_of_view.txt")
+ABSENT = ("absence.label", *LASOT)  # of GOT-10k and LaSOT: 1 for each frame without the target
 
 Box = Optional[Tuple[float, ...]]
 # OTB annotates only these frames of five sequences: name -> (first, last) number
@@ -53,23 +57,40 @@ class Annotation(NamedTuple):
         path: the file.
         origin: the number of the first pixel, 0 or 1.
         corners: whether a line is left,top,right,bottom instead of a box.
+        folder: the sequence's folder, which may hold files of ``ABSENT``; "" for that of ``path``.
     """
 
     path: str
     origin: int = 0
     corners: bool = False
+    folder: str = ""
 
     def boxes(self) -> List[Box]:
-        """One entry a frame, see ``read_boxes``; raises ``BadSource``."""
+        """One entry a frame, None where the target is absent; raises ``BadSource``."""
         try:
-            if self.path.endswith(".csv"):
-                return _read_csv(self.path)
-            with open(self.path, encoding="utf-8-sig") as file:  # Excel and Notepad put a mark
-                lines = file.read().splitlines()
+            boxes = self._stated()
+            for name in ABSENT:
+                path = os.path.join(self.folder or os.path.dirname(self.path), name)
+                if os.path.isfile(path):
+                    flags = [int(flag) for flag in re.findall(r"[0-9]+", texts.read(path))]
+                    flags += [0] * (len(boxes) - len(flags))
+                    boxes = [None if absent else box for box, absent in zip(boxes, flags)]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise BadSource(f"{self.path}: {why_unread(error)}") from None
+        return boxes
+
+    def _stated(self) -> List[Box]:
+        """The boxes of the file alone."""
+        if self.path.endswith(".csv"):
+            return _read_csv(self.path)
+        lines = texts.read(self.path).splitlines()
         while lines and not lines[-1].strip():
             lines.pop()
+        if _counts_frames([_numbers(line) for line in lines]):
+            raise BadSource(
+                f"{self.path}: its first column counts the frames, as in results or in a file of "
+                "several targets; write x,y,w,h of one target a line"
+            )
         return [self._box(line, number) for number, line in enumerate(lines, 1)]
 
     def _box(self, line: str, number: int) -> Box:
@@ -79,7 +100,7 @@ class Annotation(NamedTuple):
         values = _numbers(text.lstrip("m"))
         if not text or len(values) == 1:  # VOT's special codes (0 absent, 1 initialised)
             return None
-        if len(values) >= 6 and len(values) % 2 == 0 and not is_mask and not _is_mot(values):
+        if len(values) >= 6 and len(values) % 2 == 0 and not is_mask:
             xs, ys = values[0::2], values[1::2]
             box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
         elif len(values) < 4 or (len(values) != 4 and not is_mask):
@@ -105,7 +126,7 @@ def read_boxes(folder: str) -> List[Box]:
         BadSource: the annotation exists but can't be understood.
     """
     found = find_annotation(folder)
-    return _with_absent(folder, found.boxes()) if found else []
+    return found.boxes() if found else []
 
 
 def boxes_of(folder: str, frames: int) -> List[Box]:
@@ -150,7 +171,7 @@ def targets(folder: str) -> Iterator[Tuple[str, List[Box]]]:
     number = 1
     while is_several and os.path.isfile(f"{start}.{number}.txt"):
         one = found._replace(path=f"{start}.{number}.txt")
-        yield f".{number}", _with_absent(folder, one.boxes())
+        yield f".{number}", one.boxes()
         number += 1
     if not is_several:
         yield "", read_boxes(folder)
@@ -163,7 +184,7 @@ def find_annotation(folder: str) -> Optional[Annotation]:
     if name in ("img", "imgs", "images", "color", "img1"):
         # the folder of the pictures: the annotation is beside it
         folder, (parent, name) = parent, os.path.split(parent)
-    is_lasot = os.path.isfile(os.path.join(folder, "out_of_view.txt"))
+    is_lasot = any(os.path.isfile(os.path.join(folder, name)) for name in LASOT)
     places = [
         Annotation(os.path.join(folder, "boxes.csv")),
         Annotation(os.path.join(folder, "groundtruth_rect.txt"), 1),
@@ -174,37 +195,46 @@ def find_annotation(folder: str) -> Optional[Annotation]:
     places += [Annotation(os.path.join(folder, "gt.txt"), 1, True)]
     for place in places:
         if os.path.isfile(place.path) and not _is_result(place.path):
-            return place
+            return place._replace(folder=folder)
     return None
 
 
-def _with_absent(folder: str, boxes: List[Box]) -> List[Box]:
-    """The boxes, with None in the frames that GOT-10k or LaSOT mark as absent."""
-    for name in ("absence.label", "out_of_view.txt"):
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            with open(path) as file:
-                flags = [int(text) for text in re.findall(r"[0-9]+", file.read())]
-            flags += [0] * (len(boxes) - len(flags))
-            boxes = [None if absent else box for box, absent in zip(boxes, flags)]
-    return boxes
-
-
 def _is_result(path: str) -> bool:
-    """Whether a file is a tracker's results, as ``--results`` writes them, by its first line."""
+    """Whether a file is a tracker's results, or one of several targets, by its first lines."""
     try:
         with open(path, "rb") as file:
-            line = file.readline(LONGEST_LINE).decode("utf-8-sig", "replace")
+            lines = file.read(FIRST_LINES).decode("utf-8-sig", "replace").splitlines()
     except OSError:
         return False  # who reads it says why it can't be read
     if path.endswith(".csv"):
-        return "score" in re.split(r"[,\s]+", line.lower())
-    return _is_mot(_numbers(line))
+        return "score" in re.split(r"[,\s]+", lines[0].lower() if lines else "")
+    return _counts_frames([_numbers(line) for line in lines[:-1] or lines])
 
 
-def _is_mot(values: Sequence[float]) -> bool:
-    """Whether numbers are a line of MOTChallenge: frame, target, box, score and more."""
-    return len(values) in MOT_FIELDS and all(v >= 1 and v == int(v) for v in values[:2])
+def _counts_frames(rows: Sequence[Sequence[float]]) -> bool:
+    """Whether the first column of a file has the numbers of the frames, so that no row is a polygon.
+
+    A row of MOTChallenge tells it by its length. Else the first column grows by 1 in each row; or it
+    begins with 0 or 1, and where it does not grow by 1, the second one names another target.
+    """
+    rows = [row for row in rows if row]
+    if not rows or min(map(len, rows)) < 5:
+        return False
+    if not all(math.isfinite(v) and v == int(v) for row in rows for v in row[:1]):
+        return False
+    begins = rows[0][0] in (0, 1)
+    numbered = all(v >= 1 and v == int(v) for v in rows[0][:2])
+    if len(rows[0]) in MOT_FIELDS and (begins or numbered):
+        return True
+    if len(rows) == 1:
+        return False
+    steps = [after[0] - before[0] for before, after in zip(rows, rows[1:])]
+    if set(steps) == {1}:
+        return begins or len(rows) > 2
+    targets = [row[1] for row in rows]
+    turns = [before != after for before, after in zip(targets, targets[1:])]
+    is_next = [step == 1 or (step <= 0 and turn) for step, turn in zip(steps, turns)]
+    return begins and 1 in steps and all(is_next) and all(v == int(v) for v in targets)
 
 
 def _numbers(text: str) -> List[float]:

@@ -127,7 +127,11 @@ def test_dtb70_and_lasot_are_read_in_their_layouts(tmp_path):
     write_otb(tmp_path / "dtb70" / "Car1", 5)
     assert [c.name for c in benchmarks.sequences("dtb70", tmp_path / "dtb70").clips] == ["Car1"]
     write_otb(tmp_path / "lasot" / "car" / "car-2", 5, "groundtruth.txt")
+    for name, flags in (("full_occlusion", "0,0,1,0,0"), ("out_of_view", "0,0,0,0,1")):
+        (tmp_path / "lasot" / "car" / "car-2" / (name + ".txt")).write_text(flags)
     found = benchmarks.sequences("lasot", tmp_path / "lasot")
+    absent = np.isnan(found.clips[0].boxes[:, 0])  # LaSOT's own toolkit removes them
+    assert absent.tolist() == [False, False, True, False, True]
     assert [clip.name for clip in found.clips] == ["car-2"] and len(found.names) == 280
 
 

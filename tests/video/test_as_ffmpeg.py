@@ -1,6 +1,7 @@
 """Recordings of real cameras, phones and editors are read as ffmpeg reads them."""
 
 import contextlib
+import os
 import struct
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from hotpath.runtime.pictures import bgr_of
 from hotpath.video import pyav
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
+from tests.support.needs import needs_program
 from tests.support.streams import scene
 
 av = pytest.importorskip("av")
@@ -30,6 +32,7 @@ MATRICES = {  # a, b, c, d of the display matrix -> the frame as it is shown
     "transpose": ((0, 1, 1, 0), lambda f: f.transpose(1, 0, 2)),
     "antitranspose": ((0, -1, -1, 0), lambda f: f[::-1, ::-1].transpose(1, 0, 2)),
 }
+FAST = {"movflags": "+faststart"}
 
 
 def write(path, times_s, codec="libx264", options=None, form=None, changed=None, **fields):
@@ -268,6 +271,56 @@ def test_a_pipe_is_a_source(tmp_path, spec):
         found = subprocess.run(command + [spec] + given, stdin=stdin, stdout=subprocess.PIPE)
     assert found.returncode == 0 and found.stdout.count(b"\n") == 11
     assert main(["--video", spec, "--start", "1"] + given) == 2 if spec == "-" else True
+
+
+def fed(pipe, path):
+    """A named pipe to which a thread writes a file; returns its path."""
+    os.mkfifo(str(pipe))
+
+    def feed():
+        with contextlib.suppress(BrokenPipeError), open(str(pipe), "wb") as file:
+            file.write(open(path, "rb").read())
+
+    threading.Thread(target=feed, daemon=True).start()
+    return str(pipe)
+
+
+def frames_of(path):
+    """All frames of a source."""
+    with open_source(path) as source:
+        frames = [source.read()]
+        while frames[-1] is not None:
+            frames.append(source.read())
+    return frames[:-1]
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mov", "3gp"])
+def test_an_index_at_the_end_of_what_a_pipe_gives_is_named(tmp_path, kind):
+    noise = {"crf": "0", "preset": "ultrafast"}  # more bytes than FFmpeg keeps of a pipe
+    paths = [write(tmp_path / f"{n}.{kind}", even(40), options=noise) for n in "ab"]
+    with av.open(paths[0]) as old, av.open(paths[1], "w", options=FAST) as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        for packet in old.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                new.mux(packet)
+    with pytest.raises(BadSource, match="index is at its end.*faststart"):
+        open_source(fed(tmp_path / "first", paths[0]))
+    assert len(frames_of(fed(tmp_path / "second", paths[1]))) == 40
+
+
+@pytest.mark.parametrize(
+    "size, rate, frames", [("720x576", "25", 9), ("720x480", "30000/1001", 60), ("720x576", "25", 1)]
+)
+def test_raw_dv_of_which_the_ticks_are_counted_ends_where_it_ends(tmp_path, size, rate, frames):
+    needs_program("ffmpeg")
+    path = str(tmp_path / "tape.dv")
+    made = ["-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}", "-frames:v", str(frames)]
+    form = ["-pix_fmt", "yuv411p" if size.endswith("480") else "yuv420p", "-c:v", "dvvideo"]
+    subprocess.run(["ffmpeg", "-v", "error", *made, *form, "-f", "dv", path], check=True)
+    with open_source(path) as source:
+        assert source.frames == frames
+    assert len(frames_of(path)) == frames
 
 
 def test_no_good_frame_before_a_cut_is_lost(tmp_path):

@@ -1,10 +1,11 @@
 """The first box of every benchmark's sequences is read as 0-based pixels."""
 
+import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadClips, BadSource
 from hotpath.video.clips import find_clips
-from hotpath.video.sequence import read_boxes
+from hotpath.video.sequence import Annotation, find_annotation, read_boxes
 from hotpath.video.sources import open_source, reads
 from tests.video.test_sources import write_pictures
 
@@ -196,3 +197,73 @@ def test_track_and_evaluate_read_the_first_box_of_lasot_alike(tmp_path):
     (folder / "out_of_view.txt").write_text("0,1,0")
     assert first_box(folder) == tuple(find_clips([folder])[0].boxes[0]) == (30, 40, 40, 32)
     assert read_boxes(str(folder))[1] is None
+
+
+TABLES = {
+    "VisDrone-VID, target 0": ["{n},0,59,43,17,19,0,0,0,0"],
+    "VisDrone-VID, by target": ["{n},0,59,43,17,19,0,0,0,0", "{n},1,9,3,17,19,0,0,0,0"],
+    "results counted from 0": ["{m},0,59,43,17,19,0.9,-1,-1,-1"],
+    "detections of MOT": ["{n},-1,59.5,43,17,19,0.9"],
+    "eight numbers": ["{n},3,59.0,43.0,17.0,19.0,0.9,-1"],
+    "eight numbers from 0": ["{m} 0 59.0 43.0 17.0 19.0 0.9 -1"],
+    "frame and score": ["{n},59,43,17,19,0.9"],
+    "frame and score from the middle": ["{k};59;43;17;19;0.9"],
+}
+
+
+@pytest.mark.parametrize("place", ["groundtruth.txt", "../clip.txt"])
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_rows_that_count_the_frames_are_no_polygons(tmp_path, name, place):
+    folder = write_pictures(tmp_path / "clip", 4)
+    rows = [
+        line.format(n=number, m=number - 1, k=number + 70)
+        for line in TABLES[name]
+        for number in range(1, 5)
+    ]
+    (folder / place).write_text("\n".join(rows) + "\n")
+    with open_source(str(folder)) as source:
+        assert source.first_box is None and not source.annotated
+    with pytest.raises(BadSource, match="counts the frames.*x,y,w,h"):
+        Annotation(str(folder / place)).boxes()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["10,20,40,20,40,50,10,50", "12,20,42,20,42,50,12,50"],
+        ["0,20,40,20,40,50,0,50", "0,21,40,21,40,51,0,51", "0,22,40,22,40,52,0,52"],
+        ["1.5,20,40,20,40,50,1.5,50", "2.5,20,40,20,40,50,2.5,50"],
+        ["1,20,40,20,40,50,1,50"],
+    ],
+)
+def test_polygons_stay_polygons(tmp_path, rows):
+    folder = write_pictures(tmp_path / "clip", len(rows))
+    (folder / "groundtruth.txt").write_text("\n".join(rows) + "\n")
+    left = float(rows[0].split(",")[0])
+    assert read_boxes(str(folder))[0] == (left, 20, 40 - left, 30)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"full_occlusion.txt": "0,1,0,0", "out_of_view.txt": "0,0,0,1"},
+        {"full_occlusion.txt": "0,1,0,1"},
+        {"out_of_view.txt": "0\n1\n0\n1\n"},
+        {"absence.label": "0\n1\n0\n1\n"},
+        {"full_occlusion.txt": "\ufeff0,1,0,1", "absence.label": "0\n0\n0\n0\n"},
+    ],
+)
+def test_every_reader_of_boxes_leaves_absent_frames_out(tmp_path, flags):
+    folder = write_pictures(tmp_path / "clip", 4)
+    (folder / "groundtruth.txt").write_text("31,41,40,32\n" * 4)
+    for name, text in flags.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    seen = [True, False, True, False]
+    for boxes in (
+        read_boxes(str(folder)),
+        Annotation(str(folder / "groundtruth.txt")).boxes(),
+        find_annotation(str(folder)).boxes(),
+    ):
+        assert [box is not None for box in boxes] == seen
+    (clip,) = find_clips([folder])
+    assert np.isfinite(clip.boxes[:, 0]).tolist() == seen

@@ -36,6 +36,9 @@ JUMP_S = 1.0  # by which the sender's clock goes back: it started again
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
+# formats of cameras with more than 8 bits of grey, as numbers: their four letters
+DEEP = [int.from_bytes(name, "little") for name in (b"Y16 ", b"Y12 ", b"Y10 ")]
+
 CSI_SIZE = (1280, 720)  # pixels of a CSI camera's pictures
 CSI_FPS = 30
 CSI_FLIPS = {"rotate90": 3, "rotate180": 2, "rotate270": 1, "hflip": 4, "vflip": 6}  # nvvidconv's
@@ -118,6 +121,8 @@ class Camera:
         if self.size is not None:
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, self.size[0])
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self.size[1])
+        if int(capture.get(cv2.CAP_PROP_FOURCC)) in DEEP:
+            capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)  # else it gives the high byte of each value
         return capture
 
     def _why_not(self, error: OSError) -> str:

@@ -15,7 +15,7 @@ from hotpath.runtime.pictures import WHOLE
 from hotpath.video import sequence
 from hotpath.video.base import Log, Source, check_readable, to_bgr
 from hotpath.video.containers import JPEG_END
-from hotpath.video.depth import SAMPLES, scale_for, whole_range
+from hotpath.video.depth import NOT_DEEP, SAMPLES, scale_for, whole_range
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 # a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
@@ -66,6 +66,8 @@ class FrameFolder(Source):
         self._scale, words = scale_of(self._paths, depth)
         if words:
             self.log(f"{self.name}: 16-bit pictures: {words}")
+        elif depth is not None:
+            self.log(f"{self.name}: {NOT_DEEP}")
         self.frames = len(self._paths)
         self.fps = sequence.stated_fps(folder) if folder else None
         self._boxes: List[sequence.Box] = []

@@ -21,6 +21,7 @@ from hotpath.video.base import (
     without_password,
 )
 from hotpath.video.cameras import MONOTONIC, NONE, READ_TIMEOUT_S, CaptureClock
+from hotpath.video.depth import Reduction, is_deep
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
@@ -91,12 +92,16 @@ class LiveSource(Source):
             can tell why no picture comes.
         log: called with one line of text, only inside ``read``.
         opened: the result of the first ``device.open()``, where the caller opened it.
+        depth: used bits of 16-bit pictures. None takes the range of their values.
     """
 
     live = True
 
-    def __init__(self, device: Any, log: Log = None, opened: Any = None) -> None:
+    def __init__(
+        self, device: Any, log: Log = None, opened: Any = None, depth: Optional[int] = None
+    ) -> None:
         super().__init__(device.name, log)
+        self._reduced = Reduction(depth, lambda words: self.log(f"{self.name}: {words}"))
         self._device = device
         self._stamps = getattr(device, "stamps", NONE)
         self.captured_at = "camera" if self._stamps == MONOTONIC else "arrival"
@@ -151,7 +156,7 @@ class LiveSource(Source):
             self._record_gap(silent_s)
         self.time_s = captured_at - self._first_at
         self.captured_s, self.arrived_s = captured_at, at
-        return self._give(frame)
+        return self._give(checked_picture(self._reduced(frame)))
 
     def close(self) -> None:
         """Stop the thread, release the camera or connection, and record a gap that is open."""
@@ -239,7 +244,9 @@ class LiveSource(Source):
             if not good or frame is None or (not fresh and now - asked > 0.9 * timeout_s):
                 break
             captured = clock.captured_s(capture.get(cv2.CAP_PROP_POS_MSEC), now)
-            self._put(checked_picture(frame), now, fresh, captured, decode_ms)
+            if not is_deep(frame):  # ``read`` sets the scale of others
+                frame = checked_picture(frame)
+            self._put(frame, now, fresh, captured, decode_ms)
             fresh = False
 
     def _put(self, frame: Any, now: float, fresh: bool, captured: float, decode_ms: float) -> None:

@@ -10,8 +10,8 @@ from hotpath.video import hardware
 from hotpath.video.pyav_capture import EACH_FRAME, ONE_FRAME, AvCapture
 
 INDEX_AT_END = (
-    "an MP4 or MOV file whose index is at its end can't be read from a pipe; name the file, or write "
-    "it anew with `ffmpeg -i FILE -c copy -movflags +faststart NEW.mp4`"
+    "an MP4 or MOV file whose index is at its end can't be read from a pipe; name the file, or "
+    "write it anew with `ffmpeg -i FILE -c copy -movflags +faststart NEW.mp4`"
 )
 
 

@@ -1,7 +1,8 @@
 """Turn PyAV's frames into ours: upright, and in planes where the kernels can read them."""
 
+import re
 import struct
-from typing import Any, List, NamedTuple
+from typing import Any, List, NamedTuple, Optional
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ FORMATS = {
     "gray": ("GREY", True),
     "bgr0": ("BGRx", True),
 }
+GREY = re.compile("gray(9|10|12|14|16)[lb]e$")
 TURNED_IN_PLANES = ("I420", "I444", "NV12", "GREY")  # colour has one scale in both directions
 MATRICES = {1: "709", 2: "601", 5: "601", 6: "601"}  # FFmpeg's AVColorSpace; 2 is "not stated"
 FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG
@@ -70,8 +72,11 @@ def upright(decoded: Any, turn: Turn, planes: bool) -> AnyFrame:
         decoded: the frame.
         turn: see ``turn_of``.
         planes: whether it may stay in planes, if the kernels can read them; else it becomes BGR,
-            uint8 (H, W, 3).
+            uint8 (H, W, 3). Grey or RGB of more than 8 bits becomes uint16, with its own values.
     """
+    deep = _deep(decoded)
+    if deep is not None:
+        return turn.of(deep)
     kind, full = FORMATS.get(decoded.format.name, ("", False))
     matrix = "601" if kind in ("GREY", "BGRx") else MATRICES.get(decoded.colorspace)
     turns_planes = turn == UPRIGHT or kind in TURNED_IN_PLANES
@@ -88,6 +93,23 @@ def upright(decoded: Any, turn: Turn, planes: bool) -> AnyFrame:
         height, width = parts[0].shape
     full = full or decoded.color_range == FULL_RANGE
     return PlanarFrame(Planes(kind, parts, width, height, matrix, full))
+
+
+def _deep(decoded: Any) -> Optional[np.ndarray]:
+    """The values of a grey or RGB frame of more than 8 bits, uint16 (H, W) or BGR (H, W, 3).
+
+    None for other frames. Those in YUV have a stated range, which FFmpeg's conversion uses.
+    """
+    kind = decoded.format
+    is_grey = GREY.match(kind.name)
+    if is_grey:
+        plane = decoded.planes[0]
+        order = ">u2" if kind.name.endswith("be") else "<u2"
+        rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size).view(order)
+        return rows[: decoded.height, : decoded.width].astype(np.uint16)
+    if kind.is_rgb and kind.components[0].bits > 8:
+        return np.asarray(decoded.to_ndarray(format="bgr48le")).astype(np.uint16)
+    return None
 
 
 def _planes_of(decoded: Any, kind: str) -> List[np.ndarray]:

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from typing import Any, Optional
+from typing import Any, Iterator, Optional
 
 import cv2
 
@@ -23,6 +23,7 @@ from hotpath.video.containers import (
     looks_like_text,
     states_no_rate,
 )
+from hotpath.video.depth import SAMPLES, Reduction, is_deep
 from hotpath.video.probe import TRANSPORT_STREAM
 
 LONGEST_S = 3.0  # between two frames that are played at their own speed
@@ -38,19 +39,33 @@ class Recording(Source):
         name: its name in messages.
         capture: a ``pyav.AvCapture`` or an ``opencv.CvCapture``; ``close`` closes it.
         cut_off: whether the file is shorter than its headers state; None if they do not tell.
+        depth: used bits of 16-bit pictures. None takes the range of their values.
     """
 
+    can_seek = True
+
     def __init__(
-        self, name: str, capture: Any, log: Log = None, cut_off: Optional[bool] = None
+        self,
+        name: str,
+        capture: Any,
+        log: Log = None,
+        cut_off: Optional[bool] = None,
+        depth: Optional[int] = None,
     ) -> None:
         super().__init__(name, log)
+        self._reduced = Reduction(depth, lambda words: self.log(f"{name}: {words}"))
         self._capture, self._cut_off = capture, cut_off
         self.fps, self.frames, self.aspect = capture.fps, capture.frames, capture.aspect
         tell_decoder(self, capture)
         self._told_gap = -1  # index of the frame after the gap that was told
         self._last_s = 0.0  # time stamp of the last frame decoded
-        self._ahead = self._decode()  # a frame that was decoded before ``read`` is called
-        if self._ahead is None:
+        self._ahead = self._captured()  # a frame that was decoded before ``read`` is called
+        if is_deep(self._ahead) and self.can_seek:
+            self._reduced.fit(self._samples())
+            self._ahead = self._captured()
+        if self._ahead is not None:
+            self._ahead = checked_picture(self._reduced(self._ahead))
+        else:
             self.close()
             raise BadSource(f"{name}: {_why_no_frame(cut_off)}")
 
@@ -129,14 +144,27 @@ class Recording(Source):
             self._capture = None
 
     def _decode(self) -> Any:
-        """The next decoded frame, or None if there is none."""
+        """The next decoded frame with 8 bits, or None if there is none."""
+        frame = self._captured()
+        return None if frame is None else checked_picture(self._reduced(frame))
+
+    def _captured(self) -> Any:
+        """The next decoded frame as the recording has it, or None if there is none."""
         if self._capture is None:
             return None
         good, frame = self._capture.read()
         if not good or frame is None:
             return None
         self._last_s = self._capture.time_s
-        return checked_picture(frame)
+        return frame
+
+    def _samples(self) -> Iterator[Any]:
+        """Some frames of the whole recording. The next frame is the first one again."""
+        count = self._capture.count()
+        for number in range(0, count, max(1, count // SAMPLES)):
+            if self._capture.seek(number) is not None:
+                yield self._captured()
+        self._capture.seek(0)
 
     def _ended_early(self) -> bool:
         """Whether frames are missing that the container states.
@@ -170,10 +198,16 @@ class VideoFile(Recording):
         log: function that gets the name of the decoder, if hardware was asked for.
         planes: whether frames may be ``Picture``s (PyAV) instead of BGR arrays.
         decoder: one of ``hardware.DECODERS``, of PyAV's.
+        depth: see ``Recording``.
     """
 
     def __init__(
-        self, path: str, log: Log = None, planes: bool = False, decoder: str = hardware.SOFTWARE
+        self,
+        path: str,
+        log: Log = None,
+        planes: bool = False,
+        decoder: str = hardware.SOFTWARE,
+        depth: Optional[int] = None,
     ) -> None:
         check_readable(path)
         if looks_like_text(path):
@@ -185,7 +219,7 @@ class VideoFile(Recording):
         capture = _open_capture(path, planes, decoder)
         if capture is None:
             raise BadSource(f"{path}: {_why_no_frame(cut_off)}")
-        super().__init__(path, capture, log, cut_off)
+        super().__init__(path, capture, log, cut_off, depth)
         if cut_off and is_in_fragments(path):
             self.frames = None  # it is a guess from the fragments that are there
         if self.fps == 25.0 and states_no_rate(path):
@@ -199,9 +233,14 @@ class Piped(Recording):
         path: the pipe, or ``-``.
         log: not called.
         planes: whether frames may be ``Picture``s.
+        depth: see ``Recording``. The first 16-bit picture sets the scale, and later ones widen it.
     """
 
-    def __init__(self, path: str, log: Log = None, planes: bool = False) -> None:
+    can_seek = False
+
+    def __init__(
+        self, path: str, log: Log = None, planes: bool = False, depth: Optional[int] = None
+    ) -> None:
         name = "standard input" if path == "-" else path
         if not pyav.pyav():
             raise BadSource(f"{name}: reading a pipe needs the package av; run `{package('av')}`")
@@ -212,7 +251,7 @@ class Piped(Recording):
             raise BadSource(f"{name}: {error}") from None
         if capture is None:
             raise BadSource(f"{name}: {_why_no_frame(None)}")
-        super().__init__(name, capture, log)
+        super().__init__(name, capture, log, depth=depth)
 
     def seek(self, index: int) -> bool:
         """Return False: a pipe has only one direction."""

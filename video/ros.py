@@ -3,9 +3,10 @@
 Messages are sensor_msgs/Image and sensor_msgs/CompressedImage. A bag needs no ROS.
 """
 
+import contextlib
 import os
 import re
-from typing import Any, Optional, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -13,8 +14,9 @@ import numpy as np
 from hotpath.kernels.commands import needs, why_unloaded
 from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.runtime.pictures import WHOLE, AnyFrame, JpegFrame, PlanarFrame
-from hotpath.video.base import Log, Source, to_bgr
+from hotpath.video.base import Log, Source, checked_picture, to_bgr
 from hotpath.video.cameras import SENDER
+from hotpath.video.depth import SAMPLES, Reduction, is_deep
 from hotpath.video.raw import planes_in, row_bytes_of
 
 PREFIX = "ros:"
@@ -25,12 +27,12 @@ COMPRESSED_DEPTH = 12  # bytes before the PNG of image_transport's compressedDep
 READ_S = 2.0  # that a topic may be silent; finding the sender takes about one
 PLANES = {"yuv422_yuy2": "YUYV", "yuv422": "UYVY", "uyvy": "UYVY", "yuyv": "YUYV", "nv12": "NV12"}
 TO_BGR = {"rgb8": cv2.COLOR_RGB2BGR, "rgba8": cv2.COLOR_RGBA2BGR}
-SAMPLES = {"mono16": "u2", "16UC1": "u2"}  # all others have bytes
+DEEP = {"mono16": "u2", "16UC1": "u2"}  # all others have bytes
 CHANNELS = {"bgr8": 3, "rgb8": 3, "8UC3": 3, "bgra8": 4, "rgba8": 4, "mono8": 1, "8UC1": 1}
 
 
 def picture_in(kind: str, message: Any, planes: bool) -> Tuple[float, AnyFrame]:
-    """The stamp in seconds, and the picture in a message.
+    """The stamp in seconds, and the picture in a message; uint16 where it has 16 bits.
 
     Args:
         kind: ``IMAGE`` or ``COMPRESSED``.
@@ -54,7 +56,7 @@ def picture_in(kind: str, message: Any, planes: bool) -> Tuple[float, AnyFrame]:
         if picture is None:
             text = f"a compressed picture of ROS, {message.format!r}, can't be decoded"
             raise BadSource(text)
-        return stamp_s, to_bgr(picture)
+        return stamp_s, picture if is_deep(picture) else to_bgr(picture)
     layout = message.encoding, message.height, message.width, message.step
     frame = _picture(*layout, data, ">" if message.is_bigendian else "<")
     return stamp_s, frame if planes or isinstance(frame, np.ndarray) else frame.bgr()
@@ -65,12 +67,12 @@ def _picture(
 ) -> AnyFrame:
     """The picture of a sensor_msgs/Image, whose rows begin every ``step`` bytes."""
     rows = height * 3 // 2 if encoding == "nv12" else height
-    if encoding not in PLANES and encoding not in CHANNELS and encoding not in SAMPLES:
+    if encoding not in PLANES and encoding not in CHANNELS and encoding not in DEEP:
         raise BadSource(
             f"pictures of ROS in {encoding!r} are not read; have them converted to bgr8 "
             "(Bayer patterns by image_proc)"
         )
-    sample = np.dtype(order + SAMPLES.get(encoding, "u1"))
+    sample = np.dtype(order + DEEP.get(encoding, "u1"))
     channels = CHANNELS.get(encoding, 1)
     needed = width * channels * sample.itemsize
     if encoding in PLANES:
@@ -88,7 +90,8 @@ def _picture(
     if encoding in TO_BGR:
         converted: np.ndarray = cv2.cvtColor(frame, TO_BGR[encoding])
         return converted
-    return to_bgr(np.ascontiguousarray(frame))
+    frame = np.ascontiguousarray(frame)
+    return frame[..., 0] if is_deep(frame) else to_bgr(frame)
 
 
 class Topic:
@@ -169,13 +172,18 @@ class Bag(Source):
         topic: its name, or empty.
         log: see ``Source``.
         planes: whether frames may be ``Picture``s.
+        depth: used bits of 16-bit pictures. None takes the range of their values.
 
     Raises:
         BadSource: no bag, no such topic, or the package rosbags is missing.
     """
 
-    def __init__(self, path: str, topic: str, log: Log, planes: bool) -> None:
+    def __init__(
+        self, path: str, topic: str, log: Log, planes: bool, depth: Optional[int] = None
+    ) -> None:
         super().__init__(f"{path}#{topic}" if topic else path, log)
+        self._reduced = Reduction(depth, lambda words: self.log(f"{self.name}: {words}"))
+        self._is_fitted = False
         self._planes = planes
         self._first_s = 0.0
         try:
@@ -201,6 +209,7 @@ class Bag(Source):
                 f"{self.name}: name one topic of pictures after '#'; there are: {names}"
             )
         self._kind, self.frames = chosen[0].msgtype, chosen[0].msgcount
+        self._chosen = chosen
         self._messages = self._bag.messages(chosen)
         length_s = (self._bag.end_time - self._bag.start_time) * 1e-9
         if self.frames > 1 and length_s > 0:
@@ -212,6 +221,9 @@ class Bag(Source):
             _, received_ns, data = next(self._messages)
             message = self._bag.deserialize(data, self._kind)
             stamp_s, frame = picture_in(self._kind, message, self._planes)
+            if is_deep(frame) and not self._is_fitted:
+                self._is_fitted = True
+                self._reduced.fit(self._samples())
         except StopIteration:
             return None
         except Exception as error:  # of many kinds, where a file is damaged
@@ -220,7 +232,17 @@ class Bag(Source):
         stamp_s = stamp_s or received_ns * 1e-9
         if not self.given:
             self._first_s = stamp_s
+        frame = checked_picture(self._reduced(frame))
         return self._give(frame, max(stamp_s - self._first_s, self.time_s or 0.0))
+
+    def _samples(self) -> Iterator[Any]:
+        """Some pictures of the whole bag; a damaged one is left out."""
+        begin, end = self._bag.start_time, self._bag.end_time
+        for start in range(begin, end + 1, max(1, (end - begin) // SAMPLES)):
+            with contextlib.suppress(Exception):  # of many kinds; ``read`` reports it
+                _, _, data = next(self._bag.messages(self._chosen, start=start))
+                message = self._bag.deserialize(data, self._kind)
+                yield picture_in(self._kind, message, self._planes)[1]
 
     def close(self) -> None:
         """Close the files."""

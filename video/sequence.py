@@ -212,9 +212,9 @@ def _is_result(path: str) -> bool:
 
 
 def _counts_frames(rows: Sequence[Sequence[float]]) -> bool:
-    """Whether the first column of a file has the numbers of the frames, so that no row is a polygon.
+    """Whether the first column of a file numbers the frames, so that no row is a polygon.
 
-    A row of MOTChallenge tells it by its length. Else the first column grows by 1 in each row; or it
+    A row of MOTChallenge tells it by its length. Else the column grows by 1 in each row; or it
     begins with 0 or 1, and where it does not grow by 1, the second one names another target.
     """
     rows = [row for row in rows if row]

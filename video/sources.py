@@ -94,18 +94,18 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: st
     if camera:
         number, width, height = (int(part) if part else None for part in camera.groups())
         size = (width, height) if width and height else None
-        return LiveSource(Camera(number or 0, planes=planes, size=size), log)
+        return LiveSource(Camera(number or 0, planes=planes, size=size), log, depth=depth)
     if spec.startswith(ros.PREFIX):
-        return LiveSource(ros.Topic(spec, planes), log)
+        return LiveSource(ros.Topic(spec, planes), log, depth=depth)
     bag = ros.bag_of(spec)
     if bag and os.path.exists(bag[0]):
-        return ros.Bag(*bag, log, planes)
+        return ros.Bag(*bag, log, planes, depth)
     if _is_csi(spec):
         device = CsiCamera(spec[len("csi") :], planes=planes)
-        return LiveSource(device, log, opened=open_in_background(device, log))
+        return LiveSource(device, log, opened=open_in_background(device, log), depth=depth)
     scheme = _scheme(spec)
     if scheme and scheme != "file":
-        return _open_address(spec, scheme, log, planes, decoder)
+        return _open_address(spec, scheme, log, depth, planes, decoder)
     return _open_path(_path_of(spec), log, depth, planes, decoder)
 
 
@@ -162,7 +162,9 @@ def _path_of(spec: str) -> str:
     return unquote(re.sub("^file://(localhost(?=/))?", "", spec, flags=re.IGNORECASE))
 
 
-def _open_address(spec: str, scheme: str, log: Log, planes: bool, decoder: str) -> Source:
+def _open_address(
+    spec: str, scheme: str, log: Log, depth: Optional[int], planes: bool, decoder: str
+) -> Source:
     """A stream, or a recording on a server: a recording states how many frames it has."""
     if scheme not in STREAMS:
         raise BadSource(
@@ -174,18 +176,19 @@ def _open_address(spec: str, scheme: str, log: Log, planes: bool, decoder: str) 
     capture = open_in_background(stream, log)
     by_pyav = isinstance(capture, pyav.AvCapture)
     if (capture.frames if by_pyav else stated_frames(capture)) is None:
-        return LiveSource(stream, log, opened=capture)
+        return LiveSource(stream, log, opened=capture, depth=depth)
     capture.release()
     patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes, decoder=decoder)
     if by_pyav:
-        return Recording(stream.name, open_in_background(patient), log)
-    return Recording(stream.name, opencv.CvCapture(lambda: open_in_background(patient)), log)
+        return Recording(stream.name, open_in_background(patient), log, depth=depth)
+    by_opencv = opencv.CvCapture(lambda: open_in_background(patient))
+    return Recording(stream.name, by_opencv, log, depth=depth)
 
 
 def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     """A folder, a picture or a video file."""
     if path == "-" or is_pipe(path):
-        return Piped(path, log, planes)
+        return Piped(path, log, planes, depth)
     if not path:
         raise BadSource("no video given; use --video with a camera, an address, a file or a folder")
     if not os.path.exists(path):
@@ -195,4 +198,4 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
         raise BadSource(f"{path}: no such file, folder or pictures, and no camera's name (cam0)")
     if os.path.isdir(path) or is_picture(path):
         return FrameFolder(path, log, depth)
-    return VideoFile(path, log, planes, decoder)
+    return VideoFile(path, log, planes, decoder, depth)

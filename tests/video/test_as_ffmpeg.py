@@ -310,7 +310,8 @@ def test_an_index_at_the_end_of_what_a_pipe_gives_is_named(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    "size, rate, frames", [("720x576", "25", 9), ("720x480", "30000/1001", 60), ("720x576", "25", 1)]
+    "size, rate, frames",
+    [("720x576", "25", 9), ("720x480", "30000/1001", 60), ("720x576", "25", 1)],
 )
 def test_raw_dv_of_which_the_ticks_are_counted_ends_where_it_ends(tmp_path, size, rate, frames):
     needs_program("ffmpeg")

@@ -1,10 +1,14 @@
 """16-bit pictures of thermal cameras become visible 8-bit ones, and the user is told how."""
 
+import threading
+
 import cv2
 import numpy as np
 import pytest
 
+from hotpath.video.cameras import Camera
 from hotpath.video.depth import linear
+from hotpath.video.live import LiveSource
 from hotpath.video.sources import open_source
 from tests.support.streams import scene
 
@@ -69,3 +73,143 @@ def test_the_scale_is_linear_clipped_and_rounded(low, high):
 def test_eight_bit_pictures_need_no_words(tmp_path):
     cv2.imwrite(str(tmp_path / "0.png"), np.full((40, 60), 100, np.uint8))
     assert frames_and_words(str(tmp_path))[1] == ""
+
+
+def counts(index, colour=False):
+    """A warm disc of 14-bit counts over a scene of few of them: uint16 (48, 64), or BGR."""
+    y, x = np.mgrid[:48, :64]
+    picture = (7300 + 4 * y).astype(np.uint16)
+    picture[(x - 12 - 6 * index) ** 2 + (y - 24) ** 2 < 60] = 7900
+    return np.dstack([picture, picture + 9, picture - 5]) if colour else picture
+
+
+def as_folder(folder, colour=False):
+    folder.mkdir()
+    for index in range(6):
+        cv2.imwrite(str(folder / f"{index}.png"), counts(index, colour))
+    return str(folder)
+
+
+def film(path, codec, form, colour=False):
+    av = pytest.importorskip("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, form
+        for index in range(6):
+            kind = "bgr48le" if colour else "gray16le"
+            frame = av.VideoFrame.from_ndarray(counts(index, colour), format=kind)
+            container.mux(stream.encode(frame.reformat(format=form)))
+        container.mux(stream.encode(None))
+    return str(path)
+
+
+FILMS = [
+    ("a.mkv", "ffv1", "gray16le", False),
+    ("a.mov", "png", "gray16be", False),
+    ("a.mov", "png", "rgb48be", True),
+    ("a.mkv", "ffv1", "gbrp16le", True),
+]
+
+
+@pytest.mark.parametrize("depth", [None, 14])
+@pytest.mark.parametrize("name, codec, form, colour", FILMS)
+def test_a_film_of_16_bits_is_read_as_a_folder_of_its_pictures(
+    tmp_path, name, codec, form, colour, depth
+):
+    right, words = frames_and_words(as_folder(tmp_path / "folder", colour), depth=depth)
+    path = film(tmp_path / name, codec, form, colour)
+    found, said = frames_and_words(path, depth=depth, planes=True)
+    assert len(found) == 6 and len(np.unique(right[0])) > (3 if depth else 10)
+    for one, other in zip(found, right):
+        assert np.array_equal(one, other)
+    assert said.partition(": ")[2] == words.partition(": ")[2] != ""
+
+
+@pytest.mark.parametrize("kind", ["mono16", "16UC1", "png"])
+@pytest.mark.parametrize("depth", [None, 14])
+def test_a_bag_of_16_bits_is_read_as_a_folder_of_its_pictures(tmp_path, kind, depth):
+    rosbag2 = pytest.importorskip("rosbags.rosbag2")
+    from tests.video.test_ros import STORE, header, image, ros, theirs
+
+    right, words = frames_and_words(as_folder(tmp_path / "folder"), depth=depth)
+    topic = ros.COMPRESSED if kind == "png" else ros.IMAGE
+    with rosbag2.Writer(tmp_path / "bag", version=9) as writer:
+        place = writer.add_connection("/a", topic, typestore=STORE)
+        for index in range(6):
+            if kind == "png":
+                data = cv2.imencode(".png", counts(index))[1].ravel()
+                fields = dict(header=header(5 + index / 10), format="16UC1; png", data=data)
+                message = bytes(STORE.serialize_cdr(theirs(topic, **fields), topic))
+            else:
+                big = int(kind == "16UC1")
+                rows = counts(index).astype(">u2" if big else "<u2").view(np.uint8)
+                message = image(kind, rows, 64, big, 5 + index / 10)
+            writer.write(place, 10**9 + index * 10**8, message)
+    found, said = frames_and_words(str(tmp_path / "bag"), depth=depth)
+    for one, other in zip(found, right):
+        assert np.array_equal(one, other)
+    assert said.partition(": ")[2] == words.partition(": ")[2] != ""
+
+
+class Deep:
+    """A camera or topic whose pictures have 16 bits."""
+
+    name = "deep"
+
+    def __init__(self):
+        self.asked, self.index = threading.Semaphore(0), 0
+
+    def open(self):
+        return self
+
+    def read(self):
+        self.asked.acquire()
+        self.index += 1
+        return self.index < 6, counts(self.index - 1) + np.uint16(1000 * (self.index == 4))
+
+    def get(self, _):
+        return 0.0
+
+    def release(self):
+        pass
+
+
+def test_a_live_source_has_one_scale_that_only_widens():
+    device, said = Deep(), []
+    device.asked.release()
+    with LiveSource(device, said.append) as source:
+        frames = []
+        for _ in range(5):
+            frames.append(source.read())
+            device.asked.release()
+        assert len(said) == 1 and "values 7300 to 7900 become" in said[0]
+        right = linear(7300, 7900)
+        for index in (0, 1, 2):
+            assert np.array_equal(frames[index][..., 0], right(counts(index)))
+        assert np.array_equal(frames[3][..., 0], linear(7300, 8900)(counts(3) + np.uint16(1000)))
+        assert np.array_equal(frames[4][..., 0], linear(7300, 8900)(counts(4)))
+
+
+def test_a_camera_of_16_bits_is_not_converted_by_opencv(monkeypatch):
+    class Capture:
+        def __init__(self, *_):
+            self.is_set = {}
+
+        def isOpened(self):
+            return True
+
+        def get(self, what):
+            return float(cv2.VideoWriter_fourcc(*"Y16 ")) if what == cv2.CAP_PROP_FOURCC else 0.0
+
+        def set(self, what, value):
+            self.is_set[what] = value
+
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    assert Camera(0)._open_with_opencv().is_set == {cv2.CAP_PROP_CONVERT_RGB: 0}
+
+
+def test_a_depth_without_a_use_is_told(tmp_path):
+    cv2.imwrite(str(tmp_path / "0.png"), np.full((40, 60), 100, np.uint8))
+    assert "--depth is for pictures of 16 bits" in frames_and_words(str(tmp_path), depth=12)[1]
+    path = film(tmp_path / "a.mkv", "ffv1", "gray")
+    assert "--depth is for pictures of 16 bits" in frames_and_words(path, depth=12)[1]

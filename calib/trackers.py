@@ -116,7 +116,7 @@ def tracker_options(options: argparse.Namespace) -> Options:
     return Options(engine=options.engine, networks_dir=options.networks_dir, threads=threads)
 
 
-def int8_toml(name: str, int8_dir: str, networks_dir: str | None = None) -> Path:
+def int8_toml(name: str, int8_dir: str, networks_dir: str | Path | None = None) -> Path:
     """The TOML of a network's INT8 form: that of ``hotpath.calib.int8``, else the one that is
     shipped.
 

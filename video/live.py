@@ -20,8 +20,9 @@ from hotpath.video.base import (
     tell_decoder,
     without_password,
 )
-from hotpath.video.cameras import MONOTONIC, NONE, READ_TIMEOUT_S, CaptureClock
+from hotpath.video.cameras import READ_TIMEOUT_S
 from hotpath.video.depth import Reduction, is_deep
+from hotpath.video.stamps import MONOTONIC, NONE, CaptureClock
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0

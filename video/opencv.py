@@ -8,13 +8,14 @@ stream as ffmpeg does.
 import os
 import subprocess
 import sys
-from typing import Any, Callable, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import cv2
 
 from hotpath.kernels.commands import package
 from hotpath.runtime.errors import BadSource
 from hotpath.video.base import SAME, capture_fps, is_utf8, stated_frames
+from hotpath.video.stamps import NEAR, mended
 
 CONVERTS_NO_INTERLACED = (4, 13)  # the first OpenCV that reads interlaced videos wrongly
 READ_SOME = """
@@ -63,8 +64,20 @@ class CvCapture:
 
     def number_at(self, time_s: float) -> Optional[int]:
         """The number of the first frame at or after a time; None if it can't be searched."""
-        near_s = SAME / (self.fps or 25.0)
-        return self._skip(0, lambda: self.time_s < time_s - near_s)
+        step_s = 1.0 / (self.fps or 25.0)
+        wanted_s = time_s - SAME * step_s
+        stamps_s: List[float] = []
+
+        def more() -> bool:
+            """Whether no NEAR frames in succession are late enough: one of them may be stray."""
+            if self._next:
+                stamps_s.append(self.time_s)
+            return len(stamps_s) < NEAR or min(stamps_s[-NEAR:]) < wanted_s
+
+        self._skip(0, more)
+        times_s, _ = mended(stamps_s, step_s)
+        late = [number for number, frame_s in enumerate(times_s) if frame_s >= wanted_s]
+        return late[0] if late else None
 
     def seek(self, number: int) -> Optional[int]:
         """Make the frame of that number the next one, or the last frame; returns its number."""

@@ -10,7 +10,7 @@ import math
 import time
 from collections import deque
 from fractions import Fraction
-from typing import Any, Callable, Deque, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -20,6 +20,7 @@ from hotpath.video import hardware
 from hotpath.video.base import MOST_FPS, SAME
 from hotpath.video.containers import plain_jpeg
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
+from hotpath.video.stamps import REORDERED, mended
 
 EACH_FRAME, ONE_FRAME = "AUTO", "SLICE"  # what PyAV's threads decode: a frame each, or parts of one
 NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
@@ -138,6 +139,7 @@ class AvCapture:
         self._last: Optional[int] = None  # ticks of the frame that was decoded last
         self._given: Optional[int] = None  # ticks of the frame that was given last
         self._index: Optional[Index] = None
+        self._mended: Dict[int, int] = {}  # ticks of a stray stamp -> those of its place
         self._form = ""
         self._by_dts = False
         self.note = ""
@@ -193,11 +195,23 @@ class AvCapture:
         """How many frames there are. Before ``seek`` it is what the header states, or None."""
         if self._index is not None:
             return len(self._index.ticks)
-        counts = [self._stream.frames]
-        for rate in (self._stream.average_rate, self.fps):
-            counts.append(round((self.length_s or 0.0) * float(rate or 0.0)))
-        # an edit list hides frames that are counted; the average rate of raw DV is that of ticks
-        return min(filter(None, counts), default=None)
+        stated, length_s = self._stream.frames, self.length_s or 0.0
+        # the average rate of raw DV is that of its ticks
+        rates = [float(rate) for rate in (self._stream.average_rate, self.fps) if rate]
+        by_time = round(length_s * min(rates)) if rates else 0
+        # an edit list hides frames that are counted; some FFmpegs count the ticks of raw DV
+        is_less = self._form.startswith("mov") or stated == self._stream.duration
+        return (min(stated, by_time or stated) if is_less else stated) or by_time or None
+
+    @property
+    def counts_frames(self) -> bool:
+        """Whether ``frames`` is counted, by the file or by ``seek``, and not a length by a rate."""
+        return self._index is not None or self._stream.frames > 0
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether ``time_s`` has no stray stamps any more: after ``seek`` or ``count``."""
+        return self._index is not None
 
     @property
     def length_s(self) -> Optional[float]:
@@ -285,8 +299,16 @@ class AvCapture:
         return self._index
 
     def _index_of(self, stamps: List[Optional[int]], keys: List[Key]) -> Index:
+        known = [stamp for stamp in stamps if stamp is not None]
+        is_reordered = self._stream.codec_context.has_b_frames and not self._by_dts
+        second = 1 / float(self._base)
+        values, strays = mended(known, self._step, second, REORDERED if is_reordered else 0)
+        values = np.rint(values).astype(np.int64)
+        self._mended = {known[place]: int(values[place]) for place in strays}
+        if self._first in self._mended:
+            self._first = self._mended[self._first]
         first = self._first or 0
-        ticks = sorted(stamp for stamp in stamps if stamp is not None)
+        ticks = sorted(values.tolist())
         if not ticks:  # an elementary stream
             ticks = [n * self._step for n in range(len(stamps))] or [0]
         # a decoder gives the first frame after it has read some more
@@ -294,7 +316,10 @@ class AvCapture:
         # packets before the first frame need a key frame that is not there
         ticks = [t + delay for t in ticks if t + delay >= first]
         return Index(
-            ticks or [first], sorted(key._replace(ticks=key.ticks + delay) for key in keys)
+            ticks or [first],
+            sorted(
+                key._replace(ticks=self._mended.get(key.ticks, key.ticks) + delay) for key in keys
+            ),
         )
 
     def _start(self) -> bool:
@@ -408,6 +433,10 @@ class AvCapture:
             ticks = (self._first or 0) if self._last is None else self._last + self._step
         elif frame.time_base and frame.time_base != self._base:
             ticks = round(ticks * frame.time_base / self._base)
+        between = self._mended.get(ticks)
+        if between is not None:  # unless this is the frame whose own stamp is the same
+            due = self._last + self._step if self._last is not None else between
+            ticks = min(ticks, between, key=lambda each: abs(each - due))
         self._last = ticks
         return int(ticks)
 

@@ -1,8 +1,10 @@
 """Recorded videos as sources: a file, a recording on a web server, a pipe."""
 
+import itertools
 import os
 import stat
-from typing import Any, Iterator, Optional
+from collections import deque
+from typing import Any, Deque, Iterator, List, Optional, Tuple
 
 import cv2
 
@@ -25,6 +27,7 @@ from hotpath.video.containers import (
 )
 from hotpath.video.depth import SAMPLES, Reduction, is_deep
 from hotpath.video.probe import TRANSPORT_STREAM
+from hotpath.video.stamps import Stamps
 
 LONGEST_S = 3.0  # between two frames that are played at their own speed
 
@@ -57,27 +60,31 @@ class Recording(Source):
         self._capture, self._cut_off = capture, cut_off
         self.fps, self.frames, self.aspect = capture.fps, capture.frames, capture.aspect
         tell_decoder(self, capture)
+        self._has_strays = False  # stray time stamps were told
+        self._last_s = 0.0  # the stamp of the last frame
         self._told_gap = -1  # index of the frame after the gap that was told
-        self._last_s = 0.0  # time stamp of the last frame decoded
-        self._ahead = self._captured()  # a frame that was decoded before ``read`` is called
-        if is_deep(self._ahead) and self.can_seek:
+        self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
+        self._zero_s: Optional[float] = None  # of the capture's clock: the first frame's time
+        # frames that were decoded before ``read`` is called, with their stamps
+        self._ahead: Deque[Tuple[Any, float]] = deque()
+        self._ahead_s: Optional[float] = None  # the time of the first of them, once it is known
+        if self._decode() and is_deep(self._ahead[0][0]) and self.can_seek:
             self._reduced.fit(self._samples())
-            self._ahead = self._captured()
-        if self._ahead is not None:
-            self._ahead = checked_picture(self._reduced(self._ahead))
-        else:
+            self._ahead.clear()
+            self._decode()
+        if not self._ahead:
             self.close()
             raise BadSource(f"{name}: {_why_no_frame(cut_off)}")
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
-        frame = self._ahead
-        self._ahead = None
-        if frame is None:
-            frame = self._decode()
+        if self._ahead or self._decode():
+            time_s = None if self.by_rate else self._time_ahead()
+            frame, self._last_s = self._ahead.popleft()
+            self._ahead_s = None
+            self.errors = getattr(self._capture, "errors", self.errors)
+            return self._give(checked_picture(self._reduced(frame)), time_s)
         self.errors = getattr(self._capture, "errors", self.errors)
-        if frame is not None:
-            return self._give(frame, self._stamp_s())
         if self._ended_early():
             of = "" if self.frames is None else f" of {self.frames}"
             raise BadSource(
@@ -87,11 +94,17 @@ class Recording(Source):
 
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""
+        if self._zero_s is None and self._ahead and not self.by_rate:
+            self._time_ahead()  # of the first frame, from which times count
         found = None if self._capture is None else self._capture.seek(max(0, index))
         if found is None:
             return False
         self.given, self.frames = found, self._capture.frames
-        self.time_s = self._ahead = None
+        self.time_s = self._ahead_s = None
+        self._ahead.clear()
+        self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
+        if getattr(self._capture, "is_mended", False):
+            self._zero_s = 0.0
         return True
 
     def seek_time(self, time_s: float) -> bool:
@@ -113,9 +126,8 @@ class Recording(Source):
 
         A gap of more than ``LONGEST_S`` is skipped and logged.
         """
-        if self._ahead is None:
-            self._ahead = self._decode()
-        stamp_s = None if self._ahead is None or self.by_rate else self._stamp_s()
+        is_there = self._ahead or self._decode()
+        stamp_s = self._time_ahead() if is_there and not self.by_rate else None
         if stamp_s is None or self.time_s is None:
             return super().period_s
         period_s = stamp_s - self.time_s
@@ -126,16 +138,37 @@ class Recording(Source):
             self.log(f"{self.name}: {period_s:.1f} s without a frame, passed over")
         return 1.0 / PLAYED_FPS
 
-    def _stamp_s(self) -> Optional[float]:
-        """Time of the frame that was decoded last: its stamp, or one frame time after the last one.
+    def _time_ahead(self) -> Optional[float]:
+        """The time of the next frame, by its stamp and those of its neighbours.
 
         None if the video states no rate: FFmpeg makes the stamps up then.
         """
-        if not self.fps:
-            return None
-        if self.time_s is None or self._last_s > self.time_s:
-            return self._last_s
-        return self.time_s + 1.0 / self.fps
+        if self._ahead_s is None and self.fps:
+            strays, stamp_s = self._stamps.strays, self._ahead[0][1]
+            time_s = self._stamps.time_of(stamp_s, self._later)
+            if self._zero_s is None:
+                self._zero_s = time_s
+            self._ahead_s = time_s - self._zero_s
+            if self._stamps.strays > strays:
+                self._tell_stray(stamp_s)
+        return self._ahead_s
+
+    def _later(self, count: int) -> List[float]:
+        """The stamps of up to so many frames after the next one, which are decoded for it."""
+        while len(self._ahead) <= count and self._decode():
+            pass
+        return [stamp_s for _, stamp_s in itertools.islice(self._ahead, 1, count + 1)]
+
+    def _tell_stray(self, stamp_s: float) -> None:
+        """Tell once that a stamp is stray. No length is believed then that is not counted."""
+        if not self._has_strays:
+            self.log(
+                f"{self.name}: the time stamp of frame {self.given}, {stamp_s:.1f} s, does not fit "
+                "those of its neighbours; such a frame gets a time between them"
+            )
+            if self.frames is not None and not getattr(self._capture, "counts_frames", False):
+                self.frames = None
+        self._has_strays = True
 
     def close(self) -> None:
         """Close the file or the connection."""
@@ -143,27 +176,20 @@ class Recording(Source):
             self._capture.release()
             self._capture = None
 
-    def _decode(self) -> Any:
-        """The next decoded frame with 8 bits, or None if there is none."""
-        frame = self._captured()
-        return None if frame is None else checked_picture(self._reduced(frame))
-
-    def _captured(self) -> Any:
-        """The next decoded frame as the recording has it, or None if there is none."""
-        if self._capture is None:
-            return None
-        good, frame = self._capture.read()
+    def _decode(self) -> bool:
+        """Decode one more frame ahead. Returns whether there was one."""
+        good, frame = self._capture.read() if self._capture is not None else (False, None)
         if not good or frame is None:
-            return None
-        self._last_s = self._capture.time_s
-        return frame
+            return False
+        self._ahead.append((frame, self._capture.time_s))
+        return True
 
     def _samples(self) -> Iterator[Any]:
         """Some frames of the whole recording. The next frame is the first one again."""
         count = self._capture.count()
         for number in range(0, count, max(1, count // SAMPLES)):
             if self._capture.seek(number) is not None:
-                yield self._captured()
+                yield self._capture.read()[1]
         self._capture.seek(0)
 
     def _ended_early(self) -> bool:
@@ -176,6 +202,8 @@ class Recording(Source):
         """
         if self._capture is None or self._cut_off is False:
             return False
+        if self._has_strays:  # such as a length of 9000 s
+            return bool(self._cut_off)
         if self.frames is None:
             return bool(self._cut_off)
         missing = self.frames - self.given

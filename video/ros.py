@@ -4,9 +4,11 @@ Messages are sensor_msgs/Image and sensor_msgs/CompressedImage. A bag needs no R
 """
 
 import contextlib
+import itertools
 import os
 import re
-from typing import Any, Iterator, Optional, Tuple
+from collections import deque
+from typing import Any, Deque, Iterator, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -14,10 +16,10 @@ import numpy as np
 from hotpath.kernels.commands import needs, why_unloaded
 from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.runtime.pictures import WHOLE, AnyFrame, JpegFrame, PlanarFrame
-from hotpath.video.base import Log, Source, checked_picture, to_bgr
-from hotpath.video.cameras import SENDER
+from hotpath.video.base import PLAYED_FPS, Log, Source, checked_picture, to_bgr
 from hotpath.video.depth import SAMPLES, Reduction, is_deep
 from hotpath.video.raw import planes_in, row_bytes_of
+from hotpath.video.stamps import SENDER, Stamps
 
 PREFIX = "ros:"
 TOPIC = re.compile(PREFIX + r"((?:/[A-Za-z_]\w*)+)", re.ASCII)  # as ROS names topics
@@ -185,7 +187,9 @@ class Bag(Source):
         self._reduced = Reduction(depth, lambda words: self.log(f"{self.name}: {words}"))
         self._is_fitted = False
         self._planes = planes
-        self._first_s = 0.0
+        self._first_s: Optional[float] = None
+        self._ahead: Deque[Tuple[AnyFrame, float]] = deque()  # frames and their stamps
+        self._broken: Optional[Exception] = None
         try:
             import pathlib
 
@@ -214,26 +218,51 @@ class Bag(Source):
         length_s = (self._bag.end_time - self._bag.start_time) * 1e-9
         if self.frames > 1 and length_s > 0:
             self.fps = (self.frames - 1) / length_s
+        self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
+        if not self._ahead and not self._decode():
+            if self._broken is not None:
+                text = (
+                    f"{self.name}: broke at frame {self.given} of {self.frames}: {self._broken!r}"
+                )
+                raise BadSource(text)
+            return None
+        strays, stamp_s = self._stamps.strays, self._ahead[0][1]
+        time_s = self._stamps.time_of(stamp_s, self._later)
+        if self._first_s is None:
+            self._first_s = time_s
+        if self._stamps.strays > strays == 0:
+            self.log(
+                f"{self.name}: the time stamp of frame {self.given} does not fit those of its "
+                "neighbours; such a frame gets a time between them"
+            )
+        frame, _ = self._ahead.popleft()
+        if is_deep(frame) and not self._is_fitted:
+            self._is_fitted = True
+            self._reduced.fit(self._samples())
+        return self._give(checked_picture(self._reduced(frame)), time_s - self._first_s)
+
+    def _decode(self) -> bool:
+        """Decode one more picture ahead. Returns whether there was one."""
         try:
             _, received_ns, data = next(self._messages)
             message = self._bag.deserialize(data, self._kind)
             stamp_s, frame = picture_in(self._kind, message, self._planes)
-            if is_deep(frame) and not self._is_fitted:
-                self._is_fitted = True
-                self._reduced.fit(self._samples())
         except StopIteration:
-            return None
+            return False
         except Exception as error:  # of many kinds, where a file is damaged
-            text = f"{self.name}: broke at frame {self.given} of {self.frames}: {error!r}"
-            raise BadSource(text) from None
-        stamp_s = stamp_s or received_ns * 1e-9
-        if not self.given:
-            self._first_s = stamp_s
-        frame = checked_picture(self._reduced(frame))
-        return self._give(frame, max(stamp_s - self._first_s, self.time_s or 0.0))
+            self._broken = error
+            return False
+        self._ahead.append((frame, stamp_s or received_ns * 1e-9))
+        return True
+
+    def _later(self, count: int) -> List[float]:
+        """The stamps of up to so many frames after the next one, which are decoded for it."""
+        while len(self._ahead) <= count and self._broken is None and self._decode():
+            pass
+        return [stamp_s for _, stamp_s in itertools.islice(self._ahead, 1, count + 1)]
 
     def _samples(self) -> Iterator[Any]:
         """Some pictures of the whole bag; a damaged one is left out."""

@@ -1,0 +1,201 @@
+"""Judge the time stamps of frames against those of their neighbours.
+
+A recorder or a link sometimes writes one frame with a stamp that is seconds or hours off, and goes
+on with right ones. ``mended`` finds such stray stamps in a list. ``Stamps`` does so for frames that
+come one after another, of a recording or a bag, and ``CaptureClock`` for live sources, where no
+later frame can tell.
+"""
+
+import math
+from collections import deque
+from typing import Callable, Deque, List, Sequence, Tuple
+
+import numpy as np
+
+NEAR = 5  # stamps on each side that a stamp is compared with
+REORDERED = 17  # positions by which a packet may come before those that are shown earlier
+USUAL = 2.5  # steps between two frames that raise no doubt
+FAR_S, FAR_STEPS = 60.0, 1000.0  # both off: a stray stamp at the very begin or end
+
+# what a stamp of ``cv2.CAP_PROP_POS_MSEC`` is: nothing; the monotonic clock of this computer (V4L2
+# drivers); the sender's clock, with an unknown offset to ours (RTP, MPEG-TS)
+NONE, MONOTONIC, SENDER = "none", "monotonic", "sender"
+OLDEST_S = 2.0  # an older stamp is of another clock, unless that was ours before; then so old
+LATEST_S = 60.0  # an older stamp is none
+WINDOW = 150  # frames in which the fastest one tells the offset of the sender's clock
+JUMP_S = 1.0  # by which the sender's clock goes back: it started again
+
+
+def mended(
+    stamps: Sequence[float], step: float, second: float = 1.0, reordered: int = 0
+) -> Tuple[np.ndarray, List[int]]:
+    """Give stray stamps a time between those of their neighbours.
+
+    A stamp is stray if it is later than the median of the next ones, or earlier than the median of
+    those before, although these two are in order. A jump after which the stamps go on from there is
+    none. Neither is a clock that starts again.
+
+    Args:
+        stamps: in the order of the packets.
+        step: from frame to frame, in the same unit.
+        second: how much a second is, in that unit.
+        reordered: positions by which packets may be out of the order in which they are shown.
+
+    Returns:
+        (the stamps, float64; the positions of the stray ones).
+    """
+    values = np.array(stamps, float)
+    at_ends = _far_at_end(values / second, reordered)
+    at_ends += [-1 - place for place in _far_at_end(-values[::-1] / second, reordered)]
+    if not reordered and not at_ends and (values[1:] > values[:-1]).all():
+        return values, []
+    before, after = _medians(values, reordered)
+    in_order = ~(before >= after)  # NaN: one side is not there
+    with np.errstate(invalid="ignore"):
+        stray = in_order & ((values > after) | (values < before))
+    stray[at_ends] = True
+    places = np.flatnonzero(stray).tolist()
+    if not places or len(places) == len(values):
+        return values, []
+    good = np.flatnonzero(~stray)
+    for place in places:
+        values[place] = _between(values, good, place, step, reordered)
+    return values, places
+
+
+def _far_at_end(times_s: np.ndarray, reordered: int) -> List[int]:
+    """Places near the end that are far later than what follows, or than all if nothing does."""
+    count = len(times_s)
+    if count < 3:
+        return []
+    far_s = max(FAR_S, FAR_STEPS * np.median(np.diff(np.sort(times_s))))
+    found = []
+    for place in range(max(1, count - reordered - NEAR), count):
+        level_s = times_s[:-1].max() if place == count - 1 else np.median(times_s[place + 1 :])
+        is_in_order = np.median(times_s[max(0, place - NEAR) : place]) <= level_s
+        if is_in_order and times_s[place] - level_s > far_s:
+            found.append(place)
+    return found
+
+
+def _medians(values: np.ndarray, reordered: int) -> Tuple[np.ndarray, np.ndarray]:
+    """The medians of the stamps before and after each one; NaN where there are too few."""
+    least = 3 if reordered else 1
+    count = len(values)
+    before, after = np.full(count, np.nan), np.full(count, np.nan)
+    reach = reordered + NEAR
+    inner = count - NEAR + 1
+    if inner > 0:  # the median of each NEAR stamps in succession
+        runs = np.median([values[at : at + inner] for at in range(NEAR)], axis=0)
+        before[reach:] = runs[: max(0, count - reach)]
+        after[: max(0, count - reach)] = runs[reordered + 1 :]
+    for place in range(min(reach, count)):
+        for medians, near in (
+            (before, values[max(0, place - reach) : max(0, place - reordered)]),
+            (after, values[place + reordered + 1 : place + reach + 1]),
+        ):
+            if len(near) >= least:
+                medians[place] = np.median(near)
+        back = count - 1 - place
+        near = values[back + reordered + 1 : back + reach + 1]
+        if len(near) >= least:
+            after[back] = np.median(near)
+    return before, after
+
+
+def _between(
+    values: np.ndarray, good: np.ndarray, place: int, step: float, reordered: int
+) -> float:
+    """The time of a stray stamp: where one is missing between those around it."""
+    if place < good[0]:
+        return float(values[good[0]] - step * (good[0] - place))
+    if place > good[-1]:
+        return float(values[good[-1]] + step * (place - good[-1]))
+    guess = float(np.interp(place, good, values[good]))
+    if not reordered:
+        return guess
+    reach = np.abs(good - place) <= reordered + 2
+    near = np.sort(values[good[reach]])
+    gaps = np.diff(near)
+    wide = np.flatnonzero(gaps > 1.5 * np.median(gaps)) if len(gaps) else gaps
+    if not len(wide):
+        return guess
+    middles = near[wide] + gaps[wide] / 2
+    return float(middles[np.abs(middles - guess).argmin()])
+
+
+class Stamps:
+    """The times of frames that come one after another.
+
+    Args:
+        step_s: seconds from frame to frame at the rate that is stated.
+
+    Attributes:
+        strays: how many stray stamps there were.
+    """
+
+    def __init__(self, step_s: float) -> None:
+        self._stated_s = step_s
+        self._before: Deque[float] = deque(maxlen=NEAR)
+        self.strays = 0
+
+    def time_of(self, stamp_s: float, later: Callable[[int], List[float]]) -> float:
+        """The time of the next frame, later than that of the last one.
+
+        Args:
+            stamp_s: its own stamp.
+            later: function that returns the stamps of up to so many frames after it. It is called
+                only in doubt.
+        """
+        before = list(self._before)
+        step_s = float(np.median(np.diff(before))) if len(before) > 2 else self._stated_s
+        if before:
+            since_s = stamp_s - before[-1]
+        else:
+            since_s = next(iter(later(1)), stamp_s + step_s) - stamp_s
+        if not 0 < since_s <= USUAL * step_s:
+            around = before + [stamp_s] + later(NEAR)
+            values, strays = mended(around, step_s)
+            if len(before) in strays:
+                self.strays += 1
+                stamp_s = float(values[len(before)])
+        if before and stamp_s <= before[-1]:
+            stamp_s = before[-1] + self._stated_s
+        self._before.append(stamp_s)
+        return stamp_s
+
+
+class CaptureClock:
+    """Turns stamps into capture times on this computer's monotonic clock.
+
+    Args:
+        kind: ``NONE``, ``MONOTONIC`` or ``SENDER``. With ``SENDER`` a capture time is that of the
+            fastest of the last frames: what delays every frame, such as the exposure and the
+            shortest way through the network, is not in it.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._offsets: Deque[float] = deque(maxlen=WINDOW)  # our clock less the sender's
+        self._stamp_s = 0.0  # the sender's last one
+        self._is_ours = False  # a stamp was of our clock
+
+    def captured_s(self, stamp_ms: float, arrived_s: float) -> float:
+        """Capture time, seconds of the monotonic clock; the arrival where no stamp tells it.
+
+        Args:
+            stamp_ms: what the capture states; 0 or not finite for nothing.
+            arrived_s: when the frame came, seconds of the monotonic clock.
+        """
+        stamp_s = stamp_ms / 1e3
+        if self._kind == NONE or not math.isfinite(stamp_s) or stamp_s <= 0:
+            return arrived_s
+        if self._kind == SENDER:
+            if self._stamp_s - stamp_s > JUMP_S:
+                self._offsets.clear()
+            self._stamp_s = stamp_s
+            self._offsets.append(arrived_s - stamp_s)
+            stamp_s += min(self._offsets)
+        age_s = arrived_s - stamp_s
+        self._is_ours = self._is_ours or 0 <= age_s <= OLDEST_S
+        return stamp_s if 0 <= age_s <= (LATEST_S if self._is_ours else OLDEST_S) else arrived_s

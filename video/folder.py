@@ -16,6 +16,7 @@ from hotpath.video import sequence
 from hotpath.video.base import Log, Source, check_readable, to_bgr
 from hotpath.video.containers import JPEG_END
 from hotpath.video.depth import NOT_DEEP, SAMPLES, scale_for, whole_range
+from hotpath.video.stack import told_of
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 # a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
@@ -68,6 +69,7 @@ class FrameFolder(Source):
             self.log(f"{self.name}: 16-bit pictures: {words}")
         elif depth is not None:
             self.log(f"{self.name}: {NOT_DEEP}")
+        self._is_told = False  # that a file holds several pictures
         self.frames = len(self._paths)
         self.fps = sequence.stated_fps(folder) if folder else None
         self._boxes: List[sequence.Box] = []
@@ -83,12 +85,18 @@ class FrameFolder(Source):
         if self.given >= len(self._paths):
             return None
         try:
-            frame = read_picture(self._paths[self.given], self._scale)
+            frame = read_picture(self._paths[self.given], self._scale, self._tell_once)
         except BadSource as error:
             raise BadSource(
                 f"{self.name}: broke at frame {self.given} of {self.frames}: {error}"
             ) from None
         return self._give(frame)
+
+    def _tell_once(self, sentence: str) -> None:
+        """Log that a file holds several pictures, for the first such file alone."""
+        if not self._is_told:
+            self._is_told = True
+            self.log(sentence)
 
     def file_of(self, index: int) -> Optional[str]:
         """Name of the picture of that index, without its folder."""
@@ -188,29 +196,35 @@ def picture_paths(folder: str) -> List[str]:
     raise BadSource("{}: no pictures in this folder ({})".format(folder, " ".join(PICTURES)))
 
 
-def read_picture(path: str, scale: Callable[[np.ndarray], np.ndarray] = whole_range) -> np.ndarray:
+def read_picture(
+    path: str, scale: Callable[[np.ndarray], np.ndarray] = whole_range, log: Log = None
+) -> np.ndarray:
     """Read a picture file as BGR ``uint8`` (H, W, 3), rotated as its EXIF states.
 
     Args:
         path: the file.
         scale: function that makes 16-bit values 8-bit ones (see ``depth.py``).
+        log: is told if the file holds more pictures than the first one, which is read.
 
     Raises:
         BadSource: it is not a whole picture, or one that OpenCV refuses.
     """
     try:
-        return to_bgr(_decoded(path), scale)
+        return to_bgr(_decoded(path, log), scale)
     except BadFrame as error:
         raise BadSource(f"{path}: {error}") from None
 
 
-def _decoded(path: str) -> np.ndarray:
+def _decoded(path: str, log: Log = None) -> np.ndarray:
     """The picture of a file, 8 or 16 bits; raises ``BadSource``."""
     check_readable(path)
     with open(path, "rb") as file:
         data = file.read()
     if picture_is_cut_off(data):  # OpenCV would paint the missing part grey without a warning
         raise BadSource(f"{path}: the picture is cut off")
+    several = told_of(path, data) if log else ""
+    if log and several:
+        log(several)
     try:
         frame = cv2.imdecode(np.frombuffer(data, np.uint8), WHOLE)
     except cv2.error as error:

@@ -1,8 +1,8 @@
 """Open any source of frames by its name: camera, stream, video file, folder or sequence.
 
-The sources are in ``recorded.py`` (videos), ``folder.py`` (pictures) and ``live.py`` (cameras and
-streams, which ``cameras.py`` opens). ``sequence.py`` reads the annotations of VOT, OTB, GOT-10k and
-UAV123.
+The sources are in ``recorded.py`` (videos), ``folder.py`` and ``stack.py`` (pictures), and
+``live.py`` (cameras and streams, which ``cameras.py`` opens). ``sequence.py`` reads the annotations
+of VOT, OTB, GOT-10k and UAV123.
 """
 
 import os
@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import can_read_planes
-from hotpath.video import hardware, opencv, pyav, ros, sequence
+from hotpath.video import hardware, opencv, pyav, ros, sequence, stack
 from hotpath.video.base import WAITING, Log, Source, stated_frames
 from hotpath.video.cameras import (
     RECORDING_READ_TIMEOUT_S,
@@ -196,6 +196,12 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
         if pictures:
             return FrameFolder(pictures, log, depth, name=path)
         raise BadSource(f"{path}: no such file, folder or pictures, and no camera's name (cam0)")
+    if is_picture(path) and not os.path.isdir(path):
+        count = stack.pictures_of(path)
+        if count > 1 and not (stack.is_png(path) and pyav.pyav()):
+            return stack.PictureStack(path, count, log, depth)
+        if count > 1:
+            return VideoFile(path, log, planes, decoder, depth)
     if os.path.isdir(path) or is_picture(path):
         return FrameFolder(path, log, depth)
     return VideoFile(path, log, planes, decoder, depth)

@@ -1,7 +1,9 @@
 """Compare how Hotpath and ffmpeg read recordings of many shapes; `docs/results/recordings.md`.
 
 ffmpeg makes each file, and reads it again without options. Compared are the number of frames, their
-times from the first frame on, and their grey levels. Then some frames are searched by number.
+times from the first frame on, and their grey levels. Then some frames are searched by number. Where
+a packet gets a stray time stamp, the file without it is compared. 16-bit pictures are scaled by the
+range of their values.
 
     python -m tests.documents.recordings --write docs/results/recordings.csv
 """
@@ -10,6 +12,7 @@ import argparse
 import csv
 import pathlib
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -21,6 +24,7 @@ import numpy as np
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import bgr_of
+from hotpath.video.depth import linear
 from hotpath.video.sources import open_source
 
 MOST_GREY, MOST_MS = 2.0, 1.0  # that frames may differ
@@ -63,6 +67,20 @@ def remade(arguments):
     return write
 
 
+def stray(packets, seconds):
+    """A step that puts some packets' time stamps off, by an expression of ffmpeg."""
+    write = remade(
+        "-copyts -i {} -c copy -bsf:v setts=pts=if("
+        + packets
+        + "\\,PTS+"
+        + seconds
+        + "/TB\\,PTS):dts=DTS"
+    )
+    write.keeps_right = True
+    return write
+
+
+DEEP = "-vf format=gray16le,geq=lum=7000+lum(X\\,Y)/80"  # a part of 16 bits, as thermal pictures
 VFR = "-vf select='not(mod(n\\,3))+lt(n\\,20)+between(mod(n\\,30)\\,5\\,9)' -fps_mode vfr"
 PHONE = f"{H264} -bf 2 -g 15"
 # name -> (name of the file, arguments of ffmpeg, what is done to the file afterwards)
@@ -188,6 +206,17 @@ SHAPES = {
     "Y4M": ("a.y4m", "-pix_fmt yuv420p", None),
     "MXF": ("a.mxf", "-c:v mpeg2video -q:v 3", None),
     "NUT": ("a.nut", H264, None),
+    "TS, a stamp 9000 s off": ("a.ts", f"{H264} -bf 2", stray("eq(N\\,40)", "9000")),
+    "TS, a stamp 3 s off": ("a.ts", f"{H264} -bf 0", stray("eq(N\\,30)", "3")),
+    "TS, each 20th stamp off": ("a.ts", f"{H264} -bf 0", stray("eq(mod(N\\,20)\\,10)", "9000")),
+    "MKV, a stamp 9000 s off": ("a.mkv", f"{H264} -bf 0", stray("eq(N\\,40)", "9000")),
+    "MKV, a stamp 3 s off": ("a.mkv", f"{H264} -bf 2", stray("eq(N\\,30)", "3")),
+    "MP4, a stamp 9000 s off": ("a.mp4", f"{H264} -bf 2", stray("eq(N\\,40)", "9000")),
+    "MP4, each 20th stamp off": ("a.mp4", f"{H264} -bf 0", stray("eq(mod(N\\,20)\\,10)", "9000")),
+    "MKV, FFV1, 16 bits": ("a.mkv", f"{DEEP} -c:v ffv1 -pix_fmt gray16le", None),
+    "MKV, FFV1, 12 bits": ("a.mkv", "-vf format=gray12le -c:v ffv1 -pix_fmt gray12le", None),
+    "MOV, PNG, 16 bits": ("a.mov", f"{DEEP} -c:v png -pix_fmt gray16be", None),
+    "AVI, raw, 16 bits": ("a.avi", f"{DEEP} -c:v rawvideo -pix_fmt gray16le", None),
 }
 
 
@@ -201,7 +230,7 @@ def ffmpeg(*arguments):
 
 
 def write(folder, name):
-    """Make the file of a shape; returns its path."""
+    """Make the file of a shape; returns its path, and that of the file that ffmpeg reads."""
     ending, arguments, after = SHAPES[name]
     path = folder / ending
     source = PICTURE.format(size="320x180", fps=25, seconds=3).split()
@@ -209,9 +238,13 @@ def write(folder, name):
     if re.search("qtrle|png|^$", arguments):
         pixels = []
     ffmpeg(*source, *pixels, *arguments.split(), str(path))
+    right = path
+    if getattr(after, "keeps_right", False):
+        right = path.with_name("right-" + path.name)
+        shutil.copy(str(path), str(right))
     if after:
         after(path)
-    return path
+    return path, right
 
 
 def by_ffmpeg(path):
@@ -224,6 +257,13 @@ def by_ffmpeg(path):
     ticks = [int(line.split(",")[2]) for line in lines]
     times_s = [(t - ticks[0]) * int(base.group(1)) / int(base.group(2)) for t in ticks]
     width, height = map(int, size.groups())
+    form = ["-select_streams", "v", "-show_entries", "stream=pix_fmt", "-of", "csv=p=0"]
+    told = subprocess.run(["ffprobe", "-v", "error", *form, str(path)], stdout=subprocess.PIPE)
+    if re.match(rb"gray1\d[lb]e", told.stdout):
+        data = ffmpeg(*how, "-pix_fmt", "gray16le", "-f", "rawvideo", "-")
+        deep = np.frombuffer(data, "<u2").reshape(-1, height, width)
+        scale = linear(int(deep.min()), int(deep.max()))
+        return [scale(frame) for frame in deep], times_s
     data = ffmpeg(*how, "-pix_fmt", "bgr24", "-f", "rawvideo", "-")
     frames = np.frombuffer(data, np.uint8).reshape(-1, height, width, 3)
     return [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY) for frame in frames], times_s
@@ -250,9 +290,9 @@ def by_hotpath(path, planes):
     return frames, times_s, found
 
 
-def compared(path, planes):
+def compared(path, of_ffmpeg, planes):
     """A row of the table: frames of both, differences of times and grey levels, frames found."""
-    right, right_s = by_ffmpeg(path)
+    right, right_s = by_ffmpeg(of_ffmpeg)
     frames, times_s, found = by_hotpath(path, planes)
     count = min(len(right), len(frames))
     grey = [
@@ -325,10 +365,10 @@ def main(arguments=None):
     rows, columns = [], "shape,frames,of_ffmpeg,time_ms,grey,bgr_grey,found,as_ffmpeg".split(",")
     for name in [name for name in SHAPES if options.only in name]:
         with tempfile.TemporaryDirectory() as folder:
-            path = write(pathlib.Path(folder), name)
+            paths = write(pathlib.Path(folder), name)
             try:
-                right, ours, late_ms, grey, found = compared(path, planes=True)
-                bgr_grey = compared(path, planes=False)[3]
+                right, ours, late_ms, grey, found = compared(*paths, planes=True)
+                bgr_grey = compared(*paths, planes=False)[3]
             except (BadSource, IndexError, AttributeError, ValueError) as error:
                 print(f"{name}: {error}", file=sys.stderr)
                 right, ours, late_ms, grey, bgr_grey, found = 0, 0, 0.0, 255.0, 255.0, 0

@@ -147,7 +147,8 @@ def test_check_says_when_the_weights_are_all_zero(run, tmp_path):
 
 
 def test_a_network_declares_each_key_and_numbers_have_bounds():
-    declared = set(Network.__annotations__) - {"name", "path", "files", "published", "strangers"}
+    others = {"name", "path", "files", "published", "strangers", "made_from"}
+    declared = set(Network.__annotations__) - others
     for family in decode.families():
         own = decode.module_of(family).KEYS.values()
         for keys in (schema.TOP, *schema.SECTIONS.values(), *own):

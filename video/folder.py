@@ -16,7 +16,7 @@ from hotpath.video import sequence
 from hotpath.video.base import Log, Source, check_readable, to_bgr
 from hotpath.video.containers import JPEG_END
 from hotpath.video.depth import NOT_DEEP, SAMPLES, scale_for, whole_range
-from hotpath.video.stack import told_of
+from hotpath.video.stack import SEVERAL, tell_several
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 # a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
@@ -222,9 +222,8 @@ def _decoded(path: str, log: Log = None) -> np.ndarray:
         data = file.read()
     if picture_is_cut_off(data):  # OpenCV would paint the missing part grey without a warning
         raise BadSource(f"{path}: the picture is cut off")
-    several = told_of(path, data) if log else ""
-    if log and several:
-        log(several)
+    if log and SEVERAL.match(data):
+        tell_several(path, data, log)
     try:
         frame = cv2.imdecode(np.frombuffer(data, np.uint8), WHOLE)
     except cv2.error as error:

@@ -1,7 +1,8 @@
 """Picture files that hold several pictures: TIFF stacks, animated PNG and WebP."""
 
+import re
 import struct
-from typing import Any, List, Optional
+from typing import Any, Callable, List, Optional
 
 import cv2
 
@@ -12,6 +13,8 @@ from hotpath.video.base import Log, Source, check_readable, checked_picture
 from hotpath.video.depth import SAMPLES, Reduction
 
 PNG = b"\x89PNG\r\n\x1a\n"
+# how files begin that may hold several: TIFF, WebP, and a PNG that states it before its pixels
+SEVERAL = re.compile(rb"II\*\0|MM\0\*|RIFF.{4}WEBPVP8X|\x89PNG.{,4096}acTL", re.DOTALL)
 MOST_PAGES = 100000  # of a TIFF file; a damaged one may have a circle of them
 
 
@@ -120,12 +123,11 @@ def _is_preview(data: bytes, order: str, at: int, entries: int) -> bool:
     return False
 
 
-def told_of(path: str, data: bytes) -> str:
-    """A sentence about a picture of a folder that holds several; "" for others."""
+def tell_several(path: str, data: bytes, log: Callable[[str], None]) -> None:
+    """Log that a file of a folder holds several pictures, if it does."""
     count = pictures_in(data)
-    if count < 2:
-        return ""
-    return (
-        f"{path} holds {count} pictures, of which only the first is a frame; name the "
-        "file alone to track in all of them"
-    )
+    if count > 1:
+        log(
+            f"{path} holds {count} pictures, of which only the first is a frame; name the file "
+            "alone to track in all of them"
+        )

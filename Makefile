@@ -83,7 +83,6 @@ $(WHICH)-base: pyproject.toml constraints.txt setup.py
 	@"$$PYTHON" -m venv $(if $(wildcard $(WHICH)-*),,--clear) $(VENV)
 	@$(PY) $(RUN_PIP) -e .
 	@$(PY) -m hotpath.kernels.cpu
-	@$(PY) -m hotpath.runtime.precision
 	@rm -f $(VENV)/.setup-*
 	@touch $@
 

@@ -21,8 +21,8 @@ class Options(NamedTuple):
         engine: "auto", or the name of a file of ``runtime/engines``, such as "openvino" or
             "onnxruntime". "tensorrt" and "overlay" run the bundle of this board.
         precision: "fp32", "int8" or "auto". "auto" takes INT8 if the network has an INT8 form and
-            this processor runs it faster. A bundle must have this precision; with "auto" it may
-            have any.
+            this processor has instructions for it. A bundle must have this precision; with "auto"
+            it may have any.
         networks_dir: folder with the network's files. None looks beside the TOML and among the
             downloaded files.
         threads: threads that run the network, at most the number of cores. None is one.

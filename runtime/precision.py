@@ -1,56 +1,35 @@
-"""The choice of precision on a processor: float32, or INT8 if INT8 is faster.
+"""The choice of precision on a processor: INT8 where it has instructions for it, else float32.
 
 A network may have an INT8 form: ``NAME-int8.toml`` beside its TOML or in a folder ``int8`` there,
-as ``hotpath int8`` writes it. With "auto" the INT8 form runs if the processor has instructions for
-it and a measurement shows that it is faster. The measurement takes a few milliseconds, once.
-``python -m hotpath.runtime.precision`` (``make setup``) makes it in advance. A measurement on a
-busy machine is repeated at the next start, until two in a row agree. ``python -m hotpath boards
-forget`` removes all measurements.
+as ``hotpath int8`` writes it. With "auto" the INT8 form runs if the processor has ``INSTRUCTIONS``
+for it and the engine uses them. So the precision, and with it the boxes, depend on the computer
+alone, and never on its load.
 """
 
-import contextlib
-import hashlib
-import importlib.util
-import json
-import math
-import os
 import pathlib
-import sys
-import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import FrozenSet, Optional
 
-from hotpath.kernels import cache
 from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.errors import BadNetwork, NoEngine
 from hotpath.runtime.network import INT8_FORMS
-from hotpath.runtime.networks import CACHE, DEFAULT_NETWORK, Network, load_network
+from hotpath.runtime.networks import Network, load_network
 from hotpath.runtime.options import Log
 from hotpath.runtime.plan import FP32, INT8, PRECISIONS, Plan
 
-# AVX-512 VNNI and AVX-VNNI of x86, and the dot products of ARM: as Linux names them.
-INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "asimddp"}
-MEASURED = CACHE.with_name("precision.json")
-TURNS, WARM_UP, ROUNDS = 3, 2, 8  # of calls
-BUSY = 0.5  # processes that run, as a share of the cores: the last minute's load of Linux
+# AVX-512 VNNI, AVX-VNNI and AMX of x86, and the dot products of ARM: as Linux names them
+INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
 SUFFIX = "-int8"  # of the names of INT8 forms
-CPUINFO, LOADAVG = pathlib.Path("/proc/cpuinfo"), pathlib.Path("/proc/loadavg")
+CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
-def open_precision(
-    plan: Plan,
-    measured: pathlib.Path = MEASURED,
-    cpuinfo: pathlib.Path = CPUINFO,
-    loadavg: pathlib.Path = LOADAVG,
-) -> Engine:
+def open_precision(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
     """Load a network's own files into an engine, in the precision that is asked for.
 
     Args:
         plan: the ``Plan``, without a bundle. With "fp32" its network does not change, even if it
-            is an INT8 form. ``log`` gets the result of a measurement, and a hint if INT8 gains
-            nothing in an engine.
-        measured: file that stores measurements.
-        cpuinfo, loadavg: paths of Linux's files on the processor and its load.
+            is an INT8 form. ``log`` gets one sentence: which precision runs, and why.
+        cpuinfo: path of Linux's file on the processor.
 
     Raises:
         BadNetwork: "int8" was asked for and the network has no INT8 form, or one of other files;
@@ -78,52 +57,40 @@ def open_precision(
     if precision == INT8 or form is network:
         _say_in_floats(engine, plan.log)
         return _opened(form, plan)
-    text = cpuinfo.read_text() if cpuinfo.is_file() else ""
-    name = engine if engine != engines.AUTO else (engines.installed(network) + [engine])[0]
-    if not has_int8(text) or name not in engines.installed():
-        return _opened(network, plan)
-    names = sorted({name, int8_engine(engine)})
-    key = _key(text, names, plan.threads or engines.THREADS, network, form)
-    known = _read(measured)
-    if key in known and not known[key]["busy"]:
-        faster = form if known[key]["int8_ms"] < known[key]["fp32_ms"] else network
-        return _opened(faster, plan)
-    both = _both(network, form, plan)
-    if len(both) < 2:
-        return both[0]
-    fp32_ms, int8_ms = measure(both)
-    before = known.get(key)
-    agree = before and (before["int8_ms"] < before["fp32_ms"]) == (int8_ms < fp32_ms)
-    busy = is_busy(loadavg) and not agree
-    entry = {"fp32_ms": fp32_ms, "int8_ms": int8_ms, "busy": float(busy)}
-    _write(measured, dict(known, **{key: entry}))
-    if plan.log is not None:
-        until = (
-            "now; this machine is busy, so the next start measures again" if busy else "from now on"
-        )
-        plan.log(
-            f"{network.name}: INT8 takes {int8_ms:.2f} ms a search region here, fp32 "
-            f"{fp32_ms:.2f} ms, so {INT8 if int8_ms < fp32_ms else FP32} runs {until}"
-        )
-    chosen, other = both[::-1] if int8_ms < fp32_ms else both
-    other.close()
-    return chosen
+    reason = _why_not(engine, instructions_of(cpuinfo))
+    if not reason:
+        try:
+            chosen = _opened(form, plan)
+        except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
+            reason = f"its INT8 form can't be loaded: {error}"
+        else:
+            named = " and ".join(sorted(instructions_of(cpuinfo)))
+            _say(plan.log, f"{network.name} runs in {INT8}, since this processor has {named}")
+            return chosen
+    _say(plan.log, f"{network.name} runs in {FP32}, since {reason}")
+    return _opened(network, plan)
+
+
+def _why_not(engine: str, instructions: FrozenSet[str]) -> str:
+    """Why INT8 would gain nothing here; "" where it gains. No clock is asked."""
+    if not instructions:
+        return "this processor has no instructions for INT8"
+    name = int8_engine(engine)
+    if name not in engines.PREFERRED:
+        return f"the engine {name} is asked for INT8 by --precision int8 alone"
+    if not engines.find(name).computes_int8():
+        return f"{name} computes INT8 in floats on this processor"
+    return ""
+
+
+def _say(log: Log, sentence: str) -> None:
+    if log is not None:
+        log(sentence)
 
 
 def _opened(form: Network, plan: Plan) -> Engine:
     name = int8_engine(plan.engine) if form.name.endswith(SUFFIX) else plan.engine
     return engines.create(name, form, form.locate(plan.networks_dir), plan.threads, plan.log)
-
-
-def _both(network: Network, form: Network, plan: Plan) -> Tuple[Engine, ...]:
-    """Make the engines of a network and its INT8 form; only the first if the form has none."""
-    plain = _opened(network, plan)
-    try:
-        return plain, _opened(form, plan)
-    except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
-        if plan.log is not None:
-            plan.log(f"{network.name} runs in fp32, since its INT8 form can't be loaded: {error}")
-        return (plain,)
 
 
 def _is_proven(form: Network, plan: Plan) -> bool:
@@ -172,83 +139,9 @@ def _say_in_floats(engine: str, log: Log) -> None:
     )
 
 
-def has_int8(cpuinfo: str) -> bool:
-    """Whether a processor has instructions for INT8, by the text of its ``/proc/cpuinfo``."""
-    return bool(INSTRUCTIONS.intersection(cpuinfo.split()))
-
-
-def is_busy(loadavg: pathlib.Path = LOADAVG) -> bool:
-    """Whether other programs keep the cores busy, so that a measurement may be wrong."""
+def instructions_of(cpuinfo: pathlib.Path = CPUINFO) -> FrozenSet[str]:
+    """The processor's instructions for INT8, as Linux names them; none where it says nothing."""
     try:
-        return float(loadavg.read_text().split()[0]) > BUSY * (os.cpu_count() or 1)
-    except (OSError, ValueError, IndexError):  # no Linux
-        return False
-
-
-def measure(both: Tuple[Engine, ...]) -> Tuple[float, float]:
-    """Return the shortest time of a search on each of two engines, milliseconds; they alternate.
-
-    Other programs can only lengthen a time, so the shortest one is closest to the engine's own.
-    """
-    features = [engine.exemplar() for engine in both]
-    least = [math.inf, math.inf]
-    for _ in range(TURNS):
-        for index, engine in enumerate(both):
-            for number in range(WARM_UP + ROUNDS):
-                started = time.perf_counter()
-                engine.search(features[index])
-                if number >= WARM_UP:
-                    least[index] = min(least[index], (time.perf_counter() - started) * 1e3)
-    return least[0], least[1]
-
-
-def forget(measured: pathlib.Path = MEASURED) -> bool:
-    """Remove all measurements; returns whether there were any."""
-    try:
-        measured.unlink()
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _key(cpuinfo: str, names: List[str], threads: int, network: Network, form: Network) -> str:
-    """Return a key of everything that decides a measurement, such as processor and libraries."""
-    named = ("model name", "flags", "Features", "CPU part")
-    split = [line.partition(":") for line in cpuinfo.splitlines()]
-    lines = sorted({"".join(line) for line in split if line[0].strip() in named})
-    files = [[entry.name, entry.sha256] for each in (network, form) for entry in each.files]
-    libraries = [library for name in names for library in engines.find(name).libraries]
-    library = [importlib.util.find_spec(name) for name in libraries]
-    dates = [os.path.getmtime(spec.origin) for spec in library if spec and spec.origin]
-    text = json.dumps([lines, "+".join(names), dates, threads, files, "least"])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _read(path: pathlib.Path) -> Dict[str, Dict[str, float]]:
-    """The measurements that are kept; none if the file is missing or damaged."""
-    try:
-        values = json.loads(path.read_text())
-        return {
-            key: {name: float(entry[name]) for name in ("fp32_ms", "int8_ms", "busy")}
-            for key, entry in values.items()
-        }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return {}
-
-
-def _write(path: pathlib.Path, values: Dict[str, Any]) -> None:
-    """Store the measurements. If the folder cannot be written, the next run measures again."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cache.write(str(path), json.dumps(values, indent=1, sort_keys=True).encode())
-
-
-def main() -> int:
-    """Measure the default network on this processor, if it has an INT8 form."""
-    engine = open_precision(Plan(network=load_network(DEFAULT_NETWORK), log=print))
-    engine.close()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        return frozenset(INSTRUCTIONS.intersection(cpuinfo.read_text().split()))
+    except OSError:
+        return frozenset()

@@ -29,7 +29,6 @@ def _parser() -> argparse.ArgumentParser:
         ("list", list_boards, "list the boards that have a profile"),
         ("missing", print_missing, "print the commands that install what is missing, one a line"),
         ("sensors", sensors, "read every sensor, say where it is read and what was skipped"),
-        ("forget", forget, "clear what was measured here: whether INT8 or fp32 is faster"),
         ("snapshot", take_snapshot, "write the files that describe this board, for a report"),
         ("pynq", start_in_pynq, "on a PYNQ image, as root: run a Python module where PYNQ is"),
         ("bringup", bring_up, "check a board that nobody has tried, and write evidence to send in"),
@@ -112,15 +111,6 @@ def take_snapshot(options: argparse.Namespace) -> None:
 
 def start_in_pynq(options: argparse.Namespace) -> None:
     pynq.start(_root(options), options.words or ["boards"])
-
-
-def forget(options: argparse.Namespace) -> None:
-    from hotpath.runtime import (
-        precision,  # it needs NumPy and OpenCV, which the other commands do not
-    )
-
-    there = precision.forget()
-    print(f"{precision.MEASURED}: {'removed' if there else 'there was nothing'}")
 
 
 def bring_up(options: argparse.Namespace) -> int:

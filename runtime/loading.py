@@ -240,8 +240,8 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
 
     Args:
         device: the ``Device``. Several trackers may share it.
-        options: uses ``log``, ``recover`` and ``search_windows``. ``log`` gets a sentence if no
-            search for a lost target is possible.
+        options: uses ``log``, ``recover``, ``search_windows`` and ``strict``. ``log`` gets a
+            sentence if no search for a lost target is possible.
 
     Raises:
         BadOption: ``search_windows`` is no whole number from 1 to ``MOST_WINDOWS``.
@@ -256,6 +256,7 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
         device,
         recover=board.search["default"] if recover is None else recover,
         search_windows=windows or board.search["windows"],
+        strict=options.strict,
     )
     # a processor's is silent unless it was asked
     asked = recover or (recover is None and type(device) is not Processor)

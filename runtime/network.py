@@ -125,6 +125,11 @@ class Network:
     found_above: float
     same_share: float
     same_near: float
+    same_frames: int
+    same_until: float
+    strict_share: float
+    presence_slope: float
+    presence_middle: float
     refresh_every: int
     refresh_above: float
     refresh_from: str

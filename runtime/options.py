@@ -36,6 +36,9 @@ class Options(NamedTuple):
             and engine can and the board's profile says so.
         search_windows: windows that the search looks at in each frame. None takes the number in
             the board's profile.
+        strict: whether a lost target is found only with the proof that ``strict_share`` of the
+            network asks for. Fewer returns are found, and fewer look-alikes. For a machine that
+            steers after the box.
         latency: how a thread waits for a GPU, one of ``LATENCIES``. "low" spins, "normal" yields to
             other threads, "saving" sleeps.
     """
@@ -52,6 +55,7 @@ class Options(NamedTuple):
     recover: Optional[bool] = None
     search_windows: Optional[int] = None
     latency: str = NORMAL
+    strict: bool = False
 
 
 DEFAULTS = Options()
@@ -61,7 +65,8 @@ def check(options: Options) -> None:
     """Refuse values that no function further down looks at before it uses them.
 
     Raises:
-        BadOption: ``log`` is no function, ``latency`` no such word, or ``recover`` no bool.
+        BadOption: ``log`` is no function, ``latency`` no such word, or ``recover`` or ``strict`` no
+            bool.
     """
     if options.log is not None and not callable(options.log):
         raise BadOption(f"log must be a function of one sentence, such as print, not {options.log}")
@@ -69,6 +74,8 @@ def check(options: Options) -> None:
         raise BadOption(f"latency must be one of {', '.join(LATENCIES)}, not {options.latency!r}")
     if options.recover is not None and not isinstance(options.recover, bool):
         raise BadOption(f"recover must be True or False, not {options.recover!r}")
+    if not isinstance(options.strict, bool):
+        raise BadOption(f"strict must be True or False, not {options.strict!r}")
 
 
 def given_in(values: Mapping[str, Any]) -> Dict[str, Any]:

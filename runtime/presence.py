@@ -28,7 +28,7 @@ import numpy as np
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.proof import Proof
+from hotpath.runtime.proof import FEWEST, STRICT, Proof
 from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 
 CONFIRMED = 2  # frames in succession that must agree on another place
@@ -45,23 +45,34 @@ class Thresholds(NamedTuple):
         back: below it a lost target stays lost.
         unsure: below it a target that is not lost is ``unsure``.
         found: from it on, one frame's cues confirm a target in another place.
-        same, same_near: ``share`` and ``near`` of ``hotpath.runtime.proof.Proof``.
+        proof: arguments of ``hotpath.runtime.proof.Proof``.
+        curve: slope and middle of the logistic curve from presence to the probability that the box
+            holds the target. With a slope of 0 presence itself is reported.
     """
 
     lost: float
     back: float
     unsure: float
     found: float
-    same: float = 0.0
-    same_near: float = 1.0
+    proof: Tuple[float, float, int, float] = (0.0, 1.0, FEWEST, 0.0)
+    curve: Tuple[float, float] = (0.0, 0.5)
 
 
-def thresholds_of(network: Network, searches: bool) -> Thresholds:
-    """Return a network's thresholds for the cues of the search, or for those without a search."""
+def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thresholds:
+    """Return a network's thresholds for the cues of the search, or for those without a search.
+
+    Args:
+        strict: whether a suspect needs ``strict_share`` over ``STRICT`` frames or more, however
+            short the loss was.
+    """
     if searches:
         middle = (network.search_lost_below + network.found_above) / 2
-        same = network.same_share, network.same_near
-        return Thresholds(network.search_lost_below, middle, middle, network.found_above, *same)
+        proof = network.same_share, network.same_near, network.same_frames, network.same_until
+        if strict:
+            proof = network.strict_share, 1.0, STRICT, network.same_until
+        curve = network.presence_slope, network.presence_middle
+        lost, found = network.search_lost_below, network.found_above
+        return Thresholds(lost, middle, middle, found, proof, curve)
     return Thresholds(network.lost_below, network.lost_below, network.unsure_below, 1.0)
 
 
@@ -84,7 +95,7 @@ class Presence:
 
     def __init__(self, thresholds: Thresholds, cues: Any = None, every: int = 1) -> None:
         self._thresholds, self.cues, self._every = thresholds, cues, every
-        self.proof = Proof(thresholds.same, thresholds.same_near)
+        self.proof = Proof(*thresholds.proof)
         self._begin()
 
     def _begin(self) -> None:
@@ -125,8 +136,12 @@ class Presence:
         value = self.smooth(now, self.since)
         self.since = 0
         thresholds = self._thresholds
-        if self.state == TRACKED and not self.doubted and thresholds.same:
-            self.proof.learn(self.cues.proof())
+        if self.proof.asks and self.state != LOST and not self.doubted:
+            proof = self.cues.proof()
+            if self.state == TRACKED:
+                self.proof.learn(proof)
+            if self.proof.drifted(proof):
+                return self.step(True)
         if self.proof.pending:
             return self._suspect(value)
         if self.doubted and value >= thresholds.lost:
@@ -152,10 +167,16 @@ class Presence:
 
     @property
     def shown(self) -> Optional[float]:
-        """Presence for the user: of a lost target not above the threshold ``lost``."""
-        if self.state != LOST or self.value is None:
-            return self.value
-        return min(self.value, self._thresholds.lost)
+        """Presence for the user: a probability, if the network has the curve for it.
+
+        That of a lost target is not above what the threshold ``lost`` gives.
+        """
+        value, (slope, middle) = self.value, self._thresholds.curve
+        if value is None:
+            return None
+        if self.state == LOST:
+            value = min(value, self._thresholds.lost)
+        return 1.0 / (1.0 + math.exp(slope * (middle - value))) if slope else value
 
     def doubt(self) -> None:
         """Doubt the place of the next ``watch``: the box has jumped to another object.

@@ -18,6 +18,7 @@ from typing import Deque
 SHORT = 16  # frames of a short loss
 FEWEST, MOST = 2, 30  # frames of a suspect that its mean is of
 USUAL, LEARNT = 0.75, 0.1  # the target's own mean at first; share of a judged frame in it
+STRICT = 15  # frames that a strict proof takes at least
 STEP = 0.2  # by how much a frame differs from it at most: a target that leaves is hardly seen
 LOWEST, HIGHEST = 0.8, 1.15  # bounds of what is needed, in parts of what a usual target needs
 
@@ -29,28 +30,38 @@ class Proof:
         share: of the target's own mean, that a suspect's mean must reach. With 0 each suspect
             passes at once.
         near: what a suspect needs after a short loss, in parts of what it needs after another one.
+        fewest: frames that a proof takes at least.
+        drift: share of the target's own mean, below which what is claimed is another thing.
 
     Attributes:
+        asks: whether a suspect must be proven.
         pending: whether a suspect is followed that is not proven yet.
         away: frames since the target was last claimed.
         own: mean of the target's own values.
+        recent: mean of the values of the box that is claimed.
     """
 
-    def __init__(self, share: float, near: float) -> None:
-        self._share, self._near = share, near
+    def __init__(self, share: float, near: float, fewest: int = FEWEST, drift: float = 0.0) -> None:
+        self.asks = share > 0
+        self._share, self._near, self._fewest, self._drift = share, near, fewest, drift
         self._needed = 0.0
         self._values: Deque[float] = deque(maxlen=MOST)
         self.begin()
 
     def begin(self) -> None:
         """Begin with a new target."""
-        self.own = USUAL
+        self.own = self.recent = USUAL
         self.away = 0
         self.reject()
 
     def learn(self, value: float) -> None:
         """Learn the value of a tracked target, before the classifier learns this frame."""
         self.own += min(max(value - self.own, -STEP), STEP) * LEARNT
+
+    def drifted(self, value: float) -> bool:
+        """Take the value of a box that is claimed; returns whether it left the target long ago."""
+        self.recent += (value - self.recent) * LEARNT
+        return self.recent < self._drift * self.own
 
     def reject(self) -> None:
         """Drop the suspect. Its values are no evidence for the next one."""
@@ -66,8 +77,9 @@ class Proof:
         self.away += 1
         self._values.append(value)
         count = len(self._values)
-        if self._needed > 0 and (count < FEWEST or sum(self._values) < count * self._needed):
+        if self._needed > 0 and (count < self._fewest or sum(self._values) < count * self._needed):
             return False
         self.away = 0
+        self.recent = self.own
         self.reject()
         return True

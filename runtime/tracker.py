@@ -43,6 +43,7 @@ class Tracker:
         device: the ``Device`` that runs the network. Several trackers may share it.
         recover: whether to search for a lost target, if the network allows it.
         search_windows: windows that the search looks at in each frame.
+        strict: whether a return needs the strict proof.
 
     Attributes:
         name: name of the network.
@@ -57,7 +58,14 @@ class Tracker:
 
     is_deterministic = True  # for the GOT-10k toolkit, like `name` and `track`
 
-    def __init__(self, device: Device, *, recover: bool = False, search_windows: int = 1) -> None:
+    def __init__(
+        self,
+        device: Device,
+        *,
+        recover: bool = False,
+        search_windows: int = 1,
+        strict: bool = False,
+    ) -> None:
         network, kernels = device.network, device.kernels
         self.network, self.device, self.name = network, device, network.name
         self.engine = device.engine
@@ -83,7 +91,7 @@ class Tracker:
                 create,  # only where a lost target is searched for
             )
 
-            self.search = create(network, kernels, search_windows)
+            self.search = create(network, kernels, search_windows, strict)
             self.presence, self.chooses = self.search.presence, self.search.chooses
             if search_windows > 1:
                 device.prepare(wait=False)
@@ -315,13 +323,13 @@ class Tracker:
             self.search.restart(self.state)
 
     def avoid(self, boxes: np.ndarray) -> None:
-        """Set the boxes of other targets. The search does not find this target in them.
+        """Set the boxes of other targets. This target is not found in them, nor suspected there.
 
         Args:
             boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame.
         """
         if self.search is not None:
-            self.search.avoid(boxes)
+            self.search.avoid(boxes, self.state)
 
     def track(
         self, img_files: Sequence[Any], box: Sequence[float], visualize: bool = False

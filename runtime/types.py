@@ -48,8 +48,8 @@ class Track(NamedTuple):
         predicted: while the state is "unsure" or "lost", the ``Box`` that the velocity predicts.
             Else, or if ``update`` did not get times, None.
         presence: estimate that the target is in that box, 0 to 1, smoothed over the last frames.
-            The state comes from it. 0 while another target owns the object in the box. None if the
-            network has no thresholds of it.
+            With kestrel it is a calibrated probability. 0 while another target owns the object in
+            the box. None if the network has no thresholds of it.
         guess: while the state is "lost", the ``Box`` at which the tracker looks, such as a
             suspect's. It is no claim. Else None.
     """

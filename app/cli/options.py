@@ -200,6 +200,8 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "the board's profile says so)",
         "report that a target is lost, and do not search for it",
     )
+    text = "find a lost target only by a long proof: fewer returns, fewer look-alikes"
+    _switch(group, "--strict", text)
     _value(
         group,
         "--search-windows N",

@@ -7,7 +7,7 @@ import cv2
 
 from hotpath import bearing, load_targets
 
-FOV_DEG, SURE, WAIT_S = 60.0, 0.5, 0.5  # of the camera; least presence; for how long, to be trusted
+FOV_DEG, SURE, WAIT_S = 60.0, 0.9, 0.5  # of the camera; least presence; for how long, to be trusted
 
 
 def main(path: str, *boxes: str) -> None:
@@ -16,7 +16,7 @@ def main(path: str, *boxes: str) -> None:
     since: Dict[int, float] = {}  # target -> since when it has been sure
     good, frame = video.read()
     size = frame.shape[1], frame.shape[0]
-    with load_targets() as targets:
+    with load_targets(strict=True) as targets:
         for box in boxes:
             targets.add(frame, [float(side) for side in box.split(",")], time_s=0.0)
         while good:

@@ -87,9 +87,17 @@ SECTIONS: Dict[str, Keys] = {
         "look_above": Key(float, 0.0, low=0, high=1),
         "found_above": Key(float, 0.0, low=0, high=1),
         # runtime/proof.py: share of the target's own looks that an object must reach after a loss,
-        # 0: each object passes; after a short loss, the part of it that is enough
+        # 0: each object passes; after a short loss, the part of it that is enough; the frames that
+        # this takes at least; the share below which what is claimed is lost; same_share of --strict
         "same_share": Key(float, 0.0, low=0, high=1),
         "same_near": Key(float, 0.75, low=0, high=1),
+        "same_frames": Key(int, 2, low=1, high=30),
+        "same_until": Key(float, 0.0, low=0, high=1),
+        "strict_share": Key(float, 0.95, low=0, high=2),
+        # logistic curve from the presence of the search to the probability that the box holds the
+        # target, which is reported; 0: presence itself is
+        "presence_slope": Key(float, 0.0, low=0, high=100),
+        "presence_middle": Key(float, 0.5, low=0, high=1),
         # with the search, in families in which a cell is a place (points, centre): the share of the
         # highest score from which another peak of the score map may be the followed target, 0: only
         # the best cell; the Hanning window's weight against the classifier

@@ -50,15 +50,16 @@ DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may h
 JUDGED, EARLY = 4, 12
 
 
-def create(network: Network, kernels: Kernels, count: int) -> "Search":
+def create(network: Network, kernels: Kernels, count: int, strict: bool = False) -> "Search":
     """Make the ``Search`` for a target, with its classifier, colours and presence.
 
     Args:
         network, kernels, count: see ``Search``.
+        strict: see ``thresholds_of``.
     """
     classifier, colours = Classifier(network, kernels), ColoursUnder(network, kernels)
     cues = ScoreLooksColour(classifier, colours)
-    presence = Presence(thresholds_of(network, True), cues, every=JUDGED)
+    presence = Presence(thresholds_of(network, True, strict), cues, every=JUDGED)
     return Search(network, kernels, presence, classifier, colours, count)
 
 
@@ -211,9 +212,20 @@ class Search:
         self._certain *= factors
         self._candidate = self._grids = None
 
-    def avoid(self, boxes: np.ndarray) -> None:
-        """Set the boxes (n, 4) of other targets. A place that overlaps one is not this target."""
+    def avoid(self, boxes: np.ndarray, state: Optional[np.ndarray]) -> None:
+        """Set the boxes of other targets. A place that overlaps one is not this target.
+
+        Args:
+            boxes: (n, 4) of (x, y, w, h), pixels of the frame.
+            state: [cx, cy, w, h], frame pixels, that is followed. A suspect which is another
+                target's object is dropped, and the search begins.
+        """
         self._rivals = boxes
+        if len(boxes) and state is not None and self.presence.proof.pending:
+            box = geometry.box_of(self.network, state)
+            if (overlaps([box], boxes) > TAKEN).any():
+                self.presence.assume(LOST)
+                self.start()
 
     def windows(self, state: np.ndarray, frame: AnyFrame) -> List[Window]:
         """Choose the windows to search in the next frame.

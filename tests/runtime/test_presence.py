@@ -281,3 +281,16 @@ def test_results_carry_the_state(tmp_path):
     states = np.array([row["state"] for row in rows])
     assert states[0] == TRACKED and (states == LOST).any()
     assert [bool(int(row["lost"])) for row in rows] == (states == LOST).tolist()
+
+
+def test_a_curve_makes_presence_a_probability_and_a_loss_keeps_it_low():
+    cues = SimpleNamespace(of=lambda *_: 0.9, proof=lambda: 0.0)
+    judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, (0.8, 1.0, 2, 0.0), (10.0, 0.5)), cues)
+    judge.value = 0.5
+    assert judge.shown == pytest.approx(0.5)
+    judge.value = 0.8
+    assert judge.shown == pytest.approx(1 / (1 + np.exp(-3.0)))
+    judge.assume(LOST)
+    for _ in range(30):  # a suspect that looks good and is not proven
+        assert judge.watch(None, None, None, 0.9) == LOST
+    assert judge.value > 0.8 and judge.shown == pytest.approx(1 / (1 + np.exp(2.0)))

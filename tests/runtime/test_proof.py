@@ -2,7 +2,7 @@
 
 import pytest
 
-from hotpath.runtime.proof import FEWEST, MOST, SHORT, Proof
+from hotpath.runtime.proof import FEWEST, MOST, SHORT, STRICT, Proof
 
 
 def test_two_frames_prove():
@@ -26,6 +26,11 @@ def test_a_short_loss_needs_less(away, proven):
     assert any(proof.add(0.5) for _ in range(MOST)) is proven
 
 
+def test_a_strict_proof_takes_its_frames_however_sure_they_are():
+    proof = Proof(0.95, 1.0, STRICT)
+    assert [proof.add(1.0) for _ in range(STRICT)] == [False] * (STRICT - 1) + [True]
+
+
 def test_a_new_suspect_begins_without_evidence():
     proof = Proof(0.8, 0.75)
     proof.add(0.7)
@@ -35,3 +40,12 @@ def test_a_new_suspect_begins_without_evidence():
 
 def test_at_zero_each_suspect_passes_at_once():
     assert Proof(0.0, 1.0).add(-1.0)
+
+
+def test_a_claim_that_looks_otherwise_for_long_has_drifted():
+    proof = Proof(0.8, 0.75, drift=0.25)
+    assert not any(proof.drifted(proof.own) for _ in range(100))
+    assert not any(proof.drifted(0.0) for _ in range(10))  # a moment is not enough
+    assert any(proof.drifted(0.0) for _ in range(20))
+    never = Proof(0.8, 0.75)
+    assert not any(never.drifted(0.0) for _ in range(100))

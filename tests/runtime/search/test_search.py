@@ -16,6 +16,7 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.presence import Presence, thresholds_of
+from hotpath.runtime.proof import FEWEST, STRICT, Proof
 from hotpath.runtime.search.search import CHECKS, CONFIRMED, EARLY, FOLLOWED, NEARLY, Search
 from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from hotpath.runtime.tracker import Tracker
@@ -340,6 +341,30 @@ def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):
         tracker.presence.assume(LOST, 0.0)
         tracker.avoid(np.reshape(rivals, (-1, 4)))
         assert states_of(tracker, film.frames[1:2] * 3) == states
+
+
+def test_a_strict_tracker_finds_the_target_later(toml):
+    firsts = []
+    for strict in (False, True):
+        film, tracker = begun(toml, strict=strict)
+        tracks = [tracker.update(frame) for frame in film.frames[1:]]
+        states = [track.state for track in tracks]
+        firsts.append(states.index(FOUND) if FOUND in states else len(states))
+        waiting = tracks[firsts[0] : firsts[-1]]
+        assert all(track.lost and track.guess is not None for track in waiting)
+    assert firsts[1] >= firsts[0] + STRICT - FEWEST
+
+
+@pytest.mark.parametrize("away, dropped", [(0, True), (3 * SIDE, False)])
+def test_a_suspect_that_is_another_targets_object_is_dropped(toml, away, dropped):
+    begun = Begun(toml)
+    search, presence = begun.search, begun.presence
+    search.active = False
+    presence.proof = Proof(0.9, 1.0)
+    assert not presence.proof.add(0.1)  # it is followed, and not proven
+    x, y, w, h = begun.state
+    search.avoid(np.array([[x - w / 2 + away, y - h / 2, w, h]]), begun.state)
+    assert search.active is dropped and presence.proof.pending is not dropped
 
 
 def test_why_there_is_no_search_is_said(tmp_path):

@@ -402,6 +402,7 @@ def test_the_int8_form_that_ships_is_made_anew_from_the_table_that_ships(name, t
     told = table.read(FOLDER / (name + "-ranges.json"), network)
     again = load_network(str(int8.write_targets(work, told, (), tmp_path)["cpu"]))
     assert again.path.name == shipped.path.name
+    assert again.made_from == shipped.made_from == told["files"] == network.hashes()
     for part, path in shipped.locate().items():
         graphs = [onnx.load(str(each)).graph for each in (path, again.locate()[part])]
         for graph in graphs:

@@ -177,6 +177,18 @@ def test_another_network_needs_a_new_bundle_and_a_tuned_tracker_none(made, nano,
     assert len(nano.devices) == opened
 
 
+@pytest.mark.parametrize("part", ["backbone", "head"])
+def test_a_file_whose_hash_nobody_states_is_compared_where_it_is(made, prepared, tmp_path, part):
+    for path in (prepared / "tiny.toml", *prepared.glob("tiny_*.onnx")):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    network = load_network(tmp_path / "tiny.toml")
+    assert [entry.sha256 for entry in network.files] == [None, None]
+    loading.open_plan(loading.Plan(made, network)).close()
+    path = network.locate()[part]
+    path.write_bytes(path.read_bytes() + b"\x12\x00")  # trained again: other bytes
+    refused(made, f"was built for {part} of tiny sha256", COMMAND, network=network)
+
+
 ALTERED = {
     "no shapes": lambda run: run.update(shapes={}),
     "a shape of texts": lambda run: run["shapes"].update(search=[1, 3, "255", "255"]),

@@ -148,7 +148,7 @@ def show(options: argparse.Namespace) -> None:
     made = network.strangers
     print("{:<16} {}".format("strangers", f"{made.name} sha256 {made.sha256}" if made else "none"))
     form = int8_form(network)
-    if form and form.name != network.name:
+    if form and form.name != network.name and not _check_form(network, options.networks_dir):
         print(f"INT8 form        {form.name}, which runs on processors where it is faster")
     print("\nparts of a frame on each board")
     for title, sentence in support.parts_on_boards(network):

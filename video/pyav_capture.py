@@ -300,7 +300,8 @@ class AvCapture:
 
     def _index_of(self, stamps: List[Optional[int]], keys: List[Key]) -> Index:
         known = [stamp for stamp in stamps if stamp is not None]
-        is_reordered = self._stream.codec_context.has_b_frames and not self._by_dts
+        context = self._stream.codec_context
+        is_reordered = getattr(context, "has_b_frames", True) and not self._by_dts
         second = 1 / float(self._base)
         values, strays = mended(known, self._step, second, REORDERED if is_reordered else 0)
         values = np.rint(values).astype(np.int64)

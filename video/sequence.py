@@ -19,6 +19,7 @@ no annotation: results of a tracker, or lines of MOTChallenge or VisDrone with s
 """
 
 import csv
+import io
 import math
 import os
 import re
@@ -283,22 +284,21 @@ def _paths_beside(parent: str, name: str) -> Iterator[str]:
 def _read_csv(path: str) -> List[Box]:
     """``boxes.csv``: header frame,x,y,w,h; empty fields where the target is absent."""
     boxes: Dict[int, Box] = {}
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        for row in rows:
-            try:
-                fields = [row[key] for key in ("x", "y", "w", "h")]
-                index = int(row["frame"])
-                box = _checked([float(v) if v else math.nan for v in fields])
-            except (KeyError, TypeError, ValueError):
-                raise BadSource(f"{path}: line {rows.line_num} is not frame,x,y,w,h") from None
-            if not 0 <= index < MOST_FRAMES:
-                raise BadSource(
-                    "{}: line {} is of frame {}; frames are counted from 0 to {}".format(
-                        path, rows.line_num, row["frame"][:30], MOST_FRAMES - 1
-                    )
+    rows = csv.DictReader(io.StringIO(texts.read(path)))
+    for row in rows:
+        try:
+            fields = [row[key] for key in ("x", "y", "w", "h")]
+            index = int(row["frame"])
+            box = _checked([float(v) if v else math.nan for v in fields])
+        except (KeyError, TypeError, ValueError):
+            raise BadSource(f"{path}: line {rows.line_num} is not frame,x,y,w,h") from None
+        if not 0 <= index < MOST_FRAMES:
+            raise BadSource(
+                "{}: line {} is of frame {}; frames are counted from 0 to {}".format(
+                    path, rows.line_num, row["frame"][:30], MOST_FRAMES - 1
                 )
-            boxes[index] = box
+            )
+        boxes[index] = box
     return [boxes.get(index) for index in range(max(boxes) + 1)] if boxes else []
 
 

@@ -267,3 +267,15 @@ def test_every_reader_of_boxes_leaves_absent_frames_out(tmp_path, flags):
         assert [box is not None for box in boxes] == seen
     (clip,) = find_clips([folder])
     assert np.isfinite(clip.boxes[:, 0]).tolist() == seen
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le"])
+@pytest.mark.parametrize("name", ["groundtruth.txt", "boxes.csv", "../clip.txt"])
+def test_an_annotation_in_utf_16_is_named(tmp_path, name, encoding):
+    folder = write_pictures(tmp_path / "clip")
+    rows = ["30,40,40,32"] * 3
+    if name == "boxes.csv":
+        rows = ["frame,x,y,w,h"] + [f"{n},{row}" for n, row in enumerate(rows)]
+    (folder / name).write_bytes("\r\n".join(rows).encode(encoding))
+    with pytest.raises(BadSource, match="UTF-16.*UTF-8"):
+        Annotation(str(folder / name)).boxes()

@@ -10,6 +10,7 @@ from hotpath.runtime.errors import BadSource
 
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska's elements
 JPEG_END = b"\xff\xd9"
+DV, PAL_BYTES, NTSC_BYTES = b"\x1f\x07\x00", 144000, 120000  # the first block; bytes of a frame
 # fill bytes, and start markers after the first: a marker's own ff stays
 _EXTRA = re.compile(b"(?:\xff(?=\xff)|\xff\xd8)+")
 _TEXT_BYTES = bytes([9, 10, 13, 27, *range(32, 127), *range(128, 256)])
@@ -35,7 +36,7 @@ def looks_like_text(path: str) -> bool:
 
 
 def is_cut_off(path: str) -> Optional[bool]:
-    """Whether an MP4/MOV, AVI or Matroska file is shorter than its own headers state.
+    """Whether an MP4/MOV, AVI, Matroska or raw DV file is shorter than its own headers state.
 
     None for other containers, and where the headers do not tell. A fragmented MP4 that ends between
     two fragments can't be told from a whole one.
@@ -47,6 +48,8 @@ def is_cut_off(path: str) -> Optional[bool]:
         stated = struct.unpack("<I", head[4:8])[0]
         # FFmpeg writes this number until the file is finished
         return None if stated == 0xFFFFFFFF else bool(stated + 8 > size)
+    if head.startswith(DV):  # a sequence of frames of one size (IEC 61834-2)
+        return bool(size % (PAL_BYTES if head[3] & 0x80 else NTSC_BYTES))
     if head.startswith(EBML):
         end = _matroska_end(head)
         return None if end is None else end > size

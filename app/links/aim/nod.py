@@ -21,6 +21,9 @@ EVERY = 0.75  # turned since the last answer, share of the width
 FIT = 0.6, 1.5  # gain of the answer that proves a calibration
 LEAST, SURE, BACKWARDS, ANSWER = 9, 0.2, -0.2, 0.55  # frames; error; gains
 TRIES = 5  # at the start
+# With a long delay a target that is followed is slow, so the turn can halve until it answers. With
+# a short one the camera would lose fast targets.
+LONG_S, CAUTIOUS = 0.25, 0.5
 
 
 class Answer(NamedTuple):
@@ -118,6 +121,8 @@ class Nod:
         if is_suspect or is_due:
             self._began, self._along = now, along
             self.most = speed + 0.03 * self._width
+            if is_suspect and self.is_proven and self._delay >= LONG_S:
+                self.most = max(self._width / 12.0, CAUTIOUS * speed)
 
     def _answer(self, end: float, watchdog: Watchdog) -> Optional[Answer]:
         """The gain of the box's answer, apart from the target's own smooth motion."""

@@ -141,7 +141,7 @@ class Aim:
         else:
             up, right = self.control.update(now, at - self.age_s, box, size)
             wanted = math.degrees(right), math.degrees(up)
-            rates = self._limited(wanted)
+            rates = self._limited(wanted, math.hypot(*self.nod.rates(now)))
         if self._is_slow or rates != wanted:
             self.control.ease(now, _radians(rates))
         nod = (0.0, 0.0) if self._is_slow else self.nod.rates(now)
@@ -155,12 +155,12 @@ class Aim:
         share = min(SLOW_GAIN, self.width / SLOW_SHARE / length)
         return share * right, share * up
 
-    def _limited(self, rates: Rates) -> Rates:
-        """No faster than the watchdog and the nod allow."""
+    def _limited(self, rates: Rates, nod: float) -> Rates:
+        """No faster than the nod allows; until one has answered, not even with it."""
         assert self.calibration is not None, "it is slow without one"
         most = self.calibration.most
         if not self.nod.is_proven or self.nod.silent:
-            most = min(most, self.width / SLOW_SHARE)
+            most = min(most, self.width / SLOW_SHARE - nod)
         elif self.nod.most is not None:
             most = min(most, self.nod.most)
         length = math.hypot(*rates)

@@ -185,9 +185,9 @@ class Aim:
         return (0.0, 0.0)
 
     def forget(self) -> None:
-        """The actuator was out of reach: start from its next attitude."""
+        """The actuator was out of reach and could not obey, so nothing speaks against it."""
         self.control.forget()
-        self.restart()
+        self.confirm()
 
     def refuse(self, why: str) -> None:
         """The calibration is of another camera: go slowly."""

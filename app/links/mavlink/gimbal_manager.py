@@ -55,7 +55,7 @@ class GimbalManager:
         self._ramp = Ramp("gimbal", 2, tell, holds)
         self._pace = Pace()
         self.manager: Optional[Component] = None
-        self.ours = self.up = False
+        self.ours = self.up = self._was_lost = False
         self._me, self._link_s = (system, component), link_s
         self._device = 0
         self._heard_at = 0.0
@@ -89,6 +89,8 @@ class GimbalManager:
             if not self.up:
                 self.up = True
                 self.aim.forget()
+                if self._was_lost:  # meanwhile it pointed elsewhere than the commands say
+                    self._album = Album()
         if message.name == "GIMBAL_MANAGER_STATUS" and sender == self.manager:
             self._status_at = now
             primary = fields["primary_control_sysid"], fields["primary_control_compid"]
@@ -195,6 +197,7 @@ class GimbalManager:
                 self._say.append(status_text("gimbal: its manager is silent"))
             self.manager = None  # it may come back as another component
             self.up = self.ours = False
+            self._was_lost = True
         out += self._say + self._discover(now)
         self._say = []
         if not self.up or self.manager is None:

@@ -9,6 +9,7 @@ engine.
 """
 
 import hashlib
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -116,6 +117,10 @@ def write(
         maps = [entry.split("+") for entry in table["head"]["maps"]]
         table["head"]["maps"] = ["+".join(names.get(n, n) for n in entry) for entry in maps]
     path = folder / (name + ".toml")
+    if network.strangers is not None:
+        strangers = network.locate_made(network.strangers)
+        if not (folder / strangers.name).exists():
+            shutil.copy(strangers, folder / strangers.name)
     cache.write_text(path, toml.text(table, note))
     return path
 

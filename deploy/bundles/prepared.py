@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, List
 
 from hotpath.deploy.bundles import cut_check, ranges
 from hotpath.deploy.bundles.order import Order
-from hotpath.deploy.bundles.writer import Writer
+from hotpath.deploy.bundles.writer import Writer, copy_toml
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import canonical
 from hotpath.kernels.commands import make, reason
@@ -153,8 +153,7 @@ def _write(
         values = dict(values, **_for_board(order))
         values = dict(values, format=FORMAT, forms=put(writer.folder))
         # last, because the tracker's numbers may have been tuned since a network was shipped
-        toml = order.network.name + ".toml"
-        shutil.copy(str(order.network.path), str(writer.folder / toml))
+        copy_toml(order.network.path, writer.folder / (order.network.name + ".toml"))
         values["files"] = {p.name: sha256_of(p) for p in sorted(writer.folder.iterdir())}
         values["sha256"] = _digest(values)
         (writer.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")

@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional
 
 from hotpath.kernels.commands import reason
 from hotpath.runtime.bundle import FILE, FORMAT, BadBundle, Bundle, seal
-from hotpath.runtime.networks import sha256_of
+from hotpath.runtime.networks import load_network, sha256_of
 
 # What a bundle.json says where its builder says nothing.
 DEFAULTS: Dict[str, Any] = {
@@ -62,7 +62,7 @@ class Writer:
             toml: path of the network's TOML, which becomes a part; None if it is one already.
         """
         if toml is not None:
-            shutil.copy(str(toml), str(self.folder / (values["network"]["name"] + ".toml")))
+            copy_toml(toml, self.folder / (values["network"]["name"] + ".toml"))
         parts = {
             path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size}
             for path in sorted(self.folder.iterdir())
@@ -92,3 +92,12 @@ class Writer:
             os.rename(str(self.target), str(old))
         os.rename(str(self.folder), str(self.target))
         shutil.rmtree(str(old), ignore_errors=True)
+
+
+def copy_toml(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Copy a network's TOML, and the file of strangers that it names beside it."""
+    made = load_network(source)
+    if made.strangers is not None:
+        path = made.locate_made(made.strangers)
+        shutil.copy(str(path), str(target.with_name(made.strangers.name)))
+    shutil.copy(str(source), str(target))

@@ -73,7 +73,11 @@ class Exclusion:
             if number in losers or (path.held and track.lost):
                 held = path.hold(track, shape)
                 if held is None:
-                    track = track._replace(lost=True, state=LOST, presence=OWNED)
+                    last = path.state  # the box in this frame holds another target
+                    box = track.box if last is None else geometry.box_of(tracker.network, last)
+                    track = track._replace(
+                        box=box, guess=track.followed, lost=True, state=LOST, presence=OWNED
+                    )
                 else:
                     box = geometry.box_of(tracker.network, held)
                     track = Track(box, track.score, False, UNSURE, presence=OWNED)

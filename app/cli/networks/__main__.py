@@ -102,6 +102,33 @@ def add_network(options: argparse.Namespace) -> None:
         options.engine,
     )
     make_ready(load_network(path), None)
+    describe_strangers(load_network(path), clips)
+
+
+def describe_strangers(network: Network, clips: List[pathlib.Path]) -> None:
+    """Make the strangers of a user's network from annotated clips, or say what it lacks."""
+    if network.strangers is not None or not network.found_above:
+        return
+    from hotpath.runtime import load_tracker
+    from hotpath.runtime.learner import describing
+    from hotpath.video.clips import find_clips
+
+    why = "no --clips were named"
+    if clips:
+        with load_tracker(str(network.path), precision="fp32", recover=False) as tracker:
+            try:
+                made, count = describing.make(
+                    tracker, describing.objects_of(find_clips(clips)), "clips of networks add"
+                )
+            except HotpathError as error:
+                why = str(error)
+            else:
+                print(f"{made} has {count} strangers, by which a find is proven")
+                return
+    print(
+        f"without strangers a find is proven less well ({why}); make them with "
+        f"`python -m hotpath.calib.strangers --network {network.path} --clips DIR`"
+    )
 
 
 def list_networks(options: argparse.Namespace) -> None:

@@ -37,6 +37,8 @@ MISMATCH = "warning    the files do not belong to one network, and may track bad
 
 Say = Callable[[str], Any]
 
+OF_ITS_WEIGHTS = ("presence_slope", "presence_middle")  # in [tracking], of no other network
+
 
 def add(
     files: Sequence[pathlib.Path],
@@ -86,11 +88,14 @@ def add(
     say("parts      {}".format(", ".join("{} {}".format(*item) for item in parts.items())))
     say("family     {}".format(table["family"]))
     say("sides      {exemplar} and {search} px".format(**table["input"]))
-    like = like or _known(paths, say)
+    same = None if like else _known(paths, say)
+    like = like or same
     if like:
         original = toml.read(find_toml(like), BadNetwork)
         for section in ("input", "head", "tracking"):
             table[section] = dict(original.get(section, {}))
+        for name in () if same else OF_ITS_WEIGHTS:
+            table["tracking"].pop(name, None)
         table["family"] = original["family"]
         proposal = Proposal(table, {})
     network_for(proposal, usual_answers(proposal))  # it must be whole
@@ -100,6 +105,8 @@ def add(
     )
     for entry in table["file"]:
         entry["sha256"] = sha256_of(paths[entry["part"]])
+    if same and "strangers" in original:
+        table["strangers"] = original["strangers"]
     _write(table, path, paths, f"the settings of {like}" if like else "its family's usual values")
     say(f"wrote      {path}")
     return path

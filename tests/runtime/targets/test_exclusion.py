@@ -89,6 +89,8 @@ def test_a_target_that_is_found_in_another_ones_box_is_still_lost(pair):
     _frame(exclusion, pair, 160, 440, state=LOST)
     resolved, seen, _ = _frame(exclusion, pair, 160, 162, state=FOUND)
     assert resolved[1].lost and resolved[0] == seen[0]
+    assert resolved[1].box.x + resolved[1].box.w / 2 == pytest.approx(440, abs=1)  # its own
+    assert resolved[1].guess == seen[1].box
 
 
 def test_targets_that_overlap_from_the_start_and_neighbours_stay_as_they_are(pair):

@@ -10,7 +10,7 @@ import pytest
 from hotpath.app.cli.networks import add as add_module
 from hotpath.app.cli.networks import trial as trial_module
 from hotpath.app.cli.networks import trial_clips
-from hotpath.app.cli.networks.__main__ import main
+from hotpath.app.cli.networks.__main__ import describe_strangers, main
 from hotpath.app.cli.networks.propose import Proposal, propose
 from hotpath.app.cli.networks.trial import Trial
 from hotpath.app.cli.networks.trial_clips import read_clips
@@ -372,3 +372,32 @@ def test_nothing_is_written_into_the_program_and_files_stay_where_they_are(tmp_p
     assert (tmp_path / "mine.toml").exists() and sorted(files) == sorted(
         str(path) for path in tmp_path.glob("*.onnx")
     )
+
+
+def test_a_network_that_searches_gets_strangers_from_the_clips_or_a_sentence(tmp_path, capsys):
+    thresholds = {"lost_below": 0.5, "search_lost_below": 0.4, "look_above": 0.3}
+    toml = tiny.write_network(tmp_path, tiny.watched(found_above=0.6, **thresholds))
+    describe_strangers(load_network(toml), [])
+    assert "--clips" in capsys.readouterr().out and load_network(toml).strangers is None
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for name in "abcdef":  # four frames of each: enough objects
+        frames, boxes = blobs.film(8, size=(30 + ord(name) % 7, 28))
+        tiny.write_pictures(folder / name, frames)
+        lines = [",".join(map(str, box)) for box in boxes]
+        (folder / name / "groundtruth.txt").write_text("\n".join(lines) + "\n")
+    describe_strangers(load_network(toml), [folder])
+    network = load_network(toml)
+    assert "has 24 strangers" in capsys.readouterr().out
+    assert network.locate_made(network.strangers).parent == tmp_path
+
+
+def test_the_files_of_a_known_network_take_its_strangers_and_others_none(tmp_path):
+    shipped = [str(FOLDER / f"kestrel_fast_{part}.onnx") for part in ("exemplar", "search")]
+    assert main(["add", *shipped, "--name", "mine", "--out", str(tmp_path)]) == 0
+    known = load_network(tmp_path / "mine.toml")
+    assert known.strangers == load_network("kestrel_fast").strangers and known.presence_slope > 0
+    like = ["--like", "kestrel_fast"]
+    assert main(["add", *shipped, "--name", "other", "--out", str(tmp_path), *like]) == 0
+    other = load_network(tmp_path / "other.toml")
+    assert other.strangers is None and other.presence_slope == 0 and other.same_share > 0

@@ -147,6 +147,9 @@ class Stamps:
             later: function that returns the stamps of up to so many frames after it. It is called
                 only in doubt.
         """
+        if self._before and 0 < stamp_s - self._before[-1] <= USUAL * self._stated_s:
+            self._before.append(stamp_s)  # nearly every frame of nearly every recording
+            return stamp_s
         before = list(self._before)
         step_s = float(np.median(np.diff(before))) if len(before) > 2 else self._stated_s
         if before:

@@ -82,21 +82,21 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     for row in best:
         row["tuned"] = tuned(row["toml"], clips, other, options) if options.trials else None
     given = [row["toml"] for row in best] + [row["tuned"] for row in best if row["tuned"]]
-    found = dict(zip(given, auc(given, other, options, out)))
+    auc_of = dict(zip(given, auc(given, other, options, out)))
     public = {}
     if options.benchmark:
         data = benchmarks.sequences(options.benchmark, Path(options.data)).clips
         public = dict(zip(given, auc(given, data, options, out / options.benchmark)))
     for row in best:
-        row["auc_other"], row["auc_tuned"] = found[row["toml"]], found.get(row["tuned"])
-        better = max((row["tuned"], row["toml"]), key=lambda toml: found.get(toml, -1.0))
+        row["auc_other"], row["auc_tuned"] = auc_of[row["toml"]], auc_of.get(row["tuned"])
+        better = max((row["tuned"], row["toml"]), key=lambda toml: auc_of.get(toml, -1.0))
         row["use"], row["auc_benchmark"] = better, public.get(better)
     if options.eao:
         used = [row["use"] for row in best]
         eaos = vot.eao(used, other, out / "vot", options.networks_dir, options.engine)
         for row, score in zip(best, eaos):
             row["eao"] = score
-    best.sort(key=lambda row: -found[row["use"]])
+    best.sort(key=lambda row: -auc_of[row["use"]])
     rows = best + rows[options.best :]
     write(rows, out)
     say(f"use {rows[0]['use']}: the best on the half that chose nothing")
@@ -107,15 +107,17 @@ def networks_of(options: argparse.Namespace, folder: Path) -> dict[Path, Path]:
     """Checkpoint -> TOML, exported once; those of stage features need ``--head``."""
     from hotpath.research.train.export import export  # needs PyTorch, the help does not
 
-    given = [Path(name) for name in options.checkpoints]
-    paths = [p for each in given for p in (sorted(each.glob("*.pt")) if each.is_dir() else [each])]
+    places = [Path(name) for name in options.checkpoints]
+    paths = [
+        p for place in places for p in (sorted(place.glob("*.pt")) if place.is_dir() else [place])
+    ]
     of_features = [path for path in paths if path.name.startswith("features")]
     if of_features and not options.head:
         say(f"left out {len(of_features)} checkpoints of stage features; name a --head for them")
         paths = [path for path in paths if path not in of_features]
     if not paths:
         raise BadRun(f"{', '.join(options.checkpoints)}: there is no checkpoint; name some *.pt")
-    found = {}
+    toml_of = {}
     for path in sorted(paths, key=lambda path: (pairs_of(path), path.name)):
         # the folder's name tells runs apart
         name = re.sub(r"\W", "_", f"{path.absolute().parent.parent.name}-{path.stem}")
@@ -124,8 +126,8 @@ def networks_of(options: argparse.Namespace, folder: Path) -> dict[Path, Path]:
         newest = max(part.stat().st_mtime for part in parts)
         if not toml.is_file() or toml.stat().st_mtime < newest:
             export(parts[-1], folder, name, path)
-        found[path] = toml
-    return found
+        toml_of[path] = toml
+    return toml_of
 
 
 def pairs_of(path: Path) -> int:
@@ -149,11 +151,11 @@ def tuned(
 ) -> Path:
     """The TOML with numbers that were searched on the clips that are not ``other``."""
     folder = toml.parent  # beside the files that the new TOML names, too
-    given = ["--network", str(toml), "--trials", str(options.trials), "--out", str(folder)]
-    given += ["--engine", options.engine, "--clips", *options.clips]
-    given += ["--only", ",".join(clip.name for clip in clips)]
-    given += ["--held-out", ",".join(clip.name for clip in other)]
-    tune.run(tune.parser().parse_args(given))
+    arguments = ["--network", str(toml), "--trials", str(options.trials), "--out", str(folder)]
+    arguments += ["--engine", options.engine, "--clips", *options.clips]
+    arguments += ["--only", ",".join(clip.name for clip in clips)]
+    arguments += ["--held-out", ",".join(clip.name for clip in other)]
+    tune.run(tune.parser().parse_args(arguments))
     return folder / (toml.stem + "-tuned.toml")
 
 

@@ -102,21 +102,21 @@ def _with_bundle(plan: Plan, options: Options) -> Plan:
     from hotpath.boards import detect
     from hotpath.runtime.bundle import Bundle
 
-    found = detect.detect()
-    board = boards.load_board(options.board) if options.board else found.board
+    detection = detect.detect()
+    board = boards.load_board(options.board) if options.board else detection.board
     network = load_network(options.network) if options.network else None
     precision = None if plan.precision == AUTO else plan.precision
-    known = board.name if board is not None else None
+    board_name = board.name if board is not None else None
     bundle = None if options.bundle is None else Bundle(options.bundle)
-    if bundle is not None and not options.board and found.may_be(bundle.board):
-        known = bundle.board  # which a container hides
+    if bundle is not None and not options.board and detection.may_be(bundle.board):
+        board_name = bundle.board  # which a container hides
     device = overlay = None
     if options.simulate:
         if bundle is not None:
-            bundle.check_board(known)
+            bundle.check_board(board_name)
         elif board is not None and board.engine == "overlay":  # before its RTL is compiled
             find_bundle(board, network or load_network(default_of(board)), precision)
-        device, overlay = options.simulate(known if bundle is None else bundle.board)
+        device, overlay = options.simulate(board_name if bundle is None else bundle.board)
     if bundle is None:
         network = network or load_network(default_of(board))
         if board is not None and plan.engine not in (engines.AUTO, board.engine):
@@ -132,7 +132,7 @@ def _with_bundle(plan: Plan, options: Options) -> Plan:
             "or name a board or a bundle for it"
         )
     return plan._replace(
-        bundle=bundle, network=network, board=known, device=device, overlay=overlay
+        bundle=bundle, network=network, board=board_name, device=device, overlay=overlay
     )
 
 
@@ -160,15 +160,15 @@ def find_bundle(
             "which board this is can't be told, so no bundle can be found for it; name one "
             f"with --bundle engines/BOARD/{network.name}-PRECISION"
         )
-    wanted = precision or board.precision["default"]
-    first = folder_of(board.name, network.name, wanted, folder or FOLDER)
+    chosen = precision or board.precision["default"]
+    first = folder_of(board.name, network.name, chosen, folder or FOLDER)
     if first.is_dir():
         return Bundle(first)
-    others = sorted(first.parent.glob(network.name + "-*/" + FILE)) if precision is None else []
-    if others:
-        return Bundle(others[0].parent)
+    built = sorted(first.parent.glob(network.name + "-*/" + FILE)) if precision is None else []
+    if built:
+        return Bundle(built[0].parent)
     raise BadBundle(
-        f"there is no bundle {first}; run `{command(board.name, network.given, wanted)}`"
+        f"there is no bundle {first}; run `{command(board.name, network.given, chosen)}`"
     )
 
 

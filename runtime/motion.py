@@ -55,9 +55,9 @@ class Motion:
             left = math.exp(-passed_s / COAST_S)
             way_s = COAST_S * (1 - left)
             there = Box(last.x + self._x * way_s, last.y + self._y * way_s, last.w, last.h)
-            known = self._known_s > 0
+            is_known = self._known_s > 0
             return track._replace(
-                velocity=(self._x * left, self._y * left) if known else None, predicted=there
+                velocity=(self._x * left, self._y * left) if is_known else None, predicted=there
             )
         if passed_s > 0:
             self._known_s += passed_s

@@ -94,13 +94,13 @@ class Camera:
             os.close(device)
         capture = capture or self._open_with_opencv()
         sides = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
-        found = tuple(int(capture.get(side)) for side in sides)
-        if self.size is None or self.size == found:
+        actual = tuple(int(capture.get(side)) for side in sides)
+        if self.size is None or self.size == actual:
             return capture
         capture.release()
         raise NoCamera(
             "{}: gives frames of {}x{} where {}x{} are asked for; ask for a size that it has "
-            "(v4l2-ctl --list-formats-ext), or for none".format(self.name, *found + self.size)
+            "(v4l2-ctl --list-formats-ext), or for none".format(self.name, *actual + self.size)
         )
 
     def _open_with_opencv(self) -> Any:
@@ -125,8 +125,10 @@ class Camera:
             return f"{self.name}: no permission for {self.path}; add yourself to the group `video`"
         if error.errno == errno.EBUSY:
             return f"{self.name}: {self.path} is in use by another program"
-        found = [f"cam{number} ({title})" for number, title in list_cameras(self.root)]
-        there = "there are " + ", ".join(found) if found else "no camera was found on this machine"
+        cameras = [f"cam{number} ({title})" for number, title in list_cameras(self.root)]
+        there = (
+            "there are " + ", ".join(cameras) if cameras else "no camera was found on this machine"
+        )
         return f"{self.name}: no camera at {self.path}; {there}"
 
 
@@ -147,11 +149,11 @@ class CsiCamera:
 
     def __init__(self, mode: str, planes: bool = False) -> None:
         self.name, self.planes = f"csi{mode}", planes
-        found = re.match(r"(\d+)(?:@([1-9]\d*)x([1-9]\d*)(?::([1-9]\d*))?)?(?:/(\w+))?$", mode)
-        if not found or found.group(5) not in (None, *CSI_FLIPS):
+        match = re.match(r"(\d+)(?:@([1-9]\d*)x([1-9]\d*)(?::([1-9]\d*))?)?(?:/(\w+))?$", mode)
+        if not match or match.group(5) not in (None, *CSI_FLIPS):
             flips = ", ".join(CSI_FLIPS)
             raise NoCamera(f"{self.name}: write {CSI_FORM}; FLIP is one of {flips}")
-        self._number, width, height, fps, self._flip = found.groups()
+        self._number, width, height, fps, self._flip = match.groups()
         self._size = (int(width), int(height)) if width else CSI_SIZE
         self._fps = fps or CSI_FPS
         self.size = self._size[::-1] if self._flip in ("rotate90", "rotate270") else self._size
@@ -256,10 +258,10 @@ def list_cameras(root: str = "/") -> List[Tuple[int, str]]:
     for path, is_sys in (("sys/class/video4linux", True), ("dev", False)):
         folder = os.path.join(root, path)
         for entry in os.listdir(folder) if os.path.isdir(folder) else []:
-            found = re.match(r"video(\d+)$", entry)
-            if not found:
+            match = re.match(r"video(\d+)$", entry)
+            if not match:
                 continue
-            number = int(found.group(1))
+            number = int(match.group(1))
             title = _first_line(os.path.join(folder, entry, "name")) if is_sys else None
             if is_sys and _first_line(os.path.join(folder, entry, "index")) not in (None, "0"):
                 names[number] = None  # a camera's metadata node is not a camera

@@ -163,7 +163,7 @@ def find_clips(
     Raises:
         BadClips: there are no clips or no annotation, or boxes and frames differ in number.
     """
-    found = []
+    clips_all = []
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise BadClips(f"{folder} is not a folder; name a clip or a folder of clips")
@@ -179,13 +179,13 @@ def find_clips(
                 raise BadClips(_without_annotation(folder))
             if not clips and log:
                 log("left out: " + _without_annotation(place))
-            found.extend(clips)
-        if not found:
+            clips_all.extend(clips)
+        if not clips_all:
             raise BadClips(
                 f"{folder}: no annotation in {counted(len(here), 'clip')} (boxes.csv, "
                 "groundtruth.txt, groundtruth_rect.txt …)"
             )
-    return _named_apart(found)
+    return _named_apart(clips_all)
 
 
 def _without_annotation(folder: Path) -> str:
@@ -228,8 +228,8 @@ def _clips_of(folder: Path) -> Iterator[Clip]:
     frames = _frames_of(folder)
     try:
         for suffix, boxes in sequence.targets(str(folder)):
-            given = frames if isinstance(frames, list) else _Video(frames)
-            yield clip_of(folder.resolve().name + suffix, folder, given, boxes)
+            pictures = frames if isinstance(frames, list) else _Video(frames)
+            yield clip_of(folder.resolve().name + suffix, folder, pictures, boxes)
     except BadSource as error:
         raise BadClips(str(error)) from None
 
@@ -252,12 +252,12 @@ def clip_of(name: str, folder: Path, frames: Any, boxes: Sequence[sequence.Box])
             f"{name}: {counted(len(boxes), 'box', 'boxes')} for {counted(len(frames), 'frame')}; "
             "correct the annotation"
         )
-    known = [(math.nan,) * 4 if box is None else tuple(box) for box in boxes]
-    found = np.array(known, float).reshape(-1, 4)
-    seen = np.flatnonzero(np.isfinite(found[:, 0]))
+    rows = [(math.nan,) * 4 if box is None else tuple(box) for box in boxes]
+    truth = np.array(rows, float).reshape(-1, 4)
+    seen = np.flatnonzero(np.isfinite(truth[:, 0]))
     if not len(seen):
         raise BadClips(f"{name}: the annotation has no box at all; correct it")
     start = first - 1 + int(seen[0])
     if isinstance(frames, _Video):
-        return Clip(name, folder, frames.from_frame(start), found[seen[0] :])
-    return Clip(name, folder, frames[start:last], found[seen[0] :], frames)
+        return Clip(name, folder, frames.from_frame(start), truth[seen[0] :])
+    return Clip(name, folder, frames[start:last], truth[seen[0] :], frames)

@@ -45,9 +45,9 @@ class FrameFolder(Source):
     ) -> None:
         paths = [] if isinstance(folder, str) else sorted(folder, key=natural_key)
         if not isinstance(folder, str):
-            others = [path for path in paths if not is_picture(path)]
-            if others or not paths:
-                raise BadSource(f"{(others or ['nothing'])[0]}: name one video, or pictures only")
+            files = [path for path in paths if not is_picture(path)]
+            if files or not paths:
+                raise BadSource(f"{(files or ['nothing'])[0]}: name one video, or pictures only")
             missing = [path for path in paths if not os.path.isfile(path)]
             if missing:
                 raise BadSource(f"{missing[0]}: no such picture")
@@ -145,17 +145,17 @@ def pictures_like(pattern: str) -> List[str]:
     """The pictures whose paths match a pattern, such as ``img%04d.jpg`` or ``*.jpg``, in order."""
     parts = re.split(r"%0?\d*d", pattern)
     if len(parts) == 1:
-        found = glob.glob(pattern)
+        paths = glob.glob(pattern)
     else:
         number = re.compile(r"\d+".join(map(re.escape, parts)) + "$")
-        found = [p for p in glob.glob("*".join(map(glob.escape, parts))) if number.match(p)]
-    return sorted(filter(is_picture, found), key=natural_key)
+        paths = [p for p in glob.glob("*".join(map(glob.escape, parts))) if number.match(p)]
+    return sorted(filter(is_picture, paths), key=natural_key)
 
 
 def missing_numbers(paths: Sequence[str]) -> str:
     """Which numbers are missing in the names of pictures, in words; "" where none are."""
     named = [re.findall(r"\d+", os.path.splitext(os.path.basename(path))[0]) for path in paths]
-    numbers = [int(found[-1]) for found in named if found]
+    numbers = [int(match[-1]) for match in named if match]
     steps = [after - before for before, after in zip(numbers, numbers[1:])]
     if len(numbers) < len(paths) or not steps or min(steps) < 1:
         return ""  # not numbered
@@ -253,12 +253,12 @@ def picture_is_cut_off(data: bytes) -> bool:
 
 def _jpeg_is_cut_off(data: bytes) -> bool:
     """Go from marker to marker (ITU-T T.81 annex B), because a preview in EXIF has its own end."""
-    found = _JPEG_MARKER.search(data, 2)
-    while found and found.group() != JPEG_END:
-        at = found.end()
+    marker = _JPEG_MARKER.search(data, 2)
+    while marker and marker.group() != JPEG_END:
+        at = marker.end()
         length = struct.unpack(">H", data[at : at + 2])[0] if at + 2 <= len(data) else 0
-        found = _JPEG_MARKER.search(data, at + length)
-    return found is None
+        marker = _JPEG_MARKER.search(data, at + length)
+    return marker is None
 
 
 def _png_is_cut_off(data: bytes) -> bool:

@@ -21,11 +21,11 @@ def candidates(av: Any, decoder: str) -> List[str]:
         devices = list(hwdevices_available())
     except ImportError:  # before PyAV 14
         devices = []
-    found = [name for name in DEVICES if name in devices]
+    names = [name for name in DEVICES if name in devices]
     for name, form in BY_NAME.items():
         if any(codec.endswith(form.format("")) for codec in av.codecs_available):
-            found.append(name)
-    return found
+            names.append(name)
+    return names
 
 
 def open_container(av: Any, path: str, name: str, **how: Any) -> Any:

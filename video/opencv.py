@@ -156,8 +156,8 @@ def _refuse_interlaced(path: str) -> None:
         return
     asked = [sys.executable, "-c", READ_SOME, os.path.abspath(path)]
     nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
-    found = subprocess.run(asked, stdin=nothing, stdout=pipe, stderr=subprocess.STDOUT)
-    if b"Cannot convert" in found.stdout:
+    done = subprocess.run(asked, stdin=nothing, stdout=pipe, stderr=subprocess.STDOUT)
+    if b"Cannot convert" in done.stdout:
         raise BadSource(
             f"{path}: OpenCV {cv2.__version__} can't convert interlaced frames; run "
             f"`{package('av')}`, which reads them"

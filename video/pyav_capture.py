@@ -47,8 +47,8 @@ def video_stream(container: Any) -> Any:
         is_cover = marks & ATTACHED or stream.frames == 1 or context.name in PICTURE_CODECS
         return not is_cover, area
 
-    known = (stream for stream in container.streams.video if stream.codec_context is not None)
-    return max(known, key=rank, default=None)
+    usable = (stream for stream in container.streams.video if stream.codec_context is not None)
+    return max(usable, key=rank, default=None)
 
 
 class Compressed(NamedTuple):
@@ -164,10 +164,10 @@ class AvCapture:
 
     def read(self) -> Tuple[bool, Any]:
         """(True, the next frame), or (False, None) if there is none."""
-        found = self._next() if self._stream is not None else None
-        if found is None or self._first is None:
+        decoded = self._next() if self._stream is not None else None
+        if decoded is None or self._first is None:
             return False, None
-        ticks, frame = found
+        ticks, frame = decoded
         self.time_s = float((ticks - self._first) * self._base)
         self.errors += getattr(frame, "is_corrupt", False)
         if isinstance(frame, Compressed):
@@ -243,16 +243,16 @@ class AvCapture:
         errors, ticks = self.errors, self._indexed().ticks
         number = min(number, len(ticks) - 1)
         for key in _starts(self._indexed(), ticks[number]):
-            found = self._next() if self._go(key) else None
-            if found is None or (key is not None and found[0] > ticks[number]):
+            decoded = self._next() if self._go(key) else None
+            if decoded is None or (key is not None and decoded[0] > ticks[number]):
                 continue  # the decoder needs an earlier key frame
-            while found is not None and found[0] < ticks[number]:
-                found = self._next()
-            at = len(ticks) if found is None else bisect.bisect_left(ticks, found[0])
-            while found is not None and at < number:  # frames of one and the same time
-                found, at = self._next(), at + 1
-            if found is not None:
-                self._decoded.appendleft(found)
+            while decoded is not None and decoded[0] < ticks[number]:
+                decoded = self._next()
+            at = len(ticks) if decoded is None else bisect.bisect_left(ticks, decoded[0])
+            while decoded is not None and at < number:  # frames of one and the same time
+                decoded, at = self._next(), at + 1
+            if decoded is not None:
+                self._decoded.appendleft(decoded)
                 self.errors = errors
                 return at
         return None
@@ -299,13 +299,13 @@ class AvCapture:
         return self._index
 
     def _index_of(self, stamps: List[Optional[int]], keys: List[Key]) -> Index:
-        known = [stamp for stamp in stamps if stamp is not None]
+        stated = [stamp for stamp in stamps if stamp is not None]
         context = self._stream.codec_context
         is_reordered = getattr(context, "has_b_frames", True) and not self._by_dts
         second = 1 / float(self._base)
-        values, strays = mended(known, self._step, second, REORDERED if is_reordered else 0)
+        values, strays = mended(stated, self._step, second, REORDERED if is_reordered else 0)
         values = np.rint(values).astype(np.int64)
-        self._mended = {known[place]: int(values[place]) for place in strays}
+        self._mended = {stated[place]: int(values[place]) for place in strays}
         if self._first in self._mended:
             self._first = self._mended[self._first]
         first = self._first or 0
@@ -411,10 +411,10 @@ class AvCapture:
 
         With a frame for each thread, PyAV loses those that are decoded beside a damaged one.
         """
-        self._thread_type, given = ONE_FRAME, self._given
+        self._thread_type, position = ONE_FRAME, self._given
         ticks = self._indexed().ticks
         self._go(None)
-        if given is not None and self.seek(bisect.bisect_left(ticks, given)) is not None:
+        if position is not None and self.seek(bisect.bisect_left(ticks, position)) is not None:
             self._next()
 
     def _decode(self, packet: Any) -> Any:
@@ -437,14 +437,14 @@ class AvCapture:
         between = self._mended.get(ticks)
         if between is not None:  # unless this is the frame whose own stamp is the same
             due = self._last + self._step if self._last is not None else between
-            ticks = min(ticks, between, key=lambda each: abs(each - due))
+            ticks = min(ticks, between, key=lambda tick: abs(tick - due))
         self._last = ticks
         return int(ticks)
 
 
-def _starts(index: Index, wanted: int) -> Iterator[Optional[Key]]:
+def _starts(index: Index, target: int) -> Iterator[Optional[Key]]:
     """Where to begin decoding for a frame: at key frames before it, then at the file's start."""
-    at = bisect.bisect_right([key.ticks for key in index.keys], wanted) - 1
+    at = bisect.bisect_right([key.ticks for key in index.keys], target) - 1
     back = 1
     while at > 0:
         yield index.keys[at]

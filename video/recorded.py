@@ -96,10 +96,10 @@ class Recording(Source):
         """Make the frame of that index the next one; see ``Source.seek``."""
         if self._zero_s is None and self._ahead and not self.by_rate:
             self._time_ahead()  # of the first frame, from which times count
-        found = None if self._capture is None else self._capture.seek(max(0, index))
-        if found is None:
+        position = None if self._capture is None else self._capture.seek(max(0, index))
+        if position is None:
             return False
-        self.given, self.frames = found, self._capture.frames
+        self.given, self.frames = position, self._capture.frames
         self.time_s = self._ahead_s = None
         self._ahead.clear()
         self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))

@@ -96,8 +96,8 @@ class Rows:
             if self._classes:
                 row += track.class_id, track.class_name
             if self._fov:
-                known = math.isfinite(sum(box))
-                row += bearing(box, (width, height), self._fov) if known else UNKNOWN[:2]
+                is_finite = math.isfinite(sum(box))
+                row += bearing(box, (width, height), self._fov) if is_finite else UNKNOWN[:2]
             if self._file_of is not None:
                 row.append(self._file_of(tracked.index))
             if self.table is not None:
@@ -307,9 +307,9 @@ def _whole_lines(path: str, header: str) -> int:
             while end:  # from the end, since the file may be large
                 start = max(0, end - TAIL)
                 file.seek(start)
-                found = file.read(end - start).rfind(b"\n")
-                if found >= 0:
-                    return start + found + 1
+                last = file.read(end - start).rfind(b"\n")
+                if last >= 0:
+                    return start + last + 1
                 end = start
             return 0
     except OSError as error:

@@ -199,16 +199,16 @@ class Bag(Source):
             raise BadSource(needs(f"{path}: a bag", "rosbags", error, "ros")) from None
         try:
             # bags of before ROS Iron have no definitions of their messages
-            known = get_typestore(Stores.ROS2_HUMBLE)
-            self._bag: Any = AnyReader([pathlib.Path(path)], default_typestore=known)
+            types = get_typestore(Stores.ROS2_HUMBLE)
+            self._bag: Any = AnyReader([pathlib.Path(path)], default_typestore=types)
             self._bag.open()
         except Exception as error:  # of many kinds, where a file is damaged
             raise BadSource(f"{path}: is no bag of ROS 2 that can be read: {error!r}") from None
-        found = [c for c in self._bag.connections if c.msgtype in (IMAGE, COMPRESSED)]
-        chosen = [c for c in found if c.topic == topic] if topic else found
+        connections = [c for c in self._bag.connections if c.msgtype in (IMAGE, COMPRESSED)]
+        chosen = [c for c in connections if c.topic == topic] if topic else connections
         if len(chosen) != 1:
             self.close()
-            names = " ".join(sorted(c.topic for c in found)) or "none"
+            names = " ".join(sorted(c.topic for c in connections)) or "none"
             raise BadSource(
                 f"{self.name}: name one topic of pictures after '#'; there are: {names}"
             )

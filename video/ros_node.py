@@ -83,9 +83,9 @@ class End:
             if left_s <= 0:
                 break
             self._executor.spin_once(timeout_sec=left_s)
-        found = messages[-1] if messages else None
+        message = messages[-1] if messages else None
         messages.clear()
-        return found
+        return message
 
     def close(self) -> None:
         """Leave the bus; may be called twice."""

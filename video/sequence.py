@@ -126,8 +126,8 @@ def read_boxes(folder: str) -> List[Box]:
     Raises:
         BadSource: the annotation exists but can't be understood.
     """
-    found = find_annotation(folder)
-    return found.boxes() if found else []
+    annotation = find_annotation(folder)
+    return annotation.boxes() if annotation else []
 
 
 def boxes_of(folder: str, frames: int) -> List[Box]:
@@ -141,17 +141,18 @@ def boxes_of(folder: str, frames: int) -> List[Box]:
         Misfit: there are more or fewer boxes than frames, and nothing says whose they are.
         BadSource: the annotation can't be understood.
     """
-    found = find_annotation(folder)
-    if found is None:
+    annotation = find_annotation(folder)
+    if annotation is None:
         return []
     boxes = read_boxes(folder)
     first, _ = annotated_frames(folder, len(boxes), frames)
-    may_be_fewer = first > 1 or len(boxes) == 1 or found.path.endswith(("boxes.csv", "_1.txt"))
+    may_be_fewer = first > 1 or len(boxes) == 1 or annotation.path.endswith(("boxes.csv", "_1.txt"))
     nothing: List[Box] = [None]
     boxes = nothing * (first - 1) + boxes
     if len(boxes) > frames or (len(boxes) < frames and not may_be_fewer):
         raise Misfit(
-            f"{found.path}: {counted(len(boxes), 'box', 'boxes')} for {counted(frames, 'frame')}; "
+            f"{annotation.path}: {counted(len(boxes), 'box', 'boxes')} for "
+            f"{counted(frames, 'frame')}; "
             "it is not used until this is corrected"
         )
     return boxes + nothing * (frames - len(boxes))
@@ -165,14 +166,14 @@ def annotated_frames(folder: str, boxes: int, frames: int) -> Tuple[int, int]:
 
 def targets(folder: str) -> Iterator[Tuple[str, List[Box]]]:
     """(end of the target's name, its boxes) for each target of a sequence folder."""
-    found = find_annotation(folder)
-    if found is None:
+    annotation = find_annotation(folder)
+    if annotation is None:
         return
-    start, is_several = re.subn(r"\.1\.txt$", "", found.path)
+    start, is_several = re.subn(r"\.1\.txt$", "", annotation.path)
     number = 1
     while is_several and os.path.isfile(f"{start}.{number}.txt"):
-        one = found._replace(path=f"{start}.{number}.txt")
-        yield f".{number}", one.boxes()
+        own = annotation._replace(path=f"{start}.{number}.txt")
+        yield f".{number}", own.boxes()
         number += 1
     if not is_several:
         yield "", read_boxes(folder)
@@ -263,9 +264,9 @@ def stated_fps(folder: str) -> Optional[float]:
         except (OSError, UnicodeDecodeError):
             continue
         number = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?![0-9.])"  # "1.2.3" is not a number
-        found = re.search(rf"^\s*{key}\s*[=:]\s*{number}", text, re.MULTILINE)
-        if found and 0 < float(found.group(1)) <= MOST_FPS:
-            return float(found.group(1))
+        match = re.search(rf"^\s*{key}\s*[=:]\s*{number}", text, re.MULTILINE)
+        if match and 0 < float(match.group(1)) <= MOST_FPS:
+            return float(match.group(1))
     return None
 
 

@@ -151,8 +151,8 @@ def _is_csi(spec: str) -> bool:
 
 def _scheme(spec: str) -> Optional[str]:
     """``rtsp`` of ``rtsp://host/``; None if it is no address."""
-    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", spec)
-    return found.group(1).lower() if found else None
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", spec)
+    return match.group(1).lower() if match else None
 
 
 def _path_of(spec: str) -> str:

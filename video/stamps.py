@@ -69,13 +69,13 @@ def _far_at_end(times_s: np.ndarray, reordered: int) -> List[int]:
     if count < 3:
         return []
     far_s = max(FAR_S, FAR_STEPS * np.median(np.diff(np.sort(times_s))))
-    found = []
+    places = []
     for place in range(max(1, count - reordered - NEAR), count):
         level_s = times_s[:-1].max() if place == count - 1 else np.median(times_s[place + 1 :])
         is_in_order = np.median(times_s[max(0, place - NEAR) : place]) <= level_s
         if is_in_order and times_s[place] - level_s > far_s:
-            found.append(place)
-    return found
+            places.append(place)
+    return places
 
 
 def _medians(values: np.ndarray, reordered: int) -> Tuple[np.ndarray, np.ndarray]:

@@ -82,13 +82,13 @@ class V4l2Capture:
     def get(self, what: int) -> float:
         """Frames a second, size, or the last frame's stamp in milliseconds; else 0."""
         picture = self._camera.picture
-        known = {
+        properties = {
             cv2.CAP_PROP_FPS: self._camera.fps,
             cv2.CAP_PROP_FRAME_WIDTH: picture.width,
             cv2.CAP_PROP_FRAME_HEIGHT: picture.height,
             cv2.CAP_PROP_POS_MSEC: self._stamp_ms,
         }
-        return float(known.get(what, 0.0))
+        return float(properties.get(what, 0.0))
 
     def release(self) -> None:
         """Stop the camera. Frames that are still used keep their pixels."""
@@ -190,21 +190,25 @@ class _Camera:
             size: (width, height) that is asked for; the driver may set another one.
             exactly: take the format that gives most frames a second at this size.
         """
-        found = v4l2.Capability()
-        self._ask(v4l2.QUERY, found)
-        own = found.device_caps if found.capabilities & v4l2.HAS_DEVICE_CAPS else found.capabilities
+        capability = v4l2.Capability()
+        self._ask(v4l2.QUERY, capability)
+        own = (
+            capability.device_caps
+            if capability.capabilities & v4l2.HAS_DEVICE_CAPS
+            else capability.capabilities
+        )
         if not (own & v4l2.CAN_CAPTURE and own & v4l2.CAN_STREAM):
             return None
         kinds = [kind for kind in PREFERRED if kind in self._kinds()]
         if exactly:
             kinds.sort(key=lambda kind: -self._most_fps(kind, size))
         for kind in kinds:
-            wanted = v4l2.Format(type=v4l2.CAPTURE)
-            picture = wanted.of.picture
+            asked = v4l2.Format(type=v4l2.CAPTURE)
+            picture = asked.of.picture
             picture.width, picture.height = size
             picture.pixels = _number_of(kind)
             picture.field = v4l2.ANY_FIELD
-            self._ask(v4l2.SET_FORMAT, wanted)
+            self._ask(v4l2.SET_FORMAT, asked)
             if picture.pixels == _number_of(kind):
                 self.picture = picture
                 self._set_rate()
@@ -260,16 +264,16 @@ class _Camera:
 
     def _kinds(self) -> List[str]:
         """The four letters of every format that the camera has."""
-        found = self._listed(v4l2.LIST_FORMATS, v4l2.FormatName, v4l2.CAPTURE)
-        return [name.pixels.to_bytes(4, "little").decode("latin-1") for name in found]
+        formats = self._listed(v4l2.LIST_FORMATS, v4l2.FormatName, v4l2.CAPTURE)
+        return [name.pixels.to_bytes(4, "little").decode("latin-1") for name in formats]
 
     def _most_fps(self, kind: str, size: Tuple[int, int]) -> float:
         """Frames a second that the camera has in a format and size; 0 if it does not say."""
         most = 0.0
-        for found in self._listed(v4l2.LIST_INTERVALS, v4l2.Interval, _number_of(kind), *size):
-            if found.least.numerator:
-                most = max(most, found.least.denominator / found.least.numerator)
-            if found.type != 1:  # a range, not single intervals
+        for interval in self._listed(v4l2.LIST_INTERVALS, v4l2.Interval, _number_of(kind), *size):
+            if interval.least.numerator:
+                most = max(most, interval.least.denominator / interval.least.numerator)
+            if interval.type != 1:  # a range, not single intervals
                 break
         return min(most, FPS)
 

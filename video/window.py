@@ -192,10 +192,10 @@ def no_window(environment: Any = None) -> Optional[str]:
 
 def _answers(display: str) -> bool:
     """Whether an X server listens at ``DISPLAY``: ``:0``, ``:0.1``, ``unix:0`` or ``host:10.0``."""
-    found = re.match(r"(?:.*/)?([^:/]*):(\d+)(?:\.\d+)?$", display)
-    if not found:
+    match = re.match(r"(?:.*/)?([^:/]*):(\d+)(?:\.\d+)?$", display)
+    if not match:
         return True  # of an unknown form: let the toolkit decide
-    host, number = found.group(1), int(found.group(2))
+    host, number = match.group(1), int(match.group(2))
     if host not in ("", "unix"):
         return _connects(socket.AF_INET, (host, 6000 + number))
     path = f"/tmp/.X11-unix/X{number}"

@@ -93,13 +93,13 @@ def fold(options: argparse.Namespace) -> list[Path]:
         model.eval()(example)
     except RuntimeError as error:
         raise BadRun(f"it does not take {options.shape} ({error}); correct --shape") from None
-    made, out = folded(model, example), Path(options.out)
+    merged, out = folded(model, example), Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     paths = [out / (options.name + end) for end in (".pt", ".onnx")]
-    torch.save(made.state_dict(), paths[0])
-    found = made(example)
-    names = ["output"] if torch.is_tensor(found) else [f"output{k}" for k in range(len(found))]
-    write_onnx(made, paths[1], {"input": example}, names)
+    torch.save(merged.state_dict(), paths[0])
+    outputs = merged(example)
+    names = ["output"] if torch.is_tensor(outputs) else [f"output{k}" for k in range(len(outputs))]
+    write_onnx(merged, paths[1], {"input": example}, names)
     return paths
 
 
@@ -117,18 +117,18 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
     if parts.box:
         taken["box"] = torch.tensor([[0.25, 0.25, 0.75, 0.75]])
     with torch.no_grad():
-        given = {"search": search}
+        inputs = {"search": search}
         if parts.exemplar:
             parts = parts._replace(exemplar=folded(parts.exemplar, exemplar))
             features = parts.exemplar(exemplar)
             features = features if isinstance(features, tuple) else (features,)
             names = [f"feature{index}" for index in range(len(features))]
-            given.update(zip(names, features))
+            inputs.update(zip(names, features))
             sums["exemplar"] = write_onnx(parts.exemplar, files["exemplar"], taken, names)
         else:
-            given = {**taken, **given}
-        parts = parts._replace(search=folded(parts.search, *given.values()))
-        sums[graphs[-1]] = write_onnx(parts.search, files[graphs[-1]], given, list(parts.maps))
+            inputs = {**taken, **inputs}
+        parts = parts._replace(search=folded(parts.search, *inputs.values()))
+        sums[graphs[-1]] = write_onnx(parts.search, files[graphs[-1]], inputs, list(parts.maps))
     table = dict(parts.table)
     table["file"] = [
         {"part": part, "name": path.name, "sha256": sums[part]} for part, path in files.items()

@@ -114,8 +114,8 @@ def _litetrack(model: Any, cfg: Any, z: torch.Tensor, box: torch.Tensor, x: torc
 def _stark(model: Any, cfg: Any, *pictures: torch.Tensor) -> Any:
     nested = model.forward_backbone.__globals__["NestedTensor"]
     masks = [torch.zeros(1, *picture.shape[2:], dtype=torch.bool) for picture in pictures]
-    each = [model.forward_backbone(nested(*both)) for both in zip(pictures, masks)]
-    joined = {key: torch.cat([one[key] for one in each]) for key in ("feat", "pos")}
+    features = [model.forward_backbone(nested(*both)) for both in zip(pictures, masks)]
+    joined = {key: torch.cat([feature[key] for feature in features]) for key in ("feat", "pos")}
     return model.forward_transformer(dict(joined, mask=None), True, True)[0]
 
 

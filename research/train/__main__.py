@@ -102,17 +102,20 @@ def in_turn(body: Callable[[], Any]) -> Any:
     rank, world = place()
     for turn in range(min(world, 2)):
         if turn == min(rank, 1):
-            found = body()
+            result = body()
         if world > 1:
             torch.distributed.barrier()
-    return found
+    return result
 
 
 def versions() -> dict[str, str]:
     """dict of library -> version, with Python's own."""
-    found = {each.name: each.version for each in importlib.metadata.distributions()}
-    told = {name: found[name] for name in LIBRARIES if name in found}
-    return {"python": platform.python_version(), **told}
+    installed = {
+        distribution.name: distribution.version
+        for distribution in importlib.metadata.distributions()
+    }
+    versions = {name: installed[name] for name in LIBRARIES if name in installed}
+    return {"python": platform.python_version(), **versions}
 
 
 def prepare(
@@ -125,8 +128,8 @@ def prepare(
         )
     teacher = Teacher(options.teacher, options.networks_dir)
     cache = Path(options.cache) if options.cache else out / "cache"
-    given = options.images, options.clips, options.licences, options.frames
-    bank = build_bank(cache / "bank", *given, [clip.name for clip in judges])
+    sources = options.images, options.clips, options.licences, options.frames
+    bank = build_bank(cache / "bank", *sources, [clip.name for clip in judges])
     if len(bank) < FEWEST_PICTURES:
         raise BadImages(f"there are only {len(bank)} pictures; name more with --images")
     log(

@@ -35,10 +35,10 @@ class Level(nn.Module):
     def __init__(self, shape: str, weights: str = "") -> None:
         super().__init__()
         name = shape[len(PREFIX) :]
-        known = timm_library().list_models()
-        if name.split(".")[0] not in known:
+        available = timm_library().list_models()
+        if name.split(".")[0] not in available:
             near = (
-                ", ".join(difflib.get_close_matches(name, known, 5))
+                ", ".join(difflib.get_close_matches(name, available, 5))
                 or "those of timm.list_models()"
             )
             raise TrainingStopped(f"timm has no model {name}; there are {near}")
@@ -88,8 +88,8 @@ def _filled(name: str, weights: str, level: int) -> Any:
             "file with --start, or begin with random weights: --no-pretrained"
         ) from None
     # what a file does not give is drawn by chance
-    for (key, one), two in zip(first.named_parameters(), second.parameters()):
-        if not torch.equal(one, two):
+    for (key, first_values), two in zip(first.named_parameters(), second.parameters()):
+        if not torch.equal(first_values, two):
             raise TrainingStopped(f"{weights} has no weights for {key} of timm's {name}")
     return first
 
@@ -120,19 +120,19 @@ def folded(module: nn.Module, *inputs: torch.Tensor) -> Any:
     """
     if not any(hasattr(layer, way) for layer in module.modules() for way in WAYS):
         return module.eval()
-    made = timm_library().models.reparameterize_model(nn.Sequential(module.eval()))[0]
-    checked(module, made, *inputs)
-    return made
+    merged = timm_library().models.reparameterize_model(nn.Sequential(module.eval()))[0]
+    checked(module, merged, *inputs)
+    return merged
 
 
 @torch.no_grad()
-def checked(module: Any, made: Any, *inputs: torch.Tensor) -> float:
+def checked(module: Any, merged: Any, *inputs: torch.Tensor) -> float:
     """The largest difference of the outputs of two forms, as a share of the largest output.
 
     Raises:
         TrainingStopped: it is more than ``BOUND``, or no number.
     """
-    pairs = list(zip(_tensors(module(*inputs)), _tensors(made(*inputs))))
+    pairs = list(zip(_tensors(module(*inputs)), _tensors(merged(*inputs))))
     error = max(float((a - b).abs().max() / a.abs().max().clamp(min=1e-6)) for a, b in pairs)
     if not error <= BOUND:
         raise TrainingStopped(
@@ -142,5 +142,5 @@ def checked(module: Any, made: Any, *inputs: torch.Tensor) -> float:
     return error
 
 
-def _tensors(found: Any) -> list[torch.Tensor]:
-    return [found] if torch.is_tensor(found) else list(found)
+def _tensors(output: Any) -> list[torch.Tensor]:
+    return [output] if torch.is_tensor(output) else list(output)

@@ -190,7 +190,7 @@ def build_bank(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [[str(path) for path in given] for given in (images, clips)]
+    paths = [[str(path) for path in folders] for folders in (images, clips)]
     key = json.dumps([*paths, sorted(licences), frames, VERSION, *sorted(left_out)])
     key = hashlib.sha256(key.encode()).hexdigest()
     done = folder / "bank.key"
@@ -201,9 +201,9 @@ def build_bank(
         raise BadImages("no pictures were named; name a folder of them with --images")
     packer, sources = _Packer(folder), Sources(licences)
     _pack_stills(packer, images, sources)
-    found, videos = find_clips(clips)
-    found = [each for each in found if each[0].name not in left_out]
-    _pack_clips(packer, found, sources, frames)
+    clip_names, videos = find_clips(clips)
+    clip_names = [pair for pair in clip_names if pair[0].name not in left_out]
+    _pack_clips(packer, clip_names, sources, frames)
     _pack_videos(packer, videos, sources, frames)
     if not packer.rows:
         raise BadImages(
@@ -218,9 +218,9 @@ def build_bank(
 def _pack_stills(packer: _Packer, folders: Sequence[Any], sources: Sources) -> None:
     """Stills; one that ``objects.csv`` names is there once for each class of its objects."""
     for folder in folders:
-        found, objects = find_stills(folder), read_objects(folder)
-        paths = [path for path in found if sources.allow(path)]
-        if found and not paths:
+        stills, objects = find_stills(folder), read_objects(folder)
+        paths = [path for path in stills if sources.allow(path)]
+        if stills and not paths:
             continue
         for path, picture in read_stills(folder, paths):
             of_class: dict[str, list[Any]] = {}
@@ -234,9 +234,9 @@ def _pack_stills(packer: _Packer, folders: Sequence[Any], sources: Sources) -> N
                 packer.add(picture, STILL, group, str(folder), source, boxes, name)
 
 
-def _pack_clips(packer: _Packer, found: Sequence[Any], sources: Sources, frames: int) -> None:
+def _pack_clips(packer: _Packer, pairs: Sequence[Any], sources: Sources, frames: int) -> None:
     """Clips. A data set that was named is counted as one, and for research only."""
-    for clip, name in found:
+    for clip, name in pairs:
         source = Source(name, "R", "research use", ()) if name else sources.of(clip.folder)
         if source.licence_class not in sources.licences:
             continue

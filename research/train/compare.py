@@ -61,11 +61,11 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Train, export, measure, and write the table."""
     out = Path(options.out)
-    made = {}
+    candidates = {}
     for text in options.shapes:
         shape, _, pairs = text.partition("=")
         folder = out / shape.replace(":", "_")
-        given = [
+        arguments = [
             *shlex.split(options.training),
             "--shape",
             shape,
@@ -74,8 +74,8 @@ def run(options: argparse.Namespace) -> None:
             "--out",
             str(folder),
         ]
-        given += ["--pairs", f"features={pairs}"] if pairs else []
-        settings = options_of_training().parse_args([*given, "--cache", str(out / "cache")])
+        arguments += ["--pairs", f"features={pairs}"] if pairs else []
+        settings = options_of_training().parse_args([*arguments, "--cache", str(out / "cache")])
         if not _finished(folder):
             training.run(settings)
         head = out / "head.pt"
@@ -83,20 +83,22 @@ def run(options: argparse.Namespace) -> None:
             _write_head(head, options.against, settings, folder)
         written = export.export(head, folder / "export", folder.name, folder / "features.pt")
         judged = [line for line in read_log(folder / "log.jsonl") if "r2_search" in line][-1]
-        made[shape] = (Path(written["toml"]), judged["pairs"], judged["r2_search"])
+        candidates[shape] = (Path(written["toml"]), judged["pairs"], judged["r2_search"])
     shipped = str(load_network(options.against).path)
-    made[f"{options.against}, as it ships"] = (Path(shipped), "", "")
-    forms = {name: _forms(each[0], options, out / "int8") for name, each in made.items()}
+    candidates[f"{options.against}, as it ships"] = (Path(shipped), "", "")
+    forms = {
+        name: _forms(candidate[0], options, out / "int8") for name, candidate in candidates.items()
+    }
     finders = {
         (name, form): _finder(toml) for name, tomls in forms.items() for form, toml in tomls.items()
     }
     judges: dict[Any, Any] = dict(finders)
     judges[MIDDLE] = Middle(next(iter(finders.values())).network)
-    found = judge.overlaps(judge.by_source(find_clips(options.report)), judges)
-    told = {key: judge.summary(values) for key, values in found.items()}
+    overlaps_of = judge.overlaps(judge.by_source(find_clips(options.report)), judges)
+    summaries = {key: judge.summary(values) for key, values in overlaps_of.items()}
     ms = milliseconds({key: finder.engine for key, finder in finders.items()})
-    rows = [_row(name, *each, told, ms) for name, each in made.items()]
-    least = told[MIDDLE]
+    rows = [_row(name, *candidate, summaries, ms) for name, candidate in candidates.items()]
+    least = summaries[MIDDLE]
     rows.append(f"{MIDDLE} | | | {least['one_step']:.4f} | {least['lost']:.1%} | | | |")
     table = [HEADING, "|".join(["---"] * (HEADING.count("|") + 1)), *rows]
     path = out / "backbones.md"
@@ -137,19 +139,19 @@ def _forms(toml: Path, options: argparse.Namespace, folder: Path) -> dict[str, P
     """The TOMLs of a network in fp32 and, where clips were named and it can be made, in INT8."""
     forms = {"fp32": toml}
     if options.int8_clips:
-        given = ["--network", str(toml), "--clips", *options.int8_clips, "--out", str(folder)]
-        given += ["--tensorrt", "--exemplars", "4", "--searches", "8", "--tolerance", "1"]
+        arguments = ["--network", str(toml), "--clips", *options.int8_clips, "--out", str(folder)]
+        arguments += ["--tensorrt", "--exemplars", "4", "--searches", "8", "--tolerance", "1"]
         derived = folder / (toml.stem + "-int8.toml")
-        if derived.is_file() or not int8.main(given):
+        if derived.is_file() or not int8.main(arguments):
             forms["int8"] = derived
     return forms
 
 
-def _row(name: str, toml: Path, pairs: Any, r2: Any, told: Any, ms: dict[Any, float]) -> str:
+def _row(name: str, toml: Path, pairs: Any, r2: Any, summaries: Any, ms: dict[Any, float]) -> str:
     """A row of the table; a dash where there is no INT8 form."""
     network = load_network(str(toml))
     macs = counting.count_parts(network, network.locate(None))["a frame"].macs or 0
-    fp32, int8_form = (told.get((name, form)) for form in FORMS)
+    fp32, int8_form = (summaries.get((name, form)) for form in FORMS)
     cells = [name, pairs, f"{r2:.3f}" if r2 else "", f"{fp32['one_step']:.4f}"]
     cells += [f"{fp32['lost']:.1%}", f"{int8_form['one_step']:.4f}" if int8_form else "-"]
     times = [f"{ms[name, form]:.2f}" if (name, form) in ms else "-" for form in FORMS]
@@ -170,7 +172,7 @@ def milliseconds(engines_of: dict[Any, Any]) -> dict[Any, float]:
             started = time.perf_counter()
             engine.search(features[name])
             times[name].append((time.perf_counter() - started) * 1e3)
-    return {name: float(np.median(each)) for name, each in times.items()}
+    return {name: float(np.median(values)) for name, values in times.items()}
 
 
 main = command.main("hotpath.research.train.compare", run, parser)

@@ -78,7 +78,7 @@ def told_of(shape: str) -> dict[str, str]:
     """What the TOML's first lines say of a backbone: ``layers`` and ``begun``."""
     if shape not in BACKBONES:
         return {"layers": f"the layers of {shape}", "begun": "Trained"}
-    blocks = sum(isinstance(each, Block) for each in BACKBONES[shape])
+    blocks = sum(isinstance(layer, Block) for layer in BACKBONES[shape])
     layers = f"3x3 convolutions, then {blocks} blocks of MobileNetV2"
     return {"layers": layers, "begun": "Begun from LightFC's blocks (MIT) and trained"}
 
@@ -151,10 +151,10 @@ def write(network: Kestrel, folder: str | Path, name: str, licence: str) -> dict
     z, x = torch.randn(1, 3, EXEMPLAR, EXEMPLAR), torch.randn(1, 3, SEARCH, SEARCH)
     with torch.no_grad():
         features = exemplar(z)
-    given = {"exemplar": features, "image": x}
+    inputs = {"exemplar": features, "image": x}
     sums = {
         "exemplar": write_onnx(exemplar, paths["exemplar"], {"image": z}, ["features"]),
-        "search": write_onnx(search, paths["search"], given, MAPS),
+        "search": write_onnx(search, paths["search"], inputs, MAPS),
     }
     macs_m = (counting.count(models.read(paths["search"])).macs or 0) / 1e6
     toml = folder / (name + ".toml")
@@ -194,12 +194,12 @@ def run(options: argparse.Namespace) -> None:
     if options.shape:
         name = options.name or re.sub(r"\W", "_", options.shape)
         network = untrained(options.shape, options.head)
-        made = write(network, options.folder, name, "none: its weights are random")
+        export_record = write(network, options.folder, name, "none: its weights are random")
     else:
         name = options.name or "kestrel"
-        made = export(options.checkpoint, options.folder, name, options.backbone)
-    print(json.dumps(made, indent=1))
-    print(f"time it: hotpath networks show {made['toml']}", file=sys.stderr)
+        export_record = export(options.checkpoint, options.folder, name, options.backbone)
+    print(json.dumps(export_record, indent=1))
+    print(f"time it: hotpath networks show {export_record['toml']}", file=sys.stderr)
 
 
 main = command.main("hotpath.research.train.export", run, parser)

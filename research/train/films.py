@@ -67,16 +67,16 @@ class Follower:
         """
         rows = []
         doubts = 0
-        given = None
+        exemplar = None
         state = np.array(box, float)
         for picture in pictures:
-            if given is None:
+            if exemplar is None:
                 crop, _ = _cut(picture, state, EXEMPLAR_FACTOR, EXEMPLAR)
-                given, _ = self._teacher.exemplar(crop)
+                exemplar, _ = self._teacher.exemplar(crop)
                 rows.append([*state, 1.0])
                 continue
             crop, scale = _cut(picture, state, SEARCH_FACTOR, SEARCH)
-            *maps, _ = self._teacher.search(given, crop)
+            *maps, _ = self._teacher.search(exemplar, crop)
             height, width = picture.shape[:2]
             cell, _ = self._decoder.select(maps, state, (scale, scale), width, height)
             score = float(maps[0].flat[cell])
@@ -109,10 +109,14 @@ def follow_all(bank: Bank, teacher: Teacher, path: Path, seed: int) -> None:
         for start in range(STARTS):
             part = frames[len(frames) * start // STARTS :]
             for choice in rng.permutation(bank.boxes.shape[1])[:BOXES]:
-                found = follower.follow(map(bank.picture, part), bank.boxes[part[0]][choice])
-                sure = found[:, 4] >= SURE
+                rows_followed = follower.follow(
+                    map(bank.picture, part), bank.boxes[part[0]][choice]
+                )
+                sure = rows_followed[:, 4] >= SURE
                 if sure.sum() >= FEWEST:
-                    rows.append(np.column_stack([part[: len(found)], found[:, :4]])[sure])
+                    rows.append(
+                        np.column_stack([part[: len(rows_followed)], rows_followed[:, :4]])[sure]
+                    )
                     ends.append(len(rows[-1]))
     new = path.with_suffix(".new.npz")
     np.savez(new, rows=np.concatenate(rows).astype(np.float32), ends=np.cumsum(ends))

@@ -56,12 +56,12 @@ def run(options: argparse.Namespace) -> int:
     finders = {name: _finder(name, options) for name in names}
     if len(finders) < len(names):
         raise BadRun("a network is named twice; name each candidate once, and another --against")
-    for folders in filter(None, [options.validation, *([each] for each in options.report)]):
+    for folders in filter(None, [options.validation, *([folder] for folder in options.report)]):
         say("on " + " ".join(folders))
-        found = overlaps(by_source(find_clips(folders, log=say)), finders, options.repeats)
+        results = overlaps(by_source(find_clips(folders, log=say)), finders, options.repeats)
         for name in names:
-            print(json.dumps({"network": name, **summary(found[name])}), flush=True)
-        if not _all_better(found, options.against):
+            print(json.dumps({"network": name, **summary(results[name])}), flush=True)
+        if not _all_better(results, options.against):
             return 1
     return 0
 
@@ -78,7 +78,7 @@ def overlaps(
     sources: dict[str, list[Clip]], finders: dict[Any, Finder], repeats: int = 1
 ) -> dict[str, Any]:
     """Name of a network -> {source: (overlap of every pair, its clip)}."""
-    found: dict[Any, Any] = {name: {} for name in finders}
+    results: dict[Any, Any] = {name: {} for name in finders}
     for source, clips in sources.items():
         cut: dict[Any, Pairs] = {}  # networks of the same crops share them
         for name, finder in finders.items():
@@ -86,8 +86,8 @@ def overlaps(
             if shape not in cut:
                 check(finder.network)
                 cut[shape] = Pairs(clips, finder.network, repeats)
-            found[name][source] = finder.run(cut[shape])[1], cut[shape].clip
-    return found
+            results[name][source] = finder.run(cut[shape])[1], cut[shape].clip
+    return results
 
 
 def _shape_of(network: Any) -> tuple[Any, ...]:
@@ -96,26 +96,28 @@ def _shape_of(network: Any) -> tuple[Any, ...]:
     return tuple(getattr(network, key, None) for key in keys.split())
 
 
-def summary(found: dict[str, Any]) -> dict[str, Any]:
+def summary(results: dict[str, Any]) -> dict[str, Any]:
     """The figures of a network: of all sources, and of each."""
-    means = {name: estimate(*each) for name, each in found.items()}
+    means = {name: estimate(*values) for name, values in results.items()}
     mean, error = together(list(means.values()))
-    lost = float(np.mean([(each < LOST).mean() for each, _ in found.values()]))
-    each = {name: round(value.mean, 4) for name, value in means.items()}
-    told = {"one_step": mean, "error": error, "lost": lost}
-    return {**{key: round(value, 4) for key, value in told.items()}, "sources": each}
+    lost = float(np.mean([(values < LOST).mean() for values, _ in results.values()]))
+    values = {name: round(value.mean, 4) for name, value in means.items()}
+    figures = {"one_step": mean, "error": error, "lost": lost}
+    return {**{key: round(value, 4) for key, value in figures.items()}, "sources": values}
 
 
-def _all_better(found: dict[str, Any], shipped: str) -> bool:
+def _all_better(results: dict[str, Any], shipped: str) -> bool:
     """Print a verdict for every candidate; whether all are better."""
     better = True
-    for name in list(found)[1:]:
-        pairs = [(*found[name][source][:1], *found[shipped][source]) for source in found[name]]
+    for name in list(results)[1:]:
+        pairs = [
+            (*results[name][source][:1], *results[shipped][source]) for source in results[name]
+        ]
         compared = change(pairs)
         reasons = against(compared)
         better = better and not reasons
-        told = f"{compared.gain:+.4f} ± {compared.error:.4f}"
-        print(f"{name} is {'not ' if reasons else ''}better than {shipped}: {told}")
+        gain_text = f"{compared.gain:+.4f} ± {compared.error:.4f}"
+        print(f"{name} is {'not ' if reasons else ''}better than {shipped}: {gain_text}")
         for reason in reasons:
             print("  " + reason)
     return better

@@ -47,16 +47,16 @@ def change(sources: Sequence[tuple[Any, Any, Any]]) -> Change:
     return Change(gain, error, float(lost))
 
 
-def against(found: Change) -> list[str]:
+def against(change: Change) -> list[str]:
     """Return the reasons against a candidate as sentences. None means that it is better.
 
     The rule was fixed before the candidates were known: the gain is more than one standard error,
     and the share of lost targets does not rise.
     """
     reasons = []
-    if not found.gain > found.error:
-        told = f"{found.gain:+.4f} ± {found.error:.4f}"
-        reasons.append(f"{told} is not a gain of more than one standard error")
-    if found.lost > 0:
-        reasons.append(f"{found.lost:+.2%} of the targets are lost more often")
+    if not change.gain > change.error:
+        gain_text = f"{change.gain:+.4f} ± {change.error:.4f}"
+        reasons.append(f"{gain_text} is not a gain of more than one standard error")
+    if change.lost > 0:
+        reasons.append(f"{change.lost:+.2%} of the targets are lost more often")
     return reasons

@@ -141,8 +141,8 @@ class Bottleneck(nn.Module):
         self.adds = stride == 1 and inputs == outputs
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found = self.narrow(self.depth(self.expand(x)))
-        return x + found if self.adds else found
+        residual = self.narrow(self.depth(self.expand(x)))
+        return x + residual if self.adds else residual
 
 
 def row(shape: str) -> tuple[nn.Sequential, int]:
@@ -151,12 +151,12 @@ def row(shape: str) -> tuple[nn.Sequential, int]:
     width = 3
     for layer in BACKBONES[shape]:
         if isinstance(layer, Narrow):
-            made = Unit(width, layer.channels, kernel=1, relu=False)
+            layer_module = Unit(width, layer.channels, kernel=1, relu=False)
         elif isinstance(layer, Block):
-            made = Bottleneck(width, *layer[1:])
+            layer_module = Bottleneck(width, *layer[1:])
         else:
-            made = Unit(width, layer[0], stride=layer[1])
-        layers.append(made)
+            layer_module = Unit(width, layer[0], stride=layer[1])
+        layers.append(layer_module)
         width = layer[-1] if isinstance(layer, (Narrow, Block)) else layer[0]
     return nn.Sequential(*layers), width
 
@@ -179,8 +179,8 @@ class FoldedBottleneck(nn.Module):
         self.adds = block.adds
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.layers(x)
-        return x + found if self.adds else found
+        residual: torch.Tensor = self.layers(x)
+        return x + residual if self.adds else residual
 
 
 def conv(weight: torch.Tensor, bias: torch.Tensor, stride: int = 1, groups: int = 1) -> nn.Conv2d:
@@ -197,5 +197,5 @@ def plain(layer: Any) -> nn.Module:
         return FoldedBottleneck(layer)
     weight, bias = layer.folded()
     groups = len(weight) if isinstance(layer, Depthwise) else 1
-    made = conv(weight, bias, layer.stride, groups)
-    return nn.Sequential(made, nn.ReLU()) if layer.relu else made
+    convolution = conv(weight, bias, layer.stride, groups)
+    return nn.Sequential(convolution, nn.ReLU()) if layer.relu else convolution

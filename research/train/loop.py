@@ -112,8 +112,8 @@ class Step(nn.Module):
         self.network, self.step = network, step
 
     def forward(self, numbers: Sequence[int]) -> dict[str, Any]:
-        found: dict[str, Any] = self.step(self.network, numbers)
-        return found
+        losses: dict[str, Any] = self.step(self.network, numbers)
+        return losses
 
 
 class Runner:

@@ -51,15 +51,15 @@ def generalised_overlap(a: Any, b: Any) -> torch.Tensor:
     return common / union - (hull - union) / hull
 
 
-def claims(logits: torch.Tensor, wanted: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Precision and recall of the cells that claim the target, where those of ``wanted`` are true.
+def claims(logits: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Precision and recall of the cells that claim the target, where those of ``target`` are true.
 
     Both are 0 where no cell claims it.
 
     Args:
-        wanted: the teacher's probabilities, 0 in pairs without the target.
+        target: the teacher's probabilities, 0 in pairs without the target.
     """
-    claimed, true = logits.sigmoid() > CLAIM, wanted > CLAIM
+    claimed, true = logits.sigmoid() > CLAIM, target > CLAIM
     right = (claimed & true).sum()
     return {
         "_precision": right / claimed.sum().clamp(min=1),
@@ -79,22 +79,22 @@ def map_losses(maps: Any, batch: dict[str, torch.Tensor]) -> dict[str, torch.Ten
         batch: fields of the ring.
     """
     logits, size, offset = maps
-    wanted = {name: batch[name].float() for name in ("probability", "size", "offset")}
+    target = {name: batch[name].float() for name in ("probability", "size", "offset")}
     negative = (batch["kind"] == NEGATIVE)[:, None, None]
-    probability = torch.where(negative, torch.zeros_like(logits), wanted["probability"])
+    probability = torch.where(negative, torch.zeros_like(logits), target["probability"])
     weight = 4 * (probability - logits.sigmoid()).abs().detach() + 2 * probability + 0.05
     entropy = F.binary_cross_entropy_with_logits(logits, probability, reduction="none")
     score = (entropy * weight).sum((1, 2)).mean()
 
     share = probability * (probability > SURE)
     count = share.sum().clamp(min=1)
-    overlap = generalised_overlap(corners(size, offset), corners(wanted["size"], wanted["offset"]))
-    logs = size.clamp(min=1e-3).log() - wanted["size"].clamp(min=1e-3).log()
-    found = {
+    overlap = generalised_overlap(corners(size, offset), corners(target["size"], target["offset"]))
+    logs = size.clamp(min=1e-3).log() - target["size"].clamp(min=1e-3).log()
+    parts = {
         "score": score,
         "overlap": ((1 - overlap) * share).sum() / count,
         "size": (logs.abs() * share[:, None]).sum() / count,
-        "offset": ((offset - wanted["offset"]).abs() * share[:, None]).sum() / count,
+        "offset": ((offset - target["offset"]).abs() * share[:, None]).sum() / count,
     }
-    losses = {name: SHARES[name] * loss for name, loss in found.items()}
+    losses = {name: SHARES[name] * loss for name, loss in parts.items()}
     return {**losses, **claims(logits.detach(), probability)}

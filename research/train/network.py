@@ -46,7 +46,7 @@ class Backbone(nn.Module):
 
     def standardised(self, features: torch.Tensor) -> torch.Tensor:
         """The teacher's features (N, channels, h, w), standardised."""
-        mean, deviation = (each[None, :, None, None] for each in (self.mean, self.deviation))
+        mean, deviation = (values[None, :, None, None] for values in (self.mean, self.deviation))
         return (features.float() - mean) / deviation
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

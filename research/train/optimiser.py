@@ -64,12 +64,12 @@ def optimisers(module: nn.Module, lr: float) -> list[Any]:
             if name.endswith("weight") and parameter.ndim == 4 and parameter.shape[0] > 4:
                 kind = "kernel"
             groups.setdefault((kind, part_of(name)), []).append(parameter)
-    kernels, others = [], []
+    kernels, remaining = [], []
     for (kind, part), parameters in groups.items():
         group = {"params": parameters, "part": part}
         if kind == "kernel":
             kernels.append(group)
         else:
-            others.append({**group, "weight_decay": DECAY if kind == "other" else 0.0})
-    found: list[Any] = [torch.optim.AdamW(others, lr, (0.9, 0.99))]
-    return found + ([Muon(kernels, lr)] if kernels else [])
+            remaining.append({**group, "weight_decay": DECAY if kind == "other" else 0.0})
+    chosen: list[Any] = [torch.optim.AdamW(remaining, lr, (0.9, 0.99))]
+    return chosen + ([Muon(kernels, lr)] if kernels else [])

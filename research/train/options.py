@@ -30,19 +30,19 @@ class PerStage(argparse.Action):
     """Takes NAME=VALUE..., and leaves a dict; ``const`` has the names."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
-        found = dict(getattr(namespace, self.dest))
+        numbers = dict(getattr(namespace, self.dest))
         for text in values:
             name, _, value = text.partition("=")
             try:
                 number = float(value)
             except ValueError:
                 number = None
-            known: Any = tuple(self.const)
-            if name not in known or number is None:
-                told = f"{text!r} is not NAME=NUMBER; the names are {', '.join(known)}"
-                raise argparse.ArgumentError(self, told)
-            found[name] = number
-        setattr(namespace, self.dest, found)
+            choices: Any = tuple(self.const)
+            if name not in choices or number is None:
+                message = f"{text!r} is not NAME=NUMBER; the names are {', '.join(choices)}"
+                raise argparse.ArgumentError(self, message)
+            numbers[name] = number
+        setattr(namespace, self.dest, numbers)
 
 
 def shape(text: str) -> str:
@@ -140,7 +140,7 @@ def parser() -> argparse.ArgumentParser:
 
     add = cli.add_argument_group("schedule").add_argument
     parts = {**PARTS, "features": ""}  # head is a stage, too
-    for name, defaults, known, text in (
+    for name, defaults, choices, text in (
         ("--pairs", PAIRS, NAMES, "pairs of a stage"),
         (
             "--lr",
@@ -154,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
             name,
             nargs="+",
             action=PerStage,
-            const=known,
+            const=choices,
             default=defaults,
             metavar="NAME=VALUE",
             help=text,

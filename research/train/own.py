@@ -68,24 +68,24 @@ def judged(options: argparse.Namespace, judges: Sequence[Clip], log: Any) -> int
     """
     out, start = Path(options.out), load_network(options.start)
     with tempfile.TemporaryDirectory(dir=out) as folder:
-        made = Path(export(out / "head.pt", folder, start.name + "_own")["toml"])
-        made.write_text(_with_numbers(toml.read(made, BadNetwork), start))
-        given = [str(start.path), str(made)]
-        table = evaluate.of_networks(given, judges, out / "judged", options.networks_dir)
+        candidate = Path(export(out / "head.pt", folder, start.name + "_own")["toml"])
+        candidate.write_text(_with_numbers(toml.read(candidate, BadNetwork), start))
+        tomls = [str(start.path), str(candidate)]
+        table = evaluate.of_networks(tomls, judges, out / "judged", options.networks_dir)
         old, new = (
-            np.array([figures["ao"] for figures in each["clips"].values()])
-            for each in table["trackers"].values()
+            np.array([figures["ao"] for figures in tracker["clips"].values()])
+            for tracker in table["trackers"].values()
         )
         gain, error = estimate(new - old, range(len(new)))
         is_better = gain > error
-        told = f"whole tracks on {counted(len(new), 'held-out clip')}: overlap {old.mean():.3f} "
-        told += f"with {start.name}, {new.mean():.3f} now: {gain:+.4f} ± {error:.4f}"
+        summary = f"whole tracks on {counted(len(new), 'held-out clip')}: overlap {old.mean():.3f} "
+        summary += f"with {start.name}, {new.mean():.3f} now: {gain:+.4f} ± {error:.4f}"
         if is_better:
             shutil.copytree(folder, out / "export", dirs_exist_ok=True)
-            say(f"{told}\nwrote {out / 'export' / made.name}")
+            say(f"{summary}\nwrote {out / 'export' / candidate.name}")
         else:
             say(
-                f"{told}\nthis is not a gain of more than one standard error, so no TOML is "
+                f"{summary}\nthis is not a gain of more than one standard error, so no TOML is "
                 f"written: fly {start.name}"
             )
     clips = [clip["name"] for clip in table["clips"]]
@@ -99,8 +99,12 @@ def judged(options: argparse.Namespace, judges: Sequence[Clip], log: Any) -> int
     return 0 if is_better else 1
 
 
-def _with_numbers(made: dict[str, Any], start: Any) -> str:
+def _with_numbers(exported: dict[str, Any], start: Any) -> str:
     """The TOML of new files with the tracking numbers of the start."""
-    table = {**toml.read(start.path, BadNetwork), "file": made["file"], "licence": made["licence"]}
+    table = {
+        **toml.read(start.path, BadNetwork),
+        "file": exported["file"],
+        "licence": exported["licence"],
+    }
     table.pop("published", None)
     return toml.text(table, f"{start.name}, whose head learnt the boxes of clips of one's own.")

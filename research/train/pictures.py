@@ -75,13 +75,13 @@ def contrast_boxes(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def read_objects(folder: str | Path) -> dict[str, list[tuple[str, list[float]]]]:
     """{name of a still: [(class, [x, y, w, h])]} of ``objects.csv``, if the folder has one."""
     path = Path(folder) / "objects.csv"
-    found: dict[str, Any] = {}
+    objects: dict[str, Any] = {}
     if path.is_file():
         with open(path, newline="") as file:
             for row in csv.DictReader(file):
                 thing = row["class"], [float(row[key]) for key in "xywh"]
-                found.setdefault(row["picture"], []).append(thing)
-    return found
+                objects.setdefault(row["picture"], []).append(thing)
+    return objects
 
 
 def find_stills(folder: str | Path) -> list[Path]:
@@ -102,11 +102,13 @@ def read_stills(folder: str | Path, paths: Sequence[Path]) -> Iterator[tuple[Pat
         else:
             yield path, picture
     if len(broken) == len(paths):
-        found = f"only broken ones ({len(broken)} files, such as {broken[0]})" if broken else "none"
+        reason = (
+            f"only broken ones ({len(broken)} files, such as {broken[0]})" if broken else "none"
+        )
         kinds = ", ".join(PICTURES)
         raise BadImages(
             f"{folder} should hold pictures ({kinds}) of at least {SMALLEST}x{SMALLEST} pixels but "
-            f"has {found}; name another folder with --images"
+            f"has {reason}; name another folder with --images"
         )
     if broken:
         print(f"{folder}: left out {len(broken)} broken pictures, such as {broken[0]}")
@@ -157,10 +159,10 @@ def find_clips(roots: Iterable[str | Path]) -> tuple[list[tuple[Clip, str]], lis
     for root in map(Path, roots):
         name, _, folder = str(root).partition("=")
         if folder and name in LISTS:
-            found = sequences(name, Path(folder))
-            for sentence in found.left_out:
+            clips_of_folder = sequences(name, Path(folder))
+            for sentence in clips_of_folder.left_out:
                 print(sentence)
-            clips += [(clip, name) for clip in found.clips]
+            clips += [(clip, name) for clip in clips_of_folder.clips]
             continue
         if root.suffix.lower() in VIDEOS and root.is_file():
             videos.append(root)

@@ -118,15 +118,15 @@ def tomls(options: argparse.Namespace, folder: Path) -> tuple[Path, Path]:
 
 def run_export(options: argparse.Namespace) -> None:
     """Write ONNX and TOML of the checkpoint."""
-    made = export.export(options.checkpoint, work(options), options.name, options.backbone)
-    say(json.dumps(made))
+    exported = export.export(options.checkpoint, work(options), options.name, options.backbone)
+    say(json.dumps(exported))
 
 
 def run_int8(options: argparse.Namespace) -> None:
     """Measure the ranges and write the INT8 form."""
     toml, derived = tomls(options, work(options))
-    given = ["--network", str(toml), "--clips", *options.clips, "--out", str(derived.parent)]
-    passed("hotpath.calib.int8", int8.main(given))
+    arguments = ["--network", str(toml), "--clips", *options.clips, "--out", str(derived.parent)]
+    passed("hotpath.calib.int8", int8.main(arguments))
     forms = json.loads(derived.with_suffix(".json").read_text())["forms"]
     for form, figures in forms.items():
         if form != "fp32" and figures["same_cell"] < SAME_CELL:
@@ -174,8 +174,8 @@ def run_search(options: argparse.Namespace) -> None:
     """Fit the thresholds of the search for lost targets, and write them into the TOMLs."""
     if not options.films:
         network = load_network(str(tomls(options, networks(options))[0]))
-        told = ", ".join(f"{key} {getattr(network, key):g}" for key in goals.SEARCH)
-        say("left out, because no --films are named; the thresholds of before stay: " + told)
+        thresholds = ", ".join(f"{key} {getattr(network, key):g}" for key in goals.SEARCH)
+        say("left out, because no --films are named; the thresholds of before stay: " + thresholds)
         return
     more = ["--parameters", ",".join(goals.SEARCH), "--films", options.films]
     run_tune(options, "search", options.film_clips or options.clips, *more)
@@ -186,13 +186,13 @@ def run_tune(options: argparse.Namespace, step: str, clips: Sequence[str], *more
     toml = tomls(options, networks(options))[0]
     out = work(options, step)
     aims = goals.LOST if step == "thresholds" else ",".join(goals.GOALS)
-    given = ["--network", str(toml), "--clips", *clips, "--goal", aims, "--write"]
-    passed("hotpath.calib.tune", tune.main([*given, "--out", str(out), *more]))
+    arguments = ["--network", str(toml), "--clips", *clips, "--goal", aims, "--write"]
+    passed("hotpath.calib.tune", tune.main([*arguments, "--out", str(out), *more]))
 
 
 def replace(path: Path, pattern: str, value: str) -> None:
     """Write ``value`` behind what the pattern's group matches, at the one place where it does."""
-    text, count = re.subn(pattern, lambda found: found.group(1) + value, path.read_text())
+    text, count = re.subn(pattern, lambda match: match.group(1) + value, path.read_text())
     if count != 1:
         raise BadRun(f"{path} has {count} places that match {pattern}; correct it")
     path.write_text(text)

@@ -72,9 +72,9 @@ class Work(NamedTuple):
         losses = {}
         for crop, name, share in zip(CROPS, FEATURES, (1 - SEARCH_SHARE, SEARCH_SHARE)):
             with self.fast():
-                found = network.backbone(batch[crop])
-            wanted = network.backbone.standardised(batch[name])
-            losses[crop] = share * feature_loss(found.float(), wanted)
+                features = network.backbone(batch[crop])
+            target = network.backbone.standardised(batch[name])
+            losses[crop] = share * feature_loss(features.float(), target)
         return losses
 
     def head_step(self, network: Kestrel, numbers: Sequence[int]) -> dict[str, torch.Tensor]:
@@ -89,19 +89,19 @@ class Work(NamedTuple):
 
     def judge(self, network: Kestrel) -> dict[str, float]:
         """R² of the features and ``map_losses`` on held-out pairs; one-step overlaps."""
-        found: dict[str, list[float]] = {}
+        values_of: dict[str, list[float]] = {}
         for batch in self._held():
             features = [network.backbone.standardised(batch[name]) for name in FEATURES]
             with self.fast():
                 own = [network.backbone(batch[name]) for name in CROPS + CLEAR]
                 maps = network.head(*features)
-            for crop, student, wanted in zip(CROPS + CLEAR, own, 2 * features):
-                r2 = float(explained(student.float(), wanted))
-                found.setdefault("r2_" + crop, []).append(r2)
+            for crop, student, target in zip(CROPS + CLEAR, own, 2 * features):
+                r2 = float(explained(student.float(), target))
+                values_of.setdefault("r2_" + crop, []).append(r2)
             for name, loss in map_losses(maps, batch).items():
-                found.setdefault("held_" + name.lstrip("_"), []).append(float(loss))
-        told = {name: float(np.mean(values)) for name, values in found.items()}
-        return {**told, **self._overlaps(network)}
+                values_of.setdefault("held_" + name.lstrip("_"), []).append(float(loss))
+        figures_of = {name: float(np.mean(values)) for name, values in values_of.items()}
+        return {**figures_of, **self._overlaps(network)}
 
     def _held(self) -> Iterator[dict[str, torch.Tensor]]:
         """The held-out pairs as tensors, 64 at a time."""
@@ -111,7 +111,7 @@ class Work(NamedTuple):
 
     def _overlaps(self, network: Kestrel) -> dict[str, float]:
         """One-step overlap of each set of clips, and their mean ``os``."""
-        told: dict[str, float] = {}
+        figures_of: dict[str, float] = {}
         for name, pairs in self.one_step.items():
             values: list[Any] = []
             for start in range(0, len(pairs.searches), 32):
@@ -121,13 +121,13 @@ class Work(NamedTuple):
                 with self.fast():
                     logits, size, offset = network(*(batch[crop] for crop in CROPS))
                 maps = (logits.sigmoid(), size, offset)
-                values += zip(*(each.float().cpu().numpy() for each in maps))
-            told.update(figures(name, centre_overlaps(pairs, values), pairs.clip))
-        overlaps = [value for name, value in told.items() if name.startswith("os_")]
-        return {"os": float(np.mean(overlaps)), **told} if overlaps else {}
+                values += zip(*(values_of.float().cpu().numpy() for values_of in maps))
+            figures_of.update(figures(name, centre_overlaps(pairs, values), pairs.clip))
+        overlaps = [value for name, value in figures_of.items() if name.startswith("os_")]
+        return {"os": float(np.mean(overlaps)), **figures_of} if overlaps else {}
 
 
 def centre_overlaps(pairs: Pairs, maps: Sequence[Any]) -> np.ndarray:
     """(pairs,) overlap of the best cell's box, from (score, size, offset) maps of each pair."""
-    found = ((score, centre_distances(pairs.network, *boxes)) for score, *boxes in maps)
-    return pairs.overlaps(found)
+    pairs_of_maps = ((score, centre_distances(pairs.network, *boxes)) for score, *boxes in maps)
+    return pairs.overlaps(pairs_of_maps)

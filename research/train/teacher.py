@@ -112,15 +112,15 @@ class Teacher:
     def exemplar(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """uint8 (128,128,3) BGR -> (what ``search`` takes, features (channels,8,8))."""
         self._exemplar.infer([self._picture(crop)])
-        given, features = (self._exemplar.get_output_tensor(k).data.copy() for k in range(2))
-        return given, features[0]
+        kernel, features = (self._exemplar.get_output_tensor(k).data.copy() for k in range(2))
+        return kernel, features[0]
 
-    def search(self, given: np.ndarray, crop: np.ndarray) -> list[np.ndarray]:
+    def search(self, kernel: np.ndarray, crop: np.ndarray) -> list[np.ndarray]:
         """Run on uint8 (256,256,3) BGR: [probability, size, offset, features], a batch of one.
 
         The arrays are valid until the next call.
         """
-        self._search.infer({self._names[0]: self._picture(crop), self._names[1]: given})
+        self._search.infer({self._names[0]: self._picture(crop), self._names[1]: kernel})
         outputs = [self._search.get_output_tensor(index).data for index in range(4)]
         if self._is_logit:
             outputs[0] = 1.0 / (1.0 + np.exp(-outputs[0]))
@@ -128,14 +128,16 @@ class Teacher:
 
     def learn(self, exemplar: np.ndarray, search: np.ndarray) -> Learnt:
         """Features and maps of a pair of uint8 BGR crops."""
-        given, features = self.exemplar(exemplar)
-        probability, size, offset, found = (each[0].copy() for each in self.search(given, search))
-        return Learnt(features, found, probability[0], size, offset)
+        kernel, features = self.exemplar(exemplar)
+        probability, size, offset, search_features = (
+            values[0].copy() for values in self.search(kernel, search)
+        )
+        return Learnt(features, search_features, probability[0], size, offset)
 
     def blocks(self, crops: np.ndarray) -> list[TeacherBlock]:
         """The blocks of the backbone in order, with statistics over uint8 (n,256,256,3) crops."""
-        found = triples(self._graph, self._features)
-        names = [name for row in found for name in (row[0].input[0], *(c.output[0] for c in row))]
+        rows = triples(self._graph, self._features)
+        names = [name for row in rows for name in (row[0].input[0], *(c.output[0] for c in row))]
         names = list(dict.fromkeys(names))
         run = compiled(self._graph, names)
         seen: dict[str, list[Any]] = {name: [] for name in names}
@@ -143,17 +145,17 @@ class Teacher:
             run.infer({self._names[0]: self._picture(crop), self._names[1]: self._empty})
             for index, name in enumerate(names):
                 seen[name].append(run.get_output_tensor(index).data[0].copy())
-        told = {n: (np.mean(v, (0, 2, 3)), np.std(v, (0, 2, 3))) for n, v in seen.items()}
+        statistics = {n: (np.mean(v, (0, 2, 3)), np.std(v, (0, 2, 3))) for n, v in seen.items()}
         weights = models.constants(self._graph.graph)
         return [
             TeacherBlock(
                 [
-                    Convolution(weights[c.input[1]], weights[c.input[2]], *told[c.output[0]])
+                    Convolution(weights[c.input[1]], weights[c.input[2]], *statistics[c.output[0]])
                     for c in row
                 ],
-                *told[row[0].input[0]],
+                *statistics[row[0].input[0]],
             )
-            for row in found
+            for row in rows
         ]
 
     def _picture(self, crop: np.ndarray) -> np.ndarray:
@@ -167,14 +169,14 @@ def floated(model: ModelProto) -> ModelProto:
     A quantiser clips to its range, which may stand for a ReLU.
     """
     model = models.copy(model)
-    known = models.constants(model.graph)
+    constants = models.constants(model.graph)
     kept = []
     renamed: dict[str, str] = {}
     for node in model.graph.node:
         for index, name in enumerate(node.input):
             node.input[index] = renamed.get(name, name)
-        if node.op_type == "DequantizeLinear" and node.input[0] in known:
-            values, scale, zero = (known[name] for name in node.input[:3])
+        if node.op_type == "DequantizeLinear" and node.input[0] in constants:
+            values, scale, zero = (constants[name] for name in node.input[:3])
             axis = models.attributes(node).get("axis", 1)
             shape = [-1 if d == axis else 1 for d in range(values.ndim)] if scale.ndim else ()
             real = (values.astype(np.float32) - zero.reshape(shape)) * scale.reshape(shape)
@@ -182,7 +184,7 @@ def floated(model: ModelProto) -> ModelProto:
         elif node.op_type == "DequantizeLinear":
             renamed[node.output[0]] = node.input[0]
         elif node.op_type == "QuantizeLinear":
-            scale, zero = (known[name] for name in node.input[1:3])
+            scale, zero = (constants[name] for name in node.input[1:3])
             limits = np.iinfo(zero.dtype)
             names = [
                 models.add_constant(
@@ -211,37 +213,42 @@ def producers(model: ModelProto) -> dict[str, NodeProto]:
 
 def spatial(model: ModelProto, name: str) -> str:
     """The map (1, channels, rows, columns) that a tensor is a reshaped form of."""
-    made = producers(model)
-    while name in made and made[name].op_type in ("Reshape", "Transpose", "Flatten", "Identity"):
-        name = made[name].input[0]
+    node_of = producers(model)
+    while name in node_of and node_of[name].op_type in (
+        "Reshape",
+        "Transpose",
+        "Flatten",
+        "Identity",
+    ):
+        name = node_of[name].input[0]
     return name
 
 
 def triples(model: ModelProto, features: str) -> list[list[NodeProto]]:
     """The blocks before ``features`` in order: (expansion, depthwise, narrow) convolutions."""
-    made = producers(model)
+    node_of = producers(model)
     before = set()
     waiting = [features]
     while waiting:
         name = waiting.pop()
-        if name in made and name not in before:
+        if name in node_of and name not in before:
             before.add(name)
-            waiting.extend(made[name].input)
+            waiting.extend(node_of[name].input)
     convs = [n for n in model.graph.node if n.op_type == "Conv" and n.output[0] in before]
 
     def source(node: NodeProto) -> Any:
         name = node.input[0]
-        while name in made and made[name].op_type in ("Clip", "Relu"):
-            name = made[name].input[0]
-        return made.get(name)
+        while name in node_of and node_of[name].op_type in ("Clip", "Relu"):
+            name = node_of[name].input[0]
+        return node_of.get(name)
 
     after = {id(source(node)): node for node in convs}
-    found = []
+    rows = []
     for node in convs:
         first, last = source(node), after.get(id(node))
         if models.attributes(node).get("group", 1) > 1 and first in convs and last is not None:
-            found.append([first, node, last])
-    return found
+            rows.append([first, node, last])
+    return rows
 
 
 def compiled(model: ModelProto, outputs: list[str]) -> Any:

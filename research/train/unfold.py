@@ -59,17 +59,19 @@ def unfolded(name: str, work: Work, networks_dir: str | None = None) -> Kestrel:
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:
     values = onnx.load(str(path)).graph.initializer
-    found = {value.name: onnx.numpy_helper.to_array(value) for value in values}
-    return {key: torch.tensor(value) for key, value in found.items() if "." in key}
+    arrays = {value.name: onnx.numpy_helper.to_array(value) for value in values}
+    return {key: torch.tensor(value) for key, value in arrays.items() if "." in key}
 
 
 def _alike(state: dict[str, torch.Tensor], channels: int) -> Kestrel:
     """An untrained network with layers of these shapes."""
     width, tower = len(state["project.weight"]), len(state["size.weight"][0])
     depth = len({key.split(".")[1] for key in state if key.startswith("trunk.")})
-    made = (Kestrel(shape, channels, width, tower, depth).eval() for shape in BACKBONES)
-    found: Kestrel = next(n for n in made if SearchGraph(n).state_dict().keys() == state.keys())
-    return found
+    candidates = (Kestrel(shape, channels, width, tower, depth).eval() for shape in BACKBONES)
+    match: Kestrel = next(
+        n for n in candidates if SearchGraph(n).state_dict().keys() == state.keys()
+    )
+    return match
 
 
 def _fill(network: Kestrel, graphs: Any, batch: dict[str, torch.Tensor]) -> None:
@@ -80,8 +82,8 @@ def _fill(network: Kestrel, graphs: Any, batch: dict[str, torch.Tensor]) -> None
             if isinstance(layer, nn.Conv2d):
                 layer.register_forward_hook(lambda layer, _, out: seen.update({layer: out}))
     exemplar, search = graphs
-    given = exemplar(batch["exemplar"])
-    search(given, batch["search"])
+    kernel = exemplar(batch["exemplar"])
+    search(kernel, batch["search"])
     head, backbone = network.head, network.backbone
     for ours, theirs in (
         (backbone.layers, search.layers),
@@ -90,12 +92,12 @@ def _fill(network: Kestrel, graphs: Any, batch: dict[str, torch.Tensor]) -> None
         (head.score_tower, search.score[:-1]),
         (head.box_tower, search.tower),
     ):
-        units = [each for each in ours.modules() if isinstance(each, Unit)]
-        convs = [each for each in theirs.modules() if isinstance(each, nn.Conv2d)]
+        units = [module for module in ours.modules() if isinstance(module, Unit)]
+        convs = [module for module in theirs.modules() if isinstance(module, nn.Conv2d)]
         for unit, layer in zip(units, convs):
             weight, bias = layer.weight.numpy(), layer.bias.numpy()
             unit.begin(weight, bias, *_statistics(seen[layer]))
-    mean, deviation = _statistics(correlate(given, seen[search.project]))
+    mean, deviation = _statistics(correlate(kernel, seen[search.project]))
     norm = head.match
     norm.weight.copy_((deviation**2 + norm.eps).sqrt())
     norm.running_var.copy_(deviation**2)
@@ -112,10 +114,10 @@ def _project(network: Kestrel, graphs: Any, seen: Any, batch: dict[str, torch.Te
     """Find the projection to the teacher's features, and take it out of the head's first layers."""
     backbone, head = network.backbone, network.head
     entered = backbone.layers(batch["search"]).transpose(0, 1).flatten(1).double()
-    wanted = backbone.standardised(batch["search_features"]).transpose(0, 1).flatten(1).double()
+    target = backbone.standardised(batch["search_features"]).transpose(0, 1).flatten(1).double()
     rows = torch.cat([entered, torch.ones_like(entered[:1])])
-    found = torch.linalg.lstsq(rows.T, wanted.T).solution.T
-    weight, bias = found[:, :-1], found[:, -1]
+    solution = torch.linalg.lstsq(rows.T, target.T).solution.T
+    weight, bias = solution[:, :-1], solution[:, -1]
     backbone.project.weight.copy_(weight[:, :, None, None])
     backbone.project.bias.copy_(bias)
     for graph, unit, gain in zip(graphs, (head.exemplar, head.search), (head.width, 1.0)):

@@ -29,8 +29,8 @@ for _folder in [os.path.join(entry, "runtime", "engines") for entry in sys.path]
 
 def names() -> Tuple[str, ...]:
     """List all engines: those that "auto" may take, in its order, then the others."""
-    others = {path.stem for path in _files() if ENGINE.search(path.read_text(encoding="utf-8"))}
-    return PREFERRED + tuple(sorted(others.difference(PREFERRED)))
+    stems = {path.stem for path in _files() if ENGINE.search(path.read_text(encoding="utf-8"))}
+    return PREFERRED + tuple(sorted(stems.difference(PREFERRED)))
 
 
 def _files() -> Iterator[pathlib.Path]:

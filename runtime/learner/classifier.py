@@ -153,8 +153,8 @@ class Pooling:
         self.size = features.shape[1] * self._parts**2 + 1
         if self._kernels:
             side = _side_of(features)
-            given = mean, side, self._stride, self._parts, LEAST
-            self.compiled = self._kernels.new(online.Pooling, *given)
+            arguments = mean, side, self._stride, self._parts, LEAST
+            self.compiled = self._kernels.new(online.Pooling, *arguments)
 
     def describe(
         self,
@@ -176,8 +176,8 @@ class Pooling:
             return compiled
         weights = self.weights(features, states, centre, scale)
         cells = np.asarray(features[0]).T
-        some = max(1, SMALL // cells.size)
-        products = [weights[at : at + some] @ cells for at in range(0, len(weights), some)]
+        count = max(1, SMALL // cells.size)
+        products = [weights[at : at + count] @ cells for at in range(0, len(weights), count)]
         pooled = (np.concatenate(products) - self.mean).reshape(len(states), -1)
         pooled /= np.sqrt((pooled**2).sum(axis=1, keepdims=True)) + 1e-9
         return np.concatenate([pooled, np.ones((len(states), 1), np.float32)], axis=1)

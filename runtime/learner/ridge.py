@@ -81,9 +81,9 @@ class Regression:
         weighted = samples * share[:, None]
         moments.mean += (weighted.sum(axis=0) - moments.mean) * rate
         moments.square *= 1 - rate
-        some = max(1, SMALL // moments.square.size)
-        for first in range(0, len(samples), some):
-            part = slice(first, first + some)
+        count = max(1, SMALL // moments.square.size)
+        for first in range(0, len(samples), count):
+            part = slice(first, first + count)
             moments.square += (weighted[part] * rate).T @ samples[part]
 
     def weigh(self, terms: Sequence[Tuple[Moments, float, float]]) -> None:
@@ -96,17 +96,17 @@ class Regression:
 
     def solve(self, steps: int) -> None:
         """Do some steps of conjugate gradients (Hestenes and Stiefel, 1952)."""
-        rest = self._mean - self._times(self.weights)
-        way, length = rest.copy(), float((rest * rest).sum())
+        residual = self._mean - self._times(self.weights)
+        direction, length = residual.copy(), float((residual * residual).sum())
         for _ in range(steps):
             if length < TINY:
                 return
-            along = self._times(way)
-            far = length / float((way * along).sum())
-            self.weights = self.weights + far * way
-            rest -= far * along
-            last, length = length, float((rest * rest).sum())
-            way = rest + (length / last) * way
+            a_direction = self._times(direction)
+            alpha = length / float((direction * a_direction).sum())
+            self.weights = self.weights + alpha * direction
+            residual -= alpha * a_direction
+            last, length = length, float((residual * residual).sum())
+            direction = residual + (length / last) * direction
 
     def judge(self, samples: np.ndarray) -> np.ndarray:
         """Return the products of samples (n, size) and the weights: float64 (n,)."""
@@ -168,11 +168,11 @@ class Ridge:
 
     def begin(self, positives: np.ndarray, negatives: np.ndarray) -> None:
         """Learn the first frame, at once."""
-        others = self._model.moments()
+        background = self._model.moments()
         self._model.add(self._first, positives, None, 1.0)
-        self._model.add(others, negatives, None, 1.0)
-        self._first.square += others.square
-        self._first.mean -= others.mean
+        self._model.add(background, negatives, None, 1.0)
+        self._first.square += background.square
+        self._first.mean -= background.mean
         self._weigh()
         self._model.solve(FIRST_STEPS)
         self.solved += 1

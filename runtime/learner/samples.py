@@ -45,8 +45,10 @@ def boxes(
 def positives(state: np.ndarray) -> np.ndarray:
     """Return boxes with nearly the target's place and size: (n, 4) [cx, cy, w, h]."""
     moves = np.array(MOVED + RESIZED)
-    found = np.concatenate([state[:2] + moves[:, :2] * state[2:], state[2:] * moves[:, 2:]], axis=1)
-    return found[overlap_with(found, state) >= POSITIVE]
+    states = np.concatenate(
+        [state[:2] + moves[:, :2] * state[2:], state[2:] * moves[:, 2:]], axis=1
+    )
+    return states[overlap_with(states, state) >= POSITIVE]
 
 
 def around(state: np.ndarray, centre: Sequence[float], reach: Sequence[float]) -> np.ndarray:
@@ -67,17 +69,17 @@ def around(state: np.ndarray, centre: Sequence[float], reach: Sequence[float]) -
     return np.concatenate([np.stack([x.ravel(), y.ravel()], axis=1), size], axis=1)
 
 
-def negatives(others: np.ndarray, state: np.ndarray) -> np.ndarray:
+def negatives(states: np.ndarray, state: np.ndarray) -> np.ndarray:
     """Return the boxes that overlap little with the target."""
-    found: np.ndarray = others[overlap_with(others, state) <= NEGATIVE]
-    return found
+    kept: np.ndarray = states[overlap_with(states, state) <= NEGATIVE]
+    return kept
 
 
-def overlap_with(others: np.ndarray, state: np.ndarray) -> np.ndarray:
+def overlap_with(states: np.ndarray, state: np.ndarray) -> np.ndarray:
     """Return the intersection over union of each box with one other, (n,). All [cx, cy, w, h]."""
-    low = np.maximum(others[:, :2] - others[:, 2:] / 2, state[:2] - state[2:] / 2)
-    high = np.minimum(others[:, :2] + others[:, 2:] / 2, state[:2] + state[2:] / 2)
+    low = np.maximum(states[:, :2] - states[:, 2:] / 2, state[:2] - state[2:] / 2)
+    high = np.minimum(states[:, :2] + states[:, 2:] / 2, state[:2] + state[2:] / 2)
     common = np.prod(np.maximum(high - low, 0.0), axis=1)
-    union = np.prod(others[:, 2:], axis=1) + state[2] * state[3] - common
+    union = np.prod(states[:, 2:], axis=1) + state[2] * state[3] - common
     result: np.ndarray = common / np.maximum(union, 1e-12)
     return result

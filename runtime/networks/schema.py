@@ -146,8 +146,8 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
         mistakes.append(Mistake(section, None, f"must be a section, [{section}]"))
         return {}
 
-    others = ("file", "published", "strangers", "made_from") + tuple(SECTIONS)
-    values = read_section("", TOP, table, mistakes, others)
+    further = ("file", "published", "strangers", "made_from") + tuple(SECTIONS)
+    values = read_section("", TOP, table, mistakes, further)
     keys = _keys_of(values.get("family"), mistakes)
     sections: Dict[str, Table] = {}
     for section in SECTIONS:

@@ -34,9 +34,9 @@ def describe(frame: np.ndarray, box: Sequence[float]) -> Optional[np.ndarray]:
     return shares.ravel()
 
 
-def similarity(one: Optional[np.ndarray], two: Optional[np.ndarray]) -> float:
+def similarity(first: Optional[np.ndarray], two: Optional[np.ndarray]) -> float:
     """How much two objects look alike, 0 to 1 (Bhattacharyya coefficient); 0 if one is None."""
-    return 0.0 if one is None or two is None else float(np.sqrt(one * two).sum())
+    return 0.0 if first is None or two is None else float(np.sqrt(first * two).sum())
 
 
 def remembered(old: Optional[np.ndarray], new: Optional[np.ndarray]) -> Optional[np.ndarray]:

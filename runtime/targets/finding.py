@@ -126,81 +126,83 @@ class TargetFinder:
 
     def _detect(self, frame: AnyFrame) -> Detections:
         """What the detector finds, without boxes that no target can have."""
-        found = detections_of(self._find(bgr_of(frame)))
-        if len(found.boxes) and all(are_shares(box) for box in found.boxes.tolist()):
+        detections = detections_of(self._find(bgr_of(frame)))
+        if len(detections.boxes) and all(are_shares(box) for box in detections.boxes.tolist()):
             raise BadBox(
                 "a finder must give boxes x, y, w, h in pixels; each box is less than a pixel, so "
                 "multiply the boxes by the frame's width and height"
             )
-        can_be = np.array([_can_be(box, frame.shape) for box in found.boxes], bool)
-        return found._replace(
-            boxes=found.boxes[can_be], scores=found.scores[can_be], classes=found.classes[can_be]
+        can_be = np.array([_can_be(box, frame.shape) for box in detections.boxes], bool)
+        return detections._replace(
+            boxes=detections.boxes[can_be],
+            scores=detections.scores[can_be],
+            classes=detections.classes[can_be],
         )
 
     def _apply(
-        self, look: _Look, found: Detections, now: _Look, at_once: bool = False
+        self, look: _Look, detections: Detections, now: _Look, at_once: bool = False
     ) -> Dict[int, Track]:
         """Add, restart and drop targets by what the detector found in ``look.frame``."""
         tracks = dict(now.tracks)
         # tell the search for each lost target where objects of its class are
         for number in self._targets.numbers:
             if number in tracks and tracks[number].lost:
-                self._targets.suggest(number, found.boxes)
+                self._targets.suggest(number, detections.boxes)
         if self._found_one and not self._everything:
             return tracks
-        known = {n: track for n, track in look.tracks.items() if n in self._targets.numbers}
-        pairs, left = self._matched(look.frame, known, found)
+        tracked = {n: track for n, track in look.tracks.items() if n in self._targets.numbers}
+        pairs, left = self._matched(look.frame, tracked, detections)
         for number, index in pairs.items():
-            box = Box(*found.boxes[index].tolist())
+            box = Box(*detections.boxes[index].tolist())
             seen = appearance.describe(bgr_of(look.frame), box)
             self._looks[number] = appearance.remembered(self._looks.get(number), seen)
-            overlap = overlaps([known[number].box], [box])[0, 0]
+            overlap = overlaps([tracked[number].box], [box])[0, 0]
             if number not in self._missed:  # the user gave it a box, and the detector a class
-                named = _class_of(found, index)
+                named = _class_of(detections, index)
                 if named and number in tracks and tracks[number].class_id is None:
                     self._targets.classify(number, **named)
                     tracks[number] = tracks[number]._replace(**named)
                 continue
             self._missed[number] = 0
-            if known[number].lost or overlap < DRIFTED:
+            if tracked[number].lost or overlap < DRIFTED:
                 self._targets.restart(number, look.frame, box, look.time_s)
-                track = known[number]
+                track = tracked[number]
                 track = Track(
                     box,
-                    float(found.scores[index]),
+                    float(detections.scores[index]),
                     class_id=track.class_id,
                     class_name=track.class_name,
                     presence=GIVEN,
                 )
                 tracks[number] = self._now(number, look, now, track)
-        self._drop_missing(known, pairs, tracks)
+        self._drop_missing(tracked, pairs, tracks)
         for index in left:
-            if not at_once and not self._is_confirmed(found.boxes[index]):
+            if not at_once and not self._is_confirmed(detections.boxes[index]):
                 continue
             if len(self._targets) < (MOST if self._everything else 1):
-                self._add(look, now, found, index, tracks)
-        self._seen_once = [found.boxes[index] for index in left]
+                self._add(look, now, detections, index, tracks)
+        self._seen_once = [detections.boxes[index] for index in left]
         return {number: tracks[number] for number in self._targets.numbers if number in tracks}
 
     def _matched(
-        self, frame: AnyFrame, known: Dict[int, Track], found: Detections
+        self, frame: AnyFrame, tracked: Dict[int, Track], detections: Detections
     ) -> Tuple[Dict[int, int], List[int]]:
         """Match detections; returns (target -> index of its detection, indices left over)."""
-        live = [number for number, track in known.items() if not track.lost]
-        lost = [number for number, track in known.items() if track.lost]
-        shares = overlaps([known[number].box for number in live], found.boxes)
+        live = [number for number, track in tracked.items() if not track.lost]
+        lost = [number for number, track in tracked.items() if track.lost]
+        shares = overlaps([tracked[number].box for number in live], detections.boxes)
         pairs = _best_pairs(live, shares, SAME)
-        free = sorted(set(range(len(found.boxes))) - set(pairs.values())) if lost else []
-        alike = np.zeros((len(lost), len(found.boxes)))
+        free = sorted(set(range(len(detections.boxes))) - set(pairs.values())) if lost else []
+        alike = np.zeros((len(lost), len(detections.boxes)))
         for index in free:
-            look = appearance.describe(bgr_of(frame), found.boxes[index])
+            look = appearance.describe(bgr_of(frame), detections.boxes[index])
             for row, number in enumerate(lost):
                 alike[row, index] = appearance.similarity(self._looks.get(number), look)
         pairs.update(_best_pairs(lost, alike, appearance.ALIKE))
         # what lies on a target that has a better detection is no new object
-        covered = shares.max(axis=0) >= SAME if len(live) else np.zeros(len(found.boxes), bool)
+        covered = shares.max(axis=0) >= SAME if len(live) else np.zeros(len(detections.boxes), bool)
         taken = set(pairs.values())
-        return pairs, [i for i in range(len(found.boxes)) if i not in taken and not covered[i]]
+        return pairs, [i for i in range(len(detections.boxes)) if i not in taken and not covered[i]]
 
     def _is_confirmed(self, box: Any) -> bool:
         """Whether the last call also found an object there. A single target needs no second."""
@@ -208,14 +210,16 @@ class TargetFinder:
             return True
         return bool(self._seen_once) and bool((overlaps(self._seen_once, [box]) >= SAME).any())
 
-    def _add(self, look: _Look, now: _Look, found: Detections, index: int, tracks: Any) -> None:
-        box, named = Box(*found.boxes[index].tolist()), _class_of(found, index)
+    def _add(
+        self, look: _Look, now: _Look, detections: Detections, index: int, tracks: Any
+    ) -> None:
+        box, named = Box(*detections.boxes[index].tolist()), _class_of(detections, index)
         number = self._targets.add(look.frame, box, time_s=look.time_s, **named)
         self._targets.added.append(number)
         self._found_one = True
         self._looks[number] = appearance.describe(bgr_of(look.frame), box)
         self._missed[number] = 0
-        track = Track(box, float(found.scores[index]), presence=GIVEN, **named)
+        track = Track(box, float(detections.scores[index]), presence=GIVEN, **named)
         tracks[number] = self._now(number, look, now, track)
 
     def _now(self, number: int, look: _Look, now: _Look, track: Track) -> Track:
@@ -225,17 +229,17 @@ class TargetFinder:
         followed: Track = self._targets.follow(number, now.frame, now.time_s)
         return followed
 
-    def _drop_missing(self, known: Any, pairs: Dict[int, int], tracks: Dict[int, Track]) -> None:
+    def _drop_missing(self, tracked: Any, pairs: Dict[int, int], tracks: Dict[int, Track]) -> None:
         """Drop targets that the detector missed too often, and the younger of two on one object."""
         if not self._everything:
             return
-        for number, track in known.items():
+        for number, track in tracked.items():
             if number in self._missed and number not in pairs:
                 self._missed[number] += 1
                 most = MISSED_LOST if track.lost else MISSED
                 if self._missed[number] >= most:
                     self._end(number, tracks, f"the finder did not find it {most} times")
-        live = [n for n in known if n in tracks and not tracks[n].lost]
+        live = [n for n in tracked if n in tracks and not tracks[n].lost]
         shares = overlaps([tracks[n].box for n in live], [tracks[n].box for n in live])
         for row, column in zip(*np.nonzero(np.triu(shares, 1) > DOUBLE)):
             younger = max(live[row], live[column])
@@ -250,11 +254,11 @@ class TargetFinder:
             table.pop(number, None)
 
 
-def detections_of(found: Any) -> Detections:
+def detections_of(answer: Any) -> Detections:
     """Check what the user's function found, and return it as ``Detections``.
 
     Args:
-        found: (n, 4) boxes (x, y, w, h), 0-based pixels, as an array or a list. Or a tuple of
+        answer: (n, 4) boxes (x, y, w, h), 0-based pixels, as an array or a list. Or a tuple of
             boxes, scores (n,), classes (n,) and names of the classes, such as ``Detections``; the
             last entries may be left out.
 
@@ -262,9 +266,9 @@ def detections_of(found: Any) -> Detections:
         BadBox: it is something else.
     """
     try:
-        first = found[0] if isinstance(found, tuple) and found else None
+        first = answer[0] if isinstance(answer, tuple) and answer else None
         in_parts = first is not None and (np.ndim(first) == 2 or len(first) == 0)
-        parts: Tuple[Any, ...] = found if in_parts else (found,)
+        parts: Tuple[Any, ...] = answer if in_parts else (answer,)
         boxes = np.asarray(parts[0], float).reshape(-1, 4)
         count = len(parts[0])
         scores = np.asarray(parts[1] if len(parts) > 1 else np.ones(count), float).reshape(count)
@@ -276,16 +280,19 @@ def detections_of(found: Any) -> Detections:
     except (TypeError, ValueError):
         raise BadBox(
             "a finder must give (n, 4) boxes x, y, w, h, or a tuple of them with scores, classes "
-            f"and names; not {str(found)[:60]}"
+            f"and names; not {str(answer)[:60]}"
         ) from None
 
 
-def _class_of(found: Detections, index: int) -> Dict[str, Any]:
+def _class_of(detections: Detections, index: int) -> Dict[str, Any]:
     """Return a detection's class as arguments of ``Targets.classify``; empty if it has none."""
-    kind = int(found.classes[index])
+    kind = int(detections.classes[index])
     if kind < 0:
         return {}
-    return {"class_id": kind, "class_name": found.names[kind] if kind < len(found.names) else ""}
+    return {
+        "class_id": kind,
+        "class_name": detections.names[kind] if kind < len(detections.names) else "",
+    }
 
 
 def _can_be(box: np.ndarray, shape: Tuple[int, ...]) -> bool:

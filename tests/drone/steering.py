@@ -455,18 +455,20 @@ def print_live(delays=(0.1, 0.2, 0.3, 0.5), seeds=range(UNSEEN, UNSEEN + 4)):
         print(f"| {delay:g} s | {counts} | {which} |", flush=True)
 
 
-def print_rules(delay=0.1, seed=UNSEEN):
-    print("| left out | turned away the farthest | false holds |")
-    print("|---|---|---|")
-    for rule in (None,) + RULES:
-        with without(rule):
-            known = calibration(delay)
-            rows = {case.name: Run(case, known, seed).go() for case in faulty(delay)}
-            runs, _, why = false_holds(delay, [seed])
-        worst = sorted(rows, key=lambda name: -rows[name].away)[:4]
-        farthest = ", ".join(f"{rows[name].away:.0f}° {name}" for name in worst)
-        row = f"{rule or 'nothing'} | {farthest} | {sum(why.values())} of {runs}"
-        print(f"| {row} |", flush=True)
+def print_rules(delays=(0.1, 0.5), seed=UNSEEN):
+    print("| delay | left out | turned away, mean | cases above 12° | the worst | false holds |")
+    print("|---|---|---|---|---|---|")
+    for delay in delays:
+        known = calibration(delay)
+        for rule in (None,) + RULES:
+            with without(rule):
+                rows = {case.name: Run(case, known, seed).go() for case in faulty(delay)}
+                runs, _, why = false_holds(delay, [seed])
+            away = [row.away for row in rows.values()]
+            name = max(rows, key=lambda each: rows[each].away)
+            far = f"{np.mean(away):.1f}° | {sum(each > 12 for each in away)} of {len(away)}"
+            worst = f"{max(away):.0f}° {name} | {sum(why.values())} of {runs}"
+            print(f"| {delay:g} s | {rule or 'nothing'} | {far} | {worst} |", flush=True)
 
 
 def main():

@@ -166,6 +166,16 @@ class Network:
         shipped = NETWORKS, INT8_FORMS, DETECTORS
         return self.name if self.path.parent in shipped else str(self.path)
 
+    @property
+    def can_be_lost(self) -> bool:
+        """Whether it has a threshold below which a target counts as lost."""
+        return self.lost_below > 0
+
+    @property
+    def can_be_found(self) -> bool:
+        """Whether it also has the threshold by which a search finds a target again."""
+        return self.can_be_lost and self.found_above > 0
+
     def file(self, part: str) -> Optional[File]:
         """The file that holds ``part``, or None."""
         return next((entry for entry in self.files if entry.part == part), None)

@@ -96,7 +96,7 @@ class Tracker:
             if search_windows > 1:
                 device.prepare(wait=False)
         else:
-            cues = ScoreAndFeatures(network, kernels) if network.lost_below > 0 else None
+            cues = ScoreAndFeatures(network, kernels) if network.can_be_lost else None
             self.presence = Presence(thresholds_of(network, False), cues)
 
     def init(self, frame: Any, box: Sequence[float], time_s: Optional[float] = None) -> None:
@@ -409,7 +409,7 @@ class Tracker:
 def _why_no_search(device: Device) -> str:
     """Return why a search for a lost target is impossible. Empty if it is possible."""
     network = device.network
-    if network.lost_below <= 0 or network.found_above <= 0:
+    if not network.can_be_found:
         return f"no thresholds for it in the TOML of {network.name}"
     if not device.shows_features:
         return f"the graph of {network.name} shows no features to compare"

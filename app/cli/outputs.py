@@ -177,7 +177,7 @@ class Outputs:
                 say,
                 detector,
                 live=source.live,
-                can_lose=targets.network.lost_below > 0,
+                can_lose=targets.network.can_be_lost,
                 holds=self.control.holds if self.control else {},
                 selection=self._selection,
             )

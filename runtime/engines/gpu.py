@@ -88,7 +88,7 @@ class GpuEngine(base.Engine):
         self.stream = self.device.stream()
         self.features, self.maps = tuple(features), tuple(maps)
         self.shown: Tuple[str, ...] = ()
-        if search_features is not None and self.network.lost_below > 0:
+        if search_features is not None and self.network.can_be_lost:
             self.shown = (search_features,)
         self.pictures = self._shapes["exemplar"][0]
         self._addresses: Dict[str, int] = {}

@@ -58,7 +58,7 @@ def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Report:
     text = f"two targets overlap theirs by {means[0]:.2f} and {means[1]:.2f}"
     if not min(means) >= OVERLAP:
         return Report(f"{text}, less than {OVERLAP}", text)
-    if loaded.network.lost_below <= 0 and not searches:
+    if not loaded.network.can_be_lost and not searches:
         return Report("", text)
     states = [tracks[0].state for tracks in results]
     if "lost" in states[: GONE - 1] or "lost" not in states[GONE : BACK - 1]:

@@ -77,7 +77,7 @@ def test_a_thousand_frames_do_not_drift_from_the_definition(kernels):
     random = np.random.RandomState(5)
 
     class Numbers:
-        stride, search = 16, 255
+        stride, search, strangers = 16, 255, None
 
     one, other = Classifier(Numbers), Classifier(Numbers, kernels)
     base = features_of(random, 16, 16)

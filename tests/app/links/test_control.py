@@ -8,6 +8,7 @@ import pytest
 
 from hotpath.app.links.control import Controller, Refused
 from hotpath.app.links.frame_buffer import FrameBuffer
+from hotpath.app.links.steering import CONFIRM
 from hotpath.runtime.types import Box, Track, TrackedFrame
 
 FRAME = np.zeros((10, 10, 3), np.uint8)
@@ -28,6 +29,16 @@ def test_a_run_that_nobody_watches_ends_with_its_recording(control):
     control.is_watched = lambda: True
     control.source.live = True
     assert not control.finish()
+
+
+def test_the_page_asks_to_confirm_what_waits_for_somebody(control):
+    for why, asks in (("the picture was seen before", False), (f"it swings; {CONFIRM}", True)):
+        control.holds["gimbal"] = why
+        state = control.state(TrackedFrame(FRAME, 7, None, {}))
+        assert state["confirm"] == asks and state["holds"] == {"gimbal": why}
+    acts = control.selection.acts
+    control.confirm()
+    assert control.selection.acts == acts + 1
 
 
 def test_a_run_stays_until_the_last_one_who_watches_has_left(control):

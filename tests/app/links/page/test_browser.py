@@ -1,7 +1,6 @@
 """The page in a real browser: boxes are dragged, results are read from the file."""
 
 import colorsys
-import contextlib
 import itertools
 import pathlib
 import re
@@ -12,8 +11,7 @@ import pytest
 
 from hotpath.runtime.boxes import overlap
 from hotpath.video.sources import open_source
-from tests import soak
-from tests.support import pages, tiny
+from tests.support import pages
 from tests.support.streams.mjpeg import MjpegServer
 from tests.video.test_sources import read_all
 
@@ -131,28 +129,6 @@ def test_choosing_anew_two_targets_and_a_drop(chromium, world, run):
         tab.page.get_by_label("Drop target 2").click()
         assert targets(run, 1) == [1]
         tab.wait("document.querySelectorAll('.target').length === 1")
-
-
-@slow
-def test_a_gimbal_that_waits_goes_on_when_the_button_says_so(chromium, tmp_path):
-    """The picture of this camera answers no turn, so the watchdog stops the gimbal twice."""
-    pytest.importorskip("pymavlink")
-    from tests.support.gimbal import Gimbal
-
-    network = tiny.write_network(tmp_path, tiny.watched(lost_below=0.001))
-    with contextlib.closing(soak.Camera()) as camera, contextlib.closing(Gimbal()) as gimbal:
-        words = ["--mavlink", gimbal.address, "--gimbal", "--fov", "60"]
-        words += ["--box", "430,150,60,60"]
-        with pages.PagedRun(tmp_path, camera.address, *words, network=network) as run:
-            with Tab(chromium, run.link) as tab:
-                assert not tab.page.locator("#confirm").is_visible()
-                run.wait_for(lambda state: state["confirm"])
-                tab.wait_for_text("#hint", "holds")
-                assert run.state()["targets"][0]["bearing"][0] > 0, "it is on the right"
-                tab.page.click("#confirm")
-                tab.wait_for_text("#status", "Confirmed")
-                run.wait_for(lambda state: not state["confirm"])
-                tab.page.locator("#confirm").wait_for(state="hidden", timeout=WAIT_MS)
 
 
 def test_pause_record_and_stop_by_button_and_key(chromium, world, run):

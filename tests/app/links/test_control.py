@@ -32,6 +32,7 @@ def test_a_run_that_nobody_watches_ends_with_its_recording(control):
 
 
 def test_the_page_asks_to_confirm_what_waits_for_somebody(control):
+    control.source.gaps = []
     for why, asks in (("the picture was seen before", False), (f"it swings; {CONFIRM}", True)):
         control.holds["gimbal"] = why
         state = control.state(TrackedFrame(FRAME, 7, None, {}))

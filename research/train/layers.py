@@ -65,7 +65,7 @@ class Unit(nn.Module):
     def convolved(self, x: torch.Tensor) -> torch.Tensor:
         """Convolution and batch norm.
 
-        A batch norm with fixed statistics becomes a part of the kernel, which trains a third
+        A batch norm with fixed statistics becomes a part of the kernel, which trains about 15 %
         faster.
         """
         kernel, norm = self.dense(), self.norm

@@ -9,6 +9,7 @@ pytest.importorskip("onnxruntime")
 
 
 @pytest.mark.slow("two hundred runs")
+@pytest.mark.timeout(1800)
 def test_two_hundred_random_kills_lose_no_file():
     counts = kills.kill(200)
     assert not [name for name, state in counts if state == "lost"]

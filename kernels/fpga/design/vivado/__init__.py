@@ -31,7 +31,7 @@ def command(name: str, jobs: int = 2) -> List[str]:
         jobs: processes that Vivado may run at once.
 
     Returns:
-        list of arguments, the first is ``vivado``.
+        list of arguments, the first is ``vivado``. Paths are below the root of the clone.
 
     Raises:
         NoOverlay: there is no such section.
@@ -47,12 +47,17 @@ def command(name: str, jobs: int = 2) -> List[str]:
         ("address", f"0x{hwh.ADDRESS[hwh.family_of(part)]:08x}"),
     ]
     settings += [(key, size[key]) for key in design.PARAMETERS]
-    settings += [("work", WORK / name), ("out", folder(name)), ("jobs", jobs)]
-    arguments = ["vivado", "-mode", "batch", "-nojournal", "-source", str(SCRIPT)]
-    arguments += ["-log", str(WORK / name / "vivado.log"), "-tclargs"]
+    settings += [("work", _below_root(WORK / name)), ("out", _below_root(folder(name)))]
+    settings += [("jobs", jobs)]
+    arguments = ["vivado", "-mode", "batch", "-nojournal", "-source", _below_root(SCRIPT)]
+    arguments += ["-log", _below_root(WORK / name / "vivado.log"), "-tclargs"]
     for pair in settings:
         arguments += [str(part) for part in pair]
     return arguments
+
+
+def _below_root(path: pathlib.Path) -> str:
+    return path.relative_to(design.ROOT).as_posix()
 
 
 def folder(name: str) -> pathlib.Path:
@@ -74,7 +79,7 @@ def build(name: str, jobs: int = 2) -> pathlib.Path:
         line = " ".join(shlex.quote(argument) for argument in arguments)
         raise NoOverlay(
             f"no `vivado` on the PATH, so no overlay for {name} was made; where Vivado 2020.2 or "
-            f"newer is installed (source its settings64.sh) run: {line}"
+            f"newer is installed (source its settings64.sh) run in a clone's root: {line}"
         )
     (WORK / name).mkdir(parents=True, exist_ok=True)
     status = subprocess.call(arguments, cwd=str(design.ROOT), stdin=subprocess.DEVNULL)

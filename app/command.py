@@ -90,7 +90,7 @@ def _run(arguments: Optional[List[str]]) -> int:
     if program is None:
         if words and words[0] not in HELP + ("help",):
             advice = meant(words[0], PROGRAMS) or "hotpath --help lists them"
-            print(f"hotpath: {words[0]} is no program; {advice}", file=sys.stderr)
+            print(f"hotpath: {words[0]} is not a program; {advice}", file=sys.stderr)
             return 2
         print("usage: hotpath PROGRAM [OPTIONS]\n")
         for name, entry in PROGRAMS.items():

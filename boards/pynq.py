@@ -40,8 +40,8 @@ def start(root: Root, words: Sequence[str]) -> None:
     """
     if not root.has(PYTHON):
         raise NoPynq(
-            f"there is no PYNQ in /{PYNQ_VENV}: this is no image of PYNQ 2.7 or newer; write one "
-            "to the SD card (pynq.io), or on a Kria run install.sh of Xilinx/Kria-PYNQ"
+            f"there is no PYNQ in /{PYNQ_VENV}: this is not an image of PYNQ 2.7 or newer; write "
+            "one to the SD card (pynq.io), or on a Kria run install.sh of Xilinx/Kria-PYNQ"
         )
     if root.is_this_computer and os.geteuid() != 0:
         raise NoPynq(f"PYNQ reaches the FPGA only as root; run `{PYNQ} {' '.join(words)}`")

@@ -19,7 +19,7 @@ def header(version: str) -> str:
     """The first line for a version such as "8.2.1" or "10.3.0"."""
     numbers = re.findall(r"[0-9]+", str(version))[:3]
     if not numbers or not re.match(r"[0-9]", str(version)):
-        raise BadTable(f"TensorRT {version!r} is no version; give one such as 8.2.1 or 10.3.0")
+        raise BadTable(f"TensorRT {version!r} is not a version; give one such as 8.2.1 or 10.3.0")
     major, minor, patch = ([int(number) for number in numbers] + [0, 0])[:3]
     if major >= 11:
         raise BadTable(

@@ -124,7 +124,7 @@ def check_out(path: Optional[str]) -> None:
     except OSError as error:
         raise BadRun(f"--out {path}: can't be written ({error.strerror}); name another") from None
     if not (is_file or os.path.isdir(place)):
-        raise BadRun(f"--out {path}: {place} is no folder; name another")
+        raise BadRun(f"--out {path}: {place} is not a folder; name another")
     if not os.access(place, os.W_OK):
         raise BadRun(f"--out {path}: no permission to write into {place}")
 

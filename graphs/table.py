@@ -56,7 +56,7 @@ def read(
         ) from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or "tensors" not in table:
         raise BadTable(
-            f"{path} is no table of ranges of this version; make one with `hotpath int8`"
+            f"{path} is not a table of ranges of this version; make one with `hotpath int8`"
         )
     if network is not None and table["files"] != file_hashes(network, networks_dir):
         measured, own = table["network"], network.name

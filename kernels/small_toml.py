@@ -58,7 +58,7 @@ class _Reader:
         if opening == "[[":
             entries = parent.setdefault(name, [])
             if not isinstance(entries, list):
-                raise self._error(f"{name} is no list of sections")
+                raise self._error(f"{name} is not a list of sections")
             last: Dict[str, Any] = {}
             entries.append(last)
             return last
@@ -74,7 +74,7 @@ class _Reader:
             inner = table.setdefault(key, {})
             inner = inner[-1] if isinstance(inner, list) and inner else inner
             if not isinstance(inner, dict):
-                raise self._error(f"{key} is no section")
+                raise self._error(f"{key} is not a section")
             table = inner
         return table
 

@@ -122,14 +122,14 @@ class Bundle:
         path = self.folder / FILE
         if not path.is_file():
             raise BadBundle(
-                f"{self.folder} is no bundle: it has no {FILE}; run `{command('…', '…', '…')}` "
+                f"{self.folder} is not a bundle: it has no {FILE}; run `{command('…', '…', '…')}` "
                 "(`python -m hotpath boards` names this board)"
             )
         try:
             with open(str(path)) as file:
                 values = json.load(file)
             if not isinstance(values, dict):
-                raise ValueError("it is no table")
+                raise ValueError("it is not a table")
         except (ValueError, OSError, RecursionError) as error:
             raise BadBundle(
                 f"{path} can't be read ({reason(error)}); remove {self.folder} and build it again "
@@ -149,10 +149,10 @@ class Bundle:
         """Refuse an entry that has another type than it should have."""
         for key in TEXTS:
             if not isinstance(values[key], str):
-                self.damaged(f"{key} is no text")
+                self.damaged(f"{key} is not a text")
         for key in TABLES:
             if not isinstance(values[key], dict):
-                self.damaged(f"{key} is no table")
+                self.damaged(f"{key} is not a table")
         if values["sha256"] != seal(values):
             self.damaged("an entry was changed")
         network, parts = values["network"], values["parts"]

@@ -153,7 +153,7 @@ def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
 
     def names(entries: Any) -> Tuple[str, ...]:
         if not isinstance(entries, list) or not all(isinstance(name, str) for name in entries):
-            raise ValueError(f"{entries!r} is no list of names")
+            raise ValueError(f"{entries!r} is not a list of names")
         return tuple(entries)
 
     def model(entry: Dict[str, Any]) -> Model:
@@ -161,7 +161,7 @@ def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
         shapes = entry["shapes"]
         inside = os.path.basename(entry["path"]) == entry["path"] and os.path.isfile(path)
         if not inside or os.path.dirname(os.path.realpath(path)) != os.path.realpath(folder):
-            raise ValueError("{!r} is no file of it".format(entry["path"]))
+            raise ValueError("{!r} is not a file of it".format(entry["path"]))
         if any(type(side) is not int for shape in shapes.values() for side in shape):
             raise ValueError(f"{shapes!r} has a shape that is not of whole numbers")
         if not isinstance(entry["keeps_floats"], bool):

@@ -177,7 +177,7 @@ def check_readable(path: str) -> None:
     try:
         if not os.path.isfile(path):
             raise BadSource(
-                f"{path}: is no regular file; name a video, a folder of pictures, or cam0"
+                f"{path}: is not a regular file; name a video, a folder of pictures, or cam0"
             )
         with open(path, "rb") as file:
             if not file.read(1):

@@ -203,7 +203,7 @@ class Bag(Source):
             self._bag: Any = AnyReader([pathlib.Path(path)], default_typestore=types)
             self._bag.open()
         except Exception as error:  # of many kinds, where a file is damaged
-            raise BadSource(f"{path}: is no bag of ROS 2 that can be read: {error!r}") from None
+            raise BadSource(f"{path}: is not a bag of ROS 2 that can be read: {error!r}") from None
         connections = [c for c in self._bag.connections if c.msgtype in (IMAGE, COMPRESSED)]
         chosen = [c for c in connections if c.topic == topic] if topic else connections
         if len(chosen) != 1:

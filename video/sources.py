@@ -82,7 +82,7 @@ def open_source(
         source: Source = FrameFolder(spec, log, depth)
     else:
         if not isinstance(spec, (str, os.PathLike)):
-            raise BadSource(f"{spec!r} is no source; name a camera (cam0), an address or a file")
+            raise BadSource(f"{spec!r} is not a source; name a camera (cam0), an address or a file")
         source = _opened(os.fspath(spec), log, depth, planes, decoder)
     if fps and not source.live:
         source.fps, source.by_rate = fps, True

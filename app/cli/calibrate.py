@@ -75,7 +75,7 @@ def calibrate(kind: str, options: argparse.Namespace) -> None:
     with contextlib.ExitStack() as cleanup:
         source = cleanup.enter_context(open_source(options.video, say))
         if not source.live:
-            raise BadSource(f"{source.name}: is no live stream, so nothing in it can answer")
+            raise BadSource(f"{source.name}: is not a live stream, so nothing in it can answer")
         fov = options.fov if kind == "ptz" else FOV_DEG
         frames = Frames(source, fov)
         actuator = (open_ptz if kind == "ptz" else open_gimbal)(options, frames.size, cleanup)

@@ -133,7 +133,7 @@ def _add_channel(rails: Rails, folder: str, number: int) -> None:
     name = rails.root.text(f"{folder}/in{number}_label") or ""
     volts, current = f"{folder}/in{number}", f"{folder}/curr{number}_"
     if number == SUM_OF_SHUNTS or "shunt" in name.lower():
-        rails.notes.skip(volts, "the sum of shunt voltages is no rail")
+        rails.notes.skip(volts, "the sum of shunt voltages is not a rail")
     elif _is_no_rail(name):
         rails.notes.skip(volts, "nothing is connected")
     else:

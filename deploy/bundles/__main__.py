@@ -99,7 +99,10 @@ def _tell_of_fpga(result: bundle.Bundle, board: boards.Board) -> None:
         command = make("overlay", BOARD=board.name)
         say(f"missing: {overlay}, the bitstream; where Vivado is installed, run `{command}`")
     folder = result.folder.parent
-    say(f"this is no {board.title}; copy {folder} to one that has Hotpath, and run there:")
+    say(
+        f"this computer is not that board ({board.title}); copy {folder} to one that has Hotpath, "
+        "and run there:"
+    )
     print(f"{PYNQ} runtime.track --bundle {result.folder} --video cam0 --box 45%,40%,10%,20%")
 
 

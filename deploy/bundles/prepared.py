@@ -113,7 +113,7 @@ def read(folder: pathlib.Path) -> Dict[str, Any]:
         wrong += [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BuildFailed(
-            f"{folder} is no prepared folder ({reason(error)}); make one with "
+            f"{folder} is not a prepared folder ({reason(error)}); make one with "
             f"`{make('engine', BOARD='…', NETWORK='…')}` on a computer"
         ) from None
     if wrong or values.get("format") != FORMAT:

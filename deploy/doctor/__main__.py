@@ -66,7 +66,7 @@ def _root(options: argparse.Namespace) -> Root:
     """
     if not os.path.isdir(options.root) or not os.access(options.root, os.R_OK | os.X_OK):
         raise NoRoot(
-            f"--root {options.root} is no folder that can be read; name a folder with a board's "
+            f"--root {options.root} is not a folder that can be read; name a folder with a board's "
             "proc, sys and etc in it, or leave --root out"
         )
     return Root(options.root)

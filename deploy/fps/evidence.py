@@ -43,7 +43,7 @@ def read(path):
         raise BadEvidence(f"{path} can't be read as evidence: {error}; {again}") from None
     mistakes = check(evidence)
     if mistakes:
-        raise BadEvidence(f"{path} is no evidence of ours: {mistakes[0]}; {again}")
+        raise BadEvidence(f"{path} is not evidence of ours: {mistakes[0]}; {again}")
     return evidence
 
 

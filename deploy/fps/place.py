@@ -97,7 +97,7 @@ class GitFailed(HotpathError):
 def git(arguments):
     """Return what a git command prints."""
     if not os.path.exists(os.path.join(CHECKOUT, ".git")):
-        raise GitFailed(f"{CHECKOUT} is no git checkout; clone the repository")
+        raise GitFailed(f"{CHECKOUT} is not a git checkout; clone the repository")
     try:
         done = run(["git"] + arguments, cwd=CHECKOUT)
     except OSError as error:

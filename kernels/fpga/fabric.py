@@ -291,5 +291,5 @@ def _library() -> _Library:
 _REASONS = {
     tables.ERRORS["READ"]: "memory answered a read with an error",
     tables.ERRORS["WRITE"]: "memory answered a write with an error",
-    tables.ERRORS["COMMAND"]: "it is no command that the accelerator knows",
+    tables.ERRORS["COMMAND"]: "it is not a command that the accelerator knows",
 }

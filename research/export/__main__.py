@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> None:
         if option == "config" and options.authors in ("lighttrack", "trackit-siamdw"):
             continue  # a name of an architecture, or nothing
         if not value or not Path(value).is_file():
-            raise BadRun(f"--{option} {value} is no file; name one")
+            raise BadRun(f"--{option} {value} is not a file; name one")
     parts = EXPORTERS[options.authors](
         Path(options.checkout), options.config, Path(options.checkpoint)
     )

@@ -64,7 +64,7 @@ class Search(nn.Module):
 def checkout(folder: Path, *packages: str) -> Iterator[Any]:
     """Import from a checkout; forget its modules afterwards."""
     if not folder.is_dir():
-        raise BadRun(f"{folder} is no folder; name a checkout of the authors' code")
+        raise BadRun(f"{folder} is not a folder; name a checkout of the authors' code")
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
     try:

@@ -53,8 +53,8 @@ def run(options: argparse.Namespace) -> int:
         raise TrainingStopped(f"--frames {options.frames} takes no picture; give 1 or more")
     if min(options.head[:2]) < 1 or options.head[2] < 0:
         raise TrainingStopped(
-            f"--head {' '.join(map(str, options.head))} is no head; give two widths of 1 or more "
-            "and a number of convolutions of 0 or more, such as 96 64 3"
+            f"--head {' '.join(map(str, options.head))} is not a head; give two widths of 1 or "
+            "more and a number of convolutions of 0 or more, such as 96 64 3"
         )
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)

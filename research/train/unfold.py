@@ -43,7 +43,7 @@ def unfolded(name: str, work: Work, networks_dir: str | None = None) -> Kestrel:
             graph.load_state_dict(state)
     except (KeyError, RuntimeError, StopIteration):
         raise TrainingStopped(
-            f"{name} is no network of hotpath.research.train.export in fp32; name one, such "
+            f"{name} is not a network of hotpath.research.train.export in fp32; name one, such "
             "as kestrel, or a checkpoint"
         ) from None
     batch = work.tensors({key: work.held[key][:LOOKED_AT] for key in (*CLEAR, *FEATURES)})

@@ -46,15 +46,15 @@ class ConvertedEngine(CpuEngine):
         named: List[str] = []
         for name, model in run["models"].items():
             if not isinstance(model, dict):
-                raise ValueError(f"run.models.{name} is no table")
+                raise ValueError(f"run.models.{name} is not a table")
             for key in ("inputs", "outputs"):
                 if not _are_shapes(model.get(key)):
-                    raise ValueError(f"run.models.{name}.{key} is no list of names and shapes")
+                    raise ValueError(f"run.models.{name}.{key} is not a list of names and shapes")
             named += [model.get(key, "") for key in cls.files]
         for key in LISTS:
             names = run.get(key)
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-                raise ValueError(f"run.{key} is no list of names")
+                raise ValueError(f"run.{key} is not a list of names")
         search = run["models"]["search"]
         tensors = {key: {name for name, _ in search[key]} for key in ("inputs", "outputs")}
         features = {name for name, _ in run["models"]["exemplar"]["outputs"]}

@@ -16,8 +16,8 @@ def test_a_path_that_can_not_be_written_is_refused_at_once(tmp_path):
     for good in (None, tmp_path, tmp_path / "new" / "folder", tmp_path / "boxes.json"):
         check_out(good if good is None else str(good))
     for bad, said in (
-        (tmp_path / "file", "is no folder"),
-        (tmp_path / "file" / "inside", "is no folder"),
+        (tmp_path / "file", "is not a folder"),
+        (tmp_path / "file" / "inside", "is not a folder"),
         (tmp_path / ("a" * 300), "File name too long"),
     ):
         with pytest.raises(BadRun, match=said):

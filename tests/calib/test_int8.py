@@ -278,7 +278,7 @@ def test_the_header_is_the_boards_own_version_and_what_a_cache_cannot_say_is_ref
         assert cache.header(version) == f"TRT-{number}-EntropyCalibration2"
     with pytest.raises(BadTable, match="reads no calibration cache"):
         cache.header("11.4.1")
-    with pytest.raises(BadTable, match="is no version"):
+    with pytest.raises(BadTable, match="is not a version"):
         cache.header("newest")
     with pytest.raises(BadTable, match="spans lines"):
         cache.text({"a\nb": 1.0}, "8.2.1")

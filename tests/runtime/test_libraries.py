@@ -152,7 +152,7 @@ def test_the_command_lists_its_programs_and_runs_one():
     assert told == run(sys.executable, "-m", "hotpath.app", "--version").stdout != ""
     done = run(sys.executable, "-m", "hotpath.app.command", "trak")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "trak is no program" in done.stderr and "did you mean track?" in done.stderr
+    assert "trak is not a program" in done.stderr and "did you mean track?" in done.stderr
     done = run(sys.executable, "-m", "hotpath.app.command", "networks", "list")
     assert done.returncode == 0 and "kestrel" in done.stdout
 

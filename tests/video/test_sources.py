@@ -442,7 +442,7 @@ def test_a_video_without_a_frame_rate_is_not_given_one(tmp_path, tool, planes):
 
 @pytest.mark.parametrize("spec", [0, None])
 def test_a_source_by_number_is_told_what_a_camera_is_called(spec):
-    with pytest.raises(BadSource, match=rf"{spec} is no source.*cam0"):
+    with pytest.raises(BadSource, match=rf"{spec} is not a source.*cam0"):
         open_source(spec)
 
 

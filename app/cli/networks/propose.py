@@ -126,10 +126,10 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     elif len(files) == 1 and only:
         outputs = [models.shape_of(v) for v in files[only[0]].graph.output]
         shapes_text = " and ".join("x".join(map(str, shape)) for shape in outputs)
-        kind = "a detector, a classifier or a network of re-identification is no tracker"
+        kind = "a detector, a classifier or a network of re-identification is not a tracker"
         if len(outputs) == 1 and len(outputs[0]) == 4 and outputs[0][2] == outputs[0][3]:
             kind = "it looks like a backbone; name the file of the head too"
-            kind += " (a detector is no tracker)"
+            kind += " (a detector is not a tracker)"
         raise BadNetwork(f"{only[0].name} gives {shapes_text} from one picture: {kind}")
     elif len(files) == 2 and only and mixed:
         order = [("exemplar", only[0]), ("search", mixed[0])]
@@ -238,7 +238,7 @@ def _family(
         return "corners", dict(_finished(outputs), correlation="attention"), choices
     size = shapes[0][-1]
     if any(len(shape) != 3 or shape[1:] != (size, size) for shape in shapes):
-        raise ValueError(f"the outputs {outputs} are no square maps of one size")
+        raise ValueError(f"the outputs {outputs} are not square maps of one size")
     channels = [shape[0] for shape in shapes]
     square_first = 4 in channels or channels == [1] or max(channels) > 4
     crop, border = ("square", "mean") if square_first else ("area", "black")

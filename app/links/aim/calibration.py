@@ -137,7 +137,7 @@ def read(path: Any) -> Calibration:
         values.update(read_section(name, keys, section, mistakes))
     if table or mistakes:
         what = sentence(mistakes[0]) if mistakes else f"unknown section [{next(iter(table))}]"
-        raise BadCalibration(f"{path}: {what}; this is no calibration of ours, so measure again")
+        raise BadCalibration(f"{path}: {what}; this is not a calibration of ours, so measure again")
     if 0 in values["sign"]:
         raise BadCalibration(f"{path}: a sign is 1 or -1; measure again")
     for key, kind in (("size", int), ("sign", int), ("scale", float)):

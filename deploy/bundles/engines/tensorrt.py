@@ -28,7 +28,10 @@ def build(order: Order, say: Say) -> Optional[bundle.Bundle]:
         prepared.prepare(folder, order, say)
     if is_here:
         return build_prepared(folder, order.target, say)
-    say(f"this is no {order.board.title}; copy {folder} to one that has Hotpath, and run there:")
+    say(
+        f"this computer is not that board ({order.board.title}); copy {folder} to one that has "
+        "Hotpath, and run there:"
+    )
     words = ["python3 -m hotpath engine --prepared", str(folder)]
     print(" ".join(words + (["--force"] if order.force else [])))
     return None

@@ -37,7 +37,7 @@ def folder(tmp_path, monkeypatch):
         (["no.mp4", *BOX], "no.mp4: no such file, folder or pictures"),
         (["text.mp4", *BOX], "text.mp4: is text, not a video"),
         (["empty", *BOX], "empty: no pictures in this folder"),
-        (["/dev/null", *BOX], "/dev/null: is no regular file; name a video, a folder"),
+        (["/dev/null", *BOX], "/dev/null: is not a regular file; name a video, a folder"),
         (["ftp://a/b.mp4", *BOX], "streams by ftp:// are not supported; use one of rtsp://"),
         (["film", "--boxes", "no.csv"], "--boxes no.csv: no such file"),
         (["film", "--boxes", "empty"], "--boxes empty: is a folder; name a file"),

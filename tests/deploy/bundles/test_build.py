@@ -215,7 +215,7 @@ def test_an_altered_preparation_is_one_sentence(toml, tmp_path, capsys, key, wro
     capsys.readouterr()
     assert build.main(["--prepared", str(prepared), "--out", str(tmp_path)]) == 2
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1 and ("copy it again" in said[0] or "is no prepared folder" in said[0])
+    assert len(said) == 1 and ("copy it again" in said[0] or "is not a prepared folder" in said[0])
     assert run(toml, tmp_path, "jetson_nano") == 0  # on a computer it is made anew
 
 

@@ -80,16 +80,16 @@ def test_the_doctor_calls_itself_as_the_user_did(words):
     assert told(["list", "--help"])[0].startswith(f"usage: {name} list ")
     short = name.replace("python3 -m ", "")
     assert told(["lost"])[1].startswith(f"{short}: argument COMMAND: invalid choice: 'lost'")
-    assert told(["--root", "/no"])[1].startswith(f"{short}: --root /no is no folder")
+    assert told(["--root", "/no"])[1].startswith(f"{short}: --root /no is not a folder")
 
 
 @on_each_python
 def test_errors_are_one_sentence_and_status_2(tmp_path):
     for arguments, part in (
         (("snapshot", tmp_path / "no" / "folder" / "x"), "can't be written"),
-        (("--root", tmp_path / "nosuch"), "nosuch is no folder that can be read"),
-        (("missing", "--root", tmp_path / "nosuch"), "nosuch is no folder that can be read"),
-        (("sensors", "--root", __file__), "is no folder that can be read"),
+        (("--root", tmp_path / "nosuch"), "nosuch is not a folder that can be read"),
+        (("missing", "--root", tmp_path / "nosuch"), "nosuch is not a folder that can be read"),
+        (("sensors", "--root", __file__), "is not a folder that can be read"),
         (("snapshot", tmp_path / "x", "--root", tmp_path / "nosuch"), "or leave --root out"),
     ):
         done = run(*arguments)

@@ -127,9 +127,12 @@ def test_a_file_that_ncnn_cannot_read_is_named(bundles, tmp_path):
     [
         ({"models": {}}, "does not have the models"),
         ({"maps": ["x/other"]}, "lacks a tensor"),
-        ({"features": "x"}, "features is no list"),
-        ({"maps": [["x"]]}, "maps is no list of names"),
-        ({"inputs": [["search", [1, 3, -255, 255]]]}, "search.inputs is no list of names and shap"),
+        ({"features": "x"}, "features is not a list"),
+        ({"maps": [["x"]]}, "maps is not a list of names"),
+        (
+            {"inputs": [["search", [1, 3, -255, 255]]]},
+            "search.inputs is not a list of names and shap",
+        ),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(bundles, change, reason):

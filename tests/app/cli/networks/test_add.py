@@ -296,7 +296,7 @@ def one_file(path, picture, output):
 def test_a_detector_a_network_of_features_and_grey_pictures_are_named(tmp_path, capsys):
     for output in ((1, 3549, 85), (1, 85, 22, 22), (1, 512)):
         said = refused(one_file(tmp_path / "a.onnx", (1, 3, 352, 352), output), capsys)
-        assert "x".join(map(str, output[1:])) in said and "is no tracker" in said
+        assert "x".join(map(str, output[1:])) in said and "is not a tracker" in said
     assert "grey" in refused(one_file(tmp_path / "a.onnx", (1, 1, 127, 127), (1, 8)), capsys)
 
 

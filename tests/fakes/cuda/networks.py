@@ -45,6 +45,8 @@ DEFAULTS = {
     "clip": "centre",
     "box_pixels": "exact",
     "lost_below": 0.0,
+    "can_be_lost": False,
+    "can_be_found": False,
     "unsure_below": 0.0,
     "refresh_every": 0,
 }
@@ -54,4 +56,5 @@ Network = namedtuple("Network", sorted(DEFAULTS))
 
 def network(**changes):
     """A network like those of ``hotpath.runtime.networks``, with some values changed."""
+    changes.setdefault("can_be_lost", changes.get("lost_below", 0.0) > 0)
     return Network(**dict(DEFAULTS, **changes))

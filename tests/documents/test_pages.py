@@ -15,7 +15,7 @@ from tests.support.clips import write_clip
 from tests.support.needs import GSTREAMER, lacks, why_no_module
 
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "reference").glob("*.md")])
-LANGUAGES = {"sh", "python", "toml", "ini", "text", "mermaid"}  # only "sh" has commands
+LANGUAGES = {"sh", "python", "toml", "ini", "nginx", "text", "mermaid"}  # only "sh" has commands
 CLIPS = ("DIR", "CLIPS", "OTHER_CLIPS")  # folders of annotated clips, as the pages call them
 
 # The commands that are not run, by what they need. `test_documents` checks their options.
@@ -119,9 +119,10 @@ NOT_RUN = {
         " --parameters search_lost_below,look_above,found_above --write",
     ),
     "a machine on which nothing else runs": (
-        "make fps",
-        "python -m hotpath.deploy.fps --against HEAD~1",
-        "python -m hotpath.deploy.fps compare A.json B.json",
+        "hotpath fps",
+        "hotpath fps save",
+        "hotpath fps --against HEAD~1",
+        "hotpath fps compare A.json B.json",
     ),
 }
 LEFT_OUT = {command for several in NOT_RUN.values() for command in several}

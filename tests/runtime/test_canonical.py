@@ -192,10 +192,10 @@ def test_a_damaged_file_is_made_anew(tmp_path, network, name, kind):
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda values: values["search"].update(path="../../etc/passwd"), "no file of it"),
-        (lambda values: values["search"].update(path="/etc/passwd"), "no file of it"),
+        (lambda values: values["search"].update(path="../../etc/passwd"), "not a file of it"),
+        (lambda values: values["search"].update(path="/etc/passwd"), "not a file of it"),
         (lambda values: values.pop("maps"), "maps"),
-        (lambda values: values.update(image=3), "no list of names"),
+        (lambda values: values.update(image=3), "not a list of names"),
         (lambda values: values.update(several={"two": values["search"]}), "ValueError"),
         (lambda values: values.update(search=[]), "TypeError"),
     ],

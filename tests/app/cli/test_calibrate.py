@@ -117,4 +117,4 @@ def test_a_recording_is_refused(monkeypatch, tmp_path, capsys):
     stream.live = False
     words = "--mavlink", "udpout:127.0.0.1:9"
     assert run("gimbal", monkeypatch, stream, tmp_path, *words)[0] == 2
-    assert "no live stream" in capsys.readouterr().err
+    assert "is not a live stream" in capsys.readouterr().err

@@ -210,8 +210,8 @@ def make(family, machine=None):
             self._shapes[input] = min, max
 
     def set_output_type(self, index, kind):
-        output = self._outputs[index].name
-        machine.seen.append(("kept", (self.name, self.precision.name, kind.name, output)))
+        machine.seen.append(("kept", (self.name, self.precision.name, kind.name)))
+        machine.seen.append(("kept tensor", self._outputs[index].name))
 
     if not strong:
         ILayer.precision = None

@@ -103,7 +103,7 @@ def tracked(engine):
     [
         ("READ", "memory answered a read with an error", "command 0 (LOAD) of the search program"),
         ("WRITE", "memory answered a write with an error", "(STORE) of the search program"),
-        ("COMMAND", "no command that the accelerator knows", "command 0 (LOAD) of the search"),
+        ("COMMAND", "not a command that the accelerator knows", "command 0 (LOAD) of the search"),
     ],
 )
 def test_an_error_of_the_fabric_names_its_command(board, engine, fault, text, named):

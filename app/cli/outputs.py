@@ -317,12 +317,12 @@ class Outputs:
     def close(self) -> None:
         """Finish every file; what fails is in ``failed``. A second thread waits for the first."""
         with self._closing:
-            for output in self._links:  # first what is steered must stop
+            if self.control:
+                self.control.end()  # the page's last state says that the run has ended
+            for output in self._links:  # what is steered must stop before anything is written
                 self._attempt(output, output.close)
             if self.bar:
                 self.bar.close()
-            if self.control:
-                self.control.end()
             if self._window:
                 self._attempt(self._window, self._window.close)
             self._close_files()

@@ -57,14 +57,15 @@ def open_precision(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
     if precision == INT8 or form is network:
         _say_in_floats(engine, plan.log)
         return _opened(form, plan)
-    reason = _why_not(engine, instructions_of(cpuinfo))
+    instructions = instructions_of(cpuinfo)
+    reason = _why_not(engine, instructions)
     if not reason:
         try:
             chosen = _opened(form, plan)
         except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
             reason = f"its INT8 form can't be loaded: {error}"
         else:
-            named = " and ".join(sorted(instructions_of(cpuinfo)))
+            named = " and ".join(sorted(instructions))
             _say(plan.log, f"{network.name} runs in {INT8}, since this processor has {named}")
             return chosen
     _say(plan.log, f"{network.name} runs in {FP32}, since {reason}")
@@ -102,8 +103,7 @@ def _is_proven(form: Network, plan: Plan) -> bool:
     except BadNetwork as error:
         if plan.precision == INT8:
             raise
-        if plan.log is not None:
-            plan.log(f"{network.name} runs in fp32: {error}")
+        _say(plan.log, f"{network.name} runs in {FP32}: {error}")
         return False
     return True
 

@@ -68,10 +68,13 @@ def test_a_yawing_vehicle_does_not_hold_the_camera():
     assert found.held == 0.0 and found.off < 2.5
 
 
-@pytest.mark.parametrize("rule, name", [
-    ("two stories", "picture turned: by 180°, still"),
-    ("slow without a calibration", "late by 0.3 s more"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "rule, name",
+    [
+        ("two stories", "picture turned: by 180°, still"),
+        ("slow without a calibration", "late by 0.3 s more"),
+    ],
+)
 def test_a_rule_that_is_left_out_is_missed(rule, name):
     known = None if rule.startswith("slow") else KNOWN
     with_it = after(name, known)
@@ -92,10 +95,17 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path):
     assert calibrations.read(path) == made
 
 
-@pytest.mark.parametrize("old, new", [
-    ("sign = [1, 1]", "sign = [0, 1]"), ("delay = 0.1", "delay = -1.0"), ("[of]", "[off]"),
-    ('frame = "earth"', 'frame = "moon"'), ("fov = 60.0", ""), ("[measured]", "[measured"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("sign = [1, 1]", "sign = [0, 1]"),
+        ("delay = 0.1", "delay = -1.0"),
+        ("[of]", "[off]"),
+        ('frame = "earth"', 'frame = "moon"'),
+        ("fov = 60.0", ""),
+        ("[measured]", "[measured"),
+    ],
+)
 def test_a_calibration_with_a_mistake_is_one_sentence(tmp_path, old, new):
     path = tmp_path / "camera.toml"
     text = calibrations.text(KNOWN, "Measured.")
@@ -140,10 +150,15 @@ def test_nudges_find_sign_scale_and_delay(late, sign, gain):
     assert found.delay == pytest.approx(late + sim.OWN_S, abs=0.015) and found.spread < 0.06
 
 
-@pytest.mark.parametrize("wrong, words", [
-    ({"wander": 60.0}, "nothing moves"), ({"noise": 3.0}, "nothing moves"),
-    ({"gain": 0.0}, "the actuator obeys"), ({"across": True}, "along the other axis"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong, words",
+    [
+        ({"wander": 60.0}, "nothing moves"),
+        ({"noise": 3.0}, "nothing moves"),
+        ({"gain": 0.0}, "the actuator obeys"),
+        ({"across": True}, "along the other axis"),
+    ],
+)
 def test_a_scene_that_does_not_answer_clearly_is_refused(wrong, words):
     with pytest.raises(BadScene, match=words):
         nudges.measure(*nudged(**wrong))

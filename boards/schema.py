@@ -21,6 +21,7 @@ TOP: Keys = {
     "model_contains": Key(tuple, ()),  # parts of /proc/device-tree/model
     "files": Key(tuple, ()),  # files that only such a computer has
     "pynq_board": Key(tuple, ()),  # what a PYNQ image calls the board ($BOARD)
+    "after_build": Key(str, None),  # what to do with a bundle where Hotpath does not run
 }
 
 SECTIONS: Dict[str, Keys] = {

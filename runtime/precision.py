@@ -36,16 +36,13 @@ def open_precision(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
             or files are missing.
         NoEngine: there is no such precision; or see ``hotpath.runtime.engines.create``.
     """
-    network, precision, engine = plan.network, plan.precision, plan.engine
-    assert network is not None, "only a bundle has a network of its own"
+    network, precision, engine = _network_of(plan), plan.precision, plan.engine
     if precision not in PRECISIONS:
         all_names = ", ".join(PRECISIONS)
         raise NoEngine(
             f"no engine of a processor runs {precision!r}; take one of {all_names}, or a --bundle"
         )
     form = None if precision == FP32 else int8_form(network)
-    if form is not None and not _is_proven(form, plan):
-        return _opened(network, plan)
     if precision == INT8 and form is None:
         raise BadNetwork(
             f"{network.name} has no INT8 form: no {network.name}-int8.toml beside its TOML; make "
@@ -55,21 +52,51 @@ def open_precision(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
     if form is None:
         return _opened(network, plan)
     if precision == INT8 or form is network:
+        network.check_form(form, plan.networks_dir)
         _say_in_floats(engine, plan.log)
         return _opened(form, plan)
-    instructions = instructions_of(cpuinfo)
-    reason = _why_not(engine, instructions)
+    reason = why_floats(plan, cpuinfo)
     if not reason:
         try:
             chosen = _opened(form, plan)
         except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
-            reason = f"its INT8 form can't be loaded: {error}"
+            reason = f", since its INT8 form can't be loaded: {error}"
         else:
-            named = " and ".join(sorted(instructions))
+            named = " and ".join(sorted(instructions_of(cpuinfo)))
             _say(plan.log, f"{network.name} runs in {INT8}, since this processor has {named}")
             return chosen
-    _say(plan.log, f"{network.name} runs in {FP32}, since {reason}")
+    _say(plan.log, f"{network.name} runs in {FP32}{reason}")
     return _opened(network, plan)
+
+
+def usual(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> str:
+    """The precision that "auto" runs a network's own files in on this processor: INT8 or FP32.
+
+    Nothing is opened, so what fails only when it is loaded is not known.
+    """
+    network = _network_of(plan)
+    form = int8_form(network)
+    if form is network:
+        return INT8
+    return FP32 if form is None or why_floats(plan, cpuinfo) else INT8
+
+
+def why_floats(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> str:
+    """Why "auto" does not run the INT8 form of a network that has one; "" where it does."""
+    network = _network_of(plan)
+    form = int8_form(network)
+    assert form is not None
+    try:
+        network.check_form(form, plan.networks_dir)
+    except BadNetwork as error:
+        return f": {error}"
+    reason = _why_not(plan.engine, instructions_of(cpuinfo))
+    return reason and f", since {reason}"
+
+
+def _network_of(plan: Plan) -> Network:
+    assert plan.network is not None, "only a bundle has a network of its own"
+    return plan.network
 
 
 def _why_not(engine: str, instructions: FrozenSet[str]) -> str:
@@ -92,20 +119,6 @@ def _say(log: Log, sentence: str) -> None:
 def _opened(form: Network, plan: Plan) -> Engine:
     name = int8_engine(plan.engine) if form.name.endswith(SUFFIX) else plan.engine
     return engines.create(name, form, form.locate(plan.networks_dir), plan.threads, plan.log)
-
-
-def _is_proven(form: Network, plan: Plan) -> bool:
-    """Whether an INT8 form was made from the network's files. Log it if not, or raise for INT8."""
-    network = plan.network
-    assert network is not None
-    try:
-        network.check_form(form, plan.networks_dir)
-    except BadNetwork as error:
-        if plan.precision == INT8:
-            raise
-        _say(plan.log, f"{network.name} runs in {FP32}: {error}")
-        return False
-    return True
 
 
 def int8_form(network: Network) -> Optional[Network]:

@@ -71,10 +71,10 @@ def _build(options: argparse.Namespace) -> None:
     # a provider runs the network's own files, whatever the board's engine is
     build = engines.build_files if order.provider else engines.build_of(board, options.engine)
     result = build(order, say)
-    if result is not None and result.engine == "overlay" and not detect.detect().may_be(board.name):
+    if result is not None and result.engine == "overlay" and not _may_be_here(board):
         _tell_of_fpga(result, board)
     elif result is not None:
-        _tell(result)
+        _tell(result, board)
 
 
 def _build_prepared(options: argparse.Namespace) -> None:
@@ -83,12 +83,31 @@ def _build_prepared(options: argparse.Namespace) -> None:
     _tell(result)
 
 
-def _tell(result: bundle.Bundle) -> None:
-    """Say where the bundle is and how to use it."""
+def _tell(result: bundle.Bundle, board: Optional[boards.Board] = None) -> None:
+    """Say where the bundle is and how to use it; None: on the board that this is."""
     size = sum(part["bytes"] for part in result.parts.values())
     version = result.libraries.get(result.engine)
     say(f"wrote {result.folder} ({size / 1e6:.1f} MB, {result.engine} {version})")
-    print(f"hotpath track --bundle {result.folder} --video cam0")
+    if board is not None and board.after_build:
+        print(f"{result.folder}: {board.after_build}")
+    elif board is None or _may_be_here(board):
+        print(f"hotpath track --bundle {result.folder} --video cam0")
+    else:
+        _say_copy(board, result.folder)
+        print(f"python3 -m hotpath track --bundle {result.folder} --video cam0")
+
+
+def _may_be_here(board: boards.Board) -> bool:
+    """Whether this can be the board. A file of the user's own describes what nobody detects."""
+    is_own = board.path.parent != boards.FOLDER
+    return is_own or board.name == boards.HOST or detect.detect().may_be(board.name)
+
+
+def _say_copy(board: boards.Board, folder: pathlib.Path) -> None:
+    say(
+        f"this computer is not that board ({board.title}); copy {folder} to one that has Hotpath, "
+        "and run there:"
+    )
 
 
 def _tell_of_fpga(result: bundle.Bundle, board: boards.Board) -> None:
@@ -98,11 +117,7 @@ def _tell_of_fpga(result: bundle.Bundle, board: boards.Board) -> None:
     if not overlay.exists():
         command = make("overlay", BOARD=board.name)
         say(f"missing: {overlay}, the bitstream; where Vivado is installed, run `{command}`")
-    folder = result.folder.parent
-    say(
-        f"this computer is not that board ({board.title}); copy {folder} to one that has Hotpath, "
-        "and run there:"
-    )
+    _say_copy(board, result.folder.parent)
     print(f"{PYNQ} runtime.track --bundle {result.folder} --video cam0 --box 45%,40%,10%,20%")
 
 

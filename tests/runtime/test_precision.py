@@ -106,6 +106,8 @@ def test_the_instructions_of_the_processor_decide_and_one_line_says_so(home, cpu
     for _ in range(2):  # nothing is kept from one start to the next
         network, (said,) = opened(home, cpu=cpu)
         assert network == name and why in said
+    plan = Plan(network=load_network(home / "tiny.toml"), engine="onnxruntime")
+    assert precision.usual(plan, home / "cpuinfo") == ("int8" if name == "tiny-int8" else "fp32")
 
 
 def test_no_clock_and_no_load_is_asked(home, monkeypatch):

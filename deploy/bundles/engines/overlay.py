@@ -9,7 +9,7 @@ from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.commands import make
 from hotpath.kernels.fpga import need_design
 from hotpath.runtime import bundle
-from hotpath.runtime.networks import sha256_of
+from hotpath.runtime.networks import default_of, sha256_of
 
 IMAGE, PICTURE = "image.bin", "answer.bin"
 
@@ -31,6 +31,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
             raise ImportError("this is Python {}.{}".format(*sys.version_info))
         from hotpath.deploy.bundles.fpga import compile_network
         from hotpath.kernels.fpga import design
+        from hotpath.kernels.fpga.design.compiler.layers import CannotCompile
         from hotpath.kernels.fpga.design.runner import known_answer
         from hotpath.runtime.engines import overlay
     except ImportError as error:
@@ -51,7 +52,15 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
             f"{network.name} has no table of ranges; run `hotpath int8 --network "
             f"{network.given} --clips DIR` with a folder of annotated clips first"
         )
-    compiled = compile_network(network, paths, table, board.name)
+    try:
+        compiled = compile_network(network, paths, table, board.name)
+    except CannotCompile as error:
+        if network.name == default_of(board):
+            raise
+        command = bundle.command(board.name, default_of(board), "int8")
+        raise CannotCompile(
+            f"{network.name} does not run on a {board.title}: {error}; run `{command}`"
+        ) from None
     picture, checksum = known_answer(compiled, size)
     with Writer(order.target) as writer:
         (writer.folder / IMAGE).write_bytes(compiled.image)

@@ -14,6 +14,7 @@ from tests.support import ROOT
 
 pytest.importorskip("onnxruntime")
 
+from hotpath import boards
 from hotpath.boards import detect
 from hotpath.deploy.bundles import __main__ as build
 from hotpath.deploy.bundles import progress
@@ -285,3 +286,32 @@ def test_a_computer_tells_an_fpga_board_what_is_missing_what_to_copy_and_what_to
     (folder / "overlay" / "hotpath.bit").touch()
     assert build.main(["pynq_z2", "--out", str(tmp_path)]) == 0
     assert "missing" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("raspberry_pi5", "copy {0} to one that has Hotpath"), ("android", "assets"), ("host", "")],
+)
+def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tmp_path, capsys):
+    written = bundle.Bundle(_bundle_for(name, tmp_path))
+    build._tell(written, boards.load_board(name))
+    told = capsys.readouterr()
+    command = f"hotpath track --bundle {written.folder}"
+    assert (command in told.out) == (name != "android")
+    assert place.format(written.folder) in told.out + told.err
+    assert ("copy" in told.err) == (name == "raspberry_pi5")
+    build._tell(written)  # on the board itself
+    assert command in capsys.readouterr().out
+
+
+def _bundle_for(name, tmp_path):
+    """The folder of a bundle without parts."""
+    from tests.deploy.bundles.test_android import write_bundle
+
+    return write_bundle(tmp_path / name)
+
+
+def test_a_network_that_an_fpga_board_can_not_hold_names_the_one_that_it_can(tmp_path, capsys):
+    assert build.main(["pynq_z2", "--network", "kestrel", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "kestrel does not run on a PYNQ-Z2" in said and "NETWORK=kestrel_small" in said

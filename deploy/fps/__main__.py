@@ -16,14 +16,18 @@ import argparse
 import pathlib
 import signal
 import sys
+from typing import Any, Dict, List, NoReturn, Optional, Sequence
 
+from hotpath.boards.files import Root
 from hotpath.deploy.fps import against, clips, compare, report, run
 from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps import place as places
+from hotpath.deploy.fps.evidence import Evidence
 from hotpath.kernels.commands import exit_code, program
-from hotpath.runtime import engines, load_tracker
+from hotpath.runtime import engines, loading, precision
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import default_of
+from hotpath.runtime.options import Options
 
 OUT = "out/fps"
 ROUNDS = 5
@@ -32,14 +36,14 @@ AS_THEY_ARE = "frames minutes threads networks_dir int8_dir".split()
 QUICK = {"rounds": 1, "frames": 100, "warm_s": 5.0}
 
 
-def main(arguments=None):
+def main(arguments: Optional[List[str]] = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser(arguments).parse_args(arguments)
     stopped = "stopped; the rounds that are finished are kept"
     return exit_code("hotpath fps", lambda: options.run(options), stopped)
 
 
-def _parser(arguments):
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=program("fps", "hotpath.deploy.fps"),
         description=__doc__,
@@ -57,8 +61,10 @@ def _parser(arguments):
     return parser
 
 
-def _add_run(parser):
-    names = dict(type=lambda text: [name for name in text.split(",") if name], metavar="NAME,NAME")
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    names: Dict[str, Any] = dict(
+        type=lambda text: [name for name in text.split(",") if name], metavar="NAME,NAME"
+    )
     parser.add_argument("--networks", default=None, help="default: the board's own", **names)
     parser.add_argument("--precision", default=None, help="default: the board's own", **names)
     parser.add_argument("--engines", default=["auto"], help=", ".join(engines.choices()), **names)
@@ -96,16 +102,16 @@ def _add_run(parser):
     parser.add_argument("--against", metavar="GITREF", help="take turns with this commit")
 
 
-def _count(text):
+def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not above zero")
     return value
 
 
-def _settings(options, place):
+def _settings(options: argparse.Namespace, place: places.Place) -> run.Settings:
     chosen = options.engines
-    is_here = places.Root(options.root).is_this_computer
+    is_here = Root(options.root).is_this_computer
     if chosen == ["auto"] and is_here and not engines.find(place.board.engine).runs_files:
         chosen = [place.board.engine]
     settings = run.Settings(
@@ -123,18 +129,17 @@ def _settings(options, place):
     return settings
 
 
-def _precision(options, place, chosen):
+def _precision(options: argparse.Namespace, place: places.Place, chosen: List[str]) -> str:
     """The one in which ``track`` runs here; on another root or engine the board's own."""
-    usual = place.board.precision["default"]
-    if chosen != ["auto"] or not places.Root(options.root).is_this_computer:
+    usual: str = place.board.precision["default"]
+    if chosen != ["auto"] or not Root(options.root).is_this_computer:
         return usual
     network = (options.networks or [default_of(place.board)])[0]
-    loading_options = {"networks_dir": options.networks_dir, "threads": options.threads}
-    with load_tracker(network, **loading_options, recover=False) as tracker:
-        return tracker.engine.describe()["precision"]
+    asked = Options(network, networks_dir=options.networks_dir, threads=options.threads)
+    return precision.usual(loading.choose(asked))
 
 
-def _run(options):
+def _run(options: argparse.Namespace) -> int:
     place = places.Place(options.root, options.board)
     settings = _settings(options, place)
     out = pathlib.Path(options.out)
@@ -154,7 +159,9 @@ def _run(options):
     return _conclude(out, [evidence], reference, evidence)
 
 
-def _against(options, settings, place, out):
+def _against(
+    options: argparse.Namespace, settings: run.Settings, place: places.Place, out: pathlib.Path
+) -> int:
     held = places.Lock(place, options.lock)
     with against.worktree(options.against) as (tree, commit), held:
         pair = against.measure(
@@ -168,7 +175,7 @@ def _against(options, settings, place, out):
     return _conclude(out, pair, *pair)
 
 
-def _conclude_quickly(out, evidence):
+def _conclude_quickly(out: pathlib.Path, evidence: Evidence) -> int:
     """Print the figures, and what disturbed them as a warning: one short round compares nothing."""
     print(report.markdown([evidence], [], None, is_quick=True))
     print("wrote {}".format(report.write(out, [evidence], [], None, is_quick=True)))
@@ -178,7 +185,9 @@ def _conclude_quickly(out, evidence):
     return 0
 
 
-def _conclude(out, runs, base, new):
+def _conclude(
+    out: pathlib.Path, runs: Sequence[Evidence], base: Optional[Evidence], new: Evidence
+) -> int:
     """Compare, write the reports, print; the exit code."""
     comparisons = []
     refused = None
@@ -195,7 +204,9 @@ def _conclude(out, runs, base, new):
     return compare.exit_code(comparisons)
 
 
-def _answer(runs, comparisons, refused):
+def _answer(
+    runs: Sequence[Evidence], comparisons: Sequence[compare.Named], refused: Optional[str]
+) -> str:
     """The last line of a run, for a person."""
     for evidence in runs:
         if evidence["verdict"]["state"] == "invalid":
@@ -207,7 +218,7 @@ def _answer(runs, comparisons, refused):
     return f"not compared: {refused}" if refused else f"no reference of this board yet; {keep}"
 
 
-def _free(out, board):
+def _free(out: pathlib.Path, board: str) -> pathlib.Path:
     """A name that no evidence has yet."""
     number = 1
     while (out / f"evidence-{board}-{number}.json").exists():
@@ -215,7 +226,7 @@ def _free(out, board):
     return out / f"evidence-{board}-{number}.json"
 
 
-def _compare(options):
+def _compare(options: argparse.Namespace) -> int:
     if len(options.files) not in (1, 2):
         raise files.BadEvidence("compare takes two evidence files, or one beside the reference")
     runs = [files.read(path) for path in options.files]
@@ -237,7 +248,7 @@ def _compare(options):
     return compare.exit_code(comparisons)
 
 
-def _save(options):
+def _save(options: argparse.Namespace) -> int:
     """Keep a run, by default the last one in --out, as this board's reference."""
     if len(options.files) > 1:
         raise files.BadEvidence("save takes one evidence file, or none for the last run")
@@ -251,7 +262,7 @@ def _save(options):
     return 0
 
 
-def _report(options):
+def _report(options: argparse.Namespace) -> int:
     if not options.files:
         raise files.BadEvidence("report takes evidence files")
     runs = [files.read(path) for path in options.files]
@@ -259,7 +270,7 @@ def _report(options):
     return _conclude(pathlib.Path(options.out), runs, *pair)
 
 
-def _stop(*_):
+def _stop(*_: object) -> NoReturn:
     raise KeyboardInterrupt  # so that clocks and worktrees are put back
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from hotpath.deploy.fps import compare
 from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps import place as places
 from hotpath.deploy.fps import run as runs
+from hotpath.deploy.fps.clips import Clip
+from hotpath.deploy.fps.evidence import Evidence, PathLike, Result
+from hotpath.deploy.fps.loop import Steps
 from hotpath.runtime import bundle
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.networks import load_network
@@ -23,13 +27,16 @@ BLOCK = 20  # frames before the other's turn
 WARM_BLOCKS = 5
 WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
 
+Request = Dict[str, Any]  # the first line of a worker's input
+PathOf = Callable[[str], PathLike]  # of a side, "base" or "new"
+
 
 class WorkerFailed(HotpathError):
     """One of the two checkouts can't be timed."""
 
 
 @contextlib.contextmanager
-def worktree(reference):
+def worktree(reference: str) -> Iterator[Tuple[str, str]]:
     """Check a commit out into a temporary folder. Gives (folder, commit)."""
     commit = places.git(["rev-parse", "--verify", reference + "^{commit}"]).strip()
     folder = tempfile.mkdtemp(prefix="hotpath-fps-")
@@ -46,41 +53,49 @@ def worktree(reference):
 class Worker:
     """A process that times one checkout."""
 
-    def __init__(self, tree, settings):
-        options = {"cwd": tree, "env": dict(_environment(), PYTHONDONTWRITEBYTECODE="1")}
-        options.update(dict.fromkeys(("stdin", "stdout"), subprocess.PIPE), universal_newlines=True)
-        command = [sys.executable, WORKER, tree]
-        self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL, **options)
+    def __init__(self, tree: str, settings: Request) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, WORKER, tree],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            universal_newlines=True,
+            cwd=tree,
+            env=dict(_environment(), PYTHONDONTWRITEBYTECODE="1"),
+        )
+        assert self._process.stdin and self._process.stdout
+        self._input, self._output = self._process.stdin, self._process.stdout
         self._tree = tree
         self._send(settings)
 
-    def wait_ready(self):
+    def wait_ready(self) -> Dict[str, Any]:
         """Wait until it has loaded its network; returns the engine's description."""
-        return self._receive()["ready"]
+        ready: Dict[str, Any] = self._receive()["ready"]
+        return ready
 
-    def block(self, frames):
+    def block(self, frames: int) -> Dict[str, Any]:
         """Time so many frames: dict of ms, boxes, waited_s."""
         self._send({"frames": frames})
         return self._receive()
 
-    def close(self):
+    def close(self) -> None:
         with contextlib.suppress(OSError):
-            self._process.stdin.close()
+            self._input.close()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
+        self._output.close()
 
-    def _send(self, what):
+    def _send(self, what: Dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):  # its answer says why
-            self._process.stdin.write(json.dumps(what) + "\n")
-            self._process.stdin.flush()
+            self._input.write(json.dumps(what) + "\n")
+            self._input.flush()
 
-    def _receive(self):
-        line = self._process.stdout.readline()
-        answer = json.loads(line) if line else {"error": "the process ended"}
+    def _receive(self) -> Dict[str, Any]:
+        line = self._output.readline()
+        answer: Dict[str, Any] = json.loads(line) if line else {"error": "the process ended"}
         if "error" in answer:
             why = answer["error"]
             raise WorkerFailed(
@@ -89,7 +104,15 @@ class Worker:
         return answer
 
 
-def measure(settings, place, trees, commits, path_of, changed=(), say=print):
+def measure(
+    settings: runs.Settings,
+    place: places.Place,
+    trees: Sequence[str],
+    commits: Sequence[places.Commit],
+    path_of: PathOf,
+    changed: Sequence[str] = (),
+    say: runs.Say = print,
+) -> List[Evidence]:
     pair = []
     for side, commit in zip(("base", "new"), commits):
         evidence = runs.begin(settings, place, changed)
@@ -116,7 +139,9 @@ def measure(settings, place, trees, commits, path_of, changed=(), say=print):
     return pair
 
 
-def _asked(case, settings, clip, frames, tree, say):
+def _asked(
+    case: runs.Case, settings: runs.Settings, clip: Clip, frames: str, tree: str, say: runs.Say
+) -> Request:
     """Return what the worker of a tree is told; its bundle is built first where it lacks one."""
     request = {"threads": settings.threads, "frames": frames, "box": list(clip.box)}
     if runs.needs_bundle(case):
@@ -137,7 +162,9 @@ def _asked(case, settings, clip, frames, tree, say):
     return request
 
 
-def bundle_in(tree, case, settings, board, say=print):
+def bundle_in(
+    tree: str, case: runs.Case, settings: runs.Settings, board: str, say: runs.Say = print
+) -> str:
     """Return the folder of a case's bundle in a checkout. Build it there when it is missing."""
     network = load_network(case.network)
     part = bundle.folder_of(board, network.name, case.precision)
@@ -163,14 +190,16 @@ def bundle_in(tree, case, settings, board, say=print):
     return folder
 
 
-def _environment():
+def _environment() -> Dict[str, str]:
     """The environment without this checkout, so that no tree imports from it."""
     folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     kept = [folder for folder in folders if folder and os.path.abspath(folder) != places.CHECKOUT]
     return dict(os.environ, PYTHONPATH=os.pathsep.join(kept))
 
 
-def _open(case, settings, clip, pair):
+def _open(
+    case: runs.Case, settings: runs.Settings, clip: Clip, pair: Sequence[Evidence]
+) -> List[Result]:
     """A result in the evidence of each side, still without rounds."""
     if runs.needs_bundle(case):  # a board may have it alone, without the network's files
         identity = bundle.identity(load_network(case.network))
@@ -185,10 +214,20 @@ def _open(case, settings, clip, pair):
     return results
 
 
-def _round(trees, asked, results, count, sampler, began, first):
+def _round(
+    trees: Sequence[str],
+    asked: Sequence[Request],
+    results: Sequence[Result],
+    count: int,
+    sampler: runs.Sampler,
+    began: float,
+    first: int,
+) -> None:
     """Start a pair of processes that take turns until both have timed ``count`` frames."""
     workers = []  # new ones each round, since a process's memory layout changes its speed
-    ms, boxes, waited = [{}, {}], [[], []], [[], []]
+    ms: List[Steps] = [{}, {}]
+    boxes: List[List[Any]] = [[], []]
+    waited: List[List[Any]] = [[], []]
     spent = [0.0, 0.0]
     try:
         for tree, settings in zip(trees, asked):
@@ -217,6 +256,6 @@ def _round(trees, asked, results, count, sampler, began, first):
         runs.add_round(result, ended - sum(spent), sum(spent), ms[side], boxes[side], share)
 
 
-def _save(pair, sampler, path_of):
+def _save(pair: Sequence[Evidence], sampler: runs.Sampler, path_of: PathOf) -> None:
     for evidence in pair:
         runs.save(evidence, sampler, None, path_of(evidence["run"]["side"]))

@@ -1,11 +1,13 @@
 """Clips to time: a folder of them, or a film made here, the same on every board."""
 
 import hashlib
-from collections import namedtuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from hotpath.deploy.fps.evidence import PathLike
 from hotpath.runtime.errors import BadSource
+from hotpath.video.clips import Clip as AnnotatedClip
 from hotpath.video.clips import find_clips
 
 FILM = "film"
@@ -13,17 +15,30 @@ SHORTEST = 10
 MOST = 200  # frames that are taken of a clip; the same for every number of frames a round
 MOST_BYTES = 256 << 20  # of its frames; a Nano has 2 GB for all
 
-# frames: list of BGR uint8 (H, W, 3); box: (x, y, w, h) in the first; sha256: of both
-Clip = namedtuple("Clip", "name frames box sha256")
+
+class Clip(NamedTuple):
+    """Frames to time a tracker on.
+
+    Attributes:
+        name: of the clip.
+        frames: list of BGR uint8 (H, W, 3).
+        box: (x, y, w, h) in the first.
+        sha256: of frames and box.
+    """
+
+    name: str
+    frames: List[np.ndarray]
+    box: Tuple[float, ...]
+    sha256: str
 
 
-def load(folder, most=MOST):
+def load(folder: Optional[PathLike], most: int = MOST) -> List[Clip]:
     if folder is None:
         return [film(most)]
     return [_taken(clip, most) for clip in find_clips([folder])]
 
 
-def film(frames):
+def film(frames: int) -> Clip:
     """Make a film of a textured square that drifts over a textured background."""
     width, height, side = 640, 480, 60
     random = np.random.RandomState(7)
@@ -40,8 +55,8 @@ def film(frames):
     return Clip(FILM, pictures, box, _sha256(pictures, box))
 
 
-def _taken(clip, most):
-    frames = []
+def _taken(clip: AnnotatedClip, most: int) -> Clip:
+    frames: List[np.ndarray] = []
     box = tuple(float(v) for v in clip.boxes[0])
     for frame in clip:
         if len(frames) >= most or (len(frames) + 1) * frame.nbytes > MOST_BYTES:
@@ -52,7 +67,7 @@ def _taken(clip, most):
     return Clip(clip.name, frames, box, _sha256(frames, box))
 
 
-def _sha256(frames, box):
+def _sha256(frames: Sequence[np.ndarray], box: Sequence[float]) -> str:
     digest = hashlib.sha256(repr([round(v, 3) for v in box]).encode())
     for frame in frames:
         digest.update(np.ascontiguousarray(frame).tobytes())

@@ -1,10 +1,12 @@
 """Compare two runs. Runs that differ in more than the commit are refused."""
 
 import pathlib
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from hotpath import boards
 from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps import stats
+from hotpath.deploy.fps.evidence import Evidence, PathLike, Result
 from hotpath.kernels import cache
 from hotpath.runtime.errors import HotpathError
 
@@ -14,12 +16,14 @@ REFERENCE_ROUNDS = 15  # fewer leave an interval that hides a change of 5 %
 EXIT = {"slower": 1, "invalid": 3, "undecided": 4}
 HELD = {True: "held", False: "free", None: "unknown"}
 
+Named = Tuple[str, stats.Comparison]  # name of a result, and how it compares
+
 
 class CannotCompare(HotpathError):
     """Two runs that differ in more than the commit."""
 
 
-def compare(base, new):
+def compare(base: Evidence, new: Evidence) -> List[Named]:
     for evidence, which in ((base, "first"), (new, "second")):
         if evidence["verdict"]["state"] == "invalid":
             why = evidence["verdict"]["reasons"][0]["text"]
@@ -37,9 +41,9 @@ def compare(base, new):
         name = files.name_of(result)
         if name not in base_results or not base_results[name]["rounds"] or not result["rounds"]:
             continue
-        difference = _results_differ(base_results[name], result)
-        if difference:
-            unlike.append(f"{name}: {difference}")
+        unlikeness = _results_differ(base_results[name], result)
+        if unlikeness:
+            unlike.append(f"{name}: {unlikeness}")
             continue
         comparisons.append(
             (name, stats.compare(files.totals(base_results[name]), files.totals(result), paired))
@@ -54,15 +58,15 @@ def compare(base, new):
     return comparisons
 
 
-def is_pair(base, new):
+def is_pair(base: Evidence, new: Evidence) -> bool:
     """Whether the rounds of two runs took turns."""
     sides = {base["run"].get("side"), new["run"].get("side")}
     return base["run"]["id"] == new["run"]["id"] and sides == {"base", "new"}
 
 
-def differing(base, new):
+def differing(base: Evidence, new: Evidence) -> List[str]:
     """Return in what two runs differ besides the commit, as a list of phrases."""
-    pairs = []
+    pairs: List[Tuple[Any, ...]] = []
     for key in ("name", "model", "cpus", "release"):
         pairs.append(("board " + key, base["board"].get(key), new["board"].get(key)))
     modes = [(e["before"]["power_mode"] or {}).get("name") for e in (base, new)]
@@ -79,7 +83,7 @@ def differing(base, new):
     return ["{} is {} and {}".format(*pair) for pair in pairs if pair[1] != pair[2]]
 
 
-def _results_differ(base, new):
+def _results_differ(base: Result, new: Result) -> Optional[str]:
     for key in ("network_sha256", "threads", "kernels"):
         if base[key] != new[key]:
             return f"{key} is {str(base[key])[:12]} and {str(new[key])[:12]}"
@@ -91,13 +95,13 @@ def _results_differ(base, new):
     )
 
 
-def _names(evidence):
+def _names(evidence: Evidence) -> str:
     names = [files.name_of(result) for result in evidence["results"]] or ["nothing"]
     more = [f"{len(names) - 2} more"] if len(names) > 3 else names[2:]
     return ", ".join(names[:2] + more)
 
 
-def sentence(name, comparison):
+def sentence(name: str, comparison: stats.Comparison) -> str:
     text = (
         f"{name}: {comparison.decision} ({comparison.change:+.1%} FPS, 95% interval "
         f"{comparison.low:+.1%} to {comparison.high:+.1%})"
@@ -109,7 +113,7 @@ def sentence(name, comparison):
     return text + f"; some {comparison.needed} rounds would decide"
 
 
-def answer(comparisons):
+def answer(comparisons: Sequence[Named]) -> str:
     """One line for a person: the worst of what was compared, by how much, and how sure.
 
     Args:
@@ -128,11 +132,11 @@ def answer(comparisons):
     return words if len(comparisons) == 1 else f"{words} ({name})"
 
 
-def _rank(comparison):
+def _rank(comparison: stats.Comparison) -> int:
     return ("slower", "undecided", "same", "faster").index(comparison.decision)
 
 
-def is_clear(base, new):
+def is_clear(base: Evidence, new: Evidence) -> bool:
     """Whether further rounds of a run would change nothing in the answer.
 
     So it is where the runs can't be compared, or where no number of rounds decides.
@@ -145,13 +149,13 @@ def is_clear(base, new):
     return not open_ones or any(c.decision == "slower" for _, c in comparisons)
 
 
-def exit_code(comparisons):
+def exit_code(comparisons: Sequence[Named]) -> int:
     """Return the code of ``EXIT`` for the worst that was found: slower, undecided; else 0."""
     decisions = {comparison.decision for _, comparison in comparisons}
     return next((EXIT[word] for word in ("slower", "undecided") if word in decisions), 0)
 
 
-def reference_of(board):
+def reference_of(board: Dict[str, Any]) -> Optional[Evidence]:
     """Return the reference evidence of a board, this user's before the shipped one, or None.
 
     Args:
@@ -166,7 +170,7 @@ def reference_of(board):
     return None
 
 
-def save(evidence, path):
+def save(evidence: Evidence, path: PathLike) -> pathlib.Path:
     """Keep a run as the reference of its board, for this user. Return the file's path.
 
     Raises:
@@ -183,12 +187,12 @@ def save(evidence, path):
             f"{path} has {fewest} rounds, and a reference needs {REFERENCE_ROUNDS} to tell a "
             f"change of 5 %; {again} --rounds {REFERENCE_ROUNDS}"
         )
-    target = OWN / (evidence["board"]["name"] + ".json")
+    target: pathlib.Path = OWN / (evidence["board"]["name"] + ".json")
     files.write(as_reference(evidence), target)
     return target
 
 
-def as_reference(evidence):
+def as_reference(evidence: Evidence) -> Evidence:
     """Return what a reference keeps of a run: frame times, but no samples and no snapshots."""
     kept = dict(evidence, samples=[])
     for side in ("before", "after"):

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from typing import Any, Dict, Iterable, List, Optional, Union
 
 import numpy as np
 
@@ -11,15 +12,28 @@ from hotpath.runtime.errors import HotpathError
 FORMAT = 1
 SCHEMA = pathlib.Path(__file__).resolve().parent / "evidence.schema.json"
 LAST_S = 60.0  # of the run; "sustained" figures are of this part
-TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
-TYPES.update(null=type(None), number=(int, float))
+TYPES: Dict[str, Any] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+    "null": type(None),
+}
+# evidence.schema.json says what they hold
+Evidence = Dict[str, Any]
+Result = Dict[str, Any]
+Sample = Dict[str, Any]
+Schema = Dict[str, Any]
+PathLike = Union[str, pathlib.Path]
 
 
 class BadEvidence(HotpathError):
     """A file is missing, is no JSON, or has not the published form."""
 
 
-def write(evidence, path):
+def write(evidence: Evidence, path: PathLike) -> None:
     """Write a file, whole or not at all."""
     mistakes = check(evidence)
     if mistakes:
@@ -35,10 +49,10 @@ def write(evidence, path):
         ) from None
 
 
-def read(path):
+def read(path: PathLike) -> Evidence:
     again = "measure with `hotpath fps --out DIR`, which writes DIR/evidence-*.json"
     try:
-        evidence = json.loads(pathlib.Path(str(path)).read_text(encoding="utf-8"))
+        evidence: Evidence = json.loads(pathlib.Path(str(path)).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadEvidence(f"{path} can't be read as evidence: {error}; {again}") from None
     mistakes = check(evidence)
@@ -47,15 +61,17 @@ def read(path):
     return evidence
 
 
-def check(evidence):
+def check(evidence: Any) -> List[str]:
     """Return what is wrong with the form: a list of sentences, empty when it is right."""
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
-    mistakes = []
+    mistakes: List[str] = []
     _check(evidence, schema, schema.get("definitions", {}), "evidence", mistakes)
     return mistakes
 
 
-def _check(value, schema, definitions, where, mistakes):
+def _check(
+    value: Any, schema: Schema, definitions: Dict[str, Schema], where: str, mistakes: List[str]
+) -> None:
     """Check the part of JSON Schema that is used here. Boards lack the library for all of it."""
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rsplit("/", 1)[1]]
@@ -84,7 +100,7 @@ def _check(value, schema, definitions, where, mistakes):
             _check(item, schema["items"], definitions, f"{where}[{index}]", mistakes)
 
 
-def _is(value, kind):
+def _is(value: Any, kind: str) -> bool:
     if kind in ("integer", "number") and isinstance(value, bool):
         return False
     if kind == "number" and isinstance(value, float) and not np.isfinite(value):
@@ -92,19 +108,19 @@ def _is(value, kind):
     return isinstance(value, TYPES[kind])
 
 
-def name_of(result):
+def name_of(result: Result) -> str:
     """Return a result's name: network, precision, engine and clip."""
     return "{} {} {} {}".format(
         result["network"], result["precision"], result["engine"]["engine"], result["clip"]
     )
 
 
-def totals(result):
+def totals(result: Result) -> List[np.ndarray]:
     """A result's rounds: list of arrays of frame times, ms."""
     return [np.array(r["ms"]["total"], np.float64) for r in result["rounds"]]
 
 
-def sustained_fps(result):
+def sustained_fps(result: Result) -> Optional[float]:
     """FPS of the last minute of a result's rounds; None for shorter rounds."""
     rounds = result["rounds"]
     end = rounds[-1]["started_s"] + rounds[-1]["seconds"] if rounds else 0.0
@@ -114,7 +130,7 @@ def sustained_fps(result):
     return 1e3 / float(np.median(np.concatenate(last)))
 
 
-def energy_mj(result, samples):
+def energy_mj(result: Result, samples: Iterable[Sample]) -> Optional[float]:
     """Energy a frame, mJ: the board's mean power over its rounds times the mean frame; or None."""
     spans = [(r["started_s"], r["started_s"] + r["seconds"]) for r in result["rounds"]]
     power = []
@@ -126,4 +142,4 @@ def energy_mj(result, samples):
         return None
     frames = sum(len(r["ms"]["total"]) for r in result["rounds"])
     seconds = sum(r["seconds"] for r in result["rounds"])
-    return float(np.mean(power)) * seconds / frames
+    return float(np.mean(power) * seconds / frames)

@@ -1,5 +1,7 @@
 """python -m hotpath.deploy.fps.jetson: a frame on each Jetson, estimated, for docs/results."""
 
+from typing import Tuple
+
 from hotpath.graphs.counting import count_parts
 from hotpath.runtime.networks import load_network
 
@@ -23,18 +25,20 @@ KERNEL_US = 43
 # tests/kernels/cuda/budget.toml), copies, launches, and the processor. Assumed.
 BESIDE_MS = (0.1, 0.8)
 
+Span = Tuple[float, float]  # least, most
 
-def network_ms(giga, kernels, slow, fast):
+
+def network_ms(giga: float, kernels: int, slow: float, fast: float) -> Span:
     """(least, most) milliseconds of a network of so many 10^9 multiply-accumulates."""
     return 1e3 * giga / fast, 1e3 * giga / slow + kernels * KERNEL_US / 1e3
 
 
-def text(times, more=(0.0, 0.0)):
+def text(times: Span, more: Span = (0.0, 0.0)) -> str:
     """A range of milliseconds, with another one added."""
     return f"{times[0] + more[0]:.2f} to {times[1] + more[1]:.1f}"
 
 
-def main():
+def main() -> None:
     """Print the page's answer and the first columns of its tables."""
     net = load_network("kestrel")
     frame = count_parts(net, net.locate())["a frame"]

@@ -1,19 +1,23 @@
 """The measuring loop itself: frames in, milliseconds of each step out."""
 
 import time  # and nothing of this repository: it runs in other commits' processes too
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+Steps = Dict[str, List[float]]  # step -> ms of each frame
+Timed = Tuple[Steps, List[Tuple[int, Tuple[float, ...]]]]  # and (frame, box) of each frame
 
 
 class Loop:
     """Runs a tracker over a clip repeatedly."""
 
-    def __init__(self, tracker, frames, box):
+    def __init__(self, tracker: Any, frames: Sequence[Any], box: Sequence[float]) -> None:
         self.tracker, self.frames, self.box = tracker, frames, box
         self.place = 0
 
-    def run(self, count, between=None):
+    def run(self, count: int, between: Optional[Callable[[], None]] = None) -> Timed:
         """Time ``count`` frames (those on which the tracker takes the target are not counted)."""
         clock, tracker, frames = time.perf_counter, self.tracker, self.frames
-        steps = {"wait": [], "total": []}
+        steps: Steps = {"wait": [], "total": []}
         boxes = []
         while len(steps["total"]) < count:
             if self.place == 0:
@@ -35,7 +39,7 @@ class Loop:
         return {name: ms for name, ms in steps.items() if name == "total" or any(ms)}, boxes
 
 
-def waited_s():
+def waited_s() -> Optional[float]:
     """Seconds in which this thread was ready but had no processor, or None if unknown."""
     try:
         with open("/proc/thread-self/schedstat") as file:

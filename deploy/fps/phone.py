@@ -12,12 +12,14 @@ import pathlib
 import re
 import sys
 import tempfile
+from typing import Dict, Iterator, List, Optional, Tuple
 
 import numpy as np
 
 from hotpath.boards.files import Root
 from hotpath.boards.sensors import Notes, cooling, heat
 from hotpath.deploy.fps import verdict
+from hotpath.deploy.fps.evidence import PathLike, Sample
 from hotpath.kernels.commands import exit_code, make
 from hotpath.runtime import bundle
 from hotpath.runtime.engines.ncnn import kernels
@@ -34,7 +36,7 @@ class NoTimes(HotpathError):
     """benchncnn did not run the network."""
 
 
-def jobs(folder):
+def jobs(folder: PathLike) -> Iterator[Tuple[str, str]]:
     """Yield a param file and the shapes of its inputs, as benchncnn takes them: width first."""
     opened = bundle.Bundle(folder)
     opened.check_parts()
@@ -53,7 +55,7 @@ def jobs(folder):
         yield model["param"], ",".join(shapes)
 
 
-def sample(text):
+def sample(text: str) -> Sample:
     """Return the temperatures and cooling states of a device as the evidence keeps them."""
     with tempfile.TemporaryDirectory() as folder:
         for line in text.splitlines():
@@ -78,10 +80,10 @@ def sample(text):
     return values
 
 
-def judge(folder):
+def judge(folder: PathLike) -> Tuple[List[str], bool]:
     """Return (lines that tell times, temperatures and verdict; whether the figures are valid)."""
     folder = pathlib.Path(folder)
-    times = {}
+    times: Dict[str, List[List[float]]] = {}
     for name, *ms in TIME.findall((folder / "times").read_text()):
         if not float(ms[2]):
             raise NoTimes(f"benchncnn does not load {name}.param; name a newer release of ncnn")
@@ -114,11 +116,11 @@ def judge(folder):
     return lines, state != "invalid"
 
 
-def main(arguments=None):
+def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code."""
     word, path = sys.argv[1:] if arguments is None else arguments
 
-    def run():
+    def run() -> int:
         if word == "jobs":
             for job in jobs(path):
                 print(*job)

@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from hotpath.boards import detect, installed, snapshot
 from hotpath.boards.files import Recorder, Root
@@ -12,6 +13,8 @@ from hotpath.boards.telemetry import Telemetry
 from hotpath.runtime.errors import HotpathError
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+
+Commit = Tuple[Optional[str], Optional[bool]]  # hash, whether files differ from it
 
 
 class WrongBoard(HotpathError):
@@ -21,15 +24,15 @@ class WrongBoard(HotpathError):
 class Place:
     """A board."""
 
-    def __init__(self, root="/", name="auto"):
+    def __init__(self, root: str = "/", name: str = "auto") -> None:
         self.root = Root(root)
         self.found = detection = detect.detect(self.root)
-        self.board = detection.board
         if detection.board is None:
             raise WrongBoard(
                 f"this is a {detection.soc} ({detection.model or 'no model name'}), but it is not "
                 "known which board; name one with BOARD=: " + ", ".join(detection.candidates)
             )
+        self.board = detection.board
         if name not in ("auto", "", self.board.name):
             here = self.board.name
             raise WrongBoard(
@@ -37,7 +40,7 @@ class Place:
             )
         self.telemetry = Telemetry(self.root, self.board)
 
-    def describe(self):
+    def describe(self) -> Dict[str, Any]:
         """Return the evidence's ``board``."""
         return {
             "name": self.board.name,
@@ -49,7 +52,7 @@ class Place:
             "cpus": self.telemetry.read().get("cpu_online_count"),
         }
 
-    def state(self):
+    def state(self) -> Dict[str, Any]:
         """Return the state that the evidence keeps as ``before`` and ``after``."""
         recorder = Recorder(self.root.folder)
         board = detect.detect(recorder).board
@@ -64,7 +67,7 @@ class Place:
             "snapshot": snapshot.dumps(recorder.seen),
         }
 
-    def libraries(self):
+    def libraries(self) -> Dict[str, str]:
         """Return dict of library -> version."""
         system = installed.look(self.root)
         versions = {name: package.version for name, package in system.packages.items()}
@@ -74,7 +77,7 @@ class Place:
         return {name: str(version) for name, version in sorted(versions.items())}
 
 
-def commit():
+def commit() -> Commit:
     """Return (commit, whether files differ from it) of this checkout; (None, None) without git."""
     try:
         head = git(["rev-parse", "HEAD"]).strip()
@@ -83,7 +86,7 @@ def commit():
         return None, None
 
 
-def run(words, **options):
+def run(words: Sequence[Any], **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run a program to its end, without input: its ``returncode``, ``stdout`` and ``stderr``."""
     streams = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
     streams.update(stdin=subprocess.DEVNULL, universal_newlines=True)
@@ -94,7 +97,7 @@ class GitFailed(HotpathError):
     """git is not installed, or failed."""
 
 
-def git(arguments):
+def git(arguments: List[str]) -> str:
     """Return what a git command prints."""
     if not os.path.exists(os.path.join(CHECKOUT, ".git")):
         raise GitFailed(f"{CHECKOUT} is not a git checkout; clone the repository")
@@ -119,14 +122,19 @@ class CannotLock(HotpathError):
 class Lock:
     """Sets the fastest mode and holds the clocks on entering, sets them back on leaving."""
 
-    def __init__(self, place, clocks, run=None):
+    def __init__(
+        self,
+        place: Place,
+        clocks: bool,
+        run: Optional[Callable[[List[str]], None]] = None,
+    ) -> None:
         self._place, self._wanted = place, clocks
         self._run = run or _run
-        self._undo = []
-        self._folder = None
-        self.changed = []
+        self._undo: List[List[str]] = []
+        self._folder: Optional[str] = None
+        self.changed: List[str] = []
 
-    def __enter__(self):
+    def __enter__(self) -> "Lock":
         if not self._wanted:
             return self
         try:
@@ -137,7 +145,7 @@ class Lock:
             raise
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         for command in reversed(self._undo):
             try:
                 self._run(command)
@@ -147,7 +155,7 @@ class Lock:
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _set_mode(self):
+    def _set_mode(self) -> None:
         telemetry = self._place.telemetry
         now, fastest = telemetry.power_mode(), telemetry.fastest_power_mode()
         if not now or not fastest or now.id == fastest.id:
@@ -156,7 +164,7 @@ class Lock:
         self._undo.append(["nvpmodel", "-m", str(now.id)])
         self.changed.append(f"power mode {fastest.name} instead of {now.name or now.id}")
 
-    def _hold_clocks(self):
+    def _hold_clocks(self) -> None:
         if self._place.telemetry.locked().get("gpu"):
             return
         self._folder = tempfile.mkdtemp(prefix="hotpath-fps-")
@@ -167,7 +175,7 @@ class Lock:
         self.changed.append("clocks held by jetson_clocks")
 
 
-def _run(command):
+def _run(command: List[str]) -> None:
     if shutil.which(command[0]) is None:
         raise CannotLock(f"{command[0]} is not here, so nothing can be locked; leave --lock away")
     words = command if os.geteuid() == 0 else ["sudo", "-n"] + command

@@ -1,6 +1,10 @@
 """Reports of runs, in Markdown."""
 
+import pathlib
+from typing import List, Optional, Sequence
+
 from hotpath.deploy.fps import compare
+from hotpath.deploy.fps.evidence import Evidence
 from hotpath.kernels import cache
 
 HEAD = (
@@ -9,14 +13,20 @@ HEAD = (
 ).split("|")
 
 
-def write(out, runs, comparisons, refused, is_quick=False):
+def write(
+    out: pathlib.Path,
+    runs: Sequence[Evidence],
+    comparisons: Sequence[compare.Named],
+    refused: Optional[str],
+    is_quick: bool = False,
+) -> pathlib.Path:
     out.mkdir(parents=True, exist_ok=True)
     path = out / "report.md"
     cache.write_text(path, markdown(runs, comparisons, refused, is_quick))
     return path
 
 
-def cells(evidence):
+def cells(evidence: Evidence) -> List[List[str]]:
     """Return the table's rows: lists of text, in the order of ``HEAD``."""
     table = []
     for result in evidence["results"]:
@@ -40,7 +50,7 @@ def cells(evidence):
     return table
 
 
-def title(evidence):
+def title(evidence: Evidence) -> str:
     """Board, mode, clocks and commit in one line."""
     board, before, run = evidence["board"], evidence["before"], evidence["run"]
     mode = before["power_mode"]
@@ -53,7 +63,12 @@ def title(evidence):
     return "; ".join(parts + [commit, run["started"]])
 
 
-def markdown(runs, comparisons, refused, is_quick=False):
+def markdown(
+    runs: Sequence[Evidence],
+    comparisons: Sequence[compare.Named],
+    refused: Optional[str],
+    is_quick: bool = False,
+) -> str:
     """Return tables for a README and the terminal, without columns that are empty.
 
     Args:

@@ -5,21 +5,26 @@ import json
 import os
 import time
 import uuid
-from collections import namedtuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
+from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.fps import compare, stats
 from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps import place as places
-from hotpath.deploy.fps.loop import Loop, waited_s
+from hotpath.deploy.fps.clips import Clip
+from hotpath.deploy.fps.evidence import Evidence, PathLike, Result, Sample
+from hotpath.deploy.fps.loop import Loop, Steps, waited_s
 from hotpath.deploy.fps.verdict import judge
 from hotpath.runtime import DEFAULT_NETWORK, bundle, engines, load_tracker, loading, precision
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
+from hotpath.runtime.tracker import Tracker
 
 WARM_BLOCK = 20  # frames
 STEADY = 0.03  # between the medians of the last blocks, and between their clocks
@@ -27,7 +32,16 @@ STEADY_BLOCKS = 4
 WARM_S = 30.0  # longest warm-up
 CHECKED = 20  # frames whose boxes must agree; later ones may differ after a rounding
 
-Case = namedtuple("Case", "network precision engine")
+Say = Callable[[str], None]
+Opened = Tuple[Tracker, Dict[str, Any], Optional[str]]
+
+
+class Case(NamedTuple):
+    """What is timed."""
+
+    network: str
+    precision: str
+    engine: str
 
 
 class NoPrecision(HotpathError):
@@ -37,9 +51,9 @@ class NoPrecision(HotpathError):
 class Settings:
     """What a run does: the command line's options."""
 
-    def __init__(self, **values):
+    def __init__(self, **values: Any) -> None:
         self.networks, self.precisions, self.engines = [DEFAULT_NETWORK], ["fp32"], ["auto"]
-        self.clips = []
+        self.clips: List[Clip] = []
         self.frames = 200
         self.rounds = 5
         self.minutes = 0.0  # for further rounds, until the answer is clear
@@ -50,29 +64,29 @@ class Settings:
         self.warm_s = WARM_S
         self.__dict__.update(values)
 
-    def cases(self):
+    def cases(self) -> List[Case]:
         return [Case(n, p, e) for n in self.networks for p in self.precisions for e in self.engines]
 
 
 class Sampler:
     """Reads the board's sensors about once a second, between frames that are timed."""
 
-    def __init__(self, telemetry, period_s, alone=True):
+    def __init__(self, telemetry: Telemetry, period_s: float, alone: bool = True) -> None:
         self._telemetry, self._period_s, self._alone = telemetry, period_s, alone
         self._began = self._last = time.monotonic()
         self._own_s = sum(os.times()[:4])
         self._due = float("inf")
-        self.samples = []
+        self.samples: List[Sample] = []
         if period_s:
             telemetry.read()  # loads are means since the previous reading
             self._due = self._last + period_s
 
-    def tick(self):
+    def tick(self) -> None:
         """Take a sample when a second has passed; call this between frames."""
         now = time.monotonic()
         if now < self._due:
             return
-        sample = self._telemetry.read()
+        sample: Sample = self._telemetry.read()
         own_s = sum(os.times()[:4])
         own = (own_s - self._own_s) / (now - self._last)
         load = sample.get("cpu_load_percent")
@@ -86,7 +100,7 @@ class Sampler:
         self._due = time.monotonic() + self._period_s
 
 
-def round_numbers(settings, is_clear):
+def round_numbers(settings: Settings, is_clear: Callable[[], bool]) -> Iterator[int]:
     """Numbers of rounds: those that were asked for, then more while the answer is not clear.
 
     Args:
@@ -100,7 +114,14 @@ def round_numbers(settings, is_clear):
         number += 1
 
 
-def measure(settings, place, path, changed=(), reference=None, say=print):
+def measure(
+    settings: Settings,
+    place: places.Place,
+    path: PathLike,
+    changed: Sequence[str] = (),
+    reference: Optional[Evidence] = None,
+    say: Say = print,
+) -> Evidence:
     """Run all and keep the evidence file up to date.
 
     With a ``reference`` that can be compared, rounds go on until the answer is clear.
@@ -135,14 +156,14 @@ def measure(settings, place, path, changed=(), reference=None, say=print):
     return evidence
 
 
-def said_of(number, settings, what):
+def said_of(number: int, settings: Settings, what: str) -> str:
     """The sentence after a round."""
     if number < settings.rounds:
         return f"round {number + 1} of {settings.rounds} on {what}"
     return f"round {number + 1} on {what}, since the answer is not clear yet"
 
 
-def begin(settings, place, changed):
+def begin(settings: Settings, place: places.Place, changed: Sequence[str]) -> Evidence:
     """Return evidence without any measurement."""
     commit, dirty = places.commit()
     return {
@@ -168,7 +189,7 @@ def begin(settings, place, changed):
     }
 
 
-def describe_clip(clip):
+def describe_clip(clip: Clip) -> Dict[str, Any]:
     height, width = clip.frames[0].shape[:2]
     return {
         "name": clip.name,
@@ -180,7 +201,7 @@ def describe_clip(clip):
     }
 
 
-def open_case(case, settings, clip):
+def open_case(case: Case, settings: Settings, clip: Clip) -> Tuple[Tracker, Result]:
     """Make a case's tracker, and its result without rounds."""
     tracker, identity, parts = _tracker(case, settings)
     engine = tracker.engine.describe()
@@ -190,7 +211,14 @@ def open_case(case, settings, clip):
     return tracker, result
 
 
-def new_result(case, settings, clip, identity, engine, kernels):
+def new_result(
+    case: Case,
+    settings: Settings,
+    clip: Clip,
+    identity: Dict[str, Any],
+    engine: Dict[str, Any],
+    kernels: str,
+) -> Result:
     """Return a result without rounds."""
     return {
         "network": load_network(case.network).name,
@@ -207,7 +235,7 @@ def new_result(case, settings, clip, identity, engine, kernels):
     }
 
 
-def _tracker(case, settings):
+def _tracker(case: Case, settings: Settings) -> Opened:
     """(tracker, the network's identity, sha256 of a bundle's parts or None)."""
     if needs_bundle(case):
         return _from_bundle(case, settings, load_network(case.network))
@@ -223,12 +251,12 @@ def _tracker(case, settings):
     return tracker, bundle.identity(network, paths), None
 
 
-def needs_bundle(case):
+def needs_bundle(case: Case) -> bool:
     """Whether a case's engine runs bundles, not a network's own files."""
     return case.engine != engines.AUTO and not engines.find(case.engine).runs_files
 
 
-def on_processor(case, settings):
+def on_processor(case: Case, settings: Settings) -> Network:
     """The ``Network`` of a case for a processor's engines; ``NoPrecision`` where there is none."""
     network = load_network(case.network)
     if case.precision == "int8":
@@ -249,20 +277,22 @@ def on_processor(case, settings):
     return network
 
 
-def _from_bundle(case, settings, network):
-    loading_options = {
-        "engine": case.engine,
-        "precision": case.precision,
-        "threads": settings.threads,
-    }
-    loaded, engine, kernels = loading.load(Options(case.network, **loading_options))
+def _from_bundle(case: Case, settings: Settings, network: Network) -> Opened:
+    loaded, engine, kernels = loading.load(
+        Options(
+            case.network,
+            engine=case.engine,
+            precision=case.precision,
+            threads=settings.threads,
+        )
+    )
     board = places.Place().board
     parts = loading.find_bundle(board, network, case.precision).parts
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return loading.create_tracker(loaded, engine, kernels), bundle.identity(network), digest
 
 
-def warm_up(loop, telemetry, sampler, longest_s):
+def warm_up(loop: Loop, telemetry: Telemetry, sampler: Sampler, longest_s: float) -> Dict[str, Any]:
     """Run until the last blocks agree in times and clocks. Return the evidence's ``warm_up``."""
     began = time.monotonic()
     medians = []
@@ -272,7 +302,7 @@ def warm_up(loop, telemetry, sampler, longest_s):
         ms, _ = loop.run(WARM_BLOCK, sampler.tick)
         frames += WARM_BLOCK
         medians.append(float(np.median(ms["total"])))
-        sample = telemetry.read()
+        sample: Sample = telemetry.read()
         clocks.append(sample.get("gpu_clock_hz") or sample.get("cpu0_clock_hz") or 0)
         last, held = medians[-STEADY_BLOCKS:], clocks[-STEADY_BLOCKS:]
         alike = max(last) <= (1 + STEADY) * min(last) and max(held) <= (1 + STEADY) * min(held)
@@ -282,7 +312,7 @@ def warm_up(loop, telemetry, sampler, longest_s):
             return {"frames": frames, "seconds": round(seconds, 3), "steady": bool(steady)}
 
 
-def one_round(loop, result, frames, sampler, began):
+def one_round(loop: Loop, result: Result, frames: int, sampler: Sampler, began: float) -> None:
     """Time one round and add it to the result."""
     loop.place = 0
     started, waited = time.monotonic(), waited_s()
@@ -293,7 +323,14 @@ def one_round(loop, result, frames, sampler, began):
     add_round(result, started - began, seconds, ms, boxes, share)
 
 
-def add_round(result, started_s, seconds, ms, boxes, share):
+def add_round(
+    result: Result,
+    started_s: float,
+    seconds: float,
+    ms: Steps,
+    boxes: Sequence[Tuple[int, Sequence[float]]],
+    share: Optional[float],
+) -> None:
     first = [box for _, box in boxes[:CHECKED]]
     if not result["rounds"]:
         result["boxes"] = [[round(v, 3) for v in box] for box in first]
@@ -308,13 +345,13 @@ def add_round(result, started_s, seconds, ms, boxes, share):
     )
 
 
-def same_boxes(reference, boxes):
+def same_boxes(reference: Sequence[Any], boxes: Sequence[Any]) -> Optional[float]:
     """Return the lowest overlap with the known boxes, or None when there are none."""
     count = min(len(reference), len(boxes))
     return round(float(overlap(reference[:count], boxes[:count]).min()), 4) if count else None
 
 
-def finish(evidence, reference):
+def finish(evidence: Evidence, reference: Optional[Evidence]) -> None:
     """Compute the figures and the verdict of what was measured so far."""
     references = {_key(reference, r): r for r in reference["results"]} if reference else {}
     for result in evidence["results"]:
@@ -333,7 +370,7 @@ def finish(evidence, reference):
     evidence["verdict"] = judge(evidence)
 
 
-def _figures(rounds):
+def _figures(rounds: Sequence[Dict[str, Any]]) -> Dict[str, Dict[str, float]]:
     """dict of step -> figures, over all rounds."""
     steps = {}
     for step in rounds[0]["ms"]:
@@ -342,13 +379,15 @@ def _figures(rounds):
     return steps
 
 
-def _key(evidence, result):
+def _key(evidence: Evidence, result: Result) -> Tuple[str, str, str]:
     """Return what two results must share to have the same boxes."""
     clip = next(clip for clip in evidence["clips"] if clip["name"] == result["clip"])
     return result["network_sha256"], result["precision"], clip["sha256"]
 
 
-def save(evidence, sampler, reference, path):
+def save(
+    evidence: Evidence, sampler: Sampler, reference: Optional[Evidence], path: PathLike
+) -> None:
     evidence["samples"] = list(sampler.samples)
     finish(evidence, reference)
     files.write(evidence, path)

@@ -5,7 +5,7 @@ their frames tell (where memory lies, what else runs). So a round counts as one 
 """
 
 import math
-from collections import namedtuple
+from typing import Any, Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -13,15 +13,28 @@ MARGIN = 0.03  # a smaller change of speed is no change
 FEWEST_ROUNDS = 3  # fewer do not show how rounds differ
 NEVER = 1000  # rounds; no larger number is suggested
 # Student's t, two-sided 95%, for 1, 2, 3 ... degrees of freedom; then 1.96
-STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-STUDENT += (2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)
-
-# change, low, high: of speed (-0.05 is 5% slower); decision: slower, faster, same, undecided;
-# needed: rounds, or None
-Comparison = namedtuple("Comparison", "change low high decision needed")
+STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228) + (
+    (2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)
+)
 
 
-def figures(ms):
+class Comparison(NamedTuple):
+    """A change of speed; -0.05 is 5 % slower.
+
+    Attributes:
+        change, low, high: the change and its 95 % interval.
+        decision: "slower", "faster", "same" or "undecided".
+        needed: rounds that would decide, or None.
+    """
+
+    change: float
+    low: float
+    high: float
+    decision: str
+    needed: Optional[int]
+
+
+def figures(ms: Any) -> Dict[str, float]:
     """Median, p95, p99, jitter (median step from one frame to the next), all ms, and FPS."""
     ms = np.asarray(ms, np.float64)
     median, p95, p99 = (float(v) for v in np.percentile(ms, (50, 95, 99)))
@@ -29,22 +42,24 @@ def figures(ms):
     return {"median": median, "p95": p95, "p99": p99, "jitter": jitter, "fps": 1e3 / median}
 
 
-def compare(base, new, paired=False):
+def compare(
+    base: Sequence[np.ndarray], new: Sequence[np.ndarray], paired: bool = False
+) -> Comparison:
     """Compare two runs by the medians of their rounds, lists of arrays of frame times.
 
     Paired rounds took turns, so that what slowed one down slowed down the other.
     """
-    base, new = _log_medians(base), _log_medians(new)
-    rounds = min(len(base), len(new))
+    first, second = _log_medians(base), _log_medians(new)
+    rounds = min(len(first), len(second))
     fixed = 0.0  # the part of the error that more rounds of the new run leave as it is
     if paired:
-        differences = base[:rounds] - new[:rounds]
+        differences = first[:rounds] - second[:rounds]
         change = differences.mean()
         error, freedom = _error(differences), rounds - 1.0
     else:
-        change = base.mean() - new.mean()
-        fixed, own = _error(base), _error(new)
-        error, freedom = math.hypot(fixed, own), _freedom(fixed, len(base), own, len(new))
+        change = first.mean() - second.mean()
+        fixed, own = _error(first), _error(second)
+        error, freedom = math.hypot(fixed, own), _freedom(fixed, len(first), own, len(second))
     reach = student(freedom) * error
     bounds = (float(np.exp(v)) - 1 for v in (change, change - reach, change + reach))
     change, low, high = bounds
@@ -52,17 +67,17 @@ def compare(base, new, paired=False):
     needed = None
     if decision == "undecided":
         fixed_reach = 1.96 * fixed * (1.0 + change)
-        needed = rounds_to_decide(change, low, high, len(new), fixed_reach)
+        needed = rounds_to_decide(change, low, high, len(second), fixed_reach)
     return Comparison(change, low, high, decision, needed)
 
 
-def student(freedom):
+def student(freedom: float) -> float:
     """Student's t of a two-sided 95 % interval; between whole degrees the wider one is taken."""
     whole = int(freedom)
     return STUDENT[max(whole, 1) - 1] if whole <= len(STUDENT) else 1.96
 
 
-def _freedom(first, first_count, second, second_count):
+def _freedom(first: float, first_count: int, second: float, second_count: int) -> float:
     """Degrees of freedom of the difference of two means (Welch and Satterthwaite)."""
     if first_count < 2 or second_count < 2:
         return 1.0
@@ -72,7 +87,7 @@ def _freedom(first, first_count, second, second_count):
     return (first**2 + second**2) ** 2 / parts
 
 
-def decide(low, high, rounds):
+def decide(low: float, high: float, rounds: int) -> str:
     """Return the decision that an interval of the change of speed allows."""
     if rounds < FEWEST_ROUNDS:
         return "undecided"
@@ -83,7 +98,9 @@ def decide(low, high, rounds):
     return "same" if low >= -MARGIN and high <= MARGIN else "undecided"
 
 
-def rounds_to_decide(change, low, high, rounds, fixed=0.0):
+def rounds_to_decide(
+    change: float, low: float, high: float, rounds: int, fixed: float = 0.0
+) -> Optional[int]:
     """Rounds with which the interval would lie on one side of a margin; None beyond ``NEVER``.
 
     Args:
@@ -104,10 +121,10 @@ def rounds_to_decide(change, low, high, rounds, fixed=0.0):
     return needed if needed <= NEVER else None
 
 
-def _log_medians(rounds):
+def _log_medians(rounds: Sequence[np.ndarray]) -> np.ndarray:
     return np.array([math.log(np.median(ms)) for ms in rounds if len(ms)])
 
 
-def _error(values):
+def _error(values: np.ndarray) -> float:
     """The standard error of a mean; none is known of one round."""
     return math.sqrt(np.var(values, ddof=1) / len(values)) if len(values) > 1 else math.inf

@@ -1,6 +1,12 @@
 """Judge whether a run's figures are reliable: ``invalid``, ``warn`` or ``ok``, with reasons."""
 
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
 from hotpath.boards.sensors import cooling
+from hotpath.deploy.fps.evidence import Evidence, Result, Sample
+
+State = Dict[str, Any]  # ``before`` and ``after`` of evidence
+Reason = Tuple[str, str]  # of STATES, sentence
 
 STATES = ("ok", "warn", "invalid")
 BELOW_LOCK = 0.95  # of the locked clock
@@ -17,7 +23,7 @@ EVENTS = (  # the first two slow a board down; the last climbs by thousands unde
 )
 
 
-def judge(evidence):
+def judge(evidence: Evidence) -> Dict[str, Any]:
     before = evidence["before"]
     samples = list(evidence["samples"])
     after = evidence.get("after") or {}
@@ -32,7 +38,7 @@ def judge(evidence):
     return {"state": state, "reasons": [{"state": s, "text": text} for s, text in reasons]}
 
 
-def _mode(before, after, readings):
+def _mode(before: State, after: State, readings: Sequence[Sample]) -> List[Reason]:
     modes = [(s.get("power_mode_id"), s.get("power_mode_name")) for s in readings]
     modes = [mode for mode in modes if mode[0] is not None]
     reasons = []
@@ -48,7 +54,7 @@ def _mode(before, after, readings):
     return reasons
 
 
-def _events(readings):
+def _events(readings: Sequence[Sample]) -> List[Reason]:
     reasons = []
     for key, state, text in EVENTS:
         counts = [s[key] for s in readings if s.get(key) is not None]
@@ -60,7 +66,7 @@ def _events(readings):
     ]
 
 
-def _cooling(readings):
+def _cooling(readings: Sequence[Sample]) -> List[Reason]:
     devices = sorted({key for sample in readings for key in cooling.active(sample)})
     return [
         ("invalid", "cooling device {} was active".format(d[len("cooling_") : -len("_state")]))
@@ -68,7 +74,7 @@ def _cooling(readings):
     ]
 
 
-def _clocks(before, samples):
+def _clocks(before: State, samples: Sequence[Sample]) -> List[Reason]:
     """Find locked clocks that were lower than their lock."""
     reasons = []
     for part, held in sorted(before["locked"].items()):
@@ -86,7 +92,7 @@ def _clocks(before, samples):
     return reasons
 
 
-def _others(evidence, before, samples):
+def _others(evidence: Evidence, before: State, samples: Sequence[Sample]) -> List[Reason]:
     """Find other processes that used the GPU or the processor."""
     reasons = []
     busy = before.get("idle_sample", {}).get("gpu_load_percent")
@@ -106,14 +112,14 @@ def _others(evidence, before, samples):
     return reasons
 
 
-def _waited(result):
+def _waited(result: Result) -> Optional[float]:
     """Share of a result's rounds in which others had our processor, or None if unknown."""
     rounds = [r for r in result["rounds"] if r.get("waited_share") is not None]
     seconds = sum(r["seconds"] for r in rounds)
     return sum(r["waited_share"] * r["seconds"] for r in rounds) / seconds if seconds else None
 
 
-def _results(results):
+def _results(results: Sequence[Result]) -> List[Reason]:
     reasons = []
     for result in results:
         name = "{network} {precision} on {clip}".format(**result)

@@ -9,10 +9,11 @@ Each line is one JSON. The first line of the input is {"load": arguments of ``lo
 import json
 import os
 import sys
+from typing import Any, Dict, TextIO
 
 
-def main():
-    import loop
+def main() -> int:
+    import loop  # type: ignore[import-not-found]  # of its own folder, not of a package
 
     # import the other commit's packages, not the files of this folder
     sys.path[0] = sys.argv[1]
@@ -26,7 +27,7 @@ def main():
     return 0
 
 
-def _serve(loop, answers):
+def _serve(loop: Any, answers: TextIO) -> None:
     import cv2
     import numpy as np
 
@@ -48,7 +49,7 @@ def _serve(loop, answers):
         _say(answers, {"ms": ms, "boxes": boxes, "waited_s": waited})
 
 
-def _say(answers, what):
+def _say(answers: TextIO, what: Dict[str, Any]) -> None:
     answers.write(json.dumps(what) + "\n")
     answers.flush()
 

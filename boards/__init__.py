@@ -107,7 +107,7 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     values, mistakes = schema.read(toml.read(path, BadBoard))
     if mistakes:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
-        raise BadBoard(f"{path}: {mistakes[0]}{more}; correct the file")
+        raise BadBoard(f"{path}: {mistakes[0]}{more}; correct the file", what="wrong keys")
     return Board(path.stem, path, **values)
 
 
@@ -124,7 +124,8 @@ def _refuse(text: str) -> NoReturn:
     choices = ", ".join(names())
     if text.endswith(".toml"):
         raise UnknownBoard(
-            f"there is no board file {text}; name a file of your own, or one of: {choices}"
+            f"there is no board file {text}; name a file of your own, or one of: {choices}",
+            what="no file",
         )
     hint = meant(text, names()) or f"there are: {choices}"
-    raise UnknownBoard(f"no board is called {text!r}; {hint}")
+    raise UnknownBoard(f"no board is called {text!r}; {hint}", what="unknown name")

@@ -105,7 +105,10 @@ def sequences(name: str, data: Path) -> Sequences:
             left_out.append(f"left out {entry.name}: {why}")
     if not clips:
         more = left_out or [f"its first would be {listed[0].folder}"] if listed else []
-        raise BadClips("; ".join([f"{data} holds no sequence of {name} that can be used", *more]))
+        raise BadClips(
+            "; ".join([f"{data} holds no sequence of {name} that can be used", *more]),
+            what="no sequence",
+        )
     groups: dict[str, list[str]] = {}
     for clip in clips:
         for attribute in _attributes(clip.name, data, attributes):
@@ -199,7 +202,10 @@ def _regular(layout: Layout) -> Callable[[Path], Iterator[Listed]]:
         there = (path for path in data.glob(layout.files) if path.name[0] != ".")  # not macOS's
         ordered = sorted(there, key=lambda path: natural_key(str(path)))
         if not ordered:
-            raise BadClips(f"{data} holds no file {layout.files}, where the set has its boxes")
+            raise BadClips(
+                f"{data} holds no file {layout.files}, where the set has its boxes",
+                what="no annotation",
+            )
         for path in ordered:
             name = path.name.removesuffix(layout.end) or path.parent.name
             folders = [

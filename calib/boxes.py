@@ -38,7 +38,11 @@ def read(
             for each frame.
     """
     if not folder.is_dir():
-        raise BadClips(f"--boxes {folder} is not a folder; it holds TRACKER/SEQUENCE{ENDING}")
+        raise BadClips(
+            f"--boxes {folder} is not a folder; it holds TRACKER/SEQUENCE{ENDING}",
+            what="not a folder",
+            where=folder,
+        )
     own = any(path.suffix == ENDING for path in folder.iterdir())
     folders = [folder] if own else sorted(path for path in folder.iterdir() if path.is_dir())
     boxes_of = {
@@ -46,7 +50,11 @@ def read(
         for directory in folders
     }
     if not boxes_of:
-        raise BadClips(f"--boxes {folder} is empty; it holds TRACKER/SEQUENCE{ENDING}")
+        raise BadClips(
+            f"--boxes {folder} is empty; it holds TRACKER/SEQUENCE{ENDING}",
+            what="empty",
+            where=folder,
+        )
     return boxes_of
 
 
@@ -62,7 +70,8 @@ def _of_tracker(folder: Path, clips: Sequence[Clip], names: Iterable[str], origi
     if not held:
         raise BadClips(
             f"{folder} has boxes of none of these {counted(len(clips), 'sequence')}; the first "
-            f"would be {clips[0].name}{ENDING}"
+            f"would be {clips[0].name}{ENDING}",
+            what="no sequence",
         )
     return {clip.name: _fitted(path, clip, origin) for clip, path in held}
 

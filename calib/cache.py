@@ -19,12 +19,16 @@ def header(version: str) -> str:
     """The first line for a version such as "8.2.1" or "10.3.0"."""
     numbers = re.findall(r"[0-9]+", str(version))[:3]
     if not numbers or not re.match(r"[0-9]", str(version)):
-        raise BadTable(f"TensorRT {version!r} is not a version; give one such as 8.2.1 or 10.3.0")
+        raise BadTable(
+            f"TensorRT {version!r} is not a version; give one such as 8.2.1 or 10.3.0",
+            what="not a version",
+        )
     major, minor, patch = ([int(number) for number in numbers] + [0, 0])[:3]
     if major >= 11:
         raise BadTable(
             f"TensorRT {version} reads no calibration cache; use the Q/DQ network "
-            "(NAME-int8-symmetric.toml)"
+            "(NAME-int8-symmetric.toml)",
+            what="too new",
         )
     number = major * (10000 if major >= 10 else 1000) + minor * 100 + patch
     return f"TRT-{number}-EntropyCalibration2"
@@ -35,7 +39,9 @@ def text(amax: dict[str, float], version: str) -> str:
     lines = [header(version)]
     for name, magnitude in amax.items():
         if "\n" in name or "\r" in name:
-            raise BadTable(f"the tensor name {name!r} spans lines; rename it in the ONNX")
+            raise BadTable(
+                f"the tensor name {name!r} spans lines; rename it in the ONNX", what="spans lines"
+            )
         scale = np.float32(np.float32(magnitude) / np.float32(LEVELS))
         lines.append("{}: {}".format(name, struct.pack(">f", scale).hex()))
     return "\n".join(lines) + "\n"

@@ -61,7 +61,8 @@ class Calibration:
         if box:
             raise BadRun(
                 f"{network.name} takes the target's box, which calibration does not give; run it "
-                "in fp32"
+                "in fp32",
+                what="takes a box",
             )
         self._exemplars = shape_of(picture)
         self.last = quantisable.last_layers(self.parts["search"])

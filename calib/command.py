@@ -122,9 +122,11 @@ def check_out(path: Optional[str]) -> None:
             place = os.path.dirname(place)
         is_file = place == absolute and os.path.isfile(place) and bool(os.path.splitext(path)[1])
     except OSError as error:
-        raise BadRun(f"--out {path}: can't be written ({error.strerror}); name another") from None
+        raise BadRun(
+            f"--out {path}: can't be written ({error.strerror}); name another", what="not written"
+        ) from None
     if not (is_file or os.path.isdir(place)):
-        raise BadRun(f"--out {path}: {place} is not a folder; name another")
+        raise BadRun(f"--out {path}: {place} is not a folder; name another", what="not a folder")
     if not os.access(place, os.W_OK):
         raise BadRun(f"--out {path}: no permission to write into {place}")
 

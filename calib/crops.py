@@ -40,7 +40,8 @@ def collect(
     if len(seen) < 2:
         raise BadRun(
             f"{clip.name} shows its target in {counted(len(seen), 'frame')}; calibration "
-            "needs 2 or more"
+            "needs 2 or more",
+            what="too few frames",
         )
     wanted_z = set(seen[np.linspace(0, len(seen) - 1, exemplars).astype(int)])
     wanted_x = set(seen[np.linspace(1, len(seen) - 1, searches).astype(int)])

@@ -100,18 +100,23 @@ def parse(text: str) -> list[Degradation]:
         kind, _, number = SHORT.get(name, name).partition(":")
         if kind not in KINDS:
             kinds = ", ".join([*SHORT, *KINDS])
-            raise BadRun(f"--degrade {name}: there is no {name!r}; there are {kinds}")
+            raise BadRun(
+                f"--degrade {name}: there is no {name!r}; there are {kinds}", what="unknown kind"
+            )
         low, high = KINDS[kind].strength
         pattern = r"\d+" if kind in WHOLE else r"\d*\.?\d+"
         strength = float(number) if re.fullmatch(pattern, number) else -1.0
         if not low <= strength <= high:
             what = "whole number" if kind in WHOLE else "number"
-            raise BadRun(f"--degrade {name}: write {kind}:N, N a {what} from {low} to {high}")
+            raise BadRun(
+                f"--degrade {name}: write {kind}:N, N a {what} from {low} to {high}",
+                what="wrong number",
+            )
         rows.append(Degradation(name, kind, strength))
     names = [row.name for row in rows]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise BadRun(f"--degrade names {twice} twice; name each once")
+        raise BadRun(f"--degrade names {twice} twice; name each once", what="given twice")
     return rows
 
 

@@ -78,7 +78,8 @@ def quantised(
     except (ValueError, KeyError) as error:
         raise BadTable(
             f"the table lacks a range ({str(error).splitlines()[0][:160]}); calibrate this "
-            "network again"
+            "network again",
+            what="no range",
         ) from None
     quantizer.model.topological_sort()
     done = quantizer.model.model

@@ -46,7 +46,9 @@ def _read(path: Path) -> Any:
             tree, *arrays = (file[f"arr_{number}"] for number in range(len(file.files)))
         return _joined(json.loads(str(tree)), arrays)
     except (OSError, ValueError, KeyError, IndexError, TypeError, zipfile.BadZipFile) as error:
-        raise BadRun(f"{path} can't be read ({reason(error)}); delete it and run again") from None
+        raise BadRun(
+            f"{path} can't be read ({reason(error)}); delete it and run again", what="not read"
+        ) from None
 
 
 def _parted(value: Any, arrays: list[np.ndarray]) -> Any:

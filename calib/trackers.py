@@ -75,7 +75,9 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     stem, *ways = name.split(":")
     on = [way for way in ways if way in engines.choices(of_files=True)]
     if len(on) > 1:
-        raise BadRun(f"{name}: names two engines, {on[0]} and {on[1]}; name one")
+        raise BadRun(
+            f"{name}: names two engines, {on[0]} and {on[1]}; name one", what="two engines"
+        )
     unknown = sorted(set(ways) - {*WAYS, *on})
     if unknown:
         there = ", :".join([*WAYS, *engines.choices(of_files=True)[1:]])

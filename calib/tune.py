@@ -198,7 +198,10 @@ def range_of(network: Network, name: str) -> Range:
     value = getattr(network, name, None)
     if not isinstance(value, float):
         there = ", ".join(tunable(network, GOALS)) or "none"
-        raise BadRun(f"{network.name} has no number called {name!r} to tune; there are: {there}")
+        raise BadRun(
+            f"{network.name} has no number called {name!r} to tune; there are: {there}",
+            what="unknown number",
+        )
     if name in RANGES:
         return RANGES[name]
     return (0.0, 1.0) if 0 <= value <= 1 else (value / 3, value * 3)
@@ -309,7 +312,11 @@ def changed(path: Path, numbers: Numbers) -> str:
     lines = path.read_text().splitlines()
     start = next((i + 1 for i, line in enumerate(lines) if line.startswith("[tracking]")), 0)
     if not start:
-        raise BadRun(f"{path} has no line [tracking] below which numbers could be written; add it")
+        raise BadRun(
+            f"{path} has no line [tracking] below which numbers could be written; add it",
+            what="no section",
+            where=path,
+        )
     for name, value in numbers.items():
         ends = (index for index in range(start, len(lines)) if lines[index].startswith("["))
         end = next(ends, len(lines))

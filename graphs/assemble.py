@@ -82,7 +82,8 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
     except Exception as error:  # onnx's classes differ by version
         raise BadNetwork(
             f"the ONNX files of {network.name} don't fit together: {models.first_line(error)}; "
-            f"run `hotpath networks check {network.path}`"
+            f"run `hotpath networks check {network.path}`",
+            what="parts do not fit",
         ) from None
     features = tuple(value.name for value in exemplar.graph.output)
     outputs = tuple(value.name for value in search.graph.output)
@@ -146,7 +147,8 @@ def order_maps(network: Network, search: ModelProto) -> ModelProto:
         raise BadNetwork(
             f"{network.path} says maps of {shapes_text(expected)}, but its ONNX gives "
             f"{shapes_text([models.shape_of(value) for value in there])} for a {network.search} px "
-            "search region; correct the TOML or the file"
+            "search region; correct the TOML or the file",
+            what="other maps",
         )
     models.replace(search.graph.output, chosen)
     return models.prune(_multiply(network, search))
@@ -192,7 +194,8 @@ def _find(
         if name not in named:
             raise BadNetwork(
                 f"{network.path}: [head] maps names {name!r}, but the ONNX gives "
-                f"{', '.join(sorted(named))}; correct the name"
+                f"{', '.join(sorted(named))}; correct the name",
+                what="unknown output",
             )
     return [named[name] for name in names]
 

@@ -185,7 +185,8 @@ class _Cutter:
         raise BadNetwork(
             f"{name} can't be cut for this board: its correlation {node.output[0]} {what}, which "
             "no kernel computes; export it in another form, or use a board with TensorRT 8.5.1 or "
-            "newer"
+            "newer",
+            what="not cut",
         )
 
     def _levels(self) -> Dict[str, int]:

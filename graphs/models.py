@@ -43,14 +43,17 @@ def read(path: Union[str, pathlib.Path]) -> ModelProto:
         _give_shapes(model)
     except Exception as error:  # the class of protobuf's DecodeError differs by version
         raise BadNetwork(
-            f"{path} is not a whole ONNX file ({first_line(error)}); fetch it again"
+            f"{path} is not a whole ONNX file ({first_line(error)}); fetch it again",
+            what="not ONNX",
+            where=path,
         ) from None
     ends = [*model.graph.input, *model.graph.output]
     shapeless = [value.name for value in ends if not _has_shape(value)]
     if shapeless:
         raise BadNetwork(
             f"{path}: {', '.join(shapeless)} has no shape, and none follows; export it with "
-            "the shapes of its inputs and outputs"
+            "the shapes of its inputs and outputs",
+            what="no shape",
         )
     try:
         onnx.checker.check_model(model)
@@ -59,14 +62,17 @@ def read(path: Union[str, pathlib.Path]) -> ModelProto:
         if newer:
             raise BadNetwork(
                 f"{path} is newer than the installed onnx {onnx.__version__}: it has {newer} "
-                f"({first_line(error)}); run `pip install --upgrade onnx`, or export it anew"
+                f"({first_line(error)}); run `pip install --upgrade onnx`, or export it anew",
+                what="too new",
             ) from None
         raise BadNetwork(
-            f"{path} is not a whole ONNX file ({first_line(error)}); fetch it again"
+            f"{path} is not a whole ONNX file ({first_line(error)}); fetch it again",
+            what="not ONNX",
         ) from None
     if damaged:
         raise BadNetwork(
-            f"{path} has NaN in its weights {damaged}; fetch it again, or train the network again"
+            f"{path} has NaN in its weights {damaged}; fetch it again, or train the network again",
+            what="not finite",
         )
     return model
 
@@ -234,7 +240,8 @@ def infer_shapes(model: ModelProto) -> ModelProto:
         if count > MOST_NUMBERS:
             raise BadNetwork(
                 f"the tensor {name} of {'x'.join(map(str, shape))} would take {count * 4e-9:.0f} "
-                "GB; fetch the network's files again"
+                "GB; fetch the network's files again",
+                what="too large",
             )
     return inferred
 

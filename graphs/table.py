@@ -52,11 +52,13 @@ def read(
     except (OSError, ValueError) as error:
         raise BadTable(
             f"{path} can't be read as a table of ranges: {reason(error)}; make one "
-            "with `hotpath int8`"
+            "with `hotpath int8`",
+            what="not read",
         ) from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or "tensors" not in table:
         raise BadTable(
-            f"{path} is not a table of ranges of this version; make one with `hotpath int8`"
+            f"{path} is not a table of ranges of this version; make one with `hotpath int8`",
+            what="other version",
         )
     if network is not None and table["files"] != file_hashes(network, networks_dir):
         measured, own = table["network"], network.name
@@ -64,7 +66,8 @@ def read(
             measured = measured + " with other files"
             own = "these"
         raise BadTable(
-            f"{path} was measured on {measured}, not on {own}; calibrate {network.name} again"
+            f"{path} was measured on {measured}, not on {own}; calibrate {network.name} again",
+            what="other files",
         )
     return table
 

@@ -13,7 +13,25 @@ NO_SCORE = (
 
 
 class HotpathError(Exception):
-    """Base of every error with a sentence for the user."""
+    """Base of every error with a sentence for the user.
+
+    Programs and tests tell errors apart by class and attributes, because sentences get reworded.
+
+    Args:
+        text: the sentence: the thing, the cause, and in backticks a command that helps.
+        what: the cause in one or two words, where a class has several, such as "closed".
+        where: the thing, such as a path or an option.
+    """
+
+    def __init__(self, text: str = "", what: str = "", where: object = "") -> None:
+        super().__init__(text)
+        self.what = what
+        self.where = str(where)
+
+    @property
+    def command(self) -> str:
+        """The command that the sentence advises; empty if it advises none."""
+        return "".join(str(self).split("`")[1:2])
 
 
 class NetworkFailed(HotpathError):

@@ -28,5 +28,5 @@ def argmax(votes: np.ndarray) -> int:
     finite = np.where(np.isfinite(votes), votes, -np.inf)
     best = int(np.argmax(finite))
     if not np.isfinite(finite.flat[best]):
-        raise NetworkFailed(NO_SCORE)
+        raise NetworkFailed(NO_SCORE, what="no score")
     return best

@@ -123,7 +123,8 @@ class Bundle:
         if not path.is_file():
             raise BadBundle(
                 f"{self.folder} is not a bundle: it has no {FILE}; run `{command('…', '…', '…')}` "
-                "(`python -m hotpath boards` names this board)"
+                "(`python -m hotpath boards` names this board)",
+                what="no bundle",
             )
         try:
             with open(str(path)) as file:
@@ -133,7 +134,8 @@ class Bundle:
         except (ValueError, OSError, RecursionError) as error:
             raise BadBundle(
                 f"{path} can't be read ({reason(error)}); remove {self.folder} and build it again "
-                f"with `{make('engine')}`"
+                f"with `{make('engine')}`",
+                what="damaged",
             ) from None
         missing = [key for key in KEYS if key not in values]
         if values.get("format") != FORMAT or missing:
@@ -141,7 +143,8 @@ class Bundle:
             raise BadBundle(
                 "{} {}; build it again: `{}`".format(
                     path, why, command(values.get("board", "…"), "…", values.get("precision", "…"))
-                )
+                ),
+                what="damaged",
             )
         return values
 
@@ -272,7 +275,8 @@ class Bundle:
         """Raise ``BadBundle``, because ``bundle.json`` was changed after it was written."""
         raise BadBundle(
             f"{self.folder / FILE} is not as it was written ({reason}); remove {self.folder} and "
-            f"build it again with `{make('engine')}`"
+            f"build it again with `{make('engine')}`",
+            what="damaged",
         )
 
     def mismatch(
@@ -288,8 +292,11 @@ class Bundle:
         name = network or self.network["name"]
         rebuild = command(board or self.board, name, precision or self.precision)
         raise BundleMismatch(
-            f"{self.folder} was built for {what} {built}, but here it is {here}; run `{rebuild}`"
+            f"{self.folder} was built for {what} {built}, but here it is {here}; run `{rebuild}`",
+            what="other system",
         )
 
     def _broken(self, path: pathlib.Path, what: str) -> NoReturn:
-        raise BadBundle(f"{path} {what}; build it again: `{self.command}`")
+        raise BadBundle(
+            f"{path} {what}; build it again: `{self.command}`", what="wrong part", where=path
+        )

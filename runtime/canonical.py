@@ -144,7 +144,8 @@ def read(folder: str) -> Graphs:
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadNetwork(
             f"{description} is not as it was written ({type(error).__name__}: {error}); remove "
-            f"{folder} and make it again"
+            f"{folder} and make it again",
+            what="damaged",
         ) from None
 
 

@@ -73,7 +73,8 @@ def _lens(frame_size: Sequence[int], fov: Any) -> Tuple[float, float, float, flo
     if not (width > 0 and height > 0):
         raise BadOption(
             f"frame_size is (width, height), not {frame_size!r}; of a frame give "
-            "(frame.shape[1], frame.shape[0])"
+            "(frame.shape[1], frame.shape[0])",
+            what="not a size",
         )
     numbers = _numbers(fov)
     if len(numbers) == 9:
@@ -84,7 +85,8 @@ def _lens(frame_size: Sequence[int], fov: Any) -> Tuple[float, float, float, flo
         degrees = math.degrees(numbers[0])
         raise BadOption(
             f"fov is in degrees, and {fov!r} looks like radians; give {degrees:.1f}, or the "
-            "camera's 3x3 matrix if its lens is as long as that"
+            "camera's 3x3 matrix if its lens is as long as that",
+            what="radians",
         )
     elif len(numbers) in (1, 2) and all(0 < angle < 180 for angle in numbers):
         tangents = [math.tan(math.radians(angle) / 2) for angle in numbers]
@@ -93,7 +95,8 @@ def _lens(frame_size: Sequence[int], fov: Any) -> Tuple[float, float, float, flo
         return per_x, per_y, width / 2, height / 2
     raise BadOption(
         f"fov is a field of view of more than 0 and less than 180 degrees, two of them, or the "
-        f"3x3 matrix of a camera, not {fov!r}"
+        f"3x3 matrix of a camera, not {fov!r}",
+        what="not an angle",
     )
 
 

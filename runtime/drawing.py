@@ -59,7 +59,10 @@ def draw(
     info = info or {}
     tracks = {0: tracks} if isinstance(tracks, Track) else tracks
     if not isinstance(tracks, Mapping):
-        raise BadBox(f"draw takes what update gave, a Track or a dict of them, not {tracks!r}")
+        raise BadBox(
+            f"draw takes what update gave, a Track or a dict of them, not {tracks!r}",
+            what="not tracks",
+        )
     picture: np.ndarray = bgr_of(checked_frame(frame)).copy()
     look = _Look(picture.shape)
     top = _fitting(look, *_top(info)) if look.bands else ("", "")

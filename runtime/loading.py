@@ -88,7 +88,9 @@ def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
         BadOption: it is no whole number above 0.
     """
     if threads is not None and (type(threads) is not int or threads < 1):
-        raise BadOption(f"threads must be a whole number above 0, not {threads!r}")
+        raise BadOption(
+            f"threads must be a whole number above 0, not {threads!r}", what="wrong value"
+        )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if threads is None or not cores or threads <= cores:
         return threads
@@ -123,13 +125,15 @@ def _with_bundle(plan: Plan, options: Options) -> Plan:
             raise NoEngine(
                 f"{board.title} runs networks on {board.engine}, not on {plan.engine}; omit "
                 f"--engine, or name another --board or a --bundle that was built for "
-                f"{plan.engine}"
+                f"{plan.engine}",
+                what="other engine",
             )
         bundle = find_bundle(board, network, precision)
     if plan.engine not in (engines.AUTO, bundle.engine):
         raise NoEngine(
             f"{bundle.folder} runs on {bundle.engine}, not on {plan.engine}; omit --engine, "
-            "or name a board or a bundle for it"
+            "or name a board or a bundle for it",
+            what="other engine",
         )
     return plan._replace(
         bundle=bundle, network=network, board=board_name, device=device, overlay=overlay
@@ -168,7 +172,8 @@ def find_bundle(
     if built:
         return Bundle(built[0].parent)
     raise BadBundle(
-        f"there is no bundle {first}; run `{command(board.name, network.given, chosen)}`"
+        f"there is no bundle {first}; run `{command(board.name, network.given, chosen)}`",
+        what="no bundle",
     )
 
 
@@ -249,7 +254,8 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
     recover, windows = options.recover, options.search_windows
     if windows is not None and not (isinstance(windows, int) and 1 <= windows <= MOST_WINDOWS):
         raise BadOption(
-            f"search_windows must be a whole number from 1 to {MOST_WINDOWS}, not {windows!r}"
+            f"search_windows must be a whole number from 1 to {MOST_WINDOWS}, not {windows!r}",
+            what="wrong value",
         )
     board = board_of(device.engine)
     tracker = Tracker(

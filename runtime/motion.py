@@ -82,4 +82,6 @@ def is_time(time_s: Optional[float]) -> bool:
         return time_s is not None and math.isfinite(time_s)
     except TypeError:
         kind = type(time_s).__name__
-        raise BadOption(f"time_s is the time of a frame in seconds, a number, not {kind}") from None
+        raise BadOption(
+            f"time_s is the time of a frame in seconds, a number, not {kind}", what="not seconds"
+        ) from None

@@ -197,7 +197,10 @@ class Network:
             BadNetwork: a file is missing, or each file of its name has another sha256.
         """
         if networks_dir is not None and not isinstance(networks_dir, (str, os.PathLike)):
-            raise BadNetwork(f"networks_dir must be the path of a folder, not {networks_dir!r}")
+            raise BadNetwork(
+                f"networks_dir must be the path of a folder, not {networks_dir!r}",
+                what="not a path",
+            )
         return {entry.part: self.locate_file(entry, networks_dir) for entry in self.files}
 
     def locate_file(
@@ -212,12 +215,14 @@ class Network:
             raise BadNetwork(
                 f"{self.name} needs {entry.name} with sha256 {entry.sha256[:12]}…, but "
                 f"{candidates[0]} has {sha256_of(candidates[0])[:12]}…; delete it and "
-                f"{self.origin(entry)}, or correct the sha256 in {self.path}"
+                f"{self.origin(entry)}, or correct the sha256 in {self.path}",
+                what="other file",
             )
         where = f"below {networks_dir}" if networks_dir else "here"
         raise BadNetwork(
             f"{self.name} needs the file {entry.name}, which is not {where}; "
-            f"{self.origin(entry)}, or name a folder that holds it with {GIVEN}"
+            f"{self.origin(entry)}, or name a folder that holds it with {GIVEN}",
+            what="missing file",
         )
 
     def locate_made(self, entry: Made) -> pathlib.Path:
@@ -235,7 +240,8 @@ class Network:
         raise BadNetwork(
             f"{self.path} names {entry.name}, but {state}; put the file beside the TOML, make it "
             f"with `python -m hotpath.calib.strangers --network {self.given} --clips DIR`, or "
-            "remove the section [strangers]"
+            "remove the section [strangers]",
+            what="other file",
         )
 
     def hashes(self, networks_dir: Union[str, pathlib.Path, None] = None) -> Dict[str, str]:
@@ -262,7 +268,8 @@ class Network:
         raise BadNetwork(
             f"the INT8 form {form.path} {other if form.made_from else 'does not say that it is'} "
             f"of {self.path}; make it again with `hotpath int8 "
-            f"--network {self.given} --clips DIR`, or take --precision fp32"
+            f"--network {self.given} --clips DIR`, or take --precision fp32",
+            what="other network",
         )
 
     def origin(self, entry: File) -> str:

@@ -69,11 +69,19 @@ def check(options: Options) -> None:
             bool.
     """
     if options.log is not None and not callable(options.log):
-        raise BadOption(f"log must be a function of one sentence, such as print, not {options.log}")
+        raise BadOption(
+            f"log must be a function of one sentence, such as print, not {options.log}",
+            what="wrong value",
+        )
     if options.latency not in LATENCIES:
-        raise BadOption(f"latency must be one of {', '.join(LATENCIES)}, not {options.latency!r}")
+        raise BadOption(
+            f"latency must be one of {', '.join(LATENCIES)}, not {options.latency!r}",
+            what="wrong value",
+        )
     if options.recover is not None and not isinstance(options.recover, bool):
-        raise BadOption(f"recover must be True or False, not {options.recover!r}")
+        raise BadOption(
+            f"recover must be True or False, not {options.recover!r}", what="wrong value"
+        )
     if not isinstance(options.strict, bool):
         raise BadOption(f"strict must be True or False, not {options.strict!r}")
 

@@ -40,14 +40,16 @@ def open_precision(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
     if precision not in PRECISIONS:
         all_names = ", ".join(PRECISIONS)
         raise NoEngine(
-            f"no engine of a processor runs {precision!r}; take one of {all_names}, or a --bundle"
+            f"no engine of a processor runs {precision!r}; take one of {all_names}, or a --bundle",
+            what="unknown precision",
         )
     form = None if precision == FP32 else int8_form(network)
     if precision == INT8 and form is None:
         raise BadNetwork(
             f"{network.name} has no INT8 form: no {network.name}-int8.toml beside its TOML; make "
             f"one with `hotpath int8 --network {network.given} --clips DIR` and name it "
-            "with --network"
+            "with --network",
+            what="no INT8 form",
         )
     if form is None:
         return _opened(network, plan)

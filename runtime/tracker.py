@@ -241,7 +241,7 @@ class Tracker:
         certain = score if self._decoder is None else self._decoder.certain(score)
         box = geometry.box_of(self.network, place)
         if not math.isfinite(sum(box) + score):
-            raise NetworkFailed(NO_SCORE)
+            raise NetworkFailed(NO_SCORE, what="no score")
         self.state = place
 
         # presence: whether that is the target, and where to look next
@@ -270,7 +270,7 @@ class Tracker:
         """Judge what the windows of the search show."""
         found, score, self.state = search.judge(self.device.picture(frame), seen, self.state)
         if not math.isfinite(score):
-            raise NetworkFailed(NO_SCORE)
+            raise NetworkFailed(NO_SCORE, what="no score")
         state = self.presence.step(not found)
         if found:
             search.follow(self.state, seen[0])
@@ -392,8 +392,12 @@ class Tracker:
     def _check_target(self) -> None:
         """Raise ``NotReady`` before ``init`` and after ``close``."""
         if self._closed:
-            raise NotReady("the tracker was closed; make another one with load_tracker()")
-        raise NotReady("the tracker has no target yet; call init(frame, box) first")
+            raise NotReady(
+                "the tracker was closed; make another one with load_tracker()", what="closed"
+            )
+        raise NotReady(
+            "the tracker has no target yet; call init(frame, box) first", what="no target"
+        )
 
     def _rescale(self, shape: Tuple[int, ...]) -> None:
         """Scale the target's state after the source changed its resolution."""

@@ -132,24 +132,27 @@ def checked_frame(frame: Any) -> AnyFrame:
     if frame is None:  # of cv2.imread or cv2.VideoCapture.read
         raise BadFrame(
             "there is no frame, but None: the picture or video could not be opened, or has ended; "
-            "check its path"
+            "check its path",
+            what="no frame",
         )
     if not isinstance(frame, np.ndarray):
         kind = type(frame).__name__
         advice = {"str": "read it with cv2.imread", "tuple": "video.read() gives (good, frame)"}
         how = advice.get(kind, "make one with np.asarray")
-        raise BadFrame(f"a frame must be a uint8 array, not {kind}; {how}")
+        raise BadFrame(f"a frame must be a uint8 array, not {kind}; {how}", what="not an array")
     if frame.dtype != np.uint8:
         raise BadFrame(
             f"a frame must be a uint8 array, not {frame.dtype}; scale it to 0..255 and call "
-            ".astype(np.uint8)"
+            ".astype(np.uint8)",
+            what="wrong type",
         )
     if frame.ndim != 3 or frame.shape[2] != 3 or not frame.shape[0] or not frame.shape[1]:
         channels = 1 if frame.ndim == 2 else frame.shape[2] if frame.ndim == 3 else 0
         code = {1: "GRAY", 4: "BGRA"}.get(channels)
         convert = f"; call cv2.cvtColor(frame, cv2.COLOR_{code}2BGR)" if code else ""
         raise BadFrame(
-            f"a frame must have the shape (height, width, 3), not {frame.shape}{convert}"
+            f"a frame must have the shape (height, width, 3), not {frame.shape}{convert}",
+            what="wrong shape",
         )
     return frame
 
@@ -171,32 +174,41 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
             raise TypeError
         x, y, w, h = (float(value) for value in box)
     except (TypeError, ValueError, OverflowError):
-        raise BadBox(f"a box is four numbers x,y,w,h, not {box!r}") from None
+        raise BadBox(
+            f"a box is four numbers x,y,w,h, not {box!r}", what="not four numbers"
+        ) from None
     text = f"box {x:g},{y:g},{w:g},{h:g}"
     if not np.isfinite((x, y, w, h)).all():
-        raise BadBox(f"{text}: a number is not finite; give x,y,w,h in pixels")
+        raise BadBox(f"{text}: a number is not finite; give x,y,w,h in pixels", what="not finite")
     if max(abs(x), abs(y), w, h) > LARGEST_PX:
         raise BadBox(f"{text}: no frame is that large; give x,y,w,h in pixels")
     if w <= 0 or h <= 0:
-        raise BadBox(f"{text}: width and height must be above zero")
+        raise BadBox(f"{text}: width and height must be above zero", what="empty")
     height, width = frame_shape[:2]
     if are_shares((x, y, w, h)):
         pixels = f"{x * width:g},{y * height:g},{w * width:g},{h * height:g}"
-        raise BadBox(f"{text}: is less than a pixel; of a frame of {width}x{height} give {pixels}")
+        raise BadBox(
+            f"{text}: is less than a pixel; of a frame of {width}x{height} give {pixels}",
+            what="too small",
+        )
     if w < SMALLEST_PX or h < SMALLEST_PX:
-        raise BadBox(f"{text}: is less than a pixel; give x,y,w,h in pixels")
+        raise BadBox(f"{text}: is less than a pixel; give x,y,w,h in pixels", what="too small")
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
         raise BadBox(f"{text} lies outside the frame of {width}x{height}")
     if w > MOST_OF_FRAME * width or h > MOST_OF_FRAME * height:
-        raise BadBox(f"{text} is larger than the frame of {width}x{height}; give x,y,w,h in pixels")
+        raise BadBox(
+            f"{text} is larger than the frame of {width}x{height}; give x,y,w,h in pixels",
+            what="too large",
+        )
     inside = (min(x + w, width) - max(x, 0.0)) * (min(y + h, height) - max(y, 0.0))
     if inside < LEAST_INSIDE * w * h:
         raise BadBox(
             f"{text}: only {100 * inside / (w * h):.2g}% of it lies in the frame of "
-            f"{width}x{height}; give x,y,w,h of the part that is seen"
+            f"{width}x{height}; give x,y,w,h of the part that is seen",
+            what="outside",
         )
     if inside < (1 - MOST_OF_CORNERS) * w * h and are_corners((x, y, w, h), frame_shape):
-        raise BadBox(f"{text} {meant_as_corners((x, y, w, h), frame_shape)}")
+        raise BadBox(f"{text} {meant_as_corners((x, y, w, h), frame_shape)}", what="corners")
     return Box(x, y, w, h)
 
 

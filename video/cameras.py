@@ -82,7 +82,7 @@ class Camera:
         try:
             return os.open(self.path, os.O_RDWR | os.O_NONBLOCK)
         except OSError as error:
-            raise NoCamera(self._why_not(error)) from None
+            raise NoCamera(self._why_not(error), what="no camera") from None
 
     def open(self) -> Any:
         """An open capture; raises ``NoCamera`` if the camera gives no video."""
@@ -152,7 +152,9 @@ class CsiCamera:
         match = re.match(r"(\d+)(?:@([1-9]\d*)x([1-9]\d*)(?::([1-9]\d*))?)?(?:/(\w+))?$", mode)
         if not match or match.group(5) not in (None, *CSI_FLIPS):
             flips = ", ".join(CSI_FLIPS)
-            raise NoCamera(f"{self.name}: write {CSI_FORM}; FLIP is one of {flips}")
+            raise NoCamera(
+                f"{self.name}: write {CSI_FORM}; FLIP is one of {flips}", what="wrong mode"
+            )
         self._number, width, height, fps, self._flip = match.groups()
         self._size = (int(width), int(height)) if width else CSI_SIZE
         self._fps = fps or CSI_FPS
@@ -174,7 +176,8 @@ class CsiCamera:
             raise NoCamera(
                 f"{self.name}: a CSI camera needs OpenCV with GStreamer, and this OpenCV "
                 f"{cv2.__version__} has none; on a Jetson use the system's own (make the "
-                "environment with --system-site-packages)"
+                "environment with --system-site-packages)",
+                what="no GStreamer",
             )
         if self.planes:
             capture: Any = cv2.VideoCapture(self.pipeline(CSI_NV12) + CSI_SINK, cv2.CAP_GSTREAMER)
@@ -241,7 +244,7 @@ class Stream:
     def silent(self, waited_s: float) -> BadSource:
         """The error to raise where no picture came in that time. It says why."""
         why = why_no_stream(self.address, waited_s)
-        return BadSource(f"{self.name}: no stream there: {why}")
+        return BadSource(f"{self.name}: no stream there: {why}", what="no stream")
 
 
 def list_cameras(root: str = "/") -> List[Tuple[int, str]]:

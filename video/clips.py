@@ -63,7 +63,9 @@ class Clip:
             return read_picture(str(frame), self._scale)
         except BadSource as error:
             raise BadSource(
-                f"{self.name}: broke at frame {index} of {len(self)}: {error}"
+                f"{self.name}: broke at frame {index} of {len(self)}: {error}",
+                what="broke off",
+                where=self.name,
             ) from None
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -166,17 +168,20 @@ def find_clips(
     clips_all = []
     for folder in map(Path, folders):
         if not folder.is_dir():
-            raise BadClips(f"{folder} is not a folder; name a clip or a folder of clips")
+            raise BadClips(
+                f"{folder} is not a folder; name a clip or a folder of clips", what="not a folder"
+            )
         here = list(_sequences(folder, DEPTH))
         if not here:
             raise BadClips(
                 f"{folder} holds no frames: no pictures and no video, {DEPTH} folders deep; "
-                "name a clip or a folder of clips"
+                "name a clip or a folder of clips",
+                what="no frames",
             )
         for place in here:
             clips = list(_clips_of(place))
             if not clips and place == folder:
-                raise BadClips(_without_annotation(folder))
+                raise BadClips(_without_annotation(folder), what="no annotation")
             if not clips and log:
                 log("left out: " + _without_annotation(place))
             clips_all.extend(clips)
@@ -231,7 +236,7 @@ def _clips_of(folder: Path) -> Iterator[Clip]:
             pictures = frames if isinstance(frames, list) else _Video(frames)
             yield clip_of(folder.resolve().name + suffix, folder, pictures, boxes)
     except BadSource as error:
-        raise BadClips(str(error)) from None
+        raise BadClips(str(error), what="wrong annotation") from None
 
 
 def clip_of(name: str, folder: Path, frames: Any, boxes: Sequence[sequence.Box]) -> Clip:

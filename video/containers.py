@@ -110,7 +110,10 @@ def mp4_boxes(path: str) -> Iterator[Tuple[bytes, int, int]]:
             yield kind, position, position + length
             position += length
     if position + 8 <= size:
-        raise BadSource(f"{path}: has more boxes than a recording needs, so it is not read")
+        raise BadSource(
+            f"{path}: has more boxes than a recording needs, so it is not read",
+            what="too many boxes",
+        )
 
 
 def states_no_rate(path: str) -> bool:

@@ -117,9 +117,12 @@ def load_pyav(name: str) -> Any:
         if sys.version_info < (3, 8):
             raise BadOutput(
                 f"{name}: encoding a video needs the package av{why_unloaded(error, 'av')}; there "
-                "is none for this Python; use --results, or GStreamer's element hotpathtrack"
+                "is none for this Python; use --results, or GStreamer's element hotpathtrack",
+                what="missing package",
             ) from None
-        raise BadOutput(needs(f"{name}: encoding a video", "av", error)) from None
+        raise BadOutput(
+            needs(f"{name}: encoding a video", "av", error), what="missing package"
+        ) from None
     return av
 
 

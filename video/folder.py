@@ -47,10 +47,14 @@ class FrameFolder(Source):
         if not isinstance(folder, str):
             files = [path for path in paths if not is_picture(path)]
             if files or not paths:
-                raise BadSource(f"{(files or ['nothing'])[0]}: name one video, or pictures only")
+                raise BadSource(
+                    f"{(files or ['nothing'])[0]}: name one video, or pictures only", what="mixed"
+                )
             missing = [path for path in paths if not os.path.isfile(path)]
             if missing:
-                raise BadSource(f"{missing[0]}: no such picture")
+                raise BadSource(
+                    f"{missing[0]}: no such picture", what="missing picture", where=missing[0]
+                )
             folder = os.path.dirname(paths[0]) or "."
             name = name or f"{paths[0]} to {paths[-1]}"
         super().__init__(name or folder, log)
@@ -88,7 +92,9 @@ class FrameFolder(Source):
             frame = read_picture(self._paths[self.given], self._scale, self._tell_once)
         except BadSource as error:
             raise BadSource(
-                f"{self.name}: broke at frame {self.given} of {self.frames}: {error}"
+                f"{self.name}: broke at frame {self.given} of {self.frames}: {error}",
+                what="broke off",
+                where=self.name,
             ) from None
         return self._give(frame)
 
@@ -193,7 +199,9 @@ def picture_paths(folder: str) -> List[str]:
         names = [name for name in names if is_picture(name) and not name.startswith(".")]
         if names:
             return [os.path.join(path, name) for name in sorted(names, key=natural_key)]
-    raise BadSource("{}: no pictures in this folder ({})".format(folder, " ".join(PICTURES)))
+    raise BadSource(
+        "{}: no pictures in this folder ({})".format(folder, " ".join(PICTURES)), what="no pictures"
+    )
 
 
 def read_picture(
@@ -221,7 +229,7 @@ def _decoded(path: str, log: Log = None) -> np.ndarray:
     with open(path, "rb") as file:
         data = file.read()
     if picture_is_cut_off(data):  # OpenCV would paint the missing part grey without a warning
-        raise BadSource(f"{path}: the picture is cut off")
+        raise BadSource(f"{path}: the picture is cut off", what="cut off")
     if log and SEVERAL.match(data):
         tell_several(path, data, log)
     try:

@@ -21,11 +21,15 @@ def check_folder(path: str) -> None:
     """Raise ``BadOutput`` unless ``path`` can be a file in a folder that can be written to."""
     folder = os.path.dirname(os.path.abspath(path))
     if not os.path.isdir(folder):
-        raise BadOutput(f"{path}: the folder {folder} does not exist; make it first")
+        raise BadOutput(
+            f"{path}: the folder {folder} does not exist; make it first", what="no folder"
+        )
     if os.path.isdir(path):
-        raise BadOutput(f"{path}: is a folder; give a file name")
+        raise BadOutput(f"{path}: is a folder; give a file name", what="is a folder")
     if not (os.path.exists(path) or os.access(folder, os.W_OK)):
-        raise BadOutput(f"{path}: no permission to write there; name another folder")
+        raise BadOutput(
+            f"{path}: no permission to write there; name another folder", what="no permission"
+        )
 
 
 def check_ending(path: str, kinds: Sequence[str]) -> None:
@@ -33,7 +37,9 @@ def check_ending(path: str, kinds: Sequence[str]) -> None:
     kind = os.path.splitext(path)[1].lower()
     if kind not in kinds:
         what = f"the ending {kind} is unknown" if kind else "has no ending"
-        raise BadOutput(f"{path}: {what}; name the file {' or '.join(kinds)}")
+        raise BadOutput(
+            f"{path}: {what}; name the file {' or '.join(kinds)}", what="unknown ending"
+        )
 
 
 def lock(file: int, path: str) -> None:
@@ -52,7 +58,9 @@ def lock(file: int, path: str) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise BadOutput(
-            f"{path}: another run is writing this file; give this run another file name"
+            f"{path}: another run is writing this file; give this run another file name",
+            what="another run",
+            where=path,
         ) from None
     except OSError:  # a file system without locks
         pass

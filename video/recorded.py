@@ -88,7 +88,9 @@ class Recording(Source):
         if self._ended_early():
             of = "" if self.frames is None else f" of {self.frames}"
             raise BadSource(
-                f"{self.name}: broke at frame {self.given}{of}; the recording is cut off or damaged"
+                f"{self.name}: broke at frame {self.given}{of}; the recording is cut off or "
+                "damaged",
+                what="broke off",
             )
         return None
 
@@ -246,7 +248,7 @@ class VideoFile(Recording):
         cut_off = is_cut_off(path)
         capture = _open_capture(path, planes, decoder)
         if capture is None:
-            raise BadSource(f"{path}: {_why_no_frame(cut_off)}")
+            raise BadSource(f"{path}: {_why_no_frame(cut_off)}", what="not a video", where=path)
         super().__init__(path, capture, log, cut_off, depth)
         if cut_off and is_in_fragments(path):
             self.frames = None  # it is a guess from the fragments that are there
@@ -276,7 +278,7 @@ class Piped(Recording):
         try:
             capture = pyav.open_recording(address, planes=planes, is_pipe=True)
         except BadSource as error:
-            raise BadSource(f"{name}: {error}") from None
+            raise BadSource(f"{name}: {error}", what="index at the end") from None
         if capture is None:
             raise BadSource(f"{name}: {_why_no_frame(None)}")
         super().__init__(name, capture, log, depth=depth)

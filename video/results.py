@@ -259,7 +259,7 @@ class Results:
         except OSError as error:
             with contextlib.suppress(OSError):  # the disk is gone or read-only
                 os.ftruncate(self._file, size)
-            raise BadOutput(why_not(self.name, error, self.rows)) from None
+            raise BadOutput(why_not(self.name, error, self.rows), what="not written") from None
 
     def _flush(self, wait_s: float) -> None:
         """Give a pipe what waits for its reader, as far as it takes it within that time."""
@@ -274,7 +274,7 @@ class Results:
             except OSError as error:
                 self.rows = max(0, self.rows - self._waiting.count(b"\n"))
                 del self._waiting[:]
-                raise BadOutput(why_not(self.name, error, self.rows)) from None
+                raise BadOutput(why_not(self.name, error, self.rows), what="not written") from None
 
     def _wait_for_room(self, data: bytes) -> bool:
         """Whether the reader makes room for more bytes; one that never does is waited for once."""
@@ -301,7 +301,8 @@ def _whole_lines(path: str, header: str) -> int:
             first = file.readline(FIRST_LINE)
             if header and first.endswith(b"\n") and first != header.encode():
                 raise BadOutput(
-                    f"{path}: holds other columns; name another file, or leave out --append"
+                    f"{path}: holds other columns; name another file, or leave out --append",
+                    what="other columns",
                 )
             end = file.seek(0, os.SEEK_END)
             while end:  # from the end, since the file may be large

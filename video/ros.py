@@ -72,7 +72,8 @@ def _picture(
     if encoding not in PLANES and encoding not in CHANNELS and encoding not in DEEP:
         raise BadSource(
             f"pictures of ROS in {encoding!r} are not read; have them converted to bgr8 "
-            "(Bayer patterns by image_proc)"
+            "(Bayer patterns by image_proc)",
+            what="unknown encoding",
         )
     sample = np.dtype(order + DEEP.get(encoding, "u1"))
     channels = CHANNELS.get(encoding, 1)
@@ -81,7 +82,10 @@ def _picture(
         needed = row_bytes_of(PLANES[encoding], width)[0]
     is_odd = encoding == "nv12" and (width % 2 or height % 2)  # its colours are shared by 2x2
     if not height or not width or step < needed or data.size < step * (rows - 1) + needed or is_odd:
-        raise BadSource(f"a picture of ROS, {width}x{height} {encoding}, has {data.size} bytes")
+        raise BadSource(
+            f"a picture of ROS, {width}x{height} {encoding}, has {data.size} bytes",
+            what="wrong size",
+        )
     if encoding in PLANES:
         missing = step * rows - data.size  # the last row may end early
         data = np.pad(data, (0, missing)) if missing > 0 else data
@@ -109,7 +113,10 @@ class Topic:
     def __init__(self, spec: str, planes: bool) -> None:
         named = TOPIC.fullmatch(spec)
         if named is None:
-            raise BadSource(f"{spec}: no topic of ROS; give a name such as ros:/camera/image_raw")
+            raise BadSource(
+                f"{spec}: no topic of ROS; give a name such as ros:/camera/image_raw",
+                what="no topic",
+            )
         self.name = spec
         self._topic = named.group(1)
         self._planes = planes
@@ -155,13 +162,16 @@ def open_bus() -> Tuple[Any, Any]:
     except ImportError as error:
         raise NoCamera(
             f"a topic of ROS needs ROS 2 with vision_msgs{why_unloaded(error, 'rclpy')}; source "
-            "ROS's setup.bash, and run Hotpath with the Python of ROS"
+            "ROS's setup.bash, and run Hotpath with the Python of ROS",
+            what="no ROS",
         ) from None
     domain = os.environ.get("ROS_DOMAIN_ID") or "0"
     try:
         return ros_node, ros_node.End(int(domain))
     except (ValueError, RuntimeError) as error:  # rclpy's own errors are RuntimeErrors
-        raise NoCamera(f"ROS can't be reached with ROS_DOMAIN_ID={domain}: {error}") from None
+        raise NoCamera(
+            f"ROS can't be reached with ROS_DOMAIN_ID={domain}: {error}", what="wrong domain"
+        ) from None
 
 
 class Bag(Source):
@@ -203,14 +213,17 @@ class Bag(Source):
             self._bag: Any = AnyReader([pathlib.Path(path)], default_typestore=types)
             self._bag.open()
         except Exception as error:  # of many kinds, where a file is damaged
-            raise BadSource(f"{path}: is not a bag of ROS 2 that can be read: {error!r}") from None
+            raise BadSource(
+                f"{path}: is not a bag of ROS 2 that can be read: {error!r}", what="not a bag"
+            ) from None
         connections = [c for c in self._bag.connections if c.msgtype in (IMAGE, COMPRESSED)]
         chosen = [c for c in connections if c.topic == topic] if topic else connections
         if len(chosen) != 1:
             self.close()
             names = " ".join(sorted(c.topic for c in connections)) or "none"
             raise BadSource(
-                f"{self.name}: name one topic of pictures after '#'; there are: {names}"
+                f"{self.name}: name one topic of pictures after '#'; there are: {names}",
+                what="several topics",
             )
         self._kind, self.frames = chosen[0].msgtype, chosen[0].msgcount
         self._chosen = chosen

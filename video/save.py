@@ -62,7 +62,7 @@ class Video:
         check_ending(self.name, KINDS)
         check_folder(self.name)
         if os.path.exists(self.name) and stat.S_ISFIFO(os.stat(self.name).st_mode):
-            raise BadOutput(f"{self.name}: is a pipe; give the video a file name")
+            raise BadOutput(f"{self.name}: is a pipe; give the video a file name", what="is a pipe")
         self._errors = (OSError, ValueError, load_pyav(self.name).FFmpegError)
         self._fps = float(fps or DEFAULT_FPS)
         self._crf, self._width = crf, width
@@ -87,7 +87,7 @@ class Video:
                 the disk plays.
         """
         if self._refusal:
-            raise BadOutput(self._refusal)
+            raise BadOutput(self._refusal, what="not written")
         frame = to_bgr(frame)
         try:
             if self._encoder is None:
@@ -176,7 +176,7 @@ class Video:
         else:
             what = "can't be written ({})".format(getattr(error, "strerror", None) or error)
         self._refusal = f"{self.name}: {what}; {kept}"
-        raise BadOutput(self._refusal) from None
+        raise BadOutput(self._refusal, what="not written") from None
 
 
 def plays(path: str) -> bool:

@@ -77,7 +77,7 @@ class Annotation(NamedTuple):
                     flags += [0] * (len(boxes) - len(flags))
                     boxes = [None if absent else box for box, absent in zip(boxes, flags)]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise BadSource(f"{self.path}: {why_unread(error)}") from None
+            raise BadSource(f"{self.path}: {why_unread(error)}", what="not read") from None
         return boxes
 
     def _stated(self) -> List[Box]:
@@ -90,7 +90,8 @@ class Annotation(NamedTuple):
         if _counts_frames([_numbers(line) for line in lines]):
             raise BadSource(
                 f"{self.path}: its first column counts the frames, as in results or in a file of "
-                "several targets; write x,y,w,h of one target a line"
+                "several targets; write x,y,w,h of one target a line",
+                what="counted",
             )
         return [self._box(line, number) for number, line in enumerate(lines, 1)]
 
@@ -106,7 +107,8 @@ class Annotation(NamedTuple):
             box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
         elif len(values) < 4 or (len(values) != 4 and not is_mask):
             raise BadSource(
-                f"{self.path}: line {number} is neither x,y,w,h nor a polygon: {line[:60]!r}"
+                f"{self.path}: line {number} is neither x,y,w,h nor a polygon: {line[:60]!r}",
+                what="wrong line",
             )
         else:
             box = list(values[:4])
@@ -297,7 +299,8 @@ def _read_csv(path: str) -> List[Box]:
             raise BadSource(
                 "{}: line {} is of frame {}; frames are counted from 0 to {}".format(
                     path, rows.line_num, row["frame"][:30], MOST_FRAMES - 1
-                )
+                ),
+                what="wrong frame",
             )
         boxes[index] = box
     return [boxes.get(index) for index in range(max(boxes) + 1)] if boxes else []

@@ -82,7 +82,10 @@ def open_source(
         source: Source = FrameFolder(spec, log, depth)
     else:
         if not isinstance(spec, (str, os.PathLike)):
-            raise BadSource(f"{spec!r} is not a source; name a camera (cam0), an address or a file")
+            raise BadSource(
+                f"{spec!r} is not a source; name a camera (cam0), an address or a file",
+                what="not a source",
+            )
         source = _opened(os.fspath(spec), log, depth, planes, decoder)
     if fps and not source.live:
         source.fps, source.by_rate = fps, True
@@ -170,7 +173,8 @@ def _open_address(
         raise BadSource(
             "{}: streams by {}:// are not supported; use one of {}".format(
                 spec, scheme, ", ".join(name + "://" for name in STREAMS)
-            )
+            ),
+            what="unknown scheme",
         )
     stream = Stream(spec, planes=planes, decoder=decoder)
     capture = open_in_background(stream, log)
@@ -190,12 +194,18 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
     if path == "-" or is_pipe(path):
         return Piped(path, log, planes, depth)
     if not path:
-        raise BadSource("no video given; use --video with a camera, an address, a file or a folder")
+        raise BadSource(
+            "no video given; use --video with a camera, an address, a file or a folder",
+            what="no video",
+        )
     if not os.path.exists(path):
         pictures = pictures_like(path)
         if pictures:
             return FrameFolder(pictures, log, depth, name=path)
-        raise BadSource(f"{path}: no such file, folder or pictures, and no camera's name (cam0)")
+        raise BadSource(
+            f"{path}: no such file, folder or pictures, and no camera's name (cam0)",
+            what="not found",
+        )
     if is_picture(path) and not os.path.isdir(path):
         count = stack.pictures_of(path)
         if count > 1 and not (stack.is_png(path) and pyav.pyav()):

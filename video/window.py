@@ -164,7 +164,7 @@ def check_window() -> None:
     """Raise ``BadOutput`` where no window can be shown."""
     reason = no_window()
     if reason:
-        raise BadOutput(f"no window can be shown: {reason}; use --no-show")
+        raise BadOutput(f"no window can be shown: {reason}; use --no-show", what="no display")
 
 
 def no_window(environment: Any = None) -> Optional[str]:

@@ -56,7 +56,7 @@ def given_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Op
     twice = [box for number, box in enumerate(boxes) if box in boxes[:number]]
     if twice:
         box = ",".join(f"{value:g}" for value in twice[0])
-        raise BadBox(f"the box {box} is given twice; give each target one box")
+        raise BadBox(f"the box {box} is given twice; give each target one box", what="given twice")
     for checked in boxes:
         if are_corners(checked, frame.shape):
             text = ",".join(f"{value:g}" for value in checked)
@@ -78,7 +78,8 @@ def _check_window(source: Any) -> None:
             truth = "has no target in its first frame, by its ground truth,"
         raise BadBox(
             f"no target: {source.name} {truth} and {reason}; give --box {A_BOX}, or draw a box in "
-            "a browser with --page"
+            "a browser with --page",
+            what="no target",
         )
 
 
@@ -96,7 +97,7 @@ def _boxes_in(path: str, size: Tuple[int, int]) -> List[List[float]]:
             raise BadBox(f"{name}: is too large for a file of boxes; write one X,Y,W,H a line")
         text = decoded(data)
     except (OSError, ValueError) as error:
-        raise BadBox(f"{name}: {why_unread(error)}") from None
+        raise BadBox(f"{name}: {why_unread(error)}", what="not text") from None
     boxes: List[List[float]] = []
     for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
@@ -120,8 +121,10 @@ def parsed_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
         box = []
     if len(box) != 4:
         shown = text if len(text) <= 60 else text[:57] + "..."
-        raise BadBox(f"{where} {shown}: not four numbers; give {A_BOX}")
+        raise BadBox(f"{where} {shown}: not four numbers; give {A_BOX}", what="not four numbers")
     if "%" not in text and are_shares(box):
         shares = ",".join(f"{100 * value:g}%" for value in box)
-        raise BadBox(f"{where} {text}: is less than a pixel; give pixels, or {shares}")
+        raise BadBox(
+            f"{where} {text}: is less than a pixel; give pixels, or {shares}", what="too small"
+        )
     return box

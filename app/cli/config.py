@@ -48,7 +48,9 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> List[s
     for name, value in toml.read(pathlib.Path(path), BadOption).items():
         option, opposite = "--" + name, "--no-" + name
         if option not in actions or name == "config":
-            raise BadOption(f"{path}: a file has no option {name}; --help lists them")
+            raise BadOption(
+                f"{path}: a file has no option {name}; --help lists them", what="unknown option"
+            )
         if not options_typed & {option, opposite}:
             added += _words(option, value, actions)
     return added + arguments

@@ -28,13 +28,18 @@ def check_links(options: Any) -> None:
     steers = options.mavlink and options.fov
     if not to_onvif(options):
         if options.gimbal is not None and not steers:
-            raise BadOutput("--gimbal needs --mavlink URL and --fov DEGREES, or onvif://USER@HOST")
+            raise BadOutput(
+                "--gimbal needs --mavlink URL and --fov DEGREES, or onvif://USER@HOST",
+                what="needs a vehicle",
+            )
         for name in ("login", "zoom"):
             if getattr(options, "gimbal_" + name):
-                raise BadOutput(f"--gimbal-{name} needs --gimbal onvif://USER@HOST")
+                raise BadOutput(
+                    f"--gimbal-{name} needs --gimbal onvif://USER@HOST", what="needs a camera"
+                )
     for name in ("type", "key", "allow"):
         if getattr(options, "mavlink_" + name) and not options.mavlink:
-            raise BadOutput(f"--mavlink-{name} needs --mavlink URL")
+            raise BadOutput(f"--mavlink-{name} needs --mavlink URL", what="needs a vehicle")
     for name in ("recording", "calibration"):
         if getattr(options, "gimbal_" + name) and options.gimbal is None:
             raise BadOutput(f"--gimbal-{name} needs --gimbal")
@@ -115,4 +120,4 @@ def _module(name: str, module: str, package: str) -> Any:
     except ImportError as error:
         if not package:
             raise
-        raise BadOutput(needs(f"--{name}", package, error, name)) from None
+        raise BadOutput(needs(f"--{name}", package, error, name), what="missing package") from None

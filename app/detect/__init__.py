@@ -118,7 +118,8 @@ def _class_names(classes: str, path: pathlib.Path) -> List[str]:
         choices = ", ".join(sorted(entry.stem for entry in CLASSES.glob("*.toml")))
         raise BadNetwork(
             f"{path}: no classes are called {classes!r}; name a TOML with `names`, or one of: "
-            f"{choices}"
+            f"{choices}",
+            what="unknown classes",
         )
     names = toml.read(file, BadNetwork).get("names")
     if not isinstance(names, list) or not names or not all(isinstance(n, str) for n in names):
@@ -132,4 +133,4 @@ def _number(description: Description, name: str) -> int:
         return description.class_names.index(name)
     there = "there are: " + ", ".join(description.class_names)
     hint = meant(name, description.class_names) or there
-    raise BadNetwork(f"{description.name} knows no class {name!r}; {hint}")
+    raise BadNetwork(f"{description.name} knows no class {name!r}; {hint}", what="unknown class")

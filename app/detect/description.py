@@ -77,5 +77,6 @@ def check_shape(description: Description, outputs: Sequence[Any], shape: Tuple[i
     if actual != shape:
         raise BadNetwork(
             f"{description.path}: the family {description.family} needs an output of the shape "
-            f"{shape}, and the network gives {actual}; correct the TOML"
+            f"{shape}, and the network gives {actual}; correct the TOML",
+            what="wrong outputs",
         )

@@ -34,7 +34,7 @@ def open_session(path: pathlib.Path, threads: int) -> Tuple[List[str], Runner]:
             return opened(str(path), threads)
         except Exception as error:  # their classes are private and differ by version
             text = (str(error).strip().splitlines() or [repr(error)])[0]
-            raise BadNetwork(f"{library} can't load {path}: {text}") from None
+            raise BadNetwork(f"{library} can't load {path}: {text}", what="not loaded") from None
     raise NoEngine(f"a detector needs ONNX Runtime or OpenVINO; run `{make('setup', ALSO='host')}`")
 
 

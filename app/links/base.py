@@ -91,7 +91,8 @@ class Link:
                 place = traceback.extract_tb(thread.error.__traceback__)[-1]
                 raise BrokenLink(
                     f"the thread {thread.name!r} ended by a fault, {type(error).__name__}: {error} "
-                    f"({os.path.basename(place[0])}:{place[1]}); start the run again"
+                    f"({os.path.basename(place[0])}:{place[1]}); start the run again",
+                    what="thread ended",
                 )
 
     def write(self, tracked: TrackedFrame) -> None:
@@ -134,7 +135,7 @@ def read_login(option: str, path: Optional[str]) -> Tuple[str, str]:
             raise BadOutput(f"{name}: {why_unread(error)}") from None
     user, _, password = text.strip().partition(":")
     if (path or text) and not (user and password):
-        raise BadOutput(f"{name}: is not USER:PASSWORD; write both in one line")
+        raise BadOutput(f"{name}: is not USER:PASSWORD; write both in one line", what="no login")
     return user, password
 
 

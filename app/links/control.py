@@ -33,8 +33,8 @@ STILL_S = 1.0  # without a new frame: the run stands still
 class Refused(HotpathError):
     """A request that can't be carried out; ``status`` is HTTP's number for the reason."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
+    def __init__(self, status: int, text: str, what: str = "") -> None:
+        super().__init__(text, what)
         self.status = status
 
 
@@ -269,11 +269,15 @@ class Controller:
     def seek(self, index: int) -> None:
         """Go to that frame of a recording, which waits there for new targets."""
         if self.source.live:
-            raise Refused(409, "a live source has no other place; freeze the picture to select")
+            raise Refused(
+                409, "a live source has no other place; freeze the picture to select", what="live"
+            )
         if self.source.frames and index >= self.source.frames:
-            raise Refused(409, f"the last frame is {self.source.frames - 1}")
+            raise Refused(409, f"the last frame is {self.source.frames - 1}", what="behind the end")
         if not self.source.seek(index):
-            raise Refused(409, "this recording can't go to another place; start a new run")
+            raise Refused(
+                409, "this recording can't go to another place; start a new run", what="no way back"
+            )
         if self.newest is not None:
             for number in self.newest.tracks:
                 self.targets.drop(number)

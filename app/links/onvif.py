@@ -87,7 +87,9 @@ class Camera:
         try:
             self._open()
         except (AttributeError, TypeError, ValueError) as error:
-            raise BadOutput(f"{self.name}: an answer is not as ONVIF has it: {error}") from None
+            raise BadOutput(
+                f"{self.name}: an answer is not as ONVIF has it: {error}", what="wrong answer"
+            ) from None
 
     def _open(self) -> None:
         """Read the camera's clock, its profile and what that can do."""
@@ -103,7 +105,9 @@ class Camera:
         profiles = self._ask(media, MEDIA, "GetProfiles").iter("Profiles") if self._path else ()
         profile = next((p for p in profiles if p.find("PTZConfiguration") is not None), None)
         if profile is None:
-            raise BadOutput(f"{self.name}: this camera has no PTZ; run without --gimbal")
+            raise BadOutput(
+                f"{self.name}: this camera has no PTZ; run without --gimbal", what="no PTZ"
+            )
         self._profile = f"<ProfileToken>{escape(profile.get('token'))}</ProfileToken>"
         token = escape(profile.find("PTZConfiguration").get("token"))
         asked = f"<ConfigurationToken>{token}</ConfigurationToken>"
@@ -115,7 +119,9 @@ class Camera:
         spaces = options.find(".//Spaces")
         turn, zoom = (spaces.find(f"Continuous{name}VelocitySpace") for name in ("PanTilt", "Zoom"))
         if turn is None:
-            raise BadOutput(f"{self.name}: this camera can't be turned; run without --gimbal")
+            raise BadOutput(
+                f"{self.name}: this camera can't be turned; run without --gimbal", what="fixed"
+            )
         axes = [turn.find("XRange"), turn.find("YRange")]
         axes += [] if zoom is None else [zoom.find("XRange")]
         self._ranges = [tuple(float(axis.findtext(end)) for end in ("Min", "Max")) for axis in axes]
@@ -173,21 +179,26 @@ class Camera:
             root = ElementTree.fromstring(b"" if is_bomb else data)
         except (OSError, HTTPException, ValueError) as error:
             cause = getattr(error, "reason", None) or error
-            raise BadOutput(f"{self.name}: no answer to {name}: {cause}") from None
+            raise BadOutput(
+                f"{self.name}: no answer to {name}: {cause}", what="no answer"
+            ) from None
         except ElementTree.ParseError:
             if code == 200:
-                raise BadOutput(f"{self.name}: no ONVIF camera answers there") from None
+                raise BadOutput(
+                    f"{self.name}: no ONVIF camera answers there", what="no camera"
+                ) from None
             root = ElementTree.Element("Fault")
         for element in root.iter():
             element.tag = element.tag.rpartition("}")[2]
         if code == 401 or (code != 200 and b"NotAuthorized" in data):
             raise BadOutput(
                 f"{self.name}: the camera refuses the user {self._login[0]!r} or the password; "
-                "check --gimbal-login or the variable GIMBAL_LOGIN"
+                "check --gimbal-login or the variable GIMBAL_LOGIN",
+                what="wrong login",
             )
         if code != 200 or root.find(".//Fault") is not None:
             cause = root.findtext(".//Fault/Reason/Text") or f"HTTP {code}"
-            raise Refusal(f"{self.name}: the camera refuses {name}: {cause}")
+            raise Refusal(f"{self.name}: the camera refuses {name}: {cause}", what="refused")
         return root
 
     def _token(self) -> str:
@@ -340,11 +351,15 @@ def _parsed(address: str, user: str) -> Tuple[str, str]:
     """(name to show, HOST:PORT) of an address; ``user``: whose password is known."""
     parts = split_address(address)
     if not parts.hostname or parts.path.strip("/") or parts.password:
-        raise BadOutput("--gimbal: not an address; give onvif://USER@HOST:PORT, and --gimbal-login")
+        raise BadOutput(
+            "--gimbal: not an address; give onvif://USER@HOST:PORT, and --gimbal-login",
+            what="not an address",
+        )
     if parts.username and parts.username != user:
         raise BadOutput(
             f"--gimbal {address}: the password is missing; write {parts.username}:PASSWORD into a "
-            "file for --gimbal-login, or into the variable GIMBAL_LOGIN"
+            "file for --gimbal-login, or into the variable GIMBAL_LOGIN",
+            what="no password",
         )
     host = parts.netloc.rpartition("@")[2] + ("" if parts.port else ":80")
     return "onvif://" + host, host
@@ -355,7 +370,9 @@ def open_link(context: Context) -> PtzLink:
     options = context.options
     camera = Camera(options.gimbal, read_login("gimbal-login", options.gimbal_login))
     if options.gimbal_zoom and not camera.zooms:
-        raise BadOutput(f"{camera.name}: this camera can't zoom; run without --gimbal-zoom")
+        raise BadOutput(
+            f"{camera.name}: this camera can't zoom; run without --gimbal-zoom", what="no zoom"
+        )
     context.say(f"gimbal: {camera.name} follows the target")
     aim = make_aim(options.fov, context.size, from_options(options, context.size))
     if aim.calibration is not None and aim.calibration.actuator != camera.name:

@@ -38,7 +38,10 @@ class RosLink(Link):
     def __init__(self, address: str, controller: Controller, say: Callable[[str], None]) -> None:
         named = TOPIC.fullmatch(address)
         if named is None:
-            raise BadOutput(f"--publish {address}: no topic; give ros:/NAME, such as ros:/tracks")
+            raise BadOutput(
+                f"--publish {address}: no topic; give ros:/NAME, such as ros:/tracks",
+                what="no topic",
+            )
         topic = named.group(1)
         try:
             self._bus, self._end = open_bus()

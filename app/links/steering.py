@@ -42,13 +42,15 @@ def check(options: Any, live: bool, can_lose: bool, network: str) -> None:
     if not live and not options.gimbal_recording:
         raise BadOutput(
             "--gimbal: a recording shows nothing of what is there now; name a live source, or "
-            "give --gimbal-recording where a simulator flies"
+            "give --gimbal-recording where a simulator flies",
+            what="recording",
         )
     if not can_lose:
         raise BadOutput(
             f"--gimbal: the network {network} has no lost_below, so it never says that the target "
             "is lost; name another --network, or find its threshold with "
-            "`hotpath tune --goal lost`"
+            "`hotpath tune --goal lost`",
+            what="never lost",
         )
 
 

@@ -98,12 +98,14 @@ def parse_address(text: str) -> Address:
     if parts.scheme == "rtsp" and host in ("", "0.0.0.0", "::"):
         raise BadOutput(
             f"--stream {text}: Hotpath serves no RTSP; start a server, such as MediaMTX, and give "
-            "its address: rtsp://HOST:PORT/PATH"
+            "its address: rtsp://HOST:PORT/PATH",
+            what="no server",
         )
     if parts.scheme not in FORMS or not host or not port or parts.query:
         raise BadOutput(
             f"--stream {text}: not an address; give udp://HOST:PORT, rtp://HOST:PORT or "
-            "rtsp://[USER:PASSWORD@]HOST:PORT/PATH"
+            "rtsp://[USER:PASSWORD@]HOST:PORT/PATH",
+            what="not an address",
         )
     login = parts.netloc.rpartition("@")[0]
     path = (parts.path or "/") if parts.scheme == "rtsp" else ""
@@ -334,7 +336,9 @@ class Streams(Link):
             sender.close()
         for sender in self._senders:
             if sender.problem and not sender.sent:
-                raise BadOutput(f"--stream {sender.address.shown}: {sender.problem}")
+                raise BadOutput(
+                    f"--stream {sender.address.shown}: {sender.problem}", what="not sent"
+                )
 
 
 def check_options(options: Any) -> None:

@@ -110,7 +110,9 @@ class LongFilm:
 
 def _named(clips: dict[str, Clip], name: str) -> Clip:
     if name not in clips:
-        raise BadClips(f"the films need the clip {name}; name its folder with --clips")
+        raise BadClips(
+            f"the films need the clip {name}; name its folder with --clips", what="missing clip"
+        )
     return clips[name]
 
 
@@ -191,9 +193,9 @@ def entries(path: str | Path) -> list[dict[str, Any]]:
     try:
         table = json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
-        raise BadRun(f"{path} describes no films: {error}; {make}") from None
+        raise BadRun(f"{path} describes no films: {error}; {make}", what="no films") from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or not table.get("films"):
-        raise BadRun(f"{path} describes no films of this version; {make}")
+        raise BadRun(f"{path} describes no films of this version; {make}", what="other version")
     films: list[dict[str, Any]] = table["films"]
     return films
 

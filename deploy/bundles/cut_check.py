@@ -49,7 +49,8 @@ def check(graphs: Any, form: Any, say: Callable[[str], None] = print) -> None:
     if not worst <= TOLERANCE:
         raise BuildFailed(
             "the network cut at its correlation gives other maps than the whole one, by "
-            f"{worst:.2g} of their range; report the network's name"
+            f"{worst:.2g} of their range; report the network's name",
+            what="other maps",
         )
     count = len(form.parts)
     say(f"cut at the correlation: {count} parts, maps within {worst:.1g} of the whole graph's")

@@ -32,7 +32,8 @@ def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
     if ranges["files"] != {part: sha256_of(path) for part, path in paths.items()}:
         raise BadTable(
             "the table of ranges was measured on other files of {} than these; run `hotpath "
-            "int8 --network {} --clips DIR` again".format(ranges["network"], network.given)
+            "int8 --network {} --clips DIR` again".format(ranges["network"], network.given),
+            what="other files",
         )
     models = quantisable.parts(network, paths)
     by_part = {

@@ -59,7 +59,8 @@ class Order:
             why = precisions["why"].get(precision, f"it has no {precision.upper()} unit")
             raise BuildFailed(
                 f"{precision.upper()} on a {board.title}: {why}; run "
-                f"`{self.command(precisions['default'])}`, or add --force (FORCE=1)"
+                f"`{self.command(precisions['default'])}`, or add --force (FORCE=1)",
+                what="precision",
             )
         self.target = bundle.folder_of(board.name, network.name, precision, out)
         if self.engine != board.engine:  # the board's own engine has a bundle of that name

@@ -78,7 +78,8 @@ class Builder:
         except TypeError:  # its text is about pybind11; the logger has the cause
             raise BuildFailed(
                 f"TensorRT {self.version} can't use the GPU: {self._logger.last()}; run "
-                "`python -m hotpath boards`, the driver may be too old for it"
+                "`python -m hotpath boards`, the driver may be too old for it",
+                what="no GPU",
             ) from None
         self._calibrator: Any = None
         self._is_mixed = False  # whether layers are marked to stay in floating point
@@ -91,12 +92,14 @@ class Builder:
         if request.precision == "int8" and self.strong and not request.quantised:
             raise BuildFailed(
                 f"TensorRT {self.version} takes INT8 only from a Q/DQ network; run `hotpath "
-                "int8 --network NAME` and build NAME-int8-symmetric.toml"
+                "int8 --network NAME` and build NAME-int8-symmetric.toml",
+                what="precision",
             )
         if request.dla is not None and request.dla >= self._builder.num_DLA_cores:
             raise BuildFailed(
                 f"there is no DLA core {request.dla}, TensorRT finds "
-                f"{self._builder.num_DLA_cores} cores; leave --dla out"
+                f"{self._builder.num_DLA_cores} cores; leave --dla out",
+                what="no DLA",
             )
 
     def build(self, path: Any, what: str, windows: int = 1) -> bytes:
@@ -145,7 +148,8 @@ class Builder:
         if plan is None:
             raise BuildFailed(
                 f"TensorRT {self.version} can't build {what}: {self._logger.last()}; try "
-                "PRECISION=fp32, and close other programs that use the memory"
+                "PRECISION=fp32, and close other programs that use the memory",
+                what="not built",
             )
         self._keep_timing(config)
         return bytes(plan)

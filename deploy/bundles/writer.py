@@ -40,7 +40,8 @@ class Writer:
         except OSError as error:
             raise BadBundle(
                 f"can't write below {self.target.parent}: {error.strerror or error}; make room "
-                "there, or name another folder with --out"
+                "there, or name another folder with --out",
+                what="not written",
             ) from None
 
     def __enter__(self) -> "Writer":

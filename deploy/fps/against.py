@@ -99,7 +99,8 @@ class Worker:
         if "error" in answer:
             why = answer["error"]
             raise WorkerFailed(
-                f"the code in {self._tree} can't be timed: {why}; run it there by itself"
+                f"the code in {self._tree} can't be timed: {why}; run it there by itself",
+                what="not timed",
             )
         return answer
 

@@ -63,7 +63,10 @@ def _taken(clip: AnnotatedClip, most: int) -> Clip:
             break
         frames.append(frame)
     if len(frames) < SHORTEST:
-        raise BadSource(f"{clip.name} has {len(frames)} frames; name longer clips with --clips")
+        raise BadSource(
+            f"{clip.name} has {len(frames)} frames; name longer clips with --clips",
+            what="too short",
+        )
     return Clip(clip.name, frames, box, _sha256(frames, box))
 
 

@@ -41,7 +41,8 @@ def load() -> ctypes.CDLL:
         raise NoGpu(
             f"this computer has no NVIDIA driver ({error}); run `python -m hotpath boards` to see "
             "what it "
-            "has"
+            "has",
+            what="no driver",
         ) from None
 
 
@@ -95,4 +96,7 @@ def error_text(library: ctypes.CDLL, result: int) -> str:
 
 def _check(library: ctypes.CDLL, result: int, what: str) -> None:
     if result:
-        raise NoGpu(f"{what} ({error_text(library, result)}); run `python -m hotpath boards`")
+        raise NoGpu(
+            f"{what} ({error_text(library, result)}); run `python -m hotpath boards`",
+            what="not started",
+        )

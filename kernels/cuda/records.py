@@ -71,7 +71,8 @@ def check(layout_seen: Sequence[int]) -> None:
     if list(layout_seen) != layout():
         raise GpuFailed(
             "the compiled kernels are of another version; remove kernels/cuda/build and the folder "
-            "~/.cache/hotpath, and start again"
+            "~/.cache/hotpath, and start again",
+            what="other version",
         )
 
 

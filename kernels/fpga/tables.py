@@ -63,18 +63,26 @@ def pack(command: str, **fields: int) -> bytes:
         BadTable: no such command or field, or a value that its bits can't hold.
     """
     if command not in FIELDS:
-        raise BadTable("no command {!r}; there are: {}".format(command, ", ".join(FIELDS)))
+        raise BadTable(
+            "no command {!r}; there are: {}".format(command, ", ".join(FIELDS)),
+            what="unknown command",
+        )
     words = [0] * WORDS
     fields["opcode"] = OPCODES[command]
     for name, value in fields.items():
         if name not in FIELDS[command]:
             raise BadTable(
-                "{} has no field {!r}; it has: {}".format(command, name, ", ".join(FIELDS[command]))
+                "{} has no field {!r}; it has: {}".format(
+                    command, name, ", ".join(FIELDS[command])
+                ),
+                what="unknown field",
             )
         word, low, bits = FIELDS[command][name]
         value = int(value)
         if not 0 <= value < 1 << bits:
-            raise BadTable(f"{command} {name} = {value}: not a number of {bits} bits")
+            raise BadTable(
+                f"{command} {name} = {value}: not a number of {bits} bits", what="wrong value"
+            )
         words[word] |= value << low
     return struct.pack("<16I", *words)
 
@@ -89,12 +97,12 @@ def unpack(data: bytes) -> Tuple[str, Fields]:
         BadTable: not 64 bytes, or an unknown opcode.
     """
     if len(data) != COMMAND_BYTES:
-        raise BadTable(f"a command has {COMMAND_BYTES} bytes, not {len(data)}")
+        raise BadTable(f"a command has {COMMAND_BYTES} bytes, not {len(data)}", what="wrong size")
     words = struct.unpack("<16I", bytes(data))
     word, low, bits = TABLE["command"]["ALL"]["opcode"]
     opcode = words[word] >> low & (1 << bits) - 1
     if opcode not in NAMES:
-        raise BadTable(f"no command has opcode {opcode}")
+        raise BadTable(f"no command has opcode {opcode}", what="no command")
     command = NAMES[opcode]
     fields = {
         name: words[word] >> low & (1 << bits) - 1

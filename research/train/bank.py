@@ -208,7 +208,8 @@ def build_bank(
     if not packer.rows:
         raise BadImages(
             f"no picture has a licence of class {', '.join(sorted(licences))}; list its source in "
-            f"{TABLE.name} or name other classes with --licences"
+            f"{TABLE.name} or name other classes with --licences",
+            what="no picture",
         )
     packer.close(folder / "bank.npz")
     done.write_text(key)

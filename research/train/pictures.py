@@ -108,7 +108,8 @@ def read_stills(folder: str | Path, paths: Sequence[Path]) -> Iterator[tuple[Pat
         kinds = ", ".join(PICTURES)
         raise BadImages(
             f"{folder} should hold pictures ({kinds}) of at least {SMALLEST}x{SMALLEST} pixels but "
-            f"has {reason}; name another folder with --images"
+            f"has {reason}; name another folder with --images",
+            what="no picture",
         )
     if broken:
         print(f"{folder}: left out {len(broken)} broken pictures, such as {broken[0]}")
@@ -128,7 +129,7 @@ def read_video(path: Path, most: int) -> list[tuple[int, np.ndarray]]:
                 frame = source.read()
     except BadSource as error:  # what came before a damaged part is used
         if len(frames) < 2:
-            raise BadImages(f"{error}; take it out of --clips") from None
+            raise BadImages(f"{error}; take it out of --clips", what="not a video") from None
     if len(frames) < 2:
         raise BadImages(f"{path} can't be read as a video; take it out of --clips")
     return frames
@@ -170,7 +171,8 @@ def find_clips(roots: Iterable[str | Path]) -> tuple[list[tuple[Clip, str]], lis
         if not root.is_dir():
             raise BadImages(
                 f"{root} is neither a folder nor a video, nor SET=DIR with a SET of "
-                f"{', '.join(LISTS)}; correct --clips"
+                f"{', '.join(LISTS)}; correct --clips",
+                what="not found",
             )
         here = [path for path in sorted(root.iterdir()) if path.suffix.lower() in VIDEOS]
         inside = [path for path in sorted(root.iterdir()) if path.is_dir()] if here else [root]

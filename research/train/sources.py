@@ -29,7 +29,10 @@ class Sources:
         unknown = sorted(set(licences) - set(CLASSES))
         if unknown:
             classes = ", ".join(CLASSES)
-            raise BadImages(f"there is no licence class {unknown[0]}; --licences takes {classes}")
+            raise BadImages(
+                f"there is no licence class {unknown[0]}; --licences takes {classes}",
+                what="unknown class",
+            )
         self.licences = set(licences or CLASSES)
         self._sources = [
             Source(entry["name"], entry["class"], entry["licence"], tuple(entry["files"]))

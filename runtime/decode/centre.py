@@ -111,7 +111,7 @@ class Centre(Family):
         size = np.asarray(maps[1], np.float64).reshape(2, cells, cells)[:, row, column]
         offset = np.asarray(maps[2], np.float64).reshape(2, cells, cells)[:, row, column]
         if not (np.isfinite(size).all() and np.isfinite(offset).all()):
-            raise NetworkFailed(NO_SCORE)
+            raise NetworkFailed(NO_SCORE, what="no score")
 
         if network.relative_to == "window":
             (x0, y0, width, height), _ = geometry.search_window(network, state)

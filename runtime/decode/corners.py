@@ -101,7 +101,7 @@ class Corners(Family):
         """
         best, score, (cx, cy, w, h) = self.box(maps)
         if not np.isfinite((cx, cy, w, h, score)).all():
-            raise NetworkFailed(NO_SCORE)
+            raise NetworkFailed(NO_SCORE, what="no score")
         side = self.network.search
         state[0] += (cx - 0.5) * side / scale[0]
         state[1] += (cy - 0.5) * side / scale[1]

@@ -50,7 +50,8 @@ def find(name: str) -> Type[Engine]:
         raise NoEngine(
             "no engine is called {!r}, or its file can't be imported; there are: {}".format(
                 name, ", ".join(names())
-            )
+            ),
+            what="unknown name",
         )
     return engine
 
@@ -72,7 +73,10 @@ def installed(network: Optional[Network] = None) -> List[str]:
     own = network.engine if network is not None else ""
     if network is not None and own and own not in PREFERRED:
         there = ", ".join(PREFERRED)
-        raise BadNetwork(f"{network.path}: engine: {own!r} is none of {there}; name one of them")
+        raise BadNetwork(
+            f"{network.path}: engine: {own!r} is none of {there}; name one of them",
+            what="unknown engine",
+        )
     available = [name for name in PREFERRED if find(name).is_installed()]
     return sorted(available, key=lambda name: name != own)
 
@@ -138,7 +142,8 @@ def _first_that_opens(setup: Setup) -> Engine:
             reasons.append(str(error))
     ways = dict.fromkeys(find(name).install for name in PREFERRED)  # each one once, in their order
     raise NoEngine(
-        "; ".join(reasons) or "no engine is installed; run `{}`".format("` or `".join(ways))
+        "; ".join(reasons) or "no engine is installed; run `{}`".format("` or `".join(ways)),
+        what="none installed",
     )
 
 

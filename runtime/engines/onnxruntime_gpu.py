@@ -54,14 +54,16 @@ class Engine(GpuEngine):
         if not isinstance(self.provider, str) or self.provider not in PROVIDERS:
             raise NoEngine(
                 "ONNX Runtime has no provider {!r} for a GPU here; build the bundle again with "
-                "`--provider` one of {}".format(self.provider, ", ".join(sorted(PROVIDERS)))
+                "`--provider` one of {}".format(self.provider, ", ".join(sorted(PROVIDERS))),
+                what="unknown provider",
             )
         provider = PROVIDERS[self.provider][0][0]
         here = self._library.get_available_providers()
         if provider not in here:
             raise NoEngine(
                 "this ONNX Runtime has no {} (it has {}); run `pip uninstall onnxruntime && pip "
-                "install onnxruntime-gpu`".format(provider, ", ".join(here))
+                "install onnxruntime-gpu`".format(provider, ", ".join(here)),
+                what="no provider",
             )
 
     def _load(self, setup: Setup) -> None:

@@ -59,13 +59,15 @@ class _Bound:
             raise BadNetwork(
                 "rknn-toolkit-lite2 can't load {} of {}; build the bundle again with `{}`".format(
                     model.paths["model"], network_name, make("engine")
-                )
+                ),
+                what="not loaded",
             )
         # one core: the frame's chain of small layers does not gain from more
         if self._npu.init_runtime(core_mask=library.NPU_CORE_0) != 0:
             raise NoEngine(
                 "the NPU can't be opened; this must be an RK3588 with Rockchip's driver and a "
-                "librknnrt.so as new as the bundle (its text is above)"
+                "librknnrt.so as new as the bundle (its text is above)",
+                what="no NPU",
             )
         self.arrays: Dict[str, Any] = {
             name: np.zeros(shape, np.float32)
@@ -82,7 +84,8 @@ class _Bound:
         )
         if results is None or len(results) != len(self._outputs):
             raise NetworkFailed(
-                f"the NPU did not finish {self._name}; rknn-toolkit-lite2 said why above"
+                f"the NPU did not finish {self._name}; rknn-toolkit-lite2 said why above",
+                what="no NPU",
             )
         for array, values in zip(self._outputs, results):
             array[...] = values.reshape(array.shape)

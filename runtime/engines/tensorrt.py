@@ -38,16 +38,19 @@ def load_library() -> Any:
             raise NoEngine(
                 f"TensorRT can't be imported: {text}; JetPack left that library out, run `sudo "
                 "apt-get install nvidia-l4t-dla-compiler` (`python -m hotpath boards` knows this "
-                "trap)"
+                "trap)",
+                what="no library",
             ) from None
         if getattr(error, "name", None) == "tensorrt":
             raise NoEngine(
                 "TensorRT is not installed for this Python; run `python -m hotpath boards` for the "
                 "command "
-                "that this board takes"
+                "that this board takes",
+                what="not installed",
             ) from None
         raise NoEngine(
-            f"TensorRT can't be imported: {text}; run `python -m hotpath boards`"
+            f"TensorRT can't be imported: {text}; run `python -m hotpath boards`",
+            what="not imported",
         ) from None
 
 
@@ -143,7 +146,8 @@ class Engine(GpuEngine):
         if self._logger.errors:  # a null pointer: using it crashes the process
             raise NoGpu(
                 f"TensorRT {self.version} can't use the GPU: {self._logger.last()}; run "
-                "`python -m hotpath boards`, the driver may be too old for it"
+                "`python -m hotpath boards`, the driver may be too old for it",
+                what="no GPU",
             )
         core = self.bundle.settings.get("dla")
         if core is not None:
@@ -196,7 +200,8 @@ class Engine(GpuEngine):
                 what = f"{dtype} {shape}, not {self.dtype} {expected}"
                 raise BadBundle(
                     f"{self.bundle.path(name)}: its tensor {tensor} is {what}; run "
-                    f"`{self.bundle.command}`"
+                    f"`{self.bundle.command}`",
+                    what="wrong type",
                 )
             part.bind(tensor, self.place_of(tensor))
         return part
@@ -219,9 +224,10 @@ class Engine(GpuEngine):
         if "memory" in words.lower():
             raise GpuFailed(
                 f"{what}, the GPU has no memory left: {words}; close what else uses it (on a "
-                "Jetson the desktop: `sudo systemctl isolate multi-user.target`)"
+                "Jetson the desktop: `sudo systemctl isolate multi-user.target`)",
+                what="no memory",
             )
-        raise BadBundle(f"{what}: {words}; run `{self.bundle.command}`")
+        raise BadBundle(f"{what}: {words}; run `{self.bundle.command}`", what="not loaded")
 
 
 def _close(engine: Any) -> None:

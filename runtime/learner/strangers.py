@@ -43,7 +43,8 @@ def read(path: str) -> np.ndarray:
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise BadNetwork(
             f"{path} does not hold strangers ({error}); make it again with "
-            "`python -m hotpath.calib.strangers`"
+            "`python -m hotpath.calib.strangers`",
+            what="not read",
         ) from None
     return described
 
@@ -96,7 +97,8 @@ class Strangers:
             raise BadNetwork(
                 f"the strangers of {self._network.path} are of a network with other features; make "
                 f"them again with `python -m hotpath.calib.strangers --network "
-                f"{self._network.given} --clips DIR`"
+                f"{self._network.given} --clips DIR`",
+                what="other network",
             )
         pooled = self._raw - np.tile(mean, PARTS**2)
         pooled /= np.sqrt((pooled**2).sum(axis=1, keepdims=True)) + 1e-9

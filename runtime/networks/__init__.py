@@ -69,7 +69,8 @@ def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise BadNetwork(
             f"{path}: {toml_keys.sentence(mistakes[0])}{more}; `hotpath networks check "
-            f"{path}` lists all"
+            f"{path}` lists all",
+            what="wrong keys",
         )
     return Network(path.stem, path, values, files)
 
@@ -91,12 +92,15 @@ def find_toml(
     if text.endswith(".onnx"):
         raise UnknownNetwork(
             f"{text} is an ONNX file, and a {what} is described by a TOML; `hotpath networks add` "
-            "writes one"
+            "writes one",
+            what="ONNX file",
         )
     if is_path:
         raise UnknownNetwork(f"no {what} file {text}; name one of your own, or one of: {there}")
     detectors = names(DETECTORS) if folder == FOLDER else []
     if text in detectors:
-        raise UnknownNetwork(f"{text} is a detector, not a {what}; give it to --detector")
+        raise UnknownNetwork(
+            f"{text} is a detector, not a {what}; give it to --detector", what="detector"
+        )
     hint = meant(text, names(folder) + names(forms) + detectors) or f"there are: {there}"
-    raise UnknownNetwork(f"no {what} is called {text!r}; {hint}")
+    raise UnknownNetwork(f"no {what} is called {text!r}; {hint}", what="unknown name")

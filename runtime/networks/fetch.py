@@ -88,7 +88,8 @@ def _fetch_one(
         raise BadNetwork(
             f"{entry.url} can't be downloaded ({reason(cause)}); run the same command again to go "
             f"on where it broke, or put {entry.name} into a folder and name that with "
-            "--networks-dir"
+            "--networks-dir",
+            what="not downloaded",
         ) from None
     got = sha256_of(part)
     if got != entry.sha256:
@@ -98,7 +99,8 @@ def _fetch_one(
         raise BadNetwork(
             f"{entry.url} is not the file that {network.path} names ({what} instead of sha256 "
             f"{entry.sha256[:12]}…); it was not kept, so put {entry.name} into a folder and name "
-            "that with --networks-dir"
+            "that with --networks-dir",
+            what="other file",
         )
     cache.replace(str(part), str(path))
     log(f"{path} is complete")

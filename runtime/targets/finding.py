@@ -130,7 +130,8 @@ class TargetFinder:
         if len(detections.boxes) and all(are_shares(box) for box in detections.boxes.tolist()):
             raise BadBox(
                 "a finder must give boxes x, y, w, h in pixels; each box is less than a pixel, so "
-                "multiply the boxes by the frame's width and height"
+                "multiply the boxes by the frame's width and height",
+                what="shares",
             )
         can_be = np.array([_can_be(box, frame.shape) for box in detections.boxes], bool)
         return detections._replace(
@@ -280,7 +281,8 @@ def detections_of(answer: Any) -> Detections:
     except (TypeError, ValueError):
         raise BadBox(
             "a finder must give (n, 4) boxes x, y, w, h, or a tuple of them with scores, classes "
-            f"and names; not {str(answer)[:60]}"
+            f"and names; not {str(answer)[:60]}",
+            what="not boxes",
         ) from None
 
 

@@ -98,7 +98,10 @@ class Targets:
             BadOption: ``detect`` is not a function, or ``every`` is not a number above 0.
         """
         if not callable(detect) or every < 1:
-            raise BadOption("detect must be a function of a frame, and every a number above 0")
+            raise BadOption(
+                "detect must be a function of a frame, and every a number above 0",
+                what="wrong value",
+            )
         from hotpath.runtime.targets.finding import TargetFinder
 
         self.finder = TargetFinder(self, detect, every=every, everything=True, background=False)
@@ -230,7 +233,8 @@ class Targets:
             there = ", ".join(map(str, self.numbers))
             raise NotReady(
                 f"no target has the number {number}; "
-                + (f"give one of these: {there}" if there else "call add(frame, box) first")
+                + (f"give one of these: {there}" if there else "call add(frame, box) first"),
+                what="unknown target",
             )
         return self._trackers[number]
 

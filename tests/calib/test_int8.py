@@ -31,6 +31,7 @@ from hotpath.runtime.networks import FOLDER, load_network
 from hotpath.video.clips import find_clips
 from tests.runtime.devices import test_refresh
 from tests.support.clips import write_clip
+from tests.support.errors import refusal
 from tests.support.models import model_of
 from tests.support.tiny import film, write_network
 
@@ -172,7 +173,7 @@ def test_a_table_of_another_network_or_none_at_all_is_refused(done, tmp_path):
     model = onnx.load(str(path))
     model.doc_string = "another"
     onnx.save(model, str(path))
-    with pytest.raises(BadTable, match="tiny with other files"):
+    with refusal(BadTable, "other files"):
         table.read(done[0] / "tiny-ranges.json", other)
     for text in ("{}", "not json"):
         (tmp_path / "t.json").write_text(text)
@@ -246,7 +247,7 @@ def test_a_second_exemplar_is_measured_as_the_first(place, tmp_path):
 def test_a_clip_that_hardly_shows_its_target_is_refused(place, tmp_path):
     work = calibration(place, place / "tiny.toml", tmp_path)
     work.clips[0].boxes[1:] = np.nan
-    with pytest.raises(BadRun, match="target in 1 frame"):
+    with refusal(BadRun, "too few frames"):
         work.crops(work.clips[0])
 
 
@@ -276,11 +277,11 @@ def test_the_cache_survives_a_round_trip_with_odd_names():
 def test_the_header_is_the_boards_own_version_and_what_a_cache_cannot_say_is_refused():
     for version, number in (("7.1.3", 7103), ("8.5.10", 8510), ("8.6", 8600), ("10.3.0", 100300)):
         assert cache.header(version) == f"TRT-{number}-EntropyCalibration2"
-    with pytest.raises(BadTable, match="reads no calibration cache"):
+    with refusal(BadTable, "too new"):
         cache.header("11.4.1")
-    with pytest.raises(BadTable, match="is not a version"):
+    with refusal(BadTable, "not a version"):
         cache.header("newest")
-    with pytest.raises(BadTable, match="spans lines"):
+    with refusal(BadTable, "spans lines"):
         cache.text({"a\nb": 1.0}, "8.2.1")
 
 
@@ -386,7 +387,7 @@ def test_the_layer_that_loses_most_is_kept_first_and_runs_in_floating_point(tmp_
 def test_a_missing_range_is_refused(place):
     network = load_network(place / "tiny.toml")
     search = quantisable.parts(network, network.locate())["search"]
-    with pytest.raises(BadTable, match="lacks a range"):
+    with refusal(BadTable, "no range"):
         qdq.quantised(search, {"nothing": (0.0, 1.0)})
 
 

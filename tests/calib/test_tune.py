@@ -8,6 +8,7 @@ from hotpath.kernels import toml
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER, load_network
 from tests.support.clips import write_clip
+from tests.support.errors import refusal
 from tests.support.tiny import film, watched, write_network
 
 pytest.importorskip("optuna")
@@ -79,7 +80,7 @@ def test_mistakes_have_a_sentence(place, capsys, more, said):
 def test_a_network_is_searched_in_the_numbers_that_its_family_has(tmp_path, capsys):
     wanted = {"nanotrack_v2": ["penalty", "window", "lr"], "kestrel": ["window", "lr"]}
     assert {name: tune.tunable(load_network(name)) for name in wanted} == wanted
-    with pytest.raises(BadRun, match="kestrel.*'penalty'.*window, lr"):
+    with refusal(BadRun, "unknown number"):
         tune.range_of(load_network("kestrel"), "penalty")
     assert tune.main(["--network", "stark_s50", "--clips", str(tmp_path)]) == 2
     assert "stark_s50 has none of" in capsys.readouterr().err
@@ -179,7 +180,7 @@ def test_only_the_numbers_of_a_toml_change(tmp_path):
     (tmp_path / "added.toml").write_text(added)
     assert toml.read(tmp_path / "added.toml", BadNetwork)["tracking"]["refresh_above"] == 0.25
     (tmp_path / "bare.toml").write_text("tracking.lr = 0.5\n")
-    with pytest.raises(BadRun, match="bare.toml"):
+    with refusal(BadRun, "no section", where="bare.toml"):
         tune.changed(tmp_path / "bare.toml", {"lr": 0.4})
 
 

@@ -12,6 +12,7 @@ from hotpath.graphs import assemble, convert, cut
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network
 from tests.support import tiny, tiny_cut
+from tests.support.errors import refusal
 
 pytest.importorskip("onnxruntime")
 
@@ -54,7 +55,7 @@ def test_a_cut_that_changes_the_maps_is_refused(tmp_path):
     bias = next(t for t in form.parts[1].graph.initializer if t.name.endswith("/bias"))
     wrong = onnx.numpy_helper.to_array(bias) + 1
     bias.CopyFrom(onnx.numpy_helper.from_array(wrong, bias.name))
-    with pytest.raises(BuildFailed, match="other maps.* by"):
+    with refusal(BuildFailed, "other maps"):
         cut_check.check(graphs, form)
 
 
@@ -63,7 +64,7 @@ def test_a_correlation_that_no_kernel_does_is_one_sentence(tmp_path):
     node = next(n for n in cut.find(graphs))
     next(a for a in node.attribute if a.name == "pads").ints[:] = [2, 2, 2, 2]
     node.attribute.append(onnx.helper.make_attribute("dilations", [2, 2]))
-    with pytest.raises(BadNetwork, match="can't be cut for this board.*TensorRT 8.5.1 or newer"):
+    with refusal(BadNetwork, "not cut"):
         cut.cut(graphs)
 
 

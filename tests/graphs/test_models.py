@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hotpath.graphs import models
 from hotpath.runtime.errors import BadNetwork
+from tests.support.errors import refusal
 
 ort = pytest.importorskip("onnxruntime")
 NEWEST = onnx.defs.onnx_opset_version()
@@ -86,9 +87,9 @@ def test_an_input_without_a_shape_is_named_and_half_a_file_is_no_whole_one(tmp_p
     net = model()
     net.graph.input[0].type.tensor_type.ClearField("shape")
     onnx.save(net, str(path))
-    with pytest.raises(BadNetwork, match="x, z has no shape|x has no shape"):
+    with refusal(BadNetwork, "no shape"):
         models.read(path)
     data = model().SerializeToString()
     path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(BadNetwork, match="not a whole ONNX file .*fetch it again"):
+    with refusal(BadNetwork, "not ONNX", where=path):
         models.read(path)

@@ -9,6 +9,7 @@ import pytest
 import hotpath
 from hotpath.runtime import BadBox, BadOption, bearing
 from hotpath.runtime.directions import vertical_fov_deg
+from tests.support.errors import refusal
 
 SIZE = 640, 480
 
@@ -49,18 +50,18 @@ def test_a_camera_matrix_gives_the_direction_in_which_opencv_sees_the_point(poin
     + [np.zeros((3, 3)), np.full((3, 3), np.nan), [[1, 0, 0], [0, 1], [0, 0, 1]]],
 )
 def test_what_no_camera_has_is_refused(fov):
-    with pytest.raises(BadOption, match="fov"):
+    with refusal(BadOption, "not an angle"):
         bearing(at(5, 5), SIZE, fov)
 
 
 def test_the_shape_of_a_frame_is_not_its_size():
-    with pytest.raises(BadOption, match=r"frame.shape\[1\], frame.shape\[0\]"):
+    with refusal(BadOption, "not a size"):
         bearing(at(5, 5), (480, 640, 3), 60)
     with pytest.raises(BadBox):
         bearing((1, 2, math.nan, 4), SIZE, 60)
 
 
 def test_radians_are_not_taken_for_degrees():
-    with pytest.raises(BadOption, match="looks like radians; give 61.9"):
+    with refusal(BadOption, "radians"):
         bearing((300, 200, 40, 40), (640, 480), 1.08)
     bearing((300, 200, 40, 40), (640, 480), 2.3)  # a long lens

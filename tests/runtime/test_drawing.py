@@ -12,6 +12,7 @@ from hotpath.runtime.errors import BadBox, BadFrame, BadOutput
 from hotpath.runtime.types import Track
 from hotpath.video.window import Window, no_window
 from tests.support import ROOT, display
+from tests.support.errors import refusal
 
 STEPS = {"crop": 0.083, "network": 12.1, "select": 0.051, "total": 12.41}
 INFO = dict(network="nanotrack_v2", engine="onnxruntime", fps=412.3, steps=STEPS, frame=12345)
@@ -69,9 +70,9 @@ def test_the_box_is_drawn_where_it_is():
 
 @pytest.mark.parametrize("tracks", [None, (1, 2, 3, 4), [Track((1, 2, 3, 4), 0.9)]])
 def test_what_is_no_track_and_no_frame_is_one_sentence(tracks):
-    with pytest.raises(BadBox, match="what update gave"):
+    with refusal(BadBox, "not tracks"):
         draw(black((320, 240)), tracks)
-    with pytest.raises(BadFrame, match="could not be opened"):
+    with refusal(BadFrame, "no frame"):
         draw(None, Track((1, 2, 30, 40), 0.9))
 
 
@@ -147,7 +148,7 @@ def test_a_display_that_is_missing_or_that_nobody_serves_is_one_sentence(monkeyp
     assert reason and ("ALSO=window" in reason or ":7777 does not answer" in reason)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    with pytest.raises(BadOutput, match="--no-show"):
+    with refusal(BadOutput, "no display"):
         Window()
 
 

@@ -27,6 +27,7 @@ from hotpath.runtime.search.cues import ScoreLooksColour
 from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 from tests.support import tiny
 from tests.support.clips import tracks_of
+from tests.support.errors import refusal
 
 GONE = range(40, 70)
 
@@ -266,7 +267,7 @@ def test_a_target_that_nothing_watches_is_tracked(tmp_path):
 
 
 def test_the_old_name_of_a_threshold_is_told(tmp_path):
-    with pytest.raises(BadNetwork, match="doubt_below.*search_lost_below"):
+    with refusal(BadNetwork, "wrong keys"):
         load_network(write_watched(tmp_path, doubt_below=0.4))
 
 

@@ -7,6 +7,7 @@ from hotpath.runtime import load_targets, load_tracker
 from hotpath.runtime.errors import BadBox, BadFrame
 from hotpath.runtime.types import checked_box, checked_frame
 from tests.support import tiny
+from tests.support.errors import refusal
 
 
 @pytest.mark.parametrize(
@@ -31,33 +32,33 @@ def test_another_kind_of_frame_is_refused_with_its_conversion(frame, words):
     + [None, {}, [None] * 4, np.ones((2, 2)), 5],
 )
 def test_what_is_not_four_numbers_is_no_box(box):
-    with pytest.raises(BadBox, match="four numbers"):
+    with refusal(BadBox, "not four numbers"):
         checked_box(box, (120, 160, 3))
 
 
 @pytest.mark.parametrize("box", [(-200, -200, 210, 210), (315, 20, 200, 40), (250, 200, 290, 238)])
 def test_a_box_far_outside_the_frame_is_refused(box):
-    with pytest.raises(BadBox, match="% of it .* 320x240"):
+    with refusal(BadBox, "outside"):
         checked_box(box, (240, 320, 3))
     assert checked_box((-30, 10, 60, 60), (240, 320, 3)).xyxy == (-30, 10, 30, 70)
 
 
 @pytest.mark.parametrize(
-    "box, words",
+    "box, what",
     [
-        ((0.1, 0.25, 0.1, 0.23), "320x240 give 32,60,32,55.2"),
-        ((0, 0, 1, 1), "320x240 give 0,0,320,240"),
-        ((100, 50, 0.9, 40), "less than a pixel"),
-        ((100, 50, 40, 1e-9), "less than a pixel"),
-        ((10, 10, 400, 40), "larger than the frame"),
-        ((10, 10, 40, 265), "larger than the frame"),
-        ((10, 10, 0, 40), "above zero"),
-        ((10, 10, 40, -40), "above zero"),
+        ((0.1, 0.25, 0.1, 0.23), "too small"),
+        ((0, 0, 1, 1), "too small"),
+        ((100, 50, 0.9, 40), "too small"),
+        ((100, 50, 40, 1e-9), "too small"),
+        ((10, 10, 400, 40), "too large"),
+        ((10, 10, 40, 265), "too large"),
+        ((10, 10, 0, 40), "empty"),
+        ((10, 10, 40, -40), "empty"),
         ((float("nan"), 10, 40, 40), "not finite"),
     ],
 )
-def test_a_box_that_cannot_be_meant_is_refused_with_what_to_give(box, words):
-    with pytest.raises(BadBox, match=words):
+def test_a_box_that_cannot_be_meant_is_refused_with_its_cause(box, what):
+    with refusal(BadBox, what):
         checked_box(box, (240, 320, 3))
 
 
@@ -71,7 +72,7 @@ def test_every_way_to_give_a_box_has_the_same_check(tmp_path):
             lambda: targets.add(frame, shares),
             lambda: targets.restart(number, frame, shares),
         ):
-            with pytest.raises(BadBox, match="less than a pixel"):
+            with refusal(BadBox, "too small"):
                 give()
         assert targets.update(frame)[number].box.w > 1  # a refused box changes nothing
 
@@ -83,7 +84,7 @@ def test_a_finder_that_gives_shares_of_the_frame_is_told_so(tmp_path, as_array):
     network = str(tiny.write_network(tmp_path))
     with load_targets(network) as targets:
         targets.find_with(lambda frame: found)
-        with pytest.raises(BadBox, match="multiply .* width"):
+        with refusal(BadBox, "shares"):
             targets.update(np.zeros((240, 320, 3), np.uint8))
 
 

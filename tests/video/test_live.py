@@ -25,6 +25,7 @@ from hotpath.video.live import LONGEST_PAUSE_S, LiveSource
 from hotpath.video.pyav_capture import ONE_FRAME, AvCapture
 from hotpath.video.sources import open_source
 from tests.support import ROOT
+from tests.support.errors import refusal
 from tests.support.ports import free_port
 from tests.support.streams import rtsp, scene, watch
 from tests.support.streams.mjpeg import FAULT_AFTER, MjpegServer
@@ -138,7 +139,7 @@ def test_an_address_that_is_no_stream_is_one_sentence_without_its_password():
     with MjpegServer() as running:
         own = [running.address + page for page in ("nothing", "page")]
         for address in [*own, "rtsp://me:secret@127.0.0.1:9/x"]:
-            with pytest.raises(BadSource, match="no stream there") as caught:
+            with refusal(BadSource, "no stream") as caught:
                 open_source(address)
             assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
     assert "me:***@127.0.0.1" in str(caught.value)
@@ -146,7 +147,7 @@ def test_an_address_that_is_no_stream_is_one_sentence_without_its_password():
 
 def test_nobody_there_is_said_within_the_timeout():
     start = time.monotonic()
-    with pytest.raises(BadSource, match="no stream there"):
+    with refusal(BadSource, "no stream"):
         LiveSource(Stream("udp://127.0.0.1:9", open_timeout_s=1.0))
     assert time.monotonic() - start < 4.0
 

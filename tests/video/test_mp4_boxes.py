@@ -8,6 +8,7 @@ import pytest
 from hotpath.runtime.errors import BadSource
 from hotpath.video import containers
 from hotpath.video.sources import open_source
+from tests.support.errors import refusal
 
 HEAD = struct.pack(">I4s8s", 16, b"ftyp", b"isom0000")
 
@@ -18,7 +19,7 @@ def test_a_file_of_tiny_boxes_is_refused_before_a_decoder_reads_it(tmp_path, kin
     path = tmp_path / "tiny.mp4"
     path.write_bytes(HEAD + (struct.pack(">I4s", 8 + content, kind) + b"x" * content) * 100000)
     began = time.process_time()
-    with pytest.raises(BadSource, match="more boxes than a recording needs"):
+    with refusal(BadSource, "too many boxes"):
         open_source(str(path))
     assert time.process_time() - began < 2.0
 

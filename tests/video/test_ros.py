@@ -22,6 +22,7 @@ from hotpath.video.sources import open_source
 rosbags = pytest.importorskip("rosbags.rosbag2")
 from tests.fakes import ros as fakes  # noqa: E402
 from tests.fakes.ros import STORE  # noqa: E402
+from tests.support.errors import refusal  # noqa: E402
 
 NODE = "hotpath.video.ros_node"
 PICTURE = np.random.default_rng(0).integers(0, 255, (6, 10, 3), np.uint8)
@@ -119,11 +120,11 @@ def test_the_bytes_decide_how_a_compressed_picture_is_read(kind, word, planes):
 
 
 def test_what_can_not_be_read_is_told():
-    with pytest.raises(BadSource, match="bayer_rggb8.*image_proc"):
+    with refusal(BadSource, "unknown encoding"):
         read(ros.IMAGE, image("bayer_rggb8", PICTURE[..., 0], 10))
-    with pytest.raises(BadSource, match="has .* bytes"):
+    with refusal(BadSource, "wrong size"):
         read(ros.IMAGE, image("bgr8", PICTURE[:, :4], 10, padding=0))
-    with pytest.raises(BadSource, match="11x6 nv12"):
+    with refusal(BadSource, "wrong size"):
         read(ros.IMAGE, image("nv12", np.zeros((9, 12), np.uint8), 11))
 
 
@@ -180,7 +181,7 @@ def test_a_bag_gives_its_frames_and_their_times(bag):
         assert frames == [int(name[-1] == "b") + 10 * n for n in range(5)] and source.frames == 5
         assert np.allclose(times, [0.1 * n**2 for n in range(5)], atol=1e-6)
     for topic in ("", "#/words"):
-        with pytest.raises(BadSource, match=r"one topic .* /a /b"):
+        with refusal(BadSource, "several topics"):
             open_source(f"{bag}{topic}")
 
 
@@ -201,7 +202,7 @@ def test_a_damaged_bag_gives_what_it_can_and_a_sentence(bag, tmp_path):
             told += 1
     assert told > 10
     (tmp_path / "x.mcap").write_bytes(b"nothing")
-    with pytest.raises(BadSource, match="ROS 2"):
+    with refusal(BadSource, "not a bag"):
         open_source(str(tmp_path / "x.mcap"))
 
 
@@ -263,13 +264,13 @@ def test_a_silent_topic_is_told(monkeypatch, fake_ros):
     with pytest.raises(BadSource, match="no picture came"):
         open_source("ros:/nobody/sends/this")
     for spec in ("ros:camera", "ros:/front camera", "ros:/", "ros:/a//b", "ros:/1"):
-        with pytest.raises(BadSource, match="no topic of ROS"):
+        with refusal(BadSource, "no topic"):
             open_source(spec)
     monkeypatch.setenv("ROS_DOMAIN_ID", "many")
-    with pytest.raises(NoCamera, match="ROS_DOMAIN_ID=many"):
+    with refusal(NoCamera, "wrong domain"):
         open_source("ros:/camera/image_raw")
     for address in ("ros:tracks", "ros:/tracks/", "ros:/my tracks", "ros:/a#b"):
-        with pytest.raises(BadOutput, match="give ros:/NAME"):
+        with refusal(BadOutput, "no topic"):
             RosLink(address, None, print)
 
 

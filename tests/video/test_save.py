@@ -19,6 +19,7 @@ from hotpath.video.save import WAITING_FRAMES, BackgroundVideo, Video
 from hotpath.video.sources import open_source
 from tests.support import ROOT, run
 from tests.support.disks import small_disk
+from tests.support.errors import refusal
 from tests.support.streams import scene
 from tests.video.test_sources import read_all, read_until_broken
 
@@ -143,7 +144,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_written_plays(tmp_path, kiloby
             with Video(str(path), 30) as video:
                 for _ in range(500):
                     video.write(noise)
-        with pytest.raises(BadOutput, match="the disk is full"):
+        with refusal(BadOutput, "not written"):
             video.write(noise)
         video.close()
         assert "the disk is full" in str(caught.value) and "\n" not in str(caught.value)
@@ -178,24 +179,24 @@ def test_a_saved_video_cut_in_a_fragment_gives_its_good_frames_then_says_so(tmp_
 
 
 @pytest.mark.parametrize(
-    "name, words",
+    "name, what",
     [
-        ("a.webm", "ending .webm is unknown"),
-        ("a", "has no ending"),
-        ("no/a.mp4", "does not exist"),
+        ("a.webm", "unknown ending"),
+        ("a", "unknown ending"),
+        ("no/a.mp4", "no folder"),
         ("pipe.mp4", "is a pipe"),
     ],
 )
-def test_a_video_that_cant_be_written_is_refused_before_the_first_frame(tmp_path, name, words):
+def test_a_video_that_cant_be_written_is_refused_before_the_first_frame(tmp_path, name, what):
     os.mkfifo(str(tmp_path / "pipe.mp4"))
-    with pytest.raises(BadOutput, match=words):
+    with refusal(BadOutput, what):
         Video(str(tmp_path / name), 30)
     assert os.listdir(str(tmp_path)) == ["pipe.mp4"]
 
 
 def test_without_pyav_one_sentence_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    with pytest.raises(BadOutput, match="package av; run `pip install av`"):
+    with refusal(BadOutput, "missing package"):
         Video(str(tmp_path / "a.mp4"), 30)
     assert os.listdir(str(tmp_path)) == []
 
@@ -206,7 +207,7 @@ def test_pyav_that_does_not_load_says_why_on_an_old_python_too(tmp_path, monkeyp
     monkeypatch.syspath_prepend(str(tmp_path))
     for version in ((3, 6), (3, 8)):
         monkeypatch.setattr(sys, "version_info", version)
-        with pytest.raises(BadOutput, match=r"package av.*\(GLIBC_2.34 not"):
+        with refusal(BadOutput, "missing package"):
             load_pyav("a.mp4")
 
 
@@ -246,7 +247,7 @@ def test_an_old_video_stays_on_a_disk_that_is_full_after_the_header(tmp_path, ki
         path = disk / ("a" + kind)
         path.write_bytes(b"the old one")
         (disk / "fill").write_bytes(bytes(48 << 10))
-        with pytest.raises(BadOutput, match="no frame of it was written"):
+        with refusal(BadOutput, "not written"):
             with Video(str(path), 30) as video:
                 for _ in range(30):
                     video.write(noise)
@@ -260,7 +261,7 @@ def test_two_runs_cannot_save_the_same_video(tmp_path, frames):
     with Video(str(path), 25) as video:
         for tick in range(frames):
             video.write(scene.picture_at(tick))
-        with pytest.raises(BadOutput, match="another run"):
+        with refusal(BadOutput, "another run"):
             Video(str(path), 25)
         video.write(scene.picture_at(frames))
     assert ticks(path) == list(range(frames + 1))

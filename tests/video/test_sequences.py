@@ -7,6 +7,7 @@ from hotpath.runtime.errors import BadClips, BadSource
 from hotpath.video.clips import find_clips
 from hotpath.video.sequence import Annotation, find_annotation, read_boxes
 from hotpath.video.sources import open_source, reads
+from tests.support.errors import refusal
 from tests.video.test_sources import write_pictures
 
 
@@ -139,7 +140,7 @@ def test_own_results_are_no_annotation(tmp_path):
     (folder / "boxes.csv").write_text("frame,time_s,x,y,w,h,score\n0,0,30,40,40,32,0.9\n")
     with open_source(str(folder)) as source:
         assert source.first_box is None and not source.annotated
-    with pytest.raises(BadClips, match="no annotation"):
+    with refusal(BadClips, "no annotation"):
         find_clips([folder])
     (tmp_path / "clip.txt").write_text("31,41,40,32\n" * 3)  # DTB70's
     assert first_box(folder) == (30, 40, 40, 32)
@@ -162,7 +163,7 @@ def test_fewer_boxes_than_pictures_are_not_put_on_the_first_ones(tmp_path):
     with open_source(str(folder), said.append) as source:
         assert source.first_box is None and not source.annotated
     assert len(said) == 1 and OTB in said[0] and "3 boxes" in said[0]
-    with pytest.raises(BadClips, match="3 boxes"):
+    with refusal(BadClips, "wrong annotation"):
         find_clips([folder])
 
 
@@ -223,7 +224,7 @@ def test_rows_that_count_the_frames_are_no_polygons(tmp_path, name, place):
     (folder / place).write_text("\n".join(rows) + "\n")
     with open_source(str(folder)) as source:
         assert source.first_box is None and not source.annotated
-    with pytest.raises(BadSource, match="counts the frames.*x,y,w,h"):
+    with refusal(BadSource, "counted"):
         Annotation(str(folder / place)).boxes()
 
 
@@ -277,5 +278,5 @@ def test_an_annotation_in_utf_16_is_named(tmp_path, name, encoding):
     if name == "boxes.csv":
         rows = ["frame,x,y,w,h"] + [f"{n},{row}" for n, row in enumerate(rows)]
     (folder / name).write_bytes("\r\n".join(rows).encode(encoding))
-    with pytest.raises(BadSource, match="UTF-16.*UTF-8"):
+    with refusal(BadSource, "not read"):
         Annotation(str(folder / name)).boxes()

@@ -29,6 +29,7 @@ from hotpath.video.raw import RawCapture
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source, reads
 from tests.support import ROOT, run, tiny
+from tests.support.errors import refusal
 from tests.support.needs import needs_kernels
 from tests.support.streams import rtsp, scene
 
@@ -131,7 +132,7 @@ def test_a_video_of_a_codec_that_ffmpeg_does_not_know_is_refused(tmp_path, plane
     name = re.search(rb"V_[A-Z0-9/]+", data)[0]
     path = tmp_path / "b.mkv"
     path.write_bytes(data.replace(name, b"V_" + b"X" * (len(name) - 2)))
-    with pytest.raises(BadSource, match=r"b\.mkv"):
+    with refusal(BadSource, "not a video", where="b.mkv"):
         open_source(path, planes=planes)
 
 
@@ -191,16 +192,16 @@ def test_a_refused_file_leaves_standard_error_to_the_command_line(tmp_path, plan
 
 
 @pytest.mark.parametrize(
-    "spec, words",
+    "spec, what",
     [
-        ("/nowhere/a.mp4", "no such file"),
-        ("", "no video given"),
-        ("ftp://host/a.mp4", "rtsp://"),
-        (os.path.dirname(scene.__file__), "no pictures in this folder"),
+        ("/nowhere/a.mp4", "not found"),
+        ("", "no video"),
+        ("ftp://host/a.mp4", "unknown scheme"),
+        (os.path.dirname(scene.__file__), "no pictures"),
     ],
 )
-def test_a_source_that_is_not_there_is_named(spec, words):
-    with pytest.raises(BadSource, match=words):
+def test_a_source_that_is_not_there_is_named(spec, what):
+    with refusal(BadSource, what):
         open_source(spec)
 
 
@@ -228,9 +229,9 @@ def test_pictures_may_be_named_by_a_pattern_or_one_by_one(tmp_path, monkeypatch,
     with open_source("img000[13].png") as source:  # no frame has its line of the annotation
         assert not source.annotated and source.read()[0, 0, 0] == 1
     assert source.file_of(1) == "img0003.png"
-    with pytest.raises(BadSource, match=r"b\.mp4: .*pictures"):
+    with refusal(BadSource, "mixed"):
         open_source(["img0001.png", "b.mp4"])
-    with pytest.raises(BadSource, match=r"img0009.png: no such picture"):
+    with refusal(BadSource, "missing picture"):
         open_source(["img0001.png", "img0009.png"])
 
 
@@ -266,7 +267,7 @@ def test_a_truncated_picture_breaks_the_folder_at_that_frame(tmp_path, ending):
     bad.write_bytes(bad.read_bytes()[: bad.stat().st_size // 2])
     with open_source(str(folder)) as source:
         assert source.read() is not None and source.read() is not None
-        with pytest.raises(BadSource, match="frame 2 of 3.*cut off"):
+        with refusal(BadSource, "broke off"):
             source.read()
 
 
@@ -287,17 +288,17 @@ def test_cameras_are_listed_by_name_without_metadata_nodes_also_where_one_is_mis
             (folder / file).write_text(f"{text}\n")
     assert list_cameras(str(tmp_path)) == [(0, "HD Webcam"), (2, "/dev/video2"), (10, "Grabber")]
     assert list_cameras(str(tmp_path / "none")) == []
-    with pytest.raises(NoCamera, match=r"cam63: .*/dev/video63.*cam0 \(HD Webcam\)"):
+    with refusal(NoCamera, "no camera"):
         Camera(63, root=str(tmp_path)).open()
     for spec in ("cam63", "/dev/video63"):
-        with pytest.raises(NoCamera, match="cam63: .*/dev/video63"):
+        with refusal(NoCamera, "no camera"):
             open_source(spec)
 
 
 def test_a_csi_camera_without_gstreamer_says_what_is_missing():
     if "GStreamer:                   YES" in cv2.getBuildInformation():
         pytest.skip("this OpenCV has GStreamer")
-    with pytest.raises(NoCamera, match="csi0.*GStreamer"):
+    with refusal(NoCamera, "no GStreamer"):
         open_source("csi0")
 
 
@@ -442,7 +443,7 @@ def test_a_video_without_a_frame_rate_is_not_given_one(tmp_path, tool, planes):
 
 @pytest.mark.parametrize("spec", [0, None])
 def test_a_source_by_number_is_told_what_a_camera_is_called(spec):
-    with pytest.raises(BadSource, match=rf"{spec} is not a source.*cam0"):
+    with refusal(BadSource, "not a source"):
         open_source(spec)
 
 

@@ -22,7 +22,8 @@ def decode(outputs: List[Any], description: Description) -> Tuple[Any, Any, Any]
     if len(shapes) != 3 or shapes[0] != shapes[2] or shapes[1] != shapes[0] + (4,):
         raise BadNetwork(
             f"{description.path}: the family deim needs the outputs labels, boxes and scores, not "
-            f"{shapes}; name another family"
+            f"{shapes}; name another family",
+            what="wrong outputs",
         )
     labels, corners, scores = (output[0] for output in outputs)
     boxes = np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)

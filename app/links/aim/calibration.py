@@ -88,7 +88,8 @@ class Calibration(NamedTuple):
             measured = f"{self.stream} of {self.size[0]}x{self.size[1]}"
             raise BadCalibration(
                 f"--gimbal-calibration is of {measured}, and this is {stream} of {size[0]}x"
-                f"{size[1]}; {AGAIN.format(self.kind)}"
+                f"{size[1]}; {AGAIN.format(self.kind)}",
+                what="other camera",
             )
 
 
@@ -137,9 +138,15 @@ def read(path: Any) -> Calibration:
         values.update(read_section(name, keys, section, mistakes))
     if table or mistakes:
         what = sentence(mistakes[0]) if mistakes else f"unknown section [{next(iter(table))}]"
-        raise BadCalibration(f"{path}: {what}; this is not a calibration of ours, so measure again")
+        raise BadCalibration(
+            f"{path}: {what}; this is not a calibration of ours, so measure again",
+            what="wrong value",
+            where=path,
+        )
     if 0 in values["sign"]:
-        raise BadCalibration(f"{path}: a sign is 1 or -1; measure again")
+        raise BadCalibration(
+            f"{path}: a sign is 1 or -1; measure again", what="wrong value", where=path
+        )
     for key, kind in (("size", int), ("sign", int), ("scale", float)):
         values[key] = tuple(map(kind, values[key]))
     return Calibration(**values)

@@ -178,14 +178,16 @@ def _check(sent: Any, at: np.ndarray, scene: np.ndarray, axis: int, answer: Any)
     if is_clear and abs(across[1]) > CROSS * abs(answer[1]):
         raise BadScene(
             f"a command to the {AXES[axis]} moves the picture along the other axis; mount or turn "
-            "the picture so that its sides are those of the actuator"
+            "the picture so that its sides are those of the actuator",
+            what="other axis",
         )
     clear = _clear(sent, at, axis, answer)
     if clear < CLEAR:
         raise BadScene(
             f"the picture does not answer a turn {AXES[axis]} clearly ({clear:.1f}, at least "
             f"{CLEAR:g}): choose a scene with texture in which nothing moves, and check that the "
-            "actuator obeys"
+            "actuator obeys",
+            what="no answer",
         )
 
 

@@ -54,10 +54,17 @@ def load_settings(path: Optional[str] = None) -> Dict[str, Dict[str, float]]:
             settings[section] = read_section(section, keys, given, mistakes)
         if own:
             there = ", ".join(settings)
-            raise BadSettings(f"{path}: unknown section [{next(iter(own))}]; there are {there}")
+            raise BadSettings(
+                f"{path}: unknown section [{next(iter(own))}]; there are {there}",
+                what="unknown section",
+            )
         if mistakes:
-            raise BadSettings(f"{path}: {sentence(mistakes[0])}; correct the file")
+            raise BadSettings(
+                f"{path}: {sentence(mistakes[0])}; correct the file", what="wrong value"
+            )
     limits = settings["limits"]
     if limits["pitch_min"] >= limits["pitch_max"]:
-        raise BadSettings(f"{path}: limits.pitch_min must be below limits.pitch_max")
+        raise BadSettings(
+            f"{path}: limits.pitch_min must be below limits.pitch_max", what="wrong limits"
+        )
     return settings

@@ -169,7 +169,7 @@ def _answer(asked: "Future[Any]") -> Any:
         return asked.result(ANSWER_S)
     except TimeoutError:
         if asked.cancel():
-            raise Busy("the frame loop did not answer in time; try again") from None
+            raise Busy("the frame loop did not answer in time; try again", what="late") from None
         return asked.result()
 
 

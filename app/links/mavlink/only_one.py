@@ -39,7 +39,8 @@ def take(url: str, me: Tuple[int, int]) -> Optional[socket.socket]:
             return None
         raise BadOutput(
             f"--mavlink {url}: another run steers a gimbal there as component {me[1]} of system "
-            f"{me[0]}; end it, or give this run another --mavlink-component"
+            f"{me[0]}; end it, or give this run another --mavlink-component",
+            what="another run",
         ) from None
     return holder
 

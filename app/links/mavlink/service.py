@@ -266,7 +266,8 @@ class Service(Link):
             self._gimbal = None
             raise BadOutput(
                 f"--mavlink: another run is component {me.component} of system {me.system}; end "
-                "it, or give this run another --mavlink-component"
+                "it, or give this run another --mavlink-component",
+                what="another run",
             )
         if self._foreign == 2:
             self._say(f"mavlink: another run has also begun as component {me.component}")
@@ -344,10 +345,13 @@ def read_key(path: str) -> bytes:
     except ValueError:
         raise BadOutput(f"--mavlink-key {path}: is not 64 hex digits; correct the file") from None
     except OSError as error:
-        raise BadOutput(f"--mavlink-key {path}: {why_unread(error)}") from None
+        raise BadOutput(
+            f"--mavlink-key {path}: {why_unread(error)}", what="not read", where=path
+        ) from None
     if len(key) != KEY_BYTES:
         raise BadOutput(
-            f"--mavlink-key {path}: holds {counted(len(data), 'byte')}; write 32, or 64 hex digits"
+            f"--mavlink-key {path}: holds {counted(len(data), 'byte')}; write 32, or 64 hex digits",
+            what="wrong size",
         )
     return key
 

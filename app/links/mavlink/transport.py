@@ -68,7 +68,10 @@ def open_transport(url: str, allowed: Sequence[Network] = ()) -> "Transport":
     if way != "serial" and not 0 < int(number) < 65536:
         raise BadOutput(f"--mavlink {url}: a port is a number from 1 to 65535")
     if allowed and way not in ("udpin", "tcpin"):
-        raise BadOutput(f"--mavlink-allow: {way} does not listen; use it with udpin or tcpin")
+        raise BadOutput(
+            f"--mavlink-allow: {way} does not listen; use it with udpin or tcpin",
+            what="does not listen",
+        )
     transport = kinds[way](url, place.strip("[]"), int(number))
     transport.allowed = allowed
     return transport
@@ -146,7 +149,7 @@ def _listening(name: str, host: str, port: int, kind: int) -> socket.socket:
         return made_socket(host, port, kind, False)
     except OSError as error:
         raise BadOutput(
-            f"--mavlink {name}: can't listen there: {error.strerror or error}"
+            f"--mavlink {name}: can't listen there: {error.strerror or error}", what="in use"
         ) from None
 
 
@@ -455,7 +458,9 @@ class Serial(_Stream):
             )
         self._ready()
         if self._is_taken:
-            raise BadOutput(f"--mavlink {name}: another program uses this line; end it first")
+            raise BadOutput(
+                f"--mavlink {name}: another program uses this line; end it first", what="in use"
+            )
 
     def _open(self) -> None:
         import fcntl

@@ -37,7 +37,8 @@ def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:
         hint = meant(name, names)
         where = "--engine" if engine else board.path
         raise BuildFailed(
-            f"{where}: engine {name!r} is not a file of runtime/engines" + (hint and "; " + hint)
+            f"{where}: engine {name!r} is not a file of runtime/engines" + (hint and "; " + hint),
+            what="unknown engine",
         )
     module = "hotpath.deploy.bundles.engines." + name
     if importlib.util.find_spec(module) is None:

@@ -27,7 +27,8 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     if order.precision == "int8":
         raise BuildFailed(
             f"ncnn computes in fp32 and fp16; run `{order.command('fp32')}`, or add "
-            "ENGINE=onnxruntime for INT8"
+            "ENGINE=onnxruntime for INT8",
+            what="precision",
         )
     program = _converter(order)
 
@@ -46,7 +47,8 @@ def _converter(order: Order) -> str:
             return str(program)
     raise BuildFailed(
         "pnnx, which converts networks for ncnn, is not installed; run "
-        f"`{make('setup', ALSO='ncnn')}` on a computer, then `{order.command()}`"
+        f"`{make('setup', ALSO='ncnn')}` on a computer, then `{order.command()}`",
+        what="no converter",
     )
 
 
@@ -87,5 +89,6 @@ def _check_operators(param: str, part: str) -> None:
         if "." in kind or ":" in kind:
             raise BuildFailed(
                 f"ncnn has no operator {kind}, which the {part} of the network needs; take another "
-                "engine"
+                "engine",
+                what="unknown operator",
             )

@@ -31,12 +31,14 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     if order.precision == "fp32":
         raise BuildFailed(
             f"the NPU computes in fp16 and INT8; run `{order.command('int8')}`, or add ENGINE=ncnn "
-            "for the cores"
+            "for the cores",
+            what="precision",
         )
     if not PYTHON.is_file():
         raise BuildFailed(
             "rknn-toolkit2, which converts networks for the NPU, is not installed; read its "
-            f"licence, run `make rknn` (x86-64, 6 GB), then `{order.command()}`"
+            f"licence, run `make rknn` (x86-64, 6 GB), then `{order.command()}`",
+            what="no converter",
         )
     version = _run("-c", "from importlib import metadata; print(metadata.version('rknn-toolkit2'))")
 
@@ -95,5 +97,7 @@ def _run(*words: str) -> str:
     code, text = converted.run_tool("rknn-toolkit2", command, TIMEOUT_S, env=environ)
     if code:
         lines = [line for line in text.replace("\r", "\n").splitlines() if line.strip()]
-        raise BuildFailed(f"rknn-toolkit2 failed: {' / '.join(lines[-3:])}")
+        raise BuildFailed(
+            f"rknn-toolkit2 failed: {' / '.join(lines[-3:])}", what="converter failed"
+        )
     return text

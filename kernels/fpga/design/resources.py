@@ -108,7 +108,9 @@ def count(cells: Dict[str, int]) -> Dict[str, float]:
         if "hp_" in cell:
             continue
         if cell not in CELLS:
-            raise synthesis.NoSynthesis(f"yosys made a cell {cell} that {__file__} does not know")
+            raise synthesis.NoSynthesis(
+                f"yosys made a cell {cell} that {__file__} does not know", what="unknown cell"
+            )
         kind, per_cell = CELLS[cell]
         total[kind] += number * per_cell
     return total

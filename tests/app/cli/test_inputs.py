@@ -10,6 +10,7 @@ from hotpath.app import __main__ as track
 from hotpath.runtime.errors import NoCamera
 from hotpath.video import output_file, ros, window
 from tests.support import tiny
+from tests.support.errors import refusal
 
 BOX = ["--box", "96,72,40,40"]
 
@@ -101,7 +102,7 @@ def test_a_ros_of_another_python_is_told_as_such(tmp_path, monkeypatch):
     (tmp_path / "rclpy").mkdir()
     (tmp_path / "rclpy" / "__init__.py").write_text("import rclpy._rclpy_pybind11\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(NoCamera, match=r"rclpy\._rclpy_pybind11"):
+    with refusal(NoCamera, "no ROS"):
         ros.open_bus()
 
 

@@ -3,14 +3,13 @@
 import sys
 import types
 
-import pytest
-
 from hotpath.app.cli import links
 from hotpath.app.cli.links import _module
 from hotpath.app.links.base import Link, LinkThread
 from hotpath.runtime.errors import BadOutput
 from tests.app.test_track import film_command, here, world
 from tests.support import ROOT, run
+from tests.support.errors import refusal
 
 __all__ = ["world"]
 CODE = (
@@ -41,7 +40,7 @@ def test_a_package_that_is_missing_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "aiohttp", None)
     for name in [name for name in sys.modules if name.startswith("hotpath.app.links.page")]:
         monkeypatch.delitem(sys.modules, name)  # of an earlier test
-    with pytest.raises(BadOutput, match="aiohttp; run `make setup ALSO=page`"):
+    with refusal(BadOutput, "missing package"):
         _module("page", "hotpath.app.links.page.server", "aiohttp")
 
 

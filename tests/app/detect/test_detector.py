@@ -9,6 +9,7 @@ from hotpath.runtime import decode
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import BadFrame, BadNetwork, UnknownNetwork
 from tests.support import tiny_detector
+from tests.support.errors import refusal
 
 pytest.importorskip("onnxruntime")
 
@@ -89,20 +90,20 @@ def test_a_wrong_toml_is_one_sentence(tmp_path, old, new, sentence):
 
 
 def test_unknown_names_are_one_sentence(toml, tmp_path):
-    with pytest.raises(UnknownNetwork, match="yolox_nano"):
+    with refusal(UnknownNetwork, "unknown name"):
         load_detector("yolox_giant")
-    with pytest.raises(BadNetwork, match="did you mean red"):
+    with refusal(BadNetwork, "unknown class"):
         load_detector(toml, classes=["rred"])
-    with pytest.raises(BadNetwork, match="--networks-dir"):
+    with refusal(BadNetwork, "missing file"):
         load_detector("yolox_nano", networks_dir=tmp_path)
 
 
 def test_a_network_of_another_shape_or_no_network_is_one_sentence(tmp_path):
     path = written(tmp_path, "map_size = 16", "map_size = 8")
-    with pytest.raises(BadNetwork, match="output of the shape"):
+    with refusal(BadNetwork, "wrong outputs"):
         load_detector(path).detect(np.zeros((9, 9, 3), np.uint8))
     (tmp_path / "tiny_detector.onnx").write_bytes(b"no network")
-    with pytest.raises(BadNetwork, match="can't load"):
+    with refusal(BadNetwork, "not loaded"):
         load_detector(path)
 
 

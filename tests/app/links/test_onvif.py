@@ -26,6 +26,7 @@ from hotpath.app.links.ptz import Follower, make_aim, zoom_speed
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Box, Track, TrackedFrame
 from tests.support import tiny
+from tests.support.errors import refusal
 from tests.support.onvif_camera import DEGREES_S, ENVELOPE, FAULT, PX, SIZE, OnvifCamera, part
 from tests.support.streams.mjpeg import MjpegServer
 from tests.support.streams.process import ROOT
@@ -203,18 +204,18 @@ def test_a_last_stop_that_fails_is_told(camera):
 
 
 @pytest.mark.parametrize(
-    ("made", "login", "said"),
+    ("made", "login", "what"),
     [
-        (dict(login=LOGIN), ("eye", "wrong"), "refuses the user 'eye' or the password"),
-        (dict(login=LOGIN, digest=True), ("eye", "wrong"), "refuses the user 'eye' or the passw"),
-        (dict(login=LOGIN), ("", ""), "refuses the user ''"),
-        (dict(has=()), ("", ""), "has no PTZ"),
-        (dict(has=("ptz",)), ("", ""), "can't be turned"),
+        (dict(login=LOGIN), ("eye", "wrong"), "wrong login"),
+        (dict(login=LOGIN, digest=True), ("eye", "wrong"), "wrong login"),
+        (dict(login=LOGIN), ("", ""), "wrong login"),
+        (dict(has=()), ("", ""), "no PTZ"),
+        (dict(has=("ptz",)), ("", ""), "fixed"),
     ],
 )
-def test_a_camera_that_can_not_be_used_is_one_sentence(made, login, said):
+def test_a_camera_that_can_not_be_used_is_refused(made, login, what):
     with contextlib.closing(OnvifCamera(**made)) as camera:
-        with pytest.raises(BadOutput, match=said):
+        with refusal(BadOutput, what):
             Camera(address(camera, ""), login)
 
 
@@ -227,18 +228,18 @@ def test_http_digest_lets_in_and_no_proxy_is_between(camera, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "what"),
     [
-        ("<html>", "no ONVIF camera"),
-        ("<a/>", "has no PTZ"),
-        ("<a><UTCDateTime/></a>", "not as ONVIF has it"),
-        (BOMB, "no ONVIF camera"),  # these can fill a memory
-        (BOMB.encode("utf-16"), "no ONVIF camera"),
+        ("<html>", "no camera"),
+        ("<a/>", "no PTZ"),
+        ("<a><UTCDateTime/></a>", "wrong answer"),
+        (BOMB, "no camera"),  # these can fill a memory
+        (BOMB.encode("utf-16"), "no camera"),
     ],
 )
-def test_another_server_is_no_camera(camera, body, said, monkeypatch):
+def test_another_server_is_no_camera(camera, body, what, monkeypatch):
     monkeypatch.setattr(camera, "answer", lambda *_: (200, body, []))
-    with pytest.raises(BadOutput, match=said):
+    with refusal(BadOutput, what):
         Camera(address(camera), LOGIN)
 
 
@@ -246,7 +247,7 @@ def test_a_camera_sends_us_to_no_other_host(camera, monkeypatch):
     other = OnvifCamera()
     there = [("Location", f"http://127.0.0.1:{other.port}/onvif/device_service")]
     monkeypatch.setattr(camera, "answer", lambda *_: (302, "", there))
-    with pytest.raises(BadOutput, match="refuses GetSystemDateAndTime: HTTP 302"):
+    with refusal(BadOutput, "refused"):
         Camera(address(camera), LOGIN)
     other.close()
 
@@ -258,9 +259,7 @@ def test_an_answer_that_drips_is_none(monkeypatch, start):
         server.bind(("127.0.0.1", 0))
         server.listen()
         threading.Thread(target=_drip, args=(server, start), daemon=True).start()
-        with pytest.raises(
-            BadOutput, match="no answer to GetSystemDateAndTime: .*(longer|timed out)"
-        ):
+        with refusal(BadOutput, "no answer"):
             Camera(f"onvif://127.0.0.1:{server.getsockname()[1]}", ("", ""))
 
 
@@ -276,17 +275,17 @@ def _drip(server, start):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "what"),
     [
-        ("onvif://eye:secret@host", "give onvif://USER@HOST"),
-        ("onvif://host:port", "give onvif://USER@HOST"),
-        ("onvif://[::1", "give onvif://USER@HOST"),
-        ("onvif://ear@host", "ear:PASSWORD into a file for --gimbal-login"),
-        ("onvif://127.0.0.1:1", "no answer to GetSystemDateAndTime: .*refused"),
+        ("onvif://eye:secret@host", "not an address"),
+        ("onvif://host:port", "not an address"),
+        ("onvif://[::1", "not an address"),
+        ("onvif://ear@host", "no password"),
+        ("onvif://127.0.0.1:1", "no answer"),
     ],
 )
-def test_a_wrong_address_is_refused_without_its_password(given, said):
-    with pytest.raises(BadOutput, match=said) as caught:
+def test_a_wrong_address_is_refused_without_its_password(given, what):
+    with refusal(BadOutput, what) as caught:
         Camera(given, LOGIN)
     assert "secret" not in str(caught.value)
 
@@ -297,7 +296,7 @@ def test_zoom_is_refused_where_the_camera_has_none_and_else_left_out():
     options.gimbal_calibration = None
     context = Context(options, None, None, SIZE, "", lambda line: None)
     options.gimbal_zoom = 0.2
-    with pytest.raises(BadOutput, match="zoom; .*--gimbal-zoom"):
+    with refusal(BadOutput, "no zoom"):
         open_link(context)
     options.gimbal_zoom = None
     link = open_link(context)
@@ -337,19 +336,19 @@ def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "what"),
     [
-        (["--gimbal", "file.toml"], "needs --mavlink URL and --fov"),
-        (["--gimbal-zoom", "0.2"], "--gimbal-zoom needs --gimbal onvif://USER@HOST"),
-        (["--gimbal-zoom", "0.5"], "--gimbal-zoom needs --gimbal onvif://USER@HOST"),
-        (["--mavlink-type", "camera"], "--mavlink-type needs --mavlink URL"),
-        (["--mavlink-key", "key"], "--mavlink-key needs --mavlink URL"),
-        (["--mavlink-allow", "10.0.0.5"], "--mavlink-allow needs --mavlink URL"),
+        (["--gimbal", "file.toml"], "needs a vehicle"),
+        (["--gimbal-zoom", "0.2"], "needs a camera"),
+        (["--gimbal-zoom", "0.5"], "needs a camera"),
+        (["--mavlink-type", "camera"], "needs a vehicle"),
+        (["--mavlink-key", "key"], "needs a vehicle"),
+        (["--mavlink-allow", "10.0.0.5"], "needs a vehicle"),
     ],
 )
-def test_what_is_not_of_this_camera_is_refused(given, said):
+def test_what_is_not_of_this_camera_is_refused(given, what):
     check_links(parse(["--video", "x", "--gimbal", "onvif://host"]))
-    with pytest.raises(BadOutput, match=said):
+    with refusal(BadOutput, what):
         check_links(parse(["--video", "x", *given]))
 
 

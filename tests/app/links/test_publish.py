@@ -12,6 +12,7 @@ from hotpath.app.links.publish import Publisher, encoded
 from hotpath.runtime import bearing
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Track, TrackedFrame
+from tests.support.errors import refusal
 
 pytestmark = pytest.mark.pythons("sockets")
 
@@ -70,5 +71,5 @@ def test_every_message_keeps_to_the_schema():
     "address", ["tcp://127.0.0.1:1", "udp://127.0.0.1", "udp://h:x", "udp://[::1", "x"]
 )
 def test_other_addresses_are_refused(address):
-    with pytest.raises(BadOutput, match="give udp://HOST:PORT"):
+    with refusal(BadOutput, "not an address"):
         Publisher(address)

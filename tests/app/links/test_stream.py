@@ -16,6 +16,7 @@ from hotpath.app.links import stream
 from hotpath.app.links.base import Context
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Track, TrackedFrame
+from tests.support.errors import refusal
 from tests.support.needs import why_no_program
 from tests.support.ports import free_port
 
@@ -163,7 +164,7 @@ def test_a_server_that_hangs_holds_no_frame_and_not_the_end(opened, monkeypatch)
         feed.run(20.0, lambda: said)
         assert max(feed.shown_s) < 0.5 and "takes no picture" in said[0]
         began = time.monotonic()
-        with pytest.raises(BadOutput, match=f"127.0.0.1:{port}/live"):
+        with refusal(BadOutput, "not sent"):
             streams.close()
         assert time.monotonic() - began < 2.0
 
@@ -172,7 +173,7 @@ def test_an_address_that_took_nothing_is_an_error_of_the_run_and_its_password_is
     said = []
     streams = opened(f"rtsp://eye:secret@127.0.0.1:{free_port()}/live", say=said.append)
     Feed(streams).run(20, lambda: said)
-    with pytest.raises(BadOutput, match="refused") as caught:
+    with refusal(BadOutput, "not sent") as caught:
         streams.close()
     assert "secret" not in str(caught.value) + " ".join(said + streams.lines())
     nowhere = opened("rtp://no.such.host.invalid:5600", say=said.append)
@@ -214,7 +215,7 @@ def test_a_login_is_read_from_a_file_and_goes_to_servers_only(opened, tmp_path, 
     first, second, third = (sender.address.url for sender in streams._senders)
     assert "//ear:d%2Frum@" in first and "//me:own@" in second and "@" not in third
     path.write_text("ear\n")
-    with pytest.raises(BadOutput, match="--stream-login"):
+    with refusal(BadOutput, "no login"):
         opened("rtp://127.0.0.1:9", login=str(path))
 
 
@@ -223,10 +224,10 @@ def test_addresses_are_understood_or_refused():
     assert stream.parse_address("rtp://[::1]:5600").url == "rtp://[::1]:5600"
     assert stream.parse_address("rtsp://a:b%40c@host/live").url == "rtsp://a:b%40c@host:554/live"
     for wrong in ("udp://:5600", "rtp://host", "http://a:1/", "rtsp://a:b:c/", "live", ""):
-        with pytest.raises(BadOutput, match="not an address"):
+        with refusal(BadOutput, "not an address"):
             stream.parse_address(wrong)
     for served in ("rtsp://:8554/live", "rtsp://0.0.0.0:8554/live"):
-        with pytest.raises(BadOutput, match="MediaMTX"):
+        with refusal(BadOutput, "no server"):
             stream.parse_address(served)
 
 
@@ -238,5 +239,5 @@ def test_a_server_on_this_computer_is_told_by_the_address_that_others_reach():
 def test_without_pyav_the_run_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     options = argparse.Namespace(stream=["rtp://127.0.0.1:9"], stream_login=None)
-    with pytest.raises(BadOutput, match="needs the package av"):
+    with refusal(BadOutput, "missing package"):
         stream.check_options(options)

@@ -15,6 +15,7 @@ from hotpath.runtime import bundle
 from hotpath.runtime.errors import BadBundle
 from hotpath.runtime.network import sha256_of
 from tests.support import ROOT, tiny
+from tests.support.errors import refusal
 
 RUN = ROOT / "deploy" / "bundles" / "shipped" / "android" / "run.sh"
 ADB = ROOT / "tests" / "fakes" / "adb.py"
@@ -248,7 +249,7 @@ def test_shapes_are_written_width_first_and_a_kernel_keeps_its_first_axis(tmp_pa
         "search.param": "[255,255,3],[4,8,96]",
     }
     (folder / "search.param").write_text("changed")
-    with pytest.raises(BadBundle, match="search.param"):
+    with refusal(BadBundle, "wrong part", where="search.param"):
         list(phone.jobs(folder))
 
 

@@ -13,6 +13,7 @@ from hotpath import boards
 from hotpath.boards import pynq
 from hotpath.deploy.fps import against, clips, compare, evidence, place, run
 from hotpath.deploy.fps.__main__ import main
+from tests.support.errors import refusal
 from tests.support.tiny import write_network
 
 
@@ -343,5 +344,5 @@ def test_a_checkout_that_can_not_run_is_named(tmp_path):
     (tmp_path / "runtime").mkdir()
     (tmp_path / "runtime" / "__init__.py").write_text("raise RuntimeError('half a commit')\n")
     with contextlib.closing(against.Worker(str(tmp_path), {"threads": 1})) as worker:
-        with pytest.raises(against.WorkerFailed, match="half a commit"):
+        with refusal(against.WorkerFailed, "not timed"):
             worker.wait_ready()

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from hotpath.kernels.fpga import tables
 from hotpath.kernels.fpga.design import contract
+from tests.support.errors import refusal
 
 
 def test_the_file_of_the_rtl_is_that_of_the_table():
@@ -27,21 +28,21 @@ def test_a_command_unpacks_to_what_was_packed(data):
 
 
 @pytest.mark.parametrize(
-    "command, fields, part",
+    "command, fields, what",
     [
-        ("JUMP", {}, "JUMP"),
-        ("CONV", {"colour": 1}, "colour"),
-        ("CONV", {"relu": 2}, "1 bits"),
-        ("LOAD", {"offset": -1}, "32 bits"),
+        ("JUMP", {}, "unknown command"),
+        ("CONV", {"colour": 1}, "unknown field"),
+        ("CONV", {"relu": 2}, "wrong value"),
+        ("LOAD", {"offset": -1}, "wrong value"),
     ],
 )
-def test_what_a_command_does_not_have_is_refused(command, fields, part):
-    with pytest.raises(tables.BadTable, match=part):
+def test_what_a_command_does_not_have_is_refused(command, fields, what):
+    with refusal(tables.BadTable, what):
         tables.pack(command, **fields)
 
 
 def test_bytes_that_are_no_command_are_refused():
-    with pytest.raises(tables.BadTable, match="64"):
+    with refusal(tables.BadTable, "wrong size"):
         tables.unpack(b"1234")
-    with pytest.raises(tables.BadTable, match="opcode 0"):
+    with refusal(tables.BadTable, "no command"):
         tables.unpack(bytes(64))

@@ -23,6 +23,7 @@ from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 from hotpath.runtime.networks import load_network
 from tests.support import ROOT, tiny
 from tests.support.clips import clip_at
+from tests.support.errors import refusal
 from tests.support.needs import lacks, skip
 
 FAKES = ROOT / "tests" / "fakes" / "rknn"
@@ -88,13 +89,13 @@ def test_a_tracker_follows_on_it_and_gives_the_npu_back(npu, made):
 def test_what_is_wrong_with_the_board_or_the_bundle_is_said(npu, made, monkeypatch):
     engine = loading.open_plan(loading.Plan(made))
     monkeypatch.setattr(npu, "inference", lambda self, **values: None)
-    with pytest.raises(NetworkFailed, match="NPU .* tiny"):
+    with refusal(NetworkFailed, "no NPU"):
         engine.search(())
     npu.driver_is_there = False
-    with pytest.raises(NoEngine, match="NPU .* RK3588"):
+    with refusal(NoEngine, "no NPU"):
         loading.open_plan(loading.Plan(made))
     monkeypatch.setattr(npu, "load_rknn", lambda self, path, key_path=None: -1)
-    with pytest.raises(BadNetwork, match=r"exemplar\.rknn of tiny"):
+    with refusal(BadNetwork, "not loaded"):
         loading.open_plan(loading.Plan(made))
 
 

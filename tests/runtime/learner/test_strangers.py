@@ -11,6 +11,7 @@ from hotpath.runtime.learner.strangers import PARTS, UNKNOWN, Strangers
 from hotpath.runtime.network import NETWORKS
 from hotpath.runtime.networks import load_network, names
 from tests.support import tiny
+from tests.support.errors import refusal
 
 CHANNELS, COUNT = 5, 40
 
@@ -57,20 +58,20 @@ def test_without_a_file_chance_is_a_fixed_value(tmp_path):
 def test_another_file_of_that_name_is_refused(toml):
     with open(str(toml.parent / "tiny-strangers.npz"), "ab") as file:
         file.write(b"x")
-    with pytest.raises(BadNetwork, match=r"another sha256.*hotpath\.calib\.strangers"):
+    with refusal(BadNetwork, "other file", command="hotpath.calib.strangers"):
         Strangers(load_network(toml))
 
 
 def test_strangers_of_another_network_are_refused(toml):
     judged = Strangers(load_network(toml))
-    with pytest.raises(BadNetwork, match="other features"):
+    with refusal(BadNetwork, "other network"):
         judged.begin(np.zeros(CHANNELS + 1, np.float32))
 
 
 def test_a_file_that_holds_none_is_refused(tmp_path):
     path = tmp_path / "x.npz"
     path.write_bytes(b"nothing")
-    with pytest.raises(BadNetwork, match="does not hold strangers"):
+    with refusal(BadNetwork, "not read"):
         strangers.read(str(path))
 
 

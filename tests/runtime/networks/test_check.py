@@ -13,6 +13,7 @@ from hotpath.runtime import decode, load_tracker
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, load_network, names, schema
 from tests.support import blobs, tiny
+from tests.support.errors import refusal
 
 WRONG = """family = "points"
 licence = 3
@@ -78,7 +79,7 @@ def test_check_names_every_mistake_with_its_line_and_loading_the_first(run, tmp_
         assert any(s.startswith(sentence) for s in said[line]), (line, said.get(line))
     assert "14 mistakes" in text
     assert list(said) == sorted(said)
-    with pytest.raises(BadNetwork, match=r"licence .*and 13 more.*check"):
+    with refusal(BadNetwork, "wrong keys", command="check"):
         load_network(path)
     path.write_text('family = "points"\n[input\nexemplar = 1\n')
     code, text = run("check", path)
@@ -133,7 +134,7 @@ def test_a_weight_that_is_no_number_is_refused_by_every_engine(run, tmp_path):
     toml = blobs.write_network(tmp_path, "siamban")
     damage(tmp_path / "siamban_track.onnx", np.nan)
     for engine in ("openvino", "onnxruntime"):
-        with pytest.raises(BadNetwork, match="NaN"):
+        with refusal(BadNetwork, "not finite"):
             load_tracker(toml, engine=engine)
     code, said = run("check", toml)
     assert code == 2 and "NaN in its weights" in said

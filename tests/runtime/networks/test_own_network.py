@@ -2,12 +2,12 @@
 
 import numpy as np
 import onnx
-import pytest
 
 from hotpath.runtime import load_tracker
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network
 from tests.support import blobs, tiny
+from tests.support.errors import refusal
 
 OWN = """family = "points"
 [input]
@@ -72,7 +72,7 @@ def test_outputs_of_one_shape_are_told_apart_by_name(tmp_path):
     toml = blobs.write_network(tmp_path, "stark_s50")
     assert_follows(toml)
     toml.write_text(toml.read_text().replace('"top_left", ', '"top", '))
-    with pytest.raises(BadNetwork, match="'top'.*bottom_right, top_left"):
+    with refusal(BadNetwork, "unknown output"):
         load_tracker(toml)
 
 
@@ -114,5 +114,5 @@ def test_a_search_graph_without_a_picture_is_refused_in_words(tmp_path):
     shape = (1, 4, 11, 11)
     model = graph.model([("a", shape), ("b", shape)], [("c", shape)])
     onnx.save(model, str(tmp_path / "mine_track.onnx"))
-    with pytest.raises(BadNetwork, match="one picture of 1x3xHxW"):
+    with refusal(BadNetwork, "parts do not fit"):
         load_tracker(toml)

@@ -16,6 +16,7 @@ from hotpath.runtime.errors import BadBox, NotReady
 from hotpath.runtime.targets.finding import MISSED, TargetFinder
 from hotpath.runtime.targets.targets import Targets
 from tests.support import tiny, tiny_detector
+from tests.support.errors import refusal
 
 pytest.importorskip("onnxruntime")
 EVERY = 3
@@ -189,7 +190,7 @@ def test_any_function_of_a_frame_finds_targets(place, given):
         told = [targets.update(frame) for frame in frames]
         picture = draw(frames[-1], told[-1])
     assert len(targets) == 0 and (picture != frames[-1]).any()
-    with pytest.raises(NotReady, match="number 77"):
+    with refusal(NotReady, "unknown target"):
         targets.restart(77, frames[0], (1, 2, 30, 40))
     assert told[0] == {} and len(told[-1]) == 2
     kind = (7, "square") if given == "with classes" else (None, "")
@@ -249,7 +250,7 @@ def contours(frame):
 def test_a_function_that_gives_no_boxes_is_one_sentence(place, found):
     with load_targets(place / "tiny.toml", engine="onnxruntime") as targets:
         targets.find_with(lambda _: found)
-        with pytest.raises(BadBox, match="a finder must give"):
+        with refusal(BadBox, "not boxes"):
             targets.update(moving(1)[0])
 
 

@@ -108,7 +108,8 @@ class Quantiser:
     def _range(self, name: str) -> Tuple[float, float]:
         if name not in self._ranges:
             raise CannotCompile(
-                f"the table of ranges has none for {name}; calibrate this network again"
+                f"the table of ranges has none for {name}; calibrate this network again",
+                what="no range",
             )
         return self._ranges[name]
 

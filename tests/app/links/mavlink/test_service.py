@@ -20,6 +20,7 @@ from hotpath.app.links.mavlink.transport import open_transport
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.pictures import PlanarFrame
+from tests.support.errors import refusal
 from tests.support.ports import free_port
 
 KEY = hashlib.sha256(b"key").digest()
@@ -66,7 +67,7 @@ def test_a_fault_of_the_links_thread_stops_the_gimbal_and_ends_the_run(run, monk
     told = [Codec(1, 1).decode(packet) for packet in run.service.transport.sent]
     stops = [m.fields for m in told if m.name == "GIMBAL_MANAGER_SET_ATTITUDE"]
     assert [(f["angular_velocity_y"], f["angular_velocity_z"]) for f in stops] == [(0, 0)] * 3
-    with pytest.raises(BrokenLink, match="'mavlink' .*ZeroDivisionError"):
+    with refusal(BrokenLink, "thread ended"):
         run.service.check()
 
 
@@ -226,9 +227,9 @@ def test_a_key_file_is_32_bytes_or_64_digits(tmp_path):
     path.write_text(KEY.hex() + "\n")
     assert read_key(str(path)) == KEY
     path.write_bytes(os.urandom(31))
-    with pytest.raises(BadOutput, match="64 hex digits"):
+    with refusal(BadOutput, "wrong size"):
         read_key(str(path))
-    with pytest.raises(BadOutput, match="--mavlink-key /nowhere: "):
+    with refusal(BadOutput, "not read", where="/nowhere"):
         read_key("/nowhere")
 
 
@@ -269,7 +270,7 @@ def test_a_run_with_the_ids_of_another_one_gives_way_and_leaves_the_gimbal_alone
     run.receive(beat(9))  # our own, by a router
     run.receive(beat(9 | numbers.SETTLED))
     run.receive(beat(mark))  # a last one of an earlier run
-    with pytest.raises(BadOutput, match="another run .*--mavlink-component"):
+    with refusal(BadOutput, "another run"):
         run.receive(beat(mark))
     run.service._leave()
     assert run.service.transport.sent == []

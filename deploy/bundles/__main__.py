@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     table = "file with the ranges for int8 (default: {})".format(TABLE.format("NETWORK"))
+    force = "build a precision that the board lacks; replace another network's folder"
     out = f"folder of all bundles (default: {bundle.FOLDER})"
     add = cli.add_argument
     add("board", nargs="?", help="a name of `hotpath boards list`, or a TOML file")
@@ -53,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--provider", choices=("cuda", "tensorrt"), help="of ONNX Runtime, for an NVIDIA GPU")
     add("--engine", metavar="NAME", help="that runs the bundle (default: the board's own)")
     add("--out", type=pathlib.Path, metavar="DIR", help=out)
-    add("--force", action="store_true", help="also build a precision that the board lacks")
+    add("--force", action="store_true", help=force)
     add("--prepared", type=pathlib.Path, metavar="DIR", help="go on from a prepared folder")
     return cli
 
@@ -68,6 +69,8 @@ def _build(options: argparse.Namespace) -> None:
         options.out or bundle.FOLDER,
         **{name: getattr(options, name) for name in names},
     )
+    for folder in (order.target, order.target.with_name(order.target.name + ".prepared")):
+        order.check_free(folder)
     # a provider runs the network's own files, whatever the board's engine is
     build = engines.build_files if order.provider else engines.build_of(board, options.engine)
     result = build(order, say)

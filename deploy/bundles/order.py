@@ -4,7 +4,9 @@ import pathlib
 from typing import Any, Dict, Optional, Union
 
 from hotpath.boards import Board
+from hotpath.deploy.bundles.writer import check_free
 from hotpath.deploy.errors import BuildFailed
+from hotpath.kernels.errors import HotpathError
 from hotpath.runtime import bundle
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -69,6 +71,14 @@ class Order:
     def paths(self) -> Dict[str, pathlib.Path]:
         """Return the network's files: dict of part -> path."""
         return self.network.locate(self.networks_dir)
+
+    def check_free(self, folder: pathlib.Path) -> None:
+        """Refuse a folder that holds another network of this name; see ``writer.check_free``."""
+        try:
+            paths = self.paths()
+        except HotpathError:  # the build itself says what is missing
+            paths = {}
+        check_free(folder, bundle.identity(self.network, paths), self.force)
 
     def table(self) -> Optional[pathlib.Path]:
         """Return the table of ranges that was named, was made here, or comes with the network."""

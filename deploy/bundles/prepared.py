@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List
 
 from hotpath.deploy.bundles import cut_check, ranges
 from hotpath.deploy.bundles.order import Order
+from hotpath.deploy.bundles.writer import PREPARED as FILE
 from hotpath.deploy.bundles.writer import Writer, copy_toml
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import canonical
@@ -24,7 +25,6 @@ from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import sha256_of
 
 FORMAT = 4
-FILE = "prepared.json"
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
 
 Say = Callable[[str], None]

@@ -2,7 +2,8 @@
 
     python -m hotpath.deploy.bundles.ship kestrel
 
-A board then builds the network without onnx. Run it again after the network's files have changed.
+A board then builds the network without onnx. Run it again with --force after the network's files
+have changed.
 """
 
 import argparse
@@ -33,13 +34,16 @@ def main(arguments: Optional[List[str]] = None) -> int:
     cli.add_argument(
         "--out", default=str(prepared.SHIPPED), metavar="DIR", help="default: %(default)s"
     )
+    cli.add_argument("--force", action="store_true", help="replace another network of that name")
     options = cli.parse_args(arguments)
 
     def run() -> None:
         network = load_network(options.network)
         order = Order(load_board(HOST), network, "fp32", networks_dir=options.networks_dir)
-        order.windows = WINDOWS
-        prepared.prepare(pathlib.Path(options.out) / str(network.name), order, say)
+        order.windows, order.force = WINDOWS, options.force
+        folder = pathlib.Path(options.out) / str(network.name)
+        order.check_free(folder)
+        prepared.prepare(folder, order, say)
 
     return exit_code("deploy.bundles.ship", run)
 

@@ -25,18 +25,11 @@ from hotpath.research.train.films import follow_all
 from hotpath.research.train.loop import Log, Runner, Stage, place
 from hotpath.research.train.network import Kestrel
 from hotpath.research.train.options import BATCH, SCALES, parser
+from hotpath.research.train.origin import FREE, UNKNOWN, origin_of
 from hotpath.research.train.pairs import Drawer
 from hotpath.research.train.ring import Ring, held_layout, learnt_pair, start_writers, stop_writers
 from hotpath.research.train.stages import Work
-from hotpath.research.train.start import (
-    FREE,
-    UNKNOWN,
-    begin,
-    licences_of,
-    load_features,
-    load_start,
-    timm_weights,
-)
+from hotpath.research.train.start import begin, load_features, load_start, timm_weights
 from hotpath.research.train.teacher import Teacher
 from hotpath.research.train.unfold import unfolded
 from hotpath.runtime.networks import load_network, names
@@ -127,6 +120,8 @@ def prepare(
             f"there is no CUDA device for --device {options.device}; use --device cpu"
         )
     teacher = Teacher(options.teacher, options.networks_dir)
+    licence = str(getattr(teacher.network, "licence", "") or "not stated")
+    log(event="teacher", name=str(teacher.network.name), licence=licence)
     cache = Path(options.cache) if options.cache else out / "cache"
     sources = options.images, options.clips, options.licences, options.frames
     bank = build_bank(cache / "bank", *sources, [clip.name for clip in judges])
@@ -206,11 +201,11 @@ def run_stage(
     ships = bool(start) and (start in names() or start.endswith(".toml"))
     if ships:
         network = unfolded(start, work, options.networks_dir)
-        licences = {"A": 0} if load_network(start).licence == FREE else UNKNOWN
+        licences = {"A": 0} if load_network(start).licence.startswith(FREE) else UNKNOWN
         log(stage=name, event="start", what=start, licences=licences)
     elif start and weights != start:
         load_start(name, network, start)
-        log(stage=name, event="start", what=start, licences=licences_of(start))
+        log(stage=name, event="start", what=start, licences=origin_of(start).licences)
     elif fresh:
         begin(network.backbone, work.teacher, work.held)
         if weights:

@@ -7,7 +7,8 @@
 ``NAME_exemplar.onnx``: image (1,3,128,128) -> features (1,width,8,8).
 ``NAME_search.onnx``: features, image (1,3,256,256) -> score (1,1,16,16), size (1,2,16,16) as shares
 of the search region, offset (1,2,16,16) in cells. Images are RGB, mean and scale as in
-``NAME.toml``. NAME is that of --name, else kestrel. --backbone takes the backbone of another run,
+``NAME.toml``, which says from the log of the run what taught it and which pictures it saw. NAME is
+that of --name, else of the run's folder. --backbone takes the backbone of another run,
 whose features have been learnt longer; the head is the same for both. --shape writes a network with
 random weights, so that an architecture is timed on a board before it is trained.
 """
@@ -17,6 +18,7 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +26,12 @@ from hotpath.calib import command
 from hotpath.calib.errors import TrainingStopped
 from hotpath.graphs import counting, models
 from hotpath.research.pytorch import nn, torch
-from hotpath.research.train import loop
+from hotpath.research.train import loop, origin
 from hotpath.research.train.backbones import checked
 from hotpath.research.train.geometry import EXEMPLAR, SEARCH
 from hotpath.research.train.layers import BACKBONES, Block
 from hotpath.research.train.network import ExemplarGraph, Kestrel, SearchGraph
 from hotpath.research.train.options import add_shape
-from hotpath.research.train.start import licence_of
 
 TOML = Path(__file__).with_name("export.toml")  # of a network; names in braces are filled in
 OPSET = 13  # of TensorRT 8.2 on a Jetson Nano
@@ -74,13 +75,12 @@ def _standardise_alike(network: Kestrel, other: Kestrel) -> None:
     ours.deviation.copy_(theirs.deviation)
 
 
-def told_of(shape: str) -> dict[str, str]:
-    """What the TOML's first lines say of a backbone: ``layers`` and ``begun``."""
+def layers_of(shape: str) -> str:
+    """What the TOML's first line says of a backbone."""
     if shape not in BACKBONES:
-        return {"layers": f"the layers of {shape}", "begun": "Trained"}
+        return f"the layers of {shape}"
     blocks = sum(isinstance(layer, Block) for layer in BACKBONES[shape])
-    layers = f"3x3 convolutions, then {blocks} blocks of MobileNetV2"
-    return {"layers": layers, "begun": "Begun from LightFC's blocks (MIT) and trained"}
+    return f"3x3 convolutions, then {blocks} blocks of MobileNetV2"
 
 
 def fold_error(network: Kestrel, exemplar: nn.Module, search: nn.Module) -> float:
@@ -126,16 +126,27 @@ def untrained(shape: str, head: Any = ()) -> Kestrel:
 def export(
     checkpoint: str | Path,
     folder: str | Path,
-    name: str = "kestrel",
+    name: str | None = None,
     backbone: str | Path | None = None,
 ) -> dict[str, Any]:
-    """Write the network of a checkpoint; arguments as of ``load`` and ``write``."""
-    licences = {licence_of(path) for path in (checkpoint, backbone or checkpoint)}
-    return write(load(checkpoint, backbone), folder, name, max(licences, key=len))
+    """Write the network of a checkpoint; arguments as of ``load`` and ``write``.
+
+    Without a name the run's folder names it. Teacher, pictures and licence are those of its log.
+    """
+    network = load(checkpoint, backbone)
+    made = origin.origin_of(checkpoint, backbone or checkpoint)
+    about = [*made.lines(), origin.marked(checkpoint, made.commit)]
+    about += [origin.marked(backbone)] if backbone else []
+    return write(network, folder, name or origin.name_of(checkpoint), made.licence, about)
 
 
-def write(network: Kestrel, folder: str | Path, name: str, licence: str) -> dict[str, Any]:
+def write(
+    network: Kestrel, folder: str | Path, name: str, licence: str, about: Sequence[str] = ()
+) -> dict[str, Any]:
     """Write both graphs and the TOML into ``folder``; ``name`` is that of the files.
+
+    Args:
+        about: sentences for the TOML: what the network was made from.
 
     Returns:
         dict: ``toml``, its path; ``fold_error``; ``macs_m``, millions; ``size_mb``.
@@ -161,10 +172,11 @@ def write(network: Kestrel, folder: str | Path, name: str, licence: str) -> dict
     toml.write_text(
         TOML.read_text().format(
             title=name.replace("_", ", ").capitalize(),
-            **told_of(network.backbone.shape),
+            layers=layers_of(network.backbone.shape),
+            about="".join(f"# {line}\n" for line in about),
             name=name,
-            macs=macs_m,
-            licence=licence,
+            macs=f"{macs_m:.3g}",
+            licence=licence.replace('"', "'"),
             **sums,
         )
     )
@@ -181,10 +193,24 @@ def parser() -> argparse.ArgumentParser:
     cli = command.parser("hotpath.research.train.export", __doc__)
     cli.add_argument("checkpoint", nargs="?", help="such as RUN/head.pt; it need not be finished")
     cli.add_argument("folder", help="where to write, such as runtime/networks")
-    cli.add_argument("--name", help="of the files (default: kestrel, or the model of --shape)")
+    cli.add_argument("--name", help="of the files (default: of the run, or the model of --shape)")
+    cli.add_argument("--force", action="store_true", help="replace another network of that name")
     cli.add_argument("--backbone", metavar="FILE", help="checkpoint of another run's backbone")
     add_shape(cli.add_argument, None)
     return cli
+
+
+def check_free(folder: Path, name: str, force: bool) -> None:
+    """Refuse to replace a network that is there.
+
+    Raises:
+        TrainingStopped: there is one of that name, and ``force`` is not set.
+    """
+    if (folder / f"{name}.toml").exists() and not force:
+        raise TrainingStopped(
+            f"{folder / name}.toml is a network already; give this one another --name, or replace "
+            "that one with --force"
+        )
 
 
 def run(options: argparse.Namespace) -> None:
@@ -193,10 +219,13 @@ def run(options: argparse.Namespace) -> None:
         raise TrainingStopped("name a checkpoint, or a --shape for random weights")
     if options.shape:
         name = options.name or re.sub(r"\W", "_", options.shape)
+        check_free(Path(options.folder), name, options.force)
         network = untrained(options.shape, options.head)
-        export_record = write(network, options.folder, name, "none: its weights are random")
+        about = ["Its weights are random: only its speed means something."]
+        export_record = write(network, options.folder, name, "none: its weights are random", about)
     else:
-        name = options.name or "kestrel"
+        name = options.name or origin.name_of(options.checkpoint)
+        check_free(Path(options.folder), name, options.force)
         export_record = export(options.checkpoint, options.folder, name, options.backbone)
     print(json.dumps(export_record, indent=1))
     print(f"time it: hotpath networks show {export_record['toml']}", file=sys.stderr)

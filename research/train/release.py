@@ -210,7 +210,7 @@ def run_prepared(options: argparse.Namespace) -> None:
     toml = tomls(options, networks(options))[0].resolve()
     reference = str(Path(options.root).resolve() / REFERENCE)
     for module, *more in (
-        ("hotpath.deploy.bundles.ship", "--out", str(folder)),
+        ("hotpath.deploy.bundles.ship", "--force", "--out", str(folder)),
         ("hotpath.deploy.doctor.bringup.reference", reference),
     ):
         done = subprocess.run([sys.executable, "-m", module, str(toml), *more], cwd=str(ROOT))

@@ -1,6 +1,5 @@
 """The first weights of a stage: from a checkpoint, from the other stage, or from the teacher."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +14,8 @@ from hotpath.research.train.network import Backbone, Kestrel
 from hotpath.research.train.stages import FEATURES
 from hotpath.research.train.teacher import Teacher
 
-UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see sources.toml
-UNSETTLED = "not settled: trained on research-only pictures, see docs/training.md"
-FREE = "Apache-2.0: our training saw only free pictures; for its teachers' see docs/training.md"
-FREE_CLASSES = {"A", "B"}  # of sources.toml
 LOOKED_AT = 64  # crops that the teacher's statistics are measured on
 LEAST = 1e-3  # of a deviation, so that a channel that is always the same divides nothing by zero
-
-
-def licences_of(checkpoint: str | Path) -> dict[str, int]:
-    """The licence classes of the pictures that a checkpoint saw, by the log beside it.
-
-    Returns:
-        dict of a class -> how many pictures; ``UNKNOWN`` if there is no log.
-    """
-    log = Path(checkpoint).parent / "log.jsonl"
-    seen: dict[str, int] = {}
-    for line in log.read_text().splitlines() if log.is_file() else []:
-        entry = json.loads(line)
-        if entry.get("event") in ("pictures", "start"):
-            for name, count in entry.get("licences", UNKNOWN).items():
-                seen[name] = max(count, seen.get(name, 0))
-    return seen or UNKNOWN
-
-
-def licence_of(checkpoint: str | Path) -> str:
-    """Return the licence for the TOML: free if the log of the run names only free pictures."""
-    return FREE if set(licences_of(checkpoint)) <= FREE_CLASSES else UNSETTLED
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from hotpath.boards import Board, detect
 from hotpath.deploy.bundles import plans, prepared
 from hotpath.deploy.bundles.order import Order
-from hotpath.deploy.bundles.writer import Writer
+from hotpath.deploy.bundles.writer import Writer, check_free
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.cuda import driver
 from hotpath.kernels.errors import NoGpu
@@ -62,8 +62,9 @@ def build_here(
             f"this board is {here.name}, but the folder was prepared for {values['board']}; run "
             f"`{command}`"
         )
-    usual = bundle.folder_of(values["board"], name, precision).name
-    return build_prepared(folder, target or folder.with_name(usual), say)
+    target = target or folder.with_name(bundle.folder_of(values["board"], name, precision).name)
+    check_free(target, values["network"], force)
+    return build_prepared(folder, target, say)
 
 
 def build_prepared(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bundle.Bundle:

@@ -17,7 +17,7 @@ pytest.importorskip("onnxruntime")
 from hotpath import boards
 from hotpath.boards import detect
 from hotpath.deploy.bundles import __main__ as build
-from hotpath.deploy.bundles import progress
+from hotpath.deploy.bundles import prepared, progress, ship
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.runtime import bundle, loading
 from hotpath.runtime.networks import load_network
@@ -315,3 +315,45 @@ def test_a_network_that_an_fpga_board_can_not_hold_names_the_one_that_it_can(tmp
     assert build.main(["pynq_z2", "--network", "kestrel", "--out", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert "kestrel does not run on a PYNQ-Z2" in said and "NETWORK=kestrel_small" in said
+
+
+def test_another_networks_folder_is_replaced_only_by_force(tmp_path, capsys):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        tiny.write_network(tmp_path / folder)
+    _train_anew(tmp_path / "two" / "tiny_head.onnx")
+    out = tmp_path / "out"
+    for board in ("host", "jetson_nano"):
+        assert run(tmp_path / "one" / "tiny.toml", out, board) == 0
+        (made,) = (out / board).iterdir()
+        before = {path.name: path.read_bytes() for path in made.iterdir()}
+        capsys.readouterr()
+        assert run(tmp_path / "two" / "tiny.toml", out, board) == 2
+        said = capsys.readouterr().err
+        assert str(made) in said and "another network called tiny" in said and "--force" in said
+        assert before == {path.name: path.read_bytes() for path in made.iterdir()}
+        assert run(tmp_path / "one" / "tiny.toml", out, board) == 0  # the same again
+        assert run(tmp_path / "two" / "tiny.toml", out, board, "--force") == 0
+        assert before != {path.name: path.read_bytes() for path in made.iterdir()}
+
+
+def _train_anew(path):
+    """Give an ONNX file other contents."""
+    import onnx
+
+    model = onnx.load(str(path))
+    model.doc_string = "other weights"
+    onnx.save(model, str(path))
+
+
+def test_a_network_of_ones_own_does_not_replace_the_copy_that_ships(tmp_path, capsys):
+    kept = prepared.SHIPPED / "kestrel"
+    shutil.copytree(str(kept), str(tmp_path / "kestrel"))
+    tiny.write_network(tmp_path).rename(tmp_path / "kestrel.toml")
+    before = (tmp_path / "kestrel" / prepared.FILE).read_bytes()
+    command = [str(tmp_path / "kestrel.toml"), "--out", str(tmp_path)]
+    assert ship.main(command) == 2
+    assert "--force" in capsys.readouterr().err
+    assert (tmp_path / "kestrel" / prepared.FILE).read_bytes() == before
+    assert ship.main([*command, "--force"]) == 0
+    assert (tmp_path / "kestrel" / prepared.FILE).read_bytes() != before

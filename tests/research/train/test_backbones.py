@@ -154,7 +154,7 @@ def test_the_files_that_ship_become_a_network_that_trains_and_folds_into_the_sam
         wanted = network.backbone.standardised(batch["search_features"])
         assert explained(found, wanted) > 0.99  # the teacher is kestrel itself
     torch.save({"config": network.config, "average": network.state_dict()}, tmp_path / "k.pt")
-    export.export(tmp_path / "k.pt", tmp_path)
+    export.export(tmp_path / "k.pt", tmp_path, "kestrel")
     for part in ("exemplar", "search"):
         shipped, ours = (
             {v.name: onnx.numpy_helper.to_array(v) for v in onnx.load(str(path)).graph.initializer}

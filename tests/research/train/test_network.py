@@ -1,5 +1,6 @@
 """The network that ships: its size, its operators, and that folding changes nothing."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -10,7 +11,7 @@ onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from hotpath.calib.errors import TrainingStopped  # noqa: E402
-from hotpath.research.train import export, layers, start  # noqa: E402  (after the check for torch)
+from hotpath.research.train import export, layers, origin  # noqa: E402  (after the check for torch)
 from hotpath.runtime.networks import load_network  # noqa: E402
 from tests.support.training import used_network  # noqa: E402
 
@@ -28,7 +29,7 @@ def used(request):
 def exported(used, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     torch.save({"config": used.config, "average": used.state_dict()}, folder / "run.pt")
-    return folder, export.export(folder / "run.pt", folder)
+    return folder, export.export(folder / "run.pt", folder, "kestrel")
 
 
 def test_the_size_is_that_of_the_document(used, exported):
@@ -93,20 +94,61 @@ def test_the_toml_asks_for_the_crops_that_were_trained_on(exported):
 
 
 def test_the_licence_of_weights_follows_from_the_pictures_that_the_run_saw(tmp_path):
-    def licence(*lines, event="pictures"):
+    def is_free(*lines, event="pictures"):
         events = ["pictures", *[event] * (len(lines) - 1)]
         told = [{"event": each, "licences": found} for each, found in zip(events, lines)]
-        (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, told)))
-        return start.licence_of(tmp_path / "head.pt")
+        (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in told))
+        licence = origin.origin_of(tmp_path / "head.pt").licence
+        assert licence.startswith((origin.FREE, origin.UNSETTLED))
+        return licence.startswith(origin.FREE)
 
-    assert licence({"A": 10, "B": 2}) == start.FREE
+    assert is_free({"A": 10, "B": 2})
     for lines in ([{"A": 10, "S": 1}], [{"A": 10}, {"R": 5}], [{"SA": 1}], []):
-        assert licence(*lines) == start.UNSETTLED
+        assert not is_free(*lines)
     # as free as what it starts from
-    assert licence({"A": 5}, {"A": 5}, event="start") == start.FREE
-    assert licence({"A": 5}, {"R": 5}, event="start") == start.UNSETTLED
+    assert is_free({"A": 5}, {"A": 5}, event="start")
+    assert not is_free({"A": 5}, {"R": 5}, event="start")
     (tmp_path / "log.jsonl").unlink()
-    assert start.licence_of(tmp_path / "head.pt") == start.UNSETTLED
+    assert not origin.origin_of(tmp_path / "head.pt").licence.startswith(origin.FREE)
+
+
+def test_an_export_is_named_and_described_by_its_run(tmp_path):
+    network = used_network(shape="tiny", width=16, tower=8)
+    run = tmp_path / "my run"
+    run.mkdir()
+    torch.save({"config": network.config, "average": network.state_dict()}, run / "head.pt")
+    events = [
+        {"event": "started", "options": {"teacher": "vittrack"}, "git": "abc123"},
+        {"event": "teacher", "name": "other_teacher", "licence": "MIT"},
+        {"event": "pictures", "count": 1234, "licences": {"A": 1234}, "sources": {"birds": 1234}},
+    ]
+    (run / "log.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    record = export.export(run / "head.pt", tmp_path / "out")
+    text = (tmp_path / "out" / "my_run.toml").read_text()
+    for part in ("other_teacher (MIT)", "1,234 pictures of birds", "A 1,234", "abc123"):
+        assert part in text, text
+    assert hashlib.sha256((run / "head.pt").read_bytes()).hexdigest() in text
+    assert "LightFC" not in text and " 0 million" not in text
+    assert f"{record['macs_m']:.3g} million" in text and record["macs_m"] > 1
+    made = load_network(record["toml"])
+    assert made.name == "my_run" and "other_teacher: MIT" in made.licence
+    made.locate()
+
+
+@pytest.mark.parametrize("folder, name", [("kestrel", "kestrel_own"), ("a-b", "a_b")])
+def test_no_run_takes_the_name_of_a_network_that_ships(folder, name, tmp_path):
+    assert origin.name_of(tmp_path / folder / "head.pt") == name
+    assert origin.name_of(tmp_path / folder / "checkpoints" / "head-100.pt") == name
+
+
+def test_another_network_is_replaced_only_by_force(tmp_path, capsys):
+    command = [str(tmp_path), "--shape", "tiny", "--head", "8", "8", "0", "--name", "mine"]
+    (tmp_path / "mine.toml").write_text("# somebody's\n")
+    assert export.main(command) == 2
+    assert "--force" in capsys.readouterr().err
+    assert (tmp_path / "mine.toml").read_text() == "# somebody's\n"
+    assert export.main([*command, "--force"]) == 0
+    assert "random" in (tmp_path / "mine.toml").read_text()
 
 
 def test_batch_norms_with_fixed_statistics_give_the_same_and_their_parameters_learn(used):

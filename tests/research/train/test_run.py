@@ -65,7 +65,7 @@ def test_one_command_goes_from_pictures_to_a_network_the_runtime_loads(world, tm
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed and all(name.startswith("head.") for name in changed)  # stage head's own
     frames, boxes = tiny.film(3)
-    tracker = load_tracker(str(tmp_path / "export" / "kestrel.toml"), engine="onnxruntime")
+    tracker = load_tracker(str(tmp_path / "export" / f"{tmp_path.name}.toml"), engine="onnxruntime")
     tracker.init(frames[0], boxes[0])
     assert np.isfinite(tracker.update(frames[1]).box).all()
 

@@ -4,8 +4,6 @@ The parts that the TOML names decide how:
 
 - backbone, head: the backbone runs on both pictures, the head takes both features (NanoTrack);
 - exemplar, search, head: as above, with a backbone for each size of picture;
-- backbone or exemplar and search, fusion, and a part for each map: the fusion takes both features,
-  each map's part takes what the fusion gives (LightFC);
 - exemplar, search: the search graph takes the exemplar's features (FEAR, LightTrack, SiamFC);
 - whole: one graph takes both pictures (VitTrack), or a second exemplar too (MixFormerV2), which
   then lies behind the first one along axis 0;
@@ -27,7 +25,6 @@ from onnx import (
 )
 
 from hotpath.graphs import models
-from hotpath.runtime.decode.shared.keys import MAP_PARTS
 from hotpath.runtime.network import Network
 
 Parts = Dict[str, ModelProto]
@@ -56,8 +53,6 @@ def join(network: Network, parts: Parts) -> Pair:
         return _split(network, parts["whole"])
     if "network" in parts:
         return _with_made_weights(network, parts)
-    if "fusion" in parts:
-        parts["head"] = _fused_head(parts)
     if "head" in parts:
         return _with_head(network, parts)
     return _pair(network, parts["exemplar"], parts["search"])
@@ -115,28 +110,6 @@ def _is_swapped(first: List[ValueInfoProto], second: List[ValueInfoProto]) -> bo
     sides = [[models.shape_of(v)[-1:] for v in values] for values in (first, second)]
     are_known = all(side and side[0] for values in sides for side in values)
     return are_known and len(first) == len(second) and sides[0] > sides[1]
-
-
-def _fused_head(parts: Parts) -> ModelProto:
-    """A fusion and the parts that make maps of it, as one head."""
-    head = models.add_prefix(parts["fusion"], "fusion/")
-    fused = [value.name for value in head.graph.output]
-    outputs: List[ValueInfoProto] = []
-    for name in MAP_PARTS:
-        if name not in parts:
-            continue
-        part = models.add_prefix(parts[name], name + "/")
-        taken = models.inputs(part)
-        if len(taken) != len(fused):
-            raise ValueError(
-                f"the part {name} takes {len(taken)} inputs, but the fusion gives {len(fused)}"
-            )
-        models.rename(part, {value.name: tensor for value, tensor in zip(taken, fused)})
-        head.graph.node.extend(part.graph.node)
-        head.graph.initializer.extend(part.graph.initializer)
-        outputs.extend(part.graph.output)
-    models.replace(head.graph.output, outputs)
-    return head
 
 
 def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:

@@ -21,7 +21,7 @@ from hotpath.kernels.toml_keys import (
     shown,
 )
 from hotpath.runtime import decode
-from hotpath.runtime.decode.shared.keys import LARGEST_SIDE, MAP_PARTS
+from hotpath.runtime.decode.shared.keys import LARGEST_SIDE
 from hotpath.runtime.network import File, Made
 
 TOP: Keys = {
@@ -116,7 +116,7 @@ LARGEST_FILE = 1 << 31  # bytes; no ONNX file in one piece is larger
 
 RENAMED = {"doubt_below": "search_lost_below"}  # old key -> its name today
 
-# The ways in which files come; a fusion is followed by one part for each map.
+# The ways in which files come.
 PARTS = (
     {"backbone", "head"},
     {"exemplar", "search"},
@@ -124,7 +124,6 @@ PARTS = (
     {"whole"},
     {"network", "kernel_cls", "kernel_loc"},
 )
-FUSED = ({"backbone", "fusion"}, {"exemplar", "search", "fusion"})
 
 
 def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
@@ -240,7 +239,7 @@ def _is_sha256(value: Any) -> bool:
     return isinstance(value, str) and bool(re.match("^[0-9a-f]{64}$", value))
 
 
-KNOWN_PARTS = sorted(set().union(*PARTS, *FUSED) | set(MAP_PARTS))
+KNOWN_PARTS = sorted(set().union(*PARTS))
 
 
 def _read_file(section: Section, entry: Table, mistakes: List[Mistake]) -> File:
@@ -290,12 +289,9 @@ _FILE_NAME = re.compile(r"^(?!\.{1,2}$)[^/\\\x00-\x1f*?\[\]]{1,200}$")
 
 def _check_parts(parts: List[str], mistakes: List[Mistake]) -> None:
     """The parts must be one of the known ways, each part once."""
-    maps = set(parts) & set(MAP_PARTS)
-    fused = bool(maps) and set(parts) - maps in FUSED
-    if len(set(parts)) == len(parts) and (set(parts) in PARTS or fused):
+    if len(set(parts)) == len(parts) and set(parts) in PARTS:
         return
     ways = [", ".join(sorted(way)) for way in PARTS]
-    ways += ["{} and one for each map".format(", ".join(sorted(way))) for way in FUSED]
     text = "the parts of the [[file]]s must be: {}".format("; or ".join(ways))
     mistakes.append(Mistake("file", None, text))
 

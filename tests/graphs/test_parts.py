@@ -11,7 +11,6 @@ from hotpath.graphs import models
 from hotpath.runtime import load_tracker
 from hotpath.runtime.networks import load_network
 from tests.support import blobs, tiny
-from tests.support.models import model_of
 
 BACKBONE = '[[file]]\npart = "backbone"\nname = "tiny_backbone.onnx"\n'
 
@@ -62,33 +61,6 @@ def test_a_graph_that_takes_the_search_part_first_is_recognised(tmp_path, film, 
     model.graph.input.extend(swapped)
     onnx.save(model, str(path))
     np.testing.assert_array_equal(follow(toml, pictures, boxes), expected)
-
-
-def test_a_fusion_with_a_part_for_each_map_is_a_head(tmp_path):
-    pictures, boxes = tiny.film(6)
-    expected = follow(tiny.write_network(tmp_path), pictures, boxes)
-    head = onnx.shape_inference.infer_shapes(tiny.head())
-    extracted = {
-        "fusion": onnx.utils.Extractor(head).extract_model(["z", "x"], ["response"]),
-        "score": onnx.utils.Extractor(head).extract_model(["response"], ["cls"]),
-    }
-    # the distances do not depend on the fusion in this network: a constant of their own
-    constants = {"size": np.full((1, 4, 16, 16), tiny.BOX / 2, np.float32)}
-    constants.update(zero=np.float32(0), shape=np.array([1, 1, 16, 16]))
-    nodes = [
-        ("Mul", ["f", "zero"], ["nothing"]),
-        ("Reshape", ["nothing", "shape"], ["plane"]),
-        ("Add", ["size", "plane"], ["distances"]),
-    ]
-    ends = {"f": [1, 1, 256]}, {"distances": [1, 4, 16, 16]}
-    extracted["distances"] = model_of(nodes, *ends, constants, 11)
-    lines = []
-    for part, model in extracted.items():
-        onnx.save(model, str(tmp_path / (part + ".onnx")))
-        lines.append(f'[[file]]\npart = "{part}"\nname = "{part}.onnx"\n')
-    toml = tmp_path / "fused.toml"
-    toml.write_text(tiny.TOML[: tiny.TOML.index("[[file]]")] + BACKBONE + "".join(lines))
-    np.testing.assert_allclose(follow(toml, pictures, boxes), expected, atol=1e-4)
 
 
 def test_a_map_in_several_outputs_is_joined(tmp_path):

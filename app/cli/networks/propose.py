@@ -133,9 +133,9 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
         raise BadNetwork(f"{only[0].name} gives {shapes_text} from one picture: {kind}")
     elif len(files) == 2 and only and mixed:
         order = [("exemplar", only[0]), ("search", mixed[0])]
-    elif rest and len(only) in (1, 2) and len(only) + len(rest) == len(files):
+    elif len(rest) == 1 and len(only) in (1, 2) and len(only) + 1 == len(files):
         names = ["backbone"] if len(only) == 1 else ["exemplar", "search"]
-        order = list(zip(names, only)) + _heads(files, rest)
+        order = list(zip([*names, "head"], only + rest))
     if not order:
         shapes = {p: [list(models.shape_of(v)) for v in models.inputs(files[p])] for p in files}
         taken = ", ".join(
@@ -155,27 +155,6 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
 def _refreshes(named: Named) -> bool:
     """Whether the network takes a second exemplar."""
     return "whole" in named and 3 == len(_picture_sides(named["whole"][1]))
-
-
-def _heads(
-    files: Mapping[pathlib.Path, ModelProto], rest: List[pathlib.Path]
-) -> List[Tuple[str, pathlib.Path]]:
-    """The head; or the fusion and the parts of the maps, which their file names identify."""
-    if len(rest) == 1:
-        return [("head", rest[0])]
-    words = {"score": ("score", "cls", "center", "ctr"), "size": ("size",), "offset": ("offset",)}
-    words.update(distances=("reg", "box", "distance", "loc"), quality=("quality", "centerness"))
-    heads = []
-    for path in rest:
-        name = path.stem.lower()
-        if len(models.inputs(files[path])) > 1:
-            heads.append(("fusion", path))
-            continue
-        part = next((p for p, keys in words.items() if any(k in name for k in keys)), None)
-        if part is None:
-            return []
-        heads.append((part, path))
-    return heads
 
 
 def _picture_sides(model: ModelProto) -> List[int]:

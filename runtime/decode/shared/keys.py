@@ -2,10 +2,6 @@
 
 from hotpath.kernels.toml_keys import Key, Keys
 
-# parts that give one map each, in the order in which families take maps
-MAP_PARTS = ("score", "distances", "deltas", "size", "offset", "quality")
-
-
 # Smallest and largest numbers that make sense for the keys of several families.
 LARGEST_SIDE = 4096  # pixels; no tracker's picture is larger, and maps of it still fit in memory
 LARGEST_STRIDE = 256  # pixels; the published networks have 4 to 32

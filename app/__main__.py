@@ -21,7 +21,6 @@ from hotpath.app.cli.options import parse
 from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
 from hotpath.app.service_manager import ServiceManager
-from hotpath.kernels.fpga import need_design
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.garbage import short_collections
@@ -126,13 +125,7 @@ def run_until(options: argparse.Namespace, stop: "StopRequest") -> int:
 
 def load(options: argparse.Namespace) -> Any:
     """Load the network; returns ``Targets``."""
-    given = given_in(vars(options))
-    if options.simulate:
-        need_design("--simulate")
-        from hotpath.kernels.fpga.design.sim import device
-
-        given["simulate"] = device.opener(options.simulate)
-    return load_targets(**given, log=None if options.quiet else say)
+    return load_targets(**given_in(vars(options)), log=None if options.quiet else say)
 
 
 def open_input(

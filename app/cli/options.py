@@ -191,8 +191,6 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     )
     _value(group, "--bundle DIR", f"folder that `{make('engine')}` wrote for this board")
     _value(group, "--board NAME", "use the bundle of this board")
-    text = "simulate the FPGA --board: its definition in NumPy, or its RTL"
-    group.add_argument("--simulate", choices=("model", "rtl"), help=text)
     _either(
         group,
         "recover",

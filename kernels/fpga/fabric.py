@@ -81,7 +81,8 @@ class Fabric:
         except RuntimeError as error:
             raise NoFabric(
                 f"PYNQ finds no FPGA here ({error}); on the board start with `{PYNQ} "
-                "runtime.track …`, on a computer add --board and --simulate model"
+                "runtime.track …`, on a computer simulate one with `python -m "
+                "hotpath.calib.fpga.track`"
             ) from None
         self._load()
 
@@ -283,8 +284,8 @@ def _library() -> _Library:
     except (ImportError, AttributeError) as error:
         raise NoFabric(
             f"PYNQ's library can't be loaded ({error}); on the board start with `{PYNQ} "
-            f"runtime.track …`, on a computer run `{make('fpga')}` and add --board and "
-            "--simulate model"
+            f"runtime.track …`, on a computer run `{make('fpga')}` and `python -m "
+            "hotpath.calib.fpga.track`"
         ) from None
 
 

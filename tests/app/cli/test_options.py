@@ -189,12 +189,11 @@ def test_what_is_said_of_the_tracker_reaches_it():
         "threads": "2",
         "bundle": "engines/kestrel",
         "board": "pynq_z2",
-        "simulate": "model",
         "search_windows": "3",
     }
     arguments = ["--video", "cam0", "--recover"]
     for name, value in said.items():
         arguments += ["--" + name.replace("_", "-"), value]
     given = given_in(vars(options.parse(arguments)))
-    assert set(given) == set(Options._fields) - {"log"}
+    assert set(given) == set(Options._fields) - {"log", "simulate"}
     assert given["search_windows"] == 3 and given["threads"] == 2 and given["recover"] is True

@@ -323,7 +323,7 @@ OPEN = "loading.open_plan(loading.Plan(bundle.Bundle(sys.argv[1])))"
 @pytest.mark.parametrize(
     "before, call, texts",
     [
-        ("", OPEN, ["NoFabric: PYNQ finds no FPGA here", "--simulate model"]),
+        ("", OPEN, ["NoFabric: PYNQ finds no FPGA here", "hotpath.calib.fpga.track"]),
         (NO_PYNQ, OPEN, ["NoFabric: PYNQ", "can't be loaded", "make fpga"]),
         (NO_PYNQ, SIMULATE, ["NoSimulation: ", "PYNQ's library", "make fpga"]),
     ],
@@ -348,5 +348,5 @@ except Exception as error:
 
 def test_a_simulation_of_the_rtl_without_a_compiler_names_the_way_out(monkeypatch, tmp_path):
     monkeypatch.setenv("VERILATOR_ROOT", str(tmp_path))
-    with refused(simulation.NoSimulation, "can't be compiled", "--simulate model"):
+    with refused(simulation.NoSimulation, "can't be compiled", "--rtl"):
         simulation.open_board("pynq_z2", "rtl")

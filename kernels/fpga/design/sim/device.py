@@ -204,11 +204,9 @@ def _checked(name: Optional[str], kind: str) -> str:
     if name is None or name not in sizes:
         board = "without a name" if name is None else repr(name)
         there = ", ".join(sorted(sizes))
-        raise NoSimulation(
-            f"no board {board} can be simulated; name one with --board; there are: {there}"
-        )
+        raise NoSimulation(f"no board {board} can be simulated; name one of: {there}")
     if kind not in KINDS:
-        raise NoSimulation(f"--simulate {kind}: there are: {', '.join(KINDS)}")
+        raise NoSimulation(f"a board has no simulation {kind!r}; there are: {', '.join(KINDS)}")
     if NO_PYNQ:
         raise NoSimulation(
             f"a simulated board needs PYNQ's library, which can't be loaded ({NO_PYNQ}); run "
@@ -251,8 +249,8 @@ def open_board(
             machine = Rtl(size, **options)
     except CannotBuild as error:
         raise NoSimulation(
-            f"the RTL can't be compiled: {error}; run `{make('fpga')}` and install g++, or take "
-            "--simulate model"
+            f"the RTL can't be compiled: {error}; run `{make('fpga')}` and install g++, or leave "
+            "--rtl out"
         ) from None
     family = hwh.family_of(part)
     device = SimulatedBoard(family, machine)

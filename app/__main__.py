@@ -4,7 +4,6 @@ This file is the program from top to bottom: ``run`` opens the source and the tr
 first box, then ``follow`` takes frame after frame. Options, boxes and outputs are in ``cli/``.
 """
 
-import argparse
 import contextlib
 import os
 import select
@@ -17,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from hotpath.app.cli.boxes import check_boxes, drawn_box, given_boxes
 from hotpath.app.cli.detector import check_detector, open_detector, open_finder
-from hotpath.app.cli.options import parse
+from hotpath.app.cli.options import parse, records_of
 from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
+from hotpath.app.records import RunOptions, SourceOptions, TargetOptions
 from hotpath.app.service_manager import ServiceManager
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.garbage import short_collections
-from hotpath.runtime.options import given_in
 from hotpath.runtime.types import Box, TrackedFrame, given_track
 from hotpath.video.live import end_program
 from hotpath.video.sources import (
@@ -59,7 +58,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return 0
         if not options.video:
             raise BadSource("nothing to track in; give --video FILE, FOLDER, cam0 or an address")
-        return run(options)
+        return run(records_of(options, say))
     except HotpathError as error:
         say(f"hotpath track: {error}")
         return 2
@@ -76,7 +75,7 @@ def print_cameras() -> int:
     return 0
 
 
-def run(options: argparse.Namespace) -> int:
+def run(options: RunOptions) -> int:
     """Track through a whole source; returns the exit code."""
     with StopRequest() as stop:
         try:
@@ -85,35 +84,40 @@ def run(options: argparse.Namespace) -> int:
             return stop.exit_code or 130
 
 
-def run_until(options: argparse.Namespace, stop: "StopRequest") -> int:
+def run_until(options: RunOptions, stop: "StopRequest") -> int:
     """The same, with the request that ends it."""
-    check_boxes(options)
-    check_detector(options)
-    check_outputs(options)
-    check_camera(options.video)
+    source_options, target_options, network, output_options, links = options
+    check_boxes(target_options)
+    check_detector(target_options, links)
+    check_outputs(output_options, links, source_options.video, target_options.boxes)
+    check_camera(source_options.video)
     manager = ServiceManager(os.environ)
     with contextlib.ExitStack() as cleanup:
         # files first: a wrong name must not wait for the network, which takes seconds to load
-        recorded = is_recorded(options.video)
-        opened = open_input(options, cleanup) if recorded else None
-        detector = open_detector(options)
-        targets = cleanup.enter_context(contextlib.closing(load(options)))
-        source, frame, boxes = opened or open_input(options, cleanup)
+        recorded = is_recorded(source_options.video)
+        read = source_options, target_options, links.selects, cleanup
+        opened = open_input(*read) if recorded else None
+        detector = open_detector(target_options, network)
+        targets = cleanup.enter_context(contextlib.closing(load_targets(**network._asdict())))
+        source, frame, boxes = opened or open_input(*read)
         boxes = [drawn_box(frame)] if boxes is None else boxes
         at_s = source.time_s
         tracks = {targets.add(frame, box, time_s=at_s): given_track(box) for box in boxes}
-        finder = open_finder(options, detector, targets, source.live)
+        finder = open_finder(target_options, detector, targets, source.live)
         if finder:
             cleanup.callback(finder.close)
             tracks = finder.first(frame, tracks, at_s)
         stop.begin()
-        with Outputs(options, targets, source, stop, frame, detector) as outputs:
+        shown = output_options, links, source_options.frames
+        with Outputs(*shown, targets, source, stop, frame, detector) as outputs:
             stop.outputs = outputs
             first = TrackedFrame(frame, source.given - 1, at_s, tracks, source.captured_s)
             outputs.write(first)
             manager.ready(f"tracking in {source.name}")
             with short_collections():
-                broken = follow(options, targets, source, outputs, stop, manager, finder)
+                broken = follow(
+                    source_options.frames, targets, source, outputs, stop, manager, finder
+                )
             stop.left = True
     manager.stopping()
     outputs.summary(source)
@@ -123,13 +127,8 @@ def run_until(options: argparse.Namespace, stop: "StopRequest") -> int:
     return 2 if outputs.failed or damaged else stop.exit_code
 
 
-def load(options: argparse.Namespace) -> Any:
-    """Load the network; returns ``Targets``."""
-    return load_targets(**given_in(vars(options)), log=None if options.quiet else say)
-
-
 def open_input(
-    options: argparse.Namespace, cleanup: contextlib.ExitStack
+    options: SourceOptions, targets: TargetOptions, selects: bool, cleanup: contextlib.ExitStack
 ) -> Tuple[Any, Any, Optional[List[Box]]]:
     """Open the source; returns it, its first frame, and the given boxes; None: one is drawn."""
     source = cleanup.enter_context(
@@ -140,8 +139,9 @@ def open_input(
     if not source.live and not source.fps and source.frames != 1:
         say(f"{source.name}: states no frame rate, so times are left empty; give --fps")
     frame = first_frame(source, options.start)
-    by_detector = options.detector and options.classes and not (options.box or options.boxes)
-    return source, frame, [] if by_detector else given_boxes(options, source, frame)
+    if targets.by_detector:
+        return source, frame, []
+    return source, frame, given_boxes(targets, selects, source, frame)
 
 
 class StopRequest:
@@ -249,7 +249,7 @@ def first_frame(source: Any, start_s: Optional[float] = None) -> Any:
 
 
 def follow(
-    options: argparse.Namespace,
+    frames: Optional[int],
     targets: Any,
     source: Any,
     outputs: Outputs,
@@ -257,10 +257,10 @@ def follow(
     manager: ServiceManager,
     finder: "Optional[TargetFinder]",
 ) -> Optional[HotpathError]:
-    """The frame loop. Returns the error with which the source broke, or None."""
+    """The loop over that many frames. Returns the error with which the source broke, or None."""
     broken = None
     failed = 0
-    last = options.frames and source.given - 1 + options.frames
+    last = frames and source.given - 1 + frames
     while not stop.requested and source.given != last and outputs.open:
         if manager.watches:
             manager.alive()

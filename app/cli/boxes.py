@@ -1,11 +1,10 @@
 """Find out where the targets are in the first frame: --box, --boxes, ground truth, or the mouse."""
 
-import argparse
 import os
 import re
 from typing import Any, List, Optional, Sequence, Tuple
 
-from hotpath.app.cli.links import selects
+from hotpath.app.records import TargetOptions
 from hotpath.kernels.commands import why_unread
 from hotpath.kernels.text import decoded
 from hotpath.runtime.errors import BadBox
@@ -17,23 +16,26 @@ A_BOX = "X,Y,W,H in pixels of the frame, or in per cent of it (40%)"
 MOST_BYTES = 1 << 20  # of a file of boxes
 
 
-def check_boxes(options: argparse.Namespace) -> None:
+def check_boxes(options: TargetOptions) -> None:
     """Refuse a box that is no box on any frame, before an engine is loaded.
 
     Raises:
         BadBox: not four numbers, or less than a pixel; or --boxes is no such file.
     """
-    for text in options.box or ():
+    for text in options.box:
         parsed_box("--box", text, (1, 1))
-    is_pipe = os.path.exists(options.boxes or "") and not os.path.isfile(options.boxes)
-    if options.boxes and (not is_pipe or os.path.isdir(options.boxes)):  # a pipe is read once
-        _boxes_in(options.boxes, (1, 1))
+    path = options.boxes or ""
+    is_pipe = os.path.exists(path) and not os.path.isfile(path)
+    if path and (not is_pipe or os.path.isdir(path)):  # a pipe is read once
+        _boxes_in(path, (1, 1))
 
 
-def given_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Optional[List[Box]]:
+def given_boxes(
+    options: TargetOptions, selects: bool, source: Any, frame: AnyFrame
+) -> Optional[List[Box]]:
     """Return the targets in the first frame that need no mouse.
 
-    They come from --box and --boxes, else from the source's ground truth. Where a link selects
+    They come from --box and --boxes, else from the source's ground truth. Where a link ``selects``
     targets, the list may be empty. ``frame`` is the first of ``source``, a
     ``hotpath.video.base.Source``.
 
@@ -44,12 +46,12 @@ def given_boxes(options: argparse.Namespace, source: Any, frame: AnyFrame) -> Op
         BadBox: there is no box and no window, or a box that no target can have.
     """
     size = frame.shape[1], frame.shape[0]
-    given: List[Sequence[float]] = [parsed_box("--box", text, size) for text in options.box or ()]
+    given: List[Sequence[float]] = [parsed_box("--box", text, size) for text in options.box]
     if options.boxes:
         given += _boxes_in(options.boxes, size)
     if not given and source.first_box is not None:
         return [checked_box(source.first_box, frame.shape)]
-    if not given and not selects(options):
+    if not given and not selects:
         _check_window(source)
         return None
     boxes = [checked_box(box, frame.shape) for box in given]

@@ -18,6 +18,7 @@ from hotpath.app.cli.progress import say
 from hotpath.app.links.aim import calibration as calibrations
 from hotpath.app.links.aim import nudges
 from hotpath.app.links.aim.calibration import Calibration
+from hotpath.app.records import MavlinkOptions
 from hotpath.kernels import cache
 from hotpath.kernels.commands import Parser, exit_code
 from hotpath.runtime.errors import BadOutput, BadSource
@@ -207,7 +208,13 @@ def open_gimbal(options: argparse.Namespace, size: Any, cleanup: contextlib.Exit
         from hotpath.kernels.commands import needs
 
         raise BadOutput(needs("--mavlink", "pymavlink", error, "mavlink")) from None
-    gimbal = nudged.open_gimbal(options, size, say)
+    mavlink = MavlinkOptions(
+        options.mavlink,
+        options.mavlink_system,
+        options.mavlink_component,
+        key=options.mavlink_key,
+    )
+    gimbal = nudged.open_gimbal(mavlink, size, say)
     cleanup.callback(gimbal.stop)
     return gimbal
 

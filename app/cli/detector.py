@@ -4,15 +4,17 @@ With ``--class`` a detector finds targets by itself. With ``--mavlink`` it also 
 a point that a ground station sends, and needs no class for that.
 """
 
-import argparse
 from typing import Any, Optional
 
 from hotpath.app.detect import Detector, load_detector
+from hotpath.app.records import LinkOptions, TargetOptions
+from hotpath.runtime import engines
 from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.options import Options
 from hotpath.runtime.targets.finding import TargetFinder
 
 
-def check_detector(options: argparse.Namespace) -> None:
+def check_detector(options: TargetOptions, links: LinkOptions) -> None:
     """Refuse an option that needs another one, before anything is opened.
 
     Raises:
@@ -22,14 +24,14 @@ def check_detector(options: argparse.Namespace) -> None:
         for name in ("class", "all"):
             if getattr(options, "classes" if name == "class" else name):
                 raise BadNetwork(f"--{name} needs a detector; give --detector NAME too")
-    elif not options.classes and (options.all or not options.mavlink):
+    elif not options.classes and (options.all or not links.mavlink.url):
         raise BadNetwork(
             f"--detector {options.detector} needs to know what to find; give --class too, such as "
             "--class person"
         )
 
 
-def open_detector(options: argparse.Namespace) -> Optional[Detector]:
+def open_detector(options: TargetOptions, network: Options) -> Optional[Detector]:
     """Load the detector of ``--detector``; None without one.
 
     Raises:
@@ -40,13 +42,13 @@ def open_detector(options: argparse.Namespace) -> Optional[Detector]:
     return load_detector(
         options.detector,
         classes=[n.strip() for n in options.classes.split(",")] if options.classes else None,
-        networks_dir=options.networks_dir,
-        threads=options.threads,
+        networks_dir=network.networks_dir,
+        threads=network.threads or engines.THREADS,
     )
 
 
 def open_finder(
-    options: argparse.Namespace, detector: Optional[Detector], targets: Any, live: bool
+    options: TargetOptions, detector: Optional[Detector], targets: Any, live: bool
 ) -> Optional[TargetFinder]:
     """The finder of targets of a run; None without a detector, or where no class is named."""
     if detector is None or detector.any_class:

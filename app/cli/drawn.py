@@ -1,12 +1,12 @@
 """The output of a run that draws: boxes and captions on each picture, for a window and a video."""
 
-import argparse
 import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from hotpath.app.cli.player import Player
 from hotpath.app.cli.profile import Profile
+from hotpath.app.records import OutputOptions
 from hotpath.kernels.commands import counted
 from hotpath.runtime import drawing as draw
 from hotpath.runtime.errors import HotpathError
@@ -19,7 +19,7 @@ class Drawn:
     """Draws each frame once, shows it in the window and saves it in the video.
 
     Args:
-        options: ``trail`` and ``overlay`` of the command line.
+        options: those of the outputs.
         titles: (name of the network, name of the engine), for the captions.
         profile: gets the times of drawing and of the window.
         player: of the window, or None.
@@ -29,7 +29,7 @@ class Drawn:
 
     def __init__(
         self,
-        options: argparse.Namespace,
+        options: OutputOptions,
         titles: Tuple[str, str],
         profile: Profile,
         player: Optional[Player],

@@ -4,6 +4,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any, List
 
+from hotpath.app.records import LinkOptions
 from hotpath.kernels.commands import needs
 from hotpath.runtime.errors import BadOutput
 
@@ -19,34 +20,38 @@ LINKS = (  # the vehicle is told first
     ("ros", "hotpath.app.links.ros", ""),  # of --publish
     ("page", "hotpath.app.links.page.server", "aiohttp"),
 )
-# that options name
-FILES = ("mavlink_key", "stream_login", "gimbal_login", "gimbal", "gimbal_calibration")
 
 
-def check_links(options: Any) -> None:
+def check_links(options: LinkOptions) -> None:
     """Refuse what can't work together, before anything is opened."""
-    steers = options.mavlink and options.fov
-    if not to_onvif(options):
-        if options.gimbal is not None and not steers:
+    mavlink, gimbal = options.mavlink, options.gimbal
+    if not gimbal.is_onvif:
+        if gimbal.name is not None and not (mavlink.url and options.fov):
             raise BadOutput(
                 "--gimbal needs --mavlink URL and --fov DEGREES, or onvif://USER@HOST",
                 what="needs a vehicle",
             )
         for name in ("login", "zoom"):
-            if getattr(options, "gimbal_" + name):
+            if getattr(gimbal, name):
                 raise BadOutput(
                     f"--gimbal-{name} needs --gimbal onvif://USER@HOST", what="needs a camera"
                 )
     for name in ("type", "key", "allow"):
-        if getattr(options, "mavlink_" + name) and not options.mavlink:
+        if getattr(mavlink, name) and not mavlink.url:
             raise BadOutput(f"--mavlink-{name} needs --mavlink URL", what="needs a vehicle")
     for name in ("recording", "calibration"):
-        if getattr(options, "gimbal_" + name) and options.gimbal is None:
+        if getattr(gimbal, name) and gimbal.name is None:
             raise BadOutput(f"--gimbal-{name} needs --gimbal")
-    for name in FILES:
-        path = getattr(options, name)
-        if path and not path.startswith("onvif://"):
-            _check_file(name.replace("_", "-"), path)
+    files = {
+        "mavlink-key": mavlink.key,
+        "stream-login": options.stream.login,
+        "gimbal-login": gimbal.login,
+        "gimbal": None if gimbal.is_onvif else gimbal.name,
+        "gimbal-calibration": gimbal.calibration,
+    }
+    for name, path in files.items():
+        if path:
+            _check_file(name, path)
     for name, module, package in LINKS:
         if name in wanted_links(options):
             check = getattr(_module(name, module, package), "check_options", None)
@@ -63,30 +68,15 @@ def _check_file(option: str, path: str) -> None:
         raise BadOutput(f"--{option} {path}: {why}; name another file")
 
 
-def selects(options: Any) -> bool:
-    """Whether a link may select targets while the run goes on."""
-    return bool(options.page or options.mavlink or to_ros(options))
-
-
-def to_ros(options: Any) -> bool:
-    """Whether --publish names a topic of ROS 2."""
-    return bool(options.publish and options.publish.startswith("ros:"))
-
-
-def to_onvif(options: Any) -> bool:
-    """Whether --gimbal names a PTZ camera of the network."""
-    return bool(options.gimbal and options.gimbal.startswith("onvif://"))
-
-
-def wanted_links(options: Any) -> List[str]:
+def wanted_links(options: LinkOptions) -> List[str]:
     """The options that ask for a link."""
     asked = {
-        "mavlink": options.mavlink,
-        "onvif": to_onvif(options),
-        "stream": options.stream,
-        "publish": options.publish and not to_ros(options),
-        "ros": to_ros(options),
-        "page": options.page,
+        "mavlink": options.mavlink.url,
+        "onvif": options.gimbal.is_onvif,
+        "stream": options.stream.addresses,
+        "publish": options.publish and not options.to_ros,
+        "ros": options.to_ros,
+        "page": options.page.page,
     }
     return [name for name, _, _ in LINKS if asked[name]]
 
@@ -98,10 +88,10 @@ def open_links(context: "Context") -> "List[Link]":
         BadOutput: an address, a file or a package that can't be had.
     """
     links: List[Link] = []
-    if context.options.gimbal is not None:
+    if context.options.gimbal.name is not None:
         from hotpath.app.links import steering
 
-        steering.check(context.options, context.live, context.can_lose, context.network)
+        steering.check(context.options.gimbal, context.live, context.can_lose, context.network)
     wanted = wanted_links(context.options)
     try:
         for name, module, package in reversed(LINKS):  # no camera is offered that can't start

@@ -4,14 +4,14 @@ import argparse
 import ipaddress
 import math
 import os
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from hotpath.app import detect
+from hotpath.app import detect, records
 from hotpath.app.cli.config import completion, with_config
 from hotpath.kernels.commands import HERE, Parser, make, meant
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, plan
 from hotpath.runtime.arguments import add_engine, add_networks_dir
-from hotpath.runtime.options import LATENCIES, MOST_WINDOWS, NORMAL
+from hotpath.runtime.options import LATENCIES, MOST_WINDOWS, NORMAL, Options, given_in
 from hotpath.video import hardware, save
 
 DESCRIPTION = (
@@ -64,6 +64,42 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         print(completion(cli), end="")
         cli.exit()
     return options
+
+
+def records_of(options: argparse.Namespace, log: Callable[[str], None]) -> records.RunOptions:
+    """The options as records, one for each part of the program; ``log`` is for the network."""
+    values = dict(vars(options))
+    network = Options(**given_in(values), log=None if options.quiet else log)
+    links = records.LinkOptions(
+        _record(records.PageOptions, values, "page_"),
+        _record(records.MavlinkOptions, dict(values, mavlink_url=options.mavlink), "mavlink_"),
+        _record(records.GimbalOptions, dict(values, gimbal_name=options.gimbal), "gimbal_"),
+        _record(records.StreamOptions, dict(values, stream_addresses=options.stream), "stream_"),
+        publish=options.publish or "",
+        fov=options.fov,
+        video=str(options.video),
+        results=options.results,
+        save=options.save,
+    )
+    return records.RunOptions(
+        _record(records.SourceOptions, values),
+        _record(records.TargetOptions, values),
+        network,
+        _record(records.OutputOptions, values),
+        links._replace(mavlink=links.mavlink._replace(delay_s=options.link_delay)),
+    )
+
+
+def _record(kind: Any, values: Dict[str, Any], prefix: str = "") -> Any:
+    """A record of the options whose names, with a prefix, are its fields."""
+    names = {field: field if field == prefix[:-1] else prefix + field for field in kind._fields}
+    return kind(
+        **{
+            field: values[name]
+            for field, name in names.items()
+            if values.get(name) is not None  # else the record's default
+        }
+    )
 
 
 def parser() -> argparse.ArgumentParser:

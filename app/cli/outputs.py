@@ -1,6 +1,5 @@
 """The outputs of a run of ``hotpath.app``: results, video, window and links."""
 
-import argparse
 import json
 import os
 import sys
@@ -9,12 +8,13 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from hotpath.app.cli.drawn import Drawn
-from hotpath.app.cli.links import check_links, open_links, selects, wanted_links
+from hotpath.app.cli.links import check_links, open_links, wanted_links
 from hotpath.app.cli.player import Player
 from hotpath.app.cli.profile import Profile
 from hotpath.app.cli.progress import Progress, say
 from hotpath.app.cli.summary import Summary, lines_of, place_of
 from hotpath.app.detect import Detector
+from hotpath.app.records import LinkOptions, OutputOptions
 from hotpath.app.selection import Selection
 from hotpath.kernels import cpu
 from hotpath.kernels.commands import counted
@@ -30,18 +30,22 @@ AGAIN_S = 60.0  # a failure is said as often
 RECENT = 300  # frames of the latency that the page shows
 
 
-def check_outputs(options: argparse.Namespace) -> None:
+def check_outputs(
+    options: OutputOptions, links: LinkOptions, video: Any, boxes: Optional[str]
+) -> None:
     """Refuse impossible outputs before an older file of that name is touched.
+
+    ``video`` and ``boxes`` are what the run reads.
 
     Raises:
         BadOutput: an unknown ending, no such folder, or a file that is also an input.
     """
-    check_links(options)
+    check_links(links)
     if options.show:
         window.check_window()
     if options.json and options.results == "-":
         raise BadOutput("--json and --results - both take standard output; give a file's name")
-    inputs = reads(options.video) + ([options.boxes] if options.boxes else [])
+    inputs = reads(video) + ([boxes] if boxes else [])
     for path, kinds in ((options.results, results.KINDS), (options.save, save.KINDS)):
         if not path or path == "-":
             continue
@@ -70,7 +74,9 @@ class Outputs:
 
     def __init__(
         self,
-        options: argparse.Namespace,
+        options: OutputOptions,
+        links: LinkOptions,
+        frames: Optional[int],
         targets: Any,
         source: Any,
         stop: Any,
@@ -83,7 +89,7 @@ class Outputs:
         self.failed: Dict[Any, str] = {}
         self._failing: Set[Any] = set()  # sinks whose last write failed
         self._told_s: Dict[Any, float] = {}  # sink -> when its failure was said
-        self._options, self._source = options, source
+        self._options, self._link_options, self._source = options, links, source
         self._network = targets.network.name
         self._engine = targets.engine.describe()
         self._kernels = targets.device.kernels_name
@@ -100,7 +106,7 @@ class Outputs:
         self._summary = Summary(self._network, self._engine, self.profile, say)
         has_files = source.file_of(0) is not None
         self._rows = results.Rows(
-            source.file_of if has_files else None, detector is not None, options.fov
+            source.file_of if has_files else None, detector is not None, links.fov
         )
         try:
             self._open(targets, stop, first_frame, detector)
@@ -114,7 +120,7 @@ class Outputs:
         if self.control:
             self._sinks.append(self.control)
         self._sinks += self._links
-        self.bar = Progress(source, options, self.profile.recent_fps)
+        self.bar = Progress(source, frames, options.quiet, self.profile.recent_fps)
         if self.bar.shown:
             self._sinks.append(self.bar)
 
@@ -129,7 +135,7 @@ class Outputs:
             self._video = save.BackgroundVideo(
                 video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
             )
-        if _wants_window(options):
+        if _wants_window(options, self._link_options):
             self._window = window.Window(self._network)
             self._player = Player(self._window, source, targets, say, self._selection)
         if self._video or self._player:
@@ -138,7 +144,7 @@ class Outputs:
                 options, titles, self.profile, self._player, self._video, self._records
             )
             self._files |= {self._drawn} if self._video else set()
-        if wanted_links(options):
+        if wanted_links(self._link_options):
             self._open_links(targets, stop, first_frame, detector)
         if options.results:
             self._rows.results = results.Results(
@@ -151,8 +157,8 @@ class Outputs:
         from hotpath.app.links.base import Context
         from hotpath.app.links.control import Controller
 
-        options, source, (frame, detector) = self._options, self._source, context
-        if selects(options):
+        options, source, (frame, detector) = self._link_options, self._source, context
+        if options.selects:
             self.control = Controller(
                 targets,
                 source,
@@ -369,10 +375,9 @@ def print_json(figures: Dict[str, Any]) -> None:
         raise BadOutput(why_not("standard output", error)) from None
 
 
-def _wants_window(options: argparse.Namespace) -> bool:
+def _wants_window(options: OutputOptions, links: LinkOptions) -> bool:
     """Whether to open a window: when asked for, or where nothing else would be seen."""
     if options.show is None:
-        elsewhere = options.results or options.save or selects(options)
-        elsewhere = elsewhere or options.stream
-        return not elsewhere and window.no_window() is None
+        elsewhere = [options.results, options.save, links.selects, links.stream.addresses]
+        return not any(elsewhere) and window.no_window() is None
     return bool(options.show)

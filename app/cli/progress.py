@@ -1,6 +1,5 @@
 """The messages of a run: one progress bar, and lines of text that do not break it."""
 
-import argparse
 import contextlib
 import os
 import sys
@@ -31,7 +30,8 @@ class Progress:
 
     Args:
         source: the source of the run.
-        options: options of the command line.
+        frames: how many of them are tracked; None for all.
+        quiet: whether nothing is shown.
         recent_fps: function that gives the frames a second of the last frames, or None.
 
     Attributes:
@@ -39,20 +39,24 @@ class Progress:
     """
 
     def __init__(
-        self, source: Any, options: argparse.Namespace, recent_fps: Callable[[], Optional[float]]
+        self,
+        source: Any,
+        frames: Optional[int],
+        quiet: bool,
+        recent_fps: Callable[[], Optional[float]],
     ) -> None:
         self._source, self._recent_fps = source, recent_fps
         total = None
         if not source.live and source.frames is not None:
             total = max(1, source.frames - source.given + 1)
-            total = min(total, options.frames or total)
+            total = min(total, frames or total)
         self._live = source.live
         self._bar = tqdm(
             total=total,
             desc=_short(source.name),
             bar_format=STATUS if total is None else BAR,
             # None: where there is no terminal
-            disable=True if options.quiet or sys.stderr is None else None,
+            disable=True if quiet or sys.stderr is None else None,
             leave=False,
             dynamic_ncols=True,
             mininterval=REDRAW_S,

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from hotpath.app.detect import Detector
 from hotpath.app.links.control import Controller
+from hotpath.app.records import LinkOptions
 from hotpath.app.selection import Selection
 from hotpath.kernels.commands import why_unread
 from hotpath.kernels.text import decoded
@@ -22,7 +23,7 @@ class Context(NamedTuple):
     """The argument of a link's ``open_link``.
 
     Attributes:
-        options: options of the command line.
+        options: the links that the command line asks for.
         controller: of the frame loop; None if neither the page nor MAVLink is asked for.
         fps: frames a second of the source, or None.
         size: (width, height) of the frames.
@@ -35,7 +36,7 @@ class Context(NamedTuple):
         holds: actuators that are stopped for lack of evidence, with reasons; see ``steering.Ramp``.
     """
 
-    options: Any
+    options: LinkOptions
     controller: Optional[Controller]
     fps: Optional[float]
     size: Tuple[int, int]

@@ -367,9 +367,9 @@ def _parsed(address: str, user: str) -> Tuple[str, str]:
 
 def open_link(context: Context) -> PtzLink:
     """The link of ``--gimbal onvif://``; raises ``BadOutput``."""
-    options = context.options
-    camera = Camera(options.gimbal, read_login("gimbal-login", options.gimbal_login))
-    if options.gimbal_zoom and not camera.zooms:
+    options, gimbal = context.options, context.options.gimbal
+    camera = Camera(gimbal.name or "", read_login("gimbal-login", gimbal.login))
+    if gimbal.zoom and not camera.zooms:
         raise BadOutput(
             f"{camera.name}: this camera can't zoom; run without --gimbal-zoom", what="no zoom"
         )
@@ -377,5 +377,5 @@ def open_link(context: Context) -> PtzLink:
     aim = make_aim(options.fov, context.size, from_options(options, context.size))
     if aim.calibration is not None and aim.calibration.actuator != camera.name:
         aim.refuse(f"calibrated is {aim.calibration.actuator}")
-    follower = Follower(aim, context.say, options.gimbal_zoom, context.holds, context.selection)
+    follower = Follower(aim, context.say, gimbal.zoom, context.holds, context.selection)
     return PtzLink(camera, follower, context.say)

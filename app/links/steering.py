@@ -16,6 +16,7 @@ import math
 from collections import deque
 from typing import Any, Callable, Deque, Dict, NamedTuple, Optional, Tuple
 
+from hotpath.app.records import GimbalOptions
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import TRACKED, Track
 
@@ -31,15 +32,15 @@ NEVER_S = -math.inf
 Velocity = Tuple[float, ...]
 
 
-def check(options: Any, live: bool, can_lose: bool, network: str) -> None:
+def check(options: GimbalOptions, live: bool, can_lose: bool, network: str) -> None:
     """Refuse a run that steers without a live source, or with a network that never says "lost".
 
     Raises:
         BadOutput: with the option that is to be left out.
     """
-    if options.gimbal is None:
+    if options.name is None:
         return
-    if not live and not options.gimbal_recording:
+    if not live and not options.recording:
         raise BadOutput(
             "--gimbal: a recording shows nothing of what is there now; name a live source, or "
             "give --gimbal-recording where a simulator flies",

@@ -33,6 +33,7 @@ from hotpath.app.links.base import (
     shown_host,
     split_address,
 )
+from hotpath.app.records import LinkOptions
 from hotpath.kernels.commands import counted
 from hotpath.runtime.drawing import draw
 from hotpath.runtime.errors import BadOutput
@@ -341,31 +342,31 @@ class Streams(Link):
                 )
 
 
-def check_options(options: Any) -> None:
+def check_options(options: LinkOptions) -> None:
     """Refuse addresses that can't be used, before anything is opened.
 
     Raises:
         BadOutput: a wrong address or login, or no PyAV.
     """
-    for address in options.stream:
+    for address in options.stream.addresses:
         parse_address(address)
-    read_login("stream-login", options.stream_login)
+    read_login("stream-login", options.stream.login)
     load_pyav("--stream")
 
 
 def open_link(context: Context) -> Streams:
     """The link of ``--stream``."""
-    options = context.options
-    names = read_login("stream-login", options.stream_login)
+    options = context.options.stream
+    names = read_login("stream-login", options.login)
     login = ":".join(quote(name, safe="") for name in names)
-    rate = str(options.stream_kbps * 1000)
+    rate = str(options.kbps * 1000)
     codec = {"preset": "ultrafast", "b": rate, "maxrate": rate, "bufsize": rate}
     senders = []
-    for text in options.stream:
+    for text in options.addresses:
         address = parse_address(text)
         if address.scheme == "rtsp" and not address.login and len(login) > 1:
             address = address._replace(login=login)
         form, container = FORMS[address.scheme]
         settings = Settings(form, context.fps or DEFAULT_FPS, container, codec, threads=1)
-        senders.append(Sender(address, settings, not options.stream_plain, context.say))
+        senders.append(Sender(address, settings, not options.plain, context.say))
     return Streams(senders)

@@ -5,6 +5,7 @@ import pathlib
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.app.links.gimbal.control import DELAY_S
+from hotpath.app.records import LinkOptions
 from hotpath.kernels import toml
 from hotpath.kernels.toml_keys import Key, Mistake, read_section, sentence
 from hotpath.runtime.errors import HotpathError
@@ -152,22 +153,22 @@ def read(path: Any) -> Calibration:
     return Calibration(**values)
 
 
-def from_options(options: Any, size: Tuple[int, int]) -> Optional[Calibration]:
+def from_options(options: LinkOptions, size: Tuple[int, int]) -> Optional[Calibration]:
     """The calibration that ``--gimbal-calibration`` names, checked against the run's stream.
 
     Raises:
         BadCalibration: it can't be read, or it is of another stream.
     """
-    if not options.gimbal_calibration:
+    if not options.gimbal.calibration:
         return None
-    calibration = read(options.gimbal_calibration)
+    calibration = read(options.gimbal.calibration)
     calibration.check_stream(stream_of(options), size)
     return calibration
 
 
-def stream_of(options: Any) -> str:
+def stream_of(options: LinkOptions) -> str:
     """The name of a run's stream in a calibration: without a password."""
-    return without_password(str(options.video))
+    return without_password(options.video)
 
 
 def error_of(

@@ -13,6 +13,7 @@ from hotpath.app.links.mavlink.messages import Message, Outgoing, View
 from hotpath.app.links.mavlink.reports import heartbeat
 from hotpath.app.links.mavlink.service import LEDGERS, Service, read_key
 from hotpath.app.links.mavlink.transport import open_transport
+from hotpath.app.records import MavlinkOptions
 from hotpath.runtime.types import Box, Track, TrackedFrame
 
 BEAT_S = 1.0
@@ -113,17 +114,17 @@ class Gimbal:
         self._service.close()
 
 
-def open_gimbal(options: Any, size: Sequence[int], say: Callable[[str], None]) -> Gimbal:
+def open_gimbal(options: MavlinkOptions, size: Sequence[int], say: Callable[[str], None]) -> Gimbal:
     """The gimbal of ``hotpath gimbal calibrate``; raises ``BadOutput``."""
-    me = (options.mavlink_system, options.mavlink_component)
-    key: Optional[bytes] = read_key(options.mavlink_key) if options.mavlink_key else None
+    me = (options.system, options.component)
+    key: Optional[bytes] = read_key(options.key) if options.key else None
     settings = load_settings()
     aim = Nudging(settings, FOV_DEG)
     aim.note = None
     manager = NudgedManager(aim, *me, settings["lost"]["link"])
     component = Component(Beating(*me), (size[0], size[1]))
-    name = only_one.take(options.mavlink, me)
-    transport = open_transport(options.mavlink)
+    name = only_one.take(options.url, me)
+    transport = open_transport(options.url)
     link: Any = component  # all that a Service asks of a camera here
     service = Service(transport, Codec(*me, key), link, None, manager, key, say=say, ledger=LEDGERS)
     service.name_taken = name

@@ -32,6 +32,7 @@ from hotpath.app.links.mavlink.transport import (
     Transport,
     open_transport,
 )
+from hotpath.app.records import LinkOptions, StreamOptions
 from hotpath.kernels import cache
 from hotpath.kernels.commands import counted, why_unread
 from hotpath.runtime.directions import vertical_fov_deg
@@ -293,35 +294,36 @@ def open_link(context: Context) -> Service:
         BadOutput, BadSettings: an address, a key or a gimbal's file that can't be used.
     """
     options, size = context.options, context.size
-    key = read_key(options.mavlink_key) if options.mavlink_key else None
-    me = (options.mavlink_system, options.mavlink_component)
-    fov = options.fov and (
+    mavlink, gimbal_options = options.mavlink, options.gimbal
+    key = read_key(mavlink.key) if mavlink.key else None
+    me = (mavlink.system, mavlink.component)
+    fov: Any = options.fov and (
         options.fov[0],
         options.fov[-1] if len(options.fov) > 1 else vertical_fov_deg(options.fov[0], size),
     )
     geo = Geo(fov) if fov else None
     gimbal = None
-    if options.gimbal is not None and not options.gimbal.startswith("onvif://"):
-        settings = load_settings(options.gimbal or None)
+    if gimbal_options.name is not None and not gimbal_options.is_onvif:
+        settings = load_settings(gimbal_options.name or None)
         link_s = settings["lost"]["link"]
         aim = Aim(settings, fov, from_options(options, size))
         gimbal = GimbalManager(aim, *me, link_s, context.holds)
-    kind = m.TYPE_ONBOARD_CONTROLLER if options.mavlink_type == "onboard" else m.TYPE_CAMERA
+    kind = m.TYPE_ONBOARD_CONTROLLER if mavlink.type == "onboard" else m.TYPE_CAMERA
     identity = Identity(
-        *me, context.network, fov, streams(options), _folder(options), kind, _mark()
+        *me, context.network, fov, streams(options.stream), _folder(options), kind, _mark()
     )
     assert context.controller is not None, "MAVLink needs a Controller"
-    name = only_one.take(options.mavlink, me) if gimbal else None
-    transport = open_transport(options.mavlink, options.mavlink_allow or ())
+    name = only_one.take(mavlink.url, me) if gimbal else None
+    transport = open_transport(mavlink.url, mavlink.allow or ())
     loop = Loop(context.controller, context.detector)
-    camera = Camera(loop, identity, geo, options.link_delay)
+    camera = Camera(loop, identity, geo, mavlink.delay_s)
     service = Service(
         transport, Codec(*me, key), camera, geo, gimbal, key, say=context.say, ledger=LEDGERS
     )
     service.name_taken = name
     if service.transport.fileno() is None:
         context.say(
-            f"--mavlink {options.mavlink}: nothing answers there yet; it is tried again and again"
+            f"--mavlink {mavlink.url}: nothing answers there yet; it is tried again and again"
         )
     service.start()
     return service
@@ -356,24 +358,24 @@ def read_key(path: str) -> bytes:
     return key
 
 
-def streams(options: Any) -> List[Stream]:
+def streams(options: StreamOptions) -> List[Stream]:
     """What a ground station is told of the streams of ``--stream``."""
-    if not options.stream:
+    if not options.addresses:
         return []
     from hotpath.app.links.stream import parse_address
 
     kinds = {"rtsp": m.STREAM_RTSP, "rtp": m.STREAM_RTPUDP, "udp": m.STREAM_MPEG_TS}
     told = []
-    for number, text in enumerate(options.stream, 1):
+    for number, text in enumerate(options.addresses, 1):
         address = parse_address(text)
         name = "tracked" if number == 1 else f"tracked {number}"  # chosen by its name
         # without a server, the ground station is told the port at which it listens
         uri = address.for_viewers if address.scheme == "rtsp" else str(address.port)
-        told.append(Stream(kinds[address.scheme], uri, name, options.stream_kbps * 1000))
+        told.append(Stream(kinds[address.scheme], uri, name, options.kbps * 1000))
     return told
 
 
-def _folder(options: Any) -> Optional[str]:
+def _folder(options: LinkOptions) -> Optional[str]:
     """The folder that files are written to, for the free space; None: nothing is written."""
     for path in (options.save, options.results):
         if path and path != "-":

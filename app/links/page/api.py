@@ -15,6 +15,7 @@ import cv2
 from aiohttp import web
 
 from hotpath.app.links.control import Controller, Refused
+from hotpath.app.records import LinkOptions
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.types import TrackedFrame
 from hotpath.video.results import csv_line
@@ -43,7 +44,7 @@ class Api:
         controller: the frame loop's remote control.
         state_text: function that gives a frame's state as JSON text.
         description: the OpenAPI description, a dict.
-        options: options of the command line: the largest width of a picture, and the video's name.
+        options: the largest width of a picture, and the names of results and video.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Api:
         controller: Controller,
         state_text: Callable[[TrackedFrame], str],
         description: Dict[str, Any],
-        options: Any,
+        options: LinkOptions,
     ) -> None:
         self._controller, self._state_text = controller, state_text
         self._description, self._options = description, options
@@ -106,7 +107,7 @@ class Api:
         """The newest picture."""
         tracked = self._newest()
         loop = asyncio.get_event_loop()
-        jpeg = await loop.run_in_executor(None, encoded, tracked.frame, self._options.page_width)
+        jpeg = await loop.run_in_executor(None, encoded, tracked.frame, self._options.page.width)
         return web.Response(
             body=jpeg, content_type="image/jpeg", headers={"X-Frame": str(tracked.index)}
         )

@@ -26,6 +26,7 @@ from hotpath.app.links.control import Controller, Refused
 from hotpath.app.links.page import access, api
 from hotpath.app.links.page.access import ConnectionLimiter, Guard
 from hotpath.app.links.page.answers import error, error_page, policy
+from hotpath.app.records import LinkOptions
 from hotpath.boards.detect import detect
 from hotpath.boards.telemetry import Telemetry
 from hotpath.runtime.errors import BadOutput, HotpathError
@@ -117,8 +118,8 @@ class Server(Link):
         guard: checks requests, and holds the token.
     """
 
-    def __init__(self, controller: Controller, options: Any) -> None:
-        self.guard = Guard(options.page_host)
+    def __init__(self, controller: Controller, options: LinkOptions) -> None:
+        self.guard = Guard(options.page.host)
         self.link = ""
         self._controller, self._options = controller, options
         self._viewers: Set[Viewer] = set()
@@ -136,7 +137,7 @@ class Server(Link):
 
     def start(self) -> None:
         """Listen, and serve in the background; raises ``BadOutput``."""
-        host, port = self._options.page_host, self._options.page_port
+        host, port = self._options.page.host, self._options.page.port
         try:
             self._socket = made_socket(host, port, socket.SOCK_STREAM, connect=False)
         except OSError as error:
@@ -163,7 +164,7 @@ class Server(Link):
 
     def _encode(self) -> None:
         """Send the newest frame and state to every browser, at most ``--page-fps`` a second."""
-        pause_s = 0.9 / self._options.page_fps  # sources are not punctual
+        pause_s = 0.9 / self._options.page.fps  # sources are not punctual
         version = -1
         last = None
         sent_at = 0.0
@@ -177,7 +178,7 @@ class Server(Link):
                 continue
             jpeg = last.jpeg if last and last.index == tracked.index else None
             if jpeg is None and self._wanted.is_set():
-                jpeg = api.encoded(tracked.frame, self._options.page_width)
+                jpeg = api.encoded(tracked.frame, self._options.page.width)
             last = Update(tracked.index, self._state_text(tracked), jpeg)
             self._loop.call_soon_threadsafe(self._broadcast, last)
         tracked = self._controller.wait(-1, 0)[1]

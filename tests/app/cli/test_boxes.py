@@ -16,7 +16,8 @@ FRAME = np.zeros((360, 480, 3), np.uint8)
 
 def boxes(*arguments, source=None):
     """The boxes that a command line gives on a frame of 480x360."""
-    return given_boxes(options.parse(list(arguments)), source or Source("clip"), FRAME)
+    run = options.records_of(options.parse(list(arguments)), print)
+    return given_boxes(run.targets, run.links.selects, source or Source("clip"), FRAME)
 
 
 def test_a_box_may_be_given_in_per_cent_of_the_frame_and_lie_partly_outside():

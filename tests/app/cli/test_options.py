@@ -197,3 +197,32 @@ def test_what_is_said_of_the_tracker_reaches_it():
     given = given_in(vars(options.parse(arguments)))
     assert set(given) == set(Options._fields) - {"log", "simulate"}
     assert given["search_windows"] == 3 and given["threads"] == 2 and given["recover"] is True
+
+
+def test_each_part_of_the_program_gets_its_own_options():
+    arguments = ["a.mp4", "--box", "1,2,30,40", "--page", "--page-port", "0", "--quiet"]
+    arguments += ["--mavlink", "udpin:127.0.0.1:1", "--mavlink-system", "7", "--link-delay", "0.5"]
+    arguments += ["--gimbal", "onvif://host", "--gimbal-zoom", "0.2", "--save-width", "64"]
+    arguments += ["--stream", "udp://127.0.0.1:5", "--stream-kbps", "900", "--save", "b.mp4"]
+    run = options.records_of(options.parse(arguments), print)
+    assert run.source.video == "a.mp4" and run.targets.box == ["1,2,30,40"]
+    assert run.network.log is None and run.outputs.quiet and run.outputs.save_width == 64
+    links = run.links
+    assert (links.page.page, links.page.port, links.page.fps) == (True, 0, 30)
+    assert (links.mavlink.url, links.mavlink.system) == ("udpin:127.0.0.1:1", 7)
+    assert links.mavlink.delay_s == 0.5 and links.gimbal.is_onvif and links.gimbal.zoom == 0.2
+    assert (links.stream.addresses, links.stream.kbps) == (["udp://127.0.0.1:5"], 900)
+    assert links.selects and (links.save, links.results, links.video) == ("b.mp4", None, "a.mp4")
+
+
+def test_every_option_of_a_run_is_in_a_record():
+    values = vars(options.parse([]))
+    run = options.records_of(options.parse([]), print)
+    parts = {"page_": "page", "mavlink_": "mavlink", "gimbal_": "gimbal", "stream_": "stream"}
+    known = {"mavlink", "gimbal", "stream", "link_delay"}
+    for record in (run.source, run.targets, run.network, run.outputs, run.links):
+        known.update(record._fields)
+    for prefix, name in parts.items():
+        known.update(prefix + field for field in getattr(run.links, name)._fields)
+    elsewhere = {"help", "config", "completion", "list_cameras", "list_networks"}
+    assert set(values) - known - elsewhere == set()

@@ -1,6 +1,5 @@
 """A PTZ camera of the network follows the target, and its faults hold nobody."""
 
-import argparse
 import contextlib
 import math
 import os
@@ -17,12 +16,13 @@ import numpy as np
 import pytest
 
 from hotpath.app.cli.links import check_links
-from hotpath.app.cli.options import parse
+from hotpath.app.cli.options import parse, records_of
 from hotpath.app.links import onvif as product
 from hotpath.app.links.aim.calibration import Calibration
 from hotpath.app.links.base import Context
 from hotpath.app.links.onvif import Camera, PtzLink, open_link
 from hotpath.app.links.ptz import Follower, make_aim, zoom_speed
+from hotpath.app.records import GimbalOptions, LinkOptions
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Box, Track, TrackedFrame
 from tests.support import tiny
@@ -292,13 +292,11 @@ def test_a_wrong_address_is_refused_without_its_password(given, what):
 
 def test_zoom_is_refused_where_the_camera_has_none_and_else_left_out():
     camera = OnvifCamera(has=("ptz", "turn"))
-    options = argparse.Namespace(gimbal=address(camera, ""), gimbal_login=None, fov=None)
-    options.gimbal_calibration = None
-    context = Context(options, None, None, SIZE, "", lambda line: None)
-    options.gimbal_zoom = 0.2
+    gimbal = GimbalOptions(address(camera, ""), zoom=0.2)
+    context = Context(LinkOptions(gimbal=gimbal), None, None, SIZE, "", lambda line: None)
     with refusal(BadOutput, "no zoom"):
         open_link(context)
-    options.gimbal_zoom = None
+    context = context._replace(options=LinkOptions(gimbal=gimbal._replace(zoom=None)))
     link = open_link(context)
     show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
     moves = [asked for asked in camera.asked if asked.tag.endswith("ContinuousMove")]
@@ -347,9 +345,10 @@ def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
     ],
 )
 def test_what_is_not_of_this_camera_is_refused(given, what):
-    check_links(parse(["--video", "x", "--gimbal", "onvif://host"]))
+    check_links(records_of(parse(["--video", "x", "--gimbal", "onvif://host"]), print).links)
+    links = records_of(parse(["--video", "x", *given]), print).links
     with refusal(BadOutput, what):
-        check_links(parse(["--video", "x", *given]))
+        check_links(links)
 
 
 class Particular(OnvifCamera):

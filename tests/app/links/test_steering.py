@@ -1,6 +1,5 @@
 """What may steer something: fresh evidence of a live source alone."""
 
-import argparse
 import math
 
 import cv2
@@ -10,6 +9,7 @@ import pytest
 from hotpath.app.links import steering
 from hotpath.app.links.album import Album, look_at
 from hotpath.app.links.steering import Evidence, Pace, Ramp, missing
+from hotpath.app.records import GimbalOptions
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime import pictures
 from hotpath.runtime.errors import BadOutput
@@ -194,19 +194,16 @@ def test_a_run_that_slept_does_not_begin_to_ramp_when_it_wakes():
     assert ramp.command(1.1, "no new picture", lambda: (1.0,)) == (0.0,)  # the clock went back
 
 
-def options(**given):
-    return argparse.Namespace(**dict(dict(gimbal=None, gimbal_recording=False), **given))
-
-
-@pytest.mark.parametrize("what", [dict(gimbal=""), dict(gimbal="onvif://host")])
-def test_recordings_and_networks_that_never_lose_steer_nothing(what):
-    steering.check(options(), False, False, "x")  # nothing steers
-    steering.check(options(**what), True, True, "x")
-    steering.check(options(gimbal_recording=True, **what), False, True, "x")
+@pytest.mark.parametrize("name", ["", "onvif://host"])
+def test_recordings_and_networks_that_never_lose_steer_nothing(name):
+    options = GimbalOptions(name)
+    steering.check(GimbalOptions(), False, False, "x")  # nothing steers
+    steering.check(options, True, True, "x")
+    steering.check(options._replace(recording=True), False, True, "x")
     with refusal(BadOutput, "recording"):
-        steering.check(options(**what), False, True, "x")
+        steering.check(options, False, True, "x")
     with refusal(BadOutput, "never lost"):
-        steering.check(options(**what), True, False, "lightfc")
+        steering.check(options, True, False, "lightfc")
 
 
 def test_a_stopped_picture_that_drifts_far_stays_no_evidence():

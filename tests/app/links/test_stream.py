@@ -1,6 +1,5 @@
 """Pictures are sent as RTSP, RTP and MPEG-TS, and the frame loop waits for no receiver."""
 
-import argparse
 import contextlib
 import os
 import re
@@ -14,6 +13,7 @@ import pytest
 
 from hotpath.app.links import stream
 from hotpath.app.links.base import Context
+from hotpath.app.records import LinkOptions, StreamOptions
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Track, TrackedFrame
 from tests.support.errors import refusal
@@ -70,9 +70,7 @@ def opened():
     made = []
 
     def make(*addresses, login=None, plain=False, say=print):
-        options = argparse.Namespace(
-            stream=list(addresses), stream_login=login, stream_kbps=1000, stream_plain=plain
-        )
+        options = LinkOptions(stream=StreamOptions(addresses, login, 1000, plain))
         stream.check_options(options)
         made.append(stream.open_link(Context(options, None, 30.0, SIZE, "tiny", say)))
         return made[-1]
@@ -238,6 +236,6 @@ def test_a_server_on_this_computer_is_told_by_the_address_that_others_reach():
 
 def test_without_pyav_the_run_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    options = argparse.Namespace(stream=["rtp://127.0.0.1:9"], stream_login=None)
+    options = LinkOptions(stream=StreamOptions(["rtp://127.0.0.1:9"]))
     with refusal(BadOutput, "missing package"):
         stream.check_options(options)

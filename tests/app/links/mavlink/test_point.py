@@ -10,7 +10,7 @@ pytest.importorskip("pymavlink")
 pytest.importorskip("onnxruntime")
 
 from hotpath.app.cli.detector import open_detector, open_finder
-from hotpath.app.cli.options import parse
+from hotpath.app.cli.options import parse, records_of
 from hotpath.app.detect import load_detector
 from hotpath.app.links.control import Refused
 from hotpath.app.links.frame_buffer import FrameBuffer
@@ -181,9 +181,9 @@ def test_a_click_starts_a_target_in_the_detector_s_box(make_run, toml):
 
 def test_a_detector_without_a_class_leaves_the_choice_to_the_click(toml):
     arguments = ["--video", "cam0", "--detector", toml, "--mavlink", "udpin:127.0.0.1:14550"]
-    options = parse([str(argument) for argument in arguments])
-    detector = open_detector(options)
-    assert detector.any_class and open_finder(options, detector, None, True) is None
+    options = records_of(parse([str(argument) for argument in arguments]), print)
+    detector = open_detector(options.targets, options.network)
+    assert detector.any_class and open_finder(options.targets, detector, None, True) is None
 
 
 def test_a_frame_that_cannot_be_read_does_not_keep_later_clicks_waiting(make_run):

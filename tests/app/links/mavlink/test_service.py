@@ -1,6 +1,5 @@
 """A hostile or busy link does not disturb a run."""
 
-import argparse
 import hashlib
 import os
 import random
@@ -17,6 +16,7 @@ from hotpath.app.links.mavlink import numbers, packets, reports
 from hotpath.app.links.mavlink.codec import Codec
 from hotpath.app.links.mavlink.service import read_key, streams
 from hotpath.app.links.mavlink.transport import open_transport
+from hotpath.app.records import StreamOptions
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.pictures import PlanarFrame
@@ -235,7 +235,7 @@ def test_a_key_file_is_32_bytes_or_64_digits(tmp_path):
 
 def test_streams_have_names_by_which_a_ground_station_chooses_them():
     addresses = ["rtsp://eye:secret@10.0.0.2:8554/live", "rtp://127.0.0.1:5600", "udp://a:5601"]
-    found = streams(argparse.Namespace(stream=addresses, stream_kbps=1000))
+    found = streams(StreamOptions(addresses, kbps=1000))
     assert len({stream.name for stream in found}) == 3
     assert [stream.uri for stream in found] == ["rtsp://10.0.0.2:8554/live", "5600", "5601"]
     kinds = ("RTSP", "RTPUDP", "MPEG_TS")

@@ -1,0 +1,167 @@
+"""The options of ``hotpath track`` as small records, so that each part of the program gets its own.
+
+``hotpath.app.cli.options`` makes them once from the command line. ``RunOptions.network`` has the
+arguments of ``hotpath.load_targets``.
+"""
+
+from typing import Any, NamedTuple, Optional, Sequence, Tuple, Union
+
+from hotpath.runtime.options import Options
+
+
+class SourceOptions(NamedTuple):
+    """What is read: ``--video`` and how.
+
+    Attributes:
+        start: seconds from the beginning of a recording.
+        frames: after which the run stops.
+    """
+
+    video: Union[str, Sequence[str]] = ""
+    fps: Optional[float] = None
+    depth: Optional[int] = None
+    decoder: str = ""
+    start: Optional[float] = None
+    frames: Optional[int] = None
+
+
+class TargetOptions(NamedTuple):
+    """Which targets: texts of ``--box``, the file of ``--boxes``, and the detector.
+
+    Attributes:
+        classes: names with commas.
+        every: frames from one call of the detector to the next.
+    """
+
+    box: Sequence[str] = ()
+    boxes: Optional[str] = None
+    detector: Optional[str] = None
+    classes: Optional[str] = None
+    all: bool = False
+    every: int = 10
+
+    @property
+    def by_detector(self) -> bool:
+        """Whether the detector finds the first targets."""
+        return bool(self.detector and self.classes and not (self.box or self.boxes))
+
+
+class OutputOptions(NamedTuple):
+    """What is written, drawn and printed.
+
+    Attributes:
+        show: None opens a window where nothing else would be seen.
+        trail: frames of the drawn path, or None.
+    """
+
+    results: Optional[str] = None
+    append: bool = False
+    save: Optional[str] = None
+    save_crf: int = 0
+    save_width: Optional[int] = None
+    overlay: bool = True
+    trail: Optional[int] = None
+    show: Optional[bool] = None
+    profile: bool = False
+    quiet: bool = False
+    json: bool = False
+
+
+class PageOptions(NamedTuple):
+    """The page in a browser; ``page`` says whether there is one."""
+
+    page: bool = False
+    host: str = "127.0.0.1"
+    port: int = 0
+    fps: float = 30
+    width: int = 960
+
+
+class MavlinkOptions(NamedTuple):
+    """The vehicle. Without ``url`` there is none.
+
+    Attributes:
+        system, component: our ids.
+        type: what the heartbeat says, or None.
+        key: file of the signature's key.
+        allow: networks that packets may come from, or None.
+        delay_s: age of the picture that a click without a time belongs to.
+    """
+
+    url: str = ""
+    system: int = 1
+    component: int = 100
+    type: Optional[str] = None
+    key: Optional[str] = None
+    allow: Optional[Tuple[Any, ...]] = None
+    delay_s: float = 0.0
+
+
+class GimbalOptions(NamedTuple):
+    """What turns the camera: ``name`` is a file, an address of ONVIF, "" or None for nothing.
+
+    Attributes:
+        zoom: share of the frame that the target shall fill.
+        recording: whether a recording may steer.
+    """
+
+    name: Optional[str] = None
+    login: Optional[str] = None
+    calibration: Optional[str] = None
+    zoom: Optional[float] = None
+    recording: bool = False
+
+    @property
+    def is_onvif(self) -> bool:
+        """Whether it is a PTZ camera of the network."""
+        return bool(self.name and self.name.startswith("onvif://"))
+
+
+class StreamOptions(NamedTuple):
+    """Where the picture is sent to."""
+
+    addresses: Sequence[str] = ()
+    login: Optional[str] = None
+    kbps: int = 4000
+    plain: bool = False
+
+
+class LinkOptions(NamedTuple):
+    """The links to people, a vehicle and other programs.
+
+    Attributes:
+        publish: an address.
+        fov: field of view, degrees, or None.
+        video: the source's name, which a calibration must be of.
+        results, save: files that the page offers, or None.
+    """
+
+    page: PageOptions = PageOptions()
+    mavlink: MavlinkOptions = MavlinkOptions()
+    gimbal: GimbalOptions = GimbalOptions()
+    stream: StreamOptions = StreamOptions()
+    publish: str = ""
+    fov: Optional[Tuple[float, ...]] = None
+    video: str = ""
+    results: Optional[str] = None
+    save: Optional[str] = None
+
+    @property
+    def to_ros(self) -> bool:
+        """Whether ``publish`` is a topic of ROS 2."""
+        return bool(self.publish and self.publish.startswith("ros:"))
+
+    @property
+    def selects(self) -> bool:
+        """Whether a link may select targets while the run goes on."""
+        return bool(self.page.page or self.mavlink.url or self.to_ros)
+
+
+class RunOptions(NamedTuple):
+    """All of them."""
+
+    source: SourceOptions
+    targets: TargetOptions
+    network: Options
+    outputs: OutputOptions
+    links: LinkOptions

@@ -211,13 +211,13 @@ class Calibration:
         """(cells, overlaps) of all pairs of some clips."""
         network = load_network(path)
         there = network.locate(self.networks_dir)
-        executor: Any = (
+        runner: Any = (
             Simulated(network, there)
             if engine == "simulated"
             else engines.create(engine, network, there)
         )
-        results = Finder(network, executor).run(self.pairs(clips))
-        executor.close()
+        results = Finder(network, runner).run(self.pairs(clips))
+        runner.close()
         return results
 
     def pairs(self, clips: Sequence[Clip]) -> Pairs:

@@ -1,4 +1,4 @@
-"""Rewrites a model for executors that know fewer operators or types than ONNX Runtime.
+"""Rewrites a model for engines that know fewer operators or types than ONNX Runtime.
 
 ``for_old_tensorrt`` is for TensorRT 8.2, whose parser ends at opset 13. It also marks what stays in
 float32 where the rest is FP16: a LayerNorm squares its input, and 256 squared is more than float16

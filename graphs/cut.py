@@ -1,4 +1,4 @@
-"""Cuts a network's search graph at its correlations, for executors that can't run them.
+"""Cuts a network's search graph at its correlations, for engines that can't run them.
 
 A correlation convolves the search region's features with the exemplar's as its kernel: depthwise
 where each channel is a group, a full cross-correlation if there is one group. TensorRT before

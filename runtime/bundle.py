@@ -1,6 +1,6 @@
 """Bundles: a network prepared for one board, in a folder that records its sources.
 
-``make engine`` writes one to ``engines/<board>/<network>-<precision>/``: the parts that an executor
+``make engine`` writes one to ``engines/<board>/<network>-<precision>/``: the parts that an engine
 loads, the network's TOML, and ``bundle.json``:
 
     {"format": 1, "network": {"name", "sha256", "files": {part: sha256}}, "board", "engine",

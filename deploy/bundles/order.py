@@ -25,8 +25,6 @@ class Order:
         calibration: path of a table of ranges, or None for the one that was made here.
         dla: number of the DLA core, or None.
         provider: provider of ONNX Runtime: "cuda" or "tensorrt", or None for the processor.
-        host: the board at the other end of ssh, such as "user@nano", or None.
-        ssh: the ssh command with its options.
         engine: name of the engine that the bundle is for, or None for the board's own.
         force: whether to build a precision that the board lacks.
 

@@ -5,9 +5,9 @@ import pytest
 
 from hotpath.calib.one_step_overlap import Finder, Pairs, best_cell, box_at, tracker_crop
 from hotpath.kernels import cpu
-from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
 from tests.support.clips import write_boxes
+from tests.support.described import load_network
 from tests.support.tiny import write_pictures
 
 NETWORK = load_network("nanotrack_v3")  # crops of 127 and 255 pixels, 16 pixels a cell

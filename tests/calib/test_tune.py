@@ -6,8 +6,9 @@ from hotpath.calib import goals, tune
 from hotpath.calib.errors import BadRun
 from hotpath.kernels import toml
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.networks import FOLDER, load_network
+from hotpath.runtime.networks import FOLDER
 from tests.support.clips import write_clip
+from tests.support.described import load_network, toml_of
 from tests.support.errors import refusal
 from tests.support.tiny import film, watched, write_network
 
@@ -82,7 +83,7 @@ def test_a_network_is_searched_in_the_numbers_that_its_family_has(tmp_path, caps
     assert {name: tune.tunable(load_network(name)) for name in wanted} == wanted
     with refusal(BadRun, "unknown number"):
         tune.range_of(load_network("kestrel"), "penalty")
-    assert tune.main(["--network", "stark_s50", "--clips", str(tmp_path)]) == 2
+    assert tune.main(["--network", str(toml_of("stark_s50")), "--clips", str(tmp_path)]) == 2
     assert "stark_s50 has none of" in capsys.readouterr().err
 
 

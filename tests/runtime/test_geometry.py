@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hotpath.kernels import cpu
 from hotpath.runtime import geometry
-from hotpath.runtime.networks import load_network
+from tests.support.described import load_network
 from tests.support.needs import needs_kernels
 
 PLACES = st.floats(-50, 700)

@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 
 from hotpath.runtime.decode import anchors
-from hotpath.runtime.networks import FOLDER, load_network, names
+from hotpath.runtime.networks import load_network
+from tests.support.described import names, toml_of
 from tests.support.examples import few_of
 from tests.support.models import model_of
 
@@ -33,7 +34,7 @@ def each_network(kept=FEW):
 
 def write_network(folder, name):
     """Write a published network's TOML without checksums, and files for it; return the TOML."""
-    text = (FOLDER / (name + ".toml")).read_text()
+    text = toml_of(name).read_text()
     path = folder / (name + ".toml")
     text = re.sub(r"(?m)^\[strangers\]\n(.+\n)*", "", text)
     path.write_text(re.sub(r"(?m)^(sha256|url) = .*\n", "", text))

@@ -102,7 +102,7 @@ def commands(name, side):
 
 
 def run_table():
-    """The part of the bundle that the executor reads."""
+    """The part of the bundle that the engine reads."""
     signed = np.arange(256, dtype=np.uint8).view(np.int8).astype(float)
     place = {"offset": SCORE_AT, "height": SEARCH, "width": SEARCH}
     return {

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hotpath.kernels.cpu import interface
 from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
-from hotpath.runtime.networks import load_network, names
 from tests.fakes.cuda.networks import network
+from tests.support.described import load_network, names
 from tests.support.examples import examples
 
 ODD = (np.nan, np.inf, -np.inf, 0.0, -1.0, -40.0, 1e30)

@@ -13,8 +13,8 @@ pytest.importorskip("onnxruntime")
 from hotpath.graphs import assemble
 from hotpath.runtime.devices.gpu import SELECTS
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.networks import load_network
 from tests.support import blobs
+from tests.support.described import load_network, names
 from tests.support.examples import count, few_of
 from tests.support.fake_gpu import python
 
@@ -57,7 +57,7 @@ def located(name, folder):
 
 
 FAMILIES = {*SELECTS, "response"}  # what the processor selects of several scales
-NAMES = [name for name in blobs.names() if load_network(name).family in FAMILIES]
+NAMES = [name for name in names() if load_network(name).family in FAMILIES]
 FEW = [name for name in blobs.FEW if name in NAMES]
 
 

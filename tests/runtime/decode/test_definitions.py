@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
-from hotpath.runtime.networks import load_network
+from tests.support.described import load_network
 from tests.support.errors import refusal
 from tests.support.examples import examples
 

@@ -10,10 +10,10 @@ from hotpath.kernels.cpu import interface
 from hotpath.runtime import engines
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.networks import load_network
 from hotpath.runtime.tracker import Tracker
 from tests.support import blobs
 from tests.support.clips import clip_at
+from tests.support.described import load_network
 from tests.support.examples import count
 from tests.support.needs import needs_kernels
 

@@ -1,4 +1,4 @@
-"""The executor of FPGA boards, through PYNQ's own library on a simulated board."""
+"""The engine of FPGA boards, through PYNQ's own library on a simulated board."""
 
 import numpy as np
 import pytest

@@ -169,14 +169,13 @@ def test_check_of_a_right_network_says_so(run, tmp_path):
 
 
 def test_list_has_every_network_and_whether_its_files_are_here(run, tmp_path):
-    blobs.write_network(tmp_path, "siamban")
     code, said = run("list", "--networks-dir", tmp_path)
     assert code == 0
     networks, detectors = said.split("\n\n")
     rows = {line.split()[0]: line.split()[-1] for line in networks.splitlines()[1:]}
     assert set(rows) == set(names()) and "yolox_nano" in detectors
-    assert rows["siamban"] == "present"
-    assert rows["ocean"] == "missing"
+    assert rows["kestrel"] == "present"
+    assert rows["fear_xs"] == "missing"
 
 
 def test_show_counts_and_says_where_a_network_runs(run, tmp_path):

@@ -5,8 +5,8 @@ import pytest
 
 from hotpath.runtime import decode, engines, load_tracker
 from hotpath.runtime.boxes import overlap
-from hotpath.runtime.networks import load_network, names
 from tests.support import blobs, tiny
+from tests.support.described import load_network, names
 
 PAIRS = [name for name in names() if not load_network(name).file("head")]
 

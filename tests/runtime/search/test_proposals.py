@@ -9,10 +9,10 @@ from hotpath.kernels import cpu
 from hotpath.kernels.cpu import select
 from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
-from hotpath.runtime.networks import load_network
 from hotpath.runtime.search import search
 from hotpath.runtime.search.proposals import APART, MOST_PEAKS, Apart, AtPeaks, Peaks
 from hotpath.runtime.types import Seen
+from tests.support.described import load_network
 
 CELLS = 16
 FRAME = (640, 480)

@@ -17,11 +17,12 @@ from hotpath.app.cli.networks.trial_clips import read_clips
 from hotpath.graphs import models
 from hotpath.runtime import load_tracker
 from hotpath.runtime.boxes import overlaps
-from hotpath.runtime.networks import FOLDER, load_network
+from hotpath.runtime.networks import FOLDER
 from tests.app.cli.networks.test_choose import TABLE
 from tests.runtime.decode.test_conventions import multiply
 from tests.runtime.devices import test_refresh
 from tests.support import ROOT, blobs, tiny
+from tests.support.described import load_network, toml_of
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +233,7 @@ def test_without_clips_it_says_what_was_not_tried(tmp_path, capsys, monkeypatch)
 def test_like_takes_the_numbers_of_another_network(tmp_path):
     files = files_of(tmp_path, "ocean")
     out = tmp_path / "out"
-    assert add(files, "--out", out, "--like", "ocean") == 0
+    assert add(files, "--out", out, "--like", toml_of("ocean")) == 0
     network, other = load_network(out / "mine.toml"), load_network("ocean")
     for name in ("penalty", "search", "mean"):
         assert getattr(network, name) == getattr(other, name)

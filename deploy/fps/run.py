@@ -1,13 +1,17 @@
-"""A run: networks x precisions x engines on clips. A warm-up, then rounds that take turns."""
+"""A run: networks x precisions x engines on clips, in rounds that take turns.
+
+Each round has a process of its own, so that one unlucky place of memory slows one round and not the
+whole run.
+"""
 
 import hashlib
 import json
 import os
+import tempfile
 import time
 import uuid
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-import cv2
 import numpy as np
 
 from hotpath.boards.telemetry import Telemetry
@@ -16,24 +20,21 @@ from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps import place as places
 from hotpath.deploy.fps.clips import Clip
 from hotpath.deploy.fps.evidence import Evidence, PathLike, Result, Sample
-from hotpath.deploy.fps.loop import Loop, Steps, waited_s
+from hotpath.deploy.fps.sampler import Sampler
 from hotpath.deploy.fps.verdict import judge
-from hotpath.runtime import DEFAULT_NETWORK, bundle, engines, load_tracker, loading, precision
+from hotpath.deploy.fps.workers import BLOCK, WARM_BLOCKS, Request, Timed, Worker
+from hotpath.runtime import DEFAULT_NETWORK, bundle, engines, loading, precision
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.options import Options
-from hotpath.runtime.tracker import Tracker
 
-WARM_BLOCK = 20  # frames
 STEADY = 0.03  # between the medians of the last blocks, and between their clocks
 STEADY_BLOCKS = 4
 WARM_S = 30.0  # longest warm-up
 CHECKED = 20  # frames whose boxes must agree; later ones may differ after a rounding
 
 Say = Callable[[str], None]
-Opened = Tuple[Tracker, Dict[str, Any], Optional[str]]
 
 
 class Case(NamedTuple):
@@ -68,38 +69,6 @@ class Settings:
         return [Case(n, p, e) for n in self.networks for p in self.precisions for e in self.engines]
 
 
-class Sampler:
-    """Reads the board's sensors about once a second, between frames that are timed."""
-
-    def __init__(self, telemetry: Telemetry, period_s: float, alone: bool = True) -> None:
-        self._telemetry, self._period_s, self._alone = telemetry, period_s, alone
-        self._began = self._last = time.monotonic()
-        self._own_s = sum(os.times()[:4])
-        self._due = float("inf")
-        self.samples: List[Sample] = []
-        if period_s:
-            telemetry.read()  # loads are means since the previous reading
-            self._due = self._last + period_s
-
-    def tick(self) -> None:
-        """Take a sample when a second has passed; call this between frames."""
-        now = time.monotonic()
-        if now < self._due:
-            return
-        sample: Sample = self._telemetry.read()
-        own_s = sum(os.times()[:4])
-        own = (own_s - self._own_s) / (now - self._last)
-        load = sample.get("cpu_load_percent")
-        count = sample.get("cpu_online_count") or os.cpu_count()
-        sample["time_s"] = round(now - self._began, 3)
-        sample["own_cores"] = round(own, 3)
-        busy = None if load is None or not self._alone else load / 100.0 * count
-        sample["other_cores"] = None if busy is None else round(max(0.0, busy - own), 3)
-        self.samples.append(sample)
-        self._last, self._own_s = now, own_s
-        self._due = time.monotonic() + self._period_s
-
-
 def round_numbers(settings: Settings, is_clear: Callable[[], bool]) -> Iterator[int]:
     """Numbers of rounds: those that were asked for, then more while the answer is not clear.
 
@@ -126,30 +95,26 @@ def measure(
 
     With a ``reference`` that can be compared, rounds go on until the answer is clear.
     """
-    cv2.setNumThreads(settings.threads)
     evidence = begin(settings, place, changed)
     time.sleep(0.2 if settings.period_s else 0)  # to read the GPU's load before the run
     evidence["before"]["idle_sample"] = place.telemetry.read()
     sampler = Sampler(place.telemetry, settings.period_s)
     began = time.monotonic()
-    for clip in settings.clips:
-        loops = []
-        for case in settings.cases():
-            tracker, result = open_case(case, settings, clip)
-            loop = Loop(tracker, clip.frames, clip.box)
-            result["warm_up"] = warm_up(loop, place.telemetry, sampler, settings.warm_s)
-            say("{}: warm after {frames} frames".format(files.name_of(result), **result["warm_up"]))
-            loops.append((loop, result))
-            evidence["results"].append(result)
-        for number in round_numbers(
-            settings, lambda: reference is None or compare.is_clear(reference, evidence)
-        ):
-            for loop, result in loops:
-                one_round(loop, result, settings.frames, sampler, began)
-                save(evidence, sampler, reference, path)
-            say(said_of(number, settings, clip.name))
-        for loop, _ in loops:
-            loop.tracker.close()
+
+    def is_clear() -> bool:
+        return reference is None or compare.is_clear(reference, evidence)
+
+    with tempfile.TemporaryDirectory(prefix="hotpath-fps-") as folder:
+        for clip in settings.clips:
+            frames = os.path.join(folder, "frames.npy")
+            np.save(frames, np.stack(clip.frames))
+            cases = [open_case(case, settings, clip, frames) for case in settings.cases()]
+            evidence["results"] += [result for result, _ in cases]
+            for number in round_numbers(settings, is_clear):
+                for result, asked in cases:
+                    one_round(asked, result, settings, sampler, began, say)
+                    save(evidence, sampler, reference, path)
+                say(said_of(number, settings, clip.name))
     evidence["after"] = place.state()
     evidence["run"]["complete"] = True
     save(evidence, sampler, reference, path)
@@ -201,14 +166,47 @@ def describe_clip(clip: Clip) -> Dict[str, Any]:
     }
 
 
-def open_case(case: Case, settings: Settings, clip: Clip) -> Tuple[Tracker, Result]:
-    """Make a case's tracker, and its result without rounds."""
-    tracker, identity, parts = _tracker(case, settings)
-    engine = tracker.engine.describe()
-    result = new_result(case, settings, clip, identity, engine, tracker.kernels_name)
-    if parts:
-        result["engine_sha256"] = parts
-    return tracker, result
+def open_case(case: Case, settings: Settings, clip: Clip, frames: str) -> Tuple[Result, Request]:
+    """Return a case's result without rounds, and what its workers are asked for."""
+    network = load_network(case.network)
+    if not needs_bundle(case):
+        form = on_processor(case, settings)
+        identity = bundle.identity(form, form.locate(settings.networks_dir))
+        result = new_result(case, settings, clip, identity, {"engine": case.engine}, "unknown")
+        return result, request(case, settings, clip, frames)
+    found = loading.find_bundle(places.Place().board, network, case.precision)
+    identity = bundle.identity(network)
+    result = new_result(case, settings, clip, identity, {"engine": case.engine}, "unknown")
+    text = json.dumps(found.parts, sort_keys=True)
+    result["engine_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    return result, request(case, settings, clip, frames, str(found.folder))
+
+
+def request(
+    case: Case, settings: Settings, clip: Clip, frames: str, folder: Optional[str] = None
+) -> Request:
+    """What a worker is asked for.
+
+    Args:
+        case, settings, clip: what is timed.
+        frames: path of the clip's frames, a .npy.
+        folder: of the bundle, if the engine needs one.
+    """
+    asked: Request = {"threads": settings.threads, "frames": frames, "box": list(clip.box)}
+    if folder is not None:
+        asked["load"] = {"bundle": os.path.abspath(folder), "threads": settings.threads}
+        return asked
+    network = case.network
+    if case.precision == "int8" or network.endswith(".toml"):
+        network = os.path.abspath(str(on_processor(case, settings).path))
+    asked["load"] = {
+        "network": network,
+        "engine": case.engine,
+        "precision": "fp32",  # the file as it is, also if it is an INT8 form
+        "threads": settings.threads,
+        "networks_dir": os.path.abspath(settings.networks_dir) if settings.networks_dir else None,
+    }
+    return asked
 
 
 def new_result(
@@ -233,22 +231,6 @@ def new_result(
         "rounds": [],
         "figures": {"steps": {}},
     }
-
-
-def _tracker(case: Case, settings: Settings) -> Opened:
-    """(tracker, the network's identity, sha256 of a bundle's parts or None)."""
-    if needs_bundle(case):
-        return _from_bundle(case, settings, load_network(case.network))
-    network = on_processor(case, settings)
-    paths = network.locate(settings.networks_dir)
-    tracker = load_tracker(
-        str(network.path),
-        engine=case.engine,
-        precision="fp32",
-        networks_dir=settings.networks_dir,
-        threads=settings.threads,
-    )
-    return tracker, bundle.identity(network, paths), None
 
 
 def needs_bundle(case: Case) -> bool:
@@ -277,31 +259,20 @@ def on_processor(case: Case, settings: Settings) -> Network:
     return network
 
 
-def _from_bundle(case: Case, settings: Settings, network: Network) -> Opened:
-    loaded, engine, kernels = loading.load(
-        Options(
-            case.network,
-            engine=case.engine,
-            precision=case.precision,
-            threads=settings.threads,
-        )
-    )
-    board = places.Place().board
-    parts = loading.find_bundle(board, network, case.precision).parts
-    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return loading.create_tracker(loaded, engine, kernels), bundle.identity(network), digest
-
-
-def warm_up(loop: Loop, telemetry: Telemetry, sampler: Sampler, longest_s: float) -> Dict[str, Any]:
+def warm_up(
+    worker: Worker, timed: Timed, telemetry: Telemetry, sampler: Sampler, longest_s: float
+) -> Dict[str, Any]:
     """Run until the last blocks agree in times and clocks. Return the evidence's ``warm_up``."""
     began = time.monotonic()
     medians = []
     clocks = []
     frames = 0
     while True:
-        ms, _ = loop.run(WARM_BLOCK, sampler.tick)
-        frames += WARM_BLOCK
-        medians.append(float(np.median(ms["total"])))
+        answer = worker.block(BLOCK)
+        sampler.tick(answer.get("cpu_s", 0.0))
+        timed.add(answer, counts=False)
+        frames += BLOCK
+        medians.append(float(np.median(answer["ms"]["total"])))
         sample: Sample = telemetry.read()
         clocks.append(sample.get("gpu_clock_hz") or sample.get("cpu0_clock_hz") or 0)
         last, held = medians[-STEADY_BLOCKS:], clocks[-STEADY_BLOCKS:]
@@ -312,33 +283,47 @@ def warm_up(loop: Loop, telemetry: Telemetry, sampler: Sampler, longest_s: float
             return {"frames": frames, "seconds": round(seconds, 3), "steady": bool(steady)}
 
 
-def one_round(loop: Loop, result: Result, frames: int, sampler: Sampler, began: float) -> None:
-    """Time one round and add it to the result."""
-    loop.place = 0
-    started, waited = time.monotonic(), waited_s()
-    ms, boxes = loop.run(frames, sampler.tick)
-    seconds = time.monotonic() - started
-    waited_now = waited_s()
-    share = None if waited is None or waited_now is None else (waited_now - waited) / seconds
-    add_round(result, started - began, seconds, ms, boxes, share)
-
-
-def add_round(
+def one_round(
+    asked: Request,
     result: Result,
-    started_s: float,
-    seconds: float,
-    ms: Steps,
-    boxes: Sequence[Tuple[int, Sequence[float]]],
-    share: Optional[float],
+    settings: Settings,
+    sampler: Sampler,
+    began: float,
+    say: Say = print,
 ) -> None:
-    first = [box for _, box in boxes[:CHECKED]]
+    """Time one round in a new process, and add it to the result."""
+    worker, timed = Worker(places.CHECKOUT, asked), Timed()
+    try:
+        ready = worker.wait_ready()
+        result["kernels"], result["engine"] = ready.pop("kernels"), ready
+        if result["rounds"]:
+            for _ in range(WARM_BLOCKS):
+                timed.add(worker.block(BLOCK), counts=False)
+        else:
+            warm = warm_up(worker, timed, sampler.telemetry, sampler, settings.warm_s)
+            result["warm_up"] = warm
+            say("{}: warm after {frames} frames".format(files.name_of(result), **warm))
+        started = time.monotonic()
+        for first in range(0, settings.frames, BLOCK):
+            answer = worker.block(min(BLOCK, settings.frames - first))
+            sampler.tick(answer.get("cpu_s", 0.0))
+            timed.add(answer)
+    finally:
+        worker.close()
+    add_round(result, started - began, timed)
+
+
+def add_round(result: Result, started_s: float, timed: Timed) -> None:
+    """Add what was timed as a round; the boxes of its first frames must be those of the others."""
+    first = [box for _, box in timed.boxes[:CHECKED]]
     if not result["rounds"]:
         result["boxes"] = [[round(v, 3) for v in box] for box in first]
+    share = timed.waited_share
     result["rounds"].append(
         {
             "started_s": round(started_s, 3),
-            "seconds": round(seconds, 3),
-            "ms": {step: [round(v, 5) for v in values] for step, values in ms.items()},
+            "seconds": round(timed.seconds, 3),
+            "ms": {step: [round(v, 5) for v in values] for step, values in timed.ms.items()},
             "same_boxes": same_boxes(result["boxes"], first),
             "waited_share": None if share is None else round(share, 5),
         }

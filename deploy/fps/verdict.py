@@ -14,6 +14,7 @@ MAY_BE_BELOW = 0.01  # share of samples
 WAITED = 0.10  # share of the time in which other processes had our processor
 WAITED_A_LITTLE = 0.02
 OTHERS_CORES = 0.25  # processors that other processes may use
+TOO_BUSY_CORES = 0.5  # they share caches and memory, so what is timed is slower
 GPU_BEFORE = 10.0  # percent of the GPU that was busy before the run
 SAME_BOX = 0.97  # overlap of the first frames' boxes
 EVENTS = (  # the first two slow a board down; the last climbs by thousands under plain load
@@ -107,8 +108,9 @@ def _others(evidence: Evidence, before: State, samples: Sequence[Sample]) -> Lis
         reasons.append(("warn", f"the CPU was waited for in {100 * max(waited):.1f}% of the time"))
     loads = sorted(s["other_cores"] for s in samples if s.get("other_cores") is not None)
     if loads and loads[len(loads) // 2] > OTHERS_CORES:
-        text = f"other processes kept {loads[len(loads) // 2]:.1f} processors busy"
-        reasons.append(("warn", text))
+        middle = loads[len(loads) // 2]
+        state = "invalid" if middle > TOO_BUSY_CORES else "warn"
+        reasons.append((state, f"other processes kept {middle:.1f} processors busy"))
     return reasons
 
 

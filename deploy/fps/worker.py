@@ -1,8 +1,8 @@
-"""A process of ``against.py`` that times the code of one checkout, a block of frames at a time.
+"""A process of ``workers.py`` that times the code of one checkout, a block of frames at a time.
 
 Each line is one JSON. The first line of the input is {"load": arguments of ``load_tracker``,
 "threads", "frames": a file, "box"}. Then {"frames": N} asks for a block. The output is
-{"ready": ...}, then {"ms": {...}, "boxes": [...], "waited_s": S} for each block, or
+{"ready": ...}, then {"ms": {...}, "boxes": [...], "waited_s": S, "cpu_s": S} for each block, or
 {"error": sentence}. The process ends when its input ends.
 """
 
@@ -46,7 +46,8 @@ def _serve(loop: Any, answers: TextIO) -> None:
         ms, boxes = own.run(json.loads(line)["frames"])
         after = loop.waited_s()
         waited = None if before is None or after is None else after - before
-        _say(answers, {"ms": ms, "boxes": boxes, "waited_s": waited})
+        cpu_s = sum(os.times()[:2])
+        _say(answers, {"ms": ms, "boxes": boxes, "waited_s": waited, "cpu_s": cpu_s})
 
 
 def _say(answers: TextIO, what: Dict[str, Any]) -> None:

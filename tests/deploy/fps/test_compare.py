@@ -11,7 +11,7 @@ import pytest
 
 from hotpath import boards
 from hotpath.boards import pynq
-from hotpath.deploy.fps import against, clips, compare, evidence, place, run
+from hotpath.deploy.fps import against, clips, compare, evidence, place, run, workers
 from hotpath.deploy.fps.__main__ import main
 from tests.support.errors import refusal
 from tests.support.tiny import write_network
@@ -33,7 +33,9 @@ def made_up(median_ms=2.0, rounds=6, seed=0):
     result["warm_up"]["steady"] = True
     for number in range(rounds):
         ms = median_ms * np.exp(0.01 * random.randn(100))
-        run.add_round(result, number * 1.0, 1.0, {"total": ms.tolist()}, [], 0.0)
+        timed = workers.Timed()
+        timed.ms, timed.seconds = {"total": ms.tolist()}, 1.0
+        run.add_round(result, number * 1.0, timed)
     result["boxes"] = [[10.0, 10.0, 20.0, 20.0]]
     found = {
         "format": 1,
@@ -83,6 +85,15 @@ def test_an_invalid_run_is_never_compared(tmp_path, capsys):
     run.finish(hot, None)
     assert main(["compare"] + stored(tmp_path, made_up(), hot)) == 3
     assert "cooling device gpu" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cores, state", [(0.1, "ok"), (0.4, "warn"), (1.0, "invalid")])
+def test_a_computer_that_others_keep_busy_is_not_judged(cores, state):
+    """They share its caches and its memory, so a run beside them is slower without a cause."""
+    found = made_up()
+    found["samples"] = [{"time_s": float(n), "other_cores": cores} for n in range(5)]
+    run.finish(found, None)
+    assert found["verdict"]["state"] == state
 
 
 def _set(*keys):
@@ -343,6 +354,6 @@ def test_a_worktree_is_of_a_known_commit_and_gone_afterwards(in_git, tmp_path, c
 def test_a_checkout_that_can_not_run_is_named(tmp_path):
     (tmp_path / "runtime").mkdir()
     (tmp_path / "runtime" / "__init__.py").write_text("raise RuntimeError('half a commit')\n")
-    with contextlib.closing(against.Worker(str(tmp_path), {"threads": 1})) as worker:
-        with refusal(against.WorkerFailed, "not timed"):
+    with contextlib.closing(workers.Worker(str(tmp_path), {"threads": 1})) as worker:
+        with refusal(workers.WorkerFailed, "not timed"):
             worker.wait_ready()

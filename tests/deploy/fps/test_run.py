@@ -9,7 +9,7 @@ import time
 import pytest
 
 from hotpath.deploy.fps import __main__ as command
-from hotpath.deploy.fps import clips, evidence, place, report, run
+from hotpath.deploy.fps import clips, evidence, place, report, run, workers
 from hotpath.deploy.fps.__main__ import main
 from hotpath.runtime import load_tracker
 from hotpath.runtime.errors import BadSource
@@ -43,9 +43,9 @@ def measure(own, network, film, tmp_path, say=print, **more):
 
 @pytest.mark.parametrize("name", board_roots.NAMES)
 def test_every_board_gives_valid_evidence(name, network, film, tmp_path):
-    found = measure(board(name, tmp_path), network, film, tmp_path)
+    found = measure(board(name, tmp_path), network, film, tmp_path, rounds=1)
     assert evidence.read(tmp_path / "evidence.json") == found
-    assert found["run"]["complete"] and len(found["results"][0]["rounds"]) == 2
+    assert found["run"]["complete"] and len(found["results"][0]["rounds"]) == 1
     assert name.startswith(found["board"]["name"])
     assert found["samples"] and found["before"]["snapshot"].startswith("# hotpath board snapshot")
 
@@ -151,8 +151,8 @@ class Made:
     def __init__(self, ms, clocks):
         self.ms, self.clocks = iter(ms), iter(clocks)
 
-    def run(self, count, between):
-        return {"total": [next(self.ms)] * count}, []
+    def block(self, count):
+        return {"ms": {"total": [next(self.ms)] * count}, "boxes": [], "waited_s": 0.0}
 
     def read(self):
         return {"gpu_clock_hz": next(self.clocks)}
@@ -169,8 +169,22 @@ class Made:
 )
 def test_a_warm_up_ends_when_times_and_clocks_are_steady(ms, clocks, longest_s, blocks):
     made = Made(ms, clocks)
-    found = run.warm_up(made, made, run.Sampler(made, 0), longest_s)
-    assert found["steady"] == (longest_s > 0) and found["frames"] == blocks * run.WARM_BLOCK
+    found = run.warm_up(made, workers.Timed(), made, run.Sampler(made, 0), longest_s)
+    assert found["steady"] == (longest_s > 0) and found["frames"] == blocks * workers.BLOCK
+
+
+def test_each_round_has_a_process_of_its_own(network, film, tmp_path, monkeypatch):
+    numbers = []
+    usual = workers.Worker.wait_ready
+
+    def note(worker):
+        numbers.append(worker._process.pid)
+        return usual(worker)
+
+    monkeypatch.setattr(workers.Worker, "wait_ready", note)
+    found = measure(board("pynq_z2", tmp_path), network, film, tmp_path, rounds=3)
+    assert len(set(numbers)) == 3 == len(found["results"][0]["rounds"])
+    assert {len(r["ms"]["total"]) for r in found["results"][0]["rounds"]} == {24}
 
 
 def test_samples_are_taken_between_frames_once_a_period(tmp_path):

@@ -1,0 +1,73 @@
+"""The runs that show what the speed suite finds: their order, their records, what is planted."""
+
+import json
+import statistics
+
+import pytest
+
+from hotpath.deploy.fps import clips
+from hotpath.runtime import load_tracker
+from tests.documents import planted
+from tests.documents.planted_worker import KINDS, slow_down
+from tests.support import tiny
+
+
+def record(load="idle", percent=0, decision="same", change=0.0):
+    values = dict(load=load, percent=percent, kind="spin", decision=decision, change=change)
+    return dict(values, low=change, high=change, rounds=5, seconds=9.0, time=1, reasons="")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_crop_takes_longer_by_what_is_planted(kind, tmp_path):
+    film = clips.film(40)
+    with load_tracker(tiny.write_network(tmp_path), recover=False, threads=1) as tracker:
+        before = median_crop_ms(tracker, film)
+        ms = 0.2 if kind == "window" else 1.0  # no window of this film takes longer
+        slow_down(tracker, kind, ms)
+        more = median_crop_ms(tracker, film) - before
+    assert more > 0.2 * ms
+
+
+def median_crop_ms(tracker, film):
+    tracker.init(film.frames[0], film.box)
+    taken = []
+    for frame in film.frames[1:]:
+        tracker.update(frame)
+        taken.append(tracker.step_ms["crop"])
+    return statistics.median(taken)
+
+
+def test_a_stopped_command_goes_on_and_what_decides_most_comes_first():
+    everything = list(planted.jobs(20, []))
+    assert len(everything) == 8 * 20
+    assert {job[:2] for job in everything[:4]} == set(planted.ORDER[0])
+    kinds = [kind for load, percent, kind in everything if (load, percent) == ("idle", 5)]
+    assert all(kinds.count(kind) >= 6 for kind in KINDS)
+    done = [record(load, percent) for load, percent, _ in everything[:37]]
+    rest = list(planted.jobs(20, done))
+    assert len(rest) == 8 * 20 - 37 and rest[0] == everything[37]
+
+
+def test_the_page_counts_detections_accusations_and_what_was_not_judged():
+    records = [record(percent=5, decision=d) for d in ("slower", "slower", "undecided")]
+    records += [record(), record(decision="slower", change=-0.05)]
+    records += [record("busy", decision="invalid", change=None)]
+    said = planted.answer(records)
+    assert "5 % in 2 of 3 idle runs" in said and "accuses 1 of 3 runs" in said
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in planted.table(records)]
+    assert [row[:7] for row in rows] == [
+        ["idle", "nothing", "2", "1", "1", "0", "0"],
+        ["idle", "5 % slower", "3", "2", "0", "1", "0"],
+        ["busy", "nothing", "1", "0", "0", "0", "1"],
+    ]
+
+
+def test_a_page_is_written_from_the_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(planted, "PAGE", tmp_path / "page.md")
+    (tmp_path / "runs.jsonl").write_text(json.dumps(record(percent=10, decision="slower")) + "\n")
+    (tmp_path / "index.md").write_text(f"# Results\n{planted.BEFORE}")
+    for _ in range(2):
+        assert planted.main(["--write", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "index.md").read_text().count("(page.md)") == 1
+    assert "10 % in 1 of 1 idle runs" in (tmp_path / "page.md").read_text()
+    assert (tmp_path / "page.csv").read_text().startswith("load,percent,kind,decision")

@@ -36,6 +36,8 @@ from hotpath.video.sources import (
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.finding import TargetFinder
+    from hotpath.runtime.targets.targets import Targets
+    from hotpath.video.base import Source
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
 LOOP_S = 1.0  # after a signal, for a frame that is being computed
@@ -227,7 +229,7 @@ class StopRequest:
         os.close(self._told)
 
 
-def first_frame(source: Any, start_s: Optional[float] = None) -> Any:
+def first_frame(source: "Source", start_s: Optional[float] = None) -> Any:
     """The first frame of a source, or of a recording the first one from a time on."""
     name = source.name
     if start_s is not None and source.live:
@@ -250,8 +252,8 @@ def first_frame(source: Any, start_s: Optional[float] = None) -> Any:
 
 def follow(
     frames: Optional[int],
-    targets: Any,
-    source: Any,
+    targets: "Targets",
+    source: "Source",
     outputs: Outputs,
     stop: StopRequest,
     manager: ServiceManager,

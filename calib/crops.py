@@ -5,7 +5,7 @@ jitter of a bad frame. The tracker is started again on the true box after it los
 Exemplars are cut from several frames, because the exemplar part has its own ranges.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,13 +18,16 @@ from hotpath.runtime.boxes import overlap
 from hotpath.runtime.network import Network
 from hotpath.video.clips import Clip
 
+if TYPE_CHECKING:
+    from hotpath.runtime.tracker import Tracker
+
 SEED = 11
 LOST = 0.2  # overlap below which the tracker is started again on the true box
 SHIFT, SCALE = 0.15, 0.15  # jitter: of the context's side, and of its logarithm
 
 
 def collect(
-    clip: Clip, tracker: Any, exemplars: int, searches: int
+    clip: Clip, tracker: "Tracker", exemplars: int, searches: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Crops of one clip.
 
@@ -73,7 +76,7 @@ def _jittered(state: Any, network: Network, rng: np.random.Generator) -> Any:
     return np.concatenate([centre, state[2:] * np.exp(rng.uniform(-SCALE, SCALE))])
 
 
-def _cut(tracker: Any, frame: np.ndarray, window: Any, side: int) -> np.ndarray:
+def _cut(tracker: "Tracker", frame: np.ndarray, window: Any, side: int) -> np.ndarray:
     """Cut a window with the tracker's own kernel: uint8 (side, side, 3)."""
     out = np.zeros((1, 3, side, side), np.uint8)
     border = geometry.border_colour(tracker.network, frame)

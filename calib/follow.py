@@ -4,13 +4,16 @@ Runs on every Python that a board has, as ``hotpath.calib.metrics`` does.
 """
 
 import time
-from typing import Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from hotpath.runtime.garbage import short_collections
 
+if TYPE_CHECKING:
+    from hotpath.runtime.tracker import Tracker
+
 
 @short_collections()  # as hotpath.app does
-def follow(tracker: Any, clip: Any, frames: Optional[int] = None) -> Dict[str, Any]:
+def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[str, Any]:
     """Track every frame of a clip from its first box.
 
     Args:

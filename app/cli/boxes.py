@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
 
 from hotpath.app.records import TargetOptions
 from hotpath.kernels.commands import why_unread
@@ -11,6 +11,9 @@ from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.types import Box, are_corners, are_shares, checked_box, meant_as_corners
 from hotpath.video import window
+
+if TYPE_CHECKING:
+    from hotpath.video.base import Source
 
 A_BOX = "X,Y,W,H in pixels of the frame, or in per cent of it (40%)"
 MOST_BYTES = 1 << 20  # of a file of boxes
@@ -31,7 +34,7 @@ def check_boxes(options: TargetOptions) -> None:
 
 
 def given_boxes(
-    options: TargetOptions, selects: bool, source: Any, frame: AnyFrame
+    options: TargetOptions, selects: bool, source: "Source", frame: AnyFrame
 ) -> Optional[List[Box]]:
     """Return the targets in the first frame that need no mouse.
 
@@ -71,7 +74,7 @@ def drawn_box(frame: AnyFrame) -> Box:
     return checked_box(Box(*window.Window().select_box(bgr_of(frame))), frame.shape)
 
 
-def _check_window(source: Any) -> None:
+def _check_window(source: "Source") -> None:
     """Raise ``BadBox`` where no box can be drawn."""
     reason = window.no_window()
     if reason:

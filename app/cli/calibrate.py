@@ -11,7 +11,7 @@ import datetime
 import math
 import os
 import time
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
 
 from hotpath.app.cli.options import between
 from hotpath.app.cli.progress import say
@@ -25,6 +25,9 @@ from hotpath.runtime.errors import BadOutput, BadSource
 from hotpath.video.base import to_bgr
 from hotpath.video.output_file import check_ending, check_folder
 from hotpath.video.sources import WAITING, open_source
+
+if TYPE_CHECKING:
+    from hotpath.video.base import Source
 
 GIMBAL_RATE, PTZ_SHARE = 5.0, 0.1  # of a nudge: degrees a second; share of the fastest turn
 FOV_DEG = 60.0  # that the motion is first counted in
@@ -119,7 +122,7 @@ class Frames:
         seen: (time stamp, right, up) of each frame.
     """
 
-    def __init__(self, source: Any, fov: float) -> None:
+    def __init__(self, source: "Source", fov: float) -> None:
         self._source, self._motion = source, nudges.Motion(fov)
         self.seen: List[Tuple[float, float, float]] = []
         self.frame: Any = None

@@ -4,7 +4,7 @@ With ``--class`` a detector finds targets by itself. With ``--mavlink`` it also 
 a point that a ground station sends, and needs no class for that.
 """
 
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Optional
 
 from hotpath.app.detect import Detector, load_detector
 from hotpath.app.records import LinkOptions, TargetOptions
@@ -12,6 +12,9 @@ from hotpath.runtime import engines
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.finding import TargetFinder
+
+if TYPE_CHECKING:
+    from hotpath.runtime.targets.targets import Targets
 
 
 def check_detector(options: TargetOptions, links: LinkOptions) -> None:
@@ -48,7 +51,7 @@ def open_detector(options: TargetOptions, network: Options) -> Optional[Detector
 
 
 def open_finder(
-    options: TargetOptions, detector: Optional[Detector], targets: Any, live: bool
+    options: TargetOptions, detector: Optional[Detector], targets: "Targets", live: bool
 ) -> Optional[TargetFinder]:
     """The finder of targets of a run; None without a detector, or where no class is named."""
     if detector is None or detector.any_class:

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Set
 
 from hotpath.app.cli.drawn import Drawn
 from hotpath.app.cli.links import check_links, open_links, wanted_links
@@ -25,6 +25,10 @@ from hotpath.video import results, save, window
 from hotpath.video.encoder import load_pyav
 from hotpath.video.output_file import check_ending, check_folder, why_not
 from hotpath.video.sources import reads
+
+if TYPE_CHECKING:
+    from hotpath.runtime.targets.targets import Targets
+    from hotpath.video.base import Source
 
 AGAIN_S = 60.0  # a failure is said as often
 RECENT = 300  # frames of the latency that the page shows
@@ -77,8 +81,8 @@ class Outputs:
         options: OutputOptions,
         links: LinkOptions,
         frames: Optional[int],
-        targets: Any,
-        source: Any,
+        targets: "Targets",
+        source: "Source",
         stop: Any,
         first_frame: AnyFrame,
         detector: Optional[Detector] = None,
@@ -125,7 +129,7 @@ class Outputs:
             self._sinks.append(self.bar)
 
     def _open(
-        self, targets: Any, stop: Any, first_frame: AnyFrame, detector: Optional[Detector]
+        self, targets: "Targets", stop: Any, first_frame: AnyFrame, detector: Optional[Detector]
     ) -> None:
         """Open everything; results come last, so that what exists stays if something is refused."""
         options, source = self._options, self._source
@@ -152,7 +156,7 @@ class Outputs:
             )
             self._files.add(self._rows)
 
-    def _open_links(self, targets: Any, stop: Any, *context: Any) -> None:
+    def _open_links(self, targets: "Targets", stop: Any, *context: Any) -> None:
         """Open the links; ``context`` has the first frame and the detector."""
         from hotpath.app.links.base import Context
         from hotpath.app.links.control import Controller
@@ -270,7 +274,7 @@ class Outputs:
         """Whether frames go to the files now; the page can switch it."""
         return self.control is None or self.control.recording
 
-    def summary(self, source: Any) -> None:
+    def summary(self, source: "Source") -> None:
         """Print a summary on standard error, and with --json on standard output.
 
         Raises:
@@ -296,7 +300,7 @@ class Outputs:
         file = self._video if sink is self._drawn else self._rows.results
         return sink not in self.failed and file is not None and file.kept
 
-    def _summary_lines(self, source: Any, figures: Dict[str, Any]) -> List[str]:
+    def _summary_lines(self, source: "Source", figures: Dict[str, Any]) -> List[str]:
         options = self._options
         lines = lines_of(figures, source.live)
         if self._kernels == "numpy":

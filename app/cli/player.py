@@ -2,7 +2,7 @@
 
 import time
 from collections import namedtuple
-from typing import Any, Callable, List, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, List, Optional, Tuple
 
 import numpy as np
 
@@ -11,6 +11,10 @@ from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.video.base import PLAYED_FPS
 from hotpath.video.window import Window
+
+if TYPE_CHECKING:
+    from hotpath.runtime.targets.targets import Targets
+    from hotpath.video.base import Source
 
 SEEK_S = 5.0
 POLL_S = 0.03  # a key is noticed within this time
@@ -37,8 +41,8 @@ class Player:
     def __init__(
         self,
         window: Window,
-        source: Any,
-        targets: Any,
+        source: "Source",
+        targets: "Targets",
         say: Callable[[str], None],
         selection: Optional[Selection] = None,
     ) -> None:

@@ -4,12 +4,15 @@ import contextlib
 import os
 import sys
 import time
-from typing import Any, Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 import cv2
 
 from hotpath.runtime.progress_bar import tqdm
 from hotpath.runtime.types import TrackedFrame
+
+if TYPE_CHECKING:
+    from hotpath.video.base import Source
 
 REDRAW_S = 0.2
 # lines of 60 columns
@@ -40,7 +43,7 @@ class Progress:
 
     def __init__(
         self,
-        source: Any,
+        source: "Source",
         frames: Optional[int],
         quiet: bool,
         recent_fps: Callable[[], Optional[float]],

@@ -1,10 +1,13 @@
 """The summary of a run, for the lines at its end and for ``--json``."""
 
-from typing import Any, Callable, Dict, List, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Set, Tuple
 
 from hotpath.app.cli.profile import Profile
 from hotpath.kernels.commands import counted
 from hotpath.runtime.types import Track, TrackedFrame
+
+if TYPE_CHECKING:
+    from hotpath.video.base import Source
 
 MOST = 0.7  # share of a frame's time
 LATE_FRAMES = 2000  # older than any frame on which somebody may still select a target
@@ -70,7 +73,9 @@ class Summary:
                 self._frames_lost += 1
             self._last[number] = index, track
 
-    def figures(self, source: Any, files: Sequence[str], failed: Sequence[str]) -> Dict[str, Any]:
+    def figures(
+        self, source: "Source", files: Sequence[str], failed: Sequence[str]
+    ) -> Dict[str, Any]:
         """Everything, ready for JSON.
 
         Args:

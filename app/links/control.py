@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future
-from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -20,6 +20,10 @@ from hotpath.app.selection import Selection
 from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.types import Track, TrackedFrame, checked_box, given_track
+
+if TYPE_CHECKING:
+    from hotpath.runtime.targets.targets import Targets
+    from hotpath.video.base import Source
 
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
 MOST_TARGETS = 8
@@ -78,8 +82,8 @@ class Controller:
 
     def __init__(
         self,
-        targets: Any,
-        source: Any,
+        targets: "Targets",
+        source: "Source",
         stop: Any,
         write_late: Callable[[TrackedFrame], None],
         recent_ms: Callable[[], Dict[str, float]],

@@ -77,8 +77,7 @@ class Device:
     shows_features = False
 
     def __init__(self, network: Network, engine: "Engine", kernels: Kernels) -> None:
-        self.network, self.kernels = network, kernels
-        self.engine: Any = engine
+        self.network, self.engine, self.kernels = network, engine, kernels
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
         """Check a frame; returns (the frame as the device reads it, (height, width, ...)).

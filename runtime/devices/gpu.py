@@ -4,7 +4,7 @@ The result of a window is its box and its features, or its maps if the processor
 """
 
 import time
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -21,11 +21,14 @@ from hotpath.runtime.decode.centre import centre_settings
 from hotpath.runtime.decode.corners import corners_settings
 from hotpath.runtime.decode.points import points_settings
 from hotpath.runtime.devices.base import STEPS, Device, Exemplar, Look, StepMs
-from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.errors import BadFrame
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame, Picture, PlanarFrame
 from hotpath.runtime.types import Seen, checked_frame
+
+if TYPE_CHECKING:
+    from hotpath.runtime.engines.base import Engine
+    from hotpath.runtime.engines.gpu import GpuEngine
 
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
@@ -112,11 +115,12 @@ class Gpu(Device):
     """
 
     kernels_name = "cuda"
+    engine: "GpuEngine"
 
     def __init__(
         self,
         network: Network,
-        engine: Engine,
+        engine: "Engine",
         kernels: Kernels,
         log: Optional[Callable[[str], None]] = None,
         **options: bool,

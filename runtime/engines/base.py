@@ -21,7 +21,9 @@ from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import Network
 
 if TYPE_CHECKING:
+    from hotpath.kernels.fpga.fabric import Fabric
     from hotpath.runtime.bundle import Bundle
+    from hotpath.runtime.options import Log
 
 # A second thread takes a tenth off these small networks on a free core, and multiplies their time
 # on a busy one.
@@ -43,7 +45,7 @@ class Setup(NamedTuple):
     # of the engine's own, as the entry ``settings`` of a bundle has them
     settings: Mapping[str, Any] = {}
     latency: str = "normal"  # one of ``hotpath.runtime.options.LATENCIES``
-    log: Any = None  # called with one sentence; None for silence
+    log: "Log" = None  # called with one sentence; None for silence
 
 
 class Batch:
@@ -103,13 +105,13 @@ class Engine:
     libraries: Tuple[str, ...] = ()
     install = ""
 
-    bundle: Any = None
+    bundle: "Optional[Bundle]" = None
     search_crop: Any = None
     search_features: Any = None
     exemplar_crop: Any = None
     exemplar_box: Any = None
     device: Any = None
-    fabric: Any = None
+    fabric: "Optional[Fabric]" = None
     windows = 1
 
     def __init__(self, setup: Setup) -> None:

@@ -11,11 +11,14 @@ models' order:
 KEY is each of the engine's ``files``.
 """
 
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from hotpath.runtime.canonical import Graphs
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.cpu import CpuEngine
+
+if TYPE_CHECKING:
+    from hotpath.runtime.bundle import Bundle
 
 IMAGES = ("exemplar", "search")
 LISTS = ("features", "maps")
@@ -37,6 +40,7 @@ class ConvertedEngine(CpuEngine):
     """
 
     runs_files = False
+    bundle: "Bundle"
     files: Tuple[str, ...] = ()
 
     @classmethod

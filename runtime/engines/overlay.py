@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from hotpath.kernels.cpu.interface import Kernels
-    from hotpath.kernels.fpga.fabric import Buffer
+    from hotpath.kernels.fpga.fabric import Buffer, Fabric
 
 COMMAND_ALIGNED = 64
 WORD = 16  # channels of a block of a map, as in hotpath.kernels.fpga.fabric
@@ -45,6 +45,8 @@ class Engine(Base):
     """
 
     name = "overlay"
+    bundle: "Bundle"
+    fabric: "Fabric"
     title = "FPGA"
     libraries = ("pynq",)
     install = "write PYNQ's image for this board to the SD card (pynq.io)"
@@ -79,7 +81,7 @@ class Engine(Base):
         self._check_size(size)
         bundle, run = self.bundle, self.bundle.run
         self._file = bundle.path(run["image"])
-        self._image = self.fabric.allocate(bundle.parts[run["image"]]["bytes"])
+        self._image: Any = self.fabric.allocate(bundle.parts[run["image"]]["bytes"])
         self.fabric.check_place(self._image.address, 0, COMMAND_ALIGNED)
         self._load_image()
         pictures = Pictures(self.fabric, max(self._sides), size["line_bytes"], kernels)

@@ -11,13 +11,16 @@ import atexit
 import ctypes
 import importlib
 import weakref
-from typing import Any, Dict, List, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Sequence
 
 from hotpath.kernels.errors import GpuFailed, NoGpu
 from hotpath.runtime.engines import tensorrt_manifest
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.gpu import GpuEngine
 from hotpath.runtime.errors import BadBundle, NetworkFailed, NoEngine
+
+if TYPE_CHECKING:
+    from hotpath.runtime.bundle import Bundle
 
 KEYS = ("search", "exemplar", "out")  # of a correlation
 NEED_STATIC_MEMORY = ("libGLdispatch.so.0", "libgomp.so.1")
@@ -102,6 +105,7 @@ class Engine(GpuEngine):
     """
 
     name = "tensorrt"
+    bundle: "Bundle"
     libraries = ("tensorrt",)
     install = "sudo apt-get install python3-libnvinfer"
 

@@ -11,7 +11,7 @@ target is followed without the detector while it is not lost.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.detections import Detections
 from hotpath.runtime.types import GIVEN, Box, Track, are_shares, checked_box
+
+if TYPE_CHECKING:
+    from hotpath.runtime.targets.interface import Followed
 
 SAME = 0.3  # overlap of a detection with its target
 DRIFTED = 0.5  # overlap below which a target starts anew from its detection
@@ -52,7 +55,7 @@ class TargetFinder:
 
     def __init__(
         self,
-        targets: Any,
+        targets: "Followed",
         find: Callable[[np.ndarray], Any],
         *,
         every: int,

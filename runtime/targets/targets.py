@@ -4,7 +4,7 @@ The device gets the windows of all targets of a frame in one list.
 """
 
 import threading
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.targets.exclusion import Exclusion
 from hotpath.runtime.tracker import BUSY, NO_COPY, Tracker
 from hotpath.runtime.types import Track
+
+if TYPE_CHECKING:
+    from hotpath.runtime.targets.interface import Finder
 
 
 class Targets:
@@ -39,7 +42,7 @@ class Targets:
         self._trackers: Dict[int, Tracker] = {}
         self._lock = threading.Lock()
         self._classes: Dict[int, Dict[str, Any]] = {}  # of those targets that have one
-        self.finder: Any = None
+        self.finder: Optional[Finder] = None
         self.added: List[int] = []
         self.dropped: Dict[int, str] = {}
         self._next = 0

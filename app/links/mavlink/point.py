@@ -12,7 +12,7 @@ A rectangle is better where the ground station offers one (docs/results/mavlink.
 """
 
 import time
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -22,6 +22,9 @@ from hotpath.app.detect.boxes import boxes_around, nearest_to, smallest_at
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.types import Box, checked_box
+
+if TYPE_CHECKING:
+    from hotpath.runtime.targets.targets import Targets
 
 # where targets that are started in boxes end in the frame; None where the network failed
 Settle = Callable[[Sequence[Box]], Sequence[Optional[Box]]]
@@ -96,7 +99,7 @@ def candidates(frame: np.ndarray, point: Tuple[float, float]) -> List[Box]:
 
 
 def settled_boxes(
-    targets: Any, frame: np.ndarray, boxes: Sequence[Sequence[float]], budget_s: float
+    targets: "Targets", frame: np.ndarray, boxes: Sequence[Sequence[float]], budget_s: float
 ) -> List[Optional[Box]]:
     """Where targets that are started in boxes end in the same frame. The frame loop calls this.
 
@@ -121,7 +124,7 @@ def settled_boxes(
     return found
 
 
-def _settled_box(targets: Any, frame: np.ndarray, box: Box) -> Box:
+def _settled_box(targets: "Targets", frame: np.ndarray, box: Box) -> Box:
     for _ in range(STARTS):
         number = targets.add(frame, box)
         try:

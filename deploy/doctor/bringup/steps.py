@@ -359,7 +359,7 @@ def _grown(before: Any, after: Any) -> Optional[int]:
     return after - before if both and after > before else None
 
 
-def _follow(tracker: Any, frames: Iterable[Any], start: Any) -> Tuple[Any, float]:
+def _follow(tracker: "Tracker", frames: Iterable[Any], start: Any) -> Tuple[Any, float]:
     """Track a clip: boxes after its first frame, float64 (n, 4), and the median milliseconds."""
     frames = iter(frames)
     tracker.init(next(frames), start)

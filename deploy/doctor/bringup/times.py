@@ -44,7 +44,7 @@ def measure(loaded: loading.Loaded, say: Callable[[str], None]) -> Times:
     return times
 
 
-def _follow(tracker: Any) -> Dict[str, float]:
+def _follow(tracker: "Tracker") -> Dict[str, float]:
     """Track the film; returns the median of each step if it is above 0."""
     frames, boxes = film(FRAMES)
     device: Device = tracker.device

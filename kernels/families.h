@@ -17,22 +17,6 @@ HP_FN double hp_probability(int kind, double target, double other) {
 
 enum { HP_NO_QUALITY = 0, HP_PRODUCT = 1, HP_BLEND = 2 };  // use of the quality map
 
-// Numbers that stay the same while a target is followed.
-struct hp_points {
-  double stride;            // search pixels a cell
-  double penalty;           // strength of the penalty on changes of size and ratio
-  double window_influence;  // 0 to 1
-  double learning_rate;     // of the size
-  double quality_share;     // of the quality in the score, with HP_BLEND
-  hp_bounds limits;
-  int size;       // cells a side
-  int score;      // HP_SOFTMAX ..
-  int power;      // of the rate at which the size follows: 0, 1 or 2
-  int quality;    // HP_NO_QUALITY ..
-  int inclusive;  // whether a box is one search pixel wider than its distances say
-  int anchors;    // boxes a cell; 0 for heads without anchors
-};
-
 // The target before the frame, in search pixels.
 struct hp_target {
   double side;   // of the square with the area of the box and its context
@@ -166,18 +150,6 @@ HP_FN void hp_take_share(const hp_bounds* bounds, double side, double middle, do
 
 enum { HP_FROM_TARGET = 0, HP_FROM_WINDOW = 1 };  // what the search region is centred on
 
-struct hp_centre {
-  double min_score;      // below it the target stays where it was
-  double learning_rate;  // share of the new size in the target's, at a score of 1
-  double influence;      // of the window in a vote; below 0: the score is multiplied by the window
-  hp_bounds limits;
-  hp_geometry window;
-  int size;         // cells a side
-  int score;        // HP_SIGMOID or HP_PROBABILITY
-  int relative_to;  // HP_FROM_TARGET ..
-  int power;        // of the score in that share: 0, 1 or 2
-};
-
 // Share of the new size in the target's; `raw` is the best cell's score in the map.
 HP_FN double hp_centre_rate(const hp_centre* head, double raw) {
   if (head->power == 0) return head->learning_rate;
@@ -214,32 +186,10 @@ HP_FN double hp_centre_share(const hp_centre* head, int place, double offset) {
 
 enum { HP_TWO_HEATS = 0, HP_BOX = 1, HP_SCORED_BOX = 2 };  // what a corner head gives
 
-struct hp_corners {
-  double cell_centre;  // where in its cell a corner lies, 0 to 1
-  hp_bounds limits;
-  int size;            // cells a side
-  int search;          // pixels, side of the search region
-  int output;          // HP_TWO_HEATS, or a box: centre and size as shares
-  int apart;           // numbers from the first map of one target to that of the next
-  int score;           // how the score of a scored box becomes a probability
-  int unused;          // its size is a multiple of 8 bytes
-};
-
 // Weight of a cell in the mean: its softmax, not yet divided by the sum.
 HP_FN double hp_heat(double heat, double hottest) { return hp_exp(heat - hottest); }
 
 // ---- heads that respond to the target at several sizes: response.py ------------------------------
-
-struct hp_response {
-  double window_influence;  // 0 to 1
-  double stride;     // search pixels a cell of the network's response
-  double scale_lr;   // how fast the size follows
-  double min_size;   // frame pixels
-  int size;          // cells a side of the network's response
-  int upsample;      // how many times it is enlarged
-  int scales;        // sizes that are tried
-  int unused;
-};
 
 // The four source pixels around one output pixel of a cubic enlargement, and their weights. Source
 // pixels outside the map are its outermost ones.

@@ -5,6 +5,7 @@
 #define HOTPATH_GEOMETRY_H
 
 #include "hotpath.h"
+#include "structures.h"
 
 // ---- the larger and the smaller of two, as Python's max and min give them for NaN too
 
@@ -16,18 +17,6 @@ HP_FN double hp_min(double a, double b) { return b < a ? b : a; }
 
 enum { HP_HALF_UP = 0, HP_HALF_EVEN = 1, HP_UP = 2, HP_CUT = 3 };   // rounding of a corner
 enum { HP_SQUARE = 0, HP_STRETCHED = 1, HP_AREA = 2 };              // shape of a window
-
-// Numbers of [input] that say where a tracker looks.
-struct hp_geometry {
-  double context;                         // HP_SQUARE: share of width + height
-  double exemplar_margin, search_margin;  // HP_STRETCHED: of the box, on each side
-  double exemplar_factor, search_factor;  // HP_AREA: of the square root of the box's area
-  int exemplar, search;                   // sides of the network's inputs, pixels
-  int shape;                              // HP_SQUARE ..
-  int corner;                             // twice the corner's distance from the centre, less the side
-  int rounding;                           // HP_HALF_UP ..
-  int warp;                               // whether windows have fractions of pixels
-};
 
 // In frame pixels; it may lie outside the frame.
 struct hp_window {
@@ -125,13 +114,6 @@ HP_FN hp_window hp_search_window(const hp_geometry* geometry, const double* stat
 enum { HP_CLIP_CENTRE = 0, HP_CLIP_POSITION = 1, HP_CLIP_CORNERS = 2, HP_CLIP_INSIDE = 3,
        HP_CLIP_NONE = 4 };
 enum { HP_EXACT = 0, HP_ROUND = 1, HP_FLOOR = 2 };  // whole pixels of a box
-
-// Limits that the network's authors set.
-struct hp_bounds {
-  double min_size;  // frame pixels
-  int clip;         // HP_CLIP_CENTRE ..
-  int pixels;       // HP_EXACT ..
-};
 
 HP_FN double hp_clip_centre(double value, double high) { return hp_min(hp_max(value, 0.0), high); }
 

@@ -1,43 +1,42 @@
-"""The structures of ``geometry.h`` and ``families.h`` as NumPy types, filled in from settings.
+"""The structures of ``structures.h`` as NumPy types, made from the settings that fill them in.
 
-The fields have the structures' order. Processor and GPU take the same bytes.
+A number of a network is declared once, as a field of ``kernels/settings.py``. Its type says where
+it stands: doubles first, then inner structures, then ints (also choices and flags). After a change
+run ``python -m hotpath.kernels.header``. Processor and GPU take the same bytes.
 """
 
-from typing import Any, List, Tuple
+from typing import Any, Dict, Tuple
 
 import numpy as np
 
 from hotpath.kernels import settings as names
 
+# What is counted from sequences of the settings, or set for one call, by the settings' class.
+COUNTS: Dict[Any, Tuple[str, ...]] = {
+    names.PointsSettings: ("anchors",),  # boxes a cell; 0 for heads without anchors
+    names.CornersSettings: ("apart",),  # numbers from one target's first map to that of the next
+    names.ResponseSettings: ("scales",),  # sizes that are tried
+}
 
-def fields(code: str, words: str) -> List[Tuple[str, Any]]:
-    """Fields of one type: "f8" doubles, "i4" ints."""
-    return [(word, code) for word in words.split()]
+
+def structure(settings: Any) -> np.dtype:
+    """The NumPy type of a class of settings; sequences of any length have no place in it."""
+    kinds = settings.__annotations__
+    inner = [(name, INNER[kind]) for name, kind in kinds.items() if kind in INNER]
+    doubles = [(name, "f8") for name, kind in kinds.items() if kind is float]
+    whole = [(name, "i4") for name, kind in kinds.items() if kind in (int, bool, str)]
+    whole += [(name, "i4") for name in COUNTS.get(settings, ())]
+    whole += [("unused", "i4")] * (len(whole) % 2)  # the size is a multiple of 8 bytes
+    return np.dtype(doubles + inner + whole)
 
 
-BOUNDS = np.dtype(fields("f8", "min_size") + fields("i4", "clip pixels"))
-GEOMETRY = np.dtype(
-    fields("f8", "context exemplar_margin search_margin exemplar_factor search_factor")
-    + fields("i4", "exemplar search shape corner rounding warp")
-)
-POINTS = np.dtype(
-    fields("f8", "stride penalty window_influence learning_rate quality_share")
-    + [("limits", BOUNDS)]
-    + fields("i4", "size score power quality inclusive anchors")
-)
-CENTRE = np.dtype(
-    fields("f8", "min_score learning_rate influence")
-    + [("limits", BOUNDS), ("window", GEOMETRY)]
-    + fields("i4", "size score relative_to power")
-)
-CORNERS = np.dtype(
-    [("cell_centre", "f8"), ("limits", BOUNDS)]
-    + fields("i4", "size search output apart score unused")
-)
-RESPONSE = np.dtype(
-    fields("f8", "window_influence stride scale_lr min_size")
-    + fields("i4", "size upsample scales unused")
-)
+INNER: Dict[Any, np.dtype] = {}  # class of settings -> its structure in another one
+BOUNDS = INNER[names.BoxLimits] = structure(names.BoxLimits)
+GEOMETRY = INNER[names.WindowSettings] = structure(names.WindowSettings)
+POINTS = structure(names.PointsSettings)
+CENTRE = structure(names.CentreSettings)
+CORNERS = structure(names.CornersSettings)
+RESPONSE = structure(names.ResponseSettings)
 
 # The numbers of named choices, by field.
 CHOICES = {

@@ -1,0 +1,25 @@
+"""The structures of C++ and CUDA are those of the settings."""
+
+from typing import NamedTuple
+
+from hotpath.kernels import header, records
+
+
+def test_the_header_is_that_of_the_settings():
+    """After a change of kernels/settings.py, run ``python -m hotpath.kernels.header``."""
+    with open(header.PATH) as file:
+        assert file.read() == header.text()
+
+
+def test_a_number_stands_where_its_type_says_and_nothing_is_between():
+    class Settings(NamedTuple):
+        cells: int
+        share: float
+        name: str = ""
+        sides: tuple = ()
+
+    kind = records.structure(Settings)
+    assert kind.names == ("share", "cells", "name") and kind.itemsize == 16
+    assert [kind.fields[name][1] for name in kind.names] == [0, 8, 12]
+    for structure in header.STRUCTURES.values():
+        assert records.structure(structure).itemsize % 8 == 0

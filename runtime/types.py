@@ -181,7 +181,7 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
     if not np.isfinite((x, y, w, h)).all():
         raise BadBox(f"{text}: a number is not finite; give x,y,w,h in pixels", what="not finite")
     if max(abs(x), abs(y), w, h) > LARGEST_PX:
-        raise BadBox(f"{text}: no frame is that large; give x,y,w,h in pixels")
+        raise BadBox(f"{text}: no frame is that large; give x,y,w,h in pixels", what="too large")
     if w <= 0 or h <= 0:
         raise BadBox(f"{text}: width and height must be above zero", what="empty")
     height, width = frame_shape[:2]

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.pythons("Python 3.6 to 3.10 have no tomllib")
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FILES = [
     path
-    for folder in ("boards", "runtime", "kernels", "tests", "calib")
+    for folder in ("boards", "runtime", "kernels", "tests", "calib", "docs")
     for path in sorted((ROOT / folder).rglob("*.toml"))
 ] + [ROOT / "pyproject.toml"]
 

@@ -50,11 +50,14 @@ def test_a_box_far_outside_the_frame_is_refused(box):
         ((0, 0, 1, 1), "too small"),
         ((100, 50, 0.9, 40), "too small"),
         ((100, 50, 40, 1e-9), "too small"),
+        ((20, 20, 1e-320, 1e-320), "too small"),
+        ((-1e300, -1e300, 2e300, 2e300), "too large"),
         ((10, 10, 400, 40), "too large"),
         ((10, 10, 40, 265), "too large"),
         ((10, 10, 0, 40), "empty"),
         ((10, 10, 40, -40), "empty"),
         ((float("nan"), 10, 40, 40), "not finite"),
+        ((float("1e400"), 10, 20, 20), "not finite"),
     ],
 )
 def test_a_box_that_cannot_be_meant_is_refused_with_its_cause(box, what):

@@ -37,6 +37,7 @@ POINTS = structure(names.PointsSettings)
 CENTRE = structure(names.CentreSettings)
 CORNERS = structure(names.CornersSettings)
 RESPONSE = structure(names.ResponseSettings)
+PLACE = np.dtype([("state", "f8", 4), ("score", "f8"), ("cell", "i8")])  # hp_place of select.h
 
 # The numbers of named choices, by field.
 CHOICES = {

@@ -110,6 +110,51 @@ class ResponseSettings(NamedTuple):
 SelectSettings = Union[PointsSettings, CentreSettings, CornersSettings]
 
 
+class Prior(NamedTuple):
+    """What select takes into account in one window, and how many places it proposes there.
+
+    Families whose cells are no places (anchors, corners) propose one.
+    """
+
+    learning_rate: Optional[float] = None  # how fast the size follows; None: the network's
+    influence: Optional[float] = None  # of the Hanning window in a vote; None: the network's
+    most: int = (
+        1  # places at most, up to ``MOST_PLACES``; the first one is the cell with most votes
+    )
+    share: float = 0.0  # of the best score, that a further place must have
+    # cells around a place in which there is no other; 0: the others are peaks of the score map
+    apart: int = 0
+
+
+ARGMAX = Prior()
+MOST_PLACES = 7  # of a window
+PLACES = ("points", "centre")  # families in which a cell is a place
+
+
+def weights_of(
+    settings: Union[PointsSettings, CentreSettings], prior: Prior
+) -> Tuple[float, float]:
+    """Return the learning rate and the influence of a prior, or else those of settings."""
+    if isinstance(settings, PointsSettings):
+        influence = settings.window_influence
+    else:
+        influence = settings.influence
+    return (
+        settings.learning_rate if prior.learning_rate is None else prior.learning_rate,
+        influence if prior.influence is None else prior.influence,
+    )
+
+
+def with_prior(settings: SelectSettings, prior: Prior) -> SelectSettings:
+    """Return settings with the learning rate and the influence of a prior."""
+    if isinstance(settings, CornersSettings):
+        return settings
+    rate, influence = weights_of(settings, prior)
+    if isinstance(settings, PointsSettings):
+        return settings._replace(learning_rate=rate, window_influence=influence)
+    return settings._replace(learning_rate=rate, influence=influence)
+
+
 class ColourSettings(NamedTuple):
     """Bins of colours, of OpenCV's hue (0 to 179), saturation and value."""
 
@@ -130,3 +175,4 @@ class FrameSettings(NamedTuple):
     warp: bool  # whether windows have fractions of pixels
     input: InputSettings  # how the network takes a crop
     select: Optional[SelectSettings]  # how its maps become a box; None where the processor does it
+    stride: float = 0.0  # search pixels from one cell of the features to the next; 0: none

@@ -118,7 +118,14 @@ class Presence:
         if self.cues is not None:
             self.cues.begin(frame, state, seen)
 
-    def watch(self, frame: AnyFrame, state: np.ndarray, seen: Seen, score: float) -> str:
+    def watch(
+        self,
+        frame: AnyFrame,
+        state: np.ndarray,
+        seen: Seen,
+        score: float,
+        looks: Optional[float] = None,
+    ) -> str:
         """Judge a frame in which the target was followed; returns one of ``STATES``.
 
         Args:
@@ -126,13 +133,14 @@ class Presence:
             state: float64 [cx, cy, w, h], frame pixels, where the network found the target.
             seen: the ``Seen`` of the search region around the previous state.
             score: score of the network, 0 to 1 (``Family.certain``).
+            looks: the classifier's value of the box, if the search has asked for it; else None.
         """
         if self.cues is None:
             return self.step(False)
         self.since += 1
         if self.state == TRACKED and self.since < self._every and not self.doubted:
             return TRACKED
-        now = self.cues.of(frame, state, seen, score)
+        now = self.cues.of(frame, state, seen, score, looks)
         value = self.smooth(now, self.since)
         self.since = 0
         thresholds = self._thresholds
@@ -246,7 +254,14 @@ class ScoreAndFeatures:
         """Return 1: these cues prove nothing, so that each object passes."""
         return 1.0
 
-    def of(self, frame: AnyFrame, state: np.ndarray, seen: Seen, score: float) -> float:
+    def of(
+        self,
+        frame: AnyFrame,
+        state: np.ndarray,
+        seen: Seen,
+        score: float,
+        looks: Optional[float] = None,
+    ) -> float:
         """Return the value of the cues for a box; arguments as in ``Presence.watch``."""
         if self.reference is None:
             return score

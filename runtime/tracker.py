@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.errors import NO_SCORE
+from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, geometry
 from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
 from hotpath.runtime.errors import NetworkFailed, NotReady
@@ -86,6 +87,8 @@ class Tracker:
         self.searches = not self.why_no_search
         self.search: Optional[Search] = None
         self.chooses = False  # whether the learner chooses among the places that a frame proposes
+        self._prior = ARGMAX
+        self._reads = False  # whether each frame needs the features of its window
         if self.searches:
             from hotpath.runtime.search.search import (
                 create,  # only where a lost target is searched for
@@ -93,11 +96,13 @@ class Tracker:
 
             self.search = create(network, kernels, search_windows, strict)
             self.presence, self.chooses = self.search.presence, self.search.chooses
+            self._prior = self.search.prior
             if search_windows > 1:
                 device.prepare(wait=False)
         else:
             cues = ScoreAndFeatures(network, kernels) if network.can_be_lost else None
             self.presence = Presence(thresholds_of(network, False), cues)
+        self._reads = not device.copies or (self.presence.cues is not None and not self.searches)
 
     def init(self, frame: Any, box: Sequence[float], time_s: Optional[float] = None) -> None:
         """Start to follow a target.
@@ -135,7 +140,7 @@ class Tracker:
         seen = None
         compares = device.shows_features or self._decoder is not None
         if presence.cues is not None and compares:
-            (seen,), _ = device.look(frame, [Look(exemplar, state, selects=False)])
+            (seen,), _ = device.look(frame, [Look(exemplar, state, prior=None)])
         if self._decoder is not None and seen is not None:
             self._decoder.first(seen.maps)
         if self.search is not None and seen is not None:
@@ -199,10 +204,11 @@ class Tracker:
         state = self.state
         if self.search is not None and self.search.active:
             windows = self.search.windows(state, self.device.picture(frame))
-            return [Look(exemplar, around, sides, False) for _, around, sides in windows]
+            return [Look(exemplar, w.state, w.factor, w.prior, False) for w in windows]
         if self._scales:
-            return [Look(exemplar, state, scale, False) for scale in self._scales]
-        return [Look(exemplar, state, selects=not self.chooses)]
+            return [Look(exemplar, state, scale, None) for scale in self._scales]
+        reads = self._reads or (self.search is not None and self.search.learns)
+        return [Look(exemplar, state, 1.0, self._prior, reads)]
 
     def judge(self, frame: Any, seen: Sequence[Seen]) -> Track:
         """Judge what the windows show, and move the target.
@@ -231,13 +237,14 @@ class Tracker:
 
     def _judge_followed(self, frame: Any, seen: Sequence[Seen]) -> Track:
         """Judge the place that was found for a followed target, and learn from it."""
-        shown = seen[0]
-        place, score = shown.state, shown.score
+        shown, looks = seen[0], None
         if self._decoder is not None:
             shown, place, score = self._select(seen)
-        elif self.chooses and self.search is not None:
-            height, width = self._shape[:2]
-            place, score = self.search.choose(shown, (width, height))
+        else:
+            chosen = 0
+            if self.search is not None:
+                chosen, looks = self.search.choose(shown)
+            place, score = shown.states[chosen], shown.scores[chosen]
         certain = score if self._decoder is None else self._decoder.certain(score)
         box = geometry.box_of(self.network, place)
         if not math.isfinite(sum(box) + score):
@@ -246,7 +253,7 @@ class Tracker:
 
         # presence: whether that is the target, and where to look next
         picture = frame if self.search is None else self.device.picture(frame)
-        state = self.presence.watch(picture, place, shown, certain)
+        state = self.presence.watch(picture, place, shown, certain, looks)
 
         # learning, and the search of a target that stays lost
         if self.search is not None:

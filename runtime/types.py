@@ -99,21 +99,26 @@ class Seen(NamedTuple):
         around: float64 [cx, cy, w, h], frame pixels: the window's centre, and the size of the
             target that gives the window its size.
         scale: (x, y), search pixels per frame pixel of this window.
-        features: float32 (1, channels, cells) of the window; None if the graph has no such output.
+        features: float32 (1, channels, cells) of the window. None if the graph has no such output,
+            or if they stayed on the device.
         maps: float32 arrays for ``Family.select``; None if the device selected.
-        state: float64 [cx, cy, w, h] of the best cell, by ``Family.select``, frame pixels; a new
-            array. None if ``maps`` is set.
-        score: score of the best cell, 0 to 1; NaN if the output of the network is not finite.
-        cell: row-major index of the best cell; -1 if there is none.
+        states: float64 (n, 4) [cx, cy, w, h], frame pixels: the boxes of the places that
+            ``Look.prior`` asks for, that of the best cell first (``hotpath.runtime.places``). None
+            if ``maps`` is set. If the network's output is not finite, ``around`` is the only one.
+        scores: their n scores, 0 to 1; NaN if the network's output is not finite.
+        cells: their n cells, row-major; -1 if there is none.
+        pooled: float32 (n, parts * channels), the features under the boxes as ``Pooling`` averages
+            them, before its mean is subtracted. None if they are to be computed of ``features``.
     """
 
     around: np.ndarray
     scale: Tuple[float, float]
     features: Any = None
     maps: Any = None
-    state: Any = None
-    score: float = 0.0
-    cell: int = -1
+    states: Any = None
+    scores: Sequence[float] = ()
+    cells: Sequence[int] = ()
+    pooled: Any = None
 
 
 def given_track(box: Box) -> Track:

@@ -23,7 +23,7 @@ FUNCTIONS = {
     "hp_anchors_select": "i p",
     "hp_centre_select": "i p",
     "hp_corners_select": "i p",
-    "hp_peaks": "i ipidpp",
+    "hp_propose": "i pppppp",
     "hp_response_prepare": "v pp",
     "hp_response_look": "v ppqp",
     "hp_response_select": "q ppppp",

@@ -20,6 +20,18 @@ struct hp_select_job {
   hp_frame_view view;
 };
 
+// How a window's places are proposed: settings.Prior, and what the score map holds.
+struct hp_proposing {
+  double share;
+  int kind, side, most, apart;
+};
+
+struct hp_place {
+  double state[4];  // cx, cy, w, h in frame pixels
+  double score;
+  i64 cell;
+};
+
 namespace {
 
 const int LARGEST_ROW = 512;  // cells a side of a heat map: runtime/decode allows no more
@@ -210,6 +222,65 @@ double mean_place(const hp_corners* head, const float* heat, double* x, double* 
   return 1.0 / sum;
 }
 
+// ---- places of a window
+
+// Runs a select from the state `before`; returns whether it found a box of finite numbers.
+bool take_place(int (*select)(const hp_select_job*), const hp_select_job* job, const double* before,
+                hp_place* place) {
+  memcpy(job->state, before, 4 * sizeof(double));
+  place->cell = select(job);
+  place->score = *job->score;
+  memcpy(place->state, job->state, sizeof place->state);
+  memcpy(job->state, before, 4 * sizeof(double));
+  const double* state = place->state;
+  return place->cell >= 0 && isfinite(place->score) && finite(state[0], state[1], state[2], state[3]);
+}
+
+// Keeps the cells nearer than `apart` to a cell from winning.
+void hide_around(float* map, int planes, int side, int cell, int apart) {
+  const int row = cell / side, column = cell % side;
+  for (int y = 0; y < side; ++y)
+    for (int x = 0; x < side; ++x)
+      if (abs(y - row) < apart && abs(x - column) < apart)
+        for (int plane = 0; plane < planes; ++plane) map[plane * side * side + y * side + x] = NAN;
+}
+
+// The probability of each cell that is a peak, and -infinity of the others: a peak is finite, reaches
+// the share of the highest one, and no neighbour exceeds it.
+void peak_scores(const hp_proposing* how, const float* map, double* scores) {
+  const int side = how->side, count = side * side;
+  const float* target = how->kind == HP_SOFTMAX ? map + count : map;
+  double most = -INFINITY;
+  for (int i = 0; i < count; ++i) {
+    const double score = hp_probability(how->kind, target[i], map[i]);
+    scores[i] = isfinite(score) ? score : -INFINITY;
+    if (scores[i] > most) most = scores[i];
+  }
+  const double least = how->share * most;
+  double* peaks = scores + count;
+  for (int i = 0; i < count; ++i) {
+    bool is_peak = scores[i] >= least && scores[i] > -INFINITY;
+    const int row = i / side, column = i % side;
+    for (int y = row > 0 ? row - 1 : 0; is_peak && y <= row + 1 && y < side; ++y)
+      for (int x = column > 0 ? column - 1 : 0; x <= column + 1 && x < side; ++x)
+        is_peak = is_peak && scores[i] >= scores[y * side + x];
+    peaks[i] = is_peak ? scores[i] : -INFINITY;
+  }
+}
+
+// The peak that comes after another one, the highest first and of equal ones the lowest cell; -1: none.
+int next_peak(const hp_proposing* how, const double* scores, int last) {
+  const int count = how->side * how->side;
+  const double* peaks = scores + count;
+  int best = -1;
+  for (int i = 0; i < count; ++i) {
+    if (peaks[i] == -INFINITY) continue;
+    const bool later = last < 0 || peaks[i] < peaks[last] || (peaks[i] == peaks[last] && i > last);
+    if (later && (best < 0 || peaks[i] > peaks[best])) best = i;
+  }
+  return best;
+}
+
 }  // namespace
 
 extern "C" {
@@ -312,29 +383,41 @@ int hp_corners_select(const hp_select_job* job) {
   return best;
 }
 
-// Writes the cells that no neighbour exceeds and that reach `share` of the highest score, the highest
-// first, and returns their number. runtime/search/proposals.py has the definition. `scores`: a double
-// for each cell.
-int hp_peaks(int kind, const float* map, int side, double share, double* scores, int* cells) {
-  const int count = side * side;
-  const float* target = kind == HP_SOFTMAX ? map + count : map;
-  double most = -INFINITY;
-  for (int i = 0; i < count; ++i) {
-    scores[i] = hp_probability(kind, target[i], map[i]);
-    if (scores[i] > most) most = scores[i];
+// Proposes places of a window, as runtime/places.py defines them; returns how many there are. 0: nothing
+// is finite. The first place is that of `select`, a family's function above, for `job`. Its state holds
+// the target's before the frame, also afterwards. `scores`: a double for each cell. `alone`: room for a
+// score map.
+int hp_propose(int (*select)(const hp_select_job*), const hp_select_job* job,
+               const hp_proposing* how, double* scores, float* alone, hp_place* places) {
+  const int side = how->side, count = side * side, planes = how->kind == HP_SOFTMAX ? 2 : 1;
+  const float* map = job->maps[0];
+  double before[4];
+  memcpy(before, job->state, sizeof before);
+  if (!take_place(select, job, before, places)) return 0;
+  int found = 1;
+  if (how->most < 2) return found;
+  hp_select_job other = *job;
+  other.maps[0] = alone;
+  if (how->apart > 0) {
+    memcpy(alone, map, (size_t)(planes * count) * sizeof(float));
+    for (; found < how->most; ++found) {
+      hide_around(alone, planes, side, places[found - 1].cell, how->apart);
+      if (!take_place(select, &other, before, places + found)) break;
+      if (!(places[found].score >= how->share * places->score)) break;
+    }
+    return found;
   }
-  int found = 0;
-  for (int i = 0; i < count; ++i) {
-    if (!(scores[i] >= share * most)) continue;
-    bool is_peak = true;
-    const int row = i / side, column = i % side;
-    for (int y = row > 0 ? row - 1 : 0; y <= row + 1 && y < side; ++y)
-      for (int x = column > 0 ? column - 1 : 0; x <= column + 1 && x < side; ++x)
-        is_peak = is_peak && scores[i] >= scores[y * side + x];
-    if (!is_peak) continue;
-    int place = found++;
-    for (; place > 0 && scores[cells[place - 1]] < scores[i]; --place) cells[place] = cells[place - 1];
-    cells[place] = i;
+  for (int i = 0; i < planes * count; ++i) alone[i] = NAN;
+  peak_scores(how, map, scores);
+  int last = -1;
+  for (int taken = 1; taken < how->most; ++taken) {
+    do last = next_peak(how, scores, last);
+    while (last >= 0 && last == places->cell);
+    if (last < 0) break;
+    for (int plane = 0; plane < planes; ++plane)
+      alone[plane * count + last] = map[plane * count + last];
+    found += take_place(select, &other, before, places + found);
+    for (int plane = 0; plane < planes; ++plane) alone[plane * count + last] = NAN;
   }
   return found;
 }

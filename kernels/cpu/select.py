@@ -7,12 +7,15 @@ import numpy as np
 
 from hotpath.kernels import records
 from hotpath.kernels.cpu import structures
-from hotpath.kernels.cpu.arguments import address, check_state
+from hotpath.kernels.cpu.arguments import check_state
 from hotpath.kernels.settings import (
+    MOST_PLACES,
     CentreSettings,
     PointsSettings,
+    Prior,
     ResponseSettings,
     SelectSettings,
+    with_prior,
 )
 from hotpath.kernels.votes import argmax, hanning_window, inner_hanning_window
 
@@ -96,6 +99,15 @@ class Select:
             argmax(NOTHING)  # raises the definition's error
         return best, self._score.value
 
+    def place(self, scale: Tuple[float, float], frame_width: float, frame_height: float) -> None:
+        """Set the window's scale and the frame's size; see ``select``."""
+        self._scale[:] = scale
+        self._frame[:] = frame_width, frame_height
+
+    def holds(self, maps: Sequence[np.ndarray]) -> bool:
+        """Whether the job has the addresses of these very arrays, and of no copies."""
+        return all(held is values for held, values in zip(self._held, maps))
+
     def bound(self, maps: Sequence[np.ndarray], state: np.ndarray) -> Tuple[int, int]:
         """(address of the function, address of its job), for a call from C++.
 
@@ -131,35 +143,56 @@ class Select:
         self._given = watched if same else (None,) * 4
 
 
-class Peaks:
-    """Peaks of a score map. ``hotpath.runtime.search.proposals`` has the definition.
+class Places:
+    """Places of one network's windows in C++. ``hotpath.runtime.places`` has the definition.
 
     Args:
         library: the loaded kernels.
-        kind: "softmax", "sigmoid" or "none".
-        side: cells a side.
-        share: of the highest score, that a peak has at least.
+        settings: the numbers of the network.
+        prior: which places are proposed.
     """
 
-    def __init__(self, library: Any, kind: str, side: int, share: float) -> None:
-        self._function, self._side, self._share = library.hp_peaks, side, share
-        self._kind = ("softmax", "sigmoid", "none").index(kind)
-        self._scores, self._cells = np.zeros(side * side), np.zeros(side * side, np.int32)
-        self._out = self._scores.ctypes.data, self._cells.ctypes.data
-        self._map: Any = None
-        self._map_at = 0
+    def __init__(self, library: Any, settings: SelectSettings, prior: Prior) -> None:
+        own = with_prior(settings, prior)
+        self._select = Select(library, own)
+        self._state = np.zeros(4)
+        has_places = isinstance(own, (PointsSettings, CentreSettings)) and not getattr(
+            own, "anchors", ()
+        )
+        kind = records.CHOICES["score"][own.score] if has_places else 0
+        most = min(prior.most, MOST_PLACES) if has_places else 1
+        how = structures.Proposing(prior.share, kind, own.size, most, prior.apart)
+        self._found = np.zeros(MOST_PLACES, records.PLACE)
+        self._held = how, np.zeros(2 * own.size**2), np.zeros(2 * own.size**2, np.float32)
+        rooms = structures.addresses([*self._held[1:], self._found])
+        self._rest = (ctypes.addressof(how), *rooms)
+        self._function = library.hp_propose
+        self._maps: Any = (None, None)  # those whose addresses the job has
+        self._call: Any = None
 
-    def __call__(self, score_map: np.ndarray) -> List[int]:
-        """Return the cells, the highest first."""
-        if score_map is not self._map:  # an engine reuses its outputs
-            values = np.ascontiguousarray(score_map, np.float32)
-            if values.size != self._side**2 * (2 if self._kind == 0 else 1):
-                raise ValueError(f"score map: {score_map.shape}")
-            self._map, self._map_at = (score_map if values is score_map else None), address(values)
-            self._held = values
-        count = self._function(self._kind, self._map_at, self._side, self._share, *self._out)
-        cells: List[int] = self._cells[:count].tolist()
-        return cells
+    def propose(
+        self,
+        maps: Sequence[np.ndarray],
+        around: np.ndarray,
+        scale: Tuple[float, float],
+        frame_width: float,
+        frame_height: float,
+    ) -> Tuple[np.ndarray, List[float], List[int]]:
+        """Return (states, scores, cells) of a window's places, the best first.
+
+        Args and errors: those of ``hotpath.runtime.places.Places.propose``.
+        """
+        select = self._select
+        if maps[0] is not self._maps[0] or maps[-1] is not self._maps[1]:  # engines reuse them
+            self._call = (*select.bound(maps, self._state), *self._rest)
+            self._maps = (maps[0], maps[-1]) if select.holds(maps) else (None, None)
+        self._state[:] = around
+        select.place(scale, frame_width, frame_height)
+        count = self._function(*self._call)
+        if not count:
+            argmax(NOTHING)  # raises the definition's error
+        found = self._found[:count].copy()
+        return found["state"], found["score"].tolist(), found["cell"].tolist()
 
 
 class Response:

@@ -4,6 +4,8 @@ extern "C" i64 hp_size_of(const char* name) {
 #define HP_SIZE(type) if (!strcmp(name, #type)) return (i64)sizeof(type)
   HP_SIZE(hp_frame_view);
   HP_SIZE(hp_select_job);
+  HP_SIZE(hp_proposing);
+  HP_SIZE(hp_place);
   HP_SIZE(hp_response_arrays);
   HP_SIZE(hp_crop_job);
   HP_SIZE(hp_planes);

@@ -36,6 +36,12 @@ class SelectJob(ctypes.Structure):
     )
 
 
+class Proposing(ctypes.Structure):
+    """``hp_proposing`` of select.h."""
+
+    _fields_ = fields(F64, "share") + fields(ctypes.c_int, "kind side most apart")
+
+
 class ResponseArrays(ctypes.Structure):
     """``hp_response_arrays`` of response.h."""
 
@@ -131,6 +137,7 @@ class JpegHead(ctypes.Structure):
 STRUCTURES = {
     "hp_frame_view": FrameView,
     "hp_select_job": SelectJob,
+    "hp_proposing": Proposing,
     "hp_response_arrays": ResponseArrays,
     "hp_crop_job": CropJob,
     "hp_planes": Planes,
@@ -143,6 +150,7 @@ STRUCTURES = {
     "hp_words_job": WordsJob,
 }
 RECORDS = {
+    "hp_place": records.PLACE,
     "hp_bounds": records.BOUNDS,
     "hp_geometry": records.GEOMETRY,
     "hp_points": records.POINTS,

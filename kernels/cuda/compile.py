@@ -24,7 +24,7 @@ from hotpath.kernels.errors import NoCompiler, first_error
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # The kernels' own .cu files.
-SOURCES = ("crop", "points", "anchors", "centre", "corners", "correlate")
+SOURCES = ("crop", "peaks", "correlate")
 HEADERS = sorted(
     glob.glob(os.path.join(HERE, "*.h")) + glob.glob(os.path.join(HERE, os.pardir, "*.h"))
 )

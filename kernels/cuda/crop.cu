@@ -229,9 +229,11 @@ extern "C" __global__ void hp_layout(int* out) {
       sizeof(hp_input), HP_AT(hp_input, mean), HP_AT(hp_input, scale), HP_AT(hp_input, side),
       HP_AT(hp_input, half), HP_AT(hp_input, swap), HP_AT(hp_input, warp),
       sizeof(hp_look), HP_AT(hp_look, around), HP_AT(hp_look, window), HP_AT(hp_look, scale),
-      HP_AT(hp_look, features), HP_AT(hp_look, border), HP_AT(hp_look, unused),
+      HP_AT(hp_look, learning_rate), HP_AT(hp_look, influence), HP_AT(hp_look, share),
+      HP_AT(hp_look, features), HP_AT(hp_look, border), HP_AT(hp_look, most), HP_AT(hp_look, apart),
+      HP_AT(hp_look, unused),
       sizeof(hp_seen), HP_AT(hp_seen, state), HP_AT(hp_seen, score), HP_AT(hp_seen, cell),
-      HP_AT(hp_seen, unused)};
+      HP_AT(hp_seen, count)};
 #undef HP_AT
   for (int i = 0; i < (int)(sizeof numbers / sizeof numbers[0]); ++i) out[i] = numbers[i];
 }

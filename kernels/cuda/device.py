@@ -23,27 +23,49 @@ CUDA_LIBRARIES = {name: "lib" + name for name in "cublas cufft curand cusolver c
 CUDA_LIBRARIES.update(nvrtc="cuda-nvrtc", cudart="cuda-cudart")
 
 
+class Replay:
+    """What a graph does in each launch, and how often it was launched.
+
+    Args:
+        counts: difference of the counters: dict of name -> number.
+    """
+
+    def __init__(self, counts: Dict[str, int]) -> None:
+        self.counts, self.times = counts, 0
+
+
 class Counters:
     """Counts each kind of call since the device was opened."""
 
     def __init__(self) -> None:
         self.allocations = self.launches = self.graph_launches = self.synchronisations = 0
         self.uploads = self.upload_bytes = self.downloads = self.download_bytes = 0
+        self._replays: List[Replay] = []
 
     def read(self) -> Dict[str, int]:
         """All counters by name."""
-        return dict(vars(self))
+        counts = {name: value for name, value in vars(self).items() if name[0] != "_"}
+        for replay in self._replays:
+            for name, value in replay.counts.items():
+                counts[name] += value * replay.times
+        return counts
 
     def rewind(self, before: Dict[str, int]) -> Dict[str, int]:
-        """Go back to an earlier ``read``; return the difference, for ``add``."""
-        difference = {name: value - before[name] for name, value in vars(self).items()}
-        vars(self).update(before)
+        """Go back to an earlier ``read``; return the difference."""
+        difference = {name: value - before[name] for name, value in self.read().items()}
+        for name, value in difference.items():
+            setattr(self, name, getattr(self, name) - value)
         return difference
 
-    def add(self, difference: Dict[str, int]) -> None:
-        """Count work that was captured in a graph and is now launched."""
-        for name, value in difference.items():
-            setattr(self, name, getattr(self, name) + value)
+    def rewound(self, before: Dict[str, int]) -> Replay:
+        """Go back to an earlier ``read``: what came since then was captured in a graph.
+
+        Returns:
+            Counts the graph's launches from now on.
+        """
+        replay = Replay(dict(self.rewind(before), graph_launches=1))
+        self._replays.append(replay)
+        return replay
 
 
 class Device:

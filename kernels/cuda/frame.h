@@ -29,21 +29,27 @@ struct hp_input {
 
 enum { HP_MOST_FEATURES = 8 };  // tensors that the exemplar leaves for the frames
 
-// A window of a frame, and whose it is.
+enum { HP_MOST_PLACES = 7 };    // that a window proposes
+enum { HP_PARTS = 2 };          // of a box along each side, whose features are pooled
+enum { HP_MOST_CELLS = 64 };    // of the features, a side
+
+// A window of a frame, whose it is, and the places that it proposes: settings.Prior.
 struct hp_look {
   double around[4];   // cx, cy, w, h in frame pixels: the target's state before the frame
   double window[4];   // x, y, width, height in frame pixels
   double scale[2];    // search pixels per frame pixel, x and y
+  double learning_rate, influence, share;
   unsigned long long features[HP_MOST_FEATURES];  // addresses of the target's features
   int border[3];      // B, G, R outside the frame
-  int unused;
+  int most, apart, unused;
 };
 
-// What select finds in a window. `cell` is -1 and `score` NaN where nothing finite was found.
+// The places of a window, the best cell first. `count` is 0 where nothing finite was found.
 struct hp_seen {
-  double state[4];  // cx, cy, w, h in frame pixels
-  double score;     // of the winning cell
-  int cell, unused;
+  double state[HP_MOST_PLACES][4];  // cx, cy, w, h in frame pixels
+  double score[HP_MOST_PLACES];
+  int cell[HP_MOST_PLACES];
+  int count;
 };
 
 #endif  // HOTPATH_CUDA_FRAME_H

@@ -6,7 +6,7 @@ A frame is one of
 - ``Nv12``: two arrays, as cameras give them.
 """
 
-from typing import NamedTuple, Tuple, Union
+from typing import Any, NamedTuple, Tuple, Union
 
 import numpy as np
 
@@ -81,39 +81,66 @@ def part_of(
     return left, top, right - left, bottom - top
 
 
-def pack(
-    frame: AnyFrame,
-    part: Tuple[int, int, int, int],
-    staging: np.ndarray,
-    address: int,
-    record: records.Frame,
-) -> int:
-    """Write a part of a frame in the form of an upload, and the record that describes it.
+class Record:
+    """The record of a frame for the GPU, which is written in place.
 
     Args:
-        frame: see above.
-        part: (x, y, w, h), from ``part_of``.
-        staging: uint8 array of at least ``capacity`` bytes; overwritten.
-        address: the address of the upload on the GPU.
-        record: overwritten.
-
-    Returns:
-        How many bytes to upload.
+        memory: uint8, as many as a ``records.Frame`` has.
     """
-    record.frame_width, record.frame_height = size_of(frame)
-    x, y, w, h = part
-    used = 0
-    places = [0, 0]
-    for number, plane in enumerate(_planes(frame)):
-        rows = 1 + number  # of the frame, that one of the plane covers
-        pixels = plane[y // rows : (y + h) // rows, x : x + w]
-        np.copyto(staging[used : used + pixels.size].reshape(pixels.shape), pixels)
-        places[number] = address + used
-        used += pixels.size
-    is_nv12 = isinstance(frame, Nv12)
-    depth = 1 if isinstance(frame, Nv12) else frame.shape[2]
-    record.x, record.y, record.width, record.height = x, y, w, h
-    record.plane, record.chroma = places
-    record.row_stride, record.chroma_stride = w * depth, w if is_nv12 else 0
-    record.pixel_stride, record.format = depth, records.NV12 if is_nv12 else records.BGR
-    return used
+
+    def __init__(self, memory: np.ndarray) -> None:
+        self._places = memory[:16].view(np.uint64)  # plane, chroma
+        self._numbers = memory[16:].view(np.int32)  # the others, in their order
+        self._kind: Any = None
+        self._address = self._depth = self._width = self._height = 0
+
+    def holds(self, frame: AnyFrame) -> bool:
+        """Whether the frame has the kind and the size of the one that ``begin`` got."""
+        return frame.shape == self._kind if type(frame) is np.ndarray else False
+
+    def forget(self) -> None:
+        """Take the next frame for one of another kind."""
+        self._kind = None
+
+    def begin(self, frame: AnyFrame, address: int) -> None:
+        """Take the kind and the size of a frame, and the address of its pixels on the GPU."""
+        self._width, self._height = size_of(frame)
+        self._address = address
+        self._depth = 1 if isinstance(frame, Nv12) else frame.shape[2]
+        self._kind = None if isinstance(frame, Nv12) else frame.shape
+        self._places[:] = address, 0
+
+    def pack(self, frame: AnyFrame, window: Tuple[int, int, int, int], staging: np.ndarray) -> int:
+        """Write a part of a frame in the form of an upload, and the record that describes it.
+
+        Args:
+            frame: see above; of the kind and the size that ``begin`` got.
+            window: (x, y, w, h) of the pixels that are read; may be partly or wholly outside.
+            staging: uint8 array of at least ``capacity`` bytes; overwritten.
+
+        Returns:
+            How many bytes to upload.
+        """
+        x, y, w, h = part_of(window, self._width, self._height)
+        depth = self._depth
+        if isinstance(frame, Nv12):
+            used, form = self._pack_planes(frame, x, y, w, h, staging), records.NV12
+        else:
+            used, form = w * h * depth, records.BGR
+            np.copyto(staging[:used].reshape(h, w, depth), frame[y : y + h, x : x + w])
+        chroma_stride = w if form == records.NV12 else 0
+        self._numbers[:] = (
+            *(w * depth, chroma_stride, depth, form),
+            *(x, y, w, h),
+            *(self._width, self._height),
+        )
+        return used
+
+    def _pack_planes(self, frame: Nv12, x: int, y: int, w: int, h: int, staging: np.ndarray) -> int:
+        luma = w * h
+        used = luma + luma // 2
+        np.copyto(staging[:luma].reshape(h, w), frame.luma[y : y + h, x : x + w])
+        chroma = frame.chroma[y // 2 : (y + h) // 2, x : x + w]
+        np.copyto(staging[luma:used].reshape(h // 2, w), chroma)
+        self._places[:] = self._address, self._address + luma
+        return used

@@ -4,20 +4,22 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
+from hotpath.kernels import records as settings_records
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import records
-from hotpath.kernels.cuda.select import head
 from hotpath.kernels.errors import NotOnGpu
-from hotpath.kernels.settings import FrameSettings
+from hotpath.kernels.settings import MOST_PLACES, CentreSettings, FrameSettings, PointsSettings
+from hotpath.kernels.votes import hanning_window, inner_hanning_window
 
 CROP_BLOCK = (32, 8, 1)
 CROP_ROWS = 8  # rows of the output that one thread writes, as in crop.cu
 BLOCK = (256, 1, 1)
 LOOKS_AT = 64  # bytes from a frame's record to those of the windows
+POINTS, CENTRE = 0, 1  # families, as in peaks.cu
 
 
 class Kernels:
-    """Gather, crop and select for windows with their records at one address.
+    """Gather, crop, places and pooling for windows with their records at one address.
 
     Args:
         device: see ``hotpath.kernels.cuda.device``.
@@ -31,7 +33,10 @@ class Kernels:
 
     Attributes:
         records_at: address of the ``records.Frame``; LOOKS_AT bytes later lie ``records.Look``.
-        seen_at: address of a ``records.Seen`` of each window if ``selects``.
+        selects: whether the GPU proposes places. Else the processor does, from the maps.
+        seen_at: address of a ``records.Seen`` of each window if ``selects``; ``rows_at`` bytes
+            later lie the features under their places, a ``records.row_of`` each of ``row_bytes``.
+            0 bytes: none are pooled.
     """
 
     def __init__(self, device: Any, settings: FrameSettings, engine: Any, most: int) -> None:
@@ -48,22 +53,59 @@ class Kernels:
         self._crop, self._gather = (self._kernel("crop", f"hp_{n}") for n in ("crop", "gather"))
         self._check_records()
         self.records_at = self.alloc(LOOKS_AT + most * records.SIZE_OF_LOOK)
-        self.seen_at = self.alloc(most * records.SIZE_OF_SEEN)
         self._inputs = {
             name: self._constant(_input_of(settings, side, half))
             for name, side in (("exemplar", settings.exemplar), ("search", settings.search))
         }
-        self.selects = settings.select is not None
-        if settings.select is None:
+        self._prepare_places(settings.select, most)
+
+    def _prepare_places(self, select: Any, most: int) -> None:
+        """Make the numbers that the kernels of places take."""
+        self.selects = isinstance(select, (PointsSettings, CentreSettings)) and not getattr(
+            select, "anchors", ()
+        )
+        self.rows_at = self.row_bytes = 0
+        if not self.selects:
             return
-        own = head(settings.select, half)
-        self._select = self._kernel(own.source, "hp_select_" + own.source)
-        self._own = [np.uint64(self._constant(table)) for table in own.tables]
-        aparts = [engine.apart(name) for name in engine.maps]
-        taken = own.maps([engine.place_of(name) for name in engine.maps])
-        aparts += aparts[-1:] * (len(taken) - len(aparts))
-        for address, apart in zip(taken, aparts):
-            self._own += [np.uint64(address), np.int32(apart // self._bytes)]
+        engine = self._engine
+        is_points = isinstance(select, PointsSettings)
+        kind = settings_records.POINTS if is_points else settings_records.CENTRE
+        window = (hanning_window if is_points else inner_hanning_window)(select.size)
+        self._peaks = self._kernel("peaks", "hp_peaks")
+        extra = {"anchors": 0} if is_points else {}
+        tables = settings_records.record(kind, select, **extra), np.ascontiguousarray(window)
+        head, weights = (np.uint64(self._constant(table)) for table in tables)
+        self._own = [np.int32(POINTS if is_points else CENTRE), head, weights]
+        for name in (*engine.maps, None)[:3]:
+            place, apart = (engine.place_of(name), engine.apart(name)) if name else (0, 0)
+            self._own += [np.uint64(place), np.int32(apart // self._bytes)]
+        room = np.uint64(self.alloc(3 * 8 * select.size**2 * most))
+        self.rows_at = most * records.SIZE_OF_SEEN
+        channels, side = self._features()
+        if channels:
+            self._pool = self._kernel("peaks", "hp_pool")
+            self.row_bytes = records.row_of(channels).itemsize
+        rows = MOST_PLACES * most
+        self.seen_at = self.alloc(self.rows_at + rows * self.row_bytes)
+        looks, seen = self._looks_at(), np.uint64(self.seen_at)
+        self._own += [np.uint64(self.records_at), looks, self._half, room, seen]
+        if channels:
+            (name,) = engine.shown
+            numbers = np.int32(engine.apart(name) // self._bytes), self._half
+            sizes = np.int32(channels), np.int32(side), np.float64(self._settings.stride)
+            rows_at = np.uint64(self.seen_at + self.rows_at)
+            sums = np.uint64(self.alloc(4 * rows * records.PARTS**2 * channels))
+            features = np.uint64(engine.place_of(name))
+            self._pooled = [looks, seen, features, *numbers, *sizes, sums, rows_at]
+
+    def _features(self) -> Tuple[int, int]:
+        """(channels, cells a side) of a window's features; (0, 0) if they can't be pooled."""
+        if not self._engine.shown or not self._settings.stride:
+            return 0, 0
+        _, channels, cells = self._engine.shape(self._engine.shown[0])
+        side = int(round(cells**0.5))
+        is_square = side * side == cells and side <= records.MOST_CELLS
+        return (channels, side) if is_square else (0, 0)
 
     def _check_records(self) -> None:
         """Compare the kernels' records with ours."""
@@ -97,10 +139,12 @@ class Kernels:
         grid = crop_grid(side, count)
         self.device.launch(self._crop, grid, CROP_BLOCK, arguments, self._stream)
 
-    def select(self, count: int) -> None:
-        """Enqueue: find the box of each window in the network's maps."""
-        more = [np.uint64(self.records_at), self._looks_at(), self._half, np.uint64(self.seen_at)]
-        self.device.launch(self._select, (count, 1, 1), BLOCK, self._own + more, self._stream)
+    def propose(self, count: int) -> None:
+        """Enqueue: find the places of each window, and pool the features under them."""
+        self.device.launch(self._peaks, (count, 1, 1), BLOCK, self._own, self._stream)
+        if self.row_bytes:
+            grid = MOST_PLACES, count, 1
+            self.device.launch(self._pool, grid, BLOCK, self._pooled, self._stream)
 
     def alloc(self, size: int) -> int:
         """Memory of the device, until ``close``."""

@@ -7,9 +7,12 @@ from typing import Any, List, Sequence, Type
 import numpy as np
 
 from hotpath.kernels.errors import GpuFailed
+from hotpath.kernels.settings import MOST_PLACES
 
 BGR, NV12 = 0, 1  # formats of a frame
 MOST_FEATURES = 8  # tensors that the exemplar leaves for the frames
+MOST_CELLS = 64  # of the features, a side, as HP_MOST_CELLS in frame.h
+PARTS = 2  # of a box along each side, as HP_PARTS
 MOST_SIDE = 1024  # of a network's input, as HP_MOST_OUTPUTS in hotpath.h
 
 
@@ -38,15 +41,33 @@ class Look(ctypes.Structure):
 
     _fields_ = (
         _fields(c_double * 4, "around window")
-        + [("scale", c_double * 2), ("features", c_uint64 * MOST_FEATURES)]
-        + [("border", c_int * 3), ("unused", c_int)]
+        + [("scale", c_double * 2)]
+        + _fields(c_double, "learning_rate influence share")
+        + [("features", c_uint64 * MOST_FEATURES), ("border", c_int * 3)]
+        + _fields(c_int, "most apart unused")
     )
 
 
 class Seen(ctypes.Structure):
-    """What select finds in a window: hp_seen."""
+    """The places of a window: hp_seen."""
 
-    _fields_ = [("state", c_double * 4), ("score", c_double)] + _fields(c_int, "cell unused")
+    _fields_ = [
+        ("state", c_double * 4 * MOST_PLACES),
+        ("score", c_double * MOST_PLACES),
+        ("cell", c_int * MOST_PLACES),
+        ("count", c_int),
+    ]
+
+
+PLACES = np.dtype(
+    [("state", "f8", (MOST_PLACES, 4)), ("score", "f8", MOST_PLACES)]
+    + [("cell", "i4", MOST_PLACES), ("count", "i4")]
+)  # the same as a NumPy type
+
+
+def row_of(channels: int) -> np.dtype:
+    """The features under one place: means of the channels in each part, as whole numbers."""
+    return np.dtype([("scale", "f4"), ("values", "i2", PARTS**2 * channels)])
 
 
 ALL: Sequence[Type[ctypes.Structure]] = (Frame, Input, Look, Seen)

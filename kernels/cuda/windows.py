@@ -1,14 +1,17 @@
-"""Windows of a frame on the GPU: the input is a frame, the output is a box for each window.
+"""Windows of a frame on the GPU: the input is a frame, the output are the places of each window.
 
-    upload -> gather, crop -> network -> select -> download
+    upload -> gather, crop -> network -> places, pooling -> download
 
 The upload is the part of the frame that the windows cover. The other steps are one CUDA graph for
-each number of windows, if the driver has graphs. The constructor captures them. Only the result of
-``exemplar`` stays on the GPU for each target.
+each number of windows, if the driver has graphs. The constructor captures them. The download is at
+most ``MOST_BYTES``; rows of features that do not fit are a second one. Maps and features of whole
+windows are copied only where they are read. Only the result of ``exemplar`` stays on the GPU for
+each target.
 
 The network is a ``hotpath.runtime.engines.gpu.GpuEngine``, opened on the same device.
 """
 
+import ctypes
 import functools
 import math
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -18,10 +21,20 @@ import numpy as np
 from hotpath.kernels.cuda import driver, frames, graphs, records
 from hotpath.kernels.cuda.kernels import LOOKS_AT, Kernels
 from hotpath.kernels.errors import GpuFailed, HotpathError
-from hotpath.kernels.settings import FrameSettings
+from hotpath.kernels.settings import (
+    ARGMAX,
+    MOST_PLACES,
+    FrameSettings,
+    Prior,
+    weights_of,
+)
 
 # What events time. The first begins where the frame is packed.
 STEPS = ("packed", "upload", "crop", "network", "select", "download")
+
+MOST_BYTES = 16 << 10  # of a frame's download
+NOWHERE = np.zeros((0, 4))
+PLACED = 10  # numbers of a ``Window``
 
 Rectangle = Tuple[float, float, float, float]  # x, y, w, h, frame pixels
 
@@ -45,33 +58,33 @@ class Window(NamedTuple):
 
     Attributes:
         target: its ``Target``.
-        around: [cx, cy, w, h], frame pixels: the target's state before the frame.
-        place: (x, y, w, h) of the window, frame pixels.
-        scale: (x, y), search pixels per frame pixel.
+        numbers: [cx, cy, w, h] of the target before the frame, (x, y, w, h) of the window, both in
+            frame pixels; (x, y) search pixels per frame pixel.
+        prior: the places that it proposes.
     """
 
     target: Target
-    around: Sequence[float]
-    place: Rectangle
-    scale: Tuple[float, float]
+    numbers: Sequence[float]
+    prior: Prior = ARGMAX
 
 
 class Result(NamedTuple):
-    """The result of a window.
+    """The places of a window, and what was read of the network's outputs.
 
     Attributes:
-        state: float64 [cx, cy, w, h], frame pixels; unchanged if nothing finite was found.
-        score: score of the winning cell, 0 to 1; NaN if nothing finite was found.
-        cell: index of the winning cell, row-major; -1 if nothing finite was found.
-        features: float32, of the window; None if the engine shows none.
-        maps: float32 arrays, if they were asked for; else None.
+        states, scores, cells: float64 (n, 4) [cx, cy, w, h] in frame pixels, n scores of 0 to 1,
+            n cells; the best one first. Nothing if no number is finite, or the processor selects.
+        pooled: float32 (n, parts * channels), the features under them; None if there are none.
+        features: float32, of the window; None if they were not read.
+        maps: float32 arrays; None if they were not read.
     """
 
-    state: np.ndarray
-    score: float
-    cell: int
-    features: Optional[np.ndarray]
-    maps: Optional[Tuple[np.ndarray, ...]]
+    states: np.ndarray
+    scores: List[float]
+    cells: List[int]
+    pooled: Optional[np.ndarray] = None
+    features: Optional[np.ndarray] = None
+    maps: Optional[Tuple[np.ndarray, ...]] = None
 
 
 class Windows:
@@ -92,6 +105,8 @@ class Windows:
 
     Attributes:
         most: the most windows that one call takes.
+        selects: whether the GPU proposes places; else the processor does, from the maps.
+        pools: whether it also gives the features under them.
         uses_graph: whether a frame is one CUDA graph.
         step_ms: last call's milliseconds of upload, crop, network, select and download.
     """
@@ -114,10 +129,11 @@ class Windows:
         self._handle = device.handle(engine.stream)
         self._marks = {step: device.event() for step in STEPS} if timed else {}
         self._done = device.event()
-        self._graphs: Dict[int, Tuple[graphs.Graph, Dict[str, int]]] = {}
+        self._graphs: Dict[int, Tuple[graphs.Graph, Any]] = {}
         self._staging = np.zeros(0, np.uint8)
         self._pixels_at = 0
         self._kernels: Any = None
+        self._seen: Optional[np.ndarray] = None
         try:
             self._allocate()
             self._prepare()
@@ -132,11 +148,20 @@ class Windows:
         device, engine, most = self.device, self.engine, self.most
         pictures = max(most, engine.pictures)
         self._kernels = Kernels(device, self._settings, engine, pictures)
+        kernels = self._kernels
         self._record = device.pinned(LOOKS_AT + pictures * records.SIZE_OF_LOOK)
-        self._frame = records.in_memory(records.Frame, self._record, 1)[0]
-        self._looks = records.in_memory(records.Look, self._record[LOOKS_AT:], pictures)
-        self._seen = device.pinned(most * records.SIZE_OF_SEEN)
-        self._found = records.in_memory(records.Seen, self._seen, most)
+        self._frame = frames.Record(self._record[: ctypes.sizeof(records.Frame)])
+        looks = self._record[LOOKS_AT:]
+        self._looks = records.in_memory(records.Look, looks, pictures)
+        rows = looks[: pictures * records.SIZE_OF_LOOK].reshape(pictures, records.SIZE_OF_LOOK)
+        self._numbers = rows.view(np.float64)[:, :PLACED]
+        self._owners: List[Any] = [(None, None)] * pictures  # whose records lie there
+        self.selects, self._row = kernels.selects, kernels.row_bytes
+        self.pools = self._row > 0
+        self._rows = records.row_of((self._row - 4) // 2 // records.PARTS**2) if self._row else None
+        places = MOST_PLACES * most * self._row
+        self._seen = device.pinned(kernels.rows_at + places) if kernels.selects else None
+        self._first_rows = (MOST_BYTES - kernels.rows_at) // self._row if self._row else 0
         names = engine.maps + engine.shown
         self._rooms = {name: device.pinned(most * engine.apart(name)) for name in names}
         first = engine.size("exemplar") // engine.pictures if engine.pictures > 1 else 0
@@ -153,27 +178,29 @@ class Windows:
         place = (-side / 4.0, 0.0, float(side), float(side))
         target = self.exemplar(frame, place, (90, 100, 110))
         try:
-            window = Window(target, (side / 2.0,) * 4, place, (1.0, 1.0))
+            window = Window(target, (side / 2.0,) * 4 + place + (1.0, 1.0))
             proofs = {}
             for count in self.engine.counts:
                 self._pack(frame, [window] * count)
-                proofs[count] = self._proof(functools.partial(self._enqueue, count))
+                proofs[count] = self._proof(functools.partial(self._enqueue, count), count)
                 if self.uses_graph:
                     self._capture(count)
             for count, (graph, _) in list(self._graphs.items()):
-                if self._proof(graph.launch) != proofs[count]:
+                if self._proof(graph.launch, count) != proofs[count]:
                     self._give_up_graphs("as a graph a frame has another result")
                     break
         finally:
             self.free(target)
 
-    def _proof(self, run: Callable[[Any], None]) -> List[bytes]:
+    def _proof(self, run: Callable[[Any], None], count: int) -> List[bytes]:
         """Return the result of one way of running a frame."""
-        rooms = [self._seen] + [self._rooms[name] for name in self.engine.shown]
-        for room in rooms:
-            room[:] = 0
+        if self._seen is None:
+            self._run(run, self.engine.maps + self.engine.shown, count)
+            return [self._rooms[name].tobytes() for name in self.engine.maps + self.engine.shown]
+        self._seen[:] = 0
         self._run(run)
-        return [room.tobytes() for room in rooms]
+        places, rows = self._read(count)
+        return [places.tobytes(), rows.tobytes()]
 
     def _capture(self, count: int) -> None:
         """Capture the graph of that many windows."""
@@ -181,7 +208,7 @@ class Windows:
         before, body = counters.read(), functools.partial(self._enqueue, count, self._handle)
         try:
             graph = graphs.Graph(graphs.Driver(driver.load()), self._handle, body)
-            self._graphs[count] = graph, dict(counters.rewind(before), graph_launches=1)
+            self._graphs[count] = graph, counters.rewound(before)
         except (graphs.NoGraph, HotpathError) as error:
             self._give_up_graphs(str(error))
 
@@ -217,7 +244,7 @@ class Windows:
         pictures = engine.pictures if first is None else 1
         features: List[int] = []
         target = Target((), border, None)
-        window = Window(target, (0.0,) * 4, place, (1.0, 1.0))
+        window = Window(target, (0.0,) * 4 + tuple(place) + (1.0, 1.0))
         try:
             for name in engine.features:
                 features.append(device.alloc(engine.size(name)))
@@ -251,59 +278,108 @@ class Windows:
     # ---- a frame
 
     def look(
-        self, frame: frames.AnyFrame, windows: Sequence[Window], maps: bool = False
+        self,
+        frame: frames.AnyFrame,
+        windows: Sequence[Window],
+        reads: bool = False,
+        maps: bool = False,
     ) -> List[Result]:
         """Run windows of a frame.
 
         Args:
             frame: see ``hotpath.kernels.cuda.frames``.
             windows: at most ``most``.
-            maps: whether to download the network's maps of all of them.
+            reads: whether to download the features of all of them.
+            maps: whether to download the network's maps.
 
         Raises:
             GpuFailed: out of memory, or the GPU refused.
         """
-        engine = self.engine
-        count = next(number for number in engine.counts if number >= len(windows))
-        spare = [windows[-1]] * (count - len(windows))
-        self._pack(frame, [*windows, *spare])
-        graph, counted = self._graphs.get(count, (None, {}))
-        if graph is None:
-            run: Callable[[Any], None] = functools.partial(self._enqueue, count)
+        engine, given = self.engine, len(windows)
+        count = given
+        if count not in engine.counts:
+            count = next(number for number in engine.counts if number > given)
+            windows = [*windows, *[windows[-1]] * (count - given)]
+        self._pack(frame, windows)
+        names = (engine.maps if maps else ()) + (engine.shown if reads else ())
+        if count in self._graphs:
+            graph, counted = self._graphs[count]
+            counted.times += 1
+            self._run(graph.launch, names, count)
         else:
-            run = graph.launch
-            self.device.counters.add(counted)
-        self._run(run, engine.maps if maps else (), count)
+            self._run(functools.partial(self._enqueue, count), names, count)
         if self._marks:
             self._read_marks()
-        names = engine.shown + (engine.maps if maps else ())
-        values = {name: self._floats(name, len(windows)) for name in names}
-        seen = values[engine.shown[0]] if engine.shown else None
+        results = self._results(count, given)
+        if not names:
+            return results
+        values = {name: self._floats(name, given) for name in names}
+        shown = values[engine.shown[0]] if reads and engine.shown else None
         return [
-            Result(
-                np.array(self._found[n].state),
-                self._found[n].score,
-                self._found[n].cell,
-                None if seen is None else seen[n],
-                tuple(values[name][n] for name in engine.maps) if maps else None,
+            result._replace(
+                features=None if shown is None else shown[n],
+                maps=tuple(values[name][n] for name in engine.maps) if maps else None,
             )
-            for n in range(len(windows))
+            for n, result in enumerate(results)
         ]
+
+    def _results(self, count: int, given: int) -> List[Result]:
+        """Return the places of the first windows."""
+        if self._seen is None:
+            return [Result(NOWHERE, [], [])] * given
+        places, rows = self._read(count)
+        results = []
+        end = 0
+        for own, there in zip(places[:given], places["count"].tolist()):
+            begin, end = end, end + there
+            scores, cells = own["score"].tolist()[:there], own["cell"].tolist()[:there]
+            pooled = rows[begin:end] if self._row else None
+            results.append(Result(own["state"][:there], scores, cells, pooled))
+        return results
+
+    def _read(self, count: int) -> Tuple[np.ndarray, np.ndarray]:
+        """Return (places of each window, their rows of features), in cached memory.
+
+        Rows beyond the first download are downloaded now.
+        """
+        at, row = self._kernels.rows_at, self._row
+        assert self._seen is not None, "the GPU selects"
+        places = self._seen[: count * records.SIZE_OF_SEEN].copy().view(records.PLACES)
+        total = int(places["count"].sum()) if count > 1 else int(places["count"][0])
+        if total > self._first_rows and row:
+            first, last = at + self._first_rows * row, at + total * row
+            more = self._kernels.seen_at + first
+            self.device.download(self._seen[first:last], more, self._stream)
+            self.device.synchronise(self._stream)
+        if not row:
+            return places, NOWHERE
+        rows = self._seen[at : at + total * row].copy().view(self._rows)
+        return places, rows["values"] * rows["scale"][:, None]
 
     def _pack(self, frame: frames.AnyFrame, windows: Sequence[Window]) -> None:
         """Write the records, and upload the part of the frame that the windows cover."""
-        self._fit(frame)
-        part = frames.part_of(around([w.place for w in windows]), *frames.size_of(frame))
-        used = frames.pack(frame, part, self._staging, self._pixels_at, self._frame)
-        for record, window in zip(self._looks, windows):
-            record.around[:] = window.around
-            record.window[:] = window.place
-            record.scale[:] = window.scale
-            record.features[: len(window.target.features)] = window.target.features
-            record.border[:] = [int(value) for value in window.target.border]
+        if not self._frame.holds(frame):
+            self._fit(frame)
+        used = self._frame.pack(frame, around(windows), self._staging)
+        for n, (target, numbers, prior) in enumerate(windows):
+            self._numbers[n] = numbers
+            owner = self._owners[n]
+            if owner[0] is not target or owner[1] is not prior:
+                self._own(n, target, prior)
         self._mark("packed")
         if used:
             self.device.upload(self._pixels_at, self._staging[:used], self._stream)
+
+    def _own(self, n: int, target: Target, prior: Prior) -> None:
+        """Write what stays the same while a target keeps its place among the windows."""
+        record = self._looks[n]
+        record.features[: len(target.features)] = target.features
+        record.border[:] = [int(value) for value in target.border]
+        select: Any = self._settings.select
+        if self.selects:
+            record.learning_rate, record.influence = weights_of(select, prior)
+        record.share, record.most, record.apart = prior.share, prior.most, prior.apart
+        self._owners[n] = target, prior
 
     def _run(self, run: Callable[[Any], None], maps: Sequence[str] = (), count: int = 0) -> None:
         """Run what follows the upload, and wait for it."""
@@ -328,13 +404,15 @@ class Windows:
         self._mark("crop")
         engine.run(self._handle, count)
         self._mark("network")
-        if self._kernels.selects:
-            self._kernels.select(count)
+        if self._seen is not None:
+            self._kernels.propose(count)
         self._mark("select")
-        used = count * records.SIZE_OF_SEEN
-        device.download(self._seen[:used], self._kernels.seen_at, self._stream)
-        for name in engine.shown:
-            self._download(name, count)
+        if self._seen is not None:
+            used = count * records.SIZE_OF_SEEN
+            if self._row:
+                rows = min(self._first_rows, MOST_PLACES * count)
+                used = self._kernels.rows_at + rows * self._row
+            device.download(self._seen[:used], self._kernels.seen_at, self._stream)
         self._mark("download")
 
     def _upload_records(self, count: int) -> None:
@@ -360,20 +438,21 @@ class Windows:
         return numbers.reshape((count,) + engine.shape(name))
 
     def _fit(self, frame: frames.AnyFrame) -> None:
-        """Make the memory of the pixels large enough for a frame."""
+        """Make the memory of the pixels large enough for a frame of another kind or size."""
         size = frames.capacity(frame)
-        if self._staging.size >= size:
-            return
-        self.device.free(self._pixels_at)
-        self._staging = np.zeros(0, np.uint8)
-        self._pixels_at = 0
-        address = self.device.alloc(size)
-        try:
-            self._staging = self.device.pinned(size, upload=True)
-        except GpuFailed:
-            self.device.free(address)
-            raise
-        self._pixels_at = address
+        if self._staging.size < size:
+            self.device.free(self._pixels_at)
+            self._staging = np.zeros(0, np.uint8)
+            self._pixels_at = 0
+            self._frame.forget()
+            address = self.device.alloc(size)
+            try:
+                self._staging = self.device.pinned(size, upload=True)
+            except GpuFailed:
+                self.device.free(address)
+                raise
+            self._pixels_at = address
+        self._frame.begin(frame, self._pixels_at)
 
     # ---- time and memory
 
@@ -408,10 +487,13 @@ class Windows:
         self._staging = np.zeros(0, np.uint8)
 
 
-def around(places: Sequence[Rectangle]) -> Tuple[int, int, int, int]:
+def around(windows: Sequence[Window]) -> Tuple[int, int, int, int]:
     """Return the pixels that windows read. Windows with fractions read one more pixel."""
-    lefts, tops, widths, heights = zip(*places)
-    left, top = int(math.floor(min(lefts))), int(math.floor(min(tops)))
-    right = max(int(math.ceil(x + w)) for x, w in zip(lefts, widths))
-    bottom = max(int(math.ceil(y + h)) for y, h in zip(tops, heights))
-    return left, top, right + 1 - left, bottom + 1 - top
+    x, y, w, h = windows[0].numbers[4:8]
+    right, bottom = x + w, y + h
+    for window in windows[1:]:
+        left, top, w, h = window.numbers[4:8]
+        right, bottom = max(right, left + w), max(bottom, top + h)
+        x, y = min(x, left), min(y, top)
+    left, top = math.floor(x), math.floor(y)
+    return left, top, math.ceil(right) + 1 - left, math.ceil(bottom) + 1 - top

@@ -7,11 +7,16 @@ independent of the device. The files of this folder are the devices: ``processor
 ``fpga``.
 """
 
+import math
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from hotpath.kernels.cpu import select
 from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.errors import NetworkFailed
+from hotpath.kernels.settings import ARGMAX, Prior
+from hotpath.runtime import decode
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import Seen, checked_frame
@@ -47,13 +52,16 @@ class Look(NamedTuple):
         around: float64 [cx, cy, w, h], frame pixels. It gives the window its centre and size
             (``geometry.search_window``). If the device selects, it is the target's last state.
         sides: sides of the window relative to the usual window.
-        selects: whether the device selects the target's new state. Else it returns the maps.
+        prior: the places that the device proposes. None if it returns the maps.
+        reads: whether the features of the whole window are read. A device that would have to copy
+            them returns none if not, and features under the places instead.
     """
 
     exemplar: Exemplar
     around: np.ndarray
     sides: float = 1.0
-    selects: bool = True
+    prior: Optional[Prior] = ARGMAX
+    reads: bool = True
 
 
 class Device:
@@ -69,15 +77,18 @@ class Device:
         network, engine, kernels: the arguments.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
         windows: windows that one call of the network takes. ``look`` makes several calls for more.
-        shows_features: whether ``Seen`` has the features of the window.
+        shows_features: whether ``Seen`` can have the features of the window.
+        copies: whether the device copies what it shows, so that ``Look.reads`` makes a difference.
     """
 
     kernels_name = ""
     windows = 1
     shows_features = False
+    copies = False
 
     def __init__(self, network: Network, engine: "Engine", kernels: Kernels) -> None:
         self.network, self.engine, self.kernels = network, engine, kernels
+        self._places: Dict[Prior, Any] = {}  # what proposes places on the processor
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
         """Check a frame; returns (the frame as the device reads it, (height, width, ...)).
@@ -119,7 +130,7 @@ class Device:
         """Crop windows, run the network on them, and select if a ``Look`` asks for it.
 
         The result for a window does not depend on other windows. For a network of several scales
-        (``decode.scales``) no ``Look`` asks to select.
+        (``decode.scales``) each ``Look`` asks for the maps.
 
         Args:
             frame: from ``take``.
@@ -131,9 +142,39 @@ class Device:
 
         Raises:
             GpuFailed, …: the device failed. If only the numbers of one window are not finite, its
-                ``Seen.score`` is NaN instead.
+                ``Seen.scores`` is NaN instead.
         """
         raise NotImplementedError
+
+    def propose(
+        self, look: Look, maps: Any, scale: Tuple[float, float], width: int, height: int
+    ) -> Tuple[np.ndarray, Sequence[float], Sequence[int]]:
+        """Propose the places of a window on the processor; see ``hotpath.runtime.places``.
+
+        Args:
+            look: the ``Look``, with a prior.
+            maps: see ``Family.select``.
+            scale: (x, y), search pixels per frame pixel.
+            width, height: of the frame, pixels.
+
+        Returns:
+            (states, scores, cells) as in ``Seen``.
+        """
+        prior, around = look.prior, look.around
+        assert prior is not None, "else the maps are wanted"
+        if prior not in self._places:
+            settings = decode.create(self.network, self.kernels).settings
+            self._places[prior] = self.kernels.new(select.Places, settings, prior)
+        if self._places[prior] is None:
+            from hotpath.runtime.places import Places  # only where nothing could be compiled
+
+            self._places[prior] = Places(self.network, self.kernels, prior)
+        try:
+            found: Tuple[np.ndarray, Sequence[float], Sequence[int]]
+            found = self._places[prior].propose(maps, around, scale, width, height)
+        except NetworkFailed:
+            found = around[None].copy(), [math.nan], [-1]
+        return found
 
     def prepare(self, wait: bool = True) -> None:
         """Prepare calls of several windows, if that takes time. May be called again.

@@ -1,8 +1,10 @@
-"""The GPU: one submission crops all windows of a frame, runs the network and selects.
+"""The GPU: one submission crops all windows of a frame, runs the network and proposes places.
 
-The result of a window is its box and its features, or its maps if the processor selects.
+The result of a window is its places, with the features under each. The maps and the features of the
+whole window are copied only where they are read, or where the processor has to select.
 """
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -11,14 +13,11 @@ import numpy as np
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.cuda import frames
 from hotpath.kernels.cuda.frames import Nv12
-from hotpath.kernels.cuda.windows import Target, Window, Windows
-from hotpath.kernels.errors import NotOnGpu
+from hotpath.kernels.cuda.windows import Result, Target, Window, Windows
 from hotpath.kernels.planes import MATRICES, Planes
-from hotpath.kernels.settings import FrameSettings, InputSettings
-from hotpath.runtime import decode, geometry
-from hotpath.runtime.decode.anchors import anchors_settings
+from hotpath.kernels.settings import ARGMAX, FrameSettings, InputSettings
+from hotpath.runtime import geometry
 from hotpath.runtime.decode.centre import centre_settings
-from hotpath.runtime.decode.corners import corners_settings
 from hotpath.runtime.decode.points import points_settings
 from hotpath.runtime.devices.base import STEPS, Device, Exemplar, Look, StepMs
 from hotpath.runtime.errors import BadFrame
@@ -32,36 +31,24 @@ if TYPE_CHECKING:
 
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
-# The families whose select the GPU has: name -> function of the network that gives its numbers.
+# Numbers of the families whose places the GPU proposes. It runs the networks of others too, and the
+# processor proposes their places from the maps.
 SELECTS: Dict[str, Callable[[Network], Any]] = {
     "points": points_settings,
-    "anchors": anchors_settings,
     "centre": centre_settings,
-    "corners": corners_settings,
 }
 
 
 def frame_settings(network: Network) -> FrameSettings:
-    """Return the network's settings for the GPU's kernels:
-    ``hotpath.kernels.settings.FrameSettings``.
-
-    Raises:
-        NotOnGpu: the kernels lack this network's select.
-    """
-    select = None
-    if not decode.scales(network):
-        if network.family not in SELECTS:
-            raise NotOnGpu(
-                f"{network.name}: the GPU has no select of the family {network.family!r}; run it "
-                "with --engine onnxruntime"
-            )
-        select = SELECTS[network.family](network)
+    """Return the network's settings for the GPU's kernels."""
+    select = SELECTS.get(network.family)
     return FrameSettings(
         exemplar=network.exemplar,
         search=network.search,
         warp=network.resample == "warp",
         input=InputSettings(network.mean, network.scale, network.channels == "RGB"),
-        select=select,
+        select=select(network) if select else None,
+        stride=network.stride if select else 0.0,
     )
 
 
@@ -110,12 +97,12 @@ class Gpu(Device):
             ``timed`` all time counts for the step "network".
 
     Raises:
-        NotOnGpu: the kernels lack this network's select.
-        NoCompiler, GpuFailed: see ``Windows``.
+        NotOnGpu, NoCompiler, GpuFailed: see ``Windows``.
     """
 
     kernels_name = "cuda"
     engine: "GpuEngine"
+    copies = True
 
     def __init__(
         self,
@@ -182,38 +169,48 @@ class Gpu(Device):
     def look(self, frame: Any, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
         began = time.perf_counter()
         most = self.windows
-        seen = []
         spent: StepMs = dict.fromkeys(STEPS, 0.0)
+        seen: List[Seen] = []
         for first in range(0, len(looks), most):
-            seen += self._call(frame, looks[first : first + most], spent)
+            seen += self._call(frame, looks[first : first + most])
+            for step, ms in self._windows.step_ms.items():  # if steps are timed
+                spent[step] = spent.get(step, 0.0) + ms
         if not self._is_timed:
             spent["network"] = (time.perf_counter() - began) * 1e3
         return seen, spent
 
-    def _call(self, frame: Any, looks: Sequence[Look], spent: StepMs) -> List[Seen]:
-        """Run one call for as many windows as it takes; adds to ``spent`` if steps are timed."""
-        network = self.network
-        windows = []
+    def _call(self, frame: Any, looks: Sequence[Look]) -> List[Seen]:
+        """Run one call for as many windows as it takes."""
+        network, windows = self.network, []
+        reads = maps = not self._windows.selects
         exemplar: Any
-        for exemplar, around, sides, _ in looks:
+        for exemplar, around, sides, prior, look_reads in looks:
             place, (x, y) = geometry.search_window(network, around, sides)
-            scale = (x, y) if sides == 1.0 else (x / sides, y / sides)
-            windows.append(Window(exemplar.target, around.tolist(), place, scale))
-        maps = not all(look.selects for look in looks)
-        answers = self._windows.look(frame, windows, maps)
-        if self._is_timed:
-            for step, ms in self._windows.step_ms.items():
-                spent[step] = spent.get(step, 0.0) + ms
-        seen = []
-        for look, window, answer in zip(looks, windows, answers):
-            shown = Seen(look.around, window.scale, answer.features)
-            if look.selects:
-                seen.append(
-                    shown._replace(state=answer.state, score=answer.score, cell=answer.cell)
-                )
-            else:
-                seen.append(shown._replace(maps=answer.maps))
-        return seen
+            if sides != 1.0:
+                x, y = x / sides, y / sides
+            reads = reads or look_reads or prior is None
+            maps = maps or prior is None
+            numbers = (*around.tolist(), *place, x, y)
+            windows.append(Window(exemplar.target, numbers, prior or ARGMAX))
+        reads = self.shows_features and (reads or not self._windows.pools)
+        results = self._windows.look(frame, windows, reads, maps)
+        return [
+            self._seen(frame, look, window, result)
+            for look, window, result in zip(looks, windows, results)
+        ]
+
+    def _seen(self, frame: Any, look: Look, window: Window, result: Result) -> Seen:
+        """Make the ``Seen`` of a window."""
+        states, scores, cells, pooled, features, maps = result
+        around, scale = look.around, (window.numbers[8], window.numbers[9])
+        if look.prior is None:
+            return Seen(around, scale, features, maps)
+        if not self._windows.selects:
+            size = frames.size_of(frame)
+            return Seen(around, scale, features, None, *self.propose(look, maps, scale, *size))
+        if not scores:
+            states, scores, cells = around[None].copy(), [math.nan], [-1]
+        return Seen(around, scale, features, None, states, scores, cells, pooled)
 
     def close(self) -> None:
         self._windows.close()

@@ -12,8 +12,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.kernels.errors import NetworkFailed
-from hotpath.runtime import decode, geometry
+from hotpath.runtime import geometry
 from hotpath.runtime.devices.base import STEPS, Device, Exemplar, Look, StepMs
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.geometry import Cropper, Windows
@@ -60,8 +59,6 @@ class Processor(Device):
         self.windows = engine.windows
         self.shows_features = engine.search_features is not None
         self._cropper = cropper
-        self._select = None if decode.scales(network) else decode.create(network, kernels).select
-        self._state = np.zeros(4)  # that select moves
         self._crop = self._windows_into(engine.search_crop)
         self._crops: Any = {}  # windows in a call -> what crops each of them
 
@@ -130,7 +127,7 @@ class Processor(Device):
     def _one(self, frame: AnyFrame, look: Look, spent: StepMs) -> Seen:
         """Run a call of one window; adds its times to ``spent``."""
         exemplar: Any
-        exemplar, around, sides, _ = look
+        exemplar, around, sides, _, _ = look
         engine = self.engine
         began = time.perf_counter()
 
@@ -158,7 +155,7 @@ class Processor(Device):
         if count not in self._crops:
             self._crops[count] = [self._windows_into(out) for out in batch.crops]
         began = time.perf_counter()
-        for (exemplar, around, sides, _), crop in zip(looks, self._crops[count]):
+        for (exemplar, around, sides, _, _), crop in zip(looks, self._crops[count]):
             scales.append(crop(frame, around, sides, exemplar.border))
         cropped = time.perf_counter()
         for number, look in enumerate(looks):
@@ -177,20 +174,14 @@ class Processor(Device):
         self, frame: AnyFrame, look: Look, scale: Tuple[float, float], maps: Any, features: Any
     ) -> Seen:
         """Make the ``Seen`` of a window; ``scale`` comes from ``geometry.search_window``."""
-        _, around, sides, selects = look
+        _, around, sides, prior, _ = look
         if sides != 1.0:
             scale = scale[0] / sides, scale[1] / sides
-        if not selects:
+        if prior is None:
             return Seen(around, scale, features, maps)
-        assert self._select is not None, "a family of several scales selects above"
-        state = self._state
         height, width = frame.shape[:2]
-        state[:] = around
-        try:
-            cell, score = self._select(maps, state, scale, width, height)
-        except NetworkFailed:
-            return Seen(around, scale, features, None, around.copy(), np.nan)
-        return Seen(around, scale, features, None, state.copy(), score, cell)
+        found = self.propose(look, maps, scale, width, height)
+        return Seen(around, scale, features, None, *found)
 
     def _windows_into(self, out: Any) -> Windows:
         """Return the function that crops windows into the input ``out`` of the network."""

@@ -65,6 +65,14 @@ class Classifier:
         judged: np.ndarray = self._ridge.judge(self._describe(boxes, seen))
         return judged
 
+    def looks(self, seen: Seen) -> np.ndarray:
+        """Return the value of ``judge`` for each place that a window proposes, (n,)."""
+        assert self._ridge is not None, "no target was taken"
+        if seen.pooled is None:
+            return self.judge(seen.states, seen)
+        judged: np.ndarray = self._ridge.judge(self._pooling.finished(seen.pooled))
+        return judged
+
     def proof(self, looks: float) -> float:
         """Return how far a value of ``judge`` proves that a box holds the target.
 
@@ -88,6 +96,12 @@ class Classifier:
             positives, negatives, hard = self._samples(self._ridge, state, seen)
             if len(positives) and len(negatives):
                 self._ridge.learn(positives, negatives, hard)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an update is under way, so that no frame is learnt."""
+        assert self._ridge is not None, "no target was taken"
+        return self._ridge.busy
 
     @property
     def updates(self) -> int:
@@ -150,6 +164,7 @@ class Pooling:
                 square in row-major order.
         """
         mean = self.mean = features[0].mean(axis=1)
+        self._means = np.tile(mean, self._parts**2)
         self.size = features.shape[1] * self._parts**2 + 1
         if self._kernels:
             side = _side_of(features)
@@ -178,9 +193,20 @@ class Pooling:
         cells = np.asarray(features[0]).T
         count = max(1, SMALL // cells.size)
         products = [weights[at : at + count] @ cells for at in range(0, len(weights), count)]
-        pooled = (np.concatenate(products) - self.mean).reshape(len(states), -1)
-        pooled /= np.sqrt((pooled**2).sum(axis=1, keepdims=True)) + 1e-9
-        return np.concatenate([pooled, np.ones((len(states), 1), np.float32)], axis=1)
+        return self.finished(np.concatenate(products).reshape(len(states), -1))
+
+    def finished(self, pooled: np.ndarray) -> np.ndarray:
+        """Return what ``describe`` does, of the averages under boxes.
+
+        Args:
+            pooled: float32 (n, parts * channels): of each part of a box, row by row, the mean of
+                each channel, weighted by the share of the cells that the part covers.
+        """
+        described = np.ones((len(pooled), self.size), np.float32)
+        moved = described[:, :-1]
+        np.subtract(pooled, self._means, out=moved)
+        moved /= np.sqrt((moved**2).sum(axis=1, keepdims=True)) + np.float32(1e-9)
+        return described
 
     def weights(
         self,

@@ -80,7 +80,7 @@ def described(tracker: Any, frame: np.ndarray, box: Sequence[float]) -> np.ndarr
     state = geometry.state_of(network, box, shape[1], shape[0])
     exemplar = device.exemplar(frame, state)
     try:
-        (seen,), _ = device.look(frame, [Look(exemplar, state, selects=False)])
+        (seen,), _ = device.look(frame, [Look(exemplar, state, prior=None)])
         pooling = Pooling(network.stride, strangers.PARTS)
         weights = pooling.weights(seen.features, state[None], seen.around, seen.scale)
         pooled: np.ndarray = (weights @ np.asarray(seen.features[0]).T).reshape(-1)

@@ -46,9 +46,16 @@ class ScoreLooksColour:
         self._roots = np.sqrt(self.colour), np.sqrt(self._recent)
         self._tracked = 0  # frames since then in which the target was tracked
 
-    def of(self, frame: AnyFrame, state: np.ndarray, seen: Seen, score: float) -> float:
+    def of(
+        self,
+        frame: AnyFrame,
+        state: np.ndarray,
+        seen: Seen,
+        score: float,
+        looks: Optional[float] = None,
+    ) -> float:
         """Return the value of the cues for a box; arguments as in ``Presence.watch``."""
-        self.looks = float(self._classifier.judge(state[None], seen)[0])
+        self.looks = float(self._classifier.looks(seen)[0]) if looks is None else looks
         return self._mean(score + self.looks, frame, state)
 
     def proof(self) -> float:
@@ -64,7 +71,7 @@ class ScoreLooksColour:
         frame: AnyFrame,
         states: np.ndarray,
         scores: Sequence[float],
-        seen: Seen,
+        looks: np.ndarray,
         needed: float,
     ) -> Tuple[int, float]:
         """Return the index of the best box and the value of the cues for it.
@@ -76,10 +83,10 @@ class ScoreLooksColour:
             frame: the frame, of any kind.
             states: (n, 4) [cx, cy, w, h], frame pixels.
             scores: n scores of the network.
-            seen: the ``Seen`` of the window.
+            looks: (n,), the classifier's values.
             needed: the smallest value that counts.
         """
-        totals = np.array(scores, float) + self._classifier.judge(states, seen)
+        totals = np.array(scores, float) + looks
         chosen, most = 0, 0.0
         for index in np.argsort(-totals, kind="stable").tolist():
             if (totals[index] + 1.0) / CUES < max(needed, most):  # colours' similarity: at most 1

@@ -4,24 +4,22 @@ While a target is lost, ``Search`` chooses the windows of every frame. The cues 
 each window. A candidate gets further windows. It is accepted when two successive frames confirm it.
 """
 
-import copy
 import math
 from collections import deque
-from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Deque, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime import geometry
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.colour import ColourMap
-from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.learner.classifier import Classifier
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.presence import CONFIRMED, Presence, thresholds_of
 from hotpath.runtime.search.cues import ColoursUnder, ScoreLooksColour
-from hotpath.runtime.search.proposals import Apart, AtPeaks, Proposals
 from hotpath.runtime.search.windows import (
     CHECK,
     COLOURED,
@@ -31,6 +29,7 @@ from hotpath.runtime.search.windows import (
     WIDE,
     Grids,
     Window,
+    prior_of,
 )
 from hotpath.runtime.types import LOST, TRACKED, Seen
 
@@ -60,7 +59,7 @@ def create(network: Network, kernels: Kernels, count: int, strict: bool = False)
     classifier, colours = Classifier(network, kernels), ColoursUnder(network, kernels)
     cues = ScoreLooksColour(classifier, colours)
     presence = Presence(thresholds_of(network, True, strict), cues, every=JUDGED)
-    return Search(network, kernels, presence, classifier, colours, count)
+    return Search(network, presence, cues, classifier, colours, count)
 
 
 class Search:
@@ -68,14 +67,15 @@ class Search:
 
     Args:
         network: its ``look_above`` and ``found_above`` are used, too.
-        kernels: see ``hotpath.kernels.cpu.binding``.
-        presence: ``Presence`` of the target. Its cues are ``ScoreLooksColour``.
+        presence: ``Presence`` of the target.
+        cues: its cues, ``ScoreLooksColour``.
         classifier: ``Classifier`` of the target.
         colours: ``ColoursUnder``.
         count: windows in a frame.
 
     Attributes:
         active: whether the target is searched for.
+        prior: ``Prior`` of a followed target's window.
         chooses: whether ``choose`` may choose another place than the network's own.
         presence, classifier: as above.
     """
@@ -83,24 +83,20 @@ class Search:
     def __init__(
         self,
         network: Network,
-        kernels: Kernels,
         presence: Presence,
+        cues: Any,
         classifier: Classifier,
         colours: Any,
         count: int,
     ) -> None:
         self.network, self.presence, self._count = network, presence, count
         self.classifier, self._colours_under = classifier, colours
-        # In a window f times as wide, boxes come out sqrt(f) times as large as the target is, and
-        # the size that is expected is the better one. In the usual window the network's is better.
-        anywhere = _changed(network, lr=0.0, window=0.0, vote="blend")
-        self._proposals: Dict[str, Proposals] = {
-            WIDE: Apart(anywhere, kernels),
-            CHECK: Proposals(_changed(network, lr=1.0), kernels),
-            HERE: Proposals(network, kernels),
-        }
-        self._followed = AtPeaks(network, kernels)
-        self.chooses = self._followed.several
+        self._cues = cues
+        self.prior = prior_of(network)
+        self.chooses = self.prior.most > 1
+        if self.chooses:
+            window = inner_hanning_window if network.family == "centre" else hanning_window
+            self._near = window(network.map_size).ravel()
         self.active = False
         self._certain = np.zeros(4)  # the state when the target was last certain
         self._checks = 0  # windows that the candidate had
@@ -129,32 +125,40 @@ class Search:
         self._colours_under.border = border
         self.classifier.begin(state, seen)
 
-    def choose(self, seen: Seen, frame_size: Tuple[int, int]) -> Tuple[np.ndarray, float]:
-        """Choose among the places where a followed target may be; returns (state, score).
+    def choose(self, seen: Seen) -> Tuple[int, Optional[float]]:
+        """Choose among the places where a followed target may be.
 
         The network compares a place with the first frame, and a rival of the same kind may score
         higher. The classifier has learnt what tells the two apart. Presence doubts a place that
         is far from the network's own, because a target that has left may have a look-alike.
 
         Args:
-            seen: the ``Seen`` of the window around the last state, with maps.
-            frame_size: (width, height), pixels.
+            seen: the ``Seen`` of the window around the last state.
 
-        Raises:
-            NetworkFailed: see ``Family.select``.
+        Returns:
+            (index, looks): of the place; the classifier's value of it, or None if it is the only
+            one.
         """
-        proposed = self._followed.of(seen, frame_size)
-        chosen = 0
-        if len(proposed) > 1:
-            looks = self.classifier.judge(np.array([each.state for each in proposed]), seen)
-            near = self._followed.window[[each.cell for each in proposed]]
-            likely = int(np.argmax(looks + self.network.peak_window * near))
-            chosen = likely if looks[likely] > 0 else 0  # else it may be gone, and none is better
-            own, other = proposed[0].state.tolist(), proposed[chosen].state.tolist()
+        if len(seen.scores) == 1:
+            return 0, None
+        looks = self.classifier.looks(seen)
+        likely = int(np.argmax(looks + self.network.peak_window * self._near[seen.cells]))
+        chosen = likely if looks[likely] > 0 else 0  # else it may be gone, and none is better
+        if chosen:
+            own, other = seen.states[0].tolist(), seen.states[chosen].tolist()
             far = math.hypot(other[0] - own[0], other[1] - own[1])
             if far > JUMP * math.sqrt(own[2] * own[3]):
                 self.presence.doubt()
-        return proposed[chosen][:2]
+        return chosen, float(looks[chosen])
+
+    @property
+    def learns(self) -> bool:
+        """Whether ``follow`` may learn the next frame, which then needs the window's features."""
+        presence, classifier = self.presence, self.classifier
+        since = presence.since + 1
+        if presence.state != TRACKED or since >= JUDGED or classifier.busy:
+            return False
+        return since == JUDGED // 2 or classifier.updates < EARLY
 
     def follow(self, state: np.ndarray, seen: Seen) -> None:
         """End a frame in which the target was followed or found again.
@@ -178,7 +182,7 @@ class Search:
             kept_w += (w - kept_w) * SIZE_LEARNT
             kept_h += (h - kept_h) * SIZE_LEARNT
             self._certain[:] = x, y, kept_w, kept_h
-            presence.cues.learn()
+            self._cues.learn()
         elif presence.state == LOST and presence.lost_frames > FOLLOWED:
             self.start()
 
@@ -276,7 +280,7 @@ class Search:
         """Return the map of the target's colours in the current frame, computed once a frame."""
         if self._colours is None:
             size = self._certain[2:]
-            target = self.presence.cues.colour
+            target = self._cues.colour
             self._colours = ColourMap(frame, size, target, self._colours_under.project)
         return self._colours
 
@@ -307,29 +311,24 @@ class Search:
         self, frame: AnyFrame, window: Window, seen: Seen, state: np.ndarray
     ) -> Tuple[bool, float, np.ndarray]:
         """Judge one window; see ``judge``."""
-        size = (frame.shape[1], frame.shape[0])
-        cues = self.presence.cues
-        now = 0.0
-        try:
-            proposed = self._proposals[window.kind].of(seen, size)
-        except NetworkFailed:
-            return self._weigh(window, seen.around.copy(), 0.0), np.nan, state
-        place, score, _ = proposed[0]
-        if not (np.isfinite(place).all() and np.isfinite(score)):
-            proposed = []
+        states, scores, cues = seen.states, seen.scores, self._cues
+        now, place, score = 0.0, states[0], scores[0]
+        if not math.isfinite(score):
+            return self._weigh(window, place, 0.0), math.nan, state
+        free = list(range(len(scores)))
         if len(self._rivals):  # no other target is there
-            boxes = [geometry.box_of(self.network, each.state) for each in proposed]
+            boxes = [geometry.box_of(self.network, each) for each in states]
             shares = overlaps(boxes, self._rivals)
-            proposed = [each for each, share in zip(proposed, shares) if (share <= TAKEN).all()]
-        if proposed and window.kind == WIDE:
-            states = np.array([each.state for each in proposed])
-            scores = [each.score for each in proposed]
-            chosen, now = cues.best(frame, states, scores, seen, self.network.look_above)
-            place = states[chosen]
-        elif proposed:
+            free = [index for index in free if (shares[index] <= TAKEN).all()]
+        if free and window.kind == WIDE:
+            looks = self.classifier.looks(seen)[free]
+            some = [scores[index] for index in free]
+            chosen, now = cues.best(frame, states[free], some, looks, self.network.look_above)
+            place = states[free[chosen]]
+        elif free:
             now = cues.of(frame, place, seen, score)
         found = self._weigh(window, place, now)
-        if proposed and (found or window.kind == HERE):
+        if free and (found or window.kind == HERE):
             state = place
         return found, score, state
 
@@ -362,10 +361,3 @@ class Search:
             self.active = False
             self.presence.assume(LOST, now)
         return self._streak >= CONFIRMED
-
-
-def _changed(network: Network, **values: Any) -> Network:
-    """Copy a network with other values, such as ``lr``, the share of a new size in the target's."""
-    other = copy.copy(network)
-    vars(other).update(values)
-    return other

@@ -10,11 +10,19 @@ from typing import Callable, NamedTuple, Optional, Tuple
 
 import numpy as np
 
+from hotpath.kernels.settings import ARGMAX, MOST_PLACES, PLACES, Prior
 from hotpath.runtime import geometry
 from hotpath.runtime.colour import ColourMap
 from hotpath.runtime.network import Network
 
 HERE, WIDE, CHECK = "here", "wide", "check"
+# In a window f times as wide, boxes come out sqrt(f) times as large as the target is, and the size
+# that is expected is the better one. In the usual window the network's is better.
+PRIORS = {
+    HERE: ARGMAX,
+    WIDE: Prior(learning_rate=0.0, influence=0.0, most=3, share=0.5, apart=3),
+    CHECK: Prior(learning_rate=1.0),
+}
 # Sides of the grid's windows, relative to the usual one, coarse first. Of the windows that hold the
 # target, kestrel's first weights found it in half of those of side 2, and in three of four of 1.5.
 GRIDS = (2.0, 1.5, 1.0)
@@ -23,6 +31,13 @@ REACH = 0.7  # distance of two windows of a grid, sides of a window: the target 
 NEAR = 2.0  # side of the window around the last certain place
 COLOURED = 1.5  # side of the windows at the places that have the target's colours
 REMEMBERED = 12  # of these places, the last ones are not searched again
+
+
+def prior_of(network: Network) -> Prior:
+    """Return the prior of a followed target's window: that of several peaks if it has a share."""
+    if network.family in PLACES and network.peak_share > 0:
+        return Prior(most=MOST_PLACES, share=network.peak_share)
+    return ARGMAX
 
 
 class Window(NamedTuple):
@@ -38,6 +53,11 @@ class Window(NamedTuple):
     kind: str
     state: np.ndarray
     factor: float
+
+    @property
+    def prior(self) -> Prior:
+        """The places that the window proposes."""
+        return PRIORS[self.kind]
 
 
 class Grids:

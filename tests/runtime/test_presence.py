@@ -254,10 +254,10 @@ def test_what_is_known_from_elsewhere_ends_a_doubt():
 
 
 def test_a_box_whose_colours_may_convince_is_looked_at():
-    classifier = SimpleNamespace(judge=lambda states, seen: np.array([0.5]))
-    cues = ScoreLooksColour(classifier, lambda frame, state: np.full(4, 0.25))
+    cues = ScoreLooksColour(None, lambda frame, state: np.full(4, 0.25))
     cues.begin(None, np.zeros(4), None)
-    assert cues.best(None, np.zeros((1, 4)), [0.5], None, 0.6) == (0, pytest.approx(2 / 3))
+    found = cues.best(None, np.zeros((1, 4)), [0.5], np.array([0.5]), 0.6)
+    assert found == (0, pytest.approx(2 / 3))
 
 
 def test_a_target_that_nothing_watches_is_tracked(tmp_path):

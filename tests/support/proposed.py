@@ -3,15 +3,13 @@
 
 def counted(tracker):
     """A list that gets the number of places that each tracked frame proposes."""
-    found = []
-    proposed = tracker.search._followed.of
+    found, choose = [], tracker.search.choose
 
-    def propose(*given):
-        places = proposed(*given)
-        found.append(len(places))
-        return places
+    def chooses(seen):
+        found.append(len(seen.scores))
+        return choose(seen)
 
-    tracker.search._followed.of = propose
+    tracker.search.choose = chooses
     return found
 
 
@@ -20,13 +18,12 @@ def chosen(tracker):
 
     Indexes count from the network's own place, the best cell.
     """
-    found, proposed, choose = [], tracker.search._followed.of, tracker.search.choose
+    found, choose = [], tracker.search.choose
 
-    def chooses(seen, frame_size):
-        places = [list(place.state) for place in proposed(seen, frame_size)]
-        state, score = choose(seen, frame_size)
-        found.append(places.index(list(state)))
-        return state, score
+    def chooses(seen):
+        index, looks = choose(seen)
+        found.append(index)
+        return index, looks
 
     tracker.search.choose = chooses
     return found

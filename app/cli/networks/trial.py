@@ -145,7 +145,7 @@ class Trial:
                 key = _inputs(first), _graph(first), column, index
                 shown = self._searched.get(key)
                 if shown is None:
-                    (shown,), _ = device.look(step.picture, [Look(exemplar, state, sides, False)])
+                    (shown,), _ = device.look(step.picture, [Look(exemplar, state, sides, None)])
                 if self.share < 1.0:
                     copies = [np.array(values) for values in shown.maps]
                     shown = self._searched[key] = shown._replace(maps=copies)

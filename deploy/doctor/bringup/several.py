@@ -6,6 +6,7 @@ import numpy as np
 
 from hotpath.deploy.doctor.bringup.film import film, two_targets
 from hotpath.kernels.commands import counted
+from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, loading
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Look
@@ -88,9 +89,10 @@ def _features_of(device: Any, scales: bool) -> str:
     owns = [device.exemplar(frame, state) for frame, state in zip(frames, states)]
     features, scores = [], []
     for frame, state in zip(frames, states):
-        seen, _ = device.look(frame, [Look(own, state, selects=not scales) for own in owns])
+        prior = None if scales else ARGMAX
+        seen, _ = device.look(frame, [Look(own, state, prior=prior) for own in owns])
         features.append(np.array(seen[0].features if device.shows_features else [], float))
-        scores.append([answer.score for answer in seen])
+        scores.append([answer.scores[0] if answer.scores else 0.0 for answer in seen])
     for own in owns:
         own.close()
     first, other = features

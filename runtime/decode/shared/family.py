@@ -19,9 +19,11 @@ class Family:
 
     Attributes:
         kernel: the compiled select, if ``select`` does nothing else; else None.
+        settings: the numbers of ``select`` that the kernels take.
     """
 
     kernel: typing.Any = None
+    settings: typing.Any = None
 
     def select(
         self, maps: Maps, state: np.ndarray, scale: Scale, frame_width: int, frame_height: int
@@ -47,6 +49,7 @@ def compiled(decoder: Decoder, kernels: "Kernels", settings: "SelectSettings") -
     """Return a decoder that selects in C++ if the kernels are compiled, else the definition."""
     from hotpath.kernels.cpu.select import Select  # not where a network is only read
 
+    decoder.settings = settings
     kernel = kernels.new(Select, settings)
     if kernel is not None:
         decoder.kernel = kernel

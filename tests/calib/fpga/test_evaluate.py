@@ -43,7 +43,7 @@ def test_maps_are_near_those_of_floating_point():
     for frame in frames[1:]:
         window, _ = geometry.search_window(network, tracker.state)
         runner.look("search", frame, window, tracker._exemplar.border)
-        look = Look(tracker._exemplar, tracker.state, selects=False)
+        look = Look(tracker._exemplar, tracker.state, prior=None)
         score, distances = tracker.device.look(frame, [look])[0][0].maps
         found = runner.maps()
         near = score > score.max() - 3

@@ -16,6 +16,7 @@ from hotpath.kernels import cpu
 from hotpath.kernels.cuda import device as devices
 from hotpath.kernels.cuda import driver, frames, graphs
 from hotpath.kernels.errors import GpuFailed
+from hotpath.kernels.settings import Prior
 from hotpath.runtime import geometry
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.gpu import Gpu
@@ -26,6 +27,8 @@ from hotpath.runtime.tracker import Tracker
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film, track_by_definition
 from tests.fakes.cuda.networks import network
+
+PEAKS = Prior(most=7, share=0.2)
 
 
 def opened(device, net, **options):
@@ -116,10 +119,10 @@ def several():
             wanted = [tracked.update(film.frame(index)) for tracked in alone]
             assert [t.score for t in tracks.values()] == [t.score for t in wanted], index
         cost = {name: after[name] - before[name] for name in after}
-        # gather, crop, three kernels of the network for each window, select
-        assert cost["launches"] == 2 + 2 * 3 + 1 and cost["graph_launches"] == graph
+        # gather, crop, three kernels of the network for each window, places, pooling
+        assert cost["launches"] == 2 + 2 * 3 + 2 and cost["graph_launches"] == graph
         assert cost["allocations"] == 0 and cost["synchronisations"] == 1
-        assert cost["uploads"] == cost["downloads"] == 2
+        assert cost["uploads"] == cost["downloads"] == 2  # places, and features: none is searched
         for tracked in alone:
             tracked.release()
         targets.close()
@@ -264,18 +267,19 @@ def mixed_lists():
     frame, _ = gpu.take(film.frame(4))
     states = [np.array(film.state), np.array((90.0, 70.0, 33.0, 28.0))]
     owners = [gpu.exemplar(film.frame(index), state) for index, state in enumerate(states)]
-    looks = [Look(owners[0], states[0]), Look(owners[1], states[1], 1.7, False)]
-    looks += [Look(owners[1], states[1]), Look(owners[0], states[1], 2.0, False)]
-    looks += [Look(owners[0], states[0] + 3), Look(owners[1], states[0], 1.0, False)]
+    looks = [Look(owners[0], states[0]), Look(owners[1], states[1], 1.7, None)]
+    looks += [Look(owners[1], states[1], 1.0, PEAKS), Look(owners[0], states[1], 2.0, None)]
+    looks += [Look(owners[0], states[0] + 3), Look(owners[1], states[0], 1.0, None)]
     together, _ = gpu.look(frame, looks)
     for look, seen in zip(looks, together):
         (alone,), _ = gpu.look(frame, [look])
         assert seen.around is look.around and seen.scale == alone.scale
-        assert (seen.maps is None) == look.selects == (seen.state is not None)
+        assert (seen.maps is None) == (look.prior is not None) == (seen.states is not None)
         np.testing.assert_array_equal(seen.features, alone.features)
-        if look.selects:
-            assert (seen.score, seen.cell) == (alone.score, alone.cell) and seen.cell >= 0
-            np.testing.assert_array_equal(seen.state, alone.state)
+        if look.prior:
+            assert (seen.scores, seen.cells) == (alone.scores, alone.cells) and seen.cells[0] >= 0
+            np.testing.assert_array_equal(seen.states, alone.states)
+            np.testing.assert_array_equal(seen.pooled, alone.pooled)
         for one, other in zip(seen.maps or (), alone.maps or ()):
             np.testing.assert_array_equal(one, other)
     assert len({seen.features.tobytes() for seen in together}) == len(looks) - 1

@@ -18,7 +18,7 @@ class Shim:
         self.library.cuCtxPushCurrent_v2(None)
 
     def launch(self, name, grid, block, *arguments, **options):
-        """Run a kernel; ints are 32 bits, None is address 0, ``shared`` is in bytes.
+        """Run a kernel; ints are 32 bits, floats doubles, None is address 0, ``shared`` bytes.
 
         Raises:
             Failed: it did not run to its end.
@@ -45,6 +45,8 @@ class Shim:
 def _value(argument):
     if isinstance(argument, int):
         return ctypes.c_int(argument)
+    if isinstance(argument, float):
+        return ctypes.c_double(argument)
     return ctypes.c_void_p(None if argument is None else argument.ctypes.data)
 
 

@@ -18,6 +18,7 @@ from hotpath.kernels.cuda import device as devices
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.errors import HotpathError, NetworkFailed
+from hotpath.runtime.search.windows import PRIORS
 from tests.fakes.cuda import build
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film
@@ -42,10 +43,13 @@ def run(
     behaviour="good",
     poison=None,
     windows=1,
+    maps=True,
+    reads=False,
 ):
     """Track the frames of a ``Film``; from the one numbered ``poison`` the network gives NaN.
 
-    windows: of each frame; those after the first one give their maps.
+    windows: of each frame; those after the first one give their maps, if ``maps``.
+    reads: whether the features of the first one are read.
     """
     driver = ctypes.CDLL("libcuda.so.1")
     logged = []
@@ -73,17 +77,19 @@ def run(
             array = device.pinned(12)  # kept until the copy is done
             array.view(np.float32)[:] = np.nan
             device.upload(exemplar.target.features[0], array, engine.stream)
-        looks = [Look(exemplar, state)]
-        looks += [Look(exemplar, state + (40 * n, 0, 0, 0), 1.5, False) for n in range(1, windows)]
+        looks = [Look(exemplar, state, reads=reads)]
+        prior = None if maps else PRIORS["wide"]
+        for n in range(1, windows):
+            looks.append(Look(exemplar, state + (40 * n, 0, 0, 0), 1.5, prior, maps))
         seen, step_ms = gpu.look(picture, looks)
         found.append(seen[0])
-        state = seen[0].state
+        state = seen[0].states[0]
     after, own_after = counts(driver), device.counters.read()
     result = {
-        "states": [[float(v).hex() for v in seen.state] for seen in found],
-        "cells": [seen.cell for seen in found],
-        "scores": [seen.score for seen in found],
-        "features": hashlib.sha256(b"".join(s.features.tobytes() for s in found)).hexdigest(),
+        "states": [[float(v).hex() for v in seen.states[0]] for seen in found],
+        "cells": [seen.cells[0] for seen in found],
+        "scores": [seen.scores[0] for seen in found],
+        "features": hashlib.sha256(b"".join(map(shown_by, found))).hexdigest(),
         "counts": {name: after[name] - before[name] for name in after},
         "own": {name: own_after[name] - own_before[name] for name in own_after},
         "uses_graph": gpu.uses_graph,
@@ -98,6 +104,12 @@ def run(
     result["overruns"] = driver.fake_overruns()
     device.close()
     return result
+
+
+def shown_by(seen):
+    """The bytes of all features that a window shows."""
+    rows = [each for each in (seen.features, seen.pooled) if each is not None]
+    return b"".join(each.tobytes() for each in rows)
 
 
 def refuse(engine):

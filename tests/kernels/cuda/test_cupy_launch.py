@@ -69,4 +69,4 @@ def test_a_film_is_tracked_as_through_pycuda(graph):
         assert found["counts"][name] == 0
     assert found["counts"]["synchronisations"] == 30
     assert found["counts"]["download_bytes"] == expected["counts"]["download_bytes"]
-    assert found["own"]["launches"] == found["counts"]["launches"] == 30 * 7
+    assert found["own"]["launches"] == found["counts"]["launches"] == 30 * 8

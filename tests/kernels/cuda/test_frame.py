@@ -14,9 +14,15 @@ from tests.support.fake_gpu import SITE, python, track
 
 OWN = "allocations launches graph_launches uploads upload_bytes downloads download_bytes"
 OWN = OWN.split() + ["synchronisations"]
-SEEN = 48  # bytes of a window
-FEATURES = 4 * 3 * 256  # bytes too
+SEEN = 312  # bytes of a window's places
+ROW = 4 + 2 * 4 * 3  # of the features under one place
+FEATURES = 4 * 3 * 256  # of a whole window
 MAPS = 4 * 6 * 256
+
+
+def download_bytes(windows, most=4):
+    """Bytes of the one download of a call: places, and features under seven of each window."""
+    return most * SEEN + 7 * windows * ROW
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +54,10 @@ def test_a_frame_allocates_nothing_and_synchronises_once(runs):
         for name in ("allocations", "pinned_allocations", "frees", "graphs", "modules"):
             assert counts[name] == 0, name
         assert counts["synchronisations"] == 200
-        assert counts["uploads"] == counts["downloads"] == 2 * 200
-        assert counts["download_bytes"] == 200 * (SEEN + FEATURES)
-        # gather, crop, the network's two, select
-        assert (counts["launches"], counts["graph_launches"]) == (200 * 5, 200 * graphs)
+        assert counts["uploads"] == 2 * 200 and counts["downloads"] == 200
+        assert counts["download_bytes"] == 200 * download_bytes(1)
+        # gather, crop, the network's two, places, pooling
+        assert (counts["launches"], counts["graph_launches"]) == (200 * 6, 200 * graphs)
         assert 0 < counts["upload_bytes"] < 0.5 * 200 * 220 * 300 * 3  # the search region alone
         for name in OWN:  # the device's own counters
             assert run["own"][name] == counts[name], name
@@ -76,7 +82,9 @@ def test_further_windows_change_nothing_and_are_one_submission(runs, windows, ea
     assert counts["allocations"] == counts["pinned_allocations"] == 0
     assert counts["synchronisations"] == 40 * calls
     assert counts["graph_launches"] == 40 * calls * graph
-    assert counts["download_bytes"] == 40 * windows * (SEEN + FEATURES + MAPS)
+    sizes = [windows] if windows < 5 else [4, windows - 4]
+    rows = sum(map(download_bytes, sizes))
+    assert counts["download_bytes"] == 40 * (rows + windows * (FEATURES + MAPS))
     assert all(found["own"][name] == counts[name] for name in OWN)
 
 

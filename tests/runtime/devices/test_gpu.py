@@ -6,8 +6,11 @@ import pytest
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.errors import GpuFailed
+from hotpath.kernels.settings import ARGMAX, Prior
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.learner.classifier import Pooling
+from hotpath.runtime.search.windows import PRIORS
 from tests.fakes.cuda import networks
 from tests.fakes.cuda.engine import Engine
 from tests.fakes.cuda.film import Film
@@ -20,6 +23,9 @@ PATH = Film(0)
 STATES = [np.array(PATH.state), np.array((70.5, 60.0, 31, 44)), np.array((200.0, 180.0, 60, 50))]
 
 
+PEAKS, WIDE = Prior(most=7, share=0.2), PRIORS["wide"]
+
+
 def lists(exemplars):
     """One target, three targets, and a search of four windows beside a target."""
     yield [Look(exemplars[0], STATES[0])]
@@ -27,11 +33,19 @@ def lists(exemplars):
     places = [(40.0, 30.0), (250.0, 40.0), (30.0, 200.0), (290.0, 210.0)]
     sides = (1.0, 1.44, 2.0, 1.0)
     search = [
-        Look(exemplars[1], np.array([*at, 31.0, 44.0]), factor, False)
+        Look(exemplars[1], np.array([*at, 31.0, 44.0]), factor, None)
         for at, factor in zip(places, sides)
     ]
     yield search
+    yield [
+        Look(exemplars[1], np.array([*at, 31.0, 44.0]), factor, prior, False)
+        for at, factor, prior in zip(places, sides, (WIDE, PEAKS, ARGMAX, PEAKS))
+    ]
     yield [Look(exemplars[0], STATES[0]), *search, Look(exemplars[2], STATES[2])]
+
+
+POOLING = Pooling(SMALL["stride"])
+POOLING.begin(np.random.RandomState(2).normal(0, 9, (1, 3, 25)).astype(np.float32))
 
 
 def compare(gpu, processor, resample=None):
@@ -43,11 +57,18 @@ def compare(gpu, processor, resample=None):
         assert len(found) == len(wanted)
         for look, one, other in zip(ours, found, wanted):
             assert one.around is look.around and one.scale == other.scale
-            np.testing.assert_array_equal(one.features, other.features)
-            assert (one.maps is None) == (other.maps is None) == look.selects
-            if look.selects:
-                np.testing.assert_allclose(one.state, other.state, rtol=0, atol=1e-6)
-                assert one.cell == other.cell and abs(one.score - other.score) < 1e-6
+            assert (one.maps is None) == (other.maps is None) == (look.prior is not None)
+            if look.reads:
+                np.testing.assert_array_equal(one.features, other.features)
+            else:
+                assert one.features is None
+            if look.prior:
+                np.testing.assert_allclose(one.states, other.states, rtol=0, atol=1e-6)
+                np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-6)
+                assert list(one.cells) == list(other.cells)
+                described = POOLING.describe(other.features, one.states, one.around, one.scale)
+                pooled = POOLING.finished(one.pooled)
+                np.testing.assert_allclose(pooled, described, rtol=0, atol=1e-5)
             for values, expected in zip(one.maps or (), other.maps or ()):
                 np.testing.assert_array_equal(values, expected)
     return found
@@ -55,13 +76,15 @@ def compare(gpu, processor, resample=None):
 
 LOOKS = """
 from hotpath.kernels import cpu
-from hotpath.kernels.cuda import device
+import sys
+from hotpath.kernels.cuda import device, windows
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.devices.processor import Processor
 from tests.fakes.cuda import networks
 from tests.fakes.cuda.engine import Engine
 from tests.runtime.devices import test_gpu
 gpu = device.open_device()
+windows.MOST_BYTES = int(sys.argv[1])
 for changes in ({}, {"crop": "stretched", "exemplar_margin": .2, "search_margin": 1., "half": 1}):
     changes.pop("half", None)
     net = networks.network(**dict(test_gpu.SMALL, **changes))
@@ -74,9 +97,11 @@ print("same")
 """
 
 
+# in the second case a download has two rows of features, and all others are a further one
+@pytest.mark.parametrize("most", [16 << 10, 4 * 312 + 2 * 28])
 @pytest.mark.parametrize("eager", ["0", "1"])
-def test_boxes_of_every_list_of_windows_are_the_processors(eager):
-    assert python(["-c", LOOKS], FAKE_CUDA_EAGER_COPIES=eager) == "same\n"
+def test_boxes_of_every_list_of_windows_are_the_processors(eager, most):
+    assert python(["-c", LOOKS, str(most)], FAKE_CUDA_EAGER_COPIES=eager) == "same\n"
 
 
 class Broken(machine.Device):

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from hotpath.graphs import assemble
+from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import NetworkFailed, engines, geometry, load_tracker, loading
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Look
@@ -92,7 +93,7 @@ def test_a_window_twice_as_wide_has_half_the_scale(tmp_path):
     device = loading.create_device(*loading.load(Options(tiny.write_network(tmp_path))))
     state = geometry.state_of(device.network, boxes[0], first.shape[1], first.shape[0])
     exemplar = device.exemplar(first, state)
-    looks = [Look(exemplar, state, sides, False) for sides in (1.0, 2.0)]
+    looks = [Look(exemplar, state, sides, None) for sides in (1.0, 2.0)]
     usual, wide = (seen.scale for seen in device.look(first, looks)[0])
     assert wide == (usual[0] / 2, usual[1] / 2)
 
@@ -102,7 +103,7 @@ def test_a_box_that_is_not_finite_leaves_the_target_where_it_was(tmp_path, state
     class Astray(Processor):
         def look(self, frame, looks):
             seen, step_ms = super().look(frame, looks)
-            return [each._replace(state=state) for each in seen], step_ms
+            return [each._replace(states=state[None]) for each in seen], step_ms
 
     (first, second), boxes = tiny.film(2)
     tracker = Tracker(Astray(*loading.load(Options(tiny.write_network(tmp_path)))))
@@ -146,7 +147,8 @@ def test_what_is_seen_of_a_window_does_not_depend_on_the_others(tmp_path, window
     exemplars = [device.exemplar(frames[0], state) for state in states]
     for number in range(11):
         around = states[number % 2] * (1 + number / 50)
-        looks.append(Look(exemplars[number // 2 % 2], around, 1 + number % 3 / 2, number % 4 < 2))
+        prior = ARGMAX if number % 4 < 2 else None
+        looks.append(Look(exemplars[number // 2 % 2], around, 1 + number % 3 / 2, prior))
     alone = [_kept(device.look(frames[7], [look])[0][0]) for look in looks]
     together = [_kept(seen) for seen in device.look(frames[7], looks)[0]]
     for one, same in zip(alone, together):
@@ -157,7 +159,7 @@ def test_what_is_seen_of_a_window_does_not_depend_on_the_others(tmp_path, window
 def _kept(seen):
     """Copies of all that was seen."""
     maps = [None] if seen.maps is None else [each.copy() for each in seen.maps]
-    parts = seen.around, seen.scale, seen.features.copy(), seen.state, seen.score, seen.cell
+    parts = seen.around, seen.scale, seen.features.copy(), seen.states, seen.scores, seen.cells
     return list(parts) + maps
 
 

@@ -15,6 +15,7 @@ from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
+from hotpath.runtime.places import Places
 from hotpath.runtime.presence import Presence, thresholds_of
 from hotpath.runtime.proof import FEWEST, STRICT, Proof
 from hotpath.runtime.search.search import CHECKS, CONFIRMED, EARLY, FOLLOWED, NEARLY, Search
@@ -92,12 +93,15 @@ class Begun:
             colour=np.full(colour.BINS, 1 / colour.BINS), proof=lambda: 1.0
         )
         cues.begin = cues.learn = lambda *given: None
-        cues.of = lambda frame, place, seen, score: next(self._now)
-        cues.best = lambda frame, states, scores, seen, needed: (0, next(self._now))
+        cues.of = lambda frame, place, seen, score, looks=None: next(self._now)
+        cues.best = lambda frame, states, scores, looks, needed: (0, next(self._now))
         self.presence = Presence(thresholds_of(network, True), cues)
         colours = SimpleNamespace(project=colour.project)
-        knows = SimpleNamespace(begin=lambda *given: None)
-        self.search = Search(network, cpu.load(), self.presence, knows, colours, count)
+        knows = SimpleNamespace(
+            begin=lambda *given: None, looks=lambda seen: np.zeros(len(seen.scores))
+        )
+        self.search = Search(network, self.presence, cues, knows, colours, count)
+        self._network = network
         self.search.begin(self.state, None, None)
         self.search.start()
         self.presence.assume(LOST, 0.0)
@@ -110,9 +114,15 @@ class Begun:
         """Look at a frame whose windows are as good as that; returns the windows."""
         self._now = iter(now)
         windows = self.search.windows(self.state, self.frame)
-        seen = [Seen(window.state, (1.0, 1.0), None, self._maps) for window in windows]
+        seen = [self._shown(window) for window in windows]
         self.found, _, self.state = self.search.judge(self.frame, seen, self.state)
         return windows
+
+    def _shown(self, window):
+        places = Places(self._network, cpu.load(), window.prior)
+        size = self.frame.shape[1::-1]
+        found = places.propose(self._maps, window.state, (1.0, 1.0), *size)
+        return Seen(window.state, (1.0, 1.0), None, None, *found)
 
 
 def test_a_target_that_is_back_elsewhere_is_found(toml):

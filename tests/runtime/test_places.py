@@ -1,0 +1,130 @@
+"""A window proposes places, and the classifier chooses among those of a followed target."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hotpath.kernels import cpu
+from hotpath.kernels.settings import ARGMAX, MOST_PLACES
+from hotpath.runtime import decode
+from hotpath.runtime.errors import NetworkFailed
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.places import Places
+from hotpath.runtime.search import search
+from hotpath.runtime.search.windows import PRIORS, WIDE, prior_of
+from hotpath.runtime.types import Seen
+
+CELLS = 16
+FRAME = (640, 480)
+BEST, RIVAL, WEAK = (7, 8), (3, 12), (12, 2)  # row, column
+
+
+AROUND, SCALE = np.array([320.0, 240.0, 40, 40]), (1.6, 1.6)
+
+
+def window(*scores):
+    """A network, and maps whose scores are 0 but for ((row, column), score)."""
+    network = load_network("kestrel")
+    maps = [np.zeros(shape, np.float32) for shape in decode.shapes(network)]
+    maps[1][:], maps[2][:] = 0.25, 0.5
+    for (row, column), score in scores:
+        maps[0][0, 0, row, column] = score
+    return network, tuple(maps)
+
+
+def proposed(network, maps, prior):
+    return Places(network, cpu.load(), prior).propose(maps, AROUND, SCALE, *FRAME)
+
+
+def seen(network, maps):
+    """The ``Seen`` of a followed target's window."""
+    found = proposed(network, maps, prior_of(network))
+    return Seen(AROUND, SCALE, None, None, *found)
+
+
+PEAKS = (BEST, 0.8), (RIVAL, 0.7), (WEAK, 0.2)
+
+
+def cells_of(found):
+    return [divmod(cell, CELLS) for cell in found[2]]
+
+
+@pytest.mark.parametrize("share, found", [(0.2, 3), (0.5, 2), (0.9, 1)])
+def test_other_peaks_follow_the_best_cell(share, found):
+    network, maps = window(*PEAKS, ((BEST[0], BEST[1] + 1), 0.7))  # a neighbour is no peak
+    network.peak_share = share
+    places_found = proposed(network, maps, prior_of(network))
+    assert cells_of(places_found) == [BEST, RIVAL, WEAK][:found]
+    assert [round(score, 3) for score in places_found[1]] == [0.8, 0.7, 0.2][:found]
+
+
+@pytest.mark.parametrize("name, share", [("kestrel", 0.0), ("siamrpnpp", 0.2)])
+def test_no_share_or_a_family_without_places_in_its_cells_leaves_only_the_best_box(name, share):
+    network = load_network(name)
+    network.peak_share = share
+    assert load_network("kestrel").peak_share and prior_of(network) == ARGMAX
+
+
+def test_a_flat_map_proposes_few_boxes():
+    network, maps = window()
+    maps[0][:] = 0.5  # every cell is a peak
+    assert len(proposed(network, maps, prior_of(network))[1]) == MOST_PLACES
+
+
+def test_places_of_a_wide_window_are_apart_and_the_maps_stay():
+    prior = PRIORS[WIDE]
+    beside = BEST[0], BEST[1] + prior.apart - 1
+    network, maps = window(*PEAKS, (beside, 0.75))
+    before = [each.copy() for each in maps]
+    assert cells_of(proposed(network, maps, prior)) == [BEST, RIVAL]  # WEAK is below the share
+    assert all((one == other).all() for one, other in zip(before, maps))
+
+
+def test_a_peaks_box_is_that_of_a_window_in_which_it_is_alone():
+    network, maps = window(*PEAKS)
+    prior = prior_of(network)
+    states, _, cells = proposed(network, maps, prior)
+    for state, cell, peak in zip(states, cells, PEAKS):
+        alone = proposed(network, window(peak)[1], prior)
+        assert cell == alone[2][-1] and (state == alone[0][-1]).all()
+
+
+def test_a_window_without_a_finite_score_has_no_box():
+    network, maps = window(*PEAKS)
+    maps[0][:] = np.nan
+    with pytest.raises(NetworkFailed):
+        proposed(network, maps, prior_of(network))
+
+
+@pytest.mark.parametrize(
+    "looks, chosen", [((1, -1, -1), BEST), ((-1, 1, -1), RIVAL), ((-1.5, -0.1, -1), BEST)]
+)
+def test_a_followed_target_is_where_the_classifier_knows_it(looks, chosen):
+    network, maps = window(*PEAKS)
+    own = search.create(network, cpu.load(), 1)
+    own.classifier = SimpleNamespace(looks=lambda shown: np.array(looks, float))
+    shown = seen(network, maps)
+    index, value = own.choose(shown)
+    assert bool(own.presence.doubted) is (chosen == RIVAL)  # it is far from the best cell
+    assert value == looks[index] and shown.scores[index] == pytest.approx(dict(PEAKS)[chosen])
+    row, column = chosen
+    state = shown.states[index]
+    expected = 320 + ((column + 0.5) / CELLS - 0.5) * 256 / 1.6
+    assert state[0] == pytest.approx(expected) and (state[1] < 240) == (row < 8)
+
+
+def test_a_rival_beside_the_best_cell_is_not_doubted():
+    near = BEST[0], BEST[1] + 2
+    network, maps = window((BEST, 0.8), (near, 0.7))
+    own = search.create(network, cpu.load(), 1)
+    own.classifier = SimpleNamespace(looks=lambda shown: np.array([-1.0, 1.0]))
+    shown = seen(network, maps)
+    assert shown.scores[own.choose(shown)[0]] == pytest.approx(0.7) and not own.presence.doubted
+
+
+def test_the_only_place_is_chosen_without_the_classifier():
+    network, maps = window((BEST, 0.8))
+    own = search.create(network, cpu.load(), 1)
+    own.classifier = None
+    assert own.choose(seen(network, maps)) == (0, None)

@@ -111,10 +111,7 @@ SelectSettings = Union[PointsSettings, CentreSettings, CornersSettings]
 
 
 class Prior(NamedTuple):
-    """What select takes into account in one window, and how many places it proposes there.
-
-    Families whose cells are no places (anchors, corners) propose one.
-    """
+    """What select weighs in a window, and the places it proposes: one where cells are no places."""
 
     learning_rate: Optional[float] = None  # how fast the size follows; None: the network's
     influence: Optional[float] = None  # of the Hanning window in a vote; None: the network's

@@ -114,7 +114,7 @@ class Places:
         state = np.array(around, np.float64)
         cell, score = self._decoder.select(maps, state, scale, frame_width, frame_height)
         if not (np.isfinite(score) and np.isfinite(state).all()):
-            raise NetworkFailed(NO_SCORE)
+            raise NetworkFailed(NO_SCORE, what="no score")
         return state, float(score), int(cell)
 
 

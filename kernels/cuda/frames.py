@@ -62,22 +62,26 @@ def _planes(frame: AnyFrame) -> Tuple[np.ndarray, ...]:
 
 
 def part_of(
-    window: Tuple[int, int, int, int], width: int, height: int
+    edges: Tuple[int, int, int, int], width: int, height: int, even: bool = False
 ) -> Tuple[int, int, int, int]:
     """The part of a frame that a window covers.
 
     Args:
-        window: (x, y, w, h) in frame pixels; may be partly or wholly outside.
+        edges: (left, top, right, bottom) in frame pixels; may be partly or wholly outside.
         width, height: width and height of the frame.
+        even: whether its edges become even, as NV12 needs them.
 
     Returns:
-        (x, y, w, h) with even edges, as NV12 needs them; may be empty.
+        (x, y, w, h); may be empty.
     """
-    x, y, across, down = window
-    left, top = min(max(x, 0), width), min(max(y, 0), height)
-    right, bottom = min(max(x + across, left), width), min(max(y + down, top), height)
-    left, top = left - left % 2, top - top % 2
-    right, bottom = min(right + right % 2, width), min(bottom + bottom % 2, height)
+    left, top, right, bottom = edges
+    left = 0 if left < 0 else left if left < width else width
+    top = 0 if top < 0 else top if top < height else height
+    right = left if right < left else right if right < width else width
+    bottom = top if bottom < top else bottom if bottom < height else height
+    if even:
+        left, top = left - left % 2, top - top % 2
+        right, bottom = min(right + right % 2, width), min(bottom + bottom % 2, height)
     return left, top, right - left, bottom - top
 
 
@@ -110,30 +114,26 @@ class Record:
         self._kind = None if isinstance(frame, Nv12) else frame.shape
         self._places[:] = address, 0
 
-    def pack(self, frame: AnyFrame, window: Tuple[int, int, int, int], staging: np.ndarray) -> int:
+    def pack(self, frame: AnyFrame, edges: Tuple[int, int, int, int], staging: np.ndarray) -> int:
         """Write a part of a frame in the form of an upload, and the record that describes it.
 
         Args:
             frame: see above; of the kind and the size that ``begin`` got.
-            window: (x, y, w, h) of the pixels that are read; may be partly or wholly outside.
+            edges: of the pixels that are read; see ``part_of``.
             staging: uint8 array of at least ``capacity`` bytes; overwritten.
 
         Returns:
             How many bytes to upload.
         """
-        x, y, w, h = part_of(window, self._width, self._height)
-        depth = self._depth
+        width, height, depth = self._width, self._height, self._depth
         if isinstance(frame, Nv12):
-            used, form = self._pack_planes(frame, x, y, w, h, staging), records.NV12
+            x, y, w, h = part_of(edges, width, height, True)
+            used, stride, form = self._pack_planes(frame, x, y, w, h, staging), w, records.NV12
         else:
-            used, form = w * h * depth, records.BGR
+            x, y, w, h = part_of(edges, width, height)
+            used, stride, form = w * h * depth, 0, records.BGR
             np.copyto(staging[:used].reshape(h, w, depth), frame[y : y + h, x : x + w])
-        chroma_stride = w if form == records.NV12 else 0
-        self._numbers[:] = (
-            *(w * depth, chroma_stride, depth, form),
-            *(x, y, w, h),
-            *(self._width, self._height),
-        )
+        self._numbers[:] = w * depth, stride, depth, form, x, y, w, h, width, height
         return used
 
     def _pack_planes(self, frame: Nv12, x: int, y: int, w: int, h: int, staging: np.ndarray) -> int:

@@ -33,8 +33,7 @@ from hotpath.kernels.settings import (
 STEPS = ("packed", "upload", "crop", "network", "select", "download")
 
 MOST_BYTES = 16 << 10  # of a frame's download
-NOWHERE = np.zeros((0, 4))
-PLACED = 10  # numbers of a ``Window``
+NUMBERS = 10  # of a ``Window``
 
 Rectangle = Tuple[float, float, float, float]  # x, y, w, h, frame pixels
 
@@ -53,38 +52,14 @@ class Target(NamedTuple):
     first: Optional[np.ndarray]
 
 
-class Window(NamedTuple):
-    """A window of a frame.
+# A window of a frame: its ``Target``; [cx, cy, w, h] of the target before the frame, (x, y, w, h)
+# of the window, both in frame pixels, (x, y) search pixels per frame pixel; the places it proposes.
+Window = Tuple[Target, Sequence[float], Prior]
 
-    Attributes:
-        target: its ``Target``.
-        numbers: [cx, cy, w, h] of the target before the frame, (x, y, w, h) of the window, both in
-            frame pixels; (x, y) search pixels per frame pixel.
-        prior: the places that it proposes.
-    """
-
-    target: Target
-    numbers: Sequence[float]
-    prior: Prior = ARGMAX
-
-
-class Result(NamedTuple):
-    """The places of a window, and what was read of the network's outputs.
-
-    Attributes:
-        states, scores, cells: float64 (n, 4) [cx, cy, w, h] in frame pixels, n scores of 0 to 1,
-            n cells; the best one first. Nothing if no number is finite, or the processor selects.
-        pooled: float32 (n, parts * channels), the features under them; None if there are none.
-        features: float32, of the window; None if they were not read.
-        maps: float32 arrays; None if they were not read.
-    """
-
-    states: np.ndarray
-    scores: List[float]
-    cells: List[int]
-    pooled: Optional[np.ndarray] = None
-    features: Optional[np.ndarray] = None
-    maps: Optional[Tuple[np.ndarray, ...]] = None
+# The places of a window, the best one first: float64 (n, 4) [cx, cy, w, h] in frame pixels, n
+# scores of 0 to 1, n cells; and float32 (n, parts * channels), the features under them. If no
+# number is finite, there is the target's box before the frame, with the score NaN and the cell -1.
+Placed = Tuple[np.ndarray, List[float], List[int], Optional[np.ndarray]]
 
 
 class Windows:
@@ -154,13 +129,17 @@ class Windows:
         looks = self._record[LOOKS_AT:]
         self._looks = records.in_memory(records.Look, looks, pictures)
         rows = looks[: pictures * records.SIZE_OF_LOOK].reshape(pictures, records.SIZE_OF_LOOK)
-        self._numbers = rows.view(np.float64)[:, :PLACED]
+        self._numbers = rows.view(np.float64)[:, :NUMBERS]
         self._owners: List[Any] = [(None, None)] * pictures  # whose records lie there
         self.selects, self._row = kernels.selects, kernels.row_bytes
         self.pools = self._row > 0
-        self._rows = records.row_of((self._row - 4) // 2 // records.PARTS**2) if self._row else None
         places = MOST_PLACES * most * self._row
         self._seen = device.pinned(kernels.rows_at + places) if kernels.selects else None
+        if self._seen is not None:
+            self._places = self._seen[: most * records.SIZE_OF_SEEN].view(records.PLACES)
+        if self._seen is not None and self._row:
+            form = records.row_of((self._row - 4) // 2 // records.PARTS**2)
+            self._rows = self._seen[kernels.rows_at :].view(form)
         self._first_rows = (MOST_BYTES - kernels.rows_at) // self._row if self._row else 0
         names = engine.maps + engine.shown
         self._rooms = {name: device.pinned(most * engine.apart(name)) for name in names}
@@ -178,7 +157,7 @@ class Windows:
         place = (-side / 4.0, 0.0, float(side), float(side))
         target = self.exemplar(frame, place, (90, 100, 110))
         try:
-            window = Window(target, (side / 2.0,) * 4 + place + (1.0, 1.0))
+            window = target, (side / 2.0,) * 4 + place + (1.0, 1.0), ARGMAX
             proofs = {}
             for count in self.engine.counts:
                 self._pack(frame, [window] * count)
@@ -200,7 +179,7 @@ class Windows:
         self._seen[:] = 0
         self._run(run)
         places, rows = self._read(count)
-        return [places.tobytes(), rows.tobytes()]
+        return [places.tobytes(), b"" if rows is None else rows.tobytes()]
 
     def _capture(self, count: int) -> None:
         """Capture the graph of that many windows."""
@@ -244,7 +223,7 @@ class Windows:
         pictures = engine.pictures if first is None else 1
         features: List[int] = []
         target = Target((), border, None)
-        window = Window(target, (0.0,) * 4 + tuple(place) + (1.0, 1.0))
+        window = target, (0.0,) * 4 + tuple(place) + (1.0, 1.0), ARGMAX
         try:
             for name in engine.features:
                 features.append(device.alloc(engine.size(name)))
@@ -283,7 +262,7 @@ class Windows:
         windows: Sequence[Window],
         reads: bool = False,
         maps: bool = False,
-    ) -> List[Result]:
+    ) -> Tuple[List[Placed], Dict[str, np.ndarray]]:
         """Run windows of a frame.
 
         Args:
@@ -291,6 +270,10 @@ class Windows:
             windows: at most ``most``.
             reads: whether to download the features of all of them.
             maps: whether to download the network's maps.
+
+        Returns:
+            (placed, values): the places of each window, none if the processor selects; the tensors
+            that were downloaded, float32 (windows,) + their shape.
 
         Raises:
             GpuFailed: out of memory, or the GPU refused.
@@ -301,7 +284,9 @@ class Windows:
             count = next(number for number in engine.counts if number > given)
             windows = [*windows, *[windows[-1]] * (count - given)]
         self._pack(frame, windows)
-        names = (engine.maps if maps else ()) + (engine.shown if reads else ())
+        names: Sequence[str] = ()
+        if maps or reads:
+            names = (engine.maps if maps else ()) + (engine.shown if reads else ())
         if count in self._graphs:
             graph, counted = self._graphs[count]
             counted.times += 1
@@ -310,50 +295,45 @@ class Windows:
             self._run(functools.partial(self._enqueue, count), names, count)
         if self._marks:
             self._read_marks()
-        results = self._results(count, given)
+        placed = [] if self._seen is None else self._placed(windows, count, given)
         if not names:
-            return results
-        values = {name: self._floats(name, given) for name in names}
-        shown = values[engine.shown[0]] if reads and engine.shown else None
-        return [
-            result._replace(
-                features=None if shown is None else shown[n],
-                maps=tuple(values[name][n] for name in engine.maps) if maps else None,
-            )
-            for n, result in enumerate(results)
-        ]
+            return placed, {}
+        return placed, {name: self._floats(name, given) for name in names}
 
-    def _results(self, count: int, given: int) -> List[Result]:
+    def _placed(self, windows: Sequence[Window], count: int, given: int) -> List[Placed]:
         """Return the places of the first windows."""
-        if self._seen is None:
-            return [Result(NOWHERE, [], [])] * given
         places, rows = self._read(count)
-        results = []
+        states, scores = places["state"], places["score"].tolist()
+        cells, counts = places["cell"].tolist(), places["count"].tolist()
+        found: List[Placed] = []
         end = 0
-        for own, there in zip(places[:given], places["count"].tolist()):
+        for n in range(given):
+            there = counts[n]
             begin, end = end, end + there
-            scores, cells = own["score"].tolist()[:there], own["cell"].tolist()[:there]
-            pooled = rows[begin:end] if self._row else None
-            results.append(Result(own["state"][:there], scores, cells, pooled))
-        return results
+            if there:
+                pooled = None if rows is None else rows[begin:end]
+                found.append((states[n, :there], scores[n][:there], cells[n][:there], pooled))
+            else:
+                found.append((np.array([windows[n][1][:4]]), [math.nan], [-1], None))
+        return found
 
-    def _read(self, count: int) -> Tuple[np.ndarray, np.ndarray]:
-        """Return (places of each window, their rows of features), in cached memory.
+    def _read(self, count: int) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+        """Return (places of each window, the features under all of them), in cached memory.
 
         Rows beyond the first download are downloaded now.
         """
-        at, row = self._kernels.rows_at, self._row
-        assert self._seen is not None, "the GPU selects"
-        places = self._seen[: count * records.SIZE_OF_SEEN].copy().view(records.PLACES)
-        total = int(places["count"].sum()) if count > 1 else int(places["count"][0])
-        if total > self._first_rows and row:
+        places = self._places[:count].copy()
+        if not self._row:
+            return places, None
+        total = int(places["count"].sum())
+        if total > self._first_rows:
+            assert self._seen is not None, "the GPU selects"
+            at, row = self._kernels.rows_at, self._row
             first, last = at + self._first_rows * row, at + total * row
             more = self._kernels.seen_at + first
             self.device.download(self._seen[first:last], more, self._stream)
             self.device.synchronise(self._stream)
-        if not row:
-            return places, NOWHERE
-        rows = self._seen[at : at + total * row].copy().view(self._rows)
+        rows = self._rows[:total].copy()
         return places, rows["values"] * rows["scale"][:, None]
 
     def _pack(self, frame: frames.AnyFrame, windows: Sequence[Window]) -> None:
@@ -488,12 +468,14 @@ class Windows:
 
 
 def around(windows: Sequence[Window]) -> Tuple[int, int, int, int]:
-    """Return the pixels that windows read. Windows with fractions read one more pixel."""
-    x, y, w, h = windows[0].numbers[4:8]
+    """Return the pixels that windows read: left, top, right, bottom.
+
+    Windows with fractions read one more pixel.
+    """
+    x, y, w, h = windows[0][1][4:8]
     right, bottom = x + w, y + h
-    for window in windows[1:]:
-        left, top, w, h = window.numbers[4:8]
+    for _, numbers, _ in windows[1:]:
+        left, top, w, h = numbers[4:8]
         right, bottom = max(right, left + w), max(bottom, top + h)
         x, y = min(x, left), min(y, top)
-    left, top = math.floor(x), math.floor(y)
-    return left, top, math.ceil(right) + 1 - left, math.ceil(bottom) + 1 - top
+    return math.floor(x), math.floor(y), math.ceil(right) + 1, math.ceil(bottom) + 1

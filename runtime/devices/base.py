@@ -8,7 +8,7 @@ independent of the device. The files of this folder are the devices: ``processor
 """
 
 import math
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy as np
 
@@ -149,19 +149,11 @@ class Device:
     def propose(
         self, look: Look, maps: Any, scale: Tuple[float, float], width: int, height: int
     ) -> Tuple[np.ndarray, Sequence[float], Sequence[int]]:
-        """Propose the places of a window on the processor; see ``hotpath.runtime.places``.
+        """Propose the places of a window on the processor (see ``hotpath.runtime.places``).
 
-        Args:
-            look: the ``Look``, with a prior.
-            maps: see ``Family.select``.
-            scale: (x, y), search pixels per frame pixel.
-            width, height: of the frame, pixels.
-
-        Returns:
-            (states, scores, cells) as in ``Seen``.
+        ``scale`` is that of ``Seen``, and so are the (states, scores, cells) that it returns.
         """
-        prior, around = look.prior, look.around
-        assert prior is not None, "else the maps are wanted"
+        prior, around = look.prior or ARGMAX, look.around
         if prior not in self._places:
             settings = decode.create(self.network, self.kernels).settings
             self._places[prior] = self.kernels.new(select.Places, settings, prior)
@@ -170,11 +162,10 @@ class Device:
 
             self._places[prior] = Places(self.network, self.kernels, prior)
         try:
-            found: Tuple[np.ndarray, Sequence[float], Sequence[int]]
             found = self._places[prior].propose(maps, around, scale, width, height)
         except NetworkFailed:
             found = around[None].copy(), [math.nan], [-1]
-        return found
+        return cast("Tuple[np.ndarray, Sequence[float], Sequence[int]]", found)
 
     def prepare(self, wait: bool = True) -> None:
         """Prepare calls of several windows, if that takes time. May be called again.

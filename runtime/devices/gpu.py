@@ -4,7 +4,6 @@ The result of a window is its places, with the features under each. The maps and
 whole window are copied only where they are read, or where the processor has to select.
 """
 
-import math
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
@@ -13,7 +12,7 @@ import numpy as np
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.cuda import frames
 from hotpath.kernels.cuda.frames import Nv12
-from hotpath.kernels.cuda.windows import Result, Target, Window, Windows
+from hotpath.kernels.cuda.windows import Target, Windows
 from hotpath.kernels.planes import MATRICES, Planes
 from hotpath.kernels.settings import ARGMAX, FrameSettings, InputSettings
 from hotpath.runtime import geometry
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from hotpath.runtime.engines.base import Engine
     from hotpath.runtime.engines.gpu import GpuEngine
 
+NO_TIME: StepMs = dict.fromkeys(STEPS, 0.0)
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
 # Numbers of the families whose places the GPU proposes. It runs the networks of others too, and the
@@ -167,22 +167,19 @@ class Gpu(Device):
         return OnGpu(border, target, self._windows)
 
     def look(self, frame: Any, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
-        began = time.perf_counter()
-        most = self.windows
-        spent: StepMs = dict.fromkeys(STEPS, 0.0)
-        seen: List[Seen] = []
-        for first in range(0, len(looks), most):
-            seen += self._call(frame, looks[first : first + most])
-            for step, ms in self._windows.step_ms.items():  # if steps are timed
-                spent[step] = spent.get(step, 0.0) + ms
+        began, most = time.perf_counter(), self.windows
+        spent = NO_TIME.copy()
+        seen = self._call(frame, looks[:most], spent)
+        for first in range(most, len(looks), most):
+            seen += self._call(frame, looks[first : first + most], spent)
         if not self._is_timed:
             spent["network"] = (time.perf_counter() - began) * 1e3
         return seen, spent
 
-    def _call(self, frame: Any, looks: Sequence[Look]) -> List[Seen]:
-        """Run one call for as many windows as it takes."""
-        network, windows = self.network, []
-        reads = maps = not self._windows.selects
+    def _call(self, frame: Any, looks: Sequence[Look], spent: StepMs) -> List[Seen]:
+        """Run one call for as many windows as it takes; adds to ``spent`` if steps are timed."""
+        network, device, windows = self.network, self._windows, []
+        reads = maps = not device.selects
         exemplar: Any
         for exemplar, around, sides, prior, look_reads in looks:
             place, (x, y) = geometry.search_window(network, around, sides)
@@ -191,26 +188,37 @@ class Gpu(Device):
             reads = reads or look_reads or prior is None
             maps = maps or prior is None
             numbers = (*around.tolist(), *place, x, y)
-            windows.append(Window(exemplar.target, numbers, prior or ARGMAX))
-        reads = self.shows_features and (reads or not self._windows.pools)
-        results = self._windows.look(frame, windows, reads, maps)
+            windows.append((exemplar.target, numbers, prior or ARGMAX))
+        reads = self.shows_features and (reads or not device.pools)
+        placed, values = device.look(frame, windows, reads, maps)
+        if self._is_timed:
+            for step, ms in device.step_ms.items():
+                spent[step] = spent.get(step, 0.0) + ms
+        if not values:
+            rows = zip(looks, windows, placed)
+            return [
+                Seen(look.around, (numbers[8], numbers[9]), None, None, *found)
+                for look, (_, numbers, _), found in rows
+            ]
         return [
-            self._seen(frame, look, window, result)
-            for look, window, result in zip(looks, windows, results)
+            self._seen(frame, look, window[1], n, placed, values)
+            for n, (look, window) in enumerate(zip(looks, windows))
         ]
 
-    def _seen(self, frame: Any, look: Look, window: Window, result: Result) -> Seen:
-        """Make the ``Seen`` of a window."""
-        states, scores, cells, pooled, features, maps = result
-        around, scale = look.around, (window.numbers[8], window.numbers[9])
+    def _seen(
+        self, frame: Any, look: Look, numbers: Sequence[float], n: int, placed: Any, values: Any
+    ) -> Seen:
+        """Make the ``Seen`` of the n-th window, whose features or maps were read."""
+        names, shown = self.engine.maps, self.engine.shown
+        features = values[shown[0]][n] if shown and shown[0] in values else None
+        maps = [values[name][n] for name in names] if names[0] in values else None
+        around, scale = look.around, (numbers[8], numbers[9])
         if look.prior is None:
             return Seen(around, scale, features, maps)
-        if not self._windows.selects:
-            size = frames.size_of(frame)
-            return Seen(around, scale, features, None, *self.propose(look, maps, scale, *size))
-        if not scores:
-            states, scores, cells = around[None].copy(), [math.nan], [-1]
-        return Seen(around, scale, features, None, states, scores, cells, pooled)
+        if placed:
+            return Seen(around, scale, features, None, *placed[n])
+        size = frames.size_of(frame)
+        return Seen(around, scale, features, None, *self.propose(look, maps, scale, *size))
 
     def close(self) -> None:
         self._windows.close()

@@ -9,11 +9,11 @@ from hotpath.kernels import cpu
 from hotpath.kernels.settings import ARGMAX, MOST_PLACES
 from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
-from hotpath.runtime.networks import load_network
 from hotpath.runtime.places import Places
 from hotpath.runtime.search import search
 from hotpath.runtime.search.windows import PRIORS, WIDE, prior_of
 from hotpath.runtime.types import Seen
+from tests.support.described import load_network
 
 CELLS = 16
 FRAME = (640, 480)

@@ -8,7 +8,7 @@ from hotpath.kernels import golden
 from hotpath.kernels.cuda import records
 from hotpath.kernels.cuda.frames import part_of
 from hotpath.kernels.cuda.kernels import crop_grid
-from hotpath.kernels.cuda.windows import Window, around
+from hotpath.kernels.cuda.windows import around
 from hotpath.kernels.errors import GpuFailed
 from hotpath.runtime import geometry
 from hotpath.runtime.devices.gpu import frame_settings
@@ -112,7 +112,7 @@ def test_crop_equals_its_definition(shim, shape, aimed, looks, side, dtype, chan
     )
     other = np.array(state) + random.uniform(-9, 9, 4).clip(-0.5 * min(state[2:]))
     windows = [window_of(net, each, exemplar, widened) for each in (state, other)]
-    covered = around([Window(None, (0.0,) * 4 + tuple(each)) for each in windows])
+    covered = around([(None, (0.0,) * 4 + tuple(each), None) for each in windows])
     x, y, w, h = part_of(covered, shape[1], shape[0])
     padded = np.zeros((h, w + random.randint(3), random.choice([3, 4])), np.uint8)  # or BGRx
     part = padded[:, :w, :3]

@@ -56,7 +56,7 @@ def located(name, folder):
     return network
 
 
-FAMILIES = {*SELECTS, "response"}  # what the processor selects of several scales
+FAMILIES = {*SELECTS, "anchors", "corners", "response"}  # the processor selects in the last three
 NAMES = [name for name in names() if load_network(name).family in FAMILIES]
 FEW = [name for name in blobs.FEW if name in NAMES]
 

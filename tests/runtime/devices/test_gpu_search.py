@@ -85,6 +85,7 @@ def test_no_maps_are_downloaded_and_features_only_where_they_are_learnt(tmp_path
 
 SHIPPED = ["kestrel", "kestrel_fast", "kestrel_small"]
 MOST_BYTES = 16 << 10
+MOST_CALLS = 72  # of functions, where places are compared in each frame and the classifier begins
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -96,6 +97,7 @@ def test_a_frame_is_one_upload_one_download_and_one_wait(name):
     assert max(cost["places"] for cost in report["choice"]) > 1
     assert {cost["windows"] for cost in report["lost"]} == {4}
     assert min(cost["windows"] for cost in report["targets"]) == 5  # more where one is searched for
+    assert 20 < np.mean([cost["calls"] for cost in report["choice"]]) <= MOST_CALLS
     for costs in report.values():
         assert len(costs) > 7 and any(not cost["reads"] for cost in costs)
         for cost in costs:

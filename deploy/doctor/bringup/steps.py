@@ -289,7 +289,8 @@ def boxes(state: State) -> str:
         limit = OTHER_PX
         other.engine.close()
     else:
-        host = Tracker(Processor(loaded.network, loaded.engine, cpu.load()))
+        processor = Processor(loaded.network, loaded.engine, cpu.load())
+        host = loading.tracker_on(processor, Options(log=state.say))  # it chooses as the GPU's does
         boxes_there, _ = _follow(host, frames, truth[0])
         limit = CLOSE_PX
     worst = float(np.abs(boxes_here - boxes_there).max())

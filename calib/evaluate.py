@@ -44,6 +44,7 @@ from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.figures import Tracked
 from hotpath.calib.follow import follow
+from hotpath.calib.oracle import Oracle
 from hotpath.calib.trackers import Spec
 from hotpath.kernels import cache
 from hotpath.kernels.commands import why_unread
@@ -79,7 +80,8 @@ def parser() -> argparse.ArgumentParser:
         "--networks",
         metavar="NAME,NAME",
         help="networks or TOMLs, each with :int8, :fpga (simulated), :norecover (no search for a "
-        "lost target) or :ENGINE behind it or not. "
+        "lost target), :truesize or :trueplace (told half of the truth: which half fails?), or "
+        ":ENGINE behind it or not. "
         "NAME runs in fp32; NAME:int8 is the form that `hotpath track` takes by default where it "
         "is faster. Peers: " + ", ".join(trackers.PEERS),
     )
@@ -303,7 +305,10 @@ def follow_and_store(specs: Sequence[Spec], clip: Any, out: Path) -> None:
     cv2.setNumThreads(1)
     held = clip.in_memory(MOST_BYTES)
     for spec in specs:
-        result = follow(tracker_of(spec), held)
+        tracker = tracker_of(spec)
+        if spec.oracle:
+            tracker = Oracle(tracker, clip.boxes, spec.oracle)
+        result = follow(tracker, held)
         result["key"] = _key(spec, clip)
         path = path_of(spec, clip, out)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from hotpath import boards
+from hotpath.calib import oracle
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.kernels import toml
 from hotpath.kernels.fpga import need_design
@@ -32,7 +33,12 @@ PEER_FILES = {  # peer -> network with its files, and the names of their parts i
 INT8 = "-int8"  # what a derived network's name ends with
 # of a TOML: what its boxes do not depend on, and the files, whose contents count
 NOT_RUN = ("file", "published", "licence", "source", "engine")
-WAYS = ("int8", "fpga", "norecover")  # what may follow a network's name after a colon
+WAYS = (
+    "int8",
+    "fpga",
+    "norecover",
+    *oracle.KINDS,
+)  # what may follow a network's name after a colon
 FPGA_BOARD = "pynq_z2"  # every board's engine gives the same boxes
 
 
@@ -42,6 +48,7 @@ class Spec(NamedTuple):
     name: str  # for the table
     options: Options  # of load_tracker; a peer has no network
     identity: str = ""  # changes with anything that the boxes depend on
+    oracle: str = ""  # of ``oracle.KINDS``: what the tracker is told of the truth
 
 
 def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[Spec]:
@@ -51,6 +58,7 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
         names: names of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form.
             ``NAME:fpga`` runs the model of the FPGA engine (``hotpath.kernels.fpga.design.model``)
             on the bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
+            ``NAME:truesize`` and ``NAME:trueplace`` are told half of the truth (``oracle``).
             ``NAME:openvino`` runs on that engine. These endings can be combined.
         options: engine, threads and networks_dir of all.
         int8_dir: folder in which ``hotpath.calib.int8`` wrote NAME-int8.toml.
@@ -88,11 +96,18 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     engine = on[0] if on else options.engine
     if engine == engines.AUTO:
         engine = (engines.installed(network) + [engine])[0]
-    recover = False if "norecover" in ways else options.recover
+    told = [way for way in ways if way in oracle.KINDS]
+    if len(told) > 1:
+        raise BadRun(f"{name}: with the true size and place nothing remains to be found; name one")
+    recover = False if "norecover" in ways or told else options.recover
     own = options._replace(network=str(toml_path), precision="fp32", recover=recover, engine=engine)
     shown = "".join(":" + way for way in ways if way != "int8")
     return _identified(
-        Spec(network.name + shown, _on_fpga(own, network) if "fpga" in ways else own)
+        Spec(
+            network.name + shown,
+            _on_fpga(own, network) if "fpga" in ways else own,
+            oracle=told[0] if told else "",
+        )
     )
 
 

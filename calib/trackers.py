@@ -96,17 +96,17 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     engine = on[0] if on else options.engine
     if engine == engines.AUTO:
         engine = (engines.installed(network) + [engine])[0]
-    told = [way for way in ways if way in oracle.KINDS]
-    if len(told) > 1:
+    halves = [way for way in ways if way in oracle.KINDS]
+    if len(halves) > 1:
         raise BadRun(f"{name}: with the true size and place nothing remains to be found; name one")
-    recover = False if "norecover" in ways or told else options.recover
+    recover = False if "norecover" in ways or halves else options.recover
     own = options._replace(network=str(toml_path), precision="fp32", recover=recover, engine=engine)
     shown = "".join(":" + way for way in ways if way != "int8")
     return _identified(
         Spec(
             network.name + shown,
             _on_fpga(own, network) if "fpga" in ways else own,
-            oracle=told[0] if told else "",
+            oracle=halves[0] if halves else "",
         )
     )
 

@@ -166,7 +166,7 @@ def _round(
             worker.close()
     ended = time.monotonic() - began
     for own, result in zip(timed, results):
-        runs.add_round(result, ended - sum(each.seconds for each in timed), own)
+        runs.add_round(result, ended - sum(side.seconds for side in timed), own)
 
 
 def _save(pair: Sequence[Evidence], sampler: Sampler, path_of: PathOf) -> None:

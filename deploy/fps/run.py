@@ -174,12 +174,12 @@ def open_case(case: Case, settings: Settings, clip: Clip, frames: str) -> Tuple[
         identity = bundle.identity(form, form.locate(settings.networks_dir))
         result = new_result(case, settings, clip, identity, {"engine": case.engine}, "unknown")
         return result, request(case, settings, clip, frames)
-    found = loading.find_bundle(places.Place().board, network, case.precision)
+    bundled = loading.find_bundle(places.Place().board, network, case.precision)
     identity = bundle.identity(network)
     result = new_result(case, settings, clip, identity, {"engine": case.engine}, "unknown")
-    text = json.dumps(found.parts, sort_keys=True)
+    text = json.dumps(bundled.parts, sort_keys=True)
     result["engine_sha256"] = hashlib.sha256(text.encode()).hexdigest()
-    return result, request(case, settings, clip, frames, str(found.folder))
+    return result, request(case, settings, clip, frames, str(bundled.folder))
 
 
 def request(

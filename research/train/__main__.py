@@ -30,6 +30,7 @@ from hotpath.research.train.pairs import Drawer
 from hotpath.research.train.ring import Ring, held_layout, learnt_pair, start_writers, stop_writers
 from hotpath.research.train.stages import Work
 from hotpath.research.train.start import begin, load_features, load_start, timm_weights
+from hotpath.research.train.sweep import sweep
 from hotpath.research.train.teacher import Teacher
 from hotpath.research.train.unfold import unfolded
 from hotpath.runtime.networks import load_network, names
@@ -49,8 +50,12 @@ def run(options: argparse.Namespace) -> int:
             f"--head {' '.join(map(str, options.head))} is not a head; give two widths of 1 or "
             "more and a number of convolutions of 0 or more, such as 96 64 3"
         )
+    if options.accumulate < 1:
+        raise TrainingStopped(f"--accumulate {options.accumulate} takes no batch; give 1 or more")
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
+    if options.find_lr:
+        options.stages = options.stages[:1]
     join(options)
     judges = own.prepared(options)
     torch.set_num_threads(options.threads)
@@ -67,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
     if world > 1:
         torch.distributed.destroy_process_group()
     if rank:
+        return 0
+    if options.find_lr:
         return 0
     if judges:
         return own.judged(options, judges, log)
@@ -86,7 +93,9 @@ def join(options: argparse.Namespace) -> None:
     if place()[0]:
         options.processes = 0  # the first process draws the pairs for all
     if options.scale_lr:
-        factor = (options.batch * place()[1] / BATCH) ** SCALES[options.scale_lr]
+        factor = (options.batch * options.accumulate * place()[1] / BATCH) ** SCALES[
+            options.scale_lr
+        ]
         options.lr = {name: rate * factor for name, rate in options.lr.items()}
 
 
@@ -226,8 +235,12 @@ def run_stage(
         frozen=options.freeze,
         compiled=options.compile,
         fixed_norms=ships,
+        accumulate=options.accumulate,
     )
-    Runner(stage, out, log, options.device, options.seed, options.checkpoint_seconds).run()
+    if options.find_lr:
+        sweep(stage, out, options.device, options.seed)
+    else:
+        Runner(stage, out, log, options.device, options.seed, options.checkpoint_seconds).run()
 
 
 main = command.main("hotpath.research.train", run, parser)

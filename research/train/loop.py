@@ -102,6 +102,7 @@ class Stage(NamedTuple):
     frozen: dict[str, float] = {}  # pairs until which a part stays as it is
     compiled: bool = False  # by torch.compile
     fixed_norms: bool = False  # batch norms keep their statistics
+    accumulate: int = 1  # batches whose gradients make one step
 
 
 class Step(nn.Module):
@@ -197,7 +198,7 @@ class Runner:
 
     def pairs(self) -> int:
         """Pairs that all processes together have trained on."""
-        return self.steps * self.stage.batch * self.world
+        return self.steps * self.stage.accumulate * self.stage.batch * self.world
 
     def rate(self) -> float:
         """The learning rate of the next step."""
@@ -257,7 +258,22 @@ class Runner:
             for group in optimiser.param_groups:
                 share = self.stage.rates.get(group["part"], self.stage.lr) / self.stage.lr
                 group["lr"] = rate * share
+        self.network.zero_grad(set_to_none=True)
+        parts = [self._backward(number) for number in range(self.stage.accumulate)]
+        parameters = [p for p in self.network.parameters() if p.grad is not None]
+        torch.nn.utils.clip_grad_norm_(parameters, GRADIENT)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        averaged(self.average, self.network, self.steps)
+        self.steps += 1
+        for name in parts[0]:
+            value = sum(losses[name] for losses in parts) / len(parts)
+            self.mean[name] = 0.98 * self.mean.get(name, value) + 0.02 * value
+
+    def _backward(self, number: int) -> dict[str, float]:
+        """Add the gradients of one batch of a step; returns its losses."""
         numbers = [self.seed, self.steps] + [self.rank] * (self.world > 1)
+        numbers += [number] * (number > 0)  # the first batch is that of a step without more
         losses = self.call(numbers)
         total = sum(value for name, value in losses.items() if name[0] != "_")
         if not torch.isfinite(total):
@@ -266,17 +282,8 @@ class Runner:
                 f"{self.steps}; the checkpoint {self.path} is unharmed: "
                 "lower --lr and start again, or go on from it with the same command"
             )
-        self.network.zero_grad(set_to_none=True)
-        total.backward()
-        parameters = [p for p in self.network.parameters() if p.grad is not None]
-        torch.nn.utils.clip_grad_norm_(parameters, GRADIENT)
-        for optimiser in self.optimisers:
-            optimiser.step()
-        averaged(self.average, self.network, self.steps)
-        self.steps += 1
-        for name, value in losses.items():
-            value = float(value.detach())
-            self.mean[name] = 0.98 * self.mean.get(name, value) + 0.02 * value
+        (total / self.stage.accumulate).backward()
+        return {name: float(value.detach()) for name, value in losses.items()}
 
     def _judge(self) -> None:
         """Judge the averaged weights, and keep them for ``judge.py``."""

@@ -13,6 +13,7 @@ from hotpath.research.train.pairs import NEGATIVE
 
 SURE = 0.1  # least probability of a cell whose box is learnt
 CLAIM = 0.4  # least probability of a cell that claims the target, for precision and recall
+TOP = (1, 5)  # cells, of top-k accuracy
 SHARES = {"score": 1 / 6, "overlap": 1.0, "size": 0.3, "offset": 0.3}  # of the sum
 
 
@@ -67,8 +68,24 @@ def claims(logits: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor
     }
 
 
+def top_cells(logits: torch.Tensor, target: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Top-k accuracy: how often the teacher's best cell is among the k best, for k of ``TOP``.
+
+    Pairs without the target do not count. It is 0 where there is no other.
+
+    Args:
+        logits, target: as of ``claims``.
+    """
+    with_target = target.flatten(1).amax(1) > CLAIM
+    best = target.flatten(1).argmax(1, keepdim=True)
+    order = logits.flatten(1).topk(max(TOP), 1).indices
+    count = with_target.sum().clamp(min=1)
+    hits = (order == best) & with_target[:, None]
+    return {f"_top{k}": hits[:, :k].any(1).sum() / count for k in TOP}
+
+
 def map_losses(maps: Any, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Losses of the student's maps, already weighted by ``SHARES``, and ``claims``.
+    """Losses of the student's maps, already weighted by ``SHARES``, ``claims`` and ``top_cells``.
 
     The target is the teacher's map. In a pair whose exemplar is not in the search crop, nothing is
     the target. Cells weigh more the more the teacher believes in them, and the more the student
@@ -97,4 +114,5 @@ def map_losses(maps: Any, batch: dict[str, torch.Tensor]) -> dict[str, torch.Ten
         "offset": ((offset - target["offset"]).abs() * share[:, None]).sum() / count,
     }
     losses = {name: SHARES[name] * loss for name, loss in parts.items()}
-    return {**losses, **claims(logits.detach(), probability)}
+    figures = claims(logits.detach(), probability), top_cells(logits.detach(), probability)
+    return {**losses, **figures[0], **figures[1]}

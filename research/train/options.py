@@ -160,6 +160,9 @@ def parser() -> argparse.ArgumentParser:
             help=text,
         )
     add("--batch", type=int, default=BATCH, help="pairs a step; twice as many in stage head")
+    add("--accumulate", type=int, default=1, metavar="N", help="batches of a step, for small GPUs")
+    text = "sweep the learning rate of the first stage, write lr.csv and lr.png into OUT, and end"
+    add("--find-lr", action="store_true", help=text)
     add(
         "--scale-lr",
         choices=SCALES,

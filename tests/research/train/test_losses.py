@@ -45,6 +45,19 @@ def test_precision_and_recall_count_the_cells_that_claim_the_target():
     assert [float(value) for value in nothing.values()] == [0, 0]
 
 
+def test_top_k_counts_the_pairs_whose_best_cell_is_among_the_k_best():
+    wanted = torch.zeros(3, 16, 16)  # the third pair is without the target
+    logits = torch.zeros(3, 16, 16)
+    for pair, place in ((0, 1), (1, 3)):  # how many cells the network thinks better, plus one
+        wanted[pair, 2, 2] = 0.9
+        logits[pair, 2, 2] = 5.0
+        logits[pair, 9, : place - 1] = 6.0
+    logits[2, 0, 0] = 9.0
+    found = losses.top_cells(logits, wanted)
+    assert (float(found["_top1"]), float(found["_top5"])) == (0.5, 1.0)
+    assert [float(v) for v in losses.top_cells(logits[2:], wanted[2:]).values()] == [0, 0]
+
+
 def test_nothing_is_the_target_where_it_is_not_in_the_picture():
     pair = batch(NEGATIVE)
     none = losses.map_losses((torch.full((1, 16, 16), -9.0), *maps_of(pair)[1:]), pair)

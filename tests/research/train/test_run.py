@@ -1,5 +1,6 @@
 """Whole trainings, seconds long, from a few pictures and the network that ships as the teacher."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -261,3 +262,50 @@ def test_a_network_of_another_family_is_refused_as_a_teacher(world, tmp_path):
     toml = str(tiny.write_network(tmp_path))
     with pytest.raises(NoTeacher, match="points.*centre"):
         main(command(world, tmp_path, teacher=toml))
+
+
+def test_gradients_of_several_batches_make_one_step(tmp_path):
+    """The step is that of one batch which holds them all."""
+    torch.manual_seed(0)
+    pairs = torch.randn(4, 6)
+
+    def train(accumulate, batch):
+        torch.manual_seed(1)
+        network = torch.nn.Module()
+        network.config, network.head = {}, torch.nn.Linear(6, 1)
+
+        def step(network, numbers):
+            number = numbers[2] if len(numbers) > 2 else 0
+            part = pairs[number * batch : (number + 1) * batch]
+            return {"loss": network.head(part).square().mean()}
+
+        stage = loop.Stage("head", network, lambda n: n.head, step, lambda n: {}, 4, 0.1, batch)
+        folder = tmp_path / str(accumulate)
+        folder.mkdir(exist_ok=True)
+        runner = loop.Runner(
+            stage._replace(accumulate=accumulate), folder, loop.Log(folder / "log.jsonl")
+        )
+        runner._step()
+        assert runner.pairs() == 4
+        return runner.network.head.weight.grad
+
+    assert train(1, 4).abs().min() > 1e-4
+    torch.testing.assert_close(train(1, 4), train(2, 2))
+
+
+def test_the_sweep_suggests_a_rate_below_the_one_that_breaks_the_training(world, tmp_path, capsys):
+    main(command(world, tmp_path, "--find-lr", "--stages", "head", "--start", start_of(tmp_path)))
+    said = capsys.readouterr().err
+    suggested = float(re.search(r"--lr head=(\S+)", said)[1])
+    assert 1e-5 < suggested < 0.5
+    assert (tmp_path / "lr.png").is_file() and not (tmp_path / "head.pt").exists()
+    rows = (tmp_path / "lr.csv").read_text().splitlines()
+    assert rows[0] == "lr,loss" and len(rows) > 20
+
+
+def start_of(folder):
+    """A checkpoint to start from."""
+    network = used_network(shape="tiny", width=24, tower=16, depth=1)
+    path = folder / "start.pt"
+    torch.save({"config": network.config, "average": network.state_dict()}, path)
+    return str(path)

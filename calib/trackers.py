@@ -18,7 +18,7 @@ from hotpath.calib import oracle
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.kernels import toml
 from hotpath.kernels.fpga import need_design
-from hotpath.runtime import bundle, engines, load_tracker, loading, precision
+from hotpath.runtime import bundle, engines, load_tracker, precision
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, load_network, sha256_of
 from hotpath.runtime.options import Options, PathLike
@@ -116,7 +116,7 @@ def _on_fpga(options: Options, network: Network) -> Options:
     need_design(":fpga")
     from hotpath.kernels.fpga.design.sim import device
 
-    bundle_of_board = loading.find_bundle(boards.load_board(FPGA_BOARD), network, "int8")
+    bundle_of_board = bundle.find(boards.load_board(FPGA_BOARD), network, "int8")
     options_on_board = options._replace(engine="overlay", precision="int8", board=FPGA_BOARD)
     return options_on_board._replace(bundle=bundle_of_board.folder, simulate=device.opener("model"))
 

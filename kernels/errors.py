@@ -15,12 +15,8 @@ NO_SCORE = (
 class HotpathError(Exception):
     """Base of every error with a sentence for the user.
 
-    Programs and tests tell errors apart by class and attributes, because sentences get reworded.
-
-    Args:
-        text: the sentence: the thing, the cause, and in backticks a command that helps.
-        what: the cause in one or two words, where a class has several, such as "closed".
-        where: the thing, such as a path or an option.
+    ``what`` is the cause in one or two words, such as "closed", where a class has several.
+    ``where`` is the thing, such as a path. Sentences get reworded; these stay.
     """
 
     def __init__(self, text: str = "", what: str = "", where: object = "") -> None:

@@ -12,14 +12,13 @@ loads, the network's TOML, and ``bundle.json``:
 these two before it uses a part. ``sha256`` is of the whole table, so that a change is noticed.
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import pathlib
 from typing import Any, Dict, Mapping, NoReturn, Optional, Sequence, Union
 
-from hotpath.boards import HOST, is_computer
+from hotpath.boards import HOST, Board, is_computer
 from hotpath.kernels.commands import make, reason
 from hotpath.runtime import decode
 from hotpath.runtime.errors import BadBundle, BadNetwork, BundleMismatch
@@ -68,20 +67,49 @@ def identity(
     for entry in network.files:
         path = paths.get(entry.part) if paths else None
         files[entry.part] = entry.sha256 or (sha256_of(path) if path else None)
+    return _identity(network, files)
+
+
+def _identity(network: Network, files: Mapping[str, Optional[str]]) -> Dict[str, Any]:
     shapes = [network.family, network.exemplar, network.search, list(network.maps)]
     text = json.dumps([shapes, files], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return {"name": network.name, "sha256": digest, "files": files}
 
 
-def _unstated(network: Network, networks_dir: Optional[PathLike]) -> Dict[str, pathlib.Path]:
-    """dict of part -> path of the files that are here and whose hash the TOML does not state."""
-    paths = {}
-    for entry in network.files:
-        if entry.sha256 is None:
-            with contextlib.suppress(BadNetwork):  # a board may have the bundle alone
-                paths[entry.part] = network.locate_file(entry, networks_dir)
-    return paths
+def find(
+    board: Optional[Board],
+    network: Network,
+    precision: Optional[str] = None,
+    folder: PathLike = FOLDER,
+) -> "Bundle":
+    """The bundle for a board and a network.
+
+    Args:
+        board: a ``hotpath.boards.Board``; None if it could not be detected.
+        network: its ``Network``.
+        precision: None for the board's default if that is there, else any.
+        folder: folder of all bundles, as ``make engine`` writes them.
+
+    Raises:
+        BadBundle: there is none, or the board is not known.
+    """
+    if board is None:
+        raise BadBundle(
+            "which board this is can't be told, so no bundle can be found for it; name one "
+            f"with --bundle engines/BOARD/{network.name}-PRECISION"
+        )
+    chosen = precision or board.precision["default"]
+    first = folder_of(board.name, network.name, chosen, folder)
+    if first.is_dir():
+        return Bundle(first)
+    built = sorted(first.parent.glob(network.name + "-*/" + FILE)) if precision is None else []
+    if built:
+        return Bundle(built[0].parent)
+    raise BadBundle(
+        f"there is no bundle {first}; run `{command(board.name, network.given, chosen)}`",
+        what="no bundle",
+    )
 
 
 class Bundle:
@@ -224,7 +252,7 @@ class Bundle:
 
         A file whose hash the TOML does not state is compared where it is here.
         """
-        now = identity(network, _unstated(network, networks_dir))
+        now = _identity(network, network.hashes_here(networks_dir))
         if now["name"] != self.network["name"]:
             self.mismatch("network", self.network["name"], now["name"], now["name"])
         for part, sha256 in now["files"].items():

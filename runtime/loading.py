@@ -7,27 +7,25 @@ create_device   -> the device of that engine, which all its targets share
 tracker_on      -> the tracker of one target on that device
 """
 
-import os
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import TYPE_CHECKING, NamedTuple
 
 from hotpath import boards
 from hotpath.kernels import cpu
-from hotpath.kernels.commands import counted
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.errors import NoCompiler, NotOnGpu
 from hotpath.runtime import engines
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
-from hotpath.runtime.errors import BadBundle, BadOption, NoEngine
+from hotpath.runtime.errors import BadOption, NoEngine
 from hotpath.runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
-from hotpath.runtime.options import DEFAULTS, MOST_WINDOWS, Log, Options, PathLike, check
+from hotpath.runtime.options import DEFAULTS, MOST_WINDOWS, Options, checked
 from hotpath.runtime.plan import AUTO, Plan
 from hotpath.runtime.precision import open_precision
 from hotpath.runtime.tracker import NOT_ASKED, Tracker
 
 if TYPE_CHECKING:
-    from hotpath.runtime.bundle import Bundle  # which a computer's tracker does not load
+    pass  # which a computer's tracker does not load
 
 
 class Loaded(NamedTuple):
@@ -54,7 +52,8 @@ def load(options: Options) -> Loaded:
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see
             ``hotpath.runtime.errors``.
     """
-    engine = open_plan(choose(options))
+    plan = choose(options)
+    engine = open_plan(plan)
     return Loaded(engine.network, engine, cpu.load())
 
 
@@ -66,12 +65,12 @@ def choose(options: Options) -> Plan:
     Raises:
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: as ``load``.
     """
-    check(options)
+    options = checked(options)
     plan = Plan(
         engine=options.engine,
         precision=options.precision,
         networks_dir=options.networks_dir,
-        threads=usable_threads(options.threads, options.log),
+        threads=options.threads,
         latency=options.latency,
         log=options.log,
     )
@@ -81,35 +80,17 @@ def choose(options: Options) -> Plan:
     return plan._replace(network=load_network(options.network or DEFAULT_NETWORK))
 
 
-def usable_threads(threads: Optional[int], log: Log = None) -> Optional[int]:
-    """Limit a number of threads to the cores that this process may use.
-
-    Raises:
-        BadOption: it is no whole number above 0.
-    """
-    if threads is not None and (type(threads) is not int or threads < 1):
-        raise BadOption(
-            f"threads must be a whole number above 0, not {threads!r}", what="wrong value"
-        )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if threads is None or not cores or threads <= cores:
-        return threads
-    if log:
-        log(f"{threads} threads: this computer lends {counted(cores, 'core')}, so no more run")
-    return cores
-
-
 def _with_bundle(plan: Plan, options: Options) -> Plan:
     """Add a bundle, and the board that it is for."""
     from hotpath.boards import detect
-    from hotpath.runtime.bundle import Bundle
+    from hotpath.runtime import bundle as bundles
 
     detection = detect.detect()
     board = boards.load_board(options.board) if options.board else detection.board
     network = load_network(options.network) if options.network else None
     precision = None if plan.precision == AUTO else plan.precision
     board_name = board.name if board is not None else None
-    bundle = None if options.bundle is None else Bundle(options.bundle)
+    bundle = None if options.bundle is None else bundles.Bundle(options.bundle)
     if bundle is not None and not options.board and detection.may_be(bundle.board):
         board_name = bundle.board  # which a container hides
     device = overlay = None
@@ -117,7 +98,7 @@ def _with_bundle(plan: Plan, options: Options) -> Plan:
         if bundle is not None:
             bundle.check_board(board_name)
         elif board is not None and board.engine == "overlay":  # before its RTL is compiled
-            find_bundle(board, network or load_network(default_of(board)), precision)
+            bundles.find(board, network or load_network(default_of(board)), precision)
         device, overlay = options.simulate(board_name if bundle is None else bundle.board)
     if bundle is None:
         network = network or load_network(default_of(board))
@@ -128,7 +109,7 @@ def _with_bundle(plan: Plan, options: Options) -> Plan:
                 f"{plan.engine}",
                 what="other engine",
             )
-        bundle = find_bundle(board, network, precision)
+        bundle = bundles.find(board, network, precision)
     if plan.engine not in (engines.AUTO, bundle.engine):
         raise NoEngine(
             f"{bundle.folder} runs on {bundle.engine}, not on {plan.engine}; omit --engine, "
@@ -137,43 +118,6 @@ def _with_bundle(plan: Plan, options: Options) -> Plan:
         )
     return plan._replace(
         bundle=bundle, network=network, board=board_name, device=device, overlay=overlay
-    )
-
-
-def find_bundle(
-    board: Optional[boards.Board],
-    network: Network,
-    precision: Optional[str] = None,
-    folder: Optional[PathLike] = None,
-) -> "Bundle":
-    """The bundle for a board and a network.
-
-    Args:
-        board: a ``hotpath.boards.Board``; None if it could not be detected.
-        network: its ``Network``.
-        precision: None for the board's default if that is there, else any.
-        folder: folder of all bundles; None for that of ``make engine``.
-
-    Raises:
-        BadBundle: there is none, or the board is not known.
-    """
-    from hotpath.runtime.bundle import FILE, FOLDER, Bundle, command, folder_of
-
-    if board is None:
-        raise BadBundle(
-            "which board this is can't be told, so no bundle can be found for it; name one "
-            f"with --bundle engines/BOARD/{network.name}-PRECISION"
-        )
-    chosen = precision or board.precision["default"]
-    first = folder_of(board.name, network.name, chosen, folder or FOLDER)
-    if first.is_dir():
-        return Bundle(first)
-    built = sorted(first.parent.glob(network.name + "-*/" + FILE)) if precision is None else []
-    if built:
-        return Bundle(built[0].parent)
-    raise BadBundle(
-        f"there is no bundle {first}; run `{command(board.name, network.given, chosen)}`",
-        what="no bundle",
     )
 
 

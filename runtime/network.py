@@ -1,5 +1,6 @@
 """One network: the numbers of its TOML, and where its files are."""
 
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -253,6 +254,18 @@ class Network:
             entry.part: entry.sha256 or sha256_of(self.locate_file(entry, networks_dir))
             for entry in self.files
         }
+
+    def hashes_here(
+        self, networks_dir: Union[str, pathlib.Path, None] = None
+    ) -> Dict[str, Optional[str]]:
+        """As ``hashes``, with None for a file that is not here: a board may have only a bundle."""
+        hashes: Dict[str, Optional[str]] = {}
+        for entry in self.files:
+            hashes[entry.part] = entry.sha256
+            if entry.sha256 is None:
+                with contextlib.suppress(BadNetwork):
+                    hashes[entry.part] = sha256_of(self.locate_file(entry, networks_dir))
+        return hashes
 
     def check_form(
         self, form: "Network", networks_dir: Union[str, pathlib.Path, None] = None

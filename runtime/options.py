@@ -1,8 +1,10 @@
 """The options of a tracker as one value, which everything that loads a tracker passes on."""
 
+import os
 import pathlib
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
+from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOption
 
 PathLike = Union[str, pathlib.Path]
@@ -61,12 +63,15 @@ class Options(NamedTuple):
 DEFAULTS = Options()
 
 
-def check(options: Options) -> None:
+def checked(options: Options) -> Options:
     """Refuse values that no function further down looks at before it uses them.
 
+    Returns:
+        the options, with at most as many threads as this process may use cores.
+
     Raises:
-        BadOption: ``log`` is no function, ``latency`` no such word, or ``recover`` or ``strict`` no
-            bool.
+        BadOption: ``log`` is no function, ``latency`` no such word, ``recover`` or ``strict`` no
+            bool, or ``threads`` no whole number above 0.
     """
     if options.log is not None and not callable(options.log):
         raise BadOption(
@@ -84,6 +89,21 @@ def check(options: Options) -> None:
         )
     if not isinstance(options.strict, bool):
         raise BadOption(f"strict must be True or False, not {options.strict!r}")
+    return options._replace(threads=_usable_threads(options.threads, options.log))
+
+
+def _usable_threads(threads: Optional[int], log: Log) -> Optional[int]:
+    """Limit a number of threads to the cores that this process may use."""
+    if threads is not None and (type(threads) is not int or threads < 1):
+        raise BadOption(
+            f"threads must be a whole number above 0, not {threads!r}", what="wrong value"
+        )
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if threads is None or not cores or threads <= cores:
+        return threads
+    if log:
+        log(f"{threads} threads: this computer lends {counted(cores, 'core')}, so no more run")
+    return cores
 
 
 def given_in(values: Mapping[str, Any]) -> Dict[str, Any]:

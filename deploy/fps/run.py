@@ -23,7 +23,7 @@ from hotpath.deploy.fps.evidence import Evidence, PathLike, Result, Sample
 from hotpath.deploy.fps.sampler import Sampler
 from hotpath.deploy.fps.verdict import judge
 from hotpath.deploy.fps.workers import BLOCK, WARM_BLOCKS, Request, Timed, Worker
-from hotpath.runtime import DEFAULT_NETWORK, bundle, engines, loading, precision
+from hotpath.runtime import DEFAULT_NETWORK, bundle, engines, precision
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.network import Network
@@ -174,7 +174,7 @@ def open_case(case: Case, settings: Settings, clip: Clip, frames: str) -> Tuple[
         identity = bundle.identity(form, form.locate(settings.networks_dir))
         result = new_result(case, settings, clip, identity, {"engine": case.engine}, "unknown")
         return result, request(case, settings, clip, frames)
-    bundled = loading.find_bundle(places.Place().board, network, case.precision)
+    bundled = bundle.find(places.Place().board, network, case.precision)
     identity = bundle.identity(network)
     result = new_result(case, settings, clip, identity, {"engine": case.engine}, "unknown")
     text = json.dumps(bundled.parts, sort_keys=True)

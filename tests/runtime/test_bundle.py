@@ -330,11 +330,11 @@ def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):
     folder = bundle.folder_of("jetson_nano", "tiny", "fp16", tmp_path / "engines")
     folder.parent.mkdir(parents=True)
     made.folder.rename(folder)
-    assert loading.find_bundle(board, network, None, tmp_path / "engines").folder == folder
+    assert bundle.find(board, network, None, tmp_path / "engines").folder == folder
     with refusal(bundle.BadBundle, "no bundle", command="tiny.toml PRECISION=fp32"):
-        loading.find_bundle(board, network, "fp32", tmp_path / "engines")
+        bundle.find(board, network, "fp32", tmp_path / "engines")
     folder.rename(folder.with_name("tiny-fp32"))  # another precision is better than none
-    found = loading.find_bundle(board, network, None, tmp_path / "engines")
+    found = bundle.find(board, network, None, tmp_path / "engines")
     assert found.folder.name == "tiny-fp32"
 
 

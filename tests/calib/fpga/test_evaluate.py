@@ -19,7 +19,7 @@ from hotpath.kernels.fpga import design
 from hotpath.kernels.fpga.design.compiler.layers import CannotCompile
 from hotpath.kernels.fpga.design.model import Machine
 from hotpath.kernels.fpga.design.runner import MEMORY, Runner
-from hotpath.runtime import engines, geometry, load_tracker, loading
+from hotpath.runtime import bundle, engines, geometry, load_tracker
 from hotpath.runtime.bundle import Bundle
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.networks import load_network
@@ -61,7 +61,7 @@ def both(tmp_path, monkeypatch):
     pytest.importorskip("pynq")
     assert build.main(["pynq_z2", "--out", str(tmp_path)]) == 0
     made = Bundle(next(tmp_path.glob("*/*-int8")))
-    monkeypatch.setattr(loading, "find_bundle", lambda board, network, precision: made)
+    monkeypatch.setattr(bundle, "find", lambda board, network, precision: made)
     names = ["kestrel_small:norecover", "kestrel_small:fpga:norecover"]
     specs = trackers.specs(names, Options(engine="onnxruntime"))
     assert [spec.name for spec in specs] == names and specs[0].identity != specs[1].identity

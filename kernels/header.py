@@ -32,7 +32,7 @@ def text() -> str:
 
 def _structure(name: str, kind: Any) -> Iterator[str]:
     types = {"f8": "double", "i4": "int"}
-    inner = {records.structure(each): key for key, each in STRUCTURES.items()}
+    inner = {records.structure(settings): key for key, settings in STRUCTURES.items()}
     comments = dict(re.findall(r"^    (\w+): .*?  # (.+)$", inspect.getsource(kind), re.M))
     record = records.structure(kind)
     yield f"// {(kind.__doc__ or '').strip()}"

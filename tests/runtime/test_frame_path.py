@@ -56,7 +56,7 @@ def test_a_tracker_on_a_computer_loads_few_files():
         ("processor", 10, {"runtime/devices/processor.py"}),
         ("search", 16, {"runtime/devices/processor.py", "runtime/search/search.py"}),
         ("gpu", 10, {"runtime/devices/gpu.py", "kernels/cuda/windows.py"}),
-        ("fpga", 14, {"runtime/devices/fpga.py", "kernels/fpga/window.py"}),
+        ("fpga", 15, {"runtime/devices/fpga.py", "kernels/fpga/window.py"}),
     ],
 )
 def test_a_frame_runs_through_few_files(kind, most, own):

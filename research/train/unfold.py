@@ -35,6 +35,7 @@ def unfolded(name: str, work: Work, networks_dir: str | None = None) -> Kestrel:
         HotpathError: they are not there.
     """
     paths = load_network(name).locate(networks_dir)
+    work = work._replace(device="cpu")  # the network moves to the device when its stage begins
     try:
         states = [_weights(paths[part]) for part in CROPS]
         network = _alike(states[1], work.teacher.channels)

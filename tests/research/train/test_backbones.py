@@ -147,7 +147,7 @@ def test_the_files_that_ship_become_a_network_that_trains_and_folds_into_the_sam
     world, tmp_path
 ):
     work = world_of(world, tmp_path)
-    network = unfold.unfolded("kestrel", work)
+    network = unfold.unfolded("kestrel", work._replace(device="cuda"))  # is done without a GPU
     batch = work.tensors({name: work.held[name] for name in ("clear_search", "search_features")})
     with torch.no_grad():
         found = network.backbone(batch["clear_search"])

@@ -14,17 +14,18 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
-from hotpath.app.cli.boxes import check_boxes, drawn_box, given_boxes
+from hotpath.app.cli.boxes import check_boxes, drawn_box, given_boxes, given_points
 from hotpath.app.cli.detector import check_detector, open_detector, open_finder
 from hotpath.app.cli.options import parse, records_of
 from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
+from hotpath.app.pointing import add_at
 from hotpath.app.records import RunOptions, SourceOptions, TargetOptions
 from hotpath.app.service_manager import ServiceManager
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.garbage import short_collections
-from hotpath.runtime.types import Box, TrackedFrame, given_track
+from hotpath.runtime.types import Box, TrackedFrame
 from hotpath.video.live import end_program
 from hotpath.video.sources import (
     WAITING,
@@ -104,7 +105,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
         source, frame, boxes = opened or open_input(*read)
         boxes = [drawn_box(frame)] if boxes is None else boxes
         at_s = source.time_s
-        tracks = {targets.add(frame, box, time_s=at_s): given_track(box) for box in boxes}
+        tracks = first_tracks(target_options, targets, frame, boxes, detector, at_s)
         finder = open_finder(target_options, detector, targets, source.live)
         if finder:
             cleanup.callback(finder.close)
@@ -144,6 +145,21 @@ def open_input(
     if targets.by_detector:
         return source, frame, []
     return source, frame, given_boxes(targets, selects, source, frame)
+
+
+def first_tracks(
+    options: TargetOptions,
+    targets: Any,
+    frame: Any,
+    boxes: List[Box],
+    detector: Any,
+    time_s: Optional[float],
+) -> Dict[int, Any]:
+    """Start the targets of the boxes and of --point; returns their tracks."""
+    numbers = [targets.add(frame, box, time_s=time_s, snug=options.snug) for box in boxes]
+    for point in given_points(options, frame):
+        numbers.append(add_at(targets, frame, point, detector, time_s=time_s))
+    return {number: targets.first(number) for number in numbers}
 
 
 class StopRequest:

@@ -26,14 +26,17 @@ class SourceOptions(NamedTuple):
 
 
 class TargetOptions(NamedTuple):
-    """Which targets: texts of ``--box``, the file of ``--boxes``, and the detector.
+    """Which targets: texts of ``--box`` and ``--point``, the file of ``--boxes``, and the detector.
 
     Attributes:
+        snug: whether loose boxes are tightened.
         classes: names with commas.
         every: frames from one call of the detector to the next.
     """
 
     box: Sequence[str] = ()
+    point: Sequence[str] = ()
+    snug: bool = False
     boxes: Optional[str] = None
     detector: Optional[str] = None
     classes: Optional[str] = None
@@ -43,7 +46,7 @@ class TargetOptions(NamedTuple):
     @property
     def by_detector(self) -> bool:
         """Whether the detector finds the first targets."""
-        return bool(self.detector and self.classes and not (self.box or self.boxes))
+        return bool(self.detector and self.classes and not (self.box or self.point or self.boxes))
 
 
 class OutputOptions(NamedTuple):

@@ -118,10 +118,10 @@ def write(
         maps = [entry.split("+") for entry in table["head"]["maps"]]
         table["head"]["maps"] = ["+".join(names.get(n, n) for n in entry) for entry in maps]
     path = folder / (name + ".toml")
-    if network.strangers is not None:
-        strangers = network.locate_made(network.strangers)
-        if not (folder / strangers.name).exists():
-            shutil.copy(strangers, folder / strangers.name)
+    for entry in filter(None, (network.strangers, network.tap)):
+        file = network.locate_made(entry)
+        if not (folder / file.name).exists():
+            shutil.copy(file, folder / file.name)
     cache.write_text(path, toml.text(table, note))
     return path
 

@@ -30,6 +30,7 @@ from hotpath.runtime.errors import (
     NetworkFailed,
     NoCamera,
     NoEngine,
+    NoObject,
     NotReady,
     UnknownNetwork,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "NoEngine",
     "NoFabric",
     "NoGpu",
+    "NoObject",
     "NotReady",
     "UnknownBoard",
     "UnknownNetwork",

@@ -14,6 +14,10 @@ class BadBox(HotpathError):
     """A box is empty, not finite, or outside the frame."""
 
 
+class NoObject(HotpathError):
+    """No object is at the point that the user gave."""
+
+
 class BadFrame(HotpathError):
     """A frame has the wrong type, shape or size."""
 

@@ -44,15 +44,18 @@ class File(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A file that was made for a network, as ``[strangers]`` of a TOML names it.
+    """A file that was made for a network, as ``[strangers]`` and ``[tap]`` of a TOML name it.
 
     Attributes:
         name: file name, without folders.
         sha256: 64 hexadecimal digits.
+        object_above, snug_above: of ``[tap]``: scores of objects at a point and in a loose box.
     """
 
     name: str
     sha256: str
+    object_above: float = 0.0
+    snug_above: float = 0.0
 
 
 class Network:
@@ -73,6 +76,7 @@ class Network:
     files: List[File]
     published: Dict[str, Any]  # figures that the authors report
     strangers: Optional[Made]  # descriptors of other objects, see runtime/learner/strangers.py
+    tap: Optional[Made]  # the head that finds the object at a point, see runtime/tap.py
     made_from: Dict[str, str]  # of an INT8 form: part of its network -> sha256 of that file
 
     family: str
@@ -238,10 +242,10 @@ class Network:
             if sha256_of(path) == entry.sha256:
                 return path
         state = f"{there[0]} has another sha256" if there else "it is missing"
+        maker = "research.tap train --data" if entry == self.tap else "calib.strangers --clips"
         raise BadNetwork(
             f"{self.path} names {entry.name}, but {state}; put the file beside the TOML, make it "
-            f"with `python -m hotpath.calib.strangers --network {self.given} --clips DIR`, or "
-            "remove the section [strangers]",
+            f"with `python -m hotpath.{maker} DIR --network {self.given}`, or remove the section",
             what="other file",
         )
 

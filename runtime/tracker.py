@@ -11,7 +11,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
 
-import cv2
 import numpy as np
 
 from hotpath.kernels.errors import NO_SCORE
@@ -21,7 +20,7 @@ from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
 from hotpath.runtime.errors import NetworkFailed, NotReady
 from hotpath.runtime.motion import Motion
 from hotpath.runtime.presence import Presence, ScoreAndFeatures, thresholds_of
-from hotpath.runtime.types import LOST, UNSURE, Box, Seen, Track, checked_box
+from hotpath.runtime.types import LOST, UNSURE, Box, Seen, Track, checked_box, given_track
 
 if TYPE_CHECKING:
     from hotpath.runtime.refresh import Refresh
@@ -50,6 +49,7 @@ class Tracker:
         name: name of the network.
         state: float64 [cx, cy, w, h], centre and size in frame pixels. None before ``init``. Each
             frame replaces the array.
+        first: the ``Track`` of the frame of ``init``; None before it.
         step_ms: milliseconds of each step of the last frame: a dict with crop, network, select.
         judged_ms: milliseconds of the last ``judge``, which are a part of select.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
@@ -74,6 +74,7 @@ class Tracker:
         self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
         self.judged_ms = 0.0
         self.state: Any = None
+        self.first: Optional[Track] = None
         self._claimed: Any = None  # the state in the last frame in which the target was not lost
         self._exemplar: Any = None
         self._shape: Tuple[int, ...] = ()
@@ -104,26 +105,43 @@ class Tracker:
             self.presence = Presence(thresholds_of(network, False), cues)
         self._reads = not device.copies or (self.presence.cues is not None and not self.searches)
 
-    def init(self, frame: Any, box: Sequence[float], time_s: Optional[float] = None) -> None:
-        """Start to follow a target.
+    def init(
+        self,
+        frame: Any,
+        box: Optional[Sequence[float]] = None,
+        time_s: Optional[float] = None,
+        *,
+        point: Optional[Sequence[float]] = None,
+        snug: bool = False,
+        besides: Optional[Sequence[float]] = None,
+    ) -> Track:
+        """Start to follow a target, in a box or at a point; returns its first ``Track``.
 
         Args:
             frame: BGR uint8 (H, W, 3), a ``Picture`` of ``hotpath.runtime.pictures``, or another
                 type that the device takes.
-            box: (x, y, w, h), 0-based pixels of the frame. A quarter of it must be in the
-                frame.
+            box: (x, y, w, h), 0-based pixels. A quarter of it must be in the frame.
             time_s: time of the frame, as in ``update``.
+            point: (x, y): the object there is the target, if the network has a head, as kestrel.
+            snug: whether a box that is much too large is replaced by that of the object in it.
+            besides: box of an object at the point that is not meant: a part of it, or its whole is.
 
         Raises:
             BadFrame: the frame is not a picture.
             BadBox: no target can have this box.
-            BadOption: ``time_s`` is no number.
+            NoObject: there is no object at the point.
+            BadOption: ``time_s`` is no number, or the network has no head.
             NotReady: the tracker was closed.
         """
         if self._closed:
             self._check_target()
         device, presence = self.device, self.presence
         frame, shape = device.take(frame)
+        taken = "box"
+        if snug or point is not None or box is None:
+            from hotpath.runtime import tap  # only for points and loose boxes
+
+            box, taken = tap.first_box(device, frame, box, point, snug, besides)
         box = checked_box(box, shape)
         motion = Motion(box, time_s)
         self._forget()  # there is no target until all of this has worked
@@ -149,6 +167,8 @@ class Tracker:
         self.state = self._claimed = state
         self._shape = shape
         self._motion = motion
+        self.first = given_track(box)._replace(taken=taken)
+        return self.first
 
     def update(self, frame: Any, time_s: Optional[float] = None) -> Track:
         """Find the target in the next frame.
@@ -341,27 +361,10 @@ class Tracker:
     def track(
         self, img_files: Sequence[Any], box: Sequence[float], visualize: bool = False
     ) -> Tuple[np.ndarray, np.ndarray]:
-        """Track over a list of pictures. Experiments of the GOT-10k toolkit call this.
+        """Track over a list of pictures; see ``hotpath.runtime.interop.got10k.track``."""
+        from hotpath.runtime.interop import got10k  # only experiments of the toolkit load it
 
-        Args:
-            img_files: paths of the frames in order.
-            box: (x, y, w, h) in the first frame.
-            visualize: not used; the toolkit passes it.
-
-        Returns:
-            (boxes, times): (frames, 4) and (frames,) float64, pixels and seconds.
-        """
-        boxes, times = np.zeros((len(img_files), 4)), np.zeros(len(img_files))
-        boxes[0] = box
-        for index, path in enumerate(img_files):
-            frame: Any = cv2.imread(str(path))  # None where it can't be read: a ``BadFrame``
-            started = time.perf_counter()
-            if index == 0:
-                self.init(frame, box)
-            else:
-                boxes[index] = self.update(frame).followed
-            times[index] = time.perf_counter() - started
-        return boxes, times
+        return got10k.track(self, img_files, box)
 
     forward_test = track  # its name in the toolkit's later versions
 

@@ -52,6 +52,8 @@ class Track(NamedTuple):
             the box. None if the network has no thresholds of it.
         guess: while the state is "lost", the ``Box`` at which the tracker looks, such as a
             suspect's. It is no claim. Else None.
+        taken: in the frame in which the target began "box", "point" or "snug": the box is the
+            user's, or that of the object at the user's point, or of that in the user's box.
     """
 
     box: Box
@@ -64,6 +66,7 @@ class Track(NamedTuple):
     predicted: Optional[Box] = None
     presence: Optional[float] = None
     guess: Optional[Box] = None
+    taken: Optional[str] = None
 
     @property
     def followed(self) -> Box:
@@ -123,7 +126,7 @@ class Seen(NamedTuple):
 
 def given_track(box: Box) -> Track:
     """Return the ``Track`` of the frame in which the user gave the box."""
-    return Track(box, GIVEN, presence=GIVEN)
+    return Track(box, GIVEN, presence=GIVEN, taken="box")
 
 
 def checked_frame(frame: Any) -> AnyFrame:

@@ -1,8 +1,10 @@
-"""Find out where the targets are in the first frame: --box, --boxes, ground truth, or the mouse."""
+"""Where the targets are in the first frame: --box, --boxes, --point, ground truth, or the mouse."""
 
 import os
 import re
 from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
+
+import numpy as np
 
 from hotpath.app.records import TargetOptions
 from hotpath.kernels.commands import why_unread
@@ -27,6 +29,8 @@ def check_boxes(options: TargetOptions) -> None:
     """
     for text in options.box:
         parsed_box("--box", text, (1, 1))
+    for text in options.point:
+        parsed_point(text, (1, 1))
     path = options.boxes or ""
     is_pipe = os.path.exists(path) and not os.path.isfile(path)
     if path and (not is_pipe or os.path.isdir(path)):  # a pipe is read once
@@ -52,6 +56,8 @@ def given_boxes(
     given: List[Sequence[float]] = [parsed_box("--box", text, size) for text in options.box]
     if options.boxes:
         given += _boxes_in(options.boxes, size)
+    if options.point and not given:
+        return []
     if not given and source.first_box is not None:
         return [checked_box(source.first_box, frame.shape)]
     if not given and not selects:
@@ -67,6 +73,19 @@ def given_boxes(
             text = ",".join(f"{value:g}" for value in checked)
             source.log(f"box {text} {meant_as_corners(checked, frame.shape)}")
     return boxes
+
+
+def given_points(options: TargetOptions, frame: AnyFrame) -> List[Tuple[float, float]]:
+    """Return the points of --point, pixels of the frame.
+
+    Raises:
+        BadBox: a point is given twice.
+    """
+    size = frame.shape[1], frame.shape[0]
+    points = [parsed_point(text, size) for text in options.point]
+    if len(set(points)) < len(points):
+        raise BadBox("a point is given twice; give each target one --point", what="twice")
+    return points
 
 
 def drawn_box(frame: AnyFrame) -> Box:
@@ -114,16 +133,38 @@ def _boxes_in(path: str, size: Tuple[int, int]) -> List[List[float]]:
     return boxes
 
 
-def parsed_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
-    """Four numbers; one with a per cent sign is a share of the frame's width or height."""
+def _numbers(text: str, size: Tuple[int, int]) -> List[float]:
+    """Numbers; one with a per cent sign is a share of the frame's width or height. Else empty."""
     fields = [field for field in re.split(r"[,;\s]+", text.strip(" ,;\t")) if field]
     try:
-        box = [
+        return [
             float(field[:-1]) * size[axis % 2] / 100 if field[-1] == "%" else float(field)
             for axis, field in enumerate(fields)
         ]
     except ValueError:
-        box = []
+        return []
+
+
+def parsed_point(text: str, size: Tuple[int, int]) -> Tuple[float, float]:
+    """The two numbers of a point, in pixels.
+
+    Raises:
+        BadBox: there are not two, or one is not finite.
+    """
+    point = _numbers(text, size)
+    if len(point) != 2 or not np.isfinite(point).all():
+        shown = text if len(text) <= 60 else text[:57] + "..."
+        raise BadBox(
+            f"--point {shown}: not two numbers; give X,Y in pixels of the frame, or in per cent of "
+            "it (50%,40%)",
+            what="no point",
+        )
+    return point[0], point[1]
+
+
+def parsed_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
+    """The four numbers of a box, in pixels."""
+    box = _numbers(text, size)
     if len(box) != 4:
         shown = text if len(text) <= 60 else text[:57] + "..."
         raise BadBox(f"{where} {shown}: not four numbers; give {A_BOX}", what="not four numbers")

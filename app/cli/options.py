@@ -16,11 +16,12 @@ from hotpath.video import hardware, save
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
-    "Give the target as a box in the first frame (--box), draw it with the mouse (--show), or "
+    "Give the target as a box in the first frame (--box) or a point (--point), draw it with the "
+    "mouse (--show), or "
     "select it in a browser (--page) or in a ground station (--mavlink)."
 )
 COMMON = (  # what the short help lists
-    *("video", "box", "detector", "class", "all", "start", "network", "results", "save", "show"),
+    *("video", "box", "point", "detector", "class", "all", "network", "results", "save", "show"),
     *("page", "page-host", "mavlink", "json", "profile"),
 )
 NEEDS = {  # an output -> the options that mean nothing without it
@@ -179,6 +180,15 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
         "(40%%,30%%,10%%,20%%); repeat it for several targets",
         action="append",
     )
+    _value(
+        group,
+        "--point X,Y",
+        "a point of the target in the first frame, in 0-based pixels or in per cent of the frame "
+        "(50%%,40%%), instead of a box; repeat it for several targets",
+        action="append",
+    )
+    text = "replace a loose box by a tight one around the object in it"
+    _switch(group, "--snug", text)
     _value(group, "--boxes FILE", "a file with one target X,Y,W,H a line")
     text = "frames a second of a folder of frames, or of a video, instead of its time stamps"
     _value(group, "--fps N", text, type=_number(0.001, 100000))
@@ -201,10 +211,10 @@ def _add_detector(group: argparse._ArgumentGroup) -> None:
     _value(
         group,
         "--detector NAME|FILE.toml",
-        "find the target without a box, or the object at a point from a ground station: a TOML "
+        "find the target without a box, or the object at a point: a TOML "
         f"or one of {', '.join(detect.names())}",
     )
-    text = "what the detector finds, such as person; not needed with --mavlink"
+    text = "what the detector finds, such as person; not needed for objects at a point"
     _value(group, "--class NAME,NAME", text, dest="classes")
     _switch(group, "--all", "every object that the detector finds is a target")
     _value(group, "--every N", "run the detector once in N frames", 10, type=count)

@@ -175,6 +175,7 @@ class Outputs:
                 can_record=any((options.results, options.save)),
                 selection=self._selection,
                 fov=options.fov,
+                detector=detector,
             )
             self._rows.table, self._rows.records = self.control.rows, self._records
         self._links = open_links(
@@ -185,7 +186,6 @@ class Outputs:
                 (frame.shape[1], frame.shape[0]),
                 self._network,
                 say,
-                detector,
                 live=source.live,
                 can_lose=targets.network.can_be_lost,
                 holds=self.control.holds if self.control else {},

@@ -9,7 +9,6 @@ import traceback
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import SplitResult, urlsplit
 
-from hotpath.app.detect import Detector
 from hotpath.app.links.control import Controller
 from hotpath.app.records import LinkOptions
 from hotpath.app.selection import Selection
@@ -29,7 +28,6 @@ class Context(NamedTuple):
         size: (width, height) of the frames.
         network: its name.
         say: function of one line of text for the user.
-        detector: finds the object at a point that a ground station sends, or None.
         live: whether the source is live, so that nothing may keep it waiting.
         can_lose: whether the network can say that the target is lost.
         selection: which target is steered after.
@@ -42,7 +40,6 @@ class Context(NamedTuple):
     size: Tuple[int, int]
     network: str
     say: Callable[[str], None]
-    detector: Optional[Detector] = None
     live: bool = True
     can_lose: bool = True
     holds: Optional[Dict[str, str]] = None

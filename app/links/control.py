@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Optional, Se
 
 import numpy as np
 
+from hotpath.app.detect import Detector
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.steering import CONFIRM
+from hotpath.app.pointing import add_at
 from hotpath.app.selection import Selection
 from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import HotpathError
-from hotpath.runtime.types import Track, TrackedFrame, checked_box, given_track
+from hotpath.runtime.types import Track, TrackedFrame
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets
@@ -63,6 +65,7 @@ class Controller:
         can_record: whether the command line named files to record to.
         selection: which target is steered after.
         fov: the camera's field of view, degrees, for bearings; None if it is not known.
+        detector: finds the object at a point where the network's head does not, or None.
 
     Attributes:
         buffer: ``FrameBuffer`` with the last frames.
@@ -73,7 +76,7 @@ class Controller:
         is_watched: function that returns whether a user watches who may play it again.
         ended: True once the run is over.
         whole: whether the files hold the whole recording, because its end was reached.
-        targets: as the argument.
+        targets, detector: as the arguments.
         can_record: as the argument.
         newest: the newest frame, with the targets selected since; None before the first.
         holds: steered device that stopped for lack of evidence -> reason; see ``steering``.
@@ -93,6 +96,7 @@ class Controller:
         recent_fps: Callable[[], Optional[float]] = lambda: None,
         selection: Optional[Selection] = None,
         fov: Any = None,
+        detector: Optional[Detector] = None,
     ) -> None:
         self.source = source
         self.columns = list(columns)
@@ -101,7 +105,7 @@ class Controller:
         self.recording_since: Optional[float] = time.monotonic()
         self.finished = self.ended = self.whole = False
         self.is_watched: Callable[[], bool] = lambda: False
-        self.targets, self._stop = targets, stop
+        self.targets, self._stop, self.detector = targets, stop, detector
         self.selection = Selection() if selection is None else selection
         self._write_late, self._recent_ms = write_late, recent_ms
         self._latency_ms, self._recent_fps = latency_ms, recent_fps
@@ -198,13 +202,23 @@ class Controller:
 
     # what may be requested: the loop carries it out between two frames
 
-    def add_target(self, index: int, box: Sequence[float], replaced: Optional[int] = None) -> int:
-        """Start a target in ``box`` on the frame of that index, and track it up to the newest.
+    def add_target(
+        self,
+        index: int,
+        box: Optional[Sequence[float]] = None,
+        replaced: Optional[int] = None,
+        snug: bool = False,
+        point: Optional[Sequence[float]] = None,
+    ) -> int:
+        """Start a target on the frame of that index, and track it up to the newest.
 
         Args:
-            index: index of the frame on which the box was drawn.
-            box: (x, y, w, h), pixels of the frame.
+            index: index of the frame on which the user drew or tapped.
+            box: (x, y, w, h), pixels of the frame. None if ``point`` is given.
             replaced: number of a target to drop in exchange.
+            snug: whether the object in the box replaces it, if the network has a head for that.
+            point: (x, y), pixels of the frame: the object there is the target. In the box of the
+                replaced target it means the next larger or smaller object.
 
         Returns:
             the new target's number.
@@ -212,8 +226,9 @@ class Controller:
         Raises:
             Refused: the frame or the target to replace is gone, or there are too many targets.
             BadBox: no target can have the box.
+            NoObject, BadOption: see ``hotpath.app.pointing.add_at``.
         """
-        if box[2] < SMALLEST_PX or box[3] < SMALLEST_PX:  # on any frame
+        if box is not None and min(box[2], box[3]) < SMALLEST_PX:  # on any frame
             raise Refused(422, f"a box must be at least {SMALLEST_PX:g} x {SMALLEST_PX:g} pixels")
         frames = self.buffer.since(index)
         if not frames or self.newest is None:
@@ -223,9 +238,10 @@ class Controller:
             raise Refused(404, f"there is no target {replaced}")
         if replaced is None and len(present) >= MOST_TARGETS:
             raise Refused(409, f"{MOST_TARGETS} targets are the most; drop one first")
-        box = checked_box(box, frames[0].frame.shape)
-        number: int = self.targets.add(frames[0].frame, box, time_s=frames[0].time_s)
-        track = given_track(box)
+        number = self._begun(
+            frames[0], box, snug, point, None if replaced is None else present[replaced]
+        )
+        track = self.targets.first(number)
         try:
             self._write_late(frames[0]._replace(tracks={number: track}))
             for tracked in _evenly_spread(frames[1:], CATCH_UP_FRAMES):
@@ -244,6 +260,21 @@ class Controller:
         if self._wait_for_target:
             self.pause(False)
         return number
+
+    def _begun(self, tracked: TrackedFrame, box: Any, snug: bool, point: Any, other: Any) -> int:
+        """Start a target in a box or at a point; returns its number.
+
+        Args:
+            other: newest track of the target that is replaced, or None.
+        """
+        frame, time_s = tracked.frame, tracked.time_s
+        if point is None:
+            snug = snug and self.targets.network.tap is not None
+            return int(self.targets.add(frame, box, time_s=time_s, snug=snug))
+        besides = None if other is None else other.box
+        if besides is not None and not _holds(besides, point):
+            besides = None
+        return add_at(self.targets, frame, point, self.detector, besides, time_s)
 
     def drop_target(self, number: int) -> None:
         """Stop tracking that target."""
@@ -423,6 +454,11 @@ def _rounded(values: Optional[Sequence[float]], digits: int = 2) -> Optional[Lis
     """Numbers for JSON; None if one of them is not known."""
     known = values is not None and np.isfinite(values).all()
     return [round(float(value), digits) for value in values or ()] if known else None
+
+
+def _holds(box: Sequence[float], point: Sequence[float]) -> bool:
+    """Whether a point is in a box."""
+    return all(box[axis] <= point[axis] <= box[axis] + box[axis + 2] for axis in (0, 1))
 
 
 def _evenly_spread(frames: List[TrackedFrame], most: int) -> List[TrackedFrame]:

@@ -122,9 +122,8 @@ def check_free(folder: pathlib.Path, network: Dict[str, Any], force: bool) -> No
 
 
 def copy_toml(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Copy a network's TOML, and the file of strangers that it names beside it."""
+    """Copy a network's TOML, and the made files that it names beside it."""
     made = load_network(source)
-    if made.strangers is not None:
-        path = made.locate_made(made.strangers)
-        shutil.copy(str(path), str(target.with_name(made.strangers.name)))
+    for entry in filter(None, (made.strangers, made.tap)):
+        shutil.copy(str(made.locate_made(entry)), str(target.with_name(entry.name)))
     shutil.copy(str(source), str(target))

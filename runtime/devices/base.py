@@ -79,6 +79,7 @@ class Device:
         windows: windows that one call of the network takes. ``look`` makes several calls for more.
         shows_features: whether ``Seen`` can have the features of the window.
         copies: whether the device copies what it shows, so that ``Look.reads`` makes a difference.
+        taps: the ``hotpath.runtime.tap.Taps`` once a point was given, else None.
     """
 
     kernels_name = ""
@@ -89,6 +90,7 @@ class Device:
     def __init__(self, network: Network, engine: "Engine", kernels: Kernels) -> None:
         self.network, self.engine, self.kernels = network, engine, kernels
         self._places: Dict[Prior, Any] = {}  # what proposes places on the processor
+        self.taps: Any = None
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
         """Check a frame; returns (the frame as the device reads it, (height, width, ...)).

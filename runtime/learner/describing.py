@@ -89,16 +89,23 @@ def described(tracker: Any, frame: np.ndarray, box: Sequence[float]) -> np.ndarr
     return pooled
 
 
-def name_in(toml: pathlib.Path, file: pathlib.Path) -> None:
-    """Name the file of strangers in a TOML, in place of the one that is named there."""
+def name_in(
+    toml: pathlib.Path, file: pathlib.Path, section: str = "strangers", **numbers: float
+) -> None:
+    """Name a made file in a TOML, in place of the one that is named there.
+
+    Args:
+        toml, file: the two paths.
+        section: name of the section.
+        numbers: further keys of it.
+    """
     text = toml.read_text(encoding="utf-8")
-    section = f'[strangers]\nname = "{file.name}"\nsha256 = "{sha256_of(file)}"\n'
-    there: Optional[Any] = SECTION.search(text)
+    lines = [f"[{section}]", f'name = "{file.name}"', f'sha256 = "{sha256_of(file)}"']
+    lines += [f"{name} = {value:g}" for name, value in numbers.items()]
+    entry = "\n".join(lines) + "\n"
+    there: Optional[Any] = re.search(rf"^\[{section}\]\n(?:\w+ *=.*\n)*", text, re.MULTILINE)
     if there:
-        text = text[: there.start()] + section + text[there.end() :]
+        text = text[: there.start()] + entry + text[there.end() :]
     else:
-        text = text.rstrip("\n") + "\n\n" + section
+        text = text.rstrip("\n") + "\n\n" + entry
     toml.write_text(text, encoding="utf-8")
-
-
-SECTION = re.compile(r"^\[strangers\]\n(?:(?:name|sha256) *=.*\n)*", re.MULTILINE)

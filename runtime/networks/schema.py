@@ -6,7 +6,7 @@ not use.
 """
 
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from hotpath.kernels.text import file_name
 from hotpath.kernels.toml_keys import (
@@ -145,7 +145,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
         mistakes.append(Mistake(section, None, f"must be a section, [{section}]"))
         return {}
 
-    further = ("file", "published", "strangers", "made_from") + tuple(SECTIONS)
+    further = ("file", "published", "strangers", "tap", "made_from") + tuple(SECTIONS)
     values = read_section("", TOP, table, mistakes, further)
     keys = _keys_of(values.get("family"), mistakes)
     sections: Dict[str, Table] = {}
@@ -157,6 +157,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
     _apply_conditions(keys, sections, values, mistakes)
     values["published"] = dict(table_of("published"))
     values["strangers"] = _read_made("strangers", table_of("strangers"), mistakes)
+    values["tap"] = _read_made("tap", table_of("tap"), mistakes, ("object_above", "snug_above"))
     values["made_from"] = _read_hashes(table_of("made_from"), mistakes)
     return values, _read_files(table.get("file", []), mistakes), mistakes
 
@@ -267,19 +268,20 @@ def _read_file(section: Section, entry: Table, mistakes: List[Mistake]) -> File:
     return File(**values)  # type: ignore[arg-type]  # of the types that were checked above
 
 
-def _read_made(section: str, entry: Table, mistakes: List[Mistake]) -> Optional[Made]:
+def _read_made(
+    section: str, entry: Table, mistakes: List[Mistake], scores: Sequence[str] = ()
+) -> Optional[Made]:
     """Read a section that names a made file by its hash; None if there is no such section."""
     if not entry:
         return None
-    values = {name: entry.get(name) for name in Made._fields}
-    if not isinstance(values["name"], str) or not _FILE_NAME.match(values["name"]):
+    name, sha256 = entry.get("name"), entry.get("sha256")
+    if not isinstance(name, str) or not _FILE_NAME.match(name):
         mistakes.append(Mistake(section, "name", NO_NAME))
-    if not isinstance(values["sha256"], str) or not re.match("^[0-9a-f]{64}$", values["sha256"]):
+    if not isinstance(sha256, str) or not re.match("^[0-9a-f]{64}$", sha256):
         mistakes.append(Mistake(section, "sha256", NO_HASH))
-    for name in entry:
-        if name not in Made._fields:
-            mistakes.append(Mistake(section, name, "is not a known key"))
-    return Made(str(values["name"]), str(values["sha256"]))
+    keys = {score: Key(float, 0.5, low=0, high=1) for score in scores}
+    values = read_section(section, keys, entry, mistakes, ("name", "sha256"))
+    return Made(str(name), str(sha256), **values)
 
 
 NO_NAME = "must be a file name without folders and wildcards"

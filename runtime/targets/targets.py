@@ -53,21 +53,23 @@ class Targets:
     def add(
         self,
         frame: AnyFrame,
-        box: Sequence[float],
+        box: Optional[Sequence[float]] = None,
         class_id: Optional[int] = None,
         class_name: str = "",
         time_s: Optional[float] = None,
+        **meant: Any,
     ) -> int:
-        """Start to follow a target; returns its number.
+        """Start to follow a target; returns its number. ``first(number)`` is its first track.
 
         Args:
             frame: BGR uint8 (H, W, 3).
-            box: (x, y, w, h), 0-based pixels of the frame.
+            box: (x, y, w, h), 0-based pixels of the frame. None if ``point`` is given.
             class_id, class_name: class of the target, repeated in its tracks.
             time_s: time of the frame, as in ``Tracker.update``.
+            meant: ``point``, ``snug`` and ``besides`` of ``Tracker.init``.
 
         Raises:
-            BadFrame, BadBox, BadOption: see ``Tracker.init``.
+            BadFrame, BadBox, NoObject, BadOption: see ``Tracker.init``.
             NotReady: ``close`` was called.
         """
         if self._closed:
@@ -78,7 +80,7 @@ class Targets:
         # what the next targets' trackers would say is the same
         self._options = self._options._replace(log=None)
         try:
-            tracker.init(frame, box, time_s)
+            tracker.init(frame, box, time_s, **meant)
         except HotpathError:
             tracker.release()
             raise
@@ -87,6 +89,11 @@ class Targets:
         if class_id is not None or class_name:
             self.classify(number, class_id, class_name)
         return number
+
+    def first(self, number: int) -> Track:
+        """Return the track of the frame in which a target began; ``NotReady`` without it."""
+        track: Any = self._tracker(number).first
+        return track  # type: ignore[no-any-return]
 
     def find_with(self, detect: Callable[[AnyFrame], Any], every: int = 10) -> None:
         """Let a detector add targets: ``update`` makes a target of every object that it detects.

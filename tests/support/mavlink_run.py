@@ -40,9 +40,10 @@ class HandTurnedRun:
         self.rows = []
         source, stop = SimpleNamespace(live=True, period_s=0.0), SimpleNamespace(requested=False)
         self.controller = Controller(
-            self.targets, source, stop, self._write_late, dict, ["frame"], True
+            *(self.targets, source, stop, self._write_late, dict, ["frame"], True),
+            detector=detector,
         )
-        self.loop = Loop(self.controller, detector)
+        self.loop = Loop(self.controller)
         stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
         identity = Identity(1, 100, "test", FOV, [stream], "/")
         geo = Geo(FOV)

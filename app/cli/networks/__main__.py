@@ -165,15 +165,15 @@ def show(options: argparse.Namespace) -> None:
     network = load_network(reference)
     check_folder(options.networks_dir)
     for key, value in sorted(vars(network).items()):
-        if key not in ("files", "published", "strangers") and value not in ((), ""):
+        if key not in ("files", "published", "strangers", "tap") and value not in ((), ""):
             print(f"{key:<16} {_plain(value)}")
     for key, value in sorted(network.published.items()):
         print(f"published        {key} {value}")
     print("maps             " + shapes_text(decode.shapes(network)))
     for entry in network.files:
         print("{:<16} {} sha256 {}".format(entry.part, entry.name, entry.sha256 or "not given"))
-    made = network.strangers
-    print("{:<16} {}".format("strangers", f"{made.name} sha256 {made.sha256}" if made else "none"))
+    for section, made in (("strangers", network.strangers), ("tap", network.tap)):
+        print("{:<16} {}".format(section, f"{made.name} sha256 {made.sha256}" if made else "none"))
     form = int8_form(network)
     if form and form.name != network.name and not _check_form(network, options.networks_dir):
         print(f"INT8 form        {form.name}, which runs on processors where it is faster")
@@ -224,9 +224,9 @@ def check(options: argparse.Namespace) -> int:
         except HotpathError as error:
             print(error)
             wrong += 1
-    if network.strangers is not None and not wrong:
+    for companion in () if wrong else filter(None, (network.strangers, network.tap)):
         try:
-            network.locate_made(network.strangers)
+            network.locate_made(companion)
         except HotpathError as error:
             print(error)
             wrong += 1

@@ -105,8 +105,9 @@ def add(
     )
     for entry in table["file"]:
         entry["sha256"] = sha256_of(paths[entry["part"]])
-    if same and "strangers" in original:
-        table["strangers"] = original["strangers"]
+    for section in ("strangers", "tap") if same else ():
+        if section in original:
+            table[section] = original[section]
     _write(table, path, paths, f"the settings of {like}" if like else "its family's usual values")
     say(f"wrote      {path}")
     return path

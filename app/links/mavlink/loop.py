@@ -5,24 +5,13 @@ the frame that the user saw. The controller still has that frame in its buffer, 
 it, and tracks it up to the newest frame.
 """
 
-import threading
-import time
-from concurrent.futures import Future, TimeoutError
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from concurrent.futures import Future
+from typing import Optional, Sequence, Tuple
 
-import numpy as np
-
-from hotpath.app.detect import Detector
 from hotpath.app.links.control import Controller
 from hotpath.app.links.mavlink.messages import View
-from hotpath.app.links.mavlink.point import find_box, settled_boxes
 from hotpath.runtime.errors import HotpathError
-from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.types import Box, TrackedFrame
-
-POINT_S = 1.5  # longest search for the box of a point
-TURN_S = 0.02  # of it between two frames
-ANSWER_S = 10.0  # longest wait for the frame loop to begin with a request
+from hotpath.runtime.types import TrackedFrame
 
 
 class Busy(HotpathError):
@@ -37,16 +26,14 @@ class Loop:
 
     Args:
         controller: ``Controller`` of the run.
-        detector: finds the object at a point, or None.
 
     Attributes:
         view: what is known after the newest frame; None before the first one.
     """
 
-    def __init__(self, controller: Controller, detector: Optional[Detector] = None) -> None:
-        self._controller, self._detector = controller, detector
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
         self.view: Optional[View] = None
-        self._looking = threading.Lock()  # held while a box is looked for at a point
 
     def view_of(self, tracked: TrackedFrame) -> View:
         """The ``View`` after a frame, for ``Service.show``; called by the frame loop."""
@@ -71,11 +58,7 @@ class Loop:
 
     def start_point(self, point: Tuple[float, float], seen_s: float) -> "Future[int]":
         """Follow what is at a point (x, y) of the frame that the user saw; see ``start_box``."""
-        tracked = self._controller.buffer.at(seen_s)
-        if tracked is None or not self._looking.acquire(False):
-            raise Busy("one point at a time")
-        self._controller.buffer.hold(self, tracked.index)  # more frames come than it keeps
-        return _aside(self._look, tracked, point)  # it takes several frames
+        return self._controller.call(self._start_at, point, seen_s)
 
     def stop(self) -> "Future[None]":
         """Stop following the selected target."""
@@ -103,74 +86,26 @@ class Loop:
 
     def _start(self, box: Tuple[float, float, float, float], seen_s: float) -> int:
         """Start a target on the frame that the user saw; it replaces the selected one."""
-        newest = self._newest_frame()
-        tracked = self._controller.buffer.at(seen_s) or newest
-        number = self._controller.selection.among(newest.tracks)
+        tracked, number = self._seen(seen_s)
         inside = _inside(box, tracked.frame.shape)
         return self._controller.add_target(tracked.index, inside, number)
+
+    def _start_at(self, point: Tuple[float, float], seen_s: float) -> int:
+        """Start a target at a point of that frame; it replaces the selected one."""
+        tracked, number = self._seen(seen_s)
+        return self._controller.add_target(tracked.index, None, number, point=point)
+
+    def _seen(self, seen_s: float) -> Tuple[TrackedFrame, Optional[int]]:
+        """The frame that the user saw, and the number of the selected target."""
+        newest = self._newest_frame()
+        tracked = self._controller.buffer.at(seen_s) or newest
+        return tracked, self._controller.selection.among(newest.tracks)
 
     def _stop(self) -> None:
         """Drop the selected target. No other one takes its place."""
         number = self._controller.selection.among(self._newest_frame().tracks)
         if number is not None:
             self._controller.drop_target(number)
-
-    # carried out in its own thread
-
-    def _look(self, tracked: TrackedFrame, point: Tuple[float, float]) -> int:
-        """Find the box at a point, and start a target in it."""
-        try:
-            ends_s = time.monotonic() + POINT_S
-            frame = bgr_of(tracked.frame)
-            box = find_box(
-                frame, point, lambda tried: self._settled(frame, tried, ends_s), self._detector
-            )
-            started: int = _answer(self._controller.call(self._start, box, tracked.captured_s))
-            return started
-        finally:
-            self._controller.buffer.hold(self, None)
-            self._looking.release()
-
-    def _settled(
-        self, frame: np.ndarray, tried: Sequence[Box], ends_s: float
-    ) -> List[Optional[Box]]:
-        """Where targets in these boxes end; the frame loop searches a few of them at a time."""
-        found: List[Optional[Box]] = []
-        while len(found) < len(tried) and (not found or time.monotonic() < ends_s):
-            left = tried[len(found) :]
-            targets = self._controller.targets
-            call = self._controller.call(settled_boxes, targets, frame, left, TURN_S)
-            found += _answer(call)
-        return found
-
-
-def _aside(function: Callable[..., int], *arguments: Any) -> "Future[int]":
-    """Call a function in its own thread, so that neither the loop nor the link waits."""
-    done: Future[int] = Future()
-    done.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            done.set_result(function(*arguments))
-        except Exception as error:  # the camera answers the command with it
-            done.set_exception(error)
-
-    threading.Thread(target=run, name=function.__name__, daemon=True).start()
-    return done
-
-
-def _answer(asked: "Future[Any]") -> Any:
-    """The frame loop's answer to a request.
-
-    Raises:
-        Busy: it has not begun with it in time, and does not do so later.
-    """
-    try:
-        return asked.result(ANSWER_S)
-    except TimeoutError:
-        if asked.cancel():
-            raise Busy("the frame loop did not answer in time; try again", what="late") from None
-        return asked.result()
 
 
 def _inside(

@@ -315,7 +315,7 @@ def open_link(context: Context) -> Service:
     assert context.controller is not None, "MAVLink needs a Controller"
     name = only_one.take(mavlink.url, me) if gimbal else None
     transport = open_transport(mavlink.url, mavlink.allow or ())
-    loop = Loop(context.controller, context.detector)
+    loop = Loop(context.controller)
     camera = Camera(loop, identity, geo, mavlink.delay_s)
     service = Service(
         transport, Codec(*me, key), camera, geo, gimbal, key, say=context.say, ledger=LEDGERS

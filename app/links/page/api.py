@@ -8,7 +8,7 @@ import asyncio
 import json
 import math
 import os
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 from urllib.parse import quote
 
 import cv2
@@ -81,19 +81,27 @@ class Api:
 
     async def add_target(self, request: Any) -> Any:
         """Select a target on a frame that was displayed."""
-        body = await _body(request, ("frame", "box"), ("replace",))
-        box = body["box"]
-        replaced = body.get("replace")
-        if not isinstance(box, list) or len(box) != 4:
-            raise Refused(400, "box: four numbers, x, y, width and height in pixels of the frame")
+        body = await _body(request, ("frame",), ("box", "point", "replace", "snug"))
+        replaced, snug = body.get("replace"), body.get("snug", False)
+        if ("box" in body) == ("point" in body):
+            raise Refused(400, "send a box or a point")
+        if not isinstance(snug, bool):
+            raise Refused(400, "snug: true or false")
         try:
             frame = whole_number(body["frame"])
-            box = tuple(_box_number(value) for value in box)
+            box = _numbers(body["box"], "box") if "box" in body else None
+            point = _numbers(body["point"], "point") if box is None else None
             replaced = None if replaced is None else whole_number(replaced)
         except ValueError as error:
             raise Refused(400, str(error)) from None
-        number = await self._call(self._controller.add_target, frame, box, replaced)
-        return web.json_response({"number": number}, status=201)
+        controller = self._controller
+
+        def choose() -> Dict[str, Any]:
+            number = controller.add_target(frame, box, replaced, snug, point)
+            track = controller.targets.first(number)
+            return {"number": number, "box": list(track.box), "taken": track.taken}
+
+        return web.json_response(await self._call(choose), status=201)
 
     async def drop_target(self, request: Any) -> Any:
         """Stop tracking a target."""
@@ -246,13 +254,23 @@ def board_figures(sample: Dict[str, Any]) -> Dict[str, Any]:
     return dict(good, clock=clock)
 
 
-def _box_number(value: Any) -> float:
-    """One number of a box; raises ValueError."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("box: four numbers")
-    if not -LARGEST_PX <= value <= LARGEST_PX:  # False for NaN as well
-        raise ValueError("box: a number is larger than any frame")
-    return float(value)
+NUMBERS = {  # name of a list in a body -> how many numbers it has, and which
+    "box": (4, "four numbers, x, y, width and height in pixels of the frame"),
+    "point": (2, "two numbers, x and y in pixels of the frame"),
+}
+
+
+def _numbers(values: Any, name: str) -> Tuple[float, ...]:
+    """The numbers of a box or a point; raises ValueError."""
+    count, text = NUMBERS[name]
+    if not isinstance(values, list) or len(values) != count:
+        raise ValueError(f"{name}: {text}")
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ValueError(f"{name}: {text}")
+        if not -LARGEST_PX <= value <= LARGEST_PX:  # False for NaN as well
+            raise ValueError(f"{name}: a number is larger than any frame")
+    return tuple(float(value) for value in values)
 
 
 async def _switch(request: Any, name: str) -> bool:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hotpath.app.cli import options
-from hotpath.app.cli.boxes import given_boxes
+from hotpath.app.cli.boxes import check_boxes, given_boxes, given_points
+from hotpath.app.records import TargetOptions
 from hotpath.runtime.errors import BadBox
 from hotpath.video.base import Source
 from tests.support.errors import refusal
@@ -129,3 +130,17 @@ def test_utf_16_is_named(tmp_path, encoding):
     path.write_bytes(bytes([137, 80, 78, 71, 200]))
     with refusal(BadBox, "not text"):
         boxes("--boxes", str(path))
+
+
+@pytest.mark.parametrize("text", ["5", "1,2,3", "a,b", "nan,3", ""])
+def test_a_point_that_is_none_is_refused_before_an_engine_is_loaded(text):
+    with refusal(BadBox, "no point"):
+        check_boxes(TargetOptions(point=[text]))
+
+
+def test_points_are_pixels_or_per_cent_and_none_is_given_twice():
+    frame = np.zeros((100, 200, 3), np.uint8)
+    chosen = TargetOptions(point=["50%,40%", "7,8"])
+    assert given_points(chosen, frame) == [(100.0, 40.0), (7.0, 8.0)]
+    with refusal(BadBox, "twice"):
+        given_points(TargetOptions(point=["100,40", "50%,40%"]), frame)

@@ -129,3 +129,23 @@ def test_large_frames_are_fewer_but_never_too_few_to_aim():
     for index in range(50):
         buffer.add(TrackedFrame(large, index, None, {}))
     assert len(kept(buffer, 50)) >= 5
+
+
+def test_a_tap_in_the_replaced_target_s_box_means_another_object(control):
+    control.targets.add.return_value = 4
+    control.targets.first.return_value = Track(Box(1, 1, 5, 5), 1.0)
+    box = control.newest.tracks[3].box
+    inside = (box[0] + 1.0, box[1] + 1.0)
+    assert control.add_target(7, None, 3, point=inside) == 4
+    assert control.targets.add.call_args[1]["besides"] == box
+    control.newest = control.newest._replace(tracks={4: Track(Box(1, 1, 5, 5), 1.0)})
+    control.add_target(7, None, 4, point=(9.0, 9.0))
+    assert control.targets.add.call_args[1]["besides"] is None
+
+
+def test_a_box_is_tightened_only_on_request_and_by_a_network_with_a_head(control):
+    control.targets.first.return_value = Track(Box(1, 1, 5, 5), 1.0)
+    for head, snug in ((None, True), ("a head", False), ("a head", True)):
+        control.targets.network.tap = head
+        control.add_target(7, (1, 1, 5, 5), snug=snug)
+        assert control.targets.add.call_args[1]["snug"] is (bool(head) and snug)

@@ -148,7 +148,7 @@ def test_check_says_when_the_weights_are_all_zero(run, tmp_path):
 
 
 def test_a_network_declares_each_key_and_numbers_have_bounds():
-    others = {"name", "path", "files", "published", "strangers", "made_from"}
+    others = {"name", "path", "files", "published", "strangers", "tap", "made_from"}
     declared = set(Network.__annotations__) - others
     for family in decode.families():
         own = decode.module_of(family).KEYS.values()

@@ -1,11 +1,11 @@
 // Draw a box by mouse, finger or keyboard. Meanwhile the picture stands still, and the run keeps
 // its frame.
 
-const SMALLEST_PX = 5; // CSS pixels; a smaller drag is a tap, which selects
+const SMALLEST_PX = 5; // CSS pixels; a smaller drag is a tap
 const STEP_PX = 8; // frame pixels a key press
 
 export class Aim {
-  // on: { chosen(frame, box), tapped(number or null), started(), ended() }
+  // on: { chosen(frame, box), tapped(frame, point, number of a target there or null), started(), ended() }
   constructor(view, link, on) {
     this.view = view;
     this.link = link;
@@ -76,9 +76,9 @@ export class Aim {
     if (w >= least && h >= least) {
       this.#choose();
     } else {
-      const tapped = this.view.targetAt(...this.from);
+      const point = this.from, frame = this.view.shown;
       this.#end();
-      this.on.tapped(tapped);
+      this.on.tapped(frame, point.map((value) => Math.floor(value)), this.view.targetAt(...point));
     }
   }
 

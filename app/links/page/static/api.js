@@ -21,7 +21,8 @@ async function ask(method, path, body) {
   throw Object.assign(new Error(words), { status: answer.status });
 }
 
-export const choose = (frame, box, replace) => ask("POST", "api/targets", { frame, box, replace });
+// how: { frame, box, snug } or { frame, point }, and replace: number of a target to drop
+export const choose = (how) => ask("POST", "api/targets", how);
 export const drop = (number) => ask("DELETE", `api/targets/${number}`);
 export const seek = (frame) => ask("POST", "api/seek", { frame });
 export const pause = (paused) => ask("POST", "api/pause", { paused });

@@ -20,6 +20,8 @@ let adding = false; // the next box is one more target
 let asking = false; // whether a new box may replace a target
 let seeking = false; // whether the user moves the recording's place
 let awaited = null; // number of a target that was chosen and is not in the states yet
+let pointed = null; // number of the target that was tapped last
+let tightened = null; // number of the target whose drawn box may be taken back
 let figuresAt = 0;
 
 const link = new Link({
@@ -42,35 +44,54 @@ const aim = new Aim(view, link, {
     if (!frozen) letGo();
     show();
   },
-  tapped: (number) => number !== null ? select(number) : warn("Too small for a box: drag further."),
-  chosen: async (frame, box) => {
-    const replace = adding || view.selected === null ? undefined : view.selected;
-    asking = true;
-    const agreed = replace === undefined || await sure(`Replace target ${replace}?`,
-      `It is dropped, and the new box is followed. To follow both, press Add before you drag.`,
-      "Replace");
-    asking = false;
-    if (!agreed) return frozen || letGo();
-    const answer = await tell(api.choose(frame, box, replace));
-    if (answer) {
-      adding = false;
-      awaited = answer.number;
-      keepSelection();
-      say(`Target ${answer.number} chosen.`);
-      setFrozen(false);
-    } else if (!frozen) letGo();
+  tapped: (frame, point, number) => {
+    if (number !== null && number !== view.selected && !adding) return select(number);
+    // in the selected target's box: the next larger or smaller object
+    return choose({ frame, point }, number !== null && !adding);
   },
+  chosen: (frame, box) => choose({ frame, box, snug: true }),
 });
+
+async function choose(how, isAgain = false) {
+  const replace = adding || view.selected === null ? undefined : view.selected;
+  asking = true;
+  const agreed = replace === undefined || isAgain || await sure(`Replace target ${replace}?`,
+    `It is dropped, and the new one is followed. To follow both, press Add first.`,
+    "Replace");
+  asking = false;
+  if (!agreed) return frozen || letGo();
+  const answer = await tell(api.choose({ ...how, replace }));
+  if (!answer) return frozen || letGo();
+  adding = false;
+  awaited = answer.number;
+  pointed = answer.taken === "point" ? answer.number : null;
+  keepSelection();
+  say(isAgain ? `Target ${answer.number}: the next object there.` : `Target ${answer.number} chosen.`);
+  setFrozen(false);
+  if (answer.taken === "snug") offerDrawn(how, answer.number);
+}
+
+// a loose box became a tight one: the user may take it back
+function offerDrawn({ frame, box }, replace) {
+  tightened = replace;
+  link.hold(frame);
+  warn("The box was tightened around the object.", "Keep my box", () => {
+    choose({ frame, box, snug: false }, true);
+  }, () => {
+    tightened = null;
+    letGo();
+  });
+}
 
 function letGo() {
   // the frame is held until the choice was answered
   view.freeze(false);
-  setTimeout(() => !aim.aiming && !asking && !frozen && link.hold(null), 3000);
+  setTimeout(() => !aim.aiming && !asking && !frozen && tightened === null && link.hold(null), 3000);
 }
 
 function newRun() {
   view.clear();
-  view.selected = awaited = null;
+  view.selected = awaited = pointed = null;
   frozen = adding = false;
 }
 
@@ -104,7 +125,7 @@ function setFrozen(on) {
 function pause() {
   if (!state || state.ended) return;
   if (!state.live) {
-    if (state.waiting === "replay") tell(api.pause(false), "From the start. Drag a box.");
+    if (state.waiting === "replay") tell(api.pause(false), "From the start. Tap the target, or drag a box.");
     else tell(api.pause(!state.paused), state.paused ? "Resumed." : "Paused.");
   } else if (view.shown !== null) {
     setFrozen(!frozen);
@@ -116,7 +137,7 @@ async function seek(event) {
   const frame = Number(event.target.value);
   const asked = "The targets are dropped, and the recording waits there for a new box.";
   if (!state.targets.length || (await sure("Go there?", asked, "Go"))) {
-    await tell(api.seek(frame), "Drag a box.");
+    await tell(api.seek(frame), "Tap the target, or drag a box.");
   }
   seeking = false;
 }
@@ -202,14 +223,15 @@ function hint() {
   if (link_is !== "live") return "";
   if (aim.aiming) return aim.byTouch ? "Lift the finger to choose" : "Release to choose · Esc cancels";
   if (state.waiting === "frames") return "Waiting for frames";
-  if (state.waiting === "replay") return "Replay starts again, for a new box";
-  if (!state.targets.length) return "Drag a box around the target";
-  if (adding) return "Drag a box around one more target";
+  if (state.waiting === "replay") return "Replay starts again, for a new target";
+  if (!state.targets.length) return "Tap the target, or drag a box";
+  if (adding) return "Tap one more target, or drag a box";
   const [held] = Object.entries(state.holds);
   if (held) return `${held[0]} holds: ${held[1]}`;
   if (frozen || state.paused) {
-    return state.targets.length > 1 ? `Drag a new box for target ${view.selected}` : "Drag a new box";
+    return state.targets.length > 1 ? `Tap or drag a new box for target ${view.selected}` : "Tap or drag a new box";
   }
+  if (pointed !== null && pointed === view.selected) return "Tap in the box for a larger or smaller object";
   return "";
 }
 
@@ -234,11 +256,26 @@ async function tell(asked, done) {
   }
 }
 
-function warn(text) {
+// a message for some seconds; with a button, if `word` names one
+function warn(text, word = "", act = null, gone = () => {}) {
   const toast = document.createElement("p");
   toast.textContent = text;
+  const end = () => {
+    if (toast.isConnected) gone();
+    toast.remove();
+  };
+  if (act) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = word;
+    button.addEventListener("click", () => {
+      end();
+      act();
+    });
+    toast.append(" ", button);
+  }
   byId("toasts").append(toast);
-  setTimeout(() => toast.remove(), 6000);
+  setTimeout(end, 6000);
 }
 
 function say(text) {

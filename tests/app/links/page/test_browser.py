@@ -11,7 +11,7 @@ import pytest
 
 from hotpath.runtime.boxes import overlap
 from hotpath.video.sources import open_source
-from tests.support import pages
+from tests.support import pages, thing
 from tests.support.streams.mjpeg import MjpegServer
 from tests.video.test_sources import read_all
 
@@ -99,14 +99,52 @@ def test_a_target_is_chosen_on_the_picture_that_was_seen(chromium, world):
         assert frames[-1] >= begun + 100
 
 
-def test_a_drag_that_is_too_small_is_told_and_a_small_one_is_a_box(chromium, world, run):
-    with Tab(chromium, run.link) as tab:
+def test_a_tap_without_a_head_is_told_and_a_small_drag_is_a_box(chromium, world, run):
+    with Tab(chromium, run.link, expect_errors=True) as tab:
         run.ask("/api/pause", {"paused": True})
         pages.drag(tab.page, (100, 100, 2, 2))
-        tab.wait_for_text("#toasts", "Too small for a box")
+        tab.wait_for_text("#toasts", "has no head")
         assert not run.state()["targets"]
         pages.drag(tab.page, (100, 100, 7, 7))
         assert targets(run, 1) == [0]
+
+
+def test_a_tap_selects_a_thing_and_a_tap_on_nothing_is_told(chromium, tmp_path):
+    thing.write_film(tmp_path / "frames")
+    run_of = pages.PagedRun(tmp_path, tmp_path / "frames", network="kestrel")
+    with run_of as run, Tab(chromium, run.link, expect_errors=True) as tab:
+        run.ask("/api/pause", {"paused": True})
+        pages.drag(tab.page, (*thing.CENTRE, 0, 0))
+        assert targets(run, 1) == [0]
+        assert overlap(run.state()["targets"][0]["box"], thing.THING) > 0.6
+        tab.wait_for_text("#hint", "Tap or drag|Tap in the box")
+        # in its box: the next object there, if there is one, without a question
+        pages.drag(tab.page, (*thing.CENTRE, 0, 0))
+        run.wait_for(
+            lambda state: (
+                [t["number"] for t in state["targets"]] == [1]
+                or tab.page.locator("#toasts p").count()
+            )
+        )
+        assert not tab.page.locator("#sure").is_visible()
+        tab.page.locator("#add").click()
+        pages.drag(tab.page, (20, 20, 0, 0))
+        tab.wait_for_text("#toasts", "Nothing at")
+
+
+def test_a_loose_box_is_tightened_and_the_user_takes_it_back(chromium, tmp_path):
+    thing.write_film(tmp_path / "frames")
+    x, y, w, h = thing.THING
+    loose = (x - w / 2, y - h / 2, 2 * w, 2 * h)
+    run_of = pages.PagedRun(tmp_path, tmp_path / "frames", network="kestrel")
+    with run_of as run, Tab(chromium, run.link) as tab:
+        run.ask("/api/pause", {"paused": True})
+        pages.drag(tab.page, loose)
+        targets(run, 1)
+        assert overlap(run.state()["targets"][0]["box"], thing.THING) > 0.6
+        tab.page.locator("#toasts button").click()
+        run.wait_for(lambda state: [t["number"] for t in state["targets"]] == [1])
+        assert overlap(run.boxes(1)[min(run.boxes(1))], loose) > 0.9
 
 
 def test_choosing_anew_two_targets_and_a_drop(chromium, world, run):
@@ -179,7 +217,7 @@ def test_a_recording_that_has_ended_is_downloaded_and_played_again(chromium, tmp
             assert len(read_all(open_source(str(video.value.path())))) == 20, "it is whole"
             tab.page.click("#pause")
             run.wait_for(lambda state: state["frame"] == 0 and state["waiting"] == "target")
-            tab.wait_for_text("#hint", "Drag a box around the target")
+            tab.wait_for_text("#hint", "Tap the target")
             moved = "place => { place.value = 12; place.dispatchEvent(new Event('change')); }"
             tab.page.eval_on_selector("#place", moved)
             run.wait_for(lambda state: state["frame"] == 12 and state["waiting"] == "target")
@@ -284,7 +322,7 @@ def test_a_phone_shows_every_figure_without_gaps_however_it_is_held(
 @pytest.mark.parametrize("width, height", [(390, 844), (844, 390), (1280, 800)])
 def test_no_word_of_the_page_covers_the_picture(chromium, world, run, width, height):
     with Tab(chromium, run.link, **dict(PHONE, viewport={"width": width, "height": height})) as tab:
-        tab.wait_for_text("#hint", "Drag a box")
+        tab.wait_for_text("#hint", "Tap the target")
         pages.drag(tab.page, world[1][0], touch=True)
         targets(run, 1)
         run.ask("/api/pause", {"paused": True})

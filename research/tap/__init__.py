@@ -1,0 +1,1 @@
+"""Training of the head that finds the object at a point; see ``docs/training.md``."""

@@ -1,0 +1,51 @@
+"""``hotpath track --point`` and ``--snug`` on a film of one thing."""
+
+import csv
+import sys
+
+import pytest
+
+from hotpath.runtime.boxes import overlap
+from tests.support import ROOT, run, thing
+
+pytest.importorskip("openvino")
+
+
+def track(folder, *options):
+    words = [sys.executable, "-m", "hotpath.app", str(folder / "film"), "--no-show"]
+    words += ["--results", str(folder / "out.csv"), *options]
+    return run(words, cwd=str(ROOT))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("points")
+    thing.write_film(path / "film", 3)
+    return path
+
+
+def first_boxes(folder):
+    with open(folder / "out.csv", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["frame"] == "0"]
+    return [[float(row[key]) for key in "xywh"] for row in rows]
+
+
+def test_a_point_in_per_cent_becomes_the_box_of_the_thing_there(folder):
+    x, y = 100 * thing.CENTRE[0] / 320, 100 * thing.CENTRE[1] / 240
+    done = track(folder, "--point", f"{x}%,{y}%")
+    assert done.returncode == 0, done.stderr
+    (box,) = first_boxes(folder)
+    assert overlap(box, thing.THING) > 0.6
+
+
+def test_a_loose_box_is_tightened_only_on_request(folder):
+    x, y, w, h = thing.THING
+    loose = f"{x - w / 2},{y - h / 2},{2 * w},{2 * h}"
+    for options in ([], ["--snug"]):
+        assert track(folder, "--box", loose, *options).returncode == 0
+        assert (overlap(first_boxes(folder)[0], thing.THING) > 0.5) == bool(options)
+
+
+def test_a_point_on_nothing_ends_the_run_with_a_sentence(folder):
+    done = track(folder, "--point", "20,20")
+    assert done.returncode == 2 and "looks like an object" in done.stderr

@@ -1,0 +1,119 @@
+"""python -m hotpath.calib.mot: MOTA, IDF1 and HOTA of runs with several targets.
+
+    python -m hotpath.calib.mot TRUTH.txt RESULTS.txt RESULTS.txt...
+
+All are files of MOTChallenge: frame, target, left, top, width, height. `hotpath track --results
+boxes.txt` writes such a file. Rows of the truth whose seventh number is 0 do not count, as there.
+TrackEval computes the figures (`make setup ALSO=mot`).
+"""
+
+import argparse
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hotpath.calib import command
+from hotpath.calib.errors import BadRun, Missing
+from hotpath.kernels.commands import needs, why_unread
+from hotpath.runtime.boxes import overlaps
+
+Rows = dict[int, dict[int, list[float]]]  # frame -> target -> x, y, w, h
+NAMES = ("MOTA", "IDF1", "HOTA", "DetA", "AssA", "IDSW")
+
+
+def read(path: Path, is_truth: bool = False) -> Rows:
+    """The boxes of a MOTChallenge file.
+
+    Raises:
+        BadRun: it can't be read, a line is not of that form, or a target is twice in a frame.
+    """
+    rows: Rows = {}
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            lines = list(csv.reader(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRun(f"{path}: {why_unread(error)}") from None
+    for number, line in enumerate(lines, 1):
+        try:
+            values = [float(value) for value in line]
+            frame, target, box = int(values[0]), int(values[1]), values[2:6]
+        except (ValueError, IndexError):
+            values, box = [], []
+        if len(box) < 4 or not np.isfinite(values[:6]).all():
+            raise BadRun(
+                f"{path}: line {number} is not frame,target,left,top,width,height; name a file "
+                "that `hotpath track --results boxes.txt` writes"
+            )
+        if is_truth and len(values) > 6 and values[6] == 0:
+            continue
+        if target in rows.setdefault(frame, {}):
+            raise BadRun(f"{path}: target {target} is twice in frame {frame}; correct the file")
+        rows[frame][target] = box
+    if not rows:
+        raise BadRun(f"{path} has no box; name another file")
+    return rows
+
+
+def figures(truth: Rows, results: Rows) -> dict[str, float]:
+    """The figures of ``NAMES``; all but ``IDSW`` are shares, and MOTA may be below 0.
+
+    Raises:
+        Missing: TrackEval is not installed.
+    """
+    try:
+        from trackeval import metrics
+    except ImportError as error:
+        raise Missing(needs("these figures", "trackeval", error, "mot")) from None
+    data = _data(truth, results)
+    values: dict[str, Any] = {}
+    quiet = {"PRINT_CONFIG": False}
+    for metric in (metrics.HOTA(), metrics.CLEAR(quiet), metrics.Identity(quiet)):
+        values.update(metric.eval_sequence(data))
+    return {name: float(np.mean(values[name])) for name in NAMES}
+
+
+def _data(truth: Rows, results: Rows) -> dict[str, Any]:
+    """Both files as TrackEval takes a sequence: targets numbered from 0, overlaps of each frame."""
+    frames = sorted(set(truth) | set(results))
+    ids = [sorted({t for row in rows.values() for t in row}) for rows in (truth, results)]
+    data: dict[str, Any] = {"num_timesteps": len(frames), "similarity_scores": []}
+    for side, rows, targets in zip(("gt", "tracker"), (truth, results), ids):
+        places = {target: place for place, target in enumerate(targets)}
+        in_frames = [np.array([places[t] for t in rows.get(f, {})], int) for f in frames]
+        data[f"{side}_ids"] = in_frames
+        data[f"num_{side}_ids"] = len(targets)
+        data[f"num_{side}_dets"] = sum(map(len, in_frames))
+    for frame in frames:
+        pair = [
+            np.array(list(rows.get(frame, {}).values()), float).reshape(-1, 4)
+            for rows in (truth, results)
+        ]
+        data["similarity_scores"].append(overlaps(*pair))
+    return data
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's options."""
+    cli = command.parser("hotpath.calib.mot", __doc__)
+    cli.add_argument("truth", type=Path, metavar="TRUTH.txt", help="the annotation")
+    cli.add_argument("results", type=Path, nargs="+", metavar="RESULTS.txt", help="of a run")
+    return cli
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print one line for each run."""
+    truth = read(options.truth, is_truth=True)
+    rows = {path: figures(truth, read(path)) for path in options.results}
+    width = max(len(str(path)) for path in rows)
+    print(" " * width, *(f"{name:>6}" for name in NAMES))
+    for path, values in rows.items():
+        cells = [f"{values[name]:6.3f}" for name in NAMES[:-1]]
+        print(f"{path!s:{width}}", *cells, f"{values['IDSW']:6.0f}")
+
+
+main = command.main("hotpath.calib.mot", run, parser)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,51 @@
+"""Figures of several targets, by TrackEval, from files of MOTChallenge."""
+
+import pytest
+
+from hotpath.calib import mot
+from hotpath.calib.errors import BadRun
+
+
+def write(path, rows):
+    path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
+    return path
+
+
+def walk(first, second, frames=10):
+    """Two targets that go side by side, under these numbers."""
+    for frame in range(1, frames + 1):
+        yield frame, first, 10 + frame, 10, 20, 20, 1, -1, -1, -1
+        yield frame, second, 10 + frame, 100, 20, 20, 1, -1, -1, -1
+
+
+def test_a_perfect_run_has_the_best_figures_and_a_switch_costs_identity(tmp_path, capsys):
+    pytest.importorskip("trackeval")
+    truth = write(tmp_path / "truth.txt", walk(1, 2))
+    same = write(tmp_path / "same.txt", walk(7, 9))  # numbers mean nothing
+    rows = list(walk(1, 2))
+    half = [(f, 3 - t if f > 5 else t, *more) for f, t, *more in rows]
+    switched = write(tmp_path / "switched.txt", half)
+    lost = write(tmp_path / "lost.txt", [row for row in rows if row[1] == 1])
+    assert mot.main([str(path) for path in (truth, same, switched, lost)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    table = {row[0].split("/")[-1]: dict(zip(mot.NAMES, map(float, row[1:]))) for row in lines[1:]}
+    assert all(table["same.txt"][name] == 1 for name in mot.NAMES[:-1])
+    assert table["switched.txt"]["IDSW"] == 2 and table["switched.txt"]["MOTA"] == 0.9
+    assert table["switched.txt"]["IDF1"] == 0.5 > table["switched.txt"]["AssA"]
+    assert table["lost.txt"]["MOTA"] == 0.5 and table["lost.txt"]["IDSW"] == 0
+
+
+def test_rows_that_do_not_count_and_wrong_files(tmp_path):
+    rows = write(tmp_path / "t.txt", [(1, 1, 0, 0, 5, 5, 0), (1, 2, 9, 9, 5, 5, 1)])
+    assert mot.read(rows, is_truth=True) == {1: {2: [9, 9, 5, 5]}}
+    assert mot.read(rows) == {1: {1: [0, 0, 5, 5], 2: [9, 9, 5, 5]}}
+    for text in ("1,1,2,3\n", "frame,target,x,y,w,h\n", "", "1,1,0,0,5,5\n1,1,9,9,5,5\n"):
+        with pytest.raises(BadRun):
+            mot.read(write_text(tmp_path / "bad.txt", text))
+    with pytest.raises(BadRun):
+        mot.read(tmp_path / "none.txt")
+
+
+def write_text(path, text):
+    path.write_text(text)
+    return path

@@ -19,11 +19,13 @@ from hotpath.calib.errors import BadImages
 from hotpath.research.train.pictures import (
     FRAMES,
     PROPOSALS,
+    coco_folder,
     contrast_boxes,
     find_clips,
     find_stills,
     read_boxes,
     read_clip,
+    read_coco,
     read_objects,
     read_stills,
     read_video,
@@ -178,7 +180,7 @@ def build_bank(
     """Read everything into ``folder``, once; again only when the arguments change.
 
     Args:
-        images: folders of stills.
+        images: folders of stills, or coco=FILE, an ``instances_*.json`` of COCO.
         clips: folders of clips, SET=DIR, folders of videos, or videos, see ``find_clips``. A file
             NAME.boxes.csv beside the video NAME.mp4 says roughly where the target is.
         licences: licence classes to use, see ``sources.py``; empty: all.
@@ -219,7 +221,13 @@ def build_bank(
 def _pack_stills(packer: _Packer, folders: Sequence[Any], sources: Sources) -> None:
     """Stills; one that ``objects.csv`` names is there once for each class of its objects."""
     for folder in folders:
-        stills, objects = find_stills(folder), read_objects(folder)
+        name, _, coco = str(folder).partition("=")
+        if name == "coco" and coco:
+            objects = read_coco(Path(coco))
+            folder = coco_folder(Path(coco))
+            stills = [path for path in find_stills(folder) if objects.get(path.name)]
+        else:
+            stills, objects = find_stills(folder), read_objects(folder)
         paths = [path for path in stills if sources.allow(path)]
         if stills and not paths:
             continue

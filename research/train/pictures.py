@@ -4,6 +4,7 @@
 """
 
 import csv
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov")
 LONGEST = 512  # pixels; a larger picture is shrunk to it
 FRAMES = 60  # of a video or clip, evenly spread
+GOT10K = "got10k"  # a SET beside those of ``LISTS``
 PROPOSALS = 12  # boxes of a picture without its own box
 SMALLEST = 32  # pixels, of a still
 
@@ -82,6 +84,39 @@ def read_objects(folder: str | Path) -> dict[str, list[tuple[str, list[float]]]]
                 thing = row["class"], [float(row[key]) for key in "xywh"]
                 objects.setdefault(row["picture"], []).append(thing)
     return objects
+
+
+def read_coco(path: Path) -> dict[str, list[tuple[str, list[float]]]]:
+    """The objects of a COCO ``instances_*.json``, as ``read_objects`` gives them.
+
+    Crowds are left out. The boxes of an object count from 0, as ours do.
+
+    Raises:
+        BadImages: it is not such a file.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        names = {entry["id"]: entry["name"] for entry in table["categories"]}
+        files = {entry["id"]: Path(entry["file_name"]).name for entry in table["images"]}
+        objects: dict[str, Any] = {name: [] for name in files.values()}
+        for entry in table["annotations"]:
+            if not entry.get("iscrowd"):
+                box = [float(value) for value in entry["bbox"]]
+                objects[files[entry["image_id"]]].append((names[entry["category_id"]], box))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadImages(
+            f"{path} can't be read as COCO's instances ({type(error).__name__}: {error}); name "
+            "coco=FOLDER/instances_train2017.json with the pictures in FOLDER/../train2017, or in "
+            "FOLDER",
+            what="not COCO",
+        ) from None
+    return objects
+
+
+def coco_folder(path: Path) -> Path:
+    """The folder of the pictures of COCO's ``instances_NAME.json``: ``../NAME``, or its own."""
+    beside = path.parent.parent / path.stem.replace("instances_", "")
+    return beside if beside.is_dir() else path.parent
 
 
 def find_stills(folder: str | Path) -> list[Path]:
@@ -153,12 +188,15 @@ def find_clips(roots: Iterable[str | Path]) -> tuple[list[tuple[Clip, str]], lis
 
     Args:
         roots: each a video, a folder of videos or of clips that ``hotpath evaluate`` can read, or
-            SET=DIR: a data set of ``calib.benchmarks.LISTS``.
+            SET=DIR: a data set of ``calib.benchmarks.LISTS``, or got10k.
     """
     clips: list[tuple[Clip, str]] = []
     videos: list[Path] = []
     for root in map(Path, roots):
         name, _, folder = str(root).partition("=")
+        if folder and name == GOT10K:  # of which Hotpath's own reader knows the layout
+            clips += [(clip, name) for clip in clips_below([Path(folder)])]
+            continue
         if folder and name in LISTS:
             clips_of_folder = sequences(name, Path(folder))
             for sentence in clips_of_folder.left_out:
@@ -171,7 +209,7 @@ def find_clips(roots: Iterable[str | Path]) -> tuple[list[tuple[Clip, str]], lis
         if not root.is_dir():
             raise BadImages(
                 f"{root} is neither a folder nor a video, nor SET=DIR with a SET of "
-                f"{', '.join(LISTS)}; correct --clips",
+                f"{', '.join([*LISTS, GOT10K])}; correct --clips",
                 what="not found",
             )
         here = [path for path in sorted(root.iterdir()) if path.suffix.lower() in VIDEOS]

@@ -1,9 +1,12 @@
 """Pictures of every kind, packed into one file."""
 
+import json
+
 import cv2
 import numpy as np
 
 from hotpath.calib.errors import BadImages
+from hotpath.research.train import pictures
 from hotpath.research.train.bank import SEQUENCE, STILL, VIDEO, build_bank, clip_group
 from hotpath.runtime.errors import BadClips
 from tests.research.train.conftest import still
@@ -125,3 +128,34 @@ def test_clips_of_each_layout_and_videos_in_one_folder_are_trained_on(tmp_path, 
     (got / "groundtruth.txt").write_text("1,2,3,4\n")
     with refusal(BadClips, "wrong annotation"):
         build_bank(tmp_path / "other", [folders / "images"], [folders / "clips"])
+
+
+def test_pictures_of_coco_have_the_boxes_of_their_objects(tmp_path):
+    folder = tmp_path / "train2017"
+    folder.mkdir()
+    (tmp_path / "annotations").mkdir()
+    for name in ("1.jpg", "2.jpg"):
+        cv2.imwrite(str(folder / name), np.full((80, 100, 3), 90, np.uint8))
+    table = {
+        "images": [{"id": 5, "file_name": "1.jpg"}, {"id": 6, "file_name": "2.jpg"}],
+        "categories": [{"id": 3, "name": "bird"}],
+        "annotations": [
+            {"image_id": 5, "category_id": 3, "bbox": [10, 20, 30, 40], "iscrowd": 0},
+            {"image_id": 6, "category_id": 3, "bbox": [0, 0, 90, 70], "iscrowd": 1},
+        ],
+    }
+    path = tmp_path / "annotations" / "instances_train2017.json"
+    path.write_text(json.dumps(table))
+    bank = build_bank(tmp_path / "bank", [f"coco={path}"], [])
+    assert len(bank) == 1  # a crowd is no object
+    np.testing.assert_allclose(bank.boxes[0, 0], [24.5, 39.5, 30, 40])
+    assert set(bank.licences) == {"R"}
+    path.write_text("[]")
+    with refusal(BadImages, "not COCO"):
+        build_bank(tmp_path / "other", [f"coco={path}"], [])
+
+
+def test_got10k_is_a_set_for_research_only(tmp_path):
+    write_clip(tmp_path / "train" / "GOT-10k_Train_000001", *film(4, 96, 72, 20))
+    (clip,), videos = pictures.find_clips([f"got10k={tmp_path / 'train'}"])
+    assert clip[1] == "got10k" and not videos

@@ -129,7 +129,6 @@ class Network:
     peak_window: float
     found_above: float
     same_share: float
-    same_near: float
     same_frames: int
     same_until: float
     strict_share: float

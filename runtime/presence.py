@@ -54,7 +54,7 @@ class Thresholds(NamedTuple):
     back: float
     unsure: float
     found: float
-    proof: Tuple[float, float, int, float] = (0.0, 1.0, FEWEST, 0.0)
+    proof: Tuple[float, int, float] = (0.0, FEWEST, 0.0)
     curve: Tuple[float, float] = (0.0, 0.5)
 
 
@@ -62,14 +62,13 @@ def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thr
     """Return a network's thresholds for the cues of the search, or for those without a search.
 
     Args:
-        strict: whether a suspect needs ``strict_share`` over ``STRICT`` frames or more, however
-            short the loss was.
+        strict: whether a suspect needs ``strict_share`` over ``STRICT`` frames or more.
     """
     if searches:
         middle = (network.search_lost_below + network.found_above) / 2
-        proof = network.same_share, network.same_near, network.same_frames, network.same_until
+        proof = network.same_share, network.same_frames, network.same_until
         if strict:
-            proof = network.strict_share, 1.0, STRICT, network.same_until
+            proof = network.strict_share, STRICT, network.same_until
         curve = network.presence_slope, network.presence_middle
         lost, found = network.search_lost_below, network.found_above
         return Thresholds(lost, middle, middle, found, proof, curve)
@@ -156,7 +155,6 @@ class Presence:
             self.doubted = self.doubted - 1 if now >= thresholds.found else CONFIRMED
             if self.doubted:
                 self.state = LOST  # ``lost_frames`` stays, so that no search begins
-                self.proof.away += 1
                 return LOST
             return self.step(False)
         self.doubted = 0
@@ -215,7 +213,6 @@ class Presence:
         if lost:
             self.state = LOST
             self.lost_frames += 1
-            self.proof.away += 1
             return LOST
         self.lost_frames = 0
         if self.state == LOST:

@@ -8,17 +8,18 @@ of the target's kind. 0 is what other objects reach by chance, and 1 is the targ
 
 The mean over a suspect's frames counts, and not its best frames: who is followed long enough looks
 like the target once. It must reach a share of what the target itself reached while it was tracked,
-because a target that changes its shape never looks quite like itself. After a short loss the
-suspect is where the target was, and needs less.
+because a target that changes its shape never looks quite like itself. A suspect that stays far
+below it is dropped, so that the search goes on elsewhere.
 """
 
 from collections import deque
 from typing import Deque
 
-SHORT = 16  # frames of a short loss
 FEWEST, MOST = 2, 30  # frames of a suspect that its mean is of
 USUAL, LEARNT = 0.75, 0.1  # the target's own mean at first; share of a judged frame in it
 STRICT = 15  # frames that a strict proof takes at least
+PATIENCE = 10  # frames that a suspect has to reach ``HOPELESS`` of what is needed, or is dropped
+HOPELESS = 0.8
 STEP = 0.2  # by how much a frame differs from it at most: a target that leaves is hardly seen
 LOWEST, HIGHEST = 0.8, 1.15  # bounds of what is needed, in parts of what a usual target needs
 
@@ -29,21 +30,20 @@ class Proof:
     Args:
         share: of the target's own mean, that a suspect's mean must reach. With 0 each suspect
             passes at once.
-        near: what a suspect needs after a short loss, in parts of what it needs after another one.
         fewest: frames that a proof takes at least.
         drift: share of the target's own mean, below which what is claimed is another thing.
 
     Attributes:
         asks: whether a suspect must be proven.
         pending: whether a suspect is followed that is not proven yet.
-        away: frames since the target was last claimed.
+        dropped: whether the last frame dropped the suspect, which looks too little like the target.
         own: mean of the target's own values.
         recent: mean of the values of the box that is claimed.
     """
 
-    def __init__(self, share: float, near: float, fewest: int = FEWEST, drift: float = 0.0) -> None:
+    def __init__(self, share: float, fewest: int = FEWEST, drift: float = 0.0) -> None:
         self.asks = share > 0
-        self._share, self._near, self._fewest, self._drift = share, near, fewest, drift
+        self._share, self._fewest, self._drift = share, fewest, drift
         self._needed = 0.0
         self._values: Deque[float] = deque(maxlen=MOST)
         self.begin()
@@ -51,7 +51,6 @@ class Proof:
     def begin(self) -> None:
         """Begin with a new target."""
         self.own = self.recent = USUAL
-        self.away = 0
         self.reject()
 
     def learn(self, value: float) -> None:
@@ -65,21 +64,23 @@ class Proof:
 
     def reject(self) -> None:
         """Drop the suspect. Its values are no evidence for the next one."""
-        self.pending = False
+        self.pending = self.dropped = False
         self._values.clear()
 
     def add(self, value: float) -> bool:
         """Add a frame of the suspect; returns whether it is proven."""
         if not self.pending:
             own = min(max(self.own, LOWEST * USUAL), HIGHEST * USUAL)
-            self._needed = self._share * own * (self._near if self.away <= SHORT else 1.0)
+            self._needed = self._share * own
         self.pending = True
-        self.away += 1
         self._values.append(value)
-        count = len(self._values)
-        if self._needed > 0 and (count < self._fewest or sum(self._values) < count * self._needed):
+        count, total = len(self._values), sum(self._values)
+        if count >= PATIENCE and total < count * self._needed * HOPELESS:
+            self.reject()
+            self.dropped = True
             return False
-        self.away = 0
+        if self._needed > 0 and (count < self._fewest or total < count * self._needed):
+            return False
         self.recent = self.own
         self.reject()
         return True

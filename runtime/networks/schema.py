@@ -90,7 +90,6 @@ SECTIONS: Dict[str, Keys] = {
         # 0: each object passes; after a short loss, the part of it that is enough; the frames that
         # this takes at least; the share below which what is claimed is lost; same_share of --strict
         "same_share": Key(float, 0.0, low=0, high=1),
-        "same_near": Key(float, 0.75, low=0, high=1),
         "same_frames": Key(int, 2, low=1, high=30),
         "same_until": Key(float, 0.0, low=0, high=1),
         "strict_share": Key(float, 0.95, low=0, high=2),

@@ -183,7 +183,7 @@ class Search:
             kept_h += (h - kept_h) * SIZE_LEARNT
             self._certain[:] = x, y, kept_w, kept_h
             self._cues.learn()
-        elif presence.state == LOST and presence.lost_frames > FOLLOWED:
+        elif presence.state == LOST and (presence.lost_frames > FOLLOWED or presence.proof.dropped):
             self.start()
 
     def start(self) -> None:

@@ -286,7 +286,7 @@ def test_results_carry_the_state(tmp_path):
 
 def test_a_curve_makes_presence_a_probability_and_a_loss_keeps_it_low():
     cues = SimpleNamespace(of=lambda *_: 0.9, proof=lambda: 0.0)
-    judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, (0.8, 1.0, 2, 0.0), (10.0, 0.5)), cues)
+    judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, (0.8, 2, 0.0), (10.0, 0.5)), cues)
     judge.value = 0.5
     assert judge.shown == pytest.approx(0.5)
     judge.value = 0.8

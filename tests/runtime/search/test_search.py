@@ -17,7 +17,7 @@ from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.places import Places
 from hotpath.runtime.presence import Presence, thresholds_of
-from hotpath.runtime.proof import FEWEST, STRICT, Proof
+from hotpath.runtime.proof import FEWEST, PATIENCE, STRICT, Proof
 from hotpath.runtime.search.search import CHECKS, CONFIRMED, EARLY, FOLLOWED, NEARLY, Search
 from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from hotpath.runtime.tracker import Tracker
@@ -365,12 +365,27 @@ def test_a_strict_tracker_finds_the_target_later(toml):
     assert firsts[1] >= firsts[0] + STRICT - FEWEST
 
 
+@pytest.mark.parametrize("value, dropped", [(0.1, True), (0.65, False)])
+def test_the_search_goes_on_when_a_suspect_looks_too_little_like_the_target(toml, value, dropped):
+    begun = Begun(toml)
+    search, presence = begun.search, begun.presence
+    search.active = False
+    search.classifier = SimpleNamespace(updates=EARLY, follow=lambda *_: None)
+    presence.assume(LOST)
+    presence.proof, presence.cues = Proof(0.9), SimpleNamespace(proof=lambda: value)
+    for _ in range(PATIENCE):
+        assert not search.active
+        assert presence.step(False) == LOST
+        search.follow(begun.state, None)
+    assert search.active is dropped
+
+
 @pytest.mark.parametrize("away, dropped", [(0, True), (3 * SIDE, False)])
 def test_a_suspect_that_is_another_targets_object_is_dropped(toml, away, dropped):
     begun = Begun(toml)
     search, presence = begun.search, begun.presence
     search.active = False
-    presence.proof = Proof(0.9, 1.0)
+    presence.proof = Proof(0.9)
     assert not presence.proof.add(0.1)  # it is followed, and not proven
     x, y, w, h = begun.state
     search.avoid(np.array([[x - w / 2 + away, y - h / 2, w, h]]), begun.state)

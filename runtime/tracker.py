@@ -361,8 +361,8 @@ class Tracker:
     def track(
         self, img_files: Sequence[Any], box: Sequence[float], visualize: bool = False
     ) -> Tuple[np.ndarray, np.ndarray]:
-        """Track over a list of pictures; see ``hotpath.runtime.interop.got10k.track``."""
-        from hotpath.runtime.interop import got10k  # only experiments of the toolkit load it
+        """Track over a list of pictures; see ``hotpath.runtime.got10k.track``."""
+        from hotpath.runtime import got10k  # only experiments of the toolkit load it
 
         return got10k.track(self, img_files, box)
 

@@ -1,17 +1,14 @@
 """The call by which experiments of the GOT-10k toolkit run a tracker."""
 
 import time
-from typing import TYPE_CHECKING, Any, Sequence, Tuple
+from typing import Any, Sequence, Tuple
 
 import cv2
 import numpy as np
 
-if TYPE_CHECKING:
-    from hotpath.runtime.tracker import Tracker
-
 
 def track(
-    tracker: "Tracker", img_files: Sequence[Any], box: Sequence[float]
+    tracker: Any, img_files: Sequence[Any], box: Sequence[float]
 ) -> Tuple[np.ndarray, np.ndarray]:
     """Track over a list of pictures.
 

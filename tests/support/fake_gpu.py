@@ -34,7 +34,7 @@ def surroundings(driver=True, site=SITE, **variables):
     return environment
 
 
-def python(code, driver=True, site=SITE, **variables):
+def python(code, driver=True, site=SITE, timeout=250, **variables):
     """Run Python with the fake driver and the real PyCUDA; returns what it printed."""
     environment = surroundings(driver, site, **variables)
     done = subprocess.run(
@@ -44,7 +44,7 @@ def python(code, driver=True, site=SITE, **variables):
         universal_newlines=True,
         cwd=build.ROOT,
         env=environment,
-        timeout=250,
+        timeout=timeout,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "fake driver has no" not in done.stderr

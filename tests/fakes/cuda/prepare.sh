@@ -12,6 +12,9 @@ here=$PWD/tests/fakes/cuda
 mkdir -p "$home"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
+# The last value of a key in a TOML: what the doctor advises, and what JetPack's image brings.
+value() { sed -n "s/.*\b$2 = \"\([^\"]*\)\".*/\1/p" "$1" | tail -n 1; }
+
 # CUDA's compiler and assembler. These wheels hold no Python code, so any pip can unpack them.
 tools() {
   local python=$1 mark=$home/tools/as-installed.txt
@@ -23,13 +26,15 @@ tools() {
   echo "$wanted" >"$mark"
 }
 
-# The real CuPy. It imports without a driver, and a test compares cupy_launch.py with its names.
+# The real CuPy that an Orin takes, of the same version as a Thor's. It imports without a driver,
+# and a test compares cupy_launch.py with its names.
 cupy() {
-  local python=$1 version=$2 mark=$home/cupy-$2/as-installed.txt wanted=cupy-cuda12x==14.2.0
+  local python=$1 version=$2 mark=$home/cupy-$2/as-installed.txt wanted
+  wanted=$(grep '^"6"' boards/jetson_orin_nano.toml | value /dev/stdin gpu_arrays | cut -d ' ' -f 1)
   if [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then return; fi
   rm -rf "$home/cupy-$version"
   "$python" -m pip install -q --no-deps --only-binary :all: --target "$home/cupy-$version" \
-    "$wanted" cuda-pathfinder || return
+    "$wanted" fastrlock || return
   echo "$wanted" >"$mark"
 }
 
@@ -40,12 +45,15 @@ pycuda() {
   local pycuda=2026.1 numpy=numpy headers=nvidia-cuda-runtime-cu12==12.9.79
   local pure="pytools platformdirs siphash24 typing-extensions" setuptools=setuptools
   if [ "$version" = 3.6 ]; then
-    pycuda=2021.1 numpy=numpy==1.19.5 headers=nvidia-cuda-runtime-cu11==11.8.89
+    pycuda=$(value boards/jetson_nano.toml gpu_arrays | cut -d = -f 3)
+    numpy=$(grep -A 20 '^\[jetpack_4_6\]' tests/fresh_boards/environments.toml |
+      grep -m 1 python3-numpy | cut -d '"' -f 2)  # the board's own, which PyCUDA is built against
+    headers=nvidia-cuda-runtime-cu11==11.8.89
     pure="pytools==2021.2.9 appdirs==1.4.4 decorator==5.1.1 dataclasses==0.8 mako==1.1.6"
     pure="$pure markupsafe==2.0.1 typing-extensions==4.1.1"
     setuptools="setuptools<60"
   fi
-  local wanted="pycuda==$pycuda $pure $headers"
+  local wanted="pycuda==$pycuda $numpy $pure $headers"
   if [ "$(cat "$site/as-installed.txt" 2>/dev/null)" = "$wanted" ]; then return; fi
   rm -rf "$work" "$site"
   mkdir -p "$work/headers" "$work/link"

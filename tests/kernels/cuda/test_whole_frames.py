@@ -94,3 +94,26 @@ def test_each_of_several_targets_is_found_as_alone_on_the_host(name, tmp_path, c
     assert "0" in clip["found"][0] and "0" not in clip["found"][-1]
     assert len({tuple(box) for box in clip["found"][-1].values()}) == last
     check_cost(clip["frame"], last)
+
+
+def check_equality(networks, clips, frames):
+    """Check states, boxes and presence of the defaults, also after losses."""
+    for name in networks:
+        options = {"network": name, "clips": [str(clip) for clip in clips], "frames": frames}
+        said = python(["-m", "tests.fakes.cuda.equality", json.dumps(options)], timeout=3000)
+        reports = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+        assert len(reports) == len(clips) and sum(report["lost"] for report in reports) > 10
+        for report in reports:
+            assert report["states_apart"] == 0 and report["box_px"] <= 1e-4, report
+            assert report["score"] <= 1e-5 and report["presence"] <= 1e-4, report
+            assert report["synchronisations"] == 1 and report["allocations"] == 0, report
+
+
+def test_the_defaults_say_of_a_clip_with_a_loss_what_the_host_says(clips_dir):
+    check_equality(["kestrel_fast"], [clips_dir / CLIPS[1]], 90)
+
+
+@pytest.mark.slow("300 frames of each development clip")
+def test_the_defaults_say_of_every_clip_what_the_host_says(clips_dir):
+    clips = sorted(path.parent for path in clips_dir.glob("*/boxes.csv"))
+    check_equality(["kestrel", "kestrel_fast", "kestrel_small"], clips, 300)

@@ -4,7 +4,7 @@ import os
 import re
 import socket
 import sys
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -18,7 +18,9 @@ LEAST_WIDE = 960  # a smaller picture is enlarged
 ROWS, ROW_PX, LETTERS = 2, 24, 0.5  # of the text below the picture, on the screen
 SHORT = ("H: list the keys", "Q or Esc: end the run")
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-INSTRUCTION = "Drag a box around the target, then press Enter (C: none)"
+DRAWING = ("Drag a box around the target", "Esc: back")
+COLOUR = (0, 255, 255)  # of the box while it is drawn
+EXIT_DRAWING = ("\x1b", "c", "C")
 
 
 class Window:
@@ -68,27 +70,36 @@ class Window:
         return key.lower() if key else None
 
     def select_box(self, frame: np.ndarray) -> Tuple[float, float, float, float]:
-        """Let the user draw a box with the mouse.
+        """Let the user draw a box with the mouse, in this window.
+
+        It is done when the button is released. Esc goes back.
 
         Returns:
             ``(x, y, w, h)`` floats, pixels of ``frame``.
 
         Raises:
-            BadBox: the user ended it without a box.
+            BadBox: the user went back or closed the window.
         """
-        title = self.title + ": draw a box, then Enter (c: none)"
         try:
-            _create(title, frame)
-            box = _select(title, _with_lines(frame, [INSTRUCTION]))
-            cv2.destroyWindow(title)
+            self.show(frame, DRAWING)
+            drag = _Drag(frame, _with_texts_below(frame, DRAWING))
+            cv2.setMouseCallback(self.title, drag.mouse)
+            while not drag.done:
+                cv2.imshow(self.title, drag.picture())
+                code = cv2.waitKey(20)
+                if code >= 0 and chr(code & 0xFF) in EXIT_DRAWING:
+                    break
+                if self._was_closed():
+                    self.open = False
+                    break
+            cv2.setMouseCallback(self.title, lambda *_: None)
         except cv2.error as error:
             raise BadOutput(
                 f"no box can be drawn: OpenCV says {_said(error)}; use --box X,Y,W,H"
             ) from None
-        if box[2] <= 0 or box[3] <= 0:
+        if not drag.done:
             raise BadBox("no box was drawn; draw one, or use --box X,Y,W,H")
-        x, y, w, h = (float(value) for value in box)
-        return x, y, w, h
+        return drag.box()
 
     def close(self) -> None:
         """Close the window; may be called twice."""
@@ -109,6 +120,52 @@ class Window:
             return bool(cv2.getWindowProperty(self.title, cv2.WND_PROP_VISIBLE) < 1)
         except cv2.error:
             return True
+
+
+class _Drag:
+    """A box that is being drawn.
+
+    Args:
+        frame: the picture in its own size.
+        shown: the same as the window shows it, perhaps larger, with texts below.
+    """
+
+    def __init__(self, frame: np.ndarray, shown: np.ndarray) -> None:
+        self._shown = shown
+        self._factor = shown.shape[1] / float(frame.shape[1])
+        self._limit = frame.shape[1] * self._factor, frame.shape[0] * self._factor
+        self._corners: List[Tuple[float, float]] = []  # where the button went down, where it is
+        self.done = False
+
+    def mouse(self, event: int, x: int, y: int, *_: Any) -> None:
+        """Take an event of the mouse, in pixels of what is shown."""
+        place = (
+            min(max(float(x), 0.0), self._limit[0]),
+            min(max(float(y), 0.0), self._limit[1]),
+        )
+        if event == cv2.EVENT_LBUTTONDOWN:
+            self._corners = [place, place]
+        elif self._corners and event in (cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONUP):
+            self._corners[1] = place
+            if event == cv2.EVENT_LBUTTONUP:
+                self.done = min(self.box()[2:]) >= 1.0
+                self._corners = self._corners if self.done else []  # a click is no box
+
+    def box(self) -> Tuple[float, float, float, float]:
+        """The box, pixels of the frame."""
+        (x1, x2), (y1, y2) = (sorted(values) for values in zip(*self._corners))
+        x, y, w, h = (value / self._factor for value in (x1, y1, x2 - x1, y2 - y1))
+        return x, y, w, h
+
+    def picture(self) -> np.ndarray:
+        """What is shown, with the box so far."""
+        if not self._corners:
+            return self._shown
+        picture = self._shown.copy()
+        first, second = ((int(x), int(y)) for x, y in self._corners)
+        thick = max(1, int(picture.shape[1] / WIDEST) + 1)
+        cv2.rectangle(picture, first, second, COLOUR, thick)
+        return picture
 
 
 def _create(title: str, picture: np.ndarray) -> None:
@@ -140,23 +197,6 @@ def _with_texts_below(picture: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         cv2.putText(strip, text, (x, y), FONT, scale, (235, 235, 235), thick, cv2.LINE_AA)
         x += wide + row
     shown: np.ndarray = np.concatenate((picture, strip))
-    return shown
-
-
-def _with_lines(picture: np.ndarray, lines: Sequence[str]) -> np.ndarray:
-    """A copy of the picture with lines of text in a dark box, as large as fits."""
-    height, width = picture.shape[:2]
-    scale = 1.0
-    widest = max(cv2.getTextSize(line, FONT, scale, 1)[0][0] for line in lines)
-    scale = min(0.9, 0.8 * width / widest, 0.8 * height / (len(lines) * 34.0))
-    step = int(34 * scale)
-    right, bottom = int(widest * scale) + 2 * step, step * len(lines) + step
-    shown: np.ndarray = picture.copy()
-    area = shown[:bottom, :right]
-    area[:] = area // 4
-    for number, line in enumerate(lines):
-        place = (step, step * (number + 1))
-        cv2.putText(shown, line, place, FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
     return shown
 
 
@@ -224,14 +264,6 @@ def _toolkit() -> str:
         r"^[ \t]*(GTK\+?|QT\d?|Win32 UI|Cocoa|Wayland):[ \t]*YES", report, re.MULTILINE
     )
     return kind.group(1) if kind else ""
-
-
-def _select(title: str, frame: np.ndarray) -> Any:
-    """OpenCV's box by mouse; without its text on standard output where that can be switched off."""
-    try:
-        return cv2.selectROI(title, frame, showCrosshair=False, printNotice=False)
-    except (TypeError, cv2.error):  # before OpenCV 4.8
-        return cv2.selectROI(title, frame, showCrosshair=False)
 
 
 def _said(error: Exception) -> str:

@@ -90,7 +90,8 @@ def given_points(options: TargetOptions, frame: AnyFrame) -> List[Tuple[float, f
 
 def drawn_box(frame: AnyFrame) -> Box:
     """The box that the user draws with the mouse."""
-    return checked_box(Box(*window.Window().select_box(bgr_of(frame))), frame.shape)
+    with window.Window("Hotpath: draw a box") as own:
+        return checked_box(Box(*own.select_box(bgr_of(frame))), frame.shape)
 
 
 def _check_window(source: "Source") -> None:

@@ -22,6 +22,8 @@ HELD_S = 2.0  # the last frame of a recording
 HELP_S = 4.0  # the keys are listed for so long at the start
 SLOWEST, FASTEST = 0.125, 8.0
 
+PAUSED = ("PAUSED", "Space: go on", "H: list the keys", "Q or Esc: end the run")
+
 Shown = namedtuple("Shown", "frame picture index")
 
 
@@ -115,11 +117,13 @@ class Player:
 
     def _refresh(self) -> None:
         if self._shown is not None:
-            self._window.show(self._shown.picture, self._keys if self._help_until else None)
+            paused = PAUSED if self.paused else None
+            self._window.show(self._shown.picture, self._keys if self._help_until else paused)
 
     def _pause(self) -> None:
         self.paused = not self.paused
         self._began = time.monotonic()
+        self._refresh()
 
     def _seek(self, frames: int) -> None:
         """Pause, and go that many frames forward or back."""

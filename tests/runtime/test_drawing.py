@@ -173,20 +173,49 @@ def test_a_window_is_shown_until_the_user_presses_q():
     assert said == b"", "no warnings about fonts"
 
 
-def test_the_picture_on_which_a_box_is_drawn_says_what_to_do(monkeypatch):
-    shown = []
+def select_with(monkeypatch, frame, events, keys=()):
+    """Draw a box by events of the mouse and keys. Return (the window, what it showed, box)."""
+    shown, answers, callbacks = [], iter(keys), []
+    places = iter(events)
 
-    def select(title, picture, **_):
-        shown.append(picture)
-        return 10, 20, 30, 40
+    def wait(_):
+        key = next(answers, None)
+        if key is not None:
+            return ord(key)
+        callbacks[0](*next(places))
+        return -1
 
-    monkeypatch.setattr(cv2, "selectROI", select)
-    for name in ("namedWindow", "resizeWindow", "destroyWindow"):
+    monkeypatch.setattr(cv2, "imshow", lambda _, picture: shown.append(picture))
+    monkeypatch.setattr(cv2, "setMouseCallback", lambda _, call: callbacks.append(call))
+    monkeypatch.setattr(cv2, "waitKey", wait)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
+    for name in ("namedWindow", "resizeWindow", "destroyAllWindows"):
         monkeypatch.setattr(cv2, name, lambda *_: None)
     monkeypatch.setattr("hotpath.video.window.no_window", lambda: None)
-    frame = black((320, 240))
-    assert Window().select_box(frame) == (10, 20, 30, 40)
-    assert (shown[0][:40] > 200).any() and not shown[0][60:].any() and not frame.any()
+    window = Window()
+    return window, shown, lambda: window.select_box(frame)
+
+
+def test_a_box_is_drawn_in_the_same_window_and_done_when_the_button_is_released(monkeypatch):
+    frame = black((320, 240))  # shown at 2.55 times the size, above the texts
+    down, move, up = cv2.EVENT_LBUTTONDOWN, cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONUP
+    click = [(down, 5, 5, 0, None), (up, 5, 5, 0, None)]  # is no box
+    drag = [(move, 9, 9, 0, None), (down, 300, 200, 0, None), (move, 200, 150, 0, None)]
+    window, shown, draw = select_with(monkeypatch, frame, [*click, *drag, (up, 100, 9999, 0, None)])
+    x, y, w, h = draw()
+    factor = shown[0].shape[1] / 320
+    assert (x, w) == pytest.approx((100 / factor, 200 / factor))
+    assert (y, y + h) == pytest.approx((200 / factor, 240))  # not below the picture
+    assert (shown[-1] == (0, 255, 255)).all(axis=2).any() and not frame.any()
+    assert shown[0][int(240 * factor) :].max() > 200  # texts below, nothing on the picture
+    assert not shown[0][: int(240 * factor)].any() and window.open
+
+
+def test_esc_goes_back_without_a_box_and_without_ending_the_run(monkeypatch):
+    window, _, draw = select_with(monkeypatch, black((320, 240)), [], ["\x1b"])
+    with pytest.raises(BadBox):
+        draw()
+    assert window.open
 
 
 def test_a_lost_target_has_a_red_broken_line_and_the_time_since():

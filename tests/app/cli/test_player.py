@@ -104,6 +104,17 @@ def begun(*keys, fps=50.0):
     return player, source, window, targets
 
 
+def test_a_pause_is_shown_until_it_ends():
+    player, source, window, _ = begun(" ")
+    player_module.time.now_s += 10.0  # the keys are no longer listed
+    player.take_keys()
+    player.take_keys()
+    assert player.paused and window.lines[0] == "PAUSED"
+    window.keys = [" "]
+    player.take_keys()
+    assert not player.paused and window.lines is None
+
+
 def test_a_recording_plays_at_its_own_speed_and_plus_and_minus_change_it():
     player, source, _, _ = begun()
     assert 24 <= len(played(player, source, 0.5)) <= 26
@@ -165,7 +176,7 @@ def test_the_keys_are_listed_and_can_be_hidden():
         assert words in listed
     window.keys = [" ", "h"]
     played(player, source, 0.1)
-    assert window.lines is None
+    assert window.lines == player_module.PAUSED
 
 
 @pytest.mark.parametrize("key", [" ", ".", "l", "+"])

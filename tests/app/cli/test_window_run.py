@@ -57,10 +57,10 @@ def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
 
         # a new box, drawn where the window lies on the screen
         screen.press("tiny", "b")
-        assert screen.tool("search", "--sync", "--name", "draw a box")
         time.sleep(1)
-        screen.drag((50, 50), (130, 110))
-        screen.press("draw a box", "Return")
+        assert screen.tool("search", "--name", "^frames - tiny$"), "it is drawn in the same window"
+        screen.drag((50, 50), (130, 110))  # done when the button is released
+        time.sleep(0.5)
         screen.press("tiny", "space")
         frames_of(out, len(stood) + 6)
         assert {row["target"] for row in rows_of(out)[-2:]} == {"1"}

@@ -13,7 +13,7 @@ def track(
     """Track over a list of pictures.
 
     Args:
-        tracker: the ``Tracker``.
+        tracker: the ``Tracker``; its file imports this one.
         img_files: paths of the frames in order.
         box: (x, y, w, h) in the first frame.
 

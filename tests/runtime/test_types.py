@@ -5,7 +5,7 @@ import pytest
 
 from hotpath.runtime import load_targets, load_tracker
 from hotpath.runtime.errors import BadBox, BadFrame
-from hotpath.runtime.types import checked_box, checked_frame
+from hotpath.runtime.types import Box, checked_box, checked_frame
 from tests.support import tiny
 from tests.support.errors import refusal
 
@@ -41,6 +41,10 @@ def test_a_box_far_outside_the_frame_is_refused(box):
     with refusal(BadBox, "outside"):
         checked_box(box, (240, 320, 3))
     assert checked_box((-30, 10, 60, 60), (240, 320, 3)).xyxy == (-30, 10, 30, 70)
+
+
+def test_a_box_has_a_centre():
+    assert Box(10.0, 20.0, 30.0, 45.0).centre == (25.0, 42.5)
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,8 @@ def _usable_threads(threads: Optional[int], log: Log) -> Optional[int]:
     if threads is None or not cores or threads <= cores:
         return threads
     if log:
-        log(f"{threads} threads: this computer lends {counted(cores, 'core')}, so no more run")
+        may = counted(cores, "core")
+        log(f"{threads} threads requested, but this process may use {may}; using {cores}")
     return cores
 
 

@@ -1,14 +1,14 @@
 """python -m tests.documents.pictures: draw the pictures of README.md and docs/.
 
-    python -m tests.documents.pictures cars --video FILM
-                                                 docs/track.webp and docs/lost-found.webp
+    python -m tests.documents.pictures rabbit --video .cache/bigbuckbunny.mp4
+                                                 docs/track.webp
     python -m tests.documents.pictures page --video CLIP --box X,Y,W,H
                                                  docs/page.webp, of a phone's size
     python -m tests.documents.pictures time      docs/results/speed.svg
     python -m tests.documents.pictures overlap   docs/results/overlap-time.svg
 
-FILM is car-detection.mp4 of github.com/intel-iot-devkit/sample-videos (CC BY 4.0). The last two
-draw what docs/results/speed.json and public-sequences.csv hold.
+The rabbit's film is the one that `make track` gets. The last two draw what docs/results/speed.json
+and public-sequences.csv hold.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import csv
 import itertools
 import json
 import tempfile
-from fractions import Fraction
 
 import av
 import cv2
@@ -26,7 +25,7 @@ import numpy as np
 matplotlib.use("svg")
 from matplotlib import pyplot
 
-from hotpath import draw, load_tracker
+from hotpath import load_tracker
 from hotpath.video.sources import open_source
 from tests.support import ROOT, pages
 
@@ -44,11 +43,21 @@ PLACES_OF_NAMES = {
     "nanotrack_v3": (6, 2),
     "TrackerNano": (-30, -16),
 }
-RED_CAR, PASSING = (330, 222, 165, 210), range(203, 246)  # of the film: the first box, and frames
-HIDDEN = [*range(204, 212), *range(250, 262), *range(208, 216)]  # in the middle the car is away
-SHOWN = {6: "tracked", 9: "lost", 20: "found", 26: "tracked"}  # of these frames, with their states
-SHOWN_PX = 320
-FRAMES_A_SECOND = Fraction(25, 2)
+FACE = (328, 342, 82, 118)  # of the rabbit, in the first frame of the film
+VIEW = (704, 396)  # what the turning camera sees of the film, pixels
+SHOWN = (640, 360)
+CAMERA = {0: (40, 190), 20: (40, 190), 38: (100, 30), 58: (100, 30), 70: (576, 30)}  # frame: corner
+CAMERA.update({88: (576, 30), 100: (100, 30), 131: (100, 30)})
+STATES_IN_TURN = ["tracked", "lost", "found", "tracked"]
+FOUND_FRAMES = 14  # for which a find is shown
+FRAMES_A_SECOND = 18
+CAPTION_PX = 44
+# BGR colours of Okabe and Ito, which the colour-blind tell apart, and the line's form
+LOOKS = {
+    "tracked": ((233, 180, 86), "Tracked"),
+    "lost": ((0, 94, 213), "Lost: searching"),
+    "found": ((66, 228, 240), "Found: it looks the same"),
+}
 TICKS_MS = (1, 2, 4, 8)
 STEPS = ("crop", "network", "select")
 COLOURS = {"crop": "#4c9be8", "network": "#f2a73b", "select": "#5ab56e"}
@@ -56,13 +65,13 @@ COLOURS = {"crop": "#4c9be8", "network": "#f2a73b", "select": "#5ab56e"}
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tests.documents.pictures")
-    parser.add_argument("picture", choices=("cars", "page", "time", "overlap"))
-    parser.add_argument("--video", help="of cars and page: the film that is followed")
+    parser.add_argument("picture", choices=("rabbit", "page", "time", "overlap"))
+    parser.add_argument("--video", help="of rabbit and page: the film that is followed")
     parser.add_argument("--box", default="328,342,82,118", help="of page: the target, X,Y,W,H")
     options = parser.parse_args(arguments)
     pyplot.rcParams.update({"svg.hashsalt": "hotpath", "font.size": 10})
-    if options.picture == "cars":
-        cars(options.video)
+    if options.picture == "rabbit":
+        rabbit(options.video)
     elif options.picture == "page":
         page(options.video, options.box)
     else:
@@ -70,52 +79,63 @@ def main(arguments=None):
     return 0
 
 
-def cars(video):
-    """Draw how a car is followed past another, and how it is lost and found where it is cut out."""
+def rabbit(video):
+    """Draw how a face is followed, lost when the camera turns away, and found again."""
     with open_source(video) as film:
         frames = list(
             itertools.takewhile(
                 lambda frame: frame is not None, (film.read() for _ in itertools.count())
             )
         )
+    pictures, states = zip(*followed([seen(frame, at) for at, frame in enumerate(frames)]))
+    in_turn = [state for state, _ in itertools.groupby(states)]
+    if in_turn != STATES_IN_TURN:
+        raise SystemExit(f"the text beside the picture says {STATES_IN_TURN}, not {in_turn}")
     with av.open(str(DOCS / "track.webp"), "w", format="webp", options={"loop": "0"}) as file:
-        moving = file.add_stream("libwebp", FRAMES_A_SECOND, options={"quality": "60"})
-        moving.width, moving.height, moving.pix_fmt = 640, 360, "yuv420p"
-        for picture, _ in followed([frames[at] for at in PASSING]):
-            small = cv2.resize(picture, (640, 360), interpolation=cv2.INTER_AREA)
-            file.mux(moving.encode(av.VideoFrame.from_ndarray(small, "bgr24")))
+        moving = file.add_stream("libwebp", FRAMES_A_SECOND, options={"quality": "30"})
+        moving.width, moving.height = SHOWN[0], SHOWN[1] + CAPTION_PX
+        moving.pix_fmt = "yuv420p"
+        for picture in pictures:
+            file.mux(moving.encode(av.VideoFrame.from_ndarray(picture, "bgr24")))
         file.mux(moving.encode(None))
-    hidden = list(followed([frames[at] for at in HIDDEN]))
-    states = {at: hidden[at][1] for at in SHOWN}
-    if states != SHOWN:
-        raise SystemExit(f"the text beside the picture says {SHOWN}, not {states}; choose others")
-    pictures = [hidden[at][0] for at in SHOWN]
-    left = (pictures[0].shape[1] - pictures[0].shape[0]) // 2
-    squares = [
-        cv2.resize(picture[:, left:-left], (SHOWN_PX, SHOWN_PX), interpolation=cv2.INTER_AREA)
-        for picture in pictures
-    ]
-    gap = np.full((SHOWN_PX, 8, 3), 255, np.uint8)
-    row = np.hstack([part for square in squares for part in (square, gap)][:-1])
-    cv2.imwrite(str(DOCS / "lost-found.webp"), row, [cv2.IMWRITE_WEBP_QUALITY, 80])
+
+
+def seen(frame, at):
+    """What a camera that turns sees of a frame."""
+    left, top = (
+        int(round(np.interp(at, list(CAMERA), [corner[axis] for corner in CAMERA.values()])))
+        for axis in (0, 1)
+    )
+    return np.ascontiguousarray(frame[top : top + VIEW[1], left : left + VIEW[0]])
 
 
 def followed(frames):
-    """Each frame but the first with the red car's box and its way, and the tracker's state."""
+    """Each frame but the first with its box and caption, and the state that both show."""
     tracker = load_tracker()
-    way = []
-    lost_for = 0
-    tracker.init(frames[0], RED_CAR)
+    x, y, width, height = FACE
+    tracker.init(frames[0], (x - CAMERA[0][0], y - CAMERA[0][1], width, height))
+    found_for = FOUND_FRAMES
     for frame in frames[1:]:
         track = tracker.update(frame)
-        lost_for = lost_for + 1 if track.lost else 0
-        if track.lost:
-            way = []
-        else:
-            x, y, width, height = track.box
-            way.append((x + width / 2, y + height / 2))
-        since = f"{float(lost_for / FRAMES_A_SECOND):.1f} s"
-        yield draw(frame, track, {"trails": {0: way}, "since": {0: since}}), track.state
+        found_for = 0 if track.state == "found" else found_for + 1
+        state = "lost" if track.lost else "found" if found_for < FOUND_FRAMES else "tracked"
+        yield captioned(frame, track, state), state
+
+
+def captioned(frame, track, state):
+    """A frame of SHOWN's size, with the box in the look of the state and a caption below."""
+    colour, caption = LOOKS[state]
+    scale = SHOWN[0] / frame.shape[1]
+    picture = cv2.resize(frame, SHOWN, interpolation=cv2.INTER_AREA)
+    left, top, width, height = (int(round(value * scale)) for value in track.box)
+    if state != "lost":  # the last claimed box says nothing after the camera has turned
+        for dark in (True, False):
+            line = (6 if state == "found" else 3) + 2 * dark
+            shade = (0, 0, 0) if dark else colour
+            cv2.rectangle(picture, (left, top), (left + width, top + height), shade, line)
+    below = np.full((CAPTION_PX, SHOWN[0], 3), colour, np.uint8)
+    cv2.putText(below, caption, (14, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (0, 0, 0), 2, cv2.LINE_AA)
+    return np.vstack([picture, below])
 
 
 def page(video, box):

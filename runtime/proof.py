@@ -19,7 +19,7 @@ FEWEST, MOST = 2, 30  # frames of a suspect that its mean is of
 USUAL, LEARNT = 0.75, 0.1  # the target's own mean at first; share of a judged frame in it
 STRICT = 15  # frames that a strict proof takes at least
 PATIENCE = 10  # frames that a suspect has to reach ``HOPELESS`` of what is needed, or is dropped
-HOPELESS = 0.8
+HOPELESS = 0.6
 STEP = 0.2  # by how much a frame differs from it at most: a target that leaves is hardly seen
 LOWEST, HIGHEST = 0.8, 1.15  # bounds of what is needed, in parts of what a usual target needs
 

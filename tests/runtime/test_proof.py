@@ -18,7 +18,7 @@ def test_the_best_frames_do_not_prove():
 
 def test_a_suspect_that_looks_otherwise_is_dropped_and_one_that_may_be_the_target_is_not():
     proof = Proof(0.8)
-    for value, dropped in ((0.5, False), (0.3, True)):  # 0.6 is needed, and 0.48 to go on
+    for value, dropped in ((0.5, False), (0.3, True)):  # 0.6 is needed, and 0.36 to go on
         proven = [proof.add(value) for _ in range(PATIENCE)]
         assert not any(proven) and proof.dropped is dropped and proof.pending is not dropped
         proof.reject()

@@ -4,7 +4,7 @@
 
 All are files of MOTChallenge: frame, target, left, top, width, height. `hotpath track --results
 boxes.txt` writes such a file. Rows of the truth whose seventh number is 0 do not count, as there.
-TrackEval computes the figures (`make setup ALSO=mot`).
+TrackEval, of the extra `mot`, computes the figures.
 """
 
 import argparse

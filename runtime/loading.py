@@ -7,7 +7,7 @@ create_device   -> the device of that engine, which all its targets share
 tracker_on      -> the tracker of one target on that device
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from hotpath import boards
 from hotpath.kernels import cpu
@@ -23,9 +23,6 @@ from hotpath.runtime.options import DEFAULTS, MOST_WINDOWS, Options, checked
 from hotpath.runtime.plan import AUTO, Plan
 from hotpath.runtime.precision import open_precision
 from hotpath.runtime.tracker import NOT_ASKED, Tracker
-
-if TYPE_CHECKING:
-    pass  # which a computer's tracker does not load
 
 
 class Loaded(NamedTuple):

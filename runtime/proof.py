@@ -9,7 +9,7 @@ of the target's kind. 0 is what other objects reach by chance, and 1 is the targ
 The mean over a suspect's frames counts, and not its best frames: who is followed long enough looks
 like the target once. It must reach a share of what the target itself reached while it was tracked,
 because a target that changes its shape never looks quite like itself. A suspect that stays far
-below it is dropped, so that the search goes on elsewhere.
+below it is dropped, and the search begins anew, first at that place.
 """
 
 from collections import deque
@@ -79,7 +79,7 @@ class Proof:
             self.reject()
             self.dropped = True
             return False
-        if self._needed > 0 and (count < self._fewest or total < count * self._needed):
+        if self._needed > 0 and not (count >= self._fewest and total >= count * self._needed):
             return False
         self.recent = self.own
         self.reject()

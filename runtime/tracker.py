@@ -392,7 +392,7 @@ class Tracker:
 
     def _forget(self) -> None:
         """Drop the target."""
-        self.state = None
+        self.state = self.first = None
         if self._refresh is not None:
             self._refresh.close()
         elif self._exemplar is not None:

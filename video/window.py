@@ -92,7 +92,8 @@ class Window:
                 if self._was_closed():
                     self.open = False
                     break
-            cv2.setMouseCallback(self.title, lambda *_: None)
+            if self.open:
+                cv2.setMouseCallback(self.title, lambda *_: None)
         except cv2.error as error:
             raise BadOutput(
                 f"no box can be drawn: OpenCV says {_said(error)}; use --box X,Y,W,H"
@@ -138,7 +139,9 @@ class _Drag:
         self.done = False
 
     def mouse(self, event: int, x: int, y: int, *_: Any) -> None:
-        """Take an event of the mouse, in pixels of what is shown."""
+        """Take an event of the mouse, in pixels of what is shown; none after the release."""
+        if self.done:
+            return
         place = (
             min(max(float(x), 0.0), self._limit[0]),
             min(max(float(y), 0.0), self._limit[1]),

@@ -140,7 +140,7 @@ class Windows:
         if self._seen is not None and self._row:
             form = records.row_of((self._row - 4) // 2 // records.PARTS**2)
             self._rows = self._seen[kernels.rows_at :].view(form)
-        self._first_rows = (MOST_BYTES - kernels.rows_at) // self._row if self._row else 0
+        self._first_rows = max(0, MOST_BYTES - kernels.rows_at) // self._row if self._row else 0
         names = engine.maps + engine.shown
         self._rooms = {name: device.pinned(most * engine.apart(name)) for name in names}
         first = engine.size("exemplar") // engine.pictures if engine.pictures > 1 else 0

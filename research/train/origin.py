@@ -16,6 +16,7 @@ UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see 
 UNSETTLED = "not settled"
 FREE = "Apache-2.0: our training saw only free pictures"  # what a free licence begins with
 FREE_CLASSES = {"A", "B"}  # of sources.toml
+FREE_LICENCES = ("Apache-2.0", "MIT", "BSD", "CC0", "CC BY 4.0")  # what a teacher's begins with
 MOST_SOURCES = 4  # that a TOML names
 
 
@@ -45,10 +46,10 @@ class Origin(NamedTuple):
         """The licence for the TOML: free if log and teacher allow it."""
         if not set(self.licences) <= FREE_CLASSES:
             return f"{UNSETTLED}: trained on research-only pictures, see docs/training.md"
-        if self.teacher_licence.startswith(UNSETTLED):
-            return f"{UNSETTLED}: the licence of its teacher {self.teacher} is not"
         if not self.teacher:
-            return f"{FREE}; its teacher is unknown"
+            return f"{UNSETTLED}: its teacher is unknown"
+        if not self.teacher_licence.startswith(FREE_LICENCES):
+            return f"{UNSETTLED}: the licence of its teacher {self.teacher} is not"
         return f"{FREE}; its teacher {self.teacher}: {self.teacher_licence}"
 
     def lines(self) -> list[str]:
@@ -86,7 +87,11 @@ def origin_of(*checkpoints: str | Path) -> Origin:
     for other in origins[1:]:
         first = first._replace(
             teacher=" and ".join(dict.fromkeys(o.teacher for o in (first, other) if o.teacher)),
-            teacher_licence=max(first.teacher_licence, other.teacher_licence),  # the unsettled one
+            teacher_licence=min(  # the one that is not free, if one is not
+                first.teacher_licence,
+                other.teacher_licence,
+                key=lambda text: text.startswith(FREE_LICENCES),
+            ),
             starts=tuple(dict.fromkeys(first.starts + other.starts)),
             pictures=max(first.pictures, other.pictures),
             sources={**other.sources, **first.sources},

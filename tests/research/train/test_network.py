@@ -94,9 +94,10 @@ def test_the_toml_asks_for_the_crops_that_were_trained_on(exported):
 
 
 def test_the_licence_of_weights_follows_from_the_pictures_that_the_run_saw(tmp_path):
-    def is_free(*lines, event="pictures"):
+    def is_free(*lines, event="pictures", teacher="MIT"):
         events = ["pictures", *[event] * (len(lines) - 1)]
         told = [{"event": each, "licences": found} for each, found in zip(events, lines)]
+        told += [{"event": "teacher", "name": "a", "licence": teacher}] * bool(teacher)
         (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in told))
         licence = origin.origin_of(tmp_path / "head.pt").licence
         assert licence.startswith((origin.FREE, origin.UNSETTLED))
@@ -105,6 +106,8 @@ def test_the_licence_of_weights_follows_from_the_pictures_that_the_run_saw(tmp_p
     assert is_free({"A": 10, "B": 2})
     for lines in ([{"A": 10, "S": 1}], [{"A": 10}, {"R": 5}], [{"SA": 1}], []):
         assert not is_free(*lines)
+    for teacher in ("", "not stated", "CC BY-NC 4.0", "not settled: unknown"):
+        assert not is_free({"A": 10}, teacher=teacher)
     # as free as what it starts from
     assert is_free({"A": 5}, {"A": 5}, event="start")
     assert not is_free({"A": 5}, {"R": 5}, event="start")

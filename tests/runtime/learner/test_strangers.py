@@ -82,7 +82,7 @@ def test_a_second_time_replaces_the_section(toml, tmp_path):
     text = toml.read_text()
     assert text.count("[strangers]") == 1 and text.count("sha256") >= 1
     made = load_network(toml).strangers
-    assert made == ("others.npz", hashlib.sha256(b"1").hexdigest())
+    assert made[:2] == ("others.npz", hashlib.sha256(b"1").hexdigest())
 
 
 @pytest.mark.parametrize("name", [n for n in names() if getattr(load_network(n), "found_above", 0)])

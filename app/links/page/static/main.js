@@ -181,17 +181,18 @@ function linkIs(is, words) {
 function show(atOnce = false) {
   if (!state) return;
   const off = link_is !== "live";
-  const stood = state.live ? frozen : state.paused;
+  const first = state.waiting === "target"; // a target comes first, and not this button
+  const stood = state.live ? frozen : state.paused && !first;
   const over = state.waiting === "replay";
   const name = state.live ? state.source : state.source.replace(/\/+$/, "").split("/").pop();
   put(byId("source"), name);
   byId("source").title = state.source;
   document.title = `${name} · Hotpath`;
-  button("pause", stood ? "i-play" : "i-pause", over ? "Replay"
-    : stood ? (state.live ? "Live" : "Resume") : (state.live ? "Freeze" : "Pause"), stood, off);
+  button("pause", stood || (first && !state.live) ? "i-play" : "i-pause", over ? "Replay"
+    : stood ? (state.live ? "Live" : "Resume") : (state.live ? "Freeze" : first ? "Play" : "Pause"), stood, off);
   byId("video").hidden = !state.video;
   for (const [name, path] of Object.entries(FILES)) {
-    put(byId(name), state.whole ? name : `${name} so far`);
+    put(byId(name), state.whole || state.ended || off ? name : `${name} so far`);
     if (off) byId(name).removeAttribute("href"); // nobody answers there
     else byId(name).href = path;
   }
@@ -199,8 +200,9 @@ function show(atOnce = false) {
   place.hidden = state.live || !state.frames;
   place.disabled = off;
   if (!seeking) [place.max, place.value] = [state.frames - 1, state.frame];
-  button("record", "i-record", state.recording.on && state.recording.can ? "Recording" : "Record",
-    state.recording.on && state.recording.can, off || !state.recording.can);
+  const [records, recording] = state.video ? ["Record", "Recording"] : ["Write rows", "Writing rows"];
+  const writes = state.recording.on && state.recording.can;
+  button("record", "i-record", writes ? recording : records, writes, off || !state.recording.can);
   byId("record").title = state.recording.can ? "Record on or off (R)"
     : "Start the run with --save or --results to record";
   byId("stop").disabled = off;
@@ -231,6 +233,9 @@ function hint() {
   if (frozen || state.paused) {
     return state.targets.length > 1 ? `Tap or drag a new box for target ${view.selected}` : "Tap or drag a new box";
   }
+  const target = state.targets.find((one) => one.number === view.selected);
+  if (target?.lost) return "Red dashes: where it was. Grey dots: where it is looked for";
+  if (target?.predicted) return "Dots: where it would be if it is hidden";
   if (pointed !== null && pointed === view.selected) return "Tap in the box for a larger or smaller object";
   return "";
 }

@@ -183,7 +183,7 @@ def test_pause_record_and_stop_by_button_and_key(chromium, world, run):
         run.wait_for(lambda state: not state["paused"] and state["frame"] > stood)
         tab.page.keyboard.press("r")
         run.wait_for(lambda state: not state["recording"]["on"])
-        tab.wait_for_text("#record", "^Record$")
+        tab.wait_for_text("#record", "^Write rows$")
         tab.page.click("#record")
         run.wait_for(lambda state: state["recording"]["on"])
         tab.page.click("#stop")
@@ -203,6 +203,9 @@ def test_a_recording_that_has_ended_is_downloaded_and_played_again(chromium, tmp
     with pages.PagedRun(tmp_path, tmp_path / "frames", "--save", saved) as run:
         with Tab(chromium, run.link) as tab:
             tab.wait_for_text("#results", "results so far")
+            tab.wait_for_text("#pause", "^Play$")
+            tab.wait_for_text("#record", "^Recording$")
+            assert tab.page.get_attribute("#pause", "aria-pressed") == "false"
             pages.drag(tab.page, boxes[0])
             tab.wait_for_text("#pause", "Replay")
             tab.wait_for_text("#results", "^results$")
@@ -230,6 +233,7 @@ def test_a_recording_that_has_ended_is_downloaded_and_played_again(chromium, tmp
             run.ask("/api/stop", {"stop": True})
             tab.wait_for_text("#veil", "has ended")
             assert not tab.page.locator("#results[href], #video[href]").count()
+            tab.wait_for_text("#results", "^results$")
             assert run.wait() == 0
         assert {row["target"] for row in run.rows()} == {"0"}  # the files hold the recording once
 

@@ -200,7 +200,7 @@ function show(atOnce = false) {
   place.hidden = state.live || !state.frames;
   place.disabled = off;
   if (!seeking) [place.max, place.value] = [state.frames - 1, state.frame];
-  const [records, recording] = state.video ? ["Record", "Recording"] : ["Write rows", "Writing rows"];
+  const [records, recording] = state.video ? ["Record", "Recording"] : ["Log", "Logging"];
   const writes = state.recording.on && state.recording.can;
   button("record", "i-record", writes ? recording : records, writes, off || !state.recording.can);
   byId("record").title = state.recording.can ? "Record on or off (R)"

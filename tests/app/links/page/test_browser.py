@@ -183,7 +183,7 @@ def test_pause_record_and_stop_by_button_and_key(chromium, world, run):
         run.wait_for(lambda state: not state["paused"] and state["frame"] > stood)
         tab.page.keyboard.press("r")
         run.wait_for(lambda state: not state["recording"]["on"])
-        tab.wait_for_text("#record", "^Write rows$")
+        tab.wait_for_text("#record", "^Log$")
         tab.page.click("#record")
         run.wait_for(lambda state: state["recording"]["on"])
         tab.page.click("#stop")

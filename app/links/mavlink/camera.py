@@ -197,7 +197,7 @@ class Camera:
         if not all(0.0 <= value <= 1.0 for value in (p[0], p[1], radius)):
             return m.DENIED, []
         width, height = view.size
-        point = (p[0] * width, p[1] * height)
+        point = (min(p[0] * width, width - 1.0), min(p[1] * height, height - 1.0))
         return self._later(who, p, self.run.start_point, (point, self._seen(p[5], now)), now)
 
     def _track_rectangle(self, who: Key, p: Parameters, now: float) -> LaterAnswer:

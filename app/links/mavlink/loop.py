@@ -76,6 +76,13 @@ class Loop:
         """
         return self._controller.can_record, self._controller.recording_since
 
+    @property
+    def finds_at_points(self) -> bool:
+        """Whether the network's head, or a detector, may find the object at a point."""
+        targets = self._controller.targets
+        has_head = targets.network.tap is not None and targets.device.shows_features
+        return has_head or self._controller.detector is not None
+
     # carried out in the frame loop
 
     def _newest_frame(self) -> TrackedFrame:

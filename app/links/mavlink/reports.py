@@ -105,7 +105,8 @@ def information(
     identity: Identity, run: Loop, view: Optional[View], has_geo: bool, now: float
 ) -> Outgoing:
     """CAMERA_INFORMATION: what the camera can do."""
-    flags = m.CAP_HAS_TRACKING_POINT | m.CAP_HAS_TRACKING_RECTANGLE
+    flags = m.CAP_HAS_TRACKING_RECTANGLE
+    flags |= m.CAP_HAS_TRACKING_POINT if run.finds_at_points else 0
     flags |= m.CAP_HAS_TRACKING_GEO_STATUS if has_geo else 0
     flags |= m.CAP_HAS_VIDEO_STREAM if identity.streams else 0
     flags |= m.CAP_CAPTURE_VIDEO if run.recording[0] else 0

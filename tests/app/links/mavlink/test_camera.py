@@ -35,7 +35,7 @@ class Scripted:
         self.future = None
         self.refuse = False
         self.view = View(7, 100.0, (640, 480), None, None, 25.0)
-        self.recording = (True, 0.0)
+        self.recording, self.finds_at_points = (True, 0.0), True
 
     def _ask(self, *what):
         if self.refuse:
@@ -92,9 +92,14 @@ def test_the_information_tells_what_the_camera_can_do(camera):
     assert fields["flags"] & m.CAP_HAS_VIDEO_STREAM
     assert not fields["flags"] & m.CAP_HAS_TRACKING_GEO_STATUS  # no field of view was given
     assert not fields["flags"] & common.CAMERA_CAP_FLAGS_CAPTURE_IMAGE
-    camera.run.recording = (False, None)
+    camera.run.recording, camera.run.finds_at_points = (False, None), False
     (_, (_, fields)) = camera.receive(command(m.CMD_REQUEST_MESSAGE, m.CAMERA_INFORMATION), 2.0)
-    assert not fields["flags"] & m.CAP_CAPTURE_VIDEO
+    assert not fields["flags"] & (m.CAP_CAPTURE_VIDEO | m.CAP_HAS_TRACKING_POINT)
+
+
+def test_a_click_on_the_far_edge_means_the_last_pixel(camera):
+    camera.receive(command(m.CMD_CAMERA_TRACK_POINT, 1.0, 1.0), 5.0)
+    assert camera.run.asked[0][1] == (639.0, 479.0)
 
 
 @pytest.mark.parametrize(

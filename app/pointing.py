@@ -10,7 +10,7 @@ import numpy as np
 
 from hotpath.app.detect import Detector
 from hotpath.app.detect.boxes import boxes_around, nearest_to, smallest_at
-from hotpath.runtime.errors import BadOption, HotpathError, NoObject
+from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError, NoObject
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.types import Box
 
@@ -32,23 +32,31 @@ def add_at(
         frame: the frame that the user saw.
         point: (x, y), 0-based pixels.
         detector: finds objects, or None.
-        besides, time_s: as in ``Tracker.init``. With ``besides`` only the head is asked.
+        besides, time_s: as in ``Tracker.init``. With ``besides`` only the head is asked, if the
+            network has one.
 
     Raises:
         NoObject: nothing is there.
         BadOption: the network has no head, and the detector finds nothing.
+        BadNetwork: the head cannot be read or run, and the detector finds nothing.
         BadBox: the point is outside the frame.
     """
+    if targets.network.tap is None:
+        besides = None
     names_class = detector is not None and not detector.any_class
-    if names_class and besides is None:
+    asked = names_class and besides is None
+    if asked:
         box = _detected(detector, frame, point, 0.5)
         if box is not None:
             return int(targets.add(frame, box, time_s=time_s))
     try:
         return int(targets.add(frame, time_s=time_s, point=point, besides=besides))
-    except (NoObject, BadOption):
-        is_left = detector is not None and not names_class and besides is None
-        box = _detected(detector, frame, point, REACH) if is_left else None
+    except (NoObject, BadOption, BadNetwork) as error:
+        # with ``besides``, a detector would find that object again: only where no head can run
+        is_left = besides is None or not isinstance(error, NoObject)
+        box = None
+        if detector is not None and is_left and not asked:
+            box = _detected(detector, frame, point, 0.5 if names_class else REACH)
         if box is None:
             raise
         return int(targets.add(frame, box, time_s=time_s))

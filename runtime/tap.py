@@ -141,7 +141,11 @@ class Taps:
         proposals = self.proposals(frame, point, 1 if besides is None else MOST)
         place = f"at {point[0]:.0f},{point[1]:.0f}"
         if besides is not None:
-            others = [p for p in proposals if overlaps([besides], [p.box])[0, 0] < SAME]
+            others = [
+                p
+                for p in proposals
+                if p.score >= self._object_above and overlaps([besides], [p.box])[0, 0] < SAME
+            ]
             if not others:
                 raise NoObject(
                     f"no larger or smaller object is {place}; draw a box around it", what="no other"
@@ -225,7 +229,14 @@ class Taps:
             corners = np.array([x, y, x + w, y + h])
             edges = (corners - places[0, [0, 1, 0, 1]]) / places[0, [2, 3, 2, 3]] - 0.5
         self._net.setInput(inputs(np.array(shown), edges))
-        scores, boxes = decode(self._net.forward())
+        try:
+            scores, boxes = decode(self._net.forward())
+        except cv2.error as error:
+            raise BadNetwork(
+                f"OpenCV {cv2.__version__} can't run the head of {network.name} ({error}); install "
+                "a newer OpenCV, or give a box",
+                what="cannot run",
+            ) from None
         low = places[:, :2] + (boxes[:, :2] - boxes[:, 2:] / 2 + 0.5) * places[:, 2:]
         high = low + boxes[:, 2:] * places[:, 2:]
         return _inside(low, high, frame.shape[1], frame.shape[0]), scores

@@ -20,7 +20,7 @@ from hotpath.app.links.steering import CONFIRM
 from hotpath.app.pointing import add_at
 from hotpath.app.selection import Selection
 from hotpath.runtime.directions import bearing
-from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
 from hotpath.runtime.types import Track, TrackedFrame
 
 if TYPE_CHECKING:
@@ -216,7 +216,8 @@ class Controller:
             index: index of the frame on which the user drew or tapped.
             box: (x, y, w, h), pixels of the frame. None if ``point`` is given.
             replaced: number of a target to drop in exchange.
-            snug: whether the object in the box replaces it, if the network has a head for that.
+            snug: whether the object in the box replaces it, if the network has a head for that and
+                this device can run it.
             point: (x, y), pixels of the frame: the object there is the target. In the box of the
                 replaced target it means the next larger or smaller object.
 
@@ -226,7 +227,7 @@ class Controller:
         Raises:
             Refused: the frame or the target to replace is gone, or there are too many targets.
             BadBox: no target can have the box.
-            NoObject, BadOption: see ``hotpath.app.pointing.add_at``.
+            NoObject, BadOption, BadNetwork: see ``hotpath.app.pointing.add_at``.
         """
         if box is not None and min(box[2], box[3]) < SMALLEST_PX:  # on any frame
             raise Refused(422, f"a box must be at least {SMALLEST_PX:g} x {SMALLEST_PX:g} pixels")
@@ -238,9 +239,10 @@ class Controller:
             raise Refused(404, f"there is no target {replaced}")
         if replaced is None and len(present) >= MOST_TARGETS:
             raise Refused(409, f"{MOST_TARGETS} targets are the most; drop one first")
-        number = self._begun(
-            frames[0], box, snug, point, None if replaced is None else present[replaced]
-        )
+        other = None  # where the user saw the replaced target
+        if replaced is not None:
+            other = frames[0].tracks.get(replaced, present[replaced])
+        number = self._begun(frames[0], box, snug, point, other)
         track = self.targets.first(number)
         try:
             self._write_late(frames[0]._replace(tracks={number: track}))
@@ -265,13 +267,19 @@ class Controller:
         """Start a target in a box or at a point; returns its number.
 
         Args:
-            other: newest track of the target that is replaced, or None.
+            other: track of the target that is replaced, in that frame if it was there; or None.
         """
         frame, time_s = tracked.frame, tracked.time_s
         if point is None:
             snug = snug and self.targets.network.tap is not None
-            return int(self.targets.add(frame, box, time_s=time_s, snug=snug))
-        besides = None if other is None else other.box
+            try:
+                return int(self.targets.add(frame, box, time_s=time_s, snug=snug))
+            except (BadOption, BadNetwork):
+                if not snug:
+                    raise
+            # the head can't run here: the box stays as the user drew it
+            return int(self.targets.add(frame, box, time_s=time_s))
+        besides = None if other is None or other.lost else other.box
         if besides is not None and not _holds(besides, point):
             besides = None
         return add_at(self.targets, frame, point, self.detector, besides, time_s)

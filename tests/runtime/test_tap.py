@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from unittest.mock import Mock
 
+import cv2
 import numpy as np
 import pytest
 
@@ -61,6 +63,12 @@ def test_another_object_at_the_point_differs_from_the_one_that_is_not_meant(trac
         assert overlap(other.box, first.box) < 0.6
 
 
+def test_another_object_is_as_likely_as_the_first_has_to_be(tracker):
+    nothing = np.full((240, 320, 3), 170, np.uint8)
+    with refusal(NoObject, "no other"):
+        tracker.init(nothing, point=(40, 40), besides=(300, 220, 10, 10))
+
+
 @pytest.mark.parametrize("how", [{}, {"box": THING, "point": CENTRE}])
 def test_either_a_box_or_a_point_is_given(tracker, how):
     with refusal(BadOption, "box or point"):
@@ -101,6 +109,13 @@ def test_a_head_that_is_missing_or_damaged_is_named(tracker, tmp_path):
     broken.write_bytes(b"no network")
     with refusal(BadNetwork, "unreadable", where="broken.onnx"):
         tap.Taps(tracker.device, str(broken))
+
+
+def test_a_head_that_opencv_cannot_run_is_named(tracker, monkeypatch):
+    taps = tap.of(tracker.device)
+    monkeypatch.setattr(taps, "_net", Mock(forward=Mock(side_effect=cv2.error("no layer"))))
+    with refusal(BadNetwork, "cannot run"):
+        tracker.init(scene(), point=CENTRE)
 
 
 def test_a_tracker_that_gets_no_point_does_not_load_the_head():

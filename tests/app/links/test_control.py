@@ -9,6 +9,7 @@ import pytest
 from hotpath.app.links.control import Controller, Refused
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.steering import CONFIRM
+from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.types import Box, Track, TrackedFrame
 from tests.support.errors import refusal
 
@@ -141,6 +142,35 @@ def test_a_tap_in_the_replaced_target_s_box_means_another_object(control):
     control.newest = control.newest._replace(tracks={4: Track(Box(1, 1, 5, 5), 1.0)})
     control.add_target(7, None, 4, point=(9.0, 9.0))
     assert control.targets.add.call_args[1]["besides"] is None
+
+
+def test_a_tap_means_another_object_in_the_box_of_the_frame_that_was_seen(control):
+    control.targets.first.return_value = control.targets.follow.return_value = Track(
+        Box(1, 1, 5, 5), 1.0
+    )
+    seen = control.newest.tracks[3].box
+    control.write(TrackedFrame(FRAME, 8, None, {3: Track(Box(6, 6, 3, 3), 0.5)}))
+    control.add_target(7, None, 3, point=(seen[0] + 1.0, seen[1] + 1.0))
+    assert control.targets.add.call_args[1]["besides"] == seen
+
+
+def test_a_tap_in_the_box_of_a_lost_target_may_mean_that_target(control):
+    control.targets.first.return_value = Track(Box(1, 1, 5, 5), 1.0)
+    box = Box(1, 2, 3, 4)
+    control.write(TrackedFrame(FRAME, 8, None, {3: Track(box, 0.1, True, "lost")}))
+    control.add_target(8, None, 3, point=(box[0] + 1.0, box[1] + 1.0))
+    assert control.targets.add.call_args[1]["besides"] is None
+
+
+@pytest.mark.parametrize("error", [BadOption("no features"), BadNetwork("unreadable")])
+def test_a_drawn_box_is_taken_as_it_is_where_the_head_cannot_run(control, error):
+    control.targets.first.return_value = Track(Box(1, 1, 5, 5), 1.0)
+    control.targets.add.side_effect = [error, 4]
+    assert control.add_target(7, (1, 1, 5, 5), snug=True) == 4
+    assert not control.targets.add.call_args[1].get("snug")
+    control.targets.add.side_effect = error
+    with pytest.raises(type(error)):
+        control.add_target(7, (1, 1, 5, 5))
 
 
 def test_a_box_is_tightened_only_on_request_and_by_a_network_with_a_head(control):

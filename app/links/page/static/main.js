@@ -52,8 +52,8 @@ const aim = new Aim(view, link, {
   chosen: (frame, box) => choose({ frame, box, snug: true }),
 });
 
-async function choose(how, isAgain = false) {
-  const replace = adding || view.selected === null ? undefined : view.selected;
+async function choose(how, isAgain = false, mended = null) {
+  const replace = mended ?? (adding || view.selected === null ? undefined : view.selected);
   asking = true;
   const agreed = replace === undefined || isAgain || await sure(`Replace target ${replace}?`,
     `It is dropped, and the new one is followed. To follow both, press Add first.`,
@@ -76,10 +76,11 @@ function offerDrawn({ frame, box }, replace) {
   tightened = replace;
   link.hold(frame);
   warn("The box was tightened around the object.", "Keep my box", () => {
-    choose({ frame, box, snug: false }, true);
+    choose({ frame, box, snug: false }, true, replace);
   }, () => {
+    if (tightened !== replace) return; // a newer box was tightened since
     tightened = null;
-    letGo();
+    if (!frozen && !aim.aiming) letGo();
   });
 }
 

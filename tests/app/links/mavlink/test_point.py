@@ -1,5 +1,6 @@
 """Requests reach the frame loop, and a click becomes the box of what was clicked on."""
 
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import numpy as np
@@ -17,7 +18,7 @@ from hotpath.app.links.mavlink.codec import Codec
 from hotpath.app.links.mavlink.reports import command_long
 from hotpath.app.pointing import add_at
 from hotpath.runtime.boxes import overlaps
-from hotpath.runtime.errors import BadOption, NetworkFailed, NoObject
+from hotpath.runtime.errors import BadNetwork, BadOption, NetworkFailed, NoObject
 from hotpath.runtime.types import Box
 from tests.support import tiny_detector
 
@@ -50,8 +51,9 @@ def overlap(one, two):
 class Targets:
     """Notes what was added; at a point it finds ``box``, or raises."""
 
-    def __init__(self, box=None, error=None):
+    def __init__(self, box=None, error=None, head="a head"):
         self.box, self.error, self.boxes = box, error, []
+        self.network = SimpleNamespace(tap=head)
 
     def add(self, frame, box=None, time_s=None, point=None, besides=None):
         if box is None and self.error is not None:
@@ -158,7 +160,7 @@ def test_without_a_named_class_or_far_from_its_objects_the_head_finds_the_box(to
         assert targets.boxes == [own]
 
 
-@pytest.mark.parametrize("error", [NoObject("nothing"), BadOption("no head")])
+@pytest.mark.parametrize("error", [NoObject("nothing"), BadOption("no"), BadNetwork("damaged")])
 def test_where_the_head_finds_nothing_a_detector_of_any_class_is_asked(toml, error):
     frame, box, centre = scene()
     targets = Targets(error=error)
@@ -167,6 +169,26 @@ def test_where_the_head_finds_nothing_a_detector_of_any_class_is_asked(toml, err
     for detector in (None, load_detector(toml, classes=["blue"])):
         with pytest.raises(type(error)):
             add_at(targets, frame, centre, detector)
+
+
+@pytest.mark.parametrize("classes", [None, ["red"]])
+def test_a_second_click_asks_the_detector_only_where_no_head_can_run(toml, classes):
+    frame, box, centre = scene()
+    detector = load_detector(toml, classes=classes)
+    for head, error in ((None, BadOption("no head")), ("a head", BadNetwork("damaged"))):
+        targets = Targets(error=error, head=head)
+        add_at(targets, frame, centre, detector, besides=box)
+        assert overlap(targets.boxes[0], box) > 0.5
+    with pytest.raises(NoObject):
+        add_at(Targets(error=NoObject("no other")), frame, centre, detector, besides=box)
+
+
+def test_points_are_offered_where_a_head_or_a_detector_finds_the_object(run, monkeypatch):
+    assert run.loop.finds_at_points
+    monkeypatch.setattr(run.targets.network, "tap", None)
+    assert not run.loop.finds_at_points
+    run.controller.detector = Mock()
+    assert run.loop.finds_at_points
 
 
 def test_a_detector_that_fails_leaves_the_click_to_the_head(toml):

@@ -172,12 +172,28 @@ def answer(records):
     for percent, bar in SHARES.items():
         own = [r for r in records if (r["load"], r["percent"]) == ("idle", percent)]
         found = sum(r["decision"] == "slower" for r in own)
-        parts.append(f"{percent} % in {found} of {len(own)} idle runs (the aim: {bar:.0%})")
+        parts.append(f"{percent} % in {found} of {len(own)} idle runs (the aim: {100 * bar:.0f} %)")
     without = [r for r in records if not r["percent"]]
-    wrong = sum(r["decision"] == "slower" for r in without)
+    judged = [r for r in without if r["decision"] != "invalid"]
+    wrong = sum(r["decision"] == "slower" for r in judged)
     return (
-        f"It finds a planted slowdown of {' and of '.join(parts)}, and accuses {wrong} of "
-        f"{len(without)} runs in which nothing was slower."
+        f"It finds a planted slowdown of {' and of '.join(parts)}. It accuses {wrong} of "
+        f"{len(judged)} runs in which nothing was slower, and refuses to judge "
+        f"{len(without) - len(judged)} beside a busy core."
+    )
+
+
+def why_undecided(records):
+    """How many runs stayed undecided although time was left, and why."""
+    undecided = [r for r in records if r["decision"] == "undecided"]
+    if not undecided:
+        return "No run stayed undecided."
+    fewest = min(int(r["rounds"]) for r in undecided)
+    early = sum(int(r["rounds"]) == fewest for r in undecided)
+    return (
+        f"{early} of {len(undecided)} undecided runs ended after {fewest} rounds, because no "
+        "number of rounds could decide: the reference of "
+        f"{compare.REFERENCE_ROUNDS} rounds is itself too uncertain."
     )
 
 
@@ -193,6 +209,7 @@ def write(options):
     PAGE.write_text(
         TEXT.format(
             answer=answer(records),
+            why=why_undecided(records),
             rows="\n".join(table(records)),
             today=datetime.date.today().isoformat(),
             commit=commit,
@@ -221,6 +238,8 @@ margin. Beside a busy core the suite refuses to judge: caches and memory are sha
 | machine | planted | runs | slower | same | undecided | invalid | median change | seconds each |
 |---|---|---|---|---|---|---|---|---|
 {rows}
+
+{why}
 
 Made by `python -m tests.documents.planted`
 

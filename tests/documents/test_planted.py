@@ -53,7 +53,8 @@ def test_the_page_counts_detections_accusations_and_what_was_not_judged():
     records += [record(), record(decision="slower", change=-0.05)]
     records += [record("busy", decision="invalid", change=None)]
     said = planted.answer(records)
-    assert "5 % in 2 of 3 idle runs" in said and "accuses 1 of 3 runs" in said
+    assert "5 % in 2 of 3 idle runs" in said and "accuses 1 of 2 runs" in said
+    assert "refuses to judge 1 beside" in said
     rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in planted.table(records)]
     assert [row[:7] for row in rows] == [
         ["idle", "nothing", "2", "1", "1", "0", "0"],

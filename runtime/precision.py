@@ -57,7 +57,7 @@ def open_precision(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
         network.check_form(form, plan.networks_dir)
         _say_in_floats(engine, plan.log)
         return _opened(form, plan)
-    reason = why_floats(plan, cpuinfo)
+    reason = _why_floats(form, plan, cpuinfo)
     if not reason:
         try:
             chosen = _opened(form, plan)
@@ -80,16 +80,13 @@ def usual(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> str:
     form = int8_form(network)
     if form is network:
         return INT8
-    return FP32 if form is None or why_floats(plan, cpuinfo) else INT8
+    return FP32 if form is None or _why_floats(form, plan, cpuinfo) else INT8
 
 
-def why_floats(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> str:
-    """Why "auto" does not run the INT8 form of a network that has one; "" where it does."""
-    network = _network_of(plan)
-    form = int8_form(network)
-    assert form is not None
+def _why_floats(form: Network, plan: Plan, cpuinfo: pathlib.Path) -> str:
+    """Why "auto" does not run a network's INT8 form; "" where it does."""
     try:
-        network.check_form(form, plan.networks_dir)
+        _network_of(plan).check_form(form, plan.networks_dir)
     except BadNetwork as error:
         return f": {error}"
     reason = _why_not(plan.engine, instructions_of(cpuinfo))

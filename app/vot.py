@@ -21,7 +21,7 @@ from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.errors import BadFrame, BadSource, NoEngine
 from hotpath.runtime.options import given_in
 from hotpath.runtime.tracker import Tracker
-from hotpath.runtime.types import Box, Track, given_track
+from hotpath.runtime.types import Track
 from hotpath.video.folder import read_picture
 
 
@@ -81,9 +81,7 @@ def _answer(trax: Any, tracker: Tracker, request: Any) -> Track:
             f"the VOT toolkit asks for {len(request.objects)} targets; this tracker follows one"
         )
     region, _ = request.objects[0]
-    box = Box(*(float(value) for value in region.bounds()))
-    tracker.init(frame, box)
-    return given_track(box)
+    return tracker.init(frame, [float(value) for value in region.bounds()])
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ class Tracker:
         self.state = self._claimed = state
         self._shape = shape
         self._motion = motion
-        self.first = given_track(box)._replace(taken=taken)
+        self.first = given_track(box, taken)
         return self.first
 
     def update(self, frame: Any, time_s: Optional[float] = None) -> Track:

@@ -129,9 +129,9 @@ class Seen(NamedTuple):
     pooled: Any = None
 
 
-def given_track(box: Box) -> Track:
-    """Return the ``Track`` of the frame in which the user gave the box."""
-    return Track(box, GIVEN, presence=GIVEN, taken="box")
+def given_track(box: Box, taken: str) -> Track:
+    """Return the ``Track`` of the frame in which the user gave the target."""
+    return Track(box, GIVEN, presence=GIVEN, taken=taken)
 
 
 def checked_frame(frame: Any) -> AnyFrame:

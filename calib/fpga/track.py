@@ -16,7 +16,7 @@ from hotpath.calib import command
 from hotpath.kernels.fpga import need_design
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.types import Box, TrackedFrame, given_track
+from hotpath.runtime.types import TrackedFrame
 from hotpath.video.results import Results, Rows
 from hotpath.video.sources import open_source
 
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
             rows = Rows()
             rows.results = results
             number = targets.add(frame, options.box, time_s=source.time_s)
-            tracks = {number: given_track(Box(*options.box))}
+            tracks = {number: targets.first(number)}
             with tqdm(total=options.frames or source.frames, unit="frame") as bar:
                 while frame is not None:
                     rows.write(TrackedFrame(frame, source.given - 1, source.time_s, tracks))

@@ -143,13 +143,12 @@ class HotpathTrack(GstBase.BaseTransform):
     def _begin(self, frame: Any, text: str) -> Any:
         """Take the target in a box; returns the ``Track`` of its first frame."""
         from hotpath.app.cli.boxes import parsed_box
-        from hotpath.runtime.types import checked_box, given_track
 
         height, width = frame.shape[:2]
-        box = checked_box(parsed_box("box", text, (width, height)), frame.shape)
-        self._thread.submit(self._tracker.init, frame, box).result()
+        box = parsed_box("box", text, (width, height))
+        track = self._thread.submit(self._tracker.init, frame, box).result()
         self._follows = True
-        return given_track(box)
+        return track
 
     def _planes(self, buffer: Any, data: Any) -> List[Any]:
         """Views of the picture's planes: uint8 (rows, columns, bytes of a place).

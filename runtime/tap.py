@@ -139,24 +139,19 @@ class Taps:
             NoObject: there is none, or no other one.
         """
         proposals = self.proposals(frame, point, 1 if besides is None else MOST)
+        for found in proposals:
+            is_other = besides is None or overlaps([besides], [found.box])[0, 0] < SAME
+            if is_other and found.score >= self._object_above:
+                return found
         place = f"at {point[0]:.0f},{point[1]:.0f}"
         if besides is not None:
-            others = [
-                p
-                for p in proposals
-                if p.score >= self._object_above and overlaps([besides], [p.box])[0, 0] < SAME
-            ]
-            if not others:
-                raise NoObject(
-                    f"no larger or smaller object is {place}; draw a box around it", what="no other"
-                )
-            return others[0]
-        if proposals[0].score < self._object_above:
             raise NoObject(
-                f"nothing {place} looks like an object; point at the middle of one, or draw a box",
-                what="nothing",
+                f"no larger or smaller object is {place}; draw a box around it", what="no other"
             )
-        return proposals[0]
+        raise NoObject(
+            f"nothing {place} looks like an object; point at the middle of one, or draw a box",
+            what="nothing",
+        )
 
     def proposals(self, frame: Any, point: Sequence[float], most: int = MOST) -> List[Found]:
         """Return the objects that may be meant by a point, as for ``at``: the likeliest first.

@@ -103,7 +103,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
         detector = open_detector(target_options, network)
         targets = cleanup.enter_context(contextlib.closing(load_targets(**network._asdict())))
         source, frame, boxes = opened or open_input(*read)
-        boxes = [drawn_box(frame)] if boxes is None else boxes
+        boxes = [drawn_box(frame, source.name)] if boxes is None else boxes
         at_s = source.time_s
         tracks = first_tracks(target_options, targets, frame, boxes, detector, at_s)
         finder = open_finder(target_options, detector, targets, source.live)

@@ -1,10 +1,9 @@
 """Draw boxes, trails and figures onto a picture of any size.
 
 This uses only OpenCV. The libraries that draw boxes well (supervision, Pillow) are heavier than
-everything else on a board and take longer than the tracker. Two translucent bands, at the top and
-the bottom, show the network, the engine, frames a second and milliseconds a step. Together they
-cover at most a twelfth of the picture. Small pictures have one band or none, and texts that do not
-fit side by side are left out.
+everything else on a board and take longer than the tracker. A bar below the picture shows the
+network, the engine, frames a second and milliseconds a step, so it covers no target. Its height
+depends on the picture's size alone. Texts that do not fit side by side are left out.
 """
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
@@ -19,11 +18,11 @@ from hotpath.runtime.types import Track, checked_frame
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 UNIT_PX = 22.0  # height of FONT's capitals at scale 1
 SMALLEST_LETTER_PX = 7.0
-ABOVE_SHARE, BELOW_SHARE = 0.28, 0.58  # margins in a band, of a letter's height; letters hang below
-SMALLEST_BAND_PX = 12  # 1 + 7 + 4
-BANDS_SHARE = 12  # the bands cover at most one part in so many
-BAND_SHADE = 0.35  # share of the picture that is seen through a band
+ABOVE_SHARE, BELOW_SHARE = 0.28, 0.58  # margins in a row, of a letter's height; letters hang below
+FIGURES = ("network", "engine", "fps", "steps", "frame")  # keys of ``info`` that the bar shows
+ONE_ROW_LETTERS = 80  # a picture that is wider, in heights of a letter, has a bar of one row
 INK = (255, 255, 255)
+BAR = (32, 32, 32)
 DARK = (24, 20, 18)
 # one colour a target, BGR, as on the page: green, blue, pink, cyan, violet, lime. None is amber or
 # red, which are warnings
@@ -39,7 +38,9 @@ LARGEST_PX = 16000  # OpenCV's line drawing overflows far outside the picture
 def draw(
     frame: np.ndarray, tracks: Union[Track, Mapping[int, Track]], info: Any = None
 ) -> np.ndarray:
-    """Draw boxes and figures onto a copy of ``frame``. A target keeps its colour in all frames.
+    """Draw boxes onto a copy of ``frame``, and figures below it.
+
+    A target keeps its colour in all frames.
 
     Args:
         frame: BGR ``uint8`` (H, W, 3); it is not changed.
@@ -50,7 +51,8 @@ def draw(
             long it has been lost), ``trails`` (dict to a list of points (x, y), oldest first).
 
     Returns:
-        A new array of the same shape.
+        A new array. It has the shape of ``frame`` if ``info`` has no key of the picture. Else it
+        has a bar below the frame, as high for all frames of a size, and an even height.
 
     Raises:
         BadFrame: ``frame`` is not such an array.
@@ -63,12 +65,12 @@ def draw(
             f"draw takes what update gave, a Track or a dict of them, not {tracks!r}",
             what="not tracks",
         )
-    picture: np.ndarray = bgr_of(checked_frame(frame)).copy()
-    look = _Look(picture.shape)
-    top = _fitting(look, *_top(info)) if look.bands else ("", "")
-    bottom = _fitting(look, *_bottom(info)) if look.bands == 2 else ("", "")
-    edge_top = look.band_px if any(top) else 0
-    edge_bottom = picture.shape[0] - (look.band_px if any(bottom) else 0)
+    frame = bgr_of(checked_frame(frame))
+    look = _Look(frame.shape)
+    bar_px = look.bar_px if any(name in info for name in FIGURES) else 0
+    drawn = np.empty((look.height + bar_px, look.width, 3), np.uint8)
+    picture = drawn[: look.height]
+    picture[:] = frame
     for number, points in info.get("trails", {}).items():
         _draw_trail(picture, look, points, _colour(number, tracks.get(number)))
     finite = {n: track for n, track in tracks.items() if np.isfinite(track.box).all()}
@@ -78,14 +80,12 @@ def draw(
     several = len(tracks) > 1 or any(tracks)
     for number, track in finite.items():  # over all boxes
         text = _label(number if several else None, track, info.get("since", {}).get(number, ""))
-        places = _places(look, track, text, (edge_top, edge_bottom))
+        places = _places(look, track, text)
         labels.append(next((p for p in places if not any(_touch(p, o) for o in labels)), places[0]))
         _draw_label(picture, look, text, labels[-1], _colour(number, track))
-    if any(top):
-        _draw_band(picture, look, 0, top)
-    if any(bottom):
-        _draw_band(picture, look, edge_bottom, bottom)
-    return picture
+    if bar_px:
+        _draw_bar(drawn[look.height :], look, info)
+    return drawn
 
 
 class _Look:
@@ -94,19 +94,16 @@ class _Look:
     def __init__(self, shape: Sequence[int]) -> None:
         self.height, self.width = shape[:2]
         side = min(self.height, self.width * 3 // 4)
-        letter_px = min(34.0, max(SMALLEST_LETTER_PX, side / 48.0))
-        room_px = self.height / float(BANDS_SHARE)
-        self.bands = min(2, int(room_px / SMALLEST_BAND_PX))
-        if self.bands:
-            most_px = room_px / self.bands / (1 + ABOVE_SHARE + BELOW_SHARE)
-            letter_px = max(SMALLEST_LETTER_PX, min(letter_px, most_px))
-        self.letter_px = letter_px  # height of a capital
+        self.letter_px = min(34.0, max(SMALLEST_LETTER_PX, side / 48.0))  # height of a capital
         self.scale = self.letter_px / UNIT_PX
         self.line_px = max(1, int(round(self.letter_px / 7.0)))
         self.box_px = max(1, int(round(side / 240.0)))
         self.margin_px = max(4, int(self.letter_px * BELOW_SHARE))
         above_px = max(1, int(self.letter_px * ABOVE_SHARE))
-        self.band_px = above_px + int(self.letter_px) + self.margin_px
+        self.row_px = above_px + int(self.letter_px) + self.margin_px
+        self.rows = 1 if self.width >= ONE_ROW_LETTERS * self.letter_px else 2
+        self.bar_px = self.rows * self.row_px
+        self.bar_px += (self.height + self.bar_px) % 2  # H.264 takes even heights
 
     def text_width(self, text: str) -> int:
         """Width of one line of text, pixels."""
@@ -160,7 +157,7 @@ def _label(number: Optional[int], track: Track, since: str) -> str:
     return _ascii(" ".join(word for word in (name, track.class_name, score) if word))
 
 
-def _places(look: _Look, track: Track, text: str, edges: Tuple[int, int]) -> List[_Rectangle]:
+def _places(look: _Look, track: Track, text: str) -> List[_Rectangle]:
     """Where a label may stand, the best place first: above its box, below it, inside it.
 
     After these come all other heights, the nearest ones first.
@@ -170,9 +167,10 @@ def _places(look: _Look, track: Track, text: str, edges: Tuple[int, int]) -> Lis
     width, height = look.text_width(text) + 2 * pad, int(round(look.letter_px)) + 2 * pad
     at_x = max(0, min(left - look.box_px // 2, look.width - width))
     above, below = top - height - look.box_px // 2, bottom + look.box_px // 2
-    inside = max(edges[0], min(top + look.box_px, edges[1] - height))
-    beside = sorted(range(edges[0], edges[1] - height, 2), key=lambda y: abs(y - above))
-    fits = [y for y in (above, below) if edges[0] <= y <= edges[1] - height]
+    lowest = look.height - height
+    inside = max(0, min(top + look.box_px, lowest))
+    beside = sorted(range(0, lowest, 2), key=lambda y: abs(y - above))
+    fits = [y for y in (above, below) if 0 <= y <= lowest]
     return [(at_x, y, at_x + width, y + height) for y in fits + [inside] + beside]
 
 
@@ -204,15 +202,20 @@ def _draw_dashed(
             cv2.line(picture, (x, y), (x, min(y + dash, bottom)), colour, line_px)
 
 
-def _draw_band(picture: np.ndarray, look: _Look, at_y: int, texts: Tuple[str, str]) -> None:
-    """A translucent dark band across the picture, with a text at either end."""
-    band = picture[at_y : at_y + look.band_px]
-    band[:] = cv2.addWeighted(band, BAND_SHADE, band, 0, 0)
-    base = at_y + look.band_px - look.margin_px
-    left, right = texts
-    _put(picture, look, left, (look.margin_px, base), INK)
-    at_x = look.width - look.margin_px - look.text_width(right)
-    _put(picture, look, right, (at_x, base), INK)
+def _draw_bar(bar: np.ndarray, look: _Look, info: Dict[str, Any]) -> None:
+    """Fill the bar with the figures: rows with a text at either end."""
+    bar[:] = BAR
+    network, rate = _network_and_rate(info)
+    steps, total = _steps_and_total(info)
+    rows = [(network, rate), (steps, total)]
+    if look.rows == 1:
+        rows = [(network + steps, rate + total)]
+    for number, row in enumerate(rows):
+        left, right = _fitting(look, *row)
+        base = (number + 1) * look.row_px - look.margin_px
+        _put(bar, look, left, (look.margin_px, base), INK)
+        at_x = look.width - look.margin_px - look.text_width(right)
+        _put(bar, look, right, (at_x, base), INK)
 
 
 def _put(
@@ -224,7 +227,7 @@ def _put(
 
 
 def _fitting(look: _Look, left: Sequence[str], right: Sequence[str]) -> Tuple[str, str]:
-    """The parts at either end of a band; as many as fit side by side, the first ones."""
+    """The parts at either end of a row; as many as fit side by side, the first ones."""
     gap, left, right = int(look.letter_px * 1.5), list(left), list(right)
     while left or right:
         texts = _joined(*left), _joined(*right)
@@ -235,13 +238,13 @@ def _fitting(look: _Look, left: Sequence[str], right: Sequence[str]) -> Tuple[st
     return "", ""
 
 
-def _top(info: Dict[str, Any]) -> Tuple[List[str], List[str]]:
+def _network_and_rate(info: Dict[str, Any]) -> Tuple[List[str], List[str]]:
     """Network and engine, and the frame rate."""
     rate = [] if info.get("fps") is None else ["{:.0f} FPS".format(info["fps"])]
     return [_ascii(info[name]) for name in ("network", "engine") if info.get(name)], rate
 
 
-def _bottom(info: Dict[str, Any]) -> Tuple[List[str], List[str]]:
+def _steps_and_total(info: Dict[str, Any]) -> Tuple[List[str], List[str]]:
     """Milliseconds of each step, and of the whole frame with its index."""
     steps = {name: ms for name, ms in (info.get("steps") or {}).items() if ms is not None}
     total = [_ms(steps.pop("total")) + " ms"] if "total" in steps else []
@@ -250,7 +253,7 @@ def _bottom(info: Dict[str, Any]) -> Tuple[List[str], List[str]]:
 
 
 def _joined(*texts: str) -> str:
-    """Join the texts that are not empty by two blanks: a bar would reach below the band."""
+    """Join the texts that are not empty by two blanks. A "|" would reach below the row."""
     return "  ".join(text for text in texts if text)
 
 

@@ -1,5 +1,6 @@
 """A window on the desktop: it shows pictures, reports keys, and lets the user draw a box."""
 
+import ctypes
 import os
 import re
 import socket
@@ -13,13 +14,19 @@ from hotpath.kernels.commands import make
 from hotpath.runtime.errors import BadBox, BadOutput
 
 QUIT_KEYS = ("q", "Q", "\x1b")  # the last one is Esc
-WIDEST, HIGHEST = 1280, 660  # of a new window, with room on a screen of 1366x768
-LEAST_WIDE = 960  # a smaller picture is enlarged
-ROWS, ROW_PX, LETTERS = 2, 24, 0.5  # of the text below the picture, on the screen
+SCREEN = 1366, 768  # assumed where the size of the screen is not known
+ROOM = 0.94, 0.86  # share of the screen that a new window takes at most, across and down
+LARGEST = 4.0  # times that a small picture is enlarged at most
+CRISP = 1.25  # a picture that would be enlarged less is shown pixel for pixel
+LEAST_WIDE = 960  # of the strip of texts, below a narrow picture too
+ROWS, ROW_PX, LETTERS = 2, 24, 0.5  # of the strip, on a screen of TEXTS_FOR rows
+TEXTS_FOR = 1080.0
+GROUND = 32  # grey of the strip, and beside a narrow picture
 SHORT = ("H: list the keys", "Q or Esc: end the run")
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 DRAWING = ("Drag a box around the target", "Esc: back")
 COLOUR = (0, 255, 255)  # of the box while it is drawn
+LEAST_DRAG_PX = 3  # of the window; less is a click, and no box
 EXIT_DRAWING = ("\x1b", "c", "C")
 
 
@@ -38,17 +45,18 @@ class Window:
         self.title = title
         self.open = True
         self._created = False
+        self._screen = screen_size()
 
     def show(self, picture: np.ndarray, lines: Optional[Sequence[str]] = None) -> None:
         """Show one BGR picture, with texts below it; without any, it says how to list the keys."""
         if not self.open:
             return
-        picture = _with_texts_below(picture, lines or SHORT)
+        shown = View(picture.shape, self._screen).show(picture, lines or SHORT)
         try:
             if not self._created:
-                _create(self.title, picture)
+                _create(self.title, shown)
                 self._created = True
-            cv2.imshow(self.title, picture)
+            cv2.imshow(self.title, shown)
         except cv2.error as error:
             raise BadOutput(
                 f"no window can be shown: OpenCV says {_said(error)}; use --no-show"
@@ -69,10 +77,16 @@ class Window:
             self.open = False
         return key.lower() if key else None
 
-    def select_box(self, frame: np.ndarray) -> Tuple[float, float, float, float]:
+    def select_box(
+        self, frame: np.ndarray, below: Optional[np.ndarray] = None
+    ) -> Tuple[float, float, float, float]:
         """Let the user draw a box with the mouse, in this window.
 
         It is done when the button is released. Esc goes back.
+
+        Args:
+            frame: BGR picture.
+            below: rows that the window shows below it, such as a bar, so that nothing moves.
 
         Returns:
             ``(x, y, w, h)`` floats, pixels of ``frame``.
@@ -80,9 +94,11 @@ class Window:
         Raises:
             BadBox: the user went back or closed the window.
         """
+        picture = frame if below is None else np.concatenate((frame, below))
         try:
-            self.show(frame, DRAWING)
-            drag = _Drag(frame, _with_texts_below(frame, DRAWING))
+            self.show(picture, DRAWING)
+            view = View(picture.shape, self._screen)
+            drag = _Drag(frame.shape, view, view.show(picture, DRAWING))
             cv2.setMouseCallback(self.title, drag.mouse)
             while not drag.done:
                 cv2.imshow(self.title, drag.picture())
@@ -123,18 +139,79 @@ class Window:
             return True
 
 
+class View:
+    """How a picture is shown: scaled to fit the screen, in the middle, above a strip of texts.
+
+    Args:
+        shape: of the picture: (height, width, ...).
+        screen: (width, height), pixels.
+    """
+
+    def __init__(self, shape: Sequence[int], screen: Sequence[int]) -> None:
+        height, width = shape[:2]
+        self._unit = max(1.0, screen[1] / TEXTS_FOR)  # pixels for one of the texts
+        self._row = int(ROW_PX * self._unit)
+        self._strip = ROWS * self._row + self._row // 3
+        across, down = (share * side for share, side in zip(ROOM, screen))
+        factor = min(across / width, (down - self._strip) / height, LARGEST)
+        factor = 1.0 if 1.0 <= factor < CRISP else factor
+        self.size = max(1, int(round(width * factor))), max(1, int(round(height * factor)))
+        self._scale = self.size[0] / float(width), self.size[1] / float(height)
+        self._wide = max(self.size[0], min(int(across), int(LEAST_WIDE * self._unit)))
+        self.left = (self._wide - self.size[0]) // 2  # of the picture
+
+    def show(self, picture: np.ndarray, texts: Sequence[str]) -> np.ndarray:
+        """Return what the window shows, with the texts side by side in the strip."""
+        width, height = self.size
+        picture = _scaled(picture, self.size)
+        shown = np.full((height + self._strip, self._wide, 3), GROUND, np.uint8)
+        shown[:height, self.left : self.left + width] = picture
+        self._write(shown[height:], texts)
+        return shown
+
+    def _write(self, strip: np.ndarray, texts: Sequence[str]) -> None:
+        row, scale, thick = self._row, LETTERS * self._unit, max(1, int(self._unit))
+        x, y = row // 2, row - row // 4
+        for text in texts:
+            wide = cv2.getTextSize(text, FONT, scale, thick)[0][0]
+            if x > row and x + wide > self._wide:
+                x, y = row // 2, y + row
+            cv2.putText(strip, text, (x, y), FONT, scale, (235, 235, 235), thick, cv2.LINE_AA)
+            x += wide + row
+
+    def in_picture(self, x: float, y: float) -> Tuple[float, float]:
+        """Return a place of what is shown in pixels of the picture, which may lie beside it."""
+        return (x - self.left) / self._scale[0], y / self._scale[1]
+
+    def in_view(self, x: float, y: float) -> Tuple[int, int]:
+        """Return a place of the picture in whole pixels of what is shown."""
+        return int(round(x * self._scale[0])) + self.left, int(round(y * self._scale[1]))
+
+
+def _scaled(picture: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """Scale a picture: first by the mean of whole blocks, which is fast, then smoothly."""
+    height, width = picture.shape[:2]
+    block = min(width // size[0], height // size[1])
+    if block > 1:
+        blocks = width // block, height // block
+        picture = cv2.resize(picture, blocks, interpolation=cv2.INTER_AREA)
+    if picture.shape[:2] != size[::-1]:
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
+    return picture
+
+
 class _Drag:
     """A box that is being drawn.
 
     Args:
-        frame: the picture in its own size.
-        shown: the same as the window shows it, perhaps larger, with texts below.
+        shape: of the frame: (height, width, ...).
+        view: the ``View`` of the frame and what is below it.
+        shown: what it shows.
     """
 
-    def __init__(self, frame: np.ndarray, shown: np.ndarray) -> None:
-        self._shown = shown
-        self._factor = shown.shape[1] / float(frame.shape[1])
-        self._limit = frame.shape[1] * self._factor, frame.shape[0] * self._factor
+    def __init__(self, shape: Sequence[int], view: View, shown: np.ndarray) -> None:
+        self._view, self._shown = view, shown
+        self._limit = float(shape[1]), float(shape[0])
         self._corners: List[Tuple[float, float]] = []  # where the button went down, where it is
         self.done = False
 
@@ -142,65 +219,59 @@ class _Drag:
         """Take an event of the mouse, in pixels of what is shown; none after the release."""
         if self.done:
             return
-        place = (
-            min(max(float(x), 0.0), self._limit[0]),
-            min(max(float(y), 0.0), self._limit[1]),
-        )
+        across, down = self._view.in_picture(x, y)
+        place = min(max(across, 0.0), self._limit[0]), min(max(down, 0.0), self._limit[1])
         if event == cv2.EVENT_LBUTTONDOWN:
             self._corners = [place, place]
         elif self._corners and event in (cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONUP):
             self._corners[1] = place
             if event == cv2.EVENT_LBUTTONUP:
-                self.done = min(self.box()[2:]) >= 1.0
+                (x1, y1), (x2, y2) = (self._view.in_view(*corner) for corner in self._corners)
+                self.done = min(abs(x2 - x1), abs(y2 - y1)) >= LEAST_DRAG_PX
                 self._corners = self._corners if self.done else []  # a click is no box
 
     def box(self) -> Tuple[float, float, float, float]:
         """The box, pixels of the frame."""
         (x1, x2), (y1, y2) = (sorted(values) for values in zip(*self._corners))
-        x, y, w, h = (value / self._factor for value in (x1, y1, x2 - x1, y2 - y1))
-        return x, y, w, h
+        return x1, y1, x2 - x1, y2 - y1
 
     def picture(self) -> np.ndarray:
         """What is shown, with the box so far."""
         if not self._corners:
             return self._shown
         picture = self._shown.copy()
-        first, second = ((int(x), int(y)) for x, y in self._corners)
-        thick = max(1, int(picture.shape[1] / WIDEST) + 1)
-        cv2.rectangle(picture, first, second, COLOUR, thick)
+        first, second = (self._view.in_view(*corner) for corner in self._corners)
+        cv2.rectangle(picture, first, second, COLOUR, 2)
         return picture
 
 
 def _create(title: str, picture: np.ndarray) -> None:
-    """A window without toolbar, as large as the picture, within what is seen well and has room."""
+    """A window without toolbar, as large as the picture."""
     # Qt reads this when the first window opens; its warnings are about fonts that are not needed
     os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-    height, width = picture.shape[:2]
-    most = min(WIDEST / float(width), HIGHEST / float(height))
-    scale = min(max(1.0, LEAST_WIDE / float(width)), most)
-    cv2.resizeWindow(title, max(1, int(width * scale)), max(1, int(height * scale)))
+    cv2.resizeWindow(title, picture.shape[1], picture.shape[0])
 
 
-def _with_texts_below(picture: np.ndarray, texts: Sequence[str]) -> np.ndarray:
-    """The picture, enlarged if it is small, above a dark strip with the texts side by side."""
-    height, width = picture.shape[:2]
-    factor = max(1.0, min(LEAST_WIDE / float(width), (HIGHEST - ROWS * ROW_PX) / float(height)))
-    if factor > 1.0:
-        width, height = int(width * factor), int(height * factor)
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
-    unit = max(1.0, width / float(WIDEST), height / float(HIGHEST))  # pixels for one of the screen
-    row, scale, thick = int(ROW_PX * unit), LETTERS * unit, max(1, int(unit))
-    strip = np.full((ROWS * row + row // 3, width, 3), 32, np.uint8)
-    x, y = row // 2, row - row // 4
-    for text in texts:
-        wide = cv2.getTextSize(text, FONT, scale, thick)[0][0]
-        if x > row and x + wide > width:
-            x, y = row // 2, y + row
-        cv2.putText(strip, text, (x, y), FONT, scale, (235, 235, 235), thick, cv2.LINE_AA)
-        x += wide + row
-    shown: np.ndarray = np.concatenate((picture, strip))
-    return shown
+def screen_size() -> Tuple[int, int]:
+    """Return the X server's width and height in pixels; ``SCREEN`` where they are not known."""
+    try:
+        x11 = ctypes.CDLL("libX11.so.6")
+        x11.XOpenDisplay.restype = ctypes.c_void_p
+        display = ctypes.c_void_p(x11.XOpenDisplay(None))
+    except (OSError, AttributeError):  # no such library
+        return SCREEN
+    if not display:
+        return SCREEN
+    number = x11.XDefaultScreen(display)
+    size = x11.XDisplayWidth(display, number), x11.XDisplayHeight(display, number)
+    x11.XCloseDisplay(display)
+    return size if min(size) > 0 else SCREEN
+
+
+def title_of(name: str) -> str:
+    """Return the title of the window of a source: the last part of its name."""
+    return os.path.basename(name.rstrip("/")) or "camera"
 
 
 def check_window() -> None:

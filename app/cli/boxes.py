@@ -88,9 +88,9 @@ def given_points(options: TargetOptions, frame: AnyFrame) -> List[Tuple[float, f
     return points
 
 
-def drawn_box(frame: AnyFrame) -> Box:
-    """The box that the user draws with the mouse."""
-    with window.Window("Hotpath: draw a box") as own:
+def drawn_box(frame: AnyFrame, name: str) -> Box:
+    """The box that the user draws with the mouse on a frame of the source of that name."""
+    with window.Window(window.title_of(name)) as own:
         return checked_box(Box(*own.select_box(bgr_of(frame))), frame.shape)
 
 

@@ -273,7 +273,7 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         "--no-overlay",
         dest="overlay",
         action="store_false",
-        help="draw only the boxes, without bands of figures",
+        help="draw only the boxes, without the bar of figures",
     )
     _value(group, "--trail N", "draw the target's path over the last N frames", type=count)
     text = "open a window (default: if there is a display and nothing is written)"

@@ -140,8 +140,7 @@ class Outputs:
                 video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
             )
         if _wants_window(options, self._link_options):
-            film = os.path.basename(str(source.name).rstrip("/")) or "camera"
-            self._window = window.Window(f"{film} - {self._network}")
+            self._window = window.Window(window.title_of(source.name))
             self._player = Player(self._window, source, targets, say, self._selection)
         if self._video or self._player:
             titles = self._network, self._engine["engine"]

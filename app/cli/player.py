@@ -158,7 +158,9 @@ class Player:
         if self._shown is None:
             return
         try:
-            box = self._window.select_box(bgr_of(self._shown.frame))
+            frame = bgr_of(self._shown.frame)
+            bar = self._shown.picture[frame.shape[0] :]
+            box = self._window.select_box(frame, bar)
             number = self._targets.add(self._shown.frame, box)
         except BadBox as error:  # the targets stay as they are
             self._say(str(error))

@@ -1,30 +1,86 @@
-"""How a picture and its texts are laid out in the window."""
+"""How a picture and its texts are laid out in the window, and how the mouse is mapped back."""
+
+import subprocess
+import sys
 
 import cv2
 import numpy as np
 import pytest
 
 from hotpath.video import window
+from hotpath.video.window import View
+from tests.support import ROOT, display
 
 KEYS = ["Space: pause or resume", "B: draw a new box", "H: list the keys, or hide them"] * 3
+SIZES = [(176, 144), (640, 360), (1280, 720), (3840, 2160), (480, 1200), (2160, 3840), (4000, 90)]
+SCREENS = [(1366, 768), (1920, 1080), (3840, 2160)]
 
 
-@pytest.mark.parametrize("size", [(176, 144), (640, 360), (1920, 1080), (480, 1200)])
-def test_texts_stand_below_the_picture_and_cover_nothing_of_it(size):
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_picture_fills_the_room_of_the_screen_and_texts_stand_below_it(size, screen):
     picture = np.random.RandomState(1).randint(0, 255, (size[1], size[0], 3)).astype(np.uint8)
-    shown = window._with_texts_below(picture, KEYS)
-    few = window._with_texts_below(picture, window.SHORT)
-    assert shown.shape == few.shape  # nothing jumps when the keys are hidden
-    width = shown.shape[1]
-    height = int(size[1] * max(1.0, width / size[0]))
-    wanted = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
-    assert np.array_equal(shown[:height], wanted)
-    assert height < shown.shape[0] and (shown[height:] > 200).any()
-    assert (shown[height:, -3:] == 32).all()  # no text runs out of the strip
+    view = View(picture.shape, screen)
+    shown = view.show(picture, KEYS)
+    assert shown.shape == view.show(picture, window.SHORT).shape  # nothing jumps without the keys
+    assert shown.shape[1] < 0.94 * screen[0] + 1 and shown.shape[0] < 0.86 * screen[1] + 1
+    (width, height), left = view.size, view.left
+    assert width / height == pytest.approx(size[0] / size[1], rel=0.03)
+    fills = max(width / (0.94 * screen[0]), (shown.shape[0] + 1) / (0.86 * screen[1]))
+    assert fills > 0.98 or width == 4 * size[0] or width == size[0]
+    seen = shown[:height, left : left + width].astype(float)
+    if width >= size[0]:
+        expected = cv2.resize(picture, view.size, interpolation=cv2.INTER_LINEAR)
+        assert np.array_equal(seen, expected)
+    else:  # a mean, so noise becomes grey
+        expected = cv2.resize(picture, view.size, interpolation=cv2.INTER_AREA)
+        assert np.abs(seen - expected).mean() < 25 and seen.std() < 0.75 * picture.std()
+    assert (shown[height:] > 200).any() and (shown[height:, -3:] == window.GROUND).all()
 
 
-def test_a_small_picture_is_enlarged_as_far_as_small_screens_have_room():
-    shown = window._with_texts_below(np.zeros((180, 320, 3), np.uint8), KEYS)
-    assert shown.shape[1] == window.LEAST_WIDE and shown.shape[0] < window.HIGHEST
-    shown = window._with_texts_below(np.zeros((144, 176, 3), np.uint8), KEYS)
-    assert shown.shape[1] > 700 and shown.shape[0] < 700
+def test_a_picture_that_would_grow_little_is_shown_pixel_for_pixel():
+    assert View((720, 1280, 3), (1536, 960)).size == (1280, 720)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_place_in_the_window_is_that_place_of_the_picture(size):
+    view = View((size[1], size[0], 3), (1920, 1080))
+    mark = np.zeros((size[1], size[0], 3), np.uint8)
+    x, y = size[0] * 5 // 7, size[1] * 2 // 3
+    side = max(1, min(size) // 30)
+    mark[y : y + side, x : x + side] = 255
+    rows, columns = np.where(view.show(mark, [])[: view.size[1]].min(axis=2) > 100)
+    # the middle of the mark as it is seen, and as it is
+    seen = view.in_picture(
+        (columns.min() + columns.max() + 1) / 2, (rows.min() + rows.max() + 1) / 2
+    )
+    pixel = size[0] / view.size[0]
+    assert seen == pytest.approx((x + side / 2, y + side / 2), abs=max(0.6, 0.6 * pixel))
+    corner = view.in_picture(view.left + view.size[0], view.size[1])
+    assert corner == pytest.approx(size)
+    assert view.in_view(*corner) == (view.left + view.size[0], view.size[1])
+
+
+def test_a_box_on_a_film_of_4k_is_where_the_mouse_drew_it_on_the_screen():
+    reason = display.why_none() or window.no_window({})
+    if reason and "no display" not in reason:
+        pytest.skip(reason)
+    code = (
+        "import numpy as np; from hotpath.video.window import Window, screen_size\n"
+        "with Window('film of 4K') as window:\n"
+        "    print(*screen_size())\n"
+        "    print(*window.select_box(np.zeros((2160, 3840, 3), np.uint8)))\n"
+    )
+    with display.display() as screen:
+        options = dict(cwd=str(ROOT), env=screen.environment, text=True, stdout=subprocess.PIPE)
+        program = subprocess.Popen([sys.executable, "-c", code], **options)
+        screen.press("film of 4K", "x")  # waits for the window
+        screen.drag((60, 30), (660, 330))
+        size, box = (
+            list(map(float, line.split()))
+            for line in program.communicate(timeout=20)[0].splitlines()
+        )
+    assert 600 <= size[1] <= size[0] and size != list(window.SCREEN)
+    strip = 2 * window.ROW_PX + window.ROW_PX // 3
+    scale = min(0.94 * size[0] / 3840, (0.86 * size[1] - strip) / 2160)
+    assert box == pytest.approx([60 / scale, 30 / scale, 600 / scale, 300 / scale], abs=1.5 / scale)

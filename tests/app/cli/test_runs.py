@@ -91,17 +91,22 @@ def test_a_folder_gets_times_by_fps_and_says_where_it_has_none(world, tmp_path, 
     assert float(rows_of(out)[10]["time_s"]) == 0.5
 
 
-def test_a_saved_video_without_overlay_differs_only_at_the_box(world, tmp_path):
+def test_a_saved_video_has_a_bar_below_the_picture_and_without_overlay_only_the_box(
+    world, tmp_path
+):
     pytest.importorskip("av")
-    changed = {}
+    plain = cv2.imread(str(world[0] / "frames" / "0000.png"))
+    height = len(plain)
+    pictures = {}
     for name, more in (("full", []), ("bare", ["--no-overlay"])):
         out = tmp_path / (name + ".mkv")
         assert here(world, "frames", "--save", out, "--frames", "3", *more) == 0
-        picture = cv2.VideoCapture(str(out)).read()[1].astype(int)
-        plain = cv2.imread(str(world[0] / "frames" / "0000.png"))
-        changed[name] = np.abs(picture - plain).max(axis=2) > 60
-    assert changed["full"][:6].any()
-    assert not changed["bare"][:6].any() and changed["bare"].any()
+        pictures[name] = cv2.VideoCapture(str(out)).read()[1].astype(int)
+    full, bare = pictures["full"], pictures["bare"]
+    assert len(full) > height == len(bare) and len(full) % 2 == 0
+    assert (full[height + 2 :] > 150).any() and full[height + 2 :].mean() < 100
+    assert np.abs(full[:height] - bare).max() < 60, "the bar covers nothing"
+    assert (np.abs(bare - plain).max(axis=2) > 60).any(), "the box"
 
 
 def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(world, tmp_path):

@@ -37,7 +37,7 @@ def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
         words = command(tmp_path, *words, "--results", out)
         run = subprocess.Popen(words, env=screen.environment, stderr=subprocess.PIPE)
         frames_of(out, 5)
-        screen.press("tiny", "space")
+        screen.press("frames", "space")
         stood = frames_of(out, 1)
         before = None
         limit = time.monotonic() + 30
@@ -48,23 +48,23 @@ def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
         assert len(stood) < 60, "it does not play at its own speed"
 
         last = stood[-1]
-        screen.press("tiny", "period")
+        screen.press("frames", "period")
         assert frames_of(out, len(stood) + 1)[-1] == last + 1
-        screen.press("tiny", "comma")
+        screen.press("frames", "comma")
         assert frames_of(out, len(stood) + 2)[-1] == last
-        screen.press("tiny", "l")
+        screen.press("frames", "l")
         assert frames_of(out, len(stood) + 3)[-1] == last + 50
 
         # a new box, drawn where the window lies on the screen
-        screen.press("tiny", "b")
+        screen.press("frames", "b")
         time.sleep(1)
-        assert screen.tool("search", "--name", "^frames - tiny$"), "it is drawn in the same window"
+        assert screen.tool("search", "--name", "^frames$"), "it is drawn in the same window"
         screen.drag((50, 50), (130, 110))  # done when the button is released
         time.sleep(0.5)
-        screen.press("tiny", "space")
+        screen.press("frames", "space")
         frames_of(out, len(stood) + 6)
         assert {row["target"] for row in rows_of(out)[-2:]} == {"1"}
-        screen.press("tiny", "q")
+        screen.press("frames", "q")
         said = run.communicate(timeout=30)[1].decode()
     assert run.returncode == 0, said
     assert "Font" not in said and "Traceback" not in said

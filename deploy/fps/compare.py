@@ -12,7 +12,8 @@ from hotpath.runtime.errors import HotpathError
 
 SHIPPED = boards.FOLDER / "reference"  # of boards that somebody measured
 OWN = pathlib.Path(cache.HOME) / ".local" / "share" / "hotpath" / "reference"  # of this user
-REFERENCE_ROUNDS = 15  # fewer leave an interval that hides a change of 5 %
+REFERENCE_ROUNDS = 30  # fewer leave an interval that hides a change of 5 %
+KEPT = ("total", "alone")  # steps of a reference
 EXIT = {"slower": 1, "invalid": 3, "undecided": 4}
 HELD = {True: "held", False: "free", None: "unknown"}
 
@@ -45,9 +46,7 @@ def compare(base: Evidence, new: Evidence) -> List[Named]:
         if unlikeness:
             unlike.append(f"{name}: {unlikeness}")
             continue
-        comparisons.append(
-            (name, stats.compare(files.totals(base_results[name]), files.totals(result), paired))
-        )
+        comparisons.append((name, _compare(base_results[name], result, paired)))
     if unlike:
         raise CannotCompare("these runs can't be compared: {}".format("; ".join(unlike)))
     if not comparisons:
@@ -56,6 +55,22 @@ def compare(base: Evidence, new: Evidence) -> List[Named]:
             f"and {_names(new)}"
         )
     return comparisons
+
+
+def _compare(base: Result, new: Result, paired: bool) -> stats.Comparison:
+    """Compare a result's frames, in units of the network alone where both sides have it.
+
+    Rounds that took turns need no unit.
+    """
+    first, second = files.totals(base), files.totals(new)
+    ratio = None if paired else files.alone_ratio(base, new)
+    if ratio is None:
+        return stats.compare(first, second, paired)
+    first, second = (
+        [ms / alone for ms, alone in zip(rounds, files.alone_ms(result))]
+        for rounds, result in ((first, base), (second, new))
+    )
+    return stats.compare(first, second)._replace(machine=1 / ratio - 1)
 
 
 def is_pair(base: Evidence, new: Evidence) -> bool:
@@ -106,6 +121,8 @@ def sentence(name: str, comparison: stats.Comparison) -> str:
         f"{name}: {comparison.decision} ({comparison.change:+.1%} FPS, 95% interval "
         f"{comparison.low:+.1%} to {comparison.high:+.1%})"
     )
+    if comparison.machine is not None:
+        text += f"; the network alone, by which this is measured, {comparison.machine:+.1%}"
     if comparison.decision != "undecided":
         return text
     if comparison.needed is None:
@@ -201,7 +218,8 @@ def as_reference(evidence: Evidence) -> Evidence:
     kept["results"] = []
     for result in evidence["results"]:
         rounds = [
-            dict(r, ms={"total": [round(v, 3) for v in r["ms"]["total"]]}) for r in result["rounds"]
+            dict(r, ms={s: [round(v, 4) for v in r["ms"][s]] for s in KEPT if s in r["ms"]})
+            for r in result["rounds"]
         ]
         kept["results"].append(dict(result, rounds=rounds))
     return kept

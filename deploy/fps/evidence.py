@@ -120,19 +120,37 @@ def totals(result: Result) -> List[np.ndarray]:
     return [np.array(r["ms"]["total"], np.float64) for r in result["rounds"]]
 
 
+def alone_ms(result: Result) -> List[float]:
+    """Medians of the network alone, a round each; empty if a round has none."""
+    times = [r["ms"].get("alone") for r in result["rounds"]]
+    return [float(np.median(ms)) for ms in times] if all(times) else []
+
+
+def alone_ratio(base: Result, new: Result) -> Optional[float]:
+    """How many times as long the network alone takes as in another result; None if unknown."""
+    first, second = alone_ms(base), alone_ms(new)
+    return float(np.median(second) / np.median(first)) if first and second else None
+
+
 def sustained_fps(result: Result) -> Optional[float]:
     """FPS of the last minute of a result's rounds; None for shorter rounds."""
     rounds = result["rounds"]
-    end = rounds[-1]["started_s"] + rounds[-1]["seconds"] if rounds else 0.0
+    end = _end_s(rounds[-1]) if rounds else 0.0
     if not rounds or end - rounds[0]["started_s"] < LAST_S:
         return None
-    last = [r["ms"]["total"] for r in rounds if r["started_s"] + r["seconds"] > end - LAST_S]
+    last = [r["ms"]["total"] for r in rounds if _end_s(r) > end - LAST_S]
     return 1e3 / float(np.median(np.concatenate(last)))
+
+
+def _end_s(part: Dict[str, Any]) -> float:
+    """When a round's last frame ended, since the run began."""
+    end: float = part["started_s"] + part.get("span_s", part["seconds"])
+    return end
 
 
 def energy_mj(result: Result, samples: Iterable[Sample]) -> Optional[float]:
     """Energy a frame, mJ: the board's mean power over its rounds times the mean frame; or None."""
-    spans = [(r["started_s"], r["started_s"] + r["seconds"]) for r in result["rounds"]]
+    spans = [(r["started_s"], _end_s(r)) for r in result["rounds"]]
     power = []
     for sample in samples:
         total = sample.get("power_total_mw")

@@ -9,7 +9,7 @@ from hotpath.kernels import cache
 
 HEAD = (
     "network|precision|engine|clip|FPS|median ms|p95|p99|jitter|crop ms|network ms|select ms|"
-    "sustained FPS|mJ/frame"
+    "alone ms|sustained FPS|mJ/frame"
 ).split("|")
 
 
@@ -42,7 +42,7 @@ def cells(evidence: Evidence) -> List[List[str]]:
             "{:.1f}".format(total["fps"]),
         ]
         row += [f"{total[key]:.3f}" for key in ("median", "p95", "p99", "jitter")]
-        for step in ("crop", "network", "select"):
+        for step in ("crop", "network", "select", "alone"):
             row.append("{:.3f}".format(steps[step]["median"]) if step in steps else "")
         for key, form in (("sustained_fps", "{:.1f}"), ("energy_mj", "{:.2f}")):
             row.append("" if figures[key] is None else form.format(figures[key]))

@@ -173,7 +173,8 @@ def open_case(case: Case, settings: Settings, clip: Clip, frames: str) -> Tuple[
         form = on_processor(case, settings)
         identity = bundle.identity(form, form.locate(settings.networks_dir))
         result = new_result(case, settings, clip, identity, {"engine": case.engine}, "unknown")
-        return result, request(case, settings, clip, frames)
+        asked = request(case, settings, clip, frames)
+        return result, dict(asked, alone=file_of_a_frame(form, settings))
     bundled = bundle.find(places.Place().board, network, case.precision)
     identity = bundle.identity(network)
     result = new_result(case, settings, clip, identity, {"engine": case.engine}, "unknown")
@@ -207,6 +208,13 @@ def request(
         "networks_dir": os.path.abspath(settings.networks_dir) if settings.networks_dir else None,
     }
     return asked
+
+
+def file_of_a_frame(network: Network, settings: Settings) -> str:
+    """Return the path of the network's largest file that runs in each frame."""
+    files = network.locate(settings.networks_dir)
+    paths = [path for part, path in files.items() if part != "exemplar"]
+    return os.path.abspath(str(max(paths, key=lambda path: os.path.getsize(str(path)))))
 
 
 def new_result(
@@ -308,13 +316,23 @@ def one_round(
             answer = worker.block(min(BLOCK, settings.frames - first))
             sampler.tick(answer.get("cpu_s", 0.0))
             timed.add(answer)
+        ended = time.monotonic()
     finally:
         worker.close()
-    add_round(result, started - began, timed)
+    add_round(result, started - began, timed, ended - started)
 
 
-def add_round(result: Result, started_s: float, timed: Timed) -> None:
-    """Add what was timed as a round; the boxes of its first frames must be those of the others."""
+def add_round(
+    result: Result, started_s: float, timed: Timed, span_s: Optional[float] = None
+) -> None:
+    """Add what was timed as a round; the boxes of its first frames must be those of the others.
+
+    Args:
+        result: gets the round.
+        started_s: since the run began.
+        timed: what its worker measured.
+        span_s: seconds from the start of its frames to their end; None: they followed each other.
+    """
     first = [box for _, box in timed.boxes[:CHECKED]]
     if not result["rounds"]:
         result["boxes"] = [[round(v, 3) for v in box] for box in first]
@@ -323,6 +341,7 @@ def add_round(result: Result, started_s: float, timed: Timed) -> None:
         {
             "started_s": round(started_s, 3),
             "seconds": round(timed.seconds, 3),
+            "span_s": round(timed.seconds if span_s is None else span_s, 3),
             "ms": {step: [round(v, 5) for v in values] for step, values in timed.ms.items()},
             "same_boxes": same_boxes(result["boxes"], first),
             "waited_share": None if share is None else round(share, 5),
@@ -352,6 +371,7 @@ def finish(evidence: Evidence, reference: Optional[Evidence]) -> None:
         expected = references.get(_key(evidence, result))
         if expected is not None:
             result["reference_boxes"] = same_boxes(expected["boxes"], result["boxes"])
+            result["reference_alone"] = files.alone_ratio(expected, result)
     evidence["verdict"] = judge(evidence)
 
 

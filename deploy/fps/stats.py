@@ -25,6 +25,7 @@ class Comparison(NamedTuple):
         change, low, high: the change and its 95 % interval.
         decision: "slower", "faster", "same" or "undecided".
         needed: rounds that would decide, or None.
+        machine: change of the speed of the network alone, which is taken out; or None.
     """
 
     change: float
@@ -32,6 +33,7 @@ class Comparison(NamedTuple):
     high: float
     decision: str
     needed: Optional[int]
+    machine: Optional[float] = None
 
 
 def figures(ms: Any) -> Dict[str, float]:

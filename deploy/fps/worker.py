@@ -1,9 +1,9 @@
 """A process of ``workers.py`` that times the code of one checkout, a block of frames at a time.
 
 Each line is one JSON. The first line of the input is {"load": arguments of ``load_tracker``,
-"threads", "frames": a file, "box"}. Then {"frames": N} asks for a block. The output is
-{"ready": ...}, then {"ms": {...}, "boxes": [...], "waited_s": S, "cpu_s": S} for each block, or
-{"error": sentence}. The process ends when its input ends.
+"threads", "frames": a file, "box", "alone": an ONNX file or null}. Then {"frames": N} asks for a
+block. The output is {"ready": ...}, then for each block {"ms": {...}, "boxes": [...],
+"waited_s": S, "cpu_s": S} or {"error": sentence}. The process ends when its input ends.
 """
 
 import json
@@ -13,21 +13,22 @@ from typing import Any, Dict, TextIO
 
 
 def main() -> int:
-    import loop  # type: ignore[import-not-found]  # of its own folder, not of a package
+    import alone  # type: ignore[import-not-found]  # of this folder, not of a package
+    import loop  # type: ignore[import-not-found]
 
     # import the other commit's packages, not the files of this folder
     sys.path[0] = sys.argv[1]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not mix with the answers
     try:
-        _serve(loop, answers)
+        _serve(loop, alone, answers)
     except Exception as error:  # of any kind: the other side must be told
         _say(answers, {"error": f"{type(error).__name__}: {error}"})
         return 1
     return 0
 
 
-def _serve(loop: Any, answers: TextIO) -> None:
+def _serve(loop: Any, alone: Any, answers: TextIO) -> None:
     import cv2
     import numpy as np
 
@@ -40,12 +41,15 @@ def _serve(loop: Any, answers: TextIO) -> None:
     tracker = runtime.load_tracker(**settings["load"])
     frames = list(np.load(settings["frames"]))
     own = loop.Loop(tracker, frames, settings["box"])
-    _say(answers, {"ready": dict(tracker.engine.describe(), kernels=tracker.kernels_name)})
+    ready = dict(tracker.engine.describe(), kernels=tracker.kernels_name)
+    bare = alone.Alone(ready["engine"], settings.get("alone"), settings["threads"])
+    _say(answers, {"ready": ready})
     for line in sys.stdin:
         before = loop.waited_s()
         ms, boxes = own.run(json.loads(line)["frames"])
         after = loop.waited_s()
         waited = None if before is None or after is None else after - before
+        ms["alone"] = bare.ms()
         cpu_s = sum(os.times()[:2])
         _say(answers, {"ms": ms, "boxes": boxes, "waited_s": waited, "cpu_s": cpu_s})
 

@@ -99,7 +99,8 @@ class Timed:
         if not counts:
             return
         for step, values in answer["ms"].items():
-            self.ms.setdefault(step, []).extend(values)
+            if values:
+                self.ms.setdefault(step, []).extend(values)
         waited = answer["waited_s"]
         known = None not in (waited, self.waited_s)
         self.waited_s = waited + self.waited_s if known else None

@@ -17,7 +17,7 @@ from tests.support.errors import refusal
 from tests.support.tiny import write_network
 
 
-def made_up(median_ms=2.0, rounds=6, seed=0):
+def made_up(median_ms=2.0, rounds=6, seed=0, alone_ms=None):
     """Evidence of a run that never was."""
     film = clips.Clip("film", [np.zeros((48, 64, 3))] * 100, (1, 1, 9, 9), "cd" * 32)
     random = np.random.RandomState(seed)
@@ -35,6 +35,8 @@ def made_up(median_ms=2.0, rounds=6, seed=0):
         ms = median_ms * np.exp(0.01 * random.randn(100))
         timed = workers.Timed()
         timed.ms, timed.seconds = {"total": ms.tolist()}, 1.0
+        if alone_ms is not None:
+            timed.ms["alone"] = (alone_ms * np.exp(0.01 * random.randn(30))).tolist()
         run.add_round(result, number * 1.0, timed)
     result["boxes"] = [[10.0, 10.0, 20.0, 20.0]]
     found = {
@@ -226,6 +228,39 @@ def test_a_reference_compares_like_the_run_it_was_made_from(tmp_path):
     assert evidence.check(kept) == [] and kept["samples"] == []
     ((_, found),) = compare.compare(kept, made_up(2.2, seed=1))
     assert found.decision == "slower"
+
+
+@pytest.mark.parametrize(
+    "frame, alone, decision",
+    [(1.06, 1.06, "same"), (1.06, 1.0, "slower"), (0.94, 0.94, "same"), (1.0, 0.94, "slower")],
+)
+def test_frames_are_measured_by_the_network_alone(frame, alone, decision):
+    base = compare.as_reference(made_up(alone_ms=1.5))
+    new = made_up(2.0 * frame, seed=1, alone_ms=1.5 * alone)
+    ((_, found),) = compare.compare(base, new)
+    assert found.decision == decision
+    assert found.machine == pytest.approx(1 / alone - 1, abs=0.005)
+    assert f"{found.machine:+.1%}" in compare.sentence("kestrel", found)
+
+
+def test_turns_and_runs_that_did_not_time_the_network_alone_are_compared_by_frames():
+    with_it, without = made_up(alone_ms=1.5), made_up(2.2, seed=1)
+    ((_, found),) = compare.compare(with_it, without)
+    assert found.decision == "slower" and found.machine is None
+    turns = [made_up(alone_ms=1.5), made_up(2.0, seed=1, alone_ms=1.7)]
+    for side, evidence_of_side in zip(("base", "new"), turns):
+        evidence_of_side["run"].update(id="turns", side=side)
+    ((_, found),) = compare.compare(*turns)
+    assert found.decision == "same" and found.machine is None
+
+
+def test_a_board_of_another_speed_than_for_the_reference_is_invalid():
+    reference = made_up(alone_ms=1.5)
+    for alone_ms, state in ((1.6, "ok"), (1.9, "invalid"), (1.2, "invalid")):
+        found = made_up(2.0, seed=1, alone_ms=alone_ms)
+        run.finish(found, reference)
+        assert found["verdict"]["state"] == state
+        assert evidence.check(found) == []
 
 
 def run_of(board, **more):

@@ -66,7 +66,8 @@ async function choose(how, isAgain = false, mended = null) {
   awaited = answer.number;
   pointed = answer.taken === "point" ? answer.number : null;
   keepSelection();
-  say(isAgain ? `Target ${answer.number}: the next object there.` : `Target ${answer.number} chosen.`);
+  const what = mended !== null ? "your own box" : isAgain ? "the next object there" : "chosen";
+  say(`Target ${answer.number}: ${what}.`);
   setFrozen(false);
   if (answer.taken === "snug") offerDrawn(how, answer.number);
 }

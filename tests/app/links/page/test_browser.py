@@ -146,6 +146,7 @@ def test_a_loose_box_is_tightened_and_the_user_takes_it_back(chromium, tmp_path)
         tab.page.locator("#toasts button").click()
         run.wait_for(lambda state: [t["number"] for t in state["targets"]] == [1])
         assert overlap(run.boxes(1)[min(run.boxes(1))], loose) > 0.9
+        tab.wait_for_text("#status", "Target 1: your own box")
 
 
 def test_choosing_anew_two_targets_and_a_drop(chromium, world, run):

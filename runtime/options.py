@@ -27,7 +27,7 @@ class Options(NamedTuple):
             it may have any.
         networks_dir: folder with the network's files. None looks beside the TOML and among the
             downloaded files.
-        threads: threads that run the network, at most the number of cores. None is one.
+        threads: threads that run the network, at most the usable cores. None is one.
         log: function that takes one sentence for the user. None logs nothing.
         bundle: folder that ``make engine`` wrote. None takes the bundle of this board, if any.
         board: name of this board. None detects it.
@@ -64,14 +64,10 @@ DEFAULTS = Options()
 
 
 def checked(options: Options) -> Options:
-    """Refuse values that no function further down looks at before it uses them.
-
-    Returns:
-        the options, with at most as many threads as this process may use cores.
+    """Return the options. Refuse values that no function further down looks at before it uses them.
 
     Raises:
-        BadOption: ``log`` is no function, ``latency`` no such word, ``recover`` or ``strict`` no
-            bool, or ``threads`` no whole number above 0.
+        BadOption: a value that the option cannot have.
     """
     if options.log is not None and not callable(options.log):
         raise BadOption(
@@ -89,22 +85,34 @@ def checked(options: Options) -> Options:
         )
     if not isinstance(options.strict, bool):
         raise BadOption(f"strict must be True or False, not {options.strict!r}")
-    return options._replace(threads=_usable_threads(options.threads, options.log))
+    if options.threads is not None:
+        check_threads(options.threads)
+    return options
 
 
-def _usable_threads(threads: Optional[int], log: Log) -> Optional[int]:
-    """Limit a number of threads to the cores that this process may use."""
-    if threads is not None and (type(threads) is not int or threads < 1):
+def check_threads(threads: Any) -> None:
+    """Raise ``BadOption`` unless that many threads can run at the same time.
+
+    A container's quota of processor time is no limit here: short bursts of more threads keep it.
+    """
+    if type(threads) is not int or threads < 1:
         raise BadOption(
             f"threads must be a whole number above 0, not {threads!r}", what="wrong value"
         )
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if threads is None or not cores or threads <= cores:
-        return threads
-    if log:
-        may = counted(cores, "core")
-        log(f"{threads} threads requested, but this process may use {may}; using {cores}")
-    return cores
+    cores = usable_cores()
+    if threads > cores:
+        raise BadOption(
+            f"threads is {threads}, but this process may use {counted(cores, 'core')}; give at "
+            f"most {cores}",
+            what="too many",
+        )
+
+
+def usable_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # less with taskset, and with a container's cpuset
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def given_in(values: Mapping[str, Any]) -> Dict[str, Any]:

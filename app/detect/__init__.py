@@ -18,7 +18,7 @@ from hotpath.runtime import decode, networks
 from hotpath.runtime.decode.shared.keys import LARGEST_SIDE
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import DETECTORS
-from hotpath.runtime.options import PathLike
+from hotpath.runtime.options import PathLike, check_threads
 from hotpath.runtime.targets.detections import Detections
 
 __all__ = ["Detections", "Detector", "load_detector", "names"]
@@ -74,7 +74,9 @@ def load_detector(
         UnknownNetwork: no detector has that name.
         BadNetwork: the TOML, its file or the name of a class is wrong.
         NoEngine: no library that runs it is installed.
+        BadOption: ``threads`` is no whole number from 1 to the cores that this process may use.
     """
+    check_threads(threads)
     description = describe(name_or_path)
     numbers = None if classes is None else [_number(description, name) for name in classes]
     path = description.network.locate_file(description.file, networks_dir)

@@ -368,6 +368,14 @@ def test_broken_engines_are_one_sentence(world, tmp_path):
         assert "its library is damaged" in line
 
 
+def test_more_threads_than_cores_end_the_run_with_a_sentence(world, tmp_path):
+    rows = tmp_path / "rows.csv"
+    done = on_film(world, "film.avi", "--results", rows, "--threads", "1000")
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("hotpath track: threads is 1000, but this process may use ")
+    assert done.returncode == 2 and not rows.exists()
+
+
 def test_a_frame_without_a_finite_number_is_left_out_and_many_end_the_run(world, tmp_path):
     tiny.write_network(tmp_path)
     onnx.save(tiny.blinded(), str(tmp_path / "tiny_backbone.onnx"))

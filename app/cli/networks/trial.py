@@ -9,7 +9,6 @@ Settings that differ only in what happens after the network share its crops and 
 """
 
 import copy
-import os
 import pathlib
 import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -26,6 +25,7 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import schema
+from hotpath.runtime.options import usable_cores
 
 # The size of a target follows at once and nothing holds it back, so that wrong settings show.
 UNSMOOTHED = {"lr": 1.0, "lr_power": 0, "penalty": 0.0, "window": 0.2}
@@ -67,7 +67,7 @@ class Trial:
         self.unmoved = float(np.mean([overlaps(s.start, s.box)[0, 0] for _, s in self.steps]))
         self.problem: Optional[HotpathError] = None
         is_large = sum(path.stat().st_size for path in paths.values()) > LARGE
-        self._threads = os.cpu_count() if is_large else None
+        self._threads = usable_cores() if is_large else None
         self._kernels = cpu.load()
         self._engines: Dict[Any, Any] = {}
         self._searched: Dict[Any, Any] = {}  # what a slow network gave in each step it took

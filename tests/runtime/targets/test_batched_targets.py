@@ -161,7 +161,7 @@ def test_targets_come_and_go_between_frames(tmp_path):
 
 def test_a_target_that_fails_beside_others_says_why(tmp_path):
     pictures, first = _film_of_two()
-    targets = load_targets(tiny.write_network(tmp_path), threads=2)
+    targets = load_targets(tiny.write_network(tmp_path))
     for box in first:
         targets.add(pictures[0], box)
     targets.update(pictures[1])

@@ -111,7 +111,10 @@ def load_tracker(options: Options) -> "Tracker":
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle: see ``hotpath.runtime.errors``.
 
     Example:
-        ``tracker = load_tracker("kestrel", precision="fp32")``
+        >>> with load_tracker("kestrel", precision="fp32") as tracker:
+        ...     first = tracker.init(frame, (440, 270, 60, 90))
+        ...     print(tracker.update(frame).state)
+        tracked
     """
     require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime import loading
@@ -127,7 +130,10 @@ def load_targets(options: Options) -> "Targets":
     detector.
 
     Example:
-        ``targets = load_targets()``, then ``number = targets.add(frame, (x, y, w, h))``
+        >>> with load_targets() as targets:
+        ...     numbers = [targets.add(frame, box) for box in boxes]
+        ...     print(sorted(targets.update(frame)))
+        [0, 1]
     """
     require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime import loading

@@ -15,6 +15,11 @@ class Bearing(NamedTuple):
     Attributes:
         right: angle to the right, about the camera's vertical axis; negative: to the left.
         down: angle below the camera's horizontal plane; negative: above it.
+
+    Example:
+        >>> right, down = Bearing(right=12.5, down=-3.0)
+        >>> "turn right" if right > 0 else "turn left"
+        'turn right'
     """
 
     right: float
@@ -33,6 +38,11 @@ def bearing(box: Sequence[float], frame_size: Sequence[int], fov: Any) -> Bearin
     Raises:
         BadOption: a size or a field of view that no camera has.
         BadBox: the box is not four finite numbers.
+
+    Example:
+        >>> right, down = bearing((440, 270, 60, 90), (640, 480), fov=60)
+        >>> f"{right:.1f} degrees to the right, {down:.1f} below"
+        '15.1 degrees to the right, 7.4 below'
     """
     try:
         x, y, w, h = (float(value) for value in box)

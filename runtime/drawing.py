@@ -57,6 +57,11 @@ def draw(
     Raises:
         BadFrame: ``frame`` is not such an array.
         BadBox: ``tracks`` is neither.
+
+    Example:
+        >>> track = Track(Box(440, 270, 60, 90), score=0.9)
+        >>> draw(frame, track).shape, draw(frame, track, {"fps": 30}).shape
+        ((480, 640, 3), (514, 640, 3))
     """
     info = info or {}
     tracks = {0: tracks} if isinstance(tracks, Track) else tracks

@@ -43,6 +43,10 @@ class Options(NamedTuple):
             steers after the box.
         latency: how a thread waits for a GPU, one of ``LATENCIES``. "low" spins, "normal" yields to
             other threads, "saving" sleeps.
+
+    Example:
+        >>> load_tracker("kestrel_fast", precision="fp32", threads=1, strict=True).name
+        'kestrel_fast'
     """
 
     network: Optional[PathLike] = None

@@ -55,6 +55,13 @@ class Tracker:
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
         searches: whether the tracker searches for a lost target.
         why_no_search: why the tracker does not search. Empty if it does.
+
+    Example:
+        >>> tracker = load_tracker()
+        >>> track = tracker.init(frame, (440, 270, 60, 90), time_s=0.0)
+        >>> track = tracker.update(frame, time_s=0.04)  # of the next frame
+        >>> track.state, round(track.presence), track.lost
+        ('tracked', 1, False)
     """
 
     is_deterministic = True  # for the GOT-10k toolkit, like `name` and `track`

@@ -18,7 +18,13 @@ MOST_OF_FRAME = (
 
 
 class Box(NamedTuple):
-    """An upright rectangle, a tuple ``(x, y, w, h)`` in 0-based pixels of the source frame."""
+    """An upright rectangle, a tuple ``(x, y, w, h)`` in 0-based pixels of the source frame.
+
+    Example:
+        >>> box = Box(x=440, y=270, w=60, h=90)
+        >>> box.centre, box.xyxy
+        ((470.0, 315.0), (440, 270, 500, 360))
+    """
 
     x: float  # left edge
     y: float  # top edge
@@ -39,26 +45,27 @@ class Box(NamedTuple):
 class Track(NamedTuple):
     """Where the target is in a frame.
 
+    Act on ``box`` only while ``state`` is "tracked" and ``presence`` is above your threshold. With
+    kestrel ``presence`` is a calibrated probability, with other networks an estimate. It is 0
+    while another target owns the object in the box.
+
     Attributes:
-        box: a ``Box``: ``(x, y, w, h)`` floats, 0-based pixels of the source frame. While the state
-            is "lost", that of the last frame in which the target was claimed.
-        score: the network's confidence in the winning cell, 0 to 1.
-        lost: True in the state "lost": the target is neither in that box nor elsewhere in the
-            search region.
-        state: "tracked", "unsure", "lost" or "found".
-        class_id: number of the class, if a detector found the target; else None.
+        box: the target's ``Box``, pixels of the frame; while it is lost, the last claimed one.
+        score: how well the best place matches, 0 to 1; a similar object matches too.
+        lost: whether ``state`` is "lost": the target is claimed nowhere.
+        state: "tracked", "unsure", "lost", or "found" in the first frame after a loss.
+        class_id: number of the class that a detector gave the target; else None.
         class_name: name of that class, or "".
-        velocity: (x, y) of the box's centre, pixels a second, smoothed. None if ``update`` did not
-            get the times of at least two frames.
-        predicted: while the state is "unsure" or "lost", the ``Box`` that the velocity predicts.
-            Else, or if ``update`` did not get times, None.
-        presence: estimate that the target is in that box, 0 to 1, smoothed over the last frames.
-            With kestrel it is a calibrated probability. 0 while another target owns the object in
-            the box. None if the network has no thresholds of it.
-        guess: while the state is "lost", the ``Box`` at which the tracker looks, such as a
-            suspect's. It is no claim. Else None.
-        taken: in the frame in which the target began "box", "point" or "snug": the box is the
-            user's, or that of the object at the user's point, or of that in the user's box.
+        velocity: (x, y) of the box's centre, pixels a second, smoothed; None without times.
+        predicted: while unsure or lost, the ``Box`` by the velocity; else None.
+        presence: how likely the target is in ``box``, 0 to 1; None without thresholds for it.
+        guess: while lost, the ``Box`` where the tracker looks, which is no claim; else None.
+        taken: in a target's first frame where its box is from: "box", "point", "snug"; else None.
+
+    Example:
+        >>> track = Track(Box(440, 270, 60, 90), score=0.9, presence=0.97)
+        >>> track.state == "tracked" and track.presence > 0.8
+        True
     """
 
     box: Box

@@ -74,6 +74,12 @@ def open_source(
     Raises:
         NoCamera: there is no such camera, or it can't be used.
         BadSource: another source gives no frame; the sentence says why.
+
+    Example:
+        >>> with open_source("drone.mp4") as video:
+        ...     frame = video.read()
+        ...     frame.shape, video.time_s
+        ((480, 640, 3), 0.0)
     """
     planes = planes and can_read_planes()
     if decoder != hardware.SOFTWARE and log and not pyav.pyav():

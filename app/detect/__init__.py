@@ -75,6 +75,12 @@ def load_detector(
         BadNetwork: the TOML, its file or the name of a class is wrong.
         NoEngine: no library that runs it is installed.
         BadOption: ``threads`` is no whole number from 1 to the cores that this process may use.
+
+    Example:
+        >>> detector = load_detector("own.toml", classes=["red"])
+        >>> detections = detector.detect(frame)
+        >>> {detections.names[number] for number in detections.classes}
+        {'red'}
     """
     check_threads(threads)
     description = describe(name_or_path)

@@ -33,6 +33,13 @@ class Targets:
         finder: the ``TargetFinder`` of ``find_with``, which adds and drops targets, or None.
         added: numbers of the targets that the finder added in the last ``update``, a list.
         dropped: targets that the finder dropped in the last ``update``: number -> why, a sentence.
+
+    Example:
+        >>> targets = load_targets()
+        >>> car, dog = (targets.add(frame, box) for box in boxes)
+        >>> targets.drop(car)
+        >>> list(targets.update(frame)), targets.numbers
+        ([1], (1,))
     """
 
     def __init__(self, device: Device, options: Options = DEFAULTS) -> None:

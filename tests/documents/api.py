@@ -24,6 +24,8 @@ INTRODUCTION = """\
 After this page you can call Hotpath from your own program: load a tracker, start it on a box, and \
 read what it says. A [tutorial](tutorials/own-program.md) has whole programs. \
 [Using the tracker](use.md#what-the-tracker-says) explains the states.
+
+In the examples, `frame` is a picture of 640x480 pixels, BGR `uint8`. `boxes` has two boxes in it.
 """
 # what is documented, with those of its methods and properties that a program calls
 PUBLIC = (
@@ -89,6 +91,9 @@ def _markdown(docstring: str) -> str:
     blocks: List[str] = []
     for paragraph in re.split(r"\n\s*\n", docstring):
         title, _, body = paragraph.partition("\n")
+        if title == "Example:":
+            blocks.append(f"**Example**\n\n```python\n{textwrap.dedent(body)}\n```")
+            continue
         if title.rstrip(":") not in SECTIONS or not body:
             blocks.append(_line(paragraph))
             continue

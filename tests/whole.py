@@ -1,4 +1,4 @@
-"""Run every test, and write what became of it to docs/results/tests.md (``make test-all``).
+"""Run every test, and write what became of it to out/tests.md (``make test-all``).
 
     python -m tests.whole WORD...
 
@@ -17,7 +17,7 @@ import time
 from hotpath.calib import provenance
 from tests.support import ROOT
 
-RESULT = ROOT / "docs" / "results" / "tests.md"
+RESULT = ROOT / "out" / "tests.md"
 # the lines of a part that stand on the page
 TOLD = re.compile(r"(\d|steps) (passed|failed|errors?)\b|^(FAILED|ERROR)|apart$|differ$", re.M)
 PAGE = """# Did every test pass, on every Python and on ARM?
@@ -77,6 +77,7 @@ def write(parts, result=RESULT):
         ended = f"failed ({process.returncode})" if process.returncode else "passed"
         rows += f"| {name} | {ended} | {minutes:.0f} | {said} |\n"
         page = PAGE.format(passed=passed, rows=rows, **known)
+        result.parent.mkdir(exist_ok=True)
         result.write_text(page)  # after each part: somebody may stop the rest
     return int(passed < len(parts))
 

@@ -1,14 +1,14 @@
 """python -m tests.documents.pictures: draw the pictures of README.md and docs/.
 
-    python -m tests.documents.pictures rabbit --video .cache/bigbuckbunny.mp4
+    python -m tests.documents.pictures road --video dashcam01.mp4
                                                  docs/track.webp
     python -m tests.documents.pictures page --video CLIP --box X,Y,W,H
                                                  docs/page.webp, of a phone's size
     python -m tests.documents.pictures time      docs/results/speed.svg
     python -m tests.documents.pictures overlap   docs/results/overlap-time.svg
 
-The rabbit's film is the one that `make track` gets. The last two draw what docs/results/speed.json
-and public-sequences.csv hold.
+docs/results/real/films.toml says where the road's film is published. The last two draw what
+docs/results/speed.json and public-sequences.csv hold.
 """
 
 import argparse
@@ -43,14 +43,14 @@ PLACES_OF_NAMES = {
     "nanotrack_v3": (6, 2),
     "TrackerNano": (-30, -16),
 }
-FACE = (328, 342, 82, 118)  # of the rabbit, in the first frame of the film
-VIEW = (704, 396)  # what the turning camera sees of the film, pixels
-SHOWN = (640, 360)
-CAMERA = {0: (40, 190), 20: (40, 190), 38: (100, 30), 58: (100, 30), 70: (576, 30)}  # frame: corner
-CAMERA.update({88: (576, 30), 100: (100, 30), 131: (100, 30)})
+CAR = (220, 118, 52, 46)  # the dark red one, in the first frame that is shown
+FIRST, LAST = 195, 470  # frames of the film
+VIEW = (0, 0, 448, 224)  # x, y, width and height of the part that is shown
+SHOWN = (640, 320)
 STATES_IN_TURN = ["tracked", "lost", "found", "tracked"]
-FOUND_FRAMES = 14  # for which a find is shown
-FRAMES_A_SECOND = 18
+FOUND_FRAMES = 30  # for which a find is shown
+EVERY = 2  # of the tracked frames are shown
+FRAMES_A_SECOND = 15
 CAPTION_PX = 44
 # BGR colours of Okabe and Ito, which the colour-blind tell apart, and the line's form
 LOOKS = {
@@ -65,13 +65,13 @@ COLOURS = {"crop": "#4c9be8", "network": "#f2a73b", "select": "#5ab56e"}
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tests.documents.pictures")
-    parser.add_argument("picture", choices=("rabbit", "page", "time", "overlap"))
-    parser.add_argument("--video", help="of rabbit and page: the film that is followed")
+    parser.add_argument("picture", choices=("road", "page", "time", "overlap"))
+    parser.add_argument("--video", help="of road and page: the film that is followed")
     parser.add_argument("--box", default="328,342,82,118", help="of page: the target, X,Y,W,H")
     options = parser.parse_args(arguments)
     pyplot.rcParams.update({"svg.hashsalt": "hotpath", "font.size": 10})
-    if options.picture == "rabbit":
-        rabbit(options.video)
+    if options.picture == "road":
+        road(options.video)
     elif options.picture == "page":
         page(options.video, options.box)
     else:
@@ -79,15 +79,13 @@ def main(arguments=None):
     return 0
 
 
-def rabbit(video):
-    """Draw how a face is followed, lost when the camera turns away, and found again."""
+def road(video):
+    """Draw how a car is followed among others, lost at the edge of the film, and found again."""
     with open_source(video) as film:
-        frames = list(
-            itertools.takewhile(
-                lambda frame: frame is not None, (film.read() for _ in itertools.count())
-            )
-        )
-    pictures, states = zip(*followed([seen(frame, at) for at, frame in enumerate(frames)]))
+        frames = [film.read() for _ in range(LAST)][FIRST:]
+    left, top, width, height = VIEW
+    part = slice(top, top + height), slice(left, left + width)
+    pictures, states = zip(*followed([np.ascontiguousarray(frame[part]) for frame in frames]))
     in_turn = [state for state, _ in itertools.groupby(states)]
     if in_turn != STATES_IN_TURN:
         raise SystemExit(f"the text beside the picture says {STATES_IN_TURN}, not {in_turn}")
@@ -95,25 +93,15 @@ def rabbit(video):
         moving = file.add_stream("libwebp", FRAMES_A_SECOND, options={"quality": "30"})
         moving.width, moving.height = SHOWN[0], SHOWN[1] + CAPTION_PX
         moving.pix_fmt = "yuv420p"
-        for picture in pictures:
+        for picture in pictures[::EVERY]:
             file.mux(moving.encode(av.VideoFrame.from_ndarray(picture, "bgr24")))
         file.mux(moving.encode(None))
-
-
-def seen(frame, at):
-    """What a camera that turns sees of a frame."""
-    left, top = (
-        int(round(np.interp(at, list(CAMERA), [corner[axis] for corner in CAMERA.values()])))
-        for axis in (0, 1)
-    )
-    return np.ascontiguousarray(frame[top : top + VIEW[1], left : left + VIEW[0]])
 
 
 def followed(frames):
     """Each frame but the first with its box and caption, and the state that both show."""
     tracker = load_tracker()
-    x, y, width, height = FACE
-    tracker.init(frames[0], (x - CAMERA[0][0], y - CAMERA[0][1], width, height))
+    tracker.init(frames[0], CAR)
     found_for = FOUND_FRAMES
     for frame in frames[1:]:
         track = tracker.update(frame)

@@ -1,0 +1,272 @@
+"""python -m hotpath.calib.longterm.similar: measure finds in real films with similar objects.
+
+    python -m hotpath.calib.longterm.similar --films DIR --networks kestrel:int8
+
+DIR holds the films, in any folders; ANNOTATIONS/films.toml says where each is published, and a
+file is taken if its sha256 fits. A line of ANNOTATIONS/TARGET.csv is frame,x,y,w,h,sure. A line
+without a box is a frame without the target. ``sure`` is 0 where the target is half hidden, so that
+no answer is wrong.
+
+A loss is a time of at least ``GONE`` frames without the target. A find is a claim that begins after
+a frame without one. It is judged in its first frame that is sure: right from an overlap of
+``FOUND`` on, wrong below ``WRONG``.
+"""
+
+import argparse
+import csv
+import functools
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hotpath.calib import command, evaluate, trackers
+from hotpath.calib.command import chosen, say
+from hotpath.calib.errors import BadRun
+from hotpath.calib.longterm.__main__ import code_identity
+from hotpath.calib.longterm.metrics import FOUND, GONE, WITHIN, WRONG, Judged
+from hotpath.kernels import toml
+from hotpath.runtime import DEFAULT_NETWORK
+from hotpath.runtime.boxes import overlap
+from hotpath.runtime.networks import sha256_of
+from hotpath.video.recorded import VideoFile
+
+ANNOTATIONS = "docs/results/real"
+HIGH = 0.8  # presence of a claim that a user may act on
+TITLES = (
+    "losses",
+    "right finds",
+    "wrong finds",
+    "wrong/loss",
+    "returns",
+    "found/30",
+    "frames",
+    "claimed",
+    "right>=.8",
+)
+
+
+class Target(NamedTuple):
+    """The annotation of one target; the attributes of the arrays are for its own frames.
+
+    Attributes:
+        name, film: their names.
+        first: number of its first frame in the film.
+        boxes: (n, 4) float64 (x, y, w, h), NaN if the target is absent.
+        sure: (n,) bool, False if no answer is wrong.
+    """
+
+    name: str
+    film: str
+    first: int
+    boxes: np.ndarray
+    sure: np.ndarray
+
+
+class TargetFilm:
+    """The frames of a target; it reads like a ``hotpath.video.clips.Clip``."""
+
+    def __init__(self, target: Target, path: Path) -> None:
+        self.target, self.path = target, path
+        self.name, self.boxes = target.name, target.boxes
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def in_memory(self, most_bytes: int) -> "TargetFilm":
+        """The film itself: its frames are decoded each time."""
+        return self
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        with VideoFile(str(self.path)) as source:
+            for index in range(self.target.first + len(self)):
+                frame = source.read()
+                if index >= self.target.first:
+                    yield np.asarray(frame)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Hexadecimal sha256 of the film and the boxes."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.boxes).tobytes())
+        digest.update(f"{self.target.first} {sha256_of(self.path)}".encode())
+        return digest.hexdigest()
+
+
+def read(folder: str | Path) -> tuple[list[dict[str, Any]], list[Target]]:
+    """Read annotations.
+
+    Returns:
+        the films of ``films.toml``, and its targets with their boxes.
+
+    Raises:
+        BadRun: a file is missing or is not of this form.
+    """
+    table = toml.read(Path(folder) / "films.toml", BadRun)
+    try:
+        films, entries = table["film"], table["target"]
+        names = {film["name"] for film in films if film["sha256"]}
+        targets = [_target(Path(folder), entry, names) for entry in entries]
+    except (KeyError, TypeError) as error:
+        raise BadRun(f"{folder}/films.toml lacks {error}; see docs/results/real") from None
+    return films, targets
+
+
+def _target(folder: Path, entry: dict[str, str], films: set[str]) -> Target:
+    path = folder / (entry["name"] + ".csv")
+    if entry["film"] not in films:
+        raise BadRun(f"{path}: no film is called {entry['film']}; add it to films.toml")
+    try:
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+        frames = np.array([int(row["frame"]) for row in rows])
+        sides = [[float(row[side] or "nan") for side in "xywh"] for row in rows]
+        sure = np.array([{"0": False, "1": True}[row["sure"]] for row in rows])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise BadRun(f"{path} can't be read as frame,x,y,w,h,sure: {error}") from None
+    boxes = np.array(sides)
+    if not len(boxes) or (np.diff(frames) != 1).any() or not np.isfinite(boxes[0]).all():
+        raise BadRun(f"{path} must hold frames without a gap, and a box in the first")
+    return Target(entry["name"], entry["film"], int(frames[0]), boxes, sure)
+
+
+def located(films: Sequence[dict[str, Any]], folder: str | Path) -> dict[str, Path]:
+    """Find the file of each film below a folder by its sha256.
+
+    Raises:
+        BadRun: a film is not there; the sentence says where it is published.
+    """
+    by_hash = {film["sha256"]: film for film in films}
+    endings = {Path(film["path"]).suffix for film in films}
+    places = {}
+    for path in sorted(Path(folder).rglob("*")):
+        if path.suffix in endings and path.is_file():
+            film = by_hash.get(sha256_of(path))
+            if film:
+                places[film["name"]] = path
+    for film in films:
+        if film["name"] not in places:
+            raise BadRun(
+                f"{folder} does not hold {film['path']} of {film['source']} at commit "
+                f"{film['commit']}; put it there"
+            )
+    return places
+
+
+class Finds(NamedTuple):
+    """What a tracker did with a target; counts, which add up over targets."""
+
+    losses: int
+    right: int
+    wrong: int
+    absent: int
+    claimed_absent: int
+    high: int
+    high_right: int
+
+
+def judged(run: dict[str, Any], target: Target) -> Finds:
+    """Count the finds of a run of ``hotpath.calib.follow`` on a target."""
+    overlaps = np.nan_to_num(overlap(run["boxes"], target.boxes))
+    claimed, sure = np.array(run["claimed"], bool), target.sure.copy()
+    sure[0] = False
+    right = wrong = 0
+    for index in np.flatnonzero(claimed[1:] & ~claimed[:-1]) + 1:
+        later = claimed[index:]
+        last = index + (len(later) if later.all() else int(np.argmin(later)))
+        at = np.flatnonzero(sure[index:last])
+        if len(at):
+            right += bool(overlaps[index + at[0]] >= FOUND)
+            wrong += bool(overlaps[index + at[0]] < WRONG)
+    absent = ~np.isfinite(target.boxes[:, 0]) & sure
+    high = claimed & sure & (np.array(run["certainty"]) >= HIGH)
+    counts = absent.sum(), (absent & claimed).sum(), high.sum(), (high & (overlaps >= FOUND)).sum()
+    return Finds(_runs(absent), right, wrong, *map(int, counts))
+
+
+def _runs(flags: np.ndarray) -> int:
+    """Number of runs of at least ``GONE`` frames."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags, [0]])))
+    return int((edges[1::2] - edges[::2] >= GONE).sum())
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's options."""
+    cli = command.parser("hotpath.calib.longterm.similar", __doc__)
+    cli.add_argument("--films", required=True, metavar="DIR", help="folder that holds the films")
+    cli.add_argument("--annotations", default=ANNOTATIONS, metavar="DIR")
+    cli.add_argument("--only", metavar="NAME,NAME", help="use only these targets")
+    cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
+    cli.add_argument("--strict", action="store_true", help="find as `hotpath track --strict` does")
+    command.add_network_options(cli)
+    cli.add_argument("--out", default="out/similar", metavar="DIR")
+    return cli
+
+
+def run(options: argparse.Namespace) -> None:
+    """Track what was not tracked yet, and print a row for each target and network."""
+    films, targets = read(options.annotations)
+    places = located(films, options.films)
+    members = chosen([TargetFilm(target, places[target.film]) for target in targets], options.only)
+    out = Path(options.out)
+    specs = [_spec(spec, options.strict) for spec in trackers.specs_of(options)]
+    for _, sentence in evaluate.follow_all(specs, members, out, 1):
+        raise BadRun(sentence)
+    for spec in specs:
+        runs = [evaluate.stored(spec, member, out) for member in members]
+        say(text(spec.name, [(run, member.target) for run, member in zip(runs, members) if run]))
+
+
+def _spec(spec: trackers.Spec, strict: bool) -> trackers.Spec:
+    identity = spec.identity + code_identity()
+    if not strict:
+        return spec._replace(identity=identity)
+    return spec._replace(
+        name=spec.name + "-strict",
+        options=spec.options._replace(strict=True),
+        identity=identity + "strict",
+    )
+
+
+def text(title: str, pairs: Sequence[tuple[dict[str, Any], Target]]) -> str:
+    """A table of one network as text: a row for each target, and one for all."""
+    wide = max([len(target.name) for _, target in pairs] + [len(title)]) + 2
+    lines = [title.ljust(wide) + "".join(f"{name:>13}" for name in TITLES)]
+    for name, part in [*((pair[1].name, [pair]) for pair in pairs), ("all", list(pairs))]:
+        cells = (_cell(value) for value in row(part))
+        lines.append(name.ljust(wide) + "".join(f"{cell:>13}" for cell in cells))
+    return "\n".join(lines)
+
+
+def row(pairs: Sequence[tuple[dict[str, Any], Target]]) -> list[float]:
+    """The values of ``TITLES`` for some runs together."""
+    total = Finds(*(sum(column) for column in zip(*(judged(*pair) for pair in pairs))))
+    waits = [
+        wait
+        for run, target in pairs
+        for wait in Judged(run["boxes"], run["claimed"], target.boxes, target.sure).returns()
+    ]
+    shares = (
+        (total.wrong, total.losses),
+        (sum(wait < WITHIN for wait in waits), len(waits)),
+        (total.claimed_absent, total.absent),
+        (total.high_right, total.high),
+    )
+    per_loss, in_time, claimed, right = (a / b if b else math.nan for a, b in shares)
+    median = float(np.median(waits)) if waits else math.nan
+    first = [total.losses, total.right, total.wrong]
+    return [*first, per_loss, len(waits), in_time, median, claimed, right]
+
+
+def _cell(value: float) -> str:
+    if math.isnan(value):
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+main = command.main("hotpath.calib.longterm.similar", run, parser)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -108,6 +108,12 @@ def test_the_pages_that_people_write_have_at_most_13500_words():
     assert sum(words.values()) <= 13500, words
 
 
+def test_the_readme_has_at_most_450_words_besides_tables_and_code():
+    text = BLOCK.sub("", (ROOT / "README.md").read_text(encoding="utf-8"))
+    lines = [line for line in text.splitlines() if not line.startswith("|")]
+    assert len(" ".join(lines).split()) <= 450
+
+
 def test_raw_figures_can_be_read():
     for path in RESULTS.rglob("*.json"):
         json.loads(path.read_text(encoding="utf-8"))

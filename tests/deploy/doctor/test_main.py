@@ -50,7 +50,8 @@ def test_the_report_of_an_orin_says_what_matters_and_missing_the_commands_alone(
 def test_a_computer_is_said_to_run_the_precision_that_track_takes(tmp_path):
     text = run("--root", tmp_path).stdout
     assert "This computer (host)" in text
-    assert "precision       the faster one of fp32 and int8; in a bundle fp32 (also: " in text
+    choice = "int8 where instructions allow it, else fp32; in a bundle fp32 (also: "
+    assert f"precision       {choice}" in text
     assert run("list").stdout.endswith("* the default precision of a bundle\n")
 
 

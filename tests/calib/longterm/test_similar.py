@@ -46,6 +46,8 @@ def test_a_claim_on_another_object_is_a_wrong_find_and_a_claim_on_the_target_a_r
     finds = similar.judged(run_of([HERE] * 5 + [AWAY] * 12 + [HERE] * 5, claimed), target)
     assert finds == similar.Finds(1, 1, 1, 12, 4, 11, 7)
     assert similar.judged(run_of([HERE] * 22, claimed, 0.7), target).high == 0
+    short = target_of(*[HERE] * 5, *[GONE] * 9, *[HERE] * 5)  # too short for a loss
+    assert similar.judged(run_of([HERE] * 19, [True] * 19), short).losses == 0
 
 
 def test_a_find_while_the_target_is_half_hidden_is_judged_when_it_is_sure():

@@ -58,7 +58,8 @@ class Keys:
     def show(self, picture, lines=None):
         self.lines = lines
 
-    def select_box(self, frame):
+    def select_box(self, frame, below):
+        assert frame.shape[1] == below.shape[1], "the bar stays while a box is drawn"
         if self.box is None:
             raise BadBox("no box was drawn")
         return self.box

@@ -88,6 +88,9 @@ def _takes(
 
     def decorate(load: "Callable[[Options], Loaded]") -> Any:
         def load_with(network: Optional[PathLike] = None, **options: Any) -> Loaded:
+            for name in set(options).difference(Options._fields):
+                there_are = ", ".join(Options._fields)
+                raise TypeError(f"{load.__name__} has no option {name!r}; there are: {there_are}")
             return load(Options(network, **options))
 
         functools.update_wrapper(load_with, load)

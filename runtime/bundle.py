@@ -96,8 +96,8 @@ def find(
     """
     if board is None:
         raise BadBundle(
-            "which board this is can't be told, so no bundle can be found for it; name one "
-            f"with --bundle engines/BOARD/{network.name}-PRECISION"
+            "cannot detect the board, so no bundle was chosen; name one, such as "
+            f"engines/BOARD/{network.name}-PRECISION"
         )
     chosen = precision or board.precision["default"]
     first = folder_of(board.name, network.name, chosen, folder)

@@ -101,16 +101,15 @@ def _with_bundle(plan: Plan, options: Options) -> Plan:
         network = network or load_network(default_of(board))
         if board is not None and plan.engine not in (engines.AUTO, board.engine):
             raise NoEngine(
-                f"{board.title} runs networks on {board.engine}, not on {plan.engine}; omit "
-                f"--engine, or name another --board or a --bundle that was built for "
-                f"{plan.engine}",
+                f"{board.title} runs networks on {board.engine}, not on {plan.engine}; "
+                f"name another board, or a bundle that was built for {plan.engine}, or no engine",
                 what="other engine",
             )
         bundle = bundles.find(board, network, precision)
     if plan.engine not in (engines.AUTO, bundle.engine):
         raise NoEngine(
-            f"{bundle.folder} runs on {bundle.engine}, not on {plan.engine}; omit --engine, "
-            "or name a board or a bundle for it",
+            f"{bundle.folder} runs on {bundle.engine}, not on {plan.engine}; name a "
+            "board or a bundle for it, or no engine",
             what="other engine",
         )
     return plan._replace(
@@ -210,7 +209,7 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
     if asked and not tracker.searches and options.log is not None:
         reason = tracker.why_no_search
         if reason == NOT_ASKED:
-            reason = f"the profile of {board.title} leaves it to --recover"
+            reason = f"the profile of {board.title} leaves it to the option recover"
         options.log(f"a lost target is not searched for: {reason}")
     return tracker
 

@@ -286,7 +286,7 @@ class Network:
         raise BadNetwork(
             f"the INT8 form {form.path} {other if form.made_from else 'does not say that it is'} "
             f"of {self.path}; make it again with `hotpath int8 "
-            f"--network {self.given} --clips DIR`, or take --precision fp32",
+            f"--network {self.given} --clips DIR`, or take precision fp32",
             what="other network",
         )
 

@@ -40,15 +40,15 @@ def open_precision(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
     if precision not in PRECISIONS:
         all_names = ", ".join(PRECISIONS)
         raise NoEngine(
-            f"no engine of a processor runs {precision!r}; take one of {all_names}, or a --bundle",
+            f"no engine of a processor runs {precision!r}; take one of {all_names}, or a bundle",
             what="unknown precision",
         )
     form = None if precision == FP32 else int8_form(network)
     if precision == INT8 and form is None:
         raise BadNetwork(
             f"{network.name} has no INT8 form: no {network.name}-int8.toml beside its TOML; make "
-            f"one with `hotpath int8 --network {network.given} --clips DIR` and name it "
-            "with --network",
+            f"one with `hotpath int8 --network {network.given} --clips DIR` and take "
+            "that network",
             what="no INT8 form",
         )
     if form is None:
@@ -104,7 +104,7 @@ def _why_not(engine: str, instructions: FrozenSet[str]) -> str:
         return "this processor has no instructions for INT8"
     name = int8_engine(engine)
     if name not in engines.PREFERRED:
-        return f"the engine {name} is asked for INT8 by --precision int8 alone"
+        return f"the engine {name} is asked for INT8 by precision int8 alone"
     if not engines.find(name).computes_int8():
         return f"{name} computes INT8 in floats on this processor"
     return ""
@@ -147,7 +147,7 @@ def _say_in_floats(engine: str, log: Log) -> None:
     other = int8_engine(engines.AUTO)
     log(
         "{} computes INT8 networks in float32 on this processor, which is slower than fp32; take "
-        "{}--precision fp32".format(engine, "" if other == engine else f"--engine {other}, or ")
+        "{}precision fp32".format(engine, "" if other == engine else f"the engine {other}, or ")
     )
 
 

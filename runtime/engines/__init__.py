@@ -109,7 +109,7 @@ def create(
         engine.bundle_of(setup)
     if not engine.is_installed():
         raise NoEngine(
-            "{} is not installed; run `{}`, or use --engine {}".format(
+            "{} is not installed; run `{}`, or take the engine {}".format(
                 name, engine.install, (installed() + ["auto after installing one"])[0]
             )
         )

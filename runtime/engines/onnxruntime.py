@@ -85,7 +85,7 @@ class Bound:
             reason = str(error).strip().partition("\n")[0]
             raise BadNetwork(
                 f"ONNX Runtime {library.__version__} can't load {network_name} "
-                f"({reason}); fetch its files again, or use --engine openvino",
+                f"({reason}); fetch its files again, or take the engine openvino",
                 what="not loaded",
             ) from None
 

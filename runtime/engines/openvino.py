@@ -70,7 +70,7 @@ class Engine(CpuEngine):
             reason = str(error).strip().rpartition("\n")[2]  # the places in its source come first
             raise BadNetwork(
                 f"OpenVINO {self._library.get_version()} can't load {self.network.name} "
-                f"({reason}); fetch its files again, or use --engine onnxruntime",
+                f"({reason}); fetch its files again, or take the engine onnxruntime",
                 what="not loaded",
             ) from None
 

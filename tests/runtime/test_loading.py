@@ -49,6 +49,14 @@ def test_an_option_that_cannot_be_is_refused(error, told, option, values):
             load_tracker(**{option: value})
 
 
+@pytest.mark.parametrize("load", (load_tracker, load_targets))
+def test_an_unknown_option_is_named_with_those_that_exist(load):
+    with pytest.raises(TypeError) as refused:
+        load(threds=2)
+    said = str(refused.value)
+    assert said.startswith(f"{load.__name__} has no option 'threds'; there are: network, engine")
+
+
 def test_a_detector_that_is_no_function_is_refused(tmp_path):
     with load_targets(tiny.write_network(tmp_path)) as targets:
         for detect, every in (("yolox_nano", 10), (print, 0)):

@@ -184,6 +184,6 @@ def test_an_engine_that_gains_nothing_from_int8_says_so(home, monkeypatch, machi
     name, said = opened(home, "int8", engine="openvino")
     assert name == "tiny-int8" and len(said) == told
     for text in said:
-        assert "--engine onnxruntime" in text and "--precision fp32" in text
+        assert "the engine onnxruntime" in text and "precision fp32" in text
     assert opened(home, "int8", engine="onnxruntime") == ("tiny-int8", [])
     assert opened(home, "fp32", engine="openvino") == ("tiny", [])

@@ -270,4 +270,4 @@ def test_without_a_search_the_reason_is_told(bundles):
         tracker = loading.tracker_on(device, Options(log=said.append, recover=recover))
         assert not tracker.searches
     (first,) = said
-    assert first.endswith("searched for: the profile of PYNQ-Z2 leaves it to --recover")
+    assert first.endswith("searched for: the profile of PYNQ-Z2 leaves it to the option recover")

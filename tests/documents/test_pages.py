@@ -3,6 +3,7 @@
 ``test_tutorials`` runs the tutorials, and ``tests/test_readme.py`` the README.
 """
 
+import shutil
 import sys
 
 import pytest
@@ -218,4 +219,5 @@ def test_the_commands_of_a_page_run(page, checkout):
 @pytest.mark.slow("networks are converted, calibrated and tuned")
 @pytest.mark.parametrize("page", [p for p in PAGES if told(p, False) != told(p, True)], ids=name)
 def test_all_commands_of_a_page_run(page, checkout):
+    shutil.rmtree(str(checkout / "out"), ignore_errors=True)  # of the quick ones, which run again
     execute(page, True, checkout)

@@ -1,5 +1,7 @@
 """Pictures as poorer cameras give them: fewer pixels, motion blur, JPEG, noise, fewer frames.
 
+Copies that begin elsewhere, or run backwards, tell how much of a figure is one start's luck.
+
 ``hotpath evaluate --degrade`` tracks degraded copies of clips. Each effect draws from a seed that
 depends on the clip's name and the frame's number alone, so a copy is the same in every run.
 Effects work on whole frames, before a tracker crops: all strengths are in the clip's own pixels.
@@ -69,9 +71,12 @@ KINDS = {
     "jpeg": Kind((1, 100), "JPEG of quality N", lambda image, rng, n: jpeg(image, int(n))),
     "noise": Kind((0, 128), "Gaussian noise with a deviation of N grey levels", noisy),
     "every": Kind((2, 100), "only every Nth frame"),
+    "from": Kind((0, 90), "from N % of the clip on"),
+    "back": Kind((0, 90), "backwards, without its last N %"),
     "box": Kind((0, 45), "a first box whose edges are up to N % of its sides off"),
 }
 SHORT = {"half": "scale:0.5"}
+STARTS = ("from", "back")
 WHOLE = ("blur", "jpeg", "every")  # kinds whose strength is a whole number
 
 
@@ -82,10 +87,22 @@ class Degradation(NamedTuple):
     kind: str
     strength: float
 
-    @property
-    def every(self) -> int:
-        """The copy has every so many-th frame of the clip."""
-        return int(self.strength) if self.kind == "every" else 1
+    def frames(self, boxes: np.ndarray) -> np.ndarray:
+        """The numbers of a clip's frames that the copy has, in its order.
+
+        Args:
+            boxes: of the clip. A copy that begins elsewhere begins with a frame that has a box.
+        """
+        count = len(boxes)
+        numbers = np.arange(count)
+        if self.kind == "every":
+            return numbers[:: int(self.strength)]
+        if self.kind not in STARTS:
+            return numbers
+        left_out = int(count * self.strength / 100)
+        numbers = numbers[left_out:] if self.kind == "from" else numbers[: count - left_out][::-1]
+        known = np.isfinite(boxes[numbers]).all(axis=1)
+        return numbers[int(known.argmax()) if known.any() else count :]
 
 
 def parse(text: str) -> list[Degradation]:
@@ -127,7 +144,8 @@ class Degraded(Clip):
         self.__dict__.update(clip.__dict__)
         self._clip, self.degradation = clip, degradation
         _, kind, strength = degradation
-        boxes = clip.boxes[:: degradation.every].copy()
+        self._numbers = degradation.frames(clip.boxes)
+        boxes = clip.boxes[self._numbers].copy()
         if len(boxes) < min(FEWEST_FRAMES, len(clip)):
             raise BadRun(
                 f"{clip.name}: {degradation.name} leaves {len(boxes)} of its {len(clip)} frames; "
@@ -151,7 +169,7 @@ class Degraded(Clip):
     def __getitem__(self, index: int) -> np.ndarray:
         if not 0 <= index < len(self):
             raise IndexError(index)
-        frame = self._clip[index * self.degradation.every]
+        frame = self._clip[int(self._numbers[index])]
         _, kind, strength = self.degradation
         effect = KINDS[kind].effect
         return frame if effect is None else effect(frame, self.rng(index), strength)

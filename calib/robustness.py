@@ -45,9 +45,9 @@ def row(
     """
     pairs = {}
     for clip, copy in zip(clips, copies):
-        there = clip.boxes[:: degradation.every]
-        kept = clean[clip.name]["boxes"][:: degradation.every]
-        pairs[clip.name] = auc(kept, there), auc(poor[clip.name]["boxes"], copy.boxes)
+        frames = degradation.frames(clip.boxes)
+        kept = np.asarray(clean[clip.name]["boxes"])[frames]
+        pairs[clip.name] = auc(kept, clip.boxes[frames]), auc(poor[clip.name]["boxes"], copy.boxes)
     changes = [after - before for before, after in pairs.values()]
     low, high = interval(changes) if len(changes) >= FEWEST else (None, None)
     return {

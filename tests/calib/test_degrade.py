@@ -54,6 +54,27 @@ def test_half_has_half_the_pixels_a_side_and_its_boxes_go_with_them(place):
     assert np.allclose(copy.boxes, clip.boxes / 2, rtol=0.02)
 
 
+@pytest.mark.parametrize(
+    "text, absent, numbers",
+    [
+        ("from:0", [], range(12)),
+        ("from:50", [], range(6, 12)),
+        ("from:50", [6, 7, 9], range(8, 12)),  # it begins where there is a box
+        ("back:0", [], range(11, -1, -1)),
+        ("back:25", [8], range(7, -1, -1)),
+    ],
+)
+def test_a_copy_begins_elsewhere_or_runs_backwards(place, text, absent, numbers):
+    (kind,) = degrade.parse(text)
+    clip = find_clips([place / "clips"])[0]
+    clip.boxes[absent] = np.nan
+    copy = degrade.Degraded(clip, kind)
+    assert len(copy) == len(numbers)
+    for index, number in enumerate(numbers):
+        assert np.array_equal(copy[index], clip[number])
+        assert np.array_equal(copy.boxes[index], clip.boxes[number], equal_nan=True)
+
+
 def test_every_keeps_frames_and_boxes_together(place):
     clip, copy = copy_of(place, "every:3")
     assert len(copy) == 4

@@ -84,7 +84,7 @@ def read_pictures(path: Path) -> list[Picture]:
 def prepare(options: argparse.Namespace, network: Network, sources: Sources, detect: Any) -> int:
     """Make the examples of a run from the pictures that ``options`` names."""
     read = pictures.read(options.images, options.clips, options.coco, sources, detect)
-    all_pictures = list(tqdm(read, "pictures", unit=""))
+    all_pictures = list(tqdm(read, "pictures", unit="", disable=None))
     if len(all_pictures) < 2 * HELD:
         raise BadImages(
             f"{len(all_pictures)} pictures with boxes are too few; name more folders with --images"
@@ -99,7 +99,8 @@ def prepare(options: argparse.Namespace, network: Network, sources: Sources, det
     with open(out / CROPS, "wb") as file:
         for number, (part, count, judges) in enumerate(parts):
             examples = Examples(part, network, options.seed + number)
-            for example in tqdm(itertools.islice(examples, count), "examples", count, unit=""):
+            several = itertools.islice(examples, count)
+            for example in tqdm(several, "examples", count, unit="", disable=None):
                 end += file.write(example.jpeg)
                 ends.append(end)
                 rows.append(example._replace(jpeg=b""))

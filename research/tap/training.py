@@ -47,7 +47,7 @@ def features_of(data: Data, network: Network, options: argparse.Namespace, path:
         engine, side = loaded.engine, network.search
         write = geometry.packed_into(network, loaded.kernels, engine.search_crop)
         exemplar = engine.exemplar()
-        for number in tqdm(numbers, f"features, {precision}", unit=""):
+        for number in tqdm(numbers, f"features, {precision}", unit="", disable=None):
             write(data.crop(number), (0, 0, side, side), BLACK)
             engine.search(exemplar)
             values = engine.search_features

@@ -134,8 +134,9 @@ def quietly(call, *arguments):
 
 @contextlib.contextmanager
 def busy_core():
-    """Keep one core busy meanwhile."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: sum(range(10**5))"])
+    """Keep one core busy meanwhile, and no longer than this process lives."""
+    code = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(range(10**5))"
+    process = subprocess.Popen([sys.executable, "-c", code])
     time.sleep(0.5)
     try:
         yield

@@ -12,6 +12,7 @@ from hotpath.boards.errors import BadBoard, UnknownBoard
 from hotpath.kernels.commands import meant
 
 FOLDER = pathlib.Path(__file__).resolve().parent
+JETPACKS = "software/jetpack.toml"  # the versions of each JetPack, below FOLDER
 HOST, NVIDIA_GPU = "host", "nvidia_gpu"
 NVIDIA = "nvidia"  # family of computers with an NVIDIA GPU
 
@@ -83,6 +84,17 @@ def names() -> List[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
+def jetpacks() -> Dict[str, Software]:
+    """Return the versions of each JetPack: dict of its name -> dict of a library -> version.
+
+    Raises:
+        BadBoard: the table can't be read.
+    """
+    from hotpath.kernels import toml  # not for who only needs the names
+
+    return toml.read(FOLDER / JETPACKS, BadBoard)
+
+
 def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     """Read a board's profile.
 
@@ -104,7 +116,8 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     from hotpath.boards import schema  # not for who only needs the names
     from hotpath.kernels import toml
 
-    values, mistakes = schema.read(toml.read(path, BadBoard))
+    table = toml.read(path, BadBoard)
+    values, mistakes = schema.read(table, jetpacks() if "jetpack" in table else None)
     if mistakes:
         more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
         raise BadBoard(f"{path}: {mistakes[0]}{more}; correct the file", what="wrong keys")

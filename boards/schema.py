@@ -4,7 +4,7 @@ Whether the keys ``engine`` and ``network`` name an engine and a network is not 
 folder knows neither. ``hotpath.deploy.bundles`` and ``runtime`` check it when they use the board.
 """
 
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from hotpath.kernels.toml_keys import Key, Keys, Mistake, read_section, sentence
 
@@ -20,6 +20,7 @@ TOP: Keys = {
     "modules": Key(tuple, ()),  # parts of it that name the module: the surest sign
     "model_contains": Key(tuple, ()),  # parts of /proc/device-tree/model
     "files": Key(tuple, ()),  # files that only such a computer has
+    "jetpack": Key(tuple, ()),  # tables of software/jetpack.toml that the board has
     "pynq_board": Key(tuple, ()),  # what a PYNQ image calls the board ($BOARD)
     "after_build": Key(str, None),  # what to do with a bundle where Hotpath does not run
 }
@@ -54,15 +55,22 @@ SECTIONS: Dict[str, Keys] = {
     },
 }
 
-# Each software family is one table: [software] "6" = { l4t = "36", python = "3.10", … }
-SOFTWARE = ("l4t", "pynq", "python", "cuda", "cudnn", "tensorrt", "gpu_arrays")
+# Each software family is one table: [software] "3.0" = { pynq = "3.0", python = "3.10" }, or one of
+# software/jetpack.toml
+SOFTWARE = (
+    *("l4t", "pynq", "python", "cuda", "cudnn", "tensorrt", "numpy", "opencv"),
+    *("gpu_arrays", "graphs"),
+)
 
 
-def read(table: Dict[str, Any]) -> Tuple[Dict[str, Any], List[str]]:
+def read(
+    table: Dict[str, Any], jetpacks: Optional[Dict[str, Any]] = None
+) -> Tuple[Dict[str, Any], List[str]]:
     """Check a parsed TOML file and fill in the defaults.
 
     Args:
         table: dict as ``hotpath.kernels.toml.read`` gives it.
+        jetpacks: dict of a JetPack -> its versions, for the key ``jetpack``.
 
     Returns:
         (values, mistakes). ``values`` is a dict of key -> value and section -> dict. ``mistakes``
@@ -77,7 +85,13 @@ def read(table: Dict[str, Any]) -> Tuple[Dict[str, Any], List[str]]:
             entries = {}
         values[section] = read_section(section, keys, entries, problems)
     mistakes = [sentence(mistake) for mistake in problems]
-    values["software"] = _read_software(table.get("software", {}), mistakes)
+    families = table.get("software", {})
+    for name in values.pop("jetpack"):
+        if name not in (jetpacks or {}):
+            mistakes.append(f"jetpack {name} is not in software/jetpack.toml")
+        elif isinstance(families, dict):
+            families = dict(families, **{name: (jetpacks or {})[name]})
+    values["software"] = _read_software(families, mistakes)
     if not mistakes:
         _check_whole(values, mistakes)
     return values, mistakes

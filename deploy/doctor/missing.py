@@ -95,11 +95,17 @@ def _environment() -> List[Missing]:
 
 def gpu_arrays(situation: Situation) -> Missing:
     """Return the library that launches the GPU's kernels, as the board's profile names it."""
-    arrays = situation.detection.software.get("gpu_arrays", "cupy-cuda12x==13.6.0 numpy>=1.22,<2")
+    board, software = situation.detection.board, situation.detection.software
+    if not software and board is not None:  # a release that is not known: as the newest one
+        software = list(board.software.values())[-1]
+    arrays = software["gpu_arrays"]
     if not arrays.startswith("pycuda"):
         return Missing("cupy", "launches the GPU kernels", pip(arrays))
-    # PyCUDA is compiled on the board and needs nvcc for that
-    command = "PATH=/usr/local/cuda/bin:$PATH " + pip(arrays)
+    # PyCUDA is compiled on the board, with nvcc, by its setup.py and for the NumPy that is here.
+    # Else pip from 10 on first compiles the older NumPy of PyCUDA's pyproject.toml (no ARM wheel),
+    # or fails with Ubuntu 18.04's setuptools. pip 9 ignores both variables; 0 means no isolation.
+    command = "PIP_USE_PEP517=0 PIP_NO_BUILD_ISOLATION=0 PATH=/usr/local/cuda/bin:$PATH "
+    command += pip(arrays)
     return Missing("pycuda", "launches the GPU kernels", command)
 
 

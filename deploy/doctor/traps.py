@@ -6,6 +6,7 @@ the function and add it to ``TRAPS``.
 
 from typing import List, NamedTuple, Optional, Tuple
 
+from hotpath.boards import jetpacks
 from hotpath.boards.installed import Package, at_least
 from hotpath.deploy.doctor import Situation
 from hotpath.deploy.doctor.missing import by_its_python, pip
@@ -48,9 +49,10 @@ def tensorrt_is_too_old(situation: Situation) -> Caught:
     tensorrt = situation.installed.packages.get("tensorrt")
     if not tensorrt or at_least(tensorrt.version, (8,)):
         return None
+    newer = jetpacks()["4.6"]["tensorrt"]
     return (
         f"TensorRT {tensorrt.version} can't build bundles, which takes 8.0 or newer; JetPack 4.6 "
-        "has 8.2",
+        f"has {newer}",
         "flash JetPack 4.6 or newer with NVIDIA's SDK Manager",
     )
 

@@ -14,7 +14,7 @@ import tempfile
 
 import pytest
 
-from hotpath.boards import load_board, names
+from hotpath.boards import jetpacks
 from tests.support import ROOT
 from tests.support.pages import write_world
 
@@ -23,19 +23,28 @@ DEBIAN = "deb http://deb.debian.org/debian {} main"
 UBUNTU = "deb [trusted=yes] http://archive.ubuntu.com/ubuntu {} main universe"
 PACKAGES = "--include=apt,ca-certificates,python3-distutils,python3-pip"
 PIP = "python3 -m pip install numpy=={} opencv-python-headless=={}"
+OPENCV = {"4.6": "4.2.0.34", "5.1": "4.5.5.64", "6": "4.5.5.64"}  # wheels for those NumPys
+
+
+def image_pip(jetpack):
+    """What installs NumPy and OpenCV of a JetPack's image."""
+    return PIP.format(jetpacks()[jetpack]["numpy"], OPENCV[jetpack])
+
+
 # PyCUDA is compiled with CUDA: pip finds that it is installed
-PYCUDA = r" && printf 'Metadata-Version: 1.0\nName: pycuda\nVersion: 2021.1\n'"
-PYCUDA += " > /usr/lib/python3/dist-packages/pycuda-2021.1.egg-info"
+PYCUDA = r" && printf 'Metadata-Version: 1.0\nName: {0}\nVersion: {1}\n'"
+PYCUDA += " > /usr/lib/python3/dist-packages/{0}-{1}.egg-info"
+PYCUDA = PYCUDA.format(*jetpacks()["4.6"]["gpu_arrays"].split()[0].split("=="))
 PYTHON = PACKAGES.replace("python3-distutils", "python3")  # it has none in Ubuntu 24.04
 BASES = {  # image -> release, options of mmdebstrap, what NVIDIA's image has
     "docker.io/library/debian:bookworm-slim": ("bookworm", "--quiet", "true"),
     "nvcr.io/nvidia/tensorrt:25.08-py3": ("noble", PYTHON, "true"),
-    "nvcr.io/nvidia/l4t-jetpack:r36.4.0": ("jammy", PACKAGES, PIP.format("1.21.5", "4.5.5.64")),
-    "nvcr.io/nvidia/l4t-jetpack:r35.4.1": ("focal", PACKAGES, PIP.format("1.17.4", "4.5.5.64")),
+    "nvcr.io/nvidia/l4t-jetpack:r36.4.0": ("jammy", PACKAGES, image_pip("6")),
+    "nvcr.io/nvidia/l4t-jetpack:r35.4.1": ("focal", PACKAGES, image_pip("5.1")),
     "nvcr.io/nvidia/l4t-ml:r32.7.1-py3": (
         "bionic",
         PACKAGES + ",libglib2.0-0",
-        PIP.format("1.13.3", "4.2.0.34") + PYCUDA,
+        image_pip("4.6") + PYCUDA,
     ),
 }
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
@@ -137,9 +146,8 @@ def test_the_image_of_a_computer_tracks():
 def test_a_jetsons_image_has_what_the_profiles_name(release):
     base, arrays = of_a_jetson(release)
     assert (release if release != "r38" else "tensorrt:25.08") in base
-    jetsons = [load_board(name) for name in names() if name.startswith("jetson")]
-    kinds = [kind for board in jetsons for kind in board.software.values()]
-    assert {kind["gpu_arrays"] for kind in kinds if kind["l4t"] == release[1:]} == {arrays}
+    releases = [table for table in jetpacks().values() if table["l4t"].startswith(release[1:])]
+    assert {table["gpu_arrays"] for table in releases} == {arrays}
 
 
 @needs_buildah

@@ -22,11 +22,9 @@ import time
 from concurrent import futures
 
 from hotpath.calib.command import parser
-from hotpath.kernels import toml
-from tests.fresh_boards.machine import Failed, Machine
+from tests.fresh_boards.machine import Failed, Machine, environments
 from tests.support import ROOT, tiny
 
-TABLE = pathlib.Path(__file__).with_name("environments.toml")
 HOME = ROOT / ".cache" / "fresh-boards"
 AT_ONCE = 2
 FEW = ("jetpack_4_6", "jetpack_7")
@@ -41,7 +39,7 @@ WHO = "-c user.name=a -c user.email=a@b"
 
 
 def main(arguments=None):
-    table = toml.read(TABLE, Failed)
+    table = environments()
     cli = parser("tests.fresh_boards", __doc__)
     cli.add_argument("names", nargs="*", metavar="NAME", help=", ".join(table))
     cli.add_argument("--all", action="store_true", help="every environment")

@@ -5,10 +5,15 @@ installs what an image would bring, from the table of ``environments.toml``, and
 """
 
 import os
+import pathlib
 import shutil
 import subprocess
 
+from hotpath.boards import jetpacks, load_board
+from hotpath.kernels import toml
 from tests.support import board_roots, run
+
+TABLE = pathlib.Path(__file__).with_name("environments.toml")
 
 LEFT_OUT = shutil.ignore_patterns("test", "tests", "__pycache__", "config-*", "idlelib", "tkinter")
 APT = """#!/bin/sh
@@ -36,11 +41,23 @@ class Failed(Exception):
     """A step of a fresh board failed; the text says which, with the end of its output."""
 
 
+def environments():
+    """The tables of ``environments.toml``, with what their JetPack and their board say."""
+    tables = toml.read(TABLE, Failed)
+    for table in tables.values():
+        if "jetpack" in table:
+            versions = jetpacks()[table["jetpack"]]
+            table["python"] = versions["python"]
+            table["capability"] = load_board(table["board"]).gpu["compute_capability"]
+            table["image"]["python3-numpy"] = "numpy==" + versions["numpy"]
+    return tables
+
+
 class Machine:
     """A fresh board in a folder: the Python, the root and the programs; nothing is installed yet.
 
     Args:
-        table: a table of ``environments.toml``.
+        table: one of ``environments``.
         source: folder of the Python to copy (pyenv's).
         say: is told of each step.
     """

@@ -12,8 +12,9 @@ here=$PWD/tests/fakes/cuda
 mkdir -p "$home"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# The last value of a key in a TOML: what the doctor advises, and what JetPack's image brings.
-value() { sed -n "s/.*\b$2 = \"\([^\"]*\)\".*/\1/p" "$1" | tail -n 1; }
+# A version of a JetPack, as boards/software/jetpack.toml has it: what the doctor advises, and what
+# the image brings.
+value() { "$1" -c "from hotpath import boards; print(boards.jetpacks()['$2']['$3'])"; }
 
 # CUDA's compiler and assembler. These wheels hold no Python code, so any pip can unpack them.
 tools() {
@@ -30,7 +31,7 @@ tools() {
 # and a test compares cupy_launch.py with its names.
 cupy() {
   local python=$1 version=$2 mark=$home/cupy-$2/as-installed.txt wanted
-  wanted=$(grep '^"6"' boards/jetson_orin_nano.toml | value /dev/stdin gpu_arrays | cut -d ' ' -f 1)
+  wanted=$(value "$python" 6 gpu_arrays | cut -d ' ' -f 1)
   if [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ]; then return; fi
   rm -rf "$home/cupy-$version"
   "$python" -m pip install -q --no-deps --only-binary :all: --target "$home/cupy-$version" \
@@ -42,18 +43,15 @@ cupy() {
 # runtime's wheel, except cudaProfiler.h, which no wheel has. It links to an empty libcuda.so.1.
 pycuda() {
   local python=$1 version=$2 work=$home/build-$2 site=$home/site-$2
-  local pycuda=2026.1 numpy=numpy headers=nvidia-cuda-runtime-cu12==12.9.79
+  local pycuda=pycuda==2026.1 numpy=numpy headers=nvidia-cuda-runtime-cu12==12.9.79
   local pure="pytools platformdirs siphash24 typing-extensions" setuptools=setuptools
   if [ "$version" = 3.6 ]; then
-    pycuda=$(value boards/jetson_nano.toml gpu_arrays | cut -d = -f 3)
-    numpy=$(grep -A 20 '^\[jetpack_4_6\]' tests/fresh_boards/environments.toml |
-      grep -m 1 python3-numpy | cut -d '"' -f 2)  # the board's own, which PyCUDA is built against
+    numpy=numpy==$(value "$python" 4.6 numpy)  # the board's own, which PyCUDA is built against
+    read -r pycuda pure <<<"$(value "$python" 4.6 gpu_arrays)"
     headers=nvidia-cuda-runtime-cu11==11.8.89
-    pure="pytools==2021.2.9 appdirs==1.4.4 decorator==5.1.1 dataclasses==0.8 mako==1.1.6"
-    pure="$pure markupsafe==2.0.1 typing-extensions==4.1.1"
     setuptools="setuptools<60"
   fi
-  local wanted="pycuda==$pycuda $numpy $pure $headers"
+  local wanted="$pycuda $numpy $pure $headers"
   if [ "$(cat "$site/as-installed.txt" 2>/dev/null)" = "$wanted" ]; then return; fi
   rm -rf "$work" "$site"
   mkdir -p "$work/headers" "$work/link"
@@ -66,7 +64,7 @@ pycuda() {
   echo 'int cuInit(unsigned flags) { return flags ? 1 : 0; }' >"$work/link/cuda.c"
   gcc -shared -fPIC -Wl,-soname,libcuda.so.1 -o "$work/link/libcuda.so" "$work/link/cuda.c" || return
   "$py" -m pip download -q --no-deps --no-binary pycuda --no-build-isolation -d "$work" \
-    "pycuda==$pycuda" || return
+    "$pycuda" || return
   mkdir "$work/source"
   tar -xzf "$work"/pycuda-*.tar.gz -C "$work/source" --strip-components 1 || return
   (

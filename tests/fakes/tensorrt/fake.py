@@ -11,6 +11,8 @@ surfaces.txt. As far as the real behaviour is known, the fakes build and refuse 
 - INT8 without Q/DQ needs a calibration cache with the version's own header.
 - A network with a dynamic shape needs an optimization profile. Its plan runs when shapes within the
   profile are set, and on no DLA core.
+- The first enqueue after a new shape takes memory, which ends a capture of its stream: see
+  ``enqueueV2`` in NvInferRuntime.h of 8.2.
 - An enqueue reads and writes at the addresses that were bound. Each must be a multiple of 256
   bytes, as NvInferRuntime.h of 8.5 and later says; nothing is written about 8.2.
 """
@@ -57,6 +59,7 @@ class Machine:
         self.broken = False  # is the driver too old for TensorRT's CUDA
         self.seen = []  # (what, value): flags set, caches read
         self.enqueue = lambda handle, work: work()  # of a stream's handle
+        self.take_memory = lambda: None  # what a context does for a new shape
         self.spoil = lambda outputs: outputs  # what plans compute in place of a dict of arrays
 
 
@@ -267,6 +270,7 @@ def make(family, machine=None):
             self._engine = engine
             self._bound = {}
             self._inputs = {name: tuple(shape) for name, shape in engine._model.inputs}
+            self._is_new = True
 
         def _set(self, name, shape):
             least, most = self._engine._profile.get(name, [self._inputs[name]] * 2)
@@ -275,6 +279,7 @@ def make(family, machine=None):
                 self._engine._logger.log(Severity.ERROR, NOT_IN_PROFILE.format(name))
                 return False
             self._inputs[name] = tuple(shape)
+            self._is_new = True
             return True
 
     class ICudaEngine:
@@ -300,6 +305,9 @@ def make(family, machine=None):
         if any(side < 0 for shape in inputs.values() for side in shape):
             context._engine._logger.log(Severity.ERROR, NO_SHAPE)
             return False
+        if context._is_new:
+            machine.take_memory()
+            context._is_new = False
         machine.enqueue(handle, lambda: compute(context._engine, addresses, inputs))
         return True
 

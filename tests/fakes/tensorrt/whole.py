@@ -43,12 +43,17 @@ class Queue:
     def __init__(self):
         self._launch = ctypes.CDLL("libcuda.so.1").cuLaunchHostFunc
         self._launch.argtypes = [ctypes.c_void_p, WORK, ctypes.c_void_p]
+        self._alloc = ctypes.CDLL("libcuda.so.1").cuMemAlloc_v2
         self._kept = []  # objects that the driver has pointers to
 
     def __call__(self, handle, work):
         self._kept.append(WORK(lambda data: work()))
         if self._launch(handle, self._kept[-1], None):
             raise AssertionError("the driver refuses")
+
+    def take_memory(self):
+        """Allocate, which the driver refuses while this thread captures, and ends the capture."""
+        self._alloc(ctypes.byref(ctypes.c_uint64()), ctypes.c_size_t(256))
 
 
 def make(folder, name, family, precision="fp32", windows=1, **tracking):
@@ -57,7 +62,8 @@ def make(folder, name, family, precision="fp32", windows=1, **tracking):
     machine = fake.Machine(gpu.compute_capability)
     major, minor = gpu.driver.split(".")
     fake_gpu.match_compiler(1000 * int(major) + 10 * int(minor))
-    machine.enqueue = Queue()
+    queue = machine.enqueue = Queue()
+    machine.take_memory = queue.take_memory
     sys.modules["tensorrt"] = fake.make(family, machine)
     tensorrt.CACHE = folder / "cache"
     write = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}[name]

@@ -5,7 +5,8 @@ import runpy
 import sys
 from typing import List, NamedTuple, Optional, Tuple
 
-from hotpath.kernels.commands import HERE, flush, make, meant
+from hotpath.kernels.cli import flush
+from hotpath.kernels.commands import HERE, make, meant
 from hotpath.runtime.libraries import require
 
 PICTURES = ("numpy", "cv2")

@@ -15,7 +15,8 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 
-from hotpath.kernels.commands import Parser, exit_code, needs
+from hotpath.kernels.cli import Parser, exit_code
+from hotpath.kernels.commands import needs
 from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.errors import BadFrame, BadSource, NoEngine

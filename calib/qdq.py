@@ -23,7 +23,7 @@ from hotpath.calib import no_ties
 from hotpath.calib.ranges import Ranges
 from hotpath.graphs import assemble, quantisable
 from hotpath.graphs.errors import BadTable
-from hotpath.kernels import cache, toml
+from hotpath.kernels import cache, toml, toml_text
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 
@@ -122,7 +122,7 @@ def write(
         file = network.locate_made(entry)
         if not (folder / file.name).exists():
             shutil.copy(file, folder / file.name)
-    cache.write_text(path, toml.text(table, note))
+    cache.write_text(path, toml_text.text(table, note))
     return path
 
 

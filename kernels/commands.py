@@ -1,13 +1,11 @@
-"""The parser of all command lines, and the words and commands of their messages."""
+"""The words and commands of messages."""
 
-import argparse
 import difflib
 import os
 import re
 import sys
-from typing import Any, Callable, Iterable, NoReturn
+from typing import Iterable
 
-from hotpath.kernels.errors import HotpathError
 from hotpath.kernels.text import is_utf_16
 
 # the folder of `kernels` itself: a checkout, or the installed package
@@ -19,53 +17,6 @@ EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages
 ALIKE = 0.75  # of two names, by difflib; with less, a guess is wild
 MORE = {"fpga": " && pip install --no-deps pynq pynqutils"}  # they ask for NumPy 1
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence, and whose help may be a docstring."""
-
-    def format_help(self) -> str:
-        """The help, without the double marks of docstrings."""
-        return super().format_help().replace("``", "`")
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """As argparse does it; of a name that is nearly right, say which one is meant."""
-        try:
-            super()._check_value(action, value)
-        except argparse.ArgumentError as error:
-            hint = meant(str(value), map(str, action.choices or ()))
-            if hint:
-                error.message = f"invalid choice: {value!r} ({hint})"
-            raise
-
-    def error(self, message: str) -> NoReturn:
-        """Print the sentence and exit with 2."""
-        self.exit(2, f"{short(self.prog)}: {message}; --help lists the options\n")
-
-
-def exit_code(name: str, run: Callable[[], Any], stopped: str = "stopped") -> int:
-    """Run a program; returns its exit code, with a sentence for what the user can mend.
-
-    Args:
-        name: what the sentence begins with.
-        run: the program. Its result is the exit code if it is an int, else that is 0.
-        stopped: the sentence after Ctrl-C.
-
-    Returns:
-        1 where nobody reads the output any more, 2 after a ``HotpathError``, 130 after Ctrl-C.
-    """
-    try:
-        result = run()
-        return result if type(result) is int else 0
-    except HotpathError as error:
-        print(f"{name}: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # as in `hotpath boards list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        print(f"{name}: {stopped}", file=sys.stderr)
-        return 130
 
 
 def program(word: str, module: str, python: str = "python3") -> str:
@@ -114,19 +65,6 @@ def meant(word: str, names: Iterable[str], before: str = "") -> str:
     near = [name for name in choices if name.startswith(word)] if word else []
     near = (near or difflib.get_close_matches(word, choices, 3, ALIKE))[:3]
     return f"did you mean {' or '.join(before + name for name in near)}?" if near else ""
-
-
-def flush() -> None:
-    """Write out what was printed. Drop it where nobody can read it any more.
-
-    Python itself would try again at its end, and exit with 120.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # it may be closed
-            try:
-                stream.flush()
-            except OSError:  # a closed pipe, a closed terminal, a full disk
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def counted(number: int, thing: str, things: str = "") -> str:

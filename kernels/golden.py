@@ -9,7 +9,8 @@ from typing import Any, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from hotpath.kernels.planes import Border, Planes
+from hotpath.kernels.planes import Planes
+from hotpath.kernels.settings import Border
 
 # First and second source index of every target index, and their weights.
 Taps = Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]

@@ -4,11 +4,9 @@
 pixel; ``golden.crop`` and the kernels read the planes directly.
 """
 
-from typing import Any, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-
-Border = Union[Sequence[int], np.ndarray]  # the colour outside a picture: blue, green, red
 
 # kind -> (shift of the column, of the row) from a pixel to its colour sample; None: not YUV
 KINDS = {

@@ -4,7 +4,12 @@ The tracker fills them in, so that the kernels do not depend on the format of a 
 stay the same while a target is followed.
 """
 
-from typing import NamedTuple, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, NamedTuple, Optional, Sequence, Tuple, Union
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Border = Union[Sequence[int], "np.ndarray"]  # the colour outside a picture: blue, green, red
 
 # Names of choices, with their numbers in geometry.h and families.h.
 SHAPES = {"square": 0, "stretched": 1, "area": 2}  # of a window

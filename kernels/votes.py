@@ -30,3 +30,26 @@ def argmax(votes: np.ndarray) -> int:
     if not np.isfinite(finite.flat[best]):
         raise NetworkFailed(NO_SCORE, what="no score")
     return best
+
+
+def probability(score_map: np.ndarray, kind: str) -> np.ndarray:
+    """Turn raw scores into float64 probabilities of the target, one channel per kind of box.
+
+    Args:
+        score_map: raw output of the network, (1, channels, h, w).
+        kind: "softmax" (the second half of the channels is the target), "sigmoid", or "none".
+
+    Returns:
+        (h, w), or (k, h, w) if there are k > 1 kinds of box (anchors).
+    """
+    raw = np.asarray(score_map, np.float64)
+    height, width = raw.shape[-2:]
+    with np.errstate(over="ignore", invalid="ignore"):
+        if kind == "softmax":
+            other, target = raw.reshape(2, -1, height, width)
+            raw = 1 / (1 + np.exp(other - target))
+        elif kind == "sigmoid":
+            raw = 1 / (1 + np.exp(-raw))
+    raw = raw.reshape(-1, height, width)
+    result: np.ndarray = raw[0] if len(raw) == 1 else raw
+    return result

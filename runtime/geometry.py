@@ -18,7 +18,7 @@ import numpy as np
 
 from hotpath.kernels.cpu.interface import PLAIN, Kernels
 from hotpath.kernels.settings import BoxLimits, InputSettings, WindowSettings
-from hotpath.runtime.pictures import AnyFrame, JpegFrame, PlanarFrame, bgr_of, pixels_of
+from hotpath.runtime.pictures import AnyFrame, Picture
 from hotpath.runtime.types import Box
 
 if (
@@ -297,8 +297,8 @@ def crop_into(
         if type(frame) is np.ndarray:
             crop(frame, window, border, out, packing)
             return
-        if not isinstance(frame, JpegFrame):
-            crop(pixels_of(frame), window, border, out, packing)
+        if not isinstance(frame, Picture):
+            crop(frame, window, border, out, packing)
             return
         # decode no more of it, and no larger, than the crop needs
         picture, scale = frame.part(window, min(window[2] / size[0], window[3] / size[1]))
@@ -376,8 +376,5 @@ def border_colour(network: "Network", frame: AnyFrame) -> np.ndarray:
     """
     if network.border == "zero":
         return np.zeros(3, np.uint8)
-    if isinstance(frame, PlanarFrame):
-        mean = frame.planes.mean()
-    else:
-        mean = np.array(cv2.mean(bgr_of(frame))[:3])
+    mean = frame.mean() if isinstance(frame, Picture) else np.array(cv2.mean(frame)[:3])
     return (np.rint(mean) if network.border == "mean_rounded" else mean).astype(np.uint8)

@@ -1,42 +1,21 @@
-"""Frames that are not BGR arrays yet, as a camera or a decoder gives them.
+"""Frames that are not BGR arrays yet, and what is read of any frame.
 
-A tracker reads only the part of such a frame that it needs. ``bgr_of`` converts the whole frame
-once, for callers that need all of it.
+A tracker reads only the part of a frame that it needs. ``bgr_of`` converts the whole frame once,
+for callers that need all of it. The frames of cameras are in
+``hotpath.runtime.camera_frames``.
 """
 
-import contextlib
-import threading
-import time
 import zlib
-from functools import lru_cache
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Optional, Tuple, Union
 
 import cv2
 import numpy as np
 
-from hotpath.kernels import cpu
-from hotpath.kernels.planes import Planes
+if TYPE_CHECKING:
+    from hotpath.kernels.planes import Planes
 
-try:
-    import simplejpeg
-except ImportError:  # OpenCV decodes in twice the time
-    simplejpeg = None
-
-EXIF = b"Exif\0\0"
-ORIENTATION = 0x0112
-SIDEWAYS = 5  # the first of EXIF's orientations with width and height exchanged
-SPARE_DECODERS = 3  # that are kept for the next frames
-SCAN, END = b"\xff\xda", b"\xff\xd9"  # the markers
-HEAD_BYTES, TAIL_BYTES = 2048, 4096  # where size and end of a JPEG usually are
 MARKED = 48  # rows and columns of a frame that ``picture_mark`` looks at
-MARGIN = 2  # pixels around a window that are decoded too
-WHOLE = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-REDUCED = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
+Window = Tuple[float, float, float, float]  # x, y, w, h
 
 
 class Picture:
@@ -66,108 +45,12 @@ class Picture:
     def _converted(self) -> np.ndarray:
         raise NotImplementedError
 
+    def pixels(self) -> "Union[np.ndarray, Planes]":
+        """The whole frame as the kernels read it: its planes if it has some, else BGR."""
+        return self.bgr()
 
-class PlanarFrame(Picture):
-    """A frame in planes.
-
-    Args:
-        planes: the ``Planes``. Their memory must not change.
-    """
-
-    def __init__(self, planes: Planes) -> None:
-        super().__init__()
-        self.planes, self.shape = planes, planes.shape
-
-    @property
-    def nbytes(self) -> int:
-        """As ``Picture``'s, with the planes."""
-        return self.planes.nbytes + super().nbytes
-
-    def _converted(self) -> np.ndarray:
-        if self.planes.kind == "BGRx":
-            return np.asarray(cv2.cvtColor(self.planes.planes[0], cv2.COLOR_BGRA2BGR))
-        return np.asarray(_kernels().to_bgr(self.planes))
-
-
-class JpegDecoders:
-    """Decoders for the frames of one camera. They reuse their memory for later frames."""
-
-    def __init__(self) -> None:
-        self._spare: List[Any] = []
-
-    def take(self) -> Any:
-        """A decoder that no frame uses, or None if the kernels have none."""
-        from hotpath.kernels.cpu.jpeg import JpegDecoder  # only for frames that are JPEG files
-
-        try:
-            return self._spare.pop()
-        except IndexError:
-            return _kernels().new(JpegDecoder)
-
-    def give_back(self, decoder: Any) -> None:
-        """Keep a decoder for another frame."""
-        if len(self._spare) < SPARE_DECODERS:
-            self._spare.append(decoder)
-
-
-class JpegFrame(Picture):
-    """A frame of Motion JPEG. A part is decoded when it is read, at the scale that is needed.
-
-    If the EXIF data turn or mirror the frame, the whole frame is decoded and set upright.
-
-    Args:
-        data: uint8 (n,), the JPEG file. It must not change.
-        decoders: the decoders of the camera. None makes one for this frame.
-
-    Raises:
-        ValueError: the data are cut off, or are no JPEG.
-
-    Attributes:
-        decode_ms: time of decoding, the sum over all windows and scales, milliseconds.
-    """
-
-    def __init__(self, data: np.ndarray, decoders: Optional[JpegDecoders] = None) -> None:
-        super().__init__()
-        self.decode_ms = 0.0
-        self._data = data
-        self._decoders = decoders or JpegDecoders()
-        self._decoder: Any = None  # for windows; False where this file can't be decoded so
-        self._lock = threading.Lock()
-        height, width, orientation = _head(data)
-        self._is_turned = orientation > 1
-        self.shape = (width, height, 3) if orientation >= SIDEWAYS else (height, width, 3)
-        self._reduced: Dict[int, np.ndarray] = {}
-
-    def __del__(self) -> None:
-        if getattr(self, "_decoder", None):
-            self._decoders.give_back(self._decoder)
-
-    @property
-    def nbytes(self) -> int:
-        """As ``Picture``'s, with the file."""
-        return self._data.nbytes + super().nbytes
-
-    def rest(self) -> None:
-        """Give the decoder's memory back; ``part`` decodes again. Its planes are no longer valid.
-
-        For frames that were tracked, and are kept for later.
-        """
-        with self._lock:
-            decoder, self._decoder = self._decoder, None
-        if decoder:
-            self._decoders.give_back(decoder)
-
-    def mark(self) -> int:
-        """Return the mark of the data after the last start of a scan; see ``picture_mark``."""
-        data = self._data.tobytes()
-        return zlib.crc32(data[max(0, data.rfind(SCAN)) :])
-
-    def part(
-        self, window: Tuple[float, float, float, float], ratio: float
-    ) -> Tuple[Union[np.ndarray, Planes], int]:
-        """Decode a window at the smallest scale that still has ``1 / ratio`` of its resolution.
-
-        A window that was decoded already, at a larger scale, is not decoded again.
+    def part(self, window: Window, ratio: float) -> "Tuple[Union[np.ndarray, Planes], int]":
+        """Return the pixels of at least a window, at the smallest scale that still serves.
 
         Args:
             window: x, y, w, h in frame pixels; may be partly or wholly outside.
@@ -175,81 +58,30 @@ class JpegFrame(Picture):
 
         Returns:
             (BGR uint8 or ``Planes`` of the whole frame, n): its sides are the frame's divided by n,
-            1, 2, 4 or 8, rounded up. Outside the windows that were asked for, pixels of
-            planes have any value. They are valid as long as the frame is there.
+            rounded up. Outside the windows that were asked for, pixels of planes have any value.
+            They are valid as long as the frame is there.
         """
-        from hotpath.kernels.cpu.jpeg import SCALES
+        return self.pixels(), 1
 
-        scale = max(n for n in SCALES if n == 1 or n <= ratio)
-        if self._bgr is not None:
-            return self._bgr, 1
-        started = time.perf_counter()
-        with self._lock:
-            planes, decoded_scale = self._planes(window, scale)
-        if planes is None:
-            return self.bgr() if scale == 1 else self._decoded(scale), scale
-        self.decode_ms += (time.perf_counter() - started) * 1e3
-        return planes, decoded_scale
+    def mean(self) -> np.ndarray:
+        """Mean colour, float64 (3,): blue, green, red."""
+        return np.array(cv2.mean(self.bgr())[:3])
 
-    def _planes(
-        self, window: Tuple[float, float, float, float], scale: int
-    ) -> Tuple[Optional[Planes], int]:
-        """The window in planes, and their scale; None if other decoders have to read the file.
+    def every_pixel(self, step: int) -> np.ndarray:
+        """See ``every_pixel``."""
+        return every_pixel(self.bgr(), step)
 
-        They are asked where the file is damaged, or of a kind that ours does not know.
-        """
-        from hotpath.kernels.cpu.jpeg import SCALES, DamagedJpeg
+    def brightness(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """See ``brightness``."""
+        return brightness(self.bgr(), rows, columns)
 
-        if self._decoder is None:
-            decoder = None if self._is_turned else self._decoders.take()
-            self._decoder = decoder if decoder and decoder.open(self._data) else False
-        if not self._decoder:
-            return None, scale
-        scales = [n for n in SCALES if n <= scale and self._decoder.has(_around(window, n), n)]
-        scale = max(scales, default=scale)
-        try:
-            planes: Planes = self._decoder.planes(_around(window, scale), scale)
-        except DamagedJpeg:
-            self._decoders.give_back(self._decoder)
-            self._decoder = False
-            return None, scale
-        return planes, scale
-
-    def _converted(self) -> np.ndarray:
-        return self._decoded(1)
-
-    def _decoded(self, scale: int) -> np.ndarray:
-        """The whole frame as BGR, at 1 / ``scale`` of its size; grey where it can't be decoded."""
-        if scale in self._reduced:
-            return self._reduced[scale]
-        started = time.perf_counter()
-        height, width = -(-self.shape[0] // scale), -(-self.shape[1] // scale)
-        picture: Any = None
-        if simplejpeg is not None and not self._is_turned:
-            least = {"min_height": height, "min_width": width, "min_factor": scale}
-            with contextlib.suppress(ValueError):  # a kind of JPEG that it does not know
-                picture = simplejpeg.decode_jpeg(
-                    self._data, "BGR", fastdct=True, fastupsample=True, strict=False, **least
-                )
-        if picture is None:
-            picture = cv2.imdecode(self._data, REDUCED[scale])
-        if picture is None or picture.shape != (height, width, 3):
-            picture = np.full((height, width, 3), 128, np.uint8)
-        self.decode_ms += (time.perf_counter() - started) * 1e3
-        self._reduced[scale] = picture
-        return np.asarray(picture)
+    def mark(self) -> int:
+        """See ``picture_mark``."""
+        rows, columns = (np.linspace(0, n - 1, MARKED).astype(np.intp) for n in self.shape[:2])
+        return zlib.crc32(self.brightness(rows, columns).tobytes())
 
 
 AnyFrame = Union[np.ndarray, Picture]
-
-
-def _around(
-    window: Tuple[float, float, float, float], scale: int
-) -> Tuple[float, float, float, float]:
-    """Return left, top, right and bottom of the part that is decoded: a window and a margin."""
-    x, y, w, h = window
-    margin = MARGIN * scale
-    return x - margin, y - margin, x + w + margin, y + h + margin
 
 
 def bgr_of(frame: AnyFrame) -> np.ndarray:
@@ -257,9 +89,9 @@ def bgr_of(frame: AnyFrame) -> np.ndarray:
     return frame.bgr() if isinstance(frame, Picture) else frame
 
 
-def pixels_of(frame: AnyFrame) -> Union[np.ndarray, Planes]:
+def pixels_of(frame: AnyFrame) -> "Union[np.ndarray, Planes]":
     """Return a frame as the kernels read it: its planes if it has some, else BGR."""
-    return frame.planes if isinstance(frame, PlanarFrame) else bgr_of(frame)
+    return frame.pixels() if isinstance(frame, Picture) else frame
 
 
 def every_pixel(frame: AnyFrame, step: int) -> np.ndarray:
@@ -268,31 +100,9 @@ def every_pixel(frame: AnyFrame, step: int) -> np.ndarray:
     Only these pixels are converted. A JPEG is decoded at the smallest scale that has as many
     pixels, so its pixels are means of blocks.
     """
-    height, width = frame.shape[:2]
-    picture: Any
-    scale = 1
-    if isinstance(frame, JpegFrame):
-        picture, scale = frame.part((0, 0, width, height), step)
-    elif isinstance(frame, PlanarFrame):
-        picture = frame.planes
-    else:
-        picture = bgr_of(frame)
-    if isinstance(picture, Planes) and picture.samples is None:
-        picture = picture.planes[0][..., :3]  # BGRx
-    if scale == 1 and not isinstance(picture, Planes):
-        return np.asarray(picture[step // 2 :: step, step // 2 :: step])
-    rows, columns = (np.arange(step // 2, side, step) // scale for side in (height, width))
-    if not isinstance(picture, Planes):
-        return np.asarray(picture)[rows[:, None], columns]
-    samples: Any = picture.samples
-    taken = [samples.luma[rows[:, None], columns]]
-    if samples.u is not None:
-        rows, columns = rows >> samples.shift_y, columns >> samples.shift_x
-        taken += [plane[rows[:, None], columns] for plane in (samples.u, samples.v)]
-    kind = "GREY" if samples.u is None else "I444"
-    height, width = taken[0].shape
-    planes = Planes(kind, taken, width, height, picture.matrix, picture.full_range)
-    return np.asarray(_kernels().to_bgr(planes))
+    if isinstance(frame, Picture):
+        return frame.every_pixel(step)
+    return np.asarray(frame[step // 2 :: step, step // 2 :: step])
 
 
 def brightness(frame: AnyFrame, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -304,21 +114,9 @@ def brightness(frame: AnyFrame, rows: np.ndarray, columns: np.ndarray) -> np.nda
     Args:
         rows, columns: whole numbers in growing order, inside the frame.
     """
-    picture: Any
-    scale = 1
-    if isinstance(frame, JpegFrame):
-        x, y, right, bottom = columns[0], rows[0], columns[-1], rows[-1]
-        window = float(x), float(y), float(right - x + 1), float(bottom - y + 1)
-        picture, scale = frame.part(window, window[2] / len(columns))
-    else:
-        picture = pixels_of(frame)
-    places = rows[:, None] // scale, columns // scale
-    if isinstance(picture, Planes):
-        if picture.samples is not None:
-            luma: Any = picture.samples.luma
-            return np.asarray(luma[places])
-        picture = picture.planes[0]  # BGRx
-    return np.asarray(picture[places[0], places[1], 1])
+    if isinstance(frame, Picture):
+        return frame.brightness(rows, columns)
+    return np.asarray(frame[rows[:, None], columns, 1])
 
 
 def picture_mark(frame: AnyFrame) -> int:
@@ -327,68 +125,7 @@ def picture_mark(frame: AnyFrame) -> int:
     For a JPEG it comes from the compressed picture without the headers, which may hold a time. For
     other frames it comes from ``MARKED`` rows and columns.
     """
-    if isinstance(frame, JpegFrame):
+    if isinstance(frame, Picture):
         return frame.mark()
     rows, columns = (np.linspace(0, side - 1, MARKED).astype(np.intp) for side in frame.shape[:2])
     return zlib.crc32(brightness(frame, rows, columns).tobytes())
-
-
-def can_read_planes() -> bool:
-    """Whether to read planes. Without compiled kernels OpenCV converts whole frames faster."""
-    return bool(_kernels().name == "c++")
-
-
-def jpeg_shape(data: np.ndarray) -> Tuple[int, int, int]:
-    """(height, width, 3) of a JPEG file, uint8 (n,), as its EXIF turns it.
-
-    Raises:
-        ValueError: it is cut off, or no JPEG.
-    """
-    height, width, orientation = _head(data)
-    return (width, height, 3) if orientation >= SIDEWAYS else (height, width, 3)
-
-
-def _head(data: np.ndarray) -> Tuple[int, int, int]:
-    """(height, width, EXIF's orientation, 1 without one) of a JPEG; see ``jpeg_shape``."""
-    head = data[:HEAD_BYTES].tobytes()
-    orientation = 1
-    is_whole = data[-TAIL_BYTES:].tobytes().rfind(END) >= 0 or data.tobytes().rfind(END) >= 0
-    if head[:2] != b"\xff\xd8" or not is_whole:
-        raise ValueError("no whole JPEG")
-    at = 2
-    while at + 9 <= len(head) and head[at] == 0xFF:
-        marker, length = head[at + 1], head[at + 2] << 8 | head[at + 3]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
-            height, width = head[at + 5] << 8 | head[at + 6], head[at + 7] << 8 | head[at + 8]
-            if height and width:
-                return height, width, orientation
-            break
-        if marker == 0xE1:  # APP1
-            orientation = _orientation(data[at + 4 : at + 2 + length].tobytes())
-        at += 2 + length
-        if at + 9 > len(head) and len(head) < len(data):
-            head = data.tobytes()
-    raise ValueError("a JPEG without a size")
-
-
-def _orientation(segment: bytes) -> int:
-    """EXIF's orientation, 1 to 8; 1 if the segment states none."""
-    tiff = segment[len(EXIF) :] if segment.startswith(EXIF) else b""
-    order: Any = {b"II": "little", b"MM": "big"}.get(tiff[:2])
-    if order is None:
-        return 1
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(tiff[at : at + size], order)
-
-    first = number(4, 4) + 2
-    for at in range(first, min(first + 12 * number(first - 2, 2), len(tiff)), 12):
-        if number(at, 2) == ORIENTATION:
-            value = number(at + 8, 2)
-            return value if 1 <= value <= 8 else 1
-    return 1
-
-
-@lru_cache(maxsize=1)
-def _kernels() -> Any:
-    return cpu.load()

@@ -14,9 +14,9 @@ import numpy as np
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.errors import NO_SCORE, NetworkFailed
 from hotpath.kernels.settings import MOST_PLACES, PLACES, Prior
+from hotpath.kernels.votes import probability
 from hotpath.runtime import decode
 from hotpath.runtime.decode.shared.family import Maps, Scale
-from hotpath.runtime.decode.shared.voting import probability
 from hotpath.runtime.network import Network
 
 Proposed = Tuple[np.ndarray, List[float], List[int]]  # states, scores, cells

@@ -135,9 +135,12 @@ def int8_engine(engine: str) -> str:
     """Return the engine for INT8 networks: with "auto" the first that computes in integers."""
     if engine != engines.AUTO:
         return engine
-    installed = engines.installed()
-    able = [name for name in installed if engines.find(name).computes_int8()]
-    return (able or installed or [engine])[0]
+    first = ""
+    for name in engines.each_installed():
+        if engines.find(name).computes_int8():
+            return name
+        first = first or name
+    return first or engine
 
 
 def _say_in_floats(engine: str, log: Log) -> None:

@@ -10,8 +10,8 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 import cv2
 import numpy as np
 
+from hotpath.runtime.camera_frames import WHOLE
 from hotpath.runtime.errors import BadFrame, BadSource
-from hotpath.runtime.pictures import WHOLE
 from hotpath.video import sequence
 from hotpath.video.base import Log, Source, check_readable, to_bgr
 from hotpath.video.containers import JPEG_END

@@ -9,7 +9,7 @@ from typing import Any, Optional, Tuple
 
 import cv2
 
-from hotpath.kernels.commands import flush
+from hotpath.kernels.cli import flush
 from hotpath.runtime.errors import BadSource, HotpathError
 from hotpath.video.base import (
     WAITING,

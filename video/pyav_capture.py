@@ -15,7 +15,7 @@ from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optio
 import cv2
 import numpy as np
 
-from hotpath.runtime.pictures import JpegDecoders, JpegFrame
+from hotpath.runtime.camera_frames import JpegDecoders, JpegFrame
 from hotpath.video import hardware
 from hotpath.video.base import MOST_FPS, SAME
 from hotpath.video.containers import plain_jpeg

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.planes import Planes
-from hotpath.runtime.pictures import AnyFrame, PlanarFrame
+from hotpath.runtime.camera_frames import PlanarFrame
+from hotpath.runtime.pictures import AnyFrame
 from hotpath.video.raw import row_bytes_of
 
 # FFmpeg's name -> (kind of planes, whether the name says that Y has the full range)

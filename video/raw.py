@@ -6,7 +6,7 @@ from typing import Any, List, Optional, Tuple
 import numpy as np
 
 from hotpath.kernels.planes import Planes
-from hotpath.runtime.pictures import PlanarFrame
+from hotpath.runtime.camera_frames import PlanarFrame
 
 # the camera's format -> kind of planes
 KINDS = {"YUYV": "YUYV", "UYVY": "UYVY", "NV12": "NV12", "YU12": "I420", "GREY": "GREY"}

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.commands import needs, why_unloaded
+from hotpath.runtime.camera_frames import WHOLE, JpegFrame, PlanarFrame
 from hotpath.runtime.errors import BadSource, NoCamera
-from hotpath.runtime.pictures import WHOLE, AnyFrame, JpegFrame, PlanarFrame
+from hotpath.runtime.pictures import AnyFrame
 from hotpath.video.base import PLAYED_FPS, Log, Source, checked_picture, to_bgr
 from hotpath.video.depth import SAMPLES, Reduction, is_deep
 from hotpath.video.raw import planes_in, row_bytes_of

@@ -10,8 +10,8 @@ import re
 from typing import Any, List, Optional
 from urllib.parse import unquote
 
+from hotpath.runtime.camera_frames import can_read_planes
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.pictures import can_read_planes
 from hotpath.video import hardware, opencv, pyav, ros, sequence, stack
 from hotpath.video.base import WAITING, Log, Source, stated_frames
 from hotpath.video.cameras import (

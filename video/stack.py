@@ -7,8 +7,8 @@ from typing import Any, Callable, List, Optional
 import cv2
 
 from hotpath.kernels.commands import counted
+from hotpath.runtime.camera_frames import WHOLE
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.pictures import WHOLE
 from hotpath.video.base import Log, Source, check_readable, checked_picture
 from hotpath.video.depth import SAMPLES, Reduction
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.planes import Planes
-from hotpath.runtime.pictures import JpegDecoders, JpegFrame, PlanarFrame
+from hotpath.runtime.camera_frames import JpegDecoders, JpegFrame, PlanarFrame
 from hotpath.video import v4l2_structs as v4l2
 from hotpath.video.raw import KINDS, MOTION_JPEG, UNUSED, planes_in
 

@@ -20,7 +20,7 @@ from hotpath.app.links.aim import nudges
 from hotpath.app.links.aim.calibration import Calibration
 from hotpath.app.records import MavlinkOptions
 from hotpath.kernels import cache
-from hotpath.kernels.commands import Parser, exit_code
+from hotpath.kernels.cli import Parser, exit_code
 from hotpath.runtime.errors import BadOutput, BadSource
 from hotpath.video.base import to_bgr
 from hotpath.video.output_file import check_ending, check_folder

@@ -8,7 +8,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from hotpath.app import detect, records
 from hotpath.app.cli.config import completion, with_config
-from hotpath.kernels.commands import HERE, Parser, make, meant
+from hotpath.kernels.cli import Parser
+from hotpath.kernels.commands import HERE, make, meant
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, plan
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.options import LATENCIES, MOST_WINDOWS, NORMAL, Options, given_in

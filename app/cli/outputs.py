@@ -18,8 +18,9 @@ from hotpath.app.records import LinkOptions, OutputOptions
 from hotpath.app.selection import Selection
 from hotpath.kernels import cpu
 from hotpath.kernels.commands import counted
+from hotpath.runtime.camera_frames import JpegFrame
 from hotpath.runtime.errors import BadOutput, HotpathError
-from hotpath.runtime.pictures import AnyFrame, JpegFrame
+from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import TrackedFrame
 from hotpath.video import results, save, window
 from hotpath.video.encoder import load_pyav

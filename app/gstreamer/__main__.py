@@ -17,7 +17,7 @@ import numpy as np
 
 import hotpath
 from hotpath.app.gstreamer import find_python
-from hotpath.kernels.commands import Parser
+from hotpath.kernels.cli import Parser
 
 HERE = pathlib.Path(__file__).resolve().parent
 

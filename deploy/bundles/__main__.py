@@ -18,7 +18,8 @@ from hotpath.deploy.bundles import engines
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import PRECISIONS, TABLE, Order
 from hotpath.deploy.bundles.progress import say
-from hotpath.kernels.commands import PYNQ, Parser, exit_code, make
+from hotpath.kernels.cli import Parser, exit_code
+from hotpath.kernels.commands import PYNQ, make
 from hotpath.runtime import DEFAULT_NETWORK, bundle
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import default_of, load_network

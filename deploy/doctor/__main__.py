@@ -10,7 +10,8 @@ from hotpath.boards.errors import NoRoot
 from hotpath.boards.files import Root
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor import Situation, missing, report
-from hotpath.kernels.commands import Parser, counted, exit_code, program, short
+from hotpath.kernels.cli import Parser, exit_code
+from hotpath.kernels.commands import counted, program, short
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

@@ -23,7 +23,8 @@ from hotpath.deploy.fps import against, clips, compare, report, run
 from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps import place as places
 from hotpath.deploy.fps.evidence import Evidence
-from hotpath.kernels.commands import exit_code, program
+from hotpath.kernels.cli import exit_code
+from hotpath.kernels.commands import program
 from hotpath.runtime import engines, loading, precision
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import default_of

@@ -20,7 +20,8 @@ from hotpath.boards.files import Root
 from hotpath.boards.sensors import Notes, cooling, heat
 from hotpath.deploy.fps import verdict
 from hotpath.deploy.fps.evidence import PathLike, Sample
-from hotpath.kernels.commands import exit_code, make
+from hotpath.kernels.cli import exit_code
+from hotpath.kernels.commands import make
 from hotpath.runtime import bundle
 from hotpath.runtime.engines.ncnn import kernels
 from hotpath.runtime.errors import BadBundle, HotpathError

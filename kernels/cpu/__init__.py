@@ -17,18 +17,19 @@ def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
         log: called with one sentence if they cannot be compiled.
 
     Returns:
-        ``binding.Kernels``, or its base class without a compiler. Use it in one thread at a time.
+        ``binding.Kernels``, or ``plain.Kernels`` without a compiler. Use it in one thread at
+        a time.
     """
     from hotpath.kernels.cpu import build
 
     try:
         library = build.library()
     except build.CannotBuild as error:
-        from hotpath.kernels.cpu import interface
+        from hotpath.kernels.cpu import plain
 
         if log:
             log(slower(error))
-        return interface.Kernels()
+        return plain.Kernels()
     from hotpath.kernels.cpu import binding, structures
 
     kernels = binding.Kernels(library)

@@ -1,13 +1,14 @@
 """What the compiled functions take, and checks of a crop's arguments."""
 
 import ctypes
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
-from hotpath.kernels.planes import Planes
+if TYPE_CHECKING:
+    from hotpath.kernels.planes import Planes
 
-Frame = Union[np.ndarray, Planes]
+Frame = Union[np.ndarray, "Planes"]
 MAX_SIDE = 1 << 24  # pixels of a window: up to here float32 tells neighbouring pixels apart
 
 # Result and arguments of each function: p an address, q 64 bits, i an int, d a double, v nothing.
@@ -66,7 +67,7 @@ def address(array: np.ndarray) -> int:
 
 def check_frame(frame: Frame, width: float, height: float) -> None:
     """Raise ``ValueError`` unless ``frame`` is BGR uint8 or planes, and the window has pixels."""
-    if not isinstance(frame, Planes) and (
+    if isinstance(frame, np.ndarray) and (
         frame.dtype.char != "B" or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size
     ):
         raise ValueError(f"frame: {frame.dtype} {frame.shape}")

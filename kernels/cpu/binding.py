@@ -5,7 +5,7 @@ the addresses of arrays that stay the same are kept.
 """
 
 import ctypes
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from hotpath.kernels.cpu import arguments, interface, structures
 from hotpath.kernels.cpu.arguments import Frame, address, check_frame
 from hotpath.kernels.cpu.build import Library
 from hotpath.kernels.cpu.interface import PLAIN, Part
-from hotpath.kernels.planes import Border, Planes
-from hotpath.kernels.settings import InputSettings, WindowSettings
+from hotpath.kernels.settings import Border, InputSettings, WindowSettings
+
+if TYPE_CHECKING:
+    from hotpath.kernels.planes import Planes
 
 MOST_BOUND = 8  # arrays whose addresses are kept: a tracker has an input or two, and a patch
 
@@ -109,7 +111,7 @@ class Kernels(interface.Kernels):
 
     def _pixels_of(self, frame: Frame) -> Tuple[int, Tuple[int, ...], int]:
         """Address and strides of a frame's pixels, and the address of its planes, or zeros."""
-        if isinstance(frame, Planes):
+        if not isinstance(frame, np.ndarray):
             if frame.samples is not None:
                 return 0, (0, 0, 0), ctypes.addressof(_record(frame))
             frame = frame.planes[0]
@@ -133,7 +135,7 @@ class Kernels(interface.Kernels):
         self._out_at, self._out_width, self._out_height = binding[2:5]
         self._as_float, self._side_by_side = binding[5:]
 
-    def to_bgr(self, picture: Planes) -> np.ndarray:
+    def to_bgr(self, picture: "Planes") -> np.ndarray:
         if picture.samples is None:
             return np.ascontiguousarray(picture.planes[0][:, :, :3])
         out = np.empty(picture.shape, np.uint8)
@@ -208,7 +210,7 @@ class Around:
         return scale_x, scale_y
 
 
-def _record(picture: Planes) -> structures.Planes:
+def _record(picture: "Planes") -> structures.Planes:
     """A picture in planes as ``hp_planes``, made once."""
     if picture.record is None:
         samples: Any = picture.samples

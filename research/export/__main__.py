@@ -20,7 +20,7 @@ from pathlib import Path
 
 from hotpath.calib import command
 from hotpath.calib.errors import BadRun
-from hotpath.kernels import toml, toml_keys
+from hotpath.kernels import toml_keys, toml_text
 from hotpath.research.export.authors import AUTHORS, Parts, checkout, load_weights
 from hotpath.research.export.one_stream import KINDS, one_stream
 from hotpath.research.pytorch import torch
@@ -138,7 +138,7 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
         raise BadNetwork(f"the configuration gives {toml_keys.sentence(mistakes[0])}")
     path = folder / (name + ".toml")
     path.write_text(
-        toml.text(table, "Written by `python -m hotpath.research.export`."), encoding="utf-8"
+        toml_text.text(table, "Written by `python -m hotpath.research.export`."), encoding="utf-8"
     )
     return path
 

@@ -17,7 +17,7 @@ from hotpath.calib import evaluate
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadImages, TrainingStopped
 from hotpath.calib.one_step_overlap import estimate
-from hotpath.kernels import toml
+from hotpath.kernels import toml, toml_text
 from hotpath.kernels.commands import counted
 from hotpath.research.train.bank import clip_group
 from hotpath.research.train.export import export
@@ -107,4 +107,6 @@ def _with_numbers(exported: dict[str, Any], start: Any) -> str:
         "licence": exported["licence"],
     }
     table.pop("published", None)
-    return toml.text(table, f"{start.name}, whose head learnt the boxes of clips of one's own.")
+    return toml_text.text(
+        table, f"{start.name}, whose head learnt the boxes of clips of one's own."
+    )

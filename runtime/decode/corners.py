@@ -19,10 +19,10 @@ import numpy as np
 from hotpath.kernels.errors import NO_SCORE
 from hotpath.kernels.settings import CornersSettings
 from hotpath.kernels.toml_keys import Key, Keys
+from hotpath.kernels.votes import probability
 from hotpath.runtime import geometry
 from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
 from hotpath.runtime.decode.shared.keys import LARGEST_MAP, LIMITS
-from hotpath.runtime.decode.shared.voting import probability
 from hotpath.runtime.errors import NetworkFailed
 
 if typing.TYPE_CHECKING:

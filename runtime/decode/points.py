@@ -19,11 +19,11 @@ import numpy as np
 
 from hotpath.kernels.settings import PointsSettings
 from hotpath.kernels.toml_keys import Key, Keys
-from hotpath.kernels.votes import hanning_window
+from hotpath.kernels.votes import hanning_window, probability
 from hotpath.runtime.decode.shared import conventions
 from hotpath.runtime.decode.shared.family import Chosen, Maps, Scale, compiled
 from hotpath.runtime.decode.shared.keys import MAP_SIZE, STRIDE
-from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote, probability, vote_settings
+from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote, vote_settings
 
 if typing.TYPE_CHECKING:
     from hotpath.kernels.cpu.interface import Kernels

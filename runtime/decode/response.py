@@ -13,7 +13,7 @@ import typing
 import cv2
 import numpy as np
 
-from hotpath.kernels.cpu.select import Response
+from hotpath.kernels.cpu.response import Response
 from hotpath.kernels.settings import ResponseSettings
 from hotpath.kernels.toml_keys import Key, Keys
 from hotpath.kernels.votes import argmax, hanning_window
@@ -159,7 +159,7 @@ class CompiledSiamese(Siamese):
 
     Args:
         network: uses the keys above.
-        kernel: ``hotpath.kernels.cpu.select.Response``.
+        kernel: ``hotpath.kernels.cpu.response.Response``.
     """
 
     def __init__(self, network: "Network", kernel: typing.Any) -> None:

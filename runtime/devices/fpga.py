@@ -8,11 +8,12 @@ from typing import Any, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
+from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.geometry import Cropper
 from hotpath.runtime.network import Network
-from hotpath.runtime.pictures import AnyFrame, PlanarFrame, bgr_of
+from hotpath.runtime.pictures import AnyFrame, bgr_of
 
 
 class Fpga(Processor):

@@ -70,6 +70,11 @@ def installed(network: Optional[Network] = None) -> List[str]:
     Raises:
         BadNetwork: "auto" may not take the engine that its TOML names.
     """
+    return list(each_installed(network))
+
+
+def each_installed(network: Optional[Network] = None) -> Iterator[str]:
+    """Yield what ``installed`` lists. An engine behind the one that is taken is not imported."""
     own = network.engine if network is not None else ""
     if network is not None and own and own not in PREFERRED:
         there = ", ".join(PREFERRED)
@@ -77,8 +82,9 @@ def installed(network: Optional[Network] = None) -> List[str]:
             f"{network.path}: engine: {own!r} is none of {there}; name one of them",
             what="unknown engine",
         )
-    available = [name for name in PREFERRED if find(name).is_installed()]
-    return sorted(available, key=lambda name: name != own)
+    for name in sorted(PREFERRED, key=lambda name: name != own):
+        if find(name).is_installed():
+            yield name
 
 
 def create(
@@ -135,7 +141,7 @@ def open_engine(name: str, setup: Setup) -> Engine:
 def _first_that_opens(setup: Setup) -> Engine:
     """Open the preferred engine whose library is not broken."""
     reasons = []
-    for name in installed(setup.network):
+    for name in each_installed(setup.network):
         try:
             return open_engine(name, setup)
         except NoEngine as error:

@@ -17,7 +17,7 @@ import numpy as np
 from hotpath.kernels.cpu import online
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime.learner import samples
-from hotpath.runtime.learner.ridge import SMALL, Ridge
+from hotpath.runtime.learner.ridge import Ridge
 from hotpath.runtime.learner.strangers import PARTS, Strangers
 from hotpath.runtime.network import Network
 from hotpath.runtime.types import Seen
@@ -189,6 +189,8 @@ class Pooling:
         if self.compiled:
             compiled: np.ndarray = self.compiled.describe(features, states, centre, scale)
             return compiled
+        from hotpath.runtime.learner.regression import SMALL  # without compiled kernels
+
         weights = self.weights(features, states, centre, scale)
         cells = np.asarray(features[0]).T
         count = max(1, SMALL // cells.size)

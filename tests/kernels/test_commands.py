@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hotpath.kernels import commands
+from hotpath.kernels import cli, commands
 from hotpath.kernels.errors import HotpathError
 
 
@@ -26,10 +26,10 @@ def test_one_of_a_thing_is_not_called_several():
 
 
 def test_a_wrong_option_is_one_sentence(capsys):
-    cli = commands.Parser(prog="hotpath networks")
-    cli.add_subparsers().add_parser("get").add_argument("network")
+    parser = cli.Parser(prog="hotpath networks")
+    parser.add_subparsers().add_parser("get").add_argument("network")
     with pytest.raises(SystemExit, match="2"):
-        cli.parse_args(["get"])
+        parser.parse_args(["get"])
     assert capsys.readouterr().err == (
         "hotpath networks get: the following arguments are required: network; "
         "--help lists the options\n"
@@ -51,12 +51,12 @@ def test_the_end_of_a_program_is_an_exit_code_and_at_most_one_sentence(capsys, e
             raise ends
         return ends
 
-    assert commands.exit_code("hotpath x", run) == code
+    assert cli.exit_code("hotpath x", run) == code
     assert capsys.readouterr().err == said
 
 
 def test_a_reader_that_leaves_ends_a_program_quietly():
-    code = "from hotpath.kernels.commands import exit_code\n"
+    code = "from hotpath.kernels.cli import exit_code\n"
     code += "raise SystemExit(exit_code('x', lambda: [print('line' * 999) for _ in range(999)]))"
     command = f'"{sys.executable}" -c "$CODE" | head -c 1; test "${{PIPESTATUS[0]}}" = 1'
     environment = dict(os.environ, CODE=code)

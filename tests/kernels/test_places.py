@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotpath.kernels.cpu import select
-from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.cpu.plain import Kernels
 from hotpath.kernels.errors import NetworkFailed
 from hotpath.kernels.settings import ARGMAX, MOST_PLACES, Prior
 from hotpath.runtime import geometry

@@ -7,15 +7,9 @@ import numpy as np
 import pytest
 
 from hotpath.kernels.planes import Planes
-from hotpath.runtime import geometry, load_tracker, pictures
-from hotpath.runtime.pictures import (
-    JpegFrame,
-    PlanarFrame,
-    bgr_of,
-    every_pixel,
-    jpeg_shape,
-    pixels_of,
-)
+from hotpath.runtime import camera_frames, geometry, load_tracker
+from hotpath.runtime.camera_frames import JpegDecoders, JpegFrame, PlanarFrame, jpeg_shape
+from hotpath.runtime.pictures import bgr_of, every_pixel, pixels_of
 from hotpath.video.folder import read_picture
 from tests.support import tiny
 from tests.support.needs import needs_kernels
@@ -87,7 +81,7 @@ def jpeg(picture, quality=95):
 def whole_decoder(request, monkeypatch):
     """Both decoders of whole files, one after another."""
     if request.param == "opencv":
-        monkeypatch.setattr(pictures, "simplejpeg", None)
+        monkeypatch.setattr(camera_frames, "simplejpeg", None)
     else:
         pytest.importorskip("simplejpeg")
 
@@ -175,7 +169,7 @@ def test_a_kind_of_jpeg_for_other_decoders_is_decoded_whole():
 
 def test_the_decoder_of_a_frame_that_is_gone_serves_the_next_one():
     needs_kernels()
-    decoders = pictures.JpegDecoders()
+    decoders = JpegDecoders()
     places = []
     for picture in tiny.film(4)[0]:
         frame = JpegFrame(jpeg(picture), decoders)
@@ -189,7 +183,7 @@ def test_the_decoder_of_a_frame_that_is_gone_serves_the_next_one():
 
 def test_a_kept_frame_gives_its_decoder_to_the_next_one_and_decodes_again():
     needs_kernels()
-    decoders = pictures.JpegDecoders()
+    decoders = JpegDecoders()
     first, second = [JpegFrame(jpeg(picture), decoders) for picture in tiny.film(2)[0]]
     wanted = first.part((10, 10, 50, 50), 1.0)[0].planes[0][10:60, 10:60].copy()
     place = first.part((10, 10, 50, 50), 1.0)[0].planes[0].ctypes.data

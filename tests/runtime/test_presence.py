@@ -11,7 +11,7 @@ from hotpath.app import __main__ as track
 from hotpath.calib.vanishing import Vanishing
 from hotpath.graphs import assemble
 from hotpath.kernels import cpu
-from hotpath.kernels.cpu import interface
+from hotpath.kernels.cpu import plain
 from hotpath.kernels.golden import cosine_similarity
 from hotpath.runtime import decode, engines, load_targets, load_tracker
 from hotpath.runtime.errors import BadNetwork
@@ -77,7 +77,7 @@ def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
     assert not any(track[1].lost for track in tracks)
 
 
-@pytest.mark.parametrize("kernels", [cpu.load(), interface.Kernels()], ids=lambda k: k.name)
+@pytest.mark.parametrize("kernels", [cpu.load(), plain.Kernels()], ids=lambda k: k.name)
 def test_similarity_is_the_cosine_of_averages_and_zero_of_nothing(kernels):
     noise = np.random.RandomState(3)
     for channels, side in ((48, 16), (3, 5), (96, 22)):
@@ -108,7 +108,7 @@ def test_similarity_is_the_cosine_of_averages_and_zero_of_nothing(kernels):
 @pytest.mark.parametrize("corner", [(-500, -500), (500, 500), (0, 0)])
 def test_a_box_anywhere_has_at_least_one_cell(tmp_path, corner):
     network = load_network(write_watched(tmp_path, lost_below=0.5))
-    cues = ScoreAndFeatures(network, interface.Kernels())
+    cues = ScoreAndFeatures(network, plain.Kernels())
     watched = Presence(thresholds_of(network, False), cues)
     features = np.ones((1, 3, 256), np.float32)
     state = np.array([100.0, 100.0, 3.0, 3.0])
@@ -129,9 +129,7 @@ def test_the_cells_compared_are_those_under_the_inner_part_of_the_box(tmp_path):
 
 
 def test_features_that_are_the_opposite_say_no_more_than_other_ones(tmp_path):
-    cues = ScoreAndFeatures(
-        load_network(write_watched(tmp_path, lost_below=0.5)), interface.Kernels()
-    )
+    cues = ScoreAndFeatures(load_network(write_watched(tmp_path, lost_below=0.5)), plain.Kernels())
     state, features = np.array([100.0, 100.0, 40.0, 40.0]), np.ones((1, 3, 256), np.float32)
     cues.begin(None, state, Seen(state, (1.0, 1.0), features))
     assert cues.of(None, state, Seen(state, (1.0, 1.0), -features), 0.9) == 0.0
@@ -155,7 +153,7 @@ def test_the_features_of_the_search_region_are_an_output(networks_dir, name):
 @pytest.mark.parametrize(("height", "certain"), [(4.0, 1.0), (2.0, 0.5), (8.0, 1.0), (0.0, 0.0)])
 def test_siamfc_is_as_certain_as_its_response_is_high(height, certain):
     network = load_network("siamfc_030")
-    decoder = decode.create(network, interface.Kernels())
+    decoder = decode.create(network, plain.Kernels())
 
     def response(height):
         maps = np.zeros((1, 1, network.map_size, network.map_size), np.float32)

@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath.runtime.camera_frames import JpegFrame
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.pictures import JpegFrame, bgr_of
+from hotpath.runtime.pictures import bgr_of
 from hotpath.video import cameras, live, probe, sources
 from hotpath.video.base import WAITING
 from hotpath.video.cameras import OPEN_TIMEOUT_S, Stream

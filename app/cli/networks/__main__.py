@@ -8,7 +8,8 @@ from typing import Any, Dict, List, Optional
 from hotpath.app import detect
 from hotpath.app.cli.networks import shapes
 from hotpath.kernels import toml, toml_keys
-from hotpath.kernels.commands import Parser, exit_code, make
+from hotpath.kernels.cli import Parser, exit_code
+from hotpath.kernels.commands import make
 from hotpath.kernels.fpga import has_design
 from hotpath.runtime import canonical, decode
 from hotpath.runtime.arguments import add_networks_dir

@@ -19,7 +19,7 @@ from hotpath.app.cli.networks.propose import Proposal, Table, propose
 from hotpath.app.cli.networks.trial import Trial
 from hotpath.app.cli.networks.trial_clips import Clip, bundled_clip, read_clips
 from hotpath.graphs import models
-from hotpath.kernels import cache, toml
+from hotpath.kernels import cache, toml, toml_text
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import Network, sha256_of
@@ -215,7 +215,7 @@ def _write(
             copy = path.parent / source.name
             if not copy.exists():
                 shutil.copy(str(source), str(copy))
-        cache.write_text(path, toml.text(table, note))
+        cache.write_text(path, toml_text.text(table, note))
     except OSError as error:
         raise BadOutput(
             f"can't write {path}: {error.strerror}; name another folder with --out"

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.app.links.gimbal.control import DELAY_S
 from hotpath.app.records import LinkOptions
-from hotpath.kernels import toml
+from hotpath.kernels import toml, toml_text
 from hotpath.kernels.toml_keys import Key, Mistake, read_section, sentence
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.base import without_password
@@ -121,7 +121,7 @@ def text(calibration: Calibration, note: str) -> str:
     measured = {key: round(getattr(calibration, key), 4) for key in ("fov", "delay", "spread")}
     measured.update(sign=list(calibration.sign), scale=[round(v, 4) for v in calibration.scale])
     measured.update(frame=calibration.frame)
-    return toml.text({"of": dict(of, size=list(calibration.size)), "measured": measured}, note)
+    return toml_text.text({"of": dict(of, size=list(calibration.size)), "measured": measured}, note)
 
 
 def read(path: Any) -> Calibration:

@@ -1,4 +1,4 @@
-"""The selection that the SiamRPN line of trackers uses, and the scores of all families."""
+"""The selection that the SiamRPN line of trackers uses."""
 
 import typing
 
@@ -110,29 +110,6 @@ class Vote(Family):
             state[3] += (height[cell] / scale[1] - state[3]) * rate
         geometry.keep(network, state, frame_width, frame_height)
         return best, float(score[cell])
-
-
-def probability(score_map: np.ndarray, kind: str) -> np.ndarray:
-    """Turn raw scores into float64 probabilities of the target, one channel per kind of box.
-
-    Args:
-        score_map: raw output of the network, (1, channels, h, w).
-        kind: "softmax" (the second half of the channels is the target), "sigmoid", or "none".
-
-    Returns:
-        (h, w), or (k, h, w) if there are k > 1 kinds of box (anchors).
-    """
-    raw = np.asarray(score_map, np.float64)
-    height, width = raw.shape[-2:]
-    with np.errstate(over="ignore", invalid="ignore"):
-        if kind == "softmax":
-            other, target = raw.reshape(2, -1, height, width)
-            raw = 1 / (1 + np.exp(other - target))
-        elif kind == "sigmoid":
-            raw = 1 / (1 + np.exp(-raw))
-    raw = raw.reshape(-1, height, width)
-    result: np.ndarray = raw[0] if len(raw) == 1 else raw
-    return result
 
 
 def _change(ratio: np.ndarray) -> np.ndarray:

@@ -16,11 +16,12 @@ from hotpath.graphs import batch
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import device as devices
 from hotpath.runtime import engines
+from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
-from hotpath.runtime.pictures import PlanarFrame, bgr_of
+from hotpath.runtime.pictures import bgr_of
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker import Tracker
 from tests.fakes.cuda import build

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotpath.kernels.cpu import interface
+from hotpath.kernels.cpu import plain
 from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.networks import load_network
@@ -38,9 +38,7 @@ def run(decoder, maps, state):
 def same(kernels, net, maps, state):
     compiled = decode.create(net, kernels)
     try:
-        best, score, expected, definition = run(
-            decode.create(net, interface.Kernels()), maps, state
-        )
+        best, score, expected, definition = run(decode.create(net, plain.Kernels()), maps, state)
     except NetworkFailed:
         with pytest.raises(NetworkFailed):
             run(compiled, maps, state)
@@ -102,7 +100,7 @@ def test_a_size_whose_response_is_not_finite_never_wins(kernels, seed, odd):
 def test_a_flat_response_leaves_the_target_in_the_middle(kernels):
     net = network()
     maps = np.full((3, 17, 17), 0.25, np.float32)
-    for decoder in (decode.create(net, kernels), decode.create(net, interface.Kernels())):
+    for decoder in (decode.create(net, kernels), decode.create(net, plain.Kernels())):
         best, _, state, _ = run(decoder, maps, (300, 200, 60, 50))
         assert divmod(best, 272) == (135, 135)
         assert abs(state[0] - 300) < 1 and abs(state[1] - 200) < 1
@@ -110,7 +108,7 @@ def test_a_flat_response_leaves_the_target_in_the_middle(kernels):
 
 def test_certainty_compares_with_the_first_frames_peak(kernels):
     net = network()
-    for decoder in (decode.create(net, kernels), decode.create(net, interface.Kernels())):
+    for decoder in (decode.create(net, kernels), decode.create(net, plain.Kernels())):
         maps = np.zeros((3, 17, 17), np.float32)
         maps[:, 8, 8] = 2.0
         decoder.first((maps[1][None, None],))

@@ -9,11 +9,11 @@ pytest.importorskip("pynq")
 
 from hotpath.kernels import cpu
 from hotpath.kernels.fpga.design.sim import build
+from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.fpga import Fpga
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.loading import tracker_on
-from hotpath.runtime.pictures import PlanarFrame
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker import Tracker
 from tests.support import fpga_bundle as bright

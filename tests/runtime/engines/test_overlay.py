@@ -8,7 +8,7 @@ pytest.importorskip("pynq")
 import pynq
 
 from hotpath.kernels import cpu, golden
-from hotpath.kernels.cpu import interface
+from hotpath.kernels.cpu import plain
 from hotpath.kernels.errors import FabricFailed
 from hotpath.kernels.fpga import design, fabric, tables
 from hotpath.kernels.fpga.design import model
@@ -169,7 +169,7 @@ def test_without_a_compiler_it_finds_the_same(tmp_path, monkeypatch):
     frames, boxes = bright.film(5)
     wide = random_frame(10, 48, 3000)
     results = []
-    for kernels in (cpu.load(), interface.Kernels()):
+    for kernels in (cpu.load(), plain.Kernels()):
         monkeypatch.setattr(cpu, "load", lambda log=None, kernels=kernels: kernels)
         _, engine = bright.opened(tmp_path)
         tracker = tracker_on(engine, frames[0], boxes[0])

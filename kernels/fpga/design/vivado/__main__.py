@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from hotpath.kernels.commands import exit_code
+from hotpath.kernels.cli import exit_code
 from hotpath.kernels.fpga.design import vivado
 
 

@@ -18,8 +18,8 @@ from hotpath.app.links.mavlink.service import read_key, streams
 from hotpath.app.links.mavlink.transport import open_transport
 from hotpath.app.records import StreamOptions
 from hotpath.kernels.planes import Planes
+from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.pictures import PlanarFrame
 from tests.support.errors import refusal
 from tests.support.ports import free_port
 

@@ -20,7 +20,7 @@ from hotpath.calib.one_step_overlap import FRAMES, Finder, Pairs
 from hotpath.deploy.bundles.engines import build_of
 from hotpath.deploy.bundles.order import PRECISIONS, Order
 from hotpath.deploy.bundles.progress import say
-from hotpath.kernels.commands import Parser, exit_code
+from hotpath.kernels.cli import Parser, exit_code
 from hotpath.runtime import DEFAULT_NETWORK, engines, loading
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import load_network
@@ -60,12 +60,12 @@ def _measure(options: argparse.Namespace, folder: pathlib.Path) -> None:
     network = load_network(options.network)
     pairs = Pairs(find_clips([folder]), network, frames=options.frames)
     exact = engines.create("auto", network, network.locate(options.networks_dir))
-    cells, exact_overlaps = Finder(network, exact).run(pairs)
+    cells, exact_overlaps, _ = Finder(network, exact).run(pairs)
     with tempfile.TemporaryDirectory() as out:
         board = boards.load_board(options.board)
         order = Order(board, network, options.precision, out, options.networks_dir)
         bundle_here = build_of(board)(order, lambda text: None)
-        found_cells, bundle_overlaps = Finder(
+        found_cells, bundle_overlaps, _ = Finder(
             network, loading.open_plan(loading.Plan(bundle_here))
         ).run(pairs)
     say(

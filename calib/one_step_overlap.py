@@ -8,17 +8,16 @@ Networks of the families ``points``, ``centre`` and ``corners``, with windows th
 """
 
 import math
-from typing import Any, Iterable, Iterator, NamedTuple, Sequence, Tuple
+from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from hotpath.kernels.golden import pack
-from hotpath.kernels.votes import hanning_window
+from hotpath.kernels.votes import hanning_window, probability
 from hotpath.runtime import geometry
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.decode.corners import Corners
-from hotpath.runtime.decode.shared.voting import probability
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 from hotpath.video.clips import Clip
@@ -178,6 +177,21 @@ def centre_of(box: np.ndarray) -> np.ndarray:
     return box[:2] + (box[2:] - 1) / 2
 
 
+class Answers(NamedTuple):
+    """What a network finds in some pairs.
+
+    Attributes:
+        cells: int (n,), row-major index of the cell whose box is taken.
+        overlaps: float64 (n,), of that box with the true one.
+        ranks: int (n,), how many cells weigh more than the one of the true centre; 0 is the best.
+            The number of cells if the map does not reach there. None without weights of cells.
+    """
+
+    cells: np.ndarray
+    overlaps: np.ndarray
+    ranks: Optional[np.ndarray]
+
+
 class Finder:
     """Finds targets in crops with an engine of the runtime that holds the network."""
 
@@ -198,26 +212,34 @@ class Finder:
             return score_map, np.array(rest[0][0], np.float64)
         return score_map, centre_distances(self.network, np.array(rest[0][0]), np.array(rest[1][0]))
 
-    def find(self, features: Any, crop: np.ndarray) -> Tuple[int, np.ndarray]:
-        """Return (cell, box): row-major index; centre from the crop's centre, and size."""
+    def find(self, features: Any, crop: np.ndarray) -> Tuple[int, np.ndarray, Optional[np.ndarray]]:
+        """Return (cell, box, weights of the cells).
+
+        The cell is a row-major index, the box has its centre from the crop's centre and its size.
+        The family ``corners`` has no weights.
+        """
         if self.network.family == "corners":
             put(self.engine.search_crop, crop, self.network)
             _, _, box = Corners(self.network).box(self.engine.search(features))
             column, row = (int(min(max(at, 0), 1 - 1e-9) * CORNERS_CELLS) for at in box[:2])
             shares = np.array(box) - (0.5, 0.5, 0, 0)
-            return row * CORNERS_CELLS + column, shares * self.network.search
+            return row * CORNERS_CELLS + column, shares * self.network.search, None
         score_map, distances = self.search(features, crop)
         cell = best_cell(score_map)
-        return cell, box_at(cell, distances, _stride(self.network))
+        return cell, box_at(cell, distances, _stride(self.network)), weighed(score_map)
 
-    def run(self, pairs: Pairs) -> Tuple[np.ndarray, np.ndarray]:
-        """Find the target of every pair: (cells (n,), overlaps (n,))."""
+    def run(self, pairs: Pairs) -> Answers:
+        """Find the target of every pair."""
         features = [self.exemplar(crop) for crop in pairs.exemplars]
-        answers = [
-            self.find(features[clip], crop) for clip, crop in zip(pairs.clip, pairs.searches)
-        ]
-        cells = np.array([cell for cell, _ in answers], int)
-        return cells, pairs.overlaps_of([box for _, box in answers])
+        cells, boxes, ranks = [], [], []
+        for clip, crop, truth in zip(pairs.clip, pairs.searches, pairs.boxes):
+            cell, box, weights = self.find(features[clip], crop)
+            cells.append(cell)
+            boxes.append(box)
+            if weights is not None:
+                ranks.append(rank(weights, true_cell(self.network, truth, len(weights))))
+        overlaps = pairs.overlaps_of(boxes)
+        return Answers(np.array(cells, int), overlaps, np.array(ranks) if ranks else None)
 
 
 def centre_distances(network: Network, size: np.ndarray, offset: np.ndarray) -> np.ndarray:
@@ -240,10 +262,35 @@ def put(buffer: np.ndarray, crop: np.ndarray, network: Network) -> None:
     buffer[...] = pack(crop, network.mean, network.scale, swap, buffer.dtype)
 
 
+def weighed(probability_map: np.ndarray) -> np.ndarray:
+    """Return the weights of cells: their scores, with little weight on the Hanning window."""
+    weights = probability_map * (1 - WINDOW) + hanning_window(len(probability_map)) * WINDOW
+    return np.asarray(weights)
+
+
 def best_cell(probability_map: np.ndarray) -> int:
-    """Return the row-major index of the best cell, with little weight on the Hanning window."""
-    weighed = probability_map * (1 - WINDOW) + hanning_window(len(probability_map)) * WINDOW
-    return int(np.argmax(weighed))
+    """Return the row-major index of the best cell."""
+    return int(np.argmax(weighed(probability_map)))
+
+
+def true_cell(network: Network, box: np.ndarray, side: int) -> Optional[Tuple[int, int]]:
+    """Return (row, column) of the cell that holds a box's centre; None if no cell of a map does.
+
+    A cell of the family ``centre`` is a square of the search region. One of ``points`` is a point,
+    and the nearest one counts.
+
+    Args:
+        box: (x, y, ...): the centre from the crop's centre, search pixels.
+        side: cells on each side of the map.
+    """
+    nearest = 0.5 if network.family == "points" else 0.0
+    column, row = (math.floor(at / _stride(network) + side // 2 + nearest) for at in box[:2])
+    return (row, column) if 0 <= row < side and 0 <= column < side else None
+
+
+def rank(weights: np.ndarray, cell: Optional[Tuple[int, int]]) -> int:
+    """Return how many cells weigh more than one; all of them if it is None."""
+    return weights.size if cell is None else int((weights > weights[cell]).sum())
 
 
 def box_at(cell: int, distances: np.ndarray, stride: float) -> np.ndarray:

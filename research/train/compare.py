@@ -116,9 +116,9 @@ class Middle(NamedTuple):
 
     network: Any
 
-    def run(self, pairs: Any) -> tuple[None, np.ndarray]:
-        """(nothing, overlap of every pair)."""
-        return None, pairs.overlaps_of([[0.0, 0.0, *box[2:]] for box in pairs.boxes])
+    def run(self, pairs: Any) -> tuple[None, np.ndarray, None]:
+        """(nothing, overlap of every pair, nothing)."""
+        return None, pairs.overlaps_of([[0.0, 0.0, *box[2:]] for box in pairs.boxes]), None
 
 
 def _finished(folder: Path) -> bool:

@@ -30,6 +30,7 @@ from hotpath.runtime.networks import load_network
 from hotpath.video.clips import Clip, find_clips
 
 REPEATS = 3  # crops of every frame
+TOP = (1, 3, 5)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,7 +78,7 @@ def by_source(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
 def overlaps(
     sources: dict[str, list[Clip]], finders: dict[Any, Finder], repeats: int = 1
 ) -> dict[str, Any]:
-    """Name of a network -> {source: (overlap of every pair, its clip)}."""
+    """Name of a network -> {source: (overlap of every pair, its clip, rank of the true cell)}."""
     results: dict[Any, Any] = {name: {} for name in finders}
     for source, clips in sources.items():
         cut: dict[Any, Pairs] = {}  # networks of the same crops share them
@@ -86,7 +87,8 @@ def overlaps(
             if shape not in cut:
                 check(finder.network)
                 cut[shape] = Pairs(clips, finder.network, repeats)
-            results[name][source] = finder.run(cut[shape])[1], cut[shape].clip
+            _, overlap, ranks = finder.run(cut[shape])
+            results[name][source] = overlap, cut[shape].clip, ranks
     return results
 
 
@@ -97,12 +99,19 @@ def _shape_of(network: Any) -> tuple[Any, ...]:
 
 
 def summary(results: dict[str, Any]) -> dict[str, Any]:
-    """The figures of a network: of all sources, and of each."""
-    means = {name: estimate(*values) for name, values in results.items()}
+    """The figures of a network: of all sources, and one-step overlap of each.
+
+    ``top1``, ``top3``, ``top5``: share of the pairs in which the cell of the true centre is among
+    the best 1, 3 or 5; missing for a family without a score of cells.
+    """
+    means = {name: estimate(*values[:2]) for name, values in results.items()}
     mean, error = together(list(means.values()))
-    lost = float(np.mean([(values < LOST).mean() for values, _ in results.values()]))
+    lost = float(np.mean([(values < LOST).mean() for values, _, _ in results.values()]))
     values = {name: round(value.mean, 4) for name, value in means.items()}
     figures = {"one_step": mean, "error": error, "lost": lost}
+    ranks = [ranks for _, _, ranks in results.values()]
+    if all(rank is not None for rank in ranks):
+        figures.update({f"top{k}": float(np.mean([(r < k).mean() for r in ranks])) for k in TOP})
     return {**{key: round(value, 4) for key, value in figures.items()}, "sources": values}
 
 
@@ -111,7 +120,7 @@ def _all_better(results: dict[str, Any], shipped: str) -> bool:
     better = True
     for name in list(results)[1:]:
         pairs = [
-            (*results[name][source][:1], *results[shipped][source]) for source in results[name]
+            (results[name][source][0], *results[shipped][source][:2]) for source in results[name]
         ]
         compared = change(pairs)
         reasons = against(compared)

@@ -5,6 +5,8 @@ import pytest
 
 from hotpath.calib import one_step_overlap
 from hotpath.research.train import judge, judging
+from hotpath.runtime import engines
+from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
 from tests.research.train.conftest import write_wider
 from tests.support import tiny
@@ -93,3 +95,23 @@ def test_more_lost_targets_rule_a_gain_out():
     candidate = np.where(np.arange(200) % 20 == 0, 0.1, 0.7)
     found = judging.change([(candidate, np.full(200, 0.6), clip)])
     assert found.lost == pytest.approx(0.05) and "lost more often" in judging.against(found)[0]
+
+
+def test_the_top_shares_are_means_of_sources_with_equal_weight():
+    ranks = {"a": np.array([0, 2, 5, 25]), "b": np.array([0, 0, 4, 4])}
+    results = {name: (np.full(4, 0.5), np.zeros(4), value) for name, value in ranks.items()}
+    found = judge.summary(results)
+    assert (found["top1"], found["top3"], found["top5"]) == (0.375, 0.5, 0.75)
+    results["b"] = (*results["b"][:2], None)  # a family without a score of cells
+    assert "top1" not in judge.summary(results)
+
+
+def test_a_network_that_finds_the_square_has_its_cell_among_the_best(world):
+    clips, good, _ = world
+    network = load_network(str(good))
+    finder = one_step_overlap.Finder(
+        network, engines.create("onnxruntime", network, network.locate(None))
+    )
+    results = judge.overlaps(judge.by_source(find_clips([clips])), {"good": finder})
+    found = judge.summary(results["good"])
+    assert found["top1"] <= found["top3"] <= found["top5"] and found["top5"] > 0.9

@@ -29,7 +29,13 @@ from hotpath.research.train.origin import FREE, UNKNOWN, origin_of
 from hotpath.research.train.pairs import Drawer
 from hotpath.research.train.ring import Ring, held_layout, learnt_pair, start_writers, stop_writers
 from hotpath.research.train.stages import Work
-from hotpath.research.train.start import begin, load_features, load_start, timm_weights
+from hotpath.research.train.start import (
+    begin,
+    load_features,
+    load_start,
+    timm_weights,
+    widths_of,
+)
 from hotpath.research.train.sweep import sweep
 from hotpath.research.train.teacher import Teacher
 from hotpath.research.train.unfold import unfolded
@@ -206,7 +212,8 @@ def run_stage(
     fresh = name == "features" and not (out / "features.pt").is_file()
     weights = timm_weights(options.shape, start, options.pretrained) if fresh else ""
     width, tower, depth = options.head
-    network = Kestrel(options.shape, work.teacher.channels, width, tower, depth, weights)
+    sizes = options.shape, work.teacher.channels, width, tower, depth
+    network = Kestrel(*sizes, weights, **widths_of(options.start))
     ships = bool(start) and (start in names() or start.endswith(".toml"))
     if ships:
         network = unfolded(start, work, options.networks_dir)

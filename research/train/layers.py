@@ -145,15 +145,20 @@ class Bottleneck(nn.Module):
         return x + residual if self.adds else residual
 
 
-def row(shape: str) -> tuple[nn.Sequential, int]:
-    """The layers of one of ``BACKBONES``, and how many channels they give."""
+def row(shape: str, expanded: Sequence[int] = ()) -> tuple[nn.Sequential, int]:
+    """The layers of one of ``BACKBONES``, and how many channels they give.
+
+    ``expanded``: channels inside each block in their order, where some were removed.
+    """
     layers = []
     width = 3
+    inside = iter(expanded)
     for layer in BACKBONES[shape]:
         if isinstance(layer, Narrow):
             layer_module = Unit(width, layer.channels, kernel=1, relu=False)
         elif isinstance(layer, Block):
-            layer_module = Bottleneck(width, *layer[1:])
+            channels = next(inside, layer.expanded)
+            layer_module = Bottleneck(width, channels, layer.stride, layer.channels)
         else:
             layer_module = Unit(width, layer[0], stride=layer[1])
         layers.append(layer_module)

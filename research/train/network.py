@@ -6,6 +6,7 @@ concatenation and sigmoids. It is of the family ``centre``.
 Images are float32 (N, 3, side, side), RGB, already ``(value - mean) * scale``.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -26,20 +27,23 @@ class Backbone(nn.Module):
         shape: one of ``BACKBONES``, or ``timm:NAME``.
         channels: channels of the teacher's features.
         weights: of a model of timm, see ``backbones.Level``.
+        expanded: see ``layers.row``.
 
     Attributes:
         mean, deviation: float32 (channels,) of the teacher's features, by which they are
             standardised. They are part of a checkpoint, so that every stage has the same.
     """
 
-    def __init__(self, shape: str, channels: int, weights: str = "") -> None:
+    def __init__(
+        self, shape: str, channels: int, weights: str = "", expanded: Sequence[int] = ()
+    ) -> None:
         super().__init__()
         self.shape = shape
         if shape.startswith(backbones.PREFIX):
             self.layers: nn.Module = backbones.Level(shape, weights)
             width = self.layers.width
         else:
-            self.layers, width = row(shape)
+            self.layers, width = row(shape, expanded)
         self.project = nn.Conv2d(width, channels, 1)
         self.register_buffer("mean", torch.zeros(channels))
         self.register_buffer("deviation", torch.ones(channels))
@@ -65,10 +69,17 @@ class Head(nn.Module):
     """Standardised features of both crops -> maps.
 
     Gives (logits (N,16,16), sizes (N,2,16,16) as shares of the region, offsets (N,2,16,16) in
-    cells).
+    cells). ``towers`` has the channels of both towers, where some were removed.
     """
 
-    def __init__(self, channels: int, width: int = 96, tower: int = 64, depth: int = 3) -> None:
+    def __init__(
+        self,
+        channels: int,
+        width: int = 96,
+        tower: int = 64,
+        depth: int = 3,
+        towers: Sequence[int] = (),
+    ) -> None:
         super().__init__()
         cells = EXEMPLAR_CELLS**2
         self.width = width
@@ -77,8 +88,9 @@ class Head(nn.Module):
         self.match = nn.BatchNorm2d(cells, momentum=0.05)
         self.reduce = Unit(cells + width, width, kernel=1)
         self.trunk = units(width, (width,) * depth)
-        self.score_tower, self.box_tower = units(width, (tower,)), units(width, (tower,))
-        self.score, self.box = nn.Conv2d(tower, 1, 1), nn.Conv2d(tower, 4, 1)
+        of_score, of_box = towers or (tower, tower)
+        self.score_tower, self.box_tower = units(width, (of_score,)), units(width, (of_box,))
+        self.score, self.box = nn.Conv2d(of_score, 1, 1), nn.Conv2d(of_box, 4, 1)
         for layer, bias in ((self.score, (RARE,)), (self.box, BOX)):
             nn.init.normal_(layer.weight, std=0.01)
             layer.bias.data[:] = torch.tensor(bias)
@@ -94,7 +106,10 @@ class Head(nn.Module):
 
 
 class Kestrel(nn.Module):
-    """The whole network. ``Kestrel(**config)`` builds it again."""
+    """The whole network. ``Kestrel(**config)`` builds it again.
+
+    ``expanded`` and ``towers`` are those of a network whose channels ``prune`` removed.
+    """
 
     def __init__(
         self,
@@ -104,11 +119,17 @@ class Kestrel(nn.Module):
         tower: int = 64,
         depth: int = 3,
         weights: str = "",
+        expanded: Sequence[int] = (),
+        towers: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        self.config = dict(shape=shape, channels=channels, width=width, tower=tower, depth=depth)
-        self.backbone = Backbone(shape, channels, weights)
-        self.head = Head(channels, width, tower, depth)
+        self.config: dict[str, Any] = dict(
+            shape=shape, channels=channels, width=width, tower=tower, depth=depth
+        )
+        if expanded or towers:
+            self.config.update(expanded=list(expanded), towers=list(towers))
+        self.backbone = Backbone(shape, channels, weights, expanded)
+        self.head = Head(channels, width, tower, depth, towers)
 
     def forward(self, exemplar: torch.Tensor, search: torch.Tensor) -> Any:
         """Normalised crops -> maps, as ``Head`` gives them."""

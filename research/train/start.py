@@ -108,6 +108,14 @@ def load_start(name: str, network: Kestrel, path: str | Path) -> None:
     network.load_state_dict(weights)
 
 
+def widths_of(start: str | None) -> dict[str, Any]:
+    """The arguments of ``Kestrel`` that a checkpoint of ``prune`` has besides the options."""
+    if start is None or not start.endswith(".pt") or not Path(start).is_file():
+        return {}
+    config = loop.load(start).get("config", {})
+    return {key: config[key] for key in ("expanded", "towers") if key in config}
+
+
 def load_features(network: Kestrel, out: Path) -> None:
     """Load the backbone of stage features, which stage head goes on from."""
     path = out / "features.pt"

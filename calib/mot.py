@@ -39,12 +39,17 @@ def read(path: Path, is_truth: bool = False) -> Rows:
         try:
             values = [float(value) for value in line]
             frame, target, box = int(values[0]), int(values[1]), values[2:6]
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, OverflowError):
             values, box = [], []
         if len(box) < 4 or not np.isfinite(values[:6]).all():
             raise BadRun(
                 f"{path}: line {number} is not frame,target,left,top,width,height; name a file "
                 "that `hotpath track --results boxes.txt` writes"
+            )
+        if (frame, target) != (values[0], values[1]):
+            raise BadRun(
+                f"{path}: line {number} has the frame {values[0]:g} and the target {values[1]:g}, "
+                "which are not whole numbers; correct the file"
             )
         if is_truth and len(values) > 6 and values[6] == 0:
             continue

@@ -78,7 +78,7 @@ def _run(*words: str) -> None:
     )
     if done.returncode:
         said = (done.stdout.strip().splitlines() or ["nothing"])[-1]
-        raise BadRun(f"`vot {words[0]}` ended with {done.returncode} and said: {said}")
+        raise BadRun(f"vot {words[0]} ended with {done.returncode} and said: {said}")
 
 
 def _entry(name: str, toml: Path, networks_dir: str | None, engine: str) -> str:

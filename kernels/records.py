@@ -14,7 +14,6 @@ from hotpath.kernels import settings as names
 # What is counted from sequences of the settings, or set for one call, by the settings' class.
 COUNTS: Dict[Any, Tuple[str, ...]] = {
     names.PointsSettings: ("anchors",),  # boxes a cell; 0 for heads without anchors
-    names.CornersSettings: ("apart",),  # numbers from one target's first map to that of the next
     names.ResponseSettings: ("scales",),  # sizes that are tried
 }
 

@@ -63,8 +63,6 @@ struct hp_corners {
   int search;  // side of the search region, in pixels
   int output;  // a name in ``OUTPUTS``
   int score;  // of a scored box: a name in ``SCORES``, not "softmax"
-  int apart;
-  int unused;
 };
 
 // Select for heads that respond to the target, which is looked for at several sizes.

@@ -122,7 +122,7 @@ class Camera:
         if not sys.platform.startswith("linux"):
             return f"{self.name}: cameras are opened on Linux only; name a file or a stream"
         if error.errno in (errno.EACCES, errno.EPERM):
-            return f"{self.name}: no permission for {self.path}; add yourself to the group `video`"
+            return f"{self.name}: no permission for {self.path}; add yourself to the group video"
         if error.errno == errno.EBUSY:
             return f"{self.name}: {self.path} is in use by another program"
         cameras = [f"cam{number} ({title})" for number, title in list_cameras(self.root)]

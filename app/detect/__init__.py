@@ -125,7 +125,7 @@ def _class_names(classes: str, path: pathlib.Path) -> List[str]:
     if not file.is_file():
         choices = ", ".join(sorted(entry.stem for entry in CLASSES.glob("*.toml")))
         raise BadNetwork(
-            f"{path}: no classes are called {classes!r}; name a TOML with `names`, or one of: "
+            f"{path}: no classes are called {classes!r}; name a TOML with names, or one of: "
             f"{choices}",
             what="unknown classes",
         )

@@ -19,7 +19,7 @@ from hotpath.research.tap.pictures import Picture
 from hotpath.research.train.sources import Sources
 from hotpath.runtime.network import Network
 
-HELD = 17  # each so-manieth picture judges and does not teach
+HELD, FIRST = 17, 3  # each so-manieth film or still, from this one on, judges and does not teach
 HELD_SHARE = 0.06  # of the examples
 HELD_PICTURES = "held.npz"
 CROPS, TABLE, ORIGIN = "crops.bin", "examples.npz", "origin.json"
@@ -81,6 +81,24 @@ def read_pictures(path: Path) -> list[Picture]:
         return [Picture(jpeg.tobytes(), *row) for jpeg, *row in rows]
 
 
+def split(all_pictures: list[Picture]) -> tuple[list[Picture], list[Picture]]:
+    """Split pictures into those that judge and those that teach: all of one file are in one part.
+
+    Raises:
+        BadImages: one part would be empty, as with few films.
+    """
+    files = list(dict.fromkeys(picture.file for picture in all_pictures))
+    judging = set(files[FIRST::HELD])
+    held = [picture for picture in all_pictures if picture.file in judging]
+    taught = [picture for picture in all_pictures if picture.file not in judging]
+    if not held:
+        raise BadImages(
+            f"{len(files)} films and stills are too few to hold some of them out; name more with "
+            "--images or --clips"
+        )
+    return held, taught
+
+
 def prepare(options: argparse.Namespace, network: Network, sources: Sources, detect: Any) -> int:
     """Make the examples of a run from the pictures that ``options`` names."""
     read = pictures.read(options.images, options.clips, options.coco, sources, detect)
@@ -89,8 +107,7 @@ def prepare(options: argparse.Namespace, network: Network, sources: Sources, det
         raise BadImages(
             f"{len(all_pictures)} pictures with boxes are too few; name more folders with --images"
         )
-    held = all_pictures[3::HELD]
-    taught = [picture for n, picture in enumerate(all_pictures) if n % HELD != 3]
+    held, taught = split(all_pictures)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     judging = int(options.examples * HELD_SHARE)

@@ -37,6 +37,7 @@ class Picture(NamedTuple):
         source: name of its source.
         complete: whether each object has a box.
         cut: BGRA of a thing that can be pasted elsewhere, as PNG, or None.
+        file: its film or its own file, with the folder: pictures of one are never on both sides.
     """
 
     jpeg: bytes
@@ -44,6 +45,7 @@ class Picture(NamedTuple):
     source: str
     complete: bool
     cut: bytes | None = None
+    file: str = ""
 
 
 class Weight(NamedTuple):
@@ -106,23 +108,26 @@ def _stills(
         if image is None or not weight.weight:
             continue
         if annotated:
-            yield from _picture(image, annotated.get(path.name, []), source, weight.complete)
+            boxes = annotated.get(path.name, [])
+            yield from _picture(path, image, boxes, source, weight.complete)
         elif weight.box == "detector":
-            yield from _without_boxes(image, source, detect)
+            yield from _without_boxes(path, image, source, detect)
         elif weight.complete:
-            yield from _picture(image, [], source, True)
+            yield from _picture(path, image, [], source, True)
 
 
-def _without_boxes(image: np.ndarray, source: Source, detect: Detect | None) -> Iterator[Picture]:
+def _without_boxes(
+    path: Path, image: np.ndarray, source: Source, detect: Detect | None
+) -> Iterator[Picture]:
     """Yield a picture with the detector's boxes, and as a thing before a plain ground if it is."""
     cut = cut_out(image)
     if cut is not None:
         thing = cv2.imencode(".png", cut.thing)[1].tobytes()
-        yield from _picture(image, [cut.box], source._replace(name="plain"), True, thing)
+        yield from _picture(path, image, [cut.box], source._replace(name="plain"), True, thing)
     if detect is not None:
         detections = detect(image)
         boxes = detections.boxes[detections.scores > SURE]
-        yield from _picture(image, boxes, source, False)
+        yield from _picture(path, image, boxes, source, False)
 
 
 def _frames(
@@ -150,11 +155,11 @@ def _frames(
         if number in chosen and boxes:
             box = tightened(image, boxes[number])
             if box is not None:
-                yield from _picture(image, [box], source, weight.complete)
+                yield from _picture(path, image, [box], source, weight.complete)
         elif number in chosen and detect is not None:
             detections = detect(image)
             boxes_ = detections.boxes[detections.scores > SURE]
-            yield from _picture(image, boxes_, source, False)
+            yield from _picture(path, image, boxes_, source, False)
 
 
 def _coco(path: Path, sources: Sources, table: dict[str, Weight]) -> Iterator[Picture]:
@@ -177,11 +182,17 @@ def _coco(path: Path, sources: Sources, table: dict[str, Weight]) -> Iterator[Pi
         image = cv2.imread(str(file_path))
         complete = table.get(source.name, Weight()).complete
         if image is not None:
-            yield from _picture(image, boxes.get(entry["id"], []), source, complete)
+            own = boxes.get(entry["id"], [])
+            yield from _picture(file_path, image, own, source, complete)
 
 
 def _picture(
-    image: np.ndarray, boxes: Any, source: Source, complete: bool, cut: bytes | None = None
+    path: Path,
+    image: np.ndarray,
+    boxes: Any,
+    source: Source,
+    complete: bool,
+    cut: bytes | None = None,
 ) -> Iterator[Picture]:
     """Yield a picture if it can teach something: shrunk, its boxes inside of it."""
     height, width = image.shape[:2]
@@ -197,4 +208,5 @@ def _picture(
     inside = corners[(corners[:, 2:] >= SMALLEST).all(axis=1)]
     if len(inside) or complete:
         jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
-        yield Picture(jpeg, inside, source.name, complete, cut)
+        name = f"{path.parent.name}/{path.name}"
+        yield Picture(jpeg, inside, source.name, complete, cut, name)

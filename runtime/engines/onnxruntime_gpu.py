@@ -54,7 +54,7 @@ class Engine(GpuEngine):
         if not isinstance(self.provider, str) or self.provider not in PROVIDERS:
             raise NoEngine(
                 "ONNX Runtime has no provider {!r} for a GPU here; build the bundle again with "
-                "`--provider` one of {}".format(self.provider, ", ".join(sorted(PROVIDERS))),
+                "--provider one of {}".format(self.provider, ", ".join(sorted(PROVIDERS))),
                 what="unknown provider",
             )
         provider = PROVIDERS[self.provider][0][0]

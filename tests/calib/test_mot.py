@@ -5,6 +5,8 @@ import pytest
 from hotpath.calib import mot
 from hotpath.calib.errors import BadRun
 
+PARTS = ("1.7,1,0,0,5,5\n", "1,1.5,0,0,5,5\n", "inf,1,0,0,5,5\n")  # frames, targets
+
 
 def write(path, rows):
     path.write_text("".join(",".join(map(str, row)) + "\n" for row in rows))
@@ -39,7 +41,7 @@ def test_rows_that_do_not_count_and_wrong_files(tmp_path):
     rows = write(tmp_path / "t.txt", [(1, 1, 0, 0, 5, 5, 0), (1, 2, 9, 9, 5, 5, 1)])
     assert mot.read(rows, is_truth=True) == {1: {2: [9, 9, 5, 5]}}
     assert mot.read(rows) == {1: {1: [0, 0, 5, 5], 2: [9, 9, 5, 5]}}
-    for text in ("1,1,2,3\n", "frame,target,x,y,w,h\n", "", "1,1,0,0,5,5\n1,1,9,9,5,5\n"):
+    for text in ("1,1,2,3\n", "frame,target,x,y,w,h\n", "", "1,1,0,0,5,5\n1,1,9,9,5,5\n", *PARTS):
         with pytest.raises(BadRun):
             mot.read(write_text(tmp_path / "bad.txt", text))
     with pytest.raises(BadRun):

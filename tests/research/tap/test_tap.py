@@ -14,8 +14,9 @@ from hotpath.calib.errors import BadImages
 from hotpath.research.tap import __main__ as program
 from hotpath.research.tap import pictures
 from hotpath.research.tap.contrast import cut_out, tightened
-from hotpath.research.tap.data import Data
+from hotpath.research.tap.data import Data, split
 from hotpath.research.tap.examples import GROUND, KINDS, SNUG
+from hotpath.research.tap.pictures import Picture
 from hotpath.research.train.sources import Sources
 from tests.support.thing import THING, scene
 
@@ -84,6 +85,19 @@ def test_a_picture_of_coco_needs_an_open_licence_of_its_own(tmp_path):
         cv2.imwrite(str(below / f"{n}.jpg"), scene())
     found = list(pictures.read([], [], [below / "a.json"], Sources(["A"]), None))
     assert len(found) == 1 and found[0].source == "COCO" and found[0].complete
+
+
+def test_pictures_of_one_film_are_on_one_side():
+    def film(name, count):
+        return [Picture(b"", np.zeros((0, 4)), "films", True, None, name)] * count
+
+    films = [film(f"f/{n}.mp4", 12) for n in range(20)] + [film(f"s/{n}.jpg", 1) for n in range(20)]
+    held, taught = split(sum(films, []))
+    assert {p.file for p in held} == {"f/3.mp4", "s/0.jpg", "s/17.jpg"} and len(held) == 14
+    assert not {p.file for p in held} & {p.file for p in taught}
+    assert len(held) + len(taught) == 260
+    with pytest.raises(BadImages):
+        split(film("f/0.mp4", 40))
 
 
 def test_a_thing_before_a_plain_ground_is_cut_out_and_its_loose_box_tightened():

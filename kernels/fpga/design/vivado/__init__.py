@@ -78,7 +78,7 @@ def build(name: str, jobs: int = 2) -> pathlib.Path:
     if shutil.which("vivado") is None:
         line = " ".join(shlex.quote(argument) for argument in arguments)
         raise NoOverlay(
-            f"no `vivado` on the PATH, so no overlay for {name} was made; where Vivado 2020.2 or "
+            f"no vivado on the PATH, so no overlay for {name} was made; where Vivado 2020.2 or "
             f"newer is installed (source its settings64.sh) run in a clone's root: {line}"
         )
     (WORK / name).mkdir(parents=True, exist_ok=True)

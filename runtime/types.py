@@ -98,6 +98,7 @@ class TrackedFrame(NamedTuple):
         time_s: time in its source, seconds, or None.
         tracks: target number -> ``Track``.
         captured_s: capture time, seconds of the monotonic clock.
+        maps: the ``ScoreMap`` of each window (``hotpath.runtime.maps``), if they were asked for.
     """
 
     frame: AnyFrame
@@ -105,6 +106,7 @@ class TrackedFrame(NamedTuple):
     time_s: Optional[float]
     tracks: Dict[int, Track]
     captured_s: float = 0.0
+    maps: Sequence[Any] = ()
 
 
 class Seen(NamedTuple):
@@ -116,10 +118,12 @@ class Seen(NamedTuple):
         scale: (x, y), search pixels per frame pixel of this window.
         features: float32 (1, channels, cells) of the window. None if the graph has no such output,
             or if they stayed on the device.
-        maps: float32 arrays for ``Family.select``; None if the device selected.
+        maps: float32 arrays for ``Family.select``; None if the device selected, but for
+            ``Device.show_maps``.
         states: float64 (n, 4) [cx, cy, w, h], frame pixels: the boxes of the places that
             ``Look.prior`` asks for, that of the best cell first (``hotpath.runtime.places``). None
-            if ``maps`` is set. If the network's output is not finite, ``around`` is the only one.
+            if the device did not select. If the network's output is not finite, ``around`` is the
+            only one.
         scores: their n scores, 0 to 1; NaN if the network's output is not finite.
         cells: their n cells, row-major; -1 if there is none.
         pooled: float32 (n, parts * channels), the features under the boxes as ``Pooling`` averages

@@ -52,10 +52,15 @@ class Drawn:
         records = self._video is not None and self._records()
         video = self._video if records and self._broken is None else None
         if video or self._player:
-            frame, index, time_s, tracks, _ = tracked
+            frame, index, time_s, tracks = tracked[:4]
             began = time.perf_counter()
             captions = self._captions(index, time_s, tracks)
-            picture = draw.draw(bgr_of(frame), tracks, captions)
+            picture = bgr_of(frame)
+            if tracked.maps:
+                from hotpath.runtime.maps import drawn_over  # only where they were asked for
+
+                picture = drawn_over(picture, tracked.maps)
+            picture = draw.draw(picture, tracks, captions)
             drawn = time.perf_counter()
             self.profile.note("drawing", (drawn - began) * 1e3)
             if self._player:

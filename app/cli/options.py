@@ -31,6 +31,7 @@ NEEDS = {  # an output -> the options that mean nothing without it
 }
 NUMBERS = os.path.join(HERE, "app", "links", "gimbal")
 MOST = 10**9  # of what is counted
+MAPS = "--show-maps"  # what --show maps becomes, since --show takes no value
 EXIT_CODES = (
     "Exit code: 0; 2 after an error, where an output failed, and where a recording has more than "
     "one decoder error (everything that can be decoded is tracked all the same); 128 + its number "
@@ -45,7 +46,8 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         BadOption: ``--config`` can't be understood.
     """
     cli = parser()
-    options, words = cli.parse_known_args(with_config(cli, _joined_boxes(arguments)))
+    joined = _joined_maps(with_config(cli, _joined_boxes(arguments)))
+    options, words = cli.parse_known_args(joined)
     unknown = [word for word in words if word.startswith("-") and word != "-"]
     if unknown:
         word = unknown[0].split("=")[0].lstrip("-")
@@ -277,8 +279,10 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         help="draw only the boxes, without the bar of figures",
     )
     _value(group, "--trail N", "draw the target's path over the last N frames", type=count)
-    text = "open a window (default: if there is a display and nothing is written)"
+    text = "open a window (default: if there is a display and nothing is written); --show maps "
+    text += "draws the network's score map over each search window, in --save and on the page too"
     _either(group, "show", text, "open no window")
+    group.add_argument(MAPS, dest="maps", action="store_true", help=argparse.SUPPRESS)
     _switch(group, "--profile", "print milliseconds a step at the end")
 
 
@@ -436,6 +440,17 @@ def _networks(text: str) -> Tuple[Any, ...]:
         return tuple(ipaddress.ip_network(part.strip(), False) for part in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{error}; give addresses or networks") from None
+
+
+def _joined_maps(arguments: List[str]) -> List[str]:
+    """Replace the words --show maps, and a file's show = "maps", by one option."""
+    joined: List[str] = []
+    for argument in arguments:
+        if argument == "maps" and joined[-1:] == ["--show"]:
+            joined[-1] = MAPS
+        else:
+            joined.append(MAPS if argument == "--show=maps" else argument)
+    return joined
 
 
 def _joined_boxes(arguments: List[str]) -> List[str]:

@@ -46,7 +46,7 @@ def check_outputs(
         BadOutput: an unknown ending, no such folder, or a file that is also an input.
     """
     check_links(links)
-    if options.show:
+    if options.show or (options.maps and not (options.save or links.page.page)):
         window.check_window()
     if options.json and options.results == "-":
         raise BadOutput("--json and --results - both take standard output; give a file's name")
@@ -99,6 +99,11 @@ class Outputs:
         self._engine = targets.engine.describe()
         self._kernels = targets.device.kernels_name
         self._before: Optional[AnyFrame] = None  # the last frame
+        self._maps: Any = None
+        if options.maps:
+            from hotpath.runtime.maps import Maps  # only where they were asked for
+
+            self._maps = Maps(targets.device)
         self._left_out = 0  # frames
         self._files: Set[Any] = set()  # sinks that write a file
         self._video: Optional[save.BackgroundVideo] = None
@@ -197,6 +202,8 @@ class Outputs:
     def write(self, tracked: TrackedFrame) -> None:
         """Write one frame, whose times are those of the source now, to every sink."""
         began = time.perf_counter()
+        if self._maps is not None:
+            tracked = tracked._replace(maps=self._maps.last)
         frame = tracked.frame
         if isinstance(self._before, JpegFrame):  # its windows are read no more
             self._before.rest()
@@ -382,6 +389,8 @@ def print_json(figures: Dict[str, Any]) -> None:
 
 def wants_window(options: OutputOptions, links: LinkOptions) -> bool:
     """Whether to open a window: when asked for, or where nothing else would be seen."""
+    if options.show is None and options.maps:
+        return window.no_window() is None
     if options.show is None:
         elsewhere = [options.results, options.save, links.selects, links.stream.addresses]
         return not any(elsewhere) and window.no_window() is None

@@ -261,7 +261,7 @@ class Windows:
         frame: frames.AnyFrame,
         windows: Sequence[Window],
         reads: bool = False,
-        maps: bool = False,
+        maps: Sequence[str] = (),
     ) -> Tuple[List[Placed], Dict[str, np.ndarray]]:
         """Run windows of a frame.
 
@@ -269,7 +269,7 @@ class Windows:
             frame: see ``hotpath.kernels.cuda.frames``.
             windows: at most ``most``.
             reads: whether to download the features of all of them.
-            maps: whether to download the network's maps.
+            maps: names of the network's maps to download.
 
         Returns:
             (placed, values): the places of each window, none if the processor selects; the tensors
@@ -284,9 +284,7 @@ class Windows:
             count = next(number for number in engine.counts if number > given)
             windows = [*windows, *[windows[-1]] * (count - given)]
         self._pack(frame, windows)
-        names: Sequence[str] = ()
-        if maps or reads:
-            names = (engine.maps if maps else ()) + (engine.shown if reads else ())
+        names = tuple(maps) + engine.shown if reads else maps
         if count in self._graphs:
             graph, counted = self._graphs[count]
             counted.times += 1

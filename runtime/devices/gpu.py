@@ -120,6 +120,7 @@ class Gpu(Device):
         self.windows = self._windows.most
         self.shows_features = bool(self.engine.shown)
         self._is_timed = options.get("timed", False)
+        self._maps = () if self._windows.selects else self.engine.maps  # read in each call
         self._pictured: Tuple[Any, Any] = (None, None)  # a frame, and the same as a picture
 
     @property
@@ -180,14 +181,14 @@ class Gpu(Device):
     def _call(self, frame: Any, looks: Sequence[Look], spent: StepMs) -> List[Seen]:
         """Run one call for as many windows as it takes; adds to ``spent`` if steps are timed."""
         network, device, windows = self.network, self._windows, []
-        reads = maps = not device.selects
+        reads, maps = not device.selects, self._maps
         exemplar: Any
         for exemplar, around, sides, prior, look_reads in looks:
             place, (x, y) = geometry.search_window(network, around, sides)
             if sides != 1.0:
                 x, y = x / sides, y / sides
             reads = reads or look_reads or prior is None
-            maps = maps or prior is None
+            maps = self.engine.maps if prior is None else maps
             numbers = (*around.tolist(), *place, x, y)
             windows.append((exemplar.target, numbers, prior or ARGMAX))
         reads = self.shows_features and (reads or not device.pools)
@@ -212,14 +213,17 @@ class Gpu(Device):
         """Make the ``Seen`` of the n-th window, whose features or maps were read."""
         names, shown = self.engine.maps, self.engine.shown
         features = values[shown[0]][n] if shown and shown[0] in values else None
-        maps = [values[name][n] for name in names] if names[0] in values else None
+        maps = [values[name][n] for name in names if name in values] or None
         around, scale = look.around, (numbers[8], numbers[9])
         if look.prior is None:
             return Seen(around, scale, features, maps)
         if placed:
-            return Seen(around, scale, features, None, *placed[n])
+            return Seen(around, scale, features, maps, *placed[n])
         size = frames.size_of(frame)
         return Seen(around, scale, features, None, *self.propose(look, maps, scale, *size))
+
+    def show_maps(self) -> None:
+        self._maps = self._maps or self.engine.maps[:1]
 
     def close(self) -> None:
         self._windows.close()

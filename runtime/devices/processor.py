@@ -61,6 +61,7 @@ class Processor(Device):
         self._cropper = cropper
         self._crop = self._windows_into(engine.search_crop)
         self._crops: Any = {}  # windows in a call -> what crops each of them
+        self._result = self._seen  # what makes a ``Seen``
 
     def picture(self, frame: AnyFrame) -> AnyFrame:
         return frame
@@ -140,7 +141,7 @@ class Processor(Device):
         run = time.perf_counter()
 
         # select the best cell
-        seen = self._seen(frame, look, scale, maps, engine.search_features)
+        seen = self._result(frame, look, scale, maps, engine.search_features)
         spent["crop"] += (cropped - began) * 1e3
         spent["network"] += (run - cropped) * 1e3
         spent["select"] += (time.perf_counter() - run) * 1e3
@@ -164,7 +165,7 @@ class Processor(Device):
         maps = batch.finish()
         run = time.perf_counter()
         columns = zip(looks, scales, maps, batch.search_features)
-        seen = [self._seen(frame, *row) for row in columns]
+        seen = [self._result(frame, *row) for row in columns]
         spent["crop"] += (cropped - began) * 1e3
         spent["network"] += (run - cropped) * 1e3
         spent["select"] += (time.perf_counter() - run) * 1e3
@@ -182,6 +183,12 @@ class Processor(Device):
         height, width = frame.shape[:2]
         found = self.propose(look, maps, scale, width, height)
         return Seen(around, scale, features, None, *found)
+
+    def show_maps(self) -> None:
+        def result(frame: AnyFrame, look: Look, scale: Any, maps: Any, features: Any) -> Seen:
+            return self._seen(frame, look, scale, maps, features)._replace(maps=maps)
+
+        self._result = result
 
     def _windows_into(self, out: Any) -> Windows:
         """Return the function that crops windows into the input ``out`` of the network."""

@@ -207,12 +207,17 @@ def _as_file(name: str) -> Dict[str, str]:
     return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
 
 
-def encoded(frame: AnyFrame, width: int) -> bytes:
-    """JPEG of a frame, scaled down to at most that width."""
-    frame = bgr_of(frame)
+def encoded(frame: AnyFrame, width: int, maps: Sequence[Any] = ()) -> bytes:
+    """JPEG of a frame, scaled down to at most that width, with its score maps if there are some."""
+    frame, scale = bgr_of(frame), 1.0
     if frame.shape[1] > width:
-        height = max(1, int(round(frame.shape[0] * width / float(frame.shape[1]))))
+        scale = width / float(frame.shape[1])
+        height = max(1, int(round(frame.shape[0] * scale)))
         frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+    if maps:
+        from hotpath.runtime.maps import drawn_over  # only where they were asked for
+
+        frame = drawn_over(frame, maps, scale)
     return cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 

@@ -178,7 +178,7 @@ class Server(Link):
                 continue
             jpeg = last.jpeg if last and last.index == tracked.index else None
             if jpeg is None and self._wanted.is_set():
-                jpeg = api.encoded(tracked.frame, self._options.page.width)
+                jpeg = api.encoded(tracked.frame, self._options.page.width, tracked.maps)
             last = Update(tracked.index, self._state_text(tracked), jpeg)
             self._loop.call_soon_threadsafe(self._broadcast, last)
         tracked = self._controller.wait(-1, 0)[1]

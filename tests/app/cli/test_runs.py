@@ -109,6 +109,31 @@ def test_a_saved_video_has_a_bar_below_the_picture_and_without_overlay_only_the_
     assert (np.abs(bare - plain).max(axis=2) > 60).any(), "the box"
 
 
+def test_score_maps_are_drawn_into_the_video_where_there_is_no_display(
+    world, tmp_path, capsys, monkeypatch
+):
+    pytest.importorskip("av")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    pictures = {}
+    (tmp_path / "maps.toml").write_text('show = "maps"\n')
+    config = tmp_path / "maps.toml"
+    asked = (("bare", []), ("maps", ["--show", "maps"]), ("file", ["--config", config]))
+    for name, more in asked:
+        out = tmp_path / (name + ".mkv")
+        words = ["--save", out, "--frames", "3", "--no-overlay", *more]
+        assert here(world, "frames", *words) == 0
+        video = cv2.VideoCapture(str(out))
+        pictures[name] = [video.read()[1].astype(int) for _ in range(3)][-1]
+    changed = np.abs(pictures["maps"] - pictures["bare"]).max(axis=2) > 20
+    rows, columns = np.nonzero(changed)
+    assert changed.sum() > 2000 and not changed.all()  # about a search window
+    assert abs(np.ptp(rows) - np.ptp(columns)) < 20  # which is a square
+    assert np.abs(pictures["maps"] - pictures["file"]).mean() < 1
+    assert here(world, "frames", "--show", "maps") == 2  # there is nothing to draw into
+    assert "display" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(world, tmp_path):
     long = tmp_path / ("a_folder_with_quite_a_long_name_" * 4)
     (long / "frames").mkdir(parents=True)

@@ -231,15 +231,17 @@ class Finder:
     def run(self, pairs: Pairs) -> Answers:
         """Find the target of every pair."""
         features = [self.exemplar(crop) for crop in pairs.exemplars]
-        cells, boxes, ranks = [], [], []
-        for clip, crop, truth in zip(pairs.clip, pairs.searches, pairs.boxes):
-            cell, box, weights = self.find(features[clip], crop)
-            cells.append(cell)
-            boxes.append(box)
-            if weights is not None:
-                ranks.append(rank(weights, true_cell(self.network, truth, len(weights))))
-        overlaps = pairs.overlaps_of(boxes)
-        return Answers(np.array(cells, int), overlaps, np.array(ranks) if ranks else None)
+        columns = zip(
+            *(self.find(features[c], crop) for c, crop in zip(pairs.clip, pairs.searches))
+        )
+        found_cells, boxes, weights = (list(column) for column in columns)
+        cells, overlaps = np.array(found_cells, int), pairs.overlaps_of(boxes)
+        if weights[0] is None:
+            return Answers(cells, overlaps, None)
+        side, network = len(weights[0]), self.network
+        shift = offset_middle(network, cells, np.array(boxes), side)
+        truths = [true_cell(network, truth, side, shift) for truth in pairs.boxes]
+        return Answers(cells, overlaps, np.array([rank(*pair) for pair in zip(weights, truths)]))
 
 
 def centre_distances(network: Network, size: np.ndarray, offset: np.ndarray) -> np.ndarray:
@@ -273,18 +275,35 @@ def best_cell(probability_map: np.ndarray) -> int:
     return int(np.argmax(weighed(probability_map)))
 
 
-def true_cell(network: Network, box: np.ndarray, side: int) -> Optional[Tuple[int, int]]:
-    """Return (row, column) of the cell that holds a box's centre; None if no cell of a map does.
+def offset_middle(network: Network, cells: np.ndarray, boxes: np.ndarray, side: int) -> float:
+    """Return the middle of the offsets from a cell to the centre of its box, in cells: 0 or 0.5.
 
-    A cell of the family ``centre`` is a square of the search region. One of ``points`` is a point,
-    and the nearest one counts.
+    In the family ``centre`` heads learn offsets from 0 to 1 (OSTrack) or around 0 (LightFC,
+    kestrel), which the boxes of their best cells show. A cell of ``points`` is a point.
+
+    Args:
+        cells: (n,) row-major index of the best cells.
+        boxes: (n, 4) of their boxes, see ``box_at``.
+        side: cells on each side of the map.
+    """
+    if network.family == "points":
+        return 0.0
+    places = np.stack([cells % side, cells // side], axis=1) - side // 2
+    return 0.5 if (boxes[:, :2] / _stride(network) - places).mean() > 0.25 else 0.0
+
+
+def true_cell(
+    network: Network, box: np.ndarray, side: int, shift: float
+) -> Optional[Tuple[int, int]]:
+    """Return (row, column) of the cell that stands for a box's centre; None if the map has none.
 
     Args:
         box: (x, y, ...): the centre from the crop's centre, search pixels.
         side: cells on each side of the map.
+        shift: of ``offset_middle``.
     """
-    nearest = 0.5 if network.family == "points" else 0.0
-    column, row = (math.floor(at / _stride(network) + side // 2 + nearest) for at in box[:2])
+    nearest = side // 2 + 0.5 - shift
+    column, row = (math.floor(at / _stride(network) + nearest) for at in box[:2])
     return (row, column) if 0 <= row < side and 0 <= column < side else None
 
 

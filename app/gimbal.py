@@ -1,4 +1,4 @@
-"""hotpath gimbal: measure a gimbal of a vehicle; see ``cli.calibrate``."""
+"""hotpath gimbal: measure a gimbal of a vehicle; see ``hotpath.app.cli.calibrate``."""
 
 from hotpath.app.cli.calibrate import run
 from hotpath.video.live import end_program

@@ -1,4 +1,4 @@
-"""hotpath ptz: measure a PTZ camera of the network; see ``cli.calibrate``."""
+"""hotpath ptz: measure a PTZ camera of the network; see ``hotpath.app.cli.calibrate``."""
 
 from hotpath.app.cli.calibrate import run
 from hotpath.video.live import end_program

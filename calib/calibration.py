@@ -216,9 +216,9 @@ class Calibration:
             if engine == "simulated"
             else engines.create(engine, network, there)
         )
-        results = Finder(network, runner).run(self.pairs(clips))
+        cells, overlaps, _ = Finder(network, runner).run(self.pairs(clips))
         runner.close()
-        return results
+        return cells, overlaps
 
     def pairs(self, clips: Sequence[Clip]) -> Pairs:
         """The fixed pairs of some clips."""

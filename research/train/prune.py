@@ -105,7 +105,7 @@ def removed(network: Kestrel, kept: Sequence[torch.Tensor]) -> Kestrel:
     """A network without the channels that ``mask`` set to zero: it has the same maps."""
     counts = [len(channels) for channels in kept]
     config = {**network.config, "expanded": counts[:-2], "towers": counts[-2:]}
-    small = Kestrel(**config).eval()
+    small: Kestrel = Kestrel(**config).eval()
     weights = network.state_dict()
     names = {module: name for name, module in network.named_modules()}
     modules = dict(small.named_modules())
@@ -152,7 +152,7 @@ def measured(written: Sequence[dict[str, Any]], clips: Sequence[str]) -> list[di
     figures = [{"mmac": round(record["macs_m"], 1)} for record in written]
     if not clips:
         return figures
-    finders = {}
+    finders: dict[Any, Finder] = {}
     for number, record in enumerate(written):
         network = load_network(record["toml"])
         finders[number] = Finder(network, engines.create("auto", network, network.locate(None)))

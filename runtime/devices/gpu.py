@@ -218,7 +218,7 @@ class Gpu(Device):
         if look.prior is None:
             return Seen(around, scale, features, maps)
         if placed:
-            return Seen(around, scale, features, maps, *placed[n])
+            return Seen(around, scale, features, maps if self._maps else None, *placed[n])
         size = frames.size_of(frame)
         return Seen(around, scale, features, None, *self.propose(look, maps, scale, *size))
 

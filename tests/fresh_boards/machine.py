@@ -116,7 +116,8 @@ class Machine:
         for package, version in self.table["image"].items():
             install = f"PYTHONPATH={wheel} {pip}" if managed or package == "python3-pip" else pip
             install += " --break-system-packages" if managed else ""
-            install = f"{install} '{version}'" if version else ":"
+            wheels = " ".join(f"'{wheel}'" for wheel in version.split())
+            install = f"{install} {wheels}" if version else ":"
             yield f"    {package}) {install} || exit;;"
         # TensorRT is the fake; its metadata is what the doctor looks for
         mark = self.packages_of(self.system) / "tensorrt-0.dist-info"

@@ -79,7 +79,7 @@ class Component:
 
 
 class Gimbal:
-    """A gimbal for ``cli.calibrate``."""
+    """A gimbal for ``hotpath.app.cli.calibrate``."""
 
     why = "no gimbal manager gives us control; check the address, and that no other program has it"
 

@@ -209,16 +209,16 @@ def _as_file(name: str) -> Dict[str, str]:
 
 def encoded(frame: AnyFrame, width: int, maps: Sequence[Any] = ()) -> bytes:
     """JPEG of a frame, scaled down to at most that width, with its score maps if there are some."""
-    frame, scale = bgr_of(frame), 1.0
-    if frame.shape[1] > width:
-        scale = width / float(frame.shape[1])
-        height = max(1, int(round(frame.shape[0] * scale)))
-        frame = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+    picture, scale = bgr_of(frame), 1.0
+    if picture.shape[1] > width:
+        scale = width / float(picture.shape[1])
+        height = max(1, int(round(picture.shape[0] * scale)))
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     if maps:
         from hotpath.runtime.maps import drawn_over  # only where they were asked for
 
-        frame = drawn_over(frame, maps, scale)
-    return cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+        picture = drawn_over(picture, maps, scale)
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
 def parsed(text: str) -> Any:

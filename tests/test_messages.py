@@ -32,6 +32,18 @@ def test_a_new_wording_changes_one_line_of_the_file(tmp_path):
     assert after[-1] == "  no key"
 
 
+PROGRAMS = "python python3 make hotpath pip sudo rsync ssh ffmpeg export chmod apt git".split()
+
+
+def test_backticks_in_a_sentence_hold_a_command():
+    """``error.command`` is what stands between the first two."""
+    lines = messages.FILE.read_text(encoding="utf-8").splitlines()
+    sentences = [line for line in lines if line.startswith("  ") and "`" in line]
+    first = [re.split("[ '}]", line.split("`")[1])[0] for line in sentences]
+    assert len(first) > 80
+    assert not [word for word in first if word not in PROGRAMS and not word.startswith("{")]
+
+
 def test_few_tests_match_the_words_of_a_sentence():
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
     assert sum(len(re.findall(r"\bmatch=", text)) for text in texts) <= MOST

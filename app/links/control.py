@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Optional, Se
 import numpy as np
 
 from hotpath.app.detect import Detector
+from hotpath.app.links.as_json import target_json
 from hotpath.app.links.frame_buffer import FrameBuffer
+from hotpath.app.links.requests import Refused, Requests
 from hotpath.app.links.steering import CONFIRM
 from hotpath.app.pointing import add_at
 from hotpath.app.selection import Selection
-from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
-from hotpath.runtime.types import Track, TrackedFrame
+from hotpath.runtime.types import TrackedFrame
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets
@@ -29,19 +30,10 @@ if TYPE_CHECKING:
 
 WAIT_S = 0.2  # longest wait before the loop looks at signals again
 MOST_TARGETS = 8
-MOST_REQUESTS = 32  # that may wait for the loop
 SMALLEST_PX = 4.0  # side of a box
 CATCH_UP_FRAMES = 30  # most frames tracked at once after a selection
 ROWS_KEPT = 20000
 STILL_S = 1.0  # without a new frame: the run stands still
-
-
-class Refused(HotpathError):
-    """A request that can't be carried out; ``status`` is HTTP's number for the reason."""
-
-    def __init__(self, status: int, text: str, what: str = "") -> None:
-        super().__init__(text, what)
-        self.status = status
 
 
 class Controller:
@@ -116,7 +108,7 @@ class Controller:
         self._version = 0  # grows with each frame and each change
         self.newest: Optional[TrackedFrame] = None
         self._first = 0  # index of the run's first frame
-        self._requests: Deque[Tuple[Future[Any], Callable[..., Any], Any]] = deque()
+        self._requests = Requests(self._changes)
         self._wait_for_target = not source.live
         self._began = time.monotonic()  # when the newest frame was due
         self._came_s = math.inf  # when the newest frame came
@@ -127,14 +119,14 @@ class Controller:
 
     def next_frame_is_due(self) -> bool:
         """Carry out requests, wait a little, and say whether to read the next frame now."""
-        self._carry_out_requests()
+        self._requests.carry_out(self.notify)
         period_s = self.source.period_s
         with self._changes:
             left_s = self._began + period_s - time.monotonic()
             wait_s = WAIT_S if self.paused else min(WAIT_S, left_s)
             if wait_s > 0 and not self._requests:
                 self._changes.wait(wait_s)
-        self._carry_out_requests()
+        self._requests.carry_out(self.notify)
         if self.finished and not self.is_watched():
             return True  # to the recording's end
         now = time.monotonic()
@@ -170,28 +162,7 @@ class Controller:
         """The run is over: refuse all requests and wake everybody who waits."""
         self.ended = True
         self.notify()
-        while self._requests:
-            future, _, _ = self._requests.popleft()
-            if future.set_running_or_notify_cancel():
-                future.set_exception(Refused(503, "the run has ended"))
-
-    def _carry_out_requests(self) -> None:
-        while self._requests:
-            future, function, arguments = self._requests.popleft()
-            if not future.set_running_or_notify_cancel():
-                continue  # whoever asked has given up
-            try:
-                answer = function(*arguments)
-            except Refused as error:
-                future.set_exception(error)
-            except HotpathError as error:  # such as a box that no target can have
-                future.set_exception(Refused(422, str(error)))
-            except Exception as error:  # ends the run; whoever asked must not wait for ever
-                future.set_exception(error)
-                raise
-            else:
-                future.set_result(answer)
-            self.notify()
+        self._requests.refuse()
 
     def notify(self, tracked: Optional[TrackedFrame] = None) -> None:
         """Count a change and wake everybody who waits for one; may be called from any thread."""
@@ -349,22 +320,8 @@ class Controller:
     # called from other threads
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        """Have the loop call one of the methods above between two frames.
-
-        Returns:
-            ``concurrent.futures.Future`` of the answer. Cancel it to stop waiting. Then the
-            function is not called later, unless the loop has begun it already.
-
-        Raises:
-            Refused: the run has ended, or too many requests wait.
-        """
-        future: Future[Any] = Future()
-        with self._changes:
-            if self.ended or len(self._requests) >= MOST_REQUESTS:
-                raise Refused(503, "the run has ended" if self.ended else "too many requests wait")
-            self._requests.append((future, function, arguments))
-            self._changes.notify_all()
-        return future
+        """Have the loop call one of the methods above between two frames; see ``Requests.add``."""
+        return self._requests.add(function, arguments)
 
     def wait(self, version: int, timeout_s: float) -> Tuple[int, Optional[TrackedFrame]]:
         """Wait for a frame or a change after ``version``.
@@ -430,38 +387,6 @@ class Controller:
         """Frames a second over the last frames; None while the run is paused."""
         fps = None if self.paused or self._is_still else self._recent_fps()
         return None if fps is None else round(fps, 1)
-
-
-def target_json(
-    number: int, track: Track, frame_size: Sequence[int] = (), fov: Any = None
-) -> Dict[str, Any]:
-    """A target as a dict for JSON; unknown values are None.
-
-    Args:
-        frame_size, fov: as in ``hotpath.bearing``; without them there is no "bearing".
-    """
-    box = _rounded(track.box)
-    there = {"bearing": box and _rounded(bearing(track.box, frame_size, fov), 3)} if fov else {}
-    return {
-        "number": number,
-        "box": box,
-        "guess": _rounded(track.guess),
-        "score": round(float(track.score), 4) if np.isfinite(track.score) else None,
-        "lost": bool(track.lost),
-        "state": track.state,
-        "class": track.class_id,
-        "class_name": track.class_name or None,
-        "velocity": _rounded(track.velocity),
-        "predicted": _rounded(track.predicted),
-        "presence": None if track.presence is None else round(float(track.presence), 4),
-        **there,
-    }
-
-
-def _rounded(values: Optional[Sequence[float]], digits: int = 2) -> Optional[List[float]]:
-    """Numbers for JSON; None if one of them is not known."""
-    known = values is not None and np.isfinite(values).all()
-    return [round(float(value), digits) for value in values or ()] if known else None
 
 
 def _holds(box: Sequence[float], point: Sequence[float]) -> bool:

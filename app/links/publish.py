@@ -8,8 +8,8 @@ import socket
 import time
 from typing import Any, Dict, List, Optional
 
+from hotpath.app.links.as_json import target_json
 from hotpath.app.links.base import Context, Link, found_address, split_address
-from hotpath.app.links.control import target_json
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.motion import is_time

@@ -12,8 +12,9 @@ import time
 from typing import Any, Callable, List
 
 from hotpath.app.links.base import Context, Link, LinkThread
-from hotpath.app.links.control import Controller, Refused
+from hotpath.app.links.control import Controller
 from hotpath.app.links.publish import encoded
+from hotpath.app.links.requests import Refused
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput, NoCamera
 from hotpath.runtime.types import TrackedFrame

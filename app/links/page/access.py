@@ -15,7 +15,7 @@ from typing import Any, Callable, Dict, Optional, Set, Tuple
 from urllib.parse import urlsplit
 
 from hotpath.app.links.base import is_loopback
-from hotpath.app.links.control import Refused
+from hotpath.app.links.requests import Refused
 
 MOST_CONNECTIONS = 64  # open at once
 MOST_FROM_ONE_ADDRESS = 32

@@ -14,7 +14,8 @@ from urllib.parse import quote
 import cv2
 from aiohttp import web
 
-from hotpath.app.links.control import Controller, Refused
+from hotpath.app.links.control import Controller
+from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.types import TrackedFrame

@@ -22,10 +22,11 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 from aiohttp import WSMsgType, web
 
 from hotpath.app.links.base import Context, Link, LinkThread, made_socket, shown_host
-from hotpath.app.links.control import Controller, Refused
+from hotpath.app.links.control import Controller
 from hotpath.app.links.page import access, api
 from hotpath.app.links.page.access import ConnectionLimiter, Guard
 from hotpath.app.links.page.answers import error, error_page, policy
+from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions
 from hotpath.boards.detect import detect
 from hotpath.boards.telemetry import Telemetry

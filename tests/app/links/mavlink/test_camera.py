@@ -9,7 +9,6 @@ import pytest
 pytest.importorskip("pymavlink")
 from pymavlink.dialects.v20 import common
 
-from hotpath.app.links.control import Refused
 from hotpath.app.links.mavlink import numbers as m
 from hotpath.app.links.mavlink.camera import CLOCK_MODULUS_MS, GIVE_UP_S, Camera
 from hotpath.app.links.mavlink.codec import Codec
@@ -21,6 +20,7 @@ from hotpath.app.links.mavlink.reports import (
     boot_ms,
     command_long,
 )
+from hotpath.app.links.requests import Refused
 from hotpath.runtime.types import Track
 
 NAN = float("nan")

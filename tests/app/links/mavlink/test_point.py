@@ -12,10 +12,10 @@ pytest.importorskip("onnxruntime")
 from hotpath.app.cli.detector import open_detector, open_finder
 from hotpath.app.cli.options import parse, records_of
 from hotpath.app.detect import load_detector
-from hotpath.app.links.control import Refused
 from hotpath.app.links.mavlink import loop
 from hotpath.app.links.mavlink.codec import Codec
 from hotpath.app.links.mavlink.reports import command_long
+from hotpath.app.links.requests import Refused
 from hotpath.app.pointing import add_at
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import BadNetwork, BadOption, NetworkFailed, NoObject

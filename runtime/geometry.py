@@ -11,7 +11,7 @@ The target's state is float64 [cx, cy, w, h], centre and size in frame pixels.
 """
 
 import math
-from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -142,7 +142,8 @@ def _square(network: "Network", state: np.ndarray, side: int) -> Window:
     x0, y0 = state[0] - half, state[1] - half
     if network.resample == "warp":  # from the first pixel's centre to the last one's
         return float(x0), float(y0), max(side - 1, 1), max(side - 1, 1)
-    return _whole(network, x0), _whole(network, y0), side, side
+    whole = WHOLE[network.rounding]
+    return whole(x0), whole(y0), side, side
 
 
 def _stretched(network: "Network", state: np.ndarray, margin: float, factor: float) -> Window:
@@ -157,22 +158,22 @@ def _stretched(network: "Network", state: np.ndarray, margin: float, factor: flo
             float(h * grown),
         )
     margin = margin * factor + (factor - 1) / 2
+    whole = WHOLE[network.rounding]
     return (
-        _whole(network, state[0] - w / 2 - w * margin),
-        _whole(network, state[1] - h / 2 - h * margin),
+        whole(state[0] - w / 2 - w * margin),
+        whole(state[1] - h / 2 - h * margin),
         max(1, int(w * (1 + margin + margin))),
         max(1, int(h * (1 + margin + margin))),
     )
 
 
-def _whole(network: "Network", value: float) -> int:
-    """A window's corner in whole pixels, as the network's authors round it."""
-    rounding = network.rounding
-    if rounding == "half_up":
-        return int(math.floor(value + 0.5))
-    if rounding == "half_even":
-        return int(round(float(value)))
-    return int(math.ceil(value)) if rounding == "up" else int(value)
+# A window's corner in whole pixels, as the network's authors round it.
+WHOLE: Dict[str, Callable[[float], int]] = {
+    "half_up": lambda value: int(math.floor(value + 0.5)),
+    "half_even": lambda value: int(round(float(value))),
+    "up": lambda value: int(math.ceil(value)),
+    "cut": int,
+}
 
 
 def state_of(

@@ -13,7 +13,7 @@ The network is a ``hotpath.runtime.engines.gpu.GpuEngine``, opened on the same d
 
 import ctypes
 import functools
-import math
+from math import ceil, floor, nan
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -301,19 +301,19 @@ class Windows:
     def _placed(self, windows: Sequence[Window], count: int, given: int) -> List[Placed]:
         """Return the places of the first windows."""
         places, rows = self._read(count)
-        states, scores = places["state"], places["score"].tolist()
-        cells, counts = places["cell"].tolist(), places["count"].tolist()
-        found: List[Placed] = []
-        end = 0
-        for n in range(given):
-            there = counts[n]
-            begin, end = end, end + there
+        columns = places["state"], places["score"].tolist(), places["cell"].tolist()
+        result: List[Placed] = []
+        begin = 0
+        for window, there, state, score, cell in zip(
+            windows[:given], places["count"].tolist(), *columns
+        ):
             if there:
-                pooled = None if rows is None else rows[begin:end]
-                found.append((states[n, :there], scores[n][:there], cells[n][:there], pooled))
+                pooled = None if rows is None else rows[begin : begin + there]
+                result.append((state[:there], score[:there], cell[:there], pooled))
+                begin += there
             else:
-                found.append((np.array([windows[n][1][:4]]), [math.nan], [-1], None))
-        return found
+                result.append((np.array([window[1][:4]]), [nan], [-1], None))
+        return result
 
     def _read(self, count: int) -> Tuple[np.ndarray, Optional[np.ndarray]]:
         """Return (places of each window, the features under all of them), in cached memory.
@@ -472,8 +472,9 @@ def around(windows: Sequence[Window]) -> Tuple[int, int, int, int]:
     """
     x, y, w, h = windows[0][1][4:8]
     right, bottom = x + w, y + h
-    for _, numbers, _ in windows[1:]:
-        left, top, w, h = numbers[4:8]
-        right, bottom = max(right, left + w), max(bottom, top + h)
-        x, y = min(x, left), min(y, top)
-    return math.floor(x), math.floor(y), math.ceil(right) + 1, math.ceil(bottom) + 1
+    if len(windows) > 1:
+        for _, numbers, _ in windows[1:]:
+            left, top, w, h = numbers[4:8]
+            right, bottom = max(right, left + w), max(bottom, top + h)
+            x, y = min(x, left), min(y, top)
+    return floor(x), floor(y), ceil(right) + 1, ceil(bottom) + 1

@@ -171,9 +171,11 @@ class Gpu(Device):
     def look(self, frame: Any, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
         began, most = time.perf_counter(), self.windows
         spent = NO_TIME.copy()
-        seen = self._call(frame, looks[:most], spent)
-        for first in range(most, len(looks), most):
-            seen += self._call(frame, looks[first : first + most], spent)
+        if len(looks) <= most:
+            seen = self._call(frame, looks, spent)
+        else:
+            parts = [looks[first : first + most] for first in range(0, len(looks), most)]
+            seen = [shown for part in parts for shown in self._call(frame, part, spent)]
         if not self._is_timed:
             spent["network"] = (time.perf_counter() - began) * 1e3
         return seen, spent

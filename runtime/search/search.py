@@ -43,6 +43,9 @@ FOLLOWED = 16  # frames after a loss in which the search examines only the usual
 # Of the windows, while nothing is found
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
+# The same after a suspect was dropped that the search had not found elsewhere. It may be the target
+# in another shape, and a fast one is lost where half of the windows show something else
+CLOSE = ("here", "here", "here", "proposals", "here", "here", "here", "grid")
 # A target that is tracked is judged in one frame of JUDGED by the classifier and the colours. The
 # classifier learns it in another: each of the two takes about a tenth of an INT8 frame's time. Its
 # first EARLY updates, which change it most, are made in all frames between the judgements.
@@ -104,6 +107,8 @@ class Search:
         self._candidate: Optional[np.ndarray] = None
         self._likely = 0.0  # what the cues said of the candidate, where a window of this frame did
         self._elsewhere = False  # whether the candidate is not the followed box
+        self._moved = False  # whether the followed object was found elsewhere since the last claim
+        self._close = False  # whether most windows show the followed box
         self._windows: List[Window] = []  # that are being searched
         self._grids: Optional[Grids] = None
         self._colours: Optional[ColourMap] = None  # of this frame
@@ -120,7 +125,7 @@ class Search:
             seen: the ``Seen`` of the first frame.
             border: colour of the pixels outside the frame, (3,) uint8, BGR.
         """
-        self.active = False
+        self.active = self._moved = False
         self._certain[:] = state
         self._colours_under.border = border
         self.classifier.begin(state, seen)
@@ -173,6 +178,7 @@ class Search:
         presence, classifier = self.presence, self.classifier
         is_tracked = presence.state == TRACKED
         since = presence.since
+        self._moved = self._moved and presence.state == LOST
         early = classifier.updates < EARLY
         if not is_tracked or (since > 0 if early else since == JUDGED // 2):
             classifier.follow(state, seen, is_tracked)
@@ -189,6 +195,7 @@ class Search:
     def start(self) -> None:
         """Start the search after the target was lost."""
         self.active = True
+        self._close = self.presence.proof.dropped and not self._moved
         self._streak, self._turn = 0, 0
         self._visited.clear()
         self._suggested.clear()
@@ -250,7 +257,7 @@ class Search:
         if self._suggested:
             return Window(WIDE, self._suggested.popleft(), COLOURED)
         doubtful = (self.presence.value or 0.0) > self.network.look_above
-        turns = DOUBTFUL if doubtful else TURNS
+        turns = CLOSE if self._close else DOUBTFUL if doubtful else TURNS
         turn = turns[self._turn % len(turns)]
         self._turn += 1
         if turn == "proposals":
@@ -359,5 +366,6 @@ class Search:
             self._elsewhere = False
         if self._streak >= CONFIRMED:
             self.active = False
+            self._moved = self._moved or self._elsewhere
             self.presence.assume(LOST, now)
         return self._streak >= CONFIRMED

@@ -380,6 +380,31 @@ def test_the_search_goes_on_when_a_suspect_looks_too_little_like_the_target(toml
     assert search.active is dropped
 
 
+@pytest.mark.parametrize("elsewhere, stays", [(False, 6), (True, 4)])
+def test_a_suspect_that_is_dropped_is_left_less_often_if_it_was_followed_since_the_loss(
+    toml, elsewhere, stays
+):
+    begun = Begun(toml)
+    search, presence = begun.search, begun.presence
+    search.classifier.updates, search.classifier.follow = EARLY, lambda *_: None
+    if elsewhere:
+        for now in (0.9, 0.95, 0.95):  # a wide window, and two frames that confirm its place
+            begun.step(now)
+        assert begun.found
+    search.active = False
+    presence.assume(LOST, 0.5)
+    presence.proof, presence.cues = Proof(0.9), SimpleNamespace(proof=lambda: 0.1)
+    for _ in range(PATIENCE):
+        presence.step(False)
+        search.follow(begun.state, None)
+    assert search.active
+    kinds = []
+    for _ in range(8):
+        presence.assume(LOST, 0.5)  # where it is, the target may be
+        kinds += [window.kind for window in begun.step(0.0)]
+    assert kinds.count(HERE) == stays and kinds[0] == HERE
+
+
 @pytest.mark.parametrize("away, dropped", [(0, True), (3 * SIDE, False)])
 def test_a_suspect_that_is_another_targets_object_is_dropped(toml, away, dropped):
     begun = Begun(toml)

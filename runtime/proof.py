@@ -17,6 +17,7 @@ from typing import Deque
 
 FEWEST, MOST = 2, 30  # frames of a suspect that its mean is of
 USUAL, LEARNT = 0.75, 0.1  # the target's own mean at first; share of a judged frame in it
+RECENT = 0.3  # the same share for what is claimed now
 STRICT = 15  # frames that a strict proof takes at least
 PATIENCE = 10  # frames that a suspect has to reach ``HOPELESS`` of what is needed, or is dropped
 HOPELESS = 0.6
@@ -59,7 +60,7 @@ class Proof:
 
     def drifted(self, value: float) -> bool:
         """Take the value of a box that is claimed; returns whether it left the target long ago."""
-        self.recent += (value - self.recent) * LEARNT
+        self.recent += (value - self.recent) * RECENT
         return self.recent < self._drift * self.own
 
     def reject(self) -> None:

@@ -44,7 +44,7 @@ def test_at_zero_each_suspect_passes_at_once():
 def test_a_claim_that_looks_otherwise_for_long_has_drifted():
     proof = Proof(0.8, drift=0.25)
     assert not any(proof.drifted(proof.own) for _ in range(100))
-    assert not any(proof.drifted(0.0) for _ in range(10))  # a moment is not enough
-    assert any(proof.drifted(0.0) for _ in range(20))
+    assert not any(proof.drifted(0.0) for _ in range(3))  # a moment is not enough
+    assert proof.drifted(0.0)
     never = Proof(0.8)
     assert not any(never.drifted(0.0) for _ in range(100))

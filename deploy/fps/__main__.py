@@ -191,16 +191,16 @@ def _conclude(
 ) -> int:
     """Compare, write the reports, print; the exit code."""
     comparisons = []
-    refused = None
+    refused, other_speed = None, False
     if base is not None and new["verdict"]["state"] != "invalid":
         try:
             comparisons = compare.compare(base, new)
         except compare.CannotCompare as error:
-            refused = str(error)
+            refused, other_speed = str(error), isinstance(error, compare.OtherSpeed)
     print(report.markdown(runs, comparisons, refused))
     print("wrote {}".format(report.write(out, runs, comparisons, refused)))
     print(f"hotpath fps: {_answer(runs, comparisons, refused)}")
-    if any(evidence["verdict"]["state"] == "invalid" for evidence in runs):
+    if other_speed or any(evidence["verdict"]["state"] == "invalid" for evidence in runs):
         return compare.EXIT["invalid"]
     return compare.exit_code(comparisons)
 

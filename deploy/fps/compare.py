@@ -13,6 +13,7 @@ from hotpath.runtime.errors import HotpathError
 SHIPPED = boards.FOLDER / "reference"  # of boards that somebody measured
 OWN = pathlib.Path(cache.HOME) / ".local" / "share" / "hotpath" / "reference"  # of this user
 REFERENCE_ROUNDS = 30  # fewer leave an interval that hides a change of 5 %
+OTHER_SPEED = 1.15  # of the network alone: beyond it, the parts of a frame are slowed down unlike
 KEPT = ("total", "alone")  # steps of a reference
 EXIT = {"slower": 1, "invalid": 3, "undecided": 4}
 HELD = {True: "held", False: "free", None: "unknown"}
@@ -22,6 +23,10 @@ Named = Tuple[str, stats.Comparison]  # name of a result, and how it compares
 
 class CannotCompare(HotpathError):
     """Two runs that differ in more than the commit."""
+
+
+class OtherSpeed(CannotCompare):
+    """The machine itself is much faster or slower than it was."""
 
 
 def compare(base: Evidence, new: Evidence) -> List[Named]:
@@ -46,7 +51,7 @@ def compare(base: Evidence, new: Evidence) -> List[Named]:
         if unlikeness:
             unlike.append(f"{name}: {unlikeness}")
             continue
-        comparisons.append((name, _compare(base_results[name], result, paired)))
+        comparisons.append((name, _compare(name, base_results[name], result, paired)))
     if unlike:
         raise CannotCompare("these runs can't be compared: {}".format("; ".join(unlike)))
     if not comparisons:
@@ -57,15 +62,24 @@ def compare(base: Evidence, new: Evidence) -> List[Named]:
     return comparisons
 
 
-def _compare(base: Result, new: Result, paired: bool) -> stats.Comparison:
+def _compare(name: str, base: Result, new: Result, paired: bool) -> stats.Comparison:
     """Compare a result's frames, in units of the network alone where both sides have it.
 
     Rounds that took turns need no unit.
+
+    Raises:
+        OtherSpeed: the network alone is much slower, or faster.
     """
     first, second = files.totals(base), files.totals(new)
     ratio = None if paired else files.alone_ratio(base, new)
     if ratio is None:
         return stats.compare(first, second, paired)
+    if not 1 / OTHER_SPEED < ratio < OTHER_SPEED:
+        raise OtherSpeed(
+            f"{name}: the network alone takes {ratio:.2f} times as long as then, so this machine "
+            "has another speed (heat, clocks, power); wait until it is as it was, or keep this run "
+            "with `hotpath fps save`"
+        )
     first, second = (
         [ms / alone for ms, alone in zip(rounds, files.alone_ms(result))]
         for rounds, result in ((first, base), (second, new))

@@ -371,7 +371,6 @@ def finish(evidence: Evidence, reference: Optional[Evidence]) -> None:
         expected = references.get(_key(evidence, result))
         if expected is not None:
             result["reference_boxes"] = same_boxes(expected["boxes"], result["boxes"])
-            result["reference_alone"] = files.alone_ratio(expected, result)
     evidence["verdict"] = judge(evidence)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from hotpath import boards
 from hotpath.boards import pynq
+from hotpath.deploy.fps import __main__ as command
 from hotpath.deploy.fps import against, clips, compare, evidence, place, run, workers
 from hotpath.deploy.fps.__main__ import main
 from tests.support.errors import refusal
@@ -254,13 +255,17 @@ def test_turns_and_runs_that_did_not_time_the_network_alone_are_compared_by_fram
     assert found.decision == "same" and found.machine is None
 
 
-def test_a_board_of_another_speed_than_for_the_reference_is_invalid():
-    reference = made_up(alone_ms=1.5)
-    for alone_ms, state in ((1.6, "ok"), (1.9, "invalid"), (1.2, "invalid")):
-        found = made_up(2.0, seed=1, alone_ms=alone_ms)
-        run.finish(found, reference)
-        assert found["verdict"]["state"] == state
-        assert evidence.check(found) == []
+@pytest.mark.parametrize("alone_ms", [1.9, 1.2])
+def test_a_board_of_another_speed_is_not_compared_but_can_be_kept(
+    alone_ms, own_references, tmp_path, capsys
+):
+    before, now = run_of({}, alone_ms=1.5), run_of({}, seed=1, alone_ms=alone_ms)
+    with pytest.raises(compare.OtherSpeed):
+        compare.compare(before, now)
+    assert command._conclude(tmp_path, [now], before, now) == compare.EXIT["invalid"]
+    assert "`hotpath fps save`" in capsys.readouterr().out
+    assert main(["save"] + stored(tmp_path, now)) == 0
+    assert compare.compare(compare.reference_of(now["board"]), now)
 
 
 def run_of(board, **more):

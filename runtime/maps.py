@@ -1,7 +1,7 @@
 """The score maps of a frame's windows, for people: where does the network believe the target is?
 
 A tracker never needs this file. ``Maps`` is made where somebody asked to see the maps, and then
-keeps those of the last frame. On a GPU that is one more download of each frame.
+keeps those of a frame until they are taken. On a GPU that is one more download of each frame.
 """
 
 from typing import Any, List, NamedTuple, Sequence, Tuple
@@ -39,7 +39,7 @@ class Maps:
         device: the ``Device``. Its ``look`` is replaced.
 
     Attributes:
-        last: a ``ScoreMap`` for each window of the last call, in their order.
+        last: a ``ScoreMap`` for each window of the last call that followed targets, in their order.
 
     Raises:
         BadOption: the network gives a box and no scores.
@@ -49,8 +49,8 @@ class Maps:
         self._network = device.network
         if self._network.family not in SCORES:
             raise BadOption(
-                f"{self._network.name} has no score map, as its graph gives corners; leave out "
-                "--show maps, or name another --network",
+                f"{self._network.name} has no score map, as its graph gives corners; take another "
+                "network",
                 what="no score map",
             )
         self.last: Sequence[ScoreMap] = ()
@@ -60,8 +60,15 @@ class Maps:
 
     def _looked(self, frame: Any, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
         seen, spent = self._look(frame, looks)
-        self.last = [score_map(self._network, shown) for shown in seen]
+        first = all(look.prior is None for look in looks)  # or a tap: a look at a new target
+        if not first or self._network.family == "response":  # which has no prior ever
+            self.last = [score_map(self._network, shown) for shown in seen]
         return seen, spent
+
+    def take(self) -> Sequence[ScoreMap]:
+        """Return ``last``, and forget it: a frame without targets has no map."""
+        maps, self.last = self.last, ()
+        return maps
 
 
 def score_map(network: Network, seen: Seen) -> ScoreMap:
@@ -78,8 +85,9 @@ def score_map(network: Network, seen: Seen) -> ScoreMap:
     if network.family == "response":  # a correlation, which has no fixed range
         scores = (scores - scores.min()) / max(float(np.ptp(scores)), 1e-12)
     cells = scores.shape[-1]
-    # a cell of the family centre is a square, one of the others a point in the middle of a square
-    before = cells / 2 if network.family == "centre" else cells // 2 + 0.5
+    # a cell stands for the place in its middle: offsets of kestrel and LightFC lie around 0. Heads
+    # whose offsets go from 0 to 1 are drawn half a cell too far up and left
+    before = cells // 2 + 0.5
     step_x, step_y = (network.stride / scale for scale in seen.scale)
     x, y = (float(at) for at in seen.around[:2])
     area = Box(x - before * step_x, y - before * step_y, cells * step_x, cells * step_y)
@@ -95,7 +103,7 @@ def drawn_over(picture: np.ndarray, maps: Sequence[ScoreMap], scale: float = 1.0
         scale: pixels of the picture for one of the frame.
     """
     picture = picture.copy()
-    for area, scores in sorted(maps, key=lambda each: -each.area.w * each.area.h):
+    for area, scores in sorted(maps, key=lambda shown: -shown.area.w * shown.area.h):
         x, y, w, h = (value * scale for value in area)
         columns, rows = _cells(x, w, scores, picture.shape[1]), _cells(y, h, scores, len(picture))
         if not (len(columns[0]) and len(rows[0])):

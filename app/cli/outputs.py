@@ -46,7 +46,8 @@ def check_outputs(
         BadOutput: an unknown ending, no such folder, or a file that is also an input.
     """
     check_links(links)
-    if options.show or (options.maps and not (options.save or links.page.page)):
+    maps_alone = options.maps and options.show is None
+    if options.show or (maps_alone and not (options.save or links.page.page)):
         window.check_window()
     if options.json and options.results == "-":
         raise BadOutput("--json and --results - both take standard output; give a file's name")
@@ -203,7 +204,7 @@ class Outputs:
         """Write one frame, whose times are those of the source now, to every sink."""
         began = time.perf_counter()
         if self._maps is not None:
-            tracked = tracked._replace(maps=self._maps.last)
+            tracked = tracked._replace(maps=self._maps.take())
         frame = tracked.frame
         if isinstance(self._before, JpegFrame):  # its windows are read no more
             self._before.rest()

@@ -20,7 +20,8 @@ LARGEST = 4.0  # times that a small picture is enlarged at most
 CRISP = 1.25  # a picture that would be enlarged less is shown pixel for pixel
 LEAST_WIDE = 960  # of the strip of texts, below a narrow picture too
 ROWS, ROW_PX, LETTERS = 2, 24, 0.5  # of the strip, on a screen of TEXTS_FOR rows
-TEXTS_FOR = 1080.0
+TEXTS_FOR, TEXTS_WIDE = 1080.0, 1366.0
+SMALLER = 1.0, 0.85, 0.7, 0.55
 GROUND = 32  # grey of the strip, and beside a narrow picture
 SHORT = ("H: list the keys", "Q or Esc: end the run")
 FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -149,7 +150,7 @@ class View:
 
     def __init__(self, shape: Sequence[int], screen: Sequence[int]) -> None:
         height, width = shape[:2]
-        self._unit = max(1.0, screen[1] / TEXTS_FOR)  # pixels for one of the texts
+        self._unit = max(1.0, min(screen[1] / TEXTS_FOR, screen[0] / TEXTS_WIDE))  # of the texts
         self._row = int(ROW_PX * self._unit)
         self._strip = ROWS * self._row + self._row // 3
         across, down = (share * side for share, side in zip(ROOM, screen))
@@ -170,14 +171,27 @@ class View:
         return shown
 
     def _write(self, strip: np.ndarray, texts: Sequence[str]) -> None:
-        row, scale, thick = self._row, LETTERS * self._unit, max(1, int(self._unit))
+        scale, thick = LETTERS * self._unit, max(1, int(self._unit))
+        for smaller in SMALLER:  # on a narrow screen
+            places = self._placed(texts, smaller * scale, thick)
+            if not places or places[-1][1] < ROWS * self._row:
+                break
+        for text, place in zip(texts, places):
+            cv2.putText(
+                strip, text, place, FONT, smaller * scale, (235, 235, 235), thick, cv2.LINE_AA
+            )
+
+    def _placed(self, texts: Sequence[str], scale: float, thick: int) -> List[Tuple[int, int]]:
+        """Return the lower left corner of each text, side by side in rows."""
+        row, places = self._row, []
         x, y = row // 2, row - row // 4
         for text in texts:
             wide = cv2.getTextSize(text, FONT, scale, thick)[0][0]
             if x > row and x + wide > self._wide:
                 x, y = row // 2, y + row
-            cv2.putText(strip, text, (x, y), FONT, scale, (235, 235, 235), thick, cv2.LINE_AA)
+            places.append((x, y))
             x += wide + row
+        return places
 
     def in_picture(self, x: float, y: float) -> Tuple[float, float]:
         """Return a place of what is shown in pixels of the picture, which may lie beside it."""
@@ -227,7 +241,8 @@ class _Drag:
             self._corners[1] = place
             if event == cv2.EVENT_LBUTTONUP:
                 (x1, y1), (x2, y2) = (self._view.in_view(*corner) for corner in self._corners)
-                self.done = min(abs(x2 - x1), abs(y2 - y1)) >= LEAST_DRAG_PX
+                drawn_px = min(abs(x2 - x1), abs(y2 - y1))
+                self.done = drawn_px >= LEAST_DRAG_PX and min(self.box()[2:]) >= 1
                 self._corners = self._corners if self.done else []  # a click is no box
 
     def box(self) -> Tuple[float, float, float, float]:

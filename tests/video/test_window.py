@@ -13,7 +13,7 @@ from tests.support import ROOT, display
 
 KEYS = ["Space: pause or resume", "B: draw a new box", "H: list the keys, or hide them"] * 3
 SIZES = [(176, 144), (640, 360), (1280, 720), (3840, 2160), (480, 1200), (2160, 3840), (4000, 90)]
-SCREENS = [(1366, 768), (1920, 1080), (3840, 2160)]
+SCREENS = [(1366, 768), (1920, 1080), (3840, 2160), (800, 480), (1080, 1920)]
 
 
 @pytest.mark.parametrize("screen", SCREENS)
@@ -35,6 +35,7 @@ def test_a_picture_fills_the_room_of_the_screen_and_texts_stand_below_it(size, s
     else:  # a mean, so noise becomes grey
         expected = cv2.resize(picture, view.size, interpolation=cv2.INTER_AREA)
         assert np.abs(seen - expected).mean() < 25 and seen.std() < 0.75 * picture.std()
+    assert (shown != view.show(picture, KEYS[:-1])).any()  # the last text is there, too
     assert (shown[height:] > 200).any() and (shown[height:, -3:] == window.GROUND).all()
 
 
@@ -72,7 +73,9 @@ def test_a_box_on_a_film_of_4k_is_where_the_mouse_drew_it_on_the_screen():
         "    print(*window.select_box(np.zeros((2160, 3840, 3), np.uint8)))\n"
     )
     with display.display() as screen:
-        options = dict(cwd=str(ROOT), env=screen.environment, text=True, stdout=subprocess.PIPE)
+        options = dict(
+            cwd=str(ROOT), env=screen.environment, universal_newlines=True, stdout=subprocess.PIPE
+        )
         program = subprocess.Popen([sys.executable, "-c", code], **options)
         screen.press("film of 4K", "x")  # waits for the window
         screen.drag((60, 30), (660, 330))

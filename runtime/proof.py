@@ -59,7 +59,7 @@ class Proof:
         self.own += min(max(value - self.own, -STEP), STEP) * LEARNT
 
     def drifted(self, value: float) -> bool:
-        """Take the value of a box that is claimed; returns whether it left the target long ago."""
+        """Take the value of a claimed box; returns whether it left the target some frames ago."""
         self.recent += (value - self.recent) * RECENT
         return self.recent < self._drift * self.own
 

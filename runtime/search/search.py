@@ -206,6 +206,7 @@ class Search:
         self.presence.assume(LOST)
         if not self.active:
             self.start()
+        self._close = False
         self._certain[:2] = state[:2]
         self.suggest(state[None].copy())
 
@@ -248,7 +249,9 @@ class Search:
         self._colours = None
         windows = [] if self._candidate is None else [Window(CHECK, self._candidate, 1.0)]
         while len(windows) < self._count:
-            windows.append(self._choose(state, frame))
+            window = self._choose(state, frame)
+            if window.kind != HERE or all(other.kind != HERE for other in windows):
+                windows.append(window)  # the followed place once in a frame
         self._windows = windows
         self._colours = None
         return windows

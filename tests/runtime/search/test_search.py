@@ -365,6 +365,16 @@ def test_a_strict_tracker_finds_the_target_later(toml):
     assert firsts[1] >= firsts[0] + STRICT - FEWEST
 
 
+def test_the_followed_place_is_seen_once_in_a_frame(toml):
+    begun = Begun(toml, count=4)
+    begun.presence.assume(LOST, 0.5)  # where it is, the target may be
+    for close in (False, True):
+        begun.search._close = close
+        for _ in range(6):
+            kinds = [window.kind for window in begun.step(*[0.0] * 4)]
+            assert len(kinds) == 4 and kinds.count(HERE) <= 1
+
+
 @pytest.mark.parametrize("value, dropped", [(0.1, True), (0.65, False)])
 def test_the_search_goes_on_when_a_suspect_looks_too_little_like_the_target(toml, value, dropped):
     begun = Begun(toml)

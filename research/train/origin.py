@@ -12,6 +12,7 @@ from hotpath.research.train.loop import read_log
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.networks import load_network, names, sha256_of
 
+LOG = "log.jsonl"  # of a run
 UNKNOWN = {"R": 0}  # the licences of a checkpoint without a log beside it, see sources.toml
 UNSETTLED = "not settled"
 FREE = "Apache-2.0: our training saw only free pictures"  # what a free licence begins with
@@ -101,7 +102,7 @@ def origin_of(*checkpoints: str | Path) -> Origin:
 
 
 def _origin(checkpoint: Path) -> Origin:
-    log = folder_of(checkpoint) / "log.jsonl"
+    log = folder_of(checkpoint) / LOG
     origin, licences = Origin(), dict[str, int]()
     for entry in read_log(log) if log.is_file() else []:
         event = entry.get("event")

@@ -2,9 +2,10 @@
 
     python -m hotpath.research.train.prune RUN/head.pt --share .2 --out DIR --clips DIR...
 
-It removes the given share of the channels inside each block of the backbone, and of both towers of
-the head: those whose weights add least (``torch.nn.utils.prune.ln_structured``). The result has the
-maps of the network with these channels set to zero. DIR gets the TOML and the ONNX files of both
+It removes at most the given share of the channels inside each block of the backbone, and of both
+towers of the head (what stays is a multiple of 8): those whose weights add least
+(``torch.nn.utils.prune.ln_structured``). The result has the maps of the network with these channels
+set to zero. DIR gets the TOML and the ONNX files of both
 networks, and NAME_pruned.pt, from which ``--start`` of the training goes on. Without that, pruning
 costs accuracy.
 With --clips it also prints one-step overlap and milliseconds of both.
@@ -13,6 +14,7 @@ With --clips it also prints one-step overlap and milliseconds of both.
 import argparse
 import json
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,7 +54,9 @@ def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("hotpath.research.train.prune", __doc__)
     cli.add_argument("checkpoint", help="such as RUN/head.pt")
-    cli.add_argument("--share", type=float, default=0.2, help="to remove (default: %(default)s)")
+    cli.add_argument(
+        "--share", type=float, default=0.2, help="to remove at most (default: %(default)s)"
+    )
     cli.add_argument("--out", required=True, metavar="DIR", help="where to write")
     cli.add_argument("--clips", nargs="*", default=[], metavar="DIR", help="clips that judge both")
     cli.add_argument("--force", action="store_true", help="replace networks of these names")
@@ -130,21 +134,31 @@ def run(options: argparse.Namespace) -> None:
         raise TrainingStopped(f"--share {options.share:g} is not between 0 and 1; give such as .2")
     out, name = Path(options.out), origin.name_of(options.checkpoint)
     names = name, name + "_pruned"
-    for each in names:
-        export.check_free(out, each, options.force)
+    for exported in names:
+        export.check_free(out, exported, options.force)
     network = export.load(options.checkpoint)
-    whole = export.export(options.checkpoint, out, name)
     kept = mask(network, options.share)
+    counts = [givers[-1].norm.weight.numel() for givers, _ in places(network)]
+    gone = 1 - sum(map(len, kept)) / sum(counts)
+    if not gone:
+        raise TrainingStopped(
+            f"--share {options.share:g} removes no channel, since what stays is a multiple of "
+            f"{MULTIPLE}; give more"
+        )
+    whole = export.export(options.checkpoint, out, name)
     small = removed(network, kept)
     torch.manual_seed(0)
     crops = [torch.randn(1, 3, side, side) for side in (EXEMPLAR, SEARCH)]
     checked(network.maps, small.maps, *crops)
     source = origin.origin_of(options.checkpoint, options.checkpoint)
-    about = [*source.lines(), f"{options.share:.0%} of its inner channels were removed."]
+    about = [*source.lines(), f"{gone:.0%} of its inner channels were removed."]
     pruned = export.write(small, out, names[1], source.licence, about)
     save(out / f"{names[1]}.pt", {"config": small.config, "average": small.state_dict()})
-    for each, figures in zip(names, measured([whole, pruned], options.clips)):
-        print(json.dumps({"network": each, **figures}), flush=True)
+    log = origin.folder_of(options.checkpoint) / origin.LOG
+    if log.is_file() and log.parent != out.resolve():  # it says what the network saw
+        shutil.copyfile(log, out / origin.LOG)
+    for exported, figures in zip(names, measured([whole, pruned], options.clips)):
+        print(json.dumps({"network": exported, **figures}), flush=True)
 
 
 def measured(written: Sequence[dict[str, Any]], clips: Sequence[str]) -> list[dict[str, Any]]:

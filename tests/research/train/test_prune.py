@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
 from hotpath.calib.errors import TrainingStopped  # noqa: E402
-from hotpath.research.train import prune  # noqa: E402  (after the check for torch)
+from hotpath.research.train import origin, prune  # noqa: E402  (after the check for torch)
 from hotpath.research.train.network import Kestrel  # noqa: E402
 from hotpath.research.train.start import load_start, widths_of  # noqa: E402
 from tests.calib.test_one_step_overlap import write_square  # noqa: E402
@@ -58,6 +58,10 @@ def test_one_command_prunes_exports_and_judges_both(tmp_path, capsys):
     (tmp_path / "run").mkdir()
     state = {"config": whole.config, "average": whole.state_dict()}
     torch.save(state, tmp_path / "run" / "head.pt")
+    pictures = {"event": "pictures", "count": 9, "licences": {"A": 9}, "sources": {"COCO": 9}}
+    teacher = {"event": "teacher", "name": "lightfc", "licence": "MIT"}
+    lines = "".join(json.dumps(event) + "\n" for event in (teacher, pictures))
+    (tmp_path / "run" / "log.jsonl").write_text(lines)
     (tmp_path / "clips").mkdir()
     write_square(tmp_path / "clips" / "square")
     out = tmp_path / "out"
@@ -75,6 +79,18 @@ def test_one_command_prunes_exports_and_judges_both(tmp_path, capsys):
     again = Kestrel(**{**whole.config, **widths_of(start)})
     load_start("head", again, start)
     assert widths_of(str(tmp_path / "run" / "head.pt")) == {}
+    assert origin.origin_of(start) == origin.origin_of(words[0])  # also what the network saw
+    assert origin.origin_of(start).licences == {"A": 9}
+    assert "50% of its inner channels" in (out / "run_pruned.toml").read_text()
+
+
+def test_a_share_that_removes_nothing_is_refused_before_anything_is_written(tmp_path):
+    whole = network()
+    state = {"config": whole.config, "average": whole.state_dict()}
+    torch.save(state, tmp_path / "head.pt")
+    words = [str(tmp_path / "head.pt"), "--share", ".001", "--out", str(tmp_path / "out")]
+    assert prune.main(words) == 2
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
 def test_a_share_that_leaves_nothing_and_a_model_of_timm_are_refused(tmp_path):

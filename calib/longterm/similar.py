@@ -4,8 +4,8 @@
 
 DIR holds the films, in any folders; ANNOTATIONS/films.toml says where each is published, and a
 file is taken if its sha256 fits. A line of ANNOTATIONS/TARGET.csv is frame,x,y,w,h,sure. A line
-without a box is a frame without the target. ``sure`` is 0 where the target is half hidden, so that
-no answer is wrong.
+without a box is a frame without the target. ``sure`` is 0 where the target is half hidden
+or not marked with care, so that no answer is wrong.
 
 A loss is a time of at least ``GONE`` frames without the target. A find is a claim that begins after
 a frame without one. It is judged in its first frame that is sure: right from an overlap of

@@ -107,6 +107,8 @@ NOT_RUN = {
         "python -m hotpath.research.train --learn-boxes --clips CLIPS --images DIR..."
         " --networks-dir MODELS --pairs head=4e4 --lr head=3e-4 --out runs/own",
         "hotpath select runs/NAME/checkpoints --clips DIR",
+        "python -m hotpath.research.train.prune runs/NAME/head.pt --share .2 --out runs/pruned"
+        " --clips CLIPS",
         "python -m hotpath.research.train.judge CANDIDATE.toml CANDIDATE-int8.toml"
         " --validation DIR --report UNSEEN",
         "make kestrel CHECKPOINT=runs/NAME/head.pt CLIPS=CLIPS UNSEEN=UNSEEN FILMS=films.json",

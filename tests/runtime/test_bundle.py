@@ -250,7 +250,7 @@ def test_a_provider_that_is_none_is_one_sentence(computers):
     for wrong in ("rocm", 7, ["cuda"]):
         computers.engine = "onnxruntime_gpu"
         computers.settings["provider"] = wrong
-        with refusal(NoEngine, "unknown provider", command="provider"):
+        with refusal(NoEngine, "unknown provider"):
             loading.open_plan(loading.Plan(computers))
 
 

@@ -250,7 +250,7 @@ def test_a_box_by_keyboard_alone(chromium, world, run):
         given = run.boxes(0)[0]
         wanted = [(640 - side) / 2 - 8, (480 - side) / 2 - 8 + 1, side + 8, side]
         assert np.allclose(given, wanted, atol=0.02)
-        tab.wait("document.getElementById('status').textContent === 'Target 0 chosen.'")
+        tab.wait("document.getElementById('status').textContent === 'Target 0: chosen.'")
 
 
 @slow

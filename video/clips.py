@@ -16,10 +16,9 @@ import numpy as np
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadClips, BadSource
 from hotpath.video import recorded, sequence
-from hotpath.video.folder import natural_key, picture_paths, read_picture, scale_of
+from hotpath.video.folder import VIDEOS, natural_key, picture_paths, read_picture, scale_of
 
 DEPTH = 4  # folders below the one that was named
-VIDEOS = (".mpg", ".avi", ".mp4", ".mkv", ".mov")
 
 
 class Clip:
@@ -173,6 +172,13 @@ def find_clips(
             )
         here = list(_sequences(folder, DEPTH))
         if not here:
+            loose = [path for path in folder.iterdir() if path.suffix.lower() in VIDEOS]
+            if loose:
+                raise BadClips(
+                    f"{folder} holds {counted(len(loose), 'video')} side by side; give each a "
+                    "folder of its own, with its annotation",
+                    what="loose videos",
+                )
             raise BadClips(
                 f"{folder} holds no frames: no pictures and no video, {DEPTH} folders deep; "
                 "name a clip or a folder of clips",

@@ -18,6 +18,7 @@ from hotpath.video.containers import JPEG_END
 from hotpath.video.depth import NOT_DEEP, SAMPLES, scale_for, whole_range
 from hotpath.video.stack import SEVERAL, tell_several
 
+VIDEOS = (".mpg", ".avi", ".mp4", ".mkv", ".mov")  # files whose names say so
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 # a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
 _JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
@@ -199,6 +200,12 @@ def picture_paths(folder: str) -> List[str]:
         names = [name for name in names if is_picture(name) and not name.startswith(".")]
         if names:
             return [os.path.join(path, name) for name in sorted(names, key=natural_key)]
+    videos = [name for name in sorted(os.listdir(folder)) if name.lower().endswith(VIDEOS)]
+    if videos:
+        raise BadSource(
+            f"{folder}: no pictures in this folder, but {videos[0]}; name that file",
+            what="no pictures",
+        )
     raise BadSource(
         "{}: no pictures in this folder ({})".format(folder, " ".join(PICTURES)), what="no pictures"
     )

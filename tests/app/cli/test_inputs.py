@@ -29,6 +29,8 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "text.mp4").write_text("no video\n")
     (tmp_path / "binary").write_bytes(b"\xfd\xfe\x00" * 9)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos" / "drone.avi").write_bytes(b"RIFF")
     return tmp_path
 
 
@@ -38,6 +40,7 @@ def folder(tmp_path, monkeypatch):
         (["no.mp4", *BOX], "no.mp4: no such file, folder or pictures"),
         (["text.mp4", *BOX], "text.mp4: is text, not a video"),
         (["empty", *BOX], "empty: no pictures in this folder"),
+        (["videos", *BOX], "but drone.avi; name that file"),
         (["/dev/null", *BOX], "/dev/null: is not a regular file; name a video, a folder"),
         (["ftp://a/b.mp4", *BOX], "streams by ftp:// are not supported; use one of rtsp://"),
         (["film", "--boxes", "no.csv"], "--boxes no.csv: no such file"),

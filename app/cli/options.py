@@ -187,7 +187,7 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
         group,
         "--point X,Y",
         "a point of the target in the first frame, in 0-based pixels or in per cent of the frame "
-        "(50%%,40%%), instead of a box; repeat it for several targets",
+        "(50%%,40%%), instead of a box; each box and point is a target",
         action="append",
     )
     text = "replace a loose box by a tight one around the object in it"

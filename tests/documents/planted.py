@@ -199,6 +199,12 @@ def why_undecided(records):
     )
 
 
+def drift(records):
+    """The range of the machine's own change of speed."""
+    machine = [r["machine"] for r in records if r.get("machine") is not None]
+    return f"{min(machine):+.1%} to {max(machine):+.1%}"
+
+
 def write(options):
     """Write the page and its CSV."""
     records = read(options.out)
@@ -212,6 +218,7 @@ def write(options):
         TEXT.format(
             answer=answer(records),
             why=why_undecided(records),
+            drift=drift(records),
             rows="\n".join(table(records)),
             today=datetime.date.today().isoformat(),
             commit=commit,
@@ -235,7 +242,9 @@ TEXT = """# Does `hotpath fps` find a commit that is slower?
 Each run is `hotpath fps` with a minute for further rounds, against a reference of this machine. \
 In the runs with a slowdown each crop takes longer, by a loop (spin), a copy of memory, or a crop \
 of another window, in turns. A change below 3 % counts as none, so a planted 3 % lies on the \
-margin. Beside a busy core the suite refuses to judge: caches and memory are shared.
+margin. Frames are compared in units of the bare network, because the machine itself changes its \
+speed: by {drift} between these runs and their reference. Beside a busy core the suite refuses to \
+judge: caches and memory are shared.
 
 | machine | planted | runs | slower | same | undecided | invalid | median change | seconds each |
 |---|---|---|---|---|---|---|---|---|

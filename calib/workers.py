@@ -48,7 +48,9 @@ def _calls(
         for clip, arguments in todo:
             yield clip, functools.partial(function, *arguments)
         return
-    with concurrent.futures.ProcessPoolExecutor(jobs, initializer=_end_with_parent) as pool:
+    # a forked process can wait forever for a lock that a thread of an engine held here
+    fresh = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(jobs, fresh, _end_with_parent) as pool:
         waiting = {pool.submit(function, *arguments): clip for clip, arguments in todo}
         for done in concurrent.futures.as_completed(waiting):
             yield waiting[done], done.result

@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.options import usable_cores
 
 
 def over_clips(
@@ -42,8 +43,7 @@ def over_clips(
 def _calls(
     function: Callable[..., Any], todo: Sequence[tuple[Any, tuple[Any, ...]]], jobs: int
 ) -> Iterator[tuple[Any, Callable[[], Any]]]:
-    lent = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    jobs = min(jobs, lent or 1, len(todo))
+    jobs = min(jobs, usable_cores(), len(todo))
     if jobs <= 1:
         for clip, arguments in todo:
             yield clip, functools.partial(function, *arguments)

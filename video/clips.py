@@ -16,7 +16,7 @@ import numpy as np
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadClips, BadSource
 from hotpath.video import recorded, sequence
-from hotpath.video.folder import VIDEOS, natural_key, picture_paths, read_picture, scale_of
+from hotpath.video.folder import natural_key, picture_paths, read_picture, scale_of, video_paths
 
 DEPTH = 4  # folders below the one that was named
 
@@ -172,7 +172,7 @@ def find_clips(
             )
         here = list(_sequences(folder, DEPTH))
         if not here:
-            loose = [path for path in folder.iterdir() if path.suffix.lower() in VIDEOS]
+            loose = video_paths(str(folder))
             if loose:
                 raise BadClips(
                     f"{folder} holds {counted(len(loose), 'video')} side by side; give each a "
@@ -230,8 +230,8 @@ def _frames_of(folder: Path) -> Any:
     try:
         return picture_paths(str(folder))
     except BadSource:
-        videos = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEOS]
-        return videos[0] if len(videos) == 1 else None
+        videos = video_paths(str(folder))
+        return Path(videos[0]) if len(videos) == 1 else None
 
 
 def _clips_of(folder: Path) -> Iterator[Clip]:

@@ -200,15 +200,22 @@ def picture_paths(folder: str) -> List[str]:
         names = [name for name in names if is_picture(name) and not name.startswith(".")]
         if names:
             return [os.path.join(path, name) for name in sorted(names, key=natural_key)]
-    videos = [name for name in sorted(os.listdir(folder)) if name.lower().endswith(VIDEOS)]
+    videos = video_paths(folder)
     if videos:
         raise BadSource(
-            f"{folder}: no pictures in this folder, but {videos[0]}; name that file",
+            f"{folder}: no pictures in this folder, but {os.path.basename(videos[0])}; name that "
+            "file",
             what="no pictures",
         )
     raise BadSource(
         "{}: no pictures in this folder ({})".format(folder, " ".join(PICTURES)), what="no pictures"
     )
+
+
+def video_paths(folder: str) -> List[str]:
+    """The paths of the videos in a folder, by their names, in order; empty if it is no folder."""
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [os.path.join(folder, n) for n in names if os.path.splitext(n)[1].lower() in VIDEOS]
 
 
 def read_picture(

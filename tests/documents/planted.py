@@ -200,9 +200,15 @@ def why_undecided(records):
 
 
 def drift(records):
-    """The range of the machine's own change of speed."""
+    """By how much the machine's own speed changed, where the suite knows it."""
     machine = [r["machine"] for r in records if r.get("machine") is not None]
-    return f"{min(machine):+.1%} to {max(machine):+.1%}"
+    if not machine:
+        return "The suite does not know the bare network's speed here."
+    return (
+        "Frames are compared in units of the bare network, because the machine itself changes its "
+        f"speed: by {min(machine):+.1%} to {max(machine):+.1%} between these runs and their "
+        "reference."
+    )
 
 
 def write(options):
@@ -242,9 +248,7 @@ TEXT = """# Does `hotpath fps` find a commit that is slower?
 Each run is `hotpath fps` with a minute for further rounds, against a reference of this machine. \
 In the runs with a slowdown each crop takes longer, by a loop (spin), a copy of memory, or a crop \
 of another window, in turns. A change below 3 % counts as none, so a planted 3 % lies on the \
-margin. Frames are compared in units of the bare network, because the machine itself changes its \
-speed: by {drift} between these runs and their reference. Beside a busy core the suite refuses to \
-judge: caches and memory are shared.
+margin. {drift} Beside a busy core the suite refuses to judge: caches and memory are shared.
 
 | machine | planted | runs | slower | same | undecided | invalid | median change | seconds each |
 |---|---|---|---|---|---|---|---|---|

@@ -72,3 +72,9 @@ def test_a_page_is_written_from_the_records(tmp_path, monkeypatch):
     assert (tmp_path / "index.md").read_text().count("(page.md)") == 1
     assert "10 % in 1 of 1 idle runs" in (tmp_path / "page.md").read_text()
     assert (tmp_path / "page.csv").read_text().startswith("load,percent,kind,decision")
+    # engines whose bare network the suite can't time have no such figure
+    assert "does not know the bare network" in (tmp_path / "page.md").read_text()
+    timed = [dict(record(), machine=machine) for machine in (-0.02, 0.119)]
+    (tmp_path / "runs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in timed))
+    assert planted.main(["--write", "--out", str(tmp_path)]) == 0
+    assert "by -2.0% to +11.9% between" in (tmp_path / "page.md").read_text()

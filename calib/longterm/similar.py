@@ -7,9 +7,12 @@ file is taken if its sha256 fits. A line of ANNOTATIONS/TARGET.csv is frame,x,y,
 without a box is a frame without the target. ``sure`` is 0 where the target is half hidden
 or not marked with care, so that no answer is wrong.
 
-A loss is a time of at least ``GONE`` frames without the target. A find is a claim that begins after
-a frame without one. It is judged in its first frame that is sure: right from an overlap of
-``FOUND`` on, wrong below ``WRONG``.
+The tracker is off the target where the target is absent, where the tracker claims nothing, and
+where its box overlaps the target by less than ``WRONG``. A frame that is not sure does not end such
+an interval. It is one loss if the tracker claims nothing in it, or if the target is absent in it
+for ``GONE`` sure frames; with several absences it is as many losses. A find is a claim that begins
+in a loss after a frame without one. It is judged in its first frame that is sure: right from an
+overlap of ``FOUND`` on, wrong below ``WRONG``.
 """
 
 import argparse
@@ -37,6 +40,7 @@ from hotpath.video.recorded import VideoFile
 ANNOTATIONS = "docs/results/real"
 HIGH = 0.8  # presence of a claim that a user may act on
 TITLES = (
+    "absences",
     "losses",
     "right finds",
     "wrong finds",
@@ -158,6 +162,7 @@ def located(films: Sequence[dict[str, Any]], folder: str | Path) -> dict[str, Pa
 class Finds(NamedTuple):
     """What a tracker did with a target; counts, which add up over targets."""
 
+    absences: int
     losses: int
     right: int
     wrong: int
@@ -168,28 +173,53 @@ class Finds(NamedTuple):
 
 
 def judged(run: dict[str, Any], target: Target) -> Finds:
-    """Count the finds of a run of ``hotpath.calib.follow`` on a target."""
+    """Count the losses and finds of a run of ``hotpath.calib.follow`` on a target."""
     overlaps = np.nan_to_num(overlap(run["boxes"], target.boxes))
     claimed, sure = np.array(run["claimed"], bool), target.sure.copy()
     sure[0] = False
-    right = wrong = 0
-    for index in np.flatnonzero(claimed[1:] & ~claimed[:-1]) + 1:
-        later = claimed[index:]
-        last = index + (len(later) if later.all() else int(np.argmin(later)))
-        at = np.flatnonzero(sure[index:last])
-        if len(at):
-            right += bool(overlaps[index + at[0]] >= FOUND)
-            wrong += bool(overlaps[index + at[0]] < WRONG)
-    absent = ~np.isfinite(target.boxes[:, 0]) & sure
-    high = claimed & sure & (np.array(run["certainty"]) >= HIGH)
-    counts = absent.sum(), (absent & claimed).sum(), high.sum(), (high & (overlaps >= FOUND)).sum()
-    return Finds(_runs(absent), right, wrong, *map(int, counts))
+    gone = ~np.isfinite(target.boxes[:, 0])
+    losses, counts = 0, [0, 0]
+    for first, end in _intervals(_off(claimed, sure, overlaps)):
+        absences = _absences(gone[first:end], sure[first:end])
+        if absences or (not claimed[first:end].all() and sure[first:end].any()):
+            losses += max(absences, 1)
+            for answer in _finds(first, end, claimed, sure, overlaps):
+                counts[0] += bool(answer >= FOUND)
+                counts[1] += bool(answer < WRONG)
+    absent, high = gone & sure, claimed & sure & (np.array(run["certainty"]) >= HIGH)
+    sums = absent.sum(), (absent & claimed).sum(), high.sum(), (high & (overlaps >= FOUND)).sum()
+    return Finds(_absences(gone, sure), losses, *counts, *map(int, sums))
 
 
-def _runs(flags: np.ndarray) -> int:
-    """Number of runs of at least ``GONE`` frames."""
+def _off(claimed: np.ndarray, sure: np.ndarray, overlaps: np.ndarray) -> np.ndarray:
+    """(n,) bool, where the tracker is off the target; a claim that is not sure changes nothing."""
+    off = ~claimed | (sure & (overlaps < WRONG))
+    for index in np.flatnonzero((claimed & ~sure)[1:]) + 1:
+        off[index] = off[index - 1]
+    return off
+
+
+def _finds(first: int, end: int, *arrays: np.ndarray) -> Iterator[float]:
+    """Yield the overlap of each claim that begins in an interval or ends it."""
+    claimed, sure, overlaps = arrays
+    for index in range(first + 1, min(end + 1, len(claimed))):
+        if claimed[index] and not claimed[index - 1]:
+            later = claimed[index:]
+            last = index + (len(later) if later.all() else int(np.argmin(later)))
+            judged_at = np.flatnonzero(sure[index:last])
+            if len(judged_at):
+                yield float(overlaps[index + judged_at[0]])
+
+
+def _absences(gone: np.ndarray, sure: np.ndarray) -> int:
+    """Number of times that the target is absent for at least ``GONE`` sure frames."""
+    return sum(int(sure[first:end].sum()) >= GONE for first, end in _intervals(gone))
+
+
+def _intervals(flags: np.ndarray) -> list[tuple[int, int]]:
+    """(first, end) of each run of true flags; end is excluded."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags, [0]])))
-    return int((edges[1::2] - edges[::2] >= GONE).sum())
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -256,7 +286,7 @@ def row(pairs: Sequence[tuple[dict[str, Any], Target]]) -> list[float]:
     )
     per_loss, in_time, claimed, right = (a / b if b else math.nan for a, b in shares)
     median = float(np.median(waits)) if waits else math.nan
-    first = [total.losses, total.right, total.wrong]
+    first = [total.absences, total.losses, total.right, total.wrong]
     return [*first, per_loss, len(waits), in_time, median, claimed, right]
 
 

@@ -26,7 +26,7 @@ def test_the_annotations_name_free_films_and_hold_losses():
     assert {target.film for target in targets} == {film["name"] for film in films}
     for target in targets:
         absent = np.isnan(target.boxes).any(1)
-        assert similar._runs(absent & target.sure) >= 1, target.name
+        assert similar._absences(absent, target.sure) >= 1, target.name
         assert (target.boxes[~absent, 2:] >= 1).all() and target.sure[0], target.name
 
 
@@ -44,10 +44,51 @@ def test_a_claim_on_another_object_is_a_wrong_find_and_a_claim_on_the_target_a_r
     target = target_of(*[HERE] * 5, *[GONE] * 12, *[HERE] * 5)
     claimed = [True] * 5 + [False] * 4 + [True] * 4 + [False] * 6 + [True] * 3
     finds = similar.judged(run_of([HERE] * 5 + [AWAY] * 12 + [HERE] * 5, claimed), target)
-    assert finds == similar.Finds(1, 1, 1, 12, 4, 11, 7)
+    assert finds == similar.Finds(1, 1, 1, 1, 12, 4, 11, 7)
     assert similar.judged(run_of([HERE] * 22, claimed, 0.7), target).high == 0
     short = target_of(*[HERE] * 5, *[GONE] * 9, *[HERE] * 5)  # too short for a loss
     assert similar.judged(run_of([HERE] * 19, [True] * 19), short).losses == 0
+
+
+def test_an_absence_is_one_loss_whatever_part_of_it_is_not_sure():
+    sure = [1] * 5 + [1] * 12 + [0] * 6 + [1] * 12 + [1] * 5
+    target = target_of(*[HERE] * 5, *[GONE] * 30, *[HERE] * 5, sure=sure)
+    claimed = [True] * 5 + [False] * 30 + [True] * 5
+    for spot in (8, 18, 19, 20, 26):  # claims on another object, some of them not sure
+        claimed[spot] = True
+    boxes = [HERE] * 5 + [AWAY] * 30 + [HERE] * 5
+    finds = similar.judged(run_of(boxes, claimed), target)
+    assert finds[:4] == (1, 1, 1, 2)
+    rarely = target_of(*[HERE] * 5, *[GONE] * 35, sure=[1] * 5 + [0] * 26 + [1] * 9)
+    assert similar.judged(run_of([HERE] * 40, [True] * 40), rarely).losses == 0
+
+
+@pytest.mark.parametrize(
+    "lost, expected",
+    [
+        ([8], (1, 2, 2, 0)),  # the target is there, and lost for one frame
+        ([8, 26], (1, 3, 3, 0)),
+        ([8, 10], (1, 2, 2, 1)),  # the wrong find at 9 does not end the loss
+        ([12, 13, 24, 25, 26], (1, 1, 1, 0)),  # lost before the absence and after it: once
+    ],
+)
+def test_a_lost_interval_of_the_target_is_a_loss_too_and_overlapping_ones_count_once(
+    lost, expected
+):
+    target = target_of(*[HERE] * 14, *[GONE] * 10, *[HERE] * 10)
+    claimed = np.ones(34, bool)
+    claimed[[*lost, *range(14, 24)]] = False
+    boxes = [HERE] * 34
+    if 10 in lost:
+        boxes[9] = AWAY
+    assert similar.judged(run_of(boxes, claimed), target)[:4] == expected
+
+
+def test_a_target_that_is_half_hidden_makes_no_loss():
+    target = target_of(*[HERE] * 30, sure=[1] * 10 + [0] * 10 + [1] * 10)
+    claimed = np.ones(30, bool)
+    claimed[12:20] = False
+    assert similar.judged(run_of([HERE] * 30, claimed), target)[:4] == (0, 0, 0, 0)
 
 
 def test_a_find_while_the_target_is_half_hidden_is_judged_when_it_is_sure():
@@ -58,7 +99,7 @@ def test_a_find_while_the_target_is_half_hidden_is_judged_when_it_is_sure():
         finds = similar.judged(run_of(boxes, claimed), target)
         assert (finds.right, finds.wrong, finds.losses) == (*expected, 1)
     ended = claimed[:14] + [True, True, False, False]  # it is lost again before a frame is sure
-    assert similar.judged(run_of([AWAY] * 18, ended), target)[1:3] == (0, 0)
+    assert similar.judged(run_of([AWAY] * 18, ended), target)[2:4] == (0, 0)
 
 
 @pytest.fixture
@@ -95,7 +136,7 @@ def test_the_command_prints_a_row_for_each_target_and_one_for_all(place, capsys)
     pytest.importorskip("onnxruntime")
     assert similar.main(arguments(place)) == 0
     rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().err.splitlines()}
-    assert rows["it"] == rows["all"] and rows["it"][0] == "1"  # one loss
+    assert rows["it"] == rows["all"] and rows["it"][0] == "1"  # one absence
     assert similar.main([*arguments(place), "--strict"]) == 0
     assert "tiny-strict" in capsys.readouterr().err
     films, (target,) = similar.read(place)

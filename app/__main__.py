@@ -25,7 +25,8 @@ from hotpath.app.service_manager import ServiceManager
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.garbage import short_collections
-from hotpath.runtime.types import Box, TrackedFrame
+from hotpath.runtime.types import Box
+from hotpath.video.base import TrackedFrame
 from hotpath.video.live import end_program
 from hotpath.video.sources import (
     WAITING,

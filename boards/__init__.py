@@ -124,14 +124,6 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     return Board(path.stem, path, **values)
 
 
-def is_computer(name: str) -> bool:
-    """Whether a board runs bundles for the host, which hold canonical ONNX files."""
-    try:
-        return load_board(name).family in ("computer", NVIDIA)
-    except (BadBoard, UnknownBoard):
-        return False
-
-
 def _refuse(text: str) -> NoReturn:
     """Raise ``UnknownBoard`` with the names that are near to a wrong one."""
     choices = ", ".join(names())

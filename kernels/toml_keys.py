@@ -5,7 +5,6 @@ a file are found at once.
 """
 
 import math
-import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from hotpath.kernels.commands import meant
@@ -179,28 +178,3 @@ def sentence(mistake: Mistake) -> str:
     else:
         label = ""
     return label + (mistake.key + " " if mistake.key else "") + mistake.text
-
-
-def line_of(mistake: Mistake, text: str) -> Optional[int]:
-    """Number of the line in a TOML's text where a mistake is, from 1; None if there is no line.
-
-    For a missing key it is the line of its section's header.
-    """
-    header = ""
-    number_of_file = -1
-    place = None
-    target: Tuple[str, Optional[int]] = (
-        mistake.section if isinstance(mistake.section, tuple) else (mistake.section, None)
-    )
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        match = re.match(r"^\[+\s*([\w.]+)\s*\]+", line)
-        if match:
-            header = match.group(1)
-            number_of_file += header == "file"
-        here = header == target[0] and (target[1] is None or target[1] == number_of_file)
-        if here and match and place is None:
-            place = number
-        if here and mistake.key and re.match(rf'^"?{re.escape(mistake.key)}"?\s*=', line):
-            return number
-    return place

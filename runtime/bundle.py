@@ -18,7 +18,8 @@ import os
 import pathlib
 from typing import Any, Dict, Mapping, NoReturn, Optional, Sequence, Union
 
-from hotpath.boards import HOST, Board, is_computer
+from hotpath.boards import HOST, NVIDIA, Board, load_board
+from hotpath.boards.errors import BadBoard, UnknownBoard
 from hotpath.kernels.commands import make, reason
 from hotpath.runtime import decode
 from hotpath.runtime.errors import BadBundle, BadNetwork, BundleMismatch
@@ -268,7 +269,7 @@ class Bundle:
         """Compare with the board's name and the precision asked for; None for any."""
         if precision is not None and precision != self.precision:
             self.mismatch("precision", self.precision, precision, precision=precision)
-        if board not in (None, self.board) and not (self.board == HOST and is_computer(board)):
+        if board not in (None, self.board) and not (self.board == HOST and _is_computer(board)):
             self.mismatch("board", self.board, board, board=board)
 
     def check_library(self, name: str, version: str) -> None:
@@ -328,3 +329,11 @@ class Bundle:
         raise BadBundle(
             f"{path} {what}; build it again: `{self.command}`", what="wrong part", where=path
         )
+
+
+def _is_computer(name: str) -> bool:
+    """Whether a board runs bundles for the host, which hold canonical ONNX files."""
+    try:
+        return load_board(name).family in ("computer", NVIDIA)
+    except (BadBoard, UnknownBoard):
+        return False

@@ -89,11 +89,6 @@ def bgr_of(frame: AnyFrame) -> np.ndarray:
     return frame.bgr() if isinstance(frame, Picture) else frame
 
 
-def pixels_of(frame: AnyFrame) -> "Union[np.ndarray, Planes]":
-    """Return a frame as the kernels read it: its planes if it has some, else BGR."""
-    return frame.pixels() if isinstance(frame, Picture) else frame
-
-
 def every_pixel(frame: AnyFrame, step: int) -> np.ndarray:
     """Return every ``step``-th pixel, from ``step // 2`` on: BGR uint8 (rows, columns, 3).
 

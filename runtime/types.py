@@ -1,6 +1,6 @@
 """The small values that the parts of the runtime exchange, and the checks of input."""
 
-from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -87,26 +87,6 @@ class Track(NamedTuple):
         Measure the accuracy of a tracker with it, but never act on it.
         """
         return self.box if self.guess is None else self.guess
-
-
-class TrackedFrame(NamedTuple):
-    """One frame after tracking.
-
-    Attributes:
-        frame: BGR uint8 (H, W, 3), or a ``Picture``; it must not be changed afterwards.
-        index: 0-based index in its source.
-        time_s: time in its source, seconds, or None.
-        tracks: target number -> ``Track``.
-        captured_s: capture time, seconds of the monotonic clock.
-        maps: the ``ScoreMap`` of each window (``hotpath.runtime.maps``), if they were asked for.
-    """
-
-    frame: AnyFrame
-    index: int  # type: ignore[assignment]  # in the place of a tuple's own method
-    time_s: Optional[float]
-    tracks: Dict[int, Track]
-    captured_s: float = 0.0
-    maps: Sequence[Any] = ()
 
 
 class Seen(NamedTuple):

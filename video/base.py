@@ -4,13 +4,14 @@ import math
 import os
 import re
 import time
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.runtime.pictures import AnyFrame, Picture
+from hotpath.runtime.types import Track
 from hotpath.video.depth import whole_range
 
 PLAYED_FPS = 25.0  # the speed at which a recording is played that states no frame rate
@@ -30,6 +31,26 @@ class _Waiting:
 
 
 WAITING = _Waiting()  # a live source's answer when no new frame came within the timeout
+
+
+class TrackedFrame(NamedTuple):
+    """One frame after tracking.
+
+    Attributes:
+        frame: BGR uint8 (H, W, 3), or a ``Picture``; it must not be changed afterwards.
+        index: 0-based index in its source.
+        time_s: time in its source, seconds, or None.
+        tracks: target number -> ``Track``.
+        captured_s: capture time, seconds of the monotonic clock.
+        maps: the ``ScoreMap`` of each window (``hotpath.runtime.maps``), if they were asked for.
+    """
+
+    frame: AnyFrame
+    index: int  # type: ignore[assignment]  # in the place of a tuple's own method
+    time_s: Optional[float]
+    tracks: Dict[int, Track]
+    captured_s: float = 0.0
+    maps: Sequence[Any] = ()
 
 
 class Source:

@@ -27,7 +27,8 @@ from typing import Any, Callable, List, Optional, Sequence
 
 from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.types import Box, TrackedFrame
+from hotpath.runtime.types import Box
+from hotpath.video.base import TrackedFrame
 from hotpath.video.output_file import (
     NewFile,
     check_ending,

@@ -11,8 +11,9 @@ from hotpath.kernels.commands import counted
 from hotpath.runtime import drawing as draw
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.types import Track, TrackedFrame
+from hotpath.runtime.types import Track
 from hotpath.video import save
+from hotpath.video.base import TrackedFrame
 
 
 class Drawn:

@@ -21,8 +21,8 @@ from hotpath.kernels.commands import counted
 from hotpath.runtime.camera_frames import JpegFrame
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.types import TrackedFrame
 from hotpath.video import results, save, window
+from hotpath.video.base import TrackedFrame
 from hotpath.video.encoder import load_pyav
 from hotpath.video.output_file import check_ending, check_folder, why_not
 from hotpath.video.sources import reads

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 import cv2
 
 from hotpath.runtime.progress_bar import tqdm
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 
 if TYPE_CHECKING:
     from hotpath.video.base import Source

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Set, Tupl
 
 from hotpath.app.cli.profile import Profile
 from hotpath.kernels.commands import counted
-from hotpath.runtime.types import Track, TrackedFrame
+from hotpath.runtime.types import Track
+from hotpath.video.base import TrackedFrame
 
 if TYPE_CHECKING:
     from hotpath.video.base import Source

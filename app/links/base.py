@@ -15,7 +15,7 @@ from hotpath.app.selection import Selection
 from hotpath.kernels.commands import why_unread
 from hotpath.kernels.text import decoded
 from hotpath.runtime.errors import BadOutput, HotpathError
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 
 
 class Context(NamedTuple):

@@ -22,7 +22,7 @@ from hotpath.app.links.steering import CONFIRM
 from hotpath.app.pointing import add_at
 from hotpath.app.selection import Selection
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets

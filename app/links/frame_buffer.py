@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 
 LIMIT_BYTES = 96 << 20  # memory for kept frames
 FEWEST_FRAMES, MOST_FRAMES = 6, 90  # kept whatever their size

@@ -27,7 +27,7 @@ from hotpath.app.links.ptz import REST, Follower, make_aim
 from hotpath.app.links.steering import STOPS, Velocity
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 
 DEVICE, MEDIA, PTZ = (
     f"http://www.onvif.org/{name}/wsdl" for name in ("ver10/device", "ver10/media", "ver20/ptz")

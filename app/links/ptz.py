@@ -15,7 +15,8 @@ from hotpath.app.links.gimbal.settings import load_settings
 from hotpath.app.links.steering import LATE, Evidence, Pace, Ramp, Velocity, missing
 from hotpath.app.selection import Selection
 from hotpath.runtime.directions import vertical_fov_deg
-from hotpath.runtime.types import TRACKED, Track, TrackedFrame
+from hotpath.runtime.types import TRACKED, Track
+from hotpath.video.base import TrackedFrame
 
 # degrees a second of the fastest turn of a fast and of a slow camera, until it is measured: none
 # turns too fast, and no picture of a slow one counts as seen elsewhere

@@ -13,7 +13,7 @@ from hotpath.app.links.base import Context, Link, found_address, split_address
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.motion import is_time
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 
 SCHEMA = 1
 

@@ -17,7 +17,7 @@ from hotpath.app.links.publish import encoded
 from hotpath.app.links.requests import Refused
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput, NoCamera
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 from hotpath.video.ros import PREFIX, TOPIC, open_bus
 
 POLL_S = 0.2  # how long the end of a run may wait

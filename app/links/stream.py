@@ -38,7 +38,7 @@ from hotpath.kernels.commands import counted
 from hotpath.runtime.drawing import draw
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
 
 # FFmpeg's container and its options; what goes to an RTSP server is converted by ``rtsp_push``

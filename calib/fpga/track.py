@@ -16,7 +16,7 @@ from hotpath.calib import command
 from hotpath.kernels.fpga import need_design
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 from hotpath.video.results import Results, Rows
 from hotpath.video.sources import open_source
 

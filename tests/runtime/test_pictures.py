@@ -9,7 +9,7 @@ import pytest
 from hotpath.kernels.planes import Planes
 from hotpath.runtime import camera_frames, geometry, load_tracker
 from hotpath.runtime.camera_frames import JpegDecoders, JpegFrame, PlanarFrame, jpeg_shape
-from hotpath.runtime.pictures import bgr_of, every_pixel, pixels_of
+from hotpath.runtime.pictures import bgr_of, every_pixel
 from hotpath.video.folder import read_picture
 from tests.support import tiny
 from tests.support.needs import needs_kernels
@@ -22,7 +22,7 @@ KINDS = ("I420", "NV12", "YUYV", "UYVY", "BGRx")
 def test_a_frame_is_converted_once_and_only_when_somebody_asks(kind):
     picture = noise_in(kind, 64, 48)
     frame = PlanarFrame(picture)
-    assert frame.shape == (48, 64, 3) and pixels_of(frame) is picture
+    assert frame.shape == (48, 64, 3) and frame.pixels() is picture
     before = frame.nbytes
     assert bgr_of(frame) is bgr_of(frame)
     assert before == frame.nbytes == picture.nbytes + bgr_of(frame).nbytes

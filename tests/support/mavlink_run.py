@@ -19,7 +19,7 @@ from hotpath.app.links.mavlink.transport import Transport
 from hotpath.runtime import loading
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 
 FOV = (60.0, 46.0)
 

@@ -15,8 +15,9 @@ import pytest
 from hotpath import video
 from hotpath.app.links.ros import RosLink
 from hotpath.runtime.errors import BadOutput, BadSource, NoCamera
-from hotpath.runtime.types import Box, Track, TrackedFrame
+from hotpath.runtime.types import Box, Track
 from hotpath.video import ros
+from hotpath.video.base import TrackedFrame
 from hotpath.video.sources import open_source
 
 rosbags = pytest.importorskip("rosbags.rosbag2")

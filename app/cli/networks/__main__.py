@@ -2,8 +2,9 @@
 
 import argparse
 import pathlib
+import re
 import sys
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from hotpath.app import detect
 from hotpath.app.cli.networks import shapes
@@ -209,7 +210,7 @@ def check(options: argparse.Namespace) -> int:
     table = toml.read(path, BadNetwork)
     text = path.read_text(encoding="utf-8")
     values, files, mistakes = schema.read(table)
-    placed = [(toml_keys.line_of(mistake, text) or 0, mistake) for mistake in mistakes]
+    placed = [(line_of(mistake, text) or 0, mistake) for mistake in mistakes]
     for line, mistake in sorted(placed, key=lambda pair: pair[0]):
         place = f"{path}:{line}" if line else str(path)
         print(f"{place}: {toml_keys.sentence(mistake)}")
@@ -240,6 +241,31 @@ def check(options: argparse.Namespace) -> int:
         return 2
     print(f"{path}: all is well")
     return 0
+
+
+def line_of(mistake: toml_keys.Mistake, text: str) -> Optional[int]:
+    """Number of the line in a TOML's text where a mistake is, from 1; None if there is no line.
+
+    For a missing key it is the line of its section's header.
+    """
+    header = ""
+    number_of_file = -1
+    place = None
+    target: Tuple[str, Optional[int]] = (
+        mistake.section if isinstance(mistake.section, tuple) else (mistake.section, None)
+    )
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        match = re.match(r"^\[+\s*([\w.]+)\s*\]+", line)
+        if match:
+            header = match.group(1)
+            number_of_file += header == "file"
+        here = header == target[0] and (target[1] is None or target[1] == number_of_file)
+        if here and match and place is None:
+            place = number
+        if here and mistake.key and re.match(rf'^"?{re.escape(mistake.key)}"?\s*=', line):
+            return number
+    return place
 
 
 def _check_form(network: Network, networks_dir: Optional[str]) -> int:

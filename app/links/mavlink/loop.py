@@ -11,7 +11,7 @@ from typing import Optional, Sequence, Tuple
 from hotpath.app.links.control import Controller
 from hotpath.app.links.mavlink.messages import View
 from hotpath.runtime.errors import HotpathError
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 
 
 class Busy(HotpathError):

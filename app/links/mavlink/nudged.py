@@ -14,7 +14,8 @@ from hotpath.app.links.mavlink.reports import heartbeat
 from hotpath.app.links.mavlink.service import LEDGERS, Service, read_key
 from hotpath.app.links.mavlink.transport import open_transport
 from hotpath.app.records import MavlinkOptions
-from hotpath.runtime.types import Box, Track, TrackedFrame
+from hotpath.runtime.types import Box, Track
+from hotpath.video.base import TrackedFrame
 
 BEAT_S = 1.0
 FOV_DEG = (60.0, 45.0)  # not used

@@ -37,7 +37,7 @@ from hotpath.kernels import cache
 from hotpath.kernels.commands import counted, why_unread
 from hotpath.runtime.directions import vertical_fov_deg
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 
 KEY_BYTES = 32
 LEDGERS = os.path.join(cache.USERS, "mavlink")

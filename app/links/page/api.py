@@ -18,7 +18,7 @@ from hotpath.app.links.control import Controller
 from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions
 from hotpath.runtime.pictures import AnyFrame, bgr_of
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 from hotpath.video.results import csv_line
 
 JPEG_QUALITY = 80

@@ -31,7 +31,7 @@ from hotpath.app.records import LinkOptions
 from hotpath.boards.detect import detect
 from hotpath.boards.telemetry import Telemetry
 from hotpath.runtime.errors import BadOutput, HotpathError
-from hotpath.runtime.types import TrackedFrame
+from hotpath.video.base import TrackedFrame
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "static")
 DESCRIPTION = "openapi.json"

@@ -5,8 +5,8 @@ import pytest
 
 from hotpath.app.cli.profile import Profile
 from hotpath.app.cli.summary import Summary, lines_of
-from hotpath.runtime.types import Box, Track, TrackedFrame
-from hotpath.video.base import Source
+from hotpath.runtime.types import Box, Track
+from hotpath.video.base import Source, TrackedFrame
 
 ENGINE = {"engine": "onnxruntime", "version": "1.10", "precision": "fp32"}
 

@@ -11,7 +11,8 @@ from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import Refused
 from hotpath.app.links.steering import CONFIRM
 from hotpath.runtime.errors import BadNetwork, BadOption
-from hotpath.runtime.types import Box, Track, TrackedFrame
+from hotpath.runtime.types import Box, Track
+from hotpath.video.base import TrackedFrame
 from tests.support.errors import refusal
 
 FRAME = np.zeros((10, 10, 3), np.uint8)

@@ -24,7 +24,8 @@ from hotpath.app.links.onvif import Camera, PtzLink, open_link
 from hotpath.app.links.ptz import Follower, make_aim, zoom_speed
 from hotpath.app.records import GimbalOptions, LinkOptions
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.types import Box, Track, TrackedFrame
+from hotpath.runtime.types import Box, Track
+from hotpath.video.base import TrackedFrame
 from tests.support import tiny
 from tests.support.errors import refusal
 from tests.support.onvif_camera import DEGREES_S, ENVELOPE, FAULT, PX, SIZE, OnvifCamera, part

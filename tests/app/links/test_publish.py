@@ -11,7 +11,8 @@ import pytest
 from hotpath.app.links.publish import Publisher, encoded
 from hotpath.runtime import bearing
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.types import Track, TrackedFrame
+from hotpath.runtime.types import Track
+from hotpath.video.base import TrackedFrame
 from tests.support.errors import refusal
 
 pytestmark = pytest.mark.pythons("sockets")

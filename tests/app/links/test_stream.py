@@ -15,7 +15,8 @@ from hotpath.app.links import stream
 from hotpath.app.links.base import Context
 from hotpath.app.records import LinkOptions, StreamOptions
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.types import Track, TrackedFrame
+from hotpath.runtime.types import Track
+from hotpath.video.base import TrackedFrame
 from tests.support.errors import refusal
 from tests.support.needs import why_no_program
 from tests.support.ports import free_port

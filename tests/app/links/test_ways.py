@@ -21,7 +21,8 @@ from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.app.links.mavlink.messages import Message, View
 from hotpath.app.links.ptz import Follower, make_aim
 from hotpath.runtime.camera_frames import JpegFrame, PlanarFrame
-from hotpath.runtime.types import Box, Track, TrackedFrame
+from hotpath.runtime.types import Box, Track
+from hotpath.video.base import TrackedFrame
 from tests.support.pictures_in_planes import planes_of
 
 SIZE = (160, 120)

@@ -15,7 +15,8 @@ from hotpath.app.links.mavlink.codec import Codec
 from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.app.links.mavlink.messages import Message, View
 from hotpath.runtime import load_targets
-from hotpath.runtime.types import Track, TrackedFrame
+from hotpath.runtime.types import Track
+from hotpath.video.base import TrackedFrame
 from tests.drone import closed_loop as sim
 from tests.drone.stopped_streams import FPS, TRACK, clocked, grainy, jpeg, scene
 from tests.support.mavlink_run import HandTurnedRun

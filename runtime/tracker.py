@@ -9,6 +9,7 @@ interface of a tracker of the GOT-10k toolkit.
 import math
 import threading
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from hotpath.kernels.errors import NO_SCORE
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, geometry
 from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
+from hotpath.runtime.doubts import DoubtfulBox, doubt_of
 from hotpath.runtime.errors import NetworkFailed, NotReady
 from hotpath.runtime.motion import Motion
 from hotpath.runtime.presence import Presence, ScoreAndFeatures, thresholds_of
@@ -50,6 +52,7 @@ class Tracker:
         state: float64 [cx, cy, w, h], centre and size in frame pixels. None before ``init``. Each
             frame replaces the array.
         first: the ``Track`` of the frame of ``init``; None before it.
+        doubt: why the target can hardly be followed from its first box, a sentence; or "".
         step_ms: milliseconds of each step of the last frame: a dict with crop, network, select.
         judged_ms: milliseconds of the last ``judge``, which are a part of select.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
@@ -82,6 +85,7 @@ class Tracker:
         self.judged_ms = 0.0
         self.state: Any = None
         self.first: Optional[Track] = None
+        self.doubt = ""
         self._claimed: Any = None  # the state in the last frame in which the target was not lost
         self._exemplar: Any = None
         self._shape: Tuple[int, ...] = ()
@@ -123,6 +127,8 @@ class Tracker:
         besides: Optional[Sequence[float]] = None,
     ) -> Track:
         """Start to follow a target, in a box or at a point; returns its first ``Track``.
+
+        Python's ``warnings`` get a ``DoubtfulBox`` if tracking from the box will hardly work.
 
         Args:
             frame: BGR uint8 (H, W, 3), a ``Picture`` of ``hotpath.runtime.pictures``, or another
@@ -170,11 +176,15 @@ class Tracker:
             self._decoder.first(seen.maps)
         if self.search is not None and seen is not None:
             self.search.begin(state, seen, exemplar.border)
-        presence.begin(device.picture(frame), state, seen)
+        picture = device.picture(frame)
+        presence.begin(picture, state, seen)
         self.state = self._claimed = state
         self._shape = shape
         self._motion = motion
         self.first = given_track(box, taken)
+        self.doubt = doubt_of(picture, box, shape)
+        if self.doubt:
+            warnings.warn(DoubtfulBox(self.doubt), stacklevel=2)
         return self.first
 
     def update(self, frame: Any, time_s: Optional[float] = None) -> Track:

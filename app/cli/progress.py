@@ -4,10 +4,12 @@ import contextlib
 import os
 import sys
 import time
+import warnings
 from typing import TYPE_CHECKING, Callable, Optional
 
 import cv2
 
+from hotpath.runtime.doubts import DoubtfulBox
 from hotpath.runtime.progress_bar import tqdm
 from hotpath.video.base import TrackedFrame
 
@@ -101,12 +103,13 @@ def _short(name: str) -> str:
 
 
 def quiet() -> None:
-    """Silence OpenCV's warnings and FFmpeg's messages in this process.
+    """Silence OpenCV's warnings, FFmpeg's messages and ours of boxes in this process.
 
     This changes the state of the process, so only programs may call it, before they open a source.
     The variables ``OPENCV_LOG_LEVEL`` and ``OPENCV_FFMPEG_LOGLEVEL`` of the user are respected.
     FFmpeg in OpenCV before 4.6 has no such switch and still prints.
     """
+    warnings.simplefilter("ignore", DoubtfulBox)  # the run says it in a line of its own
     # OpenCV reads it when it opens the first FFmpeg capture; -8 is AV_LOG_QUIET
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     if "OPENCV_LOG_LEVEL" in os.environ:  # OpenCV read it when it was imported

@@ -102,6 +102,11 @@ class Targets:
         track: Any = self._tracker(number).first
         return track  # type: ignore[no-any-return]
 
+    def doubt(self, number: int) -> str:
+        """Return why a target can hardly be followed from its first box, a sentence; or ""."""
+        doubt: str = self._tracker(number).doubt
+        return doubt
+
     def find_with(self, detect: Callable[[AnyFrame], Any], every: int = 10) -> None:
         """Let a detector add targets: ``update`` makes a target of every object that it detects.
 

@@ -100,7 +100,13 @@ class Api:
         def choose() -> Dict[str, Any]:
             number = controller.add_target(frame, box, replaced, snug, point)
             track = controller.targets.first(number)
-            return {"number": number, "box": list(track.box), "taken": track.taken}
+            doubt = controller.targets.doubt(number) or None
+            return {
+                "number": number,
+                "box": list(track.box),
+                "taken": track.taken,
+                "doubt": doubt,
+            }
 
         return web.json_response(await self._call(choose), status=201)
 

@@ -69,6 +69,7 @@ async function choose(how, isAgain = false, mended = null) {
   const what = mended !== null ? "your own box" : isAgain ? "the next object there" : "chosen";
   say(`Target ${answer.number}: ${what}.`);
   setFrozen(false);
+  if (answer.doubt) warn(`Target ${answer.number}: ${answer.doubt}.`);
   if (answer.taken === "snug") offerDrawn(how, answer.number);
 }
 

@@ -109,6 +109,13 @@ def test_a_tap_without_a_head_is_told_and_a_small_drag_is_a_box(chromium, world,
         assert targets(run, 1) == [0]
 
 
+def test_a_senseless_box_is_followed_with_a_warning(chromium, world, run):
+    with Tab(chromium, run.link) as tab:
+        pages.drag(tab.page, (1, 1, 630, 470))
+        tab.wait_for_text("#toasts", "nearly the whole picture; draw a tight one")
+        assert targets(run, 1) == [0]
+
+
 def test_a_tap_selects_a_thing_and_a_tap_on_nothing_is_told(chromium, tmp_path):
     thing.write_film(tmp_path / "frames")
     run_of = pages.PagedRun(tmp_path, tmp_path / "frames", network="kestrel")

@@ -1,0 +1,76 @@
+"""First boxes with which tracking works badly: one warning that says what to do, and no more."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from hotpath import load_targets, load_tracker
+from hotpath.runtime.doubts import DoubtfulBox, doubt_of
+from hotpath.runtime.types import Box
+from tests.support import tiny
+from tests.support.needs import needs_kernels
+
+SHAPE = 240, 320, 3
+
+
+def noisy(low=0, high=255):
+    return np.random.RandomState(3).randint(low, high, SHAPE).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "box, sentence",
+    [
+        ((100, 100, 1, 1), "only 1 x 1 pixels"),
+        ((100, 100, 60, 3.5), "only 60 x 3.5 pixels"),
+        ((0, 0, 320, 240), "nearly the whole picture"),
+        ((5, 5, 300, 225), "nearly the whole picture"),
+        ((-70, 100, 100, 80), "outside the picture"),
+        ((290, 200, 50, 100), "outside the picture"),
+        ((100, 100, 40, 30), ""),
+        ((0, 0, 320, 100), ""),
+        ((-20, 100, 100, 80), ""),
+        ((300, 220, 20, 20), ""),
+    ],
+)
+def test_a_box_is_doubted_for_its_place_and_size(box, sentence):
+    doubt = doubt_of(noisy(), Box(*box), SHAPE)
+    assert sentence in doubt and bool(sentence) == bool(doubt)
+    assert not doubt or "; draw" in doubt
+
+
+def test_a_box_is_doubted_where_neither_it_nor_its_surroundings_have_an_edge():
+    flat = noisy(100, 108)
+    assert "one colour" in doubt_of(flat, Box(100, 100, 40, 30), SHAPE)
+    inside, beside = flat.copy(), flat.copy()
+    inside[110:115, 110:115] = 0
+    assert not doubt_of(inside, Box(100, 100, 40, 30), SHAPE)
+    beside[:, 143:] = 0  # a white sheet before something dark
+    assert not doubt_of(beside, Box(100, 100, 40, 30), SHAPE)
+    assert doubt_of(beside, Box(40, 100, 40, 30), SHAPE)
+
+
+def test_a_program_is_warned_once_and_goes_on():
+    needs_kernels()
+    film, truth = tiny.film(3)
+    with load_tracker(precision="fp32") as tracker:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("default")
+            tracker.init(film[0], truth[0])
+            assert not seen and tracker.doubt == ""
+            tracker.init(film[0], (50, 50, 1.5, 1.5))
+            tracker.update(film[1])
+        (warning,) = seen
+        assert warning.category is DoubtfulBox and "1.5 x 1.5" in str(warning.message)
+        assert warning.filename == __file__, "it names the caller's line"
+        assert tracker.doubt == str(warning.message)
+
+
+def test_the_targets_of_a_picture_are_doubted_one_by_one():
+    needs_kernels()
+    film, truth = tiny.film(2)
+    with load_targets(precision="fp32") as targets, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        numbers = [targets.add(film[0], box) for box in (truth[0], (20, 20, 2, 2))]
+        doubts = [targets.doubt(number) for number in numbers]
+    assert doubts[0] == "" and "only 2 x 2 pixels" in doubts[1]

@@ -14,13 +14,14 @@ import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
-from hotpath.app.cli.boxes import check_boxes, drawn_box, given_boxes, given_points
+from hotpath.app.cli.boxes import check_boxes, given_boxes, given_points
 from hotpath.app.cli.detector import check_detector, open_detector, open_finder
+from hotpath.app.cli.mouse import first_target
 from hotpath.app.cli.options import parse, records_of
-from hotpath.app.cli.outputs import Outputs, check_outputs, wants_window
+from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
 from hotpath.app.pointing import add_at
-from hotpath.app.records import RunOptions, SourceOptions, TargetOptions
+from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
 from hotpath.app.service_manager import ServiceManager
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
@@ -85,7 +86,16 @@ def run(options: RunOptions) -> int:
         try:
             return run_until(options, stop)
         except KeyboardInterrupt:  # before the first frame
+            say(f"hotpath track: stopped before tracking began{unwritten(options.outputs)}")
             return stop.exit_code or 130
+
+
+def unwritten(options: OutputOptions) -> str:
+    """The rest of a sentence: which files were not written."""
+    paths = [path for path in (options.results, options.save) if path and path != "-"]
+    if not paths:
+        return ", so nothing was written"
+    return f"; {' and '.join(paths)} {'were' if len(paths) > 1 else 'was'} not written"
 
 
 def run_until(options: RunOptions, stop: "StopRequest") -> int:
@@ -104,25 +114,29 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
         detector = open_detector(target_options, network)
         targets = cleanup.enter_context(contextlib.closing(load_targets(**network._asdict())))
         source, frame, boxes = opened or open_input(*read)
-        if boxes is None:
-            boxes = [drawn_box(frame, source.name, wants_window(output_options, links))]
         at_s = source.time_s
-        tracks = first_tracks(target_options, targets, frame, boxes, detector, at_s)
+        tracks, window = first_tracks(target_options, targets, source, frame, boxes, detector)
+        if window:
+            cleanup.callback(window.close)
         finder = open_finder(target_options, detector, targets, source.live)
         if finder:
             cleanup.callback(finder.close)
             tracks = finder.first(frame, tracks, at_s)
         stop.begin()
         shown = output_options, links, source_options.frames
-        with Outputs(*shown, targets, source, stop, frame, detector) as outputs:
+        with Outputs(*shown, targets, source, stop, frame, detector, window) as outputs:
             stop.outputs = outputs
             first = TrackedFrame(frame, source.given - 1, at_s, tracks, source.captured_s)
             outputs.write(first)
+            for doubt in filter(None, map(targets.doubt, tracks)):
+                outputs.notice(doubt)
             manager.ready(f"tracking in {source.name}")
             with short_collections():
                 broken = follow(
                     source_options.frames, targets, source, outputs, stop, manager, finder
                 )
+            if not (broken or stop.requested):
+                outputs.hold()
             stop.left = True
     manager.stopping()
     outputs.summary(source)
@@ -152,16 +166,25 @@ def open_input(
 def first_tracks(
     options: TargetOptions,
     targets: Any,
+    source: "Source",
     frame: Any,
-    boxes: List[Box],
+    boxes: Optional[List[Box]],
     detector: Any,
-    time_s: Optional[float],
-) -> Dict[int, Any]:
-    """Start the targets of the boxes and of --point; returns their tracks."""
-    numbers = [targets.add(frame, box, time_s=time_s, snug=options.snug) for box in boxes]
+) -> Tuple[Dict[int, Any], Any]:
+    """Start the targets of the boxes and of --point, or the one that the user selects.
+
+    Returns:
+        their tracks, and the window in which the user selected, or None.
+    """
+    more = {"time_s": source.time_s, "snug": options.snug}
+    window = None
+    if boxes is None:
+        window = first_target(frame, source.name, targets, detector, **more)
+    for box in boxes or []:
+        targets.add(frame, box, **more)
     for point in given_points(options, frame):
-        numbers.append(add_at(targets, frame, point, detector, time_s=time_s))
-    return {number: targets.first(number) for number in numbers}
+        add_at(targets, frame, point, detector, time_s=source.time_s)
+    return {number: targets.first(number) for number in targets.numbers}, window
 
 
 class StopRequest:

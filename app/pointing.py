@@ -1,10 +1,11 @@
-"""Start a target at a point that a user gave: on the command line, the page or a ground station.
+"""Start a target at a point that a user gave: on the command line, in the window, on the page or in
+a ground station.
 
 Where the user named classes, the detector's object at the point is taken. Else the network's head
 finds the object (``hotpath.runtime.tap``), and a detector is only asked if the head finds none.
 """
 
-from typing import Any, Optional, Sequence
+from typing import Any, Iterable, Optional, Sequence
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from hotpath.app.detect import Detector
 from hotpath.app.detect.boxes import boxes_around, nearest_to, smallest_at
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError, NoObject
 from hotpath.runtime.pictures import AnyFrame, bgr_of
-from hotpath.runtime.types import Box
+from hotpath.runtime.types import Box, Track
 
 REACH = 0.35  # of a point from an object's centre, shares of its sides, where no class is named
 
@@ -60,6 +61,19 @@ def add_at(
         if box is None:
             raise
         return int(targets.add(frame, box, time_s=time_s))
+
+
+def holding(tracks: Iterable[Track], point: Sequence[float]) -> Optional[Box]:
+    """Return the first of the boxes of targets that are not lost that holds a point, or None.
+
+    A click in it means the next larger or smaller object (``besides``).
+    """
+    for track in tracks:
+        box = track.box
+        inside = [box[axis] <= point[axis] <= box[axis] + box[axis + 2] for axis in (0, 1)]
+        if not track.lost and all(inside):
+            return box
+    return None
 
 
 def _detected(detector: Any, frame: AnyFrame, point: Any, reach: float) -> Any:

@@ -54,6 +54,7 @@ class OutputOptions(NamedTuple):
 
     Attributes:
         show: None opens a window where nothing else would be seen.
+        hold: whether the window holds the last frame; None: if somebody watches.
         maps: whether the score maps are drawn, too.
         trail: frames of the drawn path, or None.
     """
@@ -66,6 +67,7 @@ class OutputOptions(NamedTuple):
     overlay: bool = True
     trail: Optional[int] = None
     show: Optional[bool] = None
+    hold: Optional[bool] = None
     maps: bool = False
     profile: bool = False
     quiet: bool = False

@@ -1,17 +1,18 @@
-"""A window on the desktop: it shows pictures, reports keys, and lets the user draw a box."""
+"""A window on the desktop: it shows pictures, reports keys, clicks, and boxes that are drawn."""
 
 import ctypes
 import os
 import re
 import socket
 import sys
-from typing import Any, List, Optional, Sequence, Tuple
+from collections import deque
+from typing import Any, Deque, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from hotpath.kernels.commands import make
-from hotpath.runtime.errors import BadBox, BadOutput
+from hotpath.runtime.errors import BadOutput
 
 QUIT_KEYS = ("q", "Q", "\x1b")  # the last one is Esc
 SCREEN = 1366, 768  # assumed where the size of the screen is not known
@@ -25,10 +26,9 @@ SMALLER = 1.0, 0.85, 0.7, 0.55
 GROUND = 32  # grey of the strip, and beside a narrow picture
 SHORT = ("H: list the keys", "Q or Esc: end the run")
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-DRAWING = ("Drag a box around the target", "Esc: back")
 COLOUR = (0, 255, 255)  # of the box while it is drawn
 LEAST_DRAG_PX = 3  # of the window; less is a click, and no box
-EXIT_DRAWING = ("\x1b", "c", "C")
+MOST_EVENTS = 1000  # of the mouse between two looks
 
 
 class Window:
@@ -39,23 +39,30 @@ class Window:
 
     Attributes:
         open: False once the user has asked for the end.
+        touched: whether a key or a button of the mouse was pressed in it.
     """
 
     def __init__(self, title: str = "Hotpath") -> None:
         check_window()
         self.title = title
         self.open = True
+        self.touched = False
         self._created = False
         self._screen = screen_size()
+        self._shape: Tuple[int, ...] = ()  # of the picture that is shown
+        self._layout: Any = None  # its View
+        self._events: Deque[Tuple[int, int, int]] = deque(maxlen=MOST_EVENTS)  # of the mouse
+        self._is_down = False  # its left button
 
     def show(self, picture: np.ndarray, lines: Optional[Sequence[str]] = None) -> None:
         """Show one BGR picture, with texts below it; without any, it says how to list the keys."""
         if not self.open:
             return
-        shown = View(picture.shape, self._screen).show(picture, lines or SHORT)
+        shown = self._view(picture.shape).show(picture, lines or SHORT)
         try:
             if not self._created:
                 _create(self.title, shown)
+                cv2.setMouseCallback(self.title, self._take_event)
                 self._created = True
             cv2.imshow(self.title, shown)
         except cv2.error as error:
@@ -74,50 +81,75 @@ class Window:
             return None
         code = cv2.waitKey(max(1, int(timeout_s * 1e3)))
         key = chr(code & 0xFF) if code >= 0 else None
+        self.touched |= key is not None or self.pressed
         if key in QUIT_KEYS or self._was_closed():
             self.open = False
         return key.lower() if key else None
 
-    def select_box(
-        self, frame: np.ndarray, below: Optional[np.ndarray] = None
-    ) -> Tuple[float, float, float, float]:
-        """Let the user draw a box with the mouse, in this window.
+    @property
+    def pressed(self) -> bool:
+        """Whether the mouse's left button went down, which ``select`` has not yet looked at."""
+        return any(event[0] == cv2.EVENT_LBUTTONDOWN for event in self._events)
 
-        It is done when the button is released. Esc goes back.
+    def select(
+        self,
+        frame: np.ndarray,
+        texts: Sequence[str],
+        below: Optional[np.ndarray] = None,
+        pressed: bool = False,
+    ) -> Optional[Tuple[float, float, float, float]]:
+        """Let the user click on a frame or draw a box, in this window; q and Esc go back.
+
+        It is done when the button is released.
 
         Args:
             frame: BGR picture.
+            texts: what the strip says.
             below: rows that the window shows below it, such as a bar, so that nothing moves.
+            pressed: whether the button is down already, see ``pressed``. Then a click that hits
+                nothing goes back, too.
 
         Returns:
-            ``(x, y, w, h)`` floats, pixels of ``frame``.
-
-        Raises:
-            BadBox: the user went back or closed the window.
+            ``(x, y, w, h)`` floats, pixels of ``frame``; without width and height after a click.
+            None if the user went back or closed the window.
         """
         picture = frame if below is None else np.concatenate((frame, below))
+        if not pressed:
+            self._events.clear()
         try:
-            self.show(picture, DRAWING)
-            view = View(picture.shape, self._screen)
-            drag = _Drag(frame.shape, view, view.show(picture, DRAWING))
-            cv2.setMouseCallback(self.title, drag.mouse)
+            self.show(picture, texts)
+            view = self._view(picture.shape)
+            drag = _Drag(frame.shape, view, view.show(picture, texts))
             while not drag.done:
+                while self._events:
+                    drag.mouse(*self._events.popleft())
+                if drag.done or (pressed and drag.missed):
+                    break
                 cv2.imshow(self.title, drag.picture())
                 code = cv2.waitKey(20)
-                if code >= 0 and chr(code & 0xFF) in EXIT_DRAWING:
+                if code >= 0 and chr(code & 0xFF) in QUIT_KEYS:
                     break
                 if self._was_closed():
                     self.open = False
                     break
-            if self.open:
-                cv2.setMouseCallback(self.title, lambda *_: None)
         except cv2.error as error:
             raise BadOutput(
                 f"no box can be drawn: OpenCV says {_said(error)}; use --box X,Y,W,H"
             ) from None
-        if not drag.done:
-            raise BadBox("no box was drawn; draw one, or use --box X,Y,W,H")
-        return drag.box()
+        self.touched = True
+        return drag.place() if drag.done else None
+
+    def _take_event(self, event: int, x: int, y: int, *_: Any) -> None:
+        """Keep an event of the left button, which OpenCV reports while it waits for a key."""
+        if event == cv2.EVENT_LBUTTONDOWN or self._is_down:
+            self._events.append((event, x, y))
+            self._is_down = event != cv2.EVENT_LBUTTONUP
+
+    def _view(self, shape: Sequence[int]) -> "View":
+        if self._shape != tuple(shape):
+            self._shape, self._layout = tuple(shape), View(shape, self._screen)
+        view: View = self._layout
+        return view
 
     def close(self) -> None:
         """Close the window; may be called twice."""
@@ -215,40 +247,53 @@ def _scaled(picture: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
 
 
 class _Drag:
-    """A box that is being drawn.
+    """A box that is being drawn, or a click.
 
     Args:
         shape: of the frame: (height, width, ...).
         view: the ``View`` of the frame and what is below it.
         shown: what it shows.
+
+    Attributes:
+        done: whether there is a box or a click.
+        missed: whether the last click was beside the frame.
     """
 
     def __init__(self, shape: Sequence[int], view: View, shown: np.ndarray) -> None:
         self._view, self._shown = view, shown
         self._limit = float(shape[1]), float(shape[0])
         self._corners: List[Tuple[float, float]] = []  # where the button went down, where it is
-        self.done = False
+        self._is_click = self.done = self.missed = False
 
-    def mouse(self, event: int, x: int, y: int, *_: Any) -> None:
+    def mouse(self, event: int, x: int, y: int) -> None:
         """Take an event of the mouse, in pixels of what is shown; none after the release."""
         if self.done:
             return
         across, down = self._view.in_picture(x, y)
         place = min(max(across, 0.0), self._limit[0]), min(max(down, 0.0), self._limit[1])
         if event == cv2.EVENT_LBUTTONDOWN:
-            self._corners = [place, place]
-        elif self._corners and event in (cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONUP):
+            self._corners, self.missed = [place, place], False
+        elif self._corners:
             self._corners[1] = place
             if event == cv2.EVENT_LBUTTONUP:
-                (x1, y1), (x2, y2) = (self._view.in_view(*corner) for corner in self._corners)
-                drawn_px = min(abs(x2 - x1), abs(y2 - y1))
-                self.done = drawn_px >= LEAST_DRAG_PX and min(self.box()[2:]) >= 1
-                self._corners = self._corners if self.done else []  # a click is no box
+                self._release(0 <= across < self._limit[0] and 0 <= down < self._limit[1])
 
-    def box(self) -> Tuple[float, float, float, float]:
-        """The box, pixels of the frame."""
+    def _release(self, is_inside: bool) -> None:
+        (x1, y1), (x2, y2) = (self._view.in_view(*corner) for corner in self._corners)
+        sides_px = abs(x2 - x1), abs(y2 - y1)
+        self._is_click = is_inside and max(sides_px) < LEAST_DRAG_PX
+        is_box = min(sides_px) >= LEAST_DRAG_PX and min(self._box()[2:]) >= 1
+        self.done = self._is_click or is_box
+        self.missed = not self.done
+        self._corners = self._corners if self.done else []
+
+    def _box(self) -> Tuple[float, float, float, float]:
         (x1, x2), (y1, y2) = (sorted(values) for values in zip(*self._corners))
         return x1, y1, x2 - x1, y2 - y1
+
+    def place(self) -> Tuple[float, float, float, float]:
+        """The box, pixels of the frame; of a click the point without width and height."""
+        return self._corners[1] + (0.0, 0.0) if self._is_click else self._box()
 
     def picture(self) -> np.ndarray:
         """What is shown, with the box so far."""

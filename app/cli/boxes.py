@@ -1,4 +1,4 @@
-"""Where the targets are in the first frame: --box, --boxes, --point, ground truth, or the mouse."""
+"""Where the targets are in the first frame: --box, --boxes, --point, or ground truth."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from hotpath.app.records import TargetOptions
 from hotpath.kernels.commands import why_unread
 from hotpath.kernels.text import decoded
 from hotpath.runtime.errors import BadBox
-from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import Box, are_corners, are_shares, checked_box, meant_as_corners
 from hotpath.video import window
 
@@ -47,7 +47,8 @@ def given_boxes(
     ``hotpath.video.base.Source``.
 
     Returns:
-        list of (x, y, w, h), pixels of the frame; None: the user draws a box, see ``drawn_box``.
+        list of (x, y, w, h), pixels of the frame; None: the user selects one, see
+        ``hotpath.app.cli.mouse``.
 
     Raises:
         BadBox: there is no box and no window, or a box that no target can have.
@@ -86,19 +87,6 @@ def given_points(options: TargetOptions, frame: AnyFrame) -> List[Tuple[float, f
     if len(set(points)) < len(points):
         raise BadBox("a point is given twice; give each target one --point", what="twice")
     return points
-
-
-def drawn_box(frame: AnyFrame, name: str, stays: bool) -> Box:
-    """The box that the user draws with the mouse on a frame of the source of that name.
-
-    The window stays for the run if one is asked for, since it has the same title.
-    """
-    own = window.Window(window.title_of(name))
-    try:
-        return checked_box(Box(*own.select_box(bgr_of(frame))), frame.shape)
-    finally:
-        if not stays:
-            own.close()
 
 
 def _check_window(source: "Source") -> None:

@@ -65,7 +65,7 @@ class Drawn:
             drawn = time.perf_counter()
             self.profile.note("drawing", (drawn - began) * 1e3)
             if self._player:
-                self._player.show(frame, picture, index)
+                self._player.show(frame, picture, index, tracks)
                 self.profile.note("window", (time.perf_counter() - drawn) * 1e3)
             if video:
                 try:

@@ -282,6 +282,13 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
     text = "open a window (default: if there is a display and nothing is written); --show maps "
     text += "draws the network's score map over each search window, in --save and on the page too"
     _either(group, "show", text, "open no window")
+    _either(
+        group,
+        "hold",
+        "hold a recording's last frame in the window until a key (default: in a terminal, or if a "
+        "key or the mouse was used)",
+        "close the window soon after a recording's last frame",
+    )
     group.add_argument(MAPS, dest="maps", action="store_true", help=argparse.SUPPRESS)
     _switch(group, "--profile", "print milliseconds a step at the end")
 

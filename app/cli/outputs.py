@@ -88,6 +88,7 @@ class Outputs:
         stop: Any,
         first_frame: AnyFrame,
         detector: Optional[Detector] = None,
+        first_window: Optional[window.Window] = None,
     ) -> None:
         self.profile = Profile()
         self.control: Any = None
@@ -108,7 +109,13 @@ class Outputs:
         self._left_out = 0  # frames
         self._files: Set[Any] = set()  # sinks that write a file
         self._video: Optional[save.BackgroundVideo] = None
+        self._stop = stop
         self._window: Optional[window.Window] = None
+        if first_window is not None:  # in which the first target was selected
+            if wants_window(options, links):
+                self._window = first_window
+            else:
+                first_window.close()
         self._player: Optional[Player] = None
         self._links: List[Any] = []
         self._drawn: Optional[Drawn] = None
@@ -147,8 +154,8 @@ class Outputs:
                 video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
             )
         if wants_window(options, self._link_options):
-            self._window = window.Window(window.title_of(source.name))
-            self._player = Player(self._window, source, targets, say, self._selection)
+            self._window = self._window or window.Window(window.title_of(source.name))
+            self._player = Player(self._window, source, targets, say, self._selection, detector)
         if self._video or self._player:
             titles = self._network, self._engine["engine"]
             self._drawn = Drawn(
@@ -254,11 +261,24 @@ class Outputs:
     def stays(self) -> bool:
         """Whether the run goes on at the end of its source: the page may play it again."""
         stays = self.control is not None and self.control.finish()
-        if self._player and not self.control:
-            self._player.hold()
         if stays:  # nothing more is written, and the page may download the files whole
             self._close_files()
         return stays
+
+    def hold(self) -> None:
+        """Hold the last frame of a recording in the window; the files are whole before."""
+        if self._player and not self.control and not self._source.live:
+            self._close_files()
+            watched = self._options.hold
+            if watched is None and sys.stderr is not None and sys.stderr.isatty():
+                watched = True
+            self._player.hold(self._stop, watched)
+
+    def notice(self, sentence: str) -> None:
+        """Print a sentence, and let it stand in the window for a while."""
+        say(sentence)
+        if self._player:
+            self._player.notice(sentence)
 
     def next_frame_is_due(self) -> bool:
         """Wait until the page or the window wants the next frame; False: ask again.

@@ -2,15 +2,18 @@
 
 import time
 from collections import namedtuple
-from typing import TYPE_CHECKING, Callable, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from hotpath.app.cli.mouse import add_selected, invitation, refusal
+from hotpath.app.detect import Detector
 from hotpath.app.selection import Selection
-from hotpath.runtime.errors import BadBox
+from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, NoObject
 from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.types import Track
 from hotpath.video.base import PLAYED_FPS
-from hotpath.video.window import Window
+from hotpath.video.window import SHORT, Window
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets
@@ -18,13 +21,15 @@ if TYPE_CHECKING:
 
 SEEK_S = 5.0
 POLL_S = 0.03  # a key is noticed within this time
-HELD_S = 2.0  # the last frame of a recording
+HELD_S = 2.0  # the last frame of a recording that nobody watches
 HELP_S = 4.0  # the keys are listed for so long at the start
+NOTICE_S = 6.0  # a sentence stands for so long
 SLOWEST, FASTEST = 0.125, 8.0
 
 PAUSED = ("PAUSED", "Space: go on", "H: list the keys", "Q or Esc: end the run")
+END = ("END OF THE RECORDING", "Any key or click: close the window")
 
-Shown = namedtuple("Shown", "frame picture index")
+Shown = namedtuple("Shown", "frame picture index tracks")
 
 
 class Player:
@@ -34,10 +39,11 @@ class Player:
         window: ``Window``.
         source: ``hotpath.video.base.Source``; live sources have neither pause nor
             speed.
-        targets: ``hotpath.runtime.targets.targets.Targets``; a box that is drawn replaces all of
-            them.
+        targets: ``hotpath.runtime.targets.targets.Targets``; one that the user clicks on or draws
+            replaces all of them.
         say: function of one line of text for the user.
-        selection: which target is steered after: the one that is drawn.
+        selection: which target is steered after: the one that the user selected.
+        detector: finds the object at a point where the network's head does not, or None.
     """
 
     def __init__(
@@ -47,8 +53,11 @@ class Player:
         targets: "Targets",
         say: Callable[[str], None],
         selection: Optional[Selection] = None,
+        detector: Optional[Detector] = None,
     ) -> None:
         self.paused = False
+        self._detector = detector
+        self._notice, self._notice_until = "", 0.0
         self._selection = Selection() if selection is None else selection
         self._window, self._source, self._targets, self._say = window, source, targets, say
         self._speed = 1.0
@@ -68,15 +77,23 @@ class Player:
         if source.live:
             actions = []
         actions += [
-            ("b", "B: draw a new box", self._draw_box),
+            ("b", "B: select a target", self._select),
             ("h", "H: list the keys, or hide them", self._toggle_help),
         ]
         self._actions = {key: action for key, _, action in actions}
-        self._keys = [text for _, text, _ in actions] + ["Q or Esc: end the run"]
+        self._keys = [invitation(targets, detector)] + [text for _, text, _ in actions]
+        self._keys.append("Q or Esc: end the run")
 
-    def show(self, frame: AnyFrame, picture: np.ndarray, index: int) -> None:
+    def show(
+        self, frame: AnyFrame, picture: np.ndarray, index: int, tracks: Dict[int, Track]
+    ) -> None:
         """Show a tracked frame; ``picture`` is the frame with boxes drawn on it."""
-        self._shown = Shown(frame, picture, index)
+        self._shown = Shown(frame, picture, index, tracks)
+        self._refresh()
+
+    def notice(self, sentence: str) -> None:
+        """Let a sentence stand below the picture for ``NOTICE_S``."""
+        self._notice, self._notice_until = sentence, time.monotonic() + NOTICE_S
         self._refresh()
 
     def next_frame_is_due(self) -> bool:
@@ -96,11 +113,22 @@ class Player:
         self._began = max(self._began + period_s, now - period_s)  # do not hurry after a pause
         return True
 
-    def hold(self) -> None:
-        """Show the last frame for a moment; a key or the closed window ends it."""
+    def hold(self, stop: Any, watched: Optional[bool]) -> None:
+        """Show the last frame until a key, a click, or the end of the run.
+
+        Args:
+            stop: object whose attribute ``requested`` ends the run.
+            watched: whether somebody watches; None: if a key or the mouse was used before. Nobody
+                presses a key where nobody watches, so that it only lasts ``HELD_S``.
+        """
         ends = time.monotonic() + HELD_S
-        while self._window.open and time.monotonic() < ends:
-            if self._window.wait_key(POLL_S) is not None:
+        if self._window.touched if watched is None else watched:
+            ends = float("inf")
+            if self._shown is not None:
+                self._window.show(self._shown.picture, END)
+            self._say("the recording has ended; press a key in its window to close it")
+        while self._window.open and time.monotonic() < ends and not stop.requested:
+            if self._window.wait_key(POLL_S) is not None or self._window.pressed:
                 return
 
     def take_keys(self) -> None:
@@ -111,14 +139,22 @@ class Player:
         action = self._actions.get(key or "")
         if action:
             action()
-        if self._help_until and self._help_until < time.monotonic():
-            self._help_until = 0.0
+        elif self._window.pressed:
+            self._select(pressed=True)
+        now = time.monotonic()
+        if 0 < self._help_until < now or (self._notice and self._notice_until < now):
+            self._help_until = 0.0 if self._help_until < now else self._help_until
+            self._notice = self._notice if self._notice_until >= now else ""
             self._refresh()
 
     def _refresh(self) -> None:
         if self._shown is not None:
-            paused = PAUSED if self.paused else None
-            self._window.show(self._shown.picture, self._keys if self._help_until else paused)
+            lines: Optional[Sequence[str]] = PAUSED if self.paused else None
+            if self._notice:
+                lines = (self._notice,) + (PAUSED if self.paused else SHORT)
+            elif self._help_until:
+                lines = self._keys
+            self._window.show(self._shown.picture, lines)
 
     def _pause(self) -> None:
         self.paused = not self.paused
@@ -153,22 +189,35 @@ class Player:
         self._help_until = 0.0 if self._help_until else float("inf")
         self._refresh()
 
-    def _draw_box(self) -> None:
-        """Let the user draw a box on the frame that is shown; it replaces all targets."""
+    def _select(self, pressed: bool = False) -> None:
+        """Let the user select a target on the frame that is shown; it replaces all targets.
+
+        Args:
+            pressed: whether the mouse's button is down already.
+        """
         if self._shown is None:
             return
-        try:
-            frame = bgr_of(self._shown.frame)
-            bar = self._shown.picture[frame.shape[0] :]
-            box = self._window.select_box(frame, bar)
-            number = self._targets.add(self._shown.frame, box)
-        except BadBox as error:  # the targets stay as they are
-            self._say(str(error))
-        else:
-            for old in [n for n in self._targets.numbers if n != number]:
-                self._targets.drop(old)
-                self._selection.drop(old)
-            self._selection.select(number)
-            self._help_until = 0.0
+        shown, targets = self._shown, self._targets
+        frame = bgr_of(shown.frame)
+        texts = (invitation(targets, self._detector), "Esc: back")
+        place = self._window.select(frame, texts, shown.picture[frame.shape[0] :], pressed)
+        if place is not None:
+            tracks, time_s = shown.tracks.values(), self._source.time_s
+            try:
+                number = add_selected(
+                    targets, shown.frame, place, self._detector, tracks, time_s=time_s
+                )
+            except (BadBox, NoObject, BadOption, BadNetwork) as error:  # the targets stay
+                self.notice(refusal(error, targets))
+            else:
+                self._replace_all(number)
         self._refresh()
         self._began = time.monotonic()
+
+    def _replace_all(self, number: int) -> None:
+        for old in [n for n in self._targets.numbers if n != number]:
+            self._targets.drop(old)
+            self._selection.drop(old)
+        self._selection.select(number)
+        self._help_until = 0.0
+        self.notice(self._targets.doubt(number) or f"Target {number} is followed")

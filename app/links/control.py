@@ -19,7 +19,7 @@ from hotpath.app.links.as_json import target_json
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import Refused, Requests
 from hotpath.app.links.steering import CONFIRM
-from hotpath.app.pointing import add_at
+from hotpath.app.pointing import add_at, holding
 from hotpath.app.selection import Selection
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
 from hotpath.video.base import TrackedFrame
@@ -250,9 +250,7 @@ class Controller:
                     raise
             # the head can't run here: the box stays as the user drew it
             return int(self.targets.add(frame, box, time_s=time_s))
-        besides = None if other is None or other.lost else other.box
-        if besides is not None and not _holds(besides, point):
-            besides = None
+        besides = holding([] if other is None else [other], point)
         return add_at(self.targets, frame, point, self.detector, besides, time_s)
 
     def drop_target(self, number: int) -> None:
@@ -387,11 +385,6 @@ class Controller:
         """Frames a second over the last frames; None while the run is paused."""
         fps = None if self.paused or self._is_still else self._recent_fps()
         return None if fps is None else round(fps, 1)
-
-
-def _holds(box: Sequence[float], point: Sequence[float]) -> bool:
-    """Whether a point is in a box."""
-    return all(box[axis] <= point[axis] <= box[axis] + box[axis + 2] for axis in (0, 1))
 
 
 def _evenly_spread(frames: List[TrackedFrame], most: int) -> List[TrackedFrame]:

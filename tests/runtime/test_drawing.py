@@ -10,6 +10,7 @@ import pytest
 from hotpath.runtime.drawing import DARK, TARGETS, draw
 from hotpath.runtime.errors import BadBox, BadFrame, BadOutput
 from hotpath.runtime.types import Track
+from hotpath.video import window as window_module
 from hotpath.video.window import Window, no_window
 from tests.support import ROOT, display
 from tests.support.errors import refusal
@@ -188,13 +189,13 @@ def select_with(monkeypatch, frame, events, keys=()):
     monkeypatch.setattr("hotpath.video.window.no_window", lambda: None)
     monkeypatch.setattr("hotpath.video.window.screen_size", lambda: (1366, 768))
     window = Window()
-    return window, shown, lambda: window.select_box(frame)
+    return window, shown, lambda: window.select(frame, ["Drag a box"])
 
 
 def test_a_box_is_drawn_in_the_same_window_and_done_when_the_button_is_released(monkeypatch):
     frame = black((320, 240))
     down, move, up = cv2.EVENT_LBUTTONDOWN, cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONUP
-    click = [(down, 105, 5, 0, None), (up, 107, 5, 0, None)]  # is no box
+    click = [(down, 500, 755, 0, None), (up, 502, 755, 0, None)]  # on the texts: is nothing
     drag = [(move, 9, 9, 0, None), (down, 500, 200, 0, None), (move, 400, 150, 0, None)]
     window, shown, draw = select_with(monkeypatch, frame, [*click, *drag, (up, 300, 9999, 0, None)])
     x, y, w, h = draw()
@@ -209,9 +210,49 @@ def test_a_box_is_drawn_in_the_same_window_and_done_when_the_button_is_released(
 
 def test_esc_goes_back_without_a_box_and_without_ending_the_run(monkeypatch):
     window, _, draw = select_with(monkeypatch, black((320, 240)), [], ["\x1b"])
-    with pytest.raises(BadBox):
-        draw()
-    assert window.open
+    assert draw() is None and window.open
+
+
+def test_a_click_is_the_point_under_it(monkeypatch):
+    down, up = cv2.EVENT_LBUTTONDOWN, cv2.EVENT_LBUTTONUP
+    click = [(down, 700, 302, 0, None), (up, 701, 302, 0, None)]
+    window, shown, select = select_with(monkeypatch, black((320, 240)), click)
+    x, y, w, h = select()
+    factor = (0.86 * 768 - 56) / 240
+    left = (shown[0].shape[1] - round(320 * factor)) // 2
+    assert (x, y) == pytest.approx(((701 - left) / factor, 302 / factor), rel=0.01)
+    assert (w, h) == (0, 0) and window.touched
+
+
+def test_a_button_that_went_down_in_the_film_begins_the_selection(monkeypatch):
+    down, move, up = cv2.EVENT_LBUTTONDOWN, cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONUP
+    frame = black((320, 240))
+    late = [(move, 700, 300, 0, None), (up, 720, 330, 0, None)]
+    early = [(move, 5, 5, 0, None), (down, 600, 200, 0, None)]
+    window, _, _ = select_with(monkeypatch, frame, [*early, *late])
+    window.show(frame)
+    assert window.wait_key(0.01) is None and not window.pressed, "the mouse only moves"
+    assert window.wait_key(0.01) is None and window.pressed and window.touched
+    x, y, w, h = window.select(frame, ["Drag a box"], pressed=True)
+    factor = (0.86 * 768 - 56) / 240
+    assert (w, h) == pytest.approx((120 / factor, 130 / factor), rel=0.02)
+    assert not window.pressed
+    window, _, _ = select_with(
+        monkeypatch, frame, [(down, 500, 755, 0, None), (up, 500, 755, 0, None)]
+    )
+    window.show(frame)
+    assert window.wait_key(0.01) is None and window.pressed
+    assert window.select(frame, ["Drag a box"], pressed=True) is None, "below the picture"
+
+
+def test_a_window_lays_a_picture_out_once(monkeypatch):
+    window, _, _ = select_with(monkeypatch, black((320, 240)), [])
+    made = []
+    view = window_module.View
+    monkeypatch.setattr(window_module, "View", lambda *of: made.append(of) or view(*of))
+    for size in ((320, 240), (320, 240), (320, 240), (640, 360), (640, 360)):
+        window.show(black(size))
+    assert len(made) == 2
 
 
 def test_a_lost_target_has_a_red_broken_line_and_the_time_since():

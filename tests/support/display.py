@@ -32,6 +32,11 @@ class Display:
             time.sleep(0.1)
         self.tool("key", key)  # the key may close the window; xdotool then reports an error
 
+    def click(self, place):
+        """Click at a point of the screen."""
+        self.tool("mousemove", *place)
+        self.tool("click", 1)
+
     def drag(self, start, end):
         """Drag the mouse between two points of the screen."""
         self.tool("mousemove", *start)

@@ -1,6 +1,7 @@
 """Videos with a variable frame rate: each frame's own time stamp counts, however it is used."""
 
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -123,7 +124,8 @@ def test_a_window_shows_each_frame_for_its_own_time(tmp_path, monkeypatch):
     monkeypatch.setattr("hotpath.app.cli.player.time", clock)
     shown_s = []
     with open_source(write_video(tmp_path / "a.mp4"), planes=True) as source:
-        player = Player(Keys(), source, None, print)
+        targets = SimpleNamespace(network=SimpleNamespace(tap=None))
+        player = Player(Keys(), source, targets, print)
         while source.given < 40:
             if not source.given or player.next_frame_is_due():
                 source.read()

@@ -70,7 +70,7 @@ def test_a_box_on_a_film_of_4k_is_where_the_mouse_drew_it_on_the_screen():
         "import numpy as np; from hotpath.video.window import Window, screen_size\n"
         "with Window('film of 4K') as window:\n"
         "    print(*screen_size())\n"
-        "    print(*window.select_box(np.zeros((2160, 3840, 3), np.uint8)))\n"
+        "    print(*window.select(np.zeros((2160, 3840, 3), np.uint8), ['Drag']))\n"
     )
     with display.display() as screen:
         options = dict(

@@ -1,11 +1,14 @@
 """The window's clock and keys, without a window: what each key does to the run."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from hotpath.app.cli import player as player_module
 from hotpath.app.cli.player import Player
-from hotpath.runtime.errors import BadBox
+from hotpath.runtime.errors import BadOption, NoObject
+from hotpath.runtime.types import Box, Track
 from hotpath.video.base import Source
 
 
@@ -25,6 +28,9 @@ class Recording(Source):
     def seek(self, index):
         self.given = min(index, self.frames - 1)
         return True
+
+
+TRACKS = {0: Track(Box(5, 5, 20, 10), 0.9)}
 
 
 class Clock:
@@ -47,7 +53,8 @@ class Keys:
     def __init__(self, *keys):
         self.keys = list(keys)
         self.lines = None
-        self.box = None
+        self.place = None  # that the user selects
+        self.open, self.touched, self.pressed = True, False, False
 
     def wait_key(self, timeout_s):
         if self.keys:
@@ -58,24 +65,32 @@ class Keys:
     def show(self, picture, lines=None):
         self.lines = lines
 
-    def select_box(self, frame, below):
+    def select(self, frame, texts, below, pressed):
         assert frame.shape[1] == below.shape[1], "the bar stays while a box is drawn"
-        if self.box is None:
-            raise BadBox("no box was drawn")
-        return self.box
+        assert pressed == self.pressed and "Esc: back" in texts
+        self.pressed = False
+        return self.place
 
 
 class Targets:
-    """Records which boxes were added on which frame."""
+    """Records which boxes and points were added on which frame."""
 
-    def __init__(self):
-        self.boxes = []
+    def __init__(self, refusal=None):
+        self.boxes, self.points, self.refusal = [], [], refusal
         self.numbers = (0,)
+        self.network = SimpleNamespace(name="net", tap="a head")
 
-    def add(self, frame, box):
-        self.boxes.append((int(frame[0, 0, 0]), box))
-        self.numbers += (len(self.boxes),)
-        return len(self.boxes)
+    def add(self, frame, box=None, time_s=None, point=None, besides=None):
+        if point is not None and self.refusal:
+            raise self.refusal
+        (self.points if box is None else self.boxes).append(
+            (int(frame[0, 0, 0]), time_s, (point, besides) if box is None else box)
+        )
+        self.numbers += (len(self.boxes) + len(self.points),)
+        return self.numbers[-1]
+
+    def doubt(self, number):
+        return ""
 
     def drop(self, number):
         self.numbers = tuple(n for n in self.numbers if n != number)
@@ -92,15 +107,15 @@ def played(player, source, seconds):
             if frame is None:
                 break
             indices.append(int(frame[0, 0, 0]))
-            player.show(frame, frame, source.given - 1)
+            player.show(frame, frame, source.given - 1, TRACKS)
     return indices
 
 
-def begun(*keys, fps=50.0):
-    source, window, targets = Recording(fps), Keys(), Targets()
+def begun(*keys, fps=50.0, refusal=None):
+    source, window, targets = Recording(fps), Keys(), Targets(refusal)
     player = Player(window, source, targets, lambda text: None)
     frame = source.read()
-    player.show(frame, frame, 0)
+    player.show(frame, frame, 0, TRACKS)
     window.keys = list(keys)
     return player, source, window, targets
 
@@ -125,16 +140,54 @@ def test_a_recording_plays_at_its_own_speed_and_plus_and_minus_change_it():
     assert 4 <= len(played(player, source, 0.5)) <= 6
 
 
+RUN = SimpleNamespace(requested=False)
+
+
 @pytest.mark.parametrize("keys, held_s", [([], 2.0), (["h"], 0.0)])
 def test_the_last_frame_stays_for_a_moment_or_until_a_key(keys, held_s):
     player, _, window, _ = begun(*keys)
-    window.open = True
     began_s = player_module.time.now_s
-    player.hold()
+    player.hold(RUN, None)
     assert player_module.time.now_s - began_s == pytest.approx(held_s, abs=0.3)
     window.open = False
-    player.hold()
+    player.hold(RUN, True)
     assert player_module.time.now_s - began_s < held_s + 0.3
+
+
+class Late(Keys):
+    """A user who looks at the last frame for a minute, and then does something."""
+
+    def __init__(self, what, run):
+        super().__init__()
+        self.what, self.run, self.ends_s = what, run, player_module.time.now_s + 60
+
+    def wait_key(self, timeout_s):
+        player_module.time.now_s += timeout_s
+        if player_module.time.now_s < self.ends_s:
+            return None
+        self.pressed = self.what == "click"
+        self.open = self.what != "close"
+        self.run.requested = self.what == "signal"
+        return "x" if self.what == "key" else None
+
+
+@pytest.mark.parametrize("what", ["key", "click", "close", "signal"])
+@pytest.mark.parametrize("touched, watched", [(True, None), (False, True), (True, False)])
+def test_the_last_frame_stays_for_who_watches_until_a_key_a_click_or_the_end(
+    what, touched, watched
+):
+    run = SimpleNamespace(requested=False)
+    window, said = Late(what, run), []
+    window.touched = touched
+    player = Player(window, Recording(), Targets(), said.append)
+    frame = np.zeros((40, 60, 3), np.uint8)
+    player.show(frame, frame, 0, TRACKS)
+    began_s = player_module.time.now_s
+    player.hold(run, watched)
+    stays = watched is not False
+    held_s = player_module.time.now_s - began_s
+    assert held_s == pytest.approx(60 if stays else 2, abs=0.3)
+    assert (window.lines == player_module.END) == stays == bool(said)
 
 
 def test_space_pauses_and_resumes():
@@ -161,19 +214,46 @@ def test_seeking_goes_by_seconds_and_stays_in_the_recording():
 
 def test_a_new_box_replaces_the_target_on_the_frame_that_is_shown_and_none_leaves_it():
     player, source, window, targets = begun(".", ".", "b")
-    window.box = (5, 6, 20, 10)
+    window.place = (5, 6, 20, 10)
     assert played(player, source, 0.2) == [1, 2]
-    assert targets.boxes == [(2, (5, 6, 20, 10))]
+    assert targets.boxes == [(2, source.time_s, (5, 6, 20, 10))]
     assert targets.numbers == (1,)
     player, source, _, targets = begun(" ", "b")
     played(player, source, 0.1)
     assert targets.numbers == (0,)
 
 
+@pytest.mark.parametrize("point, besides", [((40.0, 30.0), None), ((6.0, 6.0), Box(5, 5, 20, 10))])
+def test_a_click_in_the_film_follows_the_object_there(point, besides):
+    player, source, window, targets = begun(".")
+    window.place, window.pressed = (*point, 0.0, 0.0), True
+    played(player, source, 0.2)
+    assert targets.points == [(1, source.time_s, (point, besides))] and targets.numbers == (1,)
+    assert "followed" in window.lines[0]
+    player_module.time.now_s += 10
+    player.take_keys()
+    assert window.lines == player_module.PAUSED, "the sentence does not stay"
+
+
+@pytest.mark.parametrize(
+    "refusal, sentence",
+    [
+        (NoObject("nothing", what="nothing"), "No object"),
+        (NoObject("nothing", what="no other"), "No other object"),
+        (BadOption("no head", what="no head"), "nothing with net. Drag a box"),
+    ],
+)
+def test_a_click_that_finds_nothing_says_so_and_leaves_the_target(refusal, sentence):
+    player, source, window, targets = begun(refusal=refusal)
+    window.place, window.pressed = (40.0, 30.0, 0.0, 0.0), True
+    player.take_keys()
+    assert sentence in window.lines[0] and targets.numbers == (0,)
+
+
 def test_the_keys_are_listed_and_can_be_hidden():
     player, source, window, _ = begun()
     listed = "\n".join(window.lines)
-    for words in ("pause", "next frame", "previous frame", "forward", "back", "new box", "end"):
+    for words in ("pause", "next frame", "previous frame", "forward", "back", "select", "end"):
         assert words in listed
     window.keys = [" ", "h"]
     played(player, source, 0.1)

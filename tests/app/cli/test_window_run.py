@@ -1,13 +1,16 @@
-"""A run in a real window: keys pause, step, seek, take a new box and end it."""
+"""A run in a real window: keys pause, step, seek and end it; the mouse selects targets."""
 
+import signal
 import subprocess
+import sys
 import time
 
 import pytest
 
-from hotpath.video.window import no_window
+from hotpath.runtime.boxes import overlap
+from hotpath.video.window import View, no_window
 from tests.app.test_track import command, rows_of
-from tests.support import display
+from tests.support import ROOT, display, thing
 from tests.support.pages import write_world
 
 pytest.importorskip("onnxruntime")
@@ -85,6 +88,56 @@ def test_the_first_box_is_drawn_in_the_window_of_the_run(tmp_path):
         screen.press("frames", "q")
         said = run.communicate(timeout=30)[1].decode()
     assert run.returncode == 0, said
+
+
+@pytest.mark.parametrize("how", ["Escape", "q", "SIGTERM", "SIGINT"])
+def test_who_leaves_before_the_first_box_reads_that_nothing_was_written(tmp_path, how):
+    write_world(tmp_path, 20)
+    video, out = tmp_path / "out.mp4", tmp_path / "out.csv"
+    out.write_text("an older file")
+    with display.display() as screen:
+        words = ["--video", tmp_path / "frames", "--show", "--save", video, "--results", out]
+        words = command(tmp_path, *words)
+        run = subprocess.Popen(words, env=screen.environment, stderr=subprocess.PIPE)
+        screen.press("frames", how if how in ("Escape", "q") else "x")
+        if how not in ("Escape", "q"):
+            run.send_signal(getattr(signal, how))
+        said = run.communicate(timeout=30)[1].decode()
+    if how in ("Escape", "q"):
+        assert run.returncode == 2 and "nothing was tracked or written" in said
+    else:
+        assert run.returncode == 128 + getattr(signal, how)
+        assert f"{out} and {video} were not written" in said
+    assert not video.exists() and out.read_text() == "an older file"
+
+
+def test_a_click_follows_the_object_there_and_the_last_frame_stays(tmp_path):
+    pytest.importorskip("openvino")
+    thing.write_film(tmp_path / "film", 40)
+    out = tmp_path / "out.csv"
+    words = [sys.executable, "-m", "hotpath.app", tmp_path / "film", "--show", "--results", out]
+    with display.display() as screen:
+        words = [str(word) for word in words] + ["--fps", "20"]
+        run = subprocess.Popen(words, env=screen.environment, stderr=subprocess.PIPE, cwd=str(ROOT))
+        screen.press("film", "x")  # waits for the window
+        view = View((240, 320), screen_of(screen))
+        screen.click(view.in_view(*thing.CENTRE))
+        frames_of(out, 40)
+        time.sleep(3.5)
+        assert run.poll() is None, "the last frame does not stay for who used the mouse"
+        assert len(rows_of(out)) == 40, "the file is whole while the window is open"
+        run.send_signal(signal.SIGTERM)
+        said = run.communicate(timeout=30)[1].decode()
+    assert run.returncode == 128 + signal.SIGTERM and "has ended" in said
+    box = [float(rows_of(out)[0][key]) for key in "xywh"]
+    assert overlap(box, thing.THING) > 0.6
+
+
+def screen_of(screen):
+    """(width, height) of the display, pixels."""
+    words = ["xdotool", "getdisplaygeometry"]
+    text = subprocess.check_output(words, env=screen.environment)
+    return tuple(map(int, text.split()))
 
 
 def windows(screen):

@@ -1,0 +1,89 @@
+"""Targets that the user clicks on, or draws a box around, in the window."""
+
+from typing import Any, Iterable, Optional, Sequence
+
+from hotpath.app.detect import Detector
+from hotpath.app.pointing import add_at, holding
+from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, HotpathError, NoObject
+from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.types import Track
+from hotpath.video.window import Window, title_of
+
+DRAG = "Drag a box around the target"
+CLICK = "Click on the target, or drag a box around it"
+QUIT = "Q or Esc: quit"
+
+
+def invitation(targets: Any, detector: Optional[Detector]) -> str:
+    """Return what the user may do: only some networks find the object at a point."""
+    return DRAG if targets.network.tap is None and detector is None else CLICK
+
+
+def add_selected(
+    targets: Any,
+    frame: AnyFrame,
+    place: Sequence[float],
+    detector: Optional[Detector],
+    tracks: Iterable[Track] = (),
+    **more: Any,
+) -> int:
+    """Start a target in a drawn box, or at the point of a click; returns its number.
+
+    Args:
+        targets: ``hotpath.runtime.targets.targets.Targets``.
+        frame: the frame that the user saw.
+        place: from ``Window.select``.
+        detector: finds the object at a point where the network's head does not, or None.
+        tracks: of the targets in that frame.
+        more: ``time_s``, and ``snug`` of a box.
+
+    Raises:
+        HotpathError: there is no object, or no target can have the box. ``refusal`` says it.
+    """
+    if place[2] or place[3]:
+        return int(targets.add(frame, place, **more))
+    point = place[:2]
+    besides = holding(tracks, point)
+    return add_at(targets, frame, point, detector, besides, more.get("time_s"))
+
+
+def refusal(error: HotpathError, targets: Any) -> str:
+    """Return why there is no target, short enough to stand below a picture."""
+    if isinstance(error, NoObject):
+        return f"No {'other ' * (error.what == 'no other')}object found there. {DRAG}"
+    if isinstance(error, (BadOption, BadNetwork)):
+        return f"A click finds nothing with {targets.network.name}. {DRAG}"
+    return str(error)
+
+
+def first_target(
+    frame: AnyFrame, name: str, targets: Any, detector: Optional[Detector], **more: Any
+) -> Window:
+    """Let the user select the first target; returns the window, which stays open.
+
+    Args:
+        frame: first frame of the source of that name.
+        targets, detector, more: as for ``add_selected``.
+
+    Raises:
+        BadBox: the user went away without a target.
+    """
+    window = Window(title_of(name))
+    texts = (invitation(targets, detector), QUIT)
+    try:
+        while True:
+            place = window.select(bgr_of(frame), texts)
+            if place is None:
+                raise BadBox(
+                    "no target was selected, so nothing was tracked or written; click on it or "
+                    "drag a box around it, or give --box X,Y,W,H",
+                    what="not selected",
+                )
+            try:
+                add_selected(targets, frame, place, detector, **more)
+                return window
+            except (BadBox, NoObject, BadOption, BadNetwork) as error:
+                texts = (refusal(error, targets), QUIT)
+    except HotpathError:
+        window.close()
+        raise

@@ -11,7 +11,6 @@ PAGES = {
     "CONTRIBUTING.md": "CONTRIBUTING.md",
     "CHANGELOG.md": "CHANGELOG.md",
     "SECURITY.md": "SECURITY.md",
-    "CODE_OF_CONDUCT.md": "CODE_OF_CONDUCT.md",
 }
 
 

@@ -1,6 +1,6 @@
 """What the kernels cost, by NVRTC's PTX and by ptxas; budget.toml has the limits.
 
-``python -m tests.kernels.cuda.budget`` prints docs/results/gpu-kernels.md.
+``python -m tests.kernels.cuda.budget`` prints registers.txt.
 """
 
 import pathlib

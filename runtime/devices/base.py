@@ -165,9 +165,9 @@ class Device:
         prior, around = look.prior or ARGMAX, look.around
         if prior not in self._places:
             settings = decode.create(self.network, self.kernels).settings
-            self._places[prior] = self.kernels.new(select.Places, settings, prior)
-        if self._places[prior] is None:
-            from hotpath.runtime.places import Places  # only where nothing could be compiled
+            self._places[prior] = settings and self.kernels.new(select.Places, settings, prior)
+        if self._places[prior] is None:  # nothing was compiled, or the family has no kernel
+            from hotpath.runtime.places import Places
 
             self._places[prior] = Places(self.network, self.kernels, prior)
         try:

@@ -8,6 +8,7 @@ import pytest
 from hotpath.kernels import cpu
 from hotpath.kernels.settings import ARGMAX, MOST_PLACES
 from hotpath.runtime import decode
+from hotpath.runtime.devices.base import Device, Look
 from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.places import Places
 from hotpath.runtime.search import search
@@ -44,6 +45,22 @@ def seen(network, maps):
 
 
 PEAKS = (BEST, 0.8), (RIVAL, 0.7), (WEAK, 0.2)
+
+
+def test_a_family_that_only_python_decodes_proposes_by_the_definition(monkeypatch):
+    network, maps = window(*PEAKS)
+    create = decode.create
+
+    def in_python(*of):
+        decoder = create(*of)
+        decoder.settings = None
+        return decoder
+
+    monkeypatch.setattr(decode, "create", in_python)
+    device = SimpleNamespace(network=network, kernels=cpu.load(), _places={})
+    found = Device.propose(device, Look(None, AROUND), maps, SCALE, *FRAME)
+    expected = proposed(network, maps, ARGMAX)
+    assert found[1:] == expected[1:] and np.array_equal(found[0], expected[0])
 
 
 def cells_of(found):

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hotpath.video.base import Source
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
+PATIENCE_S = 2.0  # until the user is told that there is no frame yet
 LOOP_S = 1.0  # after a signal, for a frame that is being computed
 LAST_S = 0.7  # then for the outputs
 MOST_FAILED = 30  # frames in succession in which the network may give no number
@@ -128,6 +129,8 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
             stop.outputs = outputs
             first = TrackedFrame(frame, source.given - 1, at_s, tracks, source.captured_s)
             outputs.write(first)
+            if not tracks:
+                outputs.invite()
             for doubt in filter(None, map(targets.doubt, tracks)):
                 outputs.notice(doubt)
             manager.ready(f"tracking in {source.name}")
@@ -280,8 +283,12 @@ def first_frame(source: "Source", start_s: Optional[float] = None) -> Any:
     if start_s and not source.seek_time(start_s):
         raise BadSource(f"{name}: can't be searched for a time; leave --start out")
     frame = WAITING
+    unsaid, began_s = True, time.monotonic()
     while frame is WAITING:
         frame = source.read(POLL_S)
+        if frame is WAITING and unsaid and time.monotonic() - began_s > PATIENCE_S:
+            source.log(f"{name}: waiting for its first frame; Ctrl-C ends the run")
+            unsaid = False
     if frame is None:
         if start_s:
             raise BadSource(f"{name}: ends before {start_s:g} s; give --start an earlier time")

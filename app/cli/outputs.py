@@ -265,6 +265,19 @@ class Outputs:
             self._close_files()
         return stays
 
+    def invite(self) -> None:
+        """Say where the user may select the first target."""
+        options = self._link_options
+        places = {
+            "on the page": options.page.page,
+            "in the ground station": options.mavlink.url,
+            "by a message of ROS": options.to_ros,
+        }
+        where = " or ".join(place for place, there in places.items() if there)
+        if where and not self._options.quiet:
+            wait = "no target yet" if self._source.live else "waiting for a target"
+            say(f"{wait}: select one {where}, or end this run with Ctrl-C")
+
     def hold(self) -> None:
         """Hold the last frame of a recording in the window; the files are whole before."""
         if self._player and not self.control and not self._source.live:

@@ -5,11 +5,14 @@ import os
 import signal
 import subprocess
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from hotpath.app.__main__ import first_frame
 from hotpath.runtime.boxes import overlap
+from hotpath.video.sources import WAITING
 from tests.app.test_track import box_text, boxes_of, command, lines_in, rows_of
 from tests.support import tiny
 from tests.support.streams.mjpeg import MjpegServer
@@ -70,3 +73,14 @@ def test_a_reader_of_results_that_stops_reading_holds_neither_the_run_nor_its_en
     assert run.returncode == 143, lines
     assert "left out of the results" in said
     assert json.loads(out)["frames"] > 200
+
+
+def test_a_source_without_a_first_frame_is_said_once(monkeypatch):
+    said, frames = [], [WAITING, WAITING, WAITING, "a frame"]
+    source = SimpleNamespace(name="cam0", read=lambda timeout_s: frames.pop(0), log=said.append)
+    monkeypatch.setattr("hotpath.app.__main__.PATIENCE_S", -1.0)
+    assert first_frame(source) == "a frame"
+    assert said == ["cam0: waiting for its first frame; Ctrl-C ends the run"]
+    frames += [WAITING, "a frame"]
+    monkeypatch.setattr("hotpath.app.__main__.PATIENCE_S", 60.0)
+    assert first_frame(source) == "a frame" and len(said) == 1

@@ -33,7 +33,7 @@ def loaded():
 class HandTurnedRun:
     """A tracker, its controller and a MAVLink service; ``turn`` processes one frame."""
 
-    def __init__(self, pictures, key=None, detector=None):
+    def __init__(self, pictures, key=None, detector=None, **more):
         self.targets = Targets(loading.create_device(*loaded()))
         self.pictures = pictures
         self.index = 0
@@ -54,7 +54,7 @@ class HandTurnedRun:
         nowhere.sent = []
         nowhere.receive = list
         nowhere.send = nowhere.sent.append
-        self.service = Service(nowhere, codec, camera, geo, self.gimbal, key, 1e9)
+        self.service = Service(nowhere, codec, camera, geo, self.gimbal, key, 1e9, **more)
         self.turn()
 
     def _write_late(self, tracked):

@@ -45,6 +45,7 @@ WAIT_S = 0.05  # longest pause between two looks at what is due
 # HEARTBEAT, ATTITUDE and GLOBAL_POSITION_INT of the vehicle, COMMAND_INT, COMMAND_LONG, COMMAND_ACK
 # of the gimbal manager, TIMESYNC, gimbal manager and device
 WANTED = frozenset((0, 30, 33, 75, 76, 77, 111, 280, 281, 285))
+UNHEARD_S = 3.0  # until the user is told that nothing was heard
 LISTEN_S = 2.5  # for as long it steers nothing, since another one may
 LATENCIES = 20000  # most that are kept for the summary
 
@@ -62,6 +63,7 @@ class Service(Link):
         rate: most packets a second from one sender.
         say: function of one line of text for the user.
         ledger: folder that keeps the time stamps of signatures; None: they are kept in memory.
+        address: of the link, for the sentence that nobody is heard there; "" says none.
 
     Attributes:
         failures: messages that could not be answered or encoded; 0 unless there is a bug.
@@ -81,7 +83,9 @@ class Service(Link):
         rate: float = 200.0,
         say: Callable[[str], None] = lambda text: None,
         ledger: Optional[str] = None,
+        address: str = "",
     ) -> None:
+        self._unheard = address  # "" once it was said or is no longer true
         self.transport, self.camera, self._say = transport, camera, say
         self.failures = self.heard = self.sent = 0
         self.last_failure: Optional[Exception] = None
@@ -127,7 +131,7 @@ class Service(Link):
         if self._latency_ms:
             median, p95, p99 = np.percentile(list(self._latency_ms), (50, 95, 99))
             lines.append(
-                f"frame to command: {median:.1f} ms (median, p95 {p95:.1f}, p99 {p99:.1f})"
+                f"frame to command: {median:.1f} ms (median; p95 {p95:.1f}, p99 {p99:.1f})"
             )
         return lines
 
@@ -183,8 +187,19 @@ class Service(Link):
                 self._gimbal.see(fresh)
             out += self.camera.tick(now)
             self._send(out)
+            self._say_if_unheard(now)
             if fresh:
                 self._latency_ms.append((time.monotonic() - fresh.captured_s) * 1e3)
+
+    def _say_if_unheard(self, now: float) -> None:
+        """Say once, after ``UNHEARD_S``, that the run waits for somebody at the address."""
+        if self._unheard and (self.heard or now - self._began_s > UNHEARD_S):
+            if not self.heard:
+                self._say(
+                    f"mavlink: waiting for a first packet at {self._unheard}; start the ground "
+                    "station or the router there, or end this run with Ctrl-C"
+                )
+            self._unheard = ""
 
     def _wait(self) -> None:
         """Wait for bytes or a frame, at most ``WAIT_S``."""
@@ -318,7 +333,15 @@ def open_link(context: Context) -> Service:
     loop = Loop(context.controller)
     camera = Camera(loop, identity, geo, mavlink.delay_s)
     service = Service(
-        transport, Codec(*me, key), camera, geo, gimbal, key, say=context.say, ledger=LEDGERS
+        transport,
+        Codec(*me, key),
+        camera,
+        geo,
+        gimbal,
+        key,
+        say=context.say,
+        ledger=LEDGERS,
+        address=mavlink.url,
     )
     service.name_taken = name
     if service.transport.fileno() is None:

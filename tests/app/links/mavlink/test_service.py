@@ -81,6 +81,21 @@ def test_the_end_of_a_run_stops_a_gimbal_that_turns(run):
     assert told[-1].fields["command"] == 1001 and told[-1].fields["param1"] == -3  # given back
 
 
+def test_who_waits_for_a_ground_station_is_told_once_where(make_run):
+    said = []
+    run = make_run(pictures(), say=said.append, address="udpin:127.0.0.1:14550")
+    began_s = time.monotonic()
+    for later_s in (1, 4, 5):
+        run.service._say_if_unheard(began_s + later_s)
+        assert len(said) == (later_s > 3)
+    assert "waiting" in said[0] and "udpin:127.0.0.1:14550" in said[0] and "Ctrl-C" in said[0]
+    heard = make_run(pictures(), say=said.append, address="udpin:127.0.0.1:14550")
+    heard.receive(Codec(255, 190, None).encode(*reports.command_long((1, 100), 512, 259)))
+    assert heard.service.heard == 1
+    heard.service._say_if_unheard(began_s + 60)
+    assert len(said) == 1
+
+
 def test_a_message_that_can_not_be_encoded_is_counted_and_the_link_goes_on(run):
     run.service._send([("MESSAGE_INTERVAL", {"interval_us": 1 << 31}), reports.heartbeat()])
     assert run.service.failures == 1 and len(run.service.transport.sent) == 1

@@ -151,6 +151,7 @@ def test_a_run_without_a_target_ends_without_fuss_and_states_no_speed(own):
     own.ask("/api/stop", {"stop": True})
     assert own.wait() == 0
     assert "no target was tracked" in own.words()
+    assert "waiting for a target: select one on the page, or end this run with" in own.words()
     for word in ("FPS;", "mean score", "Traceback", "Warning"):
         assert word not in own.words()
 

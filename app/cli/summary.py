@@ -138,15 +138,15 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
         lines.append("no target was tracked")
     elif figures["fps"]:
         lines.append(
-            "{fps:.0f} FPS; tracking takes {ms[median]:.2f} ms a frame (median, p95 "
+            "{fps:.0f} FPS; tracking takes {ms[median]:.2f} ms a frame (median; p95 "
             "{ms[p95]:.2f})".format(**figures)
         )
         lines += [] if live else _parts_of(figures["parts_ms"])
     if figures["refresh_ms"]:
-        text = "{median:.2f} ms more in frames that refresh an exemplar (median, p95 {p95:.2f})"
+        text = "{median:.2f} ms more in frames that refresh an exemplar (median; p95 {p95:.2f})"
         lines.append(text.format(**figures["refresh_ms"]))
     if figures["latency_ms"]:
-        text = "{latency_from} to box: {median:.1f} ms (median, p95 {p95:.1f}, p99 {p99:.1f})"
+        text = "{latency_from} to box: {median:.1f} ms (median; p95 {p95:.1f}, p99 {p99:.1f})"
         lines.append(text.format(**dict(figures, **figures["latency_ms"])))
     if live:
         gaps_s = figures["gaps_s"]
@@ -163,7 +163,10 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
 
 
 def _parts_of(parts_ms: Dict[str, float]) -> List[str]:
-    """Where the time of a recording's frames goes; nothing where tracking takes most of it."""
+    """Where the time of a recording's frames goes; nothing where tracking takes most of it.
+
+    The parts are shares: their means add up, which the medians of the other lines do not.
+    """
     frame = parts_ms["frame"]
     tracking = parts_ms.get("tracking", 0.0)
     if tracking > MOST * frame:
@@ -172,10 +175,10 @@ def _parts_of(parts_ms: Dict[str, float]) -> List[str]:
     # the loop waits for the encoder where that is its slowest part
     late = " for the encoder" if encoding > MOST * frame else ""
     rest = [(ms, name) for name, ms in parts_ms.items() if name not in ("frame", "encoding")]
-    parts = [f"{ms:.1f} {name + late * (name == 'waiting')}" for ms, name in sorted(rest)[::-1]]
-    parts = [text for text in parts if not text.startswith("0.0 ")]
-    more = f"; encoding takes {encoding:.1f} in a thread of its own" if encoding else ""
-    return [f"of {frame:.1f} ms a frame: {', '.join(parts)}{more}"]
+    parts = [f"{ms / frame:.0%} {name + late * (name == 'waiting')}" for ms, name in sorted(rest)]
+    parts = [text for text in parts[::-1] if not text.startswith("0%")]
+    more = f"; encoding, in a thread of its own, {encoding / frame:.0%}" if encoding else ""
+    return [f"of the time: {', '.join(parts)}{more}"]
 
 
 def place_of(target: Dict[str, Any]) -> str:

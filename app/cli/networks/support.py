@@ -79,7 +79,7 @@ def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
             inputs = features if len(paths) > 1 or "whole" in paths else ()
             values = dict(engine.describe(), ms=_milliseconds(engine, inputs))
             values["threads"] = counted(values.get("threads", 1), "thread")
-            text = "{ms:.2f} ms a frame on {device}, {precision}, {threads}, {version}"
+            text = "{ms:.2f} ms a frame (median) on {device}, {precision}, {threads}, {version}"
             results.append((name, text.format(**values)))
             engine.close()
         except HotpathError as error:

@@ -69,7 +69,7 @@ def told(times: Times) -> str:
     for way, steps in times.items():
         figures = ", ".join(f"{step} {ms:.3f}" for step, ms in steps.items() if step != "frame")
         words.append(
-            f"{way} {steps['frame']:.3f} ms a frame: {figures}"
+            f"{way} {steps['frame']:.3f} ms a frame (medians): {figures}"
             if "frame" in steps
             else f"{way} {figures}"
         )

@@ -19,7 +19,7 @@ def test_each_figure_that_is_known_before_a_training_is_shown(capsys):
     assert "106%" in told["receptive field"]  # of 255
     assert "whole region" not in told["receptive field"]
     assert re.match(r"about \d+ a frame on a GPU", told["kernels"])
-    assert re.match(r"\d+\.\d\d ms a frame on CPU, fp32, 1 thread", told["onnxruntime"])
+    assert re.match(r"\d+\.\d\d ms a frame \(median\) on CPU, fp32, 1 thread", told["onnxruntime"])
     assert "Conv 2 (the last layers)" in told["INT8"]
     assert "cycles a frame" in told["PYNQ-Z2"]
 

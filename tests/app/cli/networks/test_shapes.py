@@ -21,7 +21,7 @@ def test_a_shape_is_shown_timed_and_becomes_a_bundle_that_tracks(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     assert main(["show", "--shape", "four", "--head", "8", "8", "0"]) == 0
     said = capsys.readouterr().out
-    assert "ms a frame on CPU" in said
+    assert "ms a frame (median) on CPU" in said
     assert "receptive field" in said
     command = said[said.rindex("`make engine") :].strip("`\n").split()
     toml = command[-1].rpartition("=")[2]

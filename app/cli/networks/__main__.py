@@ -140,13 +140,22 @@ def list_networks(options: argparse.Namespace) -> None:
     print(row.format("network", "family", "exemplar", "search", "files"))
     for name in names():
         network = load_network(name)
-        files = "present" if paths_of(network, options.networks_dir) else "missing"
+        files = _state(network, options.networks_dir)
         print(row.format(name, network.family, network.exemplar, network.search, files))
     print("\n" + row.format("detector", "family", "", "side", "files"))
     for name in detect.names():
         detector = detect.describe(name)
-        files = "present" if paths_of(detector.network, options.networks_dir) else "missing"
+        files = _state(detector.network, options.networks_dir)
         print(row.format(name, detector.family, "", detector.side[0], files))
+
+
+def _state(network: Network, networks_dir: Optional[str]) -> str:
+    """Return whether the files of a network are here, and else how to get them."""
+    if paths_of(network, networks_dir):
+        return "present"
+    if all(entry.url and entry.sha256 for entry in network.files):
+        return f"missing: hotpath networks get {network.name}"
+    return f"missing: export them from {network.source or 'its authors'}"
 
 
 def paths_of(network: Network, networks_dir: Optional[str]) -> Optional[Dict[str, pathlib.Path]]:

@@ -172,10 +172,10 @@ def test_list_has_every_network_and_whether_its_files_are_here(run, tmp_path):
     code, said = run("list", "--networks-dir", tmp_path)
     assert code == 0
     networks, detectors = said.split("\n\n")
-    rows = {line.split()[0]: line.split()[-1] for line in networks.splitlines()[1:]}
+    rows = {line.split()[0]: line.split()[4] for line in networks.splitlines()[1:]}
     assert set(rows) == set(names()) and "yolox_nano" in detectors
     assert rows["kestrel"] == "present"
-    assert rows["fear_xs"] == "missing"
+    assert rows["fear_xs"] == "missing:"
 
 
 def test_show_counts_and_says_where_a_network_runs(run, tmp_path):

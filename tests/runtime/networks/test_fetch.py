@@ -141,7 +141,10 @@ def test_a_detector_is_listed_and_brought_by_its_name(tmp_path, server, capsys):
         file = detect.describe(name).file
         assert file.url.startswith("https://") and len(file.sha256) == 64
     assert networks.main(["list", "--networks-dir", str(tmp_path)]) == 0
-    assert re.search("yolox_nano +yolox +416 +missing", capsys.readouterr().out)
+    listed = capsys.readouterr().out
+    for name in ("yolox_nano +yolox +416", "nanotrack_v2 +points +127 +255"):
+        assert re.search(f"{name} +missing: hotpath networks get {name.split()[0]}\n", listed)
+    assert re.search("lightfc +centre .* +missing: export them from https://github.com/", listed)
 
     own = tmp_path / "own.toml"
     address = f"http://127.0.0.1:{server.server_port}/tiny_detector.onnx"

@@ -97,8 +97,12 @@ def gpu_arrays(situation: Situation) -> Missing:
     """Return the library that launches the GPU's kernels, as the board's profile names it."""
     board, software = situation.detection.board, situation.detection.software
     if not software and board is not None:  # a release that is not known: as the newest one
-        software = list(board.software.values())[-1]
-    arrays = software["gpu_arrays"]
+        software = list(board.software.values() or [{}])[-1]
+    arrays = software.get("gpu_arrays", "")
+    if not arrays:
+        place = board.path if board is not None else "the board's profile"
+        how = f'name what pip installs in {place}, under [software]: gpu_arrays = "cupy-cuda12x"'
+        return Missing("gpu_arrays", "launches the GPU kernels", how)
     if not arrays.startswith("pycuda"):
         return Missing("cupy", "launches the GPU kernels", pip(arrays))
     # PyCUDA is compiled on the board, with nvcc, by its setup.py and for the NumPy that is here.

@@ -65,8 +65,8 @@ def _identity(detection: Detection, installed: Installed) -> List[str]:
     default, exists = board.precision["default"], board.precision["exists"]
     alternatives = [name for name in exists if name != default]
     text = "{} (also: {})".format(default, ", ".join(alternatives)) if alternatives else default
-    if board.family == "computer":  # `hotpath track` needs no bundle there
-        text = "int8 where instructions allow it, else fp32; in a bundle " + text
+    if board.family == "computer":
+        text = "int8 where the processor has instructions for it, else fp32"
     lines.append(LABEL.format("precision", text))
     return lines + [LABEL.format("lost targets", _search(board))]
 
@@ -151,7 +151,7 @@ def listing() -> List[str]:
         memory = _amount(board.memory["gb_s"])
         cells = (name, board.title, board.engine, capability, " ".join(marked), memory)
         lines.append(row.format(*cells).rstrip())
-    return lines + ["* the default precision of a bundle"]
+    return lines + [f"* what `{make('engine')}` makes by default"]
 
 
 def _amount(value: Any) -> str:

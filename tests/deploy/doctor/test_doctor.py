@@ -66,6 +66,15 @@ def test_no_jetson_is_advised_an_unpinned_cupy_or_numpy_2(name):
             assert arrays[1:] == ["numpy>=1.22,<2"]
 
 
+@pytest.mark.parametrize("software", [{"6": {"l4t": "36", "tensorrt": "10"}}, {}])
+def test_a_profile_without_its_gpu_library_is_asked_to_name_it(tmp_path, software):
+    of_board = situation(BoardRoot("jetson_thor_jp7", tmp_path))
+    of_board.detection.software = {}
+    of_board.detection.board = of_board.detection.board._replace(software=software)
+    (entry,) = [entry for entry in missing.missing(of_board) if entry.name == "gpu_arrays"]
+    assert "jetson_thor.toml" in entry.command and 'gpu_arrays = "cupy' in entry.command
+
+
 def test_where_pip_refuses_an_environment_comes_before_its_packages(tmp_path):
     thor = BoardRoot("jetson_thor_jp7", tmp_path)
     entries = missing.missing(situation(thor))

@@ -50,9 +50,9 @@ def test_the_report_of_an_orin_says_what_matters_and_missing_the_commands_alone(
 def test_a_computer_is_said_to_run_the_precision_that_track_takes(tmp_path):
     text = run("--root", tmp_path).stdout
     assert "This computer (host)" in text
-    choice = "int8 where instructions allow it, else fp32; in a bundle fp32 (also: "
-    assert f"precision       {choice}" in text
-    assert run("list").stdout.endswith("* the default precision of a bundle\n")
+    choice = "int8 where the processor has instructions for it, else fp32\n"
+    assert f"precision       {choice}" in text and "bundle" not in text
+    assert run("list").stdout.endswith("* what `make engine` makes by default\n")
 
 
 def test_an_unknown_board_is_asked_for(tmp_path):

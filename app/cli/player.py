@@ -121,6 +121,8 @@ class Player:
             watched: whether somebody watches; None: if a key or the mouse was used before. Nobody
                 presses a key where nobody watches, so that it only lasts ``HELD_S``.
         """
+        if not self._window.open:
+            return
         ends = time.monotonic() + HELD_S
         if self._window.touched if watched is None else watched:
             ends = float("inf")

@@ -188,6 +188,9 @@ def test_the_last_frame_stays_for_who_watches_until_a_key_a_click_or_the_end(
     held_s = player_module.time.now_s - began_s
     assert held_s == pytest.approx(60 if stays else 2, abs=0.3)
     assert (window.lines == player_module.END) == stays == bool(said)
+    window.open = False
+    player.hold(run, watched)
+    assert len(said) == stays, "the window is closed already"
 
 
 def test_space_pauses_and_resumes():

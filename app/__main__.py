@@ -115,10 +115,13 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
         detector = open_detector(target_options, network)
         targets = cleanup.enter_context(contextlib.closing(load_targets(**network._asdict())))
         source, frame, boxes = opened or open_input(*read)
-        at_s = source.time_s
-        tracks, window = first_tracks(target_options, targets, source, frame, boxes, detector)
-        if window:
+        window = None
+        if boxes is None:
+            snug = target_options.snug
+            window, frame = first_target(frame, source, targets, detector, snug)
             cleanup.callback(window.close)
+        at_s = source.time_s
+        tracks = first_tracks(target_options, targets, frame, boxes or [], detector, at_s)
         finder = open_finder(target_options, detector, targets, source.live)
         if finder:
             cleanup.callback(finder.close)
@@ -169,25 +172,17 @@ def open_input(
 def first_tracks(
     options: TargetOptions,
     targets: Any,
-    source: "Source",
     frame: Any,
-    boxes: Optional[List[Box]],
+    boxes: List[Box],
     detector: Any,
-) -> Tuple[Dict[int, Any], Any]:
-    """Start the targets of the boxes and of --point, or the one that the user selects.
-
-    Returns:
-        their tracks, and the window in which the user selected, or None.
-    """
-    more = {"time_s": source.time_s, "snug": options.snug}
-    window = None
-    if boxes is None:
-        window = first_target(frame, source.name, targets, detector, **more)
-    for box in boxes or []:
-        targets.add(frame, box, **more)
+    time_s: Optional[float],
+) -> Dict[int, Any]:
+    """Start the targets of the boxes and of --point; returns the tracks of all targets."""
+    for box in boxes:
+        targets.add(frame, box, time_s=time_s, snug=options.snug)
     for point in given_points(options, frame):
-        add_at(targets, frame, point, detector, time_s=source.time_s)
-    return {number: targets.first(number) for number in targets.numbers}, window
+        add_at(targets, frame, point, detector, time_s=time_s)
+    return {number: targets.first(number) for number in targets.numbers}
 
 
 class StopRequest:

@@ -1,17 +1,22 @@
 """Targets that the user clicks on, or draws a box around, in the window."""
 
-from typing import Any, Iterable, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Iterable, Optional, Sequence, Tuple
 
 from hotpath.app.detect import Detector
 from hotpath.app.pointing import add_at, holding
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, HotpathError, NoObject
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.types import Track
+from hotpath.video.base import WAITING
 from hotpath.video.window import Window, title_of
+
+if TYPE_CHECKING:
+    from hotpath.video.base import Source
 
 DRAG = "Drag a box around the target"
 CLICK = "Click on the target, or drag a box around it"
 QUIT = "Q or Esc: quit"
+SHOWN_S = 0.03  # longest wait for a frame while nothing is selected
 
 
 def invitation(targets: Any, detector: Optional[Detector]) -> str:
@@ -57,33 +62,60 @@ def refusal(error: HotpathError, targets: Any) -> str:
 
 
 def first_target(
-    frame: AnyFrame, name: str, targets: Any, detector: Optional[Detector], **more: Any
-) -> Window:
-    """Let the user select the first target; returns the window, which stays open.
+    frame: AnyFrame, source: "Source", targets: Any, detector: Optional[Detector], snug: bool
+) -> Tuple[Window, AnyFrame]:
+    """Let the user select the first target; a live picture goes on until the button is pressed.
 
     Args:
-        frame: first frame of the source of that name.
-        targets, detector, more: as for ``add_selected``.
+        frame: the first frame of the source.
+        source: it may be asked for further frames.
+        targets, detector, snug: as for ``add_selected``.
+
+    Returns:
+        the window, which stays open, and the frame on which the user selected.
 
     Raises:
         BadBox: the user went away without a target.
     """
-    window = Window(title_of(name))
+    window = Window(title_of(source.name))
     texts = (invitation(targets, detector), QUIT)
     try:
-        while True:
-            place = window.select(bgr_of(frame), texts)
+        while window.open:
+            if source.live:
+                frame = _frame_of_press(frame, source, window, texts)
+                if not window.open:
+                    break
+            place = window.select(bgr_of(frame), texts, pressed=source.live)
             if place is None:
-                raise BadBox(
-                    "no target was selected, so nothing was tracked or written; click on it or "
-                    "drag a box around it, or give --box X,Y,W,H",
-                    what="not selected",
-                )
+                if source.live:  # a click beside the picture
+                    continue
+                break
             try:
-                add_selected(targets, frame, place, detector, **more)
-                return window
+                add_selected(targets, frame, place, detector, time_s=source.time_s, snug=snug)
+                return window, frame
             except (BadBox, NoObject, BadOption, BadNetwork) as error:
                 texts = (refusal(error, targets), QUIT)
+        raise BadBox(
+            "no target was selected, so nothing was tracked or written; click on it or drag a "
+            "box around it, or give --box X,Y,W,H",
+            what="not selected",
+        )
     except HotpathError:
         window.close()
         raise
+
+
+def _frame_of_press(
+    frame: AnyFrame, source: "Source", window: Window, texts: Sequence[str]
+) -> AnyFrame:
+    """Show the frames of a live source until the mouse's button goes down; return the last one."""
+    window.show(bgr_of(frame), texts)
+    while window.open and not window.pressed:
+        newer = source.read(SHOWN_S)
+        if newer is None:  # the source has ended, so this is the last frame
+            window.wait_key(SHOWN_S)
+        elif newer is not WAITING:
+            frame = newer
+            window.show(bgr_of(frame), texts)
+        window.wait_key(0.001)
+    return frame

@@ -141,7 +141,7 @@ class Player:
         action = self._actions.get(key or "")
         if action:
             action()
-        elif self._window.pressed:
+        elif self._window.open and self._window.pressed:
             self._select(pressed=True)
         now = time.monotonic()
         if 0 < self._help_until < now or (self._notice and self._notice_until < now):

@@ -127,6 +127,7 @@ class Network:
     look_above: float
     peak_share: float
     peak_window: float
+    wider_below: float
     found_above: float
     same_share: float
     same_frames: int

@@ -212,6 +212,10 @@ class Tracker:
             if type(frame) is not np.ndarray or frame.shape != shape or frame.dtype != UINT8:
                 frame, shape = self.device.take(frame)
             seen, self.step_ms = self.device.look(frame, self.looks(frame, shape))
+            if self.searches and seen[0].scores[0] < self.network.wider_below:
+                from hotpath.runtime.search import wider  # only in such frames
+
+                wider.look_again(self.device, frame, seen, self.step_ms, [(0, self.followed)])
             track = self.judge(frame, seen)
             self.step_ms["select"] += self.judged_ms
             return track if time_s is None else self.moved(track, time_s)
@@ -224,6 +228,11 @@ class Tracker:
         if self.state is None:
             self._check_target()
         return geometry.box_of(self.network, self.state)
+
+    @property
+    def followed(self) -> Tuple[Optional["Search"], Any, Any]:
+        """The search, the exemplar, and the last state: for ``hotpath.runtime.search.wider``."""
+        return self.search, self._exemplar, self.state
 
     # the steps of a frame, which ``hotpath.runtime.targets.targets`` takes with several trackers at
     # once

@@ -111,6 +111,8 @@ class Processor(Device):
                 spent["refresh"] += (time.perf_counter() - started) * 1e3
         if len(looks) == 1:
             return [self._one(frame, looks[0], spent)], spent
+        from hotpath.runtime.devices.several import copied, parts  # only for several windows
+
         sizes = parts(len(looks), self.windows)
         seen: List[Seen] = []
         for number, size in enumerate(sizes):
@@ -121,7 +123,7 @@ class Processor(Device):
                 answers = self._several(frame, part, spent)
             # a later call of that size overwrites what this one shows
             seen += (
-                [_copied(answer) for answer in answers] if size in sizes[number + 1 :] else answers
+                [copied(answer) for answer in answers] if size in sizes[number + 1 :] else answers
             )
         return seen, spent
 
@@ -197,20 +199,3 @@ class Processor(Device):
 
     def _packed_into(self, out: Any) -> Cropper:
         return geometry.packed_into(self.network, self.kernels, out)
-
-
-def parts(count: int, most: int) -> List[int]:
-    """Split a number of windows into sizes of calls: powers of two, each at most ``most``."""
-    sizes = []
-    while count:
-        size = min(most, 1 << (count.bit_length() - 1))
-        sizes.append(size)
-        count -= size
-    return sizes
-
-
-def _copied(seen: Seen) -> Seen:
-    """Return a copy in its own memory."""
-    features = None if seen.features is None else seen.features.copy()
-    maps = None if seen.maps is None else tuple(values.copy() for values in seen.maps)
-    return seen._replace(features=features, maps=maps)

@@ -102,6 +102,8 @@ SECTIONS: Dict[str, Keys] = {
         # the best cell; the Hanning window's weight against the classifier
         "peak_share": Key(float, 0.2, low=0, high=1),
         "peak_window": Key(float, 0.5, low=0, high=100),
+        # the score below which a frame is looked at again, in a wider window; 0: none is
+        "wider_below": Key(float, 0.0, low=0, high=1),
         # frames after which the second exemplar is refreshed; 0: the network takes only one
         "refresh_every": Key(int, 0, low=0, high=1 << 20),
         "refresh_above": Key(float, 0.5, low=0, high=1),  # score that a frame needs for it

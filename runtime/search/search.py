@@ -101,6 +101,7 @@ class Search:
             window = inner_hanning_window if network.family == "centre" else hanning_window
             self._near = window(network.map_size).ravel()
         self.active = False
+        self.faint = 0  # frames in succession with a score below ``wider_below``
         self._certain = np.zeros(4)  # the state when the target was last certain
         self._checks = 0  # windows that the candidate had
         self._streak = 0  # frames in succession in which the target seems to be there
@@ -125,7 +126,7 @@ class Search:
             seen: the ``Seen`` of the first frame.
             border: colour of the pixels outside the frame, (3,) uint8, BGR.
         """
-        self.active = self._moved = False
+        self.active, self._moved, self.faint = False, False, 0
         self._certain[:] = state
         self._colours_under.border = border
         self.classifier.begin(state, seen)
@@ -176,6 +177,7 @@ class Search:
             seen: the window that shows it.
         """
         presence, classifier = self.presence, self.classifier
+        self.faint = self.faint + 1 if seen.scores[0] < self.network.wider_below else 0
         is_tracked = presence.state == TRACKED
         since = presence.since
         self._moved = self._moved and presence.state == LOST

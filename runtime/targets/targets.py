@@ -13,6 +13,7 @@ from hotpath.runtime.errors import BadOption, HotpathError, NotReady
 from hotpath.runtime.loading import tracker_on
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.search.wider import look_again
 from hotpath.runtime.targets.exclusion import Exclusion
 from hotpath.runtime.tracker import BUSY, NO_COPY, Tracker
 from hotpath.runtime.types import Track
@@ -219,6 +220,8 @@ class Targets:
             looks += tracker.looks(frame, shape)
             ends.append(len(looks))
         seen, self.step_ms = self.device.look(frame, looks)
+        followed = (tracker.followed for tracker in trackers.values())
+        look_again(self.device, frame, seen, self.step_ms, zip([0, *ends], followed))
         begin = 0
         tracks = {}
         failure = None

@@ -14,7 +14,8 @@ from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import NetworkFailed, engines, geometry, load_tracker, loading
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Look
-from hotpath.runtime.devices.processor import Processor, parts
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.devices.several import parts
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.tracker import Tracker

@@ -386,7 +386,7 @@ def test_the_search_goes_on_when_a_suspect_looks_too_little_like_the_target(toml
     for _ in range(PATIENCE):
         assert not search.active
         assert presence.step(False) == LOST
-        search.follow(begun.state, None)
+        search.follow(begun.state, Seen(begun.state, (1.0, 1.0), scores=[1.0]))
     assert search.active is dropped
 
 
@@ -406,7 +406,7 @@ def test_a_suspect_that_is_dropped_is_left_less_often_if_it_was_followed_since_t
     presence.proof, presence.cues = Proof(0.9), SimpleNamespace(proof=lambda: 0.1)
     for _ in range(PATIENCE):
         presence.step(False)
-        search.follow(begun.state, None)
+        search.follow(begun.state, Seen(begun.state, (1.0, 1.0), scores=[1.0]))
     assert search.active
     kinds = []
     for _ in range(8):

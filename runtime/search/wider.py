@@ -1,0 +1,88 @@
+"""The wider window of a frame in which the score of a followed target collapsed.
+
+A jerk of the camera, or frames that were dropped, take a target to the edge of its usual window or
+out of it. The score of the best cell is then low at once, and the next window would lie beside the
+target, too. So the same frame is looked at once more. A place that is found far away is followed,
+but no claim: presence doubts it, and it must be proven like each object after a loss.
+"""
+
+import math
+from typing import Any, Iterable, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from hotpath.runtime import geometry
+from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.devices.base import Device, Look, StepMs
+from hotpath.runtime.devices.several import copied
+from hotpath.runtime.search.search import JUMP, TAKEN, Search
+from hotpath.runtime.search.windows import NEAR, PRIORS, WIDE
+from hotpath.runtime.types import Box, Seen
+
+Followed = Tuple[Optional[Search], Any, np.ndarray]  # ``Tracker.followed``
+AGAIN = 3  # of frames in succession with a low score, the first ones get a wider window, too
+ALIKE = 0.3  # value of the classifier that the other place needs
+BETTER = 0.2  # by how much its sum of score and this value must be higher
+
+
+def look_again(
+    device: Device,
+    frame: Any,
+    seen: List[Seen],
+    spent: StepMs,
+    targets: Iterable[Tuple[int, Followed]],
+) -> None:
+    """Look at the wider windows of followed targets whose scores collapsed.
+
+    Args:
+        device, frame: as for the usual windows.
+        seen: the ``Seen`` of all windows of the frame. Those of targets that are found elsewhere
+            are replaced.
+        spent: milliseconds of each step, to which those of the further windows are added.
+        targets: those that share the device, each with the number of its first window.
+    """
+    faint, clear = [], []
+    for number, (search, exemplar, state) in targets:
+        if search is None or search.active:
+            continue
+        low = seen[number].scores[0] < search.network.wider_below
+        if low and search.faint < AGAIN:
+            faint.append((number, search, Look(exemplar, state, NEAR, PRIORS[WIDE], False)))
+        elif not low:
+            clear.append(geometry.box_of(search.network, seen[number].states[0]))
+    if not faint:
+        return
+    seen[:] = map(copied, seen)  # the call below overwrites what they show
+    shown, further = device.look(frame, [look for _, _, look in faint])
+    for (number, search, _), wide in zip(faint, shown):
+        seen[number] = _better(search, seen[number], wide, clear)
+    for step, ms in further.items():
+        spent[step] += ms
+
+
+def _better(search: Search, usual: Seen, wide: Seen, theirs: Sequence[Box]) -> Seen:
+    """Return what shows the target: ``usual``, or ``wide`` with its best place alone.
+
+    Args:
+        theirs: boxes of other targets.
+    """
+    looks = search.classifier.looks(wide)
+    totals = looks + np.asarray(wide.scores)
+    if theirs:
+        boxes = [geometry.box_of(search.network, state) for state in wide.states]
+        totals[(overlaps(boxes, theirs) > TAKEN).any(axis=1)] = -math.inf
+    best = int(np.argmax(totals))
+    needed = float(search.classifier.looks(usual)[0]) + usual.scores[0] + BETTER
+    before, place = wide.around.tolist(), wide.states[best].tolist()
+    way = math.hypot(place[0] - before[0], place[1] - before[1])
+    is_far = way > JUMP * math.sqrt(before[2] * before[3])
+    if not (is_far and looks[best] > ALIKE and totals[best] > needed):
+        return usual
+    search.presence.doubt()
+    chosen = slice(best, best + 1)
+    return wide._replace(
+        states=wide.states[chosen],
+        scores=wide.scores[chosen],
+        cells=wide.cells[chosen],
+        pooled=None if wide.pooled is None else wide.pooled[chosen],
+    )

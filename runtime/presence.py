@@ -15,9 +15,7 @@ combines the score with other cues and smooths them over the frames. There are t
                        similarity of colours. It is used if the tracker searches for lost targets,
                        and is defined in ``hotpath.runtime.search.cues``.
 
-The TOML of a network has the thresholds for each set of cues. Presence does not change the box.
-
-docs/networks.md says how the thresholds were found and how well they work.
+The TOML of a network has the thresholds for each set of cues (docs/networks.md).
 """
 
 import math
@@ -54,21 +52,20 @@ class Thresholds(NamedTuple):
     back: float
     unsure: float
     found: float
-    proof: Tuple[float, int, float] = (0.0, FEWEST, 0.0)
+    proof: Tuple[float, int, float, bool] = (0.0, FEWEST, 0.0, False)
     curve: Tuple[float, float] = (0.0, 0.5)
 
 
 def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thresholds:
     """Return a network's thresholds for the cues of the search, or for those without a search.
 
-    Args:
-        strict: whether a suspect needs ``strict_share`` over ``STRICT`` frames or more.
+    A ``strict`` suspect needs ``strict_share`` over ``STRICT`` frames or more.
     """
     if searches:
         middle = (network.search_lost_below + network.found_above) / 2
-        proof = network.same_share, network.same_frames, network.same_until
+        proof = network.same_share, network.same_frames, network.same_until, False
         if strict:
-            proof = network.strict_share, STRICT, network.same_until
+            proof = network.strict_share, STRICT, network.same_until, True
         curve = network.presence_slope, network.presence_middle
         lost, found = network.search_lost_below, network.found_above
         return Thresholds(lost, middle, middle, found, proof, curve)
@@ -106,12 +103,9 @@ class Presence:
         self.proof.begin()
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
-        """Start with a new target.
+        """Start with a new target, [cx, cy, w, h] in frame pixels.
 
-        Args:
-            frame: the first frame, of any kind.
-            state: float64 [cx, cy, w, h], frame pixels.
-            seen: the ``Seen`` of the first frame; None if the device did not look at it.
+        ``seen`` is the ``Seen`` of the first frame; None if the device did not look at it.
         """
         self._begin()
         if self.cues is not None:
@@ -128,8 +122,7 @@ class Presence:
         """Judge a frame in which the target was followed; returns one of ``STATES``.
 
         Args:
-            frame: the frame, of any kind.
-            state: float64 [cx, cy, w, h], frame pixels, where the network found the target.
+            frame, state: the frame, and [cx, cy, w, h] where the network found the target.
             seen: the ``Seen`` of the search region around the previous state.
             score: score of the network, 0 to 1 (``Family.certain``).
             looks: the classifier's value of the box, if the search has asked for it; else None.

@@ -10,6 +10,11 @@ The mean over a suspect's frames counts, and not its best frames: who is followe
 like the target once. It must reach a share of what the target itself reached while it was tracked,
 because a target that changes its shape never looks quite like itself. A suspect that stays far
 below it is dropped, and the search begins anew, first at that place.
+
+A find is on probation at first: nothing is learnt, lest a wrong one teach the classifier another
+object. Where other objects of the target's kind pass, some look like it by chance. A suspect that
+looks like it, is never proven and goes was one of them, and the next one has to prove more. With
+``--strict`` each of them counts, and so does each find that is lost on probation.
 """
 
 from collections import deque
@@ -19,9 +24,12 @@ FEWEST, MOST = 2, 30  # frames of a suspect that its mean is of
 USUAL, LEARNT = 0.75, 0.1  # the target's own mean at first; share of a judged frame in it
 RECENT = 0.3  # the same share for what is claimed now
 STRICT = 15  # frames that a strict proof takes at least
-PATIENCE = 10  # frames that a suspect has to reach ``HOPELESS`` of what is needed, or is dropped
-HOPELESS = 0.6
+PATIENCE = 10  # frames after which a suspect below ``HOPELESS`` is dropped
+HOPELESS = 0.6  # of what is needed where no other object was met
 STEP = 0.2  # by how much a frame differs from it at most: a target that leaves is hardly seen
+PROBATION = 60  # frames after a find
+MET = 5  # frames of a suspect that counts as another object
+STRICTER = 0.2  # share by which another object raises what is needed
 LOWEST, HIGHEST = 0.8, 1.15  # bounds of what is needed, in parts of what a usual target needs
 
 
@@ -33,6 +41,7 @@ class Proof:
             passes at once.
         fewest: frames that a proof takes at least.
         drift: share of the target's own mean, below which what is claimed is another thing.
+        counts: whether each other object that was met raises what is needed, and not only one.
 
     Attributes:
         asks: whether a suspect must be proven.
@@ -40,31 +49,52 @@ class Proof:
         dropped: whether the last frame dropped the suspect, which looks too little like the target.
         own: mean of the target's own values.
         recent: mean of the values of the box that is claimed.
+        probation: frames for which nothing is learnt from the last find.
+        others: objects of the target's kind that were met since the target was certain.
     """
 
-    def __init__(self, share: float, fewest: int = FEWEST, drift: float = 0.0) -> None:
-        self.asks = share > 0
+    def __init__(
+        self, share: float, fewest: int = FEWEST, drift: float = 0.0, counts: bool = False
+    ) -> None:
+        self.asks, self._counts = share > 0, counts
         self._share, self._fewest, self._drift = share, fewest, drift
-        self._needed = 0.0
+        self._base = self._needed = 0.0
         self._values: Deque[float] = deque(maxlen=MOST)
         self.begin()
 
     def begin(self) -> None:
         """Begin with a new target."""
         self.own = self.recent = USUAL
-        self.reject()
+        self.probation = self.others = 0
+        self._clear()
 
     def learn(self, value: float) -> None:
         """Learn the value of a tracked target, before the classifier learns this frame."""
-        self.own += min(max(value - self.own, -STEP), STEP) * LEARNT
+        if not self.probation:
+            self.own += min(max(value - self.own, -STEP), STEP) * LEARNT
 
     def drifted(self, value: float) -> bool:
         """Take the value of a claimed box; returns whether it left the target some frames ago."""
         self.recent += (value - self.recent) * RECENT
         return self.recent < self._drift * self.own
 
+    def settle(self, claimed: bool) -> None:
+        """End a frame in which the target was followed, and claimed or not."""
+        if claimed:
+            self.probation = max(self.probation - 1, 0)
+            self.others = self.others if self.probation else 0
+        elif self.probation:
+            self.probation = 0
+            self.others += self._counts
+
     def reject(self) -> None:
         """Drop the suspect. Its values are no evidence for the next one."""
+        count = len(self._values)
+        if count >= MET and sum(self._values) >= count * self._base * HOPELESS:
+            self.others += 1
+        self._clear()
+
+    def _clear(self) -> None:
         self.pending = self.dropped = False
         self._values.clear()
 
@@ -72,16 +102,19 @@ class Proof:
         """Add a frame of the suspect; returns whether it is proven."""
         if not self.pending:
             own = min(max(self.own, LOWEST * USUAL), HIGHEST * USUAL)
-            self._needed = self._share * own
+            self._base = self._share * own
+            others = self.others if self._counts else min(self.others, 1)
+            self._needed = self._base * (1.0 + STRICTER * others)
         self.pending = True
         self._values.append(value)
         count, total = len(self._values), sum(self._values)
-        if count >= PATIENCE and total < count * self._needed * HOPELESS:
+        if count >= PATIENCE and total < count * self._base * HOPELESS:
             self.reject()
             self.dropped = True
             return False
         if self._needed > 0 and not (count >= self._fewest and total >= count * self._needed):
             return False
         self.recent = self.own
-        self.reject()
+        self.probation = PROBATION if self.asks else 0
+        self._clear()
         return True

@@ -55,9 +55,7 @@ JUDGED, EARLY = 4, 12
 def create(network: Network, kernels: Kernels, count: int, strict: bool = False) -> "Search":
     """Make the ``Search`` for a target, with its classifier, colours and presence.
 
-    Args:
-        network, kernels, count: see ``Search``.
-        strict: see ``thresholds_of``.
+    For ``strict`` see ``thresholds_of``, for the other arguments ``Search``.
     """
     classifier, colours = Classifier(network, kernels), ColoursUnder(network, kernels)
     cues = ScoreLooksColour(classifier, colours)
@@ -119,12 +117,9 @@ class Search:
         self._rivals = np.zeros((0, 4))
 
     def begin(self, state: np.ndarray, seen: Seen, border: np.ndarray) -> None:
-        """Start with a new target.
+        """Start with a new target, [cx, cy, w, h] in frame pixels.
 
-        Args:
-            state: float64 [cx, cy, w, h], frame pixels.
-            seen: the ``Seen`` of the first frame.
-            border: colour of the pixels outside the frame, (3,) uint8, BGR.
+        ``border`` is the colour of the pixels outside the frame, (3,) uint8, BGR.
         """
         self.active, self._moved, self.faint = False, False, 0
         self._certain[:] = state
@@ -162,35 +157,36 @@ class Search:
         """Whether ``follow`` may learn the next frame, which then needs the window's features."""
         presence, classifier = self.presence, self.classifier
         since = presence.since + 1
-        if presence.state != TRACKED or since >= JUDGED or classifier.busy:
+        if presence.state != TRACKED or presence.proof.probation:
+            return False
+        if since >= JUDGED or classifier.busy:
             return False
         return since == JUDGED // 2 or classifier.updates < EARLY
 
     def follow(self, state: np.ndarray, seen: Seen) -> None:
-        """End a frame in which the target was followed or found again.
+        """End a frame in which ``seen`` shows the target at ``state``, followed or found again.
 
         Learn the target if this can change the result of the classifier. Store the place of a
         tracked target. Start the search for a target that stays lost.
-
-        Args:
-            state: [cx, cy, w, h] of the target in this frame, frame pixels.
-            seen: the window that shows it.
         """
         presence, classifier = self.presence, self.classifier
         self.faint = self.faint + 1 if seen.scores[0] < self.network.wider_below else 0
         is_tracked = presence.state == TRACKED
         since = presence.since
+        presence.proof.settle(presence.state != LOST)
+        learns = is_tracked and not presence.proof.probation
         self._moved = self._moved and presence.state == LOST
         early = classifier.updates < EARLY
         if not is_tracked or (since > 0 if early else since == JUDGED // 2):
-            classifier.follow(state, seen, is_tracked)
+            classifier.follow(state, seen, learns)
         if is_tracked:
             x, y, w, h = state.tolist()  # a sixth of the time of arrays
             _, _, kept_w, kept_h = self._certain.tolist()
             kept_w += (w - kept_w) * SIZE_LEARNT
             kept_h += (h - kept_h) * SIZE_LEARNT
             self._certain[:] = x, y, kept_w, kept_h
-            self._cues.learn()
+            if learns:
+                self._cues.learn()
         elif presence.state == LOST and (presence.lost_frames > FOLLOWED or presence.proof.dropped):
             self.start()
 
@@ -213,10 +209,9 @@ class Search:
         self.suggest(state[None].copy())
 
     def suggest(self, states: np.ndarray) -> None:
-        """Set places to search before all others. They replace earlier suggestions.
+        """Set places, (n, 4) [cx, cy, w, h], to search before all others, the best first.
 
-        Args:
-            states: (n, 4) [cx, cy, w, h], frame pixels, the best first.
+        They replace earlier suggestions.
         """
         self._suggested.clear()
         self._suggested.extend(states[:REMEMBERED])
@@ -227,12 +222,10 @@ class Search:
         self._candidate = self._grids = None
 
     def avoid(self, boxes: np.ndarray, state: Optional[np.ndarray]) -> None:
-        """Set the boxes of other targets. A place that overlaps one is not this target.
+        """Set the boxes of other targets, (n, 4) of (x, y, w, h), which do not hold this one.
 
-        Args:
-            boxes: (n, 4) of (x, y, w, h), pixels of the frame.
-            state: [cx, cy, w, h], frame pixels, that is followed. A suspect which is another
-                target's object is dropped, and the search begins.
+        A suspect that is followed at ``state`` and is another target's object is dropped, and the
+        search begins.
         """
         self._rivals = boxes
         if len(boxes) and state is not None and self.presence.proof.pending:
@@ -242,12 +235,7 @@ class Search:
                 self.start()
 
     def windows(self, state: np.ndarray, frame: AnyFrame) -> List[Window]:
-        """Choose the windows to search in the next frame.
-
-        Args:
-            state: [cx, cy, w, h], frame pixels, where the target is followed.
-            frame: the next frame, of any kind.
-        """
+        """Choose the windows to search in a frame; ``state`` is where the target is followed."""
         self._colours = None
         windows = [] if self._candidate is None else [Window(CHECK, self._candidate, 1.0)]
         while len(windows) < self._count:
@@ -299,12 +287,7 @@ class Search:
     def judge(
         self, frame: AnyFrame, seen: Sequence[Seen], state: np.ndarray
     ) -> Tuple[bool, float, np.ndarray]:
-        """Judge the windows in their order until one of them may show the target.
-
-        Args:
-            frame: the frame, of any kind.
-            seen: a ``Seen`` for each window.
-            state: [cx, cy, w, h], frame pixels, where the target is followed.
+        """Judge the windows, one ``Seen`` each, until one of them may show the target.
 
         Returns:
             (found, score, state): whether the target was found, the network's score in the last

@@ -71,14 +71,11 @@ class Grids:
         network: its usual window is the unit of the grids.
         place: [cx, cy, w, h], frame pixels, where the target was last certain. It may change later.
         frame_size: (width, height), pixels.
-
-    Attributes:
-        passes: number of completed passes over the picture.
     """
 
     def __init__(self, network: Network, place: np.ndarray, frame_size: Tuple[int, int]) -> None:
         self._network, self._place, self._frame_size = network, place, frame_size
-        self.passes = 0
+        self.passes = 0  # completed, over the picture
         self._level = self._first = 0  # which of ``GRIDS``; the first window that was not searched
         self._searched = 0  # windows of this grid in this pass
         self._centres: Optional[np.ndarray] = None  # of the grid's windows
@@ -86,11 +83,7 @@ class Grids:
         self._part: Optional[np.ndarray] = None  # of each window
 
     def next(self, colours: Callable[[], ColourMap]) -> Window:
-        """Return the next window.
-
-        Args:
-            colours: returns the map of the current frame. Only grids in parts call it.
-        """
+        """Return the next window. Grids in parts call ``colours``: the map of the current frame."""
         while True:
             factor = GRIDS[self._level]
             if self._centres is None:

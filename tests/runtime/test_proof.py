@@ -1,6 +1,10 @@
 """An object that is followed after a loss is the target only if its mean says so."""
 
-from hotpath.runtime.proof import FEWEST, MOST, PATIENCE, STRICT, Proof
+import copy
+
+import pytest
+
+from hotpath.runtime.proof import FEWEST, MET, MOST, PATIENCE, PROBATION, STRICT, USUAL, Proof
 
 
 def test_two_frames_prove():
@@ -48,3 +52,71 @@ def test_a_claim_that_looks_otherwise_for_long_has_drifted():
     assert proof.drifted(0.0)
     never = Proof(0.8)
     assert not any(never.drifted(0.0) for _ in range(100))
+
+
+def met(proof, value=0.5, frames=MET):
+    """A suspect that goes without being proven."""
+    assert not any(proof.add(value) for _ in range(frames))
+    proof.reject()
+
+
+def needed(proof):
+    """The value that a suspect has to reach."""
+    for hundredths in range(50, 130):
+        value = hundredths / 100
+        tried = copy.deepcopy(proof)
+        if [tried.add(value + 1e-9) for _ in range(FEWEST)][-1]:
+            return value
+    raise AssertionError("nothing is enough")
+
+
+def found(proof):
+    """A suspect that is proven."""
+    assert [proof.add(1.0) for _ in range(FEWEST)][-1]
+
+
+@pytest.mark.parametrize("counts, values", [(False, [0.6, 0.72, 0.72]), (True, [0.6, 0.72, 0.84])])
+def test_where_another_object_of_the_kind_was_met_more_is_needed(counts, values):
+    for suspects, value in enumerate(values):
+        proof = Proof(0.8, counts=counts)
+        for _ in range(suspects):
+            met(proof)
+        assert needed(proof) == value
+
+
+@pytest.mark.parametrize("value, frames", [(0.3, MET), (0.5, MET - 1)])
+def test_who_looks_otherwise_or_is_hardly_seen_is_no_other_object_of_the_kind(value, frames):
+    proof = Proof(0.8)
+    met(proof, value, frames)
+    assert proof.others == 0 and needed(proof) == 0.6
+
+
+def test_on_probation_the_target_s_own_value_is_not_learnt():
+    proof = Proof(0.8)
+    met(proof)
+    found(proof)
+    assert proof.probation == PROBATION
+    for _ in range(PROBATION):
+        proof.learn(1.0)
+        assert proof.own == USUAL and proof.others == 1
+        proof.settle(True)
+    proof.learn(1.0)
+    assert proof.own > USUAL and proof.others == 0
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_a_find_that_is_lost_on_probation_was_another_object_if_each_counts(counts):
+    proof = Proof(0.8, counts=counts)
+    found(proof)
+    proof.settle(True)
+    proof.settle(False)
+    proof.settle(False)
+    assert proof.others == counts and not proof.probation
+
+
+def test_a_new_target_begins_without_other_objects():
+    proof = Proof(0.8)
+    met(proof)
+    found(proof)
+    proof.begin()
+    assert proof.others == proof.probation == 0

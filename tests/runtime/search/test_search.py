@@ -21,7 +21,7 @@ from hotpath.runtime.proof import FEWEST, PATIENCE, STRICT, Proof
 from hotpath.runtime.search.search import CHECKS, CONFIRMED, EARLY, FOLLOWED, NEARLY, Search
 from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from hotpath.runtime.tracker import Tracker
-from hotpath.runtime.types import FOUND, LOST, Seen
+from hotpath.runtime.types import FOUND, LOST, TRACKED, Seen
 from tests.support import ROOT, tiny
 from tests.support.needs import needs_processes
 
@@ -388,6 +388,25 @@ def test_the_search_goes_on_when_a_suspect_looks_too_little_like_the_target(toml
         assert presence.step(False) == LOST
         search.follow(begun.state, Seen(begun.state, (1.0, 1.0), scores=[1.0]))
     assert search.active is dropped
+
+
+@pytest.mark.parametrize("probation", [False, True])
+def test_nothing_is_learnt_from_a_find_on_probation(toml, probation):
+    begun = Begun(toml)
+    search, presence = begun.search, begun.presence
+    learnt = []
+    presence.assume(TRACKED)
+    presence.since = 2
+    presence.proof = Proof(0.9)
+    presence.proof.probation = 9 * probation
+    search.classifier = SimpleNamespace(
+        updates=EARLY, busy=False, follow=lambda state, seen, tracked: learnt.append(tracked)
+    )
+    search._cues = SimpleNamespace(learn=lambda: learnt.append("colours"))
+    search.follow(begun.state, SimpleNamespace(scores=[1.0]))
+    assert learnt == ([False] if probation else [True, "colours"])
+    presence.since = 1
+    assert search.learns is not probation
 
 
 @pytest.mark.parametrize("elsewhere, stays", [(False, 6), (True, 4)])

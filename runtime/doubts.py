@@ -4,7 +4,7 @@ from typing import Sequence
 
 import numpy as np
 
-from hotpath.runtime.pictures import AnyFrame, brightness
+from hotpath.runtime.pictures import AnyFrame, bgr_of, brightness
 from hotpath.runtime.types import Box
 
 TINY_PX = 4.0  # side
@@ -12,7 +12,7 @@ MOST = 0.9  # of both sides of the frame
 LEAST_INSIDE = 0.5  # share of the box
 AROUND = 0.25  # of a side of the box, on both sides, that is looked at with it
 SAMPLES = 24  # rows and columns that are looked at
-FLAT = 6.0  # standard deviation of their grey levels: targets of 41 clips have 20 and more, a sky 5
+FLAT = 6.0  # standard deviation of each channel there: targets of 41 clips have 20 of grey, a sky 5
 
 
 class DoubtfulBox(UserWarning):
@@ -33,9 +33,10 @@ def doubt_of(frame: AnyFrame, box: Box, frame_shape: Sequence[int]) -> str:
     inside = (min(x + w, width) - max(x, 0.0)) * (min(y + h, height) - max(y, 0.0))
     if inside < LEAST_INSIDE * w * h:
         return "most of the box is outside the picture; draw it around the part that is seen"
-    samples = brightness(frame, _samples(y, h, height), _samples(x, w, width))
-    if float(np.std(samples)) < FLAT:
-        return "the box shows one colour and no edge; draw it around something that stands out"
+    rows, columns = _samples(y, h, height), _samples(x, w, width)
+    if float(np.std(brightness(frame, rows, columns))) < FLAT:  # colours may still differ
+        if float(bgr_of(frame)[rows[:, None], columns].std(axis=(0, 1)).max()) < FLAT:
+            return "the box shows one colour and no edge; draw it around something that stands out"
     return ""
 
 

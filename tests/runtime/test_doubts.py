@@ -2,10 +2,13 @@
 
 import warnings
 
+import cv2
 import numpy as np
 import pytest
 
 from hotpath import load_targets, load_tracker
+from hotpath.kernels.planes import Planes
+from hotpath.runtime.camera_frames import JpegFrame, PlanarFrame
 from hotpath.runtime.doubts import DoubtfulBox, doubt_of
 from hotpath.runtime.types import Box
 from tests.support import tiny
@@ -48,6 +51,41 @@ def test_a_box_is_doubted_where_neither_it_nor_its_surroundings_have_an_edge():
     beside[:, 143:] = 0  # a white sheet before something dark
     assert not doubt_of(beside, Box(100, 100, 40, 30), SHAPE)
     assert doubt_of(beside, Box(40, 100, 40, 30), SHAPE)
+
+
+def two_colours(kind, u, v):
+    """A frame of one luma, with U and V of their own in a rectangle, in one of the kinds."""
+    colour = np.full((2, 240, 320), 128, np.uint8)
+    colour[:, 106:126, 106:134] = np.array([u, v])[:, None, None]
+    luma = np.full((240, 320), 100, np.uint8)
+    bgr = cv2.cvtColor(np.dstack([luma, colour[1], colour[0]]), cv2.COLOR_YCrCb2BGR)
+    if kind == "JPEG":
+        return JpegFrame(cv2.imencode(".jpg", bgr)[1].ravel())
+    if kind == "BGR":
+        return bgr
+    halves = colour[:, ::2, ::2]
+    planes = {
+        "BGRx": [np.dstack([bgr, luma])],
+        "I420": [luma, *halves],
+        "NV12": [luma, halves.transpose(1, 2, 0).reshape(120, 320)],
+        "YUYV": [np.dstack([luma, np.where(np.arange(320) % 2, *colour[::-1])]).reshape(240, 640)],
+        "GREY": [luma],
+    }
+    return PlanarFrame(Planes(kind, planes[kind], 320, 240))
+
+
+@pytest.mark.parametrize("kind", ["BGR", "BGRx", "I420", "NV12", "YUYV", "GREY", "JPEG"])
+def test_colours_of_one_grey_level_are_an_edge_in_every_kind_of_frame(kind):
+    box = Box(100, 100, 40, 30)
+    assert "one colour" in doubt_of(two_colours(kind, 128, 128), box, SHAPE)
+    assert ("one colour" in doubt_of(two_colours(kind, 90, 190), box, SHAPE)) == (kind == "GREY")
+
+
+@pytest.mark.parametrize("ground", [(0, 0, 0), (200, 0, 0)])
+def test_a_red_thing_on_black_or_blue_is_not_doubted(ground):
+    frame = np.full(SHAPE, ground, np.uint8)
+    frame[106:126, 106:134] = 0, 0, 200
+    assert doubt_of(frame, Box(100, 100, 40, 30), SHAPE) == ""
 
 
 def test_a_program_is_warned_once_and_goes_on():

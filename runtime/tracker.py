@@ -68,6 +68,7 @@ class Tracker:
     """
 
     is_deterministic = True  # for the GOT-10k toolkit, like `name` and `track`
+    stacklevel = 2  # of warnings: the line that calls ``init``
 
     def __init__(
         self,
@@ -184,7 +185,7 @@ class Tracker:
         self.first = given_track(box, taken)
         self.doubt = doubt_of(picture, box, shape)
         if self.doubt:
-            warnings.warn(DoubtfulBox(self.doubt), stacklevel=2)
+            warnings.warn(DoubtfulBox(self.doubt), stacklevel=self.stacklevel)
         return self.first
 
     def update(self, frame: Any, time_s: Optional[float] = None) -> Track:

@@ -85,11 +85,12 @@ class Targets:
         if self._trackers:
             self.device.prepare()
         tracker = tracker_on(self.device, self._options)
+        tracker.stacklevel = 3  # warnings name the line that calls ``add`` or ``restart``
         # what the next targets' trackers would say is the same
         self._options = self._options._replace(log=None)
         try:
             tracker.init(frame, box, time_s, **meant)
-        except HotpathError:
+        except Exception:  # a warning too may be raised
             tracker.release()
             raise
         number, self._next = self._next, self._next + 1

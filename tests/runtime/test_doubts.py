@@ -1,5 +1,6 @@
 """First boxes with which tracking works badly: one warning that says what to do, and no more."""
 
+import sys
 import warnings
 
 import cv2
@@ -10,6 +11,7 @@ from hotpath import load_targets, load_tracker
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.camera_frames import JpegFrame, PlanarFrame
 from hotpath.runtime.doubts import DoubtfulBox, doubt_of
+from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import Box
 from tests.support import tiny
 from tests.support.needs import needs_kernels
@@ -112,3 +114,26 @@ def test_the_targets_of_a_picture_are_doubted_one_by_one():
         numbers = [targets.add(film[0], box) for box in (truth[0], (20, 20, 2, 2))]
         doubts = [targets.doubt(number) for number in numbers]
     assert doubts[0] == "" and "only 2 x 2 pixels" in doubts[1]
+
+
+def test_each_line_that_adds_a_doubtful_target_is_warned(monkeypatch):
+    needs_kernels()
+    film, _ = tiny.film(1)
+    tiny_box = 20, 20, 2, 2
+    with load_targets(precision="fp32") as targets:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("default")
+            number = targets.add(film[0], tiny_box)
+            first = sys._getframe().f_lineno - 1
+            targets.add(film[0], tiny_box)
+            targets.restart(number, film[0], tiny_box)
+        assert [w.filename for w in seen] == [__file__] * 3
+        assert [w.lineno - first for w in seen] == [0, 2, 3]
+        before, released = targets.numbers, []
+        monkeypatch.setattr(Tracker, "release", lambda tracker: released.append(tracker))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DoubtfulBox)
+            with pytest.raises(DoubtfulBox):
+                targets.add(film[0], tiny_box)
+        assert targets.numbers == before and len(released) == 1
+        monkeypatch.undo()

@@ -4,8 +4,10 @@ Runs on every Python that a board has, as ``hotpath.calib.metrics`` does.
 """
 
 import time
+import warnings
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
+from hotpath.runtime.doubts import DoubtfulBox
 from hotpath.runtime.garbage import short_collections
 
 if TYPE_CHECKING:
@@ -42,7 +44,9 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
             box, lost = track.followed, track.lost
             sure = track.score if track.presence is None else track.presence
         else:
-            tracker.init(frame, box)
+            with warnings.catch_warnings():  # nobody can draw a better one
+                warnings.simplefilter("ignore", DoubtfulBox)
+                tracker.init(frame, box)
         ms.append((time.perf_counter() - started) * 1e3)
         boxes.append([float(value) for value in box])
         claimed.append(not lost)

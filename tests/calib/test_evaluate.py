@@ -2,17 +2,20 @@
 
 import csv
 import json
+import warnings
 
 import numpy as np
 import pytest
 
+from hotpath import load_tracker
 from hotpath.calib import evaluate, trackers
 from hotpath.calib.errors import BadRun
+from hotpath.calib.follow import follow
 from hotpath.runtime.options import Options
 from hotpath.video.clips import find_clips
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
-from tests.support.needs import needs_processes
+from tests.support.needs import needs_kernels, needs_processes
 from tests.support.tiny import film, write_network
 
 pytest.importorskip("matplotlib")
@@ -146,3 +149,16 @@ def test_a_tracker_that_is_told_half_of_the_truth_says_which_half_fails(tmp_path
         wanted = truth[:, 2:] if way == "truesize" else truth[:, :2] + truth[:, 2:] / 2
         np.testing.assert_allclose(sides, wanted, atol=1e-3)
     assert evaluate.main([*arguments[:3], f"{names[1]}:trueplace"]) == 2
+
+
+def test_the_boxes_of_a_benchmark_are_doubted_without_a_word():
+    needs_kernels()
+    pictures, _ = film(2)
+
+    class Clip(list):
+        boxes = [(50, 50, 1.5, 1.5)] * 2
+
+    with load_tracker(precision="fp32") as tracker, warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        assert len(follow(tracker, Clip(pictures))["boxes"]) == 2
+        assert tracker.doubt and not seen

@@ -24,10 +24,11 @@ ROWS, ROW_PX, LETTERS = 2, 24, 0.5  # of the strip, on a screen of TEXTS_FOR row
 TEXTS_FOR, TEXTS_WIDE = 1080.0, 1366.0
 SMALLER = 1.0, 0.85, 0.7, 0.55
 GROUND = 32  # grey of the strip, and beside a narrow picture
+MODIFIERS = range(0xE1, 0xEF)  # the last byte of Shift, Control, Alt and their like in X
 SHORT = ("H: list the keys", "Q or Esc: end the run")
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 COLOUR = (0, 255, 255)  # of the box while it is drawn
-LEAST_DRAG_PX = 3  # of the window; less is a click, and no box
+LEAST_DRAG_PX = 4  # of the window; less is a click, and no box
 MOST_EVENTS = 1000  # of the mouse between two looks
 
 
@@ -74,13 +75,13 @@ class Window:
         """Let the window redraw itself, and wait for a key.
 
         Returns:
-            the key's letter in lower case, or None. After q, Esc or the close button ``open`` is
-            False.
+            the key's letter in lower case, or None, as for Shift and Alt. After q, Esc or the close
+            button ``open`` is False.
         """
         if not self._created:
             return None
         code = cv2.waitKey(max(1, int(timeout_s * 1e3)))
-        key = chr(code & 0xFF) if code >= 0 else None
+        key = chr(code & 0xFF) if code >= 0 and code & 0xFF not in MODIFIERS else None
         self.touched |= key is not None or self.pressed
         if key in QUIT_KEYS or self._was_closed():
             self.open = False

@@ -8,7 +8,9 @@ import numpy as np
 
 from hotpath.app.cli.mouse import add_selected, invitation, refusal
 from hotpath.app.detect import Detector
+from hotpath.app.pointing import holding
 from hotpath.app.selection import Selection
+from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, NoObject
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.types import Track
@@ -40,7 +42,7 @@ class Player:
         source: ``hotpath.video.base.Source``; live sources have neither pause nor
             speed.
         targets: ``hotpath.runtime.targets.targets.Targets``; one that the user clicks on or draws
-            replaces all of them.
+            replaces one of them.
         say: function of one line of text for the user.
         selection: which target is steered after: the one that the user selected.
         detector: finds the object at a point where the network's head does not, or None.
@@ -57,7 +59,8 @@ class Player:
     ) -> None:
         self.paused = False
         self._detector = detector
-        self._notice, self._notice_until = "", 0.0
+        self._notices: Tuple[str, ...] = ()
+        self._notice_until = 0.0
         self._selection = Selection() if selection is None else selection
         self._window, self._source, self._targets, self._say = window, source, targets, say
         self._speed = 1.0
@@ -91,9 +94,9 @@ class Player:
         self._shown = Shown(frame, picture, index, tracks)
         self._refresh()
 
-    def notice(self, sentence: str) -> None:
-        """Let a sentence stand below the picture for ``NOTICE_S``."""
-        self._notice, self._notice_until = sentence, time.monotonic() + NOTICE_S
+    def notice(self, *sentences: str) -> None:
+        """Let sentences stand below the picture for ``NOTICE_S``, in place of earlier ones."""
+        self._notices, self._notice_until = sentences, time.monotonic() + NOTICE_S
         self._refresh()
 
     def next_frame_is_due(self) -> bool:
@@ -144,16 +147,16 @@ class Player:
         elif self._window.open and self._window.pressed:
             self._select(pressed=True)
         now = time.monotonic()
-        if 0 < self._help_until < now or (self._notice and self._notice_until < now):
+        if 0 < self._help_until < now or (self._notices and self._notice_until < now):
             self._help_until = 0.0 if self._help_until < now else self._help_until
-            self._notice = self._notice if self._notice_until >= now else ""
+            self._notices = self._notices if self._notice_until >= now else ()
             self._refresh()
 
     def _refresh(self) -> None:
         if self._shown is not None:
             lines: Optional[Sequence[str]] = PAUSED if self.paused else None
-            if self._notice:
-                lines = (self._notice,) + (PAUSED if self.paused else SHORT)
+            if self._notices:
+                lines = self._notices + (PAUSED if self.paused else SHORT)
             elif self._help_until:
                 lines = self._keys
             self._window.show(self._shown.picture, lines)
@@ -192,7 +195,7 @@ class Player:
         self._refresh()
 
     def _select(self, pressed: bool = False) -> None:
-        """Let the user select a target on the frame that is shown; it replaces all targets.
+        """Let the user select a target on the frame that is shown; it replaces one.
 
         Args:
             pressed: whether the mouse's button is down already.
@@ -205,6 +208,7 @@ class Player:
         place = self._window.select(frame, texts, shown.picture[frame.shape[0] :], pressed)
         if place is not None:
             tracks, time_s = shown.tracks.values(), self._source.time_s
+            old = self._replaced(place, shown.tracks)
             try:
                 number = add_selected(
                     targets, shown.frame, place, self._detector, tracks, time_s=time_s
@@ -212,14 +216,33 @@ class Player:
             except (BadBox, NoObject, BadOption, BadNetwork) as error:  # the targets stay
                 self.notice(refusal(error, targets))
             else:
-                self._replace_all(number)
+                self._replace(old, number)
+                left = {n: track for n, track in shown.tracks.items() if n != old}
+                left[number] = targets.first(number)
+                self._shown = shown._replace(tracks=left)
         self._refresh()
         self._began = time.monotonic()
 
-    def _replace_all(self, number: int) -> None:
-        for old in [n for n in self._targets.numbers if n != number]:
+    def _replaced(self, place: Sequence[float], tracks: Dict[int, Track]) -> Optional[int]:
+        """The target in whose place a new one comes: the only one, the one there, the selected."""
+        there = self._targets.numbers
+        if len(there) == 1:
+            return int(there[0])
+        tracks = {number: track for number, track in tracks.items() if number in there}
+        middle = place[0] + place[2] / 2, place[1] + place[3] / 2
+        held = (number for number in tracks if holding([tracks[number]], middle) is not None)
+        return next(held, self._selection.among(tracks))
+
+    def _replace(self, old: Optional[int], number: int) -> None:
+        """Drop at most one target for a new one, and say what is followed now."""
+        if old is not None:
             self._targets.drop(old)
             self._selection.drop(old)
         self._selection.select(number)
         self._help_until = 0.0
-        self.notice(self._targets.doubt(number) or f"Target {number} is followed")
+        said, stay = f"Target {number} is followed", len(self._targets.numbers) - 1
+        if stay:
+            said += f" in place of {old}" if old is not None else ""
+            said += f", and {counted(stay, 'other')} as before"
+        doubt = self._targets.doubt(number)
+        self.notice(*((f"{said}: {doubt}",) if stay and doubt else (doubt or said,)))

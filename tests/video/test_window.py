@@ -62,6 +62,30 @@ def test_a_place_in_the_window_is_that_place_of_the_picture(size):
     assert view.in_view(*corner) == (view.left + view.size[0], view.size[1])
 
 
+@pytest.mark.parametrize(
+    "code, key",
+    [(-1, None), (0xE1, None), (0xE9, None), (0xEB, None), (ord("X"), "x"), (27, "\x1b")],
+)
+def test_a_key_that_only_modifies_others_is_none(monkeypatch, code, key):
+    monkeypatch.setattr(window, "check_window", lambda: None)
+    monkeypatch.setattr(cv2, "waitKey", lambda _: code)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
+    shown = window.Window()
+    shown._created = True
+    assert shown.wait_key(0.01) == key and shown.touched == (key is not None)
+
+
+@pytest.mark.parametrize(
+    "drag, is_click, done", [(3, True, True), (4, False, True), (30, False, True)]
+)
+def test_a_drag_of_less_than_four_pixels_is_a_click(drag, is_click, done):
+    view = View((480, 640), window.SCREEN)
+    drawn = window._Drag((480, 640), view, np.zeros((480, 640, 3), np.uint8))
+    for event, by in ((cv2.EVENT_LBUTTONDOWN, 0), (cv2.EVENT_LBUTTONUP, drag)):
+        drawn.mouse(event, view.left + 100 + by, 100 + by)
+    assert drawn.done == done and (drawn.place()[2:] == (0.0, 0.0)) == is_click
+
+
 def test_a_box_on_a_film_of_4k_is_where_the_mouse_drew_it_on_the_screen():
     reason = display.why_none() or window.no_window({})
     if reason and "no display" not in reason:

@@ -77,7 +77,7 @@ class Targets:
 
     def __init__(self, refusal=None):
         self.boxes, self.points, self.refusal = [], [], refusal
-        self.numbers = (0,)
+        self.numbers, self.doubts = (0,), {}
         self.network = SimpleNamespace(name="net", tap="a head")
 
     def add(self, frame, box=None, time_s=None, point=None, besides=None):
@@ -86,11 +86,14 @@ class Targets:
         (self.points if box is None else self.boxes).append(
             (int(frame[0, 0, 0]), time_s, (point, besides) if box is None else box)
         )
-        self.numbers += (len(self.boxes) + len(self.points),)
+        self.numbers += (max((0, *self.numbers)) + 1,)
         return self.numbers[-1]
 
     def doubt(self, number):
-        return ""
+        return self.doubts.get(number, "")
+
+    def first(self, number):
+        return Track(Box(30, 20, 8, 8), 0.9)
 
     def drop(self, number):
         self.numbers = tuple(n for n in self.numbers if n != number)
@@ -238,6 +241,56 @@ def test_a_click_in_the_film_follows_the_object_there(point, besides):
     assert window.lines == player_module.PAUSED, "the sentence does not stay"
 
 
+THREE = {n: Track(Box(20 * n, 5, 15, 10), 0.9, lost=n == 2) for n in range(3)}
+
+
+@pytest.mark.parametrize(
+    "place, selected, replaced",
+    [
+        ((25.0, 8.0, 0.0, 0.0), None, 1),  # a click in a box
+        ((24.0, 6.0, 8.0, 6.0), None, 1),  # a box around the same thing
+        ((45.0, 8.0, 0.0, 0.0), 1, 1),  # in the box of a target that is lost
+        ((30.0, 35.0, 0.0, 0.0), None, 0),  # beside all of them: the first is selected
+        ((30.0, 35.0, 0.0, 0.0), 2, 2),
+        ((30.0, 35.0, 0.0, 0.0), 7, None),  # the selected one is gone
+    ],
+)
+def test_a_new_target_replaces_one_of_several_and_leaves_the_others(place, selected, replaced):
+    player, source, window, targets = begun()
+    targets.numbers = tuple(THREE)
+    player._selection.number = selected
+    frame = source.read()
+    player.show(frame, frame, 0, THREE)
+    window.place, window.pressed = place, True
+    player.take_keys()
+    left = [n for n in THREE if n != replaced]
+    assert targets.numbers == (*left, 3)
+    assert window.lines[0].endswith(f"{len(left)} others as before")
+    assert (f"in place of {replaced}," in window.lines[0]) == (replaced is not None)
+
+
+def test_a_target_that_is_drawn_twice_in_a_pause_replaces_itself():
+    player, source, window, targets = begun(" ")
+    targets.numbers, targets.doubts = (0, 1), {3: "too small"}
+    frame = source.read()
+    player.show(frame, frame, 0, {0: THREE[0], 1: THREE[1]})
+    for place, numbers in (((22.0, 6.0, 8.0, 6.0), (0, 2)), ((31.0, 21.0, 4.0, 4.0), (0, 3))):
+        window.place, window.pressed = place, True
+        player.take_keys()
+        player.take_keys()
+        assert targets.numbers == numbers
+    expected = "Target 3 is followed in place of 2, and 1 other as before: too small"
+    assert window.lines[0] == expected
+
+
+def test_sentences_stand_side_by_side_below_the_picture():
+    player, _, window, _ = begun()
+    player.notice("target 0: too small", "target 2: too large")
+    assert window.lines[:2] == ("target 0: too small", "target 2: too large")
+    player.notice("another")
+    assert window.lines[:1] == ("another",) and "too large" not in str(window.lines)
+
+
 @pytest.mark.parametrize(
     "refusal, sentence",
     [
@@ -251,6 +304,10 @@ def test_a_click_that_finds_nothing_says_so_and_leaves_the_target(refusal, sente
     window.place, window.pressed = (40.0, 30.0, 0.0, 0.0), True
     player.take_keys()
     assert sentence in window.lines[0] and targets.numbers == (0,)
+    targets.numbers = (0, 5, 6)
+    window.pressed = True
+    player.take_keys()
+    assert sentence in window.lines[0] and targets.numbers == (0, 5, 6)
 
 
 def test_the_keys_are_listed_and_can_be_hidden():

@@ -134,15 +134,12 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
             outputs.write(first)
             if not tracks:
                 outputs.invite()
-            for doubt in filter(None, map(targets.doubt, tracks)):
-                outputs.notice(doubt)
+            outputs.notice(doubts_of(targets, tracks))
             manager.ready(f"tracking in {source.name}")
             with short_collections():
                 broken = follow(
                     source_options.frames, targets, source, outputs, stop, manager, finder
                 )
-            if not (broken or stop.requested):
-                outputs.hold()
             stop.left = True
     manager.stopping()
     outputs.summary(source)
@@ -183,6 +180,13 @@ def first_tracks(
     for point in given_points(options, frame):
         add_at(targets, frame, point, detector, time_s=time_s)
     return {number: targets.first(number) for number in targets.numbers}
+
+
+def doubts_of(targets: "Targets", tracks: Dict[int, Any]) -> List[str]:
+    """Return a sentence for each target that can hardly be followed; it names one of several."""
+    doubts = [(number, targets.doubt(number)) for number in tracks]
+    name = "target {}: " if len(tracks) > 1 else ""
+    return [name.format(number) + doubt for number, doubt in doubts if doubt]
 
 
 class StopRequest:
@@ -322,6 +326,7 @@ def follow(
         if frame is None:
             if outputs.stays():
                 continue
+            outputs.hold()
             break
         if frame is WAITING:
             outputs.bar.wait()

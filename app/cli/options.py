@@ -287,7 +287,7 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         "hold",
         "hold a recording's last frame in the window until a key (default: in a terminal, or if a "
         "key or the mouse was used)",
-        "close the window soon after a recording's last frame",
+        "close the window two seconds after a recording's last frame",
     )
     group.add_argument(MAPS, dest="maps", action="store_true", help=argparse.SUPPRESS)
     _switch(group, "--profile", "print milliseconds a step at the end")

@@ -279,7 +279,7 @@ class Outputs:
             say(f"{wait}: select one {where}, or end this run with Ctrl-C")
 
     def hold(self) -> None:
-        """Hold the last frame of a recording in the window; the files are whole before."""
+        """Hold the last frame of a recording that has ended; the files are whole before."""
         if self._player and not self.control and not self._source.live:
             self._close_files()
             watched = self._options.hold
@@ -287,11 +287,12 @@ class Outputs:
                 watched = True
             self._player.hold(self._stop, watched)
 
-    def notice(self, sentence: str) -> None:
-        """Print a sentence, and let it stand in the window for a while."""
-        say(sentence)
-        if self._player:
-            self._player.notice(sentence)
+    def notice(self, sentences: List[str]) -> None:
+        """Print sentences, and let them stand in the window for a while."""
+        for sentence in sentences:
+            say(sentence)
+        if self._player and sentences:
+            self._player.notice(*sentences)
 
     def next_frame_is_due(self) -> bool:
         """Wait until the page or the window wants the next frame; False: ask again.

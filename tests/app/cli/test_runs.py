@@ -308,3 +308,17 @@ def test_a_terminal_that_is_closed_ends_a_run_in_order(world, tmp_path):
     _, status = os.waitpid(child, 0)
     assert os.WIFEXITED(status) and os.WEXITSTATUS(status) == 129
     assert out.read_text().endswith("\n")
+
+
+def test_the_last_frame_is_held_only_where_the_recording_itself_ended(world, monkeypatch):
+    held = []
+    monkeypatch.setattr(Outputs, "hold", lambda outputs: held.append(outputs))
+    assert here(world, "film.avi", "--frames", "6") == 0 and not held
+    assert here(world, "film.avi") == 0 and len(held) == 1
+
+
+def test_a_doubt_names_its_target_where_there_are_several():
+    targets = types.SimpleNamespace(doubt=["", "too small", "too large"].__getitem__)
+    assert track.doubts_of(targets, {1: None}) == ["too small"]
+    expected = ["target 1: too small", "target 2: too large"]
+    assert track.doubts_of(targets, dict.fromkeys(range(3))) == expected

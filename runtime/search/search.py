@@ -173,8 +173,8 @@ class Search:
         self.faint = self.faint + 1 if seen.scores[0] < self.network.wider_below else 0
         is_tracked = presence.state == TRACKED
         since = presence.since
+        learns = is_tracked and not presence.proof.probation  # as ``learns`` before this frame
         presence.proof.settle(presence.state != LOST)
-        learns = is_tracked and not presence.proof.probation
         self._moved = self._moved and presence.state == LOST
         early = classifier.updates < EARLY
         if not is_tracked or (since > 0 if early else since == JUDGED // 2):
@@ -193,6 +193,7 @@ class Search:
     def start(self) -> None:
         """Start the search after the target was lost."""
         self.active = True
+        self.faint = 0
         self._close = self.presence.proof.dropped and not self._moved
         self._streak, self._turn = 0, 0
         self._visited.clear()

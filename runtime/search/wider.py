@@ -66,6 +66,8 @@ def _better(search: Search, usual: Seen, wide: Seen, theirs: Sequence[Box]) -> S
     Args:
         theirs: boxes of other targets.
     """
+    if not math.isfinite(wide.scores[0]):
+        return usual
     looks = search.classifier.looks(wide)
     totals = looks + np.asarray(wide.scores)
     if theirs:

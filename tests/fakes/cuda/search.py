@@ -118,6 +118,7 @@ def run(options):
         pictures, box = interrupted(*options["clips"], start=10, end=35)
     if options.get("long"):
         pictures, box = long_film(options["long"])
+    pictures = pictures + pictures[-1:] * options.get("after", 0)
     frames = changed(pictures, options.get("change"))
     if kind == "nv12":
         frames = [PlanarFrame(planes_of(frame, "NV12")) for frame in frames]

@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+from hotpath.runtime.proof import PROBATION
+from hotpath.runtime.search.search import JUDGED
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS
 from tests.support import ROOT, tiny
@@ -21,8 +23,8 @@ FEATURES = 4 * 3 * 256  # of a whole window
 def track(folder, **options):
     """The report of ``tests.fakes.cuda.search``."""
     if "network" not in options:
-        share = options.pop("share", 0.02)
-        path = tiny.write_network(folder, tiny.watched(**THRESHOLDS, peak_share=share))
+        share, proof = options.pop("share", 0.02), options.pop("proof", {})
+        path = tiny.write_network(folder, tiny.watched(**THRESHOLDS, peak_share=share, **proof))
         if options.get("one_region"):  # graphs that were made ready for several are another's
             path = path.rename(folder / "apart.toml")
         options["network"] = str(path)
@@ -67,6 +69,16 @@ def test_states_and_boxes_are_the_hosts(tmp_path, options):
 def test_through_cupy_too(tmp_path):
     report = track(tmp_path, library="cupy", windows=4)
     check(report["found"], report["wanted"])
+
+
+def test_a_find_that_must_be_proven_is_learnt_after_its_probation(tmp_path):
+    proof = {"same_share": 0.3, "same_frames": 2, "wider_below": 0.2}
+    report = track(tmp_path, proof=proof, after=PROBATION + JUDGED)
+    check(report["found"], report["wanted"])
+    found = [track[3] for track in report["found"]].index("found")
+    read = [number for number, cost in enumerate(report["costs"]) if cost["downloads"] > 1]
+    assert found + PROBATION < read[-1]
+    assert not any(found < number < found + PROBATION for number in read)
 
 
 @pytest.mark.parametrize("share", (0.2, 0.0))

@@ -52,6 +52,14 @@ def histogram(picture: np.ndarray, weights: np.ndarray = MIDDLE) -> np.ndarray:
     return np.asarray(counts / counts.sum())
 
 
+def greyed(histograms: np.ndarray) -> np.ndarray:
+    """Return the histograms of the same boxes in a picture without colours, about: (n, BINS)."""
+    levels = histograms[:, : HUES * LEVELS].reshape(-1, HUES, LEVELS).sum(axis=1)
+    share = GREYS // LEVELS
+    greys = histograms[:, HUES * LEVELS :] + np.repeat(levels, share, axis=1) / share
+    return np.concatenate([np.zeros((len(greys), HUES * LEVELS)), greys], axis=1)
+
+
 def project(picture: np.ndarray, target: np.ndarray) -> np.ndarray:
     """How much of the target each pixel tells (back-projection): float32 (H, W), 0 to 1.
 

@@ -52,7 +52,7 @@ class Thresholds(NamedTuple):
     back: float
     unsure: float
     found: float
-    proof: Tuple[float, int, float, bool] = (0.0, FEWEST, 0.0, False)
+    proof: Tuple[float, int, float] = (0.0, FEWEST, 0.0)
     curve: Tuple[float, float] = (0.0, 0.5)
 
 
@@ -63,9 +63,9 @@ def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thr
     """
     if searches:
         middle = (network.search_lost_below + network.found_above) / 2
-        proof = network.same_share, network.same_frames, network.same_until, False
+        proof = network.same_share, network.same_frames, network.same_until
         if strict:
-            proof = network.strict_share, STRICT, network.same_until, True
+            proof = network.strict_share, STRICT, network.same_until
         curve = network.presence_slope, network.presence_middle
         lost, found = network.search_lost_below, network.found_above
         return Thresholds(lost, middle, middle, found, proof, curve)

@@ -3,8 +3,9 @@
 As long as a target is followed without a loss, its continuous way says that it is the same object.
 After a loss nothing says so but its looks. So an object that is followed again is a suspect at
 first. The target stays ``lost``, and nothing is learnt, until the suspect is proven. The value that
-proves it (``Classifier.proof``) has no part of the network's score, which is high for each object
-of the target's kind. 0 is what other objects reach by chance, and 1 is the target's own value.
+proves it (``ScoreLooksColour.proof``) has no part of the network's score, which is high for each
+object of the target's kind. 0 is what other objects reach by chance, and 1 is the target's own
+value. Looks prove, and other colours deny.
 
 The mean over a suspect's frames counts, and not its best frames: who is followed long enough looks
 like the target once. It must reach a share of what the target itself reached while it was tracked,
@@ -13,8 +14,7 @@ below it is dropped, and the search begins anew, first at that place.
 
 A find is on probation at first: nothing is learnt, lest a wrong one teach the classifier another
 object. Where other objects of the target's kind pass, some look like it by chance. A suspect that
-looks like it, is never proven and goes was one of them, and the next one has to prove more. With
-``--strict`` each of them counts, and so does each find that is lost on probation.
+looks like it, is never proven and goes was one of them, and the next one has to prove more.
 """
 
 from collections import deque
@@ -41,7 +41,6 @@ class Proof:
             passes at once.
         fewest: frames that a proof takes at least.
         drift: share of the target's own mean, below which what is claimed is another thing.
-        counts: whether each other object that was met raises what is needed, and not only one.
 
     Attributes:
         asks: whether a suspect must be proven.
@@ -50,13 +49,11 @@ class Proof:
         own: mean of the target's own values.
         recent: mean of the values of the box that is claimed.
         probation: frames for which nothing is learnt from the last find.
-        others: objects of the target's kind that were met since the target was certain.
+        met: whether another object of the kind was met since the target was certain.
     """
 
-    def __init__(
-        self, share: float, fewest: int = FEWEST, drift: float = 0.0, counts: bool = False
-    ) -> None:
-        self.asks, self._counts = share > 0, counts
+    def __init__(self, share: float, fewest: int = FEWEST, drift: float = 0.0) -> None:
+        self.asks = share > 0
         self._share, self._fewest, self._drift = share, fewest, drift
         self._base = self._needed = 0.0
         self._values: Deque[float] = deque(maxlen=MOST)
@@ -65,7 +62,7 @@ class Proof:
     def begin(self) -> None:
         """Begin with a new target."""
         self.own = self.recent = USUAL
-        self.probation = self.others = 0
+        self.probation, self.met = 0, False
         self._clear()
 
     def learn(self, value: float) -> None:
@@ -82,16 +79,15 @@ class Proof:
         """End a frame in which the target was followed, and claimed or not."""
         if claimed:
             self.probation = max(self.probation - 1, 0)
-            self.others = self.others if self.probation else 0
-        elif self.probation:
+            self.met = self.met and self.probation > 0
+        else:
             self.probation = 0
-            self.others += self._counts
 
     def reject(self) -> None:
         """Drop the suspect. Its values are no evidence for the next one."""
         count = len(self._values)
         if count >= MET and sum(self._values) >= count * self._base * HOPELESS:
-            self.others += 1
+            self.met = True
         self._clear()
 
     def _clear(self) -> None:
@@ -103,8 +99,7 @@ class Proof:
         if not self.pending:
             own = min(max(self.own, LOWEST * USUAL), HIGHEST * USUAL)
             self._base = self._share * own
-            others = self.others if self._counts else min(self.others, 1)
-            self._needed = self._base * (1.0 + STRICTER * others)
+            self._needed = self._base * (1.0 + STRICTER * self.met)
         self.pending = True
         self._values.append(value)
         count, total = len(self._values), sum(self._values)

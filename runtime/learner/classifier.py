@@ -10,7 +10,7 @@ target is tracked. Each frame computes one slice of an update (``hotpath.runtime
 """
 
 import math
-from typing import Any, Optional, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -42,12 +42,7 @@ class Classifier:
         self._strangers = Strangers(network)
 
     def begin(self, state: np.ndarray, seen: Seen) -> None:
-        """Start with a new target, and learn it from the first frame.
-
-        Args:
-            state: [cx, cy, w, h], frame pixels.
-            seen: the ``Seen`` of the first frame.
-        """
+        """Start with a new target, [cx, cy, w, h] in the first frame, and learn it from there."""
         self._pooling.begin(seen.features)
         self._strangers.begin(self._pooling.mean)
         self._ridge = Ridge(self._pooling.size, self._kernels)
@@ -57,9 +52,7 @@ class Classifier:
     def judge(self, boxes: np.ndarray, seen: Seen) -> np.ndarray:
         """Return a value for each box, (n,): about +1 for the target, about -1 for others.
 
-        Args:
-            boxes: (n, 4) [cx, cy, w, h], frame pixels.
-            seen: the ``Seen`` of the region that contains them.
+        The boxes are (n, 4) [cx, cy, w, h] in frame pixels, and ``seen`` contains them.
         """
         assert self._ridge is not None, "no target was taken"
         judged: np.ndarray = self._ridge.judge(self._describe(boxes, seen))
@@ -73,21 +66,16 @@ class Classifier:
         judged: np.ndarray = self._ridge.judge(self._pooling.finished(seen.pooled))
         return judged
 
-    def proof(self, looks: float) -> float:
-        """Return how far a value of ``judge`` proves that a box holds the target.
-
-        0 is what other objects reach by chance, and 1 is the target's own value. See ``strangers``.
-        """
+    def proof(self, looks: float, alike: float, references: Sequence[np.ndarray]) -> float:
+        """Return how far a box proves to hold the target. See ``Strangers.proof``."""
         assert self._ridge is not None, "no target was taken"
-        return self._strangers.proof(looks, self._ridge.judge, self._ridge.solved)
+        ridge = self._ridge
+        return self._strangers.proof(looks, alike, references, ridge.judge, ridge.solved)
 
     def follow(self, state: np.ndarray, seen: Seen, tracked: bool) -> None:
         """End a frame: compute one slice of an update, or begin one if the target is tracked.
 
-        Args:
-            state: [cx, cy, w, h] in this frame, frame pixels.
-            seen: the ``Seen`` of this frame.
-            tracked: whether the target is certainly there, and nowhere else in ``seen``.
+        Then it is certainly at ``state``, [cx, cy, w, h] in frame pixels, and nowhere else.
         """
         assert self._ridge is not None, "no target was taken"
         if self._ridge.busy:

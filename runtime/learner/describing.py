@@ -10,18 +10,21 @@ from typing import Any, Iterable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from hotpath.kernels import cpu
 from hotpath.runtime import geometry
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.learner import strangers
 from hotpath.runtime.learner.classifier import Pooling
 from hotpath.runtime.network import Network, sha256_of
+from hotpath.runtime.search.cues import ColoursUnder
 
 MOST_BYTES = 64 << 10  # of a file
 HEAD = 1 << 10  # of them: the file's own, and the line that says what it was made from
 FEWEST = 20  # objects: of fewer, no share of a twentieth can be told
 OF_A_CLIP = 4  # frames of one clip
 LEAST = 10.0  # sides of a box, pixels
+BYTE = 127.0  # largest number of a described stranger in the file
 
 
 def objects_of(clips: Iterable[Any]) -> Iterable[Tuple[np.ndarray, Sequence[float]]]:
@@ -53,18 +56,42 @@ def make(
     if not tracker.device.shows_features:
         raise BadNetwork(f"the graph of {network.name} gives no features, so it has no strangers")
     rows: List[np.ndarray] = []
+    histograms: List[np.ndarray] = []
     for frame, box in objects:
-        rows.append(described(tracker, frame, box))
-        if (len(rows) + 1) * (rows[0].size + 4) + HEAD > MOST_BYTES:
+        features, colours = described(tracker, frame, box)
+        rows.append(features)
+        histograms.append(colours)
+        if (len(rows) + 1) * (features.size + 4) + HEAD > MOST_BYTES:
             break
     if len(rows) < FEWEST:
         raise BadNetwork(
             f"{len(rows)} objects are too few for strangers: {FEWEST} are the least; name more"
         )
     path = network.path.parent / f"{network.name}-strangers.npz"
-    strangers.write(str(path), np.array(rows), f"{source}; features of {fingerprint(network)}")
+    source = f"{source}; features of {fingerprint(network)}"
+    write(str(path), np.array(rows), np.array(histograms), source)
+    while path.stat().st_size > MOST_BYTES:
+        rows, histograms = rows[:-1], histograms[:-1]
+        write(str(path), np.array(rows), np.array(histograms), source)
     name_in(network.path, path)
     return path, len(rows)
+
+
+def write(path: str, described: np.ndarray, histograms: np.ndarray, source: str) -> None:
+    """Write strangers to a file, a byte a number.
+
+    Args:
+        path: a name that ends in ``.npz``.
+        described: (n, channels * parts), not zero.
+        histograms: (n, bins), their colours.
+        source: what they were made from, a line.
+    """
+    largest = np.abs(described).max(axis=1)
+    rows = np.rint(described * (BYTE / largest)[:, None]).astype(np.int8)
+    scale = (largest / BYTE).astype(np.float32)
+    colours = np.rint(np.sqrt(histograms) * 255).astype(np.uint8)
+    text = np.array(source)
+    np.savez_compressed(path, rows=rows, scale=scale, colours=colours, source=text)
 
 
 def fingerprint(network: Network) -> str:
@@ -73,8 +100,15 @@ def fingerprint(network: Network) -> str:
     return hashlib.sha256(named.encode()).hexdigest()
 
 
-def described(tracker: Any, frame: np.ndarray, box: Sequence[float]) -> np.ndarray:
-    """Return the features under one box, before a mean is subtracted: (channels * parts,)."""
+def described(
+    tracker: Any, frame: np.ndarray, box: Sequence[float]
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Describe one box.
+
+    Returns:
+        its features before a mean is subtracted, (channels * parts,), and the histogram of its
+        colours, (bins,).
+    """
     device, network = tracker.device, tracker.network
     frame, shape = device.take(frame)
     state = geometry.state_of(network, box, shape[1], shape[0])
@@ -86,7 +120,7 @@ def described(tracker: Any, frame: np.ndarray, box: Sequence[float]) -> np.ndarr
         pooled: np.ndarray = (weights @ np.asarray(seen.features[0]).T).reshape(-1)
     finally:
         exemplar.close()
-    return pooled
+    return pooled, ColoursUnder(network, cpu.load())(frame, state)
 
 
 def name_in(

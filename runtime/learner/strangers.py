@@ -1,4 +1,4 @@
-"""Strangers: features of other objects, by which a classifier's value becomes a proof of identity.
+"""Strangers: features and colours of other objects, by which a claim becomes a proof of identity.
 
 A classifier has learnt to tell one target from its surroundings. It has never seen another object
 of the target's kind, and such an object is more like the target than the surroundings are. How much
@@ -9,29 +9,36 @@ The strangers are objects of other pictures, described once for each network. Th
 scores of a speaker's model in this way (Auckenthaler, Carey and Lloyd-Thomas, "Score Normalization
 for Text-Independent Speaker Verification Systems", 2000, section 3: zero normalisation).
 
+The similarity of colours is normalised in the same way. A grey car is as grey as most cars, and a
+red one is not. Other colours deny an object, but equal ones prove nothing: on snow, all boxes are
+white. A film may have no colours, so the strangers count as grey pictures, too.
+
 ``python -m hotpath.calib.strangers`` makes the file, and ``[strangers]`` of a network's TOML names
-it. Without it, what an object reaches by chance is taken to be ``UNKNOWN``, which is a weaker
-proof: for one target no stranger reaches that, and for another one every tenth does.
+it. Without it an object reaches ``UNKNOWN`` by chance, which is a weaker proof.
 """
 
 import functools
-from typing import Any, Optional, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
+from hotpath.runtime import colour
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 
 CHANCE = 0.05  # share of the strangers that look more like the target than chance explains
 UNKNOWN = 0.0  # value of the classifier that an object reaches by chance, without strangers
 LEAST = 0.1  # of the distance from chance to the target's own value, 1
+KEPT = 10  # judgements for which the value stays that colours reach by chance
 PARTS = 2  # along each side of a box
-BYTE = 127.0  # largest number of a described stranger in the file
+COLOURED = 0.15  # share of the colours in a proof
 
 
 @functools.lru_cache(maxsize=None)
-def read(path: str) -> np.ndarray:
-    """Return the strangers of a file, float32 (n, channels * parts).
+def read(path: str) -> Tuple[np.ndarray, Optional[np.ndarray]]:
+    """Return the features of a file's strangers, float32 (n, channels * parts), and their colours.
+
+    The colours are square roots of histograms, float64 (n, bins); None if the file has none.
 
     Raises:
         BadNetwork: the file does not hold strangers.
@@ -39,35 +46,21 @@ def read(path: str) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as file:
             rows, scale = file["rows"], file["scale"]
-            described: np.ndarray = rows.astype(np.float32) * scale.astype(np.float32)[:, None]
+            features: np.ndarray = rows.astype(np.float32) * scale.astype(np.float32)[:, None]
+            colours = file["colours"].astype(float) if "colours" in file.files else None
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise BadNetwork(
             f"{path} does not hold strangers ({error}); make it again with "
             "`python -m hotpath.calib.strangers`",
             what="not read",
         ) from None
-    return described
-
-
-def write(path: str, described: np.ndarray, source: str) -> None:
-    """Write strangers to a file, a byte a number.
-
-    Args:
-        path: a name that ends in ``.npz``.
-        described: (n, channels * parts), not zero.
-        source: what they were made from, a line.
-    """
-    largest = np.abs(described).max(axis=1)
-    rows = np.rint(described * (BYTE / largest)[:, None]).astype(np.int8)
-    scale = (largest / BYTE).astype(np.float32)
-    np.savez(path, rows=rows, scale=scale, source=np.array(source))
+    if colours is not None:
+        colours /= np.sqrt((colours**2).sum(axis=1, keepdims=True)) + 1e-9
+    return features, colours
 
 
 class Strangers:
-    """The strangers as the classifier of one target sees them.
-
-    Args:
-        network: its ``strangers`` names the file, which is checked by its sha256.
+    """The strangers of a network, which its TOML names, as the classifier of a target sees them.
 
     Raises:
         BadNetwork: the file is missing, or is another one.
@@ -76,16 +69,17 @@ class Strangers:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._raw: Optional[np.ndarray] = None
+        self._colours: Optional[np.ndarray] = None
         if network.strangers is not None:
-            self._raw = read(str(network.locate_made(network.strangers)))
+            self._raw, colours = read(str(network.locate_made(network.strangers)))
+            if colours is not None:
+                self._colours = np.array([colours, np.sqrt(colour.greyed(colours**2))])
         self._described: Optional[np.ndarray] = None
         self._last: Tuple[Any, float] = (None, UNKNOWN)
+        self._coloured: Tuple[Any, int, float] = (None, 0, UNKNOWN)
 
     def begin(self, mean: np.ndarray) -> None:
-        """Start with a new target.
-
-        Args:
-            mean: float32 (channels,), which ``Pooling`` subtracts from the features of this target.
+        """Start with a new target, from whose features ``Pooling`` subtracts ``mean``, (channels,).
 
         Raises:
             BadNetwork: the file is of a network with other features.
@@ -105,16 +99,29 @@ class Strangers:
         constant = np.ones((len(pooled), 1), np.float32)
         self._described = np.concatenate([pooled, constant], axis=1)
 
-    def proof(self, looks: float, judge: Any, version: Any) -> float:
-        """Return how far a value proves the target: 0 by chance, 1 as the target itself.
+    def proof(
+        self, looks: float, alike: float, references: Sequence[np.ndarray], judge: Any, version: Any
+    ) -> float:
+        """Return how far a box proves to hold the target: 0 by chance, 1 as the target itself.
 
         Args:
-            looks: the classifier's value of a box.
-            judge: ``Ridge.judge`` of the classifier.
-            version: another one whenever ``judge`` has changed.
+            looks: the classifier's value of the box.
+            alike: similarity of its colours to that of ``references`` which is most alike.
+            references: square roots of histograms. The first is the same array for one target.
+            judge, version: ``Ridge.judge``, and another version whenever it has changed.
         """
         chance = self.chance(judge, version)
-        return (looks - chance) / max(1.0 - chance, LEAST)
+        proof = (looks - chance) / max(1.0 - chance, LEAST)
+        if self._colours is None:
+            return proof
+        first, age, chance = self._coloured
+        if first is not references[0] or age == KEPT:
+            values = self._colours.dot(np.array(references).T).max(axis=2)
+            place = int(values.shape[1] * (1 - CHANCE))
+            age, chance = 0, float(np.partition(values, place)[:, place].max())
+        self._coloured = references[0], age + 1, chance
+        coloured = (alike - chance) / max(1.0 - chance, LEAST)
+        return proof + min(coloured - proof, 0.0) * COLOURED
 
     def chance(self, judge: Any, version: Any) -> float:
         """Return the value that only ``CHANCE`` of the strangers exceed."""

@@ -33,11 +33,12 @@ class ScoreLooksColour:
     Attributes:
         colour: the target's histogram.
         looks: the classifier's value of the last box that ``of`` judged.
+        alike: the similarity of its colours.
     """
 
     def __init__(self, classifier: Classifier, colours: Colours) -> None:
         self._classifier, self._colours = classifier, colours
-        self.looks = 0.0
+        self.looks = self.alike = 0.0
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
         """Start with a new target; see ``Presence.begin``."""
@@ -56,15 +57,16 @@ class ScoreLooksColour:
     ) -> float:
         """Return the value of the cues for a box; arguments as in ``Presence.watch``."""
         self.looks = float(self._classifier.looks(seen)[0]) if looks is None else looks
-        return self._mean(score + self.looks, frame, state)
+        mean = self._mean(score + self.looks, frame, state)
+        self.alike = self._similar
+        return mean
 
     def proof(self) -> float:
-        """Return how far the last box that ``of`` judged is proven to hold the target.
+        """Return how far the last box that ``of`` judged proves to hold the target, by its looks.
 
-        The score is no part of it: an object of the same kind has a high score. See
-        ``hotpath.runtime.learner.strangers``.
+        Other colours deny it. The score is no part: an object of the same kind has a high one.
         """
-        return self._classifier.proof(self.looks)
+        return self._classifier.proof(self.looks, self.alike, self._roots)
 
     def best(
         self,
@@ -102,8 +104,8 @@ class ScoreLooksColour:
         self._now = self._colours(frame, state)
         root = np.sqrt(self._now)
         first, recent = self._roots
-        total += max(float(first.dot(root)), float(recent.dot(root)))
-        return min(max(0.0, total / CUES), 1.0)
+        self._similar = max(float(first.dot(root)), float(recent.dot(root)))
+        return min(max(0.0, (total + self._similar) / CUES), 1.0)
 
     def learn(self) -> None:
         """Learn the colours of the last box that was judged, because it holds the target."""

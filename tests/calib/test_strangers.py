@@ -42,8 +42,9 @@ def test_the_file_is_named_in_the_toml_and_a_tracker_takes_it(tmp_path, pictures
     assert path == tmp_path / "tiny-strangers.npz" and f"wrote {COUNT} strangers" in (
         capsys.readouterr().err
     )
-    rows = read(str(path))
-    assert len(rows) == COUNT and np.ptp(rows, axis=0).max() > 0  # each differs
+    objects = read(str(path))
+    for numbers in objects:
+        assert len(numbers) == COUNT and np.ptp(numbers, axis=0).max() > 0  # each differs
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,17 @@ def test_a_box_whose_colours_may_convince_is_looked_at():
     assert found == (0, pytest.approx(2 / 3))
 
 
+def test_looks_and_colours_of_the_box_that_was_judged_prove():
+    classifier = SimpleNamespace(proof=lambda looks, alike, references: (looks, alike, references))
+    pictures = [np.array(p) for p in ([1.0, 0.0], [0.64, 0.36], [0.0, 1.0])]
+    cues = ScoreLooksColour(classifier, lambda frame, state: pictures.pop(0))
+    cues.begin(None, np.zeros(4), None)
+    cues.of(None, np.zeros(4), None, 0.9, 0.5)
+    cues.best(None, np.zeros((1, 4)), [0.9], np.array([0.9]), 0.1)  # looked at, not judged
+    looks, alike, references = cues.proof()
+    assert (looks, alike) == (0.5, pytest.approx(0.8)) and references[0].tolist() == [1.0, 0.0]
+
+
 def test_a_target_that_nothing_watches_is_tracked(tmp_path):
     network = load_network(tiny.write_network(tmp_path))
     machine = Presence(thresholds_of(network, False))

@@ -75,10 +75,9 @@ def found(proof):
     assert [proof.add(1.0) for _ in range(FEWEST)][-1]
 
 
-@pytest.mark.parametrize("counts, values", [(False, [0.6, 0.72, 0.72]), (True, [0.6, 0.72, 0.84])])
-def test_where_another_object_of_the_kind_was_met_more_is_needed(counts, values):
-    for suspects, value in enumerate(values):
-        proof = Proof(0.8, counts=counts)
+def test_where_another_object_of_the_kind_was_met_more_is_needed_once():
+    for suspects, value in enumerate([0.6, 0.72, 0.72]):
+        proof = Proof(0.8)
         for _ in range(suspects):
             met(proof)
         assert needed(proof) == value
@@ -88,7 +87,7 @@ def test_where_another_object_of_the_kind_was_met_more_is_needed(counts, values)
 def test_who_looks_otherwise_or_is_hardly_seen_is_no_other_object_of_the_kind(value, frames):
     proof = Proof(0.8)
     met(proof, value, frames)
-    assert proof.others == 0 and needed(proof) == 0.6
+    assert not proof.met and needed(proof) == 0.6
 
 
 def test_on_probation_the_target_s_own_value_is_not_learnt():
@@ -98,20 +97,18 @@ def test_on_probation_the_target_s_own_value_is_not_learnt():
     assert proof.probation == PROBATION
     for _ in range(PROBATION):
         proof.learn(1.0)
-        assert proof.own == USUAL and proof.others == 1
+        assert proof.own == USUAL and proof.met
         proof.settle(True)
     proof.learn(1.0)
-    assert proof.own > USUAL and proof.others == 0
+    assert proof.own > USUAL and not proof.met
 
 
-@pytest.mark.parametrize("counts", [False, True])
-def test_a_find_that_is_lost_on_probation_was_another_object_if_each_counts(counts):
-    proof = Proof(0.8, counts=counts)
+def test_a_find_that_is_lost_ends_its_probation():
+    proof = Proof(0.8)
     found(proof)
     proof.settle(True)
     proof.settle(False)
-    proof.settle(False)
-    assert proof.others == counts and not proof.probation
+    assert not proof.met and not proof.probation
 
 
 def test_a_new_target_begins_without_other_objects():
@@ -119,4 +116,4 @@ def test_a_new_target_begins_without_other_objects():
     met(proof)
     found(proof)
     proof.begin()
-    assert proof.others == proof.probation == 0
+    assert not proof.met and not proof.probation

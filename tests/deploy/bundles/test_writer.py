@@ -3,7 +3,7 @@
 import numpy as np
 
 from hotpath.deploy.bundles.writer import copy_toml
-from hotpath.runtime.learner import describing, strangers
+from hotpath.runtime.learner import describing
 from hotpath.runtime.networks import load_network
 from tests.support import tiny
 
@@ -14,7 +14,7 @@ def test_a_network_of_ones_own_takes_its_strangers_to_the_board(tmp_path):
     board.mkdir()
     toml = tiny.write_network(home)
     file = home / "tiny-strangers.npz"
-    strangers.write(str(file), np.ones((20, 4), np.float32), "a test")
+    describing.write(str(file), np.ones((20, 4), np.float32), np.ones((20, 2)) / 2, "a test")
     describing.name_in(toml, file)
     copy_toml(toml, board / "tiny.toml")
     file.unlink()

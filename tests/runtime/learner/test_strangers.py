@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from hotpath.runtime import colour
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.learner import describing, strangers
 from hotpath.runtime.learner.strangers import PARTS, UNKNOWN, Strangers
@@ -14,6 +15,28 @@ from tests.support import tiny
 from tests.support.errors import refusal
 
 CHANNELS, COUNT = 5, 40
+RED, GREY, BLUE = np.eye(colour.BINS)[[0, -1, 20]]
+
+
+def of_looks(judged, looks, judge, version):
+    """What looks alone prove."""
+    judged._colours = None
+    return judged.proof(looks, 0.0, (), judge, version)
+
+
+def of_colours(judged, alike, references):
+    """What colours say beside looks that are the target's: 0 as chance, 1 as the target."""
+    judged.begin(np.zeros(CHANNELS, np.float32))
+    proof = judged.proof(1.0, alike, references, lambda boxes: np.zeros(COUNT), 1)
+    return 1.0 + (proof - 1.0) / strangers.COLOURED
+
+
+def test_equal_colours_prove_nothing_and_others_deny(toml):
+    judged = Strangers(load_network(toml))
+    assert of_colours(judged, 1.0, (RED, RED)) == 1.0
+    for alike, proof in ((1.0, 0.5), (0.5, 0.5), (0.0, 0.5 - 0.5 * strangers.COLOURED)):
+        judged_at = judged.proof(0.5, alike, (RED, RED), lambda boxes: np.zeros(COUNT), 1)
+        assert judged_at == pytest.approx(proof)
 
 
 @pytest.fixture
@@ -26,15 +49,19 @@ def toml(tmp_path, rows):
     """The TOML of a network with strangers."""
     path = tiny.write_network(tmp_path)
     file = tmp_path / "tiny-strangers.npz"
-    strangers.write(str(file), rows, "a test")
+    greys = np.tile(GREY, (COUNT, 1)) * 0.9 + np.random.RandomState(2).rand(COUNT, 1) * BLUE
+    greys[0] = RED
+    describing.write(str(file), rows, greys / greys.sum(axis=1, keepdims=True), "a test")
     describing.name_in(path, file)
     return path
 
 
 def test_a_byte_a_number_keeps_the_features(toml, rows):
     network = load_network(toml)
-    read = strangers.read(str(network.locate_made(network.strangers)))
-    assert np.abs(read - rows).max() < 1 / 127
+    features, colours = strangers.read(str(network.locate_made(network.strangers)))
+    assert np.abs(features - rows).max() < 1 / 127
+    assert colours.shape == (COUNT, colour.BINS)
+    assert (colours**2).sum(axis=1) == pytest.approx(np.ones(COUNT))
 
 
 def test_chance_is_zero_and_the_target_one(toml):
@@ -42,17 +69,59 @@ def test_chance_is_zero_and_the_target_one(toml):
     judged.begin(np.zeros(CHANNELS, np.float32))
     values = np.linspace(-1, 0.2, COUNT)
     chance = values[int(COUNT * 0.95)]
-    assert judged.proof(chance, lambda boxes: values, 1) == pytest.approx(0.0)
-    assert judged.proof(1.0, lambda boxes: values, 1) == pytest.approx(1.0)
+    assert of_looks(judged, chance, lambda boxes: values, 1) == pytest.approx(0.0)
+    assert of_looks(judged, 1.0, lambda boxes: values, 1) == pytest.approx(1.0)
     # what is learnt changes what chance reaches
-    assert judged.proof(chance, lambda boxes: values - 0.5, 2) > 0.2
+    assert of_looks(judged, chance, lambda boxes: values - 0.5, 2) > 0.2
+
+
+def test_a_colour_that_many_strangers_have_proves_little(toml):
+    judged = Strangers(load_network(toml))
+    common, rare = (GREY, GREY), (RED, RED)
+    for alike in (0.7, 0.95):
+        assert of_colours(judged, alike, common) < of_colours(judged, alike, rare)
+    assert of_colours(judged, 1.0, rare) == pytest.approx(1.0)
+    assert of_colours(judged, 0.0, rare) == pytest.approx(0.0)  # only one in forty is red
+    assert of_colours(judged, 0.9, common) < 0  # grey, and less so than chance
+    # the reference that is most alike counts
+    assert of_colours(judged, 0.9, (RED, GREY)) < 0
+
+
+def test_what_colours_reach_by_chance_follows_the_target(toml):
+    judged = Strangers(load_network(toml))
+    first = RED.copy()
+    before = of_colours(judged, 0.9, (first, RED))
+    values = [of_colours(judged, 0.9, (first, GREY)) for _ in range(strangers.KEPT)]
+    assert values[0] == before and values[-1] < 0  # not in each frame
+    assert of_colours(judged, 0.9, (RED.copy(), RED)) == before  # at once for a new target
+
+
+def test_in_a_film_without_colours_coloured_strangers_are_as_grey(toml, rows):
+    file = toml.parent / "red.npz"
+    describing.write(str(file), rows, np.tile(RED, (COUNT, 1)), "a test")
+    describing.name_in(toml, file)
+    judged = Strangers(load_network(toml))
+    dark, bright = np.zeros((2, colour.BINS))
+    dark[[-colour.GREYS, 1 - colour.GREYS]], bright[-1] = 0.5**0.5, 1.0
+    assert of_colours(judged, 0.9, (dark, dark)) < 0  # as dark as that red
+    assert of_colours(judged, 0.9, (bright, bright)) == pytest.approx(0.9)
+
+
+def test_a_file_without_colours_proves_by_looks_alone(toml, rows):
+    with np.load(str(toml.parent / "tiny-strangers.npz")) as file:
+        kept = {name: file[name] for name in ("rows", "scale", "source")}
+    np.savez(str(toml.parent / "older.npz"), **kept)
+    describing.name_in(toml, toml.parent / "older.npz")
+    judged = Strangers(load_network(toml))
+    assert of_colours(judged, 0.0, (RED, RED)) == 1.0
 
 
 def test_without_a_file_chance_is_a_fixed_value(tmp_path):
     judged = Strangers(load_network(tiny.write_network(tmp_path)))
     judged.begin(np.zeros(CHANNELS, np.float32))
-    assert judged.proof(UNKNOWN, None, 1) == 0.0
-    assert judged.proof(1.0, None, 1) == pytest.approx(1.0)
+    assert of_looks(judged, UNKNOWN, None, 1) == 0.0
+    assert of_colours(judged, 0.0, (RED, RED)) == 1.0
+    assert of_looks(judged, 1.0, None, 1) == pytest.approx(1.0)
 
 
 def test_another_file_of_that_name_is_refused(toml):
@@ -92,7 +161,7 @@ def test_networks_that_search_ship_strangers_of_their_own_weights(name):
     path = network.locate_made(network.strangers)
     assert path.stat().st_size <= 64 << 10
     with np.load(str(path), allow_pickle=False) as file:
-        assert len(file["rows"]) >= 100
+        assert len(file["rows"]) == len(file["colours"]) >= 100
         assert describing.fingerprint(network) in str(file["source"])
     form = NETWORKS / "int8" / (name + "-int8.toml")
     if form.is_file():

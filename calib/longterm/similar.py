@@ -9,7 +9,7 @@ or not marked with care, so that no answer is wrong.
 
 The tracker is off the target where the target is absent, where the tracker claims nothing, and
 where its box overlaps the target by less than ``WRONG``. A frame that is not sure does not end such
-an interval. It is one loss if the tracker claims nothing in it, or if the target is absent in it
+an interval. It is one loss if it has a frame without a claim, or if the target is absent in it
 for ``GONE`` sure frames; with several absences it is as many losses. A find is a claim that begins
 in a loss after a frame without one. It is judged in its first frame that is sure: right from an
 overlap of ``FOUND`` on, wrong below ``WRONG``.

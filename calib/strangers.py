@@ -25,9 +25,9 @@ from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
 from hotpath.kernels.commands import counted
 from hotpath.runtime import DEFAULT_NETWORK, load_tracker
-from hotpath.runtime.learner import describing
 from hotpath.runtime.networks import load_network, sha256_of
 from hotpath.runtime.precision import int8_form
+from hotpath.runtime.search import describing
 from hotpath.video.clips import find_clips
 
 LIST = Path(__file__).with_name("strangers.csv")

@@ -21,10 +21,10 @@ from hotpath.research.tap.examples import GROUND, KINDS, SNUG, TAP
 from hotpath.research.tap.head import HINTS, Head, boxes_of, loss_of, overlap, to_onnx
 from hotpath.research.tap.thresholds import Judgement, judge
 from hotpath.runtime import geometry, load_tracker, loading, tap
-from hotpath.runtime.learner.describing import name_in
 from hotpath.runtime.network import Network
 from hotpath.runtime.options import Options
 from hotpath.runtime.precision import int8_form
+from hotpath.runtime.search.describing import name_in
 
 FLOATS = 3  # each so-manieth example has features of the network in fp32, the others in INT8
 RATE, DECAY, CLIP = 3e-3, 0.1, 5.0

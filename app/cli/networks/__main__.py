@@ -112,7 +112,7 @@ def describe_strangers(network: Network, clips: List[pathlib.Path]) -> None:
     if network.strangers is not None or not network.found_above:
         return
     from hotpath.runtime import load_tracker
-    from hotpath.runtime.learner import describing
+    from hotpath.runtime.search import describing
     from hotpath.video.clips import find_clips
 
     why = "no --clips were named"

@@ -3,8 +3,8 @@
 import numpy as np
 
 from hotpath.deploy.bundles.writer import copy_toml
-from hotpath.runtime.learner import describing
 from hotpath.runtime.networks import load_network
+from hotpath.runtime.search import describing
 from tests.support import tiny
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from hotpath.runtime import colour
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.learner import describing, strangers
+from hotpath.runtime.learner import strangers
 from hotpath.runtime.learner.strangers import PARTS, UNKNOWN, Strangers
 from hotpath.runtime.network import NETWORKS
 from hotpath.runtime.networks import load_network, names
+from hotpath.runtime.search import describing
 from tests.support import tiny
 from tests.support.errors import refusal
 

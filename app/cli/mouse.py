@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DRAG = "Drag a box around the target"
 CLICK = "Click on the target, or drag a box around it"
 QUIT = "Q or Esc: quit"
+REFUSED = (BadBox, NoObject, BadOption, BadNetwork)  # by ``add_selected``: the targets stay
 SHOWN_S = 0.03  # longest wait for a frame while nothing is selected
 
 
@@ -93,7 +94,7 @@ def first_target(
             try:
                 add_selected(targets, frame, place, detector, time_s=source.time_s, snug=snug)
                 return window, frame
-            except (BadBox, NoObject, BadOption, BadNetwork) as error:
+            except REFUSED as error:
                 texts = (refusal(error, targets), QUIT)
         raise BadBox(
             "no target was selected, so nothing was tracked or written; click on it or drag a "

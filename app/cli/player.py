@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence,
 
 import numpy as np
 
-from hotpath.app.cli.mouse import add_selected, invitation, refusal
+from hotpath.app.cli.mouse import REFUSED, add_selected, invitation, refusal
 from hotpath.app.detect import Detector
 from hotpath.app.pointing import holding
 from hotpath.app.selection import Selection
 from hotpath.kernels.commands import counted
-from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, NoObject
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.types import Track
 from hotpath.video.base import PLAYED_FPS
@@ -213,7 +212,7 @@ class Player:
                 number = add_selected(
                     targets, shown.frame, place, self._detector, tracks, time_s=time_s
                 )
-            except (BadBox, NoObject, BadOption, BadNetwork) as error:  # the targets stay
+            except REFUSED as error:
                 self.notice(refusal(error, targets))
             else:
                 self._replace(old, number)

@@ -49,13 +49,14 @@ def look_again(
         if low and search.faint < AGAIN:
             faint.append((number, search, Look(exemplar, state, NEAR, PRIORS[WIDE], False)))
         elif not low:
-            clear.append(geometry.box_of(search.network, seen[number].states[0]))
+            clear.append((search.network, number))
     if not faint:
         return
+    theirs = [geometry.box_of(network, seen[number].states[0]) for network, number in clear]
     seen[:] = map(copied, seen)  # the call below overwrites what they show
     shown, further = device.look(frame, [look for _, _, look in faint])
     for (number, search, _), wide in zip(faint, shown):
-        seen[number] = _better(search, seen[number], wide, clear)
+        seen[number] = _better(search, seen[number], wide, theirs)
     for step, ms in further.items():
         spent[step] += ms
 

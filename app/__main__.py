@@ -117,8 +117,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
         source, frame, boxes = opened or open_input(*read)
         window = None
         if boxes is None:
-            snug = target_options.snug
-            window, frame = first_target(frame, source, targets, detector, snug)
+            window, frame = first_target(frame, source, targets, target_options.snug)
             cleanup.callback(window.close)
         at_s = source.time_s
         tracks = first_tracks(target_options, targets, frame, boxes or [], detector, at_s)

@@ -20,7 +20,7 @@ REFUSED = (BadBox, NoObject, BadOption, BadNetwork)  # by ``add_selected``: the 
 SHOWN_S = 0.03  # longest wait for a frame while nothing is selected
 
 
-def invitation(targets: Any, detector: Optional[Detector]) -> str:
+def invitation(targets: Any, detector: Optional[Detector] = None) -> str:
     """Return what the user may do: only some networks find the object at a point."""
     return DRAG if targets.network.tap is None and detector is None else CLICK
 
@@ -29,7 +29,7 @@ def add_selected(
     targets: Any,
     frame: AnyFrame,
     place: Sequence[float],
-    detector: Optional[Detector],
+    detector: Optional[Detector] = None,
     tracks: Iterable[Track] = (),
     **more: Any,
 ) -> int:
@@ -63,14 +63,16 @@ def refusal(error: HotpathError, targets: Any) -> str:
 
 
 def first_target(
-    frame: AnyFrame, source: "Source", targets: Any, detector: Optional[Detector], snug: bool
+    frame: AnyFrame, source: "Source", targets: Any, snug: bool
 ) -> Tuple[Window, AnyFrame]:
     """Let the user select the first target; a live picture goes on until the button is pressed.
+
+    There is no detector: with one, a class, a link or ``--point`` gives the first target.
 
     Args:
         frame: the first frame of the source.
         source: it may be asked for further frames.
-        targets, detector, snug: as for ``add_selected``.
+        targets, snug: as for ``add_selected``.
 
     Returns:
         the window, which stays open, and the frame on which the user selected.
@@ -79,7 +81,7 @@ def first_target(
         BadBox: the user went away without a target.
     """
     window = Window(title_of(source.name))
-    texts = (invitation(targets, detector), QUIT)
+    texts = (invitation(targets), QUIT)
     try:
         while window.open:
             if source.live:
@@ -92,7 +94,7 @@ def first_target(
                     continue
                 break
             try:
-                add_selected(targets, frame, place, detector, time_s=source.time_s, snug=snug)
+                add_selected(targets, frame, place, time_s=source.time_s, snug=snug)
                 return window, frame
             except REFUSED as error:
                 texts = (refusal(error, targets), QUIT)

@@ -66,7 +66,7 @@ def select(monkeypatch, window, targets, frames=(), live=False):
     frames = list(frames)
     source = SimpleNamespace(name="cam0", live=live, time_s=2.5)
     source.read = lambda timeout_s: frames.pop(0) if frames else WAITING
-    return mouse.first_target(frame(1), source, targets, None, False)
+    return mouse.first_target(frame(1), source, targets, False)
 
 
 @pytest.mark.parametrize("place, added", [(CLICK, CLICK[:2]), (BOX, BOX)])

@@ -419,7 +419,7 @@ class Tracker:
 
     def _forget(self) -> None:
         """Drop the target."""
-        self.state = self.first = None
+        self.state, self.first, self.doubt = None, None, ""
         if self._refresh is not None:
             self._refresh.close()
         elif self._exemplar is not None:

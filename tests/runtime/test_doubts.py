@@ -11,6 +11,7 @@ from hotpath import load_targets, load_tracker
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.camera_frames import JpegFrame, PlanarFrame
 from hotpath.runtime.doubts import DoubtfulBox, doubt_of
+from hotpath.runtime.errors import BadBox
 from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import Box
 from tests.support import tiny
@@ -104,6 +105,21 @@ def test_a_program_is_warned_once_and_goes_on():
         assert warning.category is DoubtfulBox and "1.5 x 1.5" in str(warning.message)
         assert warning.filename == __file__, "it names the caller's line"
         assert tracker.doubt == str(warning.message)
+
+
+def test_a_failed_init_leaves_no_doubt_of_the_target_before(monkeypatch):
+    needs_kernels()
+    film, truth = tiny.film(1)
+    with load_tracker(precision="fp32") as tracker:
+        with pytest.warns(DoubtfulBox):
+            tracker.init(film[0], (50, 50, 1.5, 1.5))
+        with pytest.raises(BadBox):
+            tracker.init(film[0], (0, 0, 0, 0))
+        assert tracker.doubt and tracker.first, "a refused box leaves the target as it is"
+        monkeypatch.setattr(tracker.device, "exemplar", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            tracker.init(film[0], truth[0])
+        assert (tracker.doubt, tracker.first) == ("", None)
 
 
 def test_the_targets_of_a_picture_are_doubted_one_by_one():

@@ -87,7 +87,7 @@ def tables(settings: ColourSettings) -> Tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 class Pooling:
-    """Features under boxes. ``hotpath.runtime.learner.classifier.Pooling`` defines the results.
+    """Features under boxes. ``hotpath.runtime.learner.definition`` defines the results.
 
     Args:
         library: the loaded kernels.
@@ -175,7 +175,7 @@ class Moments:
 
 
 class Regression:
-    """Moments and their solution. ``hotpath.runtime.learner.ridge.Ridge`` defines the results.
+    """Moments and their solution. ``hotpath.runtime.learner.definition`` defines the results.
 
     Args:
         library: the loaded kernels.
@@ -267,12 +267,10 @@ def _symmetric(size: int) -> np.ndarray:
 
 
 class Samples:
-    """The samples to learn a frame from. ``hotpath.runtime.learner.classifier`` defines the
-    results.
+    """The samples to learn a frame from. ``hotpath.runtime.learner.definition`` defines them.
 
-    The boxes equal those of ``hotpath.runtime.learner.samples.boxes``, bit for bit. Everything is
-    one call, because the network has just emptied the caches and Python would take as long as the
-    calls.
+    The boxes equal those of the definition, bit for bit. Everything is one call, because the
+    network has just emptied the caches and Python would take as long as the calls.
 
     Args:
         library: the loaded kernels.

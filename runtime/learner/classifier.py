@@ -3,27 +3,35 @@
 Its input is the features under a box, averaged in each part of the box. The network computes these
 features in any case (``hotpath.graphs.assemble``). A cell is weighted by the share
 of it that the box covers. So the features also change when a box moves by less than a cell.
-``Pooling`` is the definition. kernels/cpu computes it in C++, and tests hold it to 1e-5 of this.
+``definition.py`` has the arithmetic. kernels/cpu computes it in C++.
 
 The classifier learns the first search region at once. Later it learns only from frames in which the
 target is tracked. Each frame computes one slice of an update (``hotpath.runtime.learner.ridge``).
 """
 
 import math
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Callable, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.kernels.cpu import online
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.runtime.learner import samples
-from hotpath.runtime.learner.ridge import Ridge
+from hotpath.runtime.learner.ridge import RIDGE, TINY, Ridge, samples_of
 from hotpath.runtime.learner.strangers import PARTS, Strangers
 from hotpath.runtime.network import Network
 from hotpath.runtime.types import Seen
 
 LEAST = 1.0  # length of a part, cells
 HARD = 2.0  # a negative that looks like the target counts e to this times as much
+# The limits of samples are MDNet's (Nam and Han, CVPR 2016, section 3.2). A box with an overlap of
+# at least .7 with the target is positive, one with at most .5 is negative, others are left out.
+OVERLAPS = 0.7, 0.5
+# Positives, in sides of the target: moved by x and y, and times as large
+MOVED = [(x, y, 1.0) for x in (-0.08, 0.0, 0.08) for y in (-0.08, 0.0, 0.08)]
+RESIZED = [(0.0, 0.0, 0.87), (0.0, 0.0, 1.15)]
+STEP = 0.7  # from one negative to the next, sides of the target
+MOST = 2  # negatives on each side of the middle, along x and along y
+SAMPLES = np.array(MOVED + RESIZED), OVERLAPS, STEP, MOST
 
 
 class Classifier:
@@ -36,16 +44,20 @@ class Classifier:
 
     def __init__(self, network: Network, kernels: Optional[Kernels] = None) -> None:
         self._network, self._kernels = network, kernels
-        self._pooling = Pooling(network.stride, kernels=kernels)
-        self._compiled = samples.compiled(kernels)
+        self._pooling: Any = None
+        self._samples_of = part_of(kernels, online.Samples, *SAMPLES).of_frame
         self._ridge: Optional[Ridge] = None
         self._strangers = Strangers(network)
 
     def begin(self, state: np.ndarray, seen: Seen) -> None:
         """Start with a new target, [cx, cy, w, h] in the first frame, and learn it from there."""
-        self._pooling.begin(seen.features)
-        self._strangers.begin(self._pooling.mean)
-        self._ridge = Ridge(self._pooling.size, self._kernels)
+        mean = seen.features[0].mean(axis=1)  # it is subtracted from all features from now on
+        self._means = np.tile(mean, PARTS**2)
+        side = int(round(math.sqrt(seen.features.shape[2])))
+        form = mean, side, float(self._network.stride), PARTS, LEAST
+        pooling = self._pooling = part_of(self._kernels, online.Pooling, *form)
+        self._strangers.begin(mean)
+        self._ridge = Ridge(part_of(self._kernels, online.Regression, pooling.size, RIDGE, TINY))
         positives, negatives, _ = self._samples(self._ridge, state, seen)
         self._ridge.begin(positives, negatives)
 
@@ -55,7 +67,9 @@ class Classifier:
         The boxes are (n, 4) [cx, cy, w, h] in frame pixels, and ``seen`` contains them.
         """
         assert self._ridge is not None, "no target was taken"
-        judged: np.ndarray = self._ridge.judge(self._describe(boxes, seen))
+        judged: np.ndarray = self._ridge.judge(
+            self._pooling.describe(seen.features, boxes, seen.around, seen.scale)
+        )
         return judged
 
     def looks(self, seen: Seen) -> np.ndarray:
@@ -63,7 +77,7 @@ class Classifier:
         assert self._ridge is not None, "no target was taken"
         if seen.pooled is None:
             return self.judge(seen.states, seen)
-        judged: np.ndarray = self._ridge.judge(self._pooling.finished(seen.pooled))
+        judged: np.ndarray = self._ridge.judge(samples_of(seen.pooled, self._means))
         return judged
 
     def proof(self, looks: float, alike: float, references: Sequence[np.ndarray]) -> float:
@@ -101,140 +115,31 @@ class Classifier:
         self, ridge: Ridge, state: np.ndarray, seen: Seen
     ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (positives, negatives, hard) of a frame, as ``Ridge.learn`` takes them."""
-        half = self._network.search / 2.0
-        centre = seen.around[:2].tolist()
-        if self._compiled:
-            models = (self._pooling.compiled, ridge.compiled)
-            region = (centre, seen.scale, half)
-            _, described, hard, count = self._compiled.of_frame(
-                *models, state, seen.features, *region, HARD
-            )
-            return described[:count], described[count:], hard
-        reach = [half / factor for factor in seen.scale]
-        boxes, count = samples.boxes(state, centre, reach)
-        described = self._describe(boxes, seen)
-        hard = np.exp(HARD * np.minimum(np.maximum(ridge.judge(described[count:]), -1), 1))
+        _, described, hard, count = self._samples_of(
+            self._pooling,
+            ridge.model,
+            state,
+            seen.features,
+            seen.around[:2].tolist(),
+            seen.scale,
+            self._network.search / 2.0,
+            HARD,
+        )
         return described[:count], described[count:], hard
 
-    def _describe(self, boxes: np.ndarray, seen: Seen) -> np.ndarray:
-        return self._pooling.describe(seen.features, boxes, seen.around, seen.scale)
 
-
-class Pooling:
-    """Describes boxes by features of a search region.
+def part_of(kernels: Optional[Kernels], part: Callable[..., Any], *arguments: object) -> Any:
+    """Make a class of ``hotpath.kernels.cpu.online``, or the one that defines it.
 
     Args:
-        stride: search pixels from one cell to the next.
-        parts: number of parts along each side of a box.
-        kernels: see ``hotpath.kernels.cpu.binding``. None takes the definition.
-
-    Attributes:
-        size: length of the description of a box; 0 before ``begin``.
-        mean: float32 (channels,), subtracted from all features; None before ``begin``.
-        compiled: the same in C++, see ``hotpath.kernels.cpu.online.Pooling``; or None.
+        kernels: see ``hotpath.kernels.cpu.load``. Without a compiler, or if they are None, the
+            definition is made.
+        part: the class in C++. Its definition in ``definition.py`` has the same name and methods.
+        arguments: of both classes, without the compiled functions.
     """
+    model = kernels and kernels.new(part, *arguments)
+    if model is None:
+        from hotpath.runtime.learner import definition  # without compiled kernels
 
-    def __init__(
-        self, stride: float, parts: int = PARTS, kernels: Optional[Kernels] = None
-    ) -> None:
-        self._stride = float(stride)
-        self._parts = parts
-        self._kernels = kernels
-        self.compiled: Any = None
-        self.mean: Any = None
-        self.size = 0
-
-    def begin(self, features: np.ndarray) -> None:
-        """Set the mean that is subtracted from all features from now on.
-
-        Args:
-            features: float32 (1, channels, cells) of the first search region; the cells are a
-                square in row-major order.
-        """
-        mean = self.mean = features[0].mean(axis=1)
-        self._means = np.tile(mean, self._parts**2)
-        self.size = features.shape[1] * self._parts**2 + 1
-        if self._kernels:
-            side = _side_of(features)
-            arguments = mean, side, self._stride, self._parts, LEAST
-            self.compiled = self._kernels.new(online.Pooling, *arguments)
-
-    def describe(
-        self,
-        features: np.ndarray,
-        states: np.ndarray,
-        centre: np.ndarray,
-        scale: Tuple[float, float],
-    ) -> np.ndarray:
-        """Return the features under boxes: float32 (n, size), rows of length 1 and a constant.
-
-        Args:
-            features: as in ``begin``, of the region that contains the boxes.
-            states: float64 (n, 4) [cx, cy, w, h], frame pixels.
-            centre: [cx, cy, ...] of the region, frame pixels.
-            scale: (x, y), search pixels per frame pixel.
-        """
-        if self.compiled:
-            compiled: np.ndarray = self.compiled.describe(features, states, centre, scale)
-            return compiled
-        from hotpath.runtime.learner.regression import SMALL  # without compiled kernels
-
-        weights = self.weights(features, states, centre, scale)
-        cells = np.asarray(features[0]).T
-        count = max(1, SMALL // cells.size)
-        products = [weights[at : at + count] @ cells for at in range(0, len(weights), count)]
-        return self.finished(np.concatenate(products).reshape(len(states), -1))
-
-    def finished(self, pooled: np.ndarray) -> np.ndarray:
-        """Return what ``describe`` does, of the averages under boxes.
-
-        Args:
-            pooled: float32 (n, parts * channels): of each part of a box, row by row, the mean of
-                each channel, weighted by the share of the cells that the part covers.
-        """
-        described = np.ones((len(pooled), self.size), np.float32)
-        moved = described[:, :-1]
-        np.subtract(pooled, self._means, out=moved)
-        moved /= np.sqrt((moved**2).sum(axis=1, keepdims=True)) + np.float32(1e-9)
-        return described
-
-    def weights(
-        self,
-        features: np.ndarray,
-        states: np.ndarray,
-        centre: np.ndarray,
-        scale: Tuple[float, float],
-    ) -> np.ndarray:
-        """Return the weight of each cell in each part of the boxes: float32 (n * parts, cells).
-
-        Args: as in ``describe``.
-        """
-        moved = states - np.array([centre[0], centre[1], 0.0, 0.0])
-        boxes = moved * np.array([scale[0], scale[1], scale[0], scale[1]])  # search pixels
-        side = _side_of(features)
-        parts = self._parts
-        columns = _shares(boxes[:, 0] / self._stride, boxes[:, 2] / self._stride, side, parts)
-        rows = _shares(boxes[:, 1] / self._stride, boxes[:, 3] / self._stride, side, parts)
-        weights = rows[:, :, None, :, None] * columns[:, None, :, None, :]
-        return np.asarray(weights.reshape(-1, side * side).astype(np.float32))
-
-
-def _side_of(features: np.ndarray) -> int:
-    """Return the number of cells on each side."""
-    return int(round(math.sqrt(features.shape[2])))
-
-
-def _shares(centre: np.ndarray, length: np.ndarray, side: int, parts: int) -> np.ndarray:
-    """Return the share of each part in each cell: (n, parts, side), sums of 1. Unit: cells."""
-    length = np.maximum(length, LEAST * parts)[:, None]
-    at = centre[:, None] + ((np.arange(parts) + 0.5) / parts - 0.5) * length + side // 2
-    low, high = (at - length / parts / 2)[..., None], (at + length / parts / 2)[..., None]
-    cell = np.arange(side)
-    covered = np.minimum(high, cell + 0.5) - np.maximum(low, cell - 0.5)
-    covered = np.maximum(covered, 0.0)
-    # a part outside of the region takes the nearest cell
-    nearest = np.clip(np.rint(at).astype(int), 0, side - 1)
-    outside = covered.sum(axis=2) <= 1e-6
-    covered[outside] = (cell == nearest[..., None])[outside]
-    shares: np.ndarray = covered / covered.sum(axis=2, keepdims=True)
-    return shares
+        model = getattr(definition, part.__name__)(*arguments)
+    return model

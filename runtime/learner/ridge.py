@@ -17,21 +17,33 @@ An update is cut into slices (``Ridge.step``). Each frame computes one of them. 
 so that OpenBLAS computes them on the calling thread. On a busy processor its other threads made an
 update a hundred times slower.
 
-``regression`` defines the arithmetic. kernels/cpu computes it in C++.
+``hotpath.runtime.learner.definition`` defines the arithmetic. kernels/cpu computes it in C++.
 """
 
 from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
-from hotpath.kernels.cpu import online
-from hotpath.kernels.cpu.interface import Kernels
-
 RIDGE = 0.02  # added to the diagonal of A; the samples have length 1
 LONG, SHORT = 100, 20  # frames that the memories of positives and negatives go back
 FIRST = 0.5  # share of the first frame in the mean of each class
 STEPS, FIRST_STEPS = 8, 60  # of conjugate gradients, in a slice and in the first frame
 TINY = 1e-12  # squared length of what is left to solve
+
+
+def samples_of(pooled: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """Return samples of boxes, float32 (n, size): rows of length 1 and a constant.
+
+    Args:
+        pooled: float32 (n, parts * channels): of each part of a box, row by row, the mean of each
+            channel, weighted by the share of the cells that the part covers.
+        means: float32 (parts * channels,), subtracted.
+    """
+    described = np.ones((len(pooled), len(means) + 1), np.float32)
+    moved = described[:, :-1]
+    np.subtract(pooled, means, out=moved)
+    moved /= np.sqrt((moved**2).sum(axis=1, keepdims=True)) + np.float32(1e-9)
+    return described
 
 
 class Memory:
@@ -55,25 +67,19 @@ class Ridge:
     """The regression, its memory, and the slices of an update.
 
     Args:
-        size: length of a sample. Its last number is constant.
-        kernels: see ``hotpath.kernels.cpu.binding``. None takes the definition.
+        model: the regression of samples with ``RIDGE`` and ``TINY``, in C++
+            (``hotpath.kernels.cpu.online.Regression``) or its definition.
 
     Attributes:
-        compiled: the regression in C++, see ``hotpath.kernels.cpu.online.Regression``; or None.
-        judge: that of the regression. It takes samples (n, size) and returns (n,): about +1 for the
+        model: as above.
+        judge: that of the model. It takes samples (n, size) and returns (n,): about +1 for the
             target, else about -1.
         updates: frames that were learnt since the first one.
         solved: number of solutions, each of which changes ``judge``.
     """
 
-    def __init__(self, size: int, kernels: Optional[Kernels] = None) -> None:
-        self.compiled = kernels and kernels.new(online.Regression, size, RIDGE, TINY)
-        model: Any = self.compiled
-        if model is None:
-            from hotpath.runtime.learner.regression import Regression  # without compiled kernels
-
-            model = Regression(size, RIDGE, TINY)
-        self._model, self.judge = model, model.judge
+    def __init__(self, model: Any) -> None:
+        self.model, self.judge = model, model.judge
         self.updates = self.solved = 0
         self._first = model.moments()  # of both classes: sum of x x^T, sum of y x
         self._since = Memory(model.moments(), LONG), Memory(model.moments(), SHORT)
@@ -83,18 +89,18 @@ class Ridge:
     @property
     def weights(self) -> np.ndarray:
         """The weights of the solution, float64 (size,)."""
-        weights: np.ndarray = self._model.weights
+        weights: np.ndarray = self.model.weights
         return weights
 
     def begin(self, positives: np.ndarray, negatives: np.ndarray) -> None:
         """Learn the first frame, at once."""
-        background = self._model.moments()
-        self._model.add(self._first, positives, None, 1.0)
-        self._model.add(background, negatives, None, 1.0)
+        background = self.model.moments()
+        self.model.add(self._first, positives, None, 1.0)
+        self.model.add(background, negatives, None, 1.0)
         self._first.square += background.square
         self._first.mean -= background.mean
         self._weigh()
-        self._model.solve(FIRST_STEPS)
+        self.model.solve(FIRST_STEPS)
         self.solved += 1
 
     def learn(
@@ -122,11 +128,11 @@ class Ridge:
             memory.count += 1
             self.updates = self._since[1].count
             rate = 1.0 / min(memory.count, memory.frames)
-            self._model.add(memory.moments, samples, weights, rate)
+            self.model.add(memory.moments, samples, weights, rate)
             self._changed = True
         elif self._changed:
             self._weigh()
-            self._model.solve(STEPS)
+            self.model.solve(STEPS)
             self.solved += 1
             self._changed = False
 
@@ -136,4 +142,4 @@ class Ridge:
         share = 0.5 * FIRST if recent else 0.5
         terms = [(self._first, share, 1.0)]
         terms += [(since.moments, 0.5 - share, sign) for since, sign in recent]
-        self._model.weigh(terms)
+        self.model.weigh(terms)

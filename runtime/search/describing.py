@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import math
 import pathlib
 import re
 from typing import Any, Iterable, List, Optional, Sequence, Tuple
@@ -15,7 +16,8 @@ from hotpath.runtime import geometry
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.learner import strangers
-from hotpath.runtime.learner.classifier import Pooling
+from hotpath.runtime.learner.classifier import LEAST as LEAST_PART
+from hotpath.runtime.learner.definition import Pooling
 from hotpath.runtime.network import Network, sha256_of
 from hotpath.runtime.search.cues import ColoursUnder
 
@@ -115,9 +117,10 @@ def described(
     exemplar = device.exemplar(frame, state)
     try:
         (seen,), _ = device.look(frame, [Look(exemplar, state, prior=None)])
-        pooling = Pooling(network.stride, strangers.PARTS)
-        weights = pooling.weights(seen.features, state[None], seen.around, seen.scale)
-        pooled: np.ndarray = (weights @ np.asarray(seen.features[0]).T).reshape(-1)
+        _, channels, cells = seen.features.shape
+        form = int(round(math.sqrt(cells))), float(network.stride), strangers.PARTS, LEAST_PART
+        pooling = Pooling(np.zeros(channels, np.float32), *form)
+        pooled = pooling.averages(seen.features, state[None], seen.around, seen.scale)[0]
     finally:
         exemplar.close()
     return pooled, ColoursUnder(network, cpu.load())(frame, state)

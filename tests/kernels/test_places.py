@@ -14,7 +14,8 @@ from hotpath.kernels.errors import NetworkFailed
 from hotpath.kernels.settings import ARGMAX, MOST_PLACES, Prior
 from hotpath.runtime import geometry
 from hotpath.runtime.devices.gpu import frame_settings
-from hotpath.runtime.learner.classifier import Pooling
+from hotpath.runtime.learner.definition import Pooling
+from hotpath.runtime.learner.ridge import samples_of
 from hotpath.runtime.places import Places
 from tests.fakes.cuda.networks import network
 from tests.fakes.cuda.turn import pool, propose
@@ -271,13 +272,14 @@ def test_pooled_features_are_those_of_the_definition(shape, stride, half):
     ]
     rows = pool(Shim(), net, features, states, places, half)
     assert len(rows) == 9
-    pooling, wanted = Pooling(stride), []
-    pooling.begin(features)
+    mean, wanted = features[0].mean(axis=1), []
+    pooling = Pooling(mean, side, stride, 2, 1.0)
     for state, own in zip(states, places):
         _, scale = geometry.search_window(net, np.array(state))
         if len(own):
             wanted.append(pooling.describe(features, own, np.array(state), scale))
-    np.testing.assert_allclose(pooling.finished(rows), np.concatenate(wanted), rtol=0, atol=3e-5)
+    samples = samples_of(rows, np.tile(mean, 2**2))
+    np.testing.assert_allclose(samples, np.concatenate(wanted), rtol=0, atol=3e-5)
 
 
 def test_features_that_are_not_finite_are_no_numbers():

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import Phase, given
 from hypothesis import strategies as st
 
-from hotpath.runtime.learner import samples
-from hotpath.runtime.learner.classifier import Classifier, Pooling
-from hotpath.runtime.learner.ridge import Ridge
+from hotpath.kernels.cpu import online
+from hotpath.runtime.learner import definition
+from hotpath.runtime.learner.classifier import LEAST, SAMPLES, Classifier
+from hotpath.runtime.learner.ridge import RIDGE, TINY, Ridge
 from hotpath.runtime.types import Seen
 from tests.support.examples import examples
 
@@ -27,6 +28,10 @@ def boxes_of(random, count, reach):
     return np.concatenate([centres, np.exp(random.uniform(-1, 7, (count, 2)))], axis=1)
 
 
+def regression_of(kernels, size, ridge=RIDGE, tiny=TINY):
+    return kernels.new(online.Regression, size, ridge, tiny)
+
+
 @examples(60, phases=NO_SHRINKING)
 @given(st.integers(0, 10**6), SHAPES, st.sampled_from([1, 8, 16]), st.integers(1, 40))
 def test_boxes_are_described_as_by_the_definition(kernels, seed, shape, stride, count):
@@ -36,12 +41,10 @@ def test_boxes_are_described_as_by_the_definition(kernels, seed, shape, stride, 
     boxes = boxes_of(random, count, side * stride / 2)
     centre, scale = random.uniform(-50, 50, 4), tuple(random.uniform(0.2, 3, 2))
     boxes[:, :2] += centre[:2]
-    described = []
-    for own in (None, kernels):
-        pooling = Pooling(stride, parts, own)
-        pooling.begin(first)
-        described.append(pooling.describe(now, boxes, centre, scale))
-    assert described[1].shape == (count, pooling.size)
+    form = first[0].mean(axis=1), side, stride, parts, LEAST
+    models = definition.Pooling(*form), kernels.new(online.Pooling, *form)
+    described = [model.describe(now, boxes, centre, scale) for model in models]
+    assert described[1].shape == (count, models[0].size) and models[0].size == models[1].size
     if channels > 1:  # a single number that is nearly the mean has no direction
         np.testing.assert_allclose(described[1], described[0], rtol=0, atol=1e-5)
 
@@ -50,7 +53,8 @@ def test_boxes_are_described_as_by_the_definition(kernels, seed, shape, stride, 
 @given(st.integers(0, 10**6), st.sampled_from([2, 16, 17, 100, 128, 129, 193]), st.integers(1, 70))
 def test_what_was_learnt_judges_as_by_the_definition(kernels, seed, size, count):
     random = np.random.RandomState(seed)
-    models = Ridge(size), Ridge(size, kernels)
+    numbers = size, RIDGE, TINY
+    models = Ridge(definition.Regression(*numbers)), Ridge(regression_of(kernels, *numbers))
 
     def some(towards, count):
         values = random.normal(0, 0.1, (count, size)).astype(np.float32)
@@ -98,16 +102,15 @@ def test_a_thousand_frames_do_not_drift_from_the_definition(kernels):
 
 
 def test_features_of_another_shape_are_refused(kernels):
-    pooling = Pooling(16, kernels=kernels)
-    pooling.begin(np.zeros((1, 8, 256), np.float32))
+    pooling = kernels.new(online.Pooling, np.zeros(8, np.float32), 16, 16, 2, LEAST)
     with pytest.raises(ValueError, match="features"):
         pooling.describe(np.zeros((1, 8, 225), np.float32), np.zeros((1, 4)), (0, 0), (1, 1))
     with pytest.raises(ValueError, match="samples"):
-        Ridge(9, kernels).judge(np.zeros((2, 8), np.float32))
+        regression_of(kernels, 9).judge(np.zeros((2, 8), np.float32))
     features, state = np.zeros((1, 8, 256), np.float32), np.ones(4)
     with pytest.raises(ValueError, match="33 of 9"):
-        given = pooling.compiled, Ridge(9, kernels).compiled, state, features, (0, 0), (1, 1)
-        samples.compiled(kernels).of_frame(*given, 127.5, 2.0)
+        given = pooling, regression_of(kernels, 9), state, features, (0, 0), (1, 1)
+        kernels.new(online.Samples, *SAMPLES).of_frame(*given, 127.5, 2.0)
 
 
 @examples(200, phases=NO_SHRINKING)
@@ -117,16 +120,16 @@ def test_the_samples_of_a_frame_are_those_of_the_definition(kernels, seed):
     state = np.concatenate([random.uniform(-50, 700, 2), np.exp(random.uniform(1, 6, 2))])
     centre, scale = state[:2] + random.uniform(-90, 90, 2), tuple(np.exp(random.uniform(-1, 2, 2)))
     features = features_of(random, 3, 16)
-    half = 127.5
-    pooling, ridge = Pooling(16, kernels=kernels), Ridge(13, kernels)
-    pooling.begin(features_of(random, 3, 16))
-    ridge.compiled.weights[:] = random.randn(13)
-    boxes, described, hard, positives = samples.compiled(kernels).of_frame(
-        pooling.compiled, ridge.compiled, state, features, centre, scale, half, 2.0
+    mean = features_of(random, 3, 16)[0].mean(axis=1)
+    pooling, regression = (
+        kernels.new(online.Pooling, mean, 16, 16, 2, LEAST),
+        regression_of(kernels, 13),
     )
-    wanted, expected = samples.boxes(state, centre, [half / factor for factor in scale])
+    regression.weights[:] = random.randn(13)
+    frame = pooling, regression, state, features, centre, scale, 127.5, 2.0
+    *compiled, positives = kernels.new(online.Samples, *SAMPLES).of_frame(*frame)
+    *defined, expected = definition.Samples(*SAMPLES).of_frame(*frame)
     assert positives == expected
-    np.testing.assert_array_equal(boxes, wanted)
-    np.testing.assert_array_equal(described, pooling.describe(features, wanted, centre, scale))
-    judged = np.clip(ridge.judge(described[positives:]), -1, 1)
-    np.testing.assert_allclose(hard, np.exp(2.0 * judged), rtol=1e-12)
+    for values, definitive in zip(compiled[:2], defined[:2]):  # boxes and what is under them
+        np.testing.assert_array_equal(values, definitive)
+    np.testing.assert_allclose(compiled[2], defined[2], rtol=1e-12)

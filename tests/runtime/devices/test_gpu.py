@@ -9,7 +9,8 @@ from hotpath.kernels.errors import GpuFailed
 from hotpath.kernels.settings import ARGMAX, Prior
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.gpu import Gpu
-from hotpath.runtime.learner.classifier import Pooling
+from hotpath.runtime.learner.definition import Pooling
+from hotpath.runtime.learner.ridge import samples_of
 from hotpath.runtime.search.windows import PRIORS
 from tests.fakes.cuda import networks
 from tests.fakes.cuda.engine import Engine
@@ -44,8 +45,8 @@ def lists(exemplars):
     yield [Look(exemplars[0], STATES[0]), *search, Look(exemplars[2], STATES[2])]
 
 
-POOLING = Pooling(SMALL["stride"])
-POOLING.begin(np.random.RandomState(2).normal(0, 9, (1, 3, 25)).astype(np.float32))
+MEAN = np.random.RandomState(2).normal(0, 9, (1, 3, 25)).astype(np.float32)[0].mean(axis=1)
+POOLING = Pooling(MEAN, 5, SMALL["stride"], 2, 1.0)
 
 
 def compare(gpu, processor, resample=None):
@@ -67,7 +68,7 @@ def compare(gpu, processor, resample=None):
                 np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-6)
                 assert list(one.cells) == list(other.cells)
                 described = POOLING.describe(other.features, one.states, one.around, one.scale)
-                pooled = POOLING.finished(one.pooled)
+                pooled = samples_of(one.pooled, np.tile(MEAN, 2**2))
                 np.testing.assert_allclose(pooled, described, rtol=0, atol=1e-5)
             for values, expected in zip(one.maps or (), other.maps or ()):
                 np.testing.assert_array_equal(values, expected)

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from hotpath.runtime.learner import samples
-from hotpath.runtime.learner.classifier import Classifier, Pooling
+from hotpath.runtime.learner.classifier import LEAST, PARTS, SAMPLES, Classifier
+from hotpath.runtime.learner.definition import Pooling, Samples, overlap_with
 from hotpath.runtime.types import Seen
 
 SIDE, STRIDE = 16, 16
@@ -32,11 +32,10 @@ def at(column, row):
 def test_parts_of_a_box_are_averaged_by_the_share_of_each_cell():
     features = np.zeros((1, 1, SIDE * SIDE), np.float32)
     features.reshape(SIDE, SIDE)[8, 8] = 1.0
-    pooling = Pooling(STRIDE, parts=1)
     boxes = np.array([(0, 0, 16, 16), (8, 0, 16, 16), (0, 0, 32, 16), (0, 0, 16, 48)], float)
     # the length is lost where only one number describes a box: compare with a second channel
     both = np.concatenate([features, np.ones_like(features)], axis=1)
-    pooling.begin(np.zeros_like(both))
+    pooling = Pooling(np.zeros(2, np.float32), SIDE, STRIDE, 1, LEAST)
     described = pooling.describe(both, boxes, (0, 0), (1, 1))
     assert np.allclose(described[:, 0] / described[:, 1], [1.0, 0.5, 0.5, 1 / 3], atol=1e-5)
     assert (described[:, -1] == 1).all()
@@ -44,21 +43,21 @@ def test_parts_of_a_box_are_averaged_by_the_share_of_each_cell():
 
 def test_boxes_outside_of_the_region_take_its_edge():
     features = region({})
-    pooling = Pooling(STRIDE)
-    pooling.begin(features)
+    pooling = Pooling(features[0].mean(axis=1), SIDE, STRIDE, PARTS, LEAST)
     outside = np.array([(1e4, 0, 30, 30), (0, -1e4, 30, 30)], float)
     described = pooling.describe(features, outside, (0, 0), (1, 1))
     assert np.isfinite(described).all()
 
 
 def test_samples_keep_the_rules_on_overlap():
+    samples = Samples(*SAMPLES)
     positives = samples.positives(TARGET)
     assert len(positives) >= 9
-    assert samples.overlap_with(positives, TARGET).min() >= 0.7
+    assert overlap_with(positives, TARGET).min() >= 0.7
     around = samples.around(TARGET, np.zeros(2), np.array([127.0, 127.0]))
     negatives = samples.negatives(around, TARGET)
     assert 0 < len(negatives) < len(around)
-    assert samples.overlap_with(negatives, TARGET).max() <= 0.5
+    assert overlap_with(negatives, TARGET).max() <= 0.5
     beside = TARGET + np.array([[10.0, 0, 0, 0], [30.0, 0, 0, 0]])  # overlaps of .73 and .36
     assert samples.negatives(beside, TARGET).tolist() == beside[1:].tolist()
 

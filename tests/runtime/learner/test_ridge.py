@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from hotpath.runtime.learner.ridge import FIRST, RIDGE, SHORT, Ridge
+from hotpath.runtime.learner.definition import Regression
+from hotpath.runtime.learner.ridge import FIRST, RIDGE, SHORT, TINY, Ridge
 
 SIZE = 40
 
@@ -37,7 +38,7 @@ def learn(ridge, *given):
 
 def test_the_first_frame_is_learnt_at_once_as_by_the_closed_form():
     one, other = samples(1, 11, 0), samples(2, 24, 1)
-    ridge = Ridge(SIZE)
+    ridge = Ridge(Regression(SIZE, RIDGE, TINY))
     ridge.begin(one, other)
     wanted = closed_form([(one, 0.5, 1), (other, 0.5, -1)])
     assert np.allclose(ridge.weights, wanted, atol=1e-3)
@@ -47,7 +48,7 @@ def test_the_first_frame_is_learnt_at_once_as_by_the_closed_form():
 def test_slices_come_to_the_closed_form_of_both_memories():
     first = samples(1, 11, 0), samples(2, 24, 1)
     later = samples(3, 11, 0), samples(4, 24, 2)
-    ridge = Ridge(SIZE)
+    ridge = Ridge(Regression(SIZE, RIDGE, TINY))
     ridge.begin(*first)
     for _ in range(20):  # the same samples again: only the solution moves
         learn(ridge, *later)
@@ -58,7 +59,7 @@ def test_slices_come_to_the_closed_form_of_both_memories():
 
 
 def test_an_update_takes_three_slices_and_no_other_begins_meanwhile():
-    ridge = Ridge(SIZE)
+    ridge = Ridge(Regression(SIZE, RIDGE, TINY))
     ridge.begin(samples(1, 11, 0), samples(2, 24, 1))
     ridge.learn(samples(3, 11, 0), samples(4, 24, 2))
     assert learn(ridge, samples(5, 11, 3), samples(6, 24, 3)) == 3
@@ -66,7 +67,7 @@ def test_an_update_takes_three_slices_and_no_other_begins_meanwhile():
 
 
 def test_negatives_are_forgotten_before_positives():
-    ridge = Ridge(SIZE)
+    ridge = Ridge(Regression(SIZE, RIDGE, TINY))
     ridge.begin(samples(1, 11, 0), samples(2, 24, 1))
 
     def see(positive, negative):
@@ -88,7 +89,7 @@ def test_a_negative_that_counts_more_is_told_better():
     weights = np.concatenate([np.ones(20), np.full(2, 20.0)])
     values = []
     for given in (None, weights):
-        ridge = Ridge(SIZE)
+        ridge = Ridge(Regression(SIZE, RIDGE, TINY))
         ridge.begin(one, samples(2, 20, 1))
         learn(ridge, one, other, given)
         values.append(ridge.judge(other[20:]).mean())
@@ -97,6 +98,6 @@ def test_a_negative_that_counts_more_is_told_better():
 
 @pytest.mark.parametrize("count", [1, 3, 40])
 def test_any_number_of_samples_is_taken(count):
-    ridge = Ridge(SIZE)
+    ridge = Ridge(Regression(SIZE, RIDGE, TINY))
     ridge.begin(samples(1, count, 0), samples(2, count, 1))
     assert np.isfinite(ridge.weights).all()

@@ -42,6 +42,14 @@ PAD = 2048  # bytes after the coded data, as in jpeg.h
 Region = Tuple[int, int, int, int]  # units: left, top, right, bottom
 
 
+class JpegHead(ctypes.Structure):
+    """The first fields of ``hp_jpeg`` of jpeg_tables.h; a picture's memory is larger."""
+
+    _fields_ = structures.fields(
+        structures.I64, "width height parts across down columns rows interval"
+    )
+
+
 class DamagedJpeg(Exception):
     """A damaged file."""
 
@@ -90,7 +98,7 @@ class JpegDecoder:
         standard = len(STANDARD_TABLES)
         if not self._open(state, STANDARD_TABLES, standard, data_at, len(data)):
             return False
-        values = structures.JpegHead.from_buffer(self._state.data)
+        values = JpegHead.from_buffer(self._state.data)
         head = tuple(getattr(values, name) for name, _ in values._fields_)
         if head != self._head:
             self._allocate(head)

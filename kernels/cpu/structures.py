@@ -5,6 +5,7 @@ the GPU takes too are NumPy types of ``hotpath.kernels.records``.
 """
 
 import ctypes
+import re
 from typing import Any, List, Sequence, Tuple
 
 import numpy as np
@@ -128,26 +129,11 @@ class WordsJob(ctypes.Structure):
     _fields_ = fields(I64, "offset cells lane channels values out")
 
 
-class JpegHead(ctypes.Structure):
-    """The first fields of ``hp_jpeg`` of jpeg_tables.h; a picture's memory is larger."""
-
-    _fields_ = fields(I64, "width height parts across down columns rows interval")
-
-
+WORDS = re.compile("(?<=[a-z])(?=[A-Z])")  # where a word begins in the name of a class
 STRUCTURES = {
-    "hp_frame_view": FrameView,
-    "hp_select_job": SelectJob,
-    "hp_proposing": Proposing,
-    "hp_response_arrays": ResponseArrays,
-    "hp_crop_job": CropJob,
-    "hp_planes": Planes,
-    "hp_colours": Colours,
-    "hp_pooling": Pooling,
-    "hp_samples": Samples,
-    "hp_regression": Regression,
-    "hp_jpeg_job": JpegJob,
-    "hp_window_job": WindowJob,
-    "hp_words_job": WordsJob,
+    "hp_" + WORDS.sub("_", kind.__name__).lower(): kind
+    for kind in ctypes.Structure.__subclasses__()
+    if kind.__module__ == __name__
 }
 RECORDS = {
     "hp_place": records.PLACE,

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from hotpath.kernels.cpu import load, structures
+from hotpath.kernels.cpu import jpeg, load, structures
 from tests.support import ROOT
 from tests.support.needs import needs_kernels
 
@@ -29,13 +29,18 @@ def flat(fields):
     return [(name, getattr(kind, "_length_", 1)) for name, kind in fields]
 
 
+def test_each_structure_that_the_library_measures_is_declared_here():
+    measured = set(re.findall(r"HP_SIZE\((hp_\w+)\)", HEADERS))
+    assert len(measured) > 15 and measured == {*structures.STRUCTURES, *structures.RECORDS}
+
+
 @pytest.mark.parametrize("name", sorted(structures.STRUCTURES))
 def test_fields_have_the_headers_names_and_order(name):
     assert flat(structures.STRUCTURES[name]._fields_) == declared(name)
 
 
 def test_the_head_of_a_jpeg_is_the_beginning_of_its_structure():
-    head = flat(structures.JpegHead._fields_)
+    head = flat(jpeg.JpegHead._fields_)
     assert declared("hp_jpeg", "interval;") == head
 
 

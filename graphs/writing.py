@@ -1,13 +1,85 @@
 """Writes the canonical files of a network; ``hotpath.runtime.canonical`` says what they are."""
 
+import atexit
+import glob
+import json
 import os
 import pathlib
-from typing import Any, Dict, Mapping, Sequence
+import shutil
+import tempfile
+import time
+from typing import Any, Dict, Mapping
 
 from onnx import ModelProto, TensorProto
 
 from hotpath.graphs import assemble, batch, byte_pictures, models
+from hotpath.kernels import cache
+from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
+
+MOST = 64  # networks that are kept; the oldest go first
+UNUSED_S = 3600.0  # age from which one may go: another process may be reading a younger one
+COUNTS = 2, 4, 8  # windows of the calls that take several
+
+
+def make(
+    network: Network,
+    paths: Mapping[str, pathlib.Path],
+    in_bytes: bool,
+    pixels: bool,
+    own: str,
+    description: str,
+) -> str:
+    """Make a folder with a network's files, whole or not at all; returns its path.
+
+    Args:
+        network, paths, in_bytes, pixels: as for ``write``.
+        own: path of the folder. Where it can't be written, the result is a folder that lasts as
+            long as this process.
+        description: name of the file that describes the others.
+
+    Raises:
+        BadNetwork: see ``write``; or no folder can be written.
+        OSError: the disk is full.
+    """
+    folder = os.path.dirname(own)
+    try:
+        cache.make(folder)
+        beside = tempfile.mkdtemp(dir=folder)
+    except OSError as error:
+        try:
+            beside = own = tempfile.mkdtemp(prefix="hotpath-")
+        except OSError:  # there is none for temporary files either
+            raise BadNetwork(
+                f"{folder} can't be written ({error.strerror}), and there is no folder for "
+                "temporary files; make one and name it in the variable TMPDIR"
+            ) from None
+        atexit.register(shutil.rmtree, own, ignore_errors=True)
+    own_description = os.path.join(own, description)
+    try:
+        values = write(network, paths, in_bytes, pixels, beside)
+        values["files"] = {name: _kept(os.path.join(beside, name)) for name in os.listdir(beside)}
+        cache.seal(os.path.join(beside, description), json.dumps(values, indent=1).encode())
+        if beside != own and not cache.is_whole(own_description):  # else another process was first
+            shutil.rmtree(own, ignore_errors=True)  # a damaged one
+            os.rename(beside, own)
+    except OSError:  # another process was first, or the disk is full
+        if not cache.is_whole(own_description):
+            raise
+    finally:
+        if beside != own:
+            shutil.rmtree(beside, ignore_errors=True)
+    if os.path.dirname(own) == folder:
+        _drop_oldest(folder)
+    return own
+
+
+def _drop_oldest(folder: str) -> None:
+    """Remove the oldest networks where a folder has more than ``MOST``."""
+    kept = sorted(glob.glob(os.path.join(folder, "*-*")), key=_age_s)
+    for old in kept[MOST:]:
+        if _age_s(old) > UNUSED_S:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def write(
@@ -15,7 +87,6 @@ def write(
     paths: Mapping[str, pathlib.Path],
     in_bytes: bool,
     pixels: bool,
-    counts: Sequence[int],
     folder: str,
 ) -> Dict[str, Any]:
     """Write all models of a network into a folder; returns their description.
@@ -25,7 +96,6 @@ def write(
         paths: dict of part -> path.
         in_bytes: whether pictures are taken in bytes if the network allows it.
         pixels: whether those are (n, h, w, 3).
-        counts: windows of the calls that take several.
         folder: is there.
 
     Raises:
@@ -65,9 +135,24 @@ def write(
         "maps": graphs.maps,
         "search_features": graphs.search_features,
     }
-    for count in counts:
+    for count in COUNTS:
         model = batch.several(graphs.search, count)
         if model is None:
             break
         description["several"][count] = written(f"search-{count}.onnx", model)
     return description
+
+
+def _kept(path: str) -> str:
+    """The hash of a file that is on the disk now."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+    return cache.hash_of(path)
+
+
+def _age_s(path: str) -> float:
+    """Seconds since a path was written; 0 if it is gone."""
+    try:
+        return time.time() - os.path.getmtime(path)
+    except OSError:
+        return 0.0

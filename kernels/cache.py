@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import tempfile
 from typing import Any, Sequence
@@ -90,11 +91,33 @@ def seal(path: str, data: bytes) -> None:
 def is_sealed(path: str) -> bool:
     """Whether a file of a trusted owner is as it was written."""
     try:
-        with open(path, "rb") as file, open(path + SEAL, "rb") as seal:
-            whole = hashlib.sha256(file.read()).hexdigest().encode() == seal.read()
+        with open(path + SEAL, "rb") as seal:
+            whole = hash_of(path).encode() == seal.read()
     except OSError:
         return False
     return whole and is_ours(path) and is_ours(path + SEAL)
+
+
+def is_whole(description: str) -> bool:
+    """Whether the files that a sealed description names are beside it, as they were written.
+
+    The description is JSON. Its entry ``files`` is a dict of a name -> ``hash_of`` that file.
+    """
+    folder = os.path.dirname(description)
+    if not (is_ours(folder) and is_sealed(description)):
+        return False
+    try:
+        with open(description, encoding="utf-8") as file:
+            files = json.load(file)["files"]
+        return all(hash_of(os.path.join(folder, name)) == files[name] for name in files)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def hash_of(path: str) -> str:
+    """The sha256 of a file, hexadecimal; raises ``OSError``."""
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def make(folder: str) -> None:

@@ -11,13 +11,9 @@ networks. Engines and builders get a network's graphs only from here. They are s
     graphs.json      their inputs and outputs (``Graphs``)
 """
 
-import atexit
 import glob
 import json
 import os
-import shutil
-import tempfile
-import time
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -40,13 +36,10 @@ if TYPE_CHECKING:
     from hotpath.runtime.network import Network
 
 FOLDER = os.path.join(cache.USERS, "graphs")
-MOST = 64  # networks that are kept; the oldest go first
 # How pictures are taken: normalised float32; where the network allows it uint8 as they are; those
 # as (n, h, w, 3) instead of (n, 3, h, w).
 FORMS = FLOATS, BYTES, PIXELS = "floats", "bytes", "pixels"
 DESCRIPTION = "graphs.json"
-UNUSED_S = 3600.0  # age from which one may go: another process may be reading a younger one
-COUNTS = 2, 4, 8  # windows of the calls that take several
 HERE = os.path.dirname(os.path.abspath(__file__))
 MAKERS = (  # of our code
     "../graphs/*.py",
@@ -124,8 +117,10 @@ def load(
     parts = {entry.part: entry._replace(name="", url=None) for entry in network.files}
     facts = sorted(hashes.items()), sorted(values.items()), sorted(parts.items()), form
     own = os.path.join(folder, f"{network.name}-{cache.digest(facts, code)}")
-    if not _is_whole(own):
-        own = _made(network, paths, form, own)
+    if not cache.is_whole(os.path.join(own, DESCRIPTION)):
+        from hotpath.graphs import writing
+
+        own = writing.make(network, paths, form != FLOATS, form == PIXELS, own, DESCRIPTION)
         if log is not None and NETWORKS not in network.path.parents:
             log(f"{network.name} was made ready for engines, in {own}")
     return read(own)
@@ -185,68 +180,3 @@ def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
         maps=names(values["maps"]),
         search_features=of_search[0] or None,
     )
-
-
-def _made(network: "Network", paths: "Mapping[str, pathlib.Path]", form: str, own: str) -> str:
-    """Make the files; returns their folder, one of this process where ``own`` can't be written."""
-    from hotpath.graphs import writing
-
-    folder = os.path.dirname(own)
-    try:
-        cache.make(folder)
-        beside = tempfile.mkdtemp(dir=folder)
-    except OSError as error:
-        try:
-            beside = own = tempfile.mkdtemp(prefix="hotpath-")
-        except OSError:  # there is none for temporary files either
-            raise BadNetwork(
-                f"{folder} can't be written ({error.strerror}), and there is no folder for "
-                "temporary files; make one and name it in the variable TMPDIR"
-            ) from None
-        atexit.register(shutil.rmtree, own, ignore_errors=True)
-    try:
-        values = writing.write(network, paths, form != FLOATS, form == PIXELS, COUNTS, beside)
-        values["files"] = {name: _kept(os.path.join(beside, name)) for name in os.listdir(beside)}
-        cache.seal(os.path.join(beside, DESCRIPTION), json.dumps(values, indent=1).encode())
-        if beside != own and not _is_whole(own):  # else another process was first, and reads it
-            shutil.rmtree(own, ignore_errors=True)  # a damaged one
-            os.rename(beside, own)
-    except OSError:  # another process was first, or the disk is full
-        if not _is_whole(own):
-            raise
-    finally:
-        if beside != own:
-            shutil.rmtree(beside, ignore_errors=True)
-    kept = sorted(glob.glob(os.path.join(folder, "*-*")), key=_age_s)
-    for old in kept[MOST:] if os.path.dirname(own) == folder else ():
-        if _age_s(old) > UNUSED_S:
-            shutil.rmtree(old, ignore_errors=True)
-    return own
-
-
-def _is_whole(folder: str) -> bool:
-    """Whether all of a network's files are in a folder of this user, as they were written."""
-    description = os.path.join(folder, DESCRIPTION)
-    if not (cache.is_ours(folder) and cache.is_sealed(description)):
-        return False
-    try:
-        with open(description, encoding="utf-8") as file:
-            files = json.load(file)["files"]
-        return all(sha256_of(os.path.join(folder, name)) == files[name] for name in files)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _kept(path: str) -> str:
-    """The hash of a file that is on the disk now."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-    return sha256_of(path)
-
-
-def _age_s(path: str) -> float:
-    """Seconds since a path was written; 0 if it is gone."""
-    try:
-        return time.time() - os.path.getmtime(path)
-    except OSError:
-        return 0.0

@@ -50,7 +50,12 @@ class Classifier:
         self._strangers = Strangers(network)
 
     def begin(self, state: np.ndarray, seen: Seen) -> None:
-        """Start with a new target, [cx, cy, w, h] in the first frame, and learn it from there."""
+        """Start with a new target, and learn it from the first frame.
+
+        Args:
+            state: float64 [cx, cy, w, h], frame pixels.
+            seen: the ``Seen`` of the first frame.
+        """
         mean = seen.features[0].mean(axis=1)  # it is subtracted from all features from now on
         self._means = np.tile(mean, PARTS**2)
         side = int(round(math.sqrt(seen.features.shape[2])))
@@ -64,7 +69,9 @@ class Classifier:
     def judge(self, boxes: np.ndarray, seen: Seen) -> np.ndarray:
         """Return a value for each box, (n,): about +1 for the target, about -1 for others.
 
-        The boxes are (n, 4) [cx, cy, w, h] in frame pixels, and ``seen`` contains them.
+        Args:
+            boxes: float64 (n, 4) [cx, cy, w, h], frame pixels.
+            seen: the ``Seen`` of the region that contains them.
         """
         assert self._ridge is not None, "no target was taken"
         judged: np.ndarray = self._ridge.judge(
@@ -81,7 +88,13 @@ class Classifier:
         return judged
 
     def proof(self, looks: float, alike: float, references: Sequence[np.ndarray]) -> float:
-        """Return how far a box proves to hold the target. See ``Strangers.proof``."""
+        """Return how far a box proves to hold the target. See ``Strangers.proof``.
+
+        Args:
+            looks: the value of ``judge`` for the box.
+            alike: similarity of its colours to that of ``references`` which is most alike.
+            references: square roots of the target's histograms, float64 (bins,) each.
+        """
         assert self._ridge is not None, "no target was taken"
         ridge = self._ridge
         return self._strangers.proof(looks, alike, references, ridge.judge, ridge.solved)
@@ -89,7 +102,10 @@ class Classifier:
     def follow(self, state: np.ndarray, seen: Seen, tracked: bool) -> None:
         """End a frame: compute one slice of an update, or begin one if the target is tracked.
 
-        Then it is certainly at ``state``, [cx, cy, w, h] in frame pixels, and nowhere else.
+        Args:
+            state: float64 [cx, cy, w, h] in this frame, frame pixels.
+            seen: the ``Seen`` of this frame.
+            tracked: whether the target is certainly there, and nowhere else in ``seen``.
         """
         assert self._ridge is not None, "no target was taken"
         if self._ridge.busy:

@@ -55,7 +55,15 @@ class ScoreLooksColour:
         score: float,
         looks: Optional[float] = None,
     ) -> float:
-        """Return the value of the cues for a box; arguments as in ``Presence.watch``."""
+        """Return the value of the cues for a box, 0 to 1.
+
+        Args:
+            frame: the frame, of any kind.
+            state: float64 [cx, cy, w, h] of the box, frame pixels.
+            seen: the ``Seen`` of the window around it.
+            score: the network's for the box, 0 to 1.
+            looks: the classifier's value for the box; None computes that of the window's best cell.
+        """
         self.looks = float(self._classifier.looks(seen)[0]) if looks is None else looks
         mean = self._mean(score + self.looks, frame, state)
         self.alike = self._similar
@@ -140,7 +148,12 @@ class ColoursUnder:
         self.border = np.zeros(3, np.uint8)
 
     def __call__(self, frame: AnyFrame, state: np.ndarray) -> np.ndarray:
-        """Return the histogram of the box [cx, cy, w, h], frame pixels, in a frame of any kind."""
+        """Return the histogram of the colours in a box: float64 (``colour.BINS``,), sum 1.
+
+        Args:
+            frame: the frame, of any kind.
+            state: float64 [cx, cy, w, h], frame pixels. It may be partly or wholly outside.
+        """
         cx, cy, w, h = state.tolist()
         window = int(cx - w / 2), int(cy - h / 2), max(1, int(w)), max(1, int(h))
         self._crop(frame, window, self.border)

@@ -55,7 +55,10 @@ JUDGED, EARLY = 4, 12
 def create(network: Network, kernels: Kernels, count: int, strict: bool = False) -> "Search":
     """Make the ``Search`` for a target, with its classifier, colours and presence.
 
-    For ``strict`` see ``thresholds_of``, for the other arguments ``Search``.
+    Args:
+        network, count: see ``Search``.
+        kernels: see ``hotpath.kernels.cpu.load``.
+        strict: see ``thresholds_of``.
     """
     classifier, colours = Classifier(network, kernels), ColoursUnder(network, kernels)
     cues = ScoreLooksColour(classifier, colours)
@@ -117,9 +120,12 @@ class Search:
         self._rivals = np.zeros((0, 4))
 
     def begin(self, state: np.ndarray, seen: Seen, border: np.ndarray) -> None:
-        """Start with a new target, [cx, cy, w, h] in frame pixels.
+        """Start with a new target.
 
-        ``border`` is the colour of the pixels outside the frame, (3,) uint8, BGR.
+        Args:
+            state: float64 [cx, cy, w, h], frame pixels.
+            seen: the ``Seen`` of the first frame.
+            border: colour of the pixels outside the frame, (3,) uint8, BGR.
         """
         self.active, self._moved, self.faint = False, False, 0
         self._certain[:] = state
@@ -164,10 +170,14 @@ class Search:
         return since == JUDGED // 2 or classifier.updates < EARLY
 
     def follow(self, state: np.ndarray, seen: Seen) -> None:
-        """End a frame in which ``seen`` shows the target at ``state``, followed or found again.
+        """End a frame in which the target was followed or found again.
 
         Learn the target if this can change the result of the classifier. Store the place of a
         tracked target. Start the search for a target that stays lost.
+
+        Args:
+            state: float64 [cx, cy, w, h] of the target in this frame, frame pixels.
+            seen: the ``Seen`` of the window that shows it.
         """
         presence, classifier = self.presence, self.classifier
         self.faint = self.faint + 1 if seen.scores[0] < self.network.wider_below else 0
@@ -201,7 +211,11 @@ class Search:
         self._candidate = self._grids = None
 
     def restart(self, state: np.ndarray) -> None:
-        """Search for a target that may be in ``state``, [cx, cy, w, h], frame pixels."""
+        """Search for a target from a place where it may be.
+
+        Args:
+            state: float64 [cx, cy, w, h], frame pixels. The array is not kept.
+        """
         self.presence.assume(LOST)
         if not self.active:
             self.start()
@@ -210,23 +224,31 @@ class Search:
         self.suggest(state[None].copy())
 
     def suggest(self, states: np.ndarray) -> None:
-        """Set places, (n, 4) [cx, cy, w, h], to search before all others, the best first.
+        """Set places to search before all others. They replace earlier suggestions.
 
-        They replace earlier suggestions.
+        Args:
+            states: float64 (n, 4) [cx, cy, w, h], frame pixels, the best first.
         """
         self._suggested.clear()
         self._suggested.extend(states[:REMEMBERED])
 
     def rescale(self, factors: Any) -> None:
-        """Adapt to a new frame size; ``factors`` scale [cx, cy, w, h]."""
+        """Adapt to a new frame size.
+
+        Args:
+            factors: (4,), new by old width, height, width and height of the frame.
+        """
         self._certain *= factors
         self._candidate = self._grids = None
 
     def avoid(self, boxes: np.ndarray, state: Optional[np.ndarray]) -> None:
-        """Set the boxes of other targets, (n, 4) of (x, y, w, h), which do not hold this one.
+        """Set the boxes of other targets. A place that overlaps one is not this target.
 
-        A suspect that is followed at ``state`` and is another target's object is dropped, and the
-        search begins.
+        A suspect that is another target's object is dropped, and the search begins.
+
+        Args:
+            boxes: float64 (n, 4) of (x, y, w, h), 0-based frame pixels.
+            state: float64 [cx, cy, w, h], frame pixels, that is followed; None before a target.
         """
         self._rivals = boxes
         if len(boxes) and state is not None and self.presence.proof.pending:
@@ -236,7 +258,16 @@ class Search:
                 self.start()
 
     def windows(self, state: np.ndarray, frame: AnyFrame) -> List[Window]:
-        """Choose the windows to search in a frame; ``state`` is where the target is followed."""
+        """Choose the windows to search in the next frame.
+
+        Args:
+            state: float64 [cx, cy, w, h], frame pixels, where the target is followed.
+            frame: the next frame, of any kind.
+
+        Returns:
+            As many ``Window`` as ``Search`` was made for, in the order in which ``judge`` takes
+            what they show.
+        """
         self._colours = None
         windows = [] if self._candidate is None else [Window(CHECK, self._candidate, 1.0)]
         while len(windows) < self._count:
@@ -288,7 +319,12 @@ class Search:
     def judge(
         self, frame: AnyFrame, seen: Sequence[Seen], state: np.ndarray
     ) -> Tuple[bool, float, np.ndarray]:
-        """Judge the windows, one ``Seen`` each, until one of them may show the target.
+        """Judge the windows in their order until one of them may show the target.
+
+        Args:
+            frame: the frame, of any kind.
+            seen: a ``Seen`` for each window.
+            state: float64 [cx, cy, w, h], frame pixels, where the target is followed.
 
         Returns:
             (found, score, state): whether the target was found, the network's score in the last
@@ -329,7 +365,13 @@ class Search:
         return found, score, state
 
     def _weigh(self, window: Window, place: np.ndarray, now: float) -> bool:
-        """Use the value of the cues for one window; returns whether the target is found."""
+        """Use the value of the cues for one window; returns whether the target is found.
+
+        Args:
+            window: the window.
+            place: float64 [cx, cy, w, h], frame pixels: its best place.
+            now: value of the cues there, 0 to 1; 0 if no place counts.
+        """
         if window.kind == WIDE:
             if now >= self.network.look_above and now > self._likely:
                 self._candidate = place

@@ -71,11 +71,14 @@ class Grids:
         network: its usual window is the unit of the grids.
         place: [cx, cy, w, h], frame pixels, where the target was last certain. It may change later.
         frame_size: (width, height), pixels.
+
+    Attributes:
+        passes: number of completed passes over the picture.
     """
 
     def __init__(self, network: Network, place: np.ndarray, frame_size: Tuple[int, int]) -> None:
         self._network, self._place, self._frame_size = network, place, frame_size
-        self.passes = 0  # completed, over the picture
+        self.passes = 0
         self._level = self._first = 0  # which of ``GRIDS``; the first window that was not searched
         self._searched = 0  # windows of this grid in this pass
         self._centres: Optional[np.ndarray] = None  # of the grid's windows
@@ -83,7 +86,11 @@ class Grids:
         self._part: Optional[np.ndarray] = None  # of each window
 
     def next(self, colours: Callable[[], ColourMap]) -> Window:
-        """Return the next window. Grids in parts call ``colours``: the map of the current frame."""
+        """Return the next window.
+
+        Args:
+            colours: returns the map of the current frame. Only grids in parts call it.
+        """
         while True:
             factor = GRIDS[self._level]
             if self._centres is None:
@@ -126,7 +133,15 @@ def parts(centres: np.ndarray) -> int:
 def grid(
     network: Network, place: np.ndarray, frame_size: Tuple[int, int], factor: float
 ) -> np.ndarray:
-    """Return centres (n, 2) of overlapping windows that cover a frame, nearest to a place first."""
+    """Return the centres of overlapping windows that cover a frame, nearest to a place first.
+
+    Args:
+        network, place, frame_size: see ``Grids``.
+        factor: sides of a window, relative to those of the usual one.
+
+    Returns:
+        float64 (n, 2) of (x, y), frame pixels.
+    """
     (_, _, *sides), _ = geometry.search_window(network, place, factor)
     ticks = []
     for length, side in zip(frame_size, sides):

@@ -59,10 +59,11 @@ def make(
         raise BadNetwork(f"the graph of {network.name} gives no features, so it has no strangers")
     rows: List[np.ndarray] = []
     histograms: List[np.ndarray] = []
+    colours_under = ColoursUnder(network, cpu.load())
     for frame, box in objects:
-        features, colours = described(tracker, frame, box)
+        features, state = described(tracker, frame, box)
         rows.append(features)
-        histograms.append(colours)
+        histograms.append(colours_under(frame, state))
         if (len(rows) + 1) * (features.size + 4) + HEAD > MOST_BYTES:
             break
     if len(rows) < FEWEST:
@@ -108,8 +109,8 @@ def described(
     """Describe one box.
 
     Returns:
-        its features before a mean is subtracted, (channels * parts,), and the histogram of its
-        colours, (bins,).
+        its features before a mean is subtracted, float32 (channels * parts,), and its state,
+        float64 [cx, cy, w, h], frame pixels.
     """
     device, network = tracker.device, tracker.network
     frame, shape = device.take(frame)
@@ -123,7 +124,7 @@ def described(
         pooled = pooling.averages(seen.features, state[None], seen.around, seen.scale)[0]
     finally:
         exemplar.close()
-    return pooled, ColoursUnder(network, cpu.load())(frame, state)
+    return pooled, state
 
 
 def name_in(

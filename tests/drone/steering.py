@@ -110,8 +110,9 @@ class Run:
         heading = math.radians(options.get("heading", lambda t: 0.0)(now))
         heading = right if kind == "follows" else heading
         if step % 50 == 0:
-            self._tell("GIMBAL_MANAGER_STATUS", now, primary_control_sysid=1,
-                       primary_control_compid=100)  # fmt: skip
+            self._tell(
+                "GIMBAL_MANAGER_STATUS", now, primary_control_sysid=1, primary_control_compid=100
+            )
         if kind in ("vehicle", "follows") and step % 10 == 0:
             before = getattr(self, "_heading", heading)
             self._heading = heading
@@ -124,12 +125,19 @@ class Run:
             flags, right = flags | m.GIMBAL_YAW_IN_VEHICLE_FRAME, right - heading
         right *= options.get("attitude_sign", 1)
         q = list(quaternion_of(up, right))
-        self._tell("GIMBAL_DEVICE_ATTITUDE_STATUS", now, DEVICE, flags=flags, q=q,
-                   gimbal_device_id=0)  # fmt: skip
+        self._tell(
+            "GIMBAL_DEVICE_ATTITUDE_STATUS", now, DEVICE, flags=flags, q=q, gimbal_device_id=0
+        )
         if "second" in options and now > self.case.fault_s:
             q = list(quaternion_of(0.0, math.radians(options["second"])))
-            self._tell("GIMBAL_DEVICE_ATTITUDE_STATUS", now, 171, flags=m.GIMBAL_YAW_LOCK, q=q,
-                       gimbal_device_id=0)  # fmt: skip
+            self._tell(
+                "GIMBAL_DEVICE_ATTITUDE_STATUS",
+                now,
+                171,
+                flags=m.GIMBAL_YAW_LOCK,
+                q=q,
+                gimbal_device_id=0,
+            )
 
     def _take(self, now):
         """A frame is taken now."""
@@ -307,21 +315,39 @@ def faulty(delay=0.1):
         picture = changed(4.0, change)
         case(f"picture turned: {name}, 25 °/s", curve(25), 10, 4.0, picture=picture)
     case("obeys the other way", standing(5), 16, 0.0, plant={"sign": -1})
-    case("obeys the other way, no attitude", standing(5), 16, 0.0, plant={"sign": -1},
-         attitudes="none")  # fmt: skip
+    case(
+        "obeys the other way, no attitude",
+        standing(5),
+        16,
+        0.0,
+        plant={"sign": -1},
+        attitudes="none",
+    )
     case("attitude of the wrong sign", standing(5), 16, 0.0, attitude_sign=-1)
     case("zoom x2", curve(12), 14, 3.0, picture=changed(3.0, zoomed(2.0)))
     case("zoom x4, still", standing(3), 14, 3.0, picture=changed(3.0, zoomed(4.0)))
     case("zoom x0.5", curve(12), 14, 3.0, picture=changed(3.0, zoomed(0.5)))
     for angle in (20.0, 90.0, -40.0):
         case(f"second gimbal at {angle:g}°", standing(4), 10, 1.5, second=angle)
-    case("vehicle follows, frozen", ramp(5, 0, 2), 15, 3.0, attitudes="follows",
-         picture=Frozen(3.0))  # fmt: skip
-    case("vehicle yaws 20 °/s", ramp(3, 1, 4), 14, 2.0, attitudes="vehicle",
-         heading=lambda t: 20 * max(0.0, t - 2))  # fmt: skip
+    case(
+        "vehicle follows, frozen", ramp(5, 0, 2), 15, 3.0, attitudes="follows", picture=Frozen(3.0)
+    )
+    case(
+        "vehicle yaws 20 °/s",
+        ramp(3, 1, 4),
+        14,
+        2.0,
+        attitudes="vehicle",
+        heading=lambda t: 20 * max(0.0, t - 2),
+    )
     for drift in (0.0, 0.5, -0.5, 2.0):
-        case(f"frozen 4° off, drifts {drift:g} px", ramp(8), 11, 5.0,
-             picture=Frozen(5.0, drift, 0.0, 4.0))  # fmt: skip
+        case(
+            f"frozen 4° off, drifts {drift:g} px",
+            ramp(8),
+            11,
+            5.0,
+            picture=Frozen(5.0, drift, 0.0, 4.0),
+        )
     case("frozen 4° off, to and fro", ramp(8), 11, 5.0, picture=Frozen(5.0, 0.0, 20.0, 4.0))
     case("frozen", ramp(8), 15, 5.0, picture=Frozen(5.0))
     case("frozen, drifts 0.5 px", ramp(8), 15, 5.0, picture=Frozen(5.0, 0.5))
@@ -349,8 +375,12 @@ def live(most, seed):
     for rate, period in ((10, 4.0), (20, 3.0), (30, 2.0)):
         case(f"to and fro {rate} °/s every {period:g} s", rate, to_and_fro(rate, period))
     for speed, distance in ((20, 40), (30, 40)):
-        case(f"passes {57.3 * speed / distance:.0f} °/s", 57.3 * speed / distance,
-             passing(speed, distance), 12)  # fmt: skip
+        case(
+            f"passes {57.3 * speed / distance:.0f} °/s",
+            57.3 * speed / distance,
+            passing(speed, distance),
+            12,
+        )
     case("curve, 20 % lost", 12, curve(12), 20, loss=0.2)
     case("curve, no attitude", 12, curve(12), 20, attitudes="none")
     case("curve, noise 3 px", 12, curve(12), 20, noise=3.0)
@@ -363,10 +393,22 @@ def live(most, seed):
     case("curve, 10 fps", 12, curve(12), 20, fps=10.0)
     case("curve, 70 % of the frames lost", 12, curve(12), 20, dropped=lambda t: rng.rand() < 0.7)
     case("curve, jitter 30 ms", 12, curve(12), 20, jitter=0.03)
-    case("vehicle yaws 20 °/s", 3, ramp(3, 1, 4), 14, attitudes="vehicle",
-         heading=lambda t: 20 * max(0.0, t - 2))  # fmt: skip
-    case("vehicle yaws 20 °/s, curve", 25, curve(25), 14, attitudes="vehicle",
-         heading=lambda t: 20 * max(0.0, t - 2))  # fmt: skip
+    case(
+        "vehicle yaws 20 °/s",
+        3,
+        ramp(3, 1, 4),
+        14,
+        attitudes="vehicle",
+        heading=lambda t: 20 * max(0.0, t - 2),
+    )
+    case(
+        "vehicle yaws 20 °/s, curve",
+        25,
+        curve(25),
+        14,
+        attitudes="vehicle",
+        heading=lambda t: 20 * max(0.0, t - 2),
+    )
     return cases
 
 
@@ -411,8 +453,7 @@ def without(rule):
             setattr(owner, name, value)
 
 
-RULES = ("two stories", "growth", "nod at the start", "nod on suspicion",
-         "limit by the delay")  # fmt: skip
+RULES = ("two stories", "growth", "nod at the start", "nod on suspicion", "limit by the delay")
 
 
 def print_faults(delays=(None, 0.1, 0.3, 0.5), seed=UNSEEN):

@@ -95,6 +95,17 @@ def test_a_result_is_a_question_its_answer_a_table_and_where_it_comes_from():
         assert re.search(r"commits? [0-9a-f]{7}", opening), f"{path.name} names no commit"
 
 
+def test_a_section_of_a_result_asks_one_question_and_answers_it_first():
+    for path in sorted(RESULTS.glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        headings = re.findall(r"^#+ .*$", text, re.MULTILINE)
+        twice = [line for line in headings if re.search(r",? and (how|what|when|which|do) ", line)]
+        assert not twice, f"{path.name}: {twice}"
+        for section in re.findall(r"^## .*\?\n.*", text.replace("\n\n", "\n"), re.MULTILINE):
+            answer = section.split("\n")[1]
+            assert re.fullmatch(r"[\w`][^|]*[.:]", answer), f"{path.name}: {section}"
+
+
 def test_the_list_of_results_is_complete():
     listed = set(LINK.findall((RESULTS / "index.md").read_text(encoding="utf-8")))
     assert {path.name for path in RESULTS.glob("*.md")} - {"index.md"} <= listed

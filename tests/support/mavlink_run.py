@@ -15,7 +15,7 @@ from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.app.links.mavlink.loop import Loop
 from hotpath.app.links.mavlink.reports import Identity, Stream
 from hotpath.app.links.mavlink.service import Service
-from hotpath.app.links.mavlink.transport import Transport
+from hotpath.app.links.mavlink.transport.base import Transport
 from hotpath.runtime import loading
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets

@@ -26,12 +26,9 @@ from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.app.links.mavlink.loop import Loop
 from hotpath.app.links.mavlink.messages import Message, Outgoing, View
 from hotpath.app.links.mavlink.reports import Identity, Stream
-from hotpath.app.links.mavlink.transport import (
-    STATIONS,
-    Address,
-    Transport,
-    open_transport,
-)
+from hotpath.app.links.mavlink.transport import open_transport
+from hotpath.app.links.mavlink.transport.base import Address, Transport
+from hotpath.app.links.mavlink.transport.streams import STATIONS
 from hotpath.app.records import LinkOptions, StreamOptions
 from hotpath.kernels import cache
 from hotpath.kernels.commands import counted, why_unread

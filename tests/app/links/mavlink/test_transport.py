@@ -9,14 +9,9 @@ import time
 
 import pytest
 
-from hotpath.app.links.mavlink import transport as product
-from hotpath.app.links.mavlink.transport import (
-    BACKLOG_BYTES,
-    PEERS,
-    PEERS_OF_ADDRESS,
-    STATIONS,
-    open_transport,
-)
+from hotpath.app.links.mavlink.transport import open_transport, streams
+from hotpath.app.links.mavlink.transport.datagrams import PEERS, PEERS_OF_ADDRESS
+from hotpath.app.links.mavlink.transport.streams import BACKLOG_BYTES, STATIONS
 from hotpath.runtime.errors import BadOutput
 from tests.support.errors import refusal
 from tests.support.needs import needs_terminal
@@ -161,7 +156,7 @@ def connections(port, count):
 
 
 def test_tcpin_holds_several_stations_and_a_silent_one_shuts_none_out(opened, monkeypatch):
-    monkeypatch.setattr(product, "SILENT_S", 0.3)
+    monkeypatch.setattr(streams, "SILENT_S", 0.3)
     port = free_port()
     link = opened(f"tcpin:127.0.0.1:{port}")
     silent = connections(port, STATIONS)
@@ -192,7 +187,7 @@ def test_tcpin_holds_several_stations_and_a_silent_one_shuts_none_out(opened, mo
 
 
 def test_a_station_that_sends_nothing_is_ended(opened, monkeypatch):
-    monkeypatch.setattr(product, "IDLE_S", 0.2)
+    monkeypatch.setattr(streams, "IDLE_S", 0.2)
     port = free_port()
     link = opened(f"tcpin:127.0.0.1:{port}")
     (station,) = connections(port, 1)

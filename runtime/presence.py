@@ -46,6 +46,7 @@ class Thresholds(NamedTuple):
         proof: arguments of ``hotpath.runtime.proof.Proof``.
         curve: slope and middle of the logistic curve from presence to the probability that the box
             holds the target. With a slope of 0 presence itself is reported.
+        strict: whether a suspect is proven by the strict values alone.
     """
 
     lost: float
@@ -54,6 +55,7 @@ class Thresholds(NamedTuple):
     found: float
     proof: Tuple[float, int, float] = (0.0, FEWEST, 0.0)
     curve: Tuple[float, float] = (0.0, 0.5)
+    strict: bool = False
 
 
 def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thresholds:
@@ -68,7 +70,7 @@ def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thr
             proof = network.strict_share, STRICT, network.same_until
         curve = network.presence_slope, network.presence_middle
         lost, found = network.search_lost_below, network.found_above
-        return Thresholds(lost, middle, middle, found, proof, curve)
+        return Thresholds(lost, middle, middle, found, proof, curve, strict)
     return Thresholds(network.lost_below, network.lost_below, network.unsure_below, 1.0)
 
 
@@ -137,10 +139,10 @@ class Presence:
         self.since = 0
         thresholds = self._thresholds
         if self.proof.asks and self.state != LOST and not self.doubted:
-            proof = self.cues.proof()
+            proof, strict = self._proof()
             if self.state == TRACKED:
                 self.proof.learn(proof)
-            if self.proof.drifted(proof):
+            if self.proof.drifted(proof, strict):
                 return self.step(True)
         if self.proof.pending:
             return self._suspect(value)
@@ -168,14 +170,22 @@ class Presence:
     def shown(self) -> Optional[float]:
         """Presence for the user: a probability, if the network has the curve for it.
 
-        That of a lost target is not above what the threshold ``lost`` gives.
+        After a find it is the product with the probability that this find is the target. That of a
+        lost target is not above what the threshold ``lost`` gives.
         """
         value, (slope, middle) = self.value, self._thresholds.curve
         if value is None:
             return None
         if self.state == LOST:
             value = min(value, self._thresholds.lost)
-        return 1.0 / (1.0 + math.exp(slope * (middle - value))) if slope else value
+        if not slope:
+            return value
+        return self.proof.likely / (1.0 + math.exp(slope * (middle - value)))
+
+    def _proof(self) -> Tuple[float, float]:
+        """Return the proof of the last box that counts, and the strict one."""
+        proof, strict = self.cues.proof()
+        return strict if self._thresholds.strict else proof, strict
 
     def doubt(self) -> None:
         """Doubt the place of the next ``watch``: the box has jumped to another object.
@@ -209,7 +219,7 @@ class Presence:
             return LOST
         self.lost_frames = 0
         if self.state == LOST:
-            self.state = FOUND if self.proof.add(self.cues.proof()) else LOST
+            self.state = FOUND if self.proof.add(*self._proof()) else LOST
         else:
             unsure = self.value is not None and self.value < self._thresholds.unsure
             self.state = UNSURE if unsure else TRACKED
@@ -240,9 +250,9 @@ class ScoreAndFeatures:
             rows, columns = cells_under(self._network, seen, 0.0, 0.0, state)
             self._compare(seen.features, rows, columns, None, self.reference)
 
-    def proof(self) -> float:
-        """Return 1: these cues prove nothing, so that each object passes."""
-        return 1.0
+    def proof(self) -> Tuple[float, float]:
+        """Return twice 1: these cues prove nothing, so that each object passes."""
+        return 1.0, 1.0
 
     def of(
         self,

@@ -13,10 +13,13 @@ because a target that changes its shape never looks quite like itself. A suspect
 below it is dropped, and the search begins anew, first at that place.
 
 A find is on probation at first: nothing is learnt, lest a wrong one teach the classifier another
-object. Where other objects of the target's kind pass, some look like it by chance. A suspect that
-looks like it, is never proven and goes was one of them, and the next one has to prove more.
+object. What the object proves until then says how likely it is the target; later values would only
+repeat what was learnt from it. Where other objects of the target's kind pass, some look like it by
+chance. A suspect that looks like it, is never proven and goes was one of them, and the next one has
+to prove more.
 """
 
+import math
 from collections import deque
 from typing import Deque
 
@@ -31,6 +34,7 @@ PROBATION = 60  # frames after a find
 MET = 5  # frames of a suspect that counts as another object
 STRICTER = 0.2  # share by which another object raises what is needed
 LOWEST, HIGHEST = 0.8, 1.15  # bounds of what is needed, in parts of what a usual target needs
+SLOPE, MIDDLE = 17.0, 0.82  # logistic curve from ``Proof.worth`` to the probability, by films
 
 
 class Proof:
@@ -50,28 +54,43 @@ class Proof:
         recent: mean of the values of the box that is claimed.
         probation: frames for which nothing is learnt from the last find.
         met: whether another object of the kind was met since the target was certain.
+        worth: mean strict value of the last find until its probation ended, in parts of the
+            target's own mean; infinite without a find.
     """
 
     def __init__(self, share: float, fewest: int = FEWEST, drift: float = 0.0) -> None:
         self.asks = share > 0
         self._share, self._fewest, self._drift = share, fewest, drift
-        self._base = self._needed = 0.0
+        self._own = self._base = self._needed = 0.0
         self._values: Deque[float] = deque(maxlen=MOST)
+        self._stricts: Deque[float] = deque(maxlen=MOST)
         self.begin()
 
     def begin(self) -> None:
         """Begin with a new target."""
         self.own = self.recent = USUAL
         self.probation, self.met = 0, False
+        self.worth, self._count = math.inf, 0
         self._clear()
+
+    @property
+    def likely(self) -> float:
+        """Probability that the last find is the target, 0 to 1; 1 without a find."""
+        return 1.0 / (1.0 + math.exp(SLOPE * (MIDDLE - max(self.worth, 0.0))))
 
     def learn(self, value: float) -> None:
         """Learn the value of a tracked target, before the classifier learns this frame."""
         if not self.probation:
             self.own += min(max(value - self.own, -STEP), STEP) * LEARNT
 
-    def drifted(self, value: float) -> bool:
-        """Take the value of a claimed box; returns whether it left the target some frames ago."""
+    def drifted(self, value: float, strict: float) -> bool:
+        """Take the values of a claimed box; returns whether it left the target some frames ago.
+
+        ``strict`` is as for ``add``.
+        """
+        if self.probation:
+            self._count += 1
+            self.worth += (strict / self._own - self.worth) / self._count
         self.recent += (value - self.recent) * RECENT
         return self.recent < self._drift * self.own
 
@@ -93,15 +112,20 @@ class Proof:
     def _clear(self) -> None:
         self.pending = self.dropped = False
         self._values.clear()
+        self._stricts.clear()
 
-    def add(self, value: float) -> bool:
-        """Add a frame of the suspect; returns whether it is proven."""
+    def add(self, value: float, strict: float) -> bool:
+        """Add a frame of the suspect; returns whether it is proven.
+
+        ``strict`` is the value of a strict proof, which counts for ``worth`` alone.
+        """
         if not self.pending:
-            own = min(max(self.own, LOWEST * USUAL), HIGHEST * USUAL)
-            self._base = self._share * own
+            self._own = min(max(self.own, LOWEST * USUAL), HIGHEST * USUAL)
+            self._base = self._share * self._own
             self._needed = self._base * (1.0 + STRICTER * self.met)
         self.pending = True
         self._values.append(value)
+        self._stricts.append(strict)
         count, total = len(self._values), sum(self._values)
         if count >= PATIENCE and total < count * self._base * HOPELESS:
             self.reject()
@@ -110,6 +134,8 @@ class Proof:
         if self._needed > 0 and not (count >= self._fewest and total >= count * self._needed):
             return False
         self.recent = self.own
-        self.probation = PROBATION if self.asks else 0
+        if self.asks:
+            self.probation, self._count = PROBATION, count
+            self.worth = sum(self._stricts) / count / self._own
         self._clear()
         return True

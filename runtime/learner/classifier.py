@@ -87,7 +87,9 @@ class Classifier:
         judged: np.ndarray = self._ridge.judge(samples_of(seen.pooled, self._means))
         return judged
 
-    def proof(self, looks: float, alike: float, references: Sequence[np.ndarray]) -> float:
+    def proof(
+        self, looks: float, alike: float, references: Sequence[np.ndarray]
+    ) -> Tuple[float, float]:
         """Return how far a box proves to hold the target. See ``Strangers.proof``.
 
         Args:

@@ -10,14 +10,14 @@ scores of a speaker's model in this way (Auckenthaler, Carey and Lloyd-Thomas, "
 for Text-Independent Speaker Verification Systems", 2000, section 3: zero normalisation).
 
 The similarity of colours is normalised in the same way. A grey car is as grey as most cars, and a
-red one is not. Other colours deny an object, but equal ones prove nothing: on snow, all boxes are
-white. A film may have no colours, so the strangers count as grey pictures, too.
+red one is not. A film may have no colours, so the strangers count as grey pictures, too.
 
 ``python -m hotpath.calib.strangers`` makes the file, and ``[strangers]`` of a network's TOML names
 it. Without it an object reaches ``UNKNOWN`` by chance, which is a weaker proof.
 """
 
 import functools
+import math
 from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
@@ -31,7 +31,6 @@ UNKNOWN = 0.0  # value of the classifier that an object reaches by chance, witho
 LEAST = 0.1  # of the distance from chance to the target's own value, 1
 KEPT = 10  # judgements for which the value stays that colours reach by chance
 PARTS = 2  # along each side of a box
-COLOURED = 0.15  # share of the colours in a proof
 
 
 @functools.lru_cache(maxsize=None)
@@ -101,8 +100,11 @@ class Strangers:
 
     def proof(
         self, looks: float, alike: float, references: Sequence[np.ndarray], judge: Any, version: Any
-    ) -> float:
-        """Return how far a box proves to hold the target: 0 by chance, 1 as the target itself.
+    ) -> Tuple[float, float]:
+        """Return how far looks and colours prove that a box holds the target, each on its own.
+
+        0 is what an object reaches by chance, and 1 the target itself. Colours are infinite if
+        nothing is known of the strangers' colours.
 
         Args:
             looks: the classifier's value of the box.
@@ -113,15 +115,14 @@ class Strangers:
         chance = self.chance(judge, version)
         proof = (looks - chance) / max(1.0 - chance, LEAST)
         if self._colours is None:
-            return proof
+            return proof, math.inf
         first, age, chance = self._coloured
         if first is not references[0] or age == KEPT:
             values = self._colours.dot(np.array(references).T).max(axis=2)
             place = int(values.shape[1] * (1 - CHANCE))
             age, chance = 0, float(np.partition(values, place)[:, place].max())
         self._coloured = references[0], age + 1, chance
-        coloured = (alike - chance) / max(1.0 - chance, LEAST)
-        return proof + min(coloured - proof, 0.0) * COLOURED
+        return proof, (alike - chance) / max(1.0 - chance, LEAST)
 
     def chance(self, judge: Any, version: Any) -> float:
         """Return the value that only ``CHANCE`` of the strangers exceed."""

@@ -1,5 +1,6 @@
 """The cues that tell where a lost target is: score, looks and colours."""
 
+import math
 from typing import Any, Callable, Optional, Sequence, Tuple
 
 import numpy as np
@@ -14,6 +15,9 @@ from hotpath.runtime.types import Seen
 
 CUES = 3  # score, looks, colours: what their mean is of
 LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
+COLOURED = 0.15  # share of other colours in a proof
+ALIKE, DENIED = 0.6, 0.6  # below which colours deny a strict proof, and weight of the difference
+RESIZED = 0.3  # logarithm of the factor by which the sides of a lost target may have changed
 
 Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
 
@@ -31,14 +35,18 @@ class ScoreLooksColour:
         colours: function (frame, state) that returns the histogram of a box.
 
     Attributes:
+        certain: [cx, cy, w, h] in frame pixels, where the target was when it was last certain. The
+            owner sets its values.
         colour: the target's histogram.
         looks: the classifier's value of the last box that ``of`` judged.
         alike: the similarity of its colours.
+        resized: logarithm of the factor between its sides and those of ``certain``, 0 or more.
     """
 
     def __init__(self, classifier: Classifier, colours: Colours) -> None:
         self._classifier, self._colours = classifier, colours
-        self.looks = self.alike = 0.0
+        self.certain = np.ones(4)
+        self.looks = self.alike = self.resized = 0.0
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
         """Start with a new target; see ``Presence.begin``."""
@@ -67,14 +75,24 @@ class ScoreLooksColour:
         self.looks = float(self._classifier.looks(seen)[0]) if looks is None else looks
         mean = self._mean(score + self.looks, frame, state)
         self.alike = self._similar
+        _, _, w, h = state.tolist()
+        _, _, certain_w, certain_h = self.certain.tolist()
+        self.resized = abs(math.log(max(w * h, 1.0) / max(certain_w * certain_h, 1.0))) / 2
         return mean
 
-    def proof(self) -> float:
+    def proof(self) -> Tuple[float, float]:
         """Return how far the last box that ``of`` judged proves to hold the target, by its looks.
 
-        Other colours deny it. The score is no part: an object of the same kind has a high one.
+        The score is no part: an object of the same kind has a high one. Other colours deny, but
+        equal ones prove nothing: on snow, all boxes are white.
+
+        Returns:
+            (proof, strict): the second is denied by other colours much more, and by another size.
         """
-        return self._classifier.proof(self.looks, self.alike, self._roots)
+        looks, colours = self._classifier.proof(self.looks, self.alike, self._roots)
+        size = max(self.resized - RESIZED, 0.0)
+        strict = looks + min(colours - ALIKE, 0.0) * DENIED - size
+        return looks + min(colours - looks, 0.0) * COLOURED, strict
 
     def best(
         self,

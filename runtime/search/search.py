@@ -103,7 +103,7 @@ class Search:
             self._near = window(network.map_size).ravel()
         self.active = False
         self.faint = 0  # frames in succession with a score below ``wider_below``
-        self._certain = np.zeros(4)  # the state when the target was last certain
+        self._certain: np.ndarray = cues.certain  # the state when the target was last certain
         self._checks = 0  # windows that the candidate had
         self._streak = 0  # frames in succession in which the target seems to be there
         self._candidate: Optional[np.ndarray] = None

@@ -23,7 +23,8 @@ from hotpath.runtime.presence import (
     cells_under,
     thresholds_of,
 )
-from hotpath.runtime.search.cues import ScoreLooksColour
+from hotpath.runtime.proof import MIDDLE
+from hotpath.runtime.search.cues import ALIKE, COLOURED, DENIED, RESIZED, ScoreLooksColour
 from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 from tests.support import tiny
 from tests.support.clips import tracks_of
@@ -185,7 +186,8 @@ def machine(tmp_path):
     """A judge without cues of its own, which is told what to think of each frame."""
     network = load_network(write_watched(tmp_path, lost_below=0.4, unsure_below=0.6))
     return Presence(
-        thresholds_of(network, False), SimpleNamespace(begin=lambda *_: None, proof=lambda: 1.0)
+        thresholds_of(network, False),
+        SimpleNamespace(begin=lambda *_: None, proof=lambda: (1.0, 1.0)),
     )
 
 
@@ -211,7 +213,7 @@ def test_presence_leads_from_tracked_over_unsure_to_lost_and_back_and_begins_ane
 def test_a_lost_target_needs_more_than_one_that_is_followed():
     judge = Presence(
         Thresholds(0.4, 0.5, 0.5, 0.55),
-        SimpleNamespace(of=lambda *_: judge.value, proof=lambda: 1.0),
+        SimpleNamespace(of=lambda *_: judge.value, proof=lambda: (1.0, 1.0)),
     )
     for judge.value, state in ((0.45, UNSURE), (0.35, LOST), (0.45, LOST), (0.55, FOUND)):
         assert judge.watch(None, None, None, 0.0) == state
@@ -219,7 +221,7 @@ def test_a_lost_target_needs_more_than_one_that_is_followed():
 
 def watched(values, doubts=(0,)):
     """The states of frames in which the cues have these values; returns (states, presence)."""
-    cues = SimpleNamespace(of=lambda *_: cues.now, proof=lambda: 1.0)
+    cues = SimpleNamespace(of=lambda *_: cues.now, proof=lambda: (1.0, 1.0))
     judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55), cues, every=4)
     states = []
     for index, cues.now in enumerate(values):
@@ -259,14 +261,57 @@ def test_a_box_whose_colours_may_convince_is_looked_at():
 
 
 def test_looks_and_colours_of_the_box_that_was_judged_prove():
-    classifier = SimpleNamespace(proof=lambda looks, alike, references: (looks, alike, references))
+    asked = []
+
+    def proof(looks, alike, references):
+        asked.append((looks, alike, references))
+        return looks, 1.0
+
+    classifier = SimpleNamespace(proof=proof)
     pictures = [np.array(p) for p in ([1.0, 0.0], [0.64, 0.36], [0.0, 1.0])]
     cues = ScoreLooksColour(classifier, lambda frame, state: pictures.pop(0))
     cues.begin(None, np.zeros(4), None)
     cues.of(None, np.zeros(4), None, 0.9, 0.5)
     cues.best(None, np.zeros((1, 4)), [0.9], np.array([0.9]), 0.1)  # looked at, not judged
-    looks, alike, references = cues.proof()
+    assert cues.proof() == (0.5, 0.5)
+    ((looks, alike, references),) = asked
     assert (looks, alike) == (0.5, pytest.approx(0.8)) and references[0].tolist() == [1.0, 0.0]
+
+
+def cues_of(looks, colours):
+    """Cues of boxes whose looks and colours prove so much."""
+    classifier = SimpleNamespace(proof=lambda *_: (looks, colours))
+    cues = ScoreLooksColour(classifier, lambda frame, state: np.array([1.0, 0.0]))
+    cues.begin(None, np.zeros(4), None)
+    return cues
+
+
+def test_equal_colours_prove_nothing_and_others_deny_a_strict_proof_more():
+    for colours in (0.8, 1.0, np.inf):
+        assert cues_of(0.8, colours).proof() == (0.8, 0.8)
+    proof, strict = cues_of(0.8, ALIKE).proof()
+    assert 0.7 < proof < 0.8 and strict == 0.8
+    for colours in (0.0, -1.0):
+        proof, strict = cues_of(0.8, colours).proof()
+        assert proof == pytest.approx(0.8 - (0.8 - colours) * COLOURED)
+        assert strict == pytest.approx(0.8 - (ALIKE - colours) * DENIED)
+
+
+def test_another_size_denies_a_strict_proof():
+    """A lost target may have grown or shrunk a little, and another object by more."""
+    cues = cues_of(0.9, 1.0)
+    cues.certain[:] = 50, 50, 20, 10
+    proofs = []
+    for factor in (1.0, 1.3, 1 / 1.3, 2.0, 0.5, 4.0):
+        cues.of(None, np.array([0.0, 0.0, 20 * factor, 10 * factor]), None, 0.9, 0.9)
+        proof, strict = cues.proof()
+        assert proof == 0.9
+        proofs.append(strict)
+    alike, larger, smaller, twice, half, more = proofs
+    assert alike == larger == smaller == 0.9
+    assert twice == pytest.approx(0.9 + RESIZED - np.log(2)) == half and more < twice
+    cues.of(None, np.array([0.0, 0.0, 40.0, 5.0]), None, 0.9, 0.9)
+    assert cues.proof() == (0.9, 0.9)  # another shape, as wide as it was high
 
 
 def test_a_target_that_nothing_watches_is_tracked(tmp_path):
@@ -294,12 +339,16 @@ def test_results_carry_the_state(tmp_path):
 
 
 def test_a_curve_makes_presence_a_probability_and_a_loss_keeps_it_low():
-    cues = SimpleNamespace(of=lambda *_: 0.9, proof=lambda: 0.0)
+    cues = SimpleNamespace(of=lambda *_: 0.9, proof=lambda: (0.0, 0.0))
     judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, (0.8, 2, 0.0), (10.0, 0.5)), cues)
     judge.value = 0.5
     assert judge.shown == pytest.approx(0.5)
     judge.value = 0.8
-    assert judge.shown == pytest.approx(1 / (1 + np.exp(-3.0)))
+    before = judge.shown
+    assert before == pytest.approx(1 / (1 + np.exp(-3.0)))
+    judge.proof.worth = MIDDLE  # a find that may be the target or not
+    assert judge.shown == pytest.approx(before / 2)
+    judge.proof.begin()
     judge.assume(LOST)
     for _ in range(30):  # a suspect that looks good and is not proven
         assert judge.watch(None, None, None, 0.9) == LOST

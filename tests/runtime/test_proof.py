@@ -9,21 +9,21 @@ from hotpath.runtime.proof import FEWEST, MET, MOST, PATIENCE, PROBATION, STRICT
 
 def test_two_frames_prove():
     proof = Proof(0.8)
-    assert [proof.add(0.7) for _ in range(FEWEST)] == [False] * (FEWEST - 1) + [True]
+    assert [proof.add(0.7, 0.7) for _ in range(FEWEST)] == [False] * (FEWEST - 1) + [True]
     assert not proof.pending
 
 
 def test_the_best_frames_do_not_prove():
     proof = Proof(0.8)
     values = [0.5] * MOST + [0.9, 0.9]
-    assert not any(proof.add(value) for value in values)
+    assert not any(proof.add(value, value) for value in values)
     assert proof.pending
 
 
 def test_a_suspect_that_looks_otherwise_is_dropped_and_one_that_may_be_the_target_is_not():
     proof = Proof(0.8)
     for value, dropped in ((0.5, False), (0.3, True)):  # 0.6 is needed, and 0.36 to go on
-        proven = [proof.add(value) for _ in range(PATIENCE)]
+        proven = [proof.add(value, value) for _ in range(PATIENCE)]
         assert not any(proven) and proof.dropped is dropped and proof.pending is not dropped
         proof.reject()
     assert not proof.dropped
@@ -31,32 +31,32 @@ def test_a_suspect_that_looks_otherwise_is_dropped_and_one_that_may_be_the_targe
 
 def test_a_strict_proof_takes_its_frames_however_sure_they_are():
     proof = Proof(0.95, STRICT)
-    assert [proof.add(1.0) for _ in range(STRICT)] == [False] * (STRICT - 1) + [True]
+    assert [proof.add(1.0, 1.0) for _ in range(STRICT)] == [False] * (STRICT - 1) + [True]
 
 
 def test_a_new_suspect_begins_without_evidence():
     proof = Proof(0.8)
-    proof.add(0.7)
+    proof.add(0.7, 0.7)
     proof.reject()
-    assert not proof.add(0.7)
+    assert not proof.add(0.7, 0.7)
 
 
 def test_at_zero_each_suspect_passes_at_once():
-    assert Proof(0.0).add(-1.0)
+    assert Proof(0.0).add(-1.0, -1.0)
 
 
 def test_a_claim_that_looks_otherwise_for_long_has_drifted():
     proof = Proof(0.8, drift=0.25)
-    assert not any(proof.drifted(proof.own) for _ in range(100))
-    assert not any(proof.drifted(0.0) for _ in range(3))  # a moment is not enough
-    assert proof.drifted(0.0)
+    assert not any(proof.drifted(proof.own, proof.own) for _ in range(100))
+    assert not any(proof.drifted(0.0, 0.0) for _ in range(3))  # a moment is not enough
+    assert proof.drifted(0.0, 0.0)
     never = Proof(0.8)
-    assert not any(never.drifted(0.0) for _ in range(100))
+    assert not any(never.drifted(0.0, 0.0) for _ in range(100))
 
 
 def met(proof, value=0.5, frames=MET):
     """A suspect that goes without being proven."""
-    assert not any(proof.add(value) for _ in range(frames))
+    assert not any(proof.add(value, value) for _ in range(frames))
     proof.reject()
 
 
@@ -65,14 +65,14 @@ def needed(proof):
     for hundredths in range(50, 130):
         value = hundredths / 100
         tried = copy.deepcopy(proof)
-        if [tried.add(value + 1e-9) for _ in range(FEWEST)][-1]:
+        if [tried.add(value + 1e-9, value) for _ in range(FEWEST)][-1]:
             return value
     raise AssertionError("nothing is enough")
 
 
 def found(proof):
     """A suspect that is proven."""
-    assert [proof.add(1.0) for _ in range(FEWEST)][-1]
+    assert [proof.add(1.0, 1.0) for _ in range(FEWEST)][-1]
 
 
 def test_where_another_object_of_the_kind_was_met_more_is_needed_once():
@@ -111,9 +111,32 @@ def test_a_find_that_is_lost_ends_its_probation():
     assert not proof.met and not proof.probation
 
 
+@pytest.mark.parametrize("first, later, sure", [(0.7, 0.3, False), (0.5, 0.9, True)])
+def test_a_find_is_as_likely_as_what_it_proves_on_probation(first, later, sure):
+    proof = Proof(0.8)
+    assert proof.likely == 1.0  # the target was followed without a loss
+    while not proof.add(0.7, first):
+        pass
+    assert (proof.likely < 0.5) is sure
+    for _ in range(PROBATION):
+        proof.drifted(0.7, later)
+        proof.settle(True)
+    assert (proof.likely > 0.8) is sure and (proof.likely < 0.2) is not sure
+    before = proof.likely
+    proof.drifted(0.7, 1.0 - later)  # what the classifier has learnt from it
+    assert proof.likely == before
+
+
+def test_where_nothing_must_be_proven_a_find_changes_no_presence():
+    proof = Proof(0.0)
+    assert proof.add(-1.0, -1.0) and proof.likely == 1.0
+
+
 def test_a_new_target_begins_without_other_objects():
     proof = Proof(0.8)
     met(proof)
-    found(proof)
+    while not proof.add(0.73, 0.73):
+        pass
+    assert proof.likely < 1.0
     proof.begin()
-    assert not proof.met and not proof.probation
+    assert not proof.met and not proof.probation and proof.likely == 1.0

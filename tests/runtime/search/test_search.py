@@ -90,7 +90,9 @@ class Begun:
         network = load_network(toml)
         self.frame, self.state = film_of(True).frames[20], np.array([80.0, 100.0, SIDE, SIDE])
         cues = self._cues = SimpleNamespace(
-            colour=np.full(colour.BINS, 1 / colour.BINS), proof=lambda: 1.0
+            colour=np.full(colour.BINS, 1 / colour.BINS),
+            proof=lambda: (1.0, 1.0),
+            certain=np.ones(4),
         )
         cues.begin = cues.learn = lambda *given: None
         cues.of = lambda frame, place, seen, score, looks=None: next(self._now)
@@ -382,7 +384,7 @@ def test_the_search_goes_on_when_a_suspect_looks_too_little_like_the_target(toml
     search.active = False
     search.classifier = SimpleNamespace(updates=EARLY, follow=lambda *_: None)
     presence.assume(LOST)
-    presence.proof, presence.cues = Proof(0.9), SimpleNamespace(proof=lambda: value)
+    presence.proof, presence.cues = Proof(0.9), SimpleNamespace(proof=lambda: (value, value))
     for _ in range(PATIENCE):
         assert not search.active
         assert presence.step(False) == LOST
@@ -422,7 +424,7 @@ def test_a_suspect_that_is_dropped_is_left_less_often_if_it_was_followed_since_t
         assert begun.found
     search.active = False
     presence.assume(LOST, 0.5)
-    presence.proof, presence.cues = Proof(0.9), SimpleNamespace(proof=lambda: 0.1)
+    presence.proof, presence.cues = Proof(0.9), SimpleNamespace(proof=lambda: (0.1, 0.1))
     for _ in range(PATIENCE):
         presence.step(False)
         search.follow(begun.state, Seen(begun.state, (1.0, 1.0), scores=[1.0]))
@@ -440,7 +442,7 @@ def test_a_suspect_that_is_another_targets_object_is_dropped(toml, away, dropped
     search, presence = begun.search, begun.presence
     search.active = False
     presence.proof = Proof(0.9)
-    assert not presence.proof.add(0.1)  # it is followed, and not proven
+    assert not presence.proof.add(0.1, 0.1)  # it is followed, and not proven
     x, y, w, h = begun.state
     search.avoid(np.array([[x - w / 2 + away, y - h / 2, w, h]]), begun.state)
     assert search.active is dropped and presence.proof.pending is not dropped

@@ -39,8 +39,8 @@ class Options(NamedTuple):
         search_windows: windows that the search looks at in each frame. None takes the number in
             the board's profile.
         strict: whether a lost target is found only with the proof that ``strict_share`` of the
-            network asks for. Fewer returns are found, and fewer look-alikes. For a machine that
-            steers after the box.
+            network asks for, which other colours and another size deny. Fewer returns are found,
+            and fewer look-alikes. For a machine that steers after the box.
         latency: how a thread waits for a GPU, one of ``LATENCIES``. "low" spins, "normal" yields to
             other threads, "saving" sleeps.
 

@@ -34,7 +34,10 @@ PROBATION = 60  # frames after a find
 MET = 5  # frames of a suspect that counts as another object
 STRICTER = 0.2  # share by which another object raises what is needed
 LOWEST, HIGHEST = 0.8, 1.15  # bounds of what is needed, in parts of what a usual target needs
-SLOPE, MIDDLE = 17.0, 0.82  # logistic curve from ``Proof.worth`` to the probability, by films
+SLOPE, MIDDLE = (
+    17.0,
+    0.82,
+)  # logistic curve from ``Proof.worth`` to the probability, by kestrel's films
 
 
 class Proof:

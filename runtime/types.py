@@ -46,9 +46,9 @@ class Track(NamedTuple):
     """Where the target is in a frame.
 
     Act on ``box`` only while ``state`` is "tracked" and ``presence`` is above your threshold. With
-    kestrel ``presence`` is a calibrated probability, with other networks an estimate. After a find
-    it stays low if the object has hardly proven to be the same one. It is 0 while another target
-    owns the object in the box.
+    some networks ``presence`` is a probability (docs/use.md), with others an estimate. After a find
+    it stays low, until the next loss, if the object has hardly proven to be the same one. It is 0
+    while another target owns the object in the box.
 
     Attributes:
         box: the target's ``Box``, pixels of the frame; while it is lost, the last claimed one.

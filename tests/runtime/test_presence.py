@@ -23,7 +23,7 @@ from hotpath.runtime.presence import (
     cells_under,
     thresholds_of,
 )
-from hotpath.runtime.proof import MIDDLE
+from hotpath.runtime.proof import MIDDLE, PROBATION
 from hotpath.runtime.search.cues import ALIKE, COLOURED, DENIED, RESIZED, ScoreLooksColour
 from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 from tests.support import tiny
@@ -244,6 +244,28 @@ def test_no_search_begins_at_a_place_that_is_doubted_until_presence_is_low():
     assert set(states) == {LOST} and judge.lost_frames == 0
     states, judge = watched([0.0] * 40)
     assert set(states) == {LOST} and judge.lost_frames > 30 and not judge.doubted
+
+
+@pytest.mark.parametrize("strict, sure", [(0.3, False), (0.8, True)])
+def test_presence_after_a_find_is_what_the_strict_proof_of_its_probation_says(strict, sure):
+    cues = SimpleNamespace(of=lambda *_: 0.9, proof=lambda: cues.values, values=(0.7, 0.7))
+    judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, (0.8, 2, 0.2), (10.0, 0.5)), cues)
+    for _ in range(5):
+        judge.watch(None, None, None, 0.0)
+        judge.proof.settle(True)
+    assert judge.shown > 0.9  # followed without a loss
+    judge.assume(LOST)
+    cues.values = 0.7, strict
+    while judge.watch(None, None, None, 0.0) == LOST:
+        judge.proof.settle(False)
+    for _ in range(PROBATION):
+        judge.proof.settle(True)
+        assert judge.watch(None, None, None, 0.0) == TRACKED
+    assert (judge.shown > 0.8) is sure and (judge.shown < 0.2) is not sure
+    before, cues.values = judge.shown, (0.7, 1.0 - strict)  # what was learnt from it
+    judge.proof.settle(True)
+    judge.watch(None, None, None, 0.0)
+    assert judge.shown == before
 
 
 def test_what_is_known_from_elsewhere_ends_a_doubt():

@@ -30,7 +30,7 @@ class Transport:
     """
 
     allowed: Sequence[Network] = ()
-    in_pieces = False  # a packet may come in pieces
+    in_pieces = False
 
     def __init__(self) -> None:
         self._socket: Optional[socket.socket] = None

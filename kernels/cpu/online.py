@@ -308,20 +308,7 @@ class Samples:
         half: float,
         hardness: float,
     ) -> Tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-        """Boxes to learn a frame from, the features under them, and how much negatives count.
-
-        Args:
-            pooling: describes the boxes.
-            regression: judges the negatives.
-            state: float64 (4,), [cx, cy, w, h] of the target, frame pixels.
-            features, centre, scale: as for ``Pooling.describe``.
-            half: from the region's centre to its edges, search pixels.
-            hardness: a negative that looks like the target counts e to this times as much.
-
-        Returns:
-            (boxes, described, hard, positives): float64 (n, 4), float32 (n, size), float64
-            (negatives,), and how many of the boxes are positives: those come first.
-        """
+        """Boxes to learn a frame from; arguments and result as in the definition."""
         if state.shape != (4,) or pooling.size != regression.size:
             raise ValueError(f"state: {state.shape}, {pooling.size} of {regression.size} numbers")
         most = self._most + 1

@@ -24,6 +24,7 @@ import numpy as np
 
 from hotpath.runtime import colour
 from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.learner.ridge import samples_of
 from hotpath.runtime.network import Network
 
 CHANCE = 0.05  # share of the strangers that look more like the target than chance explains
@@ -93,10 +94,7 @@ class Strangers:
                 f"{self._network.given} --clips DIR`",
                 what="other network",
             )
-        pooled = self._raw - np.tile(mean, PARTS**2)
-        pooled /= np.sqrt((pooled**2).sum(axis=1, keepdims=True)) + 1e-9
-        constant = np.ones((len(pooled), 1), np.float32)
-        self._described = np.concatenate([pooled, constant], axis=1)
+        self._described = samples_of(self._raw, np.tile(mean, PARTS**2))
 
     def proof(
         self, looks: float, alike: float, references: Sequence[np.ndarray], judge: Any, version: Any

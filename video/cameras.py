@@ -232,7 +232,12 @@ class Stream:
         capture: Any
         if pyav.pyav():
             capture = pyav.open_stream(
-                self.address, *timeouts, FIRST_PICTURE_S, self.decoder, self.planes
+                self.address,
+                *timeouts,
+                FIRST_PICTURE_S,
+                self.decoder,
+                self.planes,
+                self.stamps == SENDER,
             )
         else:
             capture = _open_with_timeouts(self.address, *timeouts)

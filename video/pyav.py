@@ -64,6 +64,7 @@ def open_stream(
     patience_s: float,
     decoder: str = hardware.SOFTWARE,
     planes: bool = True,
+    keeps_clock: bool = False,
 ) -> AvCapture:
     """A capture of a stream. It is not open if nobody answers in time, or no picture comes."""
     av = pyav()
@@ -71,7 +72,15 @@ def open_stream(
     timeouts = open_timeout_s, read_timeout_s
     try:
         return _opened(
-            av, address, decoder, True, planes, patience_s, options=options, timeout=timeouts
+            av,
+            address,
+            decoder,
+            True,
+            planes,
+            patience_s,
+            keeps_clock,
+            options=options,
+            timeout=timeouts,
         )
     except (av.FFmpegError, OSError, ValueError):
         return AvCapture(av, None, ONE_FRAME)
@@ -84,13 +93,14 @@ def _opened(
     once: bool,
     planes: bool,
     patience_s: float = math.inf,
+    keeps_clock: bool = False,
     **how: Any,
 ) -> AvCapture:
     """A capture by hardware if it is asked for and gives a frame, else by the processor.
 
     Args:
         once: whether it is a stream or a pipe, which can't go back.
-        patience_s: of each decoder, as that of ``AvCapture``.
+        patience_s, keeps_clock: of each decoder, as those of ``AvCapture``.
     """
     thread_type = ONE_FRAME if once else EACH_FRAME
     problems = []
@@ -98,7 +108,7 @@ def _opened(
         began_s = time.monotonic()
         try:
             opened = partial(hardware.open_container, av, path, name, **how)
-            found = AvCapture(av, opened, thread_type, name, planes, patience_s)
+            found = AvCapture(av, opened, thread_type, name, planes, patience_s, keeps_clock)
         except hardware.ERRORS + (av.FFmpegError,) as error:
             problems.append(f"{name}: {str(error).strip() or type(error).__name__}")
             continue
@@ -110,7 +120,9 @@ def _opened(
         if time.monotonic() - began_s > patience_s:
             break
     opened = partial(av.open, path, **how)
-    capture = AvCapture(av, opened, thread_type, planes=planes, patience_s=patience_s)
+    capture = AvCapture(
+        av, opened, thread_type, planes=planes, patience_s=patience_s, keeps_clock=keeps_clock
+    )
     if decoder != hardware.SOFTWARE:
         why = "; ".join(problems) or f"this PyAV {av.__version__} has no hardware decoder"
         capture.note = f"decoded by the processor ({why})"

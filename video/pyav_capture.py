@@ -20,7 +20,7 @@ from hotpath.video import hardware
 from hotpath.video.base import MOST_FPS, SAME
 from hotpath.video.containers import plain_jpeg
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
-from hotpath.video.stamps import REORDERED, mended
+from hotpath.video.stamps import REORDERED, JoinedPackets, mended
 
 EACH_FRAME, ONE_FRAME = "AUTO", "SLICE"  # what PyAV's threads decode: a frame each, or parts of one
 NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
@@ -71,12 +71,15 @@ class Key(NamedTuple):
     Attributes:
         ticks: the time of its frame.
         dts: when it is decoded.
-        mark: time and number of bytes of its packet, which tell it from the others.
+        mark: time, number of bytes and position of its packet, which tell it from the others. The
+            time is that of the file.
+        offset: ticks that were added to the file's times (see ``JoinedPackets``).
     """
 
     ticks: int
     dts: int
-    mark: Tuple[int, int]
+    mark: Tuple[int, int, int]
+    offset: int
 
 
 class Index(NamedTuple):
@@ -85,10 +88,12 @@ class Index(NamedTuple):
     Attributes:
         ticks: the time of each frame, in the order of the times.
         keys: the key frames in the same order.
+        is_joined: whether the file's clock starts again, so that times do not tell a place.
     """
 
     ticks: List[int]
     keys: List[Key]
+    is_joined: bool
 
 
 class AvCapture:
@@ -105,6 +110,8 @@ class AvCapture:
         planes: whether frames may be ``Picture``s; else all are BGR arrays.
         patience_s: how long the first frame may take. Packets of a stream may come for ever without
             one.
+        keeps_clock: whether times are those of the sender's clock, also where it starts again. Else
+            the time goes on (see ``JoinedPackets``).
 
     Attributes:
         note: a sentence about the decoder for the user, or "".
@@ -123,8 +130,10 @@ class AvCapture:
         decoder: str = hardware.SOFTWARE,
         planes: bool = True,
         patience_s: float = math.inf,
+        keeps_clock: bool = False,
     ) -> None:
         self._av, self._opened, self._planes = av, opened, planes
+        self._keeps_clock = keeps_clock
         self._until_s = time.monotonic() + patience_s  # for the first frame
         self._thread_type, self._decoder = thread_type, decoder
         self._container: Any = None
@@ -195,6 +204,8 @@ class AvCapture:
         """How many frames there are. Before ``seek`` it is what the header states, or None."""
         if self._index is not None:
             return len(self._index.ticks)
+        if self.is_joined:
+            return None  # what is stated is of one part
         stated, length_s = self._stream.frames, self.length_s or 0.0
         # the average rate of raw DV is that of its ticks
         rates = [float(rate) for rate in (self._stream.average_rate, self.fps) if rate]
@@ -212,6 +223,11 @@ class AvCapture:
     def is_mended(self) -> bool:
         """Whether ``time_s`` has no stray stamps any more: after ``seek`` or ``count``."""
         return self._index is not None
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether the clock started again before the last packet, or anywhere after ``count``."""
+        return self._index.is_joined if self._index else self._packets.offset != 0
 
     @property
     def length_s(self) -> Optional[float]:
@@ -289,19 +305,22 @@ class AvCapture:
                     stamp = packet.dts if self._by_dts else packet.pts
                     if not getattr(packet, "is_discard", False):
                         stamps.append(stamp)
-                    mark = _mark_of(packet)
-                    if packet.is_keyframe and mark[0] is not None and stamp is not None:
-                        dts = mark[0] if packet.dts is None else packet.dts
-                        keys.append(Key(stamp, dts, mark))
+                    if packet.is_keyframe and stamp is not None:
+                        offset = self._packets.offset
+                        dts = stamp if packet.dts is None else packet.dts
+                        keys.append(Key(stamp, dts, _mark_of(packet, offset), offset))
             except self._errors:  # the file is cut off or damaged: what came before it
                 pass
+            if self.is_joined and self._form != "mpegts":
+                keys = []  # neither a time nor a position tells a place, as in HLS
             self._index = self._index_of(stamps, keys)
         return self._index
 
     def _index_of(self, stamps: List[Optional[int]], keys: List[Key]) -> Index:
         stated = [stamp for stamp in stamps if stamp is not None]
         context = self._stream.codec_context
-        is_reordered = getattr(context, "has_b_frames", True) and not self._by_dts
+        may_reorder = self.is_joined or getattr(context, "has_b_frames", True)  # of the first part
+        is_reordered = may_reorder and not self._by_dts
         second = 1 / float(self._base)
         values, strays = mended(stated, self._step, second, REORDERED if is_reordered else 0)
         values = np.rint(values).astype(np.int64)
@@ -321,6 +340,7 @@ class AvCapture:
             sorted(
                 key._replace(ticks=self._mended.get(key.ticks, key.ticks) + delay) for key in keys
             ),
+            self.is_joined,
         )
 
     def _start(self) -> bool:
@@ -341,8 +361,11 @@ class AvCapture:
         self._form = self._container.format.name
         # AVI states when its frames are decoded; FFmpeg guesses the rest
         self._by_dts = self._form == "avi" or bool(self._container.format.flags & NO_TIMES)
-        self._packets = self._container.demux(self._stream)
+        self._packets = self._continued(self._container.demux(self._stream))
         return True
+
+    def _continued(self, packets: Iterator[Any], offset: int = 0) -> JoinedPackets:
+        return JoinedPackets(packets, self._step, offset, self._keeps_clock)
 
     def _go(self, key: Optional[Key]) -> bool:
         """Go to a key frame; None is the start of the file. Returns whether its packet is there.
@@ -355,16 +378,20 @@ class AvCapture:
         try:
             if key is None:
                 return self._start()
-            self._container.seek(key.dts, stream=self._stream)
+            if self.is_joined:  # a time may be in several places
+                self._container.seek(key.mark[2], stream=self._stream, unsupported_byte_offset=True)
+            else:
+                self._container.seek(key.dts, stream=self._stream)
             self._context.flush_buffers()
-            self._packets = self._container.demux(self._stream)
-            for packet in itertools.islice(self._packets, PACKETS_BEFORE):
-                if _mark_of(packet) == key.mark:
-                    self._packets = itertools.chain([packet], self._packets)
+            packets = self._container.demux(self._stream)
+            for packet in itertools.islice(packets, PACKETS_BEFORE):
+                mark = _mark_of(packet)
+                if mark == key.mark or (mark[:2] == key.mark[:2] and not self.is_joined):
+                    self._packets = self._continued(itertools.chain([packet], packets), key.offset)
                     return True
         except self._errors:  # such as a file of raw pictures
             pass
-        self._packets = iter(())
+        self._packets = self._continued(iter(()))
         return False
 
     def _next(self) -> Optional[Tuple[int, Any]]:
@@ -452,5 +479,7 @@ def _starts(index: Index, target: int) -> Iterator[Optional[Key]]:
     yield None
 
 
-def _mark_of(packet: Any) -> Tuple[Any, int]:
-    return packet.dts if packet.pts is None else packet.pts, packet.size
+def _mark_of(packet: Any, offset: int = 0) -> Tuple[int, int, int]:
+    """See ``Key``; -1 if the packet has no time."""
+    ticks = packet.dts if packet.pts is None else packet.pts
+    return -1 if ticks is None else ticks - offset, packet.size, packet.pos or 0

@@ -204,7 +204,7 @@ class Recording(Source):
         """
         if self._capture is None or self._cut_off is False:
             return False
-        if self._has_strays:  # such as a length of 9000 s
+        if self._has_strays or getattr(self._capture, "is_joined", False):  # such as 9000 s
             return bool(self._cut_off)
         if self.frames is None:
             return bool(self._cut_off)

@@ -3,12 +3,12 @@
 A recorder or a link sometimes writes one frame with a stamp that is seconds or hours off, and goes
 on with right ones. ``mended`` finds such stray stamps in a list. ``Stamps`` does so for frames that
 come one after another, of a recording or a bag, and ``CaptureClock`` for live sources, where no
-later frame can tell.
+later frame can tell. ``JoinedPackets`` lets the time go on where recordings were joined.
 """
 
 import math
 from collections import deque
-from typing import Callable, Deque, List, Sequence, Tuple
+from typing import Any, Callable, Deque, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -166,6 +166,77 @@ class Stamps:
             stamp_s = before[-1] + self._stated_s
         self._before.append(stamp_s)
         return stamp_s
+
+
+class JoinedPackets:
+    """The packets of a recording, with times that go on where another recording begins.
+
+    Segments of a DVR or of HLS, and files that were joined, begin with a clock of their own. Their
+    first packet is decoded earlier than those before it, and so are the packets that follow. One
+    stray stamp is no join.
+
+    Args:
+        packets: PyAV's packets of one stream, in the order of decoding.
+        step: ticks from frame to frame, where a packet does not state its duration.
+        offset: ticks that are added to the times of the first packets.
+        keeps_clock: whether to change no time.
+
+    Attributes:
+        offset: ticks that were added to the times of the last packet.
+    """
+
+    def __init__(
+        self, packets: Iterator[Any], step: int, offset: int = 0, keeps_clock: bool = False
+    ) -> None:
+        self._packets, self._step, self.offset = packets, step, offset
+        self._keeps_clock = keeps_clock
+        self._ahead: Deque[Any] = deque()
+        self._error: Optional[Exception] = None  # of the packets, raised in its place
+        self._before: Deque[int] = deque(maxlen=NEAR)  # times of decoding, without the offset
+        self._end = (0, 0)  # at which the next packet is due: time of decoding, of showing
+
+    def __iter__(self) -> "JoinedPackets":
+        return self
+
+    def __next__(self) -> Any:
+        if not self._ahead and not self._look():
+            raise self._error or StopIteration
+        packet = self._ahead.popleft()
+        length = packet.duration or self._step
+        dts = packet.pts if packet.dts is None else packet.dts
+        if dts is None:  # as in programme streams, which do not stamp every frame
+            self._end = self._end[0] + length, self._end[1] + length
+        if dts is None or self._keeps_clock:
+            return packet
+        pts = dts if packet.pts is None else packet.pts
+        if self._before and dts < self._before[-1]:
+            self._join(dts, pts)
+        self._before.append(dts)
+        if self.offset:
+            packet.pts = None if packet.pts is None else pts + self.offset
+            packet.dts = dts + self.offset
+        due = self.offset + length
+        self._end = dts + due, max(self._end[1], pts + due)
+        return packet
+
+    def _join(self, dts: int, pts: int) -> None:
+        """Let the time go on at a packet, unless its stamp or that before it is a stray one."""
+        while len(self._ahead) < NEAR - 1 and self._look():
+            pass
+        stamps = [packet.pts if packet.dts is None else packet.dts for packet in self._ahead]
+        after = [dts] + [stamp for stamp in stamps[: NEAR - 1] if stamp is not None]
+        if dts < np.median(self._before) and np.median(after) <= self._before[-1]:
+            self.offset = max(self._end[0] - dts, self._end[1] - pts)
+            self._before.clear()
+
+    def _look(self) -> bool:
+        """Read one more packet ahead; returns whether there was one."""
+        try:
+            self._ahead.append(next(self._packets))
+        except Exception as error:  # also the end; it is raised after the packets before it
+            self._error = self._error or error
+            return False
+        return True
 
 
 class CaptureClock:

@@ -1,0 +1,138 @@
+"""Recordings that were joined: each frame comes once, in order, at a time that goes on."""
+
+import subprocess
+import sys
+from fractions import Fraction
+
+import pytest
+
+from hotpath.runtime.pictures import bgr_of
+from hotpath.video.sources import open_source
+from tests.support.streams import scene
+
+av = pytest.importorskip("av")
+RATE = 30
+TS, MPG = (".ts", "libx264"), (".mpg", "mpeg2video")
+
+
+def part(path, codec, first, count, b_frames=2):
+    """A recording of the scene from a tick on, whose clock begins anew; returns its bytes."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = scene.WIDTH, scene.HEIGHT, "yuv420p"
+        stream.options = {
+            "g": "250" if codec == "libx264" else "12",
+            "bf": str(b_frames),
+            "threads": "1",
+        }
+        stream.codec_context.time_base = Fraction(1, RATE)
+        for tick in range(count):
+            frame = av.VideoFrame.from_ndarray(scene.picture_at(first + tick), format="bgr24")
+            frame.pts, frame.time_base = tick, Fraction(1, RATE)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+def joined(folder, kind, lengths, b_frames=(2, 2, 2)):
+    """The path of a file of parts with so many frames."""
+    ending, codec = kind
+    path = folder / ("all" + ending)
+    firsts = [sum(lengths[:number]) for number in range(len(lengths))]
+    parts = [
+        part(folder / (f"{first}" + ending), codec, first, count, b_frames[number % 3])
+        for number, (first, count) in enumerate(zip(firsts, lengths))
+    ]
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def read(source):
+    """(tick of the picture, time) of the frames that are left."""
+    found = []
+    frame = source.read()
+    while frame is not None:
+        found.append((scene.tick_of(bgr_of(frame)), source.time_s))
+        frame = source.read()
+    return [list(column) for column in zip(*found)]
+
+
+SHAPES = {
+    "two recordings": (TS, [25, 35], (2, 2, 2)),
+    "segments": (TS, [20, 20, 20], (2, 2, 2)),
+    "of few frames": (TS, [3] * 12, (2, 2, 2)),
+    "without B-frames": (TS, [25, 35], (0, 0, 0)),
+    "with B-frames at the end": (TS, [60, 60], (0, 3, 3)),
+    "programme streams": (MPG, [60, 90, 60], (0, 0, 0)),
+}
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_every_frame_comes_once_in_order_and_is_found_again(tmp_path, shape):
+    kind, lengths, b_frames = SHAPES[shape]
+    path = str(joined(tmp_path, kind, lengths, b_frames))
+    total = sum(lengths)
+    with open_source(path) as source:
+        ticks, times_s = read(source)
+        assert source.errors == 0
+    assert ticks == list(range(total))
+    steps_s = [after - before for before, after in zip(times_s, times_s[1:])]
+    # FFmpeg gives two frames of a programme stream one stamp
+    assert min(steps_s) > (0.9 / RATE if kind is TS else 0)
+    assert times_s[-1] < (total + 3 * len(lengths)) / RATE  # a decoder's delay is a few frames
+    with open_source(path) as source:
+        assert source.count() == total
+        for number in (
+            total - 1,
+            0,
+            lengths[0],
+            lengths[0] - 1,
+            total // 2,
+            5 * total // 8,
+            130 % total,
+        ):
+            assert source.seek(number)
+            assert scene.tick_of(bgr_of(source.read())) == number
+            assert source.time_s == pytest.approx(times_s[number], abs=1e-3)
+            assert source.seek_time(times_s[number]) and source.given == number
+
+
+def test_a_second_part_of_another_size_loses_no_frame(tmp_path):
+    path = joined(tmp_path, TS, [25])
+    with av.open(str(tmp_path / "b.ts"), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for _ in range(20):
+            frame = av.VideoFrame.from_ndarray(scene.picture_at(0), format="bgr24")
+            container.mux(stream.encode(frame.reformat(160, 120, "yuv420p")))
+        container.mux(stream.encode(None))
+    path.write_bytes(path.read_bytes() + (tmp_path / "b.ts").read_bytes())
+    with open_source(str(path)) as source:
+        shapes = [bgr_of(source.read()).shape for _ in range(45)]
+        assert source.read() is None
+    assert [shapes.count(shape) for shape in dict.fromkeys(shapes)] == [25, 20]
+
+
+def test_a_playlist_with_discontinuities_is_read_and_searched(tmp_path):
+    joined(tmp_path, TS, [25, 35, 20])
+    text = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n"
+    text += "#EXT-X-DISCONTINUITY\n".join(f"#EXTINF:1.0,\n{first}.ts\n" for first in (0, 25, 60))
+    (tmp_path / "a.m3u8").write_text(text + "#EXT-X-ENDLIST\n")
+    with open_source(str(tmp_path / "a.m3u8")) as source:
+        assert read(source)[0] == list(range(80))
+        assert source.count() == 80
+        assert source.seek(70) and scene.tick_of(bgr_of(source.read())) == 70
+
+
+def test_a_pipe_of_joined_parts_gives_every_frame_at_a_time_that_goes_on(tmp_path):
+    path = joined(tmp_path, TS, [25, 35])
+    script = (
+        "from hotpath.video.sources import open_source\n"
+        "source = open_source('-')\n"
+        "while source.read() is not None: print(round(source.time_s * 30))\n"
+    )
+    with open(path, "rb") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdin=file, stdout=subprocess.PIPE, check=True
+        )
+    assert [int(line) for line in done.stdout.split()] == list(range(60))

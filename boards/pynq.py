@@ -24,7 +24,7 @@ SCRIPTS = (
     "etc/profile.d/pynq_venv.sh",
     "etc/profile.d/xrt_setup.sh",
 )
-ROOMS = ("kernels", "boards", "runtime", "video", "graphs", "deploy", "app", "calib", "research")
+ROOMS = ("kernels", "boards", "runtime", "video", "graphs", "deploy", "app", "calib")
 XRT = "/usr"  # where these images have it
 
 

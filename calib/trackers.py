@@ -16,8 +16,7 @@ import numpy as np
 from hotpath import boards
 from hotpath.calib import oracle
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.kernels import toml
-from hotpath.kernels.fpga import need_design
+from hotpath.kernels import projects, toml
 from hotpath.runtime import bundle, engines, load_tracker, precision
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, load_network, sha256_of
@@ -56,8 +55,8 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
 
     Args:
         names: names of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form.
-            ``NAME:fpga`` runs the model of the FPGA engine (``hotpath.kernels.fpga.design.model``)
-            on the bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
+            ``NAME:fpga`` runs the model of the FPGA engine (``projects/fpga``) on the
+            bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
             ``NAME:truesize`` and ``NAME:trueplace`` are told half of the truth (``oracle``).
             ``NAME:openvino`` runs on that engine. These endings can be combined.
         options: engine, threads and networks_dir of all.
@@ -113,12 +112,10 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
 
 def _on_fpga(options: Options, network: Network) -> Options:
     """The options on a simulated FPGA board."""
-    need_design(":fpga")
-    from hotpath.kernels.fpga.design.sim import device
-
+    opener = projects.need("fpga.simulate", ":fpga").load()
     bundle_of_board = bundle.find(boards.load_board(FPGA_BOARD), network, "int8")
     options_on_board = options._replace(engine="overlay", precision="int8", board=FPGA_BOARD)
-    return options_on_board._replace(bundle=bundle_of_board.folder, simulate=device.opener("model"))
+    return options_on_board._replace(bundle=bundle_of_board.folder, simulate=opener("model"))
 
 
 def specs_of(options: argparse.Namespace) -> list[Spec]:

@@ -16,7 +16,6 @@ PYNQ = "sudo python3 -m hotpath boards pynq"  # how a PYNQ image starts a module
 EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages
 ALIKE = 0.75  # of two names, by difflib; with less, a guess is wild
-MORE = {"fpga": " && pip install --no-deps pynq pynqutils"}  # they ask for NumPy 1
 
 
 def program(word: str, module: str, python: str = "python3") -> str:
@@ -103,7 +102,7 @@ def make(target: str, **values: object) -> str:
     if target not in IN_A_CLONE and not os.path.isfile(os.path.join(HERE, "Makefile")):
         if target not in PROGRAMS:
             extra = values.get("ALSO", EXTRAS.get(target, target))
-            return f"pip install 'hotpath-tracker[{extra}]'{MORE.get(target, '')}"
+            return f"pip install 'hotpath-tracker[{extra}]'"
         words = [PROGRAMS[target], str(values.pop("BOARD", "…"))]
         for name, value in values.items():
             words += ["--" + name.lower(), str(value)]

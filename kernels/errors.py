@@ -58,8 +58,8 @@ class BadOverlay(NoFabric):
     """An overlay that is missing, that PYNQ can't load, or that has no engine of ours."""
 
 
-class NoDesign(HotpathError):
-    """The design of the FPGA's accelerator is not here: a wheel has none."""
+class NoProject(HotpathError):
+    """A project beside Hotpath is not installed: ``projects/fpga``, ``projects/research``."""
 
 
 class FabricFailed(NetworkFailed):

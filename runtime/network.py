@@ -242,12 +242,12 @@ class Network:
             if sha256_of(path) == entry.sha256:
                 return path
         state = f"{there[0]} has another sha256" if there else "it is missing"
-        maker = "calib.strangers --clips DIR"
+        maker = "hotpath.calib.strangers --clips DIR"
         if entry == self.tap:
-            maker = "research.tap train --data DIR --out DIR --write"
+            maker = "hotpath_research.tap train --data DIR --out DIR --write"
         raise BadNetwork(
             f"{self.path} names {entry.name}, but {state}; put the file beside the TOML, make it "
-            f"with `python -m hotpath.{maker} --network {self.given}`, or remove the section",
+            f"with `python -m {maker} --network {self.given}`, or remove the section",
             what="other file",
         )
 

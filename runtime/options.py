@@ -32,7 +32,7 @@ class Options(NamedTuple):
         bundle: folder that ``make engine`` wrote. None takes the bundle of this board, if any.
         board: name of this board. None detects it.
         simulate: function that opens a simulated FPGA board, such as
-            ``hotpath.kernels.fpga.design.sim.device.opener("model")``. It takes the board's name.
+            ``hotpath_fpga.sim.device.opener("model")``. It takes the board's name.
             It returns the PYNQ device and the path of the .bit file.
         recover: whether to search for a lost target in the whole picture. None does so if network
             and engine can and the board's profile says so.

@@ -10,7 +10,7 @@ For a point, the head looks at windows of several sizes. In each it gives a box 
 that the others support most is the object, and the best one that differs from it is the next
 choice: a part of the object, or the whole that it belongs to.
 
-``python -m hotpath.research.tap`` trains a head.
+``hotpath_research.tap`` (``projects/research`` of a clone) trains a head.
 """
 
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple

@@ -42,7 +42,6 @@ LONGEST = (
     "test_setup.py",
     "calib",
     "deploy/doctor",
-    "research",
     "kernels/cpu",
     "app/links",
     "app/gstreamer",

@@ -52,7 +52,6 @@ def make(folder, *words):
         ("overlay", ("BOARD",)),
         ("fps", ("BOARD", "NETWORK", "PRECISION", "NETWORKS_DIR", "ENGINE")),
         ("calib", ("NETWORK", "CLIPS", "NETWORKS_DIR")),
-        ("kestrel", ("CHECKPOINT", "CLIPS", "UNSEEN", "NETWORK", "FILMS")),
     ],
 )
 def test_a_quote_in_a_variable_does_not_end_a_command(checkout, target, variables):

@@ -41,7 +41,7 @@ def test_the_table_counts_the_tests_that_wait_for_a_thing_and_names_its_command(
     rows = [re.split("  +", line.strip()) for line in needs.table(reports)]
     functions = len(re.findall("^def test_", pathlib.Path(__file__).read_text(), re.MULTILINE))
     assert rows[1:] == [
-        [str(functions + 1), "torch", "make setup ALSO=train"],
+        [str(functions + 1), "torch", "make setup ALSO=research"],
         ["1", "xdotool", "apt install xdotool"],
         ["1", "an NVIDIA GPU"],
     ]

@@ -82,7 +82,7 @@ class Fabric:
             raise NoFabric(
                 f"PYNQ finds no FPGA here ({error}); on the board start with `{PYNQ} "
                 "runtime.track …`, on a computer simulate one with `python -m "
-                "hotpath.calib.fpga.track`"
+                "hotpath_fpga.track`"
             ) from None
         self._load()
 
@@ -284,8 +284,8 @@ def _library() -> _Library:
     except (ImportError, AttributeError) as error:
         raise NoFabric(
             f"PYNQ's library can't be loaded ({error}); on the board start with `{PYNQ} "
-            f"runtime.track …`, on a computer run `{make('fpga')}` and `python -m "
-            "hotpath.calib.fpga.track`"
+            "runtime.track …`, on a computer run `make fpga` and `python -m "
+            "hotpath_fpga.track`"
         ) from None
 
 

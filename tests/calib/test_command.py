@@ -3,8 +3,6 @@
 import subprocess
 import sys
 
-import pytest
-
 from hotpath.calib.command import check_out
 from hotpath.calib.errors import BadRun
 from tests.support import ROOT
@@ -31,19 +29,3 @@ def test_a_command_says_at_once_that_its_out_can_not_be_made(tmp_path):
     command = [sys.executable, "-m", "hotpath.calib.evaluate", *map(str, words)]
     done = subprocess.run(command, cwd=str(ROOT), stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2 and done.stderr.startswith("hotpath evaluate: --out ")
-
-
-@pytest.mark.parametrize("module", ["train", "train.release", "train.export", "export"])
-def test_research_without_pytorch_is_one_sentence(module):
-    code = (
-        "import runpy, sys; sys.modules['torch'] = None; sys.argv = ['x', '--help']\n"
-        f"runpy.run_module('hotpath.research.{module}', run_name='__main__')"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=str(ROOT), stderr=subprocess.PIPE, text=True
-    )
-    (line,) = done.stderr.splitlines()
-    assert done.returncode == 2 and line.startswith(
-        "hotpath.research needs the package torch; run `"
-    )
-    assert "ALSO=train" in line

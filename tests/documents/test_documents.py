@@ -150,7 +150,9 @@ def commands():
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
         for found in PROGRAM.finditer(text):
             if path.name != "CHANGELOG.md":
-                yield path.relative_to(ROOT), PROGRAMS[found["word"]].module, found["rest"]
+                module = PROGRAMS[found["word"]].module
+                if module:  # not a program of a project
+                    yield path.relative_to(ROOT), module, found["rest"]
         for found in COMMAND.finditer(text):
             module = found["module"].rstrip(".")
             own = module.split(".")[0] in OWN and module != "hotpath"  # else it is a PROGRAM

@@ -24,8 +24,7 @@ NOT_RUN = {
     "a registry of packages, or a download": (
         "make setup ALSO=ncnn",
         "make setup ALSO=mavlink",
-        "make setup ALSO=train,tune",
-        "make setup ALSO=train,authors",
+        "make setup ALSO=research",
         "make fpga",
         "make rknn",
         "pip install ncnn numpy opencv-python",
@@ -90,29 +89,29 @@ NOT_RUN = {
     "a data set, pictures, or the authors' files": (
         "hotpath evaluate --benchmark otb100 --data DIR --networks kestrel,TrackerNano",
         "hotpath evaluate --benchmark otb100 --data DIR --boxes docs/results/boxes/otb100",
-        "python -m hotpath.research.train --images DIR... --clips DIR..."
+        "python -m hotpath_research.train --images DIR... --clips DIR..."
         " --networks-dir MODELS --out runs/NAME",
-        "python -m hotpath.research.train --shape timm:mobileone_s0 --images DIR..."
+        "python -m hotpath_research.train --shape timm:mobileone_s0 --images DIR..."
         " --networks-dir MODELS --out runs/NAME",
-        "python -m hotpath.research.export fold --checkout DIR"
+        "python -m hotpath_research.export fold --checkout DIR"
         " --config repvgg:create_RepVGG_A0 --checkpoint model.pth --name repvgg_a0",
-        "python -m hotpath.research.train.compare nine timm:mobileone_s0 timm:repvit_m0_9"
+        "python -m hotpath_research.train.compare nine timm:mobileone_s0 timm:repvit_m0_9"
         " --report CLIPS --int8-clips CLIPS --out runs/backbones --training"
         ' "$TRAINING"',
         'TRAINING="--images DIR --networks-dir MODELS --no-pretrained --pairs features=2e5"',
-        "python -m hotpath.research.train --shape timm:mobileone_s0"
+        "python -m hotpath_research.train --shape timm:mobileone_s0"
         " --freeze backbone=2e4 --lr backbone=1e-3 project=5e-3 ...",
-        "torchrun --nproc-per-node 4 -m hotpath.research.train --device cuda"
+        "torchrun --nproc-per-node 4 -m hotpath_research.train --device cuda"
         " --scale-lr sqrt --compile ...",
-        "python -m hotpath.research.train --learn-boxes --clips CLIPS --images DIR..."
+        "python -m hotpath_research.train --learn-boxes --clips CLIPS --images DIR..."
         " --networks-dir MODELS --pairs head=4e4 --lr head=3e-4 --out runs/own",
         "hotpath select runs/NAME/checkpoints --clips DIR",
-        "python -m hotpath.research.train.prune runs/NAME/head.pt --share .2 --out runs/pruned"
+        "python -m hotpath_research.train.prune runs/NAME/head.pt --share .2 --out runs/pruned"
         " --clips CLIPS",
-        "python -m hotpath.research.train.judge CANDIDATE.toml CANDIDATE-int8.toml"
+        "python -m hotpath_research.train.judge CANDIDATE.toml CANDIDATE-int8.toml"
         " --validation DIR --report UNSEEN",
         "make kestrel CHECKPOINT=runs/NAME/head.pt CLIPS=CLIPS UNSEEN=UNSEEN FILMS=films.json",
-        "python -m hotpath.research.export ostrack --checkout OSTrack --config"
+        "python -m hotpath_research.export ostrack --checkout OSTrack --config"
         " OSTrack/experiments/ostrack/vitb_256_mae_ce_32x4_ep300.yaml"
         " --checkpoint OSTrack_ep0300.pth.tar --name mine --out networks",
     ),
@@ -138,7 +137,7 @@ SLOW += ("gst-",)
 MODULES = {  # part of a command: the module that it needs beside those of `make test`
     "BOARD=android": "pnnx",
     "BOARD=raspberry_pi5": "pnnx",
-    "hotpath.calib.fpga": "pynq",
+    "hotpath_fpga": "pynq",
     "--shape timm": "timm",
 }
 pytestmark = [

@@ -59,12 +59,9 @@ def test_a_tracker_on_a_computer_loads_few_files():
         ("processor", 10, {"runtime/devices/processor.py"}),
         ("search", 16, {"runtime/devices/processor.py", "runtime/search/search.py"}),
         ("gpu", 10, {"runtime/devices/gpu.py", "kernels/cuda/windows.py"}),
-        ("fpga", 15, {"runtime/devices/fpga.py", "kernels/fpga/window.py"}),
     ],
 )
 def test_a_frame_runs_through_few_files(kind, most, own):
-    if kind == "fpga":
-        pytest.importorskip("pynq")
     needs_kernels()
     words = ["-m", "tests.support.frame_path", kind]
     if kind == "gpu":
@@ -72,8 +69,7 @@ def test_a_frame_runs_through_few_files(kind, most, own):
     else:
         said = run([sys.executable, *words], cwd=str(ROOT), check=True).stdout
     report = json.loads(said.splitlines()[-1])
-    # the simulated board's own files are no part of the way
-    files = {f for f in max(report["files"], key=len) if not f.startswith("kernels/fpga/design/")}
+    files = set(max(report["files"], key=len))
     assert {"runtime/tracker.py", "runtime/presence.py"} | own <= files
     assert ("runtime/search/search.py" in files) == (kind == "search")
     assert len(files) <= most, files

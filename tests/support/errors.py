@@ -1,4 +1,4 @@
-"""Errors of ours, by class and attributes. ``tests/messages.txt`` holds their sentences."""
+"""Errors of ours, by class and attributes."""
 
 import contextlib
 

@@ -1,6 +1,6 @@
 """Traces tracked frames in a process of its own; prints the files of ours that they run through.
 
-    python -m tests.support.frame_path KIND     processor, search, gpu, fpga or program
+    python -m tests.support.frame_path KIND     processor, search, gpu or program
 
 The GPU is the fake one (``tests.support.fake_gpu``), the FPGA is the model.
 """
@@ -86,22 +86,10 @@ def on_gpu():
     return tracker, film.frame(0), film.box
 
 
-def on_fpga():
-    from hotpath.kernels import cpu
-    from hotpath.runtime import loading
-    from tests.support import fpga_bundle
-
-    frames, boxes = fpga_bundle.film(2)
-    _, engine = fpga_bundle.opened(pathlib.Path(tempfile.mkdtemp()))
-    device = loading.create_device(engine.network, engine, cpu.load())
-    return loading.tracker_on(device), frames[0], boxes[0]
-
-
 KINDS = {
     "processor": on_processor,
     "search": lambda: on_processor(recover=True),
     "gpu": on_gpu,
-    "fpga": on_fpga,
 }
 
 

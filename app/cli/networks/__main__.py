@@ -8,10 +8,9 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from hotpath.app import detect
 from hotpath.app.cli.networks import shapes
-from hotpath.kernels import toml, toml_keys
+from hotpath.kernels import projects, toml, toml_keys
 from hotpath.kernels.cli import Parser, exit_code
 from hotpath.kernels.commands import make
-from hotpath.kernels.fpga import has_design
 from hotpath.runtime import canonical, decode
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.errors import BadNetwork, HotpathError
@@ -196,12 +195,8 @@ def show(options: argparse.Namespace) -> None:
     if paths:
         from hotpath.app.cli.networks import cost  # needs the onnx library
 
-        if has_design():
-            from hotpath.kernels.fpga.design.compiler.survey import survey
-
-            cost.show(network, paths, survey)
-        else:
-            cost.show(network, paths, None)
+        survey = projects.find("fpga.survey")
+        cost.show(network, paths, survey and survey.load())
     if options.shape:
         command = make("engine", BOARD="...", NETWORK=reference)
         print(f"\nthe weights are random; to time it on a board: `{command}`")

@@ -1,20 +1,18 @@
 """Networks that are not trained yet: a ``--shape`` of the training with random weights.
 
-The training's own program writes it, in a process of its own. A wheel has no training, and PyTorch
-would take the cores from the engines that are timed.
+The training's own program writes it, in a process of its own: PyTorch would take the cores from the
+engines that are timed.
 """
 
-import importlib.util
 import json
 import pathlib
 import subprocess
 import sys
 from typing import Sequence
 
-from hotpath.kernels.commands import make
+from hotpath.kernels import projects
 from hotpath.runtime.errors import BadNetwork
 
-PROGRAM = "hotpath.research.train.export"
 FOLDER = pathlib.Path("out/shapes")
 
 
@@ -26,21 +24,14 @@ def write(shape: str, head: Sequence[int] = (), folder: pathlib.Path = FOLDER) -
         head: width, tower and depth, or nothing for the usual head.
 
     Raises:
-        BadNetwork: there is no training here, or it can't make this shape.
+        BadNetwork: the training can't make this shape.
+        NoProject: there is no training here.
     """
-    try:
-        is_here = importlib.util.find_spec(PROGRAM) is not None
-    except ImportError:  # of a package above it
-        is_here = False
-    if not is_here:
-        raise BadNetwork(
-            f"--shape {shape} needs the training, which is in a checkout of Hotpath: run "
-            f"`{make('setup', ALSO='train')}` there, then the command again"
-        )
-    words = [sys.executable, "-m", PROGRAM, str(folder), "--shape", shape]
+    program = projects.need("research.shapes", f"--shape {shape}").value
+    words = [sys.executable, "-m", program, str(folder), "--shape", shape]
     words += ["--head", *map(str, head)] if head else []
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise BadNetwork(said.rpartition(PROGRAM + ": ")[2])
+        raise BadNetwork(said.rpartition(program + ": ")[2])
     return pathlib.Path(json.loads(done.stdout)["toml"])

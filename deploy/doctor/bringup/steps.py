@@ -239,7 +239,8 @@ def answer(state: State) -> str:
             if right == 0
             else (
                 "results that change from run to run come from timing or a cache: lower "
-                "assumed_clock_mhz in kernels/fpga/design/sizes.toml and build the overlay again"
+                "assumed_clock_mhz in projects/fpga/hotpath_fpga/sizes.toml and build the "
+                "overlay again"
             )
         )
         raise StepFailed(sentence, advice + "; send the evidence in")

@@ -81,6 +81,8 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
     ],
 )
 def test_what_can_not_be_built_is_one_sentence(toml, tmp_path, capsys, options, said):
+    if options.startswith("pynq"):
+        pytest.importorskip("hotpath_fpga")
     assert run(toml, tmp_path, *options.split()) == 2
     text = capsys.readouterr().err
     assert text.count("\n") == 1
@@ -275,6 +277,7 @@ def test_progress_of_a_long_build_is_told(monkeypatch):
 def test_a_computer_tells_an_fpga_board_what_is_missing_what_to_copy_and_what_to_run(
     tmp_path, capsys
 ):
+    pytest.importorskip("hotpath_fpga")
     assert build.main(["pynq_z2", "--out", str(tmp_path)]) == 0
     told, folder = capsys.readouterr(), tmp_path / "pynq_z2"
     assert told.out.startswith("sudo python3 -m hotpath boards pynq runtime.track --bundle ")
@@ -312,6 +315,7 @@ def _bundle_for(name, tmp_path):
 
 
 def test_a_network_that_an_fpga_board_can_not_hold_names_the_one_that_it_can(tmp_path, capsys):
+    pytest.importorskip("hotpath_fpga")
     assert build.main(["pynq_z2", "--network", "kestrel", "--out", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert "kestrel does not run on a PYNQ-Z2" in said and "NETWORK=kestrel_small" in said

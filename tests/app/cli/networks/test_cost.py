@@ -12,6 +12,7 @@ from tests.support.models import model_of
 
 
 def test_each_figure_that_is_known_before_a_training_is_shown(capsys):
+    pytest.importorskip("hotpath_fpga")
     assert main(["show", "kestrel_small"]) == 0
     lines = capsys.readouterr().out.split("files   ")[1].splitlines()[1:]
     told = dict(re.split(r"  +", line, maxsplit=1) for line in lines if line)

@@ -1,15 +1,16 @@
 """``networks show --shape`` makes a network that is not trained, and a board's bundle of it."""
 
 import importlib.util
-import sys
 
 import numpy as np
 import pytest
 
 from hotpath.app.cli.networks.__main__ import main
+from hotpath.kernels import projects
 
 needs_torch = pytest.mark.skipif(
-    not importlib.util.find_spec("torch"), reason="torch is not installed: make setup ALSO=train"
+    not importlib.util.find_spec("hotpath_research"),
+    reason="hotpath_research is not installed: make setup ALSO=research",
 )
 
 
@@ -42,12 +43,10 @@ def test_a_shape_that_there_is_not_ends_with_its_name(tmp_path, monkeypatch, cap
     assert len(said.splitlines()) == 1
 
 
-def test_a_wheel_says_that_a_shape_needs_a_checkout(monkeypatch, capsys):
-    for name in [n for n in sys.modules if n.startswith("hotpath.research")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "hotpath.research", None)  # as if it were not there
+def test_a_shape_needs_the_training(monkeypatch, capsys):
+    monkeypatch.setattr(projects, "find", lambda name: None)
     assert main(["show", "--shape", "nine"]) == 2
-    assert "checkout" in capsys.readouterr().err
+    assert "projects/research" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["kestrel", "--shape", "nine"]])

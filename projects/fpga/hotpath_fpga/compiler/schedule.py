@@ -1,0 +1,204 @@
+"""Orders the work of a part as commands; strips of the crop come first."""
+
+import copy
+from typing import Any, Callable, List, Optional, Tuple
+
+import numpy as np
+
+from hotpath.kernels.fpga import resize, tables
+from hotpath_fpga.compiler import quantise, timing
+from hotpath_fpga.compiler.graph import Part
+from hotpath_fpga.compiler.layers import CannotCompile, Layer
+from hotpath_fpga.compiler.layout import LANES, Buffer
+from hotpath_fpga.compiler.program import Writer, rows_needed, strip_buffer
+from hotpath_fpga.compiler.tasks import Command, Data, Params, Weights
+from hotpath_fpga.compiler.tiles import Block, blocks_of
+from hotpath_fpga.model import MOST_COLUMNS, PARAMS_BYTES, TILE
+
+Made = Tuple[bytes, List[Command], float, int]  # program, commands, cycles, words
+Loaded = Tuple[List[Tuple[Block, Weights]], Params]
+
+STRIPS = (4, 6, 8, 12, 16, 24, 32, 64)  # rows of the first layer's result in a strip, to be tried
+
+
+class Work:
+    """A layer with its numbers and tiles."""
+
+    def __init__(self, layer: Layer, numbers: quantise.Numbers, data: Data) -> None:
+        self.layer, self.numbers = layer, numbers
+        self.blocks = blocks_of(layer, numbers.weight)
+        self.region = tables.REGIONS["BUNDLE"]
+        self.offsets: List[Any] = [  # ints, but None for a correlation until ``Store.give``
+            data.add(block.tiles.tobytes()) if block.tiles is not None else None
+            for block in self.blocks
+        ]
+        last = layer.outputs[-1]
+        lanes = (last.block - layer.outputs[0].block) * LANES + last.lane + last.channels
+        self._entries = -(-lanes // LANES)
+
+    def macs(self) -> int:
+        """Multiplications that the network asks for."""
+        layer = self.layer
+        output = self.layer.outputs[0]
+        if layer.features is None:
+            per_pixel = int(np.count_nonzero(layer.weight))
+        else:
+            features = layer.features
+            per_pixel = features.channels * features.height * features.width
+        return per_pixel * output.height * output.width
+
+    def params(self) -> bytes:
+        """The bytes of the layer's entries."""
+        bias = np.zeros(self._entries * LANES, "<i4")
+        shift = np.zeros(self._entries * LANES, np.uint8)
+        first = self.layer.outputs[0]
+        pixels = self.layer.outputs[0].buffer.pixels
+        at = 0
+        for output in self.layer.outputs:
+            start = (output.block - first.block) * LANES + output.lane
+            for j in range(pixels):
+                place = start + j * (LANES // pixels)
+                part = slice(place, place + output.channels)
+                bias[part] = self.numbers.bias[at : at + output.channels]
+                shift[part] = self.numbers.shift[at : at + output.channels]
+            at += output.channels
+        entries = [
+            bias[i : i + LANES].tobytes() + shift[i : i + LANES].tobytes()
+            for i in range(0, len(bias), LANES)
+        ]
+        return b"".join(entry.ljust(PARAMS_BYTES, b"\0") for entry in entries)
+
+
+class Scheduler:
+    """Makes the best program of one part.
+
+    Args:
+        part: ``graph.Part``, laid out.
+        works: list of ``Work`` in order.
+        network: uses ``mean``, ``channels``.
+    """
+
+    def __init__(
+        self, part: Part, works: List[Work], size: tables.Size, data: Data, network: Any
+    ) -> None:
+        self.part, self.works, self.size, self.data = part, works, size, data
+        self._pixels = quantise.pixels(network)
+        if part.picture.width > MOST_COLUMNS:
+            raise CannotCompile(
+                f"a crop of {part.picture.width} pixels; the engine's tables have {MOST_COLUMNS}"
+            )
+
+    def best(self, finish: Callable[[Writer], None]) -> Made:
+        """The fastest program over all heights of strips.
+
+        Args:
+            finish: function of a ``Writer`` that adds what comes after the layers.
+
+        Returns:
+            (bytes, commands, cycles, words of the map memory).
+        """
+        best: Optional[Made] = None
+        refused: Optional[CannotCompile] = None
+        for rows in STRIPS:
+            try:
+                candidate = self._made(rows, finish)
+            except CannotCompile as error:
+                refused = refused or error
+                continue
+            if best is None or candidate[2] < best[2]:
+                best = candidate
+            if rows >= self.works[0].layer.outputs[0].height:
+                break
+        if best is None:
+            assert refused is not None
+            raise refused
+        return best
+
+    def _made(self, rows: int, finish: Callable[[Writer], None]) -> Made:
+        writer = Writer(
+            self.size, self.data, self._pixels, resize.bytes_of(self.part.picture.width)
+        )
+        self._tasks(writer, rows)
+        finish(writer)
+        program, commands = writer.finish()
+        return program, commands, timing.estimate(commands, self.size), writer.map_words
+
+    def _tasks(self, writer: Writer, rows: int) -> None:
+        chain = self._chain()
+        ready = [self._loaded(work) for work in self.works]
+        done = [0] * len(chain)
+        first, buffer = chain[0].layer, self.part.picture.buffer
+        height = first.outputs[0].height
+        number = 0
+        while done[0] < height:
+            end = min(done[0] + rows, height)
+            low, high = rows_needed(first, done[0], end)
+            strip = strip_buffer(buffer, number, high - low)
+            writer.crop(self.part, strip, low, high - low)
+            self._conv(writer, chain[0], ready[0], (done[0], end), (strip, low))
+            done[0], number = end, number + 1
+            for at in range(1, len(chain)):
+                end = _available(chain[at].layer, done[at - 1], self.size["lanes"])
+                if end > done[at]:
+                    self._conv(writer, chain[at], ready[at], (done[at], end))
+                    done[at] = end
+        for work, loaded in zip(self.works[len(chain) :], ready[len(chain) :]):
+            self._conv(writer, work, loaded)
+
+    def _chain(self) -> List[Work]:
+        """The layers that work on strips: as many as keep the array busy beside the crop."""
+        chain = [self.works[0]]
+        cycles = 0.0
+        crop = self.part.picture.height * self.part.picture.width / self.size["crop_lanes"]
+        for work, following in zip(self.works, self.works[1:]):
+            layer = following.layer
+            words = work.layer.outputs[0].height * work.layer.outputs[0].buffer.width
+            for block in work.blocks:  # a step a tile and group of rows, or a drained word
+                cycles += max(block.number * words / self.size["lanes"], words * block.count)
+            alone = all(source.layer is work.layer for source in layer.inputs)
+            if cycles >= crop or not alone or layer.kind != "conv":
+                break
+            chain.append(following)
+        return chain
+
+    def _loaded(self, work: Work) -> Loaded:
+        """What a layer's commands need: (list of (``Block``, ``Weights``), ``Params``)."""
+        pieces: List[Tuple[Block, Weights]] = []
+        for block, offset in zip(work.blocks, work.offsets):
+            pieces += self._pieces(block, offset, work.region)
+        return pieces, Params(work.params())
+
+    def _pieces(self, block: Block, offset: int, region: int) -> List[Tuple[Block, Weights]]:
+        """A block, cut by its output blocks where the weight memory holds no two of its size."""
+        tiles = block.number // block.count
+        most = max(1, self.size["weight_tiles"] // 2 // tiles)
+        if block.count <= most:
+            return [(block, Weights(block.number, region, offset))]
+        pieces = []
+        for first in range(0, block.count, most):
+            part = copy.copy(block)
+            part.first, part.count = block.first + first, min(most, block.count - first)
+            pieces.append((part, Weights(part.number, region, offset + first * tiles * TILE)))
+        return pieces
+
+    def _conv(
+        self,
+        writer: Writer,
+        work: Work,
+        loaded: Loaded,
+        rows: Optional[Tuple[int, int]] = None,
+        source: Optional[Tuple[Buffer, int]] = None,
+    ) -> None:
+        for block, weights in loaded[0]:
+            writer.convolution(work.layer, block, work.numbers, weights, loaded[1], rows, source)
+
+
+def _available(layer: Layer, rows: int, lanes: int) -> int:
+    """Rows of a layer's result that so many rows of its input allow, whole groups of lanes."""
+    height = layer.outputs[0].height
+    if rows >= layer.inputs[0].height:
+        return height
+    end = height
+    while end > 0 and (end % lanes or rows_needed(layer, end - 1, end)[1] > rows):
+        end -= 1
+    return end

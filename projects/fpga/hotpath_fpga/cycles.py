@@ -1,0 +1,209 @@
+"""python -m hotpath_fpga.cycles: measure the cycles of a frame in the RTL, for every size.
+
+Compiles each board's network for its size and runs a frame and its exemplar in the verilated RTL,
+against a memory with the latency and the share of ``sizes.toml``. What comes out must be what the
+NumPy model gives. Writes ``docs/results/fpga-cycles.md``. Cycles are measured; a clock is an
+assumption, and nothing ran on a board.
+"""
+
+import argparse
+import sys
+from typing import Any, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+import hotpath_fpga as design
+from hotpath import boards
+from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.fpga import tables
+from hotpath.kernels.fpga.tables import Size
+from hotpath.runtime.networks import default_of, load_network
+from hotpath_fpga import model
+from hotpath_fpga.compile import compile_network
+from hotpath_fpga.runner import MEMORY, Runner
+from hotpath_fpga.sim.build import CannotBuild
+from hotpath_fpga.sim.rtl import Rtl
+
+DOCUMENT = design.PAGES / "fpga-cycles.md"
+MULTIPLIERS = 256  # a lane
+LIMIT = 5000000  # cycles
+
+# name -> (side of the search window, frame's width and height), pixels
+WINDOWS = {"typical": (255, 640, 480), "large": (640, 1280, 720)}
+# memory that is worse than assumed: (latency in cycles, share of the beats, percent of stalls,
+# bursts that it accepts before it answers)
+WORSE = (
+    (100, 0.75, 0, 16),
+    (40, 0.5, 0, 16),
+    (100, 0.5, 0, 16),
+    (40, 0.75, 30, 16),
+    (40, 0.75, 0, 2),
+    (40, 0.75, 0, 1),
+)
+
+
+class Frame(NamedTuple):
+    """What a program took.
+
+    Attributes:
+        cycles: from start to done.
+        read: beats.
+        steps: cycles in which the array multiplied.
+        macs: products of the network.
+    """
+
+    cycles: int
+    read: int
+    steps: int
+    macs: int
+
+
+class Differs(HotpathError):
+    """The RTL does not give what the model gives, or does not end."""
+
+
+def main():
+    """Run the command line; returns the exit code."""
+    summary = __doc__.partition("\n")[0]
+    argparse.ArgumentParser(prog="python -m hotpath_fpga.cycles", description=summary).parse_args()
+    try:
+        text = document(print)
+    except (HotpathError, CannotBuild) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    DOCUMENT.write_text(text, encoding="utf-8")
+    print(text)
+    return 0
+
+
+def networks():
+    """The sorted names of the networks that FPGA boards run by default."""
+    return sorted({network_of(size).name for size in design.sizes()})
+
+
+def network_of(size):
+    """The network of the board with the name of a size."""
+    return load_network(default_of(boards.load_board(size)))
+
+
+def compiled(size):
+    """The network of a board, compiled for its size of the accelerator."""
+    return compile_network(network_of(size), size_name=size)
+
+
+def measure(
+    size: Size,
+    compiled: Any,
+    window: Sequence[int],
+    memory: Optional[Sequence[float]] = None,
+) -> Frame:
+    """Measure a frame in the RTL and compare it with the model.
+
+    Args:
+        compiled: the network for it.
+        window: (side, frame's width, height), pixels.
+        memory: (latency, share, stalls, bursts); None for the size's.
+
+    Returns:
+        ``Frame`` of the search.
+
+    Raises:
+        Differs: RTL and model do not agree.
+        CannotBuild: no Verilator or no compiler.
+    """
+    more = dict(zip(("latency", "share", "stalls", "bursts"), memory or ()))
+    rtl = Runner(compiled, Rtl(size, **more))
+    golden = Runner(compiled, model.Machine(size, MEMORY))
+    side, width, height = window
+    frame = np.random.RandomState(0).randint(0, 256, (height, width, 3)).astype(np.uint8)
+    for part, square in (("exemplar", side // 2), ("search", side)):
+        place = ((width - square) // 2, (height - square) // 2, square, square)
+        for runner in (rtl, golden):
+            status = runner.look(part, frame, place, (0, 0, 0), limit=LIMIT)
+            if status != tables.IS_DONE:
+                raise Differs(f"the {part} program ends with STATUS 0x{status:08X}")
+        if (rtl.work() != golden.work()).any():
+            raise Differs(f"the RTL's {part} is not the model's")
+    macs = compiled.run["programs"]["search"]["macs"]
+    return Frame(rtl.read("CYCLES"), rtl.read("READ"), rtl.read("BUSY"), macs)
+
+
+def document(say=lambda text: None):
+    """The text of ``fpga-cycles.md``; runs everything.
+
+    Args:
+        say: function of one line, about what runs.
+    """
+    sizes = design.sizes()
+    programs = {name: compiled(name) for name in sizes}
+    frames = {}
+    for name in sizes:
+        for kind, window in WINDOWS.items():
+            say(f"{name}, {kind} window")
+            frames[name, kind] = measure(sizes[name], programs[name], window)
+    worse = []
+    for memory in WORSE:
+        say(f"pynq_z2, memory {memory}")
+        worse.append(measure(sizes["pynq_z2"], programs["pynq_z2"], WINDOWS["typical"], memory))
+    names = " and ".join(networks())
+    sides = {kind: window[0] for kind, window in WINDOWS.items()}
+    cycles = frames["pynq_z2", "typical"].cycles
+    lines = HEAD.format(network=names, cycles=cycles, **sides).split("\n")
+    for (name, kind), frame in frames.items():
+        lines.append(_line(name, sizes[name], kind, frame))
+    lines += _memory(frames["pynq_z2", "typical"], sizes["pynq_z2"], worse)
+    lines += ["", "Made by `python -m hotpath_fpga.cycles`"]
+    return "\n".join(lines) + "\n"
+
+
+HEAD = """# How many cycles does a frame take on an FPGA?
+
+A frame of {network} takes {cycles:,} cycles on a PYNQ-Z2 in simulation.
+
+This is the search program (crop, network, results to memory) in the RTL in Verilator. Its results
+equal those of the NumPy model. The cycles are measured. **Vivado never confirmed a clock, and no
+board ever ran it.** The processor's part (select, decoding of pictures) is not included.
+
+Memory is a model with two assumptions in `sizes.toml`: the cycles from a burst's address to its
+first beat, and the share of the bus's beats that memory delivers. The "typical" window has
+{typical} pixels, for a target of about 60. The "large" window has {large}, for a target of about
+160, and most of the data read are its pixels. "Products of the network" is the share of the network
+in the products that the array could make in all cycles. The rest are idle cycles and padded
+channels.
+
+| board | window | lanes | memory | cycles | read | the array works in | products of the network |
+| --- | --- | ---: | --- | ---: | ---: | ---: | ---: |"""
+
+
+def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
+    memory = "{bus_bytes} B, {ddr_latency} cycles, {ddr_share:.0%}".format(**size)
+    cells = [
+        design.parts()[name]["title"],
+        kind,
+        size["lanes"],
+        memory,
+        f"{frame.cycles:,}",
+        "{:.2f} MB".format(frame.read * size["bus_bytes"] / 1e6),
+        f"{frame.steps / frame.cycles:.1%}",
+        "{:.1%}".format(frame.macs / (frame.cycles * MULTIPLIERS * size["lanes"])),
+    ]
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _memory(usual: Frame, size: Size, worse: List[Frame]) -> List[str]:
+    lines = [
+        "",
+        "PYNQ-Z2, typical window, with memory worse than assumed:",
+        "",
+        "| latency | share | random stalls of every channel | bursts at once | cycles |",
+        "| ---: | ---: | ---: | ---: | ---: |",
+    ]
+    memories = ((size["ddr_latency"], size["ddr_share"], 0, 16),) + WORSE
+    for (latency, share, stalls, bursts), frame in zip(memories, [usual] + worse):
+        cells = latency, share, stalls, bursts, frame.cycles
+        lines.append("| {} | {:.0%} | {}% | {} | {:,} |".format(*cells))
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""python -m hotpath_fpga.track: follow a target on a simulated FPGA board.
+
+    python -m hotpath_fpga.track pynq_z2 --video drone.mp4 --box 440,270,60,90
+
+The board's bundle runs as on the board, through PYNQ's library. Behind the library is the NumPy
+model that defines the results, or with ``--rtl`` the hardware's source in Verilator. Both give the
+same boxes. A frame takes about a second.
+"""
+
+import argparse
+import sys
+
+from tqdm import tqdm
+
+from hotpath.calib import command
+from hotpath.runtime import load_targets
+from hotpath.runtime.errors import BadSource
+from hotpath.video.base import TrackedFrame
+from hotpath.video.results import Results, Rows
+from hotpath.video.sources import open_source
+from hotpath_fpga.sim import device
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's options."""
+    cli = command.parser("hotpath_fpga.track", __doc__)
+    cli.add_argument("board", help="a board of the family fpga, such as pynq_z2 or kv260")
+    cli.add_argument("--video", required=True, metavar="SOURCE", help="a video or a folder")
+    text = "the target in the first frame, pixels"
+    cli.add_argument("--box", required=True, type=_numbers, metavar="X,Y,W,H", help=text)
+    cli.add_argument("--rtl", action="store_true", help="simulate the RTL, and not its NumPy model")
+    cli.add_argument("--network", metavar="NAME|FILE.toml", help="the network of the bundle")
+    cli.add_argument("--bundle", metavar="DIR", help="what `make engine BOARD=…` wrote")
+    cli.add_argument("--frames", type=int, metavar="N", help="stop after N frames")
+    text = "write the boxes, as `hotpath track` does (default: to standard output)"
+    cli.add_argument("--results", default="-", metavar="FILE", help=text)
+    command.add_network_options(cli, engine=False)
+    return cli
+
+
+def run(options: argparse.Namespace) -> None:
+    """Track the source's frames, and write a row for each."""
+    with open_source(options.video) as source:
+        frame = source.read()
+        if source.live or frame is None:
+            raise BadSource(f"{source.name}: name a recording that has frames", where="--video")
+        targets = load_targets(
+            options.network,
+            networks_dir=options.networks_dir,
+            board=options.board,
+            bundle=options.bundle,
+            simulate=device.opener("rtl" if options.rtl else "model"),
+            log=lambda sentence: print(sentence, file=sys.stderr),
+        )
+        with targets, Results(options.results, Rows().columns) as results:
+            rows = Rows()
+            rows.results = results
+            number = targets.add(frame, options.box, time_s=source.time_s)
+            tracks = {number: targets.first(number)}
+            with tqdm(total=options.frames or source.frames, unit="frame") as bar:
+                while frame is not None:
+                    rows.write(TrackedFrame(frame, source.given - 1, source.time_s, tracks))
+                    bar.update()
+                    frame = source.read() if bar.n != options.frames else None
+                    if frame is not None:
+                        tracks = targets.update(frame, source.time_s)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+main = command.main("hotpath_fpga.track", run, parser, stopped="stopped")
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,265 @@
+"""One-stream trackers: the template and the search region go through one backbone together.
+
+Each becomes one ONNX file with both pictures as inputs. ``hotpath.graphs.assemble``
+finds the nodes that depend only on the template when the network is loaded.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+from hotpath.calib.errors import BadRun
+from hotpath_research.export.authors import MEAN, SCALE, Parts, checkout, load_weights
+from hotpath_research.pytorch import functional, nn, timm_library, torch
+
+Tensors = tuple[torch.Tensor, ...]
+Run = Callable[..., dict[str, torch.Tensor]]
+
+CENTRE = ("score_map", "size_map", "offset_map")
+
+
+class Kind(NamedTuple):
+    """How one code base builds and runs its network.
+
+    Attributes:
+        config: of ``lib.config.NAME.config``, which has ``cfg`` and ``update_config_from_file``.
+        builder: below ``lib.models``: module and function that make the network.
+        maps: names among the results, in the family's order.
+        run: function of (network, configuration, template, search region) -> results; where the
+            template is refreshed, of (network, configuration, template, refreshed one, region).
+        source: where the code is published, on GitHub.
+        arguments: arguments of the builder, after the configuration.
+        prepare: function of (network), after the weights are loaded.
+        alone: below ``lib.models``: module whose ``is_main_process`` would fetch weights.
+        mean, scale: of the pictures.
+        takes_box: whether ``run`` takes the target's box in the template after the template.
+        refresh: the TOML's ``refresh_from``; empty if the template is not refreshed.
+    """
+
+    config: str
+    builder: str
+    maps: tuple[str, ...]
+    run: Run
+    source: str
+    arguments: dict[str, Any] = {"training": False}
+    prepare: Callable[[Any], Any] = lambda model: model
+    alone: str = ""
+    mean: list[float] = MEAN
+    scale: list[float] = SCALE
+    refresh: str = ""
+    takes_box: bool = False
+
+    def modules(self) -> tuple[str, list[str]]:
+        """The module of the configuration; module and name of the builder."""
+        return f"lib.config.{self.config}.config", f"lib.models.{self.builder}".rsplit(".", 1)
+
+    def patches(self) -> list[tuple[str, str, Any]]:
+        """(module, name, value) that the builder needs on a computer without a network."""
+        return [(f"lib.models.{self.alone}", "is_main_process", lambda: False)] * bool(self.alone)
+
+
+def _ostrack(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
+    return model(template=z, search=x, ce_template_mask=_kept_template(cfg))
+
+
+def _kept_template(cfg: Any) -> torch.Tensor | None:
+    """The template's cells by which candidates are eliminated, (1, cells); None for all of them.
+
+    Raises:
+        BadRun: the cells depend on the box, which a graph of two pictures is not given.
+    """
+    backbone = cfg.MODEL.BACKBONE
+    where = getattr(backbone, "CE_TEMPLATE_RANGE", "ALL")
+    if not getattr(backbone, "CE_LOC", None) or where == "ALL":
+        return None
+    side = cfg.DATA.TEMPLATE.SIZE // backbone.STRIDE
+    wide = {"CTR_POINT": 1, "CTR_REC": 2 - side % 2}.get(where)
+    if wide is None:
+        raise BadRun(
+            f"CE_TEMPLATE_RANGE {where} takes the box, which the graph is not given; "
+            "set it to CTR_POINT or CTR_REC, or CE_LOC to [] to eliminate nothing"
+        )
+    first = (side - 1) // 2
+    mask = torch.zeros(1, side, side, dtype=torch.bool)
+    mask[:, first : first + wide, first : first + wide] = True
+    return mask.flatten(1)
+
+
+def _mobilevit(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
+    for layer in (model.backbone.conv_1, model.backbone.layer_1, model.backbone.layer_2):
+        z = layer(z)
+    return model(template=z, search=x)
+
+
+def _hit(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
+    return model.forward_head(model.forward_backbone([x, z]))[0]
+
+
+def _asymtrack(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
+    return model.forward_head(model.forward_backbone([x, z], False))[0]
+
+
+def _mixformer(
+    model: Any, cfg: Any, z: torch.Tensor, refreshed: torch.Tensor, x: torch.Tensor
+) -> Any:
+    return model(z, refreshed, x, softmax=True, run_score_head=True)
+
+
+def _litetrack(model: Any, cfg: Any, z: torch.Tensor, box: torch.Tensor, x: torch.Tensor) -> Any:
+    return model(model.forward_z(z, template_bb=box), x)
+
+
+def _stark(model: Any, cfg: Any, *pictures: torch.Tensor) -> Any:
+    nested = model.forward_backbone.__globals__["NestedTensor"]
+    masks = [torch.zeros(1, *picture.shape[2:], dtype=torch.bool) for picture in pictures]
+    features = [model.forward_backbone(nested(*both)) for both in zip(pictures, masks)]
+    joined = {key: torch.cat([feature[key] for feature in features]) for key in ("feat", "pos")}
+    return model.forward_transformer(dict(joined, mask=None), True, True)[0]
+
+
+BYTES: dict[str, Any] = {"mean": [0.0, 0.0, 0.0], "scale": [1 / 255.0] * 3}
+BOX = ("pred_boxes",)
+V1 = "mobilevit_track"
+V2 = "mobilevitv2_track"
+KINDS = {
+    "ostrack": Kind("ostrack", "ostrack.build_ostrack", CENTRE, _ostrack, "botaoye/OSTrack"),
+    "smat": Kind(V2, f"{V1}.{V2}.build_{V2}", CENTRE, _mobilevit, "goutamyg/SMAT", **BYTES),
+    "mvt": Kind(V1, f"{V1}.{V1}.build_{V1}", CENTRE, _mobilevit, "goutamyg/MVT", **BYTES),
+    "hit": Kind("HiT", "HiT.build_hit", BOX, _hit, "kangben258/HiT", {}, alone="HiT.backbone"),
+    "asymtrack": Kind(
+        "AsymTrack",
+        "AsymTrack.build_asymtrack",
+        BOX,
+        _asymtrack,
+        "jiawen-zhu/AsymTrack",
+        {},
+        prepare=lambda model: model.backbone.switch_to_deploy(),
+    ),
+    "litetrack": Kind(
+        "litetrack", "build_LiteTrack", CENTRE, _litetrack, "TsingWei/LiteTrack", takes_box=True
+    ),
+    "mixformerv2": Kind(
+        "mixformer2_vit_online",
+        "mixformer2_vit.build_mixformer2_vit_online",
+        (*BOX, "pred_scores"),
+        _mixformer,
+        "MCG-NJU/MixFormerV2",
+        {"train": False},
+        refresh="best",
+    ),
+    "stark": Kind(
+        "stark_st2",
+        "stark.build_starkst",
+        (*BOX, "pred_logits"),
+        _stark,
+        "researchmm/Stark",
+        {},
+        alone="stark.backbone",
+        refresh="due",
+    ),
+}
+
+
+def one_stream(kind: Kind, folder: Path, config: Any, checkpoint: Path) -> Parts:
+    """Build a network from a checkout, the authors' YAML and a checkpoint.
+
+    In the ``Parts``, which have no exemplar, ``search`` takes the template and the search region.
+
+    Raises:
+        BadRun: the checkout or the checkpoint can't be read.
+    """
+    timm_library()
+    with contextlib.ExitStack() as stack:
+        load = stack.enter_context(checkout(folder, "lib"))
+        stack.enter_context(_plain_operators())
+        configuration, (module, function) = kind.modules()
+        settings = load(configuration)
+        settings.update_config_from_file(str(config))
+        cfg = settings.cfg
+        cfg.TEST_MODE = True  # no pretrained backbone is read
+        for place, name, value in kind.patches():
+            stack.enter_context(mock.patch.object(load(place), name, value))
+        model = getattr(load(module), function)(cfg, **kind.arguments)
+    load_weights(model, checkpoint)
+    kind.prepare(model)
+    parts = Parts(None, _Whole(kind, model, cfg), kind.maps, _table(kind, cfg))
+    return parts._replace(box=kind.takes_box)
+
+
+class _Whole(nn.Module):
+    """Template (1, 3, h, w), perhaps a refreshed one, and search region -> the maps."""
+
+    def __init__(self, kind: Kind, model: nn.Module, cfg: Any) -> None:
+        super().__init__()
+        self.kind, self.model, self.cfg = kind, model, cfg
+
+    def forward(self, *pictures: torch.Tensor) -> Tensors:
+        with _plain_operators():
+            results = self.kind.run(self.model, self.cfg, *pictures)
+        return tuple(results[name] for name in self.kind.maps)
+
+
+def _table(kind: Kind, cfg: Any) -> dict[str, Any]:
+    """The TOML that the configuration tells; crop and limits are those of the authors' loops."""
+    test = cfg.TEST
+    head: dict[str, Any] = {"output": "scored_box" if len(kind.maps) == 2 else "box"}
+    if kind.maps == CENTRE:
+        head = {"map_size": test.SEARCH_SIZE // cfg.MODEL.BACKBONE.STRIDE, "maps": list(CENTRE)}
+    tracking: dict[str, Any] = {"clip": "corners"}
+    if kind.refresh:
+        every = test.UPDATE_INTERVALS.LASOT[0]
+        tracking.update(refresh_every=every, refresh_above=0.5, refresh_from=kind.refresh)
+    return {
+        "family": "centre" if kind.maps == CENTRE else "corners",
+        "source": "https://github.com/" + kind.source,
+        "input": {
+            "exemplar": test.TEMPLATE_SIZE,
+            "search": test.SEARCH_SIZE,
+            "crop": "area",
+            "exemplar_factor": float(test.TEMPLATE_FACTOR),
+            "search_factor": float(test.SEARCH_FACTOR),
+            "corner": "s/2",
+            "rounding": "half_even",
+            "border": "zero",
+            "channels": "RGB",
+            "mean": kind.mean,
+            "scale": kind.scale,
+            "box_centre": "w/2",
+        },
+        "head": dict(head, correlation="attention"),
+        "tracking": tracking,
+    }
+
+
+@contextlib.contextmanager
+def _plain_operators() -> Iterator[None]:
+    """Run the authors' code without a GPU, and with operators that opset 13 has."""
+    with contextlib.ExitStack() as stack:
+        for owner in (torch.Tensor, nn.Module):
+            stack.enter_context(mock.patch.object(owner, "cuda", lambda self, *_, **__: self))
+        stack.enter_context(mock.patch.object(functional, "fold", _fold))
+        attention = "scaled_dot_product_attention"
+        stack.enter_context(mock.patch.object(functional, attention, _attention))
+        yield
+
+
+def _fold(
+    patches: torch.Tensor, output_size: Any, kernel_size: Any, stride: Any = 1, **_: Any
+) -> torch.Tensor:
+    """``functional.fold`` of square patches side by side, as a pixel shuffle."""
+    side = kernel_size[0] if isinstance(kernel_size, tuple) else kernel_size
+    if stride not in (side, (side, side)):
+        raise BadRun(f"patches of {kernel_size} that overlap by a stride of {stride} are not known")
+    height, width = (size // side for size in output_size)
+    planes = patches.reshape(patches.shape[0], patches.shape[1], height, width)
+    return functional.pixel_shuffle(planes, side)
+
+
+def _attention(query: Any, key: Any, value: Any, *_: Any, **options: Any) -> torch.Tensor:
+    """``functional.scaled_dot_product_attention`` without a mask, in matrix products."""
+    scale = options.get("scale") or query.shape[-1] ** -0.5
+    shares = (query @ key.transpose(-2, -1) * scale).softmax(-1)
+    result: torch.Tensor = shares @ value
+    return result

@@ -1,0 +1,256 @@
+"""python -m hotpath_research.train: train kestrel; docs/training.md explains how."""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from hotpath.calib import command
+from hotpath.calib.errors import BadImages, TrainingStopped
+from hotpath.calib.one_step_overlap import Pairs
+from hotpath.calib.provenance import commit
+from hotpath.runtime.networks import load_network, names
+from hotpath.video.clips import find_clips
+from hotpath_research.pytorch import torch
+from hotpath_research.train import own
+from hotpath_research.train.bank import Bank, build_bank
+from hotpath_research.train.export import export
+from hotpath_research.train.films import follow_all
+from hotpath_research.train.loop import Log, Runner, Stage, place
+from hotpath_research.train.network import Kestrel
+from hotpath_research.train.options import BATCH, SCALES, parser
+from hotpath_research.train.origin import FREE, UNKNOWN, origin_of
+from hotpath_research.train.pairs import Drawer
+from hotpath_research.train.ring import Ring, held_layout, learnt_pair, start_writers, stop_writers
+from hotpath_research.train.stages import Work
+from hotpath_research.train.start import (
+    begin,
+    load_features,
+    load_start,
+    timm_weights,
+    widths_of,
+)
+from hotpath_research.train.sweep import sweep
+from hotpath_research.train.teacher import Teacher
+from hotpath_research.train.unfold import unfolded
+
+START_PAIRS = 2048  # in the ring before the first step
+FEWEST_PICTURES = 4
+LIBRARIES = "torch numpy opencv-python-headless onnx openvino".split()
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, and export the network after the last stage; returns the exit code."""
+    if options.frames < 1:
+        raise TrainingStopped(f"--frames {options.frames} takes no picture; give 1 or more")
+    if min(options.head[:2]) < 1 or options.head[2] < 0:
+        raise TrainingStopped(
+            f"--head {' '.join(map(str, options.head))} is not a head; give two widths of 1 or "
+            "more and a number of convolutions of 0 or more, such as 96 64 3"
+        )
+    if options.accumulate < 1:
+        raise TrainingStopped(f"--accumulate {options.accumulate} takes no batch; give 1 or more")
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    if options.find_lr:
+        options.stages = options.stages[:1]
+    join(options)
+    judges = own.prepared(options)
+    torch.set_num_threads(options.threads)
+    cv2.setNumThreads(1)
+    log = Log(out / "log.jsonl")
+    log(event="started", options=vars(options), versions=versions(), git=commit())
+    work, writers = in_turn(lambda: prepare(options, out, log, judges))
+    try:
+        for number, name in enumerate(options.stages):
+            run_stage(name, options, out, log, work, options.start if number == 0 else None)
+    finally:
+        stop_writers(writers)
+    rank, world = place()
+    if world > 1:
+        torch.distributed.destroy_process_group()
+    if rank:
+        return 0
+    if options.find_lr:
+        return 0
+    if judges:
+        return own.judged(options, judges, log)
+    if options.stages[-1] == "head":
+        print(json.dumps(export(out / "head.pt", out / "export"), indent=1))
+    return 0
+
+
+def join(options: argparse.Namespace) -> None:
+    """Join the processes of torchrun, if it started this one: each draws its own batches."""
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.distributed.is_initialized():
+        on_gpu = options.device.startswith("cuda")
+        torch.distributed.init_process_group("nccl" if on_gpu else "gloo")
+        if on_gpu:
+            options.device = "cuda:" + os.environ["LOCAL_RANK"]
+            torch.cuda.set_device(options.device)
+    if place()[0]:
+        options.processes = 0  # the first process draws the pairs for all
+    if options.scale_lr:
+        factor = (options.batch * options.accumulate * place()[1] / BATCH) ** SCALES[
+            options.scale_lr
+        ]
+        options.lr = {name: rate * factor for name, rate in options.lr.items()}
+
+
+def in_turn(body: Callable[[], Any]) -> Any:
+    """Let the first process run ``body`` before the others: it writes what they read."""
+    rank, world = place()
+    for turn in range(min(world, 2)):
+        if turn == min(rank, 1):
+            result = body()
+        if world > 1:
+            torch.distributed.barrier()
+    return result
+
+
+def versions() -> dict[str, str]:
+    """dict of library -> version, with Python's own."""
+    installed = {
+        distribution.name: distribution.version
+        for distribution in importlib.metadata.distributions()
+    }
+    versions = {name: installed[name] for name in LIBRARIES if name in installed}
+    return {"python": platform.python_version(), **versions}
+
+
+def prepare(
+    options: argparse.Namespace, out: Path, log: Log, judges: Sequence[Any]
+) -> tuple[Work, list[Any]]:
+    """Read the pictures and start drawing; returns ``Work`` and the processes that draw pairs."""
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        raise TrainingStopped(
+            f"there is no CUDA device for --device {options.device}; use --device cpu"
+        )
+    teacher = Teacher(options.teacher, options.networks_dir)
+    licence = str(getattr(teacher.network, "licence", "") or "not stated")
+    log(event="teacher", name=str(teacher.network.name), licence=licence)
+    cache = Path(options.cache) if options.cache else out / "cache"
+    sources = options.images, options.clips, options.licences, options.frames
+    bank = build_bank(cache / "bank", *sources, [clip.name for clip in judges])
+    if len(bank) < FEWEST_PICTURES:
+        raise BadImages(f"there are only {len(bank)} pictures; name more with --images")
+    log(
+        event="pictures",
+        count=len(bank),
+        held=int(bank.held.sum()),
+        licences=bank.licences,
+        sources=bank.sources,
+    )
+    films = cache / "bank" / "films.npz"
+    if options.processes:
+        follow_all(bank, teacher, films, options.seed)
+    held = held_pairs(options, bank, teacher, out / "held.npz")
+    ring = Ring(cache / "ring", options.ring, teacher.channels, options.learn_boxes)
+    if not options.processes and ring.filled() < min(START_PAIRS, ring.size):
+        log(event="waiting", what=f"another run must draw pairs into {cache}")
+    writers = fill_ring(options, ring, cache)
+    one_step = {
+        Path(path).resolve().name: Pairs(find_clips([path]), teacher.network)
+        for path in options.validation
+    }
+    return Work(ring, held, one_step, teacher, options.device, options.batch), writers
+
+
+def held_pairs(
+    options: argparse.Namespace, bank: Bank, teacher: Teacher, path: Path
+) -> dict[str, np.ndarray]:
+    """Pairs from held-out pictures, drawn once for a run and kept in ``path``."""
+    if not path.is_file():
+        drawer = Drawer(bank, held=True)
+        pairs = [learnt_pair(drawer, teacher, options.seed, -1 - i) for i in range(options.held)]
+        fields: dict[str, Any] = {
+            name: np.stack([np.asarray(pair[name], dtype) for pair in pairs])
+            for name, (_, dtype) in held_layout(teacher.channels).items()
+        }
+        np.savez(path, **fields)
+    with np.load(path) as file:
+        return dict(file)
+
+
+def fill_ring(options: argparse.Namespace, ring: Ring, cache: Path) -> list[Any]:
+    """Start the processes that draw pairs and wait until there are enough to begin with."""
+    job = {
+        "teacher": options.teacher,
+        "networks_dir": options.networks_dir,
+        "bank": str(cache / "bank"),
+        "ring": str(cache / "ring"),
+        "size": options.ring,
+        "reuse": options.reuse,
+        "seed": options.seed,
+        "workers": options.processes,
+        "boxes": options.learn_boxes,
+    }
+    writers = start_writers(job)
+    while ring.filled() < min(START_PAIRS, ring.size):
+        time.sleep(0.2)
+        if options.processes and not any(writer.is_alive() for writer in writers):
+            raise TrainingStopped(
+                "every process that draws pairs has ended, see their messages above; the cache in "
+                f"{job['ring']} may be broken: delete it and start again"
+            )
+    return writers
+
+
+def run_stage(
+    name: str, options: argparse.Namespace, out: Path, log: Log, work: Work, start: Any
+) -> None:
+    """Run one stage; a finished one is not run again."""
+    torch.manual_seed(options.seed)
+    fresh = name == "features" and not (out / "features.pt").is_file()
+    weights = timm_weights(options.shape, start, options.pretrained) if fresh else ""
+    width, tower, depth = options.head
+    sizes = options.shape, work.teacher.channels, width, tower, depth
+    network = Kestrel(*sizes, weights, **widths_of(options.start))
+    ships = bool(start) and (start in names() or start.endswith(".toml"))
+    if ships:
+        network = unfolded(start, work, options.networks_dir)
+        licences = {"A": 0} if load_network(start).licence.startswith(FREE) else UNKNOWN
+        log(stage=name, event="start", what=start, licences=licences)
+    elif start and weights != start:
+        load_start(name, network, start)
+        log(stage=name, event="start", what=start, licences=origin_of(start).licences)
+    elif fresh:
+        begin(network.backbone, work.teacher, work.held)
+        if weights:
+            log(stage=name, event="start", what=f"{options.shape}: {weights}", licences=UNKNOWN)
+    elif name == "head":
+        load_features(network, out)
+    stage = Stage(
+        name,
+        network,
+        trained=lambda kestrel: kestrel.backbone if name == "features" else kestrel.head,
+        step=work.features_step if name == "features" else work.head_step,
+        judge=work.judge,
+        pairs=options.pairs[name],
+        lr=options.lr[name],
+        batch=options.batch * (2 if name == "head" else 1),
+        judgements=options.judgements,
+        rates={part: options.lr[part] for part in ("backbone", "project") if part in options.lr},
+        frozen=options.freeze,
+        compiled=options.compile,
+        fixed_norms=ships,
+        accumulate=options.accumulate,
+    )
+    if options.find_lr:
+        sweep(stage, out, options.device, options.seed)
+    else:
+        Runner(stage, out, log, options.device, options.seed, options.checkpoint_seconds).run()
+
+
+main = command.main("hotpath_research.train", run, parser)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,112 @@
+"""A user's own annotated clips: the head learns their boxes, and other clips of theirs judge it.
+
+Half of the pairs come from these clips, with their boxes as the target. The other half come from
+everything else, with the teacher's maps, so that the head forgets nothing.
+"""
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hotpath.calib import evaluate
+from hotpath.calib.command import say
+from hotpath.calib.errors import BadImages, TrainingStopped
+from hotpath.calib.one_step_overlap import estimate
+from hotpath.kernels import toml, toml_text
+from hotpath.kernels.commands import counted
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import load_network, names
+from hotpath.video.clips import Clip
+from hotpath_research.train.bank import clip_group
+from hotpath_research.train.export import export
+from hotpath_research.train.pictures import find_clips
+
+START = "kestrel"
+FEWEST = 2  # films that judge; a standard error needs two
+
+
+def prepared(options: argparse.Namespace) -> list[Clip]:
+    """Set the stage and the start that ``--learn-boxes`` has; return the clips that judge.
+
+    Raises:
+        TrainingStopped: there is nothing to start from whose tracks could be compared.
+        BadImages: there are too few films.
+    """
+    if not options.learn_boxes:
+        return []
+    options.start, options.stages = options.start or START, ["head"]
+    if options.start not in names() and not options.start.endswith(".toml"):
+        raise TrainingStopped(
+            f"--learn-boxes compares with a network that tracks, and {options.start} is none; name "
+            "one with --start, such as kestrel"
+        )
+    clips = [clip for clip, _ in find_clips(options.clips)[0]]
+    films = list(dict.fromkeys(clip_group(clip.name) for clip in clips))
+    held = set(films[1::2])
+    if options.held_out:
+        held = set(map(clip_group, options.held_out.split(",")))
+    judges = [clip for clip in clips if clip_group(clip.name) in held]
+    if len(held.intersection(films)) < FEWEST or len(held) == len(films):
+        raise BadImages(
+            f"--learn-boxes needs {FEWEST} films that judge and one to learn from, and found "
+            f"{counted(len(films), 'film')} ({', '.join(films) or 'none'}); name more annotated "
+            "clips with --clips, or others with --held-out"
+        )
+    return judges
+
+
+def judged(options: argparse.Namespace, judges: Sequence[Clip], log: Any) -> int:
+    """Compare whole tracks with those of the start; write OUT/export only if they gained.
+
+    Returns:
+        0 if whole tracks gained more than one standard error over clips; else 1.
+    """
+    out, start = Path(options.out), load_network(options.start)
+    with tempfile.TemporaryDirectory(dir=out) as folder:
+        candidate = Path(export(out / "head.pt", folder, start.name + "_own")["toml"])
+        candidate.write_text(_with_numbers(toml.read(candidate, BadNetwork), start))
+        tomls = [str(start.path), str(candidate)]
+        table = evaluate.of_networks(tomls, judges, out / "judged", options.networks_dir)
+        old, new = (
+            np.array([figures["ao"] for figures in tracker["clips"].values()])
+            for tracker in table["trackers"].values()
+        )
+        gain, error = estimate(new - old, range(len(new)))
+        is_better = gain > error
+        summary = f"whole tracks on {counted(len(new), 'held-out clip')}: overlap {old.mean():.3f} "
+        summary += f"with {start.name}, {new.mean():.3f} now: {gain:+.4f} ± {error:.4f}"
+        if is_better:
+            shutil.copytree(folder, out / "export", dirs_exist_ok=True)
+            say(f"{summary}\nwrote {out / 'export' / candidate.name}")
+        else:
+            say(
+                f"{summary}\nthis is not a gain of more than one standard error, so no TOML is "
+                f"written: fly {start.name}"
+            )
+    clips = [clip["name"] for clip in table["clips"]]
+    figures = {"before": old.mean(), "after": new.mean(), "gain": gain, "error": error}
+    log(
+        event="own clips",
+        clips=clips,
+        better=is_better,
+        **{k: float(v) for k, v in figures.items()},
+    )
+    return 0 if is_better else 1
+
+
+def _with_numbers(exported: dict[str, Any], start: Any) -> str:
+    """The TOML of new files with the tracking numbers of the start."""
+    table = {
+        **toml.read(start.path, BadNetwork),
+        "file": exported["file"],
+        "licence": exported["licence"],
+    }
+    table.pop("published", None)
+    return toml_text.text(
+        table, f"{start.name}, whose head learnt the boxes of clips of one's own."
+    )

@@ -1,0 +1,271 @@
+"""Exports of checkpoints, with modules of the authors' names, compute what the modules do."""
+
+import fractions
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("onnxruntime")
+
+import onnxruntime
+import torch
+
+from hotpath.calib.errors import BadRun
+from hotpath.runtime import load_tracker
+from hotpath_research.export import __main__ as export
+from hotpath_research.export.authors import AUTHORS, checkout, load_weights
+from tests.calib.test_store import Planted
+from tests.support import blobs
+
+SIAMESE = """
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+class Backbone(nn.Module):
+    def __init__(self, stride=8, padding=0):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 6, 15, stride, padding)
+
+    def forward(self, x):
+        return torch.relu(self.layer(x) / 255)
+"""
+
+PYSOT_CONFIG = """
+from types import SimpleNamespace as Space
+
+cfg = Space(
+    TRACK=Space(EXEMPLAR_SIZE=127, INSTANCE_SIZE=287, CONTEXT_AMOUNT=0.5, BASE_SIZE=0,
+                PENALTY_K=0.16, WINDOW_INFLUENCE=0.40, LR=0.30),
+    ANCHOR=Space(STRIDE=8, RATIOS=[0.33, 0.5, 1, 2, 3], SCALES=[8]),
+    merge_from_file=lambda path: open(path).read(),
+)
+"""
+
+PYSOT = """
+
+class ModelBuilder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone = Backbone()
+        self.cls, self.loc = nn.Conv2d(6, 10, 1), nn.Conv2d(6, 20, 1)
+
+    def template(self, z):
+        self.zf = self.backbone(z)
+
+    def track(self, x):
+        seen = F.conv2d(self.backbone(x), self.zf.transpose(0, 1), groups=6)
+        return {"cls": self.cls(seen), "loc": self.loc(seen), "mask": None}
+"""
+
+SIAMDW = """
+
+class SiamDW(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.features = Backbone()
+
+    def template(self, z):
+        self.zf = self.features(z)
+
+    def track(self, x):
+        return 0.001 * F.conv2d(self.features(x), self.zf)
+"""
+
+LIGHTTRACK = """
+
+class LightTrackM_Subnet(nn.Module):
+    def __init__(self, path_name, stride):
+        super().__init__()
+        self.name = path_name
+        self.features = Backbone(stride, 7)
+        self.cls, self.reg = nn.Conv2d(6, 1, 1), nn.Conv2d(6, 4, 1)
+
+    def template(self, z):
+        self.zf = self.features(z)
+
+    def track(self, x):
+        seen = self.features(x) * self.zf.mean((2, 3), keepdim=True)
+        return {"cls": self.cls(seen), "reg": torch.exp(self.reg(seen))}
+"""
+
+# authors: files of the checkout; folder, module, class and arguments of the model
+CHECKOUTS = {
+    "pysot": (
+        {"pysot/core/config.py": PYSOT_CONFIG, "pysot/models/model_builder.py": SIAMESE + PYSOT},
+        ("", "pysot.models.model_builder", "ModelBuilder"),
+    ),
+    "trackit-siamdw": (
+        {"lib/models/models.py": SIAMESE + SIAMDW},
+        ("lib", "models.models", "SiamDW"),
+    ),
+    "lighttrack": (
+        {"lib/models/models.py": SIAMESE + LIGHTTRACK},
+        ("", "lib.models.models", "LightTrackM_Subnet", "back_04502514044521042540", 16),
+    ),
+}
+
+
+def write_checkout(folder, authors):
+    """A checkout with the authors' names, a configuration and a checkpoint; returns their paths."""
+    files, (place, module, name, *arguments) = CHECKOUTS[authors]
+    for file, text in files.items():
+        path = folder / "code" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    config, checkpoint = folder / "config.yaml", folder / "model.pth"
+    config.write_text("{}\n")
+    torch.manual_seed(3)
+    with checkout(folder / "code" / place, module.split(".")[0]) as load:
+        model = getattr(load(module), name)(*arguments)
+    state = {"module." + key: value for key, value in model.state_dict().items()}
+    torch.save({"state_dict": state, "epoch": 1}, str(checkpoint))
+    return folder / "code", config, checkpoint
+
+
+def run(path, values):
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    return session.run(None, {name: v.numpy() for name, v in zip(names, values) if name in names})
+
+
+@pytest.mark.parametrize("authors", sorted(AUTHORS))
+def test_an_export_computes_what_the_authors_module_does(tmp_path, authors):
+    code, config, checkpoint = write_checkout(tmp_path, authors)
+    given = ["--checkout", code, "--config", config, "--checkpoint", checkpoint, "--name", "mine"]
+    assert export.main([authors, *map(str, given), "--out", str(tmp_path / "out")]) == 0
+    parts = AUTHORS[authors](code, config, checkpoint)
+    sides = parts.table["input"]
+    noise = torch.Generator().manual_seed(1)
+    z, x = (
+        torch.rand(1, 3, sides[key], sides[key], generator=noise) * 255
+        for key in ("exemplar", "search")
+    )
+    with torch.no_grad():
+        features = parts.exemplar(z)
+        features = features if isinstance(features, tuple) else (features,)
+        expected = parts.search(x, *features)
+    found = run(tmp_path / "out" / "mine_exemplar.onnx", [z])
+    for got, wanted in zip(found, features):
+        np.testing.assert_allclose(got, wanted.numpy(), rtol=1e-4, atol=1e-5)
+    found = run(tmp_path / "out" / "mine_search.onnx", (x,) + features)
+    for got, wanted in zip(found, expected):
+        np.testing.assert_allclose(got, wanted.numpy(), rtol=1e-4, atol=1e-4)
+    tracker = load_tracker(tmp_path / "out" / "mine.toml")  # the TOML describes the files
+    frames, boxes = blobs.film(3)
+    tracker.init(frames[0], boxes[0])
+    assert np.isfinite(tracker.update(frames[1]).box).all()
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
+    torch.save({"weight": torch.zeros(1, 1)}, str(tmp_path / "model.pth"))
+    with pytest.raises(BadRun, match="lacks 1 of"):
+        load_weights(torch.nn.Linear(1, 1), tmp_path / "model.pth")
+
+
+def test_objects_beside_the_weights_are_left_out(tmp_path):
+    model, kept = torch.nn.Linear(1, 1), tmp_path / "kept"
+    kept.mkdir()
+    beside = {"stats": Planted(fractions.Fraction, 1, 2), "settings": Planted(shutil.rmtree, kept)}
+    torch.save(dict(beside, net=model.state_dict()), str(tmp_path / "trained.pth"))
+    other = load_weights(torch.nn.Linear(1, 1), tmp_path / "trained.pth")
+    assert torch.equal(other.weight, model.weight) and kept.is_dir()
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_without_advice_to_run_it(tmp_path):
+    path = tmp_path / "planted.pth"
+    torch.save({"model": Planted(os.system, "true")}, str(path))
+    with pytest.raises(BadRun, match="holds more than weights") as refusal:
+        load_weights(torch.nn.Linear(1, 1), path)
+    assert "weights_only" not in str(refusal.value)
+
+
+def test_a_wrong_checkout_is_one_sentence(tmp_path, capsys):
+    _, config, checkpoint = write_checkout(tmp_path, "pysot")
+    (tmp_path / "empty").mkdir()
+    arguments = ["pysot", "--checkout", str(tmp_path / "empty"), "--config", str(config)]
+    assert export.main(arguments + ["--checkpoint", str(checkpoint), "--name", "mine"]) == 2
+    said = capsys.readouterr().err
+    assert "can't be imported" in said and len(said.strip().splitlines()) == 1
+
+
+REPARAMETERISED = """
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.wide, self.narrow = nn.Conv2d(3, 3, 3, padding=1), nn.Conv2d(3, 3, 1)
+
+    def forward(self, x):
+        if hasattr(self, "one"):
+            return self.one(x)
+        return self.wide(x) + self.narrow(x)
+
+    def switch_to_deploy(self):
+        self.one = nn.Conv2d(3, 3, 3, padding=1)
+        with torch.no_grad():
+            self.one.weight.copy_(self.wide.weight)
+            self.one.weight[:, :, 1:2, 1:2] += FACTOR * self.narrow.weight
+            self.one.bias.copy_(self.wide.bias + self.narrow.bias)
+        del self.wide, self.narrow
+
+
+def head():
+    return nn.Sequential(Block(), nn.ReLU(), Block())
+"""
+
+
+def fold(tmp_path, factor, *more):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "repblocks.py").write_text(f"FACTOR = {factor}\n{REPARAMETERISED}")
+    with checkout(tmp_path / "code", "repblocks") as load:
+        model = load("repblocks").head().eval()
+    torch.save(model.state_dict(), tmp_path / "model.pth")
+    given = [
+        "fold",
+        "--checkout",
+        tmp_path / "code",
+        "--config",
+        "repblocks:head",
+        "--name",
+        "head",
+    ]
+    given += ["--checkpoint", tmp_path / "model.pth", "--shape", 1, 3, 12, 16, "--out", tmp_path]
+    return export.main([*map(str, given), *more]), model
+
+
+def test_a_users_own_layers_are_folded_to_the_same_outputs(tmp_path):
+    pytest.importorskip("timm")
+    code, model = fold(tmp_path, 1)
+    assert code == 0
+    path, x = tmp_path / "head.onnx", torch.randn(1, 3, 12, 16)
+    found = onnxruntime.InferenceSession(str(path)).run(None, {"input": x.numpy()})[0]
+    np.testing.assert_allclose(found, model(x).detach(), atol=1e-5)
+    assert len(torch.load(tmp_path / "head.pt")) == 4  # two convolutions with bias
+
+
+def test_a_users_layer_that_folds_wrongly_is_not_written(tmp_path, capfd):
+    pytest.importorskip("timm")
+    code, _ = fold(tmp_path, 2)
+    assert code == 2 and "differs by" in capfd.readouterr().err
+    assert not (tmp_path / "head.onnx").exists() and not (tmp_path / "head.pt").exists()
+
+
+@pytest.mark.parametrize(
+    "more, what",
+    [
+        (["--config", "repblocks"], "--config"),
+        (["--config", "repblocks:tail"], "tail"),
+        (["--shape", "1", "4", "8", "8"], "--shape"),
+    ],
+)
+def test_what_fold_can_not_make_is_said_with_the_option(tmp_path, capfd, more, what):
+    assert fold(tmp_path, 1, *more)[0] == 2
+    assert what in capfd.readouterr().err

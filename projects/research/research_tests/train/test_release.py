@@ -1,0 +1,128 @@
+"""Weights that replace those that ship, and what is made anew with them."""
+
+import json
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnxruntime")
+
+from hotpath.calib.errors import BadRun  # noqa: E402  (after the check for torch)
+from hotpath.calib.longterm import films  # noqa: E402
+from hotpath.deploy.bundles import prepared  # noqa: E402
+from hotpath.runtime.networks import FOLDER, load_network  # noqa: E402
+from hotpath_research.train import release  # noqa: E402
+from hotpath_research.train.network import Kestrel  # noqa: E402
+from tests.support import tiny  # noqa: E402
+from tests.support.clips import write_clip  # noqa: E402
+
+SHIPPED = ["kestrel-ranges.json"]
+SHIPPED += [f"kestrel{end}" for end in (".toml", "_exemplar.onnx", "_search.onnx")]
+SHIPPED += [f"int8/kestrel-int8{end}" for end in (".toml", "_exemplar.onnx", "_search.onnx")]
+TOMLS = ("kestrel.toml", "int8/kestrel-int8.toml")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A repository with what ships, two clips, and a checkpoint that has learnt nothing."""
+    folder = tmp_path_factory.mktemp("world")
+    root = folder / "repository"
+    (root / "runtime" / "networks" / "int8").mkdir(parents=True)
+    for name in SHIPPED:
+        (root / "runtime" / "networks" / name).write_bytes((FOLDER / name).read_bytes())
+    for toml in ("{}.toml", "int8/{}-int8.toml"):  # the same weights under another name
+        text = (root / "runtime" / "networks" / toml.format("kestrel")).read_text()
+        (root / "runtime" / "networks" / toml.format("kestrel_fast")).write_text(text)
+    for name, first in (("one", 0), ("two", 40)):
+        frames, boxes = (each[first:] for each in tiny.film(first + 24))
+        write_clip(folder / "clips" / name, frames, boxes)
+    torch.manual_seed(0)
+    network = Kestrel().eval()
+    state = {"config": network.config, "average": network.state_dict()}
+    torch.save(state, folder / "nothing.pt")
+    return folder
+
+
+def options(world, *more):
+    clips = str(world / "clips")
+    folders = ["--root", str(world / "repository"), "--out", str(world / "out")]
+    sets = ["--clips", clips, "--validation", clips]
+    return release.parser().parse_args([str(world / "nothing.pt"), *sets, *folders, *more])
+
+
+@pytest.mark.slow("it exports, quantises and judges a network")
+def test_weights_that_are_not_better_are_not_installed(world):
+    folder = world / "repository" / "runtime" / "networks"
+    before = {name: (folder / name).read_bytes() for name in SHIPPED}
+    with pytest.raises(BadRun, match="nothing was installed"):
+        release.run(options(world, "--steps", "export", "int8", "judge", "install"))
+    assert before == {name: (folder / name).read_bytes() for name in SHIPPED}
+    release.run(options(world, "--steps", "install"))
+    assert all(before[name] != (folder / name).read_bytes() for name in SHIPPED)
+    for name in TOMLS:
+        network, shipped = load_network(str(folder / name)), load_network("kestrel")
+        assert network.locate()
+        for key in ("unsure_below", "search_lost_below", "look_above", "found_above"):
+            assert getattr(network, key) == getattr(shipped, key) > 0
+    for name in SHIPPED:
+        (folder / name).write_bytes(before[name])
+
+
+def test_the_thresholds_are_those_measured(world):
+    folder = world / "repository" / "runtime" / "networks"
+    for name in TOMLS:  # so that it has to be written
+        release.replace(folder / name, r"(?m)^(lost_below = )[0-9.]+", "0.01")
+    before = load_network(str(folder / TOMLS[0]))
+    apart = before.unsure_below - before.lost_below
+    release.run(options(world, "--steps", "thresholds"))
+    report = json.loads((world / "out" / "thresholds" / "kestrel-tune.json").read_text())
+    gains = report["score_held_out"]["best"] > report["score_held_out"]["start"]
+    for name in TOMLS:
+        network = load_network(str(folder / name))
+        assert network.lost_below == report["best" if gains else "start"]["lost_below"]
+        assert network.unsure_below - network.lost_below == pytest.approx(apart)
+
+
+def test_the_search_is_fitted_to_films_and_left_out_without(world, capsys):
+    folder = world / "repository" / "runtime" / "networks"
+    before = (folder / "kestrel.toml").read_text()
+    release.run(options(world, "--steps", "search"))
+    said = capsys.readouterr().err
+    stay = f"search_lost_below {load_network('kestrel').search_lost_below:g}"
+    assert "no --films" in said and stay in said
+    assert (folder / "kestrel.toml").read_text() == before
+    with pytest.raises(BadRun, match="none.json.*longterm.films"):
+        release.run(options(world, "--steps", "search", "--films", "none.json"))
+
+
+def test_a_search_that_cannot_be_fitted_stops_the_command(world, tmp_path, capsys):
+    entry = {"name": "film", "half": "development", "clip": "away", "scene": "away"}
+    film = dict(entry, alike={"clip": "away"}, events=[], seed=0)
+    (tmp_path / "films.json").write_text(json.dumps({"format": films.FORMAT, "films": [film]}))
+    more = ["--films", str(tmp_path / "films.json"), "--film-clips", str(world / "clips")]
+    with pytest.raises(BadRun, match="hotpath.calib.tune failed"):
+        release.run(options(world, "--steps", "search", "prepared", *more))
+    said = capsys.readouterr().err
+    assert "clip away" in said and "-- prepared" not in said
+
+
+def test_what_belongs_to_another_network_is_left_out_and_said(world, capsys):
+    release.run(options(world, "--name", "kestrel_fast", "--steps", "prepared"))
+    said = capsys.readouterr().err
+    assert "left out: kestrel_fast" in said
+
+
+def test_the_copy_for_boards_is_prepared_anew(world):
+    shipped = world / "repository" / "deploy" / "bundles" / "shipped" / "kestrel"
+    shipped.mkdir(parents=True)
+    (shipped / "old.onnx").write_bytes(b"old")
+    (world / "repository" / release.REFERENCE).parent.mkdir(parents=True)
+    release.run(options(world, "--steps", "prepared"))
+    kept = prepared.read(shipped)
+    assert "kestrel.toml" in kept["files"] and not (shipped / "old.onnx").exists()
+
+
+def test_a_place_that_is_not_found_once_is_named(tmp_path):
+    (tmp_path / "text").write_text("a 1\na 1\n")
+    with pytest.raises(BadRun, match="2 places"):
+        release.replace(tmp_path / "text", "(a )1", "2")

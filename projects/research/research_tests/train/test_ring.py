@@ -1,0 +1,106 @@
+"""The ring of pairs, and the processes that fill it."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("openvino")
+
+from hotpath_research.train.bank import build_bank
+from hotpath_research.train.films import follow_all
+from hotpath_research.train.pairs import Drawer
+from hotpath_research.train.ring import Ring, held_layout, learnt_pair, stop_writers
+from hotpath_research.train.teacher import Teacher
+from research_tests.training import TEACHER, write_training
+from tests.support import ROOT
+
+# write_pairs, but half a second passes between the first and the last byte of a pair
+SLOW = """
+import json, sys, time
+from hotpath_research.train import ring
+
+class Slow(dict):
+    def items(self):
+        time.sleep(0.5)
+        return super().items()
+
+drawn = ring.learnt_pair
+ring.learnt_pair = lambda *given: Slow(drawn(*given))
+ring.write_pairs(json.loads(sys.argv[1]), 0)
+"""
+
+
+def job_in(tmp_path):
+    """(what a process is told, a ring that is full and used)."""
+    write_training(tmp_path)
+    bank, teacher = build_bank(tmp_path / "bank", [tmp_path / "images"], []), Teacher(TEACHER)
+    follow_all(bank, teacher, tmp_path / "bank" / "films.npz", 0)
+    ring = Ring(tmp_path / "ring", 8, teacher.channels)
+    ring.stamps[:] = range(1, 9)
+    ring.used = 100
+    job = {"teacher": TEACHER, "networks_dir": None, "size": 8, "reuse": 1.0, "boxes": False}
+    job.update(bank=str(tmp_path / "bank"), ring=str(tmp_path / "ring"), workers=1, seed=0)
+    return {**job, "parent": os.getpid()}, ring
+
+
+def test_the_teacher_sees_the_crops_before_the_camera_took_anything(tmp_path):
+    write_training(tmp_path)
+    bank, teacher = build_bank(tmp_path / "bank", [tmp_path / "images"], []), Teacher(TEACHER)
+    drawer, worse = Drawer(bank), 0
+    for number in range(1, 30):
+        pair = drawer.pair(np.random.default_rng([0, number, False]))
+        learnt = learnt_pair(drawer, teacher, 0, number)
+        np.testing.assert_array_equal(learnt["search"], pair.search)
+        _, features = teacher.exemplar(pair.clear_exemplar)
+        np.testing.assert_array_equal(learnt["exemplar_features"], features)
+        worse += not np.array_equal(learnt["exemplar"], pair.clear_exemplar)
+    assert worse > 3
+    held = learnt_pair(drawer, teacher, 0, -1)
+    assert held.keys() == held_layout(teacher.channels).keys()
+
+
+def test_a_process_that_is_asked_to_stop_finishes_its_pair(tmp_path):
+    job, ring = job_in(tmp_path)
+    writer = subprocess.Popen([sys.executable, "-c", SLOW, json.dumps(job)], cwd=str(ROOT))
+    limit = time.monotonic() + 120
+    while ring.filled() == 8:
+        assert writer.poll() is None and time.monotonic() < limit
+        time.sleep(0.01)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):  # the first two change nothing
+        os.kill(writer.pid, number)
+    assert writer.wait(timeout=120) == 0
+    assert ring.filled() == 8 and ring.stamps.max() > 8
+
+
+def test_a_process_whose_parent_went_before_it_began_ends(tmp_path):
+    job, ring = job_in(tmp_path)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    job["parent"] = gone.pid
+    done = subprocess.run([sys.executable, "-c", SLOW, json.dumps(job)], cwd=str(ROOT), timeout=120)
+    assert done.returncode == 0 and ring.stamps.max() == 8
+
+
+def test_a_process_that_does_not_stop_is_killed(monkeypatch):
+    monkeypatch.setattr("hotpath_research.train.ring.PATIENCE_S", 0.5)
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    deaf = context.Process(target=be_deaf, args=(ready,), daemon=True)
+    deaf.start()
+    assert ready.wait(120)
+    stop_writers([deaf])
+    assert not deaf.is_alive()
+
+
+def be_deaf(ready):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ready.set()
+    time.sleep(600)

@@ -9,6 +9,7 @@ Sources: Xilinx/PYNQ, sdbuild/packages (python_packages, xrt, boardname); Xilinx
 install.sh; issues 1432 and 1651 of Xilinx/PYNQ.
 """
 
+import importlib.util
 import os
 from typing import Sequence
 
@@ -24,7 +25,6 @@ SCRIPTS = (
     "etc/profile.d/pynq_venv.sh",
     "etc/profile.d/xrt_setup.sh",
 )
-ROOMS = ("kernels", "boards", "runtime", "video", "graphs", "deploy", "app", "calib")
 XRT = "/usr"  # where these images have it
 
 
@@ -48,5 +48,6 @@ def start(root: Root, words: Sequence[str]) -> None:
     lines = [f". '{root.path(name)}'" for name in SCRIPTS if root.has(name)]
     lines += [f"export XILINX_XRT=${{XILINX_XRT:-{XRT}}}", 'exec "$0" "$@"']
     script = "\n".join(lines)
-    module = "hotpath." + words[0] if words[0].split(".")[0] in ROOMS else words[0]
+    is_ours = importlib.util.find_spec("hotpath." + words[0].split(".")[0]) is not None
+    module = "hotpath." + words[0] if is_ours else words[0]
     os.execv("/bin/bash", ["bash", "-c", script, root.path(PYTHON), "-m", module, *words[1:]])

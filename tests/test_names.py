@@ -5,8 +5,7 @@ from collections import defaultdict
 
 import pytest
 
-from hotpath.boards.pynq import ROOMS
-from tests.support import ROOT
+from tests.support import ROOMS, ROOT
 
 FOLDERS = (*ROOMS, "tests")
 DOTTED = re.compile(r"\bhotpath((?:\.[A-Za-z_]\w*)+)")  # hotpath.runtime.tracker.Tracker

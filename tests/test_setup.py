@@ -11,9 +11,8 @@ import pytest
 
 import hotpath
 from hotpath.app import command
-from hotpath.boards.pynq import ROOMS
 from tests import support
-from tests.support import ROOT, tiny
+from tests.support import ROOMS, ROOT, tiny
 from tests.support.needs import why_no_module
 
 pytest.importorskip("onnxruntime")

@@ -2,8 +2,7 @@
 
 import ast
 
-from hotpath.boards.pynq import ROOMS
-from tests.support import ROOT
+from tests.support import ROOMS, ROOT
 
 POOR = {"told", "found", "given", "made", "wanted", "known", "each", "one", "some", "others"}
 MOST = 90  # assignments and parameters; lower it when there are fewer

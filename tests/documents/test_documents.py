@@ -10,10 +10,9 @@ import sys
 import pytest
 
 from hotpath.app.command import PROGRAMS
-from hotpath.boards.pynq import ROOMS
 from tests.documents import api
 from tests.documents.fences import BLOCK
-from tests.support import ROOT
+from tests.support import ROOMS, ROOT
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
 DOCS = ROOT / "docs"

@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ROOMS = sorted(path.name for path in (ROOT / "hotpath").iterdir() if path.is_symlink())
 
 
 def run(words, **options):

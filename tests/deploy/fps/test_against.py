@@ -13,11 +13,10 @@ from tests.support.needs import needs_program
 
 pytest.importorskip("onnxruntime")
 
-from hotpath.boards import pynq
 from hotpath.deploy.fps import evidence
 from tests import support
 from tests.fakes.tensorrt import machine
-from tests.support import ROOT, tiny
+from tests.support import ROOMS, ROOT, tiny
 from tests.support.fake_gpu import python
 
 GIT = "git -c user.name=a -c user.email=a@b".split()
@@ -42,7 +41,7 @@ def checkout(tmp_path):
     folder = tmp_path / "checkout"
     folder.mkdir()
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "snapshots", "reference")
-    for part in ("hotpath", *pynq.ROOMS, "tests"):
+    for part in ("hotpath", *ROOMS, "tests"):
         shutil.copytree(str(ROOT / part), str(folder / part), symlinks=True, ignore=ignore)
     for words in (["init", "-q"], ["add", "-A", "-f"], ["commit", "-q", "-m", "all"]):
         subprocess.check_call(GIT + words, cwd=str(folder))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from hotpath import boards
-from hotpath.boards import pynq
 from hotpath.deploy.fps import __main__ as command
 from hotpath.deploy.fps import against, clips, compare, evidence, place, run, workers
 from hotpath.deploy.fps.__main__ import main
+from tests.support import ROOMS
 from tests.support.errors import refusal
 from tests.support.tiny import write_network
 
@@ -356,7 +356,7 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     """A second tree whose frame takes 20 ms longer, each in a process of its own."""
     network = str(write_network(tmp_path))
     tree = tmp_path / "tree"
-    for name in ("hotpath", *pynq.ROOMS):
+    for name in ("hotpath", *ROOMS):
         shutil.copytree(place.CHECKOUT + "/" + name, str(tree / name), symlinks=True)
     tracker = tree / "runtime" / "tracker.py"
     text = tracker.read_text(encoding="utf-8")

@@ -1,21 +1,31 @@
-"""Reduce pictures of 16-bit values, such as thermal ones, to 8 bits."""
+"""Reduce pictures of 16-bit values, such as thermal ones, to 8 bits.
+
+The range of all values but few outliers becomes 0 to 255, as in thermal viewers: a dead pixel, the
+sun, or a picture of a closed shutter takes no contrast away.
+"""
 
 import functools
-from typing import Any, Callable, Iterable, List, Optional, Tuple
+from collections import deque
+from typing import Any, Callable, Deque, Iterable, List, Optional, Tuple
 
 import numpy as np
 
 SAMPLES = 32  # pictures of a folder that are looked at before the first one is given
+OUTLIERS = 0.005  # of a picture's values at each end, which become 0 or 255
+ODD_PICTURES = 20  # one of so many, such as of a closed shutter, does not count
+VALUES = 1 << 16  # of a picture that are looked at
+RECENT = 15  # pictures of a live source whose median is its range
+NARROWS = 64  # pictures in which a range narrows by two thirds of what it is too wide
 Scale = Callable[[np.ndarray], np.ndarray]  # all pictures of a sequence share one
 NOT_DEEP = "--depth is for pictures of 16 bits, and these have 8; leave it out"
-WHOLE_RANGE = 1 << 15  # a picture with a larger value uses all 16 bits
+VALUES_BECOME = "the values {} to {} become 0 to 255"
 
 
 class Reduction:
-    """Turns the 16-bit pictures of one source into 8 bits, all on one scale.
+    """Turns the 16-bit pictures of one source into 8 bits.
 
-    ``fit`` sets the scale from some pictures. Without it, as for live sources, the first picture
-    sets it, and a later one with values outside of it widens it.
+    ``fit`` sets one scale from some pictures. Without it, as for live sources, the scale follows
+    the last pictures: it widens at once, and narrows slowly. It does not depend on the clock.
 
     Args:
         depth: bits that are in use; None for the range of the values.
@@ -25,7 +35,11 @@ class Reduction:
     def __init__(self, depth: Optional[int], log: Callable[[str], None]) -> None:
         self._depth, self._log = depth, log
         self._scale: Optional[Scale] = None
-        self._range: Optional[Tuple[int, int]] = None  # that a later picture may widen
+        self._recent: Deque[Tuple[int, int]] = deque(maxlen=RECENT)  # ranges of the last pictures
+        self._range = (0.0, 0.0)  # that of a scale which follows the pictures
+        self._scaled = (0, 0)  # that of ``_scale``
+        self._told = (0, 0)  # that of the last sentence
+        self._follows = False
         self._is_told = depth is None
 
     def fit(self, pictures: Iterable[Any]) -> None:
@@ -43,15 +57,32 @@ class Reduction:
                 self._is_told = True
                 self._log(NOT_DEEP)
             return picture
-        low, high = int(picture.min()), int(picture.max())
         if self._scale is None:
             self.fit([picture])
-            self._range = None if self._depth is not None else (low, high)
-        elif self._range is not None and not self._range[0] <= low <= high <= self._range[1]:
-            self._range = min(low, self._range[0]), max(high, self._range[1])
-            self._scale, _ = scale_for([np.array(self._range, np.uint16)], None)
+            self._follows = self._depth is None
+            self._range = self._told = range_of(picture)
+        if self._follows:
+            self._follow(picture)
         assert self._scale is not None
         return self._scale(picture)
+
+    def _follow(self, picture: np.ndarray) -> None:
+        """Let the scale follow one more picture."""
+        self._recent.append(range_of(picture))
+        low, high = (float(np.median(ends)) for ends in zip(*self._recent))
+        old_low, old_high = self._range
+        self._range = (
+            min(low, old_low + (low - old_low) / NARROWS),
+            max(high, old_high + (high - old_high) / NARROWS),
+        )
+        now = int(round(self._range[0])), int(round(self._range[1]))
+        width = now[1] - now[0]
+        if max(abs(end - old) for end, old in zip(now, self._scaled)) * 256 > width:
+            self._scale, self._scaled = linear(*now), now
+        told_width = max(1, self._told[1] - self._told[0])
+        if not told_width <= 2 * width <= 4 * told_width or now[0] > self._told[1]:
+            self._told = now
+            self._log("16-bit pictures: now " + VALUES_BECOME.format(*now))
 
 
 def is_deep(picture: Any) -> bool:
@@ -71,27 +102,32 @@ def whole_range(picture: np.ndarray) -> np.ndarray:
     return (picture >> 8).astype(np.uint8)
 
 
+def range_of(picture: np.ndarray) -> Tuple[int, int]:
+    """The lowest and highest value of a ``uint16`` picture without ``OUTLIERS``."""
+    values = picture.reshape(-1)
+    values = np.sort(values[:: max(1, values.size // VALUES)])
+    outside = int(values.size * OUTLIERS)
+    return int(values[outside]), int(values[-1 - outside])
+
+
 def scale_for(pictures: List[np.ndarray], depth: Optional[int]) -> Tuple[Scale, str]:
     """The scale for a sequence.
 
     Args:
         pictures: some of its ``uint16`` pictures.
-        depth: bits that the values have, or None to use the range of ``pictures``. A sequence that
-            uses all 16 bits keeps its high bytes.
+        depth: bits that the values have, or None to use the range of ``pictures``: that of all but
+            ``OUTLIERS``, and but one of ``ODD_PICTURES`` at each end.
 
     Returns:
         (scale, sentence): a function of a picture, and what to tell the user.
     """
-    low = min(int(picture.min()) for picture in pictures)
-    high = max(int(picture.max()) for picture in pictures)
-    words = "the values {} to {} become 0 to 255"
+    lows, highs = (sorted(ends) for ends in zip(*map(range_of, pictures)))
+    odd = -(-len(pictures) // ODD_PICTURES) if len(pictures) > 2 else 0
+    low, high = lows[odd], max(highs[-1 - odd], lows[odd])
     if depth is None:
-        words += "; --depth N sets 0 to 2^N - 1"
-        if high >= WHOLE_RANGE:
-            return whole_range, words.format(0, (1 << 16) - 1)
-        return linear(low, high), words.format(low, high)
+        return linear(low, high), VALUES_BECOME.format(low, high) + "; --depth N sets 0 to 2^N - 1"
     most = (1 << depth) - 1
-    words = words.format(0, most)
+    words = VALUES_BECOME.format(0, most)
     if high > most:
         words += (
             f"; values up to {high} do not fit in {depth} bits and become 255 too; leave --depth "

@@ -195,7 +195,7 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
     _value(group, "--boxes FILE", "a file with one target X,Y,W,H a line")
     text = "frames a second of a folder of frames, or of a video, instead of its time stamps"
     _value(group, "--fps N", text, type=_number(0.001, 100000))
-    text = "used bits of 16-bit pictures, such as 12 (default: the range of their values)"
+    text = "used bits of 16-bit pictures, such as 12 (default: their range without outliers)"
     _value(group, "--depth BITS", text, type=between(9, 16))
     _choice(
         group,

@@ -24,7 +24,7 @@ import numpy as np
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import bgr_of
-from hotpath.video.depth import linear
+from hotpath.video.depth import SAMPLES, scale_for
 from hotpath.video.sources import open_source
 
 MOST_GREY, MOST_MS = 2.0, 1.0  # that frames may differ
@@ -262,7 +262,7 @@ def by_ffmpeg(path):
     if re.match(rb"gray1\d[lb]e", told.stdout):
         data = ffmpeg(*how, "-pix_fmt", "gray16le", "-f", "rawvideo", "-")
         deep = np.frombuffer(data, "<u2").reshape(-1, height, width)
-        scale = linear(int(deep.min()), int(deep.max()))
+        scale, _ = scale_for(list(deep[:: max(1, len(deep) // SAMPLES)]), None)
         return [scale(frame) for frame in deep], times_s
     data = ffmpeg(*how, "-pix_fmt", "bgr24", "-f", "rawvideo", "-")
     frames = np.frombuffer(data, np.uint8).reshape(-1, height, width, 3)

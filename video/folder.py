@@ -79,7 +79,7 @@ class FrameFolder(Source):
         self.fps = sequence.stated_fps(folder) if folder else None
         self._boxes: List[sequence.Box] = []
         try:
-            self._boxes = sequence.boxes_of(folder, self.frames) if folder else []
+            self._boxes = sequence.boxes_of(folder, self.frames, self.log) if folder else []
         except sequence.Misfit as error:
             self.log(str(error))
         self.annotated = bool(self._boxes)

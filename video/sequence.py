@@ -12,7 +12,9 @@
 
 The first file that exists is used, in this order. Pixels are counted from 0 here. Values are
 separated by commas, tabs, blanks or semicolons. Six or more values are a polygon; the result is its
-upright bounding box. The target is absent where a line is empty, holds values that are not finite,
+upright bounding box. Four values that are separated by semicolons, tabs or blanks may have decimal
+commas, as spreadsheets of some languages write them; where they may be a polygon, too, the file is
+refused. The target is absent where a line is empty, holds values that are not finite,
 or a box without area, and where a file of ``ABSENT`` in the sequence's folder says so. Every
 reader of boxes gets them from ``Annotation.boxes``. A file whose first column counts the frames is
 no annotation: results of a tracker, or lines of MOTChallenge or VisDrone with several targets.
@@ -28,7 +30,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from hotpath.kernels import text as texts
 from hotpath.kernels.commands import counted, why_unread
 from hotpath.runtime.errors import BadSource
-from hotpath.video.base import MOST_FPS
+from hotpath.video.base import MOST_FPS, Log
 
 MOST_FRAMES = 10000000  # in an annotation: 92 hours at 30 a second
 MOT_FIELDS = (7, 9, 10)  # numbers of a line of MOTChallenge
@@ -36,8 +38,13 @@ FIRST_LINES = 1 << 16  # bytes of a file that tell whether its first column coun
 LASOT = ("full_occlusion.txt", "out_of_view.txt")
 ABSENT = ("absence.label", *LASOT)  # of GOT-10k and LaSOT: 1 for each frame without the target
 
+FIELD_ENDS = re.compile(r"\s*;\s*|\s+")
+DECIMAL = re.compile(
+    r"([+-]?[0-9]+(,[0-9]+)?|nan)$", re.IGNORECASE
+)  # with a decimal comma, or none
+
 Box = Optional[Tuple[float, ...]]
-# OTB annotates only these frames of five sequences: name -> (first, last) number
+# the toolkit of OTB takes only these frames of five sequences: name -> (first, last) number
 OTB_FRAMES = {
     "David": (300, 770),
     "Diving": (1, 215),
@@ -45,6 +52,10 @@ OTB_FRAMES = {
     "Freeman3": (1, 460),
     "Freeman4": (1, 283),
 }
+
+
+# without the rows of the first five frames, which the toolkit leaves out
+OTB_SHORT = {"Tiger1": (6, 354)}
 
 
 class Misfit(BadSource):
@@ -87,6 +98,13 @@ class Annotation(NamedTuple):
         lines = texts.read(self.path).splitlines()
         while lines and not lines[-1].strip():
             lines.pop()
+        lines, unclear = _with_points(lines)
+        if unclear:
+            raise BadSource(
+                f"{self.path}: line {unclear} may be four numbers with decimal commas, or a "
+                f"polygon: {lines[unclear - 1][:60]!r}; write decimal points",
+                what="wrong line",
+            )
         if _counts_frames([_numbers(line) for line in lines]):
             raise BadSource(
                 f"{self.path}: its first column counts the frames, as in results or in a file of "
@@ -132,12 +150,15 @@ def read_boxes(folder: str) -> List[Box]:
     return annotation.boxes() if annotation else []
 
 
-def boxes_of(folder: str, frames: int) -> List[Box]:
+def boxes_of(folder: str, frames: int, log: Log = None) -> List[Box]:
     """The boxes of a sequence folder, one for each of its frames; empty without an annotation.
 
     Fewer boxes are no mistake where it is known whose they are: ``boxes.csv`` numbers its frames,
     one line is the box of the first frame (GOT-10k's test sequences), and the first part of a long
-    UAV123 sequence begins with the first frame.
+    UAV123 sequence begins with the first frame. OTB annotates a part of some sequences.
+
+    Args:
+        log: is told which frames have no box, where OTB leaves them out.
 
     Raises:
         Misfit: there are more or fewer boxes than frames, and nothing says whose they are.
@@ -147,22 +168,30 @@ def boxes_of(folder: str, frames: int) -> List[Box]:
     if annotation is None:
         return []
     boxes = read_boxes(folder)
-    first, _ = annotated_frames(folder, len(boxes), frames)
-    may_be_fewer = first > 1 or len(boxes) == 1 or annotation.path.endswith(("boxes.csv", "_1.txt"))
+    span = first, last = annotated_frames(folder, len(boxes), frames)
+    name = os.path.basename(os.path.abspath(folder))
+    if span != (1, frames) and log:
+        log(
+            f"{annotation.path}: has boxes of the frames {first} to {last} of {frames}, which the "
+            f"toolkit of OTB takes of {name}"
+        )
+    may_be_fewer = len(boxes) == 1 or annotation.path.endswith(("boxes.csv", "_1.txt"))
     nothing: List[Box] = [None]
     boxes = nothing * (first - 1) + boxes
-    if len(boxes) > frames or (len(boxes) < frames and not may_be_fewer):
+    if len(boxes) > frames or (len(boxes) < frames and span == (1, frames) and not may_be_fewer):
+        known = OTB_FRAMES.get(name) or OTB_SHORT.get(name)
+        taken = "the toolkit of OTB takes the frames {} to {}; ".format(*known) if known else ""
         raise Misfit(
             f"{annotation.path}: {counted(len(boxes), 'box', 'boxes')} for "
-            f"{counted(frames, 'frame')}; "
-            "it is not used until this is corrected"
+            f"{counted(frames, 'frame')}; {taken}it is not used until this is corrected"
         )
     return boxes + nothing * (frames - len(boxes))
 
 
 def annotated_frames(folder: str, boxes: int, frames: int) -> Tuple[int, int]:
     """The numbers of the first and the last frame, from 1, that so many boxes are of."""
-    first, last = OTB_FRAMES.get(os.path.basename(os.path.abspath(folder)), (1, frames))
+    name = os.path.basename(os.path.abspath(folder))
+    first, last = OTB_FRAMES.get(name) or OTB_SHORT.get(name) or (1, frames)
     return (first, last) if boxes == last - first + 1 and last <= frames else (1, frames)
 
 
@@ -212,7 +241,8 @@ def _is_result(path: str) -> bool:
         return False  # who reads it says why it can't be read
     if path.endswith(".csv"):
         return "score" in re.split(r"[,\s]+", lines[0].lower() if lines else "")
-    return _counts_frames([_numbers(line) for line in lines[:-1] or lines])
+    lines, unclear = _with_points(lines[:-1] or lines)
+    return not unclear and _counts_frames([_numbers(line) for line in lines])
 
 
 def _counts_frames(rows: Sequence[Sequence[float]]) -> bool:
@@ -239,6 +269,20 @@ def _counts_frames(rows: Sequence[Sequence[float]]) -> bool:
     turns = [before != after for before, after in zip(targets, targets[1:])]
     is_next = [step == 1 or (step <= 0 and turn) for step, turn in zip(steps, turns)]
     return begins and 1 in steps and all(is_next) and all(v == int(v) for v in targets)
+
+
+def _with_points(lines: List[str]) -> Tuple[List[str], int]:
+    """Lines with points for decimal commas; the number of one that may be a polygon, else 0."""
+    rows = [FIELD_ENDS.split(line.strip("; \t")) for line in lines]
+    rows = [row for row in rows if len(row) > 1]  # others hold no box
+    fields = [field for row in rows for field in row]
+    has_commas = any("," in field for field in fields)
+    if not has_commas or not all(len(row) == 4 and all(map(DECIMAL.match, row)) for row in rows):
+        return lines, 0
+    # each corner of a polygon has a comma, and no whole number begins with a zero
+    if all(re.search(",([1-9]|0$)", field) for field in fields):
+        return lines, 1 + next(number for number, line in enumerate(lines) if "," in line)
+    return [line.replace(",", ".") for line in lines], 0
 
 
 def _numbers(text: str) -> List[float]:

@@ -245,6 +245,61 @@ def test_polygons_stay_polygons(tmp_path, rows):
 
 
 @pytest.mark.parametrize(
+    "rows",
+    [
+        ["61,5;105,5;40,2;32,7", "nan;nan;nan;nan", "63;105,5;40;32"],  # Excel, German
+        ["61,5\t105,5\t40,2\t32,7", "", "63\t105,5\t40\t32"],
+        ["61,5 105,5 40,2 32,7", "0 0 0 0", "63,0 105,5 40,0 32,0"],
+        ["61,5; 105,5; 40,2; 32,7", "0", "1,05; 2,5; 3,5; 4,5"],
+    ],
+)
+def test_decimal_commas_are_read_as_such(tmp_path, rows):
+    folder = write_pictures(tmp_path / "clip", len(rows))
+    (folder / "groundtruth.txt").write_text("\n".join(rows) + "\n")
+    boxes = read_boxes(str(folder))
+    assert boxes[0] == (61.5, 105.5, 40.2, 32.7) and boxes[1] is None and len(boxes[2]) == 4
+
+
+@pytest.mark.parametrize("between", [";", "\t", " "])
+def test_four_pairs_that_may_be_corners_or_decimals_are_refused_with_their_line(tmp_path, between):
+    folder = write_pictures(tmp_path / "clip", 2)
+    (folder / OTB).write_text("\n" + between.join(["61,5", "105,5", "40,2", "32,7"]) + "\n")
+    said = []
+    with refusal(BadSource, "wrong line"):
+        open_source(str(folder), said.append)
+    with refusal(BadClips, "wrong annotation"):
+        find_clips([folder])
+    (folder / OTB).write_text("1.5,2 3,4 5,6 7,8\n1,2 3,4 5,6 7,8\n")  # corners: points are there
+    assert read_boxes(str(folder))[0] == (1.5, 2, 5.5, 6)
+
+
+@pytest.mark.parametrize(
+    "name, pictures, rows, first",
+    [("Tiger1", 354, 349, 6), ("Diving", 231, 215, 1), ("Football1", 79, 74, 1)],
+)
+def test_a_part_that_otb_takes_is_used_and_said(tmp_path, name, pictures, rows, first):
+    folder = write_pictures(tmp_path / name / "img", 1, ".jpg").parent
+    data = (folder / "img" / "0001.jpg").read_bytes()
+    for number in range(2, pictures + 1):
+        (folder / "img" / f"{number:04d}.jpg").write_bytes(data)
+    (folder / OTB).write_text("11,21,30,40\n" * rows)
+    said = []
+    with open_source(str(folder), said.append) as source:
+        assert source.annotated
+        for index in range(pictures):
+            source.seek(index)
+            is_of_it = first - 1 <= index < first - 1 + rows
+            assert source.first_box == ((10, 20, 30, 40) if is_of_it else None)
+    assert len(said) == 1 and f"{first} to {first - 1 + rows} of {pictures}" in said[0]
+    (clip,) = find_clips([folder])
+    assert (len(clip), clip.first_number) == (rows, first)
+    (folder / OTB).write_text("11,21,30,40\n" * (rows - 1))
+    with open_source(str(folder), said.append) as source:
+        assert not source.annotated
+    assert "the toolkit of OTB takes the frames" in said[-1]
+
+
+@pytest.mark.parametrize(
     "flags",
     [
         {"full_occlusion.txt": "0,1,0,0", "out_of_view.txt": "0,0,0,1"},

@@ -7,6 +7,7 @@ sequences, and the readers of NfS and ImageNet VID, come from the GOT-10k toolki
 interface.
 """
 
+import csv
 import functools
 import json
 import os
@@ -24,6 +25,7 @@ from hotpath.video.clips import Clip, clip_of
 from hotpath.video.folder import natural_key, picture_paths
 from hotpath.video.sequence import OTB_FRAMES, Annotation
 
+FETCH = "run `python -m hotpath.calib.public --data {}`"
 ORIGIN = 1  # number of the first pixel in most authors' files
 LAST = 1 << 31  # the number of a last frame that is not limited
 TWO_TARGETS = ("Jogging", "Skating2")  # of OTB
@@ -44,6 +46,8 @@ class Listed(NamedTuple):
     origin: int = ORIGIN  # number of the first pixel
     first_only: bool = False  # whether only the first frame's box is given out
     read: Any = None  # of the toolkit, instead: returns the paths of the frames and (n, 4) boxes
+    sha256: str = ""  # that the clip must have; empty: any
+    groups: tuple[str, ...] = ()  # that it belongs to; empty: those of its attributes
 
 
 class Layout(NamedTuple):
@@ -73,6 +77,28 @@ LAYOUTS = {
 }
 
 
+class PublicRow(NamedTuple):
+    """A sequence of ``public.csv``, in its order of columns."""
+
+    set: str  # of ``LISTS``
+    name: str
+    first: int  # number of its first frame
+    frames: int
+    seen: str  # where training or choices saw it or its footage; empty: nowhere
+    repository: str
+    commit: str
+    path: str  # folder of the frames
+    sha256: str  # of ``Clip.sha256``
+
+
+@functools.cache
+def public_rows() -> list[PublicRow]:
+    """Return the public sequences that README's figures are of."""
+    with open(Path(__file__).with_name("public.csv"), newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    return [PublicRow(r[0], r[1], int(r[2]), int(r[3]), *r[4:]) for r in rows]
+
+
 class Sequences(NamedTuple):
     """The sequences of a data set that were found."""
 
@@ -95,24 +121,27 @@ def sequences(name: str, data: Path) -> Sequences:
     listed = list(listing(data))
     clips = []
     left_out = []
+    groups: dict[str, list[str]] = {}
     for entry in listed:
         if not (entry.truth.is_file() or entry.folder.is_dir()):
             continue
         try:
-            clips.append(_clip(entry))
+            clip = _clip(entry)
+            if entry.sha256 and clip.sha256 != entry.sha256:
+                raise BadClips(f"it is damaged; {FETCH.format(data)}")
         except (HotpathError, OSError, AssertionError, ValueError) as error:  # also the toolkit's
             why = str(error).removeprefix(entry.name + ": ") or "its boxes do not fit its frames"
             left_out.append(f"left out {entry.name}: {why}")
+            continue
+        clips.append(clip)
+        for group in entry.groups or _attributes(clip.name, data, attributes):
+            groups.setdefault(group, []).append(clip.name)
     if not clips:
         more = left_out or [f"its first would be {listed[0].folder}"] if listed else []
         raise BadClips(
             "; ".join([f"{data} holds no sequence of {name} that can be used", *more]),
             what="no sequence",
         )
-    groups: dict[str, list[str]] = {}
-    for clip in clips:
-        for attribute in _attributes(clip.name, data, attributes):
-            groups.setdefault(attribute, []).append(clip.name)
     say(f"{data}: {len(clips)} of the {total or len(listed)} sequences of {name}")
     clips.sort(key=lambda clip: natural_key(clip.name))
     return Sequences(clips, [entry.name for entry in listed], left_out, groups, listed[0].origin)
@@ -219,6 +248,19 @@ def _regular(layout: Layout) -> Callable[[Path], Iterator[Listed]]:
     return listing
 
 
+def _public(data: Path) -> Iterator[Listed]:
+    """The sequences of ``public.csv``, each set in a folder of its name."""
+    for name in dict.fromkeys(row.set for row in public_rows()):
+        rows = {row.name: row for row in public_rows() if row.set == name}
+        for entry in LISTS[name][0](data / name) if (data / name).is_dir() else ():
+            if entry.name in rows:
+                part = "seen" if rows[entry.name].seen else "unseen"
+                groups = (part, name, f"{name} {part}")
+                yield entry._replace(sha256=rows[entry.name].sha256, groups=groups)
+    if not any((data / row.set).is_dir() for row in public_rows()):
+        raise BadClips(f"{data} holds no public sequence; {FETCH.format(data)}", what="no sequence")
+
+
 def _of_toolkit(name: str, **options: Any) -> Callable[[Path], Iterator[Listed]]:
     """A data set that a class of the toolkit reads. Its boxes count pixels from 0."""
 
@@ -250,6 +292,7 @@ LISTS: Mapping[str, tuple[Listing, list[str], int]] = {
     "uav123_10fps": (_uav("UAV123_10fps", "UAV123_10fps", 3), UAV_ATTRIBUTES, 0),
     "uav20l": (_uav("UAV20L", "UAV123", 1), UAV_ATTRIBUTES, 0),
     "dtb70": (_dtb70, DTB70_ATTRIBUTES, 70),
+    "public": (_public, [], 72),
     "lasot": (_lasot("test"), [], 0),
     "lasot_train": (_lasot("train"), [], 0),
     "nfs30": (_of_toolkit("NfS", fps=30), [], 100),

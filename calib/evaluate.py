@@ -4,6 +4,8 @@
 
     hotpath evaluate --benchmark otb100 --data DIR --networks kestrel --boxes DIR
 
+    hotpath evaluate --benchmark public --data DIR --starts 6
+
 Each tracker is compared with the first one. Missing sequences of a benchmark are left out.
 
 --boxes judges boxes that any tracker wrote: DIR/TRACKER/SEQUENCE.txt, or DIR/SEQUENCE.txt. A line
@@ -11,6 +13,9 @@ is x,y,w,h of a frame, with commas, tabs or spaces. Pixels count from 1 in a ben
 authors' files, and from 0 in clips. --save-boxes writes the boxes of the networks so.
 
     hotpath evaluate --clips DIR --networks kestrel:int8 --degrade half,blur:9,jpeg:30,every:3
+
+--benchmark public evaluates what `python -m hotpath.calib.public` fetched, and prints README's
+table. Its --boxes are in DIR/otb100/TRACKER, DIR/uav123_10fps/TRACKER and DIR/dtb70/TRACKER.
 
 --degrade says what each network loses where pictures are poor: the change of AUC on degraded copies
 of the clips, with 95 % intervals over the sequences. The copies are the same in every run.
@@ -35,6 +40,7 @@ from hotpath.calib import (
     command,
     degrade,
     figures,
+    readme,
     report,
     robustness,
     trackers,
@@ -49,8 +55,10 @@ from hotpath.calib.trackers import Spec
 from hotpath.kernels import cache
 from hotpath.kernels.commands import why_unread
 from hotpath.kernels.text import read as read_text
+from hotpath.runtime.errors import HotpathError
 from hotpath.video.clips import Clip, find_clips
 
+PUBLIC = "public"  # the benchmark of README's table
 MOST_BYTES = 2 << 30  # of one clip's decoded frames
 Kept = dict[str, Any]  # what ``hotpath.calib.follow`` returns
 
@@ -67,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--data", metavar="DIR", help="folder of the --benchmark")
     cli.add_argument(
         "--boxes",
+        "--compare",
         metavar="DIR",
         help="boxes of other trackers, DIR/TRACKER/SEQUENCE.txt with x,y,w,h of a frame a line",
     )
@@ -99,6 +108,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="KIND,KIND",
         help=("also track copies in poorer pictures: half, " + ", ".join(kinds)).replace("%", "%%"),
     )
+    text = "begin at N frames of each clip, evenly apart; the clip's figures are their mean"
+    cli.add_argument("--starts", type=int, default=1, metavar="N", help=text)
     text = "use only the first N frames of each clip"
     cli.add_argument("--frames", type=int, metavar="N", help=text)
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
@@ -113,6 +124,8 @@ def run(options: argparse.Namespace) -> int:
         raise BadRun("name what to evaluate on: --clips DIR, or --benchmark NAME --data DIR")
     if options.benchmark and not options.data:
         raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
+    if options.benchmark == PUBLIC and not options.networks:
+        options.networks = _at_hand(options)
     if not options.networks and not options.boxes:
         raise BadRun("name what to judge: --networks NAME,NAME or --boxes DIR")
     out = Path(options.out)
@@ -125,6 +138,8 @@ def run(options: argparse.Namespace) -> int:
     data = data._replace(clips=_cut(chosen(data.clips, options.only), options.frames))
     if options.degrade:
         return degraded(options, data, out)
+    if options.starts > 1 and (options.boxes or options.save_boxes):
+        raise BadRun("boxes begin at one frame; leave --starts, or --boxes and --save-boxes, out")
     table, left_out = evaluated(options, data, out)
     for sentence in left_out:
         say(f"hotpath evaluate: {sentence}")
@@ -133,8 +148,38 @@ def run(options: argparse.Namespace) -> int:
         return 0
     paths = report.write(table, out)
     say(report.text(table))
+    if options.benchmark == PUBLIC:
+        print(readme.table(readme.read(out / "table.csv")))
     command.wrote(*paths)
     return 2 if left_out and options.clips else 0
+
+
+def _at_hand(options: argparse.Namespace) -> str:
+    """The networks of README's table whose files are there."""
+    names = []
+    for name in readme.NETWORKS:
+        try:
+            trackers.specs_of(argparse.Namespace(**{**vars(options), "networks": name}))
+            names.append(name)
+        except HotpathError as error:
+            say(f"left out {name}: {error}")
+    return ",".join(names)
+
+
+def _begun(clips: Sequence[Clip], starts: int) -> tuple[list[Clip], dict[str, str]]:
+    """Each clip from ``starts`` frames on; dict of the name of a later one -> its clip's."""
+    if starts < 1:
+        raise BadRun(f"--starts {starts} begins nowhere; give 1 or more")
+    more, begun = [], {}
+    for clip in clips:
+        shown = np.flatnonzero(np.isfinite(clip.boxes[:-1, 0]))
+        wanted = [len(clip) * k // starts for k in range(1, starts)]
+        places = np.minimum(np.searchsorted(shown, wanted), len(shown) - 1)
+        for first in sorted(set(shown[places])):
+            later = clip.since(first)
+            more.append(later)
+            begun[later.name] = clip.name
+    return [*clips, *more], begun
 
 
 def _cut(clips: Sequence[Clip], frames: int | None) -> list[Clip]:
@@ -219,10 +264,12 @@ def evaluated(
     seen = _lines(options.seen)
     given = {}
     if options.boxes:
-        given = boxes.read(Path(options.boxes), data.clips, data.names, data.origin)
-    broken = follow_all(specs, data.clips, out, options.jobs)
+        given = _given(options, data)
+    clips_begun, begun = _begun(data.clips, options.starts)
+    broken = follow_all(specs, clips_begun, out, options.jobs)
     sentences = data.left_out + [sentence for _, sentence in broken]
-    clips = [clip for clip in data.clips if clip.name not in {name for name, _ in broken}]
+    gone = {begun.get(name, name) for name, _ in broken}
+    clips = [clip for clip in clips_begun if begun.get(clip.name, clip.name) not in gone]
     if not clips:
         raise BadRun("no clip could be followed to its end: " + "; ".join(sentences))
     tracked = {}
@@ -234,18 +281,35 @@ def evaluated(
         boxes.write(Path(options.save_boxes), _boxes_of(tracked), data.origin)
     if not judged:
         return {}, sentences
-    there = {clip.name for clip in clips}
     for name, of_clips in given.items():
-        results = {clip: {"boxes": rows} for clip, rows in of_clips.items() if clip in there}
+        results = {clip: {"boxes": rows} for clip, rows in of_clips.items() if clip not in gone}
         if results:
             tracked[f"{name} (boxes)" if name in tracked else name] = Tracked(results)
-    groups = dict(data.groups)
+    there = {clip.name for clip in clips}
+    groups = {group: [n for n in names if n in there] for group, names in data.groups.items()}
     if options.seen:
         parts: dict[str, list[str]] = {"unseen": [], "seen": []}
-        for clip in clips:
+        for clip in (clip for clip in clips if clip.name not in begun):
             parts["seen" if clip.name in seen else "unseen"].append(clip.name)
         groups = {**parts, **groups}
-    return figures.evaluation(clips, tracked, groups), sentences
+    return figures.evaluation(clips, tracked, groups, begun), sentences
+
+
+def _given(options: argparse.Namespace, data: benchmarks.Sequences) -> dict[str, boxes.Boxes]:
+    """The boxes of --boxes: tracker -> clip's name -> boxes."""
+    folder = Path(options.boxes)
+    if options.benchmark != PUBLIC:
+        return boxes.read(folder, data.clips, data.names, data.origin)
+    given: dict[str, boxes.Boxes] = {}
+    for name, members in data.groups.items():
+        if (folder / name).is_dir():
+            clips = [clip for clip in data.clips if clip.name in members]
+            of_set = boxes.read(folder / name, clips, data.names, data.origin) if clips else {}
+            for tracker, of_clips in of_set.items():
+                given.setdefault(tracker, {}).update(of_clips)
+    if not given:
+        raise BadRun(f"--boxes {folder} has no folder otb100, uav123_10fps or dtb70 of boxes")
+    return given
 
 
 def _boxes_of(tracked: Mapping[str, Tracked]) -> dict[str, boxes.Boxes]:

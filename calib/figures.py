@@ -1,7 +1,8 @@
 """The table of an evaluation: figures of each tracker on each clip, means and intervals.
 
 Means are over the clips that a tracker has results for. Their 95 % intervals are those of the
-bootstrap over clips. Each tracker is compared with the first one on the clips that both have.
+bootstrap over clips. Each tracker is compared with the first one on the clips that both have. A
+clip that was begun at several frames counts once, with the mean of its starts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,10 @@ class Tracked(NamedTuple):
 
 
 def evaluation(
-    clips: Sequence[Clip], trackers: Mapping[str, Tracked], groups: Mapping[str, Sequence[str]]
+    clips: Sequence[Clip],
+    trackers: Mapping[str, Tracked],
+    groups: Mapping[str, Sequence[str]],
+    begun: Mapping[str, str] = {},
 ) -> dict[str, Any]:
     """Compute all figures.
 
@@ -34,6 +38,7 @@ def evaluation(
         clips: the clips that were tracked.
         trackers: name -> its results. Each is compared with the first one.
         groups: name -> names of clips. Each group gets its own means.
+        begun: name of a clip that begins later -> name of the whole one.
 
     Returns:
         dict: ``clips`` (name, frames, sha256, absent), ``groups``, ``trackers``: for each name
@@ -50,13 +55,17 @@ def evaluation(
             }
             for clip in clips
         ],
-        "groups": {ALL: [clip.name for clip in clips], **groups},
+        "groups": {ALL: [clip.name for clip in clips if clip.name not in begun], **groups},
         "trackers": {},
     }
     first: Mapping[str, Any] = {}
     for name, tracked in trackers.items():
         has = [clip for clip in clips if clip.name in tracked.results]
-        of_clips = {clip.name: _of_clip(clip, tracked.results[clip.name]) for clip in has}
+        starts: dict[str, list[dict[str, float]]] = {}
+        for clip in has:
+            figures = _of_clip(clip, tracked.results[clip.name])
+            starts.setdefault(begun.get(clip.name, clip.name), []).append(figures)
+        of_clips = {clip: _mean(rows) for clip, rows in starts.items()}
         curves = [metrics.curves(tracked.results[c.name]["boxes"], c.boxes) for c in has]
         first = first or of_clips
         means = {group: _means(of_clips, first, names) for group, names in table["groups"].items()}
@@ -88,8 +97,7 @@ def _means(
     rows = [of_clips[name] for name in names if name in of_clips]
     if not rows:
         return {"clips": 0}
-    mean: dict[str, Any] = {key: float(np.nanmean([row[key] for row in rows])) for key in rows[0]}
-    mean["clips"] = len(rows)
+    mean: dict[str, Any] = dict(_mean(rows), clips=len(rows))
     if "ms" in mean:
         mean["fps"] = 1e3 / mean["ms"]
     mean.update(_spread("success", [row["success"] for row in rows]))
@@ -101,6 +109,10 @@ def _means(
             better, worse = mean["difference_low"] > 0, mean["difference_high"] < 0
             mean["verdict"] = "better" if better else "worse" if worse else "no difference"
     return mean
+
+
+def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {key: float(np.nanmean([row[key] for row in rows])) for key in rows[0]}
 
 
 def _spread(key: str, values: Sequence[float]) -> dict[str, float]:

@@ -127,9 +127,9 @@ def _put_frames(row: PublicRow, source: Path, data: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     numbers = {}
     for path in source.glob("*.jpg"):
-        number = re.search("[0-9]+$", path.stem)
-        if number and path.is_file() and not path.is_symlink():
-            numbers[int(number[0])] = path
+        digits = re.search("[0-9]+$", path.stem)
+        if digits and path.is_file() and not path.is_symlink():
+            numbers[int(digits[0])] = path
     for number in range(row.first, row.first + row.frames):
         if number not in numbers:
             raise BadRun(f"{row.repository} has no frame {number} of {row.path}")

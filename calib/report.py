@@ -60,10 +60,11 @@ def text(table: dict[str, Any]) -> str:
             lines.append(f"{name:<32}" + "".join(cells) + _published(entry))
     attributes = [group for group in table["groups"] if group not in WHOLE_GROUPS]
     if attributes:
-        lines += ["{:<32}".format("AUC by attribute") + "".join(f"{a:>8}" for a in attributes)]
+        wide = max(map(len, attributes)) + 2
+        lines += ["{:<32}".format("AUC by group") + "".join(f"{a:>{wide}}" for a in attributes)]
     for name, entry in entries if attributes else ():
         cells = (_cell(_mean(entry, group), "success", "{:.3f}") for group in attributes)
-        lines.append(f"{name:<32}" + "".join(f"{cell:>8}" for cell in cells))
+        lines.append(f"{name:<32}" + "".join(f"{cell:>{wide}}" for cell in cells))
     return "\n".join(lines)
 
 

@@ -88,6 +88,17 @@ class Clip:
             cut._frames = self._frames[:frames]
         return cut
 
+    def since(self, first: int) -> "Clip":
+        """Return a clip of the frames from ``first`` on, where the target is there; NAME@FIRST."""
+        cut = copy.copy(self)
+        cut.name = f"{self.name}@{first}"
+        cut.boxes, cut._sha256 = self.boxes[first:], None
+        if isinstance(self._frames, _Video):
+            cut._frames = self._frames.from_frame(first)
+        else:
+            cut._frames = self._frames[first:]
+        return cut
+
     @property
     def paths(self) -> List[Path]:
         """The files of the frames; empty for a clip that is one video."""

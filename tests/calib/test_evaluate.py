@@ -122,10 +122,11 @@ def test_each_example_of_the_help_is_one_whole_command(capsys):
     with pytest.raises(SystemExit):
         evaluate.parser().parse_args(["--help"])
     examples = [line for line in capsys.readouterr().out.splitlines() if "    hotpath " in line]
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples:
         options = evaluate.parser().parse_args(example.split()[2:])
-        trackers.specs(options.networks.split(","), Options())  # any OpenCV has these peers
+        if options.benchmark != "public":  # whose networks are those of README
+            trackers.specs(options.networks.split(","), Options())  # any OpenCV has these peers
         assert "  " not in example.strip() and len(example) < 100
 
 
@@ -162,3 +163,21 @@ def test_the_boxes_of_a_benchmark_are_doubted_without_a_word():
         warnings.simplefilter("always")
         assert len(follow(tracker, Clip(pictures))["boxes"]) == 2
         assert tracker.doubt and not seen
+
+
+def test_a_clip_that_is_begun_several_times_counts_once(place, capsys):
+    assert run(place, "--starts", "3") == 0
+    kept = sorted(path.stem for path in (place / "out/boxes").rglob("one*.json"))
+    assert kept == ["one", "one@4", "one@8"]
+    mean = [len(json.loads(p.read_text())["boxes"]) for p in (place / "out/boxes").rglob("one*")]
+    assert sorted(mean) == [4, 8, 12]
+    table = json.loads((place / "out" / "evaluation.json").read_text())
+    entry = table["trackers"]["tiny"]
+    assert sorted(entry["clips"]) == ["one", "two"] and entry["mean"]["clips"] == 2
+    several = entry["clips"]["one"]["ao"]
+    assert run(place, "--starts", "1") == 0
+    table = json.loads((place / "out" / "evaluation.json").read_text())
+    once = table["trackers"]["tiny"]["clips"]["one"]["ao"]
+    assert several != once
+    assert run(place, "--starts", "0") == 2
+    assert "--starts 0 begins nowhere" in capsys.readouterr().err

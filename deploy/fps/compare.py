@@ -12,7 +12,8 @@ from hotpath.runtime.errors import HotpathError
 
 SHIPPED = boards.FOLDER / "reference"  # of boards that somebody measured
 OWN = pathlib.Path(cache.HOME) / ".local" / "share" / "hotpath" / "reference"  # of this user
-REFERENCE_ROUNDS = 30  # fewer leave an interval that hides a change of 5 %
+REFERENCE_ROUNDS = 30  # the fewest
+REFERENCE_REACH = stats.MARGIN / 4  # half of the interval that a reference may cause
 OTHER_SPEED = 1.15  # of the network alone: beyond it, the parts of a frame are slowed down unlike
 KEPT = ("total", "alone")  # steps of a reference
 EXIT = {"slower": 1, "invalid": 3, "undecided": 4}
@@ -70,21 +71,17 @@ def _compare(name: str, base: Result, new: Result, paired: bool) -> stats.Compar
     Raises:
         OtherSpeed: the network alone is much slower, or faster.
     """
-    first, second = files.totals(base), files.totals(new)
     ratio = None if paired else files.alone_ratio(base, new)
     if ratio is None:
-        return stats.compare(first, second, paired)
+        return stats.compare(files.totals(base), files.totals(new), paired)
     if not 1 / OTHER_SPEED < ratio < OTHER_SPEED:
         raise OtherSpeed(
             f"{name}: the network alone takes {ratio:.2f} times as long as then, so this machine "
             "has another speed (heat, clocks, power); wait until it is as it was, or keep this run "
             "with `hotpath fps save`"
         )
-    first, second = (
-        [ms / alone for ms, alone in zip(rounds, files.alone_ms(result))]
-        for rounds, result in ((first, base), (second, new))
-    )
-    return stats.compare(first, second)._replace(machine=1 / ratio - 1)
+    compared = stats.compare(files.relative(base), files.relative(new))
+    return compared._replace(machine=1 / ratio - 1)
 
 
 def is_pair(base: Evidence, new: Evidence) -> bool:
@@ -201,6 +198,18 @@ def reference_of(board: Dict[str, Any]) -> Optional[Evidence]:
     return None
 
 
+def reach(evidence: Evidence) -> float:
+    """Half of the 95 % interval of a comparison that a run alone causes, as a share; the widest."""
+    results = evidence["results"]
+    return max([stats.reach(files.relative(r) or files.totals(r)) for r in results] or [1.0])
+
+
+def is_precise(evidence: Evidence) -> bool:
+    """Whether a reference of this run can tell a change that is hardly above ``stats.MARGIN``."""
+    fewest = min([len(result["rounds"]) for result in evidence["results"]] or [0])
+    return fewest >= REFERENCE_ROUNDS and reach(evidence) <= REFERENCE_REACH
+
+
 def save(evidence: Evidence, path: PathLike) -> pathlib.Path:
     """Keep a run as the reference of its board, for this user. Return the file's path.
 
@@ -215,8 +224,8 @@ def save(evidence: Evidence, path: PathLike) -> pathlib.Path:
     fewest = min([len(result["rounds"]) for result in evidence["results"]] or [0])
     if not evidence["run"]["complete"] or fewest < REFERENCE_ROUNDS:
         raise CannotCompare(
-            f"{path} has {fewest} rounds, and a reference needs {REFERENCE_ROUNDS} to tell a "
-            f"change of 5 %; {again} --rounds {REFERENCE_ROUNDS}"
+            f"{path} has {fewest} rounds, and a reference needs {REFERENCE_ROUNDS}; {again} "
+            f"--rounds {REFERENCE_ROUNDS}"
         )
     target: pathlib.Path = OWN / (evidence["board"]["name"] + ".json")
     files.write(as_reference(evidence), target)

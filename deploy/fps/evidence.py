@@ -126,6 +126,11 @@ def alone_ms(result: Result) -> List[float]:
     return [float(np.median(ms)) for ms in times] if all(times) else []
 
 
+def relative(result: Result) -> List[np.ndarray]:
+    """The rounds in units of the network alone; empty if a round has none."""
+    return [ms / alone for ms, alone in zip(totals(result), alone_ms(result))]
+
+
 def alone_ratio(base: Result, new: Result) -> Optional[float]:
     """How many times as long the network alone takes as in another result; None if unknown."""
     first, second = alone_ms(base), alone_ms(new)

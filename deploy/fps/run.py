@@ -5,6 +5,7 @@ whole run.
 """
 
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -32,6 +33,9 @@ from hotpath.runtime.networks import load_network
 STEADY = 0.03  # between the medians of the last blocks, and between their clocks
 STEADY_BLOCKS = 4
 WARM_S = 30.0  # longest warm-up
+BUSY_WARM_S = 5.0  # where others keep the processor busy, so that times are never steady
+BUSY_ROUNDS = 2  # after which an invalid run ends
+LOAD_S = 1.0  # shorter readings of the load are chance
 CHECKED = 20  # frames whose boxes must agree; later ones may differ after a rounding
 
 Say = Callable[[str], None]
@@ -63,24 +67,35 @@ class Settings:
         self.networks_dir = None
         self.int8_dir = "out/int8"
         self.warm_s = WARM_S
+        self.look_s = 0.2  # at the board before the run
+        self.asked: Dict[str, Any] = {}  # options with which the run can be repeated
         self.__dict__.update(values)
 
     def cases(self) -> List[Case]:
         return [Case(n, p, e) for n in self.networks for p in self.precisions for e in self.engines]
 
 
-def round_numbers(settings: Settings, is_clear: Callable[[], bool]) -> Iterator[int]:
+def round_numbers(
+    settings: Settings,
+    is_clear: Callable[[], bool],
+    is_invalid: Callable[[], bool] = lambda: False,
+) -> Iterator[int]:
     """Numbers of rounds: those that were asked for, then more while the answer is not clear.
 
     Args:
         settings: uses ``rounds`` and ``minutes``, the time for the further ones.
         is_clear: function without arguments, called after the first ``rounds``.
+        is_invalid: function without arguments; once it is true, no rounds follow the first two.
     """
-    yield from range(settings.rounds)
-    number, end_s = settings.rounds, time.monotonic() + 60 * settings.minutes
-    while time.monotonic() < end_s and not is_clear():
+    end_s = 0.0
+    for number in itertools.count():
+        if number == settings.rounds:
+            end_s = time.monotonic() + 60 * settings.minutes
+        if number >= settings.rounds and (time.monotonic() >= end_s or is_clear()):
+            return
+        if number >= BUSY_ROUNDS and is_invalid():
+            return
         yield number
-        number += 1
 
 
 def measure(
@@ -90,19 +105,29 @@ def measure(
     changed: Sequence[str] = (),
     reference: Optional[Evidence] = None,
     say: Say = print,
+    is_enough: Callable[[Evidence], bool] = lambda _: True,
 ) -> Evidence:
     """Run all and keep the evidence file up to date.
 
-    With a ``reference`` that can be compared, rounds go on until the answer is clear.
+    With a ``reference`` that can be compared, rounds go on until the answer is clear. Without one
+    they go on until ``is_enough``.
     """
     evidence = begin(settings, place, changed)
-    time.sleep(0.2 if settings.period_s else 0)  # to read the GPU's load before the run
-    evidence["before"]["idle_sample"] = place.telemetry.read()
+    evidence["before"]["idle_sample"] = load_before(settings, place)
+    warm_s = settings.warm_s
+    verdict = judge(evidence)
+    if verdict["state"] == "invalid":
+        warm_s = min(warm_s, BUSY_WARM_S)
+        if settings.look_s >= LOAD_S:
+            say("this run will be invalid: {}".format(verdict["reasons"][0]["text"]))
     sampler = Sampler(place.telemetry, settings.period_s)
     began = time.monotonic()
 
     def is_clear() -> bool:
-        return reference is None or compare.is_clear(reference, evidence)
+        return compare.is_clear(reference, evidence) if reference else is_enough(evidence)
+
+    def is_invalid() -> bool:
+        return bool(evidence["verdict"]["state"] == "invalid")
 
     with tempfile.TemporaryDirectory(prefix="hotpath-fps-") as folder:
         for clip in settings.clips:
@@ -110,15 +135,26 @@ def measure(
             np.save(frames, np.stack(clip.frames))
             cases = [open_case(case, settings, clip, frames) for case in settings.cases()]
             evidence["results"] += [result for result, _ in cases]
-            for number in round_numbers(settings, is_clear):
+            for number in round_numbers(settings, is_clear, is_invalid):
                 for result, asked in cases:
-                    one_round(asked, result, settings, sampler, began, say)
+                    one_round(asked, result, settings.frames, warm_s, sampler, began, say)
                     save(evidence, sampler, reference, path)
                 say(said_of(number, settings, clip.name))
     evidence["after"] = place.state()
     evidence["run"]["complete"] = True
     save(evidence, sampler, reference, path)
     return evidence
+
+
+def load_before(settings: Settings, place: places.Place) -> Sample:
+    """Read the sensors for a while before the run: ``other_cores`` are busy without it."""
+    time.sleep(settings.look_s if settings.period_s else 0)
+    sample: Sample = place.telemetry.read()
+    load = sample.get("cpu_load_percent")
+    if settings.look_s >= LOAD_S and settings.period_s and load is not None:
+        count = sample.get("cpu_online_count") or os.cpu_count() or 1
+        sample["other_cores"] = round(load / 100.0 * count, 3)
+    return sample
 
 
 def said_of(number: int, settings: Settings, what: str) -> str:
@@ -143,6 +179,7 @@ def begin(settings: Settings, place: places.Place, changed: Sequence[str]) -> Ev
             "frames": settings.frames,
             "rounds": settings.rounds,
             "sampled": bool(settings.period_s),
+            "asked": settings.asked,
         },
         "board": place.describe(),
         "before": place.state(),
@@ -294,7 +331,8 @@ def warm_up(
 def one_round(
     asked: Request,
     result: Result,
-    settings: Settings,
+    frames: int,
+    warm_s: float,
     sampler: Sampler,
     began: float,
     say: Say = print,
@@ -308,12 +346,12 @@ def one_round(
             for _ in range(WARM_BLOCKS):
                 timed.add(worker.block(BLOCK), counts=False)
         else:
-            warm = warm_up(worker, timed, sampler.telemetry, sampler, settings.warm_s)
+            warm = warm_up(worker, timed, sampler.telemetry, sampler, warm_s)
             result["warm_up"] = warm
             say("{}: warm after {frames} frames".format(files.name_of(result), **warm))
         started = time.monotonic()
-        for first in range(0, settings.frames, BLOCK):
-            answer = worker.block(min(BLOCK, settings.frames - first))
+        for first in range(0, frames, BLOCK):
+            answer = worker.block(min(BLOCK, frames - first))
             sampler.tick(answer.get("cpu_s", 0.0))
             timed.add(answer)
         ended = time.monotonic()

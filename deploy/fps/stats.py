@@ -9,7 +9,7 @@ from typing import Any, Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
 
-MARGIN = 0.03  # a smaller change of speed is no change
+MARGIN = 0.02  # a smaller change of speed is no change
 FEWEST_ROUNDS = 3  # fewer do not show how rounds differ
 NEVER = 1000  # rounds; no larger number is suggested
 # Student's t, two-sided 95%, for 1, 2, 3 ... degrees of freedom; then 1.96
@@ -71,6 +71,12 @@ def compare(
         fixed_reach = 1.96 * fixed * (1.0 + change)
         needed = rounds_to_decide(change, low, high, len(second), fixed_reach)
     return Comparison(change, low, high, decision, needed)
+
+
+def reach(rounds: Sequence[np.ndarray]) -> float:
+    """Half of the 95 % interval that a run itself causes in every comparison with it."""
+    logs = _log_medians(rounds)
+    return student(len(logs) - 1.0) * _error(logs)
 
 
 def student(freedom: float) -> float:

@@ -100,6 +100,9 @@ def _others(evidence: Evidence, before: State, samples: Sequence[Sample]) -> Lis
     if busy is not None and busy > GPU_BEFORE:
         text = f"another process takes the GPU: {busy:.0f}% busy before the start"
         reasons.append(("invalid", text))
+    cores = before.get("idle_sample", {}).get("other_cores")
+    if cores is not None and cores > TOO_BUSY_CORES:
+        reasons.append(("invalid", f"{cores:.1f} processors were busy before the start"))
     waited = [share for share in map(_waited, evidence["results"]) if share is not None]
     if waited and max(waited) > WAITED:
         text = "another process took the CPU: it was waited for in {:.0f}% of the time"

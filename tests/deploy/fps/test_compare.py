@@ -307,6 +307,34 @@ def test_a_run_that_proves_too_little_never_replaces_a_reference(own_references,
     assert "run `hotpath fps` first" in capsys.readouterr().err
 
 
+def test_a_noisy_run_is_no_reference_before_it_can_tell_a_change():
+    precise, noisy = run_of({}), run_of({})
+    assert compare.is_precise(precise) and not compare.is_precise(made_up(rounds=5))
+    for number, each in enumerate(noisy["results"][0]["rounds"]):
+        each["ms"]["total"] = [ms * (1 + 0.05 * (number % 2)) for ms in each["ms"]["total"]]
+    assert not compare.is_precise(noisy) and compare.reach(noisy) > compare.REFERENCE_REACH
+
+
+def test_a_short_run_is_repeated_until_it_is_a_reference(
+    own_references, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(compare, "REFERENCE_ROUNDS", 3)
+    monkeypatch.setattr(compare, "REFERENCE_REACH", 10.0)
+    monkeypatch.setattr(run, "judge", lambda _: {"state": "ok", "reasons": []})
+    monkeypatch.setattr(command, "LOOK_S", 0.0)
+    toml = str(write_network(tmp_path))
+    given = ["--networks", toml, "--frames", "20", "--rounds", "1", "--warm-up", "0.1"]
+    assert main([*given, "--out", str(tmp_path)]) == 0
+    assert "save` makes one of this run's kind" in capsys.readouterr().out
+    assert main(["save", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "evidence-host-1.json has too few rounds for a reference" in said
+    kept = evidence.read(own_references / "host.json")
+    assert len(kept["results"][0]["rounds"]) == 3 and kept["results"][0]["network"] == "tiny"
+    assert main(["save", "--out", str(tmp_path)]) == 0  # the run of three is the last one now
+    assert "too few" not in capsys.readouterr().out
+
+
 def test_the_answer_is_one_line_about_the_worst(capsys):
     base = run_of({})
     pairs = {
@@ -328,6 +356,8 @@ def test_rounds_go_on_until_the_answer_is_clear_or_the_time_is_over():
     assert numbers == [0, 1, 2, 3, 4, 5]
     settings.minutes = 0.0
     assert list(run.round_numbers(settings, lambda: False)) == [0, 1, 2]
+    settings.rounds = 30
+    assert list(run.round_numbers(settings, lambda: False, lambda: True)) == [0, 1]
 
 
 def test_an_answer_is_clear_where_more_rounds_would_change_nothing():

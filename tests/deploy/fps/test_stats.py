@@ -73,18 +73,18 @@ def test_two_rounds_decide_nothing_and_the_sentence_says_how_many_would():
 
 
 def test_more_rounds_are_asked_for_the_nearer_the_margin_is():
-    near = stats.rounds_to_decide(-0.035, -0.055, -0.015, 5)
-    far = stats.rounds_to_decide(-0.06, -0.10, -0.02, 5)
+    near = stats.rounds_to_decide(-0.025, -0.045, -0.005, 5)
+    far = stats.rounds_to_decide(-0.05, -0.09, -0.01, 5)
     assert near == 5 * 16
     assert 5 < far < near
     assert stats.rounds_to_decide(-stats.MARGIN, -0.05, -0.01, 5) is None
 
 
 def test_decisions_follow_the_interval():
-    assert stats.decide(-0.08, -0.031, 5) == "slower"
-    assert stats.decide(-0.08, -0.029, 5) == "undecided"
-    assert stats.decide(-0.029, 0.029, 5) == "same"
-    assert stats.decide(0.031, 0.2, 5) == "faster"
+    assert stats.decide(-0.08, -0.021, 5) == "slower"
+    assert stats.decide(-0.08, -0.019, 5) == "undecided"
+    assert stats.decide(-0.019, 0.019, 5) == "same"
+    assert stats.decide(0.021, 0.2, 5) == "faster"
     assert stats.decide(-0.1, 0.1, 5) == "undecided"
 
 

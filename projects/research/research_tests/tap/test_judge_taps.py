@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("openvino")
 
-from hotpath.calib import taps
 from hotpath.runtime import load_tracker
+from hotpath_research.tap import judge as taps
 from tests.support import thing
 
 

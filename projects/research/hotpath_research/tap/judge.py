@@ -1,13 +1,13 @@
-"""python -m hotpath.calib.taps: how well a tap finds its object, and a loose box becomes snug.
+"""python -m hotpath_research.tap.judge: how well a tap finds its object, and a box becomes snug.
 
-    python -m hotpath.calib.taps --clips DIR... --out taps.json
-    python -m hotpath.calib.taps --background --pictures DIR... --out background.json
+    python -m hotpath_research.tap.judge --clips DIR... --out taps.json
+    python -m hotpath_research.tap.judge --background --pictures DIR... --out background.json
 
 A clip is tapped in its first frame: in the middle of the true box, and at random points of its
 middle 60 %. The box of the tap, of a second tap, and of loose boxes is compared with the true one.
 Then the clip is tracked from each. A tap that finds nothing counts as an overlap of 0.
 
-``--background`` taps at the points of ``taps-background.csv``: sky, ground, walls and water, in
+``--background`` taps at the points of ``background.csv``: sky, ground, walls and water, in
 frames of public sequences. No object is there.
 """
 
@@ -34,8 +34,8 @@ from hotpath.runtime.errors import NoObject
 from hotpath.runtime.tracker import Tracker
 from hotpath.video.clips import Clip, find_clips
 
-NAME = "hotpath.calib.taps"
-POINTS = Path(__file__).with_name("taps-background.csv")
+NAME = "hotpath_research.tap.judge"
+POINTS = Path(__file__).with_name("background.csv")
 RANDOM = 5  # taps at random points of a clip
 TRACKED = 2  # of them that are tracked
 ENLARGED = (1.0, 1.5, 2.0)

@@ -5,8 +5,7 @@ frame call ``track = tracker.update(frame, time_s)``, which has ``track.box``, `
 ``track.presence`` and ``track.velocity``. The errors of these calls can be imported from here.
 """
 
-import functools
-from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, TypeVar
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
 
 from hotpath.boards.errors import UnknownBoard
 from hotpath.kernels.errors import (
@@ -39,15 +38,13 @@ from hotpath.runtime.networks import DEFAULT_NETWORK
 from hotpath.runtime.options import Options, PathLike
 
 if TYPE_CHECKING:
-    from typing_extensions import ParamSpec
+    from typing_extensions import Unpack
 
     from hotpath.runtime.directions import Bearing
+    from hotpath.runtime.options import NamedOptions
     from hotpath.runtime.targets.targets import Targets
     from hotpath.runtime.tracker import Tracker
 
-    Fields = ParamSpec("Fields")
-
-Loaded = TypeVar("Loaded")
 __version__ = "0.4.0.dev0"
 __all__ = [
     "DEFAULT_NETWORK",
@@ -81,27 +78,15 @@ __all__ = [
 ]
 
 
-def _takes(
-    fields: "Callable[Fields, Options]",
-) -> "Callable[[Callable[[Options], Loaded]], Callable[Fields, Loaded]]":
-    """Give a function the parameters of ``Options``; after the first one, by name only."""
-
-    def decorate(load: "Callable[[Options], Loaded]") -> Any:
-        def load_with(network: Optional[PathLike] = None, **options: Any) -> Loaded:
-            for name in set(options).difference(Options._fields):
-                there_are = ", ".join(Options._fields)
-                raise TypeError(f"{load.__name__} has no option {name!r}; there are: {there_are}")
-            return load(Options(network, **options))
-
-        functools.update_wrapper(load_with, load)
-        vars(load_with)["__wrapped__"] = Options  # whose signature help() shows
-        return load_with
-
-    return decorate
+def _options(network: Optional[PathLike], options: Mapping[str, Any]) -> Options:
+    for name in set(options).difference(Options._fields):
+        raise TypeError(f"there is no option {name!r}; there are: {', '.join(Options._fields)}")
+    return Options(network, **options)
 
 
-@_takes(Options)
-def load_tracker(options: Options) -> "Tracker":
+def load_tracker(
+    network: Optional[PathLike] = None, **options: "Unpack[NamedOptions]"
+) -> "Tracker":
     """Make a tracker, ready for ``init``. Close it, or use it with ``with``.
 
     The arguments are the fields of ``hotpath.runtime.options.Options``. The first one is the name
@@ -122,11 +107,13 @@ def load_tracker(options: Options) -> "Tracker":
     require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime import loading
 
-    return loading.create_tracker(*loading.load(options), options)
+    fields = _options(network, options)
+    return loading.create_tracker(*loading.load(fields), fields)
 
 
-@_takes(Options)
-def load_targets(options: Options) -> "Targets":
+def load_targets(
+    network: Optional[PathLike] = None, **options: "Unpack[NamedOptions]"
+) -> "Targets":
     """Make ``hotpath.runtime.targets.targets.Targets``: several targets, followed by one engine.
 
     Arguments and errors are those of ``load_tracker``. ``Targets.find_with`` adds targets by a
@@ -142,7 +129,12 @@ def load_targets(options: Options) -> "Targets":
     from hotpath.runtime import loading
     from hotpath.runtime.targets.targets import Targets
 
-    return Targets(loading.create_device(*loading.load(options), options), options)
+    fields = _options(network, options)
+    return Targets(loading.create_device(*loading.load(fields), fields), fields)
+
+
+for _load in (load_tracker, load_targets):
+    vars(_load)["__wrapped__"] = Options  # whose signature help() shows
 
 
 def bearing(box: Sequence[float], frame_size: Sequence[int], fov: Any) -> "Bearing":

@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOption
@@ -62,6 +62,26 @@ class Options(NamedTuple):
     search_windows: Optional[int] = None
     latency: str = NORMAL
     strict: bool = False
+
+
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict
+
+    class NamedOptions(TypedDict, total=False):
+        """The fields of ``Options`` after the first one, for type checkers and editors."""
+
+        engine: str
+        precision: str
+        networks_dir: Optional[PathLike]
+        threads: Optional[int]
+        log: Log
+        bundle: Optional[PathLike]
+        board: Optional[str]
+        simulate: Simulate
+        recover: Optional[bool]
+        search_windows: Optional[int]
+        latency: str
+        strict: bool
 
 
 DEFAULTS = Options()

@@ -1,5 +1,6 @@
 """Loading a network: which arguments are taken, and what it says about them."""
 
+import ast
 import inspect
 import os
 import types
@@ -8,7 +9,7 @@ import pytest
 
 from hotpath.boards import load_board
 from hotpath.kernels import cpu
-from hotpath.runtime import load_targets, load_tracker, loading
+from hotpath.runtime import load_targets, load_tracker, loading, options
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.options import Options
 from tests.runtime.search.test_search import THRESHOLDS
@@ -54,7 +55,7 @@ def test_an_unknown_option_is_named_with_those_that_exist(load):
     with pytest.raises(TypeError) as refused:
         load(threds=2)
     said = str(refused.value)
-    assert said.startswith(f"{load.__name__} has no option 'threds'; there are: network, engine")
+    assert said.startswith("there is no option 'threds'; there are: network, engine")
 
 
 def test_a_detector_that_is_no_function_is_refused(tmp_path):
@@ -70,6 +71,20 @@ def test_the_signature_names_every_option_with_its_default(load):
     assert {name: field.default for name, field in parameters.items()} == Options()._asdict()
     with pytest.raises(TypeError, match="engin"):
         load(engin="onnxruntime")
+
+
+def test_type_checkers_are_told_the_options_as_they_are():
+    tree = ast.parse(inspect.getsource(options))
+    fields = {
+        node.name: [
+            (line.target.id, ast.dump(line.annotation))
+            for line in node.body
+            if isinstance(line, ast.AnnAssign)
+        ]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+    }
+    assert len(fields["Options"]) > 8 and fields["NamedOptions"] == fields["Options"][1:]
 
 
 def create_on(board, tmp_path, **options):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from hotpath.runtime.doubts import DoubtfulBox
 from hotpath.runtime.garbage import short_collections
+from hotpath.runtime.types import SURE, TRACKED
 
 if TYPE_CHECKING:
     from hotpath.runtime.tracker import Tracker
@@ -24,24 +25,24 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
         frames: number of frames to track; None for the whole clip.
 
     Returns:
-        dict, with a list of n values each: ``boxes``; ``claimed``, whether the tracker says that
-        the target is in the box; ``certainty``, the presence, or the score of a network without;
-        ``ms`` of each frame. ``steps``: name of a step -> milliseconds of each frame after the
-        first.
+        dict, with a list of n values each: ``boxes``; ``states``, the tracker's words;
+        ``claimed``, whether it says that the target is in the box; ``certainty``, the presence, or
+        the score of a network without; ``ms`` of each frame. ``steps``: name of a step ->
+        milliseconds of each frame after the first.
     """
     boxes: List[List[float]] = []
-    claimed: List[bool] = []
+    states: List[str] = []
     certainty: List[float] = []
     ms: List[float] = []
     steps: Dict[str, List[float]] = {}
     for index, frame in enumerate(clip):
         if index == frames:
             break
-        box, lost, sure = clip.boxes[0], False, 1.0
+        box, state, sure = clip.boxes[0], TRACKED, 1.0
         started = time.perf_counter()
         if index:
             track = tracker.update(frame)
-            box, lost = track.followed, track.lost
+            box, state = track.box, track.state
             sure = track.score if track.presence is None else track.presence
         else:
             with warnings.catch_warnings():  # nobody can draw a better one
@@ -49,9 +50,10 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
                 tracker.init(frame, box)
         ms.append((time.perf_counter() - started) * 1e3)
         boxes.append([float(value) for value in box])
-        claimed.append(not lost)
+        states.append(state)
         certainty.append(float(sure))
         for name, value in tracker.step_ms.items() if index else ():
             steps.setdefault(name, []).append(value)
-    record = {"boxes": boxes, "claimed": claimed, "certainty": certainty}
+    claimed = [state in SURE for state in states]
+    record = {"boxes": boxes, "states": states, "claimed": claimed, "certainty": certainty}
     return dict(record, ms=ms, steps=steps)

@@ -28,6 +28,7 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import BadClips
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import sha256_of
+from hotpath.runtime.presence import curved, thresholds_of
 from hotpath.runtime.tracker import Tracker
 
 OVERLAP, LOST = GOALS = ("overlap", "lost")
@@ -145,12 +146,16 @@ class Scorer:
         if self._searches:
             return run
         below = numbers.get(WITHOUT, self._network.lost_below)
-        return dict(run, claimed=np.array(run["certainty"]) >= below)
+        least = curved(below, thresholds_of(self._changed(moving), False).curve)
+        return dict(run, claimed=np.array(run["certainty"]) >= least)
 
-    def _tracker(self, numbers: Numbers) -> Tracker:
+    def _changed(self, numbers: Numbers) -> Network:
         network = copy.copy(self._network)  # the engine's does not change
         vars(network).update(numbers)
         if not self._searches:  # nothing reacts to a loss
             vars(network).update(lost_below=NEVER if LOST in self._goals else network.lost_below)
-        device = Processor(network, *self._parts)
+        return network
+
+    def _tracker(self, numbers: Numbers) -> Tracker:
+        device = Processor(self._changed(numbers), *self._parts)
         return Tracker(device, recover=self._searches)

@@ -49,11 +49,11 @@ class Oracle:
         state = tracker.state.copy()
         state[self._given] = geometry.state_of(tracker.network, truth, width, height)[self._given]
         tracker.state = state
-        box = track.followed
+        box = track.box
         centre = np.array([box.x + box.w / 2, box.y + box.h / 2])
         size = np.array([box.w, box.h])
         if self._given.start:
             size = np.array(truth[2:])
         else:
             centre = np.array(truth[:2]) + np.array(truth[2:]) / 2
-        return track._replace(box=Box(*map(float, (*(centre - size / 2), *size))), guess=None)
+        return track._replace(box=Box(*map(float, (*(centre - size / 2), *size))))

@@ -13,7 +13,7 @@ import numpy as np
 
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.types import Track, checked_frame
+from hotpath.runtime.types import LOST, UNSURE, Track, checked_frame
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 UNIT_PX = 22.0  # height of FONT's capitals at scale 1
@@ -28,9 +28,9 @@ DARK = (24, 20, 18)
 # red, which are warnings
 GREEN, BLUE, PINK = (80, 220, 60), (255, 170, 60), (220, 110, 255)
 TARGETS = (GREEN, BLUE, PINK, (255, 235, 90), (255, 140, 180), (74, 245, 195))
-LOST = (70, 70, 235)
-GUESS = (150, 150, 150)
-DASH_PX = 7  # of a lost target's box, line widths
+AMBER, RED = (40, 170, 255), (70, 70, 235)
+WARNINGS = {UNSURE: AMBER, LOST: RED}
+DASH_PX = 7  # of the box of an unsure or a lost target, line widths
 _Rectangle = Tuple[int, int, int, int]  # left, top, right, bottom
 LARGEST_PX = 16000  # OpenCV's line drawing overflows far outside the picture
 
@@ -118,7 +118,8 @@ class _Look:
 
 
 def _colour(number: int, track: Optional[Track]) -> Tuple[int, int, int]:
-    return LOST if track is not None and track.lost else TARGETS[number % len(TARGETS)]
+    own = TARGETS[number % len(TARGETS)]
+    return own if track is None else WARNINGS.get(track.state, own)
 
 
 def _draw_trail(
@@ -142,22 +143,19 @@ def _corners(box: Sequence[float]) -> Tuple[int, int, int, int]:
 
 
 def _draw_box(picture: np.ndarray, look: _Look, track: Track, colour: Tuple[int, int, int]) -> None:
-    """One target's box: broken if it is lost. Where a lost target is looked for is grey dashes."""
-    boxes = [(track.box, colour)]
-    if track.guess is not None:
-        boxes.insert(0, (track.guess, GUESS))
-    frame = _draw_dashed if track.lost else cv2.rectangle
-    for box, bright in boxes:
-        left, top, right, bottom = _corners(box)
-        # a dark line around the bright one makes it visible on any background
-        frame(picture, (left, top), (right, bottom), DARK, look.box_px + 2)
-        frame(picture, (left, top), (right, bottom), bright, look.box_px)
+    """One target's box: dashes if it is unsure or lost."""
+    frame = _draw_dashed if track.state in WARNINGS else cv2.rectangle
+    left, top, right, bottom = _corners(track.box)
+    # a dark line around the bright one makes it visible on any background
+    frame(picture, (left, top), (right, bottom), DARK, look.box_px + 2)
+    frame(picture, (left, top), (right, bottom), colour, look.box_px)
 
 
 def _label(number: Optional[int], track: Track, since: str) -> str:
     """Such as "#2 .96", its presence; the number is there where several targets are told apart."""
     presence = track.score if track.presence is None else track.presence  # or all that there is
     score = f"lost {since}".rstrip() if track.lost else f"{presence:.2f}".lstrip("0")
+    score = f"unsure {score}" if track.state == UNSURE else score
     name = "" if number is None else f"#{number}"
     return _ascii(" ".join(word for word in (name, track.class_name, score) if word))
 

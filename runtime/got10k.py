@@ -28,6 +28,6 @@ def track(
         if index == 0:
             tracker.init(frame, box)
         else:
-            boxes[index] = tracker.update(frame).followed
+            boxes[index] = tracker.update(frame).box
         times[index] = time.perf_counter() - started
     return boxes, times

@@ -1,9 +1,9 @@
-"""Presence: a number from 0 to 1 and a state, which say whether the target is there.
+"""Presence: a number from 0 to 1, and the word that it decides.
 
-    tracked   the box holds the target
-    unsure    the box is followed, but nothing is learnt from it
-    lost      no box is claimed; a suspect may be followed
-    found     the first frame in which a suspect is proven to be the target
+    tracked   from ``LIKELY`` on: the box holds the target; after a loss it is proven
+    found     the first such frame after another word
+    unsure    something that may be the target is followed
+    lost      nothing like the target is followed
 
 The score of a network says how well the best cell fits. It does not say that this cell is the
 target. When the target is gone, another cell is the best one, often with a high score. So presence
@@ -29,6 +29,9 @@ from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.proof import FEWEST, STRICT, Proof
 from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 
+LIKELY = 0.5  # presence from which a target is tracked
+SLOPE = 10.0  # of the curve from the cues to presence, where a network's TOML has none
+UNPROVEN = 0.4  # presence of a suspect, at most
 CONFIRMED = 2  # frames in succession that must agree on another place
 KEPT = 0.6  # share of the last frame's presence in this one's
 INNER = 0.8  # share of the box's sides whose cells are averaged: its corners are background
@@ -45,7 +48,7 @@ class Thresholds(NamedTuple):
         found: from it on, one frame's cues confirm a target in another place.
         proof: arguments of ``hotpath.runtime.proof.Proof``.
         curve: slope and middle of the logistic curve from presence to the probability that the box
-            holds the target. With a slope of 0 presence itself is reported.
+            holds the target.
         strict: whether a suspect is proven by the strict values alone.
     """
 
@@ -54,7 +57,7 @@ class Thresholds(NamedTuple):
     unsure: float
     found: float
     proof: Tuple[float, int, float] = (0.0, FEWEST, 0.0)
-    curve: Tuple[float, float] = (0.0, 0.5)
+    curve: Tuple[float, float] = (SLOPE, 0.5)
     strict: bool = False
 
 
@@ -68,10 +71,30 @@ def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thr
         proof = network.same_share, network.same_frames, network.same_until
         if strict:
             proof = network.strict_share, STRICT, network.same_until
-        curve = network.presence_slope, network.presence_middle
+        curve = network.presence_slope or SLOPE, network.presence_middle or middle
         lost, found = network.search_lost_below, network.found_above
         return Thresholds(lost, middle, middle, found, proof, curve, strict)
-    return Thresholds(network.lost_below, network.lost_below, network.unsure_below, 1.0)
+    lost, unsure = network.lost_below, network.unsure_below
+    return Thresholds(lost, lost, unsure, 1.0, curve=(SLOPE, unsure or lost))
+
+
+def curved(value: float, curve: Tuple[float, float]) -> float:
+    """Return the presence that a value of the cues gives by a ``Thresholds.curve``."""
+    slope, middle = curve
+    return 1.0 / (1.0 + math.exp(slope * (middle - value)))
+
+
+def word_of(presence: Optional[float], lost_below: float, before: str) -> str:
+    """Return the one of ``STATES`` that a frame's presence decides.
+
+    Args:
+        presence: 0 to 1; None if a network cannot tell.
+        lost_below: presence below which the target is lost.
+        before: the word of the frame before it.
+    """
+    if presence is None or presence >= LIKELY:
+        return TRACKED if before in (TRACKED, FOUND) else FOUND
+    return UNSURE if presence >= lost_below else LOST
 
 
 class Presence:
@@ -94,11 +117,12 @@ class Presence:
     def __init__(self, thresholds: Thresholds, cues: Any = None, every: int = 1) -> None:
         self._thresholds, self.cues, self._every = thresholds, cues, every
         self.proof = Proof(*thresholds.proof)
+        self._lost_below = curved(thresholds.lost, thresholds.curve)
         self._begin()
 
     def _begin(self) -> None:
         self.value: Optional[float] = 1.0 if self.cues is not None else None
-        self.state = TRACKED
+        self.state = self._word = TRACKED
         self.lost_frames = 0
         self.since = 0
         self.doubted = 0
@@ -168,19 +192,23 @@ class Presence:
 
     @property
     def shown(self) -> Optional[float]:
-        """Presence for the user: a probability, if the network has the curve for it.
-
-        After a find it is the product with the probability that this find is the target. That of a
-        lost target is not above what the threshold ``lost`` gives.
-        """
-        value, (slope, middle) = self.value, self._thresholds.curve
-        if value is None:
+        """Presence for the user; after a find times the probability that this is the target."""
+        if self.value is None:
             return None
-        if self.state == LOST:
-            value = min(value, self._thresholds.lost)
-        if not slope:
-            return value
-        return self.proof.likely / (1.0 + math.exp(slope * (middle - value)))
+        if self.suspects:
+            return min(curved(self.value, self._thresholds.curve), UNPROVEN)
+        return self.proof.likely * curved(self.value, self._thresholds.curve)
+
+    @property
+    def suspects(self) -> bool:
+        """Whether what is followed has not proven yet to be the target."""
+        return self.state == LOST
+
+    def say(self) -> Tuple[str, Optional[float]]:
+        """End a frame; returns its word and its presence."""
+        presence = self.shown
+        self._word = word_of(presence, self._lost_below, self._word)
+        return self._word, presence
 
     def _proof(self) -> Tuple[float, float]:
         """Return the proof of the last box that counts, and the strict one."""

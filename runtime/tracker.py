@@ -87,7 +87,7 @@ class Tracker:
         self.state: Any = None
         self.first: Optional[Track] = None
         self.doubt = ""
-        self._claimed: Any = None  # the state in the last frame in which the target was not lost
+        self._last: Any = None  # the state in the last frame in which the target was not lost
         self._exemplar: Any = None
         self._shape: Tuple[int, ...] = ()
         self._motion = Motion()
@@ -179,7 +179,7 @@ class Tracker:
             self.search.begin(state, seen, exemplar.border)
         picture = device.picture(frame)
         presence.begin(picture, state, seen)
-        self.state = self._claimed = state
+        self.state = self._last = state
         self._shape = shape
         self._motion = motion
         self.first = given_track(box, taken)
@@ -300,12 +300,13 @@ class Tracker:
 
         # presence: whether that is the target, and where to look next
         picture = frame if self.search is None else self.device.picture(frame)
-        state = self.presence.watch(picture, place, shown, certain, looks)
+        self.presence.watch(picture, place, shown, certain, looks)
 
-        # learning, and the search of a target that stays lost
+        # its word, then learning, and the search of a target that stays lost
+        track = self._track(box, score)
         if self.search is not None:
             self.search.follow(place, shown)
-        return self._track(box, score, state)
+        return track
 
     def _select(self, seen: Sequence[Seen]) -> Tuple[Seen, np.ndarray, float]:
         """Select in the windows of several scales; returns (middle window, state, score)."""
@@ -325,24 +326,19 @@ class Tracker:
         found, score, self.state = search.judge(self.device.picture(frame), seen, self.state)
         if not math.isfinite(score):
             raise NetworkFailed(NO_SCORE, what="no score")
-        state = self.presence.step(not found)
+        self.presence.step(not found)
         if found:
             search.follow(self.state, seen[0])
-        return self._track(geometry.box_of(self.network, self.state), score, state)
+        return self._track(geometry.box_of(self.network, self.state), score)
 
-    def _track(self, box: Box, score: float, state: str) -> Track:
-        """Return the track of a frame.
-
-        Args:
-            box: where the target is followed, or looked for.
-            score, state: of the frame.
-        """
-        presence = self.presence.shown
+    def _track(self, box: Box, score: float) -> Track:
+        """Return the track of a frame in which the target is followed, or looked for, in a box."""
+        state, presence = self.presence.say()
         if state != LOST:
-            self._claimed = self.state
+            self._last = self.state
             return Track(box, score, False, state, presence=presence)
-        last = geometry.box_of(self.network, self._claimed)
-        return Track(last, score, True, state, presence=presence, guess=box)
+        last = geometry.box_of(self.network, self._last)
+        return Track(last, score, True, state, presence=presence)
 
     def moved(self, track: Track, time_s: Optional[float]) -> Track:
         """Return a track of ``judge`` with ``velocity`` and ``predicted`` at that time."""
@@ -440,7 +436,7 @@ class Tracker:
         """Scale the target's state after the source changed its resolution."""
         x, y = shape[1] / self._shape[1], shape[0] / self._shape[0]
         factors = (x, y, x, y)
-        self.state, self._claimed = self.state * factors, self._claimed * factors
+        self.state, self._last = self.state * factors, self._last * factors
         if self.search is not None:
             self.search.rescale(factors)
         self._motion.rescale(x, y)

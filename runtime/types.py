@@ -1,5 +1,6 @@
 """The small values that the parts of the runtime exchange, and the checks of input."""
 
+import warnings
 from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from hotpath.runtime.errors import BadBox, BadFrame
 from hotpath.runtime.pictures import AnyFrame, Picture
 
 TRACKED, UNSURE, LOST, FOUND = STATES = "tracked", "unsure", "lost", "found"
+SURE = TRACKED, FOUND  # the box holds the same object
 LEAST_INSIDE = 0.25  # share of a box that a frame must show
 MOST_OF_CORNERS = 1 / 3  # of a box that may be outside the frame, where it looks like x1,y1,x2,y2
 GIVEN = 1.0  # score and presence of a box that the user gave
@@ -45,22 +47,23 @@ class Box(NamedTuple):
 class Track(NamedTuple):
     """Where the target is in a frame.
 
-    Act on ``box`` only while ``state`` is "tracked" and ``presence`` is above your threshold. With
-    some networks ``presence`` is a probability (docs/use.md), with others an estimate. After a find
-    it stays low, until the next loss, if the object has hardly proven to be the same one. It is 0
-    while another target owns the object in the box.
+    Act on ``box`` while ``state`` is "tracked" and ``presence`` is above your threshold. Hold, or
+    go on slowly, while it is "unsure". Stop while it is "lost".
 
     Attributes:
-        box: the target's ``Box``, pixels of the frame; while it is lost, the last claimed one.
+        box: the ``Box`` that is followed, pixels of the frame; while lost, the last one that was.
         score: how well the best place matches, 0 to 1; a similar object matches too.
-        lost: whether ``state`` is "lost": the target is claimed nowhere.
-        state: "tracked", "unsure", "lost", or "found" in the first frame after a loss.
+        lost: whether ``state`` is "lost": nothing like the target is followed.
+        state: "tracked": the box holds the same object, with a presence of at least .5. "found":
+            the first such frame after another state. "unsure": something that may be the target is
+            followed. "lost": nothing like it is.
         class_id: number of the class that a detector gave the target; else None.
         class_name: name of that class, or "".
         velocity: (x, y) of the box's centre, pixels a second, smoothed; None without times.
         predicted: while unsure or lost, the ``Box`` by the velocity; else None.
-        presence: how likely the target is in ``box``, 0 to 1; None without thresholds for it.
-        guess: while lost, the ``Box`` where the tracker looks, which is no claim; else None.
+        presence: how likely the target is in ``box``, 0 to 1, from which ``state`` comes; with some
+            networks a probability (docs/use.md), with others an estimate. None without thresholds
+            for it: then the state is always "tracked".
         taken: in a target's first frame where its box is from: "box", "point", "snug"; else None.
 
     Example:
@@ -78,16 +81,19 @@ class Track(NamedTuple):
     velocity: Optional[Tuple[float, float]] = None
     predicted: Optional[Box] = None
     presence: Optional[float] = None
-    guess: Optional[Box] = None
     taken: Optional[str] = None
 
     @property
     def followed(self) -> Box:
-        """Where the tracker is: ``guess`` while the state is "lost", else ``box``.
+        """Return ``box``. Deprecated: it will go with the next version."""
+        warnings.warn("Track.followed will go; use Track.box", DeprecationWarning, stacklevel=2)
+        return self.box
 
-        Measure the accuracy of a tracker with it, but never act on it.
-        """
-        return self.box if self.guess is None else self.guess
+    @property
+    def guess(self) -> Optional[Box]:
+        """Return ``box`` while lost, else None. Deprecated: it will go with the next version."""
+        warnings.warn("Track.guess will go; use Track.box", DeprecationWarning, stacklevel=2)
+        return self.box if self.lost else None
 
 
 class Seen(NamedTuple):

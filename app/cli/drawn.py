@@ -11,7 +11,7 @@ from hotpath.kernels.commands import counted
 from hotpath.runtime import drawing as draw
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.types import Track
+from hotpath.runtime.types import SURE, Track
 from hotpath.video import save
 from hotpath.video.base import TrackedFrame
 
@@ -110,13 +110,13 @@ class Drawn:
         return texts
 
     def _extended_trails(self, tracks: Dict[int, Track]) -> Dict[int, List[Tuple[float, float]]]:
-        """Each target's centres over the last frames, without frames where it was lost."""
+        """Each target's centres over the last frames in which it was tracked."""
         self._trails = {
             number: self._trails.get(number) or deque(maxlen=self._options.trail)
             for number in tracks
         }
         for number, track in tracks.items():
-            if not track.lost:
+            if track.state in SURE:
                 x, y, w, h = track.box
                 self._trails[number].append((x + w / 2, y + h / 2))
         return {number: list(points) for number, points in self._trails.items()}

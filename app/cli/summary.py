@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Set, Tupl
 
 from hotpath.app.cli.profile import Profile
 from hotpath.kernels.commands import counted
-from hotpath.runtime.types import Track
+from hotpath.runtime.types import LOST, STATES, UNSURE, Track
 from hotpath.video.base import TrackedFrame
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class Summary:
         self._empty_at: Set[int] = set()  # indices of the last of them
         self._scores = 0
         self._score_sum = 0.0
-        self._times_lost = self._frames_lost = 0  # of all targets
+        self._times_lost = 0  # of all targets, as the next
+        self._words = dict.fromkeys(STATES, 0)  # frames of each
         self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
         self._outside: Dict[int, int] = {}  # target -> since which frame it has been outside
 
@@ -68,10 +69,10 @@ class Summary:
             if self._frames > 1:  # the first one's boxes are given
                 self._scores += 1
                 self._score_sum += float(track.score)
+            self._words[track.state] += 1
             if track.lost:
                 before = self._last.get(number)
                 self._times_lost += not (before and before[1].lost)
-                self._frames_lost += 1
             self._last[number] = index, track
 
     def figures(
@@ -103,7 +104,7 @@ class Summary:
             "frames": self._frames,
             "frames_without_target": self._empty,
             "times_lost": self._times_lost,
-            "frames_lost": self._frames_lost,
+            "frames_of": dict(self._words),
             "network": self._network,
             "engine": self._engine,
             "ms": ms,
@@ -130,10 +131,13 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
     ]
     if figures["frames_without_target"]:
         lines.append("frames without a target: {frames_without_target}".format(**figures))
-    if figures["times_lost"]:
+    words = figures["frames_of"]
+    if words["unsure"] or words["lost"]:
         times = counted(figures["times_lost"], "time")
-        frames = figures["frames_lost"]
-        lines.append(f"lost {times}, {counted(frames, 'frame')}")
+        tracked = words["tracked"] + words["found"]
+        lines.append(
+            f"frames tracked {tracked}, unsure {words['unsure']}, lost {words['lost']} ({times})"
+        )
     if figures["fps"] and not (figures["ms"] and figures["score"] is not None):
         lines.append("no target was tracked")
     elif figures["fps"]:
@@ -184,5 +188,5 @@ def _parts_of(parts_ms: Dict[str, float]) -> List[str]:
 def place_of(target: Dict[str, Any]) -> str:
     """Where a target was last, of ``Summary.figures``."""
     place = ",".join(f"{value:.1f}" for value in target["box"])
-    lost = " (lost)" if target["state"] == "lost" else ""
+    lost = f" ({target['state']})" if target["state"] in (UNSURE, LOST) else ""
     return f"target {target['target']}: {place} in frame {target['frame']}{lost}"

@@ -21,7 +21,6 @@ def target_json(
     return {
         "number": number,
         "box": box,
-        "guess": _rounded(track.guess),
         "score": round(float(track.score), 4) if np.isfinite(track.score) else None,
         "lost": bool(track.lost),
         "state": track.state,

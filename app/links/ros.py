@@ -91,7 +91,8 @@ class RosLink(Link):
             x, y, w, h = map(float, track.box)
             middle = bus.Point2D(x=x + w / 2, y=y + h / 2)
             centre = bus.Pose2D(position=middle, theta=0.0)
-            name, score = track.class_name or "target", float(track.score)
+            name = track.class_name or "target"
+            score = float(track.score if track.presence is None else track.presence)
             hypothesis = bus.ObjectHypothesis(class_id=name, score=score)
             what = bus.ObjectHypothesisWithPose(hypothesis=hypothesis, pose=bus.NOWHERE)
             box = bus.BoundingBox2D(center=centre, size_x=w, size_y=h)

@@ -35,7 +35,7 @@ class Loop:
             steps["total"].append((ended - started) * 1e3)
             for name, value in tracker.step_ms.items():
                 steps.setdefault(name, []).append(value)
-            boxes.append((self.place, tuple(float(v) for v in track.followed)))
+            boxes.append((self.place, tuple(float(v) for v in track.box)))
             self.place = (self.place + 1) % len(frames)
             if between is not None:
                 between()

@@ -11,18 +11,18 @@ The three numbers were chosen on MOTChallenge's TUD-Stadtmitte, KITTI-17 and MOT
 
 import math
 from collections import deque
-from typing import Any, Deque, Dict, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Deque, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
 from hotpath.runtime import geometry
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.tracker import Tracker
-from hotpath.runtime.types import FOUND, LOST, UNSURE, Track
+from hotpath.runtime.types import LOST, UNSURE, Track
 
 SAME = 0.6  # overlap from which two targets follow the same object
 MOTION = 10  # frames that a target's velocity is the mean of
-OWNED = 0.0  # presence of a target in a box whose object is another one's
+MOVED_ON = 0.1  # presence of a target that is taken to move on as before, unseen
 HELD = 10  # frames for which a target without an object is taken to move on as before
 
 
@@ -63,35 +63,36 @@ class Exclusion:
             tracks: their tracks in this frame.
             shape: shape of the frame, (height, width, ...).
         """
-        losers = self._losers(trackers, tracks)
-        owned = {n: t.box for n, t in tracks.items() if not t.lost and n not in losers}
+        live = [number for number in tracks if not trackers[number].presence.suspects]
+        losers = self._losers(live, trackers, tracks)
+        owned = {number: tracks[number].box for number in live if number not in losers}
         decided = {}
         for number, track in tracks.items():
             path = self._paths.setdefault(number, _Path())
             tracker = trackers[number]
             held = rivals = None
-            if number in losers or (path.held and track.lost):
-                held = path.hold(track, shape)
+            if number in losers or (path.held and number not in live):
+                held = path.hold(number in live, shape)
                 if held is None:
                     last = path.state  # the box in this frame holds another target
                     box = track.box if last is None else geometry.box_of(tracker.network, last)
-                    track = track._replace(
-                        box=box, guess=track.followed, lost=True, state=LOST, presence=OWNED
-                    )
+                    track = track._replace(box=box, lost=True, state=LOST, presence=0.0)
                 else:
                     box = geometry.box_of(tracker.network, held)
-                    track = Track(box, track.score, False, UNSURE, presence=OWNED)
-            elif not track.lost:
+                    track = Track(box, track.score, False, UNSURE, presence=MOVED_ON)
+            elif number in owned:
                 path.follow(tracker.state)
-            if track.lost or path.held:
+            if number not in owned:
                 others = [box for other, box in owned.items() if other != number]
                 rivals = np.reshape(others, (-1, 4))
+            path.suspected = number not in live
             decided[number] = Decision(track, held, rivals)
         return decided
 
-    def _losers(self, trackers: Mapping[int, Tracker], tracks: Dict[int, Track]) -> Set[int]:
-        """Find the targets whose object belongs to another target."""
-        live = [number for number, track in tracks.items() if not track.lost]
+    def _losers(
+        self, live: List[int], trackers: Mapping[int, Tracker], tracks: Dict[int, Track]
+    ) -> Set[int]:
+        """Find those of the ``live`` targets whose object belongs to another one."""
         boxes = [tracks[number].box for number in live]
         shares = overlaps(boxes, boxes)
         losers: Set[int] = set()
@@ -100,15 +101,15 @@ class Exclusion:
             if shares[row, column] < SAME:
                 self._apart.add(pair)
             elif pair in self._apart and not losers.intersection(pair):
-                losers.add(max(pair, key=lambda n: self._doubt(n, trackers[n], tracks[n])))
+                losers.add(max(pair, key=lambda n: self._doubt(n, trackers[n])))
         return losers
 
-    def _doubt(self, number: int, tracker: Tracker, track: Track) -> float:
+    def _doubt(self, number: int, tracker: Tracker) -> float:
         """Rate how doubtful it is that a target owns the object in its box."""
         path = self._paths.get(number)
         if path is None or path.state is None:
             return 0.0
-        if track.state == FOUND:
+        if path.suspected:
             return math.inf
         x, y, w, h = path.next
         jump = math.hypot(tracker.state[0] - x, tracker.state[1] - y) / math.sqrt(w * h)
@@ -121,11 +122,13 @@ class _Path:
     Attributes:
         state: [cx, cy, w, h] in the last frame, frame pixels; None before the first one.
         held: frames since it lost its object.
+        suspected: whether it was lost or unproven in the last frame.
     """
 
     def __init__(self) -> None:
         self.state: Optional[np.ndarray] = None
         self.held = 0
+        self.suspected = False
         self._velocity = np.zeros(2)
         self._centres: Deque[Any] = deque(maxlen=MOTION)
 
@@ -147,9 +150,13 @@ class _Path:
         if len(self._centres) > 1:
             self._velocity = (self._centres[-1] - self._centres[0]) / (len(self._centres) - 1)
 
-    def hold(self, track: Track, shape: Tuple[int, ...]) -> Optional[np.ndarray]:
-        """Move a target without an object; returns its state, None if it is lost."""
-        self.held = HELD if self.state is None or track.state == FOUND else self.held
+    def hold(self, live: bool, shape: Tuple[int, ...]) -> Optional[np.ndarray]:
+        """Move a target without an object; returns its state, None if it is lost.
+
+        ``live`` says whether it claims one: what was proven just now in another's box is refused.
+        """
+        found = live and self.suspected
+        self.held = HELD if self.state is None or found else self.held
         self.held += 1
         if self.held > HELD:
             return None

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.drawing import DARK, TARGETS, draw
+from hotpath.runtime.drawing import AMBER, DARK, RED, TARGETS, draw
 from hotpath.runtime.errors import BadBox, BadFrame, BadOutput
-from hotpath.runtime.types import Track
+from hotpath.runtime.types import LOST, UNSURE, Track
 from hotpath.video import window as window_module
 from hotpath.video.window import Window, no_window
 from tests.support import ROOT, display
@@ -82,9 +82,11 @@ def test_a_target_keeps_its_colour_when_another_one_ends():
     assert tuple(draw(black((320, 240)), tracks)[80, 200]) == TARGETS[1]
     del tracks[0]
     assert tuple(draw(black((320, 240)), tracks)[80, 200]) == TARGETS[1]
-    tracks[1] = tracks[1]._replace(lost=True)
-    lost = draw(black((320, 240)), tracks)[80, 200]
-    assert tuple(lost) not in TARGETS and lost.any()
+    warned = {}
+    for state in (UNSURE, LOST):
+        tracks[1] = tracks[1]._replace(lost=state == LOST, state=state)
+        warned[state] = tuple(draw(black((320, 240)), tracks)[80, 200])
+    assert warned == {UNSURE: AMBER, LOST: RED} and not {AMBER, RED} & set(TARGETS)
 
 
 def labels_in(picture, colours):

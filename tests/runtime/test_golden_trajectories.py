@@ -43,7 +43,8 @@ def run_all(shared, frames):
                     tracker.init(frame, clip.boxes[0])
                     boxes[case].append(tuple(clip.boxes[0]))
                 else:
-                    boxes[case].append(tracker.update(frame).followed)  # also of a lost one
+                    tracker.update(frame)
+                    boxes[case].append(tracker.box)  # also of a lost one
         for case in CASES:
             golden = _golden(shared / "golden" / f"{clip.name}.{case[0][-2:]}.csv")
             found[case][clip.name] = (np.array(boxes[case]), golden, clip.boxes)

@@ -17,15 +17,17 @@ from hotpath.runtime import decode, engines, load_targets, load_tracker
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.presence import (
+    UNPROVEN,
     Presence,
     ScoreAndFeatures,
     Thresholds,
     cells_under,
     thresholds_of,
+    word_of,
 )
 from hotpath.runtime.proof import MIDDLE, PROBATION
 from hotpath.runtime.search.cues import ALIKE, COLOURED, DENIED, RESIZED, ScoreLooksColour
-from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
+from hotpath.runtime.types import FOUND, LOST, STATES, SURE, TRACKED, UNSURE, Seen
 from tests.support import tiny
 from tests.support.clips import tracks_of
 from tests.support.errors import refusal
@@ -57,9 +59,12 @@ def test_a_target_that_went_is_lost_until_it_is_back_and_no_box_changes(tmp_path
     assert not lost[GONE[-1] + 10 :].any()
     plain = tracks_of(load_tracker(tiny.write_network(tmp_path)), vanishing)
     assert not any(track.lost for track in plain)
-    np.testing.assert_array_equal([t.followed for t in tracks], [t.box for t in plain])
-    last = [t.box for t in tracks if not t.lost][GONE[0] - 5 :]
-    assert all(t.box in last for t in tracks if t.lost)
+    followed = [(t.box, p.box) for t, p in zip(tracks, plain) if not t.lost]
+    np.testing.assert_array_equal(*zip(*followed))
+    last = None  # the last box that was followed stands while it is lost
+    for each in tracks:
+        assert not each.lost or each.box == last
+        last = each.box
 
 
 def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
@@ -360,7 +365,7 @@ def test_results_carry_the_state(tmp_path):
     assert [bool(int(row["lost"])) for row in rows] == (states == LOST).tolist()
 
 
-def test_a_curve_makes_presence_a_probability_and_a_loss_keeps_it_low():
+def test_a_curve_makes_presence_a_probability_and_what_is_not_proven_keeps_it_low():
     cues = SimpleNamespace(of=lambda *_: 0.9, proof=lambda: (0.0, 0.0))
     judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, (0.8, 2, 0.0), (10.0, 0.5)), cues)
     judge.value = 0.5
@@ -374,4 +379,11 @@ def test_a_curve_makes_presence_a_probability_and_a_loss_keeps_it_low():
     judge.assume(LOST)
     for _ in range(30):  # a suspect that looks good and is not proven
         assert judge.watch(None, None, None, 0.9) == LOST
-    assert judge.value > 0.8 and judge.shown == pytest.approx(1 / (1 + np.exp(2.0)))
+    assert judge.value > 0.8 and judge.say() == (UNSURE, UNPROVEN)
+
+
+def test_presence_alone_decides_the_word():
+    words = [word_of(p, 0.1, TRACKED) for p in (None, 1.0, 0.5, 0.499, 0.1, 0.099, 0.0)]
+    assert words == [TRACKED, TRACKED, TRACKED, UNSURE, UNSURE, LOST, LOST]
+    for before in STATES:
+        assert word_of(0.5, 0.1, before) == (TRACKED if before in SURE else FOUND)

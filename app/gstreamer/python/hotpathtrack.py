@@ -27,7 +27,11 @@ FORMATS = "video/x-raw,format={NV12,I420,BGRx,BGR}"
 NAME = "hotpath"  # of messages and metadata
 SAMPLES = {"NV12": (2,), "I420": (1, 1)}  # bytes of a place in each plane of colour
 # BGR and YUV (BT.601) of a drawn box
-GREEN, RED = ((80, 220, 60), (156, 85, 74)), ((70, 70, 235), (117, 105, 208))
+GREEN, AMBER, RED = (
+    ((80, 220, 60), (156, 85, 74)),
+    ((40, 170, 255), (181, 49, 181)),
+    ((70, 70, 235), (117, 105, 208)),
+)
 
 
 class HotpathTrack(GstBase.BaseTransform):
@@ -202,7 +206,7 @@ class HotpathTrack(GstBase.BaseTransform):
         """Draw the box; lines of the colour planes are half as wide."""
         import cv2
 
-        bgr, yuv = RED if track.lost else GREEN
+        bgr, yuv = RED if track.lost else AMBER if track.state == "unsure" else GREEN
         x, y, w, h = track.box
         width = max(2, planes[0].shape[0] // 240 * 2)
         is_yuv = self._format in SAMPLES
@@ -221,6 +225,8 @@ class HotpathTrack(GstBase.BaseTransform):
         for name, value in zip(("x", "y", "width", "height", "score"), (*box, track.score)):
             told.set_value(name, float(value))
         told.set_value("state", track.state)
+        if track.presence is not None:
+            told.set_value("presence", float(track.presence))
         left, top = max(0, round(box.x)), max(0, round(box.y))
         right = min(info.width, round(box.x + box.w))
         bottom = min(info.height, round(box.y + box.h))

@@ -20,6 +20,7 @@ from hotpath.app.links.mavlink import numbers as m
 from hotpath.app.links.mavlink.messages import Message, Outgoing, View
 from hotpath.app.links.mavlink.reports import tracking_status
 from hotpath.runtime.directions import ray_of
+from hotpath.runtime.types import SURE
 
 Entry = TypeVar("Entry", bound=Tuple[float, ...])  # (seconds, angles ...)
 
@@ -94,7 +95,7 @@ class Geo:
 
         Latitude and longitude are in degrees, the others in metres.
         """
-        if view is None or view.track is None or view.track.lost:
+        if view is None or view.track is None or view.track.state not in SURE:
             return None
         if self._position is None or abs(view.captured_s - self._position[0]) > FRESH_S:
             return None

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from hotpath.app.links.mavlink import numbers as m
 from hotpath.app.links.mavlink.loop import Loop
 from hotpath.app.links.mavlink.messages import Outgoing, View
-from hotpath.runtime.types import Track
+from hotpath.runtime.types import SURE, Track
 
 
 class Stream(NamedTuple):
@@ -211,8 +211,11 @@ def tracking(view: Optional[View], now: float) -> List[Outgoing]:
 
 
 def tracking_status(track: Track) -> int:
-    """CAMERA_TRACKING_STATUS_FLAGS of a track: active, or error while the target is lost."""
-    return m.TRACKING_ERROR if track.lost else m.TRACKING_ACTIVE
+    """CAMERA_TRACKING_STATUS_FLAGS of a track: active, or error while it is unsure or lost.
+
+    MAVLink has no word between them, and whoever flies after an unsure box flies after a stranger.
+    """
+    return m.TRACKING_ACTIVE if track.state in SURE else m.TRACKING_ERROR
 
 
 def corners_of(box: Sequence[float], size: Tuple[int, int]) -> List[float]:

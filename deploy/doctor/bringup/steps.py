@@ -369,7 +369,7 @@ def _follow(tracker: "Tracker", frames: Iterable[Any], start: Any) -> Tuple[Any,
     spent = []
     began = time.perf_counter()
     for frame in frames:
-        boxes.append(tuple(tracker.update(frame).followed))
+        boxes.append(tuple(tracker.update(frame).box))
         spent.append((time.perf_counter() - began) * 1e3)
         began = time.perf_counter()
     return np.array(boxes, np.float64), float(np.median(spent))

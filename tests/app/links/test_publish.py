@@ -39,7 +39,7 @@ def test_a_listener_gets_each_frame_with_its_time_and_one_that_is_gone_costs_not
     assert message["captured_boot_us"] == int(captured * 1e6) and message["age_ms"] >= 2e4
     target = dict(number=3, box=[1.0, 2.0, 30.0, 40.0], score=0.875, lost=False, state="tracked")
     more = {"class": 1, "class_name": "car", "velocity": [2.5, -3.0], "predicted": None}
-    more.update(presence=0.625, guess=None)
+    more.update(presence=0.625)
     assert message["targets"] == [dict(target, **more)]
 
 
@@ -54,7 +54,7 @@ def test_every_message_keeps_to_the_schema():
         {0: Track((nan,) * 4, nan, lost=True)},
         {1: Track((0, 0, 9, 9), 0.5)},
         {2: hidden},
-        {3: Track((0, 0, 9, 9), 0.5, True, "lost", guess=(1.0, 2.0, 9.0, 9.0))},
+        {3: Track((0, 0, 9, 9), 0.5, True, "lost")},
     ):
         data = encoded(TrackedFrame(FRAME, 1, 0.5, tracks, 10.0), 10.1, 1e9)
         jsonschema.validate(json.loads(data.decode()), schema)

@@ -52,7 +52,8 @@ class Oracle:
         seen = bool(np.isfinite(box).all())
         self._since = self._since + 1 if seen else 0
         shown = seen and self._since > self._late
-        return Track(tuple(box) if seen else (0.0, 0.0, 5.0, 5.0), 0.9, not shown)
+        word = "tracked" if shown else "lost"
+        return Track(tuple(box) if seen else (0.0, 0.0, 5.0, 5.0), 0.9, not shown, word)
 
 
 @pytest.mark.parametrize("late", [0, 5])

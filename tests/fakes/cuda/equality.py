@@ -41,7 +41,7 @@ def follow(tracker, frames, box, counters=None):
     for frame in frames[1:]:
         before = counters.read() if counters else {}
         track = tracker.update(frame)
-        rows.append((track.state, *track.followed, track.score, track.presence))
+        rows.append((track.state, *track.box, track.score, track.presence))
         after = counters.read() if counters else {}
         costs.append([after[name] - before[name] for name in COUNTED if counters])
     return rows, costs

@@ -6,7 +6,7 @@ import pytest
 from hotpath.runtime import load_targets, load_tracker
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.search.wider import AGAIN, look_again
-from hotpath.runtime.types import LOST
+from hotpath.runtime.types import TRACKED, UNSURE
 from tests.support import tiny
 
 SIDE, JERK, FRAMES = 40, 10, 22
@@ -40,10 +40,6 @@ def toml_of(tmp_path):
     return write
 
 
-def followed(track):
-    return track.guess or track.box
-
-
 def tracks_of(tracker, frames, first):
     tracker.init(frames[0], first)
     return [tracker.update(frame) for frame in frames[1:]]
@@ -55,7 +51,7 @@ def test_a_jerk_of_the_camera_is_followed_in_its_own_frame(toml_of):
     for below in (0.0, 0.6):
         with load_tracker(toml_of(below)) as tracker:
             track = tracks_of(tracker, frames[: JERK + 1], boxes[0])[-1]
-        shares[below] = overlap(np.array([followed(track)]), np.array([boxes[JERK]]))[0]
+        shares[below] = overlap(np.array([track.box]), np.array([boxes[JERK]]))[0]
     assert shares[0.0] == 0 and shares[0.6] > 0.5
 
 
@@ -63,8 +59,8 @@ def test_a_place_far_away_is_no_claim_at_once(toml_of):
     frames, boxes = film_of()
     with load_tracker(toml_of(0.6)) as tracker:
         tracks = tracks_of(tracker, frames, boxes[0])
-    assert tracks[JERK - 1].state == LOST
-    assert tracks[-1].state != LOST and overlap(np.array([tracks[-1].box]), boxes[-1:])[0] > 0.5
+    assert tracks[JERK - 1].state == UNSURE
+    assert tracks[-1].state == TRACKED and overlap(np.array([tracks[-1].box]), boxes[-1:])[0] > 0.5
 
 
 def test_a_target_that_is_gone_costs_few_further_windows(toml_of):
@@ -97,8 +93,8 @@ def test_other_targets_in_the_same_picture_see_the_same(toml_of):
         together = [rows[number] for rows in found]
         assert [track.state for track in together] == [track.state for track in tracks]
         np.testing.assert_allclose(
-            [(*followed(track), track.presence) for track in together],
-            [(*followed(track), track.presence) for track in tracks],
+            [(*track.box, track.presence) for track in together],
+            [(*track.box, track.presence) for track in tracks],
             atol=0.02,
         )
 
@@ -128,5 +124,5 @@ def test_a_place_that_another_target_has_is_not_taken(toml_of):
             first, _ = (targets.add(frames[0], box) for box in (boxes[0], still))
             for frame in frames[1 : JERK + 1]:
                 tracks = targets.update(frame)
-        share = overlap(np.array([followed(tracks[first])]), np.array([still]))[0]
+        share = overlap(np.array([tracks[first].box]), np.array([still]))[0]
         assert (share > 0.5) == taken

@@ -237,7 +237,8 @@ function hint() {
     return state.targets.length > 1 ? `Tap or drag a new box for target ${view.selected}` : "Tap or drag a new box";
   }
   const target = state.targets.find((one) => one.number === view.selected);
-  if (target?.lost) return "Red dashes: where it was. Grey dots: where it is looked for";
+  if (target?.lost) return "Red dashes: where it was followed last";
+  if (target?.state === "unsure") return "Amber dashes: what is followed may be another object";
   if (target?.predicted) return "Dots: where it would be if it is hidden";
   if (pointed !== null && pointed === view.selected) return "Tap in the box for a larger or smaller object";
   return "";

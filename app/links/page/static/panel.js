@@ -27,7 +27,7 @@ export class Targets {
       put(item.kind, target.presence === null ? "score " : "presence ");
       put(item.sure, sure === null ? "–" : sure.toFixed(2));
       item.bar.style.transform = `scaleX(${sure ?? 0})`;
-      item.root.dataset.lost = target.lost;
+      item.root.dataset.state = target.state;
       item.root.setAttribute("aria-current", target.number === selected);
     }
     byId("no-target").hidden = targets.length > 0;

@@ -2,11 +2,11 @@
 
 // as in a saved video; none is near the amber and red of warnings
 const COLOURS = ["#3cdc50", "#3caaff", "#ff6edc", "#5aebff", "#b48cff", "#c3f54a"];
-const LOST = "#ff4646";
-const GUESS = "#b0b0b0";
+const WARNINGS = { unsure: "#ffaa28", lost: "#ff4646" };
 const DARK = "rgb(8 12 16 / .85)";
 
 export const colourOf = (number) => COLOURS[number % COLOURS.length];
+const colourNow = ({ number, state }) => WARNINGS[state] ?? colourOf(number);
 
 export class View {
   constructor(stage, picture, overlay) {
@@ -128,7 +128,6 @@ export class View {
     if (!this.state || this.shown === null) return;
     const place = this.place();
     const found = this.state.targets.filter((target) => target.box), taken = [];
-    for (const target of found) if (target.guess) this.#drawGuess(pen, place, target.guess);
     for (const target of found) this.#drawBox(pen, place, target);
     for (const target of found) if (target.predicted) this.#drawPredicted(pen, place, target);
     for (const target of found) this.#drawLabel(pen, place, target, taken);
@@ -136,11 +135,11 @@ export class View {
   }
 
   #drawBox(pen, place, target) {
-    const colour = target.lost ? LOST : colourOf(target.number);
+    const colour = colourNow(target);
     const [x, y] = onStage(place, target.box[0], target.box[1]);
     const w = target.box[2] * place.scale, h = target.box[3] * place.scale;
     const chosen = target.number === this.selected && this.state.targets.length > 1;
-    pen.setLineDash(target.lost ? [8, 6] : []);
+    pen.setLineDash(target.state in WARNINGS ? [8, 6] : []);
     for (const [style, line] of [[DARK, chosen ? 7 : 5], [colour, chosen ? 4 : 2.5]]) {
       pen.strokeStyle = style;
       pen.lineWidth = line;
@@ -149,22 +148,13 @@ export class View {
     pen.setLineDash([]);
   }
 
-  // where a lost target is looked for: no claim
-  #drawGuess(pen, place, box) {
-    const [x, y] = onStage(place, box[0], box[1]);
-    pen.setLineDash([3, 5]);
-    pen.strokeStyle = GUESS;
-    pen.lineWidth = 2;
-    pen.strokeRect(x, y, box[2] * place.scale, box[3] * place.scale);
-    pen.setLineDash([]);
-  }
-
   // above the box where there is room, else below it, else inside, else at the nearest free height
   #drawLabel(pen, place, target, taken) {
     const [x, y] = onStage(place, target.box[0], target.box[1]);
     const h = target.box[3] * place.scale;
     const sure = (target.presence ?? target.score)?.toFixed(2).replace(/^0/, ""); // as in the panel
-    const words = [`#${target.number}`, target.class_name, target.lost ? this.#sinceLoss(target.number) : sure];
+    const word = target.state === "unsure" ? `unsure ${sure}` : sure;
+    const words = [`#${target.number}`, target.class_name, target.lost ? this.#sinceLoss(target.number) : word];
     const text = words.filter(Boolean).join(" ");
     pen.font = "700 15px system-ui, sans-serif";
     const wide = pen.measureText(text).width + 14, high = 24, most = this.stage.clientHeight - high;
@@ -179,7 +169,7 @@ export class View {
       && other.left < left + wide && Math.abs(top - other.top) < high);
     const top = heights.find(isFree) ?? heights[0];
     taken.push({ left, top, wide });
-    pen.fillStyle = target.lost ? LOST : colourOf(target.number);
+    pen.fillStyle = colourNow(target);
     pen.beginPath();
     pen.roundRect ? pen.roundRect(left, top, wide, high, 5) : pen.rect(left, top, wide, high);
     pen.fill();

@@ -193,7 +193,7 @@ def _tracked(clip: Clip, tracker: Tracker, row: Row, frames: int) -> float:
     for index in range(1, min(len(clip), frames + 1)):
         track = tracker.update(clip[index])
         if np.isfinite(clip.boxes[index]).all():
-            values.append(float(overlap(track.followed, clip.boxes[index])))
+            values.append(float(overlap(track.box, clip.boxes[index])))
     return float(np.mean(values)) if values else float("nan")
 
 

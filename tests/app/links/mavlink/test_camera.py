@@ -270,9 +270,11 @@ def test_the_status_tells_the_frame_and_its_box_or_that_it_is_lost_or_none(camer
     assert status["tracking_status"] == m.TRACKING_ACTIVE
     corners = [status["rec_" + key] for key in ("top_x", "top_y", "bottom_x", "bottom_y")]
     assert corners == pytest.approx([0.1, 0.1, 0.2, 0.3])
-    camera.run.view = View(1, 1.0, (640, 480), Track((NAN,) * 4, 0.1, lost=True), 0, 30.0)
-    status = camera.receive(request, 1.0)[-1][1]
-    assert status["tracking_status"] == m.TRACKING_ERROR and math.isnan(status["rec_top_x"])
+    for lost, word in ((True, "lost"), (False, "unsure")):
+        track = Track((NAN,) * 4, 0.1, lost, word)
+        camera.run.view = View(1, 1.0, (640, 480), track, 0, 30.0)
+        status = camera.receive(request, 1.0)[-1][1]
+        assert status["tracking_status"] == m.TRACKING_ERROR and math.isnan(status["rec_top_x"])
     camera.run.view = View(2, 2.0, (640, 480), None, None, 30.0)
     status = camera.receive(request, 2.0)[-1][1]
     assert status["tracking_status"] == m.TRACKING_IDLE and status["tracking_mode"] == 0

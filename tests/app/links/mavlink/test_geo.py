@@ -76,7 +76,8 @@ OLD_PLACE.receive(attitude(-45.0), 3.0)
     [
         (OLD_PLACE, view(at=3.0)),
         (geo_at(-45.0), view(None)),
-        (geo_at(-45.0), view(Track(CENTRE.box, 0.1, lost=True))),
+        (geo_at(-45.0), view(Track(CENTRE.box, 0.1, lost=True, state="lost"))),
+        (geo_at(-45.0), view(Track(CENTRE.box, 0.1, state="unsure"))),
         (geo_at(-45.0), view(at=3.0)),  # the attitude is too old as well
         (geo_at(-2.0), view()),  # along the horizon
         (geo_at(30.0), view()),  # into the sky

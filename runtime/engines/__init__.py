@@ -58,7 +58,7 @@ def find(name: str) -> Type[Engine]:
 
 def choices(of_files: bool = False) -> Tuple[str, ...]:
     """List values of ``--engine``: "auto" and all names, or only engines that run ONNX files."""
-    return (AUTO,) + tuple(name for name in names() if find(name).runs_files or not of_files)
+    return (AUTO,) + tuple(name for name in names() if not of_files or find(name).runs_files)
 
 
 def installed(network: Optional[Network] = None) -> List[str]:

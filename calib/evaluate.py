@@ -14,7 +14,7 @@ authors' files, and from 0 in clips. --save-boxes writes the boxes of the networ
 
     hotpath evaluate --clips DIR --networks kestrel:int8 --degrade half,blur:9,jpeg:30,every:3
 
---benchmark public evaluates what `python -m hotpath.calib.public` fetched, and prints README's
+--benchmark public evaluates what hotpath.calib.public fetched, and prints README's
 table. Its --boxes are in DIR/otb100/TRACKER, DIR/uav123_10fps/TRACKER and DIR/dtb70/TRACKER.
 
 --degrade says what each network loses where pictures are poor: the change of AUC on degraded copies

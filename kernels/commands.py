@@ -11,7 +11,8 @@ from hotpath.kernels.text import is_utf_16
 # the folder of `kernels` itself: a checkout, or the installed package
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 PROGRAMS = {"engine": "hotpath engine"}
-IN_A_CLONE = ("overlay",)  # targets of what no wheel has
+IN_A_CLONE = ("overlay", "fpga")  # targets of what no wheel has
+PROJECTS = ("fpga", "research")  # in the folder of that name, which no wheel has
 PYNQ = "sudo python3 -m hotpath boards pynq"  # how a PYNQ image starts a module of this project
 EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages
@@ -99,7 +100,8 @@ def make(target: str, **values: object) -> str:
     if target == "setup" and values.get("ALSO") == "page" and os.path.exists(JETSON):
         return "python3 -m hotpath boards"
     words = ["make", target] + [f"{name}={value}" for name, value in values.items()]
-    if target not in IN_A_CLONE and not os.path.isfile(os.path.join(HERE, "Makefile")):
+    is_a_clones = target in IN_A_CLONE or values.get("ALSO") in PROJECTS
+    if not is_a_clones and not os.path.isfile(os.path.join(HERE, "Makefile")):
         if target not in PROGRAMS:
             extra = values.get("ALSO", EXTRAS.get(target, target))
             return f"pip install 'hotpath-tracker[{extra}]'"

@@ -8,6 +8,7 @@ one by its name. Its ``pyproject.toml`` declares each ``PROJECT.THING`` in the g
 import sys
 from typing import Any, Optional
 
+from hotpath.kernels.commands import make
 from hotpath.kernels.errors import NoProject
 
 GROUP = "hotpath.projects"
@@ -46,6 +47,6 @@ def need(name: str, what: str) -> Any:
         project = name.split(".")[0]
         raise NoProject(
             f"{what} needs projects/{project} of a clone of Hotpath, on a computer with Python "
-            f"3.10 or newer; run `make setup ALSO={project}` there"
+            f"3.10 or newer; run `{make('setup', ALSO=project)}` there"
         )
     return entry

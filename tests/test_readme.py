@@ -81,7 +81,7 @@ def test_the_page_extra_keeps_the_install_editable(checkout):
     if (checkout / ".venv" / "lib").is_symlink():
         pytest.skip("this environment is another checkout's")
     run(checkout, "make setup ALSO=page")
-    code = "import hotpath, aiohttp; print(hotpath.__file__)"
+    code = "import hotpath, aiohttp, os; print(os.path.realpath(hotpath.__file__))"
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = support.run([checkout / ".venv/bin/python", "-c", code], cwd="/", env=environment)
     assert done.stdout.strip() == str(checkout / "hotpath" / "__init__.py")

@@ -13,7 +13,7 @@ import hotpath
 from hotpath.app import command
 from tests import support
 from tests.support import ROOMS, ROOT, tiny
-from tests.support.needs import why_no_module
+from tests.support.needs import needs_program, why_no_module
 
 pytest.importorskip("onnxruntime")
 setuptools = pytest.importorskip("setuptools")
@@ -41,8 +41,7 @@ def wheel(tmp_path_factory):
     """The folder that the wheel's files are in."""
     folder = tmp_path_factory.mktemp("wheel")
     copy = folder / "source"
-    names = subprocess.check_output(["git", "ls-files"], cwd=str(ROOT)).decode().splitlines()
-    for name in names:
+    for name in support.files():
         if name.startswith(("hotpath", *ROOMS)) or "/" not in name:
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(str(ROOT / name), str(copy / name), follow_symlinks=False)
@@ -303,6 +302,7 @@ def test_each_kind_of_machine_has_a_wheel_of_its_own_name(system, tags):
 
 
 def test_a_tag_that_is_another_version_than_the_source_builds_nothing(tmp_path):
+    needs_program("git")
     (tmp_path / "hotpath" / "runtime").mkdir(parents=True)
     (tmp_path / "README.md").write_text("")
     (tmp_path / "LICENSE").write_text("")

@@ -284,7 +284,7 @@ def _library() -> _Library:
     except (ImportError, AttributeError) as error:
         raise NoFabric(
             f"PYNQ's library can't be loaded ({error}); on the board start with `{PYNQ} "
-            "runtime.track …`, on a computer run `make fpga` and `python -m "
+            f"runtime.track …`, on a computer run `{make('fpga')}` and `python -m "
             "hotpath_fpga.track`"
         ) from None
 

@@ -6,7 +6,7 @@ import pytest
 
 from hotpath.boards import jetpacks, load_board, names
 from tests.fresh_boards.machine import environments
-from tests.support import ROOT, run
+from tests.support import ROOT, files
 from tests.support.board_roots import BoardRoot
 
 pytestmark = pytest.mark.pythons("TOML without a library")
@@ -58,9 +58,8 @@ def test_every_jetpack_is_that_of_a_board_and_says_all_that_is_known():
 def test_no_file_names_another_version_of_what_the_table_pins():
     known = pins()
     assert {"pycuda", "pytools", "cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x"} <= set(known)
-    listed = run(["git", "ls-files", "-z"], cwd=str(ROOT), check=True).stdout.split("\0")
     other = []
-    for name in sorted(set(listed) - {""}):
+    for name in files():
         path = ROOT / name
         kind = path.suffix in (".py", ".md", ".toml", ".sh", ".l4t", ".txt", ".yml", "")
         if not kind or name.startswith(ELSEWHERE) or not path.is_file() or path.is_symlink():

@@ -12,7 +12,7 @@ import pytest
 from hotpath.app.command import PROGRAMS
 from tests.documents import api
 from tests.documents.fences import BLOCK
-from tests.support import ROOMS, ROOT
+from tests.support import ROOMS, ROOT, files
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
 DOCS = ROOT / "docs"
@@ -31,10 +31,8 @@ OWN = ("hotpath", *ROOMS, "tests")
 
 
 def documents():
-    """Every Markdown file that git knows."""
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md"]
-    names = subprocess.check_output(listed, cwd=ROOT, text=True).splitlines()
-    return [ROOT / name for name in names if (ROOT / name).exists()]
+    """Every Markdown file of the sources."""
+    return [ROOT / name for name in files() if name.endswith(".md")]
 
 
 def prose(path):

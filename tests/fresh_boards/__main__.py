@@ -23,7 +23,7 @@ from concurrent import futures
 
 from hotpath.calib.command import parser
 from tests.fresh_boards.machine import Failed, Machine, environments
-from tests.support import ROOT, tiny
+from tests.support import ROOT, files, tiny
 
 HOME = ROOT / ".cache" / "fresh-boards"
 AT_ONCE = 2
@@ -109,14 +109,10 @@ def _checkout(board):
     """This checkout as it is, as the one commit of a repository on the board."""
     work = board.folder / "work"
     work.mkdir()
-    listed = subprocess.check_output(
-        ["git", "ls-files", "-c", "-o", "--exclude-standard", "-z"], cwd=str(ROOT)
-    ).decode()
-    for name in sorted(set(listed.split("\0"))):
-        if name and ((ROOT / name).is_file() or (ROOT / name).is_symlink()):
-            target = work / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(str(ROOT / name), str(target), follow_symlinks=False)
+    for name in files():
+        target = work / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(str(ROOT / name), str(target), follow_symlinks=False)
     commit = f"git init -q && git add -A && git {WHO} commit -q -m all"
     board.run("checkout", commit, work)
     return work

@@ -1,4 +1,4 @@
-"""A reader's checkout: the files that git knows, and what a reader runs in it."""
+"""A reader's checkout: the sources, and what a reader runs in it."""
 
 import os
 import pathlib
@@ -21,8 +21,8 @@ CLIP = ".cache/bigbuckbunny.mp4"
 
 
 def copy_to(folder):
-    """Copy the files that git knows."""
-    for name in subprocess.check_output(["git", "ls-files"], cwd=str(ROOT)).decode().splitlines():
+    """Copy the sources."""
+    for name in support.files():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(str(ROOT / name), str(folder / name), follow_symlinks=False)
 

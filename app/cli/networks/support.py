@@ -118,7 +118,9 @@ def on_boards(
         if board.engine != "overlay":
             rows.append((board.title, _verdict(board, taken)))
         elif survey is None:
-            rows.append((board.title, "its compiler can say it: `make setup ALSO=fpga` in a clone"))
+            rows.append(
+                (board.title, f"its compiler can say it: `{make('setup', ALSO='fpga')}` in a clone")
+            )
         else:
             rows.append((board.title, _on_fpga(survey(network, parts, board.name))))
     return rows

@@ -87,7 +87,8 @@ NOT_RUN = {
         "ffplay -fflags nobuffer -flags low_delay udp://0.0.0.0:5600",
     ),
     "a data set, pictures, or the authors' files": (
-        "hotpath evaluate --benchmark otb100 --data DIR --networks kestrel,TrackerNano",
+        "python -m hotpath.calib.public --data DIR",
+        "hotpath evaluate --benchmark public --data DIR",
         "hotpath evaluate --benchmark otb100 --data DIR --boxes docs/results/boxes/otb100",
         "python -m hotpath_research.train --images DIR... --clips DIR..."
         " --networks-dir MODELS --out runs/NAME",

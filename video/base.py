@@ -70,7 +70,8 @@ class Source:
             frame rate is unknown.
         aspect: width of a pixel, divided by its height. It is 1 except for anamorphic recordings.
         by_rate: whether the user gave ``fps``. Times then come from it and not from stamps.
-        errors: damaged parts that a recording's decoder found; 0 if the decoder does not tell.
+        errors: damaged frames, which are given all the same; 0 if the decoder does not tell.
+        skipped: packets and parts that could not be decoded.
         captured_s: capture time of the last frame, seconds of the monotonic clock. It comes from
             the frame's stamp. Without a stamp it is the time of arrival (live sources) or of
             reading (recordings).
@@ -98,7 +99,7 @@ class Source:
         self.time_s: Optional[float] = None
         self.aspect = 1.0
         self.by_rate = False
-        self.errors = 0
+        self.errors = self.skipped = 0
         self.captured_s = self.arrived_s = 0.0
         self.decode_ms = 0.0
         self.dropped = 0

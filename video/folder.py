@@ -3,25 +3,22 @@
 import glob
 import os
 import re
-import struct
 from collections import Counter
+from contextlib import closing
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
-import cv2
 import numpy as np
 
-from hotpath.runtime.camera_frames import WHOLE
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.video import sequence
 from hotpath.video.base import Log, Source, check_readable, to_bgr
-from hotpath.video.containers import JPEG_END
 from hotpath.video.depth import NOT_DEEP, SAMPLES, scale_for, whole_range
-from hotpath.video.stack import SEVERAL, tell_several
+from hotpath.video.encoded import ANIMATED_PNG, TIFF, decoded, is_animated_webp
+from hotpath.video.limits import check_bytes
+from hotpath.video.stack import Pages
 
 VIDEOS = (".mpg", ".avi", ".mp4", ".mkv", ".mov")  # files whose names say so
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
-# a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
-_JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
 
 
 class FrameFolder(Source):
@@ -240,20 +237,20 @@ def read_picture(
 def _decoded(path: str, log: Log = None) -> np.ndarray:
     """The picture of a file, 8 or 16 bits; raises ``BadSource``."""
     check_readable(path)
+    check_bytes(path, "picture", os.path.getsize(path))
     with open(path, "rb") as file:
         data = file.read()
-    if picture_is_cut_off(data):  # OpenCV would paint the missing part grey without a warning
-        raise BadSource(f"{path}: the picture is cut off", what="cut off")
-    if log and SEVERAL.match(data):
-        tell_several(path, data, log)
-    try:
-        frame = cv2.imdecode(np.frombuffer(data, np.uint8), WHOLE)
-    except cv2.error as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BadSource(f"{path}: OpenCV refuses this picture ({reason})") from None
-    if frame is None:
-        raise BadSource(f"{path}: not a picture that OpenCV can read")
-    return frame
+    size, is_several = None, is_animated_webp(data) or bool(ANIMATED_PNG.match(data))
+    if data.startswith(TIFF):
+        with closing(Pages(path)) as pages:
+            size, is_several = pages.sizes[0], len(pages) > 1
+    picture = decoded(data, path, size)
+    if log and is_several:
+        log(
+            f"{path} holds several pictures, of which only the first is a frame; name the file "
+            "alone to track in all of them"
+        )
+    return picture
 
 
 def _decoded_or_none(path: str) -> Optional[np.ndarray]:
@@ -262,33 +259,3 @@ def _decoded_or_none(path: str) -> Optional[np.ndarray]:
         return _decoded(path)
     except BadSource:
         return None
-
-
-def picture_is_cut_off(data: bytes) -> bool:
-    """Whether the bytes of a JPEG or PNG file end before its end marker; others: False."""
-    if data[:2] == b"\xff\xd8":
-        return _jpeg_is_cut_off(data)
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        return _png_is_cut_off(data)
-    return False
-
-
-def _jpeg_is_cut_off(data: bytes) -> bool:
-    """Go from marker to marker (ITU-T T.81 annex B), because a preview in EXIF has its own end."""
-    marker = _JPEG_MARKER.search(data, 2)
-    while marker and marker.group() != JPEG_END:
-        at = marker.end()
-        length = struct.unpack(">H", data[at : at + 2])[0] if at + 2 <= len(data) else 0
-        marker = _JPEG_MARKER.search(data, at + length)
-    return marker is None
-
-
-def _png_is_cut_off(data: bytes) -> bool:
-    """Go from chunk to chunk: length, name, content, four bytes of checksum."""
-    at = 8
-    while at + 12 <= len(data):
-        length, name = struct.unpack(">I4s", data[at : at + 8])
-        if name == b"IEND":
-            return False
-        at += 12 + length
-    return True

@@ -15,6 +15,7 @@ import cv2
 from hotpath.kernels.commands import package
 from hotpath.runtime.errors import BadSource
 from hotpath.video.base import SAME, capture_fps, is_utf8, stated_frames
+from hotpath.video.limits import check_size
 from hotpath.video.stamps import NEAR, mended
 
 CONVERTS_NO_INTERLACED = (4, 13)  # the first OpenCV that reads interlaced videos wrongly
@@ -35,14 +36,16 @@ class CvCapture:
         opened: function that opens it at the first frame.
 
     Attributes:
-        aspect, errors, fps, frames, time_s: as those of ``pyav.AvCapture``.
+        aspect, errors, skipped, fps, frames, time_s: as those of ``pyav.AvCapture``.
     """
 
-    aspect, errors = 1.0, 0
+    aspect, errors, skipped = 1.0, 0, 0
 
     def __init__(self, opened: Callable[[], Any]) -> None:
         self._opened = opened
         self._capture = opened()
+        sides = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+        check_size("the video", *(int(self._capture.get(side)) for side in sides))
         self.fps = capture_fps(self._capture)
         self.frames = stated_frames(self._capture)
         self.time_s, self._zero_s = 0.0, 0.0

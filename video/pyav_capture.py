@@ -17,8 +17,9 @@ import numpy as np
 
 from hotpath.runtime.camera_frames import JpegDecoders, JpegFrame
 from hotpath.video import hardware
-from hotpath.video.base import MOST_FPS, SAME
+from hotpath.video.base import MOST_FPS, SAME, without_password
 from hotpath.video.containers import plain_jpeg
+from hotpath.video.limits import check_size
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
 from hotpath.video.stamps import REORDERED, JoinedPackets, mended
 
@@ -29,6 +30,8 @@ ATTACHED = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
 PICTURE_CODECS = ("mjpeg", "png", "bmp", "gif", "webp", "tiff")
 DEFAULT_AREA = 5000000  # pixels that ffmpeg adds for a stream that is marked as the default
 PACKETS_BEFORE = 1000  # a search may end so many packets before the one that it is for
+PLAYLISTS = ("hls", "dash", "sdp", "rtsp", "concat")  # whose length is not that of the video
+CUT_BYTES = 1 << 18  # that may follow the last packet of a video, as sound
 SHOWN = 0x10  # the bit of a VP8 frame that is not only a reference
 
 
@@ -118,7 +121,8 @@ class AvCapture:
         turn: how frames are set upright.
         aspect: width of a pixel of the upright frame, divided by its height.
         decode_ms: how long the last call of the decoder took.
-        errors: packets that could not be decoded, and frames that are damaged.
+        errors: frames that are damaged.
+        skipped: packets that could not be decoded.
         time_s: time of the last frame, seconds since the first one.
     """
 
@@ -154,7 +158,8 @@ class AvCapture:
         self.note = ""
         self.turn = UPRIGHT
         self.aspect = 1.0
-        self.decode_ms, self.errors, self.time_s = 0.0, 0, 0.0
+        self.decode_ms, self.time_s = 0.0, 0.0
+        self.errors = self.skipped = 0
         ahead = self._next() if self._start() else None
         if ahead is None:
             self._stream = None
@@ -225,6 +230,19 @@ class AvCapture:
         return self._index is not None
 
     @property
+    def file_bytes(self) -> int:
+        """Length of the file that a server states; 0 for none, and for lists of segments."""
+        if self._stream is None or self._form.startswith(PLAYLISTS):
+            return 0
+        return max(0, int(self._container.size or 0))
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether more than a tenth of ``file_bytes`` followed the last packet."""
+        missing = self.file_bytes - self._packets.position
+        return self._packets.position > 0 and missing > max(CUT_BYTES, self.file_bytes // 10)
+
+    @property
     def is_joined(self) -> bool:
         """Whether the clock started again before the last packet, or anywhere after ``count``."""
         return self._index.is_joined if self._index else self._packets.offset != 0
@@ -256,7 +274,7 @@ class AvCapture:
             its number, or that of the first frame after it that can be decoded; None if there is
                 none.
         """
-        errors, ticks = self.errors, self._indexed().ticks
+        errors, skipped, ticks = self.errors, self.skipped, self._indexed().ticks
         number = min(number, len(ticks) - 1)
         for key in _starts(self._indexed(), ticks[number]):
             decoded = self._next() if self._go(key) else None
@@ -269,7 +287,7 @@ class AvCapture:
                 decoded, at = self._next(), at + 1
             if decoded is not None:
                 self._decoded.appendleft(decoded)
-                self.errors = errors
+                self.errors, self.skipped = errors, skipped
                 return at
         return None
 
@@ -354,6 +372,8 @@ class AvCapture:
             return False
         self._stream.thread_type = self._thread_type
         self._context = self._stream.codec_context
+        name = without_password(self._container.name)
+        check_size(name, self._context.width or 0, self._context.height or 0)
         own = hardware.own_decoder(self._decoder, self._stream)
         if own is not None:
             self._context = self._av.CodecContext.create(own, "r")
@@ -427,7 +447,7 @@ class AvCapture:
                     self._decode_again()
                     continue
                 bad += 1
-                self.errors += 1
+                self.skipped += 1
         if not self._decoded:
             return None
         self._given = self._decoded[0][0]

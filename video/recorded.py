@@ -78,13 +78,14 @@ class Recording(Source):
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
-        if self._ahead or self._decode():
+        is_there = self._ahead or self._decode()
+        if self._capture is not None:
+            self.errors, self.skipped = self._capture.errors, self._capture.skipped
+        if is_there:
             time_s = None if self.by_rate else self._time_ahead()
             frame, self._last_s = self._ahead.popleft()
             self._ahead_s = None
-            self.errors = getattr(self._capture, "errors", self.errors)
             return self._give(checked_picture(self._reduced(frame)), time_s)
-        self.errors = getattr(self._capture, "errors", self.errors)
         if self._ended_early():
             of = "" if self.frames is None else f" of {self.frames}"
             raise BadSource(
@@ -207,7 +208,7 @@ class Recording(Source):
         if self._has_strays or getattr(self._capture, "is_joined", False):  # such as 9000 s
             return bool(self._cut_off)
         if self.frames is None:
-            return bool(self._cut_off)
+            return bool(self._cut_off or getattr(self._capture, "is_cut_off", False))
         missing = self.frames - self.given
         if self._cut_off:
             return missing > 0

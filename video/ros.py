@@ -14,11 +14,13 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.commands import needs, why_unloaded
-from hotpath.runtime.camera_frames import WHOLE, JpegFrame, PlanarFrame
+from hotpath.runtime.camera_frames import JpegFrame, PlanarFrame
 from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.video.base import PLAYED_FPS, Log, Source, checked_picture, to_bgr
 from hotpath.video.depth import SAMPLES, Reduction, is_deep
+from hotpath.video.encoded import decoded
+from hotpath.video.limits import check_size
 from hotpath.video.raw import planes_in, row_bytes_of
 from hotpath.video.stamps import SENDER, Stamps
 
@@ -52,14 +54,14 @@ def picture_in(kind: str, message: Any, planes: bool) -> Tuple[float, AnyFrame]:
             data = data[COMPRESSED_DEPTH:]
         if planes and data[:2].tobytes() == JPEG:  # the word of the format is often another one
             try:
-                return stamp_s, JpegFrame(data)
+                jpeg = JpegFrame(data)
             except ValueError:
                 raise BadSource("a compressed picture of ROS is damaged") from None
-        picture = cv2.imdecode(data, WHOLE) if data.size else None
-        if picture is None:
-            text = f"a compressed picture of ROS, {message.format!r}, can't be decoded"
-            raise BadSource(text)
+            check_size("a compressed picture of ROS", *jpeg.shape[1::-1])
+            return stamp_s, jpeg
+        picture = decoded(data.tobytes(), f"a compressed picture of ROS, {message.format!r}")
         return stamp_s, picture if is_deep(picture) else to_bgr(picture)
+    check_size("a picture of ROS", message.width, message.height)
     layout = message.encoding, message.height, message.width, message.step
     frame = _picture(*layout, data, ">" if message.is_bigendian else "<")
     return stamp_s, frame if planes or isinstance(frame, np.ndarray) else frame.bgr()

@@ -10,10 +10,12 @@ import re
 from typing import Any, List, Optional
 from urllib.parse import unquote
 
+import cv2
+
 from hotpath.runtime.camera_frames import can_read_planes
 from hotpath.runtime.errors import BadSource
-from hotpath.video import hardware, opencv, pyav, ros, sequence, stack
-from hotpath.video.base import WAITING, Log, Source, stated_frames
+from hotpath.video import encoded, hardware, opencv, pyav, ros, sequence, stack
+from hotpath.video.base import WAITING, Log, Source, check_readable, stated_frames
 from hotpath.video.cameras import (
     RECORDING_READ_TIMEOUT_S,
     Camera,
@@ -175,7 +177,7 @@ def _path_of(spec: str) -> str:
 def _open_address(
     spec: str, scheme: str, log: Log, depth: Optional[int], planes: bool, decoder: str
 ) -> Source:
-    """A stream, or a recording on a server: a recording states how many frames it has."""
+    """A stream, or a recording on a server, which states its frames or its length."""
     if scheme not in STREAMS:
         raise BadSource(
             "{}: streams by {}:// are not supported; use one of {}".format(
@@ -186,7 +188,9 @@ def _open_address(
     stream = Stream(spec, planes=planes, decoder=decoder)
     capture = open_in_background(stream, log)
     by_pyav = isinstance(capture, pyav.AvCapture)
-    if (capture.frames if by_pyav else stated_frames(capture)) is None:
+    is_opencv = isinstance(capture, cv2.VideoCapture)
+    frames = stated_frames(capture) if is_opencv else capture.frames
+    if frames is None and not getattr(capture, "file_bytes", 0):
         return LiveSource(stream, log, opened=capture, depth=depth)
     capture.release()
     patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes, decoder=decoder)
@@ -214,11 +218,16 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
             what="not found",
         )
     if is_picture(path) and not os.path.isdir(path):
-        count = stack.pictures_of(path)
-        if count > 1 and not (stack.is_png(path) and pyav.pyav()):
-            return stack.PictureStack(path, count, log, depth)
-        if count > 1:
+        check_readable(path)
+        with open(path, "rb") as file:
+            head = file.read(4200)
+        if encoded.ANIMATED_PNG.match(head):
             return VideoFile(path, log, planes, decoder, depth)
+        if head.startswith(encoded.TIFF) or encoded.is_animated_webp(head):
+            pages = stack.Pages(path)
+            if len(pages) > 1:
+                return stack.PictureStack(path, pages, log, depth)
+            pages.close()
     if os.path.isdir(path) or is_picture(path):
         return FrameFolder(path, log, depth)
     return VideoFile(path, log, planes, decoder, depth)

@@ -1,133 +1,190 @@
-"""Picture files that hold several pictures: TIFF stacks, animated PNG and WebP."""
+"""Picture files that hold several pictures, page by page: TIFF stacks and animated WebP, by Pillow.
 
-import re
-import struct
-from typing import Any, Callable, List, Optional
+FFmpeg reads animated PNG and GIF as videos.
+"""
+
+import time
+import warnings
+from typing import Any, Iterator, Optional, Tuple
 
 import cv2
+import numpy as np
 
-from hotpath.kernels.commands import counted
+from hotpath.kernels.commands import counted, needs
 from hotpath.runtime.camera_frames import WHOLE
 from hotpath.runtime.errors import BadSource
 from hotpath.video.base import Log, Source, check_readable, checked_picture
-from hotpath.video.depth import SAMPLES, Reduction
+from hotpath.video.depth import SAMPLES, Reduction, is_deep
+from hotpath.video.limits import BUDGETS, PIXELS_PER_BYTE, STACK_PIXELS, check_bytes, check_size
 
-PNG = b"\x89PNG\r\n\x1a\n"
-# how files begin that may hold several: TIFF, WebP, and a PNG that states it before its pixels
-SEVERAL = re.compile(rb"II\*\0|MM\0\*|RIFF.{4}WEBPVP8X|\x89PNG.{,4096}acTL", re.DOTALL)
-MOST_PAGES = 100000  # of a TIFF file; a damaged one may have a circle of them
+PREVIEW = 254  # the tag NewSubfileType (TIFF 6.0, section 8); bit 0: a smaller copy of another page
+BITS = 258  # the tag BitsPerSample
+DEEP = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's names of 16-bit grey
 
 
-class PictureStack(Source):
-    """All pictures of one file, in order.
+class Pages:
+    """The pages of a TIFF or WebP file, each of which is decoded when it is asked for.
 
     Args:
         path: the file.
-        count: how many pictures it has, by ``pictures_in``.
-        log, depth: see ``FrameFolder``.
+
+    Attributes:
+        sizes: (width, height) of each page; previews are left out.
+        has_times: whether the pages of a file have durations.
 
     Raises:
-        BadSource: this OpenCV reads fewer of them.
+        BadSource: Pillow is not installed, or can't read the file; or the file has more pages or
+            pixels than a stack may have.
     """
 
-    def __init__(self, path: str, count: int, log: Log = None, depth: Optional[int] = None) -> None:
-        super().__init__(path, log)
-        _, pictures = cv2.imreadmulti(path, flags=WHOLE)
-        if len(pictures) < count:
+    def __init__(self, path: str) -> None:
+        check_readable(path)
+        try:
+            from PIL import Image
+        except ImportError as error:
+            raise BadSource(f"{path}: {needs('this kind of file', 'pillow', error)}") from None
+        self._path = path
+        self._file = open(path, "rb")
+        size = self._file.seek(0, 2)
+        check_bytes(path, "stack", size)
+        self._file.seek(0)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of large pictures, which are measured here
+                self._image = Image.open(self._file, formats=("TIFF", "WEBP"))
+                self.has_times = self._image.format == "WEBP"
+                pages = list(self._counted(size))
+        except BadSource:
+            self.close()
+            raise
+        except Exception as error:  # Pillow has no class for what a wrong file raises
+            self.close()
+            raise BadSource(f"{path}: Pillow can't read it ({_words(error)})") from None
+        self._numbers = [number for number, _ in pages]
+        self.sizes = [size for _, size in pages]
+
+    def _counted(self, size: int) -> Iterator[Tuple[int, Tuple[int, int]]]:
+        """Number and size of each page that is a frame; no page is decoded."""
+        budget = BUDGETS["stack"]
+        until_s = time.process_time() + budget.cpu_s
+        most = max(STACK_PIXELS, size * PIXELS_PER_BYTE)
+        number = pixels = 0
+        while self._go(number):
+            width, height = self._image.size
+            check_size(self._path, width, height)
+            pixels += width * height
+            if number >= budget.pages or pixels > most or time.process_time() > until_s:
+                raise BadSource(
+                    f"{self._path}: a stack of more than {counted(number, 'page')} of "
+                    f"{width}x{height} in {counted(size, 'byte')} is not read; make a video of it",
+                    what="too large",
+                    where=self._path,
+                )
+            if not getattr(self._image, "tag_v2", {}).get(PREVIEW, 0) & 1:
+                yield number, (width, height)
+            number += 1
+
+    def _go(self, number: int) -> bool:
+        """Go to a page; returns whether there is one."""
+        try:
+            self._image.seek(number)
+        except EOFError:
+            return False
+        return True
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """A page as OpenCV would give it: grey or BGR, uint8 or uint16.
+
+        Raises:
+            BadSource: it can't be decoded.
+        """
+        try:
+            self._image.seek(self._numbers[index])
+            bits = getattr(self._image, "tag_v2", {}).get(BITS, (8,))
+            if max(bits) > 8 and self._image.mode not in DEEP:
+                return self._by_opencv(self._numbers[index])
+            self._image.load()
+            return _as_array(self._image)
+        except Exception as error:
             raise BadSource(
-                f"{path}: has {counted(count, 'picture')}, of which OpenCV {cv2.__version__} reads "
-                f"{len(pictures)}; convert it, as by `ffmpeg -i {path} %04d.png`"
-            )
-        self._pictures: List[Any] = list(pictures)
+                f"{self._path}: broke at frame {index} of {len(self)}: {_words(error)}",
+                what="broke off",
+                where=self._path,
+            ) from None
+
+    def _by_opencv(self, number: int) -> np.ndarray:
+        """A page in colour of 16 bits, of which Pillow gives only eight."""
+        (page,) = cv2.imreadmulti(self._path, number, 1, flags=WHOLE)[1]
+        return np.asarray(page)
+
+    def time_s(self, index: int) -> float:
+        """When a page begins; for a file that ``has_times``. The pages before it are decoded."""
+        self[index]
+        return float(self._image.info["timestamp"]) / 1e3
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class PictureStack(Source):
+    """All pages of one file, in order.
+
+    Args:
+        path: the file.
+        pages: its pages.
+        log, depth: see ``FrameFolder``.
+    """
+
+    def __init__(
+        self, path: str, pages: Pages, log: Log = None, depth: Optional[int] = None
+    ) -> None:
+        super().__init__(path, log)
+        self._pages = pages
         self._reduced = Reduction(depth, lambda words: self.log(f"{path}: {words}"))
-        self._reduced.fit(self._pictures[:: max(1, count // SAMPLES)])
-        self.frames = len(self._pictures)
+        self.frames = len(pages)
+        if pages.has_times:
+            first_s = pages.time_s(1)  # how long the first one is shown
+            self.fps = 1 / first_s if first_s > 0 else None
+        elif is_deep(pages[0]):
+            step = max(1, self.frames // SAMPLES)
+            self._reduced.fit(pages[index] for index in range(0, self.frames, step))
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
-        if self.given >= len(self._pictures):
+        if self.given >= len(self._pages):
             return None
-        return self._give(checked_picture(self._reduced(self._pictures[self.given])))
+        time_s = self._pages.time_s(self.given) if self._pages.has_times else None
+        return self._give(checked_picture(self._reduced(self._pages[self.given])), time_s)
 
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""
-        self.given = max(0, min(index, len(self._pictures) - 1))
+        self.given = max(0, min(index, len(self._pages) - 1))
         return True
 
+    def seek_time(self, time_s: float) -> bool:
+        """Make the first frame from that time on the next one; see ``Source.seek_time``."""
+        if self.by_rate or not self._pages.has_times:
+            return super().seek_time(time_s)
+        times = [self._pages.time_s(index) for index in range(len(self._pages))]
+        return self.seek(int(np.searchsorted(times, time_s - 1e-3)))
 
-def pictures_of(path: str) -> int:
-    """How many pictures a file has, by its headers; raises ``BadSource``."""
-    check_readable(path)
-    with open(path, "rb") as file:
-        return pictures_in(file.read())
-
-
-def is_png(path: str) -> bool:
-    """Whether a file is a PNG by its first bytes, which ffmpeg reads if it is animated."""
-    with open(path, "rb") as file:
-        return file.read(len(PNG)) == PNG
+    def close(self) -> None:
+        """Close the file."""
+        self._pages.close()
 
 
-def pictures_in(data: bytes) -> int:
-    """How many pictures the bytes of a TIFF, PNG or WebP file hold; 1 for other files."""
-    try:
-        if data[:8] == PNG:
-            return _in_png(data)
-        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-            return _in_webp(data)
-        if data[:4] in (b"II*\0", b"MM\0*"):
-            return _in_tiff(data)
-    except struct.error:  # cut off
-        pass
-    return 1
+def _as_array(image: Any) -> np.ndarray:
+    """A picture of Pillow as an array."""
+    if image.mode in DEEP:
+        return np.asarray(image).astype(np.uint16)
+    if image.mode in ("1", "L", "LA"):
+        return np.asarray(image.convert("L"))
+    return cv2.cvtColor(np.asarray(image.convert("RGB")), cv2.COLOR_RGB2BGR)
 
 
-def _in_png(data: bytes) -> int:
-    """The chunk acTL, which comes before the pixels, states it (W3C, PNG, section 11.3.6)."""
-    at = 8
-    while data[at + 4 : at + 8] not in (b"IDAT", b""):
-        length = int(struct.unpack_from(">I", data, at)[0])
-        if data[at + 4 : at + 8] == b"acTL":
-            return int(struct.unpack_from(">I", data, at + 8)[0])
-        at += 12 + length
-    return 1
-
-
-def _in_webp(data: bytes) -> int:
-    """Each picture of an animation is a chunk ANMF (RFC 9649, section 2.7.1.2)."""
-    at, count = 12, 0
-    while at + 8 <= len(data):
-        count += data[at : at + 4] == b"ANMF"
-        length = int(struct.unpack_from("<I", data, at + 4)[0])
-        at += 8 + length + length % 2
-    return max(1, count)
-
-
-def _in_tiff(data: bytes) -> int:
-    """Each page is a directory, at whose end the place of the next one is (TIFF 6.0, section 2)."""
-    order = "<" if data[:2] == b"II" else ">"
-    at, count = struct.unpack_from(order + "I", data, 4)[0], 0
-    while at and count < MOST_PAGES:
-        entries = struct.unpack_from(order + "H", data, at)[0]
-        count += not _is_preview(data, order, at, entries)
-        at = struct.unpack_from(order + "I", data, at + 2 + 12 * entries)[0]
-    return max(1, count)
-
-
-def _is_preview(data: bytes, order: str, at: int, entries: int) -> bool:
-    """Whether a directory of a TIFF is a smaller copy of another page (NewSubfileType, bit 0)."""
-    for entry in range(at + 2, at + 2 + 12 * entries, 12):
-        tag, _, _, value = struct.unpack_from(order + "HHII", data, entry)
-        if tag == 254:
-            return bool(value & 1)
-    return False
-
-
-def tell_several(path: str, data: bytes, log: Callable[[str], None]) -> None:
-    """Log that a file of a folder holds several pictures, if it does."""
-    count = pictures_in(data)
-    if count > 1:
-        log(
-            f"{path} holds {count} pictures, of which only the first is a frame; name the file "
-            "alone to track in all of them"
-        )
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -183,13 +183,14 @@ class JoinedPackets:
 
     Attributes:
         offset: ticks that were added to the times of the last packet.
+        position: where the last packet ends in the file, bytes; 0 if that is not known.
     """
 
     def __init__(
         self, packets: Iterator[Any], step: int, offset: int = 0, keeps_clock: bool = False
     ) -> None:
         self._packets, self._step, self.offset = packets, step, offset
-        self._keeps_clock = keeps_clock
+        self._keeps_clock, self.position = keeps_clock, 0
         self._ahead: Deque[Any] = deque()
         self._error: Optional[Exception] = None  # of the packets, raised in its place
         self._before: Deque[int] = deque(maxlen=NEAR)  # times of decoding, without the offset
@@ -202,6 +203,7 @@ class JoinedPackets:
         if not self._ahead and not self._look():
             raise self._error or StopIteration
         packet = self._ahead.popleft()
+        self.position = packet.pos + packet.size if packet.pos else self.position
         length = packet.duration or self._step
         dts = packet.pts if packet.dts is None else packet.dts
         if dts is None:  # as in programme streams, which do not stamp every frame

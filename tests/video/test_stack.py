@@ -1,12 +1,14 @@
 """Picture files that hold several pictures give all of them, or a sentence."""
 
+import sys
+
 import cv2
 import numpy as np
 import pytest
 
+from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import bgr_of
 from hotpath.video.sources import open_source
-from hotpath.video.stack import pictures_in
 from tests.support.streams import scene
 
 COUNT = 7
@@ -43,8 +45,6 @@ def write_png(path):
 
 
 def write_webp(path):
-    if not hasattr(cv2, "imreadanimation"):
-        pytest.skip("this OpenCV reads no animated WebP")
     write_with_pyav(path, "libwebp_anim", "webp")
 
 
@@ -64,7 +64,6 @@ def read(source):
 def test_all_pictures_of_a_file_are_frames(tmp_path, name):
     path = tmp_path / name
     WRITERS[name](path)
-    assert pictures_in(path.read_bytes()) == COUNT
     with open_source(str(path)) as source:
         assert [scene.tick_of(frame) for frame in read(source)] == list(range(COUNT))
         assert source.seek(3) and scene.tick_of(bgr_of(source.read())) == 3
@@ -78,7 +77,7 @@ def test_a_folder_tells_that_a_file_holds_several(tmp_path, name):
     said = []
     with open_source(str(tmp_path), said.append) as source:
         assert len(read(source)) == 3
-    assert len(said) == 1 and f"{name} holds {COUNT} pictures" in said[0]
+    assert len(said) == 1 and f"{name} holds several pictures" in said[0]
 
 
 @pytest.mark.parametrize("kind", [".png", ".tif", ".webp", ".jpg", ".bmp"])
@@ -91,9 +90,54 @@ def test_one_picture_is_one_frame_without_a_word(tmp_path, kind):
     assert not said
 
 
-def test_files_that_are_cut_off_count_as_one_picture(tmp_path):
+def test_a_stack_that_is_cut_off_is_refused_as_a_whole(tmp_path):
     write_tiff(tmp_path / "a.tif")
     data = (tmp_path / "a.tif").read_bytes()
-    for size in (4, 6, 9, 20):
-        assert pictures_in(data[:size]) == 1
-    assert pictures_in(b"\x89PNG\r\n\x1a\n\0\0") == 1
+    for size in (4, 6, 9, 20, len(data) // 2):
+        (tmp_path / "a.tif").write_bytes(data[:size])
+        with pytest.raises(BadSource):
+            open_source(str(tmp_path / "a.tif"))
+
+
+def test_without_pillow_a_stack_names_the_package_and_other_pictures_need_none(
+    tmp_path, monkeypatch
+):
+    write_tiff(tmp_path / "a.tif")
+    cv2.imwrite(str(tmp_path / "b.png"), scene.picture_at(0))
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(BadSource) as caught:
+        open_source(str(tmp_path / "a.tif"))
+    assert "pip install pillow" in str(caught.value)
+    assert open_source(str(tmp_path / "b.png")).read() is not None
+
+
+def test_the_durations_of_an_animated_webp_are_its_times(tmp_path):
+    Image = pytest.importorskip("PIL.Image")
+    pages = [Image.fromarray(picture[..., ::-1]) for picture in pictures()]
+    lasts_ms = [40, 40, 200, 40, 1000, 40, 40]
+    path = str(tmp_path / "a.webp")
+    pages[0].save(path, save_all=True, append_images=pages[1:], duration=lasts_ms, lossless=True)
+    right_s = np.cumsum([0] + lasts_ms[:-1]) / 1e3
+    with open_source(path) as source:
+        times_s = []
+        while source.read() is not None:
+            times_s.append(source.time_s)
+        assert source.fps == 25 and times_s == pytest.approx(right_s)
+        assert source.seek_time(0.3) and source.given == 4
+        assert source.seek(2) and scene.tick_of(bgr_of(source.read())) == 2
+        assert source.time_s == pytest.approx(0.08)
+    with open_source(path, fps=10) as source:
+        source.read(), source.read()
+        assert source.time_s == pytest.approx(0.1)
+
+
+def test_previews_in_a_stack_are_no_frames(tmp_path):
+    pillow = pytest.importorskip("PIL.TiffImagePlugin")
+    path = str(tmp_path / "a.tif")
+    with open(path, "w+b") as file, pillow.AppendingTiffWriter(file, True) as writer:
+        for number, picture in enumerate(pictures()):
+            page = pillow.Image.fromarray(picture[..., ::-1])
+            page.save(writer, "TIFF", tiffinfo={254: number % 2})
+            writer.newFrame()
+    with open_source(path) as source:
+        assert [scene.tick_of(frame) for frame in read(source)] == [0, 2, 4, 6]

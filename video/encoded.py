@@ -1,0 +1,117 @@
+"""Decode the bytes of a picture file, whose size is read first."""
+
+import re
+import struct
+from typing import Any, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from hotpath.runtime.camera_frames import WHOLE, jpeg_shape
+from hotpath.runtime.errors import BadSource
+from hotpath.video.containers import JPEG_END, plain_jpeg
+from hotpath.video.limits import check_size
+
+PNG, JPEG, TIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+KINDS = "JPEG, PNG, TIFF, WebP, BMP, PGM"
+# a PNG that states before its pixels that it is animated
+ANIMATED_PNG = re.compile(rb"\x89PNG.{,4096}acTL", re.DOTALL)
+_PNM = re.compile(rb"P[1-6](?:\s+#[^\n]*)*\s+(\d+)(?:\s+#[^\n]*)*\s+(\d+)")
+# a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
+_JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
+
+
+def decoded(data: bytes, name: str, size: Optional[Tuple[int, int]] = None) -> np.ndarray:
+    """The picture of a file, of 8 or 16 bits, as OpenCV decodes it.
+
+    Args:
+        data: the file.
+        name: its name in messages.
+        size: (width, height), pixels; None to read it from ``data``.
+
+    Raises:
+        BadSource: it is too large, cut off, or no picture.
+    """
+    if is_cut_off(data):  # OpenCV would paint the missing part grey without a warning
+        raise BadSource(f"{name}: the picture is cut off", what="cut off")
+    size = size or size_of(data)
+    if size is None:
+        raise BadSource(f"{name}: not a picture of a kind that is read ({KINDS})")
+    check_size(name, *size)
+    try:
+        picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), WHOLE)
+    except cv2.error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise BadSource(f"{name}: OpenCV refuses this picture ({reason})") from None
+    if picture is None:
+        raise BadSource(f"{name}: not a picture that OpenCV can read")
+    return np.asarray(picture)
+
+
+def size_of(data: bytes) -> Optional[Tuple[int, int]]:
+    """(width, height) that a picture file states; None for TIFF and files of other kinds.
+
+    Sources: W3C PNG 11.2.2, RFC 9649 2.5 to 2.7, the headers of BMP, and of PBM, PGM and PPM.
+    """
+    try:
+        if data[:8] == PNG:
+            width, height = struct.unpack_from(">II", data, 16)
+        elif data[:2] == JPEG:
+            height, width, _ = jpeg_shape(np.frombuffer(plain_jpeg(data), np.uint8))
+        elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            width, height = _size_of_webp(data)
+        elif data[:2] == b"BM":
+            is_old = struct.unpack_from("<I", data, 14)[0] == 12
+            width, height = struct.unpack_from("<HH" if is_old else "<ii", data, 18)
+        else:
+            header = _PNM.match(data[:4096])
+            if header is None:
+                return None
+            width, height = map(int, header.groups())
+    except (struct.error, ValueError):  # cut off
+        return None
+    return abs(width), abs(height)
+
+
+def _size_of_webp(data: bytes) -> Tuple[int, int]:
+    if data[12:16] == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    if data[12:16] == b"VP8L":
+        bits = struct.unpack_from("<I", data, 21)[0]
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = (int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
+    return width + 1, height + 1
+
+
+def is_animated_webp(data: bytes) -> bool:
+    """Whether a WebP file is an animation (RFC 9649, section 2.7)."""
+    return data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and bool(data[20] & 2)
+
+
+def is_cut_off(data: bytes) -> bool:
+    """Whether the bytes of a JPEG or PNG file end before its end marker; others: False."""
+    if data[:2] == JPEG:
+        return _jpeg_is_cut_off(data)
+    return data[:8] == PNG and _png_is_cut_off(data)
+
+
+def _jpeg_is_cut_off(data: bytes) -> bool:
+    """Go from marker to marker (ITU-T T.81 annex B), because a preview in EXIF has its own end."""
+    marker = _JPEG_MARKER.search(data, 2)
+    while marker and marker.group() != JPEG_END:
+        at = marker.end()
+        length = struct.unpack(">H", data[at : at + 2])[0] if at + 2 <= len(data) else 0
+        marker = _JPEG_MARKER.search(data, at + length)
+    return marker is None
+
+
+def _png_is_cut_off(data: bytes) -> bool:
+    """Go from chunk to chunk: length, name, content, four bytes of checksum."""
+    at = 8
+    while at + 12 <= len(data):
+        length, name = struct.unpack(">I4s", data[at : at + 8])
+        if name == b"IEND":
+            return False
+        at += 12 + length
+    return True

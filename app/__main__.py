@@ -144,7 +144,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
     outputs.summary(source)
     if broken:
         raise broken
-    damaged = source.errors > FORGIVEN_ERRORS
+    damaged = not source.live and source.errors + source.skipped > FORGIVEN_ERRORS
     return 2 if outputs.failed or damaged else stop.exit_code
 
 

@@ -137,11 +137,13 @@ class JpegFrame(CameraFrame):
 
     Attributes:
         decode_ms: time of decoding, the sum over all windows and scales, milliseconds.
+        is_damaged: whether a part that was read can't be decoded.
     """
 
     def __init__(self, data: np.ndarray, decoders: Optional[JpegDecoders] = None) -> None:
         super().__init__()
         self.decode_ms = 0.0
+        self.is_damaged = False
         self._data = data
         self._decoders = decoders or JpegDecoders()
         self._decoder: Any = None  # for windows; False where this file can't be decoded so
@@ -210,10 +212,17 @@ class JpegFrame(CameraFrame):
         try:
             planes: Planes = self._decoder.planes(_around(window, scale), scale)
         except DamagedJpeg:
+            self.is_damaged = True
             self._decoders.give_back(self._decoder)
             self._decoder = False
             return None, scale
         return planes, scale
+
+    def ends_early(self) -> bool:
+        """Whether the data of the picture end before the picture, by decoding its last lines."""
+        height, width = self.shape[:2]
+        self.part((0.0, height - 1.0, float(width), 1.0), 8.0)
+        return self.is_damaged
 
     def _converted(self) -> np.ndarray:
         return self._decoded(1)

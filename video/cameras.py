@@ -15,6 +15,7 @@ import cv2
 from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.video import hardware, pyav, raw, v4l2
 from hotpath.video.base import is_utf8, without_password
+from hotpath.video.parts import open_parts
 from hotpath.video.probe import why_no_stream
 from hotpath.video.stamps import MONOTONIC, NONE, SENDER
 
@@ -229,8 +230,12 @@ class Stream:
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
         timeouts = (self.open_timeout_s, self.read_timeout_s)
         began_s = time.monotonic()
-        capture: Any
-        if pyav.pyav():
+        capture: Any = None
+        if self.address.lower().startswith(("http:", "https:")):
+            capture = open_parts(self.address, *timeouts, FIRST_PICTURE_S, self.planes)
+        if capture:
+            pass
+        elif pyav.pyav():
             capture = pyav.open_stream(
                 self.address,
                 *timeouts,

@@ -236,6 +236,7 @@ class LiveSource(Source):
         timeout_s = getattr(self._device, "read_timeout_s", float("inf"))
         clock = CaptureClock(self._stamps)
         fresh = True
+        before = [0, 0]
         while not self._closing.is_set():
             asked = time.monotonic()
             good, frame, decode_ms = _grab_and_decode(capture)
@@ -245,6 +246,11 @@ class LiveSource(Source):
             if not good or frame is None or (not fresh and now - asked > 0.9 * timeout_s):
                 break
             captured = clock.captured_s(capture.get(cv2.CAP_PROP_POS_MSEC), now)
+            counts = [getattr(capture, name, 0) for name in ("errors", "skipped")]
+            if not fresh:  # else those of a stream that was joined between its key frames
+                self.errors += counts[0] - before[0]
+                self.skipped += counts[1] - before[1]
+            before = counts
             if not is_deep(frame):  # ``read`` sets the scale of others
                 frame = checked_picture(frame)
             self._put(frame, now, fresh, captured, decode_ms)

@@ -116,7 +116,8 @@ class Summary:
             "latency_from": source.captured_at,
             "dropped": source.dropped,
             "gaps_s": [seconds for _, seconds in source.gaps],
-            "decoder_errors": source.errors,
+            "damaged": source.errors,
+            "skipped": source.skipped,
             "targets": targets,
             "files": list(files),
             "failed": list(failed),
@@ -158,10 +159,11 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
             f"{counted(figures['dropped'], 'frame')} dropped, {counted(len(gaps_s), 'gap')} of "
             f"{sum(gaps_s):.1f} s in all"
         )
-    if figures["decoder_errors"]:
+    damaged, skipped = figures["damaged"], figures["skipped"]
+    if damaged or skipped:
         lines.append(
-            f"{figures['source']}: decoder errors: {figures['decoder_errors']}; the recording is "
-            "damaged, and boxes near the damage may be wrong"
+            f"{figures['source']}: of {counted(figures['frames'], 'frame')} given {damaged} "
+            f"damaged, {skipped} more skipped; boxes near the damage may be wrong"
         )
     return lines
 

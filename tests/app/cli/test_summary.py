@@ -47,13 +47,13 @@ def test_a_run_of_one_frame_and_one_gap_is_told_so():
     assert "1 frame dropped" in lines[-1] and "2.5 s" in lines[-1]
 
 
-def test_decoder_errors_are_counted_at_the_end():
+def test_damaged_and_skipped_frames_are_counted_at_the_end():
     source = Source("clip.mp4")
     figures = Summary("tiny", ENGINE, Profile(), print).figures(source, [], [])
-    assert not any("decoder errors" in line for line in lines_of(figures, False))
-    source.errors = 62
+    assert not any("damaged" in line for line in lines_of(figures, False))
+    source.errors, source.skipped = 62, 3
     figures = Summary("tiny", ENGINE, Profile(), print).figures(source, [], [])
-    assert "clip.mp4: decoder errors: 62;" in lines_of(figures, False)[-1]
+    assert "62 damaged, 3 more skipped" in lines_of(figures, False)[-1]
 
 
 def test_frames_without_a_target_are_counted():

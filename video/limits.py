@@ -26,7 +26,7 @@ class Budget(NamedTuple):
 # No reader decodes a frame of more than PIXELS.
 BUDGETS = {
     "picture": Budget(1024, 1, 10.0),
-    "stack": Budget(1024, 20000, 10.0),
+    "stack": Budget(1024, 20000, 5.0),
     "video": Budget(0, 0, 10.0),
     "pipe": Budget(0, 0, 10.0),
     "stream": Budget(0, 0, 10.0),

@@ -75,7 +75,9 @@ def site(tmp_path):
         ({"data/haar.xml": ""}, "cv2 is half removed"),
         ({"__init__.py": ""}, "cv2 is half removed"),
         ({"__init__.py": "from .cv2 import *"}, "No module named 'cv2.cv2'"),
-        ({"__init__.py": "raise ImportError('libGL.so.1: no such file')"}, "libGL.so.1: no such"),
+        ({"__init__.py": "raise ImportError('libGL.so.1: no such file')"}, "apt install libgl1"),
+        ({"__init__.py": "raise ImportError('libxcb.so.1: no such file')"}, "libxcb1 libsm6"),
+        ({"__init__.py": "raise ImportError('libgthread-2.0.so.0: none')"}, "dnf install"),
     ],
 )
 def test_an_opencv_that_does_not_work_is_one_sentence(site, files, why):

@@ -33,7 +33,7 @@ def chunked(data):
 # name -> (type of the answer, what comes first, a part)
 FORMS = {
     "plain": (MIXED + "frame", b"", part),
-    "a length that is too small": (MIXED + "frame", b"", lambda j: part(j, length=-7)),
+    "a length that is too small": (MIXED + "frame", b"", lambda j: part(j, length=-len(j) // 2)),
     "a length that is too large": (MIXED + "frame", b"", lambda j: part(j, length=100)),
     "a length of nothing": (MIXED + "frame", b"", lambda j: part(j, length=-len(j))),
     "no length": (MIXED + "frame", b"", lambda j: part(j, length=None)),

@@ -255,7 +255,9 @@ def _public(data: Path) -> Iterator[Listed]:
         for entry in LISTS[name][0](data / name) if (data / name).is_dir() else ():
             if entry.name in rows:
                 part = "seen" if rows[entry.name].seen else "unseen"
-                groups = (part, name, f"{name} {part}")
+                groups: tuple[str, ...] = (part, name, f"{name} {part}")
+                if name != "otb100":
+                    groups += ("drone", f"drone {part}")
                 yield entry._replace(sha256=rows[entry.name].sha256, groups=groups)
     if not any((data / row.set).is_dir() for row in public_rows()):
         raise BadClips(f"{data} holds no public sequence; {FETCH.format(data)}", what="no sequence")

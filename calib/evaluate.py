@@ -124,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
         raise BadRun("name what to evaluate on: --clips DIR, or --benchmark NAME --data DIR")
     if options.benchmark and not options.data:
         raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
-    if options.benchmark == PUBLIC and not options.networks:
+    if options.benchmark == PUBLIC and not (options.networks or options.boxes):
         options.networks = _at_hand(options)
     if not options.networks and not options.boxes:
         raise BadRun("name what to judge: --networks NAME,NAME or --boxes DIR")

@@ -13,7 +13,7 @@ NETWORKS = (
     "TrackerNano",
 )
 Means = dict[str, dict[str, dict[str, str]]]  # tracker -> group -> column -> value
-ALL, UNSEEN = "all", "unseen"
+ALL, UNSEEN, DRONE = "all", "unseen", "drone unseen"
 MEAN = "mean of "
 DRIFT = "dre"  # share of the frames in which it claims a box that misses the target
 
@@ -53,7 +53,7 @@ def table(means: Means, ms: Mapping[str, float] = {}) -> str:
         took = ms.get(name) or float(whole.get("ms") or "nan")
         lines.append(
             [
-                shown(name),
+                f"**{shown(name)}, the default**" if groups is first else shown(name),
                 figure(whole, "success") + between(whole, "success"),
                 figure(unseen, "success") + difference(unseen),
                 *([f"{100 * float(whole[DRIFT]):.1f} %"] if drift else []),
@@ -63,8 +63,24 @@ def table(means: Means, ms: Mapping[str, float] = {}) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
+def drone(means: Means) -> str:
+    """A sentence on the unseen films of drones: how the other networks compare with the default."""
+    rows = {name: of[DRONE] for name, of in means.items() if of.get(DRONE, {}).get("success")}
+    if not rows:
+        return "None of its unseen sequences is a film of a drone."
+    first, *others = rows
+    told = [f"{shown(name).removesuffix(', INT8')} {difference(rows[name])[2:]}" for name in others]
+    sure = [name for name in others if rows[name].get("verdict") in ("better", "worse")]
+    return (
+        f"On its {rows[first]['clips']} unseen films of drones, the differences are "
+        f"{', '.join(told)}: {len(sure) or 'none'} of them sure."
+    )
+
+
 def shown(name: str) -> str:
     """A tracker's name as README writes it."""
+    if name == "TrackerNano":
+        return "OpenCV's TrackerNano"
     return f"`{name[:-5]}`, INT8" if name.endswith("-int8") else f"`{name}`"
 
 

@@ -27,8 +27,8 @@ def test_each_cell_is_a_figure_of_the_csv(tmp_path):
     assert table[0] == (
         "| tracker | AUC, 8 sequences | its 3 unseen, and the difference to the default | ms |"
     )
-    assert table[2] == "| `kestrel`, INT8 | .612 [.500, .704] | .600 | 2.50 |"
-    assert table[3] == "| `TrackerNano` | .580 [.490, .660] | .600, +.000 | 4.90 |"
+    assert table[2] == "| **`kestrel`, INT8, the default** | .612 [.500, .704] | .600 | 2.50 |"
+    assert table[3] == "| OpenCV's TrackerNano | .580 [.490, .660] | .600, +.000 | 4.90 |"
 
 
 def test_the_share_of_wrong_claims_has_a_column_where_it_was_measured(tmp_path):
@@ -40,3 +40,13 @@ def test_the_share_of_wrong_claims_has_a_column_where_it_was_measured(tmp_path):
 def test_a_difference_has_its_sign_and_interval(tmp_path):
     whole = means(tmp_path)["TrackerNano"]["all"]
     assert readme.difference(whole) == ", −.033 [−.100, +.010]"
+
+
+def test_the_sentence_on_drones_counts_what_is_sure(tmp_path):
+    told = means(tmp_path)
+    for name, verdict in (("kestrel-int8", ""), ("TrackerNano", "better")):
+        told[name]["drone unseen"] = dict(told[name]["all"], clips="12", verdict=verdict)
+    assert readme.drone(told) == (
+        "On its 12 unseen films of drones, the differences are OpenCV's TrackerNano "
+        "−.033 [−.100, +.010]: 1 of them sure."
+    )

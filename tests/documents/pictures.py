@@ -12,7 +12,6 @@ docs/results/speed.json and public-sequences.csv hold.
 """
 
 import argparse
-import csv
 import itertools
 import json
 import tempfile
@@ -26,6 +25,7 @@ matplotlib.use("svg")
 from matplotlib import pyplot
 
 from hotpath import load_tracker
+from hotpath.calib import readme
 from hotpath.video.sources import open_source
 from tests.support import ROOT, pages
 
@@ -166,17 +166,12 @@ def time_of_a_frame():
 
 def overlap_against_time():
     """Draw each network's overlap on public sequences against the time of its frame."""
-    with open(DOCS / "results/public-sequences.csv") as file:
-        rows = list(csv.DictReader(file))
+    means = readme.read(DOCS / "results/public-sequences.csv")
     figure, both = pyplot.subplots(1, len(SETS), figsize=(10, 4))
     for axes, (key, title) in zip(both, SETS.items()):
         groups = {
-            group: {
-                row["tracker"]: float(row["success"])
-                for row in rows
-                if (row["data set"], row["group"]) == (key, group)
-            }
-            for group in ("all", "unseen")
+            group: {name: float(of[part]["success"]) for name, of in means.items() if part in of}
+            for group, part in (("all", key), ("unseen", f"{key} unseen"))
         }
         times = {
             row["network"] + ("-int8" if row["precision"] == "int8" else ""): row["ms"]["total"]

@@ -89,7 +89,7 @@ NOT_RUN = {
     "a data set, pictures, or the authors' files": (
         "python -m hotpath.calib.public --data DIR",
         "hotpath evaluate --benchmark public --data DIR",
-        "hotpath evaluate --benchmark otb100 --data DIR --boxes docs/results/boxes/otb100",
+        "hotpath evaluate --benchmark public --data DIR --compare BOXES",
         "python -m hotpath_research.train --images DIR... --clips DIR..."
         " --networks-dir MODELS --out runs/NAME",
         "python -m hotpath_research.train --shape timm:mobileone_s0 --images DIR..."

@@ -15,8 +15,9 @@ import numpy as np
 
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadClips, BadSource
-from hotpath.video import recorded, sequence
+from hotpath.video import sequence
 from hotpath.video.folder import natural_key, picture_paths, read_picture, scale_of, video_paths
+from hotpath.video.sources import is_stack, open_source
 
 DEPTH = 4  # folders below the one that was named
 
@@ -123,7 +124,7 @@ class Clip:
 
 
 class _Video:
-    """Frames of a video file by number, BGR."""
+    """Frames of a video or a stack of pictures by number, BGR."""
 
     def __init__(self, path: Union[str, Path], first: int = 0, frames: int = 0) -> None:
         self.path, self.first = path, first
@@ -151,9 +152,9 @@ class _Video:
         """The same video without the frames after the first ``count``."""
         return _Video(self.path, self.first, min(self.first + count, self.frames))
 
-    def _opened(self) -> recorded.VideoFile:
+    def _opened(self) -> Any:
         if self._source is None:
-            self._source = recorded.VideoFile(str(self.path))
+            self._source = open_source(str(self.path))
         return self._source
 
     def __getstate__(self) -> Dict[str, Any]:  # an open file can't go to another process
@@ -237,9 +238,10 @@ def _sequences(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _frames_of(folder: Path) -> Any:
-    """Paths of a folder's pictures, or the path of its one video, or None."""
+    """Paths of a folder's pictures, or the path of its one video or stack, or None."""
     try:
-        return picture_paths(str(folder))
+        paths = picture_paths(str(folder))
+        return Path(paths[0]) if len(paths) == 1 and is_stack(paths[0]) else paths
     except BadSource:
         videos = video_paths(str(folder))
         return Path(videos[0]) if len(videos) == 1 else None

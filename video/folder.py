@@ -17,7 +17,10 @@ from hotpath.video.encoded import ANIMATED_PNG, TIFF, decoded, is_animated_webp
 from hotpath.video.limits import check_bytes
 from hotpath.video.stack import Pages
 
-VIDEOS = (".mpg", ".avi", ".mp4", ".mkv", ".mov")  # files whose names say so
+# files whose names say so
+VIDEOS = tuple(
+    ".mpg .avi .mp4 .mkv .mov .ts .mts .m2ts .mpeg .vob .m4v .webm .wmv .flv .gif".split()
+)
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 
 

@@ -7,6 +7,7 @@ of VOT, OTB, GOT-10k and UAV123.
 
 import os
 import re
+from contextlib import closing
 from typing import Any, List, Optional
 from urllib.parse import unquote
 
@@ -218,12 +219,10 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
             what="not found",
         )
     if is_picture(path) and not os.path.isdir(path):
-        check_readable(path)
-        with open(path, "rb") as file:
-            head = file.read(4200)
-        if encoded.ANIMATED_PNG.match(head):
+        kind = _kind_of(path)
+        if kind is VideoFile:
             return VideoFile(path, log, planes, decoder, depth)
-        if head.startswith(encoded.TIFF) or encoded.is_animated_webp(head):
+        if kind is stack.PictureStack:
             pages = stack.Pages(path)
             if len(pages) > 1:
                 return stack.PictureStack(path, pages, log, depth)
@@ -231,3 +230,23 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
     if os.path.isdir(path) or is_picture(path):
         return FrameFolder(path, log, depth)
     return VideoFile(path, log, planes, decoder, depth)
+
+
+def is_stack(path: str) -> bool:
+    """Whether a picture file holds several pictures."""
+    kind = _kind_of(path)
+    if kind is not stack.PictureStack:
+        return kind is VideoFile
+    with closing(stack.Pages(path)) as pages:
+        return len(pages) > 1
+
+
+def _kind_of(path: str) -> Any:
+    """The class that reads a picture file by its first bytes, if it may hold several."""
+    check_readable(path)
+    with open(path, "rb") as file:
+        head = file.read(4200)
+    if encoded.ANIMATED_PNG.match(head):
+        return VideoFile
+    may_be = head.startswith(encoded.TIFF) or encoded.is_animated_webp(head)
+    return stack.PictureStack if may_be else FrameFolder

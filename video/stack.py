@@ -172,6 +172,10 @@ class PictureStack(Source):
         times = [self._pages.time_s(index) for index in range(len(self._pages))]
         return self.seek(int(np.searchsorted(times, time_s - 1e-3)))
 
+    def count(self) -> int:
+        """Count the frames."""
+        return len(self._pages)
+
     def close(self) -> None:
         """Close the file."""
         self._pages.close()

@@ -6,6 +6,7 @@ import time
 from http.server import SimpleHTTPRequestHandler
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
+import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadSource
@@ -118,3 +119,30 @@ def test_an_address_without_a_stream_says_what_answered(tmp_path, monkeypatch, p
     for host in ("nowhere.invalid", "no..name"):
         said = sentence_of(f"http://{host}/a.mp4")
         assert "no host" in said and said.count(host) > 1
+
+
+def test_a_transport_stream_that_breaks_off_on_the_way_is_no_shorter_recording(
+    tmp_path, monkeypatch
+):
+    av = pytest.importorskip("av")
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.RandomState(3)
+    with av.open("a.ts", "w") as container:
+        stream = container.add_stream("mpeg2video", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.bit_rate = 8000000
+        for _ in range(60):
+            picture = noise.randint(0, 255, (240, 320, 3)).astype(np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    class Breaking(Files):
+        def copyfile(self, source, outputfile):
+            data = source.read()
+            outputfile.write(data[: len(data) // 2])
+
+    with web_server(Breaking) as address:
+        with open_source(address + "a.ts") as source:
+            frames, error = read_until_broken(source)
+    assert 20 < len(frames) < 40 and "broke at frame" in error

@@ -205,27 +205,29 @@ class JoinedPackets:
         packet = self._ahead.popleft()
         self.position = packet.pos + packet.size if packet.pos else self.position
         length = packet.duration or self._step
-        dts = packet.pts if packet.dts is None else packet.dts
-        if dts is None:  # as in programme streams, which do not stamp every frame
-            self._end = self._end[0] + length, self._end[1] + length
-        if dts is None or self._keeps_clock:
+        dts, pts = packet.dts, packet.pts
+        if self._keeps_clock:
             return packet
-        pts = dts if packet.pts is None else packet.pts
+        if dts is None:  # of the first frames in Matroska, of some frames in programme streams
+            if pts is not None:
+                packet.pts = pts + self.offset
+            self._end = self._end[0] + length, self._end[1] + length
+            return packet
         if self._before and dts < self._before[-1]:
-            self._join(dts, pts)
+            self._join(dts, dts if pts is None else pts)
         self._before.append(dts)
         if self.offset:
-            packet.pts = None if packet.pts is None else pts + self.offset
+            packet.pts = None if pts is None else pts + self.offset
             packet.dts = dts + self.offset
         due = self.offset + length
-        self._end = dts + due, max(self._end[1], pts + due)
+        self._end = dts + due, max(self._end[1], (dts if pts is None else pts) + due)
         return packet
 
     def _join(self, dts: int, pts: int) -> None:
         """Let the time go on at a packet, unless its stamp or that before it is a stray one."""
         while len(self._ahead) < NEAR - 1 and self._look():
             pass
-        stamps = [packet.pts if packet.dts is None else packet.dts for packet in self._ahead]
+        stamps = [packet.dts for packet in self._ahead]
         after = [dts] + [stamp for stamp in stamps[: NEAR - 1] if stamp is not None]
         if dts < np.median(self._before) and np.median(after) <= self._before[-1]:
             self.offset = max(self._end[0] - dts, self._end[1] - pts)

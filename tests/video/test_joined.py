@@ -136,3 +136,13 @@ def test_a_pipe_of_joined_parts_gives_every_frame_at_a_time_that_goes_on(tmp_pat
             [sys.executable, "-c", script], stdin=file, stdout=subprocess.PIPE, check=True
         )
     assert [int(line) for line in done.stdout.split()] == list(range(60))
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".mp4", ".nut", ".ts"])
+def test_a_recording_that_is_not_joined_keeps_its_own_times(tmp_path, ending):
+    path = tmp_path / ("a" + ending)  # Matroska does not tell when the first frames are decoded
+    part(path, "libx264", 0, 40, b_frames=3)
+    with open_source(str(path)) as source:
+        ticks, times_s = read(source)
+    assert ticks == list(range(40))
+    assert times_s == pytest.approx([tick / RATE for tick in range(40)], abs=2e-3)

@@ -67,6 +67,20 @@ def remade(arguments):
     return write
 
 
+def joined(times):
+    """A step that joins the file with itself, so that its clock starts again."""
+    return lambda path: path.write_bytes(path.read_bytes() * times)
+
+
+def playlist(path):
+    """A step that makes a playlist of the file, twice, with a discontinuity between."""
+    segment = path.with_name("segment.ts")
+    path.replace(segment)
+    once = f"#EXTINF:3.0,\n{segment.name}\n"
+    head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:4\n"
+    path.write_text(f"{head}{once}#EXT-X-DISCONTINUITY\n{once}#EXT-X-ENDLIST\n")
+
+
 def stray(packets, seconds):
     """A step that puts some packets' time stamps off, by an expression of ffmpeg."""
     write = remade(
@@ -213,6 +227,18 @@ SHAPES = {
     "MKV, a stamp 3 s off": ("a.mkv", f"{H264} -bf 2", stray("eq(N\\,30)", "3")),
     "MP4, a stamp 9000 s off": ("a.mp4", f"{H264} -bf 2", stray("eq(N\\,40)", "9000")),
     "MP4, each 20th stamp off": ("a.mp4", f"{H264} -bf 0", stray("eq(mod(N\\,20)\\,10)", "9000")),
+    "TS, joined": ("a.ts", f"{H264} -bf 2 -g 12", joined(2)),
+    "TS, joined, without B-frames": ("a.ts", f"{H264} -bf 0", joined(2)),
+    "TS, joined, MPEG-2": ("a.ts", "-c:v mpeg2video -bf 2 -q:v 3", joined(2)),
+    "TS, joined, HEVC": (
+        "a.ts",
+        "-c:v libx265 -preset ultrafast -x265-params log-level=none",
+        joined(2),
+    ),
+    "TS, joined from five": ("a.ts", f"{H264} -bf 3", joined(5)),
+    "MPG, joined": ("a.mpg", "-c:v mpeg2video -q:v 3", joined(3)),
+    "HLS, a discontinuity": ("a.m3u8", f"{H264} -bf 2 -f mpegts", playlist),
+    "APNG": ("a.png", "-f apng -plays 1", None),
     "MKV, FFV1, 16 bits": ("a.mkv", f"{DEEP} -c:v ffv1 -pix_fmt gray16le", None),
     "MKV, FFV1, 12 bits": ("a.mkv", "-vf format=gray12le -c:v ffv1 -pix_fmt gray12le", None),
     "MOV, PNG, 16 bits": ("a.mov", f"{DEEP} -c:v png -pix_fmt gray16be", None),

@@ -25,6 +25,8 @@ def part(path, codec, first, count, b_frames=2):
             "bf": str(b_frames),
             "threads": "1",
         }
+        if codec == "libx264":
+            stream.options = dict(stream.options, **{"x264-params": "b-adapt=0"})
         stream.codec_context.time_base = Fraction(1, RATE)
         for tick in range(count):
             frame = av.VideoFrame.from_ndarray(scene.picture_at(first + tick), format="bgr24")

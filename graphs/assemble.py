@@ -12,7 +12,7 @@ from typing import List, Mapping, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 from onnx import ModelProto, ValueInfoProto, helper
 
-from hotpath.graphs import convert, models, normalise, parts
+from hotpath.graphs import convert, lifting, models, normalise, parts
 from hotpath.graphs.models import shape_of
 from hotpath.graphs.parts import IMAGES
 from hotpath.runtime import decode
@@ -62,14 +62,10 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
         ``Graphs``.
 
     Raises:
-        BadNetwork: a file is no ONNX, or its tensors don't fit the TOML.
+        BadNetwork: a file is no ONNX or can't be lifted, or its tensors don't fit the TOML.
     """
-    files = {part: normalise.to_float32(models.read(path)) for part, path in paths.items()}
+    files = lifting.enter(paths, network)
     try:
-        files = {
-            part: models.without_constant_nodes(convert.to_qdq(model))
-            for part, model in files.items()
-        }
         exemplar, search = _normalised(*parts.join(network, files))
         exemplar, search = _hoist(exemplar, search)
         exemplar, search = models.infer_shapes(exemplar), models.infer_shapes(search)

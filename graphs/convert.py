@@ -19,16 +19,12 @@ from onnx import (
     ValueInfoProto,
     helper,
     numpy_helper,
-    version_converter,
 )
 
 from hotpath.graphs import IN_FLOAT32, models
-from hotpath.kernels.commands import make
 from hotpath.runtime.errors import BadNetwork
 
 OPSETS = range(13, 18)  # what nodes are rewritten for, the best first
-CONVERTS = (1, 12)  # the first onnx whose converter does not crash on a QLinearConv
-PER_CHANNEL_FROM = 13  # the opset in which DequantizeLinear has an axis
 QUANTISERS = ("QuantizeLinear", "DequantizeLinear")
 
 # Inputs that stay float32 or integers: sizes (Resize) and scales (quantisers).
@@ -341,25 +337,14 @@ def to_qdq(model: ModelProto) -> ModelProto:
     sums in float32.
 
     Args:
-        model: not changed.
+        model: of opset 13 or newer, in which DequantizeLinear has an axis; not changed.
 
     Returns:
-        a model of opset 13 or newer; the model itself if there is no such node.
-
-    Raises:
-        BadNetwork: the installed onnx can't bring the model to opset 13.
+        a model; the model itself if there is no such node.
     """
     if not any(node.op_type == "QLinearConv" for node in model.graph.node):
         return model
     model = models.copy(model)
-    if models.opset(model) < PER_CHANNEL_FROM:
-        if tuple(int(part) for part in onnx.__version__.split(".")[:2]) < CONVERTS:
-            raise BadNetwork(
-                f"onnx {onnx.__version__} can't convert a quantised network of opset "
-                f"{models.opset(model)}; prepare it where there is onnx 1.12 or newer (Python "
-                f"3.7), with `{make('engine')}`"
-            )
-        model = version_converter.convert_version(model, PER_CHANNEL_FROM)
     constants = models.constants(model.graph)
     nodes: List[NodeProto] = []
     for node in model.graph.node:

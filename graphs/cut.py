@@ -139,12 +139,9 @@ class _Cutter:
         """The nodes that add (M, C, H, W) over C and give (1, M, H, W)."""
         summed = out + "/summed"
         size = self._constant(out + "/shape", np.array(shape, np.int64))
-        axes = helper.make_node("ReduceSum", [planes], [summed], axes=[1], keepdims=0)
-        if models.opset(self.search) >= 13:  # the axes became an input
-            del axes.attribute[:]
-            axes.attribute.append(helper.make_attribute("keepdims", 0))
-            axes.input.append(self._constant(out + "/axes", np.array([1], np.int64)))
-        return [axes, helper.make_node("Reshape", [summed, size], [out])]
+        axes = self._constant(out + "/axes", np.array([1], np.int64))
+        add = helper.make_node("ReduceSum", [planes, axes], [summed], keepdims=0)
+        return [add, helper.make_node("Reshape", [summed, size], [out])]
 
     def _add_bias(
         self, node: NodeProto, output: str, out: str, after: List[NodeProto]

@@ -21,7 +21,6 @@ from onnx import (
     compose,
     helper,
     numpy_helper,
-    version_converter,
 )
 
 from hotpath.graphs import models
@@ -39,7 +38,7 @@ def join(network: Network, parts: Parts) -> Pair:
 
     Args:
         network: the ``Network``.
-        parts: dict of part name -> model; changed.
+        parts: dict of part name -> model, of one opset; changed.
 
     Returns:
         (exemplar, search). The exemplar model has the input "exemplar". The search model has the
@@ -48,7 +47,7 @@ def join(network: Network, parts: Parts) -> Pair:
     Raises:
         ValueError, KeyError: a part has other inputs or outputs than its name says.
     """
-    _unify_opsets(parts)
+    _unify_ir(parts)
     if "whole" in parts:
         return _split(network, parts["whole"])
     if "network" in parts:
@@ -58,16 +57,13 @@ def join(network: Network, parts: Parts) -> Pair:
     return _pair(network, parts["exemplar"], parts["search"])
 
 
-def _unify_opsets(parts: Parts) -> None:
-    """Bring all parts to the newest opset and IR version among them."""
-    newest = max(models.opset(model) for model in parts.values())
+def _unify_ir(parts: Parts) -> None:
+    """Give all parts the newest IR version among them."""
     # engines refuse files of a newer IR than theirs, though no operator here needs it
-    latest = 8 if newest <= 15 else 10
+    latest = 8 if max(map(models.opset, parts.values())) <= 15 else 10
     ir_version = min(latest, max(model.ir_version for model in parts.values()))
-    for name, model in parts.items():
-        if models.opset(model) != newest:
-            parts[name] = version_converter.convert_version(model, newest)
-        parts[name].ir_version = ir_version
+    for model in parts.values():
+        model.ir_version = ir_version
 
 
 def _branch(backbone: ModelProto, prefix: str, image: str, side: int, count: int = 1) -> ModelProto:

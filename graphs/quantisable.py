@@ -6,12 +6,11 @@ which of their nodes stay in floating point, and why.
 
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set
 
-from onnx import GraphProto, ModelProto, NodeProto, helper, shape_inference, version_converter
+from onnx import GraphProto, ModelProto, NodeProto, helper, shape_inference
 
 from hotpath.graphs import assemble, models
 from hotpath.runtime.network import Network
 
-OPSET = 13  # the first whose DequantizeLinear takes a scale a channel; TensorRT 8.2 knows it
 WEIGHTED = ("Conv", "Gemm", "MatMul")  # operators with weights: counted, ranked and kept
 # What runs in INT8. Sums and products of activations stay in floating point. With them and the last
 # layers in INT8, OpenVINO chose nanotrack_v2's simulated cell on 96 % of the pairs instead of 99 %,
@@ -32,14 +31,11 @@ def parts(network: Network, paths: Mapping[str, Any]) -> Dict[str, ModelProto]:
 
 
 def prepared(model: ModelProto) -> ModelProto:
-    """Return the model in opset 13 or newer, with named nodes and constants as initializers."""
+    """Return the model with named nodes, constants as initializers, and all shapes."""
     model = models.copy(model)
     versions = {entry.domain: entry.version for entry in model.opset_import}
     del model.opset_import[:]
     model.opset_import.extend(helper.make_opsetid(d, v) for d, v in versions.items())
-    if versions.get("", versions.get("ai.onnx", 0)) < OPSET:
-        model.ir_version = max(model.ir_version, 7)
-        model = version_converter.convert_version(model, OPSET)
     taken = set()
     for node in models.without_constant_nodes(model).graph.node:
         if not node.name or node.name in taken:  # name it by its result, the same in both parts

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Sequence, Tup
 import numpy as np
 from onnx import ModelProto
 
-from hotpath.graphs import convert, models, normalise, parts
+from hotpath.graphs import lifting, models, normalise, parts
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER
 
@@ -84,7 +84,7 @@ def propose(paths: Sequence[pathlib.Path]) -> Proposal:
     Raises:
         BadNetwork: a file is no ONNX, or the files have no known form.
     """
-    files = {path: normalise.to_float32(models.read(path)) for path in paths}
+    files = lifting.enter({path: path for path in paths})
     named = name_parts(files)
     problems = []
     for sides in _sides(named):
@@ -188,7 +188,7 @@ def _outputs(named: Named, sides: Tuple[int, int]) -> List[Tuple[str, models.Sha
     network: Any = SimpleNamespace(
         exemplar=sides[0], search=sides[1], refresh_every=_refreshes(named)
     )
-    copies = {part: convert.to_qdq(models.copy(model)) for part, (_, model) in named.items()}
+    copies = {part: models.copy(model) for part, (_, model) in named.items()}
     head = models.inputs(copies["head"]) if "head" in copies else []
     declared = [models.shape_of(value) for value in head]
     exemplar, search = parts.join(network, copies)

@@ -1,0 +1,284 @@
+"""Reads a network's files as they enter, and brings all of them to one opset, 13 or newer.
+
+PyTorch 1.0 to 1.12 exports opsets 9 to 12. ``onnx.version_converter`` writes their operators anew,
+and nothing rewrites them later. onnxscript's converter begins with opset 18, so it is no help.
+Where onnx 1.23.2 is not right:
+
+- Resize of opset 10 and Upsample, linear: it gives them half pixels, but they have none
+  (onnx/onnx#8480). ``_keep_coordinates`` writes what they mean.
+- Hardmax before an axis that is not the last: the proof refuses it.
+- BatchNormalization with ``spatial = 0``: the converter refuses it.
+
+The proof: ONNX Runtime computes the same from the export and the lifted graph.
+"""
+
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple, TypeVar
+
+import numpy as np
+import onnx
+from onnx import (
+    ModelProto,
+    NodeProto,
+    ValueInfoProto,
+    helper,
+    numpy_helper,
+    shape_inference,
+    version_converter,
+)
+
+from hotpath.graphs import convert, models, normalise
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.network import NETWORKS, Network
+
+OPSET = 13  # TensorRT 8.2 of a Nano ends here; the first whose DequantizeLinear has an axis
+CONVERTS = (1, 12)  # the first onnx whose converter does not crash on a QLinearConv
+CLOSE = 1e-5  # of an output's largest number
+DRAWS = 2  # of random inputs
+SIDES = (128, 256)  # of exemplar and search region where neither file nor TOML says them
+STRIDE = 16  # of features whose sides the file leaves open
+ANEW = f"export it with opset {OPSET} or newer"
+
+Key = TypeVar("Key")
+
+
+def enter(paths: Mapping[Key, Any], network: Optional[Network] = None) -> Dict[Key, ModelProto]:
+    """Read a network's files: float32, of one opset, with quantisers that all engines know.
+
+    Args:
+        paths: dict of a part, or anything else, -> path.
+        network: says the sides of pictures that a file leaves open. The lift of a network that
+            comes with Hotpath was proven when it was added.
+
+    Raises:
+        BadNetwork: a file is no ONNX, or it can't be lifted, or the proof fails.
+    """
+    files = {key: normalise.to_float32(models.read(path)) for key, path in paths.items()}
+    for model in files.values():
+        models.replace(model.graph.input, models.inputs(model))
+        model.ir_version = max(model.ir_version, 4)  # before, a constant had to be an input too
+    newest = max([OPSET, *map(models.opset, files.values())])
+    is_proven = network is not None and NETWORKS in network.path.parents
+    sides = (network.exemplar, network.search) if network is not None else SIDES
+    for key, model in files.items():
+        if models.opset(model) != newest:
+            lifted = _lifted(model, newest, paths[key])
+            _prove(model, lifted, sides, paths[key], is_proven)
+            files[key] = lifted
+    return {
+        key: models.without_constant_nodes(convert.to_qdq(model)) for key, model in files.items()
+    }
+
+
+def _lifted(model: ModelProto, opset: int, path: Any) -> ModelProto:
+    """A copy in another opset."""
+    before = models.opset(model)
+    has_quantised = any(node.op_type == "QLinearConv" for node in model.graph.node)
+    if has_quantised and tuple(map(int, onnx.__version__.split(".")[:2])) < CONVERTS:
+        raise BadNetwork(
+            f"onnx {onnx.__version__} can't convert a quantised network of opset {before}; prepare "
+            "it where there is onnx 1.12 or newer (Python 3.7)"
+        )
+    try:
+        lifted: ModelProto = version_converter.convert_version(model, opset)
+    except Exception as error:  # the converter's classes differ by version
+        node = _unconverted(model, opset)
+        what = f"{_named(node)} of opset {before}" if node else f"opset {before}"
+        raise BadNetwork(
+            f"{path}: {what} can't be brought to opset {opset} ({_reason(error)}); {ANEW}",
+            what="not lifted",
+        ) from None
+    if before < 11:
+        _keep_coordinates(model, lifted)
+    return lifted
+
+
+def _keep_coordinates(model: ModelProto, lifted: ModelProto) -> None:
+    """Let each linear Resize of opset 10 and Upsample sample where it did; in place."""
+    key = "coordinate_transformation_mode"
+    before = [node for node in model.graph.node if node.op_type in ("Resize", "Upsample")]
+    after = [node for node in lifted.graph.node if node.op_type == "Resize"]  # of other names
+    for old, new in zip(before, after):
+        if models.attributes(old).get("mode", b"nearest") == b"linear":
+            models.replace(new.attribute, [a for a in new.attribute if a.name != key])
+            new.attribute.append(helper.make_attribute(key, "asymmetric"))
+
+
+def _unconverted(model: ModelProto, opset: int) -> Optional[NodeProto]:
+    """The first node that the converter refuses by itself, if there is one."""
+    value_of = {value.name: value for value in models.values(_inferred(model).graph)}
+    tensor_of = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        read = [name for name in node.input if name]
+        inputs = [value_of[name] for name in read if name in value_of and name not in tensor_of]
+        outputs = [value_of.get(name, ValueInfoProto(name=name)) for name in node.output]
+        tensors = [tensor_of[name] for name in read if name in tensor_of]
+        graph = helper.make_graph([node], "node", inputs, outputs, tensors)
+        alone = helper.make_model(graph, opset_imports=model.opset_import)
+        alone.ir_version = model.ir_version
+        try:
+            version_converter.convert_version(alone, opset)
+        except Exception:  # see above
+            return node
+    return None
+
+
+def _prove(
+    export: ModelProto, lifted: ModelProto, sides: Tuple[int, int], path: Any, is_proven: bool
+) -> None:
+    """Compare what ONNX Runtime computes from both.
+
+    Raises:
+        BadNetwork: they differ, or ONNX Runtime can't run the export.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        if is_proven:
+            return
+        raise BadNetwork(
+            f"{path} has opset {models.opset(export)}, and only ONNX Runtime can prove that it is "
+            f"the same in opset {models.opset(lifted)}; run `pip install onnxruntime`, or {ANEW}",
+            what="no proof",
+        ) from None
+    _check_sizes(export)
+    feeds = [_random(export, sides, seed) for seed in range(DRAWS)]
+    try:
+        expected = [_run(onnxruntime, export, feed) for feed in feeds]
+    except Exception as error:  # ONNX Runtime's classes derive from nothing else
+        raise BadNetwork(
+            f"{path}: ONNX Runtime {onnxruntime.__version__} can't run opset "
+            f"{models.opset(export)} of it ({_reason(error)}), so nothing proves that it stays the "
+            f"same in opset {models.opset(lifted)}; {ANEW}, and fixed shapes",
+            what="no proof",
+        ) from None
+    try:
+        results = [_run(onnxruntime, lifted, feed) for feed in feeds]
+    except Exception as error:  # see above
+        _refuse(onnxruntime, export, lifted, feeds, path, _reason(error))
+    for want, got in zip(expected, results):
+        off = max((_off(*pair) for pair in zip(want, got)), default=0.0)
+        if off > CLOSE:
+            _refuse(onnxruntime, export, lifted, feeds, path, f"{off:.1g} of its range off")
+
+
+def _check_sizes(model: ModelProto) -> None:
+    """Raise ``BadNetwork`` for a tensor that would take more memory than any tracker's."""
+    try:
+        models.infer_shapes(models.copy(model))
+    except shape_inference.InferenceError:  # what follows says what is wrong
+        pass
+
+
+def _refuse(
+    onnxruntime: Any,
+    export: ModelProto,
+    lifted: ModelProto,
+    feeds: List[Dict[str, np.ndarray]],
+    path: Any,
+    why: str,
+) -> NoReturn:
+    """Name the first node whose result differs."""
+    node = None
+    try:
+        node = _first_that_differs(onnxruntime, export, lifted, feeds)
+    except Exception:  # a part of the graph that ONNX Runtime can't run by itself
+        pass
+    what = _named(node) if node else "it"
+    raise BadNetwork(
+        f"{path}: {what} is another one in opset {models.opset(lifted)} than in opset "
+        f"{models.opset(export)} ({why}); {ANEW}",
+        what="not lifted",
+    )
+
+
+def _first_that_differs(
+    onnxruntime: Any, export: ModelProto, lifted: ModelProto, feeds: List[Dict[str, np.ndarray]]
+) -> Optional[NodeProto]:
+    """The first node of an export that the lifted graph computes otherwise."""
+    made = {name for node in lifted.graph.node for name in node.output}
+    renamed: List[NodeProto] = []  # since the last equal result; what the converter wrote anew
+    for node in export.graph.node:
+        name = node.output[0]
+        if name not in made:
+            renamed.append(node)
+            continue
+        pair = [_up_to(model, name) for model in (export, lifted)]
+        for feed in feeds:
+            want = _run(onnxruntime, pair[0], feed)[0]
+            try:
+                is_equal = _off(want, _run(onnxruntime, pair[1], feed)[0]) <= CLOSE
+            except Exception:  # it can't be run at all
+                is_equal = False
+            if not is_equal:
+                return (renamed + [node])[0]
+        renamed = []
+    return None
+
+
+def _up_to(model: ModelProto, name: str) -> ModelProto:
+    """A copy that ends with a tensor."""
+    model = models.copy(model)
+    models.replace(model.graph.output, [ValueInfoProto(name=name)])
+    return models.prune(model)
+
+
+def _run(onnxruntime: Any, model: ModelProto, feed: Dict[str, np.ndarray]) -> List[np.ndarray]:
+    """The outputs, each operator as its opset defines it."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    names = [value.name for value in session.get_inputs()]
+    results: List[np.ndarray] = session.run(None, {name: feed[name] for name in names})
+    return results
+
+
+def _off(want: np.ndarray, got: np.ndarray) -> float:
+    """The largest difference, as a share of the largest number; infinite for another shape."""
+    if want.shape != got.shape or not np.array_equal(np.isfinite(want), np.isfinite(got)):
+        return float("inf")
+    finite = np.isfinite(want)
+    first, second = (array[finite].astype(np.float64) for array in (want, got))
+    if not first.size:
+        return 0.0
+    return float(np.abs(first - second).max() / max(np.abs(first).max(), 1e-9))
+
+
+def _random(model: ModelProto, sides: Tuple[int, int], seed: int) -> Dict[str, np.ndarray]:
+    """Random inputs; zeros for those that are no floats."""
+    random = np.random.RandomState(seed)
+    feed = {}
+    inputs = models.inputs(model)
+    for place, value in enumerate(inputs):
+        side = sides[place == len(inputs) - 1 or "search" in value.name]
+        if not models.is_picture(value):
+            side = -(-sides[place > 0] // STRIDE)
+        declared = enumerate(models.shape_of(value))
+        shape = [size or (side if axis > 1 else 1) for axis, size in declared]
+        kind = _numpy_type(value.type.tensor_type.elem_type)
+        is_float = np.issubdtype(kind, np.floating)
+        feed[value.name] = (random.normal(size=shape) if is_float else np.zeros(shape)).astype(kind)
+    return feed
+
+
+def _numpy_type(kind: int) -> Any:
+    return numpy_helper.to_array(helper.make_tensor("none", kind, [0], [])).dtype
+
+
+def _inferred(model: ModelProto) -> ModelProto:
+    try:
+        inferred: ModelProto = shape_inference.infer_shapes(model)
+    except Exception:  # shapes that contradict each other
+        return model
+    return inferred
+
+
+def _named(node: NodeProto) -> str:
+    return f"{node.op_type} {node.name or node.output[0]}"
+
+
+def _reason(error: BaseException) -> str:
+    """The words of a library's error, in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -180,20 +180,18 @@ def table(records):
 
 def answer(records):
     """The page's answer in one sentence."""
+    judged = [r for r in records if r["decision"] != "invalid"]
     parts = []
     for percent, bar in SHARES.items():
-        own = [r for r in records if (r["load"], r["percent"]) == ("idle", percent)]
+        own = [r for r in judged if (r["load"], r["percent"]) == ("idle", percent)]
         found = sum(r["decision"] == "slower" for r in own)
-        changes = sorted(r["change"] for r in own if r["change"] is not None)
-        middle = f", measured as {changes[len(changes) // 2]:+.1%}" if changes else ""
-        parts.append(f"{percent} %{middle}, in {found} of {len(own)} idle runs (the aim: {bar})")
-    without = [r for r in records if not r["percent"]]
-    judged = [r for r in without if r["decision"] != "invalid"]
-    wrong = sum(r["decision"] == "slower" for r in judged)
+        parts.append(f"{percent} % in {found} of {len(own)} (wanted: {bar} of 20)")
+    without = [r for r in judged if not r["percent"]]
+    wrong = sum(r["decision"] == "slower" for r in without)
     return (
-        f"It finds a planted slowdown of {'; of '.join(parts)}. It accuses {wrong} of "
-        f"{len(judged)} runs in which nothing was slower, and refuses to judge "
-        f"{len(without) - len(judged)} beside a busy core."
+        f"Of the runs at rest it finds a planted slowdown of {', '.join(parts)}, accuses {wrong} "
+        f"of {len(without)} without one, and refuses {len(records) - len(judged)} runs beside "
+        "other work."
     )
 
 
@@ -260,7 +258,8 @@ TEXT = """# Does `hotpath fps` find a commit that is slower?
 Each run is `hotpath fps` with a minute for further rounds, against a reference of this machine. \
 In the runs with a slowdown each crop takes longer, by a loop (spin), a copy of memory, or a crop \
 of another window, in turns. The crop's own time says what that took. A change below 2 % counts \
-as none. {drift} Beside a busy core the suite refuses to judge: caches and memory are shared.
+as none. {drift} Beside other work the suite refuses to judge ("invalid"): caches and memory are \
+shared.
 
 | machine | planted | in the crop | runs | slower | same | undecided | invalid | change | seconds |
 |---|---|---|---|---|---|---|---|---|---|

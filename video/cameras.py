@@ -21,6 +21,7 @@ from hotpath.video.stamps import MONOTONIC, NONE, SENDER
 
 # FFmpeg before 5 listens to a transport stream for 4 to 6 s; a slow camera starts its encoder first
 OPEN_TIMEOUT_S = 10.0
+LEAST_OPEN_S = 1.0  # for FFmpeg, after another reader of HTTP got no answer
 # of a stream, from its opening on; encoders make a key frame every ten seconds or more often
 FIRST_PICTURE_S = 12.0
 READ_TIMEOUT_S = 1.5  # a stream that is silent for so long counts as lost
@@ -228,28 +229,28 @@ class Stream:
         """An open capture; raises ``BadSource`` if nobody answers in time, or no picture comes."""
         if not is_utf8(self.address):
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
-        timeouts = (self.open_timeout_s, self.read_timeout_s)
         began_s = time.monotonic()
         capture: Any = None
         if self.address.lower().startswith(("http:", "https:")):
+            timeouts = self.open_timeout_s, self.read_timeout_s
             capture = open_parts(self.address, *timeouts, FIRST_PICTURE_S, self.planes)
-        if capture:
-            pass
-        elif pyav.pyav():
-            capture = pyav.open_stream(
-                self.address,
-                *timeouts,
-                FIRST_PICTURE_S,
-                self.decoder,
-                self.planes,
-                self.stamps == SENDER,
-            )
-        else:
-            capture = _open_with_timeouts(self.address, *timeouts)
+        if capture is None:
+            left_s = self.open_timeout_s - (time.monotonic() - began_s)
+            capture = self._by_ffmpeg(max(LEAST_OPEN_S, left_s))
         if not capture.isOpened():
             capture.release()  # it may hold the port, at which ``silent`` listens
             raise self.silent(time.monotonic() - began_s)
         return capture
+
+    def _by_ffmpeg(self, open_timeout_s: float) -> Any:
+        """A capture by PyAV, or by OpenCV where there is none."""
+        timeouts = open_timeout_s, self.read_timeout_s
+        if not pyav.pyav():
+            return _open_with_timeouts(self.address, *timeouts)
+        keeps_clock = self.stamps == SENDER
+        return pyav.open_stream(
+            self.address, *timeouts, FIRST_PICTURE_S, self.decoder, self.planes, keeps_clock
+        )
 
     def silent(self, waited_s: float) -> BadSource:
         """The error to raise where no picture came in that time. It says why."""

@@ -1,6 +1,8 @@
 """A GPU through CuPy; see ``hotpath.kernels.cuda.device``."""
 
-from typing import Any
+import contextlib
+import threading
+from typing import Any, Iterator
 
 import cupy
 import numpy as np
@@ -23,6 +25,8 @@ class Device(device.Device):
 
     def __init__(self, sleeps: bool = False) -> None:
         super().__init__(sleeps)
+        self._thread = threading.local()
+        self._thread.has_context = True
         try:
             gpu = cupy.cuda.Device(0)
             gpu.use()
@@ -30,6 +34,14 @@ class Device(device.Device):
             self.driver_version = cupy.cuda.runtime.driverGetVersion()
         except self.errors as error:
             raise NoGpu(f"the GPU can't be used: {error}; run `python -m hotpath boards`") from None
+
+    @contextlib.contextmanager
+    def current(self) -> Iterator[None]:
+        with cupy.cuda.Device(0):
+            if not hasattr(self._thread, "has_context"):
+                cupy.cuda.runtime.free(0)  # before CUDA 12 only this makes the context current
+                self._thread.has_context = True
+            yield
 
     def _alloc(self, size: int) -> Any:
         return cupy.cuda.alloc(size)

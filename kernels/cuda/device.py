@@ -7,10 +7,12 @@ On a Nano and a TX2 the processor's caches hold no pinned memory, since the GPU 
 of ordinary memory would wait while the driver copies it into its own pinned memory.
 """
 
+import contextlib
+import functools
 import importlib
 import importlib.util
 import re
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Tuple, TypeVar, cast
 
 import numpy as np
 
@@ -21,6 +23,8 @@ LIBRARIES = ("cupy", "pycuda")  # the first that is installed is used
 # CUDA's libraries that CuPy is linked with -> Debian's package, before the version of CUDA
 CUDA_LIBRARIES = {name: "lib" + name for name in "cublas cufft curand cusolver cusparse".split()}
 CUDA_LIBRARIES.update(nvrtc="cuda-nvrtc", cudart="cuda-cudart")
+
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class Replay:
@@ -69,7 +73,9 @@ class Counters:
 
 
 class Device:
-    """A GPU. Use it only in the thread that opened it. Its methods raise ``GpuFailed``.
+    """A GPU. Its methods raise ``GpuFailed``.
+
+    The thread that opened it may use it, and others inside ``current``, one thread at a time.
 
     Uploads, downloads and launches return at once; a pinned array must be kept until its copy is
     done. Streams, events, modules and kernels are objects of the library. Each library's class adds
@@ -106,6 +112,11 @@ class Device:
         self._sleeps = sleeps
         self._memory: Dict[int, Any] = {}  # address -> allocation
 
+    @contextlib.contextmanager
+    def current(self) -> Iterator[None]:
+        """Let the calling thread use the GPU to the end of the block."""
+        yield
+
     def alloc(self, size: int) -> int:
         """Return an address on the GPU, valid until ``free`` or ``close``."""
         memory = self._take(self._alloc, int(size))
@@ -128,6 +139,8 @@ class Device:
         try:
             memory = take(size, *more)
         except self.errors as error:
+            if "out of memory" not in str(error).lower():
+                raise GpuFailed(f"the GPU gives no memory: {error}; start again") from None
             raise GpuFailed(
                 f"the GPU has no {size / 1e6:.1f} MB left ({error}); close other programs on it"
             ) from None
@@ -181,6 +194,17 @@ class Device:
             function(*arguments)
         except self.errors as error:
             raise GpuFailed(f"the GPU stopped: {error}; start the program again") from None
+
+
+def by_any_thread(method: Method) -> Method:
+    """Let any thread call a method of an object that has a ``device``."""
+
+    @functools.wraps(method)
+    def call(self: Any, *arguments: Any, **options: Any) -> Any:
+        with self.device.current():
+            return method(self, *arguments, **options)
+
+    return cast(Method, call)
 
 
 def installed() -> List[str]:

@@ -1,7 +1,9 @@
 """A GPU through PyCUDA; see ``hotpath.kernels.cuda.device``."""
 
 import atexit
-from typing import Any
+import contextlib
+import threading
+from typing import Any, Iterator
 
 import numpy as np
 import pycuda.driver as cuda
@@ -27,10 +29,23 @@ class Device(device.Device):
             self._context.push()
         except cuda.Error as error:
             raise NoGpu(f"the GPU can't be used: {error}; run `python -m hotpath boards`") from None
+        self._thread = threading.local()  # a number may be that of a later thread
+        self._thread.has_opened = True
         atexit.register(self.close)  # PyCUDA aborts a process that leaves a context behind
         major, minor = gpu.compute_capability()
         self.capability = 10 * major + minor
         self.driver_version = cuda.get_driver_version()
+
+    @contextlib.contextmanager
+    def current(self) -> Iterator[None]:
+        context = None if hasattr(self._thread, "has_opened") else self._context
+        if context is not None:
+            context.push()
+        try:
+            yield
+        finally:
+            if context is not None:
+                context.pop()
 
     def _alloc(self, size: int) -> Any:
         return cuda.mem_alloc(size)
@@ -88,7 +103,10 @@ class Device(device.Device):
 
     def close(self) -> None:
         """Free the memory and the context. Nothing that this device gave may be used afterwards."""
-        if self._context is not None:
+        if self._context is None:
+            return
+        with self.current():
             super().close()
+        if hasattr(self._thread, "has_opened"):  # else at the end of the process
             self._context.pop()
             self._context = None

@@ -19,6 +19,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 import numpy as np
 
 from hotpath.kernels.cuda import driver, frames, graphs, records
+from hotpath.kernels.cuda.device import by_any_thread
 from hotpath.kernels.cuda.kernels import LOOKS_AT, Kernels
 from hotpath.kernels.errors import GpuFailed, HotpathError
 from hotpath.kernels.settings import (
@@ -200,6 +201,7 @@ class Windows:
 
     # ---- a target
 
+    @by_any_thread
     def exemplar(
         self,
         frame: frames.AnyFrame,
@@ -249,6 +251,7 @@ class Windows:
             first = self._first.copy()
         return Target(tuple(features), border, first)
 
+    @by_any_thread
     def free(self, target: Target) -> None:
         """Free the memory of a target. No work is in flight between calls."""
         for address in target.features:
@@ -256,6 +259,7 @@ class Windows:
 
     # ---- a frame
 
+    @by_any_thread
     def look(
         self,
         frame: frames.AnyFrame,
@@ -452,6 +456,7 @@ class Windows:
         except GpuFailed:
             pass
 
+    @by_any_thread
     def close(self) -> None:
         """Free the graphs and the memory. It may be called twice."""
         self._settle()

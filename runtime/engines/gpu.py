@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
+from hotpath.kernels.cuda.device import by_any_thread
 from hotpath.runtime.engines import base
 from hotpath.runtime.errors import BadNetwork
 
@@ -109,6 +110,7 @@ class GpuEngine(base.Engine):
 
     # ---- on the host's arrays
 
+    @by_any_thread
     def exemplar(self) -> Tuple[Any, ...]:
         self._upload("exemplar")
         self._loaded = None
@@ -119,6 +121,7 @@ class GpuEngine(base.Engine):
         self.device.synchronise(self.stream)
         return tuple(self._host[name].copy() for name in self.features)
 
+    @by_any_thread
     def search(self, features: Any) -> Tuple[Any, ...]:
         if features is not self._loaded:
             for name, values in zip(self.features, features):
@@ -163,6 +166,7 @@ class GpuEngine(base.Engine):
             self._addresses[name] = self.device.alloc(self.size(name))
         return self._addresses[name]
 
+    @by_any_thread
     def prepare(self) -> None:
         """Make places for ``most`` windows, and load the network for them, once.
 
@@ -233,6 +237,7 @@ class GpuEngine(base.Engine):
             for part in self._frame:
                 part.run(handle, 1)
 
+    @by_any_thread
     def close(self) -> None:
         """Release the parts before the memory that they point to."""
         self._exemplar = None

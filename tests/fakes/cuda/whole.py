@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -45,11 +46,13 @@ def run(
     windows=1,
     maps=True,
     reads=False,
+    elsewhere=False,
 ):
     """Track the frames of a ``Film``; from the one numbered ``poison`` the network gives NaN.
 
     windows: of each frame; those after the first one give their maps, if ``maps``.
     reads: whether the features of the first one are read.
+    elsewhere: whether each call comes from a thread of its own, and not from the opening one.
     """
     driver = ctypes.CDLL("libcuda.so.1")
     logged = []
@@ -62,9 +65,10 @@ def run(
     gpu = Gpu(net, engine, cpu.load(), logged.append, graph=graph, timed=timed)
     calls, made = engine.calls, device.counters.read()["graph_launches"]
 
+    call = in_a_thread if elsewhere else lambda function, *given: function(*given)
     frame, shape = gpu.take(film.frame(0))
     state = np.array(film.state)
-    exemplar = gpu.exemplar(frame, state)
+    exemplar = call(gpu.exemplar, frame, state)
     found = []
     before = counts(driver)
     own_before = device.counters.read()
@@ -81,7 +85,7 @@ def run(
         prior = None if maps else PRIORS["wide"]
         for n in range(1, windows):
             looks.append(Look(exemplar, state + (40 * n, 0, 0, 0), 1.5, prior, maps))
-        seen, step_ms = gpu.look(picture, looks)
+        seen, step_ms = call(gpu.look, picture, looks)
         found.append(seen[0])
         state = seen[0].states[0]
     after, own_after = counts(driver), device.counters.read()
@@ -99,11 +103,17 @@ def run(
         "step_ms": step_ms,
         "library": device.name,
     }
-    exemplar.close()
-    gpu.close()
+    call(exemplar.close)
+    call(gpu.close)
     result["overruns"] = driver.fake_overruns()
     device.close()
     return result
+
+
+def in_a_thread(function, *given):
+    """Call a function in a new thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *given).result()
 
 
 def shown_by(seen):

@@ -145,6 +145,35 @@ def test_steps_are_timed_on_the_device(library, site):
 
 
 @each_library
+@pytest.mark.parametrize("graph", [True, False])
+def test_any_thread_may_use_what_another_one_opened(library, site, graph):
+    options = dict(graph=graph, frames=6, library=library, site=site)
+    elsewhere, here = track(elsewhere=True, **options), track(**options)
+    assert elsewhere["states"].tobytes() == here["states"].tobytes()
+    assert elsewhere["uses_graph"] == graph
+
+
+NO_CONTEXT = """
+import threading
+from hotpath.kernels.cuda import device
+gpu = device.open_device()
+def take():
+    try:
+        gpu.alloc(100)
+    except Exception as error:
+        print(error)
+thread = threading.Thread(target=take)
+thread.start()
+thread.join()
+"""
+
+
+def test_only_a_lack_of_memory_is_called_so():
+    printed = python(["-c", NO_CONTEXT])
+    assert printed.startswith("the GPU gives no memory: ") and "MB left" not in printed
+
+
+@each_library
 def test_a_full_gpu_is_a_sentence(library, site):
     failed = track({"FAKE_CUDA_MEMORY": "900000"}, frames=2, library=library, site=site)
     assert failed["error"] == "GpuFailed" and "MB left (" in failed["text"]

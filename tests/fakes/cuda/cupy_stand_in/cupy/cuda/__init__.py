@@ -19,6 +19,12 @@ class Device:
         driver._library.cuDevicePrimaryCtxRetain(ctypes.byref(context), self.id)
         driver._library.cuCtxPushCurrent_v2(context)
 
+    def __enter__(self):
+        return self  # as the real one, it does not initialise the context of a thread
+
+    def __exit__(self, *exception):
+        pass
+
     @property
     def compute_capability(self):
         major, minor = ctypes.c_int(), ctypes.c_int()

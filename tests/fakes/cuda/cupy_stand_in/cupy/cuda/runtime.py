@@ -22,6 +22,13 @@ def driverGetVersion():
     return version.value
 
 
+def free(ptr):
+    """Do nothing but what the real one does first: make the primary context current."""
+    context = ctypes.c_void_p()
+    _check(driver._library.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0))
+    _check(driver._library.cuCtxPushCurrent_v2(context))
+
+
 def memcpyAsync(dst, src, size, kind, stream):
     direction = "HtoD" if kind == memcpyHostToDevice else "DtoH"
     copy = getattr(driver._library, f"cuMemcpy{direction}Async_v2")

@@ -149,8 +149,8 @@ class PartsCapture:
                 at = self._bytes.find(what, seen)
                 seen = max(start, len(self._bytes) - len(what) + 1)
             else:
-                found = what.search(self._bytes, start)
-                at = found.start() if found else -1
+                match = what.search(self._bytes, start)
+                at = match.start() if match else -1
             if at >= 0:
                 return at
             if length and len(self._bytes) >= length and self._bytes[:2] == b"\xff\xd8":

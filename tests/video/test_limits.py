@@ -15,6 +15,7 @@ import pytest
 from hotpath.video.limits import BUDGETS, MIB, PIXELS
 from tests.support.ports import ThreadingHTTPServer
 
+ROOT = os.path.join(os.path.dirname(__file__), os.pardir, os.pardir)
 START_S, MOST_BYTES = 10, 3 << 29  # of processor for the imports; of memory
 READ_ONE = """
 import resource, sys
@@ -216,3 +217,15 @@ def test_every_reader_with_a_budget_is_lied_to():
     assert set(BUDGETS) == set(FILES) | {"ros"}
     assert PIXELS < 2 * (1 << 30) // 4 // 3 + 1  # what Pillow decodes
     assert all(os.path.basename(name) == name for _, name, _, _ in CASES)
+
+
+def test_the_table_of_the_security_page_is_that_of_the_readers():
+    with open(os.path.join(ROOT, "SECURITY.md"), encoding="utf-8") as file:
+        text = file.read().split("## What a frame may cost")[1].split("##")[0]
+    assert f"above {PIXELS // 1000000} megapixels" in text
+    rows = re.findall(r"^\| ([a-z][^|]*) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", text, re.M)[1:]
+    found = {}
+    for names, *values in rows:
+        for reader in set(BUDGETS) & set(re.findall("[a-z]+", names)):
+            found[reader] = tuple(0 if value == "–" else float(value) for value in values)
+    assert found == {reader: tuple(map(float, budget)) for reader, budget in BUDGETS.items()}

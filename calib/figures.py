@@ -84,6 +84,8 @@ def evaluation(
 
 def _of_clip(clip: Clip, result: Mapping[str, Any]) -> dict[str, float]:
     figures = metrics.figures(result["boxes"], clip.boxes)
+    if "claimed" in result:
+        figures.update(metrics.words(result["boxes"], clip.boxes, result["claimed"]))
     if "ms" in result:
         figures["ms"] = float(np.median(result["ms"][1:])) if len(clip) > 1 else float("nan")
         for step, values in result["steps"].items():

@@ -65,5 +65,21 @@ def figures(boxes: Any, truth: Any) -> Dict[str, float]:
     }
 
 
+def words(boxes: Any, truth: Any, claimed: Any) -> Dict[str, float]:
+    """Compute VOTS' errors of what a tracker says of a visible target, shares of its frames.
+
+    Args:
+        boxes, truth: as in ``figures``.
+        claimed: (n,) whether the tracker says that the target is in the box.
+
+    Returns:
+        ``dre``, drift-rate error: it claims a box that misses the target; ``nre``, not-reported
+        error: it claims none.
+    """
+    ious, claims = overlap(boxes[1:], truth[1:]), np.asarray(claimed[1:], bool)
+    seen = np.isfinite(ious)
+    return {"dre": _mean((claims & (ious <= 0))[seen]), "nre": _mean(~claims[seen])}
+
+
 def _mean(values: np.ndarray) -> float:
     return float(np.mean(values)) if len(values) else float("nan")

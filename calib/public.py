@@ -144,8 +144,8 @@ def _put_boxes(rows: Sequence[PublicRow], clones: str | None, data: Path) -> Non
             continue
         say(f"{source.repository}: boxes")
         with _checkout(*source[:2], [source.path], clones, data) as tree:
-            told = tree / source.path
-            table = json.loads(told.read_text()) if told.suffix == ".json" else {}
+            annotation = tree / source.path
+            table = json.loads(annotation.read_text()) if annotation.suffix == ".json" else {}
             for row in of_source:
                 path = data / row.set / _filled(LAYOUTS[row.set].boxes, row.name)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,7 +154,7 @@ def _put_boxes(rows: Sequence[PublicRow], clones: str | None, data: Path) -> Non
                     boxes = table[key]["gt_rect"]
                     path.write_text("".join("{},{},{},{}\n".format(*box) for box in boxes))
                 else:
-                    shutil.copyfile(told / f"{row.name}.txt", path)
+                    shutil.copyfile(annotation / f"{row.name}.txt", path)
 
 
 def _filled(pattern: str, name: str) -> str:

@@ -44,7 +44,7 @@ def table(means: Means, ms: Mapping[str, float] = {}) -> str:
         "tracker",
         f"AUC, {counts[0]} sequences",
         f"its {counts[1]} unseen, and the difference to the default",
-        *(["claims a box beside the target"] if drift else []),
+        *(["frames `tracked` beside the target"] if drift else []),
         "ms",
     ]
     lines = [titles, ["---"] * len(titles)]
@@ -69,11 +69,13 @@ def drone(means: Means) -> str:
     if not rows:
         return "None of its unseen sequences is a film of a drone."
     first, *others = rows
-    told = [f"{shown(name).removesuffix(', INT8')} {difference(rows[name])[2:]}" for name in others]
+    differences = [
+        f"{shown(name).removesuffix(', INT8')} {difference(rows[name])[2:]}" for name in others
+    ]
     sure = [name for name in others if rows[name].get("verdict") in ("better", "worse")]
     return (
         f"On its {rows[first]['clips']} unseen films of drones, the differences are "
-        f"{', '.join(told)}: {len(sure) or 'none'} of them sure."
+        f"{', '.join(differences)}: {len(sure) or 'none'} of them sure."
     )
 
 

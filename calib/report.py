@@ -25,6 +25,8 @@ COLUMNS = (
     ("success_high", "to", "{:.3f}"),
     ("precision", "Prec. 20 px", "{:.3f}"),
     ("norm_precision", "Norm. prec.", "{:.3f}"),
+    ("dre", "DRE", "{:.3f}"),
+    ("nre", "NRE", "{:.3f}"),
     ("fps", "FPS", "{:.0f}"),
     ("ms", "ms", "{:.2f}"),
     ("crop_ms", "crop ms", "{:.3f}"),

@@ -49,3 +49,12 @@ def test_a_perfect_tracker_has_the_best_figures():
     figures = metrics.figures(boxes, truth)
     assert figures["ao"] == pytest.approx(1) and figures["norm_precision"] == 1
     assert figures["success"] == pytest.approx(20 / 21)  # as OTB: nothing is above 1
+
+
+def test_a_claim_beside_the_target_and_none_are_counted_where_it_is_visible():
+    truth = np.array([[10, 10, 20, 20]] * 5, float)
+    truth[4] = np.nan
+    boxes = truth.copy()
+    boxes[2:, 0] = 200
+    found = metrics.words(boxes, truth, [True, True, True, False, True])
+    assert found == {"dre": pytest.approx(1 / 3), "nre": pytest.approx(1 / 3)}

@@ -33,7 +33,7 @@ def test_each_cell_is_a_figure_of_the_csv(tmp_path):
 
 def test_the_share_of_wrong_claims_has_a_column_where_it_was_measured(tmp_path):
     table = readme.table(means(tmp_path, [readme.DRIFT])).splitlines()
-    assert table[0].endswith("| claims a box beside the target | ms |")
+    assert table[0].endswith("| frames `tracked` beside the target | ms |")
     assert table[3].endswith("| 1.2 % | – |")
 
 

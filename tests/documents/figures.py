@@ -105,8 +105,8 @@ def store(path, kept_as, commit, only_means):
 
 
 def rounded(value):
-    """A number with four digits after the point; anything else as it is."""
-    return f"{float(value):.4f}" if re.fullmatch(r"-?\d*\.\d+(e-?\d+)?", value) else value
+    """A number with five digits after the point; anything else as it is."""
+    return f"{float(value):.5f}" if re.fullmatch(r"-?\d*\.\d+(e-?\d+)?", value) else value
 
 
 def rendered():

@@ -20,9 +20,10 @@ from hotpath.deploy.bundles.order import PRECISIONS, TABLE, Order
 from hotpath.deploy.bundles.progress import say
 from hotpath.kernels.cli import Parser, exit_code
 from hotpath.kernels.commands import PYNQ, make
-from hotpath.runtime import DEFAULT_NETWORK, bundle
+from hotpath.runtime import DEFAULT_NETWORK, bundle, precision
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import default_of, load_network
+from hotpath.runtime.plan import INT8, Plan
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -63,17 +64,24 @@ def _parser() -> argparse.ArgumentParser:
 def _build(options: argparse.Namespace) -> None:
     board = boards.load_board(options.board)
     names = ("networks_dir", "calibration", "dla", "provider", "force", "engine")
+    # a provider runs the network's own files, whatever the board's engine is
+    build = engines.build_files if options.provider else engines.build_of(board, options.engine)
+    network = load_network(options.network or default_of(board))
+    wanted = options.precision or ("fp32" if options.provider else board.precision["default"])
+    if board.name == boards.HOST and build is engines.build_files and not options.provider:
+        plan = Plan(network=network, networks_dir=options.networks_dir)
+        wanted = options.precision or precision.usual(plan)
+        if wanted == INT8:
+            network = precision.int8_form(network) or network
     order = Order(
         board,
-        load_network(options.network or default_of(board)),
-        options.precision or ("fp32" if options.provider else board.precision["default"]),
+        network,
+        wanted,
         options.out or bundle.FOLDER,
         **{name: getattr(options, name) for name in names},
     )
     for folder in (order.target, order.target.with_name(order.target.name + ".prepared")):
         order.check_free(folder)
-    # a provider runs the network's own files, whatever the board's engine is
-    build = engines.build_files if order.provider else engines.build_of(board, options.engine)
     result = build(order, say)
     if result is not None and result.engine == "overlay" and not _may_be_here(board):
         _tell_of_fpga(result, board)

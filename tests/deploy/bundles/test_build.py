@@ -350,6 +350,18 @@ def _train_anew(path):
     onnx.save(model, str(path))
 
 
+def test_a_computer_gets_the_precision_that_it_tracks_in(tmp_path, capsys):
+    network = "kestrel_small"
+    plain = loading.load(Options(network=network)).engine
+    assert build.main(["host", "--network", network, "--out", str(tmp_path)]) == 0
+    command = capsys.readouterr().out.splitlines()[-1].split()
+    assert command[:3] == ["hotpath", "track", "--bundle"]
+    bundled = loading.load(Options(bundle=command[3])).engine
+    assert bundled.describe()["precision"] == plain.describe()["precision"]
+    plain.close()
+    bundled.close()
+
+
 def test_a_network_of_ones_own_does_not_replace_the_copy_that_ships(tmp_path, capsys):
     kept = prepared.SHIPPED / "kestrel"
     shutil.copytree(str(kept), str(tmp_path / "kestrel"))

@@ -36,12 +36,12 @@ PHONE = dict(
 SETS = {"otb100": "OTB100", "uav123_10fps": "UAV123@10fps"}
 PLACES_OF_NAMES = {
     "lightfc": (6, 0),
-    "nanotrack_v2": (-70, 2),
+    "nanotrack_v2": (-72, 6),
     "kestrel_small": (-68, -6),
     "kestrel-int8": (-64, -5),
-    "kestrel_fast-int8": (-28, -14),
-    "nanotrack_v3": (6, 2),
-    "TrackerNano": (-30, -16),
+    "kestrel_fast-int8": (-28, -16),
+    "nanotrack_v3": (6, -12),
+    "TrackerNano": (2, 8),
 }
 CAR = (220, 118, 52, 46)  # the dark red one, in the first frame that is shown
 FIRST, LAST = 195, 470  # frames of the film

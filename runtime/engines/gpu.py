@@ -60,6 +60,8 @@ class GpuEngine(base.Engine):
         self._exemplar: Any = None
         self._frame: List[Any] = []
         self._batches: Dict[int, List[Any]] = {}  # the parts for several windows in one call
+        self._frames: Dict[int, List[Any]] = {}  # those that take so many one after the other
+        self._places: Dict[int, int] = {}  # id of parts of a window -> where they are bound
         self._loaded: Any = None  # what ``search`` has uploaded last
 
     def _allocate(
@@ -94,7 +96,6 @@ class GpuEngine(base.Engine):
         self.pictures = self._shapes["exemplar"][0]
         self._addresses: Dict[str, int] = {}
         self._packed = True
-        self._place = 0
         self._moved: Sequence[str] = ()  # names of the tensors that have several places
         self._host = {name: self._pinned(name) for name in ("exemplar", "search", *self.features)}
         self._floats = {name: _as_float(self._host[name]) for name in ("exemplar", "search")}
@@ -186,9 +187,11 @@ class GpuEngine(base.Engine):
             self.device.free(self._addresses.pop(name, 0))
             self._addresses[name] = self.device.alloc(self.apart(name) * max(self.counts))
         self._written = None
-        self._move_to(0)
+        self._move_to(self._frame, 0)
         for count in batches:
             self._batches[count] = self._parts_for(count)
+        for count in self.counts[1:] if not batches else ():
+            self._frames[count] = self._another_frame()
         handle = self.device.handle(self.stream)
         for count in self.counts:
             self.run(handle, count)
@@ -202,10 +205,14 @@ class GpuEngine(base.Engine):
         """Return the parts for that many windows in one call, bound to the places."""
         raise NotImplementedError
 
-    def _move_to(self, place: int) -> None:
+    def _another_frame(self) -> List[Any]:
+        """Return the parts of a window for one more captured graph; the same if it may share."""
+        return self._frame
+
+    def _move_to(self, frame: List[Any], place: int) -> None:
         """Bind the parts of a window to one place."""
-        bind(self._frame, {n: self.place_of(n) + place * self.apart(n) for n in self._moved})
-        self._place = place
+        bind(frame, {n: self.place_of(n) + place * self.apart(n) for n in self._moved})
+        self._places[id(frame)] = place
 
     def run_exemplar(self, handle: Any, features: Dict[str, int]) -> None:
         """Enqueue the exemplar's part on the stream.
@@ -231,10 +238,11 @@ class GpuEngine(base.Engine):
             for part in self._batches[count]:
                 part.run(handle, count)
             return
+        frame = self._frames.get(count, self._frame)
         for place in range(count):
-            if place != self._place:
-                self._move_to(place)
-            for part in self._frame:
+            if place != self._places.get(id(frame), 0):
+                self._move_to(frame, place)
+            for part in frame:
                 part.run(handle, 1)
 
     @by_any_thread
@@ -242,7 +250,7 @@ class GpuEngine(base.Engine):
         """Release the parts before the memory that they point to."""
         self._exemplar = None
         self._frame = []
-        self._batches = {}
+        self._batches, self._frames = {}, {}
         if self._opened:
             self.device.close()
 

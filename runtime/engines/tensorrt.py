@@ -124,6 +124,8 @@ class Engine(GpuEngine):
         super().__init__(setup)
         self.version = trt.__version__
         self._logger = make_logger(trt)
+        self._trt = trt
+        self._plans: Dict[str, Any] = {}  # name of a file -> its plan, which contexts share
         atexit.register(_close, weakref.ref(self))  # runs before the device's, registered earlier
         run = bundle.run
         try:
@@ -175,20 +177,27 @@ class Engine(GpuEngine):
 
     def close(self) -> None:
         """Release the contexts before the memory that they point to."""
-        self._runtime = None
+        self._plans, self._runtime = {}, None
         super().close()
 
     def _takes(self, count: int) -> bool:
         return bool(count <= tensorrt_manifest.windows_of(self.bundle.run))
 
     def _parts_for(self, count: int) -> List[Any]:
-        """Load the plans for any number of windows, bound to the places."""
-        return self._frame
+        """Parts for any number of windows, with contexts of their own, bound to the places."""
+        return self._another_frame()
+
+    def _another_frame(self) -> List[Any]:
+        # NVIDIA's guide, "CUDA Graphs": one execution context for each captured graph, since
+        # another shape changes the context's state (NVIDIA/TensorRT#3798)
+        return self._parts(self._trt, self.bundle.run["parts"])
 
     def _part(self, trt: Any, name: str) -> Any:
-        """Load the plan in a file and bind its tensors. Tensors of equal names share memory."""
-        data = self.bundle.path(name).read_bytes()
-        engine = self._runtime.deserialize_cuda_engine(data)
+        """A context of the plan in a file, bound. Tensors of equal names share memory."""
+        if name not in self._plans:
+            data = self.bundle.path(name).read_bytes()
+            self._plans[name] = self._runtime.deserialize_cuda_engine(data)
+        engine = self._plans[name]
         if engine is None:
             self._refuse(f"{self.bundle.path(name)} can't be loaded")
         context = engine.create_execution_context()

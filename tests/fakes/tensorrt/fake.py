@@ -13,6 +13,7 @@ surfaces.txt. As far as the real behaviour is known, the fakes build and refuse 
   profile are set, and on no DLA core.
 - The first enqueue after a new shape takes memory, which ends a capture of its stream: see
   ``enqueueV2`` in NvInferRuntime.h of 8.2.
+- A context serves one captured graph, and stays as it was captured (NVIDIA's guide, "CUDA Graphs").
 - An enqueue reads and writes at the addresses that were bound. Each must be a multiple of 256
   bytes, as NvInferRuntime.h of 8.5 and later says; nothing is written about 8.2.
 """
@@ -45,6 +46,7 @@ UNALIGNED = (
     "IExecutionContext::setTensorAddress: Error Code 3: API Usage Error (address of {} is not "
     "aligned to {} bytes)"
 )
+HELD = "a captured graph holds this execution context; use another one for each captured graph"
 NO_MEMORY = "[defaultAllocator.cpp::allocate::20] Error Code 1: Cuda Runtime (out of memory)"
 
 
@@ -57,6 +59,7 @@ class Machine:
         self.memory = None  # the most nodes of a plan that a context has memory for
         self.tensor_kernels = None  # does the parser take them; None: as the version does
         self.broken = False  # is the driver too old for TensorRT's CUDA
+        self.graph = None  # that is being captured
         self.seen = []  # (what, value): flags set, caches read
         self.enqueue = lambda handle, work: work()  # of a stream's handle
         self.take_memory = lambda: None  # what a context does for a new shape
@@ -271,8 +274,19 @@ def make(family, machine=None):
             self._bound = {}
             self._inputs = {name: tuple(shape) for name, shape in engine._model.inputs}
             self._is_new = True
+            self._graph = None  # that captured it
+
+        def _is_free(self):
+            """Whether the context may change: no other graph holds it."""
+            graph = self._graph
+            if graph is None or graph is machine.graph or graph._graph is None:  # closed
+                return True
+            self._engine._logger.log(Severity.ERROR, HELD)
+            return False
 
         def _set(self, name, shape):
+            if not self._is_free():
+                return False
             least, most = self._engine._profile.get(name, [self._inputs[name]] * 2)
             fits = all(a <= b <= c for a, b, c in zip(least, shape, most))
             if len(shape) != len(least) or not fits:
@@ -305,6 +319,10 @@ def make(family, machine=None):
         if any(side < 0 for shape in inputs.values() for side in shape):
             context._engine._logger.log(Severity.ERROR, NO_SHAPE)
             return False
+        if machine.graph is not None:
+            if not context._is_free():
+                return False
+            context._graph = machine.graph
         if context._is_new:
             machine.take_memory()
             context._is_new = False
@@ -344,7 +362,7 @@ def make(family, machine=None):
     if by_name:
 
         def set_tensor_address(self, name, address):
-            if not is_aligned(self, name, address):
+            if not is_aligned(self, name, address) or not self._is_free():
                 return False
             self._bound[name] = address
             return True

@@ -22,7 +22,7 @@ from hotpath.deploy.bundles import prepared
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
 from hotpath.kernels import cpu
-from hotpath.kernels.cuda import driver
+from hotpath.kernels.cuda import driver, graphs
 from hotpath.runtime import loading
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.networks import load_network
@@ -56,6 +56,20 @@ class Queue:
         self._alloc(ctypes.byref(ctypes.c_uint64()), ctypes.c_size_t(256))
 
 
+def watch_captures(machine):
+    """Let the fake TensorRT know which graph is being captured."""
+    begin = graphs.Graph.__init__
+
+    def watched(self, *given):
+        machine.graph, self._graph = self, None
+        try:
+            begin(self, *given)
+        finally:
+            machine.graph = None
+
+    graphs.Graph.__init__ = watched
+
+
 def make(folder, name, family, precision="fp32", windows=1, **tracking):
     """Build a bundle in FOLDER on a simulated Nano; tracking: more keys of the network's TOML."""
     gpu = driver.describe_gpu()
@@ -63,6 +77,7 @@ def make(folder, name, family, precision="fp32", windows=1, **tracking):
     major, minor = gpu.driver.split(".")
     fake_gpu.match_compiler(1000 * int(major) + 10 * int(minor))
     queue = machine.enqueue = Queue()
+    watch_captures(machine)
     machine.take_memory = queue.take_memory
     sys.modules["tensorrt"] = fake.make(family, machine)
     tensorrt.CACHE = folder / "cache"

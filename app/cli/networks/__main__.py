@@ -237,7 +237,7 @@ def check(options: argparse.Namespace) -> int:
             print(error)
             wrong += 1
     if not wrong:
-        wrong += _try(network, paths)
+        wrong += _try(network, paths, options.networks_dir)
     if not mistakes:
         wrong += _check_form(network, options.networks_dir)
     if wrong:
@@ -284,7 +284,7 @@ def _check_form(network: Network, networks_dir: Optional[str]) -> int:
     return 0
 
 
-def _try(network: Network, paths: Dict[str, pathlib.Path]) -> int:
+def _try(network: Network, paths: Dict[str, pathlib.Path], networks_dir: Optional[str]) -> int:
     """Look at the weights and run the files on pictures. Returns the number of mistakes."""
     from hotpath.app.cli.networks import examine  # needs the onnx library
 
@@ -295,12 +295,13 @@ def _try(network: Network, paths: Dict[str, pathlib.Path]) -> int:
         print(f"{part:<10} {path} {digest}")
     try:
         report, mistakes = examine.maps(network, paths)
+        table, differing = ([], 0) if mistakes else examine.boxes(network, paths, networks_dir)
     except HotpathError as error:
         print(error)
         return 1
-    for line in report + mistakes:
+    for line in report + mistakes + table:
         print(line)
-    return len(mistakes)
+    return len(mistakes) + differing
 
 
 def get(options: argparse.Namespace) -> None:

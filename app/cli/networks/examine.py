@@ -11,9 +11,13 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.golden import pack
-from hotpath.runtime import engines
+from hotpath.runtime import engines, load_tracker
+from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.network import Network
 
+# boxes of engines that add or round in another order; an operator that is read otherwise: 49
+APART_PX = {"fp32": 2.0, "int8": 10.0}
+FILM_SIDE, FRAMES = 256, 6
 LARGEST = 1e6  # of a map's numbers; the largest in use are distances of some hundred pixels
 
 Paths = Mapping[str, pathlib.Path]  # part -> path
@@ -61,6 +65,48 @@ def maps(network: Network, paths: Paths) -> Tuple[List[str], List[str]]:
                 'probabilities; score must be "sigmoid" or "softmax"'
             )
     return report, mistakes
+
+
+def boxes(network: Network, paths: Paths, networks_dir: Optional[str]) -> Tuple[List[str], int]:
+    """Compare the boxes of all engines of this computer, and what a board with TensorRT gets.
+
+    Returns:
+        (report, mistakes): a line for each engine, one for TensorRT, and how many are wrong.
+    """
+    from hotpath.graphs import canonical, convert, models
+
+    graphs = canonical.models(network, paths)
+    opset = models.opset(graphs.search)
+    report, mistakes = [], 0
+    reference: Any = None
+    for name in engines.installed(network):
+        try:
+            found = _follow(network, name, networks_dir)
+        except HotpathError as error:
+            report.append(f"{name:<16} opset {opset}, can't: {error}")
+            continue
+        reference = found if reference is None else reference
+        off = float(np.abs(found - reference).max())
+        mistakes += not off <= APART_PX[graphs.precision]
+        report.append(f"{name:<16} opset {opset}, boxes within {off:.2g} px of the first engine's")
+        if not off <= APART_PX[graphs.precision]:
+            report[-1] += ", so one of them computes an operator otherwise; track with neither"
+    older = [convert.for_old_tensorrt(model) for model in (graphs.exemplar, graphs.search)]
+    opsets = " and ".join(sorted({str(models.opset(model)) for model in older}))
+    report.append(f"{'TensorRT':<16} opset {opsets}, as `hotpath engine` prepares it")
+    return report, mistakes
+
+
+def _follow(network: Network, engine: str, networks_dir: Optional[str]) -> np.ndarray:
+    """The boxes of an engine on a small film, in the numbers that the files have."""
+    scene = pictures(FILM_SIDE)[0].astype(np.uint8)
+    options: Any = dict(engine=engine, precision="fp32", networks_dir=networks_dir, recover=False)
+    with load_tracker(str(network.path), **options) as tracker:
+        tracker.init(scene, (100.0, 90.0, 60.0, 48.0), time_s=0)
+        moved = [np.roll(scene, 2 * n, axis=1) for n in range(1, FRAMES)]
+        return np.array(
+            [tuple(tracker.update(f, time_s=n / 30).box) for n, f in enumerate(moved, 1)]
+        )
 
 
 def _put(crop: np.ndarray, network: Network, picture: np.ndarray) -> None:

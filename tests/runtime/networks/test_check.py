@@ -6,10 +6,11 @@ import numpy as np
 import onnx
 import pytest
 
+from hotpath.app.cli.networks import examine
 from hotpath.app.cli.networks.__main__ import main
 from hotpath.graphs.counting import count, count_parts
 from hotpath.kernels import toml_keys
-from hotpath.runtime import decode, load_tracker
+from hotpath.runtime import decode, engines, load_tracker
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, load_network, names, schema
 from tests.support import blobs, tiny
@@ -243,3 +244,16 @@ def test_the_keys_of_a_misspelt_family_are_checked_too(run, tmp_path):
 def test_a_number_must_be_a_finite_number_and_a_scale_not_0(section, key, value):
     _, _, mistakes = schema.read({"family": "points", section: {key: value}})
     assert any(m.section == section and m.key == key for m in mistakes)
+
+
+def test_check_compares_the_boxes_of_engines(tmp_path, monkeypatch):
+    network = load_network(tiny.write_network(tmp_path))
+    follow = examine._follow
+    here = engines.installed(network)
+    report, mistakes = examine.boxes(network, network.locate(), None)
+    assert mistakes == 0 and [line.split()[0] for line in report] == [*here, "TensorRT"]
+    if len(here) > 1:
+        moved = {name: 3.0 * n for n, name in enumerate(here)}
+        monkeypatch.setattr(examine, "_follow", lambda *given: follow(*given) + moved[given[1]])
+        report, mistakes = examine.boxes(network, network.locate(), None)
+        assert mistakes == len(here) - 1 and "computes an operator otherwise" in report[1]

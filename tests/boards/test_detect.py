@@ -171,3 +171,9 @@ def test_jetpack_4_6_0_has_an_older_tensorrt(tmp_path):
         nano.put("etc/nv_tegra_release", f"# R32 (release), REVISION: {revision}, GCID: 0")
         found = nano.detect()
         assert (found.family, found.software["tensorrt"]) == (family, tensorrt)
+
+
+def test_releases_beside_those_of_a_table_do_not_get_its_versions():
+    nano, orin = boards.load_board("jetson_nano"), boards.load_board("jetson_orin_nano")
+    assert [nano.software_for(old) for old in ("32.4.3", "32.5.1")] == [(None, {})] * 2  # 7.1
+    assert orin.software_for("36.2")[1]["tensorrt"] == "8.6.2"  # and not 10.3

@@ -238,10 +238,27 @@ def _save_models(
     if half is not None:
         try:
             halves = {name + "-half": half(model) for name, model in models.items()}
+            for model in halves.values():
+                _check_half(model)
             kept["half"] = [write(name, model) for name, model in halves.items()]
         except BadNetwork as error:
             say(f"TensorRT 11 can't run it with float16: {error}")
     return kept
+
+
+def _check_half(model: Any) -> None:
+    """Refuse a converted model that ONNX Runtime can't load, if that is installed."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    data, providers = model.SerializeToString(), ["CPUExecutionProvider"]
+    try:
+        onnxruntime.InferenceSession(data, options, providers=providers)
+    except Exception as error:  # ONNX Runtime's classes derive from nothing else
+        raise BadNetwork(f"ONNX Runtime refuses it: {reason(error)}") from None
 
 
 def _shapes(form: Any) -> Dict[str, List[int]]:

@@ -19,6 +19,7 @@ from hotpath.boards import detect
 from hotpath.deploy.bundles import __main__ as build
 from hotpath.deploy.bundles import prepared, progress, ship
 from hotpath.deploy.bundles.engines import tensorrt
+from hotpath.deploy.bundles.order import Order
 from hotpath.runtime import bundle, loading
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
@@ -348,6 +349,23 @@ def _train_anew(path):
     model = onnx.load(str(path))
     model.doc_string = "other weights"
     onnx.save(model, str(path))
+
+
+def test_a_conversion_that_onnx_runtime_refuses_is_not_written(toml, tmp_path, monkeypatch):
+    from hotpath.graphs import convert
+
+    def half_broken(model, ends=False):
+        broken = to_float16(model, ends)
+        broken.graph.node[0].op_type = "Nothing"
+        return broken
+
+    to_float16 = convert.to_float16
+    monkeypatch.setattr(convert, "to_float16", half_broken)
+    said = []
+    order = Order(boards.load_board("jetson_thor"), load_network(toml), "fp16")
+    prepared.prepare(tmp_path / "prepared", order, said.append)
+    assert any("TensorRT 11 can't run it with float16: ONNX Runtime" in line for line in said)
+    assert not list((tmp_path / "prepared").glob("*half*"))
 
 
 def test_a_computer_gets_the_precision_that_it_tracks_in(tmp_path, capsys):

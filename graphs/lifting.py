@@ -195,11 +195,11 @@ def _first_that_differs(
     onnxruntime: Any, export: ModelProto, lifted: ModelProto, feeds: List[Dict[str, np.ndarray]]
 ) -> Optional[NodeProto]:
     """The first node of an export that the lifted graph computes otherwise."""
-    made = {name for node in lifted.graph.node for name in node.output}
+    lifted_names = {name for node in lifted.graph.node for name in node.output}
     renamed: List[NodeProto] = []  # since the last equal result; what the converter wrote anew
     for node in export.graph.node:
         name = node.output[0]
-        if name not in made:
+        if name not in lifted_names:
             renamed.append(node)
             continue
         pair = [_up_to(model, name) for model in (export, lifted)]
@@ -257,6 +257,8 @@ def _random(model: ModelProto, sides: Tuple[int, int], seed: int) -> Dict[str, n
             side = -(-sides[place > 0] // STRIDE)
         declared = enumerate(models.shape_of(value))
         shape = [size or (side if axis > 1 else 1) for axis, size in declared]
+        if float(np.prod(shape, dtype=np.float64)) > models.MOST_NUMBERS:
+            raise BadNetwork(f"the input {value.name} of {shape} is too large", what="too large")
         kind = _numpy_type(value.type.tensor_type.elem_type)
         is_float = np.issubdtype(kind, np.floating)
         feed[value.name] = (random.normal(size=shape) if is_float else np.zeros(shape)).astype(kind)

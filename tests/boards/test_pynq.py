@@ -120,8 +120,10 @@ def may_mount():
 
 def on_the_board():
     """The page's commands on the board."""
-    text = (ROOT / "docs" / "fpga.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^(sudo python3 -m hotpath boards pynq [^#\n]*[^#\s])", text, re.MULTILINE)
+    text = (ROOT / "docs" / "tutorials" / "pynq.md").read_text(encoding="utf-8")
+    lines = re.findall(
+        r"^ +(sudo python3 -m hotpath boards pynq [^#\n]*[^#\s])", text, re.MULTILINE
+    )
     assert len(lines) == 3
     return lines
 

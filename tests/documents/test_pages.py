@@ -57,11 +57,7 @@ NOT_RUN = {
         ". ~/hotpath-venv/bin/activate",
         "python3 -m hotpath track --bundle engines/raspberry_pi5/kestrel_fast-fp32 --video cam0",
         "python3 -m hotpath track --bundle engines/rk3588/kestrel-int8 --video cam0",
-        "python3 -m hotpath track --engine tensorrt --video csi0",
-        "sudo python3 -m hotpath boards pynq boards",
-        "sudo python3 -m hotpath boards pynq boards bringup",
-        "sudo python3 -m hotpath boards pynq runtime.track --board pynq_z2 --video cam0"
-        " --box 45%,40%,10%,20% --results boxes.csv",
+        "python3 -m hotpath track --engine tensorrt --video csi0 --page --page-host 0.0.0.0",
         "rsync -a engines/jetson_nano/kestrel-fp16.prepared"
         " user@board:hotpath/engines/jetson_nano/",
         "ssh user@board 'cd hotpath && python3 -m hotpath engine --prepared"
@@ -100,10 +96,6 @@ NOT_RUN = {
         " --report CLIPS --int8-clips CLIPS --out runs/backbones --training"
         ' "$TRAINING"',
         'TRAINING="--images DIR --networks-dir MODELS --no-pretrained --pairs features=2e5"',
-        "python -m hotpath_research.train --shape timm:mobileone_s0"
-        " --freeze backbone=2e4 --lr backbone=1e-3 project=5e-3 ...",
-        "torchrun --nproc-per-node 4 -m hotpath_research.train --device cuda"
-        " --scale-lr sqrt --compile ...",
         "python -m hotpath_research.train --learn-boxes --clips CLIPS --images DIR..."
         " --networks-dir MODELS --pairs head=4e4 --lr head=3e-4 --out runs/own",
         "hotpath select runs/NAME/checkpoints --clips DIR",

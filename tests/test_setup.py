@@ -278,12 +278,37 @@ def test_the_page_of_an_index_links_to_the_repository_of_the_workflow():
         return told
 
     relative = re.compile(r"\]\((?!https?:|#)")
-    assert relative.search(page(GITHUB_REPOSITORY=""))
+    told = page(HOTPATH_URL="")
+    assert relative.search(told) and "git clone" not in told and "issue" not in told
     told = page(GITHUB_REPOSITORY="someone/hotpath")
+    assert "git clone https://github.com/someone/hotpath hotpath\n" in told
+    assert (
+        "send `bringup.json` in [an issue](https://github.com/someone/hotpath/issues/new)" in told
+    )
     place = r"\(https://github.com/someone/hotpath/{}/v[\w.]+/docs/{}\)"
     for kind, name in (("raw", "track.webp"), ("blob", "use.md")):
         assert re.search(place.format(kind, name), told)
     assert not relative.search(told)
+
+
+@pytest.mark.parametrize(
+    "remote, address",
+    [
+        ("https://example.org/someone/hotpath.git", "https://example.org/someone/hotpath"),
+        ("https://me:secret@example.org/a/b/hotpath/", "https://example.org/a/b/hotpath"),
+        ("git@example.org:someone/hotpath.git", "https://example.org/someone/hotpath"),
+        ("ssh://git@example.org:22/someone/hotpath", "https://example.org/someone/hotpath"),
+        ("/work/of/mine", None),
+        ("../hotpath", None),
+        ("file:///mnt/hotpath", None),
+        ("", None),
+    ],
+)
+def test_the_address_of_a_clones_remote_is_one_of_the_web(remote, address):
+    code = "import runpy, sys; sys.argv = ['setup.py', '--version']; "
+    code += "print(runpy.run_path('setup.py')['address']())"
+    code, told = run([sys.executable, "-c", code], ROOT, HOTPATH_URL=remote)
+    assert code == 0 and told.splitlines()[-1] == str(address)
 
 
 @pytest.mark.parametrize(

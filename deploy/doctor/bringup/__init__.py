@@ -130,5 +130,7 @@ def conclusion(evidence: Dict[str, Any], path: Optional[str]) -> str:
     """Return the last line: what to do now."""
     failed = failures(evidence)
     if failed:
-        return "failed: {}; wrote {}; read it and send it in".format(", ".join(failed), path)
-    return f"all steps passed; wrote {path}; read it and send it in, so that others know"
+        return "failed: {}; wrote {}; read it and send it to where you have Hotpath from".format(
+            ", ".join(failed), path
+        )
+    return f"all steps passed; wrote {path}; read it and send it to where you have Hotpath from"

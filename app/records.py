@@ -154,6 +154,11 @@ class LinkOptions(NamedTuple):
     save: Optional[str] = None
 
     @property
+    def to_mqtt(self) -> bool:
+        """Whether ``publish`` is a broker of MQTT."""
+        return self.publish.startswith(("mqtt:", "mqtts:"))
+
+    @property
     def to_ros(self) -> bool:
         """Whether ``publish`` is a topic of ROS 2."""
         return bool(self.publish and self.publish.startswith("ros:"))

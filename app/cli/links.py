@@ -17,6 +17,7 @@ LINKS = (  # the vehicle is told first
     ("onvif", "hotpath.app.links.onvif", ""),  # of --gimbal
     ("stream", "hotpath.app.links.stream", ""),
     ("publish", "hotpath.app.links.publish", ""),
+    ("mqtt", "hotpath.app.links.mqtt", ""),  # of --publish, too
     ("ros", "hotpath.app.links.ros", ""),  # of --publish
     ("page", "hotpath.app.links.page.server", "aiohttp"),
 )
@@ -74,7 +75,8 @@ def wanted_links(options: LinkOptions) -> List[str]:
         "mavlink": options.mavlink.url,
         "onvif": options.gimbal.is_onvif,
         "stream": options.stream.addresses,
-        "publish": options.publish and not options.to_ros,
+        "publish": options.publish and not options.to_ros and not options.to_mqtt,
+        "mqtt": options.to_mqtt,
         "ros": options.to_ros,
         "page": options.page.page,
     }

@@ -360,7 +360,8 @@ def _add_streams(group: argparse._ArgumentGroup) -> None:
     rate = between(50, 100000)
     _value(group, "--stream-kbps N", "bit rate of the picture", 4000, type=rate)
     _switch(group, "--stream-plain", "draw no box into the picture")
-    text = "send one JSON datagram a frame; or ros:/TOPIC: messages of ROS 2"
+    text = "send one JSON datagram a frame; or ros:/TOPIC: messages of ROS 2; or "
+    text += "mqtt://USER@HOST/PREFIX, mqtts:// (docs/use.md, Many cameras)"
     _value(group, "--publish udp://HOST:PORT", text)
 
 

@@ -1,0 +1,277 @@
+"""``--publish mqtt://USER@HOST/PREFIX``: targets for Home Assistant, and whoever else reads MQTT.
+
+| topic | |
+|---|---|
+| PREFIX/NAME/box | the JSON of docs/publish.schema.json, of the newest frame |
+| PREFIX/NAME/state | the same of the frame in which a state changed; retained |
+| PREFIX/NAME/availability | online or offline; retained, and the last will |
+
+NAME is that of the source. Behind a ``?`` may stand, joined by ``&``: ``name=NAME``,
+``discovery=homeassistant`` (where Home Assistant looks for devices), ``password-file=FILE``
+(default: the variable MQTT_PASSWORD) and ``ca=FILE`` (the authority of an ``mqtts://`` broker).
+"""
+
+import json
+import os
+import re
+import threading
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from urllib.parse import parse_qsl, unquote
+
+from hotpath.app.links.base import Context, Link, LinkThread, split_address
+from hotpath.app.links.publish import encoded
+from hotpath.app.records import LinkOptions
+from hotpath.kernels.commands import counted, needs, why_unread
+from hotpath.kernels.text import read as read_text
+from hotpath.runtime.errors import BadOutput
+from hotpath.video.base import TrackedFrame
+
+KEEPALIVE_S = 10
+ANSWER_S = 3.0  # how long the start of a run waits for the broker
+RETRY_S = 2.0
+KEYS = ("name", "discovery", "password-file", "ca")
+SENSOR = "{{ value_json.targets[0].state if value_json.targets else 'none' }}"
+
+
+class Broker(NamedTuple):
+    """What the address says; ``topic`` is PREFIX/NAME."""
+
+    host: str
+    port: int
+    tls: bool
+    user: str
+    password: str
+    topic: str
+    discovery: str
+    ca: Optional[str]
+
+
+class MqttLink(Link):
+    """Sends in its own thread. While the broker is busy or away, only the newest frame waits.
+
+    Args:
+        options: its ``publish`` is the address.
+        holds, fov: as in ``hotpath.app.links.publish.Publisher``.
+        say: function of one line of text for the user.
+
+    Raises:
+        BadOutput: another address, no paho-mqtt, or a broker that refuses password or certificate.
+    """
+
+    def __init__(
+        self,
+        options: LinkOptions,
+        say: Callable[[str], None],
+        holds: Optional[Dict[str, str]] = None,
+        fov: Any = None,
+    ) -> None:
+        self._broker = broker_of(options)
+        self._address = options.publish
+        self._client = _client(self._broker)
+        self._client.on_connect = self._answered
+        self._say, self._holds, self._fov = say, holds, fov
+        self._lock = threading.Lock()
+        self._newest: Optional[bytes] = None
+        self._wake, self._tried, self._closing = (threading.Event() for _ in range(3))
+        self._refused = self._said = ""
+        self._online = False
+        self._states: Any = None
+        self.sent = self.replaced = 0
+        self.threads = (LinkThread("mqtt", self._work),)
+        self.threads[0].start()
+        self._tried.wait(ANSWER_S)
+        if self._refused:
+            self.close()
+            raise BadOutput(self._refused, what="refused")
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Leave a frame to the thread, in place of one that waits."""
+        data = encoded(tracked, time.monotonic(), time.time(), self._holds, self._fov)
+        with self._lock:
+            self.replaced += self._newest is not None
+            self._newest = data
+        self._wake.set()
+
+    def lines(self) -> List[str]:
+        """How many frames were sent, and how many newer ones replaced."""
+        more = f"; newer ones replaced {self.replaced}" if self.replaced else ""
+        return [f"published {counted(self.sent, 'frame')} by MQTT{more}"]
+
+    def close(self) -> None:
+        """Send what waits, say that the camera is offline, and leave."""
+        self._closing.set()
+        self._wake.set()
+        self.threads[0].join(ANSWER_S)
+
+    def _work(self) -> None:
+        """The thread: hold a connection."""
+        while not self._closing.is_set():
+            why = self._connection()
+            self._online = False
+            self._tried.set()
+            if why and why != self._said:
+                self._said = why
+                self._say(why)
+            self._closing.wait(RETRY_S)
+
+    def _connection(self) -> str:
+        """Connect and send until it ends; returns a sentence that says why it did."""
+        client, broker = self._client, self._broker
+        self._states, self._refused = None, ""
+        try:
+            client.connect(broker.host, broker.port, KEEPALIVE_S)
+            while not self._closing.is_set():
+                failed = client.loop(0.0)
+                if self._refused:
+                    return self._refused
+                if failed:
+                    return f"--publish {self._address}: the broker is away; it is tried again"
+                self._wake.wait(0.1)
+                self._wake.clear()
+                self._send_newest()
+            self._leave()
+        except (OSError, ValueError) as error:  # a wrong host is a ValueError on Python 3.6
+            if "certificate" in str(error).lower():
+                self._refused = (
+                    f"--publish {self._address}: the broker's certificate is refused ({error}); "
+                    "name the host as it does, and its authority with ?ca=FILE"
+                )
+                return self._refused
+            return f"--publish {self._address}: no broker ({error}); it is tried again"
+        return ""
+
+    def _answered(self, client: Any, data: Any, flags: Any, code: Any, *more: Any) -> None:
+        """The broker's answer to a connection; a code is a number, or has one (version 2)."""
+        if getattr(code, "value", code):
+            self._refused = (
+                f"--publish {self._address}: the broker refuses the connection ({code}); give the "
+                "user in the address and the password in the variable MQTT_PASSWORD"
+            )
+            return
+        self._online, self._said = True, ""
+        client.publish(self._broker.topic + "/availability", "online", retain=True)
+        if self._broker.discovery:
+            topic, message = discovery(self._broker)
+            client.publish(topic, json.dumps(message), retain=True)
+        self._tried.set()
+
+    def _send_newest(self) -> None:
+        """Send the frame that waits, unless an earlier one is still on its way."""
+        if not self._online or self._client.want_write():
+            return
+        with self._lock:
+            data, self._newest = self._newest, None
+        if data is None:
+            return
+        targets = json.loads(data.decode("utf-8"))["targets"]
+        states = [(target["number"], target["state"]) for target in targets]
+        if states != self._states:
+            self._states = states
+            self._client.publish(self._broker.topic + "/state", data, retain=True)
+        self._client.publish(self._broker.topic + "/box", data)
+        self.sent += 1
+
+    def _leave(self) -> None:
+        """End the connection in order, so that the broker does not send the will."""
+        self._flush()
+        self._send_newest()
+        if self._online:
+            self._client.publish(self._broker.topic + "/availability", "offline", retain=True)
+        self._client.disconnect()
+        self._flush()
+
+    def _flush(self) -> None:
+        """Write what the connection holds, for at most a second."""
+        until = time.monotonic() + 1.0
+        while self._client.want_write() and time.monotonic() < until:
+            self._client.loop(0.1)
+
+
+def check_options(options: LinkOptions) -> None:
+    """Refuse an address that is none, before anything is opened."""
+    _client(broker_of(options))
+
+
+def open_link(context: Context) -> MqttLink:
+    """The link of ``--publish mqtt://USER@HOST/PREFIX``."""
+    return MqttLink(context.options, context.say, context.holds, context.options.fov)
+
+
+def broker_of(options: LinkOptions) -> Broker:
+    """The parts of ``options.publish``; raises ``BadOutput`` where one is missing or wrong."""
+    address = options.publish
+    parts = split_address(address)
+    prefix, more = unquote(parts.path).strip("/"), dict(parse_qsl(parts.query))
+    name = more.get("name") or name_of(options.video)
+    wrong = not parts.hostname or not prefix or set(more) - set(KEYS) or set("#+") & set(prefix)
+    if wrong or set("#+/") & set(name):
+        raise BadOutput(
+            f"--publish {address}: not an address; give mqtt://USER@HOST/PREFIX, with "
+            f"{', '.join(KEYS)} behind a ?",
+            what="not an address",
+        )
+    if parts.password:
+        raise BadOutput(
+            f"--publish mqtt: a password in the address can be seen by all; give mqtt://"
+            f"{parts.username}@{parts.hostname} and put it into the variable MQTT_PASSWORD",
+            what="open password",
+        )
+    password = os.environ.get("MQTT_PASSWORD", "")
+    for key in ("password-file", "ca"):
+        try:
+            text = read_text(more[key]) if key in more else None
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadOutput(f"--publish {key}={more[key]}: {why_unread(error)}") from None
+        if key == "password-file" and text is not None:
+            password = text.strip()
+    tls, user = parts.scheme == "mqtts", unquote(parts.username or "")
+    port = parts.port or (8883 if tls else 1883)
+    topic, asks = f"{prefix}/{name}", more.get("discovery", "")
+    return Broker(parts.hostname or "", port, tls, user, password, topic, asks, more.get("ca"))
+
+
+def name_of(video: str) -> str:
+    """A source's name as a part of a topic, without user, password and ending."""
+    parts = split_address(video)
+    if parts.hostname:
+        video = parts.hostname + parts.path
+    else:
+        video = os.path.splitext(os.path.basename(video.rstrip("/")))[0]
+    return re.sub(r"[^\w-]+", "-", video).strip("-") or "camera"
+
+
+def discovery(broker: Broker) -> Any:
+    """(topic, message) by which Home Assistant makes a device of the camera."""
+    identity = "hotpath_" + re.sub(r"\W", "_", broker.topic)
+    name = broker.topic.split("/")[-1]
+    message = {
+        "name": "target",
+        "unique_id": identity,
+        "state_topic": broker.topic + "/state",
+        "value_template": SENSOR,
+        "json_attributes_topic": broker.topic + "/state",
+        "availability_topic": broker.topic + "/availability",
+        "device": {"identifiers": [identity], "name": name, "manufacturer": "Hotpath"},
+    }
+    return f"{broker.discovery}/sensor/{identity}/config", message
+
+
+def _client(broker: Broker) -> Any:
+    """A client of paho-mqtt 1 (the last for Python 3.6) or 2, not yet connected."""
+    try:
+        from paho.mqtt import client as paho
+    except ImportError as error:
+        why = needs("--publish mqtt:", "paho-mqtt", error, "mqtt")
+        raise BadOutput(why, what="missing package") from None
+    versions = getattr(paho, "CallbackAPIVersion", None)
+    client = paho.Client(versions.VERSION2) if versions else paho.Client()
+    if broker.user:
+        client.username_pw_set(broker.user, broker.password or None)
+    client.will_set(broker.topic + "/availability", "offline", retain=True)
+    if broker.tls:
+        try:
+            client.tls_set(ca_certs=broker.ca)
+        except OSError as error:  # an SSLError is one
+            raise BadOutput(f"--publish ca={broker.ca}: no certificate ({error})") from None
+    return client

@@ -1,0 +1,261 @@
+"""Frames to a real mosquitto, and each fault of one."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from hotpath.app.links.mqtt import MqttLink, check_options, name_of
+from hotpath.app.records import LinkOptions
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.types import Track
+from hotpath.video.base import TrackedFrame
+from tests.app.test_track import film_command, here, world
+from tests.support import run
+from tests.support.errors import refusal
+from tests.support.needs import needs_program
+from tests.support.ports import free_port
+
+__all__ = ["world"]
+paho = pytest.importorskip("paho.mqtt.client")
+needs_program("mosquitto", "mosquitto_passwd", "openssl")
+FRAME = np.zeros((48, 64, 3), np.uint8)
+ANSWER_S = 15
+
+
+class Mosquitto:
+    """A broker in a folder, with a user ``cam`` whose password is ``secret``."""
+
+    def __init__(self, folder, tls=False):
+        self.port, self._conf = free_port(socket.SOCK_STREAM), folder / "broker.conf"
+        words = ["mosquitto_passwd", "-c", "-b", folder / "users", "cam", "secret"]
+        assert run(words).returncode == 0
+        lines = [f"listener {self.port} 127.0.0.1", f"password_file {folder}/users", "user root"]
+        lines += [f"certfile {folder}/c.pem", f"keyfile {folder}/k.pem"] * tls
+        self._conf.write_text("\n".join([*lines, "allow_anonymous false"]) + "\n")
+
+    def __enter__(self):
+        self._ran = subprocess.Popen(["mosquitto", "-c", str(self._conf)], stderr=subprocess.PIPE)
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+                return self
+            time.sleep(0.05)
+        raise AssertionError(self._ran.stderr.read())
+
+    def __exit__(self, *error):
+        self._ran.kill()
+        self._ran.communicate()
+
+    def signal(self, number):
+        self._ran.send_signal(number)
+
+    def address(self, more="", host="127.0.0.1", scheme="mqtt"):
+        return f"{scheme}://cam@{host}:{self.port}/home/hotpath{more}"
+
+
+class Reader:
+    """A subscriber of everything: the newest message of each topic, and how many there were."""
+
+    def __init__(self, broker):
+        self.newest, self.count, self.retained = {}, {}, set()
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2)
+        self._client.username_pw_set("cam", "secret")
+        self._client.on_connect = lambda client, *_: client.subscribe("#")
+        self._client.on_message = self._keep
+        subscribed = threading.Event()
+        self._client.on_subscribe = lambda *_: subscribed.set()
+        self._client.connect("127.0.0.1", broker.port)
+        self._client.loop_start()
+        assert subscribed.wait(ANSWER_S)
+
+    def _keep(self, client, data, message):
+        self.newest[message.topic] = message.payload.decode()
+        self.count[message.topic] = self.count.get(message.topic, 0) + 1
+        self.retained |= {message.topic} if message.retain else set()
+
+    def wait(self, topic, wanted):
+        until = time.monotonic() + ANSWER_S
+        while not wanted(self.newest.get(topic, "")):
+            assert time.monotonic() < until, self.newest
+            time.sleep(0.01)
+        return self.newest[topic]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def broker(tmp_path, monkeypatch):
+    monkeypatch.setenv("MQTT_PASSWORD", "secret")
+    return Mosquitto(tmp_path)
+
+
+@contextlib.contextmanager
+def link_to(address, said=None):
+    link = MqttLink(
+        LinkOptions(publish=address, video="cam0"), ([] if said is None else said).append
+    )
+    try:
+        yield link
+    finally:
+        link.close()
+
+
+def frame(index, state="tracked", targets=1):
+    track = Track((1, 2, 30, 40), 0.9, state == "lost", state)
+    tracks = dict.fromkeys(range(targets), track)
+    return TrackedFrame(FRAME, index, None, tracks, time.monotonic())
+
+
+def is_frame(index):
+    return lambda text: text and json.loads(text)["frame"] == index
+
+
+HOME = "home/hotpath/cam0/"
+
+
+def test_a_run_leaves_its_state_and_says_when_it_ends(world, broker):
+    with broker, Reader(broker) as reader:
+        assert here(world, "frames", "--no-show", "--publish", broker.address("?name=door")) == 0
+        reader.wait("home/hotpath/door/availability", "offline".__eq__)
+        assert 1 <= reader.count["home/hotpath/door/state"] <= reader.count["home/hotpath/door/box"]
+        with Reader(broker) as late:
+            state = json.loads(late.wait("home/hotpath/door/state", bool))
+            assert state["targets"][0]["state"] == "tracked"
+            assert late.retained == {f"home/hotpath/door/{n}" for n in ("state", "availability")}
+
+
+def test_a_state_is_sent_when_it_changes_and_a_box_with_each_frame(broker):
+    jsonschema = pytest.importorskip("jsonschema")
+    from tests.app.links.test_publish import SCHEMA
+
+    with broker, Reader(broker) as reader, link_to(broker.address("?discovery=ha")) as link:
+        for index, state in enumerate(["tracked"] * 5 + ["lost"] * 5):
+            link.write(frame(index, state))
+            reader.wait(HOME + "box", is_frame(index))
+        assert json.loads(reader.wait(HOME + "state", is_frame(5)))["targets"][0]["lost"]
+        assert reader.count[HOME + "state"] == 2 and reader.count[HOME + "box"] == 10
+        for name in ("state", "box"):
+            jsonschema.validate(
+                json.loads(reader.newest[HOME + name]), json.loads(SCHEMA.read_text())
+            )
+        device = json.loads(reader.newest["ha/sensor/hotpath_home_hotpath_cam0/config"])
+        assert device["state_topic"] in reader.newest
+        assert reader.newest[device["availability_topic"]] == "online"
+
+
+def test_a_broker_that_comes_late_and_goes_and_returns_gets_the_newest(broker):
+    said = []
+    with link_to(broker.address(), said) as link:
+        for index in range(100):
+            link.write(frame(index))
+        assert len(said) == 1 and "no broker" in said[0] and link.replaced == 99
+        for last in (150, 250):
+            with broker, Reader(broker) as reader:
+                reader.wait(HOME + "availability", "online".__eq__)
+                link.write(frame(last))
+                reader.wait(HOME + "box", is_frame(last))
+        assert 2 <= link.sent <= 4 and link.replaced <= 100  # of the first hundred, the last
+
+
+def test_a_broker_that_reads_nothing_costs_frames_and_no_time(broker):
+    with broker, link_to(broker.address()) as link, Reader(broker) as reader:
+        link.write(frame(0))
+        reader.wait(HOME + "box", is_frame(0))
+        broker.signal(signal.SIGSTOP)
+        worst, index, sent, until = 0.0, 0, -1, time.monotonic() + 8  # before it counts as away
+        while sent != link.sent:  # until nothing has gone out for a while
+            assert time.monotonic() < until
+            sent = link.sent
+            for _ in range(99):
+                index += 1
+                many, started = frame(index, targets=100), time.perf_counter()
+                link.write(many)
+                worst = max(worst, time.perf_counter() - started)
+        assert link.replaced > 90
+        broker.signal(signal.SIGCONT)
+        reader.wait(HOME + "box", is_frame(index))
+        assert worst < 0.2  # of a computer that others load
+
+
+@pytest.mark.parametrize("password", ["wrong", None])
+def test_a_wrong_password_is_one_sentence(world, broker, monkeypatch, capsys, password):
+    monkeypatch.delenv("MQTT_PASSWORD")
+    if password:
+        monkeypatch.setenv("MQTT_PASSWORD", password)
+    with broker:
+        assert here(world, "frames", "--no-show", "--publish", broker.address()) == 2
+    said = capsys.readouterr().err
+    assert "the broker refuses the connection" in said and "MQTT_PASSWORD" in said
+
+
+def test_a_password_can_be_in_a_file(broker, tmp_path, monkeypatch):
+    monkeypatch.delenv("MQTT_PASSWORD")
+    (tmp_path / "password").write_text("secret\n")
+    more = f"?password-file={tmp_path}/password"
+    with broker, Reader(broker) as reader, link_to(broker.address(more)):
+        reader.wait(HOME + "availability", "online".__eq__)
+
+
+def test_a_certificate_must_be_of_that_host_and_of_a_known_authority(tmp_path, monkeypatch):
+    monkeypatch.setenv("MQTT_PASSWORD", "secret")
+    words = "openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=localhost"
+    words += " -addext subjectAltName=DNS:localhost -keyout k.pem -out c.pem"
+    assert run(words.split(), cwd=str(tmp_path)).returncode == 0
+    own, said = f"?ca={tmp_path}/c.pem", []
+    with Mosquitto(tmp_path, tls=True) as broker:
+        for more, host in (("", "localhost"), (own, "127.0.0.1")):
+            with refusal(BadOutput, "refused"), link_to(broker.address(more, host, "mqtts")):
+                pass
+        with link_to(broker.address(own, "localhost", "mqtts"), said) as link:
+            link.write(frame(1))
+        assert link.sent == 1
+
+
+def test_the_will_says_that_a_killed_run_is_offline(world, broker):
+    with broker, Reader(broker) as reader:
+        words = film_command(world, "-", "--no-show", "--publish", broker.address("?name=k"))
+        words[words.index("--video") + 1] = "-"
+        killed = subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        killed.stdin.write((world[0] / "film.avi").read_bytes())
+        killed.stdin.flush()
+        reader.wait("home/hotpath/k/availability", "online".__eq__)
+        os.kill(killed.pid, signal.SIGKILL)
+        killed.communicate()
+        reader.wait("home/hotpath/k/availability", "offline".__eq__)
+
+
+@pytest.mark.parametrize(
+    "address, what",
+    [
+        ("mqtt://h", "not an address"),
+        ("mqtt:///home", "not an address"),
+        ("mqtt://h:x/home", "not an address"),
+        ("mqtt://h/home/%23", "not an address"),
+        ("mqtt://h/home?retain=1", "not an address"),
+        ("mqtt://cam:secret@h/home", "open password"),
+        ("mqtts://h/home?ca=/dev/null", ""),
+        ("mqtt://h/home?password-file=/nowhere", ""),
+    ],
+)
+def test_other_addresses_are_refused(address, what):
+    with refusal(BadOutput, what) as refused:
+        check_options(LinkOptions(publish=address, video="x"))
+    assert "secret" not in str(refused.value)
+
+
+def test_a_name_holds_no_password():
+    names = {"rtsp://u:p@10.0.0.9:554/live": "10-0-0-9-live", "film/drone 1.mp4": "drone-1"}
+    assert {video: name_of(video) for video in names} == names
+    assert name_of("-") == "camera" and name_of("/dev/video2") == "video2"

@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from hotpath.app.cli.boxes import check_boxes, given_boxes, given_points
 from hotpath.app.cli.detector import check_detector, open_detector, open_finder
-from hotpath.app.cli.mouse import first_target
 from hotpath.app.cli.options import parse, records_of
 from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
-from hotpath.app.pointing import add_at
 from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
 from hotpath.app.service_manager import ServiceManager
 from hotpath.runtime import load_targets
@@ -28,14 +26,7 @@ from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.garbage import short_collections
 from hotpath.runtime.types import Box
 from hotpath.video.base import TrackedFrame
-from hotpath.video.live import end_program
-from hotpath.video.sources import (
-    WAITING,
-    check_camera,
-    is_recorded,
-    list_cameras,
-    open_source,
-)
+from hotpath.video.sources import WAITING, check_camera, is_recorded, open_source
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.finding import TargetFinder
@@ -76,6 +67,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def print_cameras() -> int:
     """Print one line a camera; no camera is not an error."""
+    from hotpath.video.cameras import list_cameras
+
     lines = [f"cam{number}  {title}" for number, title in list_cameras()]
     print("\n".join(lines or ["no camera"]))
     return 0
@@ -117,6 +110,8 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
         source, frame, boxes = opened or open_input(*read)
         window = None
         if boxes is None:
+            from hotpath.app.cli.mouse import first_target
+
             window, frame = first_target(frame, source, targets, target_options.snug)
             cleanup.callback(window.close)
         at_s = source.time_s
@@ -177,6 +172,8 @@ def first_tracks(
     for box in boxes:
         targets.add(frame, box, time_s=time_s, snug=options.snug)
     for point in given_points(options, frame):
+        from hotpath.app.pointing import add_at
+
         add_at(targets, frame, point, detector, time_s=time_s)
     return {number: targets.first(number) for number in targets.numbers}
 
@@ -360,4 +357,7 @@ def follow(
 
 
 if __name__ == "__main__":
-    end_program(main())
+    code = main()
+    from hotpath.video.live import end_program
+
+    end_program(code)

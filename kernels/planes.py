@@ -4,7 +4,7 @@
 pixel; ``golden.crop`` and the kernels read the planes directly.
 """
 
-from typing import Any, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -178,3 +178,12 @@ def _samples(picture: Planes) -> Samples:
         u, v = planes[0][:, 1 - first :: 4], planes[0][:, 3 - first :: 4]
     shifts: Tuple[int, int] = KINDS[kind] or (0, 0)
     return Samples(luma, u, v, shifts[0], shifts[1])
+
+
+def row_bytes_of(kind: str, width: int) -> List[int]:
+    """Bytes that a row of each plane of a kind has, without gaps."""
+    half = (width + 1) // 2
+    if kind in ("YUYV", "UYVY", "BGRx"):
+        return [4 * (width if kind == "BGRx" else half)]
+    colours = {"NV12": [2 * half], "I420": [half] * 2, "I422": [half] * 2, "I444": [width] * 2}
+    return [width] + colours.get(kind, [])

@@ -16,6 +16,7 @@ from hotpath.video.depth import whole_range
 
 PLAYED_FPS = 25.0  # the speed at which a recording is played that states no frame rate
 MOST_FPS = 1e5  # a higher rate is the unit of the time stamps
+PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 Log = Optional[Callable[[str], None]]  # is told one line of text
 SAME = 1e-3  # of a frame's time: times that differ by less are the same
 
@@ -192,6 +193,11 @@ def to_bgr(frame: Any, scale: Callable[[np.ndarray], np.ndarray] = whole_range) 
         frame = cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR)
     bgr: np.ndarray = frame
     return bgr
+
+
+def is_picture(path: str) -> bool:
+    """Whether the file's name is that of a picture."""
+    return os.path.splitext(path)[1].lower() in PICTURES
 
 
 def check_readable(path: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.video import sequence
-from hotpath.video.base import Log, Source, check_readable, to_bgr
+from hotpath.video.base import PICTURES, Log, Source, check_readable, is_picture, to_bgr
 from hotpath.video.depth import NOT_DEEP, SAMPLES, scale_for, whole_range
 from hotpath.video.encoded import ANIMATED_PNG, TIFF, decoded, is_animated_webp
 from hotpath.video.limits import check_bytes
@@ -21,7 +21,6 @@ from hotpath.video.stack import Pages
 VIDEOS = tuple(
     ".mpg .avi .mp4 .mkv .mov .ts .mts .m2ts .mpeg .vob .m4v .webm .wmv .flv .gif".split()
 )
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 
 
 class FrameFolder(Source):
@@ -135,11 +134,6 @@ def scale_of(
     samples = [_decoded_or_none(path) for path in paths[:: max(1, len(paths) // SAMPLES)]]
     deep = [p for p in samples if p is not None and p.dtype == np.uint16]
     return scale_for(deep, depth)
-
-
-def is_picture(path: str) -> bool:
-    """Whether the file's name is that of a picture."""
-    return os.path.splitext(path)[1].lower() in PICTURES
 
 
 def natural_key(name: str) -> Tuple[List[Any], str]:

@@ -7,10 +7,9 @@ from typing import Any, List, NamedTuple, Optional
 import cv2
 import numpy as np
 
-from hotpath.kernels.planes import Planes
+from hotpath.kernels.planes import Planes, row_bytes_of
 from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.video.raw import row_bytes_of
 
 # FFmpeg's name -> (kind of planes, whether the name says that Y has the full range)
 FORMATS = {

@@ -5,7 +5,7 @@ from typing import Any, List, Optional, Tuple
 
 import numpy as np
 
-from hotpath.kernels.planes import Planes
+from hotpath.kernels.planes import Planes, row_bytes_of
 from hotpath.runtime.camera_frames import PlanarFrame
 
 # the camera's format -> kind of planes
@@ -54,16 +54,6 @@ class RawCapture:
             if sys.getrefcount(self._buffers[number]) == UNUSED:
                 return self._buffers[number]
         return None
-
-
-def row_bytes_of(kind: str, width: int) -> List[int]:
-    """Bytes that a row of each plane has, without gaps; ``kind`` as in
-    ``hotpath.kernels.planes``."""
-    half = (width + 1) // 2
-    if kind in ("YUYV", "UYVY", "BGRx"):
-        return [4 * (width if kind == "BGRx" else half)]
-    colours = {"NV12": [2 * half], "I420": [half] * 2, "I422": [half] * 2, "I444": [width] * 2}
-    return [width] + colours.get(kind, [])
 
 
 def planes_in(

@@ -10,7 +10,7 @@ import cv2
 
 from hotpath.kernels.commands import package
 from hotpath.runtime.errors import BadSource
-from hotpath.video import hardware, opencv, pyav
+from hotpath.video import hardware, pyav
 from hotpath.video.base import (
     PLAYED_FPS,
     Log,
@@ -26,7 +26,6 @@ from hotpath.video.containers import (
     states_no_rate,
 )
 from hotpath.video.depth import SAMPLES, Reduction, is_deep
-from hotpath.video.probe import TRANSPORT_STREAM
 from hotpath.video.stamps import Stamps
 
 LONGEST_S = 3.0  # between two frames that are played at their own speed
@@ -244,6 +243,8 @@ class VideoFile(Recording):
         if looks_like_text(path):
             with open(path, "rb") as file:
                 if file.read(3) == b"v=0":
+                    from hotpath.video.probe import TRANSPORT_STREAM
+
                     raise BadSource(f"{path}: Hotpath reads no SDP files; {TRANSPORT_STREAM}")
             raise BadSource(f"{path}: is text, not a video")
         cut_off = is_cut_off(path)
@@ -303,6 +304,8 @@ def _open_capture(path: str, planes: bool, decoder: str) -> Any:
     if pyav.pyav():
         # a path with a colon, or a relative one with a dash, would be a protocol or an option
         return pyav.open_recording(os.path.abspath(path), decoder, planes)
+    from hotpath.video import opencv
+
     return opencv.open_recording(path)
 
 

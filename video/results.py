@@ -25,7 +25,6 @@ import sys
 import time
 from typing import Any, Callable, List, Optional, Sequence
 
-from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Box
 from hotpath.video.base import TrackedFrame
@@ -79,6 +78,10 @@ class Rows:
         fov: Any = None,
     ) -> None:
         self._file_of, self._classes, self._fov = file_of, classes, fov
+        if fov:
+            from hotpath.runtime.directions import bearing
+
+            self._bearing = bearing
         columns = COLUMNS + TARGET_COLUMNS + CLASS_COLUMNS * classes
         self.columns = columns + FOV_COLUMNS * bool(fov) + FILE_COLUMN * (file_of is not None)
         self.results: Optional[Results] = None
@@ -98,7 +101,7 @@ class Rows:
                 row += track.class_id, track.class_name
             if self._fov:
                 is_finite = math.isfinite(sum(box))
-                row += bearing(box, (width, height), self._fov) if is_finite else UNKNOWN[:2]
+                row += self._bearing(box, (width, height), self._fov) if is_finite else UNKNOWN[:2]
             if self._file_of is not None:
                 row.append(self._file_of(tracked.index))
             if self.table is not None:

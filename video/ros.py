@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.commands import needs, why_unloaded
+from hotpath.kernels.planes import row_bytes_of
 from hotpath.runtime.camera_frames import JpegFrame, PlanarFrame
 from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.runtime.pictures import AnyFrame
@@ -21,7 +22,7 @@ from hotpath.video.base import PLAYED_FPS, Log, Source, checked_picture, to_bgr
 from hotpath.video.depth import SAMPLES, Reduction, is_deep
 from hotpath.video.encoded import decoded
 from hotpath.video.limits import check_size
-from hotpath.video.raw import planes_in, row_bytes_of
+from hotpath.video.raw import planes_in
 from hotpath.video.stamps import SENDER, Stamps
 
 PREFIX = "ros:"
@@ -294,15 +295,3 @@ class Bag(Source):
         bag, self._bag = self._bag, None
         if bag is not None:
             bag.close()
-
-
-def bag_of(spec: str) -> Optional[Tuple[str, str]]:
-    """(path, topic) where ``spec`` names a bag, else None."""
-    path, _, topic = spec.partition("#")
-    if path.endswith((".mcap", ".db3")):
-        return path, topic
-    try:
-        with open(os.path.join(path, "metadata.yaml"), "rb") as file:
-            return (path, topic) if b"rosbag2_bagfile" in file.read(200) else None
-    except OSError:
-        return None

@@ -8,41 +8,20 @@ of VOT, OTB, GOT-10k and UAV123.
 import os
 import re
 from contextlib import closing
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Tuple
 from urllib.parse import unquote
-
-import cv2
 
 from hotpath.runtime.camera_frames import can_read_planes
 from hotpath.runtime.errors import BadSource
-from hotpath.video import encoded, hardware, opencv, pyav, ros, sequence, stack
-from hotpath.video.base import WAITING, Log, Source, check_readable, stated_frames
-from hotpath.video.cameras import (
-    RECORDING_READ_TIMEOUT_S,
-    Camera,
-    CsiCamera,
-    Stream,
-    list_cameras,
-)
-from hotpath.video.folder import (
-    FrameFolder,
-    is_picture,
-    picture_paths,
-    pictures_like,
-)
-from hotpath.video.live import LiveSource, open_in_background
-from hotpath.video.recorded import Piped, Recording, VideoFile, is_pipe
+from hotpath.video.base import WAITING, Log, Source, check_readable, is_picture, stated_frames
 
-__all__ = [
-    "WAITING",
-    "Source",
-    "check_camera",
-    "is_recorded",
-    "list_cameras",
-    "open_source",
-    "reads",
-]
+# What opens one kind of source is imported where such a source is opened.
 
+__all__ = ["WAITING", "Source", "check_camera", "is_recorded", "open_source", "reads"]
+
+SOFTWARE = "software"  # of ``hardware.DECODERS``
+TOPIC = "ros:"  # before a topic of ROS 2
+VIDEO, PAGES = "video", "pages"  # what a picture file may be, too
 CAMERA = re.compile(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$")
 STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
 
@@ -53,7 +32,7 @@ def open_source(
     fps: Optional[float] = None,
     depth: Optional[int] = None,
     planes: bool = False,
-    decoder: str = hardware.SOFTWARE,
+    decoder: str = SOFTWARE,
 ) -> Source:
     """Open the source that ``spec`` names.
 
@@ -86,9 +65,14 @@ def open_source(
         ((480, 640, 3), 0.0)
     """
     planes = planes and can_read_planes()
-    if decoder != hardware.SOFTWARE and log and not pyav.pyav():
-        log(f"{spec}: OpenCV decodes; --decoder needs PyAV")
+    if decoder != SOFTWARE and log:
+        from hotpath.video import pyav
+
+        if not pyav.pyav():
+            log(f"{spec}: OpenCV decodes; --decoder needs PyAV")
     if isinstance(spec, (list, tuple)):
+        from hotpath.video.folder import FrameFolder
+
         source: Source = FrameFolder(spec, log, depth)
     else:
         if not isinstance(spec, (str, os.PathLike)):
@@ -104,22 +88,46 @@ def open_source(
 
 def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     camera = CAMERA.match(spec)
-    if camera:
-        number, width, height = (int(part) if part else None for part in camera.groups())
-        size = (width, height) if width and height else None
-        return LiveSource(Camera(number or 0, planes=planes, size=size), log, depth=depth)
-    if spec.startswith(ros.PREFIX):
+    if camera or _is_csi(spec):
+        return _open_camera(spec, camera, log, depth, planes)
+    bag = bag_of(spec)
+    if spec.startswith(TOPIC) or (bag and os.path.exists(bag[0])):
+        from hotpath.video import ros
+
+        if bag:
+            return ros.Bag(*bag, log, planes, depth)
+        from hotpath.video.live import LiveSource
+
         return LiveSource(ros.Topic(spec, planes), log, depth=depth)
-    bag = ros.bag_of(spec)
-    if bag and os.path.exists(bag[0]):
-        return ros.Bag(*bag, log, planes, depth)
-    if _is_csi(spec):
-        device = CsiCamera(spec[len("csi") :], planes=planes)
-        return LiveSource(device, log, opened=open_in_background(device, log), depth=depth)
     scheme = _scheme(spec)
     if scheme and scheme != "file":
         return _open_address(spec, scheme, log, depth, planes, decoder)
     return _open_path(_path_of(spec), log, depth, planes, decoder)
+
+
+def _open_camera(spec: str, camera: Any, log: Log, depth: Optional[int], planes: bool) -> Source:
+    """A V4L2 camera, of which ``camera`` is the match, or a CSI camera."""
+    from hotpath.video.cameras import Camera, CsiCamera
+    from hotpath.video.live import LiveSource, open_in_background
+
+    if camera:
+        number, width, height = (int(part) if part else None for part in camera.groups())
+        size = (width, height) if width and height else None
+        return LiveSource(Camera(number or 0, planes=planes, size=size), log, depth=depth)
+    device = CsiCamera(spec[len("csi") :], planes=planes)
+    return LiveSource(device, log, opened=open_in_background(device, log), depth=depth)
+
+
+def bag_of(spec: str) -> Optional[Tuple[str, str]]:
+    """(path, topic) where ``spec`` names a bag of ROS 2, else None."""
+    path, _, topic = spec.partition("#")
+    if path.endswith((".mcap", ".db3")):
+        return path, topic
+    try:
+        with open(os.path.join(path, "metadata.yaml"), "rb") as file:
+            return (path, topic) if b"rosbag2_bagfile" in file.read(200) else None
+    except OSError:
+        return None
 
 
 def reads(spec: Any) -> List[str]:
@@ -132,10 +140,14 @@ def reads(spec: Any) -> List[str]:
     if isinstance(spec, (list, tuple)):
         return list(spec)
     path = _path_of(os.fspath(spec))
+    if os.path.isfile(path):
+        return [path]
+    from hotpath.video import folder, sequence
+
     if not os.path.isdir(path):
-        return [path] if os.path.isfile(path) else pictures_like(path)
+        return folder.pictures_like(path)
     try:
-        paths = picture_paths(path)
+        paths = folder.picture_paths(path)
     except BadSource:
         return []
     annotation = sequence.find_annotation(path)
@@ -146,6 +158,8 @@ def check_camera(spec: Any) -> None:
     """Raise ``NoCamera`` if a source is a V4L2 camera that is not there."""
     camera = None if is_recorded(spec) else CAMERA.match(spec)
     if camera:
+        from hotpath.video.cameras import Camera
+
         Camera(int(camera.group(1))).check()
 
 
@@ -154,7 +168,7 @@ def is_recorded(spec: Any) -> bool:
     if isinstance(spec, (list, tuple)):
         return True
     spec = os.fspath(spec)
-    live = CAMERA.match(spec) or spec.startswith(ros.PREFIX) or _is_csi(spec)
+    live = CAMERA.match(spec) or spec.startswith(TOPIC) or _is_csi(spec)
     return not live and _scheme(spec) not in STREAMS
 
 
@@ -186,6 +200,13 @@ def _open_address(
             ),
             what="unknown scheme",
         )
+    import cv2
+
+    from hotpath.video import opencv, pyav
+    from hotpath.video.cameras import RECORDING_READ_TIMEOUT_S, Stream
+    from hotpath.video.live import LiveSource, open_in_background
+    from hotpath.video.recorded import Recording
+
     stream = Stream(spec, planes=planes, decoder=decoder)
     capture = open_in_background(stream, log)
     by_pyav = isinstance(capture, pyav.AvCapture)
@@ -203,6 +224,8 @@ def _open_address(
 
 def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     """A folder, a picture or a video file."""
+    from hotpath.video.recorded import Piped, VideoFile, is_pipe
+
     if path == "-" or is_pipe(path):
         return Piped(path, log, planes, depth)
     if not path:
@@ -210,6 +233,11 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
             "no video given; use --video with a camera, an address, a file or a folder",
             what="no video",
         )
+    is_file = os.path.exists(path) and not os.path.isdir(path)
+    if (is_file and not is_picture(path)) or _kind_of(path) == VIDEO:
+        return VideoFile(path, log, planes, decoder, depth)
+    from hotpath.video.folder import FrameFolder, pictures_like
+
     if not os.path.exists(path):
         pictures = pictures_like(path)
         if pictures:
@@ -218,35 +246,36 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
             f"{path}: no such file, folder or pictures, and no camera's name (cam0)",
             what="not found",
         )
-    if is_picture(path) and not os.path.isdir(path):
-        kind = _kind_of(path)
-        if kind is VideoFile:
-            return VideoFile(path, log, planes, decoder, depth)
-        if kind is stack.PictureStack:
-            pages = stack.Pages(path)
-            if len(pages) > 1:
-                return stack.PictureStack(path, pages, log, depth)
-            pages.close()
-    if os.path.isdir(path) or is_picture(path):
-        return FrameFolder(path, log, depth)
-    return VideoFile(path, log, planes, decoder, depth)
+    if _kind_of(path) == PAGES:
+        from hotpath.video.stack import Pages, PictureStack
+
+        pages = Pages(path)
+        if len(pages) > 1:
+            return PictureStack(path, pages, log, depth)
+        pages.close()
+    return FrameFolder(path, log, depth)
 
 
 def is_stack(path: str) -> bool:
     """Whether a picture file holds several pictures."""
     kind = _kind_of(path)
-    if kind is not stack.PictureStack:
-        return kind is VideoFile
-    with closing(stack.Pages(path)) as pages:
+    if kind != PAGES:
+        return kind == VIDEO
+    from hotpath.video.stack import Pages
+
+    with closing(Pages(path)) as pages:
         return len(pages) > 1
 
 
-def _kind_of(path: str) -> Any:
-    """The class that reads a picture file by its first bytes, if it may hold several."""
+def _kind_of(path: str) -> str:
+    """What reads a picture file by its first bytes, if it may hold several; else empty."""
+    if not (os.path.isfile(path) and is_picture(path)):
+        return ""
+    from hotpath.video import encoded
+
     check_readable(path)
     with open(path, "rb") as file:
         head = file.read(4200)
     if encoded.ANIMATED_PNG.match(head):
-        return VideoFile
-    may_be = head.startswith(encoded.TIFF) or encoded.is_animated_webp(head)
-    return stack.PictureStack if may_be else FrameFolder
+        return VIDEO
+    return PAGES if head.startswith(encoded.TIFF) or encoded.is_animated_webp(head) else ""

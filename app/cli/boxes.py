@@ -12,7 +12,6 @@ from hotpath.kernels.text import decoded
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import Box, are_corners, are_shares, checked_box, meant_as_corners
-from hotpath.video import window
 
 if TYPE_CHECKING:
     from hotpath.video.base import Source
@@ -91,6 +90,8 @@ def given_points(options: TargetOptions, frame: AnyFrame) -> List[Tuple[float, f
 
 def _check_window(source: "Source") -> None:
     """Raise ``BadBox`` where no box can be drawn."""
+    from hotpath.video import window
+
     reason = window.no_window()
     if reason:
         truth = "has no ground truth"

@@ -6,14 +6,14 @@ it also finds the object at a point, and needs no class for that.
 
 from typing import TYPE_CHECKING, Optional
 
-from hotpath.app.detect import Detector, load_detector
 from hotpath.app.records import LinkOptions, TargetOptions
 from hotpath.runtime import engines
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.options import Options
-from hotpath.runtime.targets.finding import TargetFinder
 
 if TYPE_CHECKING:
+    from hotpath.app.detect import Detector
+    from hotpath.runtime.targets.finding import TargetFinder
     from hotpath.runtime.targets.targets import Targets
 
 
@@ -36,7 +36,7 @@ def check_detector(options: TargetOptions, links: LinkOptions) -> None:
         )
 
 
-def open_detector(options: TargetOptions, network: Options) -> Optional[Detector]:
+def open_detector(options: TargetOptions, network: Options) -> "Optional[Detector]":
     """Load the detector of ``--detector``; None without one.
 
     Raises:
@@ -44,6 +44,8 @@ def open_detector(options: TargetOptions, network: Options) -> Optional[Detector
     """
     if not options.detector:
         return None
+    from hotpath.app.detect import load_detector
+
     return load_detector(
         options.detector,
         classes=[n.strip() for n in options.classes.split(",")] if options.classes else None,
@@ -53,11 +55,13 @@ def open_detector(options: TargetOptions, network: Options) -> Optional[Detector
 
 
 def open_finder(
-    options: TargetOptions, detector: Optional[Detector], targets: "Targets", live: bool
-) -> Optional[TargetFinder]:
+    options: TargetOptions, detector: "Optional[Detector]", targets: "Targets", live: bool
+) -> "Optional[TargetFinder]":
     """The finder of targets of a run; None without a detector, or where no class is named."""
     if detector is None or detector.any_class:
         return None
+    from hotpath.runtime.targets.finding import TargetFinder
+
     return TargetFinder(
         targets, detector.detect, every=options.every, everything=options.all, background=live
     )

@@ -6,12 +6,13 @@ import math
 import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from hotpath.app import detect, records
+from hotpath.app import records
 from hotpath.app.cli.config import completion, with_config
 from hotpath.kernels.cli import Parser
 from hotpath.kernels.commands import HERE, make, meant
-from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, plan
+from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks, plan
 from hotpath.runtime.arguments import add_engine, add_networks_dir
+from hotpath.runtime.network import DETECTORS
 from hotpath.runtime.options import LATENCIES, MOST_WINDOWS, NORMAL, Options, given_in
 from hotpath.video import hardware, save
 
@@ -215,7 +216,7 @@ def _add_detector(group: argparse._ArgumentGroup) -> None:
         group,
         "--detector NAME|FILE.toml",
         "find the target without a box, or the object at a point: a TOML "
-        f"or one of {', '.join(detect.names())}",
+        f"or one of {', '.join(networks.names(DETECTORS))}",
     )
     text = "what the detector finds, such as person; not needed for objects at a point"
     _value(group, "--class NAME,NAME", text, dest="classes")

@@ -5,15 +5,12 @@ import os
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Set
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set
 
-from hotpath.app.cli.drawn import Drawn
 from hotpath.app.cli.links import check_links, open_links, wanted_links
-from hotpath.app.cli.player import Player
 from hotpath.app.cli.profile import Profile
 from hotpath.app.cli.progress import Progress, say
 from hotpath.app.cli.summary import Summary, lines_of, place_of
-from hotpath.app.detect import Detector
 from hotpath.app.records import LinkOptions, OutputOptions
 from hotpath.app.selection import Selection
 from hotpath.kernels import cpu
@@ -21,15 +18,19 @@ from hotpath.kernels.commands import counted
 from hotpath.runtime.camera_frames import JpegFrame
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.video import results, save, window
+from hotpath.video import results
 from hotpath.video.base import TrackedFrame
-from hotpath.video.encoder import load_pyav
 from hotpath.video.output_file import check_ending, check_folder, why_not
 from hotpath.video.sources import reads
 
 if TYPE_CHECKING:
+    from hotpath.app.cli.drawn import Drawn
+    from hotpath.app.cli.player import Player
+    from hotpath.app.detect import Detector
     from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
+    from hotpath.video.save import BackgroundVideo
+    from hotpath.video.window import Window
 
 AGAIN_S = 60.0  # a failure is said as often
 RECENT = 300  # frames of the latency that the page shows
@@ -48,11 +49,18 @@ def check_outputs(
     check_links(links)
     maps_alone = options.maps and options.show is None
     if options.show or (maps_alone and not (options.save or links.page.page)):
+        from hotpath.video import window
+
         window.check_window()
     if options.json and options.results == "-":
         raise BadOutput("--json and --results - both take standard output; give a file's name")
     inputs = reads(video) + ([boxes] if boxes else [])
-    for path, kinds in ((options.results, results.KINDS), (options.save, save.KINDS)):
+    kinds_of_video: Sequence[str] = ()
+    if options.save:
+        from hotpath.video import encoder, save
+
+        kinds_of_video = save.KINDS
+    for path, kinds in ((options.results, results.KINDS), (options.save, kinds_of_video)):
         if not path or path == "-":
             continue
         check_ending(path, kinds)
@@ -62,7 +70,7 @@ def check_outputs(
                 raise BadOutput(f"{path} is also an input of this run; name another file")
         inputs.append(path)
     if options.save:
-        load_pyav(options.save)
+        encoder.load_pyav(options.save)
 
 
 class Outputs:
@@ -87,8 +95,8 @@ class Outputs:
         source: "Source",
         stop: Any,
         first_frame: AnyFrame,
-        detector: Optional[Detector] = None,
-        first_window: Optional[window.Window] = None,
+        detector: "Optional[Detector]" = None,
+        first_window: "Optional[Window]" = None,
     ) -> None:
         self.profile = Profile()
         self.control: Any = None
@@ -108,9 +116,9 @@ class Outputs:
             self._maps = Maps(targets.device)
         self._left_out = 0  # frames
         self._files: Set[Any] = set()  # sinks that write a file
-        self._video: Optional[save.BackgroundVideo] = None
+        self._video: Optional[BackgroundVideo] = None
         self._stop = stop
-        self._window: Optional[window.Window] = None
+        self._window: Optional[Window] = None
         if first_window is not None:  # in which the first target was selected
             if wants_window(options, links):
                 self._window = first_window
@@ -143,20 +151,27 @@ class Outputs:
             self._sinks.append(self.bar)
 
     def _open(
-        self, targets: "Targets", stop: Any, first_frame: AnyFrame, detector: Optional[Detector]
+        self, targets: "Targets", stop: Any, first_frame: AnyFrame, detector: "Optional[Detector]"
     ) -> None:
         """Open everything; results come last, so that what exists stays if something is refused."""
         options, source = self._options, self._source
         if options.save:
+            from hotpath.video import save
+
             how = options.save_crf, options.save_width, source.aspect
             video = save.Video(options.save, source.fps, *how)
             self._video = save.BackgroundVideo(
                 video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
             )
         if wants_window(options, self._link_options):
+            from hotpath.app.cli.player import Player
+            from hotpath.video import window
+
             self._window = self._window or window.Window(window.title_of(source.name))
             self._player = Player(self._window, source, targets, say, self._selection, detector)
         if self._video or self._player:
+            from hotpath.app.cli.drawn import Drawn
+
             titles = self._network, self._engine["engine"]
             self._drawn = Drawn(
                 options, titles, self.profile, self._player, self._video, self._records
@@ -424,9 +439,9 @@ def print_json(figures: Dict[str, Any]) -> None:
 
 def wants_window(options: OutputOptions, links: LinkOptions) -> bool:
     """Whether to open a window: when asked for, or where nothing else would be seen."""
-    if options.show is None and options.maps:
-        return window.no_window() is None
-    if options.show is None:
-        elsewhere = [options.results, options.save, links.selects, links.stream.addresses]
-        return not any(elsewhere) and window.no_window() is None
-    return bool(options.show)
+    elsewhere = [options.results, options.save, links.selects, links.stream.addresses]
+    if options.show is not None or (any(elsewhere) and not options.maps):
+        return bool(options.show)
+    from hotpath.video import window
+
+    return window.no_window() is None

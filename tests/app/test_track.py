@@ -294,14 +294,14 @@ def test_a_run_that_is_killed_has_written_every_frame(world, long_film, tmp_path
 def test_memory_is_steady_once_as_many_times_as_are_kept_are_there(world, tmp_path):
     folder, boxes = world
     pictures, _ = tiny.film(100, width=160, height=120, side=20)
-    write_video(tmp_path / "long.avi", pictures * 310)
+    write_video(tmp_path / "long.avi", pictures * 410)
     out = tmp_path / "out.csv"
     process = subprocess.Popen(
         command(folder, "--video", tmp_path / "long.avi", "--box", "48,36,20,20", "--results", out),
         stderr=subprocess.PIPE,
     )
     resident_kb = {}
-    for count in (KEPT + 1000, KEPT + 10000):
+    for count in (KEPT + 10000, KEPT + 20000):  # deques fill, then arenas
         while process.poll() is None and lines_in(out) < count:
             time.sleep(0.01)
         with open(f"/proc/{process.pid}/status") as file:
@@ -315,7 +315,7 @@ def test_memory_is_steady_once_as_many_times_as_are_kept_are_there(world, tmp_pa
 def test_networks_and_cameras_are_listed(networks_dir, monkeypatch, capsys):
     assert main(["--list-networks"]) == 0
     assert "nanotrack_v2" in capsys.readouterr().out
-    monkeypatch.setattr("hotpath.app.__main__.list_cameras", lambda: [(7, "Emulated")])
+    monkeypatch.setattr("hotpath.video.cameras.list_cameras", lambda: [(7, "Emulated")])
     assert main(["--list-cameras"]) == 0
     assert capsys.readouterr().out == "cam7  Emulated\n"
     monkeypatch.setenv("NETWORKS_DIR", str(networks_dir))

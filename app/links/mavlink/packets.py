@@ -15,7 +15,7 @@ import json
 import os
 import struct
 from collections import OrderedDict
-from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Set, Tuple
 
 from hotpath.kernels import cache
 
@@ -36,6 +36,7 @@ AHEAD_S = 5.0  # by which the disk is ahead of the packets
 LOCK = ".lock"  # ending of the file beside it
 RUNS = 64  # that may use a key at the same time
 OURS = "sent"  # the stream of our own packets
+FAR_S = 366 * 86400.0  # a stamp this far ahead of our clock and of all others counts for none
 OLDEST_S = 60.0  # the first packet of a stream may be this far behind our clock
 
 
@@ -106,6 +107,7 @@ class Ledger:
         self._say = say
         self._path = ""
         self._lock: Any = None
+        self._ahead: Set[str] = set()  # streams whose clock was said to be far ahead
         self._kept: Dict[str, int] = {}  # stream -> time stamp that is on the disk
         if folder is None:
             return
@@ -151,10 +153,25 @@ class Ledger:
         """The newest time stamp of a stream; None if it is not known."""
         return self._kept.get(stream)
 
-    @property
-    def newest(self) -> int:
-        """The newest of all."""
-        return max(self._kept.values(), default=0)
+    def newest(self, now: int) -> int:
+        """The newest stamp that our clock ``now``, or another stream, comes near; both in ticks."""
+        far = int(FAR_S * TICKS_PER_S)
+        stamps = sorted(self._kept.values())
+        near = [t for t in stamps[-1:] if t <= now + far or not now]
+        near += [a for a, b in zip(stamps, stamps[1:]) if a <= now + far or b - a <= far]
+        return max(near, default=0)
+
+    def warn_ahead(self, stream: str, ticks: int, now: int) -> None:
+        """Say once that the clock of a stream is far ahead."""
+        if now and ticks > now + FAR_S * TICKS_PER_S and stream not in self._ahead:
+            self._ahead.add(stream)
+            years = (ticks - now) / TICKS_PER_S / 86400 / 365
+            way_out = f", and delete {self._path} after that" if self._path else ""
+            if self._say is not None:
+                self._say(
+                    f"--mavlink-key: {stream} signs with a clock {years:.1f} years ahead of "
+                    f"ours; set that clock, or ours{way_out}"
+                )
 
     def note(self, stream: str, ticks: int, ahead_s: float = AHEAD_S) -> None:
         """Keep a time stamp, if the file does not hold a newer one."""
@@ -201,7 +218,7 @@ class Signatures:
 
     def __init__(self, key: bytes, ledger: Optional[Ledger] = None) -> None:
         self._key, self._ledger = key, ledger or Ledger(key)
-        self._oldest = self._ledger.newest - int(OLDEST_S * TICKS_PER_S)
+        self._oldest: Optional[int] = None  # stamp of a new stream, by those of earlier runs
         self._last: OrderedDict[Tuple[int, ...], int] = OrderedDict()
         self._sent = self._ledger.last(OURS) or 0
 
@@ -232,14 +249,21 @@ class Signatures:
         if last is not None:
             if ticks <= last:
                 return False  # somebody recorded the packet and sends it again
-        elif ticks < max(ticks_at(unix_s - OLDEST_S), self._oldest):
+        elif ticks < max(ticks_at(unix_s - OLDEST_S), self._oldest_known(ticks_at(unix_s))):
             return False
         self._last[stream] = ticks
+        self._ledger.warn_ahead("component {1}/{2}".format(*stream), ticks, ticks_at(unix_s))
         self._ledger.note(repr(stream), ticks)
         self._last.move_to_end(stream)
         while len(self._last) > STREAMS:
             self._last.popitem(last=False)
         return True
+
+    def _oldest_known(self, now: int) -> int:
+        """The oldest stamp of a new stream, by what earlier runs have kept."""
+        if self._oldest is None:
+            self._oldest = self._ledger.newest(now) - int(OLDEST_S * TICKS_PER_S)
+        return self._oldest
 
 
 def ticks_at(unix_s: float) -> int:

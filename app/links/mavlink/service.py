@@ -28,7 +28,7 @@ from hotpath.app.links.mavlink.messages import Message, Outgoing, View
 from hotpath.app.links.mavlink.reports import Identity, Stream
 from hotpath.app.links.mavlink.transport import open_transport
 from hotpath.app.links.mavlink.transport.base import Address, Transport
-from hotpath.app.links.mavlink.transport.streams import STATIONS
+from hotpath.app.links.mavlink.transport.streams import STATIONS, WAITING
 from hotpath.app.records import LinkOptions, StreamOptions
 from hotpath.kernels import cache
 from hotpath.kernels.commands import counted, why_unread
@@ -44,6 +44,7 @@ WAIT_S = 0.05  # longest pause between two looks at what is due
 WANTED = frozenset((0, 30, 33, 75, 76, 77, 111, 280, 281, 285))
 UNHEARD_S = 3.0  # until the user is told that nothing was heard
 LISTEN_S = 2.5  # for as long it steers nothing, since another one may
+NOTE_S = 10.0  # least between two sentences on peers
 LATENCIES = 20000  # most that are kept for the summary
 
 
@@ -100,6 +101,7 @@ class Service(Link):
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
         self._began_s = time.monotonic()
+        self._noted_s = -NOTE_S
         self._foreign = 0  # heartbeats of another run with our ids
         self.name_taken: Optional[socket.socket] = None  # while this run steers
         self._closing = threading.Event()
@@ -185,6 +187,7 @@ class Service(Link):
             out += self.camera.tick(now)
             self._send(out)
             self._say_if_unheard(now)
+            self._say_note(now)
             if fresh:
                 self._latency_ms.append((time.monotonic() - fresh.captured_s) * 1e3)
 
@@ -197,6 +200,13 @@ class Service(Link):
                     "station or the router there, or end this run with Ctrl-C"
                 )
             self._unheard = ""
+
+    def _say_note(self, now: float) -> None:
+        """Say who is not answered any more, at most once in ``NOTE_S``."""
+        if self.transport.note and now - self._noted_s >= NOTE_S:
+            self._say(f"mavlink: {self.transport.note}")
+            self._noted_s = now
+        self.transport.note = None
 
     def _wait(self) -> None:
         """Wait for bytes or a frame, at most ``WAIT_S``."""
@@ -228,7 +238,9 @@ class Service(Link):
                 continue
             self.heard += 1
             if peer is not None:
-                self.transport.welcome(peer, now, message.name == "HEARTBEAT")
+                is_beat = message.name == "HEARTBEAT"
+                who = (message.system, message.component) if is_beat else None
+                self.transport.welcome(peer, now, who)
             out += self._guarded(self._answers, message, now)
         return out
 
@@ -238,7 +250,7 @@ class Service(Link):
             return packets.Splitter()
         splitter = self._splitters.pop(peer, None) or packets.Splitter()
         self._splitters[peer] = splitter
-        while len(self._splitters) > STATIONS:  # of those that went
+        while len(self._splitters) > STATIONS + WAITING:  # of those that went
             self._splitters.popitem(last=False)
         return splitter
 

@@ -11,6 +11,7 @@ from hotpath.runtime.errors import BadOutput
 
 Address = Tuple[Any, ...]  # of a peer, as the socket gives it: (host, port), longer with IPv6
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+Component = Tuple[int, int]  # system, component
 Received = Tuple[Optional[Address], bytes]  # the sender, None on a stream, and its bytes
 
 RETRY_S = 1.0  # pause before a lost connection or a serial line is opened again
@@ -27,10 +28,12 @@ class Transport:
     Attributes:
         allowed: networks that a listening link takes packets from; none: from everywhere.
         in_pieces: whether a packet may come in pieces, as on a stream.
+        note: a sentence on a peer that is not answered any more, to say once; None without news.
     """
 
     allowed: Sequence[Network] = ()
     in_pieces = False
+    note: Optional[str] = None
 
     def __init__(self) -> None:
         self._socket: Optional[socket.socket] = None
@@ -45,13 +48,13 @@ class Transport:
         number = self.fileno()
         return [] if number is None else [number]
 
-    def welcome(self, peer: Address, now: float, beats: bool) -> None:
+    def welcome(self, peer: Address, now: float, beats: Optional[Component] = None) -> None:
         """Learn that a peer sent a packet that was understood.
 
         Args:
             peer: who sent it.
             now: seconds of the monotonic clock.
-            beats: whether the packet is a heartbeat.
+            beats: (system, component) of a heartbeat; None: another packet.
         """
 
     def receive(self) -> List[Received]:

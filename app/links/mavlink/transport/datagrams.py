@@ -4,7 +4,7 @@ import contextlib
 import socket
 import time
 from collections import OrderedDict
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.app.links.base import made_socket
 from hotpath.app.links.mavlink.transport.base import (
@@ -13,6 +13,7 @@ from hotpath.app.links.mavlink.transport.base import (
     READS,
     SILENT_S,
     Address,
+    Component,
     Received,
     Transport,
     listening,
@@ -22,9 +23,9 @@ PEERS = 8  # most peers that a listening link answers
 PEERS_OF_ADDRESS = 3  # of them at one address
 PEER_S = 30.0  # a peer that was silent for so long is forgotten
 TURN_S = 5.0  # newcomers share the last place in turns of this length
-BEATS_PER_S = 5.0  # heartbeats of one address; who sends more has no place
+BEATS_PER_S = 5.0  # heartbeats of one component at one address; who sends more has no place
 BEATS = 10.0  # of them at once
-ADDRESSES = 1024  # whose heartbeats are counted
+COUNTED = 1024  # components whose heartbeats are counted
 
 
 class _Datagrams(Transport):
@@ -91,14 +92,15 @@ class UdpIn(_Datagrams):
 
     Strangers can shut no ground station out. A peer keeps its place while it sends heartbeats. A
     newcomer gets a free place, or that of a peer without heartbeats. Where all send them, the peer
-    that came last makes room, so that newcomers take turns. An address with more heartbeats than
-    any ground station sends has no place.
+    that came last makes room, so that newcomers take turns. No address has a place where one
+    component sends more heartbeats than any ground station. A router may pass on many components.
     """
 
     def __init__(self, name: str, host: str, port: int) -> None:
         super().__init__()
         self._peers: Dict[Address, Peer] = {}  # those that came first stand first
-        self._beats: OrderedDict[str, Tuple[float, float]] = OrderedDict()  # leaky buckets
+        # leaky buckets, by host and component
+        self._beats: OrderedDict[Tuple[Any, ...], Tuple[float, float]] = OrderedDict()
         self._socket = listening(name, host, port, socket.SOCK_DGRAM)
 
     def receive(self) -> List[Received]:
@@ -106,22 +108,27 @@ class UdpIn(_Datagrams):
         self._peers = {a: p for a, p in self._peers.items() if now - p.heard_s <= PEER_S}
         return got
 
-    def welcome(self, peer: Address, now: float, beats: bool) -> None:
+    def welcome(self, peer: Address, now: float, beats: Optional[Component] = None) -> None:
         """Send to that peer from now on, if it gets a place."""
         known = self._peers.get(peer)
-        if self._floods(peer[0], now, beats):
-            self._peers = {a: p for a, p in self._peers.items() if a[0] != peer[0]}
+        if beats and self._floods((peer[0],) + beats, now):
+            for other in [other for other in self._peers if other[0] == peer[0]]:
+                self._drop(other, "component {}/{} there floods it with heartbeats".format(*beats))
         elif known:
             self._peers[peer] = Peer(known.joined_s, now, now if beats else known.beat_s)
-        elif self._has_place(peer[0], now, beats):
+        elif self._has_place(peer[0], now, beats is not None):
             self._peers[peer] = Peer(now, now, now)
 
-    def _floods(self, host: str, now: float, beats: bool) -> bool:
-        """Whether an address sends too many heartbeats."""
-        level, at = self._beats.pop(host, (0.0, now))
-        level = min(2 * BEATS, max(0.0, level - (now - at) * BEATS_PER_S) + beats)
-        self._beats[host] = level, now
-        if len(self._beats) > ADDRESSES:
+    def _drop(self, peer: Address, why: str) -> None:
+        del self._peers[peer]
+        self.note = f"{peer[0]}:{peer[1]} is not answered any more: {why}"
+
+    def _floods(self, who: Tuple[Any, ...], now: float) -> bool:
+        """Count a heartbeat; whether its component sends too many."""
+        level, at = self._beats.pop(who, (0.0, now))
+        level = min(2 * BEATS, max(0.0, level - (now - at) * BEATS_PER_S) + 1.0)
+        self._beats[who] = level, now
+        if len(self._beats) > COUNTED:
             self._beats.popitem(last=False)
         return level > BEATS
 
@@ -134,9 +141,9 @@ class UdpIn(_Datagrams):
                 return True
         quietest = min(rivals, key=lambda peer: self._peers[peer].beat_s)
         if beats and now - self._peers[quietest].beat_s > SILENT_S:
-            del self._peers[quietest]
+            self._drop(quietest, "it sends no heartbeats, and others need the place")
         elif beats and now - self._peers[rivals[-1]].joined_s > TURN_S:
-            del self._peers[rivals[-1]]
+            self._drop(rivals[-1], "all places are taken, and newcomers take turns")
         else:
             return False
         return True

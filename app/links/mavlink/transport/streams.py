@@ -14,13 +14,15 @@ from hotpath.app.links.mavlink.transport.base import (
     READS,
     SILENT_S,
     Address,
+    Component,
     Received,
     Transport,
     listening,
 )
 from hotpath.runtime.errors import BadOutput
 
-STATIONS = 4  # connections that a listening TCP link holds
+STATIONS, WAITING = 4, 12  # connections of a listening TCP link: understood so far, and not yet
+OF_ADDRESS = 3  # of each at one address
 IDLE_S = 30.0  # one that sends nothing that is understood for so long is ended
 # most unsent bytes of a stream; packets above that are dropped. A "stand still" waits behind them.
 BACKLOG_BYTES = 2048
@@ -109,17 +111,19 @@ class Tcp(_Stream):
 
 
 class TcpIn(Transport):
-    """Listens, and holds ``STATIONS`` connections.
+    """Listens, and holds ``STATIONS`` connections that were understood, and ``WAITING`` others.
 
-    One that sends nothing that is understood for ``SILENT_S`` makes room for a newcomer where all
-    places are taken, and is ended after ``IDLE_S``.
+    A newcomer waits, in the place of the one that waited longest where all are taken. The first
+    packet that is understood makes it a station, if one of the places is free, or if one of the
+    stations was not understood for ``SILENT_S``. With a key, only signed packets are understood.
+    An address holds at most ``OF_ADDRESS`` of each kind. All are ended after ``IDLE_S``.
     """
 
     in_pieces = True
 
     def __init__(self, name: str, host: str, port: int) -> None:
         super().__init__()
-        self._stations: Dict[Address, _Station] = {}
+        self._stations: Dict[Address, _Station] = {}  # those that came first stand first
         self._socket = listening(name, host, port, socket.SOCK_STREAM)
 
     def fileno(self) -> Optional[int]:
@@ -142,27 +146,45 @@ class TcpIn(Transport):
         return got
 
     def _accept(self, now: float) -> None:
-        """Take those that connected, as far as there is room."""
+        """Take those that connected; they wait until they are understood."""
         while self._socket is not None:
             try:
                 made, peer = self._socket.accept()
             except OSError:  # nobody more
                 return
-            silent = min(self._stations, key=lambda p: self._stations[p].heard_s, default=None)
-            if silent is not None and len(self._stations) >= STATIONS:
-                if now - self._stations[silent].heard_s > SILENT_S:
-                    self._end(silent)
-            if not self.allows(peer[0]) or len(self._stations) >= STATIONS:
+            if not self.allows(peer[0]):
                 made.close()
-            else:
-                self._stations[peer] = _Station(made, now)
+                continue
+            rivals = self._rivals(peer[0], False, WAITING)
+            if rivals:
+                self._end(rivals[0])
+            self._stations[peer] = _Station(made, now)
+
+    def _rivals(self, host: str, is_known: bool, places: int) -> List[Address]:
+        """Those among which one must go for a newcomer of an address; none if there is room."""
+        same = [p for p, station in self._stations.items() if station.is_known == is_known]
+        here = [peer for peer in same if peer[0] == host]
+        if len(here) >= OF_ADDRESS:
+            return here
+        return same if len(same) >= places else []
 
     def _end(self, peer: Address) -> None:
         self._stations.pop(peer).close()
 
-    def welcome(self, peer: Address, now: float, beats: bool) -> None:
-        if peer in self._stations:
-            self._stations[peer].heard_s = now
+    def welcome(self, peer: Address, now: float, beats: Optional[Component] = None) -> None:
+        station = self._stations.get(peer)
+        if station is None:
+            return
+        if not station.is_known:
+            rivals = self._rivals(peer[0], True, STATIONS)
+            silent = min(rivals, key=lambda p: self._stations[p].heard_s, default=None)
+            if silent is not None:
+                if now - self._stations[silent].heard_s <= SILENT_S:
+                    return
+                self._end(silent)
+                self.note = f"{silent[0]}:{silent[1]} is silent and made room for {peer[0]}"
+            station.is_known = True
+        station.heard_s = now
 
     def send(self, data: bytes) -> None:
         for station in self._stations.values():
@@ -183,7 +205,7 @@ class _Station(_Stream):
 
     def __init__(self, made: socket.socket, now: float) -> None:
         super().__init__()
-        self._socket, self.heard_s = made, now
+        self._socket, self.heard_s, self.is_known = made, now, False
         made.setblocking(False)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

@@ -123,11 +123,50 @@ def test_a_recorded_packet_is_refused_after_a_restart_whatever_the_clock_says(
 def test_a_stream_that_was_never_heard_can_not_be_older_than_what_was_accepted(tmp_path):
     first = restarted(tmp_path)
     assert first.good(signed(packets.ticks_at(NOW)), NOW)
-    other = bytearray(packet(system=7))
-    other[2] = packets.SIGNED
-    data = bytes(other) + b"\1" + struct.pack("<Q", packets.ticks_at(NOW - 86400))[:6]
-    data += hashlib.sha256(KEY + data).digest()[:6]
+    data = of_system(7, packets.ticks_at(NOW - 86400))
     assert not restarted(tmp_path).good(data, NOW - 86400)  # the clock is a day behind
+
+
+def of_system(system, ticks):
+    plain = bytearray(packet(system=system))
+    plain[2] = packets.SIGNED
+    data = bytes(plain) + b"\1" + struct.pack("<Q", ticks)[:6]
+    return data + hashlib.sha256(KEY + data).digest()[:6]
+
+
+@pytest.mark.parametrize("whose", ["a station", "ours"])
+def test_a_clock_that_is_years_ahead_shuts_no_other_station_out(tmp_path, whose):
+    first, told = restarted(tmp_path), []
+    late = packets.ticks_at(NOW + 10 * 365 * 86400)
+    if whose == "ours":
+        first.sent(late)
+    else:
+        assert first.good(of_system(255, late), NOW)
+    assert first.good(of_system(254, packets.ticks_at(NOW)), NOW)
+    first.close()
+    second = restarted(tmp_path, told)
+    for system in range(200, 210):
+        assert second.good(of_system(system, packets.ticks_at(NOW + 5)), NOW + 5)
+    old = packets.ticks_at(NOW - packets.OLDEST_S - 1)
+    assert not second.good(of_system(7, old), NOW - 86400)  # the other stamps still count
+    if whose == "a station":
+        assert not second.good(of_system(255, late), NOW)  # nor does its own
+
+
+def test_a_clock_that_is_years_ahead_is_named_once_with_the_way_out(tmp_path):
+    told = []
+    signatures = restarted(tmp_path, told)
+    for n in range(3):
+        signatures.good(of_system(255, packets.ticks_at(NOW + 10 * 365 * 86400) + n), NOW)
+    (path,) = tmp_path.glob("*.json")
+    assert len(told) == 1 and "255/190" in told[0] and str(path) in told[0]
+
+
+def test_a_computer_without_a_clock_believes_the_first_station(tmp_path):
+    first = restarted(tmp_path)
+    assert first.good(of_system(255, packets.ticks_at(NOW)), 0.0)
+    first.close()
+    assert not restarted(tmp_path).good(of_system(7, packets.ticks_at(NOW - 86400)), 0.0)
 
 
 @pytest.mark.parametrize("later_s", [0, 20, -50])

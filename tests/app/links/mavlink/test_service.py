@@ -213,7 +213,7 @@ def test_whoever_is_understood_over_udp_is_welcome_and_known_by_his_heartbeat(ru
     monkeypatch.setattr(link, "welcome", lambda peer, now, beats: welcome.append((peer, beats)))
     for data in (b"noise", codec.encode(*reports.heartbeat()), rectangle(codec)):
         run.receive(data, station)
-    assert welcome == [(station, True), (station, False)]
+    assert welcome == [(station, (255, 190)), (station, None)]
 
 
 def test_with_a_key_only_signed_commands_are_obeyed(make_run):

@@ -1,5 +1,6 @@
 """Links come and go, and nothing blocks: UDP, TCP and serial lines."""
 
+import contextlib
 import ipaddress
 import os
 import pty
@@ -11,7 +12,7 @@ import pytest
 
 from hotpath.app.links.mavlink.transport import open_transport, streams
 from hotpath.app.links.mavlink.transport.datagrams import PEERS, PEERS_OF_ADDRESS
-from hotpath.app.links.mavlink.transport.streams import BACKLOG_BYTES, STATIONS
+from hotpath.app.links.mavlink.transport.streams import BACKLOG_BYTES, OF_ADDRESS, STATIONS, WAITING
 from hotpath.runtime.errors import BadOutput
 from tests.support.errors import refusal
 from tests.support.needs import needs_terminal
@@ -77,12 +78,13 @@ def test_udpin_answers_those_that_were_welcome(opened):
         address, data = receive(link)
         assert data == b"hello"
         link.send(b"not for strangers")
-        link.welcome(address, time.monotonic(), False)
+        link.welcome(address, time.monotonic())
         link.send(b"for you")
         assert peer.recv(64) == b"for you"
 
 
 STATION = ("10.0.0.1", 14550)
+BEAT = (255, 190)  # system and component of a heartbeat
 
 
 def seconds_with_place(link, strangers, rate, began_s):
@@ -90,17 +92,17 @@ def seconds_with_place(link, strangers, rate, began_s):
     inside = []
     for n in range(60 * rate):
         for host in range(strangers):
-            link.welcome((f"10.0.1.{host}", 14550), n / rate, True)
+            link.welcome((f"10.0.1.{host}", 14550), n / rate, BEAT)
         if n % rate == 0 and n / rate >= began_s:  # once a second
             inside += [n // rate] if STATION in link._peers else []
-            link.welcome(STATION, n / rate + 0.5 / rate, True)
+            link.welcome(STATION, n / rate + 0.5 / rate, BEAT)
     return inside
 
 
 def test_a_station_keeps_its_place_whatever_strangers_send(opened):
     for rate in (1, 25):
         link = opened(f"udpin:127.0.0.1:{free_port()}")
-        link.welcome(STATION, 0.0, True)
+        link.welcome(STATION, 0.0, BEAT)
         assert seconds_with_place(link, 12, rate, 0) == list(range(60)), rate
 
 
@@ -113,21 +115,32 @@ def test_a_station_gets_in_where_strangers_came_first(opened):
     assert len(link._peers) == PEERS
 
 
+def test_a_router_may_pass_on_the_heartbeats_of_many_components(opened):
+    link = opened(f"udpin:127.0.0.1:{free_port()}")
+    for second in range(30):
+        for component in range(40):
+            link.welcome(STATION, second + component / 100, (1 + component // 5, component))
+    assert STATION in link._peers and link.note is None
+    for n in range(100):  # but one of them may not flood
+        link.welcome(STATION, 30 + n / 100, (1, 0))
+    assert STATION not in link._peers and "component 1/0" in link.note
+
+
 def test_an_address_has_few_places_and_a_silent_peer_loses_its_own(opened):
     link = opened(f"udpin:127.0.0.1:{free_port()}")
     for port in range(9):
-        link.welcome(("10.0.0.66", port), 0.0, True)
+        link.welcome(("10.0.0.66", port), 0.0, BEAT)
     assert len(link._peers) == PEERS_OF_ADDRESS
     for host in range(12):
-        link.welcome((f"10.0.1.{host}", 1), 0.1, False)
+        link.welcome((f"10.0.1.{host}", 1), 0.1)
     assert len(link._peers) == PEERS
-    link.welcome(STATION, 1.0, True)
+    link.welcome(STATION, 1.0, BEAT)
     assert STATION not in link._peers
-    link.welcome(STATION, 6.0, False)  # only a heartbeat replaces another peer
+    link.welcome(STATION, 6.0)  # only a heartbeat replaces another peer
     assert STATION not in link._peers
     last = list(link._peers)[-1]
-    link.welcome(last, 6.0, True)
-    link.welcome(STATION, 6.0, True)
+    link.welcome(last, 6.0, BEAT)
+    link.welcome(STATION, 6.0, BEAT)
     assert STATION in link._peers and last in link._peers and len(link._peers) == PEERS
 
 
@@ -151,38 +164,67 @@ def test_only_allowed_addresses_are_heard(opened):
     opened(f"tcpin:127.0.0.1:{port}")  # at once, though the old connection still waits
 
 
-def connections(port, count):
-    return [socket.create_connection(("127.0.0.1", port), 3) for _ in range(count)]
+def connections(port, count, host="127.0.0.1"):
+    return [socket.create_connection(("127.0.0.1", port), 3, (host, 0)) for _ in range(count)]
 
 
-def test_tcpin_holds_several_stations_and_a_silent_one_shuts_none_out(opened, monkeypatch):
+def hears(link, station):
+    """The peer of a connection that sends something, or None if it was ended."""
+    with contextlib.suppress(OSError):
+        station.sendall(b"hello")
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        for peer, _ in link.receive():
+            return peer
+    return None
+
+
+def test_strangers_who_come_back_shut_no_station_out_of_tcpin(opened):
+    port = free_port()
+    link = opened(f"tcpin:127.0.0.1:{port}")
+    strangers = []
+    for n in range(10):  # of one address, and then of as many as there are places
+        strangers += connections(port, 8, f"127.0.0.{2 + n}")
+        link.receive()
+    assert len(link._stations) <= WAITING
+    (station,) = connections(port, 1)
+    strangers += connections(port, 5, "127.0.0.99")
+    peer = hears(link, station)
+    assert peer is not None
+    link.welcome(peer, time.monotonic(), BEAT)
+    for n in range(5):
+        strangers += connections(port, 5, f"127.0.0.{90 + n}")
+        link.receive()
+    link.send(b"to all")
+    assert station.recv(9) == b"to all"
+    for each in strangers + [station]:
+        each.close()
+
+
+def test_a_station_takes_the_place_of_a_silent_one_alone(opened, monkeypatch):
     monkeypatch.setattr(streams, "SILENT_S", 0.3)
     port = free_port()
     link = opened(f"tcpin:127.0.0.1:{port}")
-    silent = connections(port, STATIONS)
-    assert link.receive() == [] and link.fileno() is not None
-    (late,) = connections(port, 1)
-    end = time.monotonic() + 2
-    while select.select([late], [], [], 0)[0] == [] and time.monotonic() < end:
-        link.receive()
-    assert late.recv(1) == b""  # all places are taken, for now
+    stations = [connections(port, 1, f"127.0.0.{n}")[0] for n in range(2, 2 + STATIONS)]
+    peers = [hears(link, station) for station in stations]
+    for peer in peers:
+        link.welcome(peer, time.monotonic(), BEAT)
+    (late,) = connections(port, 1, "127.0.0.9")
+    peer = hears(link, late)
+    link.welcome(peer, time.monotonic(), BEAT)
+    assert [p for p, station in link._stations.items() if station.is_known] == peers
     time.sleep(0.4)
-    stations = connections(port, 2)
-    for n, station in enumerate(stations):
-        station.sendall(b"hello %d" % n)
-    heard = {}
-    end = time.monotonic() + 3
-    while len(heard) < 2 and time.monotonic() < end:
-        heard.update(link.receive())
-    assert sorted(heard.values()) == [b"hello 0", b"hello 1"]
+    for other in peers[1:]:
+        link.welcome(other, time.monotonic(), BEAT)
+    link.welcome(peer, time.monotonic(), BEAT)
+    assert [p for p, s in link._stations.items() if s.is_known] == peers[1:] + [peer]
+    assert link.note is not None and stations[0].recv(9) == b""
+    more = [connections(port, 1)[0] for _ in range(OF_ADDRESS)]  # at most so many of one address
     time.sleep(0.4)
-    for peer in heard:
-        link.welcome(peer, time.monotonic(), True)
-    more = connections(port, STATIONS)  # they take the places of the silent ones alone
-    link.receive()
-    link.send(b"to all")
-    assert [station.recv(9) for station in stations] == [b"to all"] * 2
-    for each in silent + more + stations + [late]:
+    for station in more:
+        link.welcome(hears(link, station), time.monotonic(), BEAT)
+    assert sum(s.is_known for s in link._stations.values()) == STATIONS
+    for each in stations + more + [late]:
         each.close()
 
 

@@ -48,6 +48,7 @@ TOKEN = (
 ANSWER_S = 5.0  # longest wait for the camera
 MOST_BYTES = 1 << 20  # of an answer
 MOVE_S = 1  # the camera stops by itself so long after the last command
+LONGEST_S = 10  # a camera that stops later is told ``MOVE_S`` all the same
 PAUSE_S = 0.1  # least between two commands
 SAID_S = 60.0  # the same sentence is said as often
 RETRY_S = 1.0  # after a command that failed
@@ -68,7 +69,7 @@ class Camera:
         name: its address, to show.
         zooms: whether it can zoom.
         timeout_s: after so long without a command it stops by itself.
-        stops_itself: whether it takes a timeout at all; True until it refuses one.
+        stops_itself: whether it took a timeout; None until it has moved.
 
     Raises:
         BadOutput: no such camera, a wrong password, or a camera that can't be turned.
@@ -78,7 +79,7 @@ class Camera:
         self.name, self._host = _parsed(address, login[0])
         self._login = login
         self._ahead_s = 0.0  # of the camera's clock
-        self.stops_itself = True
+        self.stops_itself: Optional[bool] = None
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, "http://" + self._host, *login)
         digest = urllib.request.HTTPDigestAuthHandler(passwords)
@@ -116,6 +117,8 @@ class Camera:
         ends = ("" if limits is None else limits.findtext(end) or "" for end in ("Min", "Max"))
         least, most = map(_seconds_of, ends)
         self.timeout_s = max(MOVE_S, min(least or MOVE_S, most or math.inf))
+        if self.timeout_s > LONGEST_S:
+            self.timeout_s = MOVE_S
         spaces = options.find(".//Spaces")
         turn, zoom = (spaces.find(f"Continuous{name}VelocitySpace") for name in ("PanTilt", "Zoom"))
         if turn is None:
@@ -307,7 +310,7 @@ class PtzLink(Link):
                 self._camera.move(wish)
                 if pause_s:
                     self._tell(f"gimbal: {self._camera.name} answers again", now)
-                if not self._camera.stops_itself:
+                if self._camera.stops_itself is False:
                     text = "takes no timeout, so it turns on if this program is killed"
                     self._tell(f"gimbal: {self._camera.name} {text}", now)
                 sent, pause_s = wish, 0.0
@@ -333,7 +336,10 @@ class PtzLink(Link):
             except BadOutput as error:
                 self.failed += 1
                 if not left:
-                    self._say(f"gimbal: {error}; it stops by itself")
+                    end = "switch it off, or stop it by its own page"
+                    if self._camera.stops_itself:
+                        end = f"it stops by itself after {self._camera.timeout_s:g} s"
+                    self._say(f"gimbal: {error}; {end}")
 
 
 def _seconds_of(text: str) -> Optional[float]:
@@ -374,6 +380,8 @@ def open_link(context: Context) -> PtzLink:
             f"{camera.name}: this camera can't zoom; run without --gimbal-zoom", what="no zoom"
         )
     context.say(f"gimbal: {camera.name} follows the target")
+    if camera.timeout_s != MOVE_S:
+        context.say(f"gimbal: without commands it stops after {camera.timeout_s:g} s")
     aim = make_aim(options.fov, context.size, from_options(options, context.size))
     if aim.calibration is not None and aim.calibration.actuator != camera.name:
         aim.refuse(f"calibrated is {aim.calibration.actuator}")

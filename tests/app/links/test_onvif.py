@@ -360,9 +360,9 @@ class Particular(OnvifCamera):
         zoom: (least, most) of the zoom's space; None: it refuses a zoom that it offers.
     """
 
-    def __init__(self, timeout="PT1S", zoom=(-1, 1)):
+    def __init__(self, timeout="PT1S", zoom=(-1, 1), login=LOGIN):
         self.timeout, self.space = timeout, zoom
-        super().__init__(LOGIN)
+        super().__init__(login)
 
     def _GetConfigurationOptions(self, body):
         text = super()._GetConfigurationOptions(body)
@@ -413,6 +413,27 @@ def test_a_camera_turns_within_its_own_limits(limits, zooms):
         assert link.failed == 0 and camera.velocity == (0, 0, 0)
         told = [text for text in link.said if "no timeout" in text]
         assert len(told) == (limits.get("timeout", "") is None)
+
+
+@pytest.mark.parametrize("timeout, seconds", [("PT600S", 1), ("PT5S", 5), ("PT1S", 1)])
+def test_a_timeout_of_minutes_is_not_used_and_one_above_a_second_is_said(timeout, seconds):
+    said = []
+    with contextlib.closing(Particular(timeout, login=None)) as camera:
+        options = LinkOptions(gimbal=GimbalOptions(address(camera, "")))
+        link = open_link(Context(options, None, None, SIZE, "", said.append))
+        link.close()
+    assert link._camera.timeout_s == seconds
+    assert any(f"after {seconds} s" in text for text in said) == (seconds > 1)
+
+
+@pytest.mark.parametrize("timeout", ["PT1S", None])
+def test_the_last_words_are_true_of_a_camera_that_went(timeout):
+    camera = Particular(timeout)
+    link = opened(camera)
+    show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
+    camera.close()
+    link.close()
+    assert ("it stops by itself" in link.said[-1]) == (timeout is not None), link.said
 
 
 def test_a_refusal_of_every_form_is_said_once():

@@ -17,6 +17,7 @@ from onnx import (
     shape_inference,
 )
 
+from hotpath.graphs import budget
 from hotpath.runtime.errors import BadNetwork
 
 Shape = Tuple[int, ...]
@@ -35,12 +36,16 @@ def read(path: Union[str, pathlib.Path]) -> ModelProto:
     shapes, which are inferred.
 
     Raises:
-        BadNetwork: the file is no valid ONNX, an input has no shape, or a weight is NaN.
+        BadNetwork: the file is no valid ONNX, over the budget, an input has no shape, or a weight
+            is NaN.
     """
     try:
+        budget.check(path)
         model = onnx.load(str(path))
         newer = _newer(model)
         _give_shapes(model)
+    except BadNetwork:
+        raise
     except Exception as error:  # the class of protobuf's DecodeError differs by version
         raise BadNetwork(
             f"{path} is not a whole ONNX file ({first_line(error)}); fetch it again",

@@ -9,15 +9,23 @@ import os
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # LE of 32 begins as of 16
 
 
-def read(path: str) -> str:
+def read(path: str, most: int = -1) -> str:
     """Return the text of a file.
+
+    Args:
+        path: the file.
+        most: bytes that are read; -1: all.
 
     Raises:
         OSError: it can't be read.
+        ValueError: it has more bytes.
         UnicodeDecodeError: it is not UTF-8; ``commands.why_unread`` makes a sentence of it.
     """
     with open(str(path), "rb") as file:
-        return decoded(file.read())
+        data = file.read(most + 1 if most >= 0 else -1)
+    if 0 <= most < len(data):
+        raise ValueError(f"it has over {most} bytes")
+    return decoded(data)
 
 
 def decoded(data: bytes) -> str:

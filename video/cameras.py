@@ -16,7 +16,7 @@ from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.video import hardware, pyav, raw, v4l2
 from hotpath.video.base import is_utf8, without_password
 from hotpath.video.parts import open_parts
-from hotpath.video.probe import why_no_stream
+from hotpath.video.probe import check_redirects, why_no_stream
 from hotpath.video.stamps import MONOTONIC, NONE, SENDER
 
 # FFmpeg before 5 listens to a transport stream for 4 to 6 s; a slow camera starts its encoder first
@@ -230,6 +230,7 @@ class Stream:
         if not is_utf8(self.address):
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
         began_s = time.monotonic()
+        check_redirects(self.address)
         capture: Any = None
         if self.address.lower().startswith(("http:", "https:")):
             timeouts = self.open_timeout_s, self.read_timeout_s

@@ -9,8 +9,11 @@ import re
 import socket
 import ssl
 import time
-from typing import List
+from typing import List, Optional
 from urllib.parse import SplitResult, urlsplit
+
+from hotpath.runtime.errors import BadSource
+from hotpath.video.base import without_password
 
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935}
 WAIT_S = 2.0
@@ -27,6 +30,7 @@ TRANSPORT_STREAM = (
     "send an MPEG transport stream (GStreamer: h264parse config-interval=-1 ! mpegtsmux ! udpsink; "
     "ffmpeg: -f mpegts)"
 )
+REDIRECTS, REDIRECT_S, LONGEST = 10, 1.0, 4096  # of RTSP; for each answer; of an address
 HTTP = "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n"
 ASKED = {
     "http": HTTP,
@@ -42,7 +46,8 @@ def why_no_stream(address: str, waited_s: float) -> str:
         address: address of the stream.
         waited_s: for how long it was tried.
     """
-    silent = f"nobody answered within {waited_s:.0f} s; check the address and that the sender runs"
+    within = f" within {waited_s:.0f} s" if waited_s >= 1 else ""
+    silent = f"nobody answered{within}; check the address and that the sender runs"
     try:
         parts = urlsplit(address)
         scheme = parts.scheme.lower()
@@ -79,6 +84,49 @@ def why_no_stream(address: str, waited_s: float) -> str:
     return (
         f"{host} answers at port {port}, but gives no video that can be decoded; check the address"
     )
+
+
+def check_redirects(address: str) -> None:
+    """Follow the redirects of an RTSP server, which FFmpeg does without a limit.
+
+    An answer that is not a redirect, and none at all, are left to FFmpeg.
+
+    Raises:
+        BadSource: there are over ``REDIRECTS``.
+    """
+    asked = address
+    for _ in range(REDIRECTS + 1):
+        found = _redirected(asked)
+        if found is None:
+            return
+        asked = found
+    raise BadSource(
+        f"{without_password(address)}: the server redirects over {REDIRECTS} times, or in a "
+        "circle; correct the address, or the server",
+        what="redirects",
+    )
+
+
+def _redirected(address: str) -> Optional[str]:
+    """Where an RTSP server sends who asks for an address; None: nowhere."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname or "", parts.port or PORTS.get(parts.scheme.lower(), 0)
+        if parts.scheme.lower() != "rtsp" or not host or len(address) > LONGEST:
+            return None
+        url = parts._replace(netloc=f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        with socket.create_connection((host, port), REDIRECT_S) as connection:
+            for number, method in enumerate(("OPTIONS", "DESCRIBE"), 1):
+                head = f"{method} {url.geturl()} RTSP/1.0\r\nCSeq: {number}\r\n\r\n"
+                connection.sendall(head.encode("utf-8"))
+                answer = connection.recv(4096).decode("latin-1")
+                status = re.match(r"RTSP/\d\.\d 3\d\d", answer)
+                place = re.search(r"^Location: *(\S+)", answer, re.M | re.I)
+                if status and place:
+                    return place.group(1)
+    except (OSError, ValueError):  # a timeout, a name that is none: FFmpeg finds that, too
+        pass
+    return None
 
 
 def _what_arrives(host: str, port: int) -> str:

@@ -22,7 +22,7 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.runtime import colour
+from hotpath.runtime import colour, npz
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.learner.ridge import samples_of
 from hotpath.runtime.network import Network
@@ -44,10 +44,12 @@ def read(path: str) -> Tuple[np.ndarray, Optional[np.ndarray]]:
         BadNetwork: the file does not hold strangers.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            rows, scale = file["rows"], file["scale"]
-            features: np.ndarray = rows.astype(np.float32) * scale.astype(np.float32)[:, None]
-            colours = file["colours"].astype(float) if "colours" in file.files else None
+        arrays = npz.read(path)
+        rows, scale = arrays["rows"], arrays["scale"]
+        features: np.ndarray = rows.astype(np.float32) * scale.astype(np.float32)[:, None]
+        colours = arrays["colours"].astype(float) if "colours" in arrays else None
+        if features.ndim != 2 or not len(features) or colours is not None and colours.ndim != 2:
+            raise ValueError("its arrays have other shapes")
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise BadNetwork(
             f"{path} does not hold strangers ({error}); make it again with "

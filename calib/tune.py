@@ -14,6 +14,9 @@ a few clips need not fit others. OUT/NAME.journal keeps every trial. A killed se
 the same command; with other clips, numbers or seed another search begins. Each trial is drawn with
 a seed from its place, so the result does not depend on a kill.
 
+With --storage several processes, on several machines, share one search: each draws beside what the
+others try, until all together have --trials. Which numbers are drawn then depends on their speed.
+
 The trials search for a lost target if one of the --parameters needs the search. With the goal lost
 they do so if the network can, except for lost_below, which works without the search.
 
@@ -95,6 +98,9 @@ def parser() -> argparse.ArgumentParser:
         f"{', '.join(SHAPE)}; for lost {', '.join(SEARCH)}, or {WITHOUT} if it can't search)",
     )
     cli.add_argument("--seed", type=int, default=1, metavar="N", help="of the random sets")
+    text = "keep the trials where several machines reach them: a journal in a shared folder, "
+    text += "redis://HOST, or a database such as postgresql://USER@HOST/NAME"
+    cli.add_argument("--storage", metavar="FILE|URL", help=text)
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/tune", metavar="DIR", help=text)
     text = "change the network's own TOML, and that of its INT8 form, if the held-out clips gain"
@@ -117,9 +123,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     hashes = [item.sha256 for item in seen.clips + seen.films]
-    study = open_study(
-        out / (network.name + ".journal"), [scorer.depends, options.seed, ranges, hashes]
-    )
+    storage = options.storage or str(out / (network.name + ".journal"))
+    study = open_study(storage, [scorer.depends, options.seed, ranges, hashes])
     part = part_of(goals, *seen, MOST_BYTES)
     start = {name: start_of(network, name) for name in names}
     changed(network.path, start)  # refuses now what can't be written later
@@ -127,7 +132,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     def score(drawn: Numbers) -> float:
         return scorer.figures(sensible(network, drawn), part)["score"]
 
-    search(study, options, ranges, start, score)
+    try:
+        search(study, options, ranges, start, score)
+    except library().exceptions.StorageInternalError as error:
+        raise away(storage, error) from None
     done, best = finished(study), sensible(network, study.best_trial.params)
     both, other = {"start": start, "best": best}, part_of(goals, *held, 0)
     figures = {which: scorer.figures(numbers, part) for which, numbers in both.items()}
@@ -223,16 +231,40 @@ def sensible(network: Network, drawn: Numbers) -> Numbers:
 # -- the search
 
 
-def open_study(path: Path, depends: Sequence[Any]) -> Any:
-    """The study in a journal of a search that depends on ``depends``: a new one or the old."""
+def open_study(storage: str, depends: Sequence[Any]) -> Any:
+    """The study of a search that depends on ``depends``: a new one or the old.
+
+    Args:
+        storage: path of a journal, or URL of Redis or of a database.
+    """
     optuna = library()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    backend = optuna.storages.journal.JournalFileBackend(str(path))
-    return optuna.create_study(
-        storage=optuna.storages.JournalStorage(backend),
-        study_name=hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest(),
-        direction="maximize",
-        load_if_exists=True,
+    journal = optuna.storages.journal
+    try:
+        kept: Any = storage
+        if storage.startswith("redis"):
+            kept = optuna.storages.JournalStorage(journal.JournalRedisBackend(storage))
+        elif "://" not in storage:
+            kept = optuna.storages.JournalStorage(journal.JournalFileBackend(storage))
+        return optuna.create_study(
+            storage=kept,
+            study_name=hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest(),
+            direction="maximize",
+            load_if_exists=True,
+        )
+    except Exception as error:  # each database has its own
+        raise away(storage, error) from None
+
+
+def away(storage: str, error: Exception) -> BadRun:
+    """The error of trials that can't be reached; no password is told."""
+    why = " ".join(str(error.__cause__ or error).split("\n")[0].split())
+    hint = "the same command goes on when they can"
+    if isinstance(error, (ImportError, ValueError)):
+        hint = "install what it names, or give another URL"
+    return BadRun(
+        f"--storage {storage.split('@')[-1]}: the trials can't be reached ({why}); {hint}",
+        what="storage away",
     )
 
 
@@ -260,18 +292,22 @@ def search(
 ) -> None:
     """Draw and score until there are enough trials; the first has the network's own numbers."""
     done = len(finished(study))
+    shared = bool(options.storage)
     with tqdm(total=options.trials, initial=done, unit=" trials", disable=None) as bar:
-        for number in range(done, options.trials):
-            if not number:
-                study.enqueue_trial(start)
-            # new for each trial: it depends only on the journal and on the seed
-            sampler = library().samplers.TPESampler
-            study.sampler = sampler(seed=options.seed + number, multivariate=True)
+        while done < options.trials:
+            if not done:
+                study.enqueue_trial(start, skip_if_exists=shared)
+            # new for each trial: alone it depends only on the journal and on the seed
+            seed = None if shared else options.seed + done
+            study.sampler = library().samplers.TPESampler(
+                seed=seed, multivariate=True, constant_liar=shared
+            )
             drawn = study.ask()
             for name, span in ranges.items():
                 drawn.suggest_float(name, *span)
             study.tell(drawn, score(drawn.params))
-            bar.update()
+            done = len(finished(study))
+            bar.update(done - bar.n)
             bar.set_postfix_str(f"best {study.best_value:.4f}")
 
 

@@ -1,5 +1,16 @@
 """A search resumes, and says what held-out clips say."""
 
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
 import pytest
 
 from hotpath.calib import goals, tune
@@ -7,12 +18,16 @@ from hotpath.calib.errors import BadRun
 from hotpath.kernels import toml
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER
+from tests import support
+from tests.support import ROOT
 from tests.support.clips import write_clip
 from tests.support.described import load_network, toml_of
 from tests.support.errors import refusal
+from tests.support.needs import skip
+from tests.support.ports import free_port
 from tests.support.tiny import film, watched, write_network
 
-pytest.importorskip("optuna")
+optuna = pytest.importorskip("optuna")
 
 
 @pytest.fixture
@@ -70,12 +85,90 @@ def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
         (["--films", "films.json"], "--goal lost"),
         (["--goal", "lost", "--films", "films.json"], "films.json describes no films"),
         (["--goal", "lost", "--parameters", "lost_below,found_above"], "two runs"),
+        (
+            ["--storage", "mysql://u:secret@127.0.0.1:9/x"],
+            "127.0.0.1:9/x: the trials can't be reached (No mod",
+        ),
+        (["--storage", "/nowhere/a.journal"], "the trials can't be reached"),
         (["--goal", "lost", "--parameters", "found_above"], "no thresholds for it in the TOML"),
     ],
 )
 def test_mistakes_have_a_sentence(place, capsys, more, said):
     assert tune.main(arguments(place, "x", *more)) == 2
-    assert said in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert said in told and "secret" not in told
+
+
+@contextlib.contextmanager
+def postgresql(_):
+    """The address of a database of a server of its own, which refuses to run as root."""
+    pytest.importorskip("psycopg")
+    programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))
+    if not programs:
+        skip("PostgreSQL", "apt install postgresql")
+    port = free_port(socket.SOCK_STREAM)
+    user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+    with tempfile.TemporaryDirectory() as data:
+        if user:
+            shutil.chown(data, **user)
+        words = [programs[-1] / "initdb", "-A", "trust", "-U", "search", "-D", data]
+        made = support.run(words, cwd="/", **user)
+        assert made.returncode == 0, made.stderr
+        words = [str(programs[-1] / "postgres"), "-D", data, "-p", str(port), "-k", data]
+        server = subprocess.Popen(words, cwd="/", stderr=subprocess.DEVNULL, **user)
+        try:
+            words = [programs[-1] / "pg_isready", "-h", "127.0.0.1", "-p", port]
+            while support.run(words).returncode and server.poll() is None:
+                time.sleep(0.05)
+            yield f"postgresql://search@127.0.0.1:{port}/postgres"
+        finally:
+            server.send_signal(signal.SIGINT)  # else it waits for its clients
+            server.wait()
+
+
+@contextlib.contextmanager
+def journal(folder):
+    yield str(folder / "shared.journal")
+
+
+@pytest.mark.parametrize("kept", [journal, postgresql])
+def test_two_processes_share_a_search_and_one_that_is_killed_costs_its_trial(place, kept):
+    folder = place / "kept"
+    folder.mkdir()
+
+    def search(out, storage):
+        given = arguments(place, out, "--storage", storage, "--trials", "20")
+        words = [sys.executable, "-m", "hotpath.calib.tune", *given]
+        return subprocess.Popen(words, cwd=str(ROOT), stderr=subprocess.PIPE)
+
+    def trials():
+        try:
+            (study,) = optuna.get_all_study_names(storage)
+            return optuna.load_study(study_name=study, storage=storage).trials
+        except (ValueError, KeyError):  # no study yet
+            return []
+
+    with kept(folder) as address:
+        storage = address
+        if "://" not in address:
+            backend = optuna.storages.journal.JournalFileBackend(address)
+            storage = optuna.storages.JournalStorage(backend)
+        both = [search("a", address)]
+        for least in (1, 8):
+            until = time.monotonic() + 120
+            while sum(trial.value is not None for trial in trials()) < least:
+                assert time.monotonic() < until and both[-1].poll() is None
+                time.sleep(0.02)
+            both += [search("b", address)] if least == 1 else []
+        both[0].kill()
+        both[0].communicate()
+        told = both[1].communicate(timeout=200)[1].decode()
+        assert both[1].returncode == 0, told
+        numbers = [trial.params for trial in trials() if trial.value is not None]
+        assert 20 <= len(numbers) <= 21
+        assert numbers[0]["lr"] == 0.3  # the network's own, once
+        assert len({tuple(each.values()) for each in numbers}) == len(numbers)
+        assert run(place, "c", "--storage", address)["trials"] >= 20
 
 
 def test_a_network_is_searched_in_the_numbers_that_its_family_has(tmp_path, capsys):

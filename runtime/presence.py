@@ -84,17 +84,22 @@ def curved(value: float, curve: Tuple[float, float]) -> float:
     return 1.0 / (1.0 + math.exp(slope * (middle - value)))
 
 
-def word_of(presence: Optional[float], lost_below: float, before: str) -> str:
+def word_of(presence: Optional[float], is_like_it: bool, before: str) -> str:
     """Return the one of ``STATES`` that a frame's presence decides.
 
     Args:
         presence: 0 to 1; None if a network cannot tell.
-        lost_below: presence below which the target is lost.
+        is_like_it: whether what is followed looks like the target at all: the smoothed cues reach
+            ``Thresholds.lost``.
         before: the word of the frame before it.
+
+    Example:
+        >>> word_of(0.49, True, "tracked")
+        'unsure'
     """
     if presence is None or presence >= LIKELY:
         return TRACKED if before in (TRACKED, FOUND) else FOUND
-    return UNSURE if presence >= lost_below else LOST
+    return UNSURE if is_like_it else LOST
 
 
 class Presence:
@@ -117,7 +122,6 @@ class Presence:
     def __init__(self, thresholds: Thresholds, cues: Any = None, every: int = 1) -> None:
         self._thresholds, self.cues, self._every = thresholds, cues, every
         self.proof = Proof(*thresholds.proof)
-        self._lost_below = curved(thresholds.lost, thresholds.curve)
         self._begin()
 
     def _begin(self) -> None:
@@ -207,7 +211,8 @@ class Presence:
     def say(self) -> Tuple[str, Optional[float]]:
         """End a frame; returns its word and its presence."""
         presence = self.shown
-        self._word = word_of(presence, self._lost_below, self._word)
+        is_like_it = self.value is None or self.value >= self._thresholds.lost
+        self._word = word_of(presence, is_like_it, self._word)
         return self._word, presence
 
     def _proof(self) -> Tuple[float, float]:

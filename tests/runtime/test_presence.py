@@ -15,7 +15,7 @@ from hotpath.kernels.cpu import plain
 from hotpath.kernels.golden import cosine_similarity
 from hotpath.runtime import decode, engines, load_targets, load_tracker
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.networks import load_network
+from hotpath.runtime.networks import load_network, names
 from hotpath.runtime.presence import (
     UNPROVEN,
     Presence,
@@ -382,8 +382,21 @@ def test_a_curve_makes_presence_a_probability_and_what_is_not_proven_keeps_it_lo
     assert judge.value > 0.8 and judge.say() == (UNSURE, UNPROVEN)
 
 
-def test_presence_alone_decides_the_word():
-    words = [word_of(p, 0.1, TRACKED) for p in (None, 1.0, 0.5, 0.499, 0.1, 0.099, 0.0)]
-    assert words == [TRACKED, TRACKED, TRACKED, UNSURE, UNSURE, LOST, LOST]
-    for before in STATES:
-        assert word_of(0.5, 0.1, before) == (TRACKED if before in SURE else FOUND)
+def test_a_target_is_tracked_by_its_presence_alone():
+    for is_like_it in (True, False):
+        for before in STATES:
+            words = [word_of(p, is_like_it, before) for p in (None, 1.0, 0.5)]
+            assert words == [TRACKED if before in SURE else FOUND] * 3
+            less = [word_of(p, is_like_it, before) for p in (0.4999, 0.3, 0.0)]
+            assert less == [UNSURE if is_like_it else LOST] * 3
+
+
+@pytest.mark.parametrize("name", [name for name in names() if load_network(name).can_be_found])
+def test_a_suspect_that_looks_like_the_target_is_unsure_with_every_networks_thresholds(name):
+    """Some curves give a cue at the threshold of lost more than even odds."""
+    thresholds = thresholds_of(load_network(name), True)
+    judge = Presence(thresholds, SimpleNamespace())
+    judge.assume(LOST, thresholds.lost + 0.01)
+    assert judge.say()[0] == UNSURE and judge.shown <= UNPROVEN
+    judge.value = thresholds.lost - 0.01
+    assert judge.say()[0] == LOST

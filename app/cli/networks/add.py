@@ -88,7 +88,7 @@ def add(
     say("parts      {}".format(", ".join("{} {}".format(*item) for item in parts.items())))
     say("family     {}".format(table["family"]))
     say("sides      {exemplar} and {search} px".format(**table["input"]))
-    same = None if like else _known(paths, say)
+    same = _has(like, paths) if like else _known(paths, say)
     like = like or same
     if like:
         original = toml.read(find_toml(like), BadNetwork)
@@ -134,6 +134,12 @@ def _known(paths: Mapping[str, pathlib.Path], say: Say) -> Optional[str]:
         if exemplar and search and not exemplar & search:
             say(f"{MISMATCH}{' and '.join(owners)} have no weights in common")
     return None
+
+
+def _has(like: str, paths: Mapping[str, pathlib.Path]) -> Optional[str]:
+    """Return ``like`` if that network has these very files: it decides as they do; else None."""
+    digests = {sha256_of(path) for path in paths.values()}
+    return like if digests <= set(_hashes(load_network(like))) else None
 
 
 def _hashes(network: Network) -> List[Optional[str]]:

@@ -18,6 +18,7 @@ from hotpath.graphs import models
 from hotpath.runtime import load_tracker
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.networks import FOLDER
+from hotpath.runtime.presence import thresholds_of
 from tests.app.cli.networks.test_choose import TABLE
 from tests.runtime.decode.test_conventions import multiply
 from tests.runtime.devices import test_refresh
@@ -393,12 +394,22 @@ def test_a_network_that_searches_gets_strangers_from_the_clips_or_a_sentence(tmp
     assert network.locate_made(network.strangers).parent == tmp_path
 
 
-def test_the_files_of_a_known_network_take_its_strangers_and_others_none(tmp_path):
+def test_the_files_of_a_network_decide_as_it_does_and_others_take_no_strangers(tmp_path):
     shipped = [str(FOLDER / f"kestrel_fast_{part}.onnx") for part in ("exemplar", "search")]
     assert main(["add", *shipped, "--name", "mine", "--out", str(tmp_path)]) == 0
     known = load_network(tmp_path / "mine.toml")
     assert known.strangers == load_network("kestrel_fast").strangers and known.presence_slope > 0
-    like = ["--like", "kestrel_fast"]
-    assert main(["add", *shipped, "--name", "other", "--out", str(tmp_path), *like]) == 0
+    like = ["--like", "kestrel_fast", "--out", str(tmp_path)]
+    assert main(["add", *shipped, "--name", "same", *like]) == 0
+    same, original = load_network(tmp_path / "same.toml"), load_network("kestrel_fast")
+    assert same.strangers == original.strangers
+    for strict in (False, True):
+        assert thresholds_of(same, True, strict) == thresholds_of(original, True, strict)
+    changed = [str(tmp_path / f"changed_{name}.onnx") for name in ("exemplar", "search")]
+    for path, copy in zip(shipped, changed):
+        model = onnx.load(path)
+        model.producer_name = "another"
+        onnx.save(model, copy)
+    assert main(["add", *changed, "--name", "other", *like]) == 0
     other = load_network(tmp_path / "other.toml")
     assert other.strangers is None and other.presence_slope == 0 and other.same_share > 0

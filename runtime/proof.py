@@ -9,14 +9,11 @@ value. Looks prove, and other colours deny.
 
 The mean over a suspect's frames counts, and not its best frames: who is followed long enough looks
 like the target once. It must reach a share of what the target itself reached while it was tracked,
-because a target that changes its shape never looks quite like itself. A suspect that stays far
-below it is dropped, and the search begins anew, first at that place.
+because a target that changes its shape never looks quite like itself.
 
 A find is on probation at first: nothing is learnt, lest a wrong one teach the classifier another
 object. What the object proves until then says how likely it is the target; later values would only
-repeat what was learnt from it. Where other objects of the target's kind pass, some look like it by
-chance. A suspect that looks like it, is never proven and goes was one of them, and the next one has
-to prove more.
+repeat what was learnt from it.
 """
 
 import math
@@ -27,12 +24,8 @@ FEWEST, MOST = 2, 30  # frames of a suspect that its mean is of
 USUAL, LEARNT = 0.75, 0.1  # the target's own mean at first; share of a judged frame in it
 RECENT = 0.3  # the same share for what is claimed now
 STRICT = 15  # frames that a strict proof takes at least
-PATIENCE = 10  # frames after which a suspect below ``HOPELESS`` is dropped
-HOPELESS = 0.6  # of what is needed where no other object was met
 STEP = 0.2  # by how much a frame differs from it at most: a target that leaves is hardly seen
 PROBATION = 60  # frames after a find
-MET = 5  # frames of a suspect that counts as another object
-STRICTER = 0.2  # share by which another object raises what is needed
 LOWEST, HIGHEST = 0.8, 1.15  # bounds of what is needed, in parts of what a usual target needs
 SLOPE, MIDDLE = (
     17.0,
@@ -52,11 +45,9 @@ class Proof:
     Attributes:
         asks: whether a suspect must be proven.
         pending: whether a suspect is followed that is not proven yet.
-        dropped: whether the last frame dropped the suspect, which looks too little like the target.
         own: mean of the target's own values.
         recent: mean of the values of the box that is claimed.
         probation: frames for which nothing is learnt from the last find.
-        met: whether another object of the kind was met since the target was certain.
         worth: mean strict value of the last find until its probation ended, in parts of the
             target's own mean; infinite without a find.
     """
@@ -64,7 +55,7 @@ class Proof:
     def __init__(self, share: float, fewest: int = FEWEST, drift: float = 0.0) -> None:
         self.asks = share > 0
         self._share, self._fewest, self._drift = share, fewest, drift
-        self._own = self._base = self._needed = 0.0
+        self._own = self._needed = 0.0
         self._values: Deque[float] = deque(maxlen=MOST)
         self._stricts: Deque[float] = deque(maxlen=MOST)
         self.begin()
@@ -72,9 +63,9 @@ class Proof:
     def begin(self) -> None:
         """Begin with a new target."""
         self.own = self.recent = USUAL
-        self.probation, self.met = 0, False
+        self.probation = 0
         self.worth, self._count = math.inf, 0
-        self._clear()
+        self.reject()
 
     @property
     def likely(self) -> float:
@@ -99,21 +90,11 @@ class Proof:
 
     def settle(self, claimed: bool) -> None:
         """End a frame in which the target was followed, and claimed or not."""
-        if claimed:
-            self.probation = max(self.probation - 1, 0)
-            self.met = self.met and self.probation > 0
-        else:
-            self.probation = 0
+        self.probation = max(self.probation - 1, 0) if claimed else 0
 
     def reject(self) -> None:
         """Drop the suspect. Its values are no evidence for the next one."""
-        count = len(self._values)
-        if count >= MET and sum(self._values) >= count * self._base * HOPELESS:
-            self.met = True
-        self._clear()
-
-    def _clear(self) -> None:
-        self.pending = self.dropped = False
+        self.pending = False
         self._values.clear()
         self._stricts.clear()
 
@@ -124,21 +105,16 @@ class Proof:
         """
         if not self.pending:
             self._own = min(max(self.own, LOWEST * USUAL), HIGHEST * USUAL)
-            self._base = self._share * self._own
-            self._needed = self._base * (1.0 + STRICTER * self.met)
+            self._needed = self._share * self._own
         self.pending = True
         self._values.append(value)
         self._stricts.append(strict)
         count, total = len(self._values), sum(self._values)
-        if count >= PATIENCE and total < count * self._base * HOPELESS:
-            self.reject()
-            self.dropped = True
-            return False
         if self._needed > 0 and not (count >= self._fewest and total >= count * self._needed):
             return False
         self.recent = self.own
         if self.asks:
             self.probation, self._count = PROBATION, count
             self.worth = sum(self._stricts) / count / self._own
-        self._clear()
+        self.reject()
         return True

@@ -43,9 +43,6 @@ FOLLOWED = 16  # frames after a loss in which the search examines only the usual
 # Of the windows, while nothing is found
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
-# The same after a suspect was dropped that the search had not found elsewhere. It may be the target
-# in another shape, and a fast one is lost where half of the windows show something else
-CLOSE = ("here", "here", "here", "proposals", "here", "here", "here", "grid")
 # A target that is tracked is judged in one frame of JUDGED by the classifier and the colours. The
 # classifier learns it in another: each of the two takes about a tenth of an INT8 frame's time. Its
 # first EARLY updates, which change it most, are made in all frames between the judgements.
@@ -109,8 +106,6 @@ class Search:
         self._candidate: Optional[np.ndarray] = None
         self._likely = 0.0  # what the cues said of the candidate, where a window of this frame did
         self._elsewhere = False  # whether the candidate is not the followed box
-        self._moved = False  # whether the followed object was found elsewhere since the last claim
-        self._close = False  # whether most windows show the followed box
         self._windows: List[Window] = []  # that are being searched
         self._grids: Optional[Grids] = None
         self._colours: Optional[ColourMap] = None  # of this frame
@@ -127,7 +122,7 @@ class Search:
             seen: the ``Seen`` of the first frame.
             border: colour of the pixels outside the frame, (3,) uint8, BGR.
         """
-        self.active, self._moved, self.faint = False, False, 0
+        self.active, self.faint = False, 0
         self._certain[:] = state
         self._colours_under.border = border
         self.classifier.begin(state, seen)
@@ -185,7 +180,6 @@ class Search:
         since = presence.since
         learns = is_tracked and not presence.proof.probation  # as ``learns`` before this frame
         presence.proof.settle(presence.state != LOST)
-        self._moved = self._moved and presence.state == LOST
         early = classifier.updates < EARLY
         if not is_tracked or (since > 0 if early else since == JUDGED // 2):
             classifier.follow(state, seen, learns)
@@ -197,14 +191,13 @@ class Search:
             self._certain[:] = x, y, kept_w, kept_h
             if learns:
                 self._cues.learn()
-        elif presence.state == LOST and (presence.lost_frames > FOLLOWED or presence.proof.dropped):
+        elif presence.state == LOST and presence.lost_frames > FOLLOWED:
             self.start()
 
     def start(self) -> None:
         """Start the search after the target was lost."""
         self.active = True
         self.faint = 0
-        self._close = self.presence.proof.dropped and not self._moved
         self._streak, self._turn = 0, 0
         self._visited.clear()
         self._suggested.clear()
@@ -219,7 +212,6 @@ class Search:
         self.presence.assume(LOST)
         if not self.active:
             self.start()
-        self._close = False
         self._certain[:2] = state[:2]
         self.suggest(state[None].copy())
 
@@ -282,7 +274,7 @@ class Search:
         if self._suggested:
             return Window(WIDE, self._suggested.popleft(), COLOURED)
         doubtful = (self.presence.value or 0.0) > self.network.look_above
-        turns = CLOSE if self._close else DOUBTFUL if doubtful else TURNS
+        turns = DOUBTFUL if doubtful else TURNS
         turn = turns[self._turn % len(turns)]
         self._turn += 1
         if turn == "proposals":
@@ -397,6 +389,5 @@ class Search:
             self._elsewhere = False
         if self._streak >= CONFIRMED:
             self.active = False
-            self._moved = self._moved or self._elsewhere
             self.presence.assume(LOST, now)
         return self._streak >= CONFIRMED

@@ -400,3 +400,31 @@ def test_a_suspect_that_looks_like_the_target_is_unsure_with_every_networks_thre
     assert judge.say()[0] == UNSURE and judge.shown <= UNPROVEN
     judge.value = thresholds.lost - 0.01
     assert judge.say()[0] == LOST
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_frame_is_tracked_below_half_and_each_word_is_that_of_its_presence(seed):
+    """Whatever the cues say, and whatever the search and other targets do to a target."""
+    rng = np.random.RandomState(seed)
+    cues = SimpleNamespace(of=lambda *_: cues.now, proof=lambda: cues.values)
+    judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, (0.8, 2, 0.4), (12.8, 0.48)), cues, every=4)
+    seen, before, level = set(), TRACKED, 0.9
+    for _ in range(1500):
+        level = rng.choice([0.05, 0.3, 0.5, 0.9]) if rng.rand() < 0.05 else level
+        cues.now = float(np.clip(level + rng.normal(0, 0.1), 0, 1))
+        cues.values = tuple(np.clip(level + rng.normal(0, 0.2, 2), -1, 1.2))
+        event = rng.rand()
+        if event < 0.02:
+            judge.doubt()
+        elif event < 0.04:
+            judge.assume(LOST, cues.now)
+        judge.watch(None, None, None, 0.9)
+        judge.proof.settle(judge.state != LOST)
+        word, presence = judge.say()
+        assert (word in SURE) == (presence >= 0.5)
+        assert (word == FOUND) == (word in SURE and before not in SURE)
+        assert word != UNSURE or judge.value >= 0.3
+        assert word != LOST or judge.value < 0.3
+        before = word
+        seen.add(word)
+    assert seen == set(STATES)

@@ -1,10 +1,8 @@
 """An object that is followed after a loss is the target only if its mean says so."""
 
-import copy
-
 import pytest
 
-from hotpath.runtime.proof import FEWEST, MET, MOST, PATIENCE, PROBATION, STRICT, USUAL, Proof
+from hotpath.runtime.proof import FEWEST, MOST, PROBATION, STRICT, USUAL, Proof
 
 
 def test_two_frames_prove():
@@ -18,15 +16,6 @@ def test_the_best_frames_do_not_prove():
     values = [0.5] * MOST + [0.9, 0.9]
     assert not any(proof.add(value, value) for value in values)
     assert proof.pending
-
-
-def test_a_suspect_that_looks_otherwise_is_dropped_and_one_that_may_be_the_target_is_not():
-    proof = Proof(0.8)
-    for value, dropped in ((0.5, False), (0.3, True)):  # 0.6 is needed, and 0.36 to go on
-        proven = [proof.add(value, value) for _ in range(PATIENCE)]
-        assert not any(proven) and proof.dropped is dropped and proof.pending is not dropped
-        proof.reject()
-    assert not proof.dropped
 
 
 def test_a_strict_proof_takes_its_frames_however_sure_they_are():
@@ -54,53 +43,21 @@ def test_a_claim_that_looks_otherwise_for_long_has_drifted():
     assert not any(never.drifted(0.0, 0.0) for _ in range(100))
 
 
-def met(proof, value=0.5, frames=MET):
-    """A suspect that goes without being proven."""
-    assert not any(proof.add(value, value) for _ in range(frames))
-    proof.reject()
-
-
-def needed(proof):
-    """The value that a suspect has to reach."""
-    for hundredths in range(50, 130):
-        value = hundredths / 100
-        tried = copy.deepcopy(proof)
-        if [tried.add(value + 1e-9, value) for _ in range(FEWEST)][-1]:
-            return value
-    raise AssertionError("nothing is enough")
-
-
 def found(proof):
     """A suspect that is proven."""
     assert [proof.add(1.0, 1.0) for _ in range(FEWEST)][-1]
 
 
-def test_where_another_object_of_the_kind_was_met_more_is_needed_once():
-    for suspects, value in enumerate([0.6, 0.72, 0.72]):
-        proof = Proof(0.8)
-        for _ in range(suspects):
-            met(proof)
-        assert needed(proof) == value
-
-
-@pytest.mark.parametrize("value, frames", [(0.3, MET), (0.5, MET - 1)])
-def test_who_looks_otherwise_or_is_hardly_seen_is_no_other_object_of_the_kind(value, frames):
-    proof = Proof(0.8)
-    met(proof, value, frames)
-    assert not proof.met and needed(proof) == 0.6
-
-
 def test_on_probation_the_target_s_own_value_is_not_learnt():
     proof = Proof(0.8)
-    met(proof)
     found(proof)
     assert proof.probation == PROBATION
     for _ in range(PROBATION):
         proof.learn(1.0)
-        assert proof.own == USUAL and proof.met
+        assert proof.own == USUAL
         proof.settle(True)
     proof.learn(1.0)
-    assert proof.own > USUAL and not proof.met
+    assert proof.own > USUAL
 
 
 def test_a_find_that_is_lost_ends_its_probation():
@@ -108,7 +65,7 @@ def test_a_find_that_is_lost_ends_its_probation():
     found(proof)
     proof.settle(True)
     proof.settle(False)
-    assert not proof.met and not proof.probation
+    assert not proof.probation
 
 
 @pytest.mark.parametrize("first, later, sure", [(0.7, 0.3, False), (0.5, 0.9, True)])
@@ -132,11 +89,10 @@ def test_where_nothing_must_be_proven_a_find_changes_no_presence():
     assert proof.add(-1.0, -1.0) and proof.likely == 1.0
 
 
-def test_a_new_target_begins_without_other_objects():
+def test_a_new_target_begins_without_probation():
     proof = Proof(0.8)
-    met(proof)
     while not proof.add(0.73, 0.73):
         pass
     assert proof.likely < 1.0
     proof.begin()
-    assert not proof.met and not proof.probation and proof.likely == 1.0
+    assert not proof.probation and proof.likely == 1.0

@@ -17,7 +17,7 @@ from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.places import Places
 from hotpath.runtime.presence import Presence, thresholds_of
-from hotpath.runtime.proof import FEWEST, PATIENCE, STRICT, Proof
+from hotpath.runtime.proof import FEWEST, STRICT, Proof
 from hotpath.runtime.search.search import CHECKS, CONFIRMED, EARLY, FOLLOWED, NEARLY, Search
 from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from hotpath.runtime.tracker import Tracker
@@ -370,26 +370,9 @@ def test_a_strict_tracker_finds_the_target_later(toml):
 def test_the_followed_place_is_seen_once_in_a_frame(toml):
     begun = Begun(toml, count=4)
     begun.presence.assume(LOST, 0.5)  # where it is, the target may be
-    for close in (False, True):
-        begun.search._close = close
-        for _ in range(6):
-            kinds = [window.kind for window in begun.step(*[0.0] * 4)]
-            assert len(kinds) == 4 and kinds.count(HERE) <= 1
-
-
-@pytest.mark.parametrize("value, dropped", [(0.1, True), (0.65, False)])
-def test_the_search_goes_on_when_a_suspect_looks_too_little_like_the_target(toml, value, dropped):
-    begun = Begun(toml)
-    search, presence = begun.search, begun.presence
-    search.active = False
-    search.classifier = SimpleNamespace(updates=EARLY, follow=lambda *_: None)
-    presence.assume(LOST)
-    presence.proof, presence.cues = Proof(0.9), SimpleNamespace(proof=lambda: (value, value))
-    for _ in range(PATIENCE):
-        assert not search.active
-        assert presence.step(False) == LOST
-        search.follow(begun.state, Seen(begun.state, (1.0, 1.0), scores=[1.0]))
-    assert search.active is dropped
+    for _ in range(6):
+        kinds = [window.kind for window in begun.step(*[0.0] * 4)]
+        assert len(kinds) == 4 and kinds.count(HERE) <= 1
 
 
 @pytest.mark.parametrize("probation", [False, True])
@@ -409,31 +392,6 @@ def test_nothing_is_learnt_from_a_find_on_probation(toml, probation):
     assert learnt == ([False] if probation else [True, "colours"])
     presence.since = 1
     assert search.learns is not probation
-
-
-@pytest.mark.parametrize("elsewhere, stays", [(False, 6), (True, 4)])
-def test_a_suspect_that_is_dropped_is_left_less_often_if_it_was_followed_since_the_loss(
-    toml, elsewhere, stays
-):
-    begun = Begun(toml)
-    search, presence = begun.search, begun.presence
-    search.classifier.updates, search.classifier.follow = EARLY, lambda *_: None
-    if elsewhere:
-        for now in (0.9, 0.95, 0.95):  # a wide window, and two frames that confirm its place
-            begun.step(now)
-        assert begun.found
-    search.active = False
-    presence.assume(LOST, 0.5)
-    presence.proof, presence.cues = Proof(0.9), SimpleNamespace(proof=lambda: (0.1, 0.1))
-    for _ in range(PATIENCE):
-        presence.step(False)
-        search.follow(begun.state, Seen(begun.state, (1.0, 1.0), scores=[1.0]))
-    assert search.active
-    kinds = []
-    for _ in range(8):
-        presence.assume(LOST, 0.5)  # where it is, the target may be
-        kinds += [window.kind for window in begun.step(0.0)]
-    assert kinds.count(HERE) == stays and kinds[0] == HERE
 
 
 @pytest.mark.parametrize("away, dropped", [(0, True), (3 * SIDE, False)])

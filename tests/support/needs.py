@@ -18,6 +18,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 COMMANDS = {  # of modules that `make test` does not install
+    "hotpath_fpga": "make setup ALSO=fpga",
     "cocotbext": "make fpga",
     "mavsdk": "make setup ALSO=vehicle",
     "ncnn": "make setup ALSO=ncnn",

@@ -38,7 +38,7 @@ def set_up(folder):
             "make",
             "--no-print-directory",
             "--eval",
-            "mark: ; @echo $(DEV) $(TRACK) $(WHICH)-host",  # else pip would install this copy
+            "mark: ; @echo $(DEV) $(TRACK) $(addprefix $(WHICH)-,host fpga research)",  # no pip
             "mark",
             "SHOW=--show",
         ],

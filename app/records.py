@@ -55,20 +55,13 @@ class OutputOptions(NamedTuple):
     Attributes:
         show: None opens a window where nothing else would be seen.
         hold: whether the window holds the last frame; None: if somebody watches.
-        maps: whether the score maps are drawn, too.
-        trail: frames of the drawn path, or None.
     """
 
     results: Optional[str] = None
     append: bool = False
     save: Optional[str] = None
-    save_crf: int = 0
-    save_width: Optional[int] = None
-    overlay: bool = True
-    trail: Optional[int] = None
     show: Optional[bool] = None
     hold: Optional[bool] = None
-    maps: bool = False
     profile: bool = False
     quiet: bool = False
     json: bool = False

@@ -105,8 +105,7 @@ class Seen(NamedTuple):
         scale: (x, y), search pixels per frame pixel of this window.
         features: float32 (1, channels, cells) of the window. None if the graph has no such output,
             or if they stayed on the device.
-        maps: float32 arrays for ``Family.select``; None if the device selected, but for
-            ``Device.show_maps``.
+        maps: float32 arrays for ``Family.select``; None if the device selected.
         states: float64 (n, 4) [cx, cy, w, h], frame pixels: the boxes of the places that
             ``Look.prior`` asks for, that of the best cell first (``hotpath.runtime.places``). None
             if the device did not select. If the network's output is not finite, ``around`` is the

@@ -4,7 +4,7 @@ import math
 import os
 import re
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -43,7 +43,6 @@ class TrackedFrame(NamedTuple):
         time_s: time in its source, seconds, or None.
         tracks: target number -> ``Track``.
         captured_s: capture time, seconds of the monotonic clock.
-        maps: the ``ScoreMap`` of each window (``hotpath.runtime.maps``), if they were asked for.
     """
 
     frame: AnyFrame
@@ -51,7 +50,6 @@ class TrackedFrame(NamedTuple):
     time_s: Optional[float]
     tracks: Dict[int, Track]
     captured_s: float = 0.0
-    maps: Sequence[Any] = ()
 
 
 class Source:

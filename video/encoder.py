@@ -25,7 +25,6 @@ class Settings(NamedTuple):
         fps: frames a second.
         container: FFmpeg's options of the container.
         codec: FFmpeg's options of libx264.
-        width: width of the video, pixels; None for the first frame's.
         aspect: width of a pixel, divided by its height.
         threads: of libx264; None for its own choice.
     """
@@ -34,7 +33,6 @@ class Settings(NamedTuple):
     fps: float
     container: Dict[str, str]
     codec: Dict[str, str]
-    width: Optional[int] = None
     aspect: Fraction = Fraction(1)
     threads: Optional[int] = None
 
@@ -56,8 +54,6 @@ class Encoder:
         import av
 
         height, width = shape[:2]
-        if settings.width:
-            width, height = settings.width, max(1, round(settings.width * height / width))
         self._size = (width + width % 2, height + height % 2)
         self._av = av
         self._tick = -1

@@ -26,7 +26,7 @@ from hotpath.video.output_file import NewFile, check_ending, check_folder
 
 FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}  # FFmpeg's names
 KINDS = tuple(FORMATS)
-DEFAULT_CRF = 20
+CRF = "20"  # H.264's constant rate factor, 0 (the best) to 51
 WAITING_FRAMES = 8  # between the loop and the encoder; 50 MB at 1920x1080
 
 
@@ -37,8 +37,6 @@ class Video:
         path: ``.mp4``, ``.mkv`` or ``.avi``. An existing file is replaced as soon as the new one
             plays.
         fps: frames a second, or None if the source does not state it (then 30).
-        crf: H.264's constant rate factor, 0 (the best) to 51.
-        width: width of the video, pixels; None for the first frame's.
         aspect: width of a pixel, divided by its height. Players show the video so.
 
     Raises:
@@ -53,8 +51,6 @@ class Video:
         self,
         path: Any,
         fps: Optional[float] = None,
-        crf: int = DEFAULT_CRF,
-        width: Optional[int] = None,
         aspect: float = 1.0,
     ) -> None:
         self.name = os.fspath(path)
@@ -65,7 +61,6 @@ class Video:
             raise BadOutput(f"{self.name}: is a pipe; give the video a file name", what="is a pipe")
         self._errors = (OSError, ValueError, load_pyav(self.name).FFmpegError)
         self._fps = float(fps or DEFAULT_FPS)
-        self._crf, self._width = crf, width
         self._aspect = Fraction(aspect).limit_denominator(1000)
         self._zero_s: Optional[float] = None  # time of the first frame
         self._encoder: Optional[Encoder] = None  # from the first frame on
@@ -133,8 +128,8 @@ class Video:
             options["frag_duration"] = "250000"  # microseconds
         elif kind == ".mkv":
             options["cluster_time_limit"] = "250"  # milliseconds
-        codec = {"preset": "veryfast", "crf": str(self._crf)}
-        how = Settings(FORMATS[kind], self._fps, options, codec, self._width, self._aspect)
+        codec = {"preset": "veryfast", "crf": CRF}
+        how = Settings(FORMATS[kind], self._fps, options, codec, self._aspect)
         try:
             self._encoder = Encoder(self._file.path, how, frame.shape)
         except BadOutput as error:

@@ -26,8 +26,8 @@ complete -o default -F _hotpath hotpath
 """
 
 
-def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> List[str]:
-    """Put the options of ``--config`` before the arguments, so that the arguments take priority.
+def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> argparse.Namespace:
+    """Return the options of the file of ``--config`` that the arguments do not give.
 
     Raises:
         BadOption: the file can't be read, or names an unknown option.
@@ -36,7 +36,7 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> List[s
     finder.add_argument("--config")
     path = finder.parse_known_args(arguments)[0].config
     if path is None:
-        return arguments
+        return argparse.Namespace()
     actions = parser._option_string_actions
     options_typed: Set[str] = set()
     for word in [argument.split("=")[0] for argument in arguments]:
@@ -53,7 +53,7 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> List[s
             )
         if not options_typed & {option, opposite}:
             added += _words(option, value, actions)
-    return added + arguments
+    return parser.parse_args(added)
 
 
 def _words(option: str, value: Any, actions: Dict[str, argparse.Action]) -> List[str]:

@@ -1,17 +1,15 @@
 """The output of a run that draws: boxes and captions on each picture, for a window and a video."""
 
 import time
-from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from hotpath.app.cli.player import Player
 from hotpath.app.cli.profile import Profile
-from hotpath.app.records import OutputOptions
 from hotpath.kernels.commands import counted
 from hotpath.runtime import drawing as draw
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.pictures import bgr_of
-from hotpath.runtime.types import SURE, Track
+from hotpath.runtime.types import Track
 from hotpath.video import save
 from hotpath.video.base import TrackedFrame
 
@@ -20,7 +18,6 @@ class Drawn:
     """Draws each frame once, shows it in the window and saves it in the video.
 
     Args:
-        options: those of the outputs.
         titles: (name of the network, name of the engine), for the captions.
         profile: gets the times of drawing and of the window.
         player: of the window, or None.
@@ -30,19 +27,17 @@ class Drawn:
 
     def __init__(
         self,
-        options: OutputOptions,
         titles: Tuple[str, str],
         profile: Profile,
         player: Optional[Player],
         video: Optional[save.BackgroundVideo],
         records: Callable[[], bool],
     ) -> None:
-        self._options, self.profile, self._records = options, profile, records
+        self.profile, self._records = profile, records
         self._network, self._engine = titles
         self._player, self._video = player, video
         self._broken: Optional[HotpathError] = None  # why the video takes no more frames
         self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
-        self._trails: Dict[int, Deque[Tuple[float, float]]] = {}
 
     def write(self, tracked: TrackedFrame) -> None:
         """Draw, show and save a frame.
@@ -57,10 +52,6 @@ class Drawn:
             began = time.perf_counter()
             captions = self._captions(index, time_s, tracks)
             picture = bgr_of(frame)
-            if tracked.maps:
-                from hotpath.runtime.maps import drawn_over  # only where they were asked for
-
-                picture = drawn_over(picture, tracked.maps)
             picture = draw.draw(picture, tracks, captions)
             drawn = time.perf_counter()
             self.profile.note("drawing", (drawn - began) * 1e3)
@@ -79,16 +70,10 @@ class Drawn:
         self, index: int, time_s: Optional[float], tracks: Dict[int, Track]
     ) -> Dict[str, Any]:
         """What is written onto the picture."""
-        marks = {
-            "since": self._times_since_loss(index, time_s, tracks),
-            "trails": self._extended_trails(tracks) if self._options.trail else {},
-        }
-        if not self._options.overlay:
-            return marks
         steps: Dict[str, Any] = self.profile.recent_ms() or {"total": None}
         steps.pop("wait", None)
         return dict(
-            marks,
+            since=self._times_since_loss(index, time_s, tracks),
             network=self._network,
             engine=self._engine,
             fps=self.profile.recent_fps(),
@@ -108,18 +93,6 @@ class Drawn:
             if time_s is not None and began_s is not None:
                 texts[number] = f"{max(0.0, time_s - began_s):.1f} s"
         return texts
-
-    def _extended_trails(self, tracks: Dict[int, Track]) -> Dict[int, List[Tuple[float, float]]]:
-        """Each target's centres over the last frames in which it was tracked."""
-        self._trails = {
-            number: self._trails.get(number) or deque(maxlen=self._options.trail)
-            for number in tracks
-        }
-        for number, track in tracks.items():
-            if track.state in SURE:
-                x, y, w, h = track.box
-                self._trails[number].append((x + w / 2, y + h / 2))
-        return {number: list(points) for number, points in self._trails.items()}
 
     def close(self) -> None:
         """Finish the video; raises ``BadOutput`` where that fails."""

@@ -13,8 +13,8 @@ from hotpath.kernels.commands import HERE, make, meant
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks, plan
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.network import DETECTORS
-from hotpath.runtime.options import LATENCIES, MOST_WINDOWS, NORMAL, Options, given_in
-from hotpath.video import hardware, save
+from hotpath.runtime.options import Options, given_in
+from hotpath.video import hardware
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
@@ -27,12 +27,10 @@ COMMON = (  # what the short help lists
     *("page", "page-host", "mavlink", "json", "profile"),
 )
 NEEDS = {  # an output -> the options that mean nothing without it
-    "page": ("host", "port", "fps", "width"),
-    "save": ("crf", "width"),
+    "page": ("host", "port"),
 }
 NUMBERS = os.path.join(HERE, "app", "links", "gimbal")
 MOST = 10**9  # of what is counted
-MAPS = "--show-maps"  # what --show maps becomes, since --show takes no value
 EXIT_CODES = (
     "Exit code: 0; 2 after an error, where an output failed, and where a recording has more than "
     "one decoder error (everything that can be decoded is tracked all the same); 128 + its number "
@@ -47,13 +45,16 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         BadOption: ``--config`` can't be understood.
     """
     cli = parser()
-    joined = _joined_maps(with_config(cli, _joined_boxes(arguments)))
-    options, words = cli.parse_known_args(joined)
+    of_file = parser(of_file=True)
+    defaults = with_config(of_file, arguments)
+    options, words = cli.parse_known_args(_joined_boxes(arguments), defaults)
     unknown = [word for word in words if word.startswith("-") and word != "-"]
     if unknown:
         word = unknown[0].split("=")[0].lstrip("-")
         actions = cli._option_string_actions
         hint = meant(word, (name[2:] for name in actions if name[:2] == "--"), "--")
+        if "--" + word in of_file._option_string_actions:
+            hint = f"write {word} = ... into a file for --config"
         cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
     if words:  # which overrule a file's
         named = [word.split("=")[0] for word in arguments if word.startswith("--v")]
@@ -107,8 +108,8 @@ def _record(kind: Any, values: Dict[str, Any], prefix: str = "") -> Any:
     )
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line's parser."""
+def parser(of_file: bool = False) -> argparse.ArgumentParser:
+    """The parser of the command line, or of a file's options, which has more of them."""
     cli = Parser(
         prog="hotpath track",
         usage="%(prog)s [SOURCE] [OPTIONS]",
@@ -132,6 +133,8 @@ def parser() -> argparse.ArgumentParser:
     text = "list the common options; with the word all, every option"
     program.add_argument("-h", "--help", action=_Help, nargs="?", choices=("all",), help=text)
     program.add_argument("--version", action="version", version=f"hotpath-tracker {__version__}")
+    if of_file:
+        _add_keys(cli.add_argument_group("only in a file"))
     lists = cli.add_argument_group("lists")
     _switch(lists, "--list-cameras", "list the cameras, then end")
     _switch(lists, "--list-networks", "list the networks, then end")
@@ -250,19 +253,6 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     )
     text = "find a lost target only by a long proof: fewer returns, fewer look-alikes"
     _switch(group, "--strict", text)
-    _value(
-        group,
-        "--search-windows N",
-        "windows that the search examines in a frame (default: the number in the board's profile)",
-        type=between(1, MOST_WINDOWS),
-    )
-    _choice(
-        group,
-        "--latency",
-        LATENCIES,
-        NORMAL,
-        "how a thread waits for a GPU: by spinning (low), yielding (normal) or sleeping (saving)",
-    )
 
 
 def _add_outputs(group: argparse._ArgumentGroup) -> None:
@@ -270,18 +260,7 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
     _value(group, "--results FILE", text)
     _switch(group, "--append", "keep the rows of an older --results file")
     _value(group, "--save FILE.mp4", "save the video with the box drawn")
-    text = "H.264's constant rate factor, 0 to 51: a smaller one is better and larger"
-    _value(group, "--save-crf N", text, save.DEFAULT_CRF, type=between(0, 51))
-    _value(group, "--save-width PX", "width of the saved video", type=between(16, 16384))
-    group.add_argument(
-        "--no-overlay",
-        dest="overlay",
-        action="store_false",
-        help="draw only the boxes, without the bar of figures",
-    )
-    _value(group, "--trail N", "draw the target's path over the last N frames", type=count)
-    text = "open a window (default: if there is a display and nothing is written); --show maps "
-    text += "draws the network's score map over each search window, in --save and on the page too"
+    text = "open a window (default: if there is a display and nothing is written)"
     _either(group, "show", text, "open no window")
     _either(
         group,
@@ -290,7 +269,6 @@ def _add_outputs(group: argparse._ArgumentGroup) -> None:
         "key or the mouse was used)",
         "close the window two seconds after a recording's last frame",
     )
-    group.add_argument(MAPS, dest="maps", action="store_true", help=argparse.SUPPRESS)
     _switch(group, "--profile", "print milliseconds a step at the end")
 
 
@@ -303,9 +281,6 @@ def _add_page(group: argparse._ArgumentGroup) -> None:
         "127.0.0.1",
     )
     _value(group, "--page-port N", "port; 0 takes any free one", 8600, type=between(0, 65535))
-    _value(group, "--page-fps N", "most pictures a second", 30, type=between(1, 240))
-    text = "largest width of the pictures"
-    _value(group, "--page-width PX", text, 960, type=between(64, 7680))
 
 
 def _add_vehicle(group: argparse._ArgumentGroup) -> None:
@@ -318,9 +293,6 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     ids = between(1, 255)
     _value(group, "--mavlink-system N", "system id of the vehicle", 1, type=ids)
     _value(group, "--mavlink-component N", "component id of the camera", 100, type=ids)
-    text = "what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for"
-    kinds = ("camera", "onboard")
-    group.add_argument("--mavlink-type", choices=kinds, help=text + " (default: camera)")
     text = "sign packets, and accept only signed ones; 32 bytes or 64 hex digits"
     _value(group, "--mavlink-key FILE", text)
     text = "take packets at udpin and tcpin only from these, such as 10.0.0.5,192.168.1.0/24"
@@ -342,10 +314,6 @@ def _add_vehicle(group: argparse._ArgumentGroup) -> None:
     _value(group, "--gimbal-login FILE", text)
     text = "what `hotpath gimbal` or `hotpath ptz calibrate` measured; without, it goes slowly"
     _value(group, "--gimbal-calibration FILE", text)
-    text = "zoom until the target fills this share of the frame's width or height, such as 0.2"
-    _value(group, "--gimbal-zoom SHARE", text, type=_number(0.01, 0.9))
-    text = "for simulators: let a recording steer; else --gimbal needs a live source"
-    _switch(group, "--gimbal-recording", text)
 
 
 def _add_streams(group: argparse._ArgumentGroup) -> None:
@@ -358,12 +326,23 @@ def _add_streams(group: argparse._ArgumentGroup) -> None:
     )
     text = "file with USER:PASSWORD of an rtsp server (default: the variable STREAM_LOGIN)"
     _value(group, "--stream-login FILE", text)
-    rate = between(50, 100000)
-    _value(group, "--stream-kbps N", "bit rate of the picture", 4000, type=rate)
-    _switch(group, "--stream-plain", "draw no box into the picture")
     text = "send one JSON datagram a frame; or ros:/TOPIC: messages of ROS 2; or "
     text += "mqtt://USER@HOST/PREFIX, mqtts:// (docs/use.md, Many cameras)"
     _value(group, "--publish udp://HOST:PORT", text)
+
+
+def _add_keys(group: argparse._ArgumentGroup) -> None:
+    """What few runs need: keys of the file of ``--config`` that are no options."""
+    _value(group, "--page-fps N", "most pictures a second", type=between(1, 240))
+    _value(group, "--page-width PX", "largest width of the pictures", type=between(64, 7680))
+    text = "what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for"
+    group.add_argument("--mavlink-type", choices=("camera", "onboard"), help=text)
+    text = "zoom until the target fills this share of the frame's width or height, such as 0.2"
+    _value(group, "--gimbal-zoom SHARE", text, type=_number(0.01, 0.9))
+    text = "for simulators: let a recording steer; else --gimbal needs a live source"
+    _switch(group, "--gimbal-recording", text)
+    _value(group, "--stream-kbps N", "bit rate of the picture", type=between(50, 100000))
+    _switch(group, "--stream-plain", "draw no box into the picture")
 
 
 def _value(
@@ -449,17 +428,6 @@ def _networks(text: str) -> Tuple[Any, ...]:
         return tuple(ipaddress.ip_network(part.strip(), False) for part in text.split(","))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{error}; give addresses or networks") from None
-
-
-def _joined_maps(arguments: List[str]) -> List[str]:
-    """Replace the words --show maps, and a file's show = "maps", by one option."""
-    joined: List[str] = []
-    for argument in arguments:
-        if argument == "maps" and joined[-1:] == ["--show"]:
-            joined[-1] = MAPS
-        else:
-            joined.append(MAPS if argument == "--show=maps" else argument)
-    return joined
 
 
 def _joined_boxes(arguments: List[str]) -> List[str]:

@@ -47,8 +47,7 @@ def check_outputs(
         BadOutput: an unknown ending, no such folder, or a file that is also an input.
     """
     check_links(links)
-    maps_alone = options.maps and options.show is None
-    if options.show or (maps_alone and not (options.save or links.page.page)):
+    if options.show:
         from hotpath.video import window
 
         window.check_window()
@@ -109,11 +108,6 @@ class Outputs:
         self._engine = targets.engine.describe()
         self._kernels = targets.device.kernels_name
         self._before: Optional[AnyFrame] = None  # the last frame
-        self._maps: Any = None
-        if options.maps:
-            from hotpath.runtime.maps import Maps  # only where they were asked for
-
-            self._maps = Maps(targets.device)
         self._left_out = 0  # frames
         self._files: Set[Any] = set()  # sinks that write a file
         self._video: Optional[BackgroundVideo] = None
@@ -158,8 +152,7 @@ class Outputs:
         if options.save:
             from hotpath.video import save
 
-            how = options.save_crf, options.save_width, source.aspect
-            video = save.Video(options.save, source.fps, *how)
+            video = save.Video(options.save, source.fps, aspect=source.aspect)
             self._video = save.BackgroundVideo(
                 video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
             )
@@ -173,9 +166,7 @@ class Outputs:
             from hotpath.app.cli.drawn import Drawn
 
             titles = self._network, self._engine["engine"]
-            self._drawn = Drawn(
-                options, titles, self.profile, self._player, self._video, self._records
-            )
+            self._drawn = Drawn(titles, self.profile, self._player, self._video, self._records)
             self._files |= {self._drawn} if self._video else set()
         if wanted_links(self._link_options):
             self._open_links(targets, stop, first_frame, detector)
@@ -225,8 +216,6 @@ class Outputs:
     def write(self, tracked: TrackedFrame) -> None:
         """Write one frame, whose times are those of the source now, to every sink."""
         began = time.perf_counter()
-        if self._maps is not None:
-            tracked = tracked._replace(maps=self._maps.take())
         frame = tracked.frame
         if isinstance(self._before, JpegFrame):  # its windows are read no more
             self._before.rest()
@@ -440,7 +429,7 @@ def print_json(figures: Dict[str, Any]) -> None:
 def wants_window(options: OutputOptions, links: LinkOptions) -> bool:
     """Whether to open a window: when asked for, or where nothing else would be seen."""
     elsewhere = [options.results, options.save, links.selects, links.stream.addresses]
-    if options.show is not None or (any(elsewhere) and not options.maps):
+    if options.show is not None or any(elsewhere):
         return bool(options.show)
     from hotpath.video import window
 

@@ -377,7 +377,7 @@ def open_link(context: Context) -> PtzLink:
     camera = Camera(gimbal.name or "", read_login("gimbal-login", gimbal.login))
     if gimbal.zoom and not camera.zooms:
         raise BadOutput(
-            f"{camera.name}: this camera can't zoom; run without --gimbal-zoom", what="no zoom"
+            f"{camera.name}: this camera can't zoom; run without gimbal-zoom", what="no zoom"
         )
     context.say(f"gimbal: {camera.name} follows the target")
     if camera.timeout_s != MOVE_S:

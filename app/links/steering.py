@@ -43,7 +43,7 @@ def check(options: GimbalOptions, live: bool, can_lose: bool, network: str) -> N
     if not live and not options.recording:
         raise BadOutput(
             "--gimbal: a recording shows nothing of what is there now; name a live source, or "
-            "give --gimbal-recording where a simulator flies",
+            "write gimbal-recording = true into the file of --config where a simulator flies",
             what="recording",
         )
     if not can_lose:

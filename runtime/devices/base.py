@@ -148,13 +148,6 @@ class Device:
         """
         raise NotImplementedError
 
-    def show_maps(self) -> None:
-        """From now on ``Seen`` has the score map, ``maps[0]``, also where the device selects.
-
-        On a GPU that is one more download of each call. Nothing else changes.
-        """
-        raise NotImplementedError
-
     def propose(
         self, look: Look, maps: Any, scale: Tuple[float, float], width: int, height: int
     ) -> Tuple[np.ndarray, Sequence[float], Sequence[int]]:

@@ -121,7 +121,6 @@ class Gpu(Device):
         self.shows_features = bool(self.engine.shown)
         self._is_timed = options.get("timed", False)
         self._maps = () if self._windows.selects else self.engine.maps  # read in each call
-        self._shows_maps = False
         self._pictured: Tuple[Any, Any] = (None, None)  # a frame, and the same as a picture
 
     @property
@@ -221,12 +220,9 @@ class Gpu(Device):
         if look.prior is None:
             return Seen(around, scale, features, maps)
         if placed:
-            return Seen(around, scale, features, maps if self._maps else None, *placed[n])
+            return Seen(around, scale, features, None, *placed[n])
         places = self.propose(look, maps, scale, *frames.size_of(frame))
-        return Seen(around, scale, features, maps if self._shows_maps else None, *places)
-
-    def show_maps(self) -> None:
-        self._maps, self._shows_maps = self._maps or self.engine.maps[:1], True
+        return Seen(around, scale, features, None, *places)
 
     def close(self) -> None:
         self._windows.close()

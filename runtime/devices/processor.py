@@ -143,7 +143,7 @@ class Processor(Device):
         run = time.perf_counter()
 
         # select the best cell
-        seen = self._result(frame, look, scale, maps, engine.search_features)
+        seen = self._seen(frame, look, scale, maps, engine.search_features)
         spent["crop"] += (cropped - began) * 1e3
         spent["network"] += (run - cropped) * 1e3
         spent["select"] += (time.perf_counter() - run) * 1e3
@@ -167,7 +167,7 @@ class Processor(Device):
         maps = batch.finish()
         run = time.perf_counter()
         columns = zip(looks, scales, maps, batch.search_features)
-        seen = [self._result(frame, *row) for row in columns]
+        seen = [self._seen(frame, *row) for row in columns]
         spent["crop"] += (cropped - began) * 1e3
         spent["network"] += (run - cropped) * 1e3
         spent["select"] += (time.perf_counter() - run) * 1e3
@@ -185,12 +185,6 @@ class Processor(Device):
         height, width = frame.shape[:2]
         found = self.propose(look, maps, scale, width, height)
         return Seen(around, scale, features, None, *found)
-
-    def show_maps(self) -> None:
-        def result(frame: AnyFrame, look: Look, scale: Any, maps: Any, features: Any) -> Seen:
-            return self._seen(frame, look, scale, maps, features)._replace(maps=maps)
-
-        self._result = result
 
     def _windows_into(self, out: Any) -> Windows:
         """Return the function that crops windows into the input ``out`` of the network."""

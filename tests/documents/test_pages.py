@@ -46,7 +46,7 @@ NOT_RUN = {
         "hotpath track cam0 --detector yolox_nano --class person --show",
         "hotpath track rtsp://10.0.0.9/live --page",
         "hotpath track --video rtsp://10.0.0.9/live --page --gimbal onvif://admin@10.0.0.9"
-        " --gimbal-login login --gimbal-zoom 0.2",
+        " --gimbal-login login",
         "hotpath gimbal calibrate --video rtsp://10.0.0.9/live --mavlink udpin:0.0.0.0:14550"
         " --out calibration.toml",
         "hotpath ptz calibrate --video rtsp://10.0.0.9/live --gimbal onvif://admin@10.0.0.9"

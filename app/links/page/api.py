@@ -214,17 +214,12 @@ def _as_file(name: str) -> Dict[str, str]:
     return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
 
 
-def encoded(frame: AnyFrame, width: int, maps: Sequence[Any] = ()) -> bytes:
-    """JPEG of a frame, scaled down to at most that width, with its score maps if there are some."""
-    picture, scale = bgr_of(frame), 1.0
+def encoded(frame: AnyFrame, width: int) -> bytes:
+    """JPEG of a frame, scaled down to at most that width."""
+    picture = bgr_of(frame)
     if picture.shape[1] > width:
-        scale = width / float(picture.shape[1])
-        height = max(1, int(round(picture.shape[0] * scale)))
+        height = max(1, int(round(picture.shape[0] * (width / float(picture.shape[1])))))
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    if maps:
-        from hotpath.runtime.maps import drawn_over  # only where they were asked for
-
-        picture = drawn_over(picture, maps, scale)
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 

@@ -164,7 +164,7 @@ class Server(Link):
     # in the thread that encodes pictures
 
     def _encode(self) -> None:
-        """Send the newest frame and state to every browser, at most ``--page-fps`` a second."""
+        """Send the newest frame and state to every browser, at most ``page-fps`` a second."""
         pause_s = 0.9 / self._options.page.fps  # sources are not punctual
         version = -1
         last = None
@@ -179,7 +179,7 @@ class Server(Link):
                 continue
             jpeg = last.jpeg if last and last.index == tracked.index else None
             if jpeg is None and self._wanted.is_set():
-                jpeg = api.encoded(tracked.frame, self._options.page.width, tracked.maps)
+                jpeg = api.encoded(tracked.frame, self._options.page.width)
             last = Update(tracked.index, self._state_text(tracked), jpeg)
             self._loop.call_soon_threadsafe(self._broadcast, last)
         tracked = self._controller.wait(-1, 0)[1]

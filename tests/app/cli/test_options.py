@@ -25,7 +25,8 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
     "arguments, words",
     [
         (["--page-port", "70000"], "'70000' is not a whole number from 0 to 65535"),
-        (["--page-fps", "0"], "'0' is not a whole number from 1 to 240"),
+        (["--page-fps", "9"], "--page-fps (write page-fps = ... into a file for --config);"),
+        (["--trail", "50"], "unrecognized arguments: --trail"),
         (["--threads", "100000"], "'100000' is not a whole number from 1 to 1024"),
         (["--frames", "0"], "'0' is not a whole number from 1"),
         (["--fps", "-3"], "'-3' is not a number from 0.001 to 1000"),
@@ -34,7 +35,6 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--depth", "8"], "'8' is not a whole number from 9 to 16"),
         (["--start", "1:x"], "'1:x' is not a time"),
         (["--page-host", "0.0.0.0"], "--page-host needs --page;"),
-        (["--save-width", "640", "--page"], "--save-width needs --save;"),
         (["--no-such"], "unrecognized arguments: --no-such"),
         (["--boxs=1,2,3,4"], "--boxs=1,2,3,4 (did you mean --boxes or --box?)"),
         (["--frames", "0"], "'0' is not a whole number from 1;"),
@@ -152,8 +152,8 @@ def test_a_shell_completes_options_and_their_values(capsys, tmp_path, shell):
         answer(terminal, b"", b"READY> ")
         for typed, completed in (
             (b"hotpath tr\t", b"track "),
-            (b"hotpath track --save-c\t", b"--save-crf "),
-            (b"hotpath track --latency l\t", b"low "),
+            (b"hotpath track --stream-l\t", b"--stream-login "),
+            (b"hotpath track --precision f\t", b"fp32 "),
         ):
             answer(terminal, typed, completed)
             answer(terminal, b"\x15echo GONE\n", b"GONE\r\n")
@@ -196,34 +196,35 @@ def test_what_is_said_of_the_tracker_reaches_it():
         "threads": "2",
         "bundle": "engines/kestrel",
         "board": "pynq_z2",
-        "search_windows": "3",
     }
     arguments = ["--video", "cam0", "--recover"]
     for name, value in said.items():
         arguments += ["--" + name.replace("_", "-"), value]
     given = given_in(vars(options.parse(arguments)))
-    assert set(given) == set(Options._fields) - {"log", "simulate"}
-    assert given["search_windows"] == 3 and given["threads"] == 2 and given["recover"] is True
+    assert set(given) == set(Options._fields) - {"log", "simulate", "search_windows", "latency"}
+    assert given["threads"] == 2 and given["recover"] is True
 
 
-def test_each_part_of_the_program_gets_its_own_options():
+def test_each_part_of_the_program_gets_its_own_options(tmp_path):
     arguments = ["a.mp4", "--box", "1,2,30,40", "--page", "--page-port", "0", "--quiet"]
     arguments += ["--mavlink", "udpin:127.0.0.1:1", "--mavlink-system", "7", "--link-delay", "0.5"]
-    arguments += ["--gimbal", "onvif://host", "--gimbal-zoom", "0.2", "--save-width", "64"]
-    arguments += ["--stream", "udp://127.0.0.1:5", "--stream-kbps", "900", "--save", "b.mp4"]
+    arguments += ["--gimbal", "onvif://host", "--stream", "udp://127.0.0.1:5", "--save", "b.mp4"]
+    (tmp_path / "run.toml").write_text("gimbal-zoom = 0.2\nstream-kbps = 900\npage-fps = 9\n")
+    arguments += ["--config", str(tmp_path / "run.toml")]
     run = options.records_of(options.parse(arguments), print)
     assert run.source.video == "a.mp4" and run.targets.box == ["1,2,30,40"]
-    assert run.network.log is None and run.outputs.quiet and run.outputs.save_width == 64
+    assert run.network.log is None and run.outputs.quiet
     links = run.links
-    assert (links.page.page, links.page.port, links.page.fps) == (True, 0, 30)
+    assert (links.page.page, links.page.port, links.page.fps) == (True, 0, 9)
     assert (links.mavlink.url, links.mavlink.system) == ("udpin:127.0.0.1:1", 7)
     assert links.mavlink.delay_s == 0.5 and links.gimbal.is_onvif and links.gimbal.zoom == 0.2
     assert (links.stream.addresses, links.stream.kbps) == (["udp://127.0.0.1:5"], 900)
     assert links.selects and (links.save, links.results, links.video) == ("b.mp4", None, "a.mp4")
 
 
-def test_every_option_of_a_run_is_in_a_record():
-    values = vars(options.parse([]))
+def test_every_option_of_a_run_is_in_a_record(tmp_path):
+    (tmp_path / "run.toml").write_text("")
+    values = vars(options.parse(["--config", str(tmp_path / "run.toml")]))  # with a file's keys
     run = options.records_of(options.parse([]), print)
     parts = {"page_": "page", "mavlink_": "mavlink", "gimbal_": "gimbal", "stream_": "stream"}
     known = {"mavlink", "gimbal", "stream", "link_delay"}

@@ -338,14 +338,16 @@ def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
     ("given", "what"),
     [
         (["--gimbal", "file.toml"], "needs a vehicle"),
-        (["--gimbal-zoom", "0.2"], "needs a camera"),
-        (["--gimbal-zoom", "0.5"], "needs a camera"),
-        (["--mavlink-type", "camera"], "needs a vehicle"),
+        ("gimbal-zoom = 0.2", "needs a camera"),
+        ('mavlink-type = "camera"', "needs a vehicle"),
         (["--mavlink-key", "key"], "needs a vehicle"),
         (["--mavlink-allow", "10.0.0.5"], "needs a vehicle"),
     ],
 )
-def test_what_is_not_of_this_camera_is_refused(given, what):
+def test_what_is_not_of_this_camera_is_refused(given, what, tmp_path):
+    if isinstance(given, str):
+        (tmp_path / "run.toml").write_text(given)
+        given = ["--config", str(tmp_path / "run.toml")]
     check_links(records_of(parse(["--video", "x", "--gimbal", "onvif://host"]), print).links)
     links = records_of(parse(["--video", "x", *given]), print).links
     with refusal(BadOutput, what):

@@ -97,7 +97,9 @@ class MavProxy:
 
 def test_mavproxy_selects_is_told_the_box_and_stops(clip, tmp_path):
     port = free_port()
-    arguments = ["--video", conversation.without_truth(clip, tmp_path), "--mavlink-type", "onboard"]
+    (tmp_path / "run.toml").write_text('mavlink-type = "onboard"\n')
+    arguments = ["--video", conversation.without_truth(clip, tmp_path)]
+    arguments += ["--config", str(tmp_path / "run.toml")]
     arguments += ["--mavlink", f"udpout:127.0.0.1:{port}"]
     ack = r"COMMAND_ACK {command : %d, result : %d\b"
     with MavProxy(port, tmp_path / "station") as station:

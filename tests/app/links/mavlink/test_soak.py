@@ -48,9 +48,11 @@ def test_everything_on_for_half_a_minute(tmp_path):
     rtsp, rtp, published = (free_port() for _ in range(3))
     address = f"rtsp://127.0.0.1:{rtsp}/live"
     needs_program("ffmpeg")
-    arguments = f"--video {tmp_path}/film.mp4 --fov 60 --gimbal --gimbal-recording "
+    arguments = f"--video {tmp_path}/film.mp4 --fov 60 --gimbal "
+    (tmp_path / "run.toml").write_text("gimbal-recording = true\nstream-kbps = 1000\n")
+    arguments += f"--config {tmp_path}/run.toml "
     arguments += f"--link-delay 0.1 --profile --stream {address} "
-    arguments += f"--stream rtp://127.0.0.1:{rtp} --stream-kbps 1000 --save {tmp_path}/soak.mkv "
+    arguments += f"--stream rtp://127.0.0.1:{rtp} --save {tmp_path}/soak.mkv "
     arguments += f"--results {tmp_path}/soak.csv --publish udp://127.0.0.1:{published}"
     results, memory_mb = [], []
     with connected(arguments.split(), tmp_path / "log") as (client, program):

@@ -84,7 +84,7 @@ class Progress:
             texts.append(f"score {min(track.score for track in tracks.values()):.2f}{of}")
         if self._live:
             texts.append(f"{self._source.dropped} dropped")
-        self._bar.set_postfix_str(", ".join(texts), refresh=False)
+        self._bar.set_postfix_str(", ".join(texts))
 
     def wait(self) -> None:
         """Say that no frame came for a while."""

@@ -79,7 +79,7 @@ SETUP := $(addprefix $(WHICH)-,base $(EXTRAS) $(PROJECTS))
 DEV := $(SETUP) $(WHICH)-dev  # what developers need
 
 setup: $(SETUP) ## .venv with what tracking needs, and the C++ kernels; ALSO=dev: for tests too
-	@$(PY) -m hotpath.kernels.cpu >/dev/null
+	@$(PY) -m hotpath.kernels.cpu $(if $(filter setup,$(MAKECMDGOALS)),,>/dev/null)
 
 $(WHICH)-base: pyproject.toml constraints.txt setup.py
 	@if [ -z "$$PYTHON" ]; then \
@@ -87,7 +87,6 @@ $(WHICH)-base: pyproject.toml constraints.txt setup.py
 	@echo "Setting up $(VENV) with $$PYTHON (600 MB on disk, once)"
 	@"$$PYTHON" -m venv $(if $(wildcard $(WHICH)-*),,--clear) $(VENV)
 	@$(PY) $(RUN_PIP) -e . || { $(OFFLINE); exit 2; }
-	@$(PY) -m hotpath.kernels.cpu
 	@rm -f $(VENV)/.setup-*
 	@touch $@
 

@@ -25,9 +25,11 @@ TEXTS_FOR, TEXTS_WIDE = 1080.0, 1366.0
 SMALLER = 1.0, 0.85, 0.7, 0.55
 GROUND = 32  # grey of the strip, and beside a narrow picture
 MODIFIERS = range(0xE1, 0xEF)  # the last byte of Shift, Control, Alt and their like in X
+# codes of the arrows in X and on macOS; in their last byte alone Left would be Q
+ARROWS = {0xFF51: "left", 0xFF53: "right", 0xF702: "left", 0xF703: "right"}
 SHORT = ("H: list the keys", "Q or Esc: end the run")
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-COLOUR = (0, 255, 255)  # of the box while it is drawn
+COLOUR = (0, 255, 255)  # of the box while it is drawn, and of words in capitals
 LEAST_DRAG_PX = 4  # of the window; less is a click, and no box
 MOST_EVENTS = 1000  # of the mouse between two looks
 
@@ -75,13 +77,12 @@ class Window:
         """Let the window redraw itself, and wait for a key.
 
         Returns:
-            the key's letter in lower case, or None, as for Shift and Alt. After q, Esc or the close
-            button ``open`` is False.
+            the key's letter in lower case, "left" or "right", or None, as for Shift and Alt. After
+            q, Esc or the close button ``open`` is False.
         """
         if not self._created:
             return None
-        code = cv2.waitKey(max(1, int(timeout_s * 1e3)))
-        key = chr(code & 0xFF) if code >= 0 and code & 0xFF not in MODIFIERS else None
+        key = _key(cv2.waitKeyEx(max(1, int(timeout_s * 1e3))))
         self.touched |= key is not None or self.pressed
         if key in QUIT_KEYS or self._was_closed():
             self.open = False
@@ -210,9 +211,8 @@ class View:
             if not places or places[-1][1] < ROWS * self._row:
                 break
         for text, place in zip(texts, places):
-            cv2.putText(
-                strip, text, place, FONT, smaller * scale, (235, 235, 235), thick, cv2.LINE_AA
-            )
+            colour = COLOUR if text.isupper() else (235, 235, 235)  # such as PAUSED
+            cv2.putText(strip, text, place, FONT, smaller * scale, colour, thick, cv2.LINE_AA)
 
     def _placed(self, texts: Sequence[str], scale: float, thick: int) -> List[Tuple[int, int]]:
         """Return the lower left corner of each text, side by side in rows."""
@@ -304,6 +304,15 @@ class _Drag:
         first, second = (self._view.in_view(*corner) for corner in self._corners)
         cv2.rectangle(picture, first, second, COLOUR, 2)
         return picture
+
+
+def _key(code: int) -> Optional[str]:
+    """The key of a code of OpenCV, or None where it has no letter."""
+    arrow = ARROWS.get(code & 0xFFFF) if code >= 0 else None
+    if arrow or code < 0:
+        return arrow
+    is_letter = code & 0xFFFF not in range(0xFF50, 0xFF58) and code & 0xFF not in MODIFIERS
+    return chr(code & 0xFF) if is_letter else None  # not Home, Up, Down and their like
 
 
 def _create(title: str, picture: np.ndarray) -> None:

@@ -69,8 +69,8 @@ class Player:
         self._help_until = time.monotonic() + HELP_S
         actions: List[Tuple[str, str, Callable[[], None]]] = [
             (" ", "Space: pause or resume", self._pause),
-            (".", ". next frame", lambda: self._seek(1)),
-            (",", ", previous frame", lambda: self._seek(-1)),
+            ("right", "Right arrow: next frame", lambda: self._seek(1)),
+            ("left", "Left arrow: previous frame", lambda: self._seek(-1)),
             ("l", f"L: {SEEK_S:g} seconds forward", lambda: self._seek_seconds(SEEK_S)),
             ("j", f"J: {SEEK_S:g} seconds back", lambda: self._seek_seconds(-SEEK_S)),
             ("+", "+ faster", lambda: self._change_speed(2.0)),
@@ -83,6 +83,9 @@ class Player:
             ("h", "H: list the keys, or hide them", self._toggle_help),
         ]
         self._actions = {key: action for key, _, action in actions}
+        for sign, arrow in ((".", "right"), (",", "left")):
+            if arrow in self._actions:
+                self._actions[sign] = self._actions[arrow]
         self._keys = [invitation(targets, detector)] + [text for _, text, _ in actions]
         self._keys.append("Q or Esc: end the run")
 
@@ -157,7 +160,7 @@ class Player:
             if self._notices:
                 lines = self._notices + (PAUSED if self.paused else SHORT)
             elif self._help_until:
-                lines = self._keys
+                lines = list(PAUSED[:1]) * self.paused + self._keys
             self._window.show(self._shown.picture, lines)
 
     def _pause(self) -> None:

@@ -64,15 +64,19 @@ def test_a_place_in_the_window_is_that_place_of_the_picture(size):
 
 @pytest.mark.parametrize(
     "code, key",
-    [(-1, None), (0xE1, None), (0xE9, None), (0xEB, None), (ord("X"), "x"), (27, "\x1b")],
+    [
+        *[(-1, None), (0xE1, None), (0xFFE9, None), (0xEB, None), (ord("X"), "x"), (27, "\x1b")],
+        *[(0xFF51, "left"), (0x10FF53, "right"), (0xFF50, None), (0xFF52, None), (0xFF54, None)],
+    ],
 )
 def test_a_key_that_only_modifies_others_is_none(monkeypatch, code, key):
     monkeypatch.setattr(window, "check_window", lambda: None)
-    monkeypatch.setattr(cv2, "waitKey", lambda _: code)
+    monkeypatch.setattr(cv2, "waitKeyEx", lambda _: code)
     monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
     shown = window.Window()
     shown._created = True
     assert shown.wait_key(0.01) == key and shown.touched == (key is not None)
+    assert shown.open == (key != "\x1b")
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,12 @@ def test_a_pause_is_shown_until_it_ends():
     assert not player.paused and window.lines is None
 
 
+def test_a_pause_is_shown_while_the_keys_are_listed():
+    player, _, window, _ = begun(" ")
+    player.take_keys()
+    assert window.lines[0] == "PAUSED" and len(window.lines) > 5
+
+
 def test_a_recording_plays_at_its_own_speed_and_plus_and_minus_change_it():
     player, source, _, _ = begun()
     assert 24 <= len(played(player, source, 0.5)) <= 26
@@ -206,8 +212,8 @@ def test_space_pauses_and_resumes():
 def test_single_steps_go_forward_and_back_and_pause():
     player, source, window, _ = begun(".", ".", ".")
     assert played(player, source, 0.2) == [1, 2, 3]
-    window.keys = [",", ","]
-    assert played(player, source, 0.2) == [2, 1]
+    window.keys = [",", ",", "right", "left"]
+    assert played(player, source, 0.2) == [2, 1, 2, 1]
     assert player.paused
 
 

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { Aim } from "./aim.js";
 import { Link } from "./link.js";
 import { Figures, Targets, put } from "./panel.js";
-import { View } from "./view.js";
+import { View, isHidden } from "./view.js";
 
 const FIGURES_MS = 250; // faster figures can't be read
 const FILES = { results: "api/results.csv", video: "api/video" };
@@ -237,9 +237,9 @@ function hint() {
     return state.targets.length > 1 ? `Tap or drag a new box for target ${view.selected}` : "Tap or drag a new box";
   }
   const target = state.targets.find((one) => one.number === view.selected);
-  if (target?.lost) return "Red dashes: where it was followed last";
-  if (target?.state === "unsure") return "Amber dashes: what is followed may be another object";
-  if (target?.predicted) return "Dots: where it would be if it is hidden";
+  const dots = target && isHidden(target) ? " · dots: where it would be by its speed" : "";
+  if (target?.lost) return "Red dashes: where it was followed last" + dots;
+  if (target?.state === "unsure") return "Amber dashes: what is followed may be another object" + dots;
   if (pointed !== null && pointed === view.selected) return "Tap in the box for a larger or smaller object";
   return "";
 }

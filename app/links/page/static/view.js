@@ -6,6 +6,7 @@ const WARNINGS = { unsure: "#ffaa28", lost: "#ff4646" };
 const DARK = "rgb(8 12 16 / .85)";
 
 export const colourOf = (number) => COLOURS[number % COLOURS.length];
+export const isHidden = ({ state, predicted }) => state in WARNINGS && Boolean(predicted);
 const colourNow = ({ number, state }) => WARNINGS[state] ?? colourOf(number);
 
 export class View {
@@ -129,7 +130,7 @@ export class View {
     const place = this.place();
     const found = this.state.targets.filter((target) => target.box), taken = [];
     for (const target of found) this.#drawBox(pen, place, target);
-    for (const target of found) if (target.predicted) this.#drawPredicted(pen, place, target);
+    for (const target of found) if (isHidden(target)) this.#drawPredicted(pen, place, target);
     for (const target of found) this.#drawLabel(pen, place, target, taken);
     if (this.draft) this.#drawDraft(pen, place, this.draft);
   }
@@ -178,14 +179,18 @@ export class View {
     pen.fillText(text, left + 7, top + high / 2 + 1);
   }
 
-  // where a hidden target would be: dotted
+  // where a hidden target would be: dotted, and only in the picture
   #drawPredicted(pen, place, { number, predicted }) {
     const [x, y] = onStage(place, predicted[0], predicted[1]);
     pen.strokeStyle = colourOf(number);
     pen.lineWidth = 2;
+    pen.save();
+    pen.beginPath();
+    pen.rect(place.left, place.top, place.w * place.scale, place.h * place.scale);
+    pen.clip();
     pen.setLineDash([2, 5]);
     pen.strokeRect(x, y, predicted[2] * place.scale, predicted[3] * place.scale);
-    pen.setLineDash([]);
+    pen.restore();
   }
 
   #drawDraft(pen, place, box) {

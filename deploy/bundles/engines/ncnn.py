@@ -6,13 +6,18 @@ This runs on a computer; the bundle is then copied to the board or into an app.
 import importlib.util
 import pathlib
 import shutil
-from typing import Callable, Dict
+from typing import TYPE_CHECKING, Callable, Dict
+
+import numpy as np
 
 from hotpath.deploy.bundles.engines import converted
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.commands import make
 from hotpath.runtime import bundle
+
+if TYPE_CHECKING:
+    import onnx
 
 TIMEOUT_S = 300
 
@@ -64,7 +69,7 @@ def _convert(program: str, part: converted.Part, precision: str) -> Dict[str, st
     sides = ",".join("[{}]f32".format(",".join(map(str, shape))) for _, shape in part.inputs)
     work = part.folder / (part.name + "-work")
     work.mkdir()
-    (work / "model.onnx").write_bytes(part.model.SerializeToString())
+    (work / "model.onnx").write_bytes(_sums_as_means(part.model).SerializeToString())
     command = [program, "model.onnx", "inputshape=" + sides]
     command += ["fp16={:d}".format(precision == "fp16")]
     _, text = converted.run_tool("pnnx", command, TIMEOUT_S, cwd=str(work))
@@ -80,6 +85,39 @@ def _convert(program: str, part: converted.Part, precision: str) -> Dict[str, st
     shutil.rmtree(str(work))
     _check_operators((part.folder / files["param"]).read_text(), part.name)
     return files
+
+
+def _sums_as_means(model: "onnx.ModelProto") -> "onnx.ModelProto":
+    """Write a ReduceSum as a mean times the number of its values.
+
+    pnnx ignores axes that stand in an input, as they do from opset 13 on, and sums nothing. A mean
+    has them in an attribute.
+
+    Args:
+        model: of opset 13 to 17, with fixed shapes. It is not changed.
+    """
+    from onnx import helper, numpy_helper, shape_inference
+
+    model = shape_inference.infer_shapes(model)
+    graph = model.graph
+    shapes = {
+        value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.value_info)
+    }
+    constants = {value.name: numpy_helper.to_array(value) for value in graph.initializer}
+    for index, node in reversed(list(enumerate(graph.node))):
+        axes = constants.get(node.input[1]) if len(node.input) > 1 else None
+        if node.op_type != "ReduceSum" or axes is None or node.input[0] not in shapes:
+            continue
+        shape = shapes[node.input[0]]
+        name = node.output[0] + "-count"
+        count = np.array(np.prod([shape[axis] for axis in axes]), np.float32)
+        graph.initializer.append(numpy_helper.from_array(count, name))
+        graph.node.insert(index + 1, helper.make_node("Mul", [name + "-mean", name], node.output))
+        node.op_type, node.output[0] = "ReduceMean", name + "-mean"
+        del node.input[1:]
+        node.attribute.append(helper.make_attribute("axes", axes.tolist()))
+    return model
 
 
 def _check_operators(param: str, part: str) -> None:

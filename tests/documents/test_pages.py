@@ -126,7 +126,7 @@ NOT_RUN = {
 }
 LEFT_OUT = {command for several in NOT_RUN.values() for command in several}
 SLOW = ("hotpath evaluate", "hotpath int8", "hotpath tune", "hotpath.calib.", "make engine")
-SLOW += ("gst-",)
+SLOW += ("gst-", "hotpath_fpga")
 MODULES = {  # part of a command: the module that it needs beside those of `make test`
     "BOARD=android": "pnnx",
     "BOARD=raspberry_pi5": "pnnx",

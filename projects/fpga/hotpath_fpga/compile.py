@@ -16,7 +16,7 @@ def compile_network(network, paths=None, ranges=None, size_name="pynq_z2"):
         paths: dict of part -> path of its files; None for those that come with it.
         ranges: path of a table of ``hotpath int8``, or what ``hotpath.graphs.table.read`` returns;
             None for the table beside the network's TOML.
-        size_name: a section of ``kernels/fpga/design/sizes.toml``.
+        size_name: a section of ``projects/fpga/hotpath_fpga/sizes.toml``.
 
     Returns:
         ``hotpath_fpga.compiler.Compiled``.

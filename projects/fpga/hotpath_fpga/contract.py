@@ -10,7 +10,7 @@ WRITTEN = FOLDER / "rtl" / "tables.svh"
 
 def verilog() -> str:
     """The text of ``rtl/tables.svh``."""
-    origin = "// Written by `python -m kernels.fpga.design.contract` from tables.toml; change that."
+    origin = "// Written by `python -m hotpath_fpga.contract` from tables.toml; change that."
     lines = [origin, "", f"localparam logic [31:0] MAGIC = 32'h{tables.MAGIC:08X};"]
     for title, prefix, numbers, bits in (
         ("registers, byte offsets", "REG", tables.REGISTERS, 8),

@@ -1,4 +1,4 @@
-// Written by `python -m kernels.fpga.design.contract` from tables.toml; change that.
+// Written by `python -m hotpath_fpga.contract` from tables.toml; change that.
 
 localparam logic [31:0] MAGIC = 32'h48505433;
 

@@ -123,7 +123,7 @@ set actual_mhz [get_property $clock_property $ps]
 puts "Clock of the fabric: $actual_mhz MHz, asked for $given(clock_mhz) MHz"
 if {$actual_mhz > 1.001 * $given(clock_mhz)} {
   error "The PS can't make $given(clock_mhz) MHz, it would make $actual_mhz MHz:\
-    set a clock that it can make in kernels/fpga/design/sizes.toml."
+    set a clock that it can make in projects/fpga/hotpath_fpga/sizes.toml."
 }
 
 set engine [create_bd_cell -type module -reference hotpath_engine engine]
@@ -208,7 +208,7 @@ foreach {what delay} {setup max hold min} {
       set holds [format " %.1f MHz would hold." [expr {1000 / (1000.0 / $actual_mhz - $slack)}]]
     }
     error "Timing is not met: $what slack is $slack ns at $actual_mhz MHz.$holds Lower\
-      assumed_clock_mhz of \[$given(board)\] in kernels/fpga/design/sizes.toml, or see\
+      assumed_clock_mhz of \[$given(board)\] in projects/fpga/hotpath_fpga/sizes.toml, or see\
       [file join $given(out) timing.rpt]."
   }
 }

@@ -17,8 +17,8 @@ OF_OWN_CLIPS = {"before", "after", "gain", "error", "better", "clips"}  # keys o
 
 
 def documented(heading):
-    """The keys in the first column of the table below a heading of docs/training.md."""
-    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    """The keys in the first column of the table below a heading of this project's README."""
+    text = (ROOT / "projects" / "research" / "README.md").read_text(encoding="utf-8")
     table = text.split(heading + "\n")[1].split("\n## ")[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     return {key for row in rows for key in re.findall("`(.+?)`", row)}

@@ -26,6 +26,8 @@ def check_folder(path: str) -> None:
         )
     if os.path.isdir(path):
         raise BadOutput(f"{path}: is a folder; give a file name", what="is a folder")
+    if os.path.islink(os.path.realpath(path)):
+        raise BadOutput(f"{path}: is a link to itself; name another file", what="a link to itself")
     if not (os.path.exists(path) or os.access(folder, os.W_OK)):
         raise BadOutput(
             f"{path}: no permission to write there; name another folder", what="no permission"

@@ -269,12 +269,15 @@ def test_of_a_large_older_file_the_ends_alone_are_read(tmp_path):
         ("a", "unknown ending"),
         ("no/such/a.csv", "no folder"),
         ("folder.csv", "is a folder"),
+        ("circle.csv", "a link to itself"),
     ],
 )
 def test_a_file_that_cant_be_written_is_refused(tmp_path, name, what):
     (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "circle.csv").symlink_to(tmp_path / "circle.csv")
     with refusal(BadOutput, what):
         Results(str(tmp_path / name))
+    assert (tmp_path / "circle.csv").is_symlink()
 
 
 def test_no_permission_is_said(tmp_path):

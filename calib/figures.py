@@ -114,7 +114,9 @@ def _means(
 
 
 def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {key: float(np.nanmean([row[key] for row in rows])) for key in rows[0]}
+    """Return the means of all figures; a row may lack one, such as that of absent frames."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return {key: float(np.nanmean([row[key] for row in rows if key in row])) for key in keys}
 
 
 def _spread(key: str, values: Sequence[float]) -> dict[str, float]:

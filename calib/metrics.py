@@ -66,19 +66,29 @@ def figures(boxes: Any, truth: Any) -> Dict[str, float]:
 
 
 def words(boxes: Any, truth: Any, claimed: Any) -> Dict[str, float]:
-    """Compute VOTS' errors of what a tracker says of a visible target, shares of its frames.
+    """Compute VOTS' quality of what a tracker says, and its parts, as shares of frames.
 
     Args:
         boxes, truth: as in ``figures``.
         claimed: (n,) whether the tracker says that the target is in the box.
 
     Returns:
-        ``dre``, drift-rate error: it claims a box that misses the target; ``nre``, not-reported
-        error: it claims none.
+        ``q``, quality: the mean overlap, where a frame without a claim has 0 if the target is
+        visible and 1 if it is absent, and one with a claim has 0 if it is absent. Of the visible
+        frames ``dre``, drift-rate error: it claims a box that misses the target; ``nre``,
+        not-reported error: it claims none. Of the absent frames, if there are any, ``adq``,
+        absence-detection quality: it claims none.
     """
     ious, claims = overlap(boxes[1:], truth[1:]), np.asarray(claimed[1:], bool)
     seen = np.isfinite(ious)
-    return {"dre": _mean((claims & (ious <= 0))[seen]), "nre": _mean(~claims[seen])}
+    shares = {
+        "q": _mean(np.where(seen, claims * np.nan_to_num(ious), ~claims)),
+        "dre": _mean((claims & (ious <= 0))[seen]),
+        "nre": _mean(~claims[seen]),
+    }
+    if not seen.all():
+        shares["adq"] = _mean(~claims[~seen])
+    return shares
 
 
 def _mean(values: np.ndarray) -> float:

@@ -57,4 +57,14 @@ def test_a_claim_beside_the_target_and_none_are_counted_where_it_is_visible():
     boxes = truth.copy()
     boxes[2:, 0] = 200
     found = metrics.words(boxes, truth, [True, True, True, False, True])
-    assert found == {"dre": pytest.approx(1 / 3), "nre": pytest.approx(1 / 3)}
+    third = pytest.approx(1 / 3)
+    assert found == {"q": 0.25, "dre": third, "nre": third, "adq": 0}
+    assert metrics.words(boxes, truth, [True, True, True, False, False])["q"] == 0.5
+
+
+def test_quality_is_the_overlap_of_claims_and_the_silence_where_the_target_is_absent():
+    truth = np.array([[10, 10, 20, 20], [10, 10, 20, 20], [np.nan] * 4, [np.nan] * 4], float)
+    boxes = np.array([[10, 10, 20, 20], [10, 10, 20, 10], [10, 10, 20, 20], [10, 10, 20, 20]])
+    found = metrics.words(boxes.astype(float), truth, [True, True, False, True])
+    assert found == {"q": pytest.approx(0.5), "dre": 0, "nre": 0, "adq": 0.5}
+    assert "adq" not in metrics.words(boxes[:2].astype(float), truth[:2], [True, True])

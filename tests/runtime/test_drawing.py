@@ -185,6 +185,7 @@ def select_with(monkeypatch, frame, events, keys=()):
     monkeypatch.setattr(cv2, "imshow", lambda _, picture: shown.append(picture))
     monkeypatch.setattr(cv2, "setMouseCallback", lambda _, call: callbacks.append(call))
     monkeypatch.setattr(cv2, "waitKey", wait)
+    monkeypatch.setattr(cv2, "waitKeyEx", wait)
     monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
     for name in ("namedWindow", "resizeWindow", "destroyAllWindows"):
         monkeypatch.setattr(cv2, name, lambda *_: None)

@@ -31,6 +31,13 @@ def add_network_options(cli: argparse.ArgumentParser, engine: bool = True) -> No
         add_engine(cli)
 
 
+def add_workers(cli: argparse.ArgumentParser) -> None:
+    """Add ``--jobs`` and ``--cluster``: who follows the clips."""
+    cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    text = "in place of processes here, the workers of this Dask scheduler (tcp://HOST:8786)"
+    cli.add_argument("--cluster", metavar="ADDRESS", help=text)
+
+
 def add_clip_options(cli: argparse.ArgumentParser, required: bool = True) -> None:
     """Add ``--clips`` and ``--only``."""
     cli.add_argument(

@@ -25,13 +25,10 @@ long as clip, network and engine are the same. For correct times use --jobs 1.
 """
 
 import argparse
-import functools
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from hotpath.calib import (
@@ -43,24 +40,20 @@ from hotpath.calib import (
     readme,
     report,
     robustness,
+    runs,
     trackers,
-    workers,
 )
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.figures import Tracked
-from hotpath.calib.follow import follow
-from hotpath.calib.oracle import Oracle
+from hotpath.calib.runs import Kept
 from hotpath.calib.trackers import Spec
-from hotpath.kernels import cache
 from hotpath.kernels.commands import why_unread
 from hotpath.kernels.text import read as read_text
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.clips import Clip, find_clips
 
 PUBLIC = "public"  # the benchmark of README's table
-MOST_BYTES = 2 << 30  # of one clip's decoded frames
-Kept = dict[str, Any]  # what ``hotpath.calib.follow`` returns
 
 
 def parser() -> argparse.ArgumentParser:
@@ -112,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--starts", type=int, default=1, metavar="N", help=text)
     text = "use only the first N frames of each clip"
     cli.add_argument("--frames", type=int, metavar="N", help=text)
-    cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    command.add_workers(cli)
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/evaluation", metavar="DIR", help=text)
     return cli
@@ -197,10 +190,10 @@ def degraded(options: argparse.Namespace, data: benchmarks.Sequences, out: Path)
     clips = [clip for clip in data.clips if np.isfinite(clip.boxes[1:, 0]).any()]
     places = {kind: out / "degraded" / kind.name.replace(":", "-") for kind in kinds}
     copies = {kind: [degrade.Degraded(clip, kind) for clip in clips] for kind in kinds}
-    broken = follow_all(specs, clips, out, options.jobs)
+    broken = runs.follow_all(specs, clips, out, options.jobs, options.cluster)
     for kind in kinds:
         say(f"degraded by {kind.name}")
-        broken += follow_all(specs, copies[kind], places[kind], options.jobs)
+        broken += runs.follow_all(specs, copies[kind], places[kind], options.jobs, options.cluster)
     for sentence in data.left_out + [sentence for _, sentence in broken]:
         say(f"hotpath evaluate: {sentence}")
     whole = [k for k, clip in enumerate(clips) if clip.name not in {name for name, _ in broken}]
@@ -208,7 +201,7 @@ def degraded(options: argparse.Namespace, data: benchmarks.Sequences, out: Path)
         raise BadRun("no clip could be followed to its end in all forms")
 
     def results(spec: Spec, rows: Sequence[Clip], place: Path) -> dict[str, Kept]:
-        return {rows[k].name: stored(spec, rows[k], place) or {} for k in whole}
+        return {rows[k].name: runs.stored(spec, rows[k], place) or {} for k in whole}
 
     kept = [clips[k] for k in whole]
     rows, clean = [], {}
@@ -266,7 +259,7 @@ def evaluated(
     if options.boxes:
         given = _given(options, data)
     clips_begun, begun = _begun(data.clips, options.starts)
-    broken = follow_all(specs, clips_begun, out, options.jobs)
+    broken = runs.follow_all(specs, clips_begun, out, options.jobs, options.cluster)
     sentences = data.left_out + [sentence for _, sentence in broken]
     gone = {begun.get(name, name) for name, _ in broken}
     clips = [clip for clip in clips_begun if begun.get(clip.name, clip.name) not in gone]
@@ -274,7 +267,7 @@ def evaluated(
         raise BadRun("no clip could be followed to its end: " + "; ".join(sentences))
     tracked = {}
     for spec in specs:
-        kept = ((clip.name, stored(spec, clip, out)) for clip in clips)
+        kept = ((clip.name, runs.stored(spec, clip, out)) for clip in clips)
         done = {name: result for name, result in kept if result}
         tracked[spec.name] = Tracked(done, spec.options.engine, trackers.published(spec))
     if options.save_boxes:
@@ -324,65 +317,6 @@ def _lines(path: str | Path | None) -> list[str]:
         return read_text(str(path)).splitlines() if path else []
     except (OSError, UnicodeDecodeError) as error:
         raise BadRun(f"--seen {path}: {why_unread(error)}, with a sequence a line") from None
-
-
-# -- tracking
-
-
-def follow_all(
-    specs: Sequence[Spec], clips: Sequence[Any], out: Path, jobs: int
-) -> list[tuple[str, str]]:
-    """Run the missing pairs of tracker and clip; returns (clip's name, sentence) of failures.
-
-    All trackers follow one clip in turns before the next begins, so that times can be compared.
-    A clip is a ``Clip`` or a film of ``hotpath.calib.longterm.films``.
-    """
-    missing = {
-        clip.name: [spec for spec in specs if stored(spec, clip, out) is None] for clip in clips
-    }
-    todo = [(clip, (missing[clip.name], clip, out)) for clip in clips if missing[clip.name]]
-    ended = workers.over_clips(follow_and_store, todo, jobs, "tracking")
-    return sorted({(clip.name, str(error)) for clip, error in ended if error})
-
-
-def path_of(spec: Spec, clip: Any, out: Path) -> Path:
-    """The file of a tracker's boxes on a clip."""
-    return out / "boxes" / f"{spec.name}-{spec.options.engine}" / (clip.name + ".json")
-
-
-def stored(spec: Spec, clip: Any, out: Path) -> Kept | None:
-    """Return stored boxes as a dict; None if there are none, or clip, network or engine differ."""
-    try:
-        with open(path_of(spec, clip, out)) as file:
-            kept: Kept = json.load(file)
-    except (OSError, ValueError):
-        return None
-    return kept if kept.get("key") == _key(spec, clip) else None
-
-
-def _key(spec: Spec, clip: Any) -> str:
-    return spec.identity + clip.sha256
-
-
-def follow_and_store(specs: Sequence[Spec], clip: Any, out: Path) -> None:
-    """Track one clip by one tracker after the other and write their files."""
-    cv2.setNumThreads(1)
-    held = clip.in_memory(MOST_BYTES)
-    for spec in specs:
-        tracker = tracker_of(spec)
-        if spec.oracle:
-            tracker = Oracle(tracker, clip.boxes, spec.oracle)
-        result = follow(tracker, held)
-        result["key"] = _key(spec, clip)
-        path = path_of(spec, clip, out)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cache.write_text(path, json.dumps(result))
-
-
-@functools.cache
-def tracker_of(spec: Spec) -> Any:
-    """The tracker of a spec, loaded once in each process."""
-    return trackers.build(spec)
 
 
 main = command.main("hotpath evaluate", run, parser)

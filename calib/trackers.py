@@ -4,6 +4,7 @@ A ``Spec`` describes a tracker and can be sent to another process, where ``build
 """
 
 import argparse
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -78,7 +79,7 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     if name in PEERS:
         _peer_class(name)
         _peer_params(name, options.networks_dir)
-        return _identified(Spec(name, options._replace(engine=PEER_ENGINE)))
+        return identified(Spec(name, options._replace(engine=PEER_ENGINE)))
     stem, *ways = name.split(":")
     on = [way for way in ways if way in engines.choices(of_files=True)]
     if len(on) > 1:
@@ -101,7 +102,7 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     recover = False if "norecover" in ways or halves else options.recover
     own = options._replace(network=str(toml_path), precision="fp32", recover=recover, engine=engine)
     shown = "".join(":" + way for way in ways if way != "int8")
-    return _identified(
+    return identified(
         Spec(
             network.name + shown,
             _on_fpga(own, network) if "fpga" in ways else own,
@@ -164,14 +165,20 @@ def build(spec: Spec, **more: Any) -> Any:
     return load_tracker(**{**spec.options._asdict(), **more})
 
 
+@functools.cache
+def loaded(spec: Spec) -> Any:
+    """The tracker of a spec, loaded once in each process."""
+    return build(spec)
+
+
 def published(spec: Spec) -> dict[str, float]:
     """Return a dict of the figures that a network's authors publish; empty for a peer."""
     network = spec.options.network
     return load_network(network).published if network else {}
 
 
-def _identified(spec: Spec) -> Spec:
-    """Return the spec with its identity filled in."""
+def identified(spec: Spec) -> Spec:
+    """Return the spec with the identity that its files and options have now."""
     fields = zip(Options._fields, spec.options, Options())
     identity: dict[str, Any] = {key: value for key, value, default in fields if value != default}
     # contents count, not places

@@ -100,6 +100,9 @@ class Clip:
             cut._frames = self._frames[first:]
         return cut
 
+    def __getstate__(self) -> Dict[str, Any]:  # another machine's files may be others
+        return dict(self.__dict__, _sha256=None)
+
     @property
     def paths(self) -> List[Path]:
         """The files of the frames; empty for a clip that is one video."""

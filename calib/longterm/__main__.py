@@ -10,8 +10,6 @@ as long as code, network and film are the same.
 """
 
 import argparse
-import functools
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from hotpath import kernels, runtime
-from hotpath.calib import command, evaluate, trackers
+from hotpath.calib import command, runs, trackers
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.longterm import films
 from hotpath.calib.longterm.metrics import Judged, figures, finite
+from hotpath.calib.provenance import code_identity
 from hotpath.calib.trackers import Spec
 from hotpath.kernels.cache import write_text
 from hotpath.runtime import DEFAULT_NETWORK
@@ -42,7 +40,6 @@ COLUMNS = (
     ("p50_ms", "p50 ms", ".2f"),
     ("p99_ms", "p99 ms", ".2f"),
 )
-SOURCES = (".py", ".toml", ".cpp", ".h", ".onnx")  # files that the boxes may depend on
 LEGEND = (
     "found/30: share of returns found within 30 frames; frames: median until then; false/1000: "
     "wrong claims that start, for 1,000 frames without the target; claimed: share of those frames "
@@ -59,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
     command.add_network_options(cli)
     cli.add_argument("--threads", type=int, default=1, metavar="N")
-    cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
+    command.add_workers(cli)
     cli.add_argument("--out", default="out/longterm", metavar="DIR")
     return cli
 
@@ -75,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
         for spec in trackers.specs_of(options)
     ]
     out = Path(options.out)
-    for _, sentence in evaluate.follow_all(specs, members, out, options.jobs):
+    for _, sentence in runs.follow_all(specs, members, out, options.jobs, options.cluster):
         raise BadRun(sentence)
     report = {spec.name: measured(spec, members, out) for spec in specs}
     say(text(members, report))
@@ -85,31 +82,18 @@ def run(options: argparse.Namespace) -> None:
     say(f"wrote {path}")
 
 
-@functools.cache
-def code_identity() -> str:
-    """sha256 of all code of the runtime and the kernels, on which every run depends."""
-    digest = hashlib.sha256()
-    for package in (runtime, kernels):
-        root = Path(str(package.__file__)).parent
-        for path in sorted(root.rglob("*")):
-            if path.suffix in SOURCES and path.is_file():
-                digest.update(str(path.relative_to(root)).encode())
-                digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
 # -- figures
 
 
 def measured(spec: Spec, members: Sequence[Any], out: Path) -> dict[str, Any]:
     """dict: ``all`` (figures over the films), ``each`` (name of a film -> figures)."""
-    kept = (evaluate.stored(spec, member, out) for member in members)
-    runs = [run for run in kept if run is not None]  # follow_all has made all of them
+    kept = (runs.stored(spec, member, out) for member in members)
+    done = [run for run in kept if run is not None]  # follow_all has made all of them
     judged = [
         Judged(run["boxes"], run["claimed"], film.boxes, film.known)
-        for run, film in zip(runs, members)
+        for run, film in zip(done, members)
     ]
-    ms = np.concatenate([run["ms"][1:] for run in runs])
+    ms = np.concatenate([run["ms"][1:] for run in done])
     all_ms = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))
     return {
         "all": dict(figures(judged), worst_ms=float(ms.max()), **all_ms),

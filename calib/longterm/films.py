@@ -76,6 +76,9 @@ class LongFilm:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    def __getstate__(self) -> dict[str, Any]:  # another machine's clips may be others
+        return {name: value for name, value in self.__dict__.items() if name != "sha256"}
+
     def in_memory(self, most_bytes: int) -> "LongFilm":
         """The film itself: its pictures are drawn anew each time."""
         return self

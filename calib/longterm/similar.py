@@ -26,11 +26,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hotpath.calib import command, evaluate, trackers
+from hotpath.calib import command, runs, trackers
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
-from hotpath.calib.longterm.__main__ import code_identity
 from hotpath.calib.longterm.metrics import FOUND, GONE, WITHIN, WRONG, Judged
+from hotpath.calib.provenance import code_identity
 from hotpath.kernels import toml
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.boxes import overlap
@@ -242,11 +242,11 @@ def run(options: argparse.Namespace) -> None:
     members = chosen([TargetFilm(target, places[target.film]) for target in targets], options.only)
     out = Path(options.out)
     specs = [_spec(spec, options.strict) for spec in trackers.specs_of(options)]
-    for _, sentence in evaluate.follow_all(specs, members, out, 1):
+    for _, sentence in runs.follow_all(specs, members, out, 1):
         raise BadRun(sentence)
     for spec in specs:
-        runs = [evaluate.stored(spec, member, out) for member in members]
-        say(text(spec.name, [(run, member.target) for run, member in zip(runs, members) if run]))
+        kept = [runs.stored(spec, member, out) for member in members]
+        say(text(spec.name, [(run, member.target) for run, member in zip(kept, members) if run]))
 
 
 def _spec(spec: trackers.Spec, strict: bool) -> trackers.Spec:

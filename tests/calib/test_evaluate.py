@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hotpath import load_tracker
-from hotpath.calib import evaluate, trackers
+from hotpath.calib import evaluate, runs, trackers
 from hotpath.calib.errors import BadRun
 from hotpath.calib.follow import follow
 from hotpath.runtime.options import Options
@@ -110,7 +110,7 @@ def test_the_command_line_says_what_is_missing(place, capsys):
 def test_a_clip_of_another_content_is_another_key(place):
     (spec,) = trackers.specs([str(place / "tiny.toml")], Options(threads=1))
     one, two = find_clips([place / "clips"])
-    assert evaluate._key(spec, one) != evaluate._key(spec, two)
+    assert runs.key(spec, one) != runs.key(spec, two)
 
 
 def test_a_network_on_two_engines_is_refused():

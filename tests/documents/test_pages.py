@@ -117,6 +117,12 @@ NOT_RUN = {
         "hotpath tune --goal overlap,lost --clips CLIPS --films films.json --network kestrel"
         " --parameters search_lost_below,look_above,found_above --write",
     ),
+    "a Dask cluster": (
+        "dask scheduler",
+        "dask worker tcp://SCHEDULER:8786 --nthreads 1 --nworkers 4",
+        "hotpath evaluate --clips DIR --networks kestrel,kestrel:int8"
+        " --cluster tcp://SCHEDULER:8786",
+    ),
     "a machine on which nothing else runs": (
         "hotpath fps",
         "hotpath fps save",

@@ -1,0 +1,110 @@
+"""Run trackers over clips, here or on a cluster, and keep the result of each pair in a file."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from hotpath.calib import trackers, workers
+from hotpath.calib.errors import BadRun
+from hotpath.calib.follow import follow
+from hotpath.calib.oracle import Oracle
+from hotpath.calib.trackers import Spec
+from hotpath.kernels import cache
+from hotpath.runtime.errors import HotpathError
+
+MOST_BYTES = 2 << 30  # of one clip's decoded frames
+Kept = dict[str, Any]  # what ``hotpath.calib.follow`` returns, and ``key``
+
+
+def follow_all(
+    specs: Sequence[Spec], clips: Sequence[Any], out: Path, jobs: int, cluster: str | None = None
+) -> list[tuple[str, str]]:
+    """Run the missing pairs of tracker and clip; returns (clip's name, sentence) of failures.
+
+    All trackers follow one clip in turns before the next begins, so that times can be compared. On
+    a cluster each pair is a task of its own.
+    A clip is a ``Clip`` or a film of ``hotpath.calib.longterm.films``.
+
+    Args:
+        cluster: address of a Dask scheduler, whose workers do it in place of ``jobs`` processes.
+    """
+    missing = {
+        clip.name: [spec for spec in specs if stored(spec, clip, out) is None] for clip in clips
+    }
+    todo = [(clip, (missing[clip.name], clip, out)) for clip in clips if missing[clip.name]]
+    if cluster is None:
+        ended = workers.over_clips(follow_and_store, todo, jobs, "tracking")
+    else:
+        ended = _on_cluster(
+            cluster, [(s, clip) for clip, _ in todo for s in missing[clip.name]], out
+        )
+    return sorted({(clip.name, str(error)) for clip, error in ended if error})
+
+
+def path_of(spec: Spec, clip: Any, out: Path) -> Path:
+    """The file of a tracker's boxes on a clip."""
+    return out / "boxes" / f"{spec.name}-{spec.options.engine}" / (clip.name + ".json")
+
+
+def stored(spec: Spec, clip: Any, out: Path) -> Kept | None:
+    """Return stored boxes as a dict; None if there are none, or clip, network or engine differ."""
+    try:
+        with open(path_of(spec, clip, out)) as file:
+            kept: Kept = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return kept if kept.get("key") == key(spec, clip) else None
+
+
+def key(spec: Spec, clip: Any) -> str:
+    """The hash of all that a result depends on."""
+    return spec.identity + clip.sha256
+
+
+def follow_and_store(specs: Sequence[Spec], clip: Any, out: Path) -> None:
+    """Track one clip by one tracker after the other and write their files."""
+    held = _in_memory(clip)
+    for spec in specs:
+        _store(_followed(spec, clip, held), spec, clip, out)
+
+
+def result_of(spec: Spec, clip: Any) -> Kept:
+    """Track one clip, and return what is stored of it."""
+    return _followed(spec, clip, _in_memory(clip))
+
+
+def _in_memory(clip: Any) -> Any:
+    cv2.setNumThreads(1)
+    return clip.in_memory(MOST_BYTES)
+
+
+def _followed(spec: Spec, clip: Any, held: Any) -> Kept:
+    tracker = trackers.loaded(spec)
+    if spec.oracle:
+        tracker = Oracle(tracker, clip.boxes, spec.oracle)
+    return {**follow(tracker, held), "key": key(spec, clip)}
+
+
+def _store(result: Kept, spec: Spec, clip: Any, out: Path) -> None:
+    path = path_of(spec, clip, out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cache.write_text(path, json.dumps(result))
+
+
+def _on_cluster(
+    address: str, pairs: Sequence[tuple[Spec, Any]], out: Path
+) -> Iterator[tuple[Any, HotpathError | None]]:
+    """Follow pairs on a cluster's workers, and store each result when it is sent back."""
+    from hotpath.calib import cluster  # which loads Dask
+
+    for spec, clip, result in cluster.over_pairs(address, pairs, result_of):
+        if isinstance(result, HotpathError):
+            yield clip, result
+        elif result["key"] != key(spec, clip):
+            yield clip, BadRun(f"{clip.name}: a worker has other files at its path")
+        else:
+            _store(result, spec, clip, out)
+            yield clip, None

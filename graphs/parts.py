@@ -5,8 +5,7 @@ The parts that the TOML names decide how:
 - backbone, head: the backbone runs on both pictures, the head takes both features (NanoTrack);
 - exemplar, search, head: as above, with a backbone for each size of picture;
 - exemplar, search: the search graph takes the exemplar's features (FEAR, LightTrack, SiamFC);
-- whole: one graph takes both pictures (VitTrack), or a second exemplar too (MixFormerV2), which
-  then lies behind the first one along axis 0;
+- whole: one graph takes both pictures (VitTrack);
 - network, kernel_cls, kernel_loc: two graphs make weights of the exemplar's features, which two
   convolutions of the network take (DaSiamRPN in OpenCV's form).
 """
@@ -30,6 +29,7 @@ Parts = Dict[str, ModelProto]
 Pair = Tuple[ModelProto, ModelProto]
 
 IMAGES = ("exemplar", "search")  # names of the pictures in the pair
+PIXELS = "z/pixels0"  # the exemplar, where one graph takes both pictures
 BOX = "exemplar_box"  # name of the target's box in the exemplar, where a network takes it
 
 
@@ -66,11 +66,11 @@ def _unify_ir(parts: Parts) -> None:
         model.ir_version = ir_version
 
 
-def _branch(backbone: ModelProto, prefix: str, image: str, side: int, count: int = 1) -> ModelProto:
+def _branch(backbone: ModelProto, prefix: str, image: str, side: int) -> ModelProto:
     """A copy of a backbone for one of the two pictures, its names with a prefix."""
     source = _only_picture(backbone).name
     model = models.add_prefix(backbone, prefix)
-    _set_side(model, prefix + source, side, count)
+    _set_side(model, prefix + source, side)
     models.rename(model, {prefix + source: image})
     return model
 
@@ -111,8 +111,7 @@ def _is_swapped(first: List[ValueInfoProto], second: List[ValueInfoProto]) -> bo
 def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:
     """An exemplar model, and a search model that takes its outputs."""
     exemplar, search = _without_masks(exemplar), _without_masks(search)
-    count = 2 if network.refresh_every else 1
-    exemplar = _branch(exemplar, "z/", IMAGES[0], network.exemplar, count)
+    exemplar = _branch(exemplar, "z/", IMAGES[0], network.exemplar)
     features = [value.name for value in exemplar.graph.output]
     source = _only_picture(search)
     remaining = [value.name for value in models.inputs(search) if value.name != source.name]
@@ -132,14 +131,13 @@ def _pair(network: Network, exemplar: ModelProto, search: ModelProto) -> Pair:
 def _split(network: Network, whole: ModelProto) -> Pair:
     """Split a model of both pictures into the part of the exemplar and the rest."""
     images, boxes = _given(network, whole)
-    pixels = [f"z/pixels{number}" for number in range(len(images) - 1)]
     search = models.add_prefix(whole, "x/")
     for value in images:
         is_last = value is images[-1]
         _set_side(search, "x/" + value.name, network.search if is_last else network.exemplar)
-    taken = zip(images + boxes, pixels + [IMAGES[1], "z/box"])
+    taken = zip(images + boxes, (PIXELS, IMAGES[1], "z/box"))
     models.rename(search, {"x/" + value.name: name for value, name in taken})
-    return _handed_on(network, search, pixels), search
+    return _handed_on(network, search), search
 
 
 def _given(
@@ -148,39 +146,29 @@ def _given(
     """The pictures that a model takes, the search region last, and the target's box, if any."""
     images = [value for value in models.inputs(whole) if not is_box(value)]
     boxes = [value for value in models.inputs(whole) if is_box(value)]
-    every = network.refresh_every
-    if boxes and every:
-        raise ValueError("the graph takes the target's box, so its exemplar can't be refreshed")
-    expected = 3 if every else 2
-    if len(images) != expected or not all(map(models.is_picture, images)):
+    if len(images) != 2 or not all(map(models.is_picture, images)):
         raise ValueError(
-            f"the graph takes {len(images)} inputs; with refresh_every = {every} it takes "
-            f"{expected} pictures, the search region and each exemplar"
+            f"the graph takes {len(images)} inputs; it must take two pictures, exemplar and search "
+            "region (export a network with two exemplars so that one picture is both)"
         )
     places = {network.exemplar: 0, network.search: 2}
     images.sort(key=lambda value: places.get(models.shape_of(value)[2], 1))
     return images, boxes
 
 
-def _handed_on(network: Network, search: ModelProto, pixels: List[str]) -> ModelProto:
-    """The model of the exemplar: it hands its pictures on, and the target's box."""
+def _handed_on(network: Network, search: ModelProto) -> ModelProto:
+    """The model of the exemplar: it hands its picture on, and the target's box."""
     values = {value.name: value for value in search.graph.input}
-    outputs = [values[name] for name in pixels + ["z/box"] if name in values]
-    sides = [len(pixels), 3, network.exemplar, network.exemplar]
+    outputs = [values[name] for name in (PIXELS, "z/box") if name in values]
+    sides = [1, 3, network.exemplar, network.exemplar]
     inputs = [helper.make_tensor_value_info(IMAGES[0], TensorProto.FLOAT, sides)]
-    nodes = [helper.make_node("Identity", [IMAGES[0]], pixels)]
-    numbers = []
-    if len(pixels) > 1:
-        numbers = [
-            numpy_helper.from_array(np.array([i]), f"{n}/number") for i, n in enumerate(pixels)
-        ]
-        nodes = [helper.make_node("Gather", [IMAGES[0], n + "/number"], [n]) for n in pixels]
-    for value in outputs[len(pixels) :]:
+    nodes = [helper.make_node("Identity", [IMAGES[0]], [PIXELS])]
+    for value in outputs[1:]:
         nodes.append(helper.make_node("Identity", [BOX], [value.name]))
         shape = models.shape_of(value)
         inputs.append(helper.make_tensor_value_info(BOX, TensorProto.FLOAT, shape))
     return helper.make_model(
-        helper.make_graph(nodes, "exemplar", inputs, outputs, numbers),
+        helper.make_graph(nodes, "exemplar", inputs, outputs),
         opset_imports=search.opset_import,
         ir_version=search.ir_version,
     )
@@ -248,8 +236,8 @@ def _only_picture(model: ModelProto) -> ValueInfoProto:
     return pictures[0]
 
 
-def _set_side(model: ModelProto, name: str, side: int, count: int = 1) -> None:
-    """Give pictures the shape (count, 3, side, side) and forget the shapes that depend on it."""
+def _set_side(model: ModelProto, name: str, side: int) -> None:
+    """Give a picture the shape (1, 3, side, side) and forget the shapes that depend on it."""
     for value in model.graph.input:
         if value.name == name:
             dims = value.type.tensor_type.shape.dim
@@ -259,7 +247,7 @@ def _set_side(model: ModelProto, name: str, side: int, count: int = 1) -> None:
                 raise ValueError(
                     f"the picture {name} has {dims[1].dim_value} channels instead of 3"
                 )
-            for dim, size in zip(dims, (count, 3, side, side)):
+            for dim, size in zip(dims, (1, 3, side, side)):
                 dim.dim_value = size
     del model.graph.value_info[:]
     for value in model.graph.output:

@@ -58,7 +58,7 @@ def read_section(
     entries: Table,
     mistakes: List[Mistake],
     also: Tuple[str, ...] = (),
-    renamed: Mapping[str, str] = {},
+    gone: Mapping[str, str] = {},
 ) -> Table:
     """Check one section of a TOML and fill in its defaults.
 
@@ -68,7 +68,7 @@ def read_section(
         entries: the section as it was read.
         mistakes: list to which mistakes are added.
         also: further allowed names.
-        renamed: old name of a key -> its name today, for the hint.
+        gone: a key of old files -> what to do about it.
 
     Returns:
         dict of key -> value, without the keys that have a mistake.
@@ -78,7 +78,7 @@ def read_section(
     values: Table = {}
     for name in entries:
         if name not in keys and name not in also:
-            hint = meant(renamed.get(name, name), [*keys, *also]) or "there are: " + ", ".join(keys)
+            hint = gone.get(name) or meant(name, [*keys, *also]) or "there are: " + ", ".join(keys)
             mistakes.append(Mistake(section, name, "is not a known key; " + hint))
     for name, entry in keys.items():
         if name in entries:

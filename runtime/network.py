@@ -135,9 +135,6 @@ class Network:
     strict_share: float
     presence_slope: float
     presence_middle: float
-    refresh_every: int
-    refresh_above: float
-    refresh_from: str
     min_size: float
     clip: str
     box_pixels: str

@@ -25,7 +25,6 @@ from hotpath.runtime.presence import Presence, ScoreAndFeatures, thresholds_of
 from hotpath.runtime.types import LOST, UNSURE, Box, Seen, Track, checked_box, given_track
 
 if TYPE_CHECKING:
-    from hotpath.runtime.refresh import Refresh
     from hotpath.runtime.search.search import Search
 
 NOT_ASKED = "it was not asked for"  # why a lost target is not searched for
@@ -93,7 +92,6 @@ class Tracker:
         self._motion = Motion()
         self._closed = False
         self._lock = threading.Lock()
-        self._refresh: Optional[Refresh] = None
         self._scales = decode.scales(network)
         self._decoder: Any = decode.create(network, kernels) if self._scales else None
         self.why_no_search = _why_no_search(device) if recover else NOT_ASKED
@@ -163,10 +161,6 @@ class Tracker:
 
         # exemplar: crop and features, kept for all later frames
         exemplar = self._exemplar = device.exemplar(frame, state)
-        if self.network.refresh_every:
-            from hotpath.runtime.refresh import Refresh  # only a few networks do
-
-            self._refresh = Refresh(self.network, exemplar)
 
         # the first search region: what later frames are compared with
         seen = None
@@ -273,13 +267,6 @@ class Tracker:
         else:
             track = self._judge_followed(frame, seen)
         self.judged_ms = (time.perf_counter() - began) * 1e3
-
-        # networks with a second exemplar refresh it, where the target was found
-        if self._refresh is not None:
-            self._refresh.follow(
-                track.score, lambda first: self.device.exemplar(frame, self.state, first)
-            )
-            self._exemplar = self._refresh.used
         return track
 
     def _judge_followed(self, frame: Any, seen: Sequence[Seen]) -> Track:
@@ -416,11 +403,9 @@ class Tracker:
     def _forget(self) -> None:
         """Drop the target."""
         self.state, self.first, self.doubt = None, None, ""
-        if self._refresh is not None:
-            self._refresh.close()
-        elif self._exemplar is not None:
+        if self._exemplar is not None:
             self._exemplar.close()
-        self._refresh = self._exemplar = None
+        self._exemplar = None
 
     def _check_target(self) -> None:
         """Raise ``NotReady`` before ``init`` and after ``close``."""
@@ -450,6 +435,6 @@ def _why_no_search(device: Device) -> str:
         return f"no thresholds for it in the TOML of {network.name}"
     if not device.shows_features:
         return f"the graph of {network.name} shows no features to compare"
-    if len(decode.scales(network)) > 1 or network.refresh_every:
-        return f"{network.name} searches several sizes, or refreshes its exemplar"
+    if len(decode.scales(network)) > 1:
+        return f"{network.name} searches several sizes"
     return ""

@@ -22,8 +22,7 @@ class Profile:
     ``wait`` is the time until the source returned the frame. For a recording this is the time of
     decoding. A live source captures and decodes in its own thread. ``total`` is the time from the
     frame to its boxes: crop, network, select and the work between them. These four leave out
-    frames without a target. ``refresh`` is the time of the exemplar part, in frames that refreshed
-    an exemplar (``hotpath.runtime.refresh``). ``note`` adds the times of other steps.
+    frames without a target. ``note`` adds the times of other steps.
 
     Args:
         clock: function that returns seconds. Only differences count.
@@ -60,8 +59,6 @@ class Profile:
         self._ms["wait"].append(wait_ms)
         self._busy_ms["wait"] += wait_ms
         self._busy_ms["tracking"] += total_ms
-        if step_ms.get("refresh"):
-            self.note("refresh", step_ms["refresh"], is_work=False)  # it is part of the total
 
     def note(self, step: str, ms: float, thread: str = "loop", is_work: bool = True) -> None:
         """Add the time of another step.

@@ -109,7 +109,6 @@ class Summary:
             "engine": self._engine,
             "ms": ms,
             "parts_ms": self._profile.parts_ms(),
-            "refresh_ms": self._profile.figures("refresh"),
             "fps": self._profile.fps(),
             "score": self._score_sum / self._scores if self._scores else None,
             "latency_ms": self._profile.figures("latency"),
@@ -147,9 +146,6 @@ def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
             "{ms[p95]:.2f})".format(**figures)
         )
         lines += [] if live else _parts_of(figures["parts_ms"])
-    if figures["refresh_ms"]:
-        text = "{median:.2f} ms more in frames that refresh an exemplar (median; p95 {p95:.2f})"
-        lines.append(text.format(**figures["refresh_ms"]))
     if figures["latency_ms"]:
         text = "{latency_from} to box: {median:.1f} ms (median; p95 {p95:.1f}, p99 {p99:.1f})"
         lines.append(text.format(**dict(figures, **figures["latency_ms"])))

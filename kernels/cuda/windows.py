@@ -45,12 +45,10 @@ class Target(NamedTuple):
     Attributes:
         features: address of each tensor that the exemplar part wrote.
         border: 3 uint8 values for the pixels outside a frame, BGR.
-        first: uint8 bytes of its first picture, if the network takes two; else None.
     """
 
     features: Tuple[int, ...]
     border: Sequence[int]
-    first: Optional[np.ndarray]
 
 
 # A window of a frame: its ``Target``; [cx, cy, w, h] of the target before the frame, (x, y, w, h)
@@ -122,16 +120,15 @@ class Windows:
     def _allocate(self) -> None:
         """Load the kernels, and take all memory but that of the pixels."""
         device, engine, most = self.device, self.engine, self.most
-        pictures = max(most, engine.pictures)
-        self._kernels = Kernels(device, self._settings, engine, pictures)
+        self._kernels = Kernels(device, self._settings, engine, most)
         kernels = self._kernels
-        self._record = device.pinned(LOOKS_AT + pictures * records.SIZE_OF_LOOK)
+        self._record = device.pinned(LOOKS_AT + most * records.SIZE_OF_LOOK)
         self._frame = frames.Record(self._record[: ctypes.sizeof(records.Frame)])
         looks = self._record[LOOKS_AT:]
-        self._looks = records.in_memory(records.Look, looks, pictures)
-        rows = looks[: pictures * records.SIZE_OF_LOOK].reshape(pictures, records.SIZE_OF_LOOK)
+        self._looks = records.in_memory(records.Look, looks, most)
+        rows = looks[: most * records.SIZE_OF_LOOK].reshape(most, records.SIZE_OF_LOOK)
         self._numbers = rows.view(np.float64)[:, :NUMBERS]
-        self._owners: List[Any] = [(None, None)] * pictures  # whose records lie there
+        self._owners: List[Any] = [(None, None)] * most  # whose records lie there
         self.selects, self._row = kernels.selects, kernels.row_bytes
         self.pools = self._row > 0
         places = MOST_PLACES * most * self._row
@@ -144,8 +141,6 @@ class Windows:
         self._first_rows = max(0, MOST_BYTES - kernels.rows_at) // self._row if self._row else 0
         names = engine.maps + engine.shown
         self._rooms = {name: device.pinned(most * engine.apart(name)) for name in names}
-        first = engine.size("exemplar") // engine.pictures if engine.pictures > 1 else 0
-        self._first = device.pinned(first) if first else None
 
     def _prepare(self) -> None:
         """Run every number of windows once, so that libraries set themselves up; then capture.
@@ -202,54 +197,35 @@ class Windows:
     # ---- a target
 
     @by_any_thread
-    def exemplar(
-        self,
-        frame: frames.AnyFrame,
-        place: Rectangle,
-        border: Sequence[int],
-        first: Optional[np.ndarray] = None,
-    ) -> Target:
+    def exemplar(self, frame: frames.AnyFrame, place: Rectangle, border: Sequence[int]) -> Target:
         """Crop the exemplar of a target, and compute its features.
 
         Args:
             frame: see ``hotpath.kernels.cuda.frames``.
             place: its window.
             border: 3 uint8 values for the pixels outside the frame, BGR.
-            first: of a network with two pictures, the target's first one (``Target.first``), which
-                stays. None to take this one as both.
 
         Raises:
             GpuFailed: out of memory, or the GPU refused.
         """
         device, engine, stream = self.device, self.engine, self._stream
-        pictures = engine.pictures if first is None else 1
         features: List[int] = []
-        target = Target((), border, None)
+        target = Target((), border)
         window = target, (0.0,) * 4 + tuple(place) + (1.0, 1.0), ARGMAX
         try:
             for name in engine.features:
                 features.append(device.alloc(engine.size(name)))
-            self._pack(frame, [window] * pictures)
-            self._upload_records(pictures)
+            self._pack(frame, [window])
+            self._upload_records(1)
             out = engine.place_of("exemplar")
-            apart = engine.size("exemplar") // engine.pictures
-            if first is not None:
-                assert self._first is not None
-                self._first[:] = first
-                device.upload(out, self._first, stream)
-                out += apart
-            self._kernels.crop("exemplar", pictures, out, apart)
+            self._kernels.crop("exemplar", 1, out, engine.size("exemplar"))
             engine.run_exemplar(self._handle, dict(zip(engine.features, features)))
-            if first is None and self._first is not None:
-                device.download(self._first, out, stream)
             device.synchronise(stream)
         except HotpathError:
             self._settle()
             self.free(target._replace(features=tuple(features)))
             raise
-        if first is None and self._first is not None:
-            first = self._first.copy()
-        return Target(tuple(features), border, first)
+        return Target(tuple(features), border)
 
     @by_any_thread
     def free(self, target: Target) -> None:

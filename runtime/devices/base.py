@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hotpath.runtime.engines.base import Engine
 
 
-STEPS = ("crop", "network", "select", "refresh")  # refresh: features of a second exemplar
+STEPS = ("crop", "network", "select")
 StepMs = Dict[str, float]
 
 
@@ -111,20 +111,12 @@ class Device:
         """
         raise NotImplementedError
 
-    def exemplar(
-        self, frame: Any, around: np.ndarray, beside: Optional[Exemplar] = None
-    ) -> Exemplar:
+    def exemplar(self, frame: Any, around: np.ndarray) -> Exemplar:
         """Crop the exemplar of a target and compute its features.
 
         Args:
             frame: from ``take``.
             around: float64 [cx, cy, w, h] of the target, frame pixels. The array is not kept.
-            beside: only for networks with two exemplars: the target's first one. It does not
-                change. The result has its first picture and border, and the new crop as second
-                picture. None for a new target. The crop is then used for both pictures.
-
-        Returns:
-            A new ``Exemplar``. Its features may be computed later, in the first look that uses it.
         """
         raise NotImplementedError
 

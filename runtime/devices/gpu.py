@@ -154,18 +154,11 @@ class Gpu(Device):
             return PlanarFrame(Planes("NV12", frame, width, height))
         return PlanarFrame(Planes("BGRx", [frame], frame.shape[1], frame.shape[0]))
 
-    def exemplar(
-        self, frame: Any, around: np.ndarray, beside: Optional[Exemplar] = None
-    ) -> Exemplar:
-        network = self.network
-        first = None
-        if isinstance(beside, OnGpu):
-            border, first = beside.border, beside.target.first
-        else:
-            picture = frame if isinstance(frame, Picture) else self.picture(frame)
-            border = geometry.border_colour(network, picture)
-        place = geometry.exemplar_window(network, around)
-        target = self._windows.exemplar(frame, place, border.tolist(), first)
+    def exemplar(self, frame: Any, around: np.ndarray) -> Exemplar:
+        picture = frame if isinstance(frame, Picture) else self.picture(frame)
+        border = geometry.border_colour(self.network, picture)
+        place = geometry.exemplar_window(self.network, around)
+        target = self._windows.exemplar(frame, place, border.tolist())
         return OnGpu(border, target, self._windows)
 
     def look(self, frame: Any, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:

@@ -26,16 +26,12 @@ class Features(Exemplar):
 
     Args:
         border: see ``Exemplar``.
-        pictures: (2, 3, side, side), the engine's input, for networks with two exemplars.
-
-    Attributes:
-        features: features for ``Engine.search``; None until they are computed.
+        features: features for ``Engine.search``.
     """
 
-    def __init__(self, border: np.ndarray, pictures: Any = None) -> None:
+    def __init__(self, border: np.ndarray, features: Any) -> None:
         super().__init__(border)
-        self.pictures = pictures
-        self.features: Any = None
+        self.features = features
 
 
 class Processor(Device):
@@ -66,36 +62,14 @@ class Processor(Device):
     def picture(self, frame: AnyFrame) -> AnyFrame:
         return frame
 
-    def exemplar(
-        self, frame: AnyFrame, around: np.ndarray, beside: Optional[Exemplar] = None
-    ) -> Exemplar:
-        """Crop the exemplar of a target and compute its features; see ``Device.exemplar``.
-
-        The features of a second exemplar are computed when it is first used.
-        """
+    def exemplar(self, frame: AnyFrame, around: np.ndarray) -> Exemplar:
         network, engine, out = self.network, self.engine, self.engine.exemplar_crop
-        border = geometry.border_colour(network, frame) if beside is None else beside.border
-        window = geometry.exemplar_window(network, around)
-        if not network.refresh_every:
-            features = Features(border)
-            crop = self._cropper(out) if self._cropper else self._packed_into(out)
-            crop(frame, window, border)
-        else:
-            features, second = Features(border, np.zeros_like(out)), np.zeros_like(out[:1])
-            self._packed_into(second)(frame, window, border)
-            features.pictures[:1] = beside.pictures[:1] if isinstance(beside, Features) else second
-            features.pictures[1:] = second
+        border = geometry.border_colour(network, frame)
+        crop = self._cropper(out) if self._cropper else self._packed_into(out)
+        crop(frame, geometry.exemplar_window(network, around), border)
         if engine.exemplar_box is not None:
             engine.exemplar_box[...] = geometry.exemplar_box(network, around)
-        if beside is None:
-            self._compute(features)
-        return features
-
-    def _compute(self, exemplar: Any) -> None:
-        """Run the exemplar's part of the network."""
-        if exemplar.pictures is not None:
-            self.engine.exemplar_crop[...] = exemplar.pictures
-        exemplar.features = self.engine.exemplar()
+        return Features(border, engine.exemplar())
 
     def prepare(self, wait: bool = True) -> None:
         self.engine.prepare()
@@ -104,11 +78,6 @@ class Processor(Device):
 
     def look(self, frame: AnyFrame, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
         spent: StepMs = dict.fromkeys(STEPS, 0.0)
-        for look in looks:
-            if look.exemplar.features is None:  # type: ignore[attr-defined]
-                started = time.perf_counter()
-                self._compute(look.exemplar)
-                spent["refresh"] += (time.perf_counter() - started) * 1e3
         if len(looks) == 1:
             return [self._one(frame, looks[0], spent)], spent
         from hotpath.runtime.devices.several import copied, parts  # only for several windows

@@ -38,7 +38,6 @@ class GpuEngine(base.Engine):
         features: names of the tensors that the exemplar part writes and the window's parts read.
         maps: names of the maps, in the order of the network's family.
         shown: names of the window's features: one name if presence needs them, else none.
-        pictures: number of pictures that the exemplar part takes, 1 or 2.
         most: windows that one submission takes.
         counts: numbers of windows that ``run`` takes, ascending; more than one after ``prepare``.
         search_features: the window's features on the host if ``shown`` names them; else None.
@@ -93,7 +92,6 @@ class GpuEngine(base.Engine):
         self.shown: Tuple[str, ...] = ()
         if search_features is not None and self.network.can_be_lost:
             self.shown = (search_features,)
-        self.pictures = self._shapes["exemplar"][0]
         self._addresses: Dict[str, int] = {}
         self._packed = True
         self._moved: Sequence[str] = ()  # names of the tensors that have several places

@@ -104,18 +104,18 @@ SECTIONS: Dict[str, Keys] = {
         "peak_window": Key(float, 0.5, low=0, high=100),
         # the score below which a frame is looked at again, in a wider window; 0: none is
         "wider_below": Key(float, 0.0, low=0, high=1),
-        # frames after which the second exemplar is refreshed; 0: the network takes only one
-        "refresh_every": Key(int, 0, low=0, high=1 << 20),
-        "refresh_above": Key(float, 0.5, low=0, high=1),  # score that a frame needs for it
-        # from which frame: the best one since the last time, the first one where none was above
-        # (MixFormerV2), or the one that is due, none where it is not above (STARK-ST)
-        "refresh_from": Key(str, "best", ("best", "due")),
     },
 }
 
 LARGEST_FILE = 1 << 31  # bytes; no ONNX file in one piece is larger
 
-RENAMED = {"doubt_below": "search_lost_below"}  # old key -> its name today
+_ONE = "remove it, and export the network so that its first exemplar is the second one too"
+GONE = {  # a key of old files -> what to do about it
+    "doubt_below": "it is search_lost_below now",
+    "refresh_every": _ONE,
+    "refresh_above": _ONE,
+    "refresh_from": _ONE,
+}
 
 # The ways in which files come.
 PARTS = (
@@ -152,9 +152,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
     sections: Dict[str, Table] = {}
     for section in SECTIONS:
         sections[section] = table_of(section)
-        values.update(
-            read_section(section, keys[section], sections[section], mistakes, renamed=RENAMED)
-        )
+        values.update(read_section(section, keys[section], sections[section], mistakes, gone=GONE))
     _apply_conditions(keys, sections, values, mistakes)
     values["published"] = dict(table_of("published"))
     values["strangers"] = _read_made("strangers", table_of("strangers"), mistakes)

@@ -29,7 +29,6 @@ from hotpath.runtime.engines.onnxruntime import Bound, as_written
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER, load_network
 from hotpath.video.clips import find_clips
-from tests.runtime.devices import test_refresh
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
 from tests.support.models import model_of
@@ -235,13 +234,6 @@ def test_weights_among_the_inputs_are_no_box(place, tmp_path, monkeypatch, is_we
     refused = pytest.raises(BadRun, match="takes the target's box")
     with contextlib.nullcontext() if is_weight else refused:
         calibration(place, place / "tiny.toml", tmp_path)
-
-
-def test_a_second_exemplar_is_measured_as_the_first(place, tmp_path):
-    work = calibration(place, test_refresh.write_network(tmp_path), tmp_path / "work")
-    exemplars, searches = work.feeds(work.clips[0])
-    one, two = exemplars[0][assemble.IMAGES[0]]
-    assert (one == two).all() and searches
 
 
 def test_a_clip_that_hardly_shows_its_target_is_refused(place, tmp_path):

@@ -347,9 +347,11 @@ def test_a_target_that_nothing_watches_is_tracked(tmp_path):
     assert machine.watch(None, None, None, 0.0) == TRACKED and machine.value is None
 
 
-def test_the_old_name_of_a_threshold_is_told(tmp_path):
-    with refusal(BadNetwork, "wrong keys"):
-        load_network(write_watched(tmp_path, doubt_below=0.4))
+@pytest.mark.parametrize("key, advice", [("doubt_below", "it is"), ("refresh_every", "remove it")])
+def test_a_key_of_old_files_is_told_with_what_to_do(tmp_path, key, advice):
+    with refusal(BadNetwork, "wrong keys") as caught:
+        load_network(write_watched(tmp_path, **{key: 1}))
+    assert f"{key} is not a known key; {advice}" in str(caught.value)
 
 
 def test_results_carry_the_state(tmp_path):

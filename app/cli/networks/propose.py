@@ -54,8 +54,6 @@ CROPS: Dict[str, Changes] = {
 BORDERS: Dict[str, Changes] = {"mean colour": {"border": "mean"}, "black": {"border": "zero"}}
 TARGETS: Dict[str, Changes] = {"second half": {}, "first half": {"target": "first"}}
 
-REFRESH_EVERY = 200  # frames, as STARK's and MixFormerV2's authors refresh on LaSOT
-
 # [tracking] of each family, used without ``--like``
 TRACKING: Dict[str, Changes] = {
     "points": {"penalty": 0.1, "window": 0.4, "lr": 0.4},
@@ -101,8 +99,6 @@ def propose(paths: Sequence[pathlib.Path]) -> Proposal:
             "tracking": dict(TRACKING[family]),
             "file": [{"part": part, "name": path.name} for part, (path, _) in named.items()],
         }
-        if _refreshes(named):
-            table["tracking"]["refresh_every"] = REFRESH_EVERY
         return Proposal(table, choices)
     names = ", ".join(path.name for path in paths)
     problem = (problems or ["no known sides"])[0]
@@ -152,11 +148,6 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     return {part: (path, files[path]) for part, path in order}
 
 
-def _refreshes(named: Named) -> bool:
-    """Whether the network takes a second exemplar."""
-    return "whole" in named and 3 == len(_picture_sides(named["whole"][1]))
-
-
 def _picture_sides(model: ModelProto) -> List[int]:
     """Sides of a model's pictures, the smallest first; 0 if one is not fixed."""
     return sorted(models.shape_of(v)[3] for v in models.inputs(model) if models.is_picture(v))
@@ -185,9 +176,7 @@ def _sides(named: Named) -> Iterator[Tuple[int, int]]:
 
 def _outputs(named: Named, sides: Tuple[int, int]) -> List[Tuple[str, models.Shape]]:
     """Names and shapes of the outputs of the search graph."""
-    network: Any = SimpleNamespace(
-        exemplar=sides[0], search=sides[1], refresh_every=_refreshes(named)
-    )
+    network: Any = SimpleNamespace(exemplar=sides[0], search=sides[1])
     copies = {part: models.copy(model) for part, (_, model) in named.items()}
     head = models.inputs(copies["head"]) if "head" in copies else []
     declared = [models.shape_of(value) for value in head]

@@ -48,7 +48,6 @@ DEFAULTS = {
     "can_be_lost": False,
     "can_be_found": False,
     "unsure_below": 0.0,
-    "refresh_every": 0,
 }
 
 Network = namedtuple("Network", sorted(DEFAULTS))

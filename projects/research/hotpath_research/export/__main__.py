@@ -112,8 +112,6 @@ def write(parts: Parts, name: str, folder: Path) -> Path:
     files = {part: folder / f"{name}_{part}.onnx" for part in graphs}
     taken = {"exemplar": exemplar}
     sums = {}
-    if parts.table["tracking"].get("refresh_every"):
-        taken["refreshed"] = exemplar
     if parts.box:
         taken["box"] = torch.tensor([[0.25, 0.25, 0.75, 0.75]])
     with torch.no_grad():

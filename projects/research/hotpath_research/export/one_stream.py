@@ -27,15 +27,14 @@ class Kind(NamedTuple):
         config: of ``lib.config.NAME.config``, which has ``cfg`` and ``update_config_from_file``.
         builder: below ``lib.models``: module and function that make the network.
         maps: names among the results, in the family's order.
-        run: function of (network, configuration, template, search region) -> results; where the
-            template is refreshed, of (network, configuration, template, refreshed one, region).
+        run: function of (network, configuration, template, search region) -> results. A network
+            of two templates takes the first frame's as both, and is not refreshed.
         source: where the code is published, on GitHub.
         arguments: arguments of the builder, after the configuration.
         prepare: function of (network), after the weights are loaded.
         alone: below ``lib.models``: module whose ``is_main_process`` would fetch weights.
         mean, scale: of the pictures.
         takes_box: whether ``run`` takes the target's box in the template after the template.
-        refresh: the TOML's ``refresh_from``; empty if the template is not refreshed.
     """
 
     config: str
@@ -48,7 +47,6 @@ class Kind(NamedTuple):
     alone: str = ""
     mean: list[float] = MEAN
     scale: list[float] = SCALE
-    refresh: str = ""
     takes_box: bool = False
 
     def modules(self) -> tuple[str, list[str]]:
@@ -101,20 +99,19 @@ def _asymtrack(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
     return model.forward_head(model.forward_backbone([x, z], False))[0]
 
 
-def _mixformer(
-    model: Any, cfg: Any, z: torch.Tensor, refreshed: torch.Tensor, x: torch.Tensor
-) -> Any:
-    return model(z, refreshed, x, softmax=True, run_score_head=True)
+def _mixformer(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
+    return model(z, z, x, softmax=True, run_score_head=True)
 
 
 def _litetrack(model: Any, cfg: Any, z: torch.Tensor, box: torch.Tensor, x: torch.Tensor) -> Any:
     return model(model.forward_z(z, template_bb=box), x)
 
 
-def _stark(model: Any, cfg: Any, *pictures: torch.Tensor) -> Any:
+def _stark(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:
     nested = model.forward_backbone.__globals__["NestedTensor"]
-    masks = [torch.zeros(1, *picture.shape[2:], dtype=torch.bool) for picture in pictures]
-    features = [model.forward_backbone(nested(*both)) for both in zip(pictures, masks)]
+    masks = [torch.zeros(1, *picture.shape[2:], dtype=torch.bool) for picture in (z, x)]
+    first, region = (model.forward_backbone(nested(*both)) for both in zip((z, x), masks))
+    features = first, first, region
     joined = {key: torch.cat([feature[key] for feature in features]) for key in ("feat", "pos")}
     return model.forward_transformer(dict(joined, mask=None), True, True)[0]
 
@@ -147,7 +144,6 @@ KINDS = {
         _mixformer,
         "MCG-NJU/MixFormerV2",
         {"train": False},
-        refresh="best",
     ),
     "stark": Kind(
         "stark_st2",
@@ -157,7 +153,6 @@ KINDS = {
         "researchmm/Stark",
         {},
         alone="stark.backbone",
-        refresh="due",
     ),
 }
 
@@ -189,7 +184,7 @@ def one_stream(kind: Kind, folder: Path, config: Any, checkpoint: Path) -> Parts
 
 
 class _Whole(nn.Module):
-    """Template (1, 3, h, w), perhaps a refreshed one, and search region -> the maps."""
+    """Template (1, 3, h, w) and search region -> the maps."""
 
     def __init__(self, kind: Kind, model: nn.Module, cfg: Any) -> None:
         super().__init__()
@@ -208,9 +203,6 @@ def _table(kind: Kind, cfg: Any) -> dict[str, Any]:
     if kind.maps == CENTRE:
         head = {"map_size": test.SEARCH_SIZE // cfg.MODEL.BACKBONE.STRIDE, "maps": list(CENTRE)}
     tracking: dict[str, Any] = {"clip": "corners"}
-    if kind.refresh:
-        every = test.UPDATE_INTERVALS.LASOT[0]
-        tracking.update(refresh_every=every, refresh_above=0.5, refresh_from=kind.refresh)
     return {
         "family": "centre" if kind.maps == CENTRE else "corners",
         "source": "https://github.com/" + kind.source,

@@ -26,7 +26,7 @@ TRACKERS = {
     "mixformerv2": "mixformer2_vit_online",
     "stark": "stark_st",
 }
-REFRESH_EVERY = 7  # frames, where the template is refreshed
+NEVER = 1 << 20  # frames until a template is refreshed: an export keeps the first one
 SCORE = 1.61  # logit of MixFormerV2's scores, about
 # what the authors' training and drawing import, and their trackers' boxes don't need
 UNUSED = ("torch._six", "visdom", "visdom.server", "jpeg4py", "lmdb", "tensorboardX", "tikzplotlib")
@@ -97,7 +97,7 @@ def build(name, checkpoint, config):
         if key.endswith("running_var"):
             buffer.copy_(torch.rand_like(buffer) + 0.5)
     if name in SPREAD:
-        settings.cfg.TEST.UPDATE_INTERVALS.LASOT = [REFRESH_EVERY]
+        settings.cfg.TEST.UPDATE_INTERVALS.LASOT = [NEVER]
         with torch.no_grad():
             SPREAD[name](network)
     torch.save({"net": network.state_dict()}, checkpoint)

@@ -19,7 +19,7 @@ from hotpath.runtime.networks import load_network
 from hotpath_research.export import __main__ as export
 from hotpath_research.export import one_stream
 from hotpath_research.export.authors import checkout
-from research_tests.export.authors_tracker import REFRESH_EVERY, film
+from research_tests.export.authors_tracker import film
 from tests.support import blobs
 
 CONFIG = """
@@ -168,8 +168,6 @@ def test_maps_and_boxes_are_those_of_the_authors_tracker(tmp_path, name):
     subprocess.run([sys.executable, "-m", module] + [str(v) for v in given], check=True)
     result, path = run(tmp_path, kind, code, config, checkpoint)
     assert result == 0
-    text = path.read_text()
-    path.write_text(text.replace("refresh_every = 200", f"refresh_every = {REFRESH_EVERY}"))
     expected = np.load(str(tmp_path / "expected.npz"))
     frames, boxes = film()
     for library in ("openvino", "onnxruntime"):

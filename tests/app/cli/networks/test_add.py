@@ -17,11 +17,11 @@ from hotpath.app.cli.networks.trial_clips import read_clips
 from hotpath.graphs import models
 from hotpath.runtime import load_tracker
 from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER
 from hotpath.runtime.presence import thresholds_of
 from tests.app.cli.networks.test_choose import TABLE
 from tests.runtime.decode.test_conventions import multiply
-from tests.runtime.devices import test_refresh
 from tests.support import ROOT, blobs, tiny
 from tests.support.described import load_network, toml_of
 
@@ -119,15 +119,15 @@ def test_a_finished_box_is_known_with_and_without_a_score(tmp_path, kept, output
     assert table["head"]["maps"][0] == "finished"
 
 
-def test_a_second_exemplar_is_refreshed(tmp_path):
-    path = test_refresh.write_network(tmp_path)
-    model = onnx.load(str(path.with_suffix(".onnx")))
-    names = {value.name: f"x{n}" for n, value in enumerate(model.graph.input)}
-    models.rename(model, names)
-    onnx.save(model, str(tmp_path / "hidden.onnx"))
-    table = propose([tmp_path / "hidden.onnx"]).table
-    assert (table["input"]["exemplar"], table["input"]["search"]) == (64, 128)
-    assert table["tracking"]["refresh_every"] == 200 and table["head"]["output"] == "scored_box"
+def test_a_second_exemplar_is_refused_with_what_to_export(tmp_path):
+    path = one_stream(tmp_path, ["finished"])
+    model = onnx.load(str(path))
+    second = next(value for value in model.graph.input if models.shape_of(value)[3] < 256)
+    model.graph.input.add().CopyFrom(second)
+    model.graph.input[-1].name = "second"
+    onnx.save(model, str(path))
+    with pytest.raises(BadNetwork, match="so that one picture is both"):
+        propose([path])
 
 
 def test_orders_of_maps_are_tried_on_one_engine(tmp_path, clips):

@@ -22,7 +22,7 @@ from hotpath.runtime.networks import DEFAULT_NETWORK, Network, default_of, load_
 from hotpath.runtime.options import DEFAULTS, MOST_WINDOWS, Options, checked
 from hotpath.runtime.plan import AUTO, Plan
 from hotpath.runtime.precision import open_precision
-from hotpath.runtime.tracker import NOT_ASKED, Tracker
+from hotpath.runtime.tracker import Tracker
 
 
 class Loaded(NamedTuple):
@@ -186,7 +186,7 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
     Args:
         device: the ``Device``. Several trackers may share it.
         options: uses ``log``, ``recover``, ``search_windows`` and ``strict``. ``log`` gets a
-            sentence if no search for a lost target is possible.
+            sentence if ``recover`` asks for a search that is not possible, or the board for none.
 
     Raises:
         BadOption: ``search_windows`` is no whole number from 1 to ``MOST_WINDOWS``.
@@ -204,12 +204,10 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
         search_windows=windows or board.search["windows"],
         strict=options.strict,
     )
-    # a processor's is silent unless it was asked
-    asked = recover or (recover is None and type(device) is not Processor)
-    if asked and not tracker.searches and options.log is not None:
-        reason = tracker.why_no_search
-        if reason == NOT_ASKED:
-            reason = f"the profile of {board.title} leaves it to the option recover"
+    reason = tracker.why_no_search if recover else ""
+    if recover is None and not board.search["default"]:
+        reason = f"the profile of {board.title} leaves it to the option recover"
+    if reason and options.log is not None:
         options.log(f"a lost target is not searched for: {reason}")
     return tracker
 

@@ -2,7 +2,7 @@
 
 A tracker reads only the part of a frame that it needs. ``bgr_of`` converts the whole frame once,
 for callers that need all of it. The frames of cameras are in
-``hotpath.runtime.camera_frames``.
+``hotpath.runtime.camera_frames`` and ``jpeg_frames``.
 """
 
 import zlib
@@ -23,9 +23,11 @@ class Picture:
 
     Attributes:
         shape: (height, width, 3), as a BGR array of the frame has.
+        decode_ms: time of decoding what was read of it, milliseconds.
     """
 
     shape: Tuple[int, int, int]
+    decode_ms = 0.0
 
     def __init__(self) -> None:
         self._bgr: Optional[np.ndarray] = None
@@ -41,6 +43,9 @@ class Picture:
         """Bytes that the frame takes when it was converted."""
         height, width, channels = self.shape
         return height * width * channels
+
+    def rest(self) -> None:
+        """Give memory back that only reading needs; it can be read again."""
 
     def _converted(self) -> np.ndarray:
         raise NotImplementedError

@@ -27,8 +27,6 @@ from hotpath.runtime.types import LOST, UNSURE, Box, Seen, Track, checked_box, g
 if TYPE_CHECKING:
     from hotpath.runtime.search.search import Search
 
-NOT_ASKED = "it was not asked for"  # why a lost target is not searched for
-
 NO_COPY = (
     "a tracker holds a loaded network, so it can't be copied or pickled; call load_tracker() in "
     "each process or thread, or load_targets() for several targets in one picture"
@@ -94,7 +92,7 @@ class Tracker:
         self._lock = threading.Lock()
         self._scales = decode.scales(network)
         self._decoder: Any = decode.create(network, kernels) if self._scales else None
-        self.why_no_search = _why_no_search(device) if recover else NOT_ASKED
+        self.why_no_search = _why_no_search(device) if recover else "it was not asked for"
         self.searches = not self.why_no_search
         self.search: Optional[Search] = None
         self.chooses = False  # whether the learner chooses among the places that a frame proposes

@@ -7,8 +7,8 @@ from typing import Any, Optional, Tuple
 import cv2
 import numpy as np
 
-from hotpath.runtime.camera_frames import WHOLE, jpeg_shape
 from hotpath.runtime.errors import BadSource
+from hotpath.runtime.jpeg_frames import WHOLE, jpeg_shape
 from hotpath.video.containers import JPEG_END, plain_jpeg
 from hotpath.video.limits import check_size
 

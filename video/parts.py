@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
-from hotpath.runtime.camera_frames import JpegDecoders, JpegFrame
 from hotpath.runtime.errors import BadSource
+from hotpath.runtime.jpeg_frames import JpegDecoders, JpegFrame
 from hotpath.video.base import without_password
 from hotpath.video.containers import JPEG_END, plain_jpeg
 from hotpath.video.limits import BUDGETS, MIB, check_size

@@ -10,18 +10,31 @@ import math
 import time
 from collections import deque
 from fractions import Fraction
-from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Tuple,
+)
 
 import cv2
 import numpy as np
 
-from hotpath.runtime.camera_frames import JpegDecoders, JpegFrame
 from hotpath.video import hardware
 from hotpath.video.base import MOST_FPS, SAME, without_password
 from hotpath.video.containers import plain_jpeg
 from hotpath.video.limits import check_size
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
 from hotpath.video.stamps import REORDERED, JoinedPackets, mended
+
+if TYPE_CHECKING:
+    from hotpath.runtime.jpeg_frames import JpegFrame
 
 EACH_FRAME, ONE_FRAME = "AUTO", "SLICE"  # what PyAV's threads decode: a frame each, or parts of one
 NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
@@ -62,7 +75,7 @@ class Compressed(NamedTuple):
         pts, dts, time_base: its time, as frames of PyAV have it.
     """
 
-    picture: JpegFrame
+    picture: "JpegFrame"
     pts: Optional[int]
     dts: Optional[int]
     time_base: Any
@@ -147,7 +160,7 @@ class AvCapture:
         self._errors = (av.FFmpegError, OSError, ValueError, IndexError)
         self._decoded: Deque[Tuple[int, Any]] = deque()  # (ticks, frame)
         self._ended = False
-        self._jpegs: Optional[JpegDecoders] = None
+        self._jpegs: Any = None  # of Motion JPEG over HTTP: what decodes parts of each packet
         self._first: Optional[int] = None  # ticks of the first frame
         self._last: Optional[int] = None  # ticks of the frame that was decoded last
         self._given: Optional[int] = None  # ticks of the frame that was given last
@@ -169,7 +182,9 @@ class AvCapture:
         square = getattr(self._stream, "sample_aspect_ratio", None) or 1
         self.aspect = float(1 / square if self.turn.transpose else square)
         if self._form == "mpjpeg" and planes and decoder == hardware.SOFTWARE:
-            self._jpegs = JpegDecoders()  # every packet is a JPEG
+            from hotpath.runtime.jpeg_frames import JpegDecoders
+
+            self._jpegs = JpegDecoders()
         self._decoded.appendleft(ahead)
 
     def isOpened(self) -> bool:
@@ -470,7 +485,7 @@ class AvCapture:
             data = bytes(packet)
             if not getattr(packet, "is_corrupt", False):  # the connection broke inside it
                 data = plain_jpeg(data)
-            picture = JpegFrame(np.frombuffer(data, np.uint8), self._jpegs)
+            picture = self._jpegs.frame(np.frombuffer(data, np.uint8))
             return [Compressed(picture, packet.pts, packet.dts, packet.time_base)]
         return self._context.decode(packet)
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from hotpath.kernels.commands import needs, why_unloaded
 from hotpath.kernels.planes import row_bytes_of
-from hotpath.runtime.camera_frames import JpegFrame, PlanarFrame
+from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.errors import BadSource, NoCamera
+from hotpath.runtime.jpeg_frames import JpegFrame
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.video.base import PLAYED_FPS, Log, Source, checked_picture, to_bgr
 from hotpath.video.depth import SAMPLES, Reduction, is_deep

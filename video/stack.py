@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.commands import counted, needs
-from hotpath.runtime.camera_frames import WHOLE
 from hotpath.runtime.errors import BadSource
+from hotpath.runtime.jpeg_frames import WHOLE
 from hotpath.video.base import Log, Source, check_readable, checked_picture
 from hotpath.video.depth import SAMPLES, Reduction, is_deep
 from hotpath.video.limits import BUDGETS, PIXELS_PER_BYTE, STACK_PIXELS, check_bytes, check_size

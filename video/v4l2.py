@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.planes import Planes
-from hotpath.runtime.camera_frames import JpegDecoders, JpegFrame, PlanarFrame
+from hotpath.runtime.camera_frames import PlanarFrame
+from hotpath.runtime.jpeg_frames import JpegDecoders, JpegFrame
 from hotpath.video import v4l2_structs as v4l2
 from hotpath.video.raw import KINDS, MOTION_JPEG, UNUSED, planes_in
 

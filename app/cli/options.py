@@ -7,7 +7,6 @@ import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from hotpath.app import records
-from hotpath.app.cli.config import completion, with_config
 from hotpath.kernels.cli import Parser
 from hotpath.kernels.commands import HERE, make, meant
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks, plan
@@ -45,15 +44,18 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         BadOption: ``--config`` can't be understood.
     """
     cli = parser()
-    of_file = parser(of_file=True)
-    defaults = with_config(of_file, arguments)
+    defaults = None
+    if any(word.split("=")[0] == "--config" for word in arguments):
+        from hotpath.app.cli.config import with_config
+
+        defaults = with_config(parser(of_file=True), arguments)
     options, words = cli.parse_known_args(_joined_boxes(arguments), defaults)
     unknown = [word for word in words if word.startswith("-") and word != "-"]
     if unknown:
         word = unknown[0].split("=")[0].lstrip("-")
         actions = cli._option_string_actions
         hint = meant(word, (name[2:] for name in actions if name[:2] == "--"), "--")
-        if "--" + word in of_file._option_string_actions:
+        if "--" + word in parser(of_file=True)._option_string_actions:
             hint = f"write {word} = ... into a file for --config"
         cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
     if words:  # which overrule a file's
@@ -67,6 +69,8 @@ def parse(arguments: List[str]) -> argparse.Namespace:
             if not getattr(options, output) and getattr(options, key) != cli.get_default(key):
                 cli.error(f"--{output}-{name} needs --{output}")
     if options.completion:
+        from hotpath.app.cli.config import completion
+
         print(completion(cli), end="")
         cli.exit()
     return options

@@ -15,9 +15,8 @@ from hotpath.app.records import LinkOptions, OutputOptions
 from hotpath.app.selection import Selection
 from hotpath.kernels import cpu
 from hotpath.kernels.commands import counted
-from hotpath.runtime.camera_frames import JpegFrame
 from hotpath.runtime.errors import BadOutput, HotpathError
-from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.pictures import AnyFrame, Picture
 from hotpath.video import results
 from hotpath.video.base import TrackedFrame
 from hotpath.video.output_file import check_ending, check_folder, why_not
@@ -217,12 +216,12 @@ class Outputs:
         """Write one frame, whose times are those of the source now, to every sink."""
         began = time.perf_counter()
         frame = tracked.frame
-        if isinstance(self._before, JpegFrame):  # its windows are read no more
+        if isinstance(self._before, Picture):
             self._before.rest()
         self._before = frame
         if self._source.decode_ms or self._source.live:
             self._note_source(tracked)
-        if isinstance(frame, JpegFrame) and frame.decode_ms:  # where it was looked at
+        if isinstance(frame, Picture) and frame.decode_ms:
             self.profile.note("jpeg", frame.decode_ms, "loop", is_work=False)
         for sink in self._sinks:
             try:

@@ -26,10 +26,11 @@ class Select:
 
     Args:
         library: the loaded kernels.
-        settings: the numbers of the network.
+        settings: the numbers of the network; an attribute, too.
     """
 
     def __init__(self, library: Any, settings: SelectSettings) -> None:
+        self.settings = settings
         cells = settings.size**2
         window = anchors = np.zeros(0)  # the weight of each cell; width and height of each anchor
         if isinstance(settings, PointsSettings):

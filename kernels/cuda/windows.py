@@ -8,7 +8,7 @@ most ``MOST_BYTES``; rows of features that do not fit are a second one. Maps and
 windows are copied only where they are read. Only the result of ``exemplar`` stays on the GPU for
 each target.
 
-The network is a ``hotpath.runtime.engines.gpu.GpuEngine``, opened on the same device.
+The network is a ``hotpath.runtime.engines.shared.gpu.GpuEngine``, opened on the same device.
 """
 
 import ctypes

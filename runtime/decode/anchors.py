@@ -19,7 +19,7 @@ from hotpath.kernels.settings import PointsSettings
 from hotpath.kernels.toml_keys import Key, Keys
 from hotpath.kernels.votes import hanning_window, probability
 from hotpath.runtime.decode.shared import conventions
-from hotpath.runtime.decode.shared.family import Chosen, Maps, Scale, compiled
+from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
 from hotpath.runtime.decode.shared.keys import MAP_SIZE, STRIDE
 from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote, vote_settings
 
@@ -52,7 +52,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return (1, channels, size, size), (1, 4 * count, size, size)
 
 
-def create(network: "Network", kernels: "Kernels") -> "Anchors":
+def create(network: "Network", kernels: "Kernels") -> Family:
     """Make the decoder; it selects in C++ if the kernels are compiled."""
     return compiled(Anchors(network), kernels, anchors_settings(network))
 

@@ -52,7 +52,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return (1, 1, size, size), (1, 2, size, size), (1, 2, size, size)
 
 
-def create(network: "Network", kernels: "Kernels") -> "Centre":
+def create(network: "Network", kernels: "Kernels") -> Family:
     """Make the decoder; it selects in C++ if the kernels are compiled."""
     return compiled(Centre(network), kernels, centre_settings(network))
 

@@ -55,7 +55,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return (1, 1, size, size), (1, 1, size, size)
 
 
-def create(network: "Network", kernels: "Kernels") -> "Corners":
+def create(network: "Network", kernels: "Kernels") -> Family:
     """Make the decoder; it selects in C++ if the kernels are compiled."""
     return compiled(Corners(network), kernels, corners_settings(network))
 

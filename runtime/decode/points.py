@@ -21,7 +21,7 @@ from hotpath.kernels.settings import PointsSettings
 from hotpath.kernels.toml_keys import Key, Keys
 from hotpath.kernels.votes import hanning_window, probability
 from hotpath.runtime.decode.shared import conventions
-from hotpath.runtime.decode.shared.family import Chosen, Maps, Scale, compiled
+from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
 from hotpath.runtime.decode.shared.keys import MAP_SIZE, STRIDE
 from hotpath.runtime.decode.shared.voting import VOTE_KEYS, Vote, vote_settings
 
@@ -51,7 +51,7 @@ def shapes(network: "Network") -> "typing.Tuple[typing.Tuple[int, ...], ...]":
     return (score, (1, 4, size, size)) + quality
 
 
-def create(network: "Network", kernels: "Kernels") -> "Points":
+def create(network: "Network", kernels: "Kernels") -> Family:
     """Make the decoder; it selects in C++ if the kernels are compiled."""
     return compiled(Points(network), kernels, points_settings(network))
 

@@ -27,7 +27,7 @@ from hotpath.runtime.types import Seen, checked_frame
 
 if TYPE_CHECKING:
     from hotpath.runtime.engines.base import Engine
-    from hotpath.runtime.engines.gpu import GpuEngine
+    from hotpath.runtime.engines.shared.gpu import GpuEngine
 
 NO_TIME: StepMs = dict.fromkeys(STEPS, 0.0)
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has

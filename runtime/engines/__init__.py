@@ -1,13 +1,13 @@
 """Engines run networks: one file each, found by its name (``hotpath.runtime.engines.base``).
 
-To list the engines imports none of them. Only those that are asked for are imported.
+To list the engines imports none of them. Only those that are asked for are imported. ``shared/``
+has what engines share.
 """
 
 import importlib
 import os
 import pathlib
 import pkgutil
-import re
 import sys
 from typing import Callable, Iterator, List, Mapping, Optional, Tuple, Type
 
@@ -19,7 +19,6 @@ __all__ = ["AUTO", "THREADS", "choices", "create", "find", "installed", "names",
 
 AUTO = "auto"  # the first of ``PREFERRED`` that is installed
 PREFERRED = ("openvino", "onnxruntime")
-ENGINE = re.compile(r"^class Engine\([\w.]+\):", re.MULTILINE)  # what a file of an engine has
 
 # Folders of a user's own engines. Other checkouts of this project are no such folders.
 for _folder in [os.path.join(entry, "runtime", "engines") for entry in sys.path]:
@@ -29,14 +28,8 @@ for _folder in [os.path.join(entry, "runtime", "engines") for entry in sys.path]
 
 def names() -> Tuple[str, ...]:
     """List all engines: those that "auto" may take, in its order, then the others."""
-    stems = {path.stem for path in _files() if ENGINE.search(path.read_text(encoding="utf-8"))}
-    return PREFERRED + tuple(sorted(stems.difference(PREFERRED)))
-
-
-def _files() -> Iterator[pathlib.Path]:
-    """Paths of the files that may have an engine."""
-    for folder in __path__:
-        yield from (path for path in pathlib.Path(folder).glob("*.py") if path.stem != "base")
+    files = {module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg}
+    return PREFERRED + tuple(sorted(files.difference(PREFERRED, ("base",))))
 
 
 def find(name: str) -> Type[Engine]:
@@ -45,7 +38,7 @@ def find(name: str) -> Type[Engine]:
     Raises:
         NoEngine: there is no file of that name, or it has no engine.
     """
-    engine = _load(name) if name in {m.name for m in pkgutil.iter_modules(__path__)} else None
+    engine = _load(name) if name in names() else None
     if engine is None:
         raise NoEngine(
             "no engine is called {!r}, or its file can't be imported; there are: {}".format(
@@ -58,7 +51,9 @@ def find(name: str) -> Type[Engine]:
 
 def choices(of_files: bool = False) -> Tuple[str, ...]:
     """List values of ``--engine``: "auto" and all names, or only engines that run ONNX files."""
-    return (AUTO,) + tuple(name for name in names() if not of_files or find(name).runs_files)
+    return (AUTO,) + tuple(
+        n for n in names() if not of_files or getattr(_load(n), "runs_files", False)
+    )
 
 
 def installed(network: Optional[Network] = None) -> List[str]:

@@ -94,7 +94,7 @@ class Engine:
         exemplar_crop: the array for the exemplar; see ``search_crop``.
         exemplar_box: the array for ``geometry.exemplar_box``; None if the network takes none.
         device: the open ``hotpath.kernels.cuda.device`` if the tensors are in a GPU's memory. The
-            engine is then a ``hotpath.runtime.engines.gpu.GpuEngine``. Else None.
+            engine is then a ``hotpath.runtime.engines.shared.gpu.GpuEngine``. Else None.
         fabric: the ``hotpath.kernels.fpga.fabric.Fabric`` that also crops; None if there is none.
         windows: the most windows that one call takes: 1, 2, 4 or 8; see ``batch``.
     """

@@ -8,7 +8,7 @@ from typing import Any, Dict, Set
 
 from hotpath.kernels.commands import make
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.converted import ConvertedEngine, Model
+from hotpath.runtime.engines.shared.converted import ConvertedEngine, Model
 from hotpath.runtime.errors import BadBundle, BadNetwork
 
 

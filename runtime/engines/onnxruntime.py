@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Union
 
 from hotpath.kernels.commands import make
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.cpu import CpuEngine
+from hotpath.runtime.engines.shared.cpu import CpuEngine
 from hotpath.runtime.errors import BadNetwork
 
 FROM = (1, 21)  # the first version that quantises weights itself

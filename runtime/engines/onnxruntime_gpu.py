@@ -8,8 +8,8 @@ import importlib
 from typing import Any, Dict, List
 
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.gpu import GpuEngine
 from hotpath.runtime.engines.onnxruntime import as_written
+from hotpath.runtime.engines.shared.gpu import GpuEngine
 from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
 
 # provider's short name -> (names in ONNX Runtime, the first that can runs a node; kind of memory)

@@ -16,7 +16,7 @@ from typing import Any, Callable, Dict, Iterator, Optional, Union
 from hotpath.kernels.commands import make
 from hotpath.runtime import canonical
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.cpu import CpuEngine
+from hotpath.runtime.engines.shared.cpu import CpuEngine
 from hotpath.runtime.errors import BadNetwork
 
 # A processor switches its matrix unit (AMX) off while nobody uses it, and every frame of a camera

@@ -14,9 +14,9 @@ import weakref
 from typing import TYPE_CHECKING, Any, Dict, List, Sequence
 
 from hotpath.kernels.errors import GpuFailed, NoGpu
-from hotpath.runtime.engines import tensorrt_manifest
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.gpu import GpuEngine
+from hotpath.runtime.engines.shared import tensorrt_manifest
+from hotpath.runtime.engines.shared.gpu import GpuEngine
 from hotpath.runtime.errors import BadBundle, NetworkFailed, NoEngine
 
 if TYPE_CHECKING:

@@ -27,7 +27,6 @@ from hotpath.runtime.search.windows import (
     NEAR,
     REMEMBERED,
     WIDE,
-    Grids,
     Window,
     prior_of,
 )
@@ -47,6 +46,7 @@ DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may h
 # classifier learns it in another: each of the two takes about a tenth of an INT8 frame's time. Its
 # first EARLY updates, which change it most, are made in all frames between the judgements.
 JUDGED, EARLY = 4, 12
+AT_FIRST, LATER = range(1, JUDGED), (JUDGED // 2,)  # frames after a judgement in which it learns
 
 
 def create(network: Network, kernels: Kernels, count: int, strict: bool = False) -> "Search":
@@ -107,7 +107,7 @@ class Search:
         self._likely = 0.0  # what the cues said of the candidate, where a window of this frame did
         self._elsewhere = False  # whether the candidate is not the followed box
         self._windows: List[Window] = []  # that are being searched
-        self._grids: Optional[Grids] = None
+        self._grids: Any = None  # the ``Grids`` of this loss, once they are searched
         self._colours: Optional[ColourMap] = None  # of this frame
         self._turn = 0
         self._visited: Deque[Tuple[float, float]] = deque(maxlen=REMEMBERED)
@@ -157,12 +157,9 @@ class Search:
     def learns(self) -> bool:
         """Whether ``follow`` may learn the next frame, which then needs the window's features."""
         presence, classifier = self.presence, self.classifier
-        since = presence.since + 1
-        if presence.state != TRACKED or presence.proof.probation:
+        if presence.state != TRACKED or presence.proof.probation or classifier.busy:
             return False
-        if since >= JUDGED or classifier.busy:
-            return False
-        return since == JUDGED // 2 or classifier.updates < EARLY
+        return presence.since + 1 in (AT_FIRST if classifier.updates < EARLY else LATER)
 
     def follow(self, state: np.ndarray, seen: Seen) -> None:
         """End a frame in which the target was followed or found again.
@@ -177,11 +174,10 @@ class Search:
         presence, classifier = self.presence, self.classifier
         self.faint = self.faint + 1 if seen.scores[0] < self.network.wider_below else 0
         is_tracked = presence.state == TRACKED
-        since = presence.since
         learns = is_tracked and not presence.proof.probation  # as ``learns`` before this frame
         presence.proof.settle(presence.state != LOST)
-        early = classifier.updates < EARLY
-        if not is_tracked or (since > 0 if early else since == JUDGED // 2):
+        turns = AT_FIRST if classifier.updates < EARLY else LATER
+        if not is_tracked or presence.since in turns:
             classifier.follow(state, seen, learns)
         if is_tracked:
             x, y, w, h = state.tolist()  # a sixth of the time of arrays
@@ -287,9 +283,12 @@ class Search:
         if turn == "here":
             return Window(HERE, state.copy(), 1.0)
         if self._grids is None:
+            from hotpath.runtime.search.grids import Grids
+
             frame_size = frame.shape[1], frame.shape[0]
             self._grids = Grids(self.network, self._certain, frame_size)
-        return self._grids.next(lambda: self._colours_in(frame))
+        following: Window = self._grids.next(lambda: self._colours_in(frame))
+        return following
 
     def _coloured(self, frame: AnyFrame) -> Optional[Window]:
         """Return the window around the place with most of the target's colours, or None."""

@@ -13,12 +13,11 @@ from hotpath.runtime.errors import BadOption, HotpathError, NotReady
 from hotpath.runtime.loading import tracker_on
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.search.wider import look_again
-from hotpath.runtime.targets.exclusion import Exclusion
 from hotpath.runtime.tracker import BUSY, NO_COPY, Tracker
 from hotpath.runtime.types import Track
 
 if TYPE_CHECKING:
+    from hotpath.runtime.targets.exclusion import Exclusion
     from hotpath.runtime.targets.interface import Finder
 
 
@@ -55,7 +54,7 @@ class Targets:
         self.dropped: Dict[int, str] = {}
         self._next = 0
         self._closed = False
-        self._exclusion = Exclusion()
+        self._exclusion: Optional[Exclusion] = None  # once there are two targets
         device.prepare(wait=False)  # for the second target
 
     def add(
@@ -214,6 +213,8 @@ class Targets:
         if not trackers:
             self.step_ms = dict.fromkeys(STEPS, 0.0)
             return {}
+        from hotpath.runtime.search.wider import look_again  # only for several targets
+
         frame, shape = self.device.take(frame)
         looks: List[Look] = []
         ends = []
@@ -240,6 +241,10 @@ class Targets:
 
     def _resolved(self, tracks: Dict[int, Track], shape: Tuple[int, ...]) -> Dict[int, Track]:
         """Apply the decisions of ``Exclusion``; returns the track of each target."""
+        if self._exclusion is None:
+            from hotpath.runtime.targets.exclusion import Exclusion
+
+            self._exclusion = Exclusion()
         decided = self._exclusion.resolve(self._trackers, tracks, shape)
         for number, (_, held, rivals) in decided.items():
             if rivals is not None:
@@ -250,7 +255,8 @@ class Targets:
 
     def _forget(self, number: int) -> None:
         """Let other targets be found where this one was, as it is gone or has a new box."""
-        self._exclusion.forget(number)
+        if self._exclusion is not None:
+            self._exclusion.forget(number)
         for tracker in self._trackers.values():
             tracker.avoid(np.zeros((0, 4)))
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from hotpath.app.links.album import Album, look_at
 from hotpath.app.links.steering import RAMP_S
-from hotpath.runtime.camera_frames import JpegFrame
+from hotpath.runtime.jpeg_frames import JpegFrame
 from hotpath.runtime.types import Box, Track
 
 TRACK = Track(Box(100, 80, 40, 30), 0.9)

@@ -9,9 +9,10 @@ import pytest
 
 from hotpath import load_targets, load_tracker
 from hotpath.kernels.planes import Planes
-from hotpath.runtime.camera_frames import JpegFrame, PlanarFrame
+from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.doubts import DoubtfulBox, doubt_of
 from hotpath.runtime.errors import BadBox
+from hotpath.runtime.jpeg_frames import JpegFrame
 from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import Box
 from tests.support import tiny

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from hotpath.kernels.planes import Planes
-from hotpath.runtime import camera_frames, geometry, load_tracker
-from hotpath.runtime.camera_frames import JpegDecoders, JpegFrame, PlanarFrame, jpeg_shape
+from hotpath.runtime import geometry, jpeg_frames, load_tracker
+from hotpath.runtime.camera_frames import PlanarFrame
+from hotpath.runtime.jpeg_frames import JpegDecoders, JpegFrame, jpeg_shape
 from hotpath.runtime.pictures import bgr_of, every_pixel
 from hotpath.video.folder import read_picture
 from tests.support import tiny
@@ -81,7 +82,7 @@ def jpeg(picture, quality=95):
 def whole_decoder(request, monkeypatch):
     """Both decoders of whole files, one after another."""
     if request.param == "opencv":
-        monkeypatch.setattr(camera_frames, "simplejpeg", None)
+        monkeypatch.setattr(jpeg_frames, "simplejpeg", None)
     else:
         pytest.importorskip("simplejpeg")
 

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.camera_frames import JpegFrame
 from hotpath.runtime.errors import BadSource
+from hotpath.runtime.jpeg_frames import JpegFrame
 from hotpath.runtime.pictures import bgr_of
 from hotpath.video import cameras, live, probe, sources
 from hotpath.video.base import WAITING

@@ -67,9 +67,7 @@ def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
     ``paths`` is a dict of part -> path, as ``network.locate()`` gives it.
     """
     results = []
-    for name in engines.names():
-        if not engines.find(name).runs_files:
-            continue
+    for name in engines.choices(of_files=True)[1:]:
         if not engines.find(name).is_installed():
             results.append((name, "not installed"))
             continue

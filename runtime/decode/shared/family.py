@@ -9,7 +9,6 @@ if typing.TYPE_CHECKING:
     from hotpath.kernels.settings import SelectSettings
 
 Maps = typing.Sequence[np.ndarray]
-Decoder = typing.TypeVar("Decoder", bound="Family")
 Scale = typing.Tuple[float, float]
 Chosen = typing.Tuple[int, float]  # the winning cell in row-major order, its score
 
@@ -18,11 +17,9 @@ class Family:
     """A family's part of a frame. Most families define only ``select``.
 
     Attributes:
-        kernel: the compiled select, if ``select`` does nothing else; else None.
-        settings: the numbers of ``select`` that the kernels take.
+        settings: the numbers of ``select`` that the kernels take; None if it is in NumPy.
     """
 
-    kernel: typing.Any = None
     settings: typing.Any = None
 
     def select(
@@ -45,13 +42,9 @@ class Family:
         raise NotImplementedError
 
 
-def compiled(decoder: Decoder, kernels: "Kernels", settings: "SelectSettings") -> Decoder:
-    """Return a decoder that selects in C++ if the kernels are compiled, else the definition."""
+def compiled(definition: Family, kernels: "Kernels", settings: "SelectSettings") -> Family:
+    """Return what selects: in C++ if the kernels are compiled, else the definition."""
     from hotpath.kernels.cpu.select import Select  # not where a network is only read
 
-    decoder.settings = settings
-    kernel = kernels.new(Select, settings)
-    if kernel is not None:
-        decoder.kernel = kernel
-        decoder.select = kernel.select  # type: ignore[method-assign]  # one call less a frame
-    return decoder
+    select: typing.Any = kernels.new(Select, settings)
+    return definition if select is None else typing.cast(Family, select)

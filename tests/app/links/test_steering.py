@@ -11,7 +11,7 @@ from hotpath.app.links.album import Album, look_at
 from hotpath.app.links.steering import Evidence, Pace, Ramp, missing
 from hotpath.app.records import GimbalOptions
 from hotpath.kernels.cpu.plain import Kernels
-from hotpath.runtime import camera_frames
+from hotpath.runtime import camera_frames, jpeg_frames
 from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Box
@@ -111,7 +111,8 @@ def test_a_target_may_leave_a_bland_scene():
 
 def test_without_compiled_kernels_old_pictures_are_found_as_well(monkeypatch):
     """JPEGs are then decoded by other code, whole and at other scales."""
-    monkeypatch.setattr(camera_frames, "_kernels", Kernels)
+    for module in (camera_frames, jpeg_frames):
+        monkeypatch.setattr(module, "kernels", Kernels)
     for kind in "frozen with strong noise", "a loop below a clock", "a codec that decays":
         assert stopped(KINDS_STOPPED[kind], 10.0) <= 0.7
     swept = [jpeg(grainy(scene(0.4 * n), 2)) for n in range(4 * FPS)]

@@ -20,7 +20,8 @@ from hotpath.app.links.mavlink import numbers as m
 from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
 from hotpath.app.links.mavlink.messages import Message, View
 from hotpath.app.links.ptz import Follower, make_aim
-from hotpath.runtime.camera_frames import JpegFrame, PlanarFrame
+from hotpath.runtime.camera_frames import PlanarFrame
+from hotpath.runtime.jpeg_frames import JpegFrame
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from tests.support.pictures_in_planes import planes_of

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from hotpath.runtime.canonical import Graphs
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.cpu import CpuEngine
+from hotpath.runtime.engines.shared.cpu import CpuEngine
 
 if TYPE_CHECKING:
     from hotpath.runtime.bundle import Bundle

@@ -7,16 +7,16 @@ import pytest
 
 from hotpath.runtime import geometry
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.search import windows
+from hotpath.runtime.search.grids import GRIDS, MOST, Grids, grid, parts
 
 NETWORK = load_network("kestrel")
 
 
 @pytest.mark.parametrize("frame_size", [(1280, 720), (320, 240), (97, 500)])
-@pytest.mark.parametrize("factor", windows.GRIDS)
+@pytest.mark.parametrize("factor", GRIDS)
 def test_every_place_of_the_picture_is_in_a_window(frame_size, factor):
     place = np.array([100.0, 90.0, 30.0, 50.0])
-    centres = windows.grid(NETWORK, place, frame_size, factor)
+    centres = grid(NETWORK, place, frame_size, factor)
     seen = np.zeros(frame_size[::-1], bool)
     for centre in centres:
         state = np.concatenate([centre, place[2:]])
@@ -27,7 +27,7 @@ def test_every_place_of_the_picture_is_in_a_window(frame_size, factor):
 
 def test_windows_overlap_by_more_than_the_target_and_the_nearest_come_first():
     place = np.array([1000.0, 600.0, 60.0, 60.0])
-    centres = windows.grid(NETWORK, place, (1280, 720), 1.0)
+    centres = grid(NETWORK, place, (1280, 720), 1.0)
     (_, _, side, _), _ = geometry.search_window(NETWORK, place, 1.0)
     assert side - np.diff(np.unique(centres[:, 0])).max() >= 60
     assert (np.diff(np.hypot(*(centres - place[:2]).T)) >= 0).all()
@@ -54,24 +54,24 @@ def one_pass(grids, *place):
 
 
 def test_the_search_never_ends_and_goes_from_coarse_to_fine():
-    grids = windows.Grids(NETWORK, np.array([100.0, 100.0, 40.0, 40.0]), (640, 480))
+    grids = Grids(NETWORK, np.array([100.0, 100.0, 40.0, 40.0]), (640, 480))
     for _ in range(4):
         factors = [w.factor for w in one_pass(grids, 500, 400)]
-        assert set(factors) == set(windows.GRIDS) and factors == sorted(factors, reverse=True)
+        assert set(factors) == set(GRIDS) and factors == sorted(factors, reverse=True)
 
 
 SMALL = np.array([50.0, 60.0, 20.0, 20.0])
 
 
 def test_of_large_grids_the_windows_with_the_colours_are_searched_first():
-    grids = windows.Grids(NETWORK, SMALL, (1280, 720))
+    grids = Grids(NETWORK, SMALL, (1280, 720))
     passes = [one_pass(grids, 900, 500) for _ in range(4)]
-    for factor, count in zip(windows.GRIDS[1:], (2, 4)):
+    for factor, count in zip(GRIDS[1:], (2, 4)):
         far = [
             [np.hypot(*(w.state[:2] - (900, 500))) for w in found if w.factor == factor]
             for found in passes[:count]
         ]
-        assert max(map(len, far)) <= windows.MOST
+        assert max(map(len, far)) <= MOST
         for nearer, farther in zip(far, far[1:]):
             assert max(nearer) <= min(farther)
 
@@ -81,18 +81,18 @@ def test_of_large_grids_the_windows_with_the_colours_are_searched_first():
 )
 def test_every_finer_window_is_searched_in_as_many_passes_as_there_are_parts(side, frame_size):
     place = np.array([50.0, 60.0, side, side])
-    grids = windows.Grids(NETWORK, place, frame_size)
+    grids = Grids(NETWORK, place, frame_size)
     passes = [one_pass(grids, 300, 200) for _ in range(4)]
-    for factor in windows.GRIDS[1:]:
-        centres = windows.grid(NETWORK, place, frame_size, factor)
-        found = sum(passes[: windows.parts(centres)], [])
+    for factor in GRIDS[1:]:
+        centres = grid(NETWORK, place, frame_size, factor)
+        found = sum(passes[: parts(centres)], [])
         searched = [tuple(w.state[:2]) for w in found if w.factor == factor]
         assert sorted(searched) == sorted(map(tuple, centres))
 
 
 def test_the_colours_of_the_frame_in_which_a_window_is_searched_count():
-    grids = windows.Grids(NETWORK, SMALL, (1280, 720))
-    coarse = len(windows.grid(NETWORK, SMALL, (1280, 720), windows.GRIDS[0]))
+    grids = Grids(NETWORK, SMALL, (1280, 720))
+    coarse = len(grid(NETWORK, SMALL, (1280, 720), GRIDS[0]))
     for _ in range(coarse):
         grids.next(None)  # no colours are read for the coarsest grid
     there, elsewhere = Spot(0, 0), Spot(1279, 719)
@@ -102,19 +102,19 @@ def test_the_colours_of_the_frame_in_which_a_window_is_searched_count():
 
 def test_colours_that_move_bring_no_more_windows_into_a_pass():
     """They are always where the next windows are, so that each of these is one of the first."""
-    grids = windows.Grids(NETWORK, SMALL, (1280, 720))
+    grids = Grids(NETWORK, SMALL, (1280, 720))
     found = []
     spots = [Spot(50, 60)]
     while grids.passes == 0:
         found.append(grids.next(lambda: spots[-1]))
         following = copy.copy(grids).next(lambda: spots[-1])
         spots.append(Spot(*following.state[:2]))
-    for factor in windows.GRIDS[1:]:
-        assert sum(w.factor == factor for w in found) <= windows.MOST
+    for factor in GRIDS[1:]:
+        assert sum(w.factor == factor for w in found) <= MOST
 
 
 def test_a_copy_goes_on_by_itself():
-    grids, spot = windows.Grids(NETWORK, SMALL, (1280, 720)), Spot(900, 500)
+    grids, spot = Grids(NETWORK, SMALL, (1280, 720)), Spot(900, 500)
     for _ in range(100):
         grids.next(lambda: spot)
     other = copy.copy(grids)

@@ -26,6 +26,18 @@ LOST = 0.2  # overlap below which the tracker is started again on the true box
 SHIFT, SCALE = 0.15, 0.15  # jitter: of the context's side, and of its logarithm
 
 
+def _visible(clip: Clip) -> np.ndarray:
+    """Return the numbers of the frames that show the target; refuse a clip with less than two."""
+    seen = np.flatnonzero(np.isfinite(clip.boxes[:, 0]))
+    if len(seen) < 2:
+        raise BadRun(
+            f"{clip.name} shows its target in {counted(len(seen), 'frame')}; calibration "
+            "needs 2 or more",
+            what="too few frames",
+        )
+    return seen
+
+
 def collect(
     clip: Clip, tracker: "Tracker", exemplars: int, searches: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -39,13 +51,7 @@ def collect(
         (exemplars (n, e, e, 3), searches (m, s, s, 3)) uint8 in the channel order of the network.
     """
     network = tracker.network
-    seen = np.flatnonzero(np.isfinite(clip.boxes[:, 0]))
-    if len(seen) < 2:
-        raise BadRun(
-            f"{clip.name} shows its target in {counted(len(seen), 'frame')}; calibration "
-            "needs 2 or more",
-            what="too few frames",
-        )
+    seen = _visible(clip)
     wanted_z = set(seen[np.linspace(0, len(seen) - 1, exemplars).astype(int)])
     wanted_x = set(seen[np.linspace(1, len(seen) - 1, searches).astype(int)])
     rng = np.random.default_rng(SEED)

@@ -74,15 +74,21 @@ def why_no_stream(address: str, waited_s: float) -> str:
         return silent
     except OSError as error:
         return f"{host} refuses port {port} ({error.strerror}); check the port, start the sender"
+    return _why_answered(answer, parts, port)
+
+
+def _why_answered(answer: str, parts: SplitResult, port: int) -> str:
+    """The reason in words where a server answers."""
     status = re.match(r"(?:HTTP|RTSP)/\d\.\d (\d{3}[^\r\n]*)", answer)
     if status and status.group(1)[0] in "45":
         if status.group(1)[:3] == "401" and parts.username:
             return "the server asks for a user and password; check those in the address"
         return f"the server answers {status.group(1).strip()}; correct the address"
-    if scheme == "rtsp" and status:
-        return f"{host} has this stream, but no picture can be decoded; {KEY_FRAMES}"
+    if parts.scheme.lower() == "rtsp" and status:
+        return f"{parts.hostname} has this stream, but no picture can be decoded; {KEY_FRAMES}"
     return (
-        f"{host} answers at port {port}, but gives no video that can be decoded; check the address"
+        f"{parts.hostname} answers at port {port}, but gives no video that can be decoded; check "
+        "the address"
     )
 
 

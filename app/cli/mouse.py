@@ -62,6 +62,12 @@ def refusal(error: HotpathError, targets: Any) -> str:
     return str(error)
 
 
+NOT_SELECTED = (
+    "no target was selected, so nothing was tracked or written; click on it or drag a box around "
+    "it, or give --box X,Y,W,H"
+)
+
+
 def first_target(
     frame: AnyFrame, source: "Source", targets: Any, snug: bool
 ) -> Tuple[Window, AnyFrame]:
@@ -98,11 +104,7 @@ def first_target(
                 return window, frame
             except REFUSED as error:
                 texts = (refusal(error, targets), QUIT)
-        raise BadBox(
-            "no target was selected, so nothing was tracked or written; click on it or drag a "
-            "box around it, or give --box X,Y,W,H",
-            what="not selected",
-        )
+        raise BadBox(NOT_SELECTED, what="not selected")
     except HotpathError:
         window.close()
         raise

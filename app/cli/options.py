@@ -201,6 +201,11 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
     text = "replace a loose box by a tight one around the object in it"
     _switch(group, "--snug", text)
     _value(group, "--boxes FILE", "a file with one target X,Y,W,H a line")
+    _add_reading(group)
+
+
+def _add_reading(group: argparse._ArgumentGroup) -> None:
+    """How the source is read."""
     text = "frames a second of a folder of frames, or of a video, instead of its time stamps"
     _value(group, "--fps N", text, type=_number(0.001, 100000))
     text = "used bits of 16-bit pictures, such as 12 (default: their range without outliers)"

@@ -67,7 +67,17 @@ class Player:
         self._step = False  # read one frame although the recording is paused
         self._shown: Optional[Shown] = None
         self._help_until = time.monotonic() + HELP_S
-        actions: List[Tuple[str, str, Callable[[], None]]] = [
+        actions = self._keyed(source.live)
+        self._actions = {key: action for key, _, action in actions}
+        for sign, arrow in ((".", "right"), (",", "left")):
+            if arrow in self._actions:
+                self._actions[sign] = self._actions[arrow]
+        self._keys = [invitation(targets, detector)] + [text for _, text, _ in actions]
+        self._keys.append("Q or Esc: end the run")
+
+    def _keyed(self, live: bool) -> List[Tuple[str, str, Callable[[], None]]]:
+        """Key, line of help and function of each action; the pace of a live source can't change."""
+        pace: List[Tuple[str, str, Callable[[], None]]] = [
             (" ", "Space: pause or resume", self._pause),
             ("right", "Right arrow: next frame", lambda: self._seek(1)),
             ("left", "Left arrow: previous frame", lambda: self._seek(-1)),
@@ -76,18 +86,10 @@ class Player:
             ("+", "+ faster", lambda: self._change_speed(2.0)),
             ("-", "- slower", lambda: self._change_speed(0.5)),
         ]
-        if source.live:
-            actions = []
-        actions += [
+        return ([] if live else pace) + [
             ("b", "B: select a target", self._select),
             ("h", "H: list the keys, or hide them", self._toggle_help),
         ]
-        self._actions = {key: action for key, _, action in actions}
-        for sign, arrow in ((".", "right"), (",", "left")):
-            if arrow in self._actions:
-                self._actions[sign] = self._actions[arrow]
-        self._keys = [invitation(targets, detector)] + [text for _, text, _ in actions]
-        self._keys.append("Q or Esc: end the run")
 
     def show(
         self, frame: AnyFrame, picture: np.ndarray, index: int, tracks: Dict[int, Track]

@@ -28,6 +28,19 @@ def check(graphs: Any, form: Any, say: Callable[[str], None] = print) -> None:
     except ImportError:
         say("the cut was not checked, since there is no onnxruntime here")
         return
+    worst = _difference(graphs, form)
+    if not worst <= TOLERANCE:
+        raise BuildFailed(
+            "the network cut at its correlation gives other maps than the whole one, by "
+            f"{worst:.2g} of their range; report the network's name",
+            what="other maps",
+        )
+    count = len(form.parts)
+    say(f"cut at the correlation: {count} parts, maps within {worst:.1g} of the whole graph's")
+
+
+def _difference(graphs: Any, form: Any) -> float:
+    """By what share of its largest value a map of the parts differs, for random pictures."""
     random = np.random.RandomState(0)
     pictures = {}
     for model, name in ((graphs.exemplar, "exemplar"), (graphs.search, "search")):
@@ -46,14 +59,7 @@ def check(graphs: Any, form: Any, say: Callable[[str], None] = print) -> None:
     for name in form.maps:
         scale = max(float(np.abs(whole[name]).max()), 1e-6)
         worst = max(worst, float(np.abs(parts[name] - whole[name]).max()) / scale)
-    if not worst <= TOLERANCE:
-        raise BuildFailed(
-            "the network cut at its correlation gives other maps than the whole one, by "
-            f"{worst:.2g} of their range; report the network's name",
-            what="other maps",
-        )
-    count = len(form.parts)
-    say(f"cut at the correlation: {count} parts, maps within {worst:.1g} of the whole graph's")
+    return worst
 
 
 def _correlate(step: Any, exemplar: Any, search: Any) -> Any:

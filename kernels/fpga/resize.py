@@ -70,26 +70,38 @@ def tables_for(
     y0, rows = _inside(y, height, frame_height)
     rows_at, _ = bytes_of(side)
 
-    # columns: the right pixel is the left one's neighbour
-    left, _, weight, beside = _weights("columns", width, side)
-    place = left + (x - x0)
-    entries = out[: ENTRY * side].view(_COLUMN)
+    _write_columns(out[: ENTRY * side], x - x0, width, columns)
+    _write_rows(out[rows_at : rows_at + ENTRY * side], y - y0, height, rows)
+    if columns == 0 or rows == 0:
+        return Fetch(0, 0, 0, 0)
+    return Fetch(x0, y0, columns, rows)
+
+
+def _write_columns(out: np.ndarray, shift: int, width: int, columns: int) -> None:
+    """Write the table of columns; the right pixel is the left one's neighbour.
+
+    Args:
+        out: uint8, ``ENTRY`` bytes for each column of the crop.
+        shift: of the window's first column from the fetched ones.
+        width, columns: of the window; that are fetched.
+    """
+    left, _, weight, beside = _weights("columns", width, len(out) // ENTRY)
+    place = left + shift
+    entries = out.view(_COLUMN)
     entries["left"] = np.clip(place, -1, columns)
     entries["flags"] = _outside(place, columns) | _outside(place + 1, columns) << 1
     entries["zero"] = 0
     entries["weight"], entries["next"] = weight, beside
 
-    # rows
-    top, bottom, weight, beside = _weights("rows", height, side)
-    top, bottom = top + (y - y0), bottom + (y - y0)
-    entries = out[rows_at : rows_at + ENTRY * side].view(_ROW)
+
+def _write_rows(out: np.ndarray, shift: int, height: int, rows: int) -> None:
+    """Write the table of rows; see ``_write_columns``."""
+    top, bottom, weight, beside = _weights("rows", height, len(out) // ENTRY)
+    top, bottom = top + shift, bottom + shift
+    entries = out.view(_ROW)
     entries["top"], entries["bottom"] = np.clip(top, -1, rows), np.clip(bottom, -1, rows)
     entries["weight"] = weight | _outside(top, rows) * IS_BORDER
     entries["next"] = beside | _outside(bottom, rows) * IS_BORDER
-
-    if columns == 0 or rows == 0:
-        return Fetch(0, 0, 0, 0)
-    return Fetch(x0, y0, columns, rows)
 
 
 def _inside(start: int, length: int, limit: int) -> Tuple[int, int]:

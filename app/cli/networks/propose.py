@@ -120,32 +120,38 @@ def name_parts(files: Mapping[pathlib.Path, ModelProto]) -> Named:
     if len(files) == 1 and both:
         order = [("whole", both[0])]
     elif len(files) == 1 and only:
-        outputs = [models.shape_of(v) for v in files[only[0]].graph.output]
-        shapes_text = " and ".join("x".join(map(str, shape)) for shape in outputs)
-        kind = "a detector, a classifier or a network of re-identification is not a tracker"
-        if len(outputs) == 1 and len(outputs[0]) == 4 and outputs[0][2] == outputs[0][3]:
-            kind = "it looks like a backbone; name the file of the head too"
-            kind += " (a detector is not a tracker)"
-        raise BadNetwork(f"{only[0].name} gives {shapes_text} from one picture: {kind}")
+        raise BadNetwork(_of_one_picture(only[0].name, files[only[0]]))
     elif len(files) == 2 and only and mixed:
         order = [("exemplar", only[0]), ("search", mixed[0])]
     elif len(rest) == 1 and len(only) in (1, 2) and len(only) + 1 == len(files):
         names = ["backbone"] if len(only) == 1 else ["exemplar", "search"]
         order = list(zip([*names, "head"], only + rest))
     if not order:
-        shapes = {p: [list(models.shape_of(v)) for v in models.inputs(files[p])] for p in files}
-        taken = ", ".join(
-            f"{path.name} takes {' and '.join(map(str, shapes_text))}"
-            for path, shapes_text in shapes.items()
-        )
-        if any(
-            len(s) == 4 and s[1] == 1 and s[2] > 1
-            for shapes_text in shapes.values()
-            for s in shapes_text
-        ):
-            taken += ", a grey picture, but pictures have three channels here"
-        raise BadNetwork(f"the parts of the network are not clear: {taken}; {BY_HAND}")
+        raise BadNetwork(f"the parts of the network are not clear: {_inputs_of(files)}; {BY_HAND}")
     return {part: (path, files[path]) for part, path in order}
+
+
+def _of_one_picture(name: str, model: ModelProto) -> str:
+    """Say why a network of one file that takes one picture is no tracker."""
+    outputs = [models.shape_of(value) for value in model.graph.output]
+    shapes = " and ".join("x".join(map(str, shape)) for shape in outputs)
+    kind = "a detector, a classifier or a network of re-identification is not a tracker"
+    if len(outputs) == 1 and len(outputs[0]) == 4 and outputs[0][2] == outputs[0][3]:
+        kind = "it looks like a backbone; name the file of the head too"
+        kind += " (a detector is not a tracker)"
+    return f"{name} gives {shapes} from one picture: {kind}"
+
+
+def _inputs_of(files: Mapping[pathlib.Path, ModelProto]) -> str:
+    """Say what each file takes."""
+    taken = []
+    is_grey = False
+    for path, model in files.items():
+        shapes = [list(models.shape_of(value)) for value in models.inputs(model)]
+        taken.append(f"{path.name} takes {' and '.join(map(str, shapes))}")
+        is_grey |= any(len(s) == 4 and s[1] == 1 and s[2] > 1 for s in shapes)
+    grey = ", a grey picture, but pictures have three channels here" * is_grey
+    return ", ".join(taken) + grey
 
 
 def _picture_sides(model: ModelProto) -> List[int]:

@@ -24,11 +24,13 @@ from hotpath.app.service_manager import ServiceManager
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.garbage import short_collections
+from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import Box
 from hotpath.video.base import TrackedFrame
 from hotpath.video.sources import WAITING, check_camera, is_recorded, open_source
 
 if TYPE_CHECKING:
+    from hotpath.app.detect import Detector
     from hotpath.runtime.targets.finding import TargetFinder
     from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
@@ -162,10 +164,10 @@ def open_input(
 
 def first_tracks(
     options: TargetOptions,
-    targets: Any,
-    frame: Any,
+    targets: "Targets",
+    frame: AnyFrame,
     boxes: List[Box],
-    detector: Any,
+    detector: "Optional[Detector]",
     time_s: Optional[float],
 ) -> Dict[int, Any]:
     """Start the targets of the boxes and of --point; returns the tracks of all targets."""
@@ -260,7 +262,7 @@ class StopRequest:
         if not self._is_over:  # else a program that called this one goes on
             os._exit(code)
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self._is_over = True
         signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._handlers.items():

@@ -4,7 +4,8 @@
 arguments of ``hotpath.load_targets``.
 """
 
-from typing import Any, NamedTuple, Optional, Sequence, Tuple, Union
+import ipaddress
+from typing import NamedTuple, Optional, Sequence, Tuple, Union
 
 from hotpath.runtime.options import Options
 
@@ -93,7 +94,7 @@ class MavlinkOptions(NamedTuple):
     component: int = 100
     type: Optional[str] = None
     key: Optional[str] = None
-    allow: Optional[Tuple[Any, ...]] = None
+    allow: Optional[Tuple[Union[ipaddress.IPv4Network, ipaddress.IPv6Network], ...]] = None
     delay_s: float = 0.0
 
 

@@ -11,9 +11,10 @@
 All figures leave out frames without the target. The tests compare them with ``got10k``.
 """
 
-from typing import Any, Dict
+from typing import Dict
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hotpath.runtime.boxes import overlap
 
@@ -24,7 +25,7 @@ AT_PX, AT_NORMALISED = 20, 20  # indices of the thresholds above that become a f
 FIGURES = ("ao", "sr50", "sr75", "success", "precision", "norm_precision")
 
 
-def centre_distance(boxes: Any, truth: Any, normalised: bool = False) -> np.ndarray:
+def centre_distance(boxes: ArrayLike, truth: ArrayLike, normalised: bool = False) -> np.ndarray:
     """Distance of the centres, (n,) float64: pixels, or parts of the true width and height."""
     boxes, truth = np.asarray(boxes, float), np.asarray(truth, float)
     apart = boxes[:, :2] + boxes[:, 2:] / 2 - truth[:, :2] - truth[:, 2:] / 2
@@ -33,7 +34,7 @@ def centre_distance(boxes: Any, truth: Any, normalised: bool = False) -> np.ndar
     return np.hypot(apart[:, 0], apart[:, 1])
 
 
-def curves(boxes: Any, truth: Any) -> Dict[str, np.ndarray]:
+def curves(boxes: ArrayLike, truth: ArrayLike) -> Dict[str, np.ndarray]:
     """dict of success (21,), precision (51,), norm_precision (51,): share of frames a threshold."""
     seen = np.isfinite(truth).all(axis=1)
     ious = overlap(boxes, truth)[seen]
@@ -45,14 +46,14 @@ def curves(boxes: Any, truth: Any) -> Dict[str, np.ndarray]:
     }
 
 
-def figures(boxes: Any, truth: Any) -> Dict[str, float]:
+def figures(boxes: ArrayLike, truth: ArrayLike) -> Dict[str, float]:
     """Compute the ``FIGURES`` of one clip, as a dict.
 
     Args:
         boxes: (n, 4); the first one is the box that the tracker was given.
         truth: (n, 4), NaN if the target is absent.
     """
-    ious = overlap(boxes[1:], truth[1:])
+    ious = overlap(boxes, truth)[1:]
     ious = ious[np.isfinite(ious)]
     curve = curves(boxes, truth)
     return {
@@ -65,7 +66,7 @@ def figures(boxes: Any, truth: Any) -> Dict[str, float]:
     }
 
 
-def words(boxes: Any, truth: Any, claimed: Any) -> Dict[str, float]:
+def words(boxes: ArrayLike, truth: ArrayLike, claimed: ArrayLike) -> Dict[str, float]:
     """Compute VOTS' quality of what a tracker says, and its parts, as shares of frames.
 
     Args:
@@ -79,7 +80,7 @@ def words(boxes: Any, truth: Any, claimed: Any) -> Dict[str, float]:
         not-reported error: it claims none. Of the absent frames, if there are any, ``adq``,
         absence-detection quality: it claims none.
     """
-    ious, claims = overlap(boxes[1:], truth[1:]), np.asarray(claimed[1:], bool)
+    ious, claims = overlap(boxes, truth)[1:], np.asarray(claimed, bool)[1:]
     seen = np.isfinite(ious)
     shares = {
         "q": _mean(np.where(seen, claims * np.nan_to_num(ious), ~claims)),

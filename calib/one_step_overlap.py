@@ -12,12 +12,14 @@ from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Tupl
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hotpath.kernels.golden import pack
 from hotpath.kernels.votes import hanning_window, probability
 from hotpath.runtime import geometry
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.decode.corners import Corners
+from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 from hotpath.video.clips import Clip
@@ -195,7 +197,7 @@ class Answers(NamedTuple):
 class Finder:
     """Finds targets in crops with an engine of the runtime that holds the network."""
 
-    def __init__(self, network: Network, engine: Any) -> None:
+    def __init__(self, network: Network, engine: Engine) -> None:
         self.network, self.engine = network, engine
 
     def exemplar(self, crop: np.ndarray) -> Any:
@@ -334,7 +336,7 @@ class Estimate(NamedTuple):
     error: float
 
 
-def _draws(clip: Any) -> np.ndarray:
+def _draws(clip: ArrayLike) -> np.ndarray:
     """(DRAWS, pairs) weight of every pair in every draw of clips."""
     clip = np.asarray(clip)
     names = np.unique(clip)
@@ -343,7 +345,7 @@ def _draws(clip: Any) -> np.ndarray:
     return times[:, np.searchsorted(names, clip)].astype(float)
 
 
-def estimate(values: Any, clip: Any) -> Estimate:
+def estimate(values: ArrayLike, clip: ArrayLike) -> Estimate:
     """Mean over all pairs and its standard error by bootstrap over clips.
 
     Frames of one clip are similar, so the bootstrap draws clips and not frames. Each draw takes as

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hotpath.runtime import geometry
+from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import Box, Track
 
 KINDS = {"truesize": slice(2, 4), "trueplace": slice(0, 2)}  # what of cx, cy, w, h is given
@@ -24,7 +25,7 @@ class Oracle:
         kind: a key of ``KINDS``.
     """
 
-    def __init__(self, tracker: Any, boxes: Sequence[Any], kind: str) -> None:
+    def __init__(self, tracker: Tracker, boxes: Sequence[Any], kind: str) -> None:
         self._tracker, self._boxes, self._given = tracker, boxes, KINDS[kind]
         self._index = 0
 
@@ -33,12 +34,12 @@ class Oracle:
         """Milliseconds of the last frame's steps."""
         return self._tracker.step_ms
 
-    def init(self, frame: Any, box: Any) -> None:
+    def init(self, frame: np.ndarray, box: Sequence[float]) -> None:
         """Start on the first frame."""
         self._index = 0
         self._tracker.init(frame, box)
 
-    def update(self, frame: Any) -> Track:
+    def update(self, frame: np.ndarray) -> Track:
         """Find the target, and replace what is known of its box."""
         self._index += 1
         track: Track = self._tracker.update(frame)

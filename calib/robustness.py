@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hotpath.calib import metrics
 from hotpath.calib.degrade import Degradation
@@ -20,7 +21,7 @@ Results = Mapping[str, Mapping[str, Any]]  # clip's name -> what ``hotpath.calib
 COLUMNS = ("tracker", "degradation", "clips", "auc", "change", "low", "high", "median", "worst")
 
 
-def auc(boxes: Any, truth: np.ndarray) -> float:
+def auc(boxes: ArrayLike, truth: np.ndarray) -> float:
     """The area under the success curve of a sequence."""
     return float(np.mean(metrics.curves(boxes, truth)["success"]))
 

@@ -39,7 +39,7 @@ def check(path: Union[str, pathlib.Path]) -> None:
             _Scan(path, data).model((0, size))
 
 
-def _too_much(path: Any, what: str) -> BadNetwork:
+def _too_much(path: Union[str, pathlib.Path], what: str) -> BadNetwork:
     return BadNetwork(
         f"{path} has {what}; export the network again, without control flow and unrolled parts",
         what="over the budget",
@@ -50,7 +50,7 @@ def _too_much(path: Any, what: str) -> BadNetwork:
 class _Scan:
     """Counts what one file has."""
 
-    def __init__(self, path: Any, data: Any) -> None:
+    def __init__(self, path: Union[str, pathlib.Path], data: Any) -> None:
         self._path, self._data, self._nodes = path, data, 0
 
     def model(self, span: Span) -> None:

@@ -12,7 +12,8 @@ Where onnx 1.23.2 is not right:
 The proof: ONNX Runtime computes the same from the export and the lifted graph.
 """
 
-from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple, TypeVar
+import pathlib
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple, TypeVar, Union
 
 import numpy as np
 import onnx
@@ -69,7 +70,7 @@ def enter(paths: Mapping[Key, Any], network: Optional[Network] = None) -> Dict[K
     }
 
 
-def _lifted(model: ModelProto, opset: int, path: Any) -> ModelProto:
+def _lifted(model: ModelProto, opset: int, path: Union[str, pathlib.Path]) -> ModelProto:
     """A copy in another opset."""
     before = models.opset(model)
     has_quantised = any(node.op_type == "QLinearConv" for node in model.graph.node)
@@ -123,7 +124,11 @@ def _unconverted(model: ModelProto, opset: int) -> Optional[NodeProto]:
 
 
 def _prove(
-    export: ModelProto, lifted: ModelProto, sides: Tuple[int, int], path: Any, is_proven: bool
+    export: ModelProto,
+    lifted: ModelProto,
+    sides: Tuple[int, int],
+    path: Union[str, pathlib.Path],
+    is_proven: bool,
 ) -> None:
     """Compare what ONNX Runtime computes from both.
 
@@ -174,7 +179,7 @@ def _refuse(
     export: ModelProto,
     lifted: ModelProto,
     feeds: List[Dict[str, np.ndarray]],
-    path: Any,
+    path: Union[str, pathlib.Path],
     why: str,
 ) -> NoReturn:
     """Name the first node whose result differs."""

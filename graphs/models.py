@@ -150,7 +150,7 @@ def constants(graph: GraphProto) -> Dict[str, np.ndarray]:
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
 
-def add_constant(graph: GraphProto, name: str, values: Any) -> str:
+def add_constant(graph: GraphProto, name: str, values: np.ndarray) -> str:
     """Add a constant to a graph; returns its name."""
     graph.initializer.append(numpy_helper.from_array(np.asarray(values), name))
     return name

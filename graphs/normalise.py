@@ -9,7 +9,7 @@ import functools
 from typing import Any, List
 
 import numpy as np
-from onnx import ModelProto, TensorProto, ValueInfoProto, numpy_helper, shape_inference
+from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, numpy_helper, shape_inference
 
 from hotpath.graphs import models
 from hotpath.kernels.commands import make
@@ -111,7 +111,7 @@ def to_float32(model: ModelProto) -> ModelProto:
     return model
 
 
-def _widen(graph: Any) -> None:
+def _widen(graph: GraphProto) -> None:
     for value in list(graph.input) + list(graph.output):
         if value.type.tensor_type.elem_type in _OTHER_FLOATS:
             value.type.tensor_type.elem_type = TensorProto.FLOAT

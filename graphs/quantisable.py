@@ -4,7 +4,8 @@
 which of their nodes stay in floating point, and why.
 """
 
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set
+import pathlib
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set
 
 from onnx import GraphProto, ModelProto, NodeProto, helper, shape_inference
 
@@ -20,7 +21,7 @@ SHAPING = ("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")  # keep va
 MOVES = (*SHAPING, "Cast", "Identity")
 
 
-def parts(network: Network, paths: Mapping[str, Any]) -> Dict[str, ModelProto]:
+def parts(network: Network, paths: Mapping[str, pathlib.Path]) -> Dict[str, ModelProto]:
     """Prepare a network's two graphs for measuring and quantising: dict of exemplar, search.
 
     Their tensors have the names of ``hotpath.graphs.assemble``, which every engine

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
-from typing import Any, Sequence
+from typing import Sequence, Union
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INSTALLED = bool({"site-packages", "dist-packages"} & set(HERE.split(os.sep)))  # no checkout
@@ -74,7 +74,7 @@ def _sync(path: str) -> None:
         os.close(descriptor)
 
 
-def write_text(path: Any, text: str) -> None:
+def write_text(path: Union[str, "os.PathLike[str]"], text: str) -> None:
     """Write a file of the user as ``replace`` does, in UTF-8; raises ``OSError``."""
     part = os.fspath(path) + ".part"
     with open(part, "w", encoding="utf-8") as file:

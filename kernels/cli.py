@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from typing import Any, Callable, NoReturn
+from typing import Callable, NoReturn, Optional
 
 from hotpath.kernels.commands import meant, short
 from hotpath.kernels.errors import HotpathError
@@ -16,7 +16,7 @@ class Parser(argparse.ArgumentParser):
         """The help, without the double marks of docstrings."""
         return super().format_help().replace("``", "`")
 
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
+    def _check_value(self, action: argparse.Action, value: object) -> None:
         """As argparse does it; of a name that is nearly right, say which one is meant."""
         try:
             super()._check_value(action, value)
@@ -31,7 +31,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{short(self.prog)}: {message}; --help lists the options\n")
 
 
-def exit_code(name: str, run: Callable[[], Any], stopped: str = "stopped") -> int:
+def exit_code(name: str, run: Callable[[], Optional[int]], stopped: str = "stopped") -> int:
     """Run a program; returns its exit code, with a sentence for what the user can mend.
 
     Args:

@@ -120,7 +120,7 @@ def bgr_at(picture: Planes, rows: np.ndarray, columns: np.ndarray) -> np.ndarray
         return bgrx
     luma = samples.luma[rows][:, columns].astype(np.int64)
     grey = np.maximum(luma - factors.black, 0) * factors.grey
-    colours: Sequence[Any] = (0, 0, 0)
+    colours: Sequence[Union[int, Sequence[int]]] = (0, 0, 0)
     if samples.u is not None and samples.v is not None:
         at = rows >> samples.shift_y, columns >> samples.shift_x
         u, v = (c[at[0]][:, at[1]].astype(np.int64) - 128 for c in (samples.u, samples.v))

@@ -148,7 +148,7 @@ def _check(picture: Planes) -> None:
     shifts = KINDS[kind]
     columns, rows = (0, 0) if shifts is None else (-(-width >> shifts[0]), -(-height >> shifts[1]))
     if kind in THREE_PLANES:
-        expected: Any = [(height, width), (rows, columns), (rows, columns)]
+        expected: List[Tuple[int, ...]] = [(height, width), (rows, columns), (rows, columns)]
     elif kind == "NV12":
         expected = [(height, width), (rows, 2 * columns)]
     elif kind == "BGRx":

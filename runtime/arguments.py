@@ -1,12 +1,12 @@
 """The options that every command line with networks has."""
 
+import argparse
 import os
-from typing import Any
 
 from hotpath.runtime import engines
 
 
-def add_networks_dir(cli: Any) -> None:
+def add_networks_dir(cli: argparse._ActionsContainer) -> None:
     """Add ``--networks-dir`` to a parser or a group."""
     cli.add_argument(
         "--networks-dir",
@@ -16,7 +16,7 @@ def add_networks_dir(cli: Any) -> None:
     )
 
 
-def add_engine(cli: Any, of_files: bool = True) -> None:
+def add_engine(cli: argparse._ActionsContainer, of_files: bool = True) -> None:
     """Add ``--engine``. With ``of_files`` those that run only bundles are left out."""
     cli.add_argument(
         "--engine",

@@ -6,7 +6,7 @@ whatever frame it falls on.
 
 import contextlib
 import gc
-from typing import Any, Iterator
+from typing import Iterator
 
 
 @contextlib.contextmanager
@@ -16,7 +16,7 @@ def short_collections() -> Iterator[None]:
     Begins with a full collection. Python 3.6 can't leave objects out; there it is all that happens.
     """
     gc.collect()
-    collector: Any = gc
+    collector = gc
     can_freeze = hasattr(collector, "freeze")
     if can_freeze:
         collector.freeze()

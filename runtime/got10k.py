@@ -23,7 +23,7 @@ def track(
     boxes, times = np.zeros((len(img_files), 4)), np.zeros(len(img_files))
     boxes[0] = box
     for index, path in enumerate(img_files):
-        frame: Any = cv2.imread(str(path))  # None where it can't be read: a ``BadFrame``
+        frame = cv2.imread(str(path))  # None where it can't be read: a ``BadFrame``
         started = time.perf_counter()
         if index == 0:
             tracker.init(frame, box)

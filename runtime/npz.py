@@ -5,7 +5,7 @@ import os
 import struct
 import zipfile
 import zlib
-from typing import Any, Dict
+from typing import Dict
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def read(path: str) -> Dict[str, np.ndarray]:
         raise ValueError(str(error) or type(error).__name__) from None
 
 
-def _array(file: zipfile.ZipFile, entry: Any) -> np.ndarray:
+def _array(file: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
     """One array, whose shape must be that of its bytes."""
     with file.open(entry) as part:
         data = part.read(entry.file_size)

@@ -39,5 +39,5 @@ except ImportError:
         def __enter__(self) -> "tqdm":
             return self
 
-        def __exit__(self, *_: Any) -> None:
+        def __exit__(self, *_: object) -> None:
             self.close()

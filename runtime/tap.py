@@ -22,6 +22,7 @@ from hotpath.runtime import geometry
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Device, Look
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, NoObject
+from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import Box, checked_box
 
 # sizes of an object that the windows are for, shares of the frame's shorter side
@@ -125,7 +126,7 @@ class Taps:
         self._object_above, self._snug_above = object_above, snug_above
 
     def at(
-        self, frame: Any, point: Sequence[float], besides: Optional[Sequence[float]] = None
+        self, frame: AnyFrame, point: Sequence[float], besides: Optional[Sequence[float]] = None
     ) -> Found:
         """Find the object at a point.
 
@@ -153,7 +154,7 @@ class Taps:
             what="nothing",
         )
 
-    def proposals(self, frame: Any, point: Sequence[float], most: int = MOST) -> List[Found]:
+    def proposals(self, frame: AnyFrame, point: Sequence[float], most: int = MOST) -> List[Found]:
         """Return the objects that may be meant by a point, as for ``at``: the likeliest first.
 
         Not more than ``most``. They overlap by less than ``SAME``, before the second look at each.
@@ -177,7 +178,7 @@ class Taps:
             proposals.append(Found(box, float(support[number])))
         return proposals
 
-    def snug(self, frame: Any, box: Sequence[float]) -> Optional[Found]:
+    def snug(self, frame: AnyFrame, box: Sequence[float]) -> Optional[Found]:
         """Find the object in a drawn box that is too large for it.
 
         Args:
@@ -194,7 +195,7 @@ class Taps:
             return None
         return tight
 
-    def in_box(self, frame: Any, box: Sequence[float]) -> Found:
+    def in_box(self, frame: AnyFrame, box: Sequence[float]) -> Found:
         """Find the object in a box; arguments as for ``snug``."""
         x, y, w, h = box
         around = np.array([x + w / 2.0, y + h / 2.0, w, h])
@@ -202,7 +203,7 @@ class Taps:
         return Found(Box(*boxes[0].tolist()), float(scores[0]))
 
     def _look(
-        self, frame: Any, arounds: List[np.ndarray], sides: float, drawn: Any = None
+        self, frame: AnyFrame, arounds: List[np.ndarray], sides: float, drawn: Any = None
     ) -> Tuple[np.ndarray, np.ndarray]:
         """Read windows; returns the objects in their middles: (boxes (n, 4), scores (n,))."""
         device, network = self._device, self._network
@@ -274,7 +275,7 @@ def of(device: Device) -> Taps:
 
 def first_box(
     device: Device,
-    frame: Any,
+    frame: AnyFrame,
     box: Optional[Sequence[float]],
     point: Optional[Sequence[float]],
     snug: bool,

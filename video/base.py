@@ -143,7 +143,7 @@ class Source:
     def __enter__(self) -> "Source":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _give(self, frame: AnyFrame, stamp_s: Optional[float] = None) -> AnyFrame:

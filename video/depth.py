@@ -85,7 +85,7 @@ class Reduction:
             self._log("16-bit pictures: now " + VALUES_BECOME.format(*now))
 
 
-def is_deep(picture: Any) -> bool:
+def is_deep(picture: object) -> bool:
     """Whether a picture has 16 bits."""
     return isinstance(picture, np.ndarray) and picture.dtype == np.uint16
 

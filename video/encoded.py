@@ -2,7 +2,7 @@
 
 import re
 import struct
-from typing import Any, Optional, Tuple
+from typing import Optional, Tuple
 
 import cv2
 import numpy as np
@@ -39,7 +39,7 @@ def decoded(data: bytes, name: str, size: Optional[Tuple[int, int]] = None) -> n
         raise BadSource(f"{name}: not a picture of a kind that is read ({KINDS})")
     check_size(name, *size)
     try:
-        picture: Any = cv2.imdecode(np.frombuffer(data, np.uint8), WHOLE)
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), WHOLE)
     except cv2.error as error:
         reason = str(error).strip().splitlines()[0]
         raise BadSource(f"{name}: OpenCV refuses this picture ({reason})") from None

@@ -136,7 +136,7 @@ def scale_of(
     return scale_for(deep, depth)
 
 
-def natural_key(name: str) -> Tuple[List[Any], str]:
+def natural_key(name: str) -> Tuple[List[Union[int, str]], str]:
     """A sorting key that puts ``frame10`` after ``frame9``."""
     parts = re.split(r"([0-9]+)", name.lower())  # texts and numbers alternate
     return [int(part) if index % 2 else part for index, part in enumerate(parts)], name

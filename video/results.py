@@ -212,7 +212,7 @@ class Results:
     def __enter__(self) -> "Results":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _write_line(self, line: str) -> None:

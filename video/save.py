@@ -9,12 +9,13 @@ disk and can be decoded.
 import contextlib
 import errno
 import os
+import pathlib
 import queue
 import stat
 import threading
 import time
 from fractions import Fraction
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Video:
 
     def __init__(
         self,
-        path: Any,
+        path: Union[str, pathlib.Path],
         fps: Optional[float] = None,
         aspect: float = 1.0,
     ) -> None:
@@ -112,7 +113,7 @@ class Video:
     def __enter__(self) -> "Video":
         return self
 
-    def __exit__(self, kind: Any, *_: Any) -> None:
+    def __exit__(self, kind: Any, *_: object) -> None:
         try:
             self.close()
         except BadOutput:

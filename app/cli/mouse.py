@@ -11,6 +11,7 @@ from hotpath.video.base import WAITING
 from hotpath.video.window import Window, title_of
 
 if TYPE_CHECKING:
+    from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
 
 DRAG = "Drag a box around the target"
@@ -20,13 +21,13 @@ REFUSED = (BadBox, NoObject, BadOption, BadNetwork)  # by ``add_selected``: the 
 SHOWN_S = 0.03  # longest wait for a frame while nothing is selected
 
 
-def invitation(targets: Any, detector: Optional[Detector] = None) -> str:
+def invitation(targets: "Targets", detector: Optional[Detector] = None) -> str:
     """Return what the user may do: only some networks find the object at a point."""
     return DRAG if targets.network.tap is None and detector is None else CLICK
 
 
 def add_selected(
-    targets: Any,
+    targets: "Targets",
     frame: AnyFrame,
     place: Sequence[float],
     detector: Optional[Detector] = None,
@@ -53,7 +54,7 @@ def add_selected(
     return add_at(targets, frame, point, detector, besides, more.get("time_s"))
 
 
-def refusal(error: HotpathError, targets: Any) -> str:
+def refusal(error: HotpathError, targets: "Targets") -> str:
     """Return why there is no target, short enough to stand below a picture."""
     if isinstance(error, NoObject):
         return f"No {'other ' * (error.what == 'no other')}object found there. {DRAG}"
@@ -69,7 +70,7 @@ NOT_SELECTED = (
 
 
 def first_target(
-    frame: AnyFrame, source: "Source", targets: Any, snug: bool
+    frame: AnyFrame, source: "Source", targets: "Targets", snug: bool
 ) -> Tuple[Window, AnyFrame]:
     """Let the user select the first target; a live picture goes on until the button is pressed.
 

@@ -158,7 +158,7 @@ class _Once(argparse._StoreAction):
 class _Help(argparse.Action):
     """Print the common options, or with "all" every option in its group."""
 
-    def __call__(self, parser: Any, _: Any, word: Any, name: Optional[str] = None) -> None:
+    def __call__(self, parser: Any, _: object, word: Any, name: Optional[str] = None) -> None:
         if word == "all":
             parser.print_help()
         else:

@@ -17,7 +17,7 @@ BORDER_PX = 2.0  # a box nearer to a window's side may be cut off there
 NEAR = 0.5  # farthest distance of a point from an object beside it, shares of its shorter side
 
 
-def kept(boxes: Any, scores: Any, most: float) -> np.ndarray:
+def kept(boxes: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
     """Indices of the boxes that no better one overlaps by more than ``most``, the best first."""
     boxes = np.asarray(boxes, float).reshape(-1, 4)
     order = np.argsort(-np.asarray(scores, float), kind="mergesort")  # the stable one of any NumPy
@@ -60,7 +60,7 @@ def boxes_around(detector: Any, frame: np.ndarray, point: Tuple[float, float]) -
 
 
 def smallest_at(
-    boxes: Any, point: Tuple[float, float], reach: float = 0.5, largest_px2: float = math.inf
+    boxes: np.ndarray, point: Tuple[float, float], reach: float = 0.5, largest_px2: float = math.inf
 ) -> Optional[Box]:
     """The smallest box around a point, or None.
 
@@ -80,7 +80,7 @@ def smallest_at(
     return Box(*boxes[np.where(good, areas, math.inf).argmin()].tolist())
 
 
-def nearest_to(boxes: Any, point: Tuple[float, float]) -> Optional[Box]:
+def nearest_to(boxes: np.ndarray, point: Tuple[float, float]) -> Optional[Box]:
     """Return the box nearest to a point, or None if it is too far away."""
     boxes = np.asarray(boxes, float).reshape(-1, 4)
     away = np.abs(boxes[:, :2] + boxes[:, 2:] / 2 - point) - boxes[:, 2:] / 2

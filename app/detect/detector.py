@@ -1,6 +1,6 @@
 """Find the objects of a class in a frame."""
 
-from typing import Any, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from hotpath.app.detect.description import Description
 from hotpath.app.detect.session import Runner
 from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.targets.detections import Detections
 from hotpath.runtime.types import checked_frame
 
@@ -42,7 +42,7 @@ class Detector:
         self.any_class = classes is None
         self._family = decode.module_of(description.family, families.__name__)
 
-    def detect(self, frame: Any) -> Detections:
+    def detect(self, frame: AnyFrame) -> Detections:
         """Find the objects in a frame.
 
         Args:
@@ -70,7 +70,7 @@ class Detector:
         inside = np.concatenate([low, high - low], axis=1).astype(float)
         return self._without_doubles(inside, scores[chosen], classes[chosen])
 
-    def proposals(self, frame: Any) -> Tuple[np.ndarray, np.ndarray]:
+    def proposals(self, frame: AnyFrame) -> Tuple[np.ndarray, np.ndarray]:
         """Return places where a lost target may be, the best first.
 
         Args:
@@ -100,7 +100,9 @@ class Detector:
         values = (picture - mean) * factor
         return np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32), (x, y)
 
-    def _without_doubles(self, boxes: Any, scores: Any, classes: Any) -> Detections:
+    def _without_doubles(
+        self, boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray
+    ) -> Detections:
         good = (boxes[:, 2:] >= SMALLEST_PX).all(axis=1)
         boxes, scores, classes = boxes[good], scores[good].astype(float), classes[good]
         order = np.argsort(-scores, kind="mergesort")

@@ -9,7 +9,7 @@ from hotpath.runtime.types import Track
 
 
 def target_json(
-    number: int, track: Track, frame_size: Sequence[int] = (), fov: Any = None
+    number: int, track: Track, frame_size: Sequence[int] = (), fov: Optional[Sequence[float]] = None
 ) -> Dict[str, Any]:
     """A target as a dict for JSON; unknown values are None.
 

@@ -87,7 +87,7 @@ class Controller:
         latency_ms: Callable[[], Dict[str, float]] = dict,
         recent_fps: Callable[[], Optional[float]] = lambda: None,
         selection: Optional[Selection] = None,
-        fov: Any = None,
+        fov: Optional[Sequence[float]] = None,
         detector: Optional[Detector] = None,
     ) -> None:
         self.source = source

@@ -7,7 +7,7 @@ starts on that frame.
 
 import threading
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 from hotpath.video.base import TrackedFrame
 
@@ -26,7 +26,7 @@ class FrameBuffer:
     def __init__(self, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._frames: List[TrackedFrame] = []
-        self._held: Dict[Any, Tuple[int, float]] = {}  # holder -> (index, until)
+        self._held: Dict[object, Tuple[int, float]] = {}  # holder -> (index, until)
         self._lock = threading.Lock()
 
     def add(self, tracked: TrackedFrame) -> None:
@@ -45,7 +45,7 @@ class FrameBuffer:
             if len(self._frames) > 2 * most:  # nearly all of them are held
                 del self._frames[: len(self._frames) - 2 * most]
 
-    def hold(self, holder: Any, index: Optional[int]) -> None:
+    def hold(self, holder: object, index: Optional[int]) -> None:
         """Keep the frame of that index for ``holder``; None releases what the holder had."""
         with self._lock:
             if index is None:

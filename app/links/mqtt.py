@@ -16,7 +16,7 @@ import os
 import re
 import threading
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 from urllib.parse import parse_qsl, unquote
 
 from hotpath.app.links.base import Context, Link, LinkThread, split_address
@@ -64,7 +64,7 @@ class MqttLink(Link):
         options: LinkOptions,
         say: Callable[[str], None],
         holds: Optional[Dict[str, str]] = None,
-        fov: Any = None,
+        fov: Optional[Sequence[float]] = None,
     ) -> None:
         self._broker = broker_of(options)
         self._address = options.publish

@@ -217,7 +217,7 @@ class Camera:
 class _Stay(urllib.request.HTTPRedirectHandler):
     """Goes to no other host, whatever the camera says."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(self, *_: object) -> None:
         """No request."""
 
 

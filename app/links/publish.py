@@ -6,7 +6,7 @@ The schema is docs/publish.schema.json.
 import json
 import socket
 import time
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 from hotpath.app.links.as_json import target_json
 from hotpath.app.links.base import Context, Link, found_address, split_address
@@ -31,7 +31,10 @@ class Publisher(Link):
     """
 
     def __init__(
-        self, address: str, holds: Optional[Dict[str, str]] = None, fov: Any = None
+        self,
+        address: str,
+        holds: Optional[Dict[str, str]] = None,
+        fov: Optional[Sequence[float]] = None,
     ) -> None:
         parts = split_address(address)
         if parts.scheme != "udp" or not parts.hostname or not parts.port:
@@ -80,7 +83,7 @@ def encoded(
     now_s: float,
     unix_s: float,
     holds: Optional[Dict[str, str]] = None,
-    fov: Any = None,
+    fov: Optional[Sequence[float]] = None,
 ) -> bytes:
     """The datagram of a frame.
 

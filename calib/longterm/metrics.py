@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hotpath.runtime.boxes import overlap
 
@@ -48,8 +49,14 @@ class Judged:
         drawn: (n,) overlap of the box in each frame, whether claimed or not; NaN if absent.
     """
 
-    def __init__(self, boxes: Any, claimed: Any, truth: Any, visible: Any = None) -> None:
-        visible = np.ones(len(truth), bool) if visible is None else np.array(visible, bool)
+    def __init__(
+        self,
+        boxes: ArrayLike,
+        claimed: ArrayLike,
+        truth: ArrayLike,
+        visible: ArrayLike | None = None,
+    ) -> None:
+        visible = np.ones(np.shape(truth)[:1], bool) if visible is None else np.array(visible, bool)
         visible[0] = False
         self.drawn = overlap(boxes, truth)[visible]
         self.present = np.isfinite(self.drawn)

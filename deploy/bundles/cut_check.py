@@ -1,11 +1,14 @@
 """Compare a network that was cut at its correlations with the whole network."""
 
-from typing import Any, Callable, Dict
+from typing import TYPE_CHECKING, Any, Callable, Dict
 
 import numpy as np
 
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import golden
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 TOLERANCE = 1e-4  # of a map's greatest value: float32 sums in another order
 
@@ -62,13 +65,13 @@ def _difference(graphs: Any, form: Any) -> float:
     return worst
 
 
-def _correlate(step: Any, exemplar: Any, search: Any) -> Any:
+def _correlate(step: Any, exemplar: np.ndarray, search: np.ndarray) -> np.ndarray:
     """Compute a ``cut.Step`` by its definition, in float32."""
     kernels = [golden.correlate_depthwise(kernel, search[0], step.padding) for kernel in exemplar]
     return np.stack(kernels).astype(np.float32)
 
 
-def _run(model: Any, values: Values) -> Values:
+def _run(model: "ModelProto", values: Values) -> Values:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -8,6 +8,7 @@ from hotpath.deploy.bundles.writer import check_free
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.errors import HotpathError
 from hotpath.runtime import bundle
+from hotpath.runtime.network import Network
 
 PRECISIONS = ("fp32", "fp16", "int8")
 TABLE = "out/int8/{}-ranges.json"  # where `hotpath int8 --out out/int8` writes it
@@ -39,7 +40,7 @@ class Order:
     def __init__(
         self,
         board: Board,
-        network: Any,
+        network: Network,
         precision: str,
         out: Union[str, pathlib.Path] = bundle.FOLDER,
         networks_dir: Optional[str] = None,

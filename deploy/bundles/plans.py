@@ -5,8 +5,9 @@ version 11 on there are no flags for FP16 and INT8: the model's own types say it
 """
 
 import os
+import pathlib
 import re
-from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Union
 
 from hotpath.deploy.bundles.progress import Heartbeat
 from hotpath.deploy.errors import BuildFailed
@@ -102,7 +103,7 @@ class Builder:
                 what="no DLA",
             )
 
-    def build(self, path: Any, what: str, windows: int = 1) -> bytes:
+    def build(self, path: Union[str, pathlib.Path], what: str, windows: int = 1) -> bytes:
         """Build one plan.
 
         Args:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import pathlib
 import shutil
-from typing import Any, Callable, Dict, List
+from typing import TYPE_CHECKING, Any, Callable, Dict, List
 
 from hotpath.deploy.bundles import cut_check, ranges
 from hotpath.deploy.bundles.order import Order
@@ -23,6 +23,9 @@ from hotpath.kernels.commands import make, reason
 from hotpath.runtime import bundle
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import sha256_of
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 FORMAT = 4
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
@@ -230,7 +233,7 @@ def _save_models(
         dict of "models" and perhaps "half" -> names of files.
     """
 
-    def write(name: str, model: Any) -> str:
+    def write(name: str, model: "ModelProto") -> str:
         (folder / (name + ".onnx")).write_bytes(model.SerializeToString())
         return name + ".onnx"
 
@@ -246,7 +249,7 @@ def _save_models(
     return kept
 
 
-def _check_half(model: Any) -> None:
+def _check_half(model: "ModelProto") -> None:
     """Refuse a converted model that ONNX Runtime can't load, if that is installed."""
     try:
         import onnxruntime

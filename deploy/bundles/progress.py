@@ -40,7 +40,7 @@ class Heartbeat:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: Optional[type], *_: Any) -> None:
+    def __exit__(self, kind: Optional[type], *_: object) -> None:
         self._ended.set()
         self._thread.join()
         if kind is None:

@@ -49,7 +49,7 @@ class Writer:
     def __enter__(self) -> "Writer":
         return self
 
-    def __exit__(self, kind: Optional[type], error: Optional[BaseException], *_: Any) -> None:
+    def __exit__(self, kind: Optional[type], error: Optional[BaseException], *_: object) -> None:
         shutil.rmtree(str(self.folder), ignore_errors=True)
         if isinstance(error, OSError):  # a full disk, or a folder that was removed
             raise BadBundle(

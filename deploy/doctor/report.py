@@ -1,7 +1,7 @@
 """Write the texts of ``python -m hotpath boards``: of this machine, and of all boards."""
 
 import textwrap
-from typing import Any, List, Sequence
+from typing import List, Sequence
 
 from hotpath.boards import Board, load_board, names
 from hotpath.boards.detect import Detection
@@ -154,7 +154,7 @@ def listing() -> List[str]:
     return lines + [f"* what `{make('engine')}` makes by default"]
 
 
-def _amount(value: Any) -> str:
+def _amount(value: object) -> str:
     if value is None:
         return "-"
     if not isinstance(value, dict):

@@ -7,11 +7,11 @@ slows down only the frame. So the suite compares frames in units of it.
 
 import contextlib
 import time  # and nothing of this repository: it runs in other commits' processes too
-from typing import Any, Callable, Dict, List, Optional
+from typing import Callable, Dict, List, Optional
 
 RUNS = 4  # after each block of frames; the first one finds cold caches and does not count
 
-Call = Callable[[], Any]
+Call = Callable[[], object]
 
 
 class Alone:
@@ -71,7 +71,7 @@ def _onnxruntime(path: str, threads: int) -> Optional[Call]:
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     random = np.random.RandomState(0)
-    inputs: Dict[str, Any] = {}
+    inputs: Dict[str, np.ndarray] = {}
     for port in session.get_inputs():
         if not all(isinstance(side, int) for side in port.shape):
             return None

@@ -92,7 +92,7 @@ def is_pair(base: Evidence, new: Evidence) -> bool:
 
 def differing(base: Evidence, new: Evidence) -> List[str]:
     """Return in what two runs differ besides the commit, as a list of phrases."""
-    pairs: List[Tuple[Any, ...]] = []
+    pairs: List[Tuple[object, ...]] = []
     for key in ("name", "model", "cpus", "release"):
         pairs.append(("board " + key, base["board"].get(key), new["board"].get(key)))
     modes = [(e["before"]["power_mode"] or {}).get("name") for e in (base, new)]

@@ -1,7 +1,7 @@
 """The measuring loop itself: frames in, milliseconds of each step out."""
 
 import time  # and nothing of this repository: it runs in other commits' processes too
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Sequence, Tuple
 
 if TYPE_CHECKING:
     from hotpath.runtime.tracker import Tracker
@@ -13,7 +13,7 @@ Timed = Tuple[Steps, List[Tuple[int, Tuple[float, ...]]]]  # and (frame, box) of
 class Loop:
     """Runs a tracker over a clip repeatedly."""
 
-    def __init__(self, tracker: "Tracker", frames: Sequence[Any], box: Sequence[float]) -> None:
+    def __init__(self, tracker: "Tracker", frames: Sequence[object], box: Sequence[float]) -> None:
         self.tracker, self.frames, self.box = tracker, frames, box
         self.place = 0
 

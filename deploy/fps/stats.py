@@ -5,7 +5,7 @@ their frames tell (where memory lies, what else runs). So a round counts as one 
 """
 
 import math
-from typing import Any, Dict, NamedTuple, Optional, Sequence
+from typing import Dict, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Comparison(NamedTuple):
     machine: Optional[float] = None
 
 
-def figures(ms: Any) -> Dict[str, float]:
+def figures(ms: Union[np.ndarray, Sequence[float]]) -> Dict[str, float]:
     """Median, p95, p99, jitter (median step from one frame to the next), all ms, and FPS."""
     ms = np.asarray(ms, np.float64)
     median, p95, p99 = (float(v) for v in np.percentile(ms, (50, 95, 99)))

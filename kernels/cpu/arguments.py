@@ -1,7 +1,7 @@
 """What the compiled functions take, and checks of a crop's arguments."""
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Union
 
 import numpy as np
 
@@ -50,7 +50,7 @@ TYPES = {
 }
 
 
-def declare(library: Any) -> Any:
+def declare(library: ctypes.CDLL) -> ctypes.CDLL:
     """Say what the functions of a loaded library take; returns it."""
     for name, types in FUNCTIONS.items():
         function = getattr(library, name)

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from typing import Any, NamedTuple, Optional, Sequence, Tuple
+from typing import NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.kernels import cache
 from hotpath.kernels.errors import first_error
@@ -194,7 +194,7 @@ def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
             os.unlink(partial)
 
 
-def _run(command: Sequence[str]) -> Any:
+def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     """The finished process of a command."""
     try:
         return subprocess.run(

@@ -6,7 +6,7 @@ window of 150 to 500 px in 1280x720 or 1920x1080, libjpeg-turbo 2.1 with ``jpeg_
 """
 
 import ctypes
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -71,7 +71,7 @@ class JpegDecoder:
         shape: (height, width, 3) of the picture that was opened last.
     """
 
-    def __init__(self, library: Any) -> None:
+    def __init__(self, library: ctypes.CDLL) -> None:
         # releases the interpreter's lock: a picture takes milliseconds
         handle = declare(ctypes.CDLL(library._name, handle=library._handle))
         self._open, self._unstuff = handle.hp_jpeg_open, handle.hp_jpeg_unstuff

@@ -21,7 +21,7 @@ class Colours:
         settings: the bins.
     """
 
-    def __init__(self, library: Any, settings: ColourSettings) -> None:
+    def __init__(self, library: ctypes.CDLL, settings: ColourSettings) -> None:
         self._count = settings.total
         self._tables = tables(settings)
         places = structures.addresses(self._tables)
@@ -103,7 +103,13 @@ class Pooling:
     """
 
     def __init__(
-        self, library: Any, mean: np.ndarray, side: int, stride: float, parts: int, least: float
+        self,
+        library: ctypes.CDLL,
+        mean: np.ndarray,
+        side: int,
+        stride: float,
+        parts: int,
+        least: float,
     ) -> None:
         channels = len(mean)
         self._shape = (1, channels, side * side)
@@ -189,7 +195,7 @@ class Regression:
         at: address of its record.
     """
 
-    def __init__(self, library: Any, size: int, ridge: float, tiny: float) -> None:
+    def __init__(self, library: ctypes.CDLL, size: int, ridge: float, tiny: float) -> None:
         self._library, self.size = library, size
         width = _padded(size)
         self._held = (
@@ -281,7 +287,12 @@ class Samples:
     """
 
     def __init__(
-        self, library: Any, moves: np.ndarray, overlaps: Tuple[float, float], step: float, most: int
+        self,
+        library: ctypes.CDLL,
+        moves: np.ndarray,
+        overlaps: Tuple[float, float],
+        step: float,
+        most: int,
     ) -> None:
         self._moves = np.ascontiguousarray(moves, np.float64)
         self._places = np.zeros(2 * (2 * most + 1))

@@ -1,7 +1,7 @@
 """The compiled select of the family ``response``, as Python calls: ``response.h``."""
 
 import ctypes
-from typing import Any, Tuple
+from typing import Tuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ class Response:
         responses: float32 (scales, side, side), the enlarged responses.
     """
 
-    def __init__(self, library: Any, settings: ResponseSettings) -> None:
+    def __init__(self, library: ctypes.CDLL, settings: ResponseSettings) -> None:
         scales = len(settings.factors)
         side = settings.size * settings.upsample
         self._look, self._select = library.hp_response_look, library.hp_response_select

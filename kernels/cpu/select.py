@@ -29,7 +29,7 @@ class Select:
         settings: the numbers of the network; an attribute, too.
     """
 
-    def __init__(self, library: Any, settings: SelectSettings) -> None:
+    def __init__(self, library: ctypes.CDLL, settings: SelectSettings) -> None:
         self.settings = settings
         cells = settings.size**2
         window = anchors = np.zeros(0)  # the weight of each cell; width and height of each anchor
@@ -152,7 +152,7 @@ class Places:
         prior: which places are proposed.
     """
 
-    def __init__(self, library: Any, settings: SelectSettings, prior: Prior) -> None:
+    def __init__(self, library: ctypes.CDLL, settings: SelectSettings, prior: Prior) -> None:
         own = with_prior(settings, prior)
         self._select = Select(library, own)
         self._state = np.zeros(4)

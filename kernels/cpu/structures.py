@@ -146,7 +146,7 @@ RECORDS = {
 }
 
 
-def check(library: Any) -> None:
+def check(library: ctypes.CDLL) -> None:
     """Compare all sizes with those of the compiled structures.
 
     Raises:

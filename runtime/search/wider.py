@@ -15,6 +15,7 @@ from hotpath.runtime import geometry
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Device, Look, StepMs
 from hotpath.runtime.devices.several import copied
+from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.search.search import JUMP, TAKEN, Search
 from hotpath.runtime.search.windows import NEAR, PRIORS, WIDE
 from hotpath.runtime.types import Box, Seen
@@ -27,7 +28,7 @@ BETTER = 0.2  # by how much its sum of score and this value must be higher
 
 def look_again(
     device: Device,
-    frame: Any,
+    frame: AnyFrame,
     seen: List[Seen],
     spent: StepMs,
     targets: Iterable[Tuple[int, Followed]],

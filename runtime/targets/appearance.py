@@ -1,6 +1,6 @@
 """How much two objects look alike, by their colours."""
 
-from typing import Any, Optional, Sequence
+from typing import Optional, Sequence
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ def describe(frame: np.ndarray, box: Sequence[float]) -> Optional[np.ndarray]:
     if not patch.size:
         return None
     hsv = cv2.cvtColor(np.ascontiguousarray(patch), cv2.COLOR_BGR2HSV)
-    counts: Any = cv2.calcHist([hsv], [0, 1, 2], None, list(BINS), [0, 180, 0, 256, 0, 256])
+    counts = cv2.calcHist([hsv], [0, 1, 2], None, list(BINS), [0, 180, 0, 256, 0, 256])
     shares: np.ndarray = counts / counts.sum()
     return shares.ravel()
 

@@ -11,7 +11,7 @@ The three numbers were chosen on MOTChallenge's TUD-Stadtmitte, KITTI-17 and MOT
 
 import math
 from collections import deque
-from typing import Any, Deque, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Deque, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
@@ -130,7 +130,7 @@ class _Path:
         self.held = 0
         self.suspected = False
         self._velocity = np.zeros(2)
-        self._centres: Deque[Any] = deque(maxlen=MOTION)
+        self._centres: Deque[np.ndarray] = deque(maxlen=MOTION)
 
     @property
     def next(self) -> np.ndarray:

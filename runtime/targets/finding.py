@@ -219,7 +219,7 @@ class TargetFinder:
         taken = set(pairs.values())
         return pairs, [i for i in range(len(detections.boxes)) if i not in taken and not covered[i]]
 
-    def _is_confirmed(self, box: Any) -> bool:
+    def _is_confirmed(self, box: np.ndarray) -> bool:
         """Whether the last call also found an object there. A single target needs no second."""
         if not self._everything:
             return True

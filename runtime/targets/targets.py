@@ -280,7 +280,7 @@ class Targets:
     def __enter__(self) -> "Targets":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 import os
 import pathlib
 import shutil
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set
 
 from onnx import TensorProto, numpy_helper
 
@@ -35,7 +35,7 @@ LEAST_GAIN = 0.2
 LEAST_WEIGHTS = 64  # of a tensor that tells a network from another one
 MISMATCH = "warning    the files do not belong to one network, and may track badly: "
 
-Say = Callable[[str], Any]
+Say = Callable[[str], None]
 
 OF_ITS_WEIGHTS = ("presence_slope", "presence_middle")  # in [tracking], of no other network
 

@@ -7,6 +7,8 @@ import pathlib
 from collections import Counter
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
+from onnx import ModelProto
+
 from hotpath.app.cli.networks import support
 from hotpath.graphs import counting, field, fusing, quantisable
 from hotpath.runtime.network import Network
@@ -54,7 +56,7 @@ def _counted(operators: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {number}" for name, number in operators.items())
 
 
-def _field(network: Network, model: Any) -> Dict[str, str]:
+def _field(network: Network, model: ModelProto) -> Dict[str, str]:
     """What a cell of the maps sees, the widest of them."""
     fields = field.fields(model).values()
     if not fields:
@@ -72,7 +74,7 @@ def _field(network: Network, model: Any) -> Dict[str, str]:
     return {"receptive field": text}
 
 
-def _int8(model: Any) -> str:
+def _int8(model: ModelProto) -> str:
     """What ``hotpath int8`` leaves in floating point."""
     operators = {node.name: node.op_type for node in model.graph.node}
     if "QuantizeLinear" in operators.values():

@@ -15,6 +15,7 @@ from hotpath import boards
 from hotpath.kernels.commands import counted, make
 from hotpath.kernels.errors import NotOnGpu
 from hotpath.runtime import engines
+from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.errors import BadNetwork, HotpathError
 from hotpath.runtime.network import Network
 
@@ -85,7 +86,7 @@ def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
     return results
 
 
-def _milliseconds(engine: Any, features: Any) -> float:
+def _milliseconds(engine: Engine, features: Any) -> float:
     """The median of some runs, after two that make the library ready."""
     times: List[float] = []
     while len(times) < MOST_RUNS and (len(times) < FEWEST_RUNS or sum(times) < TIMED_MS):

@@ -1,7 +1,7 @@
 """The annotated clips on which settings of a network are tried."""
 
 import pathlib
-from typing import Any, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import List, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
@@ -112,7 +112,7 @@ def _spread(indices: List[int], count: int) -> List[int]:
 def _clip(
     name: str,
     pictures: Mapping[int, np.ndarray],
-    boxes: Sequence[Any],
+    boxes: Sequence[Sequence[float]],
     chosen: List[int],
     noise: np.random.RandomState,
 ) -> Clip:

@@ -8,7 +8,7 @@ after its first stop the camera is slow, after its second one it waits for someb
 """
 
 import math
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 from hotpath.app.links.aim.calibration import Calibration, error_of, settings_for
 from hotpath.app.links.aim.nod import HALF_S, SILENT, UNFIT, Nod
@@ -205,6 +205,6 @@ class Aim:
         return right, up
 
 
-def _radians(rates: Sequence[Any]) -> Tuple[float, float]:
+def _radians(rates: Sequence[float]) -> Tuple[float, float]:
     """(pitch, yaw) for ``Control``."""
     return math.radians(rates[1]), math.radians(rates[0])

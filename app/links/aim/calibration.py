@@ -124,7 +124,7 @@ def text(calibration: Calibration, note: str) -> str:
     return toml_text.text({"of": dict(of, size=list(calibration.size)), "measured": measured}, note)
 
 
-def read(path: Any) -> Calibration:
+def read(path: str) -> Calibration:
     """Read a calibration.
 
     Raises:

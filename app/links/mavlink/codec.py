@@ -2,7 +2,7 @@
 
 import os
 import struct
-from typing import Any, Dict, Optional
+from typing import Dict, Optional
 
 os.environ.setdefault("MAVLINK20", "1")  # older pymavlink asks for it at import
 from pymavlink.dialects.v20 import common
@@ -25,7 +25,7 @@ class Codec:
             self._mav.signing.sign_outgoing = True
         self._decoder = common.MAVLink(None, system, component)  # checks no signature
 
-    def encode(self, name: str, fields: Dict[str, Any]) -> bytes:
+    def encode(self, name: str, fields: Dict[str, object]) -> bytes:
         """The packet of a message. Fields without a value are 0; unknown ones are left out."""
         kind = getattr(common, f"MAVLink_{name.lower()}_message")
         zeros = (b"" if of == "char" else 0 for of in kind.fieldtypes)

@@ -30,10 +30,10 @@ class Nudging(Aim):
 
     wanted: Rates = (0.0, 0.0)
 
-    def see(self, *_: Any) -> None:
+    def see(self, *_: object) -> None:
         """Nothing is followed."""
 
-    def rates(self, *_: Any) -> Rates:
+    def rates(self, *_: object) -> Rates:
         """The rates that are told."""
         return self.wanted
 

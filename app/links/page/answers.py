@@ -4,7 +4,7 @@ import base64
 import hashlib
 import html
 import re
-from typing import Any, Optional
+from typing import Optional
 
 from aiohttp import web
 
@@ -35,7 +35,7 @@ def policy(host: str) -> str:
     )
 
 
-def error(status: int, text: str, allow: Optional[str] = None) -> Any:
+def error(status: int, text: str, allow: Optional[str] = None) -> web.Response:
     """An answer that says what is wrong."""
     headers = {"Allow": allow} if allow else {}
     if status in (429, 503):
@@ -45,7 +45,7 @@ def error(status: int, text: str, allow: Optional[str] = None) -> Any:
     return web.json_response({"error": text}, status=status, headers=headers)
 
 
-def error_page(status: int, text: str) -> Any:
+def error_page(status: int, text: str) -> web.Response:
     """The same for a person who opened an address in a browser."""
     said = html.escape(text[:1].upper() + text[1:])
     more = ENTER if status in (401, 403, 429) else ""

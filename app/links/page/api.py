@@ -75,12 +75,12 @@ class Api:
             web.get("/api/openapi.json", self.describe),
         ]
 
-    async def state(self, request: Any) -> Any:
+    async def state(self, request: web.Request) -> web.StreamResponse:
         """Return everything that the page displays beside the picture."""
         text = self._state_text(self._newest())
         return web.Response(text=text, content_type="application/json")
 
-    async def add_target(self, request: Any) -> Any:
+    async def add_target(self, request: web.Request) -> web.StreamResponse:
         """Select a target on a frame that was displayed."""
         body = await _body(request, ("frame",), ("box", "point", "replace", "snug"))
         replaced, snug = body.get("replace"), body.get("snug", False)
@@ -110,7 +110,7 @@ class Api:
 
         return web.json_response(await self._call(choose), status=201)
 
-    async def drop_target(self, request: Any) -> Any:
+    async def drop_target(self, request: web.Request) -> web.StreamResponse:
         """Stop tracking a target."""
         text = request.match_info["number"]
         if not (text.isdecimal() and len(text) < 10):
@@ -118,7 +118,7 @@ class Api:
         await self._call(self._controller.drop_target, int(text))
         return web.Response(status=204)
 
-    async def snapshot(self, request: Any) -> Any:
+    async def snapshot(self, request: web.Request) -> web.StreamResponse:
         """The newest picture."""
         tracked = self._newest()
         loop = asyncio.get_event_loop()
@@ -127,7 +127,7 @@ class Api:
             body=jpeg, content_type="image/jpeg", headers={"X-Frame": str(tracked.index)}
         )
 
-    async def table(self, request: Any) -> Any:
+    async def table(self, request: web.Request) -> web.StreamResponse:
         """Return the file of ``--results`` so far, or the stored rows if there is no file."""
         path = self._options.results or ""
         # before its first row the file is that of an earlier run
@@ -142,19 +142,19 @@ class Api:
         rows = list(self._controller.rows)
         return "".join(csv_line(columns, row) for row in [columns, *rows])
 
-    async def video(self, request: Any) -> Any:
+    async def video(self, request: web.Request) -> web.StreamResponse:
         """Return the video of ``--save`` so far."""
         path = self._options.save
         if not path or not os.path.isfile(path):
             raise Refused(404, "no video is saved; start the run with --save FILE.mp4")
         return web.FileResponse(path, headers=_as_file(os.path.basename(path)))
 
-    async def pause(self, request: Any) -> Any:
+    async def pause(self, request: web.Request) -> web.StreamResponse:
         """Pause a recording, or resume it."""
         await self._call(self._controller.pause, await _switch(request, "paused"))
         return web.Response(status=204)
 
-    async def seek(self, request: Any) -> Any:
+    async def seek(self, request: web.Request) -> web.StreamResponse:
         """Go to another frame of a recording."""
         try:
             frame = whole_number((await _body(request, ("frame",)))["frame"])
@@ -163,26 +163,26 @@ class Api:
         await self._call(self._controller.seek, frame)
         return web.Response(status=204)
 
-    async def record(self, request: Any) -> Any:
+    async def record(self, request: web.Request) -> web.StreamResponse:
         """Start or stop writing to the files of the command line."""
         await self._call(self._controller.record, await _switch(request, "on"))
         return web.Response(status=204)
 
-    async def confirm(self, request: Any) -> Any:
+    async def confirm(self, request: web.Request) -> web.StreamResponse:
         """Say that the selected target is the right one, so that steering goes on."""
         if not await _switch(request, "confirm"):
             raise Refused(400, "confirm: true lets the steering go on")
         await self._call(self._controller.confirm)
         return web.Response(status=204)
 
-    async def stop(self, request: Any) -> Any:
+    async def stop(self, request: web.Request) -> web.StreamResponse:
         """End the run."""
         if not await _switch(request, "stop"):
             raise Refused(400, "stop: true ends the run")
         await self._call(self._controller.stop)
         return web.Response(status=202)
 
-    async def describe(self, request: Any) -> Any:
+    async def describe(self, request: web.Request) -> web.StreamResponse:
         """This interface, as OpenAPI."""
         return web.json_response(self._description)
 
@@ -280,7 +280,7 @@ def _numbers(values: Any, name: str) -> Tuple[float, ...]:
     return tuple(float(value) for value in values)
 
 
-async def _switch(request: Any, name: str) -> bool:
+async def _switch(request: web.Request, name: str) -> bool:
     """The one true or false of a body."""
     value = (await _body(request, (name,)))[name]
     if not isinstance(value, bool):
@@ -289,7 +289,7 @@ async def _switch(request: Any, name: str) -> bool:
 
 
 async def _body(
-    request: Any, needed: Sequence[str], optional: Sequence[str] = ()
+    request: web.Request, needed: Sequence[str], optional: Sequence[str] = ()
 ) -> Dict[str, Any]:
     """The request's body: a JSON object with those keys."""
     # a foreign page must ask before it may send this type, and no answer allows it

@@ -17,7 +17,7 @@ import socket
 import struct
 import threading
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Awaitable, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from aiohttp import WSMsgType, web
 
@@ -267,7 +267,9 @@ class Server(Link):
         (self._wanted.set if ready else self._wanted.clear)()
 
     @web.middleware
-    async def _check(self, request: Any, handler: Callable[[Any], Any]) -> Any:
+    async def _check(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
         """Check every request, add the headers to every answer, and give errors as JSON."""
         self._limiter.request_began(request.transport)
         try:
@@ -295,7 +297,7 @@ class Server(Link):
             response.headers.setdefault("Content-Security-Policy", policy(request.host))
         return response
 
-    async def _serve_socket(self, request: Any) -> Any:
+    async def _serve_socket(self, request: web.Request) -> web.StreamResponse:
         """Serve one web socket: send state and pictures, receive what was displayed."""
         if len(self._viewers) >= MOST_VIEWERS:
             raise Refused(503, f"{MOST_VIEWERS} browsers are connected, the most there can be")
@@ -348,7 +350,7 @@ class Server(Link):
             except (ConnectionError, RuntimeError):
                 return  # the browser left; the receiving side sees that too
 
-    async def _log_in(self, request: Any) -> Any:
+    async def _log_in(self, request: web.Request) -> web.StreamResponse:
         """Exchange the token of the link for a cookie, and lead on to the page."""
         value = self.guard.log_in(request.query.get("token"), request.remote)
         response = web.Response(status=303, headers={"Location": "./"})
@@ -357,14 +359,14 @@ class Server(Link):
         response.set_cookie(self._cookie, value, httponly=True, samesite="Lax", path="/")
         return response
 
-    async def _static(self, request: Any) -> Any:
+    async def _static(self, request: web.Request) -> web.StreamResponse:
         """One of the page's own files."""
         name = request.path[1:] or "index.html"
         kind = CONTENT_TYPES[os.path.splitext(name)[1]]
         return web.Response(body=self._files[name], content_type=kind, charset="utf-8")
 
 
-def _bearer(request: Any) -> Optional[str]:
+def _bearer(request: web.Request) -> Optional[str]:
     """The token of ``Authorization: Bearer``, or None."""
     kind, _, token = str(request.headers.get("Authorization", "")).partition(" ")
     return token.strip() if kind.lower() == "bearer" else None

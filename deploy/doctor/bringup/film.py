@@ -68,7 +68,7 @@ def two_targets(count: int, gone: int, back: int) -> Tuple[List[Any], Any]:
     return shown, boxes
 
 
-def _slices(box: Any) -> Tuple[slice, slice]:
+def _slices(box: np.ndarray) -> Tuple[slice, slice]:
     x, y = int(box[0]), int(box[1])
     return slice(y, y + SIDE), slice(x, x + SIDE)
 

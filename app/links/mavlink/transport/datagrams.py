@@ -4,7 +4,7 @@ import contextlib
 import socket
 import time
 from collections import OrderedDict
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.app.links.base import made_socket
 from hotpath.app.links.mavlink.transport.base import (
@@ -100,7 +100,7 @@ class UdpIn(_Datagrams):
         super().__init__()
         self._peers: Dict[Address, Peer] = {}  # those that came first stand first
         # leaky buckets, by host and component
-        self._beats: OrderedDict[Tuple[Any, ...], Tuple[float, float]] = OrderedDict()
+        self._beats: OrderedDict[Tuple[object, ...], Tuple[float, float]] = OrderedDict()
         self._socket = listening(name, host, port, socket.SOCK_DGRAM)
 
     def receive(self) -> List[Received]:
@@ -123,7 +123,7 @@ class UdpIn(_Datagrams):
         del self._peers[peer]
         self.note = f"{peer[0]}:{peer[1]} is not answered any more: {why}"
 
-    def _floods(self, who: Tuple[Any, ...], now: float) -> bool:
+    def _floods(self, who: Tuple[object, ...], now: float) -> bool:
         """Count a heartbeat; whether its component sends too many."""
         level, at = self._beats.pop(who, (0.0, now))
         level = min(2 * BEATS, max(0.0, level - (now - at) * BEATS_PER_S) + 1.0)

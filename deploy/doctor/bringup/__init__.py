@@ -3,7 +3,8 @@
 __init__    runs the steps in order and writes the evidence
 steps       the steps
 reference   the maps that an engine must give
-times       what a frame and its steps take
+several     two targets at once, one of which is lost
+follow      boxes of the film's target, and what a frame and its steps take
 film        the clip that is tracked
 """
 

@@ -1,6 +1,6 @@
 """Clips that need no file: textured patches that move over a textured background."""
 
-from typing import Any, List, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
@@ -10,67 +10,49 @@ APART = 120  # centres of two patches, which lie in one search region
 ELSEWHERE = (24, 380)  # where the first one comes back
 
 
-def film(count: int) -> Tuple[List[Any], Any]:
+def film(
+    count: int, patches: Sequence[int] = (0,), gone: Sequence[int] = ()
+) -> Tuple[List[np.ndarray], np.ndarray]:
     """Make frames that are the same on every computer.
 
     Args:
         count: number of frames.
+        patches: which of the two patches it shows; both are side by side.
+        gone: frames without the first patch, which comes back elsewhere.
 
     Returns:
-        (frames, boxes): BGR uint8 (480, 640, 3) arrays, and float64 (count, 4), the patch in each.
+        (frames, boxes): BGR uint8 (480, 640, 3) arrays, and float64 (count, len(patches), 4), each
+        patch in each frame, NaN if it is gone.
     """
-    random = np.random.RandomState(7)
-    background = _texture(random, HEIGHT, WIDTH, 40) // 2
-    patch = 255 - _texture(random, SIDE, SIDE, 8) // 2
+    background = _texture(np.random.RandomState(7), HEIGHT, WIDTH, 40) // 2
+    pictures = [_patch(number) for number in patches]
     frames = []
-    boxes = np.full((count, 4), SIDE, np.float64)
+    boxes = np.full((count, len(patches), 4), SIDE, np.float64)
     for index in range(count):
-        x, y = boxes[index, :2] = _place(index)
         frame = background.copy()
-        frame[y : y + SIDE, x : x + SIDE] = patch
+        for number, picture in enumerate(pictures):
+            x, y = _place(index)
+            x += APART * number - APART // 2 * (len(patches) - 1)
+            if number == 0 and len(gone) and index > gone[-1]:
+                x, y = ELSEWHERE
+            if number == 0 and index in gone:
+                boxes[index, number] = np.nan
+            else:
+                boxes[index, number, :2] = x, y
+                frame[y : y + SIDE, x : x + SIDE] = picture
         frames.append(frame)
     return frames, boxes
 
 
-def two_targets(count: int, gone: int, back: int) -> Tuple[List[Any], Any]:
-    """Frames with two patches side by side; the first disappears, and comes back elsewhere.
-
-    Args:
-        count: number of frames.
-        gone, back: the frames in which the first patch is not there.
-
-    Returns:
-        (frames, boxes): as of ``film``, but float64 (count, 2, 4), NaN if the patch is gone.
-    """
-    frames, places = film(count)
-    random = np.random.RandomState(11)
-    other = _texture(random, SIDE, SIDE, 16)
-    other[..., 0] //= 4
-    patch = frames[0][_slices(places[0])].copy()
-    background = frames[0].copy()
-    background[_slices(places[0])] = (
-        _texture(np.random.RandomState(7), HEIGHT, WIDTH, 40)[_slices(places[0])] // 2
-    )
-    boxes = np.full((count, 2, 4), SIDE, np.float64)
-    shown = []
-    for index in range(count):
-        frame = background.copy()
-        boxes[index, 0, :2] = places[index, :2] - (APART // 2, 0)
-        boxes[index, 1, :2] = places[index, :2] + (APART // 2, 0)
-        if gone <= index < back:
-            boxes[index, 0] = np.nan
-        elif index >= back:
-            boxes[index, 0, :2] = ELSEWHERE
-        for box, picture in zip(boxes[index], (patch, other)):
-            if np.isfinite(box[0]):
-                frame[_slices(box)] = picture
-        shown.append(frame)
-    return shown, boxes
-
-
-def _slices(box: np.ndarray) -> Tuple[slice, slice]:
-    x, y = int(box[0]), int(box[1])
-    return slice(y, y + SIDE), slice(x, x + SIDE)
+def _patch(number: int) -> np.ndarray:
+    """The picture of a patch: the first one, or the second one."""
+    if number:
+        other = _texture(np.random.RandomState(11), SIDE, SIDE, 16)
+        other[..., 0] //= 4
+        return other
+    random = np.random.RandomState(7)
+    _texture(random, HEIGHT, WIDTH, 40)  # its numbers follow those of the background
+    return 255 - _texture(random, SIDE, SIDE, 8) // 2
 
 
 def _place(index: int) -> Tuple[int, int]:
@@ -80,8 +62,8 @@ def _place(index: int) -> Tuple[int, int]:
     return int(x) - SIDE // 2, int(y) - SIDE // 2
 
 
-def _texture(random: Any, height: int, width: int, cell: int) -> Any:
+def _texture(random: Any, height: int, width: int, cell: int) -> np.ndarray:
     """Squares of random colours, uint8 (height, width, 3)."""
     rows, columns = -(-height // cell), -(-width // cell)
     colours = random.randint(0, 256, (rows, columns, 3)).astype(np.uint8)
-    return colours.repeat(cell, axis=0).repeat(cell, axis=1)[:height, :width]
+    return np.asarray(colours.repeat(cell, axis=0).repeat(cell, axis=1)[:height, :width])

@@ -31,7 +31,7 @@ def make(name: str = DEFAULT_NETWORK, path: str = str(FILE)) -> None:
     """Write the pictures and the maps of a network, given by its name or TOML."""
     network = load_network(name)
     frames, boxes = film(FRAME + 1)
-    state = geometry.state_of(network, boxes[0], WIDTH, HEIGHT)
+    state = geometry.state_of(network, boxes[0, 0], WIDTH, HEIGHT)
     border: Any = geometry.border_colour(network, frames[0])
     window: Any = geometry.exemplar_window(network, state)
     exemplar = golden.crop(frames[0], window, network.exemplar, border)

@@ -4,7 +4,7 @@ from typing import Any, Callable, List, NamedTuple, Tuple
 
 import numpy as np
 
-from hotpath.deploy.doctor.bringup.film import film, two_targets
+from hotpath.deploy.doctor.bringup.film import film
 from hotpath.kernels.commands import counted
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, loading
@@ -46,7 +46,7 @@ def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Report:
         if problem:
             return Report(problem, "")
         targets = Targets(device, Options(recover=True, search_windows=windows))
-        frames, truth = two_targets(COUNT, GONE, BACK)
+        frames, truth = film(COUNT, (0, 1), range(GONE, BACK))
         for box in truth[0]:
             targets.add(frames[0], box)
         searches = loading.tracker_on(device, Options(recover=True)).searches
@@ -82,10 +82,9 @@ def _features_of(device: Any, scales: bool) -> str:
         device: device of the network.
         scales: whether the processor selects in windows of several scales.
     """
-    shown = film(1), two_targets(1, 0, 1)  # only the first patch, and only the second one
+    shown = [film(1, (number,)) for number in (0, 1)]
     frames = [device.take(pictures[0])[0] for pictures, _ in shown]
-    boxes = shown[0][1][0], shown[1][1][0, 1]
-    states = [np.append(box[:2] + box[2:] / 2, box[2:]) for box in boxes]
+    states = [np.append(box[:2] + box[2:] / 2, box[2:]) for _, ((box,),) in shown]
     owns = [device.exemplar(frame, state) for frame, state in zip(frames, states)]
     features, scores = [], []
     for frame, state in zip(frames, states):

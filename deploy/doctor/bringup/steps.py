@@ -6,8 +6,7 @@ A step is a function of the ``State`` that returns a phrase about what it found.
 
 import os
 import pathlib
-import time
-from typing import Any, Callable, Dict, Iterable, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
@@ -19,8 +18,8 @@ from hotpath.deploy.bundles import engines
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.doctor import Situation
 from hotpath.deploy.doctor.bringup import reference, several
-from hotpath.deploy.doctor.bringup import times as timing
 from hotpath.deploy.doctor.bringup.film import film
+from hotpath.deploy.doctor.bringup.follow import Times, follow, follow_by_steps, told, way_of
 from hotpath.deploy.doctor.missing import missing
 from hotpath.deploy.doctor.traps import traps
 from hotpath.kernels import cpu, golden
@@ -32,7 +31,6 @@ from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.networks import default_of, load_network
 from hotpath.runtime.options import Options
-from hotpath.runtime.tracker import Tracker
 
 FRAMES = 60  # of the clip
 CLOSE_PX = 0.5  # boxes of the same engine may differ by a rounding
@@ -86,7 +84,8 @@ class State:
         self.has_driver = False
         self.device: Any = None
         self.loaded: Any = None
-        self.times: Dict[str, timing.Times] = {}  # with free and with held clocks
+        self.measured: Times = {}  # with the clocks as they are now
+        self.times: Dict[str, Times] = {}  # with free and with held clocks
 
     def need_gpu(self) -> None:
         """Skip a step that is about NVIDIA GPUs on other boards."""
@@ -273,9 +272,11 @@ def boxes(state: State) -> str:
     """
     loaded = state.need_engine()
     frames, truth = film(FRAMES)
+    start = truth[0, 0]
     tracker = loading.create_tracker(*loaded, Options(log=state.say))
-    boxes_here, _ = _follow(tracker, frames, truth[0])
-    overlap = float(np.mean([overlaps(a, b) for a, b in zip(boxes_here, truth[1:])]))
+    boxes_here, step_ms = follow(tracker, frames, start)
+    state.measured = {way_of(tracker.device): step_ms}
+    overlap = float(np.mean([overlaps(a, b) for a, b in zip(boxes_here, truth[1:, 0])]))
     if not overlap >= OVERLAP:
         raise StepFailed(
             f"the boxes overlap the film's target by {overlap:.2f}, less than {OVERLAP}",
@@ -286,14 +287,15 @@ def boxes(state: State) -> str:
         if not other_engines:
             raise Skip("there is no other engine here to compare with")
         other = loading.load(Options(state.network, engine=other_engines[0], precision="fp32"))
-        boxes_there, _ = _follow(loading.create_tracker(*other), frames, truth[0])
+        boxes_there, _ = follow(loading.create_tracker(*other), frames, start)
         limit = OTHER_PX
         other.engine.close()
     else:
         processor = Processor(loaded.network, loaded.engine, cpu.load())
         host = loading.tracker_on(processor, Options(log=state.say))  # it chooses as the GPU's does
-        boxes_there, _ = _follow(host, frames, truth[0])
+        boxes_there, _ = follow(host, frames, start)
         limit = CLOSE_PX
+        state.measured["steps"] = follow_by_steps(loaded, frames, start)
     worst = float(np.abs(boxes_here - boxes_there).max())
     if not worst <= limit:
         raise StepFailed(
@@ -317,12 +319,13 @@ def targets(state: State) -> str:
 
 
 def times(state: State) -> str:
-    """Time the frame and each of its steps, with the clocks as they are now."""
-    measured = timing.measure(state.need_engine(), state.say)
+    """Keep what a frame and its steps took, with the clocks as they are now."""
+    if not state.measured:
+        raise Skip("no target was followed")
     held = [is_held for is_held in state.telemetry.locked().values() if is_held is not None]
     clocks_are = "held" if held and all(held) else "free"
-    state.times[clocks_are] = measured
-    text = f"clocks {clocks_are}; {timing.told(measured)}"
+    state.times[clocks_are] = state.measured
+    text = f"clocks {clocks_are}; {told(state.measured)}"
     profile = state.detection.board
     if clocks_are == "free" and profile is not None and profile.family == "jetson":
         text += "; run this again after `sudo jetson_clocks`: both times are kept"
@@ -359,20 +362,6 @@ def clocks(state: State) -> str:
 def _grown(before: Any, after: Any) -> Optional[int]:
     both = isinstance(before, int) and isinstance(after, int)
     return after - before if both and after > before else None
-
-
-def _follow(tracker: "Tracker", frames: Iterable[Any], start: Any) -> Tuple[Any, float]:
-    """Track a clip: boxes after its first frame, float64 (n, 4), and the median milliseconds."""
-    frames = iter(frames)
-    tracker.init(next(frames), start)
-    boxes = []
-    spent = []
-    began = time.perf_counter()
-    for frame in frames:
-        boxes.append(tuple(tracker.update(frame).box))
-        spent.append((time.perf_counter() - began) * 1e3)
-        began = time.perf_counter()
-    return np.array(boxes, np.float64), float(np.median(spent))
 
 
 STEPS: Tuple[Callable[[State], str], ...] = (

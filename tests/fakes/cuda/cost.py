@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 
-from hotpath.deploy.doctor.bringup.film import two_targets
+from hotpath.deploy.doctor.bringup.film import film
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import device as devices
 from hotpath.runtime.devices.gpu import Gpu
@@ -31,7 +31,7 @@ FRAMES, GONE = 12, 40  # with the target, and without it: the search begins afte
 
 def twins():
     """Frames with patches of the same looks around the target, and the boxes of the target."""
-    frames, truth = two_targets(FRAMES, FRAMES, FRAMES)
+    frames, truth = film(FRAMES, (0, 1))
     for frame, (x, y, w, h) in zip(frames, truth[:, 0].astype(int)):
         patch = frame[y : y + h, x : x + w].copy()
         for across, down in ((80, 10), (-75, 40), (10, 80)):

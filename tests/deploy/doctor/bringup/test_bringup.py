@@ -153,7 +153,9 @@ def test_the_maps_are_those_of_the_network_that_ships(tmp_path):
 
 
 def test_times_with_free_and_with_held_clocks_stand_together(nano, tmp_path, monkeypatch):
-    monkeypatch.setattr(steps, "STEPS", (steps.driver, steps.device, steps.engine, steps.times))
+    monkeypatch.setattr(
+        steps, "STEPS", (steps.driver, steps.device, steps.engine, steps.boxes, steps.times)
+    )
     _, told = bring_up(tmp_path)
     assert told["times"]["text"].startswith("clocks free; whole ")
     assert "`sudo jetson_clocks`" in told["times"]["text"]
@@ -166,14 +168,19 @@ def test_times_with_free_and_with_held_clocks_stand_together(nano, tmp_path, mon
 
 TIMES = """
 import json, pathlib, sys
-from hotpath.deploy.doctor.bringup import times
+from hotpath.deploy.doctor.bringup.film import film
+from hotpath.deploy.doctor.bringup.follow import follow, follow_by_steps, way_of
 from hotpath.runtime import loading
 from hotpath.runtime.options import Options
 from tests.fakes.tensorrt import whole
 
 folder = pathlib.Path(sys.argv[1])
 whole.make(folder, "tiny", "8.2")
-print(json.dumps(times.measure(loading.load(Options(bundle=folder / "bundle")), whole.quiet)))
+loaded = loading.load(Options(bundle=folder / "bundle"))
+tracker, (frames, truth) = loading.create_tracker(*loaded, Options(log=whole.quiet)), film(60)
+measured = {way_of(tracker.device): follow(tracker, frames, truth[0, 0])[1]}
+measured["steps"] = follow_by_steps(loaded, frames, truth[0, 0])
+print(json.dumps(measured))
 """
 
 

@@ -9,6 +9,7 @@ import functools
 import importlib
 import os
 import sys
+from types import ModuleType
 from typing import Any, Optional, Sequence
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
@@ -51,7 +52,7 @@ def serve(options: argparse.Namespace) -> None:
         HotpathError: the network, or a picture that the toolkit names.
     """
     try:
-        trax: Any = importlib.import_module("trax")
+        trax: ModuleType = importlib.import_module("trax")
     except ImportError as error:
         raise NoEngine(needs("the VOT toolkit", "trax", error, "vot")) from None
     cv2.setNumThreads(1)
@@ -72,7 +73,7 @@ def serve(options: argparse.Namespace) -> None:
             server.status([(region, {"confidence": track.score})])
 
 
-def _answer(trax: Any, tracker: Tracker, request: Any) -> Track:
+def _answer(trax: ModuleType, tracker: Tracker, request: Any) -> Track:
     """The track of one request; the first request gives the target."""
     frame = read_picture(str(request.image["color"].path()))
     if request.type == trax.TraxStatus.FRAME:

@@ -15,6 +15,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from hotpath.calib.command import say
@@ -306,7 +307,7 @@ LISTS: Mapping[str, tuple[Listing, list[str], int]] = {
 JUDGED = sorted(name for name in LISTS if name not in LAYOUTS or not LAYOUTS[name].first_only)
 
 
-def _toolkit() -> Any:
+def _toolkit() -> ModuleType:
     """The toolkit's package, its plots set up to be drawn into files."""
     try:
         import matplotlib

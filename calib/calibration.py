@@ -25,6 +25,7 @@ from hotpath.video.clips import Clip
 
 Feeds = list[dict[str, np.ndarray]]
 Found = tuple[np.ndarray, np.ndarray]  # cells and overlaps of all pairs
+Table = dict[str, Any]  # of ranges or of their report
 NOISE_CROPS = 6  # search crops that layers are ranked on
 
 
@@ -104,7 +105,7 @@ class Calibration:
 
     def histograms(self) -> dict[str, Histograms]:
         """Return a dict of part -> ``Histograms`` over all clips. Each clip's result is saved."""
-        state: dict[str, Any] = {}
+        state: Table = {}
         done: list[str] = []
         for clip in tqdm(self.clips, desc="ranges", unit=" clips", disable=None, leave=False):
             done.append(clip.sha256)
@@ -116,7 +117,7 @@ class Calibration:
             )
         return {part: Histograms(model, state[part]) for part, model in self.parts.items()}
 
-    def _measured(self, clip: Clip, before: dict[str, Any]) -> dict[str, Any]:
+    def _measured(self, clip: Clip, before: Table) -> Table:
         states = {}
         for (part, model), feeds in zip(self.parts.items(), self.feeds(clip)):
             histograms = Histograms(model, before.get(part))
@@ -125,7 +126,7 @@ class Calibration:
             states[part] = histograms.state()
         return states
 
-    def table(self) -> dict[str, Any]:
+    def table(self) -> Table:
         """Return the table with the ranges of every method, before one is chosen."""
         histograms = self.histograms()
         done = [clip.sha256 for clip in self.clips]
@@ -163,7 +164,7 @@ class Calibration:
         }
 
     @staticmethod
-    def choose(ranges: dict[str, Any], method: str | None) -> None:
+    def choose(ranges: Table, method: str | None) -> None:
         """Write the ranges of one method into the table as the chosen ones."""
         ranges["method"] = method
         for part in ranges["tensors"].values():
@@ -173,7 +174,7 @@ class Calibration:
     # -- networks and their overlap
 
     def models(
-        self, ranges: dict[str, Any], method: str | None, keep: Iterable[str], form: str
+        self, ranges: Table, method: str | None, keep: Iterable[str], form: str
     ) -> dict[str, onnx.ModelProto]:
         """dict of part -> Q/DQ model."""
         floating = {"exemplar": set(keep), "search": set(keep) | self.last}
@@ -182,7 +183,7 @@ class Calibration:
             for part, model in self.parts.items()
         }
 
-    def try_out(self, ranges: dict[str, Any], method: str | None, keep: Iterable[str]) -> float:
+    def try_out(self, ranges: Table, method: str | None, keep: Iterable[str]) -> float:
         """Return the loss (see ``loss``) of one method and one list of kept layers."""
         depends: list[Any] = [self.hashes, method, sorted(self.last), list(keep), "levels 3"]
         depends += [[clip.sha256 for clip in self.clips], self.counts]
@@ -230,7 +231,7 @@ class Calibration:
             raise BadRun(f"no frame of {names} shows the target twice in a row; name other clips")
         return self._pairs[key]
 
-    def keep_sets(self, ranges: dict[str, Any], budget: float) -> Iterator[list[str]]:
+    def keep_sets(self, ranges: Table, budget: float) -> Iterator[list[str]]:
         """Return growing lists of layers to keep; see ``sensitivity.keep_sets``."""
         feeds = [feed for clip in self.clips for feed in self.feeds(clip)[1][:2]][:NOISE_CROPS]
         noises = sensitivity.noise(
@@ -245,7 +246,7 @@ class Calibration:
 
     # -- the last figures
 
-    def final(self, written: dict[str, Path], ranges: dict[str, Any]) -> dict[str, Any]:
+    def final(self, written: dict[str, Path], ranges: Table) -> Table:
         """Return all figures of the report about the finished networks."""
         plain = self.run(self.network.path, self.held)
         clip = self.pairs(self.held).clip

@@ -5,7 +5,8 @@ jitter of a bad frame. The tracker is started again on the true box after it los
 Exemplars are cut from several frames, because the exemplar part has its own ranges.
 """
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -75,14 +76,14 @@ def collect(
     return np.array(crops_z), np.array(crops_x)
 
 
-def _jittered(state: Any, network: Network, rng: np.random.Generator) -> Any:
+def _jittered(state: np.ndarray, network: Network, rng: np.random.Generator) -> np.ndarray:
     """Return a state that is wrong by as much as after a bad frame."""
     side = window_sides(network, state)[0]
     centre = state[:2] + rng.uniform(-SHIFT, SHIFT, 2) * side
     return np.concatenate([centre, state[2:] * np.exp(rng.uniform(-SCALE, SCALE))])
 
 
-def _cut(tracker: "Tracker", frame: np.ndarray, window: Any, side: int) -> np.ndarray:
+def _cut(tracker: "Tracker", frame: np.ndarray, window: Sequence[float], side: int) -> np.ndarray:
     """Cut a window with the tracker's own kernel: uint8 (side, side, 3)."""
     out = np.zeros((1, 3, side, side), np.uint8)
     border = geometry.border_colour(tracker.network, frame)

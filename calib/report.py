@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from hotpath.calib import metrics
@@ -11,6 +12,7 @@ from hotpath.calib.figures import ALL
 from hotpath.kernels import cache
 from hotpath.kernels.commands import counted, needs
 
+Table = dict[str, Any]  # of an evaluation, as ``evaluation.json`` has it, or a part of it
 COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
 WHOLE_GROUPS = (ALL, "unseen", "seen")  # every figure of these is printed, not only AUC
@@ -41,7 +43,7 @@ COLUMNS = (
 )
 
 
-def write(table: dict[str, Any], out: Path) -> list[Path]:
+def write(table: Table, out: Path) -> list[Path]:
     """Write the files and plots of a table of ``hotpath.calib.figures``; returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
     cache.write_text(out / "evaluation.json", json.dumps(table, indent=1))
@@ -49,7 +51,7 @@ def write(table: dict[str, Any], out: Path) -> list[Path]:
     return [out / "table.csv", out / "evaluation.json", *_plot_curves(table, out)]
 
 
-def text(table: dict[str, Any]) -> str:
+def text(table: Table) -> str:
     """Return the means as lines of text: of all clips, of each group; AUC of each attribute."""
     columns, entries = _columns(table), table["trackers"].items()
     lines = []
@@ -72,12 +74,12 @@ def text(table: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _mean(entry: dict[str, Any], group: str) -> dict[str, Any]:
-    means: dict[str, Any] = entry["mean"] if group == ALL else entry["groups"][group]
+def _mean(entry: Table, group: str) -> Table:
+    means: Table = entry["mean"] if group == ALL else entry["groups"][group]
     return means
 
 
-def _published(entry: dict[str, Any]) -> str:
+def _published(entry: Table) -> str:
     """Return the end of a line: the accuracy that the network's authors publish."""
     accuracies = {name: value for name, value in entry["published"].items() if name not in COSTS}
     if not accuracies:
@@ -88,18 +90,18 @@ def _published(entry: dict[str, Any]) -> str:
     return "   published: " + ", ".join(figures)
 
 
-def _columns(table: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _columns(table: Table) -> list[tuple[str, str, str]]:
     """Return the columns for which some tracker has a figure."""
     means = [entry["mean"] for entry in table["trackers"].values()]
     return [c for c in COLUMNS if any(m.get(c[0]) for m in means) or c[0] in metrics.FIGURES]
 
 
-def _cell(figures: dict[str, Any], key: str, form: str) -> str:
+def _cell(figures: Table, key: str, form: str) -> str:
     value = figures.get(key)
     return "" if value is None or value != value else form.format(value)
 
 
-def _write_csv(table: dict[str, Any], path: Path) -> None:
+def _write_csv(table: Table, path: Path) -> None:
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["tracker", "engine", "clip"] + [key for key, _, _ in COLUMNS])
@@ -111,7 +113,7 @@ def _write_csv(table: dict[str, Any], path: Path) -> None:
                 )
 
 
-def pyplot() -> Any:
+def pyplot() -> ModuleType:
     """matplotlib.pyplot, which draws into files.
 
     Raises:
@@ -127,7 +129,7 @@ def pyplot() -> Any:
     return plt
 
 
-def _plot_curves(table: dict[str, Any], out: Path) -> list[Path]:
+def _plot_curves(table: Table, out: Path) -> list[Path]:
     plt = pyplot()
     colours = dict(zip(table["trackers"], COLOURS * 9))
     paths = []

@@ -51,7 +51,7 @@ def _read(path: Path) -> Any:
         ) from None
 
 
-def _parted(value: Any, arrays: list[np.ndarray]) -> Any:
+def _parted(value: object, arrays: list[np.ndarray]) -> Any:
     """A value as JSON can hold it; its arrays are appended to a list."""
     if isinstance(value, dict):
         return {"dict": [[key, _parted(item, arrays)] for key, item in value.items()]}

@@ -30,6 +30,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
@@ -268,7 +269,7 @@ def away(storage: str, error: Exception) -> BadRun:
     )
 
 
-def library() -> Any:
+def library() -> ModuleType:
     """Optuna."""
     try:
         import optuna

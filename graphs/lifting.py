@@ -13,6 +13,7 @@ The proof: ONNX Runtime computes the same from the export and the lifted graph.
 """
 
 import pathlib
+from types import ModuleType
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple, TypeVar, Union
 
 import numpy as np
@@ -175,7 +176,7 @@ def _check_sizes(model: ModelProto) -> None:
 
 
 def _refuse(
-    onnxruntime: Any,
+    onnxruntime: ModuleType,
     export: ModelProto,
     lifted: ModelProto,
     feeds: List[Dict[str, np.ndarray]],
@@ -197,7 +198,10 @@ def _refuse(
 
 
 def _first_that_differs(
-    onnxruntime: Any, export: ModelProto, lifted: ModelProto, feeds: List[Dict[str, np.ndarray]]
+    onnxruntime: ModuleType,
+    export: ModelProto,
+    lifted: ModelProto,
+    feeds: List[Dict[str, np.ndarray]],
 ) -> Optional[NodeProto]:
     """The first node of an export that the lifted graph computes otherwise."""
     lifted_names = {name for node in lifted.graph.node for name in node.output}
@@ -227,7 +231,9 @@ def _up_to(model: ModelProto, name: str) -> ModelProto:
     return models.prune(model)
 
 
-def _run(onnxruntime: Any, model: ModelProto, feed: Dict[str, np.ndarray]) -> List[np.ndarray]:
+def _run(
+    onnxruntime: ModuleType, model: ModelProto, feed: Dict[str, np.ndarray]
+) -> List[np.ndarray]:
     """The outputs, each operator as its opset defines it."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4

@@ -6,7 +6,8 @@ board holds graphs that were normalised when it was built. Simplified files don'
 """
 
 import functools
-from typing import Any, List
+from types import ModuleType
+from typing import List
 
 import numpy as np
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, numpy_helper, shape_inference
@@ -58,7 +59,7 @@ def normalise(model: ModelProto) -> ModelProto:
 
 
 @functools.lru_cache(maxsize=2)  # `networks add` folds the same graph for each engine
-def _slimmed(onnxslim: Any, content: bytes) -> bytes:
+def _slimmed(onnxslim: ModuleType, content: bytes) -> bytes:
     """The result of onnxslim; inputs and outputs in their old order."""
     model = ModelProto.FromString(content)
     outputs = [value.name for value in model.graph.output]

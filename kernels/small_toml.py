@@ -7,6 +7,8 @@ has. It is used only where neither tomllib nor tomli is there.
 import re
 from typing import Any, Dict, List, Match, Optional
 
+Table = Dict[str, Any]
+
 NUMBER = (
     r"[+-]?(?:0(?:x[0-9a-fA-F_]+|o[0-7_]+|b[01_]+)|inf|nan"
     r"|[0-9][0-9_]*(?:\.[0-9_]+)?(?:[eE][+-]?[0-9_]+)?)(?![-:._])"
@@ -17,7 +19,7 @@ ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\"
 BLANKS = r"(?:[ \t\r\n]|#[^\n]*)*"  # and comments, over lines
 
 
-def loads(text: str) -> Dict[str, Any]:
+def loads(text: str) -> Table:
     """Read a file's text.
 
     Raises:
@@ -34,9 +36,9 @@ class _Reader:
         self.at = 0
         self.sections: List[int] = []  # identities of the tables that a header opened
 
-    def read(self) -> Dict[str, Any]:
+    def read(self) -> Table:
         """The whole text."""
-        top: Dict[str, Any] = {}
+        top: Table = {}
         table = top
         while True:
             self._take(BLANKS)
@@ -50,7 +52,7 @@ class _Reader:
             if self._take(r"(?=#|\r?\n|\Z)") is None:
                 raise self._error("more than one value in a line")
 
-    def _header(self, top: Dict[str, Any], opening: str) -> Dict[str, Any]:
+    def _header(self, top: Table, opening: str) -> Table:
         """A section's line; returns the table that the next lines fill in."""
         *above, name = self._keys()
         self._expect("]" * len(opening))
@@ -59,7 +61,7 @@ class _Reader:
             entries = parent.setdefault(name, [])
             if not isinstance(entries, list):
                 raise self._error(f"{name} is not a list of sections")
-            last: Dict[str, Any] = {}
+            last: Table = {}
             entries.append(last)
             return last
         section = parent.setdefault(name, {})
@@ -68,7 +70,7 @@ class _Reader:
         self.sections.append(id(section))
         return section
 
-    def _walk(self, table: Dict[str, Any], keys: List[str]) -> Dict[str, Any]:
+    def _walk(self, table: Table, keys: List[str]) -> Table:
         """The table below some keys, of a list the last one; made if it is not there."""
         for key in keys:
             inner = table.setdefault(key, {})
@@ -78,7 +80,7 @@ class _Reader:
             table = inner
         return table
 
-    def _pair(self, table: Dict[str, Any]) -> None:
+    def _pair(self, table: Table) -> None:
         *above, name = self._keys()
         self._expect("=")
         table = self._walk(table, above)
@@ -140,8 +142,8 @@ class _Reader:
             if self._take(r",|(?=\])") is None:
                 raise self._error("a list has no end")
 
-    def _inline_table(self) -> Dict[str, Any]:
-        table: Dict[str, Any] = {}
+    def _inline_table(self) -> Table:
+        table: Table = {}
         if self._take(r"\}"):
             return table
         while True:

@@ -28,6 +28,7 @@ from hotpath.runtime.networks import load_network
 
 PathLike = Union[str, pathlib.Path]
 
+Table = Dict[str, Any]  # of ``bundle.json``
 FORMAT = 1
 FILE = "bundle.json"
 FOLDER = "engines"
@@ -52,9 +53,7 @@ def seal(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def identity(
-    network: Network, paths: Optional[Mapping[str, pathlib.Path]] = None
-) -> Dict[str, Any]:
+def identity(network: Network, paths: Optional[Mapping[str, pathlib.Path]] = None) -> Table:
     """The entry ``network`` of a bundle: dict of name, sha256 and files.
 
     The sha256 covers only what the parts depend on. A tracker's numbers may be tuned without a new
@@ -71,7 +70,7 @@ def identity(
     return _identity(network, files)
 
 
-def _identity(network: Network, files: Mapping[str, Optional[str]]) -> Dict[str, Any]:
+def _identity(network: Network, files: Mapping[str, Optional[str]]) -> Table:
     shapes = [network.family, network.exemplar, network.search, list(network.maps)]
     text = json.dumps([shapes, files], sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -135,18 +134,18 @@ class Bundle:
         self.folder = pathlib.Path(str(folder))
         values = self._read()
         self._check_whole(values)
-        self.network: Dict[str, Any] = values["network"]
+        self.network: Table = values["network"]
         self.board: str = values["board"]
         self.engine: str = values["engine"]
         self.precision: str = values["precision"]
         self.libraries: Dict[str, str] = values["libraries"]
         self.compute_capability: Optional[str] = values["compute_capability"]
         self.calibration_sha256: Optional[str] = values["calibration_sha256"]
-        self.settings: Dict[str, Any] = values["settings"]
-        self.parts: Dict[str, Dict[str, Any]] = values["parts"]
-        self.run: Dict[str, Any] = values["run"]
+        self.settings: Table = values["settings"]
+        self.parts: Dict[str, Table] = values["parts"]
+        self.run: Table = values["run"]
 
-    def _read(self) -> Dict[str, Any]:
+    def _read(self) -> Table:
         """The table in ``bundle.json``, with all its keys."""
         path = self.folder / FILE
         if not path.is_file():
@@ -177,7 +176,7 @@ class Bundle:
             )
         return values
 
-    def _check_whole(self, values: Dict[str, Any]) -> None:
+    def _check_whole(self, values: Table) -> None:
         """Refuse an entry that has another type than it should have."""
         for key in TEXTS:
             if not isinstance(values[key], str):

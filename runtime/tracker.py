@@ -10,7 +10,7 @@ import math
 import threading
 import time
 import warnings
-from typing import TYPE_CHECKING, Any, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, NoReturn, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -388,7 +388,7 @@ class Tracker:
             self.device.close()
             self.engine.close()
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> NoReturn:
         """Refuse ``copy`` and ``pickle`` by a ``TypeError`` that says what to do."""
         raise TypeError(NO_COPY)
 

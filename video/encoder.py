@@ -5,6 +5,7 @@ Which container, and what happens after an error, is decided by the caller.
 
 import sys
 from fractions import Fraction
+from types import ModuleType
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 import cv2
@@ -105,7 +106,7 @@ class Encoder:
             container.close()
 
 
-def load_pyav(name: str) -> Any:
+def load_pyav(name: str) -> ModuleType:
     """Return the module ``av``; raise ``BadOutput`` if it is not installed or does not load."""
     try:
         import av

@@ -3,6 +3,7 @@
 Pictures of hardware decoders are copied to the processor's memory, as planes.
 """
 
+from types import ModuleType
 from typing import Any, List, Optional
 
 SOFTWARE, AUTO = "software", "auto"
@@ -11,7 +12,7 @@ BY_NAME = {"v4l2m2m": "{}_v4l2m2m"}  # decoders with a name of their own, by the
 DECODERS = (SOFTWARE, AUTO) + DEVICES + tuple(BY_NAME)
 
 
-def candidates(av: Any, decoder: str) -> List[str]:
+def candidates(av: ModuleType, decoder: str) -> List[str]:
     """Hardware decoders to try for one of ``DECODERS``; "auto" tries all that FFmpeg has."""
     if decoder != AUTO:
         return [decoder] if decoder != SOFTWARE else []
@@ -28,7 +29,7 @@ def candidates(av: Any, decoder: str) -> List[str]:
     return names
 
 
-def open_container(av: Any, path: str, name: str, **how: Any) -> Any:
+def open_container(av: ModuleType, path: str, name: str, **how: Any) -> Any:
     """Open a video for a hardware decoder.
 
     Raises:

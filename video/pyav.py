@@ -3,6 +3,7 @@
 import math
 import time
 from functools import partial
+from types import ModuleType
 from typing import Any, Optional
 
 from hotpath.runtime.errors import BadSource
@@ -87,7 +88,7 @@ def open_stream(
 
 
 def _opened(
-    av: Any,
+    av: ModuleType,
     path: str,
     decoder: str,
     once: bool,

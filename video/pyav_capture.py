@@ -10,6 +10,7 @@ import math
 import time
 from collections import deque
 from fractions import Fraction
+from types import ModuleType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -141,7 +142,7 @@ class AvCapture:
 
     def __init__(
         self,
-        av: Any,
+        av: ModuleType,
         opened: Optional[Callable[[], Any]],
         thread_type: str,
         decoder: str = hardware.SOFTWARE,

@@ -2,7 +2,8 @@
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Any, List
+from types import ModuleType
+from typing import TYPE_CHECKING, List
 
 from hotpath.app.records import LinkOptions
 from hotpath.kernels.commands import needs
@@ -106,7 +107,7 @@ def open_links(context: "Context") -> "List[Link]":
     return links
 
 
-def _module(name: str, module: str, package: str) -> Any:
+def _module(name: str, module: str, package: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:

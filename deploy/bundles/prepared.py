@@ -32,6 +32,8 @@ SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
 
 Say = Callable[[str], None]
 
+Values = Dict[str, Any]  # of ``prepared.json``, and of a part of it
+
 
 def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     """Make a prepared folder.
@@ -92,7 +94,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
         "calibration_sha256": int8 and int8.digest,
     }
 
-    def put(place: pathlib.Path) -> Dict[str, Any]:
+    def put(place: pathlib.Path) -> Values:
         saved = {name: _save(place, name, form, seen, half, say) for name, form in forms.items()}
         for name, parts in several.items():
             saved[name]["windows"] = _save_models(place, parts, half, lambda sentence: None)
@@ -102,7 +104,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
     say(f"prepared {folder}: {len(forms)} form{'s' if len(forms) > 1 else ''}")
 
 
-def read(folder: pathlib.Path) -> Dict[str, Any]:
+def read(folder: pathlib.Path) -> Values:
     """Read ``prepared.json`` and check the folder's files.
 
     Raises:
@@ -110,7 +112,7 @@ def read(folder: pathlib.Path) -> Dict[str, Any]:
     """
     try:
         with open(str(folder / FILE)) as file:
-            values: Dict[str, Any] = json.load(file)
+            values: Values = json.load(file)
         own = values.pop("sha256")
         wrong = [] if own == _digest(values) else [FILE]
         wrong += [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
@@ -148,8 +150,8 @@ def is_current(folder: pathlib.Path, order: Order) -> bool:
 def _write(
     folder: pathlib.Path,
     order: Order,
-    values: Dict[str, Any],
-    put: Callable[[pathlib.Path], Dict[str, Any]],
+    values: Values,
+    put: Callable[[pathlib.Path], Values],
 ) -> None:
     """Write a prepared folder, whole or not at all; ``put`` writes models, returns the forms."""
     with Writer(folder) as writer:
@@ -185,7 +187,7 @@ def _copy_shipped(folder: pathlib.Path, order: Order, say: Say) -> None:
             "and copy what it prepares to this board"
         )
 
-    def put(place: pathlib.Path) -> Dict[str, Any]:
+    def put(place: pathlib.Path) -> Values:
         for file in values["files"]:
             shutil.copy(str(source / file), str(place / file))
         return values["forms"]
@@ -194,7 +196,7 @@ def _copy_shipped(folder: pathlib.Path, order: Order, say: Say) -> None:
     say(f"prepared {folder} from {source}")
 
 
-def _for_board(order: Order) -> Dict[str, Any]:
+def _for_board(order: Order) -> Values:
     """Return the values of ``prepared.json`` that depend on the board and on the order."""
     size = order.board.memory["size_gb"]
     least = min(size.values()) if isinstance(size, dict) else size
@@ -208,9 +210,7 @@ def _for_board(order: Order) -> Dict[str, Any]:
     }
 
 
-def _save(
-    folder: pathlib.Path, name: str, form: Any, seen: Any, half: Any, say: Say
-) -> Dict[str, Any]:
+def _save(folder: pathlib.Path, name: str, form: Any, seen: Any, half: Any, say: Say) -> Values:
     """Write a form's models; returns its entry in ``prepared.json``."""
     models = {f"{name}-exemplar": form.exemplar}
     models.update((f"{name}-search{index}", part) for index, part in enumerate(form.parts))
@@ -224,9 +224,7 @@ def _save(
     )
 
 
-def _save_models(
-    folder: pathlib.Path, models: Dict[str, Any], half: Any, say: Say
-) -> Dict[str, List[str]]:
+def _save_models(folder: pathlib.Path, models: Values, half: Any, say: Say) -> Dict[str, List[str]]:
     """Write models, and their versions for TensorRT 11 where ``half`` converts them.
 
     Returns:
@@ -277,5 +275,5 @@ def _shapes(form: Any) -> Dict[str, List[int]]:
     return shapes
 
 
-def _digest(values: Dict[str, Any]) -> str:
+def _digest(values: Values) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

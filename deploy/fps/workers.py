@@ -15,7 +15,8 @@ BLOCK = 20  # frames of a request
 WARM_BLOCKS = 5  # in each process, before frames count
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
 
-Request = Dict[str, Any]  # the first line of a worker's input
+Line = Dict[str, Any]  # of a worker's input or output
+Request = Line  # the first line of its input
 
 
 class WorkerFailed(HotpathError):
@@ -40,12 +41,12 @@ class Worker:
         self._tree = tree
         self._send(settings)
 
-    def wait_ready(self) -> Dict[str, Any]:
+    def wait_ready(self) -> Line:
         """Wait until it has loaded its network; returns the engine's description."""
-        ready: Dict[str, Any] = self._receive()["ready"]
+        ready: Line = self._receive()["ready"]
         return ready
 
-    def block(self, frames: int) -> Dict[str, Any]:
+    def block(self, frames: int) -> Line:
         """Time so many frames: dict of ms, boxes, waited_s."""
         self._send({"frames": frames})
         return self._receive()
@@ -60,14 +61,14 @@ class Worker:
             self._process.wait()
         self._output.close()
 
-    def _send(self, what: Dict[str, Any]) -> None:
+    def _send(self, what: Line) -> None:
         with contextlib.suppress(BrokenPipeError):  # its answer says why
             self._input.write(json.dumps(what) + "\n")
             self._input.flush()
 
-    def _receive(self) -> Dict[str, Any]:
+    def _receive(self) -> Line:
         line = self._output.readline()
-        answer: Dict[str, Any] = json.loads(line) if line else {"error": "the process ended"}
+        answer: Line = json.loads(line) if line else {"error": "the process ended"}
         if "error" in answer:
             why = answer["error"]
             raise WorkerFailed(
@@ -93,7 +94,7 @@ class Timed:
         self.waited_s: Optional[float] = 0.0
         self.seconds = 0.0
 
-    def add(self, answer: Dict[str, Any], counts: bool = True) -> None:
+    def add(self, answer: Line, counts: bool = True) -> None:
         """Add a block of ``Worker.block``; one of the warm-up does not count."""
         self.boxes += answer["boxes"]
         if not counts:

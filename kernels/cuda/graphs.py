@@ -32,7 +32,7 @@ class Driver:
         NoGraph: one of them is missing.
     """
 
-    def __init__(self, library: Any) -> None:
+    def __init__(self, library: ctypes.CDLL) -> None:
         self._library = library
         begin = _function(library, ("cuStreamBeginCapture_v2",), HANDLE, ctypes.c_int)
         self.begin_capture = lambda stream: begin(stream, THREAD_LOCAL)
@@ -43,7 +43,7 @@ class Driver:
         self.destroy_description = _function(library, ("cuGraphDestroy",), HANDLE)
 
     @staticmethod
-    def _instantiate(library: Any) -> Callable[[Any, Any], int]:
+    def _instantiate(library: ctypes.CDLL) -> Callable[[Any, Any], int]:
         try:
             name = ("cuGraphInstantiateWithFlags",)
             newest = _function(library, name, HANDLE, HANDLE, ctypes.c_ulonglong)
@@ -131,7 +131,7 @@ def clear_last_error() -> None:
             continue
 
 
-def _function(library: Any, names: Sequence[str], *types: Any) -> Any:
+def _function(library: ctypes.CDLL, names: Sequence[str], *types: Any) -> Any:
     for name in names:
         function = getattr(library, name, None)
         if function is not None:

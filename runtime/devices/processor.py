@@ -57,7 +57,6 @@ class Processor(Device):
         self._cropper = cropper
         self._crop = self._windows_into(engine.search_crop)
         self._crops: Any = {}  # windows in a call -> what crops each of them
-        self._result = self._seen  # what makes a ``Seen``
 
     def picture(self, frame: AnyFrame) -> AnyFrame:
         return frame

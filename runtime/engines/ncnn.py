@@ -4,6 +4,7 @@ pnnx converts the network off the board (``hotpath.deploy.bundles.engines.ncnn``
 """
 
 import importlib
+from types import ModuleType
 from typing import Any, Dict, Set
 
 from hotpath.kernels.commands import make
@@ -39,7 +40,7 @@ class _Bound:
     """A loaded model with fixed arrays as inputs and outputs. ncnn names them in0, out0."""
 
     def __init__(
-        self, library: Any, network_name: str, model: Model, threads: int, precision: str
+        self, library: ModuleType, network_name: str, model: Model, threads: int, precision: str
     ) -> None:
         import numpy as np
 

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from types import ModuleType
 from typing import Any, Dict, List, Union
 
 from hotpath.kernels.commands import make
@@ -12,7 +13,7 @@ from hotpath.runtime.errors import BadNetwork
 FROM = (1, 21)  # the first version that quantises weights itself
 
 
-def open_session(library: Any, model: Union[bytes, str], threads: int, **more: Any) -> Any:
+def open_session(library: ModuleType, model: Union[bytes, str], threads: int, **more: Any) -> Any:
     """Open a session on the processor for a model, or for the file at a path."""
     options = library.SessionOptions()
     options.intra_op_num_threads = threads
@@ -21,7 +22,7 @@ def open_session(library: Any, model: Union[bytes, str], threads: int, **more: A
     return library.InferenceSession(model, options, providers=["CPUExecutionProvider"], **more)
 
 
-def as_written(library: Any, has_float_layer: bool) -> Dict[str, Any]:
+def as_written(library: ModuleType, has_float_layer: bool) -> Dict[str, Any]:
     """Return arguments of a session that keep float layers between quantised ones unchanged.
 
     From 1.21 on, ONNX Runtime quantises the weights of such a layer itself, with one scale for all
@@ -74,7 +75,7 @@ class Bound:
         arrays: dict of each input's and output's name -> array.
     """
 
-    def __init__(self, library: Any, network_name: str, model: Any, threads: int) -> None:
+    def __init__(self, library: ModuleType, network_name: str, model: Any, threads: int) -> None:
         try:
             session_options = as_written(library, model.keeps_floats)
             self.session = open_session(library, model.path, threads, **session_options)

@@ -5,6 +5,7 @@ passes through the host between the steps of a frame. It is the engine for the G
 """
 
 import importlib
+from types import ModuleType
 from typing import Any, Dict, List
 
 from hotpath.runtime.engines.base import Setup
@@ -38,7 +39,7 @@ class Engine(GpuEngine):
     capturable = False  # its providers synchronise in a run, which ends a capture with error 900
 
     def __init__(self, setup: Setup) -> None:
-        self._library: Any = importlib.import_module("onnxruntime")
+        self._library: ModuleType = importlib.import_module("onnxruntime")
         if hasattr(self._library, "preload_dlls"):  # from 1.21 on: CUDA's libraries from pip
             self._library.preload_dlls()
         self.provider = setup.settings.get("provider") or self.DEFAULT
@@ -109,7 +110,7 @@ class _OnStream:
     """
 
     def __init__(
-        self, library: Any, engine: Engine, model: Any, windows: int = 1, graph: bool = False
+        self, library: ModuleType, engine: Engine, model: Any, windows: int = 1, graph: bool = False
     ) -> None:
         import numpy as np
 
@@ -128,7 +129,9 @@ class _OnStream:
         if graph:
             self.run(self._handle, windows)
 
-    def _open(self, library: Any, engine: Engine, model: Any, names: Any, graph: bool) -> Any:
+    def _open(
+        self, library: ModuleType, engine: Engine, model: Any, names: Any, graph: bool
+    ) -> Any:
         """Open a session of a model on the engine's stream."""
         chosen = {"user_compute_stream": str(self._handle), "device_id": "0"}
         chosen = chosen if self._kind == "cuda" else {}

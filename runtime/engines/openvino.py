@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import threading
+from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, Optional, Union
 
 from hotpath.kernels.commands import make
@@ -79,7 +80,7 @@ class Engine(CpuEngine):
         return str(self._library.get_version().split("-")[0])
 
 
-def load_library() -> Any:
+def load_library() -> ModuleType:
     """Import OpenVINO; returns the module that has the classes.
 
     Its telemetry package would send an event to its makers and write ``~/intel``. OpenVINO has a
@@ -100,7 +101,7 @@ def load_library() -> Any:
                 modules[TELEMETRY] = module
 
 
-def compile_on_cpu(library: Any, model: Union[bytes, str], threads: int, **more: Any) -> Any:
+def compile_on_cpu(library: ModuleType, model: Union[bytes, str], threads: int, **more: Any) -> Any:
     """Compile a model for one call at a time, in float32 and without AMX.
 
     All compilations go through this function, because the first one fixes AMX for the process.
@@ -129,7 +130,7 @@ class _Bound:
     The arrays of ``pixels`` are views (n, 3, h, w) of memory that is (n, h, w, 3).
     """
 
-    def __init__(self, library: Any, compiled: Any, model: Any) -> None:
+    def __init__(self, library: ModuleType, compiled: Any, model: Any) -> None:
         import numpy as np
 
         self.compiled = compiled

@@ -11,6 +11,7 @@ import atexit
 import ctypes
 import importlib
 import weakref
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Dict, List, Sequence
 
 from hotpath.kernels.errors import GpuFailed, NoGpu
@@ -26,7 +27,7 @@ KEYS = ("search", "exemplar", "out")  # of a correlation
 NEED_STATIC_MEMORY = ("libGLdispatch.so.0", "libgomp.so.1")
 
 
-def load_library() -> Any:
+def load_library() -> ModuleType:
     """Import ``tensorrt``. Call ``driver.describe_gpu`` first, as it crashes without a driver.
 
     Raises:
@@ -147,7 +148,7 @@ class Engine(GpuEngine):
             raise ValueError("its parts, steps and tensors do not fit together")
         return [run.get("exemplar")] + run["parts"]
 
-    def _load(self, trt: Any, run: Dict[str, Any]) -> None:
+    def _load(self, trt: ModuleType, run: Dict[str, Any]) -> None:
         self._runtime = trt.Runtime(self._logger)
         if self._logger.errors:  # a null pointer: using it crashes the process
             raise NoGpu(
@@ -192,7 +193,7 @@ class Engine(GpuEngine):
         # another shape changes the context's state (NVIDIA/TensorRT#3798)
         return self._parts(self._trt, self.bundle.run["parts"])
 
-    def _part(self, trt: Any, name: str) -> Any:
+    def _part(self, trt: ModuleType, name: str) -> Any:
         """A context of the plan in a file, bound. Tensors of equal names share memory."""
         if name not in self._plans:
             data = self.bundle.path(name).read_bytes()
@@ -219,7 +220,7 @@ class Engine(GpuEngine):
             part.bind(tensor, self.place_of(tensor))
         return part
 
-    def _parts(self, trt: Any, names: Sequence[str]) -> List[Any]:
+    def _parts(self, trt: ModuleType, names: Sequence[str]) -> List[Any]:
         """Return the parts of a window in their order: plans and the correlations between them."""
         from hotpath.kernels.cuda.correlate import Correlate
 
@@ -259,7 +260,7 @@ class Plan:
             windows.
     """
 
-    def __init__(self, trt: Any, engine: Any, context: Any, logger: Any) -> None:
+    def __init__(self, trt: ModuleType, engine: Any, context: Any, logger: Any) -> None:
         self._context, self._logger = context, logger
         self._bindings: List[int] = []  # addresses by number; none where tensors have names
         keys: Sequence[Any]

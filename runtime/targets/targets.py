@@ -4,7 +4,7 @@ The device gets the windows of all targets of a frame in one list.
 """
 
 import threading
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -273,7 +273,7 @@ class Targets:
     def __len__(self) -> int:
         return len(self._trackers)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> NoReturn:
         """Refuse ``copy`` and ``pickle`` by a ``TypeError`` that says what to do."""
         raise TypeError(NO_COPY)
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 import math
 import os
-from typing import Any, Callable, Dict, List, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NoReturn, Sequence, Tuple
 from urllib.parse import quote
 
 import cv2
@@ -226,7 +226,7 @@ def encoded(frame: AnyFrame, width: int) -> bytes:
 def parsed(text: str) -> Any:
     """Strict JSON, without NaN and Infinity; raises ValueError."""
 
-    def refuse_constant(name: str) -> Any:
+    def refuse_constant(name: str) -> NoReturn:
         raise ValueError(name + " is not a JSON number")
 
     try:

@@ -19,6 +19,7 @@ from hotpath.deploy.doctor.bringup import steps
 from hotpath.kernels.errors import HotpathError
 
 FORMAT = 1
+Evidence = Dict[str, Any]  # as the JSON file has it
 # in two runs whose times may stand together
 ALIKE = ("board", "model", "release", "libraries", "network")
 
@@ -29,7 +30,7 @@ def run(
     engines: str,
     provider: Optional[str] = None,
     say: Callable[[str], None] = print,
-) -> Dict[str, Any]:
+) -> Evidence:
     """Run all steps and write the evidence.
 
     A step that fails does not end the run: the steps that need it are skipped.
@@ -51,7 +52,7 @@ def run(
     state = steps.State(network, engines, say, provider)
     here = dict(_board(), network=state.network)
     state.times = _times_of(path, {key: here[key] for key in ALIKE})
-    evidence: Dict[str, Any] = {"format": FORMAT, "steps": [], "complete": False}
+    evidence: Evidence = {"format": FORMAT, "steps": [], "complete": False}
     row = "{{:<8}} {{:<{}}} {{}}".format(max(len(step.__name__) for step in steps.STEPS))
     for step in steps.STEPS:
         outcome = _run_step(step, state)
@@ -67,22 +68,22 @@ def run(
     return evidence
 
 
-def _text(evidence: Dict[str, Any]) -> str:
+def _text(evidence: Evidence) -> str:
     return snapshot.scrub(json.dumps(evidence, indent=1, sort_keys=True)) + "\n"
 
 
-def _times_of(path: str, alike: Dict[str, Any]) -> Dict[str, Any]:
+def _times_of(path: str, alike: Evidence) -> Evidence:
     """The times in an older evidence, if it is of the same things; else an empty dict."""
     try:
         with open(path) as file:
-            older: Dict[str, Any] = json.load(file)
+            older: Evidence = json.load(file)
         same = all(older[key] == value for key, value in alike.items())
         return dict(older["times"]) if same else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
-def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Dict[str, Any]:
+def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Evidence:
     """Run one step: dict of step, result ("passed", "failed", "skipped"), text, advice, seconds."""
     began = time.monotonic()
     result = "passed"
@@ -103,7 +104,7 @@ def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Dict[st
     return dict(zip(("step", "result", "text", "advice", "seconds"), values))
 
 
-def _board() -> Dict[str, Any]:
+def _board() -> Evidence:
     """The present state of the board: its name, libraries, sensors and files."""
     recorder = Recorder("/")
     detection = detect.detect(recorder)
@@ -121,13 +122,13 @@ def _board() -> Dict[str, Any]:
     }
 
 
-def failures(evidence: Dict[str, Any]) -> List[str]:
+def failures(evidence: Evidence) -> List[str]:
     """Return the names of the steps that failed."""
-    steps: List[Dict[str, Any]] = evidence["steps"]
+    steps: List[Evidence] = evidence["steps"]
     return [str(step["step"]) for step in steps if step["result"] == "failed"]
 
 
-def conclusion(evidence: Dict[str, Any], path: Optional[str]) -> str:
+def conclusion(evidence: Evidence, path: Optional[str]) -> str:
     """Return the last line: what to do now."""
     failed = failures(evidence)
     if failed:

@@ -101,7 +101,7 @@ class GpuEngine(base.Engine):
         self._rooms = {name: self._pinned(name) for name in self.maps + self.shown}
         self._written: Any = None  # where the exemplar part writes its features
 
-    def _pinned(self, name: str) -> Any:
+    def _pinned(self, name: str) -> np.ndarray:
         """Return a pinned array of the host, which the device can copy from and to."""
         array = self.device.pinned(self.size(name)).view(self._kind).reshape(self.shape(name))
         array[...] = 0
@@ -260,6 +260,6 @@ def bind(parts: Iterable[Any], addresses: Dict[str, int]) -> None:
             part.bind(name, address)
 
 
-def _as_float(array: Any) -> Any:
+def _as_float(array: np.ndarray) -> np.ndarray:
     """Return the float32 array of the host that users read and write, for any tensor type."""
     return array if array.dtype == np.float32 else np.zeros(array.shape, np.float32)

@@ -21,9 +21,9 @@ def detections(tracks: Union[Track, Dict[int, Track]]) -> "sv.Detections":
         tracks: of ``Targets.update``, number -> ``Track``; or the ``Track`` of one target.
 
     Returns:
-        ``Detections`` with ``xyxy``, ``confidence``, ``class_id`` (0 if no detector found the
-        target), ``tracker_id`` (its number), ``data["class_name"]`` and ``data["state"]``. Without
-        a target it is empty.
+        ``Detections`` with ``xyxy``, ``confidence`` (presence), ``class_id`` (0 if no detector
+        found the target), ``tracker_id`` (its number), ``data["class_name"]`` and
+        ``data["state"]``. Without a target it is empty.
     """
     shown = present(tracks)
     if not shown:
@@ -32,7 +32,10 @@ def detections(tracks: Union[Track, Dict[int, Track]]) -> "sv.Detections":
     boxes[:, 2:] += boxes[:, :2]
     return sv.Detections(
         xyxy=boxes,
-        confidence=np.array([track.score for track in shown.values()], np.float32),
+        confidence=np.array(
+            [track.score if track.presence is None else track.presence for track in shown.values()],
+            np.float32,
+        ),
         class_id=np.array([track.class_id or 0 for track in shown.values()]),
         tracker_id=np.array(list(shown)),
         data={

@@ -6,8 +6,12 @@ one: the best box if there is no target yet, or all boxes. In a live source the 
 thread, and its boxes apply to the frame that it saw. A run over a recording waits for the detector,
 so that the run can be repeated.
 
-The search for a lost target looks first where the detector found objects of the class. A single
-target is followed without the detector while it is not lost.
+The search for a target looks first where the detector found objects of the class. A single target
+is followed without the detector while it is tracked.
+
+An unsure target follows something that may be the target. So a detection on its box keeps it, but
+says nothing of what the target looks like, and it is neither the owner of its object nor a second
+target on another's. Without a detection on its box, it is looked for as a lost one is.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +24,7 @@ from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.detections import Detections
-from hotpath.runtime.types import GIVEN, Box, Track, are_shares, checked_box
+from hotpath.runtime.types import GIVEN, SURE, Box, Track, are_shares, checked_box
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.interface import Followed
@@ -29,7 +33,7 @@ SAME = 0.3  # overlap of a detection with its target
 DRIFTED = 0.5  # overlap below which a target starts anew from its detection
 DOUBLE = 0.7  # overlap of two targets that are one
 MISSED = 3  # looks without a detection after which a target ends
-MISSED_LOST = 15  # the same of a lost target
+MISSED_LOST = 15  # the same of a target that is not tracked
 MOST = 32  # targets
 
 
@@ -102,8 +106,8 @@ class TargetFinder:
         if not self._began:
             return self.first(frame, tracks, time_s)
         self._since += 1
-        lost = any(track.lost for track in tracks.values())
-        if self._found_one and not self._everything and not lost:
+        tracked = all(track.state in SURE for track in tracks.values())
+        if self._found_one and not self._everything and tracked:
             return tracks
         now = _Look(frame, tracks, time_s)
         if self._pool is None:
@@ -148,16 +152,39 @@ class TargetFinder:
     ) -> Dict[int, Track]:
         """Add, restart and drop targets by what the detector found in ``look.frame``."""
         tracks = dict(now.tracks)
-        # tell the search for each lost target where objects of its class are
+        # tell the search for each target where objects of its class are
         for number in self._targets.numbers:
-            if number in tracks and tracks[number].lost:
+            if number in tracks and tracks[number].state not in SURE:
                 self._targets.suggest(number, detections.boxes)
         if self._found_one and not self._everything:
             return tracks
         tracked = {n: track for n, track in look.tracks.items() if n in self._targets.numbers}
         pairs, left = self._matched(look.frame, tracked, detections)
         for number, index in pairs.items():
-            self._confirm(look, now, number, tracked[number], detections, index, tracks)
+            box = Box(*detections.boxes[index].tolist())
+            is_sure = tracked[number].state in SURE
+            if is_sure:
+                seen = appearance.describe(bgr_of(look.frame), box)
+                self._looks[number] = appearance.remembered(self._looks.get(number), seen)
+            overlap = overlaps([tracked[number].box], [box])[0, 0]
+            if number not in self._missed:  # the user gave it a box, and the detector a class
+                named = _class_of(detections, index)
+                if named and number in tracks and tracks[number].class_id is None:
+                    self._targets.classify(number, **named)
+                    tracks[number] = tracks[number]._replace(**named)
+                continue
+            self._missed[number] = 0
+            if tracked[number].lost or overlap < (DRIFTED if is_sure else SAME):
+                self._targets.restart(number, look.frame, box, look.time_s)
+                track = tracked[number]
+                track = Track(
+                    box,
+                    float(detections.scores[index]),
+                    class_id=track.class_id,
+                    class_name=track.class_name,
+                    presence=GIVEN,
+                )
+                tracks[number] = self._now(number, look, now, track)
         self._drop_missing(tracked, pairs, tracks)
         for index in left:
             if not at_once and not self._is_confirmed(detections.boxes[index]):
@@ -167,46 +194,14 @@ class TargetFinder:
         self._seen_once = [detections.boxes[index] for index in left]
         return {number: tracks[number] for number in self._targets.numbers if number in tracks}
 
-    def _confirm(
-        self,
-        look: _Look,
-        now: _Look,
-        number: int,
-        track: Track,
-        detections: Detections,
-        index: int,
-        tracks: Dict[int, Track],
-    ) -> None:
-        """Use the object that the detector found where a target is: its looks, class and box."""
-        box = Box(*detections.boxes[index].tolist())
-        seen = appearance.describe(bgr_of(look.frame), box)
-        self._looks[number] = appearance.remembered(self._looks.get(number), seen)
-        if number not in self._missed:  # the user gave it a box, and the detector a class
-            named = _class_of(detections, index)
-            if named and number in tracks and tracks[number].class_id is None:
-                self._targets.classify(number, **named)
-                tracks[number] = tracks[number]._replace(**named)
-            return
-        self._missed[number] = 0
-        if track.lost or overlaps([track.box], [box])[0, 0] < DRIFTED:
-            self._targets.restart(number, look.frame, box, look.time_s)
-            moved = Track(
-                box,
-                float(detections.scores[index]),
-                class_id=track.class_id,
-                class_name=track.class_name,
-                presence=GIVEN,
-            )
-            tracks[number] = self._now(number, look, now, moved)
-
     def _matched(
         self, frame: AnyFrame, tracked: Dict[int, Track], detections: Detections
     ) -> Tuple[Dict[int, int], List[int]]:
         """Match detections; returns (target -> index of its detection, indices left over)."""
         live = [number for number, track in tracked.items() if not track.lost]
-        lost = [number for number, track in tracked.items() if track.lost]
         shares = overlaps([tracked[number].box for number in live], detections.boxes)
         pairs = _best_pairs(live, shares, SAME)
+        lost = [n for n, track in tracked.items() if track.state not in SURE and n not in pairs]
         free = sorted(set(range(len(detections.boxes))) - set(pairs.values())) if lost else []
         alike = np.zeros((len(lost), len(detections.boxes)))
         for index in free:
@@ -219,7 +214,7 @@ class TargetFinder:
         taken = set(pairs.values())
         return pairs, [i for i in range(len(detections.boxes)) if i not in taken and not covered[i]]
 
-    def _is_confirmed(self, box: np.ndarray) -> bool:
+    def _is_confirmed(self, box: Any) -> bool:
         """Whether the last call also found an object there. A single target needs no second."""
         if not self._everything:
             return True
@@ -251,10 +246,10 @@ class TargetFinder:
         for number, track in tracked.items():
             if number in self._missed and number not in pairs:
                 self._missed[number] += 1
-                most = MISSED_LOST if track.lost else MISSED
+                most = MISSED if track.state in SURE else MISSED_LOST
                 if self._missed[number] >= most:
                     self._end(number, tracks, f"the finder did not find it {most} times")
-        live = [n for n in tracked if n in tracks and not tracks[n].lost]
+        live = [n for n in tracked if n in tracks and tracks[n].state in SURE]
         shares = overlaps([tracks[n].box for n in live], [tracks[n].box for n in live])
         for row, column in zip(*np.nonzero(np.triu(shares, 1) > DOUBLE)):
             younger = max(live[row], live[column])

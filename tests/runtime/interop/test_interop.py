@@ -11,7 +11,7 @@ from hotpath.runtime.types import Box, Track
 TRACKS = {
     2: Track(Box(10.0, 20.0, 30.0, 40.0), 0.75, class_id=8, class_name="boat"),
     5: Track(Box(1.0, 2.0, 3.0, 4.0), 0.25, True, "lost"),
-    7: Track(Box(0.5, 60.0, 20.0, 10.0), 0.5, False, "unsure"),
+    7: Track(Box(0.5, 60.0, 20.0, 10.0), 0.5, False, "unsure", presence=0.25),
 }
 
 
@@ -32,7 +32,7 @@ def test_supervision_takes_the_targets_that_are_not_lost():
         "tracked",
         "unsure",
     ]
-    np.testing.assert_allclose(found.confidence, [0.75, 0.5])
+    np.testing.assert_allclose(found.confidence, [0.75, 0.25])  # presence, where there is one
     assert found.class_id.tolist() == [8, 0] and found["class_name"].tolist() == ["boat", ""]
     assert detections(TRACKS[5]).is_empty() and detections({}).is_empty()
     picture = sv.BoxAnnotator(thickness=1).annotate(np.zeros((100, 100, 3), np.uint8), found)

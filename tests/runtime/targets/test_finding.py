@@ -13,8 +13,10 @@ from hotpath.app.__main__ import main
 from hotpath.app.detect import load_detector
 from hotpath.runtime import draw, load_targets
 from hotpath.runtime.errors import BadBox, NotReady
+from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.finding import MISSED, TargetFinder
 from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.types import LOST, UNSURE, Box
 from tests.support import tiny, tiny_detector
 from tests.support.errors import refusal
 
@@ -121,9 +123,12 @@ def test_a_lost_target_is_told_where_objects_of_its_class_are(place, targets):
     finder = finder_of(place, targets, everything=False, every=1)
     (number,) = finder.first(frame, {})
     track = targets.update(frame)[number]
-    assert set(finder.step(frame, {number: track._replace(lost=True)})) == {number}
-    ((told, boxes),) = targets.told
-    assert told == number and len(boxes) == 2 and len(targets) == 1
+    for state in (LOST, UNSURE):
+        seen = {number: track._replace(lost=state == LOST, state=state)}
+        assert set(finder.step(frame, seen)) == {number}
+        ((told, boxes),) = targets.told
+        assert told == number and len(boxes) == 2 and len(targets) == 1
+        targets.told.clear()
 
 
 def test_a_new_object_is_a_target_once_it_was_seen_twice(place, targets):
@@ -240,6 +245,33 @@ def test_a_lost_target_begins_anew_with_its_class_in_a_box_that_it_can_have(targ
     assert track.box == found[0][0] and (track.state, track.class_name) == ("tracked", "b")
     found[0][0] = (-9000, -9000, 18000, 18000)  # of the same colours
     assert finder.step(grey, targets.update(grey))[number].lost
+
+
+def test_an_unsure_target_keeps_its_look_and_begins_anew_only_on_an_object_like_it(targets):
+    """It follows a blue object, and the red one that it was is elsewhere."""
+    red, blue, frame = (20, 40, 48, 48), (150, 150, 48, 48), tiny_detector.frame([("red", 20, 40)])
+    both = tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])
+    found = [red]
+    finder = TargetFinder(targets, lambda _: found, every=1, everything=True, background=False)
+    (number,) = finder.first(frame, {})
+    track = targets.update(frame)[number]
+    unsure = track._replace(box=Box(*blue), state=UNSURE, presence=0.3)
+    found[:] = [blue]
+    assert finder.step(both, {number: unsure}) == {number: unsure}  # the detection keeps it
+    look = finder._looks[number]
+    found[:] = [red]
+    assert finder.step(both, {number: unsure})[number].box == red
+    assert appearance.similarity(look, appearance.describe(frame, red)) > 0.9
+
+
+def test_an_unsure_target_is_no_second_target_on_an_object(place, targets):
+    finder = finder_of(place, targets, colours=("red",), every=1)
+    frame = tiny_detector.frame([("red", 20, 40)])
+    older, younger = (targets.add(frame, (20 + i, 40, 48, 48)) for i in range(2))
+    finder._missed[younger] = 0  # as if the finder had added it
+    tracks = {n: targets.follow(n, frame) for n in (older, younger)}
+    tracks[older] = tracks[older]._replace(state=UNSURE, presence=0.3)
+    assert set(finder.first(frame, tracks)) == {older, younger}
 
 
 def contours(frame):

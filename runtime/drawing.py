@@ -6,7 +6,7 @@ network, the engine, frames a second and milliseconds a step, so it covers no ta
 depends on the picture's size alone. Texts that do not fit side by side are left out.
 """
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -197,12 +197,24 @@ def _draw_dashed(
     height, width = picture.shape[:2]
     dash = DASH_PX * max(1, round(min(height, width) / 240.0))
     (left, top), (right, bottom) = first, last
-    for x in range(max(left, left % (2 * dash) - 2 * dash), min(right, width), 2 * dash):
+    for x, end in _dashes(left, right, width, dash):
         for y in (top, bottom):
-            cv2.line(picture, (x, y), (min(x + dash, right), y), colour, line_px)
-    for y in range(max(top, top % (2 * dash) - 2 * dash), min(bottom, height), 2 * dash):
+            cv2.line(picture, (x, y), (end, y), colour, line_px)
+    for y, end in _dashes(top, bottom, height, dash):
         for x in (left, right):
-            cv2.line(picture, (x, y), (x, min(y + dash, bottom)), colour, line_px)
+            cv2.line(picture, (x, y), (x, end), colour, line_px)
+
+
+def _dashes(first: int, last: int, end: int, dash: int) -> Iterator[Tuple[int, int]]:
+    """The dashes from ``first`` to ``last`` that lie in 0 to ``end``; one at each corner."""
+    parts = max(3, (last - first) // dash) | 1  # dashes and gaps
+    step = max(1, last - first) / float(parts)
+    pair = 2 * step
+    for number in range(
+        int(max(-first, 0) / pair), min(parts // 2, int((end - first) // pair)) + 1
+    ):
+        start = first + number * pair
+        yield int(round(start)), int(round(start + step))
 
 
 def _draw_bar(bar: np.ndarray, look: _Look, info: Dict[str, Any]) -> None:

@@ -127,9 +127,20 @@ def test_labels_of_targets_on_the_same_place_are_not_on_top_of_one_another():
 @pytest.mark.parametrize("size", [(176, 144), (40, 30), (1, 1)])
 def test_any_box_on_any_picture_can_be_drawn(box, size):
     unknown = dict(INFO, network="r\u00e9seau", engine="\u7f51\u7edc")  # letters the font lacks
-    for lost in (False, True):  # a lost one has dashes, which may be millions
-        drawn = draw(black(size), Track(box, 0.5, lost), unknown)
+    for state in ("tracked", "lost"):  # a lost one has dashes, which may be millions
+        drawn = draw(black(size), Track(box, 0.5, state == "lost", state), unknown)
         assert drawn.shape[1:] == (size[0], 3) and len(drawn) > size[1]
+
+
+@pytest.mark.parametrize("side", [9, 20, 33, 200])
+def test_the_dashes_of_a_lost_box_show_its_four_corners_and_gaps(side):
+    picture = draw(black((320, 240)), Track((60, 30, side, side), 0.5, True, "lost"))[:240]
+    drawn = picture[:, :, 2] > 100
+    for x in (60, 60 + side):
+        for y in (30, 30 + side):
+            assert drawn[y - 1 : y + 2, x - 1 : x + 2].any(), (x, y)
+    row = drawn[30 + side, 60 : 60 + side]
+    assert side < 20 or not row.all()
 
 
 def test_a_label_stays_in_the_picture_beside_a_box_at_the_edge():

@@ -26,10 +26,10 @@ import numpy as np
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.proof import FEWEST, STRICT, Proof
+from hotpath.runtime.proof import Proof
 from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 
-LIKELY = 0.5  # presence from which a target is tracked
+LIKELY, STRICT = 0.5, 0.8  # presence from which a target is tracked, and a strict one
 SLOPE = 10.0  # of the curve from the cues to presence, where a network's TOML has none
 UNPROVEN = 0.4  # presence of a suspect, at most
 CONFIRMED = 2  # frames in succession that must agree on another place
@@ -46,36 +46,34 @@ class Thresholds(NamedTuple):
         back: below it a lost target stays lost.
         unsure: below it a target that is not lost is ``unsure``.
         found: from it on, one frame's cues confirm a target in another place.
-        proof: arguments of ``hotpath.runtime.proof.Proof``.
+        share: argument of ``hotpath.runtime.proof.Proof``.
         curve: slope and middle of the logistic curve from presence to the probability that the box
             holds the target.
-        strict: whether a suspect is proven by the strict values alone.
+        tracked: presence from which a target is tracked.
     """
 
     lost: float
     back: float
     unsure: float
     found: float
-    proof: Tuple[float, int, float] = (0.0, FEWEST, 0.0)
+    share: float = 0.0
     curve: Tuple[float, float] = (SLOPE, 0.5)
-    strict: bool = False
+    tracked: float = LIKELY
 
 
 def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thresholds:
     """Return a network's thresholds for the cues of the search, or for those without a search.
 
-    A ``strict`` suspect needs ``strict_share`` over ``STRICT`` frames or more.
+    A ``strict`` target is tracked from a presence of ``STRICT``.
     """
+    tracked = STRICT if strict else LIKELY
     if searches:
         middle = (network.search_lost_below + network.found_above) / 2
-        proof = network.same_share, network.same_frames, network.same_until
-        if strict:
-            proof = network.strict_share, STRICT, network.same_until
         curve = network.presence_slope or SLOPE, network.presence_middle or middle
         lost, found = network.search_lost_below, network.found_above
-        return Thresholds(lost, middle, middle, found, proof, curve, strict)
+        return Thresholds(lost, middle, middle, found, network.same_share, curve, tracked)
     lost, unsure = network.lost_below, network.unsure_below
-    return Thresholds(lost, lost, unsure, 1.0, curve=(SLOPE, unsure or lost))
+    return Thresholds(lost, lost, unsure, 1.0, curve=(SLOPE, unsure or lost), tracked=tracked)
 
 
 def curved(value: float, curve: Tuple[float, float]) -> float:
@@ -84,7 +82,7 @@ def curved(value: float, curve: Tuple[float, float]) -> float:
     return 1.0 / (1.0 + math.exp(slope * (middle - value)))
 
 
-def word_of(presence: Optional[float], is_like_it: bool, before: str) -> str:
+def word_of(presence: Optional[float], is_like_it: bool, before: str, tracked: float) -> str:
     """Return the one of ``STATES`` that a frame's presence decides.
 
     Args:
@@ -92,12 +90,13 @@ def word_of(presence: Optional[float], is_like_it: bool, before: str) -> str:
         is_like_it: whether what is followed looks like the target at all: the smoothed cues reach
             ``Thresholds.lost``.
         before: the word of the frame before it.
+        tracked: see ``Thresholds``.
 
     Example:
-        >>> word_of(0.49, True, "tracked")
+        >>> word_of(0.49, True, "tracked", 0.5)
         'unsure'
     """
-    if presence is None or presence >= LIKELY:
+    if presence is None or presence >= tracked:
         return TRACKED if before in (TRACKED, FOUND) else FOUND
     return UNSURE if is_like_it else LOST
 
@@ -121,7 +120,7 @@ class Presence:
 
     def __init__(self, thresholds: Thresholds, cues: Any = None, every: int = 1) -> None:
         self._thresholds, self.cues, self._every = thresholds, cues, every
-        self.proof = Proof(*thresholds.proof)
+        self.proof = Proof(thresholds.share)
         self._begin()
 
     def _begin(self) -> None:
@@ -167,11 +166,10 @@ class Presence:
         self.since = 0
         thresholds = self._thresholds
         if self.proof.asks and self.state != LOST and not self.doubted:
-            proof, strict = self._proof()
+            proof, strict = self.cues.proof()
             if self.state == TRACKED:
                 self.proof.learn(proof)
-            if self.proof.drifted(proof, strict):
-                return self.step(True)
+            self.proof.weigh(strict)
         if self.proof.pending:
             return self._suspect(value)
         if self.doubted and value >= thresholds.lost:
@@ -212,13 +210,8 @@ class Presence:
         """End a frame; returns its word and its presence."""
         presence = self.shown
         is_like_it = self.value is None or self.value >= self._thresholds.lost
-        self._word = word_of(presence, is_like_it, self._word)
+        self._word = word_of(presence, is_like_it, self._word, self._thresholds.tracked)
         return self._word, presence
-
-    def _proof(self) -> Tuple[float, float]:
-        """Return the proof of the last box that counts, and the strict one."""
-        proof, strict = self.cues.proof()
-        return strict if self._thresholds.strict else proof, strict
 
     def doubt(self) -> None:
         """Doubt the place of the next ``watch``: the box has jumped to another object.
@@ -252,7 +245,7 @@ class Presence:
             return LOST
         self.lost_frames = 0
         if self.state == LOST:
-            self.state = FOUND if self.proof.add(*self._proof()) else LOST
+            self.state = FOUND if self.proof.add(*self.cues.proof()) else LOST
         else:
             unsure = self.value is not None and self.value < self._thresholds.unsure
             self.state = UNSURE if unsure else TRACKED

@@ -237,9 +237,9 @@ function hint() {
     return state.targets.length > 1 ? `Tap or drag a new box for target ${view.selected}` : "Tap or drag a new box";
   }
   const target = state.targets.find((one) => one.number === view.selected);
-  const dots = target && isHidden(target) ? " · dots: where it would be by its speed" : "";
+  const dots = target && isHidden(target) ? " · dots: its place by its speed" : "";
   if (target?.lost) return "Red dashes: where it was followed last" + dots;
-  if (target?.state === "unsure") return "Amber dashes: what is followed may be another object" + dots;
+  if (target?.state === "unsure") return "Amber dashes: it may be another object" + dots;
   if (pointed !== null && pointed === view.selected) return "Tap in the box for a larger or smaller object";
   return "";
 }

@@ -84,7 +84,7 @@ def parted(clips: Sequence[C], held_out: Optional[str]) -> Tuple[List[C], List[C
 
 def main(
     name: str,
-    body: Callable[[argparse.Namespace], Any],
+    body: Callable[[argparse.Namespace], object],
     parser_of: Callable[[], argparse.ArgumentParser],
     stopped: str = "stopped; the same command goes on from here",
 ) -> Callable[..., int]:
@@ -148,7 +148,7 @@ def _is_there(path: str) -> bool:
     return True
 
 
-def wrote(*paths: Any) -> None:
+def wrote(*paths: object) -> None:
     """Say which files a command wrote."""
     say("wrote " + ", ".join(map(str, paths)))
 

@@ -131,7 +131,7 @@ class _Rewriter:
         """Add a constant shape; returns its name."""
         return models.add_constant(self.graph, name, np.array(sides, np.int64))
 
-    def need(self, condition: Any) -> None:
+    def need(self, condition: object) -> None:
         """Give up unless the condition holds."""
         if not condition:
             raise _Stuck

@@ -366,7 +366,7 @@ def has_float_layer(graph: GraphProto) -> bool:
     """Whether a layer with float weights is between dequantised values and quantised ones."""
     operator_of = {name: node.op_type for node in graph.node for name in node.output}
     constant = {tensor.name for tensor in graph.initializer}
-    users: Dict[str, List[Any]] = {}
+    users: Dict[str, List[NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
             users.setdefault(name, []).append(node)

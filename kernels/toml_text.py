@@ -25,7 +25,7 @@ def text(table: "typing.Dict[str, typing.Any]", note: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _is_section(value: typing.Any) -> bool:
+def _is_section(value: object) -> bool:
     return isinstance(value, dict) or (
         isinstance(value, list) and bool(value) and isinstance(value[0], dict)
     )
@@ -35,7 +35,7 @@ def _lines(section: "typing.Dict[str, typing.Any]") -> "typing.List[str]":
     return [f"{key} = {_value(value)}" for key, value in section.items()]
 
 
-def _value(value: typing.Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

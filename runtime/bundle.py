@@ -47,7 +47,7 @@ def folder_of(board: str, network: str, precision: str, engines: PathLike = FOLD
     return pathlib.Path(str(engines)) / board / f"{network}-{precision}"
 
 
-def seal(values: Mapping[str, Any]) -> str:
+def seal(values: Mapping[str, object]) -> str:
     """The sha256 of the entries of a ``bundle.json``, without its own."""
     rest = {key: value for key, value in values.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
@@ -197,7 +197,7 @@ class Bundle:
         if network["name"] + ".toml" not in parts:
             self.damaged("its network's TOML is none of its parts")
 
-    def check_run(self, named: Sequence[Any]) -> None:
+    def check_run(self, named: Sequence[object]) -> None:
         """Raise ``BadBundle`` unless all names, of ``Engine.check_bundle``, are those of parts."""
         for name in named:
             if not isinstance(name, str) or name not in self.parts:
@@ -310,8 +310,8 @@ class Bundle:
     def mismatch(
         self,
         what: str,
-        built: Any,
-        here: Any,
+        built: object,
+        here: object,
         network: Optional[str] = None,
         board: Optional[str] = None,
         precision: Optional[str] = None,

@@ -113,7 +113,7 @@ def checked(options: Options) -> Options:
     return options
 
 
-def check_threads(threads: Any) -> None:
+def check_threads(threads: object) -> None:
     """Raise ``BadOption`` unless that many threads can run at the same time.
 
     A container's quota of processor time is no limit here: short bursts of more threads keep it.

@@ -4,7 +4,7 @@ A board needs no tqdm. Without it, lines of text still appear, but nothing is dr
 """
 
 import sys
-from typing import Any
+from typing import Optional, TextIO
 
 __all__ = ["tqdm"]
 
@@ -17,11 +17,11 @@ except ImportError:
 
         disable = True
 
-        def __init__(self, *arguments: Any, **options: Any) -> None:
+        def __init__(self, *arguments: object, **options: object) -> None:
             pass
 
         @classmethod
-        def write(cls, text: str, file: Any = None) -> None:
+        def write(cls, text: str, file: Optional[TextIO] = None) -> None:
             """Print a line."""
             file = sys.stdout if file is None else file
             file.write(text + "\n")

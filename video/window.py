@@ -6,7 +6,7 @@ import re
 import socket
 import sys
 from collections import deque
-from typing import Any, Deque, List, Optional, Sequence, Tuple
+from typing import Any, Deque, List, Mapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -141,7 +141,7 @@ class Window:
         self.touched = True
         return drag.place() if drag.done else None
 
-    def _take_event(self, event: int, x: int, y: int, *_: Any) -> None:
+    def _take_event(self, event: int, x: int, y: int, *_: object) -> None:
         """Keep an event of the left button, which OpenCV reports while it waits for a key."""
         if event == cv2.EVENT_LBUTTONDOWN or self._is_down:
             self._events.append((event, x, y))
@@ -163,7 +163,7 @@ class Window:
     def __enter__(self) -> "Window":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _was_closed(self) -> bool:
@@ -351,7 +351,7 @@ def check_window() -> None:
         raise BadOutput(f"no window can be shown: {reason}; use --no-show", what="no display")
 
 
-def no_window(environment: Any = None) -> Optional[str]:
+def no_window(environment: Optional[Mapping[str, str]] = None) -> Optional[str]:
     """Why no window can be shown here, or None if one can.
 
     Args:

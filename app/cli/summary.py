@@ -15,6 +15,9 @@ LATE_FRAMES = 2000  # older than any frame on which somebody may still select a 
 OUTSIDE_FRAMES = 30  # for which a target's centre is outside before the user is told
 
 
+Figures = Dict[str, Any]  # of a run, as --json prints them, or a part of them
+
+
 class Summary:
     """Counts the frames and remembers each target's last box.
 
@@ -22,7 +25,7 @@ class Summary:
     """
 
     def __init__(
-        self, network: str, engine: Dict[str, Any], profile: Profile, say: Callable[[str], None]
+        self, network: str, engine: Figures, profile: Profile, say: Callable[[str], None]
     ) -> None:
         self._network, self._engine, self._profile, self._say = network, engine, profile, say
         self._frames = self._empty = 0
@@ -75,9 +78,7 @@ class Summary:
                 self._times_lost += not (before and before[1].lost)
             self._last[number] = index, track
 
-    def figures(
-        self, source: "Source", files: Sequence[str], failed: Sequence[str]
-    ) -> Dict[str, Any]:
+    def figures(self, source: "Source", files: Sequence[str], failed: Sequence[str]) -> Figures:
         """Everything, ready for JSON.
 
         Args:
@@ -123,7 +124,7 @@ class Summary:
         }
 
 
-def lines_of(figures: Dict[str, Any], live: bool) -> List[str]:
+def lines_of(figures: Figures, live: bool) -> List[str]:
     """The figures as lines of text, without targets and files."""
     lines = [
         "{network}: {count} of {source} on {engine[engine]} {engine[version]}, "
@@ -183,7 +184,7 @@ def _parts_of(parts_ms: Dict[str, float]) -> List[str]:
     return [f"of the time: {', '.join(parts)}{more}"]
 
 
-def place_of(target: Dict[str, Any]) -> str:
+def place_of(target: Figures) -> str:
     """Where a target was last, of ``Summary.figures``."""
     place = ",".join(f"{value:.1f}" for value in target["box"])
     lost = f" ({target['state']})" if target["state"] in (UNSURE, LOST) else ""

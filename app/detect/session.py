@@ -6,11 +6,13 @@ import pathlib
 import threading
 from typing import Any, Callable, Dict, List, Tuple
 
+import numpy as np
+
 from hotpath.kernels.commands import make
 from hotpath.runtime.engines import onnxruntime, openvino
 from hotpath.runtime.errors import BadNetwork, NoEngine
 
-Runner = Callable[[Dict[str, Any]], List[Any]]
+Runner = Callable[[Dict[str, np.ndarray]], List[np.ndarray]]
 
 
 def open_session(path: pathlib.Path, threads: int) -> Tuple[List[str], Runner]:
@@ -48,7 +50,7 @@ def _openvino(path: str, threads: int) -> Tuple[List[str], Runner]:
     compiled = openvino.compile_on_cpu(openvino.load_library(), path, threads)
     turn = threading.Lock()  # a compiled model has one request, and two threads may ask
 
-    def run(feeds: Dict[str, Any]) -> List[Any]:
+    def run(feeds: Dict[str, np.ndarray]) -> List[np.ndarray]:
         with turn:
             results = compiled(feeds)
             return [results[port].copy() for port in compiled.outputs]

@@ -37,6 +37,7 @@ from hotpath.runtime.boxes import overlap
 from hotpath.runtime.networks import sha256_of
 from hotpath.video.recorded import VideoFile
 
+Record = dict[str, Any]  # of a film or of a run on it
 ANNOTATIONS = "docs/results/real"
 HIGH = 0.8  # presence of a claim that a user may act on
 TITLES = (
@@ -99,7 +100,7 @@ class TargetFilm:
         return digest.hexdigest()
 
 
-def read(folder: str | Path) -> tuple[list[dict[str, Any]], list[Target]]:
+def read(folder: str | Path) -> tuple[list[Record], list[Target]]:
     """Read annotations.
 
     Returns:
@@ -136,7 +137,7 @@ def _target(folder: Path, entry: dict[str, str], films: set[str]) -> Target:
     return Target(entry["name"], entry["film"], int(frames[0]), boxes, sure)
 
 
-def located(films: Sequence[dict[str, Any]], folder: str | Path) -> dict[str, Path]:
+def located(films: Sequence[Record], folder: str | Path) -> dict[str, Path]:
     """Find the file of each film below a folder by its sha256.
 
     Raises:
@@ -172,7 +173,7 @@ class Finds(NamedTuple):
     high_right: int
 
 
-def judged(run: dict[str, Any], target: Target) -> Finds:
+def judged(run: Record, target: Target) -> Finds:
     """Count the losses and finds of a run of ``hotpath.calib.follow`` on a target."""
     overlaps = np.nan_to_num(overlap(run["boxes"], target.boxes))
     claimed, sure = np.array(run["claimed"], bool), target.sure.copy()
@@ -260,7 +261,7 @@ def _spec(spec: trackers.Spec, strict: bool) -> trackers.Spec:
     )
 
 
-def text(title: str, pairs: Sequence[tuple[dict[str, Any], Target]]) -> str:
+def text(title: str, pairs: Sequence[tuple[Record, Target]]) -> str:
     """A table of one network as text: a row for each target, and one for all."""
     wide = max([len(target.name) for _, target in pairs] + [len(title)]) + 2
     lines = [title.ljust(wide) + "".join(f"{name:>13}" for name in TITLES)]
@@ -270,7 +271,7 @@ def text(title: str, pairs: Sequence[tuple[dict[str, Any], Target]]) -> str:
     return "\n".join(lines)
 
 
-def row(pairs: Sequence[tuple[dict[str, Any], Target]]) -> list[float]:
+def row(pairs: Sequence[tuple[Record, Target]]) -> list[float]:
     """The values of ``TITLES`` for some runs together."""
     total = Finds(*(sum(column) for column in zip(*(judged(*pair) for pair in pairs))))
     waits = [

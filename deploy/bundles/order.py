@@ -94,7 +94,7 @@ class Order:
         """Return the command that builds this bundle, or that of another precision."""
         return bundle.command(self.board.name, self.network.given, precision or self.precision)
 
-    def entries(self, paths: Dict[str, pathlib.Path], **more: Any) -> Dict[str, Any]:
+    def entries(self, paths: Dict[str, pathlib.Path], **more: object) -> Dict[str, Any]:
         """Return the keys of ``bundle.json`` that the order decides, and those of ``more``."""
         entries = {
             "network": bundle.identity(self.network, paths),

@@ -5,7 +5,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Union
 
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.commands import reason
@@ -33,7 +33,7 @@ class Writer:
         BadBundle: the folder can't be written.
     """
 
-    def __init__(self, folder: Any) -> None:
+    def __init__(self, folder: Union[str, pathlib.Path]) -> None:
         self.target = pathlib.Path(str(folder))
         try:
             self.target.parent.mkdir(parents=True, exist_ok=True)

@@ -86,7 +86,7 @@ def commit() -> Commit:
         return None, None
 
 
-def run(words: Sequence[Any], **options: Any) -> "subprocess.CompletedProcess[str]":
+def run(words: Sequence[object], **options: Any) -> "subprocess.CompletedProcess[str]":
     """Run a program to its end, without input: its ``returncode``, ``stdout`` and ``stderr``."""
     streams = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
     streams.update(stdin=subprocess.DEVNULL, universal_newlines=True)

@@ -20,7 +20,7 @@ DONE, LINE_TOO_LONG, PIXELS_TOO_MANY = range(3)  # of a window
 class Native:
     """The compiled functions; ``handle``: of ``Kernels``."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: ctypes.CDLL) -> None:
         self._window, self._floats = handle.hp_fabric_window, handle.hp_fabric_floats
         self._window.argtypes = [ctypes.c_void_p]
         self._floats.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int]

@@ -8,7 +8,7 @@ import socket
 import ssl
 import urllib.error
 import urllib.request
-from typing import Any, Callable, Iterator, List
+from typing import Callable, Iterator, List
 
 from hotpath.kernels import cache
 from hotpath.kernels.commands import reason
@@ -21,7 +21,7 @@ BLOCK = 1 << 16
 TIMEOUT_S = 20
 
 
-def fetch(network: Network, folder: pathlib.Path, log: Callable[[str], Any]) -> List[pathlib.Path]:
+def fetch(network: Network, folder: pathlib.Path, log: Callable[[str], None]) -> List[pathlib.Path]:
     """Download each file of a network into a folder.
 
     Args:
@@ -48,7 +48,7 @@ def fetch(network: Network, folder: pathlib.Path, log: Callable[[str], Any]) -> 
 
 
 @contextlib.contextmanager
-def _locked(folder: pathlib.Path, log: Callable[[str], Any]) -> Iterator[None]:
+def _locked(folder: pathlib.Path, log: Callable[[str], None]) -> Iterator[None]:
     """Wait until no other process downloads into a folder."""
     handle = os.open(str(folder), os.O_RDONLY)
     try:
@@ -66,7 +66,7 @@ def _locked(folder: pathlib.Path, log: Callable[[str], Any]) -> Iterator[None]:
 
 
 def _fetch_one(
-    network: Network, entry: File, path: pathlib.Path, log: Callable[[str], Any]
+    network: Network, entry: File, path: pathlib.Path, log: Callable[[str], None]
 ) -> pathlib.Path:
     try:
         there = network.locate_file(entry, path.parent)

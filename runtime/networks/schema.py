@@ -206,7 +206,7 @@ def _apply_conditions(
                 values[name] = entry.default
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value).lower()
 
 
@@ -234,7 +234,7 @@ def _read_hashes(entries: Table, mistakes: List[Mistake]) -> Dict[str, str]:
     return dict(entries)
 
 
-def _is_sha256(value: Any) -> bool:
+def _is_sha256(value: object) -> bool:
     return isinstance(value, str) and bool(re.match("^[0-9a-f]{64}$", value))
 
 

@@ -85,9 +85,9 @@ class Search:
         self,
         network: Network,
         presence: Presence,
-        cues: Any,
+        cues: ScoreLooksColour,
         classifier: Classifier,
-        colours: Any,
+        colours: ColoursUnder,
         count: int,
     ) -> None:
         self.network, self.presence, self._count = network, presence, count
@@ -220,7 +220,7 @@ class Search:
         self._suggested.clear()
         self._suggested.extend(states[:REMEMBERED])
 
-    def rescale(self, factors: Any) -> None:
+    def rescale(self, factors: Sequence[float]) -> None:
         """Adapt to a new frame size.
 
         Args:

@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_shape(command: Any) -> None:
+def _add_shape(command: argparse.ArgumentParser) -> None:
     command.add_argument("network", nargs="?", help=NETWORK)
     command.add_argument(
         "--shape",
@@ -202,7 +202,7 @@ def show(options: argparse.Namespace) -> None:
         print(f"\nthe weights are random; to time it on a board: `{command}`")
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if not isinstance(value, tuple):
         return str(value)
     return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)

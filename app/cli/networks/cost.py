@@ -5,7 +5,7 @@ It needs the onnx library.
 
 import pathlib
 from collections import Counter
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import Callable, Dict, List, Mapping, Optional, Sequence
 
 from onnx import ModelProto
 
@@ -15,7 +15,7 @@ from hotpath.runtime.network import Network
 
 
 def show(
-    network: Network, paths: Dict[str, pathlib.Path], survey: Optional[Callable[..., Any]]
+    network: Network, paths: Dict[str, pathlib.Path], survey: Optional[Callable[..., object]]
 ) -> None:
     """Print it.
 

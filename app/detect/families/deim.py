@@ -4,7 +4,7 @@ Such a graph takes the picture's size as a second input and gives corners in its
 is the size of the network's input. Huang et al., "DEIM: DETR with Improved Matching", CVPR 2025.
 """
 
-from typing import Any, List, Tuple
+from typing import List, Tuple
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from hotpath.runtime.errors import BadNetwork
 KEYS: Keys = {}
 
 
-def decode(outputs: List[Any], description: Description) -> Tuple[Any, Any, Any]:
+def decode(
+    outputs: List[np.ndarray], description: Description
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Decode labels (1, n), corners (1, n, 4), scores (1, n); see
     ``hotpath.app.detect.families``."""
     shapes = [np.shape(output) for output in outputs]

@@ -4,7 +4,7 @@ The arithmetic is that of the authors' example: the score is a weighted product 
 class, the offset a hyperbolic tangent, the size a logistic function, both relative to the picture.
 """
 
-from typing import Any, List, Tuple
+from typing import List, Tuple
 
 import numpy as np
 
@@ -19,7 +19,9 @@ KEYS: Keys = {
 }
 
 
-def decode(outputs: List[Any], description: Description) -> Tuple[Any, Any, Any]:
+def decode(
+    outputs: List[np.ndarray], description: Description
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Decode one output (1, 5 + classes, rows, columns); see
     ``hotpath.app.detect.families``."""
     side, share = description.map_size, description.object_share

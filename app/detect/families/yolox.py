@@ -4,7 +4,7 @@ Ge et al., "YOLOX: Exceeding YOLO Series in 2021". The graph ends in the raw hea
 over objectness and classes, as the authors' export leaves it.
 """
 
-from typing import Any, List, Tuple
+from typing import List, Tuple
 
 import numpy as np
 
@@ -18,7 +18,9 @@ KEYS: Keys = {
 }
 
 
-def decode(outputs: List[Any], description: Description) -> Tuple[Any, Any, Any]:
+def decode(
+    outputs: List[np.ndarray], description: Description
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Decode one output (1, cells, 5 + classes); see ``hotpath.app.detect.families``."""
     width, height = description.side
     cells, strides = [], []

@@ -9,7 +9,7 @@ height, and computes what both mean on the ground.
 
 import math
 from collections import deque
-from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, TypeVar
+from typing import Deque, List, Optional, Sequence, Tuple, TypeVar
 
 from hotpath.app.links.gimbal.angles import (
     Vector,
@@ -17,7 +17,7 @@ from hotpath.app.links.gimbal.angles import (
     turned,
 )
 from hotpath.app.links.mavlink import numbers as m
-from hotpath.app.links.mavlink.messages import Message, Outgoing, View
+from hotpath.app.links.mavlink.messages import Fields, Message, Outgoing, View
 from hotpath.app.links.mavlink.reports import tracking_status
 from hotpath.runtime.directions import ray_of
 from hotpath.runtime.types import SURE
@@ -64,7 +64,7 @@ class Geo:
         elif message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
             self._note_gimbal(fields, now)
 
-    def _note_gimbal(self, fields: Dict[str, Any], now: float) -> None:
+    def _note_gimbal(self, fields: Fields, now: float) -> None:
         """Note the camera's angles in the earth's frame; the vehicle's are a substitute."""
         angles = pitch_yaw_of_quaternion(fields["q"])
         flags = fields["flags"]

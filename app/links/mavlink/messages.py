@@ -4,7 +4,8 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from hotpath.runtime.types import Track
 
-Outgoing = Tuple[str, Dict[str, Any]]  # (name, fields) of a message to send
+Fields = Dict[str, Any]
+Outgoing = Tuple[str, Fields]  # (name, fields) of a message to send
 
 
 class Message(NamedTuple):
@@ -17,7 +18,7 @@ class Message(NamedTuple):
     """
 
     name: str
-    fields: Dict[str, Any]
+    fields: Fields
     system: int
     component: int
 

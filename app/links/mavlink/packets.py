@@ -308,7 +308,7 @@ class Gate:
         self, wanted: FrozenSet[int], signatures: Optional[Signatures] = None, rate: float = 200.0
     ) -> None:
         self._wanted, self._signatures, self._rate = wanted, signatures, rate
-        self._limits: OrderedDict[Tuple[Any, ...], Limit] = OrderedDict()
+        self._limits: OrderedDict[Tuple[object, ...], Limit] = OrderedDict()
         self._whole = Limit(rate * self.SENDERS)
         self.counts: Dict[str, int] = {"unwanted": 0, "unsigned": 0, "too many": 0}
 
@@ -335,7 +335,7 @@ class Gate:
             return self._refuse("too many")
         return True
 
-    def _limit(self, who: Tuple[Any, ...], times: int) -> Limit:
+    def _limit(self, who: Tuple[object, ...], times: int) -> Limit:
         if who not in self._limits:
             self._limits[who] = Limit(self._rate * times)
             while len(self._limits) > STREAMS:

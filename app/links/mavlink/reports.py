@@ -8,11 +8,11 @@ time. ``now`` is in seconds of the monotonic clock.
 import contextlib
 import math
 import shutil
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.app.links.mavlink import numbers as m
 from hotpath.app.links.mavlink.loop import Loop
-from hotpath.app.links.mavlink.messages import Outgoing, View
+from hotpath.app.links.mavlink.messages import Fields, Outgoing, View
 from hotpath.runtime.types import SURE, Track
 
 
@@ -79,7 +79,7 @@ def boot_ms(seconds: float) -> int:
 def command_long(to: Component, command: int, *parameters: float) -> Outgoing:
     """COMMAND_LONG with param1, param2 ...; those that are not given are 0."""
     values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
-    fields: Dict[str, Any] = {f"param{n}": value for n, value in enumerate(values, 1)}
+    fields: Fields = {f"param{n}": value for n, value in enumerate(values, 1)}
     fields.update(target_system=to[0], target_component=to[1], command=command, confirmation=0)
     return "COMMAND_LONG", fields
 
@@ -110,7 +110,7 @@ def information(
     flags |= m.CAP_HAS_TRACKING_GEO_STATUS if has_geo else 0
     flags |= m.CAP_HAS_VIDEO_STREAM if identity.streams else 0
     flags |= m.CAP_CAPTURE_VIDEO if run.recording[0] else 0
-    fields: Dict[str, Any] = dict.fromkeys(("focal_length", "sensor_size_h", "sensor_size_v"), NAN)
+    fields: Fields = dict.fromkeys(("focal_length", "sensor_size_h", "sensor_size_v"), NAN)
     fields.update(_resolution(view), time_boot_ms=boot_ms(now), firmware_version=1, flags=flags)
     fields["vendor_name"] = _text(b"Hotpath", 32)
     fields["model_name"] = _text(identity.model.encode("ascii", "replace"), 32)
@@ -193,7 +193,7 @@ def tracking(view: Optional[View], now: float) -> List[Outgoing]:
     CAMERA_TRACKING_IMAGE_STATUS has no field for a time. So NAMED_VALUE_INT "frame" is sent before
     it: its time_boot_ms is the capture time of the frame, its value is the frame's index.
     """
-    fields: Dict[str, Any] = dict.fromkeys(("point_x", "point_y", "radius"), NAN)
+    fields: Fields = dict.fromkeys(("point_x", "point_y", "radius"), NAN)
     fields.update(tracking_status=m.TRACKING_IDLE, tracking_mode=m.TRACK_NONE)
     corners = [NAN] * 4
     if view is not None and view.track is not None:

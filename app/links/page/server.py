@@ -76,7 +76,7 @@ class Viewer:
         last_index: index of the picture sent last.
     """
 
-    def __init__(self, socket: Any) -> None:
+    def __init__(self, socket: web.WebSocketResponse) -> None:
         self.socket = socket
         self.updated = asyncio.Event()
         self.in_flight: List[int] = []
@@ -205,7 +205,7 @@ class Server(Link):
         finally:
             self._loop.close()
 
-    def _routes(self) -> List[Any]:
+    def _routes(self) -> List[web.RouteDef]:
         description = api.described(self._files[DESCRIPTION].decode("utf-8"))
         requests = api.Api(self._controller, self._state_text, description, self._options)
         pages = ["/"] + ["/" + name for name in self._files if name != DESCRIPTION]

@@ -1,6 +1,6 @@
 """Clips that need no file: textured patches that move over a textured background."""
 
-from typing import Any, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def _place(index: int) -> Tuple[int, int]:
     return int(x) - SIDE // 2, int(y) - SIDE // 2
 
 
-def _texture(random: Any, height: int, width: int, cell: int) -> np.ndarray:
+def _texture(random: np.random.RandomState, height: int, width: int, cell: int) -> np.ndarray:
     """Squares of random colours, uint8 (height, width, 3)."""
     rows, columns = -(-height // cell), -(-width // cell)
     colours = random.randint(0, 256, (rows, columns, 3)).astype(np.uint8)

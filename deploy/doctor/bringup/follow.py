@@ -1,11 +1,12 @@
 """Follow the film's target: its boxes, and what a frame and its steps take."""
 
 import time
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.runtime import loading
+from hotpath.runtime.devices.base import Device
 from hotpath.runtime.tracker import Tracker
 
 Times = Dict[str, Dict[str, float]]  # way of running a frame -> step -> median ms
@@ -46,7 +47,7 @@ def follow_by_steps(
         gpu.close()
 
 
-def way_of(device: Any) -> str:
+def way_of(device: Device) -> str:
     """How a device runs a frame: as one CUDA graph, or not."""
     return "graph" if getattr(device, "uses_graph", False) else "whole"
 

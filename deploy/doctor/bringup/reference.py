@@ -51,7 +51,7 @@ def run(engine: Engine, exemplar: np.ndarray, search: np.ndarray) -> List[np.nda
     return [np.array(values, np.float32) for values in engine.search(features)]
 
 
-def _show(place: Any, crop: np.ndarray, network: Network) -> None:
+def _show(place: np.ndarray, crop: np.ndarray, network: Network) -> None:
     swap = network.channels == "RGB"
     place[...] = golden.pack(crop, network.mean, network.scale, swap, place.dtype)
 

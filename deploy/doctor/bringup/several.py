@@ -1,6 +1,6 @@
 """Two targets of the film at once: each keeps its own, and one is lost and found again."""
 
-from typing import Any, Callable, List, NamedTuple, Tuple
+from typing import Callable, List, NamedTuple
 
 import numpy as np
 
@@ -9,10 +9,11 @@ from hotpath.kernels.commands import counted
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, loading
 from hotpath.runtime.boxes import overlaps
-from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.base import Device, Look
 from hotpath.runtime.options import Options
 from hotpath.runtime.search.search import FOLLOWED
 from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.types import Track
 
 GONE = 20
 BACK = GONE + FOLLOWED + 14  # the search is on for some frames before
@@ -75,7 +76,7 @@ def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Report:
     return Report("", f"{text}; lost and found again by {by} a frame")
 
 
-def _features_of(device: Any, scales: bool) -> str:
+def _features_of(device: Device, scales: bool) -> str:
     """What is wrong with the features of windows and of exemplars, as a phrase.
 
     Args:
@@ -105,9 +106,7 @@ def _features_of(device: Any, scales: bool) -> str:
     return ""
 
 
-def _overlap(results: List[Any], truth: Any, number: int, end: int) -> float:
+def _overlap(results: List[List[Track]], truth: np.ndarray, number: int, end: int) -> float:
     """Mean overlap of a target with its own patch, in the frames before ``end``."""
-    rows: List[Tuple[Any, Any]] = [
-        (tracks[number].box, boxes[number]) for tracks, boxes in zip(results, truth[1:end])
-    ]
+    rows = [(tracks[number].box, boxes[number]) for tracks, boxes in zip(results, truth[1:end])]
     return float(np.mean([overlaps(*row) for row in rows]))

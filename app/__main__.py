@@ -25,7 +25,7 @@ from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.garbage import short_collections
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.types import Box
+from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath.video.sources import WAITING, check_camera, is_recorded, open_source
 
@@ -169,7 +169,7 @@ def first_tracks(
     boxes: List[Box],
     detector: "Optional[Detector]",
     time_s: Optional[float],
-) -> Dict[int, Any]:
+) -> Dict[int, Track]:
     """Start the targets of the boxes and of --point; returns the tracks of all targets."""
     for box in boxes:
         targets.add(frame, box, time_s=time_s, snug=options.snug)
@@ -180,7 +180,7 @@ def first_tracks(
     return {number: targets.first(number) for number in targets.numbers}
 
 
-def doubts_of(targets: "Targets", tracks: Dict[int, Any]) -> List[str]:
+def doubts_of(targets: "Targets", tracks: Dict[int, Track]) -> List[str]:
     """Return a sentence for each target that can hardly be followed; it names one of several."""
     doubts = [(number, targets.doubt(number)) for number in tracks]
     name = "target {}: " if len(tracks) > 1 else ""

@@ -13,6 +13,7 @@ import numpy as np
 from hotpath.calib import metrics
 from hotpath.video.clips import Clip
 
+Table = dict[str, Any]  # of figures
 ALL = "all"  # the group of all clips
 DRAWS = 4000  # of the bootstrap
 FEWEST = 5  # clips of which an interval is given
@@ -31,7 +32,7 @@ def evaluation(
     trackers: Mapping[str, Tracked],
     groups: Mapping[str, Sequence[str]],
     begun: Mapping[str, str] = {},
-) -> dict[str, Any]:
+) -> Table:
     """Compute all figures.
 
     Args:
@@ -45,7 +46,7 @@ def evaluation(
         ``clips`` (name -> figures), ``mean`` over the clips, ``groups`` (name -> means),
         ``curves``, ``engine``, ``published``.
     """
-    table: dict[str, Any] = {
+    table: Table = {
         "clips": [
             {
                 "name": clip.name,
@@ -95,11 +96,11 @@ def _of_clip(clip: Clip, result: Mapping[str, Any]) -> dict[str, float]:
 
 def _means(
     of_clips: Mapping[str, dict[str, float]], first: Mapping[str, Any], names: Sequence[str]
-) -> dict[str, Any]:
+) -> Table:
     rows = [of_clips[name] for name in names if name in of_clips]
     if not rows:
         return {"clips": 0}
-    mean: dict[str, Any] = dict(_mean(rows), clips=len(rows))
+    mean: Table = dict(_mean(rows), clips=len(rows))
     if "ms" in mean:
         mean["fps"] = 1e3 / mean["ms"]
     mean.update(_spread("success", [row["success"] for row in rows]))

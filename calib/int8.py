@@ -35,6 +35,7 @@ from hotpath.video.clips import find_clips
 if TYPE_CHECKING:
     from hotpath.calib.calibration import Calibration  # ONNX Runtime, which --help does not need
 
+Table = dict[str, Any]  # of ranges or of their report
 RAN_OUT = "{:.4f} is lost at best, with {} in 16 bit; --budget {:g} allows no better"
 
 
@@ -76,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     return cli
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
+def run(options: argparse.Namespace) -> Table:
     """Calibrate one network and return the report."""
     from hotpath.calib.calibration import Calibration
 
@@ -101,9 +102,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-def calibrate(
-    work: "Calibration", options: argparse.Namespace
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def calibrate(work: "Calibration", options: argparse.Namespace) -> tuple[Table, Table]:
     """Measure the ranges, then choose the method and the layers to keep by one-step overlap.
 
     Returns:
@@ -121,7 +120,7 @@ def calibrate(
     work.choose(ranges, method)
 
     # keep more and more layers until the loss is small enough
-    steps: list[dict[str, Any]] = []
+    steps: list[Table] = []
     keep: list[str] = []
     if tried[method] > options.tolerance:
         keep, steps = search_layers(work, ranges, method, options)
@@ -130,8 +129,8 @@ def calibrate(
 
 
 def search_layers(
-    work: "Calibration", ranges: dict[str, Any], method: str, options: argparse.Namespace
-) -> tuple[list[str], list[dict[str, Any]]]:
+    work: "Calibration", ranges: Table, method: str, options: argparse.Namespace
+) -> tuple[list[str], list[Table]]:
     """Return (layers to keep, list of dicts: the loss with each number of them)."""
     say("looking for the layers that lose most")
     best: tuple[list[str], float] = [], work.try_out(ranges, method, ())
@@ -149,7 +148,7 @@ def search_layers(
 
 
 def write_targets(
-    work: "Calibration", ranges: dict[str, Any], versions: Sequence[str], out: Path
+    work: "Calibration", ranges: Table, versions: Sequence[str], out: Path
 ) -> dict[str, Path]:
     """Write every form, and a cache for each version of TensorRT; dict of form -> its TOML."""
     from hotpath.calib import qdq
@@ -170,7 +169,7 @@ def write_targets(
     return written
 
 
-def text(report: dict[str, Any]) -> str:
+def text(report: Table) -> str:
     """Return the report as a few lines for the terminal."""
     lines = [
         f"{report['network']}: {report['method']}, {counted(len(report['keep']), 'layer')} in 16 "
@@ -195,7 +194,7 @@ def _figure(value: float, error: float | None, form: str) -> str:
     return (form.format(value) + ("" if error is None else f" ± {error:.4f}")).rjust(18)
 
 
-def _is_small(form: dict[str, Any]) -> bool:
+def _is_small(form: Table) -> bool:
     """Whether a form's loss may be none at all."""
     error = form["loss_error"]
     return error is not None and abs(form["loss"]) <= 2 * error

@@ -20,6 +20,7 @@ from hotpath.kernels import cache
 from hotpath.kernels.commands import reason
 from hotpath.runtime.network import Network
 
+Table = Dict[str, Any]  # of ranges
 FORMAT = 1
 DIGITS = 5
 
@@ -29,14 +30,14 @@ def file_hashes(network: Network, networks_dir: Optional[str]) -> Dict[str, str]
     return network.hashes(networks_dir)
 
 
-def write(table: Dict[str, Any], path: Path) -> None:
+def write(table: Table, path: Path) -> None:
     """Write a table, completely or not at all."""
     cache.write_text(path, json.dumps(table, indent=1))
 
 
 def read(
     path: Union[str, Path], network: Optional[Network] = None, networks_dir: Optional[str] = None
-) -> Dict[str, Any]:
+) -> Table:
     """Read a table.
 
     Args:
@@ -77,7 +78,7 @@ def rounded(span: Sequence[float]) -> List[float]:
     return [float("{:.{}g}".format(end, DIGITS)) for end in span]
 
 
-def trimmed(table: Dict[str, Any]) -> Dict[str, Any]:
+def trimmed(table: Table) -> Table:
     """Return the table with only the chosen range of each tensor, as it ships with a network."""
     tensors = {
         part: {name: {"range": rounded(entry["range"])} for name, entry in entries.items()}
@@ -86,9 +87,7 @@ def trimmed(table: Dict[str, Any]) -> Dict[str, Any]:
     return dict(table, tensors=tensors)
 
 
-def ranges(
-    table: Dict[str, Any], part: str, method: Optional[str] = None
-) -> Dict[str, Tuple[float, float]]:
+def ranges(table: Table, part: str, method: Optional[str] = None) -> Dict[str, Tuple[float, float]]:
     """dict of tensor -> (low, high) of a part: the chosen ones, or those of a method."""
     entries = table["tensors"][part]
     if method is None:
@@ -96,7 +95,7 @@ def ranges(
     return {name: tuple(entry["all"][method]) for name, entry in entries.items()}
 
 
-def amax(table: Dict[str, Any]) -> Dict[str, float]:
+def amax(table: Table) -> Dict[str, float]:
     """dict of tensor -> greatest magnitude, over both parts."""
     largest = {}  # type: Dict[str, float]
     for part in table["tensors"]:

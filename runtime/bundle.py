@@ -16,11 +16,12 @@ import hashlib
 import json
 import os
 import pathlib
-from typing import Any, Dict, Mapping, NoReturn, Optional, Sequence, Union
+from typing import Dict, Mapping, NoReturn, Optional, Sequence, Union
 
 from hotpath.boards import HOST, NVIDIA, Board, load_board
 from hotpath.boards.errors import BadBoard, UnknownBoard
 from hotpath.kernels.commands import make, reason
+from hotpath.kernels.toml_keys import Table
 from hotpath.runtime import decode
 from hotpath.runtime.errors import BadBundle, BadNetwork, BundleMismatch
 from hotpath.runtime.network import Network, sha256_of, shapes_text, without_ones
@@ -28,7 +29,6 @@ from hotpath.runtime.networks import load_network
 
 PathLike = Union[str, pathlib.Path]
 
-Table = Dict[str, Any]  # of ``bundle.json``
 FORMAT = 1
 FILE = "bundle.json"
 FOLDER = "engines"

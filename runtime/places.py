@@ -19,6 +19,8 @@ from hotpath.runtime import decode
 from hotpath.runtime.decode.shared.family import Maps, Scale
 from hotpath.runtime.network import Network
 
+View = Tuple[np.ndarray, Scale, float, float]  # as ``Places.propose`` takes it
+Place = Tuple[np.ndarray, float, int]  # state, score, cell
 Proposed = Tuple[np.ndarray, List[float], List[int]]  # states, scores, cells
 
 
@@ -63,7 +65,7 @@ class Places:
         states, scores, cells = zip(*found)
         return np.array(states), list(scores), list(cells)
 
-    def _apart(self, maps: Maps, view: Any, best: Any) -> List[Any]:
+    def _apart(self, maps: Maps, view: View, best: Place) -> List[Place]:
         """Select repeatedly, each time without the cells around the places so far."""
         scores, found = np.array(maps[0], np.float32), [best]
         side, apart = scores.shape[-1], self._prior.apart
@@ -80,7 +82,7 @@ class Places:
             found.append(each)
         return found[1:]
 
-    def _peaks(self, maps: Maps, view: Any, best: Any) -> List[Any]:
+    def _peaks(self, maps: Maps, view: View, best: Place) -> List[Place]:
         """Select in maps in which one peak is alone."""
         found = []
         for cell in [cell for cell in self.peaks(maps[0]) if cell != best[2]][: self._most - 1]:

@@ -23,7 +23,7 @@ import select
 import stat
 import sys
 import time
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Box
@@ -171,7 +171,7 @@ class Results:
         with contextlib.suppress(BadOutput):  # a disk that is full now may have room later
             self._write_line("")
 
-    def write(self, row: Sequence[Any]) -> None:
+    def write(self, row: Sequence[object]) -> None:
         """Write one row: its values in the columns' order.
 
         Raises:
@@ -359,7 +359,7 @@ def _stdout() -> int:
         raise BadOutput(why_not("standard output", error)) from None
 
 
-def _plain(values: Sequence[Any]) -> List[Any]:
+def _plain(values: Sequence[object]) -> List[object]:
     """Convert NumPy's scalars to Python's types, round floats, and make NaN None."""
     plain = []
     for value in values:
@@ -371,7 +371,7 @@ def _plain(values: Sequence[Any]) -> List[Any]:
     return plain
 
 
-def csv_line(_: Sequence[str], values: Sequence[Any]) -> str:
+def csv_line(_: Sequence[str], values: Sequence[object]) -> str:
     """Numbers and words as one line of CSV."""
     plain = _plain(values)
     for place, value in enumerate(plain):
@@ -382,14 +382,14 @@ def csv_line(_: Sequence[str], values: Sequence[Any]) -> str:
     return line.getvalue()[: -len(END)] + "\n"
 
 
-def _json_line(columns: Sequence[str], values: Sequence[Any]) -> str:
+def _json_line(columns: Sequence[str], values: Sequence[object]) -> str:
     """The values as one line of JSON."""
     return json.dumps(dict(zip(columns, _plain(values)))) + "\n"
 
 
 def _mot_line(columns: Sequence[str], values: Sequence[Any]) -> str:
     """The values as one line of a MOTChallenge file; "" for a lost target."""
-    row = dict(zip(columns, _plain(values)))
+    row: Dict[str, Any] = dict(zip(columns, _plain(values)))
     box: List[Any] = [row.get(name) for name in "xywh"]
     if row.get("lost") or None in box:
         return ""

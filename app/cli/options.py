@@ -148,7 +148,13 @@ def parser(of_file: bool = False) -> argparse.ArgumentParser:
 class _Once(argparse._StoreAction):
     """Store a value, and refuse a second one, which would replace the first unsaid."""
 
-    def __call__(self, parser: Any, options: Any, value: Any, name: Optional[str] = None) -> None:
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        options: argparse.Namespace,
+        value: object,
+        name: Optional[str] = None,
+    ) -> None:
         if getattr(options, self.dest) is not self.default:
             usage = f", as {self.option_strings[0]} {self.metavar}" if self.metavar else ""
             raise argparse.ArgumentError(self, "is given twice; give it once" + usage)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence,
 from hotpath.app.cli.links import check_links, open_links, wanted_links
 from hotpath.app.cli.profile import Profile
 from hotpath.app.cli.progress import Progress, say
-from hotpath.app.cli.summary import Summary, lines_of, place_of
+from hotpath.app.cli.summary import Figures, Summary, lines_of, place_of
 from hotpath.app.records import LinkOptions, OutputOptions
 from hotpath.app.selection import Selection
 from hotpath.kernels import cpu
@@ -99,16 +99,16 @@ class Outputs:
         self.profile = Profile()
         self.control: Any = None
         self.bar: Any = None
-        self.failed: Dict[Any, str] = {}
-        self._failing: Set[Any] = set()  # sinks whose last write failed
-        self._told_s: Dict[Any, float] = {}  # sink -> when its failure was said
+        self.failed: Dict[object, str] = {}
+        self._failing: Set[object] = set()  # sinks whose last write failed
+        self._told_s: Dict[object, float] = {}  # sink -> when its failure was said
         self._options, self._link_options, self._source = options, links, source
         self._network = targets.network.name
         self._engine = targets.engine.describe()
         self._kernels = targets.device.kernels_name
         self._before: Optional[AnyFrame] = None  # the last frame
         self._left_out = 0  # frames
-        self._files: Set[Any] = set()  # sinks that write a file
+        self._files: Set[object] = set()  # sinks that write a file
         self._video: Optional[BackgroundVideo] = None
         self._stop = stop
         self._window: Optional[Window] = None
@@ -341,12 +341,12 @@ class Outputs:
         if options.json:
             print_json(figures)
 
-    def _is_kept(self, sink: Any) -> bool:
+    def _is_kept(self, sink: object) -> bool:
         """Whether the file of a sink has the content of this run."""
         file = self._video if sink is self._drawn else self._rows.results
         return sink not in self.failed and file is not None and file.kept
 
-    def _summary_lines(self, source: "Source", figures: Dict[str, Any]) -> List[str]:
+    def _summary_lines(self, source: "Source", figures: Figures) -> List[str]:
         options = self._options
         lines = lines_of(figures, source.live)
         if self._kernels == "numpy":
@@ -388,7 +388,7 @@ class Outputs:
             if sink:
                 self._attempt(sink, sink.close)
 
-    def _attempt(self, sink: Any, write: Callable[..., None], *values: Any) -> None:
+    def _attempt(self, sink: object, write: Callable[..., None], *values: object) -> None:
         """Write to one sink, or close it. Where that fails, everything else goes on."""
         try:
             write(*values)
@@ -397,7 +397,7 @@ class Outputs:
         else:
             self._failing.discard(sink)
 
-    def _fail(self, sink: Any, error: HotpathError) -> None:
+    def _fail(self, sink: object, error: HotpathError) -> None:
         """Say every minute why a sink can't be written."""
         now = time.monotonic()
         if now >= self._told_s.get(sink, 0.0) + AGAIN_S or sink not in self.failed:
@@ -413,7 +413,7 @@ class Outputs:
         self.close()
 
 
-def print_json(figures: Dict[str, Any]) -> None:
+def print_json(figures: Figures) -> None:
     """Print one line on standard output; raises ``BadOutput``, ``BrokenPipeError``."""
     try:
         print(json.dumps(figures), flush=True)

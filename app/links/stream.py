@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Tuple, Type
 from urllib.parse import quote
 
 from hotpath.app.links.base import (
@@ -131,7 +131,7 @@ class Datagrams:
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.settimeout(STALLED_S)
 
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes) -> int:
         """Send a packet of RTP, or some of MPEG-TS."""
         host, port, *more = self._place
         if self._is_rtp:
@@ -166,7 +166,7 @@ class Push:
             self._sends = bool(out.read(1))
         return self._sends
 
-    def write(self, data: Any) -> int:
+    def write(self, data: bytes) -> int:
         """Give the process what was encoded."""
         view, pipe = memoryview(data), self._process.stdin.fileno()
         while view:
@@ -287,7 +287,7 @@ class Sender:
             self.sent += 1
             self.problem = None
 
-    def _end(self, errors: Tuple[Any, ...]) -> None:
+    def _end(self, errors: Tuple[Type[BaseException], ...]) -> None:
         """Close the encoder; the address may be gone."""
         encoder, self._encoder = self._encoder, None
         if encoder is not None:

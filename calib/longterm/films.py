@@ -28,6 +28,7 @@ from hotpath.calib.longterm.timeline import KINDS, LONGEST, SHORTEST, Timeline
 from hotpath.runtime.errors import BadClips
 from hotpath.video.clips import Clip, find_clips
 
+Entry = dict[str, Any]  # of a list of films, or of its table
 FORMAT = 1
 HALVES = ("development", "report")
 FEWEST = 60  # frames of a clip that a film is made from
@@ -53,7 +54,7 @@ class LongFilm:
         alike: (frames, 2) float64, centre of the look-alike; NaN if there is none.
     """
 
-    def __init__(self, entry: dict[str, Any], clips: dict[str, Clip]) -> None:
+    def __init__(self, entry: Entry, clips: dict[str, Clip]) -> None:
         self.name = entry["name"]
         self.half = entry["half"]
         self._entry = entry
@@ -76,7 +77,7 @@ class LongFilm:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def __getstate__(self) -> dict[str, Any]:  # another machine's clips may be others
+    def __getstate__(self) -> Entry:  # another machine's clips may be others
         return {name: value for name, value in self.__dict__.items() if name != "sha256"}
 
     def in_memory(self, most_bytes: int) -> "LongFilm":
@@ -119,9 +120,7 @@ def _named(clips: dict[str, Clip], name: str) -> Clip:
     return clips[name]
 
 
-def describe(
-    development: Sequence[Clip], report: Sequence[Clip], count: int, seed: int
-) -> dict[str, Any]:
+def describe(development: Sequence[Clip], report: Sequence[Clip], count: int, seed: int) -> Entry:
     """Describe films from two sets of clips that share no sequence, ``count`` of each half.
 
     Returns:
@@ -138,9 +137,7 @@ def describe(
     return {"format": FORMAT, "films": films}
 
 
-def _half(
-    half: str, clips: Sequence[Clip], count: int, rng: np.random.Generator
-) -> list[dict[str, Any]]:
+def _half(half: str, clips: Sequence[Clip], count: int, rng: np.random.Generator) -> list[Entry]:
     sources = [clip for clip in clips if len(clip) >= FEWEST]
     if not sources or len(clips) < 2:
         raise BadClips(
@@ -154,7 +151,7 @@ def _half(
 
 def _film(
     name: str, half: str, source: Clip, clips: Sequence[Clip], number: int, rng: np.random.Generator
-) -> dict[str, Any]:
+) -> Entry:
     other_clips = [clip for clip in clips if clip is not source]
     scene = other_clips[int(rng.integers(len(other_clips)))]
     like = sorted(other_clips, key=lambda clip: abs(_shape(clip) - _shape(source)))[:NEAREST]
@@ -190,7 +187,7 @@ def read(path: str | Path, clips: Sequence[Clip], half: str | None = None) -> li
     return [LongFilm(entry, by_name) for entry in entries(path) if half in (None, entry["half"])]
 
 
-def entries(path: str | Path) -> list[dict[str, Any]]:
+def entries(path: str | Path) -> list[Entry]:
     """The films' entries of a description; ``BadRun`` if the file is none."""
     make = "make one with `python -m hotpath.calib.longterm.films`"
     try:
@@ -199,7 +196,7 @@ def entries(path: str | Path) -> list[dict[str, Any]]:
         raise BadRun(f"{path} describes no films: {error}; {make}", what="no films") from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or not table.get("films"):
         raise BadRun(f"{path} describes no films of this version; {make}", what="other version")
-    films: list[dict[str, Any]] = table["films"]
+    films: list[Entry] = table["films"]
     return films
 
 

@@ -1,12 +1,13 @@
 """The bundle to build, and a check that the board can run it."""
 
 import pathlib
-from typing import Any, Dict, Optional, Union
+from typing import Dict, Optional, Union
 
 from hotpath.boards import Board
 from hotpath.deploy.bundles.writer import check_free
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.errors import HotpathError
+from hotpath.kernels.toml_keys import Table
 from hotpath.runtime import bundle
 from hotpath.runtime.network import Network
 
@@ -94,7 +95,7 @@ class Order:
         """Return the command that builds this bundle, or that of another precision."""
         return bundle.command(self.board.name, self.network.given, precision or self.precision)
 
-    def entries(self, paths: Dict[str, pathlib.Path], **more: object) -> Dict[str, Any]:
+    def entries(self, paths: Dict[str, pathlib.Path], **more: object) -> Table:
         """Return the keys of ``bundle.json`` that the order decides, and those of ``more``."""
         entries = {
             "network": bundle.identity(self.network, paths),

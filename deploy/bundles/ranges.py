@@ -2,13 +2,14 @@
 
 import pathlib
 import struct
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import table
+from hotpath.kernels.toml_keys import Table
 from hotpath.runtime.networks import sha256_of
 
 
@@ -45,9 +46,7 @@ def of_order(order: Order, paths: Dict[str, pathlib.Path]) -> Int8:
     return Int8(scales, float_tensors(order, paths, values), digest)
 
 
-def float_tensors(
-    order: Order, paths: Dict[str, pathlib.Path], values: Dict[str, Any]
-) -> List[str]:
+def float_tensors(order: Order, paths: Dict[str, pathlib.Path], values: Table) -> List[str]:
     """Names of the tensors whose layers the report of ``hotpath int8`` kept in floating point.
 
     Args:
@@ -67,7 +66,7 @@ def float_tensors(
 
 def read(
     order: Order, paths: Dict[str, pathlib.Path], path: Optional[pathlib.Path]
-) -> Tuple[Dict[str, Any], str]:
+) -> Tuple[Table, str]:
     """Read a table of ranges, and check that it is of the order's network.
 
     Args:

@@ -5,16 +5,16 @@ import os
 import pathlib
 import shutil
 import tempfile
-from typing import Any, Dict, Optional, Union
+from typing import Optional, Union
 
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.commands import reason
-from hotpath.runtime.bundle import FILE, FORMAT, BadBundle, Bundle, seal
+from hotpath.runtime.bundle import FILE, FORMAT, BadBundle, Bundle, Table, seal
 from hotpath.runtime.networks import load_network, sha256_of
 
 PREPARED = "prepared.json"  # of a prepared folder, as FILE of a bundle
 # What a bundle.json says where its builder says nothing.
-DEFAULTS: Dict[str, Any] = {
+DEFAULTS: Table = {
     "compute_capability": None,
     "calibration_sha256": None,
     "settings": {},
@@ -57,7 +57,7 @@ class Writer:
                 "there, or name another folder with --out"
             ) from None
 
-    def finish(self, values: Dict[str, Any], toml: Optional[pathlib.Path] = None) -> Bundle:
+    def finish(self, values: Table, toml: Optional[pathlib.Path] = None) -> Bundle:
         """Write ``bundle.json`` for the parts in the folder, and move the folder to its place.
 
         Args:
@@ -97,7 +97,7 @@ class Writer:
         shutil.rmtree(str(old), ignore_errors=True)
 
 
-def check_free(folder: pathlib.Path, network: Dict[str, Any], force: bool) -> None:
+def check_free(folder: pathlib.Path, network: Table, force: bool) -> None:
     """Refuse to replace what was made of another network of the same name.
 
     Args:

@@ -13,9 +13,10 @@ Everything else is optional. Its default here means that the engine does not sup
 
 import importlib.util
 import pathlib
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.kernels.commands import make
+from hotpath.kernels.toml_keys import Table
 from hotpath.runtime import canonical
 from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import Network
@@ -144,7 +145,7 @@ class Engine:
         return True
 
     @classmethod
-    def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
+    def check_bundle(cls, run: Table, settings: Table) -> List[str]:
         """Check the entries of a ``bundle.json`` that are this engine's own.
 
         Args:
@@ -205,7 +206,7 @@ class Engine:
     def prepare(self) -> None:
         """Begin to make the batches, if that takes time. May be called again."""
 
-    def describe(self) -> Dict[str, Any]:
+    def describe(self) -> Table:
         """Say what runs where: a dict with at least engine, version, device and precision."""
         raise NotImplementedError
 

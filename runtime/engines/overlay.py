@@ -7,9 +7,10 @@ features, the maps).
 
 import pathlib
 import zlib
-from typing import TYPE_CHECKING, Any, Dict, List, Tuple
+from typing import TYPE_CHECKING, Any, List, Tuple
 
 from hotpath.kernels.commands import PYNQ, make
+from hotpath.kernels.toml_keys import Table
 from hotpath.runtime.bundle import Bundle
 from hotpath.runtime.engines.base import Engine as Base
 from hotpath.runtime.engines.base import Setup
@@ -73,7 +74,7 @@ class Engine(Base):
             self.fabric.close()
             raise
 
-    def _prepare(self, size: Dict[str, Any], kernels: "Kernels") -> None:
+    def _prepare(self, size: Table, kernels: "Kernels") -> None:
         """Check the fabric's size, load the image and set up the crops and the maps."""
         from hotpath.kernels.fpga.window import Crop, Pictures
         from hotpath.kernels.fpga.words import Maps, values_of
@@ -97,12 +98,12 @@ class Engine(Base):
             self.search_features = features.reshape(1, seen["channels"], -1)
 
     @classmethod
-    def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
+    def check_bundle(cls, run: Table, settings: Table) -> List[str]:
         if not _is_whole(run, settings):
             raise ValueError("its programs and maps do not fit together")
         return [run["image"], run["answer"]["picture"]]
 
-    def _check_size(self, size: Dict[str, Any]) -> None:
+    def _check_size(self, size: Table) -> None:
         """Compare the fabric's size with the size that the programs need."""
         from hotpath.kernels.fpga import tables
 
@@ -219,7 +220,7 @@ class Engine(Base):
             kind = "none"
         return f"{number} ({kind}) of the {name} program"
 
-    def describe(self) -> Dict[str, Any]:
+    def describe(self) -> Table:
         """Return a dict: engine, version of PYNQ, precision, device, overlay."""
         return {
             "engine": self.name,
@@ -242,7 +243,7 @@ def layout() -> str:
     return f"{tables.MAGIC:08X}"
 
 
-def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
+def _is_whole(run: Table, settings: Table) -> bool:
     """Whether a bundle's entries have the right types and fit together; see
     ``hotpath.runtime.bundle``."""
     try:
@@ -275,7 +276,7 @@ def _is_whole(run: Dict[str, Any], settings: Dict[str, Any]) -> bool:
         return False
 
 
-def _ends(entry: Dict[str, Any]) -> int:
+def _ends(entry: Table) -> int:
     """Return the end of a map in a target's memory."""
     blocks = -(-(entry.get("lane", 0) + entry["channels"]) // WORD)
     end: int = entry["offset"] + blocks * entry["height"] * entry["width"] * WORD

@@ -12,9 +12,10 @@ import ctypes
 import importlib
 import weakref
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Dict, List, Sequence
+from typing import TYPE_CHECKING, Any, List, Sequence
 
 from hotpath.kernels.errors import GpuFailed, NoGpu
+from hotpath.kernels.toml_keys import Table
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared import tensorrt_manifest
 from hotpath.runtime.engines.shared.gpu import GpuEngine
@@ -126,7 +127,7 @@ class Engine(GpuEngine):
         self.version = trt.__version__
         self._logger = make_logger(trt)
         self._trt = trt
-        self._plans: Dict[str, Any] = {}  # name of a file -> its plan, which contexts share
+        self._plans: Table = {}  # name of a file -> its plan, which contexts share
         atexit.register(_close, weakref.ref(self))  # runs before the device's, registered earlier
         run = bundle.run
         try:
@@ -142,13 +143,13 @@ class Engine(GpuEngine):
             raise
 
     @classmethod
-    def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
+    def check_bundle(cls, run: Table, settings: Table) -> List[str]:
         core = settings.get("dla")
         if not tensorrt_manifest.is_whole(run) or not (core is None or isinstance(core, int)):
             raise ValueError("its parts, steps and tensors do not fit together")
         return [run.get("exemplar")] + run["parts"]
 
-    def _load(self, trt: ModuleType, run: Dict[str, Any]) -> None:
+    def _load(self, trt: ModuleType, run: Table) -> None:
         self._runtime = trt.Runtime(self._logger)
         if self._logger.errors:  # a null pointer: using it crashes the process
             raise NoGpu(
@@ -163,7 +164,7 @@ class Engine(GpuEngine):
         self._frame = self._parts(trt, run["parts"])
         self.search(self.exemplar())  # libraries set themselves up in their first call
 
-    def describe(self) -> Dict[str, Any]:
+    def describe(self) -> Table:
         """Return a dict: engine, library version, device, precision."""
         core, number = self.bundle.settings.get("dla"), self.gpu.compute_capability.replace(".", "")
         dla = "" if core is None else f", DLA {core}"
@@ -309,7 +310,7 @@ class Plan:
 class Correlation:
     """A correlation between two plans: a kernel of this project, with its addresses."""
 
-    def __init__(self, engine: Engine, kernels: Any, step: Dict[str, Any]) -> None:
+    def __init__(self, engine: Engine, kernels: Any, step: Table) -> None:
         self._engine, self._kernels, self._step = engine, kernels, step
         self._addresses = {step[key]: engine.place_of(step[key]) for key in KEYS}
 

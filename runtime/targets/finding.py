@@ -73,8 +73,8 @@ class TargetFinder:
         self._since = 0  # frames since the last look
         # target that was found here -> looks without a detection; those of the user never end
         self._missed: Dict[int, int] = {}
-        self._looks: Dict[int, Any] = {}  # target -> what it looks like
-        self._seen_once: List[Any] = []  # boxes that matched nothing in the last look
+        self._looks: Dict[int, Optional[np.ndarray]] = {}  # target -> what it looks like
+        self._seen_once: List[np.ndarray] = []  # boxes that matched nothing in the last look
         self._found_one = self._began = False
 
     def first(
@@ -221,7 +221,7 @@ class TargetFinder:
         return bool(self._seen_once) and bool((overlaps(self._seen_once, [box]) >= SAME).any())
 
     def _add(
-        self, look: _Look, now: _Look, detections: Detections, index: int, tracks: Any
+        self, look: _Look, now: _Look, detections: Detections, index: int, tracks: Dict[int, Track]
     ) -> None:
         box, named = Box(*detections.boxes[index].tolist()), _class_of(detections, index)
         number = self._targets.add(look.frame, box, time_s=look.time_s, **named)
@@ -239,7 +239,9 @@ class TargetFinder:
         followed: Track = self._targets.follow(number, now.frame, now.time_s)
         return followed
 
-    def _drop_missing(self, tracked: Any, pairs: Dict[int, int], tracks: Dict[int, Track]) -> None:
+    def _drop_missing(
+        self, tracked: Dict[int, Track], pairs: Dict[int, int], tracks: Dict[int, Track]
+    ) -> None:
         """Drop targets that the detector missed too often, and the younger of two on one object."""
         if not self._everything:
             return

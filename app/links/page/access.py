@@ -124,16 +124,16 @@ class ConnectionLimiter:
         handler: function that makes aiohttp's protocol for one connection.
     """
 
-    def __init__(self, handler: Callable[[], Any]) -> None:
+    def __init__(self, handler: Callable[[], asyncio.Protocol]) -> None:
         self._handler = handler
         # transport -> (address, deadline of the next whole request or None)
-        self._open: Dict[Any, Tuple[str, Optional[float]]] = {}  # the oldest first
-        self._known: Set[Any] = set()  # those of them that have shown the token
+        self._open: Dict[asyncio.Transport, Tuple[str, Optional[float]]] = {}  # the oldest first
+        self._known: Set[asyncio.Transport] = set()  # those of them that have shown the token
 
     def __call__(self) -> "asyncio.Protocol":
         return _NewConnection(self)
 
-    def accept(self, transport: Any) -> None:
+    def accept(self, transport: asyncio.Transport) -> None:
         """Hand a new connection to HTTP, or end it at once."""
         peer = transport.get_extra_info("peername")
         address = peer[0] if peer else ""
@@ -154,17 +154,17 @@ class ConnectionLimiter:
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
 
-    def trust(self, transport: Any) -> None:
+    def trust(self, transport: asyncio.Transport) -> None:
         """A request of a connection has shown the token: it keeps its place."""
         if transport in self._open:
             self._known.add(transport)
 
-    def request_began(self, transport: Any) -> None:
+    def request_began(self, transport: asyncio.Transport) -> None:
         """A whole request came in: no deadline while it is answered."""
         if transport in self._open:
             self._open[transport] = (self._open[transport][0], None)
 
-    def request_ended(self, transport: Any) -> None:
+    def request_ended(self, transport: asyncio.Transport) -> None:
         """The request was answered: the next one has its own deadline."""
         if transport in self._open:
             deadline = time.monotonic() + NEXT_REQUEST_S

@@ -21,6 +21,7 @@ from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.video.base import TrackedFrame
 from hotpath.video.results import csv_line
 
+Json = Dict[str, Any]  # an object of a request or an answer
 JPEG_QUALITY = 80
 BODY_S = 5.0  # a request's body must have arrived by then
 ANSWER_S = 10.0  # the frame loop must have answered by then
@@ -52,7 +53,7 @@ class Api:
         self,
         controller: Controller,
         state_text: Callable[[TrackedFrame], str],
-        description: Dict[str, Any],
+        description: Json,
         options: LinkOptions,
     ) -> None:
         self._controller, self._state_text = controller, state_text
@@ -97,7 +98,7 @@ class Api:
             raise Refused(400, str(error)) from None
         controller = self._controller
 
-        def choose() -> Dict[str, Any]:
+        def choose() -> Json:
             number = controller.add_target(frame, box, replaced, snug, point)
             track = controller.targets.first(number)
             doubt = controller.targets.doubt(number) or None
@@ -198,9 +199,9 @@ class Api:
         return await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
 
 
-def described(text: str) -> Dict[str, Any]:
+def described(text: str) -> Json:
     """The description of ``openapi.json``, with the answers that many requests share."""
-    description: Dict[str, Any] = json.loads(text)
+    description: Json = json.loads(text)
     for operations in description["paths"].values():
         for operation in operations.values():
             shared = dict(ANSWERS, **(BODY_ANSWERS if "requestBody" in operation else {}))
@@ -244,7 +245,7 @@ def whole_number(value: Any) -> int:
     return value
 
 
-def board_figures(sample: Dict[str, Any]) -> Dict[str, Any]:
+def board_figures(sample: Json) -> Json:
     """What the page shows of a board's sensors: temp_c, clock_hz, clock, power_mw; None: unknown.
 
     Args:
@@ -288,9 +289,7 @@ async def _switch(request: web.Request, name: str) -> bool:
     return value
 
 
-async def _body(
-    request: web.Request, needed: Sequence[str], optional: Sequence[str] = ()
-) -> Dict[str, Any]:
+async def _body(request: web.Request, needed: Sequence[str], optional: Sequence[str] = ()) -> Json:
     """The request's body: a JSON object with those keys."""
     # a foreign page must ask before it may send this type, and no answer allows it
     if request.content_type != "application/json":

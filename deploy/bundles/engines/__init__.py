@@ -9,13 +9,14 @@ import importlib
 import importlib.util
 import pathlib
 import shutil
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Optional
 
 from hotpath.boards import Board
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import Writer
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.commands import meant
+from hotpath.kernels.toml_keys import Table
 from hotpath.runtime import bundle, canonical, engines
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.precision import int8_form
@@ -69,7 +70,7 @@ def build_files(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
         return writer.finish(values, order.network.path)
 
 
-def _try(order: Order, paths: Dict[str, Any]) -> Dict[str, Any]:
+def _try(order: Order, paths: Table) -> Table:
     """Run one frame on the engine and return the engine's description."""
     if order.provider:
         setup = Setup(order.network, paths, settings={"provider": order.provider})
@@ -78,12 +79,12 @@ def _try(order: Order, paths: Dict[str, Any]) -> Dict[str, Any]:
         is_here = engines.find(order.engine).is_installed()
         engine = engines.create(order.engine if is_here else "auto", order.network, paths)
     engine.search(engine.exemplar() if len(paths) > 1 or "whole" in paths else ())
-    about: Dict[str, Any] = engine.describe()
+    about: Table = engine.describe()
     engine.close()
     return about
 
 
-def _check_precision(order: Order, paths: Dict[str, Any]) -> None:
+def _check_precision(order: Order, paths: Table) -> None:
     """Refuse a precision that the network's own files don't have."""
     from hotpath.graphs import convert, models
 

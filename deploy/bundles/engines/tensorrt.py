@@ -1,7 +1,7 @@
 """Build for TensorRT: on this board, or up to what the board must do."""
 
 import pathlib
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from hotpath.boards import Board, detect
 from hotpath.deploy.bundles import plans, prepared
@@ -10,6 +10,7 @@ from hotpath.deploy.bundles.writer import Writer, check_free
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.cuda import driver
 from hotpath.kernels.errors import NoGpu
+from hotpath.kernels.toml_keys import Table
 from hotpath.runtime import bundle
 
 CACHE = pathlib.Path("~/.cache/hotpath").expanduser()
@@ -132,12 +133,12 @@ def _check_dla(order: Order) -> None:
 
 
 def _build_form(
-    values: Dict[str, Any],
+    values: Table,
     folder: pathlib.Path,
     builder: plans.Builder,
     out: pathlib.Path,
     say: Say,
-) -> Tuple[Dict[str, Any], str, int]:
+) -> Tuple[Table, str, int]:
     """Build the whole network. Where the parser refuses it, build it cut at the correlation.
 
     Returns:
@@ -168,17 +169,17 @@ def _build_form(
     raise AssertionError("a prepared folder has a form")
 
 
-def _half_tensors(form: Dict[str, Any], builder: plans.Builder) -> bool:
+def _half_tensors(form: Table, builder: plans.Builder) -> bool:
     """Whether the plans take and give float16. A network that is shipped prepared may lack that."""
     return builder.request.half_tensors and (not builder.strong or "half" in form)
 
 
-def _takes_half(values: Dict[str, Any], form: Dict[str, Any], builder: plans.Builder) -> bool:
+def _takes_half(values: Table, form: Table, builder: plans.Builder) -> bool:
     """Whether this TensorRT wants models whose own types are float16."""
     return builder.strong and (values["precision"] == "fp16" or _half_tensors(form, builder))
 
 
-def _models(values: Dict[str, Any], form: Dict[str, Any], builder: plans.Builder) -> List[str]:
+def _models(values: Table, form: Table, builder: plans.Builder) -> List[str]:
     """Return the models of a form, in the number format that this TensorRT wants."""
     if not _takes_half(values, form, builder):
         return list(form["models"])
@@ -190,6 +191,6 @@ def _models(values: Dict[str, Any], form: Dict[str, Any], builder: plans.Builder
     return list(form["half"])
 
 
-def _plan_names(form: Dict[str, Any]) -> List[str]:
+def _plan_names(form: Table) -> List[str]:
     searches = [f"search{index}.plan" for index in range(len(form["models"]) - 1)]
     return [EXEMPLAR] + searches

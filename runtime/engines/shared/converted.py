@@ -13,6 +13,7 @@ KEY is each of the engine's ``files``.
 
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Sequence, Tuple
 
+from hotpath.kernels.toml_keys import Table
 from hotpath.runtime.canonical import Graphs
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared.cpu import CpuEngine
@@ -44,7 +45,7 @@ class ConvertedEngine(CpuEngine):
     files: Tuple[str, ...] = ()
 
     @classmethod
-    def check_bundle(cls, run: Dict[str, Any], settings: Dict[str, Any]) -> List[str]:
+    def check_bundle(cls, run: Table, settings: Table) -> List[str]:
         if not isinstance(run.get("models"), dict) or set(run["models"]) != set(IMAGES):
             raise ValueError("run.models does not have the models exemplar and search")
         named: List[str] = []

@@ -5,7 +5,9 @@ the sizes of the network's TOML.
 """
 
 import math
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
+
+from hotpath.kernels.toml_keys import Table
 
 MOST_NUMBERS = 1 << 28  # of a tensor; 1 GiB of float32
 MOST_WEIGHTS = 48 * 1024 // 4  # of one channel of an exemplar: hotpath.kernels.cuda.correlate
@@ -14,7 +16,7 @@ PICTURES = ("exemplar", "search")
 TYPES = ("float32", "float16")  # of all tensors
 
 
-def is_whole(run: Dict[str, Any]) -> bool:
+def is_whole(run: Table) -> bool:
     """Whether the entries of a ``run`` have their types and fit together.
 
     Args:
@@ -45,18 +47,18 @@ def is_whole(run: Dict[str, Any]) -> bool:
     return all(_is_step(step, shapes) for level in steps for step in level)
 
 
-def shapes_of(run: Dict[str, Any]) -> Tuple[List[int], List[Sequence[int]]]:
+def shapes_of(run: Table) -> Tuple[List[int], List[Sequence[int]]]:
     """Sides of the two pictures, and shapes of the maps, of a ``run`` that is whole."""
     shapes = run["shapes"]
     return [shapes[name][2] for name in PICTURES], [shapes[name] for name in run["maps"]]
 
 
-def dtype_of(run: Dict[str, Any]) -> Any:
+def dtype_of(run: Table) -> Any:
     """The type of all tensors; a bundle of an earlier version has float32 and does not say so."""
     return run.get("dtype", "float32")
 
 
-def windows_of(run: Dict[str, Any]) -> Any:
+def windows_of(run: Table) -> Any:
     """Return the most windows that one call of the plans takes."""
     return run.get("windows", 1)
 
@@ -79,7 +81,7 @@ def _are_cells(shape: Sequence[int]) -> bool:
     return len(shape) == 3 and shape[0] == 1 and int(round(math.sqrt(shape[2]))) ** 2 == shape[2]
 
 
-def _is_step(step: Any, shapes: Dict[str, Any]) -> bool:
+def _is_step(step: Any, shapes: Table) -> bool:
     """Whether a correlation is one that the kernels do, of tensors of these shapes."""
     if not isinstance(step, dict):
         return False

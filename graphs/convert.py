@@ -3,7 +3,9 @@
 ``for_old_tensorrt`` is for TensorRT 8.2, whose parser ends at opset 13. It also marks what stays in
 float32 where the rest is FP16: a LayerNorm squares its input, and 256 squared is more than float16
 holds. ``to_float16`` and ``with_half_ends`` are for TensorRT 11, which computes in the types that
-the model has. ``to_qdq`` rewrites quantised operators that only ONNX Runtime knows.
+the model has. onnxconverter-common 1.16 can't replace them: it mixes both types at nodes that stay
+in float32, and needs Python 3.8. ``to_qdq`` rewrites quantised operators that only ONNX Runtime
+knows.
 """
 
 import math

@@ -32,6 +32,7 @@ from hotpath.graphs import convert, models, normalise
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import NETWORKS, Network
 
+AnyPath = Union[str, pathlib.Path]
 OPSET = 13  # TensorRT 8.2 of a Nano ends here; the first whose DequantizeLinear has an axis
 CONVERTS = (1, 12)  # the first onnx whose converter does not crash on a QLinearConv
 CLOSE = 1e-5  # of an output's largest number
@@ -71,7 +72,7 @@ def enter(paths: Mapping[Key, Any], network: Optional[Network] = None) -> Dict[K
     }
 
 
-def _lifted(model: ModelProto, opset: int, path: Union[str, pathlib.Path]) -> ModelProto:
+def _lifted(model: ModelProto, opset: int, path: AnyPath) -> ModelProto:
     """A copy in another opset."""
     before = models.opset(model)
     has_quantised = any(node.op_type == "QLinearConv" for node in model.graph.node)
@@ -125,11 +126,7 @@ def _unconverted(model: ModelProto, opset: int) -> Optional[NodeProto]:
 
 
 def _prove(
-    export: ModelProto,
-    lifted: ModelProto,
-    sides: Tuple[int, int],
-    path: Union[str, pathlib.Path],
-    is_proven: bool,
+    export: ModelProto, lifted: ModelProto, sides: Tuple[int, int], path: AnyPath, is_proven: bool
 ) -> None:
     """Compare what ONNX Runtime computes from both.
 
@@ -180,7 +177,7 @@ def _refuse(
     export: ModelProto,
     lifted: ModelProto,
     feeds: List[Dict[str, np.ndarray]],
-    path: Union[str, pathlib.Path],
+    path: AnyPath,
     why: str,
 ) -> NoReturn:
     """Name the first node whose result differs."""

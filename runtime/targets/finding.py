@@ -161,30 +161,7 @@ class TargetFinder:
         tracked = {n: track for n, track in look.tracks.items() if n in self._targets.numbers}
         pairs, left = self._matched(look.frame, tracked, detections)
         for number, index in pairs.items():
-            box = Box(*detections.boxes[index].tolist())
-            is_sure = tracked[number].state in SURE
-            if is_sure:
-                seen = appearance.describe(bgr_of(look.frame), box)
-                self._looks[number] = appearance.remembered(self._looks.get(number), seen)
-            overlap = overlaps([tracked[number].box], [box])[0, 0]
-            if number not in self._missed:  # the user gave it a box, and the detector a class
-                named = _class_of(detections, index)
-                if named and number in tracks and tracks[number].class_id is None:
-                    self._targets.classify(number, **named)
-                    tracks[number] = tracks[number]._replace(**named)
-                continue
-            self._missed[number] = 0
-            if tracked[number].lost or overlap < (DRIFTED if is_sure else SAME):
-                self._targets.restart(number, look.frame, box, look.time_s)
-                track = tracked[number]
-                track = Track(
-                    box,
-                    float(detections.scores[index]),
-                    class_id=track.class_id,
-                    class_name=track.class_name,
-                    presence=GIVEN,
-                )
-                tracks[number] = self._now(number, look, now, track)
+            self._confirm(look, now, number, tracked[number], detections, index, tracks)
         self._drop_missing(tracked, pairs, tracks)
         for index in left:
             if not at_once and not self._is_confirmed(detections.boxes[index]):
@@ -193,6 +170,41 @@ class TargetFinder:
                 self._add(look, now, detections, index, tracks)
         self._seen_once = [detections.boxes[index] for index in left]
         return {number: tracks[number] for number in self._targets.numbers if number in tracks}
+
+    def _confirm(
+        self,
+        look: _Look,
+        now: _Look,
+        number: int,
+        track: Track,
+        detections: Detections,
+        index: int,
+        tracks: Dict[int, Track],
+    ) -> None:
+        """Use the object that the detector found where a target is: its looks, class and box."""
+        box = Box(*detections.boxes[index].tolist())
+        is_sure = track.state in SURE
+        if is_sure:
+            seen = appearance.describe(bgr_of(look.frame), box)
+            self._looks[number] = appearance.remembered(self._looks.get(number), seen)
+        if number not in self._missed:  # the user gave it a box, and the detector a class
+            named = _class_of(detections, index)
+            if named and number in tracks and tracks[number].class_id is None:
+                self._targets.classify(number, **named)
+                tracks[number] = tracks[number]._replace(**named)
+            return
+        self._missed[number] = 0
+        overlap = overlaps([track.box], [box])[0, 0]
+        if track.lost or overlap < (DRIFTED if is_sure else SAME):
+            self._targets.restart(number, look.frame, box, look.time_s)
+            moved = Track(
+                box,
+                float(detections.scores[index]),
+                class_id=track.class_id,
+                class_name=track.class_name,
+                presence=GIVEN,
+            )
+            tracks[number] = self._now(number, look, now, moved)
 
     def _matched(
         self, frame: AnyFrame, tracked: Dict[int, Track], detections: Detections
@@ -214,7 +226,7 @@ class TargetFinder:
         taken = set(pairs.values())
         return pairs, [i for i in range(len(detections.boxes)) if i not in taken and not covered[i]]
 
-    def _is_confirmed(self, box: Any) -> bool:
+    def _is_confirmed(self, box: np.ndarray) -> bool:
         """Whether the last call also found an object there. A single target needs no second."""
         if not self._everything:
             return True

@@ -6,7 +6,7 @@ A step is a function of the ``State`` that returns a phrase about what it found.
 
 import os
 import pathlib
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -283,18 +283,11 @@ def boxes(state: State) -> str:
             "send the evidence in; meanwhile track with --engine onnxruntime or openvino",
         )
     if isinstance(tracker.device, Processor):
-        other_engines = [name for name in runtime_engines.installed() if name != loaded.engine.name]
-        if not other_engines:
-            raise Skip("there is no other engine here to compare with")
-        other = loading.load(Options(state.network, engine=other_engines[0], precision="fp32"))
-        boxes_there, _ = follow(loading.create_tracker(*other), frames, start)
-        limit = OTHER_PX
-        other.engine.close()
+        boxes_there, limit = _by_another_engine(state, frames, start), OTHER_PX
     else:
         processor = Processor(loaded.network, loaded.engine, cpu.load())
         host = loading.tracker_on(processor, Options(log=state.say))  # it chooses as the GPU's does
-        boxes_there, _ = follow(host, frames, start)
-        limit = CLOSE_PX
+        boxes_there, limit = follow(host, frames, start)[0], CLOSE_PX
         state.measured["steps"] = follow_by_steps(loaded, frames, start)
     worst = float(np.abs(boxes_here - boxes_there).max())
     if not worst <= limit:
@@ -305,6 +298,20 @@ def boxes(state: State) -> str:
     kind = type(tracker.device).__name__
     near = f"within {worst:.2g} pixels of the processor's"
     return f"{kind}: {FRAMES} frames, {near}, overlap with the film's target {overlap:.2f}"
+
+
+def _by_another_engine(
+    state: State, frames: Sequence[np.ndarray], start: Sequence[float]
+) -> np.ndarray:
+    """Return the boxes of another engine of the processor."""
+    own = state.need_engine().engine.name
+    names = [name for name in runtime_engines.installed() if name != own]
+    if not names:
+        raise Skip("there is no other engine here to compare with")
+    loaded = loading.load(Options(state.network, engine=names[0], precision="fp32"))
+    boxes_there, _ = follow(loading.create_tracker(*loaded), frames, start)
+    loaded.engine.close()
+    return boxes_there
 
 
 def targets(state: State) -> str:

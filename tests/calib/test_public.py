@@ -11,6 +11,7 @@ import pytest
 
 from hotpath.calib import benchmarks, evaluate, public
 from tests.support import ROOT
+from tests.support.needs import needs_program
 from tests.support.tiny import film, write_network
 
 pytest.importorskip("matplotlib")
@@ -41,6 +42,7 @@ def committed(folder, files):
 @pytest.fixture
 def published(tmp_path, monkeypatch):
     """Clones of two sequences, one with odd names and only in the history, and of their boxes."""
+    needs_program("git")
     pictures, boxes = film(FRAMES)
     jpegs = [cv2.imencode(".jpg", picture)[1].tobytes() for picture in pictures]
     clones = tmp_path / "clones"

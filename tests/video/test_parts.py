@@ -12,6 +12,7 @@ import pytest
 from hotpath.runtime.pictures import bgr_of
 from hotpath.video.parts import open_parts
 from hotpath.video.sources import open_source
+from tests.support.needs import needs_kernels
 from tests.support.ports import ThreadingHTTPServer
 from tests.support.streams import scene
 
@@ -125,6 +126,7 @@ def test_every_form_gives_each_picture_once(form):
 
 @pytest.mark.parametrize("planes", [False, True])
 def test_pictures_that_are_cut_off_are_given_and_counted(planes):
+    needs_kernels()  # which decode a part of a JPEG
     cut = [jpeg[: len(jpeg) // 2] if n % 5 == 3 else jpeg for n, jpeg in enumerate(JPEGS)]
     with sender(MIXED + "frame", jpegs=cut) as (address, _):
         capture, frames = frames_of(address, planes)
@@ -150,6 +152,7 @@ def test_a_picture_of_a_stated_length_does_not_wait_for_the_next_one():
 
 
 def test_a_run_says_how_many_frames_of_a_stream_are_damaged():
+    needs_kernels()
     cut = [jpeg[: len(jpeg) // 2] if n % 4 == 3 else jpeg for n, jpeg in enumerate(JPEGS)]
     with sender(MIXED + "frame", jpegs=cut, pause_s=0.02) as (address, _):
         with open_source(address, planes=True) as source:

@@ -18,10 +18,10 @@ from collections import Counter, namedtuple
 import numpy as np
 
 from hotpath.app.links.aim import aim as aiming
+from hotpath.app.links.aim import budget
 from hotpath.app.links.aim.aim import Aim
 from hotpath.app.links.aim.calibration import Calibration
 from hotpath.app.links.aim.nod import Nod
-from hotpath.app.links.aim.watchdog import Watchdog
 from hotpath.app.links.gimbal.settings import load_settings
 from hotpath.app.links.mavlink import numbers as m
 from hotpath.app.links.mavlink.gimbal_manager import GimbalManager
@@ -429,20 +429,24 @@ def without(rule):
         kept.append((owner, name, getattr(owner, name)))
         setattr(owner, name, value)
 
-    never = lambda *_: False  # noqa: E731
-    if rule == "two stories":
-        replace(Watchdog, "goes_wrong_way", never)
-    elif rule == "growth":
-        replace(Watchdog, "grows", never)
+    if rule == "budget":
+        replace(budget, "SHARE", 1e9)
+        replace(budget, "SLOW_SHARE", 1e9)
+    elif rule == "sign of the answer":
+        answers = budget.answers
+        both = lambda *a: [answer._replace(gain=abs(answer.gain)) for answer in answers(*a)]  # noqa: E731
+        replace(budget, "answers", both)
+    elif rule == "answers without a nod":
+        replace(budget, "CLEAR", 1e9)
     elif rule == "nod at the start":
         replace(Nod, "restart", lambda nod: (setattr(nod, "is_proven", True), nod.cancel()))
-    elif rule == "nod on suspicion":
+    elif rule == "nod while it turns":
         begin = Nod._begin
         replace(Nod, "_begin", lambda nod, *a: None if nod.is_proven else begin(nod, *a))
     elif rule == "limit by the delay":
         replace(Calibration, "most", property(lambda self: 60.0))
     elif rule == "slow without a calibration":
-        replace(aiming, "SLOW_SHARE", 1.0)
+        replace(aiming, "SLOWEST", 1.0)
         replace(aiming, "SLOW_GAIN", 3.0)
     elif rule is not None:
         raise KeyError(rule)
@@ -453,7 +457,14 @@ def without(rule):
             setattr(owner, name, value)
 
 
-RULES = ("two stories", "growth", "nod at the start", "nod on suspicion", "limit by the delay")
+RULES = (
+    "budget",
+    "sign of the answer",
+    "answers without a nod",
+    "nod at the start",
+    "nod while it turns",
+    "limit by the delay",
+)
 
 
 def print_faults(delays=(None, 0.1, 0.3, 0.5), seed=UNSEEN):

@@ -3,22 +3,23 @@
 Slow: 0.33 of the error each second, and at most a twelfth of the picture's width a second. It needs
 no delay: nothing overshoots with up to two seconds of it, and a wrong sign costs a few degrees.
 Calibrated: ``gimbal.control`` with the gains and the limit that suit the measured delay. It stays
-slow until the box has answered a nod, at the start and after each gap. The watchdog stops both;
-after its first stop the camera is slow, after its second one it waits for somebody.
+slow until the box has answered a nod, at the start and after each gap.
+Both turn within a budget: so many degrees since the picture has answered a turn of the camera. A
+camera whose budget is spent stands, and soon waits for somebody.
 """
 
 import math
 from typing import Dict, Optional, Sequence, Tuple
 
+from hotpath.app.links.aim.budget import SLOWEST, Budget
 from hotpath.app.links.aim.calibration import Calibration, error_of, settings_for
-from hotpath.app.links.aim.nod import HALF_S, SILENT, UNFIT, Nod
-from hotpath.app.links.aim.watchdog import OPPOSITE, Watchdog
+from hotpath.app.links.aim.nod import HALF_S, UNFIT, Nod
 from hotpath.app.links.gimbal.control import Control
 from hotpath.app.links.steering import CONFIRM
 
-SLOW_GAIN, SLOW_SHARE, SLOW_BAND = 0.33, 12.0, 0.01  # 1/s; of the width: a second's turn; no error
+SLOW_GAIN, SLOW_BAND = 0.33, 0.01  # 1/s; no error, share of the width
+PAST_S = 3.0  # after a gap, the boxes of a shorter time can't tell whether the picture answers
 GAP_S = 1.0  # without a frame: what answered before may have changed
-HOLD_S = 1.15  # after a stop of the watchdog, and two delays more
 
 Rates = Tuple[float, float]  # (right, up), degrees a second
 
@@ -57,24 +58,26 @@ class Aim:
         self.age_s = 0.0 if calibration is None else calibration.age_s
         delay = 0.0 if calibration is None else calibration.delay
         self.nod = Nod(self.width, delay, *nod)
+        self.budget = Budget(self.width, None)
         self.note = None if calibration else "goes slowly: it has no calibration"
         self._assumed = assumed
         self._band = max(SLOW_BAND * self.width, settings["limits"]["dead_band"])
         self._at = -math.inf  # of the newest frame
+        self._asks = False  # whether a nod may ask a camera that is slow
         self.confirm()
 
     def confirm(self) -> None:
         """Somebody acted: what happened before counts no more."""
         self.why: Optional[str] = None
-        self._resumes_s = math.inf
-        self._stops = 0
         self._set_slow(self.calibration is None)
         self.nod.restart()
+        self.budget.refill()
 
     def restart(self) -> None:
         """The link or the stream was gone: the calibration must answer again."""
         self.nod.restart()
-        self.watchdog.clear()
+        self.budget.clear()
+        self._asks = True
 
     @property
     def is_slow(self) -> bool:
@@ -93,58 +96,51 @@ class Aim:
         if at - self._at > GAP_S:
             self.restart()
         self._at = at
-        if self.why is not None and now >= self._resumes_s:
-            self.why = None
-            self.watchdog.clear()
         error = error_of((box[0], box[1], box[2], box[3]), size, self.width)
-        why = self.watchdog.add(at, error)
+        self._believe()
+        why = self.budget.add(at, error)
         if self.why is None and not self._is_slow:
             why = self._asked(now, why)
+        self._asks = self._asks and self.budget.seen[0][0] > at - PAST_S
+        if self._is_slow and self._asks and self.why is None and self.budget.left <= 0.0:
+            self._asks = False
+            self.nod.ask(now, *error)
         if why is not None and self.why is None:
-            self._stop(now, why)
+            self.why = f"{why}; {CONFIRM}"
+            self.nod.cancel()
+            self._set_slow(True)
 
     def _asked(self, now: float, why: Optional[str]) -> Optional[str]:
-        """Why to stop, by the nod too; until the calibration is proven, the nod decides alone."""
-        if not self.nod.is_proven:
-            why = None
-        found = self.nod.step(now, self.watchdog) if why is None else None
+        """Why to stop, by the nod too."""
+        found = self.nod.step(now, self.budget) if why is None else None
         if found == UNFIT:
             self._set_slow(True)
             self.note = f"goes slowly: {UNFIT}; measure it again"
             return None
         return why or found
 
-    def _stop(self, now: float, why: str) -> None:
-        self._stops += 1
-        self.nod.cancel()
-        waits = self._stops > 1 or why in (OPPOSITE, SILENT)
-        self.why = f"{why}; {CONFIRM}" if waits else why
-        delay = 0.0 if self.calibration is None else self.calibration.delay
-        self._resumes_s = math.inf if waits else now + HOLD_S + 2 * delay
-        self._set_slow(True)
-
     def _set_slow(self, slow: bool) -> None:
         self._is_slow = slow
-        self._new_watchdog()
+        self._believe()
 
-    def _new_watchdog(self) -> None:
-        known = None if self._is_slow or self.calibration is None else self.calibration.delay
-        before = getattr(self, "watchdog", None)
-        self.watchdog = Watchdog(self.width, known)
-        if before is not None:
-            self.watchdog.sent.extend(before.sent)
+    def _believe(self) -> None:
+        """Believe in the calibrated delay, once it has answered."""
+        known = None if self.is_slow or self.calibration is None else self.calibration.delay
+        if known != self.budget.delay:
+            self.budget.know(known)
 
     def rates(self, now: float, at: float, box: Sequence[float], size: Tuple[int, int]) -> Rates:
         """The rates that bring the target to the middle; arguments as in ``see``."""
+        nod = self.nod.rates(now)
         if self._is_slow:
-            rates = wanted = self._slow_rates(box, size)
+            most = min(self.budget.rate, self.width / SLOWEST - math.hypot(*nod))
+            rates = wanted = self._within(self._slow_rates(box, size), max(0.0, most))
         else:
             up, right = self.control.update(now, at - self.age_s, box, size)
             wanted = math.degrees(right), math.degrees(up)
-            rates = self._limited(wanted, math.hypot(*self.nod.rates(now)))
+            rates = self._within(wanted, self._most(math.hypot(*nod)))
         if self._is_slow or rates != wanted:
             self.control.ease(now, _radians(rates))
-        nod = (0.0, 0.0) if self._is_slow else self.nod.rates(now)
         return rates[0] + nod[0], rates[1] + nod[1]
 
     def _slow_rates(self, box: Sequence[float], size: Tuple[int, int]) -> Rates:
@@ -152,17 +148,19 @@ class Aim:
         length = math.hypot(right, up)
         if length <= self._band:
             return (0.0, 0.0)
-        share = min(SLOW_GAIN, self.width / SLOW_SHARE / length)
+        share = min(SLOW_GAIN, self.width / SLOWEST / length)
         return share * right, share * up
 
-    def _limited(self, rates: Rates, nod: float) -> Rates:
-        """No faster than the nod allows; until one has answered, not even with it."""
+    def _most(self, nod: float) -> float:
+        """The fastest turn beside a nod of that rate; until one has answered, not even with it."""
         assert self.calibration is not None, "it is slow without one"
-        most = self.calibration.most
+        most = min(self.calibration.most, self.budget.rate)
         if not self.nod.is_proven or self.nod.silent:
-            most = min(most, self.width / SLOW_SHARE - nod)
-        elif self.nod.most is not None:
-            most = min(most, self.nod.most)
+            most = min(most, max(0.0, self.width / SLOWEST - nod))
+        return most
+
+    @staticmethod
+    def _within(rates: Rates, most: float) -> Rates:
         length = math.hypot(*rates)
         share = min(1.0, most / max(length, 1e-9))
         return share * rates[0], share * rates[1]
@@ -171,7 +169,7 @@ class Aim:
         """Note the rates that go out; returns them within the pitch's range."""
         up, right = self.control.sent(now, _radians(rates))
         rates = math.degrees(right), math.degrees(up)
-        self.watchdog.command(now, *rates)
+        self.budget.command(now, *rates)
         return rates
 
     def ease(self, now: float, rates: Sequence[float]) -> None:
@@ -181,7 +179,7 @@ class Aim:
     def stop(self, now: float) -> Rates:
         """Note that the camera is stopped at once; returns zeros."""
         self.control.stop(now)
-        self.watchdog.command(now, 0.0, 0.0)
+        self.budget.command(now, 0.0, 0.0)
         return (0.0, 0.0)
 
     def forget(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, List, NamedTuple, Sequence, Tuple
 import cv2
 import numpy as np
 
-from hotpath.app.links.aim.watchdog import turned, without_trend
+from hotpath.app.links.aim.answers import turned, without_trend
 from hotpath.runtime.errors import HotpathError
 
 REST_S, NUDGE_S, PAUSE_S = 1.0, 0.6, 1.2  # before the first nudge; a nudge; after it

@@ -181,7 +181,7 @@ class GimbalManager:
         wanted = view.track is not None
         if wanted and (not self._wanted or view.number != self._number):
             self._yielded = False  # a new target: the user wants it followed
-            self.aim.watchdog.clear()
+            self.aim.budget.clear()
         self._wanted, self._number = wanted, view.number
         return self.tick(now, fresh=True)
 

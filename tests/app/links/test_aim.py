@@ -70,14 +70,15 @@ def test_a_yawing_vehicle_does_not_hold_the_camera():
 
 
 @pytest.mark.parametrize(
-    "rule, name",
+    "rule, name, known",
     [
-        ("two stories", "picture turned: by 180°, still"),
-        ("slow without a calibration", "late by 0.3 s more"),
+        ("budget", "frozen, to and fro", KNOWN),
+        ("budget", "picture turned: mirrored, still", None),
+        ("sign of the answer", "picture turned: mirrored, still", None),
+        ("slow without a calibration", "late by 0.3 s more", None),
     ],
 )
-def test_a_rule_that_is_left_out_is_missed(rule, name):
-    known = None if rule.startswith("slow") else KNOWN
+def test_a_rule_that_is_left_out_is_missed(rule, name, known):
     with_it = after(name, known)
     with sim.without(rule):
         without = after(name, known)

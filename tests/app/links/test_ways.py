@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("pymavlink")
 
 from hotpath.app.links.aim.aim import Aim
+from hotpath.app.links.aim.budget import Budget
 from hotpath.app.links.aim.calibration import Calibration
 from hotpath.app.links.album import look_at
 from hotpath.app.links.gimbal.settings import load_settings
@@ -44,24 +45,27 @@ def scene(n):
     return np.ascontiguousarray(WORLD[:, 3 * n : 3 * n + SIZE[0]])
 
 
-class Quiet:
-    """A watchdog and nods that are content: here the target does not answer any turn."""
+class Content(Budget):
+    """A budget and nods that are content: here the target does not answer any turn."""
 
-    def __init__(self, *_):
-        self.is_proven, self.silent, self.most, self.seen, self.sent = True, 0, None, [], []
+    is_proven, silent = True, 0
 
-    def add(self, *_):
-        return None
+    def add(self, at, error):
+        self.seen.append((at,) + error)
+        self.refill()
 
     def rates(self, now):
         return (0.0, 0.0)
 
-    step = clear = restart = cancel = command = add
+    def step(self, *_):
+        return None
+
+    restart = cancel = step
 
 
 def answered(aim):
-    """An ``Aim`` whose calibration has answered, and whose watchdog is content."""
-    aim.nod = aim.watchdog = Quiet()
+    """An ``Aim`` whose calibration has answered, and whose budget is always full."""
+    aim.nod = aim.budget = Content(aim.width, aim.calibration.delay)
     return aim
 
 

@@ -130,6 +130,9 @@ class Network:
     wider_below: float
     found_above: float
     same_share: float
+    same_frames: int
+    same_until: float
+    strict_share: float
     presence_slope: float
     presence_middle: float
     min_size: float

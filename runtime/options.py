@@ -38,8 +38,9 @@ class Options(NamedTuple):
             and engine can and the board's profile says so.
         search_windows: windows that the search looks at in each frame. None takes the number in
             the board's profile.
-        strict: whether a target is tracked from a presence of .8 on, and not of .5. For a machine
-            that steers after the box.
+        strict: whether a lost target is found only with the proof that ``strict_share`` of the
+            network asks for, which other colours and another size deny. Fewer returns are found,
+            and fewer look-alikes. For a machine that steers after the box.
         latency: how a thread waits for a GPU, one of ``LATENCIES``. "low" spins, "normal" yields to
             other threads, "saving" sleeps.
 

@@ -26,10 +26,10 @@ import numpy as np
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.proof import Proof
+from hotpath.runtime.proof import FEWEST, STRICT, Proof
 from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 
-LIKELY, STRICT = 0.5, 0.8  # presence from which a target is tracked, and a strict one
+LIKELY = 0.5  # presence from which a target is tracked
 SLOPE = 10.0  # of the curve from the cues to presence, where a network's TOML has none
 UNPROVEN = 0.4  # presence of a suspect, at most
 CONFIRMED = 2  # frames in succession that must agree on another place
@@ -46,34 +46,36 @@ class Thresholds(NamedTuple):
         back: below it a lost target stays lost.
         unsure: below it a target that is not lost is ``unsure``.
         found: from it on, one frame's cues confirm a target in another place.
-        share: argument of ``hotpath.runtime.proof.Proof``.
+        proof: arguments of ``hotpath.runtime.proof.Proof``.
         curve: slope and middle of the logistic curve from presence to the probability that the box
             holds the target.
-        tracked: presence from which a target is tracked.
+        strict: whether a suspect is proven by the strict values alone.
     """
 
     lost: float
     back: float
     unsure: float
     found: float
-    share: float = 0.0
+    proof: Tuple[float, int, float] = (0.0, FEWEST, 0.0)
     curve: Tuple[float, float] = (SLOPE, 0.5)
-    tracked: float = LIKELY
+    strict: bool = False
 
 
 def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thresholds:
     """Return a network's thresholds for the cues of the search, or for those without a search.
 
-    A ``strict`` target is tracked from a presence of ``STRICT``.
+    A ``strict`` suspect needs ``strict_share`` over ``STRICT`` frames or more.
     """
-    tracked = STRICT if strict else LIKELY
     if searches:
         middle = (network.search_lost_below + network.found_above) / 2
+        proof = network.same_share, network.same_frames, network.same_until
+        if strict:
+            proof = network.strict_share, STRICT, network.same_until
         curve = network.presence_slope or SLOPE, network.presence_middle or middle
         lost, found = network.search_lost_below, network.found_above
-        return Thresholds(lost, middle, middle, found, network.same_share, curve, tracked)
+        return Thresholds(lost, middle, middle, found, proof, curve, strict)
     lost, unsure = network.lost_below, network.unsure_below
-    return Thresholds(lost, lost, unsure, 1.0, curve=(SLOPE, unsure or lost), tracked=tracked)
+    return Thresholds(lost, lost, unsure, 1.0, curve=(SLOPE, unsure or lost))
 
 
 def curved(value: float, curve: Tuple[float, float]) -> float:
@@ -82,7 +84,7 @@ def curved(value: float, curve: Tuple[float, float]) -> float:
     return 1.0 / (1.0 + math.exp(slope * (middle - value)))
 
 
-def word_of(presence: Optional[float], is_like_it: bool, before: str, tracked: float) -> str:
+def word_of(presence: Optional[float], is_like_it: bool, before: str) -> str:
     """Return the one of ``STATES`` that a frame's presence decides.
 
     Args:
@@ -90,13 +92,12 @@ def word_of(presence: Optional[float], is_like_it: bool, before: str, tracked: f
         is_like_it: whether what is followed looks like the target at all: the smoothed cues reach
             ``Thresholds.lost``.
         before: the word of the frame before it.
-        tracked: see ``Thresholds``.
 
     Example:
-        >>> word_of(0.49, True, "tracked", 0.5)
+        >>> word_of(0.49, True, "tracked")
         'unsure'
     """
-    if presence is None or presence >= tracked:
+    if presence is None or presence >= LIKELY:
         return TRACKED if before in (TRACKED, FOUND) else FOUND
     return UNSURE if is_like_it else LOST
 
@@ -120,7 +121,7 @@ class Presence:
 
     def __init__(self, thresholds: Thresholds, cues: Any = None, every: int = 1) -> None:
         self._thresholds, self.cues, self._every = thresholds, cues, every
-        self.proof = Proof(thresholds.share)
+        self.proof = Proof(*thresholds.proof)
         self._begin()
 
     def _begin(self) -> None:
@@ -166,10 +167,11 @@ class Presence:
         self.since = 0
         thresholds = self._thresholds
         if self.proof.asks and self.state != LOST and not self.doubted:
-            proof, strict = self.cues.proof()
+            proof, strict = self._proof()
             if self.state == TRACKED:
                 self.proof.learn(proof)
-            self.proof.weigh(strict)
+            if self.proof.drifted(proof, strict):
+                return self.step(True)
         if self.proof.pending:
             return self._suspect(value)
         if self.doubted and value >= thresholds.lost:
@@ -210,8 +212,13 @@ class Presence:
         """End a frame; returns its word and its presence."""
         presence = self.shown
         is_like_it = self.value is None or self.value >= self._thresholds.lost
-        self._word = word_of(presence, is_like_it, self._word, self._thresholds.tracked)
+        self._word = word_of(presence, is_like_it, self._word)
         return self._word, presence
+
+    def _proof(self) -> Tuple[float, float]:
+        """Return the proof of the last box that counts, and the strict one."""
+        proof, strict = self.cues.proof()
+        return strict if self._thresholds.strict else proof, strict
 
     def doubt(self) -> None:
         """Doubt the place of the next ``watch``: the box has jumped to another object.
@@ -245,7 +252,7 @@ class Presence:
             return LOST
         self.lost_frames = 0
         if self.state == LOST:
-            self.state = FOUND if self.proof.add(*self.cues.proof()) else LOST
+            self.state = FOUND if self.proof.add(*self._proof()) else LOST
         else:
             unsure = self.value is not None and self.value < self._thresholds.unsure
             self.state = UNSURE if unsure else TRACKED

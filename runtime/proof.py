@@ -2,7 +2,7 @@
 
 As long as a target is followed without a loss, its continuous way says that it is the same object.
 After a loss nothing says so but its looks. So an object that is followed again is a suspect at
-first. The target is ``unsure``, and nothing is learnt, until the suspect is proven. The value that
+first. The target stays ``lost``, and nothing is learnt, until the suspect is proven. The value that
 proves it (``ScoreLooksColour.proof``) has no part of the network's score, which is high for each
 object of the target's kind. 0 is what other objects reach by chance, and 1 is the target's own
 value. Looks prove, and other colours deny.
@@ -20,8 +20,10 @@ import math
 from collections import deque
 from typing import Deque
 
-FEWEST, MOST = 3, 30  # frames of a suspect that its mean is of
+FEWEST, MOST = 2, 30  # frames of a suspect that its mean is of
 USUAL, LEARNT = 0.75, 0.1  # the target's own mean at first; share of a judged frame in it
+RECENT = 0.3  # the same share for what is claimed now
+STRICT = 15  # frames that a strict proof takes at least
 STEP = 0.2  # by how much a frame differs from it at most: a target that leaves is hardly seen
 PROBATION = 60  # frames after a find
 LOWEST, HIGHEST = 0.8, 1.15  # bounds of what is needed, in parts of what a usual target needs
@@ -37,19 +39,22 @@ class Proof:
     Args:
         share: of the target's own mean, that a suspect's mean must reach. With 0 each suspect
             passes at once.
+        fewest: frames that a proof takes at least.
+        drift: share of the target's own mean, below which what is claimed is another thing.
 
     Attributes:
         asks: whether a suspect must be proven.
         pending: whether a suspect is followed that is not proven yet.
         own: mean of the target's own values.
+        recent: mean of the values of the box that is claimed.
         probation: frames for which nothing is learnt from the last find.
         worth: mean strict value of the last find until its probation ended, in parts of the
             target's own mean; infinite without a find.
     """
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, fewest: int = FEWEST, drift: float = 0.0) -> None:
         self.asks = share > 0
-        self._share = share
+        self._share, self._fewest, self._drift = share, fewest, drift
         self._own = self._needed = 0.0
         self._values: Deque[float] = deque(maxlen=MOST)
         self._stricts: Deque[float] = deque(maxlen=MOST)
@@ -57,7 +62,7 @@ class Proof:
 
     def begin(self) -> None:
         """Begin with a new target."""
-        self.own = USUAL
+        self.own = self.recent = USUAL
         self.probation = 0
         self.worth, self._count = math.inf, 0
         self.reject()
@@ -72,11 +77,16 @@ class Proof:
         if not self.probation:
             self.own += min(max(value - self.own, -STEP), STEP) * LEARNT
 
-    def weigh(self, strict: float) -> None:
-        """Take the strict value of a find on probation, as ``add`` takes that of a suspect."""
+    def drifted(self, value: float, strict: float) -> bool:
+        """Take the values of a claimed box; returns whether it left the target some frames ago.
+
+        ``strict`` is as for ``add``.
+        """
         if self.probation:
             self._count += 1
             self.worth += (strict / self._own - self.worth) / self._count
+        self.recent += (value - self.recent) * RECENT
+        return self.recent < self._drift * self.own
 
     def settle(self, claimed: bool) -> None:
         """End a frame in which the target was followed, and claimed or not."""
@@ -100,8 +110,9 @@ class Proof:
         self._values.append(value)
         self._stricts.append(strict)
         count, total = len(self._values), sum(self._values)
-        if self._needed > 0 and not (count >= FEWEST and total >= count * self._needed):
+        if self._needed > 0 and not (count >= self._fewest and total >= count * self._needed):
             return False
+        self.recent = self.own
         if self.asks:
             self.probation, self._count = PROBATION, count
             self.worth = sum(self._stricts) / count / self._own

@@ -266,7 +266,7 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
         "the board's profile says so)",
         "report that a target is lost, and do not search for it",
     )
-    text = "call a target tracked from a presence of .8 on, and not of .5"
+    text = "find a lost target only by a long proof: fewer returns, fewer look-alikes"
     _switch(group, "--strict", text)
 
 

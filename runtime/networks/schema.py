@@ -87,8 +87,12 @@ SECTIONS: Dict[str, Keys] = {
         "look_above": Key(float, 0.0, low=0, high=1),
         "found_above": Key(float, 0.0, low=0, high=1),
         # runtime/proof.py: share of the target's own looks that an object must reach after a loss,
-        # 0: each object passes
+        # 0: each object passes; the frames that this takes at least; the share below which what is
+        # claimed is lost; same_share of --strict
         "same_share": Key(float, 0.0, low=0, high=1),
+        "same_frames": Key(int, 2, low=1, high=30),
+        "same_until": Key(float, 0.0, low=0, high=1),
+        "strict_share": Key(float, 0.95, low=0, high=2),
         # logistic curve from the presence of the search to the probability that the box holds the
         # target, which is reported; 0: presence itself is
         "presence_slope": Key(float, 0.0, low=0, high=100),
@@ -108,9 +112,6 @@ LARGEST_FILE = 1 << 31  # bytes; no ONNX file in one piece is larger
 _ONE = "remove it, and export the network so that its first exemplar is the second one too"
 GONE = {  # a key of old files -> what to do about it
     "doubt_below": "it is search_lost_below now",
-    "same_frames": "remove it: a proof takes three frames",
-    "same_until": "remove it: presence alone decides what is lost",
-    "strict_share": "remove it: a strict target is one with a presence of .8",
     "refresh_every": _ONE,
     "refresh_above": _ONE,
     "refresh_from": _ONE,

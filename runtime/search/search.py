@@ -35,7 +35,7 @@ from hotpath.runtime.types import LOST, TRACKED, Seen
 CHECKS = 3  # windows that a candidate gets
 NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the next one
 SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searched for
-JUMP = 0.7  # of a box's size: a rival farther away from the last place is doubted at first
+JUMP = 0.7  # of a box's size: a rival farther away from the network's best cell is doubted at first
 RIVAL = 0.1  # by how much another place must be better than the followed box, presence
 TAKEN = 0.5  # overlap from which a place belongs to another target
 FOLLOWED = 16  # frames after a loss in which the search examines only the usual window
@@ -132,7 +132,7 @@ class Search:
 
         The network compares a place with the first frame, and a rival of the same kind may score
         higher. The classifier has learnt what tells the two apart. Presence doubts a place that
-        is far from the last one, because a target that has left may have a look-alike.
+        is far from the network's own, because a target that has left may have a look-alike.
 
         Args:
             seen: the ``Seen`` of the window around the last state.
@@ -147,9 +147,9 @@ class Search:
         likely = int(np.argmax(looks + self.network.peak_window * self._near[seen.cells]))
         chosen = likely if looks[likely] > 0 else 0  # else it may be gone, and none is better
         if chosen:
-            last, now = seen.around.tolist(), seen.states[chosen].tolist()
-            far = math.hypot(now[0] - last[0], now[1] - last[1])
-            if far > JUMP * math.sqrt(last[2] * last[3]):
+            own, other = seen.states[0].tolist(), seen.states[chosen].tolist()
+            far = math.hypot(other[0] - own[0], other[1] - own[1])
+            if far > JUMP * math.sqrt(own[2] * own[3]):
                 self.presence.doubt()
         return chosen, float(looks[chosen])
 

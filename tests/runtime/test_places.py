@@ -123,7 +123,7 @@ def test_a_followed_target_is_where_the_classifier_knows_it(looks, chosen):
     own.classifier = SimpleNamespace(looks=lambda shown: np.array(looks, float))
     shown = seen(network, maps)
     index, value = own.choose(shown)
-    assert bool(own.presence.doubted) is (chosen == RIVAL)  # it is far from the last place
+    assert bool(own.presence.doubted) is (chosen == RIVAL)  # it is far from the best cell
     assert value == looks[index] and shown.scores[index] == pytest.approx(dict(PEAKS)[chosen])
     row, column = chosen
     state = shown.states[index]
@@ -131,7 +131,7 @@ def test_a_followed_target_is_where_the_classifier_knows_it(looks, chosen):
     assert state[0] == pytest.approx(expected) and (state[1] < 240) == (row < 8)
 
 
-def test_a_rival_beside_the_last_place_is_not_doubted():
+def test_a_rival_beside_the_best_cell_is_not_doubted():
     near = BEST[0], BEST[1] + 2
     network, maps = window((BEST, 0.8), (near, 0.7))
     own = search.create(network, cpu.load(), 1)

@@ -17,8 +17,6 @@ from hotpath.runtime import decode, engines, load_targets, load_tracker
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network, names
 from hotpath.runtime.presence import (
-    LIKELY,
-    STRICT,
     UNPROVEN,
     Presence,
     ScoreAndFeatures,
@@ -256,7 +254,7 @@ def test_no_search_begins_at_a_place_that_is_doubted_until_presence_is_low():
 @pytest.mark.parametrize("strict, sure", [(0.3, False), (0.8, True)])
 def test_presence_after_a_find_is_what_the_strict_proof_of_its_probation_says(strict, sure):
     cues = SimpleNamespace(of=lambda *_: 0.9, proof=lambda: cues.values, values=(0.7, 0.7))
-    judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, 0.8, (10.0, 0.5)), cues)
+    judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, (0.8, 2, 0.2), (10.0, 0.5)), cues)
     for _ in range(5):
         judge.watch(None, None, None, 0.0)
         judge.proof.settle(True)
@@ -349,10 +347,7 @@ def test_a_target_that_nothing_watches_is_tracked(tmp_path):
     assert machine.watch(None, None, None, 0.0) == TRACKED and machine.value is None
 
 
-@pytest.mark.parametrize(
-    "key, advice",
-    [("doubt_below", "it is"), ("refresh_every", "remove it"), ("same_until", "remove it")],
-)
+@pytest.mark.parametrize("key, advice", [("doubt_below", "it is"), ("refresh_every", "remove it")])
 def test_a_key_of_old_files_is_told_with_what_to_do(tmp_path, key, advice):
     with refusal(BadNetwork, "wrong keys") as caught:
         load_network(write_watched(tmp_path, **{key: 1}))
@@ -374,7 +369,7 @@ def test_results_carry_the_state(tmp_path):
 
 def test_a_curve_makes_presence_a_probability_and_what_is_not_proven_keeps_it_low():
     cues = SimpleNamespace(of=lambda *_: 0.9, proof=lambda: (0.0, 0.0))
-    judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, 0.8, (10.0, 0.5)), cues)
+    judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, (0.8, 2, 0.0), (10.0, 0.5)), cues)
     judge.value = 0.5
     assert judge.shown == pytest.approx(0.5)
     judge.value = 0.8
@@ -389,27 +384,12 @@ def test_a_curve_makes_presence_a_probability_and_what_is_not_proven_keeps_it_lo
     assert judge.value > 0.8 and judge.say() == (UNSURE, UNPROVEN)
 
 
-@pytest.mark.parametrize("searches", (False, True))
-def test_a_strict_target_is_tracked_from_a_higher_presence(tmp_path, searches):
-    values = {"lost_below": 0.4, "search_lost_below": 0.4, "found_above": 0.6}
-    network = load_network(write_watched(tmp_path, **values))
-    usual, strict = (thresholds_of(network, searches, strict) for strict in (False, True))
-    assert strict == usual._replace(tracked=STRICT) and usual.tracked == LIKELY < STRICT
-    states = []
-    for thresholds in (usual, strict):
-        judge = Presence(thresholds, SimpleNamespace())
-        while judge.shown > (LIKELY + STRICT) / 2:
-            judge.value -= 0.01
-        states.append(judge.say()[0])
-    assert states == [TRACKED, UNSURE]
-
-
 def test_a_target_is_tracked_by_its_presence_alone():
     for is_like_it in (True, False):
         for before in STATES:
-            words = [word_of(p, is_like_it, before, LIKELY) for p in (None, 1.0, 0.5)]
+            words = [word_of(p, is_like_it, before) for p in (None, 1.0, 0.5)]
             assert words == [TRACKED if before in SURE else FOUND] * 3
-            less = [word_of(p, is_like_it, before, LIKELY) for p in (0.4999, 0.3, 0.0)]
+            less = [word_of(p, is_like_it, before) for p in (0.4999, 0.3, 0.0)]
             assert less == [UNSURE if is_like_it else LOST] * 3
 
 
@@ -429,7 +409,7 @@ def test_no_frame_is_tracked_below_half_and_each_word_is_that_of_its_presence(se
     """Whatever the cues say, and whatever the search and other targets do to a target."""
     rng = np.random.RandomState(seed)
     cues = SimpleNamespace(of=lambda *_: cues.now, proof=lambda: cues.values)
-    judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, 0.8, (12.8, 0.48)), cues, every=4)
+    judge = Presence(Thresholds(0.3, 0.4, 0.4, 0.55, (0.8, 2, 0.4), (12.8, 0.48)), cues, every=4)
     seen, before, level = set(), TRACKED, 0.9
     for _ in range(1500):
         level = rng.choice([0.05, 0.3, 0.5, 0.9]) if rng.rand() < 0.05 else level

@@ -2,10 +2,10 @@
 
 import pytest
 
-from hotpath.runtime.proof import FEWEST, MOST, PROBATION, USUAL, Proof
+from hotpath.runtime.proof import FEWEST, MOST, PROBATION, STRICT, USUAL, Proof
 
 
-def test_a_few_frames_prove():
+def test_two_frames_prove():
     proof = Proof(0.8)
     assert [proof.add(0.7, 0.7) for _ in range(FEWEST)] == [False] * (FEWEST - 1) + [True]
     assert not proof.pending
@@ -18,6 +18,11 @@ def test_the_best_frames_do_not_prove():
     assert proof.pending
 
 
+def test_a_strict_proof_takes_its_frames_however_sure_they_are():
+    proof = Proof(0.95, STRICT)
+    assert [proof.add(1.0, 1.0) for _ in range(STRICT)] == [False] * (STRICT - 1) + [True]
+
+
 def test_a_new_suspect_begins_without_evidence():
     proof = Proof(0.8)
     proof.add(0.7, 0.7)
@@ -27,6 +32,15 @@ def test_a_new_suspect_begins_without_evidence():
 
 def test_at_zero_each_suspect_passes_at_once():
     assert Proof(0.0).add(-1.0, -1.0)
+
+
+def test_a_claim_that_looks_otherwise_for_long_has_drifted():
+    proof = Proof(0.8, drift=0.25)
+    assert not any(proof.drifted(proof.own, proof.own) for _ in range(100))
+    assert not any(proof.drifted(0.0, 0.0) for _ in range(3))  # a moment is not enough
+    assert proof.drifted(0.0, 0.0)
+    never = Proof(0.8)
+    assert not any(never.drifted(0.0, 0.0) for _ in range(100))
 
 
 def found(proof):
@@ -62,11 +76,11 @@ def test_a_find_is_as_likely_as_what_it_proves_on_probation(first, later, sure):
         pass
     assert (proof.likely < 0.5) is sure
     for _ in range(PROBATION):
-        proof.weigh(later)
+        proof.drifted(0.7, later)
         proof.settle(True)
     assert (proof.likely > 0.8) is sure and (proof.likely < 0.2) is not sure
     before = proof.likely
-    proof.weigh(1.0 - later)  # what the classifier has learnt from it
+    proof.drifted(0.7, 1.0 - later)  # what the classifier has learnt from it
     assert proof.likely == before
 
 

@@ -54,7 +54,7 @@ class HotpathTrack(GstBase.BaseTransform):
     bundle = GObject.Property(type=str, default="", nick="folder that make engine wrote")
     threads = GObject.Property(type=int, default=1, minimum=1, nick="of the network")
     recover = GObject.Property(type=bool, default=True, nick="search for a lost target")
-    strict = GObject.Property(type=bool, default=False, nick="tracked from a presence of .8")
+    strict = GObject.Property(type=bool, default=False, nick="find it only by a long proof")
     draw = GObject.Property(type=bool, default=False, nick="draw the box into the picture")
 
     def __init__(self) -> None:

@@ -16,8 +16,8 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.places import Places
-from hotpath.runtime.presence import LIKELY, STRICT, Presence, thresholds_of
-from hotpath.runtime.proof import Proof
+from hotpath.runtime.presence import Presence, thresholds_of
+from hotpath.runtime.proof import FEWEST, STRICT, Proof
 from hotpath.runtime.search.search import CHECKS, CONFIRMED, EARLY, FOLLOWED, NEARLY, Search
 from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from hotpath.runtime.tracker import Tracker
@@ -355,12 +355,16 @@ def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):
         assert states_of(tracker, film.frames[1:2] * 3) == states
 
 
-@pytest.mark.parametrize("strict, state", ((False, TRACKED), (True, UNSURE)))
-def test_a_strict_tracker_is_unsure_of_a_presence_below_its_own(toml, strict, state):
-    presence = begun(toml, strict=strict)[1].presence
-    while presence.shown > (LIKELY + STRICT) / 2:
-        presence.value -= 0.01
-    assert presence.say()[0] == state
+def test_a_strict_tracker_finds_the_target_later(toml):
+    firsts = []
+    for strict in (False, True):
+        film, tracker = begun(toml, strict=strict)
+        tracks = [tracker.update(frame) for frame in film.frames[1:]]
+        states = [track.state for track in tracks]
+        firsts.append(states.index(FOUND) if FOUND in states else len(states))
+        waiting = tracks[firsts[0] : firsts[-1]]
+        assert all(track.state in (UNSURE, LOST) for track in waiting)
+    assert firsts[1] >= firsts[0] + STRICT - FEWEST
 
 
 def test_the_followed_place_is_seen_once_in_a_frame(toml):

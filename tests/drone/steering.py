@@ -37,7 +37,7 @@ STEP_S = 0.01
 DEVICE = 154
 OWN_S = 0.03
 HANDLING_S = 0.03  # the network's time
-UNSEEN = 300  # the first seed of the figures
+UNSEEN = 500  # the first seed of the figures
 
 Figures = namedtuple("Figures", "away fastest stopped_s held why off")
 Figures.__doc__ = """What a camera did after a time.
@@ -417,9 +417,6 @@ def calibration(delay, spread=0.03):
     return Calibration("rtsp://camera", SIZE, f"gimbal 1/1/{DEVICE}", FOV[0], delay, spread)
 
 
-GROUPS = ("late", "picture turned", "obeys", "attitude of", "zoom", "second", "vehicle", "frozen")
-
-
 @contextlib.contextmanager
 def without(rule):
     """Leave one rule out."""
@@ -467,20 +464,20 @@ RULES = (
 )
 
 
-def print_faults(delays=(None, 0.1, 0.3, 0.5), seed=UNSEEN):
-    print("| calibration | fault | cases | turned away | the worst | fastest | held in the end |")
-    print("|---|---|---|---|---|---|---|")
+def print_faults(delays=(None, 0.1, 0.3, 0.5), seeds=range(UNSEEN, UNSEEN + 2)):
+    print("| calibration | runs | turned away, mean | the worst | above 12° | fastest |")
+    print("|---|---|---|---|---|---|")
     for delay in delays:
         what = "none" if delay is None else f"delay {delay:g} s"
         known = None if delay is None else calibration(delay)
-        found = {case.name: Run(case, known, seed).go() for case in faulty(delay or 0.1)}
-        for group in GROUPS:
-            rows = {name: row for name, row in found.items() if name.startswith(group)}
-            name = max(rows, key=lambda each: rows[each].away)
-            fastest = max(row.fastest for row in rows.values())
-            held = sum(row.why is not None for row in rows.values())
-            away = f"{rows[name].away:.1f}° | {name} | {fastest:.1f} °/s"
-            print(f"| {what} | {group} | {len(rows)} | {away} | {held} |", flush=True)
+        cases = [(case, seed) for seed in seeds for case in faulty(delay or 0.1)]
+        rows = {(case.name, seed): Run(case, known, seed).go() for case, seed in cases}
+        away = [row.away for row in rows.values()]
+        name, seed = max(rows, key=lambda each: rows[each].away)
+        figures = f"{len(away)} | {np.mean(away):.1f}° | {max(away):.1f}°, {name}, seed {seed}"
+        fastest = max(row.fastest for row in rows.values())
+        far = sum(each > 12 for each in away)
+        print(f"| {what} | {figures} | {far} | {fastest:.0f} °/s |", flush=True)
 
 
 def false_holds(delay, seeds, noise=1.5):
@@ -497,7 +494,7 @@ def false_holds(delay, seeds, noise=1.5):
     return runs, float(np.mean(held)), why
 
 
-def print_live(delays=(0.1, 0.2, 0.3, 0.5), seeds=range(UNSEEN, UNSEEN + 4)):
+def print_live(delays=(0.1, 0.3, 0.5), seeds=range(UNSEEN, UNSEEN + 2)):
     print("| delay | limit | runs | with a hold | time held | which |")
     print("|---|---|---|---|---|---|")
     for delay in delays:
@@ -530,8 +527,8 @@ def main():
     options = parser.parse_args()
     seed = options.seed
     {
-        "faults": lambda: print_faults(seed=seed),
-        "live": lambda: print_live(seeds=range(seed, seed + 4)),
+        "faults": lambda: print_faults(seeds=range(seed, seed + 2)),
+        "live": lambda: print_live(seeds=range(seed, seed + 2)),
         "rules": lambda: print_rules(seed=seed),
     }[options.what]()
 

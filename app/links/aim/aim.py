@@ -18,6 +18,7 @@ from hotpath.app.links.gimbal.control import Control
 from hotpath.app.links.steering import CONFIRM
 
 SLOW_GAIN, SLOW_BAND = 0.33, 0.01  # 1/s; no error, share of the width
+SETTLED_S = 0.3  # of boxes before a nod: while a camera zooms, each command begins anew
 PAST_S = 3.0  # after a gap, the boxes of a shorter time can't tell whether the picture answers
 GAP_S = 1.0  # without a frame: what answered before may have changed
 
@@ -101,10 +102,12 @@ class Aim:
         why = self.budget.add(at, error)
         if self.why is None and not self._is_slow:
             why = self._asked(now, why)
-        self._asks = self._asks and self.budget.seen[0][0] > at - PAST_S
-        if self._is_slow and self._asks and self.why is None and self.budget.left <= 0.0:
-            self._asks = False
-            self.nod.ask(now, *error)
+        past_s = at - self.budget.seen[0][0]
+        self._asks = self._asks and past_s < PAST_S
+        if self._is_slow and self._asks and past_s > SETTLED_S and self.why is None:
+            if self.budget.left <= 0.0:
+                self._asks = False
+                self.nod.ask(now, *error)
         if why is not None and self.why is None:
             self.why = f"{why}; {CONFIRM}"
             self.nod.cancel()

@@ -27,8 +27,8 @@ OTHER, OPPOSITE = 1.15, 1.4  # how much worse another delay, and the other sign,
 # seconds that are looked at, and the degree of the trend; gains of an answer
 LOOKS, FIT = ((0.35, 1), (0.6, 1), (0.6, 3), (1.2, 3), (2.4, 3)), (0.6, 1.5)
 # without a calibration neither delay nor scale is known
-SLOW_LOOKS, SLOW_FIT = ((1.5, 1), (3.0, 1), (3.0, 3), (6.0, 1)), (0.2, 3.0)
-DELAYS = tuple(0.1 * n for n in range(13))  # that are tried
+SLOW_LOOKS, SLOW_FIT = ((1.5, 1), (3.0, 1), (3.0, 3), (6.0, 1)), (0.1, 10.0)
+DELAYS = tuple(0.1 * n for n in range(21))  # that are tried
 KEPT_S, OLD_S = 6.0, 9.0  # of boxes; of the camera's path, which no later answer divides
 
 Row = Tuple[float, float, float]
@@ -67,6 +67,7 @@ class Budget:
     def clear(self) -> None:
         """Forget where the target was; the turn still counts."""
         self.seen.clear()
+        self._spent_s = None
 
     def refill(self, since: float = math.inf) -> None:
         """The picture has answered the turns until a time, or somebody acted."""
@@ -103,8 +104,8 @@ class Budget:
 
     def add(self, at: float, error: Tuple[float, float]) -> Optional[str]:
         """Note the target's error in a frame with that time stamp; why to stop, or None."""
-        if self.seen and not 0.0 < at - self.seen[-1][0] <= GAP_S:
-            self.seen.clear()
+        if self.seen and not 0.0 <= at - self.seen[-1][0] <= GAP_S:
+            self.clear()
         self.seen.append((at,) + error)
         while self.seen[0][0] < at - KEPT_S:
             self.seen.popleft()

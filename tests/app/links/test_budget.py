@@ -104,6 +104,27 @@ def test_noise_and_a_steady_drift_never_pass_for_an_answer(delay, noise, drift):
     assert turn == pytest.approx(budget.most, abs=0.4)
 
 
+def test_two_frames_of_one_time_stamp_are_no_gap():
+    """As where a clock of 15 Hz stamps 30 frames a second."""
+    coarse = lambda t: math.floor(t * 15) / 15  # noqa: E731
+    box = lambda t, angle: answering()(coarse(t), angle)  # noqa: E731
+    budget = Budget(WIDTH, DELAY)
+    sent, reasons = [], []
+    for n in range(360):
+        now = n * STEP_S
+        rate = swinging(now)[0] * min(1.0, budget.rate)
+        sent.append((now, rate, 0.0))
+        budget.command(*sent[-1])
+        reasons.append(budget.add(coarse(now), tuple(box(now, lambda t: turned(sent, t)[0]))))
+    assert not any(reasons) and budget._path[-1][1] > 40.0
+
+
+def test_a_target_that_returns_long_after_the_budget_was_spent_has_time_to_answer():
+    budget, _, _ = driven(DELAY, swinging, seconds=4.0)
+    assert budget.left == 0.0
+    assert budget.add(4.0 + 2 * product.WAIT_S, (3.0, 0.0)) is None
+
+
 def test_an_answer_of_long_ago_does_not_speak_for_the_turns_since():
     budget = driven(None, steady, seconds=1.0)[0]
     left = budget.left

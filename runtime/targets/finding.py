@@ -212,7 +212,9 @@ class TargetFinder:
         """Match detections; returns (target -> index of its detection, indices left over)."""
         live = [number for number, track in tracked.items() if not track.lost]
         shares = overlaps([tracked[number].box for number in live], detections.boxes)
-        pairs = _best_pairs(live, shares, SAME)
+        # sure ones first
+        sure = np.array([[tracked[number].state in SURE] for number in live], float).reshape(-1, 1)
+        pairs = _best_pairs(live, np.where(shares < SAME, 0.0, shares + sure), SAME)
         lost = [n for n, track in tracked.items() if track.state not in SURE and n not in pairs]
         free = sorted(set(range(len(detections.boxes))) - set(pairs.values())) if lost else []
         alike = np.zeros((len(lost), len(detections.boxes)))

@@ -274,6 +274,20 @@ def test_an_unsure_target_is_no_second_target_on_an_object(place, targets):
     assert set(finder.first(frame, tracks)) == {older, younger}
 
 
+def test_a_sure_target_keeps_its_object_though_an_unsure_one_follows_it_more_closely(targets):
+    first, other = (20, 40, 48, 48), (150, 150, 48, 48)
+    frame = tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])
+    found = [first, other]
+    finder = TargetFinder(targets, lambda _: found, every=1, everything=True, background=False)
+    sure, strayed = finder.first(frame, {})
+    tracks = targets.update(frame)
+    tracks[sure] = tracks[sure]._replace(box=Box(24, 40, 48, 48))
+    tracks[strayed] = tracks[strayed]._replace(box=Box(*first), state=UNSURE, presence=0.3)
+    found[:] = [first]
+    for _ in range(5):
+        assert sure in finder.step(frame, dict(tracks))
+
+
 def contours(frame):
     return cv2.findContours(frame.max(axis=2), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[-2]
 

@@ -1,7 +1,7 @@
 """Engines run networks: one file each, found by its name (``hotpath.runtime.engines.base``).
 
 To list the engines imports none of them. Only those that are asked for are imported. ``shared/``
-has what engines share.
+has what engines share; a file whose name begins with ``_`` is no engine.
 """
 
 import importlib
@@ -29,6 +29,7 @@ for _folder in [os.path.join(entry, "runtime", "engines") for entry in sys.path]
 def names() -> Tuple[str, ...]:
     """List all engines: those that "auto" may take, in its order, then the others."""
     files = {module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg}
+    files = {name for name in files if not name.startswith("_")}
     return PREFERRED + tuple(sorted(files.difference(PREFERRED, ("base",))))
 
 
@@ -38,22 +39,24 @@ def find(name: str) -> Type[Engine]:
     Raises:
         NoEngine: there is no file of that name, or it has no engine.
     """
-    engine = _load(name) if name in names() else None
-    if engine is None:
-        raise NoEngine(
-            "no engine is called {!r}, or its file can't be imported; there are: {}".format(
-                name, ", ".join(names())
-            ),
-            what="unknown name",
-        )
-    return engine
+    if name not in names():
+        there = ", ".join(names())
+        raise NoEngine(f"no engine is called {name!r}; there are: {there}", what="unknown name")
+    try:
+        module = importlib.import_module(__name__ + "." + name)
+    except Exception as error:
+        why = f"its file can't be imported: {error}"
+        raise NoEngine(f"engine {name!r}: {why}; correct it", what="unknown name") from None
+    engine = vars(module).get("Engine")
+    if isinstance(engine, type) and issubclass(engine, Engine) and engine.name == name:
+        return engine
+    why = f"its file has no class Engine of hotpath.runtime.engines.base with the name {name!r}"
+    raise NoEngine(f"engine {name!r}: {why}", what="unknown name")
 
 
 def choices(of_files: bool = False) -> Tuple[str, ...]:
     """List values of ``--engine``: "auto" and all names, or only engines that run ONNX files."""
-    return (AUTO,) + tuple(
-        n for n in names() if not of_files or getattr(_load(n), "runs_files", False)
-    )
+    return (AUTO,) + tuple(n for n in names() if not of_files or _runs_files(n))
 
 
 def installed(network: Optional[Network] = None) -> List[str]:
@@ -148,12 +151,9 @@ def _first_that_opens(setup: Setup) -> Engine:
     )
 
 
-def _load(name: str) -> Optional[Type[Engine]]:
-    """Import the engine in a file of this folder; None if it has none or can't be imported."""
+def _runs_files(name: str) -> bool:
+    """Whether it is an engine that can be imported, and runs ONNX files."""
     try:
-        module = importlib.import_module(__name__ + "." + name)
-    except (ImportError, SyntaxError):  # a user's own file; ``find`` says that it is no engine
-        return None
-    engine = vars(module).get("Engine")
-    is_engine = isinstance(engine, type) and issubclass(engine, Engine) and engine.name == name
-    return engine if is_engine else None
+        return find(name).runs_files
+    except NoEngine:
+        return False

@@ -63,6 +63,8 @@ def over_pairs(
         for pair, result in _round(distributed, client, address, pairs, function):
             if isinstance(result, distributed.KilledWorker):
                 killed.append(pair)
+            elif isinstance(result, BadRun) and result.what == "unfit worker":
+                raise result  # Dask would give it the next pairs, too
             else:
                 yield (*pair, result)
         for pair in killed:
@@ -191,7 +193,7 @@ def _check_workers(client: Any, address: str, specs: Sequence[Spec]) -> None:
     """Refuse workers that would give other boxes than this computer, before the first task."""
     try:
         client.wait_for_workers(1, timeout=PATIENCE_S)
-    except TimeoutError:
+    except (TimeoutError, asyncio.TimeoutError):  # two classes before Python 3.11
         raise _no_worker(address) from None
     for spec in specs:
         answers = client.run(unfit, os.getcwd(), spec, condition(spec), on_error="return")

@@ -27,10 +27,8 @@ STRICT = 15  # frames that a strict proof takes at least
 STEP = 0.2  # by how much a frame differs from it at most: a target that leaves is hardly seen
 PROBATION = 60  # frames after a find
 LOWEST, HIGHEST = 0.8, 1.15  # bounds of what is needed, in parts of what a usual target needs
-SLOPE, MIDDLE = (
-    17.0,
-    0.82,
-)  # logistic curve from ``Proof.worth`` to the probability, by kestrel's films
+# logistic curve from ``Proof.worth`` to the probability, by kestrel's films
+SLOPE, MIDDLE = 17.0, 0.82
 
 
 class Proof:

@@ -29,8 +29,8 @@ for _folder in [os.path.join(entry, "runtime", "engines") for entry in sys.path]
 def names() -> Tuple[str, ...]:
     """List all engines: those that "auto" may take, in its order, then the others."""
     files = {module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg}
-    files = {name for name in files if not name.startswith("_")}
-    return PREFERRED + tuple(sorted(files.difference(PREFERRED, ("base",))))
+    own = (name for name in files.difference(PREFERRED, ("base",)) if name[0] != "_")
+    return PREFERRED + tuple(sorted(own))
 
 
 def find(name: str) -> Type[Engine]:

@@ -1,12 +1,12 @@
 """Turn a simulated camera after a target, with faults and without: the tables of steering.md.
 
-    python -m tests.drone.steering faults      # how far a camera turns away, without and with rules
+    python -m tests.drone.steering faults      # how far a camera turns away, by calibration
     python -m tests.drone.steering live        # how often a target that is fine is held
     python -m tests.drone.steering rules       # the same, with each rule left out
 
 The picture is geometry: a box, late and noisy, and no pixels. So thousands of runs are cheap.
-``GimbalManager`` is the product's, without its album, which needs pixels. Seeds below 300 served
-for development, and those from 300 on for the figures.
+``GimbalManager`` is the product's, without its album, which needs pixels. Seeds below 500 served
+for development, and those from 500 on for the figures.
 """
 
 import argparse

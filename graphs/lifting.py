@@ -38,7 +38,7 @@ CONVERTS = (1, 12)  # the first onnx whose converter does not crash on a QLinear
 CLOSE = 1e-5  # of an output's largest number
 DRAWS = 2  # of random inputs
 SIDES = (128, 256)  # of exemplar and search region where neither file nor TOML says them
-STRIDE = 16  # of features whose sides the file leaves open
+STRIDE = 16  # of features whose sides neither this file nor the one that makes them says
 ANEW = f"export it with opset {OPSET} or newer"
 
 Key = TypeVar("Key")
@@ -62,10 +62,12 @@ def enter(paths: Mapping[Key, Any], network: Optional[Network] = None) -> Dict[K
     newest = max([OPSET, *map(models.opset, files.values())])
     is_proven = network is not None and NETWORKS in network.path.parents
     sides = (network.exemplar, network.search) if network is not None else SIDES
+    features: Dict[str, Tuple[int, ...]] = {}  # shapes of outputs, which later files read
     for key, model in files.items():
         if models.opset(model) != newest:
             lifted = _lifted(model, newest, paths[key])
-            _prove(model, lifted, sides, paths[key], is_proven)
+            of_file = (sides[0], sides[0]) if key == "exemplar" else sides
+            features.update(_prove(model, lifted, of_file, features, paths[key], is_proven))
             files[key] = lifted
     return {
         key: models.without_constant_nodes(convert.to_qdq(model)) for key, model in files.items()
@@ -126,9 +128,14 @@ def _unconverted(model: ModelProto, opset: int) -> Optional[NodeProto]:
 
 
 def _prove(
-    export: ModelProto, lifted: ModelProto, sides: Tuple[int, int], path: AnyPath, is_proven: bool
-) -> None:
-    """Compare what ONNX Runtime computes from both.
+    export: ModelProto,
+    lifted: ModelProto,
+    sides: Tuple[int, int],
+    features: Mapping[str, Tuple[int, ...]],
+    path: AnyPath,
+    is_proven: bool,
+) -> Dict[str, Tuple[int, ...]]:
+    """Compare what ONNX Runtime computes from both. Return the shape of each output.
 
     Raises:
         BadNetwork: they differ, or ONNX Runtime can't run the export.
@@ -137,14 +144,14 @@ def _prove(
         import onnxruntime
     except ImportError:
         if is_proven:
-            return
+            return {}
         raise BadNetwork(
             f"{path} has opset {models.opset(export)}, and only ONNX Runtime can prove that it is "
             f"the same in opset {models.opset(lifted)}; run `pip install onnxruntime`, or {ANEW}",
             what="no proof",
         ) from None
     _check_sizes(export)
-    feeds = [_random(export, sides, seed) for seed in range(DRAWS)]
+    feeds = [_random(export, sides, features, seed) for seed in range(DRAWS)]
     try:
         expected = [_run(onnxruntime, export, feed) for feed in feeds]
     except Exception as error:  # ONNX Runtime's classes derive from nothing else
@@ -162,6 +169,7 @@ def _prove(
         off = max((_off(*pair) for pair in zip(want, got)), default=0.0)
         if off > CLOSE:
             _refuse(onnxruntime, export, lifted, feeds, path, f"{off:.1g} of its range off")
+    return {value.name: array.shape for value, array in zip(export.graph.output, expected[0])}
 
 
 def _check_sizes(model: ModelProto) -> None:
@@ -254,7 +262,9 @@ def _off(want: np.ndarray, got: np.ndarray) -> float:
     return float(np.abs(first - second).max() / max(np.abs(first).max(), 1e-9))
 
 
-def _random(model: ModelProto, sides: Tuple[int, int], seed: int) -> Dict[str, np.ndarray]:
+def _random(
+    model: ModelProto, sides: Tuple[int, int], features: Mapping[str, Tuple[int, ...]], seed: int
+) -> Dict[str, np.ndarray]:
     """Random inputs; zeros for those that are no floats."""
     random = np.random.RandomState(seed)
     feed = {}
@@ -265,6 +275,7 @@ def _random(model: ModelProto, sides: Tuple[int, int], seed: int) -> Dict[str, n
             side = -(-sides[place > 0] // STRIDE)
         declared = enumerate(models.shape_of(value))
         shape = [size or (side if axis > 1 else 1) for axis, size in declared]
+        shape = list(features.get(value.name, shape))
         if float(np.prod(shape, dtype=np.float64)) > models.MOST_NUMBERS:
             raise BadNetwork(f"the input {value.name} of {shape} is too large", what="too large")
         kind = _numpy_type(value.type.tensor_type.elem_type)

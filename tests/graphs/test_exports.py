@@ -72,7 +72,8 @@ def check(toml, folder, networks_dir=None, change=None, bound=1e-3, **way):
 
 # (network, way): those that `make test` tries
 KEPT = [(name, "opset 17, dynamic") for name in FAMILIES]
-KEPT += [("lighttrack", "opset 9"), ("lighttrack", "opset 18, dynamo")]
+KEPT += [("lighttrack", "opset 9"), ("siamfcpp", "opset 11, dynamic")]
+KEPT += [("lighttrack", "opset 18, dynamo")]
 NANOTRACK = [("nanotrack_v2", "opset 11, dynamic")]
 SLOW = "PyTorch exports each network in each way"
 

@@ -1,7 +1,7 @@
 """The options of ``hotpath track`` as small records, so that each part of the program gets its own.
 
-``hotpath.app.cli.options`` makes them once from the command line. ``RunOptions.network`` has the
-arguments of ``hotpath.load_targets``.
+Names, types and defaults of the options are declared here; ``hotpath.app.cli.options`` adds their
+help. ``RunOptions.network`` has the arguments of ``hotpath.load_targets``.
 """
 
 import ipaddress
@@ -21,7 +21,7 @@ class SourceOptions(NamedTuple):
     video: Union[str, Sequence[str]] = ""
     fps: Optional[float] = None
     depth: Optional[int] = None
-    decoder: str = ""
+    decoder: str = "software"
     start: Optional[float] = None
     frames: Optional[int] = None
 
@@ -73,7 +73,7 @@ class PageOptions(NamedTuple):
 
     page: bool = False
     host: str = "127.0.0.1"
-    port: int = 0
+    port: int = 8600
     fps: float = 30
     width: int = 960
 
@@ -95,7 +95,7 @@ class MavlinkOptions(NamedTuple):
     type: Optional[str] = None
     key: Optional[str] = None
     allow: Optional[Tuple[Union[ipaddress.IPv4Network, ipaddress.IPv6Network], ...]] = None
-    delay_s: float = 0.0
+    delay_s: float = 0.2
 
 
 class GimbalOptions(NamedTuple):

@@ -1,9 +1,10 @@
-"""The options of ``hotpath track``, in groups."""
+"""The options of ``hotpath track``: their help. ``hotpath.app.records`` has types and defaults."""
 
 import argparse
 import ipaddress
 import math
 import os
+import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from hotpath.app import records
@@ -21,6 +22,116 @@ DESCRIPTION = (
     "mouse (--show), or "
     "select it in a browser (--page) or in a ground station (--mavlink)."
 )
+# titles of groups; options with what the help calls their values, and after two blanks the help
+OPTIONS = """
+what to track, and where
+--video SOURCE  cam0, /dev/video2, csi0, csi0@1920x1080:60/rotate180, an address (rtsp://, http://,
+    udp://), a video file, - for a video on standard input, a folder of frames, pictures
+    (img%04d.jpg, *.jpg), or a VOT, OTB, GOT-10k or UAV123 sequence; you may omit the word --video
+--box X,Y,W,H  the target in the first frame, in 0-based pixels or in per cent of the frame
+    (40%,30%,10%,20%); repeat it for several targets
+--point X,Y  a point of the target in the first frame, in 0-based pixels or in per cent of the frame
+    (50%,40%), instead of a box; each box and point is a target
+--snug  replace a loose box by a tight one around the object in it
+--boxes FILE  a file with one target X,Y,W,H a line
+--fps N  frames a second of a folder of frames, or of a video, instead of its time stamps
+--depth BITS  used bits of 16-bit pictures, such as 12 (default: their range without outliers)
+--decoder  what decodes a video or a stream: the processor, or hardware that PyAV's FFmpeg reaches,
+    with the processor where that does not work
+--start TIME  begin at this time of a recording: seconds, M:SS or H:MM:SS
+--frames N  stop after N frames
+detector
+--detector NAME|FILE.toml  find the target without a box, or the object at a point: a TOML or one of
+    {detectors}
+--class NAME,NAME  what the detector finds, such as person; not needed for objects at a point
+--all  every object that the detector finds is a target
+--every N  run the detector once in N frames
+network and engine
+--network NAME|FILE.toml  the network (default: the bundle's or the board's, else {network})
+--precision  auto takes INT8 where the processor has instructions for it
+--threads N  threads that run the network (default: {threads})
+--bundle DIR  folder that `{engine}` wrote for this board
+--board NAME  use the bundle of this board
+--recover  search for a lost target in the whole picture (default: if the network can and the
+    board's profile says so)
+--no-recover  report that a target is lost, and do not search for it
+--strict  find a lost target only by a long proof: fewer returns, fewer look-alikes
+results, video and window
+--results FILE  write the boxes: .csv, .jsonl, or .txt as MOTChallenge does; - is standard output
+--append  keep the rows of an older --results file
+--save FILE.mp4  save the video with the box drawn
+--show  open a window (default: if there is a display and nothing is written)
+--no-show  open no window
+--hold  hold a recording's last frame in the window until a key (default: in a terminal, or if a key
+    or the mouse was used)
+--no-hold  close the window two seconds after a recording's last frame
+--profile  print milliseconds a step at the end
+page in the browser
+--page  watch and control the run from a browser; --box is then optional
+--page-host ADDRESS  address to listen on, 0.0.0.0 for all; the printed link contains the access
+    token
+--page-port N  port; 0 takes any free one
+vehicle (MAVLink)
+--mavlink URL  be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT,
+    tcpin:HOST:PORT or serial:DEVICE:BAUD; --box is then optional
+--mavlink-system N  system id of the vehicle
+--mavlink-component N  component id of the camera
+--mavlink-key FILE  sign packets, and accept only signed ones; 32 bytes or 64 hex digits
+--mavlink-allow ADDRESSES  take packets at udpin and tcpin only from these, such as
+    10.0.0.5,192.168.1.0/24
+--link-delay S  a click without a time belongs to the picture of that many seconds ago
+--fov H[,V]  field of view of the camera, degrees; results and --publish then have directions
+--gimbal FILE.toml  turn the vehicle's gimbal towards the target; needs --mavlink and --fov; the
+    file replaces numbers of {gimbal}. Or onvif://USER@HOST:PORT: turn that PTZ camera
+--gimbal-login FILE  file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)
+--gimbal-calibration FILE  what `hotpath gimbal` or `hotpath ptz calibrate` measured; without, it
+    goes slowly
+picture and boxes to other programs
+--stream ADDRESS  send the picture as H.264: rtp://HOST:PORT, udp://HOST:PORT (MPEG-TS), or to a
+    server such as MediaMTX: rtsp://HOST:PORT/PATH; repeat it for several
+--stream-login FILE  file with USER:PASSWORD of an rtsp server (default: the variable STREAM_LOGIN)
+--publish udp://HOST:PORT  send one JSON datagram a frame; or ros:/TOPIC: messages of ROS 2; or
+    mqtt://USER@HOST/PREFIX, mqtts:// (docs/use.md, Many cameras)
+program
+--quiet  print no progress and no summary
+--json  print a summary of the run as JSON on standard output
+"""
+# what few runs need: keys of the file of --config that are no options
+KEYS = """
+only in a file
+--page-fps N  most pictures a second
+--page-width PX  largest width of the pictures
+--mavlink-type  what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for
+--gimbal-zoom SHARE  zoom until the target fills this share of the frame's width or height, such as
+    0.2
+--gimbal-recording  for simulators: let a recording steer; else --gimbal needs a live source
+--stream-kbps N  bit rate of the picture
+--stream-plain  draw no box into the picture
+"""
+# the records, with what the names of their fields begin with in the options
+PARTS: Tuple[Tuple[str, Any], ...] = (
+    ("", records.SourceOptions),
+    ("", records.TargetOptions),
+    ("", records.OutputOptions),
+    ("page_", records.PageOptions),
+    ("mavlink_", records.MavlinkOptions),
+    ("gimbal_", records.GimbalOptions),
+    ("stream_", records.StreamOptions),
+    ("", records.LinkOptions),
+)
+FIELDS = {  # name -> type and default
+    prefix + field: (kind.__annotations__[field], getattr(kind(), field))
+    for prefix, kind in PARTS + (("", Options),)
+    for field in kind._fields
+}
+DEST = {  # options that are not called as their fields
+    "class": "classes",
+    "page": "page_page",
+    "mavlink": "mavlink_url",
+    "link_delay": "mavlink_delay_s",
+    "gimbal": "gimbal_name",
+    "stream": "stream_addresses",
+}
 COMMON = (  # what the short help lists
     *("video", "box", "point", "detector", "class", "all", "network", "results", "save", "show"),
     *("page", "page-host", "mavlink", "json", "profile"),
@@ -66,7 +177,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     for output, names in NEEDS.items():
         for name in names:
             key = f"{output}_{name}"
-            if not getattr(options, output) and getattr(options, key) != cli.get_default(key):
+            if not options.page_page and getattr(options, key) != cli.get_default(key):
                 cli.error(f"--{output}-{name} needs --{output}")
     if options.completion:
         from hotpath.app.cli.config import completion
@@ -78,38 +189,16 @@ def parse(arguments: List[str]) -> argparse.Namespace:
 
 def records_of(options: argparse.Namespace, log: Callable[[str], None]) -> records.RunOptions:
     """The options as records, one for each part of the program; ``log`` is for the network."""
-    values = dict(vars(options))
-    network = Options(**given_in(values), log=None if options.quiet else log)
-    links = records.LinkOptions(
-        _record(records.PageOptions, values, "page_"),
-        _record(records.MavlinkOptions, dict(values, mavlink_url=options.mavlink), "mavlink_"),
-        _record(records.GimbalOptions, dict(values, gimbal_name=options.gimbal), "gimbal_"),
-        _record(records.StreamOptions, dict(values, stream_addresses=options.stream), "stream_"),
-        publish=options.publish or "",
-        fov=options.fov,
-        video=str(options.video),
-        results=options.results,
-        save=options.save,
-    )
-    return records.RunOptions(
-        _record(records.SourceOptions, values),
-        _record(records.TargetOptions, values),
-        network,
-        _record(records.OutputOptions, values),
-        links._replace(mavlink=links.mavlink._replace(delay_s=options.link_delay)),
-    )
-
-
-def _record(kind: Any, values: Dict[str, Any], prefix: str = "") -> Any:
-    """A record of the options whose names, with a prefix, are its fields."""
-    names = {field: field if field == prefix[:-1] else prefix + field for field in kind._fields}
-    return kind(
-        **{
-            field: values[name]
-            for field, name in names.items()
-            if values.get(name) is not None  # else the record's default
-        }
-    )
+    values = {name: value for name, value in vars(options).items() if value is not None}
+    parts: List[Any] = []
+    for prefix, kind in PARTS:
+        names = {field: prefix + field for field in kind._fields}
+        parts.append(kind(**{f: values[name] for f, name in names.items() if name in values}))
+    source, targets, outputs, page, mavlink, gimbal, stream, links = parts
+    network = Options(**given_in(vars(options)))._replace(log=None if options.quiet else log)
+    links = links._replace(page=page, mavlink=mavlink, gimbal=gimbal, stream=stream)
+    links = links._replace(video=str(options.video))
+    return records.RunOptions(source, targets, network, outputs, links)
 
 
 def parser(of_file: bool = False) -> argparse.ArgumentParser:
@@ -122,27 +211,64 @@ def parser(of_file: bool = False) -> argparse.ArgumentParser:
         add_help=False,
     )
     cli.register("action", None, _Once)
-    _add_source(cli.add_argument_group("what to track, and where"))
-    _add_detector(cli.add_argument_group("detector"))
-    _add_network(cli.add_argument_group("network and engine"))
-    _add_outputs(cli.add_argument_group("results, video and window"))
-    _add_page(cli.add_argument_group("page in the browser"))
-    _add_vehicle(cli.add_argument_group("vehicle (MAVLink)"))
-    _add_streams(cli.add_argument_group("picture and boxes to other programs"))
-    program = cli.add_argument_group("program")
-    _value(program, "--config FILE.toml", "a file of options by their names, such as box = ...")
-    _switch(program, "--quiet", "print no progress and no summary")
-    _switch(program, "--json", "print a summary of the run as JSON on standard output")
-    _switch(program, "--completion", "print a script that completes options in bash and zsh")
+    program = _add_options(cli, OPTIONS)
+    text = "a file of options by their names, such as box = ..."
+    program.add_argument("--config", metavar="FILE.toml", help=text)
+    text = "print a script that completes options in bash and zsh"
+    program.add_argument("--completion", action="store_true", help=text)
     text = "list the common options; with the word all, every option"
     program.add_argument("-h", "--help", action=_Help, nargs="?", choices=("all",), help=text)
     program.add_argument("--version", action="version", version=f"hotpath-tracker {__version__}")
     if of_file:
-        _add_keys(cli.add_argument_group("only in a file"))
+        _add_options(cli, KEYS)
     lists = cli.add_argument_group("lists")
-    _switch(lists, "--list-cameras", "list the cameras, then end")
-    _switch(lists, "--list-networks", "list the networks, then end")
+    for name in ("cameras", "networks"):
+        text = f"list the {name}, then end"
+        lists.add_argument("--list-" + name, action="store_true", help=text)
     return cli
+
+
+def _add_options(cli: argparse.ArgumentParser, table: str) -> Any:
+    """Add the options of a table; returns the last group."""
+    table = table.format(
+        detectors=", ".join(networks.names(DETECTORS)),
+        engine=make("engine"),
+        gimbal=os.path.join(NUMBERS, "gimbal.toml"),
+        network=DEFAULT_NETWORK,
+        threads=engines.THREADS,
+    )
+    group: Any = None
+    pair: Any = None
+    for block in re.split(r"\n(?=\S)", table.strip()):
+        usage, _, text = block.partition("  ")
+        name, _, metavar = usage.partition(" ")
+        text = " ".join(text.split()).replace("%", "%%")
+        if not name.startswith("--"):
+            group = cli.add_argument_group(usage)
+            continue
+        key = name[2:].replace("-", "_")
+        key = key if key not in ("no_recover", "no_show", "no_hold") else key[3:]
+        dest = DEST.get(key, key)
+        kind, default = FIELDS[dest]
+        how: Dict[str, Any] = dict(VALUES.get(key, {}), dest=dest)
+        if kind == Optional[bool]:  # None where neither of two is there
+            opposite = name.startswith("--no-")
+            pair = pair if opposite else group.add_mutually_exclusive_group()
+            action = "store_false" if opposite else "store_true"
+            pair.add_argument(name, action=action, default=None, help=text, **how)
+            continue
+        if kind is bool:
+            how["action"] = "store_true"
+        elif kind == Sequence[str]:
+            how.update(action="append", metavar=metavar)
+        else:
+            how.update(default=default, metavar=metavar or None)
+            text += " (default: %(default)s)" if default not in (None, "") else ""
+        group.add_argument(name, help=text, **how)
+        if key == "network":
+            add_networks_dir(group)
+            add_engine(group, of_files=False)
+    return group
 
 
 class _Once(argparse._StoreAction):
@@ -179,215 +305,6 @@ class _Help(argparse.Action):
             short.add_text(f"--help all lists {more} more options, in groups.")
             print(short.format_help(), end="")
         parser.exit()
-
-
-def _add_source(group: argparse._ArgumentGroup) -> None:
-    _value(
-        group,
-        "--video SOURCE",
-        "cam0, /dev/video2, csi0, csi0@1920x1080:60/rotate180, an address (rtsp://, http://, "
-        "udp://), a video file, - for a video on standard input, a folder of frames, pictures "
-        "(img%%04d.jpg, *.jpg), or a VOT, OTB, GOT-10k or UAV123 sequence; you may omit the word "
-        "--video",
-    )
-    _value(
-        group,
-        "--box X,Y,W,H",
-        "the target in the first frame, in 0-based pixels or in per cent of the frame "
-        "(40%%,30%%,10%%,20%%); repeat it for several targets",
-        action="append",
-    )
-    _value(
-        group,
-        "--point X,Y",
-        "a point of the target in the first frame, in 0-based pixels or in per cent of the frame "
-        "(50%%,40%%), instead of a box; each box and point is a target",
-        action="append",
-    )
-    text = "replace a loose box by a tight one around the object in it"
-    _switch(group, "--snug", text)
-    _value(group, "--boxes FILE", "a file with one target X,Y,W,H a line")
-    _add_reading(group)
-
-
-def _add_reading(group: argparse._ArgumentGroup) -> None:
-    """How the source is read."""
-    text = "frames a second of a folder of frames, or of a video, instead of its time stamps"
-    _value(group, "--fps N", text, type=_number(0.001, 100000))
-    text = "used bits of 16-bit pictures, such as 12 (default: their range without outliers)"
-    _value(group, "--depth BITS", text, type=between(9, 16))
-    _choice(
-        group,
-        "--decoder",
-        hardware.DECODERS,
-        hardware.SOFTWARE,
-        "what decodes a video or a stream: the processor, or hardware that PyAV's FFmpeg "
-        "reaches, with the processor where that does not work",
-    )
-    text = "begin at this time of a recording: seconds, M:SS or H:MM:SS"
-    _value(group, "--start TIME", text, type=_time)
-    _value(group, "--frames N", "stop after N frames", type=count)
-
-
-def _add_detector(group: argparse._ArgumentGroup) -> None:
-    _value(
-        group,
-        "--detector NAME|FILE.toml",
-        "find the target without a box, or the object at a point: a TOML "
-        f"or one of {', '.join(networks.names(DETECTORS))}",
-    )
-    text = "what the detector finds, such as person; not needed for objects at a point"
-    _value(group, "--class NAME,NAME", text, dest="classes")
-    _switch(group, "--all", "every object that the detector finds is a target")
-    _value(group, "--every N", "run the detector once in N frames", 10, type=count)
-
-
-def _add_network(group: argparse._ArgumentGroup) -> None:
-    text = f"the network (default: the bundle's or the board's, else {DEFAULT_NETWORK})"
-    _value(group, "--network NAME|FILE.toml", text)
-    add_networks_dir(group)
-    add_engine(group, of_files=False)
-    _choice(
-        group,
-        "--precision",
-        plan.PRECISIONS,
-        plan.AUTO,
-        "auto takes INT8 where the processor has instructions for it",
-    )
-    _value(
-        group, "--threads N", "threads that run the network", engines.THREADS, type=between(1, 1024)
-    )
-    _value(group, "--bundle DIR", f"folder that `{make('engine')}` wrote for this board")
-    _value(group, "--board NAME", "use the bundle of this board")
-    _either(
-        group,
-        "recover",
-        "search for a lost target in the whole picture (default: if the network can and "
-        "the board's profile says so)",
-        "report that a target is lost, and do not search for it",
-    )
-    text = "find a lost target only by a long proof: fewer returns, fewer look-alikes"
-    _switch(group, "--strict", text)
-
-
-def _add_outputs(group: argparse._ArgumentGroup) -> None:
-    text = "write the boxes: .csv, .jsonl, or .txt as MOTChallenge does; - is standard output"
-    _value(group, "--results FILE", text)
-    _switch(group, "--append", "keep the rows of an older --results file")
-    _value(group, "--save FILE.mp4", "save the video with the box drawn")
-    text = "open a window (default: if there is a display and nothing is written)"
-    _either(group, "show", text, "open no window")
-    _either(
-        group,
-        "hold",
-        "hold a recording's last frame in the window until a key (default: in a terminal, or if a "
-        "key or the mouse was used)",
-        "close the window two seconds after a recording's last frame",
-    )
-    _switch(group, "--profile", "print milliseconds a step at the end")
-
-
-def _add_page(group: argparse._ArgumentGroup) -> None:
-    _switch(group, "--page", "watch and control the run from a browser; --box is then optional")
-    _value(
-        group,
-        "--page-host ADDRESS",
-        "address to listen on, 0.0.0.0 for all; the printed link contains the access token",
-        "127.0.0.1",
-    )
-    _value(group, "--page-port N", "port; 0 takes any free one", 8600, type=between(0, 65535))
-
-
-def _add_vehicle(group: argparse._ArgumentGroup) -> None:
-    _value(
-        group,
-        "--mavlink URL",
-        "be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT, "
-        "tcpin:HOST:PORT or serial:DEVICE:BAUD; --box is then optional",
-    )
-    ids = between(1, 255)
-    _value(group, "--mavlink-system N", "system id of the vehicle", 1, type=ids)
-    _value(group, "--mavlink-component N", "component id of the camera", 100, type=ids)
-    text = "sign packets, and accept only signed ones; 32 bytes or 64 hex digits"
-    _value(group, "--mavlink-key FILE", text)
-    text = "take packets at udpin and tcpin only from these, such as 10.0.0.5,192.168.1.0/24"
-    _value(group, "--mavlink-allow ADDRESSES", text, type=_networks)
-    text = "a click without a time belongs to the picture of that many seconds ago"
-    _value(group, "--link-delay S", text, 0.2, type=_number(0, 10))
-    text = "field of view of the camera, degrees; results and --publish then have directions"
-    _value(group, "--fov H[,V]", text, type=_fov)
-    _value(
-        group,
-        "--gimbal FILE.toml",
-        "turn the vehicle's gimbal towards the target; needs --mavlink and --fov; the file "
-        f"replaces numbers of {NUMBERS}/gimbal.toml. Or onvif://USER@HOST:PORT: turn that PTZ "
-        "camera",
-        nargs="?",
-        const="",
-    )
-    text = "file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)"
-    _value(group, "--gimbal-login FILE", text)
-    text = "what `hotpath gimbal` or `hotpath ptz calibrate` measured; without, it goes slowly"
-    _value(group, "--gimbal-calibration FILE", text)
-
-
-def _add_streams(group: argparse._ArgumentGroup) -> None:
-    _value(
-        group,
-        "--stream ADDRESS",
-        "send the picture as H.264: rtp://HOST:PORT, udp://HOST:PORT (MPEG-TS), or to a server "
-        "such as MediaMTX: rtsp://HOST:PORT/PATH; repeat it for several",
-        action="append",
-    )
-    text = "file with USER:PASSWORD of an rtsp server (default: the variable STREAM_LOGIN)"
-    _value(group, "--stream-login FILE", text)
-    text = "send one JSON datagram a frame; or ros:/TOPIC: messages of ROS 2; or "
-    text += "mqtt://USER@HOST/PREFIX, mqtts:// (docs/use.md, Many cameras)"
-    _value(group, "--publish udp://HOST:PORT", text)
-
-
-def _add_keys(group: argparse._ArgumentGroup) -> None:
-    """What few runs need: keys of the file of ``--config`` that are no options."""
-    _value(group, "--page-fps N", "most pictures a second", type=between(1, 240))
-    _value(group, "--page-width PX", "largest width of the pictures", type=between(64, 7680))
-    text = "what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for"
-    group.add_argument("--mavlink-type", choices=("camera", "onboard"), help=text)
-    text = "zoom until the target fills this share of the frame's width or height, such as 0.2"
-    _value(group, "--gimbal-zoom SHARE", text, type=_number(0.01, 0.9))
-    text = "for simulators: let a recording steer; else --gimbal needs a live source"
-    _switch(group, "--gimbal-recording", text)
-    _value(group, "--stream-kbps N", "bit rate of the picture", type=between(50, 100000))
-    _switch(group, "--stream-plain", "draw no box into the picture")
-
-
-def _value(
-    group: argparse._ArgumentGroup, usage: str, text: str, default: Any = None, **more: Any
-) -> None:
-    """Add an option with a value. ``usage``: its name, and what the help calls the value."""
-    name, metavar = usage.split(" ")
-    text += "" if default is None else " (default: %(default)s)"
-    group.add_argument(name, metavar=metavar, help=text, default=default, **more)
-
-
-def _choice(
-    group: argparse._ArgumentGroup, name: str, choices: Sequence[str], default: str, text: str
-) -> None:
-    """Add an option whose value is one of several words."""
-    group.add_argument(
-        name, choices=choices, default=default, help=text + " (default: %(default)s)"
-    )
-
-
-def _switch(group: argparse._ArgumentGroup, name: str, text: str) -> None:
-    """Add an option without a value."""
-    group.add_argument(name, action="store_true", help=text)
-
-
-def _either(group: argparse._ArgumentGroup, name: str, yes: str, no: str) -> None:
-    """Add --NAME and --no-NAME; None if neither is given."""
-    pair = group.add_mutually_exclusive_group()
-    pair.add_argument("--" + name, dest=name, action="store_true", default=None, help=yes)
-    pair.add_argument("--no-" + name, dest=name, action="store_false", help=no)
 
 
 def _time(text: str) -> float:
@@ -454,3 +371,27 @@ def _joined_boxes(arguments: List[str]) -> List[str]:
         else:
             joined.append(argument)
     return joined
+
+
+VALUES: Dict[str, Dict[str, Any]] = {  # arguments of argparse, besides those that records tell
+    "fps": {"type": _number(0.001, 100000)},
+    "depth": {"type": between(9, 16)},
+    "decoder": {"choices": hardware.DECODERS},
+    "start": {"type": _time},
+    "frames": {"type": count},
+    "every": {"type": count},
+    "precision": {"choices": plan.PRECISIONS},
+    "threads": {"type": between(1, 1024)},
+    "page_port": {"type": between(0, 65535)},
+    "page_fps": {"type": between(1, 240)},
+    "page_width": {"type": between(64, 7680)},
+    "mavlink_system": {"type": between(1, 255)},
+    "mavlink_component": {"type": between(1, 255)},
+    "mavlink_allow": {"type": _networks},
+    "mavlink_type": {"choices": ("camera", "onboard")},
+    "link_delay": {"type": _number(0, 10)},
+    "fov": {"type": _fov},
+    "gimbal": {"nargs": "?", "const": ""},
+    "gimbal_zoom": {"type": _number(0.01, 0.9)},
+    "stream_kbps": {"type": between(50, 100000)},
+}

@@ -12,11 +12,9 @@ from collections import deque
 from fractions import Fraction
 from types import ModuleType
 from typing import (
-    TYPE_CHECKING,
     Any,
     Callable,
     Deque,
-    Dict,
     Iterator,
     List,
     NamedTuple,
@@ -25,17 +23,12 @@ from typing import (
 )
 
 import cv2
-import numpy as np
 
 from hotpath.video import hardware
 from hotpath.video.base import MOST_FPS, SAME, without_password
-from hotpath.video.containers import plain_jpeg
 from hotpath.video.limits import check_size
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
-from hotpath.video.stamps import REORDERED, JoinedPackets, mended
-
-if TYPE_CHECKING:
-    from hotpath.runtime.jpeg_frames import JpegFrame
+from hotpath.video.stamps import JoinedPackets
 
 EACH_FRAME, ONE_FRAME = "AUTO", "SLICE"  # what PyAV's threads decode: a frame each, or parts of one
 NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
@@ -66,20 +59,6 @@ def video_stream(container: Any) -> Any:
 
     usable = (stream for stream in container.streams.video if stream.codec_context is not None)
     return max(usable, key=rank, default=None)
-
-
-class Compressed(NamedTuple):
-    """A frame that FFmpeg does not decode.
-
-    Attributes:
-        picture: decodes what is read of it.
-        pts, dts, time_base: its time, as frames of PyAV have it.
-    """
-
-    picture: "JpegFrame"
-    pts: Optional[int]
-    dts: Optional[int]
-    time_base: Any
 
 
 class Key(NamedTuple):
@@ -115,8 +94,6 @@ class Index(NamedTuple):
 
 class AvCapture:
     """The video of a container, frame by frame.
-
-    For Motion JPEG over HTTP, only windows that are read are decoded (see ``JpegFrame``).
 
     Args:
         av: PyAV.
@@ -161,12 +138,10 @@ class AvCapture:
         self._errors = (av.FFmpegError, OSError, ValueError, IndexError)
         self._decoded: Deque[Tuple[int, Any]] = deque()  # (ticks, frame)
         self._ended = False
-        self._jpegs: Any = None  # of Motion JPEG over HTTP: what decodes parts of each packet
         self._first: Optional[int] = None  # ticks of the first frame
         self._last: Optional[int] = None  # ticks of the frame that was decoded last
         self._given: Optional[int] = None  # ticks of the frame that was given last
         self._index: Optional[Index] = None
-        self._mended: Dict[int, int] = {}  # ticks of a stray stamp -> those of its place
         self._form = ""
         self._by_dts = False
         self.note = ""
@@ -182,10 +157,6 @@ class AvCapture:
         self.turn = turn_of(first)
         square = getattr(self._stream, "sample_aspect_ratio", None) or 1
         self.aspect = float(1 / square if self.turn.transpose else square)
-        if self._form == "mpjpeg" and planes and decoder == hardware.SOFTWARE:
-            from hotpath.runtime.jpeg_frames import JpegDecoders
-
-            self._jpegs = JpegDecoders()
         self._decoded.appendleft(ahead)
 
     def isOpened(self) -> bool:
@@ -200,8 +171,6 @@ class AvCapture:
         ticks, frame = decoded
         self.time_s = float((ticks - self._first) * self._base)
         self.errors += getattr(frame, "is_corrupt", False)
-        if isinstance(frame, Compressed):
-            return True, frame.picture
         return True, upright(frame, self.turn, self._planes)
 
     def get(self, what: int) -> float:
@@ -239,11 +208,6 @@ class AvCapture:
     def counts_frames(self) -> bool:
         """Whether ``frames`` is counted, by the file or by ``seek``, and not a length by a rate."""
         return self._index is not None or self._stream.frames > 0
-
-    @property
-    def is_mended(self) -> bool:
-        """Whether ``time_s`` has no stray stamps any more: after ``seek`` or ``count``."""
-        return self._index is not None
 
     @property
     def file_bytes(self) -> int:
@@ -351,31 +315,16 @@ class AvCapture:
         return self._index
 
     def _index_of(self, stamps: List[Optional[int]], keys: List[Key]) -> Index:
-        stated = [stamp for stamp in stamps if stamp is not None]
-        context = self._stream.codec_context
-        may_reorder = self.is_joined or getattr(context, "has_b_frames", True)  # of the first part
-        is_reordered = may_reorder and not self._by_dts
-        second = 1 / float(self._base)
-        values, strays = mended(stated, self._step, second, REORDERED if is_reordered else 0)
-        values = np.rint(values).astype(np.int64)
-        self._mended = {stated[place]: int(values[place]) for place in strays}
-        if self._first in self._mended:
-            self._first = self._mended[self._first]
         first = self._first or 0
-        ticks = sorted(values.tolist())
+        ticks = sorted(stamp for stamp in stamps if stamp is not None)
         if not ticks:  # an elementary stream
             ticks = [n * self._step for n in range(len(stamps))] or [0]
         # a decoder gives the first frame after it has read some more
         delay = first - ticks[0] if self._by_dts else 0
         # packets before the first frame need a key frame that is not there
         ticks = [t + delay for t in ticks if t + delay >= first]
-        return Index(
-            ticks or [first],
-            sorted(
-                key._replace(ticks=self._mended.get(key.ticks, key.ticks) + delay) for key in keys
-            ),
-            self.is_joined,
-        )
+        keys = sorted(key._replace(ticks=key.ticks + delay) for key in keys)
+        return Index(ticks or [first], keys, self.is_joined)
 
     def _start(self) -> bool:
         """Open the container, at its first packet; returns whether it has a video."""
@@ -452,7 +401,7 @@ class AvCapture:
                 continue
             started = time.perf_counter()
             try:
-                frames = self._decode(packet)
+                frames = self._context.decode(packet)
                 self.decode_ms = (time.perf_counter() - started) * 1e3
                 self._decoded.extend((self._ticks(frame), frame) for frame in frames)
                 bad = 0
@@ -480,16 +429,6 @@ class AvCapture:
         if position is not None and self.seek(bisect.bisect_left(ticks, position)) is not None:
             self._next()
 
-    def _decode(self, packet: Any) -> Any:
-        """The frames that come out when a packet is given to the decoder."""
-        if self._jpegs and packet is not None:
-            data = bytes(packet)
-            if not getattr(packet, "is_corrupt", False):  # the connection broke inside it
-                data = plain_jpeg(data)
-            picture = self._jpegs.frame(np.frombuffer(data, np.uint8))
-            return [Compressed(picture, packet.pts, packet.dts, packet.time_base)]
-        return self._context.decode(packet)
-
     def _ticks(self, frame: Any) -> int:
         """The time of a frame; one step after the last frame if it has none."""
         ticks = frame.dts if self._by_dts else frame.pts
@@ -497,10 +436,6 @@ class AvCapture:
             ticks = (self._first or 0) if self._last is None else self._last + self._step
         elif frame.time_base and frame.time_base != self._base:
             ticks = round(ticks * frame.time_base / self._base)
-        between = self._mended.get(ticks)
-        if between is not None:  # unless this is the frame whose own stamp is the same
-            due = self._last + self._step if self._last is not None else between
-            ticks = min(ticks, between, key=lambda tick: abs(tick - due))
         self._last = ticks
         return int(ticks)
 

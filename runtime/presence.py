@@ -49,7 +49,6 @@ class Thresholds(NamedTuple):
         proof: arguments of ``hotpath.runtime.proof.Proof``.
         curve: slope and middle of the logistic curve from presence to the probability that the box
             holds the target.
-        strict: whether a suspect is proven by the strict values alone.
     """
 
     lost: float
@@ -58,7 +57,6 @@ class Thresholds(NamedTuple):
     found: float
     proof: Tuple[float, int, float] = (0.0, FEWEST, 0.0)
     curve: Tuple[float, float] = (SLOPE, 0.5)
-    strict: bool = False
 
 
 def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thresholds:
@@ -73,7 +71,7 @@ def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thr
             proof = network.strict_share, STRICT, network.same_until
         curve = network.presence_slope or SLOPE, network.presence_middle or middle
         lost, found = network.search_lost_below, network.found_above
-        return Thresholds(lost, middle, middle, found, proof, curve, strict)
+        return Thresholds(lost, middle, middle, found, proof, curve)
     lost, unsure = network.lost_below, network.unsure_below
     return Thresholds(lost, lost, unsure, 1.0, curve=(SLOPE, unsure or lost))
 
@@ -167,7 +165,7 @@ class Presence:
         self.since = 0
         thresholds = self._thresholds
         if self.proof.asks and self.state != LOST and not self.doubted:
-            proof, strict = self._proof()
+            proof, strict = self.cues.proof()
             if self.state == TRACKED:
                 self.proof.learn(proof)
             if self.proof.drifted(proof, strict):
@@ -199,7 +197,7 @@ class Presence:
         """Presence for the user; after a find times the probability that this is the target."""
         if self.value is None:
             return None
-        if self.suspects:
+        if self.state == LOST:
             return min(curved(self.value, self._thresholds.curve), UNPROVEN)
         return self.proof.likely * curved(self.value, self._thresholds.curve)
 
@@ -214,11 +212,6 @@ class Presence:
         is_like_it = self.value is None or self.value >= self._thresholds.lost
         self._word = word_of(presence, is_like_it, self._word)
         return self._word, presence
-
-    def _proof(self) -> Tuple[float, float]:
-        """Return the proof of the last box that counts, and the strict one."""
-        proof, strict = self.cues.proof()
-        return strict if self._thresholds.strict else proof, strict
 
     def doubt(self) -> None:
         """Doubt the place of the next ``watch``: the box has jumped to another object.
@@ -252,7 +245,7 @@ class Presence:
             return LOST
         self.lost_frames = 0
         if self.state == LOST:
-            self.state = FOUND if self.proof.add(*self._proof()) else LOST
+            self.state = FOUND if self.proof.add(*self.cues.proof()) else LOST
         else:
             unsure = self.value is not None and self.value < self._thresholds.unsure
             self.state = UNSURE if unsure else TRACKED

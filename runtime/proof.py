@@ -48,6 +48,7 @@ class Proof:
         probation: frames for which nothing is learnt from the last find.
         worth: mean strict value of the last find until its probation ended, in parts of the
             target's own mean; infinite without a find.
+        likely: probability that the last find is the target, 0 to 1; 1 without a find.
     """
 
     def __init__(self, share: float, fewest: int = FEWEST, drift: float = 0.0) -> None:
@@ -62,13 +63,13 @@ class Proof:
         """Begin with a new target."""
         self.own = self.recent = USUAL
         self.probation = 0
-        self.worth, self._count = math.inf, 0
+        self._weigh(math.inf)
+        self._count = 0
         self.reject()
 
-    @property
-    def likely(self) -> float:
-        """Probability that the last find is the target, 0 to 1; 1 without a find."""
-        return 1.0 / (1.0 + math.exp(SLOPE * (MIDDLE - max(self.worth, 0.0))))
+    def _weigh(self, worth: float) -> None:
+        self.worth = worth
+        self.likely = 1.0 / (1.0 + math.exp(SLOPE * (MIDDLE - max(worth, 0.0))))
 
     def learn(self, value: float) -> None:
         """Learn the value of a tracked target, before the classifier learns this frame."""
@@ -82,7 +83,7 @@ class Proof:
         """
         if self.probation:
             self._count += 1
-            self.worth += (strict / self._own - self.worth) / self._count
+            self._weigh(self.worth + (strict / self._own - self.worth) / self._count)
         self.recent += (value - self.recent) * RECENT
         return self.recent < self._drift * self.own
 
@@ -113,6 +114,6 @@ class Proof:
         self.recent = self.own
         if self.asks:
             self.probation, self._count = PROBATION, count
-            self.worth = sum(self._stricts) / count / self._own
+            self._weigh(sum(self._stricts) / count / self._own)
         self.reject()
         return True

@@ -259,38 +259,34 @@ class Tracker:
         Raises:
             NetworkFailed: the output is not finite. The target stays where it was.
         """
-        began = time.perf_counter()
-        if self.search is not None and self.search.active:
-            track = self._judge_search(self.search, frame, seen)
-        else:
-            track = self._judge_followed(frame, seen)
-        self.judged_ms = (time.perf_counter() - began) * 1e3
-        return track
-
-    def _judge_followed(self, frame: Any, seen: Sequence[Seen]) -> Track:
-        """Judge the place that was found for a followed target, and learn from it."""
-        shown, looks = seen[0], None
-        if self._decoder is not None:
+        began, search, shown = time.perf_counter(), self.search, seen[0]
+        is_there, looks = True, None
+        is_lost = search is not None and search.active
+        picture = frame if search is None else self.device.picture(frame)
+        if search is not None and search.active:
+            is_there, score, place = search.judge(picture, seen, self.state)
+        elif self._decoder is not None:
             shown, place, score = self._select(seen)
         else:
-            chosen = 0
-            if self.search is not None:
-                chosen, looks = self.search.choose(shown)
+            chosen, looks = (0, None) if search is None else search.choose(shown)
             place, score = shown.states[chosen], shown.scores[chosen]
-        certain = score if self._decoder is None else self._decoder.certain(score)
         box = geometry.box_of(self.network, place)
         if not math.isfinite(sum(box) + score):
             raise NetworkFailed(NO_SCORE, what="no score")
         self.state = place
 
         # presence: whether that is the target, and where to look next
-        picture = frame if self.search is None else self.device.picture(frame)
-        self.presence.watch(picture, place, shown, certain, looks)
+        if is_lost:
+            self.presence.step(not is_there)
+        else:
+            certain = score if self._decoder is None else self._decoder.certain(score)
+            self.presence.watch(picture, place, shown, certain, looks)
 
         # its word, then learning, and the search of a target that stays lost
         track = self._track(box, score)
-        if self.search is not None:
-            self.search.follow(place, shown)
+        if search is not None and is_there:
+            search.follow(place, shown)
+        self.judged_ms = (time.perf_counter() - began) * 1e3
         return track
 
     def _select(self, seen: Sequence[Seen]) -> Tuple[Seen, np.ndarray, float]:
@@ -305,16 +301,6 @@ class Tracker:
         except NetworkFailed:
             score = math.nan
         return shown, place, score
-
-    def _judge_search(self, search: "Search", frame: Any, seen: Sequence[Seen]) -> Track:
-        """Judge what the windows of the search show."""
-        found, score, self.state = search.judge(self.device.picture(frame), seen, self.state)
-        if not math.isfinite(score):
-            raise NetworkFailed(NO_SCORE, what="no score")
-        self.presence.step(not found)
-        if found:
-            search.follow(self.state, seen[0])
-        return self._track(geometry.box_of(self.network, self.state), score)
 
     def _track(self, box: Box, score: float) -> Track:
         """Return the track of a frame in which the target is followed, or looked for, in a box."""

@@ -202,7 +202,7 @@ class Around:
             self._kernels.fill_job(frame, (0, 0, 1, 1), border, self._out, self._packing)
             self._layout, self._border = layout, border
         self._state[:] = state
-        self._job.frame = address(frame)
+        self._job.frame = frame.__array_interface__["data"][0]  # as `address` does, in line
         arguments = self._job_at, self._geometry_at, self._state_at, sides, self._scale_at
         if not self._crop(*arguments):
             raise ValueError(f"no window around {state}")

@@ -30,7 +30,8 @@ class Colours:
         self._weights: Any = None
         self._weights_at = 0
         self._strides = np.zeros(3, np.int64)
-        self._strides_at = self._strides.ctypes.data
+        self._picture: Any = None
+        self._image: Tuple[int, ...] = ()  # of that picture: arguments of both functions
         self._bins = np.zeros(0, np.uint8)
         self._project, self._histogram = library.hp_colour_project, library.hp_colour_histogram
 
@@ -41,15 +42,14 @@ class Colours:
             picture: BGR uint8 (H, W, 3), any strides.
             target: float64 (count,), its histogram.
         """
-        height, width = self._checked(picture)
+        height, width = self._taken(picture)
         if target.dtype != np.float64 or target.shape != (self._count,):
             raise ValueError(f"target: {target.dtype} {target.shape}")
         target = np.ascontiguousarray(target)
         if self._bins.size < height * width:
             self._bins = np.zeros(height * width, np.uint8)
         out = np.empty((height, width), np.float32)
-        image = self._at, address(picture), self._strides_at, height, width
-        self._project(*image, address(target), address(self._bins), address(out))
+        self._project(*self._image, address(target), address(self._bins), address(out))
         return out
 
     def histogram(self, picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -59,22 +59,24 @@ class Colours:
             picture: as in ``project``.
             weights: float64 (H * W,), C-contiguous.
         """
-        height, width = self._checked(picture)
+        height, width = self._image[3:] if picture is self._picture else self._taken(picture)
         if weights is not self._weights or weights.size != height * width:
             if weights.dtype != np.float64 or weights.shape != (height * width,):
                 raise ValueError(f"weights: {weights.dtype} {weights.shape}")
             self._weights, self._weights_at = weights, address(weights)
         out = np.empty(self._count)
-        image = self._at, address(picture), self._strides_at, height, width
-        self._histogram(*image, self._weights_at, address(out))
+        self._histogram(*self._image, self._weights_at, address(out))
         return out
 
-    def _checked(self, picture: np.ndarray) -> Any:
-        """Height and width; its strides are kept for the call."""
+    def _taken(self, picture: np.ndarray) -> Tuple[int, int]:
+        """Keep a picture for the call, and for the next one with it; returns height and width."""
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise ValueError(f"picture: {picture.dtype} {picture.shape}")
         self._strides[:] = picture.strides
-        return picture.shape[:2]
+        size = picture.shape[:2]
+        self._image = (self._at, address(picture), self._strides.ctypes.data, *size)
+        self._picture = picture
+        return size
 
 
 def tables(settings: ColourSettings) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -211,6 +213,7 @@ class Regression:
         self.weights = self._held[2][:size]
         self._terms: Any = None
         self._tables: Any = None
+        self._weighed: Tuple[Any, ...] = ()
         self._add, self._judge = library.hp_moments_add, library.hp_regression_judge
         self._weigh, self._solve = library.hp_regression_weigh, library.hp_regression_solve
 
@@ -226,21 +229,22 @@ class Regression:
         rate: float,
     ) -> None:
         """Add samples (n, size) to moments with the weight ``rate``; ``weights`` (n,) or None."""
-        values = self._checked(samples)
+        values, at = self._checked(samples)
         share = None if weights is None else np.ascontiguousarray(weights, np.float64)
         if share is not None and share.shape != (len(values),):
             raise ValueError(f"weights: {share.shape}")
         share_at = None if share is None else address(share)
-        self._add(self.at, address(values), share_at, len(values), rate, *moments.addresses)
+        self._add(self.at, at, share_at, len(values), rate, *moments.addresses)
 
     def weigh(self, terms: Sequence[Tuple[Moments, float, float]]) -> None:
         """Compute A and b from (moments, share, sign of the class)."""
         if terms != self._terms:  # they stay the same once both classes were seen
             at = np.array([moments.addresses for moments, _, _ in terms], np.uintp).T.copy()
             shares = np.array([(share, share * sign) for _, share, sign in terms]).T.copy()
+            (means, squares), (plain, signed) = map(structures.addresses, (at, shares))
             self._terms, self._tables = terms, (at, shares)
-        (means, squares), (plain, signed) = (map(address, table) for table in self._tables)
-        self._weigh(self.at, squares, plain, len(terms), means, signed)
+            self._weighed = self.at, squares, plain, len(terms), means, signed
+        self._weigh(*self._weighed)
 
     def solve(self, steps: int) -> None:
         """Do that many steps towards the solution."""
@@ -248,17 +252,18 @@ class Regression:
 
     def judge(self, samples: np.ndarray) -> np.ndarray:
         """Return the products of samples (n, size) and the weights: float64 (n,)."""
-        values = self._checked(samples)
+        values, at = self._checked(samples)
         out = np.empty(len(values))
-        self._judge(self.at, address(values), len(values), address(out))
+        self._judge(self.at, at, len(values), address(out))
         return out
 
-    def _checked(self, samples: np.ndarray) -> np.ndarray:
+    def _checked(self, samples: np.ndarray) -> Tuple[np.ndarray, int]:
+        """Samples as C++ takes them, and their address."""
         if samples.shape != (len(samples), self.size):
             raise ValueError(f"samples: {samples.shape}")
-        if samples.dtype.char == "f" and samples.flags.c_contiguous:
-            return samples
-        return np.ascontiguousarray(samples, np.float32)
+        if samples.dtype.char != "f" or not samples.flags.c_contiguous:
+            samples = np.ascontiguousarray(samples, np.float32)
+        return samples, samples.__array_interface__["data"][0]
 
 
 def _padded(count: int) -> int:

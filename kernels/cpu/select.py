@@ -57,7 +57,7 @@ class Select:
         self._job = structures.SelectJob()
         self._job_at = ctypes.addressof(self._job)
         view = self._job.view
-        self._scale, self._frame = view.scale, view.frame  # of the job's own memory
+        self.scale, self.frame = view.scale, view.frame  # of the job's own memory
         self._given: Tuple[Any, ...] = (None,) * 4
 
     def select(
@@ -92,17 +92,12 @@ class Select:
             or maps[-1] is not third
         ):
             self._bind(maps, state)
-        self._scale[:] = scale
-        self._frame[:] = frame_width, frame_height
+        self.scale[:] = scale
+        self.frame[:] = frame_width, frame_height
         best = self._function(self._job_at)
         if best < 0:
             argmax(NOTHING)  # raises the definition's error
         return best, self._score.value
-
-    def place(self, scale: Tuple[float, float], frame_width: float, frame_height: float) -> None:
-        """Set the window's scale and the frame's size; see ``select``."""
-        self._scale[:] = scale
-        self._frame[:] = frame_width, frame_height
 
     def holds(self, maps: Sequence[np.ndarray]) -> bool:
         """Whether the job has the addresses of these very arrays, and of no copies."""
@@ -187,7 +182,8 @@ class Places:
             self._call = (*select.bound(maps, self._state), *self._rest)
             self._maps = (maps[0], maps[-1]) if select.holds(maps) else (None, None)
         self._state[:] = around
-        select.place(scale, frame_width, frame_height)
+        select.scale[:] = scale
+        select.frame[:] = frame_width, frame_height
         count = self._function(*self._call)
         if not count:
             argmax(NOTHING)  # raises the definition's error

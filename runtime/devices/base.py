@@ -8,7 +8,7 @@ independent of the device. The files of this folder are the devices: ``processor
 """
 
 import math
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, cast
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 STEPS = ("crop", "network", "select")
 StepMs = Dict[str, float]
+Size = Tuple[int, int]  # width, height
 
 
 class Exemplar:
@@ -140,14 +141,16 @@ class Device:
         """
         raise NotImplementedError
 
-    def propose(
-        self, look: Look, maps: Any, scale: Tuple[float, float], width: int, height: int
-    ) -> Tuple[np.ndarray, Sequence[float], Sequence[int]]:
-        """Propose the places of a window on the processor (see ``hotpath.runtime.places``).
+    def seen(
+        self, look: Look, scale: Tuple[float, float], features: Any, maps: Any, frame_size: Size
+    ) -> Seen:
+        """Select on the processor (see ``hotpath.runtime.places``), if the look asks for it.
 
-        ``scale`` is that of ``Seen``, and so are the (states, scores, cells) that it returns.
+        ``frame_size`` is (width, height). The other arguments are those of ``Seen``.
         """
-        prior, around = look.prior or ARGMAX, look.around
+        prior, around = look.prior, look.around
+        if prior is None:
+            return Seen(around, scale, features, maps)
         if prior not in self._places:
             settings = decode.create(self.network, self.kernels).settings
             self._places[prior] = settings and self.kernels.new(select.Places, settings, prior)
@@ -156,10 +159,10 @@ class Device:
 
             self._places[prior] = Places(self.network, self.kernels, prior)
         try:
-            found = self._places[prior].propose(maps, around, scale, width, height)
+            found = self._places[prior].propose(maps, around, scale, *frame_size)
         except NetworkFailed:
             found = around[None].copy(), [math.nan], [-1]
-        return cast("Tuple[np.ndarray, Sequence[float], Sequence[int]]", found)
+        return Seen(around, scale, features, None, *found)
 
     def prepare(self, wait: bool = True) -> None:
         """Prepare calls of several windows, if that takes time. May be called again.

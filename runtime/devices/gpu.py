@@ -209,13 +209,10 @@ class Gpu(Device):
         names, shown = self.engine.maps, self.engine.shown
         features = values[shown[0]][n] if shown and shown[0] in values else None
         maps = [values[name][n] for name in names if name in values] or None
-        around, scale = look.around, (numbers[8], numbers[9])
-        if look.prior is None:
-            return Seen(around, scale, features, maps)
-        if placed:
-            return Seen(around, scale, features, None, *placed[n])
-        places = self.propose(look, maps, scale, *frames.size_of(frame))
-        return Seen(around, scale, features, None, *places)
+        scale = numbers[8], numbers[9]
+        if placed and look.prior is not None:
+            return Seen(look.around, scale, features, None, *placed[n])
+        return self.seen(look, scale, features, maps, frames.size_of(frame))
 
     def close(self) -> None:
         self._windows.close()

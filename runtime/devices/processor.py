@@ -76,28 +76,10 @@ class Processor(Device):
             self.engine.batch(self.windows)
 
     def look(self, frame: AnyFrame, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
-        spent: StepMs = dict.fromkeys(STEPS, 0.0)
-        if len(looks) == 1:
-            return [self._one(frame, looks[0], spent)], spent
-        from hotpath.runtime.devices.several import copied, parts  # only for several windows
-
-        sizes = parts(len(looks), self.windows)
-        seen: List[Seen] = []
-        for number, size in enumerate(sizes):
-            part = looks[len(seen) : len(seen) + size]
-            if size == 1:
-                answers = [self._one(frame, part[0], spent)]
-            else:
-                answers = self._several(frame, part, spent)
-            # a later call of that size overwrites what this one shows
-            seen += (
-                [copied(answer) for answer in answers] if size in sizes[number + 1 :] else answers
-            )
-        return seen, spent
-
-    def _one(self, frame: AnyFrame, look: Look, spent: StepMs) -> Seen:
-        """Run a call of one window; adds its times to ``spent``."""
+        if len(looks) != 1:
+            return self._several(frame, looks)
         exemplar: Any
+        (look,) = looks
         exemplar, around, sides, _, _ = look
         engine = self.engine
         began = time.perf_counter()
@@ -111,14 +93,34 @@ class Processor(Device):
         run = time.perf_counter()
 
         # select the best cell
-        seen = self._seen(frame, look, scale, maps, engine.search_features)
-        spent["crop"] += (cropped - began) * 1e3
-        spent["network"] += (run - cropped) * 1e3
-        spent["select"] += (time.perf_counter() - run) * 1e3
-        return seen
+        if sides != 1.0:
+            scale = scale[0] / sides, scale[1] / sides
+        size = frame.shape[1], frame.shape[0]
+        seen = [self.seen(look, scale, engine.search_features, maps, size)]
+        return seen, {
+            "crop": (cropped - began) * 1e3,
+            "network": (run - cropped) * 1e3,
+            "select": (time.perf_counter() - run) * 1e3,
+        }
 
-    def _several(self, frame: AnyFrame, looks: Sequence[Look], spent: StepMs) -> List[Seen]:
-        """Run a call of several windows; adds its times to ``spent``."""
+    def _several(self, frame: AnyFrame, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
+        """Look at any number of windows, in as few calls as they need."""
+        from hotpath.runtime.devices.several import copied, parts  # only for several windows
+
+        spent: StepMs = dict.fromkeys(STEPS, 0.0)
+        sizes = parts(len(looks), self.windows)
+        seen: List[Seen] = []
+        for number, size in enumerate(sizes):
+            part = looks[len(seen) : len(seen) + size]
+            run = Processor.look if size == 1 else Processor._batch
+            shown, ms = run(self, frame, part)
+            # a later call of that size overwrites what this one shows
+            seen += list(map(copied, shown)) if size in sizes[number + 1 :] else shown
+            spent = {step: spent[step] + ms[step] for step in STEPS}
+        return seen, spent
+
+    def _batch(self, frame: AnyFrame, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
+        """Run a call of several windows."""
         count = len(looks)
         scales = []
         exemplar: Any
@@ -127,32 +129,22 @@ class Processor(Device):
             self._crops[count] = [self._windows_into(out) for out in batch.crops]
         began = time.perf_counter()
         for (exemplar, around, sides, _, _), crop in zip(looks, self._crops[count]):
-            scales.append(crop(frame, around, sides, exemplar.border))
+            x, y = crop(frame, around, sides, exemplar.border)
+            scales.append((x / sides, y / sides))
         cropped = time.perf_counter()
         for number, look in enumerate(looks):
             exemplar = look.exemplar
             batch.start(number, exemplar.features)
         maps = batch.finish()
         run = time.perf_counter()
-        columns = zip(looks, scales, maps, batch.search_features)
-        seen = [self._seen(frame, *row) for row in columns]
-        spent["crop"] += (cropped - began) * 1e3
-        spent["network"] += (run - cropped) * 1e3
-        spent["select"] += (time.perf_counter() - run) * 1e3
-        return seen
-
-    def _seen(
-        self, frame: AnyFrame, look: Look, scale: Tuple[float, float], maps: Any, features: Any
-    ) -> Seen:
-        """Make the ``Seen`` of a window; ``scale`` comes from ``geometry.search_window``."""
-        _, around, sides, prior, _ = look
-        if sides != 1.0:
-            scale = scale[0] / sides, scale[1] / sides
-        if prior is None:
-            return Seen(around, scale, features, maps)
-        height, width = frame.shape[:2]
-        found = self.propose(look, maps, scale, width, height)
-        return Seen(around, scale, features, None, *found)
+        size = frame.shape[1], frame.shape[0]
+        columns = zip(looks, scales, batch.search_features, maps)
+        seen = [self.seen(*row, size) for row in columns]
+        return seen, {
+            "crop": (cropped - began) * 1e3,
+            "network": (run - cropped) * 1e3,
+            "select": (time.perf_counter() - run) * 1e3,
+        }
 
     def _windows_into(self, out: Any) -> Windows:
         """Return the function that crops windows into the input ``out`` of the network."""

@@ -10,7 +10,7 @@ target is tracked. Each frame computes one slice of an update (``hotpath.runtime
 """
 
 import math
-from typing import Any, Callable, Optional, Sequence, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 import numpy as np
 
@@ -46,8 +46,7 @@ class Classifier:
         self._network, self._kernels = network, kernels
         self._pooling: Any = None
         self._samples_of = part_of(kernels, online.Samples, *SAMPLES).of_frame
-        self._ridge: Optional[Ridge] = None
-        self._strangers = Strangers(network)
+        self.strangers = Strangers(network)
 
     def begin(self, state: np.ndarray, seen: Seen) -> None:
         """Start with a new target, and learn it from the first frame.
@@ -61,45 +60,23 @@ class Classifier:
         side = int(round(math.sqrt(seen.features.shape[2])))
         form = mean, side, float(self._network.stride), PARTS, LEAST
         pooling = self._pooling = part_of(self._kernels, online.Pooling, *form)
-        self._strangers.begin(mean)
-        self._ridge = Ridge(part_of(self._kernels, online.Regression, pooling.size, RIDGE, TINY))
-        positives, negatives, _ = self._samples(self._ridge, state, seen)
-        self._ridge.begin(positives, negatives)
-
-    def judge(self, boxes: np.ndarray, seen: Seen) -> np.ndarray:
-        """Return a value for each box, (n,): about +1 for the target, about -1 for others.
-
-        Args:
-            boxes: float64 (n, 4) [cx, cy, w, h], frame pixels.
-            seen: the ``Seen`` of the region that contains them.
-        """
-        assert self._ridge is not None, "no target was taken"
-        judged: np.ndarray = self._ridge.judge(
-            self._pooling.describe(seen.features, boxes, seen.around, seen.scale)
-        )
-        return judged
+        self.strangers.begin(mean)
+        self.ridge = Ridge(part_of(self._kernels, online.Regression, pooling.size, RIDGE, TINY))
+        positives, negatives, _ = self._samples(self.ridge, state, seen)
+        self.ridge.begin(positives, negatives)
 
     def looks(self, seen: Seen) -> np.ndarray:
-        """Return the value of ``judge`` for each place that a window proposes, (n,)."""
-        assert self._ridge is not None, "no target was taken"
-        if seen.pooled is None:
-            return self.judge(seen.states, seen)
-        judged: np.ndarray = self._ridge.judge(samples_of(seen.pooled, self._means))
-        return judged
+        """Return a value for each place that a window proposes, (n,).
 
-    def proof(
-        self, looks: float, alike: float, references: Sequence[np.ndarray]
-    ) -> Tuple[float, float]:
-        """Return how far a box proves to hold the target. See ``Strangers.proof``.
-
-        Args:
-            looks: the value of ``judge`` for the box.
-            alike: similarity of its colours to that of ``references`` which is most alike.
-            references: square roots of the target's histograms, float64 (bins,) each.
+        It is about +1 for the target, and about -1 for others.
         """
-        assert self._ridge is not None, "no target was taken"
-        ridge = self._ridge
-        return self._strangers.proof(looks, alike, references, ridge.judge, ridge.solved)
+        if seen.pooled is None:
+            boxes = seen.states, seen.around, seen.scale
+            samples = self._pooling.describe(seen.features, *boxes)
+        else:
+            samples = samples_of(seen.pooled, self._means)
+        judged: np.ndarray = self.ridge.judge(samples)
+        return judged
 
     def follow(self, state: np.ndarray, seen: Seen, tracked: bool) -> None:
         """End a frame: compute one slice of an update, or begin one if the target is tracked.
@@ -109,25 +86,10 @@ class Classifier:
             seen: the ``Seen`` of this frame.
             tracked: whether the target is certainly there, and nowhere else in ``seen``.
         """
-        assert self._ridge is not None, "no target was taken"
-        if self._ridge.busy:
-            self._ridge.step()
-        elif tracked:
-            positives, negatives, hard = self._samples(self._ridge, state, seen)
+        if not self.ridge.step() and tracked:
+            positives, negatives, hard = self._samples(self.ridge, state, seen)
             if len(positives) and len(negatives):
-                self._ridge.learn(positives, negatives, hard)
-
-    @property
-    def busy(self) -> bool:
-        """Whether an update is under way, so that no frame is learnt."""
-        assert self._ridge is not None, "no target was taken"
-        return self._ridge.busy
-
-    @property
-    def updates(self) -> int:
-        """Number of frames that were learnt since the first one."""
-        assert self._ridge is not None, "no target was taken"
-        return self._ridge.updates
+                self.ridge.learn(positives, negatives, hard)
 
     def _samples(
         self, ridge: Ridge, state: np.ndarray, seen: Seen

@@ -112,7 +112,7 @@ class Ridge:
             positives, negatives: samples, (n, size) and (m, size).
             hard: (m,), weight of each negative.
         """
-        if not self.busy:
+        if not (self._waiting or self._changed):
             self._waiting.append((self._since[0], positives, None))
             self._waiting.append((self._since[1], negatives, hard))
 
@@ -121,8 +121,8 @@ class Ridge:
         """Whether an update is under way."""
         return bool(self._waiting) or self._changed
 
-    def step(self) -> None:
-        """Do one slice of an update: add positives, add negatives, or solve."""
+    def step(self) -> bool:
+        """Do one slice of an update: add positives, add negatives, or solve; False without one."""
         if self._waiting:
             memory, samples, weights = self._waiting.pop(0)
             memory.count += 1
@@ -135,6 +135,9 @@ class Ridge:
             self.model.solve(STEPS)
             self.solved += 1
             self._changed = False
+        else:
+            return False
+        return True
 
     def _weigh(self) -> None:
         """Compute A and b from the memories."""

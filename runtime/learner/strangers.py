@@ -24,7 +24,7 @@ import numpy as np
 
 from hotpath.runtime import colour, npz
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.learner.ridge import samples_of
+from hotpath.runtime.learner.ridge import Ridge, samples_of
 from hotpath.runtime.network import Network
 
 CHANCE = 0.05  # share of the strangers that look more like the target than chance explains
@@ -99,7 +99,7 @@ class Strangers:
         self._described = samples_of(self._raw, np.tile(mean, PARTS**2))
 
     def proof(
-        self, looks: float, alike: float, references: Sequence[np.ndarray], judge: Any, version: Any
+        self, looks: float, alike: float, references: Sequence[np.ndarray], ridge: Ridge
     ) -> Tuple[float, float]:
         """Return how far looks and colours prove that a box holds the target, each on its own.
 
@@ -110,9 +110,15 @@ class Strangers:
             looks: the classifier's value of the box.
             alike: similarity of its colours to that of ``references`` which is most alike.
             references: square roots of histograms. The first is the same array for one target.
-            judge, version: ``Ridge.judge``, and another version whenever it has changed.
+            ridge: the classifier's.
         """
-        chance = self.chance(judge, version)
+        chance = UNKNOWN
+        if self._described is not None:
+            if self._last[0] != ridge.solved:
+                values = ridge.judge(self._described)
+                place = int(len(values) * (1 - CHANCE))
+                self._last = ridge.solved, float(np.partition(values, place)[place])
+            chance = self._last[1]
         proof = (looks - chance) / max(1.0 - chance, LEAST)
         if self._colours is None:
             return proof, math.inf
@@ -123,13 +129,3 @@ class Strangers:
             age, chance = 0, float(np.partition(values, place)[:, place].max())
         self._coloured = references[0], age + 1, chance
         return proof, (alike - chance) / max(1.0 - chance, LEAST)
-
-    def chance(self, judge: Any, version: Any) -> float:
-        """Return the value that only ``CHANCE`` of the strangers exceed."""
-        if self._described is None:
-            return UNKNOWN
-        if self._last[0] != version:
-            values = judge(self._described)
-            place = int(len(values) * (1 - CHANCE))
-            self._last = version, float(np.partition(values, place)[place])
-        return self._last[1]

@@ -33,6 +33,7 @@ class ScoreLooksColour:
     Args:
         classifier: ``Classifier`` of the target. Its owner starts it and lets it learn.
         colours: function (frame, state) that returns the histogram of a box.
+        strict: whether the strict proof is the only one.
 
     Attributes:
         certain: [cx, cy, w, h] in frame pixels, where the target was when it was last certain. The
@@ -41,10 +42,12 @@ class ScoreLooksColour:
         looks: the classifier's value of the last box that ``of`` judged.
         alike: the similarity of its colours.
         resized: logarithm of the factor between its sides and those of ``certain``, 0 or more.
+        tracked: frames since the last box that was judged, with it, in which it held the target.
+            Their owner counts them.
     """
 
-    def __init__(self, classifier: Classifier, colours: Colours) -> None:
-        self._classifier, self._colours = classifier, colours
+    def __init__(self, classifier: Classifier, colours: Colours, strict: bool = False) -> None:
+        self._classifier, self._colours, self._is_strict = classifier, colours, strict
         self.certain = np.ones(4)
         self.looks = self.alike = self.resized = 0.0
 
@@ -53,7 +56,7 @@ class ScoreLooksColour:
         self.colour = self._colours(frame, state)
         self._recent = self._now = self.colour
         self._roots = np.sqrt(self.colour), np.sqrt(self._recent)
-        self._tracked = 0  # frames since then in which the target was tracked
+        self.tracked = 0
 
     def of(
         self,
@@ -89,10 +92,12 @@ class ScoreLooksColour:
         Returns:
             (proof, strict): the second is denied by other colours much more, and by another size.
         """
-        looks, colours = self._classifier.proof(self.looks, self.alike, self._roots)
+        classifier = self._classifier
+        proven = classifier.strangers.proof(self.looks, self.alike, self._roots, classifier.ridge)
+        looks, colours = proven
         size = max(self.resized - RESIZED, 0.0)
         strict = looks + min(colours - ALIKE, 0.0) * DENIED - size
-        return looks + min(colours - looks, 0.0) * COLOURED, strict
+        return strict if self._is_strict else looks + min(colours - looks, 0.0) * COLOURED, strict
 
     def best(
         self,
@@ -126,24 +131,16 @@ class ScoreLooksColour:
 
     def _mean(self, total: float, frame: AnyFrame, state: np.ndarray) -> float:
         """Return the mean; ``total`` is the sum of score and looks."""
-        self._learn_colours()
+        if self.tracked:  # the colours of the last box move the recent ones by LEARNT a frame
+            kept = (1 - LEARNT) ** self.tracked
+            self._recent = self._now + (self._recent - self._now) * kept
+            self._roots = self._roots[0], np.sqrt(self._recent)
+            self.tracked = 0
         self._now = self._colours(frame, state)
         root = np.sqrt(self._now)
         first, recent = self._roots
         self._similar = max(float(first.dot(root)), float(recent.dot(root)))
         return min(max(0.0, (total + self._similar) / CUES), 1.0)
-
-    def learn(self) -> None:
-        """Learn the colours of the last box that was judged, because it holds the target."""
-        self._tracked += 1
-
-    def _learn_colours(self) -> None:
-        """Move the recent colours by ``LEARNT``, once for each frame since the last judgement."""
-        if self._tracked:
-            kept = (1 - LEARNT) ** self._tracked
-            self._recent = self._now + (self._recent - self._now) * kept
-            self._roots = self._roots[0], np.sqrt(self._recent)
-            self._tracked = 0
 
 
 class ColoursUnder:

@@ -58,7 +58,7 @@ def create(network: Network, kernels: Kernels, count: int, strict: bool = False)
         strict: see ``thresholds_of``.
     """
     classifier, colours = Classifier(network, kernels), ColoursUnder(network, kernels)
-    cues = ScoreLooksColour(classifier, colours)
+    cues = ScoreLooksColour(classifier, colours, strict)
     presence = Presence(thresholds_of(network, True, strict), cues, every=JUDGED)
     return Search(network, presence, cues, classifier, colours, count)
 
@@ -156,10 +156,10 @@ class Search:
     @property
     def learns(self) -> bool:
         """Whether ``follow`` may learn the next frame, which then needs the window's features."""
-        presence, classifier = self.presence, self.classifier
-        if presence.state != TRACKED or presence.proof.probation or classifier.busy:
+        presence, ridge = self.presence, self.classifier.ridge
+        if presence.state != TRACKED or presence.proof.probation or ridge.busy:
             return False
-        return presence.since + 1 in (AT_FIRST if classifier.updates < EARLY else LATER)
+        return presence.since + 1 in (AT_FIRST if ridge.updates < EARLY else LATER)
 
     def follow(self, state: np.ndarray, seen: Seen) -> None:
         """End a frame in which the target was followed or found again.
@@ -175,8 +175,9 @@ class Search:
         self.faint = self.faint + 1 if seen.scores[0] < self.network.wider_below else 0
         is_tracked = presence.state == TRACKED
         learns = is_tracked and not presence.proof.probation  # as ``learns`` before this frame
-        presence.proof.settle(presence.state != LOST)
-        turns = AT_FIRST if classifier.updates < EARLY else LATER
+        if presence.proof.probation:
+            presence.proof.settle(presence.state != LOST)
+        turns = AT_FIRST if classifier.ridge.updates < EARLY else LATER
         if not is_tracked or presence.since in turns:
             classifier.follow(state, seen, learns)
         if is_tracked:
@@ -186,7 +187,7 @@ class Search:
             kept_h += (h - kept_h) * SIZE_LEARNT
             self._certain[:] = x, y, kept_w, kept_h
             if learns:
-                self._cues.learn()
+                self._cues.tracked += 1
         elif presence.state == LOST and presence.lost_frames > FOLLOWED:
             self.start()
 

@@ -58,9 +58,9 @@ def test_a_family_that_only_python_decodes_proposes_by_the_definition(monkeypatc
 
     monkeypatch.setattr(decode, "create", in_python)
     device = SimpleNamespace(network=network, kernels=cpu.load(), _places={})
-    found = Device.propose(device, Look(None, AROUND), maps, SCALE, *FRAME)
-    expected = proposed(network, maps, ARGMAX)
-    assert found[1:] == expected[1:] and np.array_equal(found[0], expected[0])
+    found = Device.seen(device, Look(None, AROUND), SCALE, None, maps, FRAME)
+    states, *expected = proposed(network, maps, ARGMAX)
+    assert [found.scores, found.cells] == expected and np.array_equal(found.states, states)
 
 
 def cells_of(found):

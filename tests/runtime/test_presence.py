@@ -25,7 +25,7 @@ from hotpath.runtime.presence import (
     thresholds_of,
     word_of,
 )
-from hotpath.runtime.proof import MIDDLE, PROBATION
+from hotpath.runtime.proof import PROBATION
 from hotpath.runtime.search.cues import ALIKE, COLOURED, DENIED, RESIZED, ScoreLooksColour
 from hotpath.runtime.types import FOUND, LOST, STATES, SURE, TRACKED, UNSURE, Seen
 from tests.support import tiny
@@ -290,11 +290,11 @@ def test_a_box_whose_colours_may_convince_is_looked_at():
 def test_looks_and_colours_of_the_box_that_was_judged_prove():
     asked = []
 
-    def proof(looks, alike, references):
+    def proof(looks, alike, references, ridge):
         asked.append((looks, alike, references))
         return looks, 1.0
 
-    classifier = SimpleNamespace(proof=proof)
+    classifier = SimpleNamespace(strangers=SimpleNamespace(proof=proof), ridge=None)
     pictures = [np.array(p) for p in ([1.0, 0.0], [0.64, 0.36], [0.0, 1.0])]
     cues = ScoreLooksColour(classifier, lambda frame, state: pictures.pop(0))
     cues.begin(None, np.zeros(4), None)
@@ -305,10 +305,11 @@ def test_looks_and_colours_of_the_box_that_was_judged_prove():
     assert (looks, alike) == (0.5, pytest.approx(0.8)) and references[0].tolist() == [1.0, 0.0]
 
 
-def cues_of(looks, colours):
+def cues_of(looks, colours, is_strict=False):
     """Cues of boxes whose looks and colours prove so much."""
-    classifier = SimpleNamespace(proof=lambda *_: (looks, colours))
-    cues = ScoreLooksColour(classifier, lambda frame, state: np.array([1.0, 0.0]))
+    strangers = SimpleNamespace(proof=lambda *_: (looks, colours))
+    classifier = SimpleNamespace(strangers=strangers, ridge=None)
+    cues = ScoreLooksColour(classifier, lambda frame, state: np.array([1.0, 0.0]), is_strict)
     cues.begin(None, np.zeros(4), None)
     return cues
 
@@ -322,6 +323,7 @@ def test_equal_colours_prove_nothing_and_others_deny_a_strict_proof_more():
         proof, strict = cues_of(0.8, colours).proof()
         assert proof == pytest.approx(0.8 - (0.8 - colours) * COLOURED)
         assert strict == pytest.approx(0.8 - (ALIKE - colours) * DENIED)
+        assert cues_of(0.8, colours, is_strict=True).proof() == (strict, strict)
 
 
 def test_another_size_denies_a_strict_proof():
@@ -375,7 +377,7 @@ def test_a_curve_makes_presence_a_probability_and_what_is_not_proven_keeps_it_lo
     judge.value = 0.8
     before = judge.shown
     assert before == pytest.approx(1 / (1 + np.exp(-3.0)))
-    judge.proof.worth = MIDDLE  # a find that may be the target or not
+    judge.proof.likely = 0.5  # a find that may be the target or not
     assert judge.shown == pytest.approx(before / 2)
     judge.proof.begin()
     judge.assume(LOST)

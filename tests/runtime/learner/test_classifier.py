@@ -21,8 +21,8 @@ def region(places, seed=0):
     return values.reshape(1, 8, -1)
 
 
-def seen(features):
-    return Seen(np.zeros(4), (1.0, 1.0), features)
+def seen(features, boxes=None):
+    return Seen(np.zeros(4), (1.0, 1.0), features, states=boxes)
 
 
 def at(column, row):
@@ -70,11 +70,11 @@ def test_a_look_alike_is_told_from_the_target_after_it_was_learnt():
     now = region({(8, 8): 0, (13, 8): 0}, 1)
     now.reshape(8, SIDE, SIDE)[1, 7:10, 11:16] += 1.0
     boxes = np.array([TARGET, at(13, 8), at(3, 3)])
-    before = one.judge(boxes, seen(now))
+    before = one.looks(seen(now, boxes))
     assert before[0] > 0.5 and before[2] < 0
     for _ in range(30):
         one.follow(TARGET, seen(now), True)
-    after = one.judge(boxes, seen(now))
+    after = one.looks(seen(now, boxes))
     assert after[0] - after[1] > before[0] - before[1]
     assert after[0] > 0.5
 
@@ -82,8 +82,8 @@ def test_a_look_alike_is_told_from_the_target_after_it_was_learnt():
 def test_nothing_is_learnt_from_a_frame_in_which_the_target_is_not_tracked():
     one = Classifier(NUMBERS)
     one.begin(TARGET, seen(region({(8, 8): 0})))
-    now = seen(region({(8, 8): 3}, 1))
-    before = one.judge(TARGET[None], now)
+    now = seen(region({(8, 8): 3}, 1), TARGET[None])
+    before = one.looks(now)
     for _ in range(9):
         one.follow(TARGET, now, False)
-    assert one.judge(TARGET[None], now) == before
+    assert one.looks(now) == before

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,13 +24,14 @@ RED, GREY, BLUE = np.eye(colour.BINS)[[0, -1, 20]]
 def of_looks(judged, looks, judge, version):
     """What looks alone prove."""
     judged._colours = None
-    return judged.proof(looks, 0.0, (), judge, version)[0]
+    return judged.proof(looks, 0.0, (), SimpleNamespace(judge=judge, solved=version))[0]
 
 
 def of_colours(judged, alike, references):
     """What colours prove: 0 as chance, 1 as the target."""
     judged.begin(np.zeros(CHANNELS, np.float32))
-    return judged.proof(1.0, alike, references, lambda boxes: np.zeros(COUNT), 1)[1]
+    ridge = SimpleNamespace(judge=lambda boxes: np.zeros(COUNT), solved=1)
+    return judged.proof(1.0, alike, references, ridge)[1]
 
 
 @pytest.fixture

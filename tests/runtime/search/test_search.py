@@ -94,7 +94,7 @@ class Begun:
             proof=lambda: (1.0, 1.0),
             certain=np.ones(4),
         )
-        cues.begin = cues.learn = lambda *given: None
+        cues.begin = lambda *given: None
         cues.of = lambda frame, place, seen, score, looks=None: next(self._now)
         cues.best = lambda frame, states, scores, looks, needed: (0, next(self._now))
         self.presence = Presence(thresholds_of(network, True), cues)
@@ -158,7 +158,7 @@ def test_a_classifier_that_knows_the_target_learns_one_frame_of_four(toml):
     updates = []
     for frame in 4 * (there + there[::-1]):
         assert tracker.update(frame).state == "tracked"
-        updates.append(tracker.search.classifier.updates)
+        updates.append(tracker.search.classifier.ridge.updates)
     # an update takes four frames of learning: of three in four, then of one in four
     assert updates.count(EARLY - 1) < 8
     assert updates.count(EARLY + 1) == 16
@@ -385,11 +385,12 @@ def test_nothing_is_learnt_from_a_find_on_probation(toml, probation):
     presence.proof = Proof(0.9)
     presence.proof.probation = 9 * probation
     search.classifier = SimpleNamespace(
-        updates=EARLY, busy=False, follow=lambda state, seen, tracked: learnt.append(tracked)
+        ridge=SimpleNamespace(updates=EARLY, busy=False),
+        follow=lambda state, seen, tracked: learnt.append(tracked),
     )
-    search._cues = SimpleNamespace(learn=lambda: learnt.append("colours"))
+    search._cues.tracked = 0
     search.follow(begun.state, SimpleNamespace(scores=[1.0]))
-    assert learnt == ([False] if probation else [True, "colours"])
+    assert learnt == [not probation] and search._cues.tracked == (not probation)
     presence.since = 1
     assert search.learns is not probation
 

@@ -15,12 +15,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from hotpath.app.cli.boxes import check_boxes, given_boxes, given_points
-from hotpath.app.cli.detector import check_detector, open_detector, open_finder
 from hotpath.app.cli.options import parse, records_of
 from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
 from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
-from hotpath.app.service_manager import ServiceManager
 from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.garbage import short_collections
@@ -31,6 +29,7 @@ from hotpath.video.sources import WAITING, check_camera, is_recorded, open_sourc
 
 if TYPE_CHECKING:
     from hotpath.app.detect import Detector
+    from hotpath.app.service_manager import ServiceManager
     from hotpath.runtime.targets.finding import TargetFinder
     from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
@@ -98,16 +97,23 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
     """The same, with the request that ends it."""
     source_options, target_options, network, output_options, links = options
     check_boxes(target_options)
-    check_detector(target_options, links)
+    if target_options.asks_detector:
+        from hotpath.app.cli.detector import check_detector, open_detector, open_finder
+
+        check_detector(target_options, links)
     check_outputs(output_options, links, source_options.video, target_options.boxes)
     check_camera(source_options.video)
-    manager = ServiceManager(os.environ)
+    manager = None
+    if "NOTIFY_SOCKET" in os.environ:
+        from hotpath.app.service_manager import ServiceManager
+
+        manager = ServiceManager(os.environ)
     with contextlib.ExitStack() as cleanup:
         # files first: a wrong name must not wait for the network, which takes seconds to load
         recorded = is_recorded(source_options.video)
         read = source_options, target_options, links.selects, cleanup
         opened = open_input(*read) if recorded else None
-        detector = open_detector(target_options, network)
+        detector = open_detector(target_options, network) if target_options.detector else None
         targets = cleanup.enter_context(contextlib.closing(load_targets(**network._asdict())))
         source, frame, boxes = opened or open_input(*read)
         window = None
@@ -118,7 +124,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
             cleanup.callback(window.close)
         at_s = source.time_s
         tracks = first_tracks(target_options, targets, frame, boxes or [], detector, at_s)
-        finder = open_finder(target_options, detector, targets, source.live)
+        finder = open_finder(target_options, detector, targets, source.live) if detector else None
         if finder:
             cleanup.callback(finder.close)
             tracks = finder.first(frame, tracks, at_s)
@@ -131,13 +137,15 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
             if not tracks:
                 outputs.invite()
             outputs.notice(doubts_of(targets, tracks))
-            manager.ready(f"tracking in {source.name}")
+            if manager:
+                manager.ready(f"tracking in {source.name}")
             with short_collections():
                 broken = follow(
                     source_options.frames, targets, source, outputs, stop, manager, finder
                 )
             stop.left = True
-    manager.stopping()
+    if manager:
+        manager.stopping()
     outputs.summary(source)
     if broken:
         raise broken
@@ -301,7 +309,7 @@ def follow(
     source: "Source",
     outputs: Outputs,
     stop: StopRequest,
-    manager: ServiceManager,
+    manager: "Optional[ServiceManager]",
     finder: "Optional[TargetFinder]",
 ) -> Optional[HotpathError]:
     """The loop over that many frames. Returns the error with which the source broke, or None."""
@@ -309,7 +317,7 @@ def follow(
     failed = 0
     last = frames and source.given - 1 + frames
     while not stop.requested and source.given != last and outputs.open:
-        if manager.watches:
+        if manager:
             manager.alive()
 
         # wait for a frame

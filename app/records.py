@@ -45,6 +45,11 @@ class TargetOptions(NamedTuple):
     every: int = 10
 
     @property
+    def asks_detector(self) -> bool:
+        """Whether there is an option of the detector."""
+        return bool(self.detector or self.classes or self.all)
+
+    @property
     def by_detector(self) -> bool:
         """Whether the detector finds the first targets."""
         return bool(self.detector and self.classes and not (self.box or self.point or self.boxes))
@@ -146,6 +151,11 @@ class LinkOptions(NamedTuple):
     video: str = ""
     results: Optional[str] = None
     save: Optional[str] = None
+
+    @property
+    def asks_link(self) -> bool:
+        """Whether there is an option of a link."""
+        return any((self.page.page, self.publish)) or self[1:4] != LinkOptions()[1:4]
 
     @property
     def to_mqtt(self) -> bool:

@@ -13,9 +13,6 @@ class ServiceManager:
 
     Args:
         environment: such as ``os.environ``; ``NOTIFY_SOCKET`` and ``WATCHDOG_USEC`` are read.
-
-    Attributes:
-        watches: whether it wants to hear that the frame loop runs.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -24,7 +21,6 @@ class ServiceManager:
         usec = environment.get("WATCHDOG_USEC", "")
         # systemd advises half of the time; a quarter outlives one late frame
         self._every_s = int(usec) / 4e6 if usec.isdigit() else None
-        self.watches = self._every_s is not None
         self._next = 0.0
         self._socket: Optional[socket.socket] = None
         if self._address:

@@ -89,6 +89,11 @@ class Picture:
 AnyFrame = Union[np.ndarray, Picture]
 
 
+def is_deep(picture: object) -> bool:
+    """Whether a picture has 16 bits."""
+    return isinstance(picture, np.ndarray) and picture.dtype == np.uint16
+
+
 def bgr_of(frame: AnyFrame) -> np.ndarray:
     """Return the BGR array, uint8 (H, W, 3), of any frame."""
     return frame.bgr() if isinstance(frame, Picture) else frame

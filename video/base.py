@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 
 from hotpath.runtime.errors import BadFrame, BadSource
-from hotpath.runtime.pictures import AnyFrame, Picture
+from hotpath.runtime.pictures import AnyFrame, Picture, is_deep
 from hotpath.runtime.types import Track
-from hotpath.video.depth import whole_range
 
 PLAYED_FPS = 25.0  # the speed at which a recording is played that states no frame rate
 MOST_FPS = 1e5  # a higher rate is the unit of the time stamps
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm", ".pbm")
 Log = Optional[Callable[[str], None]]  # is told one line of text
+SAMPLES = 32  # pictures of a recording whose 16-bit values are looked at before the first one
 SAME = 1e-3  # of a frame's time: times that differ by less are the same
 
 
@@ -55,6 +55,9 @@ class TrackedFrame(NamedTuple):
 class Source:
     """Gives frames in order, one for each ``read()``.
 
+    Args:
+        depth: used bits of 16-bit pictures. None takes the range of their values.
+
     Attributes:
         name: the source's name in messages. A password in an address is masked.
         live: True for cameras and streams. They give the newest frame and have no end.
@@ -87,9 +90,11 @@ class Source:
     live = False
     captured_at = "arrival"
 
-    def __init__(self, name: str, log: Log = None) -> None:
+    def __init__(self, name: str, log: Log = None, depth: Optional[int] = None) -> None:
         self.name = name
         self.log = log or (lambda text: None)
+        self._depth = depth
+        self._reduction: Any = None
         self.fps: Optional[float] = None
         self.frames: Optional[int] = None
         self.first_box: Optional[Tuple[float, ...]] = None
@@ -146,8 +151,11 @@ class Source:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _give(self, frame: AnyFrame, stamp_s: Optional[float] = None) -> AnyFrame:
-        """Count ``frame`` and return it. Set the time of a recording from its stamp or rate."""
+    def _give(self, frame: Any, stamp_s: Optional[float] = None) -> AnyFrame:
+        """Count ``frame`` and return it, with 8 bits. Set a recording's time by stamp or rate."""
+        if self._reduction or self._depth is not None or is_deep(frame):
+            frame = self._reduced()(frame)
+        frame = checked_picture(frame)
         if not self.live:
             self.captured_s = self.arrived_s = time.monotonic()
             if stamp_s is None or self.by_rate:
@@ -155,6 +163,19 @@ class Source:
             self.time_s = stamp_s
         self.given += 1
         return frame
+
+    def _reduced(self) -> Any:
+        """The ``Reduction`` of 16-bit pictures."""
+        if self._reduction is None:
+            from hotpath.video.depth import Reduction
+
+            self._reduction = Reduction(self._depth, lambda text: self.log(f"{self.name}: {text}"))
+        return self._reduction
+
+
+def whole_range(picture: np.ndarray) -> np.ndarray:
+    """The high byte of each value: 0..65535 becomes 0..255."""
+    return (picture >> 8).astype(np.uint8)
 
 
 def checked_picture(frame: Any) -> AnyFrame:

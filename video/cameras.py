@@ -4,11 +4,13 @@ Each call of ``open`` opens the device once; ``live.py`` opens it again when it 
 """
 
 import errno
+import math
 import os
 import re
 import sys
 import time
-from typing import Any, Dict, List, Optional, Tuple
+from collections import deque
+from typing import Any, Deque, Dict, List, Optional, Tuple
 
 import cv2
 
@@ -17,7 +19,6 @@ from hotpath.video import hardware, pyav, raw, v4l2
 from hotpath.video.base import is_utf8, without_password
 from hotpath.video.parts import open_parts
 from hotpath.video.probe import check_redirects, why_no_stream
-from hotpath.video.stamps import MONOTONIC, NONE, SENDER
 
 # FFmpeg before 5 listens to a transport stream for 4 to 6 s; a slow camera starts its encoder first
 OPEN_TIMEOUT_S = 10.0
@@ -26,6 +27,14 @@ LEAST_OPEN_S = 1.0  # for FFmpeg, after another reader of HTTP got no answer
 FIRST_PICTURE_S = 12.0
 READ_TIMEOUT_S = 1.5  # a stream that is silent for so long counts as lost
 RECORDING_READ_TIMEOUT_S = 5.0  # a recording is not opened again, so a slow network gets more time
+
+# what a stamp of ``cv2.CAP_PROP_POS_MSEC`` is: nothing; the monotonic clock of this computer (V4L2
+# drivers); the sender's clock, with an unknown offset to ours (RTP, MPEG-TS)
+NONE, MONOTONIC, SENDER = "none", "monotonic", "sender"
+OLDEST_S = 2.0  # an older stamp is of another clock, unless that was ours before; then so old
+LATEST_S = 60.0  # an older stamp is none
+WINDOW = 150  # frames in which the fastest one tells the offset of the sender's clock
+JUMP_S = 1.0  # by which the sender's clock goes back: it started again
 
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
@@ -305,3 +314,39 @@ def _first_line(path: str) -> Optional[str]:
             return file.readline().strip()
     except (OSError, UnicodeDecodeError):
         return None
+
+
+class CaptureClock:
+    """Turns stamps into capture times on this computer's monotonic clock.
+
+    Args:
+        kind: ``NONE``, ``MONOTONIC`` or ``SENDER``. With ``SENDER`` a capture time is that of the
+            fastest of the last frames: what delays every frame, such as the exposure and the
+            shortest way through the network, is not in it.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._offsets: Deque[float] = deque(maxlen=WINDOW)  # our clock less the sender's
+        self._stamp_s = 0.0  # the sender's last one
+        self._is_ours = False  # a stamp was of our clock
+
+    def captured_s(self, stamp_ms: float, arrived_s: float) -> float:
+        """Capture time, seconds of the monotonic clock; the arrival where no stamp tells it.
+
+        Args:
+            stamp_ms: what the capture states; 0 or not finite for nothing.
+            arrived_s: when the frame came, seconds of the monotonic clock.
+        """
+        stamp_s = stamp_ms / 1e3
+        if self._kind == NONE or not math.isfinite(stamp_s) or stamp_s <= 0:
+            return arrived_s
+        if self._kind == SENDER:
+            if self._stamp_s - stamp_s > JUMP_S:
+                self._offsets.clear()
+            self._stamp_s = stamp_s
+            self._offsets.append(arrived_s - stamp_s)
+            stamp_s += min(self._offsets)
+        age_s = arrived_s - stamp_s
+        self._is_ours = self._is_ours or 0 <= age_s <= OLDEST_S
+        return stamp_s if 0 <= age_s <= (LATEST_S if self._is_ours else OLDEST_S) else arrived_s

@@ -2,17 +2,13 @@
 
 import codecs
 import os
-import re
 import struct
-from typing import Iterator, List, Optional, Tuple
+from typing import Iterator, Optional, Tuple
 
 from hotpath.runtime.errors import BadSource
 
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska's elements
-JPEG_END = b"\xff\xd9"
 DV, PAL_BYTES, NTSC_BYTES = b"\x1f\x07\x00", 144000, 120000  # the first block; bytes of a frame
-# fill bytes, and start markers after the first: a marker's own ff stays
-_EXTRA = re.compile(b"(?:\xff(?=\xff)|\xff\xd8)+")
 _TEXT_BYTES = bytes([9, 10, 13, 27, *range(32, 127), *range(128, 256)])
 
 
@@ -132,22 +128,3 @@ def states_no_rate(path: str) -> bool:
     is_programme = head[:4] == b"\0\0\1\xba"  # an MPEG programme stream has time stamps
     starts = head.startswith((b"\0\0\1", b"\0\0\0\1")) and head[:4] != b"\0\0\1\xb3"  # MPEG-2
     return (starts and not is_programme) or (head[:3] == b"\xff\xd8\xff" and ending != ".jpg")
-
-
-def plain_jpeg(data: bytes) -> bytes:
-    """The JPEG of a camera without what decoders stumble over.
-
-    These are a second start marker, fill bytes before the markers of the headers (ITU-T T.81,
-    section B.1.1.2, allows them), and a missing end marker, which is added.
-    """
-    parts: List[bytes] = []  # of the headers; one pass, however many bytes are left out
-    start, at = 0, 2
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
-        extra = _EXTRA.match(data, at)
-        if extra:
-            parts.append(data[start:at])
-            start = at = extra.end()
-        else:
-            at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
-    plain = b"".join(parts) + data[start:] if parts else data
-    return plain if data.find(JPEG_END, at) >= 0 else plain + JPEG_END

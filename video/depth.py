@@ -10,7 +10,8 @@ from typing import Any, Callable, Deque, Iterable, List, Optional, Tuple
 
 import numpy as np
 
-SAMPLES = 32  # pictures of a folder that are looked at before the first one is given
+from hotpath.runtime.pictures import is_deep
+
 OUTLIERS = 0.005  # of a picture's values at each end, which become 0 or 255
 ODD_PICTURES = 20  # one of so many, such as of a closed shutter, does not count
 VALUES = 1 << 16  # of a picture that are looked at
@@ -85,21 +86,11 @@ class Reduction:
             self._log("16-bit pictures: now " + VALUES_BECOME.format(*now))
 
 
-def is_deep(picture: object) -> bool:
-    """Whether a picture has 16 bits."""
-    return isinstance(picture, np.ndarray) and picture.dtype == np.uint16
-
-
 def linear(low: int, high: int) -> Scale:
     """A scale on which the values from ``low`` to ``high`` become 0 to 255; others are clipped."""
     values = (np.arange(1 << 16) - low) * 255.0 / max(high - low, 1)
     table = np.clip(values + 0.5, 0, 255).astype(np.uint8)
     return functools.partial(np.take, table)  # it goes to other processes too
-
-
-def whole_range(picture: np.ndarray) -> np.ndarray:
-    """The high byte of each value: 0..65535 becomes 0..255."""
-    return (picture >> 8).astype(np.uint8)
 
 
 def range_of(picture: np.ndarray) -> Tuple[int, int]:

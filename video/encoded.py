@@ -2,21 +2,23 @@
 
 import re
 import struct
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 import cv2
 import numpy as np
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.jpeg_frames import WHOLE, jpeg_shape
-from hotpath.video.containers import JPEG_END, plain_jpeg
 from hotpath.video.limits import check_size
 
 PNG, JPEG, TIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+JPEG_END = b"\xff\xd9"
 KINDS = "JPEG, PNG, TIFF, WebP, BMP, PGM"
 # a PNG that states before its pixels that it is animated
 ANIMATED_PNG = re.compile(rb"\x89PNG.{,4096}acTL", re.DOTALL)
 _PNM = re.compile(rb"P[1-6](?:\s+#[^\n]*)*\s+(\d+)(?:\s+#[^\n]*)*\s+(\d+)")
+# fill bytes, and start markers after the first: a marker's own ff stays
+_EXTRA = re.compile(b"(?:\xff(?=\xff)|\xff\xd8)+")
 # a marker with content: no stuffed byte, and none of TEM, RST0 to RST7, SOI
 _JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
 
@@ -115,3 +117,22 @@ def _png_is_cut_off(data: bytes) -> bool:
             return False
         at += 12 + length
     return True
+
+
+def plain_jpeg(data: bytes) -> bytes:
+    """The JPEG of a camera without what decoders stumble over.
+
+    These are a second start marker, fill bytes before the markers of the headers (ITU-T T.81,
+    section B.1.1.2, allows them), and a missing end marker, which is added.
+    """
+    parts: List[bytes] = []  # of the headers; one pass, however many bytes are left out
+    start, at = 0, 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":
+        extra = _EXTRA.match(data, at)
+        if extra:
+            parts.append(data[start:at])
+            start = at = extra.end()
+        else:
+            at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
+    plain = b"".join(parts) + data[start:] if parts else data
+    return plain if data.find(JPEG_END, at) >= 0 else plain + JPEG_END

@@ -11,8 +11,17 @@ import numpy as np
 
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.video import sequence
-from hotpath.video.base import PICTURES, Log, Source, check_readable, is_picture, to_bgr
-from hotpath.video.depth import NOT_DEEP, SAMPLES, scale_for, whole_range
+from hotpath.video.base import (
+    PICTURES,
+    SAMPLES,
+    Log,
+    Source,
+    check_readable,
+    is_picture,
+    to_bgr,
+    whole_range,
+)
+from hotpath.video.depth import NOT_DEEP, scale_for
 from hotpath.video.encoded import ANIMATED_PNG, TIFF, decoded, is_animated_webp
 from hotpath.video.limits import check_bytes
 from hotpath.video.stack import Pages

@@ -11,18 +11,27 @@ import cv2
 
 from hotpath.kernels.cli import flush
 from hotpath.runtime.errors import BadSource, HotpathError
+from hotpath.runtime.pictures import is_deep
 from hotpath.video.base import (
     WAITING,
     Log,
     Source,
     capture_fps,
     checked_picture,
+    stated_frames,
     tell_decoder,
     without_password,
 )
-from hotpath.video.cameras import READ_TIMEOUT_S
-from hotpath.video.depth import Reduction, is_deep
-from hotpath.video.stamps import MONOTONIC, NONE, CaptureClock
+from hotpath.video.cameras import (
+    MONOTONIC,
+    NONE,
+    READ_TIMEOUT_S,
+    RECORDING_READ_TIMEOUT_S,
+    Camera,
+    CaptureClock,
+    CsiCamera,
+    Stream,
+)
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
@@ -101,8 +110,7 @@ class LiveSource(Source):
     def __init__(
         self, device: Any, log: Log = None, opened: Any = None, depth: Optional[int] = None
     ) -> None:
-        super().__init__(device.name, log)
-        self._reduced = Reduction(depth, lambda words: self.log(f"{self.name}: {words}"))
+        super().__init__(device.name, log, depth)
         self._device = device
         self._stamps = getattr(device, "stamps", NONE)
         self.captured_at = "camera" if self._stamps == MONOTONIC else "arrival"
@@ -157,7 +165,7 @@ class LiveSource(Source):
             self._record_gap(silent_s)
         self.time_s = captured_at - self._first_at
         self.captured_s, self.arrived_s = captured_at, at
-        return self._give(checked_picture(self._reduced(frame)))
+        return self._give(frame)
 
     def close(self) -> None:
         """Stop the thread, release the camera or connection, and record a gap that is open."""
@@ -299,3 +307,33 @@ def _grab_and_decode(capture: Any) -> Tuple[bool, Any, float]:
     started = time.perf_counter()
     good, frame = capture.retrieve()
     return good, frame, (time.perf_counter() - started) * 1e3
+
+
+def open_camera(spec: str, camera: Any, log: Log, depth: Optional[int], planes: bool) -> Source:
+    """A V4L2 camera, of which ``camera`` is the match, or a CSI camera."""
+    if camera:
+        number, width, height = (int(part) if part else None for part in camera.groups())
+        size = (width, height) if width and height else None
+        return LiveSource(Camera(number or 0, planes=planes, size=size), log, depth=depth)
+    device = CsiCamera(spec[len("csi") :], planes=planes)
+    return LiveSource(device, log, opened=open_in_background(device, log), depth=depth)
+
+
+def open_address(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
+    """A stream, or a recording on a server, which states its frames or its length."""
+    from hotpath.video import opencv, pyav
+    from hotpath.video.recorded import Recording
+
+    stream = Stream(spec, planes=planes, decoder=decoder)
+    capture = open_in_background(stream, log)
+    by_pyav = isinstance(capture, pyav.AvCapture)
+    is_opencv = isinstance(capture, cv2.VideoCapture)
+    frames = stated_frames(capture) if is_opencv else capture.frames
+    if frames is None and not getattr(capture, "file_bytes", 0):
+        return LiveSource(stream, log, opened=capture, depth=depth)
+    capture.release()
+    patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes, decoder=decoder)
+    if by_pyav:
+        return Recording(stream.name, open_in_background(patient), log, depth=depth)
+    by_opencv = opencv.CvCapture(lambda: open_in_background(patient))
+    return Recording(stream.name, by_opencv, log, depth=depth)

@@ -17,7 +17,7 @@ import numpy as np
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.jpeg_frames import JpegDecoders, JpegFrame
 from hotpath.video.base import without_password
-from hotpath.video.containers import JPEG_END, plain_jpeg
+from hotpath.video.encoded import JPEG_END, plain_jpeg
 from hotpath.video.limits import BUDGETS, MIB, check_size
 
 AT_ONCE = 1 << 16  # bytes that are read at most

@@ -1,22 +1,21 @@
-"""Recorded videos as sources: a file, a recording on a web server, a pipe."""
+"""Recorded videos as sources: a file, or a recording on a web server."""
 
 import itertools
 import os
-import stat
 from collections import deque
 from typing import Any, Deque, Iterator, List, Optional, Tuple
 
 import cv2
 
-from hotpath.kernels.commands import package
 from hotpath.runtime.errors import BadSource
+from hotpath.runtime.pictures import is_deep
 from hotpath.video import hardware, pyav
 from hotpath.video.base import (
     PLAYED_FPS,
+    SAMPLES,
     Log,
     Source,
     check_readable,
-    checked_picture,
     tell_decoder,
 )
 from hotpath.video.containers import (
@@ -25,7 +24,6 @@ from hotpath.video.containers import (
     looks_like_text,
     states_no_rate,
 )
-from hotpath.video.depth import SAMPLES, Reduction, is_deep
 from hotpath.video.stamps import Stamps
 
 LONGEST_S = 3.0  # between two frames that are played at their own speed
@@ -54,8 +52,7 @@ class Recording(Source):
         cut_off: Optional[bool] = None,
         depth: Optional[int] = None,
     ) -> None:
-        super().__init__(name, log)
-        self._reduced = Reduction(depth, lambda words: self.log(f"{name}: {words}"))
+        super().__init__(name, log, depth)
         self._capture, self._cut_off = capture, cut_off
         self.fps, self.frames, self.aspect = capture.fps, capture.frames, capture.aspect
         tell_decoder(self, capture)
@@ -68,12 +65,12 @@ class Recording(Source):
         self._ahead: Deque[Tuple[Any, float]] = deque()
         self._ahead_s: Optional[float] = None  # the time of the first of them, once it is known
         if self._decode() and is_deep(self._ahead[0][0]) and self.can_seek:
-            self._reduced.fit(self._samples())
+            self._reduced().fit(self._samples())
             self._ahead.clear()
             self._decode()
         if not self._ahead:
             self.close()
-            raise BadSource(f"{name}: {_why_no_frame(cut_off)}")
+            raise BadSource(f"{name}: {why_no_frame(cut_off)}")
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
@@ -84,7 +81,7 @@ class Recording(Source):
             time_s = None if self.by_rate else self._time_ahead()
             frame, self._last_s = self._ahead.popleft()
             self._ahead_s = None
-            return self._give(checked_picture(self._reduced(frame)), time_s)
+            return self._give(frame, time_s)
         if self._ended_early():
             of = "" if self.frames is None else f" of {self.frames}"
             raise BadSource(
@@ -248,53 +245,12 @@ class VideoFile(Recording):
         cut_off = is_cut_off(path)
         capture = _open_capture(path, planes, decoder)
         if capture is None:
-            raise BadSource(f"{path}: {_why_no_frame(cut_off)}", what="not a video", where=path)
+            raise BadSource(f"{path}: {why_no_frame(cut_off)}", what="not a video", where=path)
         super().__init__(path, capture, log, cut_off, depth)
         if cut_off and is_in_fragments(path):
             self.frames = None  # it is a guess from the fragments that are there
         if self.fps == 25.0 and states_no_rate(path):
             self.fps = None  # it is FFmpeg's assumption
-
-
-class Piped(Recording):
-    """All frames of a video that a pipe or standard input gives, in order; it can't be searched.
-
-    Args:
-        path: the pipe, or ``-``.
-        log: not called.
-        planes: whether frames may be ``Picture``s.
-        depth: see ``Recording``. The first 16-bit picture sets the scale, and later ones widen it.
-    """
-
-    can_seek = False
-
-    def __init__(
-        self, path: str, log: Log = None, planes: bool = False, depth: Optional[int] = None
-    ) -> None:
-        name = "standard input" if path == "-" else path
-        if not pyav.pyav():
-            raise BadSource(f"{name}: reading a pipe needs the package av; run `{package('av')}`")
-        address = "pipe:0" if path == "-" else os.path.abspath(path)
-        try:
-            capture = pyav.open_recording(address, planes=planes, is_pipe=True)
-        except BadSource as error:
-            raise BadSource(f"{name}: {error}", what="index at the end") from None
-        if capture is None:
-            raise BadSource(f"{name}: {_why_no_frame(None)}")
-        super().__init__(name, capture, log, depth=depth)
-
-    def seek(self, index: int) -> bool:
-        """Return False: a pipe has only one direction."""
-        return False
-
-    def seek_time(self, time_s: float) -> bool:
-        """Return False: a pipe has only one direction."""
-        return False
-
-
-def is_pipe(path: str) -> bool:
-    """Whether a path is a pipe."""
-    return os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
 
 
 def _open_capture(path: str, planes: bool, decoder: str) -> Any:
@@ -307,7 +263,8 @@ def _open_capture(path: str, planes: bool, decoder: str) -> Any:
     return opencv.open_recording(path)
 
 
-def _why_no_frame(cut_off: Optional[bool]) -> str:
+def why_no_frame(cut_off: Optional[bool]) -> str:
+    """The reason in words why a recording is refused."""
     if cut_off:
         return "the file is cut off before its index; no frame can be read"
     reader = "ffmpeg" if pyav.pyav() else f"OpenCV {cv2.__version__}"

@@ -18,13 +18,13 @@ from hotpath.kernels.planes import row_bytes_of
 from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.runtime.jpeg_frames import JpegFrame
-from hotpath.runtime.pictures import AnyFrame
-from hotpath.video.base import PLAYED_FPS, Log, Source, checked_picture, to_bgr
-from hotpath.video.depth import SAMPLES, Reduction, is_deep
+from hotpath.runtime.pictures import AnyFrame, is_deep
+from hotpath.video.base import PLAYED_FPS, SAMPLES, Log, Source, to_bgr
+from hotpath.video.cameras import SENDER
 from hotpath.video.encoded import decoded
 from hotpath.video.limits import check_size
 from hotpath.video.raw import planes_in
-from hotpath.video.stamps import SENDER, Stamps
+from hotpath.video.stamps import Stamps
 
 PREFIX = "ros:"
 TOPIC = re.compile(PREFIX + r"((?:/[A-Za-z_]\w*)+)", re.ASCII)  # as ROS names topics
@@ -198,8 +198,7 @@ class Bag(Source):
     def __init__(
         self, path: str, topic: str, log: Log, planes: bool, depth: Optional[int] = None
     ) -> None:
-        super().__init__(f"{path}#{topic}" if topic else path, log)
-        self._reduced = Reduction(depth, lambda words: self.log(f"{self.name}: {words}"))
+        super().__init__(f"{path}#{topic}" if topic else path, log, depth)
         self._is_fitted = False
         self._planes = planes
         self._first_s: Optional[float] = None
@@ -259,8 +258,8 @@ class Bag(Source):
         frame, _ = self._ahead.popleft()
         if is_deep(frame) and not self._is_fitted:
             self._is_fitted = True
-            self._reduced.fit(self._samples())
-        return self._give(checked_picture(self._reduced(frame)), time_s - self._first_s)
+            self._reduced().fit(self._samples())
+        return self._give(frame, time_s - self._first_s)
 
     def _decode(self) -> bool:
         """Decode one more picture ahead. Returns whether there was one."""

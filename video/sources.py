@@ -7,13 +7,14 @@ of VOT, OTB, GOT-10k and UAV123.
 
 import os
 import re
+import stat
 from contextlib import closing
 from typing import Any, List, Optional, Tuple
 from urllib.parse import unquote
 
 from hotpath.runtime.camera_frames import can_read_planes
 from hotpath.runtime.errors import BadSource
-from hotpath.video.base import WAITING, Log, Source, check_readable, is_picture, stated_frames
+from hotpath.video.base import WAITING, Log, Source, check_readable, is_picture
 
 # What opens one kind of source is imported where such a source is opened.
 
@@ -89,7 +90,9 @@ def open_source(
 def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     camera = CAMERA.match(spec)
     if camera or _is_csi(spec):
-        return _open_camera(spec, camera, log, depth, planes)
+        from hotpath.video.live import open_camera
+
+        return open_camera(spec, camera, log, depth, planes)
     bag = bag_of(spec)
     if spec.startswith(TOPIC) or (bag and os.path.exists(bag[0])):
         from hotpath.video import ros
@@ -101,21 +104,17 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: st
         return LiveSource(ros.Topic(spec, planes), log, depth=depth)
     scheme = _scheme(spec)
     if scheme and scheme != "file":
-        return _open_address(spec, scheme, log, depth, planes, decoder)
+        if scheme not in STREAMS:
+            raise BadSource(
+                "{}: streams by {}:// are not supported; use one of {}".format(
+                    spec, scheme, ", ".join(name + "://" for name in STREAMS)
+                ),
+                what="unknown scheme",
+            )
+        from hotpath.video.live import open_address
+
+        return open_address(spec, log, depth, planes, decoder)
     return _open_path(_path_of(spec), log, depth, planes, decoder)
-
-
-def _open_camera(spec: str, camera: Any, log: Log, depth: Optional[int], planes: bool) -> Source:
-    """A V4L2 camera, of which ``camera`` is the match, or a CSI camera."""
-    from hotpath.video.cameras import Camera, CsiCamera
-    from hotpath.video.live import LiveSource, open_in_background
-
-    if camera:
-        number, width, height = (int(part) if part else None for part in camera.groups())
-        size = (width, height) if width and height else None
-        return LiveSource(Camera(number or 0, planes=planes, size=size), log, depth=depth)
-    device = CsiCamera(spec[len("csi") :], planes=planes)
-    return LiveSource(device, log, opened=open_in_background(device, log), depth=depth)
 
 
 def bag_of(spec: str) -> Optional[Tuple[str, str]]:
@@ -189,44 +188,11 @@ def _path_of(spec: str) -> str:
     return unquote(re.sub("^file://(localhost(?=/))?", "", spec, flags=re.IGNORECASE))
 
 
-def _open_address(
-    spec: str, scheme: str, log: Log, depth: Optional[int], planes: bool, decoder: str
-) -> Source:
-    """A stream, or a recording on a server, which states its frames or its length."""
-    if scheme not in STREAMS:
-        raise BadSource(
-            "{}: streams by {}:// are not supported; use one of {}".format(
-                spec, scheme, ", ".join(name + "://" for name in STREAMS)
-            ),
-            what="unknown scheme",
-        )
-    import cv2
-
-    from hotpath.video import opencv, pyav
-    from hotpath.video.cameras import RECORDING_READ_TIMEOUT_S, Stream
-    from hotpath.video.live import LiveSource, open_in_background
-    from hotpath.video.recorded import Recording
-
-    stream = Stream(spec, planes=planes, decoder=decoder)
-    capture = open_in_background(stream, log)
-    by_pyav = isinstance(capture, pyav.AvCapture)
-    is_opencv = isinstance(capture, cv2.VideoCapture)
-    frames = stated_frames(capture) if is_opencv else capture.frames
-    if frames is None and not getattr(capture, "file_bytes", 0):
-        return LiveSource(stream, log, opened=capture, depth=depth)
-    capture.release()
-    patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes, decoder=decoder)
-    if by_pyav:
-        return Recording(stream.name, open_in_background(patient), log, depth=depth)
-    by_opencv = opencv.CvCapture(lambda: open_in_background(patient))
-    return Recording(stream.name, by_opencv, log, depth=depth)
-
-
 def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     """A folder, a picture or a video file."""
-    from hotpath.video.recorded import Piped, VideoFile, is_pipe
+    if path == "-" or (os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)):
+        from hotpath.video.piped import Piped
 
-    if path == "-" or is_pipe(path):
         return Piped(path, log, planes, depth)
     if not path:
         raise BadSource(
@@ -235,6 +201,8 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
         )
     is_file = os.path.exists(path) and not os.path.isdir(path)
     if (is_file and not is_picture(path)) or _kind_of(path) == VIDEO:
+        from hotpath.video.recorded import VideoFile
+
         return VideoFile(path, log, planes, decoder, depth)
     from hotpath.video.folder import FrameFolder, pictures_like
 

@@ -13,8 +13,8 @@ import numpy as np
 from hotpath.kernels.commands import counted, needs
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.jpeg_frames import WHOLE
-from hotpath.video.base import Log, Source, check_readable, checked_picture
-from hotpath.video.depth import SAMPLES, Reduction, is_deep
+from hotpath.runtime.pictures import is_deep
+from hotpath.video.base import SAMPLES, Log, Source, check_readable
 from hotpath.video.limits import BUDGETS, PIXELS_PER_BYTE, STACK_PIXELS, check_bytes, check_size
 
 PREVIEW = 254  # the tag NewSubfileType (TIFF 6.0, section 8); bit 0: a smaller copy of another page
@@ -142,23 +142,22 @@ class PictureStack(Source):
     def __init__(
         self, path: str, pages: Pages, log: Log = None, depth: Optional[int] = None
     ) -> None:
-        super().__init__(path, log)
+        super().__init__(path, log, depth)
         self._pages = pages
-        self._reduced = Reduction(depth, lambda words: self.log(f"{path}: {words}"))
         self.frames = len(pages)
         if pages.has_times:
             first_s = pages.time_s(1)  # how long the first one is shown
             self.fps = 1 / first_s if first_s > 0 else None
         elif is_deep(pages[0]):
             step = max(1, self.frames // SAMPLES)
-            self._reduced.fit(pages[index] for index in range(0, self.frames, step))
+            self._reduced().fit(pages[index] for index in range(0, self.frames, step))
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
         if self.given >= len(self._pages):
             return None
         time_s = self._pages.time_s(self.given) if self._pages.has_times else None
-        return self._give(checked_picture(self._reduced(self._pages[self.given])), time_s)
+        return self._give(self._pages[self.given], time_s)
 
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""

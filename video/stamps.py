@@ -1,9 +1,8 @@
 """Judge the time stamps of frames against those of their neighbours.
 
 A recorder or a link sometimes writes one frame with a stamp that is seconds or hours off, and goes
-on with right ones. ``Stamps`` gives such a frame another time, for a recording or a bag, and
-``CaptureClock`` for live sources, where no later frame can tell. ``JoinedPackets`` lets the time go
-on where recordings were joined.
+on with right ones. ``Stamps`` gives such a frame of a recording or a bag another time.
+``JoinedPackets`` lets the time go on where recordings were joined.
 """
 
 import math
@@ -14,14 +13,6 @@ import numpy as np
 
 NEAR = 5  # stamps that a stamp is compared with
 USUAL = 2.5  # steps between two frames that raise no doubt
-
-# what a stamp of ``cv2.CAP_PROP_POS_MSEC`` is: nothing; the monotonic clock of this computer (V4L2
-# drivers); the sender's clock, with an unknown offset to ours (RTP, MPEG-TS)
-NONE, MONOTONIC, SENDER = "none", "monotonic", "sender"
-OLDEST_S = 2.0  # an older stamp is of another clock, unless that was ours before; then so old
-LATEST_S = 60.0  # an older stamp is none
-WINDOW = 150  # frames in which the fastest one tells the offset of the sender's clock
-JUMP_S = 1.0  # by which the sender's clock goes back: it started again
 
 
 class Stamps:
@@ -134,39 +125,3 @@ class JoinedPackets:
             self._error = self._error or error
             return False
         return True
-
-
-class CaptureClock:
-    """Turns stamps into capture times on this computer's monotonic clock.
-
-    Args:
-        kind: ``NONE``, ``MONOTONIC`` or ``SENDER``. With ``SENDER`` a capture time is that of the
-            fastest of the last frames: what delays every frame, such as the exposure and the
-            shortest way through the network, is not in it.
-    """
-
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
-        self._offsets: Deque[float] = deque(maxlen=WINDOW)  # our clock less the sender's
-        self._stamp_s = 0.0  # the sender's last one
-        self._is_ours = False  # a stamp was of our clock
-
-    def captured_s(self, stamp_ms: float, arrived_s: float) -> float:
-        """Capture time, seconds of the monotonic clock; the arrival where no stamp tells it.
-
-        Args:
-            stamp_ms: what the capture states; 0 or not finite for nothing.
-            arrived_s: when the frame came, seconds of the monotonic clock.
-        """
-        stamp_s = stamp_ms / 1e3
-        if self._kind == NONE or not math.isfinite(stamp_s) or stamp_s <= 0:
-            return arrived_s
-        if self._kind == SENDER:
-            if self._stamp_s - stamp_s > JUMP_S:
-                self._offsets.clear()
-            self._stamp_s = stamp_s
-            self._offsets.append(arrived_s - stamp_s)
-            stamp_s += min(self._offsets)
-        age_s = arrived_s - stamp_s
-        self._is_ours = self._is_ours or 0 <= age_s <= OLDEST_S
-        return stamp_s if 0 <= age_s <= (LATEST_S if self._is_ours else OLDEST_S) else arrived_s

@@ -36,18 +36,16 @@ def check_detector(options: TargetOptions, links: LinkOptions) -> None:
         )
 
 
-def open_detector(options: TargetOptions, network: Options) -> "Optional[Detector]":
-    """Load the detector of ``--detector``; None without one.
+def open_detector(options: TargetOptions, network: Options) -> "Detector":
+    """Load the detector of ``--detector``.
 
     Raises:
         UnknownNetwork, BadNetwork, NoEngine: see ``hotpath.app.detect.load_detector``.
     """
-    if not options.detector:
-        return None
     from hotpath.app.detect import load_detector
 
     return load_detector(
-        options.detector,
+        options.detector or "",
         classes=[n.strip() for n in options.classes.split(",")] if options.classes else None,
         networks_dir=network.networks_dir,
         threads=network.threads or engines.THREADS,
@@ -55,10 +53,10 @@ def open_detector(options: TargetOptions, network: Options) -> "Optional[Detecto
 
 
 def open_finder(
-    options: TargetOptions, detector: "Optional[Detector]", targets: "Targets", live: bool
+    options: TargetOptions, detector: "Detector", targets: "Targets", live: bool
 ) -> "Optional[TargetFinder]":
-    """The finder of targets of a run; None without a detector, or where no class is named."""
-    if detector is None or detector.any_class:
+    """The finder of targets of a run; None where no class is named."""
+    if detector.any_class:
         return None
     from hotpath.runtime.targets.finding import TargetFinder
 

@@ -7,12 +7,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set
 
-from hotpath.app.cli.links import check_links, open_links, wanted_links
 from hotpath.app.cli.profile import Profile
 from hotpath.app.cli.progress import Progress, say
 from hotpath.app.cli.summary import Figures, Summary, lines_of, place_of
 from hotpath.app.records import LinkOptions, OutputOptions
-from hotpath.app.selection import Selection
 from hotpath.kernels import cpu
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput, HotpathError
@@ -45,7 +43,10 @@ def check_outputs(
     Raises:
         BadOutput: an unknown ending, no such folder, or a file that is also an input.
     """
-    check_links(links)
+    if links.asks_link:
+        from hotpath.app.cli.links import check_links
+
+        check_links(links)
     if options.show:
         from hotpath.video import window
 
@@ -120,7 +121,7 @@ class Outputs:
         self._player: Optional[Player] = None
         self._links: List[Any] = []
         self._drawn: Optional[Drawn] = None
-        self._selection = Selection()
+        self._selection: Any = None  # of the window and the links
         self._closing = threading.Lock()
         self._summary = Summary(self._network, self._engine, self.profile, say)
         has_files = source.file_of(0) is not None
@@ -148,6 +149,11 @@ class Outputs:
     ) -> None:
         """Open everything; results come last, so that what exists stays if something is refused."""
         options, source = self._options, self._source
+        shows = wants_window(options, self._link_options)
+        if shows or self._link_options.asks_link:
+            from hotpath.app.selection import Selection
+
+            self._selection = Selection()
         if options.save:
             from hotpath.video import save
 
@@ -155,7 +161,7 @@ class Outputs:
             self._video = save.BackgroundVideo(
                 video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
             )
-        if wants_window(options, self._link_options):
+        if shows:
             from hotpath.app.cli.player import Player
             from hotpath.video import window
 
@@ -167,7 +173,7 @@ class Outputs:
             titles = self._network, self._engine["engine"]
             self._drawn = Drawn(titles, self.profile, self._player, self._video, self._records)
             self._files |= {self._drawn} if self._video else set()
-        if wanted_links(self._link_options):
+        if self._link_options.asks_link:
             self._open_links(targets, stop, first_frame, detector)
         if options.results:
             self._rows.results = results.Results(
@@ -177,6 +183,7 @@ class Outputs:
 
     def _open_links(self, targets: "Targets", stop: Any, *context: Any) -> None:
         """Open the links; ``context`` has the first frame and the detector."""
+        from hotpath.app.cli.links import open_links
         from hotpath.app.links.base import Context
         from hotpath.app.links.control import Controller
 

@@ -24,7 +24,8 @@ import numpy as np
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import bgr_of
-from hotpath.video.depth import SAMPLES, scale_for
+from hotpath.video.base import SAMPLES
+from hotpath.video.depth import scale_for
 from hotpath.video.sources import open_source
 
 MOST_GREY, MOST_MS = 2.0, 1.0  # that frames may differ

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from hotpath.runtime.errors import BadSource
-from hotpath.video import containers
+from hotpath.video import containers, encoded
 from hotpath.video.sources import open_source
 from tests.support.errors import refusal
 
@@ -34,8 +34,8 @@ def test_a_long_file_in_fragments_is_read_to_its_end(tmp_path):
 def seconds_for(count):
     data = b"\xff\xd8" + b"\xff" * count + b"\xe0\0\4ab\xff\xda" + b"x" * 100
     began = time.process_time()
-    plain = containers.plain_jpeg(data)
-    assert plain == b"\xff\xd8\xff\xe0\0\4ab\xff\xda" + b"x" * 100 + containers.JPEG_END
+    plain = encoded.plain_jpeg(data)
+    assert plain == b"\xff\xd8\xff\xe0\0\4ab\xff\xda" + b"x" * 100 + encoded.JPEG_END
     return time.process_time() - began
 
 
@@ -46,5 +46,5 @@ def test_a_picture_of_fill_bytes_is_read_in_one_pass():
 def test_headers_between_fill_bytes_and_second_starts_stay_as_they_are():
     headers = b"\xff\xe0\0\4ab", b"\xff\xdb\0\3c", b"\xff\xda\0\2rest"
     data = b"\xff\xd8" + headers[0] + b"\xff\xff" + headers[1] + b"\xff\xd8\xff" + headers[2]
-    plain = b"\xff\xd8" + b"".join(headers) + containers.JPEG_END
-    assert containers.plain_jpeg(data + containers.JPEG_END) == plain
+    plain = b"\xff\xd8" + b"".join(headers) + encoded.JPEG_END
+    assert encoded.plain_jpeg(data + encoded.JPEG_END) == plain

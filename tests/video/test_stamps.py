@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from hotpath.video import cameras
-from hotpath.video.cameras import Camera, Stream
-from hotpath.video.stamps import CaptureClock
+from hotpath.video.cameras import Camera, CaptureClock, Stream
 
 
 @pytest.mark.parametrize("stamp_ms", [0.0, -1.0, np.nan, np.inf, 100.5e3, 30.0e3, 1.7e12])

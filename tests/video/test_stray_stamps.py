@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.pictures import bgr_of
-from hotpath.video import stamps
+from hotpath.video.cameras import SENDER, CaptureClock
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
-from hotpath.video.stamps import CaptureClock, Stamps
+from hotpath.video.stamps import Stamps
 from tests.support.streams import scene
 
 COUNT, RATE = 60, 30
@@ -200,7 +200,7 @@ def test_a_clock_that_starts_again_has_no_stray_stamps_and_time_goes_on():
 
 @pytest.mark.parametrize("off_s", [9000.0, -9000.0, 3.0, -3.0])
 def test_a_live_source_with_a_stray_stamp_goes_on(off_s):
-    clock = CaptureClock(stamps.SENDER)
+    clock = CaptureClock(SENDER)
     found = []
     for number in range(COUNT):
         stamp_s = 20000 + number / RATE + (off_s if number == 30 else 0.0)

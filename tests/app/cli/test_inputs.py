@@ -22,8 +22,8 @@ def folder(tmp_path, monkeypatch):
     def load(*_, **__):
         raise AssertionError("a network was loaded")
 
-    for name in ("load_targets", "open_detector"):
-        monkeypatch.setattr(track, name, load)
+    monkeypatch.setattr(track, "load_targets", load)
+    monkeypatch.setattr("hotpath.app.cli.detector.open_detector", load)
     monkeypatch.chdir(tmp_path)
     tiny.write_pictures(tmp_path / "film", tiny.film(2)[0])
     (tmp_path / "text.mp4").write_text("no video\n")

@@ -10,6 +10,7 @@ from hotpath.runtime.errors import BadOutput
 from tests.app.test_track import film_command, here, world
 from tests.support import ROOT, run
 from tests.support.errors import refusal
+from tests.support.needs import needs_kernels
 
 __all__ = ["world"]
 CODE = (
@@ -19,6 +20,27 @@ CODE = (
     "name.startswith('hotpath.app.links'))\n"
     "print(code, ' '.join(found))\n"
 )
+
+COUNT = (
+    "import sys; from hotpath.app import __main__ as track\n"
+    "code = track.main(sys.argv[1:])\n"
+    "files = [module.__file__ for name, module in sys.modules.items()"
+    " if name.startswith('hotpath.')]\n"
+    "print(code, *(len(open(path).readlines()) for path in files))\n"
+)
+MODULES, LINES = 87, 14100  # of a film with the network that comes with Hotpath
+
+
+def test_a_film_loads_few_files(world, tmp_path):
+    """It is the second start that counts: the first one prepares the network's files."""
+    needs_kernels()
+    words = film_command(world, "film.avi", "--no-show", "--results", tmp_path / "a.csv")[5:]
+    words += ["--precision", "fp32"]
+    for _ in range(2):
+        done = run([sys.executable, "-c", COUNT, *words], cwd=str(ROOT), timeout=120)
+    code, *lines = map(int, done.stdout.split())
+    lines = [count for count in lines if count > 1]
+    assert code == 0 and 60 < len(lines) <= MODULES and sum(lines) <= LINES, sorted(lines)
 
 
 def test_a_run_loads_the_links_that_it_is_asked_for_alone(world):

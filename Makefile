@@ -241,7 +241,7 @@ docs: $(DEV) ## the documents as a site: out/site/index.html
 	@$(PY) $(RUN_PIP) -e '.[docs]'
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
 
-lint: $(DEV) ## ruff, mypy, and the layers of the packages
+lint: $(DEV) $(WHICH)-lint ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	MYPYPATH=projects/research:projects/fpga $(VENV)/bin/mypy -p hotpath -p hotpath_research -p hotpath_fpga
@@ -279,7 +279,7 @@ release: able-to-release $(DEV) $(WHICH)-release $(CLIP) ## sdist and wheels (x8
 	@! $(ARM) || nice $(PY) -m tests.arm.wheel out/release/*aarch64.whl $(CLIP) $(FACE)
 	@ls -l out/release
 
-format: setup ## let ruff lay out the Python files
+format: $(SETUP) $(WHICH)-lint ## let ruff lay out the Python files
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 

@@ -151,11 +151,8 @@ class Source:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _give(self, frame: Any, stamp_s: Optional[float] = None) -> AnyFrame:
-        """Count ``frame`` and return it, with 8 bits. Set a recording's time by stamp or rate."""
-        if self._reduction or self._depth is not None or is_deep(frame):
-            frame = self._reduced()(frame)
-        frame = checked_picture(frame)
+    def _give(self, frame: AnyFrame, stamp_s: Optional[float] = None) -> AnyFrame:
+        """Count ``frame`` and return it. Set the time of a recording from its stamp or rate."""
         if not self.live:
             self.captured_s = self.arrived_s = time.monotonic()
             if stamp_s is None or self.by_rate:
@@ -163,6 +160,12 @@ class Source:
             self.time_s = stamp_s
         self.given += 1
         return frame
+
+    def _give_any(self, frame: Any, stamp_s: Optional[float] = None) -> AnyFrame:
+        """As ``_give``, for a frame of any common kind, also one of 16 bits."""
+        if self._reduction or self._depth is not None or is_deep(frame):
+            frame = self._reduced()(frame)
+        return self._give(checked_picture(frame), stamp_s)
 
     def _reduced(self) -> Any:
         """The ``Reduction`` of 16-bit pictures."""

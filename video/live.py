@@ -165,7 +165,7 @@ class LiveSource(Source):
             self._record_gap(silent_s)
         self.time_s = captured_at - self._first_at
         self.captured_s, self.arrived_s = captured_at, at
-        return self._give(frame)
+        return self._give_any(frame)
 
     def close(self) -> None:
         """Stop the thread, release the camera or connection, and record a gap that is open."""

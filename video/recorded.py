@@ -81,7 +81,7 @@ class Recording(Source):
             time_s = None if self.by_rate else self._time_ahead()
             frame, self._last_s = self._ahead.popleft()
             self._ahead_s = None
-            return self._give(frame, time_s)
+            return self._give_any(frame, time_s)
         if self._ended_early():
             of = "" if self.frames is None else f" of {self.frames}"
             raise BadSource(

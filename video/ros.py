@@ -259,7 +259,7 @@ class Bag(Source):
         if is_deep(frame) and not self._is_fitted:
             self._is_fitted = True
             self._reduced().fit(self._samples())
-        return self._give(frame, time_s - self._first_s)
+        return self._give_any(frame, time_s - self._first_s)
 
     def _decode(self) -> bool:
         """Decode one more picture ahead. Returns whether there was one."""

@@ -157,7 +157,7 @@ class PictureStack(Source):
         if self.given >= len(self._pages):
             return None
         time_s = self._pages.time_s(self.given) if self._pages.has_times else None
-        return self._give(self._pages[self.given], time_s)
+        return self._give_any(self._pages[self.given], time_s)
 
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""

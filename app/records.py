@@ -21,7 +21,6 @@ class SourceOptions(NamedTuple):
     video: Union[str, Sequence[str]] = ""
     fps: Optional[float] = None
     depth: Optional[int] = None
-    decoder: str = "software"
     start: Optional[float] = None
     frames: Optional[int] = None
 

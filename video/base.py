@@ -248,13 +248,6 @@ def stated_frames(capture: Any) -> Optional[int]:
     return int(stated) if 0 < stated < 1e9 else None
 
 
-def tell_decoder(source: Source, capture: Any) -> None:
-    """Log what a capture says about its decoder, if anything."""
-    note = getattr(capture, "note", "")
-    if note:
-        source.log(f"{source.name}: {without_password(note)}")  # FFmpeg's errors have the address
-
-
 def is_utf8(text: str) -> bool:
     """Whether a name or an address is UTF-8. OpenCV crashes on other text.
 

@@ -15,7 +15,7 @@ from typing import Any, Deque, Dict, List, Optional, Tuple
 import cv2
 
 from hotpath.runtime.errors import BadSource, NoCamera
-from hotpath.video import hardware, pyav, raw, v4l2
+from hotpath.video import pyav, raw, v4l2
 from hotpath.video.base import is_utf8, without_password
 from hotpath.video.parts import open_parts
 from hotpath.video.probe import check_redirects, why_no_stream
@@ -216,7 +216,6 @@ class Stream:
         address: the address.
         open_timeout_s, read_timeout_s: seconds.
         planes: whether frames may be ``Picture``s, where PyAV is installed.
-        decoder: one of ``hardware.DECODERS``, of PyAV's.
     """
 
     def __init__(
@@ -225,9 +224,8 @@ class Stream:
         open_timeout_s: float = OPEN_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
         planes: bool = False,
-        decoder: str = hardware.SOFTWARE,
     ) -> None:
-        self.address, self.decoder = address, decoder
+        self.address = address
         in_real_time = address.lower().startswith(STAMPED)
         self.stamps = SENDER if in_real_time else NONE
         self.name = without_password(address)
@@ -258,9 +256,7 @@ class Stream:
         if not pyav.pyav():
             return _open_with_timeouts(self.address, *timeouts)
         keeps_clock = self.stamps == SENDER
-        return pyav.open_stream(
-            self.address, *timeouts, FIRST_PICTURE_S, self.decoder, self.planes, keeps_clock
-        )
+        return pyav.open_stream(self.address, *timeouts, FIRST_PICTURE_S, self.planes, keeps_clock)
 
     def silent(self, waited_s: float) -> BadSource:
         """The error to raise where no picture came in that time. It says why."""

@@ -19,7 +19,6 @@ from hotpath.video.base import (
     capture_fps,
     checked_picture,
     stated_frames,
-    tell_decoder,
     without_password,
 )
 from hotpath.video.cameras import (
@@ -115,8 +114,6 @@ class LiveSource(Source):
         self._stamps = getattr(device, "stamps", NONE)
         self.captured_at = "camera" if self._stamps == MONOTONIC else "arrival"
         self._opened = opened
-        tell_decoder(self, device)
-        tell_decoder(self, opened)
         self._news = threading.Condition()
         self._closing = threading.Event()
         # the attributes below are read and written under the lock of _news
@@ -319,12 +316,12 @@ def open_camera(spec: str, camera: Any, log: Log, depth: Optional[int], planes: 
     return LiveSource(device, log, opened=open_in_background(device, log), depth=depth)
 
 
-def open_address(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
+def open_address(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
     """A stream, or a recording on a server, which states its frames or its length."""
     from hotpath.video import opencv, pyav
     from hotpath.video.recorded import Recording
 
-    stream = Stream(spec, planes=planes, decoder=decoder)
+    stream = Stream(spec, planes=planes)
     capture = open_in_background(stream, log)
     by_pyav = isinstance(capture, pyav.AvCapture)
     is_opencv = isinstance(capture, cv2.VideoCapture)
@@ -332,7 +329,7 @@ def open_address(spec: str, log: Log, depth: Optional[int], planes: bool, decode
     if frames is None and not getattr(capture, "file_bytes", 0):
         return LiveSource(stream, log, opened=capture, depth=depth)
     capture.release()
-    patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes, decoder=decoder)
+    patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes)
     if by_pyav:
         return Recording(stream.name, open_in_background(patient), log, depth=depth)
     by_opencv = opencv.CvCapture(lambda: open_in_background(patient))

@@ -43,7 +43,6 @@ class PartsCapture:
     """
 
     fps = frames = None
-    note = ""
 
     def __init__(self, answer: Any, boundary: str, planes: bool, patience_s: float) -> None:
         self._answer, self._planes = answer, planes

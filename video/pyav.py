@@ -1,13 +1,9 @@
-"""Open recordings and streams with PyAV, if it is installed; a decoder in hardware if wanted."""
+"""Open recordings and streams with PyAV, if it is installed."""
 
-import math
-import time
 from functools import partial
-from types import ModuleType
 from typing import Any, Optional
 
 from hotpath.runtime.errors import BadSource
-from hotpath.video import hardware
 from hotpath.video.pyav_capture import EACH_FRAME, ONE_FRAME, AvCapture
 
 INDEX_AT_END = (
@@ -25,14 +21,11 @@ def pyav() -> Any:
     return av
 
 
-def open_recording(
-    path: str, decoder: str = hardware.SOFTWARE, planes: bool = True, is_pipe: bool = False
-) -> Optional[AvCapture]:
+def open_recording(path: str, planes: bool = True, is_pipe: bool = False) -> Optional[AvCapture]:
     """An open capture of a recording, or None if FFmpeg finds no frame in it.
 
     Args:
         path: the file.
-        decoder: one of ``hardware.DECODERS``.
         planes: whether frames may be ``Picture``s.
         is_pipe: whether it can be read only once.
 
@@ -45,7 +38,8 @@ def open_recording(
         if is_pipe:
             av.logging.set_level(av.logging.ERROR)
         with av.logging.Capture() as said:
-            capture = _opened(av, path, decoder, is_pipe, planes)
+            thread_type = ONE_FRAME if is_pipe else EACH_FRAME
+            capture = AvCapture(av, partial(av.open, path), thread_type, planes)
     except (av.FFmpegError, OSError, ValueError):
         return None
     finally:
@@ -63,7 +57,6 @@ def open_stream(
     open_timeout_s: float,
     read_timeout_s: float,
     patience_s: float,
-    decoder: str = hardware.SOFTWARE,
     planes: bool = True,
     keeps_clock: bool = False,
 ) -> AvCapture:
@@ -71,60 +64,8 @@ def open_stream(
     av = pyav()
     options = {"rtsp_flags": "prefer_tcp"} if address.lower().startswith("rtsp") else {}
     timeouts = open_timeout_s, read_timeout_s
+    opened = partial(av.open, address, options=options, timeout=timeouts)
     try:
-        return _opened(
-            av,
-            address,
-            decoder,
-            True,
-            planes,
-            patience_s,
-            keeps_clock,
-            options=options,
-            timeout=timeouts,
-        )
+        return AvCapture(av, opened, ONE_FRAME, planes, patience_s, keeps_clock)
     except (av.FFmpegError, OSError, ValueError):
         return AvCapture(av, None, ONE_FRAME)
-
-
-def _opened(
-    av: ModuleType,
-    path: str,
-    decoder: str,
-    once: bool,
-    planes: bool,
-    patience_s: float = math.inf,
-    keeps_clock: bool = False,
-    **how: Any,
-) -> AvCapture:
-    """A capture by hardware if it is asked for and gives a frame, else by the processor.
-
-    Args:
-        once: whether it is a stream or a pipe, which can't go back.
-        patience_s, keeps_clock: of each decoder, as those of ``AvCapture``.
-    """
-    thread_type = ONE_FRAME if once else EACH_FRAME
-    problems = []
-    for name in hardware.candidates(av, decoder):
-        began_s = time.monotonic()
-        try:
-            opened = partial(hardware.open_container, av, path, name, **how)
-            found = AvCapture(av, opened, thread_type, name, planes, patience_s, keeps_clock)
-        except hardware.ERRORS + (av.FFmpegError,) as error:
-            problems.append(f"{name}: {str(error).strip() or type(error).__name__}")
-            continue
-        if found.isOpened():
-            found.note = f"decoded by {name}"
-            return found
-        found.release()
-        problems.append(f"{name}: decodes no frame")
-        if time.monotonic() - began_s > patience_s:
-            break
-    opened = partial(av.open, path, **how)
-    capture = AvCapture(
-        av, opened, thread_type, planes=planes, patience_s=patience_s, keeps_clock=keeps_clock
-    )
-    if decoder != hardware.SOFTWARE:
-        why = "; ".join(problems) or f"this PyAV {av.__version__} has no hardware decoder"
-        capture.note = f"decoded by the processor ({why})"
-    return capture

@@ -24,7 +24,6 @@ from typing import (
 
 import cv2
 
-from hotpath.video import hardware
 from hotpath.video.base import MOST_FPS, SAME, without_password
 from hotpath.video.limits import check_size
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
@@ -100,7 +99,6 @@ class AvCapture:
         opened: function that opens the container for reading, or None.
         thread_type: ``EACH_FRAME`` is faster. ``ONE_FRAME`` holds no frame back, and does not need
             to go back after an error.
-        decoder: one of ``hardware.DECODERS``.
         planes: whether frames may be ``Picture``s; else all are BGR arrays.
         patience_s: how long the first frame may take. Packets of a stream may come for ever without
             one.
@@ -108,7 +106,6 @@ class AvCapture:
             the time goes on (see ``JoinedPackets``).
 
     Attributes:
-        note: a sentence about the decoder for the user, or "".
         turn: how frames are set upright.
         aspect: width of a pixel of the upright frame, divided by its height.
         decode_ms: how long the last call of the decoder took.
@@ -122,7 +119,6 @@ class AvCapture:
         av: ModuleType,
         opened: Optional[Callable[[], Any]],
         thread_type: str,
-        decoder: str = hardware.SOFTWARE,
         planes: bool = True,
         patience_s: float = math.inf,
         keeps_clock: bool = False,
@@ -130,7 +126,7 @@ class AvCapture:
         self._av, self._opened, self._planes = av, opened, planes
         self._keeps_clock = keeps_clock
         self._until_s = time.monotonic() + patience_s  # for the first frame
-        self._thread_type, self._decoder = thread_type, decoder
+        self._thread_type = thread_type
         self._container: Any = None
         self._stream: Any = None
         self._context: Any = None  # of the decoder
@@ -144,7 +140,6 @@ class AvCapture:
         self._index: Optional[Index] = None
         self._form = ""
         self._by_dts = False
-        self.note = ""
         self.turn = UPRIGHT
         self.aspect = 1.0
         self.decode_ms, self.time_s = 0.0, 0.0
@@ -339,10 +334,6 @@ class AvCapture:
         self._context = self._stream.codec_context
         name = without_password(self._container.name)
         check_size(name, self._context.width or 0, self._context.height or 0)
-        own = hardware.own_decoder(self._decoder, self._stream)
-        if own is not None:
-            self._context = self._av.CodecContext.create(own, "r")
-            self._context.extradata = self._stream.codec_context.extradata
         self._form = self._container.format.name
         # AVI states when its frames are decoded; FFmpeg guesses the rest
         self._by_dts = self._form == "avi" or bool(self._container.format.flags & NO_TIMES)

@@ -9,14 +9,13 @@ import cv2
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import is_deep
-from hotpath.video import hardware, pyav
+from hotpath.video import pyav
 from hotpath.video.base import (
     PLAYED_FPS,
     SAMPLES,
     Log,
     Source,
     check_readable,
-    tell_decoder,
 )
 from hotpath.video.containers import (
     is_cut_off,
@@ -55,7 +54,6 @@ class Recording(Source):
         super().__init__(name, log, depth)
         self._capture, self._cut_off = capture, cut_off
         self.fps, self.frames, self.aspect = capture.fps, capture.frames, capture.aspect
-        tell_decoder(self, capture)
         self._has_strays = False  # stray time stamps were told
         self._last_s = 0.0  # the stamp of the last frame
         self._told_gap = -1  # index of the frame after the gap that was told
@@ -220,9 +218,8 @@ class VideoFile(Recording):
 
     Args:
         path: the file.
-        log: function that gets the name of the decoder, if hardware was asked for.
+        log: see ``Recording``.
         planes: whether frames may be ``Picture``s (PyAV) instead of BGR arrays.
-        decoder: one of ``hardware.DECODERS``, of PyAV's.
         depth: see ``Recording``.
     """
 
@@ -231,7 +228,6 @@ class VideoFile(Recording):
         path: str,
         log: Log = None,
         planes: bool = False,
-        decoder: str = hardware.SOFTWARE,
         depth: Optional[int] = None,
     ) -> None:
         check_readable(path)
@@ -243,7 +239,7 @@ class VideoFile(Recording):
                     raise BadSource(f"{path}: Hotpath reads no SDP files; {TRANSPORT_STREAM}")
             raise BadSource(f"{path}: is text, not a video")
         cut_off = is_cut_off(path)
-        capture = _open_capture(path, planes, decoder)
+        capture = _open_capture(path, planes)
         if capture is None:
             raise BadSource(f"{path}: {why_no_frame(cut_off)}", what="not a video", where=path)
         super().__init__(path, capture, log, cut_off, depth)
@@ -253,11 +249,11 @@ class VideoFile(Recording):
             self.fps = None  # it is FFmpeg's assumption
 
 
-def _open_capture(path: str, planes: bool, decoder: str) -> Any:
+def _open_capture(path: str, planes: bool) -> Any:
     """A capture of a file: PyAV's, or OpenCV's where there is no PyAV; None if it has no frame."""
     if pyav.pyav():
         # a path with a colon, or a relative one with a dash, would be a protocol or an option
-        return pyav.open_recording(os.path.abspath(path), decoder, planes)
+        return pyav.open_recording(os.path.abspath(path), planes)
     from hotpath.video import opencv
 
     return opencv.open_recording(path)

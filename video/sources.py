@@ -20,7 +20,6 @@ from hotpath.video.base import WAITING, Log, Source, check_readable, is_picture
 
 __all__ = ["WAITING", "Source", "check_camera", "is_recorded", "open_source", "reads"]
 
-SOFTWARE = "software"  # of ``hardware.DECODERS``
 TOPIC = "ros:"  # before a topic of ROS 2
 VIDEO, PAGES = "video", "pages"  # what a picture file may be, too
 CAMERA = re.compile(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$")
@@ -33,7 +32,6 @@ def open_source(
     fps: Optional[float] = None,
     depth: Optional[int] = None,
     planes: bool = False,
-    decoder: str = SOFTWARE,
 ) -> Source:
     """Open the source that ``spec`` names.
 
@@ -46,8 +44,6 @@ def open_source(
             outliers.
         planes: whether frames may be ``Picture``s, which need no conversion, if the source and the
             kernels support that. Otherwise all frames are BGR arrays.
-        decoder: as ``--decoder``, for videos and streams with ``planes``. If it does not work, the
-            processor decodes.
 
     Returns:
         A ``Source``. ``read()`` returns the next frame, BGR uint8 (H, W, 3) or a ``Picture``. It
@@ -66,11 +62,6 @@ def open_source(
         ((480, 640, 3), 0.0)
     """
     planes = planes and can_read_planes()
-    if decoder != SOFTWARE and log:
-        from hotpath.video import pyav
-
-        if not pyav.pyav():
-            log(f"{spec}: OpenCV decodes; --decoder needs PyAV")
     if isinstance(spec, (list, tuple)):
         from hotpath.video.folder import FrameFolder
 
@@ -81,13 +72,13 @@ def open_source(
                 f"{spec!r} is not a source; name a camera (cam0), an address or a file",
                 what="not a source",
             )
-        source = _opened(os.fspath(spec), log, depth, planes, decoder)
+        source = _opened(os.fspath(spec), log, depth, planes)
     if fps and not source.live:
         source.fps, source.by_rate = fps, True
     return source
 
 
-def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
+def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
     camera = CAMERA.match(spec)
     if camera or _is_csi(spec):
         from hotpath.video.live import open_camera
@@ -113,8 +104,8 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: st
             )
         from hotpath.video.live import open_address
 
-        return open_address(spec, log, depth, planes, decoder)
-    return _open_path(_path_of(spec), log, depth, planes, decoder)
+        return open_address(spec, log, depth, planes)
+    return _open_path(_path_of(spec), log, depth, planes)
 
 
 def bag_of(spec: str) -> Optional[Tuple[str, str]]:
@@ -188,7 +179,7 @@ def _path_of(spec: str) -> str:
     return unquote(re.sub("^file://(localhost(?=/))?", "", spec, flags=re.IGNORECASE))
 
 
-def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
+def _open_path(path: str, log: Log, depth: Optional[int], planes: bool) -> Source:
     """A folder, a picture or a video file."""
     if path == "-" or (os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)):
         from hotpath.video.piped import Piped
@@ -203,7 +194,7 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
     if (is_file and not is_picture(path)) or _kind_of(path) == VIDEO:
         from hotpath.video.recorded import VideoFile
 
-        return VideoFile(path, log, planes, decoder, depth)
+        return VideoFile(path, log, planes, depth)
     from hotpath.video.folder import FrameFolder, pictures_like
 
     if not os.path.exists(path):

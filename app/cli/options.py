@@ -14,7 +14,6 @@ from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks, pla
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.network import DETECTORS
 from hotpath.runtime.options import Options, given_in
-from hotpath.video import hardware
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
@@ -36,8 +35,6 @@ what to track, and where
 --boxes FILE  a file with one target X,Y,W,H a line
 --fps N  frames a second of a folder of frames, or of a video, instead of its time stamps
 --depth BITS  used bits of 16-bit pictures, such as 12 (default: their range without outliers)
---decoder  what decodes a video or a stream: the processor, or hardware that PyAV's FFmpeg reaches,
-    with the processor where that does not work
 --start TIME  begin at this time of a recording: seconds, M:SS or H:MM:SS
 --frames N  stop after N frames
 detector
@@ -376,7 +373,6 @@ def _joined_boxes(arguments: List[str]) -> List[str]:
 VALUES: Dict[str, Dict[str, Any]] = {  # arguments of argparse, besides those that records tell
     "fps": {"type": _number(0.001, 100000)},
     "depth": {"type": between(9, 16)},
-    "decoder": {"choices": hardware.DECODERS},
     "start": {"type": _time},
     "frames": {"type": count},
     "every": {"type": count},

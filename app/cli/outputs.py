@@ -372,9 +372,7 @@ class Outputs:
             lines += [place_of(target) for target in figures["targets"]]
         lines += [f"wrote {path}" for path in figures["files"]]
         if options.profile and self.profile.frames:
-            paced = bool(self._player or self.control) and not source.live
             lines.append(self.profile.table(source.live))
-            lines.append(self.profile.program_line(source.live, paced))
         return lines
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The time of each step of a frame, frames a second, and the limit of the whole program."""
+"""The time of each step of a frame, and frames a second."""
 
 import time
 from collections import deque
@@ -7,13 +7,10 @@ from typing import Callable, Deque, Dict, Mapping, Optional
 
 import numpy as np
 
-from hotpath.kernels.commands import counted
-
 STEPS = ("wait", "crop", "network", "select", "total")
 KEPT = 20000  # frames; older ones are forgotten, because a stream has no end
 RECENT = 30  # frames of the figures that a picture or the page shows
 STILL_S = 1.0  # a longer time between two frames, without work, is a pause
-BUSY = 0.7  # a thread that works for this share of the time limits the program
 
 
 class Profile:
@@ -68,7 +65,7 @@ class Profile:
             ms: milliseconds.
             thread: in which it ran, the same for all times of a step; "" for a time that passes
                 through several threads.
-            is_work: False for what gives way to other work, which therefore limits nothing.
+            is_work: False for what gives way to other work.
         """
         if step not in self._ms:
             self._ms[step] = deque(maxlen=KEPT)
@@ -138,31 +135,3 @@ class Profile:
             text = "{:<8} {median:8.3f} {p95:8.3f} {p99:8.3f}  {}"
             lines.append(text.format(name, self._threads[step], **ms).rstrip())
         return "\n".join(lines)
-
-    def program_line(self, live: bool, paced: bool) -> str:
-        """Frames a second (see ``fps``), and what limits them.
-
-        Args:
-            live: whether the source is live.
-            paced: whether a window or the page plays a recording at its own speed.
-        """
-        return (
-            f"{counted(self.frames, 'frame')} in {self._loop_s:.1f} s: {self.fps() or 0.0:.0f} "
-            f"FPS; limited by {self._limit(self._loop_s * 1e3, live, paced)}"
-        )
-
-    def _limit(self, elapsed_ms: float, live: bool, paced: bool) -> str:
-        """The step that takes most of the busiest thread's time."""
-        work = {("decoding" if step == "wait" else step): ms for step, ms in self._busy_ms.items()}
-        if live:
-            work.pop("decoding", None)  # waiting is not work
-        in_loop = {s: ms for s, ms in work.items() if self._threads.get(s, "loop") == "loop"}
-        outside = {s: ms for s, ms in work.items() if s not in in_loop}
-        loop_ms = sum(in_loop.values())
-        most = max(outside, key=lambda step: outside[step]) if outside else None
-        busiest_ms = max(loop_ms, outside[most] if most else 0.0)
-        if busiest_ms < BUSY * elapsed_ms and (live or paced):
-            return "the source" if live else "the playing speed"
-        if most and outside[most] > loop_ms:
-            return most
-        return max(in_loop, key=lambda step: in_loop[step])

@@ -138,16 +138,14 @@ def test_tracking_runs_and_speaks_without_tqdm(world):
     assert done.returncode == 0 and "30 frames" in done.stderr, done.stderr
 
 
-def test_the_profile_names_the_programs_own_speed_and_its_limit(world, tmp_path, capsys):
+def test_the_profile_names_each_step_and_the_programs_own_speed(world, tmp_path, capsys):
     pytest.importorskip("av")
     assert here(world, "frames", "--profile", "--json", "--save", tmp_path / "out.mp4") == 0
     found, told = capsys.readouterr()
     steps = "decode", "crop", "network", "select", "total", "drawing", "encoding", "writing"
     for step in (*steps, "median", "p95", "p99"):
         assert step in told
-    line = r"29 frames in [\d.]+ s: (\d+) FPS; limited by \w+"
-    fps = re.match(line, told.strip().splitlines()[-1]).group(1)
-    assert re.findall(r"(\d+) FPS", told) == [fps, fps] == [f"{json.loads(found)['fps']:.0f}"] * 2
+    assert re.findall(r"(\d+) FPS", told) == [f"{json.loads(found)['fps']:.0f}"]
 
 
 def test_a_run_begins_at_the_time_that_is_given(world, tmp_path, capsys):

@@ -7,7 +7,6 @@ import sys
 from typing import Any, Dict, List, Optional, Tuple
 
 from hotpath.app import detect
-from hotpath.app.cli.networks import shapes
 from hotpath.kernels import projects, toml, toml_keys
 from hotpath.kernels.cli import Parser, exit_code
 from hotpath.kernels.commands import make
@@ -49,25 +48,11 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
-        if name == "show":
-            _add_shape(command)
-        elif name != "list":
+        if name != "list":
             command.add_argument("network", help=NETWORK)
         add_networks_dir(command)
     _add_parser(commands)
     return parser
-
-
-def _add_shape(command: argparse.ArgumentParser) -> None:
-    command.add_argument("network", nargs="?", help=NETWORK)
-    command.add_argument(
-        "--shape",
-        help="in place of a network: a backbone of the training, such as timm:mobileone_s0, with "
-        f"random weights; its files are written to {shapes.FOLDER}",
-    )
-    text = "the head of --shape (default: 96 64 3)"
-    names = ("WIDTH", "TOWER", "DEPTH")
-    command.add_argument("--head", nargs=3, type=int, default=[], metavar=names, help=text)
 
 
 def _add_parser(commands: Any) -> None:
@@ -102,34 +87,13 @@ def add_network(options: argparse.Namespace) -> None:
         clips,
         options.engine,
     )
-    make_ready(load_network(path), None)
-    describe_strangers(load_network(path), clips)
-
-
-def describe_strangers(network: Network, clips: List[pathlib.Path]) -> None:
-    """Make the strangers of a user's network from annotated clips, or say what it lacks."""
-    if network.strangers is not None or not network.found_above:
-        return
-    from hotpath.runtime import load_tracker
-    from hotpath.runtime.search import describing
-    from hotpath.video.clips import find_clips
-
-    why = "no --clips were named"
-    if clips:
-        with load_tracker(str(network.path), precision="fp32", recover=False) as tracker:
-            try:
-                made, count = describing.make(
-                    tracker, describing.objects_of(find_clips(clips)), "clips of networks add"
-                )
-            except HotpathError as error:
-                why = str(error)
-            else:
-                print(f"{made} has {count} strangers, by which a find is proven")
-                return
-    print(
-        f"without strangers a find is proven less well ({why}); make them with "
-        f"`python -m hotpath.calib.strangers --network {network.path} --clips DIR`"
-    )
+    network = load_network(path)
+    make_ready(network, None)
+    if network.strangers is None and network.found_above:
+        print(
+            "without strangers a find is proven less well; make them with "
+            f"`python -m hotpath.calib.strangers --network {path} --clips DIR`"
+        )
 
 
 def list_networks(options: argparse.Namespace) -> None:
@@ -169,10 +133,7 @@ def show(options: argparse.Namespace) -> None:
     """Print the TOML's numbers, the cost of the graphs, and where they run."""
     from hotpath.app.cli.networks import support
 
-    if bool(options.network) == bool(options.shape):
-        raise BadNetwork("name a network, or a backbone with --shape")
-    reference = options.network or str(shapes.write(options.shape, options.head))
-    network = load_network(reference)
+    network = load_network(options.network)
     check_folder(options.networks_dir)
     for key, value in sorted(vars(network).items()):
         if key not in ("files", "published", "strangers", "tap") and value not in ((), ""):
@@ -197,9 +158,6 @@ def show(options: argparse.Namespace) -> None:
 
         survey = projects.find("fpga.survey")
         cost.show(network, paths, survey and survey.load())
-    if options.shape:
-        command = make("engine", BOARD="...", NETWORK=reference)
-        print(f"\nthe weights are random; to time it on a board: `{command}`")
 
 
 def _plain(value: object) -> str:

@@ -17,7 +17,7 @@ from hotpath.app.cli.networks.choose import (
 )
 from hotpath.app.cli.networks.propose import Proposal, Table, propose
 from hotpath.app.cli.networks.trial import Trial
-from hotpath.app.cli.networks.trial_clips import Clip, bundled_clip, read_clips
+from hotpath.app.cli.networks.trial_clips import Clip, read_clips
 from hotpath.graphs import models
 from hotpath.kernels import cache, toml, toml_text
 from hotpath.kernels.commands import counted
@@ -57,8 +57,7 @@ def add(
         folder: where the TOML and copies of the files go; None for that of the first file. No
             folder of this program is written to.
         like: name of a network, or a TOML, with the settings to take. None searches for them.
-        clips: annotated clips to try on, or folders of them. With none it takes the clip of
-            `make track`, or the usual values if that is missing.
+        clips: annotated clips to try on, or folders of them. With none it takes the usual values.
         engine: name of the engine to try them with.
         say: function of one line.
 
@@ -99,10 +98,10 @@ def add(
         table["family"] = original["family"]
         proposal = Proposal(table, {})
     network_for(proposal, usual_answers(proposal))  # it must be whole
-    clips_read = read_clips(clips, STEPS) if clips else bundled_clip(STEPS)
-    table = (
-        _tried(proposal, paths, clips_read, engine, say) if clips_read else _first(proposal, say)
-    )
+    if clips:
+        table = _tried(proposal, paths, read_clips(clips, STEPS), engine, say)
+    else:
+        table = _first(proposal, say)
     for entry in table["file"]:
         entry["sha256"] = sha256_of(paths[entry["part"]])
     for section in ("strangers", "tap") if same else ():

@@ -42,7 +42,7 @@ def show(
     rows.update(support.on_engines(network, paths))
     for name, sentence in rows.items():
         print(f"{name:<16} {sentence}")
-    for title, verdict in support.on_boards(network, paths, parts, survey):
+    for title, verdict in support.on_fpgas(network, parts, survey):
         print(f"{title:<24} {verdict}")
 
 

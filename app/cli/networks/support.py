@@ -1,7 +1,7 @@
-"""Where a network runs: the parts of its frame on each board, the engines and boards that can.
+"""Where a network runs: the parts of its frame on each board, and the engines that can.
 
 ``parts_on_boards`` follows from the network's TOML and the board's. ``on_engines`` tries and
-times the installed engines, and ``on_boards`` looks at the graphs.
+times the installed engines, and ``on_fpgas`` asks the FPGA's compiler.
 """
 
 import pathlib
@@ -16,14 +16,11 @@ from hotpath.kernels.commands import counted, make
 from hotpath.kernels.errors import NotOnGpu
 from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Engine
-from hotpath.runtime.errors import BadNetwork, HotpathError
+from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.network import Network
 
 Verdicts = List[Tuple[str, str]]  # (name of an engine or title of a board, sentence)
 
-# The first TensorRT that imports a convolution with a tensor as weights (NVIDIA/TensorRT#137,
-# onnx/onnx-tensorrt#609). For older ones the correlation is cut out.
-TENSOR_WEIGHTS_FROM = (8, 5, 1)
 FEWEST_RUNS, MOST_RUNS, TIMED_MS = 5, 100, 500  # of a frame, by which an engine is timed
 SEARCH = "; a lost target's windows on the GPU too, judged on the processor"
 
@@ -96,33 +93,20 @@ def _milliseconds(engine: Engine, features: Any) -> float:
     return float(np.median(times[2:]))
 
 
-def on_boards(
-    network: Network,
-    paths: Dict[str, pathlib.Path],
-    parts: Dict[str, Any],
-    survey: Optional[Callable[..., Any]],
+def on_fpgas(
+    network: Network, parts: Dict[str, Any], survey: Optional[Callable[..., Any]]
 ) -> Verdicts:
-    """Say for each board what is known to prevent a network from running there.
+    """Say for each board with an FPGA what its compiler says of a network.
 
     Args:
-        paths: dict of part -> path.
         parts: of ``quantisable.parts``.
         survey: that of the FPGA's compiler, or None.
     """
-    from hotpath.graphs import assemble
-
-    taken = _taken_out(assemble.build(network, paths))
-    rows = []
-    for board in map(boards.load_board, boards.names()):
-        if board.engine != "overlay":
-            rows.append((board.title, _verdict(board, taken)))
-        elif survey is None:
-            rows.append(
-                (board.title, f"its compiler can say it: `{make('setup', ALSO='fpga')}` in a clone")
-            )
-        else:
-            rows.append((board.title, _on_fpga(survey(network, parts, board.name))))
-    return rows
+    named = [board for board in map(boards.load_board, boards.names()) if board.engine == "overlay"]
+    if survey is None:
+        text = f"its compiler can say it: `{make('setup', ALSO='fpga')}` in a clone"
+        return [(board.title, text) for board in named]
+    return [(board.title, _on_fpga(survey(network, parts, board.name))) for board in named]
 
 
 def _on_fpga(answer: Any) -> str:
@@ -137,37 +121,3 @@ def _on_fpga(answer: Any) -> str:
         why = sentence.partition(f"({operator}) needs ")[2] or sentence
         reasons.append(f"{operator} {number} ({why})" if operator else f"it: {first[operator]}")
     return "the FPGA's engine refuses " + ", ".join(reasons)
-
-
-def _taken_out(graphs: Any) -> Optional[str]:
-    """What happens to correlations that an old TensorRT can't import; None if there is none."""
-    from hotpath.graphs import cut
-
-    if not cut.find(graphs):
-        return None
-    try:
-        form = cut.cut(graphs)
-    except BadNetwork as error:
-        return f"can't run: {error}"
-    count = sum(len(steps) for steps in form.steps)
-    return "cut at its {}, which our kernels run".format(
-        "correlation" if count == 1 else f"{count} correlations"
-    )
-
-
-def _verdict(board: boards.Board, taken: Optional[str]) -> str:
-    if board.engine != "tensorrt":
-        is_tried = engines.find(board.engine).runs_files
-        command = f"`{make('engine', BOARD=board.name)}` converts it"
-        return "by {}{}".format(board.engine, ", see above" if is_tried else "; " + command)
-    versions = sorted(_version(release.get("tensorrt")) for release in board.software.values())
-    if taken is None or not versions or versions[0] >= TENSOR_WEIGHTS_FROM:
-        return "no obstacle is known in TensorRT"
-    if versions[-1] < TENSOR_WEIGHTS_FROM:
-        return taken
-    return "whole from TensorRT {}.{}.{} on; before it {}".format(*TENSOR_WEIGHTS_FROM + (taken,))
-
-
-def _version(text: Optional[str]) -> Tuple[int, ...]:
-    parts = [int(part) if part.isdigit() else 0 for part in (text or "0").split(".")]
-    return tuple((parts + [0, 0])[:3])

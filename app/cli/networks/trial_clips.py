@@ -1,28 +1,16 @@
 """The annotated clips on which settings of a network are tried."""
 
 import pathlib
-from typing import List, Mapping, NamedTuple, Sequence, Tuple
+from typing import List, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
-from hotpath.kernels import cpu
-from hotpath.runtime import engines
-from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import BadClips
-from hotpath.runtime.networks import load_network
-from hotpath.runtime.tracker import Tracker
-from hotpath.video import recorded
 from hotpath.video.clips import find_clips
 
 SHIFT, SCALE = 0.2, 0.1  # of the box's mean side, and of the logarithm of its size
 MOST_FRAMES = 300  # of a clip that are looked at
 SEED = 5
-
-# The clip of `make track`, with the box of the rabbit's face. Its other boxes are those of the
-# network that comes with the runtime.
-BUNDLED = pathlib.Path(__file__).resolve().parents[3] / ".cache" / "bigbuckbunny.mp4"
-FACE = (328.0, 342.0, 82.0, 118.0)
-TRUTH_BY = "kestrel"
 
 
 class Step(NamedTuple):
@@ -74,35 +62,6 @@ def _known(boxes: np.ndarray) -> List[int]:
     """The frames to step to: they have a box, and so has the frame before."""
     there = np.isfinite(boxes[:MOST_FRAMES]).all(axis=1)
     return [int(i) for i in np.flatnonzero(there[1:] & there[:-1]) + 1]
-
-
-def bundled_clip(steps: int) -> List[Clip]:
-    """The clip of `make track`, with the boxes of the network that comes with the runtime.
-
-    It has so many steps, evenly spread. The list is empty if the clip is not there.
-    """
-    if not BUNDLED.is_file():
-        return []
-    network = load_network(TRUTH_BY)
-    runner = engines.create("auto", network, network.locate())
-    tracker = Tracker(Processor(network, runner, cpu.load()))
-    boxes: List[Tuple[float, ...]] = []
-    with recorded.VideoFile(str(BUNDLED)) as source:
-        while len(boxes) < MOST_FRAMES:
-            frame = source.read()
-            if frame is None:
-                break
-            if boxes:
-                boxes.append(tuple(tracker.update(frame).box))
-            else:
-                tracker.init(frame, FACE)
-                boxes.append(FACE)
-    runner.close()
-    chosen = _spread(list(range(1, len(boxes))), steps)
-    with recorded.VideoFile(str(BUNDLED)) as source:  # all pictures together would take 400 MB
-        frames = (np.array(source.read()) for _ in boxes)
-        pictures = {i: frame for i, frame in enumerate(frames) if i in {0, *chosen}}
-    return [_clip(BUNDLED.stem, pictures, boxes, chosen, np.random.RandomState(SEED))]
 
 
 def _spread(indices: List[int], count: int) -> List[int]:

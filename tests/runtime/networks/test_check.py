@@ -187,13 +187,8 @@ def test_show_counts_and_says_where_a_network_runs(run, tmp_path):
     for words in ("a frame", "exemplar, once", "MMAC", "operators", "Jetson Nano", "PYNQ-Z2"):
         assert words in said
     assert re.search(r"onnxruntime +([\d.]+ ms a frame \(median\) on CPU|not installed)", said)
-    # the exemplar is a convolution's weights there
-    assert re.search(r"Jetson Nano +cut at its 2 correlations, which our kernels run", said)
-    assert re.search(r"Xavier NX +whole from TensorRT 8.5.1 on; before it cut at its 2", said)
-    assert re.search(r"Jetson Orin Nano +no obstacle is known", said)
     is_estimated = importlib.util.find_spec("hotpath_fpga") is not None
     assert not is_estimated or re.search(r"PYNQ-Z2 +the FPGA's engine refuses Div 8 \(", said)
-    assert re.search(r"Raspberry Pi 5 +by ncnn; `make engine BOARD=raspberry_pi5` converts", said)
     code, said = run("show", "kestrel_small")
     assert code == 0
     assert not is_estimated or re.search(

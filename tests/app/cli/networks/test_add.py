@@ -9,8 +9,7 @@ import pytest
 
 from hotpath.app.cli.networks import add as add_module
 from hotpath.app.cli.networks import trial as trial_module
-from hotpath.app.cli.networks import trial_clips
-from hotpath.app.cli.networks.__main__ import describe_strangers, main
+from hotpath.app.cli.networks.__main__ import main
 from hotpath.app.cli.networks.propose import Proposal, propose
 from hotpath.app.cli.networks.trial import Trial
 from hotpath.app.cli.networks.trial_clips import read_clips
@@ -208,20 +207,7 @@ def test_units_signs_and_the_target_are_found_by_trying(tmp_path, clips):
     assert (network.unit, network.signs) == ("cells", "axes")
 
 
-def test_without_clips_the_clip_of_make_track_is_used(tmp_path, capsys, monkeypatch):
-    clip = tmp_path / "clip.avi"
-    tiny.write_video(clip, blobs.film(8)[0])
-    monkeypatch.setattr(trial_clips, "BUNDLED", clip)
-    monkeypatch.setattr(trial_clips, "FACE", (100.0, 120.0, 36.0, 24.0))
-    files = files_of(tmp_path, "lighttrack")
-    out = tmp_path / "out"
-    assert add(files, "--out", out) == 0
-    assert "7 steps on clip" in capsys.readouterr().out
-    load_tracker(out / "mine.toml").close()
-
-
-def test_without_clips_it_says_what_was_not_tried(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(trial_clips, "BUNDLED", tmp_path / "none.mp4")
+def test_without_clips_it_says_what_was_not_tried(tmp_path, capsys):
     files = files_of(tmp_path, "siamfc_015")
     out = tmp_path / "out"
     assert add(files, "--out", out) == 0
@@ -257,8 +243,7 @@ def test_files_that_come_with_the_runtime_are_known(tmp_path, clips, capsys):
     assert "settings of kestrel_fast" in written
 
 
-def test_files_of_two_networks_are_warned_of(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(add_module, "bundled_clip", lambda steps: [])
+def test_files_of_two_networks_are_warned_of(tmp_path, capsys):
     exemplar, other = shipped("kestrel", "exemplar"), shipped("kestrel_small", "search")
     add([exemplar, other], "--out", tmp_path / "mixed")
     said = capsys.readouterr().out
@@ -376,25 +361,7 @@ def test_nothing_is_written_into_the_program_and_files_stay_where_they_are(tmp_p
     )
 
 
-def test_a_network_that_searches_gets_strangers_from_the_clips_or_a_sentence(tmp_path, capsys):
-    thresholds = {"lost_below": 0.5, "search_lost_below": 0.4, "look_above": 0.3}
-    toml = tiny.write_network(tmp_path, tiny.watched(found_above=0.6, **thresholds))
-    describe_strangers(load_network(toml), [])
-    assert "--clips" in capsys.readouterr().out and load_network(toml).strangers is None
-    folder = tmp_path / "clips"
-    folder.mkdir()
-    for name in "abcdef":  # four frames of each: enough objects
-        frames, boxes = blobs.film(8, size=(30 + ord(name) % 7, 28))
-        tiny.write_pictures(folder / name, frames)
-        lines = [",".join(map(str, box)) for box in boxes]
-        (folder / name / "groundtruth.txt").write_text("\n".join(lines) + "\n")
-    describe_strangers(load_network(toml), [folder])
-    network = load_network(toml)
-    assert "has 24 strangers" in capsys.readouterr().out
-    assert network.locate_made(network.strangers).parent == tmp_path
-
-
-def test_the_files_of_a_network_decide_as_it_does_and_others_take_no_strangers(tmp_path):
+def test_the_files_of_a_network_decide_as_it_does_and_others_take_no_strangers(tmp_path, capsys):
     shipped = [str(FOLDER / f"kestrel_fast_{part}.onnx") for part in ("exemplar", "search")]
     assert main(["add", *shipped, "--name", "mine", "--out", str(tmp_path)]) == 0
     known = load_network(tmp_path / "mine.toml")
@@ -405,11 +372,13 @@ def test_the_files_of_a_network_decide_as_it_does_and_others_take_no_strangers(t
     assert same.strangers == original.strangers
     for strict in (False, True):
         assert thresholds_of(same, True, strict) == thresholds_of(original, True, strict)
+    assert "strangers" not in capsys.readouterr().out
     changed = [str(tmp_path / f"changed_{name}.onnx") for name in ("exemplar", "search")]
     for path, copy in zip(shipped, changed):
         model = onnx.load(path)
         model.producer_name = "another"
         onnx.save(model, copy)
     assert main(["add", *changed, "--name", "other", *like]) == 0
+    assert "python -m hotpath.calib.strangers --network" in capsys.readouterr().out
     other = load_network(tmp_path / "other.toml")
     assert other.strangers is None and other.presence_slope == 0 and other.same_share > 0

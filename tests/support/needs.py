@@ -18,6 +18,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 COMMANDS = {  # of modules that `make test` does not install
+    "IPython": "make setup ALSO=examples",
     "hotpath_fpga": "make setup ALSO=fpga",
     "cocotbext": "make fpga",
     "ipykernel": "make setup ALSO=examples",

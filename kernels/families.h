@@ -189,45 +189,4 @@ enum { HP_TWO_HEATS = 0, HP_BOX = 1, HP_SCORED_BOX = 2 };  // what a corner head
 // Weight of a cell in the mean: its softmax, not yet divided by the sum.
 HP_FN double hp_heat(double heat, double hottest) { return hp_exp(heat - hottest); }
 
-// ---- heads that respond to the target at several sizes: response.py ------------------------------
-
-// The four source pixels around one output pixel of a cubic enlargement, and their weights. Source
-// pixels outside the map are its outermost ones.
-struct hp_cubic {
-  int first;  // source index of weight[0], before clamping
-  float weight[4];
-};
-
-// As OpenCV's resize with INTER_CUBIC, which takes a = -0.75.
-HP_FN hp_cubic hp_cubic_tap(int index, double scale) {
-  const float place = (float)(hp_mul(index + 0.5, scale) - 0.5);
-  const float whole = floorf(place), x = place - whole, a = -0.75f;
-  const float y = 1.0f - x, far = x + 1.0f;
-  hp_cubic tap;
-  tap.first = (int)whole - 1;
-  tap.weight[0] = ((a * far - 5.0f * a) * far + 8.0f * a) * far - 4.0f * a;
-  tap.weight[1] = ((a + 2.0f) * x - (a + 3.0f)) * x * x + 1.0f;
-  tap.weight[2] = ((a + 2.0f) * y - (a + 3.0f)) * y * y + 1.0f;
-  tap.weight[3] = 1.0f - tap.weight[0] - tap.weight[1] - tap.weight[2];
-  return tap;
-}
-
-// A response, normalised by the smallest one and by the sum of all, with the window added. The
-// window's sum is one.
-HP_FN double hp_response_vote(const hp_response* head, double response, double least, double sum,
-                              double window) {
-  const double share = (response - least) / (sum + 1e-16);
-  return hp_mul(1.0 - head->window_influence, share) + hp_mul(head->window_influence, window);
-}
-
-// Moves one axis to a column or row of the enlarged response. `factor`: the size that won.
-HP_FN void hp_response_move(const hp_response* head, int place, double factor, double scale,
-                            double frame, double* centre, double* size) {
-  const double half = (head->size * head->upsample - 1) / 2.0;
-  const double moved = hp_mul(place - half, head->stride) / head->upsample;
-  *centre = hp_clip_centre(*centre + hp_mul(moved, factor) / scale, frame);
-  *size = hp_max(head->min_size,
-                 hp_mul(*size, 1.0 - head->scale_lr + hp_mul(head->scale_lr, factor)));
-}
-
 #endif  // HOTPATH_FAMILIES_H

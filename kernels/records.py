@@ -14,7 +14,6 @@ from hotpath.kernels import settings as names
 # What is counted from sequences of the settings, or set for one call, by the settings' class.
 COUNTS: Dict[Any, Tuple[str, ...]] = {
     names.PointsSettings: ("anchors",),  # boxes a cell; 0 for heads without anchors
-    names.ResponseSettings: ("scales",),  # sizes that are tried
 }
 
 
@@ -35,7 +34,6 @@ GEOMETRY = INNER[names.WindowSettings] = structure(names.WindowSettings)
 POINTS = structure(names.PointsSettings)
 CENTRE = structure(names.CentreSettings)
 CORNERS = structure(names.CornersSettings)
-RESPONSE = structure(names.ResponseSettings)
 PLACE = np.dtype([("state", "f8", 4), ("score", "f8"), ("cell", "i8")])  # hp_place of select.h
 
 # The numbers of named choices, by field.

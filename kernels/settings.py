@@ -99,19 +99,6 @@ class CornersSettings(NamedTuple):
     score: str = "none"  # of a scored box: a name in ``SCORES``, not "softmax"
 
 
-class ResponseSettings(NamedTuple):
-    """Select for heads that respond to the target, which is looked for at several sizes."""
-
-    size: int  # cells on each side of the network's response
-    upsample: int  # how many times the response is enlarged
-    stride: float  # search pixels from one cell to the next
-    window_influence: float  # share of the window in a vote, 0 to 1
-    scale_lr: float  # how fast the size follows, 0 to 1
-    min_size: float  # smallest side of a box, in frame pixels
-    factors: Sequence[float]  # sizes that are tried, relative to the search region
-    damping: Sequence[float]  # factors of their responses
-
-
 SelectSettings = Union[PointsSettings, CentreSettings, CornersSettings]
 
 

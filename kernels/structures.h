@@ -65,16 +65,4 @@ struct hp_corners {
   int score;  // of a scored box: a name in ``SCORES``, not "softmax"
 };
 
-// Select for heads that respond to the target, which is looked for at several sizes.
-struct hp_response {
-  double stride;  // search pixels from one cell to the next
-  double window_influence;  // share of the window in a vote, 0 to 1
-  double scale_lr;  // how fast the size follows, 0 to 1
-  double min_size;  // smallest side of a box, in frame pixels
-  int size;  // cells on each side of the network's response
-  int upsample;  // how many times the response is enlarged
-  int scales;
-  int unused;
-};
-
 #endif

@@ -25,9 +25,11 @@ def argmax(votes: np.ndarray) -> int:
     Raises:
         NetworkFailed: no vote is finite.
     """
-    finite = np.where(np.isfinite(votes), votes, -np.inf)
-    best = int(np.argmax(finite))
-    if not np.isfinite(finite.flat[best]):
+    best = int(np.argmax(votes))  # NaN comes before all numbers there
+    if not np.isfinite(votes.flat[best]):
+        votes = np.where(np.isfinite(votes), votes, -np.inf)
+        best = int(np.argmax(votes))
+    if not np.isfinite(votes.flat[best]):
         raise NetworkFailed(NO_SCORE, what="no score")
     return best
 

@@ -2,7 +2,7 @@
 // has the crop, select.h the select of every family.
 #include "crop.h"
 #include "online.h"
-#include "response.h"
+#include "select.h"
 
 // The cosine of a reference and averages that are added channel by channel. Both pointers may be 0.
 struct hp_cosine {

@@ -6,7 +6,6 @@ extern "C" i64 hp_size_of(const char* name) {
   HP_SIZE(hp_select_job);
   HP_SIZE(hp_proposing);
   HP_SIZE(hp_place);
-  HP_SIZE(hp_response_arrays);
   HP_SIZE(hp_crop_job);
   HP_SIZE(hp_planes);
   HP_SIZE(hp_colours);
@@ -21,7 +20,6 @@ extern "C" i64 hp_size_of(const char* name) {
   HP_SIZE(hp_points);
   HP_SIZE(hp_centre);
   HP_SIZE(hp_corners);
-  HP_SIZE(hp_response);
 #undef HP_SIZE
   return 0;
 }

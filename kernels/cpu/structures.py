@@ -43,14 +43,6 @@ class Proposing(ctypes.Structure):
     _fields_ = fields(F64, "share") + fields(ctypes.c_int, "kind side most apart")
 
 
-class ResponseArrays(ctypes.Structure):
-    """``hp_response_arrays`` of response.h."""
-
-    _fields_ = fields(
-        AT, "responses peaks damping factors window rows weights sources line tops sums"
-    )
-
-
 class CropJob(ctypes.Structure):
     """``hp_crop_job`` of plan.h."""
 
@@ -142,7 +134,6 @@ RECORDS = {
     "hp_points": records.POINTS,
     "hp_centre": records.CENTRE,
     "hp_corners": records.CORNERS,
-    "hp_response": records.RESPONSE,
 }
 
 

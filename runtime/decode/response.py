@@ -13,8 +13,6 @@ import typing
 import cv2
 import numpy as np
 
-from hotpath.kernels.cpu.response import Response
-from hotpath.kernels.settings import ResponseSettings
 from hotpath.kernels.toml_keys import Key, Keys
 from hotpath.kernels.votes import argmax, hanning_window
 from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale
@@ -55,27 +53,8 @@ def scales(network: "Network") -> "typing.Tuple[float, ...]":
 
 
 def create(network: "Network", kernels: "Kernels") -> "Siamese":
-    """Make the decoder; it runs in C++ if the kernels are compiled."""
-    compiled = kernels.new(Response, response_settings(network))
-    return Siamese(network) if compiled is None else CompiledSiamese(network, compiled)
-
-
-def response_settings(network: "Network") -> ResponseSettings:
-    """The numbers of ``Siamese`` that the kernels take."""
-    factors = scales(network)
-    return ResponseSettings(
-        size=network.map_size,
-        upsample=network.upsample,
-        stride=network.stride,
-        window_influence=network.window,
-        scale_lr=network.scale_lr,
-        min_size=network.min_size,
-        factors=factors,
-        damping=[
-            1.0 if index == network.scales // 2 else network.scale_penalty
-            for index in range(network.scales)
-        ],
-    )
+    """Make the decoder, in OpenCV: C++ of our own made a frame 4 % faster."""
+    return Siamese(network)
 
 
 class Siamese(Family):
@@ -89,13 +68,14 @@ class Siamese(Family):
     """
 
     def __init__(self, network: "Network") -> None:
-        self.network = network
-        settings = response_settings(network)
-        self.factors, self._damping = scales(network), np.array(settings.damping)
+        self.network, self.factors = network, scales(network)
+        self._damping = [network.scale_penalty] * network.scales
+        self._damping[network.scales // 2] = 1.0
         side = network.map_size * network.upsample
-        self.window = hanning_window(side)
-        self.window /= self.window.sum()
+        window = hanning_window(side)
+        self._window = (window * (network.window / window.sum())).astype(np.float32)
         self._responses = np.zeros((network.scales, side, side), np.float32)
+        self._votes = np.zeros((side, side), np.float32)
         self._peaks = np.zeros(network.scales)
         self._middle = network.scales // 2
         self._first = self._peak = 0.0  # height of the first frame's response, of the last one's
@@ -124,22 +104,21 @@ class Siamese(Family):
     ) -> Chosen:
         """Pick the scale with the highest peak, and the place in it.
 
-        Args:
-            maps: float32 (scales, side, side) up-sampled responses.
+        ``maps`` are float32 (scales, side, side), the up-sampled responses.
 
         Returns:
             (best, score): index of the place in the up-sampled map, and the sigmoid of the peak.
         """
         network = self.network
         chosen = argmax(self._peaks)
-        response = np.asarray(maps[0][chosen], np.float64) * self._damping[chosen]
+        response = maps[0][chosen]
         peak = self._peak = float(self._peaks[chosen])
 
         # the place, near the last one when in doubt
-        response -= response.min()
-        response /= response.sum() + 1e-16
-        response = (1 - network.window) * response + network.window * self.window
-        best = argmax(response)
+        votes = np.subtract(response, response.min(), out=self._votes)
+        share = (1 - network.window) / (cv2.sumElems(votes)[0] + 1e-16)
+        cv2.addWeighted(votes, share, self._window, 1.0, 0.0, dst=votes)
+        best = argmax(votes)
 
         # displacement in the search region, then in the frame
         cell = np.array(np.unravel_index(best, response.shape)[::-1])
@@ -152,29 +131,3 @@ class Siamese(Family):
         state[1] = min(max(state[1], 0.0), frame_height)
         state[2:] = np.maximum(state[2:], network.min_size)
         return best, float(1 / (1 + np.exp(-peak)))
-
-
-class CompiledSiamese(Siamese):
-    """``Siamese`` in C++.
-
-    Args:
-        network: uses the keys above.
-        kernel: ``hotpath.kernels.cpu.response.Response``.
-    """
-
-    def __init__(self, network: "Network", kernel: typing.Any) -> None:
-        super().__init__(network)
-        self._kernel = kernel
-        self._peaks, self._responses = kernel.peaks, kernel.responses
-
-    def look(self, index: int, maps: Maps) -> Maps:
-        """Up-sample one scale's response."""
-        self._kernel.look(index, maps[0])
-        return (self._responses,)
-
-    def select(
-        self, maps: Maps, state: np.ndarray, scale: Scale, frame_width: int, frame_height: int
-    ) -> Chosen:
-        """Pick the scale and the place like ``Siamese.select``; ``maps`` come from ``look``."""
-        best, score, self._peak = self._kernel.select(state, scale, frame_width, frame_height)
-        return best, score

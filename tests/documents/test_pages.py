@@ -70,9 +70,6 @@ NOT_RUN = {
     ),
     "Vivado": ("make overlay BOARD=pynq_z2",),
     "Rockchip's toolkit, 6 GB": ("make engine BOARD=rk3588",),
-    "a phone behind adb": (
-        "sh deploy/bundles/shipped/android/run.sh NCNN engines/android/kestrel_fast-fp16",
-    ),
     "an installation of ROS 2": (
         "source /opt/ros/$ROS_DISTRO/setup.bash",
         "python3 -m hotpath track --video ros:/camera/image_raw --publish ros:/tracks",

@@ -82,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
         "--networks",
         metavar="NAME,NAME",
         help="networks or TOMLs, each with :int8, :fpga (simulated), :norecover (no search for a "
-        "lost target), :truesize or :trueplace (told half of the truth: which half fails?), or "
+        "lost target), or "
         ":ENGINE behind it or not. "
         "NAME runs in fp32; NAME:int8 is the form that `hotpath track` takes by default where it "
         "is faster. Peers: " + ", ".join(trackers.PEERS),

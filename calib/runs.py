@@ -10,7 +10,6 @@ import cv2
 from hotpath.calib import trackers, workers
 from hotpath.calib.errors import BadRun
 from hotpath.calib.follow import follow
-from hotpath.calib.oracle import Oracle
 from hotpath.calib.trackers import Spec
 from hotpath.kernels import cache
 from hotpath.runtime.errors import HotpathError
@@ -82,10 +81,7 @@ def _in_memory(clip: Any) -> Any:
 
 
 def _followed(spec: Spec, clip: Any, held: Any) -> Kept:
-    tracker = trackers.loaded(spec)
-    if spec.oracle:
-        tracker = Oracle(tracker, clip.boxes, spec.oracle)
-    return {**follow(tracker, held), "key": key(spec, clip)}
+    return {**follow(trackers.loaded(spec), held), "key": key(spec, clip)}
 
 
 def _store(result: Kept, spec: Spec, clip: Any, out: Path) -> None:

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 
 from hotpath import boards
-from hotpath.calib import oracle
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.kernels import projects, toml
 from hotpath.runtime import bundle, engines, load_tracker, precision
@@ -33,12 +32,7 @@ PEER_FILES = {  # peer -> network with its files, and the names of their parts i
 INT8 = "-int8"  # what a derived network's name ends with
 # of a TOML: what its boxes do not depend on, and the files, whose contents count
 NOT_RUN = ("file", "published", "licence", "source", "engine")
-WAYS = (
-    "int8",
-    "fpga",
-    "norecover",
-    *oracle.KINDS,
-)  # what may follow a network's name after a colon
+WAYS = ("int8", "fpga", "norecover")  # what may follow a network's name after a colon
 FPGA_BOARD = "pynq_z2"  # every board's engine gives the same boxes
 
 
@@ -48,7 +42,6 @@ class Spec(NamedTuple):
     name: str  # for the table
     options: Options  # of load_tracker; a peer has no network
     identity: str = ""  # changes with anything that the boxes depend on
-    oracle: str = ""  # of ``oracle.KINDS``: what the tracker is told of the truth
 
 
 def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[Spec]:
@@ -58,7 +51,6 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
         names: names of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form.
             ``NAME:fpga`` runs the model of the FPGA engine (``projects/fpga``) on the
             bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
-            ``NAME:truesize`` and ``NAME:trueplace`` are told half of the truth (``oracle``).
             ``NAME:openvino`` runs on that engine. These endings can be combined.
         options: engine, threads and networks_dir of all.
         int8_dir: folder in which ``hotpath.calib.int8`` wrote NAME-int8.toml.
@@ -96,19 +88,11 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     engine = on[0] if on else options.engine
     if engine == engines.AUTO:
         engine = (engines.installed(network) + [engine])[0]
-    halves = [way for way in ways if way in oracle.KINDS]
-    if len(halves) > 1:
-        raise BadRun(f"{name}: with the true size and place nothing remains to be found; name one")
-    recover = False if "norecover" in ways or halves else options.recover
+    recover = False if "norecover" in ways else options.recover
     own = options._replace(network=str(toml_path), precision="fp32", recover=recover, engine=engine)
     shown = "".join(":" + way for way in ways if way != "int8")
-    return identified(
-        Spec(
-            network.name + shown,
-            _on_fpga(own, network) if "fpga" in ways else own,
-            oracle=halves[0] if halves else "",
-        )
-    )
+    on_board = _on_fpga(own, network) if "fpga" in ways else own
+    return identified(Spec(network.name + shown, on_board))
 
 
 def _on_fpga(options: Options, network: Network) -> Options:

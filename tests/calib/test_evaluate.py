@@ -130,28 +130,6 @@ def test_each_example_of_the_help_is_one_whole_command(capsys):
         assert "  " not in example.strip() and len(example) < 100
 
 
-def test_a_tracker_that_is_told_half_of_the_truth_says_which_half_fails(tmp_path):
-    """The target grows, and the network can not see it: only the true size helps."""
-    write_network(tmp_path)
-    pictures, boxes = film(12)
-    grown = [(x, y, w * 1.08**n, h * 1.08**n) for n, (x, y, w, h) in enumerate(boxes)]
-    write_clip(tmp_path / "clips" / "one", pictures, grown)
-    names = [f"{tmp_path}/tiny.toml{way}" for way in (":norecover", ":truesize", ":trueplace")]
-    arguments = ["--clips", str(tmp_path / "clips"), "--networks", ",".join(names)]
-    assert evaluate.main([*arguments, "--out", str(tmp_path / "out")]) == 0
-    table = json.loads((tmp_path / "out" / "evaluation.json").read_text())
-    alone, size, place = (entry["mean"]["ao"] for entry in table["trackers"].values())
-    assert size > alone + 0.05 and size > place
-    for way in ("truesize", "trueplace"):
-        (path,) = (tmp_path / "out" / "boxes").glob(f"tiny:{way}-*/one.json")
-        found = np.array(json.loads(path.read_text())["boxes"])
-        sides = found[:, 2:] if way == "truesize" else found[:, :2] + found[:, 2:] / 2
-        truth = np.array(grown)
-        wanted = truth[:, 2:] if way == "truesize" else truth[:, :2] + truth[:, 2:] / 2
-        np.testing.assert_allclose(sides, wanted, atol=1e-3)
-    assert evaluate.main([*arguments[:3], f"{names[1]}:trueplace"]) == 2
-
-
 def test_the_boxes_of_a_benchmark_are_doubted_without_a_word():
     needs_kernels()
     pictures, _ = film(2)

@@ -1,7 +1,7 @@
 """python -m tests.documents.planted: does the speed suite find slowdowns that are really there?
 
     python -m tests.documents.planted --minutes 20       as many runs as fit, on a machine at rest
-    python -m tests.documents.planted --write            the page, from the runs so far
+    python -m tests.documents.planted --write            CSV and table, from the runs so far
 
 First a reference of ``hotpath fps`` is made. Each run is then ``hotpath fps`` as a user runs it, in
 which each crop takes longer (``planted_worker.py``) or nothing was changed, idle or beside one busy
@@ -12,7 +12,6 @@ after a stop. ``ORDER`` has first what decides most.
 import argparse
 import contextlib
 import csv
-import datetime
 import io
 import json
 import os
@@ -21,13 +20,12 @@ import subprocess
 import sys
 import time
 
-from hotpath.calib import provenance
 from hotpath.deploy.fps import __main__ as fps
 from hotpath.deploy.fps import compare, evidence, workers
 from tests.documents.planted_worker import KINDS
 from tests.support import ROOT
 
-PAGE = ROOT / "docs" / "results" / "fps-suite.md"
+RAW = ROOT / "docs" / "results" / "fps-suite.csv"
 WORKER = pathlib.Path(__file__).with_name("planted_worker.py")
 # rounds of runs: (load, percent that are planted)
 ORDER = (
@@ -42,7 +40,6 @@ MEASURED = ("change", "low", "high", "machine")
 ADDED = (
     "added"  # to the crop, as share of the reference's frame: what the planted delay really took
 )
-SHARES = {3: 10, 5: 16, 10: 19}  # idle runs of 20 that must find it
 
 
 def main(arguments=None):
@@ -51,7 +48,7 @@ def main(arguments=None):
     parser.add_argument("--runs", type=int, default=20, help="of each load and slowdown")
     parser.add_argument("--minutes", type=float, default=60.0, help="no run begins after that")
     parser.add_argument("--run-minutes", default="1", help="as --minutes of `hotpath fps`")
-    parser.add_argument("--write", action="store_true", help="write the page and end")
+    parser.add_argument("--write", action="store_true", help="write CSV and table, and end")
     options = parser.parse_args(arguments)
     if options.write:
         return write(options)
@@ -178,99 +175,16 @@ def table(records):
     return lines
 
 
-def answer(records):
-    """The page's answer in one sentence."""
-    judged = [r for r in records if r["decision"] != "invalid"]
-    parts = []
-    for percent, bar in SHARES.items():
-        own = [r for r in judged if (r["load"], r["percent"]) == ("idle", percent)]
-        found = sum(r["decision"] == "slower" for r in own)
-        parts.append(f"{percent} % in {found} of {len(own)} (wanted: {bar} of 20)")
-    without = [r for r in judged if not r["percent"]]
-    wrong = sum(r["decision"] == "slower" for r in without)
-    return (
-        f"Of the runs at rest it finds a planted slowdown of {', '.join(parts)}, accuses {wrong} "
-        f"of {len(without)} without one, and refuses {len(records) - len(judged)} runs beside "
-        "other work."
-    )
-
-
-def why_undecided(records):
-    """How many runs stayed undecided although time was left, and why."""
-    undecided = [r for r in records if r["decision"] == "undecided"]
-    if not undecided:
-        return "No run stayed undecided."
-    fewest = min(int(r["rounds"]) for r in undecided)
-    early = sum(int(r["rounds"]) == fewest for r in undecided)
-    return (
-        f"{early} of {len(undecided)} undecided runs ended after {fewest} rounds, because no "
-        "number of rounds could decide: the reference of "
-        f"{compare.REFERENCE_ROUNDS} rounds is itself too uncertain."
-    )
-
-
-def drift(records):
-    """By how much the machine's own speed changed, where the suite knows it."""
-    machine = [r["machine"] for r in records if r.get("machine") is not None]
-    if not machine:
-        return "The suite does not know the bare network's speed here."
-    return (
-        "Frames are compared in units of the bare network, because the machine itself changes its "
-        f"speed: by {min(machine):+.1%} to {max(machine):+.1%} between these runs and their "
-        "reference."
-    )
-
-
 def write(options):
-    """Write the page and its CSV."""
+    """Write the page's CSV, and print its table."""
     records = read(options.out)
-    with open(PAGE.with_suffix(".csv"), "w", newline="") as file:
+    with open(RAW, "w", newline="") as file:
         writer = csv.DictWriter(file, KEYS, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(records)
-    commit = (provenance.commit() or "unknown")[:7]
-    machine = f"{provenance.processor()}, {os.cpu_count()} cores"
-    PAGE.write_text(
-        TEXT.format(
-            answer=answer(records),
-            why=why_undecided(records),
-            drift=drift(records),
-            rows="\n".join(table(records)),
-            today=datetime.date.today().isoformat(),
-            commit=commit,
-            machine=machine,
-        )
-    )
-    index = PAGE.with_name("index.md")
-    entry = f"| {TEXT.splitlines()[0][2:]} | [{PAGE.name}]({PAGE.name}) |\n"
-    if index.is_file() and entry not in index.read_text():
-        index.write_text(index.read_text().replace(BEFORE, BEFORE + entry))
+    print("\n".join(table(records)))
     return 0
 
-
-BEFORE = (
-    "| How long does a frame take, compared with OpenCV's TrackerNano? | [speed.md](speed.md) |\n"
-)
-TEXT = """# Does `hotpath fps` find a commit that is slower?
-
-{answer}
-
-Each run is `hotpath fps` with a minute for further rounds, against a reference of this machine. \
-In the runs with a slowdown each crop takes longer, by a loop (spin), a copy of memory, or a crop \
-of another window, in turns. The crop's own time says what that took. A change below 2 % counts \
-as none. {drift} Beside other work the suite refuses to judge ("invalid"): caches and memory are \
-shared.
-
-| machine | planted | in the crop | runs | slower | same | undecided | invalid | change | seconds |
-|---|---|---|---|---|---|---|---|---|---|
-{rows}
-
-{why}
-
-Made by `python -m tests.documents.planted`
-
-{today}, commit {commit}, {machine}. Raw: [fps-suite.csv](fps-suite.csv)
-"""
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -17,7 +17,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import time
 
 import cv2
 import numpy as np
@@ -330,65 +329,11 @@ def compared(path, of_ffmpeg, planes):
     return len(right), len(frames), round(float(late_ms), 2), round(max(grey), 2), found
 
 
-def phone_video(folder):
-    """A video of four seconds in 1920x1080, to be turned by 90 degrees; returns its path."""
-    path = folder / "phone.mp4"
-    source = PICTURE.format(size="1920x1080", fps=30, seconds=4).split()
-    coded = f"{PHONE} -b:v 12M -pix_fmt yuv420p".split()
-    ffmpeg(*source, "-vf", "noise=alls=12:allf=t", *coded, str(path))
-    turned(0, 1, -1, 0)(path)
-    return path
-
-
-def read_all(path, planes):
-    with open_source(str(path), planes=planes) as source:
-        frame = source.read()
-        while frame is not None:
-            frame = source.read()
-
-
-def read_all_by_opencv(path):
-    capture = cv2.VideoCapture(str(path))
-    while capture.read()[0]:
-        pass
-
-
-def timed(path, pairs):
-    """Milliseconds a frame of the processor, and of the clock, in turns: (3, pairs, 2)."""
-    ways = [
-        lambda: read_all(path, True),
-        lambda: read_all(path, False),
-        lambda: read_all_by_opencv(path),
-    ]
-    found = np.zeros((len(ways), pairs, 2))
-    for pair in range(pairs):
-        for number in np.roll(np.arange(len(ways)), pair):
-            cpu_s, wall_s = time.process_time(), time.perf_counter()
-            ways[number]()
-            spent = time.process_time() - cpu_s, time.perf_counter() - wall_s
-            found[number, pair] = np.multiply(spent, 1e3 / 120)
-    return found
-
-
-def print_times(pairs):
-    """Print the times of a phone's video, and their ratio to OpenCV's."""
-    with tempfile.TemporaryDirectory() as folder:
-        found = timed(phone_video(pathlib.Path(folder)), pairs)
-    for name, own in zip(("Hotpath, planes", "Hotpath, BGR", "OpenCV"), found):
-        middle, ratio = np.median(own, axis=0), np.median(own / found[2], axis=0)
-        print("{}: {:.2f} ms of processors, {:.2f} ms; ".format(name, *middle), end="")
-        print("by OpenCV's {:.2f}, {:.2f}".format(*ratio))
-
-
 def main(arguments=None):
     cli = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     cli.add_argument("--write", metavar="FILE.csv", type=pathlib.Path)
     cli.add_argument("--only", metavar="TEXT", default="", help="shapes whose name holds the text")
-    cli.add_argument("--time", metavar="PAIRS", type=int, help="only time a turned 1080p video")
     options = cli.parse_args(arguments)
-    if options.time:
-        print_times(options.time)
-        return 0
     rows, columns = [], "shape,frames,of_ffmpeg,time_ms,grey,bgr_grey,found,as_ffmpeg".split(",")
     for name in [name for name in SHAPES if options.only in name]:
         with tempfile.TemporaryDirectory() as folder:

@@ -130,17 +130,6 @@ def test_raw_figures_can_be_read():
         assert len(rows) > 1, path
 
 
-def test_every_figure_of_the_readme_stands_in_a_result():
-    results = "".join(p.read_text(encoding="utf-8") for p in RESULTS.glob("*.md"))
-    measured = re.sub(
-        r"(Python|JetPack|BY|Apache-) ?[\d.]+( to [\d.]+)?", "", prose(ROOT / "README.md")
-    )
-    figures = re.findall(r"(?<![\w.,])\d*\.\d+(?![\w.])", measured)
-    figures += re.findall(r"(?<![\w.,])(\d+)(?= ?(?:ms|FPS|times|%|MB)\b)", measured)
-    known = set(re.findall(r"(?<![\w.,])\d*\.?\d+(?![\w])", results))
-    assert figures and not set(figures) - known
-
-
 def commands():
     """(document, module, the rest of the line) of every command of this project."""
     for path in documents():

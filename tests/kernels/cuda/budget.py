@@ -1,7 +1,4 @@
-"""What the kernels cost, by NVRTC's PTX and by ptxas; budget.toml has the limits.
-
-``python -m tests.kernels.cuda.budget`` prints registers.txt.
-"""
+"""What the kernels cost, by NVRTC's PTX and by ptxas; budget.toml has the limits."""
 
 import pathlib
 import re
@@ -24,17 +21,6 @@ MATRIX = {
     "": (53, 62, 72, 75, 86, 87, 89, 90),
     "-13.2": (87, 110, 120),
 }
-HEAD = """# How many registers and how much shared memory do the GPU kernels use?
-
-No kernel has a stack or spills a register, and the table has the registers of a thread.
-
-Each column is a CUDA version and a compute capability. The compiler and the assembler of each CUDA
-run on a computer without a GPU. The code of CUDA 10.2 for 5.2 is assembled for a Nano. Shared
-memory is that of a block, the largest of all columns.
-
-"""
-FOOT = "\nMade by `python -m tests.kernels.cuda.budget`"
-
 ENTRY = re.compile(r"\.entry (\w+)\((.*?)\n}", re.S)
 INSTRUCTION = re.compile(r"^\s+(?:@!?%p\d+ )?([a-z][\w.:]*)\s.*;", re.M)
 ON_DOUBLES = re.compile(r"^(add|sub|mul|fma|div|sqrt|rcp|setp|cvt|neg|abs|min|max)\b.*\.f64")
@@ -80,23 +66,3 @@ def resources_of(cuda, name, capability):
         kernel: Resources(int(registers), int(stack) + int(stores) + int(loads), int(shared or 0))
         for kernel, stack, stores, loads, registers, shared in PTXAS.findall(printed)
     }
-
-
-def main():
-    """Print the page."""
-    columns = [(cuda, number) for cuda, numbers in MATRIX.items() for number in numbers]
-    titles = [f"{cuda[1:] or '12.6'}, {number / 10:.1f}" for cuda, number in columns]
-    print(HEAD + "| kernel | " + " | ".join(titles) + " | shared memory, bytes |")
-    print("|---|" + "--:|" * (len(titles) + 1))
-    for name in SOURCES:
-        made = [resources_of(cuda, name, number) for cuda, number in columns]
-        for kernel in made[0]:
-            own = [resources[kernel] for resources in made]
-            assert not any(each.memory for each in own), f"{kernel} spills"
-            registers = " | ".join(str(each.registers) for each in own)
-            print(f"| `{kernel}` | {registers} | {max(each.shared for each in own)} |")
-    print(FOOT)
-
-
-if __name__ == "__main__":
-    main()

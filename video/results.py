@@ -1,8 +1,8 @@
 """Write results, one line for each target in each frame.
 
 Every line goes to a file in one write, before the next frame is read. So a program that is killed
-leaves every line that it wrote, and no partial line. A pipe whose reader is slow gets its lines
-later; where ``QUEUE_BYTES`` wait for it, a live source goes on without the next ones.
+leaves every line that it wrote, and no partial line. Where a pipe has no room, because its reader
+is slow, a live source goes on without the line.
 
 | ending | format |
 |---|---|
@@ -22,7 +22,6 @@ import os
 import select
 import stat
 import sys
-import time
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from hotpath.runtime.errors import BadOutput
@@ -47,9 +46,7 @@ FILE_COLUMN = ("file",)  # where each frame is a file
 UNKNOWN = (None,) * 4
 KINDS = (".csv", ".jsonl", ".txt")
 DECIMALS = 4  # 0.1 ms, 1/10000 pixel
-QUEUE_BYTES = 1 << 16  # that wait for the reader of a pipe
-PATIENCE_S = 10.0  # that a recording waits for such a reader, once
-LAST_S = 2.0  # the same at the end
+PATIENCE_S = 10.0  # that a recording waits for the reader of a pipe, once
 FIRST_LINE, TAIL = 1 << 16, 1 << 16  # bytes of an older file that are read at a time
 APPENDS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
 PLAIN = (int, float, str, bool, type(None))  # no scalars of NumPy
@@ -164,7 +161,6 @@ class Results:
             self._file = _open(spec, older) if self._own else _stdout()
         # a file takes every write, and can be cut back to its last whole line
         self._is_file = stat.S_ISREG(os.fstat(self._file).st_mode)
-        self._waiting = bytearray()  # for the reader of a pipe
         self._patience_s = PATIENCE_S if waits else 0.0
         self._log = log
         self._began = False
@@ -189,25 +185,14 @@ class Results:
         return self._new is None or self._new.kept
 
     def close(self) -> None:
-        """Close the file; may be called twice.
-
-        Raises:
-            BadOutput: the reader of a pipe went away before it took every line.
-        """
+        """Close the file; may be called twice."""
         if self._file is None:
             return
-        try:
-            self._flush(LAST_S)
-        finally:
-            lost = self._waiting.count(b"\n")
-            self._leave_out(lost)
-            self.rows -= lost
-            del self._waiting[:]
-            if self._own:
-                os.close(self._file)
-            self._file = None
-            if self._new:
-                self._end()
+        if self._own:
+            os.close(self._file)
+        self._file = None
+        if self._new:
+            self._end()
 
     def __enter__(self) -> "Results":
         return self
@@ -223,16 +208,9 @@ class Results:
             self.rows += bool(line)
             if line:
                 self._keep()
-        else:
-            whole = (line if self._began else self._header + line).encode()
-            self._flush(0.0)
-            if len(self._waiting) + len(whole) > QUEUE_BYTES and not self._wait_for_room(whole):
-                self._leave_out(1)
-                return
+        elif self._send((line if self._began else self._header + line).encode()):
             self._began = True
-            self._waiting += whole
             self.rows += bool(line)
-            self._flush(0.0)
 
     def _keep(self) -> None:
         """Give a new file its name, once; the older one is gone."""
@@ -265,35 +243,22 @@ class Results:
                 os.ftruncate(self._file, size)
             raise BadOutput(why_not(self.name, error, self.rows), what="not written") from None
 
-    def _flush(self, wait_s: float) -> None:
-        """Give a pipe what waits for its reader, as far as it takes it within that time."""
+    def _send(self, data: bytes) -> bool:
+        """Write a line to a pipe; returns whether it had room within the patience."""
         assert self._file is not None, "the results are closed"
         room = select.poll()
-        ends_s = time.monotonic() + wait_s
         room.register(self._file, select.POLLOUT)
-        while self._waiting and room.poll(max(0.0, ends_s - time.monotonic()) * 1e3):
-            lines = self._waiting.rfind(b"\n", 0, select.PIPE_BUF) + 1  # a pipe takes them whole
-            try:  # so few bytes do not block a pipe that has room
-                del self._waiting[: os.write(self._file, self._waiting[:lines])]
-            except OSError as error:
-                self.rows = max(0, self.rows - self._waiting.count(b"\n"))
-                del self._waiting[:]
-                raise BadOutput(why_not(self.name, error, self.rows), what="not written") from None
-
-    def _wait_for_room(self, data: bytes) -> bool:
-        """Whether the reader makes room for more bytes; one that never does is waited for once."""
-        ends_s = time.monotonic() + self._patience_s
-        while time.monotonic() < ends_s:
-            self._flush(0.05)
-            if len(self._waiting) + len(data) <= QUEUE_BYTES:
-                return True
-        self._patience_s = 0.0
-        return False
-
-    def _leave_out(self, rows: int) -> None:
-        if rows and not self.dropped:
-            self._log(f"{self.name}: its reader is late; rows are left out until it reads on")
-        self.dropped += rows
+        if not room.poll(self._patience_s * 1e3):
+            self._patience_s = 0.0
+            if not self.dropped:
+                self._log(f"{self.name}: its reader is late; rows are left out until it reads on")
+            self.dropped += 1
+            return False
+        try:  # so few bytes do not block a pipe that has room, and it takes them whole
+            os.write(self._file, data)
+        except OSError as error:
+            raise BadOutput(why_not(self.name, error, self.rows), what="not written") from None
+        return True
 
 
 def _whole_lines(path: str, header: str) -> int:

@@ -1,15 +1,9 @@
-"""Find out why an address gives no stream, as FFmpeg's message differs between versions.
+"""Find out why an address gives no stream, as FFmpeg's message differs between versions."""
 
-A server is asked. At a port for datagrams this listens to what arrives.
-"""
-
-import contextlib
-import ipaddress
 import re
 import socket
 import ssl
-import time
-from typing import List, Optional
+from typing import Optional
 from urllib.parse import SplitResult, urlsplit
 
 from hotpath.runtime.errors import BadSource
@@ -17,10 +11,6 @@ from hotpath.video.base import without_password
 
 PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443, "rtmp": 1935}
 WAIT_S = 2.0
-LISTEN_S, ENOUGH = 1.0, 50  # to datagrams; how many tell what they are
-TS_PACKET, TS_SYNC = 188, 0x47  # bytes of a packet of an MPEG transport stream; its first byte
-RTP_HEADER, RTP_VERSION = 12, 2
-START_CODE = b"\0\0\1"  # before each unit of H.264 and H.265
 KEY_FRAMES = (
     "if it is H.264 or H.265, let the sender repeat the parameter sets (SPS, PPS) with each key "
     "frame, and send one every second (GStreamer: x264enc key-int-max=30 ! h264parse "
@@ -55,8 +45,8 @@ def why_no_stream(address: str, waited_s: float) -> str:
         port = parts.port or PORTS.get(scheme)
     except ValueError as error:
         return f"{error}; correct the address"
-    if scheme in ("udp", "rtp") and port:  # nobody can refuse datagrams
-        return _what_arrives(host, port) or silent
+    if scheme in ("udp", "rtp"):  # nobody can refuse datagrams
+        return f"no picture came{within}; check the port; {TRANSPORT_STREAM}; {KEY_FRAMES}"
     if scheme not in PORTS and scheme != "tcp" or not (host and port):
         return silent
     try:
@@ -133,40 +123,6 @@ def _redirected(address: str) -> Optional[str]:
     except (OSError, ValueError):  # a timeout, a name that is none: FFmpeg finds that, too
         pass
     return None
-
-
-def _what_arrives(host: str, port: int) -> str:
-    """What is wrong with the datagrams that arrive at a port, and what to do; "" if none do."""
-    came = _datagrams(host, port)
-    if not came:
-        return ""
-    if all(part[0] == TS_SYNC and not len(part) % TS_PACKET for part in came):
-        return f"an MPEG transport stream arrives, but no picture can be decoded; {KEY_FRAMES}"
-    rtp = [part for part in came if len(part) > RTP_HEADER and part[0] >> 6 == RTP_VERSION]
-    if len(rtp) == len(came) and len({part[8:12] for part in rtp}) <= 2:  # ids of its sources
-        return f"RTP packets arrive, which do not tell what they hold; {TRANSPORT_STREAM}"
-    if any(START_CODE in part for part in came):
-        return f"data arrives, but no picture can be decoded; {KEY_FRAMES}"
-    return f"data arrives, but no video is recognised in it; check the port, or {TRANSPORT_STREAM}"
-
-
-def _datagrams(host: str, port: int) -> List[bytes]:
-    """Datagrams that arrive within ``LISTEN_S``, without empty ones; none if it can't listen."""
-    came: List[bytes] = []
-    until_s = time.monotonic() + LISTEN_S
-    with contextlib.suppress(OSError, ValueError):  # such as a port that somebody else reads
-        how = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_DGRAM)[0]
-        address = ipaddress.ip_address(how[4][0])
-        with socket.socket(how[0], how[1]) as receiver:
-            receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            receiver.bind(("::" if address.version == 6 else "", port))
-            if address.is_multicast and address.version == 4:
-                member = address.packed + bytes(4)  # on any interface
-                receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
-            while len(came) < ENOUGH and time.monotonic() < until_s:
-                receiver.settimeout(max(0.01, until_s - time.monotonic()))
-                came += filter(None, [receiver.recv(65536)])
-    return came
 
 
 def _answer(connection: socket.socket, scheme: str, parts: SplitResult) -> str:

@@ -3,7 +3,6 @@
 import os
 import pathlib
 import re
-import struct
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -26,7 +25,6 @@ from hotpath.video.cameras import (
 from hotpath.video.folder import natural_key
 from hotpath.video.pyav_capture import EACH_FRAME, AvCapture
 from hotpath.video.raw import RawCapture
-from hotpath.video.save import Video
 from hotpath.video.sources import open_source, reads
 from tests.support import ROOT, run, tiny
 from tests.support.errors import refusal
@@ -235,24 +233,6 @@ def test_pictures_may_be_named_by_a_pattern_or_one_by_one(tmp_path, monkeypatch,
         open_source(["img0001.png", "img0009.png"])
 
 
-@pytest.mark.parametrize(
-    "numbers, told",
-    [
-        ([1, 2, 5, 6, 8], "missing by their numbers: 3, the first between a2.png and a5.png"),
-        ([10, 15, 25, 30], "missing by their numbers: 1, the first between a15.png and a25.png"),
-        ([1, 2, 3], ""),
-        ([17, 190, 254, 900, 1001], ""),  # times
-        ([4], ""),
-    ],
-)
-def test_numbers_that_are_missing_among_pictures_are_told(tmp_path, numbers, told):
-    for number in numbers:
-        cv2.imwrite(str(tmp_path / f"a{number}.png"), np.zeros((8, 8), np.uint8))
-    said = []
-    open_source(tmp_path, said.append).close()
-    assert len(said) == bool(told) and all(told in line for line in said)
-
-
 def test_any_two_names_have_an_order():
     names = ["1", "a", "a1", "a01", "a1b", "1a", "", "A2", "a\u00b2", "10", "9"]
     ordered = sorted(names, key=natural_key)
@@ -366,21 +346,6 @@ def test_seeking_gives_the_frame_that_reading_gives(tmp_path, kind, planes):
         assert source.seek(999)  # beyond the end: the last frame
         np.testing.assert_array_equal(bgr_of(source.read()), frames[-1])
         assert source.read() is None
-
-
-def test_a_rotated_video_is_turned_as_its_container_states(tmp_path, planes):
-    pytest.importorskip("av")
-    path = tmp_path / "a.mp4"
-    with Video(str(path), 25.0) as video:
-        for index in range(3):
-            video.write(np.full((48, 64, 3), 60 * index, np.uint8))
-    data = bytearray(path.read_bytes())
-    at = data.find(b"tkhd") + 4 + 40  # the matrix of the track's header
-    quarter = (0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
-    data[at : at + 36] = struct.pack(">9i", *quarter)
-    path.write_bytes(bytes(data))
-    with open_source(str(path), planes=planes) as source:
-        assert source.read().shape == (64, 48, 3)
 
 
 @pytest.mark.parametrize(

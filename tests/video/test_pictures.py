@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadSource
-from hotpath.video.folder import picture_paths, read_picture
+from hotpath.video.folder import read_picture
 from hotpath.video.sources import open_source
 from tests.support.errors import refusal
 from tests.support.streams import scene
@@ -95,15 +95,3 @@ def test_a_picture_that_opencv_refuses_is_named(tmp_path, side):
             source.read()
     assert "broke at frame 1 of 2" in str(caught.value) and str(bad) in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_a_folder_without_pictures_names_the_video_that_lies_there(tmp_path):
-    (tmp_path / "notes").mkdir()
-    for place in ("missing", "notes"):
-        with refusal(BadSource, "no pictures") as caught:
-            picture_paths(str(tmp_path / place))
-        assert "name that file" not in str(caught.value)
-    (tmp_path / "notes" / "film.AVI").write_bytes(b"RIFF")
-    with refusal(BadSource, "no pictures") as caught:
-        picture_paths(str(tmp_path / "notes"))
-    assert "film.AVI; name that file" in str(caught.value)

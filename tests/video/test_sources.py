@@ -251,11 +251,6 @@ def test_a_truncated_picture_breaks_the_folder_at_that_frame(tmp_path, ending):
             source.read()
 
 
-def test_one_picture_is_a_video_of_one_frame(tmp_path):
-    folder = write_pictures(tmp_path, 1)
-    assert len(read_all(open_source(str(folder / "0001.png")))) == 1
-
-
 @pytest.mark.skipif(os.path.exists("/dev/video63"), reason="there is a /dev/video63 here")
 def test_cameras_are_listed_by_name_without_metadata_nodes_also_where_one_is_missing(tmp_path):
     (tmp_path / "dev").mkdir()

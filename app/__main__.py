@@ -49,11 +49,6 @@ def main(arguments: Optional[List[str]] = None) -> int:
         options = parse(sys.argv[1:] if arguments is None else arguments)
         if options.list_cameras:
             return print_cameras()
-        if options.list_networks:
-            from hotpath.app.cli.networks.__main__ import list_networks
-
-            list_networks(options)
-            return 0
         if not options.video:
             raise BadSource("nothing to track in; give --video FILE, FOLDER, cam0 or an address")
         return run(records_of(options, say))

@@ -218,10 +218,8 @@ def parser(of_file: bool = False) -> argparse.ArgumentParser:
     program.add_argument("--version", action="version", version=f"hotpath-tracker {__version__}")
     if of_file:
         _add_options(cli, KEYS)
-    lists = cli.add_argument_group("lists")
-    for name in ("cameras", "networks"):
-        text = f"list the {name}, then end"
-        lists.add_argument("--list-" + name, action="store_true", help=text)
+    text = "list the cameras, then end"
+    program.add_argument("--list-cameras", action="store_true", help=text)
     return cli
 
 

@@ -308,7 +308,7 @@ def test_memory_is_steady_once_as_many_times_as_are_kept_are_there(world, tmp_pa
 
 
 def test_networks_and_cameras_are_listed(networks_dir, monkeypatch, capsys):
-    assert main(["--list-networks"]) == 0
+    assert networks_command.main(["list"]) == 0
     assert "nanotrack_v2" in capsys.readouterr().out
     monkeypatch.setattr("hotpath.video.cameras.list_cameras", lambda: [(7, "Emulated")])
     assert main(["--list-cameras"]) == 0

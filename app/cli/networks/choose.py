@@ -76,11 +76,10 @@ def _each_alone(proposal: Proposal, trial: Trial, best: Answers) -> Dict[str, Ov
     """Overlaps of each answer to each question, with all others answered as in ``best``."""
     pairs = [(q, answer) for q, answers in proposal.alternatives.items() for answer in answers]
     networks = [network_for(proposal, dict(best, **{q: answer})) for q, answer in pairs]
-    sifting = max(FEWEST // 2, round(SIFTING * trial.share))
-    rows = list(trial.overlaps(networks, 0, sifting))
+    rows = list(trial.overlaps(networks, 0, SIFTING))
     chosen = rows[[best[q] == answer for q, answer in pairs].index(True)]
     near = [i for i, row in enumerate(rows) if not is_worse(row, chosen)]
-    more = trial.overlaps([networks[i] for i in near], sifting)
+    more = trial.overlaps([networks[i] for i in near], SIFTING)
     for i, row in zip(near, more):
         rows[i] = np.concatenate([rows[i], row])
     tried: Dict[str, Overlaps] = {q: {} for q in proposal.alternatives}
@@ -97,11 +96,10 @@ def _best(proposal: Proposal, trial: Trial) -> Answers:
     }
     left = [dict(zip(questions, answers)) for answers in itertools.product(*questions.values())]
     overlaps = np.zeros((len(left), 0))
-    fewest = max(2, round(FEWEST * trial.share))
     while len(left) > 1 and overlaps.shape[1] < len(trial.steps):
         done = overlaps.shape[1]
         more = trial.overlaps(
-            [network_for(proposal, answers) for answers in left], done, max(fewest, done * GROWTH)
+            [network_for(proposal, answers) for answers in left], done, max(FEWEST, done * GROWTH)
         )
         overlaps = np.concatenate([overlaps, more], axis=1)
         order = np.argsort(-overlaps.mean(axis=1), kind="stable")

@@ -10,7 +10,6 @@ Settings that differ only in what happens after the network share its crops and 
 
 import copy
 import pathlib
-import time
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
@@ -30,8 +29,6 @@ from hotpath.runtime.options import usable_cores
 # The size of a target follows at once and nothing holds it back, so that wrong settings show.
 UNSMOOTHED = {"lr": 1.0, "lr_power": 0, "penalty": 0.0, "window": 0.2}
 
-QUICK_S = 0.02  # of a network's run, with which every step is taken; slower ones take fewer
-LEAST_STEPS = 16
 LARGE = 1 << 26  # bytes of a network that runs on all cores
 
 Inputs = Tuple[Any, ...]
@@ -49,10 +46,7 @@ class Trial:
         steps: list of (clip, step), in the order in which they are taken.
         unmoved: mean overlap of the boxes from which the steps start.
         problem: the last error with which settings did not run; None for none.
-        share: share of the steps that are taken, so that a slow network ends in minutes.
     """
-
-    share = 1.0
 
     def __init__(
         self, paths: Mapping[str, pathlib.Path], clips: List[Clip], engine: str = "auto"
@@ -70,7 +64,6 @@ class Trial:
         self._threads = usable_cores() if is_large else None
         self._kernels = cpu.load()
         self._engines: Dict[Any, Any] = {}
-        self._searched: Dict[Any, Any] = {}  # what a slow network gave in each step it took
 
     def overlaps(
         self, networks: Sequence[Network], first: int = 0, last: Optional[int] = None
@@ -96,21 +89,6 @@ class Trial:
             except HotpathError as error:
                 self.problem = error  # nothing runs with this crop, or with these maps
         return results
-
-    def hasten(self, network: Network) -> None:
-        """Time a run of the network, and take fewer steps where it is slow."""
-        try:
-            engine, _ = self._engine(_unconverted(network))
-        except HotpathError:  # other settings may run
-            return
-        features = engine.exemplar()
-        times = []
-        for _ in range(3):
-            started = time.perf_counter()
-            engine.search(features)
-            times.append(time.perf_counter() - started)
-        self.share = min(1.0, QUICK_S / min(times))
-        self.steps = self.steps[: max(LEAST_STEPS, int(len(self.steps) * self.share))]
 
     def close(self) -> None:
         """Release the engines."""
@@ -142,13 +120,7 @@ class Trial:
             collected: List[Any] = [None] * len(networks)
             seen = []
             for index, sides in enumerate(scales or (1.0,)):
-                key = _inputs(first), _graph(first), column, index
-                shown = self._searched.get(key)
-                if shown is None:
-                    (shown,), _ = device.look(step.picture, [Look(exemplar, state, sides, None)])
-                if self.share < 1.0:
-                    copies = [np.array(values) for values in shown.maps]
-                    shown = self._searched[key] = shown._replace(maps=copies)
+                (shown,), _ = device.look(step.picture, [Look(exemplar, state, sides, None)])
                 seen.append(shown)
                 for place, decoder in enumerate(decoders):
                     own = [shown.maps[number] for number in orders[place]] or shown.maps

@@ -8,7 +8,6 @@ import onnx
 import pytest
 
 from hotpath.app.cli.networks import add as add_module
-from hotpath.app.cli.networks import trial as trial_module
 from hotpath.app.cli.networks.__main__ import main
 from hotpath.app.cli.networks.propose import Proposal, propose
 from hotpath.app.cli.networks.trial import Trial
@@ -139,25 +138,6 @@ def test_orders_of_maps_are_tried_on_one_engine(tmp_path, clips):
         means = trial.overlaps(networks).mean(axis=1)
         assert means[right] > 0.8 > means[1 - right] + 0.2
     assert len(trial._engines) == 1
-    trial.close()
-
-
-@pytest.mark.parametrize("quick_s, taken", [(1e-9, 2), (1e9, None)])
-def test_a_slow_network_takes_fewer_steps(tmp_path, clips, monkeypatch, quick_s, taken):
-    monkeypatch.setattr(trial_module, "QUICK_S", quick_s)
-    monkeypatch.setattr(trial_module, "LEAST_STEPS", 2)
-    network = load_network(blobs.write_network(tmp_path, "vittrack"))
-    trial = Trial(network.locate(), read_clips([clips], 6))
-    before = len(trial.steps)
-    trial.hasten(network)
-    assert before > 2 and len(trial.steps) == (taken or before)
-    assert (trial.share == 1) == (taken is None)
-    if taken:  # and runs once for a step
-        overlaps = trial.overlaps([network])
-        for engine, _ in trial._engines.values():
-            engine.search = None
-        np.testing.assert_array_equal(trial.overlaps([network]), overlaps)
-        assert overlaps.mean() > 0.8
     trial.close()
 
 
@@ -330,9 +310,6 @@ class Found:
 
     def overlaps(self, networks):
         return np.full((len(networks), 2), self.overlap)
-
-    def hasten(self, network):
-        pass
 
     def close(self):
         pass

@@ -22,7 +22,6 @@ class Scores:
     """In the place of a ``Trial``: overlaps by a table of (channels, border), easy steps first."""
 
     problem = None
-    share = 1.0
 
     def __init__(self, means, steps=90):
         self.steps = list(range(steps))

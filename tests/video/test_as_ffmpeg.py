@@ -24,6 +24,8 @@ from tests.support.needs import needs_program
 from tests.support.streams import scene
 
 av = pytest.importorskip("av")
+from tests.support.streams.films import even, write  # noqa: E402
+
 pytestmark = pytest.mark.pythons("PyAV and OpenCV of each Python")
 MATRICES = {  # a, b, c, d of the display matrix -> the frame as it is shown
     "hflip": ((-1, 0, 0, 1), lambda f: f[:, ::-1]),
@@ -37,31 +39,6 @@ MATRICES = {  # a, b, c, d of the display matrix -> the frame as it is shown
 FAST = {"movflags": "+faststart"}
 
 
-def write(path, times_s, codec="libx264", options=None, form=None, changed=None, **fields):
-    """A video of the scene's pictures at their times; returns the path.
-
-    ``changed`` is called for each packet before it is written. ``fields`` are set on the encoder.
-    """
-    base = Fraction(1, 90000)
-    how = {"options": {"use_editlist": "1", **(form or {})}}
-    with av.open(str(path), "w", **how) as container:
-        stream = container.add_stream(codec, rate=30)
-        stream.width, stream.height = scene.WIDTH, scene.HEIGHT
-        stream.pix_fmt = fields.pop("pix_fmt", "yuv420p")
-        stream.options = {"g": "12", **(options or {})}
-        stream.codec_context.time_base = base
-        for name, value in fields.items():
-            setattr(stream.codec_context, name, value)
-        for tick, time_s in enumerate(times_s):
-            frame = av.VideoFrame.from_ndarray(scene.picture_at(tick), format="bgr24")
-            frame.pts, frame.time_base = int(round(time_s * 90000)), base
-            for packet in stream.encode(frame):
-                container.mux(changed(packet) if changed else packet)
-        for packet in stream.encode():
-            container.mux(changed(packet) if changed else packet)
-    return str(path)
-
-
 def turned(path, matrix):
     """Put a display matrix into the only track of an MP4 file."""
     data = bytearray(open(path, "rb").read())
@@ -71,10 +48,6 @@ def turned(path, matrix):
     with open(path, "wb") as file:
         file.write(data)
     return path
-
-
-def even(count, fps=30.0):
-    return [n / fps for n in range(count)]
 
 
 def pictures(source):

@@ -11,28 +11,18 @@ from hotpath.video.sources import open_source
 from tests.support.streams import scene
 
 av = pytest.importorskip("av")
+from tests.support.streams.films import even, ticks_and_times, write  # noqa: E402
+
 RATE = 30
 TS, MPG = (".ts", "libx264"), (".mpg", "mpeg2video")
 
 
 def part(path, codec, first, count, b_frames=2):
     """A recording of the scene from a tick on, whose clock begins anew; returns its bytes."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = scene.WIDTH, scene.HEIGHT, "yuv420p"
-        stream.options = {
-            "g": "250" if codec == "libx264" else "12",
-            "bf": str(b_frames),
-            "threads": "1",
-        }
-        if codec == "libx264":
-            stream.options = dict(stream.options, **{"x264-params": "b-adapt=0"})
-        stream.codec_context.time_base = Fraction(1, RATE)
-        for tick in range(count):
-            frame = av.VideoFrame.from_ndarray(scene.picture_at(first + tick), format="bgr24")
-            frame.pts, frame.time_base = tick, Fraction(1, RATE)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    options = {"g": "250" if codec == "libx264" else "12", "bf": str(b_frames), "threads": "1"}
+    if codec == "libx264":
+        options["x264-params"] = "b-adapt=0"
+    write(path, even(count), codec, options, first=first, base=Fraction(1, RATE))
     return path.read_bytes()
 
 
@@ -47,16 +37,6 @@ def joined(folder, kind, lengths, b_frames=(2, 2, 2)):
     ]
     path.write_bytes(b"".join(parts))
     return path
-
-
-def read(source):
-    """(tick of the picture, time) of the frames that are left."""
-    found = []
-    frame = source.read()
-    while frame is not None:
-        found.append((scene.tick_of(bgr_of(frame)), source.time_s))
-        frame = source.read()
-    return [list(column) for column in zip(*found)]
 
 
 SHAPES = {
@@ -75,7 +55,7 @@ def test_every_frame_comes_once_in_order_and_is_found_again(tmp_path, shape):
     path = str(joined(tmp_path, kind, lengths, b_frames))
     total = sum(lengths)
     with open_source(path) as source:
-        ticks, times_s = read(source)
+        ticks, times_s = ticks_and_times(source)
         assert source.errors == 0
     assert ticks == list(range(total))
     steps_s = [after - before for before, after in zip(times_s, times_s[1:])]
@@ -121,7 +101,7 @@ def test_a_playlist_with_discontinuities_is_read_and_searched(tmp_path):
     text += "#EXT-X-DISCONTINUITY\n".join(f"#EXTINF:1.0,\n{first}.ts\n" for first in (0, 25, 60))
     (tmp_path / "a.m3u8").write_text(text + "#EXT-X-ENDLIST\n")
     with open_source(str(tmp_path / "a.m3u8")) as source:
-        assert read(source)[0] == list(range(80))
+        assert ticks_and_times(source)[0] == list(range(80))
         assert source.count() == 80
         assert source.seek(70) and scene.tick_of(bgr_of(source.read())) == 70
 
@@ -145,6 +125,6 @@ def test_a_recording_that_is_not_joined_keeps_its_own_times(tmp_path, ending):
     path = tmp_path / ("a" + ending)  # Matroska does not tell when the first frames are decoded
     part(path, "libx264", 0, 40, b_frames=3)
     with open_source(str(path)) as source:
-        ticks, times_s = read(source)
+        ticks, times_s = ticks_and_times(source)
     assert ticks == list(range(40))
     assert times_s == pytest.approx([tick / RATE for tick in range(40)], abs=2e-3)

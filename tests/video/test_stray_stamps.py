@@ -6,12 +6,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hotpath.runtime.pictures import bgr_of
 from hotpath.video.cameras import SENDER, CaptureClock
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
 from hotpath.video.stamps import Stamps
-from tests.support.streams import scene
+
+pytest.importorskip("av")
+from tests.support.streams.films import even, ticks_and_times, write
 
 COUNT, RATE = 60, 30
 RIGHT_S = np.arange(COUNT) / RATE
@@ -27,30 +28,22 @@ STRAYS = {  # frame -> seconds by which its stamp is off
 }
 
 
-def written(path, off_s, b_frames=0):
+def written(path, off_s):
     """A film of the scene whose packets have these stamps; returns its path.
 
     A stray stamp is put on the packet, as a recorder does, so that the pictures stay in order.
     """
-    av = pytest.importorskip("av")
     begin = 10000.0 if path.suffix != ".mp4" else 0.0
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = scene.WIDTH, scene.HEIGHT, "yuv420p"
-        stream.options = {"g": "12", "bf": str(b_frames), "threads": "1"}
-        stream.codec_context.time_base = Fraction(1, RATE)
-        packets = []
-        for tick in range(COUNT):
-            frame = av.VideoFrame.from_ndarray(scene.picture_at(tick), format="bgr24")
-            frame.pts, frame.time_base = tick, Fraction(1, RATE)
-            packets += stream.encode(frame)
-        for packet in packets + stream.encode():
-            tick = packet.pts
-            packet.pts = round((tick / RATE + begin + off_s.get(tick, 0.0)) * 90000)
-            packet.dts = round((tick / RATE + begin) * 90000)
-            packet.time_base = Fraction(1, 90000)
-            container.mux(packet)
-    return path
+
+    def stamped(packet):
+        tick = packet.pts
+        packet.pts = round((tick / RATE + begin + off_s.get(tick, 0.0)) * 90000)
+        packet.dts = round((tick / RATE + begin) * 90000)
+        packet.time_base = Fraction(1, 90000)
+        return packet
+
+    options = {"bf": "0", "threads": "1"}
+    return write(path, even(COUNT), options=options, changed=stamped, base=Fraction(1, RATE))
 
 
 def damaged(path, off_s):
@@ -87,30 +80,11 @@ FIRST_S = 12000.0  # of the transport stream's own stamps
 @pytest.fixture(scope="module", params=[0, 2], ids=["in order", "B-frames"])
 def film(request, tmp_path_factory):
     """A transport stream with right stamps, from ``FIRST_S`` on."""
-    av = pytest.importorskip("av")
     path = tmp_path_factory.mktemp("film") / "a.ts"
-    options = {"mpegts_copyts": "1", "muxdelay": "0", "muxpreload": "0"}
-    with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream("libx264", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = scene.WIDTH, scene.HEIGHT, "yuv420p"
-        stream.options = {"g": "12", "bf": str(request.param)}
-        stream.codec_context.time_base = Fraction(1, RATE)
-        for tick in range(COUNT):
-            frame = av.VideoFrame.from_ndarray(scene.picture_at(tick), format="bgr24")
-            frame.pts, frame.time_base = tick + round(FIRST_S * RATE), Fraction(1, RATE)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    form = {"mpegts_copyts": "1", "muxdelay": "0", "muxpreload": "0"}
+    times_s = [FIRST_S + time_s for time_s in even(COUNT)]
+    write(path, times_s, options={"bf": str(request.param)}, form=form, base=Fraction(1, RATE))
     return path
-
-
-def read(source):
-    """(tick of the picture, time) of the frames that are left."""
-    found = []
-    frame = source.read()
-    while frame is not None:
-        found.append((scene.tick_of(bgr_of(frame)), source.time_s))
-        frame = source.read()
-    return [list(column) for column in zip(*found)]
 
 
 @pytest.mark.parametrize("name", ["hours", "three seconds", "every twentieth", "back by hours"])
@@ -119,7 +93,7 @@ def test_rows_and_a_saved_copy_are_those_without_the_stray_stamps(film, tmp_path
     path = damaged(shutil.copy(film, tmp_path / "a.ts") and tmp_path / "a.ts", off_s)
     said = []
     with open_source(path, said.append, planes=planes) as source:
-        ticks, times_s = read(source)
+        ticks, times_s = ticks_and_times(source)
         assert ticks == list(range(COUNT))
         assert times_s == pytest.approx(RIGHT_S, abs=1e-3)
         assert sum("does not fit those of its neighbours" in text for text in said) == 1
@@ -130,7 +104,7 @@ def test_rows_and_a_saved_copy_are_those_without_the_stray_stamps(film, tmp_path
                 video.write(frame, source.time_s)
                 frame = source.read()
         with open_source(str(tmp_path / "s.mp4")) as copy:
-            assert read(copy)[1] == pytest.approx(RIGHT_S, abs=2e-3)
+            assert ticks_and_times(copy)[1] == pytest.approx(RIGHT_S, abs=2e-3)
 
 
 @pytest.mark.parametrize("kind", [".mkv", ".mp4"])
@@ -138,7 +112,7 @@ def test_rows_and_a_saved_copy_are_those_without_the_stray_stamps(film, tmp_path
 def test_matroska_and_mp4_with_a_stray_stamp(tmp_path, kind, name, planes):
     path = str(written(tmp_path / ("a" + kind), STRAYS[name]))
     with open_source(path, planes=planes) as source:
-        ticks, times_s = read(source)
+        ticks, times_s = ticks_and_times(source)
         assert ticks == list(range(COUNT)) and times_s == pytest.approx(RIGHT_S, abs=2e-3)
 
 

@@ -1,6 +1,5 @@
 """Videos with a variable frame rate: each frame's own time stamp counts, however it is used."""
 
-from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,49 +13,26 @@ from hotpath.video.sources import open_source
 from tests.app.cli.test_player import Clock, Keys
 from tests.support.streams import scene
 
-av = pytest.importorskip("av")
+pytest.importorskip("av")
+from tests.support.streams.films import ticks_and_times, write
+
 pytestmark = pytest.mark.pythons("PyAV and OpenCV of each Python")
 
 GAPS_S = np.random.RandomState(0).choice([1 / 60, 1 / 30, 2 / 30, 0.5], 59, p=[0.1, 0.6, 0.2, 0.1])
 TIMES_S = np.concatenate([[0.0], np.cumsum(GAPS_S)])  # 4.6 s; at an even rate 60 frames take 2 s
 
 
-def write_video(path, times_s=TIMES_S):
-    """Pictures of the scene, each at its time, with frames that are decoded out of order."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = scene.WIDTH, scene.HEIGHT, "yuv420p"
-        stream.options = {"g": "12"}
-        stream.codec_context.time_base = Fraction(1, 90000)
-        for tick, time_s in enumerate(times_s):
-            frame = av.VideoFrame.from_ndarray(scene.picture_at(tick), format="bgr24")
-            frame.pts, frame.time_base = int(round(time_s * 90000)), Fraction(1, 90000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return str(path)
-
-
-def read_times(source):
-    """(tick of the picture, time) of the frames that are left."""
-    found = []
-    frame = source.read()
-    while frame is not None:
-        found.append((scene.tick_of(bgr_of(frame)), source.time_s))
-        frame = source.read()
-    return found
-
-
 @pytest.mark.parametrize("kind", [".mp4", ".mkv", ".ts"])
 def test_every_frame_has_its_own_time(tmp_path, kind, planes):
-    with open_source(write_video(tmp_path / ("a" + kind)), planes=planes) as source:
-        ticks, times_s = zip(*read_times(source))
-    assert list(ticks) == list(range(len(TIMES_S)))
+    with open_source(write(tmp_path / ("a" + kind), TIMES_S), planes=planes) as source:
+        ticks, times_s = ticks_and_times(source)
+    assert ticks == list(range(len(TIMES_S)))
     assert times_s == pytest.approx(TIMES_S, abs=1.1e-3)  # Matroska counts milliseconds
 
 
 def test_a_long_gap_in_the_time_stamps_is_passed_over_and_told_once(tmp_path, planes):
     said = []
-    path = write_video(tmp_path / "a.mp4", [0.0, 0.04, 3600.04, 3600.08])
+    path = write(tmp_path / "a.mp4", [0.0, 0.04, 3600.04, 3600.08])
     with open_source(path, said.append, planes=planes) as source:
         periods_s = [(source.read(), source.period_s, source.period_s)[1:] for _ in range(3)]
         assert [s for pair in periods_s for s in pair] == pytest.approx([0.04] * 6, abs=0.011)
@@ -67,9 +43,9 @@ def test_a_long_gap_in_the_time_stamps_is_passed_over_and_told_once(tmp_path, pl
 
 
 def test_a_damaged_recording_is_tracked_and_ends_with_an_error(tmp_path):
-    path = write_video(tmp_path / "a.mp4")
+    path = write(tmp_path / "a.mp4", TIMES_S)
     with open_source(path, planes=True) as source:
-        assert len(read_times(source)) == 60 and source.errors == 0
+        assert len(ticks_and_times(source)[0]) == 60 and source.errors == 0
     with open(path, "r+b") as file:
         data = bytearray(file.read())
         start = data.index(b"mdat")
@@ -78,7 +54,7 @@ def test_a_damaged_recording_is_tracked_and_ends_with_an_error(tmp_path):
         file.seek(0)
         file.write(data)
     with open_source(path, planes=True) as source:
-        read_times(source)
+        ticks_and_times(source)
         assert source.errors > 0  # how many depends on the encoder's version and its processor
     out = tmp_path / "out.csv"
     assert main(["--video", path, "--box", "20,20,40,40", "--no-show", "--results", str(out)]) == 2
@@ -86,14 +62,14 @@ def test_a_damaged_recording_is_tracked_and_ends_with_an_error(tmp_path):
 
 
 def test_a_rate_that_the_user_gives_replaces_the_stamps(tmp_path, planes):
-    with open_source(write_video(tmp_path / "a.mp4"), planes=planes, fps=10) as source:
-        assert [time_s for _, time_s in read_times(source)][:3] == [0.0, 0.1, 0.2]
+    with open_source(write(tmp_path / "a.mp4", TIMES_S), planes=planes, fps=10) as source:
+        assert ticks_and_times(source)[1][:3] == [0.0, 0.1, 0.2]
 
 
 @pytest.mark.parametrize("kind", [".mp4", ".mkv", ".avi"])
 def test_a_saved_copy_has_the_times_of_the_original(tmp_path, kind):
     path = tmp_path / ("copy" + kind)
-    with open_source(write_video(tmp_path / "a.mp4")) as source, Video(path, 60) as video:
+    with open_source(write(tmp_path / "a.mp4", TIMES_S)) as source, Video(path, 60) as video:
         assert source.seek_time(1.0)
         frame = source.read()
         began_s = source.time_s
@@ -101,14 +77,14 @@ def test_a_saved_copy_has_the_times_of_the_original(tmp_path, kind):
             video.write(frame, source.time_s)
             frame = source.read()
     with open_source(path) as copy:
-        found = [time_s for _, time_s in read_times(copy)]
+        found = ticks_and_times(copy)[1]
     expected = TIMES_S[TIMES_S >= began_s - 1e-6] - began_s  # it begins with its first frame
     assert found == pytest.approx(expected, abs=1 / 60 if kind == ".avi" else 1.1e-3)
 
 
 @pytest.mark.parametrize("kind", [".mp4", ".mkv", ".ts"])
 def test_seeking_by_index_and_by_time_finds_the_frame_that_reading_gives(tmp_path, kind):
-    with open_source(write_video(tmp_path / ("a" + kind)), planes=True) as source:
+    with open_source(write(tmp_path / ("a" + kind), TIMES_S), planes=True) as source:
         for index in (40, 3, 59, 0, 25):
             assert source.seek(index)
             assert scene.tick_of(bgr_of(source.read())) == index == source.given - 1
@@ -123,7 +99,7 @@ def test_a_window_shows_each_frame_for_its_own_time(tmp_path, monkeypatch):
     clock = Clock()
     monkeypatch.setattr("hotpath.app.cli.player.time", clock)
     shown_s = []
-    with open_source(write_video(tmp_path / "a.mp4"), planes=True) as source:
+    with open_source(write(tmp_path / "a.mp4", TIMES_S), planes=True) as source:
         targets = SimpleNamespace(network=SimpleNamespace(tap=None))
         player = Player(Keys(), source, targets, print)
         while source.given < 40:

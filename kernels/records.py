@@ -1,40 +1,23 @@
-"""The structures of ``structures.h`` as NumPy types, made from the settings that fill them in.
+"""The structures of ``structures.h`` as ctypes, made from the settings that fill them in.
 
 A number of a network is declared once, as a field of ``kernels/settings.py``. Its type says where
 it stands: doubles first, then inner structures, then ints (also choices and flags). After a change
 run ``python -m hotpath.kernels.header``. Processor and GPU take the same bytes.
 """
 
-from typing import Any, Dict, Tuple
-
-import numpy as np
+import ctypes
+from typing import Any, List
 
 from hotpath.kernels import settings as names
 
-# What is counted from sequences of the settings, or set for one call, by the settings' class.
-COUNTS: Dict[Any, Tuple[str, ...]] = {
-    names.PointsSettings: ("anchors",),  # boxes a cell; 0 for heads without anchors
+STRUCTURES = {  # name in C and C++ -> the settings; inner ones before those that hold them
+    "hp_bounds": names.BoxLimits,
+    "hp_geometry": names.WindowSettings,
+    "hp_points": names.PointsSettings,
+    "hp_centre": names.CentreSettings,
+    "hp_corners": names.CornersSettings,
 }
-
-
-def structure(settings: Any) -> np.dtype:
-    """The NumPy type of a class of settings; sequences of any length have no place in it."""
-    kinds = settings.__annotations__
-    inner = [(name, INNER[kind]) for name, kind in kinds.items() if kind in INNER]
-    doubles = [(name, "f8") for name, kind in kinds.items() if kind is float]
-    whole = [(name, "i4") for name, kind in kinds.items() if kind in (int, bool, str)]
-    whole += [(name, "i4") for name in COUNTS.get(settings, ())]
-    whole += [("unused", "i4")] * (len(whole) % 2)  # the size is a multiple of 8 bytes
-    return np.dtype(doubles + inner + whole)
-
-
-INNER: Dict[Any, np.dtype] = {}  # class of settings -> its structure in another one
-BOUNDS = INNER[names.BoxLimits] = structure(names.BoxLimits)
-GEOMETRY = INNER[names.WindowSettings] = structure(names.WindowSettings)
-POINTS = structure(names.PointsSettings)
-CENTRE = structure(names.CentreSettings)
-CORNERS = structure(names.CornersSettings)
-PLACE = np.dtype([("state", "f8", 4), ("score", "f8"), ("cell", "i8")])  # hp_place of select.h
+COUNTS = {"hp_points": ("anchors",)}  # of sequences: boxes a cell; 0 for heads without anchors
 
 # The numbers of named choices, by field.
 CHOICES = {
@@ -49,19 +32,37 @@ CHOICES = {
 }
 
 
-def record(kind: np.dtype, settings: Any, **extra: float) -> np.ndarray:
-    """One structure.
+def structure(name: str, settings: Any, inner: Any) -> Any:
+    """The class of a structure; sequences of any length have no place in it.
 
     Args:
-        kind: its type.
-        settings: object with an attribute for each field. A field without one stays 0.
-        extra: values of further fields.
+        name: in C.
+        settings: the class that has its numbers.
+        inner: class of settings -> its structure.
     """
-    filled = np.zeros(1, kind)
-    for name in kind.names or ():
-        value = extra[name] if name in extra else getattr(settings, name, 0)
-        if isinstance(value, str):
+    kinds = settings.__annotations__.items()
+    fields: List[Any] = [(field, ctypes.c_double) for field, kind in kinds if kind is float]
+    fields += [(field, inner[kind]) for field, kind in kinds if kind in inner]
+    fields += [(field, ctypes.c_int) for field, kind in kinds if kind in (int, bool, str)]
+    fields += [(field, ctypes.c_int) for field in COUNTS.get(name, ())]
+    return type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
+OF_SETTINGS: Any = {}
+for _name, _settings in STRUCTURES.items():
+    OF_SETTINGS[_settings] = structure(_name, _settings, OF_SETTINGS)
+
+
+def record(settings: Any) -> Any:
+    """Fill a structure in: each field by the attribute of its name, a sequence by its length."""
+    filled = OF_SETTINGS[type(settings)]()
+    for name, kind in filled._fields_:
+        value = getattr(settings, name)
+        if issubclass(kind, ctypes.Structure):
+            value = record(value)
+        elif isinstance(value, str):
             value = CHOICES[name][value]
-        inner = kind[name]
-        filled[name] = record(inner, value) if inner.names else value
+        elif not isinstance(value, (int, float)):
+            value = len(value)
+        setattr(filled, name, value)
     return filled

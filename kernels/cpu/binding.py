@@ -182,8 +182,8 @@ class Around:
         self, kernels: Kernels, settings: WindowSettings, out: np.ndarray, packing: InputSettings
     ) -> None:
         self._kernels, self._out, self._packing = kernels, out, packing
-        self._geometry = records.record(records.GEOMETRY, settings)
-        self._geometry_at = self._geometry.ctypes.data
+        self._geometry = records.record(settings)
+        self._geometry_at = ctypes.addressof(self._geometry)
         self._crop = kernels.handle.hp_crop_around
         self._job, self._job_at = kernels.job, ctypes.addressof(kernels.job)
         self._scale = structures.Two()

@@ -37,20 +37,20 @@ class Select:
             boxes = cells * max(1, len(settings.anchors))
             count = len(settings.anchors)
             kind = "anchors" if count else "points"
-            record = records.record(records.POINTS, settings, anchors=count)
             sizes: Tuple[int, ...] = (boxes * (2 if settings.score == "softmax" else 1), 4 * boxes)
             sizes += (cells,) * (settings.quality != "none")
             window = np.ascontiguousarray(hanning_window(settings.size) ** settings.window_power)
             anchors = np.ascontiguousarray(settings.anchors, np.float64)
         elif isinstance(settings, CentreSettings):
-            kind, record = "centre", records.record(records.CENTRE, settings)
+            kind = "centre"
             sizes = cells, 2 * cells, 2 * cells
             window = inner_hanning_window(settings.size)
         else:
-            kind, record = "corners", records.record(records.CORNERS, settings)
+            kind = "corners"
             sizes = {"box": (4,), "scored_box": (4, 1)}.get(settings.output, (cells, cells))
         self._function = getattr(library, f"hp_{kind}_select")
-        self._record, self._sizes = record, sizes  # float32 values that each map has
+        self._record = records.record(settings)
+        self._sizes = sizes  # float32 values that each map has
         space = np.zeros(window.size * max(1, len(anchors)) + 1, np.float32)
         self._tables = window, anchors, space
         self._score = ctypes.c_double()
@@ -129,7 +129,7 @@ class Select:
         addresses += [0] * (3 - len(addresses))
         job = self._job
         tables = structures.addresses(self._tables)
-        job.head, job.maps[:] = self._record.ctypes.data, addresses
+        job.head, job.maps[:] = ctypes.addressof(self._record), addresses
         job.window, job.anchors, job.space = tables
         job.state, job.score = state.ctypes.data, ctypes.addressof(self._score)
         self._held = held
@@ -157,7 +157,7 @@ class Places:
         kind = records.CHOICES["score"][own.score] if has_places else 0
         most = min(prior.most, MOST_PLACES) if has_places else 1
         how = structures.Proposing(prior.share, kind, own.size, most, prior.apart)
-        self._found = np.zeros(MOST_PLACES, records.PLACE)
+        self._found = np.zeros(MOST_PLACES, structures.Place)
         self._held = how, np.zeros(2 * own.size**2), np.zeros(2 * own.size**2, np.float32)
         rooms = structures.addresses([*self._held[1:], self._found])
         self._rest = (ctypes.addressof(how), *rooms)

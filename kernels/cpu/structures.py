@@ -1,7 +1,7 @@
 """The structures that the compiled functions take, as ctypes; ``check`` holds them to the headers.
 
 A class here is the structure ``hp_NAME`` of a header, with its fields in their order. Those that
-the GPU takes too are NumPy types of ``hotpath.kernels.records``.
+the GPU takes too are made by ``hotpath.kernels.records``.
 """
 
 import ctypes
@@ -35,6 +35,12 @@ class SelectJob(ctypes.Structure):
         + fields(AT, "window anchors space state score")
         + [("view", FrameView)]
     )
+
+
+class Place(ctypes.Structure):
+    """``hp_place`` of select.h."""
+
+    _fields_ = [("state", Four), ("score", F64), ("cell", I64)]
 
 
 class Proposing(ctypes.Structure):
@@ -127,14 +133,7 @@ STRUCTURES = {
     for kind in ctypes.Structure.__subclasses__()
     if kind.__module__ == __name__
 }
-RECORDS = {
-    "hp_place": records.PLACE,
-    "hp_bounds": records.BOUNDS,
-    "hp_geometry": records.GEOMETRY,
-    "hp_points": records.POINTS,
-    "hp_centre": records.CENTRE,
-    "hp_corners": records.CORNERS,
-}
+RECORDS = {name: records.OF_SETTINGS[kind] for name, kind in records.STRUCTURES.items()}
 
 
 def check(library: ctypes.CDLL) -> None:
@@ -143,10 +142,8 @@ def check(library: ctypes.CDLL) -> None:
     Raises:
         RuntimeError: a structure here is not that of its header.
     """
-    sizes = {name: ctypes.sizeof(kind) for name, kind in STRUCTURES.items()}
-    sizes.update((name, kind.itemsize) for name, kind in RECORDS.items())
-    for name, size in sizes.items():
-        there = library.hp_size_of(name.encode())
+    for name, kind in {**STRUCTURES, **RECORDS}.items():
+        there, size = library.hp_size_of(name.encode()), ctypes.sizeof(kind)
         if there != size:
             raise RuntimeError(f"{name} has {there} bytes in its header, and {size} here")
 

@@ -69,11 +69,9 @@ class Kernels:
             return
         engine = self._engine
         is_points = isinstance(select, PointsSettings)
-        kind = settings_records.POINTS if is_points else settings_records.CENTRE
         window = (hanning_window if is_points else inner_hanning_window)(select.size)
         self._peaks = self._kernel("peaks", "hp_peaks")
-        extra = {"anchors": 0} if is_points else {}
-        tables = settings_records.record(kind, select, **extra), np.ascontiguousarray(window)
+        tables = records.array_of(settings_records.record(select)), np.ascontiguousarray(window)
         head, weights = (np.uint64(self._constant(table)) for table in tables)
         self._own = [np.int32(POINTS if is_points else CENTRE), head, weights]
         for name in (*engine.maps, None)[:3]:

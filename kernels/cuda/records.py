@@ -59,10 +59,7 @@ class Seen(ctypes.Structure):
     ]
 
 
-PLACES = np.dtype(
-    [("state", "f8", (MOST_PLACES, 4)), ("score", "f8", MOST_PLACES)]
-    + [("cell", "i4", MOST_PLACES), ("count", "i4")]
-)  # the same as a NumPy type
+PLACES = np.dtype(Seen)
 
 
 def row_of(channels: int) -> np.dtype:

@@ -1,5 +1,6 @@
 """The structures of C++ and CUDA are those of the settings."""
 
+import ctypes
 from typing import NamedTuple
 
 from hotpath.kernels import header, records
@@ -18,8 +19,8 @@ def test_a_number_stands_where_its_type_says_and_nothing_is_between():
         name: str = ""
         sides: tuple = ()
 
-    kind = records.structure(Settings)
-    assert kind.names == ("share", "cells", "name") and kind.itemsize == 16
-    assert [kind.fields[name][1] for name in kind.names] == [0, 8, 12]
-    for structure in header.STRUCTURES.values():
-        assert records.structure(structure).itemsize % 8 == 0
+    kind = records.structure("settings", Settings, {})
+    assert [name for name, _ in kind._fields_] == ["share", "cells", "name"]
+    assert [kind.share.offset, kind.cells.offset, kind.name.offset] == [0, 8, 12]
+    for structure in records.OF_SETTINGS.values():
+        assert ctypes.sizeof(structure) % 8 == 0

@@ -42,8 +42,7 @@ def propose(shim, net, maps, states, prior=ARGMAX, threads=256, half=False, gap=
     select, kind = frame_settings(net).select, np.float16 if half else np.float32
     given = [_repeated(np.ascontiguousarray(values, kind), len(states), gap) for values in maps]
     is_points = isinstance(select, PointsSettings)
-    form = settings_records.POINTS if is_points else settings_records.CENTRE
-    head = settings_records.record(form, select, **({"anchors": 0} if is_points else {}))
+    head = records.array_of(settings_records.record(select))
     window = (hanning_window if is_points else inner_hanning_window)(select.size)
     places = [n for values, own in zip(given, maps) for n in (values, own.size + gap)]
     places += [None, 0] * (3 - len(maps))

@@ -279,7 +279,7 @@ def first_frame(source: "Source", start_s: Optional[float] = None) -> Any:
     if start_s is not None and not source.fps:
         raise BadSource(f"{name}: states no frame rate, which --start needs; give --fps")
     if start_s and not source.seek_time(start_s):
-        raise BadSource(f"{name}: can't be searched for a time; leave --start out")
+        raise BadSource(f"{name}: can't seek to a time; leave --start out")
     frame = WAITING
     unsaid, began_s = True, time.monotonic()
     while frame is WAITING:

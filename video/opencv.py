@@ -1,6 +1,6 @@
 """Decode recordings with OpenCV, on boards for which there is no PyAV.
 
-OpenCV can't search a video for a time: it takes the average rate for an even one. So frames are
+OpenCV can't seek to a time: it takes the average rate for an even one. So frames are
 counted from the start of the file here. OpenCV does not turn every video, nor does it choose the
 stream as ffmpeg does.
 """
@@ -66,7 +66,7 @@ class CvCapture:
         return self._next
 
     def number_at(self, time_s: float) -> Optional[int]:
-        """The number of the first frame at or after a time; None if it can't be searched."""
+        """The number of the first frame at or after a time; None if it can't seek."""
         step_s = 1.0 / (self.fps or 25.0)
         wanted_s = time_s - SAME * step_s
         stamps_s: List[float] = []

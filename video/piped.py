@@ -11,7 +11,7 @@ from hotpath.video.recorded import Recording, why_no_frame
 
 
 class Piped(Recording):
-    """All frames of a video that a pipe or standard input gives, in order; it can't be searched.
+    """All frames of a video that a pipe or standard input gives, in order; it can't seek.
 
     Args:
         path: the pipe, or ``-``.

@@ -35,7 +35,7 @@ BAD_PACKETS = 4096  # one after another that are skipped, as OpenCV does
 ATTACHED = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
 PICTURE_CODECS = ("mjpeg", "png", "bmp", "gif", "webp", "tiff")
 DEFAULT_AREA = 5000000  # pixels that ffmpeg adds for a stream that is marked as the default
-PACKETS_BEFORE = 1000  # a search may end so many packets before the one that it is for
+PACKETS_BEFORE = 1000  # a seek may end so many packets before its own
 PLAYLISTS = ("hls", "dash", "sdp", "rtsp", "concat")  # whose length is not that of the video
 CUT_BYTES = 1 << 18  # that may follow the last packet of a video, as sound
 SHOWN = 0x10  # the bit of a VP8 frame that is not only a reference
@@ -346,7 +346,7 @@ class AvCapture:
     def _go(self, key: Optional[Key]) -> bool:
         """Go to a key frame; None is the start of the file. Returns whether its packet is there.
 
-        In MPEG programme streams, for one, packets have other times after a search.
+        In MPEG programme streams, for one, packets have other times after a seek.
         """
         self._decoded.clear()
         self._last = None

@@ -84,7 +84,7 @@ class JoinedPackets:
         return self
 
     def __next__(self) -> Any:
-        if not self._ahead and not self._look():
+        if not self._ahead and not self._read_ahead():
             raise self._error or StopIteration
         packet = self._ahead.popleft()
         self.position = packet.pos + packet.size if packet.pos else self.position
@@ -109,7 +109,7 @@ class JoinedPackets:
 
     def _join(self, dts: int, pts: int) -> None:
         """Let the time go on at a packet, unless its stamp or that before it is a stray one."""
-        while len(self._ahead) < NEAR - 1 and self._look():
+        while len(self._ahead) < NEAR - 1 and self._read_ahead():
             pass
         stamps = [packet.dts for packet in self._ahead]
         after = [dts] + [stamp for stamp in stamps[: NEAR - 1] if stamp is not None]
@@ -117,7 +117,7 @@ class JoinedPackets:
             self.offset = max(self._end[0] - dts, self._end[1] - pts)
             self._before.clear()
 
-    def _look(self) -> bool:
+    def _read_ahead(self) -> bool:
         """Read one more packet ahead; returns whether there was one."""
         try:
             self._ahead.append(next(self._packets))

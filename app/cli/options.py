@@ -137,7 +137,7 @@ NEEDS = {  # an output -> the options that mean nothing without it
     "page": ("host", "port"),
 }
 NUMBERS = os.path.join(HERE, "app", "links", "gimbal")
-MOST = 10**9  # of what is counted
+HIGHEST_COUNT = 10**9
 EXIT_CODES = (
     "Exit code: 0; 2 after an error, where an output failed, and where a recording has more than "
     "one decoder error (everything that can be decoded is tracked all the same); 128 + its number "
@@ -318,7 +318,7 @@ def _number(
     low: float, high: float = math.inf, kind: Callable[[str], float] = float
 ) -> Callable[[str], float]:
     """A function that reads a number between two limits."""
-    limits = f"from {low:g}" + (f" to {high:g}" if high < MOST else "")
+    limits = f"from {low:g}" + (f" to {high:g}" if high < HIGHEST_COUNT else "")
 
     def read(text: str) -> float:
         try:
@@ -338,7 +338,7 @@ def between(low: int, high: float) -> Callable[[str], float]:
     return _number(low, high, int)
 
 
-count = between(1, MOST)  # reads a whole number from 1
+count = between(1, HIGHEST_COUNT)  # reads a whole number from 1
 
 
 def _fov(text: str) -> Tuple[float, ...]:

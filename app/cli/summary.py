@@ -10,7 +10,7 @@ from hotpath.video.base import TrackedFrame
 if TYPE_CHECKING:
     from hotpath.video.base import Source
 
-MOST = 0.7  # share of a frame's time
+MOSTLY = 0.7  # share of a frame that a part takes which explains it alone
 LATE_FRAMES = 2000  # older than any frame on which somebody may still select a target
 OUTSIDE_FRAMES = 30  # for which a target's centre is outside before the user is told
 
@@ -172,11 +172,11 @@ def _parts_of(parts_ms: Dict[str, float]) -> List[str]:
     """
     frame = parts_ms["frame"]
     tracking = parts_ms.get("tracking", 0.0)
-    if tracking > MOST * frame:
+    if tracking > MOSTLY * frame:
         return []
     encoding = parts_ms.get("encoding", 0.0)
     # the loop waits for the encoder where that is its slowest part
-    late = " for the encoder" if encoding > MOST * frame else ""
+    late = " for the encoder" if encoding > MOSTLY * frame else ""
     rest = [(ms, name) for name, ms in parts_ms.items() if name not in ("frame", "encoding")]
     parts = [f"{ms / frame:.0%} {name + late * (name == 'waiting')}" for ms, name in sorted(rest)]
     parts = [text for text in parts[::-1] if not text.startswith("0%")]

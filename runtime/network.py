@@ -49,13 +49,12 @@ class Made(NamedTuple):
     Attributes:
         name: file name, without folders.
         sha256: 64 hexadecimal digits.
-        object_above, snug_above: of ``[tap]``: scores of objects at a point and in a loose box.
+        object_above: of ``[tap]``: the score of an object at a point.
     """
 
     name: str
     sha256: str
     object_above: float = 0.0
-    snug_above: float = 0.0
 
 
 class Network:

@@ -31,7 +31,7 @@ SNUG_SIDES = 0.625  # sides of the window around a drawn box, as ``Look.sides``
 SCORE_POWER = 2  # of the scores by which windows vote
 SMALLEST_PX = 3.0
 SAME = 0.5  # overlap from which two boxes show the same object
-SMALLER = 0.6  # a drawn box is replaced by one of less than so much of its area
+SMALLER = 0.55  # a drawn box is replaced by one of less than so much of its area
 MOST = 3  # objects that are proposed for a point
 NEAR_CELLS = (1.5, 4.0)  # widths of the two bells around the point in the head's input
 
@@ -104,15 +104,13 @@ class Taps:
     Args:
         device: runs the windows. It must show features.
         head: path of the ONNX file.
-        object_above, snug_above: see ``hotpath.runtime.network.Made``.
+        object_above: see ``hotpath.runtime.network.Made``.
 
     Raises:
         BadNetwork: the file cannot be read.
     """
 
-    def __init__(
-        self, device: Device, head: str, object_above: float = 0.0, snug_above: float = 0.0
-    ) -> None:
+    def __init__(self, device: Device, head: str, object_above: float = 0.0) -> None:
         try:
             self._net = cv2.dnn.readNetFromONNX(head)
         except cv2.error as error:
@@ -123,7 +121,7 @@ class Taps:
                 where=head,
             ) from None
         self._device, self._network = device, device.network
-        self._object_above, self._snug_above = object_above, snug_above
+        self._object_above = object_above
 
     def at(
         self, frame: AnyFrame, point: Sequence[float], besides: Optional[Sequence[float]] = None
@@ -186,14 +184,10 @@ class Taps:
             box: (x, y, w, h), pixels of the frame.
 
         Returns:
-            None if the box is not much larger than the object, or the head is not sure of it.
+            None if the box is not much larger than the object.
         """
         tight = self.in_box(frame, box)
-        if tight.score < self._snug_above:
-            return None
-        if tight.box.w * tight.box.h >= SMALLER * box[2] * box[3]:
-            return None
-        return tight
+        return tight if tight.box.w * tight.box.h < SMALLER * box[2] * box[3] else None
 
     def in_box(self, frame: AnyFrame, box: Sequence[float]) -> Found:
         """Find the object in a box; arguments as for ``snug``."""
@@ -268,7 +262,7 @@ def of(device: Device) -> Taps:
         )
     if device.taps is None:
         path = str(network.locate_made(entry))
-        device.taps = Taps(device, path, entry.object_above, entry.snug_above)
+        device.taps = Taps(device, path, entry.object_above)
     taps: Taps = device.taps
     return taps
 

@@ -156,7 +156,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
     _apply_conditions(keys, sections, values, mistakes)
     values["published"] = dict(table_of("published"))
     values["strangers"] = _read_made("strangers", table_of("strangers"), mistakes)
-    values["tap"] = _read_made("tap", table_of("tap"), mistakes, ("object_above", "snug_above"))
+    values["tap"] = _read_made("tap", table_of("tap"), mistakes, ("object_above",))
     values["made_from"] = _read_hashes(table_of("made_from"), mistakes)
     return values, _read_files(table.get("file", []), mistakes), mistakes
 

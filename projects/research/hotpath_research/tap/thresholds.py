@@ -1,4 +1,4 @@
-"""Choose the scores from which the head is believed, on held-out pictures and with the runtime."""
+"""Choose the score from which the head is believed, on held-out pictures and with the runtime."""
 
 import random
 from typing import NamedTuple
@@ -14,8 +14,6 @@ from hotpath_research.tap.pictures import Picture, decoded
 THINGS, GROUNDS = 2, 2  # clicks in a picture
 LEAST_SIZE = 0.02  # of a thing, share of the picture's shorter side
 REFUSED = 0.07  # share of the clicks on things that may be refused
-HARMED = 0.01  # share of exact boxes that a worse one may replace
-WORSE = 0.7  # overlap of a replaced exact box below which it is worse
 
 
 class Judgement(NamedTuple):
@@ -23,7 +21,7 @@ class Judgement(NamedTuple):
 
     Attributes:
         click, best_of_two: mean overlap of what a click finds; of the better one of two taps.
-        object_above, snug_above: the chosen scores.
+        object_above: the chosen score.
         refused: share of the clicks on things without a target.
         ground: share of the clicks on background with one.
         loose, snug: mean overlap of boxes enlarged 1.5 times, before and after.
@@ -33,7 +31,6 @@ class Judgement(NamedTuple):
     click: float
     best_of_two: float
     object_above: float
-    snug_above: float
     refused: float
     ground: float
     loose: float
@@ -42,7 +39,7 @@ class Judgement(NamedTuple):
 
 
 def judge(pictures: list[Picture], device: Device, head: str, seed: int = 3) -> Judgement:
-    """Click into pictures, draw boxes around their things, and choose the two scores."""
+    """Click into pictures, draw boxes around their things, and choose the score."""
     rng = random.Random(seed)
     taps = Taps(device, head)
     clicks, grounds, drawn = [], [], []
@@ -61,9 +58,9 @@ def judge(pictures: list[Picture], device: Device, head: str, seed: int = 3) -> 
             for factor in (1.0, 1.5):
                 grown = x + w / 2 * (1 - factor), y + h / 2 * (1 - factor), w * factor, h * factor
                 answer = taps.in_box(image, grown)
-                shares = overlap([list(answer.box), grown], [x, y, w, h])
+                tight, loose = overlap([list(answer.box), grown], [x, y, w, h])
                 is_smaller = answer.box.w * answer.box.h < SMALLER * grown[2] * grown[3]
-                drawn.append((factor, answer.score if is_smaller else -1.0, *shares))
+                drawn.append((factor, loose, tight if is_smaller else loose))
         for point in _background(picture, image, rng):
             grounds.append(taps.proposals(image, point)[0].score)
     return _chosen(np.array(clicks), np.array(grounds), np.array(drawn))
@@ -84,23 +81,16 @@ def _background(
 
 
 def _chosen(clicks: np.ndarray, grounds: np.ndarray, drawn: np.ndarray) -> Judgement:
-    """Choose the scores: as many refused things, and as many harmed boxes, as are allowed."""
+    """Choose the score: as many things are refused as are allowed."""
     object_above = round(float(np.quantile(clicks[:, 0], REFUSED)), 3)
     exact, loose = drawn[drawn[:, 0] == 1], drawn[drawn[:, 0] > 1]
-    harm = np.sort(np.where(exact[:, 2] < WORSE, exact[:, 1], -1))[::-1]
-    snug_above = round(max(float(harm[int(HARMED * len(harm))]), 0.0) + 0.001, 3)
-
-    def after(rows: np.ndarray) -> float:
-        return float(np.where(rows[:, 1] >= snug_above, rows[:, 2], rows[:, 3]).mean())
-
     return Judgement(
         click=float(clicks[:, 1].mean()),
         best_of_two=float(clicks[:, 2].mean()),
         object_above=object_above,
-        snug_above=snug_above,
         refused=float((clicks[:, 0] < object_above).mean()),
         ground=float((grounds >= object_above).mean()) if len(grounds) else 0.0,
-        loose=float(loose[:, 3].mean()),
-        snug=after(loose),
-        exact=after(exact),
+        loose=float(loose[:, 1].mean()),
+        snug=float(loose[:, 2].mean()),
+        exact=float(exact[:, 2].mean()),
     )

@@ -122,10 +122,9 @@ def name_head(network: Network, file: Path, judgement: Judgement) -> None:
     """Put a head beside its network, and name it in the TOML and in that of the INT8 form."""
     beside = network.path.with_name(file.name)
     shutil.copy(file, beside)
-    scores = {name: getattr(judgement, name) for name in ("object_above", "snug_above")}
     form = int8_form(network)
     for path in (network.path, *([form.path] if form else [])):
-        name_in(path, beside, "tap", **scores)
+        name_in(path, beside, "tap", object_above=judgement.object_above)
 
 
 def fitted(

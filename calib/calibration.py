@@ -217,9 +217,9 @@ class Calibration:
             if engine == "simulated"
             else engines.create(engine, network, there)
         )
-        cells, overlaps, _ = Finder(network, runner).run(self.pairs(clips))
+        answers = Finder(network, runner).run(self.pairs(clips))
         runner.close()
-        return cells, overlaps
+        return answers.cells, answers.overlaps
 
     def pairs(self, clips: Sequence[Clip]) -> Pairs:
         """The fixed pairs of some clips."""

@@ -185,13 +185,14 @@ class Answers(NamedTuple):
     Attributes:
         cells: int (n,), row-major index of the cell whose box is taken.
         overlaps: float64 (n,), of that box with the true one.
-        ranks: int (n,), how many cells weigh more than the one of the true centre; 0 is the best.
-            The number of cells if the map does not reach there. None without weights of cells.
+        boxes: n of these boxes, see ``box_at``.
+        weights: n maps of the cells' weights; of None in the family ``corners``.
     """
 
     cells: np.ndarray
     overlaps: np.ndarray
-    ranks: Optional[np.ndarray]
+    boxes: Sequence[np.ndarray]
+    weights: Sequence[Optional[np.ndarray]]
 
 
 class Finder:
@@ -236,14 +237,8 @@ class Finder:
         columns = zip(
             *(self.find(features[c], crop) for c, crop in zip(pairs.clip, pairs.searches))
         )
-        found_cells, boxes, weights = (list(column) for column in columns)
-        cells, overlaps = np.array(found_cells, int), pairs.overlaps_of(boxes)
-        if weights[0] is None:
-            return Answers(cells, overlaps, None)
-        side, network = len(weights[0]), self.network
-        shift = offset_middle(network, cells, np.array(boxes), side)
-        truths = [true_cell(network, truth, side, shift) for truth in pairs.boxes]
-        return Answers(cells, overlaps, np.array([rank(*pair) for pair in zip(weights, truths)]))
+        cells, boxes, weights = (list(column) for column in columns)
+        return Answers(np.array(cells, int), pairs.overlaps_of(boxes), boxes, weights)
 
 
 def centre_distances(network: Network, size: np.ndarray, offset: np.ndarray) -> np.ndarray:
@@ -275,43 +270,6 @@ def weighed(probability_map: np.ndarray) -> np.ndarray:
 def best_cell(probability_map: np.ndarray) -> int:
     """Return the row-major index of the best cell."""
     return int(np.argmax(weighed(probability_map)))
-
-
-def offset_middle(network: Network, cells: np.ndarray, boxes: np.ndarray, side: int) -> float:
-    """Return the middle of the offsets from a cell to the centre of its box, in cells: 0 or 0.5.
-
-    In the family ``centre`` heads learn offsets from 0 to 1 (OSTrack) or around 0 (LightFC,
-    kestrel), which the boxes of their best cells show. A cell of ``points`` is a point.
-
-    Args:
-        cells: (n,) row-major index of the best cells.
-        boxes: (n, 4) of their boxes, see ``box_at``.
-        side: cells on each side of the map.
-    """
-    if network.family == "points":
-        return 0.0
-    places = np.stack([cells % side, cells // side], axis=1) - side // 2
-    return 0.5 if (boxes[:, :2] / _stride(network) - places).mean() > 0.25 else 0.0
-
-
-def true_cell(
-    network: Network, box: np.ndarray, side: int, shift: float
-) -> Optional[Tuple[int, int]]:
-    """Return (row, column) of the cell that stands for a box's centre; None if the map has none.
-
-    Args:
-        box: (x, y, ...): the centre from the crop's centre, search pixels.
-        side: cells on each side of the map.
-        shift: of ``offset_middle``.
-    """
-    nearest = side // 2 + 0.5 - shift
-    column, row = (math.floor(at / _stride(network) + nearest) for at in box[:2])
-    return (row, column) if 0 <= row < side and 0 <= column < side else None
-
-
-def rank(weights: np.ndarray, cell: Optional[Tuple[int, int]]) -> int:
-    """Return how many cells weigh more than one; all of them if it is None."""
-    return weights.size if cell is None else int((weights > weights[cell]).sum())
 
 
 def box_at(cell: int, distances: np.ndarray, stride: float) -> np.ndarray:

@@ -1,7 +1,5 @@
 """One-step overlap: its pairs and its measure."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -10,10 +8,7 @@ from hotpath.calib.one_step_overlap import (
     Pairs,
     best_cell,
     box_at,
-    offset_middle,
-    rank,
     tracker_crop,
-    true_cell,
 )
 from hotpath.kernels import cpu
 from hotpath.video.clips import find_clips
@@ -126,22 +121,3 @@ def test_a_head_that_knows_the_box_has_the_overlap_one(clips, name, kind):
         assert np.abs(middle - box[:2]).max() < 2
         engine.box = box
         np.testing.assert_allclose(finder.find(None, crop)[1], box, atol=1e-3)
-
-
-def test_the_rank_of_the_true_cell_is_how_many_cells_weigh_more():
-    """A map of four cells a side, 8 search pixels each; the crop's centre is a corner of cells."""
-    centre = SimpleNamespace(family="centre", stride=8.0)
-    points = SimpleNamespace(family="points", stride=8.0)
-    assert true_cell(centre, (0.0, 0.0, 9, 9), 4, 0.5) == (2, 2)
-    assert true_cell(centre, (-0.1, 7.9, 9, 9), 4, 0.5) == (2, 1)
-    assert true_cell(centre, (3.9, -4.1, 9, 9), 4, 0.0) == (1, 2)
-    assert true_cell(centre, (16.0, 0.0, 9, 9), 4, 0.5) is None  # beyond the map
-    cells = np.array([10, 5])  # at (0, 0) and (-8, -8)
-    inside = np.array([(3.0, 5.0, 9, 9), (-1.0, -4.0, 9, 9)])  # offsets from 0 to 1
-    assert offset_middle(centre, cells, inside, 4) == 0.5
-    around = np.array([(3.0, -3.0, 9, 9), (-8.0, -9.0, 9, 9)])
-    assert offset_middle(centre, cells, around, 4) == offset_middle(points, cells, inside, 4) == 0
-    weights = np.arange(16.0).reshape(4, 4)
-    weights[0, 0] = 15.0  # as much as the best one
-    assert [rank(weights, cell) for cell in ((3, 3), (0, 0), (3, 2), (3, 0))] == [0, 0, 2, 4]
-    assert rank(weights, None) == 16

@@ -28,6 +28,7 @@ from hotpath.runtime import engines
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import Clip, find_clips
 from hotpath_research.train.judging import LOST, against, change, together
+from hotpath_research.train.ranks import ranks
 
 REPEATS = 3  # crops of every frame
 TOP = (1, 3, 5)
@@ -87,8 +88,9 @@ def overlaps(
             if shape not in cut:
                 check(finder.network)
                 cut[shape] = Pairs(clips, finder.network, repeats)
-            _, overlap, ranks = finder.run(cut[shape])
-            results[name][source] = overlap, cut[shape].clip, ranks
+            answers = finder.run(cut[shape])
+            ranked = ranks(cut[shape], answers)
+            results[name][source] = answers.overlaps, cut[shape].clip, ranked
     return results
 
 
@@ -109,9 +111,9 @@ def summary(results: dict[str, Any]) -> dict[str, Any]:
     lost = float(np.mean([(values < LOST).mean() for values, _, _ in results.values()]))
     values = {name: round(value.mean, 4) for name, value in means.items()}
     figures = {"one_step": mean, "error": error, "lost": lost}
-    ranks = [ranks for _, _, ranks in results.values()]
-    if all(rank is not None for rank in ranks):
-        figures.update({f"top{k}": float(np.mean([(r < k).mean() for r in ranks])) for k in TOP})
+    ranked = [of_source for _, _, of_source in results.values()]
+    if all(of_source is not None for of_source in ranked):
+        figures.update({f"top{k}": float(np.mean([(r < k).mean() for r in ranked])) for k in TOP})
     return {**{key: round(value, 4) for key, value in figures.items()}, "sources": values}
 
 

@@ -8,11 +8,11 @@ import pytest
 pytest.importorskip("vot")
 pytest.importorskip("trax")
 
-from hotpath.calib import vot
 from hotpath.calib.errors import BadRun
 from hotpath.runtime import load_tracker
 from hotpath.runtime.boxes import overlaps
 from hotpath.video.clips import find_clips
+from hotpath_research import vot
 from tests.support import tiny
 from tests.support.clips import write_clip
 

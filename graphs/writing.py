@@ -17,7 +17,7 @@ from hotpath.kernels import cache
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 
-MOST = 64  # networks that are kept; the oldest go first
+MOST_NETWORKS = 64  # networks that are kept; the oldest go first
 UNUSED_S = 3600.0  # age from which one may go: another process may be reading a younger one
 COUNTS = 2, 4, 8  # windows of the calls that take several
 
@@ -75,9 +75,9 @@ def make(
 
 
 def _drop_oldest(folder: str) -> None:
-    """Remove the oldest networks where a folder has more than ``MOST``."""
+    """Remove the oldest networks where a folder has more than ``MOST_NETWORKS``."""
     kept = sorted(glob.glob(os.path.join(folder, "*-*")), key=_age_s)
-    for old in kept[MOST:]:
+    for old in kept[MOST_NETWORKS:]:
         if _age_s(old) > UNUSED_S:
             shutil.rmtree(old, ignore_errors=True)
 

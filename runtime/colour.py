@@ -21,7 +21,7 @@ BINS = HUES * LEVELS + GREYS
 GREY = 40  # saturation below which a pixel has no hue
 HUE_WIDTH, LEVEL_WIDTH, GREY_WIDTH = 180 // HUES, 256 // LEVELS, 256 // GREYS
 SAMPLES = 5  # along the target's shorter side, of the map
-MOST = 160  # samples along the longer side of the picture
+MOST_SAMPLES = 160  # samples along the longer side of the picture
 
 _STEP = (np.arange(PATCH) + 0.5) / PATCH - 0.5
 MIDDLE = np.clip(0.6 - np.hypot(_STEP[:, None], _STEP), 0, None).ravel()
@@ -97,7 +97,7 @@ class ColourMap:
         projected: Callable[[np.ndarray, np.ndarray], np.ndarray] = project,
     ) -> None:
         height, width = frame.shape[:2]
-        step = int(max(1, min(size) // SAMPLES, max(height, width) // MOST))
+        step = int(max(1, min(size) // SAMPLES, max(height, width) // MOST_SAMPLES))
         self.step = min(step, height, width)  # so that there are pixels in a narrow picture too
         cells = max(1, int(size[0] / self.step)), max(1, int(size[1] / self.step))
         self.alike = cv2.boxFilter(projected(every_pixel(frame, self.step), target), -1, cells)

@@ -8,7 +8,7 @@ from hotpath.runtime.pictures import AnyFrame, bgr_of, brightness
 from hotpath.runtime.types import Box
 
 TINY_PX = 4.0  # side
-MOST = 0.9  # of both sides of the frame
+MOST_OF_FRAME = 0.9  # of both sides of the frame
 LEAST_INSIDE = 0.5  # share of the box
 AROUND = 0.25  # of a side of the box, on both sides, that is looked at with it
 SAMPLES = 24  # rows and columns that are looked at
@@ -28,7 +28,7 @@ def doubt_of(frame: AnyFrame, box: Box, frame_shape: Sequence[int]) -> str:
     height, width = frame_shape[:2]
     if min(w, h) < TINY_PX:
         return f"the box is only {w:.3g} x {h:.3g} pixels; draw it around the whole object"
-    if w >= MOST * width and h >= MOST * height:
+    if w >= MOST_OF_FRAME * width and h >= MOST_OF_FRAME * height:
         return "the box is nearly the whole picture; draw a tight one around one object"
     inside = (min(x + w, width) - max(x, 0.0)) * (min(y + h, height) - max(y, 0.0))
     if inside < LEAST_INSIDE * w * h:

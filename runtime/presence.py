@@ -26,14 +26,14 @@ import numpy as np
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.proof import FEWEST, STRICT, Proof
+from hotpath.runtime.proof import FEWEST_FRAMES, STRICT, Proof
 from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
 
 LIKELY = 0.5  # presence from which a target is tracked
-SLOPE = 10.0  # of the curve from the cues to presence, where a network's TOML has none
+USUAL_SLOPE = 10.0  # of the curve from the cues to presence, where a network's TOML has none
 UNPROVEN = 0.4  # presence of a suspect, at most
 CONFIRMED = 2  # frames in succession that must agree on another place
-KEPT = 0.6  # share of the last frame's presence in this one's
+KEPT_PRESENCE = 0.6  # share of the last frame's presence in this one's
 INNER = 0.8  # share of the box's sides whose cells are averaged: its corners are background
 Cells = Tuple[Tuple[int, int], Tuple[int, int]]
 
@@ -55,8 +55,8 @@ class Thresholds(NamedTuple):
     back: float
     unsure: float
     found: float
-    proof: Tuple[float, int, float] = (0.0, FEWEST, 0.0)
-    curve: Tuple[float, float] = (SLOPE, 0.5)
+    proof: Tuple[float, int, float] = (0.0, FEWEST_FRAMES, 0.0)
+    curve: Tuple[float, float] = (USUAL_SLOPE, 0.5)
 
 
 def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thresholds:
@@ -69,11 +69,11 @@ def thresholds_of(network: Network, searches: bool, strict: bool = False) -> Thr
         proof = network.same_share, network.same_frames, network.same_until
         if strict:
             proof = network.strict_share, STRICT, network.same_until
-        curve = network.presence_slope or SLOPE, network.presence_middle or middle
+        curve = network.presence_slope or USUAL_SLOPE, network.presence_middle or middle
         lost, found = network.search_lost_below, network.found_above
         return Thresholds(lost, middle, middle, found, proof, curve)
     lost, unsure = network.lost_below, network.unsure_below
-    return Thresholds(lost, lost, unsure, 1.0, curve=(SLOPE, unsure or lost))
+    return Thresholds(lost, lost, unsure, 1.0, curve=(USUAL_SLOPE, unsure or lost))
 
 
 def curved(value: float, curve: Tuple[float, float]) -> float:
@@ -224,7 +224,7 @@ class Presence:
     def smooth(self, now: float, frames: int = 1) -> float:
         """Smooth a new value of the cues, ``frames`` after the last one; returns presence."""
         before = 1.0 if self.value is None else self.value
-        self.value = before + (now - before) * (1 - KEPT**frames)
+        self.value = before + (now - before) * (1 - KEPT_PRESENCE**frames)
         return self.value
 
     def assume(self, state: str, value: Optional[float] = None) -> None:

@@ -20,15 +20,15 @@ import math
 from collections import deque
 from typing import Deque
 
-FEWEST, MOST = 2, 30  # frames of a suspect that its mean is of
+FEWEST_FRAMES, MOST_FRAMES = 2, 30  # frames of a suspect that its mean is of
 USUAL, LEARNT = 0.75, 0.1  # the target's own mean at first; share of a judged frame in it
 RECENT = 0.3  # the same share for what is claimed now
 STRICT = 15  # frames that a strict proof takes at least
-STEP = 0.2  # by how much a frame differs from it at most: a target that leaves is hardly seen
+MOST_STEP = 0.2  # by how much a frame differs from it at most: a target that leaves is hardly seen
 PROBATION = 60  # frames after a find
 LOWEST, HIGHEST = 0.8, 1.15  # bounds of what is needed, in parts of what a usual target needs
 # logistic curve from ``Proof.worth`` to the probability, by kestrel's films
-SLOPE, MIDDLE = 17.0, 0.82
+LIKELY_SLOPE, LIKELY_MIDDLE = 17.0, 0.82
 
 
 class Proof:
@@ -51,12 +51,12 @@ class Proof:
         likely: probability that the last find is the target, 0 to 1; 1 without a find.
     """
 
-    def __init__(self, share: float, fewest: int = FEWEST, drift: float = 0.0) -> None:
+    def __init__(self, share: float, fewest: int = FEWEST_FRAMES, drift: float = 0.0) -> None:
         self.asks = share > 0
         self._share, self._fewest, self._drift = share, fewest, drift
         self._own = self._needed = 0.0
-        self._values: Deque[float] = deque(maxlen=MOST)
-        self._stricts: Deque[float] = deque(maxlen=MOST)
+        self._values: Deque[float] = deque(maxlen=MOST_FRAMES)
+        self._stricts: Deque[float] = deque(maxlen=MOST_FRAMES)
         self.begin()
 
     def begin(self) -> None:
@@ -69,12 +69,12 @@ class Proof:
 
     def _weigh(self, worth: float) -> None:
         self.worth = worth
-        self.likely = 1.0 / (1.0 + math.exp(SLOPE * (MIDDLE - max(worth, 0.0))))
+        self.likely = 1.0 / (1.0 + math.exp(LIKELY_SLOPE * (LIKELY_MIDDLE - max(worth, 0.0))))
 
     def learn(self, value: float) -> None:
         """Learn the value of a tracked target, before the classifier learns this frame."""
         if not self.probation:
-            self.own += min(max(value - self.own, -STEP), STEP) * LEARNT
+            self.own += min(max(value - self.own, -MOST_STEP), MOST_STEP) * LEARNT
 
     def drifted(self, value: float, strict: float) -> bool:
         """Take the values of a claimed box; returns whether it left the target some frames ago.

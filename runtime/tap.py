@@ -32,7 +32,7 @@ SCORE_POWER = 2  # of the scores by which windows vote
 SMALLEST_PX = 3.0
 SAME = 0.5  # overlap from which two boxes show the same object
 SMALLER = 0.55  # a drawn box is replaced by one of less than so much of its area
-MOST = 3  # objects that are proposed for a point
+MOST_OBJECTS = 3  # objects that are proposed for a point
 NEAR_CELLS = (1.5, 4.0)  # widths of the two bells around the point in the head's input
 
 
@@ -137,7 +137,7 @@ class Taps:
         Raises:
             NoObject: there is none, or no other one.
         """
-        proposals = self.proposals(frame, point, 1 if besides is None else MOST)
+        proposals = self.proposals(frame, point, 1 if besides is None else MOST_OBJECTS)
         for found in proposals:
             is_other = besides is None or overlaps([besides], [found.box])[0, 0] < SAME
             if is_other and found.score >= self._object_above:
@@ -152,7 +152,9 @@ class Taps:
             what="nothing",
         )
 
-    def proposals(self, frame: AnyFrame, point: Sequence[float], most: int = MOST) -> List[Found]:
+    def proposals(
+        self, frame: AnyFrame, point: Sequence[float], most: int = MOST_OBJECTS
+    ) -> List[Found]:
         """Return the objects that may be meant by a point, as for ``at``: the likeliest first.
 
         Not more than ``most``. They overlap by less than ``SAME``, before the second look at each.

@@ -12,7 +12,7 @@ from hotpath.video.clips import find_clips
 
 FILM = "film"
 SHORTEST = 10
-MOST = 200  # frames that are taken of a clip; the same for every number of frames a round
+MOST_FRAMES = 200  # frames that are taken of a clip; the same for every number of frames a round
 MOST_BYTES = 256 << 20  # of its frames; a Nano has 2 GB for all
 
 
@@ -32,7 +32,7 @@ class Clip(NamedTuple):
     sha256: str
 
 
-def load(folder: Optional[PathLike], most: int = MOST) -> List[Clip]:
+def load(folder: Optional[PathLike], most: int = MOST_FRAMES) -> List[Clip]:
     if folder is None:
         return [film(most)]
     return [_taken(clip, most) for clip in find_clips([folder])]

@@ -21,7 +21,7 @@ from hotpath.runtime.learner.strangers import PARTS, Strangers
 from hotpath.runtime.network import Network
 from hotpath.runtime.types import Seen
 
-LEAST = 1.0  # length of a part, cells
+LEAST_PART = 1.0  # length of a part, cells
 HARD = 2.0  # a negative that looks like the target counts e to this times as much
 # The limits of samples are MDNet's (Nam and Han, CVPR 2016, section 3.2). A box with an overlap of
 # at least .7 with the target is positive, one with at most .5 is negative, others are left out.
@@ -29,9 +29,9 @@ OVERLAPS = 0.7, 0.5
 # Positives, in sides of the target: moved by x and y, and times as large
 MOVED = [(x, y, 1.0) for x in (-0.08, 0.0, 0.08) for y in (-0.08, 0.0, 0.08)]
 RESIZED = [(0.0, 0.0, 0.87), (0.0, 0.0, 1.15)]
-STEP = 0.7  # from one negative to the next, sides of the target
-MOST = 2  # negatives on each side of the middle, along x and along y
-SAMPLES = np.array(MOVED + RESIZED), OVERLAPS, STEP, MOST
+NEGATIVE_STEP = 0.7  # from one negative to the next, sides of the target
+MOST_NEGATIVES = 2  # negatives on each side of the middle, along x and along y
+SAMPLES = np.array(MOVED + RESIZED), OVERLAPS, NEGATIVE_STEP, MOST_NEGATIVES
 
 
 class Classifier:
@@ -58,7 +58,7 @@ class Classifier:
         mean = seen.features[0].mean(axis=1)  # it is subtracted from all features from now on
         self._means = np.tile(mean, PARTS**2)
         side = int(round(math.sqrt(seen.features.shape[2])))
-        form = mean, side, float(self._network.stride), PARTS, LEAST
+        form = mean, side, float(self._network.stride), PARTS, LEAST_PART
         pooling = self._pooling = part_of(self._kernels, online.Pooling, *form)
         self.strangers.begin(mean)
         self.ridge = Ridge(part_of(self._kernels, online.Regression, pooling.size, RIDGE, TINY))

@@ -29,8 +29,8 @@ from hotpath.runtime.network import Network
 
 CHANCE = 0.05  # share of the strangers that look more like the target than chance explains
 UNKNOWN = 0.0  # value of the classifier that an object reaches by chance, without strangers
-LEAST = 0.1  # of the distance from chance to the target's own value, 1
-KEPT = 10  # judgements for which the value stays that colours reach by chance
+LEAST_DISTANCE = 0.1  # of the distance from chance to the target's own value, 1
+COLOURS_KEPT = 10  # judgements for which the value stays that colours reach by chance
 PARTS = 2  # along each side of a box
 
 
@@ -119,13 +119,13 @@ class Strangers:
                 place = int(len(values) * (1 - CHANCE))
                 self._last = ridge.solved, float(np.partition(values, place)[place])
             chance = self._last[1]
-        proof = (looks - chance) / max(1.0 - chance, LEAST)
+        proof = (looks - chance) / max(1.0 - chance, LEAST_DISTANCE)
         if self._colours is None:
             return proof, math.inf
         first, age, chance = self._coloured
-        if first is not references[0] or age == KEPT:
+        if first is not references[0] or age == COLOURS_KEPT:
             values = self._colours.dot(np.array(references).T).max(axis=2)
             place = int(values.shape[1] * (1 - CHANCE))
             age, chance = 0, float(np.partition(values, place)[:, place].max())
         self._coloured = references[0], age + 1, chance
-        return proof, (alike - chance) / max(1.0 - chance, LEAST)
+        return proof, (alike - chance) / max(1.0 - chance, LEAST_DISTANCE)

@@ -14,9 +14,10 @@ from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import Seen
 
 CUES = 3  # score, looks, colours: what their mean is of
-LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
+COLOURS_LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
 COLOURED = 0.15  # share of other colours in a proof
-ALIKE, DENIED = 0.6, 0.6  # below which colours deny a strict proof, and weight of the difference
+COLOURS_ALIKE = 0.6  # similarity below which colours deny a strict proof
+DENIED = 0.6  # weight of the difference
 RESIZED = 0.3  # logarithm of the factor by which the sides of a lost target may have changed
 
 Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
@@ -96,7 +97,7 @@ class ScoreLooksColour:
         proven = classifier.strangers.proof(self.looks, self.alike, self._roots, classifier.ridge)
         looks, colours = proven
         size = max(self.resized - RESIZED, 0.0)
-        strict = looks + min(colours - ALIKE, 0.0) * DENIED - size
+        strict = looks + min(colours - COLOURS_ALIKE, 0.0) * DENIED - size
         return strict if self._is_strict else looks + min(colours - looks, 0.0) * COLOURED, strict
 
     def best(
@@ -131,8 +132,8 @@ class ScoreLooksColour:
 
     def _mean(self, total: float, frame: AnyFrame, state: np.ndarray) -> float:
         """Return the mean; ``total`` is the sum of score and looks."""
-        if self.tracked:  # the colours of the last box move the recent ones by LEARNT a frame
-            kept = (1 - LEARNT) ** self.tracked
+        if self.tracked:  # the colours of the last box move the recent ones
+            kept = (1 - COLOURS_LEARNT) ** self.tracked
             self._recent = self._now + (self._recent - self._now) * kept
             self._roots = self._roots[0], np.sqrt(self._recent)
             self.tracked = 0

@@ -16,7 +16,7 @@ from hotpath.runtime import geometry
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.learner import strangers
-from hotpath.runtime.learner.classifier import LEAST as LEAST_PART
+from hotpath.runtime.learner.classifier import LEAST_PART
 from hotpath.runtime.learner.definition import Pooling
 from hotpath.runtime.network import Network, sha256_of
 from hotpath.runtime.search.cues import ColoursUnder

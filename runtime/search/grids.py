@@ -13,7 +13,7 @@ from hotpath.runtime.search.windows import WIDE, Window
 # Sides of the grid's windows, relative to the usual one, coarse first. Of the windows that hold the
 # target, kestrel's first weights found it in half of those of side 2, and in three of four of 1.5.
 GRIDS = (2.0, 1.5, 1.0)
-MOST = 80  # windows of a finer grid that are searched before the coarsest one comes again
+MOST_FINER = 80  # windows of a finer grid that are searched before the coarsest one comes again
 REACH = 0.7  # distance of two windows of a grid, sides of a window: the target lies whole in one
 
 
@@ -21,8 +21,8 @@ class Grids:
     """Gives all windows of the grids over a picture, again and again.
 
     The windows of the coarsest grid cover the whole picture in each pass. A finer grid may have
-    many more windows. Then each pass takes one part of at most ``MOST`` windows. The part with most
-    of the target's colours comes first.
+    many more windows. Then each pass takes one part of at most ``MOST_FINER`` windows. The part
+    with most of the target's colours comes first.
 
     Args:
         network: its usual window is the unit of the grids.
@@ -67,7 +67,7 @@ class Grids:
         """Return the index of the next window of this pass; past the end if there is none."""
         if self._level == 0 or parts(centres) == 1:
             return self._first
-        if self._searched == MOST:  # colours that move bring further windows into the part
+        if self._searched == MOST_FINER:  # colours that move bring further windows into the part
             return len(centres)
         now = colours()
         if self._part is None or now is not self._coloured:
@@ -84,7 +84,7 @@ class Grids:
 
 def parts(centres: np.ndarray) -> int:
     """Return the number of parts in which the windows of a finer grid are searched."""
-    return -(-len(centres) // MOST)
+    return -(-len(centres) // MOST_FINER)
 
 
 def grid(

@@ -22,7 +22,7 @@ from hotpath.runtime.types import Box, Seen
 
 Followed = Tuple[Optional[Search], Any, np.ndarray]  # ``Tracker.followed``
 AGAIN = 3  # of frames in succession with a low score, the first ones get a wider window, too
-ALIKE = 0.3  # value of the classifier that the other place needs
+LOOKS_ALIKE = 0.3  # value of the classifier that the other place needs
 BETTER = 0.2  # by how much its sum of score and this value must be higher
 
 
@@ -80,7 +80,7 @@ def _better(search: Search, usual: Seen, wide: Seen, theirs: Sequence[Box]) -> S
     before, place = wide.around.tolist(), wide.states[best].tolist()
     way = math.hypot(place[0] - before[0], place[1] - before[1])
     is_far = way > JUMP * math.sqrt(before[2] * before[3])
-    if not (is_far and looks[best] > ALIKE and totals[best] > needed):
+    if not (is_far and looks[best] > LOOKS_ALIKE and totals[best] > needed):
         return usual
     search.presence.doubt()
     chosen = slice(best, best + 1)

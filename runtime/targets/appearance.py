@@ -7,8 +7,8 @@ import numpy as np
 
 INNER = 0.7  # share of the box's sides whose pixels count: its corners are background
 BINS = (12, 8, 4)  # of hue, saturation and value
-KEPT = 0.9  # share of what was seen before in what is remembered
-ALIKE = 0.8  # similarity from which on two pictures may show the same object
+PICTURES_KEPT = 0.9  # share of what was seen before in what is remembered
+PICTURES_ALIKE = 0.8  # similarity from which on two pictures may show the same object
 
 
 def describe(frame: np.ndarray, box: Sequence[float]) -> Optional[np.ndarray]:
@@ -43,4 +43,4 @@ def remembered(old: Optional[np.ndarray], new: Optional[np.ndarray]) -> Optional
     """What is known of an object after it was seen again."""
     if old is None or new is None:
         return new if old is None else old
-    return KEPT * old + (1 - KEPT) * new
+    return PICTURES_KEPT * old + (1 - PICTURES_KEPT) * new

@@ -34,7 +34,7 @@ DRIFTED = 0.5  # overlap below which a target starts anew from its detection
 DOUBLE = 0.7  # overlap of two targets that are one
 MISSED = 3  # looks without a detection after which a target ends
 MISSED_LOST = 15  # the same of a target that is not tracked
-MOST = 32  # targets
+MOST_TARGETS = 32  # targets
 
 
 class _Look(NamedTuple):
@@ -166,7 +166,7 @@ class TargetFinder:
         for index in left:
             if not at_once and not self._is_confirmed(detections.boxes[index]):
                 continue
-            if len(self._targets) < (MOST if self._everything else 1):
+            if len(self._targets) < (MOST_TARGETS if self._everything else 1):
                 self._add(look, now, detections, index, tracks)
         self._seen_once = [detections.boxes[index] for index in left]
         return {number: tracks[number] for number in self._targets.numbers if number in tracks}
@@ -222,7 +222,7 @@ class TargetFinder:
             look = appearance.describe(bgr_of(frame), detections.boxes[index])
             for row, number in enumerate(lost):
                 alike[row, index] = appearance.similarity(self._looks.get(number), look)
-        pairs.update(_best_pairs(lost, alike, appearance.ALIKE))
+        pairs.update(_best_pairs(lost, alike, appearance.PICTURES_ALIKE))
         # what lies on a target that has a better detection is no new object
         covered = shares.max(axis=0) >= SAME if len(live) else np.zeros(len(detections.boxes), bool)
         taken = set(pairs.values())

@@ -314,12 +314,12 @@ def test_processes_that_make_the_same_files_at_once_all_can_read_them(tmp_path):
 
 def test_the_oldest_go_when_there_are_too_many(tmp_path, network):
     made = []
-    for number in range(writing.MOST + 3):
+    for number in range(writing.MOST_NETWORKS + 3):
         network.mean = (float(number), 0.0, 0.0)
         made.append(os.path.dirname(loaded(network, tmp_path, []).search.path))
         os.utime(made[-1], (number, number))
     there = [os.path.isdir(path) for path in made]
-    assert there[-1] and there.count(True) == writing.MOST and not there[0]
+    assert there[-1] and there.count(True) == writing.MOST_NETWORKS and not there[0]
 
 
 def test_a_file_that_does_not_fit_leaves_nothing_behind(tmp_path, network):

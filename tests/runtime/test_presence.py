@@ -26,7 +26,7 @@ from hotpath.runtime.presence import (
     word_of,
 )
 from hotpath.runtime.proof import PROBATION
-from hotpath.runtime.search.cues import ALIKE, COLOURED, DENIED, RESIZED, ScoreLooksColour
+from hotpath.runtime.search.cues import COLOURED, COLOURS_ALIKE, DENIED, RESIZED, ScoreLooksColour
 from hotpath.runtime.types import FOUND, LOST, STATES, SURE, TRACKED, UNSURE, Seen
 from tests.support import tiny
 from tests.support.clips import tracks_of
@@ -317,12 +317,12 @@ def cues_of(looks, colours, is_strict=False):
 def test_equal_colours_prove_nothing_and_others_deny_a_strict_proof_more():
     for colours in (0.8, 1.0, np.inf):
         assert cues_of(0.8, colours).proof() == (0.8, 0.8)
-    proof, strict = cues_of(0.8, ALIKE).proof()
+    proof, strict = cues_of(0.8, COLOURS_ALIKE).proof()
     assert 0.7 < proof < 0.8 and strict == 0.8
     for colours in (0.0, -1.0):
         proof, strict = cues_of(0.8, colours).proof()
         assert proof == pytest.approx(0.8 - (0.8 - colours) * COLOURED)
-        assert strict == pytest.approx(0.8 - (ALIKE - colours) * DENIED)
+        assert strict == pytest.approx(0.8 - (COLOURS_ALIKE - colours) * DENIED)
         assert cues_of(0.8, colours, is_strict=True).proof() == (strict, strict)
 
 

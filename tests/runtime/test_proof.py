@@ -2,18 +2,20 @@
 
 import pytest
 
-from hotpath.runtime.proof import FEWEST, MOST, PROBATION, STRICT, USUAL, Proof
+from hotpath.runtime.proof import FEWEST_FRAMES, MOST_FRAMES, PROBATION, STRICT, USUAL, Proof
 
 
 def test_two_frames_prove():
     proof = Proof(0.8)
-    assert [proof.add(0.7, 0.7) for _ in range(FEWEST)] == [False] * (FEWEST - 1) + [True]
+    assert [proof.add(0.7, 0.7) for _ in range(FEWEST_FRAMES)] == [False] * (FEWEST_FRAMES - 1) + [
+        True
+    ]
     assert not proof.pending
 
 
 def test_the_best_frames_do_not_prove():
     proof = Proof(0.8)
-    values = [0.5] * MOST + [0.9, 0.9]
+    values = [0.5] * MOST_FRAMES + [0.9, 0.9]
     assert not any(proof.add(value, value) for value in values)
     assert proof.pending
 
@@ -45,7 +47,7 @@ def test_a_claim_that_looks_otherwise_for_long_has_drifted():
 
 def found(proof):
     """A suspect that is proven."""
-    assert [proof.add(1.0, 1.0) for _ in range(FEWEST)][-1]
+    assert [proof.add(1.0, 1.0) for _ in range(FEWEST_FRAMES)][-1]
 
 
 def test_on_probation_the_target_s_own_value_is_not_learnt():

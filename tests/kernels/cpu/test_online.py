@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hotpath.kernels.cpu import online
 from hotpath.runtime.learner import definition
-from hotpath.runtime.learner.classifier import LEAST, SAMPLES, Classifier
+from hotpath.runtime.learner.classifier import LEAST_PART, SAMPLES, Classifier
 from hotpath.runtime.learner.ridge import RIDGE, TINY, Ridge
 from hotpath.runtime.types import Seen
 from tests.support.examples import examples
@@ -41,7 +41,7 @@ def test_boxes_are_described_as_by_the_definition(kernels, seed, shape, stride, 
     boxes = boxes_of(random, count, side * stride / 2)
     centre, scale = random.uniform(-50, 50, 4), tuple(random.uniform(0.2, 3, 2))
     boxes[:, :2] += centre[:2]
-    form = first[0].mean(axis=1), side, stride, parts, LEAST
+    form = first[0].mean(axis=1), side, stride, parts, LEAST_PART
     models = definition.Pooling(*form), kernels.new(online.Pooling, *form)
     described = [model.describe(now, boxes, centre, scale) for model in models]
     assert described[1].shape == (count, models[0].size) and models[0].size == models[1].size
@@ -102,7 +102,7 @@ def test_a_thousand_frames_do_not_drift_from_the_definition(kernels):
 
 
 def test_features_of_another_shape_are_refused(kernels):
-    pooling = kernels.new(online.Pooling, np.zeros(8, np.float32), 16, 16, 2, LEAST)
+    pooling = kernels.new(online.Pooling, np.zeros(8, np.float32), 16, 16, 2, LEAST_PART)
     with pytest.raises(ValueError, match="features"):
         pooling.describe(np.zeros((1, 8, 225), np.float32), np.zeros((1, 4)), (0, 0), (1, 1))
     with pytest.raises(ValueError, match="samples"):
@@ -122,7 +122,7 @@ def test_the_samples_of_a_frame_are_those_of_the_definition(kernels, seed):
     features = features_of(random, 3, 16)
     mean = features_of(random, 3, 16)[0].mean(axis=1)
     pooling, regression = (
-        kernels.new(online.Pooling, mean, 16, 16, 2, LEAST),
+        kernels.new(online.Pooling, mean, 16, 16, 2, LEAST_PART),
         regression_of(kernels, 13),
     )
     regression.weights[:] = random.randn(13)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from hotpath.runtime.learner.classifier import LEAST, PARTS, SAMPLES, Classifier
+from hotpath.runtime.learner.classifier import LEAST_PART, PARTS, SAMPLES, Classifier
 from hotpath.runtime.learner.definition import Pooling, Samples, overlap_with
 from hotpath.runtime.types import Seen
 
@@ -35,7 +35,7 @@ def test_parts_of_a_box_are_averaged_by_the_share_of_each_cell():
     boxes = np.array([(0, 0, 16, 16), (8, 0, 16, 16), (0, 0, 32, 16), (0, 0, 16, 48)], float)
     # the length is lost where only one number describes a box: compare with a second channel
     both = np.concatenate([features, np.ones_like(features)], axis=1)
-    pooling = Pooling(np.zeros(2, np.float32), SIDE, STRIDE, 1, LEAST)
+    pooling = Pooling(np.zeros(2, np.float32), SIDE, STRIDE, 1, LEAST_PART)
     described = pooling.describe(both, boxes, (0, 0), (1, 1))
     assert np.allclose(described[:, 0] / described[:, 1], [1.0, 0.5, 0.5, 1 / 3], atol=1e-5)
     assert (described[:, -1] == 1).all()
@@ -43,7 +43,7 @@ def test_parts_of_a_box_are_averaged_by_the_share_of_each_cell():
 
 def test_boxes_outside_of_the_region_take_its_edge():
     features = region({})
-    pooling = Pooling(features[0].mean(axis=1), SIDE, STRIDE, PARTS, LEAST)
+    pooling = Pooling(features[0].mean(axis=1), SIDE, STRIDE, PARTS, LEAST_PART)
     outside = np.array([(1e4, 0, 30, 30), (0, -1e4, 30, 30)], float)
     described = pooling.describe(features, outside, (0, 0), (1, 1))
     assert np.isfinite(described).all()

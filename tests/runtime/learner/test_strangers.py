@@ -86,7 +86,7 @@ def test_what_colours_reach_by_chance_follows_the_target(toml):
     judged = Strangers(load_network(toml))
     first = RED.copy()
     before = of_colours(judged, 0.9, (first, RED))
-    values = [of_colours(judged, 0.9, (first, GREY)) for _ in range(strangers.KEPT)]
+    values = [of_colours(judged, 0.9, (first, GREY)) for _ in range(strangers.COLOURS_KEPT)]
     assert values[0] == before and values[-1] < 0  # not in each frame
     assert of_colours(judged, 0.9, (RED.copy(), RED)) == before  # at once for a new target
 

@@ -7,7 +7,7 @@ import pytest
 
 from hotpath.runtime import geometry
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.search.grids import GRIDS, MOST, Grids, grid, parts
+from hotpath.runtime.search.grids import GRIDS, MOST_FINER, Grids, grid, parts
 
 NETWORK = load_network("kestrel")
 
@@ -71,7 +71,7 @@ def test_of_large_grids_the_windows_with_the_colours_are_searched_first():
             [np.hypot(*(w.state[:2] - (900, 500))) for w in found if w.factor == factor]
             for found in passes[:count]
         ]
-        assert max(map(len, far)) <= MOST
+        assert max(map(len, far)) <= MOST_FINER
         for nearer, farther in zip(far, far[1:]):
             assert max(nearer) <= min(farther)
 
@@ -110,7 +110,7 @@ def test_colours_that_move_bring_no_more_windows_into_a_pass():
         following = copy.copy(grids).next(lambda: spots[-1])
         spots.append(Spot(*following.state[:2]))
     for factor in GRIDS[1:]:
-        assert sum(w.factor == factor for w in found) <= MOST
+        assert sum(w.factor == factor for w in found) <= MOST_FINER
 
 
 def test_a_copy_goes_on_by_itself():

@@ -17,7 +17,7 @@ from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.places import Places
 from hotpath.runtime.presence import Presence, thresholds_of
-from hotpath.runtime.proof import FEWEST, STRICT, Proof
+from hotpath.runtime.proof import FEWEST_FRAMES, STRICT, Proof
 from hotpath.runtime.search.search import CHECKS, CONFIRMED, EARLY, FOLLOWED, NEARLY, Search
 from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from hotpath.runtime.tracker import Tracker
@@ -364,7 +364,7 @@ def test_a_strict_tracker_finds_the_target_later(toml):
         firsts.append(states.index(FOUND) if FOUND in states else len(states))
         waiting = tracks[firsts[0] : firsts[-1]]
         assert all(track.state in (UNSURE, LOST) for track in waiting)
-    assert firsts[1] >= firsts[0] + STRICT - FEWEST
+    assert firsts[1] >= firsts[0] + STRICT - FEWEST_FRAMES
 
 
 def test_the_followed_place_is_seen_once_in_a_frame(toml):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hotpath.runtime.targets.appearance import ALIKE, describe, remembered, similarity
+from hotpath.runtime.targets.appearance import PICTURES_ALIKE, describe, remembered, similarity
 from tests.support import tiny_detector
 
 
@@ -11,7 +11,7 @@ def test_the_same_object_is_alike_another_is_not_and_what_is_remembered_follows_
     places = [(20, 20), (150, 20), (150, 150)]
     red, blue, other_red = (describe(frame, (x, y, 48, 48)) for x, y in places)
     assert similarity(red, other_red) == pytest.approx(1.0, abs=1e-6)
-    assert similarity(red, blue) < ALIKE
+    assert similarity(red, blue) < PICTURES_ALIKE
     known = remembered(red, blue)
     assert similarity(known, red) > similarity(known, blue)
     nothing = describe(frame, (900, 9, 20, 20))  # outside the frame

@@ -134,7 +134,7 @@ MODULES = {  # part of a command: the module that it needs beside those of `make
     "BOARD=android": "pnnx",
     "BOARD=raspberry_pi5": "pnnx",
     "hotpath_fpga": "pynq",
-    "--shape timm": "timm",
+    "timm": "timm",
 }
 pytestmark = [
     pytest.mark.timeout(1500),

@@ -32,8 +32,7 @@ def parts_on_boards(network: Network) -> Verdicts:
 
 
 def _sentence(board: boards.Board, network: Network) -> str:
-    select = "select in C++"
-    on_processor = f"crop and {select} on the processor"
+    on_processor = "crop and select on the processor"
     if board.engine in ("tensorrt", "onnxruntime_gpu"):
         why = why_not_on_gpu(network)
         if why is None:
@@ -42,7 +41,7 @@ def _sentence(board: boards.Board, network: Network) -> str:
     if board.engine == "overlay":
         if network.resample == "warp":
             return "not in the FPGA: it crops windows of whole pixels, not resample = 'warp'"
-        return f"crop and network in the FPGA, if it has their operators; {select} on the processor"
+        return "crop and network in the FPGA, if it has their operators; select on the processor"
     return "network on the processor; " + on_processor
 
 

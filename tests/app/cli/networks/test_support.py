@@ -8,7 +8,6 @@ from hotpath import boards
 from hotpath.app.cli.networks import support
 from hotpath.app.cli.networks.__main__ import main
 from hotpath.kernels.errors import NotOnGpu
-from hotpath.runtime import decode
 from hotpath.runtime.devices.gpu import frame_settings
 from hotpath.runtime.errors import UnknownNetwork
 from hotpath.runtime.networks import load_network, names
@@ -28,26 +27,6 @@ def test_boards_with_a_gpu_are_told_what_the_gpus_tracker_says(name):
         parts, _, search = told.partition("; ")
         assert parts == "crop, network and select on the GPU"
         assert bool(search) == (network.found_above > 0)
-
-
-@pytest.mark.parametrize("name", names())
-def test_cpp_is_said_where_the_kernels_have_the_family(name):
-    class Asked:
-        """Kernels that know whether a compiled select was asked for."""
-
-        asked = False
-
-        def __getattr__(self, name):
-            def make(*settings):
-                self.asked = True
-
-            return make
-
-    network, kernels = load_network(name), Asked()
-    decode.create(network, kernels)
-    told = dict(support.parts_on_boards(network))["this computer"]
-    assert ("select in C++" in told) == kernels.asked
-    assert kernels.asked
 
 
 def test_an_fpga_takes_no_windows_with_fractions_of_pixels():

@@ -17,8 +17,8 @@ from hotpath.runtime import engines
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
-from hotpath.runtime.errors import BadOption, NoEngine
-from hotpath.runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
+from hotpath.runtime.errors import BadOption
+from hotpath.runtime.networks import DEFAULT_NETWORK, Network, load_network
 from hotpath.runtime.options import DEFAULTS, MOST_WINDOWS, Options, checked
 from hotpath.runtime.plan import AUTO, Plan
 from hotpath.runtime.precision import open_precision
@@ -73,48 +73,10 @@ def choose(options: Options) -> Plan:
     )
     runs_files = options.engine == engines.AUTO or engines.find(options.engine).runs_files
     if options.bundle or options.board or options.simulate or not runs_files:
-        return _with_bundle(plan, options)
+        from hotpath.runtime.bundle_choice import with_bundle  # a computer has none
+
+        return with_bundle(plan, options)
     return plan._replace(network=load_network(options.network or DEFAULT_NETWORK))
-
-
-def _with_bundle(plan: Plan, options: Options) -> Plan:
-    """Add a bundle, and the board that it is for."""
-    from hotpath.boards import detect
-    from hotpath.runtime import bundle as bundles
-
-    detection = detect.detect()
-    board = boards.load_board(options.board) if options.board else detection.board
-    network = load_network(options.network) if options.network else None
-    precision = None if plan.precision == AUTO else plan.precision
-    board_name = board.name if board is not None else None
-    bundle = None if options.bundle is None else bundles.Bundle(options.bundle)
-    if bundle is not None and not options.board and detection.may_be(bundle.board):
-        board_name = bundle.board  # which a container hides
-    device = overlay = None
-    if options.simulate:
-        if bundle is not None:
-            bundle.check_board(board_name)
-        elif board is not None and board.engine == "overlay":  # before its RTL is compiled
-            bundles.find(board, network or load_network(default_of(board)), precision)
-        device, overlay = options.simulate(board_name if bundle is None else bundle.board)
-    if bundle is None:
-        network = network or load_network(default_of(board))
-        if board is not None and plan.engine not in (engines.AUTO, board.engine):
-            raise NoEngine(
-                f"{board.title} runs networks on {board.engine}, not on {plan.engine}; "
-                f"name another board, or a bundle that was built for {plan.engine}, or no engine",
-                what="other engine",
-            )
-        bundle = bundles.find(board, network, precision)
-    if plan.engine not in (engines.AUTO, bundle.engine):
-        raise NoEngine(
-            f"{bundle.folder} runs on {bundle.engine}, not on {plan.engine}; name a "
-            "board or a bundle for it, or no engine",
-            what="other engine",
-        )
-    return plan._replace(
-        bundle=bundle, network=network, board=board_name, device=device, overlay=overlay
-    )
 
 
 def open_plan(plan: Plan) -> Engine:

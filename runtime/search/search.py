@@ -13,7 +13,6 @@ import numpy as np
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime import geometry
-from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.colour import ColourMap
 from hotpath.runtime.learner.classifier import Classifier
 from hotpath.runtime.network import Network
@@ -241,6 +240,8 @@ class Search:
         """
         self._rivals = boxes
         if len(boxes) and state is not None and self.presence.proof.pending:
+            from hotpath.runtime.boxes import overlaps  # only where there are several targets
+
             box = geometry.box_of(self.network, state)
             if (overlaps([box], boxes) > TAKEN).any():
                 self.presence.assume(LOST)
@@ -341,6 +342,8 @@ class Search:
             return self._weigh(window, place, 0.0), math.nan, state
         free = list(range(len(scores)))
         if len(self._rivals):  # no other target is there
+            from hotpath.runtime.boxes import overlaps
+
             boxes = [geometry.box_of(self.network, each) for each in states]
             shares = overlaps(boxes, self._rivals)
             free = [index for index in free if (shares[index] <= TAKEN).all()]

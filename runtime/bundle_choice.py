@@ -1,0 +1,51 @@
+"""Choose the bundle of a board, for ``hotpath.runtime.loading``."""
+
+from hotpath import boards
+from hotpath.boards import detect
+from hotpath.runtime import bundle as bundles
+from hotpath.runtime.errors import NoEngine
+from hotpath.runtime.networks import default_of, load_network
+from hotpath.runtime.options import Options
+from hotpath.runtime.plan import AUTO, Plan
+
+
+def with_bundle(plan: Plan, options: Options) -> Plan:
+    """Add a bundle, and the board that it is for.
+
+    Raises:
+        UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see
+            ``hotpath.runtime.errors``.
+    """
+    detection = detect.detect()
+    board = boards.load_board(options.board) if options.board else detection.board
+    network = load_network(options.network) if options.network else None
+    precision = None if plan.precision == AUTO else plan.precision
+    board_name = board.name if board is not None else None
+    bundle = None if options.bundle is None else bundles.Bundle(options.bundle)
+    if bundle is not None and not options.board and detection.may_be(bundle.board):
+        board_name = bundle.board  # which a container hides
+    device = overlay = None
+    if options.simulate:
+        if bundle is not None:
+            bundle.check_board(board_name)
+        elif board is not None and board.engine == "overlay":  # before its RTL is compiled
+            bundles.find(board, network or load_network(default_of(board)), precision)
+        device, overlay = options.simulate(board_name if bundle is None else bundle.board)
+    if bundle is None:
+        network = network or load_network(default_of(board))
+        if board is not None and plan.engine not in (AUTO, board.engine):
+            raise NoEngine(
+                f"{board.title} runs networks on {board.engine}, not on {plan.engine}; "
+                f"name another board, or a bundle that was built for {plan.engine}, or no engine",
+                what="other engine",
+            )
+        bundle = bundles.find(board, network, precision)
+    if plan.engine not in (AUTO, bundle.engine):
+        raise NoEngine(
+            f"{bundle.folder} runs on {bundle.engine}, not on {plan.engine}; name a "
+            "board or a bundle for it, or no engine",
+            what="other engine",
+        )
+    return plan._replace(
+        bundle=bundle, network=network, board=board_name, device=device, overlay=overlay
+    )

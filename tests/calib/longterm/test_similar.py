@@ -11,7 +11,7 @@ from hotpath.calib.longterm import similar
 from hotpath.runtime.networks import sha256_of
 from tests.support import ROOT, tiny
 
-FREE = {"CC BY 4.0", "Apache-2.0", "MIT"}
+FREE = {"CC BY 4.0", "CC0 1.0", "Apache-2.0", "MIT"}
 HERE = (10.0, 10.0, 20.0, 20.0)
 AWAY = (80.0, 80.0, 20.0, 20.0)
 GONE = (np.nan,) * 4
@@ -19,7 +19,7 @@ GONE = (np.nan,) * 4
 
 def test_the_annotations_name_free_films_and_hold_losses():
     films, targets = similar.read(ROOT / similar.ANNOTATIONS)
-    assert len(films) == 6 and {film["licence"] for film in films} <= FREE
+    assert len(films) == 7 and {film["licence"] for film in films} <= FREE
     for film in films:
         assert re.fullmatch("[0-9a-f]{64}", film["sha256"]), film
         assert re.fullmatch("[0-9a-f]{40}", film["commit"]), film

@@ -1,6 +1,7 @@
 """The outputs of a run of ``hotpath.app``: results, video, window and links."""
 
 import json
+import math
 import os
 import sys
 import threading
@@ -343,8 +344,8 @@ class Outputs:
         if not options.quiet:
             for line in self._summary_lines(source, figures):
                 say(line)
-        for sentence in failed:
-            say(f"hotpath track: {sentence}")
+        for sink, sentence in self.failed.items():
+            self._say_failure(sink, sentence)
         if options.json:
             print_json(figures)
 
@@ -403,13 +404,16 @@ class Outputs:
             self._failing.discard(sink)
 
     def _fail(self, sink: object, error: HotpathError) -> None:
-        """Say every minute why a sink can't be written."""
-        now = time.monotonic()
-        if now >= self._told_s.get(sink, 0.0) + AGAIN_S or sink not in self.failed:
-            self._told_s[sink] = now
-            say(f"hotpath track: {error}")
+        self._say_failure(sink, str(error))
         self.failed[sink] = str(error)
         self._failing.add(sink)
+
+    def _say_failure(self, sink: object, sentence: str) -> None:
+        """Say why a sink can't be written, every minute."""
+        now = time.monotonic()
+        if now >= self._told_s.get(sink, -math.inf) + AGAIN_S:
+            self._told_s[sink] = now
+            say(f"hotpath track: {sentence}")
 
     def __enter__(self) -> "Outputs":
         return self

@@ -1,12 +1,14 @@
 """Turn a simulated camera after a target, with faults and without: the tables of steering.md.
 
     python -m tests.drone.steering faults      # how far a camera turns away, by calibration
+    python -m tests.drone.steering frozen      # the same of 90 streams that stop and drift
+    python -m tests.drone.steering kept        # streams that repeat, sleep or are turned
     python -m tests.drone.steering live        # how often a target that is fine is held
     python -m tests.drone.steering rules       # the same, with each rule left out
 
 The picture is geometry: a box, late and noisy, and no pixels. So thousands of runs are cheap.
 ``GimbalManager`` is the product's, without its album, which needs pixels. Seeds below 500 served
-for development, and those from 500 on for the figures.
+for development, and those from 900 on for the figures.
 """
 
 import argparse
@@ -37,7 +39,7 @@ STEP_S = 0.01
 DEVICE = 154
 OWN_S = 0.03
 HANDLING_S = 0.03  # the network's time
-UNSEEN = 500  # the first seed of the figures
+UNSEEN = 900  # the first seed of the figures
 
 Figures = namedtuple("Figures", "away fastest stopped_s held why off")
 Figures.__doc__ = """What a camera did after a time.
@@ -88,8 +90,9 @@ class Run:
     """One run of the closed loop; ``go`` gives the ``Figures``.
 
     Options: late(t) or seconds; picture(t, (x, y)) -> (x, y) or None; gone(t): no target is seen;
-    dropped(t): no frame arrives; attitudes "earth", "vehicle", "follows" or "none"; heading(t);
-    second: angle of another gimbal; loss of packets; noise, jitter; plant: dict for ``Plant``.
+    dropped(t): no frame arrives; asleep: (start, end) in which the program stands still;
+    attitudes "earth", "vehicle", "follows" or "none"; heading(t); second: angle of another
+    gimbal; loss of packets; noise, jitter; plant: dict for ``Plant``.
     """
 
     def __init__(self, case, calibration, seed=0, **more):
@@ -173,18 +176,26 @@ class Run:
         view = View(self._index, at, SIZE, track, 1, 30.0)
         return self._manager.frame(view, now)
 
+    def _step(self, now, step):
+        """Messages of the program now. Asleep it sends none, and the actuator stops after 0.5 s."""
+        start, end = self.options.get("asleep", (math.inf, math.inf))
+        if start <= now < end:
+            if now > start + 0.5:
+                self.plant.send(now, (0.0, 0.0))
+            return None
+        self._attitudes(now, step)
+        messages = self._show(now)
+        return self._manager.tick(now) if messages is None and step % 5 == 0 else messages
+
     def go(self):
         next_s, frame_s = 0.0, 1.0 / self.options.get("fps", 30.0)
         for step in range(int(self.case.seconds / STEP_S)):
             now = step * STEP_S
             self.plant.move(now)
-            self._attitudes(now, step)
             if now >= next_s:
                 next_s += frame_s
                 self._take(now)
-            messages = self._show(now)
-            if messages is None and step % 5 == 0:
-                messages = self._manager.tick(now)
+            messages = self._step(now, step)
             for name, fields in messages or ():
                 if name == "GIMBAL_MANAGER_SET_ATTITUDE":
                     if self._rng.rand() >= self.options.get("loss", 0.0):
@@ -464,20 +475,90 @@ RULES = (
 )
 
 
-def print_faults(delays=(None, 0.1, 0.3, 0.5), seeds=range(UNSEEN, UNSEEN + 2)):
-    print("| calibration | runs | turned away, mean | the worst | above 12° | fastest |")
-    print("|---|---|---|---|---|---|")
+def frozen(delay):
+    """90 streams that stop at 5 s and drift, pixels a frame, with the target some degrees off."""
+    for rate in (4, 8, 16) if delay is None or delay > 0.2 else (8, 16, 25):
+        for off in (2, 4, 8, 14, 20):
+            for drift in (-2.0, -1.0, -0.5, 0.5, 1.0, 1.5):
+                name = f"{rate} °/s, {off}° off, drifts {drift:g} px"
+                options = {"late": (delay or 0.1) - OWN_S, "picture": Frozen(5.0, drift, 0.0, off)}
+                yield Case(name, ramp(rate), 11, 5.0, options)
+
+
+class Repeated:
+    """A stream that repeats its last seconds from a time on."""
+
+    def __init__(self, since, seconds):
+        self._since, self._seconds, self._seen = since, seconds, []
+
+    def __call__(self, t, place):
+        if t < self._since:
+            self._seen.append((t, place))
+            return place
+        ago = self._since - self._seconds + (t - self._since) % self._seconds
+        return min(self._seen, key=lambda row: abs(row[0] - ago))[1]
+
+
+def blended(since, share):
+    """A box between where the stream stopped and where the target is."""
+    frozen = Frozen(since)
+
+    def picture(t, place):
+        old = frozen(t, place)
+        if t < since or old is None or place is None:
+            return old
+        return tuple(share * new + (1 - share) * before for new, before in zip(place, old))
+
+    return picture
+
+
+def turned(since, degrees, stops):
+    """A picture that is turned by some degrees, of a stream that stops or goes on."""
+    frozen, angle = Frozen(since), math.radians(degrees)
+
+    def picture(t, place):
+        place = frozen(t, place) if stops else place
+        if place is None or t < since:
+            return place
+        x, y = place[0] - SIZE[0] / 2, place[1] - SIZE[1] / 2
+        c, s = math.cos(angle), math.sin(angle)
+        return (SIZE[0] / 2 + c * x - s * y, SIZE[1] / 2 + s * x + c * y)
+
+    return picture
+
+
+def kept(delay):
+    """Cases that served for no choice."""
+    late = (delay or 0.1) - OWN_S
+    path = ramp(4 if delay is None or delay > 0.3 else 8)
+    pictures = [(f"repeats {s:g} s", Repeated(5.0, s)) for s in (0.8, 1.6, 2.4)]
+    pictures += [(f"{share:.0%} live", blended(5.0, share)) for share in (0.3, 0.5, 0.7)]
+    for degrees in (30, 60, 120, 150):
+        pictures += [(f"turned by {degrees}°", turned(5.0, degrees, False))]
+        pictures += [(f"turned by {degrees}°, frozen", turned(5.0, degrees, True))]
+    cases = [Case(name, path, 12, 5.0, {"late": late, "picture": p}) for name, p in pictures]
+    for seconds in (0.4, 1.0, 2.0):
+        name, options = f"sleeps for {seconds:g} s", {"late": late, "asleep": (5.0, 5.0 + seconds)}
+        stopped = dict(options, picture=Frozen(5.0 + seconds))
+        cases += [Case(name, path, 12, 5.0, options)]
+        cases += [Case(f"{name}, then frozen", path, 12, 5.0, stopped)]
+    return cases
+
+
+def print_away(cases_of, delays=(None, 0.1, 0.3, 0.5), seeds=range(UNSEEN, UNSEEN + 2)):
+    print("| calibration | runs | turned away, mean | the worst | above 12° |")
+    print("|---|---|---|---|---|")
     for delay in delays:
-        what = "none" if delay is None else f"delay {delay:g} s"
         known = None if delay is None else calibration(delay)
-        cases = [(case, seed) for seed in seeds for case in faulty(delay or 0.1)]
-        rows = {(case.name, seed): Run(case, known, seed).go() for case, seed in cases}
-        away = [row.away for row in rows.values()]
-        name, seed = max(rows, key=lambda each: rows[each].away)
-        figures = f"{len(away)} | {np.mean(away):.1f}° | {max(away):.1f}°, {name}, seed {seed}"
-        fastest = max(row.fastest for row in rows.values())
-        far = sum(each > 12 for each in away)
-        print(f"| {what} | {figures} | {far} | {fastest:.0f} °/s |", flush=True)
+        rows = {}
+        for seed in seeds:
+            rows.update({(c.name, seed): Run(c, known, seed).go().away for c in cases_of(delay)})
+        far = sorted(rows, key=rows.__getitem__)[::-1]
+        worst = ", ".join(f"{rows[row]:.1f}° ({row[0]}, seed {row[1]})" for row in far[:3])
+        what = "none" if delay is None else f"delay {delay:g} s"
+        above = sum(away > 12 for away in rows.values())
+        mean = np.mean(list(rows.values()))
+        print(f"| {what} | {len(rows)} | {mean:.1f}° | {worst} | {above} |", flush=True)
 
 
 def false_holds(delay, seeds, noise=1.5):
@@ -522,13 +603,15 @@ def print_rules(delays=(0.1, 0.5), seed=UNSEEN):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("faults", "live", "rules"))
+    parser.add_argument("what", choices=("faults", "frozen", "kept", "live", "rules"))
     parser.add_argument("--seed", type=int, default=UNSEEN)
     options = parser.parse_args()
-    seed = options.seed
+    seed, seeds = options.seed, range(options.seed, options.seed + 2)
     {
-        "faults": lambda: print_faults(seeds=range(seed, seed + 2)),
-        "live": lambda: print_live(seeds=range(seed, seed + 2)),
+        "faults": lambda: print_away(lambda delay: faulty(delay or 0.1), seeds=seeds),
+        "frozen": lambda: print_away(frozen, seeds=seeds[:1]),
+        "kept": lambda: print_away(kept, seeds=seeds),
+        "live": lambda: print_live(seeds=seeds),
         "rules": lambda: print_rules(seed=seed),
     }[options.what]()
 

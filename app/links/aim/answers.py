@@ -3,7 +3,6 @@
 A smooth trend is taken off both, so a target may move by itself as long as it moves smoothly.
 """
 
-import math
 from typing import Any, List, NamedTuple, Sequence
 
 import numpy as np
@@ -36,40 +35,37 @@ def answers(seen: np.ndarray, sent: Any, delays: Sequence[float], degree: int) -
     """
     at = seen[:, 0]
     rest = without_trend(at - at.mean(), degree)
-    box, fits = rest(seen[:, 1:]), []
+    turns = rest(turned(sent, at - np.array(delays)[:, None]))
+    box = rest(seen[:, 1:])
+    power = (turns * turns).sum((1, 2)) + 1e-9
+    gains = -(turns * box).sum((1, 2)) / power
+    left = box + gains[:, None, None] * turns
+    squares = (left * left).sum((1, 2))
+    alike = (left[:, 1:] * left[:, :-1]).sum((1, 2)) / np.maximum(squares, 1e-12)
+    alike = np.clip(alike, 0.0, 0.95)
     free = max(1, 2 * (len(at) - degree - 1) - 1)
-    for delay in delays:
-        turn = rest(turned(sent, at - delay))
-        power = float((turn * turn).sum()) + 1e-9
-        gain = -float((turn * box).sum()) / power
-        left = box + gain * turn
-        squares = float((left * left).sum())
-        alike = float((left[1:] * left[:-1]).sum()) / max(squares, 1e-12)
-        alike = min(0.95, max(0.0, alike))
-        error = math.sqrt(squares / free * (1.0 + alike) / (1.0 - alike) / power)
-        fits.append(Answer(gain, error, math.sqrt(squares / 2 / len(at))))
-    return fits
+    errors = np.sqrt(squares / free * (1.0 + alike) / (1.0 - alike) / power)
+    sizes = np.sqrt(squares / 2 / len(at))
+    return [Answer(*map(float, values)) for values in zip(gains, errors, sizes)]
 
 
 def turned(sent: Any, times: np.ndarray) -> np.ndarray:
-    """(times, 2): what rates that were sent turn in all until some times, degrees.
+    """What rates that were sent turn in all until some times, degrees; (right, up) comes last.
 
     Args:
         sent: (time, right, up) of each rate, which holds until the next one.
-        times: seconds.
+        times: seconds, of any shape.
     """
     if not len(sent):
-        return np.zeros((len(times), 2))
+        return np.zeros(times.shape + (2,))
     rows = np.array(sent, dtype=float)
-    steps = rows[:-1, 1:] * np.diff(rows[:, 0])[:, None]
-    sums = np.concatenate([np.zeros((1, 2)), np.cumsum(steps, axis=0)])
-    last = np.maximum(np.searchsorted(rows[:, 0], times, "right") - 1, 0)
-    after = np.maximum(times - rows[last, 0], 0.0)[:, None]
-    result: np.ndarray = sums[last] + rows[last, 1:] * after
-    return result
+    knots = np.append(rows[:, 0], max(rows[-1, 0], times.max()))
+    angles = np.zeros((len(knots), 2))
+    np.cumsum(rows[:, 1:] * np.diff(knots)[:, None], axis=0, out=angles[1:])
+    return np.stack([np.interp(times, knots, axis) for axis in angles.T], axis=-1)
 
 
 def without_trend(x: np.ndarray, degree: int) -> Any:
     """A function that takes the best polynomial of some centred times off values at these."""
     base, _ = np.linalg.qr(np.stack([x**n for n in range(degree + 1)], axis=1))
-    return lambda values: values - base.dot(base.T.dot(values))
+    return lambda values: values - np.matmul(base, np.matmul(base.T, values))

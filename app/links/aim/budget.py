@@ -17,17 +17,17 @@ from hotpath.app.links.aim.answers import Answer, answers
 UNANSWERED = "the target does not answer the camera's turn"
 SHARE, SLOW_SHARE = 0.17, 0.09  # of the width: the turn without an answer; without a calibration
 SLOWEST = 12.0  # a turn of the width in so many seconds is slow
-REST_S = 0.2  # the rate is at most what is left of the budget in this time
-FRESH_S = 0.3  # an answer speaks for the turns until the middle of its frames, and for this time
+REST_S = 0.15  # the rate is at most what is left of the budget in this time
 WAIT_S = 6.0  # that an answer may be late when nothing is left
 GAP_S, EVERY = 1.2, 4  # without a box: the past says nothing of now; frames between slow looks
 LEAST, MOST, CLEAR = 7, 40, 5.0  # frames; means of frames; gain in standard errors
 NOISE = 0.0075  # most that the turn may not explain, share of the width
 OTHER, OPPOSITE = 1.15, 1.4  # how much worse another delay, and the other sign, must explain it
-# seconds that are looked at, and the degree of the trend; gains of an answer
-LOOKS, FIT = ((0.35, 1), (0.6, 1), (0.6, 3), (1.2, 3), (2.4, 3)), (0.6, 1.5)
+# seconds that are looked at, and the degree of the trend; gains of an answer; the last share of
+# the seconds, for which it does not speak: a picture that stopped in them shows the answer, too
+LOOKS, FIT, LATE = ((0.35, 1), (0.6, 1), (1.2, 3)), (0.6, 1.5), 0.3
 # without a calibration neither delay nor scale is known
-SLOW_LOOKS, SLOW_FIT = ((1.5, 1), (3.0, 1), (3.0, 3), (6.0, 1)), (0.1, 10.0)
+SLOW_LOOKS, SLOW_FIT, SLOW_LATE = ((1.5, 1), (3.0, 1), (3.0, 3), (6.0, 1)), (0.1, 10.0), 0.5
 DELAYS = tuple(0.1 * n for n in range(21))  # that are tried
 KEPT_S, OLD_S = 6.0, 9.0  # of boxes; of the camera's path, which no later answer divides
 
@@ -121,12 +121,13 @@ class Budget:
     def _look(self, at: float) -> None:
         """Refill after an answer in the newest frames."""
         rows, sent = np.array(self.seen), np.array(self.sent, dtype=float)
-        for seconds, degree in SLOW_LOOKS if self.delay is None else LOOKS:
+        looks, late = (SLOW_LOOKS, SLOW_LATE) if self.delay is None else (LOOKS, LATE)
+        for seconds, degree in looks:
             part = rows[rows[:, 0] > at - seconds]
             if len(part) < LEAST or at - rows[0, 0] < 0.6 * seconds:
                 continue
             if self._is_answered(_fewer(part), sent, degree):
-                self.refill(at - max(0.0, seconds / 2 - FRESH_S))
+                self.refill(at - late * seconds)
                 return
 
     def _is_answered(self, part: np.ndarray, sent: np.ndarray, degree: int) -> bool:

@@ -1,7 +1,7 @@
 """Ask whether a calibration still fits: the box must answer a short nod of the camera.
 
-A nod adds half a degree there and back to the camera's turn. It is asked at the start, after each
-gap, and before a camera that turns has used up its budget.
+A nod adds a turn there and back, of 0.5 to 1.3 degrees where the picture is 60 wide. It is asked at
+the start, after each gap, and before a camera that turns has used up its budget.
 """
 
 import math

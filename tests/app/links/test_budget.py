@@ -104,6 +104,21 @@ def test_noise_and_a_steady_drift_never_pass_for_an_answer(delay, noise, drift):
     assert turn == pytest.approx(budget.most, abs=0.4)
 
 
+@pytest.mark.parametrize("delay, full", [(DELAY, FULL), (None, SLOW_FULL)])
+@pytest.mark.parametrize("stop", [5.0, 5.2, 5.4, 5.6, 5.8])
+def test_an_answer_speaks_for_no_turn_after_the_picture_stopped(delay, full, stop):
+    """Most of the frames that are looked at may be of before."""
+    turns = []
+
+    def box(t, angle):
+        turns.append(angle(np.array([t]))[0])
+        return answering()(min(t, stop), angle)
+
+    driven(delay, swinging, box, seconds=12.0)
+    assert turns[int(stop / STEP_S)] > 10.0
+    assert turns[-1] - turns[int(stop / STEP_S)] < full + 2.0
+
+
 def test_two_frames_of_one_time_stamp_are_no_gap():
     """As where a clock of 15 Hz stamps 30 frames a second."""
     coarse = lambda t: math.floor(t * 15) / 15  # noqa: E731

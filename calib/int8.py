@@ -22,11 +22,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hotpath.calib import cache, command
+from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.calib.store import Store
-from hotpath.graphs import table
+from hotpath.graphs import calibration_cache, table
 from hotpath.kernels.cache import write_text
 from hotpath.kernels.commands import counted
 from hotpath.runtime.networks import load_network
@@ -162,10 +162,10 @@ def write_targets(
         )
         models = work.models(ranges, None, ranges["keep"], form)
         written[form] = qdq.write(work.network, models, out, name + suffix, note, ranges["files"])
-    magnitudes = table.amax(ranges)
+    scales = calibration_cache.scales(table.amax(ranges))
     for version in versions:
         path = out / f"{name}-tensorrt-{version}.cache"
-        write_text(path, cache.text(magnitudes, version))
+        write_text(path, calibration_cache.text(scales, version))
     return written
 
 

@@ -6,12 +6,11 @@ version 11 on there are no flags for FP16 and INT8: the model's own types say it
 
 import os
 import pathlib
-import re
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Union
 
 from hotpath.deploy.bundles.progress import Heartbeat
 from hotpath.deploy.errors import BuildFailed
-from hotpath.graphs import IN_FLOAT32
+from hotpath.graphs import IN_FLOAT32, calibration_cache
 from hotpath.kernels import cache
 from hotpath.kernels.cuda import driver
 from hotpath.runtime.engines import tensorrt as adapter
@@ -264,10 +263,7 @@ class Builder:
 
 def make_calibrator(trt: Any, scales: Optional[Dict[str, str]]) -> Any:
     """Make a calibrator that never runs: it returns the scales that were found on a computer."""
-    text = "\n".join(
-        [f"TRT-{version_number(trt.__version__)}-EntropyCalibration2"]
-        + [f"{name}: {digits}" for name, digits in (scales or {}).items()]
-    )
+    text = calibration_cache.text(scales or {}, trt.__version__)
 
     class Calibrator(trt.IInt8EntropyCalibrator2):
         def __init__(self) -> None:
@@ -280,15 +276,9 @@ def make_calibrator(trt: Any, scales: Optional[Dict[str, str]]) -> Any:
             return None
 
         def read_calibration_cache(self) -> bytes:
-            return (text + "\n").encode()
+            return text.encode()
 
         def write_calibration_cache(self, cache: Any) -> None:
             pass
 
     return Calibrator()
-
-
-def version_number(text: str) -> int:
-    """Return NV_TENSORRT_VERSION: 8203 for "8.2.3.0", 100300 for "10.3.0"."""
-    major, minor, patch = ([int(n) for n in re.findall(r"\d+", text)] + [0, 0, 0])[:3]
-    return major * (10000 if major >= 10 else 1000) + minor * 100 + patch

@@ -1,14 +1,11 @@
 """The scales of an INT8 build, from a table of ranges; a prepared folder already holds them."""
 
 import pathlib
-import struct
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
-
-import numpy as np
 
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
-from hotpath.graphs import table
+from hotpath.graphs import calibration_cache, table
 from hotpath.kernels.toml_keys import Table
 from hotpath.runtime.networks import sha256_of
 
@@ -39,10 +36,7 @@ def of_order(order: Order, paths: Dict[str, pathlib.Path]) -> Int8:
         BuildFailed, BadTable: see ``read``.
     """
     values, digest = read(order, paths, order.table())
-    scales = {
-        tensor: struct.pack(">f", np.float32(magnitude) / np.float32(127)).hex()
-        for tensor, magnitude in table.amax(values).items()
-    }
+    scales = calibration_cache.scales(table.amax(values))
     return Int8(scales, float_tensors(order, paths, values), digest)
 
 

@@ -16,11 +16,18 @@ for library in ("onnxruntime", "openvino", "matplotlib"):
 
 import onnxruntime
 
-from hotpath.calib import cache, int8, qdq, ranges, sensitivity
+from hotpath.calib import int8, qdq, ranges, sensitivity
 from hotpath.calib.calibration import Calibration
 from hotpath.calib.errors import BadRun
 from hotpath.calib.store import Store
-from hotpath.graphs import assemble, byte_pictures, models, quantisable, table
+from hotpath.graphs import (
+    assemble,
+    byte_pictures,
+    calibration_cache,
+    models,
+    quantisable,
+    table,
+)
 from hotpath.graphs.errors import BadTable
 from hotpath.kernels import toml
 from hotpath.runtime import load_tracker, precision
@@ -256,25 +263,26 @@ def read(text):
 def test_the_cache_survives_a_round_trip_with_odd_names():
     names = "input_1:0", "(Unnamed Layer* 4) [Fully Connected]_output", "a: 3c010a14: b", " blank "
     amax = dict(zip(names, (2.5, 0.126, 126.97, 1e-6)))
-    header, scales = read(cache.text(amax, "10.3.0"))
+    header, scales = read(calibration_cache.text(calibration_cache.scales(amax), "10.3.0"))
     assert header == "TRT-100300-EntropyCalibration2" and list(scales) == list(amax)
     for name, value in amax.items():
         assert np.float32(scales[name]) * np.float32(127) == pytest.approx(value, rel=1.2e-7)
     # a sigmoid's scale as it is seen in published caches
     amax = 127 * struct.unpack(">f", bytes.fromhex("3c010a14"))[0]
-    line = cache.text({"input_1:0": amax}, "8.2.1").splitlines()
+    scales = calibration_cache.scales({"input_1:0": amax})
+    line = calibration_cache.text(scales, "8.2.1").splitlines()
     assert line == ["TRT-8201-EntropyCalibration2", "input_1:0: 3c010a14"]
 
 
 def test_the_header_is_the_boards_own_version_and_what_a_cache_cannot_say_is_refused():
     for version, number in (("7.1.3", 7103), ("8.5.10", 8510), ("8.6", 8600), ("10.3.0", 100300)):
-        assert cache.header(version) == f"TRT-{number}-EntropyCalibration2"
+        assert calibration_cache.header(version) == f"TRT-{number}-EntropyCalibration2"
     with refusal(BadTable, "too new"):
-        cache.header("11.4.1")
+        calibration_cache.header("11.4.1")
     with refusal(BadTable, "not a version"):
-        cache.header("newest")
+        calibration_cache.header("newest")
     with refusal(BadTable, "spans lines"):
-        cache.text({"a\nb": 1.0}, "8.2.1")
+        calibration_cache.text({"a\nb": "3c010a14"}, "8.2.1")
 
 
 # -- ranges

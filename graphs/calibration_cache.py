@@ -7,6 +7,7 @@ cache. TensorRT 11 reads no cache and takes the Q/DQ form.
 
 import re
 import struct
+from typing import Dict
 
 import numpy as np
 
@@ -34,14 +35,17 @@ def header(version: str) -> str:
     return f"TRT-{number}-EntropyCalibration2"
 
 
-def text(amax: dict[str, float], version: str) -> str:
-    """Return the cache's text for a dict of tensor -> greatest magnitude."""
-    lines = [header(version)]
-    for name, magnitude in amax.items():
+def scales(amax: Dict[str, float]) -> Dict[str, str]:
+    """dict of tensor -> its scale as 8 hexadecimal digits, from its greatest magnitude."""
+    values = {name: np.float32(value) / np.float32(LEVELS) for name, value in amax.items()}
+    return {name: struct.pack(">f", value).hex() for name, value in values.items()}
+
+
+def text(scales: Dict[str, str], version: str) -> str:
+    """Return the cache's text for what ``scales`` gives."""
+    for name in scales:
         if "\n" in name or "\r" in name:
             raise BadTable(
                 f"the tensor name {name!r} spans lines; rename it in the ONNX", what="spans lines"
             )
-        scale = np.float32(np.float32(magnitude) / np.float32(LEVELS))
-        lines.append("{}: {}".format(name, struct.pack(">f", scale).hex()))
-    return "\n".join(lines) + "\n"
+    return "\n".join([header(version), *(f"{n}: {digits}" for n, digits in scales.items()), ""])

@@ -4,28 +4,19 @@
                                                  docs/track.webp
     python -m tests.documents.pictures page --video CLIP --box X,Y,W,H
                                                  docs/page.webp, of a phone's size
-    python -m tests.documents.pictures time      docs/results/speed.svg
-    python -m tests.documents.pictures overlap   docs/results/overlap-time.svg
 
-docs/results/real/films.toml says where the road's film is published. The last two draw what
-docs/results/speed.json and public-sequences.csv hold.
+docs/results/real/films.toml says where the road's film is published.
 """
 
 import argparse
 import itertools
-import json
 import tempfile
 
 import av
 import cv2
-import matplotlib
 import numpy as np
 
-matplotlib.use("svg")
-from matplotlib import pyplot
-
 from hotpath import load_tracker
-from hotpath.calib import readme
 from hotpath.video.sources import open_source
 from tests.support import ROOT, pages
 
@@ -33,16 +24,6 @@ DOCS = ROOT / "docs"
 PHONE = dict(
     viewport={"width": 390, "height": 700}, device_scale_factor=1.5, is_mobile=True, has_touch=True
 )
-SETS = {"otb100": "OTB100", "uav123_10fps": "UAV123@10fps"}
-PLACES_OF_NAMES = {
-    "lightfc": (6, 0),
-    "nanotrack_v2": (-72, 6),
-    "kestrel_small": (-68, -6),
-    "kestrel-int8": (-64, -5),
-    "kestrel_fast-int8": (-28, -16),
-    "nanotrack_v3": (6, -12),
-    "TrackerNano": (2, 8),
-}
 CAR = (220, 118, 52, 46)  # the dark red one, in the first frame that is shown
 FIRST, LAST = 195, 470  # frames of the film
 VIEW = (0, 0, 448, 224)  # x, y, width and height of the part that is shown
@@ -58,24 +39,18 @@ LOOKS = {
     "lost": ((0, 94, 213), "Lost: searching"),
     "found": ((66, 228, 240), "Found: it looks the same"),
 }
-TICKS_MS = (1, 2, 4, 8)
-STEPS = ("crop", "network", "select")
-COLOURS = {"crop": "#4c9be8", "network": "#f2a73b", "select": "#5ab56e"}
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m tests.documents.pictures")
-    parser.add_argument("picture", choices=("road", "page", "time", "overlap"))
-    parser.add_argument("--video", help="of road and page: the film that is followed")
+    parser.add_argument("picture", choices=("road", "page"))
+    parser.add_argument("--video", required=True, help="the film that is followed")
     parser.add_argument("--box", default="328,342,82,118", help="of page: the target, X,Y,W,H")
     options = parser.parse_args(arguments)
-    pyplot.rcParams.update({"svg.hashsalt": "hotpath", "font.size": 10})
     if options.picture == "road":
         road(options.video)
-    elif options.picture == "page":
-        page(options.video, options.box)
     else:
-        {"time": time_of_a_frame, "overlap": overlap_against_time}[options.picture]()
+        page(options.video, options.box)
     return 0
 
 
@@ -135,73 +110,6 @@ def page(video, box):
             tab.wait_for_timeout(300)
             picture = cv2.imdecode(np.frombuffer(tab.screenshot(), np.uint8), cv2.IMREAD_COLOR)
     cv2.imwrite(str(DOCS / "page.webp"), picture, [cv2.IMWRITE_WEBP_QUALITY, 80])
-
-
-def speed_rows():
-    """The times of each network, as ``tests.documents.speed`` wrote them."""
-    return json.loads((DOCS / "results/speed.json").read_text())["rows"]
-
-
-def opencv_ms():
-    """The time of OpenCV's TrackerNano beside the network that it runs itself."""
-    return max(row["opencv_ms"] for row in speed_rows() if row["network"] == "nanotrack_v2")
-
-
-def time_of_a_frame():
-    """Draw the milliseconds of crop, network and select of each network as stacked bars."""
-    rows = speed_rows()
-    figure, axes = pyplot.subplots(figsize=(8, 0.45 * len(rows) + 1.4))
-    names = [f"{row['network']} {row['precision']}" for row in rows]
-    left = [0.0] * len(rows)
-    for step in STEPS:
-        times = [row["ms"][step] for row in rows]
-        axes.barh(names, times, left=left, color=COLOURS[step], label=step)
-        left = [one + more for one, more in zip(left, times)]
-    axes.axvline(opencv_ms(), color="#888888", linestyle="--", label="OpenCV's TrackerNano")
-    axes.invert_yaxis()
-    axes.set_xlabel("ms a frame, median, one thread")
-    axes.legend(loc="upper right", frameon=False)
-    save(figure, DOCS / "results/speed.svg")
-
-
-def overlap_against_time():
-    """Draw each network's overlap on public sequences against the time of its frame."""
-    means = readme.read(DOCS / "results/public-sequences.csv")
-    figure, both = pyplot.subplots(1, len(SETS), figsize=(10, 4))
-    for axes, (key, title) in zip(both, SETS.items()):
-        groups = {
-            group: {name: float(of[part]["success"]) for name, of in means.items() if part in of}
-            for group, part in (("all", key), ("unseen", f"{key} unseen"))
-        }
-        times = {
-            row["network"] + ("-int8" if row["precision"] == "int8" else ""): row["ms"]["total"]
-            for row in speed_rows()
-        }
-        times["TrackerNano"] = opencv_ms()
-        for name in sorted(set(times) & set(groups["all"])):
-            at, unseen = (times[name], groups["all"][name]), groups["unseen"][name]
-            colour = COLOURS["network" if name == "TrackerNano" else "crop"]
-            axes.plot([times[name]] * 2, [at[1], unseen], color=colour, alpha=0.3, zorder=0)
-            axes.scatter(*at, color=colour)
-            axes.scatter(times[name], unseen, facecolors="white", edgecolors=colour, s=18)
-            place = PLACES_OF_NAMES.get(name, (5, 5))
-            axes.annotate(name, at, xytext=place, textcoords="offset points", size=8)
-        axes.set_xscale("log")
-        axes.set_xticks(TICKS_MS, [str(tick) for tick in TICKS_MS])
-        axes.minorticks_off()
-        axes.margins(0.25, 0.2)
-        axes.grid(alpha=0.3)
-        axes.set(title=f"{title} (rings: unseen sequences)", ylabel="overlap (AUC)")
-        axes.set_xlabel("ms a frame, median, one thread (logarithmic)")
-    save(figure, DOCS / "results/overlap-time.svg")
-
-
-def save(figure, path):
-    """Write a figure with a white ground, so that it can be read in a dark theme too."""
-    figure.tight_layout()
-    figure.savefig(path, facecolor="white", metadata={"Date": None})
-    pyplot.close(figure)
-    print(path)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ pytest.importorskip("torch")
 pytest.importorskip("onnxslim")
 pytest.importorskip("onnxscript")  # the newer exporter needs it
 
-from tests.support import torch_module
+from research_tests.export import torch_module
 
 warnings.filterwarnings("ignore")
 

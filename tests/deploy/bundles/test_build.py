@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -297,7 +298,8 @@ def test_a_computer_tells_an_fpga_board_what_is_missing_what_to_copy_and_what_to
     [("raspberry_pi5", "copy {0} to one that has Hotpath"), ("android", "assets"), ("host", "")],
 )
 def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tmp_path, capsys):
-    written = bundle.Bundle(_bundle_for(name, tmp_path))
+    folder = tmp_path / name
+    written = SimpleNamespace(folder=folder, parts={}, engine="ncnn", libraries={"ncnn": "1.0"})
     build._tell(written, boards.load_board(name))
     told = capsys.readouterr()
     command = f"hotpath track --bundle {written.folder}"
@@ -306,13 +308,6 @@ def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tm
     assert ("copy" in told.err) == (name == "raspberry_pi5")
     build._tell(written)  # on the board itself
     assert command in capsys.readouterr().out
-
-
-def _bundle_for(name, tmp_path):
-    """The folder of a bundle without parts."""
-    from tests.deploy.bundles.test_android import write_bundle
-
-    return write_bundle(tmp_path / name)
 
 
 def test_a_network_that_an_fpga_board_can_not_hold_names_the_one_that_it_can(tmp_path, capsys):

@@ -72,7 +72,7 @@ def test_a_reader_of_results_that_stops_reading_holds_neither_the_run_nor_its_en
     os.close(reader)
     assert run.returncode == 143, lines
     assert "left out of the results" in said
-    assert json.loads(out)["frames"] > 200
+    assert json.loads(out)["frames"] > 100  # whose rows the pipe holds
 
 
 def test_a_source_without_a_first_frame_is_said_once(monkeypatch):

@@ -132,6 +132,7 @@ SLOW = ("hotpath evaluate", "hotpath int8", "hotpath tune", "hotpath.calib.", "m
 SLOW += ("gst-", "hotpath_fpga")
 MODULES = {  # part of a command: the module that it needs beside those of `make test`
     "BOARD=android": "pnnx",
+    "BOARD=pynq_z2": "hotpath_fpga",
     "BOARD=raspberry_pi5": "pnnx",
     "hotpath_fpga": "pynq",
     "timm": "timm",

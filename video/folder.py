@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+from collections import Counter
 from contextlib import closing
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
@@ -39,7 +40,7 @@ class FrameFolder(Source):
     Args:
         folder: the folder, a picture (a video of one frame), or the paths of pictures. Paths of all
             pictures of a folder have its ground truth.
-        log: function that gets the scale of 16-bit pictures.
+        log: function that gets the scale of 16-bit pictures, and numbers missing in the names.
         depth: used bits of 16-bit pictures. None takes the range of their values.
         name: name of the source in messages; None for the folder.
     """
@@ -70,6 +71,12 @@ class FrameFolder(Source):
         if paths and list(map(os.path.abspath, paths)) != list(map(os.path.abspath, self._paths)):
             self._paths = paths
             folder = ""
+        gaps = missing_numbers(self._paths)
+        if gaps:
+            self.log(
+                f"{self.name}: {gaps}; frames are counted without them, and the results name "
+                "each frame's file"
+            )
         self._scale, words = scale_of(self._paths, depth)
         if words:
             self.log(f"{self.name}: 16-bit pictures: {words}")
@@ -153,6 +160,26 @@ def pictures_like(pattern: str) -> List[str]:
         number = re.compile(r"\d+".join(map(re.escape, parts)) + "$")
         paths = [p for p in glob.glob("*".join(map(glob.escape, parts))) if number.match(p)]
     return sorted(filter(is_picture, paths), key=natural_key)
+
+
+def missing_numbers(paths: Sequence[str]) -> str:
+    """Which numbers are missing in the names of pictures, in words; "" where none are."""
+    named = [re.findall(r"\d+", os.path.splitext(os.path.basename(path))[0]) for path in paths]
+    numbers = [int(match[-1]) for match in named if match]
+    steps = [after - before for before, after in zip(numbers, numbers[1:])]
+    if len(numbers) < len(paths) or not steps or min(steps) < 1:
+        return ""  # not numbered
+    usual, times = Counter(steps).most_common(1)[0]
+    if 2 * times < len(steps):
+        return ""  # times, or another kind of number
+    lacking = [(step - 1) // usual for step in steps]
+    if not any(lacking):
+        return ""
+    first = next(index for index, count in enumerate(lacking) if count)
+    names = tuple(os.path.basename(path) for path in paths[first : first + 2])
+    return "pictures are missing by their numbers: {}, the first between {} and {}".format(
+        sum(lacking), *names
+    )
 
 
 def picture_paths(folder: str) -> List[str]:

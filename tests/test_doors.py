@@ -21,8 +21,8 @@ from hotpath.runtime.pictures import bgr_of
 from hotpath.video.clips import find_clips
 from hotpath.video.sources import open_source
 from tests.support.clips import write_boxes
+from tests.support.lies import png
 from tests.support.tiny import film, write_network
-from tests.video.test_limits import png
 
 av = pytest.importorskip("av")
 COUNT = 24

@@ -243,7 +243,7 @@ def read_picture(
 def _decoded(path: str, log: Log = None) -> np.ndarray:
     """The picture of a file, 8 or 16 bits; raises ``BadSource``."""
     check_readable(path)
-    check_bytes(path, "picture", os.path.getsize(path))
+    check_bytes(path, os.path.getsize(path))
     with open(path, "rb") as file:
         data = file.read()
     size, is_several = None, is_animated_webp(data) or bool(ANIMATED_PNG.match(data))

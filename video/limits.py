@@ -1,38 +1,12 @@
 """What a reader takes of a file or stream that others made, before a library sees more of it."""
 
-from typing import NamedTuple
-
 from hotpath.runtime.errors import BadSource
 
 MEGA, MIB = 1000000, 1 << 20
 # of a frame: 16000x11000. Pillow refuses to decode more, and so do we for all kinds of files.
 PIXELS = 178 * MEGA
-
-
-class Budget(NamedTuple):
-    """What one reader takes.
-
-    Attributes:
-        mebibytes: of a file or a part that is read into memory as a whole; 0: none is.
-        pages: pictures in one file; 0 if they are read one after another without a count.
-        cpu_s: seconds of the processor before the first frame.
-    """
-
-    mebibytes: int
-    pages: int
-    cpu_s: float
-
-
-# No reader decodes a frame of more than PIXELS.
-BUDGETS = {
-    "picture": Budget(1024, 1, 10.0),
-    "stack": Budget(1024, 20000, 5.0),
-    "video": Budget(0, 0, 10.0),
-    "pipe": Budget(0, 0, 10.0),
-    "stream": Budget(0, 0, 10.0),
-    "parts": Budget(32, 0, 10.0),
-    "ros": Budget(0, 0, 10.0),
-}
+FILE_MIB, PART_MIB = 1024, 32  # of a picture or a stack; of a part of Motion JPEG over HTTP
+PAGES, PAGES_S = 20000, 5  # of a stack; seconds of the processor to count them
 # A stack of more pixels than this has at least a byte for so many of them, as Deflate and LZW do
 STACK_PIXELS, PIXELS_PER_BYTE = 1000 * MEGA, 1100
 
@@ -48,13 +22,12 @@ def check_size(name: str, width: int, height: int) -> None:
         )
 
 
-def check_bytes(name: str, reader: str, size: int) -> None:
-    """Raise ``BadSource`` if a file has more bytes than its reader takes."""
-    most = BUDGETS[reader].mebibytes
-    if size > most * MIB:
+def check_bytes(name: str, size: int) -> None:
+    """Raise ``BadSource`` if a picture or a stack has more than ``FILE_MIB``."""
+    if size > FILE_MIB * MIB:
         raise BadSource(
-            f"{name}: {size // MIB} MiB are more than the {most} MiB that are read of such a file; "
-            "cut it, or make it smaller",
+            f"{name}: {size // MIB} MiB are more than the {FILE_MIB} MiB that are read of such a "
+            "file; cut it, or make it smaller",
             what="too large",
             where=name,
         )

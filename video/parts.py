@@ -18,7 +18,7 @@ from hotpath.runtime.errors import BadSource
 from hotpath.runtime.jpeg_frames import JpegDecoders, JpegFrame
 from hotpath.video.base import without_password
 from hotpath.video.encoded import JPEG_END, plain_jpeg
-from hotpath.video.limits import BUDGETS, MIB, check_size
+from hotpath.video.limits import MIB, PART_MIB, check_size
 
 AT_ONCE = 1 << 16  # bytes that are read at most
 HEADERS = 1 << 16  # bytes before and between pictures
@@ -121,7 +121,7 @@ class PartsCapture:
             headers = bytes(self._bytes[at:blank])
             del self._bytes[: self._bytes.index(b"\n", blank + 1) + 1]
             stated = LENGTH.search(headers)
-            end = self._find(mark, 0, BUDGETS["parts"].mebibytes * MIB, stated)
+            end = self._find(mark, 0, PART_MIB * MIB, stated)
             part = bytes(self._bytes[:end] if end >= 0 else self._bytes)
             del self._bytes[: len(part)]
             if part:

@@ -15,7 +15,14 @@ from hotpath.runtime.errors import BadSource
 from hotpath.runtime.jpeg_frames import WHOLE
 from hotpath.runtime.pictures import is_deep
 from hotpath.video.base import SAMPLES, Log, Source, check_readable
-from hotpath.video.limits import BUDGETS, PIXELS_PER_BYTE, STACK_PIXELS, check_bytes, check_size
+from hotpath.video.limits import (
+    PAGES,
+    PAGES_S,
+    PIXELS_PER_BYTE,
+    STACK_PIXELS,
+    check_bytes,
+    check_size,
+)
 
 PREVIEW = 254  # the tag NewSubfileType (TIFF 6.0, section 8); bit 0: a smaller copy of another page
 BITS = 258  # the tag BitsPerSample
@@ -46,7 +53,7 @@ class Pages:
         self._path = path
         self._file = open(path, "rb")
         size = self._file.seek(0, 2)
-        check_bytes(path, "stack", size)
+        check_bytes(path, size)
         self._file.seek(0)
         try:
             with warnings.catch_warnings():
@@ -65,15 +72,14 @@ class Pages:
 
     def _counted(self, size: int) -> Iterator[Tuple[int, Tuple[int, int]]]:
         """Number and size of each page that is a frame; no page is decoded."""
-        budget = BUDGETS["stack"]
-        until_s = time.process_time() + budget.cpu_s
+        until_s = time.process_time() + PAGES_S
         most = max(STACK_PIXELS, size * PIXELS_PER_BYTE)
         number = pixels = 0
         while self._go(number):
             width, height = self._image.size
             check_size(self._path, width, height)
             pixels += width * height
-            if number >= budget.pages or pixels > most or time.process_time() > until_s:
+            if number >= PAGES or pixels > most or time.process_time() > until_s:
                 raise BadSource(
                     f"{self._path}: a stack of more than {counted(number, 'page')} of "
                     f"{width}x{height} in {counted(size, 'byte')} is not read; make a video of it",

@@ -19,7 +19,7 @@ from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, geometry
 from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
 from hotpath.runtime.doubts import DoubtfulBox, doubt_of
-from hotpath.runtime.errors import NetworkFailed, NotReady
+from hotpath.runtime.errors import BadFrame, NetworkFailed, NotReady
 from hotpath.runtime.motion import Motion
 from hotpath.runtime.presence import Presence, ScoreAndFeatures, thresholds_of
 from hotpath.runtime.types import LOST, UNSURE, Box, Seen, Track, checked_box, given_track
@@ -137,7 +137,7 @@ class Tracker:
             besides: box of an object at the point that is not meant: a part of it, or its whole is.
 
         Raises:
-            BadFrame: the frame is not a picture.
+            BadFrame: the frame is not a picture, or smaller than the network's smallest box.
             BadBox: no target can have this box.
             NoObject: there is no object at the point.
             BadOption: ``time_s`` is no number, or the network has no head.
@@ -147,6 +147,13 @@ class Tracker:
             self._check_target()
         device, presence = self.device, self.presence
         frame, shape = device.take(frame)
+        least = self.network.min_size
+        if min(shape[:2]) < least:  # any later box would be larger than the frame
+            raise BadFrame(
+                f"a frame of {shape[1]}x{shape[0]} is smaller than the boxes that "
+                f"{self.network.name} gives, {least:g} pixels or more; scale the pictures up",
+                what="too small",
+            )
         taken = "box"
         if snug or point is not None or box is None:
             from hotpath.runtime import tap  # only for points and loose boxes

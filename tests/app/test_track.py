@@ -188,6 +188,15 @@ def test_a_mistake_is_one_sentence_and_no_file_is_touched(
     assert before == {path: path.read_bytes() for path in mistakes.rglob("*") if path.is_file()}
 
 
+def test_a_picture_smaller_than_the_smallest_box_is_refused(world, tmp_path, capsys):
+    for side, code in ((9, 2), (10, 0)):  # min_size is 10
+        picture = np.random.default_rng(0).integers(0, 255, (side, 16, 3), np.uint8)
+        tiny.write_pictures(tmp_path / str(side), [picture] * 2)
+        words = [tmp_path / str(side), "--box", "2,2,5,5", "--no-show"]
+        assert main([str(word) for word in ["--network", world[0] / "tiny.toml", *words]]) == code
+        assert ("16x9 is smaller than the boxes" in capsys.readouterr().err) == (code == 2)
+
+
 LATE = {
     "a page's port in use": "--page --page-port {tcp}",
     "a ground station's port in use": "--mavlink udpin:127.0.0.1:{udp}",

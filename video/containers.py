@@ -7,6 +7,8 @@ from typing import Iterator, Optional, Tuple
 
 from hotpath.runtime.errors import BadSource
 
+EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska's elements
+DV, PAL_BYTES, NTSC_BYTES = b"\x1f\x07\x00", 144000, 120000  # the first block; bytes of a frame
 _TEXT_BYTES = bytes([9, 10, 13, 27, *range(32, 127), *range(128, 256)])
 
 
@@ -30,18 +32,23 @@ def looks_like_text(path: str) -> bool:
 
 
 def is_cut_off(path: str) -> Optional[bool]:
-    """Whether an MP4, MOV or AVI file is shorter than its own headers state.
+    """Whether an MP4/MOV, AVI, Matroska or raw DV file is shorter than its own headers state.
 
     None for other containers, and where the headers do not tell. A fragmented MP4 that ends between
     two fragments can't be told from a whole one.
     """
     size = os.path.getsize(path)
     with open(path, "rb") as file:
-        head = file.read(12)
-    if head[:4] == b"RIFF" and head[8:] == b"AVI ":
+        head = file.read(4096)
+    if head[:4] == b"RIFF" and len(head) >= 12 and head[8:12] == b"AVI ":
         stated = struct.unpack("<I", head[4:8])[0]
         # FFmpeg writes this number until the file is finished
         return None if stated == 0xFFFFFFFF else bool(stated + 8 > size)
+    if head.startswith(DV):  # a sequence of frames of one size (IEC 61834-2)
+        return bool(size % (PAL_BYTES if head[3] & 0x80 else NTSC_BYTES))
+    if head.startswith(EBML):
+        end = _matroska_end(head)
+        return None if end is None else end > size
     if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip"):
         return None
     has_moov, last, end = False, b"", 0
@@ -49,6 +56,18 @@ def is_cut_off(path: str) -> Optional[bool]:
         has_moov |= kind == b"moov"
         last, end = kind, stop
     return not has_moov or end != size or last == b"moof"  # its pictures would follow
+
+
+def _matroska_end(head: bytes) -> Optional[int]:
+    """Where the first bytes of a Matroska file say that it ends, RFC 8794 section 4; or None."""
+    at = head.find(SEGMENT)
+    if at < 0 or len(head) < at + 12 or not head[at + 4]:
+        return None
+    length = 9 - head[at + 4].bit_length()  # bytes of the number
+    bits = 7 * length
+    stated = int.from_bytes(head[at + 4 : at + 4 + length], "big") & ((1 << bits) - 1)
+    unknown = (1 << bits) - 1  # a writer that did not finish leaves it so
+    return None if stated == unknown else at + 4 + length + stated
 
 
 def is_in_fragments(path: str) -> bool:

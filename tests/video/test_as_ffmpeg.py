@@ -16,6 +16,7 @@ from hotpath.app.__main__ import main
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import bgr_of
 from hotpath.video import pyav
+from hotpath.video.containers import is_cut_off
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
 from tests.support.errors import refusal
@@ -296,6 +297,9 @@ def test_raw_dv_of_which_the_ticks_are_counted_ends_where_it_ends(tmp_path, size
     with open_source(path) as source:
         assert source.frames == frames
     assert len(frames_of(path)) == frames
+    assert is_cut_off(path) is False  # where OpenCV reads it, which counts ticks
+    os.truncate(path, os.path.getsize(path) - 1000)
+    assert is_cut_off(path) is True
 
 
 def test_no_good_frame_before_a_cut_is_lost(tmp_path):

@@ -16,7 +16,7 @@ from hotpath.kernels.commands import package
 from hotpath.runtime.errors import BadSource
 from hotpath.video.base import SAME, capture_fps, is_utf8, stated_frames
 from hotpath.video.limits import check_size
-from hotpath.video.stamps import NEAR
+from hotpath.video.stamps import NEAR, mended
 
 CONVERTS_NO_INTERLACED = (4, 13)  # the first OpenCV that reads interlaced videos wrongly
 READ_SOME = """
@@ -78,8 +78,9 @@ class CvCapture:
             return len(stamps_s) < NEAR or min(stamps_s[-NEAR:]) < wanted_s
 
         self._skip(0, more)
-        pairs = zip(stamps_s, stamps_s[1:] + stamps_s[-1:])
-        return next((number for number, pair in enumerate(pairs) if min(pair) >= wanted_s), None)
+        times_s, _ = mended(stamps_s, step_s)
+        late = [number for number, frame_s in enumerate(times_s) if frame_s >= wanted_s]
+        return late[0] if late else None
 
     def seek(self, number: int) -> Optional[int]:
         """Make the frame of that number the next one, or the last frame; returns its number."""

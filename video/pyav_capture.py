@@ -15,6 +15,7 @@ from typing import (
     Any,
     Callable,
     Deque,
+    Dict,
     Iterator,
     List,
     NamedTuple,
@@ -23,11 +24,12 @@ from typing import (
 )
 
 import cv2
+import numpy as np
 
 from hotpath.video.base import MOST_FPS, SAME, without_password
 from hotpath.video.limits import check_size
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
-from hotpath.video.stamps import JoinedPackets
+from hotpath.video.stamps import REORDERED, JoinedPackets, mended
 
 EACH_FRAME, ONE_FRAME = "AUTO", "SLICE"  # what PyAV's threads decode: a frame each, or parts of one
 NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
@@ -138,6 +140,7 @@ class AvCapture:
         self._last: Optional[int] = None  # ticks of the frame that was decoded last
         self._given: Optional[int] = None  # ticks of the frame that was given last
         self._index: Optional[Index] = None
+        self._mended: Dict[int, int] = {}  # ticks of a stray stamp -> those of its place
         self._form = ""
         self._by_dts = False
         self.turn = UPRIGHT
@@ -203,6 +206,11 @@ class AvCapture:
     def counts_frames(self) -> bool:
         """Whether ``frames`` is counted, by the file or by ``seek``, and not a length by a rate."""
         return self._index is not None or self._stream.frames > 0
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether ``time_s`` has no stray stamps any more: after ``seek`` or ``count``."""
+        return self._index is not None
 
     @property
     def file_bytes(self) -> int:
@@ -310,16 +318,31 @@ class AvCapture:
         return self._index
 
     def _index_of(self, stamps: List[Optional[int]], keys: List[Key]) -> Index:
+        stated = [stamp for stamp in stamps if stamp is not None]
+        context = self._stream.codec_context
+        may_reorder = self.is_joined or getattr(context, "has_b_frames", True)  # of the first part
+        is_reordered = may_reorder and not self._by_dts
+        second = 1 / float(self._base)
+        values, strays = mended(stated, self._step, second, REORDERED if is_reordered else 0)
+        values = np.rint(values).astype(np.int64)
+        self._mended = {stated[place]: int(values[place]) for place in strays}
+        if self._first in self._mended:
+            self._first = self._mended[self._first]
         first = self._first or 0
-        ticks = sorted(stamp for stamp in stamps if stamp is not None)
+        ticks = sorted(values.tolist())
         if not ticks:  # an elementary stream
             ticks = [n * self._step for n in range(len(stamps))] or [0]
         # a decoder gives the first frame after it has read some more
         delay = first - ticks[0] if self._by_dts else 0
         # packets before the first frame need a key frame that is not there
         ticks = [t + delay for t in ticks if t + delay >= first]
-        keys = sorted(key._replace(ticks=key.ticks + delay) for key in keys)
-        return Index(ticks or [first], keys, self.is_joined)
+        return Index(
+            ticks or [first],
+            sorted(
+                key._replace(ticks=self._mended.get(key.ticks, key.ticks) + delay) for key in keys
+            ),
+            self.is_joined,
+        )
 
     def _start(self) -> bool:
         """Open the container, at its first packet; returns whether it has a video."""
@@ -427,6 +450,10 @@ class AvCapture:
             ticks = (self._first or 0) if self._last is None else self._last + self._step
         elif frame.time_base and frame.time_base != self._base:
             ticks = round(ticks * frame.time_base / self._base)
+        between = self._mended.get(ticks)
+        if between is not None:  # unless this is the frame whose own stamp is the same
+            due = self._last + self._step if self._last is not None else between
+            ticks = min(ticks, between, key=lambda tick: abs(tick - due))
         self._last = ticks
         return int(ticks)
 

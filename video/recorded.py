@@ -100,6 +100,8 @@ class Recording(Source):
         self.time_s = self._ahead_s = None
         self._ahead.clear()
         self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
+        if getattr(self._capture, "is_mended", False):
+            self._zero_s = 0.0
         return True
 
     def seek_time(self, time_s: float) -> bool:

@@ -1,17 +1,22 @@
 """One frame whose time stamp is far off: it keeps its place, and the others keep their times."""
 
+import json
 import shutil
+import subprocess
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from hotpath.runtime.pictures import bgr_of
+from hotpath.video import stamps
 from hotpath.video.cameras import SENDER, CaptureClock
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
-from hotpath.video.stamps import Stamps
+from hotpath.video.stamps import Stamps, mended
 
 pytest.importorskip("av")
+from tests.support.streams import scene
 from tests.support.streams.films import even, ticks_and_times, write
 
 COUNT, RATE = 60, 30
@@ -25,6 +30,7 @@ STRAYS = {  # frame -> seconds by which its stamp is off
     "every twentieth": {10: 9000.0, 30: 37600.0, 50: -100.0},
     "two in succession": {22: 500.0, 23: 500.0},
     "the first": {0: 9000.0},
+    "the last": {COUNT - 1: 9000.0},
 }
 
 
@@ -88,7 +94,9 @@ def film(request, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["hours", "three seconds", "every twentieth", "back by hours"])
-def test_rows_and_a_saved_copy_are_those_without_the_stray_stamps(film, tmp_path, planes, name):
+def test_rows_seeking_and_a_saved_copy_are_those_without_the_stray_stamps(
+    film, tmp_path, planes, name
+):
     off_s = STRAYS[name]
     path = damaged(shutil.copy(film, tmp_path / "a.ts") and tmp_path / "a.ts", off_s)
     said = []
@@ -97,6 +105,12 @@ def test_rows_and_a_saved_copy_are_those_without_the_stray_stamps(film, tmp_path
         assert ticks == list(range(COUNT))
         assert times_s == pytest.approx(RIGHT_S, abs=1e-3)
         assert sum("does not fit those of its neighbours" in text for text in said) == 1
+        for number in (45, 0, min(off_s), 59, 21):
+            assert source.seek(number)
+            assert (scene.tick_of(bgr_of(source.read())), source.given) == (number, number + 1)
+        for number in (40, 12, 55):
+            assert source.seek_time(number / RATE)
+            assert scene.tick_of(bgr_of(source.read())) == number == source.given - 1
     if planes:
         with open_source(path) as source, Video(tmp_path / "s.mp4", RATE) as video:
             frame = source.read()
@@ -107,6 +121,21 @@ def test_rows_and_a_saved_copy_are_those_without_the_stray_stamps(film, tmp_path
             assert ticks_and_times(copy)[1] == pytest.approx(RIGHT_S, abs=2e-3)
 
 
+def test_the_frames_of_ffprobe_without_the_stray_one_have_its_times(film, tmp_path):
+    if not shutil.which("ffprobe"):
+        pytest.skip("no ffprobe; run `apt install ffmpeg`")
+    path = damaged(shutil.copy(film, tmp_path / "a.ts") and tmp_path / "a.ts", {33: 70.0})
+    asked = ["-select_streams", "v", "-show_entries", "frame=pts_time", "-of", "json", path]
+    answer = subprocess.run(["ffprobe", "-v", "error", *asked], stdout=subprocess.PIPE, check=True)
+    theirs = [float(frame["pts_time"]) for frame in json.loads(answer.stdout.decode())["frames"]]
+    with open_source(path) as source:
+        ours = ticks_and_times(source)[1]
+    theirs = np.array(theirs) - theirs[0]
+    assert len(ours) == len(theirs) == COUNT and theirs[33] > 60
+    assert np.delete(ours, 33) == pytest.approx(np.delete(theirs, 33), abs=1e-3)
+    assert ours[32] < ours[33] < ours[34]
+
+
 @pytest.mark.parametrize("kind", [".mkv", ".mp4"])
 @pytest.mark.parametrize("name", ["hours", "three seconds"])
 def test_matroska_and_mp4_with_a_stray_stamp(tmp_path, kind, name, planes):
@@ -114,6 +143,7 @@ def test_matroska_and_mp4_with_a_stray_stamp(tmp_path, kind, name, planes):
     with open_source(path, planes=planes) as source:
         ticks, times_s = ticks_and_times(source)
         assert ticks == list(range(COUNT)) and times_s == pytest.approx(RIGHT_S, abs=2e-3)
+        assert source.seek_time(40 / RATE - 0.004) and scene.tick_of(bgr_of(source.read())) == 40
 
 
 @pytest.mark.parametrize("name", ["hours", "three seconds", "every twentieth", "the first"])
@@ -144,11 +174,25 @@ def in_turn(stated):
 
 
 @pytest.mark.parametrize("name", sorted(STRAYS))
-def test_frames_in_turn_are_mended(name):
+def test_a_list_and_frames_in_turn_are_mended_alike(name):
     off_s = STRAYS[name]
     stated = [right + off_s.get(number, 0.0) for number, right in enumerate(RIGHT_S)]
+    values, places = mended(stated, 1 / RATE)
+    assert places == sorted(off_s) and values == pytest.approx(RIGHT_S, abs=1e-6)
     times_s, strays = in_turn(stated)
     assert times_s == pytest.approx(RIGHT_S, abs=1e-6) and strays == len(off_s)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_packets_out_of_order_are_mended_to_the_place_of_their_frame(seed):
+    random = np.random.RandomState(seed)
+    order = np.concatenate([[0]] + [[n + 3, n + 1, n + 2] for n in range(0, 297, 3)])
+    stated = order / RATE
+    place = random.randint(30, 260)
+    stated[place] += random.choice([-1, 1]) * random.choice([3.0, 9000.0])
+    values, places = mended(stated, 1 / RATE, 1.0, stamps.REORDERED)
+    assert places == [place]
+    assert np.argsort(values, kind="mergesort").tolist() == np.argsort(order).tolist()
 
 
 TRUE = {
@@ -164,10 +208,14 @@ TRUE = {
 def test_pauses_and_uneven_rates_are_no_stray_stamps(name):
     times_s, strays = in_turn(TRUE[name])
     assert not strays and times_s == pytest.approx(TRUE[name])
+    step = float(np.median(np.diff(TRUE[name])))
+    for reordered in (0, stamps.REORDERED):
+        assert mended(TRUE[name], step, 1.0, reordered)[1] == []
 
 
 def test_a_clock_that_starts_again_has_no_stray_stamps_and_time_goes_on():
     stated = np.concatenate([RIGHT_S + 50, RIGHT_S])
+    assert mended(stated, 1 / RATE)[1] == []
     times_s, _ = in_turn(stated)
     assert (np.diff(times_s) > 0).all() and times_s[-1] < 60
 

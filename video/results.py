@@ -246,6 +246,8 @@ class Results:
     def _send(self, data: bytes) -> bool:
         """Write a line to a pipe; returns whether it had room within the patience."""
         assert self._file is not None, "the results are closed"
+        if not data:  # a frame without a row
+            return True
         room = select.poll()
         room.register(self._file, select.POLLOUT)
         if not room.poll(self._patience_s * 1e3):

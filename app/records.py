@@ -154,7 +154,9 @@ class LinkOptions(NamedTuple):
     @property
     def asks_link(self) -> bool:
         """Whether there is an option of a link."""
-        return any((self.page.page, self.publish)) or self[1:4] != LinkOptions()[1:4]
+        others = self.mavlink, self.gimbal, self.stream
+        usual = MavlinkOptions(), GimbalOptions(), StreamOptions()
+        return bool(self.page.page or self.publish) or others != usual
 
     @property
     def to_mqtt(self) -> bool:

@@ -268,10 +268,10 @@ class Tracker:
         """
         began, search, shown = time.perf_counter(), self.search, seen[0]
         is_there, looks = True, None
-        is_lost = search is not None and search.active
+        looking = search if search is not None and search.active else None
         picture = frame if search is None else self.device.picture(frame)
-        if search is not None and search.active:
-            is_there, score, place = search.judge(picture, seen, self.state)
+        if looking is not None:
+            is_there, score, place = looking.judge(picture, seen, self.state)
         elif self._decoder is not None:
             shown, place, score = self._select(seen)
         else:
@@ -283,7 +283,7 @@ class Tracker:
         self.state = place
 
         # presence: whether that is the target, and where to look next
-        if is_lost:
+        if looking is not None:
             self.presence.step(not is_there)
         else:
             certain = score if self._decoder is None else self._decoder.certain(score)

@@ -298,7 +298,7 @@ def test_the_page_of_an_index_links_to_the_repository_of_the_workflow():
         ("https://me:secret@example.org/a/b/hotpath/", "https://example.org/a/b/hotpath"),
         ("git@example.org:someone/hotpath.git", "https://example.org/someone/hotpath"),
         ("ssh://git@example.org:22/someone/hotpath", "https://example.org/someone/hotpath"),
-        ("/work/of/mine", None),
+        ("/srv/hotpath", None),
         ("../hotpath", None),
         ("file:///mnt/hotpath", None),
         ("", None),

@@ -133,9 +133,7 @@ COMMON = (  # what the short help lists
     *("video", "box", "point", "detector", "class", "all", "network", "results", "save", "show"),
     *("page", "page-host", "mavlink", "json", "profile"),
 )
-NEEDS = {  # an output -> the options that mean nothing without it
-    "page": ("host", "port"),
-}
+OF_PAGE = ("host", "port")  # options that mean nothing without --page
 NUMBERS = os.path.join(HERE, "app", "links", "gimbal")
 HIGHEST_COUNT = 10**9
 EXIT_CODES = (
@@ -171,11 +169,10 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         is_given = any("--video".startswith(name) for name in named)  # it may be shortened
         words = [options.video] * is_given + words
         options.video = words if len(words) > 1 else words[0]
-    for output, names in NEEDS.items():
-        for name in names:
-            key = f"{output}_{name}"
-            if not options.page_page and getattr(options, key) != cli.get_default(key):
-                cli.error(f"--{output}-{name} needs --{output}")
+    for name in () if options.page_page else OF_PAGE:
+        key = "page_" + name
+        if getattr(options, key) != cli.get_default(key):
+            cli.error(f"--page-{name} needs --page")
     if options.completion:
         from hotpath.app.cli.config import completion
 

@@ -112,7 +112,7 @@ class Ridge:
             positives, negatives: samples, (n, size) and (m, size).
             hard: (m,), weight of each negative.
         """
-        if not (self._waiting or self._changed):
+        if not self.busy:
             self._waiting.append((self._since[0], positives, None))
             self._waiting.append((self._since[1], negatives, hard))
 

@@ -62,16 +62,17 @@ help: ## this text
 	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
 	  PYTHONS "what 'make test-pythons' runs on (default: $$PYTHONS)" \
 	  PYTHON "the Python of .venv, 3.10 or newer; on a Jetson the one that runs (default: $${PYTHON:-none found})" \
-	  ALSO 'more extras of pyproject.toml to install, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga'
+	  ALSO 'more extras of pyproject.toml to install, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga, vehicle (MAVLink)'
 
 # -- set up: again only when the requirements or the Python change, or ALSO names a new extra
 
 comma := ,
 blank := $() $()
 WHICH := $(VENV)/.setup-$(subst ',-,$(subst $(blank),-,$(subst /,-,$(PYTHON))))
-# ALSO names extras of pyproject.toml, and projects of projects/: `train` is the older name of research.
-ALL := $(patsubst train,research,$(subst $(comma), ,$(ALSO)))
-PROJECTS := $(filter fpga research,$(ALL))
+# ALSO names extras of pyproject.toml, and projects of projects/: `train` is the older name of
+# research, `mavlink` that of vehicle.
+ALL := $(patsubst train,research,$(patsubst mavlink,vehicle,$(subst $(comma), ,$(ALSO))))
+PROJECTS := $(filter fpga research vehicle,$(ALL))
 EXTRAS := $(filter-out $(PROJECTS),$(ALL))
 OFFLINE = echo 'pip could not fetch what is needed (see above). Without a connection to a package' \
   'index, name one that this computer reaches: PIP_INDEX_URL=https://... make setup' >&2
@@ -98,7 +99,7 @@ $(WHICH)-%: | $(WHICH)-base
 	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
 	@touch $(addprefix $(WHICH)-,$(now))
 
-$(addprefix $(WHICH)-,fpga research): $(WHICH)-%: $(wildcard projects/*/pyproject.toml) | $(WHICH)-base
+$(addprefix $(WHICH)-,fpga research vehicle): $(WHICH)-%: $(wildcard projects/*/pyproject.toml) | $(WHICH)-base
 	@echo 'Adding projects/$*$(if $(filter research,$*), (with PyTorch: 1 to 5 GB on disk))'
 	@$(PY) $(RUN_PIP) -e projects/$*
 	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
@@ -244,7 +245,7 @@ docs: $(DEV) ## the documents as a site: out/site/index.html
 lint: $(DEV) $(WHICH)-lint ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	MYPYPATH=projects/research:projects/fpga $(VENV)/bin/mypy -p hotpath -p hotpath_research -p hotpath_fpga
+	MYPYPATH=projects/research:projects/fpga:projects/vehicle $(VENV)/bin/mypy -p hotpath -p hotpath_research -p hotpath_fpga -p hotpath_vehicle
 	$(VENV)/bin/lint-imports
 
 RELEASE := .cache/release
@@ -269,6 +270,7 @@ release: able-to-release $(DEV) $(WHICH)-release $(CLIP) ## sdist and wheels (x8
 	@! $(ARM) || HOTPATH_LEVELS=aarch64 $(PY) -m pip wheel -q --no-deps -w $(RELEASE) $(RELEASE)/*.tar.gz
 	@for wheel in $(RELEASE)/*.whl; do PATH="$$PWD/$(VENV)/bin:$$PATH" \
 	  $(PY) -m auditwheel repair -w out/release "$$wheel" || exit; done
+	@$(PY) -m pip wheel -q --no-deps -w out/release projects/vehicle
 	@mv $(RELEASE)/*.tar.gz out/release && $(PY) -m twine check --strict out/release/*
 	@"$$PYTHON" -m venv $(RELEASE)/fresh
 	@$(RELEASE)/fresh/$(subst $(VENV)/,,$(PY)) $(RUN_PIP) "$$(echo out/release/*x86_64.whl)[host]"

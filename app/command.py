@@ -2,7 +2,7 @@
 
 import runpy
 import sys
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.kernels import projects
 from hotpath.kernels.cli import flush
@@ -52,13 +52,17 @@ PROGRAMS = {
     ),
     "select": Program("", "choose among a training's checkpoints by whole tracks", "research"),
     "vot": Program("hotpath.app.vot", "run under the VOT toolkit", "vot", PICTURES + ("vot",)),
-    "gimbal": Program("hotpath.app.gimbal", "calibrate a vehicle's gimbal before it turns fast"),
-    "ptz": Program("hotpath.app.ptz", "calibrate a PTZ camera of the network"),
     "gstreamer": Program(
         "hotpath.app.gstreamer.__main__", "what GStreamer needs to find its element"
     ),
     "fps": Program("hotpath.deploy.fps.__main__", "measure frames a second"),
 }
+
+
+def programs() -> Dict[str, Program]:
+    """The programs, with those of projects that are there."""
+    added = [each for plug in projects.plugs() for each in plug.programs.items()]
+    return dict(PROGRAMS, **{word: Program(*program) for word, program in added})
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -71,9 +75,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         flush()
 
 
-def _module_of(word: str) -> str:
+def _module_of(word: str, program: Program) -> str:
     """The module of a program; raises NoProject where it is in a project that is not installed."""
-    program = PROGRAMS[word]
     if program.module:
         return program.module
     value: str = projects.need(f"{program.extra}.{word}", f"hotpath {word}").value
@@ -82,26 +85,26 @@ def _module_of(word: str) -> str:
 
 def _run(arguments: Optional[List[str]]) -> int:
     words = sys.argv[1:] if arguments is None else arguments
-    program = PROGRAMS.get(words[0]) if words else None
     if words[:1] == ["help"] and len(words) > 1:
         words = [words[1], "--help"]
-        program = PROGRAMS.get(words[0])
     if words[:1] == ["--version"]:
-        words, program = ["track", "--version"], PROGRAMS["track"]
+        words = ["track", "--version"]
+    program = PROGRAMS.get(words[0]) or programs().get(words[0]) if words else None
     if program is None:
         if words and words[0] not in HELP + ("help",):
-            advice = meant(words[0], PROGRAMS) or "hotpath --help lists them"
+            advice = projects.advice(words[0]) or meant(words[0], programs())
+            advice = advice or "hotpath --help lists them"
             print(f"hotpath: {words[0]} is not a program; {advice}", file=sys.stderr)
             return 2
         print("usage: hotpath PROGRAM [OPTIONS]\n")
-        for name, entry in PROGRAMS.items():
+        for name, entry in programs().items():
             if not entry.module and projects.find(f"{entry.extra}.{name}") is None:
                 continue
             extra = f"; {make('setup', ALSO=entry.extra)}" if entry.module and entry.extra else ""
             print(f"  {name:<10} {entry.text}{extra}")
         return 0 if words else 2
     try:
-        module = _module_of(words[0])
+        module = _module_of(words[0], program)
         asks_help = set(HELP).intersection(words)
         needed = [name for name in program.libraries if name in BASE or not asks_help]
         require(needed, program.extra)

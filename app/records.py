@@ -4,8 +4,7 @@ Names, types and defaults of the options are declared here; ``hotpath.app.cli.op
 help. ``RunOptions.network`` has the arguments of ``hotpath.load_targets``.
 """
 
-import ipaddress
-from typing import NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from hotpath.runtime.options import Options
 
@@ -82,46 +81,6 @@ class PageOptions(NamedTuple):
     width: int = 960
 
 
-class MavlinkOptions(NamedTuple):
-    """The vehicle. Without ``url`` there is none.
-
-    Attributes:
-        system, component: our ids.
-        type: what the heartbeat says, or None.
-        key: file of the signature's key.
-        allow: networks that packets may come from, or None.
-        delay_s: age of the picture that a click without a time belongs to.
-    """
-
-    url: str = ""
-    system: int = 1
-    component: int = 100
-    type: Optional[str] = None
-    key: Optional[str] = None
-    allow: Optional[Tuple[Union[ipaddress.IPv4Network, ipaddress.IPv6Network], ...]] = None
-    delay_s: float = 0.2
-
-
-class GimbalOptions(NamedTuple):
-    """What turns the camera: ``name`` is a file, an address of ONVIF, "" or None for nothing.
-
-    Attributes:
-        zoom: share of the frame that the target shall fill.
-        recording: whether a recording may steer.
-    """
-
-    name: Optional[str] = None
-    login: Optional[str] = None
-    calibration: Optional[str] = None
-    zoom: Optional[float] = None
-    recording: bool = False
-
-    @property
-    def is_onvif(self) -> bool:
-        """Whether it is a PTZ camera of the network."""
-        return bool(self.name and self.name.startswith("onvif://"))
-
-
 class StreamOptions(NamedTuple):
     """Where the picture is sent to."""
 
@@ -135,6 +94,7 @@ class LinkOptions(NamedTuple):
     """The links to people, a vehicle and other programs.
 
     Attributes:
+        others: a record of each kind that a ``Plug`` has.
         publish: an address.
         fov: field of view, degrees, or None.
         video: the source's name, which a calibration must be of.
@@ -142,9 +102,8 @@ class LinkOptions(NamedTuple):
     """
 
     page: PageOptions = PageOptions()
-    mavlink: MavlinkOptions = MavlinkOptions()
-    gimbal: GimbalOptions = GimbalOptions()
     stream: StreamOptions = StreamOptions()
+    others: Tuple[Any, ...] = ()
     publish: str = ""
     fov: Optional[Tuple[float, ...]] = None
     video: str = ""
@@ -154,9 +113,12 @@ class LinkOptions(NamedTuple):
     @property
     def asks_link(self) -> bool:
         """Whether there is an option of a link."""
-        others = self.mavlink, self.gimbal, self.stream
-        usual = MavlinkOptions(), GimbalOptions(), StreamOptions()
-        return bool(self.page.page or self.publish) or others != usual
+        records = (self.stream, *self.others)
+        return bool(self.page.page or self.publish) or any(r != type(r)() for r in records)
+
+    def of(self, kind: Any) -> Any:
+        """The record of a kind that a ``Plug`` has; its defaults if there is none."""
+        return next((record for record in self.others if isinstance(record, kind)), kind())
 
     @property
     def to_mqtt(self) -> bool:
@@ -169,9 +131,20 @@ class LinkOptions(NamedTuple):
         return bool(self.publish and self.publish.startswith("ros:"))
 
     @property
+    def points(self) -> List[str]:
+        """Where people may click on a target while the run goes on, for a sentence."""
+        others = [getattr(record, "place", "") for record in self.others]
+        return ["on the page"] * self.page.page + [place for place in others if place]
+
+    @property
+    def places(self) -> List[str]:
+        """Where targets may be selected while the run goes on."""
+        return self.points + ["by a message of ROS"] * self.to_ros
+
+    @property
     def selects(self) -> bool:
         """Whether a link may select targets while the run goes on."""
-        return bool(self.page.page or self.mavlink.url or self.to_ros)
+        return bool(self.places)
 
 
 class RunOptions(NamedTuple):
@@ -182,3 +155,34 @@ class RunOptions(NamedTuple):
     network: Options
     outputs: OutputOptions
     links: LinkOptions
+
+
+class Plug(NamedTuple):
+    """What a project adds to ``hotpath track``: options, and the links that they ask for.
+
+    ``hotpath.kernels.projects.plugs`` finds it. A record of ``parts`` may have the property
+    ``place``: where people may click on a target, such as "in the ground station", or "".
+
+    Attributes:
+        options, keys: tables such as those of ``hotpath.app.cli.options``; keys are only in files.
+        common: options that the short help lists.
+        parts: the records of the options, with what the names of their fields begin with.
+        dest: options that are not called as their fields.
+        values: arguments of argparse, besides those that records tell.
+        links: as ``hotpath.app.cli.links.LINKS``, and the project's name where a package may be
+            missing. They are told first, and opened last.
+        wanted: which links the options ask for, by name.
+        check: refuses, by ``BadOutput``, what can't work together.
+        programs: word after ``hotpath`` -> its module and what it does.
+    """
+
+    options: str
+    parts: Tuple[Tuple[str, Any], ...]
+    links: Tuple[Tuple[str, ...], ...]
+    wanted: Callable[[LinkOptions], List[str]]
+    check: Callable[[LinkOptions], None]
+    keys: str = ""
+    common: Tuple[str, ...] = ()
+    dest: Dict[str, str] = {}
+    values: Dict[str, Dict[str, Any]] = {}
+    programs: Dict[str, Tuple[str, str]] = {}

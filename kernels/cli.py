@@ -1,12 +1,15 @@
 """What all command lines share: the parser, and how a program ends."""
 
 import argparse
+import math
 import os
 import sys
 from typing import Callable, NoReturn, Optional
 
 from hotpath.kernels.commands import meant, short
 from hotpath.kernels.errors import HotpathError
+
+HIGHEST_COUNT = 10**9
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,6 +32,33 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with 2."""
         self.exit(2, f"{short(self.prog)}: {message}; --help lists the options\n")
+
+
+def number(
+    low: float, high: float = math.inf, kind: Callable[[str], float] = float
+) -> Callable[[str], float]:
+    """A function that reads a number between two limits."""
+    limits = f"from {low:g}" + (f" to {high:g}" if high < HIGHEST_COUNT else "")
+
+    def read(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = low - 1
+        if not low <= value <= high:
+            whole = "whole " if kind is int else ""
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {whole}number {limits}")
+        return value
+
+    return read
+
+
+def between(low: int, high: float) -> Callable[[str], float]:
+    """A function that reads a whole number between two limits."""
+    return number(low, high, int)
+
+
+count = between(1, HIGHEST_COUNT)  # reads a whole number from 1
 
 
 def exit_code(name: str, run: Callable[[], Optional[int]], stopped: str = "stopped") -> int:

@@ -12,7 +12,7 @@ from hotpath.kernels.text import is_utf_16
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 PROGRAMS = {"engine": "hotpath engine"}
 IN_A_CLONE = ("overlay", "fpga")  # targets of what no wheel has
-PROJECTS = ("fpga", "research")  # in the folder of that name, which no wheel has
+PROJECTS = ("fpga", "research", "vehicle")  # in the folder of that name, which no wheel has
 PYNQ = "sudo python3 -m hotpath boards pynq"  # how a PYNQ image starts a module of this project
 EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages
@@ -32,10 +32,17 @@ def short(prog: str) -> str:
 def needs(what: str, name: str, error: ImportError, extra: str = "") -> str:
     """The sentence for a package that is not installed, or that can't be loaded.
 
-    A package without an extra comes with every computer. Only boards lack it.
+    A package without an extra comes with every computer. Only boards lack it. A project runs beside
+    a wheel and on boards, too, where no ``make setup`` brings its packages.
     """
+    if extra in PROJECTS and (os.path.exists(JETSON) or not _is_clone()):
+        extra = ""
     command = make("setup", ALSO=extra) if extra else package(name)
     return f"{what} needs the package {name}{why_unloaded(error, name)}; run `{command}`"
+
+
+def _is_clone() -> bool:
+    return os.path.isfile(os.path.join(HERE, "Makefile"))
 
 
 def package(name: str) -> str:
@@ -101,7 +108,7 @@ def make(target: str, **values: object) -> str:
         return "python3 -m hotpath boards"
     words = ["make", target] + [f"{name}={value}" for name, value in values.items()]
     is_a_clones = target in IN_A_CLONE or values.get("ALSO") in PROJECTS
-    if not is_a_clones and not os.path.isfile(os.path.join(HERE, "Makefile")):
+    if not is_a_clones and not _is_clone():
         if target not in PROGRAMS:
             extra = values.get("ALSO", EXTRAS.get(target, target))
             return f"pip install 'hotpath-tracker[{extra}]'"

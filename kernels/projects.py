@@ -5,13 +5,20 @@ one by its name. Its ``pyproject.toml`` declares each ``PROJECT.THING`` in the g
 ``hotpath.projects``.
 """
 
+import configparser
+import functools
+import glob
+import importlib
+import os
 import sys
-from typing import Any, Optional
+from typing import Any, List, Optional, Tuple
 
-from hotpath.kernels.commands import make
+from hotpath.kernels.commands import HERE, make
 from hotpath.kernels.errors import NoProject
 
-GROUP = "hotpath.projects"
+GROUP, LINKS = "hotpath.projects", "hotpath.links"
+# the beginnings of options, and programs, that a project with links brings
+BRINGS = {"vehicle": ("mavlink", "gimbal", "link-delay", "ptz")}
 
 
 def find(name: str) -> Optional[Any]:
@@ -50,3 +57,47 @@ def need(name: str, what: str) -> Any:
             f"3.10 or newer; run `{make('setup', ALSO=project)}` there"
         )
     return entry
+
+
+@functools.lru_cache(maxsize=1)
+def plugs() -> Tuple[Any, ...]:
+    """Return the ``hotpath.app.records.Plug`` of each project that brings links.
+
+    Such projects run on boards too, where a clone is copied and nothing is installed. So those of a
+    clone are found in its folder. Others are installed, as packages that are called hotpath_NAME.
+    Both have ``NAME = hotpath_NAME.plug:PLUG`` in the group ``hotpath.links``.
+    """
+    values: List[str] = []
+    for path in sorted(glob.glob(os.path.join(HERE, "projects", "*", "hotpath_*", "plug.py"))):
+        folder, package = os.path.split(os.path.dirname(path))
+        values.append(package + ".plug:PLUG")
+        sys.path.append(folder)
+    for folder in sys.path:
+        for path in glob.glob(os.path.join(folder, "hotpath_*-info", "entry_points.txt")):
+            groups = configparser.ConfigParser(delimiters="=", interpolation=None)
+            groups.read(path, encoding="utf-8")
+            values += dict(groups).get(LINKS, {}).values()
+    return tuple(plug for plug in map(_loaded, dict.fromkeys(values)) if plug)
+
+
+def _loaded(value: str) -> Optional[Any]:
+    """The plug of an entry point; None, with a sentence, where it is of another version."""
+    module, _, name = value.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, TypeError) as error:
+        print(f"hotpath: {module} can't be loaded ({error}); install it anew", file=sys.stderr)
+        return None
+
+
+def advice(word: str) -> str:
+    """Return what to do where the project of an option or a program is not there; "" if none is.
+
+    Example:
+        >>> advice("page-host")
+        ''
+    """
+    for project, beginnings in BRINGS.items():
+        if word.startswith(beginnings):
+            return f"it is of projects/{project}: run `pip install ./projects/{project}` in a clone"
+    return ""

@@ -46,15 +46,15 @@ run_one() {
   local version=$1 status=0 python venv=$home/$1 report=$home/$1
   python=$(interpreter "$version")
   if [ -z "$python" ]; then echo "Python $version: not on this computer, left out"; return; fi
-  local tests=(-m 'not slow' --ignore=tests/calib --ignore=tests/research --ignore=tests/test_whole.py)
+  local tests=(tests projects/vehicle -m 'not slow' --ignore=tests/calib --ignore=tests/research --ignore=tests/test_whole.py)
   if [ -z "${ALL_TESTS:-}" ]; then
     # only the files that have such tests, since collecting the others takes time
-    mapfile -t tests < <(grep -rlF 'pytest.mark.pythons(' tests --include='test_*.py' | sort)
+    mapfile -t tests < <(grep -rlF 'pytest.mark.pythons(' tests projects/vehicle --include='test_*.py' | sort)
     tests+=(-m 'pythons and not slow')
   fi
   {
     tests/pythons.sh --set-up "$version" "$python" &&
-      "$venv/bin/python" -m compileall -q kernels boards runtime video deploy app &&
+      "$venv/bin/python" -m compileall -q kernels boards runtime video deploy app projects/vehicle &&
       run_tests "${tests[@]}"
   } >"$report.log" 2>&1 </dev/null || status=$?
   {
@@ -88,7 +88,8 @@ except ImportError:  # before Python 3.11
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]
 print("\n".join(project["dependencies"]))
-for extra in ("host", "page", "mavlink", "test"):
+for extra in ("host", "page", "test"):
     print("\n".join(project["optional-dependencies"][extra]))
+print("pymavlink>=2.4")  # of projects/vehicle
 EOF
 printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -n 1 tests/pythons.sh --one

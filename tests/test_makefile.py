@@ -69,8 +69,10 @@ def test_what_is_set_up_stays_so_where_also_is_left_out(checkout):
     for also in ("ALSO=", "ALSO=ncnn"):
         words, said = make(checkout, "setup", also)
         assert "pip" not in words and said == ""
-    words, said = make(checkout, "setup", "ALSO=mavlink")
-    assert [word for word in words if word.startswith(".[")] == [".[mavlink]"]
+    words, said = make(checkout, "setup", "ALSO=mqtt")
+    assert [word for word in words if word.startswith(".[")] == [".[mqtt]"]
+    words, said = make(checkout, "setup", "ALSO=mavlink")  # its older name
+    assert "projects/vehicle" in words and not [word for word in words if word.startswith(".[")]
 
 
 def test_on_a_jetson_all_commands_run_with_the_boards_python(checkout):

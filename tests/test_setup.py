@@ -222,6 +222,7 @@ DEEPER = {  # what a program imports only later
 }
 ELSEWHERE = ["select"]  # of a project
 NO_PROJECT = "from hotpath.kernels import projects\nprojects.find = lambda name: None\n"
+NO_PROJECT += "projects.plugs = tuple\n"
 PROGRAMS = [name for name in command.PROGRAMS if name not in ELSEWHERE]
 COMMANDS = [name for name in PROGRAMS if name != "gstreamer"]
 

@@ -3,7 +3,7 @@
     python -m tests.whole WORD...
 
 WORD... runs the tests of this Python. A part that fails does not end the others. The variable SOAK
-has options of ``tests.soak``, such as ``--minutes 10``.
+has options of ``vehicle_tests.soak``, such as ``--minutes 10``.
 Exit codes: 0, 1 when a part failed.
 """
 
@@ -46,7 +46,10 @@ def main(words):
         "the other Pythons": others,
         "fresh boards": [*python, "tests.fresh_boards", "--all"],
         "ARM, emulated": [*python, "tests.arm", "--whole"],
-        "an hour of everything": [*python, "tests.soak", *os.environ.get("SOAK", "").split()],
+        "an hour of everything": [
+            *("env", "PYTHONPATH=projects/vehicle", *python, "vehicle_tests.soak"),
+            *os.environ.get("SOAK", "").split(),
+        ],
     }
     if os.geteuid() == 0 and shutil.which("mmdebstrap"):
         with tempfile.TemporaryDirectory() as folder:

@@ -4,8 +4,8 @@ import argparse
 import pathlib
 from typing import Any, Dict, List, Set
 
-from hotpath.app.command import PROGRAMS
-from hotpath.kernels import toml
+from hotpath.app.command import programs
+from hotpath.kernels import projects, toml
 from hotpath.kernels.text import file_name
 from hotpath.runtime.errors import BadOption
 
@@ -48,9 +48,8 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> argpar
     for name, value in toml.read(pathlib.Path(path), BadOption).items():
         option, opposite = "--" + name, "--no-" + name
         if option not in actions or name == "config":
-            raise BadOption(
-                f"{path}: a file has no option {name}; --help lists them", what="unknown option"
-            )
+            hint = projects.advice(name) or "--help lists them"
+            raise BadOption(f"{path}: a file has no option {name}; {hint}", what="unknown option")
         if not options_typed & {option, opposite}:
             added += _words(option, value, actions)
     return parser.parse_args(added)
@@ -78,5 +77,5 @@ def completion(parser: argparse.ArgumentParser) -> str:
     ]
     options = " ".join(name for name in actions if name.startswith("--"))
     return COMPLETION.format(
-        programs=" ".join(PROGRAMS), choices="\n".join(choices), options=options
+        programs=" ".join(programs()), choices="\n".join(choices), options=options
     )

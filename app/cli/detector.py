@@ -1,7 +1,7 @@
 """The detector of a run: its options, and the finder of targets that they ask for.
 
-With ``--class`` a detector finds targets by itself. With ``--point``, ``--page`` or ``--mavlink``
-it also finds the object at a point, and needs no class for that.
+With ``--class`` a detector finds targets by itself. With ``--point``, or where people click on
+targets, it also finds the object at a point, and needs no class for that.
 """
 
 from typing import TYPE_CHECKING, Optional
@@ -27,9 +27,7 @@ def check_detector(options: TargetOptions, links: LinkOptions) -> None:
         for name in ("class", "all"):
             if getattr(options, "classes" if name == "class" else name):
                 raise BadNetwork(f"--{name} needs a detector; give --detector NAME too")
-    elif not options.classes and (
-        options.all or not (links.mavlink.url or links.page.page or options.point)
-    ):
+    elif not options.classes and (options.all or not (links.points or options.point)):
         raise BadNetwork(
             f"--detector {options.detector} needs to know what to find; give --class too, such as "
             "--class person"

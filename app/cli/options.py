@@ -1,15 +1,13 @@
 """The options of ``hotpath track``: their help. ``hotpath.app.records`` has types and defaults."""
 
 import argparse
-import ipaddress
-import math
-import os
 import re
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from hotpath.app import records
-from hotpath.kernels.cli import Parser
-from hotpath.kernels.commands import HERE, make, meant
+from hotpath.kernels import projects
+from hotpath.kernels.cli import Parser, between, count, number
+from hotpath.kernels.commands import make, meant
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks, plan
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.network import DETECTORS
@@ -18,8 +16,7 @@ from hotpath.runtime.options import Options, given_in
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
     "Give the target as a box in the first frame (--box) or a point (--point), draw it with the "
-    "mouse (--show), or "
-    "select it in a browser (--page) or in a ground station (--mavlink)."
+    "mouse (--show), or select it in a browser (--page)."
 )
 # titles of groups; options with what the help calls their values, and after two blanks the help
 OPTIONS = """
@@ -56,6 +53,7 @@ network and engine
 results, video and window
 --results FILE  write the boxes: .csv, .jsonl, or .txt as MOTChallenge does; - is standard output
 --append  keep the rows of an older --results file
+--fov H[,V]  field of view of the camera, degrees; results and --publish then have directions
 --save FILE.mp4  save the video with the box drawn
 --show  open a window (default: if there is a display and nothing is written)
 --no-show  open no window
@@ -68,21 +66,7 @@ page in the browser
 --page-host ADDRESS  address to listen on, 0.0.0.0 for all; the printed link contains the access
     token
 --page-port N  port; 0 takes any free one
-vehicle (MAVLink)
---mavlink URL  be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT,
-    tcpin:HOST:PORT or serial:DEVICE:BAUD; --box is then optional
---mavlink-system N  system id of the vehicle
---mavlink-component N  component id of the camera
---mavlink-key FILE  sign packets, and accept only signed ones; 32 bytes or 64 hex digits
---mavlink-allow ADDRESSES  take packets at udpin and tcpin only from these, such as
-    10.0.0.5,192.168.1.0/24
---link-delay S  a click without a time belongs to the picture of that many seconds ago
---fov H[,V]  field of view of the camera, degrees; results and --publish then have directions
---gimbal FILE.toml  turn the vehicle's gimbal towards the target; needs --mavlink and --fov; the
-    file replaces numbers of {gimbal}. Or onvif://USER@HOST:PORT: turn that PTZ camera
---gimbal-login FILE  file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)
---gimbal-calibration FILE  what `hotpath gimbal` or `hotpath ptz calibrate` measured; without, it
-    goes slowly
+{projects}
 picture and boxes to other programs
 --stream ADDRESS  send the picture as H.264: rtp://HOST:PORT, udp://HOST:PORT (MPEG-TS), or to a
     server such as MediaMTX: rtsp://HOST:PORT/PATH; repeat it for several
@@ -98,23 +82,20 @@ KEYS = """
 only in a file
 --page-fps N  most pictures a second
 --page-width PX  largest width of the pictures
---mavlink-type  what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for
---gimbal-zoom SHARE  zoom until the target fills this share of the frame's width or height, such as
-    0.2
---gimbal-recording  for simulators: let a recording steer; else --gimbal needs a live source
+{projects_keys}
 --stream-kbps N  bit rate of the picture
 --stream-plain  draw no box into the picture
 """
+PLUGS = projects.plugs()
 # the records, with what the names of their fields begin with in the options
 PARTS: Tuple[Tuple[str, Any], ...] = (
     ("", records.SourceOptions),
     ("", records.TargetOptions),
     ("", records.OutputOptions),
     ("page_", records.PageOptions),
-    ("mavlink_", records.MavlinkOptions),
-    ("gimbal_", records.GimbalOptions),
     ("stream_", records.StreamOptions),
     ("", records.LinkOptions),
+    *(part for plug in PLUGS for part in plug.parts),
 )
 FIELDS = {  # name -> type and default
     prefix + field: (kind.__annotations__[field], getattr(kind(), field))
@@ -124,18 +105,14 @@ FIELDS = {  # name -> type and default
 DEST = {  # options that are not called as their fields
     "class": "classes",
     "page": "page_page",
-    "mavlink": "mavlink_url",
-    "link_delay": "mavlink_delay_s",
-    "gimbal": "gimbal_name",
     "stream": "stream_addresses",
 }
 COMMON = (  # what the short help lists
     *("video", "box", "point", "detector", "class", "all", "network", "results", "save", "show"),
-    *("page", "page-host", "mavlink", "json", "profile"),
+    *("page", "page-host", *(name for plug in PLUGS for name in plug.common)),
+    *("json", "profile"),
 )
 OF_PAGE = ("host", "port")  # options that mean nothing without --page
-NUMBERS = os.path.join(HERE, "app", "links", "gimbal")
-HIGHEST_COUNT = 10**9
 EXIT_CODES = (
     "Exit code: 0; 2 after an error, where an output failed, and where a recording has more than "
     "one decoder error (everything that can be decoded is tracked all the same); 128 + its number "
@@ -160,7 +137,8 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     if unknown:
         word = unknown[0].split("=")[0].lstrip("-")
         actions = cli._option_string_actions
-        hint = meant(word, (name[2:] for name in actions if name[:2] == "--"), "--")
+        names = (name[2:] for name in actions if name[:2] == "--")
+        hint = projects.advice(word) or meant(word, names, "--")
         if "--" + word in parser(of_file=True)._option_string_actions:
             hint = f"write {word} = ... into a file for --config"
         cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
@@ -188,9 +166,9 @@ def records_of(options: argparse.Namespace, log: Callable[[str], None]) -> recor
     for prefix, kind in PARTS:
         names = {field: prefix + field for field in kind._fields}
         parts.append(kind(**{f: values[name] for f, name in names.items() if name in values}))
-    source, targets, outputs, page, mavlink, gimbal, stream, links = parts
+    source, targets, outputs, page, stream, links, *others = parts
     network = Options(**given_in(vars(options)))._replace(log=None if options.quiet else log)
-    links = links._replace(page=page, mavlink=mavlink, gimbal=gimbal, stream=stream)
+    links = links._replace(page=page, stream=stream, others=tuple(others))
     links = links._replace(video=str(options.video))
     return records.RunOptions(source, targets, network, outputs, links)
 
@@ -225,8 +203,9 @@ def _add_options(cli: argparse.ArgumentParser, table: str) -> Any:
     table = table.format(
         detectors=", ".join(networks.names(DETECTORS)),
         engine=make("engine"),
-        gimbal=os.path.join(NUMBERS, "gimbal.toml"),
         network=DEFAULT_NETWORK,
+        projects="\n".join(plug.options.strip() for plug in PLUGS),
+        projects_keys="\n".join(plug.keys.strip() for plug in PLUGS),
         threads=engines.THREADS,
     )
     group: Any = None
@@ -311,47 +290,12 @@ def _time(text: str) -> float:
     return sum(value * 60.0**place for place, value in enumerate(reversed(values)))
 
 
-def _number(
-    low: float, high: float = math.inf, kind: Callable[[str], float] = float
-) -> Callable[[str], float]:
-    """A function that reads a number between two limits."""
-    limits = f"from {low:g}" + (f" to {high:g}" if high < HIGHEST_COUNT else "")
-
-    def read(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            whole = "whole " if kind is int else ""
-            raise argparse.ArgumentTypeError(f"{text!r} is not a {whole}number {limits}")
-        return value
-
-    return read
-
-
-def between(low: int, high: float) -> Callable[[str], float]:
-    """A function that reads a whole number between two limits."""
-    return _number(low, high, int)
-
-
-count = between(1, HIGHEST_COUNT)  # reads a whole number from 1
-
-
 def _fov(text: str) -> Tuple[float, ...]:
     """One or two angles."""
-    values = tuple(_number(1, 175)(part) for part in text.split(","))
+    values = tuple(number(1, 175)(part) for part in text.split(","))
     if len(values) > 2:
         raise argparse.ArgumentTypeError("give one or two angles, horizontal and vertical")
     return values
-
-
-def _networks(text: str) -> Tuple[Any, ...]:
-    """Addresses or networks, with commas."""
-    try:
-        return tuple(ipaddress.ip_network(part.strip(), False) for part in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; give addresses or networks") from None
 
 
 def _joined_boxes(arguments: List[str]) -> List[str]:
@@ -366,7 +310,7 @@ def _joined_boxes(arguments: List[str]) -> List[str]:
 
 
 VALUES: Dict[str, Dict[str, Any]] = {  # arguments of argparse, besides those that records tell
-    "fps": {"type": _number(0.001, 100000)},
+    "fps": {"type": number(0.001, 100000)},
     "depth": {"type": between(9, 16)},
     "start": {"type": _time},
     "frames": {"type": count},
@@ -376,13 +320,9 @@ VALUES: Dict[str, Dict[str, Any]] = {  # arguments of argparse, besides those th
     "page_port": {"type": between(0, 65535)},
     "page_fps": {"type": between(1, 240)},
     "page_width": {"type": between(64, 7680)},
-    "mavlink_system": {"type": between(1, 255)},
-    "mavlink_component": {"type": between(1, 255)},
-    "mavlink_allow": {"type": _networks},
-    "mavlink_type": {"choices": ("camera", "onboard")},
-    "link_delay": {"type": _number(0, 10)},
     "fov": {"type": _fov},
-    "gimbal": {"nargs": "?", "const": ""},
-    "gimbal_zoom": {"type": _number(0.01, 0.9)},
     "stream_kbps": {"type": between(50, 100000)},
 }
+for _plug in PLUGS:
+    DEST.update(_plug.dest)
+    VALUES.update(_plug.values)

@@ -278,13 +278,7 @@ class Outputs:
 
     def invite(self) -> None:
         """Say where the user may select the first target."""
-        options = self._link_options
-        places = {
-            "on the page": options.page.page,
-            "in the ground station": options.mavlink.url,
-            "by a message of ROS": options.to_ros,
-        }
-        where = " or ".join(place for place, there in places.items() if there)
+        where = " or ".join(self._link_options.places)
         if where and not self._options.quiet:
             wait = "no target yet" if self._source.live else "waiting for a target"
             say(f"{wait}: select one {where}, or end this run with Ctrl-C")

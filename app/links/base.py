@@ -31,7 +31,7 @@ class Context(NamedTuple):
         live: whether the source is live, so that nothing may keep it waiting.
         can_lose: whether the network can say that the target is lost.
         selection: which target is steered after.
-        holds: actuators that are stopped for lack of evidence, with reasons; see ``steering.Ramp``.
+        holds: actuators that are stopped for lack of evidence, with reasons.
     """
 
     options: LinkOptions
@@ -69,7 +69,9 @@ class LinkThread(threading.Thread):
 class Link:
     """A link to people, a vehicle or other programs. It works in its own threads or process.
 
-    Each link's module has ``open_link(context)``, which returns one or raises ``BadOutput``.
+    Each link's module has ``open_link(context)``, which returns one or raises ``BadOutput``. It
+    may have ``check_options(options)``, called before anything is opened, and
+    ``check_run(context)``, called before any link is opened; both raise ``BadOutput``.
 
     Attributes:
         threads: its ``LinkThread``s; one that ends by a fault ends the run.
@@ -110,6 +112,15 @@ class Link:
     def close(self) -> None:
         """End it; may be called twice."""
         raise NotImplementedError
+
+
+def check_file(option: str, path: str) -> None:
+    """Refuse a file that can't be read. It is not opened, since it may be a pipe."""
+    if os.path.isdir(path):
+        raise BadOutput(f"--{option} {path}: is a folder; name a file")
+    if not os.access(path, os.R_OK):
+        why = "can't be read" if os.path.exists(path) else "no such file"
+        raise BadOutput(f"--{option} {path}: {why}; name another file")
 
 
 def read_login(option: str, path: Optional[str]) -> Tuple[str, str]:

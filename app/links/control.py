@@ -18,7 +18,6 @@ from hotpath.app.detect import Detector
 from hotpath.app.links.as_json import target_json
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import Refused, Requests
-from hotpath.app.links.steering import CONFIRM
 from hotpath.app.pointing import add_at, holding
 from hotpath.app.selection import Selection
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
@@ -33,6 +32,7 @@ MOST_TARGETS = 8
 SMALLEST_PX = 4.0  # side of a box
 CATCH_UP_FRAMES = 30  # most frames tracked at once after a selection
 ROWS_KEPT = 20000
+CONFIRM = "confirm the target"  # a reason of ``holds`` that ends so waits for somebody
 STILL_S = 1.0  # without a new frame: the run stands still
 
 
@@ -71,7 +71,7 @@ class Controller:
         targets, detector: as the arguments.
         can_record: as the argument.
         newest: the newest frame, with the targets selected since; None before the first.
-        holds: steered device that stopped for lack of evidence -> reason; see ``steering``.
+        holds: steered device that stopped for lack of evidence -> reason.
         rows: stored rows of results, the oldest first; None means an unknown value.
     """
 

@@ -90,7 +90,7 @@ def encoded(
     Args:
         tracked: the frame and its tracks.
         now_s, unix_s: the monotonic clock and the wall clock now, seconds.
-        holds: see ``hotpath.app.links.steering.Ramp``.
+        holds: as in ``Publisher``.
         fov: as in ``Publisher``.
 
     Returns:

@@ -23,7 +23,7 @@ CLIPS = ("DIR", "CLIPS", "OTHER_CLIPS")  # folders of annotated clips, as the pa
 NOT_RUN = {
     "a registry of packages, or a download": (
         "make setup ALSO=ncnn",
-        "make setup ALSO=mavlink",
+        "make setup ALSO=vehicle",
         "make setup ALSO=research",
         "make fpga",
         "make rknn",

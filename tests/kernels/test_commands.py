@@ -19,6 +19,18 @@ def test_a_wheel_names_no_makefile(monkeypatch, tmp_path):
     assert commands.make("setup") == "pip install 'hotpath-tracker[host]'"
 
 
+def test_a_package_of_a_project_is_installed_by_pip_where_no_make_brings_it(monkeypatch, tmp_path):
+    error = ModuleNotFoundError("No module named 'pymavlink'", name="pymavlink")
+    sentences = []
+    for name, value in (("JETSON", "/no"), ("JETSON", str(tmp_path)), ("HERE", str(tmp_path))):
+        with monkeypatch.context() as patched:
+            patched.setattr(commands, name, value)
+            sentences.append(commands.needs("--mavlink", "pymavlink", error, "vehicle"))
+    start = "--mavlink needs the package pymavlink; run "
+    there = [start + "`make setup ALSO=vehicle`"] + 2 * [start + "`pip install pymavlink`"]
+    assert sentences == there
+
+
 def test_one_of_a_thing_is_not_called_several():
     told = [commands.counted(number, "frame") for number in (0, 1, 2)]
     assert told == ["0 frames", "1 frame", "2 frames"]

@@ -52,7 +52,6 @@ def folder(tmp_path, monkeypatch):
         (["film", *BOX, "--stream", "rtsp://:8554/live"], "start a server, such as MediaMTX"),
         (["film", *BOX, "--stream", "here"], "--stream here: not an address"),
         (["film", *BOX, "--stream", "udp://a:1", "--stream-login", "no"], "login no: no such file"),
-        (["film", "--gimbal", "no", "--mavlink", "udpout:a:1", "--fov", "60"], "no: no such file"),
         (["cam77", *BOX], "no camera at /dev/video77"),
         (["film", "--fps", "25", "--start", "9", *BOX], "ends at 0.0 s; give --start an earlier"),
         (["film", "--start", "9", *BOX], "states no frame rate, which --start needs"),

@@ -182,7 +182,8 @@ def test_the_short_help_fits_on_a_page_and_the_long_one_has_the_rest(capsys):
         assert end.value.code == 0
         text = capsys.readouterr().out
         found = set(re.findall(r"^  (?:-h.*, )?(--[a-z-]+)", text, re.MULTILINE))
-        assert (len(found) == 15) == (words[-1] != "all") and "--box" in found
+        common = 14 + sum(len(plug.common) for plug in options.PLUGS)
+        assert (len(found) == common) == (words[-1] != "all") and "--box" in found
         assert len(text.splitlines()) < 50 or words[-1] == "all"
         assert "[SOURCE] [OPTIONS]" in text
 
@@ -207,16 +208,13 @@ def test_what_is_said_of_the_tracker_reaches_it():
 
 def test_each_part_of_the_program_gets_its_own_options(tmp_path):
     arguments = ["a.mp4", "--box", "1,2,30,40", "--page", "--page-port", "0", "--quiet"]
-    arguments += ["--mavlink", "udpin:127.0.0.1:1", "--mavlink-system", "7", "--link-delay", "0.5"]
-    arguments += ["--gimbal", "onvif://host", "--stream", "udp://127.0.0.1:5", "--save", "b.mp4"]
-    (tmp_path / "run.toml").write_text("gimbal-zoom = 0.2\nstream-kbps = 900\npage-fps = 9\n")
+    arguments += ["--stream", "udp://127.0.0.1:5", "--save", "b.mp4"]
+    (tmp_path / "run.toml").write_text("stream-kbps = 900\npage-fps = 9\n")
     arguments += ["--config", str(tmp_path / "run.toml")]
     run = options.records_of(options.parse(arguments), print)
     assert run.source.video == "a.mp4" and run.targets.box == ["1,2,30,40"]
     assert run.network.log is None and run.outputs.quiet
     links = run.links
     assert (links.page.page, links.page.port, links.page.fps) == (True, 0, 9)
-    assert (links.mavlink.url, links.mavlink.system) == ("udpin:127.0.0.1:1", 7)
-    assert links.mavlink.delay_s == 0.5 and links.gimbal.is_onvif and links.gimbal.zoom == 0.2
     assert (links.stream.addresses, links.stream.kbps) == (["udp://127.0.0.1:5"], 900)
     assert links.selects and (links.save, links.results, links.video) == ("b.mp4", None, "a.mp4")

@@ -48,7 +48,6 @@ HOST = "a" * 70 + ".example"
     "words, said",
     [
         (["--publish", f"udp://{HOST}:5"], "no host has such a name"),
-        (["--mavlink", f"udpin:{HOST}:5"], "no host has such a name"),
         (["--page", "--page-host", HOST], "no host has such a name"),
     ],
 )
@@ -56,11 +55,6 @@ def test_impossible_values_are_one_sentence(world, words, said):
     done = run(film_command(world, "frames", "--no-show", *words), timeout=120)
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
     assert said in done.stderr
-
-
-def test_a_radio_whose_name_can_not_be_looked_up_is_tried_again(world):
-    done = run(film_command(world, "frames", "--no-show", "--mavlink", f"udpout:{HOST}:5"))
-    assert done.returncode == 0 and "nothing answers there yet" in done.stderr
 
 
 def test_a_closed_standard_error_loses_nothing(world, tmp_path):

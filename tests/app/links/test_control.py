@@ -6,10 +6,9 @@ from unittest.mock import MagicMock, Mock
 import numpy as np
 import pytest
 
-from hotpath.app.links.control import Controller
+from hotpath.app.links.control import CONFIRM, Controller
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import Refused
-from hotpath.app.links.steering import CONFIRM
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame

@@ -306,7 +306,7 @@ def test_a_function_that_gives_no_boxes_is_one_sentence(place, found):
         (["--all"], "--all needs a detector"),
         (["--class", "red"], "--class needs a detector"),
         (["--detector", "yolox_nano"], "give --class too"),
-        (["--detector", "yolox_nano", "--mavlink", "udpin::1", "--all"], "give --class too"),
+        (["--detector", "yolox_nano", "--page", "--all"], "give --class too"),
     ],
 )
 def test_wrong_options_are_one_sentence(tmp_path, capsys, options, sentence):

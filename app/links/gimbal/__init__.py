@@ -1,5 +1,0 @@
-"""Turn the camera so that the target stays in the middle: angles, control law and its numbers.
-
-Pure arithmetic: knows no MAVLink and no trackers.
-``hotpath.app.links.mavlink.gimbal_manager`` sends the result.
-"""

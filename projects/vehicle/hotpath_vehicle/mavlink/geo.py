@@ -1,0 +1,141 @@
+"""Compute the target's position on the earth if the data suffice.
+
+The ray through the box's centre is turned by the camera's attitude. It is intersected with a level
+plane at the height of the take-off point. That needs the field of view, a fresh position, a fresh
+attitude of the vehicle or of the gimbal, a ray that points down, and flat ground. If one of them is
+missing, nothing is sent. The stated accuracy assumes an error of the attitude and of the ground's
+height, and computes what both mean on the ground.
+"""
+
+import math
+from collections import deque
+from typing import Deque, List, Optional, Sequence, Tuple, TypeVar
+
+from hotpath.runtime.directions import ray_of
+from hotpath.runtime.types import SURE
+from hotpath_vehicle.gimbal.angles import (
+    Vector,
+    pitch_yaw_of_quaternion,
+    turned,
+)
+from hotpath_vehicle.mavlink import numbers as m
+from hotpath_vehicle.mavlink.messages import Fields, Message, Outgoing, View
+from hotpath_vehicle.mavlink.reports import tracking_status
+
+Entry = TypeVar("Entry", bound=Tuple[float, ...])  # (seconds, angles ...)
+
+FRESH_S = 0.5  # a position or an attitude that is older is not used
+KEPT = 64  # last attitudes; the one nearest to the capture time is used
+SHALLOWEST_RAD = math.radians(5.0)  # below the horizon; a flatter ray gives no useful distance
+ATTITUDE_ERROR_RAD = math.radians(1.0)
+GROUND_ERROR_M = 3.0  # assumed difference between the ground and the height of the take-off
+EARTH_M = 6371000.0
+NAN = float("nan")
+
+
+class Geo:
+    """Keeps the vehicle's position and attitude, and computes the target's position.
+
+    Args:
+        fov_deg: (horizontal, vertical) field of view, degrees.
+    """
+
+    def __init__(self, fov_deg: Tuple[float, float]) -> None:
+        self._fov_deg = fov_deg
+        # (seconds, roll, pitch, yaw) of the vehicle
+        self._attitudes: Deque[Tuple[float, float, float, float]] = deque(maxlen=KEPT)
+        # (seconds, pitch, yaw) of the gimbal, in the earth's frame
+        self._cameras: Deque[Tuple[float, float, float]] = deque(maxlen=KEPT)
+        # (seconds, latitude, longitude, altitude, height above take-off)
+        self._position: Optional[Tuple[float, float, float, float, float]] = None
+
+    def receive(self, message: Message, now: float) -> None:
+        """Note the attitude or the position that a component of our vehicle reports."""
+        fields, autopilot = message.fields, message.component == m.COMPONENT_AUTOPILOT
+        if message.name == "ATTITUDE" and autopilot:
+            values = (fields["roll"], fields["pitch"], fields["yaw"])
+            if all(math.isfinite(v) for v in values):
+                self._attitudes.append((now,) + values)
+        elif message.name == "GLOBAL_POSITION_INT" and autopilot:
+            place = fields["lat"] / 1e7, fields["lon"] / 1e7
+            if abs(place[0]) > 90.0 or abs(place[1]) > 180.0:  # such as INT32_MAX: not known
+                return
+            self._position = (now, *place, fields["alt"] / 1e3, fields["relative_alt"] / 1e3)
+        elif message.name == "GIMBAL_DEVICE_ATTITUDE_STATUS":
+            self._note_gimbal(fields, now)
+
+    def _note_gimbal(self, fields: Fields, now: float) -> None:
+        """Note the camera's angles in the earth's frame; the vehicle's are a substitute."""
+        angles = pitch_yaw_of_quaternion(fields["q"])
+        flags = fields["flags"]
+        from_north = flags & m.GIMBAL_YAW_IN_EARTH_FRAME or (
+            flags & m.GIMBAL_YAW_LOCK and not flags & m.GIMBAL_YAW_IN_VEHICLE_FRAME
+        )
+        vehicle = (0.0, 0.0, 0.0, 0.0) if from_north else _nearest(self._attitudes, now)
+        if angles is not None and vehicle is not None:
+            self._cameras.append((now, angles[0], angles[1] + vehicle[3]))
+
+    def direction(self, view: View, point: Sequence[float]) -> Optional[Vector]:
+        """Unit vector (north, east, down) through a point of the frame; None: attitude unknown.
+
+        Args:
+            view: ``messages.View``.
+            point: (x, y) pixels.
+        """
+        at = view.captured_s
+        ray = ray_of(point, view.size, self._fov_deg)
+        camera = _nearest(self._cameras, at)
+        if camera is not None:
+            return turned(ray, 0.0, camera[1], camera[2])
+        vehicle = _nearest(self._attitudes, at)
+        return turned(ray, *vehicle[1:]) if vehicle is not None else None
+
+    def target(self, view: Optional[View]) -> Optional[Tuple[float, float, float, float, float]]:
+        """(latitude, longitude, altitude, distance, accuracy) of the target, or None.
+
+        Latitude and longitude are in degrees, the others in metres.
+        """
+        if view is None or view.track is None or view.track.state not in SURE:
+            return None
+        if self._position is None or abs(view.captured_s - self._position[0]) > FRESH_S:
+            return None
+        _, latitude, longitude, altitude, height = self._position
+        x, y, w, h = view.track.box
+        if not math.isfinite(x + y + w + h):
+            return None
+        ray = self.direction(view, (x + w / 2, y + h / 2))
+        if ray is None or height <= 0:
+            return None
+        below = math.asin(max(-1.0, min(1.0, ray[2])))
+        if below < SHALLOWEST_RAD:
+            return None
+        north, east = ray[0] * height / ray[2], ray[1] * height / ray[2]
+        away = height / math.sin(below)
+        error = math.hypot(
+            away * ATTITUDE_ERROR_RAD / math.sin(below), GROUND_ERROR_M / math.tan(below)
+        )
+        return (
+            latitude + math.degrees(north / EARTH_M),
+            longitude + math.degrees(east / (EARTH_M * math.cos(math.radians(latitude)))),
+            altitude - height,
+            away,
+            error,
+        )
+
+    def status(self, view: Optional[View]) -> List[Outgoing]:
+        """[CAMERA_TRACKING_GEO_STATUS], or an empty list if the position can't be computed."""
+        found = self.target(view)
+        if found is None or view is None or view.track is None:
+            return []
+        latitude, longitude, altitude, away, error = found
+        unknown = dict.fromkeys(("vel_n", "vel_e", "vel_d", "vel_acc", "hdg", "hdg_acc"), NAN)
+        fields = dict(unknown, alt=altitude, h_acc=error, v_acc=GROUND_ERROR_M, dist=away)
+        fields.update(lat=int(round(latitude * 1e7)), lon=int(round(longitude * 1e7)))
+        fields["tracking_status"] = tracking_status(view.track)
+        return [("CAMERA_TRACKING_GEO_STATUS", fields)]
+
+
+def _nearest(history: Deque[Entry], at: float) -> Optional[Entry]:
+    """The entry with the time nearest to ``at``; None if that is more than ``FRESH_S`` away."""
+    fresh = [entry for entry in history if abs(entry[0] - at) <= FRESH_S]
+    return min(fresh, key=lambda entry: abs(entry[0] - at), default=None)

@@ -1,0 +1,124 @@
+"""Connect the MAVLink service to the frame loop: views of its frames, and requests to it.
+
+A request goes to the page's controller, which carries it out between two frames. A click belongs to
+the frame that the user saw. The controller still has that frame in its buffer, starts the target on
+it, and tracks it up to the newest frame.
+"""
+
+from concurrent.futures import Future
+from typing import Optional, Sequence, Tuple
+
+from hotpath.app.links.control import Controller
+from hotpath.runtime.errors import HotpathError
+from hotpath.video.base import TrackedFrame
+from hotpath_vehicle.mavlink.messages import View
+
+
+class Busy(HotpathError):
+    """The request can't be carried out now; it may be repeated later."""
+
+
+class Loop:
+    """Sends requests to a run through its controller.
+
+    Only the link's thread makes them. Every request returns a ``Future``. A request that fails sets
+    a ``HotpathError`` in it. Where ``cancel`` returns True, it is not carried out later.
+
+    Args:
+        controller: ``Controller`` of the run.
+
+    Attributes:
+        view: what is known after the newest frame; None before the first one.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+        self.view: Optional[View] = None
+
+    def view_of(self, tracked: TrackedFrame) -> View:
+        """The ``View`` after a frame, for ``Service.show``; called by the frame loop."""
+        selection = self._controller.selection
+        number = selection.among(tracked.tracks)
+        track = None if number is None else tracked.tracks[number]
+        height, width = tracked.frame.shape[:2]
+        size, fps = (width, height), self._controller.fps
+        self.view = View(
+            tracked.index, tracked.captured_s, size, track, number, fps, acts=selection.acts
+        )
+        return self.view
+
+    def start_box(self, box: Tuple[float, float, float, float], seen_s: float) -> "Future[int]":
+        """Follow the target in a box of the frame that the user saw; drop the selected target.
+
+        Args:
+            box: (x, y, w, h), 0-based pixels.
+            seen_s: when the frame that the user saw was taken, seconds of the monotonic clock.
+        """
+        return self._controller.call(self._start, box, seen_s)
+
+    def start_point(self, point: Tuple[float, float], seen_s: float) -> "Future[int]":
+        """Follow what is at a point (x, y) of the frame that the user saw; see ``start_box``."""
+        return self._controller.call(self._start_at, point, seen_s)
+
+    def stop(self) -> "Future[None]":
+        """Stop following the selected target."""
+        return self._controller.call(self._stop)
+
+    def record(self, on: bool) -> "Future[None]":
+        """Start or stop writing to the run's files."""
+        return self._controller.call(self._controller.record, on)
+
+    @property
+    def recording(self) -> Tuple[bool, Optional[float]]:
+        """Whether the run has files, and since when it writes to them.
+
+        Seconds of the monotonic clock; None while it does not write.
+        """
+        return self._controller.can_record, self._controller.recording_since
+
+    @property
+    def finds_at_points(self) -> bool:
+        """Whether the network's head, or a detector, may find the object at a point."""
+        targets = self._controller.targets
+        has_head = targets.network.tap is not None and targets.device.shows_features
+        return has_head or self._controller.detector is not None
+
+    # carried out in the frame loop
+
+    def _newest_frame(self) -> TrackedFrame:
+        newest = self._controller.newest
+        if newest is None:
+            raise Busy("no frame was tracked yet; try again")
+        return newest
+
+    def _start(self, box: Tuple[float, float, float, float], seen_s: float) -> int:
+        """Start a target on the frame that the user saw; it replaces the selected one."""
+        tracked, number = self._seen(seen_s)
+        inside = _inside(box, tracked.frame.shape)
+        return self._controller.add_target(tracked.index, inside, number)
+
+    def _start_at(self, point: Tuple[float, float], seen_s: float) -> int:
+        """Start a target at a point of that frame; it replaces the selected one."""
+        tracked, number = self._seen(seen_s)
+        return self._controller.add_target(tracked.index, None, number, point=point)
+
+    def _seen(self, seen_s: float) -> Tuple[TrackedFrame, Optional[int]]:
+        """The frame that the user saw, and the number of the selected target."""
+        newest = self._newest_frame()
+        tracked = self._controller.buffer.at(seen_s) or newest
+        return tracked, self._controller.selection.among(newest.tracks)
+
+    def _stop(self) -> None:
+        """Drop the selected target. No other one takes its place."""
+        number = self._controller.selection.among(self._newest_frame().tracks)
+        if number is not None:
+            self._controller.drop_target(number)
+
+
+def _inside(
+    box: Tuple[float, float, float, float], shape: Sequence[int]
+) -> Tuple[float, float, float, float]:
+    """The part of a box inside the frame: a target may be half out of it."""
+    height, width = shape[:2]
+    x, y = max(0.0, box[0]), max(0.0, box[1])
+    return x, y, min(float(width), box[0] + box[2]) - x, min(float(height), box[1] + box[3]) - y

@@ -1,0 +1,392 @@
+"""``--gimbal onvif://USER@HOST``: turn and zoom a PTZ camera of the network after the target.
+
+The messages are those of ONVIF's Core, Media and PTZ specifications: SOAP over HTTP, with the
+digest of WS-Security or HTTP. A run needs six, so a board needs no lxml and zeep for them.
+"""
+
+import base64
+import calendar
+import hashlib
+import math
+import os
+import re
+import socket
+import threading
+import time
+import urllib.request
+from http.client import HTTPConnection, HTTPException
+from typing import Any, Callable, Dict, List, Optional, Tuple
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from hotpath.app.links.base import Context, Link, LinkThread, read_login, split_address
+from hotpath.kernels.commands import counted
+from hotpath.runtime.errors import BadOutput
+from hotpath.video.base import TrackedFrame
+from hotpath_vehicle import steering
+from hotpath_vehicle.aim.calibration import from_options
+from hotpath_vehicle.plug import GimbalOptions
+from hotpath_vehicle.ptz import REST, Follower, make_aim
+from hotpath_vehicle.steering import STOPS, Velocity
+
+check_run = steering.check_run
+DEVICE, MEDIA, PTZ = (
+    f"http://www.onvif.org/{name}/wsdl" for name in ("ver10/device", "ver10/media", "ver20/ptz")
+)
+SCHEMA = 'xmlns="http://www.onvif.org/ver10/schema"'
+OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
+ENVELOPE = (
+    '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Header>{head}</s:Header>'
+    '<s:Body><{name} xmlns="{service}">{body}</{name}></s:Body></s:Envelope>'
+)
+TOKEN = (
+    f'<Security s:mustUnderstand="1" xmlns="{OASIS}wssecurity-secext-1.0.xsd"><UsernameToken>'
+    f'<Username>{{}}</Username><Password Type="{OASIS}username-token-profile-1.0#PasswordDigest">'
+    f'{{}}</Password><Nonce EncodingType="{OASIS}soap-message-security-1.0#Base64Binary">{{}}'
+    f'</Nonce><Created xmlns="{OASIS}wssecurity-utility-1.0.xsd">{{}}</Created>'
+    "</UsernameToken></Security>"
+)
+ANSWER_S = 5.0  # longest wait for the camera
+MOST_BYTES = 1 << 20  # of an answer
+MOVE_S = 1  # the camera stops by itself so long after the last command
+LONGEST_S = 10  # a camera that stops later is told ``MOVE_S`` all the same
+PAUSE_S = 0.1  # least between two commands
+SAID_S = 60.0  # the same sentence is said as often
+RETRY_S = 1.0  # after a command that failed
+
+
+class Refusal(BadOutput):
+    """The camera understood a request and refuses it."""
+
+
+class Camera:
+    """The first profile of an ONVIF camera that can be turned.
+
+    Args:
+        address: ``onvif://[USER@]HOST[:PORT]``.
+        login: (user, password), or two empty texts.
+
+    Attributes:
+        name: its address, to show.
+        zooms: whether it can zoom.
+        timeout_s: after so long without a command it stops by itself.
+        stops_itself: whether it took a timeout; None until it has moved.
+
+    Raises:
+        BadOutput: no such camera, a wrong password, or a camera that can't be turned.
+    """
+
+    def __init__(self, address: str, login: Tuple[str, str]) -> None:
+        self.name, self._host = _parsed(address, login[0])
+        self._login = login
+        self._ahead_s = 0.0  # of the camera's clock
+        self.stops_itself: Optional[bool] = None
+        passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        passwords.add_password(None, "http://" + self._host, *login)
+        digest = urllib.request.HTTPDigestAuthHandler(passwords)
+        no_proxy = urllib.request.ProxyHandler({})
+        self._http = urllib.request.build_opener(no_proxy, digest, _Stay(), _InTime())
+        try:
+            self._open()
+        except (AttributeError, TypeError, ValueError) as error:
+            raise BadOutput(
+                f"{self.name}: an answer is not as ONVIF has it: {error}", what="wrong answer"
+            ) from None
+
+    def _open(self) -> None:
+        """Read the camera's clock, its profile and what that can do."""
+        path = "/onvif/device_service"
+        now = self._ask(path, DEVICE, "GetSystemDateAndTime", head="").find(".//UTCDateTime")
+        if now is not None:
+            names = "Date/Year Date/Month Date/Day Time/Hour Time/Minute Time/Second".split()
+            parts = [int(now.findtext(name)) for name in names]
+            self._ahead_s = calendar.timegm((*parts, 0, 0, 0)) - time.time()
+        services = self._ask(path, DEVICE, "GetCapabilities", "<Category>All</Category>")
+        found = (services.findtext(f".//{name}/XAddr") or "" for name in ("Media", "PTZ"))
+        media, self._path = (urlsplit(u)._replace(scheme="", netloc="").geturl() for u in found)
+        profiles = self._ask(media, MEDIA, "GetProfiles").iter("Profiles") if self._path else ()
+        profile = next((p for p in profiles if p.find("PTZConfiguration") is not None), None)
+        if profile is None:
+            raise BadOutput(
+                f"{self.name}: this camera has no PTZ; run without --gimbal", what="no PTZ"
+            )
+        self._profile = f"<ProfileToken>{escape(profile.get('token'))}</ProfileToken>"
+        token = escape(profile.find("PTZConfiguration").get("token"))
+        asked = f"<ConfigurationToken>{token}</ConfigurationToken>"
+        options = self._ask(self._path, PTZ, "GetConfigurationOptions", asked)
+        limits = options.find(".//PTZTimeout")
+        ends = ("" if limits is None else limits.findtext(end) or "" for end in ("Min", "Max"))
+        least, most = map(_seconds_of, ends)
+        self.timeout_s = max(MOVE_S, min(least or MOVE_S, most or math.inf))
+        if self.timeout_s > LONGEST_S:
+            self.timeout_s = MOVE_S
+        spaces = options.find(".//Spaces")
+        turn, zoom = (spaces.find(f"Continuous{name}VelocitySpace") for name in ("PanTilt", "Zoom"))
+        if turn is None:
+            raise BadOutput(
+                f"{self.name}: this camera can't be turned; run without --gimbal", what="fixed"
+            )
+        axes = [turn.find("XRange"), turn.find("YRange")]
+        axes += [] if zoom is None else [zoom.find("XRange")]
+        self._ranges = [tuple(float(axis.findtext(end)) for end in ("Min", "Max")) for axis in axes]
+        self.zooms = zoom is not None and self._ranges[2][0] < self._ranges[2][1]
+        # (with a timeout, with a zoom): cameras refuse what they don't know
+        self._forms = [(True, True), (False, True), (True, False), (False, False)]
+        self._forms = [each for each in self._forms if self.zooms or not each[1]]
+
+    def move(self, wish: Velocity) -> None:
+        """Move with a velocity until the next command, or stop; raises ``BadOutput``."""
+        if wish == REST:
+            body = "<PanTilt>true</PanTilt><Zoom>true</Zoom>"
+            self._ask(self._path, PTZ, "Stop", self._profile + body)
+            return
+        refusals = []
+        for form in list(self._forms):
+            try:
+                self._ask(self._path, PTZ, "ContinuousMove", self._profile + self._body(wish, form))
+            except Refusal as error:
+                refusals.append(error)
+            else:
+                self._forms, self.stops_itself = [form], form[0]
+                return
+        raise refusals[0]
+
+    def _body(self, wish: Velocity, form: Tuple[bool, bool]) -> str:
+        """A velocity and a timeout for ContinuousMove."""
+        pairs = zip(wish, self._ranges)
+        x, y, *z = (f"{v * (high if v > 0 else -low):.4f}" for v, (low, high) in pairs)
+        body = f'<Velocity><PanTilt {SCHEMA} x="{x}" y="{y}"/>'
+        body += f'<Zoom {SCHEMA} x="{z[0]}"/>' if z and form[1] else ""
+        timeout = f"<Timeout>PT{self.timeout_s:g}S</Timeout>" if form[0] else ""
+        return body + "</Velocity>" + timeout
+
+    def _ask(
+        self, path: str, service: str, name: str, body: str = "", head: Optional[str] = None
+    ) -> Any:
+        """The answer to a request, with names without namespaces; raises ``BadOutput``."""
+        head = self._token() if head is None else head
+        text = ENVELOPE.format(head=head, name=name, service=service, body=body)
+        kind = f'application/soap+xml; charset=utf-8; action="{service}/{name}"'
+        url = f"http://{self._host}{path}"
+        request = urllib.request.Request(url, text.encode("utf-8"), {"Content-Type": kind})
+        try:
+            try:
+                answer = self._http.open(request, timeout=ANSWER_S)
+                code = answer.getcode()
+            except HTTPError as error:
+                answer, code = error, error.code
+            # without a body, the HTTPError of Python 3.11.2 reads as a text
+            data = answer.read(MOST_BYTES + 1) or b"" if answer.fp else b""
+            if len(data) > MOST_BYTES:
+                raise OSError(f"it has over {MOST_BYTES} bytes")
+            is_bomb = b"<!ENTITY" in data.replace(b"\0", b"")  # in UTF-16 too
+            root = ElementTree.fromstring(b"" if is_bomb else data)
+        except (OSError, HTTPException, ValueError) as error:
+            cause = getattr(error, "reason", None) or error
+            raise BadOutput(
+                f"{self.name}: no answer to {name}: {cause}", what="no answer"
+            ) from None
+        except ElementTree.ParseError:
+            if code == 200:
+                raise BadOutput(
+                    f"{self.name}: no ONVIF camera answers there", what="no camera"
+                ) from None
+            root = ElementTree.Element("Fault")
+        for element in root.iter():
+            element.tag = element.tag.rpartition("}")[2]
+        if code == 401 or (code != 200 and b"NotAuthorized" in data):
+            raise BadOutput(
+                f"{self.name}: the camera refuses the user {self._login[0]!r} or the password; "
+                "check --gimbal-login or the variable GIMBAL_LOGIN",
+                what="wrong login",
+            )
+        if code != 200 or root.find(".//Fault") is not None:
+            cause = root.findtext(".//Fault/Reason/Text") or f"HTTP {code}"
+            raise Refusal(f"{self.name}: the camera refuses {name}: {cause}", what="refused")
+        return root
+
+    def _token(self) -> str:
+        """The UsernameToken: the password is hashed with the camera's time."""
+        user, password = self._login
+        made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self._ahead_s))
+        nonce = os.urandom(16)
+        digest = hashlib.sha1(nonce + (made + password).encode("utf-8")).digest()
+        coded = (base64.b64encode(value).decode("ascii") for value in (digest, nonce))
+        return TOKEN.format(escape(user), *coded, made) if user else ""
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Goes to no other host, whatever the camera says."""
+
+    def redirect_request(self, *_: object) -> None:
+        """No request."""
+
+
+class _Bounded(socket.socket):
+    """A connection whose answer has ``ANSWER_S`` in all: each byte of it may come late."""
+
+    ends_s = 0.0
+
+    def recv_into(self, *into: Any) -> int:
+        """Receive what comes in the time that is left."""
+        left_s = self.ends_s - time.monotonic()
+        if left_s <= 0:
+            raise socket.timeout(f"it takes longer than {ANSWER_S:g} s")
+        self.settimeout(left_s)
+        return super().recv_into(*into)
+
+
+class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        self.sock = _Bounded(self.sock.family, fileno=self.sock.detach())
+        self.sock.settimeout(ANSWER_S)
+        self.sock.ends_s = time.monotonic() + ANSWER_S
+
+
+class _InTime(urllib.request.HTTPHandler):
+    """Takes no answer that drips."""
+
+    def http_open(self, request: urllib.request.Request) -> Any:
+        """An answer, or ``OSError``."""
+        return self.do_open(_Connection, request)
+
+
+class PtzLink(Link):
+    """Follows the selected target. A thread talks to the camera: the newest velocity counts.
+
+    Args:
+        camera: a ``Camera``.
+        follower: says where to move.
+        say: function of one line of text for the user.
+        pause_s: least between two commands.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        follower: Follower,
+        say: Callable[[str], None],
+        pause_s: float = PAUSE_S,
+    ) -> None:
+        self.done = self.failed = 0
+        self._camera, self._follower, self._say, self._pause_s = camera, follower, say, pause_s
+        self._told: Dict[str, float] = {}
+        self._moved = False
+        self._closing = threading.Event()
+        self.threads = (LinkThread("onvif", self._run),)
+        self.threads[0].start()
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Take a frame and its target."""
+        self._follower.see(tracked, time.monotonic())
+
+    def lines(self) -> List[str]:
+        """How many commands were sent."""
+        lost = f", {self.failed} failed" if self.failed else ""
+        return [f"gimbal: {counted(self.done, 'command')}{lost}"]
+
+    def close(self) -> None:
+        """Stop the camera."""
+        self._closing.set()
+        self.threads[0].join(2 * ANSWER_S)  # for the answer that is waited for, and the stops'
+
+    def _run(self) -> None:
+        """The thread: repeat the velocity while it is not zero; however that ends, stop."""
+        try:
+            self._serve()
+        finally:
+            self._leave()
+
+    def _serve(self) -> None:
+        sent: Optional[Velocity] = REST  # None: unknown
+        pause_s = 0.0
+        while not self._closing.wait(pause_s or self._pause_s):
+            now = time.monotonic()
+            wish = self._follower.command(now)
+            if wish == sent == REST:
+                continue
+            try:
+                self._moved = True
+                self._camera.move(wish)
+                if pause_s:
+                    self._tell(f"gimbal: {self._camera.name} answers again", now)
+                if self._camera.stops_itself is False:
+                    text = "takes no timeout, so it turns on if this program is killed"
+                    self._tell(f"gimbal: {self._camera.name} {text}", now)
+                sent, pause_s = wish, 0.0
+                self.done += 1
+            except BadOutput as error:
+                if not pause_s:
+                    self._tell(f"gimbal: {error}; trying again", now)
+                sent, pause_s = None, RETRY_S
+                self.failed += 1
+
+    def _tell(self, text: str, now: float) -> None:
+        """Say a sentence, at most once in ``SAID_S``."""
+        if now - self._told.get(text, -SAID_S) >= SAID_S:
+            self._told[text] = now
+            self._say(text)
+
+    def _leave(self) -> None:
+        """Stop the camera, several times, if it was moved."""
+        for left in reversed(range(STOPS if self._moved else 0)):
+            try:
+                self._camera.move(REST)
+                self.done += 1
+            except BadOutput as error:
+                self.failed += 1
+                if not left:
+                    end = "switch it off, or stop it by its own page"
+                    if self._camera.stops_itself:
+                        end = f"it stops by itself after {self._camera.timeout_s:g} s"
+                    self._say(f"gimbal: {error}; {end}")
+
+
+def _seconds_of(text: str) -> Optional[float]:
+    """A duration of XML, such as PT5S or PT1M0.5S, in seconds; None if it is none."""
+    found = re.match(
+        r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$", text.strip()
+    )
+    if not found or not any(found.groups()):
+        return None
+    days, hours, minutes, seconds = (float(each or 0) for each in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def _parsed(address: str, user: str) -> Tuple[str, str]:
+    """(name to show, HOST:PORT) of an address; ``user``: whose password is known."""
+    parts = split_address(address)
+    if not parts.hostname or parts.path.strip("/") or parts.password:
+        raise BadOutput(
+            "--gimbal: not an address; give onvif://USER@HOST:PORT, and --gimbal-login",
+            what="not an address",
+        )
+    if parts.username and parts.username != user:
+        raise BadOutput(
+            f"--gimbal {address}: the password is missing; write {parts.username}:PASSWORD into a "
+            "file for --gimbal-login, or into the variable GIMBAL_LOGIN",
+            what="no password",
+        )
+    host = parts.netloc.rpartition("@")[2] + ("" if parts.port else ":80")
+    return "onvif://" + host, host
+
+
+def open_link(context: Context) -> PtzLink:
+    """The link of ``--gimbal onvif://``; raises ``BadOutput``."""
+    options, gimbal = context.options, context.options.of(GimbalOptions)
+    camera = Camera(gimbal.name or "", read_login("gimbal-login", gimbal.login))
+    if gimbal.zoom and not camera.zooms:
+        raise BadOutput(
+            f"{camera.name}: this camera can't zoom; run without gimbal-zoom", what="no zoom"
+        )
+    context.say(f"gimbal: {camera.name} follows the target")
+    if camera.timeout_s != MOVE_S:
+        context.say(f"gimbal: without commands it stops after {camera.timeout_s:g} s")
+    aim = make_aim(options.fov, context.size, from_options(options, context.size))
+    if aim.calibration is not None and aim.calibration.actuator != camera.name:
+        aim.refuse(f"calibrated is {aim.calibration.actuator}")
+    follower = Follower(aim, context.say, gimbal.zoom, context.holds, context.selection)
+    return PtzLink(camera, follower, context.say)

@@ -1,0 +1,136 @@
+"""Where a PTZ camera moves: it turns as ``aim`` says, and zooms in on its target.
+
+A camera takes shares of its fastest turn, which it does not state. So without a calibration it is
+taken for a fast one, and goes even more slowly where it is not.
+"""
+
+import math
+import threading
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+
+from hotpath.app.selection import Selection
+from hotpath.runtime.directions import vertical_fov_deg
+from hotpath.runtime.types import TRACKED, Track
+from hotpath.video.base import TrackedFrame
+from hotpath_vehicle.aim.aim import Aim
+from hotpath_vehicle.aim.calibration import Calibration
+from hotpath_vehicle.album import Album, look_at
+from hotpath_vehicle.gimbal.settings import load_settings
+from hotpath_vehicle.steering import LATE, Evidence, Pace, Ramp, Velocity, missing
+
+# degrees a second of the fastest turn of a fast and of a slow camera, until it is measured: none
+# turns too fast, and no picture of a slow one counts as seen elsewhere
+FASTEST, SLOWEST = 100.0, 40.0
+FOV_DEG = 60.0  # without --fov
+NOD = 3.0, 0.3  # degrees a second, and seconds: a camera gets few commands
+BAND = 1.0 / 40  # an offset from the centre that counts as none, share of the width
+ZOOM_DEAD = 0.15  # the same for the target's size, share of the wanted one
+REST: Velocity = (0.0, 0.0, 0.0)  # right, up, nearer: shares of the camera's fastest
+
+
+def make_aim(
+    fov: Optional[Sequence[float]], size: Tuple[int, int], calibration: Optional[Calibration]
+) -> Aim:
+    """The ``Aim`` of a PTZ camera.
+
+    Args:
+        fov: (horizontal,) or (horizontal, vertical) field of view, degrees; None: a usual one.
+        size: (width, height) of the frames.
+        calibration: of the camera, or None.
+    """
+    settings = load_settings()
+    width = fov[0] if fov else FOV_DEG
+    # where it points is not known, so the range of its tilt is not either
+    settings["limits"].update(pitch_min=-1e9, pitch_max=1e9, dead_band=BAND * width)
+    height = fov[1] if fov and len(fov) > 1 else vertical_fov_deg(width, size)
+    return Aim(settings, (width, height), calibration, NOD, FASTEST)
+
+
+class Follower:
+    """Decides how a PTZ camera moves. The frame loop and the camera's thread may call it.
+
+    Args:
+        aim: computes how fast the camera turns.
+        say: function of one line of text for the user.
+        share: share of the frame's side that the target shall fill; None: no zoom.
+        holds: see ``steering.Ramp``.
+        selection: which target is followed.
+    """
+
+    def __init__(
+        self,
+        aim: Aim,
+        say: Callable[[str], None],
+        share: Optional[float] = None,
+        holds: Optional[Dict[str, str]] = None,
+        selection: Optional[Selection] = None,
+    ) -> None:
+        self.aim, self._say, self._share = aim, say, share
+        self._selection = Selection() if selection is None else selection
+        self._acts = 0
+        self._album, self._pace = Album(), Pace()
+        self._using = threading.Lock()
+        self._seen: Optional[Evidence] = None
+        self._size = (0, 0)
+        self._ramp = Ramp("camera", len(REST), say, holds)
+
+    def see(self, tracked: TrackedFrame, now: float) -> None:
+        """Take a frame and its target."""
+        number, at_s = self._selection.among(tracked.tracks), tracked.captured_s
+        track = None if number is None else tracked.tracks[number]
+        look, (height, width) = look_at(tracked.frame, track), tracked.frame.shape[:2]
+        with self._using:
+            if self._selection.acts != self._acts:
+                self._acts = self._selection.acts
+                self._album = Album()
+                self.aim.confirm()
+            doubt = self._doubt(look, at_s)
+            self._seen, self._size = Evidence(track, at_s, doubt), (width, height)
+            if track is not None and missing(self._seen, now) is None:
+                self.aim.see(now, at_s, track.box, self._size)
+
+    def _doubt(self, look: Any, at_s: float) -> Optional[str]:
+        """Why a picture is no evidence, or None."""
+        taken_s = at_s - self.aim.age_s
+        pointing = self.aim.control.pointing_deg(taken_s)
+        if self.aim.calibration is None:
+            pointing = pointing[0] * SLOWEST / FASTEST, pointing[1] * SLOWEST / FASTEST
+        doubt = self._album.add(look, taken_s, pointing)
+        return LATE if self._pace.is_late(at_s) else doubt
+
+    def command(self, now: float) -> Velocity:
+        """The velocity to send now: right, up, nearer, as shares of the fastest."""
+        with self._using:
+            why = missing(self._seen, now) or self.aim.why
+            if self.aim.note:
+                self._say(f"camera {self.aim.note}")
+                self.aim.note = None
+            right, up, nearer = self._ramp.command(now, why, lambda: self._wish(now))
+            if why:
+                self.aim.ease(now, (right, up))
+            if nearer:  # what was measured before holds no more
+                self.aim.restart()
+            shares = self.aim.command(self.aim.sent(now, (right, up)))
+            return _within(shares[0], 1.0), _within(shares[1], 1.0), nearer
+
+    def _wish(self, now: float) -> Velocity:
+        seen = self._seen
+        assert seen is not None and seen.track is not None, "there is no evidence"
+        right, up = self.aim.rates(now, seen.captured_s, seen.track.box, self._size)
+        return right, up, zoom_speed(self._share, seen.track, self._size)
+
+
+def zoom_speed(share: Optional[float], track: Track, size: Tuple[int, int]) -> float:
+    """How fast to zoom until a target fills its share of the frame, as a share of the fastest."""
+    if share is None:
+        return 0.0
+    (x, y, w, h), (width, height) = track.box, size
+    offset = max(abs(2 * (x + w / 2) / width - 1), abs(1 - 2 * (y + h / 2) / height))
+    zoom = math.log(share / max(w / width, h / height))
+    # a target near the edge or an unsure one would be lost by zooming in
+    most = 1.0 if track.state == TRACKED and offset < 0.5 else 0.0
+    return min(most, _within(zoom, 1.0)) if abs(zoom) > ZOOM_DEAD else 0.0
+
+
+def _within(value: float, most: float) -> float:
+    return max(-most, min(most, value))

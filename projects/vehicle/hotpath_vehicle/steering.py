@@ -1,0 +1,182 @@
+"""The one rule for everything that steers: a gimbal, a PTZ camera of the network.
+
+They move only on *fresh evidence*:
+
+- the source is live (``--gimbal-recording`` is for simulators), and the network can say "lost":
+  ``check`` refuses a run without them;
+- the newest frame was taken within ``FRESH_S``, and the target is tracked in it;
+- the picture is new: it was not seen before, it goes on, and it has not faded (``album.Album``).
+
+Without it, ``Ramp`` brings every command to zero within ``RAMP_S`` and holds it there, and says
+why. How fast they move, and what stops them besides, is in ``aim``.
+At the end of a run each link sends its stop ``STOPS`` times before it closes, whatever ended it.
+"""
+
+import math
+from collections import deque
+from typing import Any, Callable, Deque, Dict, NamedTuple, Optional, Tuple
+
+from hotpath.app.links.base import Context
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.types import TRACKED, Track
+from hotpath_vehicle.plug import GimbalOptions
+
+FRESH_S = 0.5
+RAMP_S = 0.3
+STOPS, STOP_PAUSE_S = 3, 0.03  # how often a stop goes out at the end, and the time between two
+AGAIN_S = 10.0  # the same reason is said as often
+LATE = "pictures from before a stop still come"
+PAUSE_S, USUAL, QUICK, AT_PACE = 0.3, 50, 0.6, 3  # see ``Pace``
+NEVER_S = -math.inf
+
+Velocity = Tuple[float, ...]
+
+
+def check(options: GimbalOptions, live: bool, can_lose: bool, network: str) -> None:
+    """Refuse a run that steers without a live source, or with a network that never says "lost".
+
+    Raises:
+        BadOutput: with the option that is to be left out.
+    """
+    if options.name is None:
+        return
+    if not live and not options.recording:
+        raise BadOutput(
+            "--gimbal: a recording shows nothing of what is there now; name a live source, or "
+            "write gimbal-recording = true into the file of --config where a simulator flies",
+            what="recording",
+        )
+    if not can_lose:
+        raise BadOutput(
+            f"--gimbal: the network {network} has no lost_below, so it never says that the target "
+            "is lost; name another --network, or find its threshold with "
+            "`hotpath tune --goal lost`",
+            what="never lost",
+        )
+
+
+def check_run(context: Context) -> None:
+    """Refuse the same before any link of a run is opened."""
+    gimbal = context.options.of(GimbalOptions)
+    check(gimbal, context.live, context.can_lose, context.network)
+
+
+class Evidence(NamedTuple):
+    """The state of the target to steer after. MAVLink's ``View`` has the same attributes.
+
+    Attributes:
+        track: ``Track`` of the target, or None.
+        captured_s: when the newest frame was taken, seconds of the monotonic clock.
+        doubt: why its picture is no evidence, by ``album.Album.add``; None if it is.
+    """
+
+    track: Optional[Track]
+    captured_s: float
+    doubt: Optional[str]
+
+
+def missing(seen: Any, now: float) -> Optional[str]:
+    """Return why nothing may be steered, or None if there is fresh evidence.
+
+    Args:
+        seen: ``Evidence``, or a ``View``, of the newest frame; None if there was none yet.
+        now: seconds of the monotonic clock.
+    """
+    if seen is None or seen.track is None:
+        return "no target"
+    if not 0.0 <= now - seen.captured_s <= FRESH_S:
+        return "no new picture"
+    if seen.track.state != TRACKED or seen.track.lost:
+        return f"the target is {seen.track.state}"
+    return seen.doubt if all(map(math.isfinite, seen.track.box)) else "the box is not a number"
+
+
+class Ramp:
+    """The commands of one actuator: the wanted ones while there is evidence, else a ramp to zero.
+
+    Args:
+        what: its name, for people.
+        values: how many a command has.
+        tell: function of one sentence, called when the ramp has ended.
+        holds: dict of name -> reason of all that stands still for lack of evidence, which the
+            other links of the run show.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        values: int,
+        tell: Callable[[str], None],
+        holds: Optional[Dict[str, str]] = None,
+    ) -> None:
+        self._what = what
+        self._tell = tell
+        self._zero = (0.0,) * values
+        self._holds = {} if holds is None else holds
+        self._last = self._zero  # the last command that had evidence
+        self._last_s = NEVER_S  # when it was given
+        self._why: Optional[str] = None
+        self._why_s = NEVER_S  # since when
+        self._told_why = ""
+        self._told_s = NEVER_S
+
+    def command(self, now: float, why: Optional[str], wanted: Callable[[], Velocity]) -> Velocity:
+        """The velocity to command now.
+
+        Args:
+            now: seconds of the monotonic clock.
+            why: result of ``missing``.
+            wanted: gives the velocity that the evidence asks for; not called without evidence.
+        """
+        if why != self._why:
+            self._why, self._why_s = why, now
+        if why is None:
+            self._last = tuple(wanted())
+            self._last_s = now
+            self._holds.pop(self._what, None)
+            return self._last
+        # whoever slept since has no time left to ramp
+        gone_s = now - self._last_s
+        share = 1.0 - gone_s / RAMP_S if 0.0 <= gone_s < RAMP_S else 0.0
+        command = tuple(share * value for value in self._last)
+        self._last = self._last if share else self._zero  # a clock may come there again
+        if not share and not 0.0 <= now - self._why_s < RAMP_S:  # not of a state of one frame
+            self._hold(now, why)
+        return command
+
+    def stop(self) -> None:
+        """Zero was commanded past the ramp: there is nothing to ramp down from."""
+        self._last = self._zero
+        self._holds.pop(self._what, None)
+
+    def _hold(self, now: float, why: str) -> None:
+        self._holds[self._what] = why
+        if why != self._told_why or not 0.0 <= now - self._told_s < AGAIN_S:
+            self._told_why, self._told_s = why, now
+            self._tell(f"{self._what} holds: {why}")
+
+
+class Pace:
+    """Tells frames that lay somewhere during a stop from fresh ones, by their pace.
+
+    After a pause, frames that come faster than usual were taken before. They are old until some
+    come at the usual pace.
+    """
+
+    def __init__(self) -> None:
+        self._at = NEVER_S
+        self._steps: Deque[float] = deque(maxlen=USUAL)
+        self._at_pace = AT_PACE
+
+    def is_late(self, at: float) -> bool:
+        """Note a frame with that time stamp; whether it is older than the stamp says."""
+        step, self._at = at - self._at, at
+        usual = sorted(self._steps)[len(self._steps) // 2] if self._steps else math.inf
+        if not 0.0 <= step <= max(PAUSE_S, 4 * usual if self._steps else 0.0):
+            self._at_pace = 0 if self._steps else AT_PACE
+        elif step < QUICK * usual and self._at_pace < AT_PACE:
+            self._at_pace = 0
+        else:
+            self._at_pace += 1
+            self._steps.append(step)
+        return self._at_pace < AT_PACE

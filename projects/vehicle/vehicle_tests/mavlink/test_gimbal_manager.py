@@ -1,0 +1,301 @@
+"""Real packets between us and a gimbal manager: asking for control, giving way, the closed loop."""
+
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pymavlink")
+
+from hotpath.runtime import load_targets
+from hotpath.runtime.types import Track
+from hotpath.video.base import TrackedFrame
+from hotpath_vehicle.aim.aim import Aim
+from hotpath_vehicle.album import SEEN, look_at
+from hotpath_vehicle.gimbal.settings import load_settings
+from hotpath_vehicle.mavlink import service
+from hotpath_vehicle.mavlink.codec import Codec
+from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
+from hotpath_vehicle.mavlink.messages import Message, View
+from vehicle_tests.drone import closed_loop as sim
+from vehicle_tests.drone.stopped_streams import FPS, TRACK, clocked, grainy, jpeg, scene
+from vehicle_tests.support.mavlink_run import HandTurnedRun
+
+ME, OTHER = (1, 100), (255, 190)
+
+
+class Talk:
+    def __init__(self):
+        self.us = GimbalManager(Aim(load_settings(), (60.0, 46.0)), *ME, 1.0)
+        self.us.aim.note = None  # that it goes slowly
+        self.gimbal, self._codec = sim.Gimbal(), Codec(*ME)
+        self.now = 0.0
+        self.silent = False
+        self.said = []
+
+    def box(self):
+        """A target that stands, and answers each turn of the camera."""
+        pitch, yaw = np.degrees(self.gimbal.angle)
+        right, up = 22.0 - yaw, 17.0 - pitch
+        focal = 320 / np.tan(np.radians(30.0))
+        x, y = 320 + focal * np.tan(np.radians(right)), 240 - focal * np.tan(np.radians(up))
+        return (float(x) - 10.0, float(y) - 10.0, 20.0, 20.0)
+
+    def go(self, seconds, number=None, frames=True, lost=False, state="tracked", moves=True):
+        """Frames come, with a target of that number above and right of the centre, or none."""
+        sent = []
+        begun = self.now
+        while self.now < begun + seconds:
+            self.now += 1 / 30.0
+            track = None if number is None else Track(self.box(), 0.9, lost, state)
+            view = View(int(self.now * 30), self.now, (640, 480), track, number, 30.0)
+            view = view._replace(doubt=None if moves else "the picture stands still")
+            out = self.us.frame(view, self.now) if frames else self.us.tick(self.now)
+            sent += out
+            self.said += [fields["text"].decode() for name, fields in out if name == "STATUSTEXT"]
+            if self.silent:
+                continue
+            self.gimbal.move(self.now, 1 / 30.0)
+            answers = self.gimbal.due(self.now)
+            for message in out:
+                heard = self._codec.decode(self._codec.encode(*message))
+                answers += self.gimbal.receive(heard, self.now)
+            for message in answers:
+                packet = self.gimbal.codec.encode(*message)
+                self.us.receive(self._codec.decode(packet), self.now)
+        return sent
+
+
+@pytest.fixture
+def talk():
+    return Talk()
+
+
+def claims(sent):
+    return [f for name, f in sent if name == "COMMAND_LONG" and f["command"] == 1001]
+
+
+def rates(sent):
+    sent = [fields for name, fields in sent if name == "GIMBAL_MANAGER_SET_ATTITUDE"]
+    return [(fields["angular_velocity_y"], fields["angular_velocity_z"]) for fields in sent]
+
+
+def test_the_manager_is_asked_for_until_it_answers(talk):
+    talk.silent = True
+    assert len(talk.go(2.9)) == 3
+    talk.silent = False
+    talk.go(1.2)
+    assert talk.us.up and claims(talk.go(2.0)) == talk.said == []  # there is no target yet
+
+
+def test_control_is_taken_for_a_target_and_given_back_after_it_standing_still(talk):
+    assert claims(talk.go(1.0)) == []
+    assert len(claims(talk.go(1.0, number=0))) == 1
+    assert talk.gimbal.primary == ME and talk.us.ours and talk.gimbal.obeyed > 10
+    assert talk.gimbal.angle[0] > 0.02 and talk.gimbal.angle[1] > 0.02  # up and to the right
+    sent = talk.go(2.0)
+    assert rates(sent) == [(0.0, 0.0)] * 5
+    assert len(claims(sent)) == 1 and talk.gimbal.primary == (0, 0)
+    assert abs(talk.gimbal.rate).max() == 0.0 and talk.said == []
+
+
+def test_a_refusal_is_said_once_and_nothing_is_steered(talk):
+    talk.gimbal.refuses = True
+    sent = talk.go(6.0, number=0)
+    assert rates(sent) == [] and len(claims(sent)) == 1
+    assert len(talk.said) == 1 and "refuses control" in talk.said[0]
+    talk.gimbal.refuses = False
+    talk.go(1.5, number=1)  # a new target: the user wants it followed
+    assert talk.us.ours and len(talk.said) == 1
+
+
+@pytest.mark.parametrize("result", [2, 3, 4])  # denied, unsupported, failed
+def test_a_refusal_counts_if_it_is_ours(talk, result):
+    talk.go(1.0, number=0)
+    for target, said in ((OTHER, []), (ME, ["gimbal: its manager refuses control"])):
+        fields = dict(zip(("target_system", "target_component"), target))
+        fields.update(command=1001, result=result)
+        talk.us.receive(Message("COMMAND_ACK", fields, *talk.us.manager), talk.now)
+        talk.go(0.1, number=0)
+        assert talk.said == said
+
+
+def test_without_a_calibration_it_says_so_and_goes_slowly(talk):
+    talk.us.aim.note = "goes slowly: it has no calibration"
+    sent = rates(talk.go(3.0, number=0))
+    assert talk.said == ["gimbal goes slowly: it has no calibration"]
+    assert 4.9 < max(np.degrees(np.hypot(*each)) for each in sent) <= 5.0 + 1e-9
+
+
+def test_a_calibration_of_another_gimbal_is_not_used(talk):
+    known = sim.CALIBRATION._replace(actuator="gimbal 1/1/2")
+    talk.us.aim = Aim(load_settings(), (60.0, 46.0), known)
+    talk.go(1.0, number=0)
+    assert talk.us.aim.is_slow and talk.us.aim.calibration is None
+    assert talk.said[0] == "gimbal goes slowly: calibrated is gimbal 1/1/2"
+
+
+@pytest.mark.parametrize("sender, taken", [((1, 154), True), ((1, 171), False), ((1, 1), False)])
+def test_the_attitude_of_another_gimbal_is_not_taken(talk, sender, taken):
+    talk.go(1.0, number=0)
+    message = attitude(50.0)._replace(component=sender[1])
+    talk.us.receive(message, talk.now + 0.001)
+    assert (talk.us.aim.control.pointing_deg(talk.now + 0.001)[1] > 40.0) == taken
+
+
+@pytest.mark.parametrize("flags, yaw_deg", [(16, 50.0), (64, 50.0), (16 | 32, 90.0), (0, 90.0)])
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_yaw_in_the_vehicle_s_frame_counts_with_its_heading_alone(talk, flags, yaw_deg, heard):
+    talk.go(1.0, number=0)
+    before = talk.us.aim.control.pointing_deg(talk.now)[1]
+    if heard:
+        heading = {"yaw": np.radians(40.0), "yawspeed": 0.0}
+        talk.us.receive(Message("ATTITUDE", heading, 1, 1), talk.now)
+    message = attitude(50.0)
+    message.fields["flags"] = flags
+    talk.us.receive(message, talk.now + 0.001)
+    pointing = talk.us.aim.control.pointing_deg(talk.now + 0.001)[1]
+    known = heard or yaw_deg == 50.0
+    assert pointing == pytest.approx(yaw_deg if known else before, abs=0.5)
+
+
+def test_the_end_of_a_run_stops_the_gimbal_and_gives_control_back(talk):
+    talk.go(1.0, number=0)
+    assert any(rates(talk.go(0.1, number=0))[0])
+    for _ in range(3):
+        sent = talk.us.leave(talk.now)
+        assert rates(sent) == [(0.0, 0.0)] and len(claims(sent)) == 1
+        assert claims(sent)[0]["param1"] == -3
+    assert Talk().us.leave(0.0) == []  # it is not ours
+
+
+def test_it_gives_way_to_somebody_else_until_the_next_target(talk):
+    talk.go(1.0, number=0)
+    talk.gimbal.primary = OTHER
+    talk.go(0.3, number=0)
+    obeyed, sent = talk.gimbal.obeyed, talk.go(5.0, number=0)
+    assert rates(sent) == claims(sent) == [] and talk.gimbal.primary == OTHER
+    assert len(talk.said) == 1 and "255/190 took control" in talk.said[0]
+    talk.go(1.0)
+    assert talk.gimbal.primary == OTHER and talk.gimbal.obeyed == obeyed
+    talk.go(1.5, number=1)
+    assert talk.gimbal.primary == ME and talk.gimbal.obeyed > obeyed
+
+
+@pytest.mark.parametrize("primary", [OTHER, (0, 0)])
+def test_who_loses_control_stops_what_turns_and_a_late_return_moves_nothing(talk, primary):
+    talk.go(1.0, number=0)
+    talk.gimbal.primary = primary
+    talk.gimbal.refuses = True
+    sent = rates(talk.go(3.0, number=0, moves=False))
+    assert any(sent[0]) and sent[-1] == (0.0, 0.0)
+    talk.gimbal.primary = ME
+    assert not np.any(rates(talk.go(2.0, number=0, moves=False)))
+
+
+def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
+    talk.go(1.0, number=0)
+    talk.silent = True
+    sent = talk.go(4.0, number=0)
+    assert not talk.us.up and not talk.us.ours and len(rates(sent)) < 38
+    assert rates(sent)[-5:] == [(0.0, 0.0)] * 5  # it may hear us nevertheless
+    assert len(talk.said) == 1 and "silent" in talk.said[0]
+    talk.silent = False  # it was started anew
+    talk.gimbal = sim.Gimbal()
+    assert len(rates(talk.go(4.0, number=0))) > 30 and talk.gimbal.primary == ME
+
+
+@pytest.mark.parametrize(
+    ("gone", "why", "within_s"),
+    [
+        (dict(frames=False), "no new picture", 0.95),
+        (dict(moves=False), "the picture stands still", 0.95),
+        (dict(lost=True, state="lost"), "the target is lost", 0.35),
+        (dict(state="unsure"), "the target is unsure", 0.35),
+    ],
+)
+def test_without_fresh_evidence_the_camera_stands_still_and_says_why(talk, gone, why, within_s):
+    talk.go(1.0, number=0)
+    assert max(rates(talk.go(0.2, number=0))[-1]) > 0.05
+    moved = rates(talk.go(within_s, number=0, **gone))
+    assert all(before >= after for before, after in zip(moved[-9:], moved[-8:]))
+    assert set(rates(talk.go(4.0, number=0, **gone))) == {(0.0, 0.0)}
+    assert talk.said == [f"gimbal holds: {why}"]
+    assert max(rates(talk.go(3.0, number=0))[-1]) > 0.02  # the picture answers, and it goes on
+
+
+def attitude(yaw_deg):
+    half = np.radians(yaw_deg) / 2
+    fields = {"q": [np.cos(half), 0.0, 0.0, np.sin(half)], "flags": 16}
+    return Message("GIMBAL_DEVICE_ATTITUDE_STATUS", fields, 1, 154)
+
+
+def test_a_gimbal_that_first_says_later_that_it_points_aside_has_not_turned(talk):
+    """The first pictures count as seen from there, so the same scene is no old picture."""
+    for n in range(8 * FPS):
+        if n > 2 * FPS:
+            talk.us.receive(attitude(50.0), n / FPS)
+        view = View(n, n / FPS, (320, 240), TRACK, 0, FPS, look_at(grainy(scene(20), 2), TRACK))
+        talk.us.frame(view, n / FPS)
+        assert talk.us._view.doubt is None
+
+
+def test_what_a_stream_shows_while_the_run_listens_for_another_is_known_afterwards(monkeypatch):
+    """A loop of it, shown when the camera points elsewhere, is noticed in its first round."""
+    run = HandTurnedRun([np.zeros((240, 320, 3), np.uint8)])
+    loop = [scene(n / 5) for n in range(FPS)]
+    below_a_clock = [clocked(picture, n) for n, picture in enumerate(loop)]
+    ends_s = time.monotonic() + 2.0
+    monkeypatch.setattr(service, "LISTEN_S", ends_s - run.service._began_s)
+    try:
+        run.service.start()
+        for pictures, yaw_deg in ((loop, 0.0), ([scene(60)], 40.0), (below_a_clock, 40.0)):
+            for picture in pictures:
+                now = time.monotonic()
+                run.gimbal.receive(attitude(yaw_deg), now)
+                run.service.write(TrackedFrame(jpeg(picture), 0, None, {0: TRACK}, now))
+                time.sleep(1.0 / FPS)
+            time.sleep(max(0.0, ends_s + 0.1 - time.monotonic()))
+        assert run.gimbal._view.doubt == SEEN
+    finally:
+        run.close()
+
+
+def test_another_vehicle_s_gimbal_and_attitudes_that_are_none_are_not_taken(talk):
+    talk.us.receive(Message("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": 1}, 2, 154), 0.0)
+    assert talk.us.manager is None
+    nan = float("nan")
+    for q in ([nan] * 4, [0.0] * 4, [1e30] * 4):
+        talk.us.receive(Message("GIMBAL_DEVICE_ATTITUDE_STATUS", {"q": q, "flags": 16}, 1, 154), 1)
+    assert not talk.us.aim.control.yaw.camera.fresh(1.0)
+
+
+@pytest.fixture(scope="module")
+def targets():
+    targets = load_targets()
+    yield targets
+    targets.close()
+
+
+def test_a_step_is_settled_in_four_seconds_with_the_proof_of_the_calibration(targets):
+    samples = sim.Simulation(sim.World(sim.standing(14.0, -7.0)), targets).run(4.6)
+    assert abs(samples[0].x) > 0.15  # it began far outside
+    assert sim.settled_after(samples) < 4.0
+
+
+def test_a_moving_target_is_kept_although_a_fifth_of_the_packets_is_lost(targets):
+    samples = sim.Simulation(sim.World(sim.wandering()), targets, loss=0.2).run(7.5)
+    offsets = sim.off_centre(samples, 4.0)
+    assert len(offsets) > 90
+    assert offsets.max() <= 0.05
+
+
+def test_a_link_that_is_gone_for_five_seconds_is_survived(targets):
+    world = sim.World(sim.wandering(6.0))
+    simulation = sim.Simulation(world, targets, gone=((2.0, 7.0),))
+    samples = simulation.run(12.5)
+    while_gone = [s for s in samples if 3.0 < s.time_s < 7.0]
+    # the gimbal stands still on its own, and the tracker goes on
+    assert np.ptp([s.yaw for s in while_gone]) < 0.5
+    assert simulation.manager.ours and simulation.manager.up
+    assert sim.off_centre(samples, 11.5).max() <= 0.05

@@ -1,0 +1,78 @@
+"""Real runs that turn a PTZ camera end by a signal, and leave it standing."""
+
+import contextlib
+import signal
+import time
+
+import pytest
+
+pytest.importorskip("pymavlink")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("psutil")
+
+from tests.support import tiny
+from vehicle_tests import soak
+from vehicle_tests.support.mavlink_client import connected
+from vehicle_tests.support.onvif_camera import OnvifCamera, part
+
+slow = pytest.mark.slow("runs of ten seconds")
+
+
+@pytest.fixture
+def run(tmp_path):
+    """(program, camera) while the camera turns."""
+    network = tiny.write_network(tmp_path, tiny.watched(lost_below=0.001))
+    source = soak.Camera()  # nothing in it comes again
+    with contextlib.closing(OnvifCamera()) as camera, contextlib.closing(source):
+        words = ["--video", source.address, "--network", network]
+        words += ["--gimbal", f"onvif://127.0.0.1:{camera.port}"]
+        with connected(words, tmp_path / "log") as (client, program):
+            client.pump(0.3)
+            assert client.rectangle((430, 150, 60, 60), soak.SIZE) == 0
+            ends = time.monotonic() + 60
+            while "ContinuousMove" not in camera.names():
+                client.pump(0.05)
+                assert time.monotonic() < ends and program.process.poll() is None, program.text()
+            yield program, camera
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["SIGTERM", "SIGINT"] + [pytest.param(name, marks=slow) for name in ("SIGHUP", "SIGQUIT")],
+)
+def test_a_signal_that_asks_for_the_end_stops_the_camera_three_times(run, name):
+    program, camera = run
+    program.process.send_signal(getattr(signal, name))
+    began = time.monotonic()
+    while camera.names()[-3:] != ["Stop"] * 3:
+        assert time.monotonic() < began + 1.0, camera.names()[-5:]
+        time.sleep(0.02)
+    assert program.process.wait(20) == 128 + getattr(signal, name)
+    assert camera.names()[-3:] == ["Stop"] * 3
+
+
+@slow
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGABRT"])
+def test_after_a_signal_that_ends_at_once_nothing_is_commanded_and_the_camera_stops_itself(
+    run, name
+):
+    program, camera = run
+    program.process.send_signal(getattr(signal, name))
+    program.process.wait(10)
+    time.sleep(0.3)  # for what was on its way
+    asked = len(camera.asked)
+    time.sleep(2.0)
+    assert len(camera.asked) == asked
+    moves = [each for each in camera.asked if each.tag.endswith("ContinuousMove")]
+    assert part(moves[-1], "Timeout").text == "PT1S"
+
+
+@slow
+def test_a_run_that_stands_still_itself_moves_nothing_when_it_goes_on(run):
+    program, camera = run
+    program.process.send_signal(signal.SIGSTOP)
+    time.sleep(3.0)
+    asked = len(camera.names())
+    program.process.send_signal(signal.SIGCONT)
+    time.sleep(0.2)
+    assert camera.names()[asked:][:1] != ["ContinuousMove"]

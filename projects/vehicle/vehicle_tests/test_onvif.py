@@ -1,0 +1,462 @@
+"""A PTZ camera of the network follows the target, and its faults hold nobody."""
+
+import contextlib
+import math
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from hotpath.app.cli.links import check_links
+from hotpath.app.cli.options import parse, records_of
+from hotpath.app.links.base import Context
+from hotpath.app.records import LinkOptions
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.types import Box, Track
+from hotpath.video.base import TrackedFrame
+from hotpath_vehicle import onvif as product
+from hotpath_vehicle.aim.calibration import Calibration
+from hotpath_vehicle.onvif import Camera, PtzLink, open_link
+from hotpath_vehicle.plug import GimbalOptions
+from hotpath_vehicle.ptz import Follower, make_aim, zoom_speed
+from tests.support import tiny
+from tests.support.errors import refusal
+from tests.support.streams.mjpeg import MjpegServer
+from tests.support.streams.process import ROOT
+from vehicle_tests.support.onvif_camera import (
+    DEGREES_S,
+    ENVELOPE,
+    FAULT,
+    PX,
+    SIZE,
+    OnvifCamera,
+    part,
+)
+
+LOGIN = ("eye", "of:<needle>")
+SHAPE = (SIZE[1], SIZE[0], 3)
+RNG = np.random.RandomState(1)
+PAUSE_S = 0.01  # between two commands
+BOMB = "<!DOCTYPE a [<!ENTITY b 'c'>]><a><PTZ><XAddr>&b;</XAddr></PTZ></a>"
+RIGHT_UP = Track(Box(250, 20, 20, 20), 0.9)
+
+
+@pytest.fixture
+def camera():
+    with contextlib.closing(OnvifCamera(LOGIN)) as camera:
+        yield camera
+
+
+@pytest.fixture
+def link(camera):
+    with contextlib.closing(opened(camera)) as link:
+        yield link
+
+
+def opened(camera, share=None):
+    said = []
+    follower = Follower(make_aim((60.0,), SIZE, None), said.append, share)
+    link = PtzLink(Camera(address(camera), LOGIN), follower, said.append, PAUSE_S)
+    link.said = said
+    return link
+
+
+def address(camera, user="eye@"):
+    return f"onvif://{user}127.0.0.1:{camera.port}"
+
+
+def tracked(track, frame=None, at_s=None):
+    """A frame of now, with another picture than the last one."""
+    frame = RNG.randint(0, 256, SHAPE).astype(np.uint8) if frame is None else frame
+    at_s = time.monotonic() if at_s is None else at_s
+    return TrackedFrame(frame, 0, None, {} if track is None else {0: track}, at_s)
+
+
+def show_until(link, track, condition, frame=None):
+    """Show frames of a live source until a condition holds; fails after 20 s."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        link.write(tracked(track, frame))
+        time.sleep(0.005)
+
+
+def read_by_wsdl(request):
+    """The values of a request, read by zeep with ONVIF's own WSDL."""
+    onvif = pytest.importorskip("onvif")
+    from lxml import etree
+    from zeep import Client
+
+    service, _, name = request.tag[1:].partition("}")
+    wsdl = {"device": "devicemgmt", "media": "media", "ptz": "ptz"}[service.split("/")[-2]]
+    client = Client(os.path.join(os.path.dirname(onvif.__file__), "../wsdl", wsdl + ".wsdl"))
+    (binding,) = client.wsdl.bindings.values()
+    message = binding.get(name).input
+    element = etree.fromstring(ElementTree.tostring(request))
+    values = message.body.parse(element, client.wsdl.types)
+    again = message.serialize(**{key: values[key] for key in values or ()}).content
+    return values, element, part(again, "Body")[0]
+
+
+def test_every_request_is_what_onvifs_wsdl_asks_for(camera):
+    ours = Camera(address(camera), LOGIN)
+    ours.move((0.5, -0.25, 1.0))
+    ours.move((0.0, 0.0, 0.0))
+    assert len(camera.asked) == 6
+    for request in camera.asked:
+        values, sent, again = read_by_wsdl(request)
+        assert [e.tag for e in sent.iter()] == [e.tag for e in again.iter()]  # nothing is left over
+        if sent.tag.endswith("ContinuousMove"):
+            turn = values["Velocity"]["PanTilt"]
+            # a share of the camera's own range: up and down it is a half
+            assert (turn["x"], turn["y"], values["Velocity"]["Zoom"]["x"]) == (0.5, -0.125, 1.0)
+            assert values["Timeout"].total_seconds() == 1
+
+
+def test_a_ball_stays_in_the_picture(camera):
+    """With a calibration, and a clock of its own."""
+    from hotpath.runtime import load_targets
+
+    scale, width = DEGREES_S, 2 * math.degrees(math.atan(SIZE[0] / 2 / PX / 57.3))
+    known = Calibration("x", SIZE, "onvif://x", width, 0.1, 0.02, (1, 1), (scale,) * 2, "none")
+    follower = Follower(make_aim((width,), SIZE, known), lambda text: None)
+    targets, step_s, off = load_targets(), 1 / 25, []
+    for n in range(200):
+        now = n * step_s
+        place = 25 * math.sin(0.3 * now), 8 * math.sin(0.5 * now)
+        frame, (x, y, w, h) = camera.picture(*place)
+        off.append(max(abs(2 * (x + w / 2) / SIZE[0] - 1), abs(2 * (y + h / 2) / SIZE[1] - 1)))
+        if n == 0:
+            number = targets.add(frame, (x, y, w, h))
+        track = targets.follow(number, frame) if n else RIGHT_UP._replace(box=Box(x, y, w, h))
+        follower.see(TrackedFrame(frame, n, None, {0: track}, now), now)
+        camera.move(step_s)
+        camera.velocity = follower.command(now)
+    targets.close()
+    assert abs(camera.pan) > 10  # else the ball would be out of the picture
+    assert max(off) < 0.8 and np.mean(off[100:]) < 0.2, np.round(off, 2)
+
+
+@pytest.mark.parametrize(
+    ("gone", "why"),
+    [
+        (RIGHT_UP._replace(lost=True, state="lost"), "the target is lost"),
+        (RIGHT_UP._replace(state="unsure"), "the target is unsure"),
+        (None, "no target"),
+        ("silent", "no new picture"),
+        ("frozen", "the picture stands still"),
+    ],
+)
+def test_without_fresh_evidence_the_camera_stops_and_it_is_said(camera, link, gone, why):
+    show_until(link, RIGHT_UP, lambda: min(camera.velocity[:2]) > 0.02)
+    frozen, ended = RNG.randint(0, 256, SHAPE).astype(np.uint8), time.monotonic()
+
+    def stands():
+        return camera.names()[-1] == "Stop" and link.said[1:]
+
+    if gone == "silent":
+        camera.wait_for(lambda: camera.names()[-1] == "Stop")
+        while not stands() and time.monotonic() - ended < 3.0:
+            time.sleep(0.02)
+    elif gone == "frozen":
+        show_until(link, RIGHT_UP, stands, frozen)
+    else:
+        show_until(link, gone, stands)
+    assert time.monotonic() - ended < 3.0  # other programs run
+    assert link.said[1:] == [f"camera holds: {why}"]
+
+
+def test_a_slow_camera_holds_no_frame_and_gets_the_newest_velocity(camera, link):
+    camera.may_answer.clear()
+    for n in range(200):  # the camera answers none of them
+        link.write(tracked(RIGHT_UP._replace(box=Box(n, 20, 20, 20))))
+    assert camera.velocity == (0.0, 0.0, 0.0)
+    began = time.monotonic()
+    camera.may_answer.set()
+    show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0.02)
+    most = 2 + (time.monotonic() - began) / PAUSE_S  # on a busy computer, too
+    assert camera.names().count("ContinuousMove") <= most
+
+
+def test_a_camera_that_goes_is_told_once_and_taken_up_again(camera, monkeypatch):
+    monkeypatch.setattr(product, "RETRY_S", 0.05)
+    link, port = opened(camera), camera.port
+    show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
+    assert link.said == ["camera goes slowly: it has no calibration"]
+    told = link.said
+    del told[:]
+    camera.close()  # a request may be under way, and fail at once
+    show_until(link, RIGHT_UP, lambda: link.failed >= 3)
+    assert len(told) == 1 and "no answer to ContinuousMove" in told[0] and "trying again" in told[0]
+    back = OnvifCamera(LOGIN, port=port)
+    show_until(link, RIGHT_UP, lambda: back.velocity[0])
+    link.close()
+    assert told[1].endswith("answers again") and len(told) == 2
+    assert back.names()[-3:] == ["Stop"] * 3
+    assert f"{link.failed} failed" in link.lines()[0]
+    back.close()
+
+
+def test_a_last_stop_that_fails_is_told(camera):
+    link = opened(camera)
+    show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
+    camera.refuses = "Motor & gear"
+    link.close()
+    assert "Motor & gear; " in link.said[-1]
+
+
+@pytest.mark.parametrize(
+    ("made", "login", "what"),
+    [
+        (dict(login=LOGIN), ("eye", "wrong"), "wrong login"),
+        (dict(login=LOGIN, digest=True), ("eye", "wrong"), "wrong login"),
+        (dict(login=LOGIN), ("", ""), "wrong login"),
+        (dict(has=()), ("", ""), "no PTZ"),
+        (dict(has=("ptz",)), ("", ""), "fixed"),
+    ],
+)
+def test_a_camera_that_can_not_be_used_is_refused(made, login, what):
+    with contextlib.closing(OnvifCamera(**made)) as camera:
+        with refusal(BadOutput, what):
+            Camera(address(camera, ""), login)
+
+
+def test_http_digest_lets_in_and_no_proxy_is_between(camera, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    camera.digest = True
+    Camera(address(camera), LOGIN).move((0.5, 0.0, 0.0))
+    assert camera.velocity[0] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("<html>", "no camera"),
+        ("<a/>", "no PTZ"),
+        ("<a><UTCDateTime/></a>", "wrong answer"),
+        (BOMB, "no camera"),  # these can fill a memory
+        (BOMB.encode("utf-16"), "no camera"),
+    ],
+)
+def test_another_server_is_no_camera(camera, body, what, monkeypatch):
+    monkeypatch.setattr(camera, "answer", lambda *_: (200, body, []))
+    with refusal(BadOutput, what):
+        Camera(address(camera), LOGIN)
+
+
+def test_a_camera_sends_us_to_no_other_host(camera, monkeypatch):
+    other = OnvifCamera()
+    there = [("Location", f"http://127.0.0.1:{other.port}/onvif/device_service")]
+    monkeypatch.setattr(camera, "answer", lambda *_: (302, "", there))
+    with refusal(BadOutput, "refused"):
+        Camera(address(camera), LOGIN)
+    other.close()
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.0 200 OK\r\n\r\n", b"HTTP/1.0 200 OK\r\nX-Slow: "])
+def test_an_answer_that_drips_is_none(monkeypatch, start):
+    monkeypatch.setattr(product, "ANSWER_S", 0.2)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        threading.Thread(target=_drip, args=(server, start), daemon=True).start()
+        with refusal(BadOutput, "no answer"):
+            Camera(f"onvif://127.0.0.1:{server.getsockname()[1]}", ("", ""))
+
+
+def _drip(server, start):
+    client, _ = server.accept()
+    client.recv(65536)
+    client.sendall(start)
+    with contextlib.suppress(OSError):
+        while True:
+            client.sendall(b" ")
+            time.sleep(0.02)
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ("onvif://eye:secret@host", "not an address"),
+        ("onvif://host:port", "not an address"),
+        ("onvif://[::1", "not an address"),
+        ("onvif://ear@host", "no password"),
+        ("onvif://127.0.0.1:1", "no answer"),
+    ],
+)
+def test_a_wrong_address_is_refused_without_its_password(given, what):
+    with refusal(BadOutput, what) as caught:
+        Camera(given, LOGIN)
+    assert "secret" not in str(caught.value)
+
+
+def test_zoom_is_refused_where_the_camera_has_none_and_else_left_out():
+    camera = OnvifCamera(has=("ptz", "turn"))
+    gimbal = GimbalOptions(address(camera, ""), zoom=0.2)
+    context = Context(LinkOptions(others=(gimbal,)), None, None, SIZE, "", lambda line: None)
+    with refusal(BadOutput, "no zoom"):
+        open_link(context)
+    context = context._replace(options=LinkOptions(others=(gimbal._replace(zoom=None),)))
+    link = open_link(context)
+    show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
+    moves = [asked for asked in camera.asked if asked.tag.endswith("ContinuousMove")]
+    assert part(moves[-1], "Zoom") is None
+    assert part(moves[-1], "Timeout").text == "PT1S"  # it stops by itself if we crash
+    link.close()
+    camera.close()
+
+
+def test_it_zooms_in_on_a_sure_target_near_the_middle_alone():
+    def zoom(share, x=140, state="tracked"):
+        return zoom_speed(share, Track(Box(x, 70, 40, 40), 0.9, False, state), SIZE)
+
+    assert zoom(0.5) > 0.5 and zoom(0.1, x=280) < -0.5
+    assert zoom(0.5, state="unsure") == zoom(0.5, x=280) == zoom(0.22) == zoom(None) == 0.0
+
+
+def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
+    login = tmp_path / "login"
+    login.write_text(":".join(LOGIN))
+    watched = tiny.write_network(tmp_path, tiny.watched(lost_below=0.001))
+    words = ["--network", watched, "--box", "10,10,40,40", "--no-show"]
+    words += ["--gimbal", address(camera), "--gimbal-login", login, "--video"]
+    command = [sys.executable, "-m", "hotpath.app", *map(str, words)]
+    out = dict(cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with MjpegServer() as server:
+        process, deadline = subprocess.Popen([*command, server.address], **out), time.time() + 60
+        while "ContinuousMove" not in camera.names():
+            assert time.time() < deadline and process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and camera.names()[-3:] == ["Stop"] * 3, said
+    assert "follows the target" in said and "gimbal: " in said and LOGIN[1] not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (["--gimbal", "file.toml"], "needs a vehicle"),
+        ("gimbal-zoom = 0.2", "needs a camera"),
+        ('mavlink-type = "camera"', "needs a vehicle"),
+        (["--mavlink-key", "key"], "needs a vehicle"),
+        (["--mavlink-allow", "10.0.0.5"], "needs a vehicle"),
+    ],
+)
+def test_what_is_not_of_this_camera_is_refused(given, what, tmp_path):
+    if isinstance(given, str):
+        (tmp_path / "run.toml").write_text(given)
+        given = ["--config", str(tmp_path / "run.toml")]
+    check_links(records_of(parse(["--video", "x", "--gimbal", "onvif://host"]), print).links)
+    links = records_of(parse(["--video", "x", *given]), print).links
+    with refusal(BadOutput, what):
+        check_links(links)
+
+
+class Particular(OnvifCamera):
+    """A camera with limits of its own, which it holds to.
+
+    Args:
+        timeout: XML of PTZTimeout's least value; None: it knows no timeout.
+        zoom: (least, most) of the zoom's space; None: it refuses a zoom that it offers.
+    """
+
+    def __init__(self, timeout="PT1S", zoom=(-1, 1), login=LOGIN):
+        self.timeout, self.space = timeout, zoom
+        super().__init__(login)
+
+    def _GetConfigurationOptions(self, body):
+        text = super()._GetConfigurationOptions(body)
+        at = text.find("ContinuousZoom")
+        low, high = self.space or (-1, 1)
+        zoom = text[at:].replace("<tt:Min>-1</tt:Min>", f"<tt:Min>{low}</tt:Min>")
+        zoom = zoom.replace("<tt:Max>1</tt:Max>", f"<tt:Max>{high}</tt:Max>")
+        return text[:at] + zoom.replace("PT1S", self.timeout or "PT1S")
+
+    def answer(self, path, data, headers):
+        found = re.search(rb"<Timeout>PT(.*?)S<", data)
+        fault = None
+        if found and self.timeout is None:
+            fault = "timeout is an unsupported field"
+        elif found and not product._seconds_of(self.timeout) <= float(found.group(1)) <= 60:
+            fault = "The specified timeout argument is not within the supported timeout range"
+        if b"<Zoom " in data and b"ContinuousMove" in data and self.space in (None, (0, 0)):
+            fault = "A space is referenced which is not supported"
+        if fault:
+            return 400, ENVELOPE.format(FAULT.format("ter:InvalidArgVal", fault)), []
+        return super().answer(path, data, headers)
+
+
+@pytest.mark.parametrize(
+    ("limits", "zooms"),
+    [
+        (dict(timeout="PT5S"), True),
+        (dict(timeout="PT0M2.5S"), True),
+        (dict(timeout="P0DT0H0M7S"), True),
+        (dict(timeout=None), True),
+        (dict(zoom=(0, 0)), False),
+        (dict(zoom=None), True),
+        (dict(timeout=None, zoom=None), True),
+    ],
+)
+def test_a_camera_turns_within_its_own_limits(limits, zooms):
+    with contextlib.closing(Particular(**limits)) as camera:
+        link = opened(camera)
+        with contextlib.closing(link):
+            assert link._camera.zooms == zooms
+            for _ in range(200):
+                link.write(tracked(RIGHT_UP))
+                if camera.velocity[0] > 0 and camera.velocity[1] > 0:
+                    break
+                time.sleep(0.01)
+            assert camera.velocity[0] > 0 and camera.velocity[1] > 0, link.said
+            time.sleep(0.3)
+        assert link.failed == 0 and camera.velocity == (0, 0, 0)
+        told = [text for text in link.said if "no timeout" in text]
+        assert len(told) == (limits.get("timeout", "") is None)
+
+
+@pytest.mark.parametrize("timeout, seconds", [("PT600S", 1), ("PT5S", 5), ("PT1S", 1)])
+def test_a_timeout_of_minutes_is_not_used_and_one_above_a_second_is_said(timeout, seconds):
+    said = []
+    with contextlib.closing(Particular(timeout, login=None)) as camera:
+        options = LinkOptions(others=(GimbalOptions(address(camera, "")),))
+        link = open_link(Context(options, None, None, SIZE, "", said.append))
+        link.close()
+    assert link._camera.timeout_s == seconds
+    assert any(f"after {seconds} s" in text for text in said) == (seconds > 1)
+
+
+@pytest.mark.parametrize("timeout", ["PT1S", None])
+def test_the_last_words_are_true_of_a_camera_that_went(timeout):
+    camera = Particular(timeout)
+    link = opened(camera)
+    show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
+    camera.close()
+    link.close()
+    assert ("it stops by itself" in link.said[-1]) == (timeout is not None), link.said
+
+
+def test_a_refusal_of_every_form_is_said_once():
+    class Refuses(Particular):
+        def answer(self, path, data, headers):
+            if b"ContinuousMove" in data:
+                return 400, ENVELOPE.format(FAULT.format("ter:Action", "not now")), []
+            return super().answer(path, data, headers)
+
+    with contextlib.closing(Refuses()) as camera, contextlib.closing(opened(camera)) as link:
+        ends = time.monotonic() + 3.5
+        while time.monotonic() < ends:
+            link.write(tracked(RIGHT_UP if int(time.monotonic() * 2) % 2 else None))
+            time.sleep(0.02)
+        assert len([text for text in link.said if "not now" in text]) == 1, link.said

@@ -1,0 +1,26 @@
+"""What this project adds to ``hotpath track``."""
+
+from hotpath.app.cli.options import parse, records_of
+from hotpath.app.command import programs
+from hotpath_vehicle.plug import GimbalOptions, MavlinkOptions
+
+
+def test_the_options_reach_the_links(tmp_path):
+    (tmp_path / "run.toml").write_text("gimbal-zoom = 0.2\n")
+    arguments = ["a.mp4", "--mavlink", "udpin:127.0.0.1:1", "--mavlink-system", "7"]
+    arguments += ["--link-delay", "0.5", "--gimbal", "onvif://host"]
+    arguments += ["--config", str(tmp_path / "run.toml")]
+    links = records_of(parse(arguments), print).links
+    mavlink, gimbal = links.of(MavlinkOptions), links.of(GimbalOptions)
+    assert (mavlink.url, mavlink.system, mavlink.delay_s) == ("udpin:127.0.0.1:1", 7, 0.5)
+    assert gimbal.is_onvif and gimbal.zoom == 0.2 and gimbal.login is None
+    assert links.asks_link and links.places == ["in the ground station"]
+
+
+def test_a_run_without_its_options_asks_for_nothing():
+    links = records_of(parse(["a.mp4"]), print).links
+    assert not links.asks_link and not links.selects and links.of(GimbalOptions).name is None
+
+
+def test_its_programs_are_listed():
+    assert {"gimbal", "ptz"} <= set(programs())

@@ -1,0 +1,72 @@
+"""Runs of ``hotpath track`` with this project's options: what is wrong is one sentence."""
+
+import socket
+import sys
+
+import pytest
+
+pytest.importorskip("pymavlink")
+
+from tests.app.cli.test_runs import HOST
+from tests.app.test_track import film_command, here, world
+from tests.support import ROOT, run
+from tests.support.ports import free_port
+
+__all__ = ["world"]
+LATE = {
+    "a ground station's port in use": "--mavlink udpin:127.0.0.1:{udp}",
+    "no address": "--mavlink nonsense",
+    "a gimbal that steers by a recording": "--mavlink udpout:127.0.0.1:9 --gimbal --fov 60",
+    "no PTZ camera": "--gimbal onvif://127.0.0.1:{closed} --config {own}/run.toml",
+    "no such settings": "--mavlink udpout:127.0.0.1:9 --gimbal no --fov 60",
+    "settings that are none": "--mavlink udpout:127.0.0.1:9 --gimbal {folder}/tiny.toml --fov 60",
+    "a key that is none": "--mavlink udpout:127.0.0.1:9 --mavlink-key {folder}/tiny.toml",
+    "a detector without a class": "--mavlink udpin::1 --detector yolox_nano --all",
+}
+
+
+@pytest.mark.parametrize("why", sorted(LATE))
+def test_a_run_that_is_refused_late_keeps_the_results_of_an_earlier_one(
+    world, tmp_path, tmp_path_factory, capsys, why
+):
+    own = tmp_path_factory.mktemp("own")
+    old = tmp_path / "old.csv"
+    old.write_text("frame,precious\n1,2\n")
+    with socket.socket(type=socket.SOCK_DGRAM) as udp:
+        udp.bind(("127.0.0.1", 0))
+        ports = dict(udp=udp.getsockname()[1], closed=free_port())
+        (own / "run.toml").write_text("gimbal-recording = true\n")
+        words = LATE[why].format(folder=world[0], own=own, **ports).split()
+        assert here(world, "frames", "--results", old, "--no-show", *words) == 2
+    assert old.read_text() == "frame,precious\n1,2\n", capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["old.csv"]
+
+
+def test_an_impossible_host_is_one_sentence(world):
+    words = film_command(world, "frames", "--no-show", "--mavlink", f"udpin:{HOST}:5")
+    done = run(words, timeout=120)
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert "no host has such a name" in done.stderr
+
+
+def test_a_radio_whose_name_can_not_be_looked_up_is_tried_again(world):
+    done = run(film_command(world, "frames", "--no-show", "--mavlink", f"udpout:{HOST}:5"))
+    assert done.returncode == 0 and "nothing answers there yet" in done.stderr
+
+
+WITHOUT = """
+import sys
+sys.path += ["projects/vehicle"]
+sys.modules["fcntl"] = sys.modules["termios"] = sys.modules["tty"] = None
+from hotpath.runtime.errors import BadOutput
+from hotpath_vehicle.mavlink import transport
+try:
+    transport.open_transport("serial:/dev/tty.none:57600")
+except BadOutput as error:
+    print(error)
+"""
+
+
+def test_a_system_without_terminals_has_no_serial_lines():
+    done = run([sys.executable, "-c", WITHOUT], cwd=str(ROOT))
+    assert "no serial lines" in done.stdout, done.stderr

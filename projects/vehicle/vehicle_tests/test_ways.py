@@ -1,0 +1,346 @@
+"""Ways in which a run can lose its hold on what it steers: none moves anything for over a second.
+
+Gimbal and PTZ camera turn after a target that moves. Then something goes wrong. The time
+is simulated; ``test_exits.py`` ends real runs.
+"""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("pymavlink")
+
+from hotpath.runtime.camera_frames import PlanarFrame
+from hotpath.runtime.jpeg_frames import JpegFrame
+from hotpath.runtime.types import Box, Track
+from hotpath.video.base import TrackedFrame
+from hotpath_vehicle.aim.aim import Aim
+from hotpath_vehicle.aim.budget import Budget
+from hotpath_vehicle.aim.calibration import Calibration
+from hotpath_vehicle.album import look_at
+from hotpath_vehicle.gimbal.settings import load_settings
+from hotpath_vehicle.mavlink import numbers as m
+from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
+from hotpath_vehicle.mavlink.messages import Message, View
+from hotpath_vehicle.ptz import Follower, make_aim
+from tests.support.pictures_in_planes import planes_of
+
+SIZE = (160, 120)
+FPS = 30
+FOV = (60.0, 46.0)
+LONGEST_S = 1.0
+HEALTHY_S, WRONG_S = 2.0, 4.0
+TICKS = 100  # a second: the links look more often than frames come
+SILENCE_S = 0.5  # without commands a gimbal stands still
+RNG = np.random.RandomState(1)
+WORLD = cv2.GaussianBlur(RNG.randint(0, 256, (120, 4000, 3)).astype(np.uint8), (0, 0), 2)
+TRACK = Track(Box(100, 30, 20, 20), 0.9)
+BLACK, WHITE = np.zeros((120, 160, 3), np.uint8), np.full((120, 160, 3), 255, np.uint8)
+
+
+def scene(n):
+    """The n-th picture of a camera that turns."""
+    return np.ascontiguousarray(WORLD[:, 3 * n : 3 * n + SIZE[0]])
+
+
+class Content(Budget):
+    """A budget and nods that are content: here the target does not answer any turn."""
+
+    is_proven, silent = True, 0
+
+    def add(self, at, error):
+        self.seen.append((at,) + error)
+        self.refill()
+
+    def rates(self, now):
+        return (0.0, 0.0)
+
+    def step(self, *_):
+        return None
+
+    restart = cancel = step
+
+
+def answered(aim):
+    """An ``Aim`` whose calibration has answered, and whose budget is always full."""
+    aim.nod = aim.budget = Content(aim.width, aim.calibration.delay)
+    return aim
+
+
+class Rig:
+    """Everything that is steered, with the messages of its other sides."""
+
+    def __init__(self):
+        gimbal = load_settings()
+        known = Calibration("x", SIZE, "gimbal 1/154/154", FOV[0], 0.05, 0.02)
+        aim = answered(Aim(gimbal, FOV, known))
+        self.gimbal = GimbalManager(aim, 1, 100, gimbal["lost"]["link"])
+        known = known._replace(actuator="onvif://x", scale=(40.0, 40.0), frame="none")
+        self.follower = Follower(answered(make_aim(FOV, SIZE, known)), lambda text: None)
+        self.view = None
+        self.number, self.index, self.silent_ticks = 0, 0, 0
+        self.yaw_deg = 0.0  # where it points
+        self.unheard = set()  # messages that do not come any more
+        self.primary = 1, 100
+        self.commands = {}  # what is steered -> its last command
+
+    def hear(self, now):
+        half = math.radians(self.yaw_deg) / 2
+        level = {"q": [math.cos(half), 0.0, 0.0, math.sin(half)], "flags": m.GIMBAL_YAW_LOCK}
+        control = dict(zip(("primary_control_sysid", "primary_control_compid"), self.primary))
+        for name, fields, component in (
+            ("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": 154}, 154),
+            ("GIMBAL_MANAGER_STATUS", control, 154),
+            ("GIMBAL_DEVICE_ATTITUDE_STATUS", level, 154),
+        ):
+            if name not in self.unheard:
+                self.gimbal.receive(Message(name, fields, 1, component), now)
+
+    def frame(self, now, frame, captured_s, track):
+        size, look = (frame.shape[1], frame.shape[0]), look_at(frame, track)
+        number = None if track is None else self.number
+        self.view = View(self.index, captured_s, size, track, number, FPS, look)
+        self.index += 1
+        self.take(self.gimbal.frame(self.view, now))
+        tracks = {} if track is None else {self.number: track}
+        self.follower.see(TrackedFrame(frame, self.index, None, tracks, captured_s), now)
+
+    def tick(self, now):
+        self.silent_ticks += 1
+        if "gimbal" in self.moving:
+            self.yaw_deg += math.degrees(self.commands["gimbal"][1]) / TICKS
+        self.hear(now)
+        self.take(self.gimbal.tick(now))
+        self.commands["camera"] = self.follower.command(now)
+
+    @property
+    def moving(self):
+        """What was told to move, and not to stand still since.
+
+        A gimbal stands still without commands, as the protocol has it.
+        """
+        silent = self.silent_ticks > SILENCE_S * TICKS
+        return {w for w, c in self.commands.items() if any(c) and not (w == "gimbal" and silent)}
+
+    def take(self, messages):
+        for name, fields in messages:
+            if name == "GIMBAL_MANAGER_SET_ATTITUDE":
+                rates = fields["angular_velocity_y"], fields["angular_velocity_z"]
+                self.commands["gimbal"] = rates
+                self.silent_ticks = 0
+
+
+class Wrong:
+    """What comes after the last good frame; each way changes one thing.
+
+    Args:
+        picture: function n -> the n-th frame; None: no frame comes.
+        track: ``Track``, None, or a function n -> one of them.
+        age: function (now, n) -> when the frame was taken.
+        every: only each so many-th frame comes.
+        change: function of the rig, called once.
+        clock: function of the simulated time -> what the monotonic clock says.
+    """
+
+    def __init__(
+        self,
+        picture=lambda n: scene(60 + n),
+        track=TRACK,
+        age=lambda now, n: now - 0.02,
+        every=1,
+        change=lambda rig: None,
+        clock=lambda now: now,
+    ):
+        self.picture, self.age, self.every, self.change = picture, age, every, change
+        self.track = track if callable(track) else lambda n: track
+        self.clock = clock
+
+
+def jpeg(picture, quality=90):
+    return cv2.imencode(".jpg", picture, [1, quality])[1].reshape(-1)
+
+
+def with_comment(data, text):
+    """A JPEG with a comment in its head, as cameras write the time there."""
+    comment = b"\xff\xfe" + (len(text) + 2).to_bytes(2, "big") + text
+    return np.frombuffer(data[:2].tobytes() + comment + data[2:].tobytes(), np.uint8)
+
+
+def in_planes(picture, kind):
+    return PlanarFrame(planes_of(picture, kind))
+
+
+def with_clock(picture, n, place=(2, 116)):
+    return cv2.putText(picture.copy(), f"{n:06}", place, 0, 0.4, (255, 255, 255), 1)
+
+
+def with_dot(picture, n):
+    return cv2.circle(picture.copy(), (4 + n % 20, 110), 3, (0, 0, 255), -1)
+
+
+def noisy(picture, levels):
+    noise = RNG.randint(-levels, levels + 1, picture.shape)
+    return np.clip(picture.astype(int) + noise, 0, 255).astype(np.uint8)
+
+
+def box(*values, **more):
+    return TRACK._replace(box=Box(*values), **more)
+
+
+def state(name):
+    return TRACK._replace(state=name, lost=name == "lost")
+
+
+def unheard(*names):
+    return lambda rig: rig.unheard.update(names)
+
+
+def deaf(rig):
+    rig.unheard.update(
+        "GIMBAL_MANAGER_INFORMATION GIMBAL_MANAGER_STATUS GIMBAL_DEVICE_ATTITUDE_STATUS".split()
+    )
+
+
+def setting(**values):
+    return lambda rig: vars(rig).update(values)
+
+
+STILL = scene(59)
+SHUFFLED = np.random.RandomState(2).permutation(60)
+NAN, INF = math.nan, math.inf
+WAYS = {
+    # frozen
+    "the same array": Wrong(lambda n: STILL),
+    "copies of a picture": Wrong(lambda n: STILL.copy()),
+    "the same JPEG": Wrong(lambda n: JpegFrame(jpeg(STILL))),
+    "a JPEG with a time in its head": Wrong(
+        lambda n: JpegFrame(with_comment(jpeg(STILL), b"%09d" % n))
+    ),
+    "a still picture encoded anew": Wrong(lambda n: JpegFrame(jpeg(STILL, 90 + n % 5))),
+    "a still picture decoded anew": Wrong(lambda n: JpegFrame(jpeg(STILL, 90 + n % 5)).bgr()),
+    "frozen NV12": Wrong(lambda n: in_planes(STILL, "NV12")),
+    "frozen YUYV": Wrong(lambda n: in_planes(STILL, "YUYV")),
+    "frozen BGRx": Wrong(lambda n: in_planes(STILL, "BGRx")),
+    "frozen below a clock": Wrong(lambda n: with_clock(STILL, n)),
+    "frozen below a moving dot": Wrong(lambda n: with_dot(STILL, n)),
+    "frozen with noise of one level": Wrong(lambda n: noisy(STILL, 1)),
+    "frozen below a clock beside the target": Wrong(lambda n: with_clock(STILL, n, (60, 52))),
+    "frozen, encoded at many qualities": Wrong(
+        lambda n: JpegFrame(jpeg(noisy(STILL, 1), 60 + n * 7 % 36))
+    ),
+    "frozen, and the box creeps": Wrong(lambda n: STILL, lambda n: box(100 - n / 2, 30, 20, 20)),
+    "frozen, and the box trembles": Wrong(
+        lambda n: STILL, lambda n: box(100 + 3 * (n % 2), 30 + n % 3, 20, 20)
+    ),
+    "frozen, and the box grows": Wrong(lambda n: STILL, lambda n: box(100, 30, 20 + n / 4, 20)),
+    "frozen, and the box jumps": Wrong(lambda n: STILL, lambda n: box(40 * (n % 4), 30, 20, 20)),
+    "every frame twice, then frozen": Wrong(lambda n: scene(60 + min(n // 2, 2))),
+    # repeated
+    "two pictures in turns": Wrong(lambda n: scene(58 + n % 2)),
+    "a ring of three": Wrong(lambda n: scene(57 + n % 3)),
+    "a ring of a second": Wrong(lambda n: scene(30 + n % 30)),
+    "a ring of two seconds": Wrong(lambda n: scene(n % 60)),
+    "to and fro": Wrong(lambda n: scene(abs(29 - n % 58) + 30)),
+    "a ring of JPEGs": Wrong(lambda n: JpegFrame(jpeg(scene(50 + n % 5)))),
+    "a ring of planes": Wrong(lambda n: in_planes(scene(50 + n % 5), "NV12")),
+    "each old frame three times": Wrong(lambda n: scene(n // 3 % 60)),
+    "a ring of three, encoded anew": Wrong(lambda n: JpegFrame(jpeg(noisy(scene(57 + n % 3), 1)))),
+    "a ring of 30 with noise": Wrong(lambda n: noisy(scene(30 + n % 30), 1)),
+    "a ring with noise, and no target in each third frame": Wrong(
+        lambda n: noisy(scene(58 + n % 2), 1), lambda n: TRACK if n % 3 else None
+    ),
+    "black and white in turns, with noise": Wrong(lambda n: noisy((BLACK, WHITE)[n % 2], 1)),
+    # delayed
+    "no frame": Wrong(None),
+    "frames of .6 s ago": Wrong(age=lambda now, n: now - 0.6),
+    "frames of 5 s ago": Wrong(age=lambda now, n: now - 5.0),
+    "a delay that grows": Wrong(age=lambda now, n: now - 0.02 - n / 30),
+    "one frame in two seconds": Wrong(every=60),
+    "a stamp that stands": Wrong(age=lambda now, n: HEALTHY_S),
+    # in another order
+    "backwards": Wrong(lambda n: scene(59 - n % 60)),
+    "shuffled": Wrong(lambda n: scene(SHUFFLED[n % 60])),
+    "stamps that go back": Wrong(age=lambda now, n: HEALTHY_S - n / 30),
+    # dark
+    "black": Wrong(lambda n: BLACK),
+    "white": Wrong(lambda n: WHITE),
+    "black JPEGs": Wrong(lambda n: JpegFrame(jpeg(BLACK))),
+    "black with noise of one level": Wrong(lambda n: noisy(BLACK, 1)),
+    "dark within three frames": Wrong(lambda n: scene(60) >> np.uint8(min(8, 3 * n))),
+    "lost in the dark": Wrong(lambda n: noisy(BLACK, 9), state("lost")),
+    # not sure
+    "unsure": Wrong(track=state("unsure")),
+    "lost": Wrong(track=state("lost")),
+    "found for ever": Wrong(track=state("found")),
+    "lost in all frames but a few": Wrong(track=lambda n: state("unsure" if n % 9 else "found")),
+    "no target": Wrong(track=None),
+    "another target, which nobody chose": Wrong(track=None, change=setting(number=7)),
+    # tiny, and no boxes
+    "frames of one pixel": Wrong(lambda n: STILL[:1, :1] + np.uint8(n)),
+    "frames of two pixels": Wrong(lambda n: STILL[:2, :2]),
+    "sizes that flip": Wrong(lambda n: cv2.resize(STILL, (160 >> n % 2, 120))),
+    "a still speck": Wrong(lambda n: STILL, box(130, 20, 0.01, 0.01)),
+    "a still box of a million": Wrong(lambda n: STILL, box(0, 0, 1e6, 1e6)),
+    "a box that is no number": Wrong(track=box(NAN, NAN, NAN, NAN)),
+    "a box without end": Wrong(track=box(130, 20, INF, 20)),
+    "a still box outside": Wrong(lambda n: STILL, box(-500, 900, 20, 20)),
+    # clocks
+    "stamps of the future": Wrong(age=lambda now, n: now + 10.0),
+    "stamps of another clock": Wrong(age=lambda now, n: now + 1e9),
+    "stamps that are no number": Wrong(age=lambda now, n: NAN),
+    "a clock an hour ahead, frozen": Wrong(lambda n: STILL, clock=lambda now: now + 3600),
+    "a clock an hour back, frozen": Wrong(lambda n: STILL, clock=lambda now: now - 3600),
+    "a clock an hour back, no frame": Wrong(None, clock=lambda now: now - 3600),
+    "a clock that leaps, frozen": Wrong(lambda n: STILL, clock=lambda now: now + int(now * 10)),
+    # stations and radio
+    "the radio is lost, and so is the source": Wrong(None, change=deaf),
+    "another station takes the gimbal, and the source hangs": Wrong(
+        lambda n: STILL, change=setting(primary=(255, 190))
+    ),
+    "the gimbal's manager is silent, and the source hangs": Wrong(
+        lambda n: STILL, change=unheard("GIMBAL_MANAGER_STATUS", "GIMBAL_DEVICE_ATTITUDE_STATUS")
+    ),
+}
+assert len(WAYS) >= 60
+
+
+def flown(wrong):
+    """dict of what is steered -> seconds for which it moved at a stretch after the last good frame.
+
+    A new frame of a live source is evidence again, so a stretch may follow on another.
+    """
+    rig = Rig()
+    for n in range(int(HEALTHY_S * FPS)):
+        now = n / FPS
+        rig.hear(now)
+        rig.frame(now + 0.02, scene(n), now, TRACK)
+        rig.tick(now + 0.03)
+    assert rig.moving == {"gimbal", "camera"}
+    last_s = now
+    longest = {}
+    since = dict.fromkeys(rig.moving, last_s)
+    wrong.change(rig)
+    for n in range(4, int(WRONG_S * TICKS)):
+        real_s, number = last_s + n / TICKS, n * FPS // TICKS
+        now = wrong.clock(real_s)
+        if wrong.picture and n * FPS % TICKS < FPS and number % wrong.every == 0:
+            rig.frame(now, wrong.picture(number), wrong.age(now, number), wrong.track(number))
+        rig.tick(now)
+        since = {what: since.get(what, real_s) for what in rig.moving}
+        for what, began_s in since.items():
+            longest[what] = max(longest.get(what, 0.0), real_s - began_s)
+    return longest
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_nothing_moves_for_longer_than_a_second(name):
+    longest = flown(WAYS[name])
+    assert all(seconds <= LONGEST_S for seconds in longest.values()), longest
+
+
+def test_a_good_source_goes_on_moving_everything():
+    """Else the ways above would prove nothing."""
+    longest = flown(Wrong())
+    assert min(longest.values()) > 0.9 * WRONG_S and len(longest) == 2

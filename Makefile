@@ -62,17 +62,18 @@ help: ## this text
 	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
 	  PYTHONS "what 'make test-pythons' runs on (default: $$PYTHONS)" \
 	  PYTHON "the Python of .venv, 3.10 or newer; on a Jetson the one that runs (default: $${PYTHON:-none found})" \
-	  ALSO 'more extras of pyproject.toml to install, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga, vehicle (MAVLink)'
+	  ALSO 'more extras of pyproject.toml to install, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga, lab (tune), vehicle (MAVLink)'
 
 # -- set up: again only when the requirements or the Python change, or ALSO names a new extra
 
 comma := ,
 blank := $() $()
 WHICH := $(VENV)/.setup-$(subst ',-,$(subst $(blank),-,$(subst /,-,$(PYTHON))))
-# ALSO names extras of pyproject.toml, and projects of projects/: `train` is the older name of
-# research, `mavlink` that of vehicle.
-ALL := $(patsubst train,research,$(patsubst mavlink,vehicle,$(subst $(comma), ,$(ALSO))))
-PROJECTS := $(filter fpga research vehicle,$(ALL))
+# ALSO names extras of pyproject.toml, and projects of projects/, by older names too.
+OLDER := train:research mavlink:vehicle tune:lab cluster:lab mot:lab
+ALL := $(strip $(foreach each,$(subst $(comma), ,$(ALSO)), \
+  $(or $(patsubst $(each):%,%,$(filter $(each):%,$(OLDER))),$(each))))
+PROJECTS := $(filter fpga lab research vehicle,$(ALL))
 EXTRAS := $(filter-out $(PROJECTS),$(ALL))
 OFFLINE = echo 'pip could not fetch what is needed (see above). Without a connection to a package' \
   'index, name one that this computer reaches: PIP_INDEX_URL=https://... make setup' >&2
@@ -99,7 +100,9 @@ $(WHICH)-%: | $(WHICH)-base
 	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
 	@touch $(addprefix $(WHICH)-,$(now))
 
-$(addprefix $(WHICH)-,fpga research vehicle): $(WHICH)-%: $(wildcard projects/*/pyproject.toml) | $(WHICH)-base
+$(WHICH)-research: | $(WHICH)-lab  # which pip would look for in an index
+
+$(addprefix $(WHICH)-,fpga lab research vehicle): $(WHICH)-%: $(wildcard projects/*/pyproject.toml) | $(WHICH)-base
 	@echo 'Adding projects/$*$(if $(filter research,$*), (with PyTorch: 1 to 5 GB on disk))'
 	@$(PY) $(RUN_PIP) -e projects/$*
 	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
@@ -245,7 +248,7 @@ docs: $(DEV) ## the documents as a site: out/site/index.html
 lint: $(DEV) $(WHICH)-lint ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	MYPYPATH=projects/research:projects/fpga:projects/vehicle $(VENV)/bin/mypy -p hotpath -p hotpath_research -p hotpath_fpga -p hotpath_vehicle
+	MYPYPATH=projects/research:projects/fpga:projects/lab:projects/vehicle $(VENV)/bin/mypy -p hotpath -p hotpath_research -p hotpath_fpga -p hotpath_lab -p hotpath_vehicle
 	$(VENV)/bin/lint-imports
 
 RELEASE := .cache/release

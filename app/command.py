@@ -47,9 +47,7 @@ PROGRAMS = {
         "calib",
         PICTURES + ("onnx", "onnxruntime", "tqdm", "got10k"),
     ),
-    "tune": Program(
-        "hotpath.calib.tune", "search tracking numbers", "tune", PICTURES + ("optuna", "tqdm")
-    ),
+    "tune": Program("", "search tracking numbers", "lab"),
     "select": Program("", "choose among a training's checkpoints by whole tracks", "research"),
     "vot": Program("hotpath.app.vot", "run under the VOT toolkit", "vot", PICTURES + ("vot",)),
     "gstreamer": Program(

@@ -11,7 +11,7 @@ from hotpath.calib import trackers, workers
 from hotpath.calib.errors import BadRun
 from hotpath.calib.follow import follow
 from hotpath.calib.trackers import Spec
-from hotpath.kernels import cache
+from hotpath.kernels import cache, projects
 from hotpath.runtime.errors import HotpathError
 
 MOST_BYTES = 2 << 30  # of one clip's decoded frames
@@ -25,7 +25,7 @@ def follow_all(
 
     All trackers follow one clip in turns before the next begins, so that times can be compared. On
     a cluster each pair is a task of its own.
-    A clip is a ``Clip`` or a film of ``hotpath.calib.longterm.films``.
+    A clip is a ``Clip`` or a film of ``hotpath_lab.longterm.films``.
 
     Args:
         cluster: address of a Dask scheduler, whose workers do it in place of ``jobs`` processes.
@@ -94,7 +94,7 @@ def _on_cluster(
     address: str, pairs: Sequence[tuple[Spec, Any]], out: Path
 ) -> Iterator[tuple[Any, HotpathError | None]]:
     """Follow pairs on a cluster's workers, and store each result when it is sent back."""
-    from hotpath.calib import cluster  # which loads Dask
+    cluster = projects.need("lab.cluster", "--cluster").load()  # which loads Dask
 
     for spec, clip, result in cluster.over_pairs(address, pairs, result_of):
         if isinstance(result, HotpathError):

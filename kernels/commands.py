@@ -12,7 +12,7 @@ from hotpath.kernels.text import is_utf_16
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 PROGRAMS = {"engine": "hotpath engine"}
 IN_A_CLONE = ("overlay", "fpga")  # targets of what no wheel has
-PROJECTS = ("fpga", "research", "vehicle")  # in the folder of that name, which no wheel has
+PROJECTS = ("fpga", "lab", "research", "vehicle")  # in the folder of that name, which no wheel has
 PYNQ = "sudo python3 -m hotpath boards pynq"  # how a PYNQ image starts a module of this project
 EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages

@@ -75,7 +75,6 @@ TRACK = "hotpath track --video cam0 "
         "hotpath engine rk3588 --network tiny.toml --precision int8",
         "hotpath int8 --network tiny.toml",
         "hotpath evaluate --networks tiny.toml",
-        "hotpath tune --network tiny.toml",
     ],
 )
 def test_advice_ends_where_something_works_or_the_user_must_give_something(folder, capsys, command):

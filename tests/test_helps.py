@@ -15,10 +15,10 @@ pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs
 
 
 def parsers():
-    from hotpath.calib import evaluate, int8, tune
+    from hotpath.calib import evaluate, int8
 
     yield from (options.parser(), boards._parser(), engine._parser(), networks._parser())
-    yield from (each.parser() for each in (vot, evaluate, int8, tune))
+    yield from (each.parser() for each in (vot, evaluate, int8))
 
 
 def described(parser):

@@ -22,7 +22,7 @@ def test_make_test_installs_every_library_that_tests_ask_for_but_those_that_are_
     for path in (ROOT / "tests").rglob("*.py"):
         asked.update(ASKED.findall(path.read_text(encoding="utf-8")))
     wanted = {name for name in asked if name not in needs.COMMANDS and name not in OTHERS}
-    assert {"av", "aiohttp", "simplejpeg", "optuna"} <= wanted
+    assert {"av", "aiohttp", "simplejpeg"} <= wanted
     assert not [name for name in sorted(wanted) if importlib.util.find_spec(name) is None]
 
 

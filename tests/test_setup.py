@@ -218,9 +218,8 @@ DEEPER = {  # what a program imports only later
     "networks": "from hotpath.app.cli.networks import add, examine",
     "engine": "import hotpath.graphs.cut",
     "evaluate": "import matplotlib, got10k, hotpath.calib.report",
-    "tune": "from hotpath.calib.tune import library; library()",
 }
-ELSEWHERE = ["select"]  # of a project
+ELSEWHERE = {"select": "research", "tune": "lab"}  # of a project
 NO_PROJECT = "from hotpath.kernels import projects\nprojects.find = lambda name: None\n"
 NO_PROJECT += "projects.plugs = tuple\n"
 PROGRAMS = [name for name in command.PROGRAMS if name not in ELSEWHERE]
@@ -258,13 +257,13 @@ def test_a_wheel_lists_its_programs(wheel, tmp_path):
     assert done == 0 and words == set(PROGRAMS), told
 
 
-@pytest.mark.parametrize("name", ELSEWHERE)
+@pytest.mark.parametrize("name", sorted(ELSEWHERE))
 def test_what_a_wheel_lacks_is_said_before_its_libraries_are_asked_for(wheel, tmp_path, name):
     code = NO_PROJECT + "from hotpath.app import command\n"
     code += f"sys.exit(command.main([{name!r}, 'a.pt']))"
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, "none"]
     done, told = run(words, tmp_path)
-    assert done == 2 and name in told and "projects/research" in told, told
+    assert done == 2 and name in told and "projects/" + ELSEWHERE[name] in told, told
 
 
 def test_no_message_of_a_wheel_names_a_module_where_the_command_has_a_word(wheel):

@@ -106,7 +106,7 @@ NOT_RUN = {
         " --checkpoint OSTrack_ep0300.pth.tar --name mine --out networks",
     ),
     "many minutes, up to hours": (
-        "python -m hotpath.calib.longterm --clips CLIPS OTHER_CLIPS --films films.json"
+        "python -m hotpath_lab.longterm --clips CLIPS OTHER_CLIPS --films films.json"
         " --half report --networks kestrel,kestrel_fast",
         "hotpath tune --goal lost --network mine.toml --clips DIR --parameters lost_below --write",
         "hotpath tune --goal overlap,lost --network mine.toml --clips DIR --films films.json"

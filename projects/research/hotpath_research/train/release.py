@@ -12,7 +12,7 @@ better.
     int8         its table of ranges and its INT8 form, measured on --clips
     judge        the candidate and its INT8 form against the network that ships (``judge.py``)
     install      copy both forms and the table of ranges into runtime/networks
-    thresholds   below which certainty a target counts as lost, or unsure (hotpath.calib.tune)
+    thresholds   below which certainty a target counts as lost, or unsure (hotpath_lab.tune)
     search       thresholds of the search for lost targets (the same), only with --films
     prepared     the copy for boards without onnx, deploy/bundles/shipped
                  (hotpath.deploy.bundles.ship), and what bring-up compares with
@@ -35,11 +35,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hotpath.calib import command, goals, int8, tune
+from hotpath.calib import command, int8
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
 from hotpath.graphs import table
 from hotpath.runtime.networks import FOLDER, load_network
+from hotpath_lab import goals, tune
 from hotpath_research.train import export, judge
 
 ROOT = Path(__file__).resolve().parents[4]  # of the clone
@@ -67,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--films",
         metavar="FILE",
-        help="films for step search, by hotpath.calib.longterm.films",
+        help="films for step search, by hotpath_lab.longterm.films",
     )
     cli.add_argument(
         "--film-clips", nargs="+", metavar="DIR", help="clips of the films (default: --clips)"
@@ -92,7 +93,7 @@ def check(options: argparse.Namespace) -> None:
     if "judge" in options.steps and not options.validation:
         raise BadRun("no clips to judge by; name them with --validation")
     if "search" in options.steps and options.films and not Path(options.films).is_file():
-        raise BadRun(f"no {options.films}; make it with hotpath.calib.longterm.films")
+        raise BadRun(f"no {options.films}; make it with hotpath_lab.longterm.films")
 
 
 def passed(name: str, code: int) -> None:
@@ -187,7 +188,7 @@ def run_tune(options: argparse.Namespace, step: str, clips: Sequence[str], *more
     out = work(options, step)
     aims = goals.LOST if step == "thresholds" else ",".join(goals.GOALS)
     arguments = ["--network", str(toml), "--clips", *clips, "--goal", aims, "--write"]
-    passed("hotpath.calib.tune", tune.main([*arguments, "--out", str(out), *more]))
+    passed("hotpath_lab.tune", tune.main([*arguments, "--out", str(out), *more]))
 
 
 def replace(path: Path, pattern: str, value: str) -> None:

@@ -8,9 +8,9 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 
 from hotpath.calib.errors import BadRun  # noqa: E402  (after the check for torch)
-from hotpath.calib.longterm import films  # noqa: E402
 from hotpath.deploy.bundles import prepared  # noqa: E402
 from hotpath.runtime.networks import FOLDER, load_network  # noqa: E402
+from hotpath_lab.longterm import films  # noqa: E402
 from hotpath_research.train import release  # noqa: E402
 from hotpath_research.train.network import Kestrel  # noqa: E402
 from tests.support import tiny  # noqa: E402
@@ -100,7 +100,7 @@ def test_a_search_that_cannot_be_fitted_stops_the_command(world, tmp_path, capsy
     film = dict(entry, alike={"clip": "away"}, events=[], seed=0)
     (tmp_path / "films.json").write_text(json.dumps({"format": films.FORMAT, "films": [film]}))
     more = ["--films", str(tmp_path / "films.json"), "--film-clips", str(world / "clips")]
-    with pytest.raises(BadRun, match="hotpath.calib.tune failed"):
+    with pytest.raises(BadRun, match="hotpath_lab.tune failed"):
         release.run(options(world, "--steps", "search", "prepared", *more))
     said = capsys.readouterr().err
     assert "clip away" in said and "-- prepared" not in said

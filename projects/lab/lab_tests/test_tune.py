@@ -13,11 +13,11 @@ import time
 
 import pytest
 
-from hotpath.calib import goals, tune
 from hotpath.calib.errors import BadRun
 from hotpath.kernels import toml
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER
+from hotpath_lab import goals, tune
 from tests import support
 from tests.support import ROOT
 from tests.support.clips import write_clip
@@ -138,7 +138,7 @@ def test_two_processes_share_a_search_and_one_that_is_killed_costs_its_trial(pla
 
     def search(out, storage):
         given = arguments(place, out, "--storage", storage, "--trials", "20")
-        words = [sys.executable, "-m", "hotpath.calib.tune", *given]
+        words = [sys.executable, "-m", "hotpath_lab.tune", *given]
         return subprocess.Popen(words, cwd=str(ROOT), stderr=subprocess.PIPE)
 
     def trials():

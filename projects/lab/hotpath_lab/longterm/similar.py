@@ -1,6 +1,6 @@
-"""python -m hotpath.calib.longterm.similar: measure finds in real films with similar objects.
+"""python -m hotpath_lab.longterm.similar: measure finds in real films with similar objects.
 
-    python -m hotpath.calib.longterm.similar --films DIR --networks kestrel:int8
+    python -m hotpath_lab.longterm.similar --films DIR --networks kestrel:int8
 
 DIR holds the films, in any folders; ANNOTATIONS/films.toml says where each is published, and a
 file is taken if its sha256 fits. A line of ANNOTATIONS/TARGET.csv is frame,x,y,w,h,sure. A line
@@ -29,13 +29,13 @@ import numpy as np
 from hotpath.calib import command, runs, trackers
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
-from hotpath.calib.longterm.metrics import FOUND, GONE, WITHIN, WRONG, Judged
 from hotpath.calib.provenance import code_identity
 from hotpath.kernels import toml
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.networks import sha256_of
 from hotpath.video.recorded import VideoFile
+from hotpath_lab.longterm.metrics import FOUND, GONE, WITHIN, WRONG, Judged
 
 Record = dict[str, Any]  # of a film or of a run on it
 ANNOTATIONS = "docs/results/real"
@@ -225,7 +225,7 @@ def _intervals(flags: np.ndarray) -> list[tuple[int, int]]:
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.longterm.similar", __doc__)
+    cli = command.parser("hotpath_lab.longterm.similar", __doc__)
     cli.add_argument("--films", required=True, metavar="DIR", help="folder that holds the films")
     cli.add_argument("--annotations", default=ANNOTATIONS, metavar="DIR")
     cli.add_argument("--only", metavar="NAME,NAME", help="use only these targets")
@@ -297,7 +297,7 @@ def _cell(value: float) -> str:
     return str(value) if isinstance(value, int) else f"{value:.3f}"
 
 
-main = command.main("hotpath.calib.longterm.similar", run, parser)
+main = command.main("hotpath_lab.longterm.similar", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hotpath.calib import mot
 from hotpath.calib.errors import BadRun
+from hotpath_lab import mot
 
 PARTS = ("1.7,1,0,0,5,5\n", "1,1.5,0,0,5,5\n", "inf,1,0,0,5,5\n")  # frames, targets
 

@@ -4,7 +4,7 @@ overlap   the mean overlap of whole tracks, on the clips
 lost      on films or clips in which the target goes away: F, plus the share of returns that are
           found within 30 frames, minus the share of the frames without the target that claim it
 
-Two goals add up. ``hotpath.calib.metrics`` and ``hotpath.calib.longterm.metrics`` define the
+Two goals add up. ``hotpath.calib.metrics`` and ``hotpath_lab.longterm.metrics`` define the
 figures.
 """
 
@@ -19,8 +19,6 @@ import numpy as np
 from hotpath.calib import metrics
 from hotpath.calib.errors import BadRun
 from hotpath.calib.follow import follow
-from hotpath.calib.longterm.metrics import Judged
-from hotpath.calib.longterm.metrics import figures as figures_of
 from hotpath.calib.vanishing import CUT, KINDS, Vanishing
 from hotpath.kernels import cpu
 from hotpath.runtime import engines
@@ -30,6 +28,8 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.networks import sha256_of
 from hotpath.runtime.presence import curved, thresholds_of
 from hotpath.runtime.tracker import Tracker
+from hotpath_lab.longterm.metrics import Judged
+from hotpath_lab.longterm.metrics import figures as figures_of
 
 OVERLAP, LOST = GOALS = ("overlap", "lost")
 MOST_BYTES = 2 << 30  # of decoded frames

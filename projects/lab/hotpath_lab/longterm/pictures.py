@@ -5,8 +5,8 @@ import functools
 import cv2
 import numpy as np
 
-from hotpath.calib.longterm.timeline import Timeline, cover_box
 from hotpath.video.clips import Clip
+from hotpath_lab.longterm.timeline import Timeline, cover_box
 
 LONGEST_SIDE = 640  # pixels; larger clips are made smaller
 SEAM = 16  # pixels over which clip and scene are blended

@@ -1,10 +1,10 @@
-"""python -m hotpath.calib.mot: MOTA, IDF1 and HOTA of runs with several targets.
+"""python -m hotpath_lab.mot: MOTA, IDF1 and HOTA of runs with several targets.
 
-    python -m hotpath.calib.mot TRUTH.txt RESULTS.txt RESULTS.txt...
+    python -m hotpath_lab.mot TRUTH.txt RESULTS.txt RESULTS.txt...
 
 All are files of MOTChallenge: frame, target, left, top, width, height. `hotpath track --results
 boxes.txt` writes such a file. Rows of the truth whose seventh number is 0 do not count, as there.
-TrackEval, of the extra `mot`, computes the figures.
+TrackEval computes the figures.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def figures(truth: Rows, results: Rows) -> dict[str, float]:
     try:
         from trackeval import metrics
     except ImportError as error:
-        raise Missing(needs("these figures", "trackeval", error, "mot")) from None
+        raise Missing(needs("these figures", "trackeval", error, "lab")) from None
     data = _data(truth, results)
     values: dict[str, Any] = {}
     quiet = {"PRINT_CONFIG": False}
@@ -101,7 +101,7 @@ def _data(truth: Rows, results: Rows) -> dict[str, Any]:
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.mot", __doc__)
+    cli = command.parser("hotpath_lab.mot", __doc__)
     cli.add_argument("truth", type=Path, metavar="TRUTH.txt", help="the annotation")
     cli.add_argument("results", type=Path, nargs="+", metavar="RESULTS.txt", help="of a run")
     return cli
@@ -118,7 +118,7 @@ def run(options: argparse.Namespace) -> None:
         print(f"{path!s:{width}}", *cells, f"{values['IDSW']:6.0f}")
 
 
-main = command.main("hotpath.calib.mot", run, parser)
+main = command.main("hotpath_lab.mot", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hotpath.calib.errors import BadRun
-from hotpath.calib.longterm import similar
 from hotpath.runtime.networks import sha256_of
+from hotpath_lab.longterm import similar
 from tests.support import ROOT, tiny
 
 FREE = {"CC BY 4.0", "CC0 1.0", "Apache-2.0", "MIT"}

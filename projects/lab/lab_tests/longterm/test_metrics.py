@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from hotpath.calib.longterm.metrics import GONE, Judged, f_score, figures
+from hotpath_lab.longterm.metrics import GONE, Judged, f_score, figures
 
 HERE, AWAY = (10.0, 10.0, 20.0, 20.0), (np.nan,) * 4
 HALF = (10.0, 10.0, 20.0, 10.0)  # overlap .5 with HERE

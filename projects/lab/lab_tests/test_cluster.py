@@ -12,11 +12,12 @@ import time
 
 import pytest
 
-from hotpath.calib import cluster, evaluate, runs, trackers
-from hotpath.calib.longterm import __main__ as longterm
-from hotpath.calib.longterm import films
+from hotpath.calib import evaluate, runs, trackers
 from hotpath.runtime.options import Options
 from hotpath.video.clips import find_clips
+from hotpath_lab import cluster
+from hotpath_lab.longterm import __main__ as longterm
+from hotpath_lab.longterm import films
 from tests.support import tiny
 from tests.support.clips import write_clip
 from tests.support.needs import needs_processes
@@ -256,4 +257,4 @@ def test_an_address_without_a_scheduler_is_said_soon(
 def test_without_dask_a_sentence_names_the_extra(place, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert run(place, tmp_path, "--cluster", "tcp://127.0.0.1:9") == 2
-    assert "cluster" in capsys.readouterr().err.split("run `")[1]
+    assert "lab" in capsys.readouterr().err.split("run `")[1]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from hotpath.calib.follow import follow
-from hotpath.calib.longterm import __main__ as command
-from hotpath.calib.longterm import films
-from hotpath.calib.longterm.metrics import Judged
 from hotpath.runtime.types import Track
 from hotpath.video.clips import find_clips
+from hotpath_lab.longterm import __main__ as command
+from hotpath_lab.longterm import films
+from hotpath_lab.longterm.metrics import Judged
 
 pytest.importorskip("onnxruntime")
 

@@ -6,8 +6,8 @@
 
 The goal overlap is the mean overlap of whole tracks. The goal lost is how well a tracker says that
 the target is away, and finds it again: on copies of the clips from which the target goes away, or
-on the half "development" of --films (hotpath.calib.longterm.films). Two goals add up.
-hotpath.calib.goals defines the scores.
+on the half "development" of --films (hotpath_lab.longterm.films). Two goals add up.
+hotpath_lab.goals defines the scores.
 
 The search uses half of the clips and reports the score on the other half, because numbers that fit
 a few clips need not fit others. OUT/NAME.journal keeps every trial. A killed search goes on with
@@ -38,7 +38,13 @@ from tqdm import tqdm
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.calib.goals import (
+from hotpath.kernels import cache, toml
+from hotpath.kernels.commands import counted, needs
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.network import Network
+from hotpath.runtime.networks import load_network
+from hotpath.video.clips import find_clips
+from hotpath_lab.goals import (
     FIGURES,
     GOALS,
     LOST,
@@ -51,14 +57,8 @@ from hotpath.calib.goals import (
     Scorer,
     part_of,
 )
-from hotpath.calib.longterm import films
-from hotpath.calib.longterm.metrics import finite
-from hotpath.kernels import cache, toml
-from hotpath.kernels.commands import counted, needs
-from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.network import Network
-from hotpath.runtime.networks import load_network
-from hotpath.video.clips import find_clips
+from hotpath_lab.longterm import films
+from hotpath_lab.longterm.metrics import finite
 
 Range = tuple[float, float]
 SHAPE: dict[str, Range] = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
@@ -276,7 +276,7 @@ def library() -> ModuleType:
 
         return optuna
     except ImportError as error:
-        raise Missing(needs("the search", "optuna", error, "tune")) from None
+        raise Missing(needs("the search", "optuna", error, "lab")) from None
 
 
 def finished(study: Any) -> list[Any]:

@@ -1,9 +1,9 @@
-"""python -m hotpath.calib.longterm: measure how trackers detect a loss and find targets
+"""python -m hotpath_lab.longterm: measure how trackers detect a loss and find targets
 again.
 
-    python -m hotpath.calib.longterm --clips DIR... --films films.json --networks kestrel
+    python -m hotpath_lab.longterm --clips DIR... --films films.json --networks kestrel
 
-It measures on long films, which ``hotpath.calib.longterm.films`` describes. They have two
+It measures on long films, which ``hotpath_lab.longterm.films`` describes. They have two
 halves: fit settings on one and publish the figures of the other. ``metrics.py`` defines the
 figures. OUT/boxes stores the result of every tracker on every film. A stored result is used again
 as long as code, network and film are the same.
@@ -20,13 +20,13 @@ import numpy as np
 from hotpath.calib import command, runs, trackers
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
-from hotpath.calib.longterm import films
-from hotpath.calib.longterm.metrics import Judged, figures, finite
 from hotpath.calib.provenance import code_identity
 from hotpath.calib.trackers import Spec
 from hotpath.kernels.cache import write_text
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.video.clips import find_clips
+from hotpath_lab.longterm import films
+from hotpath_lab.longterm.metrics import Judged, figures, finite
 
 COLUMNS = (
     ("precision", "prec.", ".3f"),
@@ -49,7 +49,7 @@ LEGEND = (
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.longterm", __doc__)
+    cli = command.parser("hotpath_lab.longterm", __doc__)
     command.add_clip_options(cli)
     cli.add_argument("--films", required=True, metavar="FILE", help="description of long films")
     cli.add_argument("--half", choices=films.HALVES, help="only this half of the films")
@@ -118,7 +118,7 @@ def _cell(row: dict[str, Any], key: str, form: str) -> str:
     return "" if value is None or np.isnan(value) else format(value, form)
 
 
-main = command.main("hotpath.calib.longterm", run, parser)
+main = command.main("hotpath_lab.longterm", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

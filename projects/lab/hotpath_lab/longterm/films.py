@@ -1,6 +1,6 @@
-"""python -m hotpath.calib.longterm.films: describe long films in which targets go away.
+"""python -m hotpath_lab.longterm.films: describe long films in which targets go away.
 
-    python -m hotpath.calib.longterm.films --development DIR... --report DIR... --out \
+    python -m hotpath_lab.longterm.films --development DIR... --report DIR... --out \
         films.json
 
 The command writes a description of a few lines a film, from two sets of clips that share no
@@ -23,10 +23,10 @@ import numpy as np
 from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
-from hotpath.calib.longterm import pictures
-from hotpath.calib.longterm.timeline import KINDS, LONGEST, SHORTEST, Timeline
 from hotpath.runtime.errors import BadClips
 from hotpath.video.clips import Clip, find_clips
+from hotpath_lab.longterm import pictures
+from hotpath_lab.longterm.timeline import KINDS, LONGEST, SHORTEST, Timeline
 
 Entry = dict[str, Any]  # of a list of films, or of its table
 FORMAT = 1
@@ -189,7 +189,7 @@ def read(path: str | Path, clips: Sequence[Clip], half: str | None = None) -> li
 
 def entries(path: str | Path) -> list[Entry]:
     """The films' entries of a description; ``BadRun`` if the file is none."""
-    make = "make one with `python -m hotpath.calib.longterm.films`"
+    make = "make one with `python -m hotpath_lab.longterm.films`"
     try:
         table = json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
@@ -205,7 +205,7 @@ def entries(path: str | Path) -> list[Entry]:
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.longterm.films", __doc__)
+    cli = command.parser("hotpath_lab.longterm.films", __doc__)
     for half in HALVES:
         cli.add_argument("--" + half, nargs="+", metavar="DIR", help="clips of this half")
     cli.add_argument("--count", type=int, default=22, metavar="N", help="films of each half")
@@ -230,7 +230,7 @@ def run(options: argparse.Namespace) -> None:
     say(f"wrote {len(table['films'])} films to {options.out}")
 
 
-main = command.main("hotpath.calib.longterm.films", run, parser, "stopped")
+main = command.main("hotpath_lab.longterm.films", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -2,9 +2,9 @@
 
 import pytest
 
-from hotpath.calib import tune
 from hotpath.runtime.networks import load_network
-from tests.calib.longterm.conftest import describe
+from hotpath_lab import tune
+from lab_tests.longterm.conftest import describe
 from tests.support import tiny
 
 pytest.importorskip("onnxruntime")

@@ -86,7 +86,7 @@ def library() -> Any:
 
         return distributed
     except ImportError as error:
-        raise Missing(needs("--cluster", "distributed", error, "cluster")) from None
+        raise Missing(needs("--cluster", "distributed", error, "lab")) from None
 
 
 @contextlib.contextmanager

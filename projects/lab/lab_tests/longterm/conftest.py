@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.calib.longterm import films
+from hotpath_lab.longterm import films
 from tests.support import tiny
 from tests.support.clips import write_clip
 

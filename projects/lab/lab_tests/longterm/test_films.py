@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from hotpath.calib.errors import BadRun
-from hotpath.calib.longterm import films
-from hotpath.calib.longterm.timeline import LONGEST, SHORTEST, visible_share
 from hotpath.runtime.errors import BadClips
 from hotpath.video.clips import find_clips
-from tests.calib.longterm.conftest import describe
+from hotpath_lab.longterm import films
+from hotpath_lab.longterm.timeline import LONGEST, SHORTEST, visible_share
+from lab_tests.longterm.conftest import describe
 from tests.support.errors import refusal
 
 
@@ -91,5 +91,5 @@ def test_a_missing_clip_or_a_broken_description_is_one_sentence(described, halve
         films.read(path, find_clips([halves[0]]))
     (tmp_path / "none.json").write_text(json.dumps({"format": 0}))
     for name in ("none.json", "missing.json"):
-        with pytest.raises(BadRun, match=r"calib\.longterm\.films"):
+        with pytest.raises(BadRun, match=r"hotpath_lab\.longterm\.films"):
             films.read(tmp_path / name, [])

@@ -1,0 +1,1 @@
+"""Tracking numbers, long films and figures of several targets, off the board."""

@@ -248,7 +248,7 @@ docs: $(DEV) ## the documents as a site: out/site/index.html
 lint: $(DEV) $(WHICH)-lint ## ruff, mypy, and the layers of the packages
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	MYPYPATH=projects/research:projects/fpga:projects/lab:projects/vehicle $(VENV)/bin/mypy -p hotpath -p hotpath_research -p hotpath_fpga -p hotpath_lab -p hotpath_vehicle
+	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
 RELEASE := .cache/release

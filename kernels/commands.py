@@ -15,6 +15,9 @@ IN_A_CLONE = ("overlay", "fpga")  # targets of what no wheel has
 PROJECTS = ("fpga", "lab", "research", "vehicle")  # in the folder of that name, which no wheel has
 PYNQ = "sudo python3 -m hotpath boards pynq"  # how a PYNQ image starts a module of this project
 EXTRAS = {"setup": "host"}  # of targets whose extra has another name
+# of extras, for a Python that is too old for the Makefile
+PACKAGES = {"host": "onnx onnxruntime", "page": "aiohttp segno", "mqtt": "paho-mqtt"}
+MAKEFILE_PYTHON = (3, 10)
 JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages
 ALIKE = 0.75  # of two names, by difflib; with less, a guess is wild
 
@@ -102,10 +105,12 @@ def make(target: str, **values: object) -> str:
 
     An installed wheel has no Makefile: there it is what does the same, by the console command
     ``hotpath`` or pip. On a Jetson, ``python3 -m hotpath boards`` says what to install for the
-    page.
+    page. A Python that is too old for the Makefile gets the packages by pip.
     """
     if target == "setup" and values.get("ALSO") == "page" and os.path.exists(JETSON):
         return "python3 -m hotpath boards"
+    if target == "setup" and sys.version_info < MAKEFILE_PYTHON and values.get("ALSO") in PACKAGES:
+        return "pip install " + PACKAGES[str(values["ALSO"])]
     words = ["make", target] + [f"{name}={value}" for name, value in values.items()]
     is_a_clones = target in IN_A_CLONE or values.get("ALSO") in PROJECTS
     if not is_a_clones and not _is_clone():

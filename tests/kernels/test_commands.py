@@ -19,6 +19,12 @@ def test_a_wheel_names_no_makefile(monkeypatch, tmp_path):
     assert commands.make("setup") == "pip install 'hotpath-tracker[host]'"
 
 
+def test_a_python_that_make_refuses_gets_pip_commands(monkeypatch):
+    monkeypatch.setattr(commands, "MAKEFILE_PYTHON", (99,))
+    assert commands.make("setup", ALSO="host") == "pip install onnx onnxruntime"
+    assert commands.make("track") == "make track"
+
+
 def test_a_package_of_a_project_is_installed_by_pip_where_no_make_brings_it(monkeypatch, tmp_path):
     error = ModuleNotFoundError("No module named 'pymavlink'", name="pymavlink")
     sentences = []

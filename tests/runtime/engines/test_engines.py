@@ -9,6 +9,7 @@ import onnx
 import pytest
 
 from hotpath.graphs import assemble
+from hotpath.kernels import commands
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.errors import BadNetwork, NoEngine, NotReady
 from hotpath.runtime.networks import load_network
@@ -202,7 +203,7 @@ def test_auto_takes_the_engine_that_a_toml_names_unless_another_is_given(tmp_pat
 def test_without_an_engine_each_command_is_named_once(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "each_installed", lambda network=None: iter(()))
     tiny.write_network(tmp_path)
-    with refusal(NoEngine, "none installed", command="make setup ALSO=host"):
+    with refusal(NoEngine, "none installed", command=commands.make("setup", ALSO="host")):
         load_tracker(tmp_path / "tiny.toml")
 
 

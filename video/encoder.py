@@ -16,6 +16,7 @@ from hotpath.runtime.errors import BadOutput
 
 DEFAULT_FPS = 30.0
 CLOCK_HZ = 90000  # of the time stamps
+MOST_TICKS = 1 << 30  # between two frames, 3 hours: containers keep 31 bits of a duration
 
 
 class Settings(NamedTuple):
@@ -58,8 +59,9 @@ class Encoder:
         self._size = (width + width % 2, height + height % 2)
         self._av = av
         self._tick = -1
+        self._cut_ticks = 0  # of pauses that no container keeps
         self._is_open = False  # the encoder opens with the first frame
-        rate = Fraction(settings.fps).limit_denominator(1001)
+        self._rate = rate = Fraction(settings.fps).limit_denominator(1001)
         self._container: Any = av.open(
             target, "w", format=settings.form, options=dict(settings.container)
         )
@@ -83,10 +85,18 @@ class Encoder:
         context.time_base = self._time_base
 
     def write(self, frame: np.ndarray, seconds: float) -> None:
-        """Encode one BGR frame, displayed at that time. A frame of another size is fitted."""
+        """Encode one BGR frame, displayed at that time. A frame of another size is fitted.
+
+        A pause of more than ``MOST_TICKS`` is cut to one frame.
+        """
         fitted = np.ascontiguousarray(letterbox(frame, self._size))
         picture = self._av.VideoFrame.from_ndarray(fitted, format="bgr24")
-        self._tick = max(self._tick + 1, int(round(seconds / self._time_base)))
+        tick = int(round(seconds / self._time_base)) - self._cut_ticks
+        if tick - self._tick > MOST_TICKS:
+            due = self._tick + max(1, int(round(1 / (self._rate * self._time_base))))
+            self._cut_ticks += tick - due
+            tick = due
+        self._tick = max(self._tick + 1, tick)
         picture.pts, picture.time_base = self._tick, self._time_base
         packets = self._stream.encode(picture)
         self._is_open = True

@@ -85,12 +85,14 @@ class Index(NamedTuple):
     Attributes:
         ticks: the time of each frame, in the order of the times.
         keys: the key frames in the same order.
-        is_joined: whether the file's clock starts again, so that times do not tell a place.
+        offset: ticks that were added to the times of the last packet (see ``JoinedPackets``).
+        restarts: whether the file's clock goes back, so that times do not tell a place.
     """
 
     ticks: List[int]
     keys: List[Key]
-    is_joined: bool
+    offset: int
+    restarts: bool
 
 
 class AvCapture:
@@ -227,8 +229,14 @@ class AvCapture:
 
     @property
     def is_joined(self) -> bool:
-        """Whether the clock started again before the last packet, or anywhere after ``count``."""
-        return self._index.is_joined if self._index else self._packets.offset != 0
+        """Whether another clock began before the last packet, or anywhere after ``count``."""
+        return self.offset_s != 0
+
+    @property
+    def offset_s(self) -> float:
+        """Seconds that are added to the file's times, so that they go on in joined recordings."""
+        offset = self._index.offset if self._index else self._packets.offset
+        return float(offset * self._base)
 
     @property
     def length_s(self) -> Optional[float]:
@@ -312,7 +320,7 @@ class AvCapture:
                         keys.append(Key(stamp, dts, _mark_of(packet, offset), offset))
             except self._errors:  # the file is cut off or damaged: what came before it
                 pass
-            if self.is_joined and self._form != "mpegts":
+            if self._packets.restarts and self._form != "mpegts":
                 keys = []  # neither a time nor a position tells a place, as in HLS
             self._index = self._index_of(stamps, keys)
         return self._index
@@ -341,7 +349,8 @@ class AvCapture:
             sorted(
                 key._replace(ticks=self._mended.get(key.ticks, key.ticks) + delay) for key in keys
             ),
-            self.is_joined,
+            self._packets.offset,
+            self._packets.restarts,
         )
 
     def _start(self) -> bool:
@@ -364,7 +373,8 @@ class AvCapture:
         return True
 
     def _continued(self, packets: Iterator[Any], offset: int = 0) -> JoinedPackets:
-        return JoinedPackets(packets, self._step, offset, self._keeps_clock)
+        second = 1 / float(self._base)
+        return JoinedPackets(packets, self._step, second, offset, self._keeps_clock)
 
     def _go(self, key: Optional[Key]) -> bool:
         """Go to a key frame; None is the start of the file. Returns whether its packet is there.
@@ -377,15 +387,16 @@ class AvCapture:
         try:
             if key is None:
                 return self._start()
-            if self.is_joined:  # a time may be in several places
+            restarts = self._index is not None and self._index.restarts
+            if restarts:  # a time may be in several places
                 self._container.seek(key.mark[2], stream=self._stream, unsupported_byte_offset=True)
             else:
-                self._container.seek(key.dts, stream=self._stream)
+                self._container.seek(key.dts - key.offset, stream=self._stream)
             self._context.flush_buffers()
             packets = self._container.demux(self._stream)
             for packet in itertools.islice(packets, PACKETS_BEFORE):
                 mark = _mark_of(packet)
-                if mark == key.mark or (mark[:2] == key.mark[:2] and not self.is_joined):
+                if mark == key.mark or (mark[:2] == key.mark[:2] and not restarts):
                     self._packets = self._continued(itertools.chain([packet], packets), key.offset)
                     return True
         except self._errors:  # such as a file of raw pictures

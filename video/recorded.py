@@ -23,9 +23,7 @@ from hotpath.video.containers import (
     looks_like_text,
     states_no_rate,
 )
-from hotpath.video.stamps import Stamps
-
-LONGEST_S = 3.0  # between two frames that are played at their own speed
+from hotpath.video.stamps import LONGEST_S, Stamps
 
 
 class Recording(Source):
@@ -55,6 +53,7 @@ class Recording(Source):
         self._capture, self._cut_off = capture, cut_off
         self.fps, self.frames, self.aspect = capture.fps, capture.frames, capture.aspect
         self._has_strays = False  # stray time stamps were told
+        self._offset_s = 0.0  # of the capture's clock, which was told
         self._last_s = 0.0  # the stamp of the last frame
         self._told_gap = -1  # index of the frame after the gap that was told
         self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
@@ -179,6 +178,14 @@ class Recording(Source):
         if not good or frame is None:
             return False
         self._ahead.append((frame, self._capture.time_s))
+        offset_s = getattr(self._capture, "offset_s", 0.0)
+        if offset_s < self._offset_s == 0.0:  # told once; a clock that starts again is usual
+            self._offset_s = offset_s
+            self.log(
+                f"{self.name}: its clock steps {-offset_s:.1f} s ahead near frame "
+                f"{self.given + len(self._ahead)}, as where recordings were joined; the times go "
+                "on without such steps"
+            )
         return True
 
     def _samples(self) -> Iterator[Any]:

@@ -14,6 +14,7 @@ import numpy as np
 NEAR = 5  # stamps on each side that a stamp is compared with
 REORDERED = 17  # positions by which a packet may come before those that are shown earlier
 USUAL = 2.5  # steps between two frames that raise no doubt
+LONGEST_S, LONGEST_STEPS = 3.0, 10.0  # both off: a pause, or the clock of another recording
 FAR_S, FAR_STEPS = 60.0, 1000.0  # both off: a stray stamp at the very begin or end
 
 
@@ -163,25 +164,34 @@ class JoinedPackets:
     """The packets of a recording, with times that go on where another recording begins.
 
     Segments of a DVR or of HLS, and files that were joined, begin with a clock of their own. Their
-    first packet is decoded earlier than those before it, and so are the packets that follow. One
-    stray stamp is no join.
+    first packet is decoded earlier than those before it, or more than ``LONGEST_S`` after the end
+    of the last one, and so are the packets that follow. One stray stamp is no join. Neither is a
+    pause that the last packet's own duration states.
 
     Args:
         packets: PyAV's packets of one stream, in the order of decoding.
         step: ticks from frame to frame, where a packet does not state its duration.
+        second: ticks of a second.
         offset: ticks that are added to the times of the first packets.
         keeps_clock: whether to change no time.
 
     Attributes:
         offset: ticks that were added to the times of the last packet.
+        restarts: whether the clock went back, so that a time is in several places of the file.
         position: where the last packet ends in the file, bytes; 0 if that is not known.
     """
 
     def __init__(
-        self, packets: Iterator[Any], step: int, offset: int = 0, keeps_clock: bool = False
+        self,
+        packets: Iterator[Any],
+        step: int,
+        second: float,
+        offset: int = 0,
+        keeps_clock: bool = False,
     ) -> None:
         self._packets, self._step, self.offset = packets, step, offset
-        self._keeps_clock, self.position = keeps_clock, 0
+        self._longest = LONGEST_S * second
+        self._keeps_clock, self.position, self.restarts = keeps_clock, 0, False
         self._ahead: Deque[Any] = deque()
         self._error: Optional[Exception] = None  # of the packets, raised in its place
         self._before: Deque[int] = deque(maxlen=NEAR)  # times of decoding, without the offset
@@ -204,7 +214,10 @@ class JoinedPackets:
                 packet.pts = pts + self.offset
             self._end = self._end[0] + length, self._end[1] + length
             return packet
-        if self._before and dts < self._before[-1]:
+        if pts is not None and pts - dts > self._longest:
+            dts = self._decoded_at(dts)
+        pause = dts + self.offset - self._end[0]
+        if self._before and (dts < self._before[-1] or pause > self._longest):
             self._join(dts, dts if pts is None else pts)
         self._before.append(dts)
         if self.offset:
@@ -214,15 +227,41 @@ class JoinedPackets:
         self._end = dts + due, max(self._end[1], (dts if pts is None else pts) + due)
         return packet
 
-    def _join(self, dts: int, pts: int) -> None:
-        """Let the time go on at a packet, unless its stamp or that before it is a stray one."""
+    def _decoded_at(self, dts: int) -> int:
+        """When a packet is decoded that is shown far later, by those after it.
+
+        FFmpeg orders the times of Matroska itself. Those of decoding step ahead some packets late.
+        """
+        for place, stamp in enumerate(self._next_stamps(), 1):
+            if stamp is not None and stamp - dts > self._longest:
+                return int(stamp) - place * self._step
+        return dts
+
+    def _next_stamps(self) -> List[Optional[int]]:
+        """When the next packets are decoded, which are read ahead."""
         while len(self._ahead) < NEAR - 1 and self._read_ahead():
             pass
-        stamps = [packet.dts for packet in self._ahead]
-        after = [dts] + [stamp for stamp in stamps[: NEAR - 1] if stamp is not None]
-        if dts < np.median(self._before) and np.median(after) <= self._before[-1]:
+        return [packet.dts for packet in self._ahead][: NEAR - 1]
+
+    def _join(self, dts: int, pts: int) -> None:
+        """Let the time go on at a packet, unless its stamp or that before it is a stray one."""
+        after = [dts] + [stamp for stamp in self._next_stamps() if stamp is not None]
+        restarts = bool(dts < np.median(self._before) and np.median(after) <= self._before[-1])
+        if restarts or self._goes_ahead(after):
+            self.restarts |= restarts
             self.offset = max(self._end[0] - dts, self._end[1] - pts)
             self._before.clear()
+
+    def _goes_ahead(self, after: List[int]) -> bool:
+        """Whether a packet and those after it are far later than all before it, and no slow ones.
+
+        Two packets at the very end are too few to tell; ``mended`` judges them.
+        """
+        steps = np.abs(np.concatenate([np.diff(self._before), np.diff(after)]))
+        if len(after) < 3 or not len(steps):
+            return False
+        far = max(self._longest, LONGEST_STEPS * np.median(steps))
+        return bool(min(after[0], np.median(after)) - max(self._before) > far)
 
     def _read_ahead(self) -> bool:
         """Read one more packet ahead; returns whether there was one."""

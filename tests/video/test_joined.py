@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 
 from hotpath.runtime.pictures import bgr_of
+from hotpath.video.save import Video
 from hotpath.video.sources import open_source
 from tests.support.streams import scene
 
@@ -128,3 +129,57 @@ def test_a_recording_that_is_not_joined_keeps_its_own_times(tmp_path, ending):
         ticks, times_s = ticks_and_times(source)
     assert ticks == list(range(40))
     assert times_s == pytest.approx([tick / RATE for tick in range(40)], abs=2e-3)
+
+
+AHEAD = {".ts": 26500.0, ".flv": 100.0, ".mkv": 4000.0, "pause.mp4": 8.0}  # seconds
+
+
+def stepping(path, step_s):
+    """A film of 60 frames by PyAV whose clock steps ahead at frame 30; in MP4 it is a pause."""
+
+    def ahead(packet):
+        if packet.pts >= 30:
+            packet.pts += round(step_s * RATE)
+            packet.dts += round(step_s * RATE)
+        return packet
+
+    options = {"g": "10", "bf": "2", "threads": "1"}
+    return write(path, even(60), "libx264", options, changed=ahead, base=Fraction(1, RATE))
+
+
+@pytest.mark.parametrize("ending", sorted(AHEAD))
+def test_the_time_goes_on_where_a_clock_steps_ahead(tmp_path, ending):
+    path = stepping(tmp_path / ("a" + ending), AHEAD[ending])
+    words = []
+    with open_source(path, log=words.append) as source:
+        ticks, times_s = ticks_and_times(source)
+        assert ticks == list(range(60))
+        assert source.seek(45) and scene.tick_of(bgr_of(source.read())) == 45
+        assert source.time_s == pytest.approx(times_s[45], abs=2e-3)
+    step_s = max(after - before for before, after in zip(times_s, times_s[1:]))
+    if ending == "pause.mp4":  # whose packets state how long each frame is shown
+        assert step_s == pytest.approx(AHEAD[ending], abs=0.2) and not words
+    else:
+        assert step_s < 4 / RATE  # a decoder's delay is a few frames
+        assert ["clock steps" in word for word in words] == [True]
+
+
+@pytest.mark.parametrize("ending", [".ts", ".mkv"])
+def test_a_slow_film_is_not_taken_for_joined_ones(tmp_path, ending):
+    path = write(tmp_path / ("a" + ending), [5.0 * n for n in range(20)], options={"bf": "0"})
+    words = []
+    with open_source(path, log=words.append) as source:
+        assert ticks_and_times(source)[1] == pytest.approx([5.0 * n for n in range(20)], abs=0.01)
+    assert not words
+
+
+@pytest.mark.parametrize("pause_s", [26500.0, 400000.0])
+def test_a_saved_film_keeps_the_times_after_a_long_pause(tmp_path, pause_s):
+    path = str(tmp_path / "a.mp4")
+    with Video(path, 30) as video:
+        for tick in range(20):
+            video.write(scene.picture_at(tick), tick / RATE + pause_s * (tick >= 10))
+    with open_source(path) as source:
+        ticks, times_s = ticks_and_times(source)
+    assert ticks == list(range(20))
+    assert times_s == pytest.approx([tick / RATE for tick in range(20)], abs=2e-3)

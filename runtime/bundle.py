@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shlex
 from typing import Dict, Mapping, NoReturn, Optional, Sequence, Union
 
 from hotpath.boards import HOST, NVIDIA, Board, load_board
@@ -37,9 +38,15 @@ TABLES = ("network", "libraries", "settings", "parts", "run")
 KEYS = ("format",) + TEXTS + TABLES + ("compute_capability", "calibration_sha256", "sha256")
 
 
-def command(board: str, network: PathLike, precision: str) -> str:
-    """The command that builds a bundle."""
-    return make("engine", BOARD=board, NETWORK=network, PRECISION=precision)
+def command(
+    board: str, network: PathLike, precision: str, engines: Optional[PathLike] = None
+) -> str:
+    """The command that builds a bundle, in ``engines`` if that is not the usual folder."""
+    text = make("engine", BOARD=board, NETWORK=network, PRECISION=precision)
+    if engines is None or os.path.realpath(str(engines)) == os.path.realpath(FOLDER):
+        return text
+    out = "--out " + shlex.quote(str(engines))
+    return f"{text} ARGS={shlex.quote(out)}" if text.startswith("make ") else f"{text} {out}"
 
 
 def folder_of(board: str, network: str, precision: str, engines: PathLike = FOLDER) -> pathlib.Path:
@@ -107,7 +114,7 @@ def find(
     if built:
         return Bundle(built[0].parent)
     raise BadBundle(
-        f"there is no bundle {first}; run `{command(board.name, network.given, chosen)}`",
+        f"there is no bundle {first}; run `{command(board.name, network.given, chosen, folder)}`",
         what="no bundle",
     )
 
@@ -206,7 +213,13 @@ class Bundle:
     @property
     def command(self) -> str:
         """The command that builds the bundle again."""
-        return command(self.board, self.network["name"], self.precision)
+        return self._command(self.board, self.network["name"], self.precision)
+
+    def _command(self, board: str, network: str, precision: str) -> str:
+        """The command that builds a bundle beside this one."""
+        engines = self.folder.parent.parent
+        usual = folder_of(self.board, self.network["name"], self.precision, engines)
+        return command(board, network, precision, engines if usual == self.folder else None)
 
     def path(self, part: str) -> pathlib.Path:
         """The path of a part."""
@@ -318,7 +331,7 @@ class Bundle:
     ) -> NoReturn:
         """Raise ``BundleMismatch``: what differs, and which command builds the bundle again."""
         name = network or self.network["name"]
-        rebuild = command(board or self.board, name, precision or self.precision)
+        rebuild = self._command(board or self.board, name, precision or self.precision)
         raise BundleMismatch(
             f"{self.folder} was built for {what} {built}, but here it is {here}; run `{rebuild}`",
             what="other system",

@@ -195,7 +195,7 @@ function show(atOnce = false) {
     : stood ? (state.live ? "Live" : "Resume") : (state.live ? "Freeze" : first ? "Play" : "Pause"), stood, off);
   byId("video").hidden = !state.video;
   for (const [name, path] of Object.entries(FILES)) {
-    put(byId(name), state.whole || state.ended || off ? name : `${name} so far`);
+    put(byId(name), name);
     if (off) byId(name).removeAttribute("href"); // nobody answers there
     else byId(name).href = path;
   }

@@ -190,6 +190,9 @@ export class View {
     pen.clip();
     pen.setLineDash([2, 5]);
     pen.strokeRect(x, y, predicted[2] * place.scale, predicted[3] * place.scale);
+    pen.fillStyle = pen.strokeStyle;
+    pen.textBaseline = "bottom";
+    pen.fillText("predicted", x, y - 3);
     pen.restore();
   }
 

@@ -211,7 +211,7 @@ def test_a_recording_that_has_ended_is_downloaded_and_played_again(chromium, tmp
     saved = tmp_path / "a clip.mp4"
     with pages.PagedRun(tmp_path, tmp_path / "frames", "--save", saved) as run:
         with Tab(chromium, run.link) as tab:
-            tab.wait_for_text("#results", "results so far")
+            tab.wait_for_text("#results", "^results$")
             tab.wait_for_text("#pause", "^Play$")
             tab.wait_for_text("#record", "^Recording$")
             assert tab.page.get_attribute("#pause", "aria-pressed") == "false"

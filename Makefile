@@ -62,7 +62,7 @@ help: ## this text
 	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
 	  PYTHONS "what 'make test-pythons' runs on (default: $$PYTHONS)" \
 	  PYTHON "the Python of .venv, 3.10 or newer; on a Jetson the one that runs (default: $${PYTHON:-none found})" \
-	  ALSO 'more extras of pyproject.toml to install, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga, lab (tune), vehicle (MAVLink)'
+	  ALSO 'more extras of pyproject.toml to install, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga, lab (evaluate, tune), vehicle (MAVLink)'
 
 # -- set up: again only when the requirements or the Python change, or ALSO names a new extra
 
@@ -70,15 +70,18 @@ comma := ,
 blank := $() $()
 WHICH := $(VENV)/.setup-$(subst ',-,$(subst $(blank),-,$(subst /,-,$(PYTHON))))
 # ALSO names extras of pyproject.toml, and projects of projects/, by older names too.
-OLDER := train:research mavlink:vehicle tune:lab cluster:lab mot:lab
+OLDER := train:research mavlink:vehicle calib:lab tune:lab cluster:lab mot:lab
 ALL := $(strip $(foreach each,$(subst $(comma), ,$(ALSO)), \
   $(or $(patsubst $(each):%,%,$(filter $(each):%,$(OLDER))),$(each))))
-PROJECTS := $(filter fpga lab research vehicle,$(ALL))
-EXTRAS := $(filter-out $(PROJECTS),$(ALL))
+THERE := $(patsubst projects/%/pyproject.toml,%,$(wildcard projects/*/pyproject.toml))
+TESTED := lab vehicle # those that `make test` needs
+ALL += $(if $(filter dev,$(ALL)),$(TESTED)) $(if $(filter projects,$(ALL)),$(THERE))
+PROJECTS := $(filter $(ALL),$(THERE))
+EXTRAS := $(filter-out projects $(THERE),$(ALL))
 OFFLINE = echo 'pip could not fetch what is needed (see above). Without a connection to a package' \
   'index, name one that this computer reaches: PIP_INDEX_URL=https://... make setup' >&2
 SETUP := $(addprefix $(WHICH)-,base $(EXTRAS) $(PROJECTS))
-DEV := $(SETUP) $(WHICH)-dev  # what developers need
+DEV := $(SETUP) $(addprefix $(WHICH)-,dev $(TESTED))  # what developers need
 
 setup: $(SETUP) ## .venv with what tracking needs, and the C++ kernels; ALSO=dev: for tests too
 	@$(PY) -m hotpath.kernels.cpu $(if $(filter setup,$(MAKECMDGOALS)),,>/dev/null)
@@ -102,7 +105,7 @@ $(WHICH)-%: | $(WHICH)-base
 
 $(WHICH)-research: | $(WHICH)-lab  # which pip would look for in an index
 
-$(addprefix $(WHICH)-,fpga lab research vehicle): $(WHICH)-%: $(wildcard projects/*/pyproject.toml) | $(WHICH)-base
+$(addprefix $(WHICH)-,$(THERE)): $(WHICH)-%: $(wildcard projects/*/pyproject.toml) | $(WHICH)-base
 	@echo 'Adding projects/$*$(if $(filter research,$*), (with PyTorch: 1 to 5 GB on disk))'
 	@$(PY) $(RUN_PIP) -e projects/$*
 	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)

@@ -6,7 +6,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.kernels import projects
 from hotpath.kernels.cli import flush
-from hotpath.kernels.commands import make, meant
+from hotpath.kernels.commands import advice, make, meant
 from hotpath.kernels.errors import NoProject
 from hotpath.runtime.libraries import require
 
@@ -35,21 +35,16 @@ PROGRAMS = {
     "engine": Program(
         "hotpath.deploy.bundles.__main__", "make a network ready for a board", "host"
     ),
-    "evaluate": Program(
-        "hotpath.calib.evaluate",
-        "measure accuracy on annotated clips",
-        "calib",
-        PICTURES + ("tqdm", "got10k", "matplotlib"),
-    ),
+    "evaluate": Program("", "measure accuracy on annotated clips", "lab"),
     "int8": Program(
         "hotpath.calib.int8",
         "calibrate a network for INT8",
-        "calib",
-        PICTURES + ("onnx", "onnxruntime", "tqdm", "got10k"),
+        "host",
+        PICTURES + ("onnx", "onnxruntime", "tqdm"),
     ),
     "tune": Program("", "search tracking numbers", "lab"),
     "select": Program("", "choose among a training's checkpoints by whole tracks", "research"),
-    "vot": Program("hotpath.app.vot", "run under the VOT toolkit", "vot", PICTURES + ("vot",)),
+    "vot": Program("", "run under the VOT toolkit", "lab"),
     "gstreamer": Program(
         "hotpath.app.gstreamer.__main__", "what GStreamer needs to find its element"
     ),
@@ -90,9 +85,9 @@ def _run(arguments: Optional[List[str]]) -> int:
     program = PROGRAMS.get(words[0]) or programs().get(words[0]) if words else None
     if program is None:
         if words and words[0] not in HELP + ("help",):
-            advice = projects.advice(words[0]) or meant(words[0], programs())
-            advice = advice or "hotpath --help lists them"
-            print(f"hotpath: {words[0]} is not a program; {advice}", file=sys.stderr)
+            hint = advice(words[0]) or meant(words[0], programs())
+            hint = hint or "hotpath --help lists them"
+            print(f"hotpath: {words[0]} is not a program; {hint}", file=sys.stderr)
             return 2
         print("usage: hotpath PROGRAM [OPTIONS]\n")
         for name, entry in programs().items():

@@ -1,4 +1,4 @@
-"""Work off the board: evaluation, calibration, quantisation, tuning. Python 3.10+."""
+"""INT8 calibration from annotated clips, off the board. Python 3.10+."""
 
 import os
 

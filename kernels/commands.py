@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 import sys
-from typing import Iterable
+from typing import Dict, Iterable, Tuple
 
 from hotpath.kernels.text import is_utf_16
 
@@ -12,7 +12,13 @@ from hotpath.kernels.text import is_utf_16
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 PROGRAMS = {"engine": "hotpath engine"}
 IN_A_CLONE = ("overlay", "fpga")  # targets of what no wheel has
-PROJECTS = ("fpga", "lab", "research", "vehicle")  # in the folder of that name, which no wheel has
+# The folders of projects/, which no wheel has, and what their options and programs begin with.
+PROJECTS: Dict[str, Tuple[str, ...]] = {
+    "fpga": (),
+    "lab": (),
+    "research": (),
+    "vehicle": ("mavlink", "gimbal", "link-delay", "ptz"),
+}
 PYNQ = "sudo python3 -m hotpath boards pynq"  # how a PYNQ image starts a module of this project
 EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 # of extras, for a Python that is too old for the Makefile
@@ -75,6 +81,19 @@ def meant(word: str, names: Iterable[str], before: str = "") -> str:
     near = [name for name in choices if name.startswith(word)] if word else []
     near = (near or difflib.get_close_matches(word, choices, 3, ALIKE))[:3]
     return f"did you mean {' or '.join(before + name for name in near)}?" if near else ""
+
+
+def advice(word: str) -> str:
+    """Return what to do where the project of an option or a program is not there; "" if none is.
+
+    Example:
+        >>> advice("page-host")
+        ''
+    """
+    for project, beginnings in PROJECTS.items():
+        if word.startswith(beginnings):
+            return f"it is of projects/{project}: run `pip install ./projects/{project}` in a clone"
+    return ""
 
 
 def counted(number: int, thing: str, things: str = "") -> str:

@@ -17,8 +17,6 @@ from hotpath.kernels.commands import HERE, make
 from hotpath.kernels.errors import NoProject
 
 GROUP, LINKS = "hotpath.projects", "hotpath.links"
-# the beginnings of options, and programs, that a project with links brings
-BRINGS = {"vehicle": ("mavlink", "gimbal", "link-delay", "ptz")}
 
 
 def find(name: str) -> Optional[Any]:
@@ -88,16 +86,3 @@ def _loaded(value: str) -> Optional[Any]:
     except (ImportError, AttributeError, TypeError) as error:
         print(f"hotpath: {module} can't be loaded ({error}); install it anew", file=sys.stderr)
         return None
-
-
-def advice(word: str) -> str:
-    """Return what to do where the project of an option or a program is not there; "" if none is.
-
-    Example:
-        >>> advice("page-host")
-        ''
-    """
-    for project, beginnings in BRINGS.items():
-        if word.startswith(beginnings):
-            return f"it is of projects/{project}: run `pip install ./projects/{project}` in a clone"
-    return ""

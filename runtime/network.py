@@ -238,7 +238,7 @@ class Network:
             if sha256_of(path) == entry.sha256:
                 return path
         state = f"{there[0]} has another sha256" if there else "it is missing"
-        maker = "hotpath.calib.strangers --clips DIR"
+        maker = "hotpath_lab.strangers --clips DIR"
         if entry == self.tap:
             maker = "hotpath_research.tap train --data DIR --out DIR --write"
         raise BadNetwork(

@@ -18,6 +18,9 @@ interpreter() {
   done
 }
 
+# The projects that run on boards.
+on_boards() { dirname $(grep -lF 'requires-python = ">=3.6"' projects/*/pyproject.toml); }
+
 # Set up one version's environment; quick when it is up to date.
 set_up() {
   local version=$1 python=$2 venv=$home/$1
@@ -46,15 +49,16 @@ run_one() {
   local version=$1 status=0 python venv=$home/$1 report=$home/$1
   python=$(interpreter "$version")
   if [ -z "$python" ]; then echo "Python $version: not on this computer, left out"; return; fi
-  local tests=(tests projects/vehicle -m 'not slow' --ignore=tests/calib --ignore=tests/research --ignore=tests/test_whole.py)
+  local projects; mapfile -t projects < <(on_boards)
+  local tests=(tests "${projects[@]}" -m 'not slow' --ignore=tests/calib --ignore=tests/test_whole.py)
   if [ -z "${ALL_TESTS:-}" ]; then
     # only the files that have such tests, since collecting the others takes time
-    mapfile -t tests < <(grep -rlF 'pytest.mark.pythons(' tests projects/vehicle --include='test_*.py' | sort)
+    mapfile -t tests < <(grep -rlF 'pytest.mark.pythons(' tests "${projects[@]}" --include='test_*.py' | sort)
     tests+=(-m 'pythons and not slow')
   fi
   {
     tests/pythons.sh --set-up "$version" "$python" &&
-      "$venv/bin/python" -m compileall -q kernels boards runtime video deploy app projects/vehicle &&
+      "$venv/bin/python" -m compileall -q kernels boards runtime video deploy app "${projects[@]}" &&
       run_tests "${tests[@]}"
   } >"$report.log" 2>&1 </dev/null || status=$?
   {
@@ -80,16 +84,19 @@ if [ "$1" = --all ]; then export ALL_TESTS=1; shift; fi
 python=$1
 shift
 mkdir -p "$home"
-"$python" - >"$home/requirements.txt" <<'EOF'
+"$python" - $(on_boards | sed s,$,/pyproject.toml,) >"$home/requirements.txt" <<'EOF'
 try:
     import tomllib
 except ImportError:  # before Python 3.11
     import tomli as tomllib
-with open("pyproject.toml", "rb") as file:
-    project = tomllib.load(file)["project"]
-print("\n".join(project["dependencies"]))
+import sys
+projects = []
+for path in ["pyproject.toml", *sys.argv[1:]]:
+    with open(path, "rb") as file:
+        projects.append(tomllib.load(file)["project"])
+lines = [line for project in projects for line in project["dependencies"]]
 for extra in ("host", "page", "test"):
-    print("\n".join(project["optional-dependencies"][extra]))
-print("pymavlink>=2.4")  # of projects/vehicle
+    lines += projects[0]["optional-dependencies"][extra]
+print("\n".join(line for line in lines if line != "hotpath-tracker"))
 EOF
 printf '%s\n' "$@" | xargs -P "${JOBS:-2}" -n 1 tests/pythons.sh --one

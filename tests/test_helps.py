@@ -5,7 +5,6 @@ import sys
 
 import pytest
 
-from hotpath.app import vot
 from hotpath.app.cli import options
 from hotpath.app.cli.networks import __main__ as networks
 from hotpath.deploy.bundles import __main__ as engine
@@ -15,7 +14,8 @@ pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs
 
 
 def parsers():
-    from hotpath.calib import evaluate, int8
+    from hotpath.calib import int8
+    from hotpath_lab import evaluate, vot
 
     yield from (options.parser(), boards._parser(), engine._parser(), networks._parser())
     yield from (each.parser() for each in (vot, evaluate, int8))

@@ -35,6 +35,14 @@ def test_the_package_has_the_rooms_and_nothing_else():
     assert files == {"__init__.py", "__main__.py", "py.typed"}
 
 
+def test_hotpath_finds_its_projects_by_their_entry_points():
+    named = re.compile(r"^\s*(from|import) hotpath_\w+", re.MULTILINE)
+    assert named.search("def f():\n    from hotpath_lab import tune\n")
+    files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    assert len(files) > 300
+    assert not [path for path in files if named.search(path.read_text(encoding="utf-8"))]
+
+
 def test_pytest_goes_into_every_folder_of_tests(pytestconfig):
     files = [path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")]
     folders = {name for path in files for name in path.parts[:-1]}

@@ -26,6 +26,9 @@ def checkout(tmp_path):
     (folder / ".venv" / "bin").mkdir(parents=True)
     for name in ("Makefile", "pyproject.toml", "constraints.txt", "setup.py"):
         shutil.copy(str(ROOT / name), str(folder / name))
+    for path in (ROOT / "projects").glob("*/pyproject.toml"):
+        (folder / path.parent.relative_to(ROOT)).mkdir(parents=True)
+        shutil.copy(str(path), str(folder / path.relative_to(ROOT)))
     for name in (".venv/bin/python", "python3"):
         (folder / name).write_text(PYTHON)
         (folder / name).chmod(0o755)

@@ -217,9 +217,8 @@ DEEPER = {  # what a program imports only later
     "track": "from hotpath import load_tracker\nload_tracker()",
     "networks": "from hotpath.app.cli.networks import add, examine",
     "engine": "import hotpath.graphs.cut",
-    "evaluate": "import matplotlib, got10k, hotpath.calib.report",
 }
-ELSEWHERE = {"select": "research", "tune": "lab"}  # of a project
+ELSEWHERE = {word: each.extra for word, each in command.PROGRAMS.items() if not each.module}
 NO_PROJECT = "from hotpath.kernels import projects\nprojects.find = lambda name: None\n"
 NO_PROJECT += "projects.plugs = tuple\n"
 PROGRAMS = [name for name in command.PROGRAMS if name not in ELSEWHERE]
@@ -232,7 +231,7 @@ def test_a_command_finds_all_that_it_imports_in_its_extra(wheel, tmp_path, name)
     why = why_no_module(*command.PROGRAMS[name].libraries)
     if why:
         pytest.skip(why)
-    code = DEEPER.get(name, "")
+    code = NO_PROJECT + DEEPER.get(name, "")
     code += f"\nfrom hotpath.app import command\nprogram = command.PROGRAMS[{name!r}]\n"
     code += f"command.require(program.libraries)\ncommand.main([{name!r}, '--help'])"
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, command.PROGRAMS[name].extra]
@@ -243,7 +242,7 @@ def test_a_command_finds_all_that_it_imports_in_its_extra(wheel, tmp_path, name)
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_help_of_a_command_needs_no_extra_and_names_the_command(wheel, tmp_path, name):
-    code = f"from hotpath.app import command\ncommand.main([{name!r}, '--help'])"
+    code = NO_PROJECT + f"from hotpath.app import command\ncommand.main([{name!r}, '--help'])"
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, "none"]
     done, told = run(words, tmp_path, HOME=str(wheel.parent))
     assert done == 0 and told.startswith(f"usage: hotpath {name} "), told

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from hotpath.calib import provenance
+from hotpath_lab import provenance
 from tests.support import ROOT
 
 RESULT = ROOT / "out" / "tests.md"

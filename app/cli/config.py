@@ -5,7 +5,8 @@ import pathlib
 from typing import Any, Dict, List, Set
 
 from hotpath.app.command import programs
-from hotpath.kernels import projects, toml
+from hotpath.kernels import toml
+from hotpath.kernels.commands import advice
 from hotpath.kernels.text import file_name
 from hotpath.runtime.errors import BadOption
 
@@ -48,7 +49,7 @@ def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> argpar
     for name, value in toml.read(pathlib.Path(path), BadOption).items():
         option, opposite = "--" + name, "--no-" + name
         if option not in actions or name == "config":
-            hint = projects.advice(name) or "--help lists them"
+            hint = advice(name) or "--help lists them"
             raise BadOption(f"{path}: a file has no option {name}; {hint}", what="unknown option")
         if not options_typed & {option, opposite}:
             added += _words(option, value, actions)

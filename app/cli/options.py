@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from hotpath.app import records
 from hotpath.kernels import projects
 from hotpath.kernels.cli import Parser, between, count, number
-from hotpath.kernels.commands import make, meant
+from hotpath.kernels.commands import advice, make, meant
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks, plan
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.network import DETECTORS
@@ -138,7 +138,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         word = unknown[0].split("=")[0].lstrip("-")
         actions = cli._option_string_actions
         names = (name[2:] for name in actions if name[:2] == "--")
-        hint = projects.advice(word) or meant(word, names, "--")
+        hint = advice(word) or meant(word, names, "--")
         if "--" + word in parser(of_file=True)._option_string_actions:
             hint = f"write {word} = ... into a file for --config"
         cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))

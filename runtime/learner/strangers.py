@@ -12,7 +12,7 @@ for Text-Independent Speaker Verification Systems", 2000, section 3: zero normal
 The similarity of colours is normalised in the same way. A grey car is as grey as most cars, and a
 red one is not. A film may have no colours, so the strangers count as grey pictures, too.
 
-``python -m hotpath.calib.strangers`` makes the file, and ``[strangers]`` of a network's TOML names
+``python -m hotpath_lab.strangers`` makes the file, and ``[strangers]`` of a network's TOML names
 it. Without it an object reaches ``UNKNOWN`` by chance, which is a weaker proof.
 """
 
@@ -53,7 +53,7 @@ def read(path: str) -> Tuple[np.ndarray, Optional[np.ndarray]]:
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise BadNetwork(
             f"{path} does not hold strangers ({error}); make it again with "
-            "`python -m hotpath.calib.strangers`",
+            "`python -m hotpath_lab.strangers`",
             what="not read",
         ) from None
     if colours is not None:
@@ -92,7 +92,7 @@ class Strangers:
         if self._raw.ndim != 2 or self._raw.shape[1] != len(mean) * PARTS**2:
             raise BadNetwork(
                 f"the strangers of {self._network.path} are of a network with other features; make "
-                f"them again with `python -m hotpath.calib.strangers --network "
+                f"them again with `python -m hotpath_lab.strangers --network "
                 f"{self._network.given} --clips DIR`",
                 what="other network",
             )

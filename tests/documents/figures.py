@@ -17,7 +17,7 @@ import json
 import os
 import re
 
-from hotpath.calib import provenance, readme
+from hotpath_lab import provenance, readme
 from tests.support import ROOT
 
 README = ROOT / "README.md"

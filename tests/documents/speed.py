@@ -20,10 +20,10 @@ import cv2
 
 from hotpath.app.cli.boxes import parsed_box
 from hotpath.app.cli.profile import Profile
-from hotpath.calib import provenance
 from hotpath.runtime import load_tracker
 from hotpath.runtime.networks import load_network
 from hotpath.video.sources import open_source
+from hotpath_lab import provenance
 from tests.support import ROOT
 
 OUT = ROOT / "docs" / "results"

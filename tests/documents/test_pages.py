@@ -80,7 +80,7 @@ NOT_RUN = {
         "ffplay -fflags nobuffer -flags low_delay udp://0.0.0.0:5600",
     ),
     "a data set, pictures, or the authors' files": (
-        "python -m hotpath.calib.public --data DIR",
+        "python -m hotpath_lab.public --data DIR",
         "hotpath evaluate --benchmark public --data DIR",
         "hotpath evaluate --benchmark public --data DIR --compare BOXES",
         "python -m hotpath_research.train --images DIR... --clips DIR..."

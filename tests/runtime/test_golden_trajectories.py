@@ -6,10 +6,10 @@ import itertools
 import numpy as np
 import pytest
 
-from hotpath.calib.metrics import figures
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.boxes import overlap
 from hotpath.video.clips import find_clips
+from hotpath_lab.metrics import figures
 from tests.support.examples import count
 
 NETWORKS = ("nanotrack_v1", "nanotrack_v2", "nanotrack_v3")

@@ -8,7 +8,6 @@ pytest.importorskip("onnx")
 import onnx
 
 from hotpath.app.cli.networks import __main__ as networks_command
-from hotpath.calib.trackers import int8_toml
 from hotpath.runtime import BadNetwork, NoEngine, engines, load_tracker, precision
 from hotpath.runtime.networks import load_network, sha256_of
 from hotpath.runtime.plan import Plan
@@ -60,8 +59,6 @@ def test_the_int8_form_of_other_weights_does_not_run(home, part):
     assert name == "tiny" and "tiny runs in fp32: the INT8 form" in said and "hotpath int8" in said
     with refusal(BadNetwork, "other network", command="hotpath int8"):
         opened(home, "int8")
-    with refusal(BadNetwork, "other network", command="hotpath int8"):
-        int8_toml(str(home / "tiny.toml"), str(home / "int8"))
     assert opened(home, "fp32") == ("tiny", [])
     name_source(form, load_network(home / "tiny.toml").hashes())
     assert opened(home, "int8", cpu=PLAIN)[0] == "tiny-int8"

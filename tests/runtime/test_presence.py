@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from hotpath.app import __main__ as track
-from hotpath.calib.vanishing import Vanishing
 from hotpath.graphs import assemble
 from hotpath.kernels import cpu
 from hotpath.kernels.cpu import plain
@@ -28,6 +27,7 @@ from hotpath.runtime.presence import (
 from hotpath.runtime.proof import PROBATION
 from hotpath.runtime.search.cues import COLOURED, COLOURS_ALIKE, DENIED, RESIZED, ScoreLooksColour
 from hotpath.runtime.types import FOUND, LOST, STATES, SURE, TRACKED, UNSURE, Seen
+from hotpath_lab.vanishing import Vanishing
 from tests.support import tiny
 from tests.support.clips import tracks_of
 from tests.support.errors import refusal

@@ -114,7 +114,7 @@ def film(frames=30, width=320, height=240, side=40):
 
 
 class Film:
-    """The film as a clip; ``hotpath.calib.vanishing.Vanishing`` takes it."""
+    """The film as a clip; ``hotpath_lab.vanishing.Vanishing`` takes it."""
 
     name = "film"
 

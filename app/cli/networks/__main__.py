@@ -92,7 +92,7 @@ def add_network(options: argparse.Namespace) -> None:
     if network.strangers is None and network.found_above:
         print(
             "without strangers a find is proven less well; make them with "
-            f"`python -m hotpath.calib.strangers --network {path} --clips DIR`"
+            f"`python -m hotpath_lab.strangers --network {path} --clips DIR`"
         )
 
 

@@ -27,11 +27,11 @@ import numpy as np
 from hotpath import __version__
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.calib.provenance import code_identity
-from hotpath.calib.trackers import Spec, identified, loaded
 from hotpath.kernels import cpu
 from hotpath.kernels.commands import needs, reason
 from hotpath.runtime.errors import HotpathError
+from hotpath_lab.provenance import code_identity
+from hotpath_lab.trackers import Spec, identified, loaded
 
 ANSWER_S = 10  # until the scheduler answers
 PATIENCE_S = 30  # without a worker

@@ -4,7 +4,7 @@ overlap   the mean overlap of whole tracks, on the clips
 lost      on films or clips in which the target goes away: F, plus the share of returns that are
           found within 30 frames, minus the share of the frames without the target that claim it
 
-Two goals add up. ``hotpath.calib.metrics`` and ``hotpath_lab.longterm.metrics`` define the
+Two goals add up. ``hotpath_lab.metrics`` and ``hotpath_lab.longterm.metrics`` define the
 figures.
 """
 
@@ -16,10 +16,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from hotpath.calib import metrics
 from hotpath.calib.errors import BadRun
-from hotpath.calib.follow import follow
-from hotpath.calib.vanishing import CUT, KINDS, Vanishing
 from hotpath.kernels import cpu
 from hotpath.runtime import engines
 from hotpath.runtime.devices.processor import Processor
@@ -28,8 +25,11 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.networks import sha256_of
 from hotpath.runtime.presence import curved, thresholds_of
 from hotpath.runtime.tracker import Tracker
+from hotpath_lab import metrics
+from hotpath_lab.follow import follow
 from hotpath_lab.longterm.metrics import Judged
 from hotpath_lab.longterm.metrics import figures as figures_of
+from hotpath_lab.vanishing import CUT, KINDS, Vanishing
 
 OVERLAP, LOST = GOALS = ("overlap", "lost")
 MOST_BYTES = 2 << 30  # of decoded frames

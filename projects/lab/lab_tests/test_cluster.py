@@ -12,10 +12,9 @@ import time
 
 import pytest
 
-from hotpath.calib import evaluate, runs, trackers
 from hotpath.runtime.options import Options
 from hotpath.video.clips import find_clips
-from hotpath_lab import cluster
+from hotpath_lab import cluster, evaluate, runs, trackers
 from hotpath_lab.longterm import __main__ as longterm
 from hotpath_lab.longterm import films
 from tests.support import tiny

@@ -20,13 +20,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hotpath.calib import benchmarks, command, evaluate
+from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.calib.report import pyplot
 from hotpath.kernels.commands import make
 from hotpath.video.clips import find_clips
-from hotpath_lab import tune
+from hotpath_lab import benchmarks, evaluate, tune
+from hotpath_lab.report import pyplot
 from hotpath_research import vot
 
 TITLES = ("checkpoint", "pairs", "AUC, first half", "AUC, other half", "the same, tuned")

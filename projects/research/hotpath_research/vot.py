@@ -83,7 +83,7 @@ def _run(*words: str) -> None:
 
 def _entry(name: str, toml: Path, networks_dir: str | None, engine: str) -> str:
     """An entry of ``trackers.ini``."""
-    words = [sys.executable, "-m", "hotpath.app.vot", "--network", str(toml.absolute())]
+    words = [sys.executable, "-m", "hotpath_lab.vot", "--network", str(toml.absolute())]
     words += ["--engine", engine]
     words += ["--networks-dir", os.path.abspath(networks_dir)] if networks_dir else []
     return f"[{name}]\nlabel = {name}\nprotocol = trax\ncommand = {' '.join(words)}\n\n"

@@ -8,9 +8,10 @@ torch = pytest.importorskip("torch")
 for module in ("optuna", "got10k", "matplotlib"):
     pytest.importorskip(module)
 
+from lab_tests.test_benchmarks import write_otb  # noqa: E402
+
 from hotpath_research import select, vot  # noqa: E402
 from hotpath_research.train.network import Kestrel  # noqa: E402
-from tests.calib.test_benchmarks import write_otb  # noqa: E402
 from tests.calib.test_one_step_overlap import write_square  # noqa: E402
 
 

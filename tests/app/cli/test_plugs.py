@@ -3,7 +3,7 @@
 import os
 import sys
 
-from hotpath.kernels import projects
+from hotpath.kernels import commands
 from tests.app.test_track import film_command, world
 from tests.support import ROOT, run
 
@@ -99,4 +99,4 @@ def test_without_a_project_a_sentence_names_it(tmp_path):
 
 
 def test_no_word_of_a_project_is_one_of_hotpaths():
-    assert projects.advice("mavlink-key") and not projects.advice("mavink")
+    assert commands.advice("mavlink-key") and not commands.advice("mavink")

@@ -17,7 +17,6 @@ import cv2
 
 from hotpath import boards
 from hotpath.boards import detect
-from hotpath.calib.vanishing import Vanishing
 from hotpath.deploy.bundles import prepared
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
@@ -29,6 +28,7 @@ from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker import Tracker
+from hotpath_lab.vanishing import Vanishing
 from tests.fakes.cuda import build as fake_gpu
 from tests.fakes.tensorrt import fake
 from tests.support import tiny, tiny_cut

@@ -122,7 +122,7 @@ def test_without_a_file_chance_is_a_fixed_value(tmp_path):
 def test_another_file_of_that_name_is_refused(toml):
     with open(str(toml.parent / "tiny-strangers.npz"), "ab") as file:
         file.write(b"x")
-    with refusal(BadNetwork, "other file", command="hotpath.calib.strangers"):
+    with refusal(BadNetwork, "other file", command="hotpath_lab.strangers"):
         Strangers(load_network(toml))
 
 
@@ -151,7 +151,7 @@ def test_a_second_time_replaces_the_section(toml, tmp_path):
 
 @pytest.mark.parametrize("name", [n for n in names() if getattr(load_network(n), "found_above", 0)])
 def test_networks_that_search_ship_strangers_of_their_own_weights(name):
-    """New weights need new strangers: ``python -m hotpath.calib.strangers --network NAME``."""
+    """New weights need new strangers: ``python -m hotpath_lab.strangers --network NAME``."""
     network = load_network(name)
     path = network.locate_made(network.strangers)
     assert path.stat().st_size <= 64 << 10

@@ -10,8 +10,6 @@ if sys.version_info < (3, 10):
 pytest.importorskip("onnxruntime")
 
 import hotpath_fpga as design
-from hotpath.calib import metrics, trackers
-from hotpath.calib.follow import follow
 from hotpath.deploy.bundles import __main__ as build
 from hotpath.graphs import table
 from hotpath.graphs.errors import BadTable
@@ -25,6 +23,8 @@ from hotpath_fpga.compile import beside, compile_network
 from hotpath_fpga.compiler.layers import CannotCompile
 from hotpath_fpga.model import Machine
 from hotpath_fpga.runner import MEMORY, Runner
+from hotpath_lab import metrics, trackers
+from hotpath_lab.follow import follow
 from tests.support import tiny
 from tests.support.errors import refusal
 

@@ -17,16 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.calib import command, runs, trackers
+from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
-from hotpath.calib.provenance import code_identity
-from hotpath.calib.trackers import Spec
 from hotpath.kernels.cache import write_text
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.video.clips import find_clips
+from hotpath_lab import runs, trackers
 from hotpath_lab.longterm import films
 from hotpath_lab.longterm.metrics import Judged, figures, finite
+from hotpath_lab.provenance import code_identity
+from hotpath_lab.trackers import Spec
 
 COLUMNS = (
     ("precision", "prec.", ".3f"),

@@ -26,16 +26,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hotpath.calib import command, runs, trackers
+from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
-from hotpath.calib.provenance import code_identity
 from hotpath.kernels import toml
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.networks import sha256_of
 from hotpath.video.recorded import VideoFile
+from hotpath_lab import runs, trackers
 from hotpath_lab.longterm.metrics import FOUND, GONE, WITHIN, WRONG, Judged
+from hotpath_lab.provenance import code_identity
 
 Record = dict[str, Any]  # of a film or of a run on it
 ANNOTATIONS = "docs/results/real"
@@ -174,7 +175,7 @@ class Finds(NamedTuple):
 
 
 def judged(run: Record, target: Target) -> Finds:
-    """Count the losses and finds of a run of ``hotpath.calib.follow`` on a target."""
+    """Count the losses and finds of a run of ``hotpath_lab.follow`` on a target."""
     overlaps = np.nan_to_num(overlap(run["boxes"], target.boxes))
     claimed, sure = np.array(run["claimed"], bool), target.sure.copy()
     sure[0] = False

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from hotpath.calib.follow import follow
 from hotpath.runtime.types import Track
 from hotpath.video.clips import find_clips
+from hotpath_lab.follow import follow
 from hotpath_lab.longterm import __main__ as command
 from hotpath_lab.longterm import films
 from hotpath_lab.longterm.metrics import Judged

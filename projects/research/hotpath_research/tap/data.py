@@ -12,8 +12,8 @@ import numpy as np
 from tqdm import tqdm
 
 from hotpath.calib.errors import BadImages
-from hotpath.calib.provenance import commit
 from hotpath.runtime.network import Network
+from hotpath_lab.provenance import commit
 from hotpath_research.tap import pictures
 from hotpath_research.tap.examples import Examples
 from hotpath_research.tap.pictures import Picture

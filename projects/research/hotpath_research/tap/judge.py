@@ -27,12 +27,12 @@ from tqdm import tqdm
 
 from hotpath.calib import command
 from hotpath.calib.errors import BadRun
-from hotpath.calib.provenance import commit, processor
 from hotpath.runtime import DEFAULT_NETWORK, load_tracker
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.errors import NoObject
 from hotpath.runtime.tracker import Tracker
 from hotpath.video.clips import Clip, find_clips
+from hotpath_lab.provenance import commit, processor
 
 NAME = "hotpath_research.tap.judge"
 POINTS = Path(__file__).with_name("background.csv")

@@ -16,9 +16,9 @@ import numpy as np
 from hotpath.calib import command
 from hotpath.calib.errors import BadImages, TrainingStopped
 from hotpath.calib.one_step_overlap import Pairs
-from hotpath.calib.provenance import commit
 from hotpath.runtime.networks import load_network, names
 from hotpath.video.clips import find_clips
+from hotpath_lab.provenance import commit
 from hotpath_research.pytorch import torch
 from hotpath_research.train import own
 from hotpath_research.train.bank import Bank, build_bank

@@ -20,11 +20,11 @@ import numpy as np
 
 from hotpath.calib import command, int8
 from hotpath.calib.one_step_overlap import Finder
-from hotpath.calib.provenance import commit, processor
 from hotpath.graphs import counting
 from hotpath.runtime import engines
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
+from hotpath_lab.provenance import commit, processor
 from hotpath_research.pytorch import torch
 from hotpath_research.train import __main__ as training
 from hotpath_research.train import export, judge

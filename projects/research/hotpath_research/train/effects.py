@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hotpath.calib.degrade import jpeg, motion_blur
+from hotpath_lab.degrade import jpeg, motion_blur
 
 SPOILT = 0.55  # chance that a camera loses anything
 STREAK = (3, 26)  # pixels of a search crop, length of motion blur

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.calib import evaluate
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadImages, TrainingStopped
 from hotpath.calib.one_step_overlap import estimate
@@ -22,6 +21,7 @@ from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network, names
 from hotpath.video.clips import Clip
+from hotpath_lab import evaluate
 from hotpath_research.train.bank import clip_group
 from hotpath_research.train.export import export
 from hotpath_research.train.pictures import find_clips

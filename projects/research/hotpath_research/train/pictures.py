@@ -12,13 +12,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hotpath.calib.benchmarks import LISTS, sequences
 from hotpath.calib.errors import BadImages
 from hotpath.runtime.errors import BadSource
 from hotpath.video.clips import Clip
 from hotpath.video.clips import find_clips as clips_below
 from hotpath.video.recorded import VideoFile
 from hotpath.video.sequence import Annotation
+from hotpath_lab.benchmarks import LISTS, sequences
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 VIDEOS = (".mp4", ".avi", ".mkv", ".mov")

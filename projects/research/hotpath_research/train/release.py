@@ -20,7 +20,7 @@ better.
 
 A candidate that is not better stops the command before anything is installed. Thresholds and files
 are written for both forms, fp32 and INT8. A step that is left out says so. Figures for the
-documents are those of ``hotpath.calib.evaluate``.
+documents are those of ``hotpath_lab.evaluate``.
 
 --steps runs some steps again, such as the last ones after a change by hand. Some take minutes;
 search takes longest.

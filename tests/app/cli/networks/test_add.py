@@ -356,6 +356,6 @@ def test_the_files_of_a_network_decide_as_it_does_and_others_take_no_strangers(t
         model.producer_name = "another"
         onnx.save(model, copy)
     assert main(["add", *changed, "--name", "other", *like]) == 0
-    assert "python -m hotpath.calib.strangers --network" in capsys.readouterr().out
+    assert "python -m hotpath_lab.strangers --network" in capsys.readouterr().out
     other = load_network(tmp_path / "other.toml")
     assert other.strangers is None and other.presence_slope == 0 and other.same_share > 0

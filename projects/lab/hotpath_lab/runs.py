@@ -7,15 +7,15 @@ from typing import Any
 
 import cv2
 
-from hotpath.calib import trackers, workers
 from hotpath.calib.errors import BadRun
-from hotpath.calib.follow import follow
-from hotpath.calib.trackers import Spec
 from hotpath.kernels import cache, projects
 from hotpath.runtime.errors import HotpathError
+from hotpath_lab import trackers, workers
+from hotpath_lab.follow import follow
+from hotpath_lab.trackers import Spec
 
 MOST_BYTES = 2 << 30  # of one clip's decoded frames
-Kept = dict[str, Any]  # what ``hotpath.calib.follow`` returns, and ``key``
+Kept = dict[str, Any]  # what ``hotpath_lab.follow`` returns, and ``key``
 
 
 def follow_all(

@@ -14,12 +14,13 @@ for library in ("onnxruntime", "matplotlib", "av", "PIL"):
 from PIL import Image
 
 from hotpath.app.__main__ import main as track
-from hotpath.calib import evaluate, int8
+from hotpath.calib import int8
 from hotpath.deploy.fps import clips as fps
 from hotpath.deploy.fps.__main__ import main as measure
 from hotpath.runtime.pictures import bgr_of
 from hotpath.video.clips import find_clips
 from hotpath.video.sources import open_source
+from hotpath_lab import evaluate
 from tests.support.clips import write_boxes
 from tests.support.lies import png
 from tests.support.tiny import film, write_network

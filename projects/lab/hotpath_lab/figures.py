@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hotpath.calib import metrics
 from hotpath.video.clips import Clip
+from hotpath_lab import metrics
 
 Table = dict[str, Any]  # of figures
 ALL = "all"  # the group of all clips
@@ -22,7 +22,7 @@ FEWEST = 5  # clips of which an interval is given
 class Tracked(NamedTuple):
     """The results of a tracker."""
 
-    results: Mapping[str, Mapping[str, Any]]  # clip's name -> what ``hotpath.calib.follow`` returns
+    results: Mapping[str, Mapping[str, Any]]  # clip's name -> what ``hotpath_lab.follow`` returns
     engine: str = ""  # empty for a tracker whose boxes were given
     published: Mapping[str, float] = {}  # figures that its authors publish
 

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from hotpath.calib.follow import follow
 from hotpath.runtime import load_tracker
 from hotpath.runtime.boxes import overlap
+from hotpath_lab.follow import follow
 from tests.support.clips import clip_at
 
 pytest.importorskip("matplotlib").use("Agg")

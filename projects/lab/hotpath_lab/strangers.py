@@ -1,7 +1,7 @@
-"""python -m hotpath.calib.strangers: describe strangers, by which a claim is proven.
+"""python -m hotpath_lab.strangers: describe strangers, by which a claim is proven.
 
-    python -m hotpath.calib.strangers --network kestrel --pictures DIR...
-    python -m hotpath.calib.strangers --network mine.toml --clips DIR...
+    python -m hotpath_lab.strangers --network kestrel --pictures DIR...
+    python -m hotpath_lab.strangers --network mine.toml --clips DIR...
 
 It writes NAME-strangers.npz, features of objects, and names it by its hash in the network's TOML
 and in that of its INT8 form. A tracker compares them with its target (``hotpath.runtime.learner
@@ -36,7 +36,7 @@ BOX = ("x", "y", "w", "h")
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.strangers", __doc__)
+    cli = command.parser("hotpath_lab.strangers", __doc__)
     command.add_clip_options(cli, required=False)
     text = "folders with the pictures and films of --list"
     cli.add_argument("--pictures", nargs="+", metavar="DIR", help=text)
@@ -104,7 +104,7 @@ def picture(path: Path, frame: int) -> np.ndarray:
     return np.asarray(image)
 
 
-main = command.main("hotpath.calib.strangers", run, parser)
+main = command.main("hotpath_lab.strangers", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

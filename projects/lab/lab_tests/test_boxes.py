@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from hotpath.calib import boxes, evaluate, figures
 from hotpath.runtime.errors import BadClips
 from hotpath.video.clips import Clip
+from hotpath_lab import boxes, evaluate, figures
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
 from tests.support.tiny import film, write_network

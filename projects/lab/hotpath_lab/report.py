@@ -6,11 +6,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hotpath.calib import metrics
 from hotpath.calib.errors import Missing
-from hotpath.calib.figures import ALL
 from hotpath.kernels import cache
 from hotpath.kernels.commands import counted, needs
+from hotpath_lab import metrics
+from hotpath_lab.figures import ALL
 
 Table = dict[str, Any]  # of an evaluation, as ``evaluation.json`` has it, or a part of it
 COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
@@ -44,7 +44,7 @@ COLUMNS = (
 
 
 def write(table: Table, out: Path) -> list[Path]:
-    """Write the files and plots of a table of ``hotpath.calib.figures``; returns their paths."""
+    """Write the files and plots of a table of ``hotpath_lab.figures``; returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
     cache.write_text(out / "evaluation.json", json.dumps(table, indent=1))
     _write_csv(table, out / "table.csv")
@@ -122,7 +122,7 @@ def pyplot() -> ModuleType:
     try:
         import matplotlib
     except ImportError as error:
-        raise Missing(needs("a plot", "matplotlib", error, "calib")) from None
+        raise Missing(needs("a plot", "matplotlib", error, "lab")) from None
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 

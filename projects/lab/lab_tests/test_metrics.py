@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hotpath.calib import metrics
 from hotpath.runtime.boxes import overlap
+from hotpath_lab import metrics
 
 COUNT = 60
 

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from hotpath.app import vot
 from hotpath.runtime import load_tracker
+from hotpath_lab import vot
 from tests.conftest import ROOT
 from tests.support.tiny import film, write_network, write_pictures
 
@@ -28,7 +28,7 @@ def conversation(place):
     command = [
         sys.executable,
         "-m",
-        "hotpath.app.vot",
+        "hotpath_lab.vot",
         "--network",
         str(place / "tiny.toml"),
     ]

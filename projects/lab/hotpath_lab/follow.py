@@ -1,6 +1,6 @@
 """Run a tracker over an annotated clip or film, and return its result for every frame.
 
-Runs on every Python that a board has, as ``hotpath.calib.metrics`` does.
+Runs on every Python that a board has, as ``hotpath_lab.metrics`` does.
 """
 
 import time

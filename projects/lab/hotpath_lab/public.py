@@ -1,6 +1,6 @@
-"""python -m hotpath.calib.public: fetch the public sequences that README's figures are of.
+"""python -m hotpath_lab.public: fetch the public sequences that README's figures are of.
 
-    python -m hotpath.calib.public --data DIR
+    python -m hotpath_lab.public --data DIR
     hotpath evaluate --benchmark public --data DIR
 
 ``public.csv`` names repository, commit, path and sha256 of each sequence. Git takes only their
@@ -21,12 +21,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from hotpath.calib import benchmarks, command
-from hotpath.calib.benchmarks import PublicRow
+from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadClips
+from hotpath_lab import benchmarks
+from hotpath_lab.benchmarks import PublicRow
 
 HOST = "https://github.com/"
 # The upload-pack of a plain local clone, which then serves any commit and leaves files out.
@@ -73,7 +74,7 @@ LAYOUTS = {
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath.calib.public", __doc__)
+    cli = command.parser("hotpath_lab.public", __doc__)
     cli.add_argument("--data", required=True, metavar="DIR", help="folder to write the sets to")
     cli.add_argument(
         "--repositories",
@@ -213,7 +214,7 @@ def _git(words: Sequence[str]) -> None:
         raise BadRun(f"git could not fetch it: {said}; run the command again", what="not fetched")
 
 
-main = command.main("hotpath.calib.public", run, parser)
+main = command.main("hotpath_lab.public", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

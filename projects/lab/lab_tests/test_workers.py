@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from hotpath.calib.workers import over_clips
+from hotpath_lab.workers import over_clips
 from tests.support import ROOT
 from tests.support.needs import needs_processes
 
@@ -40,7 +40,7 @@ def spawned():
 CODE = """
 import os, time
 os.sched_getaffinity = lambda _: {0, 1}
-from hotpath.calib.workers import over_clips
+from hotpath_lab.workers import over_clips
 print("ready", flush=True)
 list(over_clips(time.sleep, [(["frame"], (60,))] * 2, 2))
 """

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.calib import benchmarks, evaluate
 from hotpath.runtime.errors import BadClips
+from hotpath_lab import benchmarks, evaluate
 from tests.support.tiny import film, write_network
 
 pytest.importorskip("matplotlib")

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.calib import strangers
 from hotpath.runtime.learner.strangers import read
 from hotpath.runtime.networks import load_network
+from hotpath_lab import strangers
 from tests.support import tiny
 
 COUNT = 24

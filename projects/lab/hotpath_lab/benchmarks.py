@@ -1,6 +1,6 @@
 """Public data sets by name, in their authors' layout. Missing sequences are left out.
 
-``sequences`` reads a data set of ``LISTS``. ``hotpath.calib.evaluate`` tracks them like clips, and
+``sequences`` reads a data set of ``LISTS``. ``hotpath_lab.evaluate`` tracks them like clips, and
 the training takes pictures of them. A set whose layout is regular is a row of ``LAYOUTS``. Lists of
 sequences, and the readers of NfS and ImageNet VID, come from the GOT-10k toolkit (Huang et al.,
 "GOT-10k", TPAMI 2019). That toolkit itself evaluates on GOT-10k. Every tracker of Hotpath has its
@@ -26,7 +26,7 @@ from hotpath.video.clips import Clip, clip_of
 from hotpath.video.folder import natural_key, picture_paths
 from hotpath.video.sequence import OTB_FRAMES, Annotation
 
-FETCH = "run `python -m hotpath.calib.public --data {}`"
+FETCH = "run `python -m hotpath_lab.public --data {}`"
 ORIGIN = 1  # number of the first pixel in most authors' files
 LAST = 1 << 31  # the number of a last frame that is not limited
 TWO_TARGETS = ("Jogging", "Skating2")  # of OTB
@@ -315,5 +315,5 @@ def _toolkit() -> ModuleType:
         matplotlib.use("Agg")
         import got10k.datasets
     except ImportError as error:
-        raise Missing(needs("a benchmark", "got10k", error, "calib")) from None
+        raise Missing(needs("a benchmark", "got10k", error, "lab")) from None
     return got10k

@@ -9,7 +9,7 @@ import subprocess
 import cv2
 import pytest
 
-from hotpath.calib import benchmarks, evaluate, public
+from hotpath_lab import benchmarks, evaluate, public
 from tests.support import ROOT
 from tests.support.needs import needs_program
 from tests.support.tiny import film, write_network
@@ -112,7 +112,7 @@ def test_only_what_is_damaged_is_fetched_again(published, capsys):
     frame.write_bytes((data / "otb100/Dog1/img/0004.jpg").read_bytes())
     found = benchmarks.sequences("public", data)
     assert [clip.name for clip in found.clips] == ["group1_2"]
-    assert "Dog1: it is damaged; run `python -m hotpath.calib.public" in found.left_out[0]
+    assert "Dog1: it is damaged; run `python -m hotpath_lab.public" in found.left_out[0]
     capsys.readouterr()
     assert fetch(data, clones) == 0
     said = capsys.readouterr().err
@@ -155,7 +155,7 @@ def test_a_commit_or_frame_that_is_not_there_is_named(published, tmp_path, capsy
 def test_without_the_sequences_the_benchmark_says_how_to_fetch_them(tmp_path, capsys):
     given = ["--benchmark", "public", "--data", str(tmp_path), "--networks", "kestrel"]
     assert evaluate.main(given) == 2
-    assert f"python -m hotpath.calib.public --data {tmp_path}" in capsys.readouterr().err
+    assert f"python -m hotpath_lab.public --data {tmp_path}" in capsys.readouterr().err
 
 
 def test_the_table_names_72_sequences_of_the_toolkits():

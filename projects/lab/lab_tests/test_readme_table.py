@@ -2,7 +2,7 @@
 
 import csv
 
-from hotpath.calib import readme
+from hotpath_lab import readme
 
 COLUMNS = "tracker clip clips success success_low success_high ms difference difference_low".split()
 ROWS = (

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.calib import degrade, evaluate, robustness
 from hotpath.calib.errors import BadRun
 from hotpath.video.clips import find_clips
+from hotpath_lab import degrade, evaluate, robustness
 from tests.support.clips import write_clip
 from tests.support.tiny import film, write_network
 

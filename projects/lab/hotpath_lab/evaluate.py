@@ -14,7 +14,7 @@ authors' files, and from 0 in clips. --save-boxes writes the boxes of the networ
 
     hotpath evaluate --clips DIR --networks kestrel:int8 --degrade half,blur:9,jpeg:30,every:3
 
---benchmark public evaluates what hotpath.calib.public fetched, and prints README's
+--benchmark public evaluates what hotpath_lab.public fetched, and prints README's
 table. Its --boxes are in DIR/otb100/TRACKER, DIR/uav123_10fps/TRACKER and DIR/dtb70/TRACKER.
 
 --degrade says what each network loses where pictures are poor: the change of AUC on degraded copies
@@ -31,10 +31,16 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.calib import (
+from hotpath.calib import command
+from hotpath.calib.command import chosen, say
+from hotpath.calib.errors import BadRun
+from hotpath.kernels.commands import why_unread
+from hotpath.kernels.text import read as read_text
+from hotpath.runtime.errors import HotpathError
+from hotpath.video.clips import Clip, find_clips
+from hotpath_lab import (
     benchmarks,
     boxes,
-    command,
     degrade,
     figures,
     readme,
@@ -43,15 +49,9 @@ from hotpath.calib import (
     runs,
     trackers,
 )
-from hotpath.calib.command import chosen, say
-from hotpath.calib.errors import BadRun
-from hotpath.calib.figures import Tracked
-from hotpath.calib.runs import Kept
-from hotpath.calib.trackers import Spec
-from hotpath.kernels.commands import why_unread
-from hotpath.kernels.text import read as read_text
-from hotpath.runtime.errors import HotpathError
-from hotpath.video.clips import Clip, find_clips
+from hotpath_lab.figures import Tracked
+from hotpath_lab.runs import Kept
+from hotpath_lab.trackers import Spec
 
 PUBLIC = "public"  # the benchmark of README's table
 

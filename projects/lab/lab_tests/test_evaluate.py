@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from hotpath import load_tracker
-from hotpath.calib import evaluate, runs, trackers
 from hotpath.calib.errors import BadRun
-from hotpath.calib.follow import follow
 from hotpath.runtime.options import Options
 from hotpath.video.clips import find_clips
+from hotpath_lab import evaluate, runs, trackers
+from hotpath_lab.follow import follow
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
 from tests.support.needs import needs_kernels, needs_processes

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hotpath.calib import metrics
-from hotpath.calib.degrade import Degradation
-from hotpath.calib.figures import FEWEST, interval
+from hotpath_lab import metrics
+from hotpath_lab.degrade import Degradation
+from hotpath_lab.figures import FEWEST, interval
 
-Results = Mapping[str, Mapping[str, Any]]  # clip's name -> what ``hotpath.calib.follow`` returns
+Results = Mapping[str, Mapping[str, Any]]  # clip's name -> what ``hotpath_lab.follow`` returns
 COLUMNS = ("tracker", "degradation", "clips", "auc", "change", "low", "high", "median", "worst")
 
 

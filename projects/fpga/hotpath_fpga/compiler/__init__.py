@@ -3,7 +3,7 @@
 ``Compiler`` reads the graphs (``graph``), merges parallel branches (``merge``), gives every map an
 address (``layout``), quantises (``quantise``), packs weights into tiles (``tiles``), orders the
 work (``schedule``) and writes the commands (``program``). It loads no files;
-``hotpath.deploy.bundles.fpga`` does.
+``hotpath_fpga.bundle`` does.
 """
 
 from typing import Any, Dict, List, NamedTuple, Tuple

@@ -74,7 +74,7 @@ OLDER := train:research mavlink:vehicle calib:lab tune:lab cluster:lab mot:lab
 ALL := $(strip $(foreach each,$(subst $(comma), ,$(ALSO)), \
   $(or $(patsubst $(each):%,%,$(filter $(each):%,$(OLDER))),$(each))))
 THERE := $(patsubst projects/%/pyproject.toml,%,$(wildcard projects/*/pyproject.toml))
-TESTED := lab vehicle # those that `make test` needs
+TESTED := lab release vehicle# those that `make test` needs
 ALL += $(if $(filter dev,$(ALL)),$(TESTED)) $(if $(filter projects,$(ALL)),$(THERE))
 PROJECTS := $(filter $(ALL),$(THERE))
 EXTRAS := $(filter-out projects $(THERE),$(ALL))
@@ -183,7 +183,7 @@ test-projects: $(DEV) ## the tests of those of projects/ that ALSO names: ALSO=r
 	$(PYTEST) $(or $(TESTS),-m 'not slow' $(PROJECTS:%=projects/%))
 
 test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
-	$(PY) -m tests.whole $(PYTEST)
+	$(PY) -m hotpath_release.whole $(PYTEST)
 
 fakes: export OLDEST = $(lastword $(sort $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.6.*/bin/python)))
 
@@ -236,16 +236,17 @@ test-pythons: $(DEV) ## what may differ between the Pythons of boards: the tests
 	@nice tests/pythons.sh $(PY) $$PYTHONS
 
 test-boards: $(DEV) ## what the doctor advises, executed on the oldest and the newest board (large wheels)
-	@nice $(PY) -m tests.fresh_boards
+	@nice $(PY) -m hotpath_release.fresh_boards
 
 test-arm: $(DEV) $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB); FULL=1 CLIPS=DIR: boxes, hours
 	@if [ -n "$(FULL)" ] && [ -z "$$CLIPS" ]; then \
 	  echo 'Name annotated clips: make test-arm FULL=1 CLIPS=DIR' >&2; exit 2; fi
-	$(strip @nice $(PY) -m $(if $(FULL),tests.arm.same_boxes --clips "$$CLIPS" --resume \
-	  $(networks_dir) $(call option,--int8-dir,INT8_DIR),tests.arm) $(ARGS))
+	$(strip @nice $(PY) -m $(if $(FULL),hotpath_release.arm.same_boxes --clips "$$CLIPS" --resume \
+	  $(networks_dir) $(call option,--int8-dir,INT8_DIR),hotpath_release.arm) $(ARGS))
 
 docs: $(DEV) ## the documents as a site: out/site/index.html
 	@$(PY) $(RUN_PIP) -e '.[docs]'
+	$(PYTEST) projects/release/release_tests/test_documents.py
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
 
 lint: $(DEV) $(WHICH)-lint ## ruff, mypy, and the layers of the packages
@@ -284,7 +285,7 @@ release: able-to-release $(DEV) $(WHICH)-release $(CLIP) ## sdist and wheels (x8
 	@$(PY) -m hotpath $(TRY) $(RELEASE)/checkout.csv
 	@cmp $(RELEASE)/wheel.csv $(RELEASE)/checkout.csv
 	@$(RELEASE)/fresh/bin/python -m pip uninstall -qy hotpath-tracker
-	@! $(ARM) || nice $(PY) -m tests.arm.wheel out/release/*aarch64.whl $(CLIP) $(FACE)
+	@! $(ARM) || nice $(PY) -m hotpath_release.arm.wheel out/release/*aarch64.whl $(CLIP) $(FACE)
 	@ls -l out/release
 
 format: $(SETUP) $(WHICH)-lint ## let ruff lay out the Python files

@@ -50,7 +50,7 @@ run_one() {
   python=$(interpreter "$version")
   if [ -z "$python" ]; then echo "Python $version: not on this computer, left out"; return; fi
   local projects; mapfile -t projects < <(on_boards)
-  local tests=(tests "${projects[@]}" -m 'not slow' --ignore=tests/calib --ignore=tests/test_whole.py)
+  local tests=(tests "${projects[@]}" -m 'not slow' --ignore=tests/calib)
   if [ -z "${ALL_TESTS:-}" ]; then
     # only the files that have such tests, since collecting the others takes time
     mapfile -t tests < <(grep -rlF 'pytest.mark.pythons(' tests "${projects[@]}" --include='test_*.py' | sort)

@@ -14,8 +14,8 @@ pytest.importorskip("aiohttp")
 pytest.importorskip("onnxruntime")
 import aiohttp
 
-from tests.documents.fences import blocks
 from tests.support import pages
+from tests.support.fences import blocks
 from tests.support.needs import why_no_program
 from tests.support.ports import free_port
 from tests.support.streams.process import ROOT

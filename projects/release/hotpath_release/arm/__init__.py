@@ -1,0 +1,1 @@
+"""The tests of the on-board code on ARM processors, emulated by QEMU."""

@@ -1,0 +1,174 @@
+"""The documents: with links, commands and figures that are there."""
+
+import functools
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from hotpath.app.command import PROGRAMS
+from hotpath_release import api
+from tests.support import ROOMS, ROOT, files
+from tests.support.fences import BLOCK
+
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
+DOCS = ROOT / "docs"
+RESULTS = DOCS / "results"
+# tests hold these to the design, so they are of this commit
+OF_TODAY = {"fpga-cycles", "fpga-resources", "jetson"}
+CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+COMMAND = re.compile(
+    r"python3? -m (?:(?:hotpath )?boards pynq (?=[a-z]))?(?P<module>[\w.]+)(?P<rest>[^\n`|#]*)"
+)
+PROGRAM = re.compile(
+    rf"\bhotpath (?P<word>{'|'.join(PROGRAMS)})\b(?! pynq [a-z])(?P<rest>[^\n`|#]*)"
+)
+OWN = ("hotpath", *ROOMS, "tests")
+
+
+def documents():
+    """Every Markdown file of the sources."""
+    return [ROOT / name for name in files() if name.endswith(".md")]
+
+
+def prose(path):
+    """The text of a document without its code blocks."""
+    return CODE.sub("", path.read_text(encoding="utf-8"))
+
+
+def anchors(path):
+    """The anchors of a document's headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_a_guide_opens_with_what_its_reader_can_do():
+    for path in [*DOCS.glob("*.md"), *(DOCS / "tutorials").glob("*.md")]:
+        opening = path.read_text(encoding="utf-8").split("\n\n")[1]
+        assert re.match("After (this page|these steps) you", opening), path
+
+
+def test_the_page_of_python_is_that_of_the_docstrings():
+    said = "run `python -m hotpath_release.api`"
+    assert api.PATH.read_text(encoding="utf-8") == api.text(), said
+
+
+def test_every_link_and_picture_leads_to_a_file_and_a_heading():
+    broken = []
+    for path in documents():
+        for target in LINK.findall(prose(path)):
+            name, _, anchor = target.partition("#")
+            there = (path.parent / name).resolve() if name else path
+            if re.match("https?:", target):
+                continue
+            missing = not there.exists() or (
+                anchor and there.suffix == ".md" and anchor not in anchors(there)
+            )
+            if missing:
+                broken.append(f"{path.relative_to(ROOT)}: {target}")
+    assert not broken
+
+
+def test_a_result_is_a_question_its_answer_a_table_and_where_it_comes_from():
+    for path in sorted(RESULTS.glob("*.md")):
+        if path.name == "index.md":
+            continue
+        text = path.read_text(encoding="utf-8")
+        question, answer = text.split("\n\n")[:2]
+        assert re.fullmatch(r"# .+\?", question), f"{path.name} opens with no question"
+        assert re.fullmatch(r"[^|\n]{15,300}\.(\*\*)?", answer), f"{path.name} has no answer"
+        opening, table = text.split("\n## ")[0], text.find("\n|--")
+        assert table > 0 or "\n| ---" in text, f"{path.name} has no table"
+        made = re.search(r"^(Made by|The scripts are run by) .*`", opening, re.MULTILINE)
+        assert made, f"{path.name} names no command"
+        assert re.search("hotpath |python3? -m |make ", made[0]), path.name
+        if path.stem in OF_TODAY:
+            continue
+        assert re.search(r"20\d\d-\d\d-\d\d", opening[made.end() :]), f"{path.name} has no date"
+        assert re.search(r"commits? [0-9a-f]{7}", opening), f"{path.name} names no commit"
+
+
+def test_a_section_of_a_result_asks_one_question_and_answers_it_first():
+    for path in sorted(RESULTS.glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        headings = re.findall(r"^#+ .*$", text, re.MULTILINE)
+        twice = [line for line in headings if re.search(r",? and (how|what|when|which|do) ", line)]
+        assert not twice, f"{path.name}: {twice}"
+        for section in re.findall(r"^## .*\?\n.*", text.replace("\n\n", "\n"), re.MULTILINE):
+            answer = section.split("\n")[1]
+            assert re.fullmatch(r"[\w`][^|]*[.:]", answer), f"{path.name}: {section}"
+
+
+def test_the_list_of_results_is_complete():
+    listed = set(LINK.findall((RESULTS / "index.md").read_text(encoding="utf-8")))
+    assert {path.name for path in RESULTS.glob("*.md")} - {"index.md"} <= listed
+
+
+def test_the_pages_that_people_write_have_at_most_13500_words():
+    """Without the results, and without the reference, which is made of docstrings."""
+    pages = [p for p in [ROOT / "README.md", *DOCS.rglob("*.md")] if RESULTS not in p.parents]
+    pages.remove(DOCS / "api.md")
+    words = {str(path): len(BLOCK.sub("", path.read_text("utf-8")).split()) for path in pages}
+    assert sum(words.values()) <= 13500, words
+
+
+def test_the_readme_has_at_most_450_words_besides_tables_and_code():
+    text = BLOCK.sub("", (ROOT / "README.md").read_text(encoding="utf-8"))
+    lines = [line for line in text.splitlines() if not line.startswith("|")]
+    assert len(" ".join(lines).split()) <= 450
+
+
+def test_raw_figures_can_be_read():
+    for path in RESULTS.rglob("*.json"):
+        json.loads(path.read_text(encoding="utf-8"))
+    for path in RESULTS.rglob("*.csv"):
+        rows = path.read_text(encoding="utf-8").splitlines()
+        assert len(rows) > 1, path
+
+
+def commands():
+    """(document, module, the rest of the line) of every command of this project."""
+    for path in documents():
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for found in PROGRAM.finditer(text):
+            if path.name != "CHANGELOG.md":
+                module = PROGRAMS[found["word"]].module
+                if module:  # not a program of a project
+                    yield path.relative_to(ROOT), module, found["rest"]
+        for found in COMMAND.finditer(text):
+            module = found["module"].rstrip(".")
+            own = module.split(".")[0] in OWN and module != "hotpath"  # else it is a PROGRAM
+            if path.name != "CHANGELOG.md" and own:
+                yield path.relative_to(ROOT), module, found["rest"]
+
+
+def test_every_module_that_a_document_runs_exists():
+    places = {module: path for path, module, _ in commands()}
+    missing = [f"{places[name]}: {name}" for name in places if not importlib.util.find_spec(name)]
+    assert not missing
+
+
+@pytest.mark.slow("it asks forty programs for their help")
+def test_every_option_that_a_document_gives_exists():
+    wrong = set()
+    for path, module, rest in commands():
+        options = re.findall(r"(?<=\s)--[a-z][\w-]*", rest)
+        if not options:
+            continue
+        first = re.match(r"\s+([a-z][\w-]*)", rest)
+        told = (help_of(module, first.group(1)) if first else None) or help_of(module)
+        if told:  # else it needs a library that is not here
+            wrong |= {f"{path}: {module} {option}" for option in options if option not in told}
+    assert not wrong
+
+
+@functools.lru_cache(maxsize=None)
+def help_of(module, *subcommand):
+    """What ``--help all`` prints, or None where it can't be asked."""
+    command = [sys.executable, "-m", module, *subcommand, "--help", "all"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    return None if done.returncode else done.stdout

@@ -1,0 +1,81 @@
+"""The table of JetPacks is the one place of their versions: everything else says the same."""
+
+import re
+
+import pytest
+
+from hotpath.boards import jetpacks, load_board, names
+from hotpath_release.fresh_boards.machine import environments
+from tests.support import ROOT, files
+from tests.support.board_roots import BoardRoot
+
+pytestmark = pytest.mark.pythons("TOML without a library")
+
+JETSONS = [load_board(name) for name in names() if name.startswith("jetson_")]
+PIN = re.compile(r"\b([a-z][\w-]*)(==|<)([\d.]*\d)")
+# what happened, and a computer's own PyCUDA
+ELSEWHERE = ("CHANGELOG.md", "docs/results/", "boards/software/", "tests/boards/snapshots/")
+OWN = {("tests/fakes/cuda/prepare.sh", "pycuda" + "==2026.1")}
+
+
+def pins():
+    """Library -> the requirements of it in the table."""
+    found = {}
+    for versions in jetpacks().values():
+        for name, sign, version in PIN.findall(versions["gpu_arrays"]):
+            found.setdefault(name, set()).add(name + sign + version)
+    return found
+
+
+def documented(title, versions):
+    """The row of a JetPack in docs/jetson.md."""
+    boards = [board.title for board in JETSONS if title in board.software]
+    kinds = [kind for kind in "Nano TX2 Xavier Orin Thor".split() if kind in families(boards)]
+    arrays = "`{}`".format(versions["gpu_arrays"].split()[0])  # the file has what that needs
+    cells = [title, versions["l4t"], ", ".join(kinds)]
+    cells += [versions[name] for name in ("python", "cuda", "tensorrt", "numpy")]
+    return "| {} |".format(" | ".join([*cells, arrays]))
+
+
+def families(titles):
+    """The families of boards: an Orin Nano is an Orin, and no Nano."""
+    return {next(k for k in "Orin Xavier Thor TX2 Nano".split() if k in title) for title in titles}
+
+
+def test_the_document_has_the_row_of_each_jetpack():
+    text = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
+    table = text.split("| GPU arrays |\n")[1].split("\n\n")[0].splitlines()
+    assert table[1:] == [documented(*row) for row in jetpacks().items()]
+
+
+def test_every_jetpack_is_that_of_a_board_and_says_all_that_is_known():
+    used = {name for board in JETSONS for name in board.software}
+    assert used == set(jetpacks()) and all(board.software for board in JETSONS)
+    keys = {"l4t", "python", "cuda", "cudnn", "tensorrt", "numpy", "gpu_arrays", "graphs"}
+    assert all(keys <= set(versions) <= keys | {"opencv"} for versions in jetpacks().values())
+
+
+def test_no_file_names_another_version_of_what_the_table_pins():
+    known = pins()
+    assert {"pycuda", "pytools", "cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x"} <= set(known)
+    other = []
+    for name in files():
+        path = ROOT / name
+        kind = path.suffix in (".py", ".md", ".toml", ".sh", ".l4t", ".txt", ".yml", "")
+        if not kind or name.startswith(ELSEWHERE) or not path.is_file() or path.is_symlink():
+            continue
+        for library, sign, version in PIN.findall(path.read_text("utf-8", "replace")):
+            pin = library + sign + version
+            if library in set(known) - {"numpy"} and pin not in known[library]:
+                other.append((name, pin))
+    assert set(other) == OWN
+
+
+def test_each_fresh_board_has_the_jetpack_of_its_files(tmp_path):
+    for name, table in environments().items():
+        if "jetpack" not in table:
+            continue
+        found = BoardRoot(table["snapshot"], tmp_path / name).detect()
+        assert found.family == table["jetpack"], name
+        assert found.software["tensorrt"].split(".")[0] == table["tensorrt"].split(".")[0]
+        assert table["python"] == found.software["python"]

@@ -6,7 +6,7 @@ folder knows neither. ``hotpath.deploy.bundles`` and ``runtime`` check it when t
 
 from typing import Any, Dict, List, Optional, Tuple
 
-from hotpath.kernels.toml_keys import Key, Keys, Mistake, read_section, sentence
+from hotpath.kernels.toml_keys import Key, Keys, Mistake, Name, read_section, sentence
 
 PRECISIONS = ("fp32", "fp16", "int8", "fp8", "fp4")
 AMOUNT = Key(float, None, low=0, variants=True)  # variants where modules of one name differ
@@ -14,8 +14,8 @@ AMOUNT = Key(float, None, low=0, variants=True)  # variants where modules of one
 TOP: Keys = {
     "title": Key(str),
     "family": Key(str, choices=("jetson", "nvidia", "fpga", "computer")),
-    "engine": Key(str),  # name of a file of runtime/engines
-    "network": Key(str, None),  # where nobody names one; None for that of all other boards
+    "engine": Key(Name),  # name of a file of runtime/engines
+    "network": Key(Name, None),  # where nobody names one; None for that of all other boards
     "device_tree": Key(tuple, ()),  # parts of /proc/device-tree/compatible that name the SoC
     "modules": Key(tuple, ()),  # parts of it that name the module: the surest sign
     "model_contains": Key(tuple, ()),  # parts of /proc/device-tree/model

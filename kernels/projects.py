@@ -10,6 +10,7 @@ import functools
 import glob
 import importlib
 import os
+import re
 import sys
 from typing import Any, List, Optional, Tuple
 
@@ -17,6 +18,7 @@ from hotpath.kernels.commands import HERE, make
 from hotpath.kernels.errors import NoProject
 
 GROUP, LINKS = "hotpath.projects", "hotpath.links"
+PLUG = re.compile(r"hotpath_\w+(\.\w+)*:\w+$")
 
 
 def find(name: str) -> Optional[Any]:
@@ -82,6 +84,8 @@ def _loaded(value: str) -> Optional[Any]:
     """The plug of an entry point; None, with a sentence, where it is of another version."""
     module, _, name = value.partition(":")
     try:
+        if not PLUG.match(value):
+            raise ImportError("it is not hotpath_NAME.MODULE:THING")
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, TypeError) as error:
         print(f"hotpath: {module} can't be loaded ({error}); install it anew", file=sys.stderr)

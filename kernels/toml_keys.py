@@ -1,12 +1,15 @@
 """Check TOML files that people edit: which keys there are, and what their values may be.
 
 Networks, detectors, boards and the gimbal's numbers describe their keys by ``Key``. All mistakes of
-a file are found at once.
+a file are found at once. A key that becomes a path or an address has a kind of its own, ``Name``,
+``FileName``, ``Address`` or ``Sha256``: the files may be a stranger's.
 """
 
 import math
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Pattern, Tuple, Union
 
+from hotpath.kernels import text as texts
 from hotpath.kernels.commands import meant
 
 REQUIRED = object()  # default of a key that must be there
@@ -14,11 +17,56 @@ Table = Dict[str, Any]
 Section = Union[str, Tuple[str, int]]  # the header, or ("file", its number from 0)
 
 
+class Name(str):
+    """Kind of a key: a name of ours, such as an engine's, which a file or a module has."""
+
+
+class FileName(str):
+    """Kind of a key: the name of a file in a folder that the TOML does not choose."""
+
+
+class Address(str):
+    """Kind of a key: where a file is downloaded."""
+
+
+class Sha256(str):
+    """Kind of a key: the hash of a file."""
+
+
+FORMS: Dict[type, Tuple[Pattern[str], str]] = {
+    Name: (
+        re.compile(r"(?!.*\.toml$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"),
+        "must be a name of letters and digits",
+    ),
+    FileName: (
+        re.compile(r"(?!\.)[^/\\\x00-\x1f*?\[\]]{1,200}"),
+        "must be a file name without folders and wildcards",
+    ),
+    Address: (
+        re.compile(r"https://[^\s/?#\\]+(/[^\s\\]*)?"),
+        "must be an address that begins with https://",
+    ),
+    Sha256: (re.compile("[0-9a-f]{64}"), "must be 64 hexadecimal digits, small"),
+}
+
+
+def why_not(kind: type, value: Any) -> Optional[str]:
+    """Return what is wrong with a value of a kind of ``FORMS``, or None.
+
+    Example:
+        >>> why_not(FileName, "../x.onnx")
+        'must be a file name without folders and wildcards'
+    """
+    pattern, problem = FORMS[kind]
+    return None if isinstance(value, str) and pattern.fullmatch(value) else problem
+
+
 class Key(NamedTuple):
     """The description of one key of a TOML.
 
     Attributes:
-        kind: int, float, bool, str, list (of numbers), tuple (of names), or dict (of texts).
+        kind: int, float, bool, str, list (of numbers), tuple (of names), dict (of texts), or one
+            of ``FORMS``.
         default: value when the TOML leaves the key out. Without a default the key is required.
         choices: the texts, or the names of a list, that are allowed.
         low, high: smallest and largest value, both allowed. They hold for each number of a list.
@@ -96,6 +144,9 @@ def read_section(
 
 def convert(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
     """Return (value, None) when it fits the key, else (None, what is wrong)."""
+    if entry.kind in FORMS:
+        problem = why_not(entry.kind, value)
+        return (None, problem) if problem else (texts.file_name(value), None)
     if entry.kind is tuple:
         return _convert_names(value, entry)
     if entry.kind is dict:

@@ -22,7 +22,7 @@ from typing import Dict, Mapping, NoReturn, Optional, Sequence, Union
 from hotpath.boards import HOST, NVIDIA, Board, load_board
 from hotpath.boards.errors import BadBoard, UnknownBoard
 from hotpath.kernels.commands import make, reason
-from hotpath.kernels.toml_keys import Table
+from hotpath.kernels.toml_keys import FileName, Sha256, Table, why_not
 from hotpath.runtime import decode
 from hotpath.runtime.errors import BadBundle, BadNetwork, BundleMismatch
 from hotpath.runtime.network import Network, sha256_of, shapes_text, without_ones
@@ -186,18 +186,20 @@ class Bundle:
     def _check_whole(self, values: Table) -> None:
         """Refuse an entry that has another type than it should have."""
         for key in TEXTS:
-            if not isinstance(values[key], str):
-                self.damaged(f"{key} is not a text")
+            if why_not(FileName, values[key]):
+                self.damaged(f"{key} is not a name")
         for key in TABLES:
             if not isinstance(values[key], dict):
                 self.damaged(f"{key} is not a table")
         if values["sha256"] != seal(values):
             self.damaged("an entry was changed")
         network, parts = values["network"], values["parts"]
-        if not isinstance(network.get("name"), str) or not isinstance(network.get("files"), dict):
+        if why_not(FileName, network.get("name")) or not isinstance(network.get("files"), dict):
             self.damaged("network has no name or no files")
         for name, part in parts.items():
-            if not isinstance(part, dict) or not isinstance(part.get("sha256"), str):
+            if why_not(FileName, name):
+                self.damaged(f"it names a part outside it, {name!r}")
+            if not isinstance(part, dict) or why_not(Sha256, part.get("sha256")):
                 self.damaged(f"{name} has no sha256")
             if not isinstance(part.get("bytes"), int):
                 self.damaged(f"{name} has no size")
@@ -238,11 +240,6 @@ class Bundle:
     def check_parts(self) -> None:
         """Raise ``BadBundle`` if a part is missing, truncated or altered."""
         for name, expected in sorted(self.parts.items()):
-            if os.path.basename(name) != name:
-                raise BadBundle(
-                    f"{self.folder} names a part outside it, {name!r}; remove it and run "
-                    f"`{self.command}`"
-                )
             path = self.path(name)
             if not path.is_file():
                 self._broken(path, "is missing")

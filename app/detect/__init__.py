@@ -13,7 +13,7 @@ from hotpath.app.detect.detector import Detector
 from hotpath.app.detect.session import open_session
 from hotpath.kernels import toml
 from hotpath.kernels.commands import meant
-from hotpath.kernels.toml_keys import Key, Keys, Mistake, read_section, sentence
+from hotpath.kernels.toml_keys import FileName, Key, Keys, Mistake, read_section, sentence
 from hotpath.runtime import decode, networks
 from hotpath.runtime.decode.shared.keys import LARGEST_SIDE
 from hotpath.runtime.errors import BadNetwork
@@ -27,7 +27,7 @@ CLASSES = pathlib.Path(__file__).parent / "classes"
 
 TOP: Keys = {
     "family": Key(str),  # file name in app/detect/families
-    "classes": Key(str),  # file name in app/detect/classes, or a TOML with ``names``
+    "classes": Key(FileName),  # file name in app/detect/classes, or a TOML with ``names``
     "licence": Key(str, ""),
     "source": Key(str, ""),
 }

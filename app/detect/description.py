@@ -3,11 +3,10 @@
 import pathlib
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from hotpath.kernels.toml_keys import Key, Keys, Mistake, read_section
+from hotpath.kernels.toml_keys import Mistake
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import File, Network
-
-FILE: Keys = {"name": Key(str), "sha256": Key(str, ""), "url": Key(str, "")}
+from hotpath.runtime.networks import schema
 
 
 def read_file(entries: Any, mistakes: List[Mistake]) -> Optional[File]:
@@ -15,9 +14,7 @@ def read_file(entries: Any, mistakes: List[Mistake]) -> Optional[File]:
     if not (isinstance(entries, list) and len(entries) == 1 and isinstance(entries[0], dict)):
         mistakes.append(Mistake("file", None, "one [[file]] must name the ONNX file"))
         return None
-    values = read_section(("file", 0), FILE, entries[0], mistakes)
-    sha256, url = values["sha256"] or None, values["url"] or None
-    return File("network", values["name"], sha256, url, None, None)
+    return schema.read_file(("file", 0), entries[0], mistakes, cut={})
 
 
 class Description:

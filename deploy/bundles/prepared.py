@@ -20,6 +20,7 @@ from hotpath.deploy.bundles.writer import Writer, copy_toml
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import canonical
 from hotpath.kernels.commands import make, reason
+from hotpath.kernels.toml_keys import FileName, why_not
 from hotpath.runtime import bundle
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import sha256_of
@@ -115,7 +116,8 @@ def read(folder: pathlib.Path) -> Values:
             values: Values = json.load(file)
         own = values.pop("sha256")
         wrong = [] if own == _digest(values) else [FILE]
-        wrong += [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
+        wrong += [name for name in values["files"] if why_not(FileName, name)]
+        wrong = wrong or [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BuildFailed(
             f"{folder} is not a prepared folder ({reason(error)}); make one with "

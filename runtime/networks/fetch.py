@@ -80,6 +80,12 @@ def _fetch_one(
             f"{network.path} gives no url and sha256 for {entry.name}, so it can't be downloaded; "
             f"{network.origin(entry)}, put it into a folder and name that with --networks-dir"
         )
+    if path.exists():
+        raise BadNetwork(
+            f"{path} is not the file that {network.path} names; move it away, or name another "
+            "folder with --networks-dir",
+            what="other file",
+        )
     part = path.with_name(path.name + ".part")
     try:
         _download(entry, part)
@@ -118,6 +124,21 @@ _BROKEN = (
 )
 
 
+def _https() -> urllib.request.OpenerDirector:
+    """An opener that knows https alone, so that no redirect leads to anything else."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.UnknownHandler,
+    ):
+        opener.add_handler(handler())
+    return opener
+
+
 def _limit(entry: File) -> int:
     """Bytes that a file can have."""
     return entry.size or LARGEST_FILE
@@ -132,7 +153,7 @@ def _download(entry: File, part: pathlib.Path) -> None:
     if have:
         request.add_header("Range", f"bytes={have}-")
     try:
-        answer = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+        answer = _https().open(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         if error.code == 416:  # nothing is missing
             return

@@ -5,20 +5,21 @@ of ``[head]`` and ``[tracking]``. A missing key is a mistake, and so is a key th
 not use.
 """
 
-import re
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from hotpath.kernels.text import file_name
 from hotpath.kernels.toml_keys import (
     REQUIRED,
+    Address,
+    FileName,
     Key,
     Keys,
     Mistake,
     Section,
+    Sha256,
     Table,
-    convert,
     read_section,
     shown,
+    why_not,
 )
 from hotpath.runtime import decode
 from hotpath.runtime.decode.shared.keys import LARGEST_SIDE
@@ -30,6 +31,16 @@ TOP: Keys = {
     "source": Key(str, ""),
     "engine": Key(str, ""),  # that "auto" takes first where it is installed
 }
+
+LARGEST_FILE = 1 << 31  # bytes; no ONNX file in one piece is larger
+MADE: Keys = {"name": Key(FileName), "sha256": Key(Sha256)}
+FILE: Keys = {
+    "name": Key(FileName),
+    "sha256": Key(Sha256, None),
+    "url": Key(Address, None),
+    "size": Key(int, None, low=1, high=LARGEST_FILE),
+}
+CUT: Keys = {"part": Key(str), "features": Key(str, None), "weight_of": Key(str, None)}
 
 CORNERS = ("(s+1)/2", "s/2", "(s-1)/2")
 CENTRES = ("w/2", "(w-1)/2")
@@ -106,8 +117,6 @@ SECTIONS: Dict[str, Keys] = {
         "wider_below": Key(float, 0.0, low=0, high=1),
     },
 }
-
-LARGEST_FILE = 1 << 31  # bytes; no ONNX file in one piece is larger
 
 _ONE = "remove it, and export the network so that its first exemplar is the second one too"
 GONE = {  # a key of old files -> what to do about it
@@ -218,7 +227,7 @@ def _read_files(entries: Any, mistakes: List[Mistake]) -> List[File]:
         return files
     for number, entry in enumerate(entries):
         if isinstance(entry, dict):
-            files.append(_read_file(("file", number), entry, mistakes))
+            files.append(read_file(("file", number), entry, mistakes))
         else:
             mistakes.append(Mistake(("file", number), None, "must be a section, [[file]]"))
     _check_parts([entry.part for entry in files], mistakes)
@@ -230,41 +239,26 @@ def _read_hashes(entries: Table, mistakes: List[Mistake]) -> Dict[str, str]:
     for name, value in entries.items():
         if name not in KNOWN_PARTS:
             mistakes.append(Mistake("made_from", name, "is not a part of a network"))
-        elif not _is_sha256(value):
-            mistakes.append(Mistake("made_from", name, NO_HASH))
+        else:
+            problem = why_not(Sha256, value)
+            mistakes += [Mistake("made_from", name, problem)] if problem else []
     return dict(entries)
-
-
-def _is_sha256(value: object) -> bool:
-    return isinstance(value, str) and bool(re.match("^[0-9a-f]{64}$", value))
 
 
 KNOWN_PARTS = sorted(set().union(*PARTS))
 
 
-def _read_file(section: Section, entry: Table, mistakes: List[Mistake]) -> File:
-    values = {name: entry.get(name) for name in File._fields}
-    if values["part"] not in KNOWN_PARTS:
+def read_file(section: Section, entry: Table, mistakes: List[Mistake], cut: Keys = CUT) -> File:
+    """Read a ``[[file]]``; it has the part "network" where ``cut`` has no key for it."""
+    values: Table = dict.fromkeys(File._fields)
+    values.update(part="network", name="")
+    values.update(read_section(section, dict(FILE, **cut), entry, mistakes))
+    if cut and values["part"] not in KNOWN_PARTS:
         mistakes.append(Mistake(section, "part", "must be one of " + ", ".join(KNOWN_PARTS)))
         values["part"] = shown(values["part"])
-    if not isinstance(values["name"], str) or not _FILE_NAME.match(values["name"]):
-        mistakes.append(Mistake(section, "name", NO_NAME))
-        values["name"] = shown(values["name"])
-    values["name"] = file_name(str(values["name"]))
-    sha256, url = values["sha256"], values["url"]
-    if sha256 is not None and not _is_sha256(sha256):
-        mistakes.append(Mistake(section, "sha256", NO_HASH))
-    if url is not None and not (isinstance(url, str) and re.match(r"^https?://\S+$", url)):
-        mistakes.append(Mistake(section, "url", "must begin with https://"))
-    if values["size"] is not None:
-        values["size"], problem = convert(values["size"], Key(int, low=1, high=LARGEST_FILE))
-        if problem:
-            mistakes.append(Mistake(section, "size", problem))
-    _check_cut(section, values, mistakes)
-    for name in entry:
-        if name not in File._fields:
-            mistakes.append(Mistake(section, name, "is not a known key"))
-    return File(**values)  # type: ignore[arg-type]  # of the types that were checked above
+    if cut:
+        _check_cut(section, values, mistakes)
+    return File(**values)
 
 
 def _read_made(
@@ -273,19 +267,9 @@ def _read_made(
     """Read a section that names a made file by its hash; None if there is no such section."""
     if not entry:
         return None
-    name, sha256 = entry.get("name"), entry.get("sha256")
-    if not isinstance(name, str) or not _FILE_NAME.match(name):
-        mistakes.append(Mistake(section, "name", NO_NAME))
-    if not isinstance(sha256, str) or not re.match("^[0-9a-f]{64}$", sha256):
-        mistakes.append(Mistake(section, "sha256", NO_HASH))
-    keys = {score: Key(float, 0.5, low=0, high=1) for score in scores}
-    values = read_section(section, keys, entry, mistakes, ("name", "sha256"))
-    return Made(str(name), str(sha256), **values)
-
-
-NO_NAME = "must be a file name without folders and wildcards"
-NO_HASH = "must be 64 hexadecimal digits, small"
-_FILE_NAME = re.compile(r"^(?!\.{1,2}$)[^/\\\x00-\x1f*?\[\]]{1,200}$")
+    keys = dict(MADE, **{score: Key(float, 0.5, low=0, high=1) for score in scores})
+    values = read_section(section, keys, entry, mistakes)
+    return Made(**dict({"name": "", "sha256": ""}, **values))
 
 
 def _check_parts(parts: List[str], mistakes: List[Mistake]) -> None:

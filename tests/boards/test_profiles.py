@@ -87,7 +87,7 @@ def test_every_profile_is_right_and_says_what_the_search_may_cost(name):
         (("[precision]", "[search]\ndefault = 1\n[precision]"), "default must be true or false"),
         (("[precision]", "[search]\nwindows = 0\n[precision]"), "windows must lie in 1"),
         (("[precision]", "[search]\nbudget = 1\n[precision]"), "budget is not a known key"),
-        (("title", "network = 1\ntitle"), "network must be text"),
+        (("title", "network = 1\ntitle"), "network must be a name"),
         (("[precision]", "[software]\nx = { l5t = '1' }\n[precision]"), "l5t is not known"),
         (("[precision]", "precision"), "can't be read as TOML"),
     ],

@@ -1,10 +1,12 @@
 """Downloads of networks' files: resumed, verified, and not made twice."""
 
+import contextlib
 import fcntl
 import hashlib
 import http.server
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,7 +19,10 @@ from hotpath.runtime.errors import BadNetwork, UnknownNetwork
 from hotpath.runtime.networks import fetch, load_network
 from tests.support import tiny, tiny_detector
 from tests.support.errors import refusal
-from tests.support.ports import ThreadingHTTPServer
+from tests.support.needs import needs_program
+from tests.support.ports import ThreadingHTTPServer, certificate
+
+needs_program("openssl")
 
 FETCHES = """
 import pathlib, sys
@@ -35,6 +40,10 @@ class _Files(http.server.BaseHTTPRequestHandler):
         if self.headers.get("Range"):
             start = int(self.headers["Range"].split("=")[1].rstrip("-"))
         self.server.asked.append((self.path, start))
+        if self.server.elsewhere:
+            self.send_response(302)
+            self.send_header("Location", self.server.elsewhere)
+            return self.end_headers()
         self.send_response(206 if start else 200)
         if self.server.length is not None:
             self.send_header("Content-Length", self.server.length or str(len(CONTENT) - start))
@@ -49,24 +58,40 @@ class _Files(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def server():
+def server(tmp_path, monkeypatch):
+    """A server by TLS, whose certificate is trusted here and in programs that are started."""
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate(folder))
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "c.pem"))
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Files)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with _served(server):
+        yield server
+
+
+@contextlib.contextmanager
+def _served(server):
     server.handle_error = lambda *_: None  # the other side may hang up
     server.asked = []
     server.limit = len(CONTENT)
     server.length = ""
+    server.elsewhere = ""  # where it sends whoever asks
     server.sent = 0  # more copies of the content than asked for
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def _network(folder, server, sha256):
     """The tiny network with an address for each of its files."""
-    address = f"http://127.0.0.1:{server.server_port}"
+    address = f"https://127.0.0.1:{server.server_port}"
     extra = f'sha256 = "{sha256}"\nsize = {len(CONTENT)}\nurl = "{address}'
     path = folder / "far.toml"
     path.write_text(re.sub(r'name = "(.*)"', rf'\g<0>\n{extra}/\1"', tiny.TOML))
@@ -109,6 +134,25 @@ def test_a_wrong_file_and_an_endless_answer_are_not_kept(tmp_path, server, sha25
     assert list((tmp_path / "got").iterdir()) == [] and server.sent < 50
 
 
+@pytest.mark.parametrize("elsewhere", ["http://127.0.0.1:{}/", "file://{1}", "data:,x"])
+def test_a_redirect_to_anything_but_https_is_refused(tmp_path, server, elsewhere):
+    (tmp_path / "content").write_bytes(CONTENT)
+    with _served(ThreadingHTTPServer(("127.0.0.1", 0), _Files)) as plain:
+        server.elsewhere = elsewhere.format(plain.server_port, tmp_path / "content")
+        with refusal(BadNetwork, "not downloaded"):
+            fetch.fetch(load_network(_network(tmp_path, server, RIGHT)), tmp_path / "got", print)
+    assert list((tmp_path / "got").iterdir()) == [] and len(server.asked) == 1
+    assert plain.asked == []
+
+
+def test_a_download_does_not_replace_another_file_of_its_name(tmp_path, server):
+    (tmp_path / "got").mkdir()
+    (tmp_path / "got" / "tiny_head.onnx").write_text("mine")
+    with refusal(BadNetwork, "other file"):
+        fetch.fetch(load_network(_network(tmp_path, server, RIGHT)), tmp_path / "got", print)
+    assert (tmp_path / "got" / "tiny_head.onnx").read_text() == "mine"
+
+
 def test_several_at_once_into_one_folder_download_each_file_once(tmp_path, server):
     path = str(_network(tmp_path, server, RIGHT))
     command = [sys.executable, "-c", FETCHES, path, str(tmp_path / "got")]
@@ -147,7 +191,7 @@ def test_a_detector_is_listed_and_brought_by_its_name(tmp_path, server, capsys):
     assert re.search("lightfc +centre .* +missing: export them from https://github.com/", listed)
 
     own = tmp_path / "own.toml"
-    address = f"http://127.0.0.1:{server.server_port}/tiny_detector.onnx"
+    address = f"https://127.0.0.1:{server.server_port}/tiny_detector.onnx"
     own.write_text(tiny_detector.TOML + f'sha256 = "{RIGHT}"\nurl = "{address}"\n')
     (tmp_path / "colours.toml").write_text('names = ["blue"]')
     assert networks.main(["get", str(own), "--networks-dir", str(tmp_path)]) == 0
@@ -161,10 +205,10 @@ def test_a_detector_is_listed_and_brought_by_its_name(tmp_path, server, capsys):
         detect.load_detector("yolox_nano", classes=["person"], networks_dir=tmp_path)
 
 
-@pytest.mark.parametrize("address", ["http://[x", "http://127.0.0.1"])
+@pytest.mark.parametrize("address", ["https://[x", "https://127.0.0.1"])
 def test_an_address_where_nobody_is_is_refused_in_a_sentence(tmp_path, server, capsys, address):
     path = _network(tmp_path, server, RIGHT)
-    path.write_text(path.read_text().replace("http://127.0.0.1", address))
+    path.write_text(path.read_text().replace("https://127.0.0.1", address))
     server.server_close()
     assert networks.main(["get", str(path), "--networks-dir", str(tmp_path)]) == 2
     said = capsys.readouterr().err

@@ -1,9 +1,9 @@
 """The tracker: it takes a target in one frame and finds it in every frame after it.
 
 ``init`` and ``update`` show the path of a frame. A device crops, runs the network and selects
-(``hotpath.runtime.devices``). Presence says whether the target is there. The search chooses windows
-while the target is lost. The learner recognises the target by its features. The class has the
-interface of a tracker of the GOT-10k toolkit.
+(``hotpath.runtime.devices``). The identity says whether that is the target. The search chooses
+windows while the target is lost. The learner recognises the target by its features. The class has
+the interface of a tracker of the GOT-10k toolkit.
 """
 
 import math
@@ -20,9 +20,10 @@ from hotpath.runtime import decode, geometry
 from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
 from hotpath.runtime.doubts import DoubtfulBox, doubt_of
 from hotpath.runtime.errors import BadFrame, NetworkFailed, NotReady
+from hotpath.runtime.identity import DOUBTFUL, Identity, rules_of
 from hotpath.runtime.motion import Motion
-from hotpath.runtime.presence import Presence, ScoreAndFeatures, thresholds_of
-from hotpath.runtime.types import LOST, UNSURE, Box, Seen, Track, checked_box, given_track
+from hotpath.runtime.similarity import ScoreAndFeatures
+from hotpath.runtime.types import LOST, Box, Seen, Track, checked_box, given_track
 
 if TYPE_CHECKING:
     from hotpath.runtime.search.search import Search
@@ -104,14 +105,14 @@ class Tracker:
             )
 
             self.search = create(network, kernels, search_windows, strict)
-            self.presence, self.chooses = self.search.presence, self.search.chooses
+            self.identity, self.chooses = self.search.identity, self.search.chooses
             self._prior = self.search.prior
             if search_windows > 1:
                 device.prepare(wait=False)
         else:
             cues = ScoreAndFeatures(network, kernels) if network.can_be_lost else None
-            self.presence = Presence(thresholds_of(network, False), cues)
-        self._reads = not device.copies or (self.presence.cues is not None and not self.searches)
+            self.identity = Identity(rules_of(network, False), cues)
+        self._reads = not device.copies or (self.identity.cues is not None and not self.searches)
 
     def init(
         self,
@@ -145,7 +146,7 @@ class Tracker:
         """
         if self._closed:
             self._check_target()
-        device, presence = self.device, self.presence
+        device, identity = self.device, self.identity
         frame, shape = device.take(frame)
         least = self.network.min_size
         if min(shape[:2]) < least:  # any later box would be larger than the frame
@@ -170,14 +171,14 @@ class Tracker:
         # the first search region: what later frames are compared with
         seen = None
         compares = device.shows_features or self._decoder is not None
-        if presence.cues is not None and compares:
+        if identity.cues is not None and compares:
             (seen,), _ = device.look(frame, [Look(exemplar, state, prior=None)])
         if self._decoder is not None and seen is not None:
             self._decoder.first(seen.maps)
         if self.search is not None and seen is not None:
             self.search.begin(state, seen, exemplar.border)
         picture = device.picture(frame)
-        presence.begin(picture, state, seen)
+        identity.begin(picture, state, seen)
         self.state = self._last = state
         self._shape = shape
         self._motion = motion
@@ -282,12 +283,12 @@ class Tracker:
             raise NetworkFailed(NO_SCORE, what="no score")
         self.state = place
 
-        # presence: whether that is the target, and where to look next
+        # whether that is the target, and where to look next
         if looking is not None:
-            self.presence.step(not is_there)
+            self.identity.searched(looking.value if is_there else None)
         else:
             certain = score if self._decoder is None else self._decoder.certain(score)
-            self.presence.watch(picture, place, shown, certain, looks)
+            self.identity.watch(picture, place, shown, certain, looks)
 
         # its word, then learning, and the search of a target that stays lost
         track = self._track(box, score)
@@ -311,7 +312,7 @@ class Tracker:
 
     def _track(self, box: Box, score: float) -> Track:
         """Return the track of a frame in which the target is followed, or looked for, in a box."""
-        state, presence = self.presence.say()
+        state, presence = self.identity.say()
         if state != LOST:
             self._last = self.state
             return Track(box, score, False, state, presence=presence)
@@ -346,7 +347,7 @@ class Tracker:
             state: float64 [cx, cy, w, h], frame pixels.
         """
         self.state = state.copy()
-        self.presence.assume(UNSURE)
+        self.identity.displace(DOUBTFUL)
         if self.search is not None:
             self.search.restart(self.state)
 

@@ -17,7 +17,6 @@ it. Without it an object reaches ``UNKNOWN`` by chance, which is a weaker proof.
 """
 
 import functools
-import math
 from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
@@ -29,7 +28,6 @@ from hotpath.runtime.network import Network
 
 CHANCE = 0.05  # share of the strangers that look more like the target than chance explains
 UNKNOWN = 0.0  # value of the classifier that an object reaches by chance, without strangers
-LEAST_DISTANCE = 0.1  # of the distance from chance to the target's own value, 1
 COLOURS_KEPT = 10  # judgements for which the value stays that colours reach by chance
 PARTS = 2  # along each side of a box
 
@@ -98,17 +96,12 @@ class Strangers:
             )
         self._described = samples_of(self._raw, np.tile(mean, PARTS**2))
 
-    def proof(
-        self, looks: float, alike: float, references: Sequence[np.ndarray], ridge: Ridge
-    ) -> Tuple[float, float]:
-        """Return how far looks and colours prove that a box holds the target, each on its own.
-
-        0 is what an object reaches by chance, and 1 the target itself. Colours are infinite if
-        nothing is known of the strangers' colours.
+    def chances(
+        self, references: Sequence[np.ndarray], ridge: Ridge
+    ) -> Tuple[float, Optional[float]]:
+        """Return what an object reaches by chance: looks, and colours (None if unknown).
 
         Args:
-            looks: the classifier's value of the box.
-            alike: similarity of its colours to that of ``references`` which is most alike.
             references: square roots of histograms. The first is the same array for one target.
             ridge: the classifier's.
         """
@@ -119,13 +112,13 @@ class Strangers:
                 place = int(len(values) * (1 - CHANCE))
                 self._last = ridge.solved, float(np.partition(values, place)[place])
             chance = self._last[1]
-        proof = (looks - chance) / max(1.0 - chance, LEAST_DISTANCE)
         if self._colours is None:
-            return proof, math.inf
+            return chance, None
+        looks = chance
         first, age, chance = self._coloured
         if first is not references[0] or age == COLOURS_KEPT:
             values = self._colours.dot(np.array(references).T).max(axis=2)
             place = int(values.shape[1] * (1 - CHANCE))
             age, chance = 0, float(np.partition(values, place)[:, place].max())
         self._coloured = references[0], age + 1, chance
-        return proof, (alike - chance) / max(1.0 - chance, LEAST_DISTANCE)
+        return looks, chance

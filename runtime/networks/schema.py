@@ -88,7 +88,7 @@ SECTIONS: Dict[str, Keys] = {
         "maps": Key(tuple, ()),
     },
     "tracking": {
-        # presence (runtime/presence.py) of a target, smoothed, below which it is lost; 0: never
+        # presence (runtime/identity.py) of a target, smoothed, below which it is lost; 0: never
         "lost_below": Key(float, 0.0, low=0, high=1),
         "unsure_below": Key(float, 0.0, low=0, high=1),  # above lost_below, or 0: never
         # the same as lost_below with the cues of the search, which judge where it is on
@@ -97,7 +97,7 @@ SECTIONS: Dict[str, Keys] = {
         # which on it is the target; 0: no search
         "look_above": Key(float, 0.0, low=0, high=1),
         "found_above": Key(float, 0.0, low=0, high=1),
-        # runtime/proof.py: share of the target's own looks that an object must reach after a loss,
+        # runtime/identity.py: share of its own looks that an object must reach after a loss,
         # 0: each object passes; the frames that this takes at least; the share below which what is
         # claimed is lost; same_share of --strict
         "same_share": Key(float, 0.0, low=0, high=1),

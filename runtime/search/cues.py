@@ -15,10 +15,6 @@ from hotpath.runtime.types import Seen
 
 CUES = 3  # score, looks, colours: what their mean is of
 COLOURS_LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
-COLOURED = 0.15  # share of other colours in a proof
-COLOURS_ALIKE = 0.6  # similarity below which colours deny a strict proof
-DENIED = 0.6  # weight of the difference
-RESIZED = 0.3  # logarithm of the factor by which the sides of a lost target may have changed
 
 Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
 
@@ -34,7 +30,6 @@ class ScoreLooksColour:
     Args:
         classifier: ``Classifier`` of the target. Its owner starts it and lets it learn.
         colours: function (frame, state) that returns the histogram of a box.
-        strict: whether the strict proof is the only one.
 
     Attributes:
         certain: [cx, cy, w, h] in frame pixels, where the target was when it was last certain. The
@@ -47,13 +42,13 @@ class ScoreLooksColour:
             Their owner counts them.
     """
 
-    def __init__(self, classifier: Classifier, colours: Colours, strict: bool = False) -> None:
-        self._classifier, self._colours, self._is_strict = classifier, colours, strict
+    def __init__(self, classifier: Classifier, colours: Colours) -> None:
+        self._classifier, self._colours = classifier, colours
         self.certain = np.ones(4)
         self.looks = self.alike = self.resized = 0.0
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
-        """Start with a new target; see ``Presence.begin``."""
+        """Start with a new target; see ``Identity.begin``."""
         self.colour = self._colours(frame, state)
         self._recent = self._now = self.colour
         self._roots = np.sqrt(self.colour), np.sqrt(self._recent)
@@ -84,21 +79,10 @@ class ScoreLooksColour:
         self.resized = abs(math.log(max(w * h, 1.0) / max(certain_w * certain_h, 1.0))) / 2
         return mean
 
-    def proof(self) -> Tuple[float, float]:
-        """Return how far the last box that ``of`` judged proves to hold the target, by its looks.
-
-        The score is no part: an object of the same kind has a high one. Other colours deny, but
-        equal ones prove nothing: on snow, all boxes are white.
-
-        Returns:
-            (proof, strict): the second is denied by other colours much more, and by another size.
-        """
+    def chances(self) -> Tuple[float, Optional[float]]:
+        """What other objects reach by chance: the classifier's value, the similarity of colours."""
         classifier = self._classifier
-        proven = classifier.strangers.proof(self.looks, self.alike, self._roots, classifier.ridge)
-        looks, colours = proven
-        size = max(self.resized - RESIZED, 0.0)
-        strict = looks + min(colours - COLOURS_ALIKE, 0.0) * DENIED - size
-        return strict if self._is_strict else looks + min(colours - looks, 0.0) * COLOURED, strict
+        return classifier.strangers.chances(self._roots, classifier.ridge)
 
     def best(
         self,

@@ -1,7 +1,7 @@
 """The search for one lost target: a fixed number of windows in each frame.
 
-While a target is lost, ``Search`` chooses the windows of every frame. The cues of presence judge
-each window. A candidate gets further windows. It is accepted when two successive frames confirm it.
+While a target is lost, ``Search`` chooses the windows of every frame. The cues judge each
+window. A candidate gets further windows. It is accepted when two successive frames confirm it.
 """
 
 import math
@@ -14,10 +14,10 @@ from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime import geometry
 from hotpath.runtime.colour import ColourMap
+from hotpath.runtime.identity import CONFIRMED, TENTATIVE, Identity, rules_of
 from hotpath.runtime.learner.classifier import Classifier
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.presence import CONFIRMED, Presence, thresholds_of
 from hotpath.runtime.search.cues import ColoursUnder, ScoreLooksColour
 from hotpath.runtime.search.windows import (
     CHECK,
@@ -29,7 +29,7 @@ from hotpath.runtime.search.windows import (
     Window,
     prior_of,
 )
-from hotpath.runtime.types import LOST, TRACKED, Seen
+from hotpath.runtime.types import Seen
 
 CHECKS = 3  # windows that a candidate gets
 NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the next one
@@ -37,7 +37,7 @@ SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searche
 JUMP = 0.7  # of a box's size: a rival farther away from the network's best cell is doubted at first
 RIVAL = 0.1  # by how much another place must be better than the followed box, presence
 TAKEN = 0.5  # overlap from which a place belongs to another target
-FOLLOWED = 16  # frames after a loss in which the search examines only the usual window
+AGREED = 2  # frames in succession that must agree on another place
 # Of the windows, while nothing is found
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
@@ -49,17 +49,17 @@ AT_FIRST, LATER = range(1, JUDGED), (JUDGED // 2,)  # frames after a judgement i
 
 
 def create(network: Network, kernels: Kernels, count: int, strict: bool = False) -> "Search":
-    """Make the ``Search`` for a target, with its classifier, colours and presence.
+    """Make the ``Search`` for a target, with its classifier, colours and identity.
 
     Args:
         network, count: see ``Search``.
         kernels: see ``hotpath.kernels.cpu.load``.
-        strict: see ``thresholds_of``.
+        strict: see ``rules_of``.
     """
     classifier, colours = Classifier(network, kernels), ColoursUnder(network, kernels)
-    cues = ScoreLooksColour(classifier, colours, strict)
-    presence = Presence(thresholds_of(network, True, strict), cues, every=JUDGED)
-    return Search(network, presence, cues, classifier, colours, count)
+    cues = ScoreLooksColour(classifier, colours)
+    identity = Identity(rules_of(network, True, strict), cues, every=JUDGED)
+    return Search(network, identity, cues, classifier, colours, count)
 
 
 class Search:
@@ -67,7 +67,7 @@ class Search:
 
     Args:
         network: its ``look_above`` and ``found_above`` are used, too.
-        presence: ``Presence`` of the target.
+        identity: ``Identity`` of the target.
         cues: its cues, ``ScoreLooksColour``.
         classifier: ``Classifier`` of the target.
         colours: ``ColoursUnder``.
@@ -77,19 +77,20 @@ class Search:
         active: whether the target is searched for.
         prior: ``Prior`` of a followed target's window.
         chooses: whether ``choose`` may choose another place than the network's own.
-        presence, classifier: as above.
+        identity, classifier: as above.
+        value: that of the cues, where the target was found.
     """
 
     def __init__(
         self,
         network: Network,
-        presence: Presence,
+        identity: Identity,
         cues: ScoreLooksColour,
         classifier: Classifier,
         colours: ColoursUnder,
         count: int,
     ) -> None:
-        self.network, self.presence, self._count = network, presence, count
+        self.network, self.identity, self._count = network, identity, count
         self.classifier, self._colours_under = classifier, colours
         self._cues = cues
         self.prior = prior_of(network)
@@ -98,6 +99,7 @@ class Search:
             window = inner_hanning_window if network.family == "centre" else hanning_window
             self._near = window(network.map_size).ravel()
         self.active = False
+        self.value = 0.0
         self.faint = 0  # frames in succession with a score below ``wider_below``
         self._certain: np.ndarray = cues.certain  # the state when the target was last certain
         self._checks = 0  # windows that the candidate had
@@ -130,8 +132,8 @@ class Search:
         """Choose among the places where a followed target may be.
 
         The network compares a place with the first frame, and a rival of the same kind may score
-        higher. The classifier has learnt what tells the two apart. Presence doubts a place that
-        is far from the network's own, because a target that has left may have a look-alike.
+        higher. The classifier has learnt what tells the two apart. A place that is far from the
+        network's own is a jump, because a target that has left may have a look-alike.
 
         Args:
             seen: the ``Seen`` of the window around the last state.
@@ -149,16 +151,16 @@ class Search:
             own, other = seen.states[0].tolist(), seen.states[chosen].tolist()
             far = math.hypot(other[0] - own[0], other[1] - own[1])
             if far > JUMP * math.sqrt(own[2] * own[3]):
-                self.presence.doubt()
+                self.identity.jump()
         return chosen, float(looks[chosen])
 
     @property
     def learns(self) -> bool:
         """Whether ``follow`` may learn the next frame, which then needs the window's features."""
-        presence, ridge = self.presence, self.classifier.ridge
-        if presence.state != TRACKED or presence.proof.probation or ridge.busy:
+        identity, ridge = self.identity, self.classifier.ridge
+        if not identity.learns or ridge.busy:
             return False
-        return presence.since + 1 in (AT_FIRST if ridge.updates < EARLY else LATER)
+        return identity.since + 1 in (AT_FIRST if ridge.updates < EARLY else LATER)
 
     def follow(self, state: np.ndarray, seen: Seen) -> None:
         """End a frame in which the target was followed or found again.
@@ -170,14 +172,13 @@ class Search:
             state: float64 [cx, cy, w, h] of the target in this frame, frame pixels.
             seen: the ``Seen`` of the window that shows it.
         """
-        presence, classifier = self.presence, self.classifier
+        identity, classifier = self.identity, self.classifier
         self.faint = self.faint + 1 if seen.scores[0] < self.network.wider_below else 0
-        is_tracked = presence.state == TRACKED
-        learns = is_tracked and not presence.proof.probation  # as ``learns`` before this frame
-        if presence.proof.probation:
-            presence.proof.settle(presence.state != LOST)
+        is_tracked, learns = identity.phase == CONFIRMED, identity.learns
+        if identity.probation:
+            identity.settle()
         turns = AT_FIRST if classifier.ridge.updates < EARLY else LATER
-        if not is_tracked or presence.since in turns:
+        if not is_tracked or identity.since in turns:
             classifier.follow(state, seen, learns)
         if is_tracked:
             x, y, w, h = state.tolist()  # a sixth of the time of arrays
@@ -187,7 +188,7 @@ class Search:
             self._certain[:] = x, y, kept_w, kept_h
             if learns:
                 self._cues.tracked += 1
-        elif presence.state == LOST and presence.lost_frames > FOLLOWED:
+        elif identity.wants_search:
             self.start()
 
     def start(self) -> None:
@@ -205,7 +206,7 @@ class Search:
         Args:
             state: float64 [cx, cy, w, h], frame pixels. The array is not kept.
         """
-        self.presence.assume(LOST)
+        self.identity.displace()
         if not self.active:
             self.start()
         self._certain[:2] = state[:2]
@@ -239,12 +240,12 @@ class Search:
             state: float64 [cx, cy, w, h], frame pixels, that is followed; None before a target.
         """
         self._rivals = boxes
-        if len(boxes) and state is not None and self.presence.proof.pending:
+        if len(boxes) and state is not None and self.identity.phase == TENTATIVE:
             from hotpath.runtime.boxes import overlaps  # only where there are several targets
 
             box = geometry.box_of(self.network, state)
             if (overlaps([box], boxes) > TAKEN).any():
-                self.presence.assume(LOST)
+                self.identity.displace()
                 self.start()
 
     def windows(self, state: np.ndarray, frame: AnyFrame) -> List[Window]:
@@ -271,7 +272,7 @@ class Search:
     def _choose(self, state: np.ndarray, frame: AnyFrame) -> Window:
         if self._suggested:
             return Window(WIDE, self._suggested.popleft(), COLOURED)
-        doubtful = (self.presence.value or 0.0) > self.network.look_above
+        doubtful = (self.identity.value or 0.0) > self.network.look_above
         turns = DOUBTFUL if doubtful else TURNS
         turn = turns[self._turn % len(turns)]
         self._turn += 1
@@ -378,9 +379,9 @@ class Search:
         needed = self.network.found_above
         checks = window.kind == CHECK
         if not checks:
-            self.presence.smooth(now)
+            self.identity.smooth(now)
         elif self._elsewhere:
-            needed = max(needed, (self.presence.value or 0.0) + RIVAL)
+            needed = max(needed, (self.identity.value or 0.0) + RIVAL)
         sure = now >= needed
         self._streak = self._streak + 1 if sure else 0
         self._checks += 1
@@ -390,7 +391,7 @@ class Search:
         elif sure:
             self._candidate = place
             self._elsewhere = False
-        if self._streak >= CONFIRMED:
+        if self._streak >= AGREED:
             self.active = False
-            self.presence.assume(LOST, now)
-        return self._streak >= CONFIRMED
+            self.value = now
+        return self._streak >= AGREED

@@ -3,7 +3,7 @@
 A jerk of the camera, or frames that were dropped, take a target to the edge of its usual window or
 out of it. The score of the best cell is then low at once, and the next window would lie beside the
 target, too. So the same frame is looked at once more. A place that is found far away is followed,
-but no claim: presence doubts it, and it must be proven like each object after a loss.
+but not claimed: it must be proven like each object after a loss.
 """
 
 import math
@@ -82,7 +82,7 @@ def _better(search: Search, usual: Seen, wide: Seen, theirs: Sequence[Box]) -> S
     is_far = way > JUMP * math.sqrt(before[2] * before[3])
     if not (is_far and looks[best] > LOOKS_ALIKE and totals[best] > needed):
         return usual
-    search.presence.doubt()
+    search.identity.jump()
     chosen = slice(best, best + 1)
     return wide._replace(
         states=wide.states[chosen],

@@ -63,7 +63,7 @@ class Exclusion:
             tracks: their tracks in this frame.
             shape: shape of the frame, (height, width, ...).
         """
-        live = [number for number in tracks if not trackers[number].presence.suspects]
+        live = [number for number in tracks if not trackers[number].identity.is_unproven]
         losers = self._losers(live, trackers, tracks)
         owned = {number: tracks[number].box for number in live if number not in losers}
         decided = {}
@@ -113,7 +113,7 @@ class Exclusion:
             return math.inf
         x, y, w, h = path.next
         jump = math.hypot(tracker.state[0] - x, tracker.state[1] - y) / math.sqrt(w * h)
-        return jump - (tracker.presence.value or 0.0)
+        return jump - (tracker.identity.value or 0.0)
 
 
 class _Path:

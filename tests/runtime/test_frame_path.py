@@ -70,7 +70,7 @@ def test_a_frame_runs_through_few_files(kind, most, own):
         said = run([sys.executable, *words], cwd=str(ROOT), check=True).stdout
     report = json.loads(said.splitlines()[-1])
     files = set(max(report["files"], key=len))
-    assert {"runtime/tracker.py", "runtime/presence.py"} | own <= files
+    assert {"runtime/tracker.py", "runtime/identity.py"} | own <= files
     assert ("runtime/search/search.py" in files) == (kind == "search")
     assert len(files) <= most, files
     if kind in ("processor", "search"):

@@ -10,6 +10,7 @@ from hotpath.kernels.settings import ARGMAX, MOST_PLACES
 from hotpath.runtime import decode
 from hotpath.runtime.devices.base import Device, Look
 from hotpath.runtime.errors import NetworkFailed
+from hotpath.runtime.identity import CONFIRMED, JUMPED
 from hotpath.runtime.places import Places
 from hotpath.runtime.search import search
 from hotpath.runtime.search.windows import PRIORS, WIDE, prior_of
@@ -123,7 +124,7 @@ def test_a_followed_target_is_where_the_classifier_knows_it(looks, chosen):
     own.classifier = SimpleNamespace(looks=lambda shown: np.array(looks, float))
     shown = seen(network, maps)
     index, value = own.choose(shown)
-    assert bool(own.presence.doubted) is (chosen == RIVAL)  # it is far from the best cell
+    assert (own.identity.phase == JUMPED) is (chosen == RIVAL)  # it is far from the best cell
     assert value == looks[index] and shown.scores[index] == pytest.approx(dict(PEAKS)[chosen])
     row, column = chosen
     state = shown.states[index]
@@ -137,7 +138,8 @@ def test_a_rival_beside_the_best_cell_is_not_doubted():
     own = search.create(network, cpu.load(), 1)
     own.classifier = SimpleNamespace(looks=lambda shown: np.array([-1.0, 1.0]))
     shown = seen(network, maps)
-    assert shown.scores[own.choose(shown)[0]] == pytest.approx(0.7) and not own.presence.doubted
+    assert shown.scores[own.choose(shown)[0]] == pytest.approx(0.7)
+    assert own.identity.phase == CONFIRMED
 
 
 def test_the_only_place_is_chosen_without_the_classifier():

@@ -10,8 +10,8 @@ from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, loading
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Device, Look
+from hotpath.runtime.identity import FOLLOWED
 from hotpath.runtime.options import Options
-from hotpath.runtime.search.search import FOLLOWED
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.types import Track
 

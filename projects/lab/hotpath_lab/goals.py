@@ -21,9 +21,9 @@ from hotpath.kernels import cpu
 from hotpath.runtime import engines
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import BadClips
+from hotpath.runtime.identity import logistic, rules_of
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import sha256_of
-from hotpath.runtime.presence import curved, thresholds_of
 from hotpath.runtime.tracker import Tracker
 from hotpath_lab import metrics
 from hotpath_lab.follow import follow
@@ -146,7 +146,7 @@ class Scorer:
         if self._searches:
             return run
         below = numbers.get(WITHOUT, self._network.lost_below)
-        least = curved(below, thresholds_of(self._changed(moving), False).curve)
+        least = logistic(below, rules_of(self._changed(moving), False).curve)
         return dict(run, claimed=np.array(run["certainty"]) >= least)
 
     def _changed(self, numbers: Numbers) -> Network:

@@ -166,7 +166,7 @@ def sizes():
             size = ((240, 320), (240, 320), (1, 1), (2, 3), any_size)[random.randint(5)]
             frame = random.randint(0, 256, size + (3,)).astype(np.uint8)
             track = tracked.update(frame[::-1, ::-1] if index % 2 else frame)
-            found.append(track + (tracked.presence.value,))
+            found.append(track + (tracked.identity.value,))
         assert all(np.isfinite(track[0]).all() for track in found)
         told.append(found)
         device.close()

@@ -54,7 +54,7 @@ def changed(frames, start):
 
 
 def told(track, tracker):
-    return [list(track.box), track.score, bool(track.lost), track.state, tracker.presence.value]
+    return [list(track.box), track.score, bool(track.lost), track.state, tracker.identity.value]
 
 
 def follow(tracker, frames, first, box):

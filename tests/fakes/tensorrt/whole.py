@@ -196,7 +196,7 @@ def judge(tracker, clip):
             continue
         track = tracker.update(frame)
         box = [float(value) for value in track.box]
-        said.append([bool(track.lost), tracker.presence.value, box])
+        said.append([bool(track.lost), tracker.identity.value, box])
     return said
 
 

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hotpath.runtime.proof import PROBATION
+from hotpath.runtime.identity import PROBATION
 from hotpath.runtime.search.search import JUDGED
 from tests.kernels.cuda.test_cupy_launch import STAND_IN
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS

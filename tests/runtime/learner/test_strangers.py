@@ -9,6 +9,7 @@ import pytest
 
 from hotpath.runtime import colour
 from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.identity import beyond
 from hotpath.runtime.learner import strangers
 from hotpath.runtime.learner.strangers import PARTS, UNKNOWN, Strangers
 from hotpath.runtime.network import NETWORKS
@@ -24,14 +25,14 @@ RED, GREY, BLUE = np.eye(colour.BINS)[[0, -1, 20]]
 def of_looks(judged, looks, judge, version):
     """What looks alone prove."""
     judged._colours = None
-    return judged.proof(looks, 0.0, (), SimpleNamespace(judge=judge, solved=version))[0]
+    return beyond(looks, judged.chances((), SimpleNamespace(judge=judge, solved=version))[0])
 
 
 def of_colours(judged, alike, references):
     """What colours prove: 0 as chance, 1 as the target."""
     judged.begin(np.zeros(CHANNELS, np.float32))
     ridge = SimpleNamespace(judge=lambda boxes: np.zeros(COUNT), solved=1)
-    return judged.proof(1.0, alike, references, ridge)[1]
+    return beyond(alike, judged.chances(references, ridge)[1])
 
 
 @pytest.fixture

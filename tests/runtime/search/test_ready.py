@@ -28,4 +28,4 @@ def test_graphs_of_several_windows_are_opened_at_the_start(tmp_path, monkeypatch
         tracker.init(picture, (100, 80, 60, 50))
         states = [tracker.update(np.zeros_like(picture)).state for _ in range(40)]
         assert states[-1] == "lost"
-        assert tracker.search is not None and tracker.presence.lost_frames > 20
+        assert tracker.search is not None and tracker.identity.gone_frames > 20

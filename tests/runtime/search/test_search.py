@@ -13,15 +13,21 @@ from hotpath.runtime import colour, decode, load_targets, load_tracker, loading
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.identity import (
+    CONFIRMED,
+    FOLLOWED,
+    STRICT_FRAMES,
+    TENTATIVE,
+    Identity,
+    rules_of,
+)
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.places import Places
-from hotpath.runtime.presence import Presence, thresholds_of
-from hotpath.runtime.proof import FEWEST_FRAMES, STRICT, Proof
-from hotpath.runtime.search.search import CHECKS, CONFIRMED, EARLY, FOLLOWED, NEARLY, Search
+from hotpath.runtime.search.search import AGREED, CHECKS, EARLY, NEARLY, Search
 from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from hotpath.runtime.tracker import Tracker
-from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
+from hotpath.runtime.types import FOUND, LOST, UNSURE, Seen
 from tests.support import ROOT, tiny
 from tests.support.needs import needs_processes
 
@@ -61,6 +67,12 @@ def toml(tmp_path):
     return tiny.write_network(tmp_path, tiny.watched(**THRESHOLDS))
 
 
+def lose(identity, value):
+    """The target is gone, and what is followed has that value."""
+    identity.displace()
+    identity.value = value
+
+
 def begun(toml, back=True, **options):
     """A film, and a tracker that has its target."""
     film, tracker = film_of(back), load_tracker(toml, **options)
@@ -91,22 +103,25 @@ class Begun:
         self.frame, self.state = film_of(True).frames[20], np.array([80.0, 100.0, SIDE, SIDE])
         cues = self._cues = SimpleNamespace(
             colour=np.full(colour.BINS, 1 / colour.BINS),
-            proof=lambda: (1.0, 1.0),
+            chances=lambda: (0.0, None),
+            looks=1.0,
+            alike=1.0,
+            resized=0.0,
             certain=np.ones(4),
         )
         cues.begin = lambda *given: None
         cues.of = lambda frame, place, seen, score, looks=None: next(self._now)
         cues.best = lambda frame, states, scores, looks, needed: (0, next(self._now))
-        self.presence = Presence(thresholds_of(network, True), cues)
+        self.identity = Identity(rules_of(network, True), cues)
         colours = SimpleNamespace(project=colour.project)
         knows = SimpleNamespace(
             begin=lambda *given: None, looks=lambda seen: np.zeros(len(seen.scores))
         )
-        self.search = Search(network, self.presence, cues, knows, colours, count)
+        self.search = Search(network, self.identity, cues, knows, colours, count)
         self._network = network
         self.search.begin(self.state, None, None)
         self.search.start()
-        self.presence.assume(LOST, 0.0)
+        lose(self.identity, 0.0)
         self._maps = [np.zeros(shape, np.float32) for shape in decode.shapes(network)]
         self._maps[0][0, 1] = 9.0  # all cells say that they are the target, and how large it is
         self._maps[1][:] = SIDE / 2
@@ -177,7 +192,7 @@ def test_a_target_taken_during_a_search_is_known_as_well_as_any(toml):
         assert tracker.search.active == (until > 2)
         tracker.init(film.frames[2], film.boxes[2])
         tracks = [tracker.update(frame) for frame in film.frames[3:9]]
-        certainties.append((tracks, tracker.presence.value))
+        certainties.append((tracks, tracker.identity.value))
     assert certainties[0] == certainties[1]
 
 
@@ -250,7 +265,7 @@ def test_a_busy_computer_changes_no_box(toml):
 
 
 def test_no_decision_reads_a_clock():
-    places = [ROOT / "runtime" / "presence.py", *(ROOT / "runtime").glob("search/*.py")]
+    places = [ROOT / "runtime" / "identity.py", *(ROOT / "runtime").glob("search/*.py")]
     places += (ROOT / "runtime").glob("targets/*.py")
     for path in places:
         tree = ast.parse(path.read_text())
@@ -273,7 +288,7 @@ def test_more_windows_find_the_target_no_later(toml):
 def test_a_target_that_shows_itself_in_a_single_frame_is_not_claimed(toml):
     film, tracker = lost(toml, True, SEARCHED + 4, search_windows=8)
     empty = film_of(False).frames
-    assert CONFIRMED == 2
+    assert AGREED == 2
     frames = [film.frames[BACK + 18], empty[BACK + 19], empty[BACK + 20]] * 3
     assert set(states_of(tracker, frames)) == {LOST}
 
@@ -286,7 +301,7 @@ def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
     for swollen in (1.3, 1.7, 2.0):
         search.follow(state * (1, 1, swollen, swollen), seen)
     search.start()
-    tracker.presence.assume(LOST, 0.0)
+    lose(tracker.identity, 0.0)
     (window,) = search.windows(state, film.frames[0])
     assert window.kind == WIDE
     assert SIDE < window.state[2] < 1.25 * SIDE
@@ -305,8 +320,8 @@ def test_another_place_must_be_clearly_better_than_the_followed_box(toml):
     for now, found in ((0.85, False), (0.95, True)):
         begun = Begun(toml)
         begun.step(0.9)
-        begun.presence.assume(LOST, 0.8)
-        for _ in range(CONFIRMED):
+        lose(begun.identity, 0.8)
+        for _ in range(AGREED):
             begun.step(now)
         assert begun.found == found
 
@@ -314,7 +329,7 @@ def test_another_place_must_be_clearly_better_than_the_followed_box(toml):
 def test_the_target_s_colours_are_looked_for_before_all_else(toml):
     film, tracker = begun(toml)
     tracker.search.start()
-    tracker.presence.assume(LOST, 0.0)
+    lose(tracker.identity, 0.0)
     chosen = [tracker.search.windows(tracker.state, film.frames[0])[0] for _ in range(6)]
     assert [window.kind for window in chosen] == [WIDE] * 4 + [HERE, WIDE]
     assert [window.factor for window in chosen[:2]] == [COLOURED, NEAR]
@@ -332,7 +347,7 @@ def test_the_best_of_a_frames_windows_is_looked_at_again(toml):
 def test_a_frame_that_confirms_a_candidate_judges_no_other_window(toml):
     begun = Begun(toml, 4)
     begun.step(0.0, 0.9, 0.0, 0.0)
-    for _ in range(CONFIRMED):
+    for _ in range(AGREED):
         begun.step(0.9)  # a second window would have no answer
     assert begun.found
 
@@ -350,7 +365,7 @@ def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):
     for rivals, states in (([], [LOST, LOST, FOUND]), ([film.boxes[1]], [LOST] * 3)):
         film, tracker = begun(toml)
         tracker.search.restart(tracker.state)  # looks there first
-        tracker.presence.assume(LOST, 0.0)
+        lose(tracker.identity, 0.0)
         tracker.avoid(np.reshape(rivals, (-1, 4)))
         assert states_of(tracker, film.frames[1:2] * 3) == states
 
@@ -364,12 +379,12 @@ def test_a_strict_tracker_finds_the_target_later(toml):
         firsts.append(states.index(FOUND) if FOUND in states else len(states))
         waiting = tracks[firsts[0] : firsts[-1]]
         assert all(track.state in (UNSURE, LOST) for track in waiting)
-    assert firsts[1] >= firsts[0] + STRICT - FEWEST_FRAMES
+    assert firsts[1] >= firsts[0] + STRICT_FRAMES - load_network(toml).same_frames
 
 
 def test_the_followed_place_is_seen_once_in_a_frame(toml):
     begun = Begun(toml, count=4)
-    begun.presence.assume(LOST, 0.5)  # where it is, the target may be
+    lose(begun.identity, 0.5)  # where it is, the target may be
     for _ in range(6):
         kinds = [window.kind for window in begun.step(*[0.0] * 4)]
         assert len(kinds) == 4 and kinds.count(HERE) <= 1
@@ -378,12 +393,10 @@ def test_the_followed_place_is_seen_once_in_a_frame(toml):
 @pytest.mark.parametrize("probation", [False, True])
 def test_nothing_is_learnt_from_a_find_on_probation(toml, probation):
     begun = Begun(toml)
-    search, presence = begun.search, begun.presence
+    search, identity = begun.search, begun.identity
     learnt = []
-    presence.assume(TRACKED)
-    presence.since = 2
-    presence.proof = Proof(0.9)
-    presence.proof.probation = 9 * probation
+    identity.phase, identity.since = CONFIRMED, 2
+    identity.probation = 9 * probation
     search.classifier = SimpleNamespace(
         ridge=SimpleNamespace(updates=EARLY, busy=False),
         follow=lambda state, seen, tracked: learnt.append(tracked),
@@ -391,20 +404,19 @@ def test_nothing_is_learnt_from_a_find_on_probation(toml, probation):
     search._cues.tracked = 0
     search.follow(begun.state, SimpleNamespace(scores=[1.0]))
     assert learnt == [not probation] and search._cues.tracked == (not probation)
-    presence.since = 1
+    identity.since = 1
     assert search.learns is not probation
 
 
 @pytest.mark.parametrize("away, dropped", [(0, True), (3 * SIDE, False)])
 def test_a_suspect_that_is_another_targets_object_is_dropped(toml, away, dropped):
     begun = Begun(toml)
-    search, presence = begun.search, begun.presence
+    search, identity = begun.search, begun.identity
     search.active = False
-    presence.proof = Proof(0.9)
-    assert not presence.proof.add(0.1, 0.1)  # it is followed, and not proven
+    identity.phase = TENTATIVE  # it is followed, and not proven
     x, y, w, h = begun.state
     search.avoid(np.array([[x - w / 2 + away, y - h / 2, w, h]]), begun.state)
-    assert search.active is dropped and presence.proof.pending is not dropped
+    assert search.active is dropped and (identity.phase == TENTATIVE) is not dropped
 
 
 def test_why_there_is_no_search_is_said(tmp_path):

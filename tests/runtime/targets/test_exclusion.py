@@ -24,8 +24,8 @@ def pair(tmp_path):
 
 
 def _tracker(network):
-    presence = SimpleNamespace(value=0.8, suspects=False)
-    return SimpleNamespace(network=network, state=np.zeros(4), presence=presence)
+    identity = SimpleNamespace(value=0.8, is_unproven=False)
+    return SimpleNamespace(network=network, state=np.zeros(4), identity=identity)
 
 
 def _frame(exclusion, trackers, *centres, state=TRACKED):
@@ -35,7 +35,7 @@ def _frame(exclusion, trackers, *centres, state=TRACKED):
         tracker.state = np.array([x, 200.0, 40.0, 80.0])
         box = geometry.box_of(tracker.network, tracker.state)
         told = state if number == len(centres) - 1 else TRACKED
-        tracker.presence.suspects = told == LOST
+        tracker.identity.is_unproven = told == LOST
         tracks[number] = Track(box, 0.9, told == LOST, told)
     decided = exclusion.resolve(trackers, dict(tracks), SHAPE)
     return {number: each.track for number, each in decided.items()}, tracks, decided
@@ -79,7 +79,7 @@ def test_presence_decides_where_both_move_alike(pair):
     for weaker in (0, 1):
         exclusion = Exclusion()
         _frame(exclusion, pair, 100, 160)
-        pair[weaker].presence.value, pair[1 - weaker].presence.value = 0.3, 0.9
+        pair[weaker].identity.value, pair[1 - weaker].identity.value = 0.3, 0.9
         resolved, *_ = _frame(exclusion, pair, 130, 130)
         assert [resolved[n].state == UNSURE for n in (0, 1)] == [weaker == 0, weaker == 1]
 

@@ -15,10 +15,9 @@ import cv2
 
 from hotpath.deploy.bundles import __main__ as build
 from hotpath.kernels import cpu
-from hotpath.runtime import bundle, load_tracker, loading
+from hotpath.runtime import bundle, identity, load_tracker, loading
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.options import Options
-from hotpath.runtime.search import search
 from hotpath.runtime.targets.targets import Targets
 from hotpath_fpga.sim import build as rtl
 from hotpath_fpga.sim import device as simulation
@@ -84,7 +83,7 @@ def test_whole_frames_are_found_as_in_floating_point(bundles, clip):
         overlaps.append(overlap(track.box, wanted.box))
         assert 0 < track.score <= 1 and not track.lost
     assert np.mean(overlaps) > 0.85, overlaps
-    assert tracker.presence.value > 0.7
+    assert tracker.identity.value > 0.7
     seen, wanted = tracker.engine.search_features, reference.engine.search_features
     assert seen.shape == wanted.shape and np.corrcoef(seen.ravel(), wanted.ravel())[0, 1] > 0.95
 
@@ -254,7 +253,7 @@ def targets_of(bundles, frames, boxes, recover):
 
 
 def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundles, monkeypatch):
-    monkeypatch.setattr(search, "FOLLOWED", 4)  # each simulated frame takes a while
+    monkeypatch.setattr(identity, "FOLLOWED", 4)  # each simulated frame takes a while
     frames, boxes, resting = hiding(22)
     lost, other = targets_of(bundles, frames, [boxes[0], resting], True)
     states = [track.state for track in lost]

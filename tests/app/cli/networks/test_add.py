@@ -16,8 +16,8 @@ from hotpath.graphs import models
 from hotpath.runtime import load_tracker
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.identity import rules_of
 from hotpath.runtime.networks import FOLDER
-from hotpath.runtime.presence import thresholds_of
 from tests.app.cli.networks.test_choose import TABLE
 from tests.runtime.decode.test_conventions import multiply
 from tests.support import ROOT, blobs, tiny
@@ -348,7 +348,7 @@ def test_the_files_of_a_network_decide_as_it_does_and_others_take_no_strangers(t
     same, original = load_network(tmp_path / "same.toml"), load_network("kestrel_fast")
     assert same.strangers == original.strangers
     for strict in (False, True):
-        assert thresholds_of(same, True, strict) == thresholds_of(original, True, strict)
+        assert rules_of(same, True, strict) == rules_of(original, True, strict)
     assert "strangers" not in capsys.readouterr().out
     changed = [str(tmp_path / f"changed_{name}.onnx") for name in ("exemplar", "search")]
     for path, copy in zip(shipped, changed):

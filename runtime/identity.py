@@ -1,0 +1,292 @@
+"""Is it my target? A target's ``Identity`` answers in every frame. This page is the whole answer.
+
+A frame gives evidence: the network's score, the classifier's value, colours, size. The evidence
+moves one phase. The phase decides the word, what is learnt, and where the tracker looks next.
+
+    CONFIRMED  followed since the first box, or proven after a loss
+    PROVEN     the frame of the proof; CONFIRMED from the next one on
+    DOUBTFUL   as CONFIRMED, with poor evidence
+    JUMPED     the box jumped to another object; CONFIRM good frames make it TENTATIVE
+    TENTATIVE  followed after a loss, and not proven yet
+    GONE       nothing like the target is followed; after FOLLOWED frames the search begins
+
+    CONFIRMED, PROVEN, DOUBTFUL, JUMPED, TENTATIVE   value < lost, or it drifted     -> GONE
+    CONFIRMED, PROVEN, DOUBTFUL, GONE                the box jumps                   -> JUMPED
+    GONE                                             value >= back, or the search    -> TENTATIVE
+    TENTATIVE                                        mean proof >= share of its own  -> PROVEN
+
+As long as a target is followed without a loss, its continuous way says that it is the same object.
+After a loss nothing says so but its looks. The network's score is no part of a proof, because it is
+high for each object of the target's kind. The mean over many frames counts, and not the best ones:
+who is followed for long enough looks like the target once.
+"""
+
+import math
+from collections import deque
+from typing import Any, Deque, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from hotpath.runtime.network import Network
+from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
+
+CONFIRMED, PROVEN, DOUBTFUL = CLAIMED = "confirmed", "proven", "doubtful"
+JUMPED, TENTATIVE, GONE = UNPROVEN = "jumped", "tentative", "gone"
+
+KEPT = 0.6  # share of the last frame's value in this one's
+FOLLOWED = 16  # frames after a loss in which only the usual window is looked at
+CONFIRM = 2  # frames in succession that must agree with a jump
+MOST_FRAMES = 30  # of a tentative object, whose mean counts
+STRICT_FRAMES = 15  # that a strict proof takes at least
+PROBATION = 60  # frames after a proof: nothing is learnt, and its worth is measured
+# A proof is 0 for what 95 % of other objects reach by chance, and 1 for the target itself
+LEAST_DISTANCE = 0.1  # from chance to 1
+COLOURS_DENY = 0.15  # weight of other colours; equal ones prove nothing: on snow, all is white
+STRICT_COLOURS, STRICT_DENY = 0.6, 0.6  # strict: colours that suffice; weight of what they lack
+STRICT_SIZE = 0.3  # strict: the change of size that is allowed, a logarithm
+# The target's own proof: at first; share of a frame in it; most that a frame moves it; its bounds
+USUAL, LEARNT, MOST_STEP = 0.75, 0.1, 0.2
+LOWEST, HIGHEST = 0.8 * USUAL, 1.15 * USUAL
+RECENT = 0.3  # share of a frame in the proof of what is claimed now, which tells a drift
+LIKELY = 0.5  # presence from which the target is claimed
+MOST_UNPROVEN = 0.4  # presence of what is not proven
+USUAL_SLOPE = 10.0  # of the curve from value to presence, where a network's TOML has none
+WORTH = 17.0, 0.82  # curve from what a proof was worth to the probability that it was right
+
+
+class Rules(NamedTuple):
+    """The numbers of one network, from [tracking] of its TOML.
+
+    Attributes:
+        lost: value below which a target becomes lost.
+        back: below it a lost target stays lost.
+        unsure: below it a target that is not lost is doubtful.
+        found: from it on, one frame agrees with a jump.
+        curve: slope and middle of the logistic curve from value to presence.
+        share: of the target's own proof that proves a tentative object; 0: each is the target.
+        frames: that a proof takes at least.
+        drift: share of the target's own proof below which what is claimed is another object.
+        strict: whether the strict proof counts.
+    """
+
+    lost: float
+    back: float
+    unsure: float
+    found: float
+    curve: Tuple[float, float]
+    share: float = 0.0
+    frames: int = 2
+    drift: float = 0.0
+    strict: bool = False
+
+
+def rules_of(network: Network, searches: bool, strict: bool = False) -> Rules:
+    """Return a network's rules, with the cues of the search or those without it."""
+    lost, unsure = network.lost_below, network.unsure_below
+    if not searches:
+        return Rules(lost, lost, unsure, 1.0, (USUAL_SLOPE, unsure or lost))
+    lost, found = network.search_lost_below, network.found_above
+    middle = (lost + found) / 2
+    curve = network.presence_slope or USUAL_SLOPE, network.presence_middle or middle
+    proof = network.same_share, network.same_frames
+    if strict:
+        proof = network.strict_share, STRICT_FRAMES
+    return Rules(lost, middle, middle, found, curve, *proof, network.same_until, strict)
+
+
+class Identity:
+    """Judges whether what is followed is the target.
+
+    Args:
+        rules: of its network.
+        cues: measure a box: ``of`` gives the value of a frame, 0 to 1, and ``chances`` what other
+            objects reach by chance. None: the network cannot tell; the target is always tracked.
+        every: frames from one judgement of a confirmed target to the next.
+
+    Attributes:
+        phase: see above.
+        value: smoothed value of the cues, 0 to 1; None without cues.
+        since: frames since the last judgement.
+        gone_frames: frames for which the target has been gone.
+        own: mean proof of the target while it was confirmed.
+        probation: frames for which nothing is learnt from the last proof.
+        worth: mean strict proof since the last loss until the probation ended, in parts of ``own``;
+            infinite before a loss.
+    """
+
+    def __init__(self, rules: Rules, cues: Any = None, every: int = 1) -> None:
+        self.rules, self.cues, self._every = rules, cues, every
+        self._proofs: Deque[Tuple[float, float]] = deque(maxlen=MOST_FRAMES)  # while tentative
+        self._reset()
+
+    def _reset(self) -> None:
+        self.phase, self._word = CONFIRMED, TRACKED
+        self.value: Optional[float] = None if self.cues is None else 1.0
+        self.since = self.gone_frames = 0
+        self._confirm = 0  # frames that must still agree with a jump
+        self.own = self._recent = USUAL
+        self.probation = 0
+        self.worth, self._weighed = math.inf, 0  # and of how many frames
+        self._proofs.clear()
+
+    def begin(self, frame: Any, state: np.ndarray, seen: Optional[Seen]) -> None:
+        """Start with a new target: the user gave its box, [cx, cy, w, h] in frame pixels.
+
+        ``seen`` is the ``Seen`` of the first frame; None if the device did not look at it.
+        """
+        self._reset()
+        if self.cues is not None:
+            self.cues.begin(frame, state, seen)
+
+    # the evidence of a frame: ``watch`` (and ``jump`` before it), or ``searched``
+
+    def jump(self) -> None:
+        """Take note that the next ``watch`` is of another object, which may be a look-alike."""
+        self._proofs.clear()  # no evidence for another object
+        if self.phase != TENTATIVE:
+            self.phase, self._confirm = JUMPED, CONFIRM
+
+    def watch(
+        self,
+        frame: Any,
+        state: np.ndarray,
+        seen: Seen,
+        score: float,
+        looks: Optional[float] = None,
+    ) -> None:
+        """Judge the box that is followed.
+
+        Args:
+            frame, state: the frame, and [cx, cy, w, h] where the network found the target.
+            seen: the ``Seen`` of the search region around the previous state.
+            score: score of the network, 0 to 1 (``Family.certain``).
+            looks: the classifier's value of the box, if the search has asked for it; else None.
+        """
+        self.since += 1
+        if self.cues is None or (self.phase == CONFIRMED and self.since < self._every):
+            return
+        rules, now = self.rules, self.cues.of(frame, state, seen, score, looks)
+        value, self.since = self.smooth(now, self.since), 0
+        if self.phase in CLAIMED:
+            drifted = rules.share > 0 and self._drifted()
+            if drifted or value < rules.lost:
+                self._lose()
+            else:
+                self.phase = DOUBTFUL if value < rules.unsure else CONFIRMED
+        elif value < (rules.back if self.phase == GONE else rules.lost):
+            self._lose()
+        elif self.phase == JUMPED and now < rules.found:
+            self._confirm = CONFIRM
+        elif self.phase == JUMPED and self._confirm > 1:
+            self._confirm -= 1
+        else:
+            self._judge_tentative()
+
+    def searched(self, found: Optional[float]) -> None:
+        """End a frame of the search; ``found`` is the value of the object there, or None."""
+        if found is None:
+            self._lose()
+        else:
+            self.value = found
+            self._proofs.clear()
+            self._judge_tentative()
+
+    def displace(self, phase: str = GONE) -> None:
+        """Take note that the box holds another target's object."""
+        self.phase = phase
+        self._proofs.clear()
+
+    # the rules
+
+    def smooth(self, now: float, frames: int = 1) -> float:
+        """Smooth the value of a frame that comes ``frames`` after the last one; returns it."""
+        before = 1.0 if self.value is None else self.value
+        self.value = before + (now - before) * (1 - KEPT**frames)
+        return self.value
+
+    def _lose(self) -> None:
+        self.phase, self.gone_frames = GONE, self.gone_frames + 1
+        self._proofs.clear()
+
+    def _judge_tentative(self) -> None:
+        """Prove a tentative object by the mean of its frames, in parts of the target's own."""
+        self.phase, self.gone_frames = TENTATIVE, 0
+        if self.rules.share > 0:
+            self._proofs.append(self._proof())
+            count = len(self._proofs)
+            proof, strict = map(sum, zip(*self._proofs))
+            if count < self.rules.frames or proof < count * (self.rules.share * self._own):
+                return
+            self.probation, self.worth, self._weighed = PROBATION, strict / count / self._own, count
+        self.phase, self._recent = PROVEN, self.own
+        self._proofs.clear()
+
+    def _drifted(self) -> bool:
+        """Whether what is claimed left the target some frames ago; learns the own proof."""
+        proof, strict = self._proof()
+        if self.probation:
+            self._weighed += 1
+            self.worth += (strict / self._own - self.worth) / self._weighed
+        elif self.phase == CONFIRMED:
+            self.own += min(max(proof - self.own, -MOST_STEP), MOST_STEP) * LEARNT
+        self._recent += (proof - self._recent) * RECENT
+        return self._recent < self.rules.drift * self.own
+
+    @property
+    def _own(self) -> float:
+        return min(max(self.own, LOWEST), HIGHEST)
+
+    def _proof(self) -> Tuple[float, float]:
+        """Return how far looks prove the box, denied by colours and size: (proof, strict)."""
+        looks, colours = map(beyond, (self.cues.looks, self.cues.alike), self.cues.chances())
+        usual = looks + min(colours - looks, 0.0) * COLOURS_DENY
+        strict = looks + min(colours - STRICT_COLOURS, 0.0) * STRICT_DENY
+        strict -= max(self.cues.resized - STRICT_SIZE, 0.0)
+        return strict if self.rules.strict else usual, strict
+
+    # what follows from the phase
+
+    def say(self) -> Tuple[str, Optional[float]]:
+        """End a frame; returns its word, and presence: the probability that the box is right."""
+        if self.value is None:
+            return TRACKED, None
+        presence = logistic(self.value, self.rules.curve)
+        if self.phase in UNPROVEN:
+            presence = min(presence, MOST_UNPROVEN)
+        elif self.worth < math.inf:
+            presence *= logistic(max(self.worth, 0.0), WORTH)
+        if presence >= LIKELY:
+            self._word = TRACKED if self._word in (TRACKED, FOUND) else FOUND
+        else:
+            self._word = UNSURE if self.value >= self.rules.lost else LOST
+        return self._word, presence
+
+    def settle(self) -> None:
+        """End a frame of probation. A loss ends all of it."""
+        self.probation = 0 if self.phase in UNPROVEN else max(self.probation - 1, 0)
+
+    @property
+    def learns(self) -> bool:
+        """Whether the classifier may learn this box."""
+        return self.phase == CONFIRMED and not self.probation
+
+    @property
+    def wants_search(self) -> bool:
+        """Whether the usual window was looked at for long enough."""
+        return self.phase == GONE and self.gone_frames > FOLLOWED
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether what is followed is not proven to be the target."""
+        return self.phase in UNPROVEN
+
+
+def beyond(value: float, chance: Optional[float]) -> float:
+    """Return 0 for what chance explains, 1 for the target; infinite where chance is unknown."""
+    return math.inf if chance is None else (value - chance) / max(1 - chance, LEAST_DISTANCE)
+
+
+def logistic(value: float, curve: Tuple[float, float]) -> float:
+    """Return the probability that a value gives by a curve, (slope, middle)."""
+    slope, middle = curve
+    return 1.0 / (1.0 + math.exp(slope * (middle - value)))

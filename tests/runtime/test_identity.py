@@ -1,0 +1,348 @@
+"""One page decides whether the box holds the target: evidence moves a phase, which has a word."""
+
+import math
+
+import numpy as np
+import pytest
+
+from hotpath.runtime import identity
+from hotpath.runtime.identity import (
+    CONFIRM,
+    CONFIRMED,
+    DOUBTFUL,
+    FOLLOWED,
+    GONE,
+    JUMPED,
+    MOST_FRAMES,
+    MOST_UNPROVEN,
+    PROBATION,
+    PROVEN,
+    STRICT_FRAMES,
+    TENTATIVE,
+    USUAL,
+    Identity,
+    Rules,
+    rules_of,
+)
+from hotpath.runtime.networks import load_network, names
+from hotpath.runtime.types import FOUND, LOST, STATES, SURE, TRACKED, UNSURE
+from tests.support import tiny
+
+RULES = Rules(0.3, 0.4, 0.4, 0.55, (10.0, 0.5), share=0.8, drift=0.25)
+GOOD, FAIR, POOR, NONE = 0.9, 0.5, 0.35, 0.2  # values: of a target, below found, unsure and lost
+
+
+class Cues:
+    """What a test says of the box: its value, the classifier's, its colours and size."""
+
+    def __init__(self):
+        self.now, self.looks, self.alike, self.resized = GOOD, 1.0, 1.0, 0.0
+        self.by_chance = 0.0, 0.0
+
+    def begin(self, frame, state, seen):
+        pass
+
+    def of(self, *box):
+        return self.now
+
+    def chances(self):
+        return self.by_chance
+
+
+def new(rules=RULES, every=1):
+    judge = Identity(rules, Cues(), every)
+    judge.begin(None, np.zeros(4), None)
+    return judge
+
+
+def see(judge, value=GOOD, looks=1.0, jump=False):
+    """One frame whose smoothed value is that; returns phase and word."""
+    judge.cues.now = judge.value = value
+    judge.cues.looks = looks
+    if jump:
+        judge.jump()
+    judge.watch(None, None, None, 0.0)
+    judge.settle()
+    return judge.phase, judge.say()[0]
+
+
+def at(phase, rules=RULES):
+    """A target that evidence has brought to a phase."""
+    judge = new(rules)
+    if phase == DOUBTFUL:
+        see(judge, POOR)
+    elif phase == JUMPED:
+        see(judge, jump=True)
+    elif phase in (TENTATIVE, PROVEN, GONE):
+        see(judge, NONE, USUAL)  # its own proof stays
+    if phase in (TENTATIVE, PROVEN):
+        see(judge, GOOD, 1.0 if phase == PROVEN else 0.0)
+    if phase == PROVEN:
+        see(judge)
+    assert judge.phase == phase
+    return judge
+
+
+@pytest.mark.parametrize(
+    ("phase", "value", "looks", "after", "word"),
+    [
+        (CONFIRMED, GOOD, 1.0, CONFIRMED, TRACKED),
+        (CONFIRMED, POOR, 1.0, DOUBTFUL, UNSURE),
+        (CONFIRMED, NONE, 1.0, GONE, LOST),
+        (DOUBTFUL, GOOD, 1.0, CONFIRMED, FOUND),
+        (DOUBTFUL, POOR, 1.0, DOUBTFUL, UNSURE),
+        (DOUBTFUL, NONE, 1.0, GONE, LOST),
+        (JUMPED, GOOD, 1.0, TENTATIVE, UNSURE),
+        (JUMPED, FAIR, 1.0, JUMPED, UNSURE),
+        (JUMPED, NONE, 1.0, GONE, LOST),
+        (GONE, GOOD, 1.0, TENTATIVE, UNSURE),
+        (GONE, POOR, 1.0, GONE, UNSURE),
+        (GONE, NONE, 1.0, GONE, LOST),
+        (TENTATIVE, GOOD, 1.5, PROVEN, FOUND),
+        (TENTATIVE, GOOD, 0.5, TENTATIVE, UNSURE),
+        (TENTATIVE, POOR, 0.5, TENTATIVE, UNSURE),
+        (TENTATIVE, NONE, 1.5, GONE, LOST),
+        (PROVEN, GOOD, 1.0, CONFIRMED, TRACKED),
+        (PROVEN, POOR, 1.0, DOUBTFUL, UNSURE),
+        (PROVEN, NONE, 1.0, GONE, LOST),
+    ],
+)
+def test_evidence_moves_the_phase_and_the_phase_has_a_word(phase, value, looks, after, word):
+    assert see(at(phase), value, looks) == (after, word)
+
+
+@pytest.mark.parametrize("phase", [CONFIRMED, DOUBTFUL, PROVEN, GONE])
+def test_a_jump_is_claimed_after_frames_that_agree_and_a_proof(phase):
+    judge = at(phase)
+    assert see(judge, jump=True) == (JUMPED, UNSURE)
+    assert see(judge, FAIR) == (JUMPED, UNSURE)  # it does not agree, and all begins again
+    for _ in range(CONFIRM - 1):
+        assert see(judge) == (JUMPED, UNSURE)
+    assert [see(judge)[0] for _ in range(RULES.frames)] == [TENTATIVE, PROVEN]
+
+
+def test_a_jump_of_a_tentative_object_ends_its_evidence():
+    judge = at(TENTATIVE)
+    assert see(judge, looks=3.0, jump=True) == (TENTATIVE, UNSURE)
+    assert see(judge, looks=0.0)[0] == PROVEN  # a mean without the frame before the jump
+
+
+def test_no_search_begins_at_a_jump_and_one_begins_after_a_loss():
+    judge = at(JUMPED)
+    for _ in range(40):
+        see(judge, FAIR)
+        assert not judge.wants_search
+    wants = [see(judge, NONE) and judge.wants_search for _ in range(FOLLOWED + 1)]
+    assert wants == [False] * FOLLOWED + [True]
+
+
+def test_a_lost_target_needs_more_than_one_that_is_followed():
+    judge = new(RULES._replace(share=0.0))
+    phases = [see(judge, value)[0] for value in (0.35, 0.25, 0.35, 0.45)]
+    assert phases == [DOUBTFUL, GONE, GONE, PROVEN]
+
+
+def test_a_confirmed_target_is_judged_in_some_frames_and_others_in_each():
+    judge = new(every=4)
+    phases = [see(judge, NONE)[0] for _ in range(4)]
+    assert phases == [CONFIRMED] * 3 + [GONE]
+    assert see(judge)[0] == TENTATIVE
+
+
+def test_the_value_is_smoothed():
+    judge = new()
+    judge.cues.now = 0.0
+    judge.watch(None, None, None, 0.0)
+    assert judge.value == pytest.approx(0.6)
+    assert judge.smooth(0.6, 3) == pytest.approx(0.6)
+
+
+# proofs
+
+
+def proven_after(looks, rules=RULES, frames=4 * MOST_FRAMES):
+    """Frames until an object that looks like that is proven; 0 if it never is."""
+    judge = at(GONE, rules)
+    for count in range(1, frames + 1):
+        if see(judge, GOOD, looks if np.isscalar(looks) else looks[count - 1])[0] == PROVEN:
+            return count
+    return 0
+
+
+def test_a_share_of_the_targets_own_proof_proves():
+    assert proven_after(0.8 * USUAL + 0.01) == RULES.frames
+    assert proven_after(0.8 * USUAL - 0.01) == 0
+    assert proven_after(1.0, RULES._replace(frames=5)) == 5
+    assert proven_after(-1.0, RULES._replace(share=0.0)) == 1
+
+
+def test_the_best_frames_of_a_stranger_do_not_prove():
+    assert proven_after([0.4] * MOST_FRAMES + [1.0, 1.0], frames=MOST_FRAMES + 2) == 0
+
+
+def test_the_bar_follows_what_the_target_itself_proves():
+    judge = new()
+    for _ in range(100):
+        see(judge, looks=0.9)
+    assert judge.own == pytest.approx(0.9, abs=0.01)
+    see(judge, NONE)
+    assert [see(judge, looks=0.62)[0] for _ in range(9)] == [TENTATIVE] * 9  # enough for USUAL
+    assert see(judge, looks=3.0)[0] == PROVEN
+
+
+def test_the_search_brings_an_object_that_is_still_to_prove():
+    judge = at(GONE)
+    judge.searched(None)
+    assert judge.phase == GONE
+    judge.searched(GOOD)
+    assert judge.phase == TENTATIVE and judge.value == GOOD
+    judge.searched(GOOD)  # another object
+    assert judge.phase == TENTATIVE and see(judge)[0] == PROVEN
+
+
+def test_an_object_of_another_target_is_no_evidence():
+    judge = at(TENTATIVE)
+    judge.displace()
+    assert judge.phase == GONE
+    assert see(judge, looks=3.0)[0] == TENTATIVE  # one frame: the ones before do not count
+
+
+@pytest.mark.parametrize("alike", [0.8, 1.0])
+def test_equal_colours_prove_nothing(alike):
+    judge = at(GONE)
+    judge.cues.alike = alike
+    assert [see(judge, looks=0.59)[0] for _ in range(9)] == [TENTATIVE] * 9
+
+
+@pytest.mark.parametrize("colours", [-0.2, None])
+def test_other_colours_deny_a_proof_where_colours_are_known(colours):
+    judge = at(GONE)
+    judge.cues.alike = -0.2
+    judge.cues.by_chance = 0.0, (None if colours is None else 0.0)
+    phases = [see(judge, looks=0.65)[0] for _ in range(2)]
+    assert phases[-1] == (PROVEN if colours is None else TENTATIVE)
+
+
+def strict(alike=1.0, resized=0.0, looks=0.75):
+    """Frames until a strict proof of such an object; 0 if there is none."""
+    judge = at(GONE, RULES._replace(frames=STRICT_FRAMES, strict=True))
+    judge.cues.alike, judge.cues.resized = alike, resized
+    phases = [see(judge, looks=looks)[0] for _ in range(MOST_FRAMES)]
+    return phases.index(PROVEN) + 1 if PROVEN in phases else 0
+
+
+def test_a_strict_proof_takes_its_frames_and_is_denied_by_colours_and_size():
+    assert strict() == strict(looks=3.0) == STRICT_FRAMES
+    assert strict(alike=0.6) == strict(resized=0.3) == STRICT_FRAMES
+    assert strict(alike=0.2) == strict(resized=0.5) == 0
+
+
+def test_a_proof_is_what_exceeds_chance():
+    judge = at(GONE)
+    judge.cues.by_chance = 0.5, None
+    assert [see(judge, looks=0.75)[0] for _ in range(9)] == [TENTATIVE] * 9  # half of the way
+    judge = at(GONE)
+    judge.cues.by_chance = -0.5, None
+    assert [see(judge, looks=0.5)[0] for _ in range(2)][-1] == PROVEN
+
+
+# what is claimed
+
+
+def test_a_claim_that_looks_otherwise_for_long_has_drifted():
+    judge = new()
+    assert [see(judge, looks=0.0)[0] for _ in range(3)] == [CONFIRMED] * 3
+    assert GONE in [see(judge, looks=0.0)[0] for _ in range(3)]
+    judge = new(RULES._replace(drift=0.0))
+    assert {see(judge, looks=0.0)[0] for _ in range(100)} == {CONFIRMED}
+
+
+def test_on_probation_nothing_is_learnt():
+    judge = at(PROVEN)
+    own = judge.own
+    for left in range(PROBATION - 1, 0, -1):
+        see(judge, looks=2.0)
+        assert judge.probation == left - 1 and judge.own == own
+        assert judge.learns is (left == 1)
+    see(judge, looks=2.0)
+    assert judge.own > own and judge.learns
+
+
+def test_a_loss_ends_a_probation():
+    judge = at(PROVEN)
+    assert judge.probation
+    see(judge, NONE)
+    assert not judge.probation
+
+
+@pytest.mark.parametrize("first, later, sure", [(0.75, 0.3, False), (0.65, 1.0, True)])
+def test_a_find_is_as_likely_as_what_it_proves_on_probation(first, later, sure):
+    judge = at(GONE)
+    while see(judge, looks=first)[0] != PROVEN:
+        pass
+    for _ in range(PROBATION):
+        see(judge, looks=later)
+    before = judge.say()[1]
+    assert (before > 0.8) is sure and (before < 0.2) is not sure
+    see(judge, looks=1.3 - later)  # what was learnt from it
+    assert judge.say()[1] == before
+
+
+def test_where_nothing_must_be_proven_a_find_changes_no_presence():
+    judge = at(GONE, RULES._replace(share=0.0))
+    assert see(judge, looks=-1.0) == (PROVEN, FOUND)
+    assert judge.say()[1] == pytest.approx(identity.logistic(GOOD, RULES.curve))
+
+
+def test_a_new_target_begins_without_a_past():
+    judge = at(PROVEN)
+    judge.begin(None, np.zeros(4), None)
+    assert (judge.phase, judge.probation, judge.worth) == (CONFIRMED, 0, math.inf)
+    assert judge.own == USUAL and judge.say() == (TRACKED, pytest.approx(1, abs=0.01))
+
+
+def test_a_target_that_nothing_watches_is_tracked(tmp_path):
+    judge = Identity(rules_of(load_network(tiny.write_network(tmp_path)), False))
+    judge.begin(None, np.zeros(4), None)
+    judge.watch(None, None, None, 0.0)
+    assert judge.phase == CONFIRMED and judge.say() == (TRACKED, None)
+
+
+@pytest.mark.parametrize("name", [name for name in names() if load_network(name).can_be_found])
+def test_an_unproven_object_is_unsure_with_every_networks_rules(name):
+    """Some curves give a cue at the threshold of lost more than even odds."""
+    rules = rules_of(load_network(name), True)
+    judge = new(rules)
+    judge.displace()
+    judge.value = rules.lost + 0.01
+    word, presence = judge.say()
+    assert word == UNSURE and presence <= MOST_UNPROVEN
+    judge.value = rules.lost - 0.01
+    assert judge.say()[0] == LOST
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_each_word_is_that_of_its_presence(seed):
+    """Whatever the cues say, and whatever the search and other targets do to a target."""
+    rng = np.random.RandomState(seed)
+    judge = new(RULES._replace(curve=(12.8, 0.48), drift=0.4), every=4)
+    seen, before, level = set(), TRACKED, GOOD
+    for _ in range(1500):
+        level = rng.choice([0.05, 0.3, 0.5, 0.9]) if rng.rand() < 0.05 else level
+        judge.cues.now = float(np.clip(level + rng.normal(0, 0.1), 0, 1))
+        judge.cues.looks, judge.cues.alike = np.clip(level + rng.normal(0, 0.2, 2), -1, 1.2)
+        event = rng.rand()
+        if event < 0.02:
+            judge.jump()
+        elif event < 0.04:
+            judge.displace()
+        judge.watch(None, None, None, 0.9)
+        judge.settle()
+        word, presence = judge.say()
+        assert (word in SURE) == (presence >= 0.5)
+        assert (word == FOUND) == (word in SURE and before not in SURE)
+        assert word != UNSURE or judge.value >= 0.3
+        assert word != LOST or judge.value < 0.3
+        before = word
+        seen.add(word)
+    assert seen == set(STATES)

@@ -12,6 +12,7 @@ from hotpath.kernels import cache, projects
 from hotpath.runtime.errors import HotpathError
 from hotpath_lab import trackers, workers
 from hotpath_lab.follow import follow
+from hotpath_lab.oracle import Oracle
 from hotpath_lab.trackers import Spec
 
 MOST_BYTES = 2 << 30  # of one clip's decoded frames
@@ -81,7 +82,10 @@ def _in_memory(clip: Any) -> Any:
 
 
 def _followed(spec: Spec, clip: Any, held: Any) -> Kept:
-    return {**follow(trackers.loaded(spec), held), "key": key(spec, clip)}
+    tracker = trackers.loaded(spec)
+    if spec.oracle:
+        tracker = Oracle(tracker, clip.boxes, spec.oracle)
+    return {**follow(tracker, held), "key": key(spec, clip)}
 
 
 def _store(result: Kept, spec: Spec, clip: Any, out: Path) -> None:

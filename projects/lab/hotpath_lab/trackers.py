@@ -22,6 +22,7 @@ from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, load_network, sha256_of
 from hotpath.runtime.options import Options, PathLike
 from hotpath.runtime.types import Box, Track
+from hotpath_lab import oracle
 
 PEERS = ("KCF", "CSRT", "MIL", "TrackerNano", "TrackerVit")
 PEER_ENGINE = "opencv"
@@ -32,7 +33,7 @@ PEER_FILES = {  # peer -> network with its files, and the names of their parts i
 INT8 = "-int8"  # what a derived network's name ends with
 # of a TOML: what its boxes do not depend on, and the files, whose contents count
 NOT_RUN = ("file", "published", "licence", "source", "engine")
-WAYS = ("int8", "fpga", "norecover")  # what may follow a network's name after a colon
+WAYS = ("int8", "fpga", "norecover", *oracle.KINDS)  # may follow a network's name after a colon
 FPGA_BOARD = "pynq_z2"  # every board's engine gives the same boxes
 
 
@@ -42,6 +43,7 @@ class Spec(NamedTuple):
     name: str  # for the table
     options: Options  # of load_tracker; a peer has no network
     identity: str = ""  # changes with anything that the boxes depend on
+    oracle: str = ""  # of ``oracle.KINDS``
 
 
 def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[Spec]:
@@ -51,6 +53,7 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
         names: names of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form.
             ``NAME:fpga`` runs the model of the FPGA engine (``projects/fpga``) on the
             bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
+            ``NAME:truesize``, ``:trueplace`` and ``:truechoice`` are oracles (``oracle``).
             ``NAME:openvino`` runs on that engine. These endings can be combined.
         options: engine, threads and networks_dir of all.
         int8_dir: folder in which ``hotpath.calib.int8`` wrote NAME-int8.toml.
@@ -88,11 +91,21 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     engine = on[0] if on else options.engine
     if engine == engines.AUTO:
         engine = (engines.installed(network) + [engine])[0]
-    recover = False if "norecover" in ways else options.recover
+    oracles = [way for way in ways if way in oracle.KINDS]
+    if len(oracles) > 1:
+        raise BadRun(f"{name}: oracles can't be combined; name one")
+    recover = options.recover
+    if "norecover" in ways or oracles and oracles[0] in oracle.HALVES:
+        recover = False
     own = options._replace(network=str(toml_path), precision="fp32", recover=recover, engine=engine)
     shown = "".join(":" + way for way in ways if way != "int8")
-    on_board = _on_fpga(own, network) if "fpga" in ways else own
-    return identified(Spec(network.name + shown, on_board))
+    return identified(
+        Spec(
+            network.name + shown,
+            _on_fpga(own, network) if "fpga" in ways else own,
+            oracle=oracles[0] if oracles else "",
+        )
+    )
 
 
 def _on_fpga(options: Options, network: Network) -> Options:

@@ -3,15 +3,17 @@
 import csv
 import json
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from hotpath import load_tracker
 from hotpath.calib.errors import BadRun
+from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.video.clips import find_clips
-from hotpath_lab import evaluate, runs, trackers
+from hotpath_lab import evaluate, oracle, runs, trackers
 from hotpath_lab.follow import follow
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
@@ -128,6 +130,43 @@ def test_each_example_of_the_help_is_one_whole_command(capsys):
         if options.benchmark != "public":  # whose networks are those of README
             trackers.specs(options.networks.split(","), Options())  # any OpenCV has these peers
         assert "  " not in example.strip() and len(example) < 100
+
+
+def test_an_oracle_of_half_a_box_shows_which_half_fails(tmp_path):
+    """The target grows, and the network can not see it: only the true size helps."""
+    write_network(tmp_path)
+    pictures, boxes = film(12)
+    grown = [(x, y, w * 1.08**n, h * 1.08**n) for n, (x, y, w, h) in enumerate(boxes)]
+    write_clip(tmp_path / "clips" / "one", pictures, grown)
+    names = [f"{tmp_path}/tiny.toml{way}" for way in (":norecover", ":truesize", ":trueplace")]
+    arguments = ["--clips", str(tmp_path / "clips"), "--networks", ",".join(names)]
+    assert evaluate.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    table = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    alone, size, place = (entry["mean"]["ao"] for entry in table["trackers"].values())
+    assert size > alone + 0.05 and size > place
+    for way in ("truesize", "trueplace"):
+        (path,) = (tmp_path / "out" / "boxes").glob(f"tiny:{way}-*/one.json")
+        found = np.array(json.loads(path.read_text())["boxes"])
+        sides = found[:, 2:] if way == "truesize" else found[:, :2] + found[:, 2:] / 2
+        truth = np.array(grown)
+        wanted = truth[:, 2:] if way == "truesize" else truth[:, :2] + truth[:, 2:] / 2
+        np.testing.assert_allclose(sides, wanted, atol=1e-3)
+    assert evaluate.main([*arguments[:3], f"{names[1]}:trueplace"]) == 2
+
+
+def test_an_oracle_of_the_choice_takes_the_peak_of_the_truth():
+    """Of two peaks the network prefers the wrong one; where nothing is annotated, it decides."""
+    places = [np.array([20.0, 20, 10, 10]), np.array([60.0, 60, 10, 10])]  # cx, cy, w, h
+    seen = SimpleNamespace(scores=[0.9, 0.6], states=places)
+    classifier = SimpleNamespace(looks=lambda seen: np.array([0.8, 0.1]))
+    tracker = SimpleNamespace(
+        search=SimpleNamespace(classifier=classifier), network=load_network("kestrel")
+    )
+    truth = [(55, 55, 10, 10), (56, 56, 10, 10), (np.nan,) * 4]
+    judge = oracle.Oracle(tracker, truth, oracle.CHOICE)
+    for index, chosen in enumerate([(1, 0.1), (1, 0.1), (0, 0.8)]):
+        judge._index = index
+        assert tracker.search.choose(seen) == chosen
 
 
 def test_the_boxes_of_a_benchmark_are_doubted_without_a_word():

@@ -73,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
         help="boxes of other trackers, DIR/TRACKER/SEQUENCE.txt with x,y,w,h of a frame a line",
     )
     cli.add_argument("--save-boxes", metavar="DIR", help="write the networks' boxes so")
+    text = "track once more, and write a picture of each frame's score maps"
+    cli.add_argument("--save-maps", metavar="DIR", help=text)
     cli.add_argument(
         "--seen",
         metavar="FILE",
@@ -139,6 +141,9 @@ def run(options: argparse.Namespace) -> int:
     if not table:
         command.wrote(options.save_boxes)
         return 0
+    if options.save_maps and options.networks:
+        runs.save_maps(trackers.specs_of(options), data.clips, Path(options.save_maps))
+        command.wrote(options.save_maps)
     paths = report.write(table, out)
     say(report.text(table))
     if options.benchmark == PUBLIC:

@@ -67,7 +67,8 @@ class Oracle:
 
     def _best_peak(self, seen: Seen) -> tuple[int, float | None]:
         """``Search.choose`` by the true box; where none is annotated, the network's best peak."""
-        search, truth = self._tracker.search, self._boxes[self._index]
+        search: Any = self._tracker.search
+        truth = self._boxes[self._index]
         if len(seen.scores) == 1:
             return 0, None
         best = 0

@@ -1,5 +1,6 @@
 """Run trackers over clips, here or on a cluster, and keep the result of each pair in a file."""
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import cv2
 from hotpath.calib.errors import BadRun
 from hotpath.kernels import cache, projects
 from hotpath.runtime.errors import HotpathError
-from hotpath_lab import trackers, workers
+from hotpath_lab import maps, trackers, workers
 from hotpath_lab.follow import follow
 from hotpath_lab.oracle import Oracle
 from hotpath_lab.trackers import Spec
@@ -74,6 +75,13 @@ def follow_and_store(specs: Sequence[Spec], clip: Any, out: Path) -> None:
 def result_of(spec: Spec, clip: Any) -> Kept:
     """Track one clip, and return what is stored of it."""
     return _followed(spec, clip, _in_memory(clip))
+
+
+def save_maps(specs: Sequence[Spec], clips: Sequence[Any], folder: Path) -> None:
+    """Track again, and write folder/TRACKER/CLIP/000001.jpg, …: the score maps of each frame."""
+    for clip, spec in itertools.product(clips, specs):
+        tracker: Any = maps.MapPictures(trackers.loaded(spec), folder / spec.name / clip.name)
+        follow(tracker, _in_memory(clip))
 
 
 def _in_memory(clip: Any) -> Any:

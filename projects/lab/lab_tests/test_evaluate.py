@@ -13,7 +13,7 @@ from hotpath.calib.errors import BadRun
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.video.clips import find_clips
-from hotpath_lab import evaluate, oracle, runs, trackers
+from hotpath_lab import evaluate, maps, oracle, runs, trackers
 from hotpath_lab.follow import follow
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
@@ -152,6 +152,28 @@ def test_an_oracle_of_half_a_box_shows_which_half_fails(tmp_path):
         wanted = truth[:, 2:] if way == "truesize" else truth[:, :2] + truth[:, 2:] / 2
         np.testing.assert_allclose(sides, wanted, atol=1e-3)
     assert evaluate.main([*arguments[:3], f"{names[1]}:trueplace"]) == 2
+
+
+def test_score_maps_are_a_picture_a_frame_and_change_no_box(place):
+    assert run(place) == 0
+    alone = (place / "out" / "table.csv").read_text().splitlines()[0]
+    assert run(place, "--save-maps", str(place / "maps")) == 0
+    assert (place / "out" / "table.csv").read_text().splitlines()[0] == alone
+    pictures = sorted((place / "maps" / "tiny" / "one").iterdir())
+    assert [path.name for path in pictures] == [f"{n:06d}.jpg" for n in range(1, 12)]
+    (clip,) = (c for c in find_clips([str(place / "clips")]) if c.name == "one")
+    tracker = load_tracker(str(place / "tiny.toml"))
+    tracker.init(clip[0], clip.boxes[0])
+    for index in range(1, 8):
+        (look,) = tracker.looks(clip[index], clip[index].shape)
+        (seen,), _ = tracker.device.look(clip[index], [look._replace(prior=None)])
+        area, scores = maps.score_map(tracker.network, seen)
+        row, column = np.unravel_index(scores.argmax(), scores.shape)
+        x, y, w, h = clip.boxes[index]
+        cell = area.w / len(scores), area.h / len(scores)
+        assert abs(area.x + (column + 0.5) * cell[0] - x - w / 2) < 1.5 * cell[0]
+        assert abs(area.y + (row + 0.5) * cell[1] - y - h / 2) < 1.5 * cell[1]
+        tracker.update(clip[index])
 
 
 def test_an_oracle_of_the_choice_takes_the_peak_of_the_truth():

@@ -12,6 +12,7 @@ import numpy as np
 
 from hotpath.video.clips import Clip
 from hotpath_lab import metrics
+from hotpath_lab.losses import losses
 
 Table = dict[str, Any]  # of figures
 ALL = "all"  # the group of all clips
@@ -85,6 +86,7 @@ def evaluation(
 
 def _of_clip(clip: Clip, result: Mapping[str, Any]) -> dict[str, float]:
     figures = metrics.figures(result["boxes"], clip.boxes)
+    figures.update(losses(result["boxes"], clip.boxes, result.get("states", ())))
     if "claimed" in result:
         figures.update(metrics.words(result["boxes"], clip.boxes, result["claimed"]))
     if "ms" in result:

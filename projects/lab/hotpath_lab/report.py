@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from hotpath_lab import metrics
 from hotpath_lab.figures import ALL
 
 Table = dict[str, Any]  # of an evaluation, as ``evaluation.json`` has it, or a part of it
+Columns = Sequence[tuple[str, str, str]]  # key, title, format
 COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
 WHOLE_GROUPS = (ALL, "unseen", "seen")  # every figure of these is printed, not only AUC
@@ -41,6 +43,19 @@ COLUMNS = (
     ("difference_high", "to", "{:+.3f}"),
     ("verdict", "verdict", "{}"),
 )
+LOSSES = tuple(
+    (key, title, "{:.3f}")
+    for key, title in (
+        ("loss", "1 - AO"),
+        ("loss_imprecise", "imprecise"),
+        ("loss_grown", "over or part"),
+        ("loss_lost", "lost"),
+        ("loss_elsewhere", "elsewhere"),
+        ("gain_size", "size adds"),
+        ("gain_centre", "centre adds"),
+        ("gain_bias", "bias adds"),
+    )
+)
 
 
 def write(table: Table, out: Path) -> list[Path]:
@@ -58,12 +73,13 @@ def text(table: Table) -> str:
     for group, names in table["groups"].items():
         if group not in WHOLE_GROUPS:
             continue
-        titles = "".join(f"{title:>12}" for _, title, _ in columns)
-        lines += ["{:<32}".format(f"mean of {counted(len(names), 'clip')}, {group}") + titles]
+        title = f"mean of {counted(len(names), 'clip')}, {group}"
+        lines += [f"{title:<32}" + _titles(columns)]
         for name, entry in entries:
             mean = _mean(entry, group)
-            cells = ("{:>12}".format(_cell(mean, key, form)) for key, _, form in columns)
-            lines.append(f"{name:<32}" + "".join(cells) + _published(entry))
+            lines.append(f"{name:<32}" + _cells(mean, columns) + _published(entry))
+    lines += ["{:<32}".format("where overlap is lost") + _titles(LOSSES)]
+    lines += [f"{name:<32}" + _cells(_mean(entry, ALL), LOSSES) for name, entry in entries]
     attributes = [group for group in table["groups"] if group not in WHOLE_GROUPS]
     if attributes:
         wide = max(map(len, attributes)) + 2
@@ -96,21 +112,29 @@ def _columns(table: Table) -> list[tuple[str, str, str]]:
     return [c for c in COLUMNS if any(m.get(c[0]) for m in means) or c[0] in metrics.FIGURES]
 
 
+def _titles(columns: Columns) -> str:
+    return "".join(f"{title:>12}" for _, title, _ in columns)
+
+
+def _cells(figures: Table, columns: Columns) -> str:
+    return "".join(f"{_cell(figures, key, form):>12}" for key, _, form in columns)
+
+
 def _cell(figures: Table, key: str, form: str) -> str:
     value = figures.get(key)
     return "" if value is None or value != value else form.format(value)
 
 
 def _write_csv(table: Table, path: Path) -> None:
+    keys = [key for key, _, _ in (*COLUMNS, *LOSSES)]
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["tracker", "engine", "clip"] + [key for key, _, _ in COLUMNS])
+        writer.writerow(["tracker", "engine", "clip", *keys])
         for name, entry in table["trackers"].items():
             means = {f"mean of {group}": mean for group, mean in entry["groups"].items()}
             for clip, figures in {**entry["clips"], "mean": entry["mean"], **means}.items():
-                writer.writerow(
-                    [name, entry["engine"], clip] + [figures.get(key, "") for key, _, _ in COLUMNS]
-                )
+                cells = [figures.get(key, "") for key in keys]
+                writer.writerow([name, entry["engine"], clip, *cells])
 
 
 def pyplot() -> ModuleType:

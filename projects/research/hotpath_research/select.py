@@ -5,8 +5,9 @@
 
 Half of the clips rank all checkpoints by AUC. `hotpath tune` searches the tracking numbers of the
 best ones on this half. The other half, which chose nothing, ranks these again, with their own
-numbers and with the found ones. With --benchmark they are also measured on a public data set. Where
-the VOT toolkit is installed (the extra vot), they get their EAO on the other half, too.
+numbers and with the found ones. With --all the numbers found for the best one are tried on all
+checkpoints. With --benchmark the best ones are also measured on a public data set. Where the VOT
+toolkit is installed (the extra vot), they get their EAO on the other half, too.
 Checkpoints of stage features have no trained head; --head names one. A killed command continues.
 
 OUT/select.csv and OUT/select.md have the table, OUT/select.png shows score against pairs.
@@ -15,6 +16,7 @@ OUT/select.csv and OUT/select.md have the table, OUT/select.png shows score agai
 import argparse
 import csv
 import itertools
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +33,11 @@ from hotpath_research import vot
 
 TITLES = ("checkpoint", "pairs", "AUC, first half", "AUC, other half", "the same, tuned")
 COLUMNS = ("checkpoint", "pairs", "auc_first", "auc_other", "auc_tuned")
-MORE = {"eao": "EAO, other half", "auc_benchmark": "AUC, benchmark"}  # where there are some
+MORE = {
+    "auc_all": "AUC, first half, the best one's numbers",
+    "eao": "EAO, other half",
+    "auc_benchmark": "AUC, benchmark",
+}  # where there are some
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--best", type=int, default=3, metavar="N", help=text)
     text = "sets of numbers to try for each of them; 0: none (default: %(default)s)"
     cli.add_argument("--trials", type=int, default=40, metavar="N", help=text)
+    text = "try the numbers found for the best checkpoint on all of them"
+    cli.add_argument("--all", action="store_true", help=text)
     text = "a public data set on which the best are measured too; with --data"
     cli.add_argument("--benchmark", choices=benchmarks.JUDGED, help=text)
     cli.add_argument("--data", metavar="DIR", help="folder of the --benchmark")
@@ -68,6 +76,8 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
         raise BadRun("--best must be 1 or more, and --trials 0 or more")
     if options.eao and not vot.is_installed():
         raise Missing(f"--eao needs the VOT toolkit: {make('setup', ALSO='vot')}")
+    if options.all and not options.trials:
+        raise BadRun("--all needs found numbers; give --trials 1 or more")
     if bool(options.benchmark) != bool(options.data):
         raise BadRun("--benchmark and --data belong together; name both")
     out = Path(options.out)
@@ -83,6 +93,8 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     best = rows[: options.best]
     for row in best:
         row["tuned"] = tuned(row["toml"], clips, other, options) if options.trials else None
+    if options.all:
+        _try_numbers(best[0]["tuned"], rows, first, options, out)
     given = [row["toml"] for row in best] + [row["tuned"] for row in best if row["tuned"]]
     auc_of = dict(zip(given, auc(given, other, options, out)))
     public = {}
@@ -159,6 +171,25 @@ def tuned(
     arguments += ["--held-out", ",".join(clip.name for clip in other)]
     tune.run(tune.parser().parse_args(arguments))
     return folder / (toml.stem + "-tuned.toml")
+
+
+def _try_numbers(
+    tuned_toml: Path,
+    rows: Sequence[dict[str, Any]],
+    clips: Sequence[Any],
+    options: argparse.Namespace,
+    out: Path,
+) -> None:
+    """Set ``auc_all`` of each row: its checkpoint with the numbers of ``tuned_toml``."""
+    report = tuned_toml.with_name(tuned_toml.stem.replace("-tuned", "-tune") + ".json")
+    numbers = json.loads(report.read_text())["best"]
+    tomls = []
+    for row in rows:
+        path = Path(row["toml"])
+        tomls.append(path.with_name(path.stem + "-all.toml"))
+        tomls[-1].write_text(tune.changed(path, numbers))
+    for row, score in zip(rows, auc(tomls, clips, options, out)):
+        row["auc_all"] = score
 
 
 def write(rows: Sequence[dict[str, Any]], out: Path) -> None:

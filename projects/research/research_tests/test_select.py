@@ -10,6 +10,8 @@ for module in ("optuna", "got10k", "matplotlib"):
 
 from lab_tests.test_benchmarks import write_otb  # noqa: E402
 
+from hotpath.kernels import toml  # noqa: E402
+from hotpath.runtime.errors import BadNetwork  # noqa: E402
 from hotpath_research import select, vot  # noqa: E402
 from hotpath_research.train.network import Kestrel  # noqa: E402
 from tests.calib.test_one_step_overlap import write_square  # noqa: E402
@@ -55,6 +57,20 @@ def test_all_are_ranked_on_one_half_and_the_best_again_on_the_other(world, capfd
     before = [path.stat().st_mtime_ns for path in boxes]
     assert select.main(command(world)) == 0  # goes on: nothing is tracked again
     assert [path.stat().st_mtime_ns for path in boxes] == before
+
+
+def test_found_numbers_are_tried_on_all_checkpoints(world, capfd):
+    assert select.main(command(world, "--all")) == 0
+    with open(world / "out" / "select.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 and all(float(row["auc_all"]) >= 0 for row in rows)
+    tomls = sorted((world / "out" / "networks").glob("*-all.toml"))
+    numbers = [toml.read(path, BadNetwork)["tracking"] for path in tomls]
+    tuned = next((world / "out" / "networks").glob("*-tuned.toml"))
+    assert len(numbers) == 2
+    assert all(one == toml.read(tuned, BadNetwork)["tracking"] for one in numbers)
+    assert select.main(command(world, "--all", "--trials", "0")) == 2
+    assert "--trials 1 or more" in capfd.readouterr().err
 
 
 @pytest.mark.slow("the VOT toolkit runs trackers in processes of their own")

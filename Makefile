@@ -74,7 +74,7 @@ OLDER := train:research mavlink:vehicle calib:lab tune:lab cluster:lab mot:lab
 ALL := $(strip $(foreach each,$(subst $(comma), ,$(ALSO)), \
   $(or $(patsubst $(each):%,%,$(filter $(each):%,$(OLDER))),$(each))))
 THERE := $(patsubst projects/%/pyproject.toml,%,$(wildcard projects/*/pyproject.toml))
-TESTED := lab release vehicle# those that `make test` needs
+TESTED := lab nogpu release vehicle# those that `make test` needs
 ALL += $(if $(filter dev,$(ALL)),$(TESTED)) $(if $(filter projects,$(ALL)),$(THERE))
 PROJECTS := $(filter $(ALL),$(THERE))
 EXTRAS := $(filter-out projects $(THERE),$(ALL))
@@ -199,9 +199,9 @@ kestrel: $(DEV) $(WHICH)-research ## new weights and all that hangs on them: mak
 	  --report "$$UNSEEN" $(call option,--name,NETWORK) $(call option,--films,FILMS) $(ARGS)
 
 fakes: $(DEV) ## what tests of the GPU parts need on a computer without one (200 MB, 4 min, once)
-	@nice tests/fakes/cuda/prepare.sh $(PY) $${OLDEST:+"$$OLDEST"}
-	@$(PY) tests/fakes/tensorrt/prepare.py $(PY) $${OLDEST:+"$$OLDEST"}
-	@nice $(PY) -c 'from tests.fakes.cuda import build; build.driver()'
+	@nice projects/nogpu/hotpath_nogpu/cuda/prepare.sh $(PY) $${OLDEST:+"$$OLDEST"}
+	@$(PY) projects/nogpu/hotpath_nogpu/tensorrt/prepare.py $(PY) $${OLDEST:+"$$OLDEST"}
+	@nice $(PY) -c 'from hotpath_nogpu.cuda import build; build.driver()'
 
 NVIDIA := \
   tensorrt-rtx:tensorrt-rtx-cu12-libs==1.7.1.116,tensorrt-rtx-cu12-bindings==1.7.1.116 \

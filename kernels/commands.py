@@ -14,9 +14,7 @@ PROGRAMS = {"engine": "hotpath engine"}
 IN_A_CLONE = ("overlay", "fpga")  # targets of what no wheel has
 # The folders of projects/, which no wheel has, and what their options and programs begin with.
 PROJECTS: Dict[str, Tuple[str, ...]] = {
-    "fpga": (),
-    "lab": (),
-    "research": (),
+    **dict.fromkeys(("fpga", "lab", "nogpu", "release", "research"), ()),
     "vehicle": ("mavlink", "gimbal", "link-delay", "ptz"),
 }
 PYNQ = "sudo python3 -m hotpath boards pynq"  # how a PYNQ image starts a module of this project

@@ -33,8 +33,6 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # file at the end, while the others have nothing to do.
 LONGEST = (
     "kernels/fpga/test_stream_equivalence.py",
-    "kernels/cuda",
-    "runtime/devices/test_gpu_search.py",
     "video/test_live.py",
     "app/links/page/test_browser.py",
     "kernels/fpga",

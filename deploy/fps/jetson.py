@@ -22,7 +22,7 @@ RATES = {
 # arithmetic at ResNet-50's rate, over some 250 kernels on an AGX Xavier.
 KERNEL_US = 43
 # Milliseconds of a frame beside the network, without the camera: crop, select (.02 by
-# tests/kernels/cuda/budget.toml), copies, launches, and the processor. Assumed.
+# projects/nogpu/nogpu_tests/cuda/budget.toml), copies, launches, and the processor. Assumed.
 BESIDE_MS = (0.1, 0.8)
 
 Span = Tuple[float, float]  # least, most

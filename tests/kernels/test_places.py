@@ -1,6 +1,6 @@
 """The places of a window by C++ and by the kernel of the GPU are those of the definition.
 
-Both pass the same cases. The kernel runs on the processor (``tests.fakes.cuda.shim``).
+Both pass the same cases. The kernel runs on the processor (``hotpath_nogpu.cuda.shim``).
 """
 
 import numpy as np
@@ -17,8 +17,7 @@ from hotpath.runtime.devices.gpu import frame_settings
 from hotpath.runtime.learner.definition import Pooling
 from hotpath.runtime.learner.ridge import samples_of
 from hotpath.runtime.places import Places
-from tests.fakes.cuda.networks import network
-from tests.fakes.cuda.turn import pool, propose
+from hotpath_nogpu.cuda.turn import pool, propose
 from tests.kernels.cpu.test_families import (
     FRAME,
     SCORES,
@@ -30,6 +29,7 @@ from tests.kernels.cpu.test_families import (
 )
 from tests.support import compiled
 from tests.support.examples import examples
+from tests.support.kernel_networks import network
 
 FAMILIES = ("points", "centre")
 WIDE = Prior(0.0, 0.0, 3, 0.5, 3)
@@ -66,7 +66,7 @@ class InCpp:
 def build(request):
     if request.param == "c++":
         return InCpp()
-    from tests.fakes.cuda.shim import Shim
+    from hotpath_nogpu.cuda.shim import Shim
 
     return OnGpu(Shim())
 
@@ -254,7 +254,7 @@ def test_equal_maps_of_a_network_with_a_quality_are_told_apart_by_it(build, scor
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("shape, stride", [((5, 16), 16), ((96, 15), 16), ((7, 31), 8)])
 def test_pooled_features_are_those_of_the_definition(shape, stride, half):
-    from tests.fakes.cuda.shim import Shim
+    from hotpath_nogpu.cuda.shim import Shim
 
     channels, side = shape
     random = np.random.RandomState(side)
@@ -283,7 +283,7 @@ def test_pooled_features_are_those_of_the_definition(shape, stride, half):
 
 
 def test_features_that_are_not_finite_are_no_numbers():
-    from tests.fakes.cuda.shim import Shim
+    from hotpath_nogpu.cuda.shim import Shim
 
     features = np.ones((1, 3, 256), np.float32)
     features[0, 1, 8 * 16 + 8] = np.inf  # in the middle

@@ -21,7 +21,7 @@ from hotpath.runtime import bundle, engines, loading
 from hotpath.runtime.errors import BundleMismatch, NoEngine
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
-from tests.fakes.tensorrt import machine
+from hotpath_nogpu.tensorrt import machine
 from tests.support import tiny
 from tests.support.errors import refusal
 

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
+from hotpath_nogpu.gpu import python
 from tests.support import ROOT, run
-from tests.support.fake_gpu import python
 from tests.support.needs import needs_kernels
 
 ELSEWHERE = (

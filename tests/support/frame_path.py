@@ -2,7 +2,7 @@
 
     python -m tests.support.frame_path KIND     processor, search, gpu or program
 
-The GPU is the fake one (``tests.support.fake_gpu``), the FPGA is the model.
+The GPU is the fake one (``hotpath_nogpu.gpu``), the FPGA is the model.
 """
 
 import json
@@ -77,9 +77,9 @@ def on_gpu():
     from hotpath.kernels.cuda import device
     from hotpath.runtime.devices.gpu import Gpu
     from hotpath.runtime.tracker import Tracker
-    from tests.fakes.cuda.engine import Engine
-    from tests.fakes.cuda.film import Film
-    from tests.fakes.cuda.networks import network
+    from hotpath_nogpu.cuda.engine import Engine
+    from hotpath_nogpu.cuda.film import Film
+    from tests.support.kernel_networks import network
 
     opened, net, film = device.open_device(), network(border="zero"), Film(3)
     tracker = Tracker(Gpu(net, Engine(opened, net), cpu.load()))

@@ -15,7 +15,7 @@ JETSONS = [load_board(name) for name in names() if name.startswith("jetson_")]
 PIN = re.compile(r"\b([a-z][\w-]*)(==|<)([\d.]*\d)")
 # what happened, and a computer's own PyCUDA
 ELSEWHERE = ("CHANGELOG.md", "docs/results/", "boards/software/", "tests/boards/snapshots/")
-OWN = {("tests/fakes/cuda/prepare.sh", "pycuda" + "==2026.1")}
+OWN = {("projects/nogpu/hotpath_nogpu/cuda/prepare.sh", "pycuda" + "==2026.1")}
 
 
 def pins():

@@ -9,7 +9,7 @@ pytest.importorskip("onnxruntime")
 
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.doctor.__main__ import main
-from tests.fakes.tensorrt import machine
+from hotpath_nogpu.tensorrt import machine
 from tests.support import ROOT, board_roots
 from tests.support.fences import blocks
 

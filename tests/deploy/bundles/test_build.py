@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -24,7 +25,8 @@ from hotpath.deploy.bundles.order import Order
 from hotpath.runtime import bundle, loading
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
-from tests.fakes.tensorrt import machine
+from hotpath_nogpu import PATH
+from hotpath_nogpu.tensorrt import machine
 from tests.support import tiny
 from tests.support.board_roots import BoardRoot
 
@@ -243,7 +245,7 @@ def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
     script = (
         "import os, signal, sys\n"
         "from hotpath.deploy.bundles import __main__ as build\n"
-        "from tests.fakes.tensorrt import machine\n"
+        "from hotpath_nogpu.tensorrt import machine\n"
         "board = machine.Board('8.2')\n"
         "board.be('jetson_nano')\n"
         "def stop(self, network, config): os.kill(os.getpid(), signal.SIGINT)\n"
@@ -253,7 +255,7 @@ def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
     assert run(toml, tmp_path / "e", "jetson_nano") == 0
     prepared = tmp_path / "e" / "jetson_nano" / "tiny-fp16.prepared"
     words = [sys.executable, "-c", script, prepared, tmp_path / "out"]
-    done = support.run(words, cwd=str(ROOT))
+    done = support.run(words, env=dict(os.environ, PYTHONPATH=PATH))
     assert done.returncode in (130, -signal.SIGINT)
     assert "stopped; nothing was changed" in done.stderr
     assert not list((tmp_path / "out").iterdir())

@@ -9,9 +9,9 @@ from hotpath.kernels.cpu import plain
 from hotpath.kernels.cpu.select import Select
 from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
-from tests.fakes.cuda.networks import network
 from tests.support.described import load_network, names
 from tests.support.examples import examples
+from tests.support.kernel_networks import network
 
 ODD = (np.nan, np.inf, -np.inf, 0.0, -1.0, -40.0, 1e30)
 STATE, FRAME = (300.0, 200.0, 60.0, 50.0), (1280, 720)

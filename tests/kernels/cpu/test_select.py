@@ -5,8 +5,8 @@ import pytest
 
 from hotpath.kernels.cpu.select import Select
 from hotpath.runtime.decode.points import Points, points_settings
-from tests.fakes.cuda.networks import network
 from tests.kernels.cpu.test_families import random_maps
+from tests.support.kernel_networks import network
 
 pytestmark = pytest.mark.pythons("NumPy's memory by ctypes")
 

@@ -28,7 +28,7 @@ from tests.support import ROOT, files, tiny
 HOME = ROOT / ".cache" / "fresh-boards"
 AT_ONCE = 2
 FEW = ("jetpack_4_6", "jetpack_7")
-SITE = ROOT / "tests" / "fakes" / "tensorrt" / "site"
+SITE = ROOT / "projects/nogpu/hotpath_nogpu/tensorrt/site"
 HELPS = ("boards", "deploy.bundles", "runtime.track", "hotpath networks", "deploy.fps")
 IMPORTS = (
     "numpy, cv2, hotpath.boards, hotpath.runtime.loading, "

@@ -1,0 +1,158 @@
+"""Track a film on the fake GPU, in a process of its own: options as JSON in, a report as JSON out.
+
+    python -m hotpath_nogpu.cuda.whole '{"graph": true, "frames": 200}'
+
+Run by projects/nogpu/nogpu_tests/cuda/test_frame.py with the fake driver in LD_LIBRARY_PATH.
+"""
+
+import ctypes
+import functools
+import hashlib
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import device as devices
+from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.errors import HotpathError, NetworkFailed
+from hotpath.runtime.search.windows import PRIORS
+from hotpath_nogpu.cuda import build
+from hotpath_nogpu.cuda.engine import Engine
+from hotpath_nogpu.cuda.film import Film
+from tests.support.kernel_networks import network
+
+COUNTS = "allocations pinned_allocations frees launches graph_launches graphs uploads upload_bytes"
+COUNTS += " downloads download_bytes synchronisations modules"
+
+
+def counts(driver):
+    """What the fake driver has counted."""
+    return {name: driver.fake_count(name.encode()) for name in COUNTS.split()}
+
+
+def run(
+    frames,
+    library="auto",
+    graph=True,
+    timed=False,
+    kind="bgr",
+    change=None,
+    behaviour="good",
+    poison=None,
+    windows=1,
+    maps=True,
+    reads=False,
+    elsewhere=False,
+):
+    """Track the frames of a ``Film``; from the one numbered ``poison`` the network gives NaN.
+
+    windows: of each frame; those after the first one give their maps, if ``maps``.
+    reads: whether the features of the first one are read.
+    elsewhere: whether each call comes from a thread of its own, and not from the opening one.
+    """
+    driver = ctypes.CDLL("libcuda.so.1")
+    logged = []
+    driver.fake_count.restype = driver.fake_overruns.restype = ctypes.c_long
+    device = devices.open_device(library)
+    build.match_compiler(device.driver_version)
+    net = network(lost_below=0.5)
+    engine, film = Engine(device, net), Film(0, kind, change)
+    engine.before_search = behaviours(device, engine)[behaviour]
+    gpu = Gpu(net, engine, cpu.load(), logged.append, graph=graph, timed=timed)
+    calls, made = engine.calls, device.counters.read()["graph_launches"]
+
+    call = in_a_thread if elsewhere else lambda function, *given: function(*given)
+    frame, shape = gpu.take(film.frame(0))
+    state = np.array(film.state)
+    exemplar = call(gpu.exemplar, frame, state)
+    found = []
+    before = counts(driver)
+    own_before = device.counters.read()
+    for index in range(1, frames + 1):
+        picture, now = gpu.take(film.frame(index))
+        if now != shape:
+            x, y = now[1] / shape[1], now[0] / shape[0]
+            state, shape = state * (x, y, x, y), now
+        if poison == index:
+            array = device.pinned(12)  # kept until the copy is done
+            array.view(np.float32)[:] = np.nan
+            device.upload(exemplar.target.features[0], array, engine.stream)
+        looks = [Look(exemplar, state, reads=reads)]
+        prior = None if maps else PRIORS["wide"]
+        for n in range(1, windows):
+            looks.append(Look(exemplar, state + (40 * n, 0, 0, 0), 1.5, prior, maps))
+        seen, step_ms = call(gpu.look, picture, looks)
+        found.append(seen[0])
+        state = seen[0].states[0]
+    after, own_after = counts(driver), device.counters.read()
+    result = {
+        "states": [[float(v).hex() for v in seen.states[0]] for seen in found],
+        "cells": [seen.cells[0] for seen in found],
+        "scores": [seen.scores[0] for seen in found],
+        "features": hashlib.sha256(b"".join(map(shown_by, found))).hexdigest(),
+        "counts": {name: after[name] - before[name] for name in after},
+        "own": {name: own_after[name] - own_before[name] for name in own_after},
+        "uses_graph": gpu.uses_graph,
+        "logged": logged,
+        "calls": engine.calls - calls,
+        "proven": made,
+        "step_ms": step_ms,
+        "library": device.name,
+    }
+    call(exemplar.close)
+    call(gpu.close)
+    result["overruns"] = driver.fake_overruns()
+    device.close()
+    return result
+
+
+def in_a_thread(function, *given):
+    """Call a function in a new thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *given).result()
+
+
+def shown_by(seen):
+    """The bytes of all features that a window shows."""
+    rows = [each for each in (seen.features, seen.pooled) if each is not None]
+    return b"".join(each.tobytes() for each in rows)
+
+
+def refuse(engine):
+    if is_captured(engine):
+        raise NetworkFailed("the library refuses")
+
+
+def is_captured(engine):
+    """Whether this call is the first one that is captured: after one of each number of places."""
+    places = sum(engine.counts)
+    return len(engine.counts) > 1 and engine.calls == places + 2
+
+
+def overwrite(device, engine, black):
+    """Put a black picture into the captured window, after its crop."""
+    if is_captured(engine):
+        device.upload(engine.place_of("search"), black, engine.stream)
+
+
+def behaviours(device, engine):
+    """Actions that a network's library might take inside its call: dict of name -> function."""
+    black = device.pinned(12 * engine.network.search**2)
+    return {
+        "good": lambda: None,
+        "synchronises": lambda: device.synchronise(engine.stream),
+        "allocates": lambda: device.alloc(100),
+        "overwrites": functools.partial(overwrite, device, engine, black),
+        "refuses": functools.partial(refuse, engine),
+    }
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(run(**json.loads(sys.argv[1]))))
+    except HotpathError as error:
+        print(json.dumps({"error": type(error).__name__, "text": str(error)}))

@@ -1,0 +1,65 @@
+"""Run Python in a process of its own on the fake GPU: the real PyCUDA over the fake driver."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hotpath_nogpu import PATH, ROOT
+from hotpath_nogpu.cuda import build
+from tests.support.needs import FAKES, skip
+
+VERSION = "{}.{}".format(*sys.version_info)
+SITE = os.path.join(build.CACHE, "site-" + VERSION)
+TOOLS = os.path.join(build.CACHE, "tools")
+
+
+def need(*folders):
+    for folder in folders:
+        if not os.path.isfile(os.path.join(folder, "as-installed.txt")):
+            skip(*FAKES)
+
+
+def surroundings(driver=True, site=SITE, **variables):
+    """The environment of a process with the fake driver and the real PyCUDA."""
+    if platform.machine() != "x86_64":
+        pytest.skip("the libraries that prepare.sh gets are for x86-64")
+    need(*([SITE, TOOLS] if site == SITE else [TOOLS]))
+    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="", **variables)
+    environment["PYTHONPATH"] = os.pathsep.join(([site] if site else []) + [TOOLS, PATH])
+    environment["LD_LIBRARY_PATH"] = build.driver() if driver else ""
+    return environment
+
+
+def python(code, driver=True, site=SITE, timeout=250, **variables):
+    """Run Python with the fake driver and the real PyCUDA; returns what it printed."""
+    environment = surroundings(driver, site, **variables)
+    done = subprocess.run(
+        [sys.executable] + code,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        cwd=ROOT,
+        env=environment,
+        timeout=timeout,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "fake driver has no" not in done.stderr
+    assert "PyCUDA" not in done.stderr, done.stderr
+    return done.stdout
+
+
+def track(variables=None, site=SITE, **options):
+    """Track a film; return the dict of ``whole.run``."""
+    code = ["-m", "hotpath_nogpu.cuda.whole", json.dumps(options)]
+    result = json.loads(python(code, site=site, **(variables or {})))
+    if "states" in result:
+        result["states"] = np.array(
+            [[float.fromhex(v) for v in state] for state in result["states"]]
+        )
+        assert result["overruns"] == 0
+    return result

@@ -1,0 +1,265 @@
+"""A whole frame on the GPU: real PyCUDA on a driver whose kernels are the product's own .cu files.
+
+Each test tracks a film in a process of its own (``hotpath_nogpu.cuda.whole``).
+"""
+
+import numpy as np
+import pytest
+
+from hotpath_nogpu.cuda import cases
+from hotpath_nogpu.cuda.film import Film, track_by_definition
+from hotpath_nogpu.gpu import SITE, python, track
+from nogpu_tests.cuda.test_cupy_launch import STAND_IN
+from tests.support.kernel_networks import network
+
+OWN = "allocations launches graph_launches uploads upload_bytes downloads download_bytes"
+OWN = OWN.split() + ["synchronisations"]
+SEEN = 312  # bytes of a window's places
+ROW = 4 + 2 * 4 * 3  # of the features under one place
+FEATURES = 4 * 3 * 256  # of a whole window
+MAPS = 4 * 6 * 256
+
+
+def download_bytes(windows, most=4):
+    """Bytes of the one download of a call: places, and features under seven of each window."""
+    return most * SEEN + 7 * windows * ROW
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """200 frames, eager and as a graph."""
+    return track(graph=False, frames=200), track(graph=True, frames=200)
+
+
+def test_graph_replay_equals_eager_and_the_definitions_for_200_frames(runs):
+    eager, replayed = runs
+    assert not eager["uses_graph"] and replayed["uses_graph"]
+    assert len(eager["states"]) == 200 and not eager["logged"] + replayed["logged"]
+    assert eager["cells"] == replayed["cells"] and eager["scores"] == replayed["scores"]
+    assert eager["features"] == replayed["features"]
+    assert eager["states"].tobytes() == replayed["states"].tobytes()
+    follows_the_definitions(eager, Film(0))
+    assert eager["calls"] == 200 and replayed["calls"] == 0  # from Python
+
+
+def follows_the_definitions(found, film):
+    states, cells = track_by_definition(network(), film, len(found["states"]))
+    assert found["cells"] == cells
+    np.testing.assert_allclose(found["states"], states, rtol=0, atol=1e-6)
+
+
+def test_a_frame_allocates_nothing_and_synchronises_once(runs):
+    for run, graphs in zip(runs, (0, 1)):
+        counts = run["counts"]
+        for name in ("allocations", "pinned_allocations", "frees", "graphs", "modules"):
+            assert counts[name] == 0, name
+        assert counts["synchronisations"] == 200
+        assert counts["uploads"] == 2 * 200 and counts["downloads"] == 200
+        assert counts["download_bytes"] == 200 * download_bytes(1)
+        # gather, crop, the network's two, places, pooling
+        assert (counts["launches"], counts["graph_launches"]) == (200 * 6, 200 * graphs)
+        assert 0 < counts["upload_bytes"] < 0.5 * 200 * 220 * 300 * 3  # the search region alone
+        for name in OWN:  # the device's own counters
+            assert run["own"][name] == counts[name], name
+
+
+def test_a_frames_graph_has_no_more_nodes_than_the_budget(runs):
+    budget = pytest.importorskip("nogpu_tests.cuda.budget")  # needs a reader of TOML
+    counts = runs[1]["counts"]
+    nodes = counts["launches"] - 2 * 200 + counts["downloads"] + 200  # without the network's
+    assert nodes == 200 * budget.TABLE["frame"]["nodes"]
+
+
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize("eager", ["0", "1"])
+@pytest.mark.parametrize("windows", [2, 3, 6])
+def test_further_windows_change_nothing_and_are_one_submission(runs, windows, eager, graph):
+    """A search beside the target; more windows than one call takes are several calls."""
+    found = track({"FAKE_CUDA_EAGER_COPIES": eager}, graph=graph, windows=windows, frames=40)
+    assert found["cells"] == runs[0]["cells"][:40]
+    assert found["states"].tobytes() == runs[0]["states"][:40].tobytes()
+    counts, calls = found["counts"], 1 if windows < 5 else 2
+    assert counts["allocations"] == counts["pinned_allocations"] == 0
+    assert counts["synchronisations"] == 40 * calls
+    assert counts["graph_launches"] == 40 * calls * graph
+    sizes = [windows] if windows < 5 else [4, windows - 4]
+    rows = sum(map(download_bytes, sizes))
+    assert counts["download_bytes"] == 40 * (rows + windows * (FEATURES + MAPS))
+    assert all(found["own"][name] == counts[name] for name in OWN)
+
+
+@pytest.mark.parametrize(
+    "film",
+    [
+        {"kind": "nv12", "frames": 25},
+        {"change": 12, "frames": 30},
+    ],
+)
+@pytest.mark.parametrize("graph", [False, True])
+def test_frames_of_cameras_and_of_changing_size_are_followed(film, graph):
+    found = track(graph=graph, **film)
+    follows_the_definitions(found, Film(0, film.get("kind", "bgr"), film.get("change")))
+    assert found["uses_graph"] == graph and found["counts"]["graphs"] == 0
+
+
+def test_on_the_device():
+    printed = python(["-m", "hotpath_nogpu.cuda.cases", *cases.NAMES])
+    assert printed.split() == cases.NAMES
+
+
+NANO = {"FAKE_CUDA_VERSION": "10020", "FAKE_CUDA_CAPABILITY": "53"}
+
+
+def test_the_oldest_cuda_runs_as_a_graph_too(runs):
+    found = track(NANO, frames=10)
+    assert found["uses_graph"] and not found["logged"]
+    assert found["states"].tobytes() == runs[0]["states"][:10].tobytes()
+    assert found["counts"]["graph_launches"] == found["counts"]["synchronisations"] == 10
+
+
+@pytest.mark.parametrize("behaviour", ["overwrites", "synchronises", "allocates", "refuses"])
+def test_frames_run_step_by_step_where_a_graph_fails_or_differs(runs, behaviour):
+    found = track(frames=10, behaviour=behaviour)
+    assert not found["uses_graph"] and len(found["logged"]) == 1
+    assert "step by step" in found["logged"][0]
+    assert ("another result" in found["logged"][0]) == (behaviour == "overwrites")
+    assert found["states"].tobytes() == runs[0]["states"][:10].tobytes()
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_network_without_numbers_gives_no_score_and_the_state_before(runs, graph):
+    found = track(graph=graph, frames=12, poison=9)
+    assert found["states"][:8].tobytes() == runs[0]["states"][:8].tobytes()
+    assert set(found["cells"][8:]) == {-1} and np.isnan(found["scores"][8:]).all()
+    assert (found["states"][8:] == found["states"][7]).all()
+
+
+each_library = pytest.mark.parametrize("library, site", [("pycuda", SITE), ("cupy", STAND_IN)])
+
+
+@each_library
+def test_steps_are_timed_on_the_device(library, site):
+    steps = track(timed=True, frames=3, library=library, site=site)["step_ms"]
+    timed = ["crop", "download", "network", "select", "upload"]
+    assert all(0 < steps[step] < 1000 for step in timed)
+
+
+@each_library
+@pytest.mark.parametrize("graph", [True, False])
+def test_any_thread_may_use_what_another_one_opened(library, site, graph):
+    options = dict(graph=graph, frames=6, library=library, site=site)
+    elsewhere, here = track(elsewhere=True, **options), track(**options)
+    assert elsewhere["states"].tobytes() == here["states"].tobytes()
+    assert elsewhere["uses_graph"] == graph
+
+
+NO_CONTEXT = """
+import threading
+from hotpath.kernels.cuda import device
+gpu = device.open_device()
+def take():
+    try:
+        gpu.alloc(100)
+    except Exception as error:
+        print(error)
+thread = threading.Thread(target=take)
+thread.start()
+thread.join()
+"""
+
+
+def test_only_a_lack_of_memory_is_called_so():
+    printed = python(["-c", NO_CONTEXT])
+    assert printed.startswith("the GPU gives no memory: ") and "MB left" not in printed
+
+
+@each_library
+def test_a_full_gpu_is_a_sentence(library, site):
+    failed = track({"FAKE_CUDA_MEMORY": "900000"}, frames=2, library=library, site=site)
+    assert failed["error"] == "GpuFailed" and "MB left (" in failed["text"]
+
+
+FAILS = """
+import numpy as np
+from hotpath.kernels.cuda import compile, device
+gpu = device.open_device()
+try:
+    kernel = gpu.kernel(gpu.module(compile.binary(compile.source("crop"), 87)), "hp_crop")
+    gpu.launch(kernel, (1, 1, 1), (32, 1, 1), [np.uint64(0)] * 3, gpu.stream())
+except Exception as error:
+    print(type(error).__name__, error)
+gpu.close()
+"""
+
+
+def test_kernels_for_another_gpu_and_a_wrong_list_of_arguments_are_sentences():
+    printed = python(["-c", FAILS], FAKE_CUDA_CAPABILITY="53")
+    assert printed.startswith("GpuFailed") and "no kernel image" in printed
+    assert python(["-c", FAILS]).startswith("GpuFailed the GPU refuses a kernel")
+
+
+def test_only_the_memory_that_frames_are_packed_into_is_write_combined():
+    code = """
+import ctypes
+import numpy as np
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import device
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath_nogpu.cuda.engine import Engine
+from tests.support.kernel_networks import network
+gpu, fake, net = device.open_device(), ctypes.CDLL("libcuda.so.1"), network(border="zero")
+engine = Engine(gpu, net)
+print(fake.fake_count(b"write_combined"))
+windows = Gpu(net, engine, cpu.load())
+print(fake.fake_count(b"write_combined"))
+windows.exemplar(np.zeros((400, 400, 3), np.uint8), np.array((90.0, 90.0, 30.0, 30.0)))
+print(fake.fake_count(b"write_combined"))
+gpu.close()
+"""
+    assert python(["-c", code]) == "0\n1\n2\n"
+
+
+OPEN = """
+from hotpath.kernels.cuda import device
+try:
+    device.open_device({!r})
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_no_driver_and_no_library_are_sentences():
+    printed = python(["-c", OPEN.format("auto")], driver=False)
+    assert printed.startswith("NoGpu this computer has no NVIDIA driver")
+    assert "python -m hotpath boards" in printed
+    assert python(["-c", OPEN.format("cupy")]).startswith("NoGpu cupy is not installed")
+    printed = python(["-c", OPEN.format("auto")], site=None)
+    assert printed.startswith("NoGpu neither CuPy nor PyCUDA is installed")
+
+
+def test_a_cupy_without_cudas_libraries_names_the_package_to_install(tmp_path):
+    (tmp_path / "cupy.py").write_text(
+        "raise ImportError('CuPy is not correctly installed.\\n\\nImportError: '\n"
+        "    'libcublas.so.11: cannot open shared object file: No such file or directory')\n"
+    )
+    printed = python(["-c", OPEN.format("cupy")], site=str(tmp_path), FAKE_CUDA_VERSION="11040")
+    assert printed == (
+        "NoGpu cupy is linked with CUDA's libcublas-11-4; "
+        "run `sudo apt-get install libcublas-11-4`\n"
+    )
+
+
+WAIT = """
+import ctypes
+from hotpath.kernels.cuda import device
+for latency in ("low", "normal", "saving"):
+    gpu, fake = device.open_device({!r}, latency=latency), ctypes.CDLL("libcuda.so.1")
+    gpu.event()
+    print(fake.fake_count(b"context_flags"), fake.fake_count(b"event_flags"))
+    gpu.close()
+"""
+
+
+@each_library
+def test_how_a_thread_waits_is_said_before_the_gpu_is_opened(library, site):
+    assert python(["-c", WAIT.format(library)], site=site) == "1 0\n2 0\n4 1\n"

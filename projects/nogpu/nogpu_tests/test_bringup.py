@@ -1,0 +1,222 @@
+"""``python -m hotpath boards bringup``: every step is told with its result and what to do."""
+
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from hotpath.boards import telemetry
+from hotpath.deploy.bundles.engines import tensorrt
+from hotpath.deploy.doctor import __main__ as command
+from hotpath.deploy.doctor.bringup import reference, steps
+from hotpath_nogpu.gpu import python
+from hotpath_nogpu.tensorrt import machine
+
+
+@pytest.fixture
+def nano(monkeypatch, tmp_path):
+    """This computer as a Nano with TensorRT 8.2."""
+    monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
+    played = machine.Board("8.2")
+    played.be("jetson_nano")
+    yield played
+    played.leave()
+
+
+def bring_up(tmp_path):
+    """Run the command: (exit code, dict of step -> what was told of it)."""
+    out = tmp_path / "evidence.json"
+    code = command.main(["bringup", "--out", str(out), "--engines", str(tmp_path / "engines")])
+    evidence = json.loads(out.read_text())
+    assert evidence["complete"] and evidence["snapshot"].startswith("# hotpath board snapshot")
+    assert [told["step"] for told in evidence["steps"]] == [s.__name__ for s in steps.STEPS]
+    return code, {told["step"]: told for told in evidence["steps"]}
+
+
+def test_a_computer_without_a_gpu_passes_and_skips_what_is_about_one(tmp_path, capsys):
+    code, told = bring_up(tmp_path)
+    assert code == 0, capsys.readouterr().out
+    assert told["driver"]["result"] == told["kernels"]["result"] == "skipped"
+    assert told["engine"]["result"] == told["times"]["result"] == "passed"
+    assert "ms a frame" in told["times"]["text"]
+    assert "None" not in told["clocks"]["text"] and "jetson" not in told["clocks"]["text"]
+    told = capsys.readouterr().out
+    assert f"wrote {tmp_path}/evidence.json" in told
+    rows = [line for line in told.splitlines() if line.startswith(("passed", "skipped"))]
+    assert len(rows) == len(steps.STEPS)
+    assert all(row[8] == row[20] == " " and row[21] != " " for row in rows), told  # columns
+
+
+def test_a_nano_is_checked_from_the_driver_to_the_boxes(nano, tmp_path):
+    code, told = bring_up(tmp_path)
+    assert told["driver"]["text"].startswith("Tegra X1, sm_53")
+    names = "device kernels correlation engine maps boxes targets times clocks"
+    for step in names.split():
+        assert told[step]["result"] == "passed", told[step]
+    assert "sudo jetson_clocks" in told["clocks"]["text"]
+    # CuPy and JetPack's packages are not really here
+    assert code == 1 and told["software"]["result"] == "failed"
+    assert told["software"]["advice"].startswith("run `")
+
+
+RANDOM = np.random.RandomState(0)
+
+
+def spoiled(change):
+    return lambda maps: {name: change(values) for name, values in maps.items()}
+
+
+def swapped(maps):
+    """The values of each of two maps at the address of the other."""
+    return dict(maps, **{"x/size": maps["x/offset"], "x/offset": maps["x/size"]})
+
+
+@pytest.mark.parametrize(
+    "spoil, text",
+    [
+        (spoiled(lambda v: RANDOM.permutation(v.ravel()).reshape(v.shape)), "film's target"),
+        (swapped, "film's target"),
+        (spoiled(lambda v: np.where(v > 0.3, np.float16(np.inf), v)), "no finite score"),
+        (spoiled(lambda v: v * np.float32(0.9)), "differ from the processor's"),
+    ],
+    ids=["random", "swapped", "overflow", "scale"],
+)
+def test_an_engine_that_computes_something_else_fails(nano, tmp_path, monkeypatch, spoil, text):
+    nano.machine.spoil = lambda maps: spoil(maps) if "x/score" in maps else maps
+    few = steps.driver, steps.device, steps.engine, steps.maps, steps.boxes
+    monkeypatch.setattr(steps, "STEPS", few)
+    code, told = bring_up(tmp_path)
+    assert code == 1 and told["maps"]["result"] == "failed", told["maps"]
+    assert "remove " in told["maps"]["advice"]
+    assert told["boxes"]["result"] == "failed" and text in told["boxes"]["text"]
+
+
+MAPS = "x/score", "x/size", "x/offset"
+
+
+class Late:
+    """Gives what the call before gave, from a call on: the exemplar's features, or the maps."""
+
+    def __init__(self, of_search, start):
+        self.of_search = of_search
+        self.start = start
+        self.calls = 0
+        self.before = None
+
+    def __call__(self, maps):
+        if ("x/score" in maps) != self.of_search:
+            return maps
+        self.calls, given = self.calls + 1, self.before
+        self.before = {name: np.array(values) for name, values in maps.items()}
+        if self.calls < self.start:
+            return maps
+        return dict(maps, **{n: v for n, v in given.items() if not self.of_search or n in MAPS})
+
+
+def no_features(maps):
+    names = [name for name in maps if name not in MAPS]
+    return dict(maps, **{n: 0 * maps[n] for n in names}) if "x/score" in maps else maps
+
+
+@pytest.mark.parametrize(
+    "spoil, text",
+    [
+        (no_features, "features of a window are all zero"),
+        (Late(True, 13), "the other one's exemplar"),  # each target has the other's maps
+        (Late(False, 3), "or both have the same"),  # the second one has the first's exemplar
+    ],
+    ids=["zero features", "swapped exemplars", "a stale second exemplar"],
+)
+def test_what_one_target_does_not_show_fails_with_two(nano, tmp_path, monkeypatch, spoil, text):
+    monkeypatch.setattr(steps, "STEPS", (steps.driver, steps.device, steps.engine, steps.targets))
+    code, told = bring_up(tmp_path)
+    assert code == 0 and "lost and found again" in told["targets"]["text"], told["targets"]
+    nano.machine.spoil = spoil
+    code, told = bring_up(tmp_path)
+    assert code == 1 and told["targets"]["result"] == "failed"
+    assert text in told["targets"]["text"]
+
+
+def test_the_maps_are_those_of_the_network_that_ships(tmp_path):
+    reference.make(path=str(tmp_path / "reference.npz"))
+    with np.load(str(tmp_path / "reference.npz")) as now, np.load(str(reference.FILE)) as shipped:
+        assert set(now.files) == set(shipped.files)
+        assert str(now["network"]) == str(shipped["network"]), (
+            "run hotpath.deploy.doctor.bringup.reference"
+        )
+        for name in ("exemplar", "search"):
+            np.testing.assert_array_equal(now[name], shipped[name])
+        for name in ("map0", "map1"):
+            np.testing.assert_allclose(now[name], shipped[name], rtol=0, atol=1e-3)
+
+
+def test_times_with_free_and_with_held_clocks_stand_together(nano, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        steps, "STEPS", (steps.driver, steps.device, steps.engine, steps.boxes, steps.times)
+    )
+    _, told = bring_up(tmp_path)
+    assert told["times"]["text"].startswith("clocks free; whole ")
+    assert "`sudo jetson_clocks`" in told["times"]["text"]
+    monkeypatch.setattr(telemetry.Telemetry, "locked", lambda self: {"gpu": True, "emc": None})
+    bring_up(tmp_path)
+    times = json.loads((tmp_path / "evidence.json").read_text())["times"]
+    assert set(times) == {"free", "held"}
+    assert {"frame", "crop", "network", "select", "judge"} <= set(times["held"]["whole"])
+
+
+TIMES = """
+import json, pathlib, sys
+from hotpath.deploy.doctor.bringup.film import film
+from hotpath.deploy.doctor.bringup.follow import follow, follow_by_steps, way_of
+from hotpath.runtime import loading
+from hotpath.runtime.options import Options
+from hotpath_nogpu.tensorrt import whole
+
+folder = pathlib.Path(sys.argv[1])
+whole.make(folder, "tiny", "8.2")
+loaded = loading.load(Options(bundle=folder / "bundle"))
+tracker, (frames, truth) = loading.create_tracker(*loaded, Options(log=whole.quiet)), film(60)
+measured = {way_of(tracker.device): follow(tracker, frames, truth[0, 0])[1]}
+measured["steps"] = follow_by_steps(loaded, frames, truth[0, 0])
+print(json.dumps(measured))
+"""
+
+
+def test_on_a_gpu_events_time_each_step(tmp_path):
+    version = {"FAKE_CUDA_CAPABILITY": "53", "FAKE_CUDA_VERSION": "12060"}
+    measured = json.loads(python(["-c", TIMES, str(tmp_path)], **version))
+    steps = {"upload", "crop", "network", "select", "download", "judge", "frame"}
+    assert set(measured) == {"graph", "steps"} and set(measured["steps"]) == steps
+    assert set(measured["graph"]) == {"network", "judge", "frame"}  # it has no events inside
+
+
+def test_a_driver_that_does_not_start_fails_its_step_and_skips_those_that_need_it(nano, tmp_path):
+    nano.driver.cu_init = 100
+    code, told = bring_up(tmp_path)
+    assert code == 1
+    assert (
+        told["driver"]["result"] == "failed"
+        and "python -m hotpath boards" in told["driver"]["text"]
+    )
+    assert {told[name]["result"] for name in ("device", "kernels", "correlation")} == {"skipped"}
+    assert told["engine"]["result"] == "failed" and told["boxes"]["result"] == "skipped"
+
+
+def test_a_kernel_that_computes_nonsense_is_found(nano, tmp_path, monkeypatch):
+    def wrong(self, *arguments):
+        right(self, *arguments)
+        for memory in self._memory.values():
+            memory.view(np.uint8)[::7] = 63
+
+    right = machine.Device._depthwise
+    monkeypatch.setattr(machine.Device, "_depthwise", wrong)
+    _, told = bring_up(tmp_path)
+    assert told["correlation"]["result"] == "failed"
+    assert "kernels/cuda/build" in told["correlation"]["advice"]
+
+
+def test_evidence_that_can_not_be_written_is_one_sentence(tmp_path, capsys):
+    assert command.main(["bringup", "--out", str(tmp_path / "no" / "x.json")]) == 2
+    assert "you may write to" in capsys.readouterr().err

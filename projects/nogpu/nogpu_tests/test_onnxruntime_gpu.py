@@ -1,0 +1,148 @@
+"""ONNX Runtime on device memory, for which the host's and its CPU provider stand in here."""
+
+import numpy as np
+import pytest
+
+from hotpath.runtime import engines
+from hotpath.runtime.engines import onnxruntime_gpu as adapter
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.errors import NoEngine
+from hotpath.runtime.networks import load_network
+from hotpath_nogpu.gpu import python
+from hotpath_nogpu.tensorrt.machine import Device
+from tests.support import tiny
+from tests.support.errors import refusal
+
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture
+def network(tmp_path):
+    return load_network(tiny.write_network(tmp_path))
+
+
+@pytest.fixture(autouse=True)
+def provider(monkeypatch):
+    monkeypatch.setitem(adapter.PROVIDERS, "test", (("CPUExecutionProvider",), "cpu"))
+
+
+class OneWindow(adapter.Engine):
+    """Its graphs may mix windows."""
+
+    def read_graphs(self, setup):
+        return super().read_graphs(setup)._replace(several={})
+
+
+def opened(network, engine=adapter.Engine):
+    """The engine on a device that is the host's memory."""
+    settings = {"provider": "test"}
+    return engine(Setup(network, network.locate(), device=Device(), settings=settings))
+
+
+@pytest.fixture
+def engine(network):
+    return opened(network)
+
+
+def pictures(seed):
+    random = np.random.RandomState(seed)
+    return [random.uniform(0, 255, (1, 3, side, side)).astype(np.float32) for side in (127, 255)]
+
+
+def test_the_device_interface_copies_nothing_through_the_host(engine):
+    device, stream = engine.device, engine.stream
+    engine.exemplar_crop[...], engine.search_crop[...] = pictures(4)
+    wanted = [array.copy() for array in engine.search(engine.exemplar())]
+    device.upload(engine.place_of("exemplar"), engine.exemplar_crop, stream)
+    device.upload(engine.place_of("search"), engine.search_crop, stream)
+    own = {name: engine.place_of(name) for name in engine.features}
+    before = device.counters.read()
+    engine.run_exemplar(device.handle(stream), own)
+    engine.run(device.handle(stream), 1)
+    assert device.counters.read() == before  # no copy, no allocation, no wait
+    with pytest.raises(RuntimeError, match="its engine's stream"):
+        engine.run(78, 1)
+    for name, want in zip(engine.maps, wanted):
+        got = np.zeros_like(want)
+        device.download(got, engine.place_of(name), stream)
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("batched", [True, False])
+def test_several_windows_have_places_of_their_own(network, batched):
+    engine = opened(network, adapter.Engine if batched else OneWindow)
+    device = engine.device
+    engine.exemplar_crop[...], _ = pictures(4)
+    features, regions = engine.exemplar(), [pictures(seed)[1] for seed in range(4)]
+    wanted = []
+    for region in regions:
+        engine.search_crop[...] = region
+        wanted.append([array.copy() for array in engine.search(features)])
+    engine.prepare()
+    assert list(engine.counts) == ([1, 2, 4] if batched else [1, 2, 3, 4])
+    for place, region in enumerate(regions):
+        values = list(zip(engine.features, features)) + [("search", region)]
+        for name, array in values:
+            where = engine.place_of(name) + place * engine.apart(name)
+            device.numbers(where, array.shape, np.float32)[...] = array
+    engine.run(77, 4)
+    for index, name in enumerate(engine.maps):
+        for place, want in enumerate(wanted):
+            where = engine.place_of(name) + place * engine.apart(name)
+            got = device.numbers(where, want[index].shape, np.float32)
+            np.testing.assert_allclose(got, want[index], rtol=0, atol=1e-5)
+    engine.search_crop[...] = regions[1]  # the host's way still works, at the first place
+    np.testing.assert_array_equal(engine.search(features)[0], wanted[1][0])
+
+
+def test_maps_and_features_of_the_search_region_are_those_of_the_processors_engine(tmp_path):
+    for lost_below in (0.0, 0.5):
+        toml = tiny.write_network(tmp_path, tiny.watched(lost_below=lost_below))
+        network = load_network(toml)
+        gpu = opened(network)
+        host = engines.create("onnxruntime", network, network.locate())
+        found = []
+        for each in (gpu, host):
+            each.exemplar_crop[...], each.search_crop[...] = pictures(3)
+            found.append(each.search(each.exemplar()))
+        for one, other in zip(*found):
+            np.testing.assert_array_equal(one, other)
+        if lost_below:  # targets are watched
+            np.testing.assert_array_equal(gpu.search_features, host.search_features)
+        assert (gpu.search_features is None) == (lost_below == 0)
+
+
+def test_cudas_libraries_from_pip_are_loaded_before_the_provider_is_used(network, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: loaded.append(True), raising=False)
+    opened(network)
+    assert loaded == [True]
+
+
+FRAME = """
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import device
+from hotpath.runtime.engines import onnxruntime_gpu as adapter
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.devices.gpu import Gpu
+adapter.PROVIDERS["test"] = (("CPUExecutionProvider",), "cpu")
+network, gpu = load_network({!r}), device.open_device()
+setup = Setup(network, network.locate(), device=gpu, settings={{"provider": "test"}})
+engine = adapter.Engine(setup)
+print([Gpu(network, engine, cpu.load(), graph=graph).uses_graph for graph in (False, True)])
+gpu.close()
+"""
+
+
+def test_a_frame_with_onnx_runtime_is_never_captured(tmp_path):
+    """Its providers synchronise in a run, which ends a capture with error 900."""
+    code = FRAME.format(str(tiny.write_network(tmp_path)))
+    assert python(["-c", code]) == "[False, False]\n"
+
+
+def test_an_onnx_runtime_without_the_provider_is_one_sentence(network):
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has the CUDA provider")
+    with refusal(NoEngine, "no provider", command="install onnxruntime-gpu"):
+        engines.create("onnxruntime_gpu", network, network.locate())

@@ -1,0 +1,514 @@
+"""From ONNX to boxes through TensorRT's interface, with a fake for each family."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.support.needs import why_no_program
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnx")
+
+import onnx
+from onnx import helper, numpy_helper
+
+from hotpath import boards
+from hotpath.deploy.bundles import plans
+from hotpath.deploy.bundles import prepared as preparations
+from hotpath.deploy.bundles.engines import tensorrt
+from hotpath.deploy.bundles.order import Order
+from hotpath.deploy.errors import BuildFailed
+from hotpath.kernels import cpu
+from hotpath.kernels.errors import GpuFailed, NoGpu
+from hotpath.runtime import bundle, engines, load_tracker, loading
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.errors import NoEngine
+from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
+from hotpath.runtime.tracker import Tracker
+from hotpath_nogpu.tensorrt import fake, machine
+from tests.support import ROOT, run, tiny, tiny_cut
+from tests.support.errors import refusal
+
+on_each_python = pytest.mark.pythons("TensorRT, PyCUDA and CuPy of each Python")
+
+FAMILIES = sorted(set(fake.VERSIONS) - {"8.0"})
+NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
+
+
+@pytest.fixture
+def board(request, monkeypatch, tmp_path):
+    """This computer as a Nano with one family of TensorRT."""
+    monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
+    played = machine.Board(getattr(request, "param", "8.2"))
+    yield played
+    played.leave()
+
+
+def quiet(sentence):
+    pass
+
+
+def make_prepared(folder, name, precision="fp16", **more):
+    network = load_network(NETWORKS[name](folder))
+    prepared = folder / "prepared"
+    order = Order(boards.load_board("jetson_nano"), network, precision, **more)
+    preparations.prepare(prepared, order, quiet)
+    return network, prepared
+
+
+def make_bundle(folder, name="tiny", precision="fp16", **more):
+    network, prepared = make_prepared(folder, name, precision, **more)
+    return network, tensorrt.build_prepared(prepared, folder / "bundle", quiet)
+
+
+def boxes(network, engine):
+    """Track the film by the whole tracker; return the boxes."""
+    pictures, truth = tiny.film(12)
+    tracker = Tracker(Processor(network, engine, cpu.load()))
+    return tiny.boxes_of(tracker, pictures, truth), np.array(truth[1:])
+
+
+@on_each_python
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_boxes_equal_those_of_the_hosts_engine(board, tmp_path, name):
+    network, made = make_bundle(tmp_path, name, "fp32")
+    # only an old version needs this network cut, at its two correlations
+    is_cut = name == "tiny_cut" and board.trt.__version__.startswith("8.2")
+    assert made.run["form"] == ("cut" if is_cut else "whole")
+    assert len(made.run["parts"]) == 1 + is_cut
+    engine = loading.open_plan(loading.Plan(made))
+    launched = board.devices[0].counters.launches
+    engine.search(engine.exemplar())
+    assert board.devices[0].counters.launches - launched == (2 if is_cut else 0)
+    found, truth = boxes(network, engine)
+    wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
+    assert np.abs(found[:, :2] + found[:, 2:] / 2 - truth[:, :2] - 20).max() < 16  # it follows
+
+
+@on_each_python
+def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, monkeypatch):
+    network, prepared = make_prepared(tmp_path, "tiny_cut")
+    folder = bundle.folder_of("jetson_nano", "tiny_cut", "fp16", tmp_path / "engines")
+    tensorrt.build_prepared(prepared, folder, quiet)
+    board.be("jetson_nano")
+    monkeypatch.chdir(tmp_path)
+    said = []
+    parts = loading.load(Options(network.path, engine="tensorrt", log=said.append))
+    tracker = loading.create_tracker(*parts, Options(log=said.append))
+    assert any("on the processor" in sentence for sentence in said)
+    found = tiny.boxes_of(tracker, *tiny.film(3))
+    host = load_tracker(network.path, engine="onnxruntime")
+    np.testing.assert_allclose(found, tiny.boxes_of(host, *tiny.film(3)), rtol=0, atol=1e-3)
+    board.be("jetson_tx2")
+    command = "make engine BOARD=jetson_tx2 NETWORK="
+    with refusal(bundle.BadBundle, "no bundle", command=command):
+        loading.load(Options(network.path, engine="tensorrt"))
+    with refusal(bundle.BundleMismatch, "other system"):
+        loading.load(Options(bundle=folder))
+
+
+@pytest.mark.parametrize("board", ["10"], indirect=True)
+def test_a_parser_that_fails_on_the_whole_network_gets_the_cut_one(board, tmp_path):
+    board.machine.tensor_kernels = False
+    said = []
+    network, prepared = make_prepared(tmp_path, "tiny_cut")
+    made = tensorrt.build_prepared(prepared, tmp_path / "bundle", said.append)
+    assert made.run["form"] == "cut"
+    assert any("kernel weights" in text and "trying another form" in text for text in said)
+    names = sorted(path.name for path in made.folder.iterdir())
+    assert names == "bundle.json exemplar.plan search0.plan search1.plan tiny_cut.toml".split()
+
+
+@pytest.mark.parametrize("board", ["8.2", "8.6", "10"], indirect=True)
+def test_int8_reads_the_computers_scales_under_the_versions_own_header(board, tmp_path):
+    network, prepared = make_prepared(tmp_path, "tiny", "fp16")
+    values = preparations.read(prepared)
+    request = plans.Request("int8", scales={"search": "3c010a14", "input:0": "3d65992f"})
+    builder = plans.Builder(request, str(tmp_path), quiet)
+    builder.build(prepared / values["forms"]["whole"]["models"][1], "search")
+    caches = [value for what, value in board.machine.seen if what == "cache"]
+    number = {"8.2": "8201", "8.6": "8601", "10.": "100300"}[builder.version[:3]]
+    header = f"TRT-{number}-EntropyCalibration2"
+    assert caches == [header + "\nsearch: 3c010a14\ninput:0: 3d65992f\n"]
+    assert {v for w, v in board.machine.seen if w == "flag"} == {"FP16", "INT8"}
+
+
+@pytest.mark.parametrize("board", ["11"], indirect=True)
+def test_int8_without_quantisers_is_one_sentence_where_there_are_no_flags(board, tmp_path):
+    with refusal(BuildFailed, "precision"):
+        plans.Builder(plans.Request("int8", scales={}), str(tmp_path), quiet)
+
+
+def test_the_timing_cache_is_kept_for_the_next_build(board, tmp_path):
+    _, prepared = make_prepared(tmp_path, "tiny")
+    for _ in range(2):
+        tensorrt.build_prepared(prepared, tmp_path / "bundle", quiet)
+    caches = [value for what, value in board.machine.seen if what == "timing cache"]
+    assert caches[0] == b"" and caches[-1].startswith(b"timing of 8.2.1.8")
+
+
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_a_board_with_little_memory_does_without_cublas_and_cudnn(board, tmp_path):
+    _, prepared = make_prepared(tmp_path, "tiny")
+    model = prepared / preparations.read(prepared)["forms"]["whole"]["models"][1]
+    for size_gb, is_small in ((2, True), (8, False)):
+        board.machine.seen.clear()
+        request = plans.Request("fp32", memory_gb=size_gb)
+        plans.Builder(request, str(tmp_path), quiet).build(model, "search")
+        tactics = [value for what, value in board.machine.seen if what == "tactics"]
+        later = ["EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS"]
+        left = [] if board.trt.__version__.startswith("8.2") else later
+        assert tactics == ([left] if is_small else [])
+
+
+def test_a_plan_that_needs_cublas_is_built_with_it(board, tmp_path, monkeypatch):
+    _, prepared = make_prepared(tmp_path, "tiny")
+    model = prepared / preparations.read(prepared)["forms"]["whole"]["models"][1]
+    said, sources = [], []
+    builder = plans.Builder(plans.Request("fp32", memory_gb=2), str(tmp_path), said.append)
+    build = builder._builder.build_serialized_network
+
+    def the_second_time(network, config):
+        sources.append(config.get_tactic_sources())
+        return build(network, config) if len(sources) > 1 else None
+
+    monkeypatch.setattr(builder._builder, "build_serialized_network", the_second_time)
+    assert builder.build(model, "search")
+    cublas = 1 << int(board.trt.TacticSource.CUBLAS)
+    assert [bool(each & cublas) for each in sources] == [False, True]
+    assert any("cuBLAS" in text and "once more" in text for text in said)
+
+
+def test_dla_is_asked_for_and_counted(board, tmp_path):
+    with refusal(BuildFailed, "no DLA"):
+        plans.Builder(plans.Request("fp16", dla=0), str(tmp_path), quiet)
+    board.machine.dla_cores = 2
+    network, prepared = make_prepared(tmp_path, "tiny", dla=1)
+    made = tensorrt.build_prepared(prepared, tmp_path / "bundle", quiet)
+    assert ("flag", "GPU_FALLBACK") in board.machine.seen
+    engine = loading.open_plan(loading.Plan(made))
+    assert engine._runtime.DLA_core == 1 and "DLA 1" in engine.describe()["device"]
+
+
+def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
+    _, made = make_bundle(tmp_path)
+    engine = loading.open_plan(loading.Plan(made))
+    counters = board.devices[0].counters
+    features = engine.exemplar()
+    engine.search(features)
+    before = counters.read()
+    engine.search(features)
+    after = counters.read()
+    assert after["allocations"] == before["allocations"]
+    assert after["synchronisations"] - before["synchronisations"] == 1
+    assert after["uploads"] - before["uploads"] == 1  # the picture; the features are there
+    assert after["downloads"] - before["downloads"] == 2
+
+
+@pytest.mark.parametrize("board", ["8.2", "10"], indirect=True)
+def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
+    _, made = make_bundle(tmp_path, "tiny_cut", "fp32")
+    engine, device = loading.open_plan(loading.Plan(made)), board.devices[0]
+    handle = device.handle(engine.stream)
+    random = np.random.RandomState(5)
+    targets = []
+    engine.search_crop[...] = random.uniform(0, 255, engine.search_crop.shape)
+    for _ in range(2):
+        engine.exemplar_crop[...] = random.uniform(0, 255, engine.exemplar_crop.shape)
+        features = engine.exemplar()
+        own = {name: device.alloc(engine.size(name)) for name in engine.features}
+        engine.run_exemplar(handle, own)
+        targets.append((own, features, engine.search(features)))
+    for own, features, maps in targets * 2:
+        for address, wanted in zip(own.values(), features):
+            got = np.zeros_like(wanted)
+            device.download(got, address, engine.stream)
+            np.testing.assert_array_equal(got, wanted)
+        np.testing.assert_array_equal(engine.search(features)[0], maps[0])
+    assert not np.array_equal(targets[0][2][0], targets[1][2][0])
+
+
+def at(device, address, shape, kind):
+    """What lies at an address of the fake device."""
+    return device.numbers(address, shape, kind)
+
+
+@pytest.mark.parametrize(
+    "board, name, precision, windows",
+    [
+        ("8.2", "tiny", "fp16", 1),  # a Nano: a plan for one, in places of their own
+        ("8.2", "tiny_cut", "fp32", 1),
+        ("8.2", "tiny", "fp16", 4),
+        ("8.2", "tiny_cut", "fp16", 4),  # cut at the correlations
+        ("8.6", "tiny_cut", "fp32", 4),  # whole, it would take a fixed number
+        ("10", "tiny", "fp32", 4),
+        ("11", "tiny", "fp16", 4),
+    ],
+    indirect=["board"],
+)
+def test_each_of_several_windows_gives_what_it_gives_alone(
+    board, tmp_path, name, precision, windows
+):
+    network = load_network(NETWORKS[name](tmp_path, tiny.watched(lost_below=0.5)))
+    order = Order(boards.load_board("jetson_nano"), network, precision)
+    order.windows = windows
+    preparations.prepare(tmp_path / "prepared", order, quiet)
+    made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    assert made.run["windows"] == windows
+    profiles = [value[1:] for what, value in board.machine.seen if what == "profile"]
+    assert {(low[0], best[0], most[0]) for low, best, most in profiles} == (
+        {(1, 1, 4)} if windows > 1 else set()
+    )
+    engine, device = loading.open_plan(loading.Plan(made)), board.devices[0]
+    assert engine.search_features is not None or not made.run["seen"]
+    random = np.random.RandomState(8)
+    alone = []
+    pictures = random.uniform(0, 255, (4, *engine.exemplar_crop.shape[1:]))
+    regions = random.uniform(0, 255, (4, *engine.search_crop.shape[1:]))
+    for picture, region in zip(pictures, regions):
+        engine.exemplar_crop[...], engine.search_crop[...] = picture, region
+        features = engine.exemplar()
+        alone.append((features, engine.search(features), engine.search_features))
+    engine.prepare()
+    assert list(engine.counts) == [1, 2, 3, 4]
+    kind = np.dtype(engine.dtype)
+    for count in (4, 3, 1, 2):
+        for place in range(4):
+            for tensor, values in [("search", regions[place])] + list(
+                zip(engine.features, alone[place][0])
+            ):
+                where = engine.place_of(tensor) + place * engine.apart(tensor)
+                at(device, where, engine.shape(tensor), kind)[...] = values
+        for tensor in engine.maps + engine.shown:
+            at(device, engine.place_of(tensor), (3, engine.apart(tensor) // kind.itemsize), kind)[
+                ...
+            ] = np.nan
+        engine.run(77, count)
+        for place in range(count):
+            shown = (alone[place][2],) if engine.shown else ()
+            for tensor, wanted in zip(engine.maps + engine.shown, alone[place][1] + shown):
+                where = engine.place_of(tensor) + place * engine.apart(tensor)
+                got = at(device, where, engine.shape(tensor), kind).astype(np.float32)
+                tolerance = {"rtol": 1e-6} if kind == np.float32 else {"rtol": 2e-3, "atol": 1e-4}
+                np.testing.assert_allclose(got, wanted, **tolerance)
+    assert not np.array_equal(alone[0][1][0], alone[1][1][0])
+    engine.search_crop[...] = regions[2]  # the host's way still works
+    np.testing.assert_array_equal(engine.search(alone[2][0])[0], alone[2][1][0])
+
+
+def test_a_dla_core_takes_a_plan_for_one_window(board, tmp_path):
+    board.machine.dla_cores = 2
+    network = load_network(tiny.write_network(tmp_path))
+    order = Order(boards.load_board("jetson_xavier_nx"), network, "fp16", dla=0)
+    assert order.windows == 4
+    preparations.prepare(tmp_path / "prepared", order, quiet)
+    made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    assert made.run["windows"] == 1
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_half_tensors_hold_the_hosts_values_rounded_once(board, tmp_path, name):
+    network, made = make_bundle(tmp_path, name, "fp16")
+    # precision is a flag or the network's own
+    seen, is_strong = board.machine.seen, board.trt.__version__.startswith("11")
+    flags = {value for what, value in seen if what == "flag"}
+    assert flags == (set() if is_strong else {"FP16"})
+    # the product asks for linear half tensors where the model does not say so itself
+    asked = {value for what, value in seen if what == "half tensor"}
+    assert asked == (set() if is_strong else {(name, 1) for name in made.run["shapes"]})
+    engine = loading.open_plan(loading.Plan(made))
+    assert engine.dtype == made.run["dtype"] == "float16"
+    device, random = board.devices[0], np.random.RandomState(8)
+    for crop in (engine.exemplar_crop, engine.search_crop):
+        assert crop.dtype == np.float32
+        crop[...] = random.uniform(0, 255, crop.shape)
+    maps = engine.search(engine.exemplar())
+    for name, values in zip(engine.maps, maps):
+        stored = np.zeros(values.shape, np.float16)
+        device.download(stored, engine.place_of(name), engine.stream)
+        np.testing.assert_array_equal(stored.astype(np.float32), values)
+        assert values.dtype == np.float32
+    host = engines.create("onnxruntime", network, network.locate())
+    host.exemplar_crop[...], host.search_crop[...] = engine.exemplar_crop, engine.search_crop
+    for got, want in zip(maps, host.search(host.exemplar())):
+        np.testing.assert_allclose(got, want, rtol=0, atol=2e-2 * np.abs(want).max())
+
+
+def quantise_picture(path):
+    """Put quantisers, in steps of one, behind a model's picture."""
+    model = onnx.load(str(path))
+    graph, picture = model.graph, model.graph.input[0].name
+    graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), "step"))
+    graph.initializer.append(numpy_helper.from_array(np.array(0, np.uint8), "zero"))
+    for node in graph.node:
+        node.input[:] = ["levels" if name == picture else name for name in node.input]
+    nodes = [
+        helper.make_node("QuantizeLinear", [picture, "step", "zero"], ["whole"]),
+        helper.make_node("DequantizeLinear", ["whole", "step", "zero"], ["levels"]),
+    ] + list(graph.node)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, str(path))
+
+
+def make_quantised(folder):
+    """A network with quantisers, prepared for an Orin Nano."""
+    network = load_network(tiny.write_network(folder))
+    quantise_picture(folder / "tiny_backbone.onnx")
+    order = Order(boards.load_board("jetson_orin_nano"), network, "int8")
+    preparations.prepare(folder / "prepared", order, quiet)
+    return network
+
+
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_a_quantised_network_has_half_tensors_too(board, tmp_path):
+    network = make_quantised(tmp_path)
+    made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    engine = loading.open_plan(loading.Plan(made))
+    assert engine.dtype == "float16" and made.precision == "int8"
+    found, _ = boxes(network, engine)
+    wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
+    assert np.abs(found - wanted).max() < 2.0
+
+
+@pytest.mark.parametrize("board", ["11"], indirect=True)
+def test_a_quantised_network_prepared_without_half_tensors_is_built(board, tmp_path, monkeypatch):
+    make_quantised(tmp_path)
+    values = preparations.read(tmp_path / "prepared")
+    for form in values["forms"].values():
+        del form["half"]
+        form["windows"].pop("half")
+    monkeypatch.setattr(preparations, "read", lambda folder: values)
+    made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    assert loading.open_plan(loading.Plan(made)).dtype == made.run["dtype"] == "float32"
+
+
+def test_a_plan_of_the_other_type_is_refused(board, tmp_path):
+    _, made = make_bundle(tmp_path, "tiny", "fp16")
+    for dtype, said in (("float32", "HALF.*not float32.*run `make engine"), ("float64", "float64")):
+        made.run["dtype"] = dtype
+        with pytest.raises(bundle.BadBundle, match=said):
+            engines.open_engine("tensorrt", Setup(made.load_network(), {}, bundle=made))
+
+
+def test_a_folder_prepared_for_float_tensors_is_prepared_again(tmp_path):
+    network = load_network(tiny.write_network(tmp_path))
+    nano = boards.load_board("jetson_nano")
+    preparations.prepare(tmp_path / "prepared", Order(nano, network, "fp16"), quiet)
+    assert preparations.is_current(tmp_path / "prepared", Order(nano, network, "fp16"))
+    nano.precision["half_tensors"] = ()
+    assert not preparations.is_current(tmp_path / "prepared", Order(nano, network, "fp16"))
+
+
+IMPORTED = """
+import pathlib, sys
+sys.path.insert(0, {root!r})
+from hotpath.runtime.engines import tensorrt
+print(tensorrt.load_library().loaded)
+"""
+LIBRARY = """
+with open("/proc/self/maps") as file:
+    text = file.read()
+loaded = [name for name in ("libGLdispatch.so.0", "libgomp.so.1") if name in text]
+"""
+
+
+@pytest.mark.skipif(bool(why_no_program("gcc")), reason=why_no_program("gcc"))
+def test_what_gstreamer_needs_static_memory_for_is_loaded_before_tensorrt(tmp_path):
+    """Else JetPack 4 and 5 open no CSI camera: "cannot allocate memory in static TLS block"."""
+    (tmp_path / "tensorrt.py").write_text(LIBRARY)
+    for name in ("libGLdispatch.so.0", "libgomp.so.1"):
+        command = ["gcc", "-shared", "-o", str(tmp_path / name), "-x", "c", "/dev/null"]
+        subprocess.check_call(command)
+    environment = dict(os.environ, LD_LIBRARY_PATH=str(tmp_path), PYTHONPATH=str(tmp_path))
+    done = run([sys.executable, "-c", IMPORTED.format(root=str(ROOT))], env=environment)
+    assert done.stdout == "['libGLdispatch.so.0', 'libgomp.so.1']\n", done.stderr
+
+
+DLA = "libnvdla_compiler.so: cannot open shared object file: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    "driver, tensorrt, said",
+    [
+        (None, "raise AssertionError", "no NVIDIA driver.*python -m hotpath boards"),
+        (
+            100,
+            "raise AssertionError",
+            "does not start .no CUDA-capable device.*python -m hotpath boards",
+        ),
+        (
+            0,
+            "import nothing_of_that_name",
+            "TensorRT can't be imported: .*python -m hotpath boards",
+        ),
+        (0, None, "TensorRT is not installed.*python -m hotpath boards"),
+        (0, f"raise ImportError({DLA!r})", "libnvdla_compiler.*install nvidia-l4t-dla-compiler"),
+    ],
+)
+def test_what_a_board_lacks_is_one_sentence(monkeypatch, tmp_path, driver, tensorrt, said):
+    if tensorrt is None:
+        monkeypatch.setitem(sys.modules, "tensorrt", None)
+    else:
+        (tmp_path / "tensorrt.py").write_text(tensorrt + "\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
+    played = None if driver is None else machine.Board(None, cu_init=driver)
+    try:
+        with pytest.raises((NoGpu, NoEngine), match=said):
+            plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
+    finally:
+        if played is not None:
+            played.leave()
+
+
+@pytest.mark.parametrize("board", FAMILIES, indirect=True)
+def test_no_memory_left_and_a_driver_too_old_are_one_sentence_each(board, tmp_path):
+    _, made = make_bundle(tmp_path)
+    board.machine.memory = 0
+    with refusal(GpuFailed, "no memory", command="isolate multi-user"):
+        loading.open_plan(loading.Plan(made))
+    board.machine.broken = True
+    doctor = "python -m hotpath boards"
+    with refusal(NoGpu, "no GPU", command=doctor):
+        loading.open_plan(loading.Plan(made))
+    assert board.devices[-1].closed
+    with refusal(BuildFailed, "no GPU", command=doctor):
+        plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
+
+
+@pytest.mark.parametrize("board", ["8.6"], indirect=True)
+def test_a_plan_that_tensorrt_refuses_is_one_sentence_with_its_words(board, tmp_path):
+    _, made = make_bundle(tmp_path)
+    made.path("search0.plan").write_bytes(b"x" * 100)
+    with refusal(bundle.BadBundle, "not loaded", command="make engine BOARD=jetson_nano"):
+        engines.open_engine("tensorrt", Setup(made.load_network(), {}, bundle=made))
+
+
+@pytest.mark.parametrize("name", ["nanotrack_v2", "nanotrack_v3", "siamfc_015", "fear_xs"])
+def test_published_networks_give_the_hosts_maps_on_the_oldest_tensorrt(
+    board, tmp_path, networks_dir, name
+):
+    network, nano = load_network(name), boards.load_board("jetson_nano")
+    order = Order(nano, network, "fp32", networks_dir=str(networks_dir))
+    preparations.prepare(tmp_path / "prepared", order, quiet)
+    made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    assert made.run["form"] == ("cut" if name in ("nanotrack_v3", "siamfc_015") else "whole")
+    host = engines.create("onnxruntime", network, network.locate(networks_dir))
+    found = []
+    for engine in (loading.open_plan(loading.Plan(made, network)), host):
+        random = np.random.RandomState(6)
+        for crop in (engine.exemplar_crop, engine.search_crop):
+            crop[...] = random.uniform(0, 255, crop.shape)
+        found.append([array.copy() for array in engine.search(engine.exemplar())])
+        engine.close()
+    for got, want in zip(*found):
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-4 * np.abs(want).max())

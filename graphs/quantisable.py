@@ -104,7 +104,7 @@ def _attention(graph: GraphProto, constant: Set[str]) -> List[str]:
     """Names of the products before and after each softmax.
 
     256 levels are too few for shares of some 300 cells. In INT8 they double the loss of a small
-    OSTrack, and OpenVINO is slower (docs/results/one-stream.md).
+    OSTrack, and OpenVINO is slower (docs/results/int8.md).
     """
     node_of = {name: node for node in graph.node for name in node.output}
     names = []

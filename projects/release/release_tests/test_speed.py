@@ -30,3 +30,11 @@ def test_a_row_has_the_steps_of_a_frame_and_the_ratio_to_opencv(networks_dir, tm
     assert 0 < steps <= found["ms"]["total"] * 1.1
     assert found["ratios"] == [pytest.approx(found["opencv_ms"] / found["ms"]["total"], abs=0.02)]
     assert "nanotrack_v2" in speed.line(found)
+
+
+def test_a_busy_computer_is_refused_and_the_page_stays(monkeypatch, capsys):
+    before = (speed.OUT / "speed.md").read_text()
+    monkeypatch.setattr(speed.os, "getloadavg", lambda: (1.4, 0.2, 0.1))
+    assert speed.main(["--video", "v", "--box", "1,2,3,4", "--networks-dir", "d"]) == 2
+    assert "a load of 1.4" in capsys.readouterr().out
+    assert (speed.OUT / "speed.md").read_text() == before

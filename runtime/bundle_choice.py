@@ -18,7 +18,7 @@ def with_bundle(plan: Plan, options: Options) -> Plan:
     """
     detection = detect.detect()
     board = boards.load_board(options.board) if options.board else detection.board
-    network = load_network(options.network) if options.network else None
+    network = None if options.network is None else load_network(options.network)
     precision = None if plan.precision == AUTO else plan.precision
     board_name = board.name if board is not None else None
     bundle = None if options.bundle is None else bundles.Bundle(options.bundle)

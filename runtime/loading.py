@@ -76,7 +76,9 @@ def choose(options: Options) -> Plan:
         from hotpath.runtime.bundle_choice import with_bundle  # a computer has none
 
         return with_bundle(plan, options)
-    return plan._replace(network=load_network(options.network or DEFAULT_NETWORK))
+    return plan._replace(
+        network=load_network(DEFAULT_NETWORK if options.network is None else options.network)
+    )
 
 
 def open_plan(plan: Plan) -> Engine:

@@ -79,8 +79,8 @@ class Motion:
 def is_time(time_s: Optional[float]) -> bool:
     """Whether a frame has a time; raises ``BadOption`` if it is no number."""
     try:
-        return time_s is not None and math.isfinite(time_s)
-    except TypeError:
+        return time_s is not None and math.isfinite(time_s + 0.0)
+    except (TypeError, OverflowError):  # a Decimal, or a whole number that no float can hold
         kind = type(time_s).__name__
         raise BadOption(
             f"time_s is the time of a frame in seconds, a number, not {kind}", what="not seconds"

@@ -13,6 +13,7 @@ choice: a part of the object, or the whole that it belongs to.
 ``hotpath_research.tap`` (``projects/research`` of a clone) trains a head.
 """
 
+import threading
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
@@ -120,6 +121,7 @@ class Taps:
                 what="unreadable",
                 where=head,
             ) from None
+        self._turn = threading.Lock()  # trackers of several threads may share a device
         self._device, self._network = device, device.network
         self._object_above = object_above
 
@@ -220,9 +222,10 @@ class Taps:
             x, y, w, h = drawn
             corners = np.array([x, y, x + w, y + h])
             edges = (corners - places[0, [0, 1, 0, 1]]) / places[0, [2, 3, 2, 3]] - 0.5
-        self._net.setInput(inputs(np.array(shown), edges))
         try:
-            scores, boxes = decode(self._net.forward())
+            with self._turn:
+                self._net.setInput(inputs(np.array(shown), edges))
+                scores, boxes = decode(self._net.forward())
         except cv2.error as error:
             raise BadNetwork(
                 f"OpenCV {cv2.__version__} can't run the head of {network.name} ({error}); install "

@@ -7,7 +7,6 @@ the interface of a tracker of the GOT-10k toolkit.
 """
 
 import math
-import threading
 import time
 import warnings
 from typing import TYPE_CHECKING, Any, List, NoReturn, Optional, Sequence, Tuple
@@ -21,9 +20,18 @@ from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
 from hotpath.runtime.doubts import DoubtfulBox, doubt_of
 from hotpath.runtime.errors import BadFrame, NetworkFailed, NotReady
 from hotpath.runtime.identity import DOUBTFUL, Identity, rules_of
-from hotpath.runtime.motion import Motion
+from hotpath.runtime.motion import Motion, is_time
 from hotpath.runtime.similarity import ScoreAndFeatures
-from hotpath.runtime.types import LOST, Box, Seen, Track, checked_box, given_track
+from hotpath.runtime.turns import Turns, one_at_a_time
+from hotpath.runtime.types import (
+    LOST,
+    Box,
+    Seen,
+    Track,
+    checked_box,
+    checked_boxes,
+    given_track,
+)
 
 if TYPE_CHECKING:
     from hotpath.runtime.search.search import Search
@@ -32,7 +40,6 @@ NO_COPY = (
     "a tracker holds a loaded network, so it can't be copied or pickled; call load_tracker() in "
     "each process or thread, or load_targets() for several targets in one picture"
 )
-BUSY = "another thread uses this tracker now; give each thread its own one, or a lock"
 UINT8 = np.dtype(np.uint8)
 
 
@@ -66,7 +73,7 @@ class Tracker:
     """
 
     is_deterministic = True  # for the GOT-10k toolkit, like `name` and `track`
-    stacklevel = 2  # of warnings: the line that calls ``init``
+    stacklevel = 3  # of warnings: the line that calls ``init``, behind ``one_at_a_time``
 
     def __init__(
         self,
@@ -86,11 +93,12 @@ class Tracker:
         self.first: Optional[Track] = None
         self.doubt = ""
         self._last: Any = None  # the state in the last frame in which the target was not lost
+        self._legible: Any = None  # (shape, state, last) before frames in which it is too small
         self._exemplar: Any = None
         self._shape: Tuple[int, ...] = ()
         self._motion = Motion()
         self._closed = False
-        self._lock = threading.Lock()
+        self.turns = Turns()
         self._scales = decode.scales(network)
         self._decoder: Any = decode.create(network, kernels) if self._scales else None
         self.why_no_search = _why_no_search(device) if recover else "it was not asked for"
@@ -114,6 +122,7 @@ class Tracker:
             self.identity = Identity(rules_of(network, False), cues)
         self._reads = not device.copies or (self.identity.cues is not None and not self.searches)
 
+    @one_at_a_time
     def init(
         self,
         frame: Any,
@@ -148,20 +157,17 @@ class Tracker:
             self._check_target()
         device, identity = self.device, self.identity
         frame, shape = device.take(frame)
-        least = self.network.min_size
-        if min(shape[:2]) < least:  # any later box would be larger than the frame
-            raise BadFrame(
-                f"a frame of {shape[1]}x{shape[0]} is smaller than the boxes that "
-                f"{self.network.name} gives, {least:g} pixels or more; scale the pictures up",
-                what="too small",
-            )
+        self._check_size(shape)
         taken = "box"
         if snug or point is not None or box is None:
             from hotpath.runtime import tap  # only for points and loose boxes
 
             box, taken = tap.first_box(device, frame, box, point, snug, besides)
         box = checked_box(box, shape)
-        motion = Motion(box, time_s)
+        motion, picture = Motion(box, time_s), device.picture(frame)
+        doubt = doubt_of(picture, box, shape)
+        if doubt:  # an error, if the user's filter makes it one
+            warnings.warn(DoubtfulBox(doubt), stacklevel=self.stacklevel)
         self._forget()  # there is no target until all of this has worked
         state = geometry.state_of(self.network, box, shape[1], shape[0])
 
@@ -177,15 +183,12 @@ class Tracker:
             self._decoder.first(seen.maps)
         if self.search is not None and seen is not None:
             self.search.begin(state, seen, exemplar.border)
-        picture = device.picture(frame)
         identity.begin(picture, state, seen)
         self.state = self._last = state
         self._shape = shape
         self._motion = motion
         self.first = given_track(box, taken)
-        self.doubt = doubt_of(picture, box, shape)
-        if self.doubt:
-            warnings.warn(DoubtfulBox(self.doubt), stacklevel=self.stacklevel)
+        self.doubt = doubt
         return self.first
 
     def update(self, frame: Any, time_s: Optional[float] = None) -> Track:
@@ -198,17 +201,17 @@ class Tracker:
                 are None if it is not finite.
 
         Raises:
-            BadFrame: the frame is not a picture.
+            BadFrame: the frame is not a picture, or smaller than the network's smallest box.
             BadOption: ``time_s`` is no number.
-            NotReady: ``init`` was not called yet, the tracker was closed, or another thread is in
-                this function.
+            NotReady: ``init`` was not called yet, the tracker was closed, or another thread uses
+                it now.
             NetworkFailed: the output of the network is not finite.
         """
-        if self._closed or self.state is None:
-            self._check_target()
-        if not self._lock.acquire(False):
-            raise NotReady(BUSY)
+        has_time = is_time(time_s)
+        self.turns.take()
         try:
+            if self._closed or self.state is None:
+                self._check_target()
             shape = self._shape
             if type(frame) is not np.ndarray or frame.shape != shape or frame.dtype != UINT8:
                 frame, shape = self.device.take(frame)
@@ -219,16 +222,17 @@ class Tracker:
                 wider.look_again(self.device, frame, seen, self.step_ms, [(0, self.followed)])
             track = self.judge(frame, seen)
             self.step_ms["select"] += self.judged_ms
-            return track if time_s is None else self.moved(track, time_s)
+            return self.moved(track, time_s) if has_time else track
         finally:
-            self._lock.release()
+            self.turns.leave()
 
     @property
     def box(self) -> Box:
         """The target's box as a ``Box``. Raises ``NotReady`` if there is no target."""
-        if self.state is None:
+        state = self.state  # another thread may drop the target
+        if state is None:
             self._check_target()
-        return geometry.box_of(self.network, self.state)
+        return geometry.box_of(self.network, state)
 
     @property
     def followed(self) -> Tuple[Optional["Search"], Any, Any]:
@@ -325,6 +329,7 @@ class Tracker:
 
     # what others know of the target
 
+    @one_at_a_time
     def suggest(self, boxes: np.ndarray) -> None:
         """Suggest places where a lost target may be, such as a detector's boxes.
 
@@ -332,12 +337,17 @@ class Tracker:
 
         Args:
             boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, the best first.
+
+        Raises:
+            BadBox: it is something else, or a number is not finite.
         """
+        boxes = checked_boxes(boxes)
         if self.search is not None and self.search.active:
             height, width = self._shape[:2]
             states = [geometry.state_of(self.network, box, width, height) for box in boxes]
             self.search.suggest(np.array(states).reshape(-1, 4))
 
+    @one_at_a_time
     def hold(self, state: np.ndarray) -> None:
         """Set where the target may be while another target is in its place.
 
@@ -351,6 +361,7 @@ class Tracker:
         if self.search is not None:
             self.search.restart(self.state)
 
+    @one_at_a_time
     def avoid(self, boxes: np.ndarray) -> None:
         """Set the boxes of other targets. This target is not found in them, nor suspected there.
 
@@ -370,11 +381,13 @@ class Tracker:
 
     forward_test = track  # its name in the toolkit's later versions
 
+    @one_at_a_time
     def release(self) -> None:
         """Stop following the target. The device stays open, because others may share it."""
         self._closed = True
         self._forget()
 
+    @one_at_a_time
     def close(self) -> None:
         """Stop following the target, and release device and engine. May be called twice."""
         if not self._closed:
@@ -394,7 +407,7 @@ class Tracker:
 
     def _forget(self) -> None:
         """Drop the target."""
-        self.state, self.first, self.doubt = None, None, ""
+        self.state, self.first, self.doubt, self._legible = None, None, "", None
         if self._exemplar is not None:
             self._exemplar.close()
         self._exemplar = None
@@ -410,14 +423,34 @@ class Tracker:
         )
 
     def _rescale(self, shape: Tuple[int, ...]) -> None:
-        """Scale the target's state after the source changed its resolution."""
-        x, y = shape[1] / self._shape[1], shape[0] / self._shape[0]
+        """Scale the target's state after the source changed its resolution.
+
+        A frame in which the target is smaller than the network's boxes says nothing of its size and
+        place. After such frames, they are those of before.
+        """
+        self._check_size(shape)
+        before = self._legible or (self._shape, self.state, self._last)
+        (height, width), was_legible = before[0][:2], self._legible is None
+        x, y = shape[1] / width, shape[0] / height
         factors = (x, y, x, y)
-        self.state, self._last = self.state * factors, self._last * factors
+        self.state, self._last = before[1] * factors, before[2] * factors
+        is_legible = min(self.state[2:]) >= min(self.network.min_size, *before[1][2:])
+        self._legible = None if is_legible else before
+        x, y = shape[1] / self._shape[1], shape[0] / self._shape[0]
         if self.search is not None:
-            self.search.rescale(factors)
+            self.search.rescale((x, y, x, y), None if was_legible else self._last)
         self._motion.rescale(x, y)
         self._shape = shape
+
+    def _check_size(self, shape: Tuple[int, ...]) -> None:
+        """Refuse a frame in which each box of the network would be larger than the frame."""
+        least = self.network.min_size
+        if min(shape[:2]) < least:
+            raise BadFrame(
+                f"a frame of {shape[1]}x{shape[0]} is smaller than the boxes that "
+                f"{self.network.name} gives, {least:g} pixels or more; scale the pictures up",
+                what="too small",
+            )
 
 
 def _why_no_search(device: Device) -> str:

@@ -167,6 +167,17 @@ def checked_frame(frame: Any) -> AnyFrame:
     return frame
 
 
+def checked_boxes(boxes: Any) -> np.ndarray:
+    """Return boxes as float64 (n, 4) of (x, y, w, h); ``BadBox`` if they are something else."""
+    try:
+        array = np.asarray(boxes, np.float64).reshape(-1, 4)
+    except (TypeError, ValueError, OverflowError):
+        raise BadBox("boxes are rows of four numbers x,y,w,h", what="not four numbers") from None
+    if not np.isfinite(array).all():
+        raise BadBox("a number of a box is not finite; leave that box out", what="not finite")
+    return array
+
+
 def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
     """Return ``box`` as a ``Box`` if a target can have it in a frame of that shape.
 

@@ -221,13 +221,17 @@ class Search:
         self._suggested.clear()
         self._suggested.extend(states[:REMEMBERED])
 
-    def rescale(self, factors: Sequence[float]) -> None:
+    def rescale(self, factors: Sequence[float], certain: Optional[np.ndarray] = None) -> None:
         """Adapt to a new frame size.
 
         Args:
             factors: (4,), new by old width, height, width and height of the frame.
+            certain: float64 [cx, cy, w, h], frame pixels, of the target when it was last certain;
+                None: as it is known here.
         """
         self._certain *= factors
+        if certain is not None:
+            self._certain[:] = certain
         self._candidate = self._grids = None
 
     def avoid(self, boxes: np.ndarray, state: Optional[np.ndarray]) -> None:

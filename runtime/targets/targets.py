@@ -3,7 +3,7 @@
 The device gets the windows of all targets of a frame in one list.
 """
 
-import threading
+import math
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 import numpy as np
@@ -11,9 +11,11 @@ import numpy as np
 from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
 from hotpath.runtime.errors import BadOption, HotpathError, NotReady
 from hotpath.runtime.loading import tracker_on
+from hotpath.runtime.motion import is_time
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.tracker import BUSY, NO_COPY, Tracker
+from hotpath.runtime.tracker import NO_COPY, Tracker
+from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.runtime.types import Track
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class Targets:
         self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
         self._options = options
         self._trackers: Dict[int, Tracker] = {}
-        self._lock = threading.Lock()
+        self.turns = Turns()
         self._classes: Dict[int, Dict[str, Any]] = {}  # of those targets that have one
         self.finder: Optional[Finder] = None
         self.added: List[int] = []
@@ -57,6 +59,7 @@ class Targets:
         self._exclusion: Optional[Exclusion] = None  # once there are two targets
         device.prepare(wait=False)  # for the second target
 
+    @one_at_a_time
     def add(
         self,
         frame: AnyFrame,
@@ -79,12 +82,11 @@ class Targets:
             BadFrame, BadBox, NoObject, BadOption: see ``Tracker.init``.
             NotReady: ``close`` was called.
         """
-        if self._closed:
-            raise NotReady("the targets were closed; make others with load_targets()")
+        self._check_open()
         if self._trackers:
             self.device.prepare()
         tracker = tracker_on(self.device, self._options)
-        tracker.stacklevel = 3  # warnings name the line that calls ``add`` or ``restart``
+        tracker.stacklevel = 5  # warnings name the line that calls ``add`` or ``restart``
         # what the next targets' trackers would say is the same
         self._options = self._options._replace(log=None)
         try:
@@ -98,16 +100,19 @@ class Targets:
             self.classify(number, class_id, class_name)
         return number
 
+    @one_at_a_time
     def first(self, number: int) -> Track:
         """Return the track of the frame in which a target began; ``NotReady`` without it."""
         track: Any = self._tracker(number).first
         return track  # type: ignore[no-any-return]
 
+    @one_at_a_time
     def doubt(self, number: int) -> str:
         """Return why a target can hardly be followed from its first box, a sentence; or ""."""
         doubt: str = self._tracker(number).doubt
         return doubt
 
+    @one_at_a_time
     def find_with(self, detect: Callable[[AnyFrame], Any], every: int = 10) -> None:
         """Let a detector add targets: ``update`` makes a target of every object that it detects.
 
@@ -120,7 +125,8 @@ class Targets:
         Raises:
             BadOption: ``detect`` is not a function, or ``every`` is not a number above 0.
         """
-        if not callable(detect) or every < 1:
+        is_number = isinstance(every, (int, float))
+        if not (callable(detect) and is_number and 1 <= every < math.inf):
             raise BadOption(
                 "detect must be a function of a frame, and every a number above 0",
                 what="wrong value",
@@ -129,6 +135,7 @@ class Targets:
 
         self.finder = TargetFinder(self, detect, every=every, everything=True, background=False)
 
+    @one_at_a_time
     def classify(self, number: int, class_id: Optional[int], class_name: str) -> None:
         """Set the class of a target, which its tracks repeat.
 
@@ -138,6 +145,7 @@ class Targets:
         self._tracker(number)
         self._classes[number] = {"class_id": class_id, "class_name": class_name}
 
+    @one_at_a_time
     def restart(
         self, number: int, frame: AnyFrame, box: Sequence[float], time_s: Optional[float] = None
     ) -> None:
@@ -151,6 +159,7 @@ class Targets:
         self._tracker(number).init(frame, box, time_s)
         self._forget(number)
 
+    @one_at_a_time
     def drop(self, number: int) -> None:
         """Stop following a target. A number that does not exist is ignored."""
         tracker = self._trackers.pop(number, None)
@@ -162,12 +171,15 @@ class Targets:
     @property
     def numbers(self) -> Tuple[int, ...]:
         """Return the numbers of the targets that are followed now."""
-        return tuple(self._trackers)
+        with self.turns:
+            return tuple(self._trackers)
 
+    @one_at_a_time
     def suggest(self, number: int, boxes: np.ndarray) -> None:
         """Suggest places where a lost target may be; see ``Tracker.suggest``."""
         self._tracker(number).suggest(boxes)
 
+    @one_at_a_time
     def follow(self, number: int, frame: AnyFrame, time_s: Optional[float] = None) -> Track:
         """Find only one target in a frame. This serves a target that was added late."""
         track = self._tracker(number).update(frame, time_s)
@@ -187,21 +199,22 @@ class Targets:
             BadOption: ``time_s`` is no number.
             NetworkFailed: the output for a target is not finite. The other targets have moved.
             BadBox: the finder does not return boxes.
-            NotReady: another thread is in this function.
+            NotReady: ``close`` was called, or another thread uses the targets now.
         """
-        if not self._lock.acquire(False):
-            raise NotReady(BUSY)
+        is_time(time_s)  # which raises before anything moves
+        self.turns.take()
         try:
+            self._check_open()
             if self.added or self.dropped:
                 self.added = []
                 self.dropped = {}
             tracks = self._tracked(frame, time_s)
+            for number, kind in self._classes.items():
+                if number in tracks:
+                    tracks[number] = tracks[number]._replace(**kind)
+            return tracks if self.finder is None else self.finder.step(frame, tracks, time_s)
         finally:
-            self._lock.release()
-        for number, kind in self._classes.items():
-            if number in tracks:
-                tracks[number] = tracks[number]._replace(**kind)
-        return tracks if self.finder is None else self.finder.step(frame, tracks, time_s)
+            self.turns.leave()
 
     def _tracked(self, frame: AnyFrame, time_s: Optional[float]) -> Dict[int, Track]:
         trackers = self._trackers
@@ -253,6 +266,12 @@ class Targets:
                 self._trackers[number].hold(held)
         return {number: decision.track for number, decision in decided.items()}
 
+    def _check_open(self) -> None:
+        if self._closed:
+            raise NotReady(
+                "the targets were closed; make others with load_targets()", what="closed"
+            )
+
     def _forget(self, number: int) -> None:
         """Let other targets be found where this one was, as it is gone or has a new box."""
         if self._exclusion is not None:
@@ -283,6 +302,7 @@ class Targets:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @one_at_a_time
     def close(self) -> None:
         """Stop following all targets, and release the memory of device and engine."""
         self._closed = True

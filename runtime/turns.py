@@ -1,0 +1,58 @@
+"""Let one thread at a time into an object.
+
+A method with ``one_at_a_time`` waits for its turn. ``Turns.take`` does not wait: a frame that comes
+while another thread is inside is refused, because it would be late.
+"""
+
+import functools
+import threading
+from typing import Any, Callable, TypeVar, cast
+
+from hotpath.runtime.errors import NotReady
+
+BUSY = "another thread uses this tracker now; give each thread its own one, or a lock"
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+class Turns:
+    """The turns of the threads that use one object. A thread that is inside may enter again."""
+
+    def __init__(self) -> None:
+        self._inside, self._next = threading.RLock(), threading.Lock()
+
+    def take(self) -> None:
+        """Enter at once; raises ``NotReady`` where another thread is inside or waits."""
+        if self._next.locked() or not self._inside.acquire(False):
+            raise NotReady(BUSY)
+
+    def leave(self) -> None:
+        """Let the next thread in."""
+        self._inside.release()
+
+    def __enter__(self) -> None:
+        if not self._inside.acquire(False):
+            with self._next:  # whoever takes turns in a loop lets this one in
+                self._inside.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._inside.release()
+
+
+def one_at_a_time(method: Method) -> Method:
+    """Decorate a method of an object that has ``turns``: it waits until no other thread is inside.
+
+    Example:
+        >>> class Counter:
+        ...     def __init__(self):
+        ...         self.turns, self.count = Turns(), 0
+        ...     @one_at_a_time
+        ...     def add(self):
+        ...         self.count += 1
+    """
+
+    @functools.wraps(method)
+    def in_turn(self: Any, *values: Any, **named: Any) -> Any:
+        with self.turns:
+            return method(self, *values, **named)
+
+    return cast(Method, in_turn)

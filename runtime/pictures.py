@@ -90,8 +90,8 @@ AnyFrame = Union[np.ndarray, Picture]
 
 
 def is_deep(picture: object) -> bool:
-    """Whether a picture has 16 bits."""
-    return isinstance(picture, np.ndarray) and picture.dtype == np.uint16
+    """Whether a picture has 16 bits, or floats, which have no range of their own."""
+    return isinstance(picture, np.ndarray) and picture.dtype in (np.uint16, np.float32)
 
 
 def bgr_of(frame: AnyFrame) -> np.ndarray:

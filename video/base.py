@@ -85,6 +85,7 @@ class Source:
         dropped: frames that a newer one replaced before ``read`` was called (only live sources).
         gaps: list of ``(frame index, seconds)``: the pause before the frame of that index (only
             live sources).
+        left_out: a sentence for each kind of pictures that the source has and does not give.
     """
 
     live = False
@@ -108,6 +109,7 @@ class Source:
         self.decode_ms = 0.0
         self.dropped = 0
         self.gaps: List[Tuple[int, float]] = []
+        self.left_out: List[str] = []
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """Return the next frame, BGR ``uint8`` (H, W, 3), or a ``Picture`` of
@@ -150,6 +152,12 @@ class Source:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def leave_out(self, sentence: str) -> None:
+        """Say, once, what the source has and does not give; the summary repeats it."""
+        if sentence not in self.left_out:
+            self.left_out.append(sentence)
+            self.log(f"{self.name}: {sentence}")
 
     def _give(self, frame: AnyFrame, stamp_s: Optional[float] = None) -> AnyFrame:
         """Count ``frame`` and return it. Set the time of a recording from its stamp or rate."""
@@ -201,7 +209,7 @@ def to_bgr(frame: Any, scale: Callable[[np.ndarray], np.ndarray] = whole_range) 
     """
     if not isinstance(frame, np.ndarray) or not frame.size or frame.ndim not in (2, 3):
         raise BadFrame(f"a frame must be a picture, not {_kind(frame)}")
-    if frame.dtype == np.uint16:
+    if frame.dtype == np.uint16 or (is_deep(frame) and scale is not whole_range):
         frame = scale(frame)
     channels = frame.shape[2] if frame.ndim == 3 else 1
     if frame.dtype != np.uint8 or channels not in (1, 3, 4):

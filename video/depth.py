@@ -1,13 +1,14 @@
-"""Reduce pictures of 16-bit values, such as thermal ones, to 8 bits.
+"""Reduce pictures of 16-bit values or floats, such as thermal ones, to 8 bits.
 
-The range of all values but few outliers becomes 0 to 255, as in thermal viewers: a dead pixel, the
-sun, or a picture of a closed shutter takes no contrast away.
+The range of all values but few outliers becomes 0 to 255, as in thermal viewers: dead pixels, the
+sun, or a picture of a closed shutter take no contrast away.
 """
 
 import functools
 from collections import deque
 from typing import Any, Callable, Deque, Iterable, List, Optional, Tuple
 
+import cv2
 import numpy as np
 
 from hotpath.runtime.pictures import is_deep
@@ -19,7 +20,9 @@ RECENT = 15  # pictures of a live source whose median is its range
 NARROWS = 64  # pictures in which a range narrows by two thirds of what it is too wide
 Scale = Callable[[np.ndarray], np.ndarray]  # all pictures of a sequence share one
 NOT_DEEP = "--depth is for pictures of 16 bits, and these have 8; leave it out"
-VALUES_BECOME = "the values {} to {} become 0 to 255"
+NO_BITS = "--depth is for whole numbers, and these are floats; leave it out"
+VALUES_BECOME = "the values {:.6g} to {:.6g} become 0 to 255"
+Range = Tuple[float, float]
 
 
 class Reduction:
@@ -36,10 +39,10 @@ class Reduction:
     def __init__(self, depth: Optional[int], log: Callable[[str], None]) -> None:
         self._depth, self._log = depth, log
         self._scale: Optional[Scale] = None
-        self._recent: Deque[Tuple[int, int]] = deque(maxlen=RECENT)  # ranges of the last pictures
+        self._recent: Deque[Range] = deque(maxlen=RECENT)  # ranges of the last pictures
         self._range = (0.0, 0.0)  # that of a scale which follows the pictures
-        self._scaled = (0, 0)  # that of ``_scale``
-        self._told = (0, 0)  # that of the last sentence
+        self._scaled: Range = (0, 0)  # that of ``_scale``
+        self._told: Range = (0, 0)  # that of the last sentence
         self._follows = False
         self._is_told = depth is None
 
@@ -49,7 +52,7 @@ class Reduction:
         if deep:
             self._scale, words = scale_for(deep, self._depth)
             self._is_told = True
-            self._log(f"16-bit pictures: {words}")
+            self._log(f"{kind_of(deep[0])} pictures: {words}")
 
     def __call__(self, picture: Any) -> Any:
         """The picture with 8 bits; one that has them already is returned unchanged."""
@@ -60,7 +63,7 @@ class Reduction:
             return picture
         if self._scale is None:
             self.fit([picture])
-            self._follows = self._depth is None
+            self._follows = self._depth is None and picture.dtype == np.uint16
             self._range = self._told = range_of(picture)
         if self._follows:
             self._follow(picture)
@@ -86,26 +89,41 @@ class Reduction:
             self._log("16-bit pictures: now " + VALUES_BECOME.format(*now))
 
 
-def linear(low: int, high: int) -> Scale:
+def kind_of(picture: np.ndarray) -> str:
+    """What values a deep picture has, in words."""
+    return "16-bit" if picture.dtype == np.uint16 else "32-bit"
+
+
+def linear(low: float, high: float, dtype: Any = np.uint16) -> Scale:
     """A scale on which the values from ``low`` to ``high`` become 0 to 255; others are clipped."""
-    values = (np.arange(1 << 16) - low) * 255.0 / max(high - low, 1)
-    table = np.clip(values + 0.5, 0, 255).astype(np.uint8)
+    if dtype != np.uint16:
+        return functools.partial(_scaled, low, high)
+    table = _scaled(low, max(high, low + 1), np.arange(1 << 16))
     return functools.partial(np.take, table)  # it goes to other processes too
 
 
-def range_of(picture: np.ndarray) -> Tuple[int, int]:
-    """The lowest and highest value of a ``uint16`` picture without ``OUTLIERS``."""
-    values = picture.reshape(-1)
+def _scaled(low: float, high: float, values: np.ndarray) -> np.ndarray:
+    """The values in 8 bits; what is no number becomes 0."""
+    steps = (values - low) * (255.0 / (high - low or 1)) + 0.5
+    return np.clip(np.nan_to_num(steps), 0, 255).astype(np.uint8)
+
+
+def range_of(picture: np.ndarray) -> Range:
+    """The lowest and highest value of a deep picture without dead pixels and ``OUTLIERS``."""
+    values = cv2.medianBlur(picture, 3).reshape(-1)
     values = np.sort(values[:: max(1, values.size // VALUES)])
+    values = values[np.isfinite(values)] if picture.dtype != np.uint16 else values
+    if not values.size:
+        return 0.0, 0.0
     outside = int(values.size * OUTLIERS)
-    return int(values[outside]), int(values[-1 - outside])
+    return values[outside].item(), values[-1 - outside].item()
 
 
 def scale_for(pictures: List[np.ndarray], depth: Optional[int]) -> Tuple[Scale, str]:
     """The scale for a sequence.
 
     Args:
-        pictures: some of its ``uint16`` pictures.
+        pictures: some of its deep pictures.
         depth: bits that the values have, or None to use the range of ``pictures``: that of all but
             ``OUTLIERS``, and but one of ``ODD_PICTURES`` at each end.
 
@@ -115,6 +133,9 @@ def scale_for(pictures: List[np.ndarray], depth: Optional[int]) -> Tuple[Scale, 
     lows, highs = (sorted(ends) for ends in zip(*map(range_of, pictures)))
     odd = -(-len(pictures) // ODD_PICTURES) if len(pictures) > 2 else 0
     low, high = lows[odd], max(highs[-1 - odd], lows[odd])
+    if pictures[0].dtype != np.uint16:
+        words = VALUES_BECOME.format(low, high) + (f"; {NO_BITS}" if depth is not None else "")
+        return linear(low, high, np.float32), words
     if depth is None:
         return linear(low, high), VALUES_BECOME.format(low, high) + "; --depth N sets 0 to 2^N - 1"
     most = (1 << depth) - 1
@@ -122,6 +143,6 @@ def scale_for(pictures: List[np.ndarray], depth: Optional[int]) -> Tuple[Scale, 
     if high > most:
         words += (
             f"; values up to {high} do not fit in {depth} bits and become 255 too; leave --depth "
-            f"out, or give {high.bit_length()}"
+            f"out, or give {int(high).bit_length()}"
         )
     return linear(0, most), words

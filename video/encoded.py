@@ -14,8 +14,9 @@ from hotpath.video.limits import check_size
 PNG, JPEG, TIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 JPEG_END = b"\xff\xd9"
 KINDS = "JPEG, PNG, TIFF, WebP, BMP, PGM"
-# a PNG that states before its pixels that it is animated
-ANIMATED_PNG = re.compile(rb"\x89PNG.{,4096}acTL", re.DOTALL)
+HEAD, LEAST = 1 << 20, 64  # bytes of a picture, of another file, that tell what it holds
+GIF_ONE_TIME = b"GIF87a"  # without a block that times a picture; FFmpeg 8 ends after the first
+HEIF = re.compile(rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)  # ISO/IEC 23008-12
 _PNM = re.compile(rb"P[1-6](?:\s+#[^\n]*)*\s+(\d+)(?:\s+#[^\n]*)*\s+(\d+)")
 # fill bytes, and start markers after the first: a marker's own ff stays
 _EXTRA = re.compile(b"(?:\xff(?=\xff)|\xff\xd8)+")
@@ -42,6 +43,9 @@ def decoded(data: bytes, name: str, size: Optional[Tuple[int, int]] = None) -> n
     check_size(name, *size)
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), WHOLE)
+        if picture is None and data.startswith(TIFF):  # of floats, or of whole numbers of 32 bits
+            picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            picture = None if picture is None else picture.astype(np.float32)
     except cv2.error as error:
         reason = str(error).strip().splitlines()[0]
         raise BadSource(f"{name}: OpenCV refuses this picture ({reason})") from None
@@ -84,6 +88,12 @@ def _size_of_webp(data: bytes) -> Tuple[int, int]:
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     width, height = (int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
     return width + 1, height + 1
+
+
+def is_animated_png(data: bytes) -> bool:
+    """Whether a PNG file states before its pixels that it is animated (PNG 3, section 11.3.6)."""
+    pixels = data.find(b"IDAT")
+    return data[:8] == PNG and 0 < data.find(b"acTL") < (pixels if pixels > 0 else len(data))
 
 
 def is_animated_webp(data: bytes) -> bool:

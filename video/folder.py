@@ -9,7 +9,9 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
+from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadFrame, BadSource
+from hotpath.runtime.pictures import is_deep
 from hotpath.video import sequence
 from hotpath.video.base import (
     PICTURES,
@@ -21,12 +23,13 @@ from hotpath.video.base import (
     to_bgr,
     whole_range,
 )
-from hotpath.video.depth import NOT_DEEP, scale_for
-from hotpath.video.encoded import ANIMATED_PNG, TIFF, decoded, is_animated_webp
+from hotpath.video.depth import NOT_DEEP, kind_of, linear, range_of, scale_for
+from hotpath.video.encoded import TIFF, decoded, is_animated_png, is_animated_webp
 from hotpath.video.limits import check_bytes
 from hotpath.video.stack import Pages
 
 # files whose names say so
+OTHER_PICTURES = tuple(".heic .heif .avif .jp2 .j2k .jxl .gif .dng .exr .hdr .raw .tga".split())
 VIDEOS = tuple(
     ".mpg .avi .mp4 .mkv .mov .ts .mts .m2ts .mpeg .vob .m4v .webm .wmv .flv .gif".split()
 )
@@ -77,12 +80,19 @@ class FrameFolder(Source):
                 f"{self.name}: {gaps}; frames are counted without them, and the results name "
                 "each frame's file"
             )
+        others = other_pictures(self._paths) if folder and os.path.isdir(folder) else []
+        if others:
+            kinds = " ".join(sorted({os.path.splitext(other)[1].lower() for other in others}))
+            self.leave_out(
+                f"{counted(len(others), 'picture')} of other kinds ({kinds}) left out; convert "
+                "them to JPEG or PNG"
+            )
         self._scale, words = scale_of(self._paths, depth)
         if words:
-            self.log(f"{self.name}: 16-bit pictures: {words}")
+            self.log(f"{self.name}: {words}")
         elif depth is not None:
             self.log(f"{self.name}: {NOT_DEEP}")
-        self._is_told = False  # that a file holds several pictures
+        self._tells_several = False
         self.frames = len(self._paths)
         self.fps = sequence.stated_fps(folder) if folder else None
         self._boxes: List[sequence.Box] = []
@@ -98,7 +108,7 @@ class FrameFolder(Source):
         if self.given >= len(self._paths):
             return None
         try:
-            frame = read_picture(self._paths[self.given], self._scale, self._tell_once)
+            frame = read_picture(self._paths[self.given], self._scale, self._tell_several)
         except BadSource as error:
             raise BadSource(
                 f"{self.name}: broke at frame {self.given} of {self.frames}: {error}",
@@ -107,11 +117,11 @@ class FrameFolder(Source):
             ) from None
         return self._give(frame)
 
-    def _tell_once(self, sentence: str) -> None:
-        """Log that a file holds several pictures, for the first such file alone."""
-        if not self._is_told:
-            self._is_told = True
-            self.log(sentence)
+    def _tell_several(self, sentence: str) -> None:
+        """Say that a file holds several pictures, for the first such file alone."""
+        if not self._tells_several:
+            self._tells_several = True
+            self.leave_out(sentence)
 
     def file_of(self, index: int) -> Optional[str]:
         """Name of the picture of that index, without its folder."""
@@ -138,11 +148,12 @@ def scale_of(
         (scale, words for the user); the words are empty if the first picture has 8 bits.
     """
     first = _decoded_or_none(paths[0])
-    if first is None or first.dtype != np.uint16:
+    if first is None or not is_deep(first):
         return whole_range, ""
     samples = [_decoded_or_none(path) for path in paths[:: max(1, len(paths) // SAMPLES)]]
-    deep = [p for p in samples if p is not None and p.dtype == np.uint16]
-    return scale_for(deep, depth)
+    deep = [p for p in samples if p is not None and p.dtype == first.dtype]
+    scale, words = scale_for(deep, depth)
+    return scale, f"{kind_of(first)} pictures: {words}"
 
 
 def natural_key(name: str) -> Tuple[List[Union[int, str]], str]:
@@ -215,6 +226,13 @@ def picture_paths(folder: str) -> List[str]:
     )
 
 
+def other_pictures(paths: Sequence[str]) -> List[str]:
+    """The names of pictures beside those of a sequence that Hotpath does not read."""
+    stems = {os.path.splitext(os.path.basename(path))[0] for path in paths}
+    names = map(os.path.splitext, sorted(os.listdir(os.path.dirname(paths[0]) or ".")))
+    return [a + b for a, b in names if b.lower() in OTHER_PICTURES and a not in stems]
+
+
 def video_paths(folder: str) -> List[str]:
     """The paths of the videos in a folder, by their names, in order; empty if it is no folder."""
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
@@ -235,7 +253,10 @@ def read_picture(
         BadSource: it is not a whole picture, or one that OpenCV refuses.
     """
     try:
-        return to_bgr(_decoded(path, log), scale)
+        picture = _decoded(path, log)
+        if picture.dtype == np.float32 and scale is whole_range:
+            scale = linear(*range_of(picture), dtype=picture.dtype)
+        return to_bgr(picture, scale)
     except BadFrame as error:
         raise BadSource(f"{path}: {error}") from None
 
@@ -246,7 +267,7 @@ def _decoded(path: str, log: Log = None) -> np.ndarray:
     check_bytes(path, os.path.getsize(path))
     with open(path, "rb") as file:
         data = file.read()
-    size, is_several = None, is_animated_webp(data) or bool(ANIMATED_PNG.match(data))
+    size, is_several = None, is_animated_webp(data) or is_animated_png(data)
     if data.startswith(TIFF):
         with closing(Pages(path)) as pages:
             size, is_several = pages.sizes[0], len(pages) > 1

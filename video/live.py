@@ -326,11 +326,14 @@ def open_address(spec: str, log: Log, depth: Optional[int], planes: bool) -> Sou
     by_pyav = isinstance(capture, pyav.AvCapture)
     is_opencv = isinstance(capture, cv2.VideoCapture)
     frames = stated_frames(capture) if is_opencv else capture.frames
-    if frames is None and not getattr(capture, "file_bytes", 0):
+    is_still = getattr(capture, "is_still", frames == 1)
+    if frames is None and not getattr(capture, "file_bytes", 0) and not is_still:
         return LiveSource(stream, log, opened=capture, depth=depth)
     capture.release()
     patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes)
-    if by_pyav:
-        return Recording(stream.name, open_in_background(patient), log, depth=depth)
-    by_opencv = opencv.CvCapture(lambda: open_in_background(patient))
-    return Recording(stream.name, by_opencv, log, depth=depth)
+    again: Any = open_in_background(patient) if by_pyav else None
+    again = again or opencv.CvCapture(lambda: open_in_background(patient))
+    source = Recording(stream.name, again, log, depth=depth)
+    if is_still:
+        source.leave_out("gives one picture and no more; name the address of the camera's stream")
+    return source

@@ -26,6 +26,7 @@ from typing import (
 import cv2
 import numpy as np
 
+from hotpath.kernels.commands import make
 from hotpath.video.base import MOST_FPS, SAME, without_password
 from hotpath.video.limits import check_size
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
@@ -55,11 +56,16 @@ def video_stream(container: Any) -> Any:
         context = stream.codec_context
         marks = int(getattr(stream, "disposition", 0))
         area = (context.width or 0) * (context.height or 0) + DEFAULT_AREA * (marks & 1)
-        is_cover = marks & ATTACHED or stream.frames == 1 or context.name in PICTURE_CODECS
-        return not is_cover, area
+        return not (_is_cover(stream) or context.name in PICTURE_CODECS), area
 
     usable = (stream for stream in container.streams.video if stream.codec_context is not None)
     return max(usable, key=rank, default=None)
+
+
+def _is_cover(stream: Any, is_collection: bool = False) -> bool:
+    """Whether a stream is a still picture beside a video; in a collection only where it says so."""
+    marks = int(getattr(stream, "disposition", 0))
+    return bool(marks & ATTACHED) or (stream.frames == 1 and not is_collection)
 
 
 class Key(NamedTuple):
@@ -213,6 +219,29 @@ class AvCapture:
     def is_mended(self) -> bool:
         """Whether ``time_s`` has no stray stamps any more: after ``seek`` or ``count``."""
         return self._index is not None
+
+    @property
+    def is_still(self) -> bool:
+        """Whether this is a picture file, such as the still picture of a camera's address."""
+        return self._form == "image2" or self._form.endswith("_pipe")
+
+    @property
+    def left_out(self) -> str:
+        """Which other videos the file holds, for a sentence; "" for none."""
+        if self._stream is None or self._form.startswith(PLAYLISTS):
+            return ""
+        streams = [s for s in self._container.streams.video if s.codec_context is not None]
+        is_collection = self._form.startswith("mov") and all(s.frames == 1 for s in streams)
+        others = [s for s in streams if s is not self._stream and not _is_cover(s, is_collection)]
+        if not others:
+            return ""
+        if is_collection:
+            return (
+                f"holds several pictures ({len(streams)}, or as many parts of one), of which one "
+                f"is given; run `{make('setup', ALSO='pictures')}`, or convert them to JPEG"
+            )
+        kinds = [f"{s.codec_context.name} {s.width}x{s.height}" for s in (self._stream, *others)]
+        return f"holds {len(kinds)} videos; {kinds[0]} is given, {', '.join(kinds[1:])} left out"
 
     @property
     def file_bytes(self) -> int:

@@ -7,6 +7,7 @@ from typing import Any, Deque, Iterator, List, Optional, Tuple
 
 import cv2
 
+from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import is_deep
 from hotpath.video import pyav
@@ -68,6 +69,8 @@ class Recording(Source):
         if not self._ahead:
             self.close()
             raise BadSource(f"{name}: {why_no_frame(cut_off)}")
+        if getattr(capture, "left_out", ""):
+            self.leave_out(capture.left_out)
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
@@ -256,6 +259,17 @@ class VideoFile(Recording):
             self.frames = None  # it is a guess from the fragments that are there
         if self.fps == 25.0 and states_no_rate(path):
             self.fps = None  # it is FFmpeg's assumption
+
+    def read(self, timeout_s: float = 1.0) -> Any:
+        """The next frame, or None at the end; see ``Source.read``."""
+        frame = super().read(timeout_s)
+        if frame is None and (self.given == 1 or self.name.lower().endswith(".gif")):
+            from hotpath.video.stack import pictures_in
+
+            more = pictures_in(self.name) - self.given
+            if more > 0:
+                self.leave_out(f"{counted(more, 'more picture')} left out, which ffmpeg can't read")
+        return frame
 
 
 def _open_capture(path: str, planes: bool) -> Any:

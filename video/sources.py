@@ -5,6 +5,7 @@ The sources are in ``recorded.py`` (videos), ``folder.py`` and ``stack.py`` (pic
 of VOT, OTB, GOT-10k and UAV123.
 """
 
+import importlib.util
 import os
 import re
 import stat
@@ -21,7 +22,7 @@ from hotpath.video.base import WAITING, Log, Source, check_readable, is_picture
 __all__ = ["WAITING", "Source", "check_camera", "is_recorded", "open_source", "reads"]
 
 TOPIC = "ros:"  # before a topic of ROS 2
-VIDEO, PAGES = "video", "pages"  # what a picture file may be, too
+VIDEO, PAGES = "video", "pages"  # what a file of pictures may be, too
 CAMERA = re.compile(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$")
 STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
 
@@ -190,8 +191,17 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool) -> Sourc
             "no video given; use --video with a camera, an address, a file or a folder",
             what="no video",
         )
+    kind, left_out = _kind_of(path), []
+    if kind == PAGES:
+        from hotpath.video.stack import Pages, PictureStack
+
+        pages = Pages(path)
+        if len(pages) > is_picture(path):
+            return PictureStack(path, pages, log, depth)
+        pages.close()
+        left_out = pages.left_out
     is_file = os.path.exists(path) and not os.path.isdir(path)
-    if (is_file and not is_picture(path)) or _kind_of(path) == VIDEO:
+    if (is_file and not is_picture(path)) or kind == VIDEO:
         from hotpath.video.recorded import VideoFile
 
         return VideoFile(path, log, planes, depth)
@@ -205,14 +215,10 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool) -> Sourc
             f"{path}: no such file, folder or pictures, and no camera's name (cam0)",
             what="not found",
         )
-    if _kind_of(path) == PAGES:
-        from hotpath.video.stack import Pages, PictureStack
-
-        pages = Pages(path)
-        if len(pages) > 1:
-            return PictureStack(path, pages, log, depth)
-        pages.close()
-    return FrameFolder(path, log, depth)
+    source = FrameFolder(path, log, depth)
+    for sentence in left_out:
+        source.leave_out(sentence)
+    return source
 
 
 def is_stack(path: str) -> bool:
@@ -227,14 +233,16 @@ def is_stack(path: str) -> bool:
 
 
 def _kind_of(path: str) -> str:
-    """What reads a picture file by its first bytes, if it may hold several; else empty."""
-    if not (os.path.isfile(path) and is_picture(path)):
+    """What reads a file of pictures by its first bytes, if it may hold several; else empty."""
+    if not os.path.isfile(path):
         return ""
     from hotpath.video import encoded
 
     check_readable(path)
     with open(path, "rb") as file:
-        head = file.read(4200)
-    if encoded.ANIMATED_PNG.match(head):
+        head = file.read(encoded.HEAD if is_picture(path) else encoded.LEAST)
+    if encoded.is_animated_png(head):
         return VIDEO
-    return PAGES if head.startswith(encoded.TIFF) or encoded.is_animated_webp(head) else ""
+    if head.startswith((*encoded.TIFF, encoded.GIF_ONE_TIME)) or encoded.is_animated_webp(head):
+        return PAGES
+    return PAGES if encoded.HEIF.match(head) and importlib.util.find_spec("pillow_heif") else ""

@@ -118,6 +118,7 @@ class Summary:
             "gaps_s": [seconds for _, seconds in source.gaps],
             "damaged": source.errors,
             "skipped": source.skipped,
+            "left_out": list(source.left_out),
             "targets": targets,
             "files": list(files),
             "failed": list(failed),
@@ -156,6 +157,7 @@ def lines_of(figures: Figures, live: bool) -> List[str]:
             f"{counted(figures['dropped'], 'frame')} dropped, {counted(len(gaps_s), 'gap')} of "
             f"{sum(gaps_s):.1f} s in all"
         )
+    lines += [f"{figures['source']}: {sentence}" for sentence in figures["left_out"]]
     damaged, skipped = figures["damaged"], figures["skipped"]
     if damaged or skipped:
         lines.append(

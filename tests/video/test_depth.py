@@ -251,3 +251,14 @@ def test_a_depth_without_a_use_is_told(tmp_path):
     assert "--depth is for pictures of 16 bits" in frames_and_words(str(tmp_path), depth=12)[1]
     path = film(tmp_path / "a.mkv", "ffv1", "gray")
     assert "--depth is for pictures of 16 bits" in frames_and_words(path, depth=12)[1]
+
+
+@pytest.mark.parametrize("share", [0.006, 0.02])
+def test_dead_pixels_take_no_contrast_away(tmp_path, share):
+    random = np.random.default_rng(1)
+    for index in range(4):
+        picture = np.linspace(7000, 7400, 64 * 48).reshape(48, 64).astype(np.uint16)
+        picture[random.random(picture.shape) < share] = 65535
+        assert cv2.imwrite(str(tmp_path / f"{index}.png"), picture)
+    frames, _ = frames_and_words(str(tmp_path))
+    assert np.median(frames[0][-4:]) > 230 and 0 < np.median(frames[0][:4]) < 25

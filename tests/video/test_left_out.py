@@ -1,0 +1,163 @@
+"""A source gives every picture that it has, or says how many it leaves out."""
+
+import re
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from hotpath.runtime.pictures import bgr_of
+from hotpath.video.sources import open_source
+from tests.support.streams import scene
+from tests.video.test_web import Files, web_server
+
+av = pytest.importorskip("av")
+Image = pytest.importorskip("PIL.Image")
+COUNT = 7
+
+
+def grey(tick):
+    return cv2.cvtColor(scene.picture_at(tick), cv2.COLOR_BGR2GRAY)
+
+
+def frames_of(source):
+    frames = [source.read()]
+    while frames[-1] is not None:
+        frames.append(source.read())
+    return frames[:-1]
+
+
+def by_pillow(path, pictures, **more):
+    images = [Image.fromarray(picture) for picture in pictures]
+    images[0].save(str(path), save_all=True, append_images=images[1:], **more)
+
+
+def raw_stack(path):
+    """One directory, with the other pictures after it, as ImageJ writes more than 4 GB."""
+    by_pillow(path, [grey(0)], description=f"ImageJ=1.54f\nimages={COUNT}\nslices={COUNT}\n")
+    data = path.read_bytes()
+    at = data.index(grey(0).tobytes())
+    if at + 320 * 240 != len(data):  # the directory stands behind: so it must stand before
+        pytest.skip("this Pillow writes the directory behind the pixels")  # not above 8.4
+    path.write_bytes(data + b"".join(grey(tick).tobytes() for tick in range(1, COUNT)))
+
+
+def gif_without_times(path):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("gif", rate=10, options={"gifflags": "0"})
+        stream.width, stream.height, stream.pix_fmt = scene.WIDTH, scene.HEIGHT, "gray"
+        for tick in range(COUNT):
+            frame = av.VideoFrame.from_ndarray(grey(tick), format="gray")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    data = re.sub(rb"\x21\xf9\x04.{4}\0", b"", path.read_bytes(), flags=re.DOTALL)
+    path.write_bytes(b"GIF87a" + data[6:])
+
+
+def degrees(path):
+    assert cv2.imwritemulti(str(path), [20 + grey(t).astype(np.float32) / 9 for t in range(COUNT)])
+
+
+def folder_of_degrees(path):
+    path.mkdir()
+    for tick in range(COUNT):
+        by_pillow(path / f"{tick}.tif", [20 + grey(tick).astype(np.float32) / 9])
+
+
+def late_animation(path):
+    """An animated PNG with 8 KB of text before the word that it is one."""
+    from PIL import PngImagePlugin
+
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", "x" * 8000)
+    by_pillow(path, [grey(tick) for tick in range(COUNT)], pnginfo=text, duration=100)
+
+
+def channels(path):
+    pictures = [
+        picture for tick in range(COUNT) for picture in (grey(tick), np.zeros_like(grey(0)))
+    ]
+    text = f"ImageJ=1.54f\nimages={2 * COUNT}\nchannels=2\nframes={COUNT}\n"
+    by_pillow(path, pictures, description=text)
+
+
+def ome(path):
+    """Channels one after the other, as an order of XYTC states."""
+    text = f'<OME><Pixels DimensionOrder="XYTCZ" SizeC="2" SizeT="{COUNT}" SizeZ="1"/></OME>'
+    pictures = [grey(tick) for tick in range(COUNT)] + [np.zeros_like(grey(0))] * COUNT
+    by_pillow(path, pictures, description=text)
+
+
+def pyramid(path):
+    whole = grey(0)
+    assert cv2.imwritemulti(str(path), [whole, cv2.pyrDown(whole), cv2.pyrDown(whole[::2, ::2])])
+
+
+def two_videos(path):
+    with av.open(str(path), "w") as container:
+        large = container.add_stream("mjpeg", rate=30)
+        large.width, large.height, large.pix_fmt = 640, 480, "yuvj420p"
+        small = container.add_stream("libx264", rate=30)
+        small.width, small.height, small.pix_fmt = 320, 240, "yuv420p"
+        for tick in range(COUNT):
+            frame = av.VideoFrame.from_ndarray(scene.picture_at(tick), format="bgr24")
+            container.mux(large.encode(frame.reformat(640, 480, "yuvj420p")))
+            container.mux(small.encode(frame))
+        for stream in (large, small):
+            container.mux(stream.encode(None))
+
+
+def mixed(path):
+    path.mkdir()
+    for tick in range(2 * COUNT):
+        ending = ".gif" if tick % 2 else ".png"
+        by_pillow(path / f"{tick:03d}{ending}", [grey(tick // 2)])
+    (path / "notes.txt").write_text("no picture\n")
+
+
+CASES = {  # name -> (what writes it, words of the sentence or "" for none)
+    "stack.tif": (raw_stack, ""),
+    "times.gif": (gif_without_times, ""),
+    "late.png": (late_animation, f"{COUNT - 1} more pictures left out"),
+    "degrees.tif": (degrees, ""),
+    "degrees": (folder_of_degrees, ""),
+    "channels.tif": (channels, "of 2 channels the first is given"),
+    "ome.tif": (ome, "of 2 channels the first is given"),
+    "pyramid.tif": (pyramid, "left out: 2 smaller copies"),
+    "two.mkv": (two_videos, "holds 2 videos; h264 320x240 is given, mjpeg 640x480 left out"),
+    "mixed": (mixed, f"{COUNT} pictures of other kinds (.gif) left out"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_all_pictures_are_given_or_their_number_is_told(tmp_path, name):
+    write, words = CASES[name]
+    if name == "stack.tif":
+        pytest.importorskip("tifffile")
+    write(tmp_path / name)
+    log = []
+    with open_source(str(tmp_path / name), log.append) as source:
+        frames = frames_of(source)
+        assert words in " ".join(source.left_out) and bool(words) == bool(source.left_out)
+    assert words in " ".join(log)
+    ticks = [scene.tick_of(bgr_of(frame)) for frame in frames]
+    assert ticks == list(range(1 if name in ("pyramid.tif", "late.png") else COUNT))
+
+
+def test_a_stack_that_needs_tifffile_says_how_many_it_has(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    raw_stack(tmp_path / "a.tif")
+    with open_source(str(tmp_path / "a.tif")) as source:
+        assert len(frames_of(source)) == 1
+        assert f"several pictures ({COUNT}), of which one is given" in source.left_out[0]
+        assert "ALSO=pictures" in source.left_out[0]
+
+
+@pytest.mark.parametrize("ending", [".png", ".jpg", ".webp"])
+def test_the_address_of_a_still_picture_says_that_it_is_one(tmp_path, monkeypatch, ending):
+    monkeypatch.chdir(tmp_path)
+    assert cv2.imwrite("a" + ending, scene.picture_at(3))
+    with web_server(Files) as address, open_source(address + "a" + ending) as source:
+        assert len(frames_of(source)) == 1
+        assert "gives one picture" in source.left_out[0]

@@ -13,9 +13,10 @@ NETWORKS = (
     "TrackerNano",
 )
 Means = dict[str, dict[str, dict[str, str]]]  # tracker -> group -> column -> value
-ALL, UNSEEN, DRONE = "all", "unseen", "drone unseen"
+ALL, UNSEEN = "all", "unseen"
 MEAN = "mean of "
-DRIFT = "dre"  # share of the frames in which it claims a box that misses the target
+# of the frames that show the target: it claims a box that misses it; it claims nothing
+DRIFT, SILENT = "dre", "nre"
 
 
 def read(path: Path) -> Means:
@@ -44,7 +45,7 @@ def table(means: Means, ms: Mapping[str, float] = {}) -> str:
         "tracker",
         f"AUC, {counts[0]} sequences",
         f"its {counts[1]} unseen, and the difference to the default",
-        *(["frames `tracked` beside the target"] if drift else []),
+        *(["of the frames that show it: `tracked`; beside it"] if drift else []),
         "ms",
     ]
     lines = [titles, ["---"] * len(titles)]
@@ -56,27 +57,18 @@ def table(means: Means, ms: Mapping[str, float] = {}) -> str:
                 f"**{shown(name)}, the default**" if groups is first else shown(name),
                 figure(whole, "success") + between(whole, "success"),
                 figure(unseen, "success") + difference(unseen),
-                *([f"{100 * float(whole[DRIFT]):.1f} %"] if drift else []),
+                *(
+                    [f"{_percent(1 - float(whole[SILENT]), 0)}; {_percent(whole[DRIFT], 1)}"]
+                    * drift
+                ),
                 f"{took:.2f}" if took == took else "–",
             ]
         )
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def drone(means: Means) -> str:
-    """A sentence on the unseen films of drones: how the other networks compare with the default."""
-    rows = {name: of[DRONE] for name, of in means.items() if of.get(DRONE, {}).get("success")}
-    if not rows:
-        return "None of its unseen sequences is a film of a drone."
-    first, *others = rows
-    differences = [
-        f"{shown(name).removesuffix(', INT8')} {difference(rows[name])[2:]}" for name in others
-    ]
-    sure = [name for name in others if rows[name].get("verdict") in ("better", "worse")]
-    return (
-        f"On its {rows[first]['clips']} unseen films of drones, the differences are "
-        f"{', '.join(differences)}: {len(sure) or 'none'} of them sure."
-    )
+def _percent(share: str | float, digits: int) -> str:
+    return f"{100 * float(share):.{digits}f} %"
 
 
 def shown(name: str) -> str:

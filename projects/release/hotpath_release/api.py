@@ -67,8 +67,12 @@ def text() -> str:
 
 def _described(thing: Any) -> Iterator[str]:
     """The signature of a function, and the docstring as Markdown."""
-    if hasattr(thing, "__wrapped__"):  # its parameters are the fields of a record
-        first, *named = inspect.signature(thing).parameters.values()
+    parameters = (
+        [] if inspect.isclass(thing) else list(inspect.signature(thing).parameters.values())
+    )
+    is_of_a_record = hasattr(thing, "__wrapped__") and parameters[0].name != "self"
+    if is_of_a_record:  # its parameters are the fields
+        first, *named = parameters
         fields = ", ".join(f"{field.name}={field.default!r}" for field in named)
         fields = textwrap.fill(f"{first.name}={first.default!r}, *, {fields}", 96)
         yield "```python\n{}\n```\n".format(

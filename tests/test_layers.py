@@ -32,7 +32,7 @@ def test_the_package_has_the_rooms_and_nothing_else():
     links = {path.name: os.readlink(str(path)) for path in package.iterdir() if path.is_symlink()}
     assert links == {room: f"../{room}" for room in links}
     files = {path.name for path in package.iterdir()} - set(links) - {"__pycache__"}
-    assert files == {"__init__.py", "__main__.py", "py.typed"}
+    assert files == {"__init__.py", "__main__.py", "links.py", "py.typed"}
 
 
 def test_hotpath_finds_its_projects_by_their_entry_points():

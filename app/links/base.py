@@ -9,7 +9,7 @@ import traceback
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import SplitResult, urlsplit
 
-from hotpath.app.links.control import Controller
+from hotpath.app.links.run import Run
 from hotpath.app.records import LinkOptions
 from hotpath.app.selection import Selection
 from hotpath.kernels.commands import why_unread
@@ -17,13 +17,15 @@ from hotpath.kernels.text import decoded
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.video.base import TrackedFrame
 
+STREAMED = ("udp", "rtp", "rtsp")  # schemes of --stream
+
 
 class Context(NamedTuple):
     """The argument of a link's ``open_link``.
 
     Attributes:
         options: the links that the command line asks for.
-        controller: of the frame loop; None if neither the page nor MAVLink is asked for.
+        run: what it may ask of the frame loop; None if no link is asked for that selects targets.
         fps: frames a second of the source, or None.
         size: (width, height) of the frames.
         network: its name.
@@ -35,7 +37,7 @@ class Context(NamedTuple):
     """
 
     options: LinkOptions
-    controller: Optional[Controller]
+    run: Optional[Run]
     fps: Optional[float]
     size: Tuple[int, int]
     network: str
@@ -185,6 +187,66 @@ def _own_address(ipv6: bool) -> Optional[str]:
             return str(probe.getsockname()[0])
         except OSError:
             return None
+
+
+class Address(NamedTuple):
+    """An address of ``--stream``.
+
+    Attributes:
+        scheme: "udp", "rtp" or "rtsp".
+        host, port: where it is sent.
+        path: of RTSP, else empty.
+        login: "USER:PASSWORD" as the address has it, or empty.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    login: str
+
+    @property
+    def shown(self) -> str:
+        """The address without its password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}{self.path}"
+
+    @property
+    def url(self) -> str:
+        """The address with its password."""
+        start = self.scheme + "://"
+        return self.shown.replace(start, f"{start}{self.login}@", 1) if self.login else self.shown
+
+    @property
+    def for_viewers(self) -> str:
+        """The address of RTSP for other computers: a server here is reached by this one's name."""
+        host = "0.0.0.0" if is_loopback(self.host) else self.host
+        return f"rtsp://{shown_host(host)}:{self.port}{self.path}"
+
+
+def parse_address(text: str) -> Address:
+    """Return the parts of an address.
+
+    Raises:
+        BadOutput: it is none, or no host is named.
+    """
+    parts = split_address(text)
+    host, port = parts.hostname or "", parts.port or (554 if parts.scheme == "rtsp" else 0)
+    if parts.scheme == "rtsp" and host in ("", "0.0.0.0", "::"):
+        raise BadOutput(
+            f"--stream {text}: Hotpath serves no RTSP; start a server, such as MediaMTX, and give "
+            "its address: rtsp://HOST:PORT/PATH",
+            what="no server",
+        )
+    if parts.scheme not in STREAMED or not host or not port or parts.query:
+        raise BadOutput(
+            f"--stream {text}: not an address; give udp://HOST:PORT, rtp://HOST:PORT or "
+            "rtsp://[USER:PASSWORD@]HOST:PORT/PATH",
+            what="not an address",
+        )
+    login = parts.netloc.rpartition("@")[0]
+    path = (parts.path or "/") if parts.scheme == "rtsp" else ""
+    return Address(parts.scheme, host, port, path, login)
 
 
 def found_address(host: str, port: int, kind: int, flags: int = 0) -> Tuple[int, Any]:

@@ -18,6 +18,7 @@ from hotpath.app.detect import Detector
 from hotpath.app.links.as_json import target_json
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import Refused, Requests
+from hotpath.app.links.run import CONFIRM, Run
 from hotpath.app.pointing import add_at, holding
 from hotpath.app.selection import Selection
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
@@ -32,11 +33,10 @@ MOST_TARGETS = 8
 SMALLEST_PX = 4.0  # side of a box
 CATCH_UP_FRAMES = 30  # most frames tracked at once after a selection
 ROWS_KEPT = 20000
-CONFIRM = "confirm the target"  # a reason of ``holds`` that ends so waits for somebody
 STILL_S = 1.0  # without a new frame: the run stands still
 
 
-class Controller:
+class Controller(Run):
     """Connects the frame loop with its remote controls.
 
     The loop calls ``next_frame_is_due``, ``write`` and ``end``, and adds to ``rows``. The methods
@@ -314,6 +314,16 @@ class Controller:
     def stop(self) -> None:
         """End the run."""
         self._stop.requested = True
+
+    @property
+    def finds_at_points(self) -> bool:
+        """Whether the network's head, or a detector, finds the object at a point."""
+        has_head = self.targets.network.tap is not None and self.targets.device.shows_features
+        return has_head or self.detector is not None
+
+    def frame_at(self, seen_s: float) -> Optional[TrackedFrame]:
+        """The frame that was newest at a time of the monotonic clock, else the newest one."""
+        return self.buffer.at(seen_s) or self.newest
 
     # called from other threads
 

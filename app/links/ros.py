@@ -12,9 +12,9 @@ import time
 from typing import Any, Callable, List
 
 from hotpath.app.links.base import Context, Link, LinkThread
-from hotpath.app.links.control import Controller
 from hotpath.app.links.publish import encoded
 from hotpath.app.links.requests import Refused
+from hotpath.app.links.run import Run
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput, NoCamera
 from hotpath.video.base import TrackedFrame
@@ -29,14 +29,14 @@ class RosLink(Link):
 
     Args:
         address: ``ros:/NAME``.
-        controller: ``Controller`` of the frame loop.
+        run: what it asks of the frame loop.
         say: function of one line of text for the user.
 
     Raises:
         BadOutput: another address, or ROS is not there.
     """
 
-    def __init__(self, address: str, controller: Controller, say: Callable[[str], None]) -> None:
+    def __init__(self, address: str, run: Run, say: Callable[[str], None]) -> None:
         named = TOPIC.fullmatch(address)
         if named is None:
             raise BadOutput(
@@ -49,7 +49,7 @@ class RosLink(Link):
         except NoCamera as error:
             raise BadOutput(str(error)) from None
         self.sent = 0
-        self._controller = controller
+        self._run = run
         self._say = say
         self._tracks = self._end.writer(topic, self._bus.Detection2DArray)
         self._state = self._end.writer(topic + "/state", self._bus.String)
@@ -63,7 +63,7 @@ class RosLink(Link):
         now_s, unix_s = time.monotonic(), time.time()
         boxes = self._detections(tracked, unix_s - now_s + tracked.captured_s)
         self._end.send(self._tracks, boxes)
-        state = encoded(tracked, now_s, unix_s, self._controller.holds)
+        state = encoded(tracked, now_s, unix_s, self._run.holds)
         self._end.send(self._state, self._bus.String(data=state.decode("utf-8")))
         self.sent += 1
 
@@ -105,15 +105,13 @@ class RosLink(Link):
         """The thread: take the boxes that are asked for."""
         while not self._closing.is_set():
             asked = self._end.take(self._boxes, POLL_S)
-            newest = self._controller.newest
+            newest = self._run.newest
             if asked is None or newest is None:
                 continue
             box = asked.x_offset, asked.y_offset, asked.width, asked.height
             replaced = next(iter(newest.tracks), None)
             try:
-                request = self._controller.call(
-                    self._controller.add_target, newest.index, box, replaced
-                )
+                request = self._run.call(self._run.add_target, newest.index, box, replaced)
                 request.result(timeout=10 * POLL_S)
             except Refused as error:
                 self._say(f"a box from ROS is refused: {error}")
@@ -123,8 +121,8 @@ class RosLink(Link):
 
 def open_link(context: Context) -> RosLink:
     """The link of ``--publish ros:/TOPIC``."""
-    assert context.controller is not None, "ROS selects targets"
-    link = RosLink(context.options.publish, context.controller, context.say)
+    assert context.run is not None, "ROS selects targets"
+    link = RosLink(context.options.publish, context.run, context.say)
     topic = context.options.publish[len(PREFIX) :]
     context.say(f"ROS: boxes are sent to {topic}; {topic}/box takes a target")
     return link

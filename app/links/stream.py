@@ -20,18 +20,17 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable, List, NamedTuple, Optional, Tuple, Type
+from typing import Any, Callable, List, Optional, Tuple, Type
 from urllib.parse import quote
 
 from hotpath.app.links.base import (
+    Address,
     Context,
     Link,
     LinkThread,
     found_address,
-    is_loopback,
+    parse_address,
     read_login,
-    shown_host,
-    split_address,
 )
 from hotpath.app.records import LinkOptions
 from hotpath.kernels.commands import counted
@@ -51,66 +50,6 @@ RETRY_S = (1.0, 30.0)  # after a failure: first and longest pause
 AGAIN_S = 60.0  # a failure is said as often
 STALLED_S = 10.0  # after which an address that takes nothing is opened anew
 END_S = 4.0  # for a thread to say goodbye
-
-
-class Address(NamedTuple):
-    """An address of ``--stream``.
-
-    Attributes:
-        scheme: "udp", "rtp" or "rtsp".
-        host, port: where it is sent.
-        path: of RTSP, else empty.
-        login: "USER:PASSWORD" as the address has it, or empty.
-    """
-
-    scheme: str
-    host: str
-    port: int
-    path: str
-    login: str
-
-    @property
-    def shown(self) -> str:
-        """The address without its password."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}:{self.port}{self.path}"
-
-    @property
-    def url(self) -> str:
-        """The address with its password."""
-        start = self.scheme + "://"
-        return self.shown.replace(start, f"{start}{self.login}@", 1) if self.login else self.shown
-
-    @property
-    def for_viewers(self) -> str:
-        """The address of RTSP for other computers: a server here is reached by this one's name."""
-        host = "0.0.0.0" if is_loopback(self.host) else self.host
-        return f"rtsp://{shown_host(host)}:{self.port}{self.path}"
-
-
-def parse_address(text: str) -> Address:
-    """Return the parts of an address.
-
-    Raises:
-        BadOutput: it is none, or no host is named.
-    """
-    parts = split_address(text)
-    host, port = parts.hostname or "", parts.port or (554 if parts.scheme == "rtsp" else 0)
-    if parts.scheme == "rtsp" and host in ("", "0.0.0.0", "::"):
-        raise BadOutput(
-            f"--stream {text}: Hotpath serves no RTSP; start a server, such as MediaMTX, and give "
-            "its address: rtsp://HOST:PORT/PATH",
-            what="no server",
-        )
-    if parts.scheme not in FORMS or not host or not port or parts.query:
-        raise BadOutput(
-            f"--stream {text}: not an address; give udp://HOST:PORT, rtp://HOST:PORT or "
-            "rtsp://[USER:PASSWORD@]HOST:PORT/PATH",
-            what="not an address",
-        )
-    login = parts.netloc.rpartition("@")[0]
-    path = (parts.path or "/") if parts.scheme == "rtsp" else ""
-    return Address(parts.scheme, host, port, path, login)
 
 
 class Datagrams:

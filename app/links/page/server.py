@@ -392,8 +392,8 @@ def _telemetry() -> Optional[Telemetry]:
 
 def open_link(context: Context) -> Server:
     """Start to serve the page of ``--page`` in the background; raises ``BadOutput``."""
-    assert context.controller is not None, "the page needs a Controller"
-    server = Server(context.controller, context.options)
+    assert isinstance(context.run, Controller), "the page needs a Controller"
+    server = Server(context.run, context.options)
     server.start()
     context.say("page: " + server.link)
     code = None if server.guard.is_local else access.qr_code(server.link)

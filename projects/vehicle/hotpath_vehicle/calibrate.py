@@ -13,9 +13,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
 
-from hotpath.app.cli.progress import say
-from hotpath.kernels import cache
-from hotpath.kernels.cli import Parser, between, exit_code
+from hotpath.links import Parser, between, cache, exit_code, needs, read_login, say
 from hotpath.runtime.errors import BadOutput, BadSource
 from hotpath.video.base import to_bgr
 from hotpath.video.output_file import check_ending, check_folder
@@ -164,7 +162,6 @@ def nudge(actuator: Any, frames: Frames, rate: float) -> Any:
 
 def open_ptz(options: argparse.Namespace, size: Any, cleanup: contextlib.ExitStack) -> "Ptz":
     """The PTZ camera; raises ``BadOutput``."""
-    from hotpath.app.links.base import read_login
     from hotpath_vehicle import onvif
 
     camera = onvif.Camera(options.gimbal, read_login("gimbal-login", options.gimbal_login))
@@ -207,8 +204,6 @@ def open_gimbal(options: argparse.Namespace, size: Any, cleanup: contextlib.Exit
     try:
         from hotpath_vehicle.mavlink import nudged
     except ImportError as error:
-        from hotpath.kernels.commands import needs
-
         raise BadOutput(needs("--mavlink", "pymavlink", error, "vehicle")) from None
     mavlink = MavlinkOptions(
         options.mavlink,

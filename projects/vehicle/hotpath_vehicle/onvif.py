@@ -21,8 +21,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from hotpath.app.links.base import Context, Link, LinkThread, read_login, split_address
-from hotpath.kernels.commands import counted
+from hotpath.links import Context, Link, LinkThread, counted, read_login, split_address
 from hotpath.runtime.errors import BadOutput
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle import steering

@@ -81,7 +81,7 @@ class GimbalOptions(NamedTuple):
 
 def check(options: LinkOptions) -> None:
     """Refuse what can't work together, before anything is opened."""
-    from hotpath.app.links.base import check_file
+    from hotpath.links import check_file
 
     mavlink, gimbal = options.of(MavlinkOptions), options.of(GimbalOptions)
     if not gimbal.is_onvif:

@@ -8,7 +8,7 @@ import math
 import threading
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
-from hotpath.app.selection import Selection
+from hotpath.links import Selection
 from hotpath.runtime.directions import vertical_fov_deg
 from hotpath.runtime.types import TRACKED, Track
 from hotpath.video.base import TrackedFrame

@@ -16,7 +16,7 @@ import math
 from collections import deque
 from typing import Any, Callable, Deque, Dict, NamedTuple, Optional, Tuple
 
-from hotpath.app.links.base import Context
+from hotpath.links import Context
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import TRACKED, Track
 from hotpath_vehicle.plug import GimbalOptions

@@ -11,7 +11,7 @@ camera whose budget is spent stands, and soon waits for somebody.
 import math
 from typing import Dict, Optional, Sequence, Tuple
 
-from hotpath.app.links.control import CONFIRM
+from hotpath.links import CONFIRM
 from hotpath_vehicle.aim.budget import SLOWEST, Budget
 from hotpath_vehicle.aim.calibration import Calibration, error_of, settings_for
 from hotpath_vehicle.aim.nod import HALF_S, UNFIT, Nod

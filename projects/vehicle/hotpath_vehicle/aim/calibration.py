@@ -4,9 +4,15 @@ import math
 import pathlib
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from hotpath.app.records import LinkOptions
-from hotpath.kernels import toml, toml_text
-from hotpath.kernels.toml_keys import Key, Mistake, read_section, sentence
+from hotpath.links import (
+    Key,
+    LinkOptions,
+    Mistake,
+    read_section,
+    read_toml,
+    sentence,
+    write_toml,
+)
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.base import without_password
 from hotpath_vehicle.gimbal.control import DELAY_S
@@ -122,7 +128,7 @@ def text(calibration: Calibration, note: str) -> str:
     measured = {key: round(getattr(calibration, key), 4) for key in ("fov", "delay", "spread")}
     measured.update(sign=list(calibration.sign), scale=[round(v, 4) for v in calibration.scale])
     measured.update(frame=calibration.frame)
-    return toml_text.text({"of": dict(of, size=list(calibration.size)), "measured": measured}, note)
+    return write_toml({"of": dict(of, size=list(calibration.size)), "measured": measured}, note)
 
 
 def read(path: str) -> Calibration:
@@ -131,7 +137,7 @@ def read(path: str) -> Calibration:
     Raises:
         BadCalibration: no such file, no TOML, a key that is missing or wrong.
     """
-    table = toml.read(pathlib.Path(str(path)), BadCalibration)
+    table = read_toml(pathlib.Path(str(path)), BadCalibration)
     mistakes: List[Mistake] = []
     values: Dict[str, Any] = {}
     for name, keys in KEYS.items():

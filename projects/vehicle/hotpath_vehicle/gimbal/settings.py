@@ -3,8 +3,7 @@
 import pathlib
 from typing import Dict, List, Optional, Tuple
 
-from hotpath.kernels import toml
-from hotpath.kernels.toml_keys import Key, Mistake, read_section, sentence
+from hotpath.links import Key, Mistake, read_section, read_toml, sentence
 from hotpath.runtime.errors import HotpathError
 
 DEFAULTS = pathlib.Path(__file__).resolve().parent / "gimbal.toml"
@@ -38,9 +37,9 @@ def load_settings(path: Optional[str] = None) -> Dict[str, Dict[str, float]]:
     Raises:
         BadSettings: no such file, no TOML, an unknown key, or a value out of its range.
     """
-    settings = toml.read(DEFAULTS, BadSettings)
+    settings = read_toml(DEFAULTS, BadSettings)
     if path:
-        own = toml.read(pathlib.Path(path), BadSettings)
+        own = read_toml(pathlib.Path(path), BadSettings)
         mistakes: List[Mistake] = []
         for section, defaults in settings.items():
             keys = {

@@ -1,14 +1,14 @@
 """Connect the MAVLink service to the frame loop: views of its frames, and requests to it.
 
-A request goes to the page's controller, which carries it out between two frames. A click belongs to
-the frame that the user saw. The controller still has that frame in its buffer, starts the target on
+A request goes to the run, which carries it out between two frames. A click belongs to the frame
+that the user saw. The run still has that frame in its buffer, starts the target on
 it, and tracks it up to the newest frame.
 """
 
 from concurrent.futures import Future
 from typing import Optional, Sequence, Tuple
 
-from hotpath.app.links.control import Controller
+from hotpath.links import Run
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle.mavlink.messages import View
@@ -19,29 +19,29 @@ class Busy(HotpathError):
 
 
 class Loop:
-    """Sends requests to a run through its controller.
+    """Sends requests to a run.
 
     Only the link's thread makes them. Every request returns a ``Future``. A request that fails sets
     a ``HotpathError`` in it. Where ``cancel`` returns True, it is not carried out later.
 
     Args:
-        controller: ``Controller`` of the run.
+        run: what is asked of the frame loop.
 
     Attributes:
         view: what is known after the newest frame; None before the first one.
     """
 
-    def __init__(self, controller: Controller) -> None:
-        self._controller = controller
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self.view: Optional[View] = None
 
     def view_of(self, tracked: TrackedFrame) -> View:
         """The ``View`` after a frame, for ``Service.show``; called by the frame loop."""
-        selection = self._controller.selection
+        selection = self._run.selection
         number = selection.among(tracked.tracks)
         track = None if number is None else tracked.tracks[number]
         height, width = tracked.frame.shape[:2]
-        size, fps = (width, height), self._controller.fps
+        size, fps = (width, height), self._run.fps
         self.view = View(
             tracked.index, tracked.captured_s, size, track, number, fps, acts=selection.acts
         )
@@ -54,19 +54,19 @@ class Loop:
             box: (x, y, w, h), 0-based pixels.
             seen_s: when the frame that the user saw was taken, seconds of the monotonic clock.
         """
-        return self._controller.call(self._start, box, seen_s)
+        return self._run.call(self._start, box, seen_s)
 
     def start_point(self, point: Tuple[float, float], seen_s: float) -> "Future[int]":
         """Follow what is at a point (x, y) of the frame that the user saw; see ``start_box``."""
-        return self._controller.call(self._start_at, point, seen_s)
+        return self._run.call(self._start_at, point, seen_s)
 
     def stop(self) -> "Future[None]":
         """Stop following the selected target."""
-        return self._controller.call(self._stop)
+        return self._run.call(self._stop)
 
     def record(self, on: bool) -> "Future[None]":
         """Start or stop writing to the run's files."""
-        return self._controller.call(self._controller.record, on)
+        return self._run.call(self._run.record, on)
 
     @property
     def recording(self) -> Tuple[bool, Optional[float]]:
@@ -74,19 +74,17 @@ class Loop:
 
         Seconds of the monotonic clock; None while it does not write.
         """
-        return self._controller.can_record, self._controller.recording_since
+        return self._run.can_record, self._run.recording_since
 
     @property
     def finds_at_points(self) -> bool:
         """Whether the network's head, or a detector, may find the object at a point."""
-        targets = self._controller.targets
-        has_head = targets.network.tap is not None and targets.device.shows_features
-        return has_head or self._controller.detector is not None
+        return self._run.finds_at_points
 
     # carried out in the frame loop
 
     def _newest_frame(self) -> TrackedFrame:
-        newest = self._controller.newest
+        newest = self._run.newest
         if newest is None:
             raise Busy("no frame was tracked yet; try again")
         return newest
@@ -95,24 +93,24 @@ class Loop:
         """Start a target on the frame that the user saw; it replaces the selected one."""
         tracked, number = self._seen(seen_s)
         inside = _inside(box, tracked.frame.shape)
-        return self._controller.add_target(tracked.index, inside, number)
+        return self._run.add_target(tracked.index, inside, number)
 
     def _start_at(self, point: Tuple[float, float], seen_s: float) -> int:
         """Start a target at a point of that frame; it replaces the selected one."""
         tracked, number = self._seen(seen_s)
-        return self._controller.add_target(tracked.index, None, number, point=point)
+        return self._run.add_target(tracked.index, None, number, point=point)
 
     def _seen(self, seen_s: float) -> Tuple[TrackedFrame, Optional[int]]:
         """The frame that the user saw, and the number of the selected target."""
         newest = self._newest_frame()
-        tracked = self._controller.buffer.at(seen_s) or newest
-        return tracked, self._controller.selection.among(newest.tracks)
+        tracked = self._run.frame_at(seen_s) or newest
+        return tracked, self._run.selection.among(newest.tracks)
 
     def _stop(self) -> None:
         """Drop the selected target. No other one takes its place."""
-        number = self._controller.selection.among(self._newest_frame().tracks)
+        number = self._run.selection.among(self._newest_frame().tracks)
         if number is not None:
-            self._controller.drop_target(number)
+            self._run.drop_target(number)
 
 
 def _inside(

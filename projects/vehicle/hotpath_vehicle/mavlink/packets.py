@@ -17,7 +17,7 @@ import struct
 from collections import OrderedDict
 from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Set, Tuple
 
-from hotpath.kernels import cache
+from hotpath.links import cache
 
 try:
     import fcntl

@@ -12,10 +12,17 @@ from typing import Any, Callable, Deque, List, Optional
 
 import numpy as np
 
-from hotpath.app.links.base import Context, Link, LinkThread
-from hotpath.app.records import LinkOptions, StreamOptions
-from hotpath.kernels import cache
-from hotpath.kernels.commands import counted, why_unread
+from hotpath.links import (
+    Context,
+    Link,
+    LinkOptions,
+    LinkThread,
+    StreamOptions,
+    cache,
+    counted,
+    stream_address,
+    why_unread,
+)
 from hotpath.runtime.directions import vertical_fov_deg
 from hotpath.runtime.errors import BadOutput
 from hotpath.video.base import TrackedFrame
@@ -338,10 +345,10 @@ def open_link(context: Context) -> Service:
     identity = Identity(
         *me, context.network, fov, streams(options.stream), _folder(options), kind, _mark()
     )
-    assert context.controller is not None, "MAVLink needs a Controller"
+    assert context.run is not None, "MAVLink selects targets"
     name = only_one.take(mavlink.url, me) if gimbal else None
     transport = open_transport(mavlink.url, mavlink.allow or ())
-    loop = Loop(context.controller)
+    loop = Loop(context.run)
     camera = Camera(loop, identity, geo, mavlink.delay_s)
     service = Service(
         transport,
@@ -396,12 +403,10 @@ def streams(options: StreamOptions) -> List[Stream]:
     """What a ground station is told of the streams of ``--stream``."""
     if not options.addresses:
         return []
-    from hotpath.app.links.stream import parse_address
-
     kinds = {"rtsp": m.STREAM_RTSP, "rtp": m.STREAM_RTPUDP, "udp": m.STREAM_MPEG_TS}
     told = []
     for number, text in enumerate(options.addresses, 1):
-        address = parse_address(text)
+        address = stream_address(text)
         name = "tracked" if number == 1 else f"tracked {number}"  # chosen by its name
         # without a server, the ground station is told the port at which it listens
         uri = address.for_viewers if address.scheme == "rtsp" else str(address.port)

@@ -6,7 +6,7 @@ import socket
 import time
 from typing import Any, List, Optional, Sequence, Tuple, Union
 
-from hotpath.app.links.base import made_socket
+from hotpath.links import made_socket
 from hotpath.runtime.errors import BadOutput
 
 Address = Tuple[Any, ...]  # of a peer, as the socket gives it: (host, port), longer with IPv6

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from hotpath.app.links.base import made_socket
+from hotpath.links import made_socket
 from hotpath_vehicle.mavlink.transport.base import (
     PASSING,
     READ_BYTES,

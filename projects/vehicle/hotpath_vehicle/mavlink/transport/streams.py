@@ -7,7 +7,7 @@ import socket
 import time
 from typing import Dict, List, Optional
 
-from hotpath.app.links.base import made_socket
+from hotpath.links import made_socket
 from hotpath.runtime.errors import BadOutput
 from hotpath_vehicle.mavlink.transport.base import (
     PASSING,

@@ -1,0 +1,81 @@
+"""What a project that adds links to a run uses of Hotpath; ``projects/vehicle`` is one.
+
+A package ``hotpath_NAME`` with ``NAME = hotpath_NAME.plug:PLUG`` in the entry points
+``hotpath.links`` has a ``Plug``: options, and the links that they ask for. Each link's module has
+``open_link(context)``, which returns a ``Link``. It learns of each tracked frame, works in
+``LinkThread``s of its own, and asks the ``Run`` for targets. These names stay; others may change.
+Every run imports ``plug.py``. To cost it nothing, that takes its names from
+``hotpath.app.records`` and ``hotpath.kernels.cli``.
+
+| name | what |
+|---|---|
+| ``Plug``, ``LinkOptions``, ``StreamOptions`` | options of a project, and of a run |
+| ``Link``, ``LinkThread``, ``Context`` | a link, its threads, and what it is opened with |
+| ``Run``, ``Selection``, ``CONFIRM`` | what a link asks of the frame loop |
+| ``check_file``, ``read_login`` | files that options name |
+| ``made_socket``, ``split_address``, ``stream_address`` | addresses |
+| ``Key``, ``Mistake``, ``read_section``, ``sentence`` | keys of a TOML, and its mistakes |
+| ``read_toml``, ``write_toml`` | a TOML as a dict, and a dict as TOML |
+| ``Parser``, ``between``, ``number``, ``exit_code``, ``say`` | a program's command line |
+| ``cache``, ``needs``, ``counted``, ``why_unread`` | files that are kept; words of sentences |
+
+Example:
+    >>> from hotpath.links import Key
+    >>> Key(float, default=2.0, low=0.0).default
+    2.0
+"""
+
+from hotpath.app.cli.progress import say
+from hotpath.app.links.base import (
+    Context,
+    Link,
+    LinkThread,
+    check_file,
+    made_socket,
+    read_login,
+    split_address,
+)
+from hotpath.app.links.base import (
+    parse_address as stream_address,
+)
+from hotpath.app.links.run import CONFIRM, Run
+from hotpath.app.records import LinkOptions, Plug, StreamOptions
+from hotpath.app.selection import Selection
+from hotpath.kernels import cache
+from hotpath.kernels.cli import Parser, between, exit_code, number
+from hotpath.kernels.commands import counted, needs, why_unread
+from hotpath.kernels.toml import read as read_toml
+from hotpath.kernels.toml_keys import Key, Mistake, read_section, sentence
+from hotpath.kernels.toml_text import text as write_toml
+
+__all__ = [
+    "CONFIRM",
+    "Context",
+    "Key",
+    "Link",
+    "LinkOptions",
+    "LinkThread",
+    "Mistake",
+    "Parser",
+    "Plug",
+    "Run",
+    "Selection",
+    "StreamOptions",
+    "between",
+    "cache",
+    "check_file",
+    "counted",
+    "exit_code",
+    "made_socket",
+    "needs",
+    "number",
+    "read_login",
+    "read_section",
+    "read_toml",
+    "say",
+    "sentence",
+    "split_address",
+    "stream_address",
+    "why_unread",
+    "write_toml",
+]

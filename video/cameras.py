@@ -238,29 +238,35 @@ class Stream:
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
         began_s = time.monotonic()
         check_redirects(self.address)
-        capture: Any = None
+        capture, why = None, ""
         if self.address.lower().startswith(("http:", "https:")):
             timeouts = self.open_timeout_s, self.read_timeout_s
             capture = open_parts(self.address, *timeouts, FIRST_PICTURE_S, self.planes)
         if capture is None:
             left_s = self.open_timeout_s - (time.monotonic() - began_s)
-            capture = self._by_ffmpeg(max(LEAST_OPEN_S, left_s))
-        if not capture.isOpened():
-            capture.release()  # it may hold the port, at which ``silent`` listens
-            raise self.silent(time.monotonic() - began_s)
+            capture, why = self._by_ffmpeg(max(LEAST_OPEN_S, left_s))
+        if capture is None or not capture.isOpened():
+            if capture is not None:
+                capture.release()  # it may hold the port, at which ``silent`` listens
+            raise self.silent(time.monotonic() - began_s, why)
         return capture
 
-    def _by_ffmpeg(self, open_timeout_s: float) -> Any:
-        """A capture by PyAV, or by OpenCV where there is none."""
+    def _by_ffmpeg(self, open_timeout_s: float) -> Tuple[Any, str]:
+        """A capture by PyAV, or by OpenCV where there is none; and FFmpeg's reason, or ""."""
         timeouts = open_timeout_s, self.read_timeout_s
         if not pyav.pyav():
-            return _open_with_timeouts(self.address, *timeouts)
+            return _open_with_timeouts(self.address, *timeouts), ""
         keeps_clock = self.stamps == SENDER
         return pyav.open_stream(self.address, *timeouts, FIRST_PICTURE_S, self.planes, keeps_clock)
 
-    def silent(self, waited_s: float) -> BadSource:
-        """The error to raise where no picture came in that time. It says why."""
-        why = why_no_stream(self.address, waited_s)
+    def silent(self, waited_s: float, reason: str = "") -> BadSource:
+        """The error to raise where no picture came in that time. It says why.
+
+        Args:
+            waited_s: for how long it was tried.
+            reason: what FFmpeg said, or "".
+        """
+        why = why_no_stream(self.address, waited_s, reason)
         return BadSource(f"{self.name}: no stream there: {why}", what="no stream")
 
 

@@ -20,7 +20,7 @@ FEW_BOXES, BYTES_PER_BOX, MOST_BOXES = 4096, 40, 3000000
 def looks_like_text(path: str) -> bool:
     """Whether the file starts as plain text: FFmpeg would draw it like a terminal.
 
-    Playlists (``#EXTM3U``) are text, but they are videos.
+    So is a playlist. A header of YUV4MPEG2 is no text, even where its first picture is dark.
     """
     with open(path, "rb") as file:
         head = file.read(4096)
@@ -28,7 +28,13 @@ def looks_like_text(path: str) -> bool:
         codecs.getincrementaldecoder("utf-8")().decode(head)  # the block may end inside a letter
     except UnicodeDecodeError:
         return False
-    return not (head.startswith(b"#EXTM3U") or head.translate(None, _TEXT_BYTES))
+    return not head.translate(None, _TEXT_BYTES)
+
+
+def is_playlist(path: str) -> bool:
+    """Whether a file is a list of segments (RFC 8216, section 4.3.1.1)."""
+    with open(path, "rb") as file:
+        return file.read(7) == b"#EXTM3U"
 
 
 def is_cut_off(path: str) -> Optional[bool]:

@@ -75,13 +75,13 @@ def open_in_background(device: Any, log: Log = None) -> Any:
 
 
 def end_program(code: int) -> None:
-    """End the process with an exit code; at once where a thread still opens or reads a source.
+    """End the process with an exit code; at once after an error, and where a thread reads a source.
 
     Such a thread is inside OpenCV's or FFmpeg's code, which crashed now and then when Python ended
     and took the libraries down beside it.
     """
     flush()
-    if any(thread.name.startswith((OPENING, READING)) for thread in threading.enumerate()):
+    if code or any(thread.name.startswith((OPENING, READING)) for thread in threading.enumerate()):
         os._exit(code)
     sys.exit(code)
 

@@ -4,6 +4,7 @@ The length that a part states is a hint, which saves waiting for the next bounda
 it, and knows no other type than ``image/jpeg``.
 """
 
+import hashlib
 import re
 import ssl
 import time
@@ -176,6 +177,20 @@ class PartsCapture:
         return bool(data)
 
 
+class _Digest(urllib.request.HTTPDigestAuthHandler):
+    """Knows SHA-256 too (RFC 7616), as Python does from 3.14 on."""
+
+    def get_algorithm_impls(self, algorithm: str) -> Any:
+        """Two functions: the hash of a text, and that of a secret with data."""
+        if algorithm.upper() != "SHA-256":
+            return super().get_algorithm_impls(algorithm)
+
+        def hashed(text: str) -> str:
+            return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+        return hashed, lambda secret, data: hashed(f"{secret}:{data}")
+
+
 def open_parts(
     address: str,
     open_timeout_s: float,
@@ -196,7 +211,7 @@ def open_parts(
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     handlers: List[Any] = [urllib.request.HTTPSHandler(context=context)]
     handlers += [urllib.request.HTTPBasicAuthHandler(users)]
-    handlers += [urllib.request.HTTPDigestAuthHandler(users)]
+    handlers += [_Digest(users)]
     try:
         answer = urllib.request.build_opener(*handlers).open(bare, timeout=open_timeout_s)
     except (OSError, HTTPException, ValueError):  # FFmpeg gets another error, which is told

@@ -20,6 +20,9 @@ TRANSPORT_STREAM = (
     "send an MPEG transport stream (GStreamer: h264parse config-interval=-1 ! mpegtsmux ! udpsink; "
     "ffmpeg: -f mpegts)"
 )
+CHALLENGES = re.compile(
+    r"^WWW-Authenticate:(?: *(Basic)|[^\r\n]*?algorithm=\"?([\w-]+))", re.I | re.M
+)
 REDIRECTS, REDIRECT_S, LONGEST = 10, 1.0, 4096  # of RTSP; for each answer; of an address
 HTTP = "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n"
 ASKED = {
@@ -29,12 +32,13 @@ ASKED = {
 }
 
 
-def why_no_stream(address: str, waited_s: float) -> str:
+def why_no_stream(address: str, waited_s: float, reason: str = "") -> str:
     """The reason in words, and what to do.
 
     Args:
         address: address of the stream.
         waited_s: for how long it was tried.
+        reason: what FFmpeg said, or "".
     """
     within = f" within {waited_s:.0f} s" if waited_s >= 1 else ""
     silent = f"nobody answered{within}; check the address and that the sender runs"
@@ -64,18 +68,26 @@ def why_no_stream(address: str, waited_s: float) -> str:
         return silent
     except OSError as error:
         return f"{host} refuses port {port} ({error.strerror}); check the port, start the sender"
-    return _why_answered(answer, parts, port)
+    return _why_answered(answer, parts, port, reason)
 
 
-def _why_answered(answer: str, parts: SplitResult, port: int) -> str:
+def _why_answered(answer: str, parts: SplitResult, port: int, reason: str) -> str:
     """The reason in words where a server answers."""
     status = re.match(r"(?:HTTP|RTSP)/\d\.\d (\d{3}[^\r\n]*)", answer)
     if status and status.group(1)[0] in "45":
         if status.group(1)[:3] == "401" and parts.username:
+            kinds = [(a or b).upper() for a, b in CHALLENGES.findall(answer)]
+            if any("SHA" in kind for kind in kinds) and not {"MD5", "BASIC"}.intersection(kinds):
+                return (
+                    "this camera asks for a digest by SHA-256, which FFmpeg does not know; set it "
+                    "to MD5 or to both (digest algorithm, in its settings of the network)"
+                )
             return "the server asks for a user and password; check those in the address"
         return f"the server answers {status.group(1).strip()}; correct the address"
     if parts.scheme.lower() == "rtsp" and status:
         return f"{parts.hostname} has this stream, but no picture can be decoded; {KEY_FRAMES}"
+    if reason:
+        return f"{parts.hostname} answers at port {port}, but FFmpeg finds no video: {reason}"
     return (
         f"{parts.hostname} answers at port {port}, but gives no video that can be decoded; check "
         "the address"

@@ -1,15 +1,25 @@
 """Open recordings and streams with PyAV, if it is installed."""
 
+import re
 from functools import partial
-from typing import Any, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from hotpath.runtime.errors import BadSource
+from hotpath.video.base import without_password
+from hotpath.video.containers import is_playlist
 from hotpath.video.pyav_capture import EACH_FRAME, ONE_FRAME, AvCapture
 
 INDEX_AT_END = (
-    "an MP4 or MOV file whose index is at its end can't be read from a pipe; name the file, or "
-    "write it anew with `ffmpeg -i FILE -c copy -movflags +faststart NEW.mp4`"
+    "an MP4 or MOV file whose index is at its end can't be read from a pipe, or from a server that "
+    "sends no ranges; name the file, or write it anew with `ffmpeg -i FILE -c copy -movflags "
+    "+faststart NEW.mp4`"
 )
+# segments of a playlist may be called anything, as in browsers
+LISTS = {"extension_picky": "0", "allowed_extensions": "ALL"}
+# a server may close a connection without saying so, which FFmpeg would use again
+HTTP = dict(LISTS, reconnect_on_network_error="1", reconnect_delay_max="0")
+REASON = 200  # letters of FFmpeg's words
+GENERAL = re.compile("Invalid data found|Some options were not used")
 
 
 def pyav() -> Any:
@@ -30,26 +40,15 @@ def open_recording(path: str, planes: bool = True, is_pipe: bool = False) -> Opt
         is_pipe: whether it can be read only once.
 
     Raises:
-        BadSource: a pipe gives an MP4 file whose index follows the pictures.
+        BadSource: a pipe gives an MP4 file whose index follows the pictures; or a playlist can't be
+            read, with FFmpeg's reason.
     """
-    av = pyav()
-    level = av.logging.get_level()
-    try:
-        if is_pipe:
-            av.logging.set_level(av.logging.ERROR)
-        with av.logging.Capture() as said:
-            thread_type = ONE_FRAME if is_pipe else EACH_FRAME
-            capture = AvCapture(av, partial(av.open, path), thread_type, planes)
-    except (av.FFmpegError, OSError, ValueError):
-        return None
-    finally:
-        av.logging.set_level(level)
-    if capture.isOpened():
-        return capture
-    capture.release()
-    if is_pipe and any("mov,mp4" in form and "partial file" in text for _, form, text in said):
-        raise BadSource(INDEX_AT_END)
-    return None
+    is_list = not is_pipe and is_playlist(path)
+    how = dict(thread_type=ONE_FRAME if is_pipe else EACH_FRAME, planes=planes)
+    capture, why = _opened(path, LISTS if is_list else {}, None, **how)
+    if capture is None and why and (is_list or (is_pipe and why == INDEX_AT_END)):
+        raise BadSource(why)
+    return capture
 
 
 def open_stream(
@@ -59,13 +58,48 @@ def open_stream(
     patience_s: float,
     planes: bool = True,
     keeps_clock: bool = False,
-) -> AvCapture:
-    """A capture of a stream. It is not open if nobody answers in time, or no picture comes."""
-    av = pyav()
+) -> Tuple[Optional[AvCapture], str]:
+    """A capture of a stream, or None if nobody answers in time or no picture comes; and why not.
+
+    The reason is a sentence that FFmpeg's words decide, or empty.
+    """
     options = {"rtsp_flags": "prefer_tcp"} if address.lower().startswith("rtsp") else {}
+    options = HTTP if address.lower().startswith("http") else options
     timeouts = open_timeout_s, read_timeout_s
-    opened = partial(av.open, address, options=options, timeout=timeouts)
+    how = dict(thread_type=ONE_FRAME, planes=planes, patience_s=patience_s, keeps_clock=keeps_clock)
+    return _opened(address, options, timeouts, **how)
+
+
+def _opened(
+    address: str, options: Dict[str, str], timeouts: Any, **how: Any
+) -> Tuple[Optional[AvCapture], str]:
+    """A capture with a first frame, or None; and FFmpeg's reason in words, or ""."""
+    av = pyav()
+    level = av.logging.get_level()
+    error: Any = ""
+    capture = None
     try:
-        return AvCapture(av, opened, ONE_FRAME, planes, patience_s, keeps_clock)
-    except (av.FFmpegError, OSError, ValueError):
-        return AvCapture(av, None, ONE_FRAME)
+        av.logging.set_level(av.logging.ERROR)
+        with av.logging.Capture(False) as said:
+            opened = partial(av.open, address, options=options, timeout=timeouts)
+            capture = AvCapture(av, opened, **how)
+    except (av.FFmpegError, OSError, ValueError) as caught:
+        error = getattr(caught, "strerror", None) or caught
+    finally:
+        av.logging.set_level(level)
+    if capture is not None and capture.isOpened():
+        return capture, ""
+    if capture is not None:
+        capture.release()
+    return None, _reason(said, str(error))
+
+
+def _reason(said: List[Tuple[int, str, str]], error: str) -> str:
+    """FFmpeg's last words that say more than its error, as a part of a sentence."""
+    if any(
+        "mov,mp4" in name and re.search("partial file|moov atom", text) for _, name, text in said
+    ):
+        return INDEX_AT_END
+    words = [text.strip().rstrip(".") for _, _, text in said if not GENERAL.search(text)]
+    last = words[-1] if words else "" if GENERAL.search(error) else error
+    return without_password(" ".join(last.split())[:REASON])

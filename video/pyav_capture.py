@@ -40,6 +40,7 @@ PICTURE_CODECS = ("mjpeg", "png", "bmp", "gif", "webp", "tiff")
 DEFAULT_AREA = 5000000  # pixels that ffmpeg adds for a stream that is marked as the default
 PACKETS_BEFORE = 1000  # a seek may end so many packets before its own
 PLAYLISTS = ("hls", "dash", "sdp", "rtsp", "concat")  # whose length is not that of the video
+MOST_BYTES = (1 << 31) - 1  # from here on all bits set are a length without a meaning
 CUT_BYTES = 1 << 18  # that may follow the last packet of a video, as sound
 SHOWN = 0x10  # the bit of a VP8 frame that is not only a reference
 
@@ -248,7 +249,8 @@ class AvCapture:
         """Length of the file that a server states; 0 for none, and for lists of segments."""
         if self._stream is None or self._form.startswith(PLAYLISTS):
             return 0
-        return max(0, int(self._container.size or 0))
+        size = max(0, int(self._container.size or 0))
+        return size if size < MOST_BYTES or size & (size + 1) else 0  # 2^31 - 1: it has no end
 
     @property
     def is_cut_off(self) -> bool:

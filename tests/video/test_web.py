@@ -1,11 +1,16 @@
 """A recording on a web server is a recording: every frame once, then the end."""
 
 import contextlib
+import glob
+import hashlib
+import os
+import re
 import threading
 import time
 from http.server import SimpleHTTPRequestHandler
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 
+import cv2
 import numpy as np
 import pytest
 
@@ -146,3 +151,105 @@ def test_a_transport_stream_that_breaks_off_on_the_way_is_no_shorter_recording(
         with open_source(address + "a.ts") as source:
             frames, error = read_until_broken(source)
     assert 20 < len(frames) < 40 and "broke at frame" in error
+
+
+class Closing(Files):
+    """HTTP/1.1 with ranges; it closes each connection without saying so."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        data = open(self.path.strip("/"), "rb").read()
+        first, last = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "bytes=0-")).groups()
+        part = data[int(first) : int(last or len(data)) + 1]
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(part)))
+        self.send_header("Content-Range", f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(part)
+        self.close_connection = True
+
+
+class Locked(Files):
+    """Asks for a digest by SHA-256; whoever answers gets one picture after the other."""
+
+    def do_GET(self):
+        digest = re.findall(r'(\w+)="([^"]*)"', self.headers.get("Authorization", ""))
+        is_right = dict(digest).get("username") == "ann" and self.is_right(dict(digest))
+        self.send_response(200 if is_right else 401)
+        if not is_right:
+            how = 'Digest realm="r", nonce="n", qop="auth", algorithm=SHA-256'
+            self.send_header("WWW-Authenticate", how)
+            return self.end_headers()
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=b")
+        self.end_headers()
+        jpeg = cv2.imencode(".jpg", scene.picture_at(5))[1].tobytes()
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                self.wfile.write(b"--b\r\nContent-Type: image/jpeg\r\n\r\n" + jpeg + b"\r\n")
+
+    def is_right(self, digest):
+        def hashed(*parts):
+            return hashlib.sha256(":".join(parts).encode()).hexdigest()
+
+        line = self.headers["Authorization"]
+        count = re.search(r"nc=(\w+)", line).group(1)
+        secret = hashed("ann", "r", "secret")
+        request = hashed("GET", digest["uri"])
+        answer = hashed(secret, "n", count, digest["cnonce"], "auth", request)
+        return answer == digest["response"]
+
+
+def write_mp4(name, **how):
+    """An MP4 by PyAV whose index is at its end; it is longer than FFmpeg reads at once."""
+    films = pytest.importorskip("tests.support.streams.films")
+    films.write(name, films.even(60), "libx264", {"qp": "4"}, **how)
+
+
+def write_list(name, ending):
+    """A playlist by PyAV, whose segments get another ending."""
+    form = {"hls_time": "0.5", "hls_list_size": "0", "hls_segment_filename": "s%d.ts"}
+    films = pytest.importorskip("tests.support.streams.films")
+    films.write(name, films.even(60), "libx264", {"g": "15", "bf": "0"}, form=form)
+    for path in glob.glob("s*.ts"):
+        os.rename(path, path.replace(".ts", ending))
+    with open(name) as file:
+        text = file.read()
+    with open(name, "w") as file:
+        file.write(text.replace(".ts", ending))
+
+
+WEB = {  # name -> (what writes it, which server, frames or words of the refusal)
+    "closing": (lambda: write_mp4("a.mp4"), Closing, "a.mp4", 60),
+    "no ranges": (lambda: write_mp4("a.mp4"), Files, "a.mp4", "faststart"),
+    "no ending": (lambda: write_list("a.m3u8", ""), Files, "a.m3u8", 60),
+    "another ending": (lambda: write_list("a.m3u8", ".html"), Files, "a.m3u8", 60),
+    "not there": (lambda: write_list("a.m3u8", ".ts") or os.remove("s0.ts"), Files, "a.m3u8", 45),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WEB))
+def test_a_server_is_read_or_named_with_what_it_lacks(tmp_path, monkeypatch, name):
+    pytest.importorskip("av")
+    monkeypatch.chdir(tmp_path)
+    write, handler, file, expected = WEB[name]
+    write()
+    with web_server(handler) as address:
+        if isinstance(expected, str):
+            with pytest.raises(BadSource, match=expected):
+                open_source(address + file)
+            return
+        with open_source(address + file) as source:
+            frames = 0
+            while source.read() is not None:
+                frames += 1
+    assert frames == expected
+
+
+def test_a_digest_by_sha_256_is_answered():
+    with web_server(Locked) as address:
+        with open_source(address.replace("://", "://ann:secret@")) as source:
+            assert scene.tick_of(source.read()) == 5
+        with pytest.raises(BadSource, match="SHA-256"):
+            open_source(address.replace("://", "://ann:wrong@"))

@@ -175,7 +175,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # One process more than cores, since some tests wait for streams and timeouts.
 PYTEST := $(PY) -m pytest $(if $(filter-out 1,$(JOBS)),-n "$$((JOBS + 1))" --dist loadfile --no-loadscope-reorder)
 
-test: $(DEV) ## what everybody runs: all tests but the slow ones
+test: $(DEV) $(CLIP) ## what everybody runs: all tests but the slow ones
 	$(PYTEST) $(or $(TESTS),-m 'not slow')
 
 test-projects: $(DEV) ## the tests of those of projects/ that ALSO names: ALSO=research,fpga

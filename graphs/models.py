@@ -24,6 +24,7 @@ Shape = Tuple[int, ...]
 
 ONNX_DOMAINS = ("", "ai.onnx")
 MOST_NUMBERS = 1 << 28  # of a tensor; the largest tracker here has 3 million in one
+BODIES = ("GroupNormalization",)  # onnx infers no shape of it (onnx/onnx#8356)
 HEAVY = 1 << 20  # bytes of a matrix that passes over a graph leave out
 WEIGHED = ("Conv", "ConvTranspose", "Gemm")  # layers
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
@@ -41,7 +42,7 @@ def read(path: Union[str, pathlib.Path]) -> ModelProto:
     """
     try:
         budget.check(path)
-        model = onnx.load(str(path))
+        model = _inlined(onnx.load(str(path)))
         newer = _newer(model)
         _give_shapes(model)
     except BadNetwork:
@@ -80,6 +81,49 @@ def read(path: Union[str, pathlib.Path]) -> ModelProto:
             what="not finite",
         )
     return model
+
+
+def _inlined(model: ModelProto) -> ModelProto:
+    """The model with the bodies of its functions, and of operators whose shapes are not inferred.
+
+    Raises:
+        BadNetwork: this ``onnx`` has no inliner.
+    """
+    bodies = {node.op_type for node in model.graph.node}.intersection(BODIES)
+    if not model.functions and not bodies:
+        return model
+    try:
+        from onnx import inliner
+
+        model = inliner.inline_local_functions(model)
+        names = [(domain, name) for name in sorted(bodies) for domain in ONNX_DOMAINS]
+        if bodies:
+            _give_types(model)
+            model = inliner.inline_selected_functions(model, names, inline_schema_functions=True)
+            del model.graph.value_info[:]
+    except (ImportError, TypeError):  # before onnx 1.15 and 1.19
+        what = ", ".join(sorted(bodies | {function.name for function in model.functions}))
+        raise BadNetwork(
+            f"onnx {onnx.__version__} can't write out the functions of this file ({what}); prepare "
+            "it where there is onnx 1.20 or newer",
+            what="has functions",
+        ) from None
+    return model
+
+
+def _give_types(model: ModelProto) -> None:
+    """State the type of all tensors, which the inliner asks for; in place."""
+    graph = model.graph
+    for node in graph.node:
+        if node.op_type in BODIES:  # its result has the type and the shape of its input
+            inferred = values(shape_inference.infer_shapes(model).graph)
+            graph.value_info.extend(v for v in inferred if v.name == node.input[0])
+            graph.value_info[-1].name = node.output[0]
+    stated = list(shape_inference.infer_shapes(model).graph.value_info)
+    stated += [
+        helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in graph.initializer
+    ]
+    replace(graph.value_info, stated)
 
 
 def _newer(model: ModelProto) -> str:

@@ -93,3 +93,46 @@ def test_an_input_without_a_shape_is_named_and_half_a_file_is_no_whole_one(tmp_p
     path.write_bytes(data[: len(data) // 2])
     with refusal(BadNetwork, "not ONNX", where=path):
         models.read(path)
+
+
+HEAD = '<ir_version: 10, opset_import: ["" : 21, "own" : 1]>\n'
+ACT = '<domain: "own", opset_import: ["" : 21]>\nact (a) => (b) { b = Relu(a) }\n'
+NESTED = (
+    '<domain: "own", opset_import: ["" : 21, "own" : 1]>\n'
+    "twice (a) => (c) { b = own.act(a)\n c = own.act(b) }\n"
+)
+SCALED = '<domain: "own", opset_import: ["" : 21]>\nleaky <alpha> (a) => (b) {\n'
+SCALED += "b = LeakyRelu <alpha: float = @alpha> (a) }\n"
+GRAPH = "g (float[1,4,6,6] x) => (float[1,4,6,6] y)\n"
+NORMS = "<float[4] s = {1, 2, 3, 4}, float[4] b = {0, 1, 0, 1}>\n"
+BODIES = {  # texts of models by onnx's own parser
+    "nested": GRAPH + "{ y = own.twice(x) }\n" + ACT + NESTED,
+    "with an attribute": GRAPH
+    + "{ t = own.leaky <alpha: float = 0.3> (x)\n y = Abs(t) }\n"
+    + SCALED,
+    "norm": GRAPH + NORMS + "{ y = GroupNormalization <num_groups: int = 2> (x, s, b) }\n",
+    "norms": GRAPH
+    + NORMS
+    + "{ t = GroupNormalization <num_groups: int = 2> (x, s, b)\n"
+    + "u = own.act(t)\n y = GroupNormalization <num_groups: int = 4> (u, s, b) }\n"
+    + ACT,
+}
+
+
+@pytest.mark.parametrize("name", sorted(BODIES))
+def test_operators_with_a_body_are_written_out(tmp_path, name):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx.inliner")
+    model = onnx.parser.parse_model(HEAD + BODIES[name])
+    path = tmp_path / "a.onnx"
+    onnx.save(model, path)
+    read = models.read(path)
+    assert not read.functions and {node.domain for node in read.graph.node} == {""}
+    assert "GroupNormalization" not in {node.op_type for node in read.graph.node}
+    assert set(models.all_shapes(read)["y"]) == {1, 4, 6}
+    feed = {"x": np.random.default_rng(1).normal(size=(1, 4, 6, 6)).astype(np.float32)}
+    want, got = (
+        onnxruntime.InferenceSession(m.SerializeToString()).run(None, feed)[0]
+        for m in (model, read)
+    )
+    assert np.abs(want - got).max() < 1e-5

@@ -1,8 +1,8 @@
 """Is this commit slower on this board? With evidence that others can check.
 
     hotpath fps                     what `hotpath track` runs here, against this board's reference
-    hotpath fps save [EVIDENCE]     keep the last run as the reference of this board; a short one is
-                                    repeated with as many rounds as comparisons need
+    hotpath fps save [EVIDENCE]     keep a run of `--rounds 30`, the last one, as this board's
+                                    reference
     hotpath fps --against GITREF    this checkout and another commit, in turns
     hotpath fps compare A B         two evidence files
     hotpath fps report EVIDENCE...  Markdown anew
@@ -17,7 +17,7 @@ import argparse
 import pathlib
 import signal
 import sys
-from typing import Any, Dict, List, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NoReturn, Optional, Sequence
 
 from hotpath.boards.files import Root
 from hotpath.deploy.fps import against, clips, compare, report, run
@@ -37,9 +37,6 @@ MINUTES = 10.0
 LOOK_S = 2.0  # at the load of other processes before a run
 AS_THEY_ARE = "frames minutes threads networks_dir int8_dir".split()
 QUICK = {"rounds": 1, "frames": 100, "warm_s": 5.0, "look_s": 0.2}
-REPEATED = (
-    "networks precision engines clips frames threads networks_dir int8_dir board lock".split()
-)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -101,7 +98,6 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--board", default="auto", help="what this must be, else it is refused")
     parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
-    parser.add_argument("--lock", action="store_true", help="hold mode and clocks meanwhile")
     parser.add_argument("--no-sampling", action="store_true", help="leave the sensors alone")
     parser.add_argument(
         "--warm-up", type=float, default=run.WARM_S, metavar="SECONDS", help="the longest"
@@ -134,8 +130,6 @@ def _settings(options: argparse.Namespace, place: places.Place) -> run.Settings:
     if options.quick:
         settings.__dict__.update(QUICK)
     settings.clips = clips.load(options.clips)
-    if is_here:
-        settings.asked = {name: getattr(options, name) for name in REPEATED}
     return settings
 
 
@@ -156,11 +150,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.against:
         return _against(options, settings, place, out)
     reference = None if options.quick else compare.reference_of(place.describe())
-    with places.Lock(place, options.lock) as held:
-        for sentence in held.changed:
-            print(f"locked: {sentence}")
-        path = _free(out, place.board.name)
-        evidence = run.measure(settings, place, path, held.changed, reference)
+    path = _free(out, place.board.name)
+    evidence = run.measure(settings, place, path, reference)
     print(f"evidence: {path}")
     if options.quick:
         return _conclude_quickly(out, evidence)
@@ -170,15 +161,13 @@ def _run(options: argparse.Namespace) -> int:
 def _against(
     options: argparse.Namespace, settings: run.Settings, place: places.Place, out: pathlib.Path
 ) -> int:
-    held = places.Lock(place, options.lock)
-    with against.worktree(options.against) as (tree, commit), held:
+    with against.worktree(options.against) as (tree, commit):
         pair = against.measure(
             settings,
             place,
             (tree, places.CHECKOUT),
             ((commit, False), places.commit()),
             lambda side: out / f"evidence-{place.board.name}-{side}.json",
-            changed=held.changed,
         )
     return _conclude(out, pair, *pair)
 
@@ -222,7 +211,9 @@ def _answer(
             return f"invalid, and compared with nothing: {why}"
     if comparisons:
         return compare.answer(comparisons)
-    keep = f"`{program('fps', 'hotpath.deploy.fps')} save` makes one of this run's kind"
+    keep = (
+        f"measure with --rounds 30, and keep it with `{program('fps', 'hotpath.deploy.fps')} save`"
+    )
     return f"not compared: {refused}" if refused else f"no reference of this board yet; {keep}"
 
 
@@ -266,30 +257,10 @@ def _save(options: argparse.Namespace) -> int:
         raise files.BadEvidence(f"{out} has no evidence of a run; run `hotpath fps` first")
     path = pathlib.Path(runs[-1])
     evidence = files.read(path)
-    if evidence["verdict"]["state"] != "invalid" and not compare.is_precise(evidence):
-        path, evidence = _repeated(path, evidence, out)
     kept = compare.save(evidence, path)
     print(f"{kept}: {report.title(evidence)}")
     print(f"it adds {compare.reach(evidence):.1%} to the interval of each comparison")
     return 0
-
-
-def _repeated(
-    path: pathlib.Path, evidence: Evidence, out: pathlib.Path
-) -> Tuple[pathlib.Path, Evidence]:
-    """Repeat a run with as many rounds as a reference needs; the run itself where that can't be."""
-    asked = evidence["run"].get("asked")
-    if not asked or places.Place().describe() != evidence["board"]:
-        return path, evidence
-    options = _parser([]).parse_args([])
-    options.__dict__.update(asked)
-    place = places.Place(options.root, options.board)
-    settings = _settings(options, place)
-    settings.rounds = compare.REFERENCE_ROUNDS
-    print(f"{path} has too few rounds for a reference, so they are made", flush=True)
-    with places.Lock(place, options.lock) as held:
-        path = _free(out, place.board.name)
-        return path, run.measure(settings, place, path, held.changed, is_enough=compare.is_precise)
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -301,7 +272,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _stop(*_: object) -> NoReturn:
-    raise KeyboardInterrupt  # so that clocks and worktrees are put back
+    raise KeyboardInterrupt  # so that worktrees are removed
 
 
 if __name__ == "__main__":

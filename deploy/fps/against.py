@@ -54,12 +54,11 @@ def measure(
     trees: Sequence[str],
     commits: Sequence[places.Commit],
     path_of: PathOf,
-    changed: Sequence[str] = (),
     say: runs.Say = print,
 ) -> List[Evidence]:
     pair = []
     for side, commit in zip(("base", "new"), commits):
-        evidence = runs.begin(settings, place, changed)
+        evidence = runs.begin(settings, place)
         evidence["run"].update(side=side, commit=commit[0], dirty=commit[1])
         pair.append(evidence)
     pair[1]["run"]["id"] = pair[0]["run"]["id"]

@@ -1,5 +1,6 @@
 """Compare two runs. Runs that differ in more than the commit are refused."""
 
+import math
 import pathlib
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -214,7 +215,7 @@ def save(evidence: Evidence, path: PathLike) -> pathlib.Path:
     """Keep a run as the reference of its board, for this user. Return the file's path.
 
     Raises:
-        CannotCompare: the run is invalid or has too few rounds. The old reference stays.
+        CannotCompare: the run is invalid or tells too little. The old reference stays.
         BadEvidence: the file can't be written.
     """
     again = "measure again with `hotpath fps`"
@@ -222,10 +223,12 @@ def save(evidence: Evidence, path: PathLike) -> pathlib.Path:
         why = evidence["verdict"]["reasons"][0]["text"]
         raise CannotCompare(f"{path} is invalid and can't be a reference: {why}; {again}")
     fewest = min([len(result["rounds"]) for result in evidence["results"]] or [0])
-    if not evidence["run"]["complete"] or fewest < REFERENCE_ROUNDS:
+    if not evidence["run"]["complete"] or not is_precise(evidence):
+        wide = (reach(evidence) / REFERENCE_REACH) ** 2 if fewest > 1 else 1.0
+        needed = max(REFERENCE_ROUNDS, math.ceil(fewest * min(wide, 10.0)))
         raise CannotCompare(
-            f"{path} has {fewest} rounds, and a reference needs {REFERENCE_ROUNDS}; {again} "
-            f"--rounds {REFERENCE_ROUNDS}"
+            f"{path} has {fewest} rounds, too few to tell a change of {stats.MARGIN:.0%}; {again} "
+            f"--rounds {needed}"
         )
     target: pathlib.Path = OWN / (evidence["board"]["name"] + ".json")
     files.write(as_reference(evidence), target)

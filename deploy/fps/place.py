@@ -2,10 +2,8 @@
 
 import os
 import platform
-import shutil
 import subprocess
-import tempfile
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from hotpath.boards import detect, installed, snapshot
 from hotpath.boards.files import Recorder, Root
@@ -113,76 +111,3 @@ def git(arguments: List[str]) -> str:
             )
         )
     return done.stdout
-
-
-class CannotLock(HotpathError):
-    """Clocks can't be held here: there is no tool for it, or it is not allowed."""
-
-
-class Lock:
-    """Sets the fastest mode and holds the clocks on entering, sets them back on leaving."""
-
-    def __init__(
-        self,
-        place: Place,
-        clocks: bool,
-        run: Optional[Callable[[List[str]], None]] = None,
-    ) -> None:
-        self._place, self._wanted = place, clocks
-        self._run = run or _run
-        self._undo: List[List[str]] = []
-        self._folder: Optional[str] = None
-        self.changed: List[str] = []
-
-    def __enter__(self) -> "Lock":
-        if not self._wanted:
-            return self
-        try:
-            self._set_mode()
-            self._hold_clocks()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for command in reversed(self._undo):
-            try:
-                self._run(command)
-            except CannotLock as error:
-                print(f"hotpath fps: not set back: {error}")
-        self._undo = []
-        if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _set_mode(self) -> None:
-        telemetry = self._place.telemetry
-        now, fastest = telemetry.power_mode(), telemetry.fastest_power_mode()
-        if not now or not fastest or now.id == fastest.id:
-            return
-        self._run(["nvpmodel", "-m", str(fastest.id)])
-        self._undo.append(["nvpmodel", "-m", str(now.id)])
-        self.changed.append(f"power mode {fastest.name} instead of {now.name or now.id}")
-
-    def _hold_clocks(self) -> None:
-        if self._place.telemetry.locked().get("gpu"):
-            return
-        self._folder = tempfile.mkdtemp(prefix="hotpath-fps-")
-        kept = os.path.join(self._folder, "clocks")
-        self._run(["jetson_clocks", "--store", kept])
-        self._undo.append(["jetson_clocks", "--restore", kept])
-        self._run(["jetson_clocks"])
-        self.changed.append("clocks held by jetson_clocks")
-
-
-def _run(command: List[str]) -> None:
-    if shutil.which(command[0]) is None:
-        raise CannotLock(f"{command[0]} is not here, so nothing can be locked; leave --lock away")
-    words = command if os.geteuid() == 0 else ["sudo", "-n"] + command
-    done = run(words, stderr=subprocess.STDOUT)
-    if done.returncode:
-        raise CannotLock(
-            "`{}` fails: {}; run as root, or leave --lock away".format(
-                " ".join(words), (done.stdout.strip().splitlines() or ["no message"])[-1]
-            )
-        )

@@ -68,7 +68,6 @@ class Settings:
         self.int8_dir = "out/int8"
         self.warm_s = WARM_S
         self.look_s = 0.2  # at the board before the run
-        self.asked: Dict[str, Any] = {}  # options with which the run can be repeated
         self.__dict__.update(values)
 
     def cases(self) -> List[Case]:
@@ -102,17 +101,14 @@ def measure(
     settings: Settings,
     place: places.Place,
     path: PathLike,
-    changed: Sequence[str] = (),
     reference: Optional[Evidence] = None,
     say: Say = print,
-    is_enough: Callable[[Evidence], bool] = lambda _: True,
 ) -> Evidence:
     """Run all and keep the evidence file up to date.
 
-    With a ``reference`` that can be compared, rounds go on until the answer is clear. Without one
-    they go on until ``is_enough``.
+    With a ``reference`` that can be compared, rounds go on until the answer is clear.
     """
-    evidence = begin(settings, place, changed)
+    evidence = begin(settings, place)
     evidence["before"]["idle_sample"] = load_before(settings, place)
     warm_s = settings.warm_s
     verdict = judge(evidence)
@@ -124,7 +120,7 @@ def measure(
     began = time.monotonic()
 
     def is_clear() -> bool:
-        return compare.is_clear(reference, evidence) if reference else is_enough(evidence)
+        return reference is None or compare.is_clear(reference, evidence)
 
     def is_invalid() -> bool:
         return bool(evidence["verdict"]["state"] == "invalid")
@@ -164,7 +160,7 @@ def said_of(number: int, settings: Settings, what: str) -> str:
     return f"round {number + 1} on {what}, since the answer is not clear yet"
 
 
-def begin(settings: Settings, place: places.Place, changed: Sequence[str]) -> Evidence:
+def begin(settings: Settings, place: places.Place) -> Evidence:
     """Return evidence without any measurement."""
     commit, dirty = places.commit()
     return {
@@ -175,11 +171,9 @@ def begin(settings: Settings, place: places.Place, changed: Sequence[str]) -> Ev
             "commit": commit,
             "dirty": dirty,
             "complete": False,
-            "changed": list(changed),
             "frames": settings.frames,
             "rounds": settings.rounds,
             "sampled": bool(settings.period_s),
-            "asked": settings.asked,
         },
         "board": place.describe(),
         "before": place.state(),

@@ -70,7 +70,7 @@ def reference(out):
     compare.OWN = out / "reference"
     path = compare.OWN / "host.json"
     if not path.is_file():
-        quietly(fps.main, ["--out", str(out / "base")])
+        quietly(fps.main, ["--rounds", "30", "--out", str(out / "base")])
         code, said = quietly(fps.main, ["save", "--out", str(out / "base")])
         if code or not path.is_file():
             raise SystemExit(f"the machine is not at rest, or the reference failed: {said}")

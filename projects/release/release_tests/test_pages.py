@@ -123,6 +123,7 @@ NOT_RUN = {
     "a machine on which nothing else runs": (
         "hotpath fps",
         "hotpath fps save",
+        "hotpath fps --rounds 30",
         "hotpath fps --against HEAD~1",
         "hotpath fps compare A.json B.json",
     ),

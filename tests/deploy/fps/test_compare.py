@@ -4,6 +4,7 @@ import contextlib
 import copy
 import json
 import pathlib
+import re
 import shutil
 
 import numpy as np
@@ -48,7 +49,6 @@ def made_up(median_ms=2.0, rounds=6, seed=0, alone_ms=None):
             "commit": f"{seed:040d}",
             "dirty": False,
             "complete": True,
-            "changed": [],
             "frames": 100,
             "rounds": rounds,
         },
@@ -307,32 +307,16 @@ def test_a_run_that_proves_too_little_never_replaces_a_reference(own_references,
     assert "run `hotpath fps` first" in capsys.readouterr().err
 
 
-def test_a_noisy_run_is_no_reference_before_it_can_tell_a_change():
-    precise, noisy = run_of({}), run_of({})
-    assert compare.is_precise(precise) and not compare.is_precise(made_up(rounds=5))
+def test_a_noisy_run_is_no_reference_and_the_rounds_are_named(own_references, tmp_path, capsys):
+    noisy = run_of({})
     for number, each in enumerate(noisy["results"][0]["rounds"]):
         each["ms"]["total"] = [ms * (1 + 0.05 * (number % 2)) for ms in each["ms"]["total"]]
-    assert not compare.is_precise(noisy) and compare.reach(noisy) > compare.REFERENCE_REACH
-
-
-def test_a_short_run_is_repeated_until_it_is_a_reference(
-    own_references, tmp_path, capsys, monkeypatch
-):
-    monkeypatch.setattr(compare, "REFERENCE_ROUNDS", 3)
-    monkeypatch.setattr(compare, "REFERENCE_REACH", 10.0)
-    monkeypatch.setattr(run, "judge", lambda _: {"state": "ok", "reasons": []})
-    monkeypatch.setattr(command, "LOOK_S", 0.0)
-    toml = str(write_network(tmp_path))
-    given = ["--networks", toml, "--frames", "20", "--rounds", "1", "--warm-up", "0.1"]
-    assert main([*given, "--out", str(tmp_path)]) == 0
-    assert "save` makes one of this run's kind" in capsys.readouterr().out
-    assert main(["save", "--out", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
-    assert "evidence-host-1.json has too few rounds for a reference" in said
-    kept = evidence.read(own_references / "host.json")
-    assert len(kept["results"][0]["rounds"]) == 3 and kept["results"][0]["network"] == "tiny"
-    assert main(["save", "--out", str(tmp_path)]) == 0  # the run of three is the last one now
-    assert "too few" not in capsys.readouterr().out
+    short, noisy = stored(tmp_path, made_up(rounds=5), noisy)
+    for path, least in ((short, compare.REFERENCE_ROUNDS), (noisy, 50)):
+        assert main(["save", path]) == 2
+        rounds = re.search(r"`hotpath fps` --rounds (\d+)", capsys.readouterr().err)
+        assert int(rounds.group(1)) >= least
+    assert not own_references.exists()
 
 
 def test_the_answer_is_one_line_about_the_worst(capsys):

@@ -65,18 +65,6 @@ def test_a_healthy_board_in_its_fastest_mode_has_nothing_against_it(network, fil
     assert found["results"][0]["figures"]["energy_mj"] > 0
 
 
-def test_lock_sets_the_fastest_mode_and_sets_it_back(tmp_path):
-    own = board("jetson_orin_nano_jp6", tmp_path)
-    own.put("var/lib/nvpmodel/status", "pmode:0000 fmode:quiet")
-    where = place.Place(own.folder)
-    commands = []
-    with pytest.raises(KeyError), place.Lock(where, True, commands.append) as held:
-        fastest = str(where.telemetry.fastest_power_mode().id)
-        assert ["nvpmodel", "-m", fastest] in commands and held.changed
-        raise KeyError("whatever goes wrong meanwhile")
-    assert commands[-1] == ["nvpmodel", "-m", "0"]
-
-
 def test_a_quick_run_times_what_track_runs_and_ends_well_on_a_busy_computer(
     tmp_path, capsys, monkeypatch
 ):
@@ -93,15 +81,6 @@ def test_a_quick_run_times_what_track_runs_and_ends_well_on_a_busy_computer(
     assert [result["precision"] for result in found["results"]] == [runs]
     given = ["--frames", "10", "--rounds", "1", "--warm-up", "0.1", "--out", str(tmp_path)]
     assert main(["--networks", "kestrel_fast", *given]) == 3  # a run that is to be compared
-
-
-def test_lock_without_its_tools_is_one_sentence(tmp_path, capsys, network, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    own = board("jetson_xavier_nx_jp5", tmp_path)
-    given = ["--lock", "--root", str(own.folder), "--networks", network]
-    given += ["--engines", "onnxruntime", "--precision", "fp32", "--out", str(tmp_path)]
-    assert main(given) == 2
-    assert "leave --lock away" in capsys.readouterr().err
 
 
 def test_the_command_leaves_evidence_and_report(network, tmp_path, capsys):

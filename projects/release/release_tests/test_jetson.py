@@ -1,6 +1,6 @@
 """The page of estimated times has what its command prints."""
 
-from hotpath.deploy.fps import jetson
+from hotpath_release import jetson
 from tests.support import ROOT
 
 

@@ -1,4 +1,4 @@
-"""python -m hotpath.deploy.fps.jetson: a frame on each Jetson, estimated, for docs/results."""
+"""python -m hotpath_release.jetson: a frame on each Jetson, estimated, for docs/results."""
 
 from typing import Tuple
 

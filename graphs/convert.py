@@ -50,6 +50,29 @@ _SHARES: Dict[bytes, List[_Step]] = {  # of Gelu, by its attribute
 }
 
 
+# attributes that TensorRT's parser leaves out or refuses, with the values that it computes
+# (onnx-tensorrt, docs/operators.md, for TensorRT 10; NVIDIA/TensorRT#3560)
+NOT_BY_TENSORRT: Dict[str, Dict[str, Any]] = {
+    "Resize": {"antialias": 0, "exclude_outside": 0, "keep_aspect_ratio_policy": b"stretch"},
+    "ScatterND": {"reduction": b"none"},
+    "AveragePool": {"dilations": [1, 1]},
+}
+
+
+def _refuse_for_tensorrt(node: NodeProto) -> None:
+    """Raise ``BadNetwork`` for an operator that TensorRT would compute otherwise."""
+    attributes = models.attributes(node)
+    for key, usual in NOT_BY_TENSORRT.get(node.op_type, {}).items():
+        if attributes.get(key, usual) != usual:
+            value = attributes[key]
+            value = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+            raise BadNetwork(
+                f"TensorRT does not compute {node.op_type} with {key}={value} "
+                f"({node.name or node.output[0]}); export the network without it",
+                what="not by TensorRT",
+            )
+
+
 def for_old_tensorrt(model: ModelProto) -> ModelProto:
     """A copy in the oldest opset from 13 on that its operators allow, its LayerNorms marked.
 
@@ -63,6 +86,7 @@ def for_old_tensorrt(model: ModelProto) -> ModelProto:
     for original in model.graph.node:
         node = NodeProto()
         node.CopyFrom(original)
+        _refuse_for_tensorrt(node)
         while node.input and not node.input[-1]:  # left out
             del node.input[-1]
         steps = _steps(node, shapes)

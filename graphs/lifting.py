@@ -153,7 +153,7 @@ def _prove(
     _check_sizes(export)
     feeds = [_random(export, sides, features, seed) for seed in range(DRAWS)]
     try:
-        expected = [_run(onnxruntime, export, feed) for feed in feeds]
+        expected = [run(onnxruntime, export, feed) for feed in feeds]
     except Exception as error:  # ONNX Runtime's classes derive from nothing else
         raise BadNetwork(
             f"{path}: ONNX Runtime {onnxruntime.__version__} can't run opset "
@@ -162,7 +162,7 @@ def _prove(
             what="no proof",
         ) from None
     try:
-        results = [_run(onnxruntime, lifted, feed) for feed in feeds]
+        results = [run(onnxruntime, lifted, feed) for feed in feeds]
     except Exception as error:  # see above
         _refuse(onnxruntime, export, lifted, feeds, path, _reason(error))
     for want, got in zip(expected, results):
@@ -218,9 +218,9 @@ def _first_that_differs(
             continue
         pair = [_up_to(model, name) for model in (export, lifted)]
         for feed in feeds:
-            want = _run(onnxruntime, pair[0], feed)[0]
+            want = run(onnxruntime, pair[0], feed)[0]
             try:
-                is_equal = _off(want, _run(onnxruntime, pair[1], feed)[0]) <= CLOSE
+                is_equal = _off(want, run(onnxruntime, pair[1], feed)[0]) <= CLOSE
             except Exception:  # it can't be run at all
                 is_equal = False
             if not is_equal:
@@ -236,7 +236,7 @@ def _up_to(model: ModelProto, name: str) -> ModelProto:
     return models.prune(model)
 
 
-def _run(
+def run(
     onnxruntime: ModuleType, model: ModelProto, feed: Dict[str, np.ndarray]
 ) -> List[np.ndarray]:
     """The outputs, each operator as its opset defines it."""
@@ -260,6 +260,11 @@ def _off(want: np.ndarray, got: np.ndarray) -> float:
     if not first.size:
         return 0.0
     return float(np.abs(first - second).max() / max(np.abs(first).max(), 1e-9))
+
+
+def random_feed(model: ModelProto) -> Dict[str, np.ndarray]:
+    """Random inputs of a model whose shapes are fixed."""
+    return _random(model, SIDES, {}, 0)
 
 
 def _random(

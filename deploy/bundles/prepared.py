@@ -234,6 +234,7 @@ def _save_models(folder: pathlib.Path, models: Values, half: Any, say: Say) -> D
     """
 
     def write(name: str, model: "ModelProto") -> str:
+        _check_loads(model)
         (folder / (name + ".onnx")).write_bytes(model.SerializeToString())
         return name + ".onnx"
 
@@ -241,15 +242,13 @@ def _save_models(folder: pathlib.Path, models: Values, half: Any, say: Say) -> D
     if half is not None:
         try:
             halves = {name + "-half": half(model) for name, model in models.items()}
-            for model in halves.values():
-                _check_half(model)
             kept["half"] = [write(name, model) for name, model in halves.items()]
         except BadNetwork as error:
             say(f"TensorRT 11 can't run it with float16: {error}")
     return kept
 
 
-def _check_half(model: "ModelProto") -> None:
+def _check_loads(model: "ModelProto") -> None:
     """Refuse a converted model that ONNX Runtime can't load, if that is installed."""
     try:
         import onnxruntime

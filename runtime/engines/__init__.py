@@ -11,7 +11,7 @@ import pkgutil
 import sys
 from typing import Callable, Iterator, List, Mapping, Optional, Tuple, Type
 
-from hotpath.runtime.engines.base import THREADS, Engine, Setup
+from hotpath.runtime.engines.base import OTHERWISE, THREADS, Engine, Setup
 from hotpath.runtime.errors import BadNetwork, NoEngine
 from hotpath.runtime.networks import Network
 
@@ -139,11 +139,20 @@ def open_engine(name: str, setup: Setup) -> Engine:
 def _first_that_opens(setup: Setup) -> Engine:
     """Open the preferred engine whose library is not broken."""
     reasons = []
+    refusal: Optional[BadNetwork] = None
     for name in each_installed(setup.network):
         try:
             return open_engine(name, setup)
         except NoEngine as error:
             reasons.append(str(error))
+        except BadNetwork as error:
+            if error.what not in (OTHERWISE, "not loaded"):
+                raise
+            refusal = refusal or error
+            if setup.log is not None:
+                setup.log(f"{error}; the next engine is tried")
+    if refusal is not None:
+        raise refusal
     ways = dict.fromkeys(find(name).install for name in PREFERRED)  # each one once, in their order
     raise NoEngine(
         "; ".join(reasons) or "no engine is installed; run `{}`".format("` or `".join(ways)),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from hotpath.runtime.bundle import Bundle
     from hotpath.runtime.options import Log
 
+OTHERWISE = "computes otherwise"  # what a BadNetwork says of an engine that another can replace
 # A second thread takes a tenth off these small networks on a free core, and multiplies their time
 # on a busy one.
 THREADS = 1

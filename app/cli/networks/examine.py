@@ -12,7 +12,7 @@ import numpy as np
 
 from hotpath.kernels.golden import pack
 from hotpath.runtime import engines, load_tracker
-from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.errors import BadNetwork, HotpathError
 from hotpath.runtime.network import Network
 
 # boxes of engines that add or round in another order; an operator that is read otherwise: 49
@@ -91,9 +91,12 @@ def boxes(network: Network, paths: Paths, networks_dir: Optional[str]) -> Tuple[
         report.append(f"{name:<16} opset {opset}, boxes within {off:.2g} px of the first engine's")
         if not off <= APART_PX[graphs.precision]:
             report[-1] += ", so one of them computes an operator otherwise; track with neither"
-    older = [convert.for_old_tensorrt(model) for model in (graphs.exemplar, graphs.search)]
-    opsets = " and ".join(sorted({str(models.opset(model)) for model in older}))
-    report.append(f"{'TensorRT':<16} opset {opsets}, as `hotpath engine` prepares it")
+    try:
+        older = [convert.for_old_tensorrt(model) for model in (graphs.exemplar, graphs.search)]
+        opsets = " and ".join(sorted({str(models.opset(model)) for model in older}))
+        report.append(f"{'TensorRT':<16} opset {opsets}, as `hotpath engine` prepares it")
+    except BadNetwork as error:
+        report.append(f"{'TensorRT':<16} opset {opset}, can't: {error}")
     return report, mistakes
 
 

@@ -1,0 +1,53 @@
+"""An operator that an engine computes otherwise than ONNX defines it is found and named."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import parser
+
+from hotpath.graphs import agreement, convert, models
+from hotpath.runtime.errors import BadNetwork
+
+pytest.importorskip("openvino")
+pytest.importorskip("onnxruntime")
+
+HEAD = '<ir_version: 8, opset_import: ["" : 18]>\ng (float[1,4,16,16] x) => (float[{shape}] y)\n'
+HALF = "<float[4] s = {1, 1, 0.5, 0.5}>\n"
+FORMS = {  # the operator that OpenVINO 2026.4 computes otherwise -> (its result, the graph's text)
+    "antialias=1": ("1,4,8,8", HALF + "{ r = Relu(x)\n t = Resize <mode=\"linear\", antialias=1> "
+                    "(r, , s)\n y = Sigmoid(t) }"),
+    "exclude_outside=1": ("1,4,8,8", HALF + "{ t = Resize <mode=\"cubic\", exclude_outside=1> "
+                          "(x, , s)\n y = Relu(t) }"),
+    "count_include_pad=1": ("1,4,9,9", "{ t = AveragePool <kernel_shape=[3,3], strides=[2,2], "
+                            "pads=[1,1,1,1], ceil_mode=1, count_include_pad=1> (x)\n y = Abs(t) }"),
+    "": ("1,4,8,8", HALF + "{ t = Resize <mode=\"linear\"> (x, , s)\n y = Sigmoid(t) }"),
+}  # fmt: skip
+
+
+def read(tmp_path, name):
+    shape, text = FORMS[name]
+    onnx.save(parser.parse_model(HEAD.format(shape=shape) + text), tmp_path / "a.onnx")
+    return models.read(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("name", sorted(FORMS))
+def test_the_engine_that_differs_from_the_definition_is_named(tmp_path, name):
+    wrong = agreement.wrong_engines(read(tmp_path, name))
+    assert set(wrong) == ({"openvino"} if name else set())
+    assert name in wrong.get("openvino", "")
+
+
+@pytest.mark.parametrize("name", ["antialias=1", "exclude_outside=1"])
+def test_what_tensorrt_does_not_compute_is_not_prepared_for_it(tmp_path, name):
+    with pytest.raises(BadNetwork, match=f"Resize with {name}"):
+        convert.for_old_tensorrt(models.infer_shapes(read(tmp_path, name)))
+
+
+def test_the_reference_judges_between_two_engines(tmp_path, monkeypatch):
+    by_openvino, right = agreement._runs().values()
+
+    def wrong(model, feed):
+        return [np.minimum(result, 0.4) for result in right(model, feed)]
+
+    monkeypatch.setattr(agreement, "_runs", lambda: {"openvino": by_openvino, "onnxruntime": wrong})
+    assert "Resize" in agreement.wrong_engines(read(tmp_path, ""))["onnxruntime"]

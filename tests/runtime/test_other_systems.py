@@ -28,7 +28,7 @@ sys.addaudithook(refuse)
 os.stat = stat_of_others
 import hotpath.deploy.doctor.__main__
 from hotpath.app.__main__ import main
-import hotpath.runtime.networks.fetch
+import hotpath.app.cli.networks.fetch
 sys.platform = "darwin"  # what Python itself imports of Linux is loaded
 code = main(sys.argv[1:]) or hotpath.deploy.doctor.__main__.main([])
 assert {"/proc/cpuinfo", "/sys/class/thermal"} <= asked, asked

@@ -97,7 +97,7 @@ def shared(network):
 
 
 def counted(thing):
-    """Note in ``thing.most`` how many threads are in the device at once."""
+    """Note in ``most`` how many threads are in the device at once."""
     inside, thing.most = collections.Counter(), [0]
 
     def alone(method):

@@ -7,6 +7,7 @@ import sys
 from typing import Any, Dict, List, Optional, Tuple
 
 from hotpath.app import detect
+from hotpath.app.cli.networks import fetch
 from hotpath.kernels import projects, toml, toml_keys
 from hotpath.kernels.cli import Parser, exit_code
 from hotpath.kernels.commands import make
@@ -17,7 +18,6 @@ from hotpath.runtime.network import check_folder, shapes_text
 from hotpath.runtime.networks import (
     CACHE,
     Network,
-    fetch,
     find_toml,
     load_network,
     names,

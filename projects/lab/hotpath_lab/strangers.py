@@ -27,8 +27,8 @@ from hotpath.kernels.commands import counted
 from hotpath.runtime import DEFAULT_NETWORK, load_tracker
 from hotpath.runtime.networks import load_network, sha256_of
 from hotpath.runtime.precision import int8_form
-from hotpath.runtime.search import describing
 from hotpath.video.clips import find_clips
+from hotpath_lab import describing
 
 LIST = Path(__file__).with_name("strangers.csv")
 BOX = ("x", "y", "w", "h")

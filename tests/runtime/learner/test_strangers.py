@@ -14,7 +14,7 @@ from hotpath.runtime.learner import strangers
 from hotpath.runtime.learner.strangers import PARTS, UNKNOWN, Strangers
 from hotpath.runtime.network import NETWORKS
 from hotpath.runtime.networks import load_network, names
-from hotpath.runtime.search import describing
+from hotpath_lab import describing
 from tests.support import tiny
 from tests.support.errors import refusal
 

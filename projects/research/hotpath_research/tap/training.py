@@ -18,7 +18,7 @@ from hotpath.runtime import geometry, load_tracker, loading, tap
 from hotpath.runtime.network import Network
 from hotpath.runtime.options import Options
 from hotpath.runtime.precision import int8_form
-from hotpath.runtime.search.describing import name_in
+from hotpath_lab.describing import name_in
 from hotpath_lab.provenance import commit
 from hotpath_research.pytorch import torch
 from hotpath_research.tap.data import HELD_PICTURES, Data, read_pictures

@@ -1,6 +1,6 @@
 """Make a network's file of strangers; see ``strangers.py``. A tracker on a board does not need it.
 
-``hotpath_lab.strangers`` and ``hotpath networks add --clips`` call it.
+``hotpath_lab.strangers`` calls it.
 """
 
 import hashlib

@@ -15,8 +15,9 @@ import pytest
 
 from hotpath.app import detect
 from hotpath.app.cli.networks import __main__ as networks
+from hotpath.app.cli.networks import fetch
 from hotpath.runtime.errors import BadNetwork, UnknownNetwork
-from hotpath.runtime.networks import fetch, load_network
+from hotpath.runtime.networks import load_network
 from tests.support import tiny, tiny_detector
 from tests.support.errors import refusal
 from tests.support.needs import needs_program
@@ -26,7 +27,8 @@ needs_program("openssl")
 
 FETCHES = """
 import pathlib, sys
-from hotpath.runtime.networks import fetch, load_network
+from hotpath.app.cli.networks import fetch
+from hotpath.runtime.networks import load_network
 fetch.fetch(load_network(sys.argv[1]), pathlib.Path(sys.argv[2]), print)
 """
 CONTENT = bytes(range(256)) * 2000

@@ -7,7 +7,7 @@ moves one phase. The phase decides the word, what is learnt, and where the track
     PROVEN     the frame of the proof; CONFIRMED from the next one on
     DOUBTFUL   as CONFIRMED, with poor evidence
     JUMPED     the box jumped to another object; CONFIRM good frames make it TENTATIVE
-    TENTATIVE  followed after a loss, and not proven yet
+    TENTATIVE  followed after a loss, and not proven yet; after LONG frames a search runs beside it
     GONE       nothing like the target is followed; after FOLLOWED frames the search begins
 
     CONFIRMED, PROVEN, DOUBTFUL, JUMPED, TENTATIVE   value < lost, or it drifted     -> GONE
@@ -18,7 +18,8 @@ moves one phase. The phase decides the word, what is learnt, and where the track
 As long as a target is followed without a loss, its continuous way says that it is the same object.
 After a loss nothing says so but its looks. The network's score is no part of a proof, because it is
 high for each object of the target's kind. The mean over many frames counts, and not the best ones:
-who is followed for long enough looks like the target once.
+who is followed for long enough looks like the target once. What comes after the target on its way
+proves nothing.
 """
 
 import math
@@ -28,7 +29,8 @@ from typing import Any, Deque, NamedTuple, Optional, Tuple
 import numpy as np
 
 from hotpath.runtime.network import Network
-from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Seen
+from hotpath.runtime.types import LOST, TRACKED, UNSURE, Seen
+from hotpath.runtime.way import Way
 
 CONFIRMED, PROVEN, DOUBTFUL = CLAIMED = "confirmed", "proven", "doubtful"
 JUMPED, TENTATIVE, GONE = UNPROVEN = "jumped", "tentative", "gone"
@@ -38,20 +40,23 @@ FOLLOWED = 16  # frames after a loss in which only the usual window is looked at
 CONFIRM = 2  # frames in succession that must agree with a jump
 MOST_FRAMES = 30  # of a tentative object, whose mean counts
 STRICT_FRAMES = 15  # that a strict proof takes at least
-PROBATION = 60  # frames after a proof: nothing is learnt, and its worth is measured
+LONG = 60  # unproven frames, after which a search runs beside what is followed
+PROBATION = 60  # good frames after a proof, until which nothing is learnt
+GOOD = 0.65  # share of the target's own proof that suffices in the long run
 # A proof is 0 for what 95 % of other objects reach by chance, and 1 for the target itself
 LEAST_DISTANCE = 0.1  # from chance to 1
 COLOURS_DENY = 0.15  # weight of other colours; equal ones prove nothing: on snow, all is white
 STRICT_COLOURS, STRICT_DENY = 0.6, 0.6  # strict: colours that suffice; weight of what they lack
-STRICT_SIZE = 0.3  # strict: the change of size that is allowed, a logarithm
+RESIZED = 0.3  # the change of size that is allowed, a logarithm
 # The target's own proof: at first; share of a frame in it; most that a frame moves it; its bounds
 USUAL, LEARNT, MOST_STEP = 0.75, 0.1, 0.2
 LOWEST, HIGHEST = 0.8 * USUAL, 1.15 * USUAL
 RECENT = 0.3  # share of a frame in the proof of what is claimed now, which tells a drift
 LIKELY = 0.5  # presence from which the target is claimed
 MOST_UNPROVEN = 0.4  # presence of what is not proven
+NEW = 0.6  # presence at the proof, in parts of that after the probation
 USUAL_SLOPE = 10.0  # of the curve from value to presence, where a network's TOML has none
-WORTH = 17.0, 0.82  # curve from what a proof was worth to the probability that it was right
+WORTH = 17.0, 0.82  # strict: curve from a proof in parts of the own to its probability
 
 
 class Rules(NamedTuple):
@@ -107,27 +112,31 @@ class Identity:
         phase: see above.
         value: smoothed value of the cues, 0 to 1; None without cues.
         since: frames since the last judgement.
+        found: whether this frame is the first one of "tracked" after a loss.
         gone_frames: frames for which the target has been gone.
         own: mean proof of the target while it was confirmed.
-        probation: frames for which nothing is learnt from the last proof.
-        worth: mean strict proof since the last loss until the probation ended, in parts of ``own``;
+        probation: good frames until something is learnt after the last proof.
+        worth: mean proof since the last loss until the probation ended, in parts of ``own``;
             infinite before a loss.
     """
 
     def __init__(self, rules: Rules, cues: Any = None, every: int = 1) -> None:
         self.rules, self.cues, self._every = rules, cues, every
-        self._proofs: Deque[Tuple[float, float]] = deque(maxlen=MOST_FRAMES)  # while tentative
+        self._proofs: Deque[float] = deque(maxlen=MOST_FRAMES)  # while tentative
+        self._way = Way()
         self._reset()
 
     def _reset(self) -> None:
-        self.phase, self._word = CONFIRMED, TRACKED
+        self.phase = CONFIRMED
+        self.found = self._was_lost = False
+        self._is_tracked = True
         self.value: Optional[float] = None if self.cues is None else 1.0
         self.since = self.gone_frames = 0
         self._confirm = 0  # frames that must still agree with a jump
         self.own = self._recent = USUAL
-        self.probation = 0
         self.worth, self._weighed = math.inf, 0  # and of how many frames
-        self._proofs.clear()
+        self._way.begin()
+        self._forget()
 
     def begin(self, frame: Any, state: np.ndarray, seen: Optional[Seen]) -> None:
         """Start with a new target: the user gave its box, [cx, cy, w, h] in frame pixels.
@@ -142,6 +151,8 @@ class Identity:
 
     def jump(self) -> None:
         """Take note that the next ``watch`` is of another object, which may be a look-alike."""
+        if self.phase not in (JUMPED, TENTATIVE):
+            self._forget()
         self._proofs.clear()  # no evidence for another object
         if self.phase != TENTATIVE:
             self.phase, self._confirm = JUMPED, CONFIRM
@@ -163,38 +174,68 @@ class Identity:
             looks: the classifier's value of the box, if the search has asked for it; else None.
         """
         self.since += 1
+        if self.rules.share > 0:
+            self._way.step(state, self._is_tracked)
         if self.cues is None or (self.phase == CONFIRMED and self.since < self._every):
             return
         rules, now = self.rules, self.cues.of(frame, state, seen, score, looks)
-        value, self.since = self.smooth(now, self.since), 0
+        frames, self.since = self.since, 0
+        value = self.smooth(now, frames)
+        self._unproven += 1
         if self.phase in CLAIMED:
-            drifted = rules.share > 0 and self._drifted()
+            drifted = rules.share > 0 and self._drifted(frames)
             if drifted or value < rules.lost:
                 self._lose()
             else:
                 self.phase = DOUBTFUL if value < rules.unsure else CONFIRMED
         elif value < (rules.back if self.phase == GONE else rules.lost):
             self._lose()
-        elif self.phase == JUMPED and now < rules.found:
+        elif self.phase == JUMPED and now < rules.found and self._unproven < LONG:
             self._confirm = CONFIRM
         elif self.phase == JUMPED and self._confirm > 1:
             self._confirm -= 1
         else:
             self._judge_tentative()
 
-    def searched(self, found: Optional[float]) -> None:
-        """End a frame of the search; ``found`` is the value of the object there, or None."""
-        if found is None:
+    def searched(self, state: np.ndarray, value: Optional[float]) -> None:
+        """End a frame of the search, which follows ``state``.
+
+        ``value`` is that of an object that the search has found there; None if it has not.
+        """
+        if self.rules.share > 0:
+            self._way.step(state, self._is_tracked)
+        if self.phase == PROVEN:  # ``beside`` has just proven what was followed
+            return
+        if value is not None:
+            self.value = value
+            self._forget()
+            self._judge_tentative()
+        elif self.phase != TENTATIVE:
+            self._lose()
+
+    def beside(self, now: float) -> bool:
+        """Judge a tentative object beside the search; returns whether that proves it."""
+        self._unproven += 1
+        if self.smooth(now) < self.rules.lost:
             self._lose()
         else:
-            self.value = found
-            self._proofs.clear()
             self._judge_tentative()
+        return self.phase == PROVEN
+
+    def rescale(self) -> None:
+        """Adapt to a new frame size: places of before are none of the new frames."""
+        self._way.begin()
+
+    def confirm(self) -> None:
+        """The user says that what is followed is the target."""
+        self._forget()
+        self.phase, self.worth = CONFIRMED, math.inf
+        self.value, self._recent = None if self.value is None else 1.0, self.own
 
     def displace(self, phase: str = GONE) -> None:
         """Take note that the box holds another target's object."""
         self.phase = phase
-        self._proofs.clear()
+        self._forget()
 
     # the rules
 
@@ -204,66 +245,88 @@ class Identity:
         self.value = before + (now - before) * (1 - KEPT**frames)
         return self.value
 
+    def _forget(self) -> None:
+        """Drop the evidence for what was followed."""
+        self._proofs.clear()
+        self._unproven = 0  # frames since the loss in which nothing was proven, with jumps
+        self.probation = 0
+
     def _lose(self) -> None:
         self.phase, self.gone_frames = GONE, self.gone_frames + 1
-        self._proofs.clear()
+        self._forget()
 
     def _judge_tentative(self) -> None:
         """Prove a tentative object by the mean of its frames, in parts of the target's own."""
         self.phase, self.gone_frames = TENTATIVE, 0
         if self.rules.share > 0:
-            self._proofs.append(self._proof())
-            count = len(self._proofs)
-            proof, strict = map(sum, zip(*self._proofs))
-            if count < self.rules.frames or proof < count * (self.rules.share * self._own):
+            self._proofs.append(0.0 if self._way.comes_after else self._proof())
+            count, total = len(self._proofs), sum(self._proofs)
+            if count < self.rules.frames or total < count * (self._share * self._own):
                 return
-            self.probation, self.worth, self._weighed = PROBATION, strict / count / self._own, count
+            self.worth, self._weighed = total / count / self._own, count
+        self._forget()
         self.phase, self._recent = PROVEN, self.own
-        self._proofs.clear()
+        self.probation = PROBATION if self.rules.share > 0 else 0
 
-    def _drifted(self) -> bool:
+    def _drifted(self, frames: int) -> bool:
         """Whether what is claimed left the target some frames ago; learns the own proof."""
-        proof, strict = self._proof()
+        proof = self._proof()
         if self.probation:
             self._weighed += 1
-            self.worth += (strict / self._own - self.worth) / self._weighed
-        elif self.phase == CONFIRMED:
+            self.worth += (proof / self._own - self.worth) / self._weighed
+            if proof >= GOOD * self._own:
+                self.probation = max(self.probation - frames, 0)
+        if self.phase == CONFIRMED and not self.probation:
             self.own += min(max(proof - self.own, -MOST_STEP), MOST_STEP) * LEARNT
         self._recent += (proof - self._recent) * RECENT
         return self._recent < self.rules.drift * self.own
 
     @property
+    def _share(self) -> float:
+        """Of the own proof that proves: it falls while the same box is followed as at the loss."""
+        share = self.rules.share
+        if self.rules.strict or self._way.has_changed:
+            return share
+        late = (self._unproven - STRICT_FRAMES) / (LONG - STRICT_FRAMES)
+        return share + (min(share, GOOD) - share) * min(max(late, 0.0), 1.0)
+
+    @property
     def _own(self) -> float:
         return min(max(self.own, LOWEST), HIGHEST)
 
-    def _proof(self) -> Tuple[float, float]:
-        """Return how far looks prove the box, denied by colours and size: (proof, strict)."""
+    @property
+    def proves(self) -> bool:
+        """Whether the last judged box alone looks proven."""
+        return self._proof() >= self.rules.share * self._own
+
+    def _proof(self) -> float:
+        """Return how far looks prove the box, denied by colours and size."""
         looks, colours = map(beyond, (self.cues.looks, self.cues.alike), self.cues.chances())
-        usual = looks + min(colours - looks, 0.0) * COLOURS_DENY
-        strict = looks + min(colours - STRICT_COLOURS, 0.0) * STRICT_DENY
-        strict -= max(self.cues.resized - STRICT_SIZE, 0.0)
-        return strict if self.rules.strict else usual, strict
+        strict = STRICT_COLOURS, STRICT_DENY
+        enough, denies = strict if self.rules.strict else (looks, COLOURS_DENY)
+        resized: float = max(self.cues.resized - RESIZED, 0.0)
+        return looks + min(colours - enough, 0.0) * denies - resized
 
     # what follows from the phase
 
     def say(self) -> Tuple[str, Optional[float]]:
         """End a frame; returns its word, and presence: the probability that the box is right."""
+        self.found = False
         if self.value is None:
             return TRACKED, None
         presence = logistic(self.value, self.rules.curve)
         if self.phase in UNPROVEN:
             presence = min(presence, MOST_UNPROVEN)
-        elif self.worth < math.inf:
+        elif self.rules.strict and self.worth < math.inf:
             presence *= logistic(max(self.worth, 0.0), WORTH)
-        if presence >= LIKELY:
-            self._word = TRACKED if self._word in (TRACKED, FOUND) else FOUND
         else:
-            self._word = UNSURE if self.value >= self.rules.lost else LOST
-        return self._word, presence
-
-    def settle(self) -> None:
-        """End a frame of probation. A loss ends all of it."""
-        self.probation = 0 if self.phase in UNPROVEN else max(self.probation - 1, 0)
+            presence *= 1 - (1 - NEW) * self.probation / PROBATION
+        self._is_tracked = presence >= LIKELY
+        if self._is_tracked:
+            self.found, self._was_lost = self._was_lost, False
+            return TRACKED, presence
+        self._was_lost |= self.phase in UNPROVEN
+        return LOST if self.is_lost else UNSURE, presence
 
     @property
     def learns(self) -> bool:
@@ -273,7 +336,13 @@ class Identity:
     @property
     def wants_search(self) -> bool:
         """Whether the usual window was looked at for long enough."""
-        return self.phase == GONE and self.gone_frames > FOLLOWED
+        for_long = self.phase == TENTATIVE and self._unproven >= LONG
+        return for_long or self.phase == GONE and self.gone_frames > FOLLOWED
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing like the target is followed."""
+        return self.value is not None and self.value < self.rules.lost
 
     @property
     def is_unproven(self) -> bool:

@@ -150,7 +150,8 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
     Args:
         device: the ``Device``. Several trackers may share it.
         options: uses ``log``, ``recover``, ``search_windows`` and ``strict``. ``log`` gets a
-            sentence if ``recover`` asks for a search that is not possible, or the board for none.
+            sentence if ``recover`` asks for a search that is not possible, or the board for none,
+            and if ``strict`` changes nothing.
 
     Raises:
         BadOption: ``search_windows`` is no whole number from 1 to ``MOST_WINDOWS``.
@@ -173,6 +174,9 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
         reason = f"the profile of {board.title} leaves it to the option recover"
     if reason and options.log is not None:
         options.log(f"a lost target is not searched for: {reason}")
+    if options.strict and options.log is not None and not tracker.proves:
+        why = reason or f"no same_share in the TOML of {device.network.name}"
+        options.log(f"strict changes nothing: {why}")
     return tracker
 
 

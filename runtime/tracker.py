@@ -21,7 +21,6 @@ from hotpath.runtime.doubts import DoubtfulBox, doubt_of
 from hotpath.runtime.errors import BadFrame, NetworkFailed, NotReady
 from hotpath.runtime.identity import DOUBTFUL, Identity, rules_of
 from hotpath.runtime.motion import Motion, is_time
-from hotpath.runtime.similarity import ScoreAndFeatures
 from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.runtime.types import (
     LOST,
@@ -62,6 +61,7 @@ class Tracker:
         judged_ms: milliseconds of the last ``judge``, which are a part of select.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
         searches: whether the tracker searches for a lost target.
+        proves: whether an object must be proven after a loss, before it is tracked.
         why_no_search: why the tracker does not search. Empty if it does.
 
     Example:
@@ -118,8 +118,11 @@ class Tracker:
             if search_windows > 1:
                 device.prepare(wait=False)
         else:
+            from hotpath.runtime.similarity import ScoreAndFeatures  # only without a search
+
             cues = ScoreAndFeatures(network, kernels) if network.can_be_lost else None
             self.identity = Identity(rules_of(network, False), cues)
+        self.proves = self.identity.rules.share > 0
         self._reads = not device.copies or (self.identity.cues is not None and not self.searches)
 
     @one_at_a_time
@@ -255,7 +258,8 @@ class Tracker:
         state = self.state
         if self.search is not None and self.search.active:
             windows = self.search.windows(state, self.device.picture(frame))
-            return [Look(exemplar, w.state, w.factor, w.prior, False) for w in windows]
+            priors = self.search.priors(windows)
+            return [Look(exemplar, w.state, w.factor, p, False) for w, p in zip(windows, priors)]
         if self._scales:
             return [Look(exemplar, state, scale, None) for scale in self._scales]
         reads = self._reads or (self.search is not None and self.search.learns)
@@ -289,7 +293,7 @@ class Tracker:
 
         # whether that is the target, and where to look next
         if looking is not None:
-            self.identity.searched(looking.value if is_there else None)
+            self.identity.searched(place, looking.value if is_there else None)
         else:
             certain = score if self._decoder is None else self._decoder.certain(score)
             self.identity.watch(picture, place, shown, certain, looks)
@@ -319,7 +323,8 @@ class Tracker:
         state, presence = self.identity.say()
         if state != LOST:
             self._last = self.state
-            return Track(box, score, False, state, presence=presence)
+            track = Track(box, score, False, state, presence=presence)
+            return track._replace(found=True) if self.identity.found else track
         last = geometry.box_of(self.network, self._last)
         return Track(last, score, True, state, presence=presence)
 
@@ -346,6 +351,21 @@ class Tracker:
             height, width = self._shape[:2]
             states = [geometry.state_of(self.network, box, width, height) for box in boxes]
             self.search.suggest(np.array(states).reshape(-1, 4))
+
+    @one_at_a_time
+    def confirm(self) -> None:
+        """Say that ``box`` holds the target: it is tracked and learnt from the next frame on.
+
+        Raises:
+            NotReady: there is no target, or it is lost, so that no box holds it.
+        """
+        if self.state is None:
+            self._check_target()
+        if self.identity.is_lost:
+            raise NotReady("the target is lost, and no box holds it; give a new one", what="lost")
+        self.identity.confirm()
+        if self.search is not None:
+            self.search.active = False
 
     @one_at_a_time
     def hold(self, state: np.ndarray) -> None:

@@ -8,8 +8,7 @@ import numpy as np
 from hotpath.runtime.errors import BadBox, BadFrame
 from hotpath.runtime.pictures import AnyFrame, Picture
 
-TRACKED, UNSURE, LOST, FOUND = STATES = "tracked", "unsure", "lost", "found"
-SURE = TRACKED, FOUND  # the box holds the same object
+TRACKED, UNSURE, LOST = STATES = "tracked", "unsure", "lost"
 LEAST_INSIDE = 0.25  # share of a box that a frame must show
 MOST_OF_CORNERS = 1 / 3  # of a box that may be outside the frame, where it looks like x1,y1,x2,y2
 GIVEN = 1.0  # score and presence of a box that the user gave
@@ -54,9 +53,8 @@ class Track(NamedTuple):
         box: the ``Box`` that is followed, pixels of the frame; while lost, the last one that was.
         score: how well the best place matches, 0 to 1; a similar object matches too.
         lost: whether ``state`` is "lost": nothing like the target is followed.
-        state: "tracked": the box holds the same object, with a presence of at least .5. "found":
-            the first such frame after another state. "unsure": something that may be the target is
-            followed. "lost": nothing like it is.
+        state: "tracked": the box holds the same object, with a presence of at least .5. "unsure":
+            something that may be the target is followed. "lost": nothing like it is.
         class_id: number of the class that a detector gave the target; else None.
         class_name: name of that class, or "".
         velocity: (x, y) of the box's centre, pixels a second, smoothed; None without times.
@@ -65,6 +63,7 @@ class Track(NamedTuple):
             networks a probability (docs/use.md), with others an estimate. None without thresholds
             for it: then the state is always "tracked".
         taken: in a target's first frame where its box is from: "box", "point", "snug"; else None.
+        found: whether this is the first frame of "tracked" after a loss: the target is proven anew.
 
     Example:
         >>> track = Track(Box(440, 270, 60, 90), score=0.9, presence=0.97)
@@ -82,6 +81,7 @@ class Track(NamedTuple):
     predicted: Optional[Box] = None
     presence: Optional[float] = None
     taken: Optional[str] = None
+    found: bool = False
 
     @property
     def followed(self) -> Box:

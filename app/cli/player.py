@@ -11,6 +11,7 @@ from hotpath.app.detect import Detector
 from hotpath.app.pointing import holding
 from hotpath.app.selection import Selection
 from hotpath.kernels.commands import counted
+from hotpath.runtime.errors import NotReady
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.types import Track
 from hotpath.video.base import PLAYED_FPS
@@ -88,6 +89,7 @@ class Player:
         ]
         return ([] if live else pace) + [
             ("b", "B: select a target", self._select),
+            ("\r", "Enter: yes, the box holds the target", self._confirm),
             ("h", "H: list the keys, or hide them", self._toggle_help),
         ]
 
@@ -197,6 +199,19 @@ class Player:
     def _toggle_help(self) -> None:
         self._help_until = 0.0 if self._help_until else float("inf")
         self._refresh()
+
+    def _confirm(self) -> None:
+        """Somebody says that the selected target is where its box is."""
+        number = None if self._shown is None else self._selection.among(self._shown.tracks)
+        if number is None:
+            return
+        try:
+            self._targets.confirm(number)
+        except NotReady as error:  # it is lost
+            self.notice(str(error))
+        else:
+            self._selection.confirm()
+            self.notice(f"Target {number} is confirmed")
 
     def _select(self, pressed: bool = False) -> None:
         """Let the user select a target on the frame that is shown; it replaces one.

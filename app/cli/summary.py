@@ -32,7 +32,7 @@ class Summary:
         self._empty_at: Set[int] = set()  # indices of the last of them
         self._scores = 0
         self._score_sum = 0.0
-        self._times_lost = 0  # of all targets, as the next
+        self._times_lost = self._times_found = 0  # of all targets, as the next
         self._words = dict.fromkeys(STATES, 0)  # frames of each
         self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
         self._outside: Dict[int, int] = {}  # target -> since which frame it has been outside
@@ -73,6 +73,7 @@ class Summary:
                 self._scores += 1
                 self._score_sum += float(track.score)
             self._words[track.state] += 1
+            self._times_found += track.found
             if track.lost:
                 before = self._last.get(number)
                 self._times_lost += not (before and before[1].lost)
@@ -105,6 +106,7 @@ class Summary:
             "frames": self._frames,
             "frames_without_target": self._empty,
             "times_lost": self._times_lost,
+            "times_found": self._times_found,
             "frames_of": dict(self._words),
             "network": self._network,
             "engine": self._engine,
@@ -135,11 +137,9 @@ def lines_of(figures: Figures, live: bool) -> List[str]:
         lines.append("frames without a target: {frames_without_target}".format(**figures))
     words = figures["frames_of"]
     if words["unsure"] or words["lost"]:
-        times = counted(figures["times_lost"], "time")
-        tracked = words["tracked"] + words["found"]
-        lines.append(
-            f"frames tracked {tracked}, unsure {words['unsure']}, lost {words['lost']} ({times})"
-        )
+        times = f"{counted(figures['times_lost'], 'time')}, found {figures['times_found']}"
+        lines.append("frames tracked {tracked}, unsure {unsure}, lost {lost}".format(**words))
+        lines[-1] += f" ({times})"
     if figures["fps"] and not (figures["ms"] and figures["score"] is not None):
         lines.append("no target was tracked")
     elif figures["fps"]:

@@ -24,6 +24,7 @@ def target_json(
         "score": round(float(track.score), 4) if np.isfinite(track.score) else None,
         "lost": bool(track.lost),
         "state": track.state,
+        "found": track.found,
         "class": track.class_id,
         "class_name": track.class_name or None,
         "velocity": _rounded(track.velocity),

@@ -263,9 +263,11 @@ class Controller(Run):
         self.newest = self.newest._replace(tracks=tracks)
 
     def confirm(self) -> None:
-        """Somebody says that the selected target is the right one, so that steering goes on."""
-        if self.newest is None or self.selection.among(self.newest.tracks) is None:
+        """Somebody says that the box of the selected target is right, so that steering goes on."""
+        number = None if self.newest is None else self.selection.among(self.newest.tracks)
+        if number is None:
             raise Refused(409, "no target is selected; select one")
+        self.targets.confirm(number)
         self.selection.confirm()
 
     def pause(self, paused: bool) -> None:

@@ -107,7 +107,7 @@ SECTIONS: Dict[str, Keys] = {
         # logistic curve from the presence of the search to the probability that the box holds the
         # target, which is reported; 0: presence itself is
         "presence_slope": Key(float, 0.0, low=0, high=100),
-        "presence_middle": Key(float, 0.5, low=0, high=1),
+        "presence_middle": Key(float, 0.0, low=0, high=1),
         # with the search, in families in which a cell is a place (points, centre): the share of the
         # highest score from which another peak of the score map may be the followed target, 0: only
         # the best cell; the Hanning window's weight against the classifier

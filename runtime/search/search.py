@@ -11,6 +11,7 @@ from typing import Any, Deque, List, Optional, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
+from hotpath.kernels.settings import Prior
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime import geometry
 from hotpath.runtime.colour import ColourMap
@@ -41,6 +42,7 @@ AGREED = 2  # frames in succession that must agree on another place
 # Of the windows, while nothing is found
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
+BESIDE = (*("here",) * 5, "proposals", *("here",) * 5, "grid")  # and is tentative
 # A target that is tracked is judged in one frame of JUDGED by the classifier and the colours. The
 # classifier learns it in another: each of the two takes about a tenth of an INT8 frame's time. Its
 # first EARLY updates, which change it most, are made in all frames between the judgements.
@@ -175,8 +177,6 @@ class Search:
         identity, classifier = self.identity, self.classifier
         self.faint = self.faint + 1 if seen.scores[0] < self.network.wider_below else 0
         is_tracked, learns = identity.phase == CONFIRMED, identity.learns
-        if identity.probation:
-            identity.settle()
         turns = AT_FIRST if classifier.ridge.updates < EARLY else LATER
         if not is_tracked or identity.since in turns:
             classifier.follow(state, seen, learns)
@@ -232,12 +232,13 @@ class Search:
         self._certain *= factors
         if certain is not None:
             self._certain[:] = certain
+        self.identity.rescale()
         self._candidate = self._grids = None
 
     def avoid(self, boxes: np.ndarray, state: Optional[np.ndarray]) -> None:
         """Set the boxes of other targets. A place that overlaps one is not this target.
 
-        A suspect that is another target's object is dropped, and the search begins.
+        A tentative object that is another target's object is dropped, and the search begins.
 
         Args:
             boxes: float64 (n, 4) of (x, y, w, h), 0-based frame pixels.
@@ -273,11 +274,18 @@ class Search:
         self._colours = None
         return windows
 
+    def priors(self, windows: Sequence[Window]) -> List[Prior]:
+        """Return the ``Prior`` of each window. A tentative object is followed as the target is."""
+        beside = self.identity.phase == TENTATIVE
+        return [self.prior if beside and w.kind == HERE else w.prior for w in windows]
+
     def _choose(self, state: np.ndarray, frame: AnyFrame) -> Window:
         if self._suggested:
             return Window(WIDE, self._suggested.popleft(), COLOURED)
         doubtful = (self.identity.value or 0.0) > self.network.look_above
-        turns = DOUBTFUL if doubtful else TURNS
+        turns: Tuple[str, ...] = DOUBTFUL if doubtful else TURNS
+        if self.identity.phase == TENTATIVE:
+            turns = BESIDE
         turn = turns[self._turn % len(turns)]
         self._turn += 1
         if turn == "proposals":
@@ -345,12 +353,14 @@ class Search:
         now, place, score = 0.0, states[0], scores[0]
         if not math.isfinite(score):
             return self._weigh(window, place, 0.0), math.nan, state
-        free = list(range(len(scores)))
-        if len(self._rivals):  # no other target is there
+        free, rivals = list(range(len(scores))), self._rivals
+        if self.identity.phase == TENTATIVE and window.kind != HERE:  # beside what is followed
+            rivals = np.concatenate([rivals, [geometry.box_of(self.network, state)]])
+        if len(rivals):  # no other target is there
             from hotpath.runtime.boxes import overlaps
 
             boxes = [geometry.box_of(self.network, each) for each in states]
-            shares = overlaps(boxes, self._rivals)
+            shares = overlaps(boxes, rivals)
             free = [index for index in free if (shares[index] <= TAKEN).all()]
         if free and window.kind == WIDE:
             looks = self.classifier.looks(seen)[free]
@@ -358,7 +368,9 @@ class Search:
             chosen, now = cues.best(frame, states[free], some, looks, self.network.look_above)
             place = states[free[chosen]]
         elif free:
-            now = cues.of(frame, place, seen, score)
+            chosen, looked = self.choose(seen) if window.kind == HERE else (0, None)
+            place, score = states[chosen], scores[chosen]
+            now = cues.of(frame, place, seen, score, looked)
         found = self._weigh(window, place, now)
         if free and (found or window.kind == HERE):
             state = place
@@ -381,12 +393,15 @@ class Search:
                 self._elsewhere = True
             return False
         needed = self.network.found_above
-        checks = window.kind == CHECK
+        checks, beside = window.kind == CHECK, self.identity.phase == TENTATIVE
+        if beside and not checks:
+            self.active, self.value = not self.identity.beside(now), now
+            return not self.active
         if not checks:
             self.identity.smooth(now)
         elif self._elsewhere:
             needed = max(needed, (self.identity.value or 0.0) + RIVAL)
-        sure = now >= needed
+        sure = now >= needed and (not beside or self.identity.proves)
         self._streak = self._streak + 1 if sure else 0
         self._checks += 1
         if checks:

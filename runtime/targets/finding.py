@@ -24,7 +24,7 @@ from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.detections import Detections
-from hotpath.runtime.types import GIVEN, SURE, Box, Track, are_shares, checked_box
+from hotpath.runtime.types import GIVEN, TRACKED, Box, Track, are_shares, checked_box
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.interface import Followed
@@ -106,7 +106,7 @@ class TargetFinder:
         if not self._began:
             return self.first(frame, tracks, time_s)
         self._since += 1
-        tracked = all(track.state in SURE for track in tracks.values())
+        tracked = all(track.state == TRACKED for track in tracks.values())
         if self._found_one and not self._everything and tracked:
             return tracks
         now = _Look(frame, tracks, time_s)
@@ -154,7 +154,7 @@ class TargetFinder:
         tracks = dict(now.tracks)
         # tell the search for each target where objects of its class are
         for number in self._targets.numbers:
-            if number in tracks and tracks[number].state not in SURE:
+            if number in tracks and tracks[number].state != TRACKED:
                 self._targets.suggest(number, detections.boxes)
         if self._found_one and not self._everything:
             return tracks
@@ -183,7 +183,7 @@ class TargetFinder:
     ) -> None:
         """Use the object that the detector found where a target is: its looks, class and box."""
         box = Box(*detections.boxes[index].tolist())
-        is_sure = track.state in SURE
+        is_sure = track.state == TRACKED
         if is_sure:
             seen = appearance.describe(bgr_of(look.frame), box)
             self._looks[number] = appearance.remembered(self._looks.get(number), seen)
@@ -213,9 +213,9 @@ class TargetFinder:
         live = [number for number, track in tracked.items() if not track.lost]
         shares = overlaps([tracked[number].box for number in live], detections.boxes)
         # sure ones first
-        sure = np.array([[tracked[number].state in SURE] for number in live], float).reshape(-1, 1)
+        sure = np.array([tracked[number].state == TRACKED for number in live], float)[:, None]
         pairs = _best_pairs(live, np.where(shares < SAME, 0.0, shares + sure), SAME)
-        lost = [n for n, track in tracked.items() if track.state not in SURE and n not in pairs]
+        lost = [n for n, track in tracked.items() if track.state != TRACKED and n not in pairs]
         free = sorted(set(range(len(detections.boxes))) - set(pairs.values())) if lost else []
         alike = np.zeros((len(lost), len(detections.boxes)))
         for index in free:
@@ -262,10 +262,10 @@ class TargetFinder:
         for number, track in tracked.items():
             if number in self._missed and number not in pairs:
                 self._missed[number] += 1
-                most = MISSED if track.state in SURE else MISSED_LOST
+                most = MISSED if track.state == TRACKED else MISSED_LOST
                 if self._missed[number] >= most:
                     self._end(number, tracks, f"the finder did not find it {most} times")
-        live = [n for n in tracked if n in tracks and tracks[n].state in SURE]
+        live = [n for n in tracked if n in tracks and tracks[n].state == TRACKED]
         shares = overlaps([tracks[n].box for n in live], [tracks[n].box for n in live])
         for row, column in zip(*np.nonzero(np.triu(shares, 1) > DOUBLE)):
             younger = max(live[row], live[column])

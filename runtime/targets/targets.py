@@ -175,6 +175,11 @@ class Targets:
             return tuple(self._trackers)
 
     @one_at_a_time
+    def confirm(self, number: int) -> None:
+        """Say that a target's box holds it; see ``Tracker.confirm``."""
+        self._tracker(number).confirm()
+
+    @one_at_a_time
     def suggest(self, number: int, boxes: np.ndarray) -> None:
         """Suggest places where a lost target may be; see ``Tracker.suggest``."""
         self._tracker(number).suggest(boxes)

@@ -69,7 +69,7 @@ def test_a_hidden_target_goes_on_with_a_velocity_that_decays(state):
         assert track.velocity == pytest.approx((SPEED[0] * left, SPEED[1] * left))
         assert track.predicted == pytest.approx(at(1 + COAST_S * (1 - left)).box)
         assert track.box == standing.box
-    back = motion.step(at(61.1, "found"), 61.1)
+    back = motion.step(at(61.1, "tracked"), 61.1)
     assert back.predicted is None and back.velocity == pytest.approx(SPEED)
 
 

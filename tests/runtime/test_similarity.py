@@ -16,7 +16,7 @@ from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.identity import CONFIRMED, Identity, rules_of
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.similarity import ScoreAndFeatures, cells_under
-from hotpath.runtime.types import FOUND, LOST, TRACKED, Seen
+from hotpath.runtime.types import LOST, TRACKED, Seen
 from hotpath_lab.vanishing import Vanishing
 from tests.support import tiny
 from tests.support.clips import tracks_of
@@ -41,7 +41,7 @@ def vanishing():
 def test_a_target_that_went_is_lost_until_it_is_back_and_no_box_changes(tmp_path, vanishing):
     toml = write_watched(tmp_path, lost_below=0.5)
     tracks = tracks_of(load_tracker(toml), vanishing)
-    assert [track.state for track in tracks].count(FOUND) == 1
+    assert [track.found for track in tracks].count(True) == 1
     assert [track.lost for track in tracks] == [track.state == LOST for track in tracks]
     lost = np.array([track.lost for track in tracks])
     assert not lost[: GONE[0] - 1].any()

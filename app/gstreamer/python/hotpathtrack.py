@@ -225,6 +225,7 @@ class HotpathTrack(GstBase.BaseTransform):
         for name, value in zip(("x", "y", "width", "height", "score"), (*box, track.score)):
             told.set_value(name, float(value))
         told.set_value("state", track.state)
+        told.set_value("found", track.found)
         if track.presence is not None:
             told.set_value("presence", float(track.presence))
         left, top = max(0, round(box.x)), max(0, round(box.y))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from hotpath.runtime.doubts import DoubtfulBox
 from hotpath.runtime.garbage import short_collections
-from hotpath.runtime.types import SURE, TRACKED
+from hotpath.runtime.types import TRACKED
 
 if TYPE_CHECKING:
     from hotpath.runtime.tracker import Tracker
@@ -54,6 +54,6 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
         certainty.append(float(sure))
         for name, value in tracker.step_ms.items() if index else ():
             steps.setdefault(name, []).append(value)
-    claimed = [state in SURE for state in states]
+    claimed = [state == TRACKED for state in states]
     record = {"boxes": boxes, "states": states, "claimed": claimed, "certainty": certainty}
     return dict(record, ms=ms, steps=steps)

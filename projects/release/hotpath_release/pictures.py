@@ -80,7 +80,7 @@ def followed(frames):
     found_for = FOUND_FRAMES
     for frame in frames[1:]:
         track = tracker.update(frame)
-        found_for = 0 if track.state == "found" else found_for + 1
+        found_for = 0 if track.found else found_for + 1
         state = "lost" if track.lost else "found" if found_for < FOUND_FRAMES else "tracked"
         yield captioned(frame, track, state), state
 

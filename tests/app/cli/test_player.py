@@ -7,7 +7,7 @@ import pytest
 
 from hotpath.app.cli import player as player_module
 from hotpath.app.cli.player import Player
-from hotpath.runtime.errors import BadOption, NoObject
+from hotpath.runtime.errors import BadOption, NoObject, NotReady
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import Source
 
@@ -314,6 +314,22 @@ def test_a_click_that_finds_nothing_says_so_and_leaves_the_target(refusal, sente
     window.pressed = True
     player.take_keys()
     assert sentence in window.lines[0] and targets.numbers == (0, 5, 6)
+
+
+@pytest.mark.parametrize("refusal, said", [(None, "is confirmed"), (NotReady("lost"), "lost")])
+def test_enter_confirms_the_selected_target(refusal, said):
+    player, _, keys, targets = begun("\r")
+    confirmed = []
+
+    def confirm(number):
+        if refusal is not None:
+            raise refusal
+        confirmed.append(number)
+
+    targets.confirm = confirm
+    player.take_keys()
+    assert confirmed == [0] * (refusal is None)
+    assert any(said in line for line in keys.lines)
 
 
 def test_the_keys_are_listed_and_can_be_hidden():

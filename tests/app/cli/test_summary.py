@@ -73,12 +73,16 @@ def test_losses_are_counted_over_all_targets():
     assert not any("lost" in line for line in lines_of(summary.figures(Source("a"), [], []), False))
     for index, lost in enumerate(((), (1,), (1, 2), (2,), (), (1,))):
         words = {n: "lost" if n in lost else "unsure" if index == 4 else "tracked" for n in (1, 2)}
-        tracks = {n: Track(Box(1, 1, 9, 9), 0.9, n in lost, words[n]) for n in (1, 2)}
+        back = {1: index == 3}  # the first tracked frame after a loss
+        tracks = {
+            n: Track(Box(1, 1, 9, 9), 0.9, n in lost, words[n], found=back.get(n, False))
+            for n in (1, 2)
+        }
         summary.write(frame(index, tracks))
     figures = summary.figures(Source("clip"), [], [])
     assert figures["times_lost"] == 3
-    assert figures["frames_of"] == {"tracked": 5, "unsure": 2, "lost": 5, "found": 0}
-    assert "frames tracked 5, unsure 2, lost 5 (3 times)" in lines_of(figures, False)
+    assert figures["frames_of"] == {"tracked": 5, "unsure": 2, "lost": 5}
+    assert "frames tracked 5, unsure 2, lost 5 (3 times, found 1)" in lines_of(figures, False)
 
 
 def test_a_stream_s_latency_is_said_to_begin_at_its_arrival():

@@ -43,6 +43,7 @@ def test_the_page_asks_to_confirm_what_waits_for_somebody(control):
     acts = control.selection.acts
     control.confirm()
     assert control.selection.acts == acts + 1
+    control.targets.confirm.assert_called_once_with(3)
 
 
 def test_a_run_stays_until_the_last_one_who_watches_has_left(control):

@@ -8,7 +8,7 @@ import pytest
 from hotpath.runtime import geometry, load_targets
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.targets.exclusion import HELD, MOVED_ON, SAME, Exclusion
-from hotpath.runtime.types import FOUND, LOST, TRACKED, UNSURE, Track
+from hotpath.runtime.types import LOST, TRACKED, UNSURE, Track
 from tests.support import tiny
 
 SEARCHED = {"lost_below": 0.5, "search_lost_below": 0.4, "look_above": 0.3, "found_above": 0.6}
@@ -88,7 +88,7 @@ def test_a_target_that_is_found_in_another_ones_box_is_still_lost(pair):
     exclusion = Exclusion()
     _walk(exclusion, pair)
     _frame(exclusion, pair, 160, 440, state=LOST)
-    resolved, seen, _ = _frame(exclusion, pair, 160, 162, state=FOUND)
+    resolved, seen, _ = _frame(exclusion, pair, 160, 162)
     assert resolved[1].lost and resolved[0] == seen[0]
     assert resolved[1].box.x + resolved[1].box.w / 2 == pytest.approx(440, abs=1)  # its own
 
@@ -122,5 +122,5 @@ def test_a_lost_target_is_found_where_another_one_was_only_when_that_is_gone(tmp
     states = [targets.update(frame)[left].state for frame in frames[1:60]]
     assert states[GONE + 5 :] == [LOST] * (len(states) - GONE - 5)
     targets.drop(right)
-    states = [targets.update(frame)[left].state for frame in frames[60:]]
-    assert states.count(FOUND) == 1
+    found = [targets.update(frame)[left].found for frame in frames[60:]]
+    assert found.count(True) == 1

@@ -211,7 +211,8 @@ function show(atOnce = false) {
   byId("stop").disabled = off;
   byId("add").setAttribute("aria-pressed", adding);
   byId("add").disabled = off || !state.targets.length;
-  byId("confirm").hidden = off || !state.confirm;
+  const unsure = state.targets.some((one) => one.number === view.selected && one.state === "unsure");
+  byId("confirm").hidden = off || !(state.confirm || unsure);
   put(byId("hint"), hint());
   const mode = frozen ? "FROZEN" : over ? "THE END" : state.paused && state.waiting !== "target" ? "PAUSED" : "";
   byId("mode").hidden = off || !mode;
@@ -312,7 +313,7 @@ byId("place").addEventListener("input", () => { seeking = true; });
 byId("place").addEventListener("change", seek);
 byId("record").addEventListener("click", record);
 byId("stop").addEventListener("click", stop);
-byId("confirm").addEventListener("click", () => tell(api.confirm(), "Confirmed: it goes on."));
+byId("confirm").addEventListener("click", () => tell(api.confirm(), "Confirmed: this is the target."));
 byId("add").addEventListener("click", () => setAdding(!adding));
 byId("help").addEventListener("click", () => byId("keys").showModal());
 

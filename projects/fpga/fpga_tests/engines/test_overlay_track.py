@@ -258,8 +258,9 @@ def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundl
     lost, other = targets_of(bundles, frames, [boxes[0], resting], True)
     states = [track.state for track in lost]
     assert "lost" not in states[: AWAY - 1] and set(states[AWAY + 3 : BACK - 1]) == {"lost"}
-    assert states.count("found") == 1 and BACK <= states.index("found") + 1 < BACK + 5
-    for index in range(states.index("found") + 1, len(frames)):
+    found = [track.found for track in lost]
+    assert found.count(True) == 1 and BACK <= found.index(True) + 1 < BACK + 5
+    for index in range(found.index(True) + 1, len(frames)):
         assert overlap(lost[index - 1].box, boxes[index]) > 0.7
     # the boxes of what is tracked are those without the search
     plain, alone = targets_of(bundles, frames[:AWAY], [boxes[0], resting], False)

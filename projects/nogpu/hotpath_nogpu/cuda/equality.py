@@ -41,7 +41,7 @@ def follow(tracker, frames, box, counters=None):
     for frame in frames[1:]:
         before = counters.read() if counters else {}
         track = tracker.update(frame)
-        rows.append((track.state, *track.box, track.score, track.presence))
+        rows.append((track.state, *track.box, track.score, track.presence, track.found))
         after = counters.read() if counters else {}
         costs.append([after[name] - before[name] for name in COUNTED if counters])
     return rows, costs
@@ -59,7 +59,7 @@ def compare(found, wanted):
         "score": float(apart[:, 4].max()),
         "presence": float(apart[:, 5].max()),
         "lost": sum(row[0] == "lost" for row in wanted),
-        "found": sum(row[0] == "found" for row in wanted),
+        "found": sum(row[-1] for row in wanted),
     }
 
 

@@ -12,7 +12,7 @@ from collections import deque
 from typing import Deque, List, Optional, Sequence, Tuple, TypeVar
 
 from hotpath.runtime.directions import ray_of
-from hotpath.runtime.types import SURE
+from hotpath.runtime.types import TRACKED
 from hotpath_vehicle.gimbal.angles import (
     Vector,
     pitch_yaw_of_quaternion,
@@ -95,7 +95,7 @@ class Geo:
 
         Latitude and longitude are in degrees, the others in metres.
         """
-        if view is None or view.track is None or view.track.state not in SURE:
+        if view is None or view.track is None or view.track.state != TRACKED:
             return None
         if self._position is None or abs(view.captured_s - self._position[0]) > FRESH_S:
             return None

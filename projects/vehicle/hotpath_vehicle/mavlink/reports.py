@@ -10,7 +10,7 @@ import math
 import shutil
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from hotpath.runtime.types import SURE, Track
+from hotpath.runtime.types import TRACKED, Track
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.loop import Loop
 from hotpath_vehicle.mavlink.messages import Fields, Outgoing, View
@@ -215,7 +215,7 @@ def tracking_status(track: Track) -> int:
 
     MAVLink has no word between them, and whoever flies after an unsure box flies after a stranger.
     """
-    return m.TRACKING_ACTIVE if track.state in SURE else m.TRACKING_ERROR
+    return m.TRACKING_ACTIVE if track.state == TRACKED else m.TRACKING_ERROR
 
 
 def corners_of(box: Sequence[float], size: Tuple[int, int]) -> List[float]:

@@ -83,7 +83,8 @@ class Follower:
             if self._selection.acts != self._acts:
                 self._acts = self._selection.acts
                 self._album = Album()
-                self.aim.confirm()
+                box = None if track is None else track.box
+                self.aim.acted(at_s, self._selection.confirms, box)
             doubt = self._doubt(look, at_s)
             self._seen, self._size = Evidence(track, at_s, doubt), (width, height)
             if track is not None and missing(self._seen, now) is None:

@@ -27,6 +27,7 @@ STOPS, STOP_PAUSE_S = 3, 0.03  # how often a stop goes out at the end, and the t
 AGAIN_S = 10.0  # the same reason is said as often
 LATE = "pictures from before a stop still come"
 PAUSE_S, USUAL, QUICK, AT_PACE = 0.3, 50, 0.6, 3  # see ``Pace``
+MOST_HELD_S = 30.0  # of pictures that something holds back during a stop
 NEVER_S = -math.inf
 
 Velocity = Tuple[float, ...]
@@ -160,23 +161,41 @@ class Pace:
     """Tells frames that lay somewhere during a stop from fresh ones, by their pace.
 
     After a pause, frames that come faster than usual were taken before. They are old until some
-    come at the usual pace.
+    come at the usual pace. The pace is a new one where more have come than the pause can have held
+    back, or where one pause follows another.
     """
 
     def __init__(self) -> None:
         self._at = NEVER_S
         self._steps: Deque[float] = deque(maxlen=USUAL)
-        self._at_pace = AT_PACE
+        self._held_s, self._quick = 0.0, 0  # since the last frame at its pace; frames in it
+        self._begin()
+
+    def _begin(self) -> None:
+        """The next frames say what the pace is."""
+        self._steps.clear()
+        self._at_pace, self._pauses = AT_PACE, 0
 
     def is_late(self, at: float) -> bool:
         """Note a frame with that time stamp; whether it is older than the stamp says."""
         step, self._at = at - self._at, at
         usual = sorted(self._steps)[len(self._steps) // 2] if self._steps else math.inf
         if not 0.0 <= step <= max(PAUSE_S, 4 * usual if self._steps else 0.0):
-            self._at_pace = 0 if self._steps else AT_PACE
-        elif step < QUICK * usual and self._at_pace < AT_PACE:
+            self._pauses += 1
+            self._held_s += max(0.0, step)
             self._at_pace = 0
+            if not self._steps or self._pauses > AT_PACE:
+                self._begin()
+        elif step < QUICK * usual and self._at_pace < AT_PACE:
+            self._at_pace = self._pauses = 0
+            self._held_s += step
+            self._quick += 1
+            if (self._quick - AT_PACE) * usual > min(self._held_s, MOST_HELD_S):
+                self._begin()
         else:
             self._at_pace += 1
+            self._pauses = 0
             self._steps.append(step)
+        if self._at_pace >= AT_PACE:
+            self._held_s, self._quick = 0.0, 0
         return self._at_pace < AT_PACE

@@ -5,6 +5,8 @@ import math
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hotpath.kernels.cpu.plain import Kernels
 from hotpath.runtime import camera_frames, jpeg_frames
@@ -16,6 +18,7 @@ from hotpath_vehicle.album import Album, look_at
 from hotpath_vehicle.plug import GimbalOptions
 from hotpath_vehicle.steering import Evidence, Pace, Ramp, missing
 from tests.support.errors import refusal
+from tests.support.examples import examples
 from tests.support.pictures_in_planes import planes_of
 from vehicle_tests.drone.stopped_streams import (
     FPS,
@@ -145,6 +148,38 @@ def test_what_lay_in_a_socket_during_a_stop_is_late():
     # a stream that slows down, or a first pause, is not late for long
     slower = [pace.is_late(at + 0.1 * n) for n in range(1, 50)]
     assert not any(slower[6:])
+
+
+@pytest.mark.parametrize("before, after", [(8, 30), (10, 30), (15, 30), (2, 60), (60, 5), (30, 30)])
+@pytest.mark.parametrize("pause_s", [0.35, 0.6, 3.0])
+def test_a_stream_that_comes_back_at_another_rate_is_soon_fresh(before, after, pause_s):
+    pace, at, late = Pace(), 0.0, []
+    for step in [1 / before] * 100 + [pause_s] + [1 / after] * 600:
+        at += step
+        late.append(pace.is_late(at))
+    assert not any(late[101 + 5 * after :])
+
+
+@given(seed=st.integers(0, 2**32 - 1), fps=st.floats(1.0, 120.0))
+@examples(20, deadline=None)
+def test_an_hour_at_random_never_ends_where_a_healthy_stream_stays_late(seed, fps):
+    rng, pace, at, spent_s = np.random.RandomState(seed), Pace(), 0.0, 0.0
+    while spent_s < 3600.0:
+        seconds, rate = rng.uniform(1.0, 300.0), 10 ** rng.uniform(-0.5, 2.5)
+        jitter, kind = rng.uniform(0.0, 0.9), rng.randint(6)
+        steps = rng.normal(1.0, jitter, max(1, int(min(seconds * rate, 4000)))) / rate
+        if kind == 0:  # a clock that jumps, or stands
+            steps[0] = rng.choice([-1e9, 1e9, -5.0, 3600.0, math.nan, math.inf])
+        elif kind == 1:
+            steps[0], steps[1:] = seconds, 0.0
+        elif kind == 2:  # what was held back comes at once
+            steps[0], steps[1:] = seconds, 0.1 / rate
+        for step in steps:
+            at = at + step if math.isfinite(at + step) else 0.0
+            pace.is_late(at if math.isfinite(step) else step)
+        spent_s += seconds
+    late = [pace.is_late(at + n / fps) for n in range(1, int(65 * fps) + 70)]
+    assert not any(late[-50:])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import math
 from typing import Dict, Optional, Sequence, Tuple
 
 from hotpath.links import CONFIRM
+from hotpath.runtime.boxes import overlaps
 from hotpath_vehicle.aim.budget import SLOWEST, Budget
 from hotpath_vehicle.aim.calibration import Calibration, error_of, settings_for
 from hotpath_vehicle.aim.nod import HALF_S, UNFIT, Nod
@@ -20,6 +21,7 @@ from hotpath_vehicle.gimbal.control import Control
 SLOW_GAIN, SLOW_BAND = 0.33, 0.01  # 1/s; no error, share of the width
 SETTLED_S = 0.3  # of boxes before a nod: while a camera zooms, each command begins anew
 PAST_S = 3.0  # after a gap, the boxes of a shorter time can't tell whether the picture answers
+SAME, AGAIN_S = 0.3, 60.0  # overlap of a target that is selected again; how often that counts
 GAP_S = 1.0  # without a frame: what answered before may have changed
 
 Rates = Tuple[float, float]  # (right, up), degrees a second
@@ -64,11 +66,37 @@ class Aim:
         self._assumed = assumed
         self._band = max(SLOW_BAND * self.width, settings["limits"]["dead_band"])
         self._at = -math.inf  # of the newest frame
-        self._asks = False  # whether a nod may ask a camera that is slow
+        # whether a nod may ask a camera that is slow: after a gap, once for each spent budget
+        self._asks, self._may_ask = False, True
+        self._box: Optional[Sequence[float]] = None  # the target's newest
+        self._confirms, self._again_s = 0, -math.inf
         self.confirm()
 
+    def acted(self, at: float, confirms: int, box: Optional[Sequence[float]]) -> None:
+        """Somebody selected, dropped or confirmed a target.
+
+        Whoever selects the same target again may be a program that does so all the time. So that
+        counts once in ``AGAIN_S``.
+
+        Args:
+            at: the frame's time stamp, as in ``see``.
+            confirms: how often somebody confirmed the target until now.
+            box: (x, y, w, h) of the target, pixels; None: there is none.
+        """
+        if confirms != self._confirms:
+            self._confirms = confirms
+            self.confirm()
+        elif box is not None:
+            before, self._box = self._box, box
+            is_same = before is not None and overlaps([before], [box])[0, 0] >= SAME
+            if is_same and 0.0 <= at - self._again_s < AGAIN_S:
+                return
+            if is_same and (self.why or self.budget.left < self.budget.most):
+                self._again_s = at
+            self.confirm()
+
     def confirm(self) -> None:
-        """Somebody acted: what happened before counts no more."""
+        """Somebody says that the target is right: what happened before counts no more."""
         self.why: Optional[str] = None
         self._set_slow(self.calibration is None)
         self.nod.restart()
@@ -96,17 +124,18 @@ class Aim:
         """
         if at - self._at > GAP_S:
             self.restart()
-        self._at = at
+        self._at, self._box = at, box
         error = error_of((box[0], box[1], box[2], box[3]), size, self.width)
         self._believe()
+        self._may_ask = self._may_ask or self.budget.left > 0.0
         why = self.budget.add(at, error)
         if self.why is None and not self._is_slow:
             why = self._asked(now, why)
         past_s = at - self.budget.seen[0][0]
         self._asks = self._asks and past_s < PAST_S
         if self._is_slow and self._asks and past_s > SETTLED_S and self.why is None:
-            if self.budget.left <= 0.0:
-                self._asks = False
+            if self.budget.left <= 0.0 and self._may_ask:
+                self._asks = self._may_ask = False
                 self.nod.ask(now, *error)
         if why is not None and self.why is None:
             self.why = f"{why}; {CONFIRM}"
@@ -186,9 +215,9 @@ class Aim:
         return (0.0, 0.0)
 
     def forget(self) -> None:
-        """The actuator was out of reach and could not obey, so nothing speaks against it."""
+        """The actuator was out of reach: where it points is not known. Its turns count."""
         self.control.forget()
-        self.confirm()
+        self.restart()
 
     def refuse(self, why: str) -> None:
         """The calibration is of another camera: go slowly."""

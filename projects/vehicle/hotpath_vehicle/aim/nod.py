@@ -107,7 +107,7 @@ class Nod:
         """Begin a nod along the camera's turn, where there is a reason for one."""
         at, right, up = budget.seen[-1]
         few = sum(row[0] > at - PART_S for row in budget.seen) < 4
-        if now < self._next or few or budget.seen[0][0] > at - PART_S:
+        if budget.left <= 0.0 or now < self._next or few or budget.seen[0][0] > at - PART_S:
             return
         before, after = turned(budget.sent, np.array([now - PART_S, now]))
         along = tuple(after - before)

@@ -167,7 +167,8 @@ class GimbalManager:
         if view.acts != self._acts:  # the user looks at the picture, and means this target
             self._acts = view.acts
             self._album = Album()
-            self.aim.confirm()
+            box = None if view.track is None else view.track.box
+            self.aim.acted(view.captured_s, view.confirms, box)
         is_late = self._pace.is_late(view.captured_s)
         if view.look is not None:
             taken_s = view.captured_s - self.aim.age_s

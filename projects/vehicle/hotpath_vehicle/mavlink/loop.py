@@ -42,8 +42,8 @@ class Loop:
         track = None if number is None else tracked.tracks[number]
         height, width = tracked.frame.shape[:2]
         size, fps = (width, height), self._run.fps
-        self.view = View(
-            tracked.index, tracked.captured_s, size, track, number, fps, acts=selection.acts
+        self.view = View(tracked.index, tracked.captured_s, size, track, number, fps)._replace(
+            acts=selection.acts, confirms=selection.confirms
         )
         return self.view
 

@@ -3,6 +3,7 @@
     python -m vehicle_tests.drone.steering faults      # how far a camera turns away, by calibration
     python -m vehicle_tests.drone.steering frozen      # the same of 90 streams that stop and drift
     python -m vehicle_tests.drone.steering kept        # streams that repeat, sleep or are turned
+    python -m vehicle_tests.drone.steering flaps       # a link to the gimbal that comes and goes
     python -m vehicle_tests.drone.steering live        # how often a target that is fine is held
     python -m vehicle_tests.drone.steering rules       # the same, with each rule left out
 
@@ -90,7 +91,8 @@ class Run:
     """One run of the closed loop; ``go`` gives the ``Figures``.
 
     Options: late(t) or seconds; picture(t, (x, y)) -> (x, y) or None; gone(t): no target is seen;
-    dropped(t): no frame arrives; asleep: (start, end) in which the program stands still;
+    dropped(t): no frame arrives; silent(t): nothing hears the gimbal manager;
+    asleep: (start, end) in which the program stands still;
     attitudes "earth", "vehicle", "follows" or "none"; heading(t); second: angle of another
     gimbal; loss of packets; noise, jitter; plant: dict for ``Plant``.
     """
@@ -100,7 +102,8 @@ class Run:
         self._rng = np.random.RandomState(seed)
         self.plant = Plant(**self.options.get("plant", {}))
         self._aim = Aim(load_settings(), FOV, calibration)
-        self._manager = GimbalManager(self._aim, 1, 100, 1e9)
+        self._silent_s = 0.0
+        self._manager = GimbalManager(self._aim, 1, 100, 0.7 if "silent" in self.options else 1e9)
         self._pending, self._log, self._arrived_s, self._index = [], [], 0.0, 0
         self._tell("GIMBAL_MANAGER_INFORMATION", gimbal_device_id=DEVICE)
 
@@ -183,9 +186,20 @@ class Run:
             if now > start + 0.5:
                 self.plant.send(now, (0.0, 0.0))
             return None
-        self._attitudes(now, step)
+        silent = self.options.get("silent", lambda t: False)(now)
+        if not silent:
+            self._attitudes(now, step)
+        if not silent and self._manager.manager is None:
+            self._tell("GIMBAL_MANAGER_INFORMATION", now, gimbal_device_id=DEVICE)
         messages = self._show(now)
-        return self._manager.tick(now) if messages is None and step % 5 == 0 else messages
+        messages = self._manager.tick(now) if messages is None and step % 5 == 0 else messages
+        if silent:
+            self._silent_s += STEP_S
+            if self._silent_s > 0.5:  # the device stops by itself
+                self.plant.send(now, (0.0, 0.0))
+            return None
+        self._silent_s = 0.0
+        return messages
 
     def go(self):
         next_s, frame_s = 0.0, 1.0 / self.options.get("fps", 30.0)
@@ -527,6 +541,27 @@ def turned(since, degrees, stops):
     return picture
 
 
+def flapping(delay, every, silent):
+    """Streams that stop or are mirrored, while the link to the gimbal manager comes and goes."""
+    pictures = {
+        "frozen 10° off": (ramp(4), 5.0, Frozen(5.0, 0.0, 0.0, 10.0)),
+        "mirrored, still": (standing(3), 3.0, changed(3.0, mirrored)),
+        "frozen, drifts 0.5 px": (ramp(4), 5.0, Frozen(5.0, 0.5)),
+    }
+    for name, (path, since, picture) in pictures.items():
+        gone = lambda t, since=since: t > since and (t - since) % every < silent  # noqa: E731
+        options = {"late": delay - OWN_S, "picture": picture, "silent": gone}
+        yield Case(f"link silent {silent:g} s each {every:g} s, {name}", path, 60, since, options)
+
+
+def flaps(delay):
+    return [
+        case
+        for every, silent in ((3.0, 0.8), (10.0, 1.0), (1.5, 0.9))
+        for case in flapping(delay or 0.1, every, silent)
+    ]
+
+
 def kept(delay):
     """Cases that served for no choice."""
     late = (delay or 0.1) - OWN_S
@@ -603,7 +638,7 @@ def print_rules(delays=(0.1, 0.5), seed=UNSEEN):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("faults", "frozen", "kept", "live", "rules"))
+    parser.add_argument("what", choices=("faults", "frozen", "kept", "flaps", "live", "rules"))
     parser.add_argument("--seed", type=int, default=UNSEEN)
     options = parser.parse_args()
     seed, seeds = options.seed, range(options.seed, options.seed + 2)
@@ -611,6 +646,7 @@ def main():
         "faults": lambda: print_away(lambda delay: faulty(delay or 0.1), seeds=seeds),
         "frozen": lambda: print_away(frozen, seeds=seeds[:1]),
         "kept": lambda: print_away(kept, seeds=seeds),
+        "flaps": lambda: print_away(flaps, seeds=seeds),
         "live": lambda: print_live(seeds=seeds),
         "rules": lambda: print_rules(seed=seed),
     }[options.what]()

@@ -1,0 +1,113 @@
+"""What fills a budget of turn: an answer of the picture, or somebody. Nothing else does.
+
+Each caller is listed here, so a new one needs a test.
+"""
+
+import ast
+import pathlib
+
+import pytest
+
+pytest.importorskip("pymavlink")
+
+import hotpath_vehicle
+from hotpath_vehicle.aim import aim as aiming
+from hotpath_vehicle.aim.aim import Aim
+from hotpath_vehicle.gimbal.settings import load_settings
+from vehicle_tests.drone import steering as sim
+
+CALLERS = {
+    "budget.py refill": "the box has answered the camera's turns",
+    "nod.py refill": "the box has answered a nod",
+    "aim.py refill": "confirm",
+    "aim.py confirm": "the start; somebody confirmed; another target was selected",
+    "gimbal_manager.py acted": "somebody acted",
+    "ptz.py acted": "somebody acted",
+    "gimbal_manager.py forget": "the link is back: fills nothing",
+    "aim.py forget": "of the control, which has no budget",
+    "control.py forget": "of the camera's angle",
+}
+BOX, OTHER = (400.0, 160.0, 40.0, 40.0), (40.0, 160.0, 40.0, 40.0)
+
+
+def calls():
+    for path in pathlib.Path(hotpath_vehicle.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if node.func.attr in ("refill", "confirm", "acted", "forget"):
+                    yield f"{path.name} {node.func.attr}"
+
+
+def test_each_caller_is_known():
+    assert set(calls()) == set(CALLERS)
+
+
+def spent(known=None, at=0.0):
+    """An ``Aim`` before a picture that stopped, whose budget is spent; and the time."""
+    aim = Aim(load_settings(), sim.FOV, known)
+    for n in range(300):
+        now = at + n / 30
+        aim.see(now, now, BOX, sim.SIZE)
+        aim.sent(now, aim.rates(now, now, BOX, sim.SIZE) if aim.why is None else (0.0, 0.0))
+    assert aim.budget.left == 0.0 and aim.why
+    return aim, at + 10.0
+
+
+@pytest.mark.parametrize("known", [None, sim.calibration(0.1)])
+def test_a_lost_link_a_pause_and_the_same_target_again_fill_no_budget(known):
+    aim, now = spent(known)
+    aim.acted(now, 0, None)  # dropped
+    aim.acted(now, 0, BOX)  # selected again, which counts once
+    assert aim.budget.left == aim.budget.most and aim.why is None
+    aim.sent(now, (50.0, 0.0))
+    aim.sent(now + 1.0, (0.0, 0.0))
+    assert aim.budget.left == 0.0
+    events = {
+        "the link is back": aim.forget,
+        "it zooms": aim.restart,
+        "a pause": lambda: aim.see(now + 20.0, now + 20.0, BOX, sim.SIZE),
+        "selected again": lambda: aim.acted(now + 21.0, 0, BOX),
+        "dropped": lambda: aim.acted(now + 22.0, 0, None),
+        "selected again, a little aside": lambda: aim.acted(now + 23.0, 0, (405.0, *BOX[1:])),
+        "another calibration": lambda: aim.refuse("it is of another camera"),
+    }
+    for name, happens in events.items():
+        happens()
+        assert aim.budget.left == 0.0, name
+
+
+def test_who_confirms_or_selects_another_target_fills_the_budget():
+    for confirms, box in ((1, BOX), (0, OTHER), (1, None)):
+        aim, now = spent()
+        aim.acted(now, confirms, box)
+        assert aim.budget.left == aim.budget.most and aim.why is None
+
+
+def test_the_same_target_again_counts_once_a_minute(monkeypatch):
+    aim, now = spent()
+    filled = 0
+    for second in range(180):
+        aim.sent(now + second, (50.0, 0.0))
+        aim.sent(now + second + 0.5, (-50.0, 0.0))
+        before = aim.budget.left
+        aim.acted(now + second, 0, BOX)
+        filled += aim.budget.left > before
+    assert filled == 3
+
+
+FLAPS = [(None, every, silent) for every, silent in ((3.0, 0.8), (10.0, 1.0), (1.5, 0.9))]
+FLAPS += [(sim.calibration(0.1), every, silent) for _, every, silent in FLAPS]
+
+
+@pytest.mark.parametrize(("known", "every", "silent"), FLAPS)
+def test_a_link_that_flaps_does_not_turn_a_camera_on(known, every, silent):
+    for case in sim.flapping(0.1, every, silent):
+        found = sim.Run(case, known, 3).go()
+        assert found.away < 12.0 and found.stopped_s < 40.0
+
+
+def test_without_the_rule_a_link_that_flaps_turns_it_away(monkeypatch):
+    forget = Aim.forget
+    monkeypatch.setattr(Aim, "forget", lambda aim: (forget(aim), aim.confirm()))
+    assert max(sim.Run(case, None, 3).go().away for case in sim.flapping(0.1, 3.0, 0.8)) > 20.0
+    assert aiming.AGAIN_S == 60.0

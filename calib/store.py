@@ -1,6 +1,7 @@
 """Keep the results of a long calibration on disk, so that nothing is computed twice."""
 
 import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Callable
@@ -33,10 +34,9 @@ class Store:
         value = compute()
         arrays: list[np.ndarray] = []
         tree = json.dumps(_parted(value, arrays))
-        part = path.with_suffix(".part")
-        with open(part, "wb") as file:
-            np.savez(file, np.array(tree), *arrays, allow_pickle=False)
-        cache.replace(str(part), str(path))
+        file = io.BytesIO()
+        np.savez(file, np.array(tree), *arrays, allow_pickle=False)
+        cache.write(str(path), file.getvalue())
         return value
 
 

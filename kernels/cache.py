@@ -33,12 +33,13 @@ def is_ours(path: str) -> bool:
         return False
 
 
-def write(path: str, data: bytes) -> None:
+def write(path: str, data: bytes, mode: int = 0o600) -> None:
     """Write a file whole: beside it, to the disk, and then in its place; raises ``OSError``."""
     descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".")
     try:
         with open(descriptor, "wb") as file:
             file.write(data)
+            os.fchmod(file.fileno(), mode)
         replace(beside, path)
     except BaseException:
         os.unlink(beside)
@@ -76,10 +77,10 @@ def _sync(path: str) -> None:
 
 def write_text(path: Union[str, "os.PathLike[str]"], text: str) -> None:
     """Write a file of the user as ``replace`` does, in UTF-8; raises ``OSError``."""
-    part = os.fspath(path) + ".part"
-    with open(part, "w", encoding="utf-8") as file:
-        file.write(text)
-    replace(part, os.fspath(path))
+    path = os.path.realpath(path)
+    mask = os.umask(0)
+    os.umask(mask)
+    write(path, text.encode("utf-8"), 0o666 & ~mask)
 
 
 def seal(path: str, data: bytes) -> None:

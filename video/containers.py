@@ -9,6 +9,7 @@ from hotpath.runtime.errors import BadSource
 
 EBML, SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"  # Matroska's elements
 DV, PAL_BYTES, NTSC_BYTES = b"\x1f\x07\x00", 144000, 120000  # the first block; bytes of a frame
+VIDEOS_AS_TEXT = (b"#EXTM3U", b"YUV4MPEG2 ")
 _TEXT_BYTES = bytes([9, 10, 13, 27, *range(32, 127), *range(128, 256)])
 
 
@@ -20,7 +21,7 @@ FEW_BOXES, BYTES_PER_BOX, MOST_BOXES = 4096, 40, 3000000
 def looks_like_text(path: str) -> bool:
     """Whether the file starts as plain text: FFmpeg would draw it like a terminal.
 
-    So is a playlist. A header of YUV4MPEG2 is no text, even where its first picture is dark.
+    A playlist is a video, and so is YUV4MPEG2 whose first picture looks like letters.
     """
     with open(path, "rb") as file:
         head = file.read(4096)
@@ -28,7 +29,7 @@ def looks_like_text(path: str) -> bool:
         codecs.getincrementaldecoder("utf-8")().decode(head)  # the block may end inside a letter
     except UnicodeDecodeError:
         return False
-    return not head.translate(None, _TEXT_BYTES)
+    return not (head.startswith(VIDEOS_AS_TEXT) or head.translate(None, _TEXT_BYTES))
 
 
 def is_playlist(path: str) -> bool:

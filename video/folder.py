@@ -5,7 +5,7 @@ import os
 import re
 from collections import Counter
 from contextlib import closing
-from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from hotpath.video.encoded import TIFF, decoded, is_animated_png, is_animated_we
 from hotpath.video.limits import check_bytes
 from hotpath.video.stack import Pages
 
+FRACTION = re.compile(r"(?<=\d)\.(\d+)(?![\d.])")
+SHORT = 3  # digits of a fraction that is no count of nanoseconds
 # files whose names say so
 OTHER_PICTURES = tuple(".heic .heif .avif .jp2 .j2k .jxl .gif .dng .exr .hdr .raw .tga".split())
 VIDEOS = tuple(
@@ -55,7 +57,7 @@ class FrameFolder(Source):
         depth: Optional[int] = None,
         name: Optional[str] = None,
     ) -> None:
-        paths = [] if isinstance(folder, str) else sorted(folder, key=natural_key)
+        paths = [] if isinstance(folder, str) else in_order(folder)
         if not isinstance(folder, str):
             files = [path for path in paths if not is_picture(path)]
             if files or not paths:
@@ -156,10 +158,34 @@ def scale_of(
     return scale, f"{kind_of(first)} pictures: {words}"
 
 
-def natural_key(name: str) -> Tuple[List[Union[int, str]], str]:
-    """A sorting key that puts ``frame10`` after ``frame9``."""
-    parts = re.split(r"([0-9]+)", name.lower())  # texts and numbers alternate
+def natural_key(name: str, decimals: bool = False) -> Tuple[List[Union[int, str]], str]:
+    """A sorting key that puts ``frame10`` after ``frame9``, and ``10.1.png`` after ``10.png``.
+
+    Args:
+        name: of a file; the ending of a picture does not count.
+        decimals: whether what follows a number and a point is a fraction, as in 100.04.
+    """
+    stem = os.path.splitext(name)[0] if is_picture(name) else name
+    if decimals:
+        stem = FRACTION.sub(lambda match: f".{match.group(1):0<20.20}", stem)
+    parts = re.split(r"([0-9]+)", stem.lower())  # texts and numbers alternate
     return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
+
+
+def in_order(names: Iterable[str]) -> List[str]:
+    """Names of pictures in their natural order.
+
+    Numbers behind a point are fractions if one begins with 0 (100.04), or if they are short and of
+    several lengths, and none ends with 0. Else they are whole numbers, such as nanoseconds without
+    their zeros.
+    """
+    names = list(names)
+    stems = (os.path.splitext(os.path.basename(name))[0] for name in names)
+    tails = [tail for stem in stems for tail in FRACTION.findall(stem) if len(tail) > 1]
+    has_zero = any(tail[0] == "0" for tail in tails)
+    is_short = bool(tails) and max(map(len, tails)) <= SHORT
+    decimals = has_zero or (is_short and not any(tail[-1] == "0" for tail in tails))
+    return sorted(names, key=lambda name: natural_key(name, decimals))
 
 
 def pictures_like(pattern: str) -> List[str]:
@@ -170,7 +196,7 @@ def pictures_like(pattern: str) -> List[str]:
     else:
         number = re.compile(r"\d+".join(map(re.escape, parts)) + "$")
         paths = [p for p in glob.glob("*".join(map(glob.escape, parts))) if number.match(p)]
-    return sorted(filter(is_picture, paths), key=natural_key)
+    return in_order(filter(is_picture, paths))
 
 
 def missing_numbers(paths: Sequence[str]) -> str:
@@ -213,7 +239,7 @@ def picture_paths(folder: str) -> List[str]:
             raise BadSource(f"{path}: can't be read ({error.strerror})") from None
         names = [name for name in names if is_picture(name) and not name.startswith(".")]
         if names:
-            return [os.path.join(path, name) for name in sorted(names, key=natural_key)]
+            return [os.path.join(path, name) for name in in_order(names)]
     videos = video_paths(folder)
     if videos:
         raise BadSource(

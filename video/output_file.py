@@ -14,6 +14,7 @@ try:
 except ImportError:  # nothing can be locked
     fcntl = None  # type: ignore[assignment]
 
+MOVED = "{}: was removed or replaced while this run wrote it; the name has other content now"
 MOST_PARTS = 100  # names that are tried for a file that is not finished
 
 
@@ -42,6 +43,15 @@ def check_ending(path: str, kinds: Sequence[str]) -> None:
         raise BadOutput(
             f"{path}: {what}; name the file {' or '.join(kinds)}", what="unknown ending"
         )
+
+
+def is_at(file: int, path: str) -> bool:
+    """Whether a path still names an open file. What is no regular file always does."""
+    own = os.fstat(file)
+    try:
+        return not stat.S_ISREG(own.st_mode) or os.path.samestat(own, os.stat(path))
+    except OSError:
+        return False
 
 
 def lock(file: int, path: str) -> None:
@@ -165,6 +175,11 @@ class NewFile:
     def replaces(self) -> bool:
         """Whether an older file with content has the name now."""
         return not self.kept and os.path.isfile(self._final) and os.path.getsize(self._final) > 0
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the name still has this content, if it was kept."""
+        return not (self._files and self.kept) or is_at(self._files[-1], self._final)
 
     def close(self) -> None:
         """Release the locks, and remove a file that was not kept; may be called twice."""

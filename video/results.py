@@ -28,9 +28,11 @@ from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Box
 from hotpath.video.base import TrackedFrame
 from hotpath.video.output_file import (
+    MOVED,
     NewFile,
     check_ending,
     check_folder,
+    is_at,
     lock,
     why_not,
 )
@@ -47,7 +49,7 @@ UNKNOWN = (None,) * 4
 KINDS = (".csv", ".jsonl", ".txt")
 DECIMALS = 4  # 0.1 ms, 1/10000 pixel
 PATIENCE_S = 10.0  # that a recording waits for the reader of a pipe, once
-FIRST_LINE, TAIL = 1 << 16, 1 << 16  # bytes of an older file that are read at a time
+FIRST_LINE = 1 << 16  # bytes of an older file that are compared
 APPENDS = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
 PLAIN = (int, float, str, bool, type(None))  # no scalars of NumPy
 END = "\r\n"  # so that csv quotes a name with either of them
@@ -122,7 +124,7 @@ class Results:
         spec: the file's name, or ``-`` for standard output, as CSV. An existing file is replaced
             when the first row is on the disk, and stays where no row is written.
         columns: the names of the columns, in order.
-        append: keep the rows of an existing file; a partial last line is removed.
+        append: keep the rows of an existing file; a last line without an end is ended.
         waits: whether rows wait for the reader of a pipe, up to ``PATIENCE_S``.
         log: is told once that rows are left out.
 
@@ -153,12 +155,13 @@ class Results:
         self.rows = self.dropped = 0
         self._to_line = LINES[kind]
         self._header = csv_line(columns, columns) if kind == ".csv" else ""
-        older = _whole_lines(spec, self._header) if self._own and append else 0
+        if self._own and append:
+            _check_columns(spec, self._header)
         self._new = NewFile(spec) if self._own and not append and _is_replaceable(spec) else None
         if self._new:  # which holds the locks
             self._file: Optional[int] = os.open(self._new.path, APPENDS)
         else:
-            self._file = _open(spec, older) if self._own else _stdout()
+            self._file = _open(spec, append) if self._own else _stdout()
         # a file takes every write, and can be cut back to its last whole line
         self._is_file = stat.S_ISREG(os.fstat(self._file).st_mode)
         self._patience_s = PATIENCE_S if waits else 0.0
@@ -188,11 +191,14 @@ class Results:
         """Close the file; may be called twice."""
         if self._file is None:
             return
+        is_there = not self._own or self.rows == 0 or not self.kept or is_at(self._file, self.name)
         if self._own:
             os.close(self._file)
         self._file = None
         if self._new:
             self._end()
+        if not is_there:
+            raise BadOutput(MOVED.format(self.name), what="moved")
 
     def __enter__(self) -> "Results":
         return self
@@ -263,29 +269,27 @@ class Results:
         return True
 
 
-def _whole_lines(path: str, header: str) -> int:
-    """How many bytes the whole lines of an existing file have; 0 if there is no file."""
+def _check_columns(path: str, header: str) -> None:
+    """Raise ``BadOutput`` unless an existing CSV file begins with this header."""
     try:
-        if not os.path.isfile(path) or not os.path.getsize(path):
-            return 0
-        with open(path, "rb") as file:
-            first = file.readline(FIRST_LINE)
-            if header and first.endswith(b"\n") and first != header.encode():
-                raise BadOutput(
-                    f"{path}: holds other columns; name another file, or leave out --append",
-                    what="other columns",
-                )
-            end = file.seek(0, os.SEEK_END)
-            while end:  # from the end, since the file may be large
-                start = max(0, end - TAIL)
-                file.seek(start)
-                last = file.read(end - start).rfind(b"\n")
-                if last >= 0:
-                    return start + last + 1
-                end = start
-            return 0
+        if header and os.path.isfile(path) and os.path.getsize(path):
+            with open(path, "rb") as file:
+                if file.readline(FIRST_LINE).rstrip(b"\n") != header.rstrip("\n").encode():
+                    raise BadOutput(
+                        f"{path}: holds other columns; name another file, or leave out --append",
+                        what="other columns",
+                    )
     except OSError as error:
         raise BadOutput(why_not(path, error)) from None
+
+
+def _end_line(file: int, path: str) -> None:
+    """End the last line of a file that is appended to, if it has no end."""
+    with open(path, "rb") as older:
+        if older.seek(0, os.SEEK_END):
+            older.seek(-1, os.SEEK_END)
+            if older.read(1) != b"\n":
+                os.write(file, b"\n")
 
 
 def _is_replaceable(path: str) -> bool:
@@ -296,8 +300,8 @@ def _is_replaceable(path: str) -> bool:
     return is_file and os.access(os.path.dirname(real), os.W_OK)
 
 
-def _open(path: str, older: int = 0) -> int:
-    """File descriptor of a file that keeps its first bytes, or of a pipe that somebody reads."""
+def _open(path: str, append: bool = False) -> int:
+    """File descriptor of a file, which is emptied or kept, or of a pipe that somebody reads."""
     check_folder(path)
     # O_NONBLOCK: without it, opening a pipe that nobody reads would wait for ever
     try:
@@ -310,7 +314,10 @@ def _open(path: str, older: int = 0) -> int:
         os.close(file)
         raise
     if stat.S_ISREG(os.fstat(file).st_mode):
-        os.ftruncate(file, older)
+        if append:
+            _end_line(file, path)
+        else:
+            os.ftruncate(file, 0)
     os.set_blocking(file, True)
     return file
 

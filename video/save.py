@@ -23,7 +23,7 @@ from hotpath.runtime.errors import BadOutput
 from hotpath.video.base import to_bgr
 from hotpath.video.containers import mp4_boxes
 from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
-from hotpath.video.output_file import NewFile, check_ending, check_folder
+from hotpath.video.output_file import MOVED, NewFile, check_ending, check_folder
 
 FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}  # FFmpeg's names
 KINDS = tuple(FORMATS)
@@ -108,7 +108,10 @@ class Video:
         except self._errors as error:
             self._fail(error)
         finally:
+            is_there = self._file.is_there
             self._file.close()
+        if not is_there:
+            raise BadOutput(MOVED.format(self.name), what="moved")
 
     def __enter__(self) -> "Video":
         return self

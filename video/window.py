@@ -6,7 +6,7 @@ import re
 import socket
 import sys
 from collections import deque
-from typing import Any, Deque, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Deque, List, Mapping, MutableMapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -28,6 +28,7 @@ MODIFIERS = range(0xE1, 0xEF)  # the last byte of Shift, Control, Alt and their 
 # codes of the arrows in X and on macOS; in their last byte alone Left would be Q
 ARROWS = {0xFF51: "left", 0xFF53: "right", 0xF702: "left", 0xF703: "right"}
 SHORT = ("H: list the keys", "Q or Esc: end the run")
+PLATFORMS = os.path.join(os.path.dirname(cv2.__file__), "qt", "plugins", "platforms")
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 COLOUR = (0, 255, 255)  # of the box while it is drawn, and of words in capitals
 LEAST_DRAG_PX = 4  # of the window; less is a click, and no box
@@ -344,8 +345,17 @@ def title_of(name: str) -> str:
     return os.path.basename(name.rstrip("/")) or "camera"
 
 
+def choose_platform(environment: MutableMapping[str, str], folder: str = PLATFORMS) -> None:
+    """Replace a platform of Qt that OpenCV's own Qt lacks: Qt would end the program."""
+    known = [name[4:-3] for name in os.listdir(folder)] if os.path.isdir(folder) else []
+    asked = environment.get("QT_QPA_PLATFORM", "")
+    if asked and known and asked.partition(":")[0] not in known:  # libqxcb.so is xcb
+        environment["QT_QPA_PLATFORM"] = "xcb" if "xcb" in known else known[0]
+
+
 def check_window() -> None:
-    """Raise ``BadOutput`` where no window can be shown."""
+    """Raise ``BadOutput`` where no window can be shown; choose a platform that there is."""
+    choose_platform(os.environ)
     reason = no_window()
     if reason:
         raise BadOutput(f"no window can be shown: {reason}; use --no-show", what="no display")

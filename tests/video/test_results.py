@@ -259,7 +259,7 @@ def test_of_a_large_older_file_the_ends_alone_are_read(tmp_path):
         file.write(b"\n1\n2")
     began = time.monotonic()
     Results(path, ("frame",), append=True).close()
-    assert time.monotonic() - began < 1.0 and path.stat().st_size == (8 << 30) + 3
+    assert time.monotonic() - began < 1.0 and path.stat().st_size == (8 << 30) + 5
 
 
 @pytest.mark.parametrize(
@@ -337,17 +337,37 @@ def test_txt_is_motchallenges_format_and_lost_targets_have_no_line(tmp_path):
     ]
 
 
-def test_rows_are_added_to_an_older_file_and_a_cut_line_is_removed(tmp_path):
-    for name, header in (("a.csv", 1), ("a.jsonl", 0)):
-        path = tmp_path / name
-        with Results(path, ("frame", "score"), append=True) as first:
-            first.write((0, 0.5))
-        with open(str(path), "ab") as file:
-            file.write(b"1,0.")  # the power failed
-        with Results(path, ("frame", "score"), append=True) as second:
-            second.write((0, 0.75))
-        lines = path.read_text().splitlines()
-        assert len(lines) == header + 2 and "0.75" in lines[-1]
+OLDER = {"a.csv": "frame,score\n0,0.5", "a.jsonl": '{"b": 1}', "a.txt": "one line of notes"}
+
+
+@pytest.mark.parametrize("name", sorted(OLDER))
+def test_rows_are_added_and_a_last_line_without_an_end_is_kept(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(OLDER[name])
+    columns = ("frame", "x", "y", "w", "h") if name == "a.txt" else ("frame", "score")
+    with Results(path, columns, append=True) as results:
+        results.write((1, 2, 3, 4, 5) if name == "a.txt" else (1, 0.75))
+    text = path.read_text()
+    assert text.startswith(OLDER[name] + "\n") and text.count("\n") == OLDER[name].count("\n") + 2
+
+
+@pytest.mark.parametrize("change", ["removed", "replaced", "moved with its folder"])
+@pytest.mark.parametrize("append", [False, True])
+def test_a_file_that_is_not_there_at_the_end_is_told(tmp_path, change, append):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    path = folder / "a.csv"
+    results = Results(path, ("frame",), append=append)
+    results.write((0,))
+    if change == "moved with its folder":
+        folder.rename(tmp_path / "elsewhere")
+    else:
+        path.unlink()
+    if change == "replaced":
+        path.write_text("other\n")
+    with refusal(BadOutput, "moved"):
+        results.close()
+    results.close()
 
 
 def test_rows_of_other_columns_are_not_mixed(tmp_path):

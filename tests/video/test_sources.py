@@ -22,7 +22,7 @@ from hotpath.video.cameras import (
     CsiCamera,
     list_cameras,
 )
-from hotpath.video.folder import natural_key
+from hotpath.video.folder import in_order, natural_key
 from hotpath.video.pyav_capture import EACH_FRAME, AvCapture
 from hotpath.video.raw import RawCapture
 from hotpath.video.sources import open_source, reads
@@ -433,3 +433,26 @@ def test_a_search_in_a_file_that_was_removed_meanwhile_finds_nothing(tmp_path):
         assert source.read() is not None
         os.remove(str(path))
         assert not source.seek(20)
+
+
+NAMES = {  # in the order of the times
+    "tenths": ["9.png", "9.1.png", "9.9.png", "10.png", "10.1.png"],
+    "seconds": ["99.96.jpg", "100.0.jpg", "100.04.jpg", "100.2.jpg", "100.24.jpg", "100.3.jpg"],
+    "padded": ["7.050.tif", "7.100.tif", "7.900.tif", "8.000.tif"],
+    "nanoseconds": ["5.9658000.png", "5.42991333.png", "5.976324666.png", "6.9657999.png"],
+    "versions": ["a1.8.png", "a1.9.png", "a1.10.png", "a1.11.png"],
+}
+
+
+@pytest.mark.parametrize("kind", sorted(NAMES))
+def test_pictures_come_in_the_order_of_the_times_in_their_names(kind):
+    assert in_order(reversed(NAMES[kind])) == NAMES[kind]
+
+
+def test_a_dim_film_without_compression_is_no_text(tmp_path):
+    path = tmp_path / "a.y4m"
+    frames = b"".join(b"FRAME\n" + bytes([40 + n]) * (64 * 48 * 3 // 2) for n in range(4))
+    path.write_bytes(b"YUV4MPEG2 W64 H48 F25:1 C420jpeg\n" + frames)
+    pytest.importorskip("av")
+    with open_source(str(path)) as source:
+        assert source.count() == 4

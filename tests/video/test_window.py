@@ -115,3 +115,15 @@ def test_a_box_on_a_film_of_4k_is_where_the_mouse_drew_it_on_the_screen():
     strip = 2 * window.ROW_PX + window.ROW_PX // 3
     scale = min(0.94 * size[0] / 3840, (0.86 * size[1] - strip) / 2160)
     assert box == pytest.approx([60 / scale, 30 / scale, 600 / scale, 300 / scale], abs=1.5 / scale)
+
+
+@pytest.mark.parametrize(
+    "asked, chosen",
+    [("wayland", "xcb"), ("offscreen:size=1x1", "xcb"), ("xcb", "xcb"), ("eglfs:x", "eglfs:x")],
+)
+def test_a_platform_that_the_qt_of_opencv_lacks_is_replaced(tmp_path, asked, chosen):
+    for name in ("libqxcb.so", "libqeglfs.so"):
+        (tmp_path / name).touch()
+    environment = {"QT_QPA_PLATFORM": asked}
+    window.choose_platform(environment, str(tmp_path))
+    assert environment["QT_QPA_PLATFORM"] == chosen

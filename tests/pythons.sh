@@ -94,7 +94,7 @@ projects = []
 for path in ["pyproject.toml", *sys.argv[1:]]:
     with open(path, "rb") as file:
         projects.append(tomllib.load(file)["project"])
-lines = [line for project in projects for line in project["dependencies"]]
+lines = [line for project in projects for line in project.get("dependencies", [])]
 for extra in ("host", "page", "test"):
     lines += projects[0]["optional-dependencies"][extra]
 print("\n".join(line for line in lines if line != "hotpath-tracker"))

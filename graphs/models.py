@@ -17,7 +17,7 @@ from onnx import (
     shape_inference,
 )
 
-from hotpath.graphs import budget
+from hotpath.runtime import onnx_budget
 from hotpath.runtime.errors import BadNetwork
 
 Shape = Tuple[int, ...]
@@ -41,7 +41,7 @@ def read(path: Union[str, pathlib.Path]) -> ModelProto:
             is NaN.
     """
     try:
-        budget.check(path)
+        onnx_budget.check(path)
         model = _inlined(onnx.load(str(path)))
         newer = _newer(model)
         _give_shapes(model)
@@ -293,6 +293,23 @@ def infer_shapes(model: ModelProto) -> ModelProto:
                 what="too large",
             )
     return inferred
+
+
+def check_sizes(path: Union[str, pathlib.Path]) -> None:
+    """Refuse a file with a tensor that would take more memory than any tracker's.
+
+    Shapes that do not follow from the file are not judged.
+
+    Raises:
+        BadNetwork: such a tensor, or the file is over the budget.
+    """
+    onnx_budget.check(path)
+    try:
+        infer_shapes(onnx.load(str(path)))
+    except BadNetwork:
+        raise
+    except Exception:  # what the installed onnx does not know, an engine may
+        return
 
 
 def without_weights(model: ModelProto) -> Tuple[ModelProto, List[TensorProto]]:

@@ -27,6 +27,7 @@ from typing import (
 )
 
 from hotpath.kernels import cache
+from hotpath.runtime import onnx_budget
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import NETWORKS, sha256_of
 
@@ -132,7 +133,7 @@ def read(folder: str) -> Graphs:
     """The models in a folder.
 
     Raises:
-        BadNetwork: the description is not as it was written.
+        BadNetwork: the description is not as it was written, or a file is over the budget.
     """
     description = os.path.join(folder, DESCRIPTION)
     try:
@@ -160,6 +161,7 @@ def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
         inside = os.path.basename(entry["path"]) == entry["path"] and os.path.isfile(path)
         if not inside or os.path.dirname(os.path.realpath(path)) != os.path.realpath(folder):
             raise ValueError("{!r} is not a file of it".format(entry["path"]))
+        onnx_budget.check(path)
         if any(type(side) is not int for shape in shapes.values() for side in shape):
             raise ValueError(f"{shapes!r} has a shape that is not of whole numbers")
         if not isinstance(entry["keeps_floats"], bool):

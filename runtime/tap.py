@@ -19,7 +19,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from hotpath.runtime import geometry
+from hotpath.runtime import geometry, onnx_budget
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Device, Look
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, NoObject
@@ -112,6 +112,7 @@ class Taps:
     """
 
     def __init__(self, device: Device, head: str, object_above: float = 0.0) -> None:
+        onnx_budget.check(head)
         try:
             self._net = cv2.dnn.readNetFromONNX(head)
         except cv2.error as error:

@@ -12,9 +12,8 @@ from types import SimpleNamespace as Message
 import numpy as np
 import pytest
 
-from hotpath.graphs import budget
 from hotpath.kernels import toml
-from hotpath.runtime import npz
+from hotpath.runtime import npz, onnx_budget
 from hotpath.runtime.errors import BadNetwork, BadSource
 from hotpath.runtime.learner import strangers
 from hotpath.video import limits, probe, ros
@@ -165,10 +164,11 @@ ROWS = {
             "a file without an end": ("/dev/zero", lambda: None, "."),
         },
     ),
-    "ONNX, `graphs/budget.py`": (
+    "ONNX, all: networks, detectors, heads, bundles, `runtime/onnx_budget.py`": (
         network,
-        f"{budget.MOST_BYTES >> 30} GiB, {budget.MOST_NODES:,} nodes (of functions at each call), "
-        f"{budget.DEEPEST} graphs in each other, no loops",
+        f"{onnx_budget.MOST_BYTES >> 30} GiB, {onnx_budget.MOST_NODES:,} nodes (of functions at "
+        "each call), "
+        f"{onnx_budget.DEEPEST} graphs in each other, no loops",
         {
             "a loop": ("a", lambda: lies.inside("Loop", 1), "Loop"),
             "a scan": ("a", lambda: lies.inside("Scan", 1), "Scan"),

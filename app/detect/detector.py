@@ -1,6 +1,6 @@
 """Find the objects of a class in a frame."""
 
-from typing import List, Optional, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -51,14 +51,14 @@ class Detector:
         Raises:
             BadFrame: the frame is not a picture.
             BadNetwork: the outputs are not those of the detector's family.
-            NetworkFailed: the output of the network is not finite.
+            NetworkFailed: the network can't be run, or its output is not finite.
         """
         frame = bgr_of(checked_frame(frame))
         picture, scale = self._prepared(frame)
         feeds = {self._inputs[0]: picture}
         if len(self._inputs) > 1:  # graphs that place their boxes themselves take the size
             feeds[self._inputs[1]] = np.array([self.description.side], np.int64)
-        boxes, scores, classes = self._family.decode(self._run(feeds), self.description)
+        boxes, scores, classes = self._family.decode(self._outputs(feeds), self.description)
         if not np.isfinite(scores).all():
             raise NetworkFailed(f"{self.name} gave no finite score; its file may be damaged")
         chosen = scores >= self.description.score
@@ -69,6 +69,13 @@ class Detector:
         low, high = (np.clip(c, 0, size) for c in (boxes[:, :2], boxes[:, :2] + boxes[:, 2:]))
         inside = np.concatenate([low, high - low], axis=1).astype(float)
         return self._without_doubles(inside, scores[chosen], classes[chosen])
+
+    def _outputs(self, feeds: Dict[str, np.ndarray]) -> List[np.ndarray]:
+        try:
+            return self._run(feeds)
+        except Exception as error:  # of classes of the libraries, which are private
+            text = (str(error).strip().splitlines() or [repr(error)])[0]
+            raise NetworkFailed(f"{self.name} can't be run: {text}; get its file again") from None
 
     def proposals(self, frame: AnyFrame) -> Tuple[np.ndarray, np.ndarray]:
         """Return places where a lost target may be, the best first.

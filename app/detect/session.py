@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Tuple
 import numpy as np
 
 from hotpath.kernels.commands import make
+from hotpath.runtime import onnx_budget
 from hotpath.runtime.engines import onnxruntime, openvino
 from hotpath.runtime.errors import BadNetwork, NoEngine
 
@@ -27,8 +28,9 @@ def open_session(path: pathlib.Path, threads: int) -> Tuple[List[str], Runner]:
 
     Raises:
         NoEngine: neither library is installed.
-        BadNetwork: the file can't be loaded.
+        BadNetwork: the file is over the budget, or can't be loaded.
     """
+    _check(path)
     for library, opened in (("onnxruntime", _onnxruntime), ("openvino", _openvino)):
         if importlib.util.find_spec(library) is None:
             continue
@@ -38,6 +40,15 @@ def open_session(path: pathlib.Path, threads: int) -> Tuple[List[str], Runner]:
             text = (str(error).strip().splitlines() or [repr(error)])[0]
             raise BadNetwork(f"{library} can't load {path}: {text}", what="not loaded") from None
     raise NoEngine(f"a detector needs ONNX Runtime or OpenVINO; run `{make('setup', ALSO='host')}`")
+
+
+def _check(path: pathlib.Path) -> None:
+    """Refuse a file over the budget, and where ``onnx`` is installed one with too large tensors."""
+    onnx_budget.check(path)
+    if importlib.util.find_spec("onnx") is not None:
+        from hotpath.graphs import models  # needs onnx
+
+        models.check_sizes(path)
 
 
 def _onnxruntime(path: str, threads: int) -> Tuple[List[str], Runner]:

@@ -21,7 +21,7 @@ from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import canonical
 from hotpath.kernels.commands import make, reason
 from hotpath.kernels.toml_keys import FileName, why_not
-from hotpath.runtime import bundle
+from hotpath.runtime import bundle, onnx_budget
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import sha256_of
 
@@ -110,6 +110,7 @@ def read(folder: pathlib.Path) -> Values:
 
     Raises:
         BuildFailed: there is no prepared folder, or one of its files was altered.
+        BadNetwork: a file is over the budget of ``hotpath.runtime.onnx_budget``.
     """
     try:
         with open(str(folder / FILE)) as file:
@@ -123,6 +124,9 @@ def read(folder: pathlib.Path) -> Values:
             f"{folder} is not a prepared folder ({reason(error)}); make one with "
             f"`{make('engine', BOARD='…', NETWORK='…')}` on a computer"
         ) from None
+    for name in () if wrong else values["files"]:
+        if name.endswith(".onnx"):
+            onnx_budget.check(folder / name)
     if wrong or values.get("format") != FORMAT:
         what = "another version of this program made it"
         if wrong:

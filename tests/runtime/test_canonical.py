@@ -115,7 +115,7 @@ def test_networks_get_makes_a_network_ready(tmp_path):
     text = toml.read_text()
     for name, line in zip(("backbone", "head"), told):
         text = text.replace(
-            f'name = "tiny_{name}.onnx"', f'name = "tiny_{name}.onnx"\n{line}\nurl = "http://x/"'
+            f'name = "tiny_{name}.onnx"', f'name = "tiny_{name}.onnx"\n{line}\nurl = "https://x/"'
         )
     toml.write_text(text)
     command = [sys.executable, "-m", "hotpath.app.cli.networks"]

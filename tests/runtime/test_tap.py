@@ -107,7 +107,7 @@ def test_a_head_that_is_missing_or_damaged_is_named(tracker, tmp_path):
         tracker.network.locate_made(Made("no.onnx", "0" * 64))
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no network")
-    with refusal(BadNetwork, "unreadable", where="broken.onnx"):
+    with refusal(BadNetwork, "not ONNX", where="broken.onnx"):
         tap.Taps(tracker.device, str(broken))
 
 

@@ -103,7 +103,7 @@ def test_a_network_of_another_shape_or_no_network_is_one_sentence(tmp_path):
     with refusal(BadNetwork, "wrong outputs"):
         load_detector(path).detect(np.zeros((9, 9, 3), np.uint8))
     (tmp_path / "tiny_detector.onnx").write_bytes(b"no network")
-    with refusal(BadNetwork, "not loaded"):
+    with refusal(BadNetwork, "not ONNX"):
         load_detector(path)
 
 

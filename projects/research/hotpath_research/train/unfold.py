@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from hotpath.calib.errors import TrainingStopped
+from hotpath.graphs import models
 from hotpath.runtime.networks import load_network
 from hotpath_research.train.backbones import checked
 from hotpath_research.train.layers import BACKBONES, Unit
@@ -59,7 +60,7 @@ def unfolded(name: str, work: Work, networks_dir: str | None = None) -> Kestrel:
 
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:
-    values = onnx.load(str(path)).graph.initializer
+    values = models.read(path).graph.initializer
     arrays = {value.name: onnx.numpy_helper.to_array(value) for value in values}
     return {key: torch.tensor(value) for key, value in arrays.items() if "." in key}
 

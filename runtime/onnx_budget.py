@@ -2,6 +2,9 @@
 
 The file is scanned as protobuf writes it, without ``onnx``: tags, lengths and the names of
 operators. A loop of 2^62 rounds is 400 bytes, so its size says nothing of its cost.
+
+Each file that a library opens passes here: a network's, a detector's, the tap's head, the graphs of
+a bundle and of a prepared folder. ``tests/test_onnx_doors.py`` holds who calls a library.
 """
 
 import mmap
@@ -28,15 +31,22 @@ def check(path: Union[str, pathlib.Path]) -> None:
     """Refuse a file that could cost a library more than any tracker's.
 
     Raises:
-        BadNetwork: it is too large, has too many nodes, is too deep, or has a loop.
-        OSError, ValueError: it can't be read, or is not ONNX.
+        BadNetwork: it is too large, has too many nodes, is too deep, has a loop, can't be read, or
+            is not ONNX.
     """
-    size = os.path.getsize(str(path))
-    if size > MOST_BYTES:
-        raise _too_much(path, f"{size} bytes, and at most {MOST_BYTES} are read")
-    with open(str(path), "rb") as file:
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            _Scan(path, data).model((0, size))
+    try:
+        size = os.path.getsize(str(path))
+        if size > MOST_BYTES:
+            raise _too_much(path, f"{size} bytes, and at most {MOST_BYTES} are read")
+        with open(str(path), "rb") as file:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                _Scan(path, data).model((0, size))
+    except (OSError, ValueError) as error:
+        raise BadNetwork(
+            f"{path} is not a whole ONNX file ({error}); fetch it again",
+            what="not ONNX",
+            where=path,
+        ) from None
 
 
 def _too_much(path: Union[str, pathlib.Path], what: str) -> BadNetwork:

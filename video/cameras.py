@@ -26,6 +26,8 @@ LEAST_OPEN_S = 1.0  # for FFmpeg, after another reader of HTTP got no answer
 # of a stream, from its opening on; encoders make a key frame every ten seconds or more often
 FIRST_PICTURE_S = 12.0
 READ_TIMEOUT_S = 1.5  # a stream that is silent for so long counts as lost
+LIST_READ_TIMEOUT_S = 12.0  # a segment of a live list has up to ten seconds
+STALL_S, LONGEST_WAIT_S = 0.3, 30.0  # of a frame of a list: late, early; else its clock began anew
 RECORDING_READ_TIMEOUT_S = 5.0  # a recording is not opened again, so a slow network gets more time
 
 # what a stamp of ``cv2.CAP_PROP_POS_MSEC`` is: nothing; the monotonic clock of this computer (V4L2
@@ -38,6 +40,8 @@ JUMP_S = 1.0  # by which the sender's clock goes back: it started again
 
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
+
+LIST = re.compile(r"\.(m3u8?|mpd)(\?|#|$)", re.IGNORECASE)  # of segments: HLS, DASH
 
 # formats of cameras with more than 8 bits of grey, as numbers: their four letters
 DEEP = [int.from_bytes(name, "little") for name in (b"Y16 ", b"Y12 ", b"Y10 ")]
@@ -229,6 +233,8 @@ class Stream:
         in_real_time = address.lower().startswith(STAMPED)
         self.stamps = SENDER if in_real_time else NONE
         self.name = without_password(address)
+        if LIST.search(address):
+            read_timeout_s = max(read_timeout_s, LIST_READ_TIMEOUT_S)
         self.open_timeout_s, self.read_timeout_s = open_timeout_s, read_timeout_s
         self.planes = planes
 
@@ -316,6 +322,26 @@ def _first_line(path: str) -> Optional[str]:
             return file.readline().strip()
     except (OSError, UnicodeDecodeError):
         return None
+
+
+class Pace:
+    """When to show the frames of a live list (HLS, DASH), whose segments come in packs.
+
+    Frames keep the distances of their stamps. The list holds what comes later, as its players
+    expect. After a stall the next frame is due at once.
+    """
+
+    def __init__(self) -> None:
+        self._zero_s: Optional[float] = None  # our clock less that of the stamps
+
+    def due_s(self, stamp_s: float, arrived_s: float) -> float:
+        """When a frame is due, seconds of the monotonic clock."""
+        if (
+            self._zero_s is None
+            or not -STALL_S < self._zero_s + stamp_s - arrived_s < LONGEST_WAIT_S
+        ):
+            self._zero_s = arrived_s - stamp_s
+        return self._zero_s + stamp_s
 
 
 class CaptureClock:

@@ -29,6 +29,7 @@ from hotpath.video.cameras import (
     Camera,
     CaptureClock,
     CsiCamera,
+    Pace,
     Stream,
 )
 
@@ -240,6 +241,7 @@ class LiveSource(Source):
         """Put every frame where ``read`` finds it, until the first failure."""
         timeout_s = getattr(self._device, "read_timeout_s", float("inf"))
         clock = CaptureClock(self._stamps)
+        pace = Pace()
         fresh = True
         before = [0, 0]
         while not self._closing.is_set():
@@ -251,6 +253,10 @@ class LiveSource(Source):
             if not good or frame is None or (not fresh and now - asked > 0.9 * timeout_s):
                 break
             captured = clock.captured_s(capture.get(cv2.CAP_PROP_POS_MSEC), now)
+            if getattr(capture, "is_list", False):
+                captured = pace.due_s(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3, now)
+                self._closing.wait(max(0.0, captured - now))
+                now = time.monotonic()
             counts = [getattr(capture, name, 0) for name in ("errors", "skipped")]
             if not fresh:  # else those of a stream that was joined between its key frames
                 self.errors += counts[0] - before[0]

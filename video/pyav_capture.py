@@ -222,6 +222,11 @@ class AvCapture:
         return self._index is not None
 
     @property
+    def is_list(self) -> bool:
+        """Whether segments of a list are read, which come in packs."""
+        return self._form.startswith(("hls", "dash"))
+
+    @property
     def is_still(self) -> bool:
         """Whether this is a picture file, such as the still picture of a camera's address."""
         return self._form == "image2" or self._form.endswith("_pipe")

@@ -176,7 +176,7 @@ def test_what_a_program_and_its_help_lack_is_said_before_it_is_imported(monkeypa
     for words in (["int8", "--clips", "a"], ["int8", "--help"]):
         assert command.main(words) == 2
         said = capsys.readouterr().err
-        assert "has no tqdm" in said and "`make setup ALSO=host`" in said
+        assert "has no tqdm" in said and commands.make("setup", ALSO="host") in said
 
 
 def test_ctrl_c_while_a_program_is_imported_ends_it_without_a_traceback(tmp_path):

@@ -27,6 +27,7 @@ from hotpath.video.raw import planes_in
 from hotpath.video.stamps import Stamps
 
 PREFIX = "ros:"
+MCAP = b"\x89MCAP0\r\n"  # at both ends of a file
 TOPIC = re.compile(PREFIX + r"((?:/[A-Za-z_]\w*)+)", re.ASCII)  # as ROS names topics
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 JPEG, PNG = b"\xff\xd8", b"\x89PNG"  # the first bytes
@@ -179,6 +180,30 @@ def open_bus() -> Tuple[Any, Any]:
         ) from None
 
 
+def _why_no_bag(path: str, error: Exception) -> str:
+    """Why a bag can't be opened, and what to do."""
+    is_file = os.path.isfile(path)
+    if is_file and path.endswith(".mcap"):
+        with open(path, "rb") as file:
+            ends = file.read(len(MCAP)), file.seek(-min(len(MCAP), os.path.getsize(path)), 2)
+            if ends[0] == MCAP != file.read():
+                return (
+                    "was not closed, as after its recorder was killed; run `mcap recover FILE -o "
+                    "NEW.mcap` (a program of mcap.dev), and name the new file"
+                )
+    if is_file and path.endswith(".bag"):
+        return f"can't be read ({_words(error)}); run `rosbag reindex FILE`, or record it again"
+    return (
+        f"is not a whole bag of ROS ({_words(error)}); run `ros2 bag reindex FOLDER`, or record it "
+        "again"
+    )
+
+
+def _words(error: Exception) -> str:
+    """The words of a library's error, in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 class Bag(Source):
     """A recorded topic: ``FILE.mcap#/topic``, or the folder of a bag and a topic.
 
@@ -217,9 +242,7 @@ class Bag(Source):
             self._bag: Any = AnyReader([pathlib.Path(path)], default_typestore=types)
             self._bag.open()
         except Exception as error:  # of many kinds, where a file is damaged
-            raise BadSource(
-                f"{path}: is not a bag of ROS 2 that can be read: {error!r}", what="not a bag"
-            ) from None
+            raise BadSource(f"{path}: {_why_no_bag(path, error)}", what="not a bag") from None
         connections = [c for c in self._bag.connections if c.msgtype in (IMAGE, COMPRESSED)]
         chosen = [c for c in connections if c.topic == topic] if topic else connections
         if len(chosen) != 1:
@@ -241,10 +264,11 @@ class Bag(Source):
         """The next frame, or None at the end; see ``Source.read``."""
         if not self._ahead and not self._decode():
             if self._broken is not None:
-                text = (
-                    f"{self.name}: broke at frame {self.given} of {self.frames}: {self._broken!r}"
+                raise BadSource(
+                    f"{self.name}: broke at frame {self.given} of {self.frames}; the bag is "
+                    f"damaged there ({_words(self._broken)})",
+                    what="broke off",
                 )
-                raise BadSource(text)
             return None
         strays, stamp_s = self._stamps.strays, self._ahead[0][1]
         time_s = self._stamps.time_of(stamp_s, self._later)

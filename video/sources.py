@@ -112,7 +112,7 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
 def bag_of(spec: str) -> Optional[Tuple[str, str]]:
     """(path, topic) where ``spec`` names a bag of ROS 2, else None."""
     path, _, topic = spec.partition("#")
-    if path.endswith((".mcap", ".db3")):
+    if path.endswith((".mcap", ".db3", ".bag")):
         return path, topic
     try:
         with open(os.path.join(path, "metadata.yaml"), "rb") as file:

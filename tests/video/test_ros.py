@@ -280,3 +280,46 @@ def test_a_folder_of_pictures_with_metadata_is_no_bag(tmp_path):
     cv2.imwrite(str(tmp_path / "0.png"), PICTURE)
     with open_source(str(tmp_path)) as source:
         assert np.array_equal(source.read(), PICTURE)
+
+
+def write_ros_1(path):
+    """A bag of ROS 1 with five grey pictures, by rosbags."""
+    from rosbags.rosbag1 import Writer
+    from rosbags.typesys import Stores, get_typestore
+
+    store = get_typestore(Stores.ROS1_NOETIC)
+    kinds, image = store.types, "sensor_msgs/msg/Image"
+    with Writer(path) as writer:
+        connection = writer.add_connection("/cam", image, typestore=store)
+        for number in range(5):
+            stamp = kinds["builtin_interfaces/msg/Time"](sec=10, nanosec=number * 10**8)
+            header = kinds["std_msgs/msg/Header"](seq=number, stamp=stamp, frame_id="")
+            picture = kinds[image](
+                header=header,
+                height=48,
+                width=64,
+                encoding="mono8",
+                is_bigendian=0,
+                step=64,
+                data=np.full(48 * 64, 9 * number, np.uint8),
+            )
+            data = store.serialize_ros1(picture, image)
+            writer.write(connection, 10**10 + number * 10**8, data)
+
+
+def test_a_bag_of_ros_1_gives_its_frames(tmp_path):
+    write_ros_1(tmp_path / "a.bag")
+    with open_source(str(tmp_path / "a.bag")) as source:
+        assert [int(source.read()[0, 0, 0]) for _ in range(5)] == [0, 9, 18, 27, 36]
+        assert source.time_s == pytest.approx(0.4) and source.read() is None
+
+
+@pytest.mark.parametrize("name, advice", [("a.bag", "rosbag reindex"), ("a.mcap", "mcap recover")])
+def test_a_bag_that_was_not_closed_gets_what_to_do(tmp_path, name, advice):
+    write_ros_1(tmp_path / "a.bag")
+    content = {"a.bag": (tmp_path / "a.bag").read_bytes()[:3000], "a.mcap": b"\x89MCAP0\r\n" * 2}
+    cut = content[name][:-5] + b"\0" * 90
+    (tmp_path / name).write_bytes(cut)
+    with pytest.raises(BadSource, match=advice) as told:
+        open_source(str(tmp_path / name))
+    assert "Error(" not in str(told.value)

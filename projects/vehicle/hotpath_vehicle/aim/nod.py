@@ -26,7 +26,7 @@ PART_S = 0.6  # of the turn and the boxes that say which way to nod
 SPARE = 0.3  # of the budget, which a nod should leave
 FIT = 0.6, 1.5  # gain of the answer that proves a calibration
 LEAST, SURE, BACKWARDS, ANSWER = 9, 0.2, -0.2, 0.55  # frames; error; gains
-TRIES = 5  # at the start
+TRIES = 5  # at the start, and since the budget was spent
 
 
 class Answer(NamedTuple):
@@ -57,6 +57,7 @@ class Nod:
         self._along = (0.0, 0.0)
         self._next = -math.inf
         self._tries = self._count = 0
+        self._spent = 0  # nods since the budget was spent
 
     def restart(self) -> None:
         """The calibration must answer again."""
@@ -107,7 +108,8 @@ class Nod:
         """Begin a nod along the camera's turn, where there is a reason for one."""
         at, right, up = budget.seen[-1]
         few = sum(row[0] > at - PART_S for row in budget.seen) < 4
-        if budget.left <= 0.0 or now < self._next or few or budget.seen[0][0] > at - PART_S:
+        self._spent = 0 if budget.left > 0.0 else self._spent
+        if self._spent >= TRIES or now < self._next or few or budget.seen[0][0] > at - PART_S:
             return
         before, after = turned(budget.sent, np.array([now - PART_S, now]))
         along = tuple(after - before)
@@ -124,6 +126,7 @@ class Nod:
         self._began, self._half_s = now, longer * max(self._usual_s, FRAMES * step)
         self._along = sign * along[0] / size, sign * along[1] / size
         self._count += 1
+        self._spent += budget.left <= 0.0
 
     def _answer(self, end: float, budget: Budget) -> Optional[Answer]:
         """The gain of the box's answer, apart from the target's own smooth motion."""

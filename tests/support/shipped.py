@@ -30,7 +30,7 @@ NETWORKS = {
 }
 GONE = range(40, 75)  # frames without the target
 EVERY = 10  # frames: a box of so many is kept
-WORDS = ("tracked", "found", "unsure", "lost")
+WORDS = ("tracked", "unsure", "lost")
 
 
 class Run(NamedTuple):
@@ -117,7 +117,7 @@ def run(network, film):
             if index % EVERY == 0:
                 boxes.append([round(float(value), 1) for value in track.box])
     words = {word: sum(track.state == word for track in tracks) for word in WORDS}
-    finds = [index for index, track in enumerate(tracks) if track.state == "found"]
+    finds = [index for index, track in enumerate(tracks) if track.found]
     presence = float(np.mean([track.presence for track in tracks]))
     return Run(boxes, words, finds, round(presence, 4))
 

@@ -37,7 +37,7 @@ JUMPED, TENTATIVE, GONE = UNPROVEN = "jumped", "tentative", "gone"
 
 KEPT = 0.6  # share of the last frame's value in this one's
 FOLLOWED = 16  # frames after a loss in which only the usual window is looked at
-CONFIRM = 2  # frames in succession that must agree with a jump
+CONFIRM = 2  # frames in succession that must agree with a jump, or with a place of the search
 MOST_FRAMES = 30  # of a tentative object, whose mean counts
 STRICT_FRAMES = 15  # that a strict proof takes at least
 LONG = 60  # unproven frames, after which a search runs beside what is followed

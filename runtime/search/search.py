@@ -15,7 +15,7 @@ from hotpath.kernels.settings import Prior
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime import geometry
 from hotpath.runtime.colour import ColourMap
-from hotpath.runtime.identity import CONFIRMED, TENTATIVE, Identity, rules_of
+from hotpath.runtime.identity import CONFIRM, CONFIRMED, TENTATIVE, Identity, rules_of
 from hotpath.runtime.learner.classifier import Classifier
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
@@ -38,7 +38,7 @@ SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searche
 JUMP = 0.7  # of a box's size: a rival farther away from the network's best cell is doubted at first
 RIVAL = 0.1  # by how much another place must be better than the followed box, presence
 TAKEN = 0.5  # overlap from which a place belongs to another target
-AGREED = 2  # frames in succession that must agree on another place
+
 # Of the windows, while nothing is found
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
 DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
@@ -410,7 +410,7 @@ class Search:
         elif sure:
             self._candidate = place
             self._elsewhere = False
-        if self._streak >= AGREED:
+        if self._streak >= CONFIRM:
             self.active = False
             self.value = now
-        return self._streak >= AGREED
+        return self._streak >= CONFIRM

@@ -14,6 +14,7 @@ from hotpath.runtime.boxes import overlap
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.identity import (
+    CONFIRM,
     CONFIRMED,
     FOLLOWED,
     STRICT_FRAMES,
@@ -24,7 +25,7 @@ from hotpath.runtime.identity import (
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
 from hotpath.runtime.places import Places
-from hotpath.runtime.search.search import AGREED, CHECKS, EARLY, NEARLY, Search
+from hotpath.runtime.search.search import CHECKS, EARLY, NEARLY, Search
 from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import LOST, UNSURE, Seen
@@ -294,7 +295,7 @@ def test_more_windows_find_the_target_no_later(toml):
 def test_a_target_that_shows_itself_in_a_single_frame_is_not_claimed(toml):
     film, tracker = lost(toml, True, SEARCHED + 4, search_windows=8)
     empty = film_of(False).frames
-    assert AGREED == 2
+    assert CONFIRM == 2
     frames = [film.frames[BACK + 18], empty[BACK + 19], empty[BACK + 20]] * 3
     assert set(states_of(tracker, frames)) == {LOST}
 
@@ -327,7 +328,7 @@ def test_another_place_must_be_clearly_better_than_the_followed_box(toml):
         begun = Begun(toml)
         begun.step(0.9)
         lose(begun.identity, 0.8)
-        for _ in range(AGREED):
+        for _ in range(CONFIRM):
             begun.step(now)
         assert begun.found == found
 
@@ -353,7 +354,7 @@ def test_the_best_of_a_frames_windows_is_looked_at_again(toml):
 def test_a_frame_that_confirms_a_candidate_judges_no_other_window(toml):
     begun = Begun(toml, 4)
     begun.step(0.0, 0.9, 0.0, 0.0)
-    for _ in range(AGREED):
+    for _ in range(CONFIRM):
         begun.step(0.9)  # a second window would have no answer
     assert begun.found
 

@@ -16,6 +16,7 @@ import platform
 import queue
 import sys
 import threading
+import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -196,12 +197,33 @@ def _check_workers(client: Any, address: str, specs: Sequence[Spec]) -> None:
     except (TimeoutError, asyncio.TimeoutError):  # two classes before Python 3.11
         raise _no_worker(address) from None
     for spec in specs:
-        answers = client.run(unfit, os.getcwd(), spec, condition(spec), on_error="return")
-        for worker, answer in sorted(answers.items()):
+        for worker, answer in sorted(_answers(client, spec).items()):
             if isinstance(answer, Exception):
                 answer = f"worker {worker} can't answer ({answer}); its log says more"
             if answer:
                 raise BadRun(f"--cluster {address}: {answer}", what="unfit worker")
+
+
+def _answers(client: Any, spec: Spec) -> dict[str, Any]:
+    """What each worker says to ``unfit``; ``client.run`` would wait for a stopped one for ever."""
+    workers = list(client.scheduler_info(n_workers=-1)["workers"])
+    silent = f"it is silent for {PATIENCE_S:.0f} s; end it or let it go on, and run this again"
+    answers: dict[str, Any] = dict.fromkeys(workers, TimeoutError(silent))
+    here = condition(spec)
+
+    def ask(worker: str) -> None:
+        with contextlib.suppress(Exception):  # of a client that was closed meanwhile
+            answers.update(
+                client.run(unfit, os.getcwd(), spec, here, workers=[worker], on_error="return")
+            )
+
+    until = time.monotonic() + PATIENCE_S
+    threads = [threading.Thread(target=ask, args=(worker,), daemon=True) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    return dict(answers)
 
 
 # -- the tasks

@@ -257,3 +257,19 @@ def test_without_dask_a_sentence_names_the_extra(place, tmp_path, capsys, monkey
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert run(place, tmp_path, "--cluster", "tcp://127.0.0.1:9") == 2
     assert "lab" in capsys.readouterr().err.split("run `")[1]
+
+
+@slow
+def test_a_worker_that_is_silent_is_named_in_time(three, monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE_S", 4)
+    monkeypatch.setattr(cluster, "unfit", max)  # of the folder and two texts
+    monkeypatch.setattr(cluster, "condition", lambda spec: "")
+    with distributed.Client(three) as client:
+        worker, number = next(iter(client.run(os.getpid).items()))
+        os.kill(number, signal.SIGSTOP)
+        try:
+            answers = cluster._answers(client, "")
+        finally:
+            os.kill(number, signal.SIGCONT)
+    assert len(answers) == 3 and isinstance(answers.pop(worker), TimeoutError)
+    assert set(answers.values()) == {os.getcwd()}

@@ -67,6 +67,7 @@ class Budget:
     def clear(self) -> None:
         """Forget where the target was; the turn still counts."""
         self.seen.clear()
+        self._spent_s = None
 
     def refill(self, since: float = math.inf) -> None:
         """The picture has answered the turns until a time, or somebody acted."""
@@ -105,7 +106,6 @@ class Budget:
         """Note the target's error in a frame with that time stamp; why to stop, or None."""
         if self.seen and not 0.0 <= at - self.seen[-1][0] <= GAP_S:
             self.clear()
-            self._spent_s = None
         self.seen.append((at,) + error)
         while self.seen[0][0] < at - KEPT_S:
             self.seen.popleft()

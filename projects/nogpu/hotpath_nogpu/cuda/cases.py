@@ -153,7 +153,7 @@ def owns():
 
 
 def sizes():
-    """Frames of any size and strides are tracked, as a graph and step by step."""
+    """Frames of any size from 10 pixels, and strides, are tracked, as a graph and step by step."""
     told = []
     for graph in (False, True):
         device, random = devices.open_device(), np.random.RandomState(4)
@@ -162,8 +162,8 @@ def sizes():
         tracked.init(random.randint(0, 256, (240, 320, 3)).astype(np.uint8), (90, 80, 30, 50))
         found = []
         for index in range(30):
-            any_size = random.randint(1, 600), random.randint(1, 600)
-            size = ((240, 320), (240, 320), (1, 1), (2, 3), any_size)[random.randint(5)]
+            any_size = random.randint(10, 600), random.randint(10, 600)
+            size = ((240, 320), (240, 320), (10, 10), (11, 12), any_size)[random.randint(5)]
             frame = random.randint(0, 256, size + (3,)).astype(np.uint8)
             track = tracked.update(frame[::-1, ::-1] if index % 2 else frame)
             found.append(track + (tracked.identity.value,))

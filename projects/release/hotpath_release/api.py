@@ -31,11 +31,14 @@ In the examples, `frame` is a picture of 640x480 pixels, BGR `uint8`. `boxes` ha
 PUBLIC = (
     (runtime.load_tracker, ()),
     (options.Options, ()),
-    (tracker.Tracker, ("init", "update", "suggest", "close")),
+    (tracker.Tracker, ("init", "update", "confirm", "suggest", "close")),
     (types.Track, ()),
     (types.Box, ("xyxy", "centre")),
     (runtime.load_targets, ()),
-    (targets.Targets, ("add", "find_with", "update", "restart", "drop", "numbers", "close")),
+    (
+        targets.Targets,
+        ("add", "find_with", "update", "confirm", "restart", "drop", "numbers", "close"),
+    ),
     (directions.bearing, ()),
     (directions.Bearing, ()),
     (draw.draw, ()),

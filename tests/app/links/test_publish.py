@@ -38,6 +38,7 @@ def test_a_listener_gets_each_frame_with_its_time_and_one_that_is_gone_costs_not
     assert abs(message["captured_us"] / 1e6 - (time.time() - 20.0)) < 10.0
     assert message["captured_boot_us"] == int(captured * 1e6) and message["age_ms"] >= 2e4
     target = dict(number=3, box=[1.0, 2.0, 30.0, 40.0], score=0.875, lost=False, state="tracked")
+    target.update(found=False)
     more = {"class": 1, "class_name": "car", "velocity": [2.5, -3.0], "predicted": None}
     more.update(presence=0.625)
     assert message["targets"] == [dict(target, **more)]

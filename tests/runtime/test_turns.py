@@ -21,6 +21,7 @@ TRACKER = {
     "init": lambda t: t.init(FRAMES[0], BOX),
     "update": lambda t: t.update(FRAMES[1]),
     "suggest": lambda t: t.suggest(NEAR),
+    "confirm": lambda t: t.confirm(),
     "hold": lambda t: t.hold(np.array([60.0, 60.0, 30.0, 30.0])),
     "avoid": lambda t: t.avoid(NEAR),
     "release": lambda t: t.release(),
@@ -47,6 +48,7 @@ TARGETS = {
     "drop": lambda t: t.drop(lowest(t)),
     "numbers": lambda t: t.numbers,
     "suggest": lambda t: t.suggest(lowest(t), NEAR),
+    "confirm": lambda t: t.confirm(lowest(t)),
     "close": lambda t: t.close(),
 }
 KINDS = [(load_tracker, Tracker, TRACKER), (load_targets, Targets, TARGETS)]

@@ -229,7 +229,7 @@ class Identity:
     def confirm(self) -> None:
         """The user says that what is followed is the target."""
         self._forget()
-        self.phase, self.worth = CONFIRMED, math.inf
+        self.phase, self.worth, self.gone_frames = CONFIRMED, math.inf, 0
         self.value, self._recent = None if self.value is None else 1.0, self.own
 
     def displace(self, phase: str = GONE) -> None:

@@ -323,6 +323,15 @@ def test_what_the_user_confirms_is_tracked_and_learnt(phase):
     assert see(judge)[1] == (FOUND if phase in (JUMPED, TENTATIVE) else TRACKED)
 
 
+def test_a_loss_after_a_confirmation_counts_anew():
+    judge = at(GONE)
+    for _ in range(FOLLOWED):
+        see(judge, POOR)
+    judge.confirm()
+    see(judge)
+    assert see(judge, NONE)[0] == GONE and not judge.wants_search
+
+
 # what is claimed
 
 

@@ -3,6 +3,7 @@
     python -m vehicle_tests.drone.steering faults      # how far a camera turns away, by calibration
     python -m vehicle_tests.drone.steering frozen      # the same of 90 streams that stop and drift
     python -m vehicle_tests.drone.steering kept        # streams that repeat, sleep or are turned
+    python -m vehicle_tests.drone.steering swings      # streams that stop and swing by themselves
     python -m vehicle_tests.drone.steering flaps       # a link to the gimbal that comes and goes
     python -m vehicle_tests.drone.steering live        # how often a target that is fine is held
     python -m vehicle_tests.drone.steering rules       # the same, with each rule left out
@@ -304,8 +305,9 @@ def zoomed(factor):
 class Frozen:
     """A stream that stops, and may drift: pixels a frame, or to and fro."""
 
-    def __init__(self, since, drift=0.0, swing=0.0, off_deg=None):
+    def __init__(self, since, drift=0.0, swing=0.0, off_deg=None, period=4.8 * math.pi):
         self._since, self._drift, self._swing, self._off = since, drift, swing, off_deg
+        self._period = period
         self._place = None
 
     def __call__(self, t, place):
@@ -316,7 +318,7 @@ class Frozen:
             self._place = place if off is None else (SIZE[0] / 2 + off, place[1])
         x, y = self._place
         x += 30 * self._drift * (t - self._since)
-        x += self._swing * math.sin((t - self._since) / 2.4)
+        x += self._swing * math.sin(2 * math.pi * (t - self._since) / self._period)
         return (x, y) if 0 < x < SIZE[0] else None
 
 
@@ -562,6 +564,21 @@ def flaps(delay):
     ]
 
 
+def swings(delay):
+    """Streams that stop at 5 s, drift and swing, as before a stabiliser."""
+    late = (delay or 0.1) - OWN_S
+    return [
+        Case(
+            f"swings by {pixels} px each {period:g} s",
+            ramp(4),
+            25,
+            5.0,
+            {"late": late, "picture": Frozen(5.0, -0.5, pixels, 4, period)},
+        )
+        for period, pixels in ((4.0, 50), (6.0, 50), (3.0, 50), (5.0, 25), (1.5, 10))
+    ]
+
+
 def kept(delay):
     """Cases that served for no choice."""
     late = (delay or 0.1) - OWN_S
@@ -636,9 +653,12 @@ def print_rules(delays=(0.1, 0.5), seed=UNSEEN):
             print(f"| {delay:g} s | {rule or 'nothing'} | {far} | {worst} |", flush=True)
 
 
+TABLES = ("faults", "frozen", "kept", "swings", "flaps", "live", "rules")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("faults", "frozen", "kept", "flaps", "live", "rules"))
+    parser.add_argument("what", choices=TABLES)
     parser.add_argument("--seed", type=int, default=UNSEEN)
     options = parser.parse_args()
     seed, seeds = options.seed, range(options.seed, options.seed + 2)
@@ -646,6 +666,7 @@ def main():
         "faults": lambda: print_away(lambda delay: faulty(delay or 0.1), seeds=seeds),
         "frozen": lambda: print_away(frozen, seeds=seeds[:1]),
         "kept": lambda: print_away(kept, seeds=seeds),
+        "swings": lambda: print_away(swings, seeds=seeds),
         "flaps": lambda: print_away(flaps, seeds=seeds),
         "live": lambda: print_live(seeds=seeds),
         "rules": lambda: print_rules(seed=seed),

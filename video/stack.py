@@ -3,6 +3,7 @@
 FFmpeg reads animated PNG and GIF89a as videos.
 """
 
+import os
 import re
 import time
 import warnings
@@ -32,6 +33,7 @@ DESCRIPTION = 270  # the tag ImageDescription
 # what ImageJ and OME write there; OME's order of dimensions begins with XY
 STATED = re.compile(r'^(images|channels)=(\d+)|\b(Size[CZT])="(\d+)"', re.MULTILINE)
 OME_ORDER = re.compile(r'DimensionOrder="XY([CZT]{3})"')
+IMAGEJ, HEAD = b"ImageJ=", 4096  # it begins its description so, before the pictures
 GIF_FPS = 10.0  # of a GIF that states no times, as in browsers
 FLOATS = ("F", "I")  # Pillow's names of floats, and of whole numbers of 32 bits
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's names of 16-bit grey
@@ -70,7 +72,9 @@ class Pages:
         self.left_out: List[str] = []
         self._file = open(path, "rb")
         size = self._file.seek(0, 2)
-        check_bytes(path, size)
+        self._file.seek(0)
+        if IMAGEJ not in self._file.read(HEAD):  # whose raw pictures are read one by one
+            check_bytes(path, size)
         self._file.seek(0)
         try:
             with warnings.catch_warnings():
@@ -80,6 +84,8 @@ class Pages:
                 self.has_times = self._image.format == "WEBP"
                 self.fps = GIF_FPS if self._image.format == "GIF" else None
                 pages = self._frames_of(list(self._counted(size)))
+                if self._raw is None:
+                    check_bytes(path, size)
         except BadSource:
             self.close()
             raise
@@ -99,15 +105,18 @@ class Pages:
             check_size(self._path, width, height)
             pixels += width * height
             if number >= PAGES or pixels > most or time.process_time() > until_s:
-                raise BadSource(
-                    f"{self._path}: a stack of more than {counted(number, 'page')} of "
-                    f"{width}x{height} in {counted(size, 'byte')} is not read; make a video of it",
-                    what="too large",
-                    where=self._path,
-                )
+                raise self._too_many(number, width, height)
             if not getattr(self._image, "tag_v2", {}).get(PREVIEW, 0) & 1:
                 yield number, (width, height)
             number += 1
+
+    def _too_many(self, number: int, width: int, height: int) -> BadSource:
+        return BadSource(
+            f"{self._path}: a stack of more than {counted(number, 'page')} of {width}x{height} in "
+            f"{counted(os.path.getsize(self._path), 'byte')} is not read; make a video of it",
+            what="too large",
+            where=self._path,
+        )
 
     def _frames_of(self, pages: List[Tuple[int, Tuple[int, int]]]) -> List[Any]:
         """The pages that are frames: of the first size, and of the first channel."""
@@ -141,6 +150,8 @@ class Pages:
 
     def _raw_pages(self, count: int, *size: int) -> List[Any]:
         """The pictures that follow the only directory, as ImageJ writes more than 4 GB."""
+        if count > PAGES:
+            raise self._too_many(count, *size)
         why = ""
         try:
             import tifffile

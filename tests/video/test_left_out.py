@@ -9,6 +9,7 @@ import pytest
 
 from hotpath.runtime.pictures import bgr_of
 from hotpath.video.sources import open_source
+from tests.support import lies
 from tests.support.streams import scene
 from tests.video.test_web import Files, web_server
 
@@ -143,6 +144,21 @@ def test_all_pictures_are_given_or_their_number_is_told(tmp_path, name):
     assert words in " ".join(log)
     ticks = [scene.tick_of(bgr_of(frame)) for frame in frames]
     assert ticks == list(range(1 if name in ("pyramid.tif", "late.png") else COUNT))
+
+
+def test_a_stack_of_imagej_above_4_gb_gives_its_last_picture(tmp_path):
+    pytest.importorskip("tifffile")
+    count, side = 2200, 1408
+    with open(str(tmp_path / "a.tif"), "wb") as file:
+        head = lies.imagej(count, side, side)
+        file.write(head)
+        file.truncate(len(head) + count * side * side)  # zeros, which take no place
+        file.seek(-side * side, 2)
+        file.write(bytes([77]) * side * side)
+        assert file.tell() > 4 << 30
+    with open_source(str(tmp_path / "a.tif"), str) as source:
+        assert source.frames == count and source.seek(count - 1)
+        assert (source.read() == 77).all()
 
 
 def test_a_stack_that_needs_tifffile_says_how_many_it_has(tmp_path, monkeypatch):

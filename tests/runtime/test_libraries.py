@@ -58,6 +58,12 @@ def test_a_python_without_libraries_is_told_what_to_run_in_one_sentence(tmp_path
     assert done.stderr.splitlines()[-1].startswith("ImportError: ") and "make setup" in done.stderr
 
 
+def test_a_python_too_old_for_make_gets_what_is_missing(monkeypatch):
+    monkeypatch.setattr(commands, "MAKEFILE_PYTHON", (99,))
+    with pytest.raises(ImportError, match=r"; run `pip install no_such_one no_such_two`$"):
+        libraries.require(["no_such_one", "cv2", "no_such_two"], "host")
+
+
 @pytest.fixture
 def site(tmp_path):
     """A folder with this Python's packages but OpenCV."""

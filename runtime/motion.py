@@ -17,8 +17,8 @@ COAST_S = 0.5  # time constant with which the velocity of a hidden target decays
 class Motion:
     """Estimates the velocity of one target.
 
-    While the target is tracked or found, the velocity is a mean over the last frames that weighs
-    later frames more. While it is unsure or lost, the box is extrapolated with a decaying velocity.
+    While the target is tracked, the velocity is a mean over the last frames that weighs later
+    frames more. While it is unsure or lost, the box is extrapolated with a decaying velocity.
 
     Args:
         box: the box in the first frame.

@@ -253,3 +253,18 @@ def test_a_digest_by_sha_256_is_answered():
             assert scene.tick_of(source.read()) == 5
         with pytest.raises(BadSource, match="SHA-256"):
             open_source(address.replace("://", "://ann:wrong@"))
+
+
+def test_a_playlist_that_is_a_file_shows_no_texts(tmp_path, monkeypatch):
+    pytest.importorskip("av")
+    monkeypatch.chdir(tmp_path)
+    write_list("a.m3u8", ".ts")
+    with open_source("a.m3u8") as source:
+        assert scene.tick_of(source.read()) == 0
+    (tmp_path / "secret.txt").write_text("a line of a text that FFmpeg would draw\n" * 400)
+    text = (tmp_path / "a.m3u8").read_text()
+    for segment in glob.glob("s*.ts"):
+        text = text.replace(segment, "secret.txt")
+    (tmp_path / "a.m3u8").write_text(text)
+    with pytest.raises(BadSource, match="secret.txt"):
+        open_source("a.m3u8")

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from hotpath.app.command import PROGRAMS
+from hotpath.kernels import projects
 from hotpath.runtime.bundle import seal
 from tests.support import tiny
 
@@ -29,7 +30,8 @@ def run(command, folder, capsys):
     if "track" in words and "--box" not in words:
         words += ["--box", "96,72,40,40"]
     if words[0] == "hotpath":
-        name = PROGRAMS[words[1]].module
+        entry = projects.find("lab." + words[1])
+        name = PROGRAMS[words[1]].module or entry.value
         words.insert(1, "")
     else:
         assert words[0].startswith("python") and words[1] == "-m", command
@@ -80,6 +82,8 @@ TRACK = "hotpath track --video cam0 "
 def test_advice_ends_where_something_works_or_the_user_must_give_something(folder, capsys, command):
     if " pynq_z2 " in command:
         pytest.importorskip("hotpath_fpga")
+    if " evaluate " in command:
+        pytest.importorskip("hotpath_lab")
     if "--bundle other" in command:  # a bundle of another board
         assert run("hotpath engine host --network kestrel", folder, capsys)[0] == 0
         (made,) = (folder / "engines" / "host").iterdir()

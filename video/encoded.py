@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.jpeg_frames import WHOLE, jpeg_shape
 from hotpath.video.limits import check_size
 
 PNG, JPEG, TIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -35,6 +34,8 @@ def decoded(data: bytes, name: str, size: Optional[Tuple[int, int]] = None) -> n
     Raises:
         BadSource: it is too large, cut off, or no picture.
     """
+    from hotpath.runtime.jpeg_frames import WHOLE  # a film needs this file's magic numbers alone
+
     if is_cut_off(data):  # OpenCV would paint the missing part grey without a warning
         raise BadSource(f"{name}: the picture is cut off", what="cut off")
     size = size or size_of(data)
@@ -63,6 +64,8 @@ def size_of(data: bytes) -> Optional[Tuple[int, int]]:
         if data[:8] == PNG:
             width, height = struct.unpack_from(">II", data, 16)
         elif data[:2] == JPEG:
+            from hotpath.runtime.jpeg_frames import jpeg_shape
+
             height, width, _ = jpeg_shape(np.frombuffer(plain_jpeg(data), np.uint8))
         elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             width, height = _size_of_webp(data)

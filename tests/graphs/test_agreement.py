@@ -58,3 +58,10 @@ def test_the_reference_judges_between_two_engines(tmp_path, monkeypatch):
 
     monkeypatch.setattr(agreement, "_runs", lambda: {"openvino": by_openvino, "onnxruntime": wrong})
     assert "Resize" in agreement.wrong_engines(read(tmp_path, ""))["onnxruntime"]
+
+
+def test_a_result_that_is_not_finite_accuses_no_engine(tmp_path):
+    """Its own sentence says so when the network runs, and engines fill it in their own ways."""
+    text = HEAD.format(shape="1,4,16,16") + "{ t = Neg(x)\n u = Abs(t)\n v = Neg(u)\n y = Sqrt(v) }"
+    onnx.save(parser.parse_model(text), tmp_path / "root.onnx")
+    assert agreement.wrong_engines(models.read(tmp_path / "root.onnx")) == {}

@@ -39,6 +39,7 @@ NO_COPY = (
     "a tracker holds a loaded network, so it can't be copied or pickled; call load_tracker() in "
     "each process or thread, or load_targets() for several targets in one picture"
 )
+NO_BOX = "the target is lost, and no box holds it; give a new one"
 UINT8 = np.dtype(np.uint8)
 
 
@@ -362,7 +363,7 @@ class Tracker:
         if self.state is None:
             self._check_target()
         if self.identity.is_lost:
-            raise NotReady("the target is lost, and no box holds it; give a new one", what="lost")
+            raise NotReady(NO_BOX, what="lost")
         self.identity.confirm()
         if self.search is not None:
             self.search.active = False

@@ -53,6 +53,11 @@ class Exclusion:
         self._paths.pop(number, None)
         self._apart = {pair for pair in self._apart if number not in pair}
 
+    def is_lost(self, number: int) -> bool:
+        """Whether a target has been without an object for so long that it counts as lost."""
+        path = self._paths.get(number)
+        return path is not None and path.held > HELD
+
     def resolve(
         self, trackers: Mapping[int, Tracker], tracks: Dict[int, Track], shape: Tuple[int, ...]
     ) -> Dict[int, Decision]:

@@ -14,7 +14,7 @@ from hotpath.runtime.loading import tracker_on
 from hotpath.runtime.motion import is_time
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.tracker import NO_COPY, Tracker
+from hotpath.runtime.tracker import NO_BOX, NO_COPY, Tracker
 from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.runtime.types import Track
 
@@ -177,7 +177,10 @@ class Targets:
     @one_at_a_time
     def confirm(self, number: int) -> None:
         """Say that a target's box holds it; see ``Tracker.confirm``."""
-        self._tracker(number).confirm()
+        tracker = self._tracker(number)
+        if self._exclusion is not None and self._exclusion.is_lost(number):
+            raise NotReady(NO_BOX, what="lost")
+        tracker.confirm()
 
     @one_at_a_time
     def suggest(self, number: int, boxes: np.ndarray) -> None:

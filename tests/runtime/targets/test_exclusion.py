@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime import geometry, load_targets
+from hotpath.runtime.errors import NotReady
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.targets.exclusion import HELD, MOVED_ON, SAME, Exclusion
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Track
@@ -61,8 +62,22 @@ def test_who_jumps_into_another_ones_box_moves_on_as_before_and_is_unsure(pair):
         np.testing.assert_array_equal(decided[1].rivals, [seen[0].box])
     resolved, seen, _ = _frame(exclusion, pair, 226, 226)
     assert resolved[1].lost and resolved[1].state == LOST
+    assert exclusion.is_lost(1) and not exclusion.is_lost(0)
     resolved, seen, _ = _frame(exclusion, pair, 300, 100)  # an object of its own again
-    assert resolved == seen
+    assert resolved == seen and not exclusion.is_lost(1)
+
+
+def test_a_target_whose_object_is_another_ones_is_not_confirmed(tmp_path):
+    frames, boxes = tiny.film(4)
+    with load_targets(str(tiny.write_network(tmp_path))) as targets:
+        one, other = (targets.add(frames[0], tuple(boxes[0])) for _ in range(2))
+        targets.update(frames[1])
+        path = targets._exclusion._paths[other]
+        targets.confirm(other)
+        path.held = HELD + 1  # as after frames in which its object was that of the first
+        with pytest.raises(NotReady, match="lost"):
+            targets.confirm(other)
+        targets.confirm(one)
 
 
 def test_a_target_without_an_object_moves_on_while_its_search_finds_nothing(pair):

@@ -6,6 +6,7 @@ one by its name. Its ``pyproject.toml`` declares each ``PROJECT.THING`` in the g
 """
 
 import configparser
+import contextlib
 import functools
 import glob
 import importlib
@@ -75,18 +76,23 @@ def plugs() -> Tuple[Any, ...]:
     for folder in sys.path:
         for path in glob.glob(os.path.join(folder, "hotpath_*-info", "entry_points.txt")):
             groups = configparser.ConfigParser(delimiters="=", interpolation=None)
-            groups.read(path, encoding="utf-8")
-            values += dict(groups).get(LINKS, {}).values()
+            with contextlib.suppress(configparser.Error, UnicodeDecodeError):
+                groups.read(path, encoding="utf-8")
+                values += dict(groups).get(LINKS, {}).values()
     return tuple(plug for plug in map(_loaded, dict.fromkeys(values)) if plug)
 
 
 def _loaded(value: str) -> Optional[Any]:
-    """The plug of an entry point; None, with a sentence, where it is of another version."""
+    """The plug of an entry point; None, with a sentence, where it can't be loaded."""
     module, _, name = value.partition(":")
     try:
         if not PLUG.match(value):
             raise ImportError("it is not hotpath_NAME.MODULE:THING")
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, TypeError) as error:
-        print(f"hotpath: {module} can't be loaded ({error}); install it anew", file=sys.stderr)
+        plug = getattr(importlib.import_module(module), name)
+        if not hasattr(plug, "links"):
+            raise ImportError(f"{name} is no Plug")
+        return plug
+    except Exception as error:  # of whatever stands there; no run ends for it
+        why = " ".join(str(error).split())
+        print(f"hotpath: {module} can't be loaded ({why}); install it anew", file=sys.stderr)
         return None

@@ -3,6 +3,8 @@
 import os
 import sys
 
+import pytest
+
 from hotpath.kernels import commands
 from tests.app.test_track import film_command, world
 from tests.support import ROOT, run
@@ -79,8 +81,13 @@ def test_a_project_adds_options_links_and_programs(world, tmp_path):
         assert told in run(words, cwd=str(ROOT), env=environment).stdout
 
 
-def test_a_project_of_another_version_ends_no_run(world, tmp_path):
-    environment = installed(tmp_path, PLUG.replace("    options=", "    no_such="))
+@pytest.mark.parametrize(
+    "text", [PLUG.replace("    options=", "    no_such="), "PLUG = (", "1 / 0", "PLUG = 3"]
+)
+def test_a_project_that_does_not_load_ends_no_run(world, tmp_path, text):
+    environment = installed(tmp_path, text)
+    (tmp_path / "hotpath_x-1.dist-info").mkdir()
+    (tmp_path / "hotpath_x-1.dist-info" / "entry_points.txt").write_text("no section\n")
     words = film_command(world, "frames", "--no-show", "--frames", "2")
     done = run(words, cwd=str(ROOT), env=environment, timeout=120)
     assert done.returncode == 0 and "hotpath_lamp.plug can't be loaded" in done.stderr

@@ -65,3 +65,14 @@ def test_a_result_that_is_not_finite_accuses_no_engine(tmp_path):
     text = HEAD.format(shape="1,4,16,16") + "{ t = Neg(x)\n u = Abs(t)\n v = Neg(u)\n y = Sqrt(v) }"
     onnx.save(parser.parse_model(text), tmp_path / "root.onnx")
     assert agreement.wrong_engines(models.read(tmp_path / "root.onnx")) == {}
+
+
+def test_a_branch_that_uses_results_around_it_accuses_no_engine(tmp_path):
+    branch = '{{ {0} = Resize <mode="linear", antialias=1> (r, , s) }}'
+    then, other = (f"b{n} () => (float[1,4,8,8] t{n}) " + branch.format(f"t{n}") for n in (1, 2))
+    text = "<float[4] s = {1, 1, 0.5, 0.5}, float zero = {0}>\n{ r = Relu(x)\n"
+    text += "sum = ReduceSum <keepdims=0> (r)\n is = Greater(sum, zero)\n"
+    text += f"y = If (is) <then_branch = {then}, else_branch = {other}> }}"
+    model = parser.parse_model(HEAD.format(shape="1,4,8,8") + text)
+    onnx.checker.check_model(model)
+    assert agreement.wrong_engines(model) == {}

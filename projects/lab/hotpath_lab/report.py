@@ -48,7 +48,7 @@ LOSSES = tuple(
     for key, title in (
         ("loss", "1 - AO"),
         ("loss_imprecise", "imprecise"),
-        ("loss_grown", "over or part"),
+        ("loss_grown", "over/part"),
         ("loss_lost", "lost"),
         ("loss_elsewhere", "elsewhere"),
         ("gain_size", "size adds"),

@@ -57,14 +57,15 @@ def table(means: Means, ms: Mapping[str, float] = {}) -> str:
                 f"**{shown(name)}, the default**" if groups is first else shown(name),
                 figure(whole, "success") + between(whole, "success"),
                 figure(unseen, "success") + difference(unseen),
-                *(
-                    [f"{_percent(1 - float(whole[SILENT]), 0)}; {_percent(whole[DRIFT], 1)}"]
-                    * drift
-                ),
+                *([_drift(whole)] if drift else []),
                 f"{took:.2f}" if took == took else "–",
             ]
         )
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _drift(row: Mapping[str, str]) -> str:
+    return f"{_percent(1 - float(row[SILENT]), 0)}; {_percent(row[DRIFT], 1)}"
 
 
 def _percent(share: str | float, digits: int) -> str:

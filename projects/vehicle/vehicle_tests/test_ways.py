@@ -273,7 +273,7 @@ WAYS = {
     # not sure
     "unsure": Wrong(track=state("unsure")),
     "lost": Wrong(track=state("lost")),
-    "lost in all frames but a few": Wrong(track=lambda n: state("unsure" if n % 9 else "tracked")),
+    "lost in all frames but a few": Wrong(track=lambda n: state("lost" if n % 9 else "unsure")),
     "no target": Wrong(track=None),
     "another target, which nobody chose": Wrong(track=None, change=setting(number=7)),
     # tiny, and no boxes

@@ -57,7 +57,7 @@ def check(told):
     """The cart goes behind the wall and comes out of it again."""
     found = json.loads(told.strip().splitlines()[-1])
     order = [now for now, before in zip(found["states"], ["", *found["states"]]) if now != before]
-    assert "".join(state[0] for state in order if state != "unsure") == "tlft"
+    assert "".join(state[0] for state in order if state != "unsure") == "tlt"
     x, y, w, h = found["boxes"][-1]
     assert abs(x + w / 2 - 40 - 3.4 * 149 - 30) < 15 and 0.7 < w / 60 < 1.4
     assert abs(found["speeds"][-1] - 85) < 15 and found["figures"] == [4, 2]

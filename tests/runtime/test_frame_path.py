@@ -58,7 +58,7 @@ def test_a_tracker_on_a_computer_loads_few_files():
     [
         ("processor", 11, {"runtime/devices/processor.py"}),
         ("search", 17, {"runtime/devices/processor.py", "runtime/search/search.py"}),
-        ("gpu", 10, {"runtime/devices/gpu.py", "kernels/cuda/windows.py"}),
+        ("gpu", 11, {"runtime/devices/gpu.py", "kernels/cuda/windows.py"}),
     ],
 )
 def test_a_frame_runs_through_few_files(kind, most, own):

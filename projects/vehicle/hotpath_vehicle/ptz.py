@@ -16,7 +16,7 @@ from hotpath_vehicle.aim.aim import Aim
 from hotpath_vehicle.aim.calibration import Calibration
 from hotpath_vehicle.album import Album, look_at
 from hotpath_vehicle.gimbal.settings import load_settings
-from hotpath_vehicle.steering import LATE, Evidence, Pace, Ramp, Velocity, missing
+from hotpath_vehicle.steering import LATE, Evidence, Pace, Ramp, Steady, Velocity, missing
 
 # degrees a second of the fastest turn of a fast and of a slow camera, until it is measured: none
 # turns too fast, and no picture of a slow one counts as seen elsewhere
@@ -68,7 +68,7 @@ class Follower:
         self.aim, self._say, self._share = aim, say, share
         self._selection = Selection() if selection is None else selection
         self._acts = 0
-        self._album, self._pace = Album(), Pace()
+        self._album, self._pace, self._steady = Album(), Pace(), Steady()
         self._using = threading.Lock()
         self._seen: Optional[Evidence] = None
         self._size = (0, 0)
@@ -78,6 +78,7 @@ class Follower:
         """Take a frame and its target."""
         number, at_s = self._selection.among(tracked.tracks), tracked.captured_s
         track = None if number is None else tracked.tracks[number]
+        track = self._steady.track(track, self._selection.acts)
         look, (height, width) = look_at(tracked.frame, track), tracked.frame.shape[:2]
         with self._using:
             if self._selection.acts != self._acts:

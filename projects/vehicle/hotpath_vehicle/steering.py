@@ -4,7 +4,7 @@ They move only on *fresh evidence*:
 
 - the source is live (``--gimbal-recording`` is for simulators), and the network can say "lost":
   ``check`` refuses a run without them;
-- the newest frame was taken within ``FRESH_S``, and the target is tracked in it;
+- the newest frame was taken within ``FRESH_S``, and the target is steadily tracked (``Steady``);
 - the picture is new: it was not seen before, it goes on, and it has not faded (``album.Album``).
 
 Without it, ``Ramp`` brings every command to zero within ``RAMP_S`` and holds it there, and says
@@ -18,7 +18,7 @@ from typing import Any, Callable, Deque, Dict, NamedTuple, Optional, Tuple
 
 from hotpath.links import Context
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.types import TRACKED, Track
+from hotpath.runtime.types import TRACKED, UNSURE, Track
 from hotpath_vehicle.plug import GimbalOptions
 
 FRESH_S = 0.5
@@ -29,6 +29,7 @@ LATE = "pictures from before a stop still come"
 PAUSE_S, USUAL, QUICK, AT_PACE = 0.3, 50, 0.6, 3  # see ``Pace``
 MOST_HELD_S = 30.0  # of pictures that something holds back during a stop
 NEVER_S = -math.inf
+RECENT = 9  # frames, of which most must be tracked
 
 Velocity = Tuple[float, ...]
 
@@ -60,6 +61,34 @@ def check_run(context: Context) -> None:
     """Refuse the same before any link of a run is opened."""
     gimbal = context.options.of(GimbalOptions)
     check(gimbal, context.live, context.can_lose, context.network)
+
+
+class Steady:
+    """Calls a target tracked only where it is tracked now and in most of the last frames.
+
+    The links that steer, and what they report, take a target as this gives it. Else a target that
+    is unsure in all frames but a few would keep a camera turning.
+    """
+
+    def __init__(self) -> None:
+        self._recent: Deque[bool] = deque(maxlen=RECENT)
+        self._acts = 0
+
+    def track(self, track: Optional[Track], acts: int) -> Optional[Track]:
+        """Note the target of a frame; returns it, unsure where it is not steadily tracked.
+
+        Args:
+            track: of the target, or None.
+            acts: of ``Selection``; what was before somebody acted counts no more.
+        """
+        if acts != self._acts:
+            self._acts = acts
+            self._recent.clear()
+        is_tracked = track is not None and track.state == TRACKED
+        self._recent.append(is_tracked)
+        if track is None or not is_tracked or 2 * sum(self._recent) > len(self._recent):
+            return track
+        return track._replace(state=UNSURE)
 
 
 class Evidence(NamedTuple):

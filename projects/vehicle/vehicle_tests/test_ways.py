@@ -5,6 +5,7 @@ is simulated; ``test_exits.py`` ends real runs.
 """
 
 import math
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 pytest.importorskip("pymavlink")
 
+from hotpath.links import Selection
 from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.jpeg_frames import JpegFrame
 from hotpath.runtime.types import Box, Track
@@ -23,7 +25,9 @@ from hotpath_vehicle.album import look_at
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
-from hotpath_vehicle.mavlink.messages import Message, View
+from hotpath_vehicle.mavlink.loop import Loop
+from hotpath_vehicle.mavlink.messages import Message
+from hotpath_vehicle.mavlink.reports import tracking_status
 from hotpath_vehicle.ptz import Follower, make_aim
 from tests.support.pictures_in_planes import planes_of
 
@@ -79,7 +83,8 @@ class Rig:
         self.gimbal = GimbalManager(aim, 1, 100, gimbal["lost"]["link"])
         known = known._replace(actuator="onvif://x", scale=(40.0, 40.0), frame="none")
         self.follower = Follower(answered(make_aim(FOV, SIZE, known)), lambda text: None)
-        self.view = None
+        self.selection = Selection()
+        self.loop = Loop(SimpleNamespace(selection=self.selection, fps=FPS))
         self.number, self.index, self.silent_ticks = 0, 0, 0
         self.yaw_deg = 0.0  # where it points
         self.unheard = set()  # messages that do not come any more
@@ -99,13 +104,12 @@ class Rig:
                 self.gimbal.receive(Message(name, fields, 1, component), now)
 
     def frame(self, now, frame, captured_s, track):
-        size, look = (frame.shape[1], frame.shape[0]), look_at(frame, track)
-        number = None if track is None else self.number
-        self.view = View(self.index, captured_s, size, track, number, FPS, look)
-        self.index += 1
-        self.take(self.gimbal.frame(self.view, now))
         tracks = {} if track is None else {self.number: track}
-        self.follower.see(TrackedFrame(frame, self.index, None, tracks, captured_s), now)
+        tracked = TrackedFrame(frame, self.index, None, tracks, captured_s)
+        self.index += 1
+        view = self.loop.view_of(tracked)._replace(look=look_at(frame, track))
+        self.take(self.gimbal.frame(view, now))
+        self.follower.see(tracked, now)
 
     def tick(self, now):
         self.silent_ticks += 1
@@ -273,7 +277,9 @@ WAYS = {
     # not sure
     "unsure": Wrong(track=state("unsure")),
     "lost": Wrong(track=state("lost")),
-    "lost in all frames but a few": Wrong(track=lambda n: state("lost" if n % 9 else "unsure")),
+    "lost in all frames but a few": Wrong(track=lambda n: state("unsure" if n % 9 else "tracked")),
+    "lost in two of three frames": Wrong(track=lambda n: state("lost" if n % 3 else "tracked")),
+    "four frames of nine": Wrong(track=lambda n: state("tracked" if n % 9 < 4 else "unsure")),
     "no target": Wrong(track=None),
     "another target, which nobody chose": Wrong(track=None, change=setting(number=7)),
     # tiny, and no boxes
@@ -343,3 +349,24 @@ def test_a_good_source_goes_on_moving_everything():
     """Else the ways above would prove nothing."""
     longest = flown(Wrong())
     assert min(longest.values()) > 0.9 * WRONG_S and len(longest) == 2
+
+
+def test_one_unsure_frame_in_five_stops_nothing():
+    longest = flown(Wrong(track=lambda n: state("tracked" if n % 5 else "unsure")))
+    assert min(longest.values()) > 0.9 * WRONG_S and len(longest) == 2
+
+
+def test_a_station_is_told_what_the_steering_takes():
+    """Whoever flies by the reports is bound by the same rule."""
+    rig = Rig()
+
+    def told(n, word):
+        tracked = TrackedFrame(STILL, n, None, {0: state(word)}, n / FPS)
+        return tracking_status(rig.loop.view_of(tracked).track)
+
+    assert {told(n, "unsure") for n in range(9)} == {m.TRACKING_ERROR}
+    statuses = [told(n, "tracked") for n in range(9, 20)]
+    assert statuses == [m.TRACKING_ERROR] * 4 + [m.TRACKING_ACTIVE] * 7
+    assert {told(n, "unsure") for n in range(20, 29)} == {m.TRACKING_ERROR}
+    rig.selection.confirm()  # a person says that it is right
+    assert told(29, "tracked") == m.TRACKING_ACTIVE

@@ -12,6 +12,7 @@ from hotpath.links import Run
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle.mavlink.messages import View
+from hotpath_vehicle.steering import Steady
 
 
 class Busy(HotpathError):
@@ -33,6 +34,7 @@ class Loop:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._steady = Steady()
         self.view: Optional[View] = None
 
     def view_of(self, tracked: TrackedFrame) -> View:
@@ -40,6 +42,7 @@ class Loop:
         selection = self._run.selection
         number = selection.among(tracked.tracks)
         track = None if number is None else tracked.tracks[number]
+        track = self._steady.track(track, selection.acts)
         height, width = tracked.frame.shape[:2]
         size, fps = (width, height), self._run.fps
         self.view = View(tracked.index, tracked.captured_s, size, track, number, fps)._replace(

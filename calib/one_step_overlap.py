@@ -8,7 +8,7 @@ Networks of the families ``points``, ``centre`` and ``corners``, with windows th
 """
 
 import math
-from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
@@ -53,7 +53,9 @@ class Pairs:
         network: a ``Network``.
         repeats: crops of every frame, each from another place. The first round is the measure.
             More rounds make it depend less on chance.
-        frames: most frames of each clip.
+        frames: most frames of each clip, or the indices of those to take of each clip. A frame is
+            left out where it or the one that the window lies around has no box.
+        around: the window of a frame lies around the box of this frame, counted from it.
 
     Attributes:
         clips: names.
@@ -61,28 +63,34 @@ class Pairs:
         searches: uint8 (pairs, s, s, 3) BGR.
         boxes: float64 (pairs, 4): true centre from the crop's centre, and size, search pixels.
         clip: int (pairs,), index of the clip.
+        frame: int (pairs,), index of the frame in its clip.
 
     Raises:
         BadNetwork: see ``check``.
     """
 
     def __init__(
-        self, clips: Sequence[Clip], network: Network, repeats: int = 1, frames: int = FRAMES
+        self,
+        clips: Sequence[Clip],
+        network: Network,
+        repeats: int = 1,
+        frames: Union[int, Sequence[int]] = FRAMES,
+        around: int = -1,
     ) -> None:
         check(network)
         self.network = network
         self.clips = [clip.name for clip in clips]
         self.exemplars = np.array([_exemplar(clip, network) for clip in clips])
-        searches, boxes, index_of_clip = [], [], []
+        searches, boxes, places = [], [], []
         for repeat in range(repeats):
             rng = np.random.default_rng(SEED + 100 * repeat)
             for index, clip in enumerate(clips):
-                for crop, box in _searches(clip, network, frames, rng):
+                for frame, crop, box in _searches(clip, network, frames, rng, around):
                     searches.append(crop)
                     boxes.append(box)
-                    index_of_clip.append(index)
+                    places.append((index, frame))
         self.searches, self.boxes = np.array(searches), np.array(boxes)
-        self.clip = np.array(index_of_clip, int)
+        self.clip, self.frame = np.array(places, int).reshape(-1, 2).T
 
     def __len__(self) -> int:
         return len(self.searches)
@@ -128,22 +136,29 @@ def _stride(network: Network) -> float:
 
 
 def _searches(
-    clip: Clip, network: Network, frames: int, rng: np.random.Generator
-) -> Iterator[Tuple[np.ndarray, np.ndarray]]:
-    """Yield (crop uint8 (s, s, 3), true box) for frames spread over a clip."""
+    clip: Clip,
+    network: Network,
+    frames: Union[int, Sequence[int]],
+    rng: np.random.Generator,
+    around: int,
+) -> Iterator[Tuple[int, np.ndarray, np.ndarray]]:
+    """Yield (frame, crop uint8 (s, s, 3), true box) for frames spread over a clip, or named."""
     truth = clip.boxes
     fill = _fill(network, clip[0])
-    for i in np.linspace(2, len(clip) - 1, frames).astype(int):
-        if i < 1 or np.isnan(truth[i - 1 : i + 1]).any():
+    if isinstance(frames, int):
+        frames = np.linspace(2, len(clip) - 1, frames).astype(int).tolist()
+    for i in np.asarray(frames):
+        other = i + around
+        if not 0 <= other < len(clip) or np.isnan(truth[[i, other]]).any():
             continue
-        before, now = truth[i - 1], truth[i]
+        middle, now = truth[other], truth[i]
         grown = np.exp(rng.uniform(-SCALE, SCALE))
-        inner, outer = (side * grown for side in window_sides(network, before))
-        centre = centre_of(before) + rng.uniform(-SHIFT, SHIFT, 2) * inner
+        inner, outer = (side * grown for side in window_sides(network, middle))
+        centre = centre_of(middle) + rng.uniform(-SHIFT, SHIFT, 2) * inner
         side = round(outer)
         crop = tracker_crop(clip[i], centre, side, network.search, fill)
         scale = network.search / side
-        yield crop, np.concatenate([(centre_of(now) - centre) * scale, now[2:] * scale])
+        yield i, crop, np.concatenate([(centre_of(now) - centre) * scale, now[2:] * scale])
 
 
 def tracker_crop(

@@ -139,7 +139,10 @@ def prepare(
     log(event="teacher", name=str(teacher.network.name), licence=licence)
     cache = Path(options.cache) if options.cache else out / "cache"
     sources = options.images, options.clips, options.licences, options.frames
-    bank = build_bank(cache / "bank", *sources, [clip.name for clip in judges])
+    outliers = own.outliers(options, judges)
+    if outliers:
+        log(event="outliers", frames=outliers)
+    bank = build_bank(cache / "bank", *sources, [clip.name for clip in judges], outliers)
     if len(bank) < FEWEST_PICTURES:
         raise BadImages(f"there are only {len(bank)} pictures; name more with --images")
     log(

@@ -9,8 +9,9 @@ salient objects. One group in 40 is held out of the training.
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,7 @@ def build_bank(
     licences: Sequence[str] = (),
     frames: int = FRAMES,
     left_out: Sequence[str] = (),
+    outliers: Mapping[str, Sequence[int]] = MappingProxyType({}),
 ) -> Bank:
     """Read everything into ``folder``, once; again only when the arguments change.
 
@@ -186,6 +188,7 @@ def build_bank(
         licences: licence classes to use, see ``sources.py``; empty: all.
         frames: most pictures of a clip or video.
         left_out: names of clips that are not learnt from.
+        outliers: frames, by the name of their clip, that are not learnt from.
 
     Returns:
         A ``Bank``.
@@ -193,7 +196,8 @@ def build_bank(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [[str(path) for path in folders] for folders in (images, clips)]
-    key = json.dumps([*paths, sorted(licences), frames, VERSION, *sorted(left_out)])
+    unused = sorted(left_out), sorted((name, *indices) for name, indices in outliers.items())
+    key = json.dumps([*paths, sorted(licences), frames, VERSION, *unused])
     key = hashlib.sha256(key.encode()).hexdigest()
     done = folder / "bank.key"
     if done.is_file() and done.read_text() == key:
@@ -205,7 +209,7 @@ def build_bank(
     _pack_stills(packer, images, sources)
     clip_names, videos = find_clips(clips)
     clip_names = [pair for pair in clip_names if pair[0].name not in left_out]
-    _pack_clips(packer, clip_names, sources, frames)
+    _pack_clips(packer, clip_names, sources, frames, outliers)
     _pack_videos(packer, videos, sources, frames)
     if not packer.rows:
         raise BadImages(
@@ -243,7 +247,13 @@ def _pack_stills(packer: _Packer, folders: Sequence[Any], sources: Sources) -> N
                 packer.add(picture, STILL, group, str(folder), source, boxes, name)
 
 
-def _pack_clips(packer: _Packer, pairs: Sequence[Any], sources: Sources, frames: int) -> None:
+def _pack_clips(
+    packer: _Packer,
+    pairs: Sequence[Any],
+    sources: Sources,
+    frames: int,
+    outliers: Mapping[str, Sequence[int]],
+) -> None:
     """Clips. A data set that was named is counted as one, and for research only."""
     for clip, name in pairs:
         source = Source(name, "R", "research use", ()) if name else sources.of(clip.folder)
@@ -251,7 +261,7 @@ def _pack_clips(packer: _Packer, pairs: Sequence[Any], sources: Sources, frames:
             continue
         group = "clip " + clip_group(clip.name)
         part = name or clip.name
-        for picture, box in read_clip(clip, frames):
+        for picture, box in read_clip(clip, frames, outliers.get(clip.name, ())):
             packer.add(picture, SEQUENCE, group, part, source, [box])
 
 

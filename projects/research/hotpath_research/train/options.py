@@ -102,6 +102,8 @@ def parser() -> argparse.ArgumentParser:
     )
     text = "clips that only judge what --learn-boxes gained (default: every second film)"
     add("--held-out", metavar="NAME,NAME", help=text)
+    text = "learn also boxes of --learn-boxes that --start misses nearly whole: mostly wrong labels"
+    add("--keep-outliers", action="store_true", help=text)
     add(
         "--licences",
         nargs="*",

@@ -15,19 +15,23 @@ import numpy as np
 
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadImages, TrainingStopped
-from hotpath.calib.one_step_overlap import estimate
+from hotpath.calib.one_step_overlap import Finder, Pairs, estimate
 from hotpath.kernels import toml, toml_text
 from hotpath.kernels.commands import counted
+from hotpath.runtime import engines
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network, names
 from hotpath.video.clips import Clip
 from hotpath_lab import evaluate
 from hotpath_research.train.bank import clip_group
 from hotpath_research.train.export import export
-from hotpath_research.train.pictures import find_clips
+from hotpath_research.train.pictures import find_clips, labelled
 
 START = "kestrel"
 FEWEST = 2  # films that judge; a standard error needs two
+OUTLIER = 0.1  # one-step overlap below which a label is taken for a wrong one
+FARTHEST = 10  # frames
+LISTED = 12  # frames of a clip in a sentence
 
 
 def prepared(options: argparse.Namespace) -> list[Clip]:
@@ -58,6 +62,65 @@ def prepared(options: argparse.Namespace) -> list[Clip]:
             "clips with --clips, or others with --held-out"
         )
     return judges
+
+
+def outliers(options: argparse.Namespace, judges: Sequence[Clip]) -> dict[str, list[int]]:
+    """The labels that the start does not find: mostly a wrong box, or a box of something else.
+
+    Returns:
+        Clip -> frames whose one-step overlap with the start is below ``OUTLIER``. They are listed
+        on stderr. Nothing with ``--keep-outliers``, and without ``--learn-boxes``.
+    """
+    if not options.learn_boxes or options.keep_outliers:
+        return {}
+    network = load_network(options.start)
+    files = network.locate(options.networks_dir)
+    finder = Finder(network, engines.create("openvino", network, files))
+    judging = {clip.name for clip in judges}
+    outliers: dict[str, list[int]] = {}
+    count = 0
+    for clip, _ in find_clips(options.clips)[0]:
+        if clip.name in judging:
+            continue
+        frames = labelled(clip, options.frames)
+        missed = _missed(clip, finder, frames)
+        count += len(frames)
+        if missed:
+            outliers[clip.name] = missed
+            say(
+                f"{clip.name}: {len(missed)} of {counted(len(frames), 'label')} overlap less than "
+                f"{OUTLIER} with {network.name}: {_listed(missed)}"
+            )
+    if outliers:
+        total = sum(map(len, outliers.values()))
+        say(
+            f"left out {total} of {counted(count, 'label')}; look at them: a wrong label teaches "
+            "a wrong box. --keep-outliers learns them too"
+        )
+    return outliers
+
+
+def _missed(clip: Clip, finder: Finder, frames: Sequence[int]) -> list[int]:
+    """Those of ``frames`` whose label is not found.
+
+    The window lies around the last label that was found, since labels that are wrong often stay
+    where they are. After ``FARTHEST`` frames it lies around that of the frame before.
+    """
+    missed, last = [], 0
+    for frame in frames:
+        around = last - frame if frame - last <= FARTHEST else -1
+        pairs = Pairs([clip], finder.network, frames=[frame], around=around)
+        if frame and len(pairs) and finder.run(pairs).overlaps[0] < OUTLIER:
+            missed.append(frame)
+        else:
+            last = frame
+    return missed
+
+
+def _listed(frames: Sequence[int]) -> str:
+    """``frames 1, 4``, shortened after ``LISTED``."""
+    shown = ", ".join(map(str, frames[:LISTED]))
+    return f"frames {shown}" + (" ..." if len(frames) > LISTED else "")
 
 
 def judged(options: argparse.Namespace, judges: Sequence[Clip], log: Any) -> int:

@@ -5,7 +5,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,11 +176,19 @@ def read_boxes(path: Path) -> dict[int, list[float]]:
     return {frame: list(box) for frame, box in enumerate(boxes) if box is not None}
 
 
-def read_clip(clip: Clip, most: int) -> Iterator[tuple[np.ndarray, list[float]]]:
-    """Yield (picture, box x,y,w,h) of up to ``most`` frames that have a box, evenly spread."""
-    seen = np.flatnonzero(np.isfinite(clip.boxes[:, 0]))
-    for index in seen[:: -(-len(seen) // most)]:
-        yield clip[index], clip.boxes[index].tolist()
+def labelled(clip: Clip, most: int) -> list[int]:
+    """Up to ``most`` frames of a clip that have a box, evenly spread."""
+    indices = np.flatnonzero(np.isfinite(clip.boxes[:, 0]))
+    return list(map(int, indices[:: -(-len(indices) // most)]))
+
+
+def read_clip(
+    clip: Clip, most: int, left_out: Collection[int] = ()
+) -> Iterator[tuple[np.ndarray, list[float]]]:
+    """Yield (picture, box x,y,w,h) of the ``labelled`` frames but those that are left out."""
+    for index in labelled(clip, most):
+        if index not in left_out:
+            yield clip[index], clip.boxes[index].tolist()
 
 
 def find_clips(roots: Iterable[str | Path]) -> tuple[list[tuple[Clip, str]], list[Path]]:

@@ -83,6 +83,25 @@ def test_clips_that_judge_are_not_learnt_from(world, tmp_path):
     assert {name for name in bank.sources if name.startswith("film")} == {"filma", "filmc", "filmd"}
 
 
+@pytest.mark.parametrize("more, left_out", [((), {"filma": [4, 7, 8]}), (("--keep-outliers",), {})])
+def test_labels_beside_the_target_are_left_out(world, tmp_path, capsys, more, left_out):
+    """A label that follows a wrong one is right, though its window lies beside the target."""
+    pictures, boxes = tiny.film(12, side=40)
+    wrong = [(5, 5, 30, 30) if n in (4, 7, 8) else box for n, box in enumerate(boxes)]
+    clips = tmp_path / "clips"
+    write_clip(clips / "filma", pictures, wrong)
+    for name in ("filmb", "filmc", "filmd"):
+        write_clip(clips / name, pictures, boxes)
+    options = given(world, tmp_path / "out", "--clips", clips, *more)
+    judges = own.prepared(options)
+    outliers = own.outliers(options, judges)
+    assert outliers == left_out
+    named = [clip.name for clip in judges]
+    bank = build_bank(tmp_path / "bank", options.images, options.clips, (), 24, named, outliers)
+    assert bank.sources["filma"] == 12 - sum(map(len, left_out.values()))
+    assert ("filma: 3 of 12 labels" in capsys.readouterr().err) == bool(left_out)
+
+
 def test_targets_of_one_film_are_all_on_one_side(world, tmp_path):
     for name in ("x-id1", "x-id2", "y-id1", "z", "z2"):
         pictures, boxes = tiny.film(3)

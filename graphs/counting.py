@@ -45,23 +45,27 @@ def count(model: ModelProto) -> Counts:
 
 
 def count_parts(network: Network, paths: Dict[str, pathlib.Path]) -> Dict[str, Counts]:
-    """The figures of each file, and of the two graphs that a tracker runs.
+    """The figures of each model of ``read_parts``, which has the arguments and the errors."""
+    return OrderedDict((name, count(model)) for name, model in read_parts(network, paths).items())
+
+
+def read_parts(network: Network, paths: Dict[str, pathlib.Path]) -> Dict[str, ModelProto]:
+    """The model of each file, and the two graphs that a tracker runs.
 
     Args:
         network: the ``Network``.
         paths: dict of part -> path, as ``network.locate()`` gives it.
 
     Returns:
-        dict of name -> ``Counts``: the parts, then "exemplar, once" and "a frame".
+        dict of name -> model: the parts, then "exemplar, once" and "a frame".
 
     Raises:
         BadNetwork: the files are no ONNX, or don't fit the TOML.
     """
-    counts = OrderedDict((part, count(models.read(path))) for part, path in paths.items())
+    parts = OrderedDict((part, models.read(path)) for part, path in paths.items())
     graphs = assemble.build(network, paths)
-    counts["exemplar, once"] = count(graphs.exemplar)
-    counts["a frame"] = count(graphs.search)
-    return counts
+    parts["exemplar, once"], parts["a frame"] = graphs.exemplar, graphs.search
+    return parts
 
 
 def _nodes(part: GraphProto) -> Iterator[NodeProto]:

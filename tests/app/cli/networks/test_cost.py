@@ -25,6 +25,16 @@ def test_each_figure_that_is_known_before_a_training_is_shown(capsys):
     assert "cycles a frame" in told["PYNQ-Z2"]
 
 
+def test_each_file_has_its_own_time(capsys):
+    """kestrel's search multiplies six times as much as its exemplar; a reader sees where."""
+    pytest.importorskip("onnxruntime")
+    assert main(["show", "kestrel"]) == 0
+    rows = re.findall(r"^(\w+) +[\d,]+ +[\d.]+ +(\S+)  \w+ 1x", capsys.readouterr().out, re.M)
+    times = dict(rows)
+    assert set(times) == {"exemplar", "search"}
+    assert 0 < float(times["exemplar"]) < float(times["search"])
+
+
 @pytest.mark.parametrize("name", ["kestrel", "kestrel_fast", "kestrel_small"])
 def test_fused_kernels_are_about_as_many_as_openvino_runs(name):
     openvino = pytest.importorskip("openvino")

@@ -4,7 +4,6 @@ import importlib
 import re
 import sys
 from typing import Any
-from unittest import mock
 
 from hotpath.calib.errors import Missing
 from hotpath.kernels.commands import needs
@@ -22,15 +21,15 @@ def timm_library() -> Any:
     """The module timm.
 
     PyPI's torchvision is built for CUDA. Beside a torch for the processor its operators are
-    missing, and it stops on import. No tracker here uses them, so they are only declared. STARK
-    imports a module for downloads that torchvision no longer has.
+    missing, and it stops on import. No tracker here uses them, so they are only declared: where
+    both come from one index nothing is. STARK imports torch's downloads by their older name.
     """
     declared = torch.library.Library("torchvision", "FRAGMENT")
     _DECLARED.append(declared)
     while True:
         try:
             timm = importlib.import_module("timm")
-            sys.modules.setdefault("torchvision.models.utils", mock.MagicMock())
+            sys.modules.setdefault("torchvision.models.utils", torch.hub)
             return timm
         except ImportError as error:
             raise Missing(needs("this network", "timm", error, "research")) from None

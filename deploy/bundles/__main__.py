@@ -16,7 +16,7 @@ from hotpath import boards
 from hotpath.boards import detect
 from hotpath.deploy.bundles import engines
 from hotpath.deploy.bundles.engines import tensorrt
-from hotpath.deploy.bundles.order import PRECISIONS, TABLE, Order
+from hotpath.deploy.bundles.order import CORRELATIONS, PRECISIONS, TABLE, Order
 from hotpath.deploy.bundles.progress import say
 from hotpath.kernels.cli import Parser, exit_code
 from hotpath.kernels.commands import PYNQ, make
@@ -55,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--dla", type=int, metavar="CORE", help="run on this DLA core what it can run")
     add("--provider", choices=("cuda", "tensorrt"), help="of ONNX Runtime, for an NVIDIA GPU")
     add("--engine", metavar="NAME", help="that runs the bundle (default: the board's own)")
+    words = (
+        "for TensorRT: what computes the correlation (default: the kernel before TensorRT 8.5.1)"
+    )
+    add("--correlation", choices=CORRELATIONS, help=words)
     add("--out", type=pathlib.Path, metavar="DIR", help=out)
     add("--force", action="store_true", help=force)
     add("--prepared", type=pathlib.Path, metavar="DIR", help="go on from a prepared folder")
@@ -63,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _build(options: argparse.Namespace) -> None:
     board = boards.load_board(options.board)
-    names = ("networks_dir", "calibration", "dla", "provider", "force", "engine")
+    names = ("networks_dir", "calibration", "dla", "provider", "force", "engine", "correlation")
     # a provider runs the network's own files, whatever the board's engine is
     build = engines.build_files if options.provider else engines.build_of(board, options.engine)
     network = load_network(options.network or default_of(board))

@@ -12,6 +12,7 @@ from hotpath.runtime import bundle
 from hotpath.runtime.network import Network
 
 PRECISIONS = ("fp32", "fp16", "int8")
+CORRELATIONS = ("network", "kernel")  # what computes it: TensorRT, or the kernel of Hotpath
 TABLE = "out/int8/{}-ranges.json"  # where `hotpath int8 --out out/int8` writes it
 
 
@@ -29,6 +30,7 @@ class Order:
         provider: provider of ONNX Runtime: "cuda" or "tensorrt", or None for the processor.
         engine: name of the engine that the bundle is for, or None for the board's own.
         force: whether to build a precision that the board lacks.
+        correlation: for TensorRT, one of ``CORRELATIONS``, or None for what its version can do.
 
     Attributes:
         windows: the most that one call of the network shall take.
@@ -50,11 +52,13 @@ class Order:
         provider: Optional[str] = None,
         force: bool = False,
         engine: Optional[str] = None,
+        correlation: Optional[str] = None,
     ) -> None:
         self.board, self.network, self.precision = board, network, precision
         self.networks_dir, self.calibration = networks_dir, calibration
         self.dla, self.provider, self.force = dla, provider, force
         self.engine = engine or board.engine
+        self.correlation = correlation
         self.windows: int = board.search["windows"]
         precisions = board.precision
         if precision not in precisions["exists"] and not force:

@@ -212,6 +212,7 @@ def _for_board(order: Order) -> Values:
         "dla": order.dla,
         "half_tensors": order.half_tensors,
         "windows": order.windows,
+        "correlation": order.correlation,
         "memory_gb": float(least or 4),
     }
 

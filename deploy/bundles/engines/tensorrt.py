@@ -143,11 +143,21 @@ def _build_form(
 
     Returns:
         The form, its name, and how many windows its plans take.
+
+    Raises:
+        BuildFailed: TensorRT refuses each form, or there is none of those that were asked for.
     """
     most = values["windows"] if values["dla"] is None else 1  # a DLA core takes a fixed number
     forms = values["forms"]
     names = ["whole", "cut"] if builder.takes_tensor_kernels else ["cut", "whole"]
+    if values.get("correlation"):
+        names = ["cut" if values["correlation"] == "kernel" else "whole"]
     names = [name for name in names if name in forms]
+    if not names:
+        raise BuildFailed(
+            f"{values['network']['name']} has no correlation that the kernel computes; leave "
+            "--correlation out"
+        )
     tries = [(name, most) for name in names if most > 1 and "windows" in forms[name]]
     tries += [(name, 1) for name in names]
     for name, windows in tries:

@@ -126,6 +126,26 @@ def test_a_parser_that_fails_on_the_whole_network_gets_the_cut_one(board, tmp_pa
     assert names == "bundle.json exemplar.plan search0.plan search1.plan tiny_cut.toml".split()
 
 
+@pytest.mark.parametrize("correlation, form", [("kernel", "cut"), ("network", "whole")])
+@pytest.mark.parametrize("board", ["10"], indirect=True)
+def test_a_word_says_what_computes_the_correlation(board, tmp_path, correlation, form):
+    network, made = make_bundle(tmp_path, "tiny_cut", "fp32", correlation=correlation)
+    assert made.run["form"] == form
+    engine = loading.open_plan(loading.Plan(made))
+    launched = board.devices[0].counters.launches
+    engine.search(engine.exemplar())
+    assert board.devices[0].counters.launches - launched == (2 if form == "cut" else 0)
+    found, _ = boxes(network, engine)
+    wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("board", ["10"], indirect=True)
+def test_no_kernel_computes_a_correlation_that_is_not_there(board, tmp_path):
+    with pytest.raises(BuildFailed, match="no correlation.*leave --correlation out"):
+        make_bundle(tmp_path, "tiny", correlation="kernel")
+
+
 @pytest.mark.parametrize("board", ["8.2", "8.6", "10"], indirect=True)
 def test_int8_reads_the_computers_scales_under_the_versions_own_header(board, tmp_path):
     network, prepared = make_prepared(tmp_path, "tiny", "fp16")

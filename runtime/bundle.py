@@ -50,8 +50,13 @@ def command(
 
 
 def folder_of(board: str, network: str, precision: str, engines: PathLike = FOLDER) -> pathlib.Path:
-    """The folder of the bundle for a board, network and precision (all names)."""
-    return pathlib.Path(str(engines)) / board / f"{network}-{precision}"
+    """The folder of the bundle for a board, network and precision (all names).
+
+    A network that is named for its precision, such as ``kestrel-int8``, is not named for it twice.
+    """
+    end = "-" + precision
+    name = network if network.endswith(end) else network + end
+    return pathlib.Path(str(engines)) / board / name
 
 
 def seal(values: Mapping[str, object]) -> str:

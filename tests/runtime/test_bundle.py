@@ -325,6 +325,11 @@ def test_a_part_outside_the_bundle_is_refused(made, tmp_path):
     refused(made, "names a part outside it")
 
 
+def test_a_folder_names_its_precision_once():
+    assert bundle.folder_of("host", "kestrel-int8", "int8").name == "kestrel-int8"
+    assert bundle.folder_of("host", "kestrel-int8", "fp32").name == "kestrel-int8-fp32"
+
+
 def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):
     board, network = boards.load_board("jetson_nano"), made.load_network()
     folder = bundle.folder_of("jetson_nano", "tiny", "fp16", tmp_path / "engines")

@@ -19,7 +19,6 @@ from hotpath.app.cli.options import parse, records_of
 from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
 from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
-from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.garbage import short_collections
 from hotpath.runtime.pictures import AnyFrame
@@ -98,6 +97,8 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
         check_detector(target_options, links)
     check_outputs(output_options, links, source_options.video, target_options.boxes)
     check_camera(source_options.video)
+    from hotpath.runtime.targets.targets import open_targets  # which loads the tracker
+
     manager = None
     if "NOTIFY_SOCKET" in os.environ:
         from hotpath.app.service_manager import ServiceManager
@@ -109,7 +110,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
         read = source_options, target_options, links.selects, cleanup
         opened = open_input(*read) if recorded else None
         detector = open_detector(target_options, network) if target_options.detector else None
-        targets = cleanup.enter_context(contextlib.closing(load_targets(**network._asdict())))
+        targets = cleanup.enter_context(contextlib.closing(open_targets(network)))
         source, frame, boxes = opened or open_input(*read)
         window = None
         if boxes is None:

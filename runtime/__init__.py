@@ -5,7 +5,8 @@ frame call ``track = tracker.update(frame, time_s)``, which has ``track.box``, `
 ``track.presence`` and ``track.velocity``. The errors of these calls can be imported from here.
 """
 
-from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence
+import functools
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, TypeVar
 
 from hotpath.boards.errors import UnknownBoard
 from hotpath.kernels.errors import (
@@ -38,13 +39,15 @@ from hotpath.runtime.networks import DEFAULT_NETWORK
 from hotpath.runtime.options import Options, PathLike
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import ParamSpec
 
     from hotpath.runtime.directions import Bearing
-    from hotpath.runtime.options import NamedOptions
     from hotpath.runtime.targets.targets import Targets
     from hotpath.runtime.tracker import Tracker
 
+    Fields = ParamSpec("Fields")
+
+Loaded = TypeVar("Loaded")
 __version__ = "0.4.0.dev0"
 __all__ = [
     "DEFAULT_NETWORK",
@@ -78,15 +81,28 @@ __all__ = [
 ]
 
 
-def _options(network: Optional[PathLike], options: Mapping[str, Any]) -> Options:
-    for name in set(options).difference(Options._fields):
-        raise TypeError(f"there is no option {name!r}; there are: {', '.join(Options._fields)}")
-    return Options(network, **options)
+def _taking(
+    record: "Callable[Fields, Options]",
+) -> "Callable[[Callable[[Options], Loaded]], Callable[Fields, Loaded]]":
+    """Let a function of a record take the record's fields as its arguments."""
+
+    def decorate(load: Callable[[Options], Loaded]) -> Any:
+        @functools.wraps(load)
+        def call(network: Optional[PathLike] = None, **options: Any) -> Loaded:
+            for name in set(options).difference(Options._fields):
+                there = ", ".join(Options._fields)
+                raise TypeError(f"there is no option {name!r}; there are: {there}")
+            require(("numpy", "cv2"))  # before anything else fails without a sentence
+            return load(Options(network, **options))
+
+        vars(call)["__wrapped__"] = Options  # whose signature help() shows
+        return call
+
+    return decorate
 
 
-def load_tracker(
-    network: Optional[PathLike] = None, **options: "Unpack[NamedOptions]"
-) -> "Tracker":
+@_taking(Options)
+def load_tracker(options: Options) -> "Tracker":
     """Make a tracker, ready for ``init``. Close it, or use it with ``with``.
 
     The arguments are the fields of ``hotpath.runtime.options.Options``. The first one is the name
@@ -104,16 +120,13 @@ def load_tracker(
         ...     print(tracker.update(frame).state)
         tracked
     """
-    require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime import loading
 
-    fields = _options(network, options)
-    return loading.create_tracker(*loading.load(fields), fields)
+    return loading.open_tracker(options)
 
 
-def load_targets(
-    network: Optional[PathLike] = None, **options: "Unpack[NamedOptions]"
-) -> "Targets":
+@_taking(Options)
+def load_targets(options: Options) -> "Targets":
     """Make ``hotpath.runtime.targets.targets.Targets``: several targets, followed by one engine.
 
     Arguments and errors are those of ``load_tracker``. ``Targets.find_with`` adds targets by a
@@ -125,16 +138,9 @@ def load_targets(
         ...     print(sorted(targets.update(frame)))
         [0, 1]
     """
-    require(("numpy", "cv2"))  # before anything else fails without a sentence
-    from hotpath.runtime import loading
-    from hotpath.runtime.targets.targets import Targets
+    from hotpath.runtime.targets.targets import open_targets
 
-    fields = _options(network, options)
-    return Targets(loading.create_device(*loading.load(fields), fields), fields)
-
-
-for _load in (load_tracker, load_targets):
-    vars(_load)["__wrapped__"] = Options  # whose signature help() shows
+    return open_targets(options)
 
 
 def bearing(box: Sequence[float], frame_size: Sequence[int], fov: Any) -> "Bearing":

@@ -3,14 +3,14 @@
 from hotpath import boards
 from hotpath.boards import detect
 from hotpath.runtime import bundle as bundles
+from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import default_of, load_network
-from hotpath.runtime.options import Options
-from hotpath.runtime.plan import AUTO, Plan
+from hotpath.runtime.options import AUTO, Options
 
 
-def with_bundle(plan: Plan, options: Options) -> Plan:
-    """Add a bundle, and the board that it is for.
+def with_bundle(options: Options) -> Setup:
+    """Choose a bundle, and the board that it is for.
 
     Raises:
         UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see
@@ -19,7 +19,7 @@ def with_bundle(plan: Plan, options: Options) -> Plan:
     detection = detect.detect()
     board = boards.load_board(options.board) if options.board else detection.board
     network = None if options.network is None else load_network(options.network)
-    precision = None if plan.precision == AUTO else plan.precision
+    precision = None if options.precision == AUTO else options.precision
     board_name = board.name if board is not None else None
     bundle = None if options.bundle is None else bundles.Bundle(options.bundle)
     if bundle is not None and not options.board and detection.may_be(bundle.board):
@@ -33,19 +33,19 @@ def with_bundle(plan: Plan, options: Options) -> Plan:
         device, overlay = options.simulate(board_name if bundle is None else bundle.board)
     if bundle is None:
         network = network or load_network(default_of(board))
-        if board is not None and plan.engine not in (AUTO, board.engine):
+        if board is not None and options.engine not in (AUTO, board.engine):
             raise NoEngine(
-                f"{board.title} runs networks on {board.engine}, not on {plan.engine}; "
-                f"name another board, or a bundle that was built for {plan.engine}, or no engine",
+                f"{board.title} runs networks on {board.engine}, not on {options.engine}; "
+                f"name another board, a bundle that was built for {options.engine}, or no engine",
                 what="other engine",
             )
         bundle = bundles.find(board, network, precision)
-    if plan.engine not in (AUTO, bundle.engine):
+    if options.engine not in (AUTO, bundle.engine):
         raise NoEngine(
-            f"{bundle.folder} runs on {bundle.engine}, not on {plan.engine}; name a "
+            f"{bundle.folder} runs on {bundle.engine}, not on {options.engine}; name a "
             "board or a bundle for it, or no engine",
             what="other engine",
         )
-    return plan._replace(
-        bundle=bundle, network=network, board=board_name, device=device, overlay=overlay
+    return Setup(
+        network, bundle=bundle, options=options, board=board_name, device=device, overlay=overlay
     )

@@ -1,8 +1,8 @@
 """Make a tracker from a name, a bundle or a board: choose the files, the engine and the device.
 
 load            -> Loaded: network, engine, kernels
-  choose           -> Plan: board, network, precision, engine and files
-  open_plan        -> the engine: of a bundle, or for the network's own ONNX files
+  choose           -> Setup: board, network and bundle
+  open_setup       -> the engine: of a bundle, or for the network's own ONNX files
 create_device   -> the device of that engine, which all its targets share
 tracker_on      -> the tracker of one target on that device
 """
@@ -17,10 +17,8 @@ from hotpath.runtime import engines
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
-from hotpath.runtime.errors import BadOption
 from hotpath.runtime.networks import DEFAULT_NETWORK, Network, load_network
-from hotpath.runtime.options import DEFAULTS, MOST_WINDOWS, Options, checked
-from hotpath.runtime.plan import AUTO, Plan
+from hotpath.runtime.options import AUTO, DEFAULTS, Options, checked
 from hotpath.runtime.precision import open_precision
 from hotpath.runtime.tracker import Tracker
 
@@ -43,19 +41,18 @@ def load(options: Options) -> Loaded:
     """Load a network into an engine.
 
     Args:
-        options: uses the fields up to ``simulate``, and ``latency``.
+        options: checked here, for everything that loads a tracker.
 
     Raises:
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see
             ``hotpath.runtime.errors``.
     """
-    plan = choose(options)
-    engine = open_plan(plan)
+    engine = open_setup(choose(options))
     return Loaded(engine.network, engine, cpu.load())
 
 
-def choose(options: Options) -> Plan:
-    """Choose board, network, precision, engine and files; nothing is opened.
+def choose(options: Options) -> Setup:
+    """Choose board, network and bundle; nothing is opened.
 
     Without a bundle, "auto" runs the network's own files in an engine of this computer.
 
@@ -63,54 +60,43 @@ def choose(options: Options) -> Plan:
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: as ``load``.
     """
     options = checked(options)
-    plan = Plan(
-        engine=options.engine,
-        precision=options.precision,
-        networks_dir=options.networks_dir,
-        threads=options.threads,
-        latency=options.latency,
-        log=options.log,
-    )
-    runs_files = options.engine == engines.AUTO or engines.find(options.engine).runs_files
+    runs_files = options.engine == AUTO or engines.find(options.engine).runs_files
     if options.bundle or options.board or options.simulate or not runs_files:
         from hotpath.runtime.bundle_choice import with_bundle  # a computer has none
 
-        return with_bundle(plan, options)
-    return plan._replace(
-        network=load_network(DEFAULT_NETWORK if options.network is None else options.network)
-    )
+        return with_bundle(options)
+    network = DEFAULT_NETWORK if options.network is None else options.network
+    return Setup(load_network(network), options=options)
 
 
-def open_plan(plan: Plan) -> Engine:
+def open_setup(setup: Setup) -> Engine:
     """Check what was chosen, and load it into its engine.
 
     Raises:
         BadBundle, BundleMismatch, NoEngine: the bundle or its engine cannot be used here.
         BadNetwork: the network's own files are not what its TOML says.
     """
-    bundle = plan.bundle
+    bundle, options = setup.bundle, setup.options
     if bundle is None:
-        return open_precision(plan)
+        return open_precision(setup)
     engine = engines.find(bundle.engine)
     try:
         bundle.check_run(engine.check_bundle(bundle.run, bundle.settings))
     except ValueError as error:
         bundle.damaged(str(error))
-    bundle.check_board(plan.board, None if plan.precision == AUTO else plan.precision)
-    if plan.network is not None:
-        bundle.check_network(plan.network, plan.networks_dir)
+    bundle.check_board(setup.board, None if options.precision == AUTO else options.precision)
+    if setup.network is not None:
+        bundle.check_network(setup.network, options.networks_dir)
     bundle.check_parts()
-    setup = Setup(
-        network=plan.network or bundle.load_network(),
-        paths={},
-        threads=plan.threads or engines.THREADS,
-        bundle=bundle,
-        device=plan.device,
-        overlay=plan.overlay,
-        settings=bundle.settings,
-        latency=plan.latency,
+    network = setup.network or bundle.load_network()
+    return engines.open_engine(
+        bundle.engine, setup._replace(network=network, settings=bundle.settings)
     )
-    return engines.open_engine(bundle.engine, setup)
+
+
+def open_tracker(options: Options) -> Tracker:
+    """Load a network, and make a tracker of one target with it: ``hotpath.load_tracker``."""
+    return create_tracker(*load(options), options)
 
 
 def create_tracker(
@@ -152,21 +138,13 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
         options: uses ``log``, ``recover``, ``search_windows`` and ``strict``. ``log`` gets a
             sentence if ``recover`` asks for a search that is not possible, or the board for none,
             and if ``strict`` changes nothing.
-
-    Raises:
-        BadOption: ``search_windows`` is no whole number from 1 to ``MOST_WINDOWS``.
     """
-    recover, windows = options.recover, options.search_windows
-    if windows is not None and not (isinstance(windows, int) and 1 <= windows <= MOST_WINDOWS):
-        raise BadOption(
-            f"search_windows must be a whole number from 1 to {MOST_WINDOWS}, not {windows!r}",
-            what="wrong value",
-        )
+    recover = options.recover
     board = board_of(device.engine)
     tracker = Tracker(
         device,
         recover=board.search["default"] if recover is None else recover,
-        search_windows=windows or board.search["windows"],
+        search_windows=options.search_windows or board.search["windows"],
         strict=options.strict,
     )
     reason = tracker.why_no_search if recover else ""

@@ -2,12 +2,14 @@
 
 import os
 import pathlib
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, NamedTuple, Optional, Tuple, Union
 
 from hotpath.kernels.commands import counted
+from hotpath.kernels.toml_keys import Key, convert
 from hotpath.runtime.errors import BadOption
 
 PathLike = Union[str, pathlib.Path]
+AUTO, FP32, INT8 = PRECISIONS = ("auto", "fp32", "int8")
 SAVING, NORMAL, LOW = LATENCIES = ("saving", "normal", "low")
 MOST_WINDOWS = 64  # of the search in a frame
 Log = Optional[Callable[[str], None]]
@@ -50,8 +52,8 @@ class Options(NamedTuple):
     """
 
     network: Optional[PathLike] = None
-    engine: str = "auto"
-    precision: str = "auto"
+    engine: str = AUTO
+    precision: str = AUTO
     networks_dir: Optional[PathLike] = None
     threads: Optional[int] = None
     log: Log = None
@@ -64,51 +66,35 @@ class Options(NamedTuple):
     strict: bool = False
 
 
-if TYPE_CHECKING:
-    from typing_extensions import TypedDict
-
-    class NamedOptions(TypedDict, total=False):
-        """The fields of ``Options`` after the first one, for type checkers and editors."""
-
-        engine: str
-        precision: str
-        networks_dir: Optional[PathLike]
-        threads: Optional[int]
-        log: Log
-        bundle: Optional[PathLike]
-        board: Optional[str]
-        simulate: Simulate
-        recover: Optional[bool]
-        search_windows: Optional[int]
-        latency: str
-        strict: bool
-
-
 DEFAULTS = Options()
 
 
+CHECKS = {
+    "latency": Key(str, choices=LATENCIES),
+    "recover": Key(bool),
+    "search_windows": Key(int, low=1, high=MOST_WINDOWS),
+    "strict": Key(bool),
+}
+
+
 def checked(options: Options) -> Options:
-    """Return the options. Refuse values that no function further down looks at before it uses them.
+    """Return the options. This is the one place that refuses values of the wrong kind or size.
+
+    What looks for a network, an engine, a board or a folder refuses the names that do not exist.
 
     Raises:
         BadOption: a value that the option cannot have.
     """
+    for name, key in CHECKS.items():
+        value = getattr(options, name)
+        problem = None if value is getattr(DEFAULTS, name) else convert(value, key)[1]
+        if problem:
+            raise BadOption(f"{name} {problem}", what="wrong value")
     if options.log is not None and not callable(options.log):
         raise BadOption(
             f"log must be a function of one sentence, such as print, not {options.log}",
             what="wrong value",
         )
-    if options.latency not in LATENCIES:
-        raise BadOption(
-            f"latency must be one of {', '.join(LATENCIES)}, not {options.latency!r}",
-            what="wrong value",
-        )
-    if options.recover is not None and not isinstance(options.recover, bool):
-        raise BadOption(
-            f"recover must be True or False, not {options.recover!r}", what="wrong value"
-        )
-    if not isinstance(options.strict, bool):
-        raise BadOption(f"strict must be True or False, not {options.strict!r}")
     if options.threads is not None:
         check_threads(options.threads)
     return options
@@ -137,8 +123,3 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # less with taskset, and with a container's cpuset
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def given_in(values: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the values whose names are fields of ``Options``."""
-    return {name: value for name, value in values.items() if name in Options._fields}

@@ -10,12 +10,11 @@ import pathlib
 from typing import FrozenSet, Optional
 
 from hotpath.runtime import engines
-from hotpath.runtime.engines.base import Engine
+from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.errors import BadNetwork, NoEngine
 from hotpath.runtime.network import INT8_FORMS
 from hotpath.runtime.networks import Network, load_network
-from hotpath.runtime.options import Log
-from hotpath.runtime.plan import FP32, INT8, PRECISIONS, Plan
+from hotpath.runtime.options import AUTO, FP32, INT8, PRECISIONS, Log, Options
 
 # AVX-512 VNNI, AVX-VNNI and AMX of x86, and the dot products of ARM: as Linux names them
 INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
@@ -23,11 +22,11 @@ SUFFIX = "-int8"  # of the names of INT8 forms
 CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
-def open_precision(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
+def open_precision(setup: Setup, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
     """Load a network's own files into an engine, in the precision that is asked for.
 
     Args:
-        plan: the ``Plan``, without a bundle. With "fp32" its network does not change, even if it
+        setup: the ``Setup``, without a bundle. With "fp32" its network does not change, even if it
             is an INT8 form. ``log`` gets one sentence: which precision runs, and why.
         cpuinfo: path of Linux's file on the processor.
 
@@ -36,7 +35,8 @@ def open_precision(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
             or files are missing.
         NoEngine: there is no such precision; or see ``hotpath.runtime.engines.create``.
     """
-    network, precision, engine = _network_of(plan), plan.precision, plan.engine
+    network, options = setup.network, setup.options
+    precision, engine, log = options.precision, options.engine, options.log
     if precision not in PRECISIONS:
         all_names = ", ".join(PRECISIONS)
         raise NoEngine(
@@ -52,50 +52,45 @@ def open_precision(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
             what="no INT8 form",
         )
     if form is None:
-        return _opened(network, plan)
+        return _opened(network, options)
     if precision == INT8 or form is network:
-        network.check_form(form, plan.networks_dir)
-        _say_in_floats(engine, plan.log)
-        return _opened(form, plan)
-    reason = _why_floats(form, plan, cpuinfo)
+        network.check_form(form, options.networks_dir)
+        _say_in_floats(engine, log)
+        return _opened(form, options)
+    reason = _why_floats(form, setup, cpuinfo)
     if not reason:
         try:
-            chosen = _opened(form, plan)
+            chosen = _opened(form, options)
         except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
             reason = f", since its INT8 form can't be loaded: {error}"
         else:
             named = " and ".join(sorted(instructions_of(cpuinfo)))
-            _say(plan.log, f"{network.name} runs in {INT8}, since this processor has {named}")
+            _say(log, f"{network.name} runs in {INT8}, since this processor has {named}")
             return chosen
-    _say(plan.log, f"{network.name} runs in {FP32}{reason}")
-    return _opened(network, plan)
+    _say(log, f"{network.name} runs in {FP32}{reason}")
+    return _opened(network, options)
 
 
-def usual(plan: Plan, cpuinfo: pathlib.Path = CPUINFO) -> str:
+def usual(setup: Setup, cpuinfo: pathlib.Path = CPUINFO) -> str:
     """The precision that "auto" runs a network's own files in on this processor: INT8 or FP32.
 
     Nothing is opened, so what fails only when it is loaded is not known.
     """
-    network = _network_of(plan)
+    network = setup.network
     form = int8_form(network)
     if form is network:
         return INT8
-    return FP32 if form is None or _why_floats(form, plan, cpuinfo) else INT8
+    return FP32 if form is None or _why_floats(form, setup, cpuinfo) else INT8
 
 
-def _why_floats(form: Network, plan: Plan, cpuinfo: pathlib.Path) -> str:
+def _why_floats(form: Network, setup: Setup, cpuinfo: pathlib.Path) -> str:
     """Why "auto" does not run a network's INT8 form; "" where it does."""
     try:
-        _network_of(plan).check_form(form, plan.networks_dir)
+        setup.network.check_form(form, setup.options.networks_dir)
     except BadNetwork as error:
         return f": {error}"
-    reason = _why_not(plan.engine, instructions_of(cpuinfo))
+    reason = _why_not(setup.options.engine, instructions_of(cpuinfo))
     return reason and f", since {reason}"
-
-
-def _network_of(plan: Plan) -> Network:
-    assert plan.network is not None, "only a bundle has a network of its own"
-    return plan.network
 
 
 def _why_not(engine: str, instructions: FrozenSet[str]) -> str:
@@ -115,9 +110,9 @@ def _say(log: Log, sentence: str) -> None:
         log(sentence)
 
 
-def _opened(form: Network, plan: Plan) -> Engine:
-    name = int8_engine(plan.engine) if form.name.endswith(SUFFIX) else plan.engine
-    return engines.create(name, form, form.locate(plan.networks_dir), plan.threads, plan.log)
+def _opened(form: Network, options: Options) -> Engine:
+    name = int8_engine(options.engine) if form.name.endswith(SUFFIX) else options.engine
+    return engines.create(name, form, form.locate(options.networks_dir), options)
 
 
 def int8_form(network: Network) -> Optional[Network]:
@@ -133,7 +128,7 @@ def int8_form(network: Network) -> Optional[Network]:
 
 def int8_engine(engine: str) -> str:
     """Return the engine for INT8 networks: with "auto" the first that computes in integers."""
-    if engine != engines.AUTO:
+    if engine != AUTO:
         return engine
     first = ""
     for name in engines.each_installed():
@@ -145,9 +140,9 @@ def int8_engine(engine: str) -> str:
 
 def _say_in_floats(engine: str, log: Log) -> None:
     """Say that an engine that was asked for by name computes INT8 networks in float32."""
-    if log is None or engine == engines.AUTO or engines.find(engine).computes_int8():
+    if log is None or engine == AUTO or engines.find(engine).computes_int8():
         return
-    other = int8_engine(engines.AUTO)
+    other = int8_engine(AUTO)
     log(
         "{} computes INT8 networks in float32 on this processor, which is slower than fp32; take "
         "{}precision fp32".format(engine, "" if other == engine else f"the engine {other}, or ")

@@ -8,10 +8,10 @@ from hotpath.app import records
 from hotpath.kernels import projects
 from hotpath.kernels.cli import Parser, between, count, number
 from hotpath.kernels.commands import advice, make, meant
-from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks, plan
+from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.network import DETECTORS
-from hotpath.runtime.options import Options, given_in
+from hotpath.runtime.options import PRECISIONS, Options
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
@@ -167,7 +167,8 @@ def records_of(options: argparse.Namespace, log: Callable[[str], None]) -> recor
         names = {field: prefix + field for field in kind._fields}
         parts.append(kind(**{f: values[name] for f, name in names.items() if name in values}))
     source, targets, outputs, page, stream, links, *others = parts
-    network = Options(**given_in(vars(options)))._replace(log=None if options.quiet else log)
+    own = {name: values[name] for name in Options._fields if name in values}
+    network = Options(**own, log=None if options.quiet else log)
     links = links._replace(page=page, stream=stream, others=tuple(others))
     links = links._replace(video=str(options.video))
     return records.RunOptions(source, targets, network, outputs, links)
@@ -315,7 +316,7 @@ VALUES: Dict[str, Dict[str, Any]] = {  # arguments of argparse, besides those th
     "start": {"type": _time},
     "frames": {"type": count},
     "every": {"type": count},
-    "precision": {"choices": plan.PRECISIONS},
+    "precision": {"choices": PRECISIONS},
     "threads": {"type": between(1, 1024)},
     "page_port": {"type": between(0, 65535)},
     "page_fps": {"type": between(1, 240)},

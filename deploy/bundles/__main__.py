@@ -22,8 +22,9 @@ from hotpath.kernels.cli import Parser, exit_code
 from hotpath.kernels.commands import PYNQ, make
 from hotpath.runtime import DEFAULT_NETWORK, bundle, precision
 from hotpath.runtime.arguments import add_networks_dir
+from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.networks import default_of, load_network
-from hotpath.runtime.plan import INT8, Plan
+from hotpath.runtime.options import INT8, Options
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -73,8 +74,8 @@ def _build(options: argparse.Namespace) -> None:
     network = load_network(options.network or default_of(board))
     wanted = options.precision or ("fp32" if options.provider else board.precision["default"])
     if board.name == boards.HOST and build is engines.build_files and not options.provider:
-        plan = Plan(network=network, networks_dir=options.networks_dir)
-        wanted = options.precision or precision.usual(plan)
+        setup = Setup(network, options=Options(networks_dir=options.networks_dir))
+        wanted = options.precision or precision.usual(setup)
         if wanted == INT8:
             network = precision.int8_form(network) or network
     order = Order(

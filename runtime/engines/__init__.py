@@ -9,15 +9,15 @@ import os
 import pathlib
 import pkgutil
 import sys
-from typing import Callable, Iterator, List, Mapping, Optional, Tuple, Type
+from typing import Iterator, List, Mapping, Optional, Tuple, Type
 
 from hotpath.runtime.engines.base import OTHERWISE, THREADS, Engine, Setup
 from hotpath.runtime.errors import BadNetwork, NoEngine
 from hotpath.runtime.networks import Network
+from hotpath.runtime.options import AUTO, DEFAULTS, Options
 
 __all__ = ["AUTO", "THREADS", "choices", "create", "find", "installed", "names", "open_engine"]
 
-AUTO = "auto"  # the first of ``PREFERRED`` that is installed
 PREFERRED = ("openvino", "onnxruntime")
 
 # Folders of a user's own engines. Other checkouts of this project are no such folders.
@@ -89,23 +89,22 @@ def create(
     name: str,
     network: Network,
     paths: Mapping[str, pathlib.Path],
-    threads: Optional[int] = None,
-    log: Optional[Callable[[str], None]] = None,
+    options: Options = DEFAULTS,
 ) -> Engine:
     """Load a network's own files into an engine.
 
     Args:
-        name: "auto", or a name of ``choices(of_files=True)``.
+        name: "auto" for the first of ``PREFERRED`` that is installed, or a name of
+            ``choices(of_files=True)``.
         network: the ``Network``.
         paths: dict of part -> path, from ``network.locate()``.
-        threads: threads of one call of the network. None takes ``THREADS``.
-        log: function that takes one sentence if the files had to be prepared.
+        options: ``threads`` and ``log`` count.
 
     Raises:
         NoEngine: there is no such engine, it is not installed, or it runs bundles only.
         BadNetwork: the files are not what the TOML says.
     """
-    setup = Setup(network, paths, threads or THREADS, log=log)
+    setup = Setup(network, paths, options=options)
     if name == AUTO:
         return _first_that_opens(setup)
     engine = find(name)
@@ -149,8 +148,8 @@ def _first_that_opens(setup: Setup) -> Engine:
             if error.what not in (OTHERWISE, "not loaded"):
                 raise
             refusal = refusal or error
-            if setup.log is not None:
-                setup.log(f"{error}; the next engine is tried")
+            if setup.options.log is not None:
+                setup.options.log(f"{error}; the next engine is tried")
     if refusal is not None:
         raise refusal
     ways = dict.fromkeys(find(name).install for name in PREFERRED)  # each one once, in their order

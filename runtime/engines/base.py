@@ -20,11 +20,11 @@ from hotpath.kernels.toml_keys import Table
 from hotpath.runtime import canonical
 from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import Network
+from hotpath.runtime.options import DEFAULTS, Options
 
 if TYPE_CHECKING:
     from hotpath.kernels.fpga.fabric import Fabric
     from hotpath.runtime.bundle import Bundle
-    from hotpath.runtime.options import Log
 
 OTHERWISE = "computes otherwise"  # what a BadNetwork says of an engine that another can replace
 # A second thread takes a tenth off these small networks on a free core, and multiplies their time
@@ -33,21 +33,27 @@ THREADS = 1
 
 
 class Setup(NamedTuple):
-    """The values from which an engine is made."""
+    """What is to run where: the values from which an engine is made.
 
-    network: Network  # the ``Network``
-    # dict of part -> path of the network's ONNX files; empty where a bundle has others
-    paths: Mapping[str, pathlib.Path]
-    threads: int = THREADS  # of one call of the network
-    # the bundle that the files come from, its parts checked; None for none
+    Attributes:
+        network: the ``Network``; None for the one whose TOML is in the bundle.
+        paths: dict of part -> path of the network's ONNX files; empty where a bundle has others.
+        bundle: the ``Bundle`` whose files run, its parts checked; None for the network's own files.
+        options: the user's. ``threads``, ``latency``, ``log`` and ``networks_dir`` count here.
+        board: name of the board that this is; None if it is not known.
+        device: an open ``hotpath.kernels.cuda.device``, or PYNQ's device; None to open one.
+        overlay: path of the .bit for an FPGA; None for the one of the bundle's board.
+        settings: of the engine's own, as the entry ``settings`` of a bundle has them.
+    """
+
+    network: Any = None
+    paths: Mapping[str, pathlib.Path] = {}
     bundle: "Optional[Bundle]" = None
-    device: Any = None  # an open ``hotpath.kernels.cuda.device``, or PYNQ's; None to open one
-    # path of the .bit for an FPGA; None for the one of the bundle's board
+    options: Options = DEFAULTS
+    board: Optional[str] = None
+    device: Any = None
     overlay: Optional[pathlib.Path] = None
-    # of the engine's own, as the entry ``settings`` of a bundle has them
     settings: Mapping[str, Any] = {}
-    latency: str = "normal"  # one of ``hotpath.runtime.options.LATENCIES``
-    log: "Log" = None  # called with one sentence; None for silence
 
 
 class Batch:
@@ -84,7 +90,8 @@ class Engine:
         install: the command that installs them.
 
     Attributes:
-        network, bundle, threads: as in ``setup``.
+        network, bundle: as in ``setup``.
+        threads: of one call of the network.
         search_crop: (1, 3, side, side) array; the caller writes the search region into it. It is
             normalised float32, or uint8 without normalisation (see
             ``hotpath.graphs.byte_pictures``). Its memory holds planes. A uint8
@@ -117,9 +124,9 @@ class Engine:
     windows = 1
 
     def __init__(self, setup: Setup) -> None:
-        self.network = setup.network
+        self.network: Network = setup.network
         self.bundle = setup.bundle
-        self.threads = setup.threads
+        self.threads = setup.options.threads or THREADS
 
     @classmethod
     def bundle_of(cls, setup: Setup) -> "Bundle":
@@ -176,7 +183,7 @@ class Engine:
         """
         if setup.bundle is not None:
             return canonical.read(str(setup.bundle.folder))
-        return canonical.load(self.network, setup.paths, self.form(), setup.log)
+        return canonical.load(self.network, setup.paths, self.form(), setup.options.log)
 
     def exemplar(self) -> Tuple[Any, ...]:
         """Run the network on the picture in ``exemplar_crop``.

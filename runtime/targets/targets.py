@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NoReturn, Optional,
 
 import numpy as np
 
+from hotpath.runtime import loading
 from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
 from hotpath.runtime.errors import BadOption, HotpathError, NotReady
-from hotpath.runtime.loading import tracker_on
 from hotpath.runtime.motion import is_time
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.pictures import AnyFrame
@@ -85,7 +85,7 @@ class Targets:
         self._check_open()
         if self._trackers:
             self.device.prepare()
-        tracker = tracker_on(self.device, self._options)
+        tracker = loading.tracker_on(self.device, self._options)
         tracker.stacklevel = 5  # warnings name the line that calls ``add`` or ``restart``
         # what the next targets' trackers would say is the same
         self._options = self._options._replace(log=None)
@@ -320,3 +320,8 @@ class Targets:
             self.drop(number)
         self.device.close()
         self.engine.close()
+
+
+def open_targets(options: Options) -> Targets:
+    """Load a network, and make ``Targets`` with it: ``hotpath.load_targets``."""
+    return Targets(loading.create_device(*loading.load(options), options), options)

@@ -56,10 +56,12 @@ def made(nano, prepared, tmp_path):
     return tensorrt.build_prepared(prepared / "out", folder, lambda s: None)
 
 
-def refused(made, *texts, **asked):
+def refused(made, *texts, precision="auto", **chosen):
     """Loading must fail before the device is opened, with every text in one sentence."""
     with pytest.raises(bundle.BadBundle) as caught:
-        loading.open_plan(loading.Plan(bundle.Bundle(made.folder), **asked))
+        options = Options(precision=precision)
+        own = bundle.Bundle(made.folder)
+        loading.open_setup(loading.Setup(bundle=own, options=options, **chosen))
     for text in texts:
         assert text in str(caught.value), str(caught.value)
     assert "\n" not in str(caught.value)
@@ -76,7 +78,7 @@ def test_it_says_what_it_was_made_from_and_needs_no_other_file(made, prepared):
     assert written["libraries"] == {"tensorrt": "8.2.1.8"}
     assert set(written["parts"]) == {"exemplar.plan", "search0.plan", "tiny.toml"}
     assert written["parts"]["search0.plan"]["sha256"] == bundle.sha256_of(made.path("search0.plan"))
-    engine = loading.open_plan(loading.Plan(bundle.Bundle(made.folder)))
+    engine = loading.open_setup(loading.Setup(bundle=bundle.Bundle(made.folder)))
     assert engine.network.name == "tiny" and engine.network.map_size == 16
     assert engine.describe()["precision"] == "fp16"
 
@@ -161,7 +163,9 @@ def test_another_network_needs_a_new_bundle_and_a_tuned_tracker_none(made, nano,
         (tmp_path / name).write_text(text)
         return load_network(tmp_path / name)
 
-    loading.open_plan(loading.Plan(made, network("penalty = 0.1", "penalty = 0.2"))).close()
+    loading.open_setup(
+        loading.Setup(network("penalty = 0.1", "penalty = 0.2"), bundle=made)
+    ).close()
     opened = len(nano.devices)
     wrong = network(head="ab" * 32)
     refused(made, "was built for head of tiny sha256", "abababab", COMMAND, network=wrong)
@@ -184,7 +188,7 @@ def test_a_file_whose_hash_nobody_states_is_compared_where_it_is(made, prepared,
         (tmp_path / path.name).write_bytes(path.read_bytes())
     network = load_network(tmp_path / "tiny.toml")
     assert [entry.sha256 for entry in network.files] == [None, None]
-    loading.open_plan(loading.Plan(made, network)).close()
+    loading.open_setup(loading.Setup(network, bundle=made)).close()
     path = network.locate()[part]
     path.write_bytes(path.read_bytes() + b"\x12\x00")  # trained again: other bytes
     refused(made, f"was built for {part} of tiny sha256", COMMAND, network=network)
@@ -227,7 +231,7 @@ def computers(request, tmp_path):
 
 @on_each_python
 def test_a_computers_bundle_loads_in_its_engine(computers):
-    engine = loading.open_plan(loading.Plan(computers))
+    engine = loading.open_setup(loading.Setup(bundle=computers))
     assert engine.name == computers.engine and engine.name in computers.libraries
     assert [array.shape for array in engine.search(engine.exemplar())][0] == (1, 2, 16, 16)
     engine.close()
@@ -246,16 +250,16 @@ def test_a_computers_bundle_fits_a_computer_with_a_gpu_and_no_other_way_round(co
 def test_a_provider_that_is_none_is_one_sentence(computers):
     computers.engine, computers.settings["provider"] = "onnxruntime", "cuda"
     with refusal(bundle.BadBundle, "damaged"):
-        loading.open_plan(loading.Plan(computers))
+        loading.open_setup(loading.Setup(bundle=computers))
     for wrong in ("rocm", 7, ["cuda"]):
         computers.engine = "onnxruntime_gpu"
         computers.settings["provider"] = wrong
         with refusal(NoEngine, "unknown provider"):
-            loading.open_plan(loading.Plan(computers))
+            loading.open_setup(loading.Setup(bundle=computers))
 
 
 def test_a_device_that_cannot_crop_on_the_gpu_leaves_that_to_the_processor(made):
-    engine = loading.open_plan(loading.Plan(made))
+    engine = loading.open_setup(loading.Setup(bundle=made))
     said = []
     options = Options(log=said.append)
     device = loading.create_device(made.load_network(), engine, cpu.load(), options)
@@ -282,7 +286,7 @@ def test_entries_of_another_kind_are_one_sentence(made, key):
             continue
         rewritten(made, lambda values, wrong=wrong: values.update({key: wrong}))
         with pytest.raises(bundle.BadBundle):
-            loading.open_plan(loading.Plan(bundle.Bundle(made.folder)))
+            loading.open_setup(loading.Setup(bundle=bundle.Bundle(made.folder)))
 
 
 CHANGES = {  # each has the right type
@@ -315,7 +319,7 @@ def test_a_link_that_leaves_the_bundle_is_refused_and_one_inside_is_not(made, na
     whole.symlink_to("kept.plan")
     linked = tmp_path / "linked"
     linked.symlink_to(made.folder)
-    loading.open_plan(loading.Plan(bundle.Bundle(linked)))
+    loading.open_setup(loading.Setup(bundle=bundle.Bundle(linked)))
 
 
 def test_a_part_outside_the_bundle_is_refused(made, tmp_path):

@@ -9,8 +9,9 @@ import onnx
 
 from hotpath.app.cli.networks import __main__ as networks_command
 from hotpath.runtime import BadNetwork, NoEngine, engines, load_tracker, precision
+from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.networks import load_network, sha256_of
-from hotpath.runtime.plan import Plan
+from hotpath.runtime.options import Options
 from tests.support import tiny
 from tests.support.errors import refusal
 
@@ -77,11 +78,9 @@ def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime"):
     (home / "cpuinfo").write_text(cpu)
     said = []
     made = precision.open_precision(
-        Plan(
-            network=load_network(home / "tiny.toml"),
-            engine=engine,
-            precision=wanted,
-            log=said.append,
+        Setup(
+            load_network(home / "tiny.toml"),
+            options=Options(engine=engine, precision=wanted, log=said.append),
         ),
         cpuinfo=home / "cpuinfo",
     )
@@ -104,8 +103,8 @@ def test_the_instructions_of_the_processor_decide_and_one_line_says_so(home, cpu
     for _ in range(2):  # nothing is kept from one start to the next
         network, (said,) = opened(home, cpu=cpu)
         assert network == name and why in said
-    plan = Plan(network=load_network(home / "tiny.toml"), engine="onnxruntime")
-    assert precision.usual(plan, home / "cpuinfo") == ("int8" if name == "tiny-int8" else "fp32")
+    setup = Setup(load_network(home / "tiny.toml"), options=Options(engine="onnxruntime"))
+    assert precision.usual(setup, home / "cpuinfo") == ("int8" if name == "tiny-int8" else "fp32")
 
 
 def test_no_clock_and_no_load_is_asked(home, monkeypatch):
@@ -165,11 +164,11 @@ def test_int8_runs_where_it_is_computed_in_whole_numbers(home, monkeypatch):
     network = load_network(home / "tiny.toml")
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     for wanted, name in (
-        (Plan(precision="fp32"), "openvino"),
-        (Plan(precision="int8"), "onnxruntime"),
-        (Plan(engine="openvino", precision="int8"), "openvino"),
+        (Options(precision="fp32"), "openvino"),
+        (Options(precision="int8"), "onnxruntime"),
+        (Options(engine="openvino", precision="int8"), "openvino"),
     ):
-        engine = precision.open_precision(wanted._replace(network=network))
+        engine = precision.open_precision(Setup(network, options=wanted))
         assert engine.name == name
         engine.close()
 

@@ -24,7 +24,7 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import schema
-from hotpath.runtime.options import usable_cores
+from hotpath.runtime.options import Options, usable_cores
 
 # The size of a target follows at once and nothing holds it back, so that wrong settings show.
 UNSMOOTHED = {"lr": 1.0, "lr_power": 0, "penalty": 0.0, "window": 0.2}
@@ -142,7 +142,9 @@ class Trial:
         """An engine for the settings that the graph depends on, and the order of its maps."""
         key = _graph(network)
         if key not in self._engines:
-            engine = engines.create(self.engine, network, self.paths, self._threads)
+            engine = engines.create(
+                self.engine, network, self.paths, Options(threads=self._threads)
+            )
             self._engines[key] = engine, network.maps
         opened: Tuple[Any, Tuple[str, ...]] = self._engines[key]
         return opened

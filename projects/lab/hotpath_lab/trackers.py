@@ -17,7 +17,7 @@ import numpy as np
 from hotpath import boards
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.kernels import projects, toml
-from hotpath.runtime import bundle, engines, load_tracker, precision
+from hotpath.runtime import bundle, engines, loading, precision
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, load_network, sha256_of
 from hotpath.runtime.options import Options, PathLike
@@ -159,7 +159,7 @@ def build(spec: Spec, **more: Any) -> Any:
     """
     if spec.options.network is None:
         return _Peer(spec)
-    return load_tracker(**{**spec.options._asdict(), **more})
+    return loading.open_tracker(spec.options._replace(**more))
 
 
 @functools.cache

@@ -18,10 +18,10 @@ import cv2
 
 from hotpath.kernels.cli import Parser, exit_code
 from hotpath.kernels.commands import needs
-from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker
+from hotpath.runtime import DEFAULT_NETWORK, engines, loading
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.errors import BadFrame, BadSource, NoEngine
-from hotpath.runtime.options import given_in
+from hotpath.runtime.options import Options
 from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import Track
 from hotpath.video.folder import read_picture
@@ -56,7 +56,9 @@ def serve(options: argparse.Namespace) -> None:
     except ImportError as error:
         raise NoEngine(needs("the VOT toolkit", "trax", error, "vot")) from None
     cv2.setNumThreads(1)
-    tracker = load_tracker(**given_in(vars(options)), log=functools.partial(print, file=sys.stderr))
+    log = functools.partial(print, file=sys.stderr)
+    choice = Options(options.network, options.engine, threads=options.threads, log=log)
+    tracker = loading.open_tracker(choice._replace(networks_dir=options.networks_dir))
     kinds = [trax.Region.RECTANGLE], [trax.Image.PATH], ["color"]
     with trax.Server(*kinds, tracker.name, "", "", metadata={"vot": "python"}) as server:
         while True:

@@ -82,7 +82,7 @@ def test_boxes_equal_those_of_the_hosts_engine(board, tmp_path, name):
     is_cut = name == "tiny_cut" and board.trt.__version__.startswith("8.2")
     assert made.run["form"] == ("cut" if is_cut else "whole")
     assert len(made.run["parts"]) == 1 + is_cut
-    engine = loading.open_plan(loading.Plan(made))
+    engine = loading.open_setup(loading.Setup(bundle=made))
     launched = board.devices[0].counters.launches
     engine.search(engine.exemplar())
     assert board.devices[0].counters.launches - launched == (2 if is_cut else 0)
@@ -213,13 +213,13 @@ def test_dla_is_asked_for_and_counted(board, tmp_path):
     network, prepared = make_prepared(tmp_path, "tiny", dla=1)
     made = tensorrt.build_prepared(prepared, tmp_path / "bundle", quiet)
     assert ("flag", "GPU_FALLBACK") in board.machine.seen
-    engine = loading.open_plan(loading.Plan(made))
+    engine = loading.open_setup(loading.Setup(bundle=made))
     assert engine._runtime.DLA_core == 1 and "DLA 1" in engine.describe()["device"]
 
 
 def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
     _, made = make_bundle(tmp_path)
-    engine = loading.open_plan(loading.Plan(made))
+    engine = loading.open_setup(loading.Setup(bundle=made))
     counters = board.devices[0].counters
     features = engine.exemplar()
     engine.search(features)
@@ -235,7 +235,7 @@ def test_a_frame_allocates_nothing_and_waits_once(board, tmp_path):
 @pytest.mark.parametrize("board", ["8.2", "10"], indirect=True)
 def test_targets_on_the_device_keep_their_own_features(board, tmp_path):
     _, made = make_bundle(tmp_path, "tiny_cut", "fp32")
-    engine, device = loading.open_plan(loading.Plan(made)), board.devices[0]
+    engine, device = loading.open_setup(loading.Setup(bundle=made)), board.devices[0]
     handle = device.handle(engine.stream)
     random = np.random.RandomState(5)
     targets = []
@@ -286,7 +286,7 @@ def test_each_of_several_windows_gives_what_it_gives_alone(
     assert {(low[0], best[0], most[0]) for low, best, most in profiles} == (
         {(1, 1, 4)} if windows > 1 else set()
     )
-    engine, device = loading.open_plan(loading.Plan(made)), board.devices[0]
+    engine, device = loading.open_setup(loading.Setup(bundle=made)), board.devices[0]
     assert engine.search_features is not None or not made.run["seen"]
     random = np.random.RandomState(8)
     alone = []
@@ -344,7 +344,7 @@ def test_half_tensors_hold_the_hosts_values_rounded_once(board, tmp_path, name):
     # the product asks for linear half tensors where the model does not say so itself
     asked = {value for what, value in seen if what == "half tensor"}
     assert asked == (set() if is_strong else {(name, 1) for name in made.run["shapes"]})
-    engine = loading.open_plan(loading.Plan(made))
+    engine = loading.open_setup(loading.Setup(bundle=made))
     assert engine.dtype == made.run["dtype"] == "float16"
     device, random = board.devices[0], np.random.RandomState(8)
     for crop in (engine.exemplar_crop, engine.search_crop):
@@ -392,7 +392,7 @@ def make_quantised(folder):
 def test_a_quantised_network_has_half_tensors_too(board, tmp_path):
     network = make_quantised(tmp_path)
     made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
-    engine = loading.open_plan(loading.Plan(made))
+    engine = loading.open_setup(loading.Setup(bundle=made))
     assert engine.dtype == "float16" and made.precision == "int8"
     found, _ = boxes(network, engine)
     wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
@@ -408,7 +408,7 @@ def test_a_quantised_network_prepared_without_half_tensors_is_built(board, tmp_p
         form["windows"].pop("half")
     monkeypatch.setattr(preparations, "read", lambda folder: values)
     made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
-    assert loading.open_plan(loading.Plan(made)).dtype == made.run["dtype"] == "float32"
+    assert loading.open_setup(loading.Setup(bundle=made)).dtype == made.run["dtype"] == "float32"
 
 
 def test_a_plan_of_the_other_type_is_refused(board, tmp_path):
@@ -495,11 +495,11 @@ def test_no_memory_left_and_a_driver_too_old_are_one_sentence_each(board, tmp_pa
     _, made = make_bundle(tmp_path)
     board.machine.memory = 0
     with refusal(GpuFailed, "no memory", command="isolate multi-user"):
-        loading.open_plan(loading.Plan(made))
+        loading.open_setup(loading.Setup(bundle=made))
     board.machine.broken = True
     doctor = "python -m hotpath boards"
     with refusal(NoGpu, "no GPU", command=doctor):
-        loading.open_plan(loading.Plan(made))
+        loading.open_setup(loading.Setup(bundle=made))
     assert board.devices[-1].closed
     with refusal(BuildFailed, "no GPU", command=doctor):
         plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
@@ -524,7 +524,7 @@ def test_published_networks_give_the_hosts_maps_on_the_oldest_tensorrt(
     assert made.run["form"] == ("cut" if name in ("nanotrack_v3", "siamfc_015") else "whole")
     host = engines.create("onnxruntime", network, network.locate(networks_dir))
     found = []
-    for engine in (loading.open_plan(loading.Plan(made, network)), host):
+    for engine in (loading.open_setup(loading.Setup(network, bundle=made)), host):
         random = np.random.RandomState(6)
         for crop in (engine.exemplar_crop, engine.search_crop):
             crop[...] = random.uniform(0, 255, crop.shape)

@@ -22,7 +22,7 @@ def folder(tmp_path, monkeypatch):
     def load(*_, **__):
         raise AssertionError("a network was loaded")
 
-    monkeypatch.setattr(track, "load_targets", load)
+    monkeypatch.setattr("hotpath.runtime.targets.targets.open_targets", load)
     monkeypatch.setattr("hotpath.app.cli.detector.open_detector", load)
     monkeypatch.chdir(tmp_path)
     tiny.write_pictures(tmp_path / "film", tiny.film(2)[0])

@@ -14,7 +14,7 @@ from hotpath import runtime
 from hotpath.app import __main__ as track
 from hotpath.app.cli import options
 from hotpath.runtime.errors import BadOption
-from hotpath.runtime.options import Options, given_in
+from hotpath.runtime.options import Options
 from tests.support.needs import needs_program, needs_terminal
 from tests.support.streams.process import ROOT
 
@@ -201,9 +201,12 @@ def test_what_is_said_of_the_tracker_reaches_it():
     arguments = ["--video", "cam0", "--recover"]
     for name, value in said.items():
         arguments += ["--" + name.replace("_", "-"), value]
-    given = given_in(vars(options.parse(arguments)))
-    assert set(given) == set(Options._fields) - {"log", "simulate", "search_windows", "latency"}
-    assert given["threads"] == 2 and given["recover"] is True
+    network = options.records_of(options.parse(arguments), print).network
+    changed = {
+        name for name in Options._fields if getattr(network, name) != getattr(Options(), name)
+    }
+    assert changed == set(Options._fields) - {"simulate", "search_windows", "latency", "strict"}
+    assert network.threads == 2 and network.recover is True
 
 
 def test_each_part_of_the_program_gets_its_own_options(tmp_path):

@@ -43,7 +43,7 @@ def clip(clips_dir):
 
 def assert_results_equal(folder, network):
     """Compare a bundle's results with those of ONNX Runtime, on random pictures."""
-    ours = loading.open_plan(loading.Plan(Bundle(folder)))
+    ours = loading.open_setup(loading.Setup(bundle=Bundle(folder)))
     theirs = engines.create("onnxruntime", network, network.locate())
     random = np.random.RandomState(3)
     sides = network.exemplar, network.search
@@ -103,7 +103,7 @@ def test_it_runs_bundles_only_and_one_target_at_a_time(bundles):
     with pytest.raises(NoEngine, match="ncnn .*`make engine"):
         adapter.Engine(Setup(network, network.locate()))
     assert (
-        loading.open_plan(loading.Plan(Bundle(bundles["fp32"]))).windows == 1
+        loading.open_setup(loading.Setup(bundle=Bundle(bundles["fp32"]))).windows == 1
     )  # nor several of them
 
 

@@ -66,7 +66,7 @@ def test_maps_equal_those_of_the_processors_engine(npu, made):
     pictures = [random.uniform(0, 255, (1, 3, side, side)) for side in (127, 255)]
     found = []
     for engine in (
-        loading.open_plan(loading.Plan(made)),
+        loading.open_setup(loading.Setup(bundle=made)),
         engines.create("onnxruntime", network, files),
     ):
         engine.exemplar_crop[...], engine.search_crop[...] = pictures
@@ -87,16 +87,16 @@ def test_a_tracker_follows_on_it_and_gives_the_npu_back(npu, made):
 
 
 def test_what_is_wrong_with_the_board_or_the_bundle_is_said(npu, made, monkeypatch):
-    engine = loading.open_plan(loading.Plan(made))
+    engine = loading.open_setup(loading.Setup(bundle=made))
     monkeypatch.setattr(npu, "inference", lambda self, **values: None)
     with refusal(NetworkFailed, "no NPU"):
         engine.search(())
     npu.driver_is_there = False
     with refusal(NoEngine, "no NPU"):
-        loading.open_plan(loading.Plan(made))
+        loading.open_setup(loading.Setup(bundle=made))
     monkeypatch.setattr(npu, "load_rknn", lambda self, path, key_path=None: -1)
     with refusal(BadNetwork, "not loaded"):
-        loading.open_plan(loading.Plan(made))
+        loading.open_setup(loading.Setup(bundle=made))
 
 
 def test_the_stand_in_has_the_published_signatures(npu):

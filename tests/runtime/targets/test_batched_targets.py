@@ -13,6 +13,7 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines import openvino
 from hotpath.runtime.errors import BadFrame, NotReady
 from hotpath.runtime.networks import load_network
+from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from tests.conftest import ROOT
 from tests.support import blobs, tiny
@@ -43,7 +44,7 @@ def network(tmp_path):
 )
 def test_a_batch_gives_the_maps_of_single_calls(networks_dir, name, published, count, threads):
     network = load_network(published)
-    engine = engines.create(name, network, network.locate(networks_dir), threads)
+    engine = engines.create(name, network, network.locate(networks_dir), Options(threads=threads))
     noise = np.random.RandomState(count)
     together = engine.batch(count)
     wanted = []

@@ -160,7 +160,7 @@ def test_the_clock_is_never_above_what_the_overlay_was_built_for(tmp_path, board
         low = 12 if device.family == "zynq" else 8
         if value >> low << low == value:  # a PLL's multiplier alone
             device._others[address] = round((value >> low) * faster) << low
-    engine = loading.open_plan(loading.Plan(made, device=device, overlay=overlay))
+    engine = loading.open_setup(loading.Setup(bundle=made, device=device, overlay=overlay))
     limit = design.sizes()[board]["assumed_clock_mhz"]
     assert 0.5 * limit < pynq.Clocks.fclk0_mhz <= limit * fabric.CLOCK_MARGIN
     assert engine.fabric.clock_mhz == pynq.Clocks.fclk0_mhz
@@ -186,8 +186,8 @@ def test_without_a_compiler_it_finds_the_same(tmp_path, monkeypatch):
 
 def open_on(tmp_path, device, overlay):
     """The hand-written bundle on that board."""
-    return loading.open_plan(
-        loading.Plan(bright.write_bundle(tmp_path), device=device, overlay=overlay)
+    return loading.open_setup(
+        loading.Setup(bundle=bright.write_bundle(tmp_path), device=device, overlay=overlay)
     )
 
 

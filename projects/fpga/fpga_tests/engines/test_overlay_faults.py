@@ -65,8 +65,8 @@ def board(tmp_path):
 def opening(board):
     """Function that opens a bundle on that board: by default the one that was made for it."""
     made, device, bit = board
-    return lambda one=made, **more: loading.open_plan(
-        loading.Plan(one, device=device, **{"overlay": bit, **more})
+    return lambda one=made, **more: loading.open_setup(
+        loading.Setup(bundle=one, device=device, **{"overlay": bit, **more})
     )
 
 
@@ -288,7 +288,7 @@ def test_a_bundle_whose_entries_are_not_what_they_should_be(board):
         changed["sha256"] = bundle.seal(changed)
         (made.folder / "bundle.json").write_text(json.dumps(changed))
         with refused(bundle.BadBundle, "is not as it was written", "make engine"):
-            loading.open_plan(loading.Plan(bundle.Bundle(made.folder)))
+            loading.open_setup(loading.Setup(bundle=bundle.Bundle(made.folder)))
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,7 @@ def test_memory_that_the_fabric_cannot_use(board, opening, monkeypatch, moved, t
 
 NO_PYNQ = "sys.modules['pynq'] = None"
 SIMULATE = "device.open_board('pynq_z2', 'model')"
-OPEN = "loading.open_plan(loading.Plan(bundle.Bundle(sys.argv[1])))"
+OPEN = "loading.open_setup(loading.Setup(bundle=bundle.Bundle(sys.argv[1])))"
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_a_parser_that_fails_on_the_whole_network_gets_the_cut_one(board, tmp_pa
 def test_a_word_says_what_computes_the_correlation(board, tmp_path, correlation, form):
     network, made = make_bundle(tmp_path, "tiny_cut", "fp32", correlation=correlation)
     assert made.run["form"] == form
-    engine = loading.open_plan(loading.Plan(made))
+    engine = loading.open_setup(loading.Setup(bundle=made))
     launched = board.devices[0].counters.launches
     engine.search(engine.exemplar())
     assert board.devices[0].counters.launches - launched == (2 if form == "cut" else 0)

@@ -39,7 +39,7 @@ from hotpath.app.links.base import (
     parse_address as stream_address,
 )
 from hotpath.app.links.run import CONFIRM, Run
-from hotpath.app.records import LinkOptions, Plug, StreamOptions
+from hotpath.app.records import LinkOptions, Plug, StreamOptions, command_line, option
 from hotpath.app.selection import Selection
 from hotpath.kernels import cache
 from hotpath.kernels.cli import Parser, between, exit_code, number
@@ -64,10 +64,12 @@ __all__ = [
     "between",
     "cache",
     "check_file",
+    "command_line",
     "counted",
     "exit_code",
     "made_socket",
     "needs",
+    "option",
     "number",
     "read_login",
     "read_section",

@@ -199,7 +199,7 @@ def open_link(context: Context) -> MqttLink:
 
 
 def broker_of(options: LinkOptions) -> Broker:
-    """The parts of ``options.publish``; raises ``BadOutput`` where one is missing or wrong."""
+    """The parts of ``LinkOptions.publish``; raises ``BadOutput`` where one is missing or wrong."""
     address = options.publish
     parts = split_address(address)
     prefix, more = unquote(parts.path).strip("/"), dict(parse_qsl(parts.query))

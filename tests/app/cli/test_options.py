@@ -92,9 +92,9 @@ def test_a_file_gives_options_and_the_command_line_overrules_it(tmp_path):
     )
     found = options.parse(["--threads", "3", "--no-recover", "--config", str(path)])
     assert (found.video, found.fov, found.box) == ("cam0", (62, 40), ["10,20,30,40"])
-    assert found.stream_addresses == ["udp://a:1", "udp://b:2"] and found.fps == 12.5
-    assert found.classes == "person,dog"
-    assert (found.page_page, found.quiet, found.recover, found.threads) == (True, False, False, 3)
+    assert found.stream == ["udp://a:1", "udp://b:2"] and found.fps == 12.5
+    assert vars(found)["class"] == "person,dog"
+    assert (found.page, found.quiet, found.recover, found.threads) == (True, False, False, 3)
     assert options.parse(["--thr", "3", "--config", str(path)]).threads == 3
     for name in ("no_such", "config"):
         path.write_text(f"{name} = 1\n")

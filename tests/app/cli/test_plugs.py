@@ -13,12 +13,13 @@ __all__ = ["world"]
 PLUG = """
 from typing import NamedTuple
 from hotpath.app.links.base import Link
-from hotpath.app.records import Plug
+from hotpath.app.records import Plug, command_line, option
 
 
+@command_line("lamp")
 class LampOptions(NamedTuple):
-    colour: str = ""
-    pulses: int = 2
+    colour: str = option("--lamp COLOUR  shine", "")
+    pulses: int = option("--lamp-pulses N  how often", 2, in_files=True, type=int)
     place = property(lambda self: "at the lamp" if self.colour else "")
 
 
@@ -37,14 +38,10 @@ class Lamp(Link):
 
 
 PLUG = Plug(
-    options="lamp\\n--lamp COLOUR  shine\\n",
-    keys="--lamp-pulses N  how often",
-    parts=(("lamp_", LampOptions),),
+    records=(LampOptions,),
     links=(("lamp", "hotpath_lamp.plug", ""),),
     wanted=lambda links: ["lamp"] if links.of(LampOptions).colour else [],
     check=lambda links: None,
-    dest={"lamp": "lamp_colour"},
-    values={"lamp_pulses": {"type": int}},
     programs={"lamp": ("hotpath_lamp.plug", "a lamp")},
 )
 """
@@ -82,7 +79,7 @@ def test_a_project_adds_options_links_and_programs(world, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", [PLUG.replace("    options=", "    no_such="), "PLUG = (", "1 / 0", "PLUG = 3"]
+    "text", [PLUG.replace("    records=", "    no_such="), "PLUG = (", "1 / 0", "PLUG = 3"]
 )
 def test_a_project_that_does_not_load_ends_no_run(world, tmp_path, text):
     environment = installed(tmp_path, text)

@@ -17,8 +17,8 @@ from hotpath.kernels.errors import NO_SCORE
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, geometry
 from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
-from hotpath.runtime.doubts import DoubtfulBox, doubt_of
 from hotpath.runtime.errors import BadFrame, NetworkFailed, NotReady
+from hotpath.runtime.first_box import OWN, DoubtfulBox, doubt_of, style_of
 from hotpath.runtime.identity import DOUBTFUL, Identity, rules_of
 from hotpath.runtime.motion import Motion, is_time
 from hotpath.runtime.turns import Turns, one_at_a_time
@@ -93,6 +93,7 @@ class Tracker:
         self.state: Any = None
         self.first: Optional[Track] = None
         self.doubt = ""
+        self._style: Any = None  # of the drawn box, see ``hotpath.runtime.first_box``
         self._last: Any = None  # the state in the last frame in which the target was not lost
         self._legible: Any = None  # (shape, state, last) before frames in which it is too small
         self._exemplar: Any = None
@@ -179,17 +180,20 @@ class Tracker:
         exemplar = self._exemplar = device.exemplar(frame, state)
 
         # the first search region: what later frames are compared with
-        seen = None
+        seen = style = None
         compares = device.shows_features or self._decoder is not None
         if identity.cues is not None and compares:
-            (seen,), _ = device.look(frame, [Look(exemplar, state, prior=None)])
+            prior = OWN if self.searches else None
+            (seen,), _ = device.look(frame, [Look(exemplar, state, prior=prior)])
+            if self.searches and taken == "box":
+                style = style_of(self.network, state, seen, shape)
         if self._decoder is not None and seen is not None:
             self._decoder.first(seen.maps)
         if self.search is not None and seen is not None:
             self.search.begin(state, seen, exemplar.border)
         identity.begin(picture, state, seen)
         self.state = self._last = state
-        self._shape = shape
+        self._style, self._shape = style, shape
         self._motion = motion
         self.first = given_track(box, taken)
         self.doubt = doubt
@@ -236,6 +240,13 @@ class Tracker:
         state = self.state  # another thread may drop the target
         if state is None:
             self._check_target()
+        return self.shown(state)
+
+    def shown(self, state: np.ndarray) -> Box:
+        """Return the box that a user gets for a state: in the style of the drawn box."""
+        if self._style is not None:
+            state = state * self._style
+            geometry.keep(self.network, state, self._shape[1], self._shape[0])
         return geometry.box_of(self.network, state)
 
     @property
@@ -287,8 +298,7 @@ class Tracker:
         else:
             chosen, looks = (0, None) if search is None else search.choose(shown)
             place, score = shown.states[chosen], shown.scores[chosen]
-        box = geometry.box_of(self.network, place)
-        if not math.isfinite(sum(box) + score):
+        if not math.isfinite(sum(place.tolist()) + score):
             raise NetworkFailed(NO_SCORE, what="no score")
         self.state = place
 
@@ -300,7 +310,7 @@ class Tracker:
             self.identity.watch(picture, place, shown, certain, looks)
 
         # its word, then learning, and the search of a target that stays lost
-        track = self._track(box, score)
+        track = self._track(score)
         if search is not None and is_there:
             search.follow(place, shown)
         self.judged_ms = (time.perf_counter() - began) * 1e3
@@ -319,15 +329,13 @@ class Tracker:
             score = math.nan
         return shown, place, score
 
-    def _track(self, box: Box, score: float) -> Track:
-        """Return the track of a frame in which the target is followed, or looked for, in a box."""
+    def _track(self, score: float) -> Track:
+        """Return the track of a frame in which the target is followed, or looked for."""
         state, presence = self.identity.say()
         if state != LOST:
             self._last = self.state
-            track = Track(box, score, False, state, presence=presence)
-            return track._replace(found=True) if self.identity.found else track
-        last = geometry.box_of(self.network, self._last)
-        return Track(last, score, True, state, presence=presence)
+        track = Track(self.shown(self._last), score, state == LOST, state, presence=presence)
+        return track._replace(found=True) if self.identity.found else track
 
     def moved(self, track: Track, time_s: Optional[float]) -> Track:
         """Return a track of ``judge`` with ``velocity`` and ``predicted`` at that time."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 
 import cv2
 
-from hotpath.runtime.doubts import DoubtfulBox
+from hotpath.runtime.first_box import DoubtfulBox
 from hotpath.runtime.progress_bar import tqdm
 from hotpath.video.base import TrackedFrame
 

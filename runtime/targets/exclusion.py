@@ -18,7 +18,7 @@ import numpy as np
 from hotpath.runtime import geometry
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.tracker import Tracker
-from hotpath.runtime.types import LOST, UNSURE, Track
+from hotpath.runtime.types import LOST, UNSURE, Box, Track
 
 SAME = 0.6  # overlap from which two targets follow the same object
 MOTION = 10  # frames that a target's velocity is the mean of
@@ -69,8 +69,8 @@ class Exclusion:
             shape: shape of the frame, (height, width, ...).
         """
         live = [number for number in tracks if not trackers[number].identity.is_unproven]
-        losers = self._losers(live, trackers, tracks)
-        owned = {number: tracks[number].box for number in live if number not in losers}
+        losers = self._losers(live, trackers)
+        owned = {n: _followed(trackers[n]) for n in live if n not in losers}
         decided = {}
         for number, track in tracks.items():
             path = self._paths.setdefault(number, _Path())
@@ -80,10 +80,10 @@ class Exclusion:
                 held = path.hold(number in live, shape)
                 if held is None:
                     last = path.state  # the box in this frame holds another target
-                    box = track.box if last is None else geometry.box_of(tracker.network, last)
+                    box = track.box if last is None else tracker.shown(last)
                     track = track._replace(box=box, lost=True, state=LOST, presence=0.0)
                 else:
-                    box = geometry.box_of(tracker.network, held)
+                    box = tracker.shown(held)
                     track = Track(box, track.score, False, UNSURE, presence=MOVED_ON)
             elif number in owned:
                 path.follow(tracker.state)
@@ -94,11 +94,9 @@ class Exclusion:
             decided[number] = Decision(track, held, rivals)
         return decided
 
-    def _losers(
-        self, live: List[int], trackers: Mapping[int, Tracker], tracks: Dict[int, Track]
-    ) -> Set[int]:
+    def _losers(self, live: List[int], trackers: Mapping[int, Tracker]) -> Set[int]:
         """Find those of the ``live`` targets whose object belongs to another one."""
-        boxes = [tracks[number].box for number in live]
+        boxes = [_followed(trackers[number]) for number in live]
         shares = overlaps(boxes, boxes)
         losers: Set[int] = set()
         for row, column in zip(*np.nonzero(np.tri(len(live), k=-1))):
@@ -119,6 +117,11 @@ class Exclusion:
         x, y, w, h = path.next
         jump = math.hypot(tracker.state[0] - x, tracker.state[1] - y) / math.sqrt(w * h)
         return jump - (tracker.identity.value or 0.0)
+
+
+def _followed(tracker: Tracker) -> Box:
+    """Return the box that a tracker follows, whatever the style of the box that was drawn."""
+    return geometry.box_of(tracker.network, tracker.state)
 
 
 class _Path:

@@ -7,7 +7,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
-from hotpath.runtime.doubts import DoubtfulBox
+from hotpath.runtime.first_box import DoubtfulBox
 from hotpath.runtime.garbage import short_collections
 from hotpath.runtime.types import TRACKED
 

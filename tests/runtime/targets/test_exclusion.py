@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime import geometry, load_targets
+from hotpath.runtime.boxes import overlap
 from hotpath.runtime.errors import NotReady
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.targets.exclusion import HELD, MOVED_ON, SAME, Exclusion
@@ -24,9 +25,13 @@ def pair(tmp_path):
     return {number: _tracker(network) for number in (0, 1)}
 
 
-def _tracker(network):
+def _tracker(network, style=1.0):
     identity = SimpleNamespace(value=0.8, is_unproven=False)
-    return SimpleNamespace(network=network, state=np.zeros(4), identity=identity)
+
+    def shown(state):
+        return geometry.box_of(network, state * [1, 1, style, style])
+
+    return SimpleNamespace(network=network, state=np.zeros(4), identity=identity, shown=shown)
 
 
 def _frame(exclusion, trackers, *centres, state=TRACKED):
@@ -34,7 +39,7 @@ def _frame(exclusion, trackers, *centres, state=TRACKED):
     tracks = {}
     for number, (tracker, x) in enumerate(zip(trackers.values(), centres)):
         tracker.state = np.array([x, 200.0, 40.0, 80.0])
-        box = geometry.box_of(tracker.network, tracker.state)
+        box = tracker.shown(tracker.state)
         told = state if number == len(centres) - 1 else TRACKED
         tracker.identity.is_unproven = told == LOST
         tracks[number] = Track(box, 0.9, told == LOST, told)
@@ -139,3 +144,12 @@ def test_a_lost_target_is_found_where_another_one_was_only_when_that_is_gone(tmp
     targets.drop(right)
     found = [targets.update(frame)[left].found for frame in frames[60:]]
     assert found.count(True) == 1
+
+
+def test_targets_are_compared_by_what_they_follow_not_by_their_style(pair):
+    exclusion, network = Exclusion(), pair[0].network
+    loose = {number: _tracker(network, style=1.4) for number in pair}
+    _walk(exclusion, loose)
+    _, tracks, decided = _frame(exclusion, loose, 300, 311)  # what is followed overlaps by .57
+    assert overlap(tracks[0].box, tracks[1].box) > SAME
+    assert all(each.held is None for each in decided.values())

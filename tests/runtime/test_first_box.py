@@ -1,5 +1,6 @@
-"""First boxes with which tracking works badly: one warning that says what to do, and no more."""
+"""First boxes: those with which tracking works badly give one warning, and each has its style."""
 
+import math
 import sys
 import warnings
 
@@ -9,12 +10,14 @@ import pytest
 
 from hotpath import load_targets, load_tracker
 from hotpath.kernels.planes import Planes
+from hotpath.runtime import geometry
 from hotpath.runtime.camera_frames import PlanarFrame
-from hotpath.runtime.doubts import DoubtfulBox, doubt_of
+from hotpath.runtime.devices.base import Look
 from hotpath.runtime.errors import BadBox
+from hotpath.runtime.first_box import OWN, DoubtfulBox, doubt_of, style_of
 from hotpath.runtime.jpeg_frames import JpegFrame
 from hotpath.runtime.tracker import Tracker
-from hotpath.runtime.types import Box
+from hotpath.runtime.types import Box, Seen
 from tests.support import tiny
 from tests.support.needs import needs_kernels
 
@@ -154,3 +157,85 @@ def test_each_line_that_adds_a_doubtful_target_is_warned(monkeypatch):
                 targets.add(film[0], tiny_box)
         assert targets.numbers == before and len(released) == 1
         monkeypatch.undo()
+
+
+# the style of a drawn box
+
+
+@pytest.fixture(scope="module")
+def kestrel():
+    needs_kernels()
+    with load_tracker(precision="fp32") as tracker:
+        yield tracker
+
+
+def own_box(tracker, frame, drawn):
+    """The network's own box of the first frame, whatever ``drawn`` is."""
+    state = geometry.state_of(tracker.network, drawn, 320, 240)
+    look = Look(tracker.device.exemplar(frame, state), state, prior=OWN)
+    return tracker.device.look(frame, [look])[0][0]
+
+
+def test_sizes_are_those_of_the_drawn_box_by_the_root_of_its_ratio(kestrel):
+    film, ((x, y, w, h), *_) = tiny.film(12)
+    drawn = Box(x, y - 2, w, h + 4)
+    own = own_box(kestrel, film[0], drawn).states[0][2:]
+    kestrel.init(film[0], drawn)
+    for frame in film[1:]:
+        track, followed = kestrel.update(frame), kestrel.state
+        np.testing.assert_allclose(track.box[2:], followed[2:] * np.sqrt(drawn[2:] / own))
+        np.testing.assert_allclose(track.box.centre, followed[:2])
+        assert kestrel.box == track.box
+    assert abs(np.sqrt(drawn.h / own[1]) - 1) > 0.01, "the two styles differ in this film"
+
+
+def test_a_style_changes_no_box_that_is_followed():
+    needs_kernels()
+    film, truth = tiny.film(12)
+    runs = []
+    for with_style in (True, False):
+        with load_tracker(precision="fp32") as tracker:
+            tracker.init(film[0], truth[0])
+            if not with_style:
+                tracker._style = None
+            runs.append([(tracker.update(frame), tracker.state.copy())[1] for frame in film[1:]])
+    np.testing.assert_array_equal(*runs)
+
+
+@pytest.mark.parametrize("ratio, factor", [(1.1, 1.1**0.5), (4.0, 1.2**0.5), (0.1, 1.2**-0.5)])
+def test_a_badly_drawn_box_changes_a_side_by_a_tenth_at_most(kestrel, ratio, factor):
+    state = np.array([160.0, 120.0, 40.0, 40.0])
+    seen = Seen(state, (1.0, 1.0), states=[state / [1, 1, ratio, 1]], scores=[0.9])
+    np.testing.assert_allclose(style_of(kestrel.network, state, seen, SHAPE), [1, 1, factor, 1])
+
+
+@pytest.mark.parametrize("score, x", [(0.1, 160.0), (math.nan, 160.0), (0.9, 19.0), (0.9, 301.0)])
+def test_a_box_that_is_cut_or_shows_nothing_has_no_style(kestrel, score, x):
+    state = np.array([x, 120.0, 40.0, 40.0])
+    seen = Seen(state, (1.0, 1.0), states=[state * 0.9], scores=[score])
+    assert style_of(kestrel.network, state, seen, SHAPE) is None
+
+
+def test_only_a_drawn_box_has_a_style_and_only_with_the_search(kestrel):
+    film, ((x, y, w, h), *_) = tiny.film(2)
+    loose = x - w / 2, y - h / 2, 2 * w, 2 * h
+    for given, taken in (
+        ({"box": (x, y, w, h)}, "box"),
+        ({"point": (x + w / 2, y + h / 2)}, "point"),
+        ({"box": loose, "snug": True}, "snug"),
+    ):
+        assert kestrel.init(film[0], **given).taken == taken
+        track, plain = kestrel.update(film[1]), geometry.box_of(kestrel.network, kestrel.state)
+        assert (track.box != plain) == (taken == "box")
+    with load_tracker(precision="fp32", recover=False) as tracker:
+        tracker.init(film[0], (x, y, w, h))
+        track = tracker.update(film[1])
+        assert track.box == geometry.box_of(tracker.network, tracker.state)
+
+
+def test_a_styled_box_stays_in_the_picture_as_the_networks_own_does(kestrel):
+    film, truth = tiny.film(1)
+    kestrel.init(film[0], truth[0])
+    kestrel._style = np.array([1.0, 1.0, 1.09, 1.09])
+    x, y, right, bottom = kestrel.shown(np.array([20.0, 220.0, 40.0, 40.0])).xyxy
+    np.testing.assert_allclose((x, y, right, bottom), (0, 220 - 21.8, 41.8, 240))

@@ -24,7 +24,7 @@ from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Device, Look
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, NoObject
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.types import Box, checked_box
+from hotpath.runtime.types import Box, checked_box, within_frame
 
 # sizes of an object that the windows are for, shares of the frame's shorter side
 SHARES = tuple(np.geomspace(0.03, 0.6, 7).tolist())
@@ -293,7 +293,7 @@ def first_box(
         point = checked_point(point, frame.shape)
         return of(device).at(frame, point, besides).box, "point"
     assert box is not None
-    box = checked_box(box, frame.shape)
+    box = checked_box(within_frame(box, frame.shape), frame.shape)
     tight = of(device).snug(frame, box)
     return (box, "box") if tight is None else (tight.box, "snug")
 

@@ -233,6 +233,29 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
     return Box(x, y, w, h)
 
 
+def within_frame(box: Any, frame_shape: Sequence[int]) -> Any:
+    """What a frame shows of a box that is longer than it; another box as it is.
+
+    Args:
+        box: ``(x, y, w, h)``, frame pixels. ``checked_box`` refuses what is no box.
+        frame_shape: (height, width, ...).
+
+    Example:
+        >>> within_frame((-20, 10, 700, 50), (480, 640))
+        (0.0, 10.0, 640.0, 50.0)
+    """
+    try:
+        x, y, w, h = map(float, box)
+    except (TypeError, ValueError, OverflowError):
+        return box
+    height, width = frame_shape[:2]
+    if not (w > width or h > height):
+        return box
+    left, top = max(x, 0.0), max(y, 0.0)
+    part = left, top, min(x + w, width) - left, min(y + h, height) - top
+    return part if min(part[2:]) > 0 else box
+
+
 def are_corners(box: Sequence[float], frame_shape: Sequence[int]) -> bool:
     """Whether a box leaves the frame at the right or below, and as x1,y1,x2,y2 would lie in it."""
     x, y, w, h = box

@@ -11,7 +11,14 @@ from hotpath.kernels.commands import why_unread
 from hotpath.kernels.text import decoded
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.types import Box, are_corners, are_shares, checked_box, meant_as_corners
+from hotpath.runtime.types import (
+    Box,
+    are_corners,
+    are_shares,
+    checked_box,
+    meant_as_corners,
+    within_frame,
+)
 
 if TYPE_CHECKING:
     from hotpath.video.base import Source
@@ -63,6 +70,8 @@ def given_boxes(
     if not given and not selects:
         _check_window(source)
         return None
+    if options.snug:
+        given = [within_frame(box, frame.shape) for box in given]
     boxes = [checked_box(box, frame.shape) for box in given]
     twice = [box for number, box in enumerate(boxes) if box in boxes[:number]]
     if twice:

@@ -45,6 +45,19 @@ def test_a_loose_box_becomes_snug_and_a_tight_one_stays(tracker):
     assert tracker.init(scene(), loose).box == loose
 
 
+def test_a_loose_box_wider_than_the_frame_is_cut_to_it(tracker):
+    _, y, _, h = THING
+    width = scene().shape[1]
+    wide = (-10, y - h / 2, width + 20, 2 * h)
+    with refusal(BadBox, "too large"):
+        tracker.init(scene(), (-width, y, 3 * width, h))
+    tracker.init(scene(), wide, snug=True)
+    x, _, w, _ = tracker.first.box
+    assert x >= 0 and x + w <= width
+    with refusal(BadBox, "not finite"):
+        tracker.init(scene(), (0, float("nan"), 3 * width, h), snug=True)
+
+
 def test_a_point_on_nothing_is_refused_and_the_old_target_stays(tracker):
     tracker.init(scene(), THING)
     with refusal(NoObject, "nothing"):

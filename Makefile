@@ -54,7 +54,7 @@ help: ## this text
 	  NETWORKS_DIR 'folder with files of networks' \
 	  ENGINE 'openvino or onnxruntime (default: the faster one); for make engine also ncnn' \
 	  SHOW '--show or --no-show (default: a window where there is a display)' \
-	  BOARD 'a name of `hotpath boards list`, for make engine, make overlay and make fps' \
+	  BOARD 'a name of `hotpath boards list`, for make engine and make overlay' \
 	  PRECISION 'fp32, fp16 or int8 (default: what pays on the board)' \
 		  FORCE '1 to build a precision that the board does not have' \
 	  ARGS 'more options of `hotpath track`, such as --profile' \
@@ -163,7 +163,7 @@ overlay: $(WHICH)-fpga ## the FPGA design of BOARD, where Vivado is installed: e
 	@$(PY) -m hotpath_fpga.vivado "$$BOARD" $(ARGS)
 
 fps: $(if $(JETSON),,$(DEV)) ## how fast, on this board: out/fps/report.md, with evidence; ARGS=--quick
-	$(strip $(RUN) -m hotpath.deploy.fps $(call option,--board,BOARD) \
+	$(strip $(RUN) -m hotpath.deploy.fps \
 	  $(call option,--networks,NETWORK) $(call option,--precision,PRECISION) $(networks_dir) \
 	  $(call option,--engines,ENGINE) $(ARGS))
 

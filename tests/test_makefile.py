@@ -53,7 +53,7 @@ def make(folder, *words):
         ("track", ("VIDEO", "BOX", "NETWORK", "NETWORKS_DIR", "ENGINE")),
         ("engine", ("BOARD", "NETWORK", "PRECISION", "NETWORKS_DIR", "ENGINE")),
         ("overlay", ("BOARD",)),
-        ("fps", ("BOARD", "NETWORK", "PRECISION", "NETWORKS_DIR", "ENGINE")),
+        ("fps", ("NETWORK", "PRECISION", "NETWORKS_DIR", "ENGINE")),
         ("calib", ("NETWORK", "CLIPS", "NETWORKS_DIR")),
     ],
 )

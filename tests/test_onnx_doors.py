@@ -41,7 +41,7 @@ KNOWN = {
     "deploy/bundles/prepared.py": "a model that was made here",
     "deploy/bundles/plans.py": "files of prepared.read, which checks them",
     "deploy/bundles/cut_check.py": "models that were made here",
-    "deploy/fps/alone.py": "files of canonical.load",
+    "deploy/fps/worker.py": "files of canonical.load",
     "calib/ranges.py": "models that the door has read",
 }
 

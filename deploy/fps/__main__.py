@@ -4,39 +4,41 @@
     hotpath fps save [EVIDENCE]     keep a run of `--rounds 30`, the last one, as this board's
                                     reference
     hotpath fps --against GITREF    this checkout and another commit, in turns
-    hotpath fps compare A B         two evidence files
-    hotpath fps report EVIDENCE...  Markdown anew
+    hotpath fps compare A [B]       two evidence files, or one and the reference
 
 Exit codes: 0 as fast or faster, or nothing to compare with; 1 slower; 2 it can't be done (a
-sentence says why); 3 invalid, as of a hot or busy board; 4 undecided. Rounds go on until the answer
-is clear or --minutes are over. An invalid run ends after two. A run with --quick compares nothing,
-so it ends with 0 and a warning where others disturbed it.
+sentence says why); 3 invalid, as of a hot or busy board; 4 undecided. On a busy board nothing is
+measured. A run with --quick compares nothing, so it measures, and warns where others disturbed it.
 """
 
 import argparse
 import pathlib
 import signal
 import sys
+import time
 from typing import Any, Dict, List, NoReturn, Optional, Sequence
 
-from hotpath.boards.files import Root
-from hotpath.deploy.fps import against, clips, compare, report, run
+from hotpath.deploy.errors import BadEvidence, CannotCompare, OtherMachine
+from hotpath.deploy.fps import Evidence, clips, commits, compare, report
 from hotpath.deploy.fps import evidence as files
-from hotpath.deploy.fps import place as places
-from hotpath.deploy.fps.evidence import Evidence
-from hotpath.kernels.cli import exit_code
+from hotpath.deploy.fps.cases import Case
+from hotpath.deploy.fps.measure import Run, Settings, Side
+from hotpath.deploy.fps.place import Place
+from hotpath.deploy.fps.verdict import why_invalid
+from hotpath.kernels.cli import between, exit_code
 from hotpath.kernels.commands import program
 from hotpath.runtime import engines, loading, precision
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import default_of
 from hotpath.runtime.options import Options
 
+INVALID = 3  # exit code
 OUT = "out/fps"
-ROUNDS = 5
-MINUTES = 10.0
+NO_REFERENCE = (
+    "no reference of this board yet; measure with --rounds 30, and keep it with `{} save`"
+)
 LOOK_S = 2.0  # at the load of other processes before a run
-AS_THEY_ARE = "frames minutes threads networks_dir int8_dir".split()
-QUICK = {"rounds": 1, "frames": 100, "warm_s": 5.0, "look_s": 0.2}
+QUICK: Dict[str, Any] = {"rounds": 1, "frames": 100, "warm_s": 0.0, "look_s": 0.0}
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -52,7 +54,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = {"compare": _compare, "report": _report, "save": _save}
+    commands = {"compare": _compare, "save": _save}
     if arguments and arguments[0] in commands:
         parser.add_argument("command", choices=sorted(commands))
         parser.set_defaults(run=commands[arguments[0]])
@@ -65,210 +67,121 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
+    usual = Settings((), ())
+    add, count = parser.add_argument, between(1, float("inf"))
     names: Dict[str, Any] = dict(
         type=lambda text: [name for name in text.split(",") if name], metavar="NAME,NAME"
     )
-    parser.add_argument("--networks", default=None, help="default: the board's own", **names)
-    parser.add_argument("--precision", default=None, help="default: the board's own", **names)
-    parser.add_argument("--engines", default=["auto"], help=", ".join(engines.choices()), **names)
-    parser.add_argument("--clips", metavar="DIR", help="default: a film made here")
-    parser.add_argument(
-        "--rounds",
-        type=_count,
-        metavar="N",
-        default=ROUNDS,
-        help="the fewest (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--minutes",
-        type=float,
-        default=MINUTES,
-        metavar="M",
-        help="for more rounds while the answer is not clear (default: %(default)g)",
-    )
-    parser.add_argument("--frames", type=_count, default=200, metavar="N", help="of a round")
-    parser.add_argument("--quick", action="store_true", help="one short round, under a minute")
-    parser.add_argument("--threads", type=_count, default=1, metavar="N")
+    add("--networks", help="default: the board's own", **names)
+    add("--precision", help="default: the board's own", **names)
+    add("--engines", default=["auto"], help=", ".join(engines.choices()), **names)
+    add("--clips", metavar="DIR", help="default: a film made here")
+    add("--rounds", type=count, default=usual.rounds, help="(default: %(default)s)")
+    add("--frames", type=count, default=usual.frames, help="of a round (default: %(default)s)")
+    add("--quick", action="store_true", help="one short round, under a minute")
+    add("--threads", type=count, default=1)
     add_networks_dir(parser)
-    parser.add_argument(
-        "--int8-dir",
-        default="out/int8",
-        metavar="DIR",
-        help="networks of `hotpath int8`",
-    )
-    parser.add_argument("--board", default="auto", help="what this must be, else it is refused")
-    parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
-    parser.add_argument("--no-sampling", action="store_true", help="leave the sensors alone")
-    parser.add_argument(
-        "--warm-up", type=float, default=run.WARM_S, metavar="SECONDS", help="the longest"
-    )
-    parser.add_argument("--against", metavar="GITREF", help="take turns with this commit")
+    warm = "of the first round (default: %(default)g)"
+    add("--warm-up", type=float, default=usual.warm_s, metavar="SECONDS", help=warm)
+    add("--against", metavar="GITREF", help="take turns with this commit")
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not above zero")
-    return value
-
-
-def _settings(options: argparse.Namespace, place: places.Place) -> run.Settings:
+def _settings(options: argparse.Namespace, place: Place) -> Settings:
     chosen = options.engines
-    is_here = Root(options.root).is_this_computer
-    if chosen == ["auto"] and is_here and not engines.find(place.board.engine).runs_files:
+    if chosen == ["auto"] and not engines.find(place.board.engine).runs_files:
         chosen = [place.board.engine]
-    settings = run.Settings(
-        networks=options.networks or [default_of(place.board)],
-        engines=chosen,
-        precisions=options.precision or [_precision(options, place, chosen)],
-        period_s=0.0 if options.no_sampling else 1.0,
-        warm_s=options.warm_up,
+    networks = options.networks or [default_of(place.board)]
+    precisions = options.precision or [place.board.precision["default"]]
+    if not options.precision and chosen == ["auto"]:  # the one in which `track` runs
+        asked = Options(networks[0], networks_dir=options.networks_dir, threads=options.threads)
+        precisions = [precision.usual(loading.choose(asked))]
+    cases = [
+        Case(network, form, engine, options.threads, options.networks_dir)
+        for network in networks
+        for form in precisions
+        for engine in chosen
+    ]
+    settings = Settings(
+        cases,
+        clips.load(options.clips),
+        frames=options.frames,
         rounds=options.rounds,
+        warm_s=options.warm_up,
         look_s=LOOK_S,
-        **{name: getattr(options, name) for name in AS_THEY_ARE},
     )
-    if options.quick:
-        settings.__dict__.update(QUICK)
-    settings.clips = clips.load(options.clips)
-    return settings
-
-
-def _precision(options: argparse.Namespace, place: places.Place, chosen: List[str]) -> str:
-    """The one in which ``track`` runs here; on another root or engine the board's own."""
-    usual: str = place.board.precision["default"]
-    if chosen != ["auto"] or not Root(options.root).is_this_computer:
-        return usual
-    network = (options.networks or [default_of(place.board)])[0]
-    asked = Options(network, networks_dir=options.networks_dir, threads=options.threads)
-    return precision.usual(loading.choose(asked))
+    return settings._replace(**QUICK) if options.quick else settings
 
 
 def _run(options: argparse.Namespace) -> int:
-    place = places.Place(options.root, options.board)
+    place = Place()
     settings = _settings(options, place)
-    out = pathlib.Path(options.out)
+    out, name = pathlib.Path(options.out), place.board.name
+    here = commits.commit()
     if options.against:
-        return _against(options, settings, place, out)
+        with commits.worktree(options.against) as (tree, commit):
+            base = Side(out / f"evidence-{name}-base.json", tree, commit, False)
+            new = Side(out / f"evidence-{name}-new.json", commits.CHECKOUT, *here)
+            runs = Run(settings, place, [base, new]).measure()
+        return _conclude(out, runs, runs[0], options.quick)
     reference = None if options.quick else compare.reference_of(place.describe())
-    path = _free(out, place.board.name)
-    evidence = run.measure(settings, place, path, reference)
+    path = out / f"evidence-{name}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    runs = Run(settings, place, [Side(path, commits.CHECKOUT, *here)]).measure()
     print(f"evidence: {path}")
-    if options.quick:
-        return _conclude_quickly(out, evidence)
-    return _conclude(out, [evidence], reference, evidence)
-
-
-def _against(
-    options: argparse.Namespace, settings: run.Settings, place: places.Place, out: pathlib.Path
-) -> int:
-    with against.worktree(options.against) as (tree, commit):
-        pair = against.measure(
-            settings,
-            place,
-            (tree, places.CHECKOUT),
-            ((commit, False), places.commit()),
-            lambda side: out / f"evidence-{place.board.name}-{side}.json",
-        )
-    return _conclude(out, pair, *pair)
-
-
-def _conclude_quickly(out: pathlib.Path, evidence: Evidence) -> int:
-    """Print the figures, and what disturbed them as a warning: one short round compares nothing."""
-    print(report.markdown([evidence], [], None, is_quick=True))
-    print("wrote {}".format(report.write(out, [evidence], [], None, is_quick=True)))
-    if evidence["verdict"]["state"] == "invalid":
-        why = "; ".join(r["text"] for r in evidence["verdict"]["reasons"])
-        print(f"hotpath fps: warning: {why}; at rest this board may be faster", file=sys.stderr)
-    return 0
+    return _conclude(out, runs, reference, options.quick)
 
 
 def _conclude(
-    out: pathlib.Path, runs: Sequence[Evidence], base: Optional[Evidence], new: Evidence
+    out: pathlib.Path, runs: Sequence[Evidence], base: Optional[Evidence], is_quick: bool = False
 ) -> int:
-    """Compare, write the reports, print; the exit code."""
-    comparisons = []
-    refused, other_speed = None, False
-    if base is not None and new["verdict"]["state"] != "invalid":
+    """Compare the last run with another one, write the report, print the answer; the exit code."""
+    lines: List[str] = []
+    code = 0
+    invalid = next(filter(None, map(why_invalid, runs)), "")
+    if is_quick:
+        answer = "one short round, compared with nothing"
+        if invalid:
+            answer += f"; warning: {invalid}; at rest this board may be faster"
+    elif invalid:
+        code, answer = INVALID, f"invalid, and compared with nothing: {invalid}"
+    elif base is None:
+        answer = NO_REFERENCE.format(program("fps", "hotpath.deploy.fps"))
+    else:
         try:
-            comparisons = compare.compare(base, new)
-        except compare.CannotCompare as error:
-            refused, other_speed = str(error), isinstance(error, compare.OtherSpeed)
-    print(report.markdown(runs, comparisons, refused))
-    print("wrote {}".format(report.write(out, runs, comparisons, refused)))
-    print(f"hotpath fps: {_answer(runs, comparisons, refused)}")
-    if other_speed or any(evidence["verdict"]["state"] == "invalid" for evidence in runs):
-        return compare.EXIT["invalid"]
-    return compare.exit_code(comparisons)
-
-
-def _answer(
-    runs: Sequence[Evidence], comparisons: Sequence[compare.Named], refused: Optional[str]
-) -> str:
-    """The last line of a run, for a person."""
-    for evidence in runs:
-        if evidence["verdict"]["state"] == "invalid":
-            why = "; ".join(reason["text"] for reason in evidence["verdict"]["reasons"])
-            return f"invalid, and compared with nothing: {why}"
-    if comparisons:
-        return compare.answer(comparisons)
-    keep = (
-        f"measure with --rounds 30, and keep it with `{program('fps', 'hotpath.deploy.fps')} save`"
-    )
-    return f"not compared: {refused}" if refused else f"no reference of this board yet; {keep}"
-
-
-def _free(out: pathlib.Path, board: str) -> pathlib.Path:
-    """A name that no evidence has yet."""
-    number = 1
-    while (out / f"evidence-{board}-{number}.json").exists():
-        number += 1
-    return out / f"evidence-{board}-{number}.json"
+            comparisons = compare.compare(base, runs[-1])
+            lines = [f"{name}: {compare.sentence(found)}" for name, found in comparisons]
+            code, answer = compare.exit_code(comparisons), compare.answer(comparisons)
+        except CannotCompare as error:
+            code = INVALID if isinstance(error, OtherMachine) else 2
+            answer = f"not compared: {error}"
+    print(report.write(out, runs, lines or [answer]))
+    print(f"wrote {out / 'report.md'}\nhotpath fps: {answer}")
+    return code
 
 
 def _compare(options: argparse.Namespace) -> int:
     if len(options.files) not in (1, 2):
-        raise files.BadEvidence("compare takes two evidence files, or one beside the reference")
+        raise BadEvidence("compare takes two evidence files, or one beside the reference")
     runs = [files.read(path) for path in options.files]
-    if len(runs) == 1:
+    base = runs[0] if len(runs) == 2 else compare.reference_of(runs[0]["board"])
+    if base is None:
         board = runs[0]["board"]["name"]
-        reference = compare.reference_of(runs[0]["board"])
-        if reference is None:
-            where = compare.OWN
-            raise files.BadEvidence(f"no reference of {board} is in {where}; name a second file")
-        runs.insert(0, reference)
-    for path, evidence in zip(options.files[-2:], runs[-len(options.files) :]):
-        if evidence["verdict"]["state"] == "invalid":
-            why = evidence["verdict"]["reasons"][0]["text"]
-            print(f"hotpath fps: {path} is invalid: {why}", file=sys.stderr)
-            return compare.EXIT["invalid"]
-    comparisons = compare.compare(*runs)
-    for name, comparison in comparisons:
-        print(compare.sentence(name, comparison))
-    return compare.exit_code(comparisons)
+        raise BadEvidence(f"no reference of {board} is in {compare.OWN}; name a second file")
+    return _conclude(pathlib.Path(options.out), runs, base)
 
 
 def _save(options: argparse.Namespace) -> int:
     """Keep a run, by default the last one in --out, as this board's reference."""
     if len(options.files) > 1:
-        raise files.BadEvidence("save takes one evidence file, or none for the last run")
+        raise BadEvidence("save takes one evidence file, or none for the last run")
     out = pathlib.Path(options.out)
     runs = options.files or sorted(out.glob("evidence-*.json"), key=lambda p: p.stat().st_mtime)
     if not runs:
-        raise files.BadEvidence(f"{out} has no evidence of a run; run `hotpath fps` first")
-    path = pathlib.Path(runs[-1])
-    evidence = files.read(path)
-    kept = compare.save(evidence, path)
+        raise BadEvidence(f"{out} has no evidence of a run; run `hotpath fps` first")
+    evidence = files.read(runs[-1])
+    kept = compare.save(evidence, runs[-1])
     print(f"{kept}: {report.title(evidence)}")
     print(f"it adds {compare.reach(evidence):.1%} to the interval of each comparison")
     return 0
-
-
-def _report(options: argparse.Namespace) -> int:
-    if not options.files:
-        raise files.BadEvidence("report takes evidence files")
-    runs = [files.read(path) for path in options.files]
-    pair = runs if len(runs) == 2 else (None, runs[-1])
-    return _conclude(pathlib.Path(options.out), runs, *pair)
 
 
 def _stop(*_: object) -> NoReturn:

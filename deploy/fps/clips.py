@@ -1,11 +1,12 @@
 """Clips to time: a folder of them, or a film made here, the same on every board."""
 
 import hashlib
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 
-from hotpath.deploy.fps.evidence import PathLike
+from hotpath.deploy.doctor.bringup import film as made
 from hotpath.runtime.errors import BadSource
 from hotpath.video.clips import Clip as AnnotatedClip
 from hotpath.video.clips import find_clips
@@ -32,46 +33,33 @@ class Clip(NamedTuple):
     sha256: str
 
 
-def load(folder: Optional[PathLike], most: int = MOST_FRAMES) -> List[Clip]:
+def load(folder: Union[str, Path, None], most: int = MOST_FRAMES) -> List[Clip]:
+    """The annotated clips of a folder, or the film."""
     if folder is None:
         return [film(most)]
-    return [_taken(clip, most) for clip in find_clips([folder])]
+    return [_beginning(clip, most) for clip in find_clips([folder])]
 
 
 def film(frames: int) -> Clip:
-    """Make a film of a textured square that drifts over a textured background."""
-    width, height, side = 640, 480, 60
-    random = np.random.RandomState(7)
-    ground = random.randint(30, 90, (height, width, 3)).astype(np.uint8)
-    target = np.kron(random.randint(120, 250, (6, 6, 3)), np.ones((10, 10, 1))).astype(np.uint8)
-    pictures = []
-    for index in range(frames):
-        x = int(width * (0.4 + 0.25 * np.sin(index / 40.0)))
-        y = int(height * (0.4 + 0.2 * np.sin(index / 50.0)))
-        picture = ground.copy()
-        picture[y : y + side, x : x + side] = target
-        pictures.append(picture)
-    box = (float(int(width * 0.4)), float(int(height * 0.4)), float(side), float(side))
-    return Clip(FILM, pictures, box, _sha256(pictures, box))
+    """Make a film of a textured patch that moves over a textured background."""
+    pictures, boxes = made.film(frames)
+    return _clip(FILM, pictures, boxes[0, 0])
 
 
-def _taken(clip: AnnotatedClip, most: int) -> Clip:
-    frames: List[np.ndarray] = []
-    box = tuple(float(v) for v in clip.boxes[0])
-    for frame in clip:
-        if len(frames) >= most or (len(frames) + 1) * frame.nbytes > MOST_BYTES:
-            break
-        frames.append(frame)
+def _beginning(clip: AnnotatedClip, most: int) -> Clip:
+    most = min(most, MOST_BYTES // max(clip[0].nbytes, 1))
+    frames = list(clip.beginning(most))
     if len(frames) < SHORTEST:
         raise BadSource(
             f"{clip.name} has {len(frames)} frames; name longer clips with --clips",
             what="too short",
         )
-    return Clip(clip.name, frames, box, _sha256(frames, box))
+    return _clip(clip.name, frames, clip.boxes[0])
 
 
-def _sha256(frames: Sequence[np.ndarray], box: Sequence[float]) -> str:
+def _clip(name: str, frames: List[np.ndarray], box: Sequence[float]) -> Clip:
+    box = tuple(float(v) for v in box)
     digest = hashlib.sha256(repr([round(v, 3) for v in box]).encode())
     for frame in frames:
         digest.update(np.ascontiguousarray(frame).tobytes())
-    return digest.hexdigest()
+    return Clip(name, frames, box, digest.hexdigest())

@@ -1,53 +1,29 @@
 """Reports of runs, in Markdown."""
 
 import pathlib
-from typing import List, Optional, Sequence
+from typing import Dict, List, Sequence
 
-from hotpath.deploy.fps import compare
-from hotpath.deploy.fps.evidence import Evidence
+from hotpath.deploy.fps import Evidence, Result
 from hotpath.kernels import cache
 
-HEAD = (
-    "network|precision|engine|clip|FPS|median ms|p95|p99|jitter|crop ms|network ms|select ms|"
-    "alone ms|sustained FPS|mJ/frame"
-).split("|")
+TEXTS = ("network", "precision", "engine", "clip")
+PARTS = ("crop", "network", "select", "alone")  # of a frame, and the network by itself
+HEADS = (*TEXTS, "FPS", "median ms", "p95 ms", "p99 ms", *(f"{part} ms" for part in PARTS))
 
 
-def write(
-    out: pathlib.Path,
-    runs: Sequence[Evidence],
-    comparisons: Sequence[compare.Named],
-    refused: Optional[str],
-    is_quick: bool = False,
-) -> pathlib.Path:
+def write(out: pathlib.Path, runs: Sequence[Evidence], lines: Sequence[str]) -> str:
+    """Write ``out/report.md``, and return its text.
+
+    Args:
+        out: folder.
+        runs: evidence of each run.
+        lines: what was concluded.
+    """
+    parts = [part for evidence in runs for part in _described(evidence)]
+    text = "\n".join(parts + [f"- {line}" for line in lines]) + "\n"
     out.mkdir(parents=True, exist_ok=True)
-    path = out / "report.md"
-    cache.write_text(path, markdown(runs, comparisons, refused, is_quick))
-    return path
-
-
-def cells(evidence: Evidence) -> List[List[str]]:
-    """Return the table's rows: lists of text, in the order of ``HEAD``."""
-    table = []
-    for result in evidence["results"]:
-        if not result["rounds"]:
-            continue
-        steps, figures = result["figures"]["steps"], result["figures"]
-        total = steps["total"]
-        row = [
-            result["network"],
-            result["precision"],
-            result["engine"]["engine"],
-            result["clip"],
-            "{:.1f}".format(total["fps"]),
-        ]
-        row += [f"{total[key]:.3f}" for key in ("median", "p95", "p99", "jitter")]
-        for step in ("crop", "network", "select", "alone"):
-            row.append("{:.3f}".format(steps[step]["median"]) if step in steps else "")
-        for key, form in (("sustained_fps", "{:.1f}"), ("energy_mj", "{:.2f}")):
-            row.append("" if figures[key] is None else form.format(figures[key]))
-        table.append(row)
-    return table
+    cache.write_text(out / "report.md", text)
+    return text
 
 
 def title(evidence: Evidence) -> str:
@@ -63,32 +39,28 @@ def title(evidence: Evidence) -> str:
     return "; ".join(parts + [commit, run["started"]])
 
 
-def markdown(
-    runs: Sequence[Evidence],
-    comparisons: Sequence[compare.Named],
-    refused: Optional[str],
-    is_quick: bool = False,
-) -> str:
-    """Return tables for a README and the terminal, without columns that are empty.
+def _described(evidence: Evidence) -> List[str]:
+    """Lines on a run: its title, its table, and why it does not count."""
+    rows = [_row(result) for result in evidence["results"] if result["rounds"]]
+    heads = [head for head in HEADS if any(head in row for row in rows)]
+    table = [heads, *([row.get(head, "") for head in heads] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    marks = ["<" if head in TEXTS else ">" for head in heads]
+    table.insert(1, ["-" * (w - 1) + ("-" if m == "<" else ":") for m, w in zip(marks, widths)])
+    grid = [[f"{c:{m}{w}}" for c, m, w in zip(row, marks, widths)] for row in table]
+    lines = ["| {} |".format(" | ".join(row)) for row in grid if rows]
+    state = "one round" if evidence["run"]["rounds"] == 1 else evidence["verdict"]["state"]
+    reasons = ["- " + reason["text"] for reason in evidence["verdict"]["reasons"]]
+    return [f"**{title(evidence)}**: {state}", "", *lines, "", *reasons, ""]
 
-    Args:
-        is_quick: whether it is one short round, which is compared with nothing.
-    """
-    lines = []
-    for evidence in runs:
-        table = [HEAD, *cells(evidence)]
-        keep = [c for c in range(len(HEAD)) if any(row[c] for row in table[1:])] or [0]
-        widths = {c: max(len(row[c]) for row in table) for c in keep}
-        rows = [
-            [row[c].rjust(widths[c]) if c > 3 else row[c].ljust(widths[c]) for c in keep]
-            for row in table
-        ]
-        rows.insert(1, ["-" * (widths[c] - 1) + (":" if c > 3 else "-") for c in keep])
-        state = "one short round" if is_quick else evidence["verdict"]["state"]
-        lines += ["**{}**: {}".format(title(evidence), state), ""]
-        lines += ["| {} |".format(" | ".join(row)) for row in rows] + [""]
-        for reason in evidence["verdict"]["reasons"]:
-            lines.append("- {}: {text}".format("warn" if is_quick else reason["state"], **reason))
-        lines.append("")
-    lines += ["- " + compare.sentence(*pair) for pair in comparisons]
-    return "\n".join(lines + (["- not compared: " + refused] if refused else [])) + "\n"
+
+def _row(result: Result) -> Dict[str, str]:
+    """A row of the table: column -> text."""
+    steps = result["figures"]["steps"]
+    total = steps["total"]
+    row = dict(result, engine=result["engine"]["engine"], FPS="{fps:.1f}".format(**total))
+    row.update({f"{key} ms": f"{total[key]:.3f}" for key in ("median", "p95", "p99")})
+    row.update(
+        {f"{part} ms": "{median:.3f}".format(**steps[part]) for part in PARTS if part in steps}
+    )
+    return {head: row[head] for head in HEADS if head in row}

@@ -11,7 +11,6 @@ import numpy as np
 
 MARGIN = 0.02  # a smaller change of speed is no change
 FEWEST_ROUNDS = 3  # fewer do not show how rounds differ
-NEVER = 1000  # rounds; no larger number is suggested
 # Student's t, two-sided 95%, for 1, 2, 3 ... degrees of freedom; then 1.96
 STUDENT = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228) + (
     (2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)
@@ -24,7 +23,6 @@ class Comparison(NamedTuple):
     Attributes:
         change, low, high: the change and its 95 % interval.
         decision: "slower", "faster", "same" or "undecided".
-        needed: rounds that would decide, or None.
         machine: change of the speed of the network alone, which is taken out; or None.
     """
 
@@ -32,16 +30,13 @@ class Comparison(NamedTuple):
     low: float
     high: float
     decision: str
-    needed: Optional[int]
     machine: Optional[float] = None
 
 
 def figures(ms: Union[np.ndarray, Sequence[float]]) -> Dict[str, float]:
-    """Median, p95, p99, jitter (median step from one frame to the next), all ms, and FPS."""
-    ms = np.asarray(ms, np.float64)
+    """Median, p95 and p99, all ms, and FPS."""
     median, p95, p99 = (float(v) for v in np.percentile(ms, (50, 95, 99)))
-    jitter = float(np.median(np.abs(np.diff(ms)))) if len(ms) > 1 else 0.0
-    return {"median": median, "p95": p95, "p99": p99, "jitter": jitter, "fps": 1e3 / median}
+    return {"median": median, "p95": p95, "p99": p99, "fps": 1e3 / median}
 
 
 def compare(
@@ -53,24 +48,17 @@ def compare(
     """
     first, second = _log_medians(base), _log_medians(new)
     rounds = min(len(first), len(second))
-    fixed = 0.0  # the part of the error that more rounds of the new run leave as it is
     if paired:
         differences = first[:rounds] - second[:rounds]
-        change = differences.mean()
-        error, freedom = _error(differences), rounds - 1.0
+        change, error, freedom = differences.mean(), _error(differences), rounds - 1.0
     else:
         change = first.mean() - second.mean()
-        fixed, own = _error(first), _error(second)
-        error, freedom = math.hypot(fixed, own), _freedom(fixed, len(first), own, len(second))
+        errors = _error(first), _error(second)
+        error, freedom = math.hypot(*errors), _freedom(errors, (len(first), len(second)))
     reach = student(freedom) * error
     bounds = (float(np.exp(v)) - 1 for v in (change, change - reach, change + reach))
     change, low, high = bounds
-    decision = decide(low, high, rounds)
-    needed = None
-    if decision == "undecided":
-        fixed_reach = 1.96 * fixed * (1.0 + change)
-        needed = rounds_to_decide(change, low, high, len(second), fixed_reach)
-    return Comparison(change, low, high, decision, needed)
+    return Comparison(change, low, high, decide(low, high, rounds))
 
 
 def reach(rounds: Sequence[np.ndarray]) -> float:
@@ -85,16 +73,6 @@ def student(freedom: float) -> float:
     return STUDENT[max(whole, 1) - 1] if whole <= len(STUDENT) else 1.96
 
 
-def _freedom(first: float, first_count: int, second: float, second_count: int) -> float:
-    """Degrees of freedom of the difference of two means (Welch and Satterthwaite)."""
-    if first_count < 2 or second_count < 2:
-        return 1.0
-    parts = first**4 / (first_count - 1) + second**4 / (second_count - 1)
-    if not parts:
-        return float(min(first_count, second_count) - 1)
-    return (first**2 + second**2) ** 2 / parts
-
-
 def decide(low: float, high: float, rounds: int) -> str:
     """Return the decision that an interval of the change of speed allows."""
     if rounds < FEWEST_ROUNDS:
@@ -106,27 +84,13 @@ def decide(low: float, high: float, rounds: int) -> str:
     return "same" if low >= -MARGIN and high <= MARGIN else "undecided"
 
 
-def rounds_to_decide(
-    change: float, low: float, high: float, rounds: int, fixed: float = 0.0
-) -> Optional[int]:
-    """Rounds with which the interval would lie on one side of a margin; None beyond ``NEVER``.
-
-    Args:
-        change, low, high: of speed, as in ``Comparison``.
-        rounds: rounds of the run that can go on.
-        fixed: half of the interval that the reference alone causes. More rounds do not narrow it.
-    """
-    if rounds < FEWEST_ROUNDS:
-        return FEWEST_ROUNDS
-    room = abs(abs(change) - MARGIN)
-    if room * NEVER < MARGIN:  # practically on the margin
-        return None
-    reach = (high - low) / 2.0
-    if fixed >= room:  # only a reference with more rounds decides
-        return None
-    shrink = max(reach**2 - fixed**2, 0.0) / (room**2 - fixed**2)
-    needed = max(rounds + 1, int(math.ceil(rounds * shrink)))
-    return needed if needed <= NEVER else None
+def _freedom(errors: Sequence[float], counts: Sequence[int]) -> float:
+    """Degrees of freedom of the difference of two means (Welch and Satterthwaite)."""
+    if min(counts) < 2:
+        return 1.0
+    parts = sum(error**4 / (count - 1) for error, count in zip(errors, counts))
+    total = sum(error**2 for error in errors)
+    return float(total**2 / parts) if parts else min(counts) - 1.0
 
 
 def _log_medians(rounds: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,34 +1,44 @@
-"""A process of ``workers.py`` that times the code of one checkout, a block of frames at a time.
+"""A process that times the tracker of one checkout, a block of frames at a time.
 
-Each line is one JSON. The first line of the input is {"load": arguments of ``load_tracker``,
-"threads", "frames": a file, "box", "alone": an ONNX file or null}. Then {"frames": N} asks for a
-block. The output is {"ready": ...}, then for each block {"ms": {...}, "boxes": [...],
-"waited_s": S, "cpu_s": S} or {"error": sentence}. The process ends when its input ends.
+It runs the code of other commits too, so it imports nothing of Hotpath but what it times. Each line
+is one JSON. The first line of the input is {"load": arguments of ``load_tracker``, "threads",
+"frames": a file, "box", "alone": an ONNX file or null}. Then {"frames": N} asks for a block. The
+output is {"ready": ...}, then for each block {"ms": {...}, "boxes": [...], "cpu_s": S} or {"error":
+sentence}. The process ends when its input ends.
+
+After each block the network alone runs, by its library without the code of a commit. It tells how
+fast the machine is now: clocks, heat and other processes slow it down as they slow down a frame. A
+slow commit slows down only the frame.
 """
 
+import contextlib
 import json
 import os
 import sys
-from typing import Any, Dict, TextIO
+import time
+from typing import Any, Callable, Dict, List, Optional, Sequence, TextIO, Tuple
+
+ALONE_RUNS = 4  # of the network alone; the first one finds cold caches and does not count
+
+Call = Callable[[], object]
+Steps = Dict[str, List[float]]  # step -> ms of each frame
+Boxes = List[Tuple[float, ...]]
 
 
 def main() -> int:
-    import alone  # type: ignore[import-not-found]  # of this folder, not of a package
-    import loop  # type: ignore[import-not-found]
-
     # import the other commit's packages, not the files of this folder
     sys.path[0] = sys.argv[1]
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print must not mix with the answers
     try:
-        _serve(loop, alone, answers)
+        _serve(answers)
     except Exception as error:  # of any kind: the other side must be told
         _say(answers, {"error": f"{type(error).__name__}: {error}"})
         return 1
     return 0
 
 
-def _serve(loop: Any, alone: Any, answers: TextIO) -> None:
+def _serve(answers: TextIO) -> None:
     import cv2
     import numpy as np
 
@@ -39,24 +49,108 @@ def _serve(loop: Any, alone: Any, answers: TextIO) -> None:
     if not os.path.abspath(runtime.__file__).startswith(os.path.abspath(sys.argv[1])):
         raise ImportError(f"runtime came from {runtime.__file__}")
     tracker = runtime.load_tracker(**settings["load"])
-    frames = list(np.load(settings["frames"]))
-    own = loop.Loop(tracker, frames, settings["box"])
+    loop = Loop(tracker, list(np.load(settings["frames"])), settings["box"])
     ready = dict(tracker.engine.describe(), kernels=tracker.kernels_name)
-    bare = alone.Alone(ready["engine"], settings.get("alone"), settings["threads"])
+    alone = open_alone(ready["engine"], settings.get("alone"), settings["threads"])
     _say(answers, {"ready": ready})
     for line in sys.stdin:
-        before = loop.waited_s()
-        ms, boxes = own.run(json.loads(line)["frames"])
-        after = loop.waited_s()
-        waited = None if before is None or after is None else after - before
-        ms["alone"] = bare.ms()
-        cpu_s = sum(os.times()[:2])
-        _say(answers, {"ms": ms, "boxes": boxes, "waited_s": waited, "cpu_s": cpu_s})
+        ms, boxes = loop.run(json.loads(line)["frames"])
+        ms["alone"] = alone()
+        _say(answers, {"ms": ms, "boxes": boxes, "cpu_s": sum(os.times()[:2])})
 
 
 def _say(answers: TextIO, what: Dict[str, Any]) -> None:
     answers.write(json.dumps(what) + "\n")
     answers.flush()
+
+
+class Loop:
+    """Runs a tracker over a clip repeatedly."""
+
+    def __init__(self, tracker: Any, frames: Sequence[object], box: Sequence[float]) -> None:
+        self.tracker, self.frames, self.box = tracker, frames, box
+        self.place = 0
+
+    def run(self, count: int) -> Tuple[Steps, Boxes]:
+        """Time ``count`` frames (those on which the tracker takes the target are not counted)."""
+        clock, tracker, frames = time.perf_counter, self.tracker, self.frames
+        steps: Steps = {"total": []}
+        boxes = []
+        while len(steps["total"]) < count:
+            if self.place == 0:
+                tracker.init(frames[0], self.box)
+                self.place = 1
+            frame = frames[self.place]
+            started = clock()
+            track = tracker.update(frame)
+            steps["total"].append((clock() - started) * 1e3)
+            for name, value in tracker.step_ms.items():
+                steps.setdefault(name, []).append(value)
+            boxes.append(tuple(float(v) for v in track.box))
+            self.place = (self.place + 1) % len(frames)
+        return {name: ms for name, ms in steps.items() if name == "total" or any(ms)}, boxes
+
+
+def open_alone(engine: str, path: Optional[str], threads: int) -> Callable[[], List[float]]:
+    """Open an ONNX file as it is, with inputs that never change.
+
+    Args:
+        engine: name of the engine that runs the frames.
+        path: the file, or None.
+        threads: of one call.
+
+    Returns:
+        a function that runs it some times: milliseconds of each, none where no library can.
+    """
+    calls: List[Call] = []
+    if path is not None and engine in OPENERS:
+        with contextlib.suppress(Exception):  # of any class: frames are timed without it
+            calls = [OPENERS[engine](path, threads)] * ALONE_RUNS
+
+    def run() -> List[float]:
+        times = []
+        for call in calls:
+            started = time.perf_counter()
+            call()
+            times.append((time.perf_counter() - started) * 1e3)
+        return times[1:]
+
+    return run
+
+
+def _openvino(path: str, threads: int) -> Call:
+    import openvino
+
+    settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": threads}
+    model = openvino.Core().compile_model(path, "CPU", settings)
+    request = model.create_infer_request()
+    for port in model.inputs:
+        request.set_tensor(port.any_name, openvino.Tensor(_random(port.shape)))
+    call: Call = request.infer
+    return call
+
+
+def _onnxruntime(path: str, threads: int) -> Call:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    inputs = {port.name: _random(port.shape) for port in session.get_inputs()}
+    return lambda: session.run(None, inputs)
+
+
+def _random(shape: Sequence[int]) -> Any:
+    import numpy as np
+
+    return np.random.RandomState(0).standard_normal(tuple(shape)).astype(np.float32)
+
+
+OPENERS: Dict[str, Callable[[str, int], Call]] = {
+    "openvino": _openvino,
+    "onnxruntime": _onnxruntime,
+}
 
 
 if __name__ == "__main__":

@@ -52,8 +52,8 @@ def run(interpreter, folder, *words):
     return support.run([interpreter, *words], cwd=str(folder), env=dict(os.environ, PYTHONPATH=""))
 
 
-@pytest.mark.slow("a build in each of two checkouts; test_compare has two checkouts in turns")
-def test_a_jetson_compares_two_commits_with_a_bundle_built_by_each(checkout, tmp_path):
+@pytest.mark.slow("a build and two commits; test_compare has two checkouts in turns")
+def test_a_jetson_compares_two_commits_with_one_bundle(checkout, tmp_path):
     interpreter = tmp_path / "python3"
     machine.interpreter(interpreter, {"family": "8.2", "board": "jetson_nano"}, sys.executable)
     network = tiny.write_network(tmp_path)
@@ -62,16 +62,15 @@ def test_a_jetson_compares_two_commits_with_a_bundle_built_by_each(checkout, tmp
     )
     assert built.returncode == 0, built.stderr
     out = tmp_path / "out"
-    options = ["--networks", network, "--frames", "20", "--rounds", "1", "--out", out]
+    options = ["--networks", network, "--quick", "--out", out]
     done = run(interpreter, checkout, "-m", "hotpath.deploy.fps", "--against", "HEAD", *options)
-    assert done.returncode in (0, 1, 3), done.stderr  # 1, 3: this computer is busy
-    assert "building engines/jetson_nano/tiny-fp16" in done.stdout
+    assert done.returncode == 0, done.stderr
     for side in ("base", "new"):
         found = evidence.read(out / f"evidence-jetson_nano-{side}.json")
         result = found["results"][0]
         assert found["run"]["complete"] and result["precision"] == "fp16"
         assert result["engine"]["engine"] == "tensorrt"
-        assert len(result["rounds"][0]["ms"]["total"]) == 20
+        assert len(result["rounds"][0]["ms"]["total"]) == 100
 
 
 def test_a_worker_times_a_tracker_whose_whole_frame_runs_on_the_gpu(tmp_path):

@@ -2,6 +2,7 @@
 
     python -m hotpath_release.planted --minutes 20       as many runs as fit, on a machine at rest
     python -m hotpath_release.planted --write            CSV and table, from the runs so far
+    python -m hotpath_release.planted --simulate         the page's table of simulated rounds
 
 First a reference of ``hotpath fps`` is made. Each run is then ``hotpath fps`` as a user runs it, in
 which each crop takes longer (``planted_worker.py``) or nothing was changed, idle or beside one busy
@@ -20,12 +21,18 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+
+from hotpath.deploy.errors import CannotCompare
 from hotpath.deploy.fps import __main__ as fps
-from hotpath.deploy.fps import compare, evidence, workers
+from hotpath.deploy.fps import compare, evidence, stats, workers
 from hotpath_release.planted_worker import KINDS
 from tests.support import ROOT
 
-RAW = ROOT / "docs" / "results" / "fps-suite.csv"
+PAGE = ROOT / "docs" / "results" / "fps-suite.md"
+RAW = PAGE.with_suffix(".csv")
+SIMULATED = "## Simulated rounds\n"  # heading of a section, the last one of the page
+ROUND_NOISE, FRAME_NOISE = 0.02, 0.03  # of simulated rounds, and of the frames in each
 WORKER = pathlib.Path(__file__).with_name("planted_worker.py")
 # rounds of runs: (load, percent that are planted)
 ORDER = (
@@ -47,9 +54,11 @@ def main(arguments=None):
     parser.add_argument("--out", default="out/planted", type=pathlib.Path)
     parser.add_argument("--runs", type=int, default=20, help="of each load and slowdown")
     parser.add_argument("--minutes", type=float, default=60.0, help="no run begins after that")
-    parser.add_argument("--run-minutes", default="1", help="as --minutes of `hotpath fps`")
     parser.add_argument("--write", action="store_true", help="write CSV and table, and end")
+    parser.add_argument("--simulate", action="store_true", help="write the simulated rounds")
     options = parser.parse_args(arguments)
+    if options.simulate:
+        return write_simulated(simulated())
     if options.write:
         return write(options)
     end_s = time.monotonic() + 60 * options.minutes
@@ -101,7 +110,7 @@ def one(options, base_ms, load, percent, kind):
         old.unlink()
     try:
         with busy_core() if load == "busy" else contextlib.nullcontext():
-            code, _ = quietly(fps.main, ["--minutes", options.run_minutes, "--out", str(folder)])
+            code, _ = quietly(fps.main, ["--out", str(folder)])
     finally:
         workers.SCRIPT = usual
     record = dict(load=load, percent=percent, kind=kind, decision=DECISIONS[code])
@@ -114,17 +123,18 @@ def measured(folder):
     (path,) = folder.glob("evidence-*.json")
     found = evidence.read(path)
     base = evidence.read(compare.OWN / "host.json")
-    (result,) = found["results"]
-    reasons = [r["text"] for r in found["verdict"]["reasons"] if r["state"] == "invalid"]
-    crops = [each["figures"]["steps"]["crop"]["median"] for each in (*base["results"], result)]
-    whole = base["results"][0]["figures"]["steps"]["total"]["median"]
-    values = {ADDED: round((crops[-1] - crops[0]) / whole, 4)}
-    values |= {"rounds": len(result["rounds"]), "reasons": "; ".join(reasons)}
-    try:
-        ((_, comparison),) = compare.compare(base, found)
-        values.update({k: round(getattr(comparison, k), 4) for k in MEASURED})
-    except compare.CannotCompare:
-        values.update(dict.fromkeys(MEASURED))
+    reasons = [r["text"] for r in found["verdict"]["reasons"]]
+    values = {ADDED: None, "rounds": 0, "reasons": "; ".join(reasons)}
+    for result in found["results"]:  # none on a busy machine
+        crops = [each["figures"]["steps"]["crop"]["median"] for each in (*base["results"], result)]
+        whole = base["results"][0]["figures"]["steps"]["total"]["median"]
+        values[ADDED] = round((crops[-1] - crops[0]) / whole, 4)
+        values["rounds"] = len(result["rounds"])
+    values.update(dict.fromkeys(MEASURED))
+    if not reasons:
+        with contextlib.suppress(CannotCompare):
+            ((_, comparison),) = compare.compare(base, found)
+            values.update({k: round(getattr(comparison, k), 4) for k in MEASURED})
     return values
 
 
@@ -183,6 +193,45 @@ def write(options):
         writer.writeheader()
         writer.writerows(records)
     print("\n".join(table(records)))
+    return 0
+
+
+def simulated(seed=0):
+    """Decisions about simulated pairs: (how, slowdown, counts of decisions)."""
+    random = np.random.RandomState(seed)
+
+    def rounds(count, slowdown):
+        noise = ROUND_NOISE * random.randn(count, 1) + FRAME_NOISE * random.randn(count, 200)
+        return list(2.0 * slowdown * np.exp(noise))
+
+    rows = []
+    for how, base, paired in (("reference of 30 rounds", 30, False), ("in turns", 15, True)):
+        for slowdown, pairs in ((1.0, 320), (1.05, 40)):
+            decisions = [
+                stats.compare(rounds(base, 1.0), rounds(15, slowdown), paired).decision
+                for _ in range(pairs)
+            ]
+            rows.append((how, slowdown, [decisions.count(word) for word in compare.ORDER]))
+    return rows
+
+
+def write_simulated(rows):
+    """Write the page's section about ``simulated`` rounds."""
+    lines = [
+        SIMULATED,
+        f"Medians of rounds differ by {ROUND_NOISE:.0%}, frames in a round by {FRAME_NOISE:.0%} "
+        "(standard deviations, all independent; in real turns the noise is in part common).",
+        "",
+        f"| 15 rounds against | planted | pairs | {' | '.join(compare.ORDER)} |",
+        "|---|---|---|" + "---|" * len(compare.ORDER),
+    ]
+    for how, slowdown, counts in rows:
+        planted = "nothing" if slowdown == 1 else f"{slowdown - 1:.0%} slower"
+        lines.append(f"| {how} | {planted} | {sum(counts)} | {' | '.join(map(str, counts))} |")
+    lines += ["", "Made by `python -m hotpath_release.planted --simulate`", ""]
+    page = PAGE.read_text(encoding="utf-8").split(SIMULATED)[0].rstrip("\n")
+    PAGE.write_text(page + "\n\n" + "\n".join(lines), encoding="utf-8")
+    print("\n".join(lines))
     return 0
 
 

@@ -78,8 +78,6 @@ def _median_ms(call, *arguments):
 def main():
     kind, ms = os.environ["HOTPATH_PLANTED"].split(":")
     sys.path[0] = FPS
-    import alone  # noqa: F401  (worker imports it by this name)
-    import loop  # noqa: F401
     import worker
 
     sys.path[0] = sys.argv[1]

@@ -69,3 +69,16 @@ def test_the_raw_runs_are_written(tmp_path, monkeypatch, capsys):
     head, row = (tmp_path / "page.csv").read_text().splitlines()
     assert head.startswith("load,percent,kind,decision") and row.startswith("idle,10,spin,slower")
     assert "| idle | 10 % slower |" in capsys.readouterr().out
+
+
+def test_simulated_pairs_are_judged_as_the_page_says(tmp_path, monkeypatch):
+    """Nothing is accused; of 40 slowdowns of 5 % all are found against a reference."""
+    rows = planted.simulated()
+    slower = {(how, slowdown): counts[0] for how, slowdown, counts in rows}
+    assert [slower[how, 1.0] for how in ("reference of 30 rounds", "in turns")] == [0, 0]
+    assert slower["reference of 30 rounds", 1.05] == 40
+    page = planted.PAGE.read_text(encoding="utf-8")
+    monkeypatch.setattr(planted, "PAGE", tmp_path / "page.md")
+    planted.PAGE.write_text(page, encoding="utf-8")
+    planted.write_simulated(rows)
+    assert planted.PAGE.read_text(encoding="utf-8") == page

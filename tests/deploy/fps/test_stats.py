@@ -65,19 +65,11 @@ def test_drift_cancels_where_rounds_took_turns():
     assert stats.compare(base, new, paired=False).decision == "undecided"
 
 
-def test_two_rounds_decide_nothing_and_the_sentence_says_how_many_would():
+def test_two_rounds_decide_nothing():
     base, new = runs(np.random.RandomState(6), 1.3, rounds=2)
     found = stats.compare(base, new)
     assert found == stats.compare(base, new)  # the same data give the same answer
-    assert found.decision == "undecided" and found.needed >= stats.FEWEST_ROUNDS
-
-
-def test_more_rounds_are_asked_for_the_nearer_the_margin_is():
-    near = stats.rounds_to_decide(-0.025, -0.045, -0.005, 5)
-    far = stats.rounds_to_decide(-0.05, -0.09, -0.01, 5)
-    assert near == 5 * 16
-    assert 5 < far < near
-    assert stats.rounds_to_decide(-stats.MARGIN, -0.05, -0.01, 5) is None
+    assert found.decision == "undecided"
 
 
 def test_decisions_follow_the_interval():
@@ -93,12 +85,10 @@ def test_figures_are_those_of_numpy():
     found = stats.figures(ms)
     assert found["median"] == 3.5 and found["fps"] == pytest.approx(1e3 / 3.5)
     assert found["p99"] == pytest.approx(np.percentile(ms, 99))
-    assert found["jitter"] == 2.0
 
 
 def test_a_reference_of_few_rounds_decides_nothing_however_long_the_other_runs():
     random = np.random.RandomState(7)
     base = [times(random) * np.exp(0.05 * random.randn()) for _ in range(3)]
     new = [times(random) for _ in range(40)]
-    comparison = stats.compare(base, new)
-    assert comparison.decision == "undecided" and comparison.needed is None
+    assert stats.compare(base, new).decision == "undecided"

@@ -1,0 +1,77 @@
+"""What is timed: networks x precisions x engines, each with the files that its workers load."""
+
+import os
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+from hotpath.boards import Board
+from hotpath.deploy.fps import Result
+from hotpath.deploy.fps.clips import Clip
+from hotpath.runtime import bundle, engines, precision
+from hotpath.runtime.networks import load_network
+
+Request = Dict[str, Any]  # the first line of a worker's input
+
+
+class Case(NamedTuple):
+    """A network in one precision on one engine.
+
+    Attributes:
+        network: name or path of its TOML.
+        precision, engine: names.
+        threads: of the tracker.
+        networks_dir: folder of the networks' files, or None.
+    """
+
+    network: str
+    precision: str
+    engine: str
+    threads: int = 1
+    networks_dir: Optional[str] = None
+
+
+def open_case(case: Case, clip: Clip, frames: str, board: Board) -> Tuple[Result, Request]:
+    """Return a case's result without rounds, and what its workers are asked for.
+
+    Args:
+        case, clip: what is timed.
+        frames: path of the clip's frames, a .npy.
+        board: whose bundle is taken, if the engine needs one.
+    """
+    network = load_network(case.network)
+    request: Request = {"threads": case.threads, "frames": frames, "box": list(clip.box)}
+    if case.engine != engines.AUTO and not engines.find(case.engine).runs_files:
+        identity = bundle.identity(network)  # a board may have a bundle without the network's files
+        folder = bundle.find(board, network, case.precision).folder
+        request["load"] = {"bundle": os.path.abspath(str(folder)), "threads": case.threads}
+    else:
+        form = precision.int8_form(network) if case.precision == "int8" else None
+        files = (form or network).locate(case.networks_dir)
+        identity = bundle.identity(form or network, files)
+        request["alone"] = _file_of_a_frame(files)
+        is_file = case.network.endswith(".toml")
+        request["load"] = {
+            "network": os.path.abspath(case.network) if is_file else case.network,
+            "engine": case.engine,
+            "precision": case.precision,
+            "threads": case.threads,
+            "networks_dir": os.path.abspath(case.networks_dir) if case.networks_dir else None,
+        }
+    result = {
+        "network": network.name,
+        "network_sha256": identity["sha256"],
+        "precision": case.precision,
+        "engine": {"engine": case.engine},
+        "kernels": "unknown",
+        "threads": case.threads,
+        "clip": clip.name,
+        "boxes": [],
+        "rounds": [],
+        "figures": {"steps": {}},
+    }
+    return result, request
+
+
+def _file_of_a_frame(files: Dict[str, Any]) -> str:
+    """The path of the network's largest file that runs in each frame."""
+    paths = [str(path) for part, path in files.items() if part != "exemplar"]
+    return os.path.abspath(max(paths, key=os.path.getsize))

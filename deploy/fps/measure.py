@@ -1,0 +1,231 @@
+"""A run: all cases on all clips, in rounds that take turns.
+
+Each round has a process of its own, so that one unlucky place of memory slows one round and not the
+whole run. Of two commits both processes of a round take turns, so that drift cancels.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+import time
+import uuid
+from typing import Callable, List, NamedTuple, Optional, Sequence
+
+import numpy as np
+
+from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.fps import Evidence, Result, Sample, commits
+from hotpath.deploy.fps import evidence as files
+from hotpath.deploy.fps.cases import Case, Request, open_case
+from hotpath.deploy.fps.clips import Clip
+from hotpath.deploy.fps.evidence import PathLike
+from hotpath.deploy.fps.place import Place
+from hotpath.deploy.fps.verdict import why_invalid
+from hotpath.deploy.fps.workers import BLOCK, Worker
+
+WARM_BLOCKS = 5  # in each process, before frames count
+INVALID_ROUNDS = 2  # after which an invalid run ends
+
+
+class Settings(NamedTuple):
+    """What a run does.
+
+    Attributes:
+        cases, clips: what is timed.
+        frames: of a round.
+        rounds: of each case.
+        warm_s: the shortest warm-up of the first round.
+        look_s: at the board before the run, which ends there if others keep it busy; 0 for none.
+        period_s: from one reading of the sensors to the next.
+    """
+
+    cases: Sequence[Case]
+    clips: Sequence[Clip]
+    frames: int = 200
+    rounds: int = 15
+    warm_s: float = 3.0
+    look_s: float = 0.0
+    period_s: float = 1.0
+
+
+class Side(NamedTuple):
+    """A checkout that is timed, and the file of its evidence."""
+
+    path: PathLike
+    tree: str = commits.CHECKOUT
+    commit: Optional[str] = None
+    dirty: Optional[bool] = None
+
+
+class Run:
+    """A run of one checkout, or of two that take turns, the older one first.
+
+    Args:
+        settings, place, sides: what is done, where, and by which code.
+        say: gets a sentence after each round.
+
+    Attributes:
+        evidence: of each side; its files are kept up to date.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        place: Place,
+        sides: Sequence[Side],
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self._settings, self._place, self._sides, self._say = settings, place, sides, say
+        self.evidence = [_begin(settings, place, side) for side in sides]
+        if len(sides) == 2:
+            for evidence, name in zip(self.evidence, ("base", "new")):
+                evidence["run"].update(side=name, id=self.evidence[0]["run"]["id"])
+        self._sampler = Sampler(place.telemetry, settings.period_s)
+
+    def measure(self) -> List[Evidence]:
+        """Measure all; on a busy board nothing, which the evidence says."""
+        if self._settings.look_s:
+            sample = self._sampler.look(self._settings.look_s)
+            for evidence in self.evidence:
+                evidence["before"]["idle_sample"] = sample
+            self._save()
+            if self._is_invalid():
+                return self.evidence
+        for clip in self._settings.clips:
+            self._measure_clip(clip)
+        after = self._place.state()
+        for evidence in self.evidence:
+            evidence["after"] = after
+            evidence["run"]["complete"] = True
+        self._save()
+        return self.evidence
+
+    def _measure_clip(self, clip: Clip) -> None:
+        with tempfile.TemporaryDirectory(prefix="hotpath-fps-") as folder:
+            frames = os.path.join(folder, "frames.npy")
+            np.save(frames, np.stack(clip.frames))
+            requests = []
+            for case in self._settings.cases:
+                result, request = open_case(case, clip, frames, self._place.board)
+                requests.append(request)
+                for evidence in self.evidence:
+                    evidence["results"].append(json.loads(json.dumps(result)))
+            for number in range(self._settings.rounds):
+                if number >= INVALID_ROUNDS and self._is_invalid():
+                    break
+                for place, request in enumerate(requests, -len(requests)):
+                    self._round([evidence["results"][place] for evidence in self.evidence], request)
+                    self._save()
+                self._say(f"round {number + 1} of {self._settings.rounds} on {clip.name}")
+
+    def _is_invalid(self) -> bool:
+        return any(map(why_invalid, self.evidence))
+
+    def _save(self) -> None:
+        for evidence, side in zip(self.evidence, self._sides):
+            evidence["samples"] = list(self._sampler.samples)
+            files.conclude(evidence)
+            files.write(evidence, side.path)
+
+    def _round(self, results: Sequence[Result], request: Request) -> None:
+        """Time a round of a case: one new process, or two that take turns."""
+        with contextlib.ExitStack() as stack:
+            workers = [stack.enter_context(Worker(side.tree, request)) for side in self._sides]
+            for worker, result in zip(workers, results):
+                result["engine"] = worker.wait_ready()
+                result["kernels"] = result["engine"].pop("kernels")
+            warm_end_s = time.monotonic() + (0 if results[0]["rounds"] else self._settings.warm_s)
+            warm = 0
+            while warm < WARM_BLOCKS or time.monotonic() < warm_end_s:
+                self._turn(workers, BLOCK)
+                warm += 1
+            started_s = self._sampler.seconds()
+            for first in range(0, self._settings.frames, BLOCK):
+                self._turn(workers, min(BLOCK, self._settings.frames - first))
+            seconds = self._sampler.seconds() - started_s
+        for worker, result in zip(workers, results):
+            result["boxes"] = result["boxes"] or worker.first_boxes()
+            times = {"started_s": round(started_s, 3), "seconds": round(seconds, 3)}
+            result["rounds"].append(dict(times, ms=worker.steps_ms(warm)))
+
+    def _turn(self, workers: Sequence[Worker], frames: int) -> None:
+        """Time a block of frames in each process, in an order that changes."""
+        for worker in workers[:: 1 if len(workers[0].answers) % 2 else -1]:
+            worker.block(frames)
+        self._sampler.tick(sum(worker.answers[-1]["cpu_s"] for worker in workers))
+
+
+def _begin(settings: Settings, place: Place, side: Side) -> Evidence:
+    """Return evidence without any measurement."""
+    return {
+        "format": files.FORMAT,
+        "run": {
+            "id": uuid.uuid4().hex[:12],
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "commit": side.commit,
+            "dirty": side.dirty,
+            "complete": False,
+            "frames": settings.frames,
+            "rounds": settings.rounds,
+        },
+        "board": place.describe(),
+        "before": place.state(),
+        "libraries": place.libraries(),
+        "clips": [
+            {
+                "name": clip.name,
+                "frames": len(clip.frames),
+                "width": clip.frames[0].shape[1],
+                "height": clip.frames[0].shape[0],
+                "box": list(clip.box),
+                "sha256": clip.sha256,
+            }
+            for clip in settings.clips
+        ],
+        "results": [],
+        "samples": [],
+        "verdict": {"state": "ok", "reasons": []},
+    }
+
+
+class Sampler:
+    """Reads the board's sensors about once a period, between frames that are timed."""
+
+    def __init__(self, telemetry: Telemetry, period_s: float) -> None:
+        self._telemetry, self._period_s = telemetry, period_s
+        self._began_s = time.monotonic()
+        self._last_s, self._own_s = 0.0, sum(os.times()[:4])
+        self.samples: List[Sample] = []
+        self._read(0.0)  # loads are means since the previous reading
+
+    def seconds(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._began_s
+
+    def look(self, seconds: float) -> Sample:
+        """Read the sensors after a while in which nothing of ours runs."""
+        self._read(0.0)
+        time.sleep(seconds)
+        return self._read(0.0)
+
+    def tick(self, worker_s: float = 0.0) -> None:
+        """Take a sample when a period has passed; call this between frames.
+
+        Args:
+            worker_s: processor seconds of workers that still run. Those that ended are counted.
+        """
+        if self.seconds() - self._last_s >= self._period_s:
+            self.samples.append(dict(self._read(worker_s), time_s=round(self._last_s, 3)))
+
+    def _read(self, worker_s: float) -> Sample:
+        """A sample with ``other_cores``: processors that were busy without us since the last."""
+        sample: Sample = self._telemetry.read()
+        now_s, own_s = self.seconds(), sum(os.times()[:4]) + worker_s
+        load = sample.get("cpu_load_percent")
+        if load is not None:
+            cores = sample.get("cpu_online_count") or os.cpu_count() or 1
+            own = (own_s - self._own_s) / (now_s - self._last_s)
+            sample["other_cores"] = round(max(0.0, load / 100.0 * cores - own), 3)
+        self._last_s, self._own_s = now_s, own_s
+        return sample

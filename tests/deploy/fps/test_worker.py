@@ -1,0 +1,61 @@
+"""The process that times a checkout, and the network alone, by which a frame is measured."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hotpath.deploy.errors import WorkerFailed
+from hotpath.deploy.fps import cases, clips, commits, place, worker, workers
+from tests.support import tiny
+from tests.support.errors import refusal
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """A tiny network's result, and what its workers are asked for."""
+    folder = tmp_path_factory.mktemp("tiny")
+    film = clips.film(25)
+    np.save(str(folder / "frames.npy"), np.stack(film.frames))
+    case = cases.Case(str(tiny.write_network(folder)), "fp32", "auto")
+    return cases.open_case(case, film, str(folder / "frames.npy"), place.Place().board)
+
+
+@pytest.mark.parametrize("engine", sorted(worker.OPENERS))
+def test_the_network_alone_runs_by_its_library(engine, opened):
+    pytest.importorskip(engine)
+    code = (
+        "import json, sys; sys.path.insert(0, {!r}); import worker; "
+        "ms = worker.open_alone({!r}, {!r}, 1)(); "
+        "print(json.dumps([ms, [name for name in sys.modules if name.split('.')[0] == 'hotpath']]))"
+    ).format(commits.CHECKOUT + "/deploy/fps", engine, opened[1]["alone"])
+    printed = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    times, ours = json.loads(printed.stdout)
+    assert len(times) == worker.ALONE_RUNS - 1 and min(times) > 0 and ours == []
+
+
+def test_other_engines_have_no_network_alone(tmp_path):
+    assert worker.open_alone("tensorrt", str(tmp_path / "x.onnx"), 1)() == []
+    assert worker.open_alone("openvino", str(tmp_path / "missing.onnx"), 1)() == []
+    assert worker.open_alone("openvino", None, 1)() == []
+
+
+def test_a_worker_times_frames_and_the_network_alone(opened):
+    with workers.Worker(commits.CHECKOUT, opened[1]) as process:
+        process.wait_ready()
+        for _ in range(3):
+            process.block(3)
+    steps = process.steps_ms(1)
+    assert len(steps["total"]) == 6 and len(steps["alone"]) == 2 * (worker.ALONE_RUNS - 1)
+    assert {"crop", "network", "select"} <= set(steps)
+    assert len(process.first_boxes()) == 9 and process.answers[-1]["cpu_s"] > 0
+
+
+def test_a_checkout_that_can_not_run_is_named(tmp_path):
+    (tmp_path / "runtime").mkdir()
+    (tmp_path / "runtime" / "__init__.py").write_text("raise RuntimeError('half a commit')\n")
+    with workers.Worker(str(tmp_path), {"threads": 1}) as process:
+        with refusal(WorkerFailed, "not timed"):
+            process.wait_ready()

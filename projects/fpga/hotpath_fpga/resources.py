@@ -189,7 +189,12 @@ def main() -> int:
     except HotpathError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    (design.PAGES / "fpga-resources.md").write_text(document(boards_results), encoding="utf-8")
+    page, text = design.PAGES / "fpga-resources.md", document(boards_results)
+    if stale or not page.is_file() or page.read_text(encoding="utf-8") != text:
+        page.write_text(text, encoding="utf-8")
+        print(f"wrote {page}" + (f" and {FOUND}" if stale else ""))
+    else:
+        print(f"the engine has not changed since {page} was written")
     problems = [
         problem for board in boards_results for problem in over_budget(board, boards_results[board])
     ]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hotpath.video.clips import Clip
-from hotpath_lab import metrics
+from hotpath_lab import metrics, words
 from hotpath_lab.losses import losses
 
 Table = dict[str, Any]  # of figures
@@ -45,7 +45,7 @@ def evaluation(
     Returns:
         dict: ``clips`` (name, frames, sha256, absent), ``groups``, ``trackers``: for each name
         ``clips`` (name -> figures), ``mean`` over the clips, ``groups`` (name -> means),
-        ``curves``, ``engine``, ``published``.
+        ``curves``, ``words`` (of ``hotpath_lab.words``, or None), ``engine``, ``published``.
     """
     table: Table = {
         "clips": [
@@ -78,6 +78,7 @@ def evaluation(
             "curves": {
                 key: np.mean([curve[key] for curve in curves], axis=0).tolist() for key in curves[0]
             },
+            "words": _words(has, tracked.results),
             "engine": tracked.engine,
             "published": dict(tracked.published),
         }
@@ -94,6 +95,13 @@ def _of_clip(clip: Clip, result: Mapping[str, Any]) -> dict[str, float]:
         for step, values in result["steps"].items():
             figures[step + "_ms"] = float(np.median(values))
     return figures
+
+
+def _words(clips: Sequence[Clip], results: Mapping[str, Mapping[str, Any]]) -> Table | None:
+    """The figures of ``hotpath_lab.words``; None of a tracker whose boxes were given."""
+    if any("states" not in results[clip.name] for clip in clips):
+        return None
+    return words.figures(words.frames_of(results[clip.name], clip.boxes) for clip in clips)
 
 
 def _means(

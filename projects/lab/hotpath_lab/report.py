@@ -10,7 +10,7 @@ from typing import Any
 from hotpath.calib.errors import Missing
 from hotpath.kernels import cache
 from hotpath.kernels.commands import counted, needs
-from hotpath_lab import metrics
+from hotpath_lab import metrics, words
 from hotpath_lab.figures import ALL
 
 Table = dict[str, Any]  # of an evaluation, as ``evaluation.json`` has it, or a part of it
@@ -80,6 +80,9 @@ def text(table: Table) -> str:
             lines.append(f"{name:<32}" + _cells(mean, columns) + _published(entry))
     lines += ["{:<32}".format("where overlap is lost") + _titles(LOSSES)]
     lines += [f"{name:<32}" + _cells(_mean(entry, ALL), LOSSES) for name, entry in entries]
+    said = {name: entry["words"] for name, entry in entries if entry["words"]}
+    if said:
+        lines.append(words.text(said))
     attributes = [group for group in table["groups"] if group not in WHOLE_GROUPS]
     if attributes:
         wide = max(map(len, attributes)) + 2

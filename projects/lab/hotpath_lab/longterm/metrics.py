@@ -141,6 +141,8 @@ def finite(value: Any) -> Any:
     """A report with None in place of what JSON has no number for."""
     if isinstance(value, dict):
         return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

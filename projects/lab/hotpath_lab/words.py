@@ -1,0 +1,125 @@
+"""Are a tracker's words true? Shares of right boxes by word and by presence, pooled over frames.
+
+| figure                     | what                                                                |
+|----------------------------|---------------------------------------------------------------------|
+| ``frames``                 | frames that count: all but the first and those with ``known`` False |
+| ``share_WORD``             | share of these frames with that word                                |
+| ``right_WORD``             | share of the frames with that word whose box is right               |
+| ``right_said``             | share of the right boxes that are ``tracked``                       |
+| ``finds_right, _wrong``    | first ``tracked`` frames after a loss, by their box                 |
+| ``presence``               | ten rows (frames, share of right boxes), by presence 0 to .1 and on |
+
+A box is right from an overlap of ``RIGHT`` on; no box is right while the target is absent.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hotpath.runtime.boxes import overlap
+from hotpath.runtime.types import LOST, TRACKED, UNSURE
+
+RIGHT = 0.4  # overlap
+BINS = 10  # of the presence
+WORDS = (TRACKED, UNSURE, LOST)
+COLUMNS = (
+    ("frames", "frames", "{:.0f}"),
+    *((f"share_{word}", word, "{:.3f}") for word in WORDS),
+    *((f"right_{word}", f"right {word[0].upper()}", "{:.3f}") for word in WORDS),
+    ("right_said", "of right", "{:.3f}"),
+    ("finds_right", "finds", "{:.0f}"),
+    ("finds_wrong", "wrong", "{:.0f}"),
+)
+LEGEND = (
+    "words: shares of the frames; right T, U, L: share of right boxes in tracked, unsure and lost; "
+    "of right: share of the right boxes that are tracked"
+)
+
+
+class Frames(NamedTuple):
+    """The frames of a film that count, an entry each.
+
+    Attributes:
+        right: whether the box is right.
+        words: the words.
+        presence: the presence, or the score of a network without one.
+        finds: whether it is the first tracked frame after a loss.
+    """
+
+    right: np.ndarray
+    words: np.ndarray
+    presence: np.ndarray
+    finds: np.ndarray
+
+
+def frames_of(
+    result: Mapping[str, Any], truth: ArrayLike, known: ArrayLike | None = None
+) -> Frames:
+    """Take what ``figures`` needs from a film.
+
+    Args:
+        result: what ``hotpath_lab.follow`` returns.
+        truth: (n, 4) x, y, w, h, pixels; NaN if the target is absent.
+        known: (n,) False if the target is half hidden and no answer is wrong; None: all True.
+    """
+    words = np.array(result["states"])
+    counts = np.ones(len(words), bool) if known is None else np.array(known, bool)[: len(words)]
+    counts[0] = False
+    right = np.nan_to_num(overlap(result["boxes"], np.asarray(truth)[: len(words)])) >= RIGHT
+    presence = np.asarray(result["certainty"], float)
+    return Frames(*(column[counts] for column in (right, words, presence, _finds(words))))
+
+
+def _finds(words: np.ndarray) -> np.ndarray:
+    finds, lost = np.zeros(len(words), bool), False
+    for index, word in enumerate(words):
+        finds[index] = lost and word == TRACKED
+        lost = word != TRACKED and (lost or word == LOST)
+    return finds
+
+
+def figures(films: Iterable[Frames]) -> dict[str, Any]:
+    """Compute the figures of some films; NaN where there is no such frame.
+
+    Example:
+        >>> truth = [[0, 0, 10, 10]] * 4
+        >>> result = {"boxes": truth, "states": ["tracked", "lost", "tracked", "tracked"],
+        ...           "certainty": [1, 0, 0.6, 0.7]}
+        >>> table = figures([frames_of(result, truth)])
+        >>> table["finds_right"], round(table["right_said"], 2)
+        (1, 0.67)
+    """
+    right, words, presence, finds = (np.concatenate(column) for column in zip(*films))
+    table: dict[str, Any] = {"frames": len(words)}
+    table.update((f"share_{word}", _mean(words == word)) for word in WORDS)
+    table.update((f"right_{word}", _mean(right[words == word])) for word in WORDS)
+    table["right_said"] = _mean((words == TRACKED)[right])
+    table["finds_right"] = int((finds & right).sum())
+    table["finds_wrong"] = int((finds & ~right).sum())
+    bins = np.clip((presence * BINS).astype(int), 0, BINS - 1)
+    table["presence"] = [
+        [int((bins == row).sum()), _mean(right[bins == row])] for row in range(BINS)
+    ]
+    return table
+
+
+def text(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """The figures of each tracker as lines of text."""
+    wide = max([32, *(len(name) + 2 for name in tables)])
+    lines = ["words".ljust(wide) + "".join(f"{title:>10}" for _, title, _ in COLUMNS)]
+    for name, table in tables.items():
+        cells = (form.format(table[key]) for key, _, form in COLUMNS)
+        lines.append(name.ljust(wide) + "".join(f"{cell:>10}" for cell in cells))
+    heads = (f"{row / BINS:g}-{(row + 1) / BINS:g}" for row in range(BINS))
+    lines.append("presence: share of right boxes".ljust(wide) + "".join(f"{h:>10}" for h in heads))
+    for name, table in tables.items():
+        for title, place, form in ((name, 1, "{:.3f}"), ("  frames", 0, "{:.0f}")):
+            cells = (form.format(row[place]) for row in table["presence"])
+            lines.append(title.ljust(wide) + "".join(f"{cell:>10}" for cell in cells))
+    return "\n".join([*lines, LEGEND])
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

@@ -59,9 +59,9 @@ class Track(NamedTuple):
         class_name: name of that class, or "".
         velocity: (x, y) of the box's centre, pixels a second, smoothed; None without times.
         predicted: while unsure or lost, the ``Box`` by the velocity; else None.
-        presence: how likely the target is in ``box``, 0 to 1, from which ``state`` comes; with some
-            networks a probability (docs/use.md), with others an estimate. None without thresholds
-            for it: then the state is always "tracked".
+        presence: an estimate from 0 to 1 of whether the target is in ``box`` (docs/use.md), from
+            which ``state`` comes. None without thresholds for it: then the state is always
+            "tracked".
         taken: in a target's first frame where its box is from: "box", "point", "snug"; else None.
         found: whether this is the first frame of "tracked" after a loss: the target is proven anew.
 

@@ -8,14 +8,11 @@ import cv2
 import numpy as np
 
 from hotpath.runtime.errors import BadSource
-from hotpath.video.limits import check_size
+from hotpath.runtime.jpeg_frames import WHOLE
+from hotpath.video.limits import PNG, TIFF, check_size
 
-PNG, JPEG, TIFF = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-JPEG_END = b"\xff\xd9"
+JPEG, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 KINDS = "JPEG, PNG, TIFF, WebP, BMP, PGM"
-HEAD, LEAST = 1 << 20, 64  # bytes of a picture, of another file, that tell what it holds
-GIF_ONE_TIME = b"GIF87a"  # without a block that times a picture; FFmpeg 8 ends after the first
-HEIF = re.compile(rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)  # ISO/IEC 23008-12
 _PNM = re.compile(rb"P[1-6](?:\s+#[^\n]*)*\s+(\d+)(?:\s+#[^\n]*)*\s+(\d+)")
 # fill bytes, and start markers after the first: a marker's own ff stays
 _EXTRA = re.compile(b"(?:\xff(?=\xff)|\xff\xd8)+")
@@ -34,8 +31,6 @@ def decoded(data: bytes, name: str, size: Optional[Tuple[int, int]] = None) -> n
     Raises:
         BadSource: it is too large, cut off, or no picture.
     """
-    from hotpath.runtime.jpeg_frames import WHOLE  # a film needs this file's magic numbers alone
-
     if is_cut_off(data):  # OpenCV would paint the missing part grey without a warning
         raise BadSource(f"{name}: the picture is cut off", what="cut off")
     size = size or size_of(data)
@@ -91,17 +86,6 @@ def _size_of_webp(data: bytes) -> Tuple[int, int]:
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
     width, height = (int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
     return width + 1, height + 1
-
-
-def is_animated_png(data: bytes) -> bool:
-    """Whether a PNG file states before its pixels that it is animated (PNG 3, section 11.3.6)."""
-    pixels = data.find(b"IDAT")
-    return data[:8] == PNG and 0 < data.find(b"acTL") < (pixels if pixels > 0 else len(data))
-
-
-def is_animated_webp(data: bytes) -> bool:
-    """Whether a WebP file is an animation (RFC 9649, section 2.7)."""
-    return data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and bool(data[20] & 2)
 
 
 def is_cut_off(data: bytes) -> bool:

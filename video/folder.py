@@ -24,8 +24,8 @@ from hotpath.video.base import (
     whole_range,
 )
 from hotpath.video.depth import NOT_DEEP, kind_of, linear, range_of, scale_for
-from hotpath.video.encoded import TIFF, decoded, is_animated_png, is_animated_webp
-from hotpath.video.limits import check_bytes
+from hotpath.video.encoded import decoded
+from hotpath.video.limits import TIFF, check_bytes, is_animated_png, is_animated_webp
 from hotpath.video.stack import Pages
 
 FRACTION = re.compile(r"(?<=\d)\.(\d+)(?![\d.])")

@@ -1,4 +1,9 @@
-"""What a reader takes of a file or stream that others made, before a library sees more of it."""
+"""What a file or stream that others made is, by its first bytes, and how much of it is taken.
+
+Both are known before a library sees more of it.
+"""
+
+import re
 
 from hotpath.runtime.errors import BadSource
 
@@ -9,6 +14,10 @@ FILE_MIB, PART_MIB = 1024, 32  # of a picture or a stack; of a part of Motion JP
 PAGES, PAGES_S = 20000, 5  # of a stack; seconds of the processor to count them
 # A stack of more pixels than this has at least a byte for so many of them, as Deflate and LZW do
 STACK_PIXELS, PIXELS_PER_BYTE = 1000 * MEGA, 1100
+PNG, TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+HEAD, LEAST = 1 << 20, 64  # bytes of a picture, of another file, that tell what it holds
+GIF_ONE_TIME = b"GIF87a"  # without a block that times a picture; FFmpeg 8 ends after the first
+HEIF = re.compile(rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)  # ISO/IEC 23008-12
 
 
 def check_size(name: str, width: int, height: int) -> None:
@@ -31,3 +40,14 @@ def check_bytes(name: str, size: int) -> None:
             what="too large",
             where=name,
         )
+
+
+def is_animated_png(data: bytes) -> bool:
+    """Whether a PNG file states before its pixels that it is animated (PNG 3, section 11.3.6)."""
+    pixels = data.find(b"IDAT")
+    return data[:8] == PNG and 0 < data.find(b"acTL") < (pixels if pixels > 0 else len(data))
+
+
+def is_animated_webp(data: bytes) -> bool:
+    """Whether a WebP file is an animation (RFC 9649, section 2.7)."""
+    return data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X" and bool(data[20] & 2)

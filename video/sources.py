@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from hotpath.runtime.camera_frames import can_read_planes
 from hotpath.runtime.errors import BadSource
+from hotpath.video import limits
 from hotpath.video.base import WAITING, Log, Source, check_readable, is_picture
 
 # What opens one kind of source is imported where such a source is opened.
@@ -236,13 +237,11 @@ def _kind_of(path: str) -> str:
     """What reads a file of pictures by its first bytes, if it may hold several; else empty."""
     if not os.path.isfile(path):
         return ""
-    from hotpath.video import encoded
-
     check_readable(path)
     with open(path, "rb") as file:
-        head = file.read(encoded.HEAD if is_picture(path) else encoded.LEAST)
-    if encoded.is_animated_png(head):
+        head = file.read(limits.HEAD if is_picture(path) else limits.LEAST)
+    if limits.is_animated_png(head):
         return VIDEO
-    if head.startswith((*encoded.TIFF, encoded.GIF_ONE_TIME)) or encoded.is_animated_webp(head):
+    if head.startswith((*limits.TIFF, limits.GIF_ONE_TIME)) or limits.is_animated_webp(head):
         return PAGES
-    return PAGES if encoded.HEIF.match(head) and importlib.util.find_spec("pillow_heif") else ""
+    return PAGES if limits.HEIF.match(head) and importlib.util.find_spec("pillow_heif") else ""

@@ -17,8 +17,8 @@ from hotpath.runtime.errors import BadSource
 from hotpath.runtime.jpeg_frames import WHOLE
 from hotpath.runtime.pictures import is_deep
 from hotpath.video.base import SAMPLES, Log, Source, check_readable
-from hotpath.video.encoded import HEIF
 from hotpath.video.limits import (
+    HEIF,
     PAGES,
     PAGES_S,
     PIXELS_PER_BYTE,

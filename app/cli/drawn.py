@@ -1,17 +1,19 @@
 """The output of a run that draws: boxes and captions on each picture, for a window and a video."""
 
 import time
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
-from hotpath.app.cli.player import Player
 from hotpath.app.cli.profile import Profile
 from hotpath.kernels.commands import counted
 from hotpath.runtime import drawing as draw
 from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.pictures import bgr_of
 from hotpath.runtime.types import Track
-from hotpath.video import save
 from hotpath.video.base import TrackedFrame
+
+if TYPE_CHECKING:
+    from hotpath.app.cli.player import Player
+    from hotpath.video.save import BackgroundVideo
 
 
 class Drawn:
@@ -29,8 +31,8 @@ class Drawn:
         self,
         titles: Tuple[str, str],
         profile: Profile,
-        player: Optional[Player],
-        video: Optional[save.BackgroundVideo],
+        player: "Optional[Player]",
+        video: "Optional[BackgroundVideo]",
         records: Callable[[], bool],
     ) -> None:
         self.profile, self._records = profile, records

@@ -79,7 +79,7 @@ TRACK = "hotpath track --video cam0 "
         "hotpath evaluate --networks tiny.toml",
     ],
 )
-def test_advice_ends_where_something_works_or_the_user_must_give_something(folder, capsys, command):
+def test_advice_ends_where_something_works_or_the_user_must_act(folder, capsys, command):
     if " pynq_z2 " in command:
         pytest.importorskip("hotpath_fpga")
     if " evaluate " in command:

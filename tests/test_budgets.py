@@ -201,7 +201,7 @@ ROWS = {
 LIES = [(reader, lie) for reader, (_, _, row) in ROWS.items() for lie in row]
 
 
-def test_the_page_has_a_row_for_each_reader_with_its_limits_and_what_lies():
+def test_the_page_has_each_readers_limits_and_what_lies():
     table = re.findall(r"^\| (.+) \| (.+) \| (.*) \|$", SECURITY.read_text("utf-8"), re.M)[1:]
     assert table == [(reader, most, ", ".join(row)) for reader, (_, most, row) in ROWS.items()]
     assert {reader for reader, _ in LIES} == set(ROWS)

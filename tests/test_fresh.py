@@ -93,7 +93,7 @@ def in_fresh(folder, command):
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="the README needs Python 3.10")
 @pytest.mark.slow("it installs 400 MB")
-def test_the_wheel_and_what_it_asks_for_run_every_line_of_the_readme(fresh):
+def test_the_wheel_runs_every_line_of_the_readme(fresh):
     (package,) = (fresh / "environment" / "lib").glob("python*/site-packages/hotpath")
     assert package.is_dir()
     lines = "".join(blocks("") + blocks("bash") + blocks("sh")).splitlines()

@@ -17,7 +17,7 @@ ASKED = re.compile(r'importorskip\(\s*"(\w+)')
 @pytest.mark.skipif(
     pathlib.Path(sys.prefix) != ROOT / ".venv", reason="this environment is not that of make test"
 )
-def test_make_test_installs_every_library_that_tests_ask_for_but_those_that_are_large():
+def test_make_test_installs_all_libraries_but_the_large_ones():
     asked = set()
     for path in (ROOT / "tests").rglob("*.py"):
         asked.update(ASKED.findall(path.read_text(encoding="utf-8")))
@@ -30,7 +30,7 @@ def skipped(nodeid, reason):
     return SimpleNamespace(nodeid=nodeid, longrepr=("a.py", 1, "Skipped: " + reason))
 
 
-def test_the_table_counts_the_tests_that_wait_for_a_thing_and_names_its_command():
+def test_the_table_counts_waiting_tests_and_names_the_command():
     torch = "could not import 'torch': No module named 'torch'"
     reports = [
         skipped("tests/test_needs.py", torch),  # the whole file, as collected
@@ -47,7 +47,7 @@ def test_the_table_counts_the_tests_that_wait_for_a_thing_and_names_its_command(
     ]
 
 
-def test_a_program_that_is_missing_names_the_package_that_brings_it(monkeypatch, tmp_path):
+def test_a_missing_program_names_the_package_that_brings_it(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert needs.why_no_program("Xvfb") == needs.lacks("Xvfb", "apt install xvfb")
     assert "g++" in needs.why_no_compiler()

@@ -115,7 +115,7 @@ def test_a_model_of_a_prepared_folder_over_the_budget_is_refused(evil, tmp_path)
         prepared.read(tmp_path)
 
 
-def test_a_detector_with_a_huge_tensor_is_refused_and_one_that_fails_says_so(tmp_path, monkeypatch):
+def test_a_detectors_huge_tensor_is_refused_and_a_failure_said(tmp_path, monkeypatch):
     onnx = pytest.importorskip("onnx")
     toml = tiny_detector.write_detector(tmp_path)
     detector = detect.load_detector(toml)

@@ -53,7 +53,7 @@ def test_actionlint_finds_a_planted_fault(tmp_path, right, wrong):
     assert "windows" in " ".join(faults(tmp_path / "planted.yml"))
 
 
-def test_only_the_job_that_publishes_may_prove_who_it_is_and_no_password_is_stored():
+def test_only_the_publishing_job_proves_who_it_is_by_no_password():
     yaml = pytest.importorskip("yaml")
     jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
     assert [name for name, job in jobs.items() if "permissions" in job] == ["publish"]

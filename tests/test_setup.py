@@ -54,7 +54,7 @@ def wheel(tmp_path_factory):
     return folder / "site-packages"
 
 
-def test_all_files_are_in_one_package_and_import_each_other_from_there(wheel):
+def test_all_files_are_in_one_package_and_import_from_there(wheel):
     names = sorted(path.name for path in wheel.iterdir() if path.suffix != ".dist-info")
     assert names == ["hotpath"]
     assert (wheel / "hotpath" / "py.typed").exists()
@@ -144,7 +144,7 @@ def write_film(folder):
     return boxes
 
 
-def test_the_wheel_tracks_from_any_folder_and_writes_nothing_into_itself(wheel, tmp_path):
+def test_the_wheel_tracks_anywhere_and_writes_nothing_inside(wheel, tmp_path):
     boxes = write_film(tmp_path)
     (tmp_path / "runtime.py").write_text("raise SystemExit('the wrong runtime')\n")
     before = set(wheel.rglob("*"))
@@ -241,7 +241,7 @@ def test_a_command_finds_all_that_it_imports_in_its_extra(wheel, tmp_path, name)
 
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_the_help_of_a_command_needs_no_extra_and_names_the_command(wheel, tmp_path, name):
+def test_the_help_of_a_command_needs_no_extra(wheel, tmp_path, name):
     code = NO_PROJECT + f"from hotpath.app import command\ncommand.main([{name!r}, '--help'])"
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, "none"]
     done, told = run(words, tmp_path, HOME=str(wheel.parent))
@@ -257,7 +257,7 @@ def test_a_wheel_lists_its_programs(wheel, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(ELSEWHERE))
-def test_what_a_wheel_lacks_is_said_before_its_libraries_are_asked_for(wheel, tmp_path, name):
+def test_what_a_wheel_lacks_is_said_before_its_libraries_load(wheel, tmp_path, name):
     code = NO_PROJECT + "from hotpath.app import command\n"
     code += f"sys.exit(command.main([{name!r}, 'a.pt']))"
     words = [sys.executable, "-c", ONLY.format(code=code), wheel, "none"]
@@ -265,12 +265,12 @@ def test_what_a_wheel_lacks_is_said_before_its_libraries_are_asked_for(wheel, tm
     assert done == 2 and name in told and "projects/" + ELSEWHERE[name] in told, told
 
 
-def test_no_message_of_a_wheel_names_a_module_where_the_command_has_a_word(wheel):
+def test_no_message_of_a_wheel_names_a_module_for_a_command(wheel):
     found = re.compile(r"(?<!sudo )python3? \"?\s*\"?-m hotpath\.boards\b(?!\.)")
     assert not [path for path in wheel.rglob("*.py") if found.search(path.read_text("utf-8"))]
 
 
-def test_the_page_of_an_index_links_to_the_repository_of_the_workflow():
+def test_an_indexs_page_links_to_the_workflows_repository():
     def page(**environ):
         code, told = run([sys.executable, "setup.py", "-q", "--long-description"], ROOT, **environ)
         assert code == 0, told
@@ -325,7 +325,7 @@ def test_each_kind_of_machine_has_a_wheel_of_its_own_name(system, tags):
     assert code == 0 and told.splitlines()[-1] == tags, told
 
 
-def test_a_tag_that_is_another_version_than_the_source_builds_nothing(tmp_path):
+def test_a_tag_of_another_version_than_the_source_builds_nothing(tmp_path):
     needs_program("git")
     (tmp_path / "hotpath" / "runtime").mkdir(parents=True)
     (tmp_path / "README.md").write_text("")

@@ -3,7 +3,7 @@
 from hotpath.app.selection import Selection
 
 
-def test_another_target_never_takes_the_place_of_one_that_was_dropped():
+def test_no_target_takes_the_place_of_a_dropped_one():
     selection = Selection()
     assert selection.among({}) is None
     assert selection.among({3: None, 4: None}) == 3  # of the command line
@@ -14,7 +14,7 @@ def test_another_target_never_takes_the_place_of_one_that_was_dropped():
     assert selection.among({4: None, 5: None}) == 5
 
 
-def test_a_target_that_is_added_is_steered_after_only_in_the_place_of_the_selected_one():
+def test_an_added_target_is_steered_after_only_if_selected():
     selection = Selection()
     assert selection.among({0: None}) == 0
     selection.select(1)

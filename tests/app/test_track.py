@@ -115,7 +115,7 @@ def test_results_go_to_standard_output_and_nothing_else_does(world):
 
 
 @on_each_python
-def test_several_targets_have_a_row_each_and_the_boxes_of_single_runs(world, tmp_path):
+def test_several_targets_have_rows_and_boxes_of_single_runs(world, tmp_path):
     folder, boxes = world
     other = np.array([[20, 150, 30, 30]])
     (tmp_path / "boxes.txt").write_text(box_text(other) + "\n")
@@ -205,9 +205,7 @@ LATE = {
 
 
 @pytest.mark.parametrize("why", sorted(LATE))
-def test_a_run_that_is_refused_late_keeps_the_results_of_an_earlier_one(
-    world, tmp_path, capsys, why
-):
+def test_a_run_refused_late_keeps_earlier_results(world, tmp_path, capsys, why):
     old = tmp_path / "old.csv"
     old.write_text("frame,precious\n1,2\n")
     with socket.create_server(("", 0)) as tcp:
@@ -285,7 +283,7 @@ def test_a_run_that_is_killed_has_written_every_frame(world, long_film, tmp_path
 
 
 @pytest.mark.slow("thirty thousand frames")
-def test_memory_is_steady_once_as_many_times_as_are_kept_are_there(world, tmp_path):
+def test_memory_is_steady_once_all_kept_times_are_there(world, tmp_path):
     folder, boxes = world
     pictures, _ = tiny.film(100, width=160, height=120, side=20)
     write_video(tmp_path / "long.avi", pictures * 410)
@@ -342,7 +340,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_that_a_library_takes_for_its_own_fault_ends_the_run(world, tmp_path, name):
+def test_a_signal_that_a_library_takes_for_a_fault_ends_the_run(world, tmp_path, name):
     pytest.importorskip("openvino")
     if signal.getsignal(getattr(signal, name)) == signal.SIG_IGN:
         pytest.skip(f"{name} is ignored here, as below nohup, and a run leaves it so")
@@ -371,7 +369,7 @@ def test_more_threads_than_cores_end_the_run_with_a_sentence(world, tmp_path):
     assert done.returncode == 2 and not rows.exists()
 
 
-def test_a_frame_without_a_finite_number_is_left_out_and_many_end_the_run(world, tmp_path):
+def test_a_frame_without_numbers_is_left_out_and_many_end_a_run(world, tmp_path):
     tiny.write_network(tmp_path)
     onnx.save(tiny.blinded(), str(tmp_path / "tiny_backbone.onnx"))
     pictures, boxes = tiny.film(60)
@@ -418,7 +416,7 @@ def test_a_second_signal_ends_a_run_that_hangs(first, second):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_one_signal_ends_a_run_whose_engine_computes_for_ever_and_closes_its_outputs(name):
+def test_a_signal_ends_a_run_whose_engine_computes_for_ever(name):
     closes = "{'close': lambda self: print('closed', flush=True)}"
     made = f"    stop.outputs = type('', (), {closes})()\n    lock ="
     words = [sys.executable, "-c", HANGS.replace("    lock =", made, 1)]
@@ -444,7 +442,7 @@ print("the caller goes on")
 """
 
 
-def test_a_second_signal_does_not_end_a_program_whose_run_is_over():
+def test_a_second_signal_does_not_end_a_finished_run():
     done = run([sys.executable, "-c", ENDS])
     assert done.returncode == 0 and done.stdout == "the caller goes on\n"
 
@@ -466,7 +464,7 @@ def test_ctrl_c_ends_a_run_whose_source_is_still_opening(world):
     assert "Traceback" not in said
 
 
-def test_results_have_the_direction_where_the_field_of_view_is_given(world, tmp_path):
+def test_results_have_the_direction_with_a_field_of_view(world, tmp_path):
     assert here(world, "frames", "--results", tmp_path / "a.csv", "--fov", "60,45") == 0
     rows = rows_of(tmp_path / "a.csv")
     for row, box in zip(rows, boxes_of(rows)):

@@ -20,7 +20,7 @@ from tests.support.streams.mjpeg import MjpegServer
 pytest.importorskip("onnxruntime")
 
 
-def test_a_sender_that_dies_is_found_again_and_ctrl_c_ends_the_run_without_it(tmp_path):
+def test_a_dead_sender_is_found_again_and_ctrl_c_ends_the_run(tmp_path):
     tiny.write_network(tmp_path)
     pictures, boxes = tiny.film(1, width=640, height=480, side=80)
     frames = tiny.write_pictures(tmp_path / "frames", pictures * 2)
@@ -52,7 +52,7 @@ def test_a_sender_that_dies_is_found_again_and_ctrl_c_ends_the_run_without_it(tm
     assert overlap(boxes_of(rows_of(out))[-1], np.array(boxes[0])) > 0.4
 
 
-def test_a_reader_of_results_that_stops_reading_holds_neither_the_run_nor_its_end(tmp_path):
+def test_a_stopped_reader_of_results_holds_neither_run_nor_end(tmp_path):
     tiny.write_network(tmp_path)
     pipe = tmp_path / "out.csv"
     os.mkfifo(str(pipe))

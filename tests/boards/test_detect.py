@@ -104,7 +104,7 @@ def test_pynq_names_its_board_in_the_environment_too(tmp_path):
     assert board.detect().board.name == "kv260"
 
 
-def test_l4t_is_read_from_its_package_where_the_release_file_is_missing(orin):
+def test_l4t_is_read_from_its_package_without_a_release_file(orin):
     orin.path("etc/nv_tegra_release").unlink()
     found = orin.detect()
     assert (found.l4t, found.family) == ("36.4.3", "6")
@@ -130,7 +130,7 @@ def test_packages_are_found_with_version_and_origin(orin):
     assert "cupy" not in packages
 
 
-def test_jetpacks_opencv_is_a_bare_folder_with_its_version_in_dpkg_until_it_is_removed(nano):
+def test_jetpacks_opencv_is_a_folder_with_its_version_in_dpkg(nano):
     nano.drop_packages("libopencv_python*")
     nano.put("usr/lib/python3.6/dist-packages/cv2/__init__.py", "")
     assert installed.look(Root(nano.folder)).packages["cv2"][:2] == ("4.1.1", "apt")
@@ -173,7 +173,7 @@ def test_jetpack_4_6_0_has_an_older_tensorrt(tmp_path):
         assert (found.family, found.software["tensorrt"]) == (family, tensorrt)
 
 
-def test_releases_beside_those_of_a_table_do_not_get_its_versions():
+def test_releases_beside_a_tables_do_not_get_its_versions():
     nano, orin = boards.load_board("jetson_nano"), boards.load_board("jetson_orin_nano")
     assert [nano.software_for(old) for old in ("32.4.3", "32.5.1")] == [(None, {})] * 2  # 7.1
     assert orin.software_for("36.2")[1]["tensorrt"] == "8.6.2"  # and not 10.3

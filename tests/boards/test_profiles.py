@@ -67,7 +67,7 @@ def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_profile_is_right_and_says_what_the_search_may_cost(name):
+def test_every_profile_is_right_and_says_the_searchs_cost(name):
     board = load_board(name)
     assert board.name == name
     assert re.search(r"(?m)^\[search\]\ndefault = ", board.path.read_text("utf-8"))

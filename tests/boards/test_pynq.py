@@ -139,7 +139,7 @@ def test_the_pages_commands_start_on_every_image(tmp_path, may_mount, name):
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_without_that_way_the_image_refuses_and_the_doctor_names_it(tmp_path, may_mount, name):
+def test_without_that_way_image_and_doctor_name_it(tmp_path, may_mount, name):
     board = image(name, tmp_path)
     plain = run_in(board, f"sudo {VENV}/bin/python3 -m hotpath boards list")
     assert plain.returncode == 9

@@ -19,7 +19,7 @@ UNITS = tuple("_hz _c _mw _percent _count _state _uj _id _name".split())
 
 @on_each_python
 @pytest.mark.parametrize("name", NAMES)
-def test_every_key_names_its_unit_and_what_was_skipped_has_a_reason(name, tmp_path):
+def test_every_key_names_its_unit_and_a_skip_its_reason(name, tmp_path):
     telemetry = BoardRoot(name, tmp_path).telemetry()
     sample = telemetry.read()
     for key, value in sample.items():
@@ -94,7 +94,7 @@ def test_the_pmic_of_a_constant_100_degrees_is_no_temperature(nano):
     assert "pmic_die_temp_c" not in Telemetry(nano.folder).read()
 
 
-def test_a_zone_that_wakes_up_is_read_and_a_chip_of_two_paths_is_counted_once(tmp_path):
+def test_a_waking_zone_is_read_and_a_chip_of_two_paths_once(tmp_path):
     xavier = BoardRoot("jetson_xavier_nx_jp5", tmp_path)
     telemetry = xavier.telemetry()
     sample = telemetry.read()
@@ -144,7 +144,7 @@ def test_a_sensor_that_vanishes_or_gives_nonsense_is_none(orin):
     assert telemetry.locked()["gpu"] is None
 
 
-def test_throttling_shows_in_counters_and_cooling_devices_but_a_hot_surface_does_not(orin):
+def test_throttling_shows_in_counters_and_cooling_devices(orin):
     alert = "sys/class/thermal/cooling_device6"
     assert orin.path(alert + "/type").read_text() == "hot-surface-alert"
     orin.put(alert + "/cur_state", 1)
@@ -162,7 +162,7 @@ def test_throttling_shows_in_counters_and_cooling_devices_but_a_hot_surface_does
     assert after["gpu_clock_hz"] < 0.95 * after["gpu_clock_max_hz"]
 
 
-def test_not_connected_channels_and_the_sum_of_shunts_are_no_rails(orin):
+def test_open_channels_and_the_sum_of_shunts_are_no_rails(orin):
     orin.put("sys/bus/i2c/devices/1-0040/hwmon/hwmon1/in3_label", "NC")
     telemetry = orin.telemetry()
     rails = {key for key in telemetry.read() if key.endswith("_power_mw")}
@@ -172,7 +172,7 @@ def test_not_connected_channels_and_the_sum_of_shunts_are_no_rails(orin):
     assert any("sum of shunt" in why for why in reasons)
 
 
-def test_agx_orins_total_leaves_out_the_rail_that_hangs_on_another(tmp_path):
+def test_agx_orins_total_leaves_out_a_rail_behind_another(tmp_path):
     """Figures of a public tegrastats line, in which VIN_SYS_5V0 is a third of VDD_CPU_CV."""
     rails = (
         ("1-0040", "hwmon3", ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"), (3150, 14312, 4968)),
@@ -212,7 +212,7 @@ def test_clocks_held_by_jetson_clocks_are_seen(tmp_path):
     assert telemetry.read()["emc_clock_hz"] == 3199000000
 
 
-def test_the_fastest_mode_goes_by_name_and_a_change_of_mode_while_running_is_seen(orin, tmp_path):
+def test_the_fastest_mode_goes_by_name_and_a_change_is_seen(orin, tmp_path):
     xavier = BoardRoot("jetson_xavier_nx_jp5", tmp_path / "xavier").telemetry()
     assert xavier.power_mode() == (0, "MODE_15W_2CORE")
     assert xavier.fastest_power_mode() == (8, "MODE_20W_6CORE")  # most watts, then most cores

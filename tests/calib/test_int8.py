@@ -97,7 +97,7 @@ def test_the_symmetric_form_has_no_zero_points_as_tensorrt_asks(done):
         assert zeros and all(zero.dtype == np.int8 and not zero.any() for zero in zeros)
 
 
-def test_the_table_holds_every_method_and_what_it_was_measured_on(done, place):
+def test_the_table_holds_every_method_and_its_measurement(done, place):
     out, report = done
     assert min(report["same_cell_as_simulated"].values()) >= 0.99
     network = load_network(place / "tiny.toml")
@@ -120,7 +120,7 @@ def test_the_table_holds_every_method_and_what_it_was_measured_on(done, place):
         assert float(scales[name]) * 127 == pytest.approx(value, rel=2e-7)
 
 
-def test_pictures_stay_bytes_though_the_clips_hold_no_black_and_no_white(done):
+def test_pictures_stay_bytes_without_black_or_white_in_the_clips(done):
     out, _ = done
     network = load_network(str(out / "tiny-int8.toml"))
     graphs = assemble.build(network, network.locate())
@@ -200,7 +200,7 @@ def test_nodes_of_the_same_name_get_names_of_their_own():
     assert [node.name for node in model.graph.node] == ["r", "Relu_y"]
 
 
-def test_products_around_a_softmax_and_after_a_join_stay_in_floating_point():
+def test_products_around_a_softmax_and_after_a_join_stay_floats():
     nodes = [
         ("MatMul", ["x", "weights"], ["q"]),
         ("Transpose", ["q"], ["k"]),
@@ -274,7 +274,7 @@ def test_the_cache_survives_a_round_trip_with_odd_names():
     assert line == ["TRT-8201-EntropyCalibration2", "input_1:0: 3c010a14"]
 
 
-def test_the_header_is_the_boards_own_version_and_what_a_cache_cannot_say_is_refused():
+def test_a_cache_without_the_boards_own_header_is_refused():
     for version, number in (("7.1.3", 7103), ("8.5.10", 8510), ("8.6", 8600), ("10.3.0", 100300)):
         assert calibration_cache.header(version) == f"TRT-{number}-EntropyCalibration2"
     with refusal(BadTable, "too new"):
@@ -351,7 +351,7 @@ def chain():
     )
 
 
-def test_the_layer_that_loses_most_is_kept_first_and_runs_in_floating_point(tmp_path):
+def test_the_layer_that_loses_most_is_kept_in_floats_first(tmp_path):
     model = chain()
     feed = {"t0": np.random.default_rng(6).normal(0, 1, (1, 4, 8, 8)).astype(np.float32)}
     histograms = ranges.Histograms(model)
@@ -396,7 +396,7 @@ def test_arithmetic_is_counted():
 
 
 @pytest.mark.parametrize("name", ["kestrel", "kestrel_small"])
-def test_the_int8_form_that_ships_is_made_anew_from_the_table_that_ships(name, tmp_path):
+def test_the_shipped_int8_form_follows_from_the_shipped_table(name, tmp_path):
     network = load_network(name)
     shipped = precision.int8_form(network)
     work = Calibration(network, None, [], [], (1, 1), Store(tmp_path / "work"))

@@ -149,7 +149,7 @@ def test_weights_lose_no_more_than_with_any_odd_number_near(seed, ratio):
     assert (errors(found) <= errors(nearest)).all()
 
 
-def test_terms_of_a_sum_share_its_level_and_keep_their_lowest_value():
+def test_terms_of_a_sum_share_its_level_and_lowest_value():
     model, _, spans = measured(0, network_with_a_sum)
     values = arrays(qdq.quantised(model, spans, "cpu", {*quantisable.last_layers(model), "c0"}))
     levels = [values[name + "_scale"] for name in ("c3", "c5", "a")]

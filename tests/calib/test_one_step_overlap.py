@@ -33,7 +33,7 @@ def clips(tmp_path):
     return find_clips([tmp_path])
 
 
-def test_more_crops_of_every_frame_begin_with_those_of_the_measure(clips):
+def test_more_crops_of_a_frame_begin_with_the_measures(clips):
     one, two = (Pairs(clips, NETWORK, repeats) for repeats in (1, 2))
     count = len(one)
     assert len(two) == len(two.boxes) == len(two.clip) == 2 * count > 0
@@ -51,7 +51,7 @@ def test_the_true_box_lies_on_the_target_in_every_search_crop(clips):
         assert np.abs(bottom_right - top_left + 1 - (w, h)).max() < 3
 
 
-def test_overlap_of_a_perfect_answer_is_one_and_of_a_half_answer_a_half(clips):
+def test_overlap_is_one_if_perfect_and_a_half_if_half(clips):
     pairs = Pairs(clips, NETWORK)
     box = np.array([-20.0, 18.0, 32.0, 24.0])
     probability, distances = np.zeros((16, 16)), np.ones((4, 16, 16))

@@ -37,7 +37,7 @@ def test_the_engine_that_differs_from_the_definition_is_named(tmp_path, name):
     assert name in wrong.get("openvino", "")
 
 
-def test_scores_that_are_hardly_above_zero_are_those_of_both_engines(tmp_path):
+def test_scores_hardly_above_zero_are_those_of_both_engines(tmp_path):
     """As kestrel's are on a random picture: at most 1e-4, where 1e-7 is a thousandth."""
     text = "<float low = {-14}>\n{ t = Add(x, low)\n y = Sigmoid(t) }"
     onnx.save(parser.parse_model(HEAD.format(shape="1,4,16,16") + text), tmp_path / "a.onnx")

@@ -27,7 +27,7 @@ def graphs_of(write, folder):
 
 
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
-def test_correlations_of_published_networks_are_found_and_cut_without_loss(networks_dir, name):
+def test_correlations_of_published_networks_are_cut_losslessly(networks_dir, name):
     network = load_network(name)
     graphs = assemble.build(network, network.locate(networks_dir))
     form, wanted = cut.cut(graphs), PUBLISHED[name]
@@ -83,7 +83,7 @@ def rewritten(graphs, how):
     return graphs._replace(exemplar=how(graphs.exemplar), search=how(graphs.search))
 
 
-def test_rewritten_for_an_old_parser_a_network_gives_the_same_bits(tmp_path):
+def test_a_network_for_an_old_parser_gives_the_same_bits(tmp_path):
     graphs = graphs_of(tiny_cut.write_network, tmp_path)
     plainly = rewritten(graphs, convert.for_old_tensorrt)
     assert "HardSwish" in {n.op_type for n in graphs.search.graph.node}

@@ -48,7 +48,7 @@ def told(seen, axis, cells, pixels):
 
 
 @pytest.mark.parametrize("axis", [0, 1])
-def test_the_field_of_a_network_that_ships_is_the_one_of_impulses(axis):
+def test_a_shipped_networks_field_is_that_of_impulses(axis):
     network = load_network("kestrel_small")
     graph = assemble.build(network, network.locate()).search
     # before a sigmoid, whose steps are too small for float32
@@ -132,7 +132,7 @@ def test_the_field_of_uncommon_layers_is_the_one_of_impulses(case, axis):
         (lambda make: [make("Softmax", ["a"], ["m"], axis=3)], "Softmax"),
     ],
 )
-def test_an_operator_that_mixes_all_cells_is_named_beside_the_field(mixing, by):
+def test_an_operator_that_mixes_all_cells_is_named(mixing, by):
     def excited(make):
         return [*mixing(make), make("Mul", ["a", "m"], ["b"])]
 

@@ -82,7 +82,7 @@ def test_what_is_refused_names_its_cause(tmp_path, net, words):
         models.read(path)
 
 
-def test_an_input_without_a_shape_is_named_and_half_a_file_is_no_whole_one(tmp_path):
+def test_an_input_without_a_shape_and_half_a_file_are_named(tmp_path):
     path = tmp_path / "net.onnx"
     net = model()
     net.graph.input[0].type.tensor_type.ClearField("shape")

@@ -24,7 +24,7 @@ def weighted_of(model, names):
     return {n.name for n in quantisable.weighted_layers(model) if n.name in names}
 
 
-def test_the_layers_of_a_network_that_ships_are_told_as_they_are_quantised():
+def test_the_layers_of_a_shipped_network_are_told_as_quantised():
     network = load_network("kestrel_small")
     model = quantisable.parts(network, network.locate())["search"]
     last = quantisable.last_layers(model)
@@ -34,7 +34,7 @@ def test_the_layers_of_a_network_that_ships_are_told_as_they_are_quantised():
     assert {left[name] for name in weighted_of(model, left)} == {"kept"}
 
 
-def test_excitation_swish_and_attention_are_told_and_plain_layers_are_not():
+def test_excitation_swish_and_attention_are_told():
     nodes = [
         ("Conv", ["x", "w"], ["a"], {"name": "plain"}),
         ("GlobalAveragePool", ["a"], ["m"], {"name": "mean"}),

@@ -25,7 +25,7 @@ def test_a_python_that_make_refuses_gets_pip_commands(monkeypatch):
     assert commands.make("track") == "make track"
 
 
-def test_a_package_of_a_project_is_installed_by_pip_where_no_make_brings_it(monkeypatch, tmp_path):
+def test_a_projects_package_is_installed_by_pip_without_make(monkeypatch, tmp_path):
     error = ModuleNotFoundError("No module named 'pymavlink'", name="pymavlink")
     sentences = []
     for name, value in (("JETSON", "/no"), ("JETSON", str(tmp_path)), ("HERE", str(tmp_path))):
@@ -63,7 +63,7 @@ def test_a_wrong_option_is_one_sentence(capsys):
         (None, 0, ""),
     ],
 )
-def test_the_end_of_a_program_is_an_exit_code_and_at_most_one_sentence(capsys, ends, code, said):
+def test_a_program_ends_with_a_code_and_at_most_one_sentence(capsys, ends, code, said):
     def run():
         if isinstance(ends, BaseException):
             raise ends

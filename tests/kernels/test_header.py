@@ -12,7 +12,7 @@ def test_the_header_is_that_of_the_settings():
         assert file.read() == header.text()
 
 
-def test_a_number_stands_where_its_type_says_and_nothing_is_between():
+def test_a_number_stands_where_its_type_says():
     class Settings(NamedTuple):
         cells: int
         share: float

@@ -244,7 +244,7 @@ def test_scores_need_not_be_above_zero(build, level):
 
 @examples(40)
 @given(st.sampled_from(SCORES), SEEDS)
-def test_equal_maps_of_a_network_with_a_quality_are_told_apart_by_it(build, score, seed):
+def test_equal_maps_with_a_quality_are_told_apart_by_it(build, score, seed):
     net = network(score=score, quality="blend")
     maps = random_maps(net, seed)
     for prior in PRIORS:

@@ -140,7 +140,7 @@ def test_other_files_and_other_values_are_made_anew(tmp_path, network):
     assert loaded(network, tmp_path, said).search.path not in (first.search.path, other.search.path)
 
 
-def test_files_have_fixed_names_and_shapes_for_each_number_of_windows(tmp_path, network):
+def test_files_have_fixed_names_and_shapes_a_window_count(tmp_path, network):
     graphs = loaded(network, tmp_path, [])
     assert graphs.image == ("exemplar", "search") and sorted(graphs.several) == [2, 4, 8]
     for count, each in [(1, graphs.search), *graphs.several.items()]:
@@ -287,14 +287,14 @@ def test_a_description_with_a_value_of_another_kind_is_refused(
             canonical.read(folder)
 
 
-def test_a_user_without_a_home_and_without_temporary_files_gets_one_sentence(tmp_path, network):
+def test_a_user_without_home_or_temporary_files_gets_a_sentence(tmp_path, network):
     toml = str(network.path)
     words = [sys.executable, "-c", NO_ROOM, toml]
     done = run(words, env=dict(os.environ, HOME="/dev/null/x"), cwd=str(ROOT))
     assert done.returncode == 0 and "TMPDIR" in done.stdout, done.stderr
 
 
-def test_processes_that_make_the_same_files_at_once_all_can_read_them(tmp_path):
+def test_processes_that_make_the_same_files_can_all_read_them(tmp_path):
     toml, begin = str(tiny.write_network(tmp_path)), tmp_path / "begin"
     ready = [tmp_path / f"ready-{number}" for number in range(4)]
     words = [sys.executable, "-c", READS, toml, str(tmp_path / "kept")]

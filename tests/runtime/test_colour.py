@@ -44,7 +44,7 @@ def test_a_box_is_like_itself_and_unlike_another_colour(picture, red):
     assert alike(red, green) < 0.1
 
 
-def test_the_place_of_the_colour_is_proposed_unless_it_was_searched(picture, red):
+def test_the_colours_place_is_proposed_unless_it_was_searched(picture, red):
     x, y = propose(picture, [40.0, 60.0], red, [], 50.0)
     assert abs(x - 220) < 15 and abs(y - 130) < 15
     place = propose(picture, [40.0, 60.0], red, [(220, 130)], 60.0)
@@ -53,7 +53,7 @@ def test_the_place_of_the_colour_is_proposed_unless_it_was_searched(picture, red
 
 
 @pytest.mark.parametrize("shape", [(1500, 3), (1, 400), (3, 1500), (1, 1), (20, 20)])
-def test_narrow_pictures_and_targets_larger_than_the_picture_are_searched_too(red, shape):
+def test_narrow_pictures_and_large_targets_are_searched(red, shape):
     narrow = np.full(shape + (3,), RED, np.uint8)
     x, y = propose(narrow, [900.0, 700.0], red, [], 5.0)
     assert 0 <= x <= shape[1] and 0 <= y <= shape[0]

@@ -19,7 +19,7 @@ def at(x, y):
     return x - 10, y - 15, 20, 30
 
 
-def test_the_middle_is_straight_ahead_and_the_edges_are_half_the_field_of_view_away():
+def test_the_middle_is_ahead_and_edges_are_half_the_field_away():
     assert hotpath.bearing is bearing
     assert bearing(at(320, 240), SIZE, 60) == (0, 0)
     assert bearing(at(640, 240), SIZE, 60) == pytest.approx((30, 0))
@@ -30,7 +30,7 @@ def test_the_middle_is_straight_ahead_and_the_edges_are_half_the_field_of_view_a
 
 @pytest.mark.parametrize("point", [(12.5, 20), (600, 30), (320, 400), (70, 333)])
 @pytest.mark.parametrize("as_list", [False, True])
-def test_a_camera_matrix_gives_the_direction_in_which_opencv_sees_the_point(point, as_list):
+def test_a_camera_matrix_gives_the_direction_as_opencv_does(point, as_list):
     matrix = np.array([[523.0, 0, 301], [0, 510, 260], [0, 0, 1]])
     right, down = bearing(at(*point), SIZE, matrix.tolist() if as_list else matrix)
     forward = math.cos(math.radians(down))

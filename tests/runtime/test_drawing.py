@@ -42,7 +42,7 @@ def test_the_texts_of_the_bar_keep_off_its_edges_and_can_be_read(size):
 
 
 @pytest.mark.parametrize("size", SIZES + [(160, 120), (64, 64), (21, 21), (1280, 131)])
-def test_the_bar_covers_nothing_of_the_picture_and_keeps_its_height(size):
+def test_the_bar_covers_no_picture_and_keeps_its_height(size):
     noise = np.random.RandomState(2).randint(0, 255, (size[1], size[0], 3)).astype(np.uint8)
     track = Track((5, 1, 9, 9), 0.9)
     drawn = draw(noise, track, INFO)
@@ -101,7 +101,7 @@ def labels_in(picture, colours):
     return found
 
 
-def test_labels_of_targets_on_the_same_place_are_not_on_top_of_one_another():
+def test_labels_on_the_same_place_do_not_overlap():
     box = (100, 100, 80, 60)
     tracks = {n: Track((box[0] + 2 * n, box[1] + n, *box[2:]), 0.96) for n in range(6)}
     labels = labels_in(draw(black((320, 240)), tracks, INFO), TARGETS)
@@ -151,7 +151,7 @@ def test_a_label_stays_in_the_picture_beside_a_box_at_the_edge():
         assert columns.max() - columns.min() >= 15 and rows.max() - rows.min() >= 8
 
 
-def test_a_display_that_is_missing_or_that_nobody_serves_is_one_sentence(monkeypatch):
+def test_a_missing_or_unserved_display_is_one_sentence(monkeypatch):
     reason = no_window({"DISPLAY": ":7777"})  # before Qt ends the program
     assert reason and ("ALSO=window" in reason or ":7777 does not answer" in reason)
     monkeypatch.delenv("DISPLAY", raising=False)
@@ -206,7 +206,7 @@ def select_with(monkeypatch, frame, events, keys=()):
     return window, shown, lambda: window.select(frame, ["Drag a box"])
 
 
-def test_a_box_is_drawn_in_the_same_window_and_done_when_the_button_is_released(monkeypatch):
+def test_a_box_drawn_in_the_window_is_done_at_the_release(monkeypatch):
     frame = black((320, 240))
     down, move, up = cv2.EVENT_LBUTTONDOWN, cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONUP
     click = [(down, 500, 755, 0, None), (up, 502, 755, 0, None)]  # on the texts: is nothing
@@ -238,7 +238,7 @@ def test_a_click_is_the_point_under_it(monkeypatch):
     assert (w, h) == (0, 0) and window.touched
 
 
-def test_a_button_that_went_down_in_the_film_begins_the_selection(monkeypatch):
+def test_a_button_that_went_down_in_the_film_begins_a_box(monkeypatch):
     down, move, up = cv2.EVENT_LBUTTONDOWN, cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONUP
     frame = black((320, 240))
     late = [(move, 700, 300, 0, None), (up, 720, 330, 0, None)]

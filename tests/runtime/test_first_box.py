@@ -49,7 +49,7 @@ def test_a_box_is_doubted_for_its_place_and_size(box, sentence):
     assert not doubt or "; draw" in doubt
 
 
-def test_a_box_is_doubted_where_neither_it_nor_its_surroundings_have_an_edge():
+def test_a_box_without_an_edge_around_it_is_doubted():
     flat = noisy(100, 108)
     assert "one colour" in doubt_of(flat, Box(100, 100, 40, 30), SHAPE)
     inside, beside = flat.copy(), flat.copy()
@@ -82,7 +82,7 @@ def two_colours(kind, u, v):
 
 
 @pytest.mark.parametrize("kind", ["BGR", "BGRx", "I420", "NV12", "YUYV", "GREY", "JPEG"])
-def test_colours_of_one_grey_level_are_an_edge_in_every_kind_of_frame(kind):
+def test_colours_of_one_grey_level_are_an_edge_in_every_frame(kind):
     box = Box(100, 100, 40, 30)
     assert "one colour" in doubt_of(two_colours(kind, 128, 128), box, SHAPE)
     assert ("one colour" in doubt_of(two_colours(kind, 90, 190), box, SHAPE)) == (kind == "GREY")
@@ -176,7 +176,7 @@ def own_box(tracker, frame, drawn):
     return tracker.device.look(frame, [look])[0][0]
 
 
-def test_sizes_are_those_of_the_drawn_box_by_the_root_of_its_ratio(kestrel):
+def test_sizes_are_the_drawn_boxs_by_the_root_of_its_ratio(kestrel):
     film, ((x, y, w, h), *_) = tiny.film(12)
     drawn = Box(x, y - 2, w, h + 4)
     own = own_box(kestrel, film[0], drawn).states[0][2:]
@@ -233,7 +233,7 @@ def test_only_a_drawn_box_has_a_style_and_only_with_the_search(kestrel):
         assert track.box == geometry.box_of(tracker.network, tracker.state)
 
 
-def test_a_styled_box_stays_in_the_picture_as_the_networks_own_does(kestrel):
+def test_a_styled_box_stays_in_the_picture(kestrel):
     film, truth = tiny.film(1)
     kestrel.init(film[0], truth[0])
     kestrel._style = np.array([1.0, 1.0, 1.09, 1.09])

@@ -15,7 +15,7 @@ class Node:
     """An object that can refer to itself."""
 
 
-def test_what_was_there_before_is_not_visited_until_an_end_or_an_error():
+def test_older_objects_are_not_visited_until_an_end_or_error():
     before = len(gc.get_objects())
     with garbage.short_collections():
         assert gc.get_freeze_count() > 1000

@@ -145,7 +145,7 @@ def test_a_lost_target_needs_more_than_one_that_is_followed():
     assert phases == [DOUBTFUL, GONE, GONE, PROVEN]
 
 
-def test_a_confirmed_target_is_judged_in_some_frames_and_others_in_each():
+def test_a_confirmed_target_is_judged_in_some_frames_only():
     judge = new(every=4)
     phases = [see(judge, NONE)[0] for _ in range(4)]
     assert phases == [CONFIRMED] * 3 + [GONE]
@@ -181,7 +181,7 @@ def test_a_share_of_the_targets_own_proof_proves():
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_the_bar_falls_for_the_box_that_was_followed_before_the_loss_alone(elsewhere):
+def test_the_bar_falls_for_the_box_before_the_loss_alone(elsewhere):
     judge = new()
     for x in (100, 100):
         drive(judge, x)
@@ -246,7 +246,7 @@ def strict(alike=1.0, resized=0.0, looks=0.75):
     return phases.index(PROVEN) + 1 if PROVEN in phases else 0
 
 
-def test_a_strict_proof_takes_its_frames_and_is_denied_by_colours_and_size():
+def test_a_strict_proof_takes_frames_and_is_denied_by_colours():
     assert strict() == strict(looks=3.0) == STRICT_FRAMES
     assert strict(alike=0.6) == strict(resized=0.3) == STRICT_FRAMES
     assert strict(alike=0.2) == strict(resized=0.5) == 0
@@ -352,7 +352,7 @@ def test_on_probation_nothing_is_learnt():
     assert judge.own > own and judge.learns
 
 
-def test_frames_that_hardly_look_like_the_target_end_no_probation():
+def test_frames_hardly_like_the_target_end_no_probation():
     judge = at(PROVEN)
     for _ in range(2 * PROBATION):
         see(judge, looks=0.5 * USUAL)
@@ -378,7 +378,7 @@ def test_presence_grows_from_a_find_to_the_end_of_its_probation():
 
 
 @pytest.mark.parametrize("first, later, sure", [(0.75, 0.45, False), (0.65, 1.0, True)])
-def test_a_strict_find_is_as_likely_as_what_it_proves_on_probation(first, later, sure):
+def test_a_strict_find_is_as_likely_as_its_proof(first, later, sure):
     judge = at(GONE, RULES._replace(strict=True))
     while see(judge, looks=first)[0] != PROVEN:
         pass

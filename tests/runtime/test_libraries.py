@@ -40,7 +40,7 @@ def test_the_package_is_light():
     assert "numpy" not in names  # the doctor runs without it
 
 
-def test_a_python_without_libraries_is_told_what_to_run_in_one_sentence(tmp_path):
+def test_a_python_without_libraries_is_told_what_to_run(tmp_path):
     hotpath = tmp_path / "hotpath"  # as pip writes it
     hotpath.write_text("from hotpath.app.command import main\nmain()\n")
     for words in (
@@ -115,7 +115,7 @@ def test_no_hint_names_a_distribution_of_somebody_else():
     assert not hints(r"install '?hotpath\b([^-]|$)", ".py", ".md")
 
 
-def test_every_hint_to_install_names_the_extra_and_comes_from_one_place():
+def test_every_hint_to_install_names_the_extra():
     # a board's own Python, a driver's version and what no extra has are not an extra
     others = ("python3 -m pip", "nvidia-cuda", "cupy", "onnxruntime-gpu", "scipy", "pynq", "ssh")
     found = hints("pip install", "runtime/", "kernels/", "calib/", "deploy/bundles/")
@@ -147,7 +147,7 @@ def test_a_package_that_lacks_another_one_is_not_called_missing():
 
 
 @pytest.mark.parametrize("name", ["kernels.py", "runtime/__init__.py"])
-def test_a_file_of_another_project_with_a_name_of_ours_changes_nothing(tmp_path, name):
+def test_another_projects_file_of_our_name_changes_nothing(tmp_path, name):
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True)
     path.write_text("raise SystemExit('the wrong one')\n")
@@ -173,7 +173,7 @@ def test_the_command_lists_its_programs_and_runs_one():
     assert done.returncode == 0 and "kestrel" in done.stdout
 
 
-def test_what_a_program_and_its_help_lack_is_said_before_it_is_imported(monkeypatch, capsys):
+def test_what_a_program_lacks_is_said_before_its_import(monkeypatch, capsys):
     find = libraries.importlib.util.find_spec
     found = {"tqdm": lambda name: None}
     is_for_make = sys.version_info >= commands.MAKEFILE_PYTHON
@@ -187,7 +187,7 @@ def test_what_a_program_and_its_help_lack_is_said_before_it_is_imported(monkeypa
         assert "has no tqdm" in said and advice in said
 
 
-def test_ctrl_c_while_a_program_is_imported_ends_it_without_a_traceback(tmp_path):
+def test_ctrl_c_during_an_import_ends_without_a_traceback(tmp_path):
     (tmp_path / "slow.py").write_text("raise KeyboardInterrupt\n")
     code = (
         "import sys; from hotpath.app import command\n"

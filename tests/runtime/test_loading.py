@@ -81,7 +81,7 @@ def create_on(board, tmp_path, **options):
 
 
 @pytest.mark.parametrize("board", ("pynq_z2", "kv260", "jetson_orin_nano", "host"))
-def test_the_boards_profile_says_whether_a_lost_target_is_searched_for(tmp_path, board):
+def test_the_boards_profile_says_whether_to_search(tmp_path, board):
     assert create_on(board, tmp_path).searches is load_board(board).search["default"]
     assert create_on(board, tmp_path, recover=True).searches
     assert not create_on(board, tmp_path, recover=False).searches
@@ -100,9 +100,7 @@ def test_without_a_bundle_the_profile_is_a_computers(tmp_path):
     "given, recover, chooses",
     [({}, True, True), ({"peak_share": 0.0}, True, False), ({}, False, False)],
 )
-def test_what_searches_chooses_among_peaks_unless_its_toml_says_no(
-    tmp_path, given, recover, chooses
-):
+def test_what_searches_chooses_among_peaks_by_default(tmp_path, given, recover, chooses):
     toml = tiny.write_network(tmp_path, tiny.watched(**THRESHOLDS, **given))
     with load_tracker(toml, engine="onnxruntime", recover=recover) as tracker:
         assert tracker.searches is recover and tracker.chooses is chooses

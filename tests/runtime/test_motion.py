@@ -26,7 +26,7 @@ def followed(times_s):
 
 
 @pytest.mark.parametrize("fps", (5, 10, 30, 120))
-def test_a_steady_target_has_its_velocity_from_the_second_frame_on(fps):
+def test_a_steady_target_has_a_velocity_from_the_second_frame(fps):
     _, tracks = followed(np.arange(20) / fps)
     assert tracks[0].velocity is None
     assert [track.velocity for track in tracks[1:]] == [pytest.approx(SPEED)] * 19
@@ -87,7 +87,7 @@ def test_a_recording_that_is_wound_back_starts_anew():
     assert motion.step(at(0.3), 0.3).velocity == pytest.approx(SPEED)
 
 
-def test_a_source_that_changes_its_resolution_scales_what_is_known():
+def test_a_change_of_resolution_scales_what_is_known():
     motion, _ = followed(np.arange(31) / 30)
     motion.rescale(2.0, 0.5)
     track = at(31 / 30)
@@ -131,7 +131,7 @@ def follow(request, network):
         yield lambda *given: targets.update(*given)[number]
 
 
-def test_update_gives_the_velocity_and_where_a_hidden_target_would_be(follow):
+def test_update_gives_the_velocity_and_a_hidden_targets_place(follow):
     motion = Motion(Box(60, 100, 40, 40), 0.0)
     tracks = []
     for index in range(1, 40):
@@ -146,7 +146,7 @@ def test_update_gives_the_velocity_and_where_a_hidden_target_would_be(follow):
     assert tracks[-1].lost and tracks[-1].predicted is not None
 
 
-def test_without_times_update_says_nothing_of_motion_and_a_wrong_time_is_named(follow):
+def test_without_times_there_is_no_motion_a_wrong_one_is_named(follow):
     track = follow(picture(62))
     assert (track.velocity, track.predicted) == (None, None)
     with refusal(BadOption, "not seconds"):

@@ -38,7 +38,7 @@ sys.exit(code)
 """
 
 
-def test_it_tracks_where_neither_locks_nor_terminals_nor_schedulers_are(tmp_path):
+def test_it_tracks_without_locks_terminals_and_schedulers(tmp_path):
     pictures, boxes = tiny.film(5)
     tiny.write_pictures(tmp_path / "frames", pictures)
     tiny.write_network(tmp_path)

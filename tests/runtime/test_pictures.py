@@ -34,7 +34,7 @@ def test_a_frame_is_converted_once_and_only_when_somebody_asks(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_tracker_finds_the_same_boxes_in_planes_as_in_the_converted_frames(tmp_path, kind):
+def test_boxes_in_planes_are_those_in_converted_frames(tmp_path, kind):
     toml = tiny.write_network(tmp_path)
     film, boxes = tiny.film(12)
     frames = [PlanarFrame(planes_of(picture, kind)) for picture in film]
@@ -46,7 +46,7 @@ def test_a_tracker_finds_the_same_boxes_in_planes_as_in_the_converted_frames(tmp
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_border_of_planes_is_within_one_of_the_converted_frame(kind):
+def test_the_border_of_planes_is_within_one_of_the_converted(kind):
     network = SimpleNamespace(border="mean_rounded")
     frame = PlanarFrame(planes_of(tiny.film(1)[0][0], kind))
     colours = [geometry.border_colour(network, one).astype(int) for one in (frame, bgr_of(frame))]
@@ -65,7 +65,7 @@ def test_every_nth_pixel_is_that_of_the_converted_frame(kind, step):
 
 
 @pytest.mark.parametrize("step", [1, 3, 12])
-def test_every_nth_pixel_of_a_jpeg_is_read_from_a_smaller_picture(whole_decoder, step):
+def test_every_nth_pixel_of_a_jpeg_is_from_a_smaller_picture(whole_decoder, step):
     picture = cv2.GaussianBlur(tiny.film(1, 333, 245)[0][0], (0, 0), 5)
     for frame in (JpegFrame(jpeg(picture)), JpegFrame(jpeg(picture), NoDecoders())):
         found = every_pixel(frame, step)
@@ -136,7 +136,7 @@ def with_exif(data, orientation, order="little"):
 
 @pytest.mark.parametrize("order", ["little", "big"])
 @pytest.mark.parametrize("orientation", range(10))
-def test_a_jpeg_that_its_exif_turns_is_upright_wherever_it_is_read(
+def test_a_jpeg_that_its_exif_turns_is_upright_everywhere(
     whole_decoder, tmp_path, orientation, order
 ):
     picture = cv2.GaussianBlur(tiny.film(1, 320, 240)[0][0], (0, 0), 3)
@@ -182,7 +182,7 @@ def test_the_decoder_of_a_frame_that_is_gone_serves_the_next_one():
     assert len({each.planes[0].ctypes.data for each in planes}) == 4  # while they are there
 
 
-def test_a_kept_frame_gives_its_decoder_to_the_next_one_and_decodes_again():
+def test_a_kept_frame_gives_its_decoder_to_the_next_one():
     needs_kernels()
     decoders = JpegDecoders()
     first, second = [JpegFrame(jpeg(picture), decoders) for picture in tiny.film(2)[0]]

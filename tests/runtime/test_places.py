@@ -48,7 +48,7 @@ def seen(network, maps):
 PEAKS = (BEST, 0.8), (RIVAL, 0.7), (WEAK, 0.2)
 
 
-def test_a_family_that_only_python_decodes_proposes_by_the_definition(monkeypatch):
+def test_a_family_decoded_in_python_proposes_by_definition(monkeypatch):
     network, maps = window(*PEAKS)
     create = decode.create
 
@@ -78,7 +78,7 @@ def test_other_peaks_follow_the_best_cell(share, found):
 
 
 @pytest.mark.parametrize("name, share", [("kestrel", 0.0), ("siamrpnpp", 0.2)])
-def test_no_share_or_a_family_without_places_in_its_cells_leaves_only_the_best_box(name, share):
+def test_without_shares_or_places_only_the_best_box_is_left(name, share):
     network = load_network(name)
     network.peak_share = share
     assert load_network("kestrel").peak_share and prior_of(network) == ARGMAX

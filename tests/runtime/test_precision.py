@@ -65,7 +65,7 @@ def test_the_int8_form_of_other_weights_does_not_run(home, part):
     assert opened(home, "int8", cpu=PLAIN)[0] == "tiny-int8"
 
 
-def test_the_check_of_a_network_tells_an_int8_form_of_other_weights(home, capsys):
+def test_the_check_of_a_network_tells_another_int8_form(home, capsys):
     networks_command.main(["check", str(home / "tiny.toml")])
     assert "INT8 form" not in capsys.readouterr().out
     retrain(home)
@@ -99,7 +99,7 @@ def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime"):
         ("", "tiny", "no instructions"),
     ],
 )
-def test_the_instructions_of_the_processor_decide_and_one_line_says_so(home, cpu, name, why):
+def test_the_processors_instructions_decide_and_a_line_says_so(home, cpu, name, why):
     for _ in range(2):  # nothing is kept from one start to the next
         network, (said,) = opened(home, cpu=cpu)
         assert network == name and why in said

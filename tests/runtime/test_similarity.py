@@ -38,7 +38,7 @@ def vanishing():
     return clip
 
 
-def test_a_target_that_went_is_lost_until_it_is_back_and_no_box_changes(tmp_path, vanishing):
+def test_a_target_that_left_is_lost_until_it_is_back(tmp_path, vanishing):
     toml = write_watched(tmp_path, lost_below=0.5)
     tracks = tracks_of(load_tracker(toml), vanishing)
     assert [track.found for track in tracks].count(True) == 1
@@ -74,7 +74,7 @@ def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
 
 
 @pytest.mark.parametrize("kernels", [cpu.load(), plain.Kernels()], ids=lambda k: k.name)
-def test_similarity_is_the_cosine_of_averages_and_zero_of_nothing(kernels):
+def test_similarity_is_the_cosine_of_averages(kernels):
     noise = np.random.RandomState(3)
     for channels, side in ((48, 16), (3, 5), (96, 22)):
         features = noise.randn(1, channels, side * side).astype(np.float32)
@@ -116,7 +116,7 @@ def test_a_box_anywhere_has_at_least_one_cell(tmp_path, corner):
     assert watched.value == pytest.approx(0.6 + 0.4 * 0.9)
 
 
-def test_the_cells_compared_are_those_under_the_inner_part_of_the_box(tmp_path):
+def test_cells_under_the_inner_part_of_the_box_are_compared(tmp_path):
     network = load_network(write_watched(tmp_path, lost_below=0.5))
     seen = Seen(np.zeros(4), (1.0, 1.0), np.zeros((1, 3, 256), np.float32))
     state = np.array([0.0, 0.0, 10.0, 5.0]) * network.stride
@@ -125,7 +125,7 @@ def test_the_cells_compared_are_those_under_the_inner_part_of_the_box(tmp_path):
     assert cells_under(network, seen, beside, beside, state / 100) == ((8, 9), (8, 9))
 
 
-def test_features_that_are_the_opposite_say_no_more_than_other_ones(tmp_path):
+def test_opposite_features_say_no_more_than_other_ones(tmp_path):
     cues = ScoreAndFeatures(load_network(write_watched(tmp_path, lost_below=0.5)), plain.Kernels())
     state, features = np.array([100.0, 100.0, 40.0, 40.0]), np.ones((1, 3, 256), np.float32)
     cues.begin(None, state, Seen(state, (1.0, 1.0), features))

@@ -66,7 +66,7 @@ def test_a_point_on_nothing_is_refused_and_the_old_target_stays(tracker):
     tracker.update(scene())
 
 
-def test_another_object_at_the_point_differs_from_the_one_that_is_not_meant(tracker):
+def test_another_object_at_the_point_differs_from_the_wrong_one(tracker):
     first = tracker.init(scene(), point=CENTRE)
     try:
         other = tracker.init(scene(), point=CENTRE, besides=first.box)

@@ -126,7 +126,7 @@ def test_each_public_method_is_called_here(load, kind, calls):
 
 
 @pytest.mark.parametrize(("load", "calls", "name"), ONE_EACH)
-def test_a_method_waits_or_is_refused_while_another_thread_is_inside(shared, load, calls, name):
+def test_a_method_waits_or_is_refused_during_another_threads(shared, load, calls, name):
     thing, answers, ended = shared(load), [], threading.Event()
 
     def call():

@@ -95,7 +95,7 @@ def test_a_finder_that_gives_shares_of_the_frame_is_told_so(tmp_path, as_array):
             targets.update(np.zeros((240, 320, 3), np.uint8))
 
 
-def test_boxes_as_small_as_a_pixel_and_as_large_as_the_frame_are_taken():
+def test_boxes_of_a_pixel_and_of_the_whole_frame_are_taken():
     for box in ((5, 5, 1, 1), (0, 0, 320, 240), (-3, -2, 326, 244), (0, 0, 1, 2)):
         assert checked_box(box, (240, 320, 3)) == box
 

@@ -76,7 +76,7 @@ def test_interlaced_pictures_are_not_black(tmp_path, planes, matrix):
     assert len(found) == 6
 
 
-def test_without_pyav_a_video_that_opencv_reads_wrongly_is_refused(tmp_path, monkeypatch):
+def test_without_pyav_a_video_that_opencv_misreads_is_refused(tmp_path, monkeypatch):
     how = {"flags": "+ildct+ilme", "x264-params": "tff=1"}
     path = write(tmp_path / "a.mp4", even(6), options=how)
     picture = cv2.VideoCapture(path).read()[1]
@@ -200,7 +200,7 @@ def test_a_saved_video_keeps_the_aspect_of_its_pixels(tmp_path):
     assert open_source(out).aspect == 0.5
 
 
-def test_a_fragmented_file_that_is_cut_off_is_searched_as_far_as_it_goes(tmp_path):
+def test_a_cut_fragmented_file_is_searched_as_far_as_it_goes(tmp_path):
     form = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
     path = write(tmp_path / "a.mp4", even(120), form=form)
     data = open(path, "rb").read()
@@ -288,7 +288,7 @@ def test_an_index_at_the_end_of_what_a_pipe_gives_is_named(tmp_path, kind):
     "size, rate, frames",
     [("720x576", "25", 9), ("720x480", "30000/1001", 60), ("720x576", "25", 1)],
 )
-def test_raw_dv_of_which_the_ticks_are_counted_ends_where_it_ends(tmp_path, size, rate, frames):
+def test_raw_dv_with_counted_ticks_ends_where_it_ends(tmp_path, size, rate, frames):
     needs_program("ffmpeg")
     path = str(tmp_path / "tape.dv")
     made = ["-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}", "-frames:v", str(frames)]

@@ -92,7 +92,7 @@ print(cv2.absdiff(bgr_of(frame), truth).mean())
     assert float(told(fake, code)) < 4.0  # grey levels; colour has half the resolution
 
 
-def test_frames_lie_in_the_drivers_buffers_and_keep_their_pixels_while_they_are_held(numbered):
+def test_held_frames_keep_their_pixels_in_the_drivers_buffers(numbered):
     code = """
 capture, places = opened(), set()
 for _ in range(20):
@@ -146,7 +146,7 @@ for planes in (True, False):
     assert lines[0].startswith("cam7: gives frames of 64x48 where 640x480 are asked for; ask for")
 
 
-def test_a_camera_s_frames_carry_the_time_at_which_the_driver_took_them(numbered):
+def test_a_cameras_frames_carry_the_drivers_time(numbered):
     code = """
 told = []
 with open_source('cam7') as source:

@@ -29,7 +29,7 @@ def frames_and_words(folder, **more):
 
 
 @pytest.mark.parametrize("low, high", [(0, 4095), (7000, 9000), (51240, 52180), (0, 65535)])
-def test_the_range_fills_the_eight_bits_and_one_scale_holds_for_all_frames(tmp_path, low, high):
+def test_the_range_fills_eight_bits_with_one_scale_for_all(tmp_path, low, high):
     frames, words = frames_and_words(write_thermal(tmp_path, low, high))
     assert frames[0].min() == 0 and frames[-1].max() == 255
     assert frames[0].max() < frames[2].max() < frames[-1].max()  # brightness is kept
@@ -45,7 +45,7 @@ def test_depth_states_the_bits_that_are_in_use(tmp_path):
     assert frames[-1].max() == round(3000 * 255 / 4095) and "do not fit" not in words
 
 
-def test_values_that_do_not_fit_in_the_depth_are_told_once_with_the_bits_they_need(tmp_path):
+def test_values_beyond_the_depth_are_told_once_with_their_bits(tmp_path):
     folder = write_thermal(tmp_path, 1000, 23008)
     frames, words = frames_and_words(folder, depth=12)
     assert frames[-1].max() == 255
@@ -212,7 +212,7 @@ def test_a_live_source_says_its_range():
         assert np.array_equal(frames[0][..., 0], linear(7300, 7900)(counts(0)))
 
 
-def test_a_live_range_widens_soon_narrows_slowly_and_is_the_same_in_each_run():
+def test_a_live_range_widens_soon_and_narrows_slowly():
     wide = counts(0) * np.uint16(3)
     pictures = [counts(0)] * 20 + [wide] * 20 + [counts(0)] * 5 * NARROWS
     said = []

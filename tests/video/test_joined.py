@@ -107,7 +107,7 @@ def test_a_playlist_with_discontinuities_is_read_and_searched(tmp_path):
         assert source.seek(70) and scene.tick_of(bgr_of(source.read())) == 70
 
 
-def test_a_pipe_of_joined_parts_gives_every_frame_at_a_time_that_goes_on(tmp_path):
+def test_a_pipe_of_joined_parts_gives_every_frame_in_time(tmp_path):
     path = joined(tmp_path, TS, [25, 35])
     script = (
         "from hotpath.video.sources import open_source\n"

@@ -64,7 +64,7 @@ def count(number):
 
 
 @pytest.mark.parametrize("sender", [MjpegServer, rtsp.make_server, UdpSender])
-def test_a_stream_whose_sender_is_killed_and_frozen_is_found_again(sender):
+def test_a_killed_or_frozen_senders_stream_is_found_again(sender):
     if sender is rtsp.make_server and rtsp.missing():
         pytest.skip(rtsp.missing())
     log = []
@@ -89,7 +89,7 @@ def test_a_stream_whose_sender_is_killed_and_frozen_is_found_again(sender):
         assert len(log) == 4 and len(source.gaps) == 2
 
 
-def test_a_slow_reader_gets_the_newest_frame_and_the_others_are_counted():
+def test_a_slow_reader_gets_the_newest_frame():
     with MjpegServer() as running, open_source(running.address) as source:
         frames_until(source, count(5))
         dropped = source.dropped
@@ -105,7 +105,7 @@ def test_a_slow_reader_gets_the_newest_frame_and_the_others_are_counted():
         assert 1.5 < source.time_s < time.monotonic() - started + 10.0
 
 
-def test_a_stream_that_ends_in_half_a_picture_again_and_again_is_reopened():
+def test_a_stream_that_ends_in_half_a_picture_is_reopened():
     log = []
     with MjpegServer() as running, open_source(running.address + "half", log.append) as source:
         frames_until(source, count(2 * FAULT_AFTER + 5))
@@ -132,7 +132,7 @@ def test_motion_jpeg_is_not_decoded_before_somebody_looks(planes):
     assert cv2.absdiff(bgr_of(frame), truth).mean() < 6.0  # grey levels
 
 
-def test_an_address_that_is_no_stream_is_one_sentence_without_its_password():
+def test_an_address_without_a_stream_is_told_without_password():
     with MjpegServer() as running:
         own = [running.address + page for page in ("nothing", "page")]
         for address in [*own, "rtsp://me:secret@127.0.0.1:9/x"]:
@@ -149,7 +149,7 @@ def test_nobody_there_is_said_within_the_timeout():
     assert time.monotonic() - start < 4.0
 
 
-def test_a_stream_without_its_headers_is_given_up_with_what_it_may_lack(monkeypatch):
+def test_a_stream_without_headers_is_given_up_with_a_reason(monkeypatch):
     monkeypatch.setattr(cameras, "FIRST_PICTURE_S", 3.0)
     monkeypatch.setattr(live, "EMPTY_S", 0.0)
     with UdpSender(headless=True) as running:
@@ -285,7 +285,7 @@ def test_a_program_ends_at_once_while_a_source_is_read():
 
 
 @pytest.mark.parametrize("fault", ["endless", "filled", "started"])
-def test_pictures_without_an_end_or_with_fill_bytes_come_at_the_camera_s_rate(fault, planes):
+def test_pictures_without_an_end_come_at_the_cameras_rate(fault, planes):
     if fault != "endless" and not planes:
         pytest.skip("OpenCV reads what its own FFmpeg can")
     with MjpegServer() as running, open_source(running.address + fault) as source:

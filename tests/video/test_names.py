@@ -39,7 +39,7 @@ def test_a_video_of_any_name_is_read(tmp_path, name, kind):
 
 
 @pytest.mark.parametrize("name", [UTF8, LATIN])
-def test_a_folder_of_any_name_is_read_and_can_be_the_working_folder(tmp_path, name):
+def test_a_folder_of_any_name_is_read_and_may_be_the_current_one(tmp_path, name):
     write_pictures(tmp_path / "a", 4)
     write_video(tmp_path / "a" / "b.avi", 3)
     path = os.path.join(os.fsencode(str(tmp_path)), name)

@@ -140,7 +140,7 @@ def test_pictures_without_an_end_marker_are_whole():
     assert capture.errors == 0
 
 
-def test_a_picture_of_a_stated_length_does_not_wait_for_the_next_one():
+def test_a_picture_of_stated_length_does_not_wait_for_the_next():
     late_s = []
     with sender(MIXED + "frame", pause_s=0.2, jpegs=JPEGS[:6]) as (address, sent_s):
         capture = open_parts(address, 5.0, 1.0, 5.0)

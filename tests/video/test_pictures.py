@@ -44,7 +44,7 @@ def test_a_turned_jpeg_is_the_one_that_imread_gives(tmp_path, orientation):
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".png", ".bmp", ".tif", ".webp", ".ppm"])
-def test_eight_bit_pictures_of_every_kind_are_those_that_imread_gives(tmp_path, ending):
+def test_eight_bit_pictures_are_those_that_imread_gives(tmp_path, ending):
     colour = scene.picture_at(7)
     grey = cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY)
     pictures = [colour]
@@ -66,7 +66,7 @@ def test_what_stands_behind_the_end_of_a_picture_is_no_damage(tmp_path, progress
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_cut_jpeg_is_told_wherever_it_is_cut_whatever_preview_it_holds(tmp_path, progressive):
+def test_a_cut_jpeg_is_told_whatever_preview_it_holds(tmp_path, progressive):
     whole = jpeg(IMWRITE_JPEG_PROGRESSIVE=progressive)
     preview = segment(0xE1, b"Exif\0\0" + jpeg(scene.picture_at(3)[:40, :40]))
     whole, path = whole[:2] + preview + whole[2:], tmp_path / "a.jpg"

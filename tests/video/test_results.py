@@ -106,7 +106,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_whole_rows(tmp_path, ending):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
-def test_a_disk_full_from_the_start_fails_at_each_row_until_there_is_room(tmp_path):
+def test_a_full_disk_fails_at_each_row_until_there_is_room(tmp_path):
     (tmp_path / "a.csv").symlink_to("/dev/full")
     with Results(tmp_path / "a.csv", ("frame",)) as results:
         for _ in range(2):
@@ -160,7 +160,7 @@ def test_a_closed_standard_output_is_one_sentence():
     assert done.stderr == b"standard output: is closed; give --results a file's name"
 
 
-def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row(tmp_path):
+def test_a_pipe_without_a_reader_is_refused(tmp_path):
     path = tmp_path / "a.csv"
     os.mkfifo(str(path))
     code = (
@@ -188,7 +188,7 @@ def test_a_pipe_without_a_reader_is_refused_and_one_with_a_reader_gets_every_row
     assert len(lines) == 20001 and lines[-1].startswith(b"19999,")
 
 
-def test_a_reader_that_stops_reading_holds_nobody_and_its_rows_are_counted(tmp_path):
+def test_a_stopped_reader_holds_nobody_and_its_rows_are_counted(tmp_path):
     path = tmp_path / "a.csv"
     said = []
     os.mkfifo(str(path))
@@ -214,7 +214,7 @@ def test_a_reader_that_stops_reading_holds_nobody_and_its_rows_are_counted(tmp_p
     assert [int(line) for line in lines[1:-1]] == list(range(results.rows - 1))
 
 
-def test_a_reader_that_never_reads_gets_whole_lines_and_does_not_hold_the_end(tmp_path):
+def test_a_reader_that_never_reads_gets_whole_lines(tmp_path):
     path = tmp_path / "a.csv"
     os.mkfifo(str(path))
     with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
@@ -240,7 +240,7 @@ def test_a_recording_waits_for_the_reader_of_a_pipe(tmp_path):
 
 
 @pytest.mark.parametrize("append", [False, True])
-def test_a_file_that_is_emptied_meanwhile_begins_anew_without_a_hole(tmp_path, append):
+def test_a_file_emptied_meanwhile_begins_anew_without_a_hole(tmp_path, append):
     path = tmp_path / "a.csv"
     with Results(path, ("frame",), append=append) as results:
         results.write((0,))
@@ -323,7 +323,7 @@ def test_two_runs_cannot_write_the_same_results(tmp_path, ending):
     Results(path).close()
 
 
-def test_txt_is_motchallenges_format_and_lost_targets_have_no_line(tmp_path):
+def test_txt_is_motchallenges_format_without_lost_targets(tmp_path):
     path = tmp_path / "mot.txt"
     columns = COLUMNS + ("target", "lost")
     with Results(str(path), columns) as out:

@@ -207,7 +207,7 @@ def test_a_damaged_bag_gives_what_it_can_and_a_sentence(bag, tmp_path):
         open_source(str(tmp_path / "x.mcap"))
 
 
-def test_a_peer_shows_pictures_asks_for_a_target_and_gets_its_boxes(tmp_path):
+def test_a_peer_asks_for_a_target_and_gets_its_boxes(tmp_path):
     environment = dict(os.environ, ROS_DOMAIN_ID="7", FAKE_ROS=str(tmp_path))
     command = [sys.executable, "-m", "tests.support.ros_peer"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
@@ -239,9 +239,7 @@ def test_a_peer_shows_pictures_asks_for_a_target_and_gets_its_boxes(tmp_path):
         assert 20 <= x <= 60, left
 
 
-def test_a_lost_target_is_left_out_the_stamp_is_the_capture_and_a_closed_link_has_left_the_bus(
-    fake_ros, tmp_path
-):
+def test_a_lost_target_is_not_on_the_bus_nor_a_closed_link(fake_ros, tmp_path):
     end = fake_ros.End(0)
     reader = end.reader("/own", fake_ros.Detection2DArray)
     link = RosLink("ros:/own", SimpleNamespace(newest=None, holds={}), print)

@@ -78,7 +78,7 @@ def test_files_and_links_beside_the_video_that_are_not_ours_stay(tmp_path):
 @on_each_python
 @each_kind
 @pytest.mark.parametrize("clocked", [False, True])
-def test_a_killed_program_leaves_a_video_that_plays_to_the_last_second(tmp_path, kind, clocked):
+def test_a_killed_program_leaves_a_playable_video(tmp_path, kind, clocked):
     path = tmp_path / ("a" + kind)
     code = (
         "import os, signal, sys; from hotpath.video.save import Video\n"
@@ -162,7 +162,7 @@ def test_a_full_disk_is_one_sentence_and_what_was_written_plays(tmp_path, kiloby
 
 
 @pytest.mark.parametrize("part", [0.3, 0.55, 0.9, 0.97])
-def test_a_saved_video_cut_in_a_fragment_gives_its_good_frames_then_says_so(tmp_path, part):
+def test_a_saved_video_cut_in_a_fragment_gives_its_good_frames(tmp_path, part):
     path = tmp_path / "a.mp4"
     save(path, range(60))
     # in the middle of one fragment's pictures
@@ -187,7 +187,7 @@ def test_a_saved_video_cut_in_a_fragment_gives_its_good_frames_then_says_so(tmp_
         ("pipe.mp4", "is a pipe"),
     ],
 )
-def test_a_video_that_cant_be_written_is_refused_before_the_first_frame(tmp_path, name, what):
+def test_a_video_that_cant_be_written_is_refused_at_once(tmp_path, name, what):
     os.mkfifo(str(tmp_path / "pipe.mp4"))
     with refusal(BadOutput, what):
         Video(str(tmp_path / name), 30)
@@ -224,7 +224,7 @@ def test_an_old_video_outlives_an_encoder_that_fails(tmp_path):
 
 
 @each_kind
-def test_an_old_video_stays_until_a_frame_of_the_new_one_is_on_the_disk(tmp_path, kind):
+def test_an_old_video_stays_until_a_new_frame_is_on_the_disk(tmp_path, kind):
     path = tmp_path / ("old" + kind)
     path.write_bytes(b"the old one")
     with Video(str(path), 25) as video:
@@ -241,7 +241,7 @@ def test_an_old_video_stays_until_a_frame_of_the_new_one_is_on_the_disk(tmp_path
 
 
 @each_kind
-def test_an_old_video_stays_on_a_disk_that_is_full_after_the_header(tmp_path, kind):
+def test_an_old_video_stays_on_a_disk_full_after_the_header(tmp_path, kind):
     noise = np.random.RandomState(0).randint(0, 256, (240, 320, 3)).astype(np.uint8)
     with small_disk(tmp_path / "disk", 64) as disk:
         path = disk / ("a" + kind)
@@ -288,7 +288,7 @@ class Slow:
         self.closed += 1
 
 
-def test_every_frame_of_a_recording_is_saved_in_order_by_a_thread(tmp_path):
+def test_a_thread_saves_every_frame_of_a_recording_in_order(tmp_path):
     path = str(tmp_path / "a.mp4")
     times = []
     video = BackgroundVideo(Video(path, 25), False, times.append)
@@ -300,7 +300,7 @@ def test_every_frame_of_a_recording_is_saved_in_order_by_a_thread(tmp_path):
     assert len(times) == 40 and video.dropped == 0 and min(times) > 0
 
 
-def test_the_loop_of_a_live_source_never_waits_and_drops_are_counted():
+def test_the_loop_of_a_live_source_never_waits():
     slow = Slow()
     video = BackgroundVideo(slow, True, lambda ms: None)
     started = time.monotonic()
@@ -313,7 +313,7 @@ def test_the_loop_of_a_live_source_never_waits_and_drops_are_counted():
     assert len(slow.frames) == 50 - video.dropped and slow.frames == sorted(slow.frames)
 
 
-def test_an_error_of_the_encoder_reaches_the_loop_and_the_file_is_closed():
+def test_an_encoders_error_reaches_the_loop_and_closes_the_file():
     slow = Slow(fails_at=2)
     slow.go.set()
     video = BackgroundVideo(slow, False, lambda ms: None)

@@ -108,9 +108,7 @@ def test_an_annotation_that_is_none_is_refused_with_its_line(tmp_path, name, lin
 
 
 @pytest.mark.parametrize("inside, frames", [("img", 3), ("color", 3), ("rgb", 3), ("", 4)])
-def test_pictures_beside_the_folder_of_pictures_count_only_if_that_is_empty(
-    tmp_path, inside, frames
-):
+def test_pictures_beside_their_folder_count_if_it_is_empty(tmp_path, inside, frames):
     write_pictures(tmp_path / inside)
     (tmp_path / "img").mkdir(exist_ok=True)
     (tmp_path / "preview.png").write_bytes((tmp_path / inside / "0001.png").read_bytes())
@@ -261,7 +259,7 @@ def test_decimal_commas_are_read_as_such(tmp_path, rows):
 
 
 @pytest.mark.parametrize("between", [";", "\t", " "])
-def test_four_pairs_that_may_be_corners_or_decimals_are_refused_with_their_line(tmp_path, between):
+def test_four_pairs_that_may_be_decimals_are_refused(tmp_path, between):
     folder = write_pictures(tmp_path / "clip", 2)
     (folder / OTB).write_text("\n" + between.join(["61,5", "105,5", "40,2", "32,7"]) + "\n")
     said = []

@@ -71,7 +71,7 @@ def write_pictures(folder, count=3, ending=".png"):
     return folder
 
 
-def test_a_bgr_frame_passes_without_a_copy_and_grey_is_repeated_in_three_channels():
+def test_a_bgr_frame_passes_uncopied_and_grey_has_three_channels():
     frame = scene.picture_at(3)
     assert to_bgr(frame) is frame
     for grey in (frame[..., 0], frame[..., :1]):
@@ -136,7 +136,7 @@ def test_a_video_of_a_codec_that_ffmpeg_does_not_know_is_refused(tmp_path, plane
 
 @on_each_python
 @pytest.mark.parametrize("kind", [".avi", ".mkv"])
-def test_a_truncated_video_gives_its_good_frames_then_says_where_it_broke(tmp_path, kind, planes):
+def test_a_truncated_video_gives_its_good_frames(tmp_path, kind, planes):
     path = write_video(tmp_path / ("a" + kind), 120)
     os.truncate(str(path), path.stat().st_size // 2)
     frames, said = read_until_broken(open_source(path, planes=planes))
@@ -177,7 +177,7 @@ def test_a_file_that_is_no_video_is_refused_in_one_sentence(tmp_path, content, w
     assert "\n" not in str(caught.value)
 
 
-def test_a_refused_file_leaves_standard_error_to_the_command_line(tmp_path, planes):
+def test_a_refused_file_leaves_standard_error_to_the_program(tmp_path, planes):
     (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x10ftypisom" + bytes(500))
     code = (
         "import sys; from hotpath.app.cli.progress import quiet; quiet()\n"
@@ -270,7 +270,7 @@ def test_a_truncated_picture_breaks_the_folder_at_that_frame(tmp_path, ending):
 
 
 @pytest.mark.skipif(os.path.exists("/dev/video63"), reason="there is a /dev/video63 here")
-def test_cameras_are_listed_by_name_without_metadata_nodes_also_where_one_is_missing(tmp_path):
+def test_cameras_are_listed_by_name_without_metadata_nodes(tmp_path):
     (tmp_path / "dev").mkdir()
     names = {0: ("HD Webcam", 0), 1: ("HD Webcam", 1), 10: ("Grabber", 0), 2: None}
     for number, name in names.items():
@@ -425,7 +425,7 @@ def test_a_source_by_number_is_told_what_a_camera_is_called(spec):
         open_source(spec)
 
 
-def test_a_search_in_a_file_that_was_removed_meanwhile_finds_nothing(tmp_path):
+def test_a_search_in_a_removed_file_finds_nothing(tmp_path):
     """FFmpeg would read from a file that was closed, and end the process."""
     pytest.importorskip("av")
     path = write_video(tmp_path / "gone.mp4")

@@ -99,9 +99,7 @@ def test_a_stack_that_is_cut_off_is_refused_as_a_whole(tmp_path):
             open_source(str(tmp_path / "a.tif"))
 
 
-def test_without_pillow_a_stack_names_the_package_and_other_pictures_need_none(
-    tmp_path, monkeypatch
-):
+def test_without_pillow_a_stack_names_the_package(tmp_path, monkeypatch):
     write_tiff(tmp_path / "a.tif")
     cv2.imwrite(str(tmp_path / "b.png"), scene.picture_at(0))
     monkeypatch.setitem(sys.modules, "PIL", None)

@@ -8,14 +8,14 @@ from hotpath.video.cameras import Camera, CaptureClock, Stream
 
 
 @pytest.mark.parametrize("stamp_ms", [0.0, -1.0, np.nan, np.inf, 100.5e3, 30.0e3, 1.7e12])
-def test_a_driver_s_stamp_is_the_capture_time_but_for_one_that_cannot_be(stamp_ms):
+def test_a_drivers_stamp_is_the_capture_time_if_it_can_be(stamp_ms):
     clock = CaptureClock(cameras.MONOTONIC)
     assert clock.captured_s(99.95e3, 100.0) == pytest.approx(99.95)
     assert clock.captured_s(stamp_ms, 100.0) == 100.0
     assert CaptureClock(cameras.NONE).captured_s(99.95e3, 100.0) == 100.0
 
 
-def test_a_sender_s_frames_are_as_late_as_they_are_behind_the_fastest_one():
+def test_a_senders_frames_are_as_late_as_behind_the_fastest():
     clock, random = CaptureClock(cameras.SENDER), np.random.RandomState(3)
     late_s = random.uniform(0.0, 0.08, 300)
     late_s[20] = 0.0
@@ -29,7 +29,7 @@ def test_a_sender_s_frames_are_as_late_as_they_are_behind_the_fastest_one():
 
 
 @pytest.mark.parametrize("kind", [cameras.MONOTONIC, cameras.SENDER])
-def test_frames_that_were_held_back_for_seconds_are_as_old_as_they_are(kind):
+def test_frames_held_back_for_seconds_are_as_old_as_they_are(kind):
     clock = CaptureClock(kind)
     for number in range(50):
         clock.captured_s(60e3 + number * 33.0, 60.01 + number * 0.033)

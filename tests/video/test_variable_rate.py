@@ -30,7 +30,7 @@ def test_every_frame_has_its_own_time(tmp_path, kind, planes):
     assert times_s == pytest.approx(TIMES_S, abs=1.1e-3)  # Matroska counts milliseconds
 
 
-def test_a_long_gap_in_the_time_stamps_is_passed_over_and_told_once(tmp_path, planes):
+def test_a_long_gap_in_the_stamps_is_passed_over_and_told_once(tmp_path, planes):
     said = []
     path = write(tmp_path / "a.mp4", [0.0, 0.04, 3600.04, 3600.08])
     with open_source(path, said.append, planes=planes) as source:
@@ -83,7 +83,7 @@ def test_a_saved_copy_has_the_times_of_the_original(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", [".mp4", ".mkv", ".ts"])
-def test_seeking_by_index_and_by_time_finds_the_frame_that_reading_gives(tmp_path, kind):
+def test_seeking_by_index_and_time_finds_the_frame_of_reading(tmp_path, kind):
     with open_source(write(tmp_path / ("a" + kind), TIMES_S), planes=True) as source:
         for index in (40, 3, 59, 0, 25):
             assert source.seek(index)

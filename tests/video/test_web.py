@@ -126,9 +126,7 @@ def test_an_address_without_a_stream_says_what_answered(tmp_path, monkeypatch, p
         assert "no host" in said and said.count(host) > 1
 
 
-def test_a_transport_stream_that_breaks_off_on_the_way_is_no_shorter_recording(
-    tmp_path, monkeypatch
-):
+def test_a_broken_transport_stream_is_no_shorter_recording(tmp_path, monkeypatch):
     av = pytest.importorskip("av")
     monkeypatch.chdir(tmp_path)
     noise = np.random.RandomState(3)

@@ -18,7 +18,7 @@ SCREENS = [(1366, 768), (1920, 1080), (3840, 2160), (800, 480), (1080, 1920)]
 
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("size", SIZES)
-def test_a_picture_fills_the_room_of_the_screen_and_texts_stand_below_it(size, screen):
+def test_a_picture_fills_the_screen_and_texts_stand_below(size, screen):
     picture = np.random.RandomState(1).randint(0, 255, (size[1], size[0], 3)).astype(np.uint8)
     view = View(picture.shape, screen)
     shown = view.show(picture, KEYS)
@@ -39,7 +39,7 @@ def test_a_picture_fills_the_room_of_the_screen_and_texts_stand_below_it(size, s
     assert (shown[height:] > 200).any() and (shown[height:, -3:] == window.GROUND).all()
 
 
-def test_a_picture_that_would_grow_little_is_shown_pixel_for_pixel():
+def test_a_picture_that_would_grow_little_is_shown_unscaled():
     assert View((720, 1280, 3), (1536, 960)).size == (1280, 720)
 
 
@@ -90,7 +90,7 @@ def test_a_drag_of_less_than_four_pixels_is_a_click(drag, is_click, done):
     assert drawn.done == done and (drawn.place()[2:] == (0.0, 0.0)) == is_click
 
 
-def test_a_box_on_a_film_of_4k_is_where_the_mouse_drew_it_on_the_screen():
+def test_a_box_on_4k_is_where_the_mouse_drew_it():
     reason = display.why_none() or window.no_window({})
     if reason and "no display" not in reason:
         pytest.skip(reason)

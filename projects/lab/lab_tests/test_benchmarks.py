@@ -46,7 +46,7 @@ def write_otb(folder, count, name="groundtruth_rect.txt", more=0):
     return boxes
 
 
-def test_a_damaged_sequence_is_named_and_the_others_are_evaluated(tmp_path, toml, capsys):
+def test_a_damaged_sequence_is_named_and_the_others_evaluated(tmp_path, toml, capsys):
     data = tmp_path / "otb"
     write_otb(data / "Biker", 8)
     rows = data / "Biker" / "groundtruth_rect.txt"
@@ -70,7 +70,7 @@ def test_a_damaged_sequence_is_named_and_the_others_are_evaluated(tmp_path, toml
     assert mean["clips"] == 1 and mean["success"] > 0.6
 
 
-def test_a_data_set_without_a_whole_sequence_and_wrong_options_are_refused(tmp_path, toml, capsys):
+def test_a_set_without_a_whole_sequence_is_refused(tmp_path, toml, capsys):
     data = tmp_path / "otb"
     write_otb(data / "Bird1", 8, more=3)
     for given, said in (
@@ -86,7 +86,7 @@ def test_a_data_set_without_a_whole_sequence_and_wrong_options_are_refused(tmp_p
     assert "none.txt: no such file" in capsys.readouterr().err
 
 
-def test_sequences_of_two_targets_and_parts_of_sequences_count_as_in_otb(tmp_path):
+def test_two_targets_and_parts_of_sequences_count_as_in_otb(tmp_path):
     data = tmp_path / "otb"
     boxes = write_frames(data / "Jogging" / "img", 5)
     for target in (1, 2):
@@ -159,7 +159,7 @@ SETS = {
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_a_sequence_of_two_frames_is_read_in_the_layout_of_its_set(name, tmp_path):
+def test_a_sequence_of_two_frames_is_read_in_its_sets_layout(name, tmp_path):
     part, sequence, frames, truth, origin = SETS[name]
     frames, truth = (text.replace("NAME", sequence) for text in (frames, truth))
     boxes = write_set(tmp_path / part, frames, truth, origin=origin)
@@ -179,7 +179,7 @@ def test_uavdt_is_read_as_people_unpack_it(anno, tmp_path):
 
 
 @pytest.mark.parametrize(("fps", "step"), [(240, 1), (30, 1), (30, 8)])
-def test_nfs_is_read_by_the_toolkit_with_the_boxes_of_240_frames_a_second_too(fps, step, tmp_path):
+def test_the_toolkit_reads_nfs_also_with_boxes_of_240_a_second(fps, step, tmp_path):
     folder = tmp_path / "biker_1" / str(fps)
     boxes = write_frames(folder / "biker_1", 2, "{:05d}.jpg")
     rows = np.repeat(boxes, step, axis=0)
@@ -220,7 +220,7 @@ def test_each_object_of_an_imagenet_video_is_a_clip(tmp_path):
     assert one.boxes[0].tolist() == [10, 20, 20, 40]
 
 
-def test_a_set_with_only_first_boxes_gives_boxes_for_the_authors_server(tmp_path, toml, capsys):
+def test_a_set_of_first_boxes_gives_files_for_the_authors_server(tmp_path, toml, capsys):
     truth = "TEST/anno/ab-1.txt"
     boxes = write_set(tmp_path, "TEST/frames/ab-1/{0:d}.jpg", truth, 11, 0, first_only=True)
     given = ["--benchmark", "trackingnet", "--data", tmp_path, "--networks", toml]
@@ -233,7 +233,7 @@ def test_a_set_with_only_first_boxes_gives_boxes_for_the_authors_server(tmp_path
     assert not list((tmp_path / "out").glob("**/evaluation.*"))
 
 
-def test_visdrone_for_the_challenge_has_only_first_boxes_and_an_empty_folder_is_refused(tmp_path):
+def test_visdrone_for_the_challenge_has_first_boxes_only(tmp_path):
     name = "uav0000011_00000_s"
     write_set(
         tmp_path, f"sequences/{name}/img{{:07d}}.jpg", f"initialization/{name}.txt", first_only=True

@@ -53,7 +53,7 @@ def test_numbers_are_read_however_they_are_divided(tmp_path, name, content, orig
     np.testing.assert_allclose(found["T"]["Car1"], BOXES)
 
 
-def test_one_trackers_files_need_no_other_folder_and_other_names_are_said(tmp_path, capsys):
+def test_files_of_one_tracker_need_no_other_folder(tmp_path, capsys):
     write(tmp_path / "T" / "jogging-1.txt", text(BOXES))
     write(tmp_path / "T" / "Absent.txt", text(BOXES))  # of the data set, and not there
     write(tmp_path / "T" / "Car1_time.txt", "0.1\n")

@@ -67,7 +67,7 @@ def test_tld_gives_corners_and_nan(tmp_path):
     assert np.isnan(clip.boxes[1]).all()
 
 
-def test_a_clip_begins_with_the_first_frame_that_shows_the_target(tmp_path):
+def test_a_clip_begins_with_the_first_frame_of_its_target(tmp_path):
     frames_into(tmp_path / "late" / "img")
     write_boxes(tmp_path / "late" / "boxes.csv", np.array([[np.nan] * 4, *BOXES[1:]]))
     (clip,) = find_clips([tmp_path])
@@ -95,7 +95,7 @@ def test_a_clip_that_is_one_video_is_read_by_networks_add_too(tmp_path):
     assert np.abs(clip.first.astype(int) - pictures[0]).mean() < 8
 
 
-def test_the_same_name_in_two_folders_stays_apart_and_a_bare_folder_is_left_out(tmp_path):
+def test_equal_names_in_two_folders_stay_apart(tmp_path):
     frames_into(tmp_path / "bare")
     for data_set in ("otb", "vot"):
         frames_into(tmp_path / data_set / "Ball", lines(BOXES))
@@ -141,7 +141,7 @@ def test_a_broken_picture_names_its_frame(tmp_path):
         clip[1]
 
 
-def test_pictures_of_twelve_bits_are_read_as_the_runtime_reads_them(tmp_path):
+def test_pictures_of_twelve_bits_are_read_as_in_a_run(tmp_path):
     """All tools of ``calib`` read clips so; the high byte alone would be nearly black."""
     rng = np.random.RandomState(1)
     for n in range(6):

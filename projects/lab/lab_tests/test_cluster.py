@@ -122,9 +122,7 @@ def kill_after_a_result(out, process):
 
 
 @slow
-def test_boxes_are_those_of_one_computer_although_a_worker_is_killed(
-    three, place, tmp_path, capsys, monkeypatch
-):
+def test_a_killed_worker_changes_no_box(three, place, tmp_path, capsys, monkeypatch):
     here, there = tmp_path / "here", tmp_path / "there"
     assert run(place, here) == 0
     in_thread(kill_one, three)
@@ -167,7 +165,7 @@ class Broken(Deadly):
 
 
 @slow
-def test_a_clip_that_kills_every_worker_is_named_and_costs_no_other(place, tmp_path):
+def test_a_clip_that_kills_every_worker_costs_no_other_clip(place, tmp_path):
     """On one worker, where the next clip waits while the first kills it, and is blamed at first."""
     specs = trackers.specs([str(place / "tiny.toml")], Options(threads=1))
     clips = find_clips([place / "clips"])

@@ -36,7 +36,7 @@ def run(place, *more):
 
 
 @pytest.mark.parametrize("text", ["half", "blur:5", "jpeg:20", "noise:15", "box:20"])
-def test_a_copy_is_the_same_in_every_run_and_in_any_order_of_reading(place, text):
+def test_a_copy_is_the_same_in_every_run_and_order(place, text):
     _, first = copy_of(place, text)
     clip, again = copy_of(place, text)
     for index in (7, 3, 7):
@@ -47,7 +47,7 @@ def test_a_copy_is_the_same_in_every_run_and_in_any_order_of_reading(place, text
     assert first.sha256 != clip.sha256
 
 
-def test_half_has_half_the_pixels_a_side_and_its_boxes_go_with_them(place):
+def test_half_has_half_the_pixels_a_side_and_so_have_its_boxes(place):
     clip, copy = copy_of(place, "half")
     height, width = clip[0].shape[:2]
     assert copy[0].shape[:2] == (round(height / 2), round(width / 2))
@@ -134,7 +134,7 @@ def test_what_can_not_be_done_is_said(text, word):
         degrade.parse(text)
 
 
-def test_the_report_has_changes_on_the_same_frames_with_intervals(place, capsys):
+def test_the_report_compares_equal_frames_with_intervals(place, capsys):
     assert run(place, "--degrade", "half,every:2,noise:90") == 0
     report = json.loads((place / "out" / "robustness.json").read_text())
     rows = {row["degradation"]: row for row in report["rows"]}
@@ -154,7 +154,7 @@ def test_the_report_has_changes_on_the_same_frames_with_intervals(place, capsys)
     assert rows["every:2"]["of_clips"]["clip0"][0] == pytest.approx(before)
 
 
-def test_a_finished_copy_is_not_tracked_again_and_another_strength_is(place):
+def test_a_finished_copy_is_not_tracked_again(place):
     run(place, "--degrade", "noise:20", "--only", "clip1")
     stamps = {path: path.stat().st_mtime_ns for path in (place / "out").rglob("boxes/*/*.json")}
     assert len(stamps) == 2

@@ -101,7 +101,7 @@ def place(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_a_run_an_evaluation_and_the_speed_suite_read_the_same_frames(place, kind):
+def test_run_evaluation_and_speed_suite_read_the_same_frames(place, kind):
     folder, named = place
     with open_source(named[kind]) as source:
         frames = [bgr_of(source.read()).copy() for _ in range(COUNT)]

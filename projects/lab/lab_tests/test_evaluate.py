@@ -38,7 +38,7 @@ def run(place, *more, network="tiny.toml"):
     return evaluate.main([*arguments, "--out", str(place / "out"), *more])
 
 
-def test_tables_agree_and_the_text_shows_what_the_authors_publish(place, capsys):
+def test_tables_agree_and_the_text_shows_the_authors_figures(place, capsys):
     with open(place / "tiny.toml", "a") as file:
         file.write("\n[published]\nvot2018_eao = 0.455\nmflops = 75\n")
     assert run(place) == 0
@@ -57,7 +57,7 @@ def test_tables_agree_and_the_text_shows_what_the_authors_publish(place, capsys)
     assert str(place / "out" / "success.png") in files
 
 
-def test_sequences_that_were_seen_and_the_others_get_their_own_means(place, capsys):
+def test_seen_sequences_and_the_others_have_means_of_their_own(place, capsys):
     (place / "seen.txt").write_text("one\n")
     assert run(place, "--seen", str(place / "seen.txt")) == 0
     table = json.loads((place / "out" / "evaluation.json").read_text())
@@ -80,7 +80,7 @@ def test_what_is_finished_is_not_run_again(place):
     assert all(after[path] == time for path, time in before.items())
 
 
-def test_another_network_of_the_same_name_is_run_again_and_processes_give_the_same_boxes(place):
+def test_a_changed_network_is_run_again_with_equal_boxes(place):
     needs_processes()
 
     def boxes(*more):

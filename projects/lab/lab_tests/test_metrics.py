@@ -51,7 +51,7 @@ def test_a_perfect_tracker_has_the_best_figures():
     assert figures["success"] == pytest.approx(20 / 21)  # as OTB: nothing is above 1
 
 
-def test_a_claim_beside_the_target_and_none_are_counted_where_it_is_visible():
+def test_claims_beside_a_visible_target_and_none_are_counted():
     truth = np.array([[10, 10, 20, 20]] * 5, float)
     truth[4] = np.nan
     boxes = truth.copy()
@@ -62,7 +62,7 @@ def test_a_claim_beside_the_target_and_none_are_counted_where_it_is_visible():
     assert metrics.words(boxes, truth, [True, True, True, False, False])["q"] == 0.5
 
 
-def test_quality_is_the_overlap_of_claims_and_the_silence_where_the_target_is_absent():
+def test_quality_is_the_overlap_of_claims_and_rightful_silence():
     truth = np.array([[10, 10, 20, 20], [10, 10, 20, 20], [np.nan] * 4, [np.nan] * 4], float)
     boxes = np.array([[10, 10, 20, 20], [10, 10, 20, 10], [10, 10, 20, 20], [10, 10, 20, 20]])
     found = metrics.words(boxes.astype(float), truth, [True, True, False, True])

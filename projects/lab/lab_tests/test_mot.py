@@ -20,7 +20,7 @@ def walk(first, second, frames=10):
         yield frame, second, 10 + frame, 100, 20, 20, 1, -1, -1, -1
 
 
-def test_a_perfect_run_has_the_best_figures_and_a_switch_costs_identity(tmp_path, capsys):
+def test_a_perfect_run_has_the_best_figures_and_a_switch_costs(tmp_path, capsys):
     pytest.importorskip("trackeval")
     truth = write(tmp_path / "truth.txt", walk(1, 2))
     same = write(tmp_path / "same.txt", walk(7, 9))  # numbers mean nothing

@@ -152,7 +152,7 @@ def test_a_commit_or_frame_that_is_not_there_is_named(published, tmp_path, capsy
     assert f"group1_2: b/two has no frame {446 + FRAMES} of pool" in said
 
 
-def test_without_the_sequences_the_benchmark_says_how_to_fetch_them(tmp_path, capsys):
+def test_without_sequences_the_benchmark_says_how_to_fetch_them(tmp_path, capsys):
     given = ["--benchmark", "public", "--data", str(tmp_path), "--networks", "kestrel"]
     assert evaluate.main(given) == 2
     assert f"python -m hotpath_lab.public --data {tmp_path}" in capsys.readouterr().err

@@ -31,7 +31,7 @@ def test_each_cell_is_a_figure_of_the_csv(tmp_path):
     assert table[3] == "| OpenCV's TrackerNano | .580 [.490, .660] | .600, +.000 | 4.90 |"
 
 
-def test_the_share_of_wrong_claims_has_a_column_where_it_was_measured(tmp_path):
+def test_wrong_claims_have_a_column_where_they_were_measured(tmp_path):
     table = readme.table(means(tmp_path, [readme.DRIFT, readme.SILENT])).splitlines()
     assert table[0].endswith("| of the frames that show it: `tracked`; beside it | ms |")
     assert table[3].endswith("| 99 %; 1.2 % | – |")

@@ -41,7 +41,7 @@ def test_what_was_only_unsure_is_no_find():
     assert table["finds_right"] == table["finds_wrong"] == 0
 
 
-def test_absent_frames_are_wrong_and_half_hidden_ones_do_not_count():
+def test_absent_frames_are_wrong_and_half_hidden_do_not_count():
     truth = TRUTH.copy()
     truth[6:] = NAN
     known = np.ones(len(truth), bool)

@@ -132,7 +132,7 @@ def journal(folder):
 
 
 @pytest.mark.parametrize("kept", [journal, postgresql])
-def test_two_processes_share_a_search_and_one_that_is_killed_costs_its_trial(place, kept):
+def test_two_processes_share_a_search_and_a_killed_one_its_trial(place, kept):
     folder = place / "kept"
     folder.mkdir()
 
@@ -171,7 +171,7 @@ def test_two_processes_share_a_search_and_one_that_is_killed_costs_its_trial(pla
         assert run(place, "c", "--storage", address)["trials"] >= 20
 
 
-def test_a_network_is_searched_in_the_numbers_that_its_family_has(tmp_path, capsys):
+def test_a_network_is_searched_in_the_numbers_of_its_family(tmp_path, capsys):
     wanted = {"nanotrack_v2": ["penalty", "window", "lr"], "kestrel": ["window", "lr"]}
     assert {name: tune.tunable(load_network(name)) for name in wanted} == wanted
     with refusal(BadRun, "unknown number"):
@@ -180,7 +180,7 @@ def test_a_network_is_searched_in_the_numbers_that_its_family_has(tmp_path, caps
     assert "stark_s50 has none of" in capsys.readouterr().err
 
 
-def test_numbers_of_the_choice_among_peaks_are_tried_with_the_choice(tmp_path):
+def test_numbers_of_choosing_peaks_are_tried_with_the_choice(tmp_path):
     """A brighter square is beside the target: the network takes it for the target."""
     write_network(tmp_path, watched(lost_below=0.05, found_above=0.5, peak_share=0.2))
     pictures, boxes = film(20, 160, 120, 24)
@@ -224,9 +224,7 @@ def long_place(tmp_path):
     return tmp_path
 
 
-def test_the_certainty_of_a_lost_target_is_found_where_targets_were_made_to_go(
-    long_place, monkeypatch
-):
+def test_the_certainty_of_a_loss_is_tuned_where_targets_leave(long_place, monkeypatch):
     """Boxes do not depend on that threshold, so each sequence is tracked once."""
     tracked = []
     follow = goals.follow
@@ -278,7 +276,7 @@ def test_only_the_numbers_of_a_toml_change(tmp_path):
         tune.changed(tmp_path / "bare.toml", {"lr": 0.4})
 
 
-def test_a_toml_that_cannot_be_changed_is_refused_before_the_search(place, capsys):
+def test_an_unchangeable_toml_is_refused_before_the_search(place, capsys):
     text = (place / "tiny.toml").read_text()
     keys = text[text.index("[tracking]") : text.index("[[file]]")]
     inline = ", ".join(line for line in keys.splitlines()[1:] if line)

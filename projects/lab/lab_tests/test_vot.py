@@ -46,7 +46,7 @@ def conversation(place):
         process.wait()
 
 
-def test_the_toolkits_client_gets_the_boxes_of_our_tracker_and_may_start_anew(place, conversation):
+def test_the_toolkits_client_gets_our_boxes_and_may_start_anew(place, conversation):
     trax, server = conversation
     pictures, boxes = film(8)
     tracker = load_tracker(place / "tiny.toml")

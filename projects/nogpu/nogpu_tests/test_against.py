@@ -73,7 +73,7 @@ def test_a_jetson_compares_two_commits_with_one_bundle(checkout, tmp_path):
         assert len(result["rounds"][0]["ms"]["total"]) == 100
 
 
-def test_a_worker_times_a_tracker_whose_whole_frame_runs_on_the_gpu(tmp_path):
+def test_a_worker_times_a_frame_that_runs_on_the_gpu_whole(tmp_path):
     pictures, boxes = tiny.film(4)
     np.save(str(tmp_path / "frames.npy"), np.stack(pictures))
     settings = {

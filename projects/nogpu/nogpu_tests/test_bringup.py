@@ -35,7 +35,7 @@ def bring_up(tmp_path):
     return code, {told["step"]: told for told in evidence["steps"]}
 
 
-def test_a_computer_without_a_gpu_passes_and_skips_what_is_about_one(tmp_path, capsys):
+def test_a_computer_without_a_gpu_passes_and_skips_its_steps(tmp_path, capsys):
     code, told = bring_up(tmp_path)
     assert code == 0, capsys.readouterr().out
     assert told["driver"]["result"] == told["kernels"]["result"] == "skipped"
@@ -192,7 +192,7 @@ def test_on_a_gpu_events_time_each_step(tmp_path):
     assert set(measured["graph"]) == {"network", "judge", "frame"}  # it has no events inside
 
 
-def test_a_driver_that_does_not_start_fails_its_step_and_skips_those_that_need_it(nano, tmp_path):
+def test_a_driver_that_does_not_start_fails_its_step_alone(nano, tmp_path):
     nano.driver.cu_init = 100
     code, told = bring_up(tmp_path)
     assert code == 1

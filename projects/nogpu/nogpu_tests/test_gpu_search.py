@@ -72,7 +72,7 @@ def test_through_cupy_too(tmp_path):
     check(report["found"], report["wanted"])
 
 
-def test_a_find_that_must_be_proven_is_learnt_after_its_probation(tmp_path):
+def test_a_find_on_probation_is_learnt_afterwards(tmp_path):
     proof = {"same_share": 0.3, "same_frames": 2, "wider_below": 0.2}
     report = track(tmp_path, proof=proof, after=PROBATION + JUDGED)
     check_alike(report["found"], report["wanted"])
@@ -83,7 +83,7 @@ def test_a_find_that_must_be_proven_is_learnt_after_its_probation(tmp_path):
 
 
 @pytest.mark.parametrize("share", (0.2, 0.0))
-def test_no_maps_are_downloaded_and_features_only_where_they_are_learnt(tmp_path, share):
+def test_features_are_downloaded_only_where_they_are_learnt(tmp_path, share):
     report = track(tmp_path, windows=4, share=share)
     check(report["found"], report["wanted"])
     learnt = [cost["downloads"] > 1 for cost in report["costs"]]

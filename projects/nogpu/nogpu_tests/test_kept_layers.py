@@ -56,7 +56,7 @@ def test_a_prepared_folder_keeps_the_layers_of_the_report(tmp_path, keep):
     assert set(keep) < names  # the layers that this test names exist
 
 
-def test_the_builder_computes_them_in_float16_and_keeps_their_scales(tmp_path):
+def test_the_builder_uses_float16_and_keeps_the_scales(tmp_path):
     _, values = prepare(tmp_path, KEPT)
     board = machine.Board("8.6", "8.7")
     board.be("jetson_orin_nano")

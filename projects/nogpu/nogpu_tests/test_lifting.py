@@ -290,7 +290,7 @@ CASES = list(itertools.product(OPERATORS, OPSETS, TARGETS))
 
 
 @pytest.mark.parametrize("operator, opset, target", CASES)
-def test_an_operator_of_any_opset_means_the_same_everywhere_or_is_refused(operator, opset, target):
+def test_an_operator_of_any_opset_means_the_same_or_is_refused(operator, opset, target):
     network = network_of(operator, opset)
     compute, bound = TARGETS[target]
     if (operator, opset) in REFUSED:
@@ -325,7 +325,7 @@ def test_files_that_need_no_lift_stay_as_they_are(tmp_path):
     assert {part: onnx.load(str(path)) for part, path in paths.items()} == files
 
 
-def test_a_lift_that_means_something_else_is_refused_with_its_node(tmp_path, monkeypatch):
+def test_a_lift_of_another_meaning_is_refused_with_its_node(tmp_path, monkeypatch):
     monkeypatch.setattr(lifting, "_keep_coordinates", lambda model, lifted: None)
     with pytest.raises(BadNetwork, match="exemplar.onnx: Resize u is another one in opset 13"):
         lifting.enter(write(tmp_path, exemplar=10))
@@ -337,7 +337,7 @@ def test_without_onnx_runtime_a_lift_is_refused_with_the_command(tmp_path, monke
         lifting.enter(write(tmp_path, exemplar=10))
 
 
-def test_a_tensor_that_would_fill_the_memory_is_refused_before_it_is_computed(tmp_path):
+def test_a_tensor_too_large_for_memory_is_refused_in_advance(tmp_path):
     nodes = [("ConstantOfShape", ["sides"], ["z"]), ("ReduceMax", ["z"], ["m"], {"keepdims": 0})]
     nodes.append(("Add", ["x", "m"], ["y"]))
     sides = {"sides": np.array([1 << 40])}

@@ -95,7 +95,7 @@ def test_several_windows_have_places_of_their_own(network, batched):
     np.testing.assert_array_equal(engine.search(features)[0], wanted[1][0])
 
 
-def test_maps_and_features_of_the_search_region_are_those_of_the_processors_engine(tmp_path):
+def test_maps_and_features_are_those_of_the_processors_engine(tmp_path):
     for lost_below in (0.0, 0.5):
         toml = tiny.write_network(tmp_path, tiny.watched(lost_below=lost_below))
         network = load_network(toml)
@@ -112,7 +112,7 @@ def test_maps_and_features_of_the_search_region_are_those_of_the_processors_engi
         assert (gpu.search_features is None) == (lost_below == 0)
 
 
-def test_cudas_libraries_from_pip_are_loaded_before_the_provider_is_used(network, monkeypatch):
+def test_pips_cuda_libraries_are_loaded_before_the_provider(network, monkeypatch):
     loaded = []
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: loaded.append(True), raising=False)
     opened(network)

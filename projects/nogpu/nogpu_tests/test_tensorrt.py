@@ -115,7 +115,7 @@ def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, mo
 
 
 @pytest.mark.parametrize("board", ["10"], indirect=True)
-def test_a_parser_that_fails_on_the_whole_network_gets_the_cut_one(board, tmp_path):
+def test_a_parser_that_fails_on_the_whole_gets_the_cut_network(board, tmp_path):
     board.machine.tensor_kernels = False
     said = []
     network, prepared = make_prepared(tmp_path, "tiny_cut")
@@ -147,7 +147,7 @@ def test_no_kernel_computes_a_correlation_that_is_not_there(board, tmp_path):
 
 
 @pytest.mark.parametrize("board", ["8.2", "8.6", "10"], indirect=True)
-def test_int8_reads_the_computers_scales_under_the_versions_own_header(board, tmp_path):
+def test_int8_reads_the_computers_scales_under_its_own_header(board, tmp_path):
     network, prepared = make_prepared(tmp_path, "tiny", "fp16")
     values = preparations.read(prepared)
     request = plans.Request("int8", scales={"search": "3c010a14", "input:0": "3d65992f"})
@@ -161,7 +161,7 @@ def test_int8_reads_the_computers_scales_under_the_versions_own_header(board, tm
 
 
 @pytest.mark.parametrize("board", ["11"], indirect=True)
-def test_int8_without_quantisers_is_one_sentence_where_there_are_no_flags(board, tmp_path):
+def test_int8_without_quantisers_or_flags_is_one_sentence(board, tmp_path):
     with refusal(BuildFailed, "precision"):
         plans.Builder(plans.Request("int8", scales={}), str(tmp_path), quiet)
 
@@ -175,7 +175,7 @@ def test_the_timing_cache_is_kept_for_the_next_build(board, tmp_path):
 
 
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)
-def test_a_board_with_little_memory_does_without_cublas_and_cudnn(board, tmp_path):
+def test_a_board_of_little_memory_does_without_cublas_and_cudnn(board, tmp_path):
     _, prepared = make_prepared(tmp_path, "tiny")
     model = prepared / preparations.read(prepared)["forms"]["whole"]["models"][1]
     for size_gb, is_small in ((2, True), (8, False)):
@@ -400,7 +400,7 @@ def test_a_quantised_network_has_half_tensors_too(board, tmp_path):
 
 
 @pytest.mark.parametrize("board", ["11"], indirect=True)
-def test_a_quantised_network_prepared_without_half_tensors_is_built(board, tmp_path, monkeypatch):
+def test_a_quantised_network_without_half_tensors_is_built(board, tmp_path, monkeypatch):
     make_quantised(tmp_path)
     values = preparations.read(tmp_path / "prepared")
     for form in values["forms"].values():
@@ -442,7 +442,7 @@ loaded = [name for name in ("libGLdispatch.so.0", "libgomp.so.1") if name in tex
 
 
 @pytest.mark.skipif(bool(why_no_program("gcc")), reason=why_no_program("gcc"))
-def test_what_gstreamer_needs_static_memory_for_is_loaded_before_tensorrt(tmp_path):
+def test_gstreamers_static_memory_is_taken_before_tensorrt(tmp_path):
     """Else JetPack 4 and 5 open no CSI camera: "cannot allocate memory in static TLS block"."""
     (tmp_path / "tensorrt.py").write_text(LIBRARY)
     for name in ("libGLdispatch.so.0", "libgomp.so.1"):
@@ -491,7 +491,7 @@ def test_what_a_board_lacks_is_one_sentence(monkeypatch, tmp_path, driver, tenso
 
 
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)
-def test_no_memory_left_and_a_driver_too_old_are_one_sentence_each(board, tmp_path):
+def test_no_memory_and_an_old_driver_are_one_sentence_each(board, tmp_path):
     _, made = make_bundle(tmp_path)
     board.machine.memory = 0
     with refusal(GpuFailed, "no memory", command="isolate multi-user"):
@@ -506,7 +506,7 @@ def test_no_memory_left_and_a_driver_too_old_are_one_sentence_each(board, tmp_pa
 
 
 @pytest.mark.parametrize("board", ["8.6"], indirect=True)
-def test_a_plan_that_tensorrt_refuses_is_one_sentence_with_its_words(board, tmp_path):
+def test_a_plan_that_tensorrt_refuses_is_a_sentence_of_its_words(board, tmp_path):
     _, made = make_bundle(tmp_path)
     made.path("search0.plan").write_bytes(b"x" * 100)
     with refusal(bundle.BadBundle, "not loaded", command="make engine BOARD=jetson_nano"):
@@ -514,9 +514,7 @@ def test_a_plan_that_tensorrt_refuses_is_one_sentence_with_its_words(board, tmp_
 
 
 @pytest.mark.parametrize("name", ["nanotrack_v2", "nanotrack_v3", "siamfc_015", "fear_xs"])
-def test_published_networks_give_the_hosts_maps_on_the_oldest_tensorrt(
-    board, tmp_path, networks_dir, name
-):
+def test_published_networks_agree_on_the_oldest_tensorrt(board, tmp_path, networks_dir, name):
     network, nano = load_network(name), boards.load_board("jetson_nano")
     order = Order(nano, network, "fp32", networks_dir=str(networks_dir))
     preparations.prepare(tmp_path / "prepared", order, quiet)

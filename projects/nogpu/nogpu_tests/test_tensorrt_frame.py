@@ -70,7 +70,7 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(
         ("tiny", "11", "13020", "fp16", "whole"),
     ],
 )
-def test_three_targets_and_a_search_are_one_call_with_the_processors_boxes(
+def test_three_targets_and_a_search_are_one_call_and_equal_boxes(
     tmp_path, name, family, cuda, precision, form
 ):
     report = whole(tmp_path / "gpu", cuda, name, family, precision, 4, THRESHOLDS)

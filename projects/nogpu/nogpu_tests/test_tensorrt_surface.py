@@ -65,7 +65,7 @@ def used_names():
 
 
 @pytest.mark.parametrize("version", sorted(SURFACES))
-def test_every_name_used_is_in_the_real_bindings_or_asked_for_first(version):
+def test_every_used_name_is_in_the_real_bindings_or_asked_for(version):
     gone_in_11 = {("tensorrt", "IInt8EntropyCalibrator2"), ("BuilderFlag", "FP16")}
     gone_in_11 |= {("BuilderFlag", "INT8"), ("BuilderFlag", "OBEY_PRECISION_CONSTRAINTS")}
     came_in_10 = {("tensorrt", "IProgressMonitor")}
@@ -83,7 +83,7 @@ def test_every_name_used_is_in_the_real_bindings_or_asked_for_first(version):
 
 
 @pytest.mark.parametrize("version", sorted(prepare.WHEELS))
-def test_real_bindings_have_the_names_of_the_table_and_classes_to_derive_from(version, tmp_path):
+def test_real_bindings_have_the_tables_names_and_classes(version, tmp_path):
     if prepare.missing(version, VERSION):
         pytest.skip(prepare.missing(version, VERSION))
     found, kept = prepare.read(version, VERSION), SURFACES[version]

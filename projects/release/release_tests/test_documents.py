@@ -73,7 +73,7 @@ def test_every_link_and_picture_leads_to_a_file_and_a_heading():
     assert not broken
 
 
-def test_a_result_is_a_question_its_answer_a_table_and_where_it_comes_from():
+def test_a_result_is_a_question_an_answer_a_table_and_a_source():
     for path in sorted(RESULTS.glob("*.md")):
         if path.name == "index.md":
             continue
@@ -92,7 +92,7 @@ def test_a_result_is_a_question_its_answer_a_table_and_where_it_comes_from():
         assert re.search(r"commits? [0-9a-f]{7}", opening), f"{path.name} names no commit"
 
 
-def test_a_section_of_a_result_asks_one_question_and_answers_it_first():
+def test_a_section_of_a_result_asks_one_question():
     for path in sorted(RESULTS.glob("*.md")):
         text = path.read_text(encoding="utf-8")
         headings = re.findall(r"^#+ .*$", text, re.MULTILINE)
@@ -116,7 +116,7 @@ def test_the_pages_that_people_write_have_at_most_13500_words():
     assert sum(words.values()) <= 13500, words
 
 
-def test_the_readme_has_at_most_450_words_besides_tables_and_code():
+def test_the_readme_has_at_most_450_words_of_text():
     text = BLOCK.sub("", (ROOT / "README.md").read_text(encoding="utf-8"))
     lines = [line for line in text.splitlines() if not line.startswith("|")]
     assert len(" ".join(lines).split()) <= 450

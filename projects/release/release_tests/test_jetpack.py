@@ -48,7 +48,7 @@ def test_the_document_has_the_row_of_each_jetpack():
     assert table[1:] == [documented(*row) for row in jetpacks().items()]
 
 
-def test_every_jetpack_is_that_of_a_board_and_says_all_that_is_known():
+def test_every_jetpack_is_of_a_board_and_says_what_is_known():
     used = {name for board in JETSONS for name in board.software}
     assert used == set(jetpacks()) and all(board.software for board in JETSONS)
     keys = {"l4t", "python", "cuda", "cudnn", "tensorrt", "numpy", "gpu_arrays", "graphs"}

@@ -28,7 +28,7 @@ def check(options):
     assert options.publish.endswith("/home?name=door") and options.show is False
 
 
-def test_systemd_knows_each_key_of_the_unit_and_hotpath_its_options(tmp_path):
+def test_systemd_knows_the_units_keys_and_hotpath_its_options(tmp_path):
     text = UNIT.read_text()
     check(options_of(re.search("^ExecStart=(.+)$", text, re.M).group(1), text, tmp_path))
     needs_program("systemd-analyze")

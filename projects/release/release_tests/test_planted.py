@@ -37,7 +37,7 @@ def median_crop_ms(tracker, film):
     return statistics.median(taken)
 
 
-def test_a_stopped_command_goes_on_and_what_decides_most_comes_first():
+def test_a_stopped_command_goes_on_with_what_decides_most():
     everything = list(planted.jobs(20, []))
     assert len(everything) == 7 * 20
     assert {job[:2] for job in everything[:4]} == set(planted.ORDER[0])
@@ -48,7 +48,7 @@ def test_a_stopped_command_goes_on_and_what_decides_most_comes_first():
     assert len(rest) == 7 * 20 - 37 and rest[0] == everything[37]
 
 
-def test_the_page_counts_detections_accusations_and_what_was_not_judged():
+def test_the_page_counts_finds_accusations_and_refusals():
     records = [
         record(percent=5, decision=d, change=-0.071) for d in ("slower", "slower", "undecided")
     ]

@@ -34,7 +34,7 @@ def code():
     return ["".join(cell["source"]) for cell in run] + [TOLD]
 
 
-def test_it_installs_a_wheel_beside_it_else_its_clone_else_what_is_published(tmp_path, monkeypatch):
+def test_it_installs_a_wheel_beside_it_a_clone_or_the_published(tmp_path, monkeypatch):
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     (cell,) = [cell for cell in cells if cell["metadata"].get("tags") == ["install"]]
     program, pip = "".join(cell["source"]).rsplit("\n", 1)

@@ -43,7 +43,7 @@ def command(world, *more):
     return [*map(str, given), "--best", "1", "--trials", "2", "--engine", "onnxruntime", *more]
 
 
-def test_all_are_ranked_on_one_half_and_the_best_again_on_the_other(world, capfd):
+def test_all_are_ranked_on_one_half_and_the_best_on_the_other(world, capfd):
     assert select.main(command(world)) == 0
     with open(world / "out" / "select.csv") as file:
         rows = list(csv.DictReader(file))
@@ -74,7 +74,7 @@ def test_found_numbers_are_tried_on_all_checkpoints(world, capfd):
 
 
 @pytest.mark.slow("the VOT toolkit runs trackers in processes of their own")
-def test_the_best_are_measured_on_a_benchmark_and_by_the_vot_toolkit_where_it_is(world, tmp_path):
+def test_the_best_are_measured_on_a_benchmark_and_by_vot(world, tmp_path):
     for name in ("Biker", "Car1"):
         write_otb(tmp_path / "otb" / name, 8)
     more = ["--benchmark", "otb50", "--data", str(tmp_path / "otb"), "--trials", "0"]

@@ -32,7 +32,7 @@ def clips(tmp_path):
     return find_clips([tmp_path / "clips"])
 
 
-def test_eao_of_a_tracker_that_never_fails_is_the_mean_of_its_running_overlap(clips, tmp_path):
+def test_eao_without_failures_is_the_mean_running_overlap(clips, tmp_path):
     toml = tiny.write_network(tmp_path)
     (found,) = vot.eao([toml], clips, tmp_path / "vot")
     running = []
@@ -48,9 +48,7 @@ def test_eao_of_a_tracker_that_never_fails_is_the_mean_of_its_running_overlap(cl
 
 
 @pytest.mark.slow("the toolkit runs two trackers in processes of their own")
-def test_the_better_of_two_trackers_has_the_higher_eao_and_a_second_run_runs_nothing(
-    clips, tmp_path
-):
+def test_the_better_tracker_has_the_higher_eao_and_runs_once(clips, tmp_path):
     good, stiff = tiny.write_network(tmp_path), write_blind(tmp_path / "blind")
     first = vot.eao([stiff, good], clips, tmp_path / "vot")
     assert first[0] < first[1]

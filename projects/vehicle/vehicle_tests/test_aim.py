@@ -42,7 +42,7 @@ def test_a_gimbal_that_obeys_the_other_way_is_stopped_and_waits(known):
         assert found.why.endswith("confirm the target") and found.stopped_s < 4.0
 
 
-def test_a_calibration_of_another_delay_or_sign_never_makes_it_fast():
+def test_a_calibration_of_another_delay_or_sign_is_never_fast():
     for wrong in (KNOWN._replace(delay=0.4), KNOWN._replace(sign=(-1, -1))):
         run = sim.Run(sim.Case("still", sim.standing(14), 8, 0.0, {}), wrong)
         assert run.go().fastest <= 5.05 and run._aim.is_slow
@@ -60,7 +60,7 @@ def test_after_a_gap_the_calibration_must_answer_again():
     assert run.go().fastest < 5.1 and run._aim.is_slow
 
 
-def test_a_camera_that_zooms_before_a_stopped_picture_does_not_ask_for_a_nod_each_time(monkeypatch):
+def test_a_zoom_before_a_stopped_picture_asks_no_nod_each_time(monkeypatch):
     """Each step of a zoom begins anew: what was measured before holds no more."""
 
     def turned_by(asks_always):

@@ -50,7 +50,7 @@ def answering(gain=1.0, late=DELAY, matrix=((1.0, 0.0), (0.0, 1.0)), speed=5.0):
 
 
 @pytest.mark.parametrize("delay, full", [(DELAY, FULL), (None, SLOW_FULL)])
-def test_a_camera_whose_picture_does_not_answer_stands_after_the_budget_and_says_so(delay, full):
+def test_a_camera_without_answer_stands_after_the_budget(delay, full):
     budget, turn, reasons = driven(delay, swinging, seconds=12.0)
     assert budget.left == 0.0 and budget.rate == 0.0 and turn == pytest.approx(full, abs=0.4)
     assert set(reasons) == {UNANSWERED}
@@ -82,7 +82,7 @@ def test_an_answer_of_another_sign_scale_delay_or_axis_is_none(wrong):
 
 
 @pytest.mark.parametrize("matrix", [((-1.0, 0.0), (0.0, -1.0)), ((0.0, 1.0), (-1.0, 0.0))])
-def test_without_a_calibration_a_picture_that_goes_with_the_turn_is_no_answer(matrix):
+def test_without_calibration_a_moving_picture_is_no_answer(matrix):
     budget, _, reasons = driven(None, swinging, answering(matrix=matrix), seconds=12.0)
     assert budget.left == 0.0 and reasons
 
@@ -134,13 +134,13 @@ def test_two_frames_of_one_time_stamp_are_no_gap():
     assert not any(reasons) and budget._path[-1][1] > 40.0
 
 
-def test_a_target_that_returns_long_after_the_budget_was_spent_has_time_to_answer():
+def test_a_target_returning_after_the_budget_may_answer():
     budget, _, _ = driven(DELAY, swinging, seconds=4.0)
     assert budget.left == 0.0
     assert budget.add(4.0 + 2 * product.WAIT_S, (3.0, 0.0)) is None
 
 
-def test_an_answer_of_long_ago_does_not_speak_for_the_turns_since():
+def test_an_old_answer_does_not_speak_for_the_turns_since():
     budget = driven(None, steady, seconds=1.0)[0]
     left = budget.left
     budget.refill(-1.0)
@@ -151,7 +151,7 @@ def test_an_answer_of_long_ago_does_not_speak_for_the_turns_since():
     assert budget.left == budget.most
 
 
-def test_a_swing_to_and_fro_counts_by_its_width_however_long_it_lasts():
+def test_a_swing_counts_by_its_width_however_long_it_lasts():
     budget = Budget(WIDTH, DELAY)
     for n in range(3000):
         budget.command(n * 0.02, 3.0 * math.cos(2 * math.pi * n / 50), 0.0)

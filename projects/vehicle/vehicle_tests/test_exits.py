@@ -40,7 +40,7 @@ def run(tmp_path):
     "name",
     ["SIGTERM", "SIGINT"] + [pytest.param(name, marks=slow) for name in ("SIGHUP", "SIGQUIT")],
 )
-def test_a_signal_that_asks_for_the_end_stops_the_camera_three_times(run, name):
+def test_a_signal_for_the_end_stops_the_camera_three_times(run, name):
     program, camera = run
     program.process.send_signal(getattr(signal, name))
     began = time.monotonic()
@@ -53,9 +53,7 @@ def test_a_signal_that_asks_for_the_end_stops_the_camera_three_times(run, name):
 
 @slow
 @pytest.mark.parametrize("name", ["SIGKILL", "SIGABRT"])
-def test_after_a_signal_that_ends_at_once_nothing_is_commanded_and_the_camera_stops_itself(
-    run, name
-):
+def test_after_a_signal_that_ends_at_once_the_camera_stops(run, name):
     program, camera = run
     program.process.send_signal(getattr(signal, name))
     program.process.wait(10)
@@ -68,7 +66,7 @@ def test_after_a_signal_that_ends_at_once_nothing_is_commanded_and_the_camera_st
 
 
 @slow
-def test_a_run_that_stands_still_itself_moves_nothing_when_it_goes_on(run):
+def test_a_run_that_stood_still_moves_nothing_when_it_goes_on(run):
     program, camera = run
     program.process.send_signal(signal.SIGSTOP)
     time.sleep(3.0)

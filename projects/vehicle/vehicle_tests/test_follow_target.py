@@ -25,7 +25,7 @@ def status(mav, state, lat):
     )
 
 
-def test_a_position_becomes_a_follow_target_and_a_lost_target_is_not_sent():
+def test_a_position_is_a_follow_target_and_a_loss_is_not_sent():
     port = free_port()
     words = [sys.executable, str(EXAMPLE), f"udpin:127.0.0.1:{port}"]
     with subprocess.Popen(words) as program, contextlib.ExitStack() as stack:

@@ -174,7 +174,7 @@ def test_without_fresh_evidence_the_camera_stops_and_it_is_said(camera, link, go
     assert link.said[1:] == [f"camera holds: {why}"]
 
 
-def test_a_slow_camera_holds_no_frame_and_gets_the_newest_velocity(camera, link):
+def test_a_slow_camera_holds_no_frame_and_gets_the_newest(camera, link):
     camera.may_answer.clear()
     for n in range(200):  # the camera answers none of them
         link.write(tracked(RIGHT_UP._replace(box=Box(n, 20, 20, 20))))
@@ -300,7 +300,7 @@ def test_a_wrong_address_is_refused_without_its_password(given, what):
     assert "secret" not in str(caught.value)
 
 
-def test_zoom_is_refused_where_the_camera_has_none_and_else_left_out():
+def test_zoom_is_refused_where_the_camera_has_none():
     camera = OnvifCamera(has=("ptz", "turn"))
     gimbal = GimbalOptions(address(camera, ""), zoom=0.2)
     context = Context(LinkOptions(others=(gimbal,)), None, None, SIZE, "", lambda line: None)
@@ -427,7 +427,7 @@ def test_a_camera_turns_within_its_own_limits(limits, zooms):
 
 
 @pytest.mark.parametrize("timeout, seconds", [("PT600S", 1), ("PT5S", 5), ("PT1S", 1)])
-def test_a_timeout_of_minutes_is_not_used_and_one_above_a_second_is_said(timeout, seconds):
+def test_a_timeout_of_minutes_is_not_used_and_one_second_is_said(timeout, seconds):
     said = []
     with contextlib.closing(Particular(timeout, login=None)) as camera:
         options = LinkOptions(others=(GimbalOptions(address(camera, "")),))

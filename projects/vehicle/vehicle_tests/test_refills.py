@@ -54,7 +54,7 @@ def spent(known=None, at=0.0):
 
 
 @pytest.mark.parametrize("known", [None, sim.calibration(0.1)])
-def test_a_lost_link_a_pause_and_the_same_target_again_fill_no_budget(known):
+def test_a_lost_link_and_a_pause_fill_no_budget(known):
     aim, now = spent(known)
     aim.acted(now, 0, None)  # dropped
     aim.acted(now, 0, BOX)  # selected again, which counts once

@@ -26,9 +26,7 @@ LATE = {
 
 
 @pytest.mark.parametrize("why", sorted(LATE))
-def test_a_run_that_is_refused_late_keeps_the_results_of_an_earlier_one(
-    world, tmp_path, tmp_path_factory, capsys, why
-):
+def test_a_run_refused_late_keeps_earlier_results(world, tmp_path, tmp_path_factory, capsys, why):
     own = tmp_path_factory.mktemp("own")
     old = tmp_path / "old.csv"
     old.write_text("frame,precious\n1,2\n")

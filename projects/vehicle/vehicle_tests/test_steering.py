@@ -50,7 +50,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", sorted(KINDS_STOPPED))
-def test_a_stopped_stream_is_no_evidence_within_seven_tenths_of_a_second(name):
+def test_a_stopped_stream_is_no_evidence_within_700_ms(name):
     assert stopped(KINDS_STOPPED[name], 10.0) <= 0.7
 
 
@@ -76,7 +76,7 @@ def test_a_camera_that_does_not_turn_may_see_the_same_for_ever():
         assert album.add(look_at(grainy(scene(20), 2), TRACK), n / FPS, (0.0, 20.0)) is None
 
 
-def test_a_hold_lasts_as_long_as_the_stream_stands_and_ends_with_it():
+def test_a_hold_lasts_as_long_as_the_stream_stands():
     album, pictures = turned(10.0)
     times = [n / FPS for n in range(2 * FPS)] + [2 + n / 5 for n in range(88 * 5)]
     frozen = [jpeg(clocked(pictures[-1], n)) for n in range(len(times))]
@@ -96,7 +96,7 @@ def test_a_hold_lasts_as_long_as_the_stream_stands_and_ends_with_it():
     assert live[-1] is None
 
 
-def test_a_picture_that_loses_its_contrast_while_it_moves_has_faded():
+def test_a_picture_losing_contrast_while_it_moves_has_faded():
     album, _ = turned(10.0)
     dark = [jpeg(bright(scene(40 + 0.4 * n), max(0.02, 0.7 - n / 30))) for n in range(30)]
     assert held(dark, 10.0, album, start=4 * FPS)[1] == "the picture has faded"
@@ -131,7 +131,7 @@ def test_frames_of_every_kind_are_compared(kind):
     assert why and count > 20
 
 
-def test_sizes_that_flip_tiny_frames_and_boxes_that_are_none_are_looked_at():
+def test_flipping_sizes_tiny_frames_and_no_boxes_are_looked_at():
     nowhere = (math.nan,) * 4
     for picture in (scene(0), scene(0)[:1, :1], scene(0)[:2, :2], cv2.resize(scene(0), (33, 500))):
         for box in (TRACK.box, nowhere, (-500, 900, 20, 20), (0, 0, 1e6, 1e6), (1, 1, 0.01, 0.01)):
@@ -162,7 +162,7 @@ def test_a_stream_that_comes_back_at_another_rate_is_soon_fresh(before, after, p
 
 @given(seed=st.integers(0, 2**32 - 1), fps=st.floats(1.0, 120.0))
 @examples(20, deadline=None)
-def test_an_hour_at_random_never_ends_where_a_healthy_stream_stays_late(seed, fps):
+def test_an_hour_at_random_never_ends_late(seed, fps):
     rng, pace, at, spent_s = np.random.RandomState(seed), Pace(), 0.0, 0.0
     while spent_s < 3600.0:
         seconds, rate = rng.uniform(1.0, 300.0), 10 ** rng.uniform(-0.5, 2.5)
@@ -201,11 +201,11 @@ def test_an_hour_at_random_never_ends_where_a_healthy_stream_stays_late(seed, fp
         ),
     ],
 )
-def test_evidence_is_a_fresh_picture_without_doubt_with_a_tracked_target(seen, why):
+def test_evidence_is_a_fresh_picture_with_a_tracked_target(seen, why):
     assert missing(seen, 10.0) == why
 
 
-def test_without_evidence_a_command_falls_to_zero_in_time_and_the_reason_is_told():
+def test_without_evidence_a_command_falls_to_zero_with_a_reason():
     told = []
     holds = {}
     ramp = Ramp("gimbal", 2, told.append, holds)

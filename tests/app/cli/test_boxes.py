@@ -21,7 +21,7 @@ def boxes(*arguments, source=None):
     return given_boxes(run.targets, run.links.selects, source or Source("clip"), FRAME)
 
 
-def test_a_box_may_be_given_in_per_cent_of_the_frame_and_lie_partly_outside():
+def test_a_box_may_be_in_per_cent_and_partly_outside():
     assert boxes("--box", "25%,50%,10%,20%") == [(120, 180, 48, 72)]
     assert boxes("--box", "12,50%,30.5,20%") == [(12, 180, 30.5, 72)]
     assert boxes("--box", "-5,70,40,40") == [(-5, 70, 40, 40)]
@@ -36,7 +36,7 @@ def test_a_box_that_is_given_twice_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("box, corners", [("90,80,400,300", "90,80,310,220")])
-def test_a_box_that_leaves_the_frame_as_two_corners_would_is_told(box, corners):
+def test_a_box_leaving_the_frame_as_two_corners_is_told(box, corners):
     said = []
     source = Source("clip", log=said.append)
     assert boxes("--box", box, source=source) and len(said) == 1
@@ -58,7 +58,7 @@ def test_a_box_that_is_no_two_corners_is_not_told(box):
         ("10,178,250,359", "10,178,240,181"),
     ],
 )
-def test_two_corners_of_which_a_third_would_be_outside_are_refused(box, corners):
+def test_two_corners_a_third_outside_are_refused(box, corners):
     with refusal(BadBox, "corners"):
         boxes("--box", box)
 
@@ -91,7 +91,7 @@ def test_files_of_boxes_as_other_programs_write_them(tmp_path, text):
     assert boxes("--boxes", str(path)) == [(10, 20, 30, 40), (50, 60, 70, 80)]
 
 
-def test_a_file_that_holds_no_boxes_is_one_short_sentence_that_names_a_bad_line(tmp_path):
+def test_a_file_without_boxes_is_a_sentence_with_the_bad_line(tmp_path):
     path = tmp_path / "boxes.txt"
     for content in (b"x" * 3000000, b"1,2,3\n" * 9, b"\x00\xff" * 999, b"#\n", b""):
         path.write_bytes(content)
@@ -103,7 +103,7 @@ def test_a_file_that_holds_no_boxes_is_one_short_sentence_that_names_a_bad_line(
         boxes("--boxes", str(path))
 
 
-def test_a_target_absent_in_the_first_frame_is_not_called_a_missing_ground_truth(monkeypatch):
+def test_a_target_absent_at_first_is_no_missing_ground_truth(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     source = Source("clip")
@@ -133,7 +133,7 @@ def test_utf_16_is_named(tmp_path, encoding):
 
 
 @pytest.mark.parametrize("text", ["5", "1,2,3", "a,b", "nan,3", ""])
-def test_a_point_that_is_none_is_refused_before_an_engine_is_loaded(text):
+def test_a_point_that_is_none_is_refused_before_an_engine_loads(text):
     with refusal(BadBox, "no point"):
         check_boxes(TargetOptions(point=[text]))
 

@@ -91,7 +91,7 @@ def test_a_file_of_boxes_may_be_a_pipe(folder, monkeypatch):
     os.close(read)
 
 
-def test_a_topic_without_a_library_of_ros_is_told_without_pythons_own_words(monkeypatch):
+def test_a_topic_without_ros_is_told_in_our_own_words(monkeypatch):
     forget_ros(monkeypatch, "rclpy")
     with pytest.raises(NoCamera) as caught:
         ros.open_bus()

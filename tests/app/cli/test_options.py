@@ -162,7 +162,7 @@ def test_a_shell_completes_options_and_their_values(capsys, tmp_path, shell):
         os.waitpid(child, 0)
 
 
-def test_help_opens_with_what_the_command_does_and_the_version_is_the_packages(capsys):
+def test_help_opens_with_the_commands_purpose_and_version(capsys):
     for words in (["--version"], ["--help", "all"]):
         with pytest.raises(SystemExit) as end:
             options.parse(words)
@@ -175,7 +175,7 @@ def test_help_opens_with_what_the_command_does_and_the_version_is_the_packages(c
     assert "what to track, and where:" in text and "page in the browser:" in text
 
 
-def test_the_short_help_fits_on_a_page_and_the_long_one_has_the_rest(capsys):
+def test_the_short_help_fits_on_a_page_and_the_long_has_the_rest(capsys):
     for words in (["--help"], ["--help", "all"], ["-h"]):
         with pytest.raises(SystemExit) as end:
             options.parse(words)

@@ -140,7 +140,7 @@ def test_a_pause_is_shown_while_the_keys_are_listed():
     assert window.lines[0] == "PAUSED" and len(window.lines) > 5
 
 
-def test_a_recording_plays_at_its_own_speed_and_plus_and_minus_change_it():
+def test_plus_and_minus_change_a_recordings_own_speed():
     player, source, _, _ = begun()
     assert 24 <= len(played(player, source, 0.5)) <= 26
     player, source, _, _ = begun("+", fps=25.0)
@@ -182,9 +182,7 @@ class Late(Keys):
 
 @pytest.mark.parametrize("what", ["key", "click", "close", "signal"])
 @pytest.mark.parametrize("touched, watched", [(True, None), (False, True), (True, False)])
-def test_the_last_frame_stays_for_who_watches_until_a_key_a_click_or_the_end(
-    what, touched, watched
-):
+def test_the_last_frame_stays_until_a_key_a_click_or_the_end(what, touched, watched):
     run = SimpleNamespace(requested=False)
     window, said = Late(what, run), []
     window.touched = touched
@@ -224,7 +222,7 @@ def test_seeking_goes_by_seconds_and_stays_in_the_recording():
     assert played(player, source, 0.2) == [0, 0]
 
 
-def test_a_new_box_replaces_the_target_on_the_frame_that_is_shown_and_none_leaves_it():
+def test_a_new_box_replaces_the_target_on_the_shown_frame():
     player, source, window, targets = begun(".", ".", "b")
     window.place = (5, 6, 20, 10)
     assert played(player, source, 0.2) == [1, 2]
@@ -261,7 +259,7 @@ THREE = {n: Track(Box(20 * n, 5, 15, 10), 0.9, lost=n == 2) for n in range(3)}
         ((30.0, 35.0, 0.0, 0.0), 7, None),  # the selected one is gone
     ],
 )
-def test_a_new_target_replaces_one_of_several_and_leaves_the_others(place, selected, replaced):
+def test_a_new_target_replaces_one_of_several(place, selected, replaced):
     player, source, window, targets = begun()
     targets.numbers = tuple(THREE)
     player._selection.number = selected
@@ -305,7 +303,7 @@ def test_sentences_stand_side_by_side_below_the_picture():
         (BadOption("no head", what="no head"), "nothing with net. Drag a box"),
     ],
 )
-def test_a_click_that_finds_nothing_says_so_and_leaves_the_target(refusal, sentence):
+def test_a_click_that_finds_nothing_leaves_the_target(refusal, sentence):
     player, source, window, targets = begun(refusal=refusal)
     window.place, window.pressed = (40.0, 30.0, 0.0, 0.0), True
     player.take_keys()

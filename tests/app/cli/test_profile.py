@@ -23,7 +23,7 @@ def profiled(seconds, wait_ms=1.0, total_ms=4.0, frames=50, **notes):
     return profile
 
 
-def test_frames_a_second_are_those_of_the_loops_wall_time_without_pauses():
+def test_frames_a_second_are_those_of_wall_time_without_pauses():
     profile = profiled(2.0)
     assert profile.fps() == pytest.approx(25.0) and profile.frames == 50
     assert profile.recent_fps() == pytest.approx(25.0, rel=0.03)

@@ -84,7 +84,7 @@ def test_a_folder_gets_times_by_fps_and_says_where_it_has_none(world, tmp_path, 
     assert float(rows_of(out)[10]["time_s"]) == 0.5
 
 
-def test_a_saved_video_has_a_bar_below_the_picture_and_a_box_in_it(world, tmp_path):
+def test_a_saved_video_has_a_bar_below_and_a_box_inside(world, tmp_path):
     pytest.importorskip("av")
     plain = cv2.imread(str(world[0] / "frames" / "0000.png"))
     height = len(plain)
@@ -97,7 +97,7 @@ def test_a_saved_video_has_a_bar_below_the_picture_and_a_box_in_it(world, tmp_pa
     assert changed.any() and changed.mean() < 0.1, "the box alone, and the bar covers nothing"
 
 
-def test_on_a_narrow_terminal_a_long_path_leaves_room_for_the_bar(world, tmp_path):
+def test_a_long_path_leaves_room_for_the_bar_on_a_terminal(world, tmp_path):
     long = tmp_path / ("a_folder_with_quite_a_long_name_" * 4)
     (long / "frames").mkdir(parents=True)
     pictures = sorted((world[0] / "frames").iterdir())
@@ -217,7 +217,7 @@ def test_a_video_on_a_full_disk_ends_and_the_results_go_on(world, tmp_path, caps
 
 
 @pytest.mark.skipif(sys.version_info < (3, 7), reason="Python 3.6 can't leave any out")
-def test_collections_of_garbage_visit_no_object_from_before_the_frame_loop(world, monkeypatch):
+def test_garbage_collection_skips_objects_older_than_the_loop(world, monkeypatch):
     loop = track.follow
     left_out = []
 
@@ -230,9 +230,7 @@ def test_collections_of_garbage_visit_no_object_from_before_the_frame_loop(world
     assert left_out[0] > 1000 and gc.get_freeze_count() == 0
 
 
-def test_systemd_is_told_of_a_run_and_one_that_is_started_again_keeps_its_rows(
-    world, long_film, tmp_path
-):
+def test_systemd_knows_a_run_and_a_restart_keeps_its_rows(world, long_film, tmp_path):
     rows, notify = tmp_path / "rows.csv", str(tmp_path / "notify")
     words = film_command(world, long_film, "--results", rows, "--append")
     environment = dict(os.environ, NOTIFY_SOCKET=notify, WATCHDOG_USEC="1000000")
@@ -272,7 +270,7 @@ def test_a_terminal_that_is_closed_ends_a_run_in_order(world, tmp_path):
     assert out.read_text().endswith("\n")
 
 
-def test_the_last_frame_is_held_only_where_the_recording_itself_ended(world, monkeypatch):
+def test_the_last_frame_is_held_where_the_recording_ended(world, monkeypatch):
     held = []
     monkeypatch.setattr(Outputs, "hold", lambda outputs: held.append(outputs))
     assert here(world, "film.avi", "--frames", "6") == 0 and not held

@@ -110,7 +110,7 @@ def lines_with(tracking_ms, encoding_ms=0.0, live=False):
     return "\n".join(lines_of(summary.figures(Source("clip"), [], []), live))
 
 
-def test_the_summary_says_where_the_time_goes_where_tracking_takes_little_of_it():
+def test_the_summary_says_where_the_time_goes():
     told = lines_with(2.4)
     assert "13% tracking" in told and "27% decoding" in told and "% waiting" in told
     assert told.count(" ms") == 1 and "2.40 ms a frame (median;" in told, "one figure, named"

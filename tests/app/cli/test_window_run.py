@@ -91,7 +91,7 @@ def test_the_first_box_is_drawn_in_the_window_of_the_run(tmp_path):
 
 
 @pytest.mark.parametrize("how", ["Escape", "q", "SIGTERM", "SIGINT"])
-def test_who_leaves_before_the_first_box_reads_that_nothing_was_written(tmp_path, how):
+def test_leaving_before_the_first_box_says_nothing_was_written(tmp_path, how):
     write_world(tmp_path, 20)
     video, out = tmp_path / "out.mp4", tmp_path / "out.csv"
     out.write_text("an older file")
@@ -111,7 +111,7 @@ def test_who_leaves_before_the_first_box_reads_that_nothing_was_written(tmp_path
     assert not video.exists() and out.read_text() == "an older file"
 
 
-def test_a_click_follows_the_object_there_and_the_last_frame_stays(tmp_path):
+def test_a_click_follows_the_object_and_the_last_frame_stays(tmp_path):
     pytest.importorskip("openvino")
     thing.write_film(tmp_path / "film", 40)
     out = tmp_path / "out.csv"

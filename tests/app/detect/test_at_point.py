@@ -24,7 +24,7 @@ def test_the_smallest_box_around_a_point_is_taken():
     assert smallest_at(np.zeros((0, 4)), (150, 50)) is None
 
 
-def test_a_point_beside_a_box_takes_the_nearest_unless_it_is_far_away():
+def test_a_point_beside_a_box_takes_the_nearest_if_not_far():
     assert nearest_to(BOXES, (196, 20)) == (200, 0, 10, 40)
     assert nearest_to(BOXES, (140, 50)) == (0, 0, 100, 100)
     assert nearest_to(BOXES, (160, 50)) is None

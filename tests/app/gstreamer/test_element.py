@@ -47,7 +47,7 @@ def launch(environment, pipeline):
     return run(["gst-launch-1.0", "-m", *pipeline.split()], env=environment, timeout=120)
 
 
-def test_the_element_is_found_after_gstreamer_once_could_not_load_it(environment, tmp_path):
+def test_the_element_is_found_after_a_failed_load(environment, tmp_path):
     commands = (
         # in an active environment, where GStreamer's Python does not start
         f'PATH="{os.path.dirname(sys.executable)}:$PATH" GST_PLUGIN_PATH={gstreamer.HERE}'
@@ -62,7 +62,7 @@ def test_the_element_is_found_after_gstreamer_once_could_not_load_it(environment
     assert "No such element" in done.stderr and "Factory Details" in done.stdout
 
 
-def test_an_active_environment_is_refused_before_gstreamer_fails_in_it(monkeypatch, capsys):
+def test_an_active_environment_is_refused_before_gstreamer(monkeypatch, capsys):
     monkeypatch.setenv("VIRTUAL_ENV", sys.prefix)
     assert gstreamer.main([]) == 2
     assert "`deactivate`" in capsys.readouterr().err

@@ -70,7 +70,7 @@ def test_a_recording_goes_to_another_place_and_waits_there(control):
         control.seek(0)
 
 
-def test_a_recording_is_played_again_without_its_targets_where_it_can_be(control):
+def test_a_recording_is_played_again_without_its_targets(control):
     control.is_watched = lambda: True
     control.finish()
     control.source.seek.return_value = False
@@ -106,7 +106,7 @@ def test_memory_has_an_end_and_the_newest_frames_are_all_there():
     assert indices[0] < 960, "older ones are sparser, not gone"
 
 
-def test_a_frame_that_is_held_stays_until_it_is_released_and_not_all_can_be():
+def test_a_held_frame_stays_until_its_release():
     buffer = filled(1000, 40, held=[300])
     frames = buffer.since(300)
     assert frames[0].index == 300 and frames[-1].index == 999
@@ -146,7 +146,7 @@ def test_a_tap_in_the_replaced_target_s_box_means_another_object(control):
     assert control.targets.add.call_args[1]["besides"] is None
 
 
-def test_a_tap_means_another_object_in_the_box_of_the_frame_that_was_seen(control):
+def test_a_tap_means_another_object_of_the_frame_that_was_seen(control):
     control.targets.first.return_value = control.targets.follow.return_value = Track(
         Box(1, 1, 5, 5), 1.0
     )
@@ -175,7 +175,7 @@ def test_a_drawn_box_is_taken_as_it_is_where_the_head_cannot_run(control, error)
         control.add_target(7, (1, 1, 5, 5))
 
 
-def test_a_box_is_tightened_only_on_request_and_by_a_network_with_a_head(control):
+def test_a_box_is_tightened_on_request_by_a_network_with_a_head(control):
     control.targets.first.return_value = Track(Box(1, 1, 5, 5), 1.0)
     for head, snug in ((None, True), ("a head", False), ("a head", True)):
         control.targets.network.tap = head

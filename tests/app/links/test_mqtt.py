@@ -136,7 +136,7 @@ def test_a_run_leaves_its_state_and_says_when_it_ends(world, broker):
             assert late.retained == {f"home/hotpath/door/{n}" for n in ("state", "availability")}
 
 
-def test_a_state_is_sent_when_it_changes_and_a_box_with_each_frame(broker):
+def test_a_state_is_sent_on_change_and_a_box_with_each_frame(broker):
     jsonschema = pytest.importorskip("jsonschema")
     from tests.app.links.test_publish import SCHEMA
 
@@ -155,7 +155,7 @@ def test_a_state_is_sent_when_it_changes_and_a_box_with_each_frame(broker):
         assert reader.newest[device["availability_topic"]] == "online"
 
 
-def test_a_broker_that_comes_late_and_goes_and_returns_gets_the_newest(broker):
+def test_a_broker_that_returns_gets_the_newest(broker):
     said = []
     with link_to(broker.address(), said) as link:
         for index in range(100):
@@ -208,7 +208,7 @@ def test_a_password_can_be_in_a_file(broker, tmp_path, monkeypatch):
         reader.wait(HOME + "availability", "online".__eq__)
 
 
-def test_a_certificate_must_be_of_that_host_and_of_a_known_authority(tmp_path, monkeypatch):
+def test_a_certificate_is_of_that_host_and_a_known_authority(tmp_path, monkeypatch):
     monkeypatch.setenv("MQTT_PASSWORD", "secret")
     words = "openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=localhost"
     words += " -addext subjectAltName=DNS:localhost -keyout k.pem -out c.pem"

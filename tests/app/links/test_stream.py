@@ -121,7 +121,7 @@ def check(found, feed):
 
 
 @needs_ffmpeg
-def test_a_server_of_rtsp_gets_the_picture_with_its_box_and_again_after_it_was_away(opened):
+def test_an_rtsp_server_gets_the_picture_again_after_a_break(opened):
     address = f"rtsp://127.0.0.1:{free_port()}/live"
     said = []
     streams = opened(address, say=said.append)
@@ -168,7 +168,7 @@ def test_a_server_that_hangs_holds_no_frame_and_not_the_end(opened, monkeypatch)
         assert time.monotonic() - began < 2.0
 
 
-def test_an_address_that_took_nothing_is_an_error_of_the_run_and_its_password_is_not_shown(opened):
+def test_an_address_that_took_nothing_is_an_error_of_the_run(opened):
     said = []
     streams = opened(f"rtsp://eye:secret@127.0.0.1:{free_port()}/live", say=said.append)
     Feed(streams).run(20, lambda: said)
@@ -230,7 +230,7 @@ def test_addresses_are_understood_or_refused():
             stream.parse_address(served)
 
 
-def test_a_server_on_this_computer_is_told_by_the_address_that_others_reach():
+def test_a_server_here_is_told_by_the_address_others_reach():
     told = stream.parse_address("rtsp://me:own@127.0.0.1:8554/live").for_viewers
     assert told.endswith(":8554/live") and "127.0.0.1" not in told and "own@" not in told
 

@@ -103,9 +103,7 @@ def test_an_int8_network_is_prepared_in_no_other_precision(board, said, tmp_path
     assert "kestrel_small-int8 is INT8" in told and said in told and not list(tmp_path.iterdir())
 
 
-def test_what_was_prepared_serves_its_board_without_onnx_and_no_other_board(
-    toml, tmp_path, capsys, monkeypatch
-):
+def test_prepared_files_serve_their_board_alone_without_onnx(toml, tmp_path, capsys, monkeypatch):
     assert run(toml, tmp_path, "jetson_nano") == 0
     printed = capsys.readouterr().out
     assert printed.count("\n") == 1
@@ -129,9 +127,7 @@ def test_what_was_prepared_serves_its_board_without_onnx_and_no_other_board(
     assert "run `make engine BOARD=jetson_tx2" in text
 
 
-def test_in_a_container_on_a_jetson_the_board_that_is_named_is_built_and_tracks(
-    toml, tmp_path, capsys, monkeypatch
-):
+def test_in_a_container_on_a_jetson_the_named_board_is_built(toml, tmp_path, capsys, monkeypatch):
     """Docker hides the device tree: the GPU's compute capability must be the board's."""
     root = BoardRoot(None, tmp_path / "root")
     root.put("proc/driver/nvidia/version", "NVRM version")
@@ -196,9 +192,7 @@ def test_a_board_without_onnx_builds_the_default_network(tmp_path, capsys, monke
     made.check_network(load_network("kestrel"))
 
 
-def test_a_board_without_onnx_and_without_preparations_is_one_sentence(
-    toml, tmp_path, capsys, monkeypatch
-):
+def test_a_board_without_onnx_or_preparations_is_one_sentence(toml, tmp_path, capsys, monkeypatch):
     be_without_onnx(monkeypatch)
     with play(monkeypatch, tmp_path):
         assert run(toml, tmp_path, "jetson_nano") == 2
@@ -278,9 +272,7 @@ def test_progress_of_a_long_build_is_told(monkeypatch):
     assert any("Building Engine 50 %" in sentence for sentence in said)
 
 
-def test_a_computer_tells_an_fpga_board_what_is_missing_what_to_copy_and_what_to_run(
-    tmp_path, capsys
-):
+def test_a_computer_tells_an_fpga_board_what_to_copy_and_run(tmp_path, capsys):
     pytest.importorskip("hotpath_fpga")
     assert build.main(["pynq_z2", "--out", str(tmp_path)]) == 0
     told, folder = capsys.readouterr(), tmp_path / "pynq_z2"
@@ -312,7 +304,7 @@ def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tm
     assert command in capsys.readouterr().out
 
 
-def test_a_network_that_an_fpga_board_can_not_hold_names_the_one_that_it_can(tmp_path, capsys):
+def test_a_network_too_large_for_an_fpga_names_one_that_fits(tmp_path, capsys):
     pytest.importorskip("hotpath_fpga")
     assert build.main(["pynq_z2", "--network", "kestrel", "--out", str(tmp_path)]) == 2
     said = capsys.readouterr().err
@@ -377,7 +369,7 @@ def test_a_computer_gets_the_precision_that_it_tracks_in(tmp_path, capsys):
     bundled.close()
 
 
-def test_a_network_of_ones_own_does_not_replace_the_copy_that_ships(tmp_path, capsys):
+def test_ones_own_network_does_not_replace_the_shipped_copy(tmp_path, capsys):
     kept = prepared.SHIPPED / "kestrel"
     shutil.copytree(str(kept), str(tmp_path / "kestrel"))
     tiny.write_network(tmp_path).rename(tmp_path / "kestrel.toml")

@@ -38,7 +38,7 @@ def write_own_clips(folder):
         write_clip(folder / f"own{number}", pictures, boxes)
 
 
-def test_losses_by_layer_lead_to_kept_layers_in_the_prepared_folder(tmp_path, capsys):
+def test_losses_by_layer_lead_to_kept_layers(tmp_path, capsys):
     from hotpath.calib import int8
 
     write_own_clips(tmp_path / "clips")

@@ -75,7 +75,7 @@ def test_a_profile_without_its_gpu_library_is_asked_to_name_it(tmp_path, softwar
     assert "jetson_thor.toml" in entry.command and 'gpu_arrays = "cupy' in entry.command
 
 
-def test_where_pip_refuses_an_environment_comes_before_its_packages(tmp_path):
+def test_a_refusing_environment_comes_before_its_packages(tmp_path):
     thor = BoardRoot("jetson_thor_jp7", tmp_path)
     entries = missing.missing(situation(thor))
     assert "-m venv --system-site-packages" in entries[2].command
@@ -105,7 +105,7 @@ def test_in_a_new_shell_an_environment_that_is_there_is_used(tmp_path):
     assert missing.commands(found) == [python + " -m hotpath boards"]
 
 
-def test_every_command_of_a_board_is_of_the_python_that_its_report_names(tmp_path):
+def test_every_command_of_a_board_is_of_its_reports_python(tmp_path):
     thor = BoardRoot("jetson_thor_jp7", tmp_path)
     thor.put_package("numpy-2.1.0", "3.12", "usr/lib")
     told = report.machine(situation(thor), thor.telemetry())
@@ -115,7 +115,7 @@ def test_every_command_of_a_board_is_of_the_python_that_its_report_names(tmp_pat
     assert not [line for line in told if line.strip().startswith("python3 -m pip")]
 
 
-def test_a_computer_with_a_gpu_gets_tensorrt_into_its_one_environment(tmp_path):
+def test_a_computer_with_a_gpu_gets_tensorrt_in_one_environment(tmp_path):
     computer = BoardRoot(None, tmp_path)
     computer.put("proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 580")
     computer.put("usr/bin/python3.12", "")
@@ -216,7 +216,7 @@ def test_orin_without_the_dla_compiler(orin):
     assert not any("libnvdla" in sentence for sentence in sentences(orin))
 
 
-def test_jetpack_7_2_needs_no_dla_compiler_but_an_older_tensorrt_does(tmp_path):
+def test_only_tensorrt_before_jetpack_7_2_needs_a_dla_compiler(tmp_path):
     orin = BoardRoot("jetson_orin_nano_jp7", tmp_path)
     assert sentences(orin) == []
     orin.drop_packages("tensorrt-*")

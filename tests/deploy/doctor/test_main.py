@@ -28,7 +28,7 @@ def run(*arguments):
 
 
 @on_each_python
-def test_the_report_of_an_orin_says_what_matters_and_missing_the_commands_alone(orin):
+def test_the_report_of_an_orin_says_what_matters(orin):
     text = run("--root", orin.folder).stdout
     for part in (
         "Jetson Orin Nano (jetson_orin_nano)",
@@ -47,7 +47,7 @@ def test_the_report_of_an_orin_says_what_matters_and_missing_the_commands_alone(
     )
 
 
-def test_a_computer_is_said_to_run_the_precision_that_track_takes(tmp_path):
+def test_a_computer_is_said_to_run_the_precision_of_track(tmp_path):
     text = run("--root", tmp_path).stdout
     assert "This computer (host)" in text
     choice = "int8 where the processor has instructions for it, else fp32\n"
@@ -106,7 +106,7 @@ def test_sensors_lists_readings_and_what_was_skipped(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_report_fits_a_terminal_and_a_snapshot_restores_the_board(name, tmp_path):
+def test_the_report_fits_a_terminal_and_a_snapshot_the_board(name, tmp_path):
     first, second = BoardRoot(name, tmp_path / "first"), tmp_path / "second"
     report = run("--root", first.folder)
     assert report.returncode == 0, report.stderr
@@ -124,7 +124,7 @@ def test_the_report_fits_a_terminal_and_a_snapshot_restores_the_board(name, tmp_
     assert (tmp_path / "again").read_text() == (tmp_path / "copy").read_text()
 
 
-def test_this_computer_is_reported_and_its_snapshot_tells_nothing_private(tmp_path):
+def test_this_computers_snapshot_tells_nothing_private(tmp_path):
     done = run()
     assert done.returncode == 0
     assert "Python {}.{}".format(*sys.version_info[:2]) in done.stdout

@@ -175,7 +175,7 @@ def test_what_happens_on_the_board_judges_a_run(change, state, words):
     assert words is None or words in told[0]["text"]
 
 
-def test_a_run_with_other_boxes_than_its_reference_is_not_compared(tmp_path, capsys):
+def test_a_run_with_other_boxes_is_not_compared(tmp_path, capsys):
     base, other = run_of({}), run_of({}, seed=1)
     other["results"][0]["boxes"][0][0] += 0.1
     assert main(["compare"] + stored(tmp_path, base, other)) == 0
@@ -257,7 +257,7 @@ def test_frames_are_measured_by_the_network_alone(frame, alone, decision):
     assert f"{found.machine:+.1%}" in compare.sentence(found)
 
 
-def test_turns_and_runs_that_did_not_time_the_network_alone_are_compared_by_frames():
+def test_without_the_network_alone_frames_are_compared():
     with_it, without = made_up(alone_ms=1.5), made_up(2.2, seed=1)
     ((_, found),) = compare.compare(with_it, without)
     assert found.decision == "slower" and found.machine is None
@@ -269,9 +269,7 @@ def test_turns_and_runs_that_did_not_time_the_network_alone_are_compared_by_fram
 
 
 @pytest.mark.parametrize("alone_ms", [1.9, 1.2])
-def test_a_board_of_another_speed_is_not_compared_but_can_be_kept(
-    alone_ms, own_references, tmp_path, capsys
-):
+def test_a_board_of_another_speed_can_only_be_kept(alone_ms, own_references, tmp_path, capsys):
     before, now = run_of({}, alone_ms=1.5), run_of({}, seed=1, alone_ms=alone_ms)
     with pytest.raises(OtherMachine):
         compare.compare(before, now)

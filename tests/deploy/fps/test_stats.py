@@ -32,7 +32,7 @@ def decisions(slowdown, paired, pairs, **more):
 
 
 @pytest.mark.parametrize("paired", [False, True])
-def test_a_change_is_found_and_the_same_speed_is_hardly_ever_called_one(paired):
+def test_a_change_is_found_and_the_same_speed_is_hardly_one(paired):
     found = decisions(1.0, paired, pairs=count(12, 40))
     assert found.count("slower") + found.count("faster") <= 1
     assert 2 * found.count("same") >= len(found)
@@ -87,7 +87,7 @@ def test_figures_are_those_of_numpy():
     assert found["p99"] == pytest.approx(np.percentile(ms, 99))
 
 
-def test_a_reference_of_few_rounds_decides_nothing_however_long_the_other_runs():
+def test_a_reference_of_few_rounds_decides_nothing():
     random = np.random.RandomState(7)
     base = [times(random) * np.exp(0.05 * random.randn()) for _ in range(3)]
     new = [times(random) for _ in range(40)]

@@ -108,9 +108,7 @@ def test_what_another_user_planted_is_not_loaded(small, tmp_path, given):
         ("exit 0", "cannot use"),  # and leaves nothing that can be loaded
     ],
 )
-def test_where_nothing_compiles_numpy_is_used_and_one_line_says_why(
-    tmp_path, monkeypatch, script, cause
-):
+def test_where_nothing_compiles_numpy_is_used_with_a_reason(tmp_path, monkeypatch, script, cause):
     if script:
         compiler = tmp_path / "c++"
         compiler.write_text("#!/bin/sh\n" + script)
@@ -132,7 +130,7 @@ def test_processes_that_compile_at_once_all_get_a_whole_library(small, tmp_path)
 
 
 @needs_compiler
-def test_a_wheels_fastest_library_that_the_processor_runs_is_taken(small, tmp_path):
+def test_a_wheels_fastest_library_that_runs_here_is_taken(small, tmp_path):
     build.build_levels(str(tmp_path), extra_flags=QUICK)
     mine = build._cpu_flags().split()
     for name, _, needed in build.LEVELS if platform.machine() == "x86_64" else build.LEVELS[-1:]:

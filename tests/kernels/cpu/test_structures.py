@@ -29,7 +29,7 @@ def flat(fields):
     return [(name, getattr(kind, "_length_", 1)) for name, kind in fields]
 
 
-def test_each_structure_that_the_library_measures_is_declared_here():
+def test_each_structure_measured_by_the_library_is_declared():
     measured = set(re.findall(r"HP_SIZE\((hp_\w+)\)", HEADERS))
     assert len(measured) > 15 and measured == {*structures.STRUCTURES, *structures.RECORDS}
 

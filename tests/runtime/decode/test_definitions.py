@@ -193,7 +193,7 @@ def test_corners_are_the_means_of_their_heat(seed, output, cell_centre):
 
 @on_each_python
 @given(SEEDS, st.sampled_from([(1.0, 0, None), (0.0, 1, 0.3), (0.7, 0, 0.0), (0.7, 2, None)]))
-def test_centres_are_those_of_the_paper_and_sizes_follow_by_the_score(seed, follows):
+def test_centres_are_the_papers_and_sizes_follow_the_score(seed, follows):
     noise = np.random.RandomState(seed)
     lr, power, window = follows
     values = {"relative_to": "target", "box_pixels": "exact", "min_score": 0.0}

@@ -164,7 +164,7 @@ def test_inference_may_run_on_every_core(network, name):
     engine.close()
 
 
-def test_what_depends_on_the_exemplar_alone_is_not_in_the_search_graph(network):
+def test_what_depends_on_the_exemplar_is_not_in_the_search(network):
     graphs = assemble.build(network, network.locate())
     operators = [node.op_type for node in graphs.search.graph.node]
     assert "GlobalMaxPool" not in operators
@@ -185,7 +185,7 @@ def test_files_that_do_not_fit_are_refused_in_one_sentence(network, tmp_path):
         assemble.build(network, paths)
 
 
-def test_auto_takes_the_engine_that_a_toml_names_unless_another_is_given(tmp_path):
+def test_auto_takes_the_engine_of_a_toml_unless_told_otherwise(tmp_path):
     assert engines.installed(load_network("lightfc"))[0] == "onnxruntime"
     tiny.write_network(tmp_path, 'engine = "onnxruntime"\n' + tiny.TOML)
     for asked, opened in (("auto", "onnxruntime"), (ENGINES[0], ENGINES[0])):

@@ -84,7 +84,7 @@ except NoEngine as error:
 """
 
 
-def test_it_is_taken_by_its_name_and_listed_beside_files_that_can_not_be_imported(tmp_path):
+def test_it_is_listed_beside_files_that_can_not_be_imported(tmp_path):
     toml, home = tiny.write_network(tmp_path), tmp_path / "home"
     folder = home / "runtime" / "engines"
     folder.mkdir(parents=True)

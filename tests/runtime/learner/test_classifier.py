@@ -62,7 +62,7 @@ def test_samples_keep_the_rules_on_overlap():
     assert samples.negatives(beside, TARGET).tolist() == beside[1:].tolist()
 
 
-def test_a_look_alike_is_told_from_the_target_after_it_was_learnt():
+def test_a_look_alike_is_told_from_a_learnt_target():
     first = region({(8, 8): 0})
     one = Classifier(NUMBERS)
     one.begin(TARGET, seen(first))
@@ -79,7 +79,7 @@ def test_a_look_alike_is_told_from_the_target_after_it_was_learnt():
     assert after[0] > 0.5
 
 
-def test_nothing_is_learnt_from_a_frame_in_which_the_target_is_not_tracked():
+def test_nothing_is_learnt_from_a_frame_that_is_not_tracked():
     one = Classifier(NUMBERS)
     one.begin(TARGET, seen(region({(8, 8): 0})))
     now = seen(region({(8, 8): 3}, 1), TARGET[None])

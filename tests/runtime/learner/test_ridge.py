@@ -58,7 +58,7 @@ def test_slices_come_to_the_closed_form_of_both_memories():
     assert np.allclose(ridge.weights, closed_form(parts), atol=1e-3)
 
 
-def test_an_update_takes_three_slices_and_no_other_begins_meanwhile():
+def test_an_update_takes_three_slices_and_begins_no_other():
     ridge = Ridge(Regression(SIZE, RIDGE, TINY))
     ridge.begin(samples(1, 11, 0), samples(2, 24, 1))
     ridge.learn(samples(3, 11, 0), samples(4, 24, 2))

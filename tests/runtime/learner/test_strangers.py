@@ -92,7 +92,7 @@ def test_what_colours_reach_by_chance_follows_the_target(toml):
     assert of_colours(judged, 0.9, (RED.copy(), RED)) == before  # at once for a new target
 
 
-def test_in_a_film_without_colours_coloured_strangers_are_as_grey(toml, rows):
+def test_without_colours_coloured_strangers_are_as_grey(toml, rows):
     file = toml.parent / "red.npz"
     describing.write(str(file), rows, np.tile(RED, (COUNT, 1)), "a test")
     describing.name_in(toml, file)
@@ -151,7 +151,7 @@ def test_a_second_time_replaces_the_section(toml, tmp_path):
 
 
 @pytest.mark.parametrize("name", [n for n in names() if getattr(load_network(n), "found_above", 0)])
-def test_networks_that_search_ship_strangers_of_their_own_weights(name):
+def test_searching_networks_ship_strangers_of_their_weights(name):
     """New weights need new strangers: ``python -m hotpath_lab.strangers --network NAME``."""
     network = load_network(name)
     path = network.locate_made(network.strangers)

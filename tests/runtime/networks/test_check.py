@@ -54,7 +54,7 @@ def run(capsys):
     return call
 
 
-def test_check_names_every_mistake_with_its_line_and_loading_the_first(run, tmp_path):
+def test_check_names_every_mistake_and_loading_the_first(run, tmp_path):
     path = tmp_path / "wrong.toml"
     path.write_text(WRONG)
     code, text = run("check", path)
@@ -88,7 +88,7 @@ def test_check_names_every_mistake_with_its_line_and_loading_the_first(run, tmp_
     assert code == 2 and "as TOML" in text and "line 2" in text
 
 
-def test_check_says_which_files_are_missing_or_not_what_they_should_be(run, tmp_path):
+def test_check_says_which_files_are_missing_or_wrong(run, tmp_path):
     toml = blobs.write_network(tmp_path, "siamban")
     name = 'name = "siamban_track.onnx"'
     toml.write_text(toml.read_text().replace(name, name + '\nsha256 = "{}"'.format("0" * 64)))

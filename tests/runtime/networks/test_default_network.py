@@ -26,7 +26,7 @@ def test_their_files_lie_beside_their_tomls(name):
         assert sum(path.stat().st_size for path in paths.values()) <= most
 
 
-def test_fpga_boards_run_the_small_network_and_raspberry_pis_the_fast_one():
+def test_fpgas_run_the_small_network_and_pis_the_fast_one():
     for name in boards.names():
         board = boards.load_board(name)
         slow = FAST if name.startswith("raspberry") else DEFAULT_NETWORK

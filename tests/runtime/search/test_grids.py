@@ -25,7 +25,7 @@ def test_every_place_of_the_picture_is_in_a_window(frame_size, factor):
     assert seen.all()
 
 
-def test_windows_overlap_by_more_than_the_target_and_the_nearest_come_first():
+def test_windows_overlap_by_the_target_and_the_nearest_is_first():
     place = np.array([1000.0, 600.0, 60.0, 60.0])
     centres = grid(NETWORK, place, (1280, 720), 1.0)
     (_, _, side, _), _ = geometry.search_window(NETWORK, place, 1.0)
@@ -63,7 +63,7 @@ def test_the_search_never_ends_and_goes_from_coarse_to_fine():
 SMALL = np.array([50.0, 60.0, 20.0, 20.0])
 
 
-def test_of_large_grids_the_windows_with_the_colours_are_searched_first():
+def test_windows_with_the_colours_come_first_in_large_grids():
     grids = Grids(NETWORK, SMALL, (1280, 720))
     passes = [one_pass(grids, 900, 500) for _ in range(4)]
     for factor, count in zip(GRIDS[1:], (2, 4)):
@@ -79,7 +79,7 @@ def test_of_large_grids_the_windows_with_the_colours_are_searched_first():
 @pytest.mark.parametrize(
     "side, frame_size", [(20, (1280, 720)), (40, (320, 240)), (200, (97, 500))]
 )
-def test_every_finer_window_is_searched_in_as_many_passes_as_there_are_parts(side, frame_size):
+def test_every_finer_window_is_searched_once_a_part(side, frame_size):
     place = np.array([50.0, 60.0, side, side])
     grids = Grids(NETWORK, place, frame_size)
     passes = [one_pass(grids, 300, 200) for _ in range(4)]
@@ -90,7 +90,7 @@ def test_every_finer_window_is_searched_in_as_many_passes_as_there_are_parts(sid
         assert sorted(searched) == sorted(map(tuple, centres))
 
 
-def test_the_colours_of_the_frame_in_which_a_window_is_searched_count():
+def test_colours_count_in_the_frame_that_is_searched():
     grids = Grids(NETWORK, SMALL, (1280, 720))
     coarse = len(grid(NETWORK, SMALL, (1280, 720), GRIDS[0]))
     for _ in range(coarse):

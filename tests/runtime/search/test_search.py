@@ -174,7 +174,7 @@ def test_suggestions_do_nothing_while_a_target_is_tracked(toml):
     assert tracker.update(film.frames[1]).state == "tracked"
 
 
-def test_a_classifier_that_knows_the_target_learns_one_frame_of_four(toml):
+def test_a_classifier_that_knows_the_target_learns_one_in_four(toml):
     film, tracker = begun(toml)
     there = film.frames[1:GONE]
     updates = []
@@ -187,7 +187,7 @@ def test_a_classifier_that_knows_the_target_learns_one_frame_of_four(toml):
 
 
 @pytest.mark.parametrize("options", [{"recover": False}, {"back": False}])
-def test_neither_without_the_search_nor_in_another_colour_is_a_target_found(toml, options):
+def test_without_search_or_in_another_colour_nothing_is_found(toml, options):
     film, tracker = begun(toml, **options)
     assert set(states_of(tracker, film.frames[1:])[GONE + 8 :]) == {LOST}
 
@@ -292,7 +292,7 @@ def test_more_windows_find_the_target_no_later(toml):
     assert BACK <= first[1] <= first[0]
 
 
-def test_a_target_that_shows_itself_in_a_single_frame_is_not_claimed(toml):
+def test_a_target_seen_in_a_single_frame_is_not_claimed(toml):
     film, tracker = lost(toml, True, SEARCHED + 4, search_windows=8)
     empty = film_of(False).frames
     assert CONFIRM == 2
@@ -300,7 +300,7 @@ def test_a_target_that_shows_itself_in_a_single_frame_is_not_claimed(toml):
     assert set(states_of(tracker, frames)) == {LOST}
 
 
-def test_the_size_of_a_box_that_swells_before_a_loss_is_not_searched_for(toml):
+def test_a_size_that_swells_before_a_loss_is_not_searched_for(toml):
     film, tracker = begun(toml)
     search, state = tracker.search, tracker.state.copy()
     exemplar = tracker.device.exemplar(film.frames[0], state)
@@ -323,7 +323,7 @@ def test_a_candidate_that_nearly_convinces_is_looked_at_again(toml, below, windo
     assert kinds[:windows] == [CHECK] * windows and kinds[windows] != CHECK
 
 
-def test_another_place_must_be_clearly_better_than_the_followed_box(toml):
+def test_another_place_must_be_clearly_better_than_the_box(toml):
     for now, found in ((0.85, False), (0.95, True)):
         begun = Begun(toml)
         begun.step(0.9)
@@ -351,7 +351,7 @@ def test_the_best_of_a_frames_windows_is_looked_at_again(toml):
     assert not np.allclose(again.state[:2], windows[1].state[:2], atol=1)
 
 
-def test_a_frame_that_confirms_a_candidate_judges_no_other_window(toml):
+def test_a_frame_that_confirms_a_candidate_judges_no_other(toml):
     begun = Begun(toml, 4)
     begun.step(0.0, 0.9, 0.0, 0.0)
     for _ in range(CONFIRM):

@@ -6,7 +6,7 @@ from hotpath.runtime.targets.appearance import PICTURES_ALIKE, describe, remembe
 from tests.support import tiny_detector
 
 
-def test_the_same_object_is_alike_another_is_not_and_what_is_remembered_follows_slowly():
+def test_the_same_object_is_alike_and_memory_follows_slowly():
     frame = tiny_detector.frame([("red", 20, 20), ("blue", 150, 20), ("red", 150, 150)])
     places = [(20, 20), (150, 20), (150, 150)]
     red, blue, other_red = (describe(frame, (x, y, 48, 48)) for x, y in places)

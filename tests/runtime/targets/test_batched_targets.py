@@ -81,7 +81,7 @@ def test_a_batch_uses_the_same_memory_in_every_frame(networks_dir, name):
     engine.close()
 
 
-def test_a_graph_whose_shapes_are_bound_to_one_target_is_not_batched(network):
+def test_a_graph_with_shapes_of_one_target_is_not_batched(network):
     search = assemble.build(network, network.locate()).search
     assert batch.several(search, 2) is not None
     for node in search.graph.node:  # a mean over all targets would mix them
@@ -225,7 +225,7 @@ def test_what_a_tracker_says_is_passed_on_once(network):
     targets.close()
 
 
-def test_no_frame_compiles_a_graph_for_the_targets_that_come_in_it(monkeypatch):
+def test_no_frame_compiles_a_graph_for_its_targets(monkeypatch):
     """Adding the second one waits for the graphs of several windows; then none is compiled."""
     pytest.importorskip("openvino")
     made = []

@@ -54,7 +54,7 @@ def _walk(exclusion, trackers, frames=10):
         _frame(exclusion, trackers, 160 - back, 440 + back)
 
 
-def test_who_jumps_into_another_ones_box_moves_on_as_before_and_is_unsure(pair):
+def test_a_target_in_anothers_box_moves_on_and_is_unsure(pair):
     exclusion = Exclusion()
     _walk(exclusion, pair)
     for n in range(1, HELD + 1):
@@ -85,7 +85,7 @@ def test_a_target_whose_object_is_another_ones_is_not_confirmed(tmp_path):
         targets.confirm(one)
 
 
-def test_a_target_without_an_object_moves_on_while_its_search_finds_nothing(pair):
+def test_a_target_without_an_object_moves_on_while_it_searches(pair):
     exclusion = Exclusion()
     _walk(exclusion, pair)
     _frame(exclusion, pair, 160 + STEP, 160 + STEP)
@@ -104,7 +104,7 @@ def test_presence_decides_where_both_move_alike(pair):
         assert [resolved[n].state == UNSURE for n in (0, 1)] == [weaker == 0, weaker == 1]
 
 
-def test_a_target_that_is_found_in_another_ones_box_is_still_lost(pair):
+def test_a_target_found_in_anothers_box_is_still_lost(pair):
     exclusion = Exclusion()
     _walk(exclusion, pair)
     _frame(exclusion, pair, 160, 440, state=LOST)
@@ -113,7 +113,7 @@ def test_a_target_that_is_found_in_another_ones_box_is_still_lost(pair):
     assert resolved[1].box.x + resolved[1].box.w / 2 == pytest.approx(440, abs=1)  # its own
 
 
-def test_targets_that_overlap_from_the_start_and_neighbours_stay_as_they_are(pair):
+def test_targets_that_overlap_from_the_start_stay_as_they_are(pair):
     exclusion, near = Exclusion(), 40 * (1 - SAME) / (1 + SAME) + 1  # overlap just below SAME
     for x in (100, 106, 112):
         resolved, seen, _ = _frame(exclusion, pair, x, x + 2)
@@ -128,7 +128,7 @@ def test_targets_that_overlap_from_the_start_and_neighbours_stay_as_they_are(pai
     assert resolved == seen
 
 
-def test_a_lost_target_is_found_where_another_one_was_only_when_that_is_gone(tmp_path):
+def test_a_lost_target_is_found_where_another_one_has_gone(tmp_path):
     """Two squares of one colour; the left one goes, and the right one's target is dropped later."""
     noise = np.random.RandomState(4)
     frames = []
@@ -146,7 +146,7 @@ def test_a_lost_target_is_found_where_another_one_was_only_when_that_is_gone(tmp
     assert found.count(True) == 1
 
 
-def test_targets_are_compared_by_what_they_follow_not_by_their_style(pair):
+def test_targets_are_compared_by_what_they_follow(pair):
     exclusion, network = Exclusion(), pair[0].network
     loose = {number: _tracker(network, style=1.4) for number in pair}
     _walk(exclusion, loose)

@@ -89,7 +89,7 @@ def test_a_target_of_the_user_is_kept_and_no_other_is_added(place, targets):
     assert all(set(tracks) == {0} for tracks in told)
 
 
-def test_a_target_of_the_user_never_ends_although_the_detector_does_not_know_it(place, targets):
+def test_a_users_target_never_ends_though_no_detector_knows_it(place, targets):
     frames = [tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])] * 40
     finder = finder_of(place, targets, colours=["blue"])
     assert set(run(finder, targets, frames, [(20, 40, 48, 48)])[-1]) == {0, 1}
@@ -212,7 +212,7 @@ IMPOSSIBLE = [
 ]
 
 
-def test_boxes_that_no_target_can_have_are_left_out_and_nothing_may_be_found(place):
+def test_boxes_that_no_target_can_have_are_left_out(place):
     frame = tiny_detector.frame([("red", 20, 40)])
     looks = []
 
@@ -235,7 +235,7 @@ class Lost(Targets):
         return {n: t._replace(lost=True, state="lost") for n, t in super().update(frame).items()}
 
 
-def test_a_lost_target_begins_anew_with_its_class_in_a_box_that_it_can_have(targets):
+def test_a_lost_target_begins_anew_with_its_class(targets):
     targets = Lost(targets.device)
     found, grey = ([(20, 40, 48, 48)], [0.5], [1], "ab"), np.full((240, 320, 3), 200, np.uint8)
     finder = TargetFinder(targets, lambda _: found, every=1, everything=True, background=False)
@@ -247,7 +247,7 @@ def test_a_lost_target_begins_anew_with_its_class_in_a_box_that_it_can_have(targ
     assert finder.step(grey, targets.update(grey))[number].lost
 
 
-def test_an_unsure_target_keeps_its_look_and_begins_anew_only_on_an_object_like_it(targets):
+def test_an_unsure_target_begins_anew_only_on_its_likeness(targets):
     """It follows a blue object, and the red one that it was is elsewhere."""
     red, blue, frame = (20, 40, 48, 48), (150, 150, 48, 48), tiny_detector.frame([("red", 20, 40)])
     both = tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])
@@ -274,7 +274,7 @@ def test_an_unsure_target_is_no_second_target_on_an_object(place, targets):
     assert set(finder.first(frame, tracks)) == {older, younger}
 
 
-def test_a_sure_target_keeps_its_object_though_an_unsure_one_follows_it_more_closely(targets):
+def test_a_sure_target_keeps_its_object_from_a_closer_one(targets):
     first, other = (20, 40, 48, 48), (150, 150, 48, 48)
     frame = tiny_detector.frame([("red", 20, 40), ("blue", 150, 150)])
     found = [first, other]
@@ -338,7 +338,7 @@ def test_a_program_hears_who_is_added_and_who_is_dropped_and_why(place):
     assert str(MISSED) in told[0][1][1]
 
 
-def test_of_two_targets_on_one_object_the_younger_one_goes_and_says_whose_it_was(place, targets):
+def test_of_two_targets_on_one_object_the_younger_goes(place, targets):
     finder = finder_of(place, targets, colours=("red",))
     frame = tiny_detector.frame([("red", 20, 40)])
     older = targets.add(frame, (20, 40, 48, 48))

@@ -24,7 +24,7 @@ LEAST_BUSY = {"pynq_z2": 0.97, "kv260": 0.83}  # of them, the array works
 @needs_verilator
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("board", few_of(sorted(MOST), [], WHY))
-def test_a_frame_takes_no_more_cycles_than_the_engine_is_made_for(board):
+def test_a_frame_takes_no_more_cycles_than_the_engine_promises(board):
     """It also compares the RTL's results with the model's, bit for bit."""
     size = design.sizes()[board]
     frame = cycles.measure(size, cycles.compiled(board), cycles.WINDOWS["typical"])

@@ -82,7 +82,7 @@ def test_the_engine_follows_a_film_as_floating_point_does(both):
     assert metrics.figures(ours, plain)["ao"] > 0.9
 
 
-def test_the_table_that_comes_with_kestrel_small_has_the_chosen_ranges_alone():
+def test_the_table_of_kestrel_small_has_the_chosen_ranges_alone():
     path = beside(load_network("kestrel_small"))
     ranges = table.read(path)
     assert table.trimmed(ranges) == ranges
@@ -100,7 +100,7 @@ def test_clips_are_followed_as_well_as_in_floating_point(both, clips_dir):
     assert abs(means[0] - means[1]) < 0.02, rows
 
 
-def test_a_tensor_without_a_range_and_ranges_of_another_network_are_refused():
+def test_a_tensor_without_range_or_of_another_network_is_refused():
     network = load_network("kestrel_small")
     ranges = table.read(beside(network))
     del ranges["tensors"]["search"]["x//trunk/trunk.1/trunk.1.1/Relu_output_0"]

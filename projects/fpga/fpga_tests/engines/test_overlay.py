@@ -202,7 +202,7 @@ class WrongWeight(model.Machine):
         return taken
 
 
-def test_a_wrong_weight_in_the_fabric_is_found_before_anything_is_tracked(tmp_path):
+def test_a_wrong_weight_in_the_fabric_is_found_before_tracking(tmp_path):
     device, bit = simulation.open_board("pynq_z2", "model")
     open_on(tmp_path, device, bit)
     device.machine = WrongWeight(design.sizes()["pynq_z2"])
@@ -233,7 +233,7 @@ def test_a_stale_cache_is_found_before_anything_is_tracked(tmp_path, way):
         open_on(tmp_path, device, bit)
 
 
-def test_only_flushed_pictures_give_the_known_answer_again_and_again(engine):
+def test_only_flushed_pictures_give_the_known_answer_each_time(engine):
     assert engine.answers(5) == 5
     assert engine.answers(5, flush=False) == 0  # the simulated cache writes nothing back
     assert engine.answers(1) == 1
@@ -254,7 +254,7 @@ class Mapped(np.ndarray):
         self.write(index, int(value))
 
 
-def test_registers_that_are_mapped_into_the_process_are_used_there(tmp_path):
+def test_registers_mapped_into_the_process_are_used_there(tmp_path):
     frames, boxes = bright.film(4)
     tracks, passed = [], []
     for is_mapped in (False, True):

@@ -121,7 +121,7 @@ def test_an_error_of_the_fabric_names_its_command(board, engine, fault, text, na
 @pytest.mark.parametrize(
     "fault, downloads, texts", [("hang", 1, ["10,000 cycles", "it was stopped"]), ("dead", 2, [])]
 )
-def test_a_program_that_never_ends_is_stopped_if_need_be_by_loading_the_overlay_again(
+def test_an_endless_program_is_stopped_by_loading_the_overlay(
     board, engine, fault, downloads, texts
 ):
     assert fabric.MOST_S + fabric.STOP_S < 1.0
@@ -347,7 +347,7 @@ except Exception as error:
     assert told.startswith(texts[0]) and all(text in told for text in texts), told
 
 
-def test_a_simulation_of_the_rtl_without_a_compiler_names_the_way_out(monkeypatch, tmp_path):
+def test_a_simulation_without_a_compiler_names_the_way_out(monkeypatch, tmp_path):
     monkeypatch.setenv("VERILATOR_ROOT", str(tmp_path))
     with refused(simulation.NoSimulation, "can't be compiled", "--rtl"):
         simulation.open_board("pynq_z2", "rtl")

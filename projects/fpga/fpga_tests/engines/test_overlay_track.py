@@ -160,7 +160,7 @@ def test_among_similar_objects_the_choice_brings_the_target_back(bundles):
 
 
 @pytest.mark.slow("whole frames of kestrel_small in the RTL")
-def test_among_similar_objects_the_rtl_chooses_what_the_model_chooses(bundles):
+def test_the_rtl_chooses_as_the_model_among_similar_objects(bundles):
     if rtl.missing():
         pytest.skip(rtl.missing())
     model, fabric = (among_similar(bundles, kind, 0.2) for kind in ("model", "rtl"))
@@ -199,7 +199,7 @@ def test_the_command_line_tracks_on_a_simulated_board(bundles, video, clip, tmp_
     assert np.allclose([[float(row[key]) for key in "xywh"] for row in rows], wanted, atol=1e-3)
 
 
-def test_a_bundle_that_is_not_there_names_the_command_before_the_rtl_is_compiled(tmp_path, video):
+def test_a_missing_bundle_is_named_before_the_rtl_is_compiled(tmp_path, video):
     environment = {"VERILATOR_ROOT": "none"}
     code, told = track(tmp_path, "kv260", "--rtl", *video, **environment)
     assert code == 2
@@ -207,7 +207,7 @@ def test_a_bundle_that_is_not_there_names_the_command_before_the_rtl_is_compiled
     assert "Traceback" not in told
 
 
-def test_what_can_not_be_simulated_is_refused_before_a_bundle_is_asked_for(tmp_path, video):
+def test_what_is_not_simulated_is_refused_before_the_bundle(tmp_path, video):
     code, told = track(tmp_path, "jetson_nano", *video)
     assert code == 2 and "can be simulated; name one of" in told, told
     assert "pynq_z2" in told and "make engine" not in told
@@ -254,7 +254,7 @@ def targets_of(bundles, frames, boxes, recover):
     return [[tracks[name] for tracks in told] for name in names]
 
 
-def test_a_lost_target_is_searched_for_in_the_fabric_beside_another_target(bundles, monkeypatch):
+def test_the_fabric_searches_a_lost_target_beside_another_one(bundles, monkeypatch):
     monkeypatch.setattr(identity, "FOLLOWED", 4)  # each simulated frame takes a while
     frames, boxes, resting = hiding(22)
     lost, other = targets_of(bundles, frames, [boxes[0], resting], True)

@@ -114,7 +114,7 @@ NETS = {
 
 
 @pytest.mark.parametrize("net", NETS)
-def test_small_networks_are_the_simulation_of_their_whole_numbers(net):
+def test_small_networks_equal_their_simulation_in_whole_numbers(net):
     rng, (middle, first, size) = np.random.default_rng(5), NETS[net]
     models = fpga_nets.pixelwise(rng, SIDES, middle, first)
     found = fpga_nets.compiled(models, SIDES, rng, size)
@@ -148,7 +148,7 @@ def kestrel():
     return compile_network(load_network("kestrel_small"))
 
 
-def test_the_steps_of_kestrel_small_are_those_of_its_multiplications(kestrel):
+def test_kestrel_small_takes_the_steps_of_its_multiplications(kestrel):
     search = kestrel.run["programs"]["search"]
     assert search["macs"] == 98_738_176 and search["map_words"] == 12288
     assert search["steps"] == 403_456  # 95.6 % of 256 products a step are the network's own
@@ -159,7 +159,7 @@ def test_two_compilations_give_the_same_bytes(kestrel):
     assert again.image == kestrel.image and again.run == kestrel.run
 
 
-def test_loads_for_what_follows_the_strips_leave_memory_to_the_crop(kestrel):
+def test_loads_after_the_strips_leave_memory_to_the_crop(kestrel):
     commands = commands_of(kestrel, "search")
     names = [name for name, _ in commands]
     crops, last = names.count("CROP"), len(names) - names[::-1].index("CROP")
@@ -177,7 +177,7 @@ def test_loads_for_what_follows_the_strips_leave_memory_to_the_crop(kestrel):
 
 
 @pytest.mark.parametrize("channels, is_held", [(8, True), (256, False)])
-def test_weights_that_take_longer_than_the_last_strips_work_are_not_held_back(channels, is_held):
+def test_weights_slower_than_the_last_strips_are_not_held_back(channels, is_held):
     def middle(x, source, first):
         source = x.relu(x.conv(source, first, channels))
         return [x.conv(source, channels, 1, kernel=1)]
@@ -187,7 +187,7 @@ def test_weights_that_take_longer_than_the_last_strips_work_are_not_held_back(ch
     assert any(fields["wait_crop"] for fields in loads) == is_held
 
 
-def test_results_go_to_memory_in_the_order_in_which_they_are_made(kestrel):
+def test_results_go_to_memory_in_the_order_of_their_making(kestrel):
     commands = commands_of(kestrel, "search")
     needed = [fields["wait_conv"] for name, fields in commands if name == "STORE"]
     assert len(set(needed)) > 1 and needed == sorted(needed)
@@ -251,7 +251,7 @@ def unordered(commands, size):
 
 
 @pytest.mark.parametrize("target", ["WEIGHTS", "PARAMS", "TABLE"])
-def test_what_a_convolution_reads_is_not_loaded_anew_before_its_end(target):
+def test_what_a_convolution_reads_is_not_loaded_before_its_end(target):
     conv = dict(dict.fromkeys(tables.FIELDS["CONV"], 0), **PLAIN, table=1)
     load = dict(dict.fromkeys(tables.FIELDS["LOAD"], 0), target=tables.TARGETS[target], bytes=256)
     found = waits([("CONV", conv), ("LOAD", load)], ONE_LANE)

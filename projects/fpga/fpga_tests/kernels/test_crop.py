@@ -89,7 +89,7 @@ def test_rows_in_any_order_are_blended_as_the_table_says(name, columns):
 
 @each_size
 @pytest.mark.parametrize("overlap", [0, 1])
-def test_a_crop_of_more_or_fewer_words_than_pixels_pads_with_zeros(name, overlap):
+def test_a_crop_of_more_or_fewer_words_pads_with_zeros(name, overlap):
     def empty_ones(bench, rng):
         bench.crop(22, 9, 0, overlap=overlap, base=9)
         bench.crop(22, 0, 22, overlap=overlap, base=9)

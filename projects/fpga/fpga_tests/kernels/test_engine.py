@@ -63,7 +63,7 @@ def test_the_memory_changes_nothing_but_time(name, memory):
 
 
 @pytest.mark.parametrize("first", [100, 128, 200, 254])
-def test_a_convolution_may_begin_far_below_the_first_row_of_its_input(first):
+def test_a_convolution_may_begin_far_below_its_inputs_first_row(first):
     """Its padding is then negative and does not fit into 8 bits."""
     results = []
     for machine in engines():
@@ -193,7 +193,7 @@ def test_addresses_where_no_memory_is_are_errors(target, kind, number):
         b"\xff" * 64,
     ],
 )
-def test_a_command_that_there_is_not_is_an_error_after_those_before_it(command):
+def test_an_unknown_command_is_an_error_after_those_before_it(command):
     machines = engines()
     for machine in machines:
         bench = Bench(machine)
@@ -218,7 +218,7 @@ def test_a_program_at_the_end_of_memory_is_no_error():
     assert machine.read(REGISTERS["STATUS"]) == tables.IS_DONE
 
 
-def test_a_wait_that_nobody_ends_keeps_it_busy_until_it_is_stopped():
+def test_a_wait_that_nobody_ends_lasts_until_it_is_stopped():
     for machine in engines():
         bench = Bench(machine)
         bench.add("LOAD", wait_conv=1, bytes=16)
@@ -232,7 +232,7 @@ def test_a_wait_that_nobody_ends_keeps_it_busy_until_it_is_stopped():
 
 
 @pytest.mark.parametrize("stalls", [0, 30])
-def test_it_can_be_stopped_at_any_time_and_the_next_program_is_right(stalls):
+def test_after_a_stop_at_any_time_the_next_program_is_right(stalls):
     machine, _ = engines(stalls=stalls)
     rng = np.random.default_rng(stalls)
     for turn in range(25):

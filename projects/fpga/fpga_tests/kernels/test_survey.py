@@ -70,7 +70,7 @@ def test_what_reads_an_unknown_tensor_is_not_refused_for_it():
     assert [operator for operator, _ in found] == ["Softmax", "Conv"]
 
 
-def test_the_cycles_of_a_survey_are_those_of_the_program_with_true_ranges():
+def test_cycles_of_a_survey_equal_the_program_with_true_ranges():
     network = load_network("kestrel_small")
     found = survey(network, quantisable.parts(network, network.locate()), BOARD)
     compiled = compile_network(network, size_name=BOARD)

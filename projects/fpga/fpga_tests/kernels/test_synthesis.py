@@ -56,7 +56,7 @@ def test_a_write_answer_after_a_reset_is_not_counted():
 
 @pytest.mark.slow("the whole engine is synthesised")
 @pytest.mark.timeout(1800)
-def test_yosys_counts_the_same_again_and_every_multiplier_and_memory_has_its_registers():
+def test_yosys_counts_the_same_and_finds_all_registers():
     """Vivado may take the register behind a memory into it: nothing else is fed by its outputs."""
     board = "pynq_z2"  # for the others, the hash shows that the RTL is unchanged
     now = resources.synthesise(board)

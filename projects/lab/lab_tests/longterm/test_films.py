@@ -30,7 +30,7 @@ def gone_runs(film):
     return list(zip(edges[::2].tolist(), edges[1::2].tolist()))
 
 
-def test_targets_of_a_halfs_own_clips_go_for_the_stated_time_and_come_back_elsewhere(described):
+def test_targets_leave_for_the_stated_time_and_return_elsewhere(described):
     path, clips = described
     apart = []
     for film, entry in zip(films.read(path, clips), films.entries(path)):

@@ -35,7 +35,7 @@ def test_precision_and_recall_of_a_case_computed_by_hand():
     assert figures([film])["claimed_while_gone"] == 0.5
 
 
-def test_a_tracker_that_claims_nothing_has_precision_one_and_recall_zero():
+def test_without_a_claim_precision_is_one_and_recall_zero():
     film = judged([(HERE, HERE, False)] * 3)
     assert film.precision_recall() == (1.0, 0.0)
     assert f_score(1.0, 0.0) == 0.0

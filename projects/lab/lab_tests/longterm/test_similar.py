@@ -40,7 +40,7 @@ def run_of(boxes, claimed, certainty=0.9):
     return {"boxes": boxes, "claimed": claimed, "certainty": [certainty] * len(boxes)}
 
 
-def test_a_claim_on_another_object_is_a_wrong_find_and_a_claim_on_the_target_a_right_one():
+def test_a_claim_is_right_on_the_target_and_wrong_elsewhere():
     target = target_of(*[HERE] * 5, *[GONE] * 12, *[HERE] * 5)
     claimed = [True] * 5 + [False] * 4 + [True] * 4 + [False] * 6 + [True] * 3
     finds = similar.judged(run_of([HERE] * 5 + [AWAY] * 12 + [HERE] * 5, claimed), target)
@@ -72,9 +72,7 @@ def test_an_absence_is_one_loss_whatever_part_of_it_is_not_sure():
         ([12, 13, 24, 25, 26], (1, 1, 1, 0)),  # lost before the absence and after it: once
     ],
 )
-def test_a_lost_interval_of_the_target_is_a_loss_too_and_overlapping_ones_count_once(
-    lost, expected
-):
+def test_a_lost_interval_is_a_loss_and_overlapping_ones_are_one(lost, expected):
     target = target_of(*[HERE] * 14, *[GONE] * 10, *[HERE] * 10)
     claimed = np.ones(34, bool)
     claimed[[*lost, *range(14, 24)]] = False
@@ -91,7 +89,7 @@ def test_a_target_that_is_half_hidden_makes_no_loss():
     assert similar.judged(run_of([HERE] * 30, claimed), target)[:4] == (0, 0, 0, 0)
 
 
-def test_a_find_while_the_target_is_half_hidden_is_judged_when_it_is_sure():
+def test_a_find_of_a_half_hidden_target_is_judged_when_sure():
     sure = [1] * 3 + [1] * 10 + [0] * 3 + [1] * 2
     target = target_of(*[HERE] * 3, *[GONE] * 13, *[HERE] * 2, sure=sure)
     claimed = [True] * 3 + [False] * 11 + [True] * 4
@@ -132,7 +130,7 @@ def arguments(place):
     ]
 
 
-def test_the_command_prints_a_row_for_each_target_and_one_for_all(place, capsys):
+def test_the_command_prints_a_row_a_target_and_one_for_all(place, capsys):
     pytest.importorskip("onnxruntime")
     assert similar.main(arguments(place)) == 0
     rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().err.splitlines()}

@@ -153,7 +153,7 @@ def test_a_compiler_newer_than_the_driver_is_not_used(tmp_path):
         binary(53, 10020, tmp_path / "other", old)
 
 
-def test_a_gpu_that_no_compiler_knows_gets_ptx_of_the_newest_one_before_it(tmp_path):
+def test_a_gpu_newer_than_the_compiler_gets_its_newest_ptx(tmp_path):
     knows = Pretended((12, 6), (53, 87, 90, 120))
     path = binary(110, 13000, tmp_path, knows)
     assert knows.asked == [(90, True)] and path.endswith(".ptx") and "sm110-ptx90" in path

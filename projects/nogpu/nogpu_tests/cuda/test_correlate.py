@@ -55,7 +55,7 @@ def test_depthwise_is_within_its_bound(shim, shape, more_rows, more_columns, pad
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
-def test_several_exemplars_at_a_time_are_added_in_the_order_of_one(shim, dtype):
+def test_several_exemplars_are_added_in_the_order_of_one(shim, dtype):
     random = np.random.RandomState(3)
     exemplars, search = features(random, (3, 4, 4, 5), dtype), features(random, (4, 20, 18), dtype)
     together = depthwise(shim, exemplars, search, 1)

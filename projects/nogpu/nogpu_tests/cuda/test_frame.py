@@ -31,7 +31,7 @@ def runs():
     return track(graph=False, frames=200), track(graph=True, frames=200)
 
 
-def test_graph_replay_equals_eager_and_the_definitions_for_200_frames(runs):
+def test_replay_equals_eager_and_the_definition_for_200_frames(runs):
     eager, replayed = runs
     assert not eager["uses_graph"] and replayed["uses_graph"]
     assert len(eager["states"]) == 200 and not eager["logged"] + replayed["logged"]
@@ -127,7 +127,7 @@ def test_frames_run_step_by_step_where_a_graph_fails_or_differs(runs, behaviour)
 
 
 @pytest.mark.parametrize("graph", [False, True])
-def test_a_network_without_numbers_gives_no_score_and_the_state_before(runs, graph):
+def test_a_network_without_numbers_keeps_the_state_before(runs, graph):
     found = track(graph=graph, frames=12, poison=9)
     assert found["states"][:8].tobytes() == runs[0]["states"][:8].tobytes()
     assert set(found["cells"][8:]) == {-1} and np.isnan(found["scores"][8:]).all()
@@ -192,13 +192,13 @@ gpu.close()
 """
 
 
-def test_kernels_for_another_gpu_and_a_wrong_list_of_arguments_are_sentences():
+def test_another_gpus_kernels_and_wrong_arguments_are_sentences():
     printed = python(["-c", FAILS], FAKE_CUDA_CAPABILITY="53")
     assert printed.startswith("GpuFailed") and "no kernel image" in printed
     assert python(["-c", FAILS]).startswith("GpuFailed the GPU refuses a kernel")
 
 
-def test_only_the_memory_that_frames_are_packed_into_is_write_combined():
+def test_only_the_memory_of_packed_frames_is_write_combined():
     code = """
 import ctypes
 import numpy as np
@@ -237,7 +237,7 @@ def test_no_driver_and_no_library_are_sentences():
     assert printed.startswith("NoGpu neither CuPy nor PyCUDA is installed")
 
 
-def test_a_cupy_without_cudas_libraries_names_the_package_to_install(tmp_path):
+def test_a_cupy_without_cudas_libraries_names_the_package(tmp_path):
     (tmp_path / "cupy.py").write_text(
         "raise ImportError('CuPy is not correctly installed.\\n\\nImportError: '\n"
         "    'libcublas.so.11: cannot open shared object file: No such file or directory')\n"

@@ -109,7 +109,7 @@ def check_equality(networks, clips, frames):
             assert report["synchronisations"] == 1 and report["allocations"] == 0, report
 
 
-def test_the_defaults_say_of_a_clip_with_a_loss_what_the_host_says(clips_dir):
+def test_the_defaults_judge_a_loss_as_the_host_does(clips_dir):
     check_equality(["kestrel_fast"], [clips_dir / CLIPS[1]], 90)
 
 

@@ -87,9 +87,7 @@ def test_an_export_of_every_family_has_the_boxes_of_its_model(tmp_path, name, wa
     "name, way",
     few_of(itertools.product([f"nanotrack_v{n}" for n in (1, 2, 3)], WAYS), NANOTRACK, SLOW),
 )
-def test_an_export_of_nanotrack_has_the_boxes_of_the_published_files(
-    tmp_path, networks_dir, name, way
-):
+def test_an_export_of_nanotrack_has_the_published_boxes(tmp_path, networks_dir, name, way):
     if name == "nanotrack_v3" and WAYS[way].get("dynamic"):
         pytest.skip("PyTorch exports no convolution by a tensor whose sides are left open")
     check(name, tmp_path, networks_dir, **WAYS[way])
@@ -103,7 +101,7 @@ def to_float16_numbers(model):
             tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
 
 
-def test_a_float16_export_computes_in_float32_with_the_same_weights(tmp_path, networks_dir):
+def test_a_float16_export_computes_in_float32(tmp_path, networks_dir):
     half = dict(opset=13, half=True, bound=5e-3)  # scalars beside the weights are rounded too
     exported = check("nanotrack_v2", tmp_path, networks_dir, to_float16_numbers, **half)
     model = onnx.load(str(next(exported.glob("*.onnx"))))

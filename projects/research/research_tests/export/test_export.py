@@ -176,7 +176,7 @@ def test_objects_beside_the_weights_are_left_out(tmp_path):
     assert torch.equal(other.weight, model.weight) and kept.is_dir()
 
 
-def test_a_checkpoint_that_would_run_code_is_refused_without_advice_to_run_it(tmp_path):
+def test_a_checkpoint_that_would_run_code_is_refused_plainly(tmp_path):
     path = tmp_path / "planted.pth"
     torch.save({"model": Planted(os.system, "true")}, str(path))
     with pytest.raises(BadRun, match="holds more than weights") as refusal:

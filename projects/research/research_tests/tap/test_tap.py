@@ -64,7 +64,7 @@ def test_an_example_says_where_the_thing_is_in_its_crop(data):
 
 
 @pytest.mark.slow("trains and judges a head with the whole runtime")
-def test_a_head_is_trained_and_judged_and_the_network_stays_as_it_was(data, folder):
+def test_a_head_is_trained_and_judged_beside_a_fixed_network(data, folder):
     words = ["train", "--data", data, "--steps", 3, "--batch", 8, "--out", folder / "run"]
     assert program.main([str(word) for word in words]) == 0
     report = json.loads((folder / "run" / "report.json").read_text())
@@ -100,7 +100,7 @@ def test_pictures_of_one_film_are_on_one_side():
         split(film("f/0.mp4", 40))
 
 
-def test_a_thing_before_a_plain_ground_is_cut_out_and_its_loose_box_tightened():
+def test_a_thing_on_plain_ground_is_cut_out_with_a_tight_box():
     plain = np.full((240, 320, 3), 200, np.uint8)
     cv2.rectangle(plain, (100, 60), (219, 159), (40, 60, 30), -1)
     assert cut_out(plain).box == (100, 60, 120, 100)

@@ -75,9 +75,7 @@ class Wrong(torch.nn.Module):
         return self.one
 
 
-def test_a_layer_that_folds_into_something_else_stops_the_export_before_a_file_is_written(
-    tmp_path, monkeypatch
-):
+def test_a_layer_that_folds_wrongly_stops_the_export(tmp_path, monkeypatch):
     with pytest.raises(TrainingStopped, match="differs by"):
         backbones.folded(torch.nn.Sequential(Wrong()), torch.randn(1, 3, 8, 8))
     network = export.untrained("tiny", (16, 16, 1))
@@ -137,15 +135,13 @@ def test_a_checkpoint_of_ours_is_not_taken_for_one_of_timm(tmp_path):
 
 
 @SLOW
-def test_the_gradient_of_mobileone_is_computed_in_a_layout_that_does_not_crash():
+def test_mobileones_gradient_has_a_layout_that_does_not_crash():
     level = backbones.Level("timm:mobileone_s0")
     assert backbones.layout_of(level) is torch.contiguous_format
     assert backbones.layout_of(backbones.Level("timm:test_byobnet")) is torch.channels_last
 
 
-def test_the_files_that_ship_become_a_network_that_trains_and_folds_into_the_same_files(
-    world, tmp_path
-):
+def test_shipped_files_train_and_fold_into_the_same_files(world, tmp_path):
     work = world_of(world, tmp_path)
     network = unfold.unfolded("kestrel", work._replace(device="cuda"))  # is done without a GPU
     batch = work.tensors({name: work.held[name] for name in ("clear_search", "search_features")})

@@ -15,9 +15,7 @@ from tests.support.errors import refusal
 from tests.support.tiny import film, write_video
 
 
-def test_bank_gives_back_every_picture_and_is_read_again_only_when_its_sources_change(
-    folders, bank
-):
+def test_a_bank_gives_every_picture_and_follows_its_sources(folders, bank):
     np.testing.assert_array_equal(bank.picture(3), still(3))
     (folders / "images" / "0000.png").unlink()
     again = build_bank(folders / "bank", [folders / "images"], [folders / "clips"])
@@ -25,7 +23,7 @@ def test_bank_gives_back_every_picture_and_is_read_again_only_when_its_sources_c
     assert len(build_bank(folders / "bank", [folders / "images"], [])) == 49
 
 
-def test_a_folder_of_broken_pictures_is_named_and_one_broken_picture_left_out(tmp_path, capsys):
+def test_a_folder_of_broken_pictures_is_named(tmp_path, capsys):
     folder = tmp_path / "images"
     folder.mkdir()
     with refusal(BadImages, "no picture"):
@@ -95,7 +93,7 @@ def test_only_pictures_of_the_named_licences_are_seen(tmp_path):
         build_bank(tmp_path / "none", [tmp_path / "images"], [], licences=["B"])
 
 
-def test_a_public_set_is_evenly_sampled_and_counts_for_research_only(tmp_path, folders):
+def test_a_public_set_is_sampled_evenly_and_for_research_only(tmp_path, folders):
     pictures, boxes = film(9)
     lasot = tmp_path / "lasot" / "atv" / "atv-1"
     write_clip(lasot, pictures, boxes)
@@ -117,7 +115,7 @@ def test_a_public_set_is_evenly_sampled_and_counts_for_research_only(tmp_path, f
         build_bank(tmp_path / "none", [folders / "images"], [named], ["B"])
 
 
-def test_clips_of_each_layout_and_videos_in_one_folder_are_trained_on(tmp_path, folders):
+def test_clips_of_each_layout_and_videos_are_trained_on(tmp_path, folders):
     pictures, boxes = film(4)
     got = write_clip(folders / "clips" / "train" / "GOT-10k_Train_000001", pictures, boxes)
     (got / "boxes.csv").rename(tmp_path / "kept.csv")

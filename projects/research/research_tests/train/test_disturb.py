@@ -28,7 +28,7 @@ def test_another_background_leaves_the_target_alone():
     assert (search[:40] == 0).all() and (search[:, :40] == 0).all()
 
 
-def test_kin_stands_close_to_the_target_and_hides_at_most_a_part_of_it():
+def test_kin_is_close_to_the_target_and_hides_a_part_at_most():
     other, box = np.zeros((80, 80, 3), np.uint8), np.array([40.0, 40.0, 30.0, 40.0])
     hidden = []
     for seed in range(60):
@@ -65,7 +65,7 @@ def test_what_lies_outside_of_the_crop_is_not_pasted():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_picture_ends_across_the_target_and_leaves_a_part_of_it(seed):
+def test_the_picture_ends_across_the_target(seed):
     search = scene()
     disturb.cut_off(search, BOX, (7, 7, 7), np.random.default_rng(seed))
     beyond = (search == 7).all(2)

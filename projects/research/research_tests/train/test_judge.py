@@ -29,7 +29,7 @@ def world(tmp_path):
     return tmp_path / "clips", tiny.write_network(tmp_path), large
 
 
-def test_an_equal_network_is_not_better_and_the_report_stays_unmeasured(world, tmp_path, capsys):
+def test_an_equal_network_is_not_better(world, tmp_path, capsys):
     clips, good, _ = world
     (tmp_path / "same").mkdir()
     same = tiny.write_network(tmp_path / "same")
@@ -109,7 +109,7 @@ def test_the_top_shares_are_means_of_sources_with_equal_weight():
     assert "top1" not in judge.summary(results)
 
 
-def test_a_network_that_finds_the_square_has_its_cell_among_the_best(world):
+def test_a_network_that_finds_the_square_ranks_its_cell_high(world):
     clips, good, _ = world
     network = load_network(str(good))
     finder = one_step_overlap.Finder(

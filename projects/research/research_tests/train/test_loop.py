@@ -65,7 +65,7 @@ def test_a_killed_stage_goes_on_from_where_it_stands(tmp_path):
         lambda path: runner(path.parent, 64, name="features"),
     ],
 )
-def test_a_checkpoint_with_a_planted_pickle_is_refused_and_does_not_run(read, tmp_path):
+def test_a_planted_pickle_is_refused_and_does_not_run(read, tmp_path):
     path, planted = tmp_path / "features.pt", Planted(open, str(tmp_path / "trap"), "w")
     torch.save({"config": {"shape": "tiny"}, "average": planted}, path)
     # without PyTorch's advice, which runs it
@@ -97,7 +97,7 @@ def test_the_gradients_of_two_processes_are_averaged(tmp_path):
     assert torch.load(tmp_path / "line.pt")["steps"] == 1000  # half of the pairs each
 
 
-def test_fixed_norms_keep_their_statistics_while_the_others_follow_the_batches(tmp_path):
+def test_fixed_norms_keep_their_statistics(tmp_path):
     class Normed(Line):
         def __init__(self):
             super().__init__()

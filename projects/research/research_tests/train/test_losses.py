@@ -33,7 +33,7 @@ def test_losses_are_least_at_the_teachers_maps():
         assert all(worse[name] > least[name] for name in least if name[0] != "_")
 
 
-def test_precision_and_recall_count_the_cells_that_claim_the_target():
+def test_precision_and_recall_count_the_claiming_cells():
     wanted = torch.zeros(2, 16, 16)  # the second pair is without the target
     wanted[0, 4, 4:8] = 0.8
     logits = torch.full((2, 16, 16), -9.0)
@@ -45,7 +45,7 @@ def test_precision_and_recall_count_the_cells_that_claim_the_target():
     assert [float(value) for value in nothing.values()] == [0, 0]
 
 
-def test_top_k_counts_the_pairs_whose_best_cell_is_among_the_k_best():
+def test_top_k_counts_pairs_whose_best_cell_is_among_k():
     wanted = torch.zeros(3, 16, 16)  # the third pair is without the target
     logits = torch.zeros(3, 16, 16)
     for pair, place in ((0, 1), (1, 3)):  # how many cells the network thinks better, plus one
@@ -65,7 +65,7 @@ def test_nothing_is_the_target_where_it_is_not_in_the_picture():
     assert float(none["score"]) < 0.01 < float(teachers["score"])
 
 
-def test_a_cell_that_the_teacher_does_not_believe_in_has_no_box_to_learn():
+def test_a_cell_that_the_teacher_doubts_has_no_box_to_learn():
     pair = batch(ONE_PICTURE)
     pair["probability"][0, :8] = losses.SURE / 2
     maps = maps_of(pair)
@@ -84,7 +84,7 @@ def test_the_generalised_overlap_is_that_of_the_paper():
     assert float(losses.generalised_overlap(same, far)) == pytest.approx(-(12 - 8) / 12)
 
 
-def test_muons_update_is_nearly_orthogonal_for_wide_and_tall_kernels():
+def test_muons_update_is_nearly_orthogonal():
     torch.manual_seed(0)
     for shape in ((16, 72), (72, 16)):
         values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))

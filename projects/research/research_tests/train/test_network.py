@@ -37,7 +37,7 @@ def test_the_size_is_that_of_the_document(used, exported):
     assert exported[1]["macs_m"] == pytest.approx(wanted, abs=0.05)
 
 
-def test_exported_graphs_hold_only_operators_that_every_target_has(exported):
+def test_exported_graphs_hold_operators_of_every_target(exported):
     for path in exported[0].glob("*.onnx"):
         model = onnx.load(str(path))
         assert {node.op_type for node in model.graph.node} <= ALLOWED
@@ -93,7 +93,7 @@ def test_the_toml_asks_for_the_crops_that_were_trained_on(exported):
         assert getattr(found, key) == getattr(teacher, key)
 
 
-def test_the_licence_of_weights_follows_from_the_pictures_that_the_run_saw(tmp_path):
+def test_the_licence_of_weights_follows_from_their_pictures(tmp_path):
     def is_free(*lines, event="pictures", teacher="MIT"):
         events = ["pictures", *[event] * (len(lines) - 1)]
         told = [{"event": each, "licences": found} for each, found in zip(events, lines)]
@@ -154,7 +154,7 @@ def test_another_network_is_replaced_only_by_force(tmp_path, capsys):
     assert "random" in (tmp_path / "mine.toml").read_text()
 
 
-def test_batch_norms_with_fixed_statistics_give_the_same_and_their_parameters_learn(used):
+def test_fixed_batch_norms_give_the_same_and_learn_parameters(used):
     unit = next(m for m in used.modules() if isinstance(m, layers.Depthwise))
     x = torch.randn(2, unit.weight.shape[0], 16, 16)
     unit.eval()

@@ -62,7 +62,7 @@ def given(world, out, *more):
     return training.parser().parse_args(list(map(str, words)))
 
 
-def test_half_of_the_pairs_have_the_boxes_of_the_clips_and_half_the_teachers_maps(world, tmp_path):
+def test_half_the_pairs_have_the_teachers_maps(world, tmp_path):
     bank = build_bank(tmp_path, [world / "images"], [world / "clips"])
     teacher, drawer = Teacher(TEACHER), Drawer(bank, boxes=True)
     drawn = [drawer.pair(np.random.default_rng([1, i, 0])) for i in range(200)]
@@ -142,7 +142,7 @@ def spoilt(folder):
 
 
 @pytest.mark.slow("it is trained, quantised and judged; the next test has all but the writing")
-def test_a_network_that_gained_on_unseen_clips_is_written_with_its_numbers(world, tmp_path):
+def test_a_network_that_gained_is_written_with_its_numbers(world, tmp_path):
     from hotpath.runtime import load_tracker
 
     start, log = spoilt(tmp_path / "start"), Log(tmp_path / "log.jsonl")
@@ -167,7 +167,7 @@ def test_a_network_that_gained_on_unseen_clips_is_written_with_its_numbers(world
     assert np.isfinite(tracker.update(frames[1]).box).all()
 
 
-def test_a_network_that_did_not_gain_is_not_written_and_that_is_said(world, tmp_path, capsys):
+def test_a_network_that_did_not_gain_is_not_written(world, tmp_path, capsys):
     more = ["--pairs", "head=16", "--lr", "head=1e-9"]
     assert training.run(given(world, tmp_path, *more)) == 1
     told = read_log(tmp_path / "log.jsonl")[-1]

@@ -21,7 +21,7 @@ def test_the_same_numbers_draw_the_same_pair(bank):
         np.testing.assert_array_equal(one, other)
 
 
-def test_boxes_of_a_clip_lie_on_its_target_which_may_move_by_more_than_its_size(bank):
+def test_boxes_of_a_clip_lie_on_a_target_that_may_move_far(bank):
     drawer = pairs.Drawer(bank)
     far = 0
     clip = np.flatnonzero(bank.kind == banks.SEQUENCE)
@@ -39,7 +39,7 @@ def test_boxes_of_a_clip_lie_on_its_target_which_may_move_by_more_than_its_size(
     assert 20 < far < 90
 
 
-def test_kinds_are_drawn_as_often_as_they_should_and_negatives_have_nothing_in_common(bank):
+def test_kinds_are_drawn_as_often_as_they_should(bank):
     drawer = pairs.Drawer(bank)
     drawn = [drawer.sources(np.random.default_rng(seed)) for seed in range(2000)]
     for kind, ((first, _), (second, _)) in drawn:
@@ -49,7 +49,7 @@ def test_kinds_are_drawn_as_often_as_they_should_and_negatives_have_nothing_in_c
     np.testing.assert_allclose(shares, wanted / wanted.sum(), atol=0.05)
 
 
-def test_a_track_gives_pairs_of_two_moments_each_with_its_own_box(bank):
+def test_a_track_gives_pairs_of_two_moments(bank):
     rows = np.array([[i, 60 + 5 * i, 50, 30, 20] for i in range(8)], np.float32)
     drawer = pairs.Drawer(bank, SimpleNamespace(tracks=[rows]))
     later, found = 0, 0

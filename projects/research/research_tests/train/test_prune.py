@@ -84,7 +84,7 @@ def test_one_command_prunes_exports_and_judges_both(tmp_path, capsys):
     assert "50% of its inner channels" in (out / "run_pruned.toml").read_text()
 
 
-def test_a_share_that_removes_nothing_is_refused_before_anything_is_written(tmp_path):
+def test_a_share_that_removes_nothing_is_refused_at_once(tmp_path):
     whole = network()
     state = {"config": whole.config, "average": whole.state_dict()}
     torch.save(state, tmp_path / "head.pt")
@@ -93,7 +93,7 @@ def test_a_share_that_removes_nothing_is_refused_before_anything_is_written(tmp_
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
 
-def test_a_share_that_leaves_nothing_and_a_model_of_timm_are_refused(tmp_path):
+def test_a_share_that_leaves_nothing_is_refused(tmp_path):
     assert prune.main([str(tmp_path / "no.pt"), "--share", "1", "--out", str(tmp_path)]) == 2
     other = network()
     other.backbone.shape = "timm:mobileone_s0"

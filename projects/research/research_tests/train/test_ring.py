@@ -51,7 +51,7 @@ def job_in(tmp_path):
     return {**job, "parent": os.getpid()}, ring
 
 
-def test_the_teacher_sees_the_crops_before_the_camera_took_anything(tmp_path):
+def test_the_teacher_sees_crops_without_the_cameras_effects(tmp_path):
     write_training(tmp_path)
     bank, teacher = build_bank(tmp_path / "bank", [tmp_path / "images"], []), Teacher(TEACHER)
     drawer, worse = Drawer(bank), 0

@@ -57,7 +57,7 @@ def judged(folder, stage):
     return [line for line in lines if line.get("event") == "judged" and line["stage"] == stage]
 
 
-def test_one_command_goes_from_pictures_to_a_network_the_runtime_loads(world, tmp_path):
+def test_one_command_makes_a_network_that_the_runtime_loads(world, tmp_path):
     from hotpath.runtime import load_tracker
 
     main(command(world, tmp_path))
@@ -87,13 +87,13 @@ def test_a_backbone_of_timm_learns_the_features_of_the_teacher(world, tmp_path):
 
 
 @pytest.mark.skipif(bool(needs.why_no_module("timm")), reason=needs.why_no_module("timm"))
-def test_weights_that_can_not_be_fetched_are_said_with_what_to_do(world, tmp_path, monkeypatch):
+def test_unfetchable_weights_are_told_with_what_to_do(world, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(TrainingStopped, match="--start.*--no-pretrained"):
         main(features(world, tmp_path, "--shape", "timm:test_byobnet"))
 
 
-def test_a_frozen_part_stays_with_its_batch_norms_until_its_pairs_are_over(world, tmp_path):
+def test_a_frozen_part_stays_until_its_pairs_are_over(world, tmp_path):
     main(features(world, tmp_path / "begin", pairs=8))
     start = ["--start", str(tmp_path / "begin" / "features.pt"), "--lr", "features=0.05"]
     moved = {}
@@ -107,7 +107,7 @@ def test_a_frozen_part_stays_with_its_batch_norms_until_its_pairs_are_over(world
         assert any(key.endswith("running_mean") for key in moved[name])
 
 
-def test_parts_have_rates_of_their_own_and_the_rate_follows_the_batch(world, tmp_path):
+def test_parts_have_rates_that_follow_the_batch(world, tmp_path):
     rates = []
 
     def spy(runner):
@@ -208,9 +208,7 @@ def test_stage_features_takes_a_backbone_that_had_another_head(world, tmp_path):
     assert len(second["head.exemplar.weight"]) == 32
 
 
-def test_a_finished_training_is_not_run_again_and_the_log_names_seed_versions_and_commit(
-    world, tmp_path
-):
+def test_a_finished_training_is_not_run_again(world, tmp_path):
     for seed in ("5", "6"):
         main(features(world, tmp_path, "--seed", seed, pairs=8))
     lines = read_log(tmp_path / "log.jsonl")
@@ -223,7 +221,7 @@ def test_a_finished_training_is_not_run_again_and_the_log_names_seed_versions_an
 
 
 @pytest.mark.slow("two trainings; test_curves.py has a part of it")
-def test_each_key_of_the_log_is_explained_in_the_documents_and_drawn(world, tmp_path, monkeypatch):
+def test_each_key_of_the_log_is_explained_and_drawn(world, tmp_path, monkeypatch):
     (tmp_path / "sets").mkdir()
     write_square(tmp_path / "sets" / "square")
     monkeypatch.setattr(loop, "LOG_STEPS", 1)
@@ -293,7 +291,7 @@ def test_gradients_of_several_batches_make_one_step(tmp_path):
     torch.testing.assert_close(train(1, 4), train(2, 2))
 
 
-def test_the_sweep_suggests_a_rate_below_the_one_that_breaks_the_training(world, tmp_path, capsys):
+def test_the_sweep_suggests_a_rate_below_one_that_breaks(world, tmp_path, capsys):
     main(command(world, tmp_path, "--find-lr", "--stages", "head", "--start", start_of(tmp_path)))
     said = capsys.readouterr().err
     suggested = float(re.search(r"--lr head=(\S+)", said)[1])

@@ -38,7 +38,7 @@ def run_by_the_runtime(name, exemplar, search):
 
 
 @pytest.mark.parametrize("form, bound", [("kestrel", 0.02), ("kestrel:int8", 0.1)])
-def test_a_teacher_says_what_the_runtime_computes_also_from_an_int8_file(crops, form, bound):
+def test_a_teacher_says_what_the_runtime_computes(crops, form, bound):
     toml = str(load_network("kestrel").path)
     given = toml if form == "kestrel" else toml.replace("kestrel.toml", "int8/kestrel-int8.toml")
     learnt = Teacher(given).learn(crops[0][:128, :128], crops[1])

@@ -66,7 +66,7 @@ def test_the_pitch_range_is_kept(limit_deg, y):
         assert pitch_rate == 0.0
 
 
-def test_the_control_goes_on_from_rates_that_were_sent_without_a_target():
+def test_control_goes_on_from_rates_sent_without_a_target():
     control = Control(load_settings(), FOV)
     follow(control, (630.0, 230.0, 9.0, 20.0))
     control.ease(2.0, (0.0, 0.1))
@@ -119,7 +119,7 @@ def test_the_frame_s_border_is_half_the_field_of_view_away():
     assert math.atan2(ray[2], ray[0]) == pytest.approx(math.radians(22.5))
 
 
-def test_every_number_of_the_settings_is_explained_and_within_its_range():
+def test_every_number_of_the_settings_is_explained():
     lines = DEFAULTS.read_text().splitlines()
     for section, values in load_settings(str(DEFAULTS)).items():
         assert set(values) <= set(RANGES[section])

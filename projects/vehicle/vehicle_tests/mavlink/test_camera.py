@@ -124,7 +124,7 @@ def test_a_click_on_the_far_edge_means_the_last_pixel(camera):
         (m.DENIED, (m.CMD_SET_MESSAGE_INTERVAL, m.CAMERA_TRACKING_IMAGE_STATUS, -7)),
     ],
 )
-def test_what_is_unknown_or_makes_no_sense_is_refused_and_asks_for_nothing(camera, result, asked):
+def test_what_makes_no_sense_is_refused_and_asks_nothing(camera, result, asked):
     assert results(camera.receive(command(*asked), 1.0)) == [result]
     assert camera.run.asked == []
 
@@ -149,7 +149,7 @@ OF_A_CAMERA = {  # with "Target camera ID" as the last parameter
 
 @pytest.mark.parametrize("what", sorted(OF_A_CAMERA))
 @pytest.mark.parametrize("component", [0, 100])
-def test_a_command_that_names_another_camera_has_no_answer_and_no_effect(camera, what, component):
+def test_a_command_for_another_camera_has_no_answer(camera, what, component):
     for other in (101, 2, 99.5, 255):  # 1 to 6: cameras of the autopilot
         asked = command(*OF_A_CAMERA[what] + (other,), target_component=component)
         assert camera.receive(asked, 1.0) == []
@@ -163,7 +163,7 @@ def test_a_command_that_names_another_camera_has_no_answer_and_no_effect(camera,
 
 
 @pytest.mark.parametrize("number, index", sorted(m.TARGET_CAMERA.items()))
-def test_the_parameter_that_names_the_camera_is_that_of_the_message_set(number, index):
+def test_the_cameras_parameter_is_that_of_the_message_set(number, index):
     described = common.enums["MAV_CMD"][number].param[index + 1]
     assert "Target camera ID" in described
 
@@ -241,7 +241,7 @@ def test_refusals_and_silence_of_the_frame_loop_are_told(camera):
     assert results(out) == [m.TEMPORARILY_REJECTED]
 
 
-def test_a_command_that_the_loop_has_begun_with_fails_only_when_it_says_so(camera):
+def test_a_begun_command_fails_only_when_the_loop_says_so(camera):
     camera.receive(RECTANGLE, 1.0)
     camera.run.future.set_running_or_notify_cancel()
     assert results(camera.tick(1.1 + GIVE_UP_S)) == [m.IN_PROGRESS]
@@ -262,7 +262,7 @@ def test_the_status_comes_once_a_frame_at_the_rate_asked_for(camera):
     assert [n for n, _ in camera.tick(20.0)] == ["HEARTBEAT"]
 
 
-def test_the_status_tells_the_frame_and_its_box_or_that_it_is_lost_or_none(camera):
+def test_the_status_tells_the_frame_and_its_box_or_none(camera):
     camera.run.view = View(41, 12.5, (640, 480), Track((64, 48, 64, 96), 0.9), 0, 30.0)
     request = command(m.CMD_REQUEST_MESSAGE, m.CAMERA_TRACKING_IMAGE_STATUS)
     _, (stamp, frame), (name, status) = camera.receive(request, 12.6)
@@ -280,7 +280,7 @@ def test_the_status_tells_the_frame_and_its_box_or_that_it_is_lost_or_none(camer
     assert status["tracking_status"] == m.TRACKING_IDLE and status["tracking_mode"] == 0
 
 
-def test_a_recording_is_the_run_s_and_is_denied_where_no_file_was_named(camera):
+def test_a_recording_is_the_runs_and_denied_without_a_file(camera):
     def told(now):
         ask = command(m.CMD_REQUEST_MESSAGE, m.CAMERA_CAPTURE_STATUS)
         (_, (_, fields)) = camera.receive(ask, now)

@@ -118,7 +118,7 @@ def test_mavproxy_selects_is_told_the_box_and_stops(clip, tmp_path):
             station.wait("tracking_status : 0")
 
 
-def test_a_radio_that_is_not_plugged_in_is_waited_for_but_one_that_lacks_is_refused(clip, capsys):
+def test_a_missing_radio_is_waited_for_or_refused(clip, capsys):
     from hotpath.app.__main__ import main
 
     run = ["--video", str(clip.folder / "img"), *"--no-show --box 10,10,50,50 --frames 2".split()]

@@ -45,7 +45,7 @@ def test_a_box_that_is_not_a_number_has_no_position(place):
     assert geo_at(-45.0).target(view(Track(tuple(box), 0.9))) is None
 
 
-def test_down_45_degrees_is_as_far_as_high_in_the_direction_of_heading_and_place():
+def test_down_45_degrees_is_as_far_as_high():
     found = geo_at(-45.0).target(view())
     assert metres_away(found) == pytest.approx((50.0, 0.0), abs=0.1)
     assert found[3] == pytest.approx(50.0 * math.sqrt(2), rel=1e-3)

@@ -88,7 +88,7 @@ def test_the_manager_is_asked_for_until_it_answers(talk):
     assert talk.us.up and claims(talk.go(2.0)) == talk.said == []  # there is no target yet
 
 
-def test_control_is_taken_for_a_target_and_given_back_after_it_standing_still(talk):
+def test_control_is_taken_for_a_target_and_given_back_after_it(talk):
     assert claims(talk.go(1.0)) == []
     assert len(claims(talk.go(1.0, number=0))) == 1
     assert talk.gimbal.primary == ME and talk.us.ours and talk.gimbal.obeyed > 10
@@ -145,7 +145,7 @@ def test_the_attitude_of_another_gimbal_is_not_taken(talk, sender, taken):
 
 @pytest.mark.parametrize("flags, yaw_deg", [(16, 50.0), (64, 50.0), (16 | 32, 90.0), (0, 90.0)])
 @pytest.mark.parametrize("heard", [True, False])
-def test_a_yaw_in_the_vehicle_s_frame_counts_with_its_heading_alone(talk, flags, yaw_deg, heard):
+def test_a_yaw_in_the_vehicles_frame_needs_its_heading(talk, flags, yaw_deg, heard):
     talk.go(1.0, number=0)
     before = talk.us.aim.control.pointing_deg(talk.now)[1]
     if heard:
@@ -159,7 +159,7 @@ def test_a_yaw_in_the_vehicle_s_frame_counts_with_its_heading_alone(talk, flags,
     assert pointing == pytest.approx(yaw_deg if known else before, abs=0.5)
 
 
-def test_the_end_of_a_run_stops_the_gimbal_and_gives_control_back(talk):
+def test_the_end_of_a_run_stops_the_gimbal_and_its_control(talk):
     talk.go(1.0, number=0)
     assert any(rates(talk.go(0.1, number=0))[0])
     for _ in range(3):
@@ -183,7 +183,7 @@ def test_it_gives_way_to_somebody_else_until_the_next_target(talk):
 
 
 @pytest.mark.parametrize("primary", [OTHER, (0, 0)])
-def test_who_loses_control_stops_what_turns_and_a_late_return_moves_nothing(talk, primary):
+def test_who_loses_control_stops_and_a_late_return_moves_nothing(talk, primary):
     talk.go(1.0, number=0)
     talk.gimbal.primary = primary
     talk.gimbal.refuses = True
@@ -214,7 +214,7 @@ def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
         (dict(state="unsure"), "the target is unsure", 0.35),
     ],
 )
-def test_without_fresh_evidence_the_camera_stands_still_and_says_why(talk, gone, why, within_s):
+def test_without_fresh_evidence_the_camera_stands_and_says_why(talk, gone, why, within_s):
     talk.go(1.0, number=0)
     assert max(rates(talk.go(0.2, number=0))[-1]) > 0.05
     moved = rates(talk.go(within_s, number=0, **gone))
@@ -230,7 +230,7 @@ def attitude(yaw_deg):
     return Message("GIMBAL_DEVICE_ATTITUDE_STATUS", fields, 1, 154)
 
 
-def test_a_gimbal_that_first_says_later_that_it_points_aside_has_not_turned(talk):
+def test_a_gimbal_that_says_late_that_it_points_aside_stands(talk):
     """The first pictures count as seen from there, so the same scene is no old picture."""
     for n in range(8 * FPS):
         if n > 2 * FPS:
@@ -240,7 +240,7 @@ def test_a_gimbal_that_first_says_later_that_it_points_aside_has_not_turned(talk
         assert talk.us._view.doubt is None
 
 
-def test_what_a_stream_shows_while_the_run_listens_for_another_is_known_afterwards(monkeypatch):
+def test_what_a_stream_shows_meanwhile_is_known_afterwards(monkeypatch):
     """A loop of it, shown when the camera points elsewhere, is noticed in its first round."""
     run = HandTurnedRun([np.zeros((240, 320, 3), np.uint8)])
     loop = [scene(n / 5) for n in range(FPS)]
@@ -261,7 +261,7 @@ def test_what_a_stream_shows_while_the_run_listens_for_another_is_known_afterwar
         run.close()
 
 
-def test_another_vehicle_s_gimbal_and_attitudes_that_are_none_are_not_taken(talk):
+def test_another_vehicles_gimbal_and_attitudes_are_not_taken(talk):
     talk.us.receive(Message("GIMBAL_MANAGER_INFORMATION", {"gimbal_device_id": 1}, 2, 154), 0.0)
     assert talk.us.manager is None
     nan = float("nan")
@@ -277,13 +277,13 @@ def targets():
     targets.close()
 
 
-def test_a_step_is_settled_in_four_seconds_with_the_proof_of_the_calibration(targets):
+def test_a_step_is_settled_in_four_seconds_by_the_calibration(targets):
     samples = sim.Simulation(sim.World(sim.standing(14.0, -7.0)), targets).run(4.6)
     assert abs(samples[0].x) > 0.15  # it began far outside
     assert sim.settled_after(samples) < 4.0
 
 
-def test_a_moving_target_is_kept_although_a_fifth_of_the_packets_is_lost(targets):
+def test_a_target_is_kept_though_a_fifth_of_packets_is_lost(targets):
     samples = sim.Simulation(sim.World(sim.wandering()), targets, loss=0.2).run(7.5)
     offsets = sim.off_centre(samples, 4.0)
     assert len(offsets) > 90

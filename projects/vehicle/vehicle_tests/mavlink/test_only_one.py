@@ -76,7 +76,7 @@ def test_other_places_are_free(other):
     only_one.take(HERE.replace("127.0.0.1", "no.such.host.invalid"), ME).close()
 
 
-def test_a_home_that_cannot_be_written_and_another_home_change_nothing(other, tmp_path):
+def test_an_unwritable_home_and_another_home_change_nothing(other, tmp_path):
     other(HERE, env=dict(os.environ, HOME="/nonexistent"))
     with pytest.raises(BadOutput):
         only_one.take(HERE, ME)

@@ -66,7 +66,7 @@ def track_point(x, y):
     return Codec(255, 190).encode(*command_long((1, 100), 2004, x / SIZE, y / SIZE))
 
 
-def test_requests_before_the_first_frame_are_refused_and_end_nothing(run):
+def test_requests_before_the_first_frame_are_refused(run):
     requests = loop.Loop(run.controller)
     run.controller.newest = None
     asked = [requests.stop(), requests.start_box(BOX, 0.0)]
@@ -97,7 +97,7 @@ def test_a_recording_counts_from_its_start(run):
     assert run.loop.recording[1] > began
 
 
-def test_a_request_that_was_given_up_starts_no_target_when_the_source_goes_on(run):
+def test_a_request_given_up_starts_no_target_later(run):
     given_up, other = run.loop.start_box(BOX, 0.0), run.loop.stop()
     assert given_up.cancel() and other.cancel()
     run.turn()
@@ -141,7 +141,7 @@ def test_a_click_on_nothing_is_denied_and_keeps_the_target(make_run):
     assert run.targets.numbers == kept
 
 
-def test_an_object_of_a_named_class_is_taken_before_the_head_is_asked(toml):
+def test_an_object_of_a_named_class_comes_before_the_head(toml):
     frame, box, centre = scene()
     red = load_detector(toml, classes=["red"])
     targets = Targets(error=AssertionError("the head was asked"))
@@ -151,7 +151,7 @@ def test_an_object_of_a_named_class_is_taken_before_the_head_is_asked(toml):
     assert all(overlap(added, box) > 0.5 for added in targets.boxes)
 
 
-def test_without_a_named_class_or_far_from_its_objects_the_head_finds_the_box(toml):
+def test_without_a_named_class_the_head_finds_the_box(toml):
     frame, _, centre = scene()
     own = Box(10, 200, 20, 20)
     for classes, point in ((["red"], (20.0, 210.0)), (["blue"], centre), (None, centre)):
@@ -161,7 +161,7 @@ def test_without_a_named_class_or_far_from_its_objects_the_head_finds_the_box(to
 
 
 @pytest.mark.parametrize("error", [NoObject("nothing"), BadOption("no"), BadNetwork("damaged")])
-def test_where_the_head_finds_nothing_a_detector_of_any_class_is_asked(toml, error):
+def test_where_the_head_finds_nothing_any_detector_is_asked(toml, error):
     frame, box, centre = scene()
     targets = Targets(error=error)
     add_at(targets, frame, centre, load_detector(toml))
@@ -172,7 +172,7 @@ def test_where_the_head_finds_nothing_a_detector_of_any_class_is_asked(toml, err
 
 
 @pytest.mark.parametrize("classes", [None, ["red"]])
-def test_a_second_click_asks_the_detector_only_where_no_head_can_run(toml, classes):
+def test_a_second_click_asks_the_detector_where_no_head_runs(toml, classes):
     frame, box, centre = scene()
     detector = load_detector(toml, classes=classes)
     for head, error in ((None, BadOption("no head")), ("a head", BadNetwork("damaged"))):
@@ -183,7 +183,7 @@ def test_a_second_click_asks_the_detector_only_where_no_head_can_run(toml, class
         add_at(Targets(error=NoObject("no other")), frame, centre, detector, besides=box)
 
 
-def test_points_are_offered_where_a_head_or_a_detector_finds_the_object(run, monkeypatch):
+def test_points_are_offered_where_head_or_detector_finds(run, monkeypatch):
     assert run.loop.finds_at_points
     monkeypatch.setattr(run.targets.network, "tap", None)
     assert not run.loop.finds_at_points
@@ -200,7 +200,7 @@ def test_a_detector_that_fails_leaves_the_click_to_the_head(toml):
     assert targets.boxes == [box]
 
 
-def test_a_detector_without_a_class_leaves_the_choice_to_the_click(toml):
+def test_a_detector_without_a_class_leaves_the_choice_to_a_click(toml):
     arguments = ["--video", "cam0", "--detector", toml, "--mavlink", "udpin:127.0.0.1:14550"]
     options = records_of(parse([str(argument) for argument in arguments]), print)
     detector = open_detector(options.targets, options.network)

@@ -58,7 +58,7 @@ def run(make_run):
     return make_run(pictures())
 
 
-def test_a_fault_of_the_links_thread_stops_the_gimbal_and_ends_the_run(run, monkeypatch):
+def test_a_fault_of_the_links_thread_stops_gimbal_and_run(run, monkeypatch):
     monkeypatch.setattr(run.service.transport, "receive", lambda: 1 / 0)
     run.gimbal.manager, run.gimbal.ours = (1, 154), True
     run.service.check()
@@ -96,13 +96,13 @@ def test_who_waits_for_a_ground_station_is_told_once_where(make_run):
     assert len(said) == 1
 
 
-def test_a_message_that_can_not_be_encoded_is_counted_and_the_link_goes_on(run):
+def test_an_unencodable_message_is_counted_and_the_link_goes_on(run):
     run.service._send([("MESSAGE_INTERVAL", {"interval_us": 1 << 31}), reports.heartbeat()])
     assert run.service.failures == 1 and len(run.service.transport.sent) == 1
     assert "1 not understood" in run.service.lines()[0]
 
 
-def test_the_longest_interval_and_a_position_that_is_none_can_be_answered(run):
+def test_the_longest_interval_and_no_position_have_answers(run):
     codec = Codec(255, 190)
     assert results(run.receive(command(codec, 511, 275, 3.6e9))) == [2]  # denied
     assert results(run.receive(command(codec, 511, 275, 2.1e9))) == [0]
@@ -120,7 +120,7 @@ def test_the_longest_interval_and_a_position_that_is_none_can_be_answered(run):
     assert run.service.failures == 0
 
 
-def test_rectangles_between_two_frames_start_a_target_and_replace_it(run):
+def test_rectangles_between_frames_start_and_replace_targets(run):
     codec = Codec(255, 190)
     for number, left in enumerate((0.3, 0.35)):
         out = run.receive(command(codec, 2005, left, 0.3, left + 0.2, 0.7))
@@ -141,7 +141,7 @@ def test_frames_in_planes_take_a_point(make_run):
     assert set(said) <= {0, 5} and len(run.targets) == 1
 
 
-def test_every_kind_of_message_that_is_taken_is_let_in_and_no_other(run):
+def test_every_kind_of_message_that_is_taken_is_let_in(run):
     codec = Codec(1, 1)
     for count, name in enumerate(sorted(set(KINDS)), 1):
         run.receive(codec.encode(name, {"q": [0.0] * 4}))
@@ -183,7 +183,7 @@ def hostile(rng, mav):
     return bytes(packet) * rng.choice((1, 1, 2))
 
 
-def test_two_thousand_hostile_packets_raise_nothing_and_have_answers(run):
+def test_two_thousand_hostile_packets_raise_nothing(run):
     rng, mav = random.Random(7), common.MAVLink(None, 255, 190)
     for n in range(2000):
         out = run.receive(hostile(rng, mav)) + (run.turn() if n % 200 == 0 else [])
@@ -193,7 +193,7 @@ def test_two_thousand_hostile_packets_raise_nothing_and_have_answers(run):
     assert run.service.heard > 500
 
 
-def test_damaged_packets_and_our_own_that_a_router_brings_back_are_not_obeyed(run):
+def test_damaged_and_returned_packets_are_not_obeyed(run):
     rng = np.random.RandomState(3)
     for _ in range(1000):
         packet = bytearray(rectangle(Codec(255, 190)))
@@ -205,7 +205,7 @@ def test_damaged_packets_and_our_own_that_a_router_brings_back_are_not_obeyed(ru
     assert len(run.targets) == 0
 
 
-def test_whoever_is_understood_over_udp_is_welcome_and_known_by_his_heartbeat(run, monkeypatch):
+def test_a_peer_over_udp_is_known_by_its_heartbeat(run, monkeypatch):
     link = open_transport(f"udpin:127.0.0.1:{free_port()}")
     welcome = []
     station = ("10.0.0.1", 1)
@@ -248,7 +248,7 @@ def test_a_key_file_is_32_bytes_or_64_digits(tmp_path):
         read_key("/nowhere")
 
 
-def test_streams_have_names_by_which_a_ground_station_chooses_them():
+def test_streams_have_names_for_a_ground_station():
     addresses = ["rtsp://eye:secret@10.0.0.2:8554/live", "rtp://127.0.0.1:5600", "udp://a:5601"]
     found = streams(StreamOptions(addresses, kbps=1000))
     assert len({stream.name for stream in found}) == 3
@@ -258,7 +258,7 @@ def test_streams_have_names_by_which_a_ground_station_chooses_them():
     assert [stream.kind for stream in found] == wanted
 
 
-def test_after_a_stop_the_other_target_is_neither_reported_nor_steered_after(run):
+def test_after_a_stop_the_other_target_is_not_steered_after(run):
     codec = Codec(255, 190)
     run.controller.call(run.controller.add_target, run.index - 1, (60, 40, 30, 40))
     run.turn()
@@ -279,7 +279,7 @@ def beat(mark):
 
 
 @pytest.mark.parametrize("mark", [0, 5, numbers.SETTLED | 5, numbers.SETTLED | 0x7FFFFFFF])
-def test_a_run_with_the_ids_of_another_one_gives_way_and_leaves_the_gimbal_alone(run, mark):
+def test_a_run_with_ids_of_another_gives_way(run, mark):
     run.service.camera.identity = run.service.camera.identity._replace(mark=9)
     run.gimbal.manager, run.gimbal.ours = (1, 154), True
     run.receive(beat(9))  # our own, by a router

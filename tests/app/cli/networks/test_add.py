@@ -169,7 +169,7 @@ def test_several_clips_can_be_named_and_each_counts_once(tmp_path, clips, capsys
     assert "on 2 clips" in said and "one clip" not in said
 
 
-def test_a_folder_without_clips_among_several_and_missing_files_are_named(tmp_path, clips, capsys):
+def test_a_folder_without_clips_and_missing_files_are_named(tmp_path, clips, capsys):
     (tmp_path / "empty").mkdir()
     files = files_of(tmp_path, "lighttrack")
     given = ["--out", str(tmp_path / "out"), "--clips", str(clips), str(tmp_path / "empty")]
@@ -260,7 +260,7 @@ def one_file(path, picture, output):
     return [str(path)]
 
 
-def test_a_detector_a_network_of_features_and_grey_pictures_are_named(tmp_path, capsys):
+def test_detectors_features_and_grey_pictures_are_named(tmp_path, capsys):
     for output in ((1, 3549, 85), (1, 85, 22, 22), (1, 512)):
         said = refused(one_file(tmp_path / "a.onnx", (1, 3, 352, 352), output), capsys)
         assert "x".join(map(str, output[1:])) in said and "is not a tracker" in said
@@ -328,7 +328,7 @@ def test_a_network_that_tracks_badly_is_warned_of(tmp_path, clips, capsys):
     assert "damaged" in said and "wrote" in said
 
 
-def test_nothing_is_written_into_the_program_and_files_stay_where_they_are(tmp_path, capsys):
+def test_nothing_is_written_into_the_program(tmp_path, capsys):
     files = files_of(tmp_path, "siamfc_015")
     said = refused(files + ["--out", str(ROOT / "out")], capsys)
     assert "part of Hotpath" in said
@@ -338,7 +338,7 @@ def test_nothing_is_written_into_the_program_and_files_stay_where_they_are(tmp_p
     )
 
 
-def test_the_files_of_a_network_decide_as_it_does_and_others_take_no_strangers(tmp_path, capsys):
+def test_a_networks_files_decide_as_it_does(tmp_path, capsys):
     shipped = [str(FOLDER / f"kestrel_fast_{part}.onnx") for part in ("exemplar", "search")]
     assert main(["add", *shipped, "--name", "mine", "--out", str(tmp_path)]) == 0
     known = load_network(tmp_path / "mine.toml")

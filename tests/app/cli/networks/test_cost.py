@@ -47,7 +47,7 @@ def test_fused_kernels_are_about_as_many_as_openvino_runs(name):
     assert abs(fusing.kernels(model) - run) <= 0.12 * run
 
 
-def test_the_int8_form_of_a_network_has_the_kernels_of_its_fp32_form():
+def test_the_int8_form_has_the_kernels_of_the_fp32_form():
     networks = [load_network("kestrel_small")]
     path = networks[0].path.parent / "int8" / "kestrel_small-int8.toml"
     networks.append(load_network(str(path)))

@@ -217,7 +217,7 @@ def test_an_address_where_nobody_is_is_refused_in_a_sentence(tmp_path, server, c
     assert said.count("\n") == 1 and "can't be downloaded" in said
 
 
-def test_a_folder_of_networks_that_is_none_is_told_by_list_and_show_too(tmp_path, capsys):
+def test_list_and_show_name_a_folder_that_is_none(tmp_path, capsys):
     for words in (["list"], ["show", "kestrel_fast"]):
         assert networks.main([*words, "--networks-dir", str(tmp_path / "no")]) == 2
         told = capsys.readouterr()
@@ -235,6 +235,6 @@ def test_a_download_does_not_write_through_another_user_s_link(tmp_path, server)
     assert (tmp_path / "got" / "tiny_head.onnx").read_bytes() == CONTENT
 
 
-def test_an_onnx_file_is_no_network_and_the_next_command_is_named():
+def test_an_onnx_file_is_no_network_and_the_next_step_is_named():
     with refusal(UnknownNetwork, "ONNX file", command="hotpath networks add"):
         load_network("/nope/x.onnx")

@@ -63,7 +63,7 @@ def pause(run, paused):
 
 
 @on_each_python
-def test_a_recording_waits_for_a_target_and_leaves_no_frame_out_whoever_pauses_it(world, run):
+def test_a_recording_waits_for_a_target_and_omits_no_frame(world, run):
     state = run.state()
     assert (state["frame"], state["waiting"], state["targets"]) == (0, "target", [])
     before = len(run.rows())
@@ -82,7 +82,7 @@ def test_a_recording_waits_for_a_target_and_leaves_no_frame_out_whoever_pauses_i
     assert np.mean([overlap(boxes[n], np.array(world[1][n])) for n in boxes]) > 0.4
 
 
-def test_a_target_chosen_on_an_earlier_frame_starts_there_and_catches_up(world, run):
+def test_a_target_of_an_earlier_frame_starts_there(world, run):
     pause(run, False)
     run.wait_for(lambda state: state["frame"] > 30)
     pause(run, True)
@@ -94,7 +94,7 @@ def test_a_target_chosen_on_an_earlier_frame_starts_there_and_catches_up(world, 
     assert overlap(run.state()["targets"][0]["box"], np.array(world[1][now])) > 0.4
 
 
-def test_choosing_anew_ends_the_old_target_and_two_targets_have_rows_of_their_own(world, run):
+def test_choosing_anew_ends_the_old_target(world, run):
     pause(run, True)
     first = choose(run, 0, [10, 10, 30, 30])
     second = choose(run, 0, world[1][0], replace=first)
@@ -134,7 +134,7 @@ def test_the_snapshot_is_the_frame_itself(world, run):
     assert np.array_equal(picture, cv2.imdecode(jpeg, cv2.IMREAD_COLOR))
 
 
-def test_the_results_so_far_are_those_of_the_file_and_a_stop_finishes_it(world, own):
+def test_the_results_so_far_are_the_files_and_a_stop_ends_it(world, own):
     choose(own, 0, world[1][0])
     own.wait_for(lambda state: state["frame"] > 10)
     pause(own, True)
@@ -148,7 +148,7 @@ def test_the_results_so_far_are_those_of_the_file_and_a_stop_finishes_it(world, 
     assert "wrote" in own.words() and "Traceback" not in own.words()
 
 
-def test_a_run_without_a_target_ends_without_fuss_and_states_no_speed(own):
+def test_a_run_without_a_target_ends_and_states_no_speed(own):
     own.ask("/api/pause", {"paused": False})
     own.wait_for(lambda state: state["frame"] > 5)
     own.ask("/api/stop", {"stop": True})
@@ -171,7 +171,7 @@ positive_data_acceptance.expected-statuses = [
 """
 
 
-def test_the_description_limits_the_frame_of_seek_as_the_page_does(run):
+def test_the_description_limits_seek_as_the_page_does(run):
     status, _, description = run.ask("/api/openapi.json")
     body = description["paths"]["/api/seek"]["post"]["requestBody"]["content"]["application/json"]
     most = body["schema"]["properties"]["frame"].get("maximum", 10**18)
@@ -270,7 +270,7 @@ def test_a_live_stream_runs_and_waits_for_a_target(world, tmp_path):
 
 
 @on_each_python
-def test_the_socket_gives_each_picture_after_its_state_and_no_more_than_are_seen(world, run):
+def test_the_socket_gives_each_picture_after_its_state(world, run):
     async def watch():
         async with aiohttp.ClientSession() as session:
             async with session.ws_connect(run.address + "/ws", headers=run.bearer) as socket:

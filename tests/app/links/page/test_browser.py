@@ -206,7 +206,7 @@ def test_pause_record_and_stop_by_button_and_key(chromium, world, run):
         tab.wait_for_text("#veil", "The run has ended")
 
 
-def test_a_recording_that_has_ended_is_downloaded_and_played_again(chromium, tmp_path):
+def test_an_ended_recording_is_downloaded_and_played_again(chromium, tmp_path):
     boxes = pages.write_world(tmp_path, 20, width=640, height=480, side=80)
     saved = tmp_path / "a clip.mp4"
     with pages.PagedRun(tmp_path, tmp_path / "frames", "--save", saved) as run:
@@ -261,7 +261,7 @@ def test_a_box_by_keyboard_alone(chromium, world, run):
 
 
 @slow
-def test_a_live_picture_is_frozen_to_aim_while_the_tracker_goes_on(chromium, world):
+def test_a_live_picture_is_frozen_to_aim(chromium, world):
     with MjpegServer(str(world[0] / "frames"), fps=15) as sender:
         with pages.PagedRun(world[0], sender.address) as run, Tab(chromium, run.link) as tab:
             tab.page.keyboard.press(" ")
@@ -311,9 +311,7 @@ def test_a_finger_on_a_phone(chromium, world, run):
 
 @slow
 @pytest.mark.parametrize("width, height", [(390, 844), (360, 640), (844, 390), (640, 360)])
-def test_a_phone_shows_every_figure_without_gaps_however_it_is_held(
-    chromium, world, run, width, height
-):
+def test_a_phone_shows_every_figure_without_gaps(chromium, world, run, width, height):
     phone = dict(PHONE, viewport={"width": width, "height": height})
     with Tab(chromium, run.link, **phone) as tab:
         pages.drag(tab.page, world[1][0], touch=True)
@@ -390,7 +388,7 @@ def test_without_the_link_it_is_a_page_that_says_what_to_do(chromium, run):
 
 
 @slow
-def test_a_run_that_is_started_again_asks_the_page_for_its_new_link(chromium, world):
+def test_a_restarted_run_asks_the_page_for_its_new_link(chromium, world):
     first = pages.PagedRun(world[0], world[0] / "frames")
     with first, Tab(chromium, first.link, expect_errors=True) as tab:
         pages.drag(tab.page, world[1][0])
@@ -407,7 +405,7 @@ def test_a_run_that_is_started_again_asks_the_page_for_its_new_link(chromium, wo
             targets(second, 1)
 
 
-def test_everything_that_can_be_used_has_a_name_and_looks_follow_the_user(chromium, world, run):
+def test_everything_usable_has_a_name_and_looks_follow_the_user(chromium, world, run):
     with Tab(chromium, run.link, color_scheme="dark", reduced_motion="reduce", **DESKTOP) as tab:
         pages.drag(tab.page, world[1][0])
         targets(run, 1)

@@ -82,7 +82,7 @@ def test_only_the_token_or_the_cookie_of_its_link_lets_in(guarded):
     assert handshake(guarded, Cookie=value) == 101
 
 
-def test_many_wrong_tokens_do_not_lock_out_the_right_one_from_the_same_address(guarded):
+def test_many_wrong_tokens_do_not_lock_out_the_right_one(guarded):
     statuses = [guarded.ask("/api/state", Authorization="Bearer x")[0] for _ in range(25)]
     assert statuses.count(401) == 20
     assert statuses[-5:] == [429] * 5
@@ -161,7 +161,7 @@ UNKNOWN += [f'{{"seen": {value}}}' for value in ("-1", "1e999", "NaN", '"1"')] +
 
 
 @pytest.mark.parametrize("message", UNKNOWN)
-def test_a_message_that_is_not_understood_ends_the_socket_and_no_other_one(local, message):
+def test_a_message_not_understood_ends_its_socket_alone(local, message):
     async def send():
         async with aiohttp.ClientSession() as session:
             async with session.ws_connect(local.address + "/ws", headers=local.bearer) as socket:
@@ -195,7 +195,7 @@ def test_connections_are_few_and_one_address_has_half_of_them():
     assert not any(each in left for each in every[:9])
 
 
-def test_a_connection_that_has_shown_the_token_is_never_ended_for_a_stranger():
+def test_a_connection_with_the_token_never_ends_for_a_stranger():
     limiter = ConnectionLimiter(Mock())
     owners = [connection(limiter, "one") for _ in range(32)]
     for each in owners:
@@ -207,7 +207,7 @@ def test_a_connection_that_has_shown_the_token_is_never_ended_for_a_stranger():
 
 
 @pytest.mark.parametrize("kind", ["hold", "half a request", "reconnect"])
-def test_strangers_that_take_every_place_do_not_keep_the_owner_out(local, kind):
+def test_strangers_in_every_place_do_not_keep_the_owner_out(local, kind):
     def occupy(host):
         made = socket.create_connection(("127.0.0.1", local.port), 10, source_address=(host, 0))
         if kind == "half a request":
@@ -224,7 +224,7 @@ def test_strangers_that_take_every_place_do_not_keep_the_owner_out(local, kind):
             assert local.ask("/api/state")[0] == 200
 
 
-def test_a_connection_of_the_owner_outlives_any_number_of_strangers(local):
+def test_an_owners_connection_outlives_any_number_of_strangers(local):
     """The server tells the limiter who has shown the token."""
     owner = http.client.HTTPConnection("127.0.0.1", local.port, timeout=10)
     with contextlib.ExitStack() as stack:

@@ -17,13 +17,13 @@ def test_every_profile_names_an_engine_that_exists(name):
     assert callable(engines.build_of(load_board(name)))
 
 
-def test_an_engine_is_built_by_its_own_file_and_a_wrong_name_is_answered_with_the_near_one():
+def test_an_engine_is_built_by_its_file_and_a_near_name_is_told():
     assert build_of("overlay").__module__.endswith("engines.overlay")
     with refusal(BuildFailed, "unknown engine"):
         build_of("tensort")
 
 
-def test_a_new_engine_takes_the_networks_own_files_with_nothing_edited(tmp_path, monkeypatch):
+def test_a_new_engine_takes_a_networks_own_files_unedited(tmp_path, monkeypatch):
     (tmp_path / "abacus.py").write_text(
         "from hotpath.runtime.engines import base\n"
         "class Engine(base.Engine):\n"

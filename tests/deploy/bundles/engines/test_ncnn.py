@@ -26,7 +26,7 @@ def test_half_precision_halves_the_file(tmp_path):
     assert size["fp16"] < 0.55 * size["fp32"]
 
 
-def test_another_engine_than_the_boards_own_has_a_folder_of_its_own(tmp_path):
+def test_another_engine_than_the_boards_has_its_own_folder(tmp_path):
     assert order(tmp_path, "host").target.name == "kestrel-fp32"
     assert order(tmp_path, "host", engine="ncnn").target.name == "kestrel-fp32-ncnn"
 

@@ -12,7 +12,7 @@ pytest.importorskip("pymavlink")
 
 from hotpath_vehicle.aim import aim as aiming
 from hotpath_vehicle.aim import calibration as calibrations
-from hotpath_vehicle.aim import nudges
+from hotpath_vehicle.aim import nudges, probe
 from hotpath_vehicle.aim.aim import Aim
 from hotpath_vehicle.aim.calibration import BadCalibration, Calibration
 from hotpath_vehicle.aim.nudges import BadScene
@@ -22,13 +22,14 @@ from vehicle_tests.drone import steering as sim
 
 KNOWN = sim.calibration(0.1)
 CASES = {case.name: case for case in sim.faulty()}
+SWINGS = {case.name: case for case in sim.swings(None)}
 
 
 def after(name, known=KNOWN, seed=0, **options):
-    return sim.Run(CASES[name], known, seed, **options).go()
+    return sim.Run({**CASES, **SWINGS}[name], known, seed, **options).go()
 
 
-@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("name", sorted(CASES) + sorted(SWINGS))
 def test_without_a_calibration_nothing_turns_fast_or_far_away(name):
     found = after(name, None)
     assert found.fastest <= 5.05 and found.away <= 12.0
@@ -60,24 +61,24 @@ def test_after_a_gap_the_calibration_must_answer_again():
     assert run.go().fastest < 5.1 and run._aim.is_slow
 
 
-def test_a_zoom_before_a_stopped_picture_asks_no_nod_each_time(monkeypatch):
+def test_a_zoom_before_a_stopped_picture_turns_by_its_budget(monkeypatch):
     """Each step of a zoom begins anew: what was measured before holds no more."""
 
-    def turned_by(asks_always):
-        aim, turned = Aim(load_settings(), sim.FOV), 0.0
+    def turned_by():
+        aim, angle, most = Aim(load_settings(), sim.FOV), 0.0, 0.0
+        box = (380.0, 160.0, 40.0, 40.0)
         for n in range(600):
             aim.restart()
-            aim._may_ask = aim._may_ask or asks_always
-            aim.see(n / 30, n / 30, (380.0, 160.0, 40.0, 40.0), sim.SIZE)
-            turned += aim.sent(
-                n / 30, aim.rates(n / 30, n / 30, (380.0, 160.0, 40.0, 40.0), sim.SIZE)
-            )[0]
-        return turned / 30
+            aim.see(n / 30, n / 30, box, sim.SIZE)
+            angle += aim.sent(n / 30, aim.rates(n / 30, n / 30, box, sim.SIZE))[0] / 30
+            most = max(most, angle)
+        return most, sum(rates[1:] != (0.0, 0.0) for rates in aim.budget.probed)
 
-    assert turned_by(False) < 6.0
+    turned, probes = turned_by()
+    assert turned < 6.0 and not probes
     monkeypatch.setattr(aiming, "SETTLED_S", -1.0)
-    assert turned_by(False) < 6.0
-    assert turned_by(True) > 12.0
+    monkeypatch.setattr(probe, "TURNS", math.inf)
+    assert turned_by()[1] > 100
 
 
 @pytest.mark.parametrize("angle", [20, 90, -40])
@@ -95,7 +96,8 @@ def test_a_yawing_vehicle_does_not_hold_the_camera():
     [
         ("budget", "frozen, to and fro", KNOWN),
         ("budget", "picture turned: mirrored, still", None),
-        ("sign of the answer", "picture turned: mirrored, still", None),
+        ("sign of the answer", "obeys the other way", None),
+        ("answers to a probe alone", "swings by 50 px each 4 s", None),
         ("slow without a calibration", "late by 0.3 s more", None),
     ],
 )

@@ -5,6 +5,7 @@ no delay: nothing overshoots with up to two seconds of it, and a wrong sign cost
 Calibrated: ``gimbal.control`` with the gains and the limit that suit the measured delay. It stays
 slow until the box has answered a nod, at the start and after each gap.
 Both turn within a budget: so many degrees since the picture has answered a turn of the camera. A
+camera without a calibration probes while it turns: only the answer to a probe fills its budget. A
 camera whose budget is spent stands, and soon waits for somebody.
 """
 
@@ -16,11 +17,12 @@ from hotpath.runtime.boxes import overlaps
 from hotpath_vehicle.aim.budget import SLOWEST, Budget
 from hotpath_vehicle.aim.calibration import Calibration, error_of, settings_for
 from hotpath_vehicle.aim.nod import HALF_S, UNFIT, Nod
+from hotpath_vehicle.aim.probe import Probe
 from hotpath_vehicle.gimbal.control import Control
 
 SLOW_GAIN, SLOW_BAND = 0.33, 0.01  # 1/s; no error, share of the width
-SETTLED_S = 0.3  # of boxes before a nod: while a camera zooms, each command begins anew
-PAST_S = 3.0  # after a gap, the boxes of a shorter time can't tell whether the picture answers
+SETTLED_S = 1.0  # of boxes before a probe: a link that comes and goes, and a zoom, begin anew
+ASKED = 0.9  # a camera without a calibration probes once less is left of its budget
 SAME, AGAIN_S = 0.3, 60.0  # overlap of a target that is selected again; how often that counts
 GAP_S = 1.0  # without a frame: what answered before may have changed
 
@@ -62,12 +64,11 @@ class Aim:
         delay = 0.0 if calibration is None else calibration.delay
         self.nod = Nod(self.width, delay, *nod)
         self.budget = Budget(self.width, None)
+        self.probe, self._probed = Probe(self.width), (0.0, 0.0)
         self.note = None if calibration else "goes slowly: it has no calibration"
         self._assumed = assumed
         self._band = max(SLOW_BAND * self.width, settings["limits"]["dead_band"])
         self._at = -math.inf  # of the newest frame
-        # whether a nod may ask a camera that is slow: after a gap, once for each spent budget
-        self._asks, self._may_ask = False, True
         self._box: Optional[Sequence[float]] = None  # the target's newest
         self._confirms, self._again_s = 0, -math.inf
         self.confirm()
@@ -106,7 +107,6 @@ class Aim:
         """The link or the stream was gone: the calibration must answer again."""
         self.nod.restart()
         self.budget.clear()
-        self._asks = True
 
     @property
     def is_slow(self) -> bool:
@@ -127,16 +127,9 @@ class Aim:
         self._at, self._box = at, box
         error = error_of((box[0], box[1], box[2], box[3]), size, self.width)
         self._believe()
-        self._may_ask = self._may_ask or self.budget.left > 0.0
         why = self.budget.add(at, error)
         if self.why is None and not self._is_slow:
             why = self._asked(now, why)
-        past_s = at - self.budget.seen[0][0]
-        self._asks = self._asks and past_s < PAST_S
-        if self._is_slow and self._asks and past_s > SETTLED_S and self.why is None:
-            if self.budget.left <= 0.0 and self._may_ask:
-                self._asks = self._may_ask = False
-                self.nod.ask(now, *error)
         if why is not None and self.why is None:
             self.why = f"{why}; {CONFIRM}"
             self.nod.cancel()
@@ -164,6 +157,8 @@ class Aim:
     def rates(self, now: float, at: float, box: Sequence[float], size: Tuple[int, int]) -> Rates:
         """The rates that bring the target to the middle; arguments as in ``see``."""
         nod = self.nod.rates(now)
+        if self.is_slow and not any(nod):
+            nod = self._probed = self._probe(now, box, size)
         if self._is_slow:
             most = min(self.budget.rate, self.width / SLOWEST - math.hypot(*nod))
             rates = wanted = self._within(self._slow_rates(box, size), max(0.0, most))
@@ -174,6 +169,14 @@ class Aim:
         if self._is_slow or rates != wanted:
             self.control.ease(now, _radians(rates))
         return rates[0] + nod[0], rates[1] + nod[1]
+
+    def _probe(self, now: float, box: Sequence[float], size: Tuple[int, int]) -> Rates:
+        """What asks a camera without a calibration, once it has turned."""
+        left, most = self.budget.left, self.budget.most
+        if left >= ASKED * most or self.budget.span_s < SETTLED_S:
+            return (0.0, 0.0)
+        error = error_of((box[0], box[1], box[2], box[3]), size, self.width)
+        return self.probe.rates(now, error, left <= 0.0)
 
     def _slow_rates(self, box: Sequence[float], size: Tuple[int, int]) -> Rates:
         right, up = error_of((box[0], box[1], box[2], box[3]), size, self.width)
@@ -201,7 +204,8 @@ class Aim:
         """Note the rates that go out; returns them within the pitch's range."""
         up, right = self.control.sent(now, _radians(rates))
         rates = math.degrees(right), math.degrees(up)
-        self.budget.command(now, *rates)
+        self.budget.command(now, *rates, probe=self._probed)
+        self._probed = (0.0, 0.0)
         return rates
 
     def ease(self, now: float, rates: Sequence[float]) -> None:

@@ -1,9 +1,11 @@
 """A budget of turn: how far a camera may turn until its picture has answered a turn of it.
 
-It needs no nod. Wherever the camera speeds up or slows down, the target's box must go against it,
-with the right sign, scale and delay. A picture that hangs, drifts or trembles does not. It uses no
-angle that an actuator reports, so nothing that is wrong with those deceives it. The numbers were
-chosen on seeds below 500 of ``vehicle_tests/drone/steering.py``.
+With a calibration, the target's box must go against the camera wherever that speeds up or slows
+down, with the right sign, scale and delay. A picture that hangs, drifts or trembles does not.
+Without one, only the answer to a probe counts: the camera follows what a stopped picture shows, so
+each swing of that looks like a turn and its answer, a quarter of a period late.
+It uses no angle that an actuator reports, so nothing that is wrong with those deceives it. The
+numbers were chosen on seeds below 500 of ``vehicle_tests/drone/steering.py``.
 """
 
 import math
@@ -12,7 +14,8 @@ from typing import Deque, List, Optional, Tuple
 
 import numpy as np
 
-from hotpath_vehicle.aim.answers import Answer, answers
+from hotpath_vehicle.aim.answers import Answer, answers, probe_answers
+from hotpath_vehicle.aim.probe import HALF_S
 
 UNANSWERED = "the target does not answer the camera's turn"
 SHARE, SLOW_SHARE = 0.17, 0.09  # of the width: the turn without an answer; without a calibration
@@ -26,12 +29,14 @@ OTHER, OPPOSITE = 1.15, 1.4  # how much worse another delay, and the other sign,
 # seconds that are looked at, and the degree of the trend; gains of an answer; the last share of
 # the seconds, for which it does not speak: a picture that stopped in them shows the answer, too
 LOOKS, FIT, LATE = ((0.35, 1), (0.6, 1), (1.2, 3)), (0.6, 1.5), 0.3
-# without a calibration neither delay nor scale is known
-SLOW_LOOKS, SLOW_FIT, SLOW_LATE = ((1.5, 1), (3.0, 1), (3.0, 3), (6.0, 1)), (0.1, 10.0), 0.5
+# without a calibration neither delay nor scale is known: seconds, gains, the last seconds for
+# which an answer does not speak, and how much worse the other sign must explain it
+SLOW_LOOKS, SLOW_FIT, SLOW_LATE_S, SLOW_OPPOSITE = (2.4, 5.8), (0.1, 10.0), 0.8, 1.2
 DELAYS = tuple(0.1 * n for n in range(21))  # that are tried
 KEPT_S, OLD_S = 6.0, 9.0  # of boxes; of the camera's path, which no later answer divides
 
 Row = Tuple[float, float, float]
+Rates = Tuple[float, float]
 
 
 class Budget:
@@ -46,12 +51,14 @@ class Budget:
         most: ``left`` after an answer.
         seen: (time stamp, right, up) of the target's errors, degrees.
         sent: (time, right, up) of the rates, degrees a second.
+        probed: the part of ``sent`` that no picture chose.
     """
 
     def __init__(self, width: float, delay: Optional[float]) -> None:
         self._width, self._count = width, 0
         self.seen: Deque[Row] = deque()
         self.sent: Deque[Row] = deque()
+        self.probed: Deque[Row] = deque()
         self._path: Deque[Row] = deque([(-math.inf, 0.0, 0.0)])  # time and angles since an answer
         self._old: List[Row] = []  # extreme angles of the path that is older than OLD_S
         self._since = -math.inf  # the last answer
@@ -78,8 +85,8 @@ class Budget:
         self._spent_s = None
         self._measure()
 
-    def command(self, now: float, right: float, up: float) -> None:
-        """Note a rate that was sent."""
+    def command(self, now: float, right: float, up: float, probe: Rates = (0.0, 0.0)) -> None:
+        """Note a rate that was sent, and the part of it that no picture chose."""
         angle = self._path[-1][1:]
         if self.sent and now > self.sent[-1][0]:
             step, (_, x, y) = min(GAP_S, now - self.sent[-1][0]), self.sent[-1]
@@ -88,14 +95,21 @@ class Budget:
         while len(self._path) > 1 and self._path[1][0] < now - OLD_S:
             self._old = _extremes(self._old + [self._path.popleft()])
         self.sent.append((now, right, up))
+        self.probed.append((now,) + probe)
         while len(self.sent) > 1 and self.sent[0][0] < now - KEPT_S - DELAYS[-1]:
             self.sent.popleft()
+            self.probed.popleft()
         self._measure()
 
     def _measure(self) -> None:
         rows = list(self._path) + self._old
         sides = [max(angles) - min(angles) for angles in list(zip(*rows))[1:]]
         self.left = max(0.0, self.most - math.hypot(*sides))
+
+    @property
+    def span_s(self) -> float:
+        """Seconds of boxes since a gap."""
+        return self.seen[-1][0] - self.seen[0][0] if self.seen else 0.0
 
     @property
     def rate(self) -> float:
@@ -121,31 +135,43 @@ class Budget:
     def _look(self, at: float) -> None:
         """Refill after an answer in the newest frames."""
         rows, sent = np.array(self.seen), np.array(self.sent, dtype=float)
-        looks, late = (SLOW_LOOKS, SLOW_LATE) if self.delay is None else (LOOKS, LATE)
-        for seconds, degree in looks:
+        if self.delay is None:
+            self._look_for_probe(at, rows, sent)
+            return
+        for seconds, degree in LOOKS:
             part = rows[rows[:, 0] > at - seconds]
             if len(part) < LEAST or at - rows[0, 0] < 0.6 * seconds:
                 continue
             if self._is_answered(_fewer(part), sent, degree):
-                self.refill(at - late * seconds)
+                self.refill(at - LATE * seconds)
+                return
+
+    def _look_for_probe(self, at: float, rows: np.ndarray, sent: np.ndarray) -> None:
+        """Refill after an answer to the probe, at whatever delay and scale."""
+        probed = np.array(self.probed, dtype=float)
+        for seconds in SLOW_LOOKS:
+            part = rows[rows[:, 0] > at - seconds]
+            if len(part) < LEAST or self.span_s < 0.95 * seconds:
+                continue
+            fits = probe_answers(part, sent, probed, DELAYS, HALF_S)
+            if _is_clear(fits, SLOW_FIT, SLOW_OPPOSITE):
+                self.refill(at - SLOW_LATE_S)
                 return
 
     def _is_answered(self, part: np.ndarray, sent: np.ndarray, degree: int) -> bool:
-        if self.delay is None:
-            return self._is_clear(answers(part, sent, DELAYS, degree), SLOW_FIT)
-        own = answers(part, sent, [self.delay], degree)
-        if not self._is_clear(own, FIT):
+        assert self.delay is not None, "it is calibrated"
+        (own,) = answers(part, sent, [self.delay], degree)
+        if not _is_clear([own], FIT, OPPOSITE) or own.left >= NOISE * self._width:
             return False
-        other = min(answer.left for answer in answers(part, sent, DELAYS, degree))
-        return own[0].left < OTHER * other
+        return own.left < OTHER * min(fit.left for fit in answers(part, sent, DELAYS, degree))
 
-    def _is_clear(self, fits: List[Answer], fit: Tuple[float, float]) -> bool:
-        """Whether the box goes against the turn, and nothing says that it goes with it."""
-        best = min(fits, key=lambda answer: answer.left)
-        opposite = min([answer.left for answer in fits if answer.gain < 0.0] or [math.inf])
-        if not fit[0] < best.gain < fit[1] or best.gain < CLEAR * best.error:
-            return False
-        return best.left < NOISE * self._width and OPPOSITE * best.left < opposite
+
+def _is_clear(fits: List[Answer], gains: Tuple[float, float], opposite: float) -> bool:
+    """Whether the box goes against the turn, and nothing says that it goes with it."""
+    best = min(fits, key=lambda fit: fit.left)
+    if not gains[0] < best.gain < gains[1] or best.gain < CLEAR * best.error:
+        return False
+    return opposite * best.left < min([fit.left for fit in fits if fit.gain < 0.0] or [math.inf])
 
 
 def _extremes(rows: List[Row]) -> List[Row]:

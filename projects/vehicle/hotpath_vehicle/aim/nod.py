@@ -16,7 +16,7 @@ OPPOSITE = "the picture moves the wrong way"
 SILENT = "the target does not answer a nod of the camera"
 UNFIT = "the calibration does not fit"
 RATE = 0.07  # of a nod, share of the width a second
-HALF_S, SLOW_HALF_S = 0.12, 0.3  # a quarter of a nod; without a calibration
+HALF_S = 0.12  # a quarter of a nod
 # Sign and length of nods: no two in a row are alike, else a late answer to one would pass for an
 # answer to the next.
 KINDS = (1, 1.0), (-1, 1.0), (1, 1.4), (-1, 1.2), (1, 1.2), (-1, 1.4)
@@ -75,12 +75,6 @@ class Nod:
         quarter = int((now - self._began) / self._half_s)
         rate = self._rate * (1, -1, -1, 1)[quarter] if quarter < 4 else 0.0
         return rate * self._along[0], rate * self._along[1]
-
-    def ask(self, now: float, right: float, up: float) -> None:
-        """Begin a nod towards a target; only the budget judges it, where no delay is known."""
-        size = math.hypot(right, up)
-        self._along = (right / size, up / size) if size else (1.0, 0.0)
-        self._began, self._half_s = now, max(self._usual_s, SLOW_HALF_S)
 
     def step(self, now: float, budget: Budget) -> Optional[str]:
         """Begin or judge a nod after a frame; why to stop, or None.

@@ -382,8 +382,11 @@ def faulty(delay=0.1):
     return cases
 
 
-def live(most, seed):
-    """Cases in which nothing is wrong, with targets that a camera of that limit can follow."""
+def live(most, seed, usual=12):
+    """Cases in which nothing is wrong, with targets that a camera of that limit can follow.
+
+    ``usual``: degrees a second, of the cases in which the stream or the link is poor.
+    """
     rng = np.random.RandomState(seed)
     cases = []
 
@@ -394,7 +397,7 @@ def live(most, seed):
     case("still", 0, standing(8))
     case("step 14°", 0, standing(14, -7))
     case("step 25°", 0, standing(25))
-    for rate in (6, 12, 25, 40):
+    for rate in (2, 4) * (most <= 5.0) + (6, 12, 25, 40):
         case(f"curve {rate} °/s", rate, curve(rate), 20)
         case(f"starts at once {rate} °/s", rate, ramp(rate))
     for acceleration, rate in ((10, 40), (20, 40), (30, 45)):
@@ -408,18 +411,21 @@ def live(most, seed):
             passing(speed, distance),
             12,
         )
-    case("curve, 20 % lost", 12, curve(12), 20, loss=0.2)
-    case("curve, no attitude", 12, curve(12), 20, attitudes="none")
-    case("curve, noise 3 px", 12, curve(12), 20, noise=3.0)
+    path = curve(usual)
+    poor = {
+        "20 % lost": {"loss": 0.2},
+        "no attitude": {"attitudes": "none"},
+        "noise 3 px": {"noise": 3.0},
+        "hidden 0.5 s each 3 s": {"gone": lambda t: t > 2 and t % 3 < 0.5},
+        "no frame for 1 s each 5 s": {"dropped": lambda t: t > 2 and t % 5 < 1},
+        "bursts of 0.2 s": {"burst": 0.2},
+        "10 fps": {"fps": 10.0},
+        "70 % of the frames lost": {"dropped": lambda t: rng.rand() < 0.7},
+        "jitter 30 ms": {"jitter": 0.03},
+    }
+    for name, options in poor.items():
+        case(f"curve, {name}", usual, path, 20, **options)
     case("still, noise 3 px", 0, standing(8), 20, noise=3.0)
-    case("curve, hidden 0.5 s each 3 s", 12, curve(12), 20, gone=lambda t: t > 2 and t % 3 < 0.5)
-    case(
-        "curve, no frame for 1 s each 5 s", 12, curve(12), 20, dropped=lambda t: t > 2 and t % 5 < 1
-    )
-    case("curve, bursts of 0.2 s", 12, curve(12), 20, burst=0.2)
-    case("curve, 10 fps", 12, curve(12), 20, fps=10.0)
-    case("curve, 70 % of the frames lost", 12, curve(12), 20, dropped=lambda t: rng.rand() < 0.7)
-    case("curve, jitter 30 ms", 12, curve(12), 20, jitter=0.03)
     case(
         "vehicle yaws 20 °/s",
         3,
@@ -444,6 +450,11 @@ def calibration(delay, spread=0.03):
     return Calibration("rtsp://camera", SIZE, f"gimbal 1/1/{DEVICE}", FOV[0], delay, spread)
 
 
+def unsigned(answers):
+    """The same answers without their signs."""
+    return lambda *a: [answer._replace(gain=abs(answer.gain)) for answer in answers(*a)]
+
+
 @contextlib.contextmanager
 def without(rule):
     """Leave one rule out."""
@@ -457,9 +468,12 @@ def without(rule):
         replace(budget, "SHARE", 1e9)
         replace(budget, "SLOW_SHARE", 1e9)
     elif rule == "sign of the answer":
-        answers = budget.answers
-        both = lambda *a: [answer._replace(gain=abs(answer.gain)) for answer in answers(*a)]  # noqa: E731
-        replace(budget, "answers", both)
+        for name in ("answers", "probe_answers"):
+            replace(budget, name, unsigned(getattr(budget, name)))
+    elif rule == "answers to a probe alone":
+        fit = budget.answers
+        whole = lambda seen, sent, probed, delays, _: fit(seen, sent, delays, 1)  # noqa: E731
+        replace(budget, "probe_answers", whole)
     elif rule == "answers without a nod":
         replace(budget, "CLEAR", 1e9)
     elif rule == "nod at the start":
@@ -484,6 +498,7 @@ def without(rule):
 RULES = (
     "budget",
     "sign of the answer",
+    "answers to a probe alone",
     "answers without a nod",
     "nod at the start",
     "nod while it turns",
@@ -616,10 +631,11 @@ def print_away(cases_of, delays=(None, 0.1, 0.3, 0.5), seeds=range(UNSEEN, UNSEE
 def false_holds(delay, seeds, noise=1.5):
     """(runs, share of the time that is held, Counter of (case, why))."""
     runs, held, why = 0, [], Counter()
-    known = calibration(delay)
+    known = None if delay is None else calibration(delay)
+    most, usual = (FOV[0] / budget.SLOWEST, 3) if known is None else (known.most, 12)
     for seed in seeds:
-        for case in live(known.most, seed):
-            options = dict({"noise": noise, "late": delay - OWN_S}, **case.options)
+        for case in live(most, seed, usual):
+            options = dict({"noise": noise, "late": (delay or 0.1) - OWN_S}, **case.options)
             figures = Run(case._replace(options=options), known, seed).go()
             runs, held = runs + 1, held + [figures.held]
             if figures.held:
@@ -627,14 +643,17 @@ def false_holds(delay, seeds, noise=1.5):
     return runs, float(np.mean(held)), why
 
 
-def print_live(delays=(0.1, 0.3, 0.5), seeds=range(UNSEEN, UNSEEN + 2)):
+def print_live(delays=(0.1, 0.3, 0.5, None), seeds=range(UNSEEN, UNSEEN + 2)):
     print("| delay | limit | runs | with a hold | time held | which |")
     print("|---|---|---|---|---|---|")
     for delay in delays:
         runs, held, why = false_holds(delay, seeds)
         which = ", ".join(f"{name} ({count})" for name, count in why.most_common())
-        counts = f"{calibration(delay).most:.0f} °/s | {runs} | {sum(why.values())} | {held:.1%}"
-        print(f"| {delay:g} s | {counts} | {which} |", flush=True)
+        what, most = "none", FOV[0] / budget.SLOWEST
+        if delay is not None:
+            what, most = f"{delay:g} s", calibration(delay).most
+        counts = f"{most:.0f} °/s | {runs} | {sum(why.values())} | {held:.1%}"
+        print(f"| {what} | {counts} | {which} |", flush=True)
 
 
 def print_rules(delays=(0.1, 0.5), seed=UNSEEN):

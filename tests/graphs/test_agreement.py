@@ -67,6 +67,36 @@ def test_a_result_that_is_not_finite_accuses_no_engine(tmp_path):
     assert agreement.wrong_engines(models.read(tmp_path / "root.onnx")) == {}
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_an_engine_that_alone_is_not_finite_is_accused(tmp_path, monkeypatch, engine, bad):
+    runs = agreement._runs()
+
+    def breaks(model, feed, run=runs[engine]):
+        """The engine, whose Resize gives a value that is not finite."""
+        results = run(model, feed)
+        names = [name for node in model.graph.node for name in node.output]
+        for result, value in zip(results, model.graph.output):
+            after = names.index("t") <= names.index(value.name) if "t" in names else False
+            result.reshape(-1)[: 3 * after] = bad
+        return results
+
+    monkeypatch.setattr(agreement, "_runs", lambda: {**runs, engine: breaks})
+    wrong = agreement.wrong_engines(read(tmp_path, ""))
+    assert set(wrong) == {engine} and "Resize" in wrong[engine]
+
+
+def test_an_error_after_what_is_not_finite_is_found(tmp_path):
+    """Where the definition itself is not finite, engines fill in what they like."""
+    text = HALF + (
+        "{ n = Neg(x)\n q = Abs(n)\n m = Neg(q)\n r = Sqrt(m)\n b = IsNaN(r)\n"
+        ' c = Where(b, x, r)\n t = Resize <mode="linear", antialias=1> (c, , s)\n y = Abs(t) }'
+    )
+    onnx.save(parser.parse_model(HEAD.format(shape="1,4,8,8") + text), tmp_path / "a.onnx")
+    wrong = agreement.wrong_engines(models.read(tmp_path / "a.onnx"))
+    assert set(wrong) == {"openvino"} and "Resize" in wrong["openvino"]
+
+
 def test_a_branch_that_uses_results_around_it_accuses_no_engine(tmp_path):
     branch = '{{ {0} = Resize <mode="linear", antialias=1> (r, , s) }}'
     then, other = (f"b{n} () => (float[1,4,8,8] t{n}) " + branch.format(f"t{n}") for n in (1, 2))

@@ -13,7 +13,7 @@ from hotpath.app.detect import Detector
 from hotpath.app.detect.boxes import boxes_around, nearest_to, smallest_at
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError, NoObject
 from hotpath.runtime.pictures import AnyFrame, bgr_of
-from hotpath.runtime.types import Box, Track
+from hotpath.runtime.types import UNSURE, Box, Track
 
 REACH = 0.35  # of a point from an object's centre, shares of its sides, where no class is named
 
@@ -66,7 +66,7 @@ def add_at(
 def holding(tracks: Iterable[Track], point: Sequence[float]) -> Optional[Box]:
     """Return the first of the boxes of targets that are not lost that holds a point, or None.
 
-    A click in it means the next larger or smaller object (``besides``).
+    A click in it means the larger object around it (``besides``), or yes (``says_yes``).
     """
     for track in tracks:
         box = track.box
@@ -74,6 +74,11 @@ def holding(tracks: Iterable[Track], point: Sequence[float]) -> Optional[Box]:
         if not track.lost and all(inside):
             return box
     return None
+
+
+def says_yes(track: Optional[Track], point: Sequence[float]) -> bool:
+    """Whether a click means "yes, that is it": it is in the box of an unsure target."""
+    return track is not None and track.state == UNSURE and holding([track], point) is not None
 
 
 def _detected(detector: Any, frame: AnyFrame, point: Any, reach: float) -> Any:

@@ -133,6 +133,7 @@ class Identity:
         self.value: Optional[float] = None if self.cues is None else 1.0
         self.since = self.gone_frames = 0
         self._confirm = 0  # frames that must still agree with a jump
+        self._trusted = 0  # frames for which poor looks are less than the user's word
         self.own = self._recent = USUAL
         self.worth, self._weighed = math.inf, 0  # and of how many frames
         self._way.begin()
@@ -183,7 +184,7 @@ class Identity:
         value = self.smooth(now, frames)
         self._unproven += 1
         if self.phase in CLAIMED:
-            drifted = rules.share > 0 and self._drifted(frames)
+            drifted = rules.share > 0 and self._drifted(frames) and not self._trusted
             if drifted or value < rules.lost:
                 self._lose()
             else:
@@ -227,8 +228,12 @@ class Identity:
         self._way.begin()
 
     def confirm(self) -> None:
-        """The user says that what is followed is the target."""
+        """The user says that what is followed is the target: for LONG frames, unless it is gone.
+
+        Meanwhile poor looks make it neither unsure nor another object; the own proof follows them.
+        """
         self._forget()
+        self._trusted = LONG
         self.phase, self.worth, self.gone_frames = CONFIRMED, math.inf, 0
         self.value, self._recent = None if self.value is None else 1.0, self.own
 
@@ -243,6 +248,9 @@ class Identity:
         """Smooth the value of a frame that comes ``frames`` after the last one; returns it."""
         before = 1.0 if self.value is None else self.value
         self.value = before + (now - before) * (1 - KEPT**frames)
+        self._trusted = max(self._trusted - frames, 0) if self.phase in CLAIMED else 0
+        if self._trusted and now >= self.rules.lost:
+            self.value = max(self.value, self.rules.unsure, self.rules.curve[1])
         return self.value
 
     def _forget(self) -> None:

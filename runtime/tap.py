@@ -49,6 +49,11 @@ class Found(NamedTuple):
     score: float
 
 
+def _is_whole(box: Sequence[float], part: Sequence[float]) -> bool:
+    """Whether a box is of a larger object than another one that it shares a point with."""
+    return box[2] * box[3] > part[2] * part[3] and overlaps([part], [box])[0, 0] < SAME
+
+
 def inputs(features: np.ndarray, drawn: Optional[Sequence[float]] = None) -> np.ndarray:
     """Make the head's input of a window's features.
 
@@ -134,22 +139,20 @@ class Taps:
         Args:
             frame: from ``Device.take``.
             point: (x, y), 0-based pixels of the frame.
-            besides: (x, y, w, h) of an object at the point that is not meant. The best one that
-                differs from it is found: a part of it, or the whole that it belongs to.
+            besides: (x, y, w, h) of an object at the point that is not meant. The best larger one
+                is found: the whole that it belongs to, and never a part of it.
 
         Raises:
             NoObject: there is none, or no other one.
         """
         proposals = self.proposals(frame, point, 1 if besides is None else MOST_OBJECTS)
         for found in proposals:
-            is_other = besides is None or overlaps([besides], [found.box])[0, 0] < SAME
-            if is_other and found.score >= self._object_above:
+            is_meant = besides is None or _is_whole(found.box, besides)
+            if is_meant and found.score >= self._object_above:
                 return found
         place = f"at {point[0]:.0f},{point[1]:.0f}"
         if besides is not None:
-            raise NoObject(
-                f"no larger or smaller object is {place}; draw a box around it", what="no other"
-            )
+            raise NoObject(f"no larger object is {place}; draw a box around it", what="no other")
         raise NoObject(
             f"nothing {place} looks like an object; point at the middle of one, or draw a box",
             what="nothing",

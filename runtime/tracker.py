@@ -149,7 +149,7 @@ class Tracker:
             time_s: time of the frame, as in ``update``.
             point: (x, y): the object there is the target, if the network has a head, as kestrel.
             snug: whether a box that is much too large is replaced by that of the object in it.
-            besides: box of an object at the point that is not meant: a part of it, or its whole is.
+            besides: box of an object at the point that is not meant: the larger one around it is.
 
         Raises:
             BadFrame: the frame is not a picture, or smaller than the network's smallest box.

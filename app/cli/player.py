@@ -8,7 +8,7 @@ import numpy as np
 
 from hotpath.app.cli.mouse import REFUSED, add_selected, invitation, refusal
 from hotpath.app.detect import Detector
-from hotpath.app.pointing import holding
+from hotpath.app.pointing import holding, says_yes
 from hotpath.app.selection import Selection
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import NotReady
@@ -89,7 +89,7 @@ class Player:
         ]
         return ([] if live else pace) + [
             ("b", "B: select a target", self._select),
-            ("\r", "Enter: yes, the box holds the target", self._confirm),
+            ("\r", "Enter, or a click in an unsure box: yes, that is it", self._confirm),
             ("h", "H: list the keys, or hide them", self._toggle_help),
         ]
 
@@ -226,21 +226,30 @@ class Player:
         texts = (invitation(targets, self._detector), "Esc: back")
         place = self._window.select(frame, texts, shown.picture[frame.shape[0] :], pressed)
         if place is not None:
-            tracks, time_s = shown.tracks.values(), self._source.time_s
-            old = self._replaced(place, shown.tracks)
-            try:
-                number = add_selected(
-                    targets, shown.frame, place, self._detector, tracks, time_s=time_s
-                )
-            except REFUSED as error:
-                self.notice(refusal(error, targets))
+            chosen = self._selection.among(shown.tracks)
+            is_yes = chosen is not None and says_yes(shown.tracks[chosen], place)
+            if is_yes and not (place[2] or place[3]):
+                self._confirm()
             else:
-                self._replace(old, number)
-                left = {n: track for n, track in shown.tracks.items() if n != old}
-                left[number] = targets.first(number)
-                self._shown = shown._replace(tracks=left)
+                self._add(shown, place)
         self._refresh()
         self._began = time.monotonic()
+
+    def _add(self, shown: Shown, place: Sequence[float]) -> None:
+        """Start a target where the user drew or clicked, in place of another one."""
+        targets, time_s = self._targets, self._source.time_s
+        old, tracks = self._replaced(place, shown.tracks), shown.tracks.values()
+        try:
+            number = add_selected(
+                targets, shown.frame, place, self._detector, tracks, time_s=time_s
+            )
+        except REFUSED as error:
+            self.notice(refusal(error, targets))
+            return
+        self._replace(old, number)
+        left = {n: track for n, track in shown.tracks.items() if n != old}
+        left[number] = targets.first(number)
+        self._shown = shown._replace(tracks=left)
 
     def _replaced(self, place: Sequence[float], tracks: Dict[int, Track]) -> Optional[int]:
         """The target in whose place a new one comes: the only one, the one there, the selected."""

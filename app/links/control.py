@@ -19,9 +19,10 @@ from hotpath.app.links.as_json import target_json
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import Refused, Requests
 from hotpath.app.links.run import CONFIRM, Run
-from hotpath.app.pointing import add_at, holding
+from hotpath.app.pointing import add_at, holding, says_yes
 from hotpath.app.selection import Selection
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
+from hotpath.runtime.types import Track
 from hotpath.video.base import TrackedFrame
 
 if TYPE_CHECKING:
@@ -190,10 +191,11 @@ class Controller(Run):
             snug: whether the object in the box replaces it, if the network has a head for that and
                 this device can run it.
             point: (x, y), pixels of the frame: the object there is the target. In the box of the
-                replaced target it means the next larger or smaller object.
+                replaced target it means the larger object around it; while that target is unsure,
+                it means yes, that is the target.
 
         Returns:
-            the new target's number.
+            the target's number: a new one, or the replaced one's that is confirmed.
 
         Raises:
             Refused: the frame or the target to replace is gone, or there are too many targets.
@@ -213,6 +215,8 @@ class Controller(Run):
         other = None  # where the user saw the replaced target
         if replaced is not None:
             other = frames[0].tracks.get(replaced, present[replaced])
+            if point is not None and self._is_confirmed(point, replaced, other):
+                return replaced
         number = self._begun(frames[0], box, snug, point, other)
         track = self.targets.first(number)
         try:
@@ -233,6 +237,16 @@ class Controller(Run):
         if self._wait_for_target:
             self.pause(False)
         return number
+
+    def _is_confirmed(self, point: Sequence[float], number: int, seen: Track) -> bool:
+        """Confirm a target if a click on it, as the user saw it or as it is now, says so."""
+        assert self.newest is not None, "it has targets"
+        now = self.newest.tracks[number]
+        if now.lost or not (says_yes(seen, point) or says_yes(now, point)):
+            return False
+        self.targets.confirm(number)
+        self.selection.select(number)  # as whoever selects the same target again
+        return True
 
     def _begun(self, tracked: TrackedFrame, box: Any, snug: bool, point: Any, other: Any) -> int:
         """Start a target in a box or at a point; returns its number.

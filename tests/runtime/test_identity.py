@@ -323,6 +323,28 @@ def test_what_the_user_confirms_is_tracked_and_learnt(phase):
     assert see(judge)[1] == (FOUND if phase in (JUMPED, TENTATIVE) else TRACKED)
 
 
+def test_a_confirmation_outlasts_poor_looks_for_two_seconds():
+    judge = at(DOUBTFUL)
+    judge.confirm()
+    words = [see(judge, POOR, looks=0.1)[1] for _ in range(2 * LONG)]
+    assert set(words[: LONG - 1]) == {TRACKED} and TRACKED not in words[LONG + 5 :]
+
+
+@pytest.mark.parametrize("what", ["lost", "another object", "another target's"])
+def test_a_confirmation_speaks_for_no_other_object(what):
+    judge = at(DOUBTFUL)
+    judge.confirm()
+    see(judge, POOR)
+    if what == "another object":
+        judge.jump()
+    elif what == "another target's":
+        judge.displace()
+    words = [see(judge, NONE if what == "lost" else POOR)[1] for _ in range(10)]
+    judge.phase = CONFIRMED  # it is proven anew
+    words += [see(judge, POOR)[1] for _ in range(LONG)]
+    assert TRACKED not in words[15:]
+
+
 def test_a_loss_after_a_confirmation_counts_anew():
     judge = at(GONE)
     for _ in range(FOLLOWED):

@@ -74,6 +74,20 @@ def test_another_object_at_the_point_differs_from_the_wrong_one(tracker):
         assert error.what == "no other"
     else:
         assert overlap(other.box, first.box) < 0.6
+        assert other.box[2] * other.box[3] > first.box[2] * first.box[3], "a part of it"
+
+
+@pytest.mark.parametrize("share", [0.4, 0.7, 1.0, 1.3, 2.0, 4.0])
+def test_a_tap_on_what_is_followed_never_goes_to_a_part_of_it(tracker, share):
+    x, y, w, h = tracker.init(scene(), point=CENTRE).box
+    w, h = w * share, h * share
+    followed = CENTRE[0] - w / 2, CENTRE[1] - h / 2, w, h
+    try:
+        other = tracker.init(scene(), point=CENTRE, besides=followed)
+    except NoObject as error:
+        assert error.what == "no other"
+    else:
+        assert other.box[2] * other.box[3] > w * h
 
 
 def test_another_object_is_as_likely_as_the_first_has_to_be(tracker):

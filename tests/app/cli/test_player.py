@@ -330,6 +330,28 @@ def test_enter_confirms_the_selected_target(refusal, said):
     assert any(said in line for line in keys.lines)
 
 
+@pytest.mark.parametrize(
+    "place, state, confirmed",
+    [
+        ((8.0, 8.0, 0.0, 0.0), "unsure", True),
+        ((8.0, 8.0, 0.0, 0.0), "tracked", False),
+        ((8.0, 8.0, 0.0, 0.0), "lost", False),
+        ((40.0, 30.0, 0.0, 0.0), "unsure", False),  # beside the box
+        ((4.0, 4.0, 20.0, 10.0), "unsure", False),  # a box is drawn
+    ],
+)
+def test_a_click_in_an_unsure_box_says_yes(place, state, confirmed):
+    player, source, window, targets = begun()
+    asked = []
+    targets.confirm = asked.append
+    frame = source.read()
+    track = Track(Box(5, 5, 20, 10), 0.4, state == "lost", state)
+    player.show(frame, frame, 0, {0: track})
+    window.place, window.pressed = place, True
+    player.take_keys()
+    assert asked == [0] * confirmed and (targets.numbers == (0,)) is confirmed
+
+
 def test_the_keys_are_listed_and_can_be_hidden():
     player, source, window, _ = begun()
     listed = "\n".join(window.lines)

@@ -164,6 +164,37 @@ def test_a_tap_in_the_box_of_a_lost_target_may_mean_that_target(control):
     assert control.targets.add.call_args[1]["besides"] is None
 
 
+@pytest.mark.parametrize("seen, now", [("unsure", "tracked"), ("tracked", "unsure")])
+def test_a_tap_in_the_box_of_an_unsure_target_confirms_it(control, seen, now):
+    box = Box(1, 2, 3, 4)
+    control.write(TrackedFrame(FRAME, 8, None, {3: Track(box, 0.4, state=seen)}))
+    control.write(TrackedFrame(FRAME, 9, None, {3: Track(box, 0.4, state=now)}))
+    acts, confirms = control.selection.acts, control.selection.confirms
+    assert control.add_target(8, None, 3, point=(2.0, 4.0)) == 3
+    control.targets.confirm.assert_called_once_with(3)
+    control.targets.add.assert_not_called()
+    control.targets.drop.assert_not_called()
+    # as a new selection of the same target: who steers fills no budget for it twice
+    assert (control.selection.acts, control.selection.confirms) == (acts + 1, confirms)
+
+
+@pytest.mark.parametrize(
+    "how", [{"point": (9.0, 9.0)}, {"box": (1, 2, 5, 5)}, {"point": (2.0, 4.0), "now": "lost"}]
+)
+def test_what_is_no_tap_in_an_unsure_box_selects_anew(control, how):
+    control.targets.add.return_value = 4
+    control.targets.first.return_value = control.targets.follow.return_value = Track(
+        Box(1, 1, 5, 5), 1.0
+    )
+    now = how.pop("now", "unsure")
+    control.write(TrackedFrame(FRAME, 8, None, {3: Track(Box(1, 2, 3, 4), 0.4, state="unsure")}))
+    control.write(
+        TrackedFrame(FRAME, 9, None, {3: Track(Box(1, 2, 3, 4), 0.1, now == "lost", now)})
+    )
+    assert control.add_target(8, replaced=3, **how) == 4
+    control.targets.confirm.assert_not_called()
+
+
 @pytest.mark.parametrize("error", [BadOption("no features"), BadNetwork("unreadable")])
 def test_a_drawn_box_is_taken_as_it_is_where_the_head_cannot_run(control, error):
     control.targets.first.return_value = Track(Box(1, 1, 5, 5), 1.0)

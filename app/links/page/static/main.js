@@ -46,7 +46,7 @@ const aim = new Aim(view, link, {
   },
   tapped: (frame, point, number) => {
     if (number !== null && number !== view.selected && !adding) return select(number);
-    // in the selected target's box: the next larger or smaller object
+    // in the selected target's box: yes if it is unsure, else the larger object around it
     return choose({ frame, point }, number !== null && !adding);
   },
   chosen: (frame, box) => choose({ frame, box, snug: true }),
@@ -66,7 +66,8 @@ async function choose(how, isAgain = false, mended = null) {
   awaited = answer.number;
   pointed = answer.taken === "point" ? answer.number : null;
   keepSelection();
-  const what = mended !== null ? "your own box" : isAgain ? "the next object there" : "chosen";
+  const what = mended !== null ? "your own box" : answer.number === replace ? "confirmed"
+    : isAgain ? "the larger object there" : "chosen";
   say(`Target ${answer.number}: ${what}.`);
   setFrozen(false);
   if (answer.doubt) warn(`Target ${answer.number}: ${answer.doubt}.`);
@@ -240,8 +241,8 @@ function hint() {
   const target = state.targets.find((one) => one.number === view.selected);
   const dots = target && isHidden(target) ? " · dots: its place by its speed" : "";
   if (target?.lost) return "Red dashes: where it was followed last" + dots;
-  if (target?.state === "unsure") return "Amber dashes: it may be another object" + dots;
-  if (pointed !== null && pointed === view.selected) return "Tap in the box for a larger or smaller object";
+  if (target?.state === "unsure") return "Amber dashes: tap in the box if it is the target" + dots;
+  if (pointed !== null && pointed === view.selected) return "Tap in the box for a larger object";
   return "";
 }
 

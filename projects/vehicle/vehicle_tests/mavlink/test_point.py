@@ -129,6 +129,22 @@ def test_a_click_starts_the_target_on_the_frame_that_was_seen(make_run):
     assert overlap(run.rows[0][3].box, box) > 0.5
 
 
+def test_a_point_in_an_unsure_box_confirms_the_target(make_run):
+    frame, box, centre = scene()
+    run = make_run([frame])
+    run.loop.start_box(tuple(box), 0.0)
+    run.turn()
+    run.turn()
+    kept, newest = run.targets.numbers, run.controller.newest
+    (number,) = kept
+    unsure = newest.tracks[number]._replace(state="unsure", presence=0.4)
+    run.controller.write(newest._replace(tracks={number: unsure}))
+    run.receive(track_point(*centre))
+    answers = run.turn_until(lambda sent: any(f.get("result", 5) != 5 for _, f in sent))
+    assert [f["result"] for name, f in answers if name == "COMMAND_ACK"][-1] == 0  # ACCEPTED
+    assert run.targets.numbers == kept
+
+
 def test_a_click_on_nothing_is_denied_and_keeps_the_target(make_run):
     frame, box, _ = scene()
     run = make_run([frame])

@@ -58,10 +58,10 @@ def over_pairs(
         return
     distributed = library()
     with _connected(distributed, address) as client:
-        _check_workers(client, address, list(dict.fromkeys(spec for spec, _ in pairs)))
+        fit = _check_workers(client, address, list(dict.fromkeys(spec for spec, _ in pairs)))
         say(f"tracking on {address}; dashboard: {client.dashboard_link}")
         killed = []
-        for pair, result in _round(distributed, client, address, pairs, function):
+        for pair, result in _round(distributed, client, address, pairs, function, fit):
             if isinstance(result, distributed.KilledWorker):
                 killed.append(pair)
             elif isinstance(result, BadRun) and result.what == "unfit worker":
@@ -69,7 +69,7 @@ def over_pairs(
             else:
                 yield (*pair, result)
         for pair in killed:
-            for (spec, clip), result in _round(distributed, client, address, [pair], function):
+            for (spec, clip), result in _round(distributed, client, address, [pair], function, fit):
                 if isinstance(result, distributed.KilledWorker):
                     count, last = result.allowed_failures + 1, result.last_worker.address
                     result = BadRun(
@@ -190,25 +190,48 @@ def unfit(folder: str, spec: Spec, here: dict[str, str], dask_worker: Any) -> st
     return ""
 
 
-def _check_workers(client: Any, address: str, specs: Sequence[Spec]) -> None:
-    """Refuse workers that would give other boxes than this computer, before the first task."""
+def _check_workers(client: Any, address: str, specs: Sequence[Spec]) -> list[str] | None:
+    """Refuse workers that would give other boxes than this computer, before the first task.
+
+    Returns:
+        those that get tasks, where others are silent; None: all get some, and who comes later, too.
+    """
     try:
         client.wait_for_workers(1, timeout=PATIENCE_S)
     except (TimeoutError, asyncio.TimeoutError):  # two classes before Python 3.11
         raise _no_worker(address) from None
+    silent: set[str] = set()
+    fit: set[str] = set()
     for spec in specs:
-        for worker, answer in sorted(_answers(client, spec).items()):
+        answers = _answers(client, spec)
+        silent |= {worker for worker, answer in answers.items() if answer is None}
+        fit |= set(answers)
+        for worker, answer in sorted((w, a) for w, a in answers.items() if a is not None):
             if isinstance(answer, Exception):
                 answer = f"worker {worker} can't answer ({answer}); its log says more"
             if answer:
                 raise BadRun(f"--cluster {address}: {answer}", what="unfit worker")
+    fit -= silent
+    names = ", ".join(sorted(silent))
+    if not fit:
+        raise BadRun(
+            f"--cluster {address}: no worker answers within {PATIENCE_S} s ({names}); end them or "
+            f"let them go on, and run this again",
+            what="unfit worker",
+        )
+    if not silent:
+        return None
+    say(f"left out, since silent for {PATIENCE_S} s: {names}; the others go on")
+    return sorted(fit)
 
 
 def _answers(client: Any, spec: Spec) -> dict[str, Any]:
-    """What each worker says to ``unfit``; ``client.run`` would wait for a stopped one for ever."""
+    """What each worker says to ``unfit``; None of one that is silent for ``PATIENCE_S``.
+
+    One call for all would wait for a stopped worker for ever.
+    """
     workers = list(client.scheduler_info(n_workers=-1)["workers"])
-    silent = f"it is silent for {PATIENCE_S:.0f} s; end it or let it go on, and run this again"
-    answers: dict[str, Any] = dict.fromkeys(workers, TimeoutError(silent))
+    answers: dict[str, Any] = dict.fromkeys(workers)
     here = condition(spec)
 
     def ask(worker: str) -> None:
@@ -252,15 +275,16 @@ def _round(
     address: str,
     pairs: Sequence[Pair],
     function: Callable[[Spec, Any], Any],
+    fit: list[str] | None,
 ) -> Iterator[tuple[Pair, Any]]:
-    """Yield (pair, result or error) as Dask has them."""
+    """Yield (pair, result or error) as Dask has them; ``fit`` is of ``_check_workers``."""
     packed = [
         zlib.compress(pickle.dumps((function, os.getcwd(), spec, clip, condition(spec))))
         for spec, clip in pairs
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a large graph: many clips
-        futures = client.map(follow, packed, pure=False)
+        futures = client.map(follow, packed, pure=False, workers=fit)
     waiting = {future.key: pair for future, pair in zip(futures, pairs)}
     ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for future in futures:
@@ -270,14 +294,14 @@ def _round(
         bar = functools.partial(distributed.progress, futures, **own)
         threading.Thread(target=bar, daemon=True).start()
     while waiting:
-        done = _next(client, address, ended)
+        done = _next(client, address, ended, fit)
         pair = waiting.pop(done.key)
         error = done.exception()
         yield pair, error if isinstance(error, distributed.KilledWorker) else done.result()
         done.release()
 
 
-def _next(client: Any, address: str, ended: "queue.SimpleQueue[Any]") -> Any:
+def _next(client: Any, address: str, ended: "queue.SimpleQueue[Any]", fit: list[str] | None) -> Any:
     """The next future that is done.
 
     Raises:
@@ -290,5 +314,6 @@ def _next(client: Any, address: str, ended: "queue.SimpleQueue[Any]") -> Any:
         except queue.Empty:
             if client.status != "running":
                 raise _away(address, BROKE) from None
-            idle = 0 if client.scheduler_info()["workers"] else idle + 1
+            workers = set(client.scheduler_info(n_workers=-1)["workers"])
+            idle = 0 if workers.intersection(workers if fit is None else fit) else idle + 1
     raise _no_worker(address)

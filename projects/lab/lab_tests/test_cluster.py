@@ -269,5 +269,29 @@ def test_a_worker_that_is_silent_is_named_in_time(three, monkeypatch):
             answers = cluster._answers(client, "")
         finally:
             os.kill(number, signal.SIGCONT)
-    assert len(answers) == 3 and isinstance(answers.pop(worker), TimeoutError)
+    assert len(answers) == 3 and answers.pop(worker) is None
     assert set(answers.values()) == {os.getcwd()}
+
+
+@slow
+def test_the_others_go_on_beside_a_worker_that_is_silent(
+    three, place, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(cluster, "PATIENCE_S", 8)
+    assert run(place, tmp_path / "alone") == 0
+    with distributed.Client(three) as client:
+        worker, number = next(iter(client.run(os.getpid).items()))
+    os.kill(number, signal.SIGSTOP)
+    try:
+        assert run(place, tmp_path / "shared", "--cluster", three.scheduler_address) == 0
+        assert f"silent for 8 s: {worker}; the others go on" in capsys.readouterr().err
+    finally:
+        os.kill(number, signal.SIGCONT)
+    assert kept(tmp_path / "shared") == kept(tmp_path / "alone") != {}
+
+
+def test_silent_workers_alone_are_a_sentence(worker, place, tmp_path, capsys, monkeypatch):
+    silent = lambda client, spec: {"tcp://a": None, "tcp://b": None}  # noqa: E731
+    monkeypatch.setattr(cluster, "_answers", silent)
+    assert run(place, tmp_path, "--cluster", worker()) == 2
+    assert "no worker answers within 30 s (tcp://a, tcp://b)" in capsys.readouterr().err

@@ -217,7 +217,7 @@ def with_search_features(network: Network, graphs: Graphs) -> Graphs:
 
     In networks with pixel-wise correlation (NanoTrack, FEAR, LightTrack, Kestrel) the exemplar's
     features are multiplied with those of the search region. The latter describe what each cell
-    shows, at no cost. ``hotpath.runtime.similarity`` compares them with those of the first frame.
+    shows, at no cost. The learner reads them.
 
     Args:
         network: uses ``correlation``, and ``stride`` if its family has it.

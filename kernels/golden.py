@@ -1,11 +1,10 @@
-"""The definitions of crop, pack, correlate, argmax, window and cosine similarity, in plain NumPy.
+"""The definitions of crop, pack, correlate, argmax and window, in plain NumPy.
 
 Tests compare every implementation in this folder with these functions: crop and pack bit for bit,
-correlations and cosine within a stated error. Each decoding family defines its own select.
+correlations within a stated error. Each decoding family defines its own select.
 """
 
-import math
-from typing import Any, Optional, Sequence, Tuple, Union
+from typing import Any, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -182,45 +181,6 @@ def correlate_depthwise(exemplar: np.ndarray, search: np.ndarray, padding: int =
             weight = exemplar[:, row, column, None, None]
             result += weight * search[:, row : row + height, column : column + width]
     return result
-
-
-def cosine_similarity(
-    features: np.ndarray,
-    rows: Tuple[int, int],
-    columns: Tuple[int, int],
-    reference: Optional[np.ndarray] = None,
-    pooled: Optional[np.ndarray] = None,
-) -> float:
-    """Average the features in some cells, and compare the average with a reference.
-
-    Args:
-        features: float32 (1, channels, cells); the cells are a square in row-major order.
-        rows, columns: (first, end) of the cells.
-        reference: float32 (channels,); None: compare nothing.
-        pooled: float32 (channels,), overwritten with the average; None: not wanted.
-
-    Returns:
-        Their cosine similarity, -1 to 1; 0 if one of them is all zero or there is no reference.
-    """
-    side = int(round(math.sqrt(features.shape[2])))
-    cells = features.reshape(features.shape[1], side, side)
-    cells = cells[:, rows[0] : rows[1], columns[0] : columns[1]]
-    return cosine_of(cells.mean(axis=(1, 2), dtype=np.float64), reference, pooled)
-
-
-def cosine_of(
-    average: np.ndarray,
-    reference: Optional[np.ndarray] = None,
-    pooled: Optional[np.ndarray] = None,
-) -> float:
-    """The last step of ``cosine_similarity``: compare float64 averages (channels,)."""
-    if pooled is not None:
-        pooled[:] = average
-    if reference is None:
-        return 0.0
-    reference = reference.astype(np.float64)
-    lengths = math.sqrt(float(average @ average) * float(reference @ reference))
-    return float(average @ reference) / lengths if lengths > 0 else 0.0
 
 
 def _pixels(

@@ -85,11 +85,8 @@ class Rules(NamedTuple):
     strict: bool = False
 
 
-def rules_of(network: Network, searches: bool, strict: bool = False) -> Rules:
-    """Return a network's rules, with the cues of the search or those without it."""
-    lost, unsure = network.lost_below, network.unsure_below
-    if not searches:
-        return Rules(lost, lost, unsure, 1.0, (USUAL_SLOPE, unsure or lost))
+def rules_of(network: Network, strict: bool = False) -> Rules:
+    """Return a network's rules."""
     lost, found = network.search_lost_below, network.found_above
     middle = (lost + found) / 2
     curve = network.presence_slope or USUAL_SLOPE, network.presence_middle or middle
@@ -171,7 +168,7 @@ class Identity:
         Args:
             frame, state: the frame, and [cx, cy, w, h] where the network found the target.
             seen: the ``Seen`` of the search region around the previous state.
-            score: score of the network, 0 to 1 (``Family.certain``).
+            score: score of the network, 0 to 1 .
             looks: the classifier's value of the box, if the search has asked for it; else None.
         """
         self.since += 1

@@ -7,7 +7,7 @@ create_device   -> the device of that engine, which all its targets share
 tracker_on      -> the tracker of one target on that device
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from hotpath import boards
 from hotpath.kernels import cpu
@@ -139,16 +139,15 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
             sentence if ``recover`` asks for a search that is not possible, or the board for none,
             and if ``strict`` changes nothing.
     """
-    recover = options.recover
-    board = board_of(device.engine)
+    recover, board = recovers(device, options), board_of(device.engine)
     tracker = Tracker(
         device,
-        recover=board.search["default"] if recover is None else recover,
+        recover=recover,
         search_windows=options.search_windows or board.search["windows"],
         strict=options.strict,
     )
-    reason = tracker.why_no_search if recover else ""
-    if recover is None and not board.search["default"]:
+    reason = tracker.why_no_search if options.recover else ""
+    if recover is None:
         reason = f"the profile of {board.title} leaves it to the option recover"
     if reason and options.log is not None:
         options.log(f"a lost target is not searched for: {reason}")
@@ -156,6 +155,12 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
         why = reason or f"no same_share in the TOML of {device.network.name}"
         options.log(f"strict changes nothing: {why}")
     return tracker
+
+
+def recovers(device: Device, options: Options) -> Optional[bool]:
+    """Return ``recover`` of a ``Tracker``: as asked for, or as the board's profile says."""
+    default = True if board_of(device.engine).search["default"] else None
+    return default if options.recover is None else options.recover
 
 
 def board_of(engine: Engine) -> boards.Board:

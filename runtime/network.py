@@ -120,8 +120,6 @@ class Network:
     upsample: int
 
     # [tracking]
-    lost_below: float
-    unsure_below: float
     search_lost_below: float
     look_above: float
     peak_share: float
@@ -169,13 +167,8 @@ class Network:
 
     @property
     def can_be_lost(self) -> bool:
-        """Whether it has a threshold below which a target counts as lost."""
-        return self.lost_below > 0
-
-    @property
-    def can_be_found(self) -> bool:
-        """Whether it also has the threshold by which a search finds a target again."""
-        return self.can_be_lost and self.found_above > 0
+        """Whether it has the thresholds by which a target is lost, and found again."""
+        return self.search_lost_below > 0 and self.found_above > 0
 
     def file(self, part: str) -> Optional[File]:
         """The file that holds ``part``, or None."""

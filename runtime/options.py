@@ -36,8 +36,9 @@ class Options(NamedTuple):
         simulate: function that opens a simulated FPGA board, such as
             ``hotpath_fpga.sim.device.opener("model")``. It takes the board's name.
             It returns the PYNQ device and the path of the .bit file.
-        recover: whether to search for a lost target in the whole picture. None does so if network
-            and engine can and the board's profile says so.
+        recover: whether to search for a lost target in the whole picture. False only reports a
+            loss. None searches if network and engine can and the board's profile says so, else each
+            target is always tracked.
         search_windows: windows that the search looks at in each frame. None takes the number in
             the board's profile.
         strict: whether a lost target is found only with the proof that ``strict_share`` of the

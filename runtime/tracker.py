@@ -48,7 +48,8 @@ class Tracker:
 
     Args:
         device: the ``Device`` that runs the network. Several trackers may share it.
-        recover: whether to search for a lost target, if the network allows it.
+        recover: whether to search for a lost target, if the network allows it. False only reports
+            a loss. None does neither: the target is always tracked.
         search_windows: windows that the search looks at in each frame.
         strict: whether a return needs the strict proof.
 
@@ -80,7 +81,7 @@ class Tracker:
         self,
         device: Device,
         *,
-        recover: bool = False,
+        recover: Optional[bool] = None,
         search_windows: int = 1,
         strict: bool = False,
     ) -> None:
@@ -105,27 +106,21 @@ class Tracker:
         self._decoder: Any = decode.create(network, kernels) if self._scales else None
         self.why_no_search = _why_no_search(device) if recover else "it was not asked for"
         self.searches = not self.why_no_search
-        self.search: Optional[Search] = None
+        self.search: Optional[Search] = None  # judges, too, what is not searched for
         self.chooses = False  # whether the learner chooses among the places that a frame proposes
         self._prior = ARGMAX
-        self._reads = False  # whether each frame needs the features of its window
-        if self.searches:
-            from hotpath.runtime.search.search import (
-                create,  # only where a lost target is searched for
-            )
+        if recover is not None and not _why_no_search(device):
+            from hotpath.runtime.search.search import create  # not where nothing can be lost
 
-            self.search = create(network, kernels, search_windows, strict)
-            self.identity, self.chooses = self.search.identity, self.search.chooses
-            self._prior = self.search.prior
-            if search_windows > 1:
-                device.prepare(wait=False)
+            self.search = create(network, kernels, search_windows if recover else 0, strict)
+            self.identity = self.search.identity
+            if self.searches:
+                self.chooses, self._prior = self.search.chooses, self.search.prior
+                if search_windows > 1:
+                    device.prepare(wait=False)
         else:
-            from hotpath.runtime.similarity import ScoreAndFeatures  # only without a search
-
-            cues = ScoreAndFeatures(network, kernels) if network.can_be_lost else None
-            self.identity = Identity(rules_of(network, False), cues)
-        self.proves = self.identity.rules.share > 0
-        self._reads = not device.copies or (self.identity.cues is not None and not self.searches)
+            self.identity = Identity(rules_of(network))
+        self.proves = self.search is not None and self.identity.rules.share > 0
 
     @one_at_a_time
     def init(
@@ -181,15 +176,10 @@ class Tracker:
 
         # the first search region: what later frames are compared with
         seen = style = None
-        compares = device.shows_features or self._decoder is not None
-        if identity.cues is not None and compares:
-            prior = OWN if self.searches else None
-            (seen,), _ = device.look(frame, [Look(exemplar, state, prior=prior)])
-            if self.searches and taken == "box":
+        if self.search is not None:
+            (seen,), _ = device.look(frame, [Look(exemplar, state, prior=OWN)])
+            if taken == "box":
                 style = style_of(self.network, state, seen, shape)
-        if self._decoder is not None and seen is not None:
-            self._decoder.first(seen.maps)
-        if self.search is not None and seen is not None:
             self.search.begin(state, seen, exemplar.border)
         identity.begin(picture, state, seen)
         self.state = self._last = state
@@ -274,7 +264,7 @@ class Tracker:
             return [Look(exemplar, w.state, w.factor, p, False) for w, p in zip(windows, priors)]
         if self._scales:
             return [Look(exemplar, state, scale, None) for scale in self._scales]
-        reads = self._reads or (self.search is not None and self.search.learns)
+        reads = self.search is not None and (not self.device.copies or self.search.learns)
         return [Look(exemplar, state, 1.0, self._prior, reads)]
 
     def judge(self, frame: Any, seen: Sequence[Seen]) -> Track:
@@ -306,8 +296,7 @@ class Tracker:
         if looking is not None:
             self.identity.searched(place, looking.value if is_there else None)
         else:
-            certain = score if self._decoder is None else self._decoder.certain(score)
-            self.identity.watch(picture, place, shown, certain, looks)
+            self.identity.watch(picture, place, shown, score, looks)
 
         # its word, then learning, and the search of a target that stays lost
         track = self._track(score)
@@ -485,7 +474,7 @@ class Tracker:
 def _why_no_search(device: Device) -> str:
     """Return why a search for a lost target is impossible. Empty if it is possible."""
     network = device.network
-    if not network.can_be_found:
+    if not network.can_be_lost:
         return f"no thresholds for it in the TOML of {network.name}"
     if not device.shows_features:
         return f"the graph of {network.name} shows no features to compare"

@@ -214,7 +214,7 @@ class Outputs:
                 self._network,
                 say,
                 live=source.live,
-                can_lose=targets.network.can_be_lost,
+                can_lose=targets.can_lose,
                 holds=self.control.holds if self.control else {},
                 selection=self._selection,
             )

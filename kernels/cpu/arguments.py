@@ -19,7 +19,6 @@ FUNCTIONS = {
     "hp_warp": "v pp",
     "hp_crop_around": "i pppdp",
     "hp_planes_to_bgr": "v pqqpp",
-    "hp_cosine_similarity": "d piiiiiipp",
     "hp_points_select": "i p",
     "hp_anchors_select": "i p",
     "hp_centre_select": "i p",

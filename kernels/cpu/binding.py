@@ -5,7 +5,7 @@ the addresses of arrays that stay the same are kept.
 """
 
 import ctypes
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Sequence, Tuple
 
 import numpy as np
 
@@ -39,11 +39,6 @@ class Kernels(interface.Kernels):
         self._library = library
         self.handle = arguments.declare(library.handle)
         self._crop, self._warp = self.handle.hp_crop, self.handle.hp_warp
-        self._compare = self.handle.hp_cosine_similarity
-        self._features: Any = None
-        self._features_at = 0
-        self._reference: Any = None
-        self._reference_at: Optional[int] = None
         self.job = structures.CropJob()
         self._job_at = ctypes.addressof(self.job)
         self._window = structures.Four()
@@ -144,29 +139,6 @@ class Kernels(interface.Kernels):
         size = picture.width, picture.height
         self.handle.hp_planes_to_bgr(at, *size, out.ctypes.data, space.ctypes.data)
         return out
-
-    def cosine_similarity(
-        self,
-        features: np.ndarray,
-        rows: Tuple[int, int],
-        columns: Tuple[int, int],
-        reference: Optional[np.ndarray] = None,
-        pooled: Optional[np.ndarray] = None,
-    ) -> float:
-        if features is not self._features:
-            is_dense = features.dtype == np.float32 and features.flags.c_contiguous
-            if features.ndim != 3 or not is_dense:
-                raise ValueError(f"features: {features.dtype} {features.shape}")
-            self._features, self._features_at = features, features.ctypes.data
-            self._channels = features.shape[1]
-            self._side = int(round(features.shape[2] ** 0.5))
-        if reference is not self._reference:
-            self._reference = reference
-            self._reference_at = None if reference is None else reference.ctypes.data
-        pooled_at = None if pooled is None else pooled.ctypes.data
-        seen = self._features_at, self._channels, self._side
-        similarity: float = self._compare(*seen, *rows, *columns, self._reference_at, pooled_at)
-        return similarity
 
 
 class Around:

@@ -89,14 +89,3 @@ class Kernels:
     def to_bgr(self, picture: "Planes") -> np.ndarray:
         """Convert a whole picture: (H, W, 3) uint8, as ``golden.bgr_from_planes``."""
         raise NotImplementedError
-
-    def cosine_similarity(
-        self,
-        features: np.ndarray,
-        rows: Tuple[int, int],
-        columns: Tuple[int, int],
-        reference: Optional[np.ndarray] = None,
-        pooled: Optional[np.ndarray] = None,
-    ) -> float:
-        """Compare features with a reference, as ``golden.cosine_similarity``."""
-        raise NotImplementedError

@@ -1,7 +1,7 @@
 """The hot path on a processor by OpenCV and the definitions, where nothing could be compiled."""
 
 import platform
-from typing import Optional, Sequence, Tuple
+from typing import Sequence
 
 import cv2
 import numpy as np
@@ -70,16 +70,6 @@ class Kernels(interface.Kernels):
 
     def to_bgr(self, picture: Planes) -> np.ndarray:
         return golden.bgr_from_planes(picture)
-
-    def cosine_similarity(
-        self,
-        features: np.ndarray,
-        rows: Tuple[int, int],
-        columns: Tuple[int, int],
-        reference: Optional[np.ndarray] = None,
-        pooled: Optional[np.ndarray] = None,
-    ) -> float:
-        return golden.cosine_similarity(features, rows, columns, reference, pooled)
 
 
 def _padded(

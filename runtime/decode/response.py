@@ -60,9 +60,6 @@ def create(network: "Network", kernels: "Kernels") -> "Siamese":
 class Siamese(Family):
     """SiamFC: the network correlates the exemplar with every scale.
 
-    The network was trained so that the sigmoid of the peak is the probability of the target. In
-    practice it is near 1 for most things. So ``certain`` divides the peak by the first frame's.
-
     Args:
         network: uses the keys above.
     """
@@ -77,19 +74,6 @@ class Siamese(Family):
         self._responses = np.zeros((network.scales, side, side), np.float32)
         self._votes = np.zeros((side, side), np.float32)
         self._peaks = np.zeros(network.scales)
-        self._middle = network.scales // 2
-        self._first = self._peak = 0.0  # height of the first frame's response, of the last one's
-
-    def first(self, maps: Maps) -> None:
-        """Store the height of the response to the target itself."""
-        self.look(self._middle, maps)
-        self._first = float(self._peaks[self._middle])
-
-    def certain(self, score: float) -> float:
-        """Return the height of the last response divided by the height in the first frame."""
-        if self._first <= 0:
-            return score
-        return min(max(self._peak / self._first, 0.0), 1.0)
 
     def look(self, index: int, maps: Maps) -> Maps:
         """Up-sample one scale's response."""
@@ -112,7 +96,7 @@ class Siamese(Family):
         network = self.network
         chosen = argmax(self._peaks)
         response = maps[0][chosen]
-        peak = self._peak = float(self._peaks[chosen])
+        peak = float(self._peaks[chosen])
 
         # the place, near the last one when in doubt
         votes = np.subtract(response, response.min(), out=self._votes)

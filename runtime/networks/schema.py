@@ -89,9 +89,6 @@ SECTIONS: Dict[str, Keys] = {
     },
     "tracking": {
         # presence (runtime/identity.py) of a target, smoothed, below which it is lost; 0: never
-        "lost_below": Key(float, 0.0, low=0, high=1),
-        "unsure_below": Key(float, 0.0, low=0, high=1),  # above lost_below, or 0: never
-        # the same as lost_below with the cues of the search, which judge where it is on
         "search_lost_below": Key(float, 0.0, low=0, high=1),
         # while lost, the presence in a window from which on a place is looked at again, and from
         # which on it is the target; 0: no search
@@ -119,7 +116,10 @@ SECTIONS: Dict[str, Keys] = {
 }
 
 _ONE = "remove it, and export the network so that its first exemplar is the second one too"
+_OTHER = "remove it; search_lost_below and found_above tell a loss, with and without a search"
 GONE = {  # a key of old files -> what to do about it
+    "lost_below": _OTHER,
+    "unsure_below": _OTHER,
     "doubt_below": "it is search_lost_below now",
     "refresh_every": _ONE,
     "refresh_above": _ONE,

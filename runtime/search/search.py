@@ -60,7 +60,7 @@ def create(network: Network, kernels: Kernels, count: int, strict: bool = False)
     """
     classifier, colours = Classifier(network, kernels), ColoursUnder(network, kernels)
     cues = ScoreLooksColour(classifier, colours)
-    identity = Identity(rules_of(network, True, strict), cues, every=JUDGED)
+    identity = Identity(rules_of(network, strict), cues, every=JUDGED)
     return Search(network, identity, cues, classifier, colours, count)
 
 
@@ -73,7 +73,7 @@ class Search:
         cues: its cues, ``ScoreLooksColour``.
         classifier: ``Classifier`` of the target.
         colours: ``ColoursUnder``.
-        count: windows in a frame.
+        count: windows in a frame; 0: a lost target is not searched for.
 
     Attributes:
         active: whether the target is searched for.
@@ -192,8 +192,8 @@ class Search:
             self.start()
 
     def start(self) -> None:
-        """Start the search after the target was lost."""
-        self.active = True
+        """Start the search after the target was lost, if it has windows."""
+        self.active = self._count > 0
         self.faint = 0
         self._streak, self._turn = 0, 0
         self._visited.clear()

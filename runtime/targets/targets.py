@@ -169,6 +169,12 @@ class Targets:
             tracker.release()
 
     @property
+    def can_lose(self) -> bool:
+        """Whether a target can be lost: else each is always tracked."""
+        asked = loading.recovers(self.device, self._options) is not None
+        return asked and self.network.can_be_lost
+
+    @property
     def numbers(self) -> Tuple[int, ...]:
         """Return the numbers of the targets that are followed now."""
         with self.turns:

@@ -424,16 +424,16 @@ def test_a_new_target_begins_without_a_past():
 
 
 def test_a_target_that_nothing_watches_is_tracked(tmp_path):
-    judge = Identity(rules_of(load_network(tiny.write_network(tmp_path)), False))
+    judge = Identity(rules_of(load_network(tiny.write_network(tmp_path))))
     judge.begin(None, np.zeros(4), None)
     judge.watch(None, STATE, None, 0.0)
     assert judge.phase == CONFIRMED and judge.say() == (TRACKED, None)
 
 
-@pytest.mark.parametrize("name", [name for name in names() if load_network(name).can_be_found])
+@pytest.mark.parametrize("name", [name for name in names() if load_network(name).can_be_lost])
 def test_an_unproven_object_is_unsure_with_every_networks_rules(name):
     """Some curves give a cue at the threshold of lost more than even odds."""
-    rules = rules_of(load_network(name), True)
+    rules = rules_of(load_network(name))
     judge = new(rules)
     judge.displace()
     judge.value = rules.lost + 0.01

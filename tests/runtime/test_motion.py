@@ -112,7 +112,7 @@ def picture(x, shown=True):
 
 @pytest.fixture
 def network(tmp_path):
-    return str(tiny.write_network(tmp_path, tiny.watched(lost_below=0.6, unsure_below=0.65)))
+    return str(tiny.write_network(tmp_path, tiny.watched(**tiny.LOSSY)))
 
 
 @pytest.fixture(params=["tracker", "one of one", "one of two"])

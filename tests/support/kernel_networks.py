@@ -44,16 +44,27 @@ DEFAULTS = {
     "min_size": 10.0,
     "clip": "centre",
     "box_pixels": "exact",
-    "lost_below": 0.0,
     "can_be_lost": False,
-    "can_be_found": False,
-    "unsure_below": 0.0,
+    "search_lost_below": 0.0,
+    "look_above": 0.3,
+    "found_above": 0.0,
+    "same_share": 0.0,
+    "same_frames": 2,
+    "same_until": 0.0,
+    "strict_share": 0.95,
+    "presence_slope": 0.0,
+    "presence_middle": 0.0,
+    "peak_share": 0.2,
+    "peak_window": 0.5,
+    "wider_below": 0.0,
+    "strangers": None,
+    "tap": None,
 }
+LOSSY = {"can_be_lost": True, "search_lost_below": 0.5, "found_above": 0.6}  # what tells a loss
 
 Network = namedtuple("Network", sorted(DEFAULTS))
 
 
 def network(**changes):
     """A network like those of ``hotpath.runtime.networks``, with some values changed."""
-    changes.setdefault("can_be_lost", changes.get("lost_below", 0.0) > 0)
     return Network(**dict(DEFAULTS, **changes))

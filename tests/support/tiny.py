@@ -30,6 +30,10 @@ name = "tiny_head.onnx"
 """
 
 
+# of a network that can lose a target: keys of [tracking]
+LOSSY = {"search_lost_below": 0.4, "look_above": 0.3, "found_above": 0.6}
+
+
 def watched(toml=TOML, **values):
     """The TOML with more keys of [tracking]."""
     lines = "".join("{} = {}\n".format(*item) for item in values.items())

@@ -37,7 +37,7 @@ def _sentence(board: boards.Board, network: Network) -> str:
     if board.engine in ("tensorrt", "onnxruntime_gpu"):
         why = why_not_on_gpu(network)
         if why is None:
-            return "crop, network and select on the GPU" + (SEARCH if network.can_be_found else "")
+            return "crop, network and select on the GPU" + (SEARCH if network.can_be_lost else "")
         return f"network on the GPU; {on_processor}, because {why}"
     if board.engine == "overlay":
         if network.resample == "warp":

@@ -60,15 +60,13 @@ def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Report:
     text = f"two targets overlap theirs by {means[0]:.2f} and {means[1]:.2f}"
     if not min(means) >= OVERLAP:
         return Report(f"{text}, less than {OVERLAP}", text)
-    if not loaded.network.can_be_lost and not searches:
+    if not searches:
         return Report("", text)
     states = [tracks[0].state for tracks in results]
     if "lost" in states[: GONE - 1] or "lost" not in states[GONE : BACK - 1]:
         return Report(
             "a target that disappears is not lost in the frames in which it is away", text
         )
-    if not searches:
-        return Report("", f"{text}; the loss was seen")
     by = counted(windows, "window")
     last = float(np.max(overlaps(results[-1][0].box, truth[-1, 0])))
     if states[-1] == "lost" or not last >= OVERLAP / 2:

@@ -21,7 +21,6 @@ from hotpath.kernels import cpu
 from hotpath.runtime import engines
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import BadClips
-from hotpath.runtime.identity import logistic, rules_of
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import sha256_of
 from hotpath.runtime.tracker import Tracker
@@ -33,8 +32,6 @@ from hotpath_lab.vanishing import CUT, KINDS, Vanishing
 
 OVERLAP, LOST = GOALS = ("overlap", "lost")
 MOST_BYTES = 2 << 30  # of decoded frames
-NEVER = 1e-9  # a threshold that only makes the tracker compute its certainty
-WITHOUT = "lost_below"  # decides what is claimed without the search, and changes no box
 SEARCH = ("search_lost_below", "look_above", "found_above")
 PEAKS = ("peak_share", "peak_window")  # these need the search
 FIGURES = ("overlap", "f", "found_in_30", "claimed_while_gone")
@@ -96,17 +93,12 @@ class Scorer:
     ) -> None:
         self._network, self._goals = network, goals
         named = not set(names).isdisjoint(SEARCH + PEAKS)
-        if named and WITHOUT in names:
-            raise BadRun(
-                f"{WITHOUT} works without the search, and the other thresholds with it; find them "
-                "in two runs"
-            )
         paths = network.locate(options.networks_dir)
         files = {part: sha256_of(path) for part, path in paths.items()}
         self.depends = [options.engine, sha256_of(network.path), files, list(goals)]
         cv2.setNumThreads(1)
         self._parts = engines.create(options.engine, network, paths), cpu.load()
-        self._searches = named or (LOST in goals and WITHOUT not in names)
+        self._searches = named or LOST in goals
         if self._searches:
             thresholds = dict.fromkeys(
                 set(names).intersection(SEARCH), 0.5
@@ -138,24 +130,13 @@ class Scorer:
 
     def _run(self, numbers: Numbers, sequence: Any) -> dict[str, Any]:
         """What ``follow`` gives of a sequence; one with the same boxes is not tracked again."""
-        moving = {name: value for name, value in numbers.items() if name != WITHOUT}
-        key = id(sequence), json.dumps(moving, sort_keys=True)
+        key = id(sequence), json.dumps(numbers, sort_keys=True)
         if key not in self._kept:
-            self._kept[key] = follow(self._tracker(moving), sequence)
-        run = self._kept[key]
-        if self._searches:
-            return run
-        below = numbers.get(WITHOUT, self._network.lost_below)
-        least = logistic(below, rules_of(self._changed(moving), False).curve)
-        return dict(run, claimed=np.array(run["certainty"]) >= least)
-
-    def _changed(self, numbers: Numbers) -> Network:
-        network = copy.copy(self._network)  # the engine's does not change
-        vars(network).update(numbers)
-        if not self._searches:  # nothing reacts to a loss
-            vars(network).update(lost_below=NEVER if LOST in self._goals else network.lost_below)
-        return network
+            self._kept[key] = follow(self._tracker(numbers), sequence)
+        return self._kept[key]
 
     def _tracker(self, numbers: Numbers) -> Tracker:
-        device = Processor(self._changed(numbers), *self._parts)
+        network = copy.copy(self._network)  # the engine's does not change
+        vars(network).update(numbers)
+        device = Processor(network, *self._parts)
         return Tracker(device, recover=self._searches)

@@ -18,7 +18,7 @@ With --storage several processes, on several machines, share one search: each dr
 others try, until all together have --trials. Which numbers are drawn then depends on their speed.
 
 The trials search for a lost target if one of the --parameters needs the search. With the goal lost
-they do so if the network can, except for lost_below, which works without the search.
+they do so if the network can.
 
 Writes NAME-tuned.toml, which --network takes, and NAME-tune.json. --write also changes the
 network's own TOML and that of its INT8 form, but only if the held-out clips gain.
@@ -38,9 +38,8 @@ from tqdm import tqdm
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.kernels import cache, toml
+from hotpath.kernels import cache
 from hotpath.kernels.commands import counted, needs
-from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
@@ -52,7 +51,6 @@ from hotpath_lab.goals import (
     OVERLAP,
     PEAKS,
     SEARCH,
-    WITHOUT,
     Numbers,
     Scorer,
     part_of,
@@ -96,7 +94,7 @@ def parser() -> argparse.ArgumentParser:
         "--parameters",
         metavar="NAME,NAME",
         help="keys of [tracking] in the network's TOML (default: for overlap those that it has of "
-        f"{', '.join(SHAPE)}; for lost {', '.join(SEARCH)}, or {WITHOUT} if it can't search)",
+        f"{', '.join(SHAPE)}; for lost {', '.join(SEARCH)})",
     )
     cli.add_argument("--seed", type=int, default=1, metavar="N", help="of the random sets")
     text = "keep the trials where several machines reach them: a journal in a shared folder, "
@@ -198,7 +196,7 @@ def tunable(network: Network, goals: Sequence[str] = (OVERLAP,)) -> list[str]:
     """The numbers of a network that are searched for goals; its family says what it has."""
     names = [name for name in SHAPE if OVERLAP in goals]
     if LOST in goals:
-        names += SEARCH if network.found_above > 0 else (WITHOUT,)
+        names += SEARCH
     return [name for name in names if isinstance(getattr(network, name, None), float)]
 
 
@@ -337,15 +335,7 @@ def write(options: argparse.Namespace, network: Network, report: dict[str, Any],
 
 
 def changed(path: Path, numbers: Numbers) -> str:
-    """A network's TOML with other numbers in [tracking]; comments, order and the rest stay.
-
-    If ``lost_below`` changes, ``unsure_below`` keeps its distance from it.
-    """
-    table = toml.read(path, BadNetwork).get("tracking", {})
-    numbers = dict(numbers)
-    if WITHOUT in numbers and table.get("unsure_below"):
-        apart = table["unsure_below"] - table.get(WITHOUT, 0.0)
-        numbers.setdefault("unsure_below", round(min(1.0, numbers[WITHOUT] + apart), DIGITS))
+    """A network's TOML with other numbers in [tracking]; comments, order and the rest stay."""
     lines = path.read_text().splitlines()
     start = next((i + 1 for i, line in enumerate(lines) if line.startswith("[tracking]")), 0)
     if not start:

@@ -32,7 +32,7 @@ slow = pytest.mark.slow("processes of a cluster load the libraries")
 def place(tmp_path_factory):
     """A folder with a tiny network, clips in two halves, and two long films of them."""
     folder = tmp_path_factory.mktemp("place")
-    tiny.write_network(folder, tiny.watched(lost_below=0.4))
+    tiny.write_network(folder, tiny.watched(**tiny.LOSSY))
     pictures, boxes = tiny.film(70)
     for number, half in enumerate(("one", "one", "two", "two")):
         part = slice(number, number + 64)

@@ -35,7 +35,7 @@ def run(toml, *more):
 
 
 def test_the_file_is_named_in_the_toml_and_a_tracker_takes_it(tmp_path, pictures, capsys):
-    toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.4))
+    toml = tiny.write_network(tmp_path, tiny.watched(**tiny.LOSSY))
     assert run(toml, "--pictures", pictures, "--list", tmp_path / "list.csv") == 0
     network = load_network(toml)
     path = network.locate_made(network.strangers)
@@ -57,7 +57,7 @@ def test_the_file_is_named_in_the_toml_and_a_tracker_takes_it(tmp_path, pictures
     ],
 )
 def test_a_mistake_is_a_sentence(tmp_path, pictures, capsys, arguments, sentence):
-    toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.4))
+    toml = tiny.write_network(tmp_path, tiny.watched(**tiny.LOSSY))
     assert run(toml, *(text.format(pictures, tmp_path) for text in arguments)) == 2
     said = capsys.readouterr().err
     assert sentence in said and "Traceback" not in said
@@ -65,7 +65,7 @@ def test_a_mistake_is_a_sentence(tmp_path, pictures, capsys, arguments, sentence
 
 
 def test_few_objects_are_refused(tmp_path, pictures, capsys):
-    toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.4))
+    toml = tiny.write_network(tmp_path, tiny.watched(**tiny.LOSSY))
     path = tmp_path / "list.csv"
     path.write_text("\n".join(path.read_text().splitlines()[:5]))
     assert run(toml, "--pictures", pictures, "--list", path) == 2

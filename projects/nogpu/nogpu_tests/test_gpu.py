@@ -19,7 +19,7 @@ from hotpath_nogpu.tensorrt import machine
 from tests.support import kernel_networks as networks
 
 # a network that is small enough for the interpreter
-SMALL = {"exemplar": 31, "search": 63, "map_size": 5, "stride": 8, "lost_below": 0.6}
+SMALL = {"exemplar": 31, "search": 63, "map_size": 5, "stride": 8, **networks.LOSSY}
 PATH = Film(0)
 STATES = [np.array(PATH.state), np.array((70.5, 60.0, 31, 44)), np.array((200.0, 180.0, 60, 50))]
 

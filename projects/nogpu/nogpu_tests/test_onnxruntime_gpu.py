@@ -96,8 +96,8 @@ def test_several_windows_have_places_of_their_own(network, batched):
 
 
 def test_maps_and_features_are_those_of_the_processors_engine(tmp_path):
-    for lost_below in (0.0, 0.5):
-        toml = tiny.write_network(tmp_path, tiny.watched(lost_below=lost_below))
+    for lossy in ({}, tiny.LOSSY):
+        toml = tiny.write_network(tmp_path, tiny.watched(**lossy))
         network = load_network(toml)
         gpu = opened(network)
         host = engines.create("onnxruntime", network, network.locate())
@@ -107,9 +107,9 @@ def test_maps_and_features_are_those_of_the_processors_engine(tmp_path):
             found.append(each.search(each.exemplar()))
         for one, other in zip(*found):
             np.testing.assert_array_equal(one, other)
-        if lost_below:  # targets are watched
+        if lossy:  # targets are watched
             np.testing.assert_array_equal(gpu.search_features, host.search_features)
-        assert (gpu.search_features is None) == (lost_below == 0)
+        assert (gpu.search_features is None) == (not lossy)
 
 
 def test_pips_cuda_libraries_are_loaded_before_the_provider(network, monkeypatch):

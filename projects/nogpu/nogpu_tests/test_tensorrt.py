@@ -276,7 +276,7 @@ def at(device, address, shape, kind):
 def test_each_of_several_windows_gives_what_it_gives_alone(
     board, tmp_path, name, precision, windows
 ):
-    network = load_network(NETWORKS[name](tmp_path, tiny.watched(lost_below=0.5)))
+    network = load_network(NETWORKS[name](tmp_path, tiny.watched(**tiny.LOSSY)))
     order = Order(boards.load_board("jetson_nano"), network, precision)
     order.windows = windows
     preparations.prepare(tmp_path / "prepared", order, quiet)

@@ -85,22 +85,27 @@ def test_three_targets_and_a_search_are_one_call_and_equal_boxes(
         assert cost["synchronisations"] == cost["graph_launches"] <= 3
     grown = [cost["allocations"] for cost in report["costs"]]
     assert sum(grown) == max(grown) == 2  # when the frames become larger
-    assert {state for told in report["found"] for _, state in told} >= {"tracked", "lost"}
+    states = {state for told in report["found"] for _, state in told}
+    assert "tracked" in states and ("lost" in states) is (
+        name == "tiny"
+    )  # the other has no features
 
 
 @pytest.mark.parametrize("cuda", ["10020", "12060"])
-# tiny_cut gives no features: its score alone
+# tiny_cut gives no features: nothing tells a loss
 @pytest.mark.parametrize("name, family", [("tiny", "8.2"), ("tiny", "10"), ("tiny_cut", "8.2")])
 def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family, cuda):
-    tracking = {"lost_below": 0.5}
+    tracking = tiny.LOSSY
     told = whole(tmp_path / "gpu", cuda, name, family, tracking)
     check_cost(told["frame"])
 
-    host = load_tracker(NETWORKS[name](tmp_path, tiny.watched(**tracking)), engine="onnxruntime")
+    toml = NETWORKS[name](tmp_path, tiny.watched(**tracking))
+    host = load_tracker(toml, engine="onnxruntime", search_windows=2)
     wanted = judge(host, covered())
     lost, certainty, boxes = zip(*told["said"])
-    assert lost == tuple(row[0] for row in wanted) and any(lost)
-    np.testing.assert_allclose(certainty, [row[1] for row in wanted], atol=1e-5)
+    assert lost == tuple(row[0] for row in wanted) and any(lost) is (name == "tiny")
+    if name == "tiny":
+        np.testing.assert_allclose(certainty, [row[1] for row in wanted], atol=1e-5)
     np.testing.assert_allclose(boxes, [row[2] for row in wanted], rtol=0, atol=1e-3)
 
 

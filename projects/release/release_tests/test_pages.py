@@ -108,7 +108,6 @@ NOT_RUN = {
     "many minutes, up to hours": (
         "python -m hotpath_lab.longterm --clips CLIPS OTHER_CLIPS --films films.json"
         " --half report --networks kestrel,kestrel_fast",
-        "hotpath tune --goal lost --network mine.toml --clips DIR --parameters lost_below --write",
         "hotpath tune --goal overlap,lost --network mine.toml --clips DIR --films films.json"
         " --parameters search_lost_below,look_above,found_above --write",
         "hotpath tune --goal overlap,lost --clips CLIPS --films films.json --network kestrel"

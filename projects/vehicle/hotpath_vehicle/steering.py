@@ -50,7 +50,7 @@ def check(options: GimbalOptions, live: bool, can_lose: bool, network: str) -> N
         )
     if not can_lose:
         raise BadOutput(
-            f"--gimbal: the network {network} has no lost_below, so it never says that the target "
+            f"--gimbal: the network {network} has no found_above, so it never says that the target "
             "is lost; name another --network, or find its threshold with "
             "`hotpath tune --goal lost`",
             what="never lost",

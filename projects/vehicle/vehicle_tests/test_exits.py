@@ -21,7 +21,7 @@ slow = pytest.mark.slow("runs of ten seconds")
 @pytest.fixture
 def run(tmp_path):
     """(program, camera) while the camera turns."""
-    network = tiny.write_network(tmp_path, tiny.watched(lost_below=0.001))
+    network = tiny.write_network(tmp_path, tiny.watched(search_lost_below=0.001, found_above=0.002))
     source = soak.Camera()  # nothing in it comes again
     with contextlib.closing(OnvifCamera()) as camera, contextlib.closing(source):
         words = ["--video", source.address, "--network", network]

@@ -327,7 +327,7 @@ def test_it_zooms_in_on_a_sure_target_near_the_middle_alone():
 def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
     login = tmp_path / "login"
     login.write_text(":".join(LOGIN))
-    watched = tiny.write_network(tmp_path, tiny.watched(lost_below=0.001))
+    watched = tiny.write_network(tmp_path, tiny.watched(search_lost_below=0.001, found_above=0.002))
     words = ["--network", watched, "--box", "10,10,40,40", "--no-show"]
     words += ["--gimbal", address(camera), "--gimbal-login", login, "--video"]
     command = [sys.executable, "-m", "hotpath.app", *map(str, words)]

@@ -59,11 +59,3 @@ def test_a_flat_response_leaves_the_target_in_the_middle():
     best, _, state = run(siamese(), np.full((3, 17, 17), 0.25, np.float32))
     assert divmod(best, 272) == (135, 135)
     assert abs(state[0] - 300) < 1 and abs(state[1] - 200) < 1
-
-
-def test_certainty_compares_with_the_first_frames_peak():
-    decoder, maps = siamese(), np.zeros((3, 17, 17), np.float32)
-    maps[:, 8, 8] = 2.0
-    decoder.first((maps[1][None, None],))
-    score = run(decoder, maps * 0.5)[1]
-    assert abs(decoder.certain(score) - 0.5) < 1e-3

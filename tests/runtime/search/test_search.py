@@ -37,7 +37,7 @@ SIDE = 40
 GONE = 15
 SEARCHED = GONE + FOLLOWED  # about when the search begins
 BACK, END = SEARCHED + 14, SEARCHED + 36
-THRESHOLDS = {"lost_below": 0.5, "search_lost_below": 0.4, "look_above": 0.3, "found_above": 0.6}
+THRESHOLDS = tiny.LOSSY
 
 
 class Elsewhere:
@@ -119,7 +119,7 @@ class Begun:
         cues.begin = lambda *given: None
         cues.of = lambda frame, place, seen, score, looks=None: next(self._now)
         cues.best = lambda frame, states, scores, looks, needed: (0, next(self._now))
-        self.identity = Identity(rules_of(network, True), cues)
+        self.identity = Identity(rules_of(network), cues)
         colours = SimpleNamespace(project=colour.project)
         knows = SimpleNamespace(
             begin=lambda *given: None, looks=lambda seen: np.zeros(len(seen.scores))
@@ -427,7 +427,7 @@ def test_a_suspect_that_is_another_targets_object_is_dropped(toml, away, dropped
 
 
 def test_why_there_is_no_search_is_said(tmp_path):
-    toml = tiny.write_network(tmp_path, tiny.watched(lost_below=0.5))
+    toml = tiny.write_network(tmp_path, tiny.watched(search_lost_below=0.5))
     said = []
     tracker = load_tracker(toml, recover=True, log=said.append)
     assert not tracker.searches

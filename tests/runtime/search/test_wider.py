@@ -11,7 +11,7 @@ from tests.support import tiny
 
 SIDE, JERK, FRAMES = 40, 10, 22
 JUMP = 115  # pixels: the usual window of a square of 40 reaches 80 from its middle
-THRESHOLDS = {"lost_below": 0.3, "search_lost_below": 0.3, "look_above": 0.3, "found_above": 0.5}
+THRESHOLDS = {"search_lost_below": 0.3, "look_above": 0.3, "found_above": 0.5}
 
 
 def film_of(back=True):

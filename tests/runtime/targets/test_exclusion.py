@@ -13,7 +13,7 @@ from hotpath.runtime.targets.exclusion import HELD, MOVED_ON, SAME, Exclusion
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Track
 from tests.support import tiny
 
-SEARCHED = {"lost_below": 0.5, "search_lost_below": 0.4, "look_above": 0.3, "found_above": 0.6}
+SEARCHED = tiny.LOSSY
 GONE = 8
 SHAPE = (400, 600, 3)
 STEP = 6.0  # px a frame: one walks to the right, one to the left

@@ -14,6 +14,7 @@ from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.fpga import Fpga
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.loading import tracker_on
+from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker import Tracker
 from hotpath_fpga.sim import build
@@ -98,8 +99,8 @@ def test_targets_and_a_lost_one_have_the_processors_boxes(tmp_path, kind):
     frames[4:7] = [np.full_like(frames[0], 30)] * 3  # nothing is there
     found = []
     for device in devices(tmp_path, kind):
-        device.network.lost_below, device.network.unsure_below = 0.9, 0.95
-        targets = Targets(device)
+        vars(device.network).update(search_lost_below=0.6, found_above=0.7)
+        targets = Targets(device, Options(recover=False))
         names = [targets.add(frames[0], box) for box in BOXES]
         found.append([[targets.update(frame)[name] for name in names] for frame in frames[1:]])
     assert found[0] == found[1]
@@ -111,7 +112,7 @@ def test_a_target_among_similar_objects_has_the_processors_boxes(tmp_path, kind)
     frames = bright.noisy(bright.film(9)[0], 5)
     found = []
     places = []
-    thresholds = {"lost_below": 0.2, "search_lost_below": 0.1, "look_above": 0.3}
+    thresholds = {"search_lost_below": 0.1, "look_above": 0.3}
     for device in devices(tmp_path, kind):
         vars(device.network).update(thresholds, found_above=0.5, peak_share=0.02)
         tracker = Tracker(device, recover=True)

@@ -34,6 +34,6 @@ def describe(halves, path, *more):
 def place(halves, tmp_path_factory):
     """A folder with ``films.json``, one film of each half, and the tiny network."""
     folder = tmp_path_factory.mktemp("place")
-    tiny.write_network(folder, tiny.watched(lost_below=0.4))
+    tiny.write_network(folder, tiny.watched(**tiny.LOSSY))
     assert describe(halves, folder / "films.json", "--count", "1") == 0
     return folder

@@ -119,7 +119,7 @@ def place(tmp_path):
         f'path = "deep/film.avi"\nsha256 = "{sha256_of(film)}"\n'
         '[[target]]\nname = "it"\nfilm = "film"\n'
     )
-    tiny.write_network(tmp_path, tiny.watched(lost_below=0.4))
+    tiny.write_network(tmp_path, tiny.watched(**tiny.LOSSY))
     return tmp_path
 
 

@@ -26,7 +26,7 @@ from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker import Tracker
 from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film, track_by_definition
-from tests.support.kernel_networks import network
+from tests.support.kernel_networks import LOSSY, network
 
 PEAKS = Prior(most=7, share=0.2)
 
@@ -100,12 +100,12 @@ def _boxes(gpu, clip, box):
 
 def several():
     """Targets that share a device are found as each alone, in as few submissions as they take."""
-    device, net = devices.open_device(), network(border="zero", lost_below=0.6)
+    device, net = devices.open_device(), network(border="zero", **LOSSY)
     film, boxes = Film(3), [(100, 100, 40, 40), (90, 30, 40, 44), (220, 90, 50, 40)]
     for graph in (False, True):
         gpu, other = (opened(device, net, graph=graph) for _ in range(2))
         targets = Targets(gpu, Options(recover=False))
-        alone = [Tracker(other) for _ in boxes]
+        alone = [Tracker(other, recover=False) for _ in boxes]
         for tracked, box in zip(alone, boxes):
             tracked.init(film.frame(0), box)
             targets.add(film.frame(0), box)
@@ -157,7 +157,7 @@ def sizes():
     told = []
     for graph in (False, True):
         device, random = devices.open_device(), np.random.RandomState(4)
-        net = network(border="zero", lost_below=0.9)
+        net = network(border="zero", **LOSSY)
         tracked = Tracker(opened(device, net, graph=graph))
         tracked.init(random.randint(0, 256, (240, 320, 3)).astype(np.uint8), (90, 80, 30, 50))
         found = []
@@ -208,7 +208,7 @@ def alignment():
     """Every window's tensors have addresses that TensorRT takes, whatever their sizes are."""
     device = devices.open_device()
     for changes in ({"search": 129, "map_size": 9}, {"search": 255}):
-        net = network(lost_below=0.6, **changes)
+        net = network(**LOSSY, **changes)
         engine = Engine(device, net)
         bound = []
         for part in engine._frame[1:]:
@@ -262,7 +262,7 @@ def context_at(context):
 
 def mixed_lists():
     """What a window shows does not depend on the other windows of the list."""
-    device, net, film = devices.open_device(), network(lost_below=0.6), Film(5)
+    device, net, film = devices.open_device(), network(**LOSSY), Film(5)
     gpu = opened(device, net)
     frame, _ = gpu.take(film.frame(4))
     states = [np.array(film.state), np.array((90.0, 70.0, 33.0, 28.0))]

@@ -103,7 +103,7 @@ def follow_several(gpu, other, frames, box, count):
     wanted = []
     for number, first in enumerate(boxes):
         late = number == len(boxes) - 1
-        alone = Tracker(other)
+        alone = Tracker(other, recover=False)
         wanted.append([t[0] for t in follow(alone, frames[:1] + frames[1 + 2 * late :], first)])
         alone.release()
     return {"found": told, "wanted": wanted, "frame": cost}
@@ -124,9 +124,9 @@ def run(options):
             continue
         if options.get("hidden"):
             frames[12:20] = [np.full_like(frame, 128) for frame in frames[12:20]]
-        tracker = Tracker(gpu)
+        tracker = Tracker(gpu, recover=False)
         found = follow(tracker, frames, box)
-        wanted = follow(Tracker(processor), frames, box)
+        wanted = follow(Tracker(processor, recover=False), frames, box)
         cost = cost_of(device, lambda: tracker.update(frames[-1]))  # noqa: B023
         tracker.release()
         report.append({"found": found, "wanted": wanted, "frame": cost})

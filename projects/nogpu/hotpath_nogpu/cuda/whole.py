@@ -23,7 +23,7 @@ from hotpath.runtime.search.windows import PRIORS
 from hotpath_nogpu.cuda import build
 from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film
-from tests.support.kernel_networks import network
+from tests.support.kernel_networks import LOSSY, network
 
 COUNTS = "allocations pinned_allocations frees launches graph_launches graphs uploads upload_bytes"
 COUNTS += " downloads download_bytes synchronisations modules"
@@ -59,7 +59,7 @@ def run(
     driver.fake_count.restype = driver.fake_overruns.restype = ctypes.c_long
     device = devices.open_device(library)
     build.match_compiler(device.driver_version)
-    net = network(lost_below=0.5)
+    net = network(**LOSSY)
     engine, film = Engine(device, net), Film(0, kind, change)
     engine.before_search = behaviours(device, engine)[behaviour]
     gpu = Gpu(net, engine, cpu.load(), logged.append, graph=graph, timed=timed)

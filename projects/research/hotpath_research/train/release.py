@@ -12,8 +12,7 @@ better.
     int8         its table of ranges and its INT8 form, measured on --clips
     judge        the candidate and its INT8 form against the network that ships (``judge.py``)
     install      copy both forms and the table of ranges into runtime/networks
-    thresholds   below which certainty a target counts as lost, or unsure (hotpath_lab.tune)
-    search       thresholds of the search for lost targets (the same), only with --films
+    search       thresholds of a loss and of the search (hotpath_lab.tune), only with --films
     prepared     the copy for boards without onnx, deploy/bundles/shipped
                  (hotpath.deploy.bundles.ship), and what bring-up compares with
                  (hotpath.deploy.doctor.bringup.reference)
@@ -48,7 +47,7 @@ NAMES = ("kestrel", "kestrel_fast")  # networks that are trained here
 INT8 = "-int8"  # behind the name of an INT8 form
 SHIPPED = "deploy/bundles/shipped"
 REFERENCE = "deploy/doctor/bringup/reference.npz"
-KEPT = r"(?m:^(?:unsure|search_lost|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
+KEPT = r"(?m:^(?:search_lost|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
 SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell of fp32
 
 
@@ -162,13 +161,8 @@ def run_install(options: argparse.Namespace) -> None:
         to = networks(options) / path.relative_to(work(options))
         shutil.copyfile(str(path), str(to))
         if to.suffix == ".toml":
-            replace(to, rf"(?m)^(lost_below = .*\n)(?:{KEPT})*", "".join(kept))
+            replace(to, rf"(?m)^(clip = .*\n)(?:{KEPT})*", "".join(kept))
     table.write(table.trimmed(table.read(ranges)), networks(options) / ranges.name)
-
-
-def run_thresholds(options: argparse.Namespace) -> None:
-    """Fit the certainty below which a target counts as lost, and write it into the TOMLs."""
-    run_tune(options, "thresholds", options.clips, "--parameters", goals.WITHOUT)
 
 
 def run_search(options: argparse.Namespace) -> None:
@@ -186,7 +180,7 @@ def run_tune(options: argparse.Namespace, step: str, clips: Sequence[str], *more
     """Tune the network that was installed, for lost targets, and for overlap in the search."""
     toml = tomls(options, networks(options))[0]
     out = work(options, step)
-    aims = goals.LOST if step == "thresholds" else ",".join(goals.GOALS)
+    aims = ",".join(goals.GOALS)
     arguments = ["--network", str(toml), "--clips", *clips, "--goal", aims, "--write"]
     passed("hotpath_lab.tune", tune.main([*arguments, "--out", str(out), *more]))
 
@@ -223,7 +217,6 @@ STEPS = {
     "int8": run_int8,
     "judge": run_judge,
     "install": run_install,
-    "thresholds": run_thresholds,
     "search": run_search,
     "prepared": run_prepared,
 }

@@ -17,7 +17,7 @@ from vehicle_tests.support.mavlink_client import Program
 
 @pytest.mark.slow("two runs of ten seconds")
 def test_a_second_run_refuses_to_steer_a_gimbal_that_one_steers(tmp_path):
-    network = tiny.write_network(tmp_path, tiny.watched(lost_below=0.001))
+    network = tiny.write_network(tmp_path, tiny.watched(search_lost_below=0.001, found_above=0.002))
     with contextlib.closing(soak.Camera()) as camera, contextlib.closing(Gimbal()) as gimbal:
         words = ["--video", camera.address, "--network", network, "--box", "430,150,60,60"]
         words += ["--mavlink", gimbal.address, "--gimbal", "--fov", "60"]

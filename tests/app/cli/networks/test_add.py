@@ -216,7 +216,7 @@ def test_files_that_come_with_the_runtime_are_known(tmp_path, clips, capsys):
     said = capsys.readouterr().out
     assert "the files of kestrel_fast" in said
     assert "steps on wide" in said and "one clip" in said
-    for name in ("lost_below", "found_above", "mean"):
+    for name in ("search_lost_below", "found_above", "mean"):
         found = getattr(load_network(tmp_path / "mine.toml"), name)
         assert found == getattr(load_network("kestrel_fast"), name)
     written = (tmp_path / "mine.toml").read_text()
@@ -348,7 +348,7 @@ def test_a_networks_files_decide_as_it_does(tmp_path, capsys):
     same, original = load_network(tmp_path / "same.toml"), load_network("kestrel_fast")
     assert same.strangers == original.strangers
     for strict in (False, True):
-        assert rules_of(same, True, strict) == rules_of(original, True, strict)
+        assert rules_of(same, strict) == rules_of(original, strict)
     assert "strangers" not in capsys.readouterr().out
     changed = [str(tmp_path / f"changed_{name}.onnx") for name in ("exemplar", "search")]
     for path, copy in zip(shipped, changed):

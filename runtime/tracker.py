@@ -2,8 +2,7 @@
 
 ``init`` and ``update`` show the path of a frame. A device crops, runs the network and selects
 (``hotpath.runtime.devices``). The identity says whether that is the target. The search chooses
-windows while the target is lost. The learner recognises the target by its features. The class has
-the interface of a tracker of the GOT-10k toolkit.
+windows while the target is lost. The learner recognises the target by its features.
 """
 
 import math
@@ -74,7 +73,6 @@ class Tracker:
         ('tracked', 1, False)
     """
 
-    is_deterministic = True  # for the GOT-10k toolkit, like `name` and `track`
     stacklevel = 3  # of warnings: the line that calls ``init``, behind ``one_at_a_time``
 
     def __init__(
@@ -388,16 +386,6 @@ class Tracker:
         """
         if self.search is not None:
             self.search.avoid(boxes, self.state)
-
-    def track(
-        self, img_files: Sequence[Any], box: Sequence[float], visualize: bool = False
-    ) -> Tuple[np.ndarray, np.ndarray]:
-        """Track over a list of pictures; see ``hotpath.runtime.got10k.track``."""
-        from hotpath.runtime import got10k  # only experiments of the toolkit load it
-
-        return got10k.track(self, img_files, box)
-
-    forward_test = track  # its name in the toolkit's later versions
 
     @one_at_a_time
     def release(self) -> None:

@@ -1,7 +1,7 @@
 """What a link asks of a run. The ``Controller`` of the frame loop carries it out."""
 
 from concurrent.futures import Future
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional
 
 from hotpath.app.selection import Selection
 from hotpath.video.base import TrackedFrame
@@ -32,6 +32,7 @@ class Run:
     can_record: bool
     recording_since: Optional[float]
     holds: Dict[str, str]
+    add_target: Callable[..., int]  # as of ``Controller``
 
     @property
     def fps(self) -> Optional[float]:
@@ -49,17 +50,6 @@ class Run:
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
         """Have the frame loop call a function; its result, or its ``HotpathError``, comes later."""
-        raise NotImplementedError
-
-    def add_target(
-        self,
-        index: int,
-        box: Optional[Sequence[float]] = None,
-        replaced: Optional[int] = None,
-        snug: bool = False,
-        point: Optional[Sequence[float]] = None,
-    ) -> int:
-        """Start a target on the frame of that index, in a box or at a point; returns its number."""
         raise NotImplementedError
 
     def drop_target(self, number: int) -> None:

@@ -28,8 +28,8 @@ TRACKER = {
     "close": lambda t: t.close(),
 }
 # the steps of a frame, which only ``Targets`` call, in their own turn; an attribute that is read;
-# what is made of ``init`` and ``update``
-STEPS = {"looks", "judge", "moved", "followed", "box", "track", "forward_test"}
+# what is made of ``init`` and ``update``; what changes nothing
+STEPS = {"looks", "judge", "moved", "followed", "box", "shown", "can_lose"}
 
 
 def lowest(targets):

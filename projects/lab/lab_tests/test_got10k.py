@@ -1,4 +1,4 @@
-"""Our tracker runs unchanged in the GOT-10k toolkit's own experiment."""
+"""Our tracker runs in the GOT-10k toolkit's own experiment."""
 
 import json
 
@@ -8,6 +8,7 @@ import pytest
 from hotpath.runtime import load_tracker
 from hotpath.runtime.boxes import overlap
 from hotpath_lab.follow import follow
+from hotpath_lab.got10k import ToolkitTracker
 from tests.support.clips import clip_at
 
 pytest.importorskip("matplotlib").use("Agg")
@@ -30,7 +31,7 @@ def test_experiment_on_otb_runs_our_tracker_unchanged(clips_dir, networks_dir, t
     results, reports = tmp_path / "results", tmp_path / "reports"
     folders = {"result_dir": str(results), "report_dir": str(reports)}
     experiment = experiments.ExperimentOTB(str(root), version=2015, **folders)
-    experiment.run(tracker)
+    experiment.run(ToolkitTracker(tracker))
     experiment.report([tracker.name])
 
     for name in CLIPS:

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from hotpath.runtime.errors import BadOutput
-from hotpath_vehicle.mavlink.transport import open_transport, streams
+from hotpath_vehicle.mavlink.transport import base, open_transport, streams
 from hotpath_vehicle.mavlink.transport.datagrams import PEERS, PEERS_OF_ADDRESS
 from hotpath_vehicle.mavlink.transport.streams import BACKLOG_BYTES, OF_ADDRESS, STATIONS, WAITING
 from tests.support.errors import refusal
@@ -202,7 +202,7 @@ def test_strangers_who_come_back_shut_no_station_out_of_tcpin(opened):
 
 
 def test_a_station_takes_the_place_of_a_silent_one_alone(opened, monkeypatch):
-    monkeypatch.setattr(streams, "SILENT_S", 0.3)
+    monkeypatch.setattr(base, "SILENT_S", 0.3)
     port = free_port()
     link = opened(f"tcpin:127.0.0.1:{port}")
     stations = [connections(port, 1, f"127.0.0.{n}")[0] for n in range(2, 2 + STATIONS)]

@@ -7,17 +7,8 @@ from collections import OrderedDict
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.links import made_socket
-from hotpath_vehicle.mavlink.transport.base import (
-    PASSING,
-    READ_BYTES,
-    READS,
-    SILENT_S,
-    Address,
-    Component,
-    Received,
-    Transport,
-    listening,
-)
+from hotpath_vehicle.mavlink.transport import base
+from hotpath_vehicle.mavlink.transport.base import Address, Component, Received, Transport
 
 PEERS = 8  # most peers that a listening link answers
 PEERS_OF_ADDRESS = 3  # of them at one address
@@ -33,11 +24,11 @@ class _Datagrams(Transport):
 
     def receive(self) -> List[Received]:
         got: List[Received] = []
-        for _ in range(READS):
+        for _ in range(base.READS):
             if self._socket is None:
                 break
             try:
-                data, peer = self._socket.recvfrom(READ_BYTES)
+                data, peer = self._socket.recvfrom(base.READ_BYTES)
             except BlockingIOError:
                 break
             except OSError as error:  # such as that no program listens at the other side now
@@ -75,7 +66,7 @@ class UdpOut(_Datagrams):
 
     def _failed(self, error: OSError) -> None:
         """Close the link if the network is gone; a later packet opens it again."""
-        if error.errno not in PASSING:
+        if error.errno not in base.PASSING:
             self.close()
 
 
@@ -101,7 +92,7 @@ class UdpIn(_Datagrams):
         self._peers: Dict[Address, Peer] = {}  # those that came first stand first
         # leaky buckets, by host and component
         self._beats: OrderedDict[Tuple[object, ...], Tuple[float, float]] = OrderedDict()
-        self._socket = listening(name, host, port, socket.SOCK_DGRAM)
+        self._socket = base.listening(name, host, port, socket.SOCK_DGRAM)
 
     def receive(self) -> List[Received]:
         got, now = super().receive(), time.monotonic()
@@ -140,7 +131,7 @@ class UdpIn(_Datagrams):
             if len(rivals) < PEERS:
                 return True
         quietest = min(rivals, key=lambda peer: self._peers[peer].beat_s)
-        if beats and now - self._peers[quietest].beat_s > SILENT_S:
+        if beats and now - self._peers[quietest].beat_s > base.SILENT_S:
             self._drop(quietest, "it sends no heartbeats, and others need the place")
         elif beats and now - self._peers[rivals[-1]].joined_s > TURN_S:
             self._drop(rivals[-1], "all places are taken, and newcomers take turns")

@@ -9,17 +9,8 @@ from typing import Dict, List, Optional
 
 from hotpath.links import made_socket
 from hotpath.runtime.errors import BadOutput
-from hotpath_vehicle.mavlink.transport.base import (
-    PASSING,
-    READ_BYTES,
-    READS,
-    SILENT_S,
-    Address,
-    Component,
-    Received,
-    Transport,
-    listening,
-)
+from hotpath_vehicle.mavlink.transport import base
+from hotpath_vehicle.mavlink.transport.base import Address, Component, Received, Transport
 
 STATIONS, WAITING = 4, 12  # connections of a listening TCP link: understood so far, and not yet
 OF_ADDRESS = 3  # of each at one address
@@ -52,14 +43,14 @@ class _Stream(Transport):
 
     def receive(self) -> List[Received]:
         got: List[Received] = []
-        for _ in range(READS if self._ready() else 0):
+        for _ in range(base.READS if self._ready() else 0):
             fd = self.fileno()
             # a serial line without data reads as empty, as one that the other side closed
             if fd is None or not _has_data(fd):
                 break
             data = b""
             with contextlib.suppress(OSError):
-                data = os.read(fd, READ_BYTES)
+                data = os.read(fd, base.READ_BYTES)
             if data:
                 got.append((None, data))
             else:
@@ -86,7 +77,7 @@ class _Stream(Transport):
             while self._backlog and fd is not None:
                 del self._backlog[: os.write(fd, self._backlog)]
         except OSError as error:
-            if error.errno not in PASSING:
+            if error.errno not in base.PASSING:
                 self.close()
 
 
@@ -124,7 +115,7 @@ class TcpIn(Transport):
     def __init__(self, name: str, host: str, port: int) -> None:
         super().__init__()
         self._stations: Dict[Address, _Station] = {}  # those that came first stand first
-        self._socket = listening(name, host, port, socket.SOCK_STREAM)
+        self._socket = base.listening(name, host, port, socket.SOCK_STREAM)
 
     def fileno(self) -> Optional[int]:
         """That of a connection, or None without one."""
@@ -179,7 +170,7 @@ class TcpIn(Transport):
             rivals = self._rivals(peer[0], True, STATIONS)
             silent = min(rivals, key=lambda p: self._stations[p].heard_s, default=None)
             if silent is not None:
-                if now - self._stations[silent].heard_s <= SILENT_S:
+                if now - self._stations[silent].heard_s <= base.SILENT_S:
                     return
                 self._end(silent)
                 self.note = f"{silent[0]}:{silent[1]} is silent and made room for {peer[0]}"

@@ -19,11 +19,11 @@ import time
 from typing import Any, Dict, List, NoReturn, Optional, Sequence
 
 from hotpath.deploy.errors import BadEvidence, CannotCompare, OtherMachine
-from hotpath.deploy.fps import Evidence, clips, commits, compare, report
+from hotpath.deploy.fps import Evidence, clips, compare, report
 from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps.cases import Case
 from hotpath.deploy.fps.measure import Run, Settings, Side
-from hotpath.deploy.fps.place import Place
+from hotpath.deploy.fps.place import Place, worktree
 from hotpath.deploy.fps.verdict import why_invalid
 from hotpath.kernels.cli import between, exit_code
 from hotpath.kernels.commands import program
@@ -34,9 +34,6 @@ from hotpath.runtime.options import Options
 
 INVALID = 3  # exit code
 OUT = "out/fps"
-NO_REFERENCE = (
-    "no reference of this board yet; measure with --rounds 30, and keep it with `{} save`"
-)
 LOOK_S = 2.0  # at the load of other processes before a run
 QUICK: Dict[str, Any] = {"rounds": 1, "frames": 100, "warm_s": 0.0, "look_s": 0.0}
 
@@ -44,8 +41,7 @@ QUICK: Dict[str, Any] = {"rounds": 1, "frames": 100, "warm_s": 0.0, "look_s": 0.
 def main(arguments: Optional[List[str]] = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser(arguments).parse_args(arguments)
-    stopped = "stopped; the rounds that are finished are kept"
-    return exit_code("hotpath fps", lambda: options.run(options), stopped)
+    return exit_code("hotpath fps", lambda: options.run(options), "stopped; its rounds are kept")
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
@@ -58,7 +54,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     if arguments and arguments[0] in commands:
         parser.add_argument("command", choices=sorted(commands))
         parser.set_defaults(run=commands[arguments[0]])
-        parser.add_argument("files", nargs="*", metavar="EVIDENCE")
+        count = "?" if arguments[0] == "save" else "+"
+        parser.add_argument("files", nargs=count, metavar="EVIDENCE")
     else:
         parser.set_defaults(run=_run)
         _add_run(parser)
@@ -116,16 +113,15 @@ def _run(options: argparse.Namespace) -> int:
     place = Place()
     settings = _settings(options, place)
     out, name = pathlib.Path(options.out), place.board.name
-    here = commits.commit()
     if options.against:
-        with commits.worktree(options.against) as (tree, commit):
-            base = Side(out / f"evidence-{name}-base.json", tree, commit, False)
-            new = Side(out / f"evidence-{name}-new.json", commits.CHECKOUT, *here)
+        with worktree(options.against) as tree:
+            base = Side(out / f"evidence-{name}-base.json", tree)
+            new = Side(out / f"evidence-{name}-new.json")
             runs = Run(settings, place, [base, new]).measure()
         return _conclude(out, runs, runs[0], options.quick)
     reference = None if options.quick else compare.reference_of(place.describe())
     path = out / f"evidence-{name}-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    runs = Run(settings, place, [Side(path, commits.CHECKOUT, *here)]).measure()
+    runs = Run(settings, place, [Side(path)]).measure()
     print(f"evidence: {path}")
     return _conclude(out, runs, reference, options.quick)
 
@@ -144,12 +140,15 @@ def _conclude(
     elif invalid:
         code, answer = INVALID, f"invalid, and compared with nothing: {invalid}"
     elif base is None:
-        answer = NO_REFERENCE.format(program("fps", "hotpath.deploy.fps"))
+        save = program("fps", "hotpath.deploy.fps") + " save"
+        answer = f"no reference of this board yet; measure with --rounds 30, then `{save}`"
     else:
         try:
             comparisons = compare.compare(base, runs[-1])
             lines = [f"{name}: {compare.sentence(found)}" for name, found in comparisons]
-            code, answer = compare.exit_code(comparisons), compare.answer(comparisons)
+            name, found = compare.worst(comparisons)
+            code = compare.EXIT.get(found.decision, 0)
+            answer = compare.sentence(found) + (f" ({name})" if len(comparisons) > 1 else "")
         except CannotCompare as error:
             code = INVALID if isinstance(error, OtherMachine) else 2
             answer = f"not compared: {error}"
@@ -159,7 +158,7 @@ def _conclude(
 
 
 def _compare(options: argparse.Namespace) -> int:
-    if len(options.files) not in (1, 2):
+    if len(options.files) > 2:
         raise BadEvidence("compare takes two evidence files, or one beside the reference")
     runs = [files.read(path) for path in options.files]
     base = runs[0] if len(runs) == 2 else compare.reference_of(runs[0]["board"])
@@ -171,14 +170,13 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _save(options: argparse.Namespace) -> int:
     """Keep a run, by default the last one in --out, as this board's reference."""
-    if len(options.files) > 1:
-        raise BadEvidence("save takes one evidence file, or none for the last run")
     out = pathlib.Path(options.out)
-    runs = options.files or sorted(out.glob("evidence-*.json"), key=lambda p: p.stat().st_mtime)
-    if not runs:
+    runs = sorted(out.glob("evidence-*.json"), key=lambda path: path.stat().st_mtime)
+    if not options.files and not runs:
         raise BadEvidence(f"{out} has no evidence of a run; run `hotpath fps` first")
-    evidence = files.read(runs[-1])
-    kept = compare.save(evidence, runs[-1])
+    path = pathlib.Path(options.files or runs[-1])
+    evidence = files.read(path)
+    kept = compare.save(evidence, path)
     print(f"{kept}: {report.title(evidence)}")
     print(f"it adds {compare.reach(evidence):.1%} to the interval of each comparison")
     return 0

@@ -47,7 +47,10 @@ def open_case(case: Case, clip: Clip, frames: str, board: Board) -> Tuple[Result
         form = precision.int8_form(network) if case.precision == "int8" else None
         files = (form or network).locate(case.networks_dir)
         identity = bundle.identity(form or network, files)
-        request["alone"] = _file_of_a_frame(files)
+        largest = max(
+            (str(files[part]) for part in files if part != "exemplar"), key=os.path.getsize
+        )
+        request["alone"] = os.path.abspath(largest)
         is_file = case.network.endswith(".toml")
         request["load"] = {
             "network": os.path.abspath(case.network) if is_file else case.network,
@@ -69,9 +72,3 @@ def open_case(case: Case, clip: Clip, frames: str, board: Board) -> Tuple[Result
         "figures": {"steps": {}},
     }
     return result, request
-
-
-def _file_of_a_frame(files: Dict[str, Any]) -> str:
-    """The path of the network's largest file that runs in each frame."""
-    paths = [str(path) for part, path in files.items() if part != "exemplar"]
-    return os.path.abspath(max(paths, key=os.path.getsize))

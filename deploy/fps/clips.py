@@ -11,7 +11,6 @@ from hotpath.runtime.errors import BadSource
 from hotpath.video.clips import Clip as AnnotatedClip
 from hotpath.video.clips import find_clips
 
-FILM = "film"
 SHORTEST = 10
 MOST_FRAMES = 200  # frames that are taken of a clip; the same for every number of frames a round
 MOST_BYTES = 256 << 20  # of its frames; a Nano has 2 GB for all
@@ -43,12 +42,11 @@ def load(folder: Union[str, Path, None], most: int = MOST_FRAMES) -> List[Clip]:
 def film(frames: int) -> Clip:
     """Make a film of a textured patch that moves over a textured background."""
     pictures, boxes = made.film(frames)
-    return _clip(FILM, pictures, boxes[0, 0])
+    return _clip("film", pictures, boxes[0, 0])
 
 
 def _beginning(clip: AnnotatedClip, most: int) -> Clip:
-    most = min(most, MOST_BYTES // max(clip[0].nbytes, 1))
-    frames = list(clip.beginning(most))
+    frames = list(clip.beginning(min(most, MOST_BYTES // clip[0].nbytes)))
     if len(frames) < SHORTEST:
         raise BadSource(
             f"{clip.name} has {len(frames)} frames; name longer clips with --clips",

@@ -2,14 +2,13 @@
 
 import math
 import pathlib
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.deploy.errors import CannotCompare, OtherMachine
 from hotpath.deploy.fps import Evidence, Result, stats
 from hotpath.deploy.fps import evidence as files
-from hotpath.deploy.fps.evidence import PathLike
 from hotpath.deploy.fps.verdict import why_invalid
 from hotpath.kernels import cache
 
@@ -19,7 +18,7 @@ REFERENCE_REACH = stats.MARGIN / 4  # half of the interval that a reference may 
 OTHER_SPEED = 1.15  # of the network alone: beyond it, the parts of a frame are slowed down unlike
 SAME_BOX = 0.97  # overlap of the first frames' boxes
 ORDER = ("slower", "undecided", "same", "faster")  # the worst first
-EXIT = {"slower": 1, "undecided": 4}
+EXIT = {"slower": 1, "undecided": 4}  # codes; else 0
 HELD = {True: "held", False: "free", None: "unknown"}
 
 Named = Tuple[str, stats.Comparison]  # name of a result, and how it compares
@@ -32,60 +31,43 @@ def compare(base: Evidence, new: Evidence) -> List[Named]:
         CannotCompare: they differ in more than the commit.
         OtherMachine: the machine has another speed, or the frames other boxes.
     """
-    pairs = list(_common(base, new))
+    first, second = _settings(base), _settings(new)
     differences = [
-        f"{what} is {first} and {second}"
-        for what, first, second in _settings(base, new, pairs)
-        if first != second
+        f"{what} is {value} and {second[what]}"
+        for what, value in first.items()
+        if value != second.get(what, value)
     ]
     if differences:
         difference = "; ".join(differences)
         raise CannotCompare(f"these runs can't be compared: {difference}; measure both alike")
-    if not pairs:
-        raise CannotCompare("these runs have no network, precision, engine and clip in common")
-    turns = is_pair(base, new)
-    return [(files.name_of(second), _compare(first, second, turns)) for first, second in pairs]
-
-
-def is_pair(base: Evidence, new: Evidence) -> bool:
-    """Whether the rounds of two runs took turns."""
     sides = {base["run"].get("side"), new["run"].get("side")}
-    return base["run"]["id"] == new["run"]["id"] and sides == {"base", "new"}
+    turns = base["run"]["id"] == new["run"]["id"] and sides == {"base", "new"}
+    results = {files.name_of(result): result for result in base["results"] if result["rounds"]}
+    comparisons = [
+        (files.name_of(result), _compare(results[files.name_of(result)], result, turns))
+        for result in new["results"]
+        if result["rounds"] and files.name_of(result) in results
+    ]
+    if not comparisons:
+        raise CannotCompare("these runs have no network, precision, engine and clip in common")
+    return comparisons
 
 
-def _common(base: Evidence, new: Evidence) -> Iterator[Tuple[Result, Result]]:
-    results = {files.name_of(result): result for result in base["results"]}
-    for result in new["results"]:
-        other = results.get(files.name_of(result))
-        if other is not None and other["rounds"] and result["rounds"]:
-            yield other, result
-
-
-def _settings(
-    base: Evidence, new: Evidence, pairs: Sequence[Tuple[Result, Result]]
-) -> Iterator[Tuple[str, object, object]]:
-    """What must be the same in two runs: (what, value of the one, value of the other)."""
-
-    def both(what: str, value: Any) -> Tuple[str, object, object]:
-        return what, value(base), value(new)
-
-    for key in ("name", "model", "cpus", "release"):
-        yield both(f"board {key}", lambda e: e["board"].get(key))  # noqa: B023 (called at once)
-    yield both("power mode", lambda e: (e["before"]["power_mode"] or {}).get("name"))
-    for part in ("gpu", "emc", "cpu"):
-        top = "cpu0_clock_max_hz" if part == "cpu" else part + "_clock_max_hz"
-        held = [HELD[e["before"]["locked"].get(part)] for e in (base, new)]
-        yield f"lock of the {part} clock", held[0], held[1]
-        yield both(f"highest {part} clock", lambda e: e["before"]["sample"].get(top))  # noqa: B023
-    clips = [{clip["name"]: clip["sha256"][:12] for clip in e["clips"]} for e in (base, new)]
-    for name in sorted(set(clips[0]) & set(clips[1])):
-        yield ("clip " + name, clips[0][name], clips[1][name])
-    for first, second in pairs:
-        name = files.name_of(second)
+def _settings(evidence: Evidence) -> Dict[str, object]:
+    """What must be the same in two runs: dict of what -> value."""
+    board, before = evidence["board"], evidence["before"]
+    values = {f"board {key}": board.get(key) for key in ("name", "model", "cpus", "release")}
+    values["power mode"] = (before["power_mode"] or {}).get("name")
+    for part, clock in (("gpu", "gpu"), ("emc", "emc"), ("cpu", "cpu0")):
+        values[f"lock of the {part} clock"] = HELD[before["locked"].get(part)]
+        values[f"highest {part} clock"] = before["sample"].get(f"{clock}_clock_max_hz")
+    values.update((f"clip {clip['name']}", clip["sha256"][:12]) for clip in evidence["clips"])
+    for result in (result for result in evidence["results"] if result["rounds"]):
+        name = files.name_of(result)
+        values[f"{name}: the engine's version"] = result["engine"].get("version")
         for key in ("network_sha256", "threads", "kernels"):
-            yield (f"{name}: {key}", str(first[key])[:12], str(second[key])[:12])
-        versions = [result["engine"].get("version") for result in (first, second)]
-        yield f"{name}: the engine's version", versions[0], versions[1]
+            values[f"{name}: {key}"] = str(result[key])[:12]
+    return values
 
 
 def _compare(base: Result, new: Result, turns: bool) -> stats.Comparison:
@@ -123,16 +105,9 @@ def sentence(comparison: stats.Comparison) -> str:
     return text
 
 
-def answer(comparisons: Sequence[Named]) -> str:
-    """One line for a person: the worst of what was compared (at least one)."""
-    name, worst = min(comparisons, key=lambda pair: (ORDER.index(pair[1].decision), pair[1].change))
-    return sentence(worst) if len(comparisons) == 1 else f"{sentence(worst)} ({name})"
-
-
-def exit_code(comparisons: Sequence[Named]) -> int:
-    """Return the code of ``EXIT`` for the worst that was compared: slower, undecided; else 0."""
-    decisions = {comparison.decision for _, comparison in comparisons}
-    return next((EXIT[word] for word in EXIT if word in decisions), 0)
+def worst(comparisons: Sequence[Named]) -> Named:
+    """What decides: the first of ``ORDER``, and of those the largest loss."""
+    return min(comparisons, key=lambda pair: (ORDER.index(pair[1].decision), pair[1].change))
 
 
 def reference_of(board: Dict[str, Any]) -> Optional[Evidence]:
@@ -154,7 +129,7 @@ def reach(evidence: Evidence) -> float:
     return max([stats.reach(files.relative(r) or files.totals(r)) for r in results] or [1.0])
 
 
-def save(evidence: Evidence, path: PathLike) -> pathlib.Path:
+def save(evidence: Evidence, path: pathlib.Path) -> pathlib.Path:
     """Keep a run as the reference of its board, for this user. Return the file's path.
 
     Raises:

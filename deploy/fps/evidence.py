@@ -16,12 +16,10 @@ from hotpath.kernels import cache
 from hotpath.runtime.boxes import overlap
 
 FORMAT = 1
-PathLike = Union[str, pathlib.Path]
 
 
-def write(evidence: Evidence, path: PathLike) -> None:
+def write(evidence: Evidence, path: pathlib.Path) -> None:
     """Write a file, whole or not at all."""
-    path = pathlib.Path(str(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         cache.write_text(path, json.dumps(evidence, allow_nan=False))
@@ -32,7 +30,7 @@ def write(evidence: Evidence, path: PathLike) -> None:
         ) from None
 
 
-def read(path: PathLike) -> Evidence:
+def read(path: Union[str, pathlib.Path]) -> Evidence:
     """Read a file. Its figures and its verdict are computed again from what was measured."""
     again = "measure with `hotpath fps --out DIR`, which writes DIR/evidence-*.json"
     try:

@@ -7,25 +7,32 @@ whole run. Of two commits both processes of a round take turns, so that drift ca
 import contextlib
 import json
 import os
+import pathlib
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
-from typing import Callable, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
 
 import numpy as np
 
 from hotpath.boards.telemetry import Telemetry
-from hotpath.deploy.fps import Evidence, Result, Sample, commits
+from hotpath.deploy.errors import WorkerFailed
+from hotpath.deploy.fps import Evidence, Result, Sample
 from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps.cases import Case, Request, open_case
 from hotpath.deploy.fps.clips import Clip
-from hotpath.deploy.fps.evidence import PathLike
-from hotpath.deploy.fps.place import Place
+from hotpath.deploy.fps.place import CHECKOUT, Place, commit_of
 from hotpath.deploy.fps.verdict import why_invalid
-from hotpath.deploy.fps.workers import BLOCK, Worker
 
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
+BLOCK = 20  # frames of a request to a worker
+CHECKED = 20  # frames whose boxes must agree; later ones may differ after a rounding
 WARM_BLOCKS = 5  # in each process, before frames count
 INVALID_ROUNDS = 2  # after which an invalid run ends
+
+Answer = Dict[str, Any]  # of a worker to a request
 
 
 class Settings(NamedTuple):
@@ -52,10 +59,83 @@ class Settings(NamedTuple):
 class Side(NamedTuple):
     """A checkout that is timed, and the file of its evidence."""
 
-    path: PathLike
-    tree: str = commits.CHECKOUT
-    commit: Optional[str] = None
-    dirty: Optional[bool] = None
+    path: pathlib.Path
+    tree: str = CHECKOUT
+
+
+class Worker:
+    """A process of ``worker.py``.
+
+    Attributes:
+        answers: to each block: dict of ms, boxes and cpu_s.
+    """
+
+    def __init__(self, tree: str, request: Request) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, SCRIPT, tree],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            universal_newlines=True,
+            cwd=tree,
+            env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"),
+        )
+        assert self._process.stdin and self._process.stdout
+        self._input, self._output = self._process.stdin, self._process.stdout
+        self._tree = tree
+        self.answers: List[Answer] = []
+        self._send(request)
+
+    def close(self) -> None:
+        """End the process."""
+        with contextlib.suppress(OSError):
+            self._input.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._output.close()
+
+    def wait_ready(self) -> Answer:
+        """Wait until it has loaded its network; returns the engine's description."""
+        ready: Answer = self._receive()["ready"]
+        return ready
+
+    def block(self, frames: int) -> None:
+        """Time so many frames."""
+        self._send({"frames": frames})
+        self.answers.append(self._receive())
+
+    def first_boxes(self) -> List[List[float]]:
+        """Boxes of the first frames, which all rounds have."""
+        boxes = [box for answer in self.answers for box in answer["boxes"]]
+        return [[round(v, 3) for v in box] for box in boxes[:CHECKED]]
+
+    def steps_ms(self, warm: int) -> Dict[str, List[float]]:
+        """Milliseconds of each step, in all blocks but the ``warm`` first."""
+        steps: Dict[str, List[float]] = {}
+        for answer in self.answers[warm:]:
+            for step, values in answer["ms"].items():
+                if values:
+                    steps.setdefault(step, []).extend(round(v, 5) for v in values)
+        return steps
+
+    def _send(self, what: Dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):  # its answer says why
+            self._input.write(json.dumps(what) + "\n")
+            self._input.flush()
+
+    def _receive(self) -> Answer:
+        line = self._output.readline()
+        answer: Answer = json.loads(line) if line else {"error": "the process ended"}
+        if "error" in answer:
+            why = answer["error"]
+            raise WorkerFailed(
+                f"the code in {self._tree} can't be timed: {why}; run it there by itself",
+                what="not timed",
+            )
+        return answer
 
 
 class Run:
@@ -86,7 +166,8 @@ class Run:
     def measure(self) -> List[Evidence]:
         """Measure all; on a busy board nothing, which the evidence says."""
         if self._settings.look_s:
-            sample = self._sampler.look(self._settings.look_s)
+            time.sleep(self._settings.look_s)
+            sample = self._sampler.read()
             for evidence in self.evidence:
                 evidence["before"]["idle_sample"] = sample
             self._save()
@@ -131,7 +212,10 @@ class Run:
     def _round(self, results: Sequence[Result], request: Request) -> None:
         """Time a round of a case: one new process, or two that take turns."""
         with contextlib.ExitStack() as stack:
-            workers = [stack.enter_context(Worker(side.tree, request)) for side in self._sides]
+            workers = [
+                stack.enter_context(contextlib.closing(Worker(side.tree, request)))
+                for side in self._sides
+            ]
             for worker, result in zip(workers, results):
                 result["engine"] = worker.wait_ready()
                 result["kernels"] = result["engine"].pop("kernels")
@@ -158,13 +242,14 @@ class Run:
 
 def _begin(settings: Settings, place: Place, side: Side) -> Evidence:
     """Return evidence without any measurement."""
+    commit, dirty = commit_of(side.tree)
     return {
         "format": files.FORMAT,
         "run": {
             "id": uuid.uuid4().hex[:12],
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "commit": side.commit,
-            "dirty": side.dirty,
+            "commit": commit,
+            "dirty": dirty,
             "complete": False,
             "frames": settings.frames,
             "rounds": settings.rounds,
@@ -197,29 +282,23 @@ class Sampler:
         self._began_s = time.monotonic()
         self._last_s, self._own_s = 0.0, sum(os.times()[:4])
         self.samples: List[Sample] = []
-        self._read(0.0)  # loads are means since the previous reading
+        self.read()  # loads are means since the previous reading
 
     def seconds(self) -> float:
         """Seconds since the run began."""
         return time.monotonic() - self._began_s
 
-    def look(self, seconds: float) -> Sample:
-        """Read the sensors after a while in which nothing of ours runs."""
-        self._read(0.0)
-        time.sleep(seconds)
-        return self._read(0.0)
+    def tick(self, worker_s: float) -> None:
+        """Take a sample when a period has passed; call this between frames."""
+        if self.seconds() - self._last_s >= self._period_s:
+            self.samples.append(dict(self.read(worker_s), time_s=round(self._last_s, 3)))
 
-    def tick(self, worker_s: float = 0.0) -> None:
-        """Take a sample when a period has passed; call this between frames.
+    def read(self, worker_s: float = 0.0) -> Sample:
+        """Read all sensors, and ``other_cores``: processors that others used since the last time.
 
         Args:
             worker_s: processor seconds of workers that still run. Those that ended are counted.
         """
-        if self.seconds() - self._last_s >= self._period_s:
-            self.samples.append(dict(self._read(worker_s), time_s=round(self._last_s, 3)))
-
-    def _read(self, worker_s: float) -> Sample:
-        """A sample with ``other_cores``: processors that were busy without us since the last."""
         sample: Sample = self._telemetry.read()
         now_s, own_s = self.seconds(), sum(os.times()[:4]) + worker_s
         load = sample.get("cpu_load_percent")

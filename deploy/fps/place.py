@@ -1,12 +1,20 @@
-"""The board that a run takes place on: its name, its state and its libraries."""
+"""Where a run takes place: the board, its state and libraries, and checkouts of commits."""
 
+import contextlib
+import os
 import platform
-from typing import Any, Dict
+import shutil
+import tempfile
+from subprocess import PIPE, run
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from hotpath.boards import detect, installed, snapshot
 from hotpath.boards.errors import UnknownBoard
 from hotpath.boards.files import Recorder, Root
 from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.errors import GitFailed
+
+CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
 
 class Place:
@@ -55,3 +63,40 @@ class Place:
         if system.cuda:
             versions["cuda"] = system.cuda
         return {name: str(version) for name, version in sorted(versions.items())}
+
+
+def commit_of(tree: str) -> Tuple[Optional[str], Optional[bool]]:
+    """Return (commit, whether files differ from it) of a checkout; (None, None) without git."""
+    try:
+        head = git(["rev-parse", "HEAD"], tree).strip()
+        return head, bool(git(["status", "--porcelain", "--untracked-files=no"], tree).strip())
+    except GitFailed:
+        return None, None
+
+
+@contextlib.contextmanager
+def worktree(reference: str) -> Iterator[str]:
+    """Check a commit out into a temporary folder, and give this."""
+    folder = tempfile.mkdtemp(prefix="hotpath-fps-")
+    tree = os.path.join(folder, "tree")
+    try:
+        git(["worktree", "add", "--detach", tree, reference])
+        yield tree
+    finally:
+        with contextlib.suppress(GitFailed):
+            git(["worktree", "remove", "--force", tree])
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def git(arguments: List[str], tree: str = CHECKOUT) -> str:
+    """Return what a git command prints in a checkout."""
+    if not os.path.exists(os.path.join(tree, ".git")):
+        raise GitFailed(f"{tree} is not a git checkout; clone the repository")
+    try:
+        done = run(["git", *arguments], cwd=tree, universal_newlines=True, stdout=PIPE, stderr=PIPE)
+    except OSError as error:
+        raise GitFailed(f"git does not run: {error.strerror}; install it") from None
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["it failed"])[-1]
+        raise GitFailed(f"git {arguments[0]}: {why}; name a commit of this repository")
+    return done.stdout

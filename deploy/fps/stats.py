@@ -5,7 +5,7 @@ their frames tell (where memory lies, what else runs). So a round counts as one 
 """
 
 import math
-from typing import Dict, NamedTuple, Optional, Sequence, Union
+from typing import Dict, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Comparison(NamedTuple):
     machine: Optional[float] = None
 
 
-def figures(ms: Union[np.ndarray, Sequence[float]]) -> Dict[str, float]:
+def figures(ms: np.ndarray) -> Dict[str, float]:
     """Median, p95 and p99, all ms, and FPS."""
     median, p95, p99 = (float(v) for v in np.percentile(ms, (50, 95, 99)))
     return {"median": median, "p95": p95, "p99": p99, "fps": 1e3 / median}

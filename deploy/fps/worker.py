@@ -22,7 +22,6 @@ ALONE_RUNS = 4  # of the network alone; the first one finds cold caches and does
 
 Call = Callable[[], object]
 Steps = Dict[str, List[float]]  # step -> ms of each frame
-Boxes = List[Tuple[float, ...]]
 
 
 def main() -> int:
@@ -71,7 +70,7 @@ class Loop:
         self.tracker, self.frames, self.box = tracker, frames, box
         self.place = 0
 
-    def run(self, count: int) -> Tuple[Steps, Boxes]:
+    def run(self, count: int) -> Tuple[Steps, List[Tuple[float, ...]]]:
         """Time ``count`` frames (those on which the tracker takes the target are not counted)."""
         clock, tracker, frames = time.perf_counter, self.tracker, self.frames
         steps: Steps = {"total": []}

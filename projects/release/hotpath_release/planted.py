@@ -25,7 +25,7 @@ import numpy as np
 
 from hotpath.deploy.errors import CannotCompare
 from hotpath.deploy.fps import __main__ as fps
-from hotpath.deploy.fps import compare, evidence, stats, workers
+from hotpath.deploy.fps import compare, evidence, measure, stats
 from hotpath_release.planted_worker import KINDS
 from tests.support import ROOT
 
@@ -101,10 +101,10 @@ def jobs(runs, done):
 
 def one(options, base_ms, load, percent, kind):
     """Run the suite once; its record."""
-    usual, began = workers.SCRIPT, time.monotonic()
+    usual, began = measure.SCRIPT, time.monotonic()
     if percent:
         os.environ["HOTPATH_PLANTED"] = f"{kind}:{base_ms * percent / 100:.5f}"
-        workers.SCRIPT = str(WORKER)
+        measure.SCRIPT = str(WORKER)
     folder = options.out / "run"
     for old in folder.glob("evidence-*.json"):
         old.unlink()
@@ -112,7 +112,7 @@ def one(options, base_ms, load, percent, kind):
         with busy_core() if load == "busy" else contextlib.nullcontext():
             code, _ = quietly(fps.main, ["--out", str(folder)])
     finally:
-        workers.SCRIPT = usual
+        measure.SCRIPT = usual
     record = dict(load=load, percent=percent, kind=kind, decision=DECISIONS[code])
     record.update(seconds=round(time.monotonic() - began, 1), time=int(time.time()))
     return dict(record, **measured(folder))

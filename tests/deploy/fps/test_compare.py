@@ -11,7 +11,7 @@ import pytest
 
 from hotpath.deploy.errors import OtherMachine
 from hotpath.deploy.fps import __main__ as command
-from hotpath.deploy.fps import cases, clips, commits, compare, evidence, measure, place
+from hotpath.deploy.fps import cases, clips, compare, evidence, measure, place
 from hotpath.deploy.fps.__main__ import main
 from tests.support import ROOMS
 from tests.support.tiny import write_network
@@ -77,7 +77,7 @@ def made_up(median_ms=2.0, rounds=6, seed=0, alone_ms=None):
 def stored(tmp_path, *runs):
     paths = [str(tmp_path / f"{number}.json") for number in range(len(runs))]
     for found, path in zip(runs, paths):
-        evidence.write(found, path)
+        evidence.write(found, pathlib.Path(path))
     return paths
 
 
@@ -336,17 +336,16 @@ def test_the_answer_is_one_line_about_the_worst(capsys):
         median_ms: compare.compare(base, run_of({}, median_ms=median_ms, seed=1))
         for median_ms in (2.0, 2.2, 1.8)
     }
-    lines = {median_ms: compare.answer(pair) for median_ms, pair in pairs.items()}
+    lines = {ms: compare.sentence(compare.worst(pair)[1]) for ms, pair in pairs.items()}
     assert lines[2.0].startswith("same speed: ") and lines[1.8].startswith("faster: +1")
     assert lines[2.2].startswith("slower: -9")
     both = pairs[1.8] + [("other", pairs[2.2][0][1])]
-    assert compare.answer(both).startswith("slower: -9") and "(other)" in compare.answer(both)
-    assert compare.exit_code(both) == 1
+    assert compare.worst(both) == both[1]
 
 
 @pytest.fixture
 def in_git():
-    if shutil.which("git") is None or commits.commit()[0] is None:
+    if shutil.which("git") is None or place.commit_of(place.CHECKOUT)[0] is None:
         pytest.skip("the tests do not run in a git checkout")
 
 
@@ -355,7 +354,7 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     network = str(write_network(tmp_path))
     tree = tmp_path / "tree"
     for name in ("hotpath", *ROOMS):
-        shutil.copytree(commits.CHECKOUT + "/" + name, str(tree / name), symlinks=True)
+        shutil.copytree(place.CHECKOUT + "/" + name, str(tree / name), symlinks=True)
     tracker = tree / "runtime" / "tracker.py"
     text = tracker.read_text(encoding="utf-8")
     slow = text.replace("        began, ", "        time.sleep(0.02)\n        began, ")
@@ -369,7 +368,8 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
         measure.Side(tmp_path / "new.json", str(tree)),
     ]
     pair = measure.Run(settings, place.Place(), sides, say=lambda text: None).measure()
-    assert compare.is_pair(*pair)
+    assert [found["run"]["side"] for found in pair] == ["base", "new"]
+    assert pair[0]["run"]["id"] == pair[1]["run"]["id"]
     for side, found in zip(("base", "new"), pair):
         assert evidence.read(tmp_path / (side + ".json")) == found
     totals = [np.median(np.concatenate(evidence.totals(e["results"][0]))) for e in pair]
@@ -379,7 +379,7 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
 def test_a_worktree_is_of_a_known_commit_and_gone_afterwards(in_git, tmp_path, capsys):
     assert main(["--against", "no-such-commit", "--out", str(tmp_path)]) == 2
     assert "a commit of this" in capsys.readouterr().err
-    with commits.worktree("HEAD") as (tree, commit):
+    with place.worktree("HEAD") as tree:
         assert pathlib.Path(tree, "runtime", "tracker.py").is_file()
-        assert commit == commits.commit()[0]
-    assert tree not in commits.git(["worktree", "list"])
+        assert place.commit_of(tree)[0] == place.commit_of(place.CHECKOUT)[0]
+    assert tree not in place.git(["worktree", "list"])

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from hotpath.deploy.fps import __main__ as command
-from hotpath.deploy.fps import cases, clips, commits, evidence, measure, place, workers
+from hotpath.deploy.fps import cases, clips, evidence, measure, place
 from hotpath.deploy.fps.__main__ import main
 from hotpath.runtime import load_tracker
 from hotpath.runtime.errors import BadSource
@@ -17,7 +17,7 @@ from tests.support import board_roots, tiny
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
 
-ROOT = commits.CHECKOUT
+ROOT = place.CHECKOUT
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +69,12 @@ def test_a_healthy_board_in_its_fastest_mode_is_ok(network, film, tmp_path):
 @pytest.fixture
 def busy(monkeypatch):
     """A computer of which others keep one and a half processors busy."""
-    usual = measure.Sampler._read
+    usual = measure.Sampler.read
 
-    def read(sampler, worker_s):
+    def read(sampler, worker_s=0.0):
         return dict(usual(sampler, worker_s), other_cores=1.5)
 
-    monkeypatch.setattr(measure.Sampler, "_read", read)
+    monkeypatch.setattr(measure.Sampler, "read", read)
 
 
 def only(folder):
@@ -93,7 +93,7 @@ def test_a_quick_run_times_what_track_runs_also_if_busy(busy, tmp_path, capsys, 
 
 
 def test_on_a_busy_computer_nothing_is_measured(busy, network, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(workers.Worker, "__init__", None)  # no process may start
+    monkeypatch.setattr(measure.Worker, "__init__", None)  # no process may start
     monkeypatch.setattr(command, "LOOK_S", 0.01)
     assert main(["--networks", network, "--out", str(tmp_path)]) == 3
     assert "1.5 processors were busy before the start" in capsys.readouterr().out
@@ -151,13 +151,13 @@ def test_a_killed_run_leaves_the_rounds_that_were_finished(network, tmp_path):
 
 def test_each_round_has_a_process_of_its_own(network, film, tmp_path, monkeypatch):
     numbers = []
-    usual = workers.Worker.wait_ready
+    usual = measure.Worker.wait_ready
 
     def note(worker):
         numbers.append(worker._process.pid)
         return usual(worker)
 
-    monkeypatch.setattr(workers.Worker, "wait_ready", note)
+    monkeypatch.setattr(measure.Worker, "wait_ready", note)
     found = run(board("pynq_z2", tmp_path), network, film, tmp_path, rounds=2)
     assert len(set(numbers)) == 2 == len(found["results"][0]["rounds"])
     assert {len(r["ms"]["total"]) for r in found["results"][0]["rounds"]} == {24}
@@ -169,7 +169,7 @@ def test_samples_are_taken_between_frames_once_a_period(tmp_path):
     often = measure.Sampler(place.Place(own.folder).telemetry, 1e-9)
     for sampler in (silent, often):
         for _ in range(5):
-            sampler.tick()
+            sampler.tick(0.0)
     assert len(silent.samples) == 0 and len(often.samples) == 5
     assert all("hottest_temp_c" in sample for sample in often.samples)
 

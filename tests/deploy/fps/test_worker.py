@@ -1,5 +1,6 @@
 """The process that times a checkout, and the network alone, by which a frame is measured."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from hotpath.deploy.errors import WorkerFailed
-from hotpath.deploy.fps import cases, clips, commits, place, worker, workers
+from hotpath.deploy.fps import cases, clips, measure, place, worker
 from tests.support import tiny
 from tests.support.errors import refusal
 
@@ -30,7 +31,7 @@ def test_the_network_alone_runs_by_its_library(engine, opened):
         "import json, sys; sys.path.insert(0, {!r}); import worker; "
         "ms = worker.open_alone({!r}, {!r}, 1)(); "
         "print(json.dumps([ms, [name for name in sys.modules if name.split('.')[0] == 'hotpath']]))"
-    ).format(commits.CHECKOUT + "/deploy/fps", engine, opened[1]["alone"])
+    ).format(place.CHECKOUT + "/deploy/fps", engine, opened[1]["alone"])
     printed = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
     times, ours = json.loads(printed.stdout)
     assert len(times) == worker.ALONE_RUNS - 1 and min(times) > 0 and ours == []
@@ -43,7 +44,7 @@ def test_other_engines_have_no_network_alone(tmp_path):
 
 
 def test_a_worker_times_frames_and_the_network_alone(opened):
-    with workers.Worker(commits.CHECKOUT, opened[1]) as process:
+    with contextlib.closing(measure.Worker(place.CHECKOUT, opened[1])) as process:
         process.wait_ready()
         for _ in range(3):
             process.block(3)
@@ -56,6 +57,6 @@ def test_a_worker_times_frames_and_the_network_alone(opened):
 def test_a_checkout_that_can_not_run_is_named(tmp_path):
     (tmp_path / "runtime").mkdir()
     (tmp_path / "runtime" / "__init__.py").write_text("raise RuntimeError('half a commit')\n")
-    with workers.Worker(str(tmp_path), {"threads": 1}) as process:
+    with contextlib.closing(measure.Worker(str(tmp_path), {"threads": 1})) as process:
         with refusal(WorkerFailed, "not timed"):
             process.wait_ready()

@@ -282,7 +282,9 @@ class Tracker:
         if looking is not None:
             is_there, score, place = looking.judge(picture, seen, self.state)
         elif self._decoder is not None:
-            shown, place, score = self._select(seen)
+            shown = seen[len(seen) // 2]
+            maps, size = [scale.maps for scale in seen], self._shape[:2]
+            place, score = self._decoder.among(maps, self.state, shown.scale, size)
         else:
             chosen, looks = (0, None) if search is None else search.choose(shown)
             place, score = shown.states[chosen], shown.scores[chosen]
@@ -302,19 +304,6 @@ class Tracker:
             search.follow(place, shown)
         self.judged_ms = (time.perf_counter() - began) * 1e3
         return track
-
-    def _select(self, seen: Sequence[Seen]) -> Tuple[Seen, np.ndarray, float]:
-        """Select in the windows of several scales; returns (middle window, state, score)."""
-        for index, each in enumerate(seen):
-            maps = self._decoder.look(index, each.maps)
-        shown = seen[len(seen) // 2]
-        place = self.state.copy()
-        height, width = self._shape[:2]
-        try:
-            _, score = self._decoder.select(maps, place, shown.scale, width, height)
-        except NetworkFailed:
-            score = math.nan
-        return shown, place, score
 
     def _track(self, score: float) -> Track:
         """Return the track of a frame in which the target is followed, or looked for."""

@@ -75,6 +75,20 @@ class Siamese(Family):
         self._votes = np.zeros((side, side), np.float32)
         self._peaks = np.zeros(network.scales)
 
+    def among(
+        self,
+        maps: "typing.Sequence[Maps]",
+        state: np.ndarray,
+        scale: Scale,
+        frame_size: "typing.Tuple[int, int]",
+    ) -> "typing.Tuple[np.ndarray, float]":
+        """Select among the maps of all scales; returns (new state, score). See ``select``."""
+        for index, response in enumerate(maps):
+            self.look(index, response)
+        place = state.copy()
+        _, score = self.select((self._responses,), place, scale, frame_size[1], frame_size[0])
+        return place, score
+
     def look(self, index: int, maps: Maps) -> Maps:
         """Up-sample one scale's response."""
         response = self._responses[index]

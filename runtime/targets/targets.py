@@ -316,16 +316,17 @@ class Targets:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @one_at_a_time
     def close(self) -> None:
         """Stop following all targets, and release the memory of device and engine."""
-        self._closed = True
-        if self.finder is not None:
+        with self.turns:
+            self._closed = True
+        if self.finder is not None:  # waited for out of turn: its function may ask these targets
             self.finder.close()
-        for number in self.numbers:
-            self.drop(number)
-        self.device.close()
-        self.engine.close()
+        with self.turns:
+            for number in self.numbers:
+                self.drop(number)
+            self.device.close()
+            self.engine.close()
 
 
 def open_targets(options: Options) -> Targets:

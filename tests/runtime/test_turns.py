@@ -10,6 +10,7 @@ import pytest
 
 from hotpath.runtime import load_targets, load_tracker
 from hotpath.runtime.errors import BadBox, BadFrame, BadOption, NotReady, UnknownNetwork
+from hotpath.runtime.targets.finding import TargetFinder
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker import Tracker
 from tests.support import tiny
@@ -164,6 +165,34 @@ def test_two_threads_in_two_methods_get_answers_or_not_ready(shared, load, calls
     for thread in threads:
         thread.join()
     assert not wrong and max(thing.most) <= 1
+
+
+@pytest.mark.parametrize("ask", ["numbers", "suggest", "confirm", "drop"])
+def test_a_finder_that_asks_the_targets_lets_them_close(network, ask):
+    """Its function runs in a thread of its own, which ``close`` waits for."""
+    targets = opened(load_targets, network)
+    looks, closing, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def find(frame):
+        if threading.current_thread() is not threading.main_thread():
+            looks.set()
+            assert closing.wait(20)
+            TARGETS[ask](targets)
+        return np.zeros((0, 4))
+
+    def close():
+        targets.close()
+        ended.set()
+
+    targets.finder = TargetFinder(targets, find, every=1, everything=True, background=True)
+    for _ in range(3):  # this thread looks in the first frame
+        targets.update(FRAMES[1])
+    assert looks.wait(20)
+    threading.Thread(target=close, daemon=True).start()
+    while not targets._closed:
+        pass
+    closing.set()
+    assert ended.wait(20), "close waits for a finder that waits for close"
 
 
 def test_a_click_of_another_thread_is_followed_from_then_on(network):

@@ -4,7 +4,9 @@ Each caller is listed here, so a new one needs a test.
 """
 
 import ast
+import os
 import pathlib
+import time
 
 import pytest
 
@@ -12,6 +14,7 @@ pytest.importorskip("pymavlink")
 
 import hotpath_vehicle
 from hotpath_vehicle.aim import aim as aiming
+from hotpath_vehicle.aim import restarts
 from hotpath_vehicle.aim.aim import Aim
 from hotpath_vehicle.gimbal.settings import load_settings
 from vehicle_tests.drone import steering as sim
@@ -93,6 +96,49 @@ def test_the_same_target_again_counts_once_a_minute(monkeypatch):
         aim.acted(now + second, 0, BOX)
         filled += aim.budget.left > before
     assert filled == 3
+
+
+def run_of(folder, picture=None, seconds=12):
+    """A run of the same camera; its figures after a second."""
+    options = {} if picture is None else {"picture": picture}
+    run = sim.Run(sim.Case("still", sim.standing(14.0), seconds, 1.0, options), None, 5)
+    restarts.follow_on(run._aim, "the camera", str(folder))
+    spent = run._aim.budget.left == 0.0
+    run.go()
+    return spent, float(abs(run.plant.angle[0]))
+
+
+def test_a_program_that_begins_again_and_again_fills_no_budget(tmp_path, monkeypatch):
+    turns = [run_of(tmp_path, sim.Frozen(0.0), 3) for _ in range(10)]
+    assert [spent for spent, _ in turns] == [False] + [True] * 9
+    assert turns[0][1] > 2.0 and max(angle for _, angle in turns[1:]) < 1.0
+    monkeypatch.setattr(restarts, "RECENT_S", -1.0)  # without the rule
+    assert run_of(tmp_path, sim.Frozen(0.0), 3)[1] > 2.0
+
+
+def test_a_run_that_follows_on_another_one_goes_on_after_an_answer(tmp_path):
+    run_of(tmp_path)
+    spent, angle = run_of(tmp_path)
+    assert spent and angle > 10.0
+
+
+@pytest.mark.parametrize("ago_s, spent", [(30, True), (90, False), (-30, True), (-90, False)])
+def test_a_minute_after_its_last_turn_a_camera_has_its_budget(tmp_path, ago_s, spent):
+    run_of(tmp_path)
+    (path,) = tmp_path.iterdir()
+    os.utime(path, (time.time() - ago_s,) * 2)
+    aim = Aim(load_settings(), sim.FOV)
+    restarts.follow_on(aim, "the camera", str(tmp_path))
+    assert (aim.budget.left == 0.0) is spent
+    aim.acted(0.0, 1, BOX)  # somebody confirms
+    assert aim.budget.left == aim.budget.most
+    restarts.follow_on(aim, "another camera", str(tmp_path))
+    assert aim.budget.left == aim.budget.most
+
+
+def test_a_folder_that_takes_no_file_ends_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert run_of(tmp_path / "file" / "folder")[1] > 10.0
 
 
 FLAPS = [(None, every, silent) for every, silent in ((3.0, 0.8), (10.0, 1.0), (1.5, 0.9))]

@@ -10,7 +10,7 @@ camera whose budget is spent stands, and soon waits for somebody.
 """
 
 import math
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from hotpath.links import CONFIRM
 from hotpath.runtime.boxes import overlaps
@@ -43,6 +43,7 @@ class Aim:
         control: the ``Control``. It knows where the camera points, also while it is slow.
         why: why the camera must stand; None while it may turn.
         note: a sentence on what the camera does instead, to say once; None without news.
+        on_turn: function that is called with each command that turns the camera.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Aim:
         self.probe, self._probed = Probe(self.width), (0.0, 0.0)
         self.note = None if calibration else "goes slowly: it has no calibration"
         self._assumed = assumed
+        self.on_turn: Callable[[], None] = lambda: None
         self._band = max(SLOW_BAND * self.width, settings["limits"]["dead_band"])
         self._at = -math.inf  # of the newest frame
         self._box: Optional[Sequence[float]] = None  # the target's newest
@@ -206,6 +208,8 @@ class Aim:
         rates = math.degrees(right), math.degrees(up)
         self.budget.command(now, *rates, probe=self._probed)
         self._probed = (0.0, 0.0)
+        if any(rates):
+            self.on_turn()
         return rates
 
     def ease(self, now: float, rates: Sequence[float]) -> None:

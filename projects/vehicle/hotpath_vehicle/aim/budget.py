@@ -76,6 +76,11 @@ class Budget:
         self.seen.clear()
         self._spent_s = None
 
+    def spend(self) -> None:
+        """Nothing is left until the picture answers, or somebody acts."""
+        self._old = [(-math.inf, self.most, 0.0)]
+        self._measure()
+
     def refill(self, since: float = math.inf) -> None:
         """The picture has answered the turns until a time, or somebody acted."""
         self._since = max(self._since, min(since, self._path[-1][0]))

@@ -29,6 +29,7 @@ from hotpath.video.base import TrackedFrame
 from hotpath_vehicle import album, steering
 from hotpath_vehicle.aim.aim import Aim
 from hotpath_vehicle.aim.calibration import from_options
+from hotpath_vehicle.aim.restarts import follow_on
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink import only_one, packets
@@ -340,6 +341,7 @@ def open_link(context: Context) -> Service:
         settings = load_settings(gimbal_options.name or None)
         link_s = settings["lost"]["link"]
         aim = Aim(settings, fov, from_options(options, size))
+        follow_on(aim, f"{only_one.same_address(mavlink.url)} {me}")
         gimbal = GimbalManager(aim, *me, link_s, context.holds)
     kind = m.TYPE_ONBOARD_CONTROLLER if mavlink.type == "onboard" else m.TYPE_CAMERA
     identity = Identity(

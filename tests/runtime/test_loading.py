@@ -87,6 +87,12 @@ def test_the_boards_profile_says_whether_to_search(tmp_path, board):
     assert not create_on(board, tmp_path, recover=False).searches
 
 
+def test_a_loss_is_judged_unless_the_profile_leaves_it_out(tmp_path):
+    assert create_on("pynq_z2", tmp_path).search is None  # it learns nothing, and knows no loss
+    assert create_on("pynq_z2", tmp_path, recover=False).search is not None
+    assert create_on("host", tmp_path, recover=False).search is not None
+
+
 def test_without_a_bundle_the_profile_is_a_computers(tmp_path):
     loaded = loading.load(Options(tiny.write_network(tmp_path), engine="onnxruntime"))
     assert loading.board_of(loaded.engine).name == "host"

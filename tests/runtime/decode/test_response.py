@@ -28,9 +28,11 @@ def responses(seed):
 
 def run(decoder, maps):
     state = np.array(STATE, np.float64)
-    for index, small in enumerate(maps):
-        shown = decoder.look(index, (small[None, None],))
-    return (*decoder.select(shown, state, (1.5, 1.25), 1280, 720), state)
+    place, score = decoder.among(
+        [(small[None, None],) for small in maps], state, (1.5, 1.25), (720, 1280)
+    )
+    assert tuple(state) == STATE  # it is not changed
+    return tuple(place), score
 
 
 @examples(30)
@@ -52,10 +54,17 @@ def test_a_size_whose_response_is_not_finite_never_wins(seed, odd):
             run(siamese(), maps)
         return
     kept = np.where(finite[:, None, None], maps, -9).astype(np.float32)
-    assert run(siamese(), maps)[:2] == run(siamese(), kept)[:2]
+    assert run(siamese(), maps) == run(siamese(), kept)
 
 
 def test_a_flat_response_leaves_the_target_in_the_middle():
-    best, _, state = run(siamese(), np.full((3, 17, 17), 0.25, np.float32))
-    assert divmod(best, 272) == (135, 135)
+    state, _ = run(siamese(), np.full((3, 17, 17), 0.25, np.float32))
     assert abs(state[0] - 300) < 1 and abs(state[1] - 200) < 1
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_the_target_takes_the_size_of_the_highest_response(index):
+    maps = np.zeros((3, 17, 17), np.float32)
+    maps[index, 8, 8] = 5.0
+    (_, _, width, _), _ = run(siamese(), maps)
+    assert np.sign(np.round(width - STATE[2], 3)) == index - 1  # the first scale is the smallest

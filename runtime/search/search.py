@@ -100,6 +100,7 @@ class Search:
         if self.chooses:
             window = inner_hanning_window if network.family == "centre" else hanning_window
             self._near = window(network.map_size).ravel()
+        self._neighbours: Any = None  # ``Neighbours``, while there are some
         self.active = False
         self.value = 0.0
         self.faint = 0  # frames in succession with a score below ``wider_below``
@@ -125,7 +126,7 @@ class Search:
             seen: the ``Seen`` of the first frame.
             border: colour of the pixels outside the frame, (3,) uint8, BGR.
         """
-        self.active, self.faint = False, 0
+        self.active, self.faint, self._neighbours = False, 0, None
         self._certain[:] = state
         self._colours_under.border = border
         self.classifier.begin(state, seen)
@@ -135,7 +136,8 @@ class Search:
 
         The network compares a place with the first frame, and a rival of the same kind may score
         higher. The classifier has learnt what tells the two apart. A place that is far from the
-        network's own is a jump, because a target that has left may have a look-alike.
+        network's own is a jump, because a target that has left may have a look-alike. So is one
+        where another object beside the target went.
 
         Args:
             seen: the ``Seen`` of the window around the last state.
@@ -145,16 +147,30 @@ class Search:
             one.
         """
         if len(seen.scores) == 1:
+            if self._neighbours and self._swapped(seen, 0):
+                self.identity.jump()
             return 0, None
         looks = self.classifier.looks(seen)
         likely = int(np.argmax(looks + self.network.peak_window * self._near[seen.cells]))
         chosen = likely if looks[likely] > 0 else 0  # else it may be gone, and none is better
+        jumps = self._swapped(seen, chosen)
         if chosen:
             own, other = seen.states[0].tolist(), seen.states[chosen].tolist()
             far = math.hypot(other[0] - own[0], other[1] - own[1])
-            if far > JUMP * math.sqrt(own[2] * own[3]):
-                self.identity.jump()
+            jumps = jumps or far > JUMP * math.sqrt(own[2] * own[3])
+        if jumps:
+            self.identity.jump()
         return chosen, float(looks[chosen])
+
+    def _swapped(self, seen: Seen, chosen: int) -> bool:
+        """Whether the box goes on where another object beside the target went."""
+        if self.active:
+            return False
+        if self._neighbours is None:
+            from hotpath.runtime.search.neighbours import Neighbours  # only where there are some
+
+            self._neighbours = Neighbours()
+        return bool(self._neighbours.swapped(seen.states, seen.scores, chosen))
 
     @property
     def learns(self) -> bool:
@@ -193,7 +209,7 @@ class Search:
 
     def start(self) -> None:
         """Start the search after the target was lost, if it has windows."""
-        self.active = self._count > 0
+        self.active, self._neighbours = self._count > 0, None
         self.faint = 0
         self._streak, self._turn = 0, 0
         self._visited.clear()
@@ -233,7 +249,7 @@ class Search:
         if certain is not None:
             self._certain[:] = certain
         self.identity.rescale()
-        self._candidate = self._grids = None
+        self._candidate = self._grids = self._neighbours = None
 
     def avoid(self, boxes: np.ndarray, state: Optional[np.ndarray]) -> None:
         """Set the boxes of other targets. A place that overlaps one is not this target.

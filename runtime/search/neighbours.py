@@ -1,0 +1,109 @@
+"""The objects beside a target, which tell a swap: the box goes on where a neighbour went.
+
+Where two of a kind meet, one hides the other, and the box may go on with the wrong one. It is close
+to the last box, looks alike and scores well, so no cue of one frame tells a swap. The ways of both
+do: before they met, the neighbour was another peak of the windows around the target.
+"""
+
+import math
+from typing import Any, List, Sequence, Tuple
+
+import numpy as np
+
+APART, REACH = 0.5, 0.5  # sizes from the target to a neighbour; from its expected place to it
+STRAY = 0.2  # sizes from the target's own way, from which on a box may be on that of a neighbour
+FEWEST, UNSEEN = 3, 2  # frames in which a neighbour was seen; in succession in which it was not
+CLEAR = 0.25  # score that a neighbour had at least once, and that the box has after a swap
+RECENT = 0.3  # share of a frame's step in a velocity
+
+Place = Tuple[float, float, float]  # x, y of the centre, frame pixels; score
+
+
+class Way:
+    """Where an object goes: its last place and its velocity, pixels a frame."""
+
+    def __init__(self, place: Place) -> None:
+        self._x, self._y, self.score = place
+        self._dx = self._dy = 0.0
+        self.frames, self.unseen = 1, 0
+
+    def away(self, place: Place) -> float:
+        """Return how far a place is from the one where the object is expected now, pixels."""
+        passed = self.unseen + 1
+        x, y, _ = place
+        return math.hypot(x - self._x - self._dx * passed, y - self._y - self._dy * passed)
+
+    def step(self, place: Place) -> None:
+        """Take the place in a frame."""
+        passed = self.unseen + 1
+        x, y, score = place
+        self._dx += ((x - self._x) / passed - self._dx) * RECENT
+        self._dy += ((y - self._y) / passed - self._dy) * RECENT
+        self._x, self._y, self.score = x, y, max(score, self.score)
+        self.frames, self.unseen = self.frames + 1, 0
+
+
+class Neighbours:
+    """What else the windows around a target show, from frame to frame.
+
+    Example:
+        >>> beside, swaps = Neighbours(), []
+        >>> for x in range(100, 160, 10):  # the target comes from the left, another one waits
+        ...     states = np.array([[x, 50.0, 20.0, 20.0], [160.0, 50.0, 20.0, 20.0]])
+        ...     swaps.append(beside.swapped(states, [0.8, 0.7], 0))
+        >>> swaps.append(beside.swapped(states[1:], [0.7], 0))  # it is hidden
+        >>> swaps
+        [False, False, False, False, False, False, True]
+    """
+
+    def __init__(self) -> None:
+        self._target: Any = None  # its ``Way``, since it has neighbours
+        self._others: List[Way] = []
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._others)
+
+    def swapped(self, states: np.ndarray, scores: Sequence[float], chosen: int) -> bool:
+        """Take the places of a frame; returns whether the box goes on where a neighbour went.
+
+        Args:
+            states: float64 (n, 4) [cx, cy, w, h], frame pixels.
+            scores: their n scores.
+            chosen: index of the place that is followed.
+        """
+        places = [(x, y, score) for (x, y, _, _), score in zip(states.tolist(), scores)]
+        target, size = places[chosen], math.sqrt(states[chosen, 2] * states[chosen, 3])
+        apart, reach = APART * size, REACH * size
+        beside = [p for p in places if math.hypot(p[0] - target[0], p[1] - target[1]) >= apart]
+        has_swapped = (
+            bool(self._others)
+            and target[2] >= CLEAR
+            and self._target.away(target) >= STRAY * size
+            and any(self._is_taken(way, target, beside, reach) for way in self._others)
+        )
+        if has_swapped or not self._others:
+            self._target, self._others = Way(target), []
+        else:
+            self._target.step(target)
+        self._follow(beside, reach)
+        return has_swapped
+
+    def _is_taken(self, way: Way, target: Place, beside: List[Place], reach: float) -> bool:
+        """Whether the box is where a neighbour is expected, and the neighbour is nowhere else."""
+        if way.frames < FEWEST or way.score < CLEAR:
+            return False
+        is_nearer = way.away(target) < self._target.away(target)
+        return is_nearer and all(way.away(place) >= reach for place in beside)
+
+    def _follow(self, beside: List[Place], reach: float) -> None:
+        """Give each neighbour the place nearest to where it is expected; what is left is new."""
+        for way in self._others:
+            nearest = min(beside, key=way.away, default=None)
+            if nearest is not None and way.away(nearest) < reach:
+                beside.remove(nearest)
+                way.step(nearest)
+            else:
+                way.unseen += 1
+        self._others = [way for way in self._others if way.unseen <= UNSEEN]
+        self._others += map(Way, beside)

@@ -176,7 +176,7 @@ class Tracker:
         seen = style = None
         if self.search is not None:
             (seen,), _ = device.look(frame, [Look(exemplar, state, prior=OWN)])
-            if taken == "box":
+            if taken == "box" and self.searches:
                 style = style_of(self.network, state, seen, shape)
             self.search.begin(state, seen, exemplar.border)
         identity.begin(picture, state, seen)

@@ -56,7 +56,7 @@ def test_a_tracker_on_a_computer_loads_few_files():
 @pytest.mark.parametrize(
     "kind, most, own",
     [
-        ("processor", 11, {"runtime/devices/processor.py"}),
+        ("processor", 17, {"runtime/devices/processor.py"}),
         ("search", 17, {"runtime/devices/processor.py", "runtime/search/search.py"}),
         ("gpu", 11, {"runtime/devices/gpu.py", "kernels/cuda/windows.py"}),
     ],
@@ -71,7 +71,8 @@ def test_a_frame_runs_through_few_files(kind, most, own):
     report = json.loads(said.splitlines()[-1])
     files = set(max(report["files"], key=len))
     assert {"runtime/tracker.py", "runtime/identity.py"} | own <= files
-    assert ("runtime/search/search.py" in files) == (kind == "search")
+    # what is not searched for is judged by the same cues; the network of the GPU has none
+    assert ("runtime/search/search.py" in files) == (kind != "gpu")
     assert len(files) <= most, files
     if kind in ("processor", "search"):
         loaded = [name for name in report["modules"] if name.startswith(ELSEWHERE)]

@@ -30,7 +30,7 @@ def test_a_box_that_goes_on_as_the_waiting_neighbour_is_a_swap():
     assert swaps([*approach(), [(160.0, 0.7)], [(160.0, 0.7)]]) == [False] * 6 + [True, False]
 
 
-def test_a_target_that_goes_on_its_way_before_a_neighbour_is_no_swap():
+def test_a_target_that_passes_before_a_neighbour_is_no_swap():
     passing = [[(150.0 + 10 * n, 0.8)] for n in range(6)]
     assert not any(swaps(approach() + passing))
 

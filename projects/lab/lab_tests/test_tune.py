@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import pickle
 import shutil
 import signal
 import socket
@@ -283,3 +284,35 @@ def test_no_place_is_looked_at_only_above_where_it_is_found():
     drawn = {"look_above": 0.7, "found_above": 0.5, "search_lost_below": 0.30001}
     wanted = {"look_above": 0.5, "found_above": 0.5, "search_lost_below": 0.3}
     assert tune.sensible(load_network("kestrel"), drawn) == wanted
+
+
+class Redis(dict):
+    """As much of a Redis as Optuna's journal asks."""
+
+    setnx = dict.setdefault
+
+    def eval(self, script, count, prefix, line):
+        number = self[f"{prefix}:log_number"] = self[f"{prefix}:log_number"] + 1
+        self[f"{prefix}:log:{number}"] = line
+
+
+class Evil:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+def test_a_journal_in_redis_runs_no_stranger_s_program(tmp_path, monkeypatch):
+    redis = pytest.importorskip("redis")
+    held = Redis({":snapshot": pickle.dumps(Evil(tmp_path / "ran"))})
+    monkeypatch.setattr(redis.Redis, "from_url", lambda url: held)
+    study = tune.open_study("redis://shared", ["a"])
+    study.add_trial(optuna.trial.create_trial(value=0.5))
+    assert [trial.value for trial in tune.open_study("redis://shared", ["a"]).trials] == [0.5]
+    assert not (tmp_path / "ran").exists()
+    backend = optuna.storages.journal.JournalRedisBackend("redis://shared")
+    with contextlib.suppress(AttributeError):  # it is what Optuna alone would do
+        optuna.storages.JournalStorage(backend)
+    assert (tmp_path / "ran").exists()

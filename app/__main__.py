@@ -19,6 +19,7 @@ from hotpath.app.cli.options import parse, records_of
 from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
 from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
+from hotpath.kernels.cli import flush
 from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.garbage import short_collections
 from hotpath.runtime.pictures import AnyFrame
@@ -362,6 +363,8 @@ def follow(
 
 if __name__ == "__main__":
     code = main()
-    from hotpath.video.live import end_program
-
-    end_program(code)
+    live = sys.modules.get("hotpath.video.live")  # where there is no memory, no import works
+    if live is not None:
+        live.end_program(code)
+    flush()
+    sys.exit(code)

@@ -486,3 +486,14 @@ def test_results_have_the_velocity_where_the_frames_have_times(world, tmp_path):
     assert len(told) == 2 and not timed[0]["velocity_x"]
     assert {row[name] for row in untimed for name in names} == {""}
     assert overlap(boxes_of(untimed), world[1]).min() > 0.4
+
+
+def test_a_refused_run_ends_with_its_sentence_where_no_import_works():
+    """As where memory is short: the end of the program loads nothing."""
+    words = ["hotpath track", "--video", "a.mp4", "--box", "1,1,20,20"]
+    code = (
+        f"import runpy, sys\nsys.modules['ssl'] = None\nsys.argv = {words}\n"
+        "runpy.run_module('hotpath.app', run_name='__main__', alter_sys=False)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    assert ran.returncode == 2 and ran.stderr.startswith("hotpath track: a.mp4: no such")

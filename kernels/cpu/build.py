@@ -4,6 +4,7 @@ The library's name holds a hash of everything that it depends on. So a checkout 
 machines share never loads a library that was made for another machine.
 """
 
+import contextlib
 import ctypes
 import glob
 import os
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from typing import NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.kernels import cache
@@ -180,6 +182,10 @@ def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
 
 def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
     """Compile to a temporary file and rename it, so that no process loads half a library."""
+    for left in glob.glob(os.path.join(os.path.dirname(path), "*.part")):  # of a build killed then
+        with contextlib.suppress(OSError):
+            if time.time() - os.path.getmtime(left) > 2 * TIMEOUT_S:
+                os.unlink(left)
     descriptor, partial = tempfile.mkstemp(suffix=".part", dir=os.path.dirname(path))
     os.close(descriptor)
     try:

@@ -5,6 +5,7 @@ import pathlib
 import platform
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -153,3 +154,13 @@ def test_the_command_prints_where_the_library_is(capsys):
     assert main() == 0
     path, flags = capsys.readouterr().out.splitlines()
     assert os.path.isfile(path) and "-O3" in flags
+
+
+@needs_compiler
+def test_what_killed_builds_left_goes_with_the_next_build(small, tmp_path):
+    old, new = tmp_path / "old.part", tmp_path / "new.part"  # another process may write the new one
+    for path, age_s in ((old, 3 * build.TIMEOUT_S), (new, 1.0)):
+        path.write_bytes(b"half")
+        os.utime(str(path), (time.time() - age_s,) * 2)
+    build.library(QUICK, (str(tmp_path),))
+    assert not old.exists() and new.exists()

@@ -93,6 +93,7 @@ class Tracker:
         self.first: Optional[Track] = None
         self.doubt = ""
         self._style: Any = None  # of the drawn box, see ``hotpath.runtime.first_box``
+        self._drawn: Any = None  # the state of the drawn box, which has its style already
         self._last: Any = None  # the state in the last frame in which the target was not lost
         self._legible: Any = None  # (shape, state, last) before frames in which it is too small
         self._exemplar: Any = None
@@ -180,7 +181,7 @@ class Tracker:
                 style = style_of(self.network, state, seen, shape)
             self.search.begin(state, seen, exemplar.border)
         identity.begin(picture, state, seen)
-        self.state = self._last = state
+        self.state = self._last = self._drawn = state
         self._style, self._shape = style, shape
         self._motion = motion
         self.first = given_track(box, taken)
@@ -228,6 +229,8 @@ class Tracker:
         state = self.state  # another thread may drop the target
         if state is None:
             self._check_target()
+        if self.first is not None and state is self._drawn:
+            return self.first.box
         return self.shown(state)
 
     def shown(self, state: np.ndarray) -> Box:

@@ -116,7 +116,7 @@ def test_a_program_that_begins_again_and_again_fills_no_budget(tmp_path, monkeyp
     assert run_of(tmp_path, sim.Frozen(0.0), 3)[1] > 2.0
 
 
-def test_a_run_that_follows_on_another_one_goes_on_after_an_answer(tmp_path):
+def test_a_run_after_another_one_goes_on_after_an_answer(tmp_path):
     run_of(tmp_path)
     spent, angle = run_of(tmp_path)
     assert spent and angle > 10.0

@@ -10,6 +10,7 @@ import cv2
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import is_deep
+from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.video import pyav
 from hotpath.video.base import (
     PLAYED_FPS,
@@ -50,6 +51,7 @@ class Recording(Source):
         cut_off: Optional[bool] = None,
         depth: Optional[int] = None,
     ) -> None:
+        self.turns = Turns()  # a library that is closed while it decodes ends the process
         super().__init__(name, log, depth)
         self._capture, self._cut_off = capture, cut_off
         self.fps, self.frames, self.aspect = capture.fps, capture.frames, capture.aspect
@@ -72,6 +74,7 @@ class Recording(Source):
         if getattr(capture, "left_out", ""):
             self.leave_out(capture.left_out)
 
+    @one_at_a_time
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
         is_there = self._ahead or self._decode()
@@ -91,6 +94,7 @@ class Recording(Source):
             )
         return None
 
+    @one_at_a_time
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""
         if self._zero_s is None and self._ahead and not self.by_rate:
@@ -106,6 +110,7 @@ class Recording(Source):
             self._zero_s = 0.0
         return True
 
+    @one_at_a_time
     def seek_time(self, time_s: float) -> bool:
         """Make the first frame from that time on the next one; see ``Source.seek_time``."""
         if self.by_rate or not self.fps or self._capture is None:
@@ -113,6 +118,7 @@ class Recording(Source):
         number = self._capture.number_at(time_s)
         return number is not None and self.seek(number)
 
+    @one_at_a_time
     def count(self) -> int:
         """Count the frames. The next one is the first one again."""
         frames: int = self._capture.count()
@@ -120,6 +126,7 @@ class Recording(Source):
         return frames
 
     @property
+    @one_at_a_time
     def period_s(self) -> float:
         """Return the seconds to the next frame. This decodes the next frame to read its stamp.
 
@@ -169,6 +176,7 @@ class Recording(Source):
                 self.frames = None
         self._has_strays = True
 
+    @one_at_a_time
     def close(self) -> None:
         """Close the file or the connection."""
         if self._capture is not None:

@@ -3,9 +3,11 @@
 import itertools
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from hotpath.video.results import Results
 from tests.support import ROOT, tiny
 
 PROGRAM = """
@@ -49,3 +51,24 @@ def test_two_threads_in_two_methods_of_a_recording(video, pair):
     words = [sys.executable, "-c", PROGRAM, str(video), *pair]
     ran = subprocess.run(words, cwd=str(ROOT), stderr=subprocess.PIPE, timeout=60)
     assert ran.returncode == 0, ran.stderr.decode()
+
+
+def test_two_threads_write_whole_rows(tmp_path):
+    path, wrong = tmp_path / "rows.csv", []
+    results = Results(str(path), ("frame", "x"))
+
+    def write(first):
+        try:
+            for n in range(first, first + 200):
+                results.write([n, float(n)])
+        except Exception as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=write, args=(first,)) for first in (0, 1000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    results.close()
+    lines = path.read_text().splitlines()
+    assert not wrong and len(lines) == 401 and all(line.count(",") == 1 for line in lines)

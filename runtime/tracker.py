@@ -242,8 +242,8 @@ class Tracker:
 
     @property
     def followed(self) -> Tuple[Optional["Search"], Any, Any]:
-        """The search, the exemplar, and the last state: for ``hotpath.runtime.search.wider``."""
-        return self.search, self._exemplar, self.state
+        """The search, if any, exemplar and last state: for ``hotpath.runtime.search.wider``."""
+        return self.search if self.searches else None, self._exemplar, self.state
 
     # the steps of a frame, which ``hotpath.runtime.targets.targets`` takes with several trackers at
     # once

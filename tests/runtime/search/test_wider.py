@@ -99,6 +99,24 @@ def test_other_targets_in_the_same_picture_see_the_same(toml_of):
         )
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_without_a_search_no_frame_is_looked_at_again(toml_of, count):
+    frames, boxes = film_of(back=False)
+    with load_targets(toml_of(0.6), recover=False) as targets:
+        for first in [boxes[0], (60, 60, SIDE, SIDE)][:count]:
+            targets.add(frames[0], first)
+        look, sides = targets.device.look, set()
+
+        def noted(frame, looks):
+            sides.update(each.sides for each in looks)
+            return look(frame, looks)
+
+        targets.device.look = noted
+        for frame in frames[1:]:
+            targets.update(frame)
+    assert sides == {1.0}
+
+
 def test_what_the_usual_window_showed_is_kept(toml_of):
     """One call of a network writes its features where the call before has written its own."""
     frames, boxes = film_of(back=False)

@@ -168,7 +168,7 @@ class Identity:
         Args:
             frame, state: the frame, and [cx, cy, w, h] where the network found the target.
             seen: the ``Seen`` of the search region around the previous state.
-            score: score of the network, 0 to 1 .
+            score: score of the network, 0 to 1.
             looks: the classifier's value of the box, if the search has asked for it; else None.
         """
         self.since += 1

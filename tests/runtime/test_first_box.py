@@ -181,6 +181,7 @@ def test_sizes_are_the_drawn_boxs_by_the_root_of_its_ratio(kestrel):
     drawn = Box(x, y - 2, w, h + 4)
     own = own_box(kestrel, film[0], drawn).states[0][2:]
     kestrel.init(film[0], drawn)
+    assert kestrel.box == drawn
     for frame in film[1:]:
         track, followed = kestrel.update(frame), kestrel.state
         np.testing.assert_allclose(track.box[2:], followed[2:] * np.sqrt(drawn[2:] / own))

@@ -103,12 +103,12 @@ class Tracker:
         self.turns = Turns()
         self._scales = decode.scales(network)
         self._decoder: Any = decode.create(network, kernels) if self._scales else None
-        self.why_no_search = _why_no_search(device) if recover else "it was not asked for"
+        self.why_no_search = why_no_search_on(device) if recover else "it was not asked for"
         self.searches = not self.why_no_search
         self.search: Optional[Search] = None  # judges, too, what is not searched for
         self.chooses = False  # whether the learner chooses among the places that a frame proposes
         self._prior = ARGMAX
-        if recover is not None and not _why_no_search(device):
+        if recover is not None and not why_no_search_on(device):
             from hotpath.runtime.search.search import create  # not where nothing can be lost
 
             self.search = create(network, kernels, search_windows if recover else 0, strict)
@@ -451,7 +451,7 @@ class Tracker:
             )
 
 
-def _why_no_search(device: Device) -> str:
+def why_no_search_on(device: Device) -> str:
     """Return why a search for a lost target is impossible. Empty if it is possible."""
     network = device.network
     if not network.can_be_lost:

@@ -14,7 +14,7 @@ from hotpath.runtime.errors import BadOption, HotpathError, NotReady
 from hotpath.runtime.motion import is_time
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.tracker import NO_BOX, NO_COPY, Tracker
+from hotpath.runtime.tracker import NO_BOX, NO_COPY, Tracker, why_no_search_on
 from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.runtime.types import Track
 
@@ -172,7 +172,7 @@ class Targets:
     def can_lose(self) -> bool:
         """Whether a target can be lost: else each is always tracked."""
         asked = loading.recovers(self.device, self._options) is not None
-        return asked and self.network.can_be_lost
+        return asked and not why_no_search_on(self.device)
 
     @property
     def numbers(self) -> Tuple[int, ...]:

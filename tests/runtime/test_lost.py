@@ -54,6 +54,20 @@ def test_a_network_without_thresholds_never_says_lost(tmp_path, vanishing):
     assert {(track.state, track.presence) for track in tracks} == {(TRACKED, None)}
 
 
+@pytest.mark.parametrize("recover", [None, False, True])
+def test_what_steers_is_told_whether_a_target_can_be_lost(tmp_path, recover):
+    (tmp_path / "never").mkdir()
+    with load_targets(tiny.write_network(tmp_path / "never"), recover=recover) as targets:
+        assert not targets.can_lose
+    with load_targets(write_watched(tmp_path, **tiny.LOSSY), recover=recover) as targets:
+        assert targets.can_lose
+        targets.device.shows_features = False  # as where a graph shows none
+        assert not targets.can_lose
+        frames, boxes = tiny.film(2)
+        targets.add(frames[0], boxes[0])
+        assert targets.update(frames[1])[0].presence is None
+
+
 def test_each_of_several_targets_is_watched_for_itself(tmp_path, vanishing):
     toml = write_watched(tmp_path, **tiny.LOSSY)
     alone = tracks_of(load_tracker(toml, recover=False), vanishing)

@@ -50,9 +50,8 @@ def check(options: GimbalOptions, live: bool, can_lose: bool, network: str) -> N
         )
     if not can_lose:
         raise BadOutput(
-            f"--gimbal: the network {network} has no found_above, so it never says that the target "
-            "is lost; name another --network, or find its threshold with "
-            "`hotpath tune --goal lost`",
+            f"--gimbal: the network {network} never says here that the target is lost; add "
+            "--recover, or name another --network, such as kestrel",
             what="never lost",
         )
 

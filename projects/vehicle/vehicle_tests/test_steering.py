@@ -238,8 +238,9 @@ def test_recordings_and_networks_that_never_lose_steer_nothing(name):
     steering.check(options._replace(recording=True), False, True, "x")
     with refusal(BadOutput, "recording"):
         steering.check(options, False, True, "x")
-    with refusal(BadOutput, "never lost"):
+    with refusal(BadOutput, "never lost") as caught:
         steering.check(options, True, False, "lightfc")
+    assert "add --recover" in str(caught.value)  # as on a PYNQ-Z2
 
 
 def test_a_stopped_picture_that_drifts_far_stays_no_evidence():

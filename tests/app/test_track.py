@@ -488,7 +488,7 @@ def test_results_have_the_velocity_where_the_frames_have_times(world, tmp_path):
     assert overlap(boxes_of(untimed), world[1]).min() > 0.4
 
 
-def test_a_refused_run_ends_with_its_sentence_where_no_import_works():
+def test_a_refused_run_ends_by_its_sentence_without_imports():
     """As where memory is short: the end of the program loads nothing."""
     words = ["hotpath track", "--video", "a.mp4", "--box", "1,1,20,20"]
     code = (

@@ -4,6 +4,7 @@
 """
 
 import json
+import operator
 import pathlib
 from typing import Any, List, Union
 
@@ -16,6 +17,12 @@ from hotpath.kernels import cache
 from hotpath.runtime.boxes import overlap
 
 FORMAT = 1
+NEEDED = {  # what comparisons and reports take of each part
+    "run": ("id", "started", "commit", "dirty", "complete", "rounds"),
+    "board": ("name", "model"),
+    "clips": ("name", "sha256"),
+    "results": ("network_sha256", "kernels", "threads", "boxes"),
+}
 
 
 def write(evidence: Evidence, path: pathlib.Path) -> None:
@@ -37,12 +44,23 @@ def read(path: Union[str, pathlib.Path]) -> Evidence:
         evidence: Evidence = json.loads(pathlib.Path(str(path)).read_text(encoding="utf-8"))
         if evidence["format"] != FORMAT:
             raise ValueError("it has another format")
+        _check(evidence)
         conclude(evidence)
     except KeyError as error:
         raise BadEvidence(f"{path} is not evidence of ours: it lacks {error}; {again}") from None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise BadEvidence(f"{path} can't be read as evidence: {error}; {again}") from None
     return evidence
+
+
+def _check(evidence: Evidence) -> None:
+    """Raise ``KeyError`` or ``TypeError`` where a comparison or a report would."""
+    for part, keys in NEEDED.items():
+        entries = evidence[part] if isinstance(evidence[part], list) else [evidence[part]]
+        for entry in entries:
+            operator.itemgetter(*keys)(entry)
+    for result in evidence["results"]:
+        name_of(result)
 
 
 def conclude(evidence: Evidence) -> None:

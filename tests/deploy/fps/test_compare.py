@@ -209,6 +209,11 @@ def test_what_differs_is_named_and_refused(change, words, tmp_path, capsys):
     "change, words",
     [
         (lambda e: e.pop("samples"), "lacks 'samples'"),
+        (lambda e: e.pop("clips"), "lacks 'clips'"),
+        (lambda e: e["run"].pop("id"), "lacks 'id'"),
+        (lambda e: e["results"][0].pop("boxes"), "lacks 'boxes'"),
+        (_set("results", 0, "engine", "tensorrt"), "can't be read"),
+        (_set("results", 0, "rounds", [{"ms": {"total": []}}]), "can't be read"),
         (_set("results", 0, "rounds", 0, "ms", "total", ["two"]), "can't be read"),
         (_set("format", 2), "another format"),
     ],

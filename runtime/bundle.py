@@ -115,9 +115,9 @@ def find(
     first = folder_of(board.name, network.name, chosen, folder)
     if first.is_dir():
         return Bundle(first)
-    built = sorted(first.parent.glob(network.name + "-*/" + FILE)) if precision is None else []
-    if built:
-        return Bundle(built[0].parent)
+    for name in (network.name, network.name + "-*") if precision is None else ():
+        for path in sorted(first.parent.glob(f"{name}/{FILE}")):
+            return Bundle(path.parent)
     raise BadBundle(
         f"there is no bundle {first}; run `{command(board.name, network.given, chosen, folder)}`",
         what="no bundle",

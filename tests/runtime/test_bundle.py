@@ -342,6 +342,9 @@ def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):
     assert bundle.find(board, network, None, tmp_path / "engines").folder == folder
     with refusal(bundle.BadBundle, "no bundle", command="tiny.toml PRECISION=fp32"):
         bundle.find(board, network, "fp32", tmp_path / "engines")
+    folder.rename(folder.with_name("tiny"))  # as of a network that is named for its precision
+    assert bundle.find(board, network, None, tmp_path / "engines").folder.name == "tiny"
+    folder = folder.with_name("tiny")
     folder.rename(folder.with_name("tiny-fp32"))  # another precision is better than none
     found = bundle.find(board, network, None, tmp_path / "engines")
     assert found.folder.name == "tiny-fp32"

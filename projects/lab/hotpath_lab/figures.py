@@ -99,7 +99,7 @@ def _of_clip(clip: Clip, result: Mapping[str, Any]) -> dict[str, float]:
 
 def _words(clips: Sequence[Clip], results: Mapping[str, Mapping[str, Any]]) -> Table | None:
     """The figures of ``hotpath_lab.words``; None of a tracker whose boxes were given."""
-    if any("states" not in results[clip.name] for clip in clips):
+    if any("found" not in results[clip.name] for clip in clips):
         return None
     return words.figures(words.frames_of(results[clip.name], clip.boxes) for clip in clips)
 

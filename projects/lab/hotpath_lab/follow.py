@@ -25,7 +25,7 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
         frames: number of frames to track; None for the whole clip.
 
     Returns:
-        dict, with a list of n values each: ``boxes``; ``states``, the tracker's words;
+        dict, with a list of n values each: ``boxes``; ``states``, the tracker's words; ``found``;
         ``claimed``, whether it says that the target is in the box; ``certainty``, the presence, or
         the score of a network without; ``ms`` of each frame. ``steps``: name of a step ->
         milliseconds of each frame after the first.
@@ -33,16 +33,17 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
     boxes: List[List[float]] = []
     states: List[str] = []
     certainty: List[float] = []
+    found: List[bool] = []
     ms: List[float] = []
     steps: Dict[str, List[float]] = {}
     for index, frame in enumerate(clip):
         if index == frames:
             break
-        box, state, sure = clip.boxes[0], TRACKED, 1.0
+        box, state, sure, is_find = clip.boxes[0], TRACKED, 1.0, False
         started = time.perf_counter()
         if index:
             track = tracker.update(frame)
-            box, state = track.box, track.state
+            box, state, is_find = track.box, track.state, bool(track.found)
             sure = track.score if track.presence is None else track.presence
         else:
             with warnings.catch_warnings():  # nobody can draw a better one
@@ -51,9 +52,10 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
         ms.append((time.perf_counter() - started) * 1e3)
         boxes.append([float(value) for value in box])
         states.append(state)
+        found.append(is_find)
         certainty.append(float(sure))
         for name, value in tracker.step_ms.items() if index else ():
             steps.setdefault(name, []).append(value)
     claimed = [state == TRACKED for state in states]
     record = {"boxes": boxes, "states": states, "claimed": claimed, "certainty": certainty}
-    return dict(record, ms=ms, steps=steps)
+    return dict(record, found=found, ms=ms, steps=steps)

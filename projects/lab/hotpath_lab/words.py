@@ -6,7 +6,7 @@
 | ``share_WORD``             | share of these frames with that word                                |
 | ``right_WORD``             | share of the frames with that word whose box is right               |
 | ``right_said``             | share of the right boxes that are ``tracked``                       |
-| ``finds_right, _wrong``    | first ``tracked`` frames after a loss, by their box                 |
+| ``finds_right, _wrong``    | frames with ``track.found``, by their box                           |
 | ``presence``               | ten rows (frames, share of right boxes), by presence 0 to .1 and on |
 
 A box is right from an overlap of ``RIGHT`` on; no box is right while the target is absent.
@@ -45,7 +45,7 @@ class Frames(NamedTuple):
         right: whether the box is right.
         words: the words.
         presence: the presence, or the score of a network without one.
-        finds: whether it is the first tracked frame after a loss.
+        finds: ``track.found``: whether it is the first tracked frame after a loss.
     """
 
     right: np.ndarray
@@ -68,16 +68,8 @@ def frames_of(
     counts = np.ones(len(words), bool) if known is None else np.array(known, bool)[: len(words)]
     counts[0] = False
     right = np.nan_to_num(overlap(result["boxes"], np.asarray(truth)[: len(words)])) >= RIGHT
-    presence = np.asarray(result["certainty"], float)
-    return Frames(*(column[counts] for column in (right, words, presence, _finds(words))))
-
-
-def _finds(words: np.ndarray) -> np.ndarray:
-    finds, lost = np.zeros(len(words), bool), False
-    for index, word in enumerate(words):
-        finds[index] = lost and word == TRACKED
-        lost = word != TRACKED and (lost or word == LOST)
-    return finds
+    presence, finds = np.asarray(result["certainty"], float), np.asarray(result["found"], bool)
+    return Frames(*(column[counts] for column in (right, words, presence, finds)))
 
 
 def figures(films: Iterable[Frames]) -> dict[str, Any]:
@@ -86,7 +78,7 @@ def figures(films: Iterable[Frames]) -> dict[str, Any]:
     Example:
         >>> truth = [[0, 0, 10, 10]] * 4
         >>> result = {"boxes": truth, "states": ["tracked", "lost", "tracked", "tracked"],
-        ...           "certainty": [1, 0, 0.6, 0.7]}
+        ...           "certainty": [1, 0, 0.6, 0.7], "found": [False, False, True, False]}
         >>> table = figures([frames_of(result, truth)])
         >>> table["finds_right"], round(table["right_said"], 2)
         (1, 0.67)

@@ -13,7 +13,9 @@ NAN = [float("nan")] * 4
 def result(states, wrong=(), presence=0.95):
     boxes = TRUTH.copy()
     boxes[list(wrong), 0] += 100
-    return {"boxes": boxes, "states": states, "certainty": np.full(len(TRUTH), presence)}
+    none = np.zeros(len(TRUTH), bool)
+    sure = np.full(len(TRUTH), presence)
+    return {"boxes": boxes, "states": states, "certainty": sure, "found": none}
 
 
 def test_words_are_judged_by_the_boxes_of_their_frames():
@@ -25,20 +27,12 @@ def test_words_are_judged_by_the_boxes_of_their_frames():
     assert table["presence"][9] == [7, pytest.approx(4 / 7)] and table["presence"][0][0] == 0
 
 
-@pytest.mark.parametrize("between", [[LOST], [LOST, UNSURE], [UNSURE, LOST, UNSURE]])
-@pytest.mark.parametrize("wrong", [False, True])
-def test_a_find_is_the_first_tracked_frame_after_a_loss(between, wrong):
-    states = [TRACKED, TRACKED, *between, TRACKED]
-    states += [TRACKED] * (len(TRUTH) - len(states))
-    place = 2 + len(between)
-    table = words.figures([words.frames_of(result(states, wrong=[place] * wrong), TRUTH)])
-    assert (table["finds_right"], table["finds_wrong"]) == ((0, 1) if wrong else (1, 0))
-
-
-def test_what_was_only_unsure_is_no_find():
-    states = [TRACKED, UNSURE, TRACKED, UNSURE, TRACKED, TRACKED, TRACKED, TRACKED]
-    table = words.figures([words.frames_of(result(states), TRUTH)])
-    assert table["finds_right"] == table["finds_wrong"] == 0
+@pytest.mark.parametrize("is_wrong", [False, True])
+def test_a_find_is_judged_by_its_box(is_wrong):
+    states = [TRACKED, TRACKED, LOST, UNSURE, TRACKED, TRACKED, TRACKED, TRACKED]
+    film = dict(result(states, wrong=[4] * is_wrong), found=[n == 4 for n in range(len(TRUTH))])
+    table = words.figures([words.frames_of(film, TRUTH)])
+    assert (table["finds_right"], table["finds_wrong"]) == ((0, 1) if is_wrong else (1, 0))
 
 
 def test_absent_frames_are_wrong_and_half_hidden_do_not_count():

@@ -34,7 +34,9 @@ def show(
         tensors = f"{_tensors(figures.inputs)} -> {_tensors(figures.outputs)}"
         shown = "-" if ms is None else f"{ms:.2f}"
         print(row.format(name, f"{figures.parameters:,}", macs, shown, tensors))
-    print("ms: the fastest of some runs by ONNX Runtime, 1 thread, each graph on its own")
+    print(
+        "{:<16} {}".format("ms", "the fastest of some runs by ONNX Runtime, 1 thread, each alone")
+    )
     print()
     parts = quantisable.parts(network, paths)
     rows = {"operators": _counted(counts["a frame"].operators)}

@@ -14,15 +14,14 @@ INDEX_AT_END = (
     "sends no ranges; name the file, or write it anew with `ffmpeg -i FILE -c copy -movflags "
     "+faststart NEW.mp4`"
 )
-# On a server, segments of a playlist may be called anything, as in browsers. A playlist that is a
-# file could show other files of this computer then, such as texts. A server may close a connection
-# without saying so, which FFmpeg would use again.
-HTTP = {
-    "extension_picky": "0",
-    "allowed_extensions": "ALL",
-    "reconnect_on_network_error": "1",
-    "reconnect_delay_max": "0",
-}
+# segments of a playlist may be called anything, as in browsers
+LISTS = {"extension_picky": "0", "allowed_extensions": "ALL"}
+# A playlist that is a file could show other files of this computer, such as texts, which FFmpeg
+# draws: only these formats are segments.
+FILES = dict(LISTS, format_whitelist="hls,applehttp,mpegts,mov,mp4,aac,mp3,ac3,eac3,webvtt")
+# a server may close a connection without saying so, which FFmpeg would use again
+HTTP = dict(LISTS, reconnect_on_network_error="1", reconnect_delay_max="0")
+NO_VIDEO = "a segment of the playlist is neither MPEG-TS nor MP4; correct the playlist"
 REASON = 200  # letters of FFmpeg's words
 GENERAL = re.compile("Invalid data found|Some options were not used")
 
@@ -50,9 +49,9 @@ def open_recording(path: str, planes: bool = True, is_pipe: bool = False) -> Opt
     """
     is_list = not is_pipe and is_playlist(path)
     how = dict(thread_type=ONE_FRAME if is_pipe else EACH_FRAME, planes=planes)
-    capture, why = _opened(path, {}, None, **how)
+    capture, why = _opened(path, FILES if is_list else {}, None, **how)
     if capture is None and why and (is_list or (is_pipe and why == INDEX_AT_END)):
-        raise BadSource(why)
+        raise BadSource(NO_VIDEO if is_list and "whitelist" in why else why)
     return capture
 
 

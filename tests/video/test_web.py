@@ -264,5 +264,8 @@ def test_a_playlist_that_is_a_file_shows_no_texts(tmp_path, monkeypatch):
     for segment in glob.glob("s*.ts"):
         text = text.replace(segment, "secret.txt")
     (tmp_path / "a.m3u8").write_text(text)
-    with pytest.raises(BadSource, match="secret.txt"):
+    with pytest.raises(BadSource, match="neither MPEG-TS nor MP4"):
         open_source("a.m3u8")
+    write_list("b.m3u8", ".bin")  # a video by another name is played
+    with open_source("b.m3u8") as source:
+        assert scene.tick_of(source.read()) == 0

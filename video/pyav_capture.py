@@ -321,9 +321,19 @@ class AvCapture:
     def release(self) -> None:
         """Close the file or the connection."""
         self._decoded.clear()
+        self._close()
+        self._container = None
+
+    def _close(self) -> None:
+        """Close the container, if there is one.
+
+        Threads of its decoder may wait for the interpreter to log an error. PyAV holds it while it
+        ends them, so each would wait for the other. While the buffers are flushed it does not.
+        """
+        if self._context is not None:
+            self._context.flush_buffers()
         if self._container is not None:
             self._container.close()
-            self._container = None
 
     @property
     def _base(self) -> Fraction:
@@ -392,8 +402,7 @@ class AvCapture:
     def _start(self) -> bool:
         """Open the container, at its first packet; returns whether it has a video."""
         opened = self._opened() if self._opened else None
-        if self._container is not None:  # closed only now: the file may be gone
-            self._container.close()
+        self._close()  # only now: the file may be gone
         self._container = opened
         self._stream = video_stream(self._container) if self._opened else None
         if self._stream is None:

@@ -19,6 +19,7 @@ from hotpath.video import pyav
 from hotpath.video.containers import is_cut_off
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
+from tests.support import ROOT, run
 from tests.support.errors import refusal
 from tests.support.needs import needs_program
 from tests.support.streams import scene
@@ -334,3 +335,30 @@ def test_frames_that_an_edit_list_hides_at_the_end_are_no_frames(tmp_path):
         assert source.read() is None and 28 < last < 35
         source.seek(0)
         assert [scene.tick_of(picture) for picture, _ in pictures(source)] == list(range(last))
+
+
+SEEKS = """
+import logging, sys
+import av
+from hotpath.video.sources import open_source
+
+logging.disable(logging.CRITICAL)
+for _ in range(20):
+    with open_source(sys.argv[1]) as source:
+        av.logging.set_level(av.logging.ERROR)
+        source.read()
+        source.seek(0)
+        source.read()
+"""
+
+
+def test_a_seek_ends_while_the_decoders_threads_log(tmp_path):
+    """Of a damaged film, whose errors the decoder's threads log through the interpreter."""
+    path = write(tmp_path / "a.mp4", even(90))
+    data = bytearray(open(path, "rb").read())
+    first, last = data.find(b"mdat") + 3000, len(data) - 3000
+    for place in np.random.default_rng(1).integers(first, last, 60):
+        data[place] ^= 0x55
+    with open(path, "wb") as file:
+        file.write(data)
+    run([sys.executable, "-c", SEEKS, str(path)], cwd=str(ROOT), check=True, timeout=100)

@@ -106,14 +106,17 @@ def _missed(clip: Clip, finder: Finder, frames: Sequence[int]) -> list[int]:
     The window lies around the last label that was found, since labels that are wrong often stay
     where they are. After ``FARTHEST`` frames it lies around that of the frame before.
     """
-    missed, last = [], 0
+    missed, last, exemplar = [], 0, None
     for frame in frames:
         around = last - frame if frame - last <= FARTHEST else -1
         pairs = Pairs([clip], finder.network, frames=[frame], around=around)
-        if frame and len(pairs) and finder.run(pairs).overlaps[0] < OUTLIER:
-            missed.append(frame)
-        else:
-            last = frame
+        if frame and len(pairs):
+            exemplar = finder.exemplar(pairs.exemplars[0]) if exemplar is None else exemplar
+            _, box, _ = finder.find(exemplar, pairs.searches[0])
+            if pairs.overlaps_of([box])[0] < OUTLIER:
+                missed.append(frame)
+                continue
+        last = frame
     return missed
 
 

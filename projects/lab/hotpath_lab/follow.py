@@ -43,7 +43,7 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
         started = time.perf_counter()
         if index:
             track = tracker.update(frame)
-            box, state, is_find = track.box, track.state, bool(track.found)
+            box, state, is_find = track.box, track.state, track.found
             sure = track.score if track.presence is None else track.presence
         else:
             with warnings.catch_warnings():  # nobody can draw a better one

@@ -9,7 +9,7 @@
 | ``finds_right, _wrong``    | frames with ``track.found``, by their box                           |
 | ``presence``               | ten rows (frames, share of right boxes), by presence 0 to .1 and on |
 
-A box is right from an overlap of ``RIGHT`` on; no box is right while the target is absent.
+A box is right from an overlap of ``metrics.FOUND`` on; no box is right while the target is absent.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike
 
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.types import LOST, TRACKED, UNSURE
+from hotpath_lab.longterm.metrics import FOUND
 
-RIGHT = 0.4  # overlap
 BINS = 10  # of the presence
 WORDS = (TRACKED, UNSURE, LOST)
 COLUMNS = (
@@ -67,7 +67,7 @@ def frames_of(
     words = np.array(result["states"])
     counts = np.ones(len(words), bool) if known is None else np.array(known, bool)[: len(words)]
     counts[0] = False
-    right = np.nan_to_num(overlap(result["boxes"], np.asarray(truth)[: len(words)])) >= RIGHT
+    right = np.nan_to_num(overlap(result["boxes"], np.asarray(truth)[: len(words)])) >= FOUND
     presence, finds = np.asarray(result["certainty"], float), np.asarray(result["found"], bool)
     return Frames(*(column[counts] for column in (right, words, presence, finds)))
 

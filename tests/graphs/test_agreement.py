@@ -21,7 +21,7 @@ FORMS = {  # the operator that OpenVINO 2026.4 computes otherwise -> (its result
     "count_include_pad=1": ("1,4,9,9", "{ t = AveragePool <kernel_shape=[3,3], strides=[2,2], "
                             "pads=[1,1,1,1], ceil_mode=1, count_include_pad=1> (x)\n y = Abs(t) }"),
     "": ("1,4,8,8", HALF + "{ t = Resize <mode=\"linear\"> (x, , s)\n y = Sigmoid(t) }"),
-}  # fmt: skip
+}  # fmt: skip  # a graph's text goes on below itself
 
 
 def read(tmp_path, name):

@@ -33,7 +33,13 @@ PEER_FILES = {  # peer -> network with its files, and the names of their parts i
 INT8 = "-int8"  # what a derived network's name ends with
 # of a TOML: what its boxes do not depend on, and the files, whose contents count
 NOT_RUN = ("file", "published", "licence", "source", "engine")
-WAYS = ("int8", "fpga", "norecover", *oracle.KINDS)  # may follow a network's name after a colon
+WAYS = (
+    "int8",
+    "fpga",
+    "norecover",
+    "strict",
+    *oracle.KINDS,
+)  # may follow a network's name after a colon
 FPGA_BOARD = "pynq_z2"  # every board's engine gives the same boxes
 
 
@@ -53,6 +59,7 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
         names: names of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form.
             ``NAME:fpga`` runs the model of the FPGA engine (``projects/fpga``) on the
             bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
+            ``NAME:strict`` finds one only by the strict proof.
             ``NAME:truesize``, ``:trueplace`` and ``:truechoice`` are oracles (``oracle``).
             ``NAME:openvino`` runs on that engine. These endings can be combined.
         options: engine, threads and networks_dir of all.
@@ -98,6 +105,7 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     if "norecover" in ways or oracles and oracles[0] in oracle.HALVES:
         recover = False
     own = options._replace(network=str(toml_path), precision="fp32", recover=recover, engine=engine)
+    own = own._replace(strict="strict" in ways)
     shown = "".join(":" + way for way in ways if way != "int8")
     return identified(
         Spec(

@@ -2,10 +2,10 @@
 
     python -m hotpath_lab.longterm.similar --films DIR --networks kestrel:int8
 
-DIR holds the films, in any folders; ANNOTATIONS/films.toml says where each is published, and a
-file is taken if its sha256 fits. A line of ANNOTATIONS/TARGET.csv is frame,x,y,w,h,sure. A line
-without a box is a frame without the target. ``sure`` is 0 where the target is half hidden
-or not marked with care, so that no answer is wrong.
+The folder of ``--films`` holds them, in any folders; films.toml of ``--annotations`` says where
+each is published, and a file is taken if its sha256 fits. A line of TARGET.csv beside it is
+frame,x,y,w,h,sure. A line without a box is a frame without the target. ``sure`` is 0 where the
+target is half hidden or not marked with care, so that no answer is wrong.
 
 The tracker is off the target where the target is absent, where the tracker claims nothing, and
 where its box overlaps the target by less than ``WRONG``. A frame that is not sure does not end such
@@ -34,7 +34,7 @@ from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.networks import sha256_of
 from hotpath.video.recorded import VideoFile
-from hotpath_lab import runs, trackers
+from hotpath_lab import runs, trackers, words
 from hotpath_lab.longterm.metrics import FOUND, GONE, WITHIN, WRONG, Judged
 from hotpath_lab.provenance import code_identity
 
@@ -231,7 +231,6 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--annotations", default=ANNOTATIONS, metavar="DIR")
     cli.add_argument("--only", metavar="NAME,NAME", help="use only these targets")
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
-    cli.add_argument("--strict", action="store_true", help="find as `hotpath track --strict` does")
     command.add_network_options(cli)
     cli.add_argument("--out", default="out/similar", metavar="DIR")
     return cli
@@ -243,23 +242,19 @@ def run(options: argparse.Namespace) -> None:
     places = located(films, options.films)
     members = chosen([TargetFilm(target, places[target.film]) for target in targets], options.only)
     out = Path(options.out)
-    specs = [_spec(spec, options.strict) for spec in trackers.specs_of(options)]
+    specs = [
+        spec._replace(identity=spec.identity + code_identity())
+        for spec in trackers.specs_of(options)
+    ]
     for _, sentence in runs.follow_all(specs, members, out, 1):
         raise BadRun(sentence)
+    said = {}
     for spec in specs:
         kept = [runs.stored(spec, member, out) for member in members]
-        say(text(spec.name, [(run, member.target) for run, member in zip(kept, members) if run]))
-
-
-def _spec(spec: trackers.Spec, strict: bool) -> trackers.Spec:
-    identity = spec.identity + code_identity()
-    if not strict:
-        return spec._replace(identity=identity)
-    return spec._replace(
-        name=spec.name + "-strict",
-        options=spec.options._replace(strict=True),
-        identity=identity + "strict",
-    )
+        pairs = [(run, member.target) for run, member in zip(kept, members) if run]
+        say(text(spec.name, pairs))
+        said[spec.name] = words.figures(words.frames_of(run, t.boxes, t.sure) for run, t in pairs)
+    say(words.text(said))
 
 
 def text(title: str, pairs: Sequence[tuple[Record, Target]]) -> str:

@@ -8,6 +8,8 @@ import pytest
 
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.networks import sha256_of
+from hotpath.runtime.options import Options
+from hotpath_lab import trackers
 from hotpath_lab.longterm import similar
 from tests.support import ROOT, tiny
 
@@ -17,9 +19,14 @@ AWAY = (80.0, 80.0, 20.0, 20.0)
 GONE = (np.nan,) * 4
 
 
-def test_the_annotations_name_free_films_and_hold_losses():
-    films, targets = similar.read(ROOT / similar.ANNOTATIONS)
-    assert len(films) == 7 and {film["licence"] for film in films} <= FREE
+MOTORWAYS = "docs/results/motorways"
+
+
+@pytest.mark.parametrize("folder", [similar.ANNOTATIONS, MOTORWAYS])
+def test_the_annotations_name_their_films_and_hold_losses(folder):
+    films, targets = similar.read(ROOT / folder)
+    if folder == similar.ANNOTATIONS:
+        assert len(films) == 7 and {film["licence"] for film in films} <= FREE
     for film in films:
         assert re.fullmatch("[0-9a-f]{64}", film["sha256"]), film
         assert re.fullmatch("[0-9a-f]{40}", film["commit"]), film
@@ -132,11 +139,16 @@ def arguments(place):
 
 def test_the_command_prints_a_row_a_target_and_one_for_all(place, capsys):
     pytest.importorskip("onnxruntime")
-    assert similar.main(arguments(place)) == 0
-    rows = {line.split()[0]: line.split()[1:] for line in capsys.readouterr().err.splitlines()}
+    command = arguments(place)
+    command[command.index("--networks") + 1] += f",{place / 'tiny.toml'}:strict"
+    assert similar.main(command) == 0
+    lines = [line.split() for line in capsys.readouterr().err.splitlines()]
+    rows = {line[0]: line[1:] for line in lines}
     assert rows["it"] == rows["all"] and rows["it"][0] == "1"  # one absence
-    assert similar.main([*arguments(place), "--strict"]) == 0
-    assert "tiny-strict" in capsys.readouterr().err
+    tables = [line for line in lines if line[:2] in (["tiny", "37"], ["tiny:strict", "37"])]
+    assert len(tables) == 2  # of the words, without the first frame
+    (spec,) = trackers.specs([f"{place / 'tiny.toml'}:strict"], Options())
+    assert spec.options.strict
     films, (target,) = similar.read(place)
     frames = list(similar.TargetFilm(target, place / "films/deep/film.avi"))
     assert len(frames) == 38 and target.first == 2

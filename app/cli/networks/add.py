@@ -7,31 +7,22 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set
 
 from onnx import TensorProto, numpy_helper
 
-from hotpath.app.cli.networks.choose import (
-    Choice,
-    choose,
-    finds_nothing,
+from hotpath.app.cli.networks.propose import (
+    Proposal,
+    Table,
     network_for,
+    propose,
     table_for,
     usual_answers,
 )
-from hotpath.app.cli.networks.propose import Proposal, Table, propose
-from hotpath.app.cli.networks.trial import Trial
-from hotpath.app.cli.networks.trial_clips import Clip, read_clips
 from hotpath.graphs import models
-from hotpath.kernels import cache, toml, toml_text
-from hotpath.kernels.commands import counted
+from hotpath.kernels import cache, projects, toml, toml_text
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import Network, sha256_of
 from hotpath.runtime.networks import find_toml, load_network, names
 
 LONGEST = 200  # letters of a name
-STEPS = 240  # of all clips together
 PROGRAM = pathlib.Path(__file__).resolve().parents[3]  # the checkout, or the installed package
-# Of the overlap that a box lacks which stays where it is, a tracker gains a share in one step.
-# On many clips published ones gained 0.39 to 0.76, and one that INT8 had damaged 0.12. On a single
-# clip good ones gained 0.01 to 0.70, so that there only a loss tells.
-LEAST_GAIN = 0.2
 LEAST_WEIGHTS = 64  # of a tensor that tells a network from another one
 MISMATCH = "warning    the files do not belong to one network, and may track badly: "
 
@@ -99,7 +90,8 @@ def add(
         proposal = Proposal(table, {})
     network_for(proposal, usual_answers(proposal))  # it must be whole
     if clips:
-        table = _tried(proposal, paths, read_clips(clips, STEPS), engine, say)
+        settings = projects.need("lab.settings", "`networks add --clips`").load()
+        table = settings(proposal, paths, clips, engine, say)
     else:
         table = _first(proposal, say)
     for entry in table["file"]:
@@ -161,51 +153,6 @@ def _first(proposal: Proposal, say: Say) -> Table:
         say(f"{question:<10} {answer} (not tried)")
     say("untried    name annotated clips with --clips to try the network and find its settings")
     return table_for(proposal, answers)
-
-
-def _tried(
-    proposal: Proposal, paths: Mapping[str, pathlib.Path], clips: List[Clip], engine: str, say: Say
-) -> Table:
-    """The answers with the best one-step overlap; says where the network tracks badly with them."""
-    trial = Trial(paths, clips, engine)
-    try:
-        table, choices = choose(proposal, trial)
-        overlap = float(trial.overlaps([network_for(Proposal(table, {}), {})]).mean())
-    finally:
-        trial.close()
-    if not overlap:
-        raise finds_nothing(trial)
-    names = clips[0].name if len(clips) == 1 else counted(len(clips), "clip")
-    steps = counted(len(trial.steps), "step")
-    say(f"measured   {steps} on {names}, each from near the true box; mean overlap:")
-    for choice in choices:
-        _report(choice, say)
-    say(f"all        {overlap:.3f}, and {trial.unmoved:.3f} where the box stays")
-    if len(clips) == 1:
-        say(
-            "warning    one clip is all evidence: files that are damaged or do not belong together "
-            "may do well on it; name a folder of several annotated clips with --clips before you "
-            "trust this"
-        )
-    least = LEAST_GAIN if len(clips) > 1 else 0.0
-    if overlap < trial.unmoved + least * (1 - trial.unmoved):
-        than = "little better" if overlap > trial.unmoved else "no better"
-        say(
-            f"warning    even with the best settings it tracks {than} than a box that stays: the "
-            "files may be damaged (by INT8, or by an export), or need settings that were not "
-            "tried; compare them with those that they were made from, by `add` on more --clips"
-        )
-    return table
-
-
-def _report(choice: Choice, say: Say) -> None:
-    """Say what was decided, with the overlap of each alternative."""
-    means = choice.overlaps
-    say(f"{choice.question:<10} {choice.answer} {means[choice.answer]:.3f}")
-    for answer in sorted(means, key=lambda answer: -means[answer]):
-        if answer != choice.answer:
-            equal = ", can't be told apart" if answer in choice.equal else ""
-            say("{:<10}   {} {:.3f}{}".format("", answer, means[answer], equal))
 
 
 def _write(

@@ -2,7 +2,7 @@
 
 The tensors determine the parts, the sides, the family, the maps and the stride. They do not
 determine colours, crop and border. For these there are alternatives here, and
-``hotpath.app.cli.networks.trial`` chooses among them.
+``hotpath_lab.choose`` chooses among them.
 """
 
 import pathlib
@@ -13,13 +13,16 @@ import numpy as np
 from onnx import ModelProto
 
 from hotpath.graphs import lifting, models, normalise, parts
+from hotpath.kernels import toml_keys
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.networks import FOLDER
+from hotpath.runtime.network import Network
+from hotpath.runtime.networks import FOLDER, schema
 
 BY_HAND = f"write the TOML by hand, like those in {FOLDER}"
 
 Table = Dict[str, Any]
 Changes = Dict[str, Any]  # key of [input], [head] or [tracking] -> value
+Answers = Dict[str, str]  # question -> answer
 Named = Dict[str, Tuple[pathlib.Path, ModelProto]]  # part -> its file
 
 SIDES = ((127, 255), (128, 256), (127, 256), (127, 287), (112, 224), (128, 320), (127, 303))
@@ -288,3 +291,39 @@ def _stride(search: int, cells: int) -> int:
     while (cells - 1) * stride * 2 <= search:
         stride *= 2
     return stride
+
+
+def network_for(proposal: Proposal, answers: Answers) -> Network:
+    """The network of a proposal with these answers.
+
+    Raises:
+        BadNetwork: its table has a mistake.
+    """
+    path = pathlib.Path("the proposed TOML")
+    values, files, mistakes = schema.read(table_for(proposal, answers))
+    if mistakes:
+        raise BadNetwork(f"{path}: {toml_keys.sentence(mistakes[0])}; {BY_HAND}")
+    return Network(path.stem, path, values, files)
+
+
+def usual_answers(proposal: Proposal) -> Answers:
+    """The first answer to every question."""
+    return {question: next(iter(answers)) for question, answers in proposal.alternatives.items()}
+
+
+def table_for(proposal: Proposal, answers: Answers) -> Table:
+    """The table of a proposal with these answers."""
+    table = proposal.table
+    for question, answer in answers.items():
+        table = changed(table, proposal.alternatives[question][answer])
+    return table
+
+
+def changed(table: Table, changes: Changes) -> Table:
+    """A copy of a table with other values of some keys."""
+    result = {k: dict(v) if isinstance(v, dict) else v for k, v in table.items()}
+    for key, value in changes.items():
+        # a key of no fixed section is one of the family's
+        section = next((s for s in ("input", "tracking") if key in schema.SECTIONS[s]), "head")
+        result[section][key] = value
+    return result

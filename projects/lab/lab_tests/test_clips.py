@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.app.cli.networks.trial_clips import read_clips
 from hotpath.runtime.errors import BadClips, BadSource
 from hotpath.video.clips import find_clips
 from hotpath.video.sources import open_source
+from hotpath_lab.trial_clips import read_clips
 from tests.support.clips import write_boxes
 from tests.support.errors import refusal
 from tests.support.tiny import film, write_video

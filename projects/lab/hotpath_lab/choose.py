@@ -8,17 +8,28 @@ time, with all other answers fixed, so that a report can say which answers are e
 import itertools
 import math
 import pathlib
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.app.cli.networks.propose import BY_HAND, Changes, Proposal, Table
-from hotpath.app.cli.networks.trial import Trial
-from hotpath.kernels import toml_keys
+from hotpath.app.cli.networks.propose import (
+    BY_HAND,
+    Answers,
+    Proposal,
+    Table,
+    network_for,
+    table_for,
+)
+from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
-from hotpath.runtime.network import Network
-from hotpath.runtime.networks import schema
+from hotpath_lab.trial import Trial
+from hotpath_lab.trial_clips import read_clips
 
+STEPS = 240  # of all clips together
+# Of the overlap that a box lacks which stays where it is, a tracker gains a share in one step.
+# On many clips published ones gained 0.39 to 0.76, and one that INT8 had damaged 0.12. On a single
+# clip good ones gained 0.01 to 0.70, so that there only a loss tells.
+LEAST_GAIN = 0.2
 CLOSE = 0.01  # overlaps that differ by less can't be told apart
 FEWEST = 8  # steps of the first round
 SIFTING = 24  # steps of answers that are clearly worse, in the last comparison
@@ -26,7 +37,7 @@ GROWTH = 3  # how many times more steps the next round takes
 KEPT = 0.1  # share of the combinations that may take part in the next round
 ALONE = ("border",)  # matters too little to be part of the combinations
 
-Answers = Dict[str, str]  # question -> answer
+Say = Callable[[str], None]
 Overlaps = Dict[str, np.ndarray]  # answer -> its overlap in each step
 
 
@@ -44,6 +55,68 @@ class Choice(NamedTuple):
     answer: str
     overlaps: Dict[str, float]
     equal: List[str]
+
+
+def settings(
+    proposal: Proposal,
+    paths: Mapping[str, pathlib.Path],
+    clips: Sequence[pathlib.Path],
+    engine: str,
+    say: Say,
+) -> Table:
+    """Return the TOML with the best answers; say where the network tracks badly with them.
+
+    Args:
+        proposal: what the files themselves tell.
+        paths: dict of part -> path.
+        clips: annotated clips, or folders of them.
+        engine: name of the engine to try them with.
+        say: function of one line.
+
+    Raises:
+        BadClips: no annotated clip.
+        BadNetwork: no settings find a target.
+    """
+    films = read_clips(clips, STEPS)
+    trial = Trial(paths, films, engine)
+    try:
+        table, choices = choose(proposal, trial)
+        overlap = float(trial.overlaps([network_for(Proposal(table, {}), {})]).mean())
+    finally:
+        trial.close()
+    if not overlap:
+        raise finds_nothing(trial)
+    names = films[0].name if len(films) == 1 else counted(len(films), "clip")
+    steps = counted(len(trial.steps), "step")
+    say(f"measured   {steps} on {names}, each from near the true box; mean overlap:")
+    for choice in choices:
+        _report(choice, say)
+    say(f"all        {overlap:.3f}, and {trial.unmoved:.3f} where the box stays")
+    if len(films) == 1:
+        say(
+            "warning    one clip is all evidence: files that are damaged or do not belong together "
+            "may do well on it; name a folder of several annotated clips with --clips before you "
+            "trust this"
+        )
+    least = LEAST_GAIN if len(films) > 1 else 0.0
+    if overlap < trial.unmoved + least * (1 - trial.unmoved):
+        than = "little better" if overlap > trial.unmoved else "no better"
+        say(
+            f"warning    even with the best settings it tracks {than} than a box that stays: the "
+            "files may be damaged (by INT8, or by an export), or need settings that were not "
+            "tried; compare them with those that they were made from, by `add` on more --clips"
+        )
+    return table
+
+
+def _report(choice: Choice, say: Say) -> None:
+    """Say what was decided, with the overlap of each alternative."""
+    means = choice.overlaps
+    say(f"{choice.question:<10} {choice.answer} {means[choice.answer]:.3f}")
+    for answer in sorted(means, key=lambda answer: -means[answer]):
+        if answer != choice.answer:
+            equal = ", can't be told apart" if answer in choice.equal else ""
+            say("{:<10}   {} {:.3f}{}".format("", answer, means[answer], equal))
 
 
 def choose(proposal: Proposal, trial: Trial) -> Tuple[Table, List[Choice]]:
@@ -138,39 +211,3 @@ def mean_beside(overlaps: np.ndarray, best: np.ndarray) -> float:
     """
     count = len(overlaps)
     return max(0.0, float(best.mean() - (best[:count] - overlaps).mean()))
-
-
-def network_for(proposal: Proposal, answers: Answers) -> Network:
-    """The network of a proposal with these answers.
-
-    Raises:
-        BadNetwork: its table has a mistake.
-    """
-    path = pathlib.Path("the proposed TOML")
-    values, files, mistakes = schema.read(table_for(proposal, answers))
-    if mistakes:
-        raise BadNetwork(f"{path}: {toml_keys.sentence(mistakes[0])}; {BY_HAND}")
-    return Network(path.stem, path, values, files)
-
-
-def usual_answers(proposal: Proposal) -> Answers:
-    """The first answer to every question."""
-    return {question: next(iter(answers)) for question, answers in proposal.alternatives.items()}
-
-
-def table_for(proposal: Proposal, answers: Answers) -> Table:
-    """The table of a proposal with these answers."""
-    table = proposal.table
-    for question, answer in answers.items():
-        table = changed(table, proposal.alternatives[question][answer])
-    return table
-
-
-def changed(table: Table, changes: Changes) -> Table:
-    """A copy of a table with other values of some keys."""
-    result = {k: dict(v) if isinstance(v, dict) else v for k, v in table.items()}
-    for key, value in changes.items():
-        # a key of no fixed section is one of the family's
-        section = next((s for s in ("input", "tracking") if key in schema.SECTIONS[s]), "head")
-        result[section][key] = value
-    return result

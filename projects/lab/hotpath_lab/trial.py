@@ -14,7 +14,6 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.app.cli.networks.trial_clips import Clip
 from hotpath.kernels import cpu
 from hotpath.runtime import decode, engines, geometry
 from hotpath.runtime.boxes import overlaps
@@ -25,6 +24,7 @@ from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import schema
 from hotpath.runtime.options import Options, usable_cores
+from hotpath_lab.trial_clips import Clip
 
 # The size of a target follows at once and nothing holds it back, so that wrong settings show.
 UNSMOOTHED = {"lr": 1.0, "lr_power": 0, "penalty": 0.0, "window": 0.2}

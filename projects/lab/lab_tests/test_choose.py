@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hotpath.app.cli.networks.choose import choose, finds_nothing, is_worse, mean_beside
 from hotpath.app.cli.networks.propose import Proposal
+from hotpath_lab.choose import choose, finds_nothing, is_worse, mean_beside
 
 TABLE = {
     "family": "points",

@@ -62,7 +62,7 @@ help: ## this text
 	  JOBS "how many processes, Pythons or boards the tests run in at a time (default: $$JOBS)" \
 	  PYTHONS "what 'make test-pythons' runs on (default: $$PYTHONS)" \
 	  PYTHON "the Python of .venv, 3.10 or newer; on a Jetson the one that runs (default: $${PYTHON:-none found})" \
-	  ALSO 'more extras of pyproject.toml to install, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga, lab (evaluate, tune), vehicle (MAVLink)'
+	  ALSO 'more extras of pyproject.toml to install, such as dev (tests) or nvidia (for a GPU), and projects: research (training), fpga, lab (evaluate, tune), vehicle (MAVLink), bridges (ROS 2, MQTT, GStreamer)'
 
 # -- set up: again only when the requirements or the Python change, or ALSO names a new extra
 
@@ -74,7 +74,7 @@ OLDER := train:research mavlink:vehicle calib:lab tune:lab cluster:lab mot:lab
 ALL := $(strip $(foreach each,$(subst $(comma), ,$(ALSO)), \
   $(or $(patsubst $(each):%,%,$(filter $(each):%,$(OLDER))),$(each))))
 THERE := $(patsubst projects/%/pyproject.toml,%,$(wildcard projects/*/pyproject.toml))
-TESTED := lab nogpu release vehicle# those that `make test` needs
+TESTED := bridges lab nogpu release vehicle# those that `make test` needs
 ALL += $(if $(filter dev,$(ALL)),$(TESTED)) $(if $(filter projects,$(ALL)),$(THERE))
 PROJECTS := $(filter $(ALL),$(THERE))
 EXTRAS := $(filter-out projects $(THERE),$(ALL))
@@ -277,7 +277,7 @@ release: able-to-release $(DEV) $(WHICH)-release $(CLIP) ## sdist and wheels (x8
 	@! $(ARM) || HOTPATH_LEVELS=aarch64 $(PY) -m pip wheel -q --no-deps -w $(RELEASE) $(RELEASE)/*.tar.gz
 	@for wheel in $(RELEASE)/*.whl; do PATH="$$PWD/$(VENV)/bin:$$PATH" \
 	  $(PY) -m auditwheel repair -w out/release "$$wheel" || exit; done
-	@$(PY) -m pip wheel -q --no-deps -w out/release projects/vehicle
+	@$(PY) -m pip wheel -q --no-deps -w out/release projects/bridges projects/vehicle
 	@mv $(RELEASE)/*.tar.gz out/release && $(PY) -m twine check --strict out/release/*
 	@"$$PYTHON" -m venv $(RELEASE)/fresh
 	@$(RELEASE)/fresh/$(subst $(VENV)/,,$(PY)) $(RUN_PIP) "$$(echo out/release/*x86_64.whl)[host]"

@@ -45,9 +45,6 @@ PROGRAMS = {
     "tune": Program("", "search tracking numbers", "lab"),
     "select": Program("", "choose among a training's checkpoints by whole tracks", "research"),
     "vot": Program("", "run under the VOT toolkit", "lab"),
-    "gstreamer": Program(
-        "hotpath.app.gstreamer.__main__", "what GStreamer needs to find its element"
-    ),
     "fps": Program("hotpath.deploy.fps.__main__", "measure frames a second"),
 }
 

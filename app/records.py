@@ -286,16 +286,6 @@ class LinkOptions(NamedTuple):
         return next((record for record in self.others if isinstance(record, kind)), kind())
 
     @property
-    def to_mqtt(self) -> bool:
-        """Whether ``publish`` is a broker of MQTT."""
-        return self.publish.startswith(("mqtt:", "mqtts:"))
-
-    @property
-    def to_ros(self) -> bool:
-        """Whether ``publish`` is a topic of ROS 2."""
-        return bool(self.publish and self.publish.startswith("ros:"))
-
-    @property
     def points(self) -> List[str]:
         """Where people may click on a target while the run goes on, for a sentence."""
         others = [getattr(record, "place", "") for record in self.others]
@@ -304,7 +294,7 @@ class LinkOptions(NamedTuple):
     @property
     def places(self) -> List[str]:
         """Where targets may be selected while the run goes on."""
-        return self.points + ["by a message of ROS"] * self.to_ros
+        return self.points + ["by a message of ROS"] * self.publish.startswith("ros:")
 
     @property
     def selects(self) -> bool:
@@ -336,6 +326,8 @@ class Plug(NamedTuple):
         check: refuses, by ``BadOutput``, what can't work together.
         common: options that the short help lists.
         programs: word after ``hotpath`` -> its module and what it does.
+        publishes: what the addresses of ``--publish`` begin with that its links take.
+        sources: kind of source -> module with its ``open_source``; see ``hotpath.video.sources``.
     """
 
     records: Tuple[Any, ...]
@@ -344,3 +336,5 @@ class Plug(NamedTuple):
     check: Callable[[LinkOptions], None]
     common: Tuple[str, ...] = ()
     programs: Dict[str, Tuple[str, str]] = {}
+    publishes: Tuple[str, ...] = ()
+    sources: Dict[str, str] = {}

@@ -15,6 +15,7 @@ IN_A_CLONE = ("overlay", "fpga")  # targets of what no wheel has
 # The folders of projects/, which no wheel has, and what their options and programs begin with.
 PROJECTS: Dict[str, Tuple[str, ...]] = {
     **dict.fromkeys(("fpga", "lab", "nogpu", "release", "research"), ()),
+    "bridges": ("gstreamer",),
     "vehicle": ("mavlink", "gimbal", "link-delay", "ptz"),
 }
 PYNQ = "sudo python3 -m hotpath boards pynq"  # how a PYNQ image starts a module of this project

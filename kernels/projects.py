@@ -82,6 +82,24 @@ def plugs() -> Tuple[Any, ...]:
     return tuple(plug for plug in map(_loaded, dict.fromkeys(values)) if plug)
 
 
+def source(kind: str, what: str) -> Any:
+    """Import the module of a kind of source that a project brings.
+
+    Args:
+        kind: a key of ``Plug.sources``.
+        what: the beginning of the sentence: what needs it.
+
+    Raises:
+        NoProject: no project brings it.
+    """
+    for plug in plugs():
+        if kind in plug.sources:
+            return importlib.import_module(plug.sources[kind])
+    raise NoProject(
+        f"{what} needs projects/bridges; run `pip install ./projects/bridges` in a clone of Hotpath"
+    )
+
+
 def _loaded(value: str) -> Optional[Any]:
     """The plug of an entry point; None, with a sentence, where it can't be loaded."""
     module, _, name = value.partition(":")

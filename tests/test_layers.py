@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from hotpath.kernels.commands import PROJECTS
 from tests.support import ROOMS, ROOT, checkout, run
 from tests.support.needs import why_no_module
 
@@ -41,6 +42,11 @@ def test_hotpath_finds_its_projects_by_their_entry_points():
     files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     assert len(files) > 300
     assert not [path for path in files if named.search(path.read_text(encoding="utf-8"))]
+
+
+def test_sentences_know_the_projects_that_there_are():
+    folders = {path.parent.name for path in (ROOT / "projects").glob("*/pyproject.toml")}
+    assert set(PROJECTS) == folders
 
 
 def test_pytest_goes_into_every_folder_of_tests(pytestconfig):

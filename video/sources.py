@@ -13,6 +13,7 @@ from contextlib import closing
 from typing import Any, List, Optional, Tuple
 from urllib.parse import unquote
 
+from hotpath.kernels.projects import source
 from hotpath.runtime.camera_frames import can_read_planes
 from hotpath.runtime.errors import BadSource
 from hotpath.video import limits
@@ -67,17 +68,17 @@ def open_source(
     if isinstance(spec, (list, tuple)):
         from hotpath.video.folder import FrameFolder
 
-        source: Source = FrameFolder(spec, log, depth)
+        opened: Source = FrameFolder(spec, log, depth)
     else:
         if not isinstance(spec, (str, os.PathLike)):
             raise BadSource(
                 f"{spec!r} is not a source; name a camera (cam0), an address or a file",
                 what="not a source",
             )
-        source = _opened(os.fspath(spec), log, depth, planes)
-    if fps and not source.live:
-        source.fps, source.by_rate = fps, True
-    return source
+        opened = _opened(os.fspath(spec), log, depth, planes)
+    if fps and not opened.live:
+        opened.fps, opened.by_rate = fps, True
+    return opened
 
 
 def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
@@ -88,13 +89,10 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
         return open_camera(spec, camera, log, depth, planes)
     bag = bag_of(spec)
     if spec.startswith(TOPIC) or (bag and os.path.exists(bag[0])):
-        from hotpath.video import ros
-
-        if bag:
-            return ros.Bag(*bag, log, planes, depth)
-        from hotpath.video.live import LiveSource
-
-        return LiveSource(ros.Topic(spec, planes), log, depth=depth)
+        opened: Source = source("ros", f"{spec}: a topic or bag of ROS").open_source(
+            spec, bag, log, planes, depth
+        )
+        return opened
     scheme = _scheme(spec)
     if scheme and scheme != "file":
         if scheme not in STREAMS:
@@ -216,10 +214,10 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool) -> Sourc
             f"{path}: no such file, folder or pictures, and no camera's name (cam0)",
             what="not found",
         )
-    source = FrameFolder(path, log, depth)
+    frames = FrameFolder(path, log, depth)
     for sentence in left_out:
-        source.leave_out(sentence)
-    return source
+        frames.leave_out(sentence)
+    return frames
 
 
 def is_stack(path: str) -> bool:

@@ -18,8 +18,6 @@ LINKS = (
     *(link for plug in PLUGS for link in plug.links),  # a vehicle is told first
     ("stream", "hotpath.app.links.stream", ""),
     ("publish", "hotpath.app.links.publish", ""),
-    ("mqtt", "hotpath.app.links.mqtt", ""),  # of --publish, too
-    ("ros", "hotpath.app.links.ros", ""),  # of --publish
     ("page", "hotpath.app.links.page.server", "aiohttp"),
 )
 
@@ -41,11 +39,10 @@ def check_links(options: LinkOptions) -> None:
 
 def wanted_links(options: LinkOptions) -> List[str]:
     """The options that ask for a link."""
+    elsewhere = tuple(start for plug in PLUGS for start in plug.publishes)
     asked = {
         "stream": options.stream.addresses,
-        "publish": options.publish and not options.to_ros and not options.to_mqtt,
-        "mqtt": options.to_mqtt,
-        "ros": options.to_ros,
+        "publish": options.publish and not options.publish.startswith(elsewhere),
         "page": options.page.page,
     }
     others = [name for plug in PLUGS for name in plug.wanted(options)]

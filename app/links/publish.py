@@ -39,8 +39,8 @@ class Publisher(Link):
         parts = split_address(address)
         if parts.scheme != "udp" or not parts.hostname or not parts.port:
             raise BadOutput(
-                f"--publish {address}: not an address; give udp://HOST:PORT, "
-                "mqtt://USER@HOST/PREFIX or ros:/TOPIC",
+                f"--publish {address}: not an address; give udp://HOST:PORT, or, with "
+                "projects/bridges, mqtt://USER@HOST/PREFIX or ros:/TOPIC",
                 what="not an address",
             )
         try:

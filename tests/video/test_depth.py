@@ -120,7 +120,7 @@ def test_a_film_of_16_bits_is_read_as_a_folder_of_its_pictures(
 @pytest.mark.parametrize("depth", [None, 14])
 def test_a_bag_of_16_bits_is_read_as_a_folder_of_its_pictures(tmp_path, kind, depth):
     rosbag2 = pytest.importorskip("rosbags.rosbag2")
-    from tests.video.test_ros import STORE, header, image, ros, theirs
+    from bridges_tests.test_ros import STORE, header, image, ros, theirs
 
     right, words = frames_and_words(as_folder(tmp_path / "folder"), depth=depth)
     topic = ros.COMPRESSED if kind == "png" else ros.IMAGE

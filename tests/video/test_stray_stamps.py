@@ -147,7 +147,7 @@ def test_matroska_and_mp4_with_a_stray_stamp(tmp_path, kind, name, planes):
 @pytest.mark.parametrize("name", ["hours", "three seconds", "every twentieth", "the first"])
 def test_a_bag_with_stray_stamps(tmp_path, name):
     rosbags = pytest.importorskip("rosbags.rosbag2")
-    from tests.video.test_ros import PICTURE, STORE, image, ros
+    from bridges_tests.test_ros import PICTURE, STORE, image, ros
 
     with rosbags.Writer(tmp_path / "bag", version=9) as writer:
         topic = writer.add_connection("/a", ros.IMAGE, typestore=STORE)

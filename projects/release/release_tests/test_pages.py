@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from hotpath.app import gstreamer
+from hotpath_bridges import gstreamer
 from tests.support import ROOT, tiny
 from tests.support.checkout import copy_to, run, set_up
 from tests.support.clips import write_clip

@@ -5,12 +5,9 @@ import sys
 
 import pytest
 
-from hotpath import video
 from hotpath.app import __main__ as track
-from hotpath.runtime.errors import NoCamera
-from hotpath.video import output_file, ros, window
+from hotpath.video import output_file, window
 from tests.support import tiny
-from tests.support.errors import refusal
 
 BOX = ["--box", "96,72,40,40"]
 
@@ -89,36 +86,3 @@ def test_a_file_of_boxes_may_be_a_pipe(folder, monkeypatch):
     with pytest.raises(AssertionError, match="a network was loaded"):
         track.main(["film", "--boxes", f"/dev/fd/{read}"])
     os.close(read)
-
-
-def test_a_topic_without_ros_is_told_in_our_own_words(monkeypatch):
-    forget_ros(monkeypatch, "rclpy")
-    with pytest.raises(NoCamera) as caught:
-        ros.open_bus()
-    assert "ROS 2" in str(caught.value) and "setup.bash" in str(caught.value)
-    assert "No module" not in str(caught.value)
-
-
-def test_a_ros_of_another_python_is_told_as_such(tmp_path, monkeypatch):
-    forget_ros(monkeypatch)
-    (tmp_path / "rclpy").mkdir()
-    (tmp_path / "rclpy" / "__init__.py").write_text("import rclpy._rclpy_pybind11\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    with refusal(NoCamera, "no ROS"):
-        ros.open_bus()
-
-
-def forget_ros(monkeypatch, *absent):
-    """Forget what an earlier test imported, and let these libraries be absent."""
-
-    class Absent:
-        def find_spec(name, path=None, target=None):
-            if name in absent:
-                raise ModuleNotFoundError(f"No module named '{name}'", name=name)
-
-    monkeypatch.setattr(sys, "meta_path", [Absent, *sys.meta_path])
-    for name in list(sys.modules):
-        if name.split(".")[0] == "rclpy":
-            monkeypatch.delitem(sys.modules, name)
-    monkeypatch.delitem(sys.modules, "hotpath.video.ros_node", raising=False)
-    monkeypatch.delattr(video, "ros_node", raising=False)

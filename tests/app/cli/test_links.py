@@ -63,7 +63,7 @@ def test_a_run_loads_the_links_that_it_is_asked_for_alone(world):
     assert loaded() == []
     modules = loaded("--publish", "udp://127.0.0.1:9")
     assert "hotpath.app.links.publish" in modules
-    others = tuple("hotpath.app.links." + name for name in ("page", "mqtt", "stream"))
+    others = tuple("hotpath.app.links." + name for name in ("page", "stream"))
     assert not [name for name in modules if name.startswith(others)]
 
 

@@ -16,8 +16,8 @@ from typing import Optional, Sequence
 import numpy as np
 
 import hotpath
-from hotpath.app.gstreamer import find_python
 from hotpath.kernels.cli import Parser
+from hotpath_bridges.gstreamer import find_python
 
 HERE = pathlib.Path(__file__).resolve().parent
 

@@ -1,6 +1,6 @@
 """A fake ``rclpy`` with its messages, for computers without ROS.
 
-    python -m tests.fakes.ros ARGUMENTS OF runtime.track
+    python -m bridges_tests.fake_ros ARGUMENTS OF runtime.track
 
 Every name is one of ROS 2 Humble that the product uses, and keeps its rules. Messages take keywords
 only and refuse values of another type. A queue keeps its last messages, and a callback runs only

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import time
@@ -12,20 +13,21 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath import video
-from hotpath.app.links.ros import RosLink
+import hotpath_bridges
 from hotpath.runtime.errors import BadOutput, BadSource, NoCamera
 from hotpath.runtime.types import Box, Track
-from hotpath.video import ros
 from hotpath.video.base import TrackedFrame
 from hotpath.video.sources import open_source
+from hotpath_bridges import ros
+from hotpath_bridges.ros_link import RosLink
 
 rosbags = pytest.importorskip("rosbags.rosbag2")
-from tests.fakes import ros as fakes  # noqa: E402
-from tests.fakes.ros import STORE  # noqa: E402
+from bridges_tests import fake_ros as fakes  # noqa: E402
+from bridges_tests.fake_ros import STORE  # noqa: E402
 from tests.support.errors import refusal  # noqa: E402
 
-NODE = "hotpath.video.ros_node"
+NODE = "hotpath_bridges.ros_node"
+PROJECT = pathlib.Path(__file__).resolve().parents[1]
 PICTURE = np.random.default_rng(0).integers(0, 255, (6, 10, 3), np.uint8)
 
 
@@ -131,15 +133,15 @@ def test_what_can_not_be_read_is_told():
 
 @pytest.fixture
 def fake_ros(monkeypatch, tmp_path):
-    """The module ``rclpy`` of ``tests.fakes.ros``, on a bus of this test."""
+    """The module ``rclpy`` of ``bridges_tests.fake_ros``, on a bus of this test."""
     for name, module in fakes.modules().items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.delitem(sys.modules, NODE, raising=False)
-    monkeypatch.delattr(video, "ros_node", raising=False)
+    monkeypatch.delattr(hotpath_bridges, "ros_node", raising=False)
     monkeypatch.setenv("FAKE_ROS", str(tmp_path))
     yield importlib.import_module(NODE)
     monkeypatch.delitem(sys.modules, NODE)
-    monkeypatch.delattr(video, "ros_node")
+    monkeypatch.delattr(hotpath_bridges, "ros_node")
 
 
 @pytest.fixture(params=["mcap", "sqlite3"])
@@ -208,20 +210,14 @@ def test_a_damaged_bag_gives_what_it_can_and_a_sentence(bag, tmp_path):
 
 
 def test_a_peer_asks_for_a_target_and_gets_its_boxes(tmp_path):
-    environment = dict(os.environ, ROS_DOMAIN_ID="7", FAKE_ROS=str(tmp_path))
-    command = [sys.executable, "-m", "tests.support.ros_peer"]
+    paths = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")]))
+    environment = dict(os.environ, ROS_DOMAIN_ID="7", FAKE_ROS=str(tmp_path), PYTHONPATH=paths)
+    command = [sys.executable, "-m", "bridges_tests.ros_peer"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         try:
             arguments = ["--video", "ros:/camera/image_raw", "--publish", "ros:/tracks"]
-            run = [
-                sys.executable,
-                "-m",
-                "tests.fakes.ros",
-                *arguments,
-                "--frames",
-                "90",
-                "--no-show",
-            ]
+            arguments += ["--frames", "90", "--no-show"]
+            run = [sys.executable, "-m", "bridges_tests.fake_ros", *arguments]
             done = subprocess.run(run, capture_output=True, text=True, env=environment, timeout=120)
         finally:
             process.kill()
@@ -321,3 +317,36 @@ def test_a_bag_that_was_not_closed_gets_what_to_do(tmp_path, name, advice):
     with pytest.raises(BadSource, match=advice) as told:
         open_source(str(tmp_path / name))
     assert "Error(" not in str(told.value)
+
+
+def test_a_topic_without_ros_is_told_in_our_own_words(monkeypatch):
+    forget_ros(monkeypatch, "rclpy")
+    with pytest.raises(NoCamera) as caught:
+        ros.open_bus()
+    assert "ROS 2" in str(caught.value) and "setup.bash" in str(caught.value)
+    assert "No module" not in str(caught.value)
+
+
+def test_a_ros_of_another_python_is_told_as_such(tmp_path, monkeypatch):
+    forget_ros(monkeypatch)
+    (tmp_path / "rclpy").mkdir()
+    (tmp_path / "rclpy" / "__init__.py").write_text("import rclpy._rclpy_pybind11\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with refusal(NoCamera, "no ROS"):
+        ros.open_bus()
+
+
+def forget_ros(monkeypatch, *absent):
+    """Forget what an earlier test imported, and let these libraries be absent."""
+
+    class Absent:
+        def find_spec(name, path=None, target=None):
+            if name in absent:
+                raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+    monkeypatch.setattr(sys, "meta_path", [Absent, *sys.meta_path])
+    for name in list(sys.modules):
+        if name.split(".")[0] == "rclpy":
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "hotpath_bridges.ros_node", raising=False)
+    monkeypatch.delattr(hotpath_bridges, "ros_node", raising=False)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from hotpath.app.__main__ import main
-from hotpath.app.gstreamer import __main__ as gstreamer
-from hotpath.app.gstreamer import find_python
+from hotpath_bridges.gstreamer import __main__ as gstreamer
+from hotpath_bridges.gstreamer import find_python
 from tests.support import run
 from tests.support.needs import needs_program, skip
 
@@ -31,7 +31,7 @@ def outside(monkeypatch):
 def environment(tmp_path_factory):
     needs_program("gst-launch-1.0")
     outside = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    asked = run([sys.executable, "-m", "hotpath.app.gstreamer"], env=outside)
+    asked = run([sys.executable, "-m", "hotpath", "gstreamer"], env=outside)
     if asked.returncode == 2:
         pytest.skip(asked.stderr.strip())
     assert asked.returncode == 0, asked.stderr
@@ -52,7 +52,7 @@ def test_the_element_is_found_after_a_failed_load(environment, tmp_path):
         # in an active environment, where GStreamer's Python does not start
         f'PATH="{os.path.dirname(sys.executable)}:$PATH" GST_PLUGIN_PATH={gstreamer.HERE}'
         " gst-inspect-1.0 hotpathtrack",
-        f'eval "$({sys.executable} -m hotpath.app.gstreamer)"',
+        f'eval "$({sys.executable} -m hotpath gstreamer)"',
         "gst-inspect-1.0 hotpathtrack",
     )
     settings = {**os.environ, "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}

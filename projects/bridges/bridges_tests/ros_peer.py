@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from tests.fakes import ros
+from bridges_tests import fake_ros as ros
 
 sys.modules.update(ros.modules())
 import rclpy  # noqa: E402

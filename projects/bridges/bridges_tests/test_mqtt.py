@@ -12,11 +12,11 @@ import time
 import numpy as np
 import pytest
 
-from hotpath.app.links.mqtt import MqttLink, check_options, name_of
 from hotpath.app.records import LinkOptions
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Track
 from hotpath.video.base import TrackedFrame
+from hotpath_bridges.mqtt import MqttLink, check_options, name_of
 from tests.app.test_track import film_command, here, world
 from tests.support import run
 from tests.support.errors import refusal

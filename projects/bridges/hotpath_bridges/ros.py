@@ -23,6 +23,7 @@ from hotpath.video.base import PLAYED_FPS, SAMPLES, Log, Source, to_bgr
 from hotpath.video.cameras import SENDER
 from hotpath.video.encoded import decoded
 from hotpath.video.limits import check_size
+from hotpath.video.live import LiveSource
 from hotpath.video.raw import planes_in
 from hotpath.video.stamps import Stamps
 
@@ -106,6 +107,21 @@ def _picture(
     return frame[..., 0] if is_deep(frame) else to_bgr(frame)
 
 
+def open_source(
+    spec: str, bag: Optional[Tuple[str, str]], log: Log, planes: bool, depth: Optional[int]
+) -> Source:
+    """Open a bag or a topic; see ``hotpath.video.sources``.
+
+    Args:
+        spec: as ``--video`` names it.
+        bag: its path and topic, or None for a topic of a running system.
+        log, planes, depth: see ``Bag``.
+    """
+    if bag:
+        return Bag(*bag, log, planes, depth)
+    return LiveSource(Topic(spec, planes), log, depth=depth)
+
+
 class Topic:
     """A topic of a running system, for ``LiveSource``.
 
@@ -158,13 +174,13 @@ class Topic:
 
 
 def open_bus() -> Tuple[Any, Any]:
-    """Return (``hotpath.video.ros_node``, an open ``End`` of it).
+    """Return (``hotpath_bridges.ros_node``, an open ``End`` of it).
 
     Raises:
         NoCamera: there is no ROS, or it can't be reached.
     """
     try:
-        from hotpath.video import ros_node
+        from hotpath_bridges import ros_node
     except ImportError as error:
         raise NoCamera(
             f"a topic of ROS needs ROS 2 with vision_msgs{why_unloaded(error, 'rclpy')}; source "

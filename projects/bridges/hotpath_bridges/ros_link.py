@@ -18,7 +18,7 @@ from hotpath.app.links.run import Run
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadOutput, NoCamera
 from hotpath.video.base import TrackedFrame
-from hotpath.video.ros import PREFIX, TOPIC, open_bus
+from hotpath_bridges.ros import PREFIX, TOPIC, open_bus
 
 POLL_S = 0.2  # how long the end of a run may wait
 FRAME_ID = "camera"

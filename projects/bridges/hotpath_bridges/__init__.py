@@ -1,0 +1,1 @@
+"""ROS 2, MQTT and GStreamer for ``hotpath track``."""

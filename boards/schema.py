@@ -44,7 +44,8 @@ SECTIONS: Dict[str, Keys] = {
         "why": Key(dict, {}),
     },
     "search": {  # of a lost target
-        "default": Key(bool, True),  # whether it is searched for where nobody says
+        # where nobody says: search for it, only report the loss, or do nothing of either
+        "default": Key(str, "search", ("search", "report", "nothing")),
         "windows": Key(int, 1, low=1),  # that a frame of the search looks at
         "why": Key(str, None),
     },

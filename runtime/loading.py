@@ -22,6 +22,9 @@ from hotpath.runtime.options import AUTO, DEFAULTS, Options, checked
 from hotpath.runtime.precision import open_precision
 from hotpath.runtime.tracker import Tracker
 
+# what a board's profile says of lost targets -> ``recover`` of a ``Tracker``
+RECOVER = {"search": True, "report": False, "nothing": None}
+
 
 class Loaded(NamedTuple):
     """A network that is ready to run.
@@ -159,8 +162,8 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
 
 def recovers(device: Device, options: Options) -> Optional[bool]:
     """Return ``recover`` of a ``Tracker``: as asked for, or as the board's profile says."""
-    default = True if board_of(device.engine).search["default"] else None
-    return default if options.recover is None else options.recover
+    default = board_of(device.engine).search["default"]
+    return RECOVER[default] if options.recover is None else options.recover
 
 
 def board_of(engine: Engine) -> boards.Board:

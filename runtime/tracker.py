@@ -286,8 +286,8 @@ class Tracker:
             is_there, score, place = looking.judge(picture, seen, self.state)
         elif self._decoder is not None:
             shown = seen[len(seen) // 2]
-            maps, size = [scale.maps for scale in seen], self._shape[:2]
-            place, score = self._decoder.among(maps, self.state, shown.scale, size)
+            maps, (height, width) = [scale.maps for scale in seen], self._shape[:2]
+            place, score = self._decoder.among(maps, self.state, shown.scale, width, height)
         else:
             chosen, looks = (0, None) if search is None else search.choose(shown)
             place, score = shown.states[chosen], shown.scores[chosen]

@@ -74,7 +74,7 @@ def _identity(detection: Detection, installed: Installed) -> List[str]:
 def _search(board: Board) -> str:
     """Return how a lost target is searched for here, as a phrase."""
     search = board.search
-    if not search["default"]:
+    if search["default"] != "search":
         return "not searched for, unless --recover asks for it"
     return f"searched for in {counted(search['windows'], 'window')} a frame"
 

@@ -16,12 +16,12 @@ import pathlib
 import signal
 import sys
 import time
-from typing import Any, Dict, List, NoReturn, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from hotpath.deploy.errors import BadEvidence, CannotCompare, OtherMachine
 from hotpath.deploy.fps import Evidence, clips, compare, report
-from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps.cases import Case
+from hotpath.deploy.fps.evidence import read_evidence
 from hotpath.deploy.fps.measure import Run, Settings, Side
 from hotpath.deploy.fps.place import Place, worktree
 from hotpath.deploy.fps.verdict import why_invalid
@@ -98,14 +98,8 @@ def _settings(options: argparse.Namespace, place: Place) -> Settings:
         for form in precisions
         for engine in chosen
     ]
-    settings = Settings(
-        cases,
-        clips.load(options.clips),
-        frames=options.frames,
-        rounds=options.rounds,
-        warm_s=options.warm_up,
-        look_s=LOOK_S,
-    )
+    films = clips.load(options.clips)
+    settings = Settings(cases, films, options.frames, options.rounds, options.warm_up, LOOK_S)
     return settings._replace(**QUICK) if options.quick else settings
 
 
@@ -160,7 +154,7 @@ def _conclude(
 def _compare(options: argparse.Namespace) -> int:
     if len(options.files) > 2:
         raise BadEvidence("compare takes two evidence files, or one beside the reference")
-    runs = [files.read(path) for path in options.files]
+    runs = [read_evidence(path) for path in options.files]
     base = runs[0] if len(runs) == 2 else compare.reference_of(runs[0]["board"])
     if base is None:
         board = runs[0]["board"]["name"]
@@ -175,17 +169,13 @@ def _save(options: argparse.Namespace) -> int:
     if not options.files and not runs:
         raise BadEvidence(f"{out} has no evidence of a run; run `hotpath fps` first")
     path = pathlib.Path(options.files or runs[-1])
-    evidence = files.read(path)
+    evidence = read_evidence(path)
     kept = compare.save(evidence, path)
     print(f"{kept}: {report.title(evidence)}")
     print(f"it adds {compare.reach(evidence):.1%} to the interval of each comparison")
     return 0
 
 
-def _stop(*_: object) -> NoReturn:
-    raise KeyboardInterrupt  # so that worktrees are removed
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # worktrees are removed
     sys.exit(main())

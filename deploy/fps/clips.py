@@ -6,7 +6,7 @@ from typing import List, NamedTuple, Sequence, Tuple, Union
 
 import numpy as np
 
-from hotpath.deploy.doctor.bringup import film as made
+from hotpath.deploy.doctor.bringup import film as bringup_film
 from hotpath.runtime.errors import BadSource
 from hotpath.video.clips import Clip as AnnotatedClip
 from hotpath.video.clips import find_clips
@@ -41,7 +41,7 @@ def load(folder: Union[str, Path, None], most: int = MOST_FRAMES) -> List[Clip]:
 
 def film(frames: int) -> Clip:
     """Make a film of a textured patch that moves over a textured background."""
-    pictures, boxes = made.film(frames)
+    pictures, boxes = bringup_film.film(frames)
     return _clip("film", pictures, boxes[0, 0])
 
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from hotpath.deploy.errors import CannotCompare, OtherMachine
 from hotpath.deploy.fps import Evidence, Result, stats
-from hotpath.deploy.fps import evidence as files
+from hotpath.deploy.fps.evidence import name_of, read_evidence, write_evidence
 from hotpath.deploy.fps.verdict import why_invalid
 from hotpath.kernels import cache
+from hotpath.runtime.boxes import overlap
 
 OWN = pathlib.Path(cache.HOME) / ".local" / "share" / "hotpath" / "reference"  # of this user
 REFERENCE_ROUNDS = 30  # the fewest
@@ -42,11 +43,11 @@ def compare(base: Evidence, new: Evidence) -> List[Named]:
         raise CannotCompare(f"these runs can't be compared: {difference}; measure both alike")
     sides = {base["run"].get("side"), new["run"].get("side")}
     turns = base["run"]["id"] == new["run"]["id"] and sides == {"base", "new"}
-    results = {files.name_of(result): result for result in base["results"] if result["rounds"]}
+    results = {name_of(result): result for result in base["results"] if result["rounds"]}
     comparisons = [
-        (files.name_of(result), _compare(results[files.name_of(result)], result, turns))
+        (name_of(result), _compare(results[name_of(result)], result, turns))
         for result in new["results"]
-        if result["rounds"] and files.name_of(result) in results
+        if result["rounds"] and name_of(result) in results
     ]
     if not comparisons:
         raise CannotCompare("these runs have no network, precision, engine and clip in common")
@@ -63,7 +64,7 @@ def _settings(evidence: Evidence) -> Dict[str, object]:
         values[f"highest {part} clock"] = before["sample"].get(f"{clock}_clock_max_hz")
     values.update((f"clip {clip['name']}", clip["sha256"][:12]) for clip in evidence["clips"])
     for result in (result for result in evidence["results"] if result["rounds"]):
-        name = files.name_of(result)
+        name = name_of(result)
         values[f"{name}: the engine's version"] = result["engine"].get("version")
         for key in ("network_sha256", "threads", "kernels"):
             values[f"{name}: {key}"] = str(result[key])[:12]
@@ -73,25 +74,41 @@ def _settings(evidence: Evidence) -> Dict[str, object]:
 def _compare(base: Result, new: Result, turns: bool) -> stats.Comparison:
     """Compare a result's frames; of two runs in units of the network alone, where both have it."""
     if turns:
-        return stats.compare(files.totals(base), files.totals(new), paired=True)
-    overlap = files.same_boxes(base["boxes"], new["boxes"])
-    if overlap < SAME_BOX:
+        return stats.compare(totals(base), totals(new), paired=True)
+    low = min([float(overlap(*pair)) for pair in zip(base["boxes"], new["boxes"])], default=1.0)
+    if low < SAME_BOX:
         raise OtherMachine(
-            f"{files.name_of(new)}: the boxes differ from the reference's (overlap {overlap:.2f}); "
+            f"{name_of(new)}: the boxes differ from the reference's (overlap {low:.2f}); "
             "if they should, keep this run with `hotpath fps save`"
         )
-    now, then = files.alone_ms(new), files.alone_ms(base)
+    now, then = alone_ms(new), alone_ms(base)
     if not now or not then:
-        return stats.compare(files.totals(base), files.totals(new))
+        return stats.compare(totals(base), totals(new))
     ratio = float(np.median(now) / np.median(then))
     if not 1 / OTHER_SPEED < ratio < OTHER_SPEED:
         raise OtherMachine(
-            f"{files.name_of(new)}: the network alone takes {ratio:.2f} times as long as then, so "
+            f"{name_of(new)}: the network alone takes {ratio:.2f} times as long as then, so "
             "this machine has another speed (heat, clocks, power); wait until it is as it was, or "
             "keep this run with `hotpath fps save`"
         )
-    compared = stats.compare(files.relative(base), files.relative(new))
+    compared = stats.compare(relative(base), relative(new))
     return compared._replace(machine=1 / ratio - 1)
+
+
+def totals(result: Result) -> List[np.ndarray]:
+    """A result's rounds: list of arrays of frame times, ms."""
+    return [np.array(r["ms"]["total"], np.float64) for r in result["rounds"]]
+
+
+def alone_ms(result: Result) -> List[float]:
+    """Medians of the network alone, a round each; empty if a round has none."""
+    times = [r["ms"].get("alone") for r in result["rounds"]]
+    return [float(np.median(ms)) for ms in times] if all(times) else []
+
+
+def relative(result: Result) -> List[np.ndarray]:
+    """The rounds in units of the network alone; empty if a round has none."""
+    return [ms / alone for ms, alone in zip(totals(result), alone_ms(result))]
 
 
 def sentence(comparison: stats.Comparison) -> str:
@@ -117,7 +134,7 @@ def reference_of(board: Dict[str, Any]) -> Optional[Evidence]:
         board: ``board`` of evidence. A reference of another model is none of this board.
     """
     path = OWN / (board["name"] + ".json")
-    reference = files.read(path) if path.is_file() else None
+    reference = read_evidence(path) if path.is_file() else None
     if reference and all(reference["board"].get(k) == board.get(k) for k in ("model", "cpus")):
         return reference
     return None
@@ -126,7 +143,7 @@ def reference_of(board: Dict[str, Any]) -> Optional[Evidence]:
 def reach(evidence: Evidence) -> float:
     """Half of the 95 % interval of a comparison that a run alone causes, as a share; the widest."""
     results = evidence["results"]
-    return max([stats.reach(files.relative(r) or files.totals(r)) for r in results] or [1.0])
+    return max([stats.reach(relative(r) or totals(r)) for r in results] or [1.0])
 
 
 def save(evidence: Evidence, path: pathlib.Path) -> pathlib.Path:
@@ -149,5 +166,5 @@ def save(evidence: Evidence, path: pathlib.Path) -> pathlib.Path:
             f"--rounds {needed}"
         )
     target: pathlib.Path = OWN / (evidence["board"]["name"] + ".json")
-    files.write(evidence, target)
+    write_evidence(evidence, target)
     return target

@@ -6,7 +6,7 @@
 import json
 import operator
 import pathlib
-from typing import Any, List, Union
+from typing import Union
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from hotpath.deploy.errors import BadEvidence
 from hotpath.deploy.fps import Evidence, Result, stats
 from hotpath.deploy.fps.verdict import judge
 from hotpath.kernels import cache
-from hotpath.runtime.boxes import overlap
 
 FORMAT = 1
 NEEDED = {  # what comparisons and reports take of each part
@@ -25,7 +24,7 @@ NEEDED = {  # what comparisons and reports take of each part
 }
 
 
-def write(evidence: Evidence, path: pathlib.Path) -> None:
+def write_evidence(evidence: Evidence, path: pathlib.Path) -> None:
     """Write a file, whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +36,7 @@ def write(evidence: Evidence, path: pathlib.Path) -> None:
         ) from None
 
 
-def read(path: Union[str, pathlib.Path]) -> Evidence:
+def read_evidence(path: Union[str, pathlib.Path]) -> Evidence:
     """Read a file. Its figures and its verdict are computed again from what was measured."""
     again = "measure with `hotpath fps --out DIR`, which writes DIR/evidence-*.json"
     try:
@@ -83,25 +82,3 @@ def name_of(result: Result) -> str:
     """Return a result's name: network, precision, engine and clip."""
     engine = result["engine"]["engine"]
     return "{network} {precision} {0} {clip}".format(engine, **result)
-
-
-def totals(result: Result) -> List[np.ndarray]:
-    """A result's rounds: list of arrays of frame times, ms."""
-    return [np.array(r["ms"]["total"], np.float64) for r in result["rounds"]]
-
-
-def alone_ms(result: Result) -> List[float]:
-    """Medians of the network alone, a round each; empty if a round has none."""
-    times = [r["ms"].get("alone") for r in result["rounds"]]
-    return [float(np.median(ms)) for ms in times] if all(times) else []
-
-
-def relative(result: Result) -> List[np.ndarray]:
-    """The rounds in units of the network alone; empty if a round has none."""
-    return [ms / alone for ms, alone in zip(totals(result), alone_ms(result))]
-
-
-def same_boxes(base: List[Any], new: List[Any]) -> float:
-    """The lowest overlap of the boxes of the first frames, 1 without boxes."""
-    count = min(len(base), len(new))
-    return float(overlap(base[:count], new[:count]).min()) if count else 1.0

@@ -20,9 +20,9 @@ import numpy as np
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.errors import WorkerFailed
 from hotpath.deploy.fps import Evidence, Result, Sample
-from hotpath.deploy.fps import evidence as files
 from hotpath.deploy.fps.cases import Case, Request, open_case
 from hotpath.deploy.fps.clips import Clip
+from hotpath.deploy.fps.evidence import FORMAT, conclude, write_evidence
 from hotpath.deploy.fps.place import CHECKOUT, Place, commit_of
 from hotpath.deploy.fps.verdict import why_invalid
 
@@ -206,8 +206,8 @@ class Run:
     def _save(self) -> None:
         for evidence, side in zip(self.evidence, self._sides):
             evidence["samples"] = list(self._sampler.samples)
-            files.conclude(evidence)
-            files.write(evidence, side.path)
+            conclude(evidence)
+            write_evidence(evidence, side.path)
 
     def _round(self, results: Sequence[Result], request: Request) -> None:
         """Time a round of a case: one new process, or two that take turns."""
@@ -244,7 +244,7 @@ def _begin(settings: Settings, place: Place, side: Side) -> Evidence:
     """Return evidence without any measurement."""
     commit, dirty = commit_of(side.tree)
     return {
-        "format": files.FORMAT,
+        "format": FORMAT,
         "run": {
             "id": uuid.uuid4().hex[:12],
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

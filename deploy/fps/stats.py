@@ -56,8 +56,8 @@ def compare(
         errors = _error(first), _error(second)
         error, freedom = math.hypot(*errors), _freedom(errors, (len(first), len(second)))
     reach = student(freedom) * error
-    bounds = (float(np.exp(v)) - 1 for v in (change, change - reach, change + reach))
-    change, low, high = bounds
+    logs = change, change - reach, change + reach
+    change, low, high = (float(value) for value in np.expm1(logs))
     return Comparison(change, low, high, decide(low, high, rounds))
 
 

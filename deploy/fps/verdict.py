@@ -26,8 +26,7 @@ def judge(evidence: Evidence) -> Dict[str, Any]:
 
 def why_invalid(evidence: Evidence) -> str:
     """The reasons for which a run is invalid, as one phrase; "" for a run that is not."""
-    reasons = evidence["verdict"]["reasons"]
-    return "; ".join(r["text"] for r in reasons if r["state"] == "invalid")
+    return "; ".join(reason["text"] for reason in evidence["verdict"]["reasons"])
 
 
 def _readings(evidence: Evidence) -> Sequence[Sample]:

@@ -146,10 +146,7 @@ def _random(shape: Sequence[int]) -> Any:
     return np.random.RandomState(0).standard_normal(tuple(shape)).astype(np.float32)
 
 
-OPENERS: Dict[str, Callable[[str, int], Call]] = {
-    "openvino": _openvino,
-    "onnxruntime": _onnxruntime,
-}
+OPENERS = {"openvino": _openvino, "onnxruntime": _onnxruntime}
 
 
 if __name__ == "__main__":

@@ -80,13 +80,14 @@ class Siamese(Family):
         maps: "typing.Sequence[Maps]",
         state: np.ndarray,
         scale: Scale,
-        frame_size: "typing.Tuple[int, int]",
+        frame_width: int,
+        frame_height: int,
     ) -> "typing.Tuple[np.ndarray, float]":
         """Select among the maps of all scales; returns (new state, score). See ``select``."""
         for index, response in enumerate(maps):
             self.look(index, response)
         place = state.copy()
-        _, score = self.select((self._responses,), place, scale, frame_size[1], frame_size[0])
+        _, score = self.select((self._responses,), place, scale, frame_width, frame_height)
         return place, score
 
     def look(self, index: int, maps: Maps) -> Maps:

@@ -19,7 +19,7 @@ RECENT = 0.3  # share of a frame's step in a velocity
 Place = Tuple[float, float, float]  # x, y of the centre, frame pixels; score
 
 
-class Way:
+class Trajectory:
     """Where an object goes: its last place and its velocity, pixels a frame."""
 
     def __init__(self, place: Place) -> None:
@@ -57,8 +57,8 @@ class Neighbours:
     """
 
     def __init__(self) -> None:
-        self._target: Any = None  # its ``Way``, since it has neighbours
-        self._others: List[Way] = []
+        self._target: Any = None  # its ``Trajectory``, since it has neighbours
+        self._others: List[Trajectory] = []
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -83,13 +83,13 @@ class Neighbours:
             and any(self._is_taken(way, target, beside, reach) for way in self._others)
         )
         if has_swapped or not self._others:
-            self._target, self._others = Way(target), []
+            self._target, self._others = Trajectory(target), []
         else:
             self._target.step(target)
         self._follow(beside, reach)
         return has_swapped
 
-    def _is_taken(self, way: Way, target: Place, beside: List[Place], reach: float) -> bool:
+    def _is_taken(self, way: Trajectory, target: Place, beside: List[Place], reach: float) -> bool:
         """Whether the box is where a neighbour is expected, and the neighbour is nowhere else."""
         if way.frames < FEWEST or way.score < CLEAR:
             return False
@@ -106,4 +106,4 @@ class Neighbours:
             else:
                 way.unseen += 1
         self._others = [way for way in self._others if way.unseen <= UNSEEN]
-        self._others += map(Way, beside)
+        self._others += map(Trajectory, beside)

@@ -66,7 +66,7 @@ def test_a_jetson_compares_two_commits_with_one_bundle(checkout, tmp_path):
     done = run(interpreter, checkout, "-m", "hotpath.deploy.fps", "--against", "HEAD", *options)
     assert done.returncode == 0, done.stderr
     for side in ("base", "new"):
-        found = evidence.read(out / f"evidence-jetson_nano-{side}.json")
+        found = evidence.read_evidence(out / f"evidence-jetson_nano-{side}.json")
         result = found["results"][0]
         assert found["run"]["complete"] and result["precision"] == "fp16"
         assert result["engine"]["engine"] == "tensorrt"

@@ -83,7 +83,7 @@ def reference(out):
         code, said = quietly(fps.main, ["save", "--out", str(out / "base")])
         if code or not path.is_file():
             raise SystemExit(f"the machine is not at rest, or the reference failed: {said}")
-    return evidence.read(path)["results"][0]["figures"]["steps"]["total"]["median"]
+    return evidence.read_evidence(path)["results"][0]["figures"]["steps"]["total"]["median"]
 
 
 def jobs(runs, done):
@@ -121,8 +121,8 @@ def one(options, base_ms, load, percent, kind):
 def measured(folder):
     """What a run measured: change with its interval, rounds, and why it is invalid."""
     (path,) = folder.glob("evidence-*.json")
-    found = evidence.read(path)
-    base = evidence.read(compare.OWN / "host.json")
+    found = evidence.read_evidence(path)
+    base = evidence.read_evidence(compare.OWN / "host.json")
     reasons = [r["text"] for r in found["verdict"]["reasons"]]
     values = {ADDED: None, "rounds": 0, "reasons": "; ".join(reasons)}
     for result in found["results"]:  # none on a busy machine

@@ -77,7 +77,7 @@ def made_up(median_ms=2.0, rounds=6, seed=0, alone_ms=None):
 def stored(tmp_path, *runs):
     paths = [str(tmp_path / f"{number}.json") for number in range(len(runs))]
     for found, path in zip(runs, paths):
-        evidence.write(found, pathlib.Path(path))
+        evidence.write_evidence(found, pathlib.Path(path))
     return paths
 
 
@@ -233,7 +233,7 @@ def test_figures_and_verdict_of_a_file_are_computed_again(tmp_path):
     boast = made_up()
     boast["results"][0]["figures"]["fps"] = 9999.0
     boast["samples"] = [{"time_s": 1.0, "cooling_gpu_state": 1}]
-    found = evidence.read(stored(tmp_path, boast)[0])
+    found = evidence.read_evidence(stored(tmp_path, boast)[0])
     assert found["verdict"]["state"] == "invalid"
     assert found["results"][0]["figures"]["fps"] == pytest.approx(500.0, rel=0.01)
 
@@ -376,8 +376,8 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     assert [found["run"]["side"] for found in pair] == ["base", "new"]
     assert pair[0]["run"]["id"] == pair[1]["run"]["id"]
     for side, found in zip(("base", "new"), pair):
-        assert evidence.read(tmp_path / (side + ".json")) == found
-    totals = [np.median(np.concatenate(evidence.totals(e["results"][0]))) for e in pair]
+        assert evidence.read_evidence(tmp_path / (side + ".json")) == found
+    totals = [np.median(np.concatenate(compare.totals(e["results"][0]))) for e in pair]
     assert totals[1] > totals[0] + 10
 
 

@@ -46,7 +46,7 @@ def run(own, network, film, tmp_path, say=print, **more):
 @pytest.mark.parametrize("name", board_roots.NAMES)
 def test_every_board_gives_valid_evidence(name, network, film, tmp_path):
     found = run(board(name, tmp_path), network, film, tmp_path, rounds=1)
-    assert evidence.read(tmp_path / "evidence.json") == found
+    assert evidence.read_evidence(tmp_path / "evidence.json") == found
     assert found["run"]["complete"] and len(found["results"][0]["rounds"]) == 1
     assert name.startswith(found["board"]["name"])
     assert found["samples"] and found["before"]["snapshot"].startswith("# hotpath board snapshot")
@@ -79,7 +79,7 @@ def busy(monkeypatch):
 
 def only(folder):
     (path,) = folder.glob("evidence-host-*.json")
-    return evidence.read(path)
+    return evidence.read_evidence(path)
 
 
 def test_a_quick_run_times_what_track_runs_also_if_busy(busy, tmp_path, capsys, monkeypatch):
@@ -137,7 +137,7 @@ def test_a_killed_run_leaves_the_rounds_that_were_finished(network, tmp_path):
     try:
         while time.time() < deadline and process.poll() is None:
             if any(
-                len(evidence.read(p)["results"][0]["rounds"]) >= 1
+                len(evidence.read_evidence(p)["results"][0]["rounds"]) >= 1
                 for p in tmp_path.glob("evidence-*.json")
             ):
                 break
@@ -194,6 +194,6 @@ def test_events_between_rounds_make_a_run_invalid(network, film, tmp_path):
             path.write_text(str(count))
 
     found = run(own, network, film, tmp_path, say, frames=12)
-    assert evidence.read(tmp_path / "evidence.json") == found
+    assert evidence.read_evidence(tmp_path / "evidence.json") == found
     (told,) = [r for r in found["verdict"]["reasons"] if "3 under-voltage" in r["text"]]
     assert told["state"] == "invalid" == found["verdict"]["state"]

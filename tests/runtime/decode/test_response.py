@@ -29,7 +29,7 @@ def responses(seed):
 def run(decoder, maps):
     state = np.array(STATE, np.float64)
     place, score = decoder.among(
-        [(small[None, None],) for small in maps], state, (1.5, 1.25), (720, 1280)
+        [(small[None, None],) for small in maps], state, (1.5, 1.25), 1280, 720
     )
     assert tuple(state) == STATE  # it is not changed
     return tuple(place), score

@@ -37,6 +37,10 @@ NAMES = re.compile(
     r"x86-64|Python 3\.\d+|\(boards: 3\.6\)|Pi 4 and 5|ROS 2|Apache-2\.0|BY 4\.0|"
     r"[A-Za-z_]+-?\d+(@\d+\w+)?"
 )
+RUNS = {  # what stands before the date, commit and machine of a file's figures in the page
+    path: re.compile(rf"(?<={words} )20\d\d-.*?cores")
+    for path, words in ((PUBLISHED, "judged"), (STARTS, "nanotrack_v2`\\."))
+}
 DEFINITION = "definition"  # the source of a figure that nobody measured
 
 
@@ -61,6 +65,9 @@ def main(arguments=None):
     text = re.sub(
         r"^20\d\d-.*?(?=, one thread)", lambda _: run_of(STORED), text, flags=re.MULTILINE
     )
+    text = re.sub(r"^Published boxes with a larger.*", lambda _: ahead(), text, flags=re.MULTILINE)
+    for path in (PUBLISHED, STARTS):
+        text = RUNS[path].sub(lambda _, path=path: run_of(path), text)
     question, _, rest = text.split("\n\n", 2)
     PAGE.write_text("\n\n".join([question, answer(), rest]), encoding="utf-8")
     return 0
@@ -83,6 +90,20 @@ def answer():
         f"{readme.figure(whole, 'success')}{readme.between(whole, 'success')}, and on the "
         f"{unseen['clips']} unseen ones {readme.figure(unseen, 'success')}."
     )
+
+
+def ahead():
+    """A sentence with the published trackers whose AUC is larger than the default's."""
+    ours, theirs = next(iter(readme.read(STORED).values())), readme.read(PUBLISHED)
+    told = []
+    for key, title in SETS.items():
+        for part, where in ((key, title), (f"{key} unseen", "unseen")):
+            aucs = {name: float(of[part]["success"]) for name, of in theirs.items() if part in of}
+            more = sorted(name for name, auc in aucs.items() if auc > float(ours[part]["success"]))
+            told.append(
+                f"{where} {len(more)} of {len(aucs)}" + f" ({', '.join(more)})" * bool(more)
+            )
+    return f"Published boxes with a larger AUC than `kestrel`'s: {', '.join(told)}."
 
 
 def of_starts():

@@ -15,8 +15,16 @@ def test_readme_says_what_the_stored_files_say():
 
 def test_the_page_has_the_same_table_and_that_of_each_set():
     page = figures.PAGE.read_text(encoding="utf-8")
-    for made in (figures.answer(), figures.rendered(), figures.of_sets(), figures.of_starts()):
+    for made in (
+        figures.answer(),
+        figures.rendered(),
+        figures.of_sets(),
+        figures.ahead(),
+        figures.of_starts(),
+    ):
         assert made in page
+    for path, run in figures.RUNS.items():
+        assert run.findall(page) == [figures.run_of(path)]
 
 
 def edited():

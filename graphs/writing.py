@@ -17,7 +17,7 @@ from hotpath.kernels import cache
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import NETWORKS, Network
 
-MOST_NETWORKS = 64  # networks that are kept; the oldest go first
+MOST_NETWORKS = 64  # networks that are kept; those that were used longest ago go first
 UNUSED_S = 3600.0  # age from which one may go: another process may be reading a younger one
 COUNTS = 2, 4, 8  # windows of the calls that take several
 
@@ -70,12 +70,12 @@ def make(
         if beside != own:
             shutil.rmtree(beside, ignore_errors=True)
     if os.path.dirname(own) == folder:
-        _drop_oldest(folder)
+        _drop_unused(folder)
     return own
 
 
-def _drop_oldest(folder: str) -> None:
-    """Remove the oldest networks where a folder has more than ``MOST_NETWORKS``."""
+def _drop_unused(folder: str) -> None:
+    """Remove what was used longest ago where a folder has more than ``MOST_NETWORKS``."""
     kept = sorted(glob.glob(os.path.join(folder, "*-*")), key=_age_s)
     for old in kept[MOST_NETWORKS:]:
         if _age_s(old) > UNUSED_S:
@@ -156,7 +156,7 @@ def _kept(path: str) -> str:
 
 
 def _age_s(path: str) -> float:
-    """Seconds since a path was written; 0 if it is gone."""
+    """Seconds since a network was made or used; 0 if it is gone."""
     try:
         return time.time() - os.path.getmtime(path)
     except OSError:

@@ -11,6 +11,7 @@ networks. Engines and builders get a network's graphs only from here. They are s
     graphs.json      their inputs and outputs (``Graphs``)
 """
 
+import contextlib
 import glob
 import json
 import os
@@ -126,6 +127,8 @@ def load(
         own = writing.make(network, paths, form != FLOATS, form == PIXELS, own, DESCRIPTION)
         if log is not None and NETWORKS not in network.path.parents:
             log(f"{network.name} was made ready for engines, in {own}")
+    with contextlib.suppress(OSError):  # a folder of another user, or on a disk that is read-only
+        os.utime(own)  # those that were used longest ago go first
     return read(own)
 
 

@@ -1,6 +1,7 @@
 """A tracked frame can be read in one sitting: it runs through few files, on every device."""
 
 import json
+import os
 import re
 import sys
 
@@ -40,11 +41,12 @@ NOT_LOADED = (
 )
 
 
-def test_a_tracker_on_a_computer_loads_few_files():
+def test_a_tracker_on_a_computer_loads_few_files(tmp_path):
     """It is the second start that counts: the first one prepares the network's files."""
     needs_kernels()
     words = [sys.executable, "-c", COUNT]
-    said = [run(words, cwd=str(ROOT), check=True).stdout.splitlines() for _ in range(2)][-1]
+    starts = dict(cwd=str(ROOT), check=True, env=dict(os.environ, HOME=str(tmp_path)))
+    said = [run(words, **starts).stdout.splitlines() for _ in range(2)][-1]
     lines = {name: int(count) for count, name in (row.split() for row in said)}
     lines = {name: count for name, count in lines.items() if count > 1}
     loaded = [name for name in lines if name[len("hotpath.") :].startswith(NOT_LOADED)]

@@ -12,6 +12,7 @@ from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor import Situation, missing, report
 from hotpath.kernels.cli import Parser, exit_code
 from hotpath.kernels.commands import counted, program, short
+from hotpath.runtime import libraries
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -76,7 +77,10 @@ def _root(options: argparse.Namespace) -> Root:
 def _situation(root: Root) -> Situation:
     # the shell's own variables say nothing about the board of another root
     environ = dict(os.environ) if root.is_this_computer else {}
-    return Situation(detect.detect(root), installed.look(root), environ)
+    found = Situation(detect.detect(root), installed.look(root), environ)
+    is_usable = {"cv2", "numpy"} <= set(found.installed.packages)
+    broken = libraries.why_broken() if root.is_this_computer and is_usable else ""
+    return found._replace(broken_opencv=broken)
 
 
 def this_machine(options: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from hotpath.boards.installed import Package, at_least
 from hotpath.deploy.doctor import Situation
 from hotpath.deploy.doctor.missing import by_its_python, pip
 from hotpath.kernels.commands import PYNQ
+from hotpath.runtime import libraries
 
 Caught = Optional[Tuple[str, str]]
 
@@ -103,6 +104,14 @@ def opencv_hides_jetpacks(situation: Situation) -> Caught:
     )
 
 
+def opencv_does_not_load(situation: Situation) -> Caught:
+    """A computer without a desktop lacks libraries of opencv-python, with or without --show."""
+    board, broken = situation.detection.board, situation.broken_opencv
+    if board is None or board.family != "computer" or not broken:
+        return None
+    return f"OpenCV does not work ({broken}); {libraries.windows(broken)}run:", libraries.MEND
+
+
 def numpy_2_breaks_jetpacks_opencv(situation: Situation) -> Caught:
     """JetPack up to 6 builds its OpenCV against NumPy 1, and NumPy 2 can't load that."""
     packages = situation.installed.packages
@@ -181,6 +190,7 @@ TRAPS = (
     numpy_crashes_on_a57,
     numpy_2_breaks_jetpacks_opencv,
     opencv_hides_jetpacks,
+    opencv_does_not_load,
     pynq_needs_an_older_pycparser,
     pynq_4_fails_on_zynq_7000,
 )

@@ -95,6 +95,9 @@ def test_an_opencv_that_does_not_work_is_one_sentence(site, files, why):
         done = run(*BARE, *words, PYTHONPATH=path)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
         assert why in done.stderr and libraries.MEND in done.stderr
+    done = run(*BARE, "-m", "hotpath", "boards", PYTHONPATH=path)
+    listed = any(name.startswith("opencv") for name in os.listdir(str(site)))
+    assert (libraries.MEND in done.stdout) == listed, done.stdout
     done = run(*BARE, "-c", "import hotpath; hotpath.load_tracker()", PYTHONPATH=path)
     assert why in done.stderr.splitlines()[-1] and libraries.MEND in done.stderr
 

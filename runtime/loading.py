@@ -19,7 +19,7 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.networks import DEFAULT_NETWORK, Network, load_network
 from hotpath.runtime.options import AUTO, DEFAULTS, Options, checked
-from hotpath.runtime.precision import open_precision
+from hotpath.runtime.precision import int8_form, open_precision
 from hotpath.runtime.tracker import Tracker
 
 # what a board's profile says of lost targets -> ``recover`` of a ``Tracker``
@@ -88,10 +88,13 @@ def open_setup(setup: Setup) -> Engine:
     except ValueError as error:
         bundle.damaged(str(error))
     bundle.check_board(setup.board, None if options.precision == AUTO else options.precision)
-    if setup.network is not None:
-        bundle.check_network(setup.network, options.networks_dir)
+    network = setup.network
+    if network is not None:
+        if network.name != bundle.network["name"]:  # a computer's bundle may be of the INT8 form
+            network = int8_form(network) or network
+        bundle.check_network(network, options.networks_dir)
     bundle.check_parts()
-    network = setup.network or bundle.load_network()
+    network = network or bundle.load_network()
     return engines.open_engine(
         bundle.engine, setup._replace(network=network, settings=bundle.settings)
     )

@@ -363,10 +363,11 @@ def test_a_computer_gets_the_precision_that_it_tracks_in(tmp_path, capsys):
     assert build.main(["host", "--network", network, "--out", str(tmp_path)]) == 0
     command = capsys.readouterr().out.splitlines()[-1].split()
     assert command[:3] == ["hotpath", "track", "--bundle"]
-    bundled = loading.load(Options(bundle=command[3])).engine
-    assert bundled.describe()["precision"] == plain.describe()["precision"]
+    for named in (None, network):  # `track --board host` names the board's network
+        bundled = loading.load(Options(bundle=command[3], network=named)).engine
+        assert bundled.describe()["precision"] == plain.describe()["precision"]
+        bundled.close()
     plain.close()
-    bundled.close()
 
 
 def test_ones_own_network_does_not_replace_the_shipped_copy(tmp_path, capsys):

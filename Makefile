@@ -98,7 +98,7 @@ $(WHICH)-base: pyproject.toml constraints.txt setup.py
 # The first extra of ALSO that is missing brings all of them, in one run of pip.
 $(WHICH)-%: now = $(if $(filter $*,$(EXTRAS)),$(EXTRAS),$*)
 $(WHICH)-%: | $(WHICH)-base
-	@test -e $@ || echo 'Adding $(now)$(if $(filter ncnn,$(now)), (with PyTorch: 1 to 5 GB on disk))'
+	@test -e $@ || echo 'Adding $(now)$(if $(filter ncnn,$(now)), (with PyTorch: 1 to 6 GB on disk))'
 	@test -e $@ || $(PY) $(RUN_PIP) -e '.[$(subst $(blank),$(comma),$(strip $(now)))]'
 	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
 	@touch $(addprefix $(WHICH)-,$(now))
@@ -106,7 +106,7 @@ $(WHICH)-%: | $(WHICH)-base
 $(WHICH)-research: | $(WHICH)-lab  # which pip would look for in an index
 
 $(addprefix $(WHICH)-,$(THERE)): $(WHICH)-%: $(wildcard projects/*/pyproject.toml) | $(WHICH)-base
-	@echo 'Adding projects/$*$(if $(filter research,$*), (with PyTorch: 1 to 5 GB on disk))'
+	@echo 'Adding projects/$*$(if $(filter research,$*), (with PyTorch: 1 to 6 GB on disk))'
 	@$(PY) $(RUN_PIP) -e projects/$*
 	@$(PY) -c 'import cv2' 2>/dev/null || tests/headless.sh $(PY)
 	@touch $@

@@ -1,7 +1,6 @@
 """PyTorch and timm for the commands of research: without them they end with a sentence."""
 
 import importlib
-import re
 import sys
 from typing import Any
 
@@ -18,30 +17,19 @@ except ImportError as error:
 
 
 def timm_library() -> Any:
-    """The module timm.
+    """Import timm. STARK imports torch's downloads by the module's older name.
 
-    PyPI's torchvision is built for CUDA. Beside a torch for the processor its operators are
-    missing, and it stops on import. No tracker here uses them, so they are only declared: where
-    both come from one index nothing is. STARK imports torch's downloads by their older name.
+    Raises:
+        Missing: timm is not installed, or its torchvision was built for another torch.
     """
-    declared = torch.library.Library("torchvision", "FRAGMENT")
-    _DECLARED.append(declared)
-    while True:
-        try:
-            timm = importlib.import_module("timm")
-            sys.modules.setdefault("torchvision.models.utils", torch.hub)
-            return timm
-        except ImportError as error:
-            raise Missing(needs("this network", "timm", error, "research")) from None
-        except RuntimeError as error:
-            lacking = re.search(r"operator torchvision::(\w+) does not exist", str(error))
-            if lacking is None:
-                raise
-            declared.define(lacking.group(1) + "(Tensor value) -> Tensor")
-            for module in [
-                key for key in sys.modules if key.split(".")[0] in ("timm", "torchvision")
-            ]:
-                del sys.modules[module]
-
-
-_DECLARED: list[Any] = []  # torch forgets what it declares when the object is deleted
+    try:
+        timm = importlib.import_module("timm")
+    except ImportError as error:
+        raise Missing(needs("this network", "timm", error, "research")) from None
+    except RuntimeError as error:  # torchvision's operators are not of this torch
+        raise Missing(
+            f"timm can't be imported ({error}): torch and torchvision must be of one index and "
+            "fit each other; run `make setup ALSO=research`"
+        ) from None
+    sys.modules.setdefault("torchvision.models.utils", torch.hub)
+    return timm

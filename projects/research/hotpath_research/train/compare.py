@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hotpath.calib import command, int8
-from hotpath.calib.one_step_overlap import Finder
+from hotpath.calib.one_step_overlap import Answers, Finder
 from hotpath.graphs import counting
 from hotpath.runtime import engines
 from hotpath.runtime.networks import load_network
@@ -116,9 +116,11 @@ class Middle(NamedTuple):
 
     network: Any
 
-    def run(self, pairs: Any) -> tuple[None, np.ndarray, None]:
-        """(nothing, overlap of every pair, nothing)."""
-        return None, pairs.overlaps_of([[0.0, 0.0, *box[2:]] for box in pairs.boxes]), None
+    def run(self, pairs: Any) -> Answers:
+        """Return the middle of every pair, without weights of cells."""
+        boxes = [np.array([0.0, 0.0, *box[2:]]) for box in pairs.boxes]
+        cells = np.zeros(len(boxes), int)
+        return Answers(cells, pairs.overlaps_of(boxes), boxes, [None] * len(boxes))
 
 
 def _finished(folder: Path) -> bool:

@@ -1,9 +1,12 @@
 """Backbones of timm, and that a folded form computes what the training form does."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 
-from tests.support import needs
+from tests.support import needs, run
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
@@ -111,6 +114,19 @@ def test_a_model_of_timm_becomes_a_tracker_without_batch_norms(tmp_path):
 def test_a_model_that_can_not_serve_is_named_with_the_reason(name, what):
     with pytest.raises(TrainingStopped, match=what):
         backbones.Level("timm:" + name)
+
+
+def test_a_torchvision_of_another_torch_is_one_sentence(tmp_path):
+    words = "raise RuntimeError('operator torchvision::nms does not exist')"
+    (tmp_path / "timm.py").write_text(words)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = run(
+        [sys.executable, "-m", "hotpath_research.train.export", tmp_path / "out"]
+        + ["--shape", "timm:mobileone_s0"],
+        env=dict(os.environ, PYTHONPATH=path),
+    )
+    assert done.returncode == 2 and "of one index" in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_checkpoint_in_timms_form_fills_the_backbone(tmp_path):

@@ -22,7 +22,7 @@ from tests.support import ROOT, pages
 
 DOCS = ROOT / "docs"
 PHONE = dict(
-    viewport={"width": 390, "height": 700}, device_scale_factor=1.5, is_mobile=True, has_touch=True
+    viewport={"width": 390, "height": 625}, device_scale_factor=1.5, is_mobile=True, has_touch=True
 )
 CAR = (220, 118, 52, 46)  # the dark red one, in the first frame that is shown
 FIRST, LAST = 195, 470  # frames of the film
@@ -106,7 +106,7 @@ def page(video, box):
         with pages.PagedRun(folder, video, "--box", box, network="kestrel") as run:
             tab = chromium.new_page(**PHONE)
             tab.goto(run.link)
-            run.wait_for(lambda state: state["frame"] >= 30)
+            run.wait_for(lambda state: state["frame"] >= 26)
             tab.wait_for_timeout(300)
             picture = cv2.imdecode(np.frombuffer(tab.screenshot(), np.uint8), cv2.IMREAD_COLOR)
     cv2.imwrite(str(DOCS / "page.webp"), picture, [cv2.IMWRITE_WEBP_QUALITY, 80])

@@ -18,6 +18,7 @@ from hotpath.deploy.bundles import engines
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import CORRELATIONS, PRECISIONS, TABLE, Order
 from hotpath.deploy.bundles.progress import say
+from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.cli import Parser, exit_code
 from hotpath.kernels.commands import PYNQ, make
 from hotpath.runtime import DEFAULT_NETWORK, bundle, precision
@@ -71,6 +72,13 @@ def _build(options: argparse.Namespace) -> None:
     names = ("networks_dir", "calibration", "dla", "provider", "force", "engine", "correlation")
     # a provider runs the network's own files, whatever the board's engine is
     build = engines.build_files if options.provider else engines.build_of(board, options.engine)
+    for name in () if build is tensorrt.build else ("dla", "correlation"):
+        if getattr(options, name) is not None:
+            raise BuildFailed(
+                f"--{name} is an option of TensorRT, which a bundle for {board.title} does not "
+                "use; leave it out",
+                what="option of another engine",
+            )
     network = load_network(options.network or default_of(board))
     wanted = options.precision or ("fp32" if options.provider else board.precision["default"])
     if board.name == boards.HOST and build is engines.build_files and not options.provider:

@@ -78,6 +78,8 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
         ("jetson_nano --precision int8 --force", [NEEDS_RANGES]),
         ("jetson_agx_orin --dla 0 --precision fp32", ["FP16 and INT8 only; take PRECISION=fp16"]),
         ("jetson_nano --dla 0", ["has 0 DLA cores, and none has the number 0"]),
+        ("host --correlation kernel", ["--correlation is an option of TensorRT"]),
+        ("raspberry_pi5 --dla 0", ["--dla is an option of TensorRT"]),
         ("jetson_nan", ["did you mean jetson_nano"]),
         ("pynq_z2", ["tiny has no table of ranges", NEEDS_RANGES]),
         ("host --precision fp16", ["processors compute it as fp32", "NETWORK={} PRECISION=fp32"]),

@@ -314,13 +314,14 @@ def test_processes_that_make_the_same_files_can_all_read_them(tmp_path):
 
 def test_those_unused_longest_go_when_there_are_too_many(tmp_path, network):
     """The first is used to the end: another process may be about to open its files."""
-    made = []
+    made, kept = [], set()
     for number in range(writing.MOST_NETWORKS + 3):
         network.mean = (float(number), 0.0, 0.0)
         made.append(os.path.dirname(loaded(network, tmp_path, []).search.path))
         os.utime(made[-1], (number, number))
         network.mean = (0.0, 0.0, 0.0)
-        loaded(network, tmp_path, [])
+        kept.add(os.stat(loaded(network, tmp_path, []).search.path).st_ino)
+    assert len(kept) == 1  # it was never made again
     there = [os.path.isdir(path) for path in made]
     assert there[0] and there[-1] and there.count(True) == writing.MOST_NETWORKS
     assert not there[1]

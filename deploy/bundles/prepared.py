@@ -174,7 +174,7 @@ def _write(
 def _copy_shipped(folder: pathlib.Path, order: Order, say: Say) -> None:
     """Use what comes prepared with this program, as a board without onnx must.
 
-    ``python -m hotpath.deploy.bundles.ship NETWORK`` makes it.
+    ``python -m hotpath_research.train.ship NETWORK`` makes it.
 
     Raises:
         BuildFailed: there is none of this network, or it is INT8, whose scales are not shipped.

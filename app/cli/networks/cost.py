@@ -1,4 +1,4 @@
-"""What a network costs, for ``networks show``: graphs, receptive field, and where they run.
+"""What a network costs, for ``networks show``: graphs, and where they run.
 
 It needs the onnx library.
 """
@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence
 from onnx import ModelProto
 
 from hotpath.app.cli.networks import support
-from hotpath.graphs import counting, field, fusing, quantisable
+from hotpath.graphs import counting, fusing, quantisable
 from hotpath.runtime.network import Network
 
 
@@ -40,7 +40,6 @@ def show(
     print()
     parts = quantisable.parts(network, paths)
     rows = {"operators": _counted(counts["a frame"].operators)}
-    rows.update(_field(network, parts["search"]))
     rows["kernels"] = (
         f"about {fusing.kernels(parts['search'])} a frame on a GPU after fusion, besides crop and "
         "select"
@@ -61,24 +60,6 @@ def _tensors(values: Mapping[str, Sequence[int]]) -> str:
 
 def _counted(operators: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {number}" for name, number in operators.items())
-
-
-def _field(network: Network, model: ModelProto) -> Dict[str, str]:
-    """What a cell of the maps sees, the widest of them."""
-    fields = field.fields(model).values()
-    if not fields:
-        return {}
-    rows, columns = (
-        max(field_of_output.size[axis] for field_of_output in fields) for axis in (0, 1)
-    )
-    text = (
-        f"{rows:.0f}x{columns:.0f} pixels for a cell of the maps, "
-        f"{max(rows, columns) / network.search:.0%} of the search region's side"
-    )
-    by = sorted({field_of_output.mixed for field_of_output in fields if field_of_output.mixed})
-    if by:
-        text += f"; something of the whole region by {', '.join(by)}"
-    return {"receptive field": text}
 
 
 def _int8(model: ModelProto) -> str:

@@ -19,7 +19,7 @@ pytest.importorskip("onnxruntime")
 from hotpath import boards
 from hotpath.boards import detect
 from hotpath.deploy.bundles import __main__ as build
-from hotpath.deploy.bundles import prepared, progress, ship
+from hotpath.deploy.bundles import prepared, progress
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
 from hotpath.runtime import bundle, loading
@@ -184,7 +184,7 @@ def test_int8_takes_a_table_of_ranges_to_the_board(toml, tmp_path, capsys, monke
 
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
 def test_a_board_without_onnx_builds_the_default_network(tmp_path, capsys, monkeypatch, precision):
-    """Where this fails, run `python -m hotpath.deploy.bundles.ship kestrel`."""
+    """Where this fails, run `python -m hotpath_research.train.ship kestrel`."""
     be_without_onnx(monkeypatch)
     with play(monkeypatch, tmp_path):
         code = build.main(["jetson_nano", "--precision", precision, "--out", str(tmp_path / "e")])
@@ -370,16 +370,3 @@ def test_a_computer_gets_the_precision_that_it_tracks_in(tmp_path, capsys):
         assert bundled.describe()["precision"] == plain.describe()["precision"]
         bundled.close()
     plain.close()
-
-
-def test_ones_own_network_does_not_replace_the_shipped_copy(tmp_path, capsys):
-    kept = prepared.SHIPPED / "kestrel"
-    shutil.copytree(str(kept), str(tmp_path / "kestrel"))
-    tiny.write_network(tmp_path).rename(tmp_path / "kestrel.toml")
-    before = (tmp_path / "kestrel" / prepared.FILE).read_bytes()
-    command = [str(tmp_path / "kestrel.toml"), "--out", str(tmp_path)]
-    assert ship.main(command) == 2
-    assert "--force" in capsys.readouterr().err
-    assert (tmp_path / "kestrel" / prepared.FILE).read_bytes() == before
-    assert ship.main([*command, "--force"]) == 0
-    assert (tmp_path / "kestrel" / prepared.FILE).read_bytes() != before

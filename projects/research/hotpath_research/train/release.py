@@ -14,7 +14,7 @@ better.
     install      copy both forms and the table of ranges into runtime/networks
     search       thresholds of a loss and of the search (hotpath_lab.tune), only with --films
     prepared     the copy for boards without onnx, deploy/bundles/shipped
-                 (hotpath.deploy.bundles.ship), and what bring-up compares with
+                 (hotpath_research.train.ship), and what bring-up compares with
                  (hotpath.deploy.doctor.bringup.reference)
 
 A candidate that is not better stops the command before anything is installed. Thresholds and files
@@ -205,7 +205,7 @@ def run_prepared(options: argparse.Namespace) -> None:
     toml = tomls(options, networks(options))[0].resolve()
     reference = str(Path(options.root).resolve() / REFERENCE)
     for module, *more in (
-        ("hotpath.deploy.bundles.ship", "--force", "--out", str(folder)),
+        ("hotpath_research.train.ship", "--force", "--out", str(folder)),
         ("hotpath.deploy.doctor.bringup.reference", reference),
     ):
         done = subprocess.run([sys.executable, "-m", module, str(toml), *more], cwd=str(ROOT))

@@ -9,6 +9,7 @@ import pytest
 from hotpath.app.cli.networks import support
 from hotpath.app.cli.networks.__main__ import main
 from hotpath.graphs import assemble, fusing
+from hotpath.kernels import projects
 from hotpath.runtime.engines.onnxruntime import open_session
 from hotpath.runtime.engines.openvino import compile_on_cpu
 from hotpath.runtime.networks import load_network
@@ -16,17 +17,16 @@ from tests.support.models import model_of
 
 
 def test_each_figure_that_is_known_before_a_training_is_shown(capsys):
-    pytest.importorskip("hotpath_fpga")
+    pytest.importorskip("onnxruntime")
     assert main(["show", "kestrel_small"]) == 0
-    lines = capsys.readouterr().out.split("files   ")[1].splitlines()[1:]
+    said = capsys.readouterr().out
+    lines = said.split("files   ")[1].splitlines()[1:]
     told = dict(re.split(r"  +", line, maxsplit=1) for line in lines if line)
-    assert told["receptive field"].startswith("271x271 pixels")
-    assert "106%" in told["receptive field"]  # of 255
-    assert "whole region" not in told["receptive field"]
     assert re.match(r"about \d+ a frame on a GPU", told["kernels"])
     assert re.match(r"\d+\.\d\d ms a frame \(median\) on CPU, fp32, 1 thread", told["onnxruntime"])
     assert "Conv 2 (the last layers)" in told["INT8"]
-    assert "cycles a frame" in told["PYNQ-Z2"]
+    fpga = "cycles a frame" if projects.find("fpga.survey") else "make setup ALSO=fpga"
+    assert fpga in told["PYNQ-Z2"]
 
 
 def test_each_file_has_its_own_time(capsys, monkeypatch):

@@ -1,6 +1,6 @@
 """Prepare a network once for all boards, so that it ships with this program.
 
-    python -m hotpath.deploy.bundles.ship kestrel
+    python -m hotpath_research.train.ship kestrel
 
 A board then builds the network without onnx. Run it again with --force after the network's files
 have changed.
@@ -25,7 +25,7 @@ WINDOWS = 4  # as most boards' profiles have it
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the command line and return the exit code."""
     cli = Parser(
-        prog="python -m hotpath.deploy.bundles.ship",
+        prog="python -m hotpath_research.train.ship",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -45,7 +45,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         order.check_free(folder)
         prepared.prepare(folder, order, say)
 
-    return exit_code("deploy.bundles.ship", run)
+    return exit_code("hotpath_research.train.ship", run)
 
 
 if __name__ == "__main__":

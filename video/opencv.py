@@ -14,9 +14,9 @@ import cv2
 
 from hotpath.kernels.commands import package
 from hotpath.runtime.errors import BadSource
-from hotpath.video.base import SAME, capture_fps, is_utf8, stated_frames
+from hotpath.video.base import NEAR, SAME, capture_fps, is_utf8, stated_frames
 from hotpath.video.limits import check_size
-from hotpath.video.stamps import NEAR, mended
+from hotpath.video.strays import mended
 
 CONVERTS_NO_INTERLACED = (4, 13)  # the first OpenCV that reads interlaced videos wrongly
 READ_SOME = """

@@ -1,7 +1,7 @@
 """Decode the video of a container with PyAV, so that frames and times are those of ffmpeg.
 
 ``AvCapture`` gives the frames in order. For a recording it also finds a frame by its number or its
-time, from an index of the time stamps of all packets.
+time, by ``pyav_index.py``.
 """
 
 import bisect
@@ -11,26 +11,18 @@ import time
 from collections import deque
 from fractions import Fraction
 from types import ModuleType
-from typing import (
-    Any,
-    Callable,
-    Deque,
-    Dict,
-    Iterator,
-    List,
-    NamedTuple,
-    Optional,
-    Tuple,
-)
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterator, Optional, Tuple
 
 import cv2
-import numpy as np
 
 from hotpath.kernels.commands import make
 from hotpath.video.base import MOST_FPS, SAME, without_password
 from hotpath.video.limits import check_size
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
-from hotpath.video.stamps import REORDERED, JoinedPackets, mended
+from hotpath.video.stamps import JoinedPackets
+
+if TYPE_CHECKING:
+    from hotpath.video.pyav_index import Index, Key
 
 EACH_FRAME, ONE_FRAME = "AUTO", "SLICE"  # what PyAV's threads decode: a frame each, or parts of one
 NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
@@ -42,7 +34,6 @@ PACKETS_BEFORE = 1000  # a seek may end so many packets before its own
 PLAYLISTS = ("hls", "dash", "sdp", "rtsp", "concat")  # whose length is not that of the video
 MOST_BYTES = (1 << 31) - 1  # from here on all bits set are a length without a meaning
 CUT_BYTES = 1 << 18  # that may follow the last packet of a video, as sound
-SHOWN = 0x10  # the bit of a VP8 frame that is not only a reference
 
 
 def video_stream(container: Any) -> Any:
@@ -67,39 +58,6 @@ def _is_cover(stream: Any, is_collection: bool = False) -> bool:
     """Whether a stream is a still picture beside a video; in a collection only where it says so."""
     marks = int(getattr(stream, "disposition", 0))
     return bool(marks & ATTACHED) or (stream.frames == 1 and not is_collection)
-
-
-class Key(NamedTuple):
-    """A key frame. All times are in ticks of the stream's clock.
-
-    Attributes:
-        ticks: the time of its frame.
-        dts: when it is decoded.
-        mark: time, number of bytes and position of its packet, which tell it from the others. The
-            time is that of the file.
-        offset: ticks that were added to the file's times (see ``JoinedPackets``).
-    """
-
-    ticks: int
-    dts: int
-    mark: Tuple[int, int, int]
-    offset: int
-
-
-class Index(NamedTuple):
-    """Where the frames of a recording are, in ticks of the stream's clock.
-
-    Attributes:
-        ticks: the time of each frame, in the order of the times.
-        keys: the key frames in the same order.
-        offset: ticks that were added to the times of the last packet (see ``JoinedPackets``).
-        restarts: whether the file's clock goes back, so that times do not tell a place.
-    """
-
-    ticks: List[int]
-    keys: List[Key]
-    offset: int
-    restarts: bool
 
 
 class AvCapture:
@@ -301,9 +259,11 @@ class AvCapture:
             its number, or that of the first frame after it that can be decoded; None if there is
                 none.
         """
+        from hotpath.video.pyav_index import starts
+
         errors, skipped, ticks = self.errors, self.skipped, self._indexed().ticks
         number = min(number, len(ticks) - 1)
-        for key in _starts(self._indexed(), ticks[number]):
+        for key in starts(self._indexed(), ticks[number]):
             decoded = self._next() if self._go(key) else None
             if decoded is None or (key is not None and decoded[0] > ticks[number]):
                 continue  # the decoder needs an earlier key frame
@@ -346,58 +306,17 @@ class AvCapture:
         """Ticks from frame to frame at the rate that the file states."""
         return max(1, round(1 / ((self.fps or 25.0) * float(self._base))))
 
-    def _indexed(self) -> Index:
+    def _indexed(self) -> "Index":
         """The index, made once from all packets, which are not decoded."""
         if self._index is None:
-            self._go(None)
-            stamps = []
-            keys = []
-            is_vp8 = self._stream.codec_context.name == "vp8"
-            try:
-                for packet in self._packets:
-                    if not packet.size or (is_vp8 and not bytes(packet)[0] & SHOWN):
-                        continue
-                    stamp = packet.dts if self._by_dts else packet.pts
-                    if not getattr(packet, "is_discard", False):
-                        stamps.append(stamp)
-                    if packet.is_keyframe and stamp is not None:
-                        offset = self._packets.offset
-                        dts = stamp if packet.dts is None else packet.dts
-                        keys.append(Key(stamp, dts, _mark_of(packet, offset), offset))
-            except self._errors:  # the file is cut off or damaged: what came before it
-                pass
-            if self._packets.restarts and self._form != "mpegts":
-                keys = []  # neither a time nor a position tells a place, as in HLS
-            self._index = self._index_of(stamps, keys)
-        return self._index
+            from hotpath.video.pyav_index import index_of
 
-    def _index_of(self, stamps: List[Optional[int]], keys: List[Key]) -> Index:
-        stated = [stamp for stamp in stamps if stamp is not None]
-        context = self._stream.codec_context
-        may_reorder = self.is_joined or getattr(context, "has_b_frames", True)  # of the first part
-        is_reordered = may_reorder and not self._by_dts
-        second = 1 / float(self._base)
-        values, strays = mended(stated, self._step, second, REORDERED if is_reordered else 0)
-        values = np.rint(values).astype(np.int64)
-        self._mended = {stated[place]: int(values[place]) for place in strays}
-        if self._first in self._mended:
-            self._first = self._mended[self._first]
-        first = self._first or 0
-        ticks = sorted(values.tolist())
-        if not ticks:  # an elementary stream
-            ticks = [n * self._step for n in range(len(stamps))] or [0]
-        # a decoder gives the first frame after it has read some more
-        delay = first - ticks[0] if self._by_dts else 0
-        # packets before the first frame need a key frame that is not there
-        ticks = [t + delay for t in ticks if t + delay >= first]
-        return Index(
-            ticks or [first],
-            sorted(
-                key._replace(ticks=self._mended.get(key.ticks, key.ticks) + delay) for key in keys
-            ),
-            self._packets.offset,
-            self._packets.restarts,
-        )
+            self._go(None)
+            facts = self._packets, self._stream, self._form, self._by_dts, self._step
+            self._index, self._mended = index_of(*facts, self._first or 0, self._errors)
+            if self._first in self._mended:
+                self._first = self._mended[self._first]
+        return self._index
 
     def _start(self) -> bool:
         """Open the container, at its first packet; returns whether it has a video."""
@@ -421,7 +340,7 @@ class AvCapture:
         second = 1 / float(self._base)
         return JoinedPackets(packets, self._step, second, offset, self._keeps_clock)
 
-    def _go(self, key: Optional[Key]) -> bool:
+    def _go(self, key: "Optional[Key]") -> bool:
         """Go to a key frame; None is the start of the file. Returns whether its packet is there.
 
         In MPEG programme streams, for one, packets have other times after a seek.
@@ -432,6 +351,8 @@ class AvCapture:
         try:
             if key is None:
                 return self._start()
+            from hotpath.video.pyav_index import mark_of
+
             restarts = self._index is not None and self._index.restarts
             if restarts:  # a time may be in several places
                 self._container.seek(key.mark[2], stream=self._stream, unsupported_byte_offset=True)
@@ -440,7 +361,7 @@ class AvCapture:
             self._context.flush_buffers()
             packets = self._container.demux(self._stream)
             for packet in itertools.islice(packets, PACKETS_BEFORE):
-                mark = _mark_of(packet)
+                mark = mark_of(packet)
                 if mark == key.mark or (mark[:2] == key.mark[:2] and not restarts):
                     self._packets = self._continued(itertools.chain([packet], packets), key.offset)
                     return True
@@ -512,19 +433,3 @@ class AvCapture:
             ticks = min(ticks, between, key=lambda tick: abs(tick - due))
         self._last = ticks
         return int(ticks)
-
-
-def _starts(index: Index, target: int) -> Iterator[Optional[Key]]:
-    """Where to begin decoding for a frame: at key frames before it, then at the file's start."""
-    at = bisect.bisect_right([key.ticks for key in index.keys], target) - 1
-    back = 1
-    while at > 0:
-        yield index.keys[at]
-        at, back = at - back, back * 2
-    yield None
-
-
-def _mark_of(packet: Any, offset: int = 0) -> Tuple[int, int, int]:
-    """See ``Key``; -1 if the packet has no time."""
-    ticks = packet.dts if packet.pts is None else packet.pts
-    return -1 if ticks is None else ticks - offset, packet.size, packet.pos or 0

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.pictures import bgr_of
-from hotpath.video import stamps
 from hotpath.video.cameras import SENDER, CaptureClock
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
-from hotpath.video.stamps import Stamps, mended
+from hotpath.video.stamps import Stamps
+from hotpath.video.strays import REORDERED, mended
 
 pytest.importorskip("av")
 from tests.support.streams import scene
@@ -188,7 +188,7 @@ def test_packets_out_of_order_are_mended_to_their_frames_place(seed):
     stated = order / RATE
     place = random.randint(30, 260)
     stated[place] += random.choice([-1, 1]) * random.choice([3.0, 9000.0])
-    values, places = mended(stated, 1 / RATE, 1.0, stamps.REORDERED)
+    values, places = mended(stated, 1 / RATE, 1.0, REORDERED)
     assert places == [place]
     assert np.argsort(values, kind="mergesort").tolist() == np.argsort(order).tolist()
 
@@ -207,7 +207,7 @@ def test_pauses_and_uneven_rates_are_no_stray_stamps(name):
     times_s, strays = in_turn(TRUE[name])
     assert not strays and times_s == pytest.approx(TRUE[name])
     step = float(np.median(np.diff(TRUE[name])))
-    for reordered in (0, stamps.REORDERED):
+    for reordered in (0, REORDERED):
         assert mended(TRUE[name], step, 1.0, reordered)[1] == []
 
 

@@ -163,5 +163,5 @@ def run_one(originals, folder, seed):
 
 @pytest.mark.timeout(3000)
 def test_mutated_files_end_in_a_sentence_or_in_sensible_boxes(originals, tmp_path):
-    ran = [run_one(originals, tmp_path, seed) for seed in range(count(40, 1000))]
+    ran = [run_one(originals, tmp_path, seed) for seed in range(count(25, 1000))]
     assert 0.08 < np.mean(ran) < 0.92  # some mutations do no harm

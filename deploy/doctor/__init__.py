@@ -12,4 +12,4 @@ class Situation(NamedTuple):
     detection: Detection
     installed: Installed
     environ: Dict[str, str]  # of the shell that asks; libraries read it, this program does not
-    broken_opencv: str = ""  # why this Python can't load it, or ""
+    broken_opencv: str = ""  # why this computer's Python can't load it; "" where it can

@@ -78,9 +78,11 @@ def _situation(root: Root) -> Situation:
     # the shell's own variables say nothing about the board of another root
     environ = dict(os.environ) if root.is_this_computer else {}
     found = Situation(detect.detect(root), installed.look(root), environ)
-    is_usable = {"cv2", "numpy"} <= set(found.installed.packages)
-    broken = libraries.why_broken() if root.is_this_computer and is_usable else ""
-    return found._replace(broken_opencv=broken)
+    board = found.detection.board
+    if not root.is_this_computer or board is None or board.family != "computer":
+        return found  # a board's NumPy may end the program (see traps.py)
+    is_there = {"cv2", "numpy"} <= set(found.installed.packages)
+    return found._replace(broken_opencv=libraries.why_broken() if is_there else "")
 
 
 def this_machine(options: argparse.Namespace) -> None:

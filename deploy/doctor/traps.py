@@ -106,8 +106,8 @@ def opencv_hides_jetpacks(situation: Situation) -> Caught:
 
 def opencv_does_not_load(situation: Situation) -> Caught:
     """A computer without a desktop lacks libraries of opencv-python, with or without --show."""
-    board, broken = situation.detection.board, situation.broken_opencv
-    if board is None or board.family != "computer" or not broken:
+    broken = situation.broken_opencv
+    if not broken:
         return None
     return f"OpenCV does not work ({broken}); {libraries.windows(broken)}run:", libraries.MEND
 

@@ -65,7 +65,7 @@ def with_pymavlink(clip, folder, point=False, more=(), whole=False):
         else:
             result = client.rectangle(clip.boxes[0], size)
         assert result == common.MAV_RESULT_ACCEPTED, program.text()
-        client.pump(9.0, lambda m: m.get_type() == "NAMED_VALUE_INT" and m.value > FRAMES)
+        client.pump(120.0, lambda m: m.get_type() == "NAMED_VALUE_INT" and m.value > FRAMES)
         if whole:
             state = client.request("CAMERA_TRACKING_IMAGE_STATUS")
             x, y = state.rec_top_x + state.rec_bottom_x, state.rec_top_y + state.rec_bottom_y

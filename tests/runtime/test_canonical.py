@@ -312,8 +312,9 @@ def test_processes_that_make_the_same_files_can_all_read_them(tmp_path):
     assert [process.returncode for process in started] == [0] * 4, said
 
 
-def test_those_unused_longest_go_when_there_are_too_many(tmp_path, network):
+def test_those_unused_longest_go_when_there_are_too_many(tmp_path, network, monkeypatch):
     """The first is used to the end: another process may be about to open its files."""
+    monkeypatch.setattr(writing, "MOST_NETWORKS", 3)
     made, kept = [], set()
     for number in range(writing.MOST_NETWORKS + 3):
         network.mean = (float(number), 0.0, 0.0)

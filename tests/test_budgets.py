@@ -16,8 +16,9 @@ from hotpath.kernels import toml
 from hotpath.runtime import npz, onnx_budget
 from hotpath.runtime.errors import BadNetwork, BadSource
 from hotpath.runtime.learner import strangers
-from hotpath.video import limits, probe, ros
+from hotpath.video import limits, probe
 from hotpath.video.sources import open_source
+from hotpath_bridges import ros
 from tests.support import lies
 from tests.support.lies import jpeg, png, tiff, webp
 

@@ -62,6 +62,14 @@ def test_a_flat_response_leaves_the_target_in_the_middle():
     assert abs(state[0] - 300) < 1 and abs(state[1] - 200) < 1
 
 
+def test_a_target_at_the_right_of_a_wide_frame_stays_there():
+    """1000 pixels from the left is inside 1280 columns, and outside of 720."""
+    flat = [(np.full((1, 1, 17, 17), 0.25, np.float32),)] * 3
+    state = np.array([1000.0, 300.0, 60.0, 50.0])
+    place, _ = siamese().among(flat, state, (1.5, 1.25), 1280, 720)
+    assert abs(place[0] - 1000) < 1
+
+
 @pytest.mark.parametrize("index", range(3))
 def test_the_target_takes_the_size_of_the_highest_response(index):
     maps = np.zeros((3, 17, 17), np.float32)

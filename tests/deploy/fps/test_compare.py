@@ -355,14 +355,14 @@ def in_git():
 
 
 def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
-    """A second tree whose frame takes 20 ms longer, each in a process of its own."""
+    """A second tree whose frame takes 200 ms longer, each in a process of its own."""
     network = str(write_network(tmp_path))
     tree = tmp_path / "tree"
     for name in ("hotpath", *ROOMS):
         shutil.copytree(place.CHECKOUT + "/" + name, str(tree / name), symlinks=True)
     tracker = tree / "runtime" / "tracker.py"
     text = tracker.read_text(encoding="utf-8")
-    slow = text.replace("        began, ", "        time.sleep(0.02)\n        began, ")
+    slow = text.replace("        began, ", "        time.sleep(0.2)\n        began, ")
     assert slow != text
     tracker.write_text(slow, encoding="utf-8")
     settings = measure.Settings(
@@ -377,8 +377,8 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     assert pair[0]["run"]["id"] == pair[1]["run"]["id"]
     for side, found in zip(("base", "new"), pair):
         assert evidence.read_evidence(tmp_path / (side + ".json")) == found
-    totals = [np.median(np.concatenate(compare.totals(e["results"][0]))) for e in pair]
-    assert totals[1] > totals[0] + 10
+    ours, slow_ones = (np.concatenate(compare.totals(e["results"][0])) for e in pair)
+    assert slow_ones.min() >= 200 > np.median(ours)  # milliseconds; a busy computer adds tens
 
 
 def test_a_worktree_is_of_a_known_commit_and_gone_afterwards(in_git, tmp_path, capsys):

@@ -39,9 +39,8 @@ KEPT = 0.6  # share of the last frame's value in this one's
 FOLLOWED = 16  # frames after a loss in which only the usual window is looked at
 CONFIRM = 2  # frames in succession that must agree with a jump, or with a place of the search
 MOST_FRAMES = 30  # of a tentative object, whose mean counts
-STRICT_FRAMES = 15  # that a strict proof takes at least
-LONG = 60  # unproven frames, after which a search runs beside what is followed
-PROBATION = 60  # good frames after a proof, until which nothing is learnt
+FRAMES, STRICT_FRAMES = 3, 15  # that a proof takes at least, and a strict one
+LONG = PROBATION = 60  # unproven frames until a search beside; good ones until a find is learnt
 GOOD = 0.65  # share of the target's own proof that suffices in the long run
 # A proof is 0 for what 95 % of other objects reach by chance, and 1 for the target itself
 LEAST_DISTANCE = 0.1  # from chance to 1
@@ -52,11 +51,10 @@ RESIZED = 0.3  # the change of size that is allowed, a logarithm
 USUAL, LEARNT, MOST_STEP = 0.75, 0.1, 0.2
 LOWEST, HIGHEST = 0.8 * USUAL, 1.15 * USUAL
 RECENT = 0.3  # share of a frame in the proof of what is claimed now, which tells a drift
-LIKELY = 0.5  # presence from which the target is claimed
-MOST_UNPROVEN = 0.4  # presence of what is not proven
-NEW = 0.6  # presence at the proof, in parts of that after the probation
-USUAL_SLOPE = 10.0  # of the curve from value to presence, where a network's TOML has none
-WORTH = 17.0, 0.82  # strict: curve from a proof in parts of the own to its probability
+# Presence: log odds of what is claimed, of what is followed unproven, and of what is gone, where
+# the value is ``lost``; and by how much they rise until it is ``found``
+CLAIMED_ODDS, UNPROVEN_ODDS, GONE_ODDS = (-0.5, 2.5), (0.3, 0.5), (-1.25, 2.0)
+LEAST_RANGE = 0.05  # from ``lost`` to ``found``
 
 
 class Rules(NamedTuple):
@@ -64,10 +62,8 @@ class Rules(NamedTuple):
 
     Attributes:
         lost: value below which a target becomes lost.
-        back: below it a lost target stays lost.
-        unsure: below it a target that is not lost is doubtful.
+        unsure: below it a target that is not lost is doubtful, and a lost one stays lost.
         found: from it on, one frame agrees with a jump.
-        curve: slope and middle of the logistic curve from value to presence.
         share: of the target's own proof that proves a tentative object; 0: each is the target.
         frames: that a proof takes at least.
         drift: share of the target's own proof below which what is claimed is another object.
@@ -75,12 +71,10 @@ class Rules(NamedTuple):
     """
 
     lost: float
-    back: float
     unsure: float
     found: float
-    curve: Tuple[float, float]
     share: float = 0.0
-    frames: int = 2
+    frames: int = FRAMES
     drift: float = 0.0
     strict: bool = False
 
@@ -88,12 +82,10 @@ class Rules(NamedTuple):
 def rules_of(network: Network, strict: bool = False) -> Rules:
     """Return a network's rules."""
     lost, found = network.search_lost_below, network.found_above
-    middle = (lost + found) / 2
-    curve = network.presence_slope or USUAL_SLOPE, network.presence_middle or middle
-    proof = network.same_share, network.same_frames
+    proof = network.same_share, FRAMES
     if strict:
         proof = network.strict_share, STRICT_FRAMES
-    return Rules(lost, middle, middle, found, curve, *proof, network.same_until, strict)
+    return Rules(lost, (lost + found) / 2, found, *proof, network.same_until, strict)
 
 
 class Identity:
@@ -186,7 +178,7 @@ class Identity:
                 self._lose()
             else:
                 self.phase = DOUBTFUL if value < rules.unsure else CONFIRMED
-        elif value < (rules.back if self.phase == GONE else rules.lost):
+        elif value < (rules.unsure if self.phase == GONE else rules.lost):
             self._lose()
         elif self.phase == JUMPED and now < rules.found and self._unproven < LONG:
             self._confirm = CONFIRM
@@ -247,7 +239,7 @@ class Identity:
         self.value = before + (now - before) * (1 - KEPT**frames)
         self._trusted = max(self._trusted - frames, 0) if self.phase in CLAIMED else 0
         if self._trusted and now >= self.rules.lost:
-            self.value = max(self.value, self.rules.unsure, self.rules.curve[1])
+            self.value = max(self.value, self.rules.unsure)
         return self.value
 
     def _forget(self) -> None:
@@ -319,18 +311,17 @@ class Identity:
         self.found = False
         if self.value is None:
             return TRACKED, None
-        presence = logistic(self.value, self.rules.curve)
-        if self.phase in UNPROVEN:
-            presence = min(presence, MOST_UNPROVEN)
-        elif self.rules.strict and self.worth < math.inf:
-            presence *= logistic(max(self.worth, 0.0), WORTH)
-        else:
-            presence *= 1 - (1 - NEW) * self.probation / PROBATION
-        self._is_tracked = presence >= LIKELY
+        rules, phase = self.rules, self.phase
+        is_proven = phase in CLAIMED and not (rules.strict and self.worth < rules.share)
+        unproven = GONE_ODDS if phase == GONE else UNPROVEN_ODDS
+        odds, rise = CLAIMED_ODDS if is_proven else unproven
+        scaled = (self.value - rules.lost) / max(rules.found - rules.lost, LEAST_RANGE)
+        presence = 1.0 / (1.0 + math.exp(-odds - rise * scaled))
+        self._is_tracked = is_proven and phase != DOUBTFUL
         if self._is_tracked:
             self.found, self._was_lost = self._was_lost, False
             return TRACKED, presence
-        self._was_lost |= self.phase in UNPROVEN
+        self._was_lost |= phase in UNPROVEN
         return LOST if self.is_lost else UNSURE, presence
 
     @property
@@ -358,9 +349,3 @@ class Identity:
 def beyond(value: float, chance: Optional[float]) -> float:
     """Return 0 for what chance explains, 1 for the target; infinite where chance is unknown."""
     return math.inf if chance is None else (value - chance) / max(1 - chance, LEAST_DISTANCE)
-
-
-def logistic(value: float, curve: Tuple[float, float]) -> float:
-    """Return the probability that a value gives by a curve, (slope, middle)."""
-    slope, middle = curve
-    return 1.0 / (1.0 + math.exp(slope * (middle - value)))

@@ -123,15 +123,11 @@ class Network:
     search_lost_below: float
     look_above: float
     peak_share: float
-    peak_window: float
     wider_below: float
     found_above: float
     same_share: float
-    same_frames: int
     same_until: float
     strict_share: float
-    presence_slope: float
-    presence_middle: float
     min_size: float
     clip: str
     box_pixels: str

@@ -53,15 +53,14 @@ class Track(NamedTuple):
         box: the ``Box`` that is followed, pixels of the frame; while lost, the last one that was.
         score: how well the best place matches, 0 to 1; a similar object matches too.
         lost: whether ``state`` is "lost": nothing like the target is followed.
-        state: "tracked": the box holds the same object, with a presence of at least .5. "unsure":
-            something that may be the target is followed. "lost": nothing like it is.
+        state: "tracked": the box holds the same object. "unsure": something that may be the target
+            is followed. "lost": nothing like it is.
         class_id: number of the class that a detector gave the target; else None.
         class_name: name of that class, or "".
         velocity: (x, y) of the box's centre, pixels a second, smoothed; None without times.
         predicted: while unsure or lost, the ``Box`` by the velocity; else None.
-        presence: an estimate from 0 to 1 of whether the target is in ``box`` (docs/use.md), from
-            which ``state`` comes. None without thresholds for it: then the state is always
-            "tracked".
+        presence: the probability, 0 to 1, that the target is in ``box`` (docs/use.md). None
+            without thresholds for it: then the state is always "tracked".
         taken: in a target's first frame where its box is from: "box", "point", "snug"; else None.
         found: whether this is the first frame of "tracked" after a loss: the target is proven anew.
 

@@ -9,7 +9,8 @@ import shutil
 
 import pytest
 
-from hotpath.runtime import networks
+from hotpath.runtime import identity, networks
+from hotpath.runtime.search import search
 from tests.support import shipped
 from tests.support.needs import skip
 
@@ -23,11 +24,14 @@ CHANGES = (  # of kestrel.toml: what another number does, and the film that show
     ("look_above", 0.7, "pan"),
     ("found_above", 0.4, "jerk"),
     ("same_share", 0.1, "covered"),
-    ("same_frames", 1, "pan"),
     ("same_until", 0.1, "covered"),
-    ("presence_slope", 6.0, "cut"),
-    ("presence_middle", 0.4, "cut"),
-    ("peak_window", 0.9, "jerk"),
+    ("peak_share", 0.9, "jerk"),
+)
+NUMBERS = (  # of all networks, as CHANGES
+    (identity, "KEPT", 0.2, "covered"),
+    (identity, "FRAMES", 1, "pan"),
+    (identity, "CLAIMED_ODDS", (-0.5, 1.5), "cut"),
+    (search, "NEAREST", 0.9, "jerk"),
 )
 
 
@@ -56,3 +60,10 @@ def test_another_decision_number_is_noticed(key, value, film, tmp_path, monkeypa
     toml.write_text(changed, encoding="utf-8")
     monkeypatch.setitem(shipped.NETWORKS, "changed", (str(toml), "fp32"))
     assert shipped.differences(KEPT["kestrel-fp32 " + film], shipped.run("changed", film))
+
+
+@pytest.mark.parametrize("module, name, value, film", NUMBERS, ids=[n[1] for n in NUMBERS])
+def test_another_number_of_all_networks_is_noticed(module, name, value, film, monkeypatch):
+    monkeypatch.setattr(module, name, value)
+    kept = KEPT["kestrel-fp32 " + film]
+    assert shipped.differences(kept, shipped.run("kestrel-fp32", film))

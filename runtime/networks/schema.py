@@ -95,21 +95,15 @@ SECTIONS: Dict[str, Keys] = {
         "look_above": Key(float, 0.0, low=0, high=1),
         "found_above": Key(float, 0.0, low=0, high=1),
         # runtime/identity.py: share of its own looks that an object must reach after a loss,
-        # 0: each object passes; the frames that this takes at least; the share below which what is
-        # claimed is lost; same_share of --strict
+        # 0: each object passes; the share below which what is claimed is lost; the first with
+        # --strict
         "same_share": Key(float, 0.0, low=0, high=1),
-        "same_frames": Key(int, 2, low=1, high=30),
         "same_until": Key(float, 0.0, low=0, high=1),
         "strict_share": Key(float, 0.95, low=0, high=2),
-        # logistic curve from the presence of the search to the probability that the box holds the
-        # target, which is reported; 0: presence itself is
-        "presence_slope": Key(float, 0.0, low=0, high=100),
-        "presence_middle": Key(float, 0.0, low=0, high=1),
         # with the search, in families in which a cell is a place (points, centre): the share of the
         # highest score from which another peak of the score map may be the followed target, 0: only
-        # the best cell; the Hanning window's weight against the classifier
+        # the best cell
         "peak_share": Key(float, 0.2, low=0, high=1),
-        "peak_window": Key(float, 0.5, low=0, high=100),
         # the score below which a frame is looked at again, in a wider window; 0: none is
         "wider_below": Key(float, 0.0, low=0, high=1),
     },
@@ -117,6 +111,7 @@ SECTIONS: Dict[str, Keys] = {
 
 _ONE = "remove it, and export the network so that its first exemplar is the second one too"
 _OTHER = "remove it; search_lost_below and found_above tell a loss, with and without a search"
+_SAME = "remove it; it is the same for all networks now"
 GONE = {  # a key of old files -> what to do about it
     "lost_below": _OTHER,
     "unsure_below": _OTHER,
@@ -124,6 +119,10 @@ GONE = {  # a key of old files -> what to do about it
     "refresh_every": _ONE,
     "refresh_above": _ONE,
     "refresh_from": _ONE,
+    "presence_slope": "remove it; presence counts from search_lost_below to found_above",
+    "presence_middle": "remove it; presence counts from search_lost_below to found_above",
+    "same_frames": _SAME,
+    "peak_window": _SAME,
 }
 
 # The ways in which files come.

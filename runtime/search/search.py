@@ -36,13 +36,13 @@ CHECKS = 3  # windows that a candidate gets
 NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the next one
 SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searched for
 JUMP = 0.7  # of a box's size: a rival farther away from the network's best cell is doubted at first
+NEAREST = 0.5  # weight of the Hanning window against the classifier, where it chooses among peaks
 RIVAL = 0.1  # by how much another place must be better than the followed box, presence
 TAKEN = 0.5  # overlap from which a place belongs to another target
 
 # Of the windows, while nothing is found
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
-DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
-BESIDE = (*("here",) * 5, "proposals", *("here",) * 5, "grid")  # and is tentative
+BESIDE = (*("here",) * 5, "proposals", *("here",) * 5, "grid")  # beside a tentative object
 # A target that is tracked is judged in one frame of JUDGED by the classifier and the colours. The
 # classifier learns it in another: each of the two takes about a tenth of an INT8 frame's time. Its
 # first EARLY updates, which change it most, are made in all frames between the judgements.
@@ -151,7 +151,7 @@ class Search:
                 self.identity.jump()
             return 0, None
         looks = self.classifier.looks(seen)
-        likely = int(np.argmax(looks + self.network.peak_window * self._near[seen.cells]))
+        likely = int(np.argmax(looks + NEAREST * self._near[seen.cells]))
         chosen = likely if looks[likely] > 0 else 0  # else it may be gone, and none is better
         jumps = self._swapped(seen, chosen)
         if chosen:
@@ -298,10 +298,7 @@ class Search:
     def _choose(self, state: np.ndarray, frame: AnyFrame) -> Window:
         if self._suggested:
             return Window(WIDE, self._suggested.popleft(), COLOURED)
-        doubtful = (self.identity.value or 0.0) > self.network.look_above
-        turns: Tuple[str, ...] = DOUBTFUL if doubtful else TURNS
-        if self.identity.phase == TENTATIVE:
-            turns = BESIDE
+        turns: Tuple[str, ...] = BESIDE if self.identity.phase == TENTATIVE else TURNS
         turn = turns[self._turn % len(turns)]
         self._turn += 1
         if turn == "proposals":

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from hotpath.runtime import identity
 from hotpath.runtime.identity import (
     CONFIRM,
     CONFIRMED,
@@ -15,7 +14,6 @@ from hotpath.runtime.identity import (
     JUMPED,
     LONG,
     MOST_FRAMES,
-    MOST_UNPROVEN,
     PROBATION,
     PROVEN,
     STRICT_FRAMES,
@@ -30,7 +28,7 @@ from hotpath.runtime.types import LOST, STATES, TRACKED, UNSURE
 from tests.support import tiny
 
 FOUND = "found"  # the event, where a test tells it by a word
-RULES = Rules(0.3, 0.4, 0.4, 0.55, (10.0, 0.5), share=0.8, drift=0.25)
+RULES = Rules(0.3, 0.4, 0.55, share=0.8, frames=2, drift=0.25)
 STATE = np.array([50.0, 50.0, 20.0, 20.0])
 GOOD, FAIR, POOR, NONE = 0.9, 0.5, 0.35, 0.2  # values: of a target, below found, unsure and lost
 
@@ -388,32 +386,46 @@ def test_a_loss_ends_a_probation():
     assert not judge.probation
 
 
-def test_presence_grows_from_a_find_to_the_end_of_its_probation():
-    judge = at(PROVEN)
-    before = identity.logistic(GOOD, RULES.curve)
-    assert 0.5 * before < judge.say()[1] < 0.7 * before
-    presences = []
-    for _ in range(PROBATION):
-        see(judge)
-        presences.append(judge.say()[1])
-    assert presences == sorted(presences) and presences[-1] == pytest.approx(before)
+def test_presence_grows_with_the_value_and_is_less_where_nothing_is_proven():
+    claimed, unproven, gone = (
+        [presence_of(phase, value) for value in (NONE, POOR, FAIR, GOOD)]
+        for phase in (CONFIRMED, TENTATIVE, GONE)
+    )
+    for presences in (claimed, unproven, gone):
+        assert presences == sorted(presences)
+    assert all(a > c for a, c in zip(claimed, gone)) and claimed[0] < 0.3
+    assert claimed[-1] > 0.95 and unproven[-1] < 0.85  # even if it looks perfect
 
 
-@pytest.mark.parametrize("first, later, sure", [(0.75, 0.45, False), (0.65, 1.0, True)])
-def test_a_strict_find_is_as_likely_as_its_proof(first, later, sure):
+def presence_of(phase, value):
+    judge = new()
+    judge.phase, judge.value = phase, value
+    return judge.say()[1]
+
+
+def test_presence_counts_from_lost_to_found_with_each_networks_rules():
+    for name in (name for name in names() if load_network(name).can_be_lost):
+        rules = rules_of(load_network(name))
+        judge = new(rules)
+        judge.value = rules.found
+        assert judge.say()[1] == pytest.approx(presence_of(CONFIRMED, RULES.found)), name
+
+
+@pytest.mark.parametrize("first, later, word", [(0.75, 0.45, UNSURE), (0.65, 1.0, TRACKED)])
+def test_a_strict_find_is_tracked_as_long_as_its_proof_holds(first, later, word):
     judge = at(GONE, RULES._replace(strict=True))
     while see(judge, looks=first)[0] != PROVEN:
         pass
+    assert judge.say()[0] == TRACKED
     for _ in range(4 * PROBATION):
-        see(judge, looks=later)
-    before = judge.say()[1]
-    assert (before > 0.8) is sure and (before < 0.2) is not sure
+        last = see(judge, looks=later)[1]
+    assert last == word
 
 
 def test_where_nothing_must_be_proven_a_find_changes_no_presence():
     judge = at(GONE, RULES._replace(share=0.0))
     assert see(judge, looks=-1.0) == (PROVEN, FOUND)
-    assert judge.say()[1] == pytest.approx(identity.logistic(GOOD, RULES.curve))
+    assert judge.say()[1] == presence_of(CONFIRMED, GOOD)
 
 
 def test_a_new_target_begins_without_a_past():
@@ -432,22 +444,20 @@ def test_a_target_that_nothing_watches_is_tracked(tmp_path):
 
 @pytest.mark.parametrize("name", [name for name in names() if load_network(name).can_be_lost])
 def test_an_unproven_object_is_unsure_with_every_networks_rules(name):
-    """Some curves give a cue at the threshold of lost more than even odds."""
     rules = rules_of(load_network(name))
     judge = new(rules)
     judge.displace()
     judge.value = rules.lost + 0.01
-    word, presence = judge.say()
-    assert word == UNSURE and presence <= MOST_UNPROVEN
+    assert judge.say()[0] == UNSURE
     judge.value = rules.lost - 0.01
     assert judge.say()[0] == LOST
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_each_word_is_that_of_its_presence(seed):
+def test_each_word_is_that_of_its_phase(seed):
     """Whatever the cues say, and whatever the search and other targets do to a target."""
     rng = np.random.RandomState(seed)
-    judge = new(RULES._replace(curve=(12.8, 0.48), drift=0.4), every=4)
+    judge = new(RULES._replace(drift=0.4), every=4)
     seen, before, level, was_lost = set(), TRACKED, GOOD, False
     for _ in range(1500):
         level = rng.choice([0.05, 0.3, 0.5, 0.9]) if rng.rand() < 0.05 else level
@@ -460,7 +470,7 @@ def test_each_word_is_that_of_its_presence(seed):
             judge.displace()
         judge.watch(None, STATE, None, 0.9)
         word, presence = judge.say()
-        assert (word == TRACKED) == (presence >= 0.5)
+        assert (word == TRACKED) == (judge.phase in (CONFIRMED, PROVEN)) and 0 < presence < 1
         assert judge.found == (word == TRACKED and was_lost)
         was_lost = word != TRACKED and (was_lost or judge.is_unproven)
         assert not judge.found or before != TRACKED

@@ -28,8 +28,6 @@ MISMATCH = "warning    the files do not belong to one network, and may track bad
 
 Say = Callable[[str], None]
 
-OF_ITS_WEIGHTS = ("presence_slope", "presence_middle")  # in [tracking], of no other network
-
 
 def add(
     files: Sequence[pathlib.Path],
@@ -84,8 +82,6 @@ def add(
         original = toml.read(find_toml(like), BadNetwork)
         for section in ("input", "head", "tracking"):
             table[section] = dict(original.get(section, {}))
-        for name in () if same else OF_ITS_WEIGHTS:
-            table["tracking"].pop(name, None)
         table["family"] = original["family"]
         proposal = Proposal(table, {})
     network_for(proposal, usual_answers(proposal))  # it must be whole

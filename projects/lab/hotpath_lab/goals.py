@@ -33,7 +33,7 @@ from hotpath_lab.vanishing import CUT, KINDS, Vanishing
 OVERLAP, LOST = GOALS = ("overlap", "lost")
 MOST_BYTES = 2 << 30  # of decoded frames
 SEARCH = ("search_lost_below", "look_above", "found_above")
-PEAKS = ("peak_share", "peak_window")  # these need the search
+PEAKS = ("peak_share",)  # it needs the search
 FIGURES = ("overlap", "f", "found_in_30", "claimed_while_gone")
 Numbers = dict[str, float]
 

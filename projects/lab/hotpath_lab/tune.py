@@ -63,7 +63,7 @@ SHAPE: dict[str, Range] = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (
 RANGES: dict[str, Range] = {
     **SHAPE,
     **dict(zip(SEARCH, [(0.05, 0.8), (0.05, 0.8), (0.2, 0.95)])),
-    **dict(zip(PEAKS, [(0.0, 0.9), (0.0, 2.0)])),
+    **dict(zip(PEAKS, [(0.0, 0.9)])),
 }
 DIGITS = 4  # behind the point, of every number
 NO_GAIN = (

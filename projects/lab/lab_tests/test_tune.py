@@ -189,12 +189,12 @@ def test_numbers_of_choosing_peaks_are_tried_with_the_choice(tmp_path):
     for name in "ab":
         write_clip(tmp_path / "clips" / name, pictures, boxes)
     without = run(tmp_path, "without", "--trials", "1", "--parameters", "lr")
-    found = run(tmp_path, "with", "--trials", "2", "--parameters", "peak_share,peak_window")
-    assert found["start"] == {"peak_share": 0.2, "peak_window": 0.5}
+    found = run(tmp_path, "with", "--trials", "2", "--parameters", "peak_share")
+    assert found["start"] == {"peak_share": 0.2}
     for scores in ("score", "score_held_out"):
         assert found[scores]["start"] > without[scores]["start"] + 0.02
     tuned = load_network(tmp_path / "with" / "tiny-tuned.toml")
-    assert tuned.peak_window == pytest.approx(found["best"]["peak_window"], abs=1e-4)
+    assert tuned.peak_share == pytest.approx(found["best"]["peak_share"], abs=1e-4)
 
 
 def test_a_network_without_the_search_has_no_choice_to_tune(place, capsys):

@@ -73,7 +73,7 @@ def test_through_cupy_too(tmp_path):
 
 
 def test_a_find_on_probation_is_learnt_afterwards(tmp_path):
-    proof = {"same_share": 0.3, "same_frames": 2, "wider_below": 0.2}
+    proof = {"same_share": 0.3, "wider_below": 0.2}
     report = track(tmp_path, proof=proof, after=PROBATION + JUDGED)
     check_alike(report["found"], report["wanted"])
     found = [track[3] for track in report["found"]].index("unsure")  # it is hardly the target

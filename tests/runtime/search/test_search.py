@@ -17,6 +17,7 @@ from hotpath.runtime.identity import (
     CONFIRM,
     CONFIRMED,
     FOLLOWED,
+    FRAMES,
     STRICT_FRAMES,
     TENTATIVE,
     Identity,
@@ -386,7 +387,7 @@ def test_a_strict_tracker_finds_the_target_later(toml):
         firsts.append(states.index(FOUND) if FOUND in states else len(states))
         waiting = tracks[firsts[0] : firsts[-1]]
         assert all(track.state in (UNSURE, LOST) for track in waiting)
-    assert firsts[1] >= firsts[0] + STRICT_FRAMES - load_network(toml).same_frames
+    assert firsts[1] >= firsts[0] + STRICT_FRAMES - FRAMES
 
 
 def test_the_followed_place_is_seen_once_in_a_frame(toml):

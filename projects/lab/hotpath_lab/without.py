@@ -1,0 +1,164 @@
+"""python -m hotpath_lab.without: what each rule of the identity is worth, by leaving it out.
+
+    python -m hotpath_lab.without --clips DIR... --networks kestrel:int8
+    python -m hotpath_lab.without --clips DIR... --films films.json --half development
+
+A rule of ``RULES`` is left out by a number, or by a function without it. All trackers follow each
+frame in turns, and a window that several of them look at is run once. Prints the table of the words
+of ``hotpath_lab.words``: all rules, then without each of ``--rules``.
+"""
+
+import argparse
+import contextlib
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hotpath.calib import command
+from hotpath.calib.command import chosen, say
+from hotpath.calib.errors import BadRun
+from hotpath.kernels.settings import ARGMAX
+from hotpath.runtime import DEFAULT_NETWORK, identity, loading, way
+from hotpath.runtime.devices.base import STEPS, Device, Look
+from hotpath.runtime.devices.several import copied
+from hotpath.runtime.first_box import DoubtfulBox
+from hotpath.runtime.search import neighbours, search, wider
+from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.types import TRACKED, Seen
+from hotpath.video.clips import find_clips
+from hotpath_lab import trackers, words
+from hotpath_lab.longterm import films
+
+ALL = "all rules"
+Patch = tuple[Any, str, Any]  # a module or class, one of its names, and what that is without a rule
+RULES: dict[str, Sequence[Patch]] = {
+    "swaps": [(neighbours, "FEWEST", math.inf)],
+    "choice": [(search, "prior_of", lambda network: ARGMAX)],
+    "jumps": [(search, "JUMP", math.inf)],
+    "wider": [(wider, "AGAIN", 0)],
+    "follower": [(way, "BEHIND", math.inf)],
+    "colours": [(identity, "COLOURS_DENY", 0.0)],
+    "size": [(identity, "RESIZED", math.inf)],
+    "drift": [(identity, "RECENT", 0.0)],
+    "frames": [(identity, "FRAMES", 1)],
+    "falls": [(identity.Identity, "_share", property(lambda self: self.rules.share))],
+    "probation": [(identity, "PROBATION", 1e-9)],
+    "beside": [(search, "BESIDE", ("here",))],
+    "followed": [(identity, "FOLLOWED", 0)],
+    "own": [(identity, "LEARNT", 0.0)],
+    "bounds": [(identity, "LOWEST", 0.0), (identity, "HIGHEST", math.inf)],
+    "step": [(identity, "MOST_STEP", math.inf)],
+    "smooth": [(identity, "KEPT", 0.0)],
+    "confirm": [(search, "CONFIRM", 1), (identity, "CONFIRM", 1)],
+    "early": [(search, "EARLY", 0)],
+}
+
+
+class SharedLooks:
+    """A ``Device`` for trackers that follow the same target: each window of a frame is run once."""
+
+    def __init__(self, device: Device) -> None:
+        self._device, self._frame = device, None
+        self._shown: dict[Any, Seen] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._device, name)
+
+    def look(self, frame: Any, looks: Sequence[Look]) -> tuple[list[Seen], dict[str, float]]:
+        """See ``Device.look``."""
+        if frame is not self._frame:
+            self._frame, self._shown = frame, {}
+        seen = []
+        for look in looks:
+            key = look.around.tobytes(), look.sides, look.prior, look.reads
+            if key not in self._shown:
+                self._shown[key] = copied(self._device.look(frame, [look])[0][0])
+            shown = self._shown[key]
+            own = shown if shown.states is None else shown._replace(states=shown.states.copy())
+            seen.append(own)
+        return seen, dict.fromkeys(STEPS, 0.0)
+
+
+@contextlib.contextmanager
+def without(rule: str) -> Iterator[None]:
+    """Leave a rule out as long as the context lasts."""
+    patches = RULES.get(rule, ())
+    kept = [(owner, name, vars(owner)[name]) for owner, name, _ in patches]
+    for owner, name, value in patches:
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for owner, name, value in kept:
+            setattr(owner, name, value)
+
+
+def opened(spec: trackers.Spec, rules: Sequence[str]) -> dict[str, Tracker]:
+    """Return a tracker for each rule, without it, and one with all."""
+    device: Any = SharedLooks(loading.create_device(*loading.load(spec.options), spec.options))
+    made = {}
+    for rule in [ALL, *rules]:
+        with without(rule):
+            made[rule] = loading.tracker_on(device, spec.options)
+    return made
+
+
+def follow(made: dict[str, Tracker], clip: Any) -> dict[str, dict[str, Any]]:
+    """Track a clip with all trackers; returns by rule what ``hotpath_lab.words`` takes."""
+    names = "boxes", "states", "certainty", "found"
+    results: dict[str, dict[str, Any]] = {rule: {name: [] for name in names} for rule in made}
+    for index, frame in enumerate(clip):
+        for rule, tracker in made.items():
+            row: Sequence[Any] = clip.boxes[0], TRACKED, 1.0, False
+            with without(rule), warnings.catch_warnings():
+                warnings.simplefilter("ignore", DoubtfulBox)
+                if index:
+                    track = tracker.update(frame)
+                    sure = track.score if track.presence is None else track.presence
+                    row = track.box, track.state, sure, track.found
+                else:
+                    tracker.init(frame, clip.boxes[0])
+            for name, value in zip(names, row):
+                results[rule][name].append(value)
+    return results
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's options."""
+    cli = command.parser("hotpath_lab.without", __doc__)
+    command.add_clip_options(cli)
+    cli.add_argument("--films", metavar="FILE", help="long films of the clips, in place of these")
+    cli.add_argument("--half", choices=films.HALVES, help="only this half of the films")
+    cli.add_argument("--rules", default=",".join(RULES), metavar="NAME,NAME")
+    cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME", help="one network")
+    command.add_network_options(cli)
+    return cli
+
+
+def run(options: argparse.Namespace) -> None:
+    """Track, and print the table."""
+    rules = options.rules.split(",")
+    unknown = sorted(set(rules) - set(RULES))
+    if unknown:
+        raise BadRun(f"there is no rule {unknown[0]}; there are: {', '.join(RULES)}")
+    clips = find_clips(options.clips, log=say)
+    members: list[Any] = list(clips)
+    if options.films:
+        members = films.read(options.films, clips, options.half)
+    spec, *others = trackers.specs_of(options)
+    if others:
+        raise BadRun("name one network; each rule is a row")
+    made = opened(spec, rules)
+    frames: dict[str, list[words.Frames]] = {rule: [] for rule in made}
+    for member in chosen(members, options.only):
+        for rule, result in follow(made, member).items():
+            known = getattr(member, "known", None)
+            frames[rule].append(words.frames_of(result, member.boxes, known))
+    say(words.text({rule: words.figures(kept) for rule, kept in frames.items()}))
+
+
+main = command.main("hotpath_lab.without", run, parser)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -200,47 +200,47 @@ def _check_workers(client: Any, address: str, specs: Sequence[Spec]) -> list[str
         client.wait_for_workers(1, timeout=PATIENCE_S)
     except (TimeoutError, asyncio.TimeoutError):  # two classes before Python 3.11
         raise _no_worker(address) from None
-    silent: set[str] = set()
-    fit: set[str] = set()
+    workers = list(client.scheduler_info(n_workers=-1)["workers"])
+    awake = _answers(client, workers, ANSWER_S, os.getpid)
+    fit = [worker for worker in workers if awake[worker] is not None]
+    silent = set(workers).difference(fit)
     for spec in specs:
-        answers = _answers(client, spec)
-        silent |= {worker for worker, answer in answers.items() if answer is None}
-        fit |= set(answers)
-        for worker, answer in sorted((w, a) for w, a in answers.items() if a is not None):
+        answers = _answers(client, fit, PATIENCE_S, unfit, os.getcwd(), spec, condition(spec))
+        silent |= {worker for worker in fit if answers[worker] is None}
+        fit = [worker for worker in fit if worker not in silent]
+        for worker in fit:
+            answer = answers[worker]
             if isinstance(answer, Exception):
                 answer = f"worker {worker} can't answer ({answer}); its log says more"
             if answer:
                 raise BadRun(f"--cluster {address}: {answer}", what="unfit worker")
-    fit -= silent
     names = ", ".join(sorted(silent))
     if not fit:
         raise BadRun(
-            f"--cluster {address}: no worker answers within {PATIENCE_S} s ({names}); end them or "
-            f"let them go on, and run this again",
+            f"--cluster {address}: no worker answers within {ANSWER_S} s ({names}); end them or "
+            "let them go on, and run this again",
             what="unfit worker",
         )
     if not silent:
         return None
-    say(f"left out, since silent for {PATIENCE_S} s: {names}; the others go on")
+    say(f"left out, since silent for {ANSWER_S} s or more: {names}; the others go on")
     return sorted(fit)
 
 
-def _answers(client: Any, spec: Spec) -> dict[str, Any]:
-    """What each worker says to ``unfit``; None of one that is silent for ``PATIENCE_S``.
+def _answers(
+    client: Any, workers: Sequence[str], limit_s: float, function: Callable[..., Any], *args: Any
+) -> dict[str, Any]:
+    """What a function gives on each worker, or its exception; None of one silent for ``limit_s``.
 
     One call for all would wait for a stopped worker for ever.
     """
-    workers = list(client.scheduler_info(n_workers=-1)["workers"])
     answers: dict[str, Any] = dict.fromkeys(workers)
-    here = condition(spec)
 
     def ask(worker: str) -> None:
         with contextlib.suppress(Exception):  # of a client that was closed meanwhile
-            answers.update(
-                client.run(unfit, os.getcwd(), spec, here, workers=[worker], on_error="return")
-            )
+            answers.update(client.run(function, *args, workers=[worker], on_error="return"))
 
-    until = time.monotonic() + PATIENCE_S
+    until = time.monotonic() + limit_s
     threads = [threading.Thread(target=ask, args=(worker,), daemon=True) for worker in workers]
     for thread in threads:
         thread.start()

@@ -20,7 +20,7 @@ from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.networks import DEFAULT_NETWORK, Network, load_network
 from hotpath.runtime.options import AUTO, DEFAULTS, Options, checked
 from hotpath.runtime.precision import int8_form, open_precision
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker import Tracker, why_no_search_on
 
 # what a board's profile says of lost targets -> ``recover`` of a ``Tracker``
 RECOVER = {"search": True, "report": False, "nothing": None}
@@ -157,6 +157,8 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
         reason = f"the profile of {board.title} leaves it to the option recover"
     if reason and options.log is not None:
         options.log(f"a lost target is not searched for: {reason}")
+    elif options.recover is False and why_no_search_on(device) and options.log is not None:
+        options.log(f"recover=False changes nothing: {why_no_search_on(device)}")
     if options.strict and options.log is not None and not tracker.proves:
         why = reason or f"no same_share in the TOML of {device.network.name}"
         options.log(f"strict changes nothing: {why}")

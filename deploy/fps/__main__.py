@@ -18,6 +18,7 @@ import sys
 import time
 from typing import Any, Dict, List, Optional, Sequence
 
+from hotpath.boards.schema import PRECISIONS
 from hotpath.deploy.errors import BadEvidence, CannotCompare, OtherMachine
 from hotpath.deploy.fps import Evidence, clips, compare, report
 from hotpath.deploy.fps.cases import Case
@@ -25,7 +26,7 @@ from hotpath.deploy.fps.evidence import read_evidence
 from hotpath.deploy.fps.measure import Run, Settings, Side
 from hotpath.deploy.fps.place import Place, worktree
 from hotpath.deploy.fps.verdict import why_invalid
-from hotpath.kernels.cli import between, exit_code
+from hotpath.kernels.cli import between, exit_code, number
 from hotpath.kernels.commands import program
 from hotpath.runtime import engines, loading, precision
 from hotpath.runtime.arguments import add_networks_dir
@@ -63,6 +64,16 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
+def _forms(text: str) -> List[str]:
+    """Read names of precisions."""
+    forms = [name for name in text.split(",") if name]
+    for form in forms:
+        if form not in PRECISIONS:
+            names = ", ".join(PRECISIONS)
+            raise argparse.ArgumentTypeError(f"{form!r} is not a precision; write one of {names}")
+    return forms
+
+
 def _add_run(parser: argparse.ArgumentParser) -> None:
     usual = Settings((), ())
     add, count = parser.add_argument, between(1, float("inf"))
@@ -70,7 +81,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         type=lambda text: [name for name in text.split(",") if name], metavar="NAME,NAME"
     )
     add("--networks", help="default: the board's own", **names)
-    add("--precision", help="default: the board's own", **names)
+    form = dict(names, type=_forms)
+    add("--precision", help=f"of {', '.join(PRECISIONS)} (default: the board's own)", **form)
     add("--engines", default=["auto"], help=", ".join(engines.choices()), **names)
     add("--clips", metavar="DIR", help="default: a film made here")
     add("--rounds", type=count, default=usual.rounds, help="(default: %(default)s)")
@@ -79,7 +91,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=count, default=1)
     add_networks_dir(parser)
     warm = "of the first round (default: %(default)g)"
-    add("--warm-up", type=float, default=usual.warm_s, metavar="SECONDS", help=warm)
+    add("--warm-up", type=number(0.0, 3600.0), default=usual.warm_s, metavar="SECONDS", help=warm)
     add("--against", metavar="GITREF", help="take turns with this commit")
 
 

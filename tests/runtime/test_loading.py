@@ -94,6 +94,15 @@ def test_a_loss_is_judged_unless_the_profile_leaves_it_out(tmp_path):
     assert create_on("host", tmp_path, recover=False).search is not None
 
 
+def test_no_recover_says_so_where_nothing_is_searched(tmp_path, monkeypatch):
+    said = []
+    create_on("host", tmp_path, recover=False, log=said.append)
+    assert not said
+    monkeypatch.setattr(loading, "why_no_search_on", lambda device: "it can't be lost")
+    create_on("host", tmp_path, recover=False, log=said.append)
+    assert said == ["recover=False changes nothing: it can't be lost"]
+
+
 def test_without_a_bundle_the_profile_is_a_computers(tmp_path):
     loaded = loading.load(Options(tiny.write_network(tmp_path), engine="onnxruntime"))
     assert loading.board_of(loaded.engine).name == "host"

@@ -197,3 +197,11 @@ def test_events_between_rounds_make_a_run_invalid(network, film, tmp_path):
     assert evidence.read_evidence(tmp_path / "evidence.json") == found
     (told,) = [r for r in found["verdict"]["reasons"] if "3 under-voltage" in r["text"]]
     assert told["state"] == "invalid" == found["verdict"]["state"]
+
+
+@pytest.mark.parametrize("option", ["--warm-up nan", "--warm-up inf", "--precision fp99"])
+def test_a_wrong_value_ends_before_a_frame_is_timed(option, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([*option.split(), "--out", str(tmp_path / "out")])
+    assert ended.value.code == 2 and not (tmp_path / "out").exists()
+    assert option.split()[1] in capsys.readouterr().err

@@ -19,11 +19,18 @@ import time
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 from urllib.parse import parse_qsl, unquote
 
-from hotpath.app.links.base import Context, Link, LinkThread, split_address
 from hotpath.app.links.publish import encoded
-from hotpath.app.records import LinkOptions
-from hotpath.kernels.commands import counted, needs, why_unread
 from hotpath.kernels.text import read as read_text
+from hotpath.links import (
+    Context,
+    Link,
+    LinkOptions,
+    LinkThread,
+    counted,
+    needs,
+    split_address,
+    why_unread,
+)
 from hotpath.runtime.errors import BadOutput
 from hotpath.video.base import TrackedFrame
 

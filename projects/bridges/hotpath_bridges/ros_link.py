@@ -11,11 +11,9 @@ import threading
 import time
 from typing import Any, Callable, List
 
-from hotpath.app.links.base import Context, Link, LinkThread
 from hotpath.app.links.publish import encoded
 from hotpath.app.links.requests import Refused
-from hotpath.app.links.run import Run
-from hotpath.kernels.commands import counted
+from hotpath.links import Context, Link, LinkThread, Run, counted
 from hotpath.runtime.errors import BadOutput, NoCamera
 from hotpath.video.base import TrackedFrame
 from hotpath_bridges.ros import PREFIX, TOPIC, open_bus

@@ -55,8 +55,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     if arguments and arguments[0] in commands:
         parser.add_argument("command", choices=sorted(commands))
         parser.set_defaults(run=commands[arguments[0]])
-        count = "?" if arguments[0] == "save" else "+"
-        parser.add_argument("files", nargs=count, metavar="EVIDENCE")
+        is_one = arguments[0] == "save"
+        parser.add_argument("files", nargs="?" if is_one else "+", metavar="EVIDENCE")
     else:
         parser.set_defaults(run=_run)
         _add_run(parser)
@@ -64,22 +64,21 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
+def _names(text: str) -> List[str]:
+    return [name for name in text.split(",") if name]
+
+
 def _forms(text: str) -> List[str]:
-    """Read names of precisions."""
-    forms = [name for name in text.split(",") if name]
-    for form in forms:
-        if form not in PRECISIONS:
-            names = ", ".join(PRECISIONS)
-            raise argparse.ArgumentTypeError(f"{form!r} is not a precision; write one of {names}")
-    return forms
+    for form in set(_names(text)) - set(PRECISIONS):
+        names = ", ".join(PRECISIONS)
+        raise argparse.ArgumentTypeError(f"{form!r} is not a precision; write one of {names}")
+    return _names(text)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     usual = Settings((), ())
     add, count = parser.add_argument, between(1, float("inf"))
-    names: Dict[str, Any] = dict(
-        type=lambda text: [name for name in text.split(",") if name], metavar="NAME,NAME"
-    )
+    names: Dict[str, Any] = dict(type=_names, metavar="NAME,NAME")
     add("--networks", help="default: the board's own", **names)
     form = dict(names, type=_forms)
     add("--precision", help=f"of {', '.join(PRECISIONS)} (default: the board's own)", **form)

@@ -47,10 +47,8 @@ def open_case(case: Case, clip: Clip, frames: str, board: Board) -> Tuple[Result
         form = precision.int8_form(network) if case.precision == "int8" else None
         files = (form or network).locate(case.networks_dir)
         identity = bundle.identity(form or network, files)
-        largest = max(
-            (str(files[part]) for part in files if part != "exemplar"), key=os.path.getsize
-        )
-        request["alone"] = os.path.abspath(largest)
+        alone = [os.path.abspath(str(files[part])) for part in files if part != "exemplar"]
+        request["alone"] = max(alone, key=os.path.getsize)
         is_file = case.network.endswith(".toml")
         request["load"] = {
             "network": os.path.abspath(case.network) if is_file else case.network,

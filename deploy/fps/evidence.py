@@ -43,23 +43,17 @@ def read_evidence(path: Union[str, pathlib.Path]) -> Evidence:
         evidence: Evidence = json.loads(pathlib.Path(str(path)).read_text(encoding="utf-8"))
         if evidence["format"] != FORMAT:
             raise ValueError("it has another format")
-        _check(evidence)
+        for part, keys in NEEDED.items():
+            for entry in evidence[part] if isinstance(evidence[part], list) else [evidence[part]]:
+                operator.itemgetter(*keys)(entry)
+        for result in evidence["results"]:
+            name_of(result)
         conclude(evidence)
     except KeyError as error:
         raise BadEvidence(f"{path} is not evidence of ours: it lacks {error}; {again}") from None
     except (OSError, ValueError, TypeError, AttributeError, IndexError) as error:
         raise BadEvidence(f"{path} can't be read as evidence: {error}; {again}") from None
     return evidence
-
-
-def _check(evidence: Evidence) -> None:
-    """Raise ``KeyError`` or ``TypeError`` where a comparison or a report would."""
-    for part, keys in NEEDED.items():
-        entries = evidence[part] if isinstance(evidence[part], list) else [evidence[part]]
-        for entry in entries:
-            operator.itemgetter(*keys)(entry)
-    for result in evidence["results"]:
-        name_of(result)
 
 
 def conclude(evidence: Evidence) -> None:

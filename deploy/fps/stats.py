@@ -56,8 +56,7 @@ def compare(
         errors = _error(first), _error(second)
         error, freedom = math.hypot(*errors), _freedom(errors, (len(first), len(second)))
     reach = student(freedom) * error
-    logs = change, change - reach, change + reach
-    change, low, high = (float(value) for value in np.expm1(logs))
+    change, low, high = np.expm1([change, change - reach, change + reach]).tolist()
     return Comparison(change, low, high, decide(low, high, rounds))
 
 

@@ -1,5 +1,6 @@
 """What `import hotpath` loads, and what is said where a library is missing."""
 
+import importlib.util
 import os
 import pathlib
 import re
@@ -15,6 +16,7 @@ from hotpath.runtime import libraries
 from tests import support
 from tests.support import ROOT
 from tests.support.examples import few_of
+from tests.support.needs import skip
 
 pytestmark = pytest.mark.pythons("the sentences about a wrong Python")
 
@@ -202,10 +204,19 @@ def test_ctrl_c_during_an_import_ends_without_a_traceback(tmp_path):
     assert (done.returncode, done.stderr) == (130, "")
 
 
+def needs_the_project_of(word):
+    """Skip a program of a project that `make test` does not install."""
+    program = command.PROGRAMS.get(word)
+    module = "hotpath_" + program.extra if program and not program.module else "hotpath"
+    if importlib.util.find_spec(module) is None:
+        skip(module, "make setup ALSO=" + program.extra)
+
+
 @pytest.mark.parametrize(
     "word", few_of(["", *command.PROGRAMS], ["", "track", "engine"], "many processes")
 )
 def test_a_help_whose_reader_has_gone_ends_without_a_traceback(word):
+    needs_the_project_of(word)
     read_end, write_end = os.pipe()
     os.close(read_end)
     try:
@@ -218,5 +229,6 @@ def test_a_help_whose_reader_has_gone_ends_without_a_traceback(word):
 
 @pytest.mark.parametrize("word", few_of([*command.PROGRAMS], ["fps", "engine"], "many processes"))
 def test_a_help_names_programs_as_the_user_starts_them(word):
+    needs_the_project_of(word)
     told = run(sys.executable, "-m", "hotpath", word, "--help")
     assert f"hotpath {word}" in told.stdout and "python -m" not in told.stdout

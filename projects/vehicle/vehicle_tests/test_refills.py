@@ -136,6 +136,20 @@ def test_a_minute_after_its_last_turn_a_camera_has_its_budget(tmp_path, ago_s, s
     assert aim.budget.left == aim.budget.most
 
 
+@pytest.mark.parametrize("seen_first", [True, False])
+def test_a_target_selected_after_a_restart_fills_no_budget(tmp_path, seen_first):
+    run_of(tmp_path)
+    aim = Aim(load_settings(), sim.FOV)
+    restarts.follow_on(aim, "the camera", str(tmp_path))
+    if seen_first:  # the command line's target
+        aim.see(5.0, 5.0, BOX, sim.SIZE)
+    for now in (5.1, 30.0, 64.9):
+        aim.acted(now, 0, BOX)
+        assert aim.budget.left == 0.0
+    aim.acted(66.0, 0, BOX)
+    assert aim.budget.left == aim.budget.most
+
+
 def test_a_folder_that_takes_no_file_ends_nothing(tmp_path):
     (tmp_path / "file").write_text("")
     assert run_of(tmp_path / "file" / "folder")[1] > 10.0

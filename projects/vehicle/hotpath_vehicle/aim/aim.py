@@ -73,6 +73,7 @@ class Aim:
         self._at = -math.inf  # of the newest frame
         self._box: Optional[Sequence[float]] = None  # the target's newest
         self._confirms, self._again_s = 0, -math.inf
+        self._follows = False  # another run, whose time stamps are not known yet
         self.confirm()
 
     def acted(self, at: float, confirms: int, box: Optional[Sequence[float]]) -> None:
@@ -90,13 +91,23 @@ class Aim:
             self._confirms = confirms
             self.confirm()
         elif box is not None:
+            self._note_follow(at)
             before, self._box = self._box, box
-            is_same = before is not None and overlaps([before], [box])[0, 0] >= SAME
+            is_same = before is None or overlaps([before], [box])[0, 0] >= SAME
             if is_same and 0.0 <= at - self._again_s < AGAIN_S:
                 return
             if is_same and (self.why or self.budget.left < self.budget.most):
                 self._again_s = at
             self.confirm()
+
+    def follow_on(self) -> None:
+        """Another run turned this camera lately: spend, and take the first target for the same."""
+        self.budget.spend()
+        self._follows = True
+
+    def _note_follow(self, at: float) -> None:
+        if self._follows:
+            self._follows, self._again_s = False, at
 
     def confirm(self) -> None:
         """Somebody says that the target is right: what happened before counts no more."""
@@ -126,6 +137,7 @@ class Aim:
         """
         if at - self._at > GAP_S:
             self.restart()
+        self._note_follow(at)
         self._at, self._box = at, box
         error = error_of((box[0], box[1], box[2], box[3]), size, self.width)
         self._believe()

@@ -42,5 +42,5 @@ def follow_on(aim: Aim, camera: str, folder: Optional[str] = None) -> None:
 
     with contextlib.suppress(OSError):
         if abs(time.time() - os.path.getmtime(path)) < RECENT_S:  # of a clock that went back, too
-            aim.budget.spend()
+            aim.follow_on()
     aim.on_turn = note

@@ -1,5 +1,6 @@
 """What may steer something: fresh evidence of a live source alone."""
 
+import bisect
 import math
 
 import cv2
@@ -20,6 +21,7 @@ from hotpath_vehicle.steering import Evidence, Pace, Ramp, missing
 from tests.support.errors import refusal
 from tests.support.examples import examples
 from tests.support.pictures_in_planes import planes_of
+from vehicle_tests.drone import steering as sim
 from vehicle_tests.drone.stopped_streams import (
     FPS,
     KINDS_STOPPED,
@@ -252,3 +254,47 @@ def test_a_stopped_picture_that_drifts_far_stays_no_evidence():
         at = len(pictures) / FPS + n / FPS
         doubts.append(album.add(look_at(frame, TRACK), at, (0.0, yaw + min(n / FPS, 0.6) * 10)))
     assert all(doubts[15:])
+
+
+def at_random(seed, seconds, spread_s):
+    """Options of a stream whose rate, delay, size and clock change; from then on it is healthy."""
+    rng, parts, at = np.random.RandomState(seed), [], 0.0
+    while at < seconds:
+        values = rng.choice((2.0, 5.0, 10.0, 15.0, 30.0, 60.0)), rng.uniform(0.05, 1.0)
+        parts.append((at, *values, rng.choice((1, 2)), rng.choice((-3.0, 0.0, 0.0, 2.0))))
+        at += rng.uniform(0.5, spread_s)
+    parts.append((seconds, 30.0, 0.07, 1, 0.0))
+    starts = [part[0] for part in parts]
+    of = lambda n: lambda t: parts[bisect.bisect_right(starts, t) - 1][n]  # noqa: E731
+    return {"fps": of(1), "late": of(2), "scale": of(3), "clock": of(4)}
+
+
+def off_after(seed, seconds, known=None, spread_s=8.0):
+    """How far off a target is 15 s after a random time, and 5 s after somebody confirmed it."""
+    options = dict(at_random(seed, seconds, spread_s), confirmed_s=seconds + 10.0)
+    path = lambda t: (8.0 * math.sin(t / 15.0), 3.0)  # noqa: E731
+    run = sim.Run(sim.Case("at random", path, seconds + 25.0, seconds + 20.0, options), known, seed)
+    return run.go().off
+
+
+@pytest.mark.parametrize("known", [None, sim.calibration(0.1)])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_state_of_a_changing_stream_lasts(seed, known):
+    """The whole chain: pace, doubts, proof, budget, steering; a healthy stream is followed."""
+    assert off_after(seed, 40.0, known) < 5.0
+
+
+@pytest.mark.slow("an hour of a simulated stream")
+def test_an_hour_of_a_changing_stream_ends_well():
+    assert off_after(7, 3600.0, sim.calibration(0.1), 20.0) < 5.0
+
+
+def test_a_verdict_that_is_never_unlearnt_is_noticed(monkeypatch):
+    is_late = Pace.is_late
+
+    def stays_late(self, at):
+        self.was_late = is_late(self, at) or getattr(self, "was_late", False)
+        return self.was_late
+
+    monkeypatch.setattr(Pace, "is_late", stays_late)
+    assert off_after(1, 40.0) > 5.0

@@ -52,12 +52,13 @@ stand. off: largest distance to the target."""
 
 
 class Plant:
-    """An actuator of two axes, (right, up), that obeys late."""
+    """An actuator of two axes, (right, up), that obeys late; ``backlash``: degrees of play."""
 
-    def __init__(self, sign=1, gain=1.0, slew=600.0, most=90.0, limit=math.inf):
+    def __init__(self, sign=1, gain=1.0, slew=600.0, most=90.0, limit=math.inf, backlash=0.0):
         self.angle, self.rate = np.zeros(2), np.zeros(2)
         self._sign, self._gain, self._slew, self._most, self._limit = sign, gain, slew, most, limit
         self._wanted, self._queue = np.zeros(2), []
+        self._motor, self._play = np.zeros(2), backlash / 2
 
     def send(self, now, rates):
         self._queue.append((now + OWN_S, np.array(rates)))
@@ -68,9 +69,11 @@ class Plant:
         wanted = np.clip(self._wanted * self._gain * self._sign, -self._most, self._most)
         most = self._slew * STEP_S
         self.rate = self.rate + np.clip(wanted - self.rate, -most, most)
-        self.angle = self.angle + self.rate * STEP_S
+        self._motor = self._motor + self.rate * STEP_S
+        self.angle = np.clip(self.angle, self._motor - self._play, self._motor + self._play)
         self.rate[np.abs(self.angle) > self._limit] = 0.0
         self.angle = np.clip(self.angle, -self._limit, self._limit)
+        self._motor = np.clip(self._motor, -self._limit - self._play, self._limit + self._play)
 
 
 class Case(namedtuple("Case", "name path seconds fault_s options")):
@@ -95,7 +98,9 @@ class Run:
     dropped(t): no frame arrives; silent(t): nothing hears the gimbal manager;
     asleep: (start, end) in which the program stands still;
     attitudes "earth", "vehicle", "follows" or "none"; heading(t); second: angle of another
-    gimbal; loss of packets; noise, jitter; plant: dict for ``Plant``.
+    gimbal; loss of packets; noise, jitter; plant: dict for ``Plant``; fps or fps(t); scale(t): of
+    the frame's size; clock(t): seconds that are added to the time stamps; confirmed_s: when
+    somebody confirms the target.
     """
 
     def __init__(self, case, calibration, seed=0, **more):
@@ -177,7 +182,12 @@ class Run:
         state = "tracked" if place else "lost"
         x, y = place or (0.0, 0.0)
         track = Track(Box(x - 20, y - 24, 40.0, 48.0), 0.9, place is None, state)
-        view = View(self._index, at, SIZE, track, 1, 30.0)
+        scale = self.options.get("scale", lambda t: 1)(now)
+        track = track._replace(box=Box(*(scale * side for side in track.box)))
+        acts = int(now >= self.options.get("confirmed_s", math.inf))
+        at += self.options.get("clock", lambda t: 0.0)(now)
+        size = (scale * SIZE[0], scale * SIZE[1])
+        view = View(self._index, at, size, track, 1, 30.0, acts=acts, confirms=acts)
         return self._manager.frame(view, now)
 
     def _step(self, now, step):
@@ -203,12 +213,12 @@ class Run:
         return messages
 
     def go(self):
-        next_s, frame_s = 0.0, 1.0 / self.options.get("fps", 30.0)
+        next_s, fps = 0.0, self.options.get("fps", 30.0)
         for step in range(int(self.case.seconds / STEP_S)):
             now = step * STEP_S
             self.plant.move(now)
             if now >= next_s:
-                next_s += frame_s
+                next_s += 1.0 / (fps(now) if callable(fps) else fps)
                 self._take(now)
             messages = self._step(now, step)
             for name, fields in messages or ():

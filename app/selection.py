@@ -13,12 +13,11 @@ class Selection:
     Attributes:
         number: number of the selected target; None: nothing is steered.
         acts: how often somebody selected, dropped or confirmed a target.
-        confirms: how often somebody confirmed one.
     """
 
     def __init__(self) -> None:
         self.number: Optional[int] = None
-        self.acts = self.confirms = 0
+        self.acts = 0
 
     def among(self, tracks: Mapping[int, Track]) -> Optional[int]:
         """The number of the selected target if it is among the tracks of a frame, else None."""
@@ -40,4 +39,3 @@ class Selection:
     def confirm(self) -> None:
         """Somebody says that the selected target is the right one."""
         self.acts += 1
-        self.confirms += 1

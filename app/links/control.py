@@ -245,7 +245,7 @@ class Controller(Run):
         if now.lost or not (says_yes(seen, point) or says_yes(now, point)):
             return False
         self.targets.confirm(number)
-        self.selection.select(number)  # as whoever selects the same target again
+        self.selection.select(number)
         return True
 
     def _begun(self, tracked: TrackedFrame, box: Any, snug: bool, point: Any, other: Any) -> int:

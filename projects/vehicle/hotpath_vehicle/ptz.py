@@ -67,7 +67,7 @@ class Follower:
     ) -> None:
         self.aim, self._say, self._share = aim, say, share
         self._selection = Selection() if selection is None else selection
-        self._acts = 0
+        self._acts, self._number = 0, None  # type: int, Optional[int]
         self._album, self._pace, self._steady = Album(), Pace(), Steady()
         self._using = threading.Lock()
         self._seen: Optional[Evidence] = None
@@ -84,8 +84,10 @@ class Follower:
             if self._selection.acts != self._acts:
                 self._acts = self._selection.acts
                 self._album = Album()
-                box = None if track is None else track.box
-                self.aim.acted(at_s, self._selection.confirms, box)
+                self.aim.acted()
+            if number != self._number:
+                self._number = number
+                self.aim.restart()
             doubt = self._doubt(look, at_s)
             self._seen, self._size = Evidence(track, at_s, doubt), (width, height)
             if track is not None and missing(self._seen, now) is None:

@@ -1,4 +1,4 @@
-"""What fills a budget of turn: an answer of the picture, or somebody. Nothing else does.
+"""What fills a budget of turn: an answer of the picture. Nothing else does.
 
 Each caller is listed here, so a new one needs a test.
 """
@@ -13,7 +13,6 @@ import pytest
 pytest.importorskip("pymavlink")
 
 import hotpath_vehicle
-from hotpath_vehicle.aim import aim as aiming
 from hotpath_vehicle.aim import restarts
 from hotpath_vehicle.aim.aim import Aim
 from hotpath_vehicle.gimbal.settings import load_settings
@@ -22,22 +21,20 @@ from vehicle_tests.drone import steering as sim
 CALLERS = {
     "budget.py refill": "the box has answered the camera's turns",
     "nod.py refill": "the box has answered a nod",
-    "aim.py refill": "confirm",
-    "aim.py confirm": "the start; somebody confirmed; another target was selected",
-    "gimbal_manager.py acted": "somebody acted",
-    "ptz.py acted": "somebody acted",
+    "gimbal_manager.py acted": "somebody acted: fills nothing",
+    "ptz.py acted": "somebody acted: fills nothing",
     "gimbal_manager.py forget": "the link is back: fills nothing",
     "aim.py forget": "of the control, which has no budget",
     "control.py forget": "of the camera's angle",
 }
-BOX, OTHER = (400.0, 160.0, 40.0, 40.0), (40.0, 160.0, 40.0, 40.0)
+BOX = (400.0, 160.0, 40.0, 40.0)
 
 
 def calls():
     for path in pathlib.Path(hotpath_vehicle.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-                if node.func.attr in ("refill", "confirm", "acted", "forget"):
+                if node.func.attr in ("refill", "acted", "forget"):
                     yield f"{path.name} {node.func.attr}"
 
 
@@ -57,21 +54,14 @@ def spent(known=None, at=0.0):
 
 
 @pytest.mark.parametrize("known", [None, sim.calibration(0.1)])
-def test_a_lost_link_and_a_pause_fill_no_budget(known):
+def test_a_lost_link_a_pause_or_somebody_fills_no_budget(known):
     aim, now = spent(known)
-    aim.acted(now, 0, None)  # dropped
-    aim.acted(now, 0, BOX)  # selected again, which counts once
-    assert aim.budget.left == aim.budget.most and aim.why is None
-    aim.sent(now, (50.0, 0.0))
-    aim.sent(now + 1.0, (0.0, 0.0))
-    assert aim.budget.left == 0.0
     events = {
+        "somebody acts": aim.acted,
         "the link is back": aim.forget,
         "it zooms": aim.restart,
         "a pause": lambda: aim.see(now + 20.0, now + 20.0, BOX, sim.SIZE),
-        "selected again": lambda: aim.acted(now + 21.0, 0, BOX),
-        "dropped": lambda: aim.acted(now + 22.0, 0, None),
-        "selected again, a little aside": lambda: aim.acted(now + 23.0, 0, (405.0, *BOX[1:])),
+        "somebody acts again": aim.acted,
         "another calibration": lambda: aim.refuse("it is of another camera"),
     }
     for name, happens in events.items():
@@ -79,23 +69,39 @@ def test_a_lost_link_and_a_pause_fill_no_budget(known):
         assert aim.budget.left == 0.0, name
 
 
-def test_who_confirms_or_selects_another_target_fills_the_budget():
-    for confirms, box in ((1, BOX), (0, OTHER), (1, None)):
-        aim, now = spent()
-        aim.acted(now, confirms, box)
-        assert aim.budget.left == aim.budget.most and aim.why is None
+ACTS = {
+    "the same target is selected, or confirmed": {"acts": lambda t: int(t / 10)},
+    "two targets by turns": {"acts": lambda t: int(t / 10), "number": lambda t: int(t / 10) % 2},
+}
 
 
-def test_the_same_target_again_counts_once_a_minute(monkeypatch):
-    aim, now = spent()
-    filled = 0
-    for second in range(180):
-        aim.sent(now + second, (50.0, 0.0))
-        aim.sent(now + second + 0.5, (-50.0, 0.0))
-        before = aim.budget.left
-        aim.acted(now + second, 0, BOX)
-        filled += aim.budget.left > before
-    assert filled == 3
+def acting(name, known):
+    """Somebody acts each 10 s on a frozen stream, with the target 10 degrees off."""
+    options = dict(ACTS[name], picture=sim.Frozen(5.0, off_deg=10.0))
+    return sim.Run(sim.Case(name, sim.standing(8.0), 95, 5.0, options), known, 3).go()
+
+
+@pytest.mark.parametrize("known", [None, sim.calibration(0.1)])
+@pytest.mark.parametrize("name", ACTS)
+def test_who_acts_all_the_time_turns_no_camera_on(name, known):
+    assert acting(name, known).away < 12.0
+
+
+def test_an_act_that_fills_the_budget_is_noticed(monkeypatch):
+    acted = Aim.acted
+    monkeypatch.setattr(Aim, "acted", lambda aim: (acted(aim), aim.budget.refill()))
+    assert min(acting(name, None).away for name in ACTS) > 30.0
+
+
+@pytest.mark.parametrize("known", [None, sim.calibration(0.1)])
+def test_a_camera_that_gave_up_asks_again_when_somebody_acts(known):
+    frozen = sim.Frozen(5.0, off_deg=10.0)
+    options = {"picture": lambda t, place: frozen(t, place) if t < 20.0 else place}
+    case = sim.Case("frozen for 15 s", sim.standing(12.0), 45, 42.0, options)
+    run = sim.Run(case, known, 3)
+    assert run.go().why
+    found = sim.Run(case, known, 3, acts=lambda t: int(t > 25.0)).go()
+    assert found.why is None and found.off < 2.0
 
 
 def run_of(folder, picture=None, seconds=12):
@@ -130,23 +136,8 @@ def test_a_minute_after_its_last_turn_a_camera_has_its_budget(tmp_path, ago_s, s
     aim = Aim(load_settings(), sim.FOV)
     restarts.follow_on(aim, "the camera", str(tmp_path))
     assert (aim.budget.left == 0.0) is spent
-    aim.acted(0.0, 1, BOX)  # somebody confirms
-    assert aim.budget.left == aim.budget.most
-    restarts.follow_on(aim, "another camera", str(tmp_path))
-    assert aim.budget.left == aim.budget.most
-
-
-@pytest.mark.parametrize("seen_first", [True, False])
-def test_a_target_selected_after_a_restart_fills_no_budget(tmp_path, seen_first):
-    run_of(tmp_path)
     aim = Aim(load_settings(), sim.FOV)
-    restarts.follow_on(aim, "the camera", str(tmp_path))
-    if seen_first:  # the command line's target
-        aim.see(5.0, 5.0, BOX, sim.SIZE)
-    for now in (5.1, 30.0, 64.9):
-        aim.acted(now, 0, BOX)
-        assert aim.budget.left == 0.0
-    aim.acted(66.0, 0, BOX)
+    restarts.follow_on(aim, "another camera", str(tmp_path))
     assert aim.budget.left == aim.budget.most
 
 
@@ -172,6 +163,5 @@ def test_without_the_rule_a_link_that_flaps_turns_it_away(monkeypatch):
     case = sim.Case("frozen 10° off", sim.standing(8.0), 40, 5.0, options)
     assert sim.Run(case, None, 3).go().away < 12.0
     forget = Aim.forget
-    monkeypatch.setattr(Aim, "forget", lambda aim: (forget(aim), aim.confirm()))
+    monkeypatch.setattr(Aim, "forget", lambda aim: (forget(aim), aim.budget.refill()))
     assert sim.Run(case, None, 3).go().away > 20.0
-    assert aiming.AGAIN_S == 60.0

@@ -271,7 +271,7 @@ def at_random(seed, seconds, spread_s):
 
 def off_after(seed, seconds, known=None, spread_s=8.0):
     """How far off a target is 15 s after a random time, and 5 s after somebody confirmed it."""
-    options = dict(at_random(seed, seconds, spread_s), confirmed_s=seconds + 10.0)
+    options = dict(at_random(seed, seconds, spread_s), acts=lambda t: int(t > seconds + 10.0))
     path = lambda t: (8.0 * math.sin(t / 15.0), 3.0)  # noqa: E731
     run = sim.Run(sim.Case("at random", path, seconds + 25.0, seconds + 20.0, options), known, seed)
     return run.go().off

@@ -13,7 +13,6 @@ import math
 from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from hotpath.links import CONFIRM
-from hotpath.runtime.boxes import overlaps
 from hotpath_vehicle.aim.budget import SLOWEST, Budget
 from hotpath_vehicle.aim.calibration import Calibration, error_of, settings_for
 from hotpath_vehicle.aim.nod import HALF_S, UNFIT, Nod
@@ -23,7 +22,6 @@ from hotpath_vehicle.gimbal.control import Control
 SLOW_GAIN, SLOW_BAND = 0.33, 0.01  # 1/s; no error, share of the width
 SETTLED_S = 1.0  # of boxes before a probe: a link that comes and goes, and a zoom, begin anew
 ASKED = 0.9  # a camera without a calibration probes once less is left of its budget
-SAME, AGAIN_S = 0.3, 60.0  # overlap of a target that is selected again; how often that counts
 GAP_S = 1.0  # without a frame: what answered before may have changed
 
 Rates = Tuple[float, float]  # (right, up), degrees a second
@@ -71,50 +69,21 @@ class Aim:
         self.on_turn: Callable[[], None] = lambda: None
         self._band = max(SLOW_BAND * self.width, settings["limits"]["dead_band"])
         self._at = -math.inf  # of the newest frame
-        self._box: Optional[Sequence[float]] = None  # the target's newest
-        self._confirms, self._again_s = 0, -math.inf
-        self._follows = False  # another run, whose time stamps are not known yet
-        self.confirm()
-
-    def acted(self, at: float, confirms: int, box: Optional[Sequence[float]]) -> None:
-        """Somebody selected, dropped or confirmed a target.
-
-        Whoever selects the same target again may be a program that does so all the time. So that
-        counts once in ``AGAIN_S``.
-
-        Args:
-            at: the frame's time stamp, as in ``see``.
-            confirms: how often somebody confirmed the target until now.
-            box: (x, y, w, h) of the target, pixels; None: there is none.
-        """
-        if confirms != self._confirms:
-            self._confirms = confirms
-            self.confirm()
-        elif box is not None:
-            self._note_follow(at)
-            before, self._box = self._box, box
-            is_same = before is None or overlaps([before], [box])[0, 0] >= SAME
-            if is_same and 0.0 <= at - self._again_s < AGAIN_S:
-                return
-            if is_same and (self.why or self.budget.left < self.budget.most):
-                self._again_s = at
-            self.confirm()
-
-    def follow_on(self) -> None:
-        """Another run turned this camera lately: spend, and take the first target for the same."""
-        self.budget.spend()
-        self._follows = True
-
-    def _note_follow(self, at: float) -> None:
-        if self._follows:
-            self._follows, self._again_s = False, at
-
-    def confirm(self) -> None:
-        """Somebody says that the target is right: what happened before counts no more."""
         self.why: Optional[str] = None
-        self._set_slow(self.calibration is None)
-        self.nod.restart()
-        self.budget.refill()
+        self._set_slow(calibration is None)
+
+    def acted(self) -> None:
+        """Somebody selected, dropped or confirmed a target: a camera that gave up asks again.
+
+        That says nothing of how the camera moves, so it fills no budget.
+        """
+        gave_up = self._is_slow and self.calibration is not None
+        if self.why is not None or gave_up:
+            self.why = None
+            self._set_slow(self.calibration is None)
+            self.nod.retry()
+            self.probe.retry()
+            self.budget.clear()
 
     def restart(self) -> None:
         """The link or the stream was gone: the calibration must answer again."""
@@ -137,8 +106,7 @@ class Aim:
         """
         if at - self._at > GAP_S:
             self.restart()
-        self._note_follow(at)
-        self._at, self._box = at, box
+        self._at = at
         error = error_of((box[0], box[1], box[2], box[3]), size, self.width)
         self._believe()
         why = self.budget.add(at, error)

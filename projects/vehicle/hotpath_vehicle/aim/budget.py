@@ -77,12 +77,12 @@ class Budget:
         self._spent_s = None
 
     def spend(self) -> None:
-        """Nothing is left until the picture answers, or somebody acts."""
+        """Nothing is left until the picture answers."""
         self._old = [(-math.inf, self.most, 0.0)]
         self._measure()
 
     def refill(self, since: float = math.inf) -> None:
-        """The picture has answered the turns until a time, or somebody acted."""
+        """The picture has answered the turns until a time."""
         self._since = max(self._since, min(since, self._path[-1][0]))
         while len(self._path) > 1 and self._path[1][0] <= self._since:
             self._path.popleft()

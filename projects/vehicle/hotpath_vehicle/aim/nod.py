@@ -64,6 +64,11 @@ class Nod:
         self.is_proven, self._tries = False, 0
         self.cancel()
 
+    def retry(self) -> None:
+        """Ask as often as at the start, also where the budget is spent."""
+        self._spent = 0
+        self.restart()
+
     def cancel(self) -> None:
         """End the nod that is asked."""
         self._began, self.silent = None, 0

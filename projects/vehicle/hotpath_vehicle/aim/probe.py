@@ -27,6 +27,10 @@ class Probe:
         self._signs = np.random.RandomState(SEED)
         self._turn, self._sign, self._spent = -1, 1, 0
 
+    def retry(self) -> None:
+        """Ask again where the budget is spent."""
+        self._spent = 0
+
     def rates(self, now: float, along: Tuple[float, float], is_spent: bool) -> Tuple[float, float]:
         """(right, up) that the probe adds to the camera's turn, degrees a second.
 

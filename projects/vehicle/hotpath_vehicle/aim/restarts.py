@@ -2,7 +2,7 @@
 
 A program that is started again and again would fill its budget each time. So a run notes each
 second in which it turns a camera, in a file of the user, and the next one begins without a budget:
-the picture answers first, or somebody acts. Where no file can be written, nothing is noted.
+the picture answers first. Where no file can be written, nothing is noted.
 """
 
 import contextlib
@@ -42,5 +42,5 @@ def follow_on(aim: Aim, camera: str, folder: Optional[str] = None) -> None:
 
     with contextlib.suppress(OSError):
         if abs(time.time() - os.path.getmtime(path)) < RECENT_S:  # of a clock that went back, too
-            aim.follow_on()
+            aim.budget.spend()
     aim.on_turn = note

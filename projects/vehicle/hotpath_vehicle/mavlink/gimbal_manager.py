@@ -167,8 +167,7 @@ class GimbalManager:
         if view.acts != self._acts:  # the user looks at the picture, and means this target
             self._acts = view.acts
             self._album = Album()
-            box = None if view.track is None else view.track.box
-            self.aim.acted(view.captured_s, view.confirms, box)
+            self.aim.acted()
         is_late = self._pace.is_late(view.captured_s)
         if view.look is not None:
             taken_s = view.captured_s - self.aim.age_s
@@ -182,7 +181,7 @@ class GimbalManager:
         wanted = view.track is not None
         if wanted and (not self._wanted or view.number != self._number):
             self._yielded = False  # a new target: the user wants it followed
-            self.aim.budget.clear()
+            self.aim.restart()
         self._wanted, self._number = wanted, view.number
         return self.tick(now, fresh=True)
 

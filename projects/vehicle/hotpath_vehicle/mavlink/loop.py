@@ -46,7 +46,7 @@ class Loop:
         height, width = tracked.frame.shape[:2]
         size, fps = (width, height), self._run.fps
         self.view = View(tracked.index, tracked.captured_s, size, track, number, fps)._replace(
-            acts=selection.acts, confirms=selection.confirms
+            acts=selection.acts
         )
         return self.view
 

@@ -34,7 +34,7 @@ class View(NamedTuple):
         number: number of that target, or None.
         fps: frames a second that are tracked, or None.
         look: of the frame, for ``album.Album``; None where nothing is steered.
-        acts, confirms: of ``Selection``.
+        acts: of ``Selection``.
         doubt: why the picture is no evidence; see ``steering.Evidence``.
     """
 
@@ -46,5 +46,4 @@ class View(NamedTuple):
     fps: Optional[float]
     look: Any = None
     acts: int = 0
-    confirms: int = 0
     doubt: Optional[str] = None

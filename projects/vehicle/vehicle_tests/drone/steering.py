@@ -99,8 +99,8 @@ class Run:
     asleep: (start, end) in which the program stands still;
     attitudes "earth", "vehicle", "follows" or "none"; heading(t); second: angle of another
     gimbal; loss of packets; noise, jitter; plant: dict for ``Plant``; fps or fps(t); scale(t): of
-    the frame's size; clock(t): seconds that are added to the time stamps; confirmed_s: when
-    somebody confirms the target.
+    the frame's size; clock(t): seconds that are added to the time stamps; acts(t): how
+    often somebody acted until then; number(t): of the target.
     """
 
     def __init__(self, case, calibration, seed=0, **more):
@@ -184,10 +184,11 @@ class Run:
         track = Track(Box(x - 20, y - 24, 40.0, 48.0), 0.9, place is None, state)
         scale = self.options.get("scale", lambda t: 1)(now)
         track = track._replace(box=Box(*(scale * side for side in track.box)))
-        acts = int(now >= self.options.get("confirmed_s", math.inf))
+        acts = self.options.get("acts", lambda t: 0)(now)
+        number = self.options.get("number", lambda t: 1)(now)
         at += self.options.get("clock", lambda t: 0.0)(now)
         size = (scale * SIZE[0], scale * SIZE[1])
-        view = View(self._index, at, size, track, 1, 30.0, acts=acts, confirms=acts)
+        view = View(self._index, at, size, track, number, 30.0, acts=acts)
         return self._manager.frame(view, now)
 
     def _step(self, now, step):

@@ -11,6 +11,7 @@ import numpy as np
 
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.runtime.pictures import AnyFrame, Picture, is_deep
+from hotpath.runtime.turns import Turns
 from hotpath.runtime.types import Track
 
 PLAYED_FPS = 25.0  # the speed at which a recording is played that states no frame rate
@@ -93,6 +94,7 @@ class Source:
     captured_at = "arrival"
 
     def __init__(self, name: str, log: Log = None, depth: Optional[int] = None) -> None:
+        self.turns = Turns()  # a library that is closed while it decodes ends the process
         self.name = name
         self.log = log or (lambda text: None)
         self._depth = depth

@@ -10,7 +10,7 @@ import cv2
 from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import is_deep
-from hotpath.runtime.turns import Turns, one_at_a_time
+from hotpath.runtime.turns import one_at_a_time
 from hotpath.video import pyav
 from hotpath.video.base import (
     PLAYED_FPS,
@@ -51,7 +51,6 @@ class Recording(Source):
         cut_off: Optional[bool] = None,
         depth: Optional[int] = None,
     ) -> None:
-        self.turns = Turns()  # a library that is closed while it decodes ends the process
         super().__init__(name, log, depth)
         self._capture, self._cut_off = capture, cut_off
         self.fps, self.frames, self.aspect = capture.fps, capture.frames, capture.aspect
@@ -120,7 +119,13 @@ class Recording(Source):
 
     @one_at_a_time
     def count(self) -> int:
-        """Count the frames. The next one is the first one again."""
+        """Count the frames. The next one is the first one again.
+
+        Raises:
+            BadSource: it is closed.
+        """
+        if self._capture is None:
+            raise BadSource(f"{self.name}: is closed, so no frame is counted; open it again")
         frames: int = self._capture.count()
         self.seek(0)
         return frames

@@ -16,6 +16,7 @@ from hotpath.kernels.commands import counted, needs
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.jpeg_frames import WHOLE
 from hotpath.runtime.pictures import is_deep
+from hotpath.runtime.turns import one_at_a_time
 from hotpath.video.base import SAMPLES, Log, Source, check_readable
 from hotpath.video.limits import (
     HEIF,
@@ -229,7 +230,7 @@ class PictureStack(Source):
         self, path: str, pages: Pages, log: Log = None, depth: Optional[int] = None
     ) -> None:
         super().__init__(path, log, depth)
-        self._pages = pages
+        self._pages, self._is_closed = pages, False
         for sentence in pages.left_out:
             self.leave_out(sentence)
         self.frames, self.fps = len(pages), pages.fps
@@ -240,21 +241,24 @@ class PictureStack(Source):
             step = max(1, self.frames // SAMPLES)
             self._reduced().fit(pages[index] for index in range(0, self.frames, step))
 
+    @one_at_a_time
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
-        if self.given >= len(self._pages):
+        if self._is_closed or self.given >= len(self._pages):
             return None
         time_s = self._pages.time_s(self.given) if self._pages.has_times else None
         return self._give_any(self._pages[self.given], time_s)
 
+    @one_at_a_time
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""
         self.given = max(0, min(index, len(self._pages) - 1))
-        return True
+        return not self._is_closed
 
+    @one_at_a_time
     def seek_time(self, time_s: float) -> bool:
         """Make the first frame from that time on the next one; see ``Source.seek_time``."""
-        if self.by_rate or not self._pages.has_times:
+        if self._is_closed or self.by_rate or not self._pages.has_times:
             return super().seek_time(time_s)
         times = [self._pages.time_s(index) for index in range(len(self._pages))]
         return self.seek(int(np.searchsorted(times, time_s - 1e-3)))
@@ -263,8 +267,10 @@ class PictureStack(Source):
         """Count the frames."""
         return len(self._pages)
 
+    @one_at_a_time
     def close(self) -> None:
         """Close the file."""
+        self._is_closed = True
         self._pages.close()
 
 

@@ -290,7 +290,8 @@ class Server(Link):
             response = error(wrong.status, wrong.reason.lower(), wrong.headers.get("Allow"))
         except asyncio.TimeoutError:
             response = error(504, "the run did not answer in time")
-        if request.transport is not None:
+        # a file goes out after this, for as long as its reader takes
+        if request.transport is not None and not isinstance(response, web.FileResponse):
             self._limiter.request_ended(request.transport)
         if not response.prepared:
             response.headers.update(access.HEADERS)

@@ -1,0 +1,70 @@
+"""A reader that is slow has its file; one that stands still keeps nobody else from the page."""
+
+import contextlib
+import http.client
+import json
+import socket
+import time
+from unittest.mock import Mock
+
+import pytest
+
+pytest.importorskip("aiohttp")
+
+from hotpath.app.links.page import access
+from hotpath.app.links.page.server import Server
+from hotpath.app.records import LinkOptions, PageOptions
+
+BYTES = 24 << 20  # more than a system keeps for one connection
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    monkeypatch.setattr(access, "NEXT_REQUEST_S", 0.5)
+    video = tmp_path / "film.mp4"
+    video.write_bytes(b"x" * BYTES)
+
+    def wait(version, timeout_s):
+        time.sleep(timeout_s)
+        return 0, None
+
+    controller = Mock(wait=wait)
+    page = PageOptions(page=True, port=0)
+    server = Server(controller, LinkOptions(page=page, save=str(video)))
+    server.start()
+    yield server
+    server.close()
+
+
+def port_of(server):
+    return int(server.link.split(":")[2].split("/")[0])
+
+
+@contextlib.contextmanager
+def asked(server, path):
+    """A connection that has asked for a path."""
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=30)
+    with contextlib.closing(connection):
+        bearer = {"Authorization": "Bearer " + server.guard.token}
+        connection.request("GET", path, headers=bearer)
+        yield connection
+
+
+def test_a_slow_reader_has_its_whole_file(server):
+    """A file takes longer than the time within which the next request must follow."""
+    with asked(server, "/api/video") as connection:
+        answer = connection.getresponse()
+        assert answer.status == 200
+        time.sleep(3.0)
+        assert len(answer.read()) == BYTES
+
+
+def test_readers_that_stand_still_keep_nobody_out(server):
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(asked(server, "/api/video"))
+        for _ in range(200):  # half-open: no whole request
+            made = socket.create_connection(("127.0.0.1", port_of(server)), 10)
+            stack.enter_context(made).sendall(b"GET / HT")
+        with asked(server, "/api/openapi.json") as connection:
+            assert "paths" in json.loads(connection.getresponse().read().decode())

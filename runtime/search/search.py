@@ -42,6 +42,7 @@ TAKEN = 0.5  # overlap from which a place belongs to another target
 
 # Of the windows, while nothing is found
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
+DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
 BESIDE = (*("here",) * 5, "proposals", *("here",) * 5, "grid")  # beside a tentative object
 # A target that is tracked is judged in one frame of JUDGED by the classifier and the colours. The
 # classifier learns it in another: each of the two takes about a tenth of an INT8 frame's time. Its
@@ -298,7 +299,10 @@ class Search:
     def _choose(self, state: np.ndarray, frame: AnyFrame) -> Window:
         if self._suggested:
             return Window(WIDE, self._suggested.popleft(), COLOURED)
-        turns: Tuple[str, ...] = BESIDE if self.identity.phase == TENTATIVE else TURNS
+        doubtful = (self.identity.value or 0.0) > self.network.look_above
+        turns: Tuple[str, ...] = DOUBTFUL if doubtful else TURNS
+        if self.identity.phase == TENTATIVE:
+            turns = BESIDE
         turn = turns[self._turn % len(turns)]
         self._turn += 1
         if turn == "proposals":

@@ -386,7 +386,7 @@ def test_a_loss_ends_a_probation():
     assert not judge.probation
 
 
-def test_presence_grows_with_the_value_and_is_less_where_nothing_is_proven():
+def test_presence_grows_with_the_value_and_is_less_if_unproven():
     claimed, unproven, gone = (
         [presence_of(phase, value) for value in (NONE, POOR, FAIR, GOOD)]
         for phase in (CONFIRMED, TENTATIVE, GONE)
@@ -403,7 +403,7 @@ def presence_of(phase, value):
     return judge.say()[1]
 
 
-def test_presence_counts_from_lost_to_found_with_each_networks_rules():
+def test_presence_counts_between_each_networks_thresholds():
     for name in (name for name in names() if load_network(name).can_be_lost):
         rules = rules_of(load_network(name))
         judge = new(rules)

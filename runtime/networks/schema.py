@@ -112,6 +112,7 @@ SECTIONS: Dict[str, Keys] = {
 _ONE = "remove it, and export the network so that its first exemplar is the second one too"
 _OTHER = "remove it; search_lost_below and found_above tell a loss, with and without a search"
 _SAME = "remove it; it is the same for all networks now"
+_CURVE = "remove it; presence counts from search_lost_below to found_above"
 GONE = {  # a key of old files -> what to do about it
     "lost_below": _OTHER,
     "unsure_below": _OTHER,
@@ -119,8 +120,8 @@ GONE = {  # a key of old files -> what to do about it
     "refresh_every": _ONE,
     "refresh_above": _ONE,
     "refresh_from": _ONE,
-    "presence_slope": "remove it; presence counts from search_lost_below to found_above",
-    "presence_middle": "remove it; presence counts from search_lost_below to found_above",
+    "presence_slope": _CURVE,
+    "presence_middle": _CURVE,
     "same_frames": _SAME,
     "peak_window": _SAME,
 }

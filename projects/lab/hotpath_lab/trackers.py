@@ -33,13 +33,8 @@ PEER_FILES = {  # peer -> network with its files, and the names of their parts i
 INT8 = "-int8"  # what a derived network's name ends with
 # of a TOML: what its boxes do not depend on, and the files, whose contents count
 NOT_RUN = ("file", "published", "licence", "source", "engine")
-WAYS = (
-    "int8",
-    "fpga",
-    "norecover",
-    "strict",
-    *oracle.KINDS,
-)  # may follow a network's name after a colon
+# may follow a network's name after a colon
+WAYS = ("int8", "fpga", "norecover", "strict", *oracle.KINDS)
 FPGA_BOARD = "pynq_z2"  # every board's engine gives the same boxes
 
 

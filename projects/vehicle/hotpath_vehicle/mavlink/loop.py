@@ -45,9 +45,8 @@ class Loop:
         track = self._steady.track(track, selection.acts)
         height, width = tracked.frame.shape[:2]
         size, fps = (width, height), self._run.fps
-        self.view = View(tracked.index, tracked.captured_s, size, track, number, fps)._replace(
-            acts=selection.acts
-        )
+        at = tracked.index, tracked.captured_s
+        self.view = View(*at, size, track, number, fps, acts=selection.acts)
         return self.view
 
     def start_box(self, box: Tuple[float, float, float, float], seen_s: float) -> "Future[int]":

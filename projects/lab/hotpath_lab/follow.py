@@ -5,7 +5,7 @@ Runs on every Python that a board has, as ``hotpath_lab.metrics`` does.
 
 import time
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from hotpath.runtime.first_box import DoubtfulBox
 from hotpath.runtime.garbage import short_collections
@@ -39,16 +39,8 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
     for index, frame in enumerate(clip):
         if index == frames:
             break
-        box, state, sure, is_find = clip.boxes[0], TRACKED, 1.0, False
         started = time.perf_counter()
-        if index:
-            track = tracker.update(frame)
-            box, state, is_find = track.box, track.state, track.found
-            sure = track.score if track.presence is None else track.presence
-        else:
-            with warnings.catch_warnings():  # nobody can draw a better one
-                warnings.simplefilter("ignore", DoubtfulBox)
-                tracker.init(frame, box)
+        box, state, sure, is_find = take(tracker, frame, None if index else clip.boxes[0])
         ms.append((time.perf_counter() - started) * 1e3)
         boxes.append([float(value) for value in box])
         states.append(state)
@@ -59,3 +51,19 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
     claimed = [state == TRACKED for state in states]
     record = {"boxes": boxes, "states": states, "claimed": claimed, "certainty": certainty}
     return dict(record, found=found, ms=ms, steps=steps)
+
+
+def take(tracker: "Tracker", frame: Any, first: Any = None) -> Tuple[Any, str, float, bool]:
+    """Give a tracker one frame; returns (box, state, certainty, found), as of ``follow``.
+
+    Args:
+        first: the target's box in a clip's first frame; None in those after it.
+    """
+    if first is None:
+        track = tracker.update(frame)
+        sure = track.score if track.presence is None else track.presence
+        return track.box, track.state, sure, track.found
+    with warnings.catch_warnings():  # nobody can draw a better one
+        warnings.simplefilter("ignore", DoubtfulBox)
+        tracker.init(frame, first)
+    return first, TRACKED, 1.0, False

@@ -11,7 +11,6 @@ of ``hotpath_lab.words``: all rules, then without each of ``--rules``.
 import argparse
 import contextlib
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,12 +21,12 @@ from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import DEFAULT_NETWORK, identity, loading, way
 from hotpath.runtime.devices.base import STEPS, Device, Look
 from hotpath.runtime.devices.several import copied
-from hotpath.runtime.first_box import DoubtfulBox
 from hotpath.runtime.search import neighbours, search, wider
 from hotpath.runtime.tracker import Tracker
-from hotpath.runtime.types import TRACKED, Seen
+from hotpath.runtime.types import Seen
 from hotpath.video.clips import find_clips
 from hotpath_lab import trackers, words
+from hotpath_lab.follow import take
 from hotpath_lab.longterm import films
 
 ALL = "all rules"
@@ -45,6 +44,7 @@ RULES: dict[str, Sequence[Patch]] = {
     "falls": [(identity.Identity, "_share", property(lambda self: self.rules.share))],
     "probation": [(identity, "PROBATION", 1e-9)],
     "beside": [(search, "BESIDE", ("here",))],
+    "turns": [(search, "DOUBTFUL", search.TURNS)],
     "followed": [(identity, "FOLLOWED", 0)],
     "own": [(identity, "LEARNT", 0.0)],
     "bounds": [(identity, "LOWEST", 0.0), (identity, "HIGHEST", math.inf)],
@@ -110,15 +110,8 @@ def follow(made: dict[str, Tracker], clip: Any) -> dict[str, dict[str, Any]]:
     results: dict[str, dict[str, Any]] = {rule: {name: [] for name in names} for rule in made}
     for index, frame in enumerate(clip):
         for rule, tracker in made.items():
-            row: Sequence[Any] = clip.boxes[0], TRACKED, 1.0, False
-            with without(rule), warnings.catch_warnings():
-                warnings.simplefilter("ignore", DoubtfulBox)
-                if index:
-                    track = tracker.update(frame)
-                    sure = track.score if track.presence is None else track.presence
-                    row = track.box, track.state, sure, track.found
-                else:
-                    tracker.init(frame, clip.boxes[0])
+            with without(rule):
+                row = take(tracker, frame, None if index else clip.boxes[0])
             for name, value in zip(names, row):
                 results[rule][name].append(value)
     return results

@@ -59,8 +59,8 @@ class Track(NamedTuple):
         class_name: name of that class, or "".
         velocity: (x, y) of the box's centre, pixels a second, smoothed; None without times.
         predicted: while unsure or lost, the ``Box`` by the velocity; else None.
-        presence: the probability, 0 to 1, that the target is in ``box`` (docs/use.md). None
-            without thresholds for it: then the state is always "tracked".
+        presence: an estimate of the probability, 0 to 1, that the target is in ``box``
+            (docs/use.md). None without thresholds for it: then the state is always "tracked".
         taken: in a target's first frame where its box is from: "box", "point", "snug"; else None.
         found: whether this is the first frame of "tracked" after a loss: the target is proven anew.
 

@@ -43,18 +43,17 @@ FRAMES, STRICT_FRAMES = 3, 15  # that a proof takes at least, and a strict one
 LONG = PROBATION = 60  # unproven frames until a search beside; good ones until a find is learnt
 GOOD = 0.65  # share of the target's own proof that suffices in the long run
 # A proof is 0 for what 95 % of other objects reach by chance, and 1 for the target itself
-LEAST_DISTANCE = 0.1  # from chance to 1
+LEAST_RANGE = 0.1  # from chance to 1, and from ``lost`` to ``found``
 COLOURS_DENY = 0.15  # weight of other colours; equal ones prove nothing: on snow, all is white
-STRICT_COLOURS, STRICT_DENY = 0.6, 0.6  # strict: colours that suffice; weight of what they lack
+STRICT_COLOURS = 0.6  # strict: colours that suffice, and the weight of what they lack
 RESIZED = 0.3  # the change of size that is allowed, a logarithm
 # The target's own proof: at first; share of a frame in it; most that a frame moves it; its bounds
 USUAL, LEARNT, MOST_STEP = 0.75, 0.1, 0.2
 LOWEST, HIGHEST = 0.8 * USUAL, 1.15 * USUAL
-RECENT = 0.3  # share of a frame in the proof of what is claimed now, which tells a drift
+RECENT = 0.3  # share of a frame in what is recent: a proof, which tells a drift; a velocity
 # Presence: log odds of what is claimed, of what is followed unproven, and of what is gone, where
 # the value is ``lost``; and by how much they rise until it is ``found``
 CLAIMED_ODDS, UNPROVEN_ODDS, GONE_ODDS = (-0.5, 2.5), (0.3, 0.5), (-1.25, 2.0)
-LEAST_RANGE = 0.05  # from ``lost`` to ``found``
 
 
 class Rules(NamedTuple):
@@ -299,8 +298,9 @@ class Identity:
     def _proof(self) -> float:
         """Return how far looks prove the box, denied by colours and size."""
         looks, colours = map(beyond, (self.cues.looks, self.cues.alike), self.cues.chances())
-        strict = STRICT_COLOURS, STRICT_DENY
-        enough, denies = strict if self.rules.strict else (looks, COLOURS_DENY)
+        enough, denies = looks, COLOURS_DENY
+        if self.rules.strict:
+            enough = denies = STRICT_COLOURS
         resized: float = max(self.cues.resized - RESIZED, 0.0)
         return looks + min(colours - enough, 0.0) * denies - resized
 
@@ -348,4 +348,4 @@ class Identity:
 
 def beyond(value: float, chance: Optional[float]) -> float:
     """Return 0 for what chance explains, 1 for the target; infinite where chance is unknown."""
-    return math.inf if chance is None else (value - chance) / max(1 - chance, LEAST_DISTANCE)
+    return math.inf if chance is None else (value - chance) / max(1 - chance, LEAST_RANGE)

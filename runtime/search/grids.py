@@ -8,11 +8,11 @@ import numpy as np
 from hotpath.runtime import geometry
 from hotpath.runtime.colour import ColourMap
 from hotpath.runtime.network import Network
-from hotpath.runtime.search.windows import WIDE, Window
+from hotpath.runtime.search.windows import COLOURED, NEAR, WIDE, Window
 
 # Sides of the grid's windows, relative to the usual one, coarse first. Of the windows that hold the
 # target, kestrel's first weights found it in half of those of side 2, and in three of four of 1.5.
-GRIDS = (2.0, 1.5, 1.0)
+GRIDS = (NEAR, COLOURED, 1.0)
 MOST_FINER = 80  # windows of a finer grid that are searched before the coarsest one comes again
 REACH = 0.7  # distance of two windows of a grid, sides of a window: the target lies whole in one
 

@@ -10,11 +10,12 @@ from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
-APART, REACH = 0.5, 0.5  # sizes from the target to a neighbour; from its expected place to it
+from hotpath.runtime.identity import RECENT
+
+APART = 0.5  # sizes between two places, from which on another object is there
 STRAY = 0.2  # sizes from the target's own way, from which on a box may be on that of a neighbour
 FEWEST, UNSEEN = 3, 2  # frames in which a neighbour was seen; in succession in which it was not
 CLEAR = 0.25  # score that a neighbour had at least once, and that the box has after a swap
-RECENT = 0.3  # share of a frame's step in a velocity
 
 Place = Tuple[float, float, float]  # x, y of the centre, frame pixels; score
 
@@ -74,33 +75,33 @@ class Neighbours:
         """
         places = [(x, y, score) for (x, y, _, _), score in zip(states.tolist(), scores)]
         target, size = places[chosen], math.sqrt(states[chosen, 2] * states[chosen, 3])
-        apart, reach = APART * size, REACH * size
+        apart = APART * size
         beside = [p for p in places if math.hypot(p[0] - target[0], p[1] - target[1]) >= apart]
         has_swapped = (
             bool(self._others)
             and target[2] >= CLEAR
             and self._target.away(target) >= STRAY * size
-            and any(self._is_taken(way, target, beside, reach) for way in self._others)
+            and any(self._is_taken(way, target, beside, apart) for way in self._others)
         )
         if has_swapped or not self._others:
             self._target, self._others = Trajectory(target), []
         else:
             self._target.step(target)
-        self._follow(beside, reach)
+        self._follow(beside, apart)
         return has_swapped
 
-    def _is_taken(self, way: Trajectory, target: Place, beside: List[Place], reach: float) -> bool:
+    def _is_taken(self, way: Trajectory, target: Place, beside: List[Place], apart: float) -> bool:
         """Whether the box is where a neighbour is expected, and the neighbour is nowhere else."""
         if way.frames < FEWEST or way.score < CLEAR:
             return False
         is_nearer = way.away(target) < self._target.away(target)
-        return is_nearer and all(way.away(place) >= reach for place in beside)
+        return is_nearer and all(way.away(place) >= apart for place in beside)
 
-    def _follow(self, beside: List[Place], reach: float) -> None:
+    def _follow(self, beside: List[Place], apart: float) -> None:
         """Give each neighbour the place nearest to where it is expected; what is left is new."""
         for way in self._others:
             nearest = min(beside, key=way.away, default=None)
-            if nearest is not None and way.away(nearest) < reach:
+            if nearest is not None and way.away(nearest) < apart:
                 beside.remove(nearest)
                 way.step(nearest)
             else:

@@ -15,7 +15,7 @@ from hotpath.kernels.settings import Prior
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime import geometry
 from hotpath.runtime.colour import ColourMap
-from hotpath.runtime.identity import CONFIRM, CONFIRMED, TENTATIVE, Identity, rules_of
+from hotpath.runtime.identity import CONFIRM, CONFIRMED, LEARNT, TENTATIVE, Identity, rules_of
 from hotpath.runtime.learner.classifier import Classifier
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
@@ -34,7 +34,6 @@ from hotpath.runtime.types import Seen
 
 CHECKS = 3  # windows that a candidate gets
 NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the next one
-SIZE_LEARNT = 0.1  # share of a tracked frame's size in the size that is searched for
 JUMP = 0.7  # of a box's size: a rival farther away from the network's best cell is doubted at first
 NEAREST = 0.5  # weight of the Hanning window against the classifier, where it chooses among peaks
 RIVAL = 0.1  # by how much another place must be better than the followed box, presence
@@ -200,8 +199,8 @@ class Search:
         if is_tracked:
             x, y, w, h = state.tolist()  # a sixth of the time of arrays
             _, _, kept_w, kept_h = self._certain.tolist()
-            kept_w += (w - kept_w) * SIZE_LEARNT
-            kept_h += (h - kept_h) * SIZE_LEARNT
+            kept_w += (w - kept_w) * LEARNT
+            kept_h += (h - kept_h) * LEARNT
             self._certain[:] = x, y, kept_w, kept_h
             if learns:
                 self._cues.tracked += 1

@@ -13,7 +13,6 @@ choice: a part of the object, or the whole that it belongs to.
 ``hotpath_research.tap`` (``projects/research`` of a clone) trains a head.
 """
 
-import threading
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
@@ -24,6 +23,7 @@ from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Device, Look
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, NoObject
 from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.runtime.types import Box, checked_box, within_frame
 
 # sizes of an object that the windows are for, shares of the frame's shorter side
@@ -127,7 +127,7 @@ class Taps:
                 what="unreadable",
                 where=head,
             ) from None
-        self._turn = threading.Lock()  # trackers of several threads may share a device
+        self.turns = Turns()  # a look fills the device's arrays and those of the head
         self._device, self._network = device, device.network
         self._object_above = object_above
 
@@ -204,6 +204,7 @@ class Taps:
         boxes, scores = self._look(frame, [around], SNUG_SIDES, box)
         return Found(Box(*boxes[0].tolist()), float(scores[0]))
 
+    @one_at_a_time
     def _look(
         self, frame: AnyFrame, arounds: List[np.ndarray], sides: float, drawn: Any = None
     ) -> Tuple[np.ndarray, np.ndarray]:
@@ -227,9 +228,8 @@ class Taps:
             corners = np.array([x, y, x + w, y + h])
             edges = (corners - places[0, [0, 1, 0, 1]]) / places[0, [2, 3, 2, 3]] - 0.5
         try:
-            with self._turn:
-                self._net.setInput(inputs(np.array(shown), edges))
-                scores, boxes = decode(self._net.forward())
+            self._net.setInput(inputs(np.array(shown), edges))
+            scores, boxes = decode(self._net.forward())
         except cv2.error as error:
             raise BadNetwork(
                 f"OpenCV {cv2.__version__} can't run the head of {network.name} ({error}); install "

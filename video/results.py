@@ -212,7 +212,8 @@ class Results:
 
     def _write_line(self, line: str) -> None:
         """Write a whole line, after the header where it is the first; or (in a file) nothing."""
-        assert self._file is not None, "the results are closed"
+        if self._file is None:
+            raise BadOutput(f"{self.name}: is closed")
         if self._is_file:  # which somebody may have emptied since
             self._append((line if os.fstat(self._file).st_size else self._header + line).encode())
             self.rows += bool(line)

@@ -20,6 +20,7 @@ from typing import Any, Callable, Optional, Union
 import numpy as np
 
 from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.video.base import to_bgr
 from hotpath.video.containers import mp4_boxes
 from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
@@ -68,7 +69,9 @@ class Video:
         self._refusal: Optional[str] = None  # why no more frames can be written
         self._file = NewFile(self.name)
         self._looked_bytes = 0  # of the new file, when it was last decoded
+        self.turns = Turns()  # an encoder that is closed while it encodes ends the process
 
+    @one_at_a_time
     def write(self, frame: np.ndarray, time_s: Optional[float] = None) -> None:
         """Append one frame.
 
@@ -100,6 +103,7 @@ class Video:
             self._fail(error)
         self.frames += 1
 
+    @one_at_a_time
     def close(self) -> None:
         """Finish the file; may be called twice."""
         self._refusal = self._refusal or f"{self.name}: is closed"
@@ -234,19 +238,23 @@ class BackgroundVideo:
             target=self._run, name="encoder", daemon=True
         )
         self._thread.start()
+        self.turns = Turns()  # what is written after ``close`` would wait for its thread for ever
 
     @property
     def kept(self) -> bool:
         """Whether the file with this name is the one that was written."""
         return self._video.kept
 
+    @one_at_a_time
     def write(self, frame: np.ndarray, time_s: Optional[float] = None) -> None:
         """Append one frame, which must not be changed afterwards; see ``Video.write``.
 
         Raises:
-            BadOutput: the encoder failed, at this frame or an earlier one.
+            BadOutput: the encoder failed, at this frame or an earlier one, or it is closed.
         """
         self.check()
+        if self._thread is None:
+            raise BadOutput(f"{self._video.name}: is closed")
         if self._may_drop:
             try:
                 self._queue.put_nowait((frame, time_s))
@@ -255,6 +263,7 @@ class BackgroundVideo:
         else:
             self._queue.put((frame, time_s))
 
+    @one_at_a_time
     def close(self) -> None:
         """Encode what waits, and finish the file; may be called twice."""
         if self._thread is not None:

@@ -19,6 +19,7 @@ from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.runtime.jpeg_frames import JpegFrame
 from hotpath.runtime.pictures import AnyFrame, is_deep
+from hotpath.runtime.turns import one_at_a_time
 from hotpath.video.base import PLAYED_FPS, SAMPLES, Log, Source, to_bgr
 from hotpath.video.cameras import SENDER
 from hotpath.video.encoded import decoded
@@ -276,8 +277,11 @@ class Bag(Source):
             self.fps = (self.frames - 1) / length_s
         self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
 
+    @one_at_a_time
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
+        if self._bag is None:
+            return None
         if not self._ahead and not self._decode():
             if self._broken is not None:
                 raise BadSource(
@@ -330,6 +334,7 @@ class Bag(Source):
                 message = self._bag.deserialize(data, self._kind)
                 yield picture_in(self._kind, message, self._planes)[1]
 
+    @one_at_a_time
     def close(self) -> None:
         """Close the files."""
         bag, self._bag = self._bag, None

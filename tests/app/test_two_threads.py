@@ -1,0 +1,331 @@
+"""Two threads may call any two public methods: libraries end the process where both are inside.
+
+Trackers and targets are in ``tests/runtime/test_turns.py``.
+"""
+
+import contextlib
+import os
+import socket
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import cv2
+import numpy as np
+import pytest
+
+from hotpath.app import detect
+from hotpath.app.detect import session
+from hotpath.app.links import publish, stream
+from hotpath.app.links.base import Context
+from hotpath.app.links.control import Controller
+from hotpath.app.links.requests import Refused
+from hotpath.app.records import LinkOptions, PageOptions, StreamOptions
+from hotpath.runtime import load_tracker, tap
+from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.types import Box, Track
+from hotpath.video import save
+from hotpath.video.base import WAITING, TrackedFrame
+from hotpath.video.results import Results
+from hotpath.video.sources import open_source
+from tests.support import thing, tiny, tiny_detector
+from tests.support.pairs import Kind, assert_takes_turns
+from tests.support.streams import camera
+from tests.support.streams.camera import FakeCamera
+from tests.support.streams.mjpeg import MjpegServer
+from tests.video.test_web import Files, web_server
+
+FRAMES = 12
+MANY = 300  # calls of what is quick
+PICTURE = np.zeros((48, 64, 3), np.uint8)
+
+
+def tracked(number):
+    """A frame with a target."""
+    track = Track(Box(10.0, 12.0, 20.0, 16.0), 0.9)
+    return TrackedFrame(PICTURE, number, number / 25, {0: track}, float(number))
+
+
+def assert_two_threads(kind, *words, **environment):
+    assert_takes_turns(__name__, kind, *words, **environment)
+
+
+# sources
+
+
+def source(address):
+    """A source. Two threads that read a recording get each frame once."""
+    given = []
+
+    def read(opened, n):
+        frame = opened.read(0.05)
+        if frame is not None and frame is not WAITING:
+            given.append(bgr_of(frame).tobytes())
+
+    def opened():
+        given.clear()
+        return open_source(address, planes=True)
+
+    def check(opened, pair):
+        if pair == ("read", "read") and not opened.live:
+            assert len(given) == len(set(given)) == FRAMES, (len(given), len(set(given)))
+
+    calls = {
+        "read": read,
+        "seek": lambda opened, n: opened.seek(n % 8),
+        "seek_time": lambda opened, n: opened.seek_time(n / 30 % 0.3),
+        "period_s": lambda opened, n: opened.period_s,
+        "close": lambda opened, n: opened.close(),
+    }
+    with open_source(address) as first:
+        if hasattr(first, "count"):
+            calls["count"] = lambda opened, n: opened.count()
+    besides = "file_of", "leave_out"  # of a list that does not change; what ``read`` calls
+    return Kind(opened, calls, besides, check)
+
+
+def write_source(kind, folder):
+    """A source of twelve frames of that kind; its path."""
+    path, frames = folder / kind, tiny.film(FRAMES)[0]
+    if kind.startswith("film"):
+        tiny.write_video(path, frames)
+    elif kind == "pictures":
+        path.mkdir()
+        for number, frame in enumerate(frames):
+            cv2.imwrite(str(path / f"{number:02}.png"), frame)
+    else:
+        image = pytest.importorskip("PIL.Image")
+        first, *others = (image.fromarray(frame[:, :, ::-1]) for frame in frames)
+        times = {"duration": 40} if kind.endswith("webp") else {}
+        first.save(str(path), save_all=True, append_images=others, **times)
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["film.avi", "pictures", "pages.tif", "pages.webp"])
+def test_two_threads_in_two_methods_of_a_recording(kind, tmp_path):
+    assert_two_threads("source", write_source(kind, tmp_path))
+
+
+def test_two_threads_in_two_methods_of_a_web_recording(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # what the server serves
+    write_source("film.avi", tmp_path)
+    with web_server(Files) as address:
+        assert_two_threads("source", address + "film.avi")
+
+
+def test_two_threads_in_two_methods_of_a_live_source():
+    with MjpegServer() as server:
+        assert_two_threads("source", server.address)
+
+
+@pytest.mark.skipif(camera.compiler() is None, reason="no C compiler")
+@pytest.mark.parametrize("kind", ["YUYV", "MJPG"])
+def test_two_threads_in_two_methods_of_a_v4l2_camera(kind, tmp_path):
+    fake = FakeCamera(tmp_path, tiny.film(FRAMES)[0], kind=kind)
+    assert_two_threads("source", "cam7", **fake.environment())
+
+
+# files
+
+
+def results(folder):
+    """Results, whose rows stay whole."""
+    path = os.path.join(folder, "rows.csv")
+
+    def check(opened, pair):
+        with open(path) as file:
+            lines = file.read().splitlines()
+        whole = not opened.rows or len(lines) == 1 + opened.rows
+        assert whole and all(line.count(",") == 1 for line in lines), lines
+
+    calls = {
+        "write": lambda opened, n: opened.write([n, n / 2]),
+        "kept": lambda opened, n: opened.kept,
+        "close": lambda opened, n: opened.close(),
+    }
+    return Kind(lambda: Results(path, ("frame", "x")), calls, check=check)
+
+
+def video(folder, background):
+    """A video, encoded in the caller's thread or in one of its own, which plays."""
+    path, written = os.path.join(folder, "out.mp4"), []
+
+    def opened():
+        written.clear()
+        made = save.Video(path, 25)
+        return save.BackgroundVideo(made, False, lambda ms: None) if background else made
+
+    def write(made, n):
+        made.write(PICTURE)
+        written.append(n)
+
+    def check(made, pair):
+        if written:
+            with open_source(path) as opened:
+                assert opened.count() == len(written), (opened.count(), len(written))
+
+    calls = {
+        "write": write,
+        "kept": lambda made, n: made.kept,
+        "close": lambda made, n: made.close(),
+    }
+    if background:
+        calls["check"] = lambda made, n: made.check()
+    return Kind(opened, calls, check=check)
+
+
+def test_two_threads_in_two_methods_of_results(tmp_path):
+    assert_two_threads("results", str(tmp_path))
+
+
+@pytest.mark.parametrize("background", ["", "in the background"])
+def test_two_threads_in_two_methods_of_a_saved_video(background, tmp_path):
+    pytest.importorskip("av")
+    assert_two_threads("video", str(tmp_path), background)
+
+
+# networks
+
+
+def same(calls):
+    """Calls whose answers for two frames are those of one thread."""
+
+    def compared(call):
+        wanted = [repr(call(0)), repr(call(1))]
+
+        def compare(opened, n):
+            assert repr(call(n % 2)) == wanted[n % 2], "another answer"
+
+        return compare
+
+    return {name: compared(call) for name, call in calls.items()}
+
+
+def detector(path, engine):
+    """A detector on ONNX Runtime or OpenVINO."""
+    if engine == "openvino":
+        session._onnxruntime = session._openvino
+    found = detect.load_detector(path)
+    frames = [tiny_detector.frame([("red", x, x), ("blue", 150, 20)]) for x in (30, 90)]
+    calls = same(
+        {
+            "detect": lambda n: found.detect(frames[n]),
+            "proposals": lambda n: found.proposals(frames[n]),
+        }
+    )
+    return Kind(lambda: found, calls, times=MANY // 3)
+
+
+def taps():
+    """The head of a network, which finds the object at a point."""
+    device = load_tracker("kestrel").device
+    found, first = tap.of(device), thing.scene()
+    frames, box = [first, np.roll(first, 20, 1)], (130.0, 70.0, 110.0, 90.0)
+    calls = same(
+        {
+            "at": lambda n: found.at(frames[n], thing.CENTRE),
+            "proposals": lambda n: found.proposals(frames[n], thing.CENTRE),
+            "snug": lambda n: found.snug(frames[n], box),
+            "in_box": lambda n: found.in_box(frames[n], box),
+        }
+    )
+    return Kind(lambda: found, calls)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_two_threads_get_a_detectors_answers(engine, tmp_path):
+    pytest.importorskip(engine)
+    assert_two_threads("detector", str(tiny_detector.write_detector(tmp_path)), engine)
+
+
+def test_two_threads_get_the_objects_at_their_points():
+    pytest.importorskip("openvino")
+    assert_two_threads("taps")
+
+
+# links
+
+
+def link_calls():
+    """The calls of a link: those of the frame loop, and of a thread that ends the run."""
+    return {
+        "write": lambda link, n: link.write(tracked(n)),
+        "lines": lambda link, n: link.lines(),
+        "check": lambda link, n: link.check(),
+        "close": lambda link, n: link.close(),
+    }
+
+
+def context(options, run=None):
+    return Context(options, run, 25.0, (64, 48), "tiny", lambda text: None)
+
+
+def publisher():
+    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listener.bind(("127.0.0.1", 0))
+    options = LinkOptions(publish=f"udp://127.0.0.1:{listener.getsockname()[1]}")
+    return Kind(lambda: publish.open_link(context(options)), link_calls())
+
+
+def streams():
+    """A picture as H.264 to nobody."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listener.bind(("127.0.0.1", 0))
+    address = f"udp://127.0.0.1:{listener.getsockname()[1]}"
+    options = LinkOptions(stream=StreamOptions((address,), None, 1000, True))
+    return Kind(lambda: stream.open_link(context(options)), link_calls())
+
+
+def controller():
+    """A controller of a run that does nothing."""
+    targets, stop = Mock(), SimpleNamespace(requested=False)
+    targets.engine.describe.return_value = {"engine": "none"}
+    targets.network.name = "tiny"
+    live = Mock(live=True, period_s=0.0, gaps=[], dropped=0, captured_at="arrival", frames=None)
+    live.name = "cam0"
+    return Controller(targets, live, stop, Mock(), dict, ["frame"], True)
+
+
+def page():
+    from hotpath.app.links.page import server
+
+    options = LinkOptions(page=PageOptions(True, port=0))
+    opened = lambda: server.open_link(context(options, controller()))  # noqa: E731
+    return Kind(opened, link_calls(), ("start",))
+
+
+LOOP = ("next_frame_is_due", "write", "finish", "end", "record", "pause", "stop", "drop_target")
+
+
+def control():
+    """A controller: what its loop calls, beside what any thread may call."""
+
+    def refused(call):
+        with contextlib.suppress(Refused):
+            call()
+
+    calls = {
+        "next_frame_is_due": lambda run, n: run.next_frame_is_due(),
+        "write": lambda run, n: run.write(tracked(n)),
+        "finish": lambda run, n: run.finish(),
+        "end": lambda run, n: run.end(),
+        "record": lambda run, n: run.record(n % 2 == 0),
+        "pause": lambda run, n: refused(lambda: run.pause(True)),
+        "stop": lambda run, n: run.stop(),
+        "drop_target": lambda run, n: refused(lambda: run.drop_target(0)),
+        "call": lambda run, n: refused(lambda: run.call(run.stop).cancel()),
+        "wait": lambda run, n: run.wait(n, 0.001),
+        "state": lambda run, n: run.state(tracked(n)),
+        "notify": lambda run, n: run.notify(),
+        "frame_at": lambda run, n: run.frame_at(n),
+        "recording": lambda run, n: run.recording,
+        "fps": lambda run, n: run.fps,
+        "finds_at_points": lambda run, n: run.finds_at_points,
+    }
+    besides = "add_target", "confirm", "seek"  # as ``drop_target``, which ``call`` hands over
+    return Kind(controller, calls, besides, is_allowed=lambda *two: not set(two) <= set(LOOP))
+
+
+@pytest.mark.parametrize("kind", ["publisher", "streams", "page", "control"])
+def test_two_threads_in_two_methods_of_a_link(kind):
+    pytest.importorskip({"streams": "av", "page": "aiohttp"}.get(kind, "cv2"))
+    assert_two_threads(kind)

@@ -47,9 +47,8 @@ LEAST_RANGE = 0.1  # from chance to 1, and from ``lost`` to ``found``
 COLOURS_DENY = 0.15  # weight of other colours; equal ones prove nothing: on snow, all is white
 STRICT_COLOURS = 0.6  # strict: colours that suffice, and the weight of what they lack
 RESIZED = 0.3  # the change of size that is allowed, a logarithm
-# The target's own proof: at first; share of a frame in it; most that a frame moves it; its bounds
+# The target's own proof: at first; share of a frame in it; most that a frame moves it
 USUAL, LEARNT, MOST_STEP = 0.75, 0.1, 0.2
-LOWEST, HIGHEST = 0.8 * USUAL, 1.15 * USUAL
 RECENT = 0.3  # share of a frame in what is recent: a proof, which tells a drift; a velocity
 # Presence: log odds of what is claimed, of what is followed unproven, and of what is gone, where
 # the value is ``lost``; and by how much they rise until it is ``found``
@@ -257,9 +256,9 @@ class Identity:
         if self.rules.share > 0:
             self._proofs.append(0.0 if self._way.comes_after else self._proof())
             count, total = len(self._proofs), sum(self._proofs)
-            if count < self.rules.frames or total < count * (self._share * self._own):
+            if count < self.rules.frames or total < count * (self._share * self.own):
                 return
-            self.worth, self._weighed = total / count / self._own, count
+            self.worth, self._weighed = total / count / self.own, count
         self._forget()
         self.phase, self._recent = PROVEN, self.own
         self.probation = PROBATION if self.rules.share > 0 else 0
@@ -269,11 +268,12 @@ class Identity:
         proof = self._proof()
         if self.probation:
             self._weighed += 1
-            self.worth += (proof / self._own - self.worth) / self._weighed
-            if proof >= GOOD * self._own:
+            self.worth += (proof / self.own - self.worth) / self._weighed
+            if proof >= GOOD * self.own:
                 self.probation = max(self.probation - frames, 0)
         if self.phase == CONFIRMED and not self.probation:
-            self.own += min(max(proof - self.own, -MOST_STEP), MOST_STEP) * LEARNT
+            step = min(max(proof - self.own, -MOST_STEP), MOST_STEP) * LEARNT
+            self.own = max(self.own + step, GOOD * USUAL)  # else all would prove in the end
         self._recent += (proof - self._recent) * RECENT
         return self._recent < self.rules.drift * self.own
 
@@ -287,13 +287,9 @@ class Identity:
         return share + (min(share, GOOD) - share) * min(max(late, 0.0), 1.0)
 
     @property
-    def _own(self) -> float:
-        return min(max(self.own, LOWEST), HIGHEST)
-
-    @property
     def proves(self) -> bool:
         """Whether the last judged box alone looks proven."""
-        return self._proof() >= self.rules.share * self._own
+        return self._proof() >= self.rules.share * self.own
 
     def _proof(self) -> float:
         """Return how far looks prove the box, denied by colours and size."""

@@ -14,7 +14,7 @@ from hotpath.runtime.identity import RECENT
 
 APART = 0.5  # sizes between two places, from which on another object is there
 STRAY = 0.2  # sizes from the target's own way, from which on a box may be on that of a neighbour
-FEWEST, UNSEEN = 3, 2  # frames in which a neighbour was seen; in succession in which it was not
+FEWEST = 3  # frames in which a neighbour was seen; in succession in which it may be unseen
 CLEAR = 0.25  # score that a neighbour had at least once, and that the box has after a swap
 
 Place = Tuple[float, float, float]  # x, y of the centre, frame pixels; score
@@ -106,5 +106,5 @@ class Neighbours:
                 way.step(nearest)
             else:
                 way.unseen += 1
-        self._others = [way for way in self._others if way.unseen <= UNSEEN]
+        self._others = [way for way in self._others if way.unseen <= FEWEST]
         self._others += map(Trajectory, beside)

@@ -16,14 +16,13 @@ from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Device, Look, StepMs
 from hotpath.runtime.devices.several import copied
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.search.search import JUMP, TAKEN, Search
+from hotpath.runtime.search.cues import CUES
+from hotpath.runtime.search.search import JUMP, RIVAL, TAKEN, Search
 from hotpath.runtime.search.windows import NEAR, PRIORS, WIDE
 from hotpath.runtime.types import Box, Seen
 
 Followed = Tuple[Optional[Search], Any, np.ndarray]  # ``Tracker.followed``
 AGAIN = 3  # of frames in succession with a low score, the first ones get a wider window, too
-LOOKS_ALIKE = 0.3  # value of the classifier that the other place needs
-BETTER = 0.2  # by how much its sum of score and this value must be higher
 
 
 def look_again(
@@ -76,11 +75,12 @@ def _better(search: Search, usual: Seen, wide: Seen, theirs: Sequence[Box]) -> S
         boxes = [geometry.box_of(search.network, state) for state in wide.states]
         totals[(overlaps(boxes, theirs) > TAKEN).any(axis=1)] = -math.inf
     best = int(np.argmax(totals))
-    needed = float(search.classifier.looks(usual)[0]) + usual.scores[0] + BETTER
+    needed = float(search.classifier.looks(usual)[0]) + usual.scores[0]
+    needed += RIVAL * CUES
     before, place = wide.around.tolist(), wide.states[best].tolist()
     way = math.hypot(place[0] - before[0], place[1] - before[1])
     is_far = way > JUMP * math.sqrt(before[2] * before[3])
-    if not (is_far and looks[best] > LOOKS_ALIKE and totals[best] > needed):
+    if not (is_far and looks[best] > 0 and totals[best] > needed):
         return usual
     search.identity.jump()
     chosen = slice(best, best + 1)

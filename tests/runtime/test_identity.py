@@ -23,6 +23,7 @@ from hotpath.runtime.identity import (
     Rules,
     rules_of,
 )
+from hotpath.runtime.identity import GOOD as GOOD_SHARE
 from hotpath.runtime.networks import load_network, names
 from hotpath.runtime.types import LOST, STATES, TRACKED, UNSURE
 from tests.support import tiny
@@ -201,6 +202,15 @@ def test_the_bar_follows_what_the_target_itself_proves():
     see(judge, NONE)
     assert [see(judge, looks=0.62)[0] for _ in range(9)] == [TENTATIVE] * 9  # enough for USUAL
     assert see(judge, looks=3.0)[0] == PROVEN
+
+
+def test_a_target_that_looks_poor_for_long_keeps_a_bar():
+    judge = new(RULES._replace(drift=0.0))
+    for _ in range(400):
+        see(judge, looks=0.1)
+    assert judge.own == GOOD_SHARE * USUAL
+    see(judge, NONE)
+    assert [see(judge, looks=0.2)[0] for _ in range(9)] == [TENTATIVE] * 9
 
 
 def test_the_search_brings_an_object_that_is_still_to_prove():

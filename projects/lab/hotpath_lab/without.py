@@ -47,7 +47,6 @@ RULES: dict[str, Sequence[Patch]] = {
     "turns": [(search, "DOUBTFUL", search.TURNS)],
     "followed": [(identity, "FOLLOWED", 0)],
     "own": [(identity, "LEARNT", 0.0)],
-    "bounds": [(identity, "LOWEST", 0.0), (identity, "HIGHEST", math.inf)],
     "step": [(identity, "MOST_STEP", math.inf)],
     "smooth": [(identity, "KEPT", 0.0)],
     "confirm": [(search, "CONFIRM", 1), (identity, "CONFIRM", 1)],

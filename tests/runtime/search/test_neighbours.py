@@ -48,8 +48,8 @@ def test_a_neighbour_that_is_seen_elsewhere_was_not_taken():
         ([*approach(), [(160.0, 0.26)]], True),
         ([*approach(2), [(160.0, 0.7)]], False),
         ([*approach(3), [(160.0, 0.7)]], True),
-        ([*approach(), *[[(140.0, 0.8)]] * 3, [(160.0, 0.7)]], False),
-        ([*approach(), *[[(140.0, 0.8)]] * 2, [(160.0, 0.7)]], True),
+        ([*approach(), *[[(140.0, 0.8)]] * 4, [(160.0, 0.7)]], False),
+        ([*approach(), *[[(140.0, 0.8)]] * 3, [(160.0, 0.7)]], True),
     ],
 )
 def test_only_a_neighbour_clearly_seen_just_now_is_taken(frames, is_known):

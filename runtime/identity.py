@@ -50,9 +50,8 @@ RESIZED = 0.3  # the change of size that is allowed, a logarithm
 # The target's own proof: at first; share of a frame in it; most that a frame moves it
 USUAL, LEARNT, MOST_STEP = 0.75, 0.1, 0.2
 RECENT = 0.3  # share of a frame in what is recent: a proof, which tells a drift; a velocity
-# Presence: log odds of what is claimed, of what is followed unproven, and of what is gone, where
-# the value is ``lost``; and by how much they rise until it is ``found``
-CLAIMED_ODDS, UNPROVEN_ODDS, GONE_ODDS = (-0.5, 2.5), (0.3, 0.5), (-1.25, 2.0)
+# Presence: log odds where the value is ``lost``; by how much they rise until it is ``found``
+ODDS, RISE = {"followed": -0.9, GONE: -1.3}, 2.5
 
 
 class Rules(NamedTuple):
@@ -307,18 +306,30 @@ class Identity:
         self.found = False
         if self.value is None:
             return TRACKED, None
-        rules, phase = self.rules, self.phase
-        is_proven = phase in CLAIMED and not (rules.strict and self.worth < rules.share)
-        unproven = GONE_ODDS if phase == GONE else UNPROVEN_ODDS
-        odds, rise = CLAIMED_ODDS if is_proven else unproven
-        scaled = (self.value - rules.lost) / max(rules.found - rules.lost, LEAST_RANGE)
-        presence = 1.0 / (1.0 + math.exp(-odds - rise * scaled))
-        self._is_tracked = is_proven and phase != DOUBTFUL
+        kind, scaled = self.evidence
+        presence = 1.0 / (1.0 + math.exp(-ODDS[kind] - RISE * scaled))
+        self._is_tracked = self._is_claimed and self.phase != DOUBTFUL
         if self._is_tracked:
             self.found, self._was_lost = self._was_lost, False
             return TRACKED, presence
-        self._was_lost |= phase in UNPROVEN
+        self._was_lost |= self.phase in UNPROVEN
         return LOST if self.is_lost else UNSURE, presence
+
+    @property
+    def evidence(self) -> Tuple[str, float]:
+        """What presence is made of: a key of ``ODDS``; 0 at ``lost``, 1 at ``found``.
+
+        What is not claimed counts as 1 at most: it may be another object that looks perfect.
+        """
+        rules, value = self.rules, self.rules.lost if self.value is None else self.value
+        scaled = (value - rules.lost) / max(rules.found - rules.lost, LEAST_RANGE)
+        kind = GONE if self.phase == GONE else "followed"
+        return kind, scaled if self._is_claimed else min(scaled, 1.0)
+
+    @property
+    def _is_claimed(self) -> bool:
+        rules = self.rules
+        return self.phase in CLAIMED and not (rules.strict and self.worth < rules.share)
 
     @property
     def learns(self) -> bool:

@@ -30,7 +30,7 @@ CHANGES = (  # of kestrel.toml: what another number does, and the film that show
 NUMBERS = (  # of all networks, as CHANGES
     (identity, "KEPT", 0.2, "covered"),
     (identity, "FRAMES", 1, "pan"),
-    (identity, "CLAIMED_ODDS", (-0.5, 1.5), "cut"),
+    (identity, "RISE", 1.5, "cut"),
     (search, "NEAREST", 0.9, "jerk"),
 )
 

@@ -403,8 +403,21 @@ def test_presence_grows_with_the_value_and_is_less_if_unproven():
     )
     for presences in (claimed, unproven, gone):
         assert presences == sorted(presences)
-    assert all(a > c for a, c in zip(claimed, gone)) and claimed[0] < 0.3
+    assert all(a >= b > c for a, b, c in zip(claimed, unproven, gone)) and claimed[0] < 0.3
     assert claimed[-1] > 0.95 and unproven[-1] < 0.85  # even if it looks perfect
+
+
+@pytest.mark.parametrize(
+    "phase, value, presence",
+    [
+        (CONFIRMED, 0.3, 0.289),
+        (CONFIRMED, 0.55, 0.832),
+        (TENTATIVE, 0.9, 0.832),
+        (GONE, 0.3, 0.214),
+    ],
+)
+def test_presence_is_that_of_the_pages(phase, value, presence):
+    assert presence_of(phase, value) == pytest.approx(presence, abs=0.001)
 
 
 def presence_of(phase, value):

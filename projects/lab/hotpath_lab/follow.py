@@ -27,13 +27,14 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
     Returns:
         dict, with a list of n values each: ``boxes``; ``states``, the tracker's words; ``found``;
         ``claimed``, whether it says that the target is in the box; ``certainty``, the presence, or
-        the score of a network without; ``ms`` of each frame. ``steps``: name of a step ->
-        milliseconds of each frame after the first.
+        the score of a network without; ``evidence`` for it, as of ``Identity``, or None; ``ms`` of
+        each frame. ``steps``: name of a step -> milliseconds of each frame after the first.
     """
     boxes: List[List[float]] = []
     states: List[str] = []
     certainty: List[float] = []
     found: List[bool] = []
+    evidence: List[Any] = []
     ms: List[float] = []
     steps: Dict[str, List[float]] = {}
     for index, frame in enumerate(clip):
@@ -46,11 +47,12 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
         states.append(state)
         found.append(is_find)
         certainty.append(float(sure))
+        evidence.append(getattr(getattr(tracker, "identity", None), "evidence", None))
         for name, value in tracker.step_ms.items() if index else ():
             steps.setdefault(name, []).append(value)
     claimed = [state == TRACKED for state in states]
     record = {"boxes": boxes, "states": states, "claimed": claimed, "certainty": certainty}
-    return dict(record, found=found, ms=ms, steps=steps)
+    return dict(record, found=found, evidence=evidence, ms=ms, steps=steps)
 
 
 def take(tracker: "Tracker", frame: Any, first: Any = None) -> Tuple[Any, str, float, bool]:

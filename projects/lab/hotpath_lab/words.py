@@ -65,11 +65,17 @@ def frames_of(
         known: (n,) False if the target is half hidden and no answer is wrong; None: all True.
     """
     words = np.array(result["states"])
-    counts = np.ones(len(words), bool) if known is None else np.array(known, bool)[: len(words)]
-    counts[0] = False
+    counts = counted(len(words), known)
     right = np.nan_to_num(overlap(result["boxes"], np.asarray(truth)[: len(words)])) >= FOUND
     presence, finds = np.asarray(result["certainty"], float), np.asarray(result["found"], bool)
     return Frames(*(column[counts] for column in (right, words, presence, finds)))
+
+
+def counted(count: int, known: ArrayLike | None = None) -> np.ndarray:
+    """Return which of so many frames count, (count,) bool; ``known`` as in ``frames_of``."""
+    counts = np.ones(count, bool) if known is None else np.array(known, bool)[:count]
+    counts[0] = False
+    return counts
 
 
 def figures(films: Iterable[Frames]) -> dict[str, Any]:
@@ -90,11 +96,14 @@ def figures(films: Iterable[Frames]) -> dict[str, Any]:
     table["right_said"] = _mean((words == TRACKED)[right])
     table["finds_right"] = int((finds & right).sum())
     table["finds_wrong"] = int((finds & ~right).sum())
-    bins = np.clip((presence * BINS).astype(int), 0, BINS - 1)
-    table["presence"] = [
-        [int((bins == row).sum()), _mean(right[bins == row])] for row in range(BINS)
-    ]
+    table["presence"] = tenths(presence, right)
     return table
+
+
+def tenths(presence: np.ndarray, right: np.ndarray) -> list[list[float]]:
+    """Return [frames, share of right boxes] of each tenth of the presence."""
+    bins = np.clip((presence * BINS).astype(int), 0, BINS - 1)
+    return [[int((bins == row).sum()), _mean(right[bins == row])] for row in range(BINS)]
 
 
 def text(tables: Mapping[str, Mapping[str, Any]]) -> str:
@@ -111,6 +120,45 @@ def text(tables: Mapping[str, Mapping[str, Any]]) -> str:
             cells = (form.format(row[place]) for row in table["presence"])
             lines.append(title.ljust(wide) + "".join(f"{cell:>10}" for cell in cells))
     return "\n".join([*lines, LEGEND])
+
+
+def page(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """The figures as the two tables of docs/results/identity.md, a column for each name."""
+    shares = "share_tracked", "share_unsure", "share_lost"
+    rows = [
+        ("frames", lambda table: f"{table['frames']:,}"),
+        (
+            "frames that are `tracked`, `unsure`, `lost`",
+            lambda table: ", ".join(_short(table[key], 2) for key in shares),
+        ),
+        ("the box is right in `tracked`", lambda table: _short(table["right_tracked"])),
+        ("the box is right in `unsure`", lambda table: _short(table["right_unsure"])),
+        ("right boxes that are `tracked`", lambda table: _short(table["right_said"])),
+        (
+            "finds that are right and wrong",
+            lambda table: f"{table['finds_right']}, {table['finds_wrong']}",
+        ),
+    ]
+    lines = [_row(["", *tables]), _row(["---"] * (1 + len(tables)))]
+    lines += [_row([title, *map(cell, tables.values())]) for title, cell in rows]
+    lines += ["", _row(["presence", *(cell for name in tables for cell in (name, "right"))])]
+    lines.append(_row(["---"] * (1 + 2 * len(tables))))
+    for row in range(BINS):
+        tenth = f"{_short(row / BINS, 1)} to {_short((row + 1) / BINS, 1)}"
+        counts = (table["presence"][row] for table in tables.values())
+        cells = (cell for count, share in counts for cell in (f"{count:,}", _short(share, 2)))
+        lines.append(_row([tenth, *cells]))
+    return "\n".join(lines)
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _short(share: float, digits: int = 3) -> str:
+    """As the page writes shares: .985, and a dash where there is none."""
+    text = f"{share:.{digits}f}"
+    return "–" if text == "nan" else {"0.0": "0", "1.0": "1"}.get(text, text.lstrip("0"))
 
 
 def _mean(values: np.ndarray) -> float:

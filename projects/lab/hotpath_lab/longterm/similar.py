@@ -77,7 +77,7 @@ class TargetFilm:
 
     def __init__(self, target: Target, path: Path) -> None:
         self.target, self.path = target, path
-        self.name, self.boxes = target.name, target.boxes
+        self.name, self.boxes, self.known = target.name, target.boxes, target.sure
 
     def __len__(self) -> int:
         return len(self.boxes)

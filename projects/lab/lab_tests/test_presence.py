@@ -1,0 +1,74 @@
+"""How right presence is: curves that are fitted to some films and checked on others."""
+
+import numpy as np
+import pytest
+
+from hotpath.runtime.identity import ODDS
+from hotpath_lab import presence, words
+from tests.support import tiny
+from tests.support.clips import write_clip
+
+pytest.importorskip("onnxruntime")
+
+
+def frames(scenes=6, seed=0, odds=-1.0, rise=2.0):
+    """Evidence that is right as often as curves of these numbers say."""
+    rng = np.random.RandomState(seed)
+    count = 3000
+    values = rng.uniform(-1, 2, count)
+    share = 1 / (1 + np.exp(-odds - rise * values))
+    kinds, named = np.arange(count) % len(ODDS), (np.arange(count) % scenes).astype(str)
+    return presence.Evidence(kinds, values, rng.rand(count) < share, share, named)
+
+
+def test_the_numbers_that_made_the_frames_are_found():
+    assert presence.fitted(frames()) == pytest.approx([-1.0, -1.0, 2.0], abs=0.3)
+
+
+def test_a_scene_says_nothing_of_itself():
+    true = frames()
+    others = presence.held_out(true, seed=0)
+    of_first = true.scenes == "0"
+    turned = true._replace(right=np.where(of_first, ~true.right, true.right))
+    assert np.array_equal(presence.held_out(turned, seed=0)[of_first], others[of_first])
+    assert not np.array_equal(presence.held_out(turned, seed=0)[~of_first], others[~of_first])
+
+
+@pytest.mark.parametrize("share, marked", [(0.95, False), (0.86, False), (0.84, True)])
+def test_a_tenth_that_is_far_from_its_share_is_marked(share, marked):
+    line = presence.tenths("it", np.full(1000, 0.92), np.arange(1000) < 1000 * share)
+    assert line.split()[-1] == f"{share:.2f}" + "*" * marked
+
+
+def test_figures_are_shown_as_the_page_has_them():
+    truth = np.array([[10.0 + n, 5, 20, 10] for n in range(4)])
+    said = ["tracked", "tracked", "unsure", "tracked"]
+    sure, found = [1, 0.95, 0.61, 0.85], [False, False, False, True]
+    run = {"boxes": truth, "states": said, "certainty": sure, "found": found}
+    page = words.page({"clips": words.figures([words.frames_of(run, truth)])}).splitlines()
+    assert "| frames that are `tracked`, `unsure`, `lost` | .67, .33, .00 |" in page
+    assert "| finds that are right and wrong | 1, 0 |" in page
+    assert "| .6 to .7 | 1 | 1.00 |" in page and "| 0 to .1 | 0 | – |" in page
+
+
+def test_the_command_tracks_and_prints_both_tables(tmp_path, capsys):
+    for name in ("one", "two"):
+        pictures, boxes = tiny.film(40)
+        for picture in pictures[20:30]:
+            picture[:] = 0
+        write_clip(tmp_path / "clips" / name, pictures, boxes)
+    toml = tiny.write_network(tmp_path, tiny.watched(**tiny.LOSSY))
+    given = ["--clips", str(tmp_path / "clips"), "--networks", str(toml)]
+    assert presence.main([*given, "--out", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr()
+    assert "| frames | 78 |" in shown.out
+    assert [kind in line for kind, line in zip(ODDS, shown.err.splitlines()[-9:])] == [True, True]
+
+
+def test_a_network_without_presence_is_named(tmp_path, capsys):
+    pictures, boxes = tiny.film(4)
+    write_clip(tmp_path / "clips" / "one", pictures, boxes)
+    toml = tiny.write_network(tmp_path)
+    given = ["--clips", str(tmp_path / "clips"), "--networks", str(toml)]
+    assert presence.main(given) == 2
+    assert "has no presence; leave it out" in capsys.readouterr().err

@@ -50,19 +50,22 @@ def _calls(
         return
     # a forked process can wait forever for a lock that a thread of an engine held here
     fresh = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(jobs, fresh, _end_with_parent) as pool:
-        waiting = {pool.submit(function, *arguments): clip for clip, arguments in todo}
-        for done in concurrent.futures.as_completed(waiting):
-            yield waiting[done], done.result
+    left, stays = fresh.Pipe(duplex=False)
+    with concurrent.futures.ProcessPoolExecutor(jobs, fresh, _end_when, (left,)) as pool:
+        try:
+            waiting = {pool.submit(function, *arguments): clip for clip, arguments in todo}
+            for done in concurrent.futures.as_completed(waiting):
+                yield waiting[done], done.result
+        except BaseException:  # such as Ctrl-C: the pool would wait for all clips
+            stays.close()
+            raise
 
 
-def _end_with_parent() -> None:
-    """End this process when the one that started it has ended, however that ended."""
-    parent = multiprocessing.parent_process()
+def _end_when(left: Any) -> None:
+    """End this process when the other end of a pipe is closed, or its process has ended."""
 
     def wait() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
+        left.poll(None)
+        os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

@@ -46,7 +46,7 @@ list(over_clips(time.sleep, [(["frame"], (60,))] * 2, 2))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_processes_end_with_the_command(number):
     command = subprocess.Popen([sys.executable, "-c", CODE], cwd=str(ROOT), stdout=subprocess.PIPE)
     command.stdout.readline()
@@ -56,6 +56,6 @@ def test_the_processes_end_with_the_command(number):
         time.sleep(0.05)
     workers = parent.children()
     command.send_signal(number)
-    command.wait()
+    command.wait(30)  # not for the clips
     assert psutil.wait_procs(workers, 5)[1] == []
     command.stdout.close()

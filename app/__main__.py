@@ -366,5 +366,4 @@ if __name__ == "__main__":
     live = sys.modules.get("hotpath.video.live")  # where there is no memory, no import works
     if live is not None:
         live.end_program(code)
-    flush()
-    sys.exit(code)
+    sys.exit(code if flush() else 2)

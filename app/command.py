@@ -5,7 +5,7 @@ import sys
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.kernels import projects
-from hotpath.kernels.cli import flush
+from hotpath.kernels.cli import flush, hold_streams, spent
 from hotpath.kernels.commands import advice, make, meant
 from hotpath.kernels.errors import NoProject
 from hotpath.runtime.libraries import require
@@ -57,12 +57,16 @@ def programs() -> Dict[str, Program]:
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the program that the first word names; returns the exit code."""
+    hold_streams()
     try:
         return _run(arguments)
     except BrokenPipeError:  # as in `hotpath --help | head -1`
         return 1
+    except OSError as error:
+        return spent("hotpath", error)
     finally:
-        flush()
+        if not flush():
+            sys.exit(2)
 
 
 def _module_of(word: str, program: Program) -> str:

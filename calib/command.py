@@ -1,6 +1,7 @@
 """The common options, exit codes and messages of the commands of ``calib``."""
 
 import argparse
+import contextlib
 import os
 import sys
 from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
@@ -154,5 +155,6 @@ def wrote(*paths: object) -> None:
 
 
 def say(text: str) -> None:
-    """Print a line on standard error without breaking the progress bar."""
-    tqdm.write(text, file=sys.stderr)
+    """Print a line on standard error without breaking the bar; a closed one is no error."""
+    with contextlib.suppress(OSError):
+        tqdm.write(text, file=sys.stderr)

@@ -1,6 +1,8 @@
 """What all command lines share: the parser, and how a program ends."""
 
 import argparse
+import contextlib
+import errno
 import math
 import os
 import sys
@@ -10,6 +12,11 @@ from hotpath.kernels.commands import meant, short
 from hotpath.kernels.errors import HotpathError
 
 HIGHEST_COUNT = 10**9
+# of an ``OSError``: the computer has no more of it, or its user may have no more
+SPENT = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # of a disk
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -70,30 +77,69 @@ def exit_code(name: str, run: Callable[[], Optional[int]], stopped: str = "stopp
         stopped: the sentence after Ctrl-C.
 
     Returns:
-        1 where nobody reads the output any more, 2 after a ``HotpathError``, 130 after Ctrl-C.
+        1 where nobody reads the output any more, 2 after a ``HotpathError`` or where room, open
+        files or memory are spent, 130 after Ctrl-C.
     """
     try:
         result = run()
         return result if type(result) is int else 0
     except HotpathError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        tell(f"{name}: {error}")
         return 2
     except BrokenPipeError:  # as in `hotpath boards list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        return spent(name, error)
     except KeyboardInterrupt:
-        print(f"{name}: {stopped}", file=sys.stderr)
+        tell(f"{name}: {stopped}")
         return 130
 
 
-def flush() -> None:
-    """Write out what was printed. Drop it where nobody can read it any more.
+def tell(sentence: str) -> None:
+    """Print a line on standard error; a closed one is no error."""
+    with contextlib.suppress(OSError):
+        print(sentence, file=sys.stderr)
+
+
+def spent(name: str, error: OSError) -> int:
+    """Say what the computer has no more of; returns the exit code, or raises any other error."""
+    if error.errno not in SPENT:
+        raise error
+    place = f"{error.filename}: " if error.filename else ""
+    tell(f"{name}: {place}{error.strerror}; make room (df) or raise the limit (ulimit -a)")
+    return 2
+
+
+def hold_streams() -> None:
+    """Open what stands for closed standard streams, so that no file gets their numbers.
+
+    Libraries print there.
+    """
+    number = 0
+    while number <= 2:
+        number = os.open(os.devnull, os.O_RDWR)
+    os.close(number)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
+
+
+def flush() -> bool:
+    """Write out what was printed. Drop it where nobody can read it any more, or has room for it.
 
     Python itself would try again at its end, and exit with 120.
+
+    Returns:
+        False where standard output has no room for it.
     """
+    is_whole = True
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:  # it may be closed
             try:
                 stream.flush()
-            except OSError:  # a closed pipe, a closed terminal, a full disk
+            except OSError as error:  # a closed pipe, a closed terminal, a full disk
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+                if stream is sys.stdout and error.errno in SPENT:
+                    is_whole = False
+                    tell(f"hotpath: standard output: {error.strerror}")
+    return is_whole

@@ -81,7 +81,7 @@ def end_program(code: int) -> None:
     Such a thread is inside OpenCV's or FFmpeg's code, which crashed now and then when Python ended
     and took the libraries down beside it.
     """
-    flush()
+    code = code if flush() else 2
     if code or any(thread.name.startswith((OPENING, READING)) for thread in threading.enumerate()):
         os._exit(code)
     sys.exit(code)

@@ -156,6 +156,14 @@ class NewFile:
             return
         raise BadOutput(f"{name}: {path} and the like are there; remove those of ended runs")
 
+    def again(self) -> int:
+        """A descriptor to append to the file by; raises ``BadOutput``."""
+        try:
+            return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as error:
+            self.close()
+            raise BadOutput(why_not(self._final, error)) from None
+
     def keep(self) -> None:
         """Give the file its final name once it is on the disk; the older file is gone then.
 

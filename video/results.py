@@ -160,7 +160,7 @@ class Results:
             _check_columns(spec, self._header)
         self._new = NewFile(spec) if self._own and not append and _is_replaceable(spec) else None
         if self._new:  # which holds the locks
-            self._file: Optional[int] = os.open(self._new.path, APPENDS)
+            self._file: Optional[int] = self._new.again()
         else:
             self._file = _open(spec, append) if self._own else _stdout()
         # a file takes every write, and can be cut back to its last whole line

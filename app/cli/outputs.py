@@ -418,6 +418,8 @@ class Outputs:
 
 def print_json(figures: Figures) -> None:
     """Print one line on standard output; raises ``BadOutput``, ``BrokenPipeError``."""
+    if sys.stdout is None:
+        raise BadOutput("standard output: is closed, so --json has no place")
     try:
         print(json.dumps(figures), flush=True)
     except OSError as error:

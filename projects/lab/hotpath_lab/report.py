@@ -1,6 +1,7 @@
 """Write an evaluation as text, CSV, JSON and plots of its curves."""
 
 import csv
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -130,14 +131,15 @@ def _cell(figures: Table, key: str, form: str) -> str:
 
 def _write_csv(table: Table, path: Path) -> None:
     keys = [key for key, _, _ in (*COLUMNS, *LOSSES)]
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["tracker", "engine", "clip", *keys])
-        for name, entry in table["trackers"].items():
-            means = {f"mean of {group}": mean for group, mean in entry["groups"].items()}
-            for clip, figures in {**entry["clips"], "mean": entry["mean"], **means}.items():
-                cells = [figures.get(key, "") for key in keys]
-                writer.writerow([name, entry["engine"], clip, *cells])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["tracker", "engine", "clip", *keys])
+    for name, entry in table["trackers"].items():
+        means = {f"mean of {group}": mean for group, mean in entry["groups"].items()}
+        for clip, figures in {**entry["clips"], "mean": entry["mean"], **means}.items():
+            cells = [figures.get(key, "") for key in keys]
+            writer.writerow([name, entry["engine"], clip, *cells])
+    cache.write_text(path, text.getvalue())
 
 
 def pyplot() -> ModuleType:

@@ -1,7 +1,10 @@
 """An evaluation writes its tables, does nothing twice, and tells what is broken."""
 
 import csv
+import functools
 import json
+import resource
+import sys
 import warnings
 from types import SimpleNamespace
 
@@ -15,6 +18,7 @@ from hotpath.runtime.options import Options
 from hotpath.video.clips import find_clips
 from hotpath_lab import evaluate, maps, oracle, runs, trackers
 from hotpath_lab.follow import follow
+from tests import support
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
 from tests.support.needs import needs_kernels, needs_processes
@@ -220,3 +224,15 @@ def test_a_clip_that_is_begun_several_times_counts_once(place, capsys):
     assert several != once
     assert run(place, "--starts", "0") == 2
     assert "--starts 0 begins nowhere" in capsys.readouterr().err
+
+
+def test_a_limit_of_file_sizes_is_a_sentence_and_keeps_the_tables(place):
+    assert run(place) == 0
+    before = (place / "out" / "table.csv").read_bytes()
+    words = ["--clips", place / "clips", "--networks", place / "tiny.toml", "--out", place / "out"]
+    limits = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (500, 500))
+    program = [sys.executable, "-m", "hotpath", "evaluate", *words]
+    done = support.run(program, preexec_fn=limits, cwd=str(support.ROOT))
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("hotpath evaluate: File too large")
+    assert (place / "out" / "table.csv").read_bytes() == before

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from hotpath.runtime import identity
 from hotpath.runtime.identity import (
     CONFIRM,
     CONFIRMED,
@@ -28,6 +29,7 @@ from hotpath.runtime.networks import load_network, names
 from hotpath.runtime.types import LOST, STATES, TRACKED, UNSURE
 from tests.support import tiny
 
+PHASES = CONFIRMED, PROVEN, DOUBTFUL, JUMPED, TENTATIVE, GONE
 FOUND = "found"  # the event, where a test tells it by a word
 RULES = Rules(0.3, 0.4, 0.55, share=0.8, frames=2, drift=0.25)
 STATE = np.array([50.0, 50.0, 20.0, 20.0])
@@ -502,3 +504,55 @@ def test_each_word_is_that_of_its_phase(seed):
         before = word
         seen.add(word)
     assert seen == set(STATES)
+
+
+def life(strict):
+    """What a target says of random evidence: frames of each phase, finds, sums of what it knows."""
+    rng, rules = np.random.RandomState(7), rules_of(load_network("kestrel"), strict)
+    judge, level, x, counts = new(rules, every=4), GOOD, 100.0, dict.fromkeys(PHASES, 0)
+    sums = np.zeros(4)
+    for index in range(2000):
+        level = rng.choice([0.1, 0.4, 0.6, 0.9, 0.9]) if rng.rand() < 0.03 else level
+        cues = judge.cues
+        cues.now = float(np.clip(level + rng.normal(0, 0.1), 0, 1))
+        cues.looks, cues.alike = level + rng.normal(0, 0.2, 2)
+        cues.resized = abs(rng.normal(0, 0.3))
+        cues.by_chance = (0.0, 0.3 if index % 3 else 0.97)
+        x = float(rng.uniform(0, 300)) if rng.rand() < 0.01 else x + 1.0
+        state, event = np.array([x, 50.0, 20.0, 20.0]), rng.rand()
+        if event < 0.01:
+            judge.jump()
+        elif event < 0.012:
+            judge.confirm()
+        if judge.wants_search and judge.phase == TENTATIVE:
+            judge.beside(cues.now)
+            judge.searched(state, None)
+        else:
+            judge.watch(None, state, None, 0.0)
+        counts[judge.phase] += 1
+        _, presence = judge.say()
+        sums += presence, judge.own, judge.found, judge.wants_search
+    return [*counts.values(), *sums.round(3).tolist()]
+
+
+LIVES = [
+    [973, 21, 3, 25, 580, 398, 1440.419, 1326.166, 24.0, 477.0],
+    [221, 11, 1, 19, 1341, 407, 1342.888, 1483.136, 15.0, 896.0],
+]  # of both kinds of proof, in the order of PHASES
+NUMBERS = (
+    "KEPT FOLLOWED CONFIRM MOST_FRAMES FRAMES STRICT_FRAMES LONG PROBATION GOOD LEAST_RANGE "
+    "COLOURS_DENY STRICT_COLOURS RESIZED USUAL LEARNT MOST_STEP RECENT RISE"
+).split()
+
+
+def test_random_lives_are_those_that_are_kept():
+    assert [life(False), life(True)] == [pytest.approx(kept, abs=0.01) for kept in LIVES]
+
+
+@pytest.mark.parametrize("share", [0.7, 1.3])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_another_number_changes_a_life(name, share, monkeypatch):
+    value = getattr(identity, name)
+    other = value * share if isinstance(value, float) else round(value * share)
+    monkeypatch.setattr(identity, name, other)
+    assert [life(False), life(True)] != [pytest.approx(kept, abs=0.01) for kept in LIVES]

@@ -20,7 +20,7 @@ from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
 from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
 from hotpath.kernels.cli import flush
-from hotpath.runtime.errors import BadSource, HotpathError, NetworkFailed
+from hotpath.runtime.errors import BadFrame, BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.garbage import short_collections
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import Box, Track
@@ -38,7 +38,7 @@ POLL_S = 0.2  # longest wait for a frame before signals are looked at
 PATIENCE_S = 2.0  # until the user is told that there is no frame yet
 LOOP_S = 1.0  # after a signal, for a frame that is being computed
 LAST_S = 0.7  # then for the outputs
-MOST_FAILED = 30  # frames in succession in which the network may give no number
+MOST_FAILED = 30  # frames in succession in which nothing may be computed
 FORGIVEN_ERRORS = 1  # of a decoder: a recording often ends within a frame
 
 
@@ -340,7 +340,7 @@ def follow(
         try:
             tracks = targets.update(frame, taken.time_s)
             failed = 0
-        except NetworkFailed as error:  # as of a frame that overflows its numbers
+        except (BadFrame, NetworkFailed) as error:  # one of 2 x 2, or one that overflows numbers
             failed += 1
             outputs.leave_out(taken.index, error)
             if failed < MOST_FAILED:

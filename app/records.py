@@ -78,7 +78,7 @@ def time_of(text: str) -> float:
         values = [float(part) for part in parts]
     except ValueError:
         values = []
-    if not 1 <= len(values) <= 3 or not all(0 <= value < float("inf") for value in values):
+    if not 1 <= len(values) <= 3 or not all(0 <= value < 1e9 for value in values):
         raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 80, 1:20 or 1:02:03.5")
     return sum(value * 60.0**place for place, value in enumerate(reversed(values)))
 

@@ -354,7 +354,7 @@ class Outputs:
         if self._kernels == "numpy":
             cpu.load(lines.append)  # it says why
         if self._left_out:
-            lines.append(f"frames left out, because the network gave no number: {self._left_out}")
+            lines.append(f"frames left out, because nothing could be computed: {self._left_out}")
         if self._rows.results and self._rows.results.dropped:
             lost = counted(self._rows.results.dropped, "row")
             lines.append(f"left out of the results, because their reader was late: {lost}")

@@ -282,6 +282,16 @@ def test_a_run_that_is_killed_has_written_every_frame(world, long_film, tmp_path
     assert saved >= len(rows) - 25  # the film has 25 frames a second
 
 
+def test_a_tiny_frame_among_others_is_left_out(world, tmp_path):
+    pictures = tiny.film(8)[0]
+    pictures[3] = pictures[3][:2, :2]
+    tiny.write_pictures(tmp_path / "frames", pictures)
+    out = tmp_path / "out.csv"
+    done = on_film(world, tmp_path / "frames", "--results", out)
+    assert done.returncode == 0 and "frame 3 is left out: a frame of 2x2" in done.stderr
+    assert [int(row["frame"]) for row in rows_of(out)] == [0, 1, 2, 4, 5, 6, 7]
+
+
 @pytest.mark.slow("thirty thousand frames")
 def test_memory_is_steady_once_all_kept_times_are_there(world, tmp_path):
     folder, boxes = world

@@ -34,6 +34,7 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--fps", "nan"], "'nan' is not a number from 0.001"),
         (["--depth", "8"], "'8' is not a whole number from 9 to 16"),
         (["--start", "1:x"], "'1:x' is not a time"),
+        (["--start", "1e308"], "'1e308' is not a time"),
         (["--page-host", "0.0.0.0"], "--page-host needs --page;"),
         (["--no-such"], "unrecognized arguments: --no-such"),
         (["--boxs=1,2,3,4"], "--boxs=1,2,3,4 (did you mean --boxes or --box?)"),

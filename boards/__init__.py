@@ -5,6 +5,7 @@ and sensors, and what the search for a lost target may cost on it. Nothing in th
 trackers or networks. ``python -m hotpath boards`` says which board this is.
 """
 
+import os
 import pathlib
 from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
@@ -111,7 +112,7 @@ def load_board(name_or_path: Union[str, pathlib.Path]) -> Board:
     """
     text = str(name_or_path)
     path = pathlib.Path(text) if text.endswith(".toml") else FOLDER / (text + ".toml")
-    if not path.is_file():
+    if not os.path.isfile(str(path)):
         _refuse(text)
     from hotpath.boards import schema  # not for who only needs the names
     from hotpath.kernels import toml

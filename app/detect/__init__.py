@@ -4,6 +4,7 @@ A detector is a TOML, in ``files/`` or the user's own, and an ONNX file. Its fam
 ``families/``.
 """
 
+import os
 import pathlib
 from typing import Any, List, Optional
 
@@ -122,7 +123,7 @@ def describe(name_or_path: PathLike) -> Description:
 def _class_names(classes: str, path: pathlib.Path) -> List[str]:
     """The names of the classes: a file here, or a TOML beside the detector's."""
     file = path.parent / classes if classes.endswith(".toml") else CLASSES / (classes + ".toml")
-    if not file.is_file():
+    if not os.path.isfile(str(file)):
         choices = ", ".join(sorted(entry.stem for entry in CLASSES.glob("*.toml")))
         raise BadNetwork(
             f"{path}: no classes are called {classes!r}; name a TOML with names, or one of: "

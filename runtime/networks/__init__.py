@@ -4,6 +4,7 @@ Only its TOML describes a network. ``hotpath networks`` lists, shows, checks, do
 networks.
 """
 
+import os
 import pathlib
 from typing import TYPE_CHECKING, List, Optional, Union
 
@@ -86,7 +87,7 @@ def find_toml(
     text = str(name_or_path)
     is_path, file, forms = text.endswith(".toml"), text + ".toml", folder / INT8_FORMS.name
     for path in [pathlib.Path(text)] if is_path else [folder / file, forms / file]:
-        if path.is_file():
+        if os.path.isfile(str(path)):
             return path
     there = ", ".join(names(folder))
     if text.endswith(".onnx"):

@@ -55,6 +55,8 @@ def test_a_wrong_name_is_answered_with_the_near_ones():
         load_board("jetson_nan")
     with refusal(UnknownBoard, "unknown name"):
         load_board("arduino")
+    with refusal(UnknownBoard, "unknown name"):
+        load_board("b" * 300)  # no file can be called so
     with refusal(UnknownBoard, "no file"):
         load_board("/nowhere/b.toml")
 

@@ -91,6 +91,8 @@ def test_a_wrong_toml_is_one_sentence(tmp_path, old, new, sentence):
 
 def test_unknown_names_are_one_sentence(toml, tmp_path):
     with refusal(UnknownNetwork, "unknown name"):
+        load_detector("n" * 300)  # no file can be called so
+    with refusal(UnknownNetwork, "unknown name"):
         load_detector("yolox_giant")
     with refusal(BadNetwork, "unknown class"):
         load_detector(toml, classes=["rred"])

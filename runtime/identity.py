@@ -255,9 +255,9 @@ class Identity:
         if self.rules.share > 0:
             self._proofs.append(0.0 if self._way.comes_after else self._proof())
             count, total = len(self._proofs), sum(self._proofs)
-            if count < self.rules.frames or total < count * (self._share * self.own):
+            if count < self.rules.frames or total < count * (self._share * self._own):
                 return
-            self.worth, self._weighed = total / count / self.own, count
+            self.worth, self._weighed = total / count / self._own, count
         self._forget()
         self.phase, self._recent = PROVEN, self.own
         self.probation = PROBATION if self.rules.share > 0 else 0
@@ -267,12 +267,11 @@ class Identity:
         proof = self._proof()
         if self.probation:
             self._weighed += 1
-            self.worth += (proof / self.own - self.worth) / self._weighed
-            if proof >= GOOD * self.own:
+            self.worth += (proof / self._own - self.worth) / self._weighed
+            if proof >= GOOD * self._own:
                 self.probation = max(self.probation - frames, 0)
         if self.phase == CONFIRMED and not self.probation:
-            step = min(max(proof - self.own, -MOST_STEP), MOST_STEP) * LEARNT
-            self.own = max(self.own + step, GOOD * USUAL)  # else all would prove in the end
+            self.own += min(max(proof - self.own, -MOST_STEP), MOST_STEP) * LEARNT
         self._recent += (proof - self._recent) * RECENT
         return self._recent < self.rules.drift * self.own
 
@@ -286,9 +285,13 @@ class Identity:
         return share + (min(share, GOOD) - share) * min(max(late, 0.0), 1.0)
 
     @property
+    def _own(self) -> float:
+        return max(self.own, GOOD * USUAL)  # else all would prove where the target hardly does
+
+    @property
     def proves(self) -> bool:
         """Whether the last judged box alone looks proven."""
-        return self._proof() >= self.rules.share * self.own
+        return self._proof() >= self.rules.share * self._own
 
     def _proof(self) -> float:
         """Return how far looks prove the box, denied by colours and size."""

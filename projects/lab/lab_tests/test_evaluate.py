@@ -226,7 +226,7 @@ def test_a_clip_that_is_begun_several_times_counts_once(place, capsys):
     assert "--starts 0 begins nowhere" in capsys.readouterr().err
 
 
-def test_a_limit_of_file_sizes_is_a_sentence_and_keeps_the_tables(place):
+def test_a_limit_of_file_sizes_is_told_and_keeps_the_tables(place):
     assert run(place) == 0
     before = (place / "out" / "table.csv").read_bytes()
     words = ["--clips", place / "clips", "--networks", place / "tiny.toml", "--out", place / "out"]

@@ -270,7 +270,7 @@ class Identity:
             self.worth += (proof / self._own - self.worth) / self._weighed
             if proof >= GOOD * self._own:
                 self.probation = max(self.probation - frames, 0)
-        if self.phase == CONFIRMED and not self.probation:
+        if self.phase == CONFIRMED and not (self.probation or self.cues.is_cut):
             self.own += min(max(proof - self.own, -MOST_STEP), MOST_STEP) * LEARNT
         self._recent += (proof - self._recent) * RECENT
         return self._recent < self.rules.drift * self.own
@@ -336,8 +336,8 @@ class Identity:
 
     @property
     def learns(self) -> bool:
-        """Whether the classifier may learn this box."""
-        return self.phase == CONFIRMED and not self.probation
+        """Whether this box may be learnt: it is the target's, and the edge doesn't cut it."""
+        return self.phase == CONFIRMED and not (self.probation or self.cues.is_cut)
 
     @property
     def wants_search(self) -> bool:

@@ -40,7 +40,7 @@ class Cues:
 
     def __init__(self):
         self.now, self.looks, self.alike, self.resized = GOOD, 1.0, 1.0, 0.0
-        self.by_chance = 0.0, 0.0
+        self.is_cut, self.by_chance = False, (0.0, 0.0)
 
     def begin(self, frame, state, seen):
         pass
@@ -378,6 +378,16 @@ def test_a_target_that_slowly_comes_to_look_otherwise_has_not_drifted():
     judge = new()
     phases = {see(judge, looks=looks)[0] for looks in np.linspace(USUAL, 0.1, 400)}
     assert phases == {CONFIRMED}
+
+
+def test_nothing_is_learnt_from_a_box_that_the_edge_cuts():
+    judge = new()
+    judge.cues.is_cut = True
+    see(judge, looks=2.0)
+    assert (judge.own, judge.learns) == (USUAL, False)
+    judge.cues.is_cut = False
+    see(judge, looks=2.0)
+    assert judge.own > USUAL and judge.learns
 
 
 def test_on_probation_nothing_is_learnt():

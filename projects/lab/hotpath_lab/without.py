@@ -21,7 +21,7 @@ from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import DEFAULT_NETWORK, identity, loading, way
 from hotpath.runtime.devices.base import STEPS, Device, Look
 from hotpath.runtime.devices.several import copied
-from hotpath.runtime.search import neighbours, search, wider
+from hotpath.runtime.search import cues, neighbours, search, wider
 from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import Seen
 from hotpath.video.clips import find_clips
@@ -46,6 +46,7 @@ RULES: dict[str, Sequence[Patch]] = {
     "beside": [(search, "BESIDE", ("here",))],
     "turns": [(search, "DOUBTFUL", search.TURNS)],
     "followed": [(identity, "FOLLOWED", 0)],
+    "cut": [(cues, "EDGE", -math.inf)],
     "own": [(identity, "LEARNT", 0.0)],
     "step": [(identity, "MOST_STEP", math.inf)],
     "smooth": [(identity, "KEPT", 0.0)],

@@ -7,6 +7,8 @@ import pytest
 
 from hotpath.runtime.search.cues import ScoreLooksColour
 
+FRAME = np.zeros((40, 60, 3), np.uint8)
+
 
 def test_a_box_whose_colours_may_convince_is_looked_at():
     cues = ScoreLooksColour(None, lambda frame, state: np.full(4, 0.25))
@@ -22,7 +24,7 @@ def test_looks_and_colours_are_those_of_the_box_that_was_judged():
     pictures = [np.array(p) for p in ([1.0, 0.0], [0.64, 0.36], [0.0, 1.0])]
     cues = ScoreLooksColour(classifier, lambda frame, state: pictures.pop(0))
     cues.begin(None, np.zeros(4), None)
-    cues.of(None, np.zeros(4), None, 0.9, 0.5)
+    cues.of(FRAME, np.zeros(4), None, 0.9, 0.5)
     cues.best(None, np.zeros((1, 4)), [0.9], np.array([0.9]), 0.1)  # looked at, not judged
     assert (cues.looks, cues.alike) == (0.5, pytest.approx(0.8))
     assert cues.chances() == (0.1, 0.2)
@@ -35,7 +37,17 @@ def test_the_change_of_size_is_that_since_the_target_was_certain(factor):
     cues = ScoreLooksColour(None, lambda frame, state: np.array([1.0, 0.0]))
     cues.begin(None, np.zeros(4), None)
     cues.certain[:] = 50, 50, 20, 10
-    cues.of(None, np.array([0.0, 0.0, 20 * factor, 10 * factor]), None, 0.9, 0.9)
+    cues.of(FRAME, np.array([0.0, 0.0, 20 * factor, 10 * factor]), None, 0.9, 0.9)
     assert cues.resized == pytest.approx(abs(np.log(factor)))
-    cues.of(None, np.array([0.0, 0.0, 40.0, 5.0]), None, 0.9, 0.9)
+    cues.of(FRAME, np.array([0.0, 0.0, 40.0, 5.0]), None, 0.9, 0.9)
     assert cues.resized == 0  # another shape, as wide as it was high
+
+
+@pytest.mark.parametrize("place", [(5, 20), (55, 20), (30, 5), (30, 35)])
+def test_a_box_that_reaches_an_edge_is_cut_by_it(place):
+    cues = ScoreLooksColour(None, lambda frame, state: np.array([1.0, 0.0]))
+    cues.begin(None, np.zeros(4), None)
+    cues.of(FRAME, np.array([*place, 10.0, 10.0]), None, 0.9, 0.9)
+    assert cues.is_cut
+    cues.of(FRAME, np.array([*place, 6.0, 6.0]), None, 0.9, 0.9)
+    assert not cues.is_cut

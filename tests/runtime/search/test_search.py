@@ -116,6 +116,7 @@ class Begun:
             looks=1.0,
             alike=1.0,
             resized=0.0,
+            is_cut=False,
             certain=np.ones(4),
         )
         cues.begin = lambda *given: None

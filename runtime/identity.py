@@ -104,6 +104,7 @@ class Identity:
         probation: good frames until something is learnt after the last proof.
         worth: mean proof since the last loss until the probation ended, in parts of ``own``;
             infinite before a loss.
+        evidence: what presence is made of: a key of ``ODDS``; 0 at ``lost``, 1 at ``found``.
     """
 
     def __init__(self, rules: Rules, cues: Any = None, every: int = 1) -> None:
@@ -115,7 +116,7 @@ class Identity:
     def _reset(self) -> None:
         self.phase = CONFIRMED
         self.found = self._was_lost = False
-        self._is_tracked = True
+        self._is_tracked, self.evidence = True, ("followed", 0.0)
         self.value: Optional[float] = None if self.cues is None else 1.0
         self.since = self.gone_frames = 0
         self._confirm = 0  # frames that must still agree with a jump
@@ -309,30 +310,19 @@ class Identity:
         self.found = False
         if self.value is None:
             return TRACKED, None
-        kind, scaled = self.evidence
-        presence = 1.0 / (1.0 + math.exp(-ODDS[kind] - RISE * scaled))
-        self._is_tracked = self._is_claimed and self.phase != DOUBTFUL
+        rules = self.rules
+        is_claimed = self.phase in CLAIMED and not (rules.strict and self.worth < rules.share)
+        scaled = (self.value - rules.lost) / max(rules.found - rules.lost, LEAST_RANGE)
+        kind = GONE if self.phase == GONE else "followed"
+        # what is not claimed may be another object that looks perfect
+        self.evidence = kind, scaled if is_claimed else min(scaled, 1.0)
+        presence = 1.0 / (1.0 + math.exp(-ODDS[kind] - RISE * self.evidence[1]))
+        self._is_tracked = is_claimed and self.phase != DOUBTFUL
         if self._is_tracked:
             self.found, self._was_lost = self._was_lost, False
             return TRACKED, presence
         self._was_lost |= self.phase in UNPROVEN
         return LOST if self.is_lost else UNSURE, presence
-
-    @property
-    def evidence(self) -> Tuple[str, float]:
-        """What presence is made of: a key of ``ODDS``; 0 at ``lost``, 1 at ``found``.
-
-        What is not claimed counts as 1 at most: it may be another object that looks perfect.
-        """
-        rules, value = self.rules, self.rules.lost if self.value is None else self.value
-        scaled = (value - rules.lost) / max(rules.found - rules.lost, LEAST_RANGE)
-        kind = GONE if self.phase == GONE else "followed"
-        return kind, scaled if self._is_claimed else min(scaled, 1.0)
-
-    @property
-    def _is_claimed(self) -> bool:
-        rules = self.rules
-        return self.phase in CLAIMED and not (rules.strict and self.worth < rules.share)
 
     @property
     def learns(self) -> bool:

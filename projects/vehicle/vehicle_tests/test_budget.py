@@ -123,6 +123,24 @@ def test_an_answer_speaks_for_no_turn_after_the_picture_stopped(delay, most, sto
     assert turns[-1] - turns[int(stop / STEP_S)] < most
 
 
+def counted(seconds):
+    """Degrees that count where a stopped picture goes against the turn for some seconds."""
+    budget = Budget(WIDTH, DELAY)
+    for n in range(60):
+        now = n * STEP_S
+        budget.command(now, 2.0 + 2.0 * math.sin(12.0 * now), 0.0)
+        until = np.clip(now - DELAY, 0.4, 0.4 + seconds)
+        budget.add(now, (3.0 - turned(budget.sent, np.array([until]))[0][0], 0.0))
+    return FULL - budget.left
+
+
+def test_a_fit_by_chance_that_soon_ends_fills_nothing(monkeypatch):
+    whole = counted(0.0)
+    assert counted(0.3) == whole and counted(1.4) < whole - 3.0
+    monkeypatch.setattr(product, "APART_S", 0.0)
+    assert counted(0.3) < whole - 1.0  # without the rule
+
+
 def test_two_frames_of_one_time_stamp_are_no_gap():
     """As where a clock of 15 Hz stamps 30 frames a second."""
     coarse = lambda t: math.floor(t * 15) / 15  # noqa: E731

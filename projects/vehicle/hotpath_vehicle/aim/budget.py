@@ -1,7 +1,8 @@
 """A budget of turn: how far a camera may turn until its picture has answered a turn of it.
 
 With a calibration, the target's box must go against the camera wherever that speeds up or slows
-down, with the right sign, scale and delay. A picture that hangs, drifts or trembles does not.
+down, with the right sign, scale and delay, and again a little later. A picture that hangs,
+drifts or trembles does not.
 Without one, only the answer to a probe counts: the camera follows what a stopped picture shows, so
 each swing of that looks like a turn and its answer, a quarter of a period late.
 It uses no angle that an actuator reports, so nothing that is wrong with those deceives it. The
@@ -29,6 +30,8 @@ OTHER, OPPOSITE = 1.15, 1.4  # how much worse another delay, and the other sign,
 # seconds that are looked at, and the degree of the trend; gains of an answer; the last share of
 # the seconds, for which it does not speak: a picture that stopped in them shows the answer, too
 LOOKS, FIT, LATE = ((0.35, 1), (0.6, 1), (1.2, 3)), (0.6, 1.5), 0.3
+# a fit by chance soon ends: an answer fills the budget if another one came so many seconds before
+APART_S, CONFIRM_S = 0.2, 0.6
 # without a calibration neither delay nor scale is known: seconds, gains, the last seconds for
 # which an answer does not speak, and how much worse the other sign must explain it
 SLOW_LOOKS, SLOW_FIT, SLOW_LATE_S, SLOW_OPPOSITE = (2.4, 5.8), (0.1, 10.0), 0.8, 1.2
@@ -62,6 +65,7 @@ class Budget:
         self._path: Deque[Row] = deque([(-math.inf, 0.0, 0.0)])  # time and angles since an answer
         self._old: List[Row] = []  # extreme angles of the path that is older than OLD_S
         self._since = -math.inf  # the last answer
+        self._answers: Deque[float] = deque()  # the newest: until when each speaks
         self._spent_s: Optional[float] = None
         self.know(delay)
 
@@ -74,6 +78,7 @@ class Budget:
     def clear(self) -> None:
         """Forget where the target was; the turn still counts."""
         self.seen.clear()
+        self._answers.clear()
         self._spent_s = None
 
     def spend(self) -> None:
@@ -148,8 +153,17 @@ class Budget:
             if len(part) < LEAST or at - rows[0, 0] < 0.6 * seconds:
                 continue
             if self._is_answered(_fewer(part), sent, degree):
-                self.refill(at - LATE * seconds)
+                self._fill(at - LATE * seconds)
                 return
+
+    def _fill(self, since: float) -> None:
+        """Refill after an answer to the turns until a time, if another one came just before."""
+        if not self._answers or since > self._answers[-1]:
+            self._answers.append(since)
+        while self._answers[0] < since - CONFIRM_S:
+            self._answers.popleft()
+        if self._answers[0] <= since - APART_S:
+            self.refill(since)
 
     def _look_for_probe(self, at: float, rows: np.ndarray, sent: np.ndarray) -> None:
         """Refill after an answer to the probe, at whatever delay and scale."""

@@ -87,7 +87,8 @@ class Album:
         # of each view; the last place is for the last picture that was seen before
         self._blocks = np.zeros((2, KEPT + 1, DOWN * ACROSS, BLOCK[0] * BLOCK[1]), np.float32)
         self._coarse = np.zeros((2, KEPT, ROWS * COLUMNS // 9), np.float32)
-        self._where = np.full((KEPT, 5), np.inf)  # time, pitch, yaw, and their rates
+        # time, pitch, yaw, and their rates; the last place is of now, when one was seen before
+        self._where = np.full((KEPT + 1, 5), (-np.inf, 0.0, 0.0, 0.0, 0.0))
         self._contrasts: Deque[List[float]] = deque(maxlen=FADE)
         self._path: Deque[Tuple[float, float, float]] = deque()  # time, pitch, yaw of late
         self._added = 0
@@ -124,7 +125,7 @@ class Album:
             why = "the picture has faded"
         self._weigh(why, max(0.0, min(LAG_S, now - self._last_s)))
         self._last_s = now
-        if why is None and abs(now - self._where[self._added % KEPT - 1, 0]) >= EVERY_S:
+        if why is None and abs(now - self._where[(self._added - 1) % KEPT, 0]) >= EVERY_S:
             n, self._added = self._added % KEPT, self._added + 1
             self._where[n] = at
             self._contrasts.append(contrasts)
@@ -166,25 +167,29 @@ class Album:
         at: np.ndarray,
     ) -> bool:
         """Whether one of the views was seen while the camera pointed elsewhere."""
-        apart = self._where[: self._added] - at
+        apart = self._where - at
         turned = (apart[:, 2] + 180.0) % 360.0 - 180.0
         turned *= math.cos(math.radians(at[1]))
         least = ELSEWHERE_DEG + LAG_S * np.hypot(apart[:, 3], apart[:, 4])
         is_elsewhere = np.hypot(apart[:, 1], turned) > least
         if self._doubt is None:  # what stopped once is compared for as long as it stands
             is_elsewhere &= np.abs(apart[:, 0]) < KEPT_S
-        places = np.flatnonzero(is_elsewhere)
+        places = np.flatnonzero(is_elsewhere[:KEPT])
         for view, shifted in enumerate(blocks if len(places) else ()):
             alike = self._coarse[view, places].dot(coarse[view])
             nearest = places[np.argsort(alike)[-NEAREST:]]
-            if view == 0 and self._doubt == SEEN:  # an old picture may drift on
+            # an old picture may drift on; while the camera turns on, a live one would, too
+            if view == 0 and self._doubt == SEEN and not is_elsewhere[KEPT]:
                 nearest = np.append(nearest, KEPT)
             known = self._blocks[view, nearest]
             same = np.einsum("sbc,kbc->ksb", shifted, known)
             shows = known.any(-1)[:, None] & shifted.any(-1) & counts[view]
             is_same = shows & (same > SAME[view] - (KEEP if self._doubt else 0.0))
             count = shows.sum(-1)
-            if ((count >= LEAST) & (2 * is_same.sum(-1) > count)).any():
+            found = nearest[((count >= LEAST) & (2 * is_same.sum(-1) > count)).any(-1)]
+            if (found < KEPT).any():
+                self._where[KEPT] = at
+            if len(found):
                 return True
         return False
 

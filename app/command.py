@@ -5,8 +5,9 @@ import sys
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.kernels import projects
-from hotpath.kernels.cli import flush, hold_streams, spent
+from hotpath.kernels.cli import flush
 from hotpath.kernels.commands import advice, make, meant
+from hotpath.kernels.ends import hold_streams, spent
 from hotpath.kernels.errors import NoProject
 from hotpath.runtime.libraries import require
 

@@ -9,8 +9,9 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 from tqdm import tqdm
 
 from hotpath.calib.errors import BadRun
-from hotpath.kernels.cli import Parser, exit_code
+from hotpath.kernels.cli import Parser
 from hotpath.kernels.commands import counted
+from hotpath.kernels.ends import exit_code
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 
 C = TypeVar("C", bound=Any)  # a clip or film, which has a name

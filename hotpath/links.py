@@ -42,8 +42,9 @@ from hotpath.app.links.run import CONFIRM, Run
 from hotpath.app.records import LinkOptions, Plug, StreamOptions, command_line, option
 from hotpath.app.selection import Selection
 from hotpath.kernels import cache
-from hotpath.kernels.cli import Parser, between, exit_code, number
+from hotpath.kernels.cli import Parser, between, number
 from hotpath.kernels.commands import counted, needs, why_unread
+from hotpath.kernels.ends import exit_code
 from hotpath.kernels.toml import read as read_toml
 from hotpath.kernels.toml_keys import Key, Mistake, read_section, sentence
 from hotpath.kernels.toml_text import text as write_toml

@@ -1,4 +1,4 @@
-"""What all command lines share: the parser, and how a program ends."""
+"""What all command lines share: the parser, and how what was printed is written out."""
 
 import argparse
 import contextlib
@@ -6,17 +6,13 @@ import errno
 import math
 import os
 import sys
-from typing import Callable, NoReturn, Optional
+from typing import Callable, NoReturn
 
 from hotpath.kernels.commands import meant, short
-from hotpath.kernels.errors import HotpathError
 
 HIGHEST_COUNT = 10**9
 # of an ``OSError``: the computer has no more of it, or its user may have no more
-SPENT = (
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),  # of a disk
-    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
-)
+SPENT = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM
 
 
 class Parser(argparse.ArgumentParser):
@@ -68,60 +64,10 @@ def between(low: int, high: float) -> Callable[[str], float]:
 count = between(1, HIGHEST_COUNT)  # reads a whole number from 1
 
 
-def exit_code(name: str, run: Callable[[], Optional[int]], stopped: str = "stopped") -> int:
-    """Run a program; returns its exit code, with a sentence for what the user can mend.
-
-    Args:
-        name: what the sentence begins with.
-        run: the program. Its result is the exit code if it is an int, else that is 0.
-        stopped: the sentence after Ctrl-C.
-
-    Returns:
-        1 where nobody reads the output any more, 2 after a ``HotpathError`` or where room, open
-        files or memory are spent, 130 after Ctrl-C.
-    """
-    try:
-        result = run()
-        return result if type(result) is int else 0
-    except HotpathError as error:
-        tell(f"{name}: {error}")
-        return 2
-    except BrokenPipeError:  # as in `hotpath boards list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        return spent(name, error)
-    except KeyboardInterrupt:
-        tell(f"{name}: {stopped}")
-        return 130
-
-
 def tell(sentence: str) -> None:
     """Print a line on standard error; a closed one is no error."""
     with contextlib.suppress(OSError):
         print(sentence, file=sys.stderr)
-
-
-def spent(name: str, error: OSError) -> int:
-    """Say what the computer has no more of; returns the exit code, or raises any other error."""
-    if error.errno not in SPENT:
-        raise error
-    place = f"{error.filename}: " if error.filename else ""
-    tell(f"{name}: {place}{error.strerror}; make room (df) or raise the limit (ulimit -a)")
-    return 2
-
-
-def hold_streams() -> None:
-    """Open what stands for closed standard streams, so that no file gets their numbers.
-
-    Libraries print there.
-    """
-    number = 0
-    while number <= 2:
-        number = os.open(os.devnull, os.O_RDWR)
-    os.close(number)
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")
 
 
 def flush() -> bool:

@@ -19,8 +19,9 @@ from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import CORRELATIONS, PRECISIONS, TABLE, Order
 from hotpath.deploy.bundles.progress import say
 from hotpath.deploy.errors import BuildFailed
-from hotpath.kernels.cli import Parser, exit_code
+from hotpath.kernels.cli import Parser
 from hotpath.kernels.commands import PYNQ, make
+from hotpath.kernels.ends import exit_code
 from hotpath.runtime import DEFAULT_NETWORK, bundle, precision
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.engines.base import Setup

@@ -10,8 +10,9 @@ from hotpath.boards.errors import NoRoot
 from hotpath.boards.files import Root
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor import Situation, missing, report
-from hotpath.kernels.cli import Parser, exit_code
+from hotpath.kernels.cli import Parser
 from hotpath.kernels.commands import counted, program, short
+from hotpath.kernels.ends import exit_code
 from hotpath.runtime import libraries
 
 

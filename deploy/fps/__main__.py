@@ -26,8 +26,9 @@ from hotpath.deploy.fps.evidence import read_evidence
 from hotpath.deploy.fps.measure import Run, Settings, Side
 from hotpath.deploy.fps.place import Place, worktree
 from hotpath.deploy.fps.verdict import why_invalid
-from hotpath.kernels.cli import between, exit_code, number
+from hotpath.kernels.cli import between, number
 from hotpath.kernels.commands import program
+from hotpath.kernels.ends import exit_code
 from hotpath.runtime import engines, loading, precision
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import default_of

@@ -9,8 +9,9 @@ from typing import Any, Dict, List, Optional, Tuple
 from hotpath.app import detect
 from hotpath.app.cli.networks import fetch
 from hotpath.kernels import projects, toml, toml_keys
-from hotpath.kernels.cli import Parser, exit_code
+from hotpath.kernels.cli import Parser
 from hotpath.kernels.commands import make
+from hotpath.kernels.ends import exit_code
 from hotpath.runtime import canonical, decode
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.errors import BadNetwork, HotpathError

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from hotpath.kernels.cli import exit_code
+from hotpath.kernels.ends import exit_code
 from hotpath_fpga import vivado
 
 

@@ -15,7 +15,8 @@ from hotpath.boards import HOST, load_board
 from hotpath.deploy.bundles import prepared
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.progress import say
-from hotpath.kernels.cli import Parser, exit_code
+from hotpath.kernels.cli import Parser
+from hotpath.kernels.ends import exit_code
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import load_network
 

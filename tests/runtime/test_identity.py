@@ -374,7 +374,7 @@ def test_a_claim_that_looks_otherwise_for_long_has_drifted():
     assert {see(judge, looks=0.0)[0] for _ in range(100)} == {CONFIRMED}
 
 
-def test_a_target_that_slowly_comes_to_look_otherwise_has_not_drifted():
+def test_a_target_that_slowly_looks_otherwise_has_not_drifted():
     judge = new()
     phases = {see(judge, looks=looks)[0] for looks in np.linspace(USUAL, 0.1, 400)}
     assert phases == {CONFIRMED}

@@ -123,12 +123,17 @@ def test_an_answer_speaks_for_no_turn_after_the_picture_stopped(delay, most, sto
     assert turns[-1] - turns[int(stop / STEP_S)] < most
 
 
-def counted(seconds):
-    """Degrees that count where a stopped picture goes against the turn for some seconds."""
+def counted(seconds, nod=None):
+    """Degrees that count where a stopped picture goes against the turn for some seconds.
+
+    ``nod``: the frame in which a nod is answered.
+    """
     budget = Budget(WIDTH, DELAY)
     for n in range(60):
         now = n * STEP_S
         budget.command(now, 2.0 + 2.0 * math.sin(12.0 * now), 0.0)
+        if n == nod:
+            budget.refill()
         until = np.clip(now - DELAY, 0.4, 0.4 + seconds)
         budget.add(now, (3.0 - turned(budget.sent, np.array([until]))[0][0], 0.0))
     return FULL - budget.left
@@ -139,6 +144,10 @@ def test_a_fit_by_chance_that_soon_ends_fills_nothing(monkeypatch):
     assert counted(0.3) == whole and counted(1.4) < whole - 3.0
     monkeypatch.setattr(product, "APART_S", 0.0)
     assert counted(0.3) < whole - 1.0  # without the rule
+
+
+def test_the_answer_to_a_nod_is_the_first_of_two():
+    assert counted(0.3, nod=4) < counted(0.0, nod=4) - 1.0
 
 
 def test_two_frames_of_one_time_stamp_are_no_gap():

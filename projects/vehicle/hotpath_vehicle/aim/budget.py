@@ -30,7 +30,8 @@ OTHER, OPPOSITE = 1.15, 1.4  # how much worse another delay, and the other sign,
 # seconds that are looked at, and the degree of the trend; gains of an answer; the last share of
 # the seconds, for which it does not speak: a picture that stopped in them shows the answer, too
 LOOKS, FIT, LATE = ((0.35, 1), (0.6, 1), (1.2, 3)), (0.6, 1.5), 0.3
-# a fit by chance soon ends: an answer fills the budget if another one came so many seconds before
+# a fit by chance soon ends: an answer fills the budget if another one (or one to a nod) came so
+# many seconds before
 APART_S, CONFIRM_S = 0.2, 0.6
 # without a calibration neither delay nor scale is known: seconds, gains, the last seconds for
 # which an answer does not speak, and how much worse the other sign must explain it
@@ -89,6 +90,7 @@ class Budget:
     def refill(self, since: float = math.inf) -> None:
         """The picture has answered the turns until a time."""
         self._since = max(self._since, min(since, self._path[-1][0]))
+        self._note(self._since)
         while len(self._path) > 1 and self._path[1][0] <= self._since:
             self._path.popleft()
         self._old = []
@@ -158,12 +160,16 @@ class Budget:
 
     def _fill(self, since: float) -> None:
         """Refill after an answer to the turns until a time, if another one came just before."""
-        if not self._answers or since > self._answers[-1]:
-            self._answers.append(since)
+        self._note(since)
         while self._answers[0] < since - CONFIRM_S:
             self._answers.popleft()
         if self._answers[0] <= since - APART_S:
             self.refill(since)
+
+    def _note(self, since: float) -> None:
+        """Remember until when an answer speaks."""
+        if not self._answers or since > self._answers[-1]:
+            self._answers.append(since)
 
     def _look_for_probe(self, at: float, rows: np.ndarray, sent: np.ndarray) -> None:
         """Refill after an answer to the probe, at whatever delay and scale."""

@@ -109,12 +109,6 @@ class Clip:
         return [] if isinstance(self._frames, _Video) else [Path(path) for path in self._frames]
 
     @property
-    def first_number(self) -> int:
-        """The number in the name of the first frame's picture; 1 if it has none."""
-        path = "" if isinstance(self._frames, _Video) else Path(self._frames[0]).stem
-        return int(path) if path.isdigit() else 1
-
-    @property
     def sha256(self) -> str:
         """Hexadecimal sha256 of the frames' bytes and the boxes."""
         if self._sha256 is None:

@@ -175,7 +175,7 @@ def test_the_boxes_of_otb_s_david_begin_at_its_300th_picture(tmp_path):
         assert source.first_box is None and source.annotated
         assert source.seek(299) and source.first_box == (10, 20, 30, 40)
     (clip,) = find_clips([folder])
-    assert (len(clip), clip.first_number) == (471, 300)
+    assert (len(clip), clip.paths[0].stem) == (471, "0300")
 
 
 @pytest.mark.parametrize("name", ["groundtruth.txt", OTB, "boxes.csv", "../clip_gt.txt", "gt.txt"])
@@ -290,7 +290,7 @@ def test_a_part_that_otb_takes_is_used_and_said(tmp_path, name, pictures, rows, 
             assert source.first_box == ((10, 20, 30, 40) if is_of_it else None)
     assert len(said) == 1 and f"{first} to {first - 1 + rows} of {pictures}" in said[0]
     (clip,) = find_clips([folder])
-    assert (len(clip), clip.first_number) == (rows, first)
+    assert (len(clip), int(clip.paths[0].stem)) == (rows, first)
     (folder / OTB).write_text("11,21,30,40\n" * (rows - 1))
     with open_source(str(folder), said.append) as source:
         assert not source.annotated

@@ -96,7 +96,7 @@ def test_two_targets_and_parts_of_sequences_count_as_in_otb(tmp_path):
     found = benchmarks.sequences("otb100", data)
     assert [clip.name for clip in found.clips] == ["David", "Jogging.1", "Jogging.2"]
     assert len(found.names) == 100
-    assert found.clips[0].first_number == 300
+    assert found.clips[0].paths[0].stem == "0300"
     np.testing.assert_allclose(found.clips[1].boxes, boxes, atol=1e-3)
 
 

@@ -152,6 +152,16 @@ def check(frames: Mapping[str, Evidence]) -> str:
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("hotpath_lab.presence", __doc__)
+    add_set_options(cli)
+    cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
+    command.add_network_options(cli)
+    command.add_workers(cli)
+    cli.add_argument("--out", default="out/presence", metavar="DIR")
+    return cli
+
+
+def add_set_options(cli: argparse.ArgumentParser) -> None:
+    """The options that ``sets_of`` reads."""
     command.add_clip_options(cli)
     cli.add_argument("--films", metavar="FILE", help="description of long films")
     cli.add_argument("--data", metavar="DIR", help="folder of the public sequences")
@@ -159,11 +169,6 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--report", action="store_true", help="also the half report, which decides nothing"
     )
-    cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME,NAME")
-    command.add_network_options(cli)
-    command.add_workers(cli)
-    cli.add_argument("--out", default="out/presence", metavar="DIR")
-    return cli
 
 
 def sets_of(options: argparse.Namespace) -> dict[str, list[Any]]:

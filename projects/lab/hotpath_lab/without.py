@@ -1,11 +1,12 @@
 """python -m hotpath_lab.without: what each rule of the identity is worth, by leaving it out.
 
     python -m hotpath_lab.without --clips DIR... --networks kestrel:int8
-    python -m hotpath_lab.without --clips DIR... --films films.json --half development
+    python -m hotpath_lab.without --clips DIR... --films films.json --data DIR --targets FILMS
 
 A rule of ``RULES`` is left out by a number, or by a function without it. All trackers follow each
-frame in turns, and a window that several of them look at is run once. Prints the table of the words
-of ``hotpath_lab.words``: all rules, then without each of ``--rules``.
+frame in turns, and a window that several of them look at is run once. Prints the table of
+docs/results/identity.md: all rules, then without each of ``--rules``. A column for each set of
+films, as ``hotpath_lab.presence`` names them.
 """
 
 import argparse
@@ -14,8 +15,9 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from hotpath.calib import command
-from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import DEFAULT_NETWORK, identity, loading, way
@@ -24,10 +26,9 @@ from hotpath.runtime.devices.several import copied
 from hotpath.runtime.search import cues, neighbours, search, wider
 from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import Seen
-from hotpath.video.clips import find_clips
-from hotpath_lab import trackers, words
+from hotpath_lab import presence, trackers, words
 from hotpath_lab.follow import take
-from hotpath_lab.longterm import films
+from hotpath_lab.robustness import auc
 
 ALL = "all rules"
 Patch = tuple[Any, str, Any]  # a module or class, one of its names, and what that is without a rule
@@ -44,6 +45,8 @@ RULES: dict[str, Sequence[Patch]] = {
     "falls": [(identity.Identity, "_share", property(lambda self: self.rules.share))],
     "probation": [(identity, "PROBATION", 1e-9)],
     "beside": [(search, "BESIDE", ("here",))],
+    "rival": [(search, "RIVAL", 0.0)],
+    "checks": [(search, "CHECKS", 1)],
     "turns": [(search, "DOUBTFUL", search.TURNS)],
     "followed": [(identity, "FOLLOWED", 0)],
     "cut": [(cues, "EDGE", -math.inf)],
@@ -120,9 +123,7 @@ def follow(made: dict[str, Tracker], clip: Any) -> dict[str, dict[str, Any]]:
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("hotpath_lab.without", __doc__)
-    command.add_clip_options(cli)
-    cli.add_argument("--films", metavar="FILE", help="long films of the clips, in place of these")
-    cli.add_argument("--half", choices=films.HALVES, help="only this half of the films")
+    presence.add_set_options(cli)
     cli.add_argument("--rules", default=",".join(RULES), metavar="NAME,NAME")
     cli.add_argument("--networks", default=DEFAULT_NETWORK, metavar="NAME", help="one network")
     command.add_network_options(cli)
@@ -135,20 +136,29 @@ def run(options: argparse.Namespace) -> None:
     unknown = sorted(set(rules) - set(RULES))
     if unknown:
         raise BadRun(f"there is no rule {unknown[0]}; there are: {', '.join(RULES)}")
-    clips = find_clips(options.clips, log=say)
-    members: list[Any] = list(clips)
-    if options.films:
-        members = films.read(options.films, clips, options.half)
     spec, *others = trackers.specs_of(options)
     if others:
         raise BadRun("name one network; each rule is a row")
     made = opened(spec, rules)
-    frames: dict[str, list[words.Frames]] = {rule: [] for rule in made}
-    for member in chosen(members, options.only):
-        for rule, result in follow(made, member).items():
-            known = getattr(member, "known", None)
-            frames[rule].append(words.frames_of(result, member.boxes, known))
-    say(words.text({rule: words.figures(kept) for rule, kept in frames.items()}))
+    rows = {rule: [rule] for rule in made}
+    sets = presence.sets_of(options)
+    for members in sets.values():
+        runs = [(follow(made, member), member) for member in members]
+        for rule, row in rows.items():
+            row.append(cell([(results[rule], member) for results, member in runs]))
+    heads = ["without", *sets]
+    for line in [heads, ["---"] * len(heads), *rows.values()]:
+        print("| " + " | ".join(line) + " |")
+
+
+def cell(runs: Sequence[tuple[dict[str, Any], Any]]) -> str:
+    """Mean AUC; right in tracked, of so many; right boxes that are tracked; right, wrong finds."""
+    table = words.figures(presence.frames_of(*pair) for pair in runs)
+    area = float(np.mean([auc(run["boxes"], member.boxes) for run, member in runs]))
+    tracked = round(table["share_tracked"] * table["frames"])
+    box, right, said = map(words.short, (area, table["right_tracked"], table["right_said"]))
+    finds = "{finds_right}, {finds_wrong}".format(**table)
+    return f"{box}; {right} of {tracked:,}; {said}; {finds}"
 
 
 main = command.main("hotpath_lab.without", run, parser)

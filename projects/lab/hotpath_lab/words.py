@@ -129,11 +129,11 @@ def page(tables: Mapping[str, Mapping[str, Any]]) -> str:
         ("frames", lambda table: f"{table['frames']:,}"),
         (
             "frames that are `tracked`, `unsure`, `lost`",
-            lambda table: ", ".join(_short(table[key], 2) for key in shares),
+            lambda table: ", ".join(short(table[key], 2) for key in shares),
         ),
-        ("the box is right in `tracked`", lambda table: _short(table["right_tracked"])),
-        ("the box is right in `unsure`", lambda table: _short(table["right_unsure"])),
-        ("right boxes that are `tracked`", lambda table: _short(table["right_said"])),
+        ("the box is right in `tracked`", lambda table: short(table["right_tracked"])),
+        ("the box is right in `unsure`", lambda table: short(table["right_unsure"])),
+        ("right boxes that are `tracked`", lambda table: short(table["right_said"])),
         (
             "finds that are right and wrong",
             lambda table: f"{table['finds_right']}, {table['finds_wrong']}",
@@ -144,9 +144,9 @@ def page(tables: Mapping[str, Mapping[str, Any]]) -> str:
     lines += ["", _row(["presence", *(cell for name in tables for cell in (name, "right"))])]
     lines.append(_row(["---"] * (1 + 2 * len(tables))))
     for row in range(BINS):
-        tenth = f"{_short(row / BINS, 1)} to {_short((row + 1) / BINS, 1)}"
+        tenth = f"{short(row / BINS, 1)} to {short((row + 1) / BINS, 1)}"
         counts = (table["presence"][row] for table in tables.values())
-        cells = (cell for count, share in counts for cell in (f"{count:,}", _short(share, 2)))
+        cells = (cell for count, share in counts for cell in (f"{count:,}", short(share, 2)))
         lines.append(_row([tenth, *cells]))
     return "\n".join(lines)
 
@@ -155,7 +155,7 @@ def _row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _short(share: float, digits: int = 3) -> str:
+def short(share: float, digits: int = 3) -> str:
     """As the page writes shares: .985, and a dash where there is none."""
     text = f"{share:.{digits}f}"
     return "–" if text == "nan" else {"0.0": "0", "1.0": "1"}.get(text, text.lstrip("0"))

@@ -29,10 +29,11 @@ def arguments(place, rules):
 
 def test_each_rule_has_a_row_beside_that_of_all_rules(place, capsys):
     assert without.main(arguments(place, "followed,smooth")) == 0
-    lines = capsys.readouterr().err.splitlines()
-    table = lines[next(n for n, line in enumerate(lines) if line.startswith("words")) + 1 :]
-    rows = [(line[:32].strip(), line[32:].split()[0]) for line in table[:3]]
-    assert rows == [("all rules", "59"), ("followed", "59"), ("smooth", "59")]
+    lines = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["without", "clips"]
+    assert [row for row, _ in lines[2:]] == ["all rules", "followed", "smooth"]
+    box, right, said, finds = lines[2][1].split("; ")
+    assert 0.0 < float(box) < 1.0 and right == ".950 of 40" and (said, finds) == (".974", "1, 0")
 
 
 def test_with_all_rules_shared_windows_change_nothing(place):

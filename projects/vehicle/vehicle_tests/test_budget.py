@@ -66,6 +66,7 @@ def test_a_picture_that_answers_lets_it_turn_on(delay, late):
     budget, turn, reasons = driven(delay, swinging, answering(late=late), seconds=12.0)
     assert not reasons
     assert budget._path[-1][1] > 40.0  # it did turn on
+    assert len(budget._answers) < 30  # it keeps none that confirms nothing any more
 
 
 @pytest.mark.parametrize(

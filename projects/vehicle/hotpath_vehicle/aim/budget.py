@@ -161,15 +161,15 @@ class Budget:
     def _fill(self, since: float) -> None:
         """Refill after an answer to the turns until a time, if another one came just before."""
         self._note(since)
-        while self._answers[0] < since - CONFIRM_S:
-            self._answers.popleft()
         if self._answers[0] <= since - APART_S:
             self.refill(since)
 
     def _note(self, since: float) -> None:
-        """Remember until when an answer speaks."""
+        """Remember until when an answer speaks, and forget those that confirm none any more."""
         if not self._answers or since > self._answers[-1]:
             self._answers.append(since)
+        while self._answers[0] < since - CONFIRM_S:
+            self._answers.popleft()
 
     def _look_for_probe(self, at: float, rows: np.ndarray, sent: np.ndarray) -> None:
         """Refill after an answer to the probe, at whatever delay and scale."""

@@ -148,7 +148,7 @@ def run(options: argparse.Namespace) -> None:
             row.append(cell([(results[rule], member) for results, member in runs]))
     heads = ["without", *sets]
     for line in [heads, ["---"] * len(heads), *rows.values()]:
-        print("| " + " | ".join(line) + " |")
+        print(words.table_row(line))
 
 
 def cell(runs: Sequence[tuple[dict[str, Any], Any]]) -> str:

@@ -139,19 +139,20 @@ def page(tables: Mapping[str, Mapping[str, Any]]) -> str:
             lambda table: f"{table['finds_right']}, {table['finds_wrong']}",
         ),
     ]
-    lines = [_row(["", *tables]), _row(["---"] * (1 + len(tables)))]
-    lines += [_row([title, *map(cell, tables.values())]) for title, cell in rows]
-    lines += ["", _row(["presence", *(cell for name in tables for cell in (name, "right"))])]
-    lines.append(_row(["---"] * (1 + 2 * len(tables))))
+    lines = [table_row(["", *tables]), table_row(["---"] * (1 + len(tables)))]
+    lines += [table_row([title, *map(cell, tables.values())]) for title, cell in rows]
+    lines += ["", table_row(["presence", *(cell for name in tables for cell in (name, "right"))])]
+    lines.append(table_row(["---"] * (1 + 2 * len(tables))))
     for row in range(BINS):
         tenth = f"{short(row / BINS, 1)} to {short((row + 1) / BINS, 1)}"
         counts = (table["presence"][row] for table in tables.values())
         cells = (cell for count, share in counts for cell in (f"{count:,}", short(share, 2)))
-        lines.append(_row([tenth, *cells]))
+        lines.append(table_row([tenth, *cells]))
     return "\n".join(lines)
 
 
-def _row(cells: Iterable[str]) -> str:
+def table_row(cells: Iterable[str]) -> str:
+    """A row of a table in Markdown."""
     return "| " + " | ".join(cells) + " |"
 
 

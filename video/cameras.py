@@ -15,7 +15,7 @@ from typing import Any, Deque, Dict, List, Optional, Tuple
 import cv2
 
 from hotpath.runtime.errors import BadSource, NoCamera
-from hotpath.video import pyav, raw, v4l2
+from hotpath.video import pyav, raw
 from hotpath.video.base import is_utf8, without_password
 from hotpath.video.parts import open_parts
 from hotpath.video.probe import check_redirects, why_no_stream
@@ -43,8 +43,9 @@ STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
 LIST = re.compile(r"\.(m3u8?|mpd)(\?|#|$)", re.IGNORECASE)  # of segments: HLS, DASH
 
-# formats of cameras with more than 8 bits of grey, as numbers: their four letters
-DEEP = [int.from_bytes(name, "little") for name in (b"Y16 ", b"Y12 ", b"Y10 ")]
+SIDES = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
+DEEP = ("Y16 ", "Y12 ", "Y10 ")  # formats of cameras with more than 8 bits of grey
+MJPG = int.from_bytes(b"MJPG", "little")
 
 CSI_SIZE = (1280, 720)  # pixels of a CSI camera's pictures
 CSI_FPS = 30
@@ -72,7 +73,7 @@ class Camera:
     Args:
         number: number of the camera.
         root: the folder that holds ``sys`` and ``dev``.
-        planes: whether frames may be ``Picture``s, in the camera's own buffers.
+        planes: whether frames may be ``Picture``s, as the camera sends them.
         size: (width, height) that is asked for, pixels; None for the default, 640x480.
     """
 
@@ -101,21 +102,20 @@ class Camera:
 
     def open(self) -> Any:
         """An open capture; raises ``NoCamera`` if the camera gives no video."""
-        device = self._open_device()
-        capture: Any = None
-        if self.planes:
-            capture = v4l2.open_camera(device, self.size)
-        else:
-            os.close(device)
-        capture = capture or self._open_with_opencv()
-        sides = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
-        actual = tuple(int(capture.get(side)) for side in sides)
-        if self.size is None or self.size == actual:
+        self.check()
+        capture = self._open_with_opencv()
+        width, height = (int(capture.get(side)) for side in SIDES)
+        if self.size is None or self.size == (width, height):
+            kind = _kind_of(capture)
+            is_raw = self.planes and kind in (*raw.KINDS, *raw.MOTION_JPEG)
+            if is_raw and capture.set(cv2.CAP_PROP_CONVERT_RGB, 0):
+                return raw.RawCapture(capture, kind, (width, height))
             return capture
         capture.release()
+        asked = "x".join(map(str, self.size))
         raise NoCamera(
-            "{}: gives frames of {}x{} where {}x{} are asked for; ask for a size that it has "
-            "(v4l2-ctl --list-formats-ext), or for none".format(self.name, *actual + self.size)
+            f"{self.name}: gives frames of {width}x{height} where {asked} are asked for; ask for a "
+            "size that it has (v4l2-ctl --list-formats-ext), or for none"
         )
 
     def _open_with_opencv(self) -> Any:
@@ -126,9 +126,13 @@ class Camera:
                 "camera; see --list-cameras"
             )
         if self.size is not None:
-            capture.set(cv2.CAP_PROP_FRAME_WIDTH, self.size[0])
-            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self.size[1])
-        if int(capture.get(cv2.CAP_PROP_FOURCC)) in DEEP:
+            for side, pixels in zip(SIDES, self.size):
+                capture.set(side, pixels)
+            fps, usual = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FOURCC)
+            # many cameras have large pictures at their full rate as Motion JPEG alone
+            if capture.set(cv2.CAP_PROP_FOURCC, MJPG) and capture.get(cv2.CAP_PROP_FPS) <= fps:
+                capture.set(cv2.CAP_PROP_FOURCC, usual)
+        if _kind_of(capture) in DEEP:
             capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)  # else it gives the high byte of each value
         return capture
 
@@ -299,6 +303,12 @@ def list_cameras(root: str = "/") -> List[Tuple[int, str]]:
                 names[number] = None  # a camera's metadata node is not a camera
             names.setdefault(number, title or "/dev/" + entry)
     return sorted((number, title) for number, title in names.items() if title is not None)
+
+
+def _kind_of(capture: Any) -> str:
+    """The four letters of the format that a camera sends."""
+    number = int(capture.get(cv2.CAP_PROP_FOURCC))
+    return number.to_bytes(4, "little", signed=True).decode("latin-1")
 
 
 def has_gstreamer() -> bool:

@@ -1,5 +1,6 @@
 """A camera's buffers as they come, without OpenCV's conversion to BGR."""
 
+import contextlib
 import sys
 from typing import Any, List, Optional, Tuple
 
@@ -7,11 +8,13 @@ import numpy as np
 
 from hotpath.kernels.planes import Planes, row_bytes_of
 from hotpath.runtime.camera_frames import PlanarFrame
+from hotpath.runtime.jpeg_frames import JpegDecoders
 
 # the camera's format -> kind of planes
 KINDS = {"YUYV": "YUYV", "UYVY": "UYVY", "NV12": "NV12", "YU12": "I420", "GREY": "GREY"}
 MOTION_JPEG = ("MJPG", "JPEG")
 MOST_BUFFERS = 4  # that are kept to be written again
+MOST_DAMAGED = 8  # frames one after another that are skipped
 UNUSED = 2  # references: the list's, and that of the function that counts them
 
 
@@ -20,25 +23,26 @@ class RawCapture:
 
     Args:
         capture: an open ``cv2.VideoCapture`` that gives pixels as they come.
-        kind: the four letters of their format, a key of ``KINDS``.
+        kind: the four letters of their format, a key of ``KINDS`` or one of ``MOTION_JPEG``.
         size: (width, height), pixels.
     """
 
     def __init__(self, capture: Any, kind: str, size: Tuple[int, int]) -> None:
         self._capture, self._kind, self._size = capture, kind, size
         self._buffers: List[np.ndarray] = []
+        self._decoders = JpegDecoders()
 
     def read(self) -> Tuple[bool, Any]:
-        """(True, the next frame), or (False, None) where none came or it is damaged."""
-        good, buffer = self._capture.read(self._unused())
-        if not good or buffer is None:
-            return False, None
-        if not any(buffer is own for own in self._buffers):
-            self._buffers = self._buffers[-MOST_BUFFERS + 1 :] + [buffer]
-        try:
-            return True, PlanarFrame(planes_in(buffer.reshape(-1), KINDS[self._kind], self._size))
-        except ValueError:  # a picture that is cut off
-            return False, None
+        """(True, the next frame), or (False, None) where none came or all are damaged."""
+        for _ in range(MOST_DAMAGED):
+            good, buffer = self._capture.read(self._unused())
+            if not good or buffer is None:
+                return False, None
+            if not any(buffer is own for own in self._buffers):
+                self._buffers = self._buffers[-MOST_BUFFERS + 1 :] + [buffer]
+            with contextlib.suppress(ValueError):  # a picture that is cut off
+                return True, self._frame(buffer.reshape(-1))
+        return False, None
 
     def get(self, what: int) -> float:
         """A property, as ``cv2.VideoCapture`` gives it."""
@@ -47,6 +51,11 @@ class RawCapture:
     def release(self) -> None:
         """Release the camera."""
         self._capture.release()
+
+    def _frame(self, pixels: np.ndarray) -> Any:
+        if self._kind in MOTION_JPEG:
+            return self._decoders.frame(pixels)
+        return PlanarFrame(planes_in(pixels, KINDS[self._kind], self._size))
 
     def _unused(self) -> Optional[np.ndarray]:
         """A buffer that no frame uses any more: to write there is faster than into new memory."""

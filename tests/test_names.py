@@ -1,4 +1,4 @@
-"""Names of modules and functions in docstrings and comments exist, and those of tests are short."""
+"""Names of modules and functions in docstrings and comments exist."""
 
 import re
 from collections import defaultdict
@@ -13,8 +13,6 @@ SHORT = re.compile(r"``([a-z_]\w*)\.([A-Za-z_]\w*)(?:\(.*?\))?``")  # ``geometry
 ENDINGS = (
     "bit cpp csv h hwh html ini js json md py service sh tcl toml txt".split()
 )  # files, not names
-TEST = re.compile(r"^ *def (test_\w+)", re.MULTILINE)
-LONGEST = 60  # letters of the name of a test; a row of its table says the rest by its id
 OTHERS = {"pynq", "server", "track"}  # a library, variables
 MODULES = defaultdict(list)  # name -> files
 for folder in FOLDERS:
@@ -54,10 +52,3 @@ def test_names_in_docstrings_and_comments_exist(folder):
             if known and not any(says(each, name) for each in known):
                 wrong.append(f"{file.relative_to(ROOT)}: {found.group()}")
     assert not wrong, "\n".join(wrong)
-
-
-def test_a_tests_name_says_its_behaviour_in_60_letters():
-    files = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "projects").rglob("test_*.py")]
-    names = [name for file in files for name in TEST.findall(file.read_text(encoding="utf-8"))]
-    assert len(names) > 2000
-    assert not [name for name in names if len(name) > LONGEST]

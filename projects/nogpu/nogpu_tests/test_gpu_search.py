@@ -98,7 +98,6 @@ def test_features_are_downloaded_only_where_they_are_learnt(tmp_path, share):
 
 SHIPPED = ["kestrel", "kestrel_fast", "kestrel_small"]
 MOST_BYTES = 16 << 10
-MOST_CALLS = 92  # of functions, where places and ways are compared and the classifier begins
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -110,7 +109,6 @@ def test_a_frame_is_one_upload_one_download_and_one_wait(name):
     assert max(cost["places"] for cost in report["choice"]) > 1
     assert {cost["windows"] for cost in report["lost"]} == {4}
     assert min(cost["windows"] for cost in report["targets"]) == 5  # more where one is searched for
-    assert 20 < np.mean([cost["calls"] for cost in report["choice"]]) <= MOST_CALLS
     for costs in report.values():
         assert len(costs) > 7 and any(not cost["reads"] for cost in costs)
         for cost in costs:

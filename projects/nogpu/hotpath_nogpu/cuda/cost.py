@@ -8,7 +8,6 @@ read the features of windows.
 """
 
 import json
-import os
 import sys
 
 import numpy as np
@@ -23,9 +22,7 @@ from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker import Tracker
 from hotpath_nogpu.cuda import build
 from hotpath_nogpu.cuda.clip import COSTS, open_engine
-from tests.support import ROOT
 
-OURS = str(ROOT / "hotpath") + os.sep
 FRAMES, GONE = 12, 40  # with the target, and without it: the search begins after some
 
 
@@ -39,26 +36,6 @@ def twins():
             place = frame[top : top + h, left : left + w]
             place[:] = patch[: place.shape[0], : place.shape[1]]
     return frames, truth
-
-
-def calls_of(run):
-    """How many functions of ours a frame calls, but for those that a CUDA graph replaces."""
-    count, inside = 0, 0
-
-    def seen(where, event, _):
-        nonlocal count, inside
-        code = where.f_code
-        if event not in ("call", "return") or not code.co_filename.startswith(OURS):
-            return
-        inside += (code.co_name == "_enqueue") * (1 if event == "call" else -1)
-        count += event == "call" and not inside
-
-    sys.setprofile(seen)
-    try:
-        run()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 class Counted:
@@ -100,8 +77,9 @@ def main(name):
     tracker = Tracker(gpu, recover=True, search_windows=4)
     tracker.init(frames[0], truth[0, 0])
     counted.take()
-    calls = [calls_of(lambda: tracker.update(frame)) for frame in frames[1:]]  # noqa: B023
-    report["choice"] = [dict(row, calls=n) for row, n in zip(counted.take(), calls)]
+    for frame in frames[1:]:
+        tracker.update(frame)
+    report["choice"] = counted.take()
     noise = np.random.RandomState(1).randint(60, 140, frames[0].shape).astype(np.uint8)
     for index in range(GONE):
         tracker.update(np.roll(noise, 9 * index, axis=1))

@@ -51,7 +51,7 @@ class Engine(CpuEngine):
         """Whether OpenVINO computes INT8 networks in integers on this processor.
 
         On ARM, OpenVINO 2025.2 rounds all values to INT8 and computes with them in float32. That
-        takes longer than the network in float32 (``python -m hotpath_release.arm.frame_cost``).
+        takes longer than the network in float32 (docs/results/arm.md).
         """
         return platform.machine().lower() not in ("aarch64", "arm64", "armv7l")
 

@@ -147,7 +147,7 @@ $(CLIP): | $(if $(JETSON),,$(SETUP))
 	@rm -r $(@D)/clip
 
 # whose engine projects/fpga compiles for
-FPGA_BOARDS := $(basename $(notdir $(shell grep -l '^engine = "overlay"' boards/*.toml 2>/dev/null)))
+FPGA_BOARDS := $(basename $(notdir $(shell grep -l '^engine = "overlay"' hotpath/boards/*.toml 2>/dev/null)))
 
 engine: $(if $(JETSON),,setup $(WHICH)-host $(if $(filter $(BOARD),$(FPGA_BOARDS)),$(WHICH)-fpga)) ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
 	@if [ -z "$$BOARD" ]; then \

@@ -5,7 +5,7 @@ A package ``hotpath_NAME`` with ``NAME = hotpath_NAME.plug:PLUG`` in the entry p
 ``open_link(context)``, which returns a ``Link``. It learns of each tracked frame, works in
 ``LinkThread``s of its own, and asks the ``Run`` for targets. These names stay; others may change.
 Every run imports ``plug.py``. To cost it nothing, that takes its names from
-``hotpath.app.records`` and ``hotpath.kernels.cli``.
+``hotpath.app.records`` and ``hotpath.base.cli``.
 
 | name | what |
 |---|---|
@@ -41,13 +41,13 @@ from hotpath.app.links.base import (
 from hotpath.app.links.run import CONFIRM, Run
 from hotpath.app.records import LinkOptions, Plug, StreamOptions, command_line, option
 from hotpath.app.selection import Selection
-from hotpath.kernels import cache
-from hotpath.kernels.cli import Parser, between, number
-from hotpath.kernels.commands import counted, needs, why_unread
-from hotpath.kernels.ends import exit_code
-from hotpath.kernels.toml import read as read_toml
-from hotpath.kernels.toml_keys import Key, Mistake, read_section, sentence
-from hotpath.kernels.toml_text import text as write_toml
+from hotpath.base import cache
+from hotpath.base.cli import Parser, between, number
+from hotpath.base.commands import counted, needs, why_unread
+from hotpath.base.ends import exit_code
+from hotpath.base.toml import read as read_toml
+from hotpath.base.toml_keys import Key, Mistake, read_section, sentence
+from hotpath.base.toml_text import text as write_toml
 
 __all__ = [
     "CONFIRM",

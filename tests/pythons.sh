@@ -58,7 +58,7 @@ run_one() {
   fi
   {
     tests/pythons.sh --set-up "$version" "$python" &&
-      "$venv/bin/python" -m compileall -q kernels boards runtime video deploy app "${projects[@]}" &&
+      "$venv/bin/python" -m compileall -q hotpath/{base,kernels,boards,runtime,video,deploy,app} "${projects[@]}" &&
       run_tests "${tests[@]}"
   } >"$report.log" 2>&1 </dev/null || status=$?
   {

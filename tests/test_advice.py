@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from hotpath.app.command import PROGRAMS
-from hotpath.kernels import projects
+from hotpath.base import projects
 from hotpath.runtime.bundle import seal
 from tests.support import tiny
 

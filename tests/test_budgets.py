@@ -12,7 +12,7 @@ from types import SimpleNamespace as Message
 import numpy as np
 import pytest
 
-from hotpath.kernels import toml
+from hotpath.base import toml
 from hotpath.runtime import npz, onnx_budget
 from hotpath.runtime.errors import BadNetwork, BadSource
 from hotpath.runtime.learner import strangers
@@ -157,7 +157,7 @@ ROWS = {
             "60,000 rows": ("a.raw", lambda: bytes(9), "megapixels"),
         },
     ),
-    "TOML, `kernels/toml.py`": (
+    "TOML, `base/toml.py`": (
         lambda place: toml.read(pathlib.Path(place), BadNetwork),
         f"{toml.MOST_BYTES >> 10} KiB, {toml.MOST_DOTS} dots in a line",
         {

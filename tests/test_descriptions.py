@@ -7,11 +7,11 @@ import pathlib
 import pytest
 
 from hotpath.app import detect
+from hotpath.base import projects, toml_keys
+from hotpath.base.errors import HotpathError
+from hotpath.base.toml_keys import FORMS, Address, FileName, Name, Sha256
 from hotpath.boards import load_board
 from hotpath.deploy.bundles import prepared
-from hotpath.kernels import projects, toml_keys
-from hotpath.kernels.errors import HotpathError
-from hotpath.kernels.toml_keys import FORMS, Address, FileName, Name, Sha256
 from hotpath.runtime import bundle
 from hotpath.runtime.network import NETWORKS
 from hotpath.runtime.networks import load_network

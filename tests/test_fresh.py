@@ -78,7 +78,7 @@ def fresh(wheel, tmp_path_factory):
     tiny.write_video(folder / "drone.mp4", tiny.film(FRAMES, width=640, height=480, side=90)[0])
     for name in ("kestrel.toml", "kestrel_exemplar.onnx", "kestrel_search.onnx"):
         own = folder / name.replace("kestrel.toml", "mine.toml")
-        own.write_bytes((ROOT / "runtime" / "networks" / name).read_bytes())
+        own.write_bytes((ROOT / "hotpath" / "runtime" / "networks" / name).read_bytes())
     return folder
 
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from hotpath.kernels.commands import PROJECTS
-from tests.support import ROOMS, ROOT, checkout, run
+from hotpath.base.commands import PROJECTS
+from tests.support import PACKAGE, ROOMS, ROOT, checkout, run
 from tests.support.needs import why_no_module
 
 # In a process of its own: grimp starts threads, which do not go with all libraries of other tests.
@@ -29,17 +29,19 @@ def test_no_file_imports_itself_through_others():
 
 
 def test_the_package_has_the_rooms_and_nothing_else():
-    package = ROOT / "hotpath"
-    links = {path.name: os.readlink(str(path)) for path in package.iterdir() if path.is_symlink()}
-    assert links == {room: f"../{room}" for room in links}
-    files = {path.name for path in package.iterdir()} - set(links) - {"__pycache__"}
+    files = {path.name for path in PACKAGE.iterdir()} - set(ROOMS) - {"__pycache__"}
     assert files == {"__init__.py", "__main__.py", "links.py", "py.typed"}
+
+
+def test_four_rooms_have_a_link_at_the_root():
+    links = {path.name: os.readlink(str(path)) for path in ROOT.iterdir() if path.is_symlink()}
+    assert links == {room: f"hotpath/{room}" for room in ("boards", "calib", "kernels", "runtime")}
 
 
 def test_hotpath_finds_its_projects_by_their_entry_points():
     named = re.compile(r"^\s*(from|import) hotpath_\w+", re.MULTILINE)
     assert named.search("def f():\n    from hotpath_lab import tune\n")
-    files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    files = [path for room in ROOMS for path in (PACKAGE / room).rglob("*.py")]
     assert files
     assert not [path for path in files if named.search(path.read_text(encoding="utf-8"))]
 
@@ -61,6 +63,7 @@ def test_pytest_goes_into_every_folder_of_tests(pytestconfig):
 def test_an_import_that_runs_up_is_refused_in_every_room(tmp_path):
     """One planted import a room: the room above it, or the neighbour that it must not know."""
     forbidden = {
+        "base": "kernels.golden",
         "kernels": "boards.errors",
         "boards": "runtime.errors",
         "runtime": "video.clips",
@@ -73,7 +76,7 @@ def test_an_import_that_runs_up_is_refused_in_every_room(tmp_path):
     assert set(forbidden) == set(ROOMS)
     checkout.copy_to(tmp_path)
     for room, target in forbidden.items():
-        (tmp_path / room / "planted.py").write_text(f"import hotpath.{target}\n")
+        (tmp_path / "hotpath" / room / "planted.py").write_text(f"import hotpath.{target}\n")
     # the console script has no module to run
     code = "import sys; from importlinter.cli import lint_imports_command as main; sys.exit(main())"
     done = run([sys.executable, "-c", code, "--no-cache"], cwd=str(tmp_path))

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import pathlib
 import shutil
 
 import numpy as np
@@ -10,13 +9,12 @@ import pytest
 
 from hotpath.app import detect
 from hotpath.deploy.bundles import prepared
-from hotpath.runtime import bundle, canonical, onnx_budget, tap
+from hotpath.runtime import canonical, onnx_budget, tap
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath.runtime.network import NETWORKS, sha256_of
-from tests.support import lies, tiny_detector
+from tests.support import ROOT, lies, tiny_detector
 from tests.support.errors import refusal
 
-ROOT = pathlib.Path(bundle.__file__).resolve().parents[1]
 # functions of the libraries that open an ONNX model, as they are called here
 OPENERS = {
     *("onnx.load", "onnx.load_model", "onnx.load_model_from_string", "onnx.load_from_string"),
@@ -31,18 +29,18 @@ OPENERS = {
 }
 # each file that calls one, and why its model is no stranger's or was checked
 KNOWN = {
-    "graphs/models.py": "the door",
-    "graphs/canonical.py": "files of canonical.load, which were checked",
-    "graphs/lifting.py": "a part of a model that the door has read",
-    "runtime/tap.py": "checks its head",
-    "runtime/engines/onnxruntime.py": "of canonical.read, or app/detect, which checks it",
-    "runtime/engines/onnxruntime_gpu.py": "files of canonical.read",
-    "runtime/engines/openvino.py": "of canonical.read, or app/detect, which checks it",
-    "deploy/bundles/prepared.py": "a model that was made here",
-    "deploy/bundles/plans.py": "files of prepared.read, which checks them",
-    "deploy/bundles/cut_check.py": "models that were made here",
-    "deploy/fps/worker.py": "files of canonical.load",
-    "calib/ranges.py": "models that the door has read",
+    "hotpath/graphs/models.py": "the door",
+    "hotpath/graphs/canonical.py": "files of canonical.load, which were checked",
+    "hotpath/graphs/lifting.py": "a part of a model that the door has read",
+    "hotpath/runtime/tap.py": "checks its head",
+    "hotpath/runtime/engines/onnxruntime.py": "of canonical.read, or app/detect, which checks it",
+    "hotpath/runtime/engines/onnxruntime_gpu.py": "files of canonical.read",
+    "hotpath/runtime/engines/openvino.py": "of canonical.read, or app/detect, which checks it",
+    "hotpath/deploy/bundles/prepared.py": "a model that was made here",
+    "hotpath/deploy/bundles/plans.py": "files of prepared.read, which checks them",
+    "hotpath/deploy/bundles/cut_check.py": "models that were made here",
+    "hotpath/deploy/fps/worker.py": "files of canonical.load",
+    "hotpath/calib/ranges.py": "models that the door has read",
     "projects/nogpu/hotpath_nogpu/tensorrt/models.py": "what deploy gave a GPU's stand-in",
     "projects/research/hotpath_research/train/teacher.py": "a network that canonical.load has read",
 }
@@ -58,8 +56,7 @@ def opens(path):
 
 
 def test_who_opens_a_model_is_known():
-    folders = ("app", "boards", "calib", "deploy", "graphs", "kernels", "runtime", "video")
-    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    paths = list((ROOT / "hotpath").rglob("*.py"))
     for package in (ROOT / "projects").glob("*/hotpath_*"):
         paths += package.rglob("*.py")
     found = {str(path.relative_to(ROOT)) for path in paths if opens(path)}

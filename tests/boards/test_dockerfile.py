@@ -18,7 +18,7 @@ from hotpath.boards import jetpacks
 from tests.support import ROOT
 from tests.support.pages import write_world
 
-HERE = ROOT / "boards"
+HERE = ROOT / "hotpath" / "boards"
 DEBIAN = "deb http://deb.debian.org/debian {} main"
 UBUNTU = "deb [trusted=yes] http://archive.ubuntu.com/ubuntu {} main universe"
 PACKAGES = "--include=apt,ca-certificates,python3-distutils,python3-pip"

@@ -15,7 +15,7 @@ import pytest
 from hotpath.boards import pynq
 from hotpath.boards.files import Root
 from hotpath.deploy.doctor import missing, traps
-from tests.support import ROOMS, ROOT
+from tests.support import ROOT
 from tests.support.board_roots import BoardRoot, situation
 from tests.support.needs import needs_program
 
@@ -84,8 +84,7 @@ def image(name, folder):
     program(board, f"{VENV[1:]}/bin/python3", PYTHON.format(venv=VENV, python=sys.executable))
     program(board, "shims/sudo", SUDO)
     board.path("checkout").mkdir()
-    for package in ("hotpath", *ROOMS):
-        board.path("checkout/" + package).symlink_to(ROOT / package)
+    board.path("checkout/hotpath").symlink_to(ROOT / "hotpath")
     return board
 
 

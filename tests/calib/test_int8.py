@@ -16,6 +16,7 @@ for library in ("onnxruntime", "openvino", "matplotlib"):
 
 import onnxruntime
 
+from hotpath.base import toml
 from hotpath.calib import int8, qdq, ranges, sensitivity
 from hotpath.calib.calibration import Calibration
 from hotpath.calib.errors import BadRun
@@ -29,7 +30,6 @@ from hotpath.graphs import (
     table,
 )
 from hotpath.graphs.errors import BadTable
-from hotpath.kernels import toml
 from hotpath.runtime import load_tracker, precision
 from hotpath.runtime.canonical import Model
 from hotpath.runtime.engines.onnxruntime import Bound, as_written

@@ -18,7 +18,9 @@ ENGINES = ("openvino", "onnxruntime")
 
 @pytest.fixture(scope="module")
 def kestrel():
-    return load_network(str(ROOT / "runtime" / "networks" / "int8" / "kestrel_small-int8.toml"))
+    return load_network(
+        str(ROOT / "hotpath" / "runtime" / "networks" / "int8" / "kestrel_small-int8.toml")
+    )
 
 
 def maps(engine, network, seed):
@@ -113,7 +115,7 @@ def test_openvino_gives_the_same_bits_in_either_order(tmp_path):
     pytest.importorskip("openvino")
     if not openvino.Engine.computes_int8():
         pytest.skip("OpenVINO computes in floats here")
-    network = load_network(str(ROOT / "runtime/networks/int8/kestrel_small-int8.toml"))
+    network = load_network(str(ROOT / "hotpath/runtime/networks/int8/kestrel_small-int8.toml"))
     engine = engines.create("openvino", network, network.locate())
     assert engine.search_crop.shape == (1, 3, 255, 255) and engine.search_crop.strides[1] == 1
     built = assemble.build(network, network.locate())

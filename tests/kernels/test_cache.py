@@ -3,7 +3,7 @@
 import os
 import threading
 
-from hotpath.kernels import cache
+from hotpath.base import cache
 
 
 def test_writers_of_one_file_never_meet(tmp_path):

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from hotpath.kernels import cli, commands
-from hotpath.kernels.ends import exit_code
-from hotpath.kernels.errors import HotpathError
+from hotpath.base import cli, commands
+from hotpath.base.ends import exit_code
+from hotpath.base.errors import HotpathError
 
 
 def test_a_wheel_names_no_makefile(monkeypatch, tmp_path):
@@ -75,7 +75,7 @@ def test_a_program_ends_with_a_code_and_at_most_one_sentence(capsys, ends, code,
 
 
 def test_a_reader_that_leaves_ends_a_program_quietly():
-    code = "from hotpath.kernels.ends import exit_code\n"
+    code = "from hotpath.base.ends import exit_code\n"
     code += "raise SystemExit(exit_code('x', lambda: [print('line' * 999) for _ in range(999)]))"
     command = f'"{sys.executable}" -c "$CODE" | head -c 1; test "${{PIPESTATUS[0]}}" = 1'
     environment = dict(os.environ, CODE=code)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hotpath.base.errors import NetworkFailed
 from hotpath.kernels.cpu import select
 from hotpath.kernels.cpu.plain import Kernels
-from hotpath.kernels.errors import NetworkFailed
 from hotpath.kernels.settings import ARGMAX, MOST_PLACES, Prior
 from hotpath.runtime import geometry
 from hotpath.runtime.devices.gpu import frame_settings

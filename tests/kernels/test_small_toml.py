@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotpath.kernels import small_toml, toml, toml_text
-from hotpath.kernels.errors import HotpathError
+from hotpath.base import small_toml, toml, toml_text
+from hotpath.base.errors import HotpathError
 from tests.support.examples import examples
 
 tomllib = pytest.importorskip("tomllib")
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.pythons("Python 3.6 to 3.10 have no tomllib")
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FILES = [
     path
-    for folder in ("boards", "runtime", "kernels", "tests", "calib", "docs")
+    for folder in ("hotpath", "tests", "docs")
     for path in sorted((ROOT / folder).rglob("*.toml"))
 ] + [ROOT / "pyproject.toml"]
 

@@ -11,7 +11,7 @@ import cv2
 import pytest
 
 from hotpath.app import command
-from hotpath.kernels import commands
+from hotpath.base import commands
 from hotpath.runtime import libraries
 from tests import support
 from tests.support import ROOT
@@ -124,10 +124,14 @@ def test_every_hint_to_install_names_the_extra():
     # a board's own Python, a driver's version and what no extra has are not an extra
     others = ("python3 -m pip", "nvidia-cuda", "cupy", "onnxruntime-gpu", "scipy", "pynq", "ssh")
     others += ("pip install ./projects/",)
-    found = hints("pip install", "runtime/", "kernels/", "calib/", "deploy/bundles/")
+    places = ("base", "runtime", "kernels", "calib", "deploy/bundles")
+    found = hints("pip install", *(f"hotpath/{place}/" for place in places))
     found = [line for line in found if not any(other in line for other in others)]
-    assert {line.split(":")[0] for line in found} == {"kernels/commands.py", "runtime/libraries.py"}
-    assert not hints("make setup ALSO", "runtime/", "kernels/", "calib/", "boards/")
+    assert {line.split(":")[0] for line in found} == {
+        "hotpath/base/commands.py",
+        "hotpath/runtime/libraries.py",
+    }
+    assert not hints("make setup ALSO", *(f"hotpath/{place}/" for place in (*places, "boards")))
 
 
 def test_a_name_is_guessed_where_it_is_nearly_right_and_not_else():

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-ROOMS = sorted(path.name for path in (ROOT / "hotpath").iterdir() if path.is_symlink())
+PACKAGE = ROOT / "hotpath"
+ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
 def run(words, **options):

@@ -55,7 +55,7 @@ def set_up(folder):
     (folder / ".venv" / "bin" / "hotpath").unlink()
     (folder / ".venv" / "bin" / "hotpath").write_text(COMMAND.format(str(folder)))
     (folder / ".venv" / "bin" / "hotpath").chmod(0o755)
-    for name in (CLIP, "kernels/cpu/build"):
+    for name in (CLIP, "hotpath/kernels/cpu/build"):
         if (ROOT / name).exists():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).symlink_to(ROOT / name)

@@ -20,7 +20,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 from urllib.parse import parse_qsl, unquote
 
 from hotpath.app.links.publish import encoded
-from hotpath.kernels.text import read as read_text
+from hotpath.base.text import read as read_text
 from hotpath.links import (
     Context,
     Link,

@@ -13,7 +13,7 @@ from typing import Any, Deque, Iterator, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from hotpath.kernels.commands import needs, why_unloaded
+from hotpath.base.commands import needs, why_unloaded
 from hotpath.kernels.planes import row_bytes_of
 from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.errors import BadSource, NoCamera

@@ -14,7 +14,7 @@ import numpy as np
 
 import hotpath_fpga as design
 from hotpath import boards
-from hotpath.kernels.errors import HotpathError
+from hotpath.base.errors import HotpathError
 from hotpath.kernels.fpga import tables
 from hotpath.kernels.fpga.tables import Size
 from hotpath.runtime.networks import default_of, load_network

@@ -12,7 +12,7 @@ import sys
 from typing import Any, Dict, List
 
 import hotpath_fpga as design
-from hotpath.kernels.errors import HotpathError
+from hotpath.base.errors import HotpathError
 from hotpath.kernels.fpga import tables
 from hotpath_fpga import synthesis
 

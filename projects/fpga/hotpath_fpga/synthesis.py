@@ -11,8 +11,8 @@ import tempfile
 from typing import Any, Dict, List, Sequence
 
 import hotpath_fpga as design
-from hotpath.kernels import cache
-from hotpath.kernels.errors import HotpathError
+from hotpath.base import cache
+from hotpath.base.errors import HotpathError
 
 TOP = "hp_engine"
 DISSOLVED = ("hp_fifo", "hp_counter")

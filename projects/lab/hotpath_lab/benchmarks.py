@@ -18,9 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from hotpath.base.commands import needs
 from hotpath.calib.command import say
 from hotpath.calib.errors import Missing
-from hotpath.kernels.commands import needs
 from hotpath.runtime.errors import BadClips, HotpathError
 from hotpath.video.clips import Clip, clip_of
 from hotpath.video.folder import natural_key, picture_paths

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hotpath.base.commands import counted, why_unread
+from hotpath.base.text import read as read_text
 from hotpath.calib.command import say
-from hotpath.kernels.commands import counted, why_unread
-from hotpath.kernels.text import read as read_text
 from hotpath.runtime.errors import BadClips
 from hotpath.video.clips import Clip
 

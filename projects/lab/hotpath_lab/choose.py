@@ -20,7 +20,7 @@ from hotpath.app.cli.networks.propose import (
     network_for,
     table_for,
 )
-from hotpath.kernels.commands import counted
+from hotpath.base.commands import counted
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath_lab.trial import Trial
 from hotpath_lab.trial_clips import read_clips

@@ -26,10 +26,10 @@ import cv2
 import numpy as np
 
 from hotpath import __version__
+from hotpath.base.commands import needs, reason
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.kernels import cpu
-from hotpath.kernels.commands import needs, reason
 from hotpath.runtime.errors import HotpathError
 from hotpath_lab.provenance import code_identity
 from hotpath_lab.trackers import Spec, identified, loaded

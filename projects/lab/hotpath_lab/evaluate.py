@@ -31,11 +31,11 @@ from typing import Any
 
 import numpy as np
 
+from hotpath.base.commands import why_unread
+from hotpath.base.text import read as read_text
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
-from hotpath.kernels.commands import why_unread
-from hotpath.kernels.text import read as read_text
 from hotpath.runtime.errors import HotpathError
 from hotpath.video.clips import Clip, find_clips
 from hotpath_lab import (

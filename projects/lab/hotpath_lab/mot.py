@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from hotpath.base.commands import needs, why_unread
 from hotpath.calib import command
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.kernels.commands import needs, why_unread
 from hotpath.runtime.boxes import overlaps
 
 Rows = dict[int, dict[int, list[float]]]  # frame -> target -> x, y, w, h

@@ -21,10 +21,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from hotpath.base.commands import counted
 from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
-from hotpath.kernels.commands import counted
 from hotpath.runtime.errors import BadClips
 from hotpath_lab import benchmarks
 from hotpath_lab.benchmarks import PublicRow

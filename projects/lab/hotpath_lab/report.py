@@ -8,9 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from hotpath.base import cache
+from hotpath.base.commands import counted, needs
 from hotpath.calib.errors import Missing
-from hotpath.kernels import cache
-from hotpath.kernels.commands import counted, needs
 from hotpath_lab import metrics, words
 from hotpath_lab.figures import ALL
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import cv2
 
+from hotpath.base import cache, projects
 from hotpath.calib.errors import BadRun
-from hotpath.kernels import cache, projects
 from hotpath.runtime.errors import HotpathError
 from hotpath_lab import maps, trackers, workers
 from hotpath_lab.follow import follow

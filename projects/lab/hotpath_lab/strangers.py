@@ -20,10 +20,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from hotpath.base.commands import counted
 from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
-from hotpath.kernels.commands import counted
 from hotpath.runtime import DEFAULT_NETWORK, load_tracker
 from hotpath.runtime.networks import load_network, sha256_of
 from hotpath.runtime.precision import int8_form

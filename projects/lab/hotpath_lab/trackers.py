@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from hotpath import boards
+from hotpath.base import projects, toml
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.kernels import projects, toml
 from hotpath.runtime import bundle, engines, loading, precision
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, load_network, sha256_of

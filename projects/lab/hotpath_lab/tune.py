@@ -35,11 +35,11 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
+from hotpath.base import cache
+from hotpath.base.commands import counted, needs
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.kernels import cache
-from hotpath.kernels.commands import counted, needs
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips

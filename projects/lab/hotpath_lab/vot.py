@@ -16,9 +16,9 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 
-from hotpath.kernels.cli import Parser
-from hotpath.kernels.commands import needs
-from hotpath.kernels.ends import exit_code
+from hotpath.base.cli import Parser
+from hotpath.base.commands import needs
+from hotpath.base.ends import exit_code
 from hotpath.runtime import DEFAULT_NETWORK, engines, loading
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.errors import BadFrame, BadSource, NoEngine

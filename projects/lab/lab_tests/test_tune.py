@@ -14,8 +14,8 @@ import time
 
 import pytest
 
+from hotpath.base import toml
 from hotpath.calib.errors import BadRun
-from hotpath.kernels import toml
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER
 from hotpath_lab import tune

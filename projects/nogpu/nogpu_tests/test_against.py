@@ -17,7 +17,7 @@ from hotpath.deploy.fps import evidence
 from hotpath_nogpu.gpu import python
 from hotpath_nogpu.tensorrt import machine
 from tests import support
-from tests.support import ROOMS, ROOT, tiny
+from tests.support import ROOT, tiny
 
 GIT = "git -c user.name=a -c user.email=a@b".split()
 # The fake GPU's bundle is made first; then the worker runs in the same process.
@@ -26,7 +26,7 @@ import io, pathlib, sys
 from hotpath_nogpu.tensorrt import whole
 folder = pathlib.Path({folder!r})
 whole.make(folder, "tiny", "8.2")
-sys.path.insert(0, {root!r} + "/deploy/fps")
+sys.path.insert(0, {root!r} + "/hotpath/deploy/fps")
 import worker
 sys.argv = ["worker.py", {root!r}]
 sys.stdin = io.StringIO({asked!r})
@@ -41,7 +41,7 @@ def checkout(tmp_path):
     folder = tmp_path / "checkout"
     folder.mkdir()
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "snapshots", "reference")
-    for part in ("hotpath", *ROOMS, "tests"):
+    for part in ("hotpath", "tests"):
         shutil.copytree(str(ROOT / part), str(folder / part), symlinks=True, ignore=ignore)
     for words in (["init", "-q"], ["add", "-A", "-f"], ["commit", "-q", "-m", "all"]):
         subprocess.check_call(GIT + words, cwd=str(folder))

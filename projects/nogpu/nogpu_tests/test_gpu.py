@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from hotpath.base.errors import GpuFailed
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
-from hotpath.kernels.errors import GpuFailed
 from hotpath.kernels.settings import ARGMAX, Prior
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.gpu import Gpu

@@ -16,13 +16,13 @@ import onnx
 from onnx import helper, numpy_helper
 
 from hotpath import boards
+from hotpath.base.errors import GpuFailed, NoGpu
 from hotpath.deploy.bundles import plans
 from hotpath.deploy.bundles import prepared as preparations
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import cpu
-from hotpath.kernels.errors import GpuFailed, NoGpu
 from hotpath.runtime import bundle, engines, load_tracker, loading
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Setup

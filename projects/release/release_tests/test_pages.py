@@ -168,7 +168,9 @@ def checkout(tmp_path_factory):
             write_clip(folder / clips / f"clip{frames + more}", *tiny.film(frames + more))
     (folder.parent / "mine").mkdir()
     for own, part in (("template", "exemplar"), ("track", "search")):
-        data = (ROOT / "runtime" / "networks" / f"kestrel_small_{part}.onnx").read_bytes()
+        data = (
+            ROOT / "hotpath" / "runtime" / "networks" / f"kestrel_small_{part}.onnx"
+        ).read_bytes()
         (folder / f"mine_{own}.onnx").write_bytes(data)
         (folder.parent / "mine" / f"{own}.onnx").write_bytes(data)
     for page in PAGES:

@@ -4,8 +4,8 @@ import importlib
 import sys
 from typing import Any
 
+from hotpath.base.commands import needs
 from hotpath.calib.errors import Missing
-from hotpath.kernels.commands import needs
 
 try:
     import torch as torch

@@ -22,10 +22,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from hotpath.base.commands import make
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.kernels.commands import make
 from hotpath.video.clips import find_clips
 from hotpath_lab import benchmarks, evaluate, tune
 from hotpath_lab.report import pyplot

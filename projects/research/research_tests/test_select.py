@@ -10,7 +10,7 @@ for module in ("optuna", "got10k", "matplotlib"):
 
 from lab_tests.test_benchmarks import write_otb  # noqa: E402
 
-from hotpath.kernels import toml  # noqa: E402
+from hotpath.base import toml  # noqa: E402
 from hotpath.runtime.errors import BadNetwork  # noqa: E402
 from hotpath_research import select, vot  # noqa: E402
 from hotpath_research.train.network import Kestrel  # noqa: E402

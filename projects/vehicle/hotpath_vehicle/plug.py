@@ -6,7 +6,7 @@ import os
 from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
 from hotpath.app.records import LinkOptions, Plug, command_line, option
-from hotpath.kernels.cli import between, number
+from hotpath.base.cli import between, number
 from hotpath.runtime.errors import BadOutput
 
 GIMBAL = os.path.join(os.path.dirname(os.path.realpath(__file__)), "gimbal", "gimbal.toml")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from hotpath.kernels import commands
+from hotpath.base import commands
 from tests.app.test_track import film_command, world
 from tests.support import ROOT, run
 

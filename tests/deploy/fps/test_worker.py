@@ -31,7 +31,7 @@ def test_the_network_alone_runs_by_its_library(engine, opened):
         "import json, sys; sys.path.insert(0, {!r}); import worker; "
         "ms = worker.open_alone({!r}, {!r}, 1)(); "
         "print(json.dumps([ms, [name for name in sys.modules if name.split('.')[0] == 'hotpath']]))"
-    ).format(place.CHECKOUT + "/deploy/fps", engine, opened[1]["alone"])
+    ).format(place.CHECKOUT + "/hotpath/deploy/fps", engine, opened[1]["alone"])
     printed = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
     times, ours = json.loads(printed.stdout)
     assert len(times) == worker.ALONE_RUNS - 1 and min(times) > 0 and ours == []

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from hotpath.kernels import cache
+from hotpath.base import cache
 from hotpath.kernels.cpu import build, load
 from hotpath.kernels.cpu.__main__ import main
 from tests.support.needs import why_no_compiler

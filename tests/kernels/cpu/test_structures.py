@@ -9,7 +9,9 @@ from hotpath.kernels.cpu import jpeg, load, structures
 from tests.support import ROOT
 from tests.support.needs import needs_kernels
 
-HEADERS = "".join(path.read_text() for path in sorted((ROOT / "kernels" / "cpu").glob("*.h")))
+HEADERS = "".join(
+    path.read_text() for path in sorted((ROOT / "hotpath" / "kernels" / "cpu").glob("*.h"))
+)
 
 
 def declared(name, until=""):

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import pytest
 
+from hotpath.base import commands
 from hotpath.graphs import assemble
-from hotpath.kernels import commands
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.errors import BadNetwork, NoEngine, NotReady
 from hotpath.runtime.networks import load_network

@@ -10,7 +10,7 @@ from hotpath.runtime.engines import openvino
 from tests.conftest import ROOT
 from tests.support import run, tiny
 
-INT8 = str(ROOT / "runtime" / "networks" / "int8" / "kestrel-int8.toml")
+INT8 = str(ROOT / "hotpath" / "runtime" / "networks" / "int8" / "kestrel-int8.toml")
 PRIMITIVES = """
 import sys
 from hotpath.runtime import engines

@@ -9,8 +9,8 @@ import pytest
 
 from hotpath.app.cli.networks import examine
 from hotpath.app.cli.networks.__main__ import main
+from hotpath.base import toml_keys
 from hotpath.graphs.counting import count, count_parts
-from hotpath.kernels import toml_keys
 from hotpath.runtime import decode, engines, load_tracker
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, load_network, names, schema

@@ -275,8 +275,11 @@ def test_a_busy_computer_changes_no_box(toml):
 
 
 def test_no_decision_reads_a_clock():
-    places = [ROOT / "runtime" / "identity.py", *(ROOT / "runtime").glob("search/*.py")]
-    places += (ROOT / "runtime").glob("targets/*.py")
+    places = [
+        ROOT / "hotpath" / "runtime" / "identity.py",
+        *(ROOT / "hotpath" / "runtime").glob("search/*.py"),
+    ]
+    places += (ROOT / "hotpath" / "runtime").glob("targets/*.py")
     for path in places:
         tree = ast.parse(path.read_text())
         imports = [

@@ -23,7 +23,7 @@ from tests.support.models import model_of
 
 onnxruntime = pytest.importorskip("onnxruntime")
 ENGINES = engines.installed()
-INT8 = str(ROOT / "runtime" / "networks" / "int8" / "kestrel-int8.toml")
+INT8 = str(ROOT / "hotpath" / "runtime" / "networks" / "int8" / "kestrel-int8.toml")
 PUBLISHED = ["nanotrack_v1", "nanotrack_v2", "nanotrack_v3", "kestrel", INT8]
 PUBLISHED += ["fear_xs", "lighttrack", "siamfc_015"]
 

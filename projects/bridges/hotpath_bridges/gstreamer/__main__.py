@@ -16,7 +16,7 @@ from typing import Optional, Sequence
 import numpy as np
 
 import hotpath
-from hotpath.kernels.cli import Parser
+from hotpath.base.cli import Parser
 from hotpath_bridges.gstreamer import find_python
 
 HERE = pathlib.Path(__file__).resolve().parent

@@ -9,9 +9,9 @@ import pynq
 
 import hotpath_fpga as design
 from fpga_tests import fpga_bundle as bright
+from hotpath.base.errors import FabricFailed
 from hotpath.kernels import cpu, golden
 from hotpath.kernels.cpu import plain
-from hotpath.kernels.errors import FabricFailed
 from hotpath.kernels.fpga import fabric, tables
 from hotpath.runtime import bundle, loading
 from hotpath.runtime.devices.fpga import Fpga

@@ -4,7 +4,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.kernels.errors import HotpathError
+from hotpath.base.errors import HotpathError
 
 Function = Callable[[np.ndarray], np.ndarray]
 

@@ -21,7 +21,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import numpy as np
 
 import hotpath_fpga as design
-from hotpath.kernels.errors import HotpathError
+from hotpath.base.errors import HotpathError
 from hotpath.kernels.fpga import tables
 from hotpath.kernels.fpga.fabric import CELL
 from hotpath_fpga import model

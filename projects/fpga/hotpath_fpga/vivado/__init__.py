@@ -12,7 +12,7 @@ import subprocess
 from typing import Any, List, Tuple
 
 import hotpath_fpga as design
-from hotpath.kernels.errors import HotpathError
+from hotpath.base.errors import HotpathError
 from hotpath_fpga.sim import hwh
 
 SCRIPT = design.FOLDER / "vivado" / "overlay.tcl"

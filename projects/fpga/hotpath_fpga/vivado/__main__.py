@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from hotpath.kernels.ends import exit_code
+from hotpath.base.ends import exit_code
 from hotpath_fpga import vivado
 
 

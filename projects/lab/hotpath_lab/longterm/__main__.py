@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from hotpath.base.cache import write_text
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
-from hotpath.kernels.cache import write_text
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.video.clips import find_clips
 from hotpath_lab import runs, trackers, words

@@ -26,10 +26,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hotpath.base import toml
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
-from hotpath.kernels import toml
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.networks import sha256_of

@@ -16,7 +16,7 @@ import tempfile
 from hotpath_nogpu import ROOT
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-KERNELS = os.path.join(ROOT, "kernels", "cuda")
+KERNELS = os.path.join(ROOT, "hotpath", "kernels", "cuda")
 CACHE = os.path.join(ROOT, ".cache", "cuda")
 FLAGS = ["-O2", "-std=c++14", "-fPIC", "-ffp-contract=off", "-Wno-unknown-pragmas"]
 FLAGS += ["-fvisibility=hidden", "-w"]
@@ -154,7 +154,9 @@ def _key(compiler):
     key = hashlib.sha256(text.encode())
     headers = glob.glob(os.path.join(HERE, "*.h")) + glob.glob(os.path.join(HERE, "*.cpp"))
     headers += glob.glob(os.path.join(KERNELS, "*.h"))
-    headers += glob.glob(os.path.join(ROOT, "kernels", "*.h")) + [os.path.abspath(__file__)]
+    headers += glob.glob(os.path.join(ROOT, "hotpath", "kernels", "*.h")) + [
+        os.path.abspath(__file__)
+    ]
     for path in sorted(headers) + cu_files():
         with open(path, "rb") as file:
             key.update(file.read())

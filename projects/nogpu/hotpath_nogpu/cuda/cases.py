@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath.base.errors import GpuFailed
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import device as devices
 from hotpath.kernels.cuda import driver, frames, graphs
-from hotpath.kernels.errors import GpuFailed
 from hotpath.kernels.settings import Prior
 from hotpath.runtime import geometry
 from hotpath.runtime.devices.base import Look

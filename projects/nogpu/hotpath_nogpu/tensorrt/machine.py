@@ -13,11 +13,11 @@ import sys
 
 import numpy as np
 
+from hotpath.base.errors import NotOnGpu
 from hotpath.boards import detect, load_board
 from hotpath.kernels import golden
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import device, driver
-from hotpath.kernels.errors import NotOnGpu
 from hotpath_nogpu.tensorrt import fake
 
 

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
+from hotpath.base.errors import NoCompiler
 from hotpath.kernels.cuda import compile as compiler
-from hotpath.kernels.errors import NoCompiler
 from hotpath_nogpu.cuda import nvrtc as tools
 
 on_each_python = pytest.mark.pythons("NVRTC by ctypes")

@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hotpath.base.errors import GpuFailed
 from hotpath.kernels import golden
 from hotpath.kernels.cuda import records
 from hotpath.kernels.cuda.frames import part_of
 from hotpath.kernels.cuda.kernels import crop_grid
 from hotpath.kernels.cuda.windows import around
-from hotpath.kernels.errors import GpuFailed
 from hotpath.runtime import geometry
 from hotpath.runtime.devices.gpu import frame_settings
 from hotpath_nogpu.cuda.film import bgr_of

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
+from hotpath.base.errors import NoGpu
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import device as devices
 from hotpath.kernels.cuda import driver
-from hotpath.kernels.errors import NoGpu
 from hotpath_nogpu.cuda import build, cases
 from tests.support.needs import skip
 

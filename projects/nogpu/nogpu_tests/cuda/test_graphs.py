@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
+from hotpath.base.errors import GpuFailed
 from hotpath.kernels.cuda import graphs
-from hotpath.kernels.errors import GpuFailed
 from tests.support.needs import needs_program
 
 CUDA_10_2 = "cuStreamBeginCapture_v2 cuStreamEndCapture cuGraphInstantiate cuGraphLaunch"

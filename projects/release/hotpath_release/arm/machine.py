@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-from hotpath.kernels import toml
+from hotpath.base import toml
 from tests.support import ROOT
 
 HOME = ROOT / ".cache" / "arm"

@@ -9,8 +9,8 @@ import pathlib
 import shutil
 import subprocess
 
+from hotpath.base import toml
 from hotpath.boards import jetpacks, load_board
-from hotpath.kernels import toml
 from tests.support import board_roots, run
 
 TABLE = pathlib.Path(__file__).with_name("environments.toml")

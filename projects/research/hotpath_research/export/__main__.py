@@ -18,9 +18,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from hotpath.base import toml_keys, toml_text
 from hotpath.calib import command
 from hotpath.calib.errors import BadRun
-from hotpath.kernels import toml_keys, toml_text
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import schema
 from hotpath_research.export.authors import AUTHORS, Parts, checkout, load_weights

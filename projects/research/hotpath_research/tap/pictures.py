@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from hotpath.base import toml
 from hotpath.calib.errors import BadImages
-from hotpath.kernels import toml
 from hotpath_research.tap.contrast import cut_out, tightened
 from hotpath_research.train.pictures import PICTURES
 from hotpath_research.train.sources import Source, Sources

@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hotpath.kernels import cache
+from hotpath.base import cache
 from hotpath.runtime.decode.centre import Centre
 from hotpath_research.train.bank import VIDEO, Bank
 from hotpath_research.train.geometry import EXEMPLAR, EXEMPLAR_FACTOR, SEARCH, SEARCH_FACTOR

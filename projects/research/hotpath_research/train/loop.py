@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import distributed, nn
 
+from hotpath.base import cache
 from hotpath.calib.errors import TrainingStopped
-from hotpath.kernels import cache
 from hotpath_research.train.backbones import layout_of
 from hotpath_research.train.optimiser import PARTS, optimisers
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from hotpath.base import toml, toml_text
+from hotpath.base.commands import counted
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadImages, TrainingStopped
 from hotpath.calib.one_step_overlap import Finder, Pairs, estimate
-from hotpath.kernels import toml, toml_text
-from hotpath.kernels.commands import counted
 from hotpath.runtime import engines
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network, names

@@ -9,8 +9,8 @@ import fnmatch
 from collections.abc import Iterable
 from pathlib import Path
 
+from hotpath.base import toml
 from hotpath.calib.errors import BadImages
-from hotpath.kernels import toml
 
 TABLE = Path(__file__).with_name("sources.toml")
 CLASSES = ("A", "B", "SA", "S", "R")  # the table says what they mean

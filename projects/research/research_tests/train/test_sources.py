@@ -2,8 +2,8 @@
 
 import pytest
 
+from hotpath.base import toml
 from hotpath.calib.errors import BadImages
-from hotpath.kernels import toml
 from hotpath_research.train.sources import CLASSES, TABLE, Sources
 from tests.support.errors import refusal
 

@@ -8,8 +8,8 @@ import pytest
 
 from hotpath.app.cli.networks import support
 from hotpath.app.cli.networks.__main__ import main
+from hotpath.base import projects
 from hotpath.graphs import assemble, fusing
-from hotpath.kernels import projects
 from hotpath.runtime.engines.onnxruntime import open_session
 from hotpath.runtime.engines.openvino import compile_on_cpu
 from hotpath.runtime.networks import load_network

@@ -7,7 +7,7 @@ import pytest
 from hotpath import boards
 from hotpath.app.cli.networks import support
 from hotpath.app.cli.networks.__main__ import main
-from hotpath.kernels.errors import NotOnGpu
+from hotpath.base.errors import NotOnGpu
 from hotpath.runtime.devices.gpu import frame_settings
 from hotpath.runtime.errors import UnknownNetwork
 from hotpath.runtime.networks import load_network, names

@@ -20,7 +20,7 @@ from tests.support.needs import why_no_program
 from tests.support.ports import free_port
 from tests.support.streams.process import ROOT
 
-STATIC = ROOT / "app" / "links" / "page" / "static"
+STATIC = ROOT / "hotpath" / "app" / "links" / "page" / "static"
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ }}

@@ -1,7 +1,0 @@
-"""Errors of graphs and tables that a user can act on; ``hotpath.runtime.errors`` has the others."""
-
-from hotpath.kernels.errors import HotpathError
-
-
-class BadTable(HotpathError):
-    """A table of ranges can't be read, is empty, or belongs to another network."""

@@ -1,0 +1,369 @@
+"""hotpath track: follow an object through a video, a camera or a stream.
+
+This file is the program from top to bottom: ``run`` opens the source and the tracker, finds the
+first box, then ``follow`` takes frame after frame. Options, boxes and outputs are in ``cli/``.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
+from hotpath.app.cli.boxes import check_boxes, given_boxes, given_points
+from hotpath.app.cli.options import parse, records_of
+from hotpath.app.cli.outputs import Outputs, check_outputs
+from hotpath.app.cli.progress import quiet, say
+from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
+from hotpath.base.cli import flush
+from hotpath.runtime.errors import BadFrame, BadSource, HotpathError, NetworkFailed
+from hotpath.runtime.garbage import short_collections
+from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.types import Box, Track
+from hotpath.video.base import TrackedFrame
+from hotpath.video.sources import WAITING, check_camera, is_recorded, open_source
+
+if TYPE_CHECKING:
+    from hotpath.app.detect import Detector
+    from hotpath.app.service_manager import ServiceManager
+    from hotpath.runtime.targets.finding import TargetFinder
+    from hotpath.runtime.targets.targets import Targets
+    from hotpath.video.base import Source
+
+POLL_S = 0.2  # longest wait for a frame before signals are looked at
+PATIENCE_S = 2.0  # until the user is told that there is no frame yet
+LOOP_S = 1.0  # after a signal, for a frame that is being computed
+LAST_S = 0.7  # then for the outputs
+MOST_FAILED = 30  # frames in succession in which nothing may be computed
+FORGIVEN_ERRORS = 1  # of a decoder: a recording often ends within a frame
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command line; returns the exit code."""
+    quiet()  # our sentences on standard error, without OpenCV's warnings
+    try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+        if options.list_cameras:
+            return print_cameras()
+        if not options.video:
+            raise BadSource("nothing to track in; give --video FILE, FOLDER, cam0 or an address")
+        return run(records_of(options, say))
+    except HotpathError as error:
+        say(f"hotpath track: {error}")
+        return 2
+    except BrokenPipeError:
+        return 2
+    except KeyboardInterrupt:  # before the first frame, or a second time
+        return 130
+
+
+def print_cameras() -> int:
+    """Print one line a camera; no camera is not an error."""
+    from hotpath.video.cameras import list_cameras
+
+    lines = [f"cam{number}  {title}" for number, title in list_cameras()]
+    print("\n".join(lines or ["no camera"]))
+    return 0
+
+
+def run(options: RunOptions) -> int:
+    """Track through a whole source; returns the exit code."""
+    with StopRequest() as stop:
+        try:
+            return run_until(options, stop)
+        except KeyboardInterrupt:  # before the first frame
+            say(f"hotpath track: stopped before tracking began{unwritten(options.outputs)}")
+            return stop.exit_code or 130
+
+
+def unwritten(options: OutputOptions) -> str:
+    """The rest of a sentence: which files were not written."""
+    paths = [path for path in (options.results, options.save) if path and path != "-"]
+    if not paths:
+        return ", so nothing was written"
+    return f"; {' and '.join(paths)} {'were' if len(paths) > 1 else 'was'} not written"
+
+
+def run_until(options: RunOptions, stop: "StopRequest") -> int:
+    """The same, with the request that ends it."""
+    source_options, target_options, network, output_options, links = options
+    check_boxes(target_options)
+    if target_options.asks_detector:
+        from hotpath.app.cli.detector import check_detector, open_detector, open_finder
+
+        check_detector(target_options, links)
+    check_outputs(output_options, links, source_options.video, target_options.boxes)
+    check_camera(source_options.video)
+    from hotpath.runtime.targets.targets import open_targets  # which loads the tracker
+
+    manager = None
+    if "NOTIFY_SOCKET" in os.environ:
+        from hotpath.app.service_manager import ServiceManager
+
+        manager = ServiceManager(os.environ)
+    with contextlib.ExitStack() as cleanup:
+        # files first: a wrong name must not wait for the network, which takes seconds to load
+        recorded = is_recorded(source_options.video)
+        read = source_options, target_options, links.selects, cleanup
+        opened = open_input(*read) if recorded else None
+        detector = open_detector(target_options, network) if target_options.detector else None
+        targets = cleanup.enter_context(contextlib.closing(open_targets(network)))
+        source, frame, boxes = opened or open_input(*read)
+        window = None
+        if boxes is None:
+            from hotpath.app.cli.mouse import first_target
+
+            window, frame = first_target(frame, source, targets, target_options.snug)
+            cleanup.callback(window.close)
+        at_s = source.time_s
+        tracks = first_tracks(target_options, targets, frame, boxes or [], detector, at_s)
+        finder = open_finder(target_options, detector, targets, source.live) if detector else None
+        if finder:
+            cleanup.callback(finder.close)
+            tracks = finder.first(frame, tracks, at_s)
+        stop.begin()
+        shown = output_options, links, source_options.frames
+        with Outputs(*shown, targets, source, stop, frame, detector, window) as outputs:
+            stop.outputs = outputs
+            first = TrackedFrame(frame, source.given - 1, at_s, tracks, source.captured_s)
+            outputs.write(first)
+            if not tracks:
+                outputs.invite()
+            outputs.notice(doubts_of(targets, tracks))
+            if manager:
+                manager.ready(f"tracking in {source.name}")
+            with short_collections():
+                broken = follow(
+                    source_options.frames, targets, source, outputs, stop, manager, finder
+                )
+            stop.left = True
+    if manager:
+        manager.stopping()
+    outputs.summary(source)
+    if broken:
+        raise broken
+    damaged = not source.live and source.errors + source.skipped > FORGIVEN_ERRORS
+    return 2 if outputs.failed or damaged else stop.exit_code
+
+
+def open_input(
+    options: SourceOptions, targets: TargetOptions, selects: bool, cleanup: contextlib.ExitStack
+) -> Tuple[Any, Any, Optional[List[Box]]]:
+    """Open the source; returns it, its first frame, and the given boxes; None: one is drawn."""
+    source = cleanup.enter_context(
+        open_source(options.video, say, options.fps, options.depth, planes=True)
+    )
+    if not source.live and not source.fps and source.frames != 1:
+        say(f"{source.name}: states no frame rate, so times are left empty; give --fps")
+    frame = first_frame(source, options.start)
+    if targets.by_detector:
+        return source, frame, []
+    return source, frame, given_boxes(targets, selects, source, frame)
+
+
+def first_tracks(
+    options: TargetOptions,
+    targets: "Targets",
+    frame: AnyFrame,
+    boxes: List[Box],
+    detector: "Optional[Detector]",
+    time_s: Optional[float],
+) -> Dict[int, Track]:
+    """Start the targets of the boxes and of --point; returns the tracks of all targets."""
+    for box in boxes:
+        targets.add(frame, box, time_s=time_s, snug=options.snug)
+    for point in given_points(options, frame):
+        from hotpath.app.pointing import add_at
+
+        add_at(targets, frame, point, detector, time_s=time_s)
+    return {number: targets.first(number) for number in targets.numbers}
+
+
+def doubts_of(targets: "Targets", tracks: Dict[int, Track]) -> List[str]:
+    """Return a sentence for each target that can hardly be followed; it names one of several."""
+    doubts = [(number, targets.doubt(number)) for number in tracks]
+    name = "target {}: " if len(tracks) > 1 else ""
+    return [name.format(number) + doubt for number, doubt in doubts if doubt]
+
+
+class StopRequest:
+    """Ctrl-C, SIGTERM, SIGHUP or SIGQUIT asks the loop to end; a second one ends the program.
+
+    Until ``begin`` the first one raises KeyboardInterrupt. A library that is being loaded may take
+    that for a fault of its own, so ``begin`` raises it again.
+    A thread waits for signals. Where an engine computes for longer than ``LOOP_S`` after the first
+    one, or after the second one, the thread closes the outputs and ends the process within
+    ``LAST_S``, whatever hangs.
+
+    Attributes:
+        requested: whether the loop is to end.
+        exit_code: 128 + the signal's number, as shells do; 0 without a signal.
+        left: whether the loop has ended, so that only the outputs are still being finished.
+        outputs: what is closed where the loop does not end.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.exit_code = 0
+        self._handlers: Dict[int, Any] = {}
+        self._is_loading = True
+        self._is_over = False
+        self.left = False
+        self.outputs: Any = None
+
+    def begin(self) -> None:
+        """The loop begins, which looks at ``requested``; raises KeyboardInterrupt if it is set."""
+        self._is_loading = False
+        if self.requested:
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> "StopRequest":
+        came, self._told = os.pipe()
+        os.set_blocking(self._told, False)
+        self._wakeup = signal.set_wakeup_fd(self._told)
+        threading.Thread(target=self._watch, args=(came,), name="signals", daemon=True).start()
+        for number in self.SIGNALS:
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+                self._handlers[number] = signal.signal(number, self._request)
+        return self
+
+    def _request(self, number: int, _: Optional[FrameType]) -> None:
+        self.requested = True
+        self.exit_code = 128 + number
+        if self._is_loading:
+            raise KeyboardInterrupt
+
+    def _watch(self, came: int) -> None:
+        """The thread: end the process after a signal, unless it ends by itself soon."""
+        seen = last = 0
+        wait_s: Optional[float] = None
+        while True:
+            waiting = select.select([came], [], [], wait_s)[0]
+            got = os.read(came, 64) if waiting else b""
+            if waiting and not got:  # the run is over
+                os.close(came)
+                return
+            for number in got:
+                if number in self._handlers:
+                    seen, last, wait_s = seen + 1, number, LOOP_S
+            if seen >= 2 or (seen and not waiting and not self.left):
+                self._abandon(128 + last)
+            if not waiting:
+                wait_s = None
+
+    def _abandon(self, code: int) -> None:
+        """Close the outputs, such as what steers, and end the process, whatever else hangs."""
+        if self.outputs is not None and not (self.left or self._is_over):
+            threading.Thread(target=self.outputs.close, name="closing", daemon=True).start()
+        time.sleep(LAST_S)
+        if not self._is_over:  # else a program that called this one goes on
+            os._exit(code)
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over = True
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        os.close(self._told)
+
+
+def first_frame(source: "Source", start_s: Optional[float] = None) -> Any:
+    """The first frame of a source, or of a recording the first one from a time on."""
+    name = source.name
+    if start_s is not None and source.live:
+        raise BadSource(f"{name}: is live, so there is no time to --start at; leave it out")
+    if start_s is not None and not source.fps:
+        raise BadSource(f"{name}: states no frame rate, which --start needs; give --fps")
+    if start_s and not source.seek_time(start_s):
+        raise BadSource(f"{name}: can't seek to a time; leave --start out")
+    frame = WAITING
+    unsaid, began_s = True, time.monotonic()
+    while frame is WAITING:
+        frame = source.read(POLL_S)
+        if frame is WAITING and unsaid and time.monotonic() - began_s > PATIENCE_S:
+            source.log(f"{name}: waiting for its first frame; Ctrl-C ends the run")
+            unsaid = False
+    if frame is None:
+        if start_s:
+            raise BadSource(f"{name}: ends before {start_s:g} s; give --start an earlier time")
+        raise BadSource(f"{name} holds no frame; name another --video")
+    if start_s and source.time_s is not None and source.time_s + source.period_s < start_s:
+        raise BadSource(f"{name}: ends at {source.time_s:.1f} s; give --start an earlier time")
+    return frame
+
+
+def follow(
+    frames: Optional[int],
+    targets: "Targets",
+    source: "Source",
+    outputs: Outputs,
+    stop: StopRequest,
+    manager: "Optional[ServiceManager]",
+    finder: "Optional[TargetFinder]",
+) -> Optional[HotpathError]:
+    """The loop over that many frames. Returns the error with which the source broke, or None."""
+    broken = None
+    failed = 0
+    last = frames and source.given - 1 + frames
+    while not stop.requested and source.given != last and outputs.open:
+        if manager:
+            manager.alive()
+
+        # wait for a frame
+        try:
+            if not outputs.next_frame_is_due():
+                continue
+            started = time.perf_counter()
+            frame = source.read(POLL_S)
+        except HotpathError as error:
+            broken = error
+            break
+        if frame is None:
+            if outputs.stays():
+                continue
+            outputs.hold()
+            break
+        if frame is WAITING:
+            outputs.bar.wait()
+            continue
+        read = time.perf_counter()
+        wait_ms = (read - started) * 1e3
+        taken = TrackedFrame(frame, source.given - 1, source.time_s, {}, source.captured_s)
+
+        # find the targets in it
+        try:
+            tracks = targets.update(frame, taken.time_s)
+            failed = 0
+        except (BadFrame, NetworkFailed) as error:  # one of 2 x 2, or one that overflows numbers
+            failed += 1
+            outputs.leave_out(taken.index, error)
+            if failed < MOST_FAILED:
+                continue
+            broken = error
+            break
+        if stop.requested:  # it may have been a long time ago
+            break
+        total_ms = (time.perf_counter() - read) * 1e3
+        outputs.profile.add(wait_ms, targets.step_ms, total_ms, bool(tracks))
+        if finder:
+            started = time.perf_counter()
+            tracks = finder.step(frame, tracks, taken.time_s)
+            outputs.profile.note("finding", (time.perf_counter() - started) * 1e3)
+
+        # write them
+        outputs.write(taken._replace(tracks=dict(tracks)))
+    return broken
+
+
+if __name__ == "__main__":
+    code = main()
+    live = sys.modules.get("hotpath.video.live")  # where there is no memory, no import works
+    if live is not None:
+        live.end_program(code)
+    sys.exit(code if flush() else 2)

@@ -1,0 +1,182 @@
+"""Where the targets are in the first frame: --box, --boxes, --point, or ground truth."""
+
+import os
+import re
+from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from hotpath.app.records import TargetOptions
+from hotpath.base.commands import why_unread
+from hotpath.base.text import decoded
+from hotpath.runtime.errors import BadBox
+from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.types import (
+    Box,
+    are_corners,
+    are_shares,
+    checked_box,
+    meant_as_corners,
+    within_frame,
+)
+
+if TYPE_CHECKING:
+    from hotpath.video.base import Source
+
+A_BOX = "X,Y,W,H in pixels of the frame, or in per cent of it (40%)"
+MOST_BYTES = 1 << 20  # of a file of boxes
+
+
+def check_boxes(options: TargetOptions) -> None:
+    """Refuse a box that is no box on any frame, before an engine is loaded.
+
+    Raises:
+        BadBox: not four numbers, or less than a pixel; or --boxes is no such file.
+    """
+    for text in options.box:
+        parsed_box("--box", text, (1, 1))
+    for text in options.point:
+        parsed_point(text, (1, 1))
+    path = options.boxes or ""
+    is_pipe = os.path.exists(path) and not os.path.isfile(path)
+    if path and (not is_pipe or os.path.isdir(path)):  # a pipe is read once
+        _boxes_in(path, (1, 1))
+
+
+def given_boxes(
+    options: TargetOptions, selects: bool, source: "Source", frame: AnyFrame
+) -> Optional[List[Box]]:
+    """Return the targets in the first frame that need no mouse.
+
+    They come from --box and --boxes, else from the source's ground truth. Where a link ``selects``
+    targets, the list may be empty. ``frame`` is the first of ``source``, a
+    ``hotpath.video.base.Source``.
+
+    Returns:
+        list of (x, y, w, h), pixels of the frame; None: the user selects one, see
+        ``hotpath.app.cli.mouse``.
+
+    Raises:
+        BadBox: there is no box and no window, or a box that no target can have.
+    """
+    size = frame.shape[1], frame.shape[0]
+    given: List[Sequence[float]] = [parsed_box("--box", text, size) for text in options.box]
+    if options.boxes:
+        given += _boxes_in(options.boxes, size)
+    if options.point and not given:
+        return []
+    if not given and source.first_box is not None:
+        return [checked_box(source.first_box, frame.shape)]
+    if not given and not selects:
+        _check_window(source)
+        return None
+    if options.snug:
+        given = [within_frame(box, frame.shape) for box in given]
+    boxes = [checked_box(box, frame.shape) for box in given]
+    twice = [box for number, box in enumerate(boxes) if box in boxes[:number]]
+    if twice:
+        box = ",".join(f"{value:g}" for value in twice[0])
+        raise BadBox(f"the box {box} is given twice; give each target one box", what="given twice")
+    for checked in boxes:
+        if are_corners(checked, frame.shape):
+            text = ",".join(f"{value:g}" for value in checked)
+            source.log(f"box {text} {meant_as_corners(checked, frame.shape)}")
+    return boxes
+
+
+def given_points(options: TargetOptions, frame: AnyFrame) -> List[Tuple[float, float]]:
+    """Return the points of --point, pixels of the frame.
+
+    Raises:
+        BadBox: a point is given twice.
+    """
+    size = frame.shape[1], frame.shape[0]
+    points = [parsed_point(text, size) for text in options.point]
+    if len(set(points)) < len(points):
+        raise BadBox("a point is given twice; give each target one --point", what="twice")
+    return points
+
+
+def _check_window(source: "Source") -> None:
+    """Raise ``BadBox`` where no box can be drawn."""
+    from hotpath.video import window
+
+    reason = window.no_window()
+    if reason:
+        truth = "has no ground truth"
+        if source.annotated:
+            truth = "has no target in its first frame, by its ground truth,"
+        raise BadBox(
+            f"no target: {source.name} {truth} and {reason}; give --box {A_BOX}, or draw a box in "
+            "a browser with --page",
+            what="no target",
+        )
+
+
+def _boxes_in(path: str, size: Tuple[int, int]) -> List[List[float]]:
+    """The boxes of a file, one a line.
+
+    Values are separated by commas, semicolons, blanks or tabs. Empty lines, lines that start with
+    ``#``, and a first line of words are skipped.
+    """
+    name = "--boxes " + path
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise BadBox(f"{name}: is too large for a file of boxes; write one X,Y,W,H a line")
+        text = decoded(data)
+    except (OSError, ValueError) as error:
+        raise BadBox(f"{name}: {why_unread(error)}", what="not text") from None
+    boxes: List[List[float]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        is_header = not boxes and re.match(r"[A-Za-z_\"' ,;\t]+$", line)
+        if line and not line.startswith("#") and not is_header:
+            boxes.append(parsed_box(f"{name}, line {number}:", line, size))
+    if not boxes:
+        raise BadBox(f"{name}: holds no box; write one X,Y,W,H a line")
+    return boxes
+
+
+def _numbers(text: str, size: Tuple[int, int]) -> List[float]:
+    """Numbers; one with a per cent sign is a share of the frame's width or height. Else empty."""
+    fields = [field for field in re.split(r"[,;\s]+", text.strip(" ,;\t")) if field]
+    try:
+        return [
+            float(field[:-1]) * size[axis % 2] / 100 if field[-1] == "%" else float(field)
+            for axis, field in enumerate(fields)
+        ]
+    except ValueError:
+        return []
+
+
+def parsed_point(text: str, size: Tuple[int, int]) -> Tuple[float, float]:
+    """The two numbers of a point, in pixels.
+
+    Raises:
+        BadBox: there are not two, or one is not finite.
+    """
+    point = _numbers(text, size)
+    if len(point) != 2 or not np.isfinite(point).all():
+        shown = text if len(text) <= 60 else text[:57] + "..."
+        raise BadBox(
+            f"--point {shown}: not two numbers; give X,Y in pixels of the frame, or in per cent of "
+            "it (50%,40%)",
+            what="no point",
+        )
+    return point[0], point[1]
+
+
+def parsed_box(where: str, text: str, size: Tuple[int, int]) -> List[float]:
+    """The four numbers of a box, in pixels."""
+    box = _numbers(text, size)
+    if len(box) != 4:
+        shown = text if len(text) <= 60 else text[:57] + "..."
+        raise BadBox(f"{where} {shown}: not four numbers; give {A_BOX}", what="not four numbers")
+    if "%" not in text and are_shares(box):
+        shares = ",".join(f"{100 * value:g}%" for value in box)
+        raise BadBox(
+            f"{where} {text}: is less than a pixel; give pixels, or {shares}", what="too small"
+        )
+    return box

@@ -1,0 +1,82 @@
+"""Options from a file (``--config FILE.toml``), and their completion in a shell."""
+
+import argparse
+import pathlib
+from typing import Any, Dict, List, Set
+
+from hotpath.app.command import programs
+from hotpath.base import toml
+from hotpath.base.commands import advice
+from hotpath.base.text import file_name
+from hotpath.runtime.errors import BadOption
+
+COMPLETION = """\
+# hotpath's options in bash and zsh: eval "$(hotpath track --completion)"
+[ -z "$ZSH_VERSION" ] || {{ autoload -Uz compinit bashcompinit && compinit && bashcompinit; }}
+_hotpath() {{
+  local word="${{COMP_WORDS[COMP_CWORD]}}" words=""
+  if [ "$COMP_CWORD" = 1 ]; then words="{programs}"
+  elif [ "${{COMP_WORDS[1]}}" != track ]; then return
+  else case "${{COMP_WORDS[COMP_CWORD-1]}}" in
+{choices}
+    *) case "$word" in -*) words="{options}" ;; esac ;;
+  esac; fi
+  COMPREPLY=($(compgen -W "$words" -- "$word"))
+}}
+complete -o default -F _hotpath hotpath
+"""
+
+
+def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> argparse.Namespace:
+    """Return the options of the file of ``--config`` that the arguments do not give.
+
+    Raises:
+        BadOption: the file can't be read, or names an unknown option.
+    """
+    finder = type(parser)(parser.prog, add_help=False, allow_abbrev=False)
+    finder.add_argument("--config")
+    path = finder.parse_known_args(arguments)[0].config
+    if path is None:
+        return argparse.Namespace()
+    actions = parser._option_string_actions
+    options_typed: Set[str] = set()
+    for word in [argument.split("=")[0] for argument in arguments]:
+        is_short = word.startswith("--") and word != "--" and word not in actions
+        options_typed.update(
+            [name for name in actions if name.startswith(word)] if is_short else [word]
+        )
+    added: List[str] = []
+    for name, value in toml.read(pathlib.Path(path), BadOption).items():
+        option, opposite = "--" + name, "--no-" + name
+        if option not in actions or name == "config":
+            hint = advice(name) or "--help lists them"
+            raise BadOption(f"{path}: a file has no option {name}; {hint}", what="unknown option")
+        if not options_typed & {option, opposite}:
+            added += _words(option, value, actions)
+    return parser.parse_args(added)
+
+
+def _words(option: str, value: Any, actions: Dict[str, argparse.Action]) -> List[str]:
+    """A value of the file as arguments: several texts or lists for an option that is repeated."""
+    if isinstance(value, bool) and actions[option].nargs in (0, "?"):
+        opposite = option.replace("--", "--no-", 1)
+        return [option] if value else [opposite] if opposite in actions else []
+    repeated = isinstance(actions[option], argparse._AppendAction) and isinstance(value, list)
+    if not (repeated and any(isinstance(item, (str, list)) for item in value)):
+        value = [value]
+    texts = [item if isinstance(item, list) else [item] for item in value]
+    return [f"{option}=" + file_name(",".join(map(str, text))) for text in texts]
+
+
+def completion(parser: argparse.ArgumentParser) -> str:
+    """A script that completes the options in bash and zsh."""
+    actions = parser._option_string_actions
+    choices = [
+        '    {}) words="{}" ;;'.format(name, " ".join(map(str, action.choices)))
+        for name, action in actions.items()
+        if action.choices
+    ]
+    options = " ".join(name for name in actions if name.startswith("--"))
+    return COMPLETION.format(
+        programs=" ".join(programs()), choices="\n".join(choices), options=options
+    )

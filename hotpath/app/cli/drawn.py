@@ -1,0 +1,102 @@
+"""The output of a run that draws: boxes and captions on each picture, for a window and a video."""
+
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
+
+from hotpath.app.cli.profile import Profile
+from hotpath.base.commands import counted
+from hotpath.runtime import drawing as draw
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.types import Track
+from hotpath.video.base import TrackedFrame
+
+if TYPE_CHECKING:
+    from hotpath.app.cli.player import Player
+    from hotpath.video.save import BackgroundVideo
+
+
+class Drawn:
+    """Draws each frame once, shows it in the window and saves it in the video.
+
+    Args:
+        titles: (name of the network, name of the engine), for the captions.
+        profile: gets the times of drawing and of the window.
+        player: of the window, or None.
+        video: of ``--save``, or None. After its first failure it gets no more frames.
+        records: function that says whether frames go to the files now.
+    """
+
+    def __init__(
+        self,
+        titles: Tuple[str, str],
+        profile: Profile,
+        player: "Optional[Player]",
+        video: "Optional[BackgroundVideo]",
+        records: Callable[[], bool],
+    ) -> None:
+        self.profile, self._records = profile, records
+        self._network, self._engine = titles
+        self._player, self._video = player, video
+        self._broken: Optional[HotpathError] = None  # why the video takes no more frames
+        self._lost: Dict[int, Tuple[int, Optional[float]]] = {}  # target -> frame, time of its loss
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Draw, show and save a frame.
+
+        Raises:
+            BadOutput: the video can't be written, now or since an earlier frame.
+        """
+        records = self._video is not None and self._records()
+        video = self._video if records and self._broken is None else None
+        if video or self._player:
+            frame, index, time_s, tracks = tracked[:4]
+            began = time.perf_counter()
+            captions = self._captions(index, time_s, tracks)
+            picture = bgr_of(frame)
+            picture = draw.draw(picture, tracks, captions)
+            drawn = time.perf_counter()
+            self.profile.note("drawing", (drawn - began) * 1e3)
+            if self._player:
+                self._player.show(frame, picture, index, tracks)
+                self.profile.note("window", (time.perf_counter() - drawn) * 1e3)
+            if video:
+                try:
+                    video.write(picture, time_s)
+                except HotpathError as error:
+                    self._broken = error
+        if records and self._broken is not None:
+            raise self._broken.with_traceback(None)  # it grows, and keeps frames
+
+    def _captions(
+        self, index: int, time_s: Optional[float], tracks: Dict[int, Track]
+    ) -> Dict[str, Any]:
+        """What is written onto the picture."""
+        steps: Dict[str, Any] = self.profile.recent_ms() or {"total": None}
+        steps.pop("wait", None)
+        return dict(
+            since=self._times_since_loss(index, time_s, tracks),
+            network=self._network,
+            engine=self._engine,
+            fps=self.profile.recent_fps(),
+            steps=steps,
+            frame=index,
+        )
+
+    def _times_since_loss(
+        self, index: int, time_s: Optional[float], tracks: Dict[int, Track]
+    ) -> Dict[int, str]:
+        """For how long each lost target has been lost."""
+        lost = {number: (index, time_s) for number, track in tracks.items() if track.lost}
+        self._lost = {number: self._lost.get(number, now) for number, now in lost.items()}
+        texts = {}
+        for number, (frame, began_s) in self._lost.items():
+            texts[number] = counted(index - frame, "frame")
+            if time_s is not None and began_s is not None:
+                texts[number] = f"{max(0.0, time_s - began_s):.1f} s"
+        return texts
+
+    def close(self) -> None:
+        """Finish the video; raises ``BadOutput`` where that fails."""
+        if self._video:
+            self._video.close()

@@ -1,0 +1,294 @@
+"""hotpath networks: lists, shows, checks, downloads and adds networks; gets detectors."""
+
+import argparse
+import pathlib
+import re
+import sys
+from typing import Any, Dict, List, Optional, Tuple
+
+from hotpath.app import detect
+from hotpath.app.cli.networks import fetch
+from hotpath.base import projects, toml, toml_keys
+from hotpath.base.cli import Parser
+from hotpath.base.commands import make
+from hotpath.base.ends import exit_code
+from hotpath.runtime import canonical, decode
+from hotpath.runtime.arguments import add_networks_dir
+from hotpath.runtime.errors import BadNetwork, HotpathError
+from hotpath.runtime.network import check_folder, shapes_text
+from hotpath.runtime.networks import (
+    CACHE,
+    Network,
+    find_toml,
+    load_network,
+    names,
+    schema,
+    sha256_of,
+)
+from hotpath.runtime.precision import int8_form
+
+NETWORK = "a name, or a TOML of your own"
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run one command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    stopped = "stopped; run the same command again to continue"
+    return exit_code("hotpath networks", lambda: options.run(options), stopped)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="hotpath networks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="list|show|check|get|add")
+    commands.required = True
+    for name, run, text in (
+        ("list", list_networks, "list the networks and detectors that come with the runtime"),
+        ("show", show, "show one network: its numbers, its cost, where it runs, its files"),
+        ("check", check, "check a network's TOML and files, and print each mistake"),
+        ("get", get, "download the files of a network or a detector"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        if name != "list":
+            command.add_argument("network", help=NETWORK)
+        add_networks_dir(command)
+    _add_parser(commands)
+    return parser
+
+
+def _add_parser(commands: Any) -> None:
+    text = "write the TOML for ONNX files of your own"
+    command = commands.add_parser("add", help=text, description=text)
+    command.set_defaults(run=add_network)
+    command.add_argument("files", nargs="*", metavar="FILE.onnx", help="all files of the network")
+    command.add_argument("--name", required=True, help="name of the network")
+    command.add_argument("--like", help="take the settings of this network; try no others")
+    text = "annotated clips on which to try settings, or folders of them"
+    command.add_argument("--clips", nargs="+", default=[], metavar="DIR", help=text)
+    command.add_argument(
+        "--out", metavar="DIR", help="folder to write to (default: that of the first file)"
+    )
+    command.add_argument("--engine", default="auto", help="engine to try the settings with")
+
+
+def add_network(options: argparse.Namespace) -> None:
+    """Write the TOML for a user's own network."""
+    from hotpath.app.cli.networks import add  # needs the onnx library
+
+    clips = [pathlib.Path(name) for name in options.clips if not name.endswith(".onnx")]
+    # files that follow --clips DIR
+    files = options.files + [name for name in options.clips if name.endswith(".onnx")]
+    if not files:
+        raise BadNetwork("name the ONNX files: hotpath networks add FILE.onnx ... --name NAME")
+    path = add.add(
+        [pathlib.Path(file) for file in files],
+        options.name,
+        pathlib.Path(options.out) if options.out else None,
+        options.like,
+        clips,
+        options.engine,
+    )
+    network = load_network(path)
+    make_ready(network, None)
+    if network.strangers is None and network.found_above:
+        print(
+            "without strangers a find is proven less well; make them with "
+            f"`python -m hotpath_lab.strangers --network {path} --clips DIR`"
+        )
+
+
+def list_networks(options: argparse.Namespace) -> None:
+    """Print one line for each network and detector: family, sides, whether its files are here."""
+    check_folder(options.networks_dir)
+    row = "{:<16} {:<10} {:>8} {:>7}  {}"
+    print(row.format("network", "family", "exemplar", "search", "files"))
+    for name in names():
+        network = load_network(name)
+        files = _state(network, options.networks_dir)
+        print(row.format(name, network.family, network.exemplar, network.search, files))
+    print("\n" + row.format("detector", "family", "", "side", "files"))
+    for name in detect.names():
+        detector = detect.describe(name)
+        files = _state(detector.network, options.networks_dir)
+        print(row.format(name, detector.family, "", detector.side[0], files))
+
+
+def _state(network: Network, networks_dir: Optional[str]) -> str:
+    """Return whether the files of a network are here, and else how to get them."""
+    if paths_of(network, networks_dir):
+        return "present"
+    if all(entry.url and entry.sha256 for entry in network.files):
+        return f"missing: hotpath networks get {network.name}"
+    return f"missing: export them from {network.source or 'its authors'}"
+
+
+def paths_of(network: Network, networks_dir: Optional[str]) -> Optional[Dict[str, pathlib.Path]]:
+    """The paths of the files, or None when one is missing."""
+    try:
+        return network.locate(networks_dir)
+    except HotpathError:
+        return None
+
+
+def show(options: argparse.Namespace) -> None:
+    """Print the TOML's numbers, the cost of the graphs, and where they run."""
+    from hotpath.app.cli.networks import support
+
+    network = load_network(options.network)
+    check_folder(options.networks_dir)
+    for key, value in sorted(vars(network).items()):
+        if key not in ("files", "published", "strangers", "tap") and value not in ((), ""):
+            print(f"{key:<16} {_plain(value)}")
+    for key, value in sorted(network.published.items()):
+        print(f"published        {key} {value}")
+    print("maps             " + shapes_text(decode.shapes(network)))
+    for entry in network.files:
+        print("{:<16} {} sha256 {}".format(entry.part, entry.name, entry.sha256 or "not given"))
+    for section, made in (("strangers", network.strangers), ("tap", network.tap)):
+        print("{:<16} {}".format(section, f"{made.name} sha256 {made.sha256}" if made else "none"))
+    form = int8_form(network)
+    if form and form.name != network.name and not _check_form(network, options.networks_dir):
+        print(f"INT8 form        {form.name}, which runs on processors where it is faster")
+    print("\nparts of a frame on each board")
+    for title, sentence in support.parts_on_boards(network):
+        print(f"{title:<32} {sentence}")
+    paths = paths_of(network, options.networks_dir)
+    print("\nfiles            {}".format("present" if paths else "missing"))
+    if paths:
+        from hotpath.app.cli.networks import cost  # needs the onnx library
+
+        survey = projects.find("fpga.survey")
+        cost.show(network, paths, survey and survey.load())
+
+
+def _plain(value: object) -> str:
+    if not isinstance(value, tuple):
+        return str(value)
+    return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
+
+
+def check(options: argparse.Namespace) -> int:
+    """Print each mistake: in the TOML, in its files, and in what the network computes."""
+    path = find_toml(options.network)
+    table = toml.read(path, BadNetwork)
+    text = path.read_text(encoding="utf-8")
+    values, files, mistakes = schema.read(table)
+    placed = [(line_of(mistake, text) or 0, mistake) for mistake in mistakes]
+    for line, mistake in sorted(placed, key=lambda pair: pair[0]):
+        place = f"{path}:{line}" if line else str(path)
+        print(f"{place}: {toml_keys.sentence(mistake)}")
+    wrong = len(mistakes)
+
+    network = Network(path.stem, path, values, files)
+    paths = {}
+    for entry in files:
+        if any(mistake.section == ("file", files.index(entry)) for mistake in mistakes):
+            continue
+        try:
+            paths[entry.part] = network.locate_file(entry, options.networks_dir)
+        except HotpathError as error:
+            print(error)
+            wrong += 1
+    for companion in () if wrong else filter(None, (network.strangers, network.tap)):
+        try:
+            network.locate_made(companion)
+        except HotpathError as error:
+            print(error)
+            wrong += 1
+    if not wrong:
+        wrong += _try(network, paths, options.networks_dir)
+    if not mistakes:
+        wrong += _check_form(network, options.networks_dir)
+    if wrong:
+        print("{}: {} mistake{}".format(path, wrong, "" if wrong == 1 else "s"))
+        return 2
+    print(f"{path}: all is well")
+    return 0
+
+
+def line_of(mistake: toml_keys.Mistake, text: str) -> Optional[int]:
+    """Number of the line in a TOML's text where a mistake is, from 1; None if there is no line.
+
+    For a missing key it is the line of its section's header.
+    """
+    header = ""
+    number_of_file = -1
+    place = None
+    target: Tuple[str, Optional[int]] = (
+        mistake.section if isinstance(mistake.section, tuple) else (mistake.section, None)
+    )
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        match = re.match(r"^\[+\s*([\w.]+)\s*\]+", line)
+        if match:
+            header = match.group(1)
+            number_of_file += header == "file"
+        here = header == target[0] and (target[1] is None or target[1] == number_of_file)
+        if here and match and place is None:
+            place = number
+        if here and mistake.key and re.match(rf'^"?{re.escape(mistake.key)}"?\s*=', line):
+            return number
+    return place
+
+
+def _check_form(network: Network, networks_dir: Optional[str]) -> int:
+    """Check that the INT8 form was made from this network. Returns the number of mistakes."""
+    try:
+        form = int8_form(network)
+        if form is not None:
+            network.check_form(form, networks_dir)
+    except HotpathError as error:
+        print(error)
+        return 1
+    return 0
+
+
+def _try(network: Network, paths: Dict[str, pathlib.Path], networks_dir: Optional[str]) -> int:
+    """Look at the weights and run the files on pictures. Returns the number of mistakes."""
+    from hotpath.app.cli.networks import examine  # needs the onnx library
+
+    for part, path in paths.items():
+        entry = network.file(part)
+        has_digest = entry and entry.sha256
+        digest = "sha256 is right" if has_digest else "sha256 " + sha256_of(path)
+        print(f"{part:<10} {path} {digest}")
+    try:
+        report, mistakes = examine.maps(network, paths)
+        table, differing = ([], 0) if mistakes else examine.boxes(network, paths, networks_dir)
+    except HotpathError as error:
+        print(error)
+        return 1
+    for line in report + mistakes + table:
+        print(line)
+    return len(mistakes) + differing
+
+
+def get(options: argparse.Namespace) -> None:
+    """Download into ``--networks-dir``, or into the folder of downloaded networks."""
+    folder = pathlib.Path(options.networks_dir) if options.networks_dir else CACHE
+    name = options.network
+    own = toml.read(find_toml(name), BadNetwork) if name.endswith(".toml") else {}
+    is_detector = name in detect.names() or "classes" in own
+    network = detect.describe(name).network if is_detector else load_network(name)
+    fetch.fetch(network, folder, print)
+    if not is_detector:
+        make_ready(network, str(folder))
+
+
+def make_ready(network: Network, networks_dir: Optional[str]) -> None:
+    """Make the canonical files for the preferred engine if this Python has one and onnx."""
+    from hotpath.runtime import engines
+
+    for engine in engines.installed(network)[:1]:
+        paths, form = network.locate(networks_dir), engines.find(engine).form()
+        try:
+            graphs = canonical.load(network, paths, form)
+        except ImportError:
+            engine_command = make("engine", NETWORK=network.name)
+            print(f"there is no onnx here: `{engine_command}` on a computer makes it ready")
+        else:
+            print(f"{pathlib.Path(graphs.search.path).parent} is ready for engines")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""Add a network: write the TOML for its ONNX files, and say how each key was found."""
+
+import os
+import pathlib
+import shutil
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Set
+
+from onnx import TensorProto, numpy_helper
+
+from hotpath.app.cli.networks.propose import (
+    Proposal,
+    Table,
+    network_for,
+    propose,
+    table_for,
+    usual_answers,
+)
+from hotpath.base import cache, projects, toml, toml_text
+from hotpath.graphs import models
+from hotpath.runtime.errors import BadNetwork, BadOutput
+from hotpath.runtime.network import Network, sha256_of
+from hotpath.runtime.networks import find_toml, load_network, names
+
+LONGEST = 200  # letters of a name
+PROGRAM = pathlib.Path(__file__).resolve().parents[4]  # the checkout, or the installed package
+LEAST_WEIGHTS = 64  # of a tensor that tells a network from another one
+MISMATCH = "warning    the files do not belong to one network, and may track badly: "
+
+Say = Callable[[str], None]
+
+
+def add(
+    files: Sequence[pathlib.Path],
+    name: str,
+    folder: Optional[pathlib.Path] = None,
+    like: Optional[str] = None,
+    clips: Sequence[pathlib.Path] = (),
+    engine: str = "auto",
+    say: Say = print,
+) -> pathlib.Path:
+    """Write the TOML of a network.
+
+    Args:
+        files: its ONNX files.
+        name: name of the TOML, without ``.toml``.
+        folder: where the TOML and copies of the files go; None for that of the first file. No
+            folder of this program is written to.
+        like: name of a network, or a TOML, with the settings to take. None searches for them.
+        clips: annotated clips to try on, or folders of them. With none it takes the usual values.
+        engine: name of the engine to try them with.
+        say: function of one line.
+
+    Returns:
+        the TOML's path.
+
+    Raises:
+        BadNetwork: the files have no known form.
+        BadSource: no annotated clip.
+        BadOutput: the TOML is there already, or can't be written.
+    """
+    if not 0 < len(name.encode()) <= LONGEST or os.sep in name:
+        raise BadOutput(f"--name {name[:40]!r}: a name has 1 to {LONGEST} letters, none of them /")
+    folder = folder or files[0].parent
+    if PROGRAM in (folder / name).resolve().parents:
+        raise BadOutput(f"{folder} is a part of Hotpath itself; name a folder of yours with --out")
+    path = folder / (name + ".toml")
+    if path.exists():
+        raise BadOutput(f"{path} is there already; take another --name")
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise BadNetwork(f"there is no file {missing[0]}; name the ONNX files")
+    proposal = propose(files)
+    table = proposal.table
+    parts = {entry["part"]: entry["name"] for entry in table["file"]}
+    paths = {part: next(f for f in files if f.name == name) for part, name in parts.items()}
+    say("parts      {}".format(", ".join("{} {}".format(*item) for item in parts.items())))
+    say("family     {}".format(table["family"]))
+    say("sides      {exemplar} and {search} px".format(**table["input"]))
+    same = _has(like, paths) if like else _known(paths, say)
+    like = like or same
+    if like:
+        original = toml.read(find_toml(like), BadNetwork)
+        for section in ("input", "head", "tracking"):
+            table[section] = dict(original.get(section, {}))
+        table["family"] = original["family"]
+        proposal = Proposal(table, {})
+    network_for(proposal, usual_answers(proposal))  # it must be whole
+    if clips:
+        settings = projects.need("lab.settings", "`networks add --clips`").load()
+        table = settings(proposal, paths, clips, engine, say)
+    else:
+        table = _first(proposal, say)
+    for entry in table["file"]:
+        entry["sha256"] = sha256_of(paths[entry["part"]])
+    for section in ("strangers", "tap") if same else ():
+        if section in original:
+            table[section] = original[section]
+    _write(table, path, paths, f"the settings of {like}" if like else "its family's usual values")
+    say(f"wrote      {path}")
+    return path
+
+
+def _known(paths: Mapping[str, pathlib.Path], say: Say) -> Optional[str]:
+    """The network that comes with the runtime and has these very files; None if none has.
+
+    Says where the files are of different ones.
+    """
+    owners: Dict[str, Set[str]] = {}
+    for path in paths.values():
+        digest = sha256_of(path)
+        owners[path.name] = {n for n in names() if digest in _hashes(load_network(n))}
+    common = sorted(set.intersection(*owners.values()))
+    if common:
+        say(f"known      these are the files of {common[0]}, whose settings are taken")
+        return common[0]
+    sentences = [f"{file} is of {min(shapes)}" for file, shapes in owners.items() if shapes]
+    if len(sentences) > 1:
+        say(f"{MISMATCH}{' and '.join(sentences)}")
+    elif set(paths) == {"exemplar", "search"}:  # both hold the backbone
+        exemplar, search = (_weights(path) for path in paths.values())
+        if exemplar and search and not exemplar & search:
+            say(f"{MISMATCH}{' and '.join(owners)} have no weights in common")
+    return None
+
+
+def _has(like: str, paths: Mapping[str, pathlib.Path]) -> Optional[str]:
+    """Return ``like`` if that network has these very files: it decides as they do; else None."""
+    digests = {sha256_of(path) for path in paths.values()}
+    return like if digests <= set(_hashes(load_network(like))) else None
+
+
+def _hashes(network: Network) -> List[Optional[str]]:
+    return [entry.sha256 for entry in network.files]
+
+
+def _weights(path: pathlib.Path) -> Set[bytes]:
+    """The float weights of a file; empty if it has INT8 weights, which differ by their scale."""
+    weights = list(models.read(path).graph.initializer)
+    if any(weight.data_type in (TensorProto.INT8, TensorProto.UINT8) for weight in weights):
+        return set()
+    arrays = [numpy_helper.to_array(weight) for weight in weights]
+    return {array.tobytes() for array in arrays if array.size >= LEAST_WEIGHTS}
+
+
+def _first(proposal: Proposal, say: Say) -> Table:
+    """The first answer to every question, without a trial."""
+    answers = usual_answers(proposal)
+    for question, answer in answers.items():
+        say(f"{question:<10} {answer} (not tried)")
+    say("untried    name annotated clips with --clips to try the network and find its settings")
+    return table_for(proposal, answers)
+
+
+def _write(
+    table: Table, path: pathlib.Path, paths: Mapping[str, pathlib.Path], settings: str
+) -> None:
+    """Write the TOML and copy the files beside it."""
+    note = f"Written by `hotpath networks add`; [tracking] has {settings}."
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for source in paths.values():
+            copy = path.parent / source.name
+            if not copy.exists():
+                shutil.copy(str(source), str(copy))
+        cache.write_text(path, toml_text.text(table, note))
+    except OSError as error:
+        raise BadOutput(
+            f"can't write {path}: {error.strerror}; name another folder with --out"
+        ) from None

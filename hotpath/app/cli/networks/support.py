@@ -1,0 +1,146 @@
+"""Where a network runs: the parts of its frame on each board, and the engines that can.
+
+``parts_on_boards`` follows from the network's TOML and the board's. ``on_engines`` tries and
+times the installed engines, and ``on_fpgas`` asks the FPGA's compiler.
+"""
+
+import pathlib
+import time
+from collections import Counter
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import numpy as np
+from onnx import ModelProto
+
+from hotpath import boards
+from hotpath.base.commands import counted, make
+from hotpath.base.errors import NotOnGpu
+from hotpath.runtime import engines
+from hotpath.runtime.engines.onnxruntime import open_session
+from hotpath.runtime.errors import HotpathError
+from hotpath.runtime.network import Network
+
+Verdicts = List[Tuple[str, str]]  # (name of an engine or title of a board, sentence)
+
+FEWEST_RUNS, MOST_RUNS, TIMED_MS = 5, 100, 500  # of a frame, by which an engine is timed
+SEARCH = "; a lost target's windows on the GPU too, judged on the processor"
+
+
+def parts_on_boards(network: Network) -> Verdicts:
+    """Say for each board which part of a frame runs where: its title, and a sentence."""
+    named = map(boards.load_board, boards.names())
+    return [(board.title, _sentence(board, network)) for board in named]
+
+
+def _sentence(board: boards.Board, network: Network) -> str:
+    on_processor = "crop and select on the processor"
+    if board.engine in ("tensorrt", "onnxruntime_gpu"):
+        why = why_not_on_gpu(network)
+        if why is None:
+            return "crop, network and select on the GPU" + (SEARCH if network.can_be_lost else "")
+        return f"network on the GPU; {on_processor}, because {why}"
+    if board.engine == "overlay":
+        if network.resample == "warp":
+            return "not in the FPGA: it crops windows of whole pixels, not resample = 'warp'"
+        return "crop and network in the FPGA, if it has their operators; select on the processor"
+    return "network on the processor; " + on_processor
+
+
+def why_not_on_gpu(network: Network) -> Optional[str]:
+    """Why crop and select of a network do not run on a GPU; None if they do."""
+    from hotpath.runtime.devices.gpu import frame_settings
+
+    try:
+        frame_settings(network)
+    except NotOnGpu as error:
+        reason = str(error).split("; ")[0]  # what follows is what to run instead
+        name = network.name + ": "
+        return reason[len(name) :] if reason.startswith(name) else reason
+    return None
+
+
+def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:
+    """Run a network in each installed engine: its name, and a sentence with milliseconds.
+
+    ``paths`` is a dict of part -> path, as ``network.locate()`` gives it.
+    """
+    results = []
+    for name in engines.choices(of_files=True)[1:]:
+        if not engines.find(name).is_installed():
+            results.append((name, "not installed"))
+            continue
+        try:
+            engine = engines.create(name, network, paths)
+            features = engine.exemplar()
+            inputs = features if len(paths) > 1 or "whole" in paths else ()
+            values = dict(engine.describe(), ms=np.median(_milliseconds(engine.search, inputs)))
+            values["threads"] = counted(values.get("threads", 1), "thread")
+            text = "{ms:.2f} ms a frame (median) on {device}, {precision}, {threads}, {version}"
+            results.append((name, text.format(**values)))
+            engine.close()
+        except HotpathError as error:
+            results.append((name, f"can't: {error}"))
+    return results
+
+
+def of_model(model: ModelProto) -> Optional[float]:
+    """Milliseconds of one run of a model by ONNX Runtime, one thread: the fastest of some.
+
+    A busy computer slows each model by another factor, so that medians would not compare.
+
+    Returns:
+        None where ONNX Runtime is not installed or can not run it, and where a shape is not fixed.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        return None
+    try:
+        session = open_session(onnxruntime, model.SerializeToString(), 1)
+        feed = {
+            value.name: np.zeros(value.shape, "float16" if "float16" in value.type else "float32")
+            for value in session.get_inputs()
+        }
+        return min(_milliseconds(session.run, None, feed))
+    except Exception:  # its classes differ by version; a name for a side is a TypeError of NumPy
+        return None
+
+
+def _milliseconds(run: Callable[..., object], *inputs: Any) -> List[float]:
+    """The times of some runs, after two that make the library ready."""
+    times: List[float] = []
+    while len(times) < MOST_RUNS and (len(times) < FEWEST_RUNS or sum(times) < TIMED_MS):
+        started = time.perf_counter()
+        run(*inputs)
+        times.append((time.perf_counter() - started) * 1e3)
+    return times[2:]
+
+
+def on_fpgas(
+    network: Network, parts: Dict[str, Any], survey: Optional[Callable[..., Any]]
+) -> Verdicts:
+    """Say for each board with an FPGA what its compiler says of a network.
+
+    Args:
+        parts: of ``quantisable.parts``.
+        survey: that of the FPGA's compiler, or None.
+    """
+    named = [board for board in map(boards.load_board, boards.names()) if board.engine == "overlay"]
+    if survey is None:
+        text = f"its compiler can say it: `{make('setup', ALSO='fpga')}` in a clone"
+        return [(board.title, text) for board in named]
+    return [(board.title, _on_fpga(survey(network, parts, board.name))) for board in named]
+
+
+def _on_fpga(answer: Any) -> str:
+    """What the FPGA's compiler refuses, of a ``Survey``; the reason of the first of each kind."""
+    if not answer.refused:
+        return f"{answer.cycles:,} cycles a frame in the FPGA's engine"
+    counts = Counter(operator for operator, _ in answer.refused)
+    first = dict(reversed(answer.refused))
+    reasons = []
+    for operator, number in counts.items():
+        sentence = first[operator].partition("; ")[0]
+        why = sentence.partition(f"({operator}) needs ")[2] or sentence
+        reasons.append(f"{operator} {number} ({why})" if operator else f"it: {first[operator]}")
+    return "the FPGA's engine refuses " + ", ".join(reasons)

@@ -1,0 +1,440 @@
+"""The outputs of a run of ``hotpath.app``: results, video, window and links."""
+
+import json
+import math
+import os
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set
+
+from hotpath.app.cli.profile import Profile
+from hotpath.app.cli.progress import Progress, say
+from hotpath.app.cli.summary import Figures, Summary, lines_of, place_of
+from hotpath.app.records import LinkOptions, OutputOptions
+from hotpath.base.commands import counted
+from hotpath.kernels import cpu
+from hotpath.runtime.errors import BadOutput, HotpathError
+from hotpath.runtime.pictures import AnyFrame, Picture
+from hotpath.video import results
+from hotpath.video.base import TrackedFrame
+from hotpath.video.output_file import check_ending, check_folder, why_not
+from hotpath.video.sources import reads
+
+if TYPE_CHECKING:
+    from hotpath.app.cli.drawn import Drawn
+    from hotpath.app.cli.player import Player
+    from hotpath.app.detect import Detector
+    from hotpath.runtime.targets.targets import Targets
+    from hotpath.video.base import Source
+    from hotpath.video.save import BackgroundVideo
+    from hotpath.video.window import Window
+
+AGAIN_S = 60.0  # a failure is said as often
+RECENT = 300  # frames of the latency that the page shows
+
+
+def check_outputs(
+    options: OutputOptions, links: LinkOptions, video: Any, boxes: Optional[str]
+) -> None:
+    """Refuse impossible outputs before an older file of that name is touched.
+
+    ``video`` and ``boxes`` are what the run reads.
+
+    Raises:
+        BadOutput: an unknown ending, no such folder, or a file that is also an input.
+    """
+    if links.asks_link:
+        from hotpath.app.cli.links import check_links
+
+        check_links(links)
+    if options.show:
+        from hotpath.video import window
+
+        window.check_window()
+    if options.json and options.results == "-":
+        raise BadOutput("--json and --results - both take standard output; give a file's name")
+    inputs = reads(video) + ([boxes] if boxes else [])
+    kinds_of_video: Sequence[str] = ()
+    if options.save:
+        from hotpath.video import encoder, save
+
+        kinds_of_video = save.KINDS
+    for path, kinds in ((options.results, results.KINDS), (options.save, kinds_of_video)):
+        if not path or path == "-":
+            continue
+        check_ending(path, kinds)
+        check_folder(path)
+        for other in inputs:
+            if os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other):
+                raise BadOutput(f"{path} is also an input of this run; name another file")
+        inputs.append(path)
+    if options.save:
+        encoder.load_pyav(options.save)
+
+
+class Outputs:
+    """The outputs that the command line asks for: a list of sinks.
+
+    A sink is opened when it is made. It has ``write(tracked)``, which is called once a frame, and
+    ``close()``. One that raises a ``HotpathError`` has failed for this frame; the others go on.
+
+    Attributes:
+        profile: ``Profile`` with the times of all frames.
+        bar: the ``Progress``, once all is open.
+        control: the ``Controller`` of the page and of a ground station, or None.
+        failed: sink -> the sentence that says why it could not be written.
+    """
+
+    def __init__(
+        self,
+        options: OutputOptions,
+        links: LinkOptions,
+        frames: Optional[int],
+        targets: "Targets",
+        source: "Source",
+        stop: Any,
+        first_frame: AnyFrame,
+        detector: "Optional[Detector]" = None,
+        first_window: "Optional[Window]" = None,
+    ) -> None:
+        self.profile = Profile()
+        self.control: Any = None
+        self.bar: Any = None
+        self.failed: Dict[object, str] = {}
+        self._failing: Set[object] = set()  # sinks whose last write failed
+        self._told_s: Dict[object, float] = {}  # sink -> when its failure was said
+        self._options, self._link_options, self._source = options, links, source
+        self._network = targets.network.name
+        self._engine = targets.engine.describe()
+        self._kernels = targets.device.kernels_name
+        self._before: Optional[AnyFrame] = None  # the last frame
+        self._left_out = 0  # frames
+        self._files: Set[object] = set()  # sinks that write a file
+        self._video: Optional[BackgroundVideo] = None
+        self._stop = stop
+        self._window: Optional[Window] = None
+        if first_window is not None:  # in which the first target was selected
+            if wants_window(options, links):
+                self._window = first_window
+            else:
+                first_window.close()
+        self._player: Optional[Player] = None
+        self._links: List[Any] = []
+        self._drawn: Optional[Drawn] = None
+        self._selection: Any = None  # of the window and the links
+        self._closing = threading.Lock()
+        self._summary = Summary(self._network, self._engine, self.profile, say)
+        has_files = source.file_of(0) is not None
+        self._rows = results.Rows(
+            source.file_of if has_files else None, detector is not None, links.fov
+        )
+        try:
+            self._open(targets, stop, first_frame, detector)
+        except HotpathError:
+            self.close()
+            raise
+        # the order in which a frame is written; what draws it comes last, and notes its own times
+        self._sinks: List[Any] = [self._summary]
+        if options.results or self.control:
+            self._sinks.append(self._rows)
+        if self.control:
+            self._sinks.append(self.control)
+        self._sinks += self._links
+        self.bar = Progress(source, frames, options.quiet, self.profile.recent_fps)
+        if self.bar.shown:
+            self._sinks.append(self.bar)
+
+    def _open(
+        self, targets: "Targets", stop: Any, first_frame: AnyFrame, detector: "Optional[Detector]"
+    ) -> None:
+        """Open everything; results come last, so that what exists stays if something is refused."""
+        options, source = self._options, self._source
+        shows = wants_window(options, self._link_options)
+        if shows or self._link_options.asks_link:
+            from hotpath.app.selection import Selection
+
+            self._selection = Selection()
+        if options.save:
+            from hotpath.video import save
+
+            video = save.Video(options.save, source.fps, aspect=source.aspect)
+            self._video = save.BackgroundVideo(
+                video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
+            )
+        if shows:
+            from hotpath.app.cli.player import Player
+            from hotpath.video import window
+
+            self._window = self._window or window.Window(window.title_of(source.name))
+            self._player = Player(self._window, source, targets, say, self._selection, detector)
+        if self._video or self._player:
+            from hotpath.app.cli.drawn import Drawn
+
+            titles = self._network, self._engine["engine"]
+            self._drawn = Drawn(titles, self.profile, self._player, self._video, self._records)
+            self._files |= {self._drawn} if self._video else set()
+        if self._link_options.asks_link:
+            self._open_links(targets, stop, first_frame, detector)
+        if options.results:
+            self._rows.results = results.Results(
+                options.results, self._rows.columns, options.append, not source.live, say
+            )
+            self._files.add(self._rows)
+
+    def _open_links(self, targets: "Targets", stop: Any, *context: Any) -> None:
+        """Open the links; ``context`` has the first frame and the detector."""
+        from hotpath.app.cli.links import open_links
+        from hotpath.app.links.base import Context
+        from hotpath.app.links.control import Controller
+
+        options, source, (frame, detector) = self._link_options, self._source, context
+        if options.selects:
+            self.control = Controller(
+                targets,
+                source,
+                stop,
+                write_late=self._write_late,
+                recent_ms=self.profile.recent_ms,
+                recent_fps=self.profile.recent_fps,
+                latency_ms=lambda: self.profile.figures("latency", RECENT),
+                columns=self._rows.columns,
+                can_record=any((options.results, options.save)),
+                selection=self._selection,
+                fov=options.fov,
+                detector=detector,
+            )
+            self._rows.table, self._rows.records = self.control.rows, self._records
+        self._links = open_links(
+            Context(
+                options,
+                self.control,
+                source.fps,
+                (frame.shape[1], frame.shape[0]),
+                self._network,
+                say,
+                live=source.live,
+                can_lose=targets.can_lose,
+                holds=self.control.holds if self.control else {},
+                selection=self._selection,
+            )
+        )
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Write one frame, whose times are those of the source now, to every sink."""
+        began = time.perf_counter()
+        frame = tracked.frame
+        if isinstance(self._before, Picture):
+            self._before.rest()
+        self._before = frame
+        if self._source.decode_ms or self._source.live:
+            self._note_source(tracked)
+        if isinstance(frame, Picture) and frame.decode_ms:
+            self.profile.note("jpeg", frame.decode_ms, "loop", is_work=False)
+        for sink in self._sinks:
+            try:
+                sink.write(tracked)
+            except HotpathError as error:
+                self._fail(sink, error)
+            else:
+                if self._failing:
+                    self._failing.discard(sink)
+        self.profile.note("writing", (time.perf_counter() - began) * 1e3)
+        if self._drawn:
+            self._attempt(self._drawn, self._drawn.write, tracked)
+
+    def _note_source(self, tracked: TrackedFrame) -> None:
+        """Add the times of capture and decoding of a frame, and its latency, to the profile."""
+        source, note = self._source, self.profile.note
+        capture_ms = (source.arrived_s - source.captured_s) * 1e3 - source.decode_ms
+        if source.live and tracked.index:
+            if capture_ms > 0:
+                note("capture", capture_ms, "")
+            if tracked.captured_s:
+                note("latency", (time.monotonic() - tracked.captured_s) * 1e3, "")
+        if source.decode_ms:
+            note("decode", source.decode_ms, "source")
+
+    def leave_out(self, index: int, error: HotpathError) -> None:
+        """Count a frame in which nothing could be computed, and report the first one."""
+        if not self._left_out:
+            say(f"hotpath track: frame {index} is left out: {error}")
+        self._left_out += 1
+
+    @property
+    def open(self) -> bool:
+        """False once the user closed the window, or where a recording has no output that works."""
+        if self._window is not None:
+            return self._window.open
+        works = not self._failing or self._files - self._failing or self._links
+        return bool(works) or not self._files or self._source.live
+
+    def stays(self) -> bool:
+        """Whether the run goes on at the end of its source: the page may play it again."""
+        stays = self.control is not None and self.control.finish()
+        if stays:  # nothing more is written, and the page may download the files whole
+            self._close_files()
+        return stays
+
+    def invite(self) -> None:
+        """Say where the user may select the first target."""
+        where = " or ".join(self._link_options.places)
+        if where and not self._options.quiet:
+            wait = "no target yet" if self._source.live else "waiting for a target"
+            say(f"{wait}: select one {where}, or end this run with Ctrl-C")
+
+    def hold(self) -> None:
+        """Hold the last frame of a recording that has ended; the files are whole before."""
+        if self._player and not self.control and not self._source.live:
+            self._close_files()
+            watched = self._options.hold
+            if watched is None and sys.stderr is not None and sys.stderr.isatty():
+                watched = True
+            self._player.hold(self._stop, watched)
+
+    def notice(self, sentences: List[str]) -> None:
+        """Print sentences, and let them stand in the window for a while."""
+        for sentence in sentences:
+            say(sentence)
+        if self._player and sentences:
+            self._player.notice(*sentences)
+
+    def next_frame_is_due(self) -> bool:
+        """Wait until the page or the window wants the next frame; False: ask again.
+
+        Raises:
+            BrokenLink: a link works no more, so that the run must end.
+        """
+        for link in self._links:
+            link.check()
+        if self._player and self.control:  # the page sets the pace
+            self._player.take_keys()
+        if self.control:
+            return self.control.next_frame_is_due()
+        return self._player is None or self._player.next_frame_is_due()
+
+    def _write_late(self, tracked: TrackedFrame) -> None:
+        """Write a target that was selected on a frame of before."""
+        self._summary.write_late(tracked)
+        self._attempt(self._rows, self._rows.write, tracked)
+
+    def _records(self) -> bool:
+        """Whether frames go to the files now; the page can switch it."""
+        return self.control is None or self.control.recording
+
+    def summary(self, source: "Source") -> None:
+        """Print a summary on standard error, and with --json on standard output.
+
+        Raises:
+            BadOutput: standard output takes no JSON, as on a full disk.
+        """
+        options = self._options
+        failed = list(self.failed.values())
+        pairs = ((options.results, self._rows), (options.save, self._drawn))
+        files = [path for path, to in pairs if path not in (None, "-") and self._is_kept(to)]
+        links = [link for link in self._links if link not in self.failed]
+        files += [path for link in links for path in link.files]
+        figures = self._summary.figures(source, files, failed)
+        if not options.quiet:
+            for line in self._summary_lines(source, figures):
+                say(line)
+        for sink, sentence in self.failed.items():
+            self._say_failure(sink, sentence)
+        if options.json:
+            print_json(figures)
+
+    def _is_kept(self, sink: object) -> bool:
+        """Whether the file of a sink has the content of this run."""
+        file = self._video if sink is self._drawn else self._rows.results
+        return sink not in self.failed and file is not None and file.kept
+
+    def _summary_lines(self, source: "Source", figures: Figures) -> List[str]:
+        options = self._options
+        lines = lines_of(figures, source.live)
+        if self._kernels == "numpy":
+            cpu.load(lines.append)  # it says why
+        if self._left_out:
+            lines.append(f"frames left out, because nothing could be computed: {self._left_out}")
+        if self._rows.results and self._rows.results.dropped:
+            lost = counted(self._rows.results.dropped, "row")
+            lines.append(f"left out of the results, because their reader was late: {lost}")
+        if self._video and self._video.dropped:
+            lost = counted(self._video.dropped, "frame")
+            lines.append(f"left out of the video, because the encoder was late: {lost}")
+        lines += [line for link in self._links for line in link.lines()]
+        if not (options.results or options.save or self._window or self.control):
+            # nothing tells where it was
+            lines += [place_of(target) for target in figures["targets"]]
+        lines += [f"wrote {path}" for path in figures["files"]]
+        if options.profile and self.profile.frames:
+            lines.append(self.profile.table(source.live))
+        return lines
+
+    def close(self) -> None:
+        """Finish every file; what fails is in ``failed``. A second thread waits for the first."""
+        with self._closing:
+            if self.control:
+                self.control.end()  # the page's last state says that the run has ended
+            for output in self._links:  # what is steered must stop before anything is written
+                self._attempt(output, output.close)
+            if self.bar:
+                self.bar.close()
+            if self._window:
+                self._attempt(self._window, self._window.close)
+            self._close_files()
+
+    def _close_files(self) -> None:
+        for sink in (self._rows, self._drawn):
+            if sink:
+                self._attempt(sink, sink.close)
+
+    def _attempt(self, sink: object, write: Callable[..., None], *values: object) -> None:
+        """Write to one sink, or close it. Where that fails, everything else goes on."""
+        try:
+            write(*values)
+        except HotpathError as error:
+            self._fail(sink, error)
+        else:
+            self._failing.discard(sink)
+
+    def _fail(self, sink: object, error: HotpathError) -> None:
+        self._say_failure(sink, str(error))
+        self.failed[sink] = str(error)
+        self._failing.add(sink)
+
+    def _say_failure(self, sink: object, sentence: str) -> None:
+        """Say why a sink can't be written, every minute."""
+        now = time.monotonic()
+        if now >= self._told_s.get(sink, -math.inf) + AGAIN_S:
+            self._told_s[sink] = now
+            say(f"hotpath track: {sentence}")
+
+    def __enter__(self) -> "Outputs":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def print_json(figures: Figures) -> None:
+    """Print one line on standard output; raises ``BadOutput``, ``BrokenPipeError``."""
+    if sys.stdout is None:
+        raise BadOutput("standard output: is closed, so --json has no place")
+    try:
+        print(json.dumps(figures), flush=True)
+    except OSError as error:
+        # what Python still holds would fail again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise BadOutput(why_not("standard output", error)) from None
+
+
+def wants_window(options: OutputOptions, links: LinkOptions) -> bool:
+    """Whether to open a window: when asked for, or where nothing else would be seen."""
+    elsewhere = [options.results, options.save, links.selects, links.stream.addresses]
+    if options.show is not None or any(elsewhere):
+        return bool(options.show)
+    from hotpath.video import window
+
+    return window.no_window() is None

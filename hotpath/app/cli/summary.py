@@ -1,0 +1,193 @@
+"""The summary of a run, for the lines at its end and for ``--json``."""
+
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Set, Tuple
+
+from hotpath.app.cli.profile import Profile
+from hotpath.base.commands import counted
+from hotpath.runtime.types import LOST, STATES, UNSURE, Track
+from hotpath.video.base import TrackedFrame
+
+if TYPE_CHECKING:
+    from hotpath.video.base import Source
+
+MOSTLY = 0.7  # share of a frame that a part takes which explains it alone
+LATE_FRAMES = 2000  # older than any frame on which somebody may still select a target
+OUTSIDE_FRAMES = 30  # for which a target's centre is outside before the user is told
+
+
+Figures = Dict[str, Any]  # of a run, as --json prints them, or a part of them
+
+
+class Summary:
+    """Counts the frames and remembers each target's last box.
+
+    ``network`` is its name, ``engine`` is ``describe()`` of it, ``say`` takes one line of text.
+    """
+
+    def __init__(
+        self, network: str, engine: Figures, profile: Profile, say: Callable[[str], None]
+    ) -> None:
+        self._network, self._engine, self._profile, self._say = network, engine, profile, say
+        self._frames = self._empty = 0
+        self._empty_at: Set[int] = set()  # indices of the last of them
+        self._scores = 0
+        self._score_sum = 0.0
+        self._times_lost = self._times_found = 0  # of all targets, as the next
+        self._words = dict.fromkeys(STATES, 0)  # frames of each
+        self._last: Dict[int, Tuple[int, Track]] = {}  # target -> its last frame and track
+        self._outside: Dict[int, int] = {}  # target -> since which frame it has been outside
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Count a frame and its targets, and say once where one has left the frame for good."""
+        index, tracks, shape = tracked.index, tracked.tracks, tracked.frame.shape
+        self._frames += 1
+        if not tracks:
+            self._empty += 1
+            self._empty_at.add(index)
+            if len(self._empty_at) > 2 * LATE_FRAMES:
+                self._empty_at = {i for i in self._empty_at if i > index - LATE_FRAMES}
+        for number, track in tracks.items():
+            x, y, w, h = track.box  # a centre at the frame's edge is outside
+            inside = 0.5 < x + w / 2 < shape[1] - 0.5 and 0.5 < y + h / 2 < shape[0] - 0.5
+            if track.lost or inside:
+                self._outside.pop(number, None)
+            elif index - self._outside.setdefault(number, index) == OUTSIDE_FRAMES:
+                since = self._outside[number]
+                self._say(
+                    f"target {number}: has been outside the picture since frame {since}; its boxes "
+                    "mean nothing until it is given a new one"
+                )
+
+        self._count(index, tracks)
+
+    def write_late(self, tracked: TrackedFrame) -> None:
+        """Count a target that was selected on a frame of before."""
+        if tracked.index in self._empty_at:
+            self._empty_at.discard(tracked.index)
+            self._empty -= 1
+        self._count(tracked.index, tracked.tracks)
+
+    def _count(self, index: int, tracks: Dict[int, Track]) -> None:
+        for number, track in tracks.items():
+            if self._frames > 1:  # the first one's boxes are given
+                self._scores += 1
+                self._score_sum += float(track.score)
+            self._words[track.state] += 1
+            self._times_found += track.found
+            if track.lost:
+                before = self._last.get(number)
+                self._times_lost += not (before and before[1].lost)
+            self._last[number] = index, track
+
+    def figures(self, source: "Source", files: Sequence[str], failed: Sequence[str]) -> Figures:
+        """Everything, ready for JSON.
+
+        Args:
+            source: source of the run.
+            files: the paths that were written.
+            failed: a sentence for each output that could not be written.
+        """
+        ms = self._profile.figures("total")
+        targets = [
+            {
+                "target": number,
+                "frame": index,
+                "box": [round(float(value), 2) for value in track.box],
+                "state": track.state,
+                "presence": None if track.presence is None else round(float(track.presence), 4),
+                "class": track.class_id,
+                "class_name": track.class_name or None,
+                "outside_since": self._outside.get(number),
+            }
+            for number, (index, track) in sorted(self._last.items())
+        ]
+        return {
+            "source": source.name,
+            "frames": self._frames,
+            "frames_without_target": self._empty,
+            "times_lost": self._times_lost,
+            "times_found": self._times_found,
+            "frames_of": dict(self._words),
+            "network": self._network,
+            "engine": self._engine,
+            "ms": ms,
+            "parts_ms": self._profile.parts_ms(),
+            "fps": self._profile.fps(),
+            "score": self._score_sum / self._scores if self._scores else None,
+            "latency_ms": self._profile.figures("latency"),
+            "latency_from": source.captured_at,
+            "dropped": source.dropped,
+            "gaps_s": [seconds for _, seconds in source.gaps],
+            "damaged": source.errors,
+            "skipped": source.skipped,
+            "left_out": list(source.left_out),
+            "targets": targets,
+            "files": list(files),
+            "failed": list(failed),
+        }
+
+
+def lines_of(figures: Figures, live: bool) -> List[str]:
+    """The figures as lines of text, without targets and files."""
+    lines = [
+        "{network}: {count} of {source} on {engine[engine]} {engine[version]}, "
+        "{engine[precision]}".format(count=counted(figures["frames"], "frame"), **figures)
+    ]
+    if figures["frames_without_target"]:
+        lines.append("frames without a target: {frames_without_target}".format(**figures))
+    words = figures["frames_of"]
+    if words["unsure"] or words["lost"]:
+        times = f"{counted(figures['times_lost'], 'time')}, found {figures['times_found']}"
+        lines.append("frames tracked {tracked}, unsure {unsure}, lost {lost}".format(**words))
+        lines[-1] += f" ({times})"
+    if figures["fps"] and not (figures["ms"] and figures["score"] is not None):
+        lines.append("no target was tracked")
+    elif figures["fps"]:
+        lines.append(
+            "{fps:.0f} FPS; tracking takes {ms[median]:.2f} ms a frame (median; p95 "
+            "{ms[p95]:.2f})".format(**figures)
+        )
+        lines += [] if live else _parts_of(figures["parts_ms"])
+    if figures["latency_ms"]:
+        text = "{latency_from} to box: {median:.1f} ms (median; p95 {p95:.1f}, p99 {p99:.1f})"
+        lines.append(text.format(**dict(figures, **figures["latency_ms"])))
+    if live:
+        gaps_s = figures["gaps_s"]
+        lines.append(
+            f"{counted(figures['dropped'], 'frame')} dropped, {counted(len(gaps_s), 'gap')} of "
+            f"{sum(gaps_s):.1f} s in all"
+        )
+    lines += [f"{figures['source']}: {sentence}" for sentence in figures["left_out"]]
+    damaged, skipped = figures["damaged"], figures["skipped"]
+    if damaged or skipped:
+        lines.append(
+            f"{figures['source']}: of {counted(figures['frames'], 'frame')} given {damaged} "
+            f"damaged, {skipped} more skipped; boxes near the damage may be wrong"
+        )
+    return lines
+
+
+def _parts_of(parts_ms: Dict[str, float]) -> List[str]:
+    """Where the time of a recording's frames goes; nothing where tracking takes most of it.
+
+    The parts are shares: their means add up, which the medians of the other lines do not.
+    """
+    frame = parts_ms["frame"]
+    tracking = parts_ms.get("tracking", 0.0)
+    if tracking > MOSTLY * frame:
+        return []
+    encoding = parts_ms.get("encoding", 0.0)
+    # the loop waits for the encoder where that is its slowest part
+    late = " for the encoder" if encoding > MOSTLY * frame else ""
+    rest = [(ms, name) for name, ms in parts_ms.items() if name not in ("frame", "encoding")]
+    parts = [f"{ms / frame:.0%} {name + late * (name == 'waiting')}" for ms, name in sorted(rest)]
+    parts = [text for text in parts[::-1] if not text.startswith("0%")]
+    more = f"; encoding, in a thread of its own, {encoding / frame:.0%}" if encoding else ""
+    return [f"of the time: {', '.join(parts)}{more}"]
+
+
+def place_of(target: Figures) -> str:
+    """Where a target was last, of ``Summary.figures``."""
+    place = ",".join(f"{value:.1f}" for value in target["box"])
+    lost = f" ({target['state']})" if target["state"] in (UNSURE, LOST) else ""
+    return f"target {target['target']}: {place} in frame {target['frame']}{lost}"

@@ -1,0 +1,118 @@
+"""The console command ``hotpath``: one word for each program; it imports only that program."""
+
+import runpy
+import sys
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from hotpath.base import projects
+from hotpath.base.cli import flush
+from hotpath.base.commands import advice, make, meant
+from hotpath.base.ends import hold_streams, spent
+from hotpath.base.errors import NoProject
+from hotpath.runtime.libraries import require
+
+PICTURES = ("numpy", "cv2")
+BASE = PICTURES + ("tqdm",)  # what a wheel requires, and so also the help of a program
+HELP = ("-h", "--help")
+
+
+class Program(NamedTuple):
+    """What a word runs, the extra of the wheel that it needs, and libraries to look for first."""
+
+    module: str  # empty where the extra names the project that has it
+    text: str
+    extra: str = ""
+    libraries: Tuple[str, ...] = PICTURES
+
+
+PROGRAMS = {
+    "track": Program("hotpath.app", "follow an object through a video, a camera or a stream"),
+    "networks": Program(
+        "hotpath.app.cli.networks.__main__", "list, show, add and download networks"
+    ),
+    "boards": Program(
+        "hotpath.deploy.doctor.__main__", "which board this is, and what is missing", libraries=()
+    ),
+    "engine": Program(
+        "hotpath.deploy.bundles.__main__", "make a network ready for a board", "host"
+    ),
+    "evaluate": Program("", "measure accuracy on annotated clips", "lab"),
+    "int8": Program(
+        "hotpath.calib.int8",
+        "calibrate a network for INT8",
+        "host",
+        PICTURES + ("onnx", "onnxruntime", "tqdm"),
+    ),
+    "tune": Program("", "search tracking numbers", "lab"),
+    "select": Program("", "choose among a training's checkpoints by whole tracks", "research"),
+    "vot": Program("", "run under the VOT toolkit", "lab"),
+    "fps": Program("hotpath.deploy.fps.__main__", "measure frames a second"),
+}
+
+
+def programs() -> Dict[str, Program]:
+    """The programs, with those of projects that are there."""
+    added = [each for plug in projects.plugs() for each in plug.programs.items()]
+    return dict(PROGRAMS, **{word: Program(*program) for word, program in added})
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the program that the first word names; returns the exit code."""
+    hold_streams()
+    try:
+        return _run(arguments)
+    except BrokenPipeError:  # as in `hotpath --help | head -1`
+        return 1
+    except OSError as error:
+        return spent("hotpath", error)
+    finally:
+        if not flush():
+            sys.exit(2)
+
+
+def _module_of(word: str, program: Program) -> str:
+    """The module of a program; raises NoProject where it is in a project that is not installed."""
+    if program.module:
+        return program.module
+    value: str = projects.need(f"{program.extra}.{word}", f"hotpath {word}").value
+    return value
+
+
+def _run(arguments: Optional[List[str]]) -> int:
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["help"] and len(words) > 1:
+        words = [words[1], "--help"]
+    if words[:1] == ["--version"]:
+        words = ["track", "--version"]
+    program = PROGRAMS.get(words[0]) or programs().get(words[0]) if words else None
+    if program is None:
+        if words and words[0] not in HELP + ("help",):
+            hint = advice(words[0]) or meant(words[0], programs())
+            hint = hint or "hotpath --help lists them"
+            print(f"hotpath: {words[0]} is not a program; {hint}", file=sys.stderr)
+            return 2
+        print("usage: hotpath PROGRAM [OPTIONS]\n")
+        for name, entry in programs().items():
+            if not entry.module and projects.find(f"{entry.extra}.{name}") is None:
+                continue
+            extra = f"; {make('setup', ALSO=entry.extra)}" if entry.module and entry.extra else ""
+            print(f"  {name:<10} {entry.text}{extra}")
+        return 0 if words else 2
+    try:
+        module = _module_of(words[0], program)
+        asks_help = set(HELP).intersection(words)
+        needed = [name for name in program.libraries if name in BASE or not asks_help]
+        require(needed, program.extra)
+    except (ImportError, NoProject) as error:
+        print(f"hotpath: {error}", file=sys.stderr)
+        return 2
+    sys.argv = [module] + words[1:]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except KeyboardInterrupt:  # while it imports, before it handles Ctrl-C itself
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What every room uses: errors, texts, TOML, the cache, and the helpers of commands."""

@@ -1,0 +1,144 @@
+"""Write INT8 networks as Q/DQ ONNX, from a table of ranges, with ONNX Runtime's quantiser.
+
+There are two forms. ``cpu`` is for ONNX Runtime and OpenVINO: activations are uint8 with a zero
+point, which gives one more bit after a ReLU; biases are int32. Scales are chosen so that all
+engines get the same levels (``hotpath.calib.no_ties``). ``symmetric`` is for TensorRT: activations
+are int8 without a zero point; biases are float. Weights are int8 with one scale a
+channel. The derived TOML names the two files, so that ``--network NAME-int8.toml`` runs on any
+engine.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationMethod, QuantType
+from onnxruntime.quantization.calibrate import TensorData, TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+from hotpath.base import cache, toml, toml_text
+from hotpath.calib import no_ties
+from hotpath.calib.ranges import Ranges
+from hotpath.graphs import assemble, quantisable
+from hotpath.graphs.errors import BadTable
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.network import Network
+
+FORMS = ("cpu", "symmetric")
+
+
+def quantised(
+    model: onnx.ModelProto,
+    ranges: Ranges,
+    form: str = "cpu",
+    keep: Iterable[str] = (),
+    only: Iterable[str] | None = None,
+) -> onnx.ModelProto:
+    """The model with Q/DQ pairs.
+
+    Args:
+        model: one of ``quantisable.parts``.
+        ranges: dict of tensor -> (low, high).
+        form: one of ``FORMS``.
+        keep: base names of layers left in floating point.
+        only: names of the nodes to quantise; None for all.
+
+    Raises:
+        BadTable: a tensor of the model has no range.
+    """
+    symmetric = form == "symmetric"
+    copy = onnx.ModelProto.FromString(model.SerializeToString())
+    excluded = list(quantisable.floating(copy, keep))
+    options = {
+        "ActivationSymmetric": symmetric,
+        "WeightSymmetric": True,
+        "QuantizeBias": not symmetric,
+    }
+    spans = {
+        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
+        for name, (low, high) in ranges.items()
+    }
+    quantizer = QDQQuantizer(
+        copy,
+        True,
+        False,
+        QuantType.QInt8,
+        QuantType.QInt8 if symmetric else QuantType.QUInt8,
+        TensorsData(CalibrationMethod.MinMax, spans),
+        list(only) if only is not None else [],
+        excluded,
+        list(quantisable.OPS),
+        options,
+    )
+    try:
+        quantizer.quantize_model()
+    except (ValueError, KeyError) as error:
+        raise BadTable(
+            f"the table lacks a range ({str(error).splitlines()[0][:160]}); calibrate this "
+            "network again",
+            what="no range",
+        ) from None
+    quantizer.model.topological_sort()
+    done = quantizer.model.model
+    if not symmetric:
+        no_ties.without_ties(done, model)
+    onnx.checker.check_model(done)
+    return done
+
+
+def write(
+    network: Network,
+    models: dict[str, onnx.ModelProto],
+    folder: str | Path,
+    name: str,
+    note: str,
+    made_from: dict[str, str],
+) -> Path:
+    """Write both parts of a quantised network and the derived TOML; returns the TOML's path.
+
+    ``name`` is the stem of the files' names. ``note`` is a comment at the head of the TOML.
+    ``made_from`` is part -> sha256 of the network's files, as its table of ranges has them.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for part, model in models.items():
+        data = model.SerializeToString()
+        path = folder / f"{name}_{part}.onnx"
+        path.write_bytes(data)
+        files.append({"part": part, "name": path.name, "sha256": hashlib.sha256(data).hexdigest()})
+    table = toml.read(network.path, BadNetwork)
+    table["file"] = files
+    table["made_from"] = dict(made_from)
+    names = {quantisable.base(value.name): value.name for value in models["search"].graph.output}
+    if "maps" in table["head"]:
+        maps = [entry.split("+") for entry in table["head"]["maps"]]
+        table["head"]["maps"] = ["+".join(names.get(n, n) for n in entry) for entry in maps]
+    path = folder / (name + ".toml")
+    for entry in filter(None, (network.strangers, network.tap)):
+        file = network.locate_made(entry)
+        if not (folder / file.name).exists():
+            shutil.copy(file, folder / file.name)
+    cache.write_text(path, toml_text.text(table, note))
+    return path
+
+
+def macs(model: onnx.ModelProto) -> dict[str, int]:
+    """dict of node name -> multiply-accumulates of the layers of ``weighted_layers``."""
+    graph_ = model.graph
+    shapes = {
+        v.name: assemble.shape_of(v) for v in [*graph_.input, *graph_.value_info, *graph_.output]
+    }
+    weights = {t.name: tuple(t.dims) for t in graph_.initializer}
+    counted = {}
+    for node in quantisable.weighted_layers(model):
+        out = shapes.get(node.output[0], ())
+        weight = weights[node.input[1]]
+        per_cell = int(np.prod(weight[1:])) if node.op_type == "Conv" else max(weight)
+        if node.op_type == "MatMul":
+            per_cell = weight[-2] if len(weight) > 1 else weight[0]
+        counted[node.name] = int(np.prod(out)) * per_cell
+    return counted

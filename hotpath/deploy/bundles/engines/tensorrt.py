@@ -1,0 +1,206 @@
+"""Build for TensorRT: on this board, or up to what the board must do."""
+
+import pathlib
+from typing import Callable, List, Optional, Tuple
+
+from hotpath.base.errors import NoGpu
+from hotpath.base.toml_keys import Table
+from hotpath.boards import Board, detect
+from hotpath.deploy.bundles import plans, prepared
+from hotpath.deploy.bundles.order import Order
+from hotpath.deploy.bundles.writer import Writer, check_free
+from hotpath.deploy.errors import BuildFailed
+from hotpath.kernels.cuda import driver
+from hotpath.runtime import bundle
+
+CACHE = pathlib.Path("~/.cache/hotpath").expanduser()
+EXEMPLAR = "exemplar.plan"
+RUN_KEYS = ("features", "maps", "steps", "shapes", "seen")
+
+Say = Callable[[str], None]
+
+
+def build(order: Order, say: Say) -> Optional[bundle.Bundle]:
+    """Build the bundle. Return None when the board must go on; its command was printed then."""
+    _check_dla(order)
+    is_here = _is_here(order.board)
+    folder = order.target.with_name(order.target.name + ".prepared")
+    if not is_here or not prepared.is_current(folder, order):
+        prepared.prepare(folder, order, say)
+    if is_here:
+        return build_prepared(folder, order.target, say)
+    say(
+        f"this computer is not that board ({order.board.title}); copy {folder} to one that has "
+        "Hotpath, and run there:"
+    )
+    words = ["python3 -m hotpath engine --prepared", str(folder)]
+    print(" ".join(words + (["--force"] if order.force else [])))
+    return None
+
+
+def build_here(
+    folder: pathlib.Path, target: Optional[pathlib.Path], force: bool, say: Say
+) -> bundle.Bundle:
+    """Build a prepared folder, if it was prepared for this board.
+
+    Args:
+        folder: the prepared folder.
+        target: the bundle's folder, or None for the usual name beside the prepared folder.
+        force: build also when this is another board.
+        say: function of one sentence.
+
+    Raises:
+        BuildFailed: it was prepared for another board; or see ``build_prepared``.
+    """
+    values = prepared.read(folder)
+    detection = detect.detect()
+    here = detection.board
+    is_it = detection.may_be(values["board"])
+    name, precision = values["network"]["name"], values["precision"]
+    if here is not None and not is_it and not force:
+        command = bundle.command(here.name, name, precision)
+        raise BuildFailed(
+            f"this board is {here.name}, but the folder was prepared for {values['board']}; run "
+            f"`{command}`"
+        )
+    target = target or folder.with_name(bundle.folder_of(values["board"], name, precision).name)
+    check_free(target, values["network"], force)
+    return build_prepared(folder, target, say)
+
+
+def build_prepared(folder: pathlib.Path, target: pathlib.Path, say: Say) -> bundle.Bundle:
+    """Build TensorRT's plans out of a prepared folder, on the board that will run them.
+
+    Args:
+        folder: the prepared folder.
+        target: the bundle's folder; an existing one is replaced.
+        say: function of one sentence.
+
+    Raises:
+        NoGpu: there is no driver, or it finds no GPU.
+        NoEngine: TensorRT can't be imported.
+        BuildFailed: the folder was altered, or TensorRT refuses.
+    """
+    values = prepared.read(folder)
+    asked = {key: values[key] for key in plans.Request._fields if key in values}
+    builder = plans.Builder(plans.Request(**asked), str(CACHE), say)
+    number = builder.gpu.compute_capability.replace(".", "")
+    say(f"TensorRT {builder.version} on {builder.gpu.name} (sm_{number})")
+    with Writer(target) as writer:
+        form, name, windows = _build_form(values, folder, builder, writer.folder, say)
+        run = {key: form[key] for key in RUN_KEYS}
+        run.update(exemplar=EXEMPLAR, parts=_plan_names(form)[1:], form=name)
+        run["dtype"] = "float16" if _half_tensors(form, builder) else "float32"
+        run["windows"] = windows
+        entries = {
+            "network": values["network"],
+            "board": values["board"],
+            "engine": "tensorrt",
+            "precision": values["precision"],
+            "libraries": {"tensorrt": builder.version},
+            "compute_capability": builder.gpu.compute_capability,
+            "calibration_sha256": values["calibration_sha256"],
+            "settings": {"dla": values["dla"], "driver": builder.gpu.driver},
+            "run": run,
+        }
+        return writer.finish(entries, folder / (values["network"]["name"] + ".toml"))
+
+
+def _is_here(board: Board) -> bool:
+    """Whether this is the board. In a container the GPU tells what the device tree does not."""
+    detection = detect.detect()
+    if detection.sure or not detection.may_be(board.name):
+        return detection.may_be(board.name)
+    try:
+        return bool(driver.describe_gpu().compute_capability == board.gpu["compute_capability"])
+    except NoGpu:
+        return False
+
+
+def _check_dla(order: Order) -> None:
+    """Refuse a DLA core that no module of the board has, and a precision that no core has."""
+    if order.dla is None:
+        return
+    if order.precision == "fp32":
+        raise BuildFailed("a DLA core computes in FP16 and INT8 only; take PRECISION=fp16")
+    cores = order.board.gpu["dla_cores"]
+    most = max(cores.values()) if isinstance(cores, dict) else cores or 0
+    if not 0 <= order.dla < most:
+        raise BuildFailed(
+            f"a {order.board.title} has {most:g} DLA cores, and none has the number {order.dla}; "
+            "leave --dla out"
+        )
+
+
+def _build_form(
+    values: Table,
+    folder: pathlib.Path,
+    builder: plans.Builder,
+    out: pathlib.Path,
+    say: Say,
+) -> Tuple[Table, str, int]:
+    """Build the whole network. Where the parser refuses it, build it cut at the correlation.
+
+    Returns:
+        The form, its name, and how many windows its plans take.
+
+    Raises:
+        BuildFailed: TensorRT refuses each form, or there is none of those that were asked for.
+    """
+    most = values["windows"] if values["dla"] is None else 1  # a DLA core takes a fixed number
+    forms = values["forms"]
+    names = ["whole", "cut"] if builder.takes_tensor_kernels else ["cut", "whole"]
+    if values.get("correlation"):
+        names = ["cut" if values["correlation"] == "kernel" else "whole"]
+    names = [name for name in names if name in forms]
+    if not names:
+        raise BuildFailed(
+            f"{values['network']['name']} has no correlation that the kernel computes; leave "
+            "--correlation out"
+        )
+    tries = [(name, most) for name in names if most > 1 and "windows" in forms[name]]
+    tries += [(name, 1) for name in names]
+    for name, windows in tries:
+        form = forms[name]
+        try:
+            exemplar, *search = _models(values, form, builder)
+            if windows > 1:
+                search = _models(values, form["windows"], builder)
+            for model, plan in zip([exemplar, *search], _plan_names(form)):
+                count = 1 if plan == EXEMPLAR else windows
+                (out / plan).write_bytes(builder.build(folder / model, model, count))
+            return form, name, windows
+        except BuildFailed as error:
+            if (name, windows) == tries[-1]:
+                raise
+            say(f"{name}, {windows} windows: {error}; trying another form")
+            for path in out.glob("*.plan"):
+                path.unlink()
+    raise AssertionError("a prepared folder has a form")
+
+
+def _half_tensors(form: Table, builder: plans.Builder) -> bool:
+    """Whether the plans take and give float16. A network that is shipped prepared may lack that."""
+    return builder.request.half_tensors and (not builder.strong or "half" in form)
+
+
+def _takes_half(values: Table, form: Table, builder: plans.Builder) -> bool:
+    """Whether this TensorRT wants models whose own types are float16."""
+    return builder.strong and (values["precision"] == "fp16" or _half_tensors(form, builder))
+
+
+def _models(values: Table, form: Table, builder: plans.Builder) -> List[str]:
+    """Return the models of a form, in the number format that this TensorRT wants."""
+    if not _takes_half(values, form, builder):
+        return list(form["models"])
+    if "half" not in form:
+        raise BuildFailed(
+            f"TensorRT {builder.version} takes FP16 only from a network of that type, and there "
+            "is none here; prepare it on a computer with onnx, or use PRECISION=fp32"
+        )
+    return list(form["half"])
+
+
+def _plan_names(form: Table) -> List[str]:
+    searches = [f"search{index}.plan" for index in range(len(form["models"]) - 1)]
+    return [EXEMPLAR] + searches

@@ -1,0 +1,285 @@
+"""The prepared folder, from which a board continues a TensorRT build.
+
+It holds ONNX models in up to four forms (whole or cut at the correlations; float32, or float16 for
+TensorRT 11), each for one window and perhaps for any number, the network's TOML, and
+``prepared.json``. The board needs only TensorRT to go on. To prepare a network takes onnx, and ONNX
+Runtime for the check.
+"""
+
+import functools
+import hashlib
+import json
+import pathlib
+import shutil
+from typing import TYPE_CHECKING, Any, Callable, Dict, List
+
+from hotpath.base.commands import make, reason
+from hotpath.base.toml_keys import FileName, why_not
+from hotpath.deploy.bundles import cut_check, ranges
+from hotpath.deploy.bundles.order import Order
+from hotpath.deploy.bundles.writer import PREPARED as FILE
+from hotpath.deploy.bundles.writer import Writer, copy_toml
+from hotpath.deploy.errors import BuildFailed
+from hotpath.graphs import canonical
+from hotpath.runtime import bundle, onnx_budget
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import sha256_of
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+FORMAT = 4
+SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
+
+Say = Callable[[str], None]
+
+Values = Dict[str, Any]  # of ``prepared.json``, and of a part of it
+
+
+def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
+    """Make a prepared folder.
+
+    Args:
+        folder: an existing one is replaced.
+        order: what is to be built.
+        say: function of one sentence.
+
+    Raises:
+        BadNetwork: the network's files don't fit together.
+        BuildFailed: there is no onnx or no table of ranges, or the parts don't equal the whole.
+    """
+    network = order.network
+    try:
+        from hotpath.graphs import batch, convert, cut, models
+    except ImportError:
+        return _copy_shipped(folder, order, say)
+    paths = order.paths()
+    graphs = canonical.models(network, paths)
+    seen = graphs.search_features
+    graphs = graphs._replace(
+        exemplar=convert.for_old_tensorrt(graphs.exemplar),
+        search=convert.for_old_tensorrt(graphs.search),
+    )
+    quantised = convert.is_quantised(graphs.search)
+    if quantised and order.precision != "int8":
+        other = "name its network in floating point"
+        if "int8" in order.board.precision["exists"]:
+            other = f"run `{order.command('int8')}`"
+        raise BuildFailed(
+            f"{network.name} is INT8, so {order.board.title} can't run it in {order.precision}; "
+            f"{other}"
+        )
+    needs_scales = order.precision == "int8" and not quantised
+    int8 = ranges.of_order(order, paths) if needs_scales else None
+    forms = {"whole": cut.cut(graphs, correlations=False)}
+    if cut.find(graphs):
+        try:
+            forms["cut"] = cut.cut(graphs)
+            cut_check.check(graphs, forms["cut"], say)
+        except BadNetwork as error:
+            say(f"TensorRT before 8.5.1 can't run it: {error}")
+    several = {}  # for any number of windows
+    for name, form in forms.items() if order.windows > 1 else ():
+        parts = [batch.several(models.infer_shapes(part)) for part in form.parts]
+        if None not in parts:
+            several[name] = {f"{name}-windows{n}": part for n, part in enumerate(parts)}
+    half: Any = convert.with_half_ends if order.half_tensors else None  # for TensorRT 11
+    if order.precision == "fp16":
+        half = functools.partial(convert.to_float16, ends=order.half_tensors)
+    values = {
+        "network": bundle.identity(network, paths),
+        "quantised": quantised,
+        "seen": seen,
+        "scales": int8 and int8.scales,
+        "float_tensors": int8.float_tensors if int8 else [],
+        "calibration_sha256": int8 and int8.digest,
+    }
+
+    def put(place: pathlib.Path) -> Values:
+        saved = {name: _save(place, name, form, seen, half, say) for name, form in forms.items()}
+        for name, parts in several.items():
+            saved[name]["windows"] = _save_models(place, parts, half, lambda sentence: None)
+        return saved
+
+    _write(folder, order, values, put)
+    say(f"prepared {folder}: {len(forms)} form{'s' if len(forms) > 1 else ''}")
+
+
+def read(folder: pathlib.Path) -> Values:
+    """Read ``prepared.json`` and check the folder's files.
+
+    Raises:
+        BuildFailed: there is no prepared folder, or one of its files was altered.
+        BadNetwork: a file is over the budget of ``hotpath.runtime.onnx_budget``.
+    """
+    try:
+        with open(str(folder / FILE)) as file:
+            values: Values = json.load(file)
+        own = values.pop("sha256")
+        wrong = [] if own == _digest(values) else [FILE]
+        wrong += [name for name in values["files"] if why_not(FileName, name)]
+        wrong = wrong or [n for n, h in values["files"].items() if sha256_of(folder / n) != h]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BuildFailed(
+            f"{folder} is not a prepared folder ({reason(error)}); make one with "
+            f"`{make('engine', BOARD='…', NETWORK='…')}` on a computer"
+        ) from None
+    for name in () if wrong else values["files"]:
+        if name.endswith(".onnx"):
+            onnx_budget.check(folder / name)
+    if wrong or values.get("format") != FORMAT:
+        what = "another version of this program made it"
+        if wrong:
+            what = f"{folder / wrong[0]} was altered"
+        raise BuildFailed(f"{folder} can't be used: {what}; copy it again")
+    return values
+
+
+def is_current(folder: pathlib.Path, order: Order) -> bool:
+    """Whether a prepared folder is there for that network, board, precision and DLA core."""
+    try:
+        values = read(folder)
+    except BuildFailed:
+        return False
+    built = values["network"]["files"]
+    hashes = bundle.identity(order.network)["files"]
+    same = all(built.get(part) == sha for part, sha in hashes.items() if sha is not None)
+    asked = {key: value for key, value in _for_board(order).items() if key != "memory_gb"}
+    if not same or any(values.get(key) != value for key, value in asked.items()):
+        return False
+    table = order.table() if values["scales"] else None
+    if table is None:
+        return True
+    return table.is_file() and values["calibration_sha256"] == sha256_of(table)
+
+
+def _write(
+    folder: pathlib.Path,
+    order: Order,
+    values: Values,
+    put: Callable[[pathlib.Path], Values],
+) -> None:
+    """Write a prepared folder, whole or not at all; ``put`` writes models, returns the forms."""
+    with Writer(folder) as writer:
+        values = dict(values, **_for_board(order))
+        values = dict(values, format=FORMAT, forms=put(writer.folder))
+        # last, because the tracker's numbers may have been tuned since a network was shipped
+        copy_toml(order.network.path, writer.folder / (order.network.name + ".toml"))
+        values["files"] = {p.name: sha256_of(p) for p in sorted(writer.folder.iterdir())}
+        values["sha256"] = _digest(values)
+        (writer.folder / FILE).write_text(json.dumps(values, indent=1, sort_keys=True) + "\n")
+        writer.replace()
+
+
+def _copy_shipped(folder: pathlib.Path, order: Order, say: Say) -> None:
+    """Use what comes prepared with this program, as a board without onnx must.
+
+    ``python -m hotpath_research.train.ship NETWORK`` makes it.
+
+    Raises:
+        BuildFailed: there is none of this network, or it is INT8, whose scales are not shipped.
+    """
+    name = order.network.name
+    source = SHIPPED / str(order.network.name)
+    values = read(source) if (source / FILE).is_file() else {}
+    if values.get("network") != bundle.identity(order.network):
+        raise BuildFailed(
+            f"{name} can't be prepared here, because this Python has no onnx; on a computer run "
+            f"`{order.command()}`, and copy what it prepares to this board"
+        )
+    if order.precision == "int8" and not values["quantised"]:
+        raise BuildFailed(
+            f"INT8 can't be prepared without onnx; on a computer run `{order.command()}`, "
+            "and copy what it prepares to this board"
+        )
+
+    def put(place: pathlib.Path) -> Values:
+        for file in values["files"]:
+            shutil.copy(str(source / file), str(place / file))
+        return values["forms"]
+
+    _write(folder, order, values, put)
+    say(f"prepared {folder} from {source}")
+
+
+def _for_board(order: Order) -> Values:
+    """Return the values of ``prepared.json`` that depend on the board and on the order."""
+    size = order.board.memory["size_gb"]
+    least = min(size.values()) if isinstance(size, dict) else size
+    return {
+        "board": order.board.name,
+        "precision": order.precision,
+        "dla": order.dla,
+        "half_tensors": order.half_tensors,
+        "windows": order.windows,
+        "correlation": order.correlation,
+        "memory_gb": float(least or 4),
+    }
+
+
+def _save(folder: pathlib.Path, name: str, form: Any, seen: Any, half: Any, say: Say) -> Values:
+    """Write a form's models; returns its entry in ``prepared.json``."""
+    models = {f"{name}-exemplar": form.exemplar}
+    models.update((f"{name}-search{index}", part) for index, part in enumerate(form.parts))
+    return dict(
+        _save_models(folder, models, half, say),
+        features=list(form.features),
+        maps=list(form.maps),
+        seen=seen,
+        steps=[[dict(step._asdict()) for step in steps] for steps in form.steps],
+        shapes=_shapes(form),
+    )
+
+
+def _save_models(folder: pathlib.Path, models: Values, half: Any, say: Say) -> Dict[str, List[str]]:
+    """Write models, and their versions for TensorRT 11 where ``half`` converts them.
+
+    Returns:
+        dict of "models" and perhaps "half" -> names of files.
+    """
+
+    def write(name: str, model: "ModelProto") -> str:
+        _check_loads(model)
+        (folder / (name + ".onnx")).write_bytes(model.SerializeToString())
+        return name + ".onnx"
+
+    kept = {"models": [write(name, model) for name, model in models.items()]}
+    if half is not None:
+        try:
+            halves = {name + "-half": half(model) for name, model in models.items()}
+            kept["half"] = [write(name, model) for name, model in halves.items()]
+        except BadNetwork as error:
+            say(f"TensorRT 11 can't run it with float16: {error}")
+    return kept
+
+
+def _check_loads(model: "ModelProto") -> None:
+    """Refuse a converted model that ONNX Runtime can't load, if that is installed."""
+    try:
+        import onnxruntime
+    except ImportError:
+        return
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    data, providers = model.SerializeToString(), ["CPUExecutionProvider"]
+    try:
+        onnxruntime.InferenceSession(data, options, providers=providers)
+    except Exception as error:  # ONNX Runtime's classes derive from nothing else
+        raise BadNetwork(f"ONNX Runtime refuses it: {reason(error)}") from None
+
+
+def _shapes(form: Any) -> Dict[str, List[int]]:
+    """Return the shape of every tensor that passes between parts, with pictures and maps."""
+    shapes = {}
+    for model in [form.exemplar] + list(form.parts):
+        for value in list(model.graph.input) + list(model.graph.output):
+            shapes[value.name] = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+    for steps in form.steps:
+        for step in steps:
+            for name in (step.search, step.exemplar, step.out):
+                shapes[name] = list(form.shapes[name])
+    return shapes
+
+
+def _digest(values: Values) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,135 @@
+"""Say which board this is, what it has, what is missing, and which command comes next."""
+
+import argparse
+import os
+import sys
+from typing import List, Optional
+
+from hotpath.base.cli import Parser
+from hotpath.base.commands import counted, program, short
+from hotpath.base.ends import exit_code
+from hotpath.boards import detect, installed, pynq, snapshot
+from hotpath.boards.errors import NoRoot
+from hotpath.boards.files import Root
+from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.doctor import Situation, missing, report
+from hotpath.runtime import libraries
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Run the command line and return the exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    return exit_code(short(parser.prog), lambda: options.run(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog=program("boards", "boards"), description=__doc__)
+    parser.add_argument("--root", default="/", help="folder that stands for / (default: /)")
+    parser.set_defaults(run=this_machine)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, run, text in (
+        ("list", list_boards, "list the boards that have a profile"),
+        ("missing", print_missing, "print the commands that install what is missing, one a line"),
+        ("sensors", sensors, "read every sensor, say where it is read and what was skipped"),
+        ("snapshot", take_snapshot, "write the files that describe this board, for a report"),
+        ("pynq", start_in_pynq, "on a PYNQ image, as root: run a Python module where PYNQ is"),
+        ("bringup", bring_up, "check a board that nobody has tried, and write evidence to send in"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        if name == "pynq":
+            command.add_argument(
+                "words", nargs=argparse.REMAINDER, metavar="MODULE", help="and its options; boards"
+            )
+        if name == "snapshot":
+            command.add_argument("file", help="text file to write; it holds no serial number")
+        if name == "bringup":
+            text = "the network to check it with (default: the board's)"
+            command.add_argument("--network", metavar="NAME|FILE.toml", help=text)
+            text = "check ONNX Runtime and this provider of it, in fp32, instead of TensorRT"
+            command.add_argument("--provider", choices=("cuda", "tensorrt"), help=text)
+            text = "the evidence to write (default: %(default)s)"
+            command.add_argument("--out", default="bringup.json", metavar="FILE", help=text)
+            text = "folder of all bundles (default: %(default)s)"
+            command.add_argument("--engines", default="engines", metavar="DIR", help=text)
+        if name in ("missing", "sensors", "snapshot"):
+            # SUPPRESS: a default here would overwrite the same option given before the command
+            command.add_argument(
+                "--root", default=argparse.SUPPRESS, help="folder that stands for /"
+            )
+    return parser
+
+
+def _root(options: argparse.Namespace) -> Root:
+    """The root that the user named.
+
+    Raises:
+        NoRoot: it is no folder that can be read.
+    """
+    if not os.path.isdir(options.root) or not os.access(options.root, os.R_OK | os.X_OK):
+        raise NoRoot(
+            f"--root {options.root} is not a folder that can be read; name a folder with a board's "
+            "proc, sys and etc in it, or leave --root out"
+        )
+    return Root(options.root)
+
+
+def _situation(root: Root) -> Situation:
+    # the shell's own variables say nothing about the board of another root
+    environ = dict(os.environ) if root.is_this_computer else {}
+    found = Situation(detect.detect(root), installed.look(root), environ)
+    board = found.detection.board
+    if not root.is_this_computer or board is None or board.family != "computer":
+        return found  # a board's NumPy may end the program (see traps.py)
+    is_there = {"cv2", "numpy"} <= set(found.installed.packages)
+    return found._replace(broken_opencv=libraries.why_broken() if is_there else "")
+
+
+def this_machine(options: argparse.Namespace) -> None:
+    root = _root(options)
+    situation = _situation(root)
+    telemetry = Telemetry(root, situation.detection.board)
+    print("\n".join(report.machine(situation, telemetry)))
+
+
+def print_missing(options: argparse.Namespace) -> None:
+    for command in missing.commands(_situation(_root(options))):
+        print(command)
+
+
+def list_boards(options: argparse.Namespace) -> None:
+    print("\n".join(report.listing()))
+
+
+def sensors(options: argparse.Namespace) -> None:
+    root = _root(options)
+    telemetry = Telemetry(root, detect.detect(root).board)
+    for key, value in telemetry.read().items():
+        where = telemetry.found.get(key, "")
+        print("{:<32} {:>14}  {}".format(key, "-" if value is None else value, where).rstrip())
+    for where, why in telemetry.skipped:
+        print(f"skipped {where}: {why}")
+
+
+def take_snapshot(options: argparse.Namespace) -> None:
+    count = snapshot.write(options.file, _root(options).folder)
+    print(f"{options.file}: {counted(count, 'file')}; read it before you share it")
+
+
+def start_in_pynq(options: argparse.Namespace) -> None:
+    pynq.start(_root(options), options.words or ["boards"])
+
+
+def bring_up(options: argparse.Namespace) -> int:
+    from hotpath.deploy.doctor import (
+        bringup,  # it needs NumPy and OpenCV, which the other commands do not
+    )
+
+    evidence = bringup.run(options.out, options.network, options.engines, options.provider)
+    print(bringup.conclusion(evidence, options.out))
+    return 1 if bringup.failures(evidence) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Check a board or GPU that nobody has tried, step by step, and write down what was found.
+
+__init__    runs the steps in order and writes the evidence
+steps       the steps
+reference   the maps that an engine must give
+several     two targets at once, one of which is lost
+follow      boxes of the film's target, and what a frame and its steps take
+film        the clip that is tracked
+"""
+
+import json
+import time
+from typing import Any, Callable, Dict, List, Optional
+
+from hotpath.base.errors import HotpathError
+from hotpath.boards import detect, installed, snapshot
+from hotpath.boards.files import Recorder
+from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.doctor.bringup import steps
+
+FORMAT = 1
+Evidence = Dict[str, Any]  # as the JSON file has it
+# in two runs whose times may stand together
+ALIKE = ("board", "model", "release", "libraries", "network")
+
+
+def run(
+    path: str,
+    network: Optional[str],
+    engines: str,
+    provider: Optional[str] = None,
+    say: Callable[[str], None] = print,
+) -> Evidence:
+    """Run all steps and write the evidence.
+
+    A step that fails does not end the run: the steps that need it are skipped.
+
+    Args:
+        path: of the evidence, a JSON file; an older one is replaced. Of the same board, network and
+            libraries, its times with free or with held clocks are kept.
+        network: name or TOML of the network to build and track; None for the board's.
+        engines: folder of bundles; the bundle is built there when it is missing.
+        provider: of ONNX Runtime, which then takes TensorRT's place; None for the board's engine.
+        say: function of one sentence.
+
+    Returns:
+        The evidence.
+
+    Raises:
+        BadSnapshot: the evidence can't be written.
+    """
+    state = steps.State(network, engines, say, provider)
+    here = dict(_board(), network=state.network)
+    state.times = _times_of(path, {key: here[key] for key in ALIKE})
+    evidence: Evidence = {"format": FORMAT, "steps": [], "complete": False}
+    row = "{{:<8}} {{:<{}}} {{}}".format(max(len(step.__name__) for step in steps.STEPS))
+    for step in steps.STEPS:
+        outcome = _run_step(step, state)
+        evidence["steps"].append(outcome)
+        say(row.format(outcome["result"], outcome["step"], outcome["text"]))
+        if outcome["advice"]:
+            say(row.format("", "", outcome["advice"]))
+        evidence.update(_board(), network=state.network, times=state.times)
+        snapshot.replace(path, _text(evidence))
+    state.close()
+    evidence.update(complete=True)
+    snapshot.replace(path, _text(evidence))
+    return evidence
+
+
+def _text(evidence: Evidence) -> str:
+    return snapshot.scrub(json.dumps(evidence, indent=1, sort_keys=True)) + "\n"
+
+
+def _times_of(path: str, alike: Evidence) -> Evidence:
+    """The times in an older evidence, if it is of the same things; else an empty dict."""
+    try:
+        with open(path) as file:
+            older: Evidence = json.load(file)
+        same = all(older[key] == value for key, value in alike.items())
+        return dict(older["times"]) if same else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _run_step(step: Callable[[steps.State], str], state: steps.State) -> Evidence:
+    """Run one step: dict of step, result ("passed", "failed", "skipped"), text, advice, seconds."""
+    began = time.monotonic()
+    result = "passed"
+    advice = ""
+    try:
+        text = step(state)
+    except steps.Skip as reason:
+        result, text = "skipped", str(reason)
+    except steps.StepFailed as error:
+        result, text, advice = "failed", str(error), error.advice
+    except HotpathError as error:  # its sentence says what to do
+        result, text = "failed", str(error)
+    except Exception as error:  # of a library that nobody has tried here; the report needs it
+        result, text = "failed", f"{type(error).__name__}: {error}"
+        advice = "send the evidence in: this is an error of the program"
+    seconds = round(time.monotonic() - began, 3)
+    values = (step.__name__, result, text, advice, seconds)
+    return dict(zip(("step", "result", "text", "advice", "seconds"), values))
+
+
+def _board() -> Evidence:
+    """The present state of the board: its name, libraries, sensors and files."""
+    recorder = Recorder("/")
+    detection = detect.detect(recorder)
+    software = installed.look(recorder)
+    telemetry = Telemetry(recorder, detection.board)
+    sample, locked = telemetry.read(), telemetry.locked()
+    return {
+        "board": detection.board.name if detection.board else None,
+        "model": detection.model,
+        "release": detection.l4t,
+        "libraries": {name: package.version for name, package in software.packages.items()},
+        "sample": sample,
+        "locked": locked,
+        "snapshot": snapshot.dumps(recorder.seen),
+    }
+
+
+def failures(evidence: Evidence) -> List[str]:
+    """Return the names of the steps that failed."""
+    steps: List[Evidence] = evidence["steps"]
+    return [str(step["step"]) for step in steps if step["result"] == "failed"]
+
+
+def conclusion(evidence: Evidence, path: Optional[str]) -> str:
+    """Return the last line: what to do now."""
+    failed = failures(evidence)
+    if failed:
+        return "failed: {}; wrote {}; read it and send it to where you have Hotpath from".format(
+            ", ".join(failed), path
+        )
+    return f"all steps passed; wrote {path}; read it and send it to where you have Hotpath from"

@@ -1,0 +1,110 @@
+"""Two targets of the film at once: each keeps its own, and one is lost and found again."""
+
+from typing import Callable, List, NamedTuple
+
+import numpy as np
+
+from hotpath.base.commands import counted
+from hotpath.deploy.doctor.bringup.film import film
+from hotpath.kernels.settings import ARGMAX
+from hotpath.runtime import decode, loading
+from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.devices.base import Device, Look
+from hotpath.runtime.identity import FOLLOWED
+from hotpath.runtime.options import Options
+from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.types import Track
+
+GONE = 20
+BACK = GONE + FOLLOWED + 14  # the search is on for some frames before
+COUNT = BACK + 30
+OVERLAP = 0.6  # mean, of each target with its own patch
+
+
+class Report(NamedTuple):
+    """What was found.
+
+    Attributes:
+        problem: a phrase; empty if there is none.
+        text: a phrase about what was seen.
+    """
+
+    problem: str
+    text: str
+
+
+def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Report:
+    """Follow both targets, with as many windows in a frame of the search as one call takes.
+
+    Args:
+        loaded: network, engine and kernels.
+        say: function of one sentence.
+    """
+    device = loading.create_device(*loaded, Options(log=say))
+    windows = max(2, device.windows)
+    try:
+        problem = _features_of(device, bool(decode.scales(loaded.network)))
+        if problem:
+            return Report(problem, "")
+        targets = Targets(device, Options(recover=True, search_windows=windows))
+        frames, truth = film(COUNT, (0, 1), range(GONE, BACK))
+        for box in truth[0]:
+            targets.add(frames[0], box)
+        searches = loading.tracker_on(device, Options(recover=True)).searches
+        results = [list(targets.update(frame).values()) for frame in frames[1:]]
+        for number in targets.numbers:
+            targets.drop(number)
+    finally:
+        device.close()
+    means = [_overlap(results, truth, number, GONE if number == 0 else COUNT) for number in (0, 1)]
+    text = f"two targets overlap theirs by {means[0]:.2f} and {means[1]:.2f}"
+    if not min(means) >= OVERLAP:
+        return Report(f"{text}, less than {OVERLAP}", text)
+    if not searches:
+        return Report("", text)
+    states = [tracks[0].state for tracks in results]
+    if "lost" in states[: GONE - 1] or "lost" not in states[GONE : BACK - 1]:
+        return Report(
+            "a target that disappears is not lost in the frames in which it is away", text
+        )
+    by = counted(windows, "window")
+    last = float(np.max(overlaps(results[-1][0].box, truth[-1, 0])))
+    if states[-1] == "lost" or not last >= OVERLAP / 2:
+        return Report(f"a target that came back was not found by {by} a frame", text)
+    return Report("", f"{text}; lost and found again by {by} a frame")
+
+
+def _features_of(device: Device, scales: bool) -> str:
+    """What is wrong with the features of windows and of exemplars, as a phrase.
+
+    Args:
+        device: device of the network.
+        scales: whether the processor selects in windows of several scales.
+    """
+    shown = [film(1, (number,)) for number in (0, 1)]
+    frames = [device.take(pictures[0])[0] for pictures, _ in shown]
+    states = [np.append(box[:2] + box[2:] / 2, box[2:]) for _, ((box,),) in shown]
+    owns = [device.exemplar(frame, state) for frame, state in zip(frames, states)]
+    features, scores = [], []
+    for frame, state in zip(frames, states):
+        prior = None if scales else ARGMAX
+        seen, _ = device.look(frame, [Look(own, state, prior=prior) for own in owns])
+        features.append(np.array(seen[0].features if device.shows_features else [], float))
+        scores.append([answer.scores[0] if answer.scores else 0.0 for answer in seen])
+    for own in owns:
+        own.close()
+    first, other = features
+    if first.size and (not np.isfinite(first).all() or not first.any()):
+        return "the features of a window are all zero, or not finite"
+    if first.size and np.array_equal(first, other):
+        return "two windows have the same features"
+    fits = scores[0][0] > scores[0][1] and scores[1][1] > scores[1][0]
+    if not scales and not fits:
+        return "each of two targets looks like the other one's exemplar, or both have the same"
+    return ""
+
+
+def _overlap(results: List[List[Track]], truth: np.ndarray, number: int, end: int) -> float:
+    """Mean overlap of a target with its own patch, in the frames before ``end``."""
+    rows = [(tracks[number].box, boxes[number]) for tracks, boxes in zip(results, truth[1:end])]
+    return float(np.mean([overlaps(*row) for row in rows]))

@@ -1,0 +1,189 @@
+"""List what must still be installed on a machine, in the order in which to install it.
+
+What a board needs follows from its profile's engine. For those that take more than one command
+there is a function in ``NEEDS``; every other engine states its libraries and their command itself
+(``hotpath.runtime.engines.base``).
+"""
+
+import os
+import shlex
+import sys
+from typing import Callable, Dict, List, NamedTuple
+
+from hotpath.base.commands import PYNQ, make
+from hotpath.boards import NVIDIA, installed
+from hotpath.deploy.doctor import Situation
+
+ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enough
+JETPACK = "sudo apt-get update && sudo apt-get install nvidia-jetpack"
+ENVIRONMENT = "~/" + installed.ENVIRONMENT
+_PIP = "python3 -m pip install "
+CHECKOUT = os.path.abspath(os.path.join(os.path.realpath(__file__), *[os.pardir] * 4))
+
+
+class Missing(NamedTuple):
+    """A package that is not installed."""
+
+    name: str
+    why: str  # what it is for
+    command: str  # installs it
+
+
+def missing(situation: Situation) -> List[Missing]:
+    """Return what must still be installed."""
+    board = situation.detection.board
+    if board is None:
+        return []
+    needs = NEEDS.get(board.engine, _for_computer)(situation)
+    here = dict(situation.installed.packages)
+    if board.engine == "overlay":  # PYNQ's environment has them
+        here.update(situation.installed.elsewhere)
+    lacking = [
+        entry
+        for entry in needs
+        if not any(name in here for name in ALTERNATIVES.get(entry.name, (entry.name,)))
+    ]
+    by_pip = [number for number, entry in enumerate(lacking) if _PIP in entry.command]
+    if lacking and situation.installed.is_other and python_of(situation) != "python3":
+        return [
+            Missing(
+                "environment", "has the packages", f"{ENVIRONMENT}/bin/python -m hotpath boards"
+            )
+        ]
+    if by_pip and situation.installed.managed and not situation.installed.environment:
+        lacking[by_pip[0] : by_pip[0]] = _environment()
+    elif by_pip and "pip" not in here:  # JetPack's images come without pip
+        lacking.insert(0, Missing("pip", "installs the rest", "sudo apt-get install python3-pip"))
+    return [entry._replace(command=by_its_python(entry.command, situation)) for entry in lacking]
+
+
+def python_of(situation: Situation) -> str:
+    """The Python of all commands: the environment's where there must be one, else ``python3``."""
+    system, board = situation.installed, situation.detection.board
+    takes_none = board is None or board.engine in ALTERNATIVES or board.family == NVIDIA  # .venv
+    needs = (system.managed or system.environment) and not takes_none
+    return f"{ENVIRONMENT}/bin/python" if needs else "python3"
+
+
+def by_its_python(command: str, situation: Situation) -> str:
+    """The command, with pip by the Python of all commands."""
+    return command.replace("python3 -m pip", python_of(situation) + " -m pip")
+
+
+def commands(situation: Situation) -> List[str]:
+    """Return the commands that install what is missing, each of them once."""
+    lines: List[str] = []
+    for entry in missing(situation):
+        if entry.command not in lines:
+            lines.append(entry.command)
+    return lines
+
+
+def pip(requirements: str) -> str:
+    """Return the command that installs requirements, which are separated by spaces."""
+    return _PIP + " ".join(shlex.quote(requirement) for requirement in requirements.split())
+
+
+def _environment() -> List[Missing]:
+    """Return what an environment needs that sees the system's packages."""
+    command = f"python3 -m venv --system-site-packages {ENVIRONMENT}"
+    return [
+        Missing("venv", "makes environments", "sudo apt-get install python3-venv"),
+        Missing("environment", "pip installs only there", command),
+    ]
+
+
+def gpu_arrays(situation: Situation) -> Missing:
+    """Return the library that launches the GPU's kernels, as the board's profile names it."""
+    board, software = situation.detection.board, situation.detection.software
+    if not software and board is not None:  # a release that is not known: as the newest one
+        software = list(board.software.values() or [{}])[-1]
+    arrays = software.get("gpu_arrays", "")
+    if not arrays:
+        place = board.path if board is not None else "the board's profile"
+        how = f'name what pip installs in {place}, under [software]: gpu_arrays = "cupy-cuda12x"'
+        return Missing("gpu_arrays", "launches the GPU kernels", how)
+    if not arrays.startswith("pycuda"):
+        return Missing("cupy", "launches the GPU kernels", pip(arrays))
+    # PyCUDA is compiled on the board, with nvcc, by its setup.py and for the NumPy that is here.
+    # Else pip from 10 on first compiles the older NumPy of PyCUDA's pyproject.toml (no ARM wheel),
+    # or fails with Ubuntu 18.04's setuptools. pip 9 ignores both variables; 0 means no isolation.
+    command = "PIP_USE_PEP517=0 PIP_NO_BUILD_ISOLATION=0 PATH=/usr/local/cuda/bin:$PATH "
+    command += pip(arrays)
+    return Missing("pycuda", "launches the GPU kernels", command)
+
+
+def _for_tensorrt(situation: Situation) -> List[Missing]:
+    board = situation.detection.board
+    if board is not None and board.family == NVIDIA:
+        setup = _setup(ALSO="nvidia")
+        return [
+            Missing("numpy", "arrays", setup),
+            Missing("cv2", "reads cameras and files", setup),
+            Missing("onnx", "reads networks", setup),
+            Missing("tensorrt", "runs the networks (2 GB)", setup),
+            Missing("cupy", "launches the GPU kernels", setup),
+        ]
+    has_library = any(name.startswith("libnvinfer") for name in situation.installed.debian)
+    binding = "sudo apt-get install python3-libnvinfer" if has_library else JETPACK
+    return [
+        Missing("tensorrt", "runs the networks", binding),
+        Missing("cv2", "reads cameras and files", "sudo apt-get install libopencv-python"),
+        Missing("numpy", "arrays", "sudo apt-get install python3-numpy"),
+        gpu_arrays(situation),
+        Missing("aiohttp", "shows the page (--page)", pip("aiohttp")),
+    ]
+
+
+def _for_overlay(situation: Situation) -> List[Missing]:
+    board = situation.detection.board
+    image = "write PYNQ's image for this board to the SD card (pynq.io)"
+    if board is not None and board.name == "kv260":
+        image = "sudo bash install.sh, of Xilinx/Kria-PYNQ"
+    return [
+        Missing("pynq", "loads the overlay", image),
+        Missing("numpy", "arrays", PYNQ + " pip install numpy"),
+        Missing("cv2", "reads cameras and files", "sudo apt-get install python3-opencv"),
+    ]
+
+
+def own_python(checkout: str = CHECKOUT) -> str:
+    """Return the Python that ``make setup`` made, or ``python3`` where it did not run."""
+    python = os.path.join(".venv", "bin", "python")
+    return python if os.path.exists(os.path.join(checkout, python)) else "python3"
+
+
+def _setup(checkout: str = CHECKOUT, **more: str) -> str:
+    """Return the command that makes ``.venv``, or this one in it where it is made."""
+    is_other = os.path.realpath(sys.prefix) != os.path.realpath(os.path.join(checkout, ".venv"))
+    python = own_python(checkout)
+    return (
+        python + " -m hotpath boards" if is_other and python != "python3" else make("setup", **more)
+    )
+
+
+def _for_computer(situation: Situation) -> List[Missing]:
+    setup = _setup()
+    needs = [
+        Missing("numpy", "arrays", setup),
+        Missing("cv2", "reads cameras and files", setup),
+    ]
+    board = situation.detection.board
+    name = board.engine if board is not None else "openvino"
+    if name in ALTERNATIVES:
+        return needs + [Missing(name, "or onnxruntime: runs the networks", setup)]
+    try:
+        from hotpath.runtime import engines
+    except ImportError:  # NumPy and OpenCV come first; the doctor runs without them
+        return needs
+    if name not in engines.names():
+        return needs
+    engine = engines.find(name)
+    lacking = () if engine.is_installed() else engine.libraries
+    return needs + [Missing(module, "runs the networks", engine.install) for module in lacking]
+
+
+NEEDS: Dict[str, Callable[[Situation], List[Missing]]] = {
+    "tensorrt": _for_tensorrt,
+    "overlay": _for_overlay,
+}

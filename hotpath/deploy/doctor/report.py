@@ -1,0 +1,163 @@
+"""Write the texts of ``python -m hotpath boards``: of this machine, and of all boards."""
+
+import textwrap
+from typing import List, Sequence
+
+from hotpath.base.commands import counted, make, program
+from hotpath.boards import Board, load_board, names
+from hotpath.boards.detect import Detection
+from hotpath.boards.installed import Installed
+from hotpath.boards.telemetry import Telemetry
+from hotpath.deploy.doctor import Situation
+from hotpath.deploy.doctor.missing import missing, own_python, python_of
+from hotpath.deploy.doctor.traps import traps
+
+WIDTH = 88  # of sentences; a command stays on one line, so that it can be copied
+LABEL = "  {:<16}{}"
+
+
+def machine(situation: Situation, telemetry: Telemetry) -> List[str]:
+    """Return lines about a machine: what it is, has and lacks, and the next command."""
+    detection, installed = situation.detection, situation.installed
+    lines = _identity(detection, installed) + _state(telemetry) + [""]
+    lines += _software(installed)
+    if python_of(situation) != "python3":
+        lines.append(LABEL.format("of all commands", python_of(situation)))
+    lacking, caught = missing(situation), traps(situation)
+    if lacking:
+        lines += ["", "Missing"]
+        for number, entry in enumerate(lacking):
+            lines.append(LABEL.format(entry.name, entry.why))
+            if [later.command for later in lacking[number + 1 :][:1]] != [entry.command]:
+                lines.append("      " + entry.command)
+    if caught:
+        lines += ["", "Beware"]
+        for trap in caught:
+            lines += textwrap.wrap("  " + trap.sentence, WIDTH, subsequent_indent="  ")
+            lines.append("      " + trap.command)
+    commands = [trap.command for trap in caught] + [entry.command for entry in lacking]
+    lines += ["", _next(detection, commands)]
+    return lines
+
+
+def _identity(detection: Detection, installed: Installed) -> List[str]:
+    board = detection.board
+    if board is None:
+        candidates = ", ".join(detection.candidates)
+        title = f"A {detection.soc}, but which board? One of: {candidates}"
+        return [title, LABEL.format("model", detection.model or "not named")]
+    doubt = "" if detection.sure else ", so perhaps not"
+    lines = [
+        f"{board.title[0].upper() + board.title[1:]} ({board.name})",
+        LABEL.format("recognised by", detection.how + doubt),
+    ]
+    if detection.model:
+        lines.append(LABEL.format("model", detection.model))
+    if detection.l4t:
+        jetpack = detection.jetpack or "unknown"
+        lines.append(LABEL.format("system", f"JetPack {jetpack}, L4T {detection.l4t}"))
+    elif detection.system:
+        lines.append(LABEL.format("system", detection.system))
+    if board.family == "jetson":
+        lines.append(LABEL.format("CUDA", installed.cuda or "no toolkit in /usr/local/cuda"))
+        capability = str(board.gpu["compute_capability"]).replace(".", "")
+        lines.append(LABEL.format("kernels for", "sm_" + capability))
+    default, exists = board.precision["default"], board.precision["exists"]
+    alternatives = [name for name in exists if name != default]
+    text = "{} (also: {})".format(default, ", ".join(alternatives)) if alternatives else default
+    if board.family == "computer":
+        text = "int8 where the processor has instructions for it, else fp32"
+    lines.append(LABEL.format("precision", text))
+    return lines + [LABEL.format("lost targets", _search(board))]
+
+
+def _search(board: Board) -> str:
+    """Return how a lost target is searched for here, as a phrase."""
+    search = board.search
+    if search["default"] != "search":
+        return "not searched for, unless --recover asks for it"
+    return f"searched for in {counted(search['windows'], 'window')} a frame"
+
+
+def _state(telemetry: Telemetry) -> List[str]:
+    lines = []
+    mode, fastest = telemetry.power_mode(), telemetry.fastest_power_mode()
+    if mode:
+        name = mode.name or "not in nvpmodel.conf"
+        text = f"{name} (mode {mode.id})"
+        if fastest and fastest.id != mode.id:
+            text += f"; the fastest is {fastest.name}: sudo nvpmodel -m {fastest.id}"
+        elif fastest:
+            text += ", the fastest"
+        lines.append(LABEL.format("power mode", text))
+    locked = telemetry.locked()
+    states = {name.upper(): state for name, state in locked.items() if state is not None}
+    if states:
+        held = [name for name, state in states.items() if state]
+        free = [name for name, state in states.items() if not state]
+        groups = [
+            f"{word}: {', '.join(names)}"
+            for word, names in (("held", held), ("free", free))
+            if names
+        ]
+        lines.append(LABEL.format("clocks", "; ".join(groups)))
+    first, *more = textwrap.wrap(_sensors(telemetry), WIDTH - 18)
+    return lines + [LABEL.format("sensors", first)] + [LABEL.format("", line) for line in more]
+
+
+def _sensors(telemetry: Telemetry) -> str:
+    """Return how many sensors of each kind there are, as a phrase."""
+    kinds = (
+        ("_clock_hz", "clock"),
+        ("_temp_c", "temperature"),
+        ("_power_mw", "power rail"),
+        ("_count", "throttle counter"),
+        ("_state", "cooling device"),
+    )
+    parts = []
+    for ending, kind in kinds:
+        count = sum(key.endswith(ending) and key != "power_total_mw" for key in telemetry.found)
+        if count:
+            parts.append(counted(count, kind))
+    return ", ".join(parts + ["load and memory"])
+
+
+def _software(installed: Installed) -> List[str]:
+    lines = ["Python {}".format(installed.python or "not found")]
+    for name, package in sorted(installed.packages.items()):
+        lines.append(LABEL.format(name, f"{package.version} ({package.by})"))
+    return lines
+
+
+def _next(detection: Detection, commands: Sequence[str]) -> str:
+    if commands:
+        return "Next: " + commands[0]
+    if detection.board is None:
+        return f"Next: name the board yourself: {make('engine', BOARD=detection.candidates[0])}"
+    if detection.board.family == "computer":
+        return "Next: " + program("track --help", "hotpath track --help", own_python())
+    return f"Next: {make('engine', BOARD=detection.board.name)}"
+
+
+def listing() -> List[str]:
+    """Return one line for each board."""
+    row = "{:<18} {:<18} {:<9} {:<5} {:<25} {}"
+    lines = [row.format("board", "title", "engine", "cc", "precisions", "memory GB/s").rstrip()]
+    for name in names():
+        board = load_board(name)
+        precision = board.precision
+        marked = ["*" + p if p == precision["default"] else p for p in precision["exists"]]
+        capability = board.gpu["compute_capability"] or "-"
+        memory = _amount(board.memory["gb_s"])
+        cells = (name, board.title, board.engine, capability, " ".join(marked), memory)
+        lines.append(row.format(*cells).rstrip())
+    return lines + [f"* what `{make('engine')}` makes by default"]
+
+
+def _amount(value: object) -> str:
+    if value is None:
+        return "-"
+    if not isinstance(value, dict):
+        return str(value)
+    parts = [f"{amount} ({key})" for key, amount in value.items() if key != "default"]
+    return ", ".join(([str(value["default"])] if "default" in value else []) + parts)

@@ -1,0 +1,193 @@
+"""Is this commit slower on this board? With evidence that others can check.
+
+    hotpath fps                     what `hotpath track` runs here, against this board's reference
+    hotpath fps save [EVIDENCE]     keep a run of `--rounds 30`, the last one, as this board's
+                                    reference
+    hotpath fps --against GITREF    this checkout and another commit, in turns
+    hotpath fps compare A [B]       two evidence files, or one and the reference
+
+Exit codes: 0 as fast or faster, or nothing to compare with; 1 slower; 2 it can't be done (a
+sentence says why); 3 invalid, as of a hot or busy board; 4 undecided. On a busy board nothing is
+measured. A run with --quick compares nothing, so it measures, and warns where others disturbed it.
+"""
+
+import argparse
+import pathlib
+import signal
+import sys
+import time
+from typing import Any, Dict, List, Optional, Sequence
+
+from hotpath.base.cli import between, number
+from hotpath.base.commands import program
+from hotpath.base.ends import exit_code
+from hotpath.boards.schema import PRECISIONS
+from hotpath.deploy.errors import BadEvidence, CannotCompare, OtherMachine
+from hotpath.deploy.fps import Evidence, clips, compare, report
+from hotpath.deploy.fps.cases import Case
+from hotpath.deploy.fps.evidence import read_evidence
+from hotpath.deploy.fps.measure import Run, Settings, Side
+from hotpath.deploy.fps.place import Place, worktree
+from hotpath.deploy.fps.verdict import why_invalid
+from hotpath.runtime import engines, loading, precision
+from hotpath.runtime.arguments import add_networks_dir
+from hotpath.runtime.networks import default_of
+from hotpath.runtime.options import Options
+
+INVALID = 3  # exit code
+OUT = "out/fps"
+LOOK_S = 2.0  # at the load of other processes before a run
+QUICK: Dict[str, Any] = {"rounds": 1, "frames": 100, "warm_s": 0.0, "look_s": 0.0}
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser(arguments).parse_args(arguments)
+    return exit_code("hotpath fps", lambda: options.run(options), "stopped; its rounds are kept")
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program("fps", "hotpath.deploy.fps"),
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = {"compare": _compare, "save": _save}
+    if arguments and arguments[0] in commands:
+        parser.add_argument("command", choices=sorted(commands))
+        parser.set_defaults(run=commands[arguments[0]])
+        is_one = arguments[0] == "save"
+        parser.add_argument("files", nargs="?" if is_one else "+", metavar="EVIDENCE")
+    else:
+        parser.set_defaults(run=_run)
+        _add_run(parser)
+    parser.add_argument("--out", default=OUT, metavar="DIR", help="(default: %(default)s)")
+    return parser
+
+
+def _names(text: str) -> List[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _forms(text: str) -> List[str]:
+    for form in set(_names(text)) - set(PRECISIONS):
+        names = ", ".join(PRECISIONS)
+        raise argparse.ArgumentTypeError(f"{form!r} is not a precision; write one of {names}")
+    return _names(text)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    usual = Settings((), ())
+    add, count = parser.add_argument, between(1, float("inf"))
+    names: Dict[str, Any] = dict(type=_names, metavar="NAME,NAME")
+    add("--networks", help="default: the board's own", **names)
+    form = dict(names, type=_forms)
+    add("--precision", help=f"of {', '.join(PRECISIONS)} (default: the board's own)", **form)
+    add("--engines", default=["auto"], help=", ".join(engines.choices()), **names)
+    add("--clips", metavar="DIR", help="default: a film made here")
+    add("--rounds", type=count, default=usual.rounds, help="(default: %(default)s)")
+    add("--frames", type=count, default=usual.frames, help="of a round (default: %(default)s)")
+    add("--quick", action="store_true", help="one short round, under a minute")
+    add("--threads", type=count, default=1)
+    add_networks_dir(parser)
+    warm = "of the first round (default: %(default)g)"
+    add("--warm-up", type=number(0.0, 3600.0), default=usual.warm_s, metavar="SECONDS", help=warm)
+    add("--against", metavar="GITREF", help="take turns with this commit")
+
+
+def _settings(options: argparse.Namespace, place: Place) -> Settings:
+    chosen = options.engines
+    if chosen == ["auto"] and not engines.find(place.board.engine).runs_files:
+        chosen = [place.board.engine]
+    networks = options.networks or [default_of(place.board)]
+    precisions = options.precision or [place.board.precision["default"]]
+    if not options.precision and chosen == ["auto"]:  # the one in which `track` runs
+        asked = Options(networks[0], networks_dir=options.networks_dir, threads=options.threads)
+        precisions = [precision.usual(loading.choose(asked))]
+    cases = [
+        Case(network, form, engine, options.threads, options.networks_dir)
+        for network in networks
+        for form in precisions
+        for engine in chosen
+    ]
+    films = clips.load(options.clips)
+    settings = Settings(cases, films, options.frames, options.rounds, options.warm_up, LOOK_S)
+    return settings._replace(**QUICK) if options.quick else settings
+
+
+def _run(options: argparse.Namespace) -> int:
+    place = Place()
+    settings = _settings(options, place)
+    out, name = pathlib.Path(options.out), place.board.name
+    if options.against:
+        with worktree(options.against) as tree:
+            base = Side(out / f"evidence-{name}-base.json", tree)
+            new = Side(out / f"evidence-{name}-new.json")
+            runs = Run(settings, place, [base, new]).measure()
+        return _conclude(out, runs, runs[0], options.quick)
+    reference = None if options.quick else compare.reference_of(place.describe())
+    path = out / f"evidence-{name}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    runs = Run(settings, place, [Side(path)]).measure()
+    print(f"evidence: {path}")
+    return _conclude(out, runs, reference, options.quick)
+
+
+def _conclude(
+    out: pathlib.Path, runs: Sequence[Evidence], base: Optional[Evidence], is_quick: bool = False
+) -> int:
+    """Compare the last run with another one, write the report, print the answer; the exit code."""
+    lines: List[str] = []
+    code = 0
+    invalid = next(filter(None, map(why_invalid, runs)), "")
+    if is_quick:
+        answer = "one short round, compared with nothing"
+        if invalid:
+            answer += f"; warning: {invalid}; at rest this board may be faster"
+    elif invalid:
+        code, answer = INVALID, f"invalid, and compared with nothing: {invalid}"
+    elif base is None:
+        save = program("fps", "hotpath.deploy.fps") + " save"
+        answer = f"no reference of this board yet; measure with --rounds 30, then `{save}`"
+    else:
+        try:
+            comparisons = compare.compare(base, runs[-1])
+            lines = [f"{name}: {compare.sentence(found)}" for name, found in comparisons]
+            name, found = compare.worst(comparisons)
+            code = compare.EXIT.get(found.decision, 0)
+            answer = compare.sentence(found) + (f" ({name})" if len(comparisons) > 1 else "")
+        except CannotCompare as error:
+            code = INVALID if isinstance(error, OtherMachine) else 2
+            answer = f"not compared: {error}"
+    print(report.write(out, runs, lines or [answer]))
+    print(f"wrote {out / 'report.md'}\nhotpath fps: {answer}")
+    return code
+
+
+def _compare(options: argparse.Namespace) -> int:
+    if len(options.files) > 2:
+        raise BadEvidence("compare takes two evidence files, or one beside the reference")
+    runs = [read_evidence(path) for path in options.files]
+    base = runs[0] if len(runs) == 2 else compare.reference_of(runs[0]["board"])
+    if base is None:
+        board = runs[0]["board"]["name"]
+        raise BadEvidence(f"no reference of {board} is in {compare.OWN}; name a second file")
+    return _conclude(pathlib.Path(options.out), runs, base)
+
+
+def _save(options: argparse.Namespace) -> int:
+    """Keep a run, by default the last one in --out, as this board's reference."""
+    out = pathlib.Path(options.out)
+    runs = sorted(out.glob("evidence-*.json"), key=lambda path: path.stat().st_mtime)
+    if not options.files and not runs:
+        raise BadEvidence(f"{out} has no evidence of a run; run `hotpath fps` first")
+    path = pathlib.Path(options.files or runs[-1])
+    evidence = read_evidence(path)
+    kept = compare.save(evidence, path)
+    print(f"{kept}: {report.title(evidence)}")
+    print(f"it adds {compare.reach(evidence):.1%} to the interval of each comparison")
+    return 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # worktrees are removed
+    sys.exit(main())

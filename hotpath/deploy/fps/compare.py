@@ -1,0 +1,170 @@
+"""Compare two runs. Runs that differ in more than the commit are refused."""
+
+import math
+import pathlib
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from hotpath.base import cache
+from hotpath.deploy.errors import CannotCompare, OtherMachine
+from hotpath.deploy.fps import Evidence, Result, stats
+from hotpath.deploy.fps.evidence import name_of, read_evidence, write_evidence
+from hotpath.deploy.fps.verdict import why_invalid
+from hotpath.runtime.boxes import overlap
+
+OWN = pathlib.Path(cache.HOME) / ".local" / "share" / "hotpath" / "reference"  # of this user
+REFERENCE_ROUNDS = 30  # the fewest
+REFERENCE_REACH = stats.MARGIN / 4  # half of the interval that a reference may cause
+OTHER_SPEED = 1.15  # of the network alone: beyond it, the parts of a frame are slowed down unlike
+SAME_BOX = 0.97  # overlap of the first frames' boxes
+ORDER = ("slower", "undecided", "same", "faster")  # the worst first
+EXIT = {"slower": 1, "undecided": 4}  # codes; else 0
+HELD = {True: "held", False: "free", None: "unknown"}
+
+Named = Tuple[str, stats.Comparison]  # name of a result, and how it compares
+
+
+def compare(base: Evidence, new: Evidence) -> List[Named]:
+    """Compare what two runs have in common.
+
+    Raises:
+        CannotCompare: they differ in more than the commit.
+        OtherMachine: the machine has another speed, or the frames other boxes.
+    """
+    first, second = _settings(base), _settings(new)
+    differences = [
+        f"{what} is {value} and {second[what]}"
+        for what, value in first.items()
+        if value != second.get(what, value)
+    ]
+    if differences:
+        difference = "; ".join(differences)
+        raise CannotCompare(f"these runs can't be compared: {difference}; measure both alike")
+    sides = {base["run"].get("side"), new["run"].get("side")}
+    turns = base["run"]["id"] == new["run"]["id"] and sides == {"base", "new"}
+    results = {name_of(result): result for result in base["results"] if result["rounds"]}
+    comparisons = [
+        (name_of(result), _compare(results[name_of(result)], result, turns))
+        for result in new["results"]
+        if result["rounds"] and name_of(result) in results
+    ]
+    if not comparisons:
+        raise CannotCompare("these runs have no network, precision, engine and clip in common")
+    return comparisons
+
+
+def _settings(evidence: Evidence) -> Dict[str, object]:
+    """What must be the same in two runs: dict of what -> value."""
+    board, before = evidence["board"], evidence["before"]
+    values = {f"board {key}": board.get(key) for key in ("name", "model", "cpus", "release")}
+    values["power mode"] = (before["power_mode"] or {}).get("name")
+    for part, clock in (("gpu", "gpu"), ("emc", "emc"), ("cpu", "cpu0")):
+        values[f"lock of the {part} clock"] = HELD[before["locked"].get(part)]
+        values[f"highest {part} clock"] = before["sample"].get(f"{clock}_clock_max_hz")
+    values.update((f"clip {clip['name']}", clip["sha256"][:12]) for clip in evidence["clips"])
+    for result in (result for result in evidence["results"] if result["rounds"]):
+        name = name_of(result)
+        values[f"{name}: the engine's version"] = result["engine"].get("version")
+        for key in ("network_sha256", "threads", "kernels"):
+            values[f"{name}: {key}"] = str(result[key])[:12]
+    return values
+
+
+def _compare(base: Result, new: Result, turns: bool) -> stats.Comparison:
+    """Compare a result's frames; of two runs in units of the network alone, where both have it."""
+    if turns:
+        return stats.compare(totals(base), totals(new), paired=True)
+    low = min([float(overlap(*pair)) for pair in zip(base["boxes"], new["boxes"])], default=1.0)
+    if low < SAME_BOX:
+        raise OtherMachine(
+            f"{name_of(new)}: the boxes differ from the reference's (overlap {low:.2f}); "
+            "if they should, keep this run with `hotpath fps save`"
+        )
+    now, then = alone_ms(new), alone_ms(base)
+    if not now or not then:
+        return stats.compare(totals(base), totals(new))
+    ratio = float(np.median(now) / np.median(then))
+    if not 1 / OTHER_SPEED < ratio < OTHER_SPEED:
+        raise OtherMachine(
+            f"{name_of(new)}: the network alone takes {ratio:.2f} times as long as then, so "
+            "this machine has another speed (heat, clocks, power); wait until it is as it was, or "
+            "keep this run with `hotpath fps save`"
+        )
+    compared = stats.compare(relative(base), relative(new))
+    return compared._replace(machine=1 / ratio - 1)
+
+
+def totals(result: Result) -> List[np.ndarray]:
+    """A result's rounds: list of arrays of frame times, ms."""
+    return [np.array(r["ms"]["total"], np.float64) for r in result["rounds"]]
+
+
+def alone_ms(result: Result) -> List[float]:
+    """Medians of the network alone, a round each; empty if a round has none."""
+    times = [r["ms"].get("alone") for r in result["rounds"]]
+    return [float(np.median(ms)) for ms in times] if all(times) else []
+
+
+def relative(result: Result) -> List[np.ndarray]:
+    """The rounds in units of the network alone; empty if a round has none."""
+    return [ms / alone for ms, alone in zip(totals(result), alone_ms(result))]
+
+
+def sentence(comparison: stats.Comparison) -> str:
+    """How much slower or faster, and how sure that is."""
+    word = "same speed" if comparison.decision == "same" else comparison.decision
+    text = "{}: {:+.1%} FPS (95 % sure: {:+.1%} to {:+.1%})".format(word, *comparison[:3])
+    if comparison.machine is not None:
+        text += f"; the network alone, by which this is measured, {comparison.machine:+.1%}"
+    if comparison.decision == "undecided":
+        text += "; more --rounds would decide"
+    return text
+
+
+def worst(comparisons: Sequence[Named]) -> Named:
+    """What decides: the first of ``ORDER``, and of those the largest loss."""
+    return min(comparisons, key=lambda pair: (ORDER.index(pair[1].decision), pair[1].change))
+
+
+def reference_of(board: Dict[str, Any]) -> Optional[Evidence]:
+    """Return the reference of a board, or None.
+
+    Args:
+        board: ``board`` of evidence. A reference of another model is none of this board.
+    """
+    path = OWN / (board["name"] + ".json")
+    reference = read_evidence(path) if path.is_file() else None
+    if reference and all(reference["board"].get(k) == board.get(k) for k in ("model", "cpus")):
+        return reference
+    return None
+
+
+def reach(evidence: Evidence) -> float:
+    """Half of the 95 % interval of a comparison that a run alone causes, as a share; the widest."""
+    results = evidence["results"]
+    return max([stats.reach(relative(r) or totals(r)) for r in results] or [1.0])
+
+
+def save(evidence: Evidence, path: pathlib.Path) -> pathlib.Path:
+    """Keep a run as the reference of its board, for this user. Return the file's path.
+
+    Raises:
+        CannotCompare: the run is invalid or tells too little. The old reference stays.
+        BadEvidence: the file can't be written.
+    """
+    again = "measure again with `hotpath fps`"
+    if why_invalid(evidence):
+        why = why_invalid(evidence)
+        raise CannotCompare(f"{path} is invalid and can't be a reference: {why}; {again}")
+    fewest = min([len(result["rounds"]) for result in evidence["results"]] or [0])
+    wide = reach(evidence) / REFERENCE_REACH if fewest > 1 else 1.0
+    if not evidence["run"]["complete"] or fewest < REFERENCE_ROUNDS or wide > 1:
+        needed = max(REFERENCE_ROUNDS, math.ceil(fewest * min(wide**2, 10.0)))
+        raise CannotCompare(
+            f"{path} has {fewest} rounds, too few to tell a change of {stats.MARGIN:.0%}; {again} "
+            f"--rounds {needed}"
+        )
+    target: pathlib.Path = OWN / (evidence["board"]["name"] + ".json")
+    write_evidence(evidence, target)
+    return target

@@ -1,0 +1,78 @@
+"""The evidence file: one JSON for each run, with all that others need to check its figures.
+
+``evidence.schema.json`` is its published form, for other tools.
+"""
+
+import json
+import operator
+import pathlib
+from typing import Union
+
+import numpy as np
+
+from hotpath.base import cache
+from hotpath.deploy.errors import BadEvidence
+from hotpath.deploy.fps import Evidence, Result, stats
+from hotpath.deploy.fps.verdict import judge
+
+FORMAT = 1
+NEEDED = {  # what comparisons and reports take of each part
+    "run": ("id", "started", "commit", "dirty", "complete", "rounds"),
+    "board": ("name", "model"),
+    "clips": ("name", "sha256"),
+    "results": ("network_sha256", "kernels", "threads", "boxes"),
+}
+
+
+def write_evidence(evidence: Evidence, path: pathlib.Path) -> None:
+    """Write a file, whole or not at all."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cache.write_text(path, json.dumps(evidence, allow_nan=False))
+    except OSError as error:
+        raise BadEvidence(
+            f"the evidence can't be written to {path}: {error.strerror}; name another folder with "
+            "--out"
+        ) from None
+
+
+def read_evidence(path: Union[str, pathlib.Path]) -> Evidence:
+    """Read a file. Its figures and its verdict are computed again from what was measured."""
+    again = "measure with `hotpath fps --out DIR`, which writes DIR/evidence-*.json"
+    try:
+        evidence: Evidence = json.loads(pathlib.Path(str(path)).read_text(encoding="utf-8"))
+        if evidence["format"] != FORMAT:
+            raise ValueError("it has another format")
+        for part, keys in NEEDED.items():
+            for entry in evidence[part] if isinstance(evidence[part], list) else [evidence[part]]:
+                operator.itemgetter(*keys)(entry)
+        for result in evidence["results"]:
+            name_of(result)
+        conclude(evidence)
+    except KeyError as error:
+        raise BadEvidence(f"{path} is not evidence of ours: it lacks {error}; {again}") from None
+    except (OSError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise BadEvidence(f"{path} can't be read as evidence: {error}; {again}") from None
+    return evidence
+
+
+def conclude(evidence: Evidence) -> None:
+    """Compute the figures and the verdict of what was measured so far."""
+    for result in evidence["results"]:
+        if result["rounds"]:
+            names = result["rounds"][0]["ms"]
+            steps = {name: stats.figures(_pooled(result, name)) for name in names}
+            result["figures"] = {"steps": steps, "fps": steps["total"]["fps"]}
+    evidence["verdict"] = judge(evidence)
+
+
+def _pooled(result: Result, step: str) -> np.ndarray:
+    """Milliseconds of a step in all rounds."""
+    ms = np.concatenate([r["ms"].get(step, []) for r in result["rounds"]])
+    return np.asarray(np.maximum(ms, 1e-6))
+
+
+def name_of(result: Result) -> str:
+    """Return a result's name: network, precision, engine and clip."""
+    engine = result["engine"]["engine"]
+    return "{network} {precision} {0} {clip}".format(engine, **result)

@@ -1,0 +1,228 @@
+"""Compiles ``hotpath.cpp`` for the machine it runs on, once, and loads it.
+
+The library's name holds a hash of everything that it depends on. So a checkout that several
+machines share never loads a library that was made for another machine.
+"""
+
+import contextlib
+import ctypes
+import glob
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from typing import NamedTuple, Optional, Sequence, Tuple
+
+from hotpath.base import cache
+from hotpath.base.errors import first_error
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.join(HERE, "hotpath.cpp")
+HEADERS = sorted(
+    glob.glob(os.path.join(HERE, "*.h")) + glob.glob(os.path.join(HERE, os.pardir, "*.h"))
+)
+COMPILERS = ("c++", "g++", "clang++")
+INSTALL = (  # a compiler, by the package manager of this system
+    "apt install g++",
+    "dnf install gcc-c++",
+    "zypper install gcc-c++",
+    "pacman -S gcc",
+    "apk add g++",
+    "xcode-select --install",
+)
+FLAGS = ("-O3", "-ffp-contract=off", "-fno-math-errno", "-fPIC", "-shared", "-std=c++14")
+# The first that the compiler knows. On ARM, -march=native leaves the order of instructions to that
+# of no core in particular.
+NATIVE: Tuple[Tuple[str, ...], ...] = (("-march=native",), ("-mcpu=native",), ())
+if platform.machine().startswith(("aarch64", "arm")):
+    NATIVE = (("-mcpu=native",), ("-march=native",), ())
+if platform.machine().startswith("arm"):  # 32 bits; Debian's compiler leaves NEON out by itself
+    NATIVE = (("-mcpu=native", "-mfpu=auto"),) + NATIVE
+TIMEOUT_S = 300
+# What a wheel for a platform holds, the fastest first: (name, flags, what /proc/cpuinfo must list).
+# The results are the same bits.
+V3 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe")
+V4 = V3 + ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512vbmi")
+LEVELS: Tuple[Tuple[str, Tuple[str, ...], Tuple[str, ...]], ...] = (
+    ("avx512", ("-march=x86-64-v4", "-mavx512vbmi"), V4),
+    ("avx2", ("-march=x86-64-v3",), V3),
+    ("base", (), ()),
+)
+# So that a wheel needs no newer C library than manylinux2014's. Python's lock guards all statics.
+STATIC = ("-static-libstdc++",) if sys.platform.startswith("linux") else ()
+WHEEL = STATIC + ("-fno-exceptions", "-fno-threadsafe-statics", "-DHP_WHEEL")
+BUNDLED = os.path.join(HERE, "levels")
+
+
+class Library(NamedTuple):
+    """The compiled kernels."""
+
+    handle: ctypes.PyDLL  # the loaded library; a call of it holds the interpreter's lock
+    path: str  # the file
+    compiler: str  # what it was compiled with
+    flags: Sequence[str]
+
+
+class CannotBuild(Exception):
+    """There is no compiler, or it failed. The message says which."""
+
+
+def library(
+    extra_flags: Sequence[str] = (), folders: Optional[Sequence[Optional[str]]] = None
+) -> Library:
+    """Load the compiled kernels; compile them first if that has not been done.
+
+    Args:
+        extra_flags: more flags for the compiler.
+        folders: where the library may be put; the first that works is taken. Default: ``build``
+            beside this file, the user's cache, and a temporary folder.
+
+    Raises:
+        CannotBuild: there is no compiler, it fails, or no folder can hold the result.
+    """
+    if not extra_flags and folders is None and os.path.isdir(BUNDLED):
+        return bundled(_cpu_flags().split())
+    compiler = _compiler()
+    version = _run([compiler, "--version"]).stdout.splitlines()[:1]
+    problems = []
+    for native in NATIVE:
+        flags = FLAGS + native + tuple(extra_flags)
+        facts = (version, flags, platform.machine(), _cpu_flags())
+        name = f"hotpath-{cache.digest(facts, [SOURCE] + HEADERS)}.so"
+        try:
+            handle, path = _load_from(folders, name, compiler, flags)
+        except CannotBuild as error:
+            problems.append(str(error))
+            continue
+        return Library(handle, path, compiler, flags)
+    raise CannotBuild(problems[-1])
+
+
+def bundled(features: Sequence[str], folder: str = BUNDLED) -> Library:
+    """Load the fastest library of a wheel that a processor with these features runs."""
+    for name, flags, needed in LEVELS:
+        path = os.path.join(folder, name + ".so")
+        if set(needed) <= set(features) and os.path.exists(path):
+            try:
+                return Library(ctypes.PyDLL(path), path, "a release", flags)
+            except OSError as error:  # another C library, or a folder that may hold no programs
+                raise CannotBuild(f"{path} can't be loaded: {error}") from None
+    raise CannotBuild(f"{folder} holds no library for this processor")
+
+
+def build_levels(
+    folder: str, machine: str = platform.machine(), extra_flags: Sequence[str] = ()
+) -> None:
+    """Compile all levels of a kind of machine, for a wheel; for another kind by a cross compiler.
+
+    64-bit ARM has one level: its processors all have NEON.
+    """
+    os.makedirs(folder, exist_ok=True)
+    compiler = _compiler() if machine == platform.machine() else f"{machine}-linux-gnu-g++"
+    for name, flags, _ in LEVELS if machine == "x86_64" else LEVELS[-1:]:
+        flags = FLAGS + WHEEL + flags + tuple(extra_flags)
+        _compile(compiler, flags, os.path.join(folder, name + ".so"))
+
+
+def _compiler() -> str:
+    for name in COMPILERS:
+        path = shutil.which(name)
+        if path:
+            return path
+    managers = (command for command in INSTALL if shutil.which(command.split()[0]))
+    raise CannotBuild(f"no C++ compiler; run `{next(managers, INSTALL[0])}`")
+
+
+def _load_from(
+    folders: Optional[Sequence[Optional[str]]], name: str, compiler: str, flags: Sequence[str]
+) -> Tuple[ctypes.PyDLL, str]:
+    """Load ``name`` from the first folder that can hold it, compiling it if it is not there."""
+    temporary = None
+    if folders is None:
+        folders = (cache.USERS, None)
+        if not cache.INSTALLED:
+            folders = (os.path.join(HERE, "build"),) + folders
+    problem = "no folder for the compiled kernels"
+    for folder in folders:
+        try:
+            if folder is None:
+                folder = temporary = tempfile.mkdtemp(prefix="hotpath-")
+            path = os.path.join(folder, name)
+            return _open(path, compiler, flags), path
+        except OSError as error:  # read-only, full, or not allowed to hold programs
+            problem = f"cannot use {folder or 'a temporary folder'}: {error.strerror or error}"
+        finally:
+            if temporary:
+                shutil.rmtree(temporary, ignore_errors=True)  # the loaded library stays usable
+    raise CannotBuild(problem)
+
+
+def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
+    """Load the library at ``path``.
+
+    Compile it if it is missing, damaged by a power failure, or of a user who cannot be trusted.
+    """
+    cache.make(os.path.dirname(path))
+    # PyDLL: a call takes microseconds; to release the interpreter's lock would take longer
+    if cache.is_sealed(path):  # a library that was cut would end the process
+        try:
+            return ctypes.PyDLL(path)
+        except OSError:
+            os.unlink(path)
+    _compile(compiler, flags, path)
+    try:
+        return ctypes.PyDLL(path)
+    except OSError:
+        os.unlink(path)
+        raise
+
+
+def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
+    """Compile to a temporary file and rename it, so that no process loads half a library."""
+    for left in glob.glob(os.path.join(os.path.dirname(path), "*.part")):  # of a build killed then
+        with contextlib.suppress(OSError):
+            if time.time() - os.path.getmtime(left) > 2 * TIMEOUT_S:
+                os.unlink(left)
+    descriptor, partial = tempfile.mkstemp(suffix=".part", dir=os.path.dirname(path))
+    os.close(descriptor)
+    try:
+        done = _run([compiler] + list(flags) + ["-o", partial, SOURCE])
+        if done.returncode:
+            raise CannotBuild(f"{compiler} fails: {first_error(done.stderr)}")
+        with open(partial, "rb") as file:
+            cache.seal(path, file.read())
+        os.chmod(path, 0o755)
+    finally:
+        if os.path.exists(partial):
+            os.unlink(partial)
+
+
+def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """The finished process of a command."""
+    try:
+        return subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            universal_newlines=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        raise CannotBuild(f"{command[0]} took over {TIMEOUT_S} s") from None
+    except OSError as error:
+        raise CannotBuild(f"{command[0]} does not run: {error.strerror}") from None
+
+
+def _cpu_flags() -> str:
+    """The processor's features as Linux lists them; elsewhere the processor's name."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            lines = [line for line in file if line.lower().startswith(("flags", "features"))]
+    except OSError:
+        lines = []
+    return lines[0] if lines else platform.processor()

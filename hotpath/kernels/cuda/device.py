@@ -1,0 +1,256 @@
+"""A GPU through the library that is installed: CuPy, or PyCUDA where CuPy has no build (Nano).
+
+``cupy_launch`` and ``pycuda_launch`` each have a ``Device`` that derives from the one below.
+
+On a Nano and a TX2 the processor's caches hold no pinned memory, since the GPU does not see them
+(NVIDIA, "CUDA for Tegra"). Writes to write-combined memory are gathered into bursts. An upload
+of ordinary memory would wait while the driver copies it into its own pinned memory.
+"""
+
+import contextlib
+import functools
+import importlib
+import importlib.util
+import re
+from typing import Any, Callable, Dict, Iterator, List, Tuple, TypeVar, cast
+
+import numpy as np
+
+from hotpath.base.errors import GpuFailed, NoGpu
+from hotpath.kernels.cuda import driver
+
+LIBRARIES = ("cupy", "pycuda")  # the first that is installed is used
+# CUDA's libraries that CuPy is linked with -> Debian's package, before the version of CUDA
+CUDA_LIBRARIES = {name: "lib" + name for name in "cublas cufft curand cusolver cusparse".split()}
+CUDA_LIBRARIES.update(nvrtc="cuda-nvrtc", cudart="cuda-cudart")
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+class Replay:
+    """What a graph does in each launch, and how often it was launched.
+
+    Args:
+        counts: difference of the counters: dict of name -> number.
+    """
+
+    def __init__(self, counts: Dict[str, int]) -> None:
+        self.counts, self.times = counts, 0
+
+
+class Counters:
+    """Counts each kind of call since the device was opened."""
+
+    def __init__(self) -> None:
+        self.allocations = self.launches = self.graph_launches = self.synchronisations = 0
+        self.uploads = self.upload_bytes = self.downloads = self.download_bytes = 0
+        self._replays: List[Replay] = []
+
+    def read(self) -> Dict[str, int]:
+        """All counters by name."""
+        counts = {name: value for name, value in vars(self).items() if name[0] != "_"}
+        for replay in self._replays:
+            for name, value in replay.counts.items():
+                counts[name] += value * replay.times
+        return counts
+
+    def rewind(self, before: Dict[str, int]) -> Dict[str, int]:
+        """Go back to an earlier ``read``; return the difference."""
+        difference = {name: value - before[name] for name, value in self.read().items()}
+        for name, value in difference.items():
+            setattr(self, name, getattr(self, name) - value)
+        return difference
+
+    def rewound(self, before: Dict[str, int]) -> Replay:
+        """Go back to an earlier ``read``: what came since then was captured in a graph.
+
+        Returns:
+            Counts the graph's launches from now on.
+        """
+        replay = Replay(dict(self.rewind(before), graph_launches=1))
+        self._replays.append(replay)
+        return replay
+
+
+class Device:
+    """A GPU. Its methods raise ``GpuFailed``.
+
+    The thread that opened it may use it, and others inside ``current``, one thread at a time.
+
+    Uploads, downloads and launches return at once; a pinned array must be kept until its copy is
+    done. Streams, events, modules and kernels are objects of the library. Each library's class adds
+
+        stream(), event(), handle(stream)    new ones; the driver's handle of a stream
+        follow(stream, event)                later work on the stream waits for the event
+        module(path), kernel(module, name)   of a cubin or PTX file
+        elapsed_ms(first, second)            between two events that have happened
+
+    Attributes:
+        name: name of the library.
+        errors: exceptions that it raises.
+        capability: compute capability, such as 87.
+        driver_version: newest CUDA version that the driver supports, such as 12060.
+        counters: ``Counters``.
+
+    Args:
+        sleeps: whether a thread that waits for an event sleeps.
+    """
+
+    name = ""
+    errors: Tuple[Any, ...] = ()
+    capability = driver_version = 0
+    # how each library does it, without errors and counters
+    _alloc: Callable[..., Any]
+    _address: Callable[..., int]
+    _pinned: Callable[..., np.ndarray]
+    _upload: Callable[..., None]
+    _download: Callable[..., None]
+    _launch: Callable[..., None]
+
+    def __init__(self, sleeps: bool = False) -> None:
+        self.counters = Counters()
+        self._sleeps = sleeps
+        self._memory: Dict[int, Any] = {}  # address -> allocation
+
+    @contextlib.contextmanager
+    def current(self) -> Iterator[None]:
+        """Let the calling thread use the GPU to the end of the block."""
+        yield
+
+    def alloc(self, size: int) -> int:
+        """Return an address on the GPU, valid until ``free`` or ``close``."""
+        memory = self._take(self._alloc, int(size))
+        address = self._address(memory)
+        self._memory[address] = memory
+        return address
+
+    def free(self, address: int) -> None:
+        """Free what ``alloc`` gave."""
+        self._memory.pop(address, None)
+
+    def pinned(self, size: int, upload: bool = False) -> np.ndarray:
+        """Return a uint8 array that the GPU can copy from and to by itself.
+
+        ``upload`` says that the processor only writes to it, in order.
+        """
+        return self._take(self._pinned, int(size), upload)
+
+    def _take(self, take: Callable[..., Any], size: int, *more: Any) -> Any:
+        try:
+            memory = take(size, *more)
+        except self.errors as error:
+            if "out of memory" not in str(error).lower():
+                raise GpuFailed(f"the GPU gives no memory: {error}; start again") from None
+            raise GpuFailed(
+                f"the GPU has no {size / 1e6:.1f} MB left ({error}); close other programs on it"
+            ) from None
+        self.counters.allocations += 1
+        return memory
+
+    def upload(self, address: int, array: np.ndarray, stream: Any) -> None:
+        """Enqueue a copy of a pinned array to the GPU."""
+        self._ask(self._upload, address, array, stream)
+        self.counters.uploads += 1
+        self.counters.upload_bytes += array.nbytes
+
+    def download(self, array: np.ndarray, address: int, stream: Any) -> None:
+        """Enqueue a copy from the GPU to a pinned array."""
+        self._ask(self._download, array, address, stream)
+        self.counters.downloads += 1
+        self.counters.download_bytes += array.nbytes
+
+    def launch(
+        self, kernel: Any, grid: Any, block: Any, arguments: Any, stream: Any, shared: int = 0
+    ) -> None:
+        """Enqueue a kernel.
+
+        Args:
+            grid, block: three numbers each.
+            arguments: NumPy scalars of the kernel's own types; ``uint64`` for addresses.
+            shared: bytes of dynamic shared memory of a block.
+        """
+        try:
+            self._launch(kernel, grid, block, arguments, stream, shared)
+        except self.errors as error:
+            raise GpuFailed(f"the GPU refuses a kernel: {error}") from None
+        self.counters.launches += 1
+
+    def record(self, event: Any, stream: Any) -> None:
+        """Enqueue an event."""
+        self._ask(event.record, stream)
+
+    def synchronise(self, waited: Any) -> None:
+        """Wait for all work of a stream, or for an event."""
+        self.counters.synchronisations += 1
+        self._ask(waited.synchronize)
+
+    def close(self) -> None:
+        """Free the memory. Nothing that this device gave may be used afterwards."""
+        self._memory.clear()
+
+    def _ask(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call the driver. It also reports errors of earlier work here."""
+        try:
+            function(*arguments)
+        except self.errors as error:
+            raise GpuFailed(f"the GPU stopped: {error}; start the program again") from None
+
+
+def by_any_thread(method: Method) -> Method:
+    """Let any thread call a method of an object that has a ``device``."""
+
+    @functools.wraps(method)
+    def call(self: Any, *arguments: Any, **options: Any) -> Any:
+        with self.device.current():
+            return method(self, *arguments, **options)
+
+    return cast(Method, call)
+
+
+def installed() -> List[str]:
+    """Names of the libraries that are installed, the preferred one first."""
+    return [name for name in LIBRARIES if importlib.util.find_spec(name) is not None]
+
+
+def open_device(library: str = "auto", latency: str = "normal") -> Any:
+    """Open the first GPU; ``CUDA_VISIBLE_DEVICES`` says which that is.
+
+    Args:
+        library: "auto", "cupy" or "pycuda".
+        latency: how threads wait for it, a key of ``driver.WAITS``.
+
+    Returns:
+        A ``Device``, see above.
+
+    Raises:
+        NoGpu: no driver, no GPU, or no library.
+    """
+    present = installed()
+    if library == "auto":
+        if not present:
+            raise NoGpu(
+                "neither CuPy nor PyCUDA is installed; run `python -m hotpath boards` for the one "
+                "that "
+                "this board takes, or `pip install cupy-cuda12x` (Nano: `pip install pycuda`)"
+            )
+        library = present[0]
+    elif library not in LIBRARIES:
+        raise NoGpu(f"{library!r} is no GPU library; name one of: cupy, pycuda")
+    elif library not in present:
+        raise NoGpu(f"{library} is not installed; run `python -m hotpath boards`")
+    driver.wait_by(latency)  # both libraries report a missing driver with a page of text
+    try:  # a wheel has another name for this package
+        launch = importlib.import_module(f"{__package__}.{library}_launch")
+    except ImportError as error:
+        raise NoGpu(_not_imported(library, error)) from None
+    return launch.Device(sleeps=latency == "saving")
+
+
+def _not_imported(library: str, error: ImportError) -> str:
+    """Return why an installed library can't be imported, and the command that repairs it."""
+    lacking = re.search(r"lib([a-z]+)\.so\S* cannot open", str(error))  # CuPy has a page of text
+    if lacking is None or lacking.group(1) not in CUDA_LIBRARIES:
+        return f"{library} can't be imported: {error}; run `python -m hotpath boards`"
+    version = driver.describe_gpu().driver.replace(".", "-")
+    package = f"{CUDA_LIBRARIES[lacking.group(1)]}-{version}"
+    return f"{library} is linked with CUDA's {package}; run `sudo apt-get install {package}`"

@@ -1,0 +1,353 @@
+"""Bundles: a network prepared for one board, in a folder that records its sources.
+
+``make engine`` writes one to ``engines/<board>/<network>-<precision>/``: the parts that an engine
+loads, the network's TOML, and ``bundle.json``:
+
+    {"format": 1, "network": {"name", "sha256", "files": {part: sha256}}, "board", "engine",
+     "precision", "libraries": {name: version}, "compute_capability", "calibration_sha256",
+     "settings": {...}, "parts": {file name: {"sha256", "bytes"}}, "run": {...}, "sha256"}
+
+``run`` tells the engine the purpose of each part. Only the engine understands ``run`` and
+``settings``. ``Bundle`` checks all other entries. ``hotpath.runtime.loading`` has the engine check
+these two before it uses a part. ``sha256`` is of the whole table, so that a change is noticed.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import shlex
+from typing import Dict, Mapping, NoReturn, Optional, Sequence, Union
+
+from hotpath.base.commands import make, reason
+from hotpath.base.toml_keys import FileName, Sha256, Table, why_not
+from hotpath.boards import HOST, NVIDIA, Board, load_board
+from hotpath.boards.errors import BadBoard, UnknownBoard
+from hotpath.runtime import decode
+from hotpath.runtime.errors import BadBundle, BadNetwork, BundleMismatch
+from hotpath.runtime.network import Network, sha256_of, shapes_text, without_ones
+from hotpath.runtime.networks import load_network
+
+PathLike = Union[str, pathlib.Path]
+
+FORMAT = 1
+FILE = "bundle.json"
+FOLDER = "engines"
+TEXTS = ("board", "engine", "precision")
+TABLES = ("network", "libraries", "settings", "parts", "run")
+KEYS = ("format",) + TEXTS + TABLES + ("compute_capability", "calibration_sha256", "sha256")
+
+
+def command(
+    board: str, network: PathLike, precision: str, engines: Optional[PathLike] = None
+) -> str:
+    """The command that builds a bundle, in ``engines`` if that is not the usual folder."""
+    text = make("engine", BOARD=board, NETWORK=network, PRECISION=precision)
+    if engines is None or os.path.realpath(str(engines)) == os.path.realpath(FOLDER):
+        return text
+    out = "--out " + shlex.quote(str(engines))
+    return f"{text} ARGS={shlex.quote(out)}" if text.startswith("make ") else f"{text} {out}"
+
+
+def folder_of(board: str, network: str, precision: str, engines: PathLike = FOLDER) -> pathlib.Path:
+    """The folder of the bundle for a board, network and precision (all names).
+
+    A network that is named for its precision, such as ``kestrel-int8``, is not named for it twice.
+    """
+    end = "-" + precision
+    name = network if network.endswith(end) else network + end
+    return pathlib.Path(str(engines)) / board / name
+
+
+def seal(values: Mapping[str, object]) -> str:
+    """The sha256 of the entries of a ``bundle.json``, without its own."""
+    rest = {key: value for key, value in values.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def identity(network: Network, paths: Optional[Mapping[str, pathlib.Path]] = None) -> Table:
+    """The entry ``network`` of a bundle: dict of name, sha256 and files.
+
+    The sha256 covers only what the parts depend on. A tracker's numbers may be tuned without a new
+    bundle.
+
+    Args:
+        network: the ``Network``.
+        paths: dict of part -> path, to take the sha256 that its TOML does not give.
+    """
+    files = {}
+    for entry in network.files:
+        path = paths.get(entry.part) if paths else None
+        files[entry.part] = entry.sha256 or (sha256_of(path) if path else None)
+    return _identity(network, files)
+
+
+def _identity(network: Network, files: Mapping[str, Optional[str]]) -> Table:
+    shapes = [network.family, network.exemplar, network.search, list(network.maps)]
+    text = json.dumps([shapes, files], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {"name": network.name, "sha256": digest, "files": files}
+
+
+def find(
+    board: Optional[Board],
+    network: Network,
+    precision: Optional[str] = None,
+    folder: PathLike = FOLDER,
+) -> "Bundle":
+    """The bundle for a board and a network.
+
+    Args:
+        board: a ``hotpath.boards.Board``; None if it could not be detected.
+        network: its ``Network``.
+        precision: None for the board's default if that is there, else any.
+        folder: folder of all bundles, as ``make engine`` writes them.
+
+    Raises:
+        BadBundle: there is none, or the board is not known.
+    """
+    if board is None:
+        raise BadBundle(
+            "cannot detect the board, so no bundle was chosen; name one, such as "
+            f"engines/BOARD/{network.name}-PRECISION"
+        )
+    chosen = precision or board.precision["default"]
+    first = folder_of(board.name, network.name, chosen, folder)
+    if first.is_dir():
+        return Bundle(first)
+    for name in (network.name, network.name + "-*") if precision is None else ():
+        for path in sorted(first.parent.glob(f"{name}/{FILE}")):
+            return Bundle(path.parent)
+    raise BadBundle(
+        f"there is no bundle {first}; run `{command(board.name, network.given, chosen, folder)}`",
+        what="no bundle",
+    )
+
+
+class Bundle:
+    """What is in a bundle's folder, and whether it is whole.
+
+    Attributes:
+        folder: the folder.
+        network: dict of name, sha256 and files, from ``identity``.
+        board, engine, precision: names.
+        libraries: dict of library -> version that the parts were built with.
+        compute_capability: compute capability of the GPU, such as "8.7"; None without a GPU.
+        calibration_sha256: sha256 of the table of ranges for INT8, or None.
+        settings: dict of the builder's options.
+        parts: dict of file name -> {"sha256", "bytes"}.
+        run: dict for the engine.
+
+    Raises:
+        BadBundle: there is no bundle, or its ``bundle.json`` cannot be read or is not whole.
+    """
+
+    def __init__(self, folder: PathLike) -> None:
+        self.folder = pathlib.Path(str(folder))
+        values = self._read()
+        self._check_whole(values)
+        self.network: Table = values["network"]
+        self.board: str = values["board"]
+        self.engine: str = values["engine"]
+        self.precision: str = values["precision"]
+        self.libraries: Dict[str, str] = values["libraries"]
+        self.compute_capability: Optional[str] = values["compute_capability"]
+        self.calibration_sha256: Optional[str] = values["calibration_sha256"]
+        self.settings: Table = values["settings"]
+        self.parts: Dict[str, Table] = values["parts"]
+        self.run: Table = values["run"]
+
+    def _read(self) -> Table:
+        """The table in ``bundle.json``, with all its keys."""
+        path = self.folder / FILE
+        if not path.is_file():
+            raise BadBundle(
+                f"{self.folder} is not a bundle: it has no {FILE}; run `{command('…', '…', '…')}` "
+                "(`python -m hotpath boards` names this board)",
+                what="no bundle",
+            )
+        try:
+            with open(str(path)) as file:
+                values = json.load(file)
+            if not isinstance(values, dict):
+                raise ValueError("it is not a table")
+        except (ValueError, OSError, RecursionError) as error:
+            raise BadBundle(
+                f"{path} can't be read ({reason(error)}); remove {self.folder} and build it again "
+                f"with `{make('engine')}`",
+                what="damaged",
+            ) from None
+        missing = [key for key in KEYS if key not in values]
+        if values.get("format") != FORMAT or missing:
+            why = "lacks " + ", ".join(missing) if missing else "is of another version of this"
+            raise BadBundle(
+                "{} {}; build it again: `{}`".format(
+                    path, why, command(values.get("board", "…"), "…", values.get("precision", "…"))
+                ),
+                what="damaged",
+            )
+        return values
+
+    def _check_whole(self, values: Table) -> None:
+        """Refuse an entry that has another type than it should have."""
+        for key in TEXTS:
+            if why_not(FileName, values[key]):
+                self.damaged(f"{key} is not a name")
+        for key in TABLES:
+            if not isinstance(values[key], dict):
+                self.damaged(f"{key} is not a table")
+        if values["sha256"] != seal(values):
+            self.damaged("an entry was changed")
+        network, parts = values["network"], values["parts"]
+        if why_not(FileName, network.get("name")) or not isinstance(network.get("files"), dict):
+            self.damaged("network has no name or no files")
+        for name, part in parts.items():
+            if why_not(FileName, name):
+                self.damaged(f"it names a part outside it, {name!r}")
+            if not isinstance(part, dict) or why_not(Sha256, part.get("sha256")):
+                self.damaged(f"{name} has no sha256")
+            if not isinstance(part.get("bytes"), int):
+                self.damaged(f"{name} has no size")
+        if network["name"] + ".toml" not in parts:
+            self.damaged("its network's TOML is none of its parts")
+
+    def check_run(self, named: Sequence[object]) -> None:
+        """Raise ``BadBundle`` unless all names, of ``Engine.check_bundle``, are those of parts."""
+        for name in named:
+            if not isinstance(name, str) or name not in self.parts:
+                self.damaged(f"{name} is none of its parts")
+
+    @property
+    def command(self) -> str:
+        """The command that builds the bundle again."""
+        return self._command(self.board, self.network["name"], self.precision)
+
+    def _command(self, board: str, network: str, precision: str) -> str:
+        """The command that builds a bundle beside this one."""
+        engines = self.folder.parent.parent
+        usual = folder_of(self.board, self.network["name"], self.precision, engines)
+        return command(board, network, precision, engines if usual == self.folder else None)
+
+    def path(self, part: str) -> pathlib.Path:
+        """The path of a part."""
+        return self.folder / part
+
+    def load_network(self) -> Network:
+        """The ``Network`` of its TOML; raises ``BadBundle`` if that is of another version."""
+        try:
+            return load_network(self.path(self.network["name"] + ".toml"))
+        except BadNetwork as error:
+            raise BadBundle(
+                f"{self.folder} was built by another version of Hotpath ({error}); run "
+                f"`{self.command}`"
+            ) from None
+
+    def check_parts(self) -> None:
+        """Raise ``BadBundle`` if a part is missing, truncated or altered."""
+        for name, expected in sorted(self.parts.items()):
+            path = self.path(name)
+            if not path.is_file():
+                self._broken(path, "is missing")
+            if path.resolve().parent != self.folder.resolve():
+                self._broken(path, "is a link to a file outside the bundle")
+            size = path.stat().st_size
+            if size < expected["bytes"]:
+                self._broken(
+                    path, "is truncated, {} of {} bytes are there".format(size, expected["bytes"])
+                )
+            try:
+                altered = size != expected["bytes"] or sha256_of(path) != expected["sha256"]
+            except OSError as error:
+                self._broken(path, f"can't be read ({error.strerror})")
+            if altered:
+                self._broken(path, "was altered since it was built")
+
+    def check_network(self, network: Network, networks_dir: Optional[PathLike] = None) -> None:
+        """Raise ``BundleMismatch`` unless the bundle is of this network and its files.
+
+        A file whose hash the TOML does not state is compared where it is here.
+        """
+        now = _identity(network, network.hashes_here(networks_dir))
+        if now["name"] != self.network["name"]:
+            self.mismatch("network", self.network["name"], now["name"], now["name"])
+        for part, sha256 in now["files"].items():
+            built = self.network["files"].get(part)
+            if sha256 is not None and sha256 != built:
+                before = f"sha256 {str(built)[:12]}…"
+                self.mismatch(f"{part} of {network.name}", before, f"{sha256[:12]}…")
+        has_hashes = None not in now["files"].values()
+        if has_hashes and now["sha256"] != self.network["sha256"]:
+            self.mismatch("TOML of " + network.name, "other inputs or maps", "those of today")
+
+    def check_board(self, board: Optional[str], precision: Optional[str] = None) -> None:
+        """Compare with the board's name and the precision asked for; None for any."""
+        if precision is not None and precision != self.precision:
+            self.mismatch("precision", self.precision, precision, precision=precision)
+        if board not in (None, self.board) and not (self.board == HOST and _is_computer(board)):
+            self.mismatch("board", self.board, board, board=board)
+
+    def check_library(self, name: str, version: str) -> None:
+        """Compare with the version of a library on this board."""
+        if self.libraries.get(name) != version:
+            self.mismatch(name, self.libraries.get(name), version)
+
+    def check_shapes(
+        self, network: Network, sides: Sequence[int], maps: Sequence[Sequence[int]]
+    ) -> None:
+        """Compare the shapes that an engine was built with.
+
+        Args:
+            network: the ``Network`` to compare with.
+            sides: sides of the exemplar's picture and the search region's, pixels.
+            maps: shapes of the maps.
+
+        Raises:
+            BundleMismatch: the network has others.
+        """
+        expected = [network.exemplar, network.search]
+        if list(sides) != expected:
+            self.mismatch(
+                "pictures of " + network.name,
+                *("{} and {} pixels".format(*pair) for pair in (sides, expected)),
+            )
+        shapes = decode.shapes(network)
+        if [without_ones(shape) for shape in maps] != [without_ones(shape) for shape in shapes]:
+            self.mismatch("maps of " + network.name, shapes_text(maps), shapes_text(shapes))
+
+    def damaged(self, reason: str) -> NoReturn:
+        """Raise ``BadBundle``, because ``bundle.json`` was changed after it was written."""
+        raise BadBundle(
+            f"{self.folder / FILE} is not as it was written ({reason}); remove {self.folder} and "
+            f"build it again with `{make('engine')}`",
+            what="damaged",
+        )
+
+    def mismatch(
+        self,
+        what: str,
+        built: object,
+        here: object,
+        network: Optional[str] = None,
+        board: Optional[str] = None,
+        precision: Optional[str] = None,
+    ) -> NoReturn:
+        """Raise ``BundleMismatch``: what differs, and which command builds the bundle again."""
+        name = network or self.network["name"]
+        rebuild = self._command(board or self.board, name, precision or self.precision)
+        raise BundleMismatch(
+            f"{self.folder} was built for {what} {built}, but here it is {here}; run `{rebuild}`",
+            what="other system",
+        )
+
+    def _broken(self, path: pathlib.Path, what: str) -> NoReturn:
+        raise BadBundle(
+            f"{path} {what}; build it again: `{self.command}`", what="wrong part", where=path
+        )
+
+
+def _is_computer(name: str) -> bool:
+    """Whether a board runs bundles for the host, which hold canonical ONNX files."""
+    try:
+        return load_board(name).family in ("computer", NVIDIA)
+    except (BadBoard, UnknownBoard):
+        return False

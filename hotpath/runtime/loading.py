@@ -1,0 +1,185 @@
+"""Make a tracker from a name, a bundle or a board: choose the files, the engine and the device.
+
+load            -> Loaded: network, engine, kernels
+  choose           -> Setup: board, network and bundle
+  open_setup       -> the engine: of a bundle, or for the network's own ONNX files
+create_device   -> the device of that engine, which all its targets share
+tracker_on      -> the tracker of one target on that device
+"""
+
+from typing import NamedTuple, Optional
+
+from hotpath import boards
+from hotpath.base.errors import NoCompiler, NotOnGpu
+from hotpath.kernels import cpu
+from hotpath.kernels.cpu.interface import Kernels
+from hotpath.runtime import engines
+from hotpath.runtime.devices.base import Device
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.engines.base import Engine, Setup
+from hotpath.runtime.networks import DEFAULT_NETWORK, Network, load_network
+from hotpath.runtime.options import AUTO, DEFAULTS, Options, checked
+from hotpath.runtime.precision import int8_form, open_precision
+from hotpath.runtime.tracker import Tracker, why_no_search_on
+
+# what a board's profile says of lost targets -> ``recover`` of a ``Tracker``
+RECOVER = {"search": True, "report": False, "nothing": None}
+
+
+class Loaded(NamedTuple):
+    """A network that is ready to run.
+
+    Attributes:
+        network: the ``Network``.
+        engine: the engine that holds it; several trackers may share it.
+        kernels: crop and select on the processor (see ``hotpath.kernels.cpu.load``).
+    """
+
+    network: Network
+    engine: Engine
+    kernels: Kernels
+
+
+def load(options: Options) -> Loaded:
+    """Load a network into an engine.
+
+    Args:
+        options: checked here, for everything that loads a tracker.
+
+    Raises:
+        BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see
+            ``hotpath.runtime.errors``.
+    """
+    engine = open_setup(choose(options))
+    return Loaded(engine.network, engine, cpu.load())
+
+
+def choose(options: Options) -> Setup:
+    """Choose board, network and bundle; nothing is opened.
+
+    Without a bundle, "auto" runs the network's own files in an engine of this computer.
+
+    Raises:
+        BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: as ``load``.
+    """
+    options = checked(options)
+    runs_files = options.engine == AUTO or engines.find(options.engine).runs_files
+    if options.bundle or options.board or options.simulate or not runs_files:
+        from hotpath.runtime.bundle_choice import with_bundle  # a computer has none
+
+        return with_bundle(options)
+    network = DEFAULT_NETWORK if options.network is None else options.network
+    return Setup(load_network(network), options=options)
+
+
+def open_setup(setup: Setup) -> Engine:
+    """Check what was chosen, and load it into its engine.
+
+    Raises:
+        BadBundle, BundleMismatch, NoEngine: the bundle or its engine cannot be used here.
+        BadNetwork: the network's own files are not what its TOML says.
+    """
+    bundle, options = setup.bundle, setup.options
+    if bundle is None:
+        return open_precision(setup)
+    engine = engines.find(bundle.engine)
+    try:
+        bundle.check_run(engine.check_bundle(bundle.run, bundle.settings))
+    except ValueError as error:
+        bundle.damaged(str(error))
+    bundle.check_board(setup.board, None if options.precision == AUTO else options.precision)
+    network = setup.network
+    if network is not None:
+        if network.name != bundle.network["name"]:  # a computer's bundle may be of the INT8 form
+            network = int8_form(network) or network
+        bundle.check_network(network, options.networks_dir)
+    bundle.check_parts()
+    network = network or bundle.load_network()
+    return engines.open_engine(
+        bundle.engine, setup._replace(network=network, settings=bundle.settings)
+    )
+
+
+def open_tracker(options: Options) -> Tracker:
+    """Load a network, and make a tracker of one target with it: ``hotpath.load_tracker``."""
+    return create_tracker(*load(options), options)
+
+
+def create_tracker(
+    network: Network, engine: Engine, kernels: Kernels, options: Options = DEFAULTS
+) -> Tracker:
+    """Make a tracker with its own device. See ``create_device`` and ``tracker_on``."""
+    return tracker_on(create_device(network, engine, kernels, options), options)
+
+
+def create_device(
+    network: Network, engine: Engine, kernels: Kernels, options: Options = DEFAULTS
+) -> Device:
+    """The device of an engine: the GPU or the FPGA where the whole frame runs there.
+
+    Args:
+        network, engine, kernels: as in ``Loaded``.
+        options: uses ``log``, which gets the reason if the GPU does not take the whole frame.
+    """
+    if engine.device is not None:
+        from hotpath.runtime.devices.gpu import Gpu
+
+        try:
+            return Gpu(network, engine, kernels, log=options.log)
+        except (NotOnGpu, NoCompiler) as error:
+            if options.log is not None:
+                options.log(f"crop and select run on the processor: {error}")
+    if engine.fabric is not None:
+        from hotpath.runtime.devices.fpga import Fpga
+
+        return Fpga(network, engine, kernels)
+    return Processor(network, engine, kernels)
+
+
+def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
+    """Make a tracker of one target.
+
+    Args:
+        device: the ``Device``. Several trackers may share it.
+        options: uses ``log``, ``recover``, ``search_windows`` and ``strict``. ``log`` gets a
+            sentence if ``recover`` asks for a search that is not possible, or the board for none,
+            and if ``strict`` changes nothing.
+    """
+    recover, board = recovers(device, options), board_of(device.engine)
+    tracker = Tracker(
+        device,
+        recover=recover,
+        search_windows=options.search_windows or board.search["windows"],
+        strict=options.strict,
+    )
+    reason = tracker.why_no_search if options.recover else ""
+    if recover is None:
+        reason = f"the profile of {board.title} leaves it to the option recover"
+    if reason and options.log is not None:
+        options.log(f"a lost target is not searched for: {reason}")
+    elif options.recover is False and why_no_search_on(device) and options.log is not None:
+        options.log(f"recover=False changes nothing: {why_no_search_on(device)}")
+    if options.strict and options.log is not None and not tracker.proves:
+        why = reason or f"no same_share in the TOML of {device.network.name}"
+        options.log(f"strict changes nothing: {why}")
+    return tracker
+
+
+def recovers(device: Device, options: Options) -> Optional[bool]:
+    """Return ``recover`` of a ``Tracker``: as asked for, or as the board's profile says."""
+    default = board_of(device.engine).search["default"]
+    return RECOVER[default] if options.recover is None else options.recover
+
+
+def board_of(engine: Engine) -> boards.Board:
+    """Return the profile of this engine's hardware.
+
+    It is the profile of the bundle's board. Without a bundle, or if that profile is missing, it is
+    that of a computer, with an NVIDIA GPU if the engine runs on one.
+    """
+    if engine.bundle is not None:
+        try:
+            return boards.load_board(engine.bundle.board)
+        except boards.UnknownBoard:
+            pass
+    return boards.load_board(boards.HOST if engine.device is None else boards.NVIDIA_GPU)

@@ -1,0 +1,104 @@
+"""Networks as data: one TOML each, which is read and checked here.
+
+Only its TOML describes a network. ``hotpath networks`` lists, shows, checks, downloads and adds
+networks.
+"""
+
+import os
+import pathlib
+from typing import TYPE_CHECKING, List, Optional, Union
+
+from hotpath.base.commands import meant
+from hotpath.runtime.errors import BadNetwork, UnknownNetwork
+from hotpath.runtime.network import CACHE, DETECTORS, INT8_FORMS, File, Network, sha256_of
+
+if TYPE_CHECKING:
+    from hotpath.boards import Board
+
+__all__ = [
+    "CACHE",
+    "File",
+    "Network",
+    "default_of",
+    "find_toml",
+    "load_network",
+    "names",
+    "sha256_of",
+]
+
+DEFAULT_NETWORK = "kestrel"
+FOLDER = pathlib.Path(__file__).resolve().parent
+
+
+def names(folder: pathlib.Path = FOLDER) -> List[str]:
+    """List the networks that come with the runtime, or the TOMLs of a folder, sorted by name."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def default_of(board: "Optional[Board]") -> str:
+    """Return the name of the network that runs on a board by default.
+
+    Args:
+        board: None if it is not known.
+    """
+    return (board.network if board is not None else None) or DEFAULT_NETWORK
+
+
+def load_network(name_or_path: Union[str, pathlib.Path]) -> Network:
+    """Read a network by its name, or from the user's own TOML.
+
+    Args:
+        name_or_path: ``"nanotrack_v2"``, an INT8 form such as ``"kestrel-int8"``, or the path of a
+            file that ends in ``.toml``.
+
+    Returns:
+        A ``Network``. Its files are not looked for yet.
+
+    Raises:
+        UnknownNetwork: there is no such name or file.
+        BadNetwork: the TOML can't be read, or a key is missing, unknown or wrong.
+    """
+    from hotpath.base import toml, toml_keys  # not for who only needs the names
+    from hotpath.runtime.networks import schema
+
+    path = find_toml(name_or_path)
+    values, files, mistakes = schema.read(toml.read(path, BadNetwork))
+    if mistakes:
+        more = f" (and {len(mistakes) - 1} more)" if len(mistakes) > 1 else ""
+        raise BadNetwork(
+            f"{path}: {toml_keys.sentence(mistakes[0])}{more}; `hotpath networks check "
+            f"{path}` lists all",
+            what="wrong keys",
+        )
+    return Network(path.stem, path, values, files)
+
+
+def find_toml(
+    name_or_path: Union[str, pathlib.Path], folder: pathlib.Path = FOLDER, what: str = "network"
+) -> pathlib.Path:
+    """The path of a TOML: that of a network, or another one of a folder.
+
+    Raises:
+        UnknownNetwork: no such name or file.
+    """
+    text = str(name_or_path)
+    is_path, file, forms = text.endswith(".toml"), text + ".toml", folder / INT8_FORMS.name
+    for path in [pathlib.Path(text)] if is_path else [folder / file, forms / file]:
+        if os.path.isfile(str(path)):
+            return path
+    there = ", ".join(names(folder))
+    if text.endswith(".onnx"):
+        raise UnknownNetwork(
+            f"{text} is an ONNX file, and a {what} is described by a TOML; `hotpath networks add` "
+            "writes one",
+            what="ONNX file",
+        )
+    if is_path:
+        raise UnknownNetwork(f"no {what} file {text}; name one of your own, or one of: {there}")
+    detectors = names(DETECTORS) if folder == FOLDER else []
+    if text in detectors:
+        raise UnknownNetwork(
+            f"{text} is a detector, not a {what}; give it to --detector", what="detector"
+        )
+    hint = meant(text, names(folder) + names(forms) + detectors) or f"there are: {there}"
+    raise UnknownNetwork(f"no {what} is called {text!r}; {hint}", what="unknown name")

@@ -1,0 +1,293 @@
+"""The keys of a network's TOML, with types, defaults and bounds, and the check of a TOML.
+
+This file has the keys of all networks. ``KEYS`` in a family's file in ``runtime/decode`` has those
+of ``[head]`` and ``[tracking]``. A missing key is a mistake, and so is a key that the network does
+not use.
+"""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from hotpath.base.toml_keys import (
+    REQUIRED,
+    Address,
+    FileName,
+    Key,
+    Keys,
+    Mistake,
+    Section,
+    Sha256,
+    Table,
+    read_section,
+    shown,
+    why_not,
+)
+from hotpath.runtime import decode
+from hotpath.runtime.decode.shared.keys import LARGEST_SIDE
+from hotpath.runtime.network import File, Made
+
+TOP: Keys = {
+    "family": Key(str),  # file name in runtime/decode/
+    "licence": Key(str, ""),
+    "source": Key(str, ""),
+    "engine": Key(str, ""),  # that "auto" takes first where it is installed
+}
+
+LARGEST_FILE = 1 << 31  # bytes; no ONNX file in one piece is larger
+MADE: Keys = {"name": Key(FileName), "sha256": Key(Sha256)}
+FILE: Keys = {
+    "name": Key(FileName),
+    "sha256": Key(Sha256, None),
+    "url": Key(Address, None),
+    "size": Key(int, None, low=1, high=LARGEST_FILE),
+}
+CUT: Keys = {"part": Key(str), "features": Key(str, None), "weight_of": Key(str, None)}
+
+CORNERS = ("(s+1)/2", "s/2", "(s-1)/2")
+CENTRES = ("w/2", "(w-1)/2")
+
+# Bounds hold every value that a tracker could use and refuse what overflows or gives nonsense:
+# a window of a hundred times the box shows nothing of the target, and the mean and scale of a
+# picture of bytes lie far inside theirs.
+SIDE = Key(int, low=8, high=LARGEST_SIDE)
+WIDEST = 100  # of a margin or a factor
+
+SECTIONS: Dict[str, Keys] = {
+    "input": {
+        "exemplar": SIDE,  # pixels, side of the crop around the first box
+        "search": SIDE,  # pixels, side of the crop of every frame
+        # the window. "square": the square around the box with context. "stretched": the box with a
+        # margin, both sides resized separately. "area": a square, relative to the box's area
+        "crop": Key(str, "square", ("square", "stretched", "area")),
+        "context": Key(
+            float, 0.5, low=0, high=WIDEST, when=("crop", ("square",))
+        ),  # of w + h, each side
+        # share of w and of h, on each side
+        "exemplar_margin": Key(float, low=0, high=WIDEST, when=("crop", ("stretched",))),
+        "search_margin": Key(float, low=0, high=WIDEST, when=("crop", ("stretched",))),
+        # side of the window, relative to that of a square with the box's area
+        "exemplar_factor": Key(float, low=0.1, high=WIDEST, when=("crop", ("area",))),
+        "search_factor": Key(float, low=0.1, high=WIDEST, when=("crop", ("area",))),
+        # distance of the window's corner from its centre (s: its side), and how it is rounded
+        "corner": Key(str, "(s+1)/2", CORNERS),
+        "rounding": Key(str, "half_up", ("half_up", "half_even", "up", "cut")),
+        "resample": Key(str, "resize", ("resize", "warp")),  # "warp" does not round at all
+        "border": Key(str, "mean", ("mean", "mean_rounded", "zero")),  # colour outside the frame
+        "channels": Key(str, "BGR", ("BGR", "RGB")),
+        # (value - mean) * scale, in the order of `channels`, value from 0 to 255
+        "mean": Key(list, (0.0, 0.0, 0.0), low=-1000, high=1000, length=3),
+        "scale": Key(list, (1.0, 1.0, 1.0), low=-1000, high=1000, length=3, nonzero=True),
+        "box_centre": Key(str, "(w-1)/2", CENTRES),  # distance of the first box's centre
+        "box_corner": Key(str, "w/2", CENTRES),  # from its corner, and of each result's
+    },
+    "head": {
+        "correlation": Key(
+            str, "pixelwise", ("pixelwise", "depthwise", "both", "cross", "attention", "none")
+        ),
+        # names of the outputs in the family's order, where their shapes are equal; "a+b" joins
+        # the channels of two outputs
+        "maps": Key(tuple, ()),
+    },
+    "tracking": {
+        # presence (runtime/identity.py) of a target, smoothed, below which it is lost; 0: never
+        "search_lost_below": Key(float, 0.0, low=0, high=1),
+        # while lost, the presence in a window from which on a place is looked at again, and from
+        # which on it is the target; 0: no search
+        "look_above": Key(float, 0.0, low=0, high=1),
+        "found_above": Key(float, 0.0, low=0, high=1),
+        # runtime/identity.py: share of its own looks that an object must reach after a loss,
+        # 0: each object passes; the share below which what is claimed is lost; the first with
+        # --strict
+        "same_share": Key(float, 0.0, low=0, high=1),
+        "same_until": Key(float, 0.0, low=0, high=1),
+        "strict_share": Key(float, 0.95, low=0, high=2),
+        # with the search, in families in which a cell is a place (points, centre): the share of the
+        # highest score from which another peak of the score map may be the followed target, 0: only
+        # the best cell
+        "peak_share": Key(float, 0.2, low=0, high=1),
+        # the score below which a frame is looked at again, in a wider window; 0: none is
+        "wider_below": Key(float, 0.0, low=0, high=1),
+    },
+}
+
+_ONE = "remove it, and export the network so that its first exemplar is the second one too"
+_OTHER = "remove it; search_lost_below and found_above tell a loss, with and without a search"
+_SAME = "remove it; it is the same for all networks now"
+_CURVE = "remove it; presence counts from search_lost_below to found_above"
+GONE = {  # a key of old files -> what to do about it
+    "lost_below": _OTHER,
+    "unsure_below": _OTHER,
+    "doubt_below": "it is search_lost_below now",
+    "refresh_every": _ONE,
+    "refresh_above": _ONE,
+    "refresh_from": _ONE,
+    "presence_slope": _CURVE,
+    "presence_middle": _CURVE,
+    "same_frames": _SAME,
+    "peak_window": _SAME,
+}
+
+# The ways in which files come.
+PARTS = (
+    {"backbone", "head"},
+    {"exemplar", "search"},
+    {"exemplar", "search", "head"},
+    {"whole"},
+    {"network", "kernel_cls", "kernel_loc"},
+)
+
+
+def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
+    """Check a parsed TOML and put its sections into one dict.
+
+    Args:
+        table: dict as ``hotpath.base.toml.read`` gives it.
+
+    Returns:
+        (values, files, mistakes): dict of key -> value with defaults filled in, list of ``File``,
+        list of ``Mistake`` (empty when all is well).
+    """
+    mistakes: List[Mistake] = []
+
+    def table_of(section: str) -> Table:
+        entries = table.get(section, {})
+        if isinstance(entries, dict):
+            return entries
+        mistakes.append(Mistake(section, None, f"must be a section, [{section}]"))
+        return {}
+
+    further = ("file", "published", "strangers", "tap", "made_from") + tuple(SECTIONS)
+    values = read_section("", TOP, table, mistakes, further)
+    keys = _keys_of(values.get("family"), mistakes)
+    sections: Dict[str, Table] = {}
+    for section in SECTIONS:
+        sections[section] = table_of(section)
+        values.update(read_section(section, keys[section], sections[section], mistakes, gone=GONE))
+    _apply_conditions(keys, sections, values, mistakes)
+    values["published"] = dict(table_of("published"))
+    values["strangers"] = _read_made("strangers", table_of("strangers"), mistakes)
+    values["tap"] = _read_made("tap", table_of("tap"), mistakes, ("object_above",))
+    values["made_from"] = _read_hashes(table_of("made_from"), mistakes)
+    return values, _read_files(table.get("file", []), mistakes), mistakes
+
+
+def _keys_of(family: Optional[str], mistakes: List[Mistake]) -> Dict[str, Optional[Keys]]:
+    """The sections' keys with the family's own; None if the family is not known.
+
+    A family that looks misspelt has the keys of the one that it resembles.
+    """
+    keys: Dict[str, Optional[Keys]] = {
+        section: dict(entries) for section, entries in SECTIONS.items()
+    }
+    unknown = {"input": keys["input"], "head": None, "tracking": None}
+    if family is None:
+        return unknown
+    if family not in decode.families():
+        mistakes.append(Mistake("", "family", decode.unknown(family, decode.families())))
+        near = decode.nearest(family, decode.families())
+        if near is None:
+            return unknown
+        family = near
+    for section, entries in decode.module_of(family).KEYS.items():
+        keys[section] = dict(SECTIONS[section], **entries)
+    return keys
+
+
+def _apply_conditions(
+    keys: Dict[str, Optional[Keys]],
+    sections: Dict[str, Table],
+    values: Table,
+    mistakes: List[Mistake],
+) -> None:
+    """Check the keys with ``when``: required where they are used, a mistake if they are not."""
+    for section, entries in keys.items():
+        for name, entry in (entries or {}).items():
+            if entry.when is None or entry.when[0] not in values:
+                continue
+            other, accepted = entry.when
+            used, there = values[other] in accepted, name in sections[section]
+            if there and not used:
+                text = f"is not used where {other} is {_text(values[other])}; remove it"
+                mistakes.append(Mistake(section, name, text))
+                values.pop(name, None)
+            elif used and not there and entry.default is REQUIRED:
+                text = f"is missing; {other} = {_text(values[other])} needs it"
+                mistakes.append(Mistake(section, name, text))
+            elif used and not there:
+                values[name] = entry.default
+
+
+def _text(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()
+
+
+def _read_files(entries: Any, mistakes: List[Mistake]) -> List[File]:
+    files: List[File] = []
+    if not isinstance(entries, list) or not entries:
+        mistakes.append(Mistake("file", None, "no [[file]] is named; name the ONNX files"))
+        return files
+    for number, entry in enumerate(entries):
+        if isinstance(entry, dict):
+            files.append(read_file(("file", number), entry, mistakes))
+        else:
+            mistakes.append(Mistake(("file", number), None, "must be a section, [[file]]"))
+    _check_parts([entry.part for entry in files], mistakes)
+    return files
+
+
+def _read_hashes(entries: Table, mistakes: List[Mistake]) -> Dict[str, str]:
+    """``[made_from]``: part of another network -> sha256 of its file."""
+    for name, value in entries.items():
+        if name not in KNOWN_PARTS:
+            mistakes.append(Mistake("made_from", name, "is not a part of a network"))
+        else:
+            problem = why_not(Sha256, value)
+            mistakes += [Mistake("made_from", name, problem)] if problem else []
+    return dict(entries)
+
+
+KNOWN_PARTS = sorted(set().union(*PARTS))
+
+
+def read_file(section: Section, entry: Table, mistakes: List[Mistake], cut: Keys = CUT) -> File:
+    """Read a ``[[file]]``; it has the part "network" where ``cut`` has no key for it."""
+    values: Table = dict.fromkeys(File._fields)
+    values.update(part="network", name="")
+    values.update(read_section(section, dict(FILE, **cut), entry, mistakes))
+    if cut and values["part"] not in KNOWN_PARTS:
+        mistakes.append(Mistake(section, "part", "must be one of " + ", ".join(KNOWN_PARTS)))
+        values["part"] = shown(values["part"])
+    if cut:
+        _check_cut(section, values, mistakes)
+    return File(**values)
+
+
+def _read_made(
+    section: str, entry: Table, mistakes: List[Mistake], scores: Sequence[str] = ()
+) -> Optional[Made]:
+    """Read a section that names a made file by its hash; None if there is no such section."""
+    if not entry:
+        return None
+    keys = dict(MADE, **{score: Key(float, 0.5, low=0, high=1) for score in scores})
+    values = read_section(section, keys, entry, mistakes)
+    return Made(**dict({"name": "", "sha256": ""}, **values))
+
+
+def _check_parts(parts: List[str], mistakes: List[Mistake]) -> None:
+    """The parts must be one of the known ways, each part once."""
+    if len(set(parts)) == len(parts) and set(parts) in PARTS:
+        return
+    ways = [", ".join(sorted(way)) for way in PARTS]
+    text = "the parts of the [[file]]s must be: {}".format("; or ".join(ways))
+    mistakes.append(Mistake("file", None, text))
+
+
+def _check_cut(section: Section, values: Table, mistakes: List[Mistake]) -> None:
+    """``features`` and ``weight_of`` name the tensors where kernels of the exemplar are used."""
+    for name, parts in (("features", ("network",)), ("weight_of", ("kernel_cls", "kernel_loc"))):
+        if values["part"] in parts and not isinstance(values[name], str):
+            text = "is missing; name the tensor that {}".format(
+                "the kernels are made from" if name == "features" else "the convolution gives"
+            )
+            mistakes.append(Mistake(section, name, text))
+        elif values["part"] not in parts and values[name] is not None:
+            mistakes.append(Mistake(section, name, "is only for the part " + " or ".join(parts)))

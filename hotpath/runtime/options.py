@@ -1,0 +1,126 @@
+"""The options of a tracker as one value, which everything that loads a tracker passes on."""
+
+import os
+import pathlib
+from typing import Any, Callable, NamedTuple, Optional, Tuple, Union
+
+from hotpath.base.commands import counted
+from hotpath.base.toml_keys import Key, convert
+from hotpath.runtime.errors import BadOption
+
+PathLike = Union[str, pathlib.Path]
+AUTO, FP32, INT8 = PRECISIONS = ("auto", "fp32", "int8")
+SAVING, NORMAL, LOW = LATENCIES = ("saving", "normal", "low")
+MOST_WINDOWS = 64  # of the search in a frame
+Log = Optional[Callable[[str], None]]
+Simulate = Optional[Callable[[Optional[str]], Tuple[Any, pathlib.Path]]]
+
+
+class Options(NamedTuple):
+    """The arguments of ``load_tracker`` and ``load_targets``.
+
+    Attributes:
+        network: name of a network (see ``hotpath networks``), or the path of a TOML. None takes
+            the bundle's network, or the board's, or ``DEFAULT_NETWORK``.
+        engine: "auto", or the name of a file of ``runtime/engines``, such as "openvino" or
+            "onnxruntime". "tensorrt" and "overlay" run the bundle of this board.
+        precision: "fp32", "int8" or "auto". "auto" takes INT8 if the network has an INT8 form and
+            this processor has instructions for it. A bundle must have this precision; with "auto"
+            it may have any.
+        networks_dir: folder with the network's files. None looks beside the TOML and among the
+            downloaded files.
+        threads: threads that run the network, at most the usable cores. None is one.
+        log: function that takes one sentence for the user. None logs nothing.
+        bundle: folder that ``make engine`` wrote. None takes the bundle of this board, if any.
+        board: name of this board. None detects it.
+        simulate: function that opens a simulated FPGA board, such as
+            ``hotpath_fpga.sim.device.opener("model")``. It takes the board's name.
+            It returns the PYNQ device and the path of the .bit file.
+        recover: whether to search for a lost target in the whole picture. False only reports a
+            loss. None searches if network and engine can and the board's profile says so, else each
+            target is always tracked.
+        search_windows: windows that the search looks at in each frame. None takes the number in
+            the board's profile.
+        strict: whether a lost target is found only with the proof that ``strict_share`` of the
+            network asks for, which other colours and another size deny. Fewer returns are found,
+            and fewer look-alikes. For a machine that steers after the box.
+        latency: how a thread waits for a GPU, one of ``LATENCIES``. "low" spins, "normal" yields to
+            other threads, "saving" sleeps.
+
+    Example:
+        >>> load_tracker("kestrel_fast", precision="fp32", threads=1, strict=True).name
+        'kestrel_fast'
+    """
+
+    network: Optional[PathLike] = None
+    engine: str = AUTO
+    precision: str = AUTO
+    networks_dir: Optional[PathLike] = None
+    threads: Optional[int] = None
+    log: Log = None
+    bundle: Optional[PathLike] = None
+    board: Optional[str] = None
+    simulate: Simulate = None
+    recover: Optional[bool] = None
+    search_windows: Optional[int] = None
+    latency: str = NORMAL
+    strict: bool = False
+
+
+DEFAULTS = Options()
+
+
+CHECKS = {
+    "latency": Key(str, choices=LATENCIES),
+    "recover": Key(bool),
+    "search_windows": Key(int, low=1, high=MOST_WINDOWS),
+    "strict": Key(bool),
+}
+
+
+def checked(options: Options) -> Options:
+    """Return the options. This is the one place that refuses values of the wrong kind or size.
+
+    What looks for a network, an engine, a board or a folder refuses the names that do not exist.
+
+    Raises:
+        BadOption: a value that the option cannot have.
+    """
+    for name, key in CHECKS.items():
+        value = getattr(options, name)
+        problem = None if value is getattr(DEFAULTS, name) else convert(value, key)[1]
+        if problem:
+            raise BadOption(f"{name} {problem}", what="wrong value")
+    if options.log is not None and not callable(options.log):
+        raise BadOption(
+            f"log must be a function of one sentence, such as print, not {options.log}",
+            what="wrong value",
+        )
+    if options.threads is not None:
+        check_threads(options.threads)
+    return options
+
+
+def check_threads(threads: object) -> None:
+    """Raise ``BadOption`` unless that many threads can run at the same time.
+
+    A container's quota of processor time is no limit here: short bursts of more threads keep it.
+    """
+    if type(threads) is not int or threads < 1:
+        raise BadOption(
+            f"threads must be a whole number above 0, not {threads!r}", what="wrong value"
+        )
+    cores = usable_cores()
+    if threads > cores:
+        raise BadOption(
+            f"threads is {threads}, but this process may use {counted(cores, 'core')}; give at "
+            f"most {cores}",
+            what="too many",
+        )
+
+
+def usable_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # less with taskset, and with a container's cpuset
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,155 @@
+"""Encode pictures as H.264 by PyAV, into a file or to an address: for ``--save`` and ``--stream``.
+
+Which container, and what happens after an error, is decided by the caller.
+"""
+
+import sys
+from fractions import Fraction
+from types import ModuleType
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+import cv2
+import numpy as np
+
+from hotpath.base.commands import needs, why_unloaded
+from hotpath.runtime.errors import BadOutput
+
+DEFAULT_FPS = 30.0
+CLOCK_HZ = 90000  # of the time stamps
+MOST_TICKS = 1 << 30  # between two frames, 3 hours: containers keep 31 bits of a duration
+
+
+class Settings(NamedTuple):
+    """How an ``Encoder`` encodes.
+
+    Attributes:
+        form: FFmpeg's name of the container.
+        fps: frames a second.
+        container: FFmpeg's options of the container.
+        codec: FFmpeg's options of libx264.
+        aspect: width of a pixel, divided by its height.
+        threads: of libx264; None for its own choice.
+    """
+
+    form: str
+    fps: float
+    container: Dict[str, str]
+    codec: Dict[str, str]
+    aspect: Fraction = Fraction(1)
+    threads: Optional[int] = None
+
+
+class Encoder:
+    """Encodes frames. All have the size of the first one.
+
+    Args:
+        target: path, or an object with ``write``.
+        settings: see there.
+        shape: shape of the first frame. H.264 needs even numbers, so the size is rounded up.
+
+    Raises:
+        BadOutput: this PyAV has no encoder of H.264.
+        OSError: the file can't be written. So raise the methods.
+    """
+
+    def __init__(self, target: Any, settings: Settings, shape: Tuple[int, ...]) -> None:
+        import av
+
+        height, width = shape[:2]
+        self._size = (width + width % 2, height + height % 2)
+        self._av = av
+        self._tick = -1
+        self._cut_ticks = 0  # of pauses that no container keeps
+        self._is_open = False  # the encoder opens with the first frame
+        self._rate = rate = Fraction(settings.fps).limit_denominator(1001)
+        self._container: Any = av.open(
+            target, "w", format=settings.form, options=dict(settings.container)
+        )
+        try:
+            self._stream: Any = self._container.add_stream("libx264", rate=rate)
+        except Exception as error:  # PyAV has its own class for an unknown codec in each version
+            self.close()
+            raise BadOutput(f"this PyAV has no H.264 encoder ({error})") from None
+        self._stream.width, self._stream.height = self._size
+        self._stream.pix_fmt = "yuv420p"
+        context = self._stream.codec_context
+        if settings.aspect != 1:
+            context.sample_aspect_ratio = settings.aspect
+        if settings.threads:
+            context.thread_count = settings.threads
+        # a key frame a second lets players seek; zerolatency keeps no frame in the encoder
+        key_frames = str(max(1, int(round(settings.fps))))
+        self._stream.options = dict(settings.codec, tune="zerolatency", g=key_frames)
+        # AVI has no time stamps: its frames lie on the grid of the rate, which may have gaps
+        self._time_base = 1 / rate if settings.form == "avi" else Fraction(1, CLOCK_HZ)
+        context.time_base = self._time_base
+
+    def write(self, frame: np.ndarray, seconds: float) -> None:
+        """Encode one BGR frame, displayed at that time. A frame of another size is fitted.
+
+        A pause of more than ``MOST_TICKS`` is cut to one frame.
+        """
+        fitted = np.ascontiguousarray(letterbox(frame, self._size))
+        picture = self._av.VideoFrame.from_ndarray(fitted, format="bgr24")
+        tick = int(round(seconds / self._time_base)) - self._cut_ticks
+        if tick - self._tick > MOST_TICKS:
+            due = self._tick + max(1, int(round(1 / (self._rate * self._time_base))))
+            self._cut_ticks += tick - due
+            tick = due
+        self._tick = max(self._tick + 1, tick)
+        picture.pts, picture.time_base = self._tick, self._time_base
+        packets = self._stream.encode(picture)
+        self._is_open = True
+        for packet in packets:
+            self._container.mux(packet)
+
+    def close(self) -> None:
+        """Write what libx264 still holds, and close the container; may be called twice."""
+        container, self._container = self._container, None
+        if container is None:
+            return
+        try:
+            # PyAV 19 ends the process when an encoder that could not be opened is flushed
+            for packet in self._stream.encode() if self._is_open else ():
+                container.mux(packet)
+        finally:
+            container.close()
+
+
+def load_pyav(name: str) -> ModuleType:
+    """Return the module ``av``; raise ``BadOutput`` if it is not installed or does not load."""
+    try:
+        import av
+    except ImportError as error:  # not installed, or built for another libc
+        if sys.version_info < (3, 8):
+            raise BadOutput(
+                f"{name}: encoding a video needs the package av{why_unloaded(error, 'av')}; there "
+                "is none for this Python; use --results, or GStreamer's element hotpathtrack",
+                what="missing package",
+            ) from None
+        raise BadOutput(
+            needs(f"{name}: encoding a video", "av", error), what="missing package"
+        ) from None
+    return av
+
+
+def letterbox(frame: np.ndarray, size: Tuple[int, int]) -> np.ndarray:
+    """Scale ``frame`` to fit into ``size`` (width, height), centred, with black beside it.
+
+    A frame that only lacks one row or column (an odd size made even) is not scaled: its edge is
+    repeated.
+    """
+    width, height = size
+    h, w = frame.shape[:2]
+    if (w, h) == (width, height):
+        return frame
+    border, left, top = cv2.BORDER_REPLICATE, 0, 0
+    if not (0 <= width - w <= 1 and 0 <= height - h <= 1):
+        scale = min(width / float(w), height / float(h))
+        w, h = max(1, int(round(w * scale))), max(1, int(round(h * scale)))
+        way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        frame = cv2.resize(frame, (w, h), interpolation=way)
+        border, left, top = cv2.BORDER_CONSTANT, (width - w) // 2, (height - h) // 2
+    sides = top, height - h - top, left, width - w - left
+    fitted: np.ndarray = cv2.copyMakeBorder(frame, *sides, borderType=border)
+    return fitted

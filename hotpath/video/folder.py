@@ -1,0 +1,317 @@
+"""A folder of frames, or one picture, as a source; how a picture file is read."""
+
+import glob
+import os
+import re
+from collections import Counter
+from contextlib import closing
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from hotpath.base.commands import counted
+from hotpath.runtime.errors import BadFrame, BadSource
+from hotpath.runtime.pictures import is_deep
+from hotpath.runtime.turns import one_at_a_time
+from hotpath.video import sequence
+from hotpath.video.base import (
+    PICTURES,
+    SAMPLES,
+    Log,
+    Source,
+    check_readable,
+    is_picture,
+    to_bgr,
+    whole_range,
+)
+from hotpath.video.depth import NOT_DEEP, kind_of, linear, range_of, scale_for
+from hotpath.video.encoded import decoded
+from hotpath.video.limits import TIFF, check_bytes, is_animated_png, is_animated_webp
+from hotpath.video.stack import Pages
+
+FRACTION = re.compile(r"(?<=\d)\.(\d+)(?![\d.])")
+SHORT = 3  # digits of a fraction that is no count of nanoseconds
+# files whose names say so
+OTHER_PICTURES = tuple(".heic .heif .avif .jp2 .j2k .jxl .gif .dng .exr .hdr .raw .tga".split())
+VIDEOS = tuple(
+    ".mpg .avi .mp4 .mkv .mov .ts .mts .m2ts .mpeg .vob .m4v .webm .wmv .flv .gif".split()
+)
+
+
+class FrameFolder(Source):
+    """The pictures of a folder in the natural order of their names, with its ground truth, if any.
+
+    The pictures are in the folder itself, or in ``img/``, ``color/`` or the like inside it.
+
+    Args:
+        folder: the folder, a picture (a video of one frame), or the paths of pictures. Paths of all
+            pictures of a folder have its ground truth.
+        log: function that gets the scale of 16-bit pictures, and numbers missing in the names.
+        depth: used bits of 16-bit pictures. None takes the range of their values.
+        name: name of the source in messages; None for the folder.
+    """
+
+    def __init__(
+        self,
+        folder: Union[str, Sequence[str]],
+        log: Log = None,
+        depth: Optional[int] = None,
+        name: Optional[str] = None,
+    ) -> None:
+        paths = [] if isinstance(folder, str) else in_order(folder)
+        if not isinstance(folder, str):
+            files = [path for path in paths if not is_picture(path)]
+            if files or not paths:
+                raise BadSource(
+                    f"{(files or ['nothing'])[0]}: name one video, or pictures only", what="mixed"
+                )
+            missing = [path for path in paths if not os.path.isfile(path)]
+            if missing:
+                raise BadSource(
+                    f"{missing[0]}: no such picture", what="missing picture", where=missing[0]
+                )
+            folder = os.path.dirname(paths[0]) or "."
+            name = name or f"{paths[0]} to {paths[-1]}"
+        super().__init__(name or folder, log)
+        self._paths = picture_paths(folder)
+        if paths and list(map(os.path.abspath, paths)) != list(map(os.path.abspath, self._paths)):
+            self._paths = paths
+            folder = ""
+        gaps = missing_numbers(self._paths)
+        if gaps:
+            self.log(
+                f"{self.name}: {gaps}; frames are counted without them, and the results name "
+                "each frame's file"
+            )
+        others = other_pictures(self._paths) if folder and os.path.isdir(folder) else []
+        if others:
+            kinds = " ".join(sorted({os.path.splitext(other)[1].lower() for other in others}))
+            self.leave_out(
+                f"{counted(len(others), 'picture')} of other kinds ({kinds}) left out; convert "
+                "them to JPEG or PNG"
+            )
+        self._scale, words = scale_of(self._paths, depth)
+        if words:
+            self.log(f"{self.name}: {words}")
+        elif depth is not None:
+            self.log(f"{self.name}: {NOT_DEEP}")
+        self._tells_several = False
+        self.frames = len(self._paths)
+        self.fps = sequence.stated_fps(folder) if folder else None
+        self._boxes: List[sequence.Box] = []
+        try:
+            self._boxes = sequence.boxes_of(folder, self.frames, self.log) if folder else []
+        except sequence.Misfit as error:
+            self.log(str(error))
+        self.annotated = bool(self._boxes)
+        self.seek(0)
+
+    @one_at_a_time
+    def read(self, timeout_s: float = 1.0) -> Any:
+        """The next frame, or None at the end; see ``Source.read``."""
+        if self.given >= len(self._paths):
+            return None
+        try:
+            frame = read_picture(self._paths[self.given], self._scale, self._tell_several)
+        except BadSource as error:
+            raise BadSource(
+                f"{self.name}: broke at frame {self.given} of {self.frames}: {error}",
+                what="broke off",
+                where=self.name,
+            ) from None
+        return self._give(frame)
+
+    def _tell_several(self, sentence: str) -> None:
+        """Say that a file holds several pictures, for the first such file alone."""
+        if not self._tells_several:
+            self._tells_several = True
+            self.leave_out(sentence)
+
+    def file_of(self, index: int) -> Optional[str]:
+        """Name of the picture of that index, without its folder."""
+        name = os.fsencode(os.path.basename(self._paths[index]))
+        return name.decode("utf-8", "replace")
+
+    @one_at_a_time
+    def seek(self, index: int) -> bool:
+        """Make the frame of that index the next one; see ``Source.seek``."""
+        self.given = max(0, min(index, len(self._paths) - 1))
+        self.first_box = self._boxes[self.given] if self.given < len(self._boxes) else None
+        return True
+
+
+def scale_of(
+    paths: Sequence[str], depth: Optional[int] = None
+) -> Tuple[Callable[[np.ndarray], np.ndarray], str]:
+    """The scale on which 16-bit pictures of a sequence become 8-bit ones, one for all of them.
+
+    Args:
+        paths: paths of all its pictures.
+        depth: bits that are in use; None for the range of the values.
+
+    Returns:
+        (scale, words for the user); the words are empty if the first picture has 8 bits.
+    """
+    first = _decoded_or_none(paths[0])
+    if first is None or not is_deep(first):
+        return whole_range, ""
+    samples = [_decoded_or_none(path) for path in paths[:: max(1, len(paths) // SAMPLES)]]
+    deep = [p for p in samples if p is not None and p.dtype == first.dtype]
+    scale, words = scale_for(deep, depth)
+    return scale, f"{kind_of(first)} pictures: {words}"
+
+
+def natural_key(name: str, decimals: bool = False) -> Tuple[List[Union[int, str]], str]:
+    """A sorting key that puts ``frame10`` after ``frame9``, and ``10.1.png`` after ``10.png``.
+
+    Args:
+        name: of a file; the ending of a picture does not count.
+        decimals: whether what follows a number and a point is a fraction, as in 100.04.
+    """
+    stem = os.path.splitext(name)[0] if is_picture(name) else name
+    if decimals:
+        stem = FRACTION.sub(lambda match: f".{match.group(1):0<20.20}", stem)
+    parts = re.split(r"([0-9]+)", stem.lower())  # texts and numbers alternate
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
+
+
+def in_order(names: Iterable[str]) -> List[str]:
+    """Names of pictures in their natural order.
+
+    Numbers behind a point are fractions if one begins with 0 (100.04), or if they are short and of
+    several lengths, and none ends with 0. Else they are whole numbers, such as nanoseconds without
+    their zeros.
+    """
+    names = list(names)
+    stems = (os.path.splitext(os.path.basename(name))[0] for name in names)
+    tails = [tail for stem in stems for tail in FRACTION.findall(stem) if len(tail) > 1]
+    has_zero = any(tail[0] == "0" for tail in tails)
+    is_short = bool(tails) and max(map(len, tails)) <= SHORT
+    decimals = has_zero or (is_short and not any(tail[-1] == "0" for tail in tails))
+    return sorted(names, key=lambda name: natural_key(name, decimals))
+
+
+def pictures_like(pattern: str) -> List[str]:
+    """The pictures whose paths match a pattern, such as ``img%04d.jpg`` or ``*.jpg``, in order."""
+    parts = re.split(r"%0?\d*d", pattern)
+    if len(parts) == 1:
+        paths = glob.glob(pattern)
+    else:
+        number = re.compile(r"\d+".join(map(re.escape, parts)) + "$")
+        paths = [p for p in glob.glob("*".join(map(glob.escape, parts))) if number.match(p)]
+    return in_order(filter(is_picture, paths))
+
+
+def missing_numbers(paths: Sequence[str]) -> str:
+    """Which numbers are missing in the names of pictures, in words; "" where none are."""
+    named = [re.findall(r"\d+", os.path.splitext(os.path.basename(path))[0]) for path in paths]
+    numbers = [int(match[-1]) for match in named if match]
+    steps = [after - before for before, after in zip(numbers, numbers[1:])]
+    if len(numbers) < len(paths) or not steps or min(steps) < 1:
+        return ""  # not numbered
+    usual, times = Counter(steps).most_common(1)[0]
+    if 2 * times < len(steps):
+        return ""  # times, or another kind of number
+    lacking = [(step - 1) // usual for step in steps]
+    if not any(lacking):
+        return ""
+    first = next(index for index, count in enumerate(lacking) if count)
+    names = tuple(os.path.basename(path) for path in paths[first : first + 2])
+    return "pictures are missing by their numbers: {}, the first between {} and {}".format(
+        sum(lacking), *names
+    )
+
+
+def picture_paths(folder: str) -> List[str]:
+    """The paths of a sequence's pictures in order, or of the one picture that is named.
+
+    Raises:
+        BadSource: there are none, or the one can't be read.
+    """
+    if is_picture(folder) and not os.path.isdir(folder):
+        read_picture(folder)
+        return [folder]
+    # the folder itself comes last: a picture beside `img` is a preview of the sequence
+    for inside in ("img", "color", "imgs", "images", "img1", "rgb", "ir", ""):
+        path = os.path.join(folder, inside) if inside else folder
+        if not os.path.isdir(path):
+            continue
+        try:
+            names = os.listdir(path)
+        except OSError as error:
+            raise BadSource(f"{path}: can't be read ({error.strerror})") from None
+        names = [name for name in names if is_picture(name) and not name.startswith(".")]
+        if names:
+            return [os.path.join(path, name) for name in in_order(names)]
+    videos = video_paths(folder)
+    if videos:
+        raise BadSource(
+            f"{folder}: no pictures in this folder, but {os.path.basename(videos[0])}; name that "
+            "file",
+            what="no pictures",
+        )
+    raise BadSource(
+        "{}: no pictures in this folder ({})".format(folder, " ".join(PICTURES)), what="no pictures"
+    )
+
+
+def other_pictures(paths: Sequence[str]) -> List[str]:
+    """The names of pictures beside those of a sequence that Hotpath does not read."""
+    stems = {os.path.splitext(os.path.basename(path))[0] for path in paths}
+    names = map(os.path.splitext, sorted(os.listdir(os.path.dirname(paths[0]) or ".")))
+    return [a + b for a, b in names if b.lower() in OTHER_PICTURES and a not in stems]
+
+
+def video_paths(folder: str) -> List[str]:
+    """The paths of the videos in a folder, by their names, in order; empty if it is no folder."""
+    names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    return [os.path.join(folder, n) for n in names if os.path.splitext(n)[1].lower() in VIDEOS]
+
+
+def read_picture(
+    path: str, scale: Callable[[np.ndarray], np.ndarray] = whole_range, log: Log = None
+) -> np.ndarray:
+    """Read a picture file as BGR ``uint8`` (H, W, 3), rotated as its EXIF states.
+
+    Args:
+        path: the file.
+        scale: function that makes 16-bit values 8-bit ones (see ``depth.py``).
+        log: is told if the file holds more pictures than the first one, which is read.
+
+    Raises:
+        BadSource: it is not a whole picture, or one that OpenCV refuses.
+    """
+    try:
+        picture = _decoded(path, log)
+        if picture.dtype == np.float32 and scale is whole_range:
+            scale = linear(*range_of(picture), dtype=picture.dtype)
+        return to_bgr(picture, scale)
+    except BadFrame as error:
+        raise BadSource(f"{path}: {error}") from None
+
+
+def _decoded(path: str, log: Log = None) -> np.ndarray:
+    """The picture of a file, 8 or 16 bits; raises ``BadSource``."""
+    check_readable(path)
+    check_bytes(path, os.path.getsize(path))
+    with open(path, "rb") as file:
+        data = file.read()
+    size, is_several = None, is_animated_webp(data) or is_animated_png(data)
+    if data.startswith(TIFF):
+        with closing(Pages(path)) as pages:
+            size, is_several = pages.sizes[0], len(pages) > 1
+    picture = decoded(data, path, size)
+    if log and is_several:
+        log(
+            f"{path} holds several pictures, of which only the first is a frame; name the file "
+            "alone to track in all of them"
+        )
+    return picture
+
+
+def _decoded_or_none(path: str) -> Optional[np.ndarray]:
+    """The picture of a file, or None; ``read`` reports a bad one when its turn comes."""
+    try:
+        return _decoded(path)
+    except BadSource:
+        return None

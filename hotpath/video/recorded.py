@@ -1,0 +1,303 @@
+"""Recorded videos as sources: a file, or a recording on a web server."""
+
+import itertools
+import os
+from collections import deque
+from typing import Any, Deque, Iterator, List, Optional, Tuple
+
+import cv2
+
+from hotpath.base.commands import counted
+from hotpath.runtime.errors import BadSource
+from hotpath.runtime.pictures import is_deep
+from hotpath.runtime.turns import one_at_a_time
+from hotpath.video import pyav
+from hotpath.video.base import (
+    PLAYED_FPS,
+    SAMPLES,
+    Log,
+    Source,
+    check_readable,
+)
+from hotpath.video.containers import (
+    is_cut_off,
+    is_in_fragments,
+    looks_like_text,
+    states_no_rate,
+)
+from hotpath.video.stamps import LONGEST_S, Stamps
+
+
+class Recording(Source):
+    """All frames of an open capture that has an end, in order.
+
+    A recording that ends early gives all frames that can be decoded, then raises ``BadSource`` with
+    the frame at which it broke. The container's headers decide what "early" means.
+
+    Args:
+        name: its name in messages.
+        capture: a ``pyav.AvCapture`` or an ``opencv.CvCapture``; ``close`` closes it.
+        cut_off: whether the file is shorter than its headers state; None if they do not tell.
+        depth: used bits of 16-bit pictures. None takes the range of their values.
+    """
+
+    can_seek = True
+
+    def __init__(
+        self,
+        name: str,
+        capture: Any,
+        log: Log = None,
+        cut_off: Optional[bool] = None,
+        depth: Optional[int] = None,
+    ) -> None:
+        super().__init__(name, log, depth)
+        self._capture, self._cut_off = capture, cut_off
+        self.fps, self.frames, self.aspect = capture.fps, capture.frames, capture.aspect
+        self._has_strays = False  # stray time stamps were told
+        self._offset_s = 0.0  # of the capture's clock, which was told
+        self._last_s = 0.0  # the stamp of the last frame
+        self._told_gap = -1  # index of the frame after the gap that was told
+        self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
+        self._zero_s: Optional[float] = None  # of the capture's clock: the first frame's time
+        # frames that were decoded before ``read`` is called, with their stamps
+        self._ahead: Deque[Tuple[Any, float]] = deque()
+        self._ahead_s: Optional[float] = None  # the time of the first of them, once it is known
+        if self._decode() and is_deep(self._ahead[0][0]) and self.can_seek:
+            self._reduced().fit(self._samples())
+            self._ahead.clear()
+            self._decode()
+        if not self._ahead:
+            self.close()
+            raise BadSource(f"{name}: {why_no_frame(cut_off)}")
+        if getattr(capture, "left_out", ""):
+            self.leave_out(capture.left_out)
+
+    @one_at_a_time
+    def read(self, timeout_s: float = 1.0) -> Any:
+        """The next frame, or None at the end; see ``Source.read``."""
+        is_there = self._ahead or self._decode()
+        if self._capture is not None:
+            self.errors, self.skipped = self._capture.errors, self._capture.skipped
+        if is_there:
+            time_s = None if self.by_rate else self._time_ahead()
+            frame, self._last_s = self._ahead.popleft()
+            self._ahead_s = None
+            return self._give_any(frame, time_s)
+        if self._ended_early():
+            of = "" if self.frames is None else f" of {self.frames}"
+            raise BadSource(
+                f"{self.name}: broke at frame {self.given}{of}; the recording is cut off or "
+                "damaged",
+                what="broke off",
+            )
+        return None
+
+    @one_at_a_time
+    def seek(self, index: int) -> bool:
+        """Make the frame of that index the next one; see ``Source.seek``."""
+        if self._zero_s is None and self._ahead and not self.by_rate:
+            self._time_ahead()  # of the first frame, from which times count
+        position = None if self._capture is None else self._capture.seek(max(0, index))
+        if position is None:
+            return False
+        self.given, self.frames = position, self._capture.frames
+        self.time_s = self._ahead_s = None
+        self._ahead.clear()
+        self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
+        if getattr(self._capture, "is_mended", False):
+            self._zero_s = 0.0
+        return True
+
+    @one_at_a_time
+    def seek_time(self, time_s: float) -> bool:
+        """Make the first frame from that time on the next one; see ``Source.seek_time``."""
+        if self.by_rate or not self.fps or self._capture is None:
+            return super().seek_time(time_s)
+        number = self._capture.number_at(time_s)
+        return number is not None and self.seek(number)
+
+    @one_at_a_time
+    def count(self) -> int:
+        """Count the frames. The next one is the first one again.
+
+        Raises:
+            BadSource: it is closed.
+        """
+        if self._capture is None:
+            raise BadSource(f"{self.name}: is closed, so no frame is counted; open it again")
+        frames: int = self._capture.count()
+        self.seek(0)
+        return frames
+
+    @property
+    @one_at_a_time
+    def period_s(self) -> float:
+        """Return the seconds to the next frame. This decodes the next frame to read its stamp.
+
+        A gap of more than ``LONGEST_S`` is skipped and logged.
+        """
+        is_there = self._ahead or self._decode()
+        stamp_s = self._time_ahead() if is_there and not self.by_rate else None
+        if stamp_s is None or self.time_s is None:
+            return super().period_s
+        period_s = stamp_s - self.time_s
+        if period_s <= LONGEST_S:
+            return period_s
+        if self._told_gap != self.given:
+            self._told_gap = self.given
+            self.log(f"{self.name}: {period_s:.1f} s without a frame, passed over")
+        return 1.0 / PLAYED_FPS
+
+    def _time_ahead(self) -> Optional[float]:
+        """The time of the next frame, by its stamp and those of its neighbours.
+
+        None if the video states no rate: FFmpeg makes the stamps up then.
+        """
+        if self._ahead_s is None and self.fps:
+            strays, stamp_s = self._stamps.strays, self._ahead[0][1]
+            time_s = self._stamps.time_of(stamp_s, self._later)
+            if self._zero_s is None:
+                self._zero_s = time_s
+            self._ahead_s = time_s - self._zero_s
+            if self._stamps.strays > strays:
+                self._tell_stray(stamp_s)
+        return self._ahead_s
+
+    def _later(self, count: int) -> List[float]:
+        """The stamps of up to so many frames after the next one, which are decoded for it."""
+        while len(self._ahead) <= count and self._decode():
+            pass
+        return [stamp_s for _, stamp_s in itertools.islice(self._ahead, 1, count + 1)]
+
+    def _tell_stray(self, stamp_s: float) -> None:
+        """Tell once that a stamp is stray. No length is believed then that is not counted."""
+        if not self._has_strays:
+            self.log(
+                f"{self.name}: the time stamp of frame {self.given}, {stamp_s:.1f} s, does not fit "
+                "those of its neighbours; such a frame gets a time between them"
+            )
+            if self.frames is not None and not getattr(self._capture, "counts_frames", False):
+                self.frames = None
+        self._has_strays = True
+
+    @one_at_a_time
+    def close(self) -> None:
+        """Close the file or the connection."""
+        if self._capture is not None:
+            self._capture.release()
+            self._capture = None
+
+    def _decode(self) -> bool:
+        """Decode one more frame ahead. Returns whether there was one."""
+        good, frame = self._capture.read() if self._capture is not None else (False, None)
+        if not good or frame is None:
+            return False
+        self._ahead.append((frame, self._capture.time_s))
+        offset_s = getattr(self._capture, "offset_s", 0.0)
+        if offset_s < self._offset_s == 0.0:  # told once; a clock that starts again is usual
+            self._offset_s = offset_s
+            self.log(
+                f"{self.name}: its clock steps {-offset_s:.1f} s ahead near frame "
+                f"{self.given + len(self._ahead)}, as where recordings were joined; the times go "
+                "on without such steps"
+            )
+        return True
+
+    def _samples(self) -> Iterator[Any]:
+        """Some frames of the whole recording. The next frame is the first one again."""
+        count = self._capture.count()
+        for number in range(0, count, max(1, count // SAMPLES)):
+            if self._capture.seek(number) is not None:
+                yield self._capture.read()[1]
+        self._capture.seek(0)
+
+    def _ended_early(self) -> bool:
+        """Whether frames are missing that the container states.
+
+        Where the file is shorter than its headers state, their count of frames is exact, or there
+        is none. Where nothing tells, the count may be an estimate (duration times rate), which is
+        wrong for a variable rate. Then frames must be missing both by count and by time: more than
+        a second, and more than a twentieth of them.
+        """
+        if self._capture is None or self._cut_off is False:
+            return False
+        if self._has_strays or getattr(self._capture, "is_joined", False):  # such as 9000 s
+            return bool(self._cut_off)
+        if self.frames is None:
+            return bool(self._cut_off or getattr(self._capture, "is_cut_off", False))
+        missing = self.frames - self.given
+        if self._cut_off:
+            return missing > 0
+        fps = self.fps or 25.0
+        length_s = self.frames / fps
+        missing_s = length_s - self._last_s
+        return missing > max(fps, self.frames / 20.0) and missing_s > max(1.0, length_s / 20.0)
+
+
+class VideoFile(Recording):
+    """All frames of a video file, in order; see ``Recording``.
+
+    MPEG programme and transport streams do not state their length: when they are cut off, they are
+    shorter videos. The same holds for a fragmented MP4 that is cut between two fragments.
+
+    Args:
+        path: the file.
+        log: see ``Recording``.
+        planes: whether frames may be ``Picture``s (PyAV) instead of BGR arrays.
+        depth: see ``Recording``.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        log: Log = None,
+        planes: bool = False,
+        depth: Optional[int] = None,
+    ) -> None:
+        check_readable(path)
+        if looks_like_text(path):
+            with open(path, "rb") as file:
+                if file.read(3) == b"v=0":
+                    from hotpath.video.probe import TRANSPORT_STREAM
+
+                    raise BadSource(f"{path}: Hotpath reads no SDP files; {TRANSPORT_STREAM}")
+            raise BadSource(f"{path}: is text, not a video")
+        cut_off = is_cut_off(path)
+        capture = _open_capture(path, planes)
+        if capture is None:
+            raise BadSource(f"{path}: {why_no_frame(cut_off)}", what="not a video", where=path)
+        super().__init__(path, capture, log, cut_off, depth)
+        if cut_off and is_in_fragments(path):
+            self.frames = None  # it is a guess from the fragments that are there
+        if self.fps == 25.0 and states_no_rate(path):
+            self.fps = None  # it is FFmpeg's assumption
+
+    def read(self, timeout_s: float = 1.0) -> Any:
+        """The next frame, or None at the end; see ``Source.read``."""
+        frame = super().read(timeout_s)
+        if frame is None and (self.given == 1 or self.name.lower().endswith(".gif")):
+            from hotpath.video.stack import pictures_in
+
+            more = pictures_in(self.name) - self.given
+            if more > 0:
+                self.leave_out(f"{counted(more, 'more picture')} left out, which ffmpeg can't read")
+        return frame
+
+
+def _open_capture(path: str, planes: bool) -> Any:
+    """A capture of a file: PyAV's, or OpenCV's where there is no PyAV; None if it has no frame."""
+    if pyav.pyav():
+        # a path with a colon, or a relative one with a dash, would be a protocol or an option
+        return pyav.open_recording(os.path.abspath(path), planes)
+    from hotpath.video import opencv
+
+    return opencv.open_recording(path)
+
+
+def why_no_frame(cut_off: Optional[bool]) -> str:
+    """The reason in words why a recording is refused."""
+    if cut_off:
+        return "the file is cut off before its index; no frame can be read"
+    reader = "ffmpeg" if pyav.pyav() else f"OpenCV {cv2.__version__}"
+    return f"not a video that {reader} can read"

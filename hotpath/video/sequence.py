@@ -1,0 +1,356 @@
+"""Read the annotations of benchmark sequences: where the target is in each frame.
+
+| file                                | format                      | pixels counted from |
+|-------------------------------------|-----------------------------|---------------------|
+| ``boxes.csv``                       | frame,x,y,w,h               | 0                   |
+| ``groundtruth_rect.txt``, ``.N``    | OTB, DTB70; N: a target     | 1                   |
+| ``groundtruth.txt``                 | VOT, GOT-10k                | 0                   |
+| the same, with LaSOT's two files    | LaSOT                       | 1                   |
+| ``anno/[SET/]NAME.txt`` above       | UAV123                      | 1                   |
+| ``NAME_gt.txt``, ``NAME.txt`` beside| UAV123, DTB70               | 1                   |
+| ``gt.txt``                          | TLD: left,top,right,bottom  | 1                   |
+
+The first file that exists is used, in this order. Pixels are counted from 0 here. Values are
+separated by commas, tabs, blanks or semicolons. Six or more values are a polygon; the result is its
+upright bounding box. Four values that are separated by semicolons, tabs or blanks may have decimal
+commas, as spreadsheets of some languages write them; where they may be a polygon, too, the file is
+refused. The target is absent where a line is empty, holds values that are not finite,
+or a box without area, and where a file of ``ABSENT`` in the sequence's folder says so. Every
+reader of boxes gets them from ``Annotation.boxes``. A file whose first column counts the frames is
+no annotation: results of a tracker, or lines of MOTChallenge or VisDrone with several targets.
+"""
+
+import csv
+import io
+import math
+import os
+import re
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from hotpath.base import text as texts
+from hotpath.base.commands import counted, why_unread
+from hotpath.runtime.errors import BadSource
+from hotpath.video.base import MOST_FPS, Log
+
+MOST_FRAMES = 10000000  # in an annotation: 92 hours at 30 a second
+MOT_FIELDS = (7, 9, 10)  # numbers of a line of MOTChallenge
+FIRST_LINES = 1 << 16  # bytes of a file that tell whether its first column counts the frames
+LASOT = ("full_occlusion.txt", "out_of_view.txt")
+ABSENT = ("absence.label", *LASOT)  # of GOT-10k and LaSOT: 1 for each frame without the target
+
+FIELD_ENDS = re.compile(r"\s*;\s*|\s+")
+DECIMAL = re.compile(
+    r"([+-]?[0-9]+(,[0-9]+)?|nan)$", re.IGNORECASE
+)  # with a decimal comma, or none
+
+Box = Optional[Tuple[float, ...]]
+# the toolkit of OTB takes only these frames of five sequences: name -> (first, last) number
+OTB_FRAMES = {
+    "David": (300, 770),
+    "Diving": (1, 215),
+    "Football1": (1, 74),
+    "Freeman3": (1, 460),
+    "Freeman4": (1, 283),
+}
+
+
+# without the rows of the first five frames, which the toolkit leaves out
+OTB_SHORT = {"Tiger1": (6, 354)}
+
+
+class Misfit(BadSource):
+    """An annotation has another number of boxes than there are frames."""
+
+
+class Annotation(NamedTuple):
+    """A file of boxes.
+
+    Attributes:
+        path: the file.
+        origin: the number of the first pixel, 0 or 1.
+        corners: whether a line is left,top,right,bottom instead of a box.
+        folder: the sequence's folder, which may hold files of ``ABSENT``; "" for that of ``path``.
+    """
+
+    path: str
+    origin: int = 0
+    corners: bool = False
+    folder: str = ""
+
+    def boxes(self) -> List[Box]:
+        """One entry a frame, None where the target is absent; raises ``BadSource``."""
+        try:
+            boxes = self._stated()
+            for name in ABSENT:
+                path = os.path.join(self.folder or os.path.dirname(self.path), name)
+                if os.path.isfile(path):
+                    flags = [int(flag) for flag in re.findall(r"[0-9]+", texts.read(path))]
+                    flags += [0] * (len(boxes) - len(flags))
+                    boxes = [None if absent else box for box, absent in zip(boxes, flags)]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise BadSource(f"{self.path}: {why_unread(error)}", what="not read") from None
+        return boxes
+
+    def _stated(self) -> List[Box]:
+        """The boxes of the file alone."""
+        if self.path.endswith(".csv"):
+            return _read_csv(self.path)
+        lines = texts.read(self.path).splitlines()
+        while lines and not lines[-1].strip():
+            lines.pop()
+        lines, unclear = _with_points(lines)
+        if unclear:
+            raise BadSource(
+                f"{self.path}: line {unclear} may be four numbers with decimal commas, or a "
+                f"polygon: {lines[unclear - 1][:60]!r}; write decimal points",
+                what="wrong line",
+            )
+        if _counts_frames([_numbers(line) for line in lines]):
+            raise BadSource(
+                f"{self.path}: its first column counts the frames, as in results or in a file of "
+                "several targets; write x,y,w,h of one target a line",
+                what="counted",
+            )
+        return [self._box(line, number) for number, line in enumerate(lines, 1)]
+
+    def _box(self, line: str, number: int) -> Box:
+        """One line as a box, or None if the target is absent."""
+        text = line.strip()
+        is_mask = text.startswith("m")  # VOT 2020: m x0,y0,w,h, then run lengths
+        values = _numbers(text.lstrip("m"))
+        if not text or len(values) == 1:  # VOT's special codes (0 absent, 1 initialised)
+            return None
+        if len(values) >= 6 and len(values) % 2 == 0 and not is_mask:
+            xs, ys = values[0::2], values[1::2]
+            box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+        elif len(values) < 4 or (len(values) != 4 and not is_mask):
+            raise BadSource(
+                f"{self.path}: line {number} is neither x,y,w,h nor a polygon: {line[:60]!r}",
+                what="wrong line",
+            )
+        else:
+            box = list(values[:4])
+            if self.corners:
+                box[2:] = [box[2] - box[0] + 1, box[3] - box[1] + 1]
+            box[:2] = [box[0] - self.origin, box[1] - self.origin]
+        return _checked(box)
+
+
+def read_boxes(folder: str) -> List[Box]:
+    """The boxes of a sequence folder, of its first target.
+
+    Returns:
+        a list with one entry a frame: ``(x, y, w, h)`` in 0-based float pixels, or None if the
+        target is absent. It is empty if the folder has no annotation.
+
+    Raises:
+        BadSource: the annotation exists but can't be understood.
+    """
+    annotation = find_annotation(folder)
+    return annotation.boxes() if annotation else []
+
+
+def boxes_of(folder: str, frames: int, log: Log = None) -> List[Box]:
+    """The boxes of a sequence folder, one for each of its frames; empty without an annotation.
+
+    Fewer boxes are no mistake where it is known whose they are: ``boxes.csv`` numbers its frames,
+    one line is the box of the first frame (GOT-10k's test sequences), and the first part of a long
+    UAV123 sequence begins with the first frame. OTB annotates a part of some sequences.
+
+    Args:
+        log: is told which frames have no box, where OTB leaves them out.
+
+    Raises:
+        Misfit: there are more or fewer boxes than frames, and nothing says whose they are.
+        BadSource: the annotation can't be understood.
+    """
+    annotation = find_annotation(folder)
+    if annotation is None:
+        return []
+    boxes = read_boxes(folder)
+    span = first, last = annotated_frames(folder, len(boxes), frames)
+    name = os.path.basename(os.path.abspath(folder))
+    if span != (1, frames) and log:
+        log(
+            f"{annotation.path}: has boxes of the frames {first} to {last} of {frames}, which the "
+            f"toolkit of OTB takes of {name}"
+        )
+    may_be_fewer = len(boxes) == 1 or annotation.path.endswith(("boxes.csv", "_1.txt"))
+    nothing: List[Box] = [None]
+    boxes = nothing * (first - 1) + boxes
+    if len(boxes) > frames or (len(boxes) < frames and span == (1, frames) and not may_be_fewer):
+        known = OTB_FRAMES.get(name) or OTB_SHORT.get(name)
+        taken = "the toolkit of OTB takes the frames {} to {}; ".format(*known) if known else ""
+        raise Misfit(
+            f"{annotation.path}: {counted(len(boxes), 'box', 'boxes')} for "
+            f"{counted(frames, 'frame')}; {taken}it is not used until this is corrected"
+        )
+    return boxes + nothing * (frames - len(boxes))
+
+
+def annotated_frames(folder: str, boxes: int, frames: int) -> Tuple[int, int]:
+    """The numbers of the first and the last frame, from 1, that so many boxes are of."""
+    name = os.path.basename(os.path.abspath(folder))
+    first, last = OTB_FRAMES.get(name) or OTB_SHORT.get(name) or (1, frames)
+    return (first, last) if boxes == last - first + 1 and last <= frames else (1, frames)
+
+
+def targets(folder: str) -> Iterator[Tuple[str, List[Box]]]:
+    """(end of the target's name, its boxes) for each target of a sequence folder."""
+    annotation = find_annotation(folder)
+    if annotation is None:
+        return
+    start, is_several = re.subn(r"\.1\.txt$", "", annotation.path)
+    number = 1
+    while is_several and os.path.isfile(f"{start}.{number}.txt"):
+        own = annotation._replace(path=f"{start}.{number}.txt")
+        yield f".{number}", own.boxes()
+        number += 1
+    if not is_several:
+        yield "", read_boxes(folder)
+
+
+def find_annotation(folder: str) -> Optional[Annotation]:
+    """The annotation of a sequence folder, or None."""
+    folder = os.path.abspath(folder)
+    parent, name = os.path.split(folder)
+    if name in ("img", "imgs", "images", "color", "img1"):
+        # the folder of the pictures: the annotation is beside it
+        folder, (parent, name) = parent, os.path.split(parent)
+    is_lasot = any(os.path.isfile(os.path.join(folder, name)) for name in LASOT)
+    places = [
+        Annotation(os.path.join(folder, "boxes.csv")),
+        Annotation(os.path.join(folder, "groundtruth_rect.txt"), 1),
+        Annotation(os.path.join(folder, "groundtruth_rect.1.txt"), 1),
+        Annotation(os.path.join(folder, "groundtruth.txt"), int(is_lasot)),
+    ]
+    places += [Annotation(path, 1) for path in _paths_beside(parent, name)]
+    places += [Annotation(os.path.join(folder, "gt.txt"), 1, True)]
+    for place in places:
+        if os.path.isfile(place.path) and not _is_result(place.path):
+            return place._replace(folder=folder)
+    return None
+
+
+def _is_result(path: str) -> bool:
+    """Whether a file is a tracker's results, or one of several targets, by its first lines."""
+    try:
+        with open(path, "rb") as file:
+            lines = file.read(FIRST_LINES).decode("utf-8-sig", "replace").splitlines()
+    except OSError:
+        return False  # who reads it says why it can't be read
+    if path.endswith(".csv"):
+        return "score" in re.split(r"[,\s]+", lines[0].lower() if lines else "")
+    lines, unclear = _with_points(lines[:-1] or lines)
+    return not unclear and _counts_frames([_numbers(line) for line in lines])
+
+
+def _counts_frames(rows: Sequence[Sequence[float]]) -> bool:
+    """Whether the first column of a file numbers the frames, so that no row is a polygon.
+
+    A row of MOTChallenge tells it by its length. Else the column grows by 1 in each row; or it
+    begins with 0 or 1, and where it does not grow by 1, the second one names another target.
+    """
+    rows = [row for row in rows if row]
+    if not rows or min(map(len, rows)) < 5:
+        return False
+    if not all(math.isfinite(v) and v == int(v) for row in rows for v in row[:1]):
+        return False
+    begins = rows[0][0] in (0, 1)
+    numbered = all(v >= 1 and v == int(v) for v in rows[0][:2])
+    if len(rows[0]) in MOT_FIELDS and (begins or numbered):
+        return True
+    if len(rows) == 1:
+        return False
+    steps = [after[0] - before[0] for before, after in zip(rows, rows[1:])]
+    if set(steps) == {1}:
+        return begins or len(rows) > 2
+    targets = [row[1] for row in rows]
+    turns = [before != after for before, after in zip(targets, targets[1:])]
+    is_next = [step == 1 or (step <= 0 and turn) for step, turn in zip(steps, turns)]
+    return begins and 1 in steps and all(is_next) and all(v == int(v) for v in targets)
+
+
+def _with_points(lines: List[str]) -> Tuple[List[str], int]:
+    """Lines with points for decimal commas; the number of one that may be a polygon, else 0."""
+    rows = [FIELD_ENDS.split(line.strip("; \t")) for line in lines]
+    rows = [row for row in rows if len(row) > 1]  # others hold no box
+    fields = [field for row in rows for field in row]
+    has_commas = any("," in field for field in fields)
+    if not has_commas or not all(len(row) == 4 and all(map(DECIMAL.match, row)) for row in rows):
+        return lines, 0
+    # each corner of a polygon has a comma, and no whole number begins with a zero
+    if all(re.search(",([1-9]|0$)", field) for field in fields):
+        return lines, 1 + next(number for number, line in enumerate(lines) if "," in line)
+    return [line.replace(",", ".") for line in lines], 0
+
+
+def _numbers(text: str) -> List[float]:
+    """The numbers of a line; empty if it holds anything else."""
+    try:
+        return [float(value) for value in re.split(r"[,;\s]+", text.strip(" ,;\t\r\n"))]
+    except ValueError:
+        return []
+
+
+def stated_fps(folder: str) -> Optional[float]:
+    """Frames a second that a sequence's own files state, or None.
+
+    ``fps=`` in VOT's ``sequence``, ``frameRate=`` in MOT's ``seqinfo.ini``, ``anno_fps: 10Hz`` in
+    GOT-10k's ``meta_info.ini``.
+    """
+    for name, key in (
+        ("sequence", "fps"),
+        ("seqinfo.ini", "frameRate"),
+        ("meta_info.ini", "anno_fps"),
+    ):
+        try:
+            with open(os.path.join(folder, name)) as file:
+                text = file.read()
+        except (OSError, UnicodeDecodeError):
+            continue
+        number = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?![0-9.])"  # "1.2.3" is not a number
+        match = re.search(rf"^\s*{key}\s*[=:]\s*{number}", text, re.MULTILINE)
+        if match and 0 < float(match.group(1)) <= MOST_FPS:
+            return float(match.group(1))
+    return None
+
+
+def _paths_beside(parent: str, name: str) -> Iterator[str]:
+    """Where UAV123 and DTB70 keep the annotation of the sequence ``parent/name``."""
+    for level in (parent, os.path.dirname(parent), os.path.dirname(os.path.dirname(parent))):
+        for inside in ("", os.path.basename(parent)):
+            anno = os.path.join(level, "anno", inside)
+            # a long UAV123 sequence has several annotations; the first one starts at frame 1
+            yield os.path.join(anno, name + ".txt")
+            yield os.path.join(anno, name + "_1.txt")
+    yield os.path.join(parent, name + "_gt.txt")
+    yield os.path.join(parent, name + ".txt")
+
+
+def _read_csv(path: str) -> List[Box]:
+    """``boxes.csv``: header frame,x,y,w,h; empty fields where the target is absent."""
+    boxes: Dict[int, Box] = {}
+    rows = csv.DictReader(io.StringIO(texts.read(path)))
+    for row in rows:
+        try:
+            fields = [row[key] for key in ("x", "y", "w", "h")]
+            index = int(row["frame"])
+            box = _checked([float(v) if v else math.nan for v in fields])
+        except (KeyError, TypeError, ValueError):
+            raise BadSource(f"{path}: line {rows.line_num} is not frame,x,y,w,h") from None
+        if not 0 <= index < MOST_FRAMES:
+            raise BadSource(
+                "{}: line {} is of frame {}; frames are counted from 0 to {}".format(
+                    path, rows.line_num, row["frame"][:30], MOST_FRAMES - 1
+                ),
+                what="wrong frame",
+            )
+        boxes[index] = box
+    return [boxes.get(index) for index in range(max(boxes) + 1)] if boxes else []
+
+
+def _checked(box: Sequence[float]) -> Box:
+    """The box as a tuple of floats, or None if it has no area or is not finite."""
+    finite = not any(math.isnan(value) or math.isinf(value) for value in box)
+    return tuple(box) if finite and box[2] > 0 and box[3] > 0 else None

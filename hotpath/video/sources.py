@@ -1,0 +1,245 @@
+"""Open any source of frames by its name: camera, stream, video file, folder or sequence.
+
+The sources are in ``recorded.py`` (videos), ``folder.py`` and ``stack.py`` (pictures), and
+``live.py`` (cameras and streams, which ``cameras.py`` opens). ``sequence.py`` reads the annotations
+of VOT, OTB, GOT-10k and UAV123.
+"""
+
+import importlib.util
+import os
+import re
+import stat
+from contextlib import closing
+from typing import Any, List, Optional, Tuple
+from urllib.parse import unquote
+
+from hotpath.base.projects import source
+from hotpath.runtime.camera_frames import can_read_planes
+from hotpath.runtime.errors import BadSource
+from hotpath.video import limits
+from hotpath.video.base import WAITING, Log, Source, check_readable, is_picture
+
+# What opens one kind of source is imported where such a source is opened.
+
+__all__ = ["WAITING", "Source", "check_camera", "is_recorded", "open_source", "reads"]
+
+TOPIC = "ros:"  # before a topic of ROS 2
+VIDEO, PAGES = "video", "pages"  # what a file of pictures may be, too
+CAMERA = re.compile(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$")
+STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
+
+
+def open_source(
+    spec: Any,
+    log: Log = None,
+    fps: Optional[float] = None,
+    depth: Optional[int] = None,
+    planes: bool = False,
+) -> Source:
+    """Open the source that ``spec`` names.
+
+    Args:
+        spec: a source as ``hotpath track`` takes it, such as ``cam0``, ``csi0``, an address, a file
+            or a folder of pictures; or a list of the paths of pictures.
+        log: function that takes one line of text for the user, such as that a camera was lost.
+        fps: frames a second of a recording. It replaces the rate that the recording states.
+        depth: used bits of 16-bit pictures. None takes the range of their values but few
+            outliers.
+        planes: whether frames may be ``Picture``s, which need no conversion, if the source and the
+            kernels support that. Otherwise all frames are BGR arrays.
+
+    Returns:
+        A ``Source``. ``read()`` returns the next frame, BGR uint8 (H, W, 3) or a ``Picture``. It
+        returns ``WAITING`` (of ``hotpath.video.base``) if a live source has no new
+        frame within a second, and None at the end. ``time_s`` is the frame's time for ``update``.
+        ``close()`` releases the source, as ``with`` does.
+
+    Raises:
+        NoCamera: there is no such camera, or it can't be used.
+        BadSource: another source gives no frame; the sentence says why.
+
+    Example:
+        >>> with open_source("drone.mp4") as video:
+        ...     frame = video.read()
+        ...     frame.shape, video.time_s
+        ((480, 640, 3), 0.0)
+    """
+    planes = planes and can_read_planes()
+    if isinstance(spec, (list, tuple)):
+        from hotpath.video.folder import FrameFolder
+
+        opened: Source = FrameFolder(spec, log, depth)
+    else:
+        if not isinstance(spec, (str, os.PathLike)):
+            raise BadSource(
+                f"{spec!r} is not a source; name a camera (cam0), an address or a file",
+                what="not a source",
+            )
+        opened = _opened(os.fspath(spec), log, depth, planes)
+    if fps and not opened.live:
+        opened.fps, opened.by_rate = fps, True
+    return opened
+
+
+def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
+    camera = CAMERA.match(spec)
+    if camera or _is_csi(spec):
+        from hotpath.video.live import open_camera
+
+        return open_camera(spec, camera, log, depth, planes)
+    bag = bag_of(spec)
+    if spec.startswith(TOPIC) or (bag and os.path.exists(bag[0])):
+        opened: Source = source("ros", f"{spec}: a topic or bag of ROS").open_source(
+            spec, bag, log, planes, depth
+        )
+        return opened
+    scheme = _scheme(spec)
+    if scheme and scheme != "file":
+        if scheme not in STREAMS:
+            raise BadSource(
+                "{}: streams by {}:// are not supported; use one of {}".format(
+                    spec, scheme, ", ".join(name + "://" for name in STREAMS)
+                ),
+                what="unknown scheme",
+            )
+        from hotpath.video.live import open_address
+
+        return open_address(spec, log, depth, planes)
+    return _open_path(_path_of(spec), log, depth, planes)
+
+
+def bag_of(spec: str) -> Optional[Tuple[str, str]]:
+    """(path, topic) where ``spec`` names a bag of ROS 2, else None."""
+    path, _, topic = spec.partition("#")
+    if path.endswith((".mcap", ".db3", ".bag")):
+        return path, topic
+    try:
+        with open(os.path.join(path, "metadata.yaml"), "rb") as file:
+            return (path, topic) if b"rosbag2_bagfile" in file.read(200) else None
+    except OSError:
+        return None
+
+
+def reads(spec: Any) -> List[str]:
+    """List the files that ``open_source(spec)`` reads, so that no output overwrites one of them.
+
+    Returns:
+        A list of paths: the video or the picture, or all pictures and the annotation of a folder.
+        It is empty for cameras, streams and missing files.
+    """
+    if isinstance(spec, (list, tuple)):
+        return list(spec)
+    path = _path_of(os.fspath(spec))
+    if os.path.isfile(path):
+        return [path]
+    from hotpath.video import folder, sequence
+
+    if not os.path.isdir(path):
+        return folder.pictures_like(path)
+    try:
+        paths = folder.picture_paths(path)
+    except BadSource:
+        return []
+    annotation = sequence.find_annotation(path)
+    return paths + ([annotation.path] if annotation else [])
+
+
+def check_camera(spec: Any) -> None:
+    """Raise ``NoCamera`` if a source is a V4L2 camera that is not there."""
+    camera = None if is_recorded(spec) else CAMERA.match(spec)
+    if camera:
+        from hotpath.video.cameras import Camera
+
+        Camera(int(camera.group(1))).check()
+
+
+def is_recorded(spec: Any) -> bool:
+    """Whether a source is files of this computer; else it is a camera, a topic or a stream."""
+    if isinstance(spec, (list, tuple)):
+        return True
+    spec = os.fspath(spec)
+    live = CAMERA.match(spec) or spec.startswith(TOPIC) or _is_csi(spec)
+    return not live and _scheme(spec) not in STREAMS
+
+
+def _is_csi(spec: str) -> bool:
+    return bool(re.match(r"csi\d+([@/]|$)", spec)) and not os.path.exists(spec)
+
+
+def _scheme(spec: str) -> Optional[str]:
+    """``rtsp`` of ``rtsp://host/``; None if it is no address."""
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", spec)
+    return match.group(1).lower() if match else None
+
+
+def _path_of(spec: str) -> str:
+    """Return the path in ``file://PATH``, and anything else unchanged; ``%20`` is a blank there."""
+    if _scheme(spec) != "file":
+        return spec
+    return unquote(re.sub("^file://(localhost(?=/))?", "", spec, flags=re.IGNORECASE))
+
+
+def _open_path(path: str, log: Log, depth: Optional[int], planes: bool) -> Source:
+    """A folder, a picture or a video file."""
+    if path == "-" or (os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)):
+        from hotpath.video.piped import Piped
+
+        return Piped(path, log, planes, depth)
+    if not path:
+        raise BadSource(
+            "no video given; use --video with a camera, an address, a file or a folder",
+            what="no video",
+        )
+    kind, left_out = _kind_of(path), []
+    if kind == PAGES:
+        from hotpath.video.stack import Pages, PictureStack
+
+        pages = Pages(path)
+        if len(pages) > is_picture(path):
+            return PictureStack(path, pages, log, depth)
+        pages.close()
+        left_out = pages.left_out
+    is_file = os.path.exists(path) and not os.path.isdir(path)
+    if (is_file and not is_picture(path)) or kind == VIDEO:
+        from hotpath.video.recorded import VideoFile
+
+        return VideoFile(path, log, planes, depth)
+    from hotpath.video.folder import FrameFolder, pictures_like
+
+    if not os.path.exists(path):
+        pictures = pictures_like(path)
+        if pictures:
+            return FrameFolder(pictures, log, depth, name=path)
+        raise BadSource(
+            f"{path}: no such file, folder or pictures, and no camera's name (cam0)",
+            what="not found",
+        )
+    frames = FrameFolder(path, log, depth)
+    for sentence in left_out:
+        frames.leave_out(sentence)
+    return frames
+
+
+def is_stack(path: str) -> bool:
+    """Whether a picture file holds several pictures."""
+    kind = _kind_of(path)
+    if kind != PAGES:
+        return kind == VIDEO
+    from hotpath.video.stack import Pages
+
+    with closing(Pages(path)) as pages:
+        return len(pages) > 1
+
+
+def _kind_of(path: str) -> str:
+    """What reads a file of pictures by its first bytes, if it may hold several; else empty."""
+    if not os.path.isfile(path):
+        return ""
+    check_readable(path)
+    with open(path, "rb") as file:
+        head = file.read(limits.HEAD if is_picture(path) else limits.LEAST)
+    if limits.is_animated_png(head):
+        return VIDEO
+    if head.startswith((*limits.TIFF, limits.GIF_ONE_TIME)) or limits.is_animated_webp(head):
+        return PAGES
+    return PAGES if limits.HEIF.match(head) and importlib.util.find_spec("pillow_heif") else ""

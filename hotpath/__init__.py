@@ -1,6 +1,6 @@
 """Hotpath: a visual object tracker; see ``load_tracker``.
 
-Its rooms are the folders beside this one, in a checkout by links, and in a wheel themselves.
+Its rooms are the folders beside this file, in a checkout as in a wheel.
 """
 
 import importlib

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import pathlib
 
 import pytest
 
@@ -15,9 +14,8 @@ from hotpath.deploy.bundles import prepared
 from hotpath.runtime import bundle
 from hotpath.runtime.network import NETWORKS
 from hotpath.runtime.networks import load_network
-from tests.support import tiny, tiny_detector
+from tests.support import ROOT, tiny, tiny_detector
 
-ROOT = pathlib.Path(bundle.__file__).resolve().parents[1]
 HASH = "0" * 64
 PATHS = [
     "../x",

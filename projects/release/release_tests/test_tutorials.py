@@ -47,9 +47,7 @@ def shape(line):
 
 
 @pytest.mark.parametrize("name", TUTORIALS)
-def test_a_tutorial_has_seven_steps_and_says_what_is_not_run(name):
-    text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
-    assert 3 <= len(re.findall(r"^\d\. ", text, re.MULTILINE)) <= 7
+def test_a_tutorial_says_which_commands_are_not_run(name):
     for kind, title, _ in blocks(FOLDER / f"{name}.md"):
         assert kind in ("sh", "python", "toml", "text")
         if kind == "sh" and title:

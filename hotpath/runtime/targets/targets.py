@@ -74,7 +74,8 @@ class Targets:
         Args:
             frame: BGR uint8 (H, W, 3).
             box: (x, y, w, h), 0-based pixels of the frame. None if ``point`` is given.
-            class_id, class_name: class of the target, repeated in its tracks.
+            class_id: number of the target's class, repeated in its tracks.
+            class_name: name of that class, repeated as well.
             time_s: time of the frame, as in ``Tracker.update``.
             meant: ``point``, ``snug`` and ``besides`` of ``Tracker.init``.
 
@@ -207,7 +208,8 @@ class Targets:
         finds are dropped: see ``added`` and ``dropped``.
 
         Args:
-            frame, time_s: as in ``Tracker.update``.
+            frame: as in ``Tracker.update``.
+            time_s: as in ``Tracker.update``.
 
         Raises:
             BadOption: ``time_s`` is no number.

@@ -10,7 +10,6 @@ import sys
 import pytest
 
 from hotpath.app.command import PROGRAMS
-from hotpath_release import api
 from tests.support import ROOMS, ROOT, files
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
@@ -43,11 +42,6 @@ def anchors(path):
     """The anchors of a document's headings, as GitHub makes them."""
     heads = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
-
-
-def test_the_page_of_python_is_that_of_the_docstrings():
-    said = "run `python -m hotpath_release.api`"
-    assert api.PATH.read_text(encoding="utf-8") == api.text(), said
 
 
 def test_every_link_and_picture_leads_to_a_file_and_a_heading():

@@ -1,6 +1,5 @@
 """The small values that the parts of the runtime exchange, and the checks of input."""
 
-import warnings
 from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -81,18 +80,6 @@ class Track(NamedTuple):
     presence: Optional[float] = None
     taken: Optional[str] = None
     found: bool = False
-
-    @property
-    def followed(self) -> Box:
-        """Return ``box``. Deprecated: it will go with the next version."""
-        warnings.warn("Track.followed will go; use Track.box", DeprecationWarning, stacklevel=2)
-        return self.box
-
-    @property
-    def guess(self) -> Optional[Box]:
-        """Return ``box`` while lost, else None. Deprecated: it will go with the next version."""
-        warnings.warn("Track.guess will go; use Track.box", DeprecationWarning, stacklevel=2)
-        return self.box if self.lost else None
 
 
 class Seen(NamedTuple):

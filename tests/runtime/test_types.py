@@ -5,7 +5,7 @@ import pytest
 
 from hotpath.runtime import load_targets, load_tracker
 from hotpath.runtime.errors import BadBox, BadFrame
-from hotpath.runtime.types import Box, Track, checked_box, checked_frame
+from hotpath.runtime.types import Box, checked_box, checked_frame
 from tests.support import tiny
 from tests.support.errors import refusal
 
@@ -111,11 +111,3 @@ def test_boxes_of_a_pixel_and_of_the_whole_frame_are_taken():
 def test_what_a_program_may_pass_for_a_frame_by_mistake_is_named(frame, advice):
     with pytest.raises(BadFrame, match="uint8 array, " + advice):
         checked_frame(frame)
-
-
-def test_the_old_names_of_the_box_warn_and_work():
-    lost, followed = Track(Box(1, 2, 30, 40), 0.5, True, "lost"), Track(Box(1, 2, 30, 40), 0.5)
-    with pytest.warns(DeprecationWarning, match="Track.box"):
-        assert lost.followed == lost.guess == lost.box
-    with pytest.warns(DeprecationWarning, match="Track.box"):
-        assert followed.guess is None

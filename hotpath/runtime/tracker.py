@@ -1,18 +1,18 @@
 """The tracker: it takes a target in one frame and finds it in every frame after it.
 
-``init`` and ``update`` show the path of a frame. A device crops, runs the network and selects
-(``hotpath.runtime.devices``). The identity says whether that is the target. The search chooses
-windows while the target is lost. The learner recognises the target by its features.
+``Tracker.init`` and ``follow`` show the path of a frame. A device crops, runs the network and
+selects (``hotpath.runtime.devices``). The identity says whether that is the target. The search
+chooses windows while the target is lost. The learner recognises the target by its features.
 """
 
 import math
 import time
 import warnings
-from typing import TYPE_CHECKING, Any, List, NoReturn, Optional, Sequence, Tuple
+from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.base.errors import NO_SCORE
+from hotpath.base.errors import NO_SCORE, HotpathError
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, geometry
 from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
@@ -20,6 +20,8 @@ from hotpath.runtime.errors import BadFrame, NetworkFailed, NotReady
 from hotpath.runtime.first_box import OWN, DoubtfulBox, doubt_of, style_of
 from hotpath.runtime.identity import DOUBTFUL, Identity, rules_of
 from hotpath.runtime.motion import Motion, is_time
+from hotpath.runtime.search.search import Search, create
+from hotpath.runtime.search.wider import Followed, look_again
 from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.runtime.types import (
     LOST,
@@ -31,15 +33,11 @@ from hotpath.runtime.types import (
     given_track,
 )
 
-if TYPE_CHECKING:
-    from hotpath.runtime.search.search import Search
-
 NO_COPY = (
     "a tracker holds a loaded network, so it can't be copied or pickled; call load_tracker() in "
     "each process or thread, or load_targets() for several targets in one picture"
 )
 NO_BOX = "the target is lost, and no box holds it; give a new one"
-UINT8 = np.dtype(np.uint8)
 
 
 class Tracker:
@@ -59,7 +57,7 @@ class Tracker:
         first: the ``Track`` of the frame of ``init``; None before it.
         doubt: why the target can hardly be followed from its first box, a sentence; or "".
         step_ms: milliseconds of each step of the last frame: a dict with crop, network, select.
-        judged_ms: milliseconds of the last ``judge``, which are a part of select.
+            The last one includes ``judge``.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
         searches: whether the tracker searches for a lost target.
         proves: whether an object must be proven after a loss, before it is tracked.
@@ -88,7 +86,6 @@ class Tracker:
         self.engine = device.engine
         self.kernels_name = device.kernels_name
         self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
-        self.judged_ms = 0.0
         self.state: Any = None
         self.first: Optional[Track] = None
         self.doubt = ""
@@ -109,8 +106,6 @@ class Tracker:
         self.chooses = False  # whether the learner chooses among the places that a frame proposes
         self._prior = ARGMAX
         if recover is not None and not why_no_search_on(device):
-            from hotpath.runtime.search.search import create  # not where nothing can be lost
-
             self.search = create(network, kernels, search_windows if recover else 0, strict)
             self.identity = self.search.identity
             if self.searches:
@@ -204,22 +199,14 @@ class Tracker:
                 it now.
             NetworkFailed: the output of the network is not finite.
         """
-        has_time = is_time(time_s)
+        is_time(time_s)  # which raises before anything moves
         self.turns.take()
         try:
             if self._closed or self.state is None:
                 self._check_target()
-            shape = self._shape
-            if type(frame) is not np.ndarray or frame.shape != shape or frame.dtype != UINT8:
-                frame, shape = self.device.take(frame)
-            seen, self.step_ms = self.device.look(frame, self.looks(frame, shape))
-            if self.searches and seen[0].scores[0] < self.network.wider_below:
-                from hotpath.runtime.search import wider  # only in such frames
-
-                wider.look_again(self.device, frame, seen, self.step_ms, [(0, self.followed)])
-            track = self.judge(frame, seen)
-            self.step_ms["select"] += self.judged_ms
-            return self.moved(track, time_s) if has_time else track
+            frame, shape = self.device.take(frame)
+            (track,), self.step_ms = follow([self], frame, shape)
+            return self.moved(track, time_s)
         finally:
             self.turns.leave()
 
@@ -240,13 +227,14 @@ class Tracker:
             geometry.keep(self.network, state, self._shape[1], self._shape[0])
         return geometry.box_of(self.network, state)
 
-    @property
-    def followed(self) -> Tuple[Optional["Search"], Any, Any]:
-        """The search, if any, exemplar and last state: for ``hotpath.runtime.search.wider``."""
-        return self.search if self.searches else None, self._exemplar, self.state
+    # the steps of a frame, in the order in which ``follow`` takes them
 
-    # the steps of a frame, which ``hotpath.runtime.targets.targets`` takes with several trackers at
-    # once
+    @property
+    def followed(self) -> Optional[Followed]:
+        """Return what a wider window needs; None if the target is lost or never searched for."""
+        if self.search is None or not self.searches or self.search.active:
+            return None
+        return Followed(self.search, self._exemplar, self.state)
 
     def looks(self, frame: Any, shape: Tuple[int, ...]) -> List[Look]:
         """Return the windows of a frame that the device has to look at.
@@ -278,7 +266,7 @@ class Tracker:
         Raises:
             NetworkFailed: the output is not finite. The target stays where it was.
         """
-        began, search, shown = time.perf_counter(), self.search, seen[0]
+        search, shown = self.search, seen[0]
         is_there, looks = True, None
         looking = search if search is not None and search.active else None
         picture = frame if search is None else self.device.picture(frame)
@@ -305,7 +293,6 @@ class Tracker:
         track = self._track(score)
         if search is not None and is_there:
             search.follow(place, shown)
-        self.judged_ms = (time.perf_counter() - began) * 1e3
         return track
 
     def _track(self, score: float) -> Track:
@@ -449,6 +436,48 @@ class Tracker:
                 f"{self.network.name} gives, {least:g} pixels or more; scale the pictures up",
                 what="too small",
             )
+
+
+def follow(
+    trackers: Sequence[Tracker], frame: Any, shape: Tuple[int, ...]
+) -> Tuple[List[Track], StepMs]:
+    """Find the targets of one or more trackers in the next frame: the path of a frame.
+
+    Args:
+        trackers: share one device, which gets the windows of all of them in one list.
+        frame, shape: from ``Device.take``.
+
+    Returns:
+        (tracks, step_ms): a ``Track`` for each, without a velocity (see ``Tracker.moved``);
+        milliseconds of each step, of all targets together.
+
+    Raises:
+        NetworkFailed: the output for a target is not finite. The other targets have moved.
+    """
+    device = trackers[0].device
+
+    # crop, network and select, of all windows
+    looks: List[Look] = []
+    begins = []
+    for tracker in trackers:
+        begins.append(len(looks))
+        looks += tracker.looks(frame, shape)
+    seen, step_ms = device.look(frame, looks)
+    followed = [(begin, tracker.followed) for begin, tracker in zip(begins, trackers)]
+    seen = look_again(device, frame, seen, step_ms, followed)
+
+    # what they show
+    began = time.perf_counter()
+    tracks, failure = [], None
+    for tracker, begin, end in zip(trackers, begins, [*begins[1:], len(looks)]):
+        try:
+            tracks.append(tracker.judge(frame, seen[begin:end]))
+        except HotpathError as error:
+            failure = failure or error
+    step_ms["select"] += (time.perf_counter() - began) * 1e3
+    if failure is not None:
+        raise failure
+    return tracks, step_ms
 
 
 def why_no_search_on(device: Device) -> str:

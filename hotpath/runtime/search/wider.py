@@ -7,7 +7,7 @@ but not claimed: it must be proven like each object after a loss.
 """
 
 import math
-from typing import Any, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -21,8 +21,21 @@ from hotpath.runtime.search.search import JUMP, RIVAL, TAKEN, Search
 from hotpath.runtime.search.windows import NEAR, PRIORS, WIDE
 from hotpath.runtime.types import Box, Seen
 
-Followed = Tuple[Optional[Search], Any, np.ndarray]  # ``Tracker.followed``
 AGAIN = 3  # of frames in succession with a low score, the first ones get a wider window, too
+
+
+class Followed(NamedTuple):
+    """A target that is followed and would be searched for.
+
+    Attributes:
+        search: its ``Search``.
+        exemplar: its ``Exemplar``.
+        state: float64 [cx, cy, w, h], frame pixels, in the frame before.
+    """
+
+    search: Search
+    exemplar: Any
+    state: np.ndarray
 
 
 def look_again(
@@ -30,35 +43,40 @@ def look_again(
     frame: AnyFrame,
     seen: List[Seen],
     spent: StepMs,
-    targets: Iterable[Tuple[int, Followed]],
-) -> None:
+    targets: Sequence[Tuple[int, Optional[Followed]]],
+) -> List[Seen]:
     """Look at the wider windows of followed targets whose scores collapsed.
+
+    Returns ``seen`` if there is none. Else it returns a copy that no later look overwrites, in
+    which the windows of targets that are found elsewhere are replaced.
 
     Args:
         device, frame: as for the usual windows.
-        seen: the ``Seen`` of all windows of the frame. Those of targets that are found elsewhere
-            are replaced.
+        seen: the ``Seen`` of all windows of the frame.
         spent: milliseconds of each step, to which those of the further windows are added.
-        targets: those that share the device, each with the number of its first window.
+        targets: those that share the device, each with the number of its first window; None for
+            targets that get no wider window.
     """
     faint, clear = [], []
-    for number, (search, exemplar, state) in targets:
-        if search is None or search.active:
+    for number, followed in targets:
+        if followed is None:
             continue
+        search, exemplar, state = followed
         low = seen[number].scores[0] < search.network.wider_below
         if low and search.faint < AGAIN:
             faint.append((number, search, Look(exemplar, state, NEAR, PRIORS[WIDE], False)))
         elif not low:
             clear.append((search.network, number))
     if not faint:
-        return
+        return seen
     theirs = [geometry.box_of(network, seen[number].states[0]) for network, number in clear]
-    seen[:] = map(copied, seen)  # the call below overwrites what they show
+    seen = [copied(each) for each in seen]  # the call below overwrites what they show
     shown, further = device.look(frame, [look for _, _, look in faint])
     for (number, search, _), wide in zip(faint, shown):
         seen[number] = _better(search, seen[number], wide, theirs)
     for step, ms in further.items():
         spent[step] += ms
+    return seen
 
 
 def _better(search: Search, usual: Seen, wide: Seen, theirs: Sequence[Box]) -> Seen:

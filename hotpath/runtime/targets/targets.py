@@ -1,6 +1,6 @@
 """Several targets in one run. Each has its own tracker, and all share one device.
 
-The device gets the windows of all targets of a frame in one list.
+``hotpath.runtime.tracker.follow`` gives the device the windows of all targets in one list.
 """
 
 import math
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NoReturn, Optional,
 import numpy as np
 
 from hotpath.runtime import loading
-from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
-from hotpath.runtime.errors import BadOption, HotpathError, NotReady
+from hotpath.runtime.devices.base import STEPS, Device, StepMs
+from hotpath.runtime.errors import BadOption, NotReady
 from hotpath.runtime.motion import is_time
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.tracker import NO_BOX, NO_COPY, Tracker, why_no_search_on
+from hotpath.runtime.tracker import NO_BOX, NO_COPY, Tracker, follow, why_no_search_on
 from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.runtime.types import Track
 
@@ -234,38 +234,14 @@ class Targets:
 
     def _tracked(self, frame: AnyFrame, time_s: Optional[float]) -> Dict[int, Track]:
         trackers = self._trackers
-        if len(trackers) == 1:
-            ((number, tracker),) = trackers.items()
-            track = tracker.update(frame, time_s)
-            self.step_ms = tracker.step_ms
-            return {number: track}
         if not trackers:
             self.step_ms = dict.fromkeys(STEPS, 0.0)
             return {}
-        from hotpath.runtime.search.wider import look_again  # only for several targets
-
         frame, shape = self.device.take(frame)
-        looks: List[Look] = []
-        ends = []
-        for tracker in trackers.values():
-            looks += tracker.looks(frame, shape)
-            ends.append(len(looks))
-        seen, self.step_ms = self.device.look(frame, looks)
-        followed = (tracker.followed for tracker in trackers.values())
-        look_again(self.device, frame, seen, self.step_ms, zip([0, *ends], followed))
-        begin = 0
-        tracks = {}
-        failure = None
-        for (number, tracker), end in zip(trackers.items(), ends):
-            try:
-                tracks[number] = tracker.judge(frame, seen[begin:end])
-            except HotpathError as error:
-                failure = failure or error
-            begin = end
-            self.step_ms["select"] += tracker.judged_ms
-        if failure is not None:
-            raise failure
-        tracks = self._resolved(tracks, shape)
+        found, self.step_ms = follow(list(trackers.values()), frame, shape)
+        tracks = dict(zip(trackers, found))
+        if len(tracks) > 1:
+            tracks = self._resolved(tracks, shape)
         return {number: trackers[number].moved(track, time_s) for number, track in tracks.items()}
 
     def _resolved(self, tracks: Dict[int, Track], shape: Tuple[int, ...]) -> Dict[int, Track]:

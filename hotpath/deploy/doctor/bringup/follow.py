@@ -19,7 +19,7 @@ def follow(
 
     Returns:
         (boxes, step_ms): float64 (n - 1, 4); the median milliseconds of each step that takes any.
-        "judge" is what the processor does after the device, "frame" all of it.
+        "select" includes what the processor does after the device, "frame" is all of it.
     """
     tracker.init(frames[0], start)
     boxes: List[Tuple[float, ...]] = []
@@ -28,8 +28,7 @@ def follow(
         began = time.perf_counter()
         boxes.append(tuple(tracker.update(frame).box))
         frame_ms = (time.perf_counter() - began) * 1e3
-        rows.append(dict(tracker.step_ms, judge=tracker.judged_ms, frame=frame_ms))
-        rows[-1]["select"] -= tracker.judged_ms
+        rows.append(dict(tracker.step_ms, frame=frame_ms))
     medians = {step: float(np.median([row[step] for row in rows])) for step in rows[0]}
     return np.array(boxes), {step: round(ms, 4) for step, ms in medians.items() if ms > 0}
 

@@ -75,7 +75,7 @@ FILE = f"{limits.FILE_MIB} MiB"
 LONG = (limits.FILE_MIB + 1) * limits.MIB
 # reader: (function, limits, {lie: (file or protocol, bytes or length, part of the sentence)})
 ROWS = {
-    "picture, `video/limits.py`": (
+    "picture, `hotpath/video/limits.py`": (
         shape,
         f"{FRAME}, {FILE}",
         {
@@ -157,7 +157,7 @@ ROWS = {
             "60,000 rows": ("a.raw", lambda: bytes(9), "megapixels"),
         },
     ),
-    "TOML, `base/toml.py`": (
+    "TOML, `hotpath/base/toml.py`": (
         lambda place: toml.read(pathlib.Path(place), BadNetwork),
         f"{toml.MOST_BYTES >> 10} KiB, {toml.MOST_DOTS} dots in a line",
         {
@@ -167,7 +167,7 @@ ROWS = {
             "a file without an end": ("/dev/zero", lambda: None, "."),
         },
     ),
-    "ONNX, all: networks, detectors, heads, bundles, `runtime/onnx_budget.py`": (
+    "ONNX, all: networks, detectors, heads, bundles, `hotpath/runtime/onnx_budget.py`": (
         network,
         f"{onnx_budget.MOST_BYTES >> 30} GiB, {onnx_budget.MOST_NODES:,} nodes (of functions at "
         "each call), "
@@ -182,7 +182,7 @@ ROWS = {
             "a field without an end": ("a", lambda: b"\x3a\xff\xff\xff\xff\x7f" + bytes(20), "."),
         },
     ),
-    "NumPy archives, `runtime/npz.py`": (
+    "NumPy archives, `hotpath/runtime/npz.py`": (
         strangers.read,
         f"{npz.MOST_BYTES >> 20} MiB, also unpacked, {npz.MOST_ARRAYS} arrays",
         {
@@ -193,7 +193,7 @@ ROWS = {
             "Python objects": ("a", lambda: lies.npz((1,), 8, "|O"), "."),
         },
     ),
-    "redirects of RTSP, `video/probe.py`": (
+    "redirects of RTSP, `hotpath/video/probe.py`": (
         shape,
         f"{probe.REDIRECTS}",
         {"redirects in a circle": ("rtsp", lambda: 1 << 20, "redirects")},

@@ -43,7 +43,7 @@ def _serve(answers: TextIO) -> None:
 
     settings = json.loads(sys.stdin.readline())
     cv2.setNumThreads(settings["threads"])
-    import runtime  # the name that older commits have too
+    from hotpath import runtime
 
     if not os.path.abspath(runtime.__file__).startswith(os.path.abspath(sys.argv[1])):
         raise ImportError(f"runtime came from {runtime.__file__}")

@@ -47,7 +47,7 @@ PLUG = Plug(
 """
 WITHOUT = (
     "import sys\n"
-    "from hotpath.kernels import projects\n"
+    "from hotpath.base import projects\n"
     "projects.plugs = lambda: ()\n"
     "from hotpath.app import __main__ as track, command\n"
     "sys.exit((command if sys.argv[1] == 'hotpath' else track).main(sys.argv[2:]))\n"

@@ -360,7 +360,7 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     shutil.copytree(place.CHECKOUT + "/hotpath", str(tree / "hotpath"))
     tracker = tree / "hotpath" / "runtime" / "tracker.py"
     text = tracker.read_text(encoding="utf-8")
-    slow = text.replace("        began, ", "        time.sleep(0.2)\n        began, ")
+    slow = text.replace("    began = time.perf", "    time.sleep(0.2)\n    began = time.perf")
     assert slow != text
     tracker.write_text(slow, encoding="utf-8")
     settings = measure.Settings(

@@ -16,7 +16,7 @@ from tests.support.needs import why_no_compiler
 
 needs_compiler = pytest.mark.skipif(bool(why_no_compiler()), reason=why_no_compiler())
 QUICK = ("-O0",)  # the compiler takes a fifth of the time
-ROOT = os.path.dirname(os.path.dirname(build.HERE))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(build.HERE)))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hotpath.kernels import golden
 from hotpath.kernels.cpu import build, plain
 from hotpath.kernels.cpu.interface import PLAIN
 from hotpath.kernels.planes import Planes
-from tests.support import compiled
+from tests.support import ROOT, compiled
 from tests.support.examples import examples
 from tests.support.needs import needs_compiler
 
@@ -319,4 +319,4 @@ def test_crop_reads_nothing_outside_the_frames_memory(crops, flags):
     if flags == AVX2 and "avx2" not in crops:
         pytest.skip("no AVX2 on this machine")
     command = [sys.executable, "-c", GUARDED, *flags]
-    assert subprocess.check_output(command, cwd=build.HERE + "/../..") == b"read nothing else\n"
+    assert subprocess.check_output(command, cwd=str(ROOT)) == b"read nothing else\n"

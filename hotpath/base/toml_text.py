@@ -32,15 +32,16 @@ def _is_section(value: object) -> bool:
 
 
 def _lines(section: "typing.Dict[str, typing.Any]") -> "typing.List[str]":
-    return [f"{key} = {_value(value)}" for key, value in section.items()]
+    return [f"{key} = {written(value)}" for key, value in section.items()]
 
 
-def _value(value: object) -> str:
+def written(value: object) -> str:
+    """A value as TOML."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
         return f'"{escaped}"'
     if isinstance(value, (list, tuple)):
-        return "[{}]".format(", ".join(map(_value, value)))
+        return "[{}]".format(", ".join(map(written, value)))
     return repr(value)

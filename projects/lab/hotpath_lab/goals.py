@@ -25,6 +25,7 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.networks import sha256_of
 from hotpath.runtime.tracker import Tracker
 from hotpath_lab import metrics
+from hotpath_lab.conventions import OWN, Conventions
 from hotpath_lab.follow import follow
 from hotpath_lab.longterm.metrics import Judged
 from hotpath_lab.longterm.metrics import figures as figures_of
@@ -35,7 +36,7 @@ MOST_BYTES = 2 << 30  # of decoded frames
 SEARCH = ("search_lost_below", "look_above", "found_above")
 PEAKS = ("peak_share",)  # it needs the search
 FIGURES = ("overlap", "f", "found_in_30", "claimed_while_gone")
-Numbers = dict[str, float]
+Numbers = dict[str, Any]  # parameter -> its number, or the name of a convention
 
 
 class Part(NamedTuple):
@@ -83,21 +84,29 @@ class Scorer:
         names: the keys of [tracking] that will change. They decide whether the tracker searches
             for a lost target: with thresholds of the search or of the choice among its peaks, and
             for the goal ``lost`` if the network can.
+        conventions: of the network; its questions may be among the numbers that are scored.
 
     Attributes:
         depends: what the scores depend on besides numbers and clips.
     """
 
     def __init__(
-        self, network: Network, options: Any, goals: Sequence[str], names: Sequence[str]
+        self,
+        network: Network,
+        options: Any,
+        goals: Sequence[str],
+        names: Sequence[str],
+        conventions: Conventions | None = None,
     ) -> None:
-        self._network, self._goals = network, goals
+        self._network, self._goals, self._conventions = network, goals, conventions
         named = not set(names).isdisjoint(SEARCH + PEAKS)
-        paths = network.locate(options.networks_dir)
+        self._engine, self._paths = options.engine, network.locate(options.networks_dir)
+        paths = self._paths
         files = {part: sha256_of(path) for part, path in paths.items()}
         self.depends = [options.engine, sha256_of(network.path), files, list(goals)]
         cv2.setNumThreads(1)
         self._parts = engines.create(options.engine, network, paths), cpu.load()
+        self._other: tuple[Any, Network, Any] | None = None  # answers, network, engine
         self._searches = named or LOST in goals
         if self._searches:
             thresholds = dict.fromkeys(
@@ -136,7 +145,22 @@ class Scorer:
         return self._kept[key]
 
     def _tracker(self, numbers: Numbers) -> Tracker:
-        network = copy.copy(self._network)  # the engine's does not change
-        vars(network).update(numbers)
-        device = Processor(network, *self._parts)
+        answers = {key: value for key, value in numbers.items() if isinstance(value, str)}
+        network, engine = self._with(answers)
+        network = copy.copy(network)  # the engine's does not change
+        vars(network).update({key: numbers[key] for key in set(numbers) - set(answers)})
+        device = Processor(network, engine, self._parts[1])
         return Tracker(device, recover=self._searches)
+
+    def _with(self, answers: dict[str, str]) -> tuple[Network, Any]:
+        """The network with other conventions, and its engine. The last one stays open."""
+        if self._conventions is None or set(answers.values()) <= {OWN}:
+            return self._network, self._parts[0]
+        if self._other is None or self._other[0] != answers:
+            if self._other is not None:
+                self._other[2].close()
+                self._other = None
+            network = self._conventions.network(answers)
+            engine = engines.create(self._engine, network, self._paths)
+            self._other = answers, network, engine
+        return self._other[1:]

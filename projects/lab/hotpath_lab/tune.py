@@ -1,13 +1,17 @@
-"""hotpath tune: search the numbers of a network's TOML that suit some clips.
+"""hotpath tune: search the numbers and conventions of a network's TOML that suit some clips.
 
     hotpath tune --network nanotrack_v2 --networks-dir DIR --clips DIR --trials 60
     hotpath tune --goal lost --network mine.toml --clips DIR
     hotpath tune --goal overlap,lost --network mine.toml --clips DIR --films films.json
+    hotpath tune --network mine.toml --clips DIR --parameters colours,crop,border --write
 
 The goal overlap is the mean overlap of whole tracks. The goal lost is how well a tracker says that
 the target is away, and finds it again: on copies of the clips from which the target goes away, or
 on the half "development" of --films (hotpath_lab.longterm.films). Two goals add up.
 hotpath_lab.goals defines the scores.
+
+A number is drawn from a range. A convention, such as colours or crop, is one of the usual ones of
+the network's family, or stays as the TOML has it.
 
 The search uses half of the clips and reports the score on the other half, because numbers that fit
 a few clips need not fit others. OUT/NAME.journal keeps every trial. A killed search goes on with
@@ -37,12 +41,15 @@ from tqdm import tqdm
 
 from hotpath.base import cache
 from hotpath.base.commands import counted, needs
+from hotpath.base.toml_text import written
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
+from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
+from hotpath_lab.conventions import OWN, QUESTIONS, Conventions
 from hotpath_lab.goals import (
     FIGURES,
     GOALS,
@@ -52,6 +59,7 @@ from hotpath_lab.goals import (
     PEAKS,
     SEARCH,
     Numbers,
+    Part,
     Scorer,
     part_of,
 )
@@ -59,6 +67,7 @@ from hotpath_lab.longterm import films
 from hotpath_lab.longterm.metrics import finite
 
 Range = tuple[float, float]
+Span = Range | list[str]  # of a number, or the answers of a convention
 SHAPE: dict[str, Range] = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
 RANGES: dict[str, Range] = {
     **SHAPE,
@@ -66,6 +75,9 @@ RANGES: dict[str, Range] = {
     **dict(zip(PEAKS, [(0.0, 0.9)])),
 }
 DIGITS = 4  # behind the point, of every number
+CLOSE = 0.01  # scores of conventions that differ by less can't be told apart
+# a key, its value on one line, and a comment
+WHOLE = re.compile(r"""(\w+\s*=\s*)("[^"]*"|'[^']*'|\[[^\[\]]*\]|[^\s#\["']+)(\s*(?:#.*)?)""")
 NO_GAIN = (
     "The held-out clips do not gain from these numbers, which fit only the searched clips. Keep "
     "the old numbers, or search on more clips."
@@ -94,7 +106,8 @@ def parser() -> argparse.ArgumentParser:
         "--parameters",
         metavar="NAME,NAME",
         help="keys of [tracking] in the network's TOML (default: for overlap those that it has of "
-        f"{', '.join(SHAPE)}; for lost {', '.join(SEARCH)})",
+        f"{', '.join(SHAPE)}; for lost {', '.join(SEARCH)}), and conventions of its files: "
+        f"{', '.join(QUESTIONS)}",
     )
     cli.add_argument("--seed", type=int, default=1, metavar="N", help="of the random sets")
     text = "keep the trials where several machines reach them: a journal in a shared folder, "
@@ -116,44 +129,66 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     names = options.parameters.split(",") if options.parameters else tunable(network, goals)
     if not names:
         raise BadRun(f"{network.name} has none of {', '.join(SHAPE)}; name --parameters")
-    ranges = {name: range_of(network, name) for name in names}
+    asked = [name for name in names if name in QUESTIONS]
+    names = [name for name in names if name not in asked]
+    conventions = Conventions(network, network.locate(options.networks_dir), asked)
+    ranges: dict[str, Span] = {name: range_of(network, name) for name in names}
+    ranges.update(conventions.choices)
     seen, held = sets(options)
-    scorer = Scorer(network, options, goals, names)
+    scorer = Scorer(network, options, goals, names, conventions)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     hashes = [item.sha256 for item in seen.clips + seen.films]
     storage = options.storage or str(out / (network.name + ".journal"))
     study = open_study(storage, [scorer.depends, options.seed, ranges, hashes])
     part = part_of(goals, *seen, MOST_BYTES)
-    start = {name: start_of(network, name) for name in names}
-    changed(network.path, start)  # refuses now what can't be written later
+    start: Numbers = {name: start_of(network, name) for name in names}
+    changed(network.path, {"tracking": start})  # refuses now what can't be written later
+    for question, answers in conventions.choices.items():
+        for answer in answers:
+            changed(network.path, conventions.sections({question: answer}))
+    start.update(dict.fromkeys(asked, OWN))
+
+    failed: list[Exception] = []
+
+    def figures(drawn: Numbers, part: Part) -> dict[str, float]:
+        try:
+            return scorer.figures(drawn, part)
+        except (BadNetwork, NetworkFailed) as error:
+            if not asked:
+                raise
+            failed.append(error)  # conventions that do not fit the files
+            return {"score": 0.0}
 
     def score(drawn: Numbers) -> float:
-        return scorer.figures(sensible(network, drawn), part)["score"]
+        return figures(sensible(network, drawn), part)["score"]
 
     try:
         search(study, options, ranges, start, score)
     except library().exceptions.StorageInternalError as error:
         raise away(storage, error) from None
-    done, best = finished(study), sensible(network, study.best_trial.params)
+    if failed and study.best_value <= 0:
+        raise failed[-1]
+    done = finished(study)
+    best = sensible(network, best_of(done, asked).params)
     both, other = {"start": start, "best": best}, part_of(goals, *held, 0)
-    figures = {which: scorer.figures(numbers, part) for which, numbers in both.items()}
-    figures_held = {which: scorer.figures(numbers, other) for which, numbers in both.items()}
+    searched = {which: figures(numbers, part) for which, numbers in both.items()}
+    figures_held = {which: figures(numbers, other) for which, numbers in both.items()}
     report = {
         "goals": goals,
         "trials": len(done),
         "clips": [clip.name for clip in seen.clips],
         "held_out": [clip.name for clip in held.clips],
         **both,
-        "score": {which: figures_of_set["score"] for which, figures_of_set in figures.items()},
+        "score": {which: figures_of_set["score"] for which, figures_of_set in searched.items()},
         "score_held_out": {
             which: figures_of_set["score"] for which, figures_of_set in figures_held.items()
         },
-        "figures": figures,
+        "figures": searched,
         "figures_held_out": figures_held,
         "history": [dict(sensible(network, trial.params), score=trial.value) for trial in done],
     }
-    write(options, network, report, out)
+    write(options, network, report, out, conventions)
     return report
 
 
@@ -222,7 +257,10 @@ def start_of(network: Network, name: str) -> float:
 
 def sensible(network: Network, drawn: Numbers) -> Numbers:
     """Numbers as they are scored and written: rounded, and ``found_above`` not below the others."""
-    numbers = {name: round(value, DIGITS) for name, value in drawn.items()}
+    numbers = {
+        name: value if isinstance(value, str) else round(value, DIGITS)
+        for name, value in drawn.items()
+    }
     most = numbers.get(SEARCH[-1], network.found_above)
     return {name: min(value, most) if name in SEARCH else value for name, value in numbers.items()}
 
@@ -302,7 +340,7 @@ def finished(study: Any) -> list[Any]:
 def search(
     study: Any,
     options: argparse.Namespace,
-    ranges: dict[str, Range],
+    ranges: dict[str, Span],
     start: Numbers,
     score: Callable[[Numbers], float],
 ) -> None:
@@ -320,7 +358,10 @@ def search(
             )
             drawn = study.ask()
             for name, span in ranges.items():
-                drawn.suggest_float(name, *span)
+                if isinstance(span, list):
+                    drawn.suggest_categorical(name, span)
+                else:
+                    drawn.suggest_float(name, *span)
             study.tell(drawn, score(drawn.params))
             done = len(finished(study))
             bar.update(done - bar.n)
@@ -330,13 +371,34 @@ def search(
 # -- what was found
 
 
-def write(options: argparse.Namespace, network: Network, report: dict[str, Any], out: Path) -> None:
+def best_of(trials: list[Any], questions: Sequence[str]) -> Any:
+    """The best trial; of those that can't be told apart from it, one that keeps most conventions.
+
+    Args:
+        trials: with a score.
+        questions: the conventions among their parameters.
+    """
+    top = max(trial.value for trial in trials)
+    close = [trial for trial in trials if trial.value >= top - CLOSE * bool(questions)]
+    kept = [sum(trial.params[each] == OWN for each in questions) for trial in close]
+    return max(zip(kept, close), key=lambda pair: (pair[0], pair[1].value))[1]
+
+
+def write(
+    options: argparse.Namespace,
+    network: Network,
+    report: dict[str, Any],
+    out: Path,
+    conventions: Conventions,
+) -> None:
     """Write both files of OUT and, where asked, the network's own; tell the outcome."""
     tuned, report_path = out / (network.name + "-tuned.toml"), out / (network.name + "-tune.json")
     note = f"{network.name} with tracking numbers found by hotpath tune.\n{text(report)}"
     lines = "".join(f"# {line}\n" for line in note.splitlines())
-    numbers = report["best"]
-    cache.write_text(tuned, lines + changed(network.path, numbers))
+    answers = {name: report["best"][name] for name in conventions.choices}
+    numbers = {name: value for name, value in report["best"].items() if name not in answers}
+    values = {"tracking": numbers, **conventions.sections(answers)}
+    cache.write_text(tuned, lines + changed(network.path, values))
     cache.write_text(report_path, json.dumps(finite(report), indent=1, allow_nan=False))
     say(text(report))
     command.wrote(tuned, report_path)
@@ -345,31 +407,52 @@ def write(options: argparse.Namespace, network: Network, report: dict[str, Any],
     if not gains(report):
         say(f"{network.path} stays as it was")
         return
+    cache.write_text(network.path, changed(network.path, values))
+    command.wrote(network.path)
     int8 = network.path.parent / "int8" / f"{network.path.stem}-int8.toml"
-    for path in [network.path] + [int8] * int8.is_file():
-        cache.write_text(path, changed(path, numbers))
-        command.wrote(path)
+    if int8.is_file() and set(answers.values()) <= {OWN}:
+        cache.write_text(int8, changed(int8, {"tracking": numbers}))
+        command.wrote(int8)
+    elif int8.is_file():
+        say(f"{int8} has the old conventions; make it anew with `hotpath int8`")
 
 
-def changed(path: Path, numbers: Numbers) -> str:
-    """A network's TOML with other numbers in [tracking]; comments, order and the rest stay."""
+def changed(path: Path, values: dict[str, dict[str, Any]]) -> str:
+    """A network's TOML with other values of some keys; comments, order and the rest stay.
+
+    Args:
+        path: of the TOML.
+        values: dict of section -> dict of key -> value; None removes the key.
+
+    Raises:
+        BadRun: the section or the value of a key does not stand on lines of their own.
+    """
     lines = path.read_text().splitlines()
-    start = next((i + 1 for i, line in enumerate(lines) if line.startswith("[tracking]")), 0)
-    if not start:
-        raise BadRun(
-            f"{path} has no line [tracking] below which numbers could be written; add it",
-            what="no section",
-            where=path,
-        )
-    for name, value in numbers.items():
-        ends = (index for index in range(start, len(lines)) if lines[index].startswith("["))
-        end = next(ends, len(lines))
-        at = [i for i in range(start, end) if re.match(name + r"\s*=", lines[i])]
-        if at:
-            lines[at[0]] = re.sub(r"=\s*[^\s#]+", f"= {value!r}", lines[at[0]], count=1)
-        else:
-            last = max((i for i in range(start, end) if lines[i].strip()), default=start - 1)
-            lines.insert(last + 1, f"{name} = {value!r}")
+    for section, keys in values.items():
+        start = next((i + 1 for i, line in enumerate(lines) if line.startswith(f"[{section}]")), 0)
+        if keys and not start:
+            raise BadRun(
+                f"{path} has no line [{section}] below which values could be written; add it",
+                what="no section",
+                where=path,
+            )
+        for name, value in keys.items():
+            ends = (index for index in range(start, len(lines)) if lines[index].startswith("["))
+            end = next(ends, len(lines))
+            at = [i for i in range(start, end) if re.match(name + r"\s*=", lines[i])]
+            if at and not WHOLE.fullmatch(lines[at[0]]):
+                raise BadRun(
+                    f"{path}: {name} of [{section}] takes several lines; write it on one",
+                    what="several lines",
+                    where=path,
+                )
+            if value is None:
+                lines = [line for i, line in enumerate(lines) if i not in at]
+            elif at:
+                lines[at[0]] = WHOLE.sub(rf"\g<1>{written(value)}\g<3>", lines[at[0]])
+            else:
+                last = max((i for i in range(start, end) if lines[i].strip()), default=start - 1)
+                lines.insert(last + 1, f"{name} = {written(value)}")
     return "\n".join(lines) + "\n"
 
 
@@ -384,7 +467,9 @@ def text(report: dict[str, Any]) -> str:
     lines = [counted(report["trials"], "trial") + ", goal " + ",".join(report["goals"])]
     wide = max(map(len, report["best"]))
     for name, best in report["best"].items():
-        lines.append(f"{name:<{wide}} {report['start'][name]:.4f} -> {best:.4f}")
+        own = report["start"][name]
+        pair = f"{own} -> {best}" if isinstance(own, str) else f"{own:.4f} -> {best:.4f}"
+        lines.append(f"{name:<{wide}} {pair}")
     for label, key in (("searched", "figures"), ("held-out", "figures_held_out")):
         for name in (*FIGURES, "score"):
             start, best = (report[key][which].get(name) for which in ("start", "best"))

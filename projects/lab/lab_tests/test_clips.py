@@ -9,7 +9,6 @@ import pytest
 from hotpath.runtime.errors import BadClips, BadSource
 from hotpath.video.clips import find_clips
 from hotpath.video.sources import open_source
-from hotpath_lab.trial_clips import read_clips
 from tests.support.clips import write_boxes
 from tests.support.errors import refusal
 from tests.support.tiny import film, write_video
@@ -84,15 +83,6 @@ def test_a_video_is_read_by_frame_number_also_backwards(tmp_path):
     late, early = clip[9].copy(), clip[2].copy()
     forward = list(clip)
     assert (late == forward[9]).all() and (early == forward[2]).all()
-
-
-def test_a_clip_that_is_one_video_is_read_by_networks_add_too(tmp_path):
-    pictures, boxes = film(12, 96, 80, 20)
-    write_video(tmp_path / "a.avi", pictures)
-    write_boxes(tmp_path / "boxes.csv", np.array(boxes))
-    (clip,) = read_clips([tmp_path], 4)
-    assert len(clip.steps) == 4 and clip.first.shape == (80, 96, 3)
-    assert np.abs(clip.first.astype(int) - pictures[0]).mean() < 8
 
 
 def test_equal_names_in_two_folders_stay_apart(tmp_path):

@@ -256,18 +256,18 @@ def test_only_the_numbers_of_a_toml_change(tmp_path):
     for name in ("kestrel.toml", "int8/kestrel-int8.toml"):
         numbers = {"search_lost_below": 0.11, "look_above": 0.225, "found_above": 0.3333}
         old = (FOLDER / name).read_text().splitlines()
-        new = tune.changed(FOLDER / name, numbers).splitlines()
+        new = tune.changed(FOLDER / name, {"tracking": numbers}).splitlines()
         differ = [(a, b) for a, b in zip(old, new) if a != b]
         assert len(old) == len(new) and len(differ) == len(numbers)
         for before, after in differ:
             assert before.split("=")[0] == after.split("=")[0]
             assert before.partition("#")[2] == after.partition("#")[2]
-    added = tune.changed(FOLDER / "kestrel.toml", {"strict_share": 0.25})
+    added = tune.changed(FOLDER / "kestrel.toml", {"tracking": {"strict_share": 0.25}})
     (tmp_path / "added.toml").write_text(added)
     assert toml.read(tmp_path / "added.toml", BadNetwork)["tracking"]["strict_share"] == 0.25
     (tmp_path / "bare.toml").write_text("tracking.lr = 0.5\n")
     with refusal(BadRun, "no section", where="bare.toml"):
-        tune.changed(tmp_path / "bare.toml", {"lr": 0.4})
+        tune.changed(tmp_path / "bare.toml", {"tracking": {"lr": 0.4}})
 
 
 def test_an_unchangeable_toml_is_refused_before_the_search(place, capsys):

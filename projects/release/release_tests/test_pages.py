@@ -219,5 +219,7 @@ def test_the_commands_of_a_page_run(page, checkout):
 @pytest.mark.slow("networks are converted, calibrated and tuned")
 @pytest.mark.parametrize("page", [p for p in PAGES if told(p, False) != told(p, True)], ids=name)
 def test_all_commands_of_a_page_run(page, checkout):
-    shutil.rmtree(str(checkout / "out"), ignore_errors=True)  # of the quick ones, which run again
+    # of the quick ones, which run again
+    shutil.rmtree(str(checkout / "out"), ignore_errors=True)
+    (checkout.parent / "mine" / "mine.toml").unlink(missing_ok=True)
     execute(page, True, checkout)

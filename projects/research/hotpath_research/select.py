@@ -187,7 +187,7 @@ def _try_numbers(
     for row in rows:
         path = Path(row["toml"])
         tomls.append(path.with_name(path.stem + "-all.toml"))
-        tomls[-1].write_text(tune.changed(path, numbers))
+        tomls[-1].write_text(tune.changed(path, {"tracking": numbers}))
     for row, score in zip(rows, auc(tomls, clips, options, out)):
         row["auc_all"] = score
 

@@ -60,33 +60,23 @@ def _add_parser(commands: Any) -> None:
     text = "write the TOML for ONNX files of your own"
     command = commands.add_parser("add", help=text, description=text)
     command.set_defaults(run=add_network)
-    command.add_argument("files", nargs="*", metavar="FILE.onnx", help="all files of the network")
+    command.add_argument("files", nargs="+", metavar="FILE.onnx", help="all files of the network")
     command.add_argument("--name", required=True, help="name of the network")
-    command.add_argument("--like", help="take the settings of this network; try no others")
-    text = "annotated clips on which to try settings, or folders of them"
-    command.add_argument("--clips", nargs="+", default=[], metavar="DIR", help=text)
+    command.add_argument("--like", help="take the settings of this network")
     command.add_argument(
         "--out", metavar="DIR", help="folder to write to (default: that of the first file)"
     )
-    command.add_argument("--engine", default="auto", help="engine to try the settings with")
 
 
 def add_network(options: argparse.Namespace) -> None:
     """Write the TOML for a user's own network."""
     from hotpath.app.cli.networks import add  # needs the onnx library
 
-    clips = [pathlib.Path(name) for name in options.clips if not name.endswith(".onnx")]
-    # files that follow --clips DIR
-    files = options.files + [name for name in options.clips if name.endswith(".onnx")]
-    if not files:
-        raise BadNetwork("name the ONNX files: hotpath networks add FILE.onnx ... --name NAME")
     path = add.add(
-        [pathlib.Path(file) for file in files],
+        [pathlib.Path(file) for file in options.files],
         options.name,
         pathlib.Path(options.out) if options.out else None,
         options.like,
-        clips,
-        options.engine,
     )
     network = load_network(path)
     make_ready(network, None)

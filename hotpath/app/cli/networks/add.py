@@ -12,10 +12,10 @@ from hotpath.app.cli.networks.propose import (
     Table,
     network_for,
     propose,
-    table_for,
     usual_answers,
+    usual_table,
 )
-from hotpath.base import cache, projects, toml, toml_text
+from hotpath.base import cache, toml, toml_text
 from hotpath.graphs import models
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import Network, sha256_of
@@ -34,8 +34,6 @@ def add(
     name: str,
     folder: Optional[pathlib.Path] = None,
     like: Optional[str] = None,
-    clips: Sequence[pathlib.Path] = (),
-    engine: str = "auto",
     say: Say = print,
 ) -> pathlib.Path:
     """Write the TOML of a network.
@@ -45,9 +43,7 @@ def add(
         name: name of the TOML, without ``.toml``.
         folder: where the TOML and copies of the files go; None for that of the first file. No
             folder of this program is written to.
-        like: name of a network, or a TOML, with the settings to take. None searches for them.
-        clips: annotated clips to try on, or folders of them. With none it takes the usual values.
-        engine: name of the engine to try them with.
+        like: name of a network, or a TOML, with the settings to take. None takes the usual ones.
         say: function of one line.
 
     Returns:
@@ -55,7 +51,6 @@ def add(
 
     Raises:
         BadNetwork: the files have no known form.
-        BadSource: no annotated clip.
         BadOutput: the TOML is there already, or can't be written.
     """
     if not 0 < len(name.encode()) <= LONGEST or os.sep in name:
@@ -84,19 +79,23 @@ def add(
             table[section] = dict(original.get(section, {}))
         table["family"] = original["family"]
         proposal = Proposal(table, {})
-    network_for(proposal, usual_answers(proposal))  # it must be whole
-    if clips:
-        settings = projects.need("lab.settings", "`networks add --clips`").load()
-        table = settings(proposal, paths, clips, engine, say)
-    else:
-        table = _first(proposal, say)
+    table = usual_table(proposal)
+    network_for(table, path)  # it must be whole
     for entry in table["file"]:
         entry["sha256"] = sha256_of(paths[entry["part"]])
     for section in ("strangers", "tap") if same else ():
         if section in original:
             table[section] = original[section]
     _write(table, path, paths, f"the settings of {like}" if like else "its family's usual values")
+    answers = usual_answers(proposal)
+    for question, answer in answers.items():
+        say(f"{question:<10} {answer}, not tried")
     say(f"wrote      {path}")
+    if answers:
+        say(
+            f"untried    `hotpath tune --network {path} --clips DIR --parameters "
+            f"{','.join(answers)} --write` tries the alternatives on annotated clips"
+        )
     return path
 
 
@@ -140,15 +139,6 @@ def _weights(path: pathlib.Path) -> Set[bytes]:
         return set()
     arrays = [numpy_helper.to_array(weight) for weight in weights]
     return {array.tobytes() for array in arrays if array.size >= LEAST_WEIGHTS}
-
-
-def _first(proposal: Proposal, say: Say) -> Table:
-    """The first answer to every question, without a trial."""
-    answers = usual_answers(proposal)
-    for question, answer in answers.items():
-        say(f"{question:<10} {answer} (not tried)")
-    say("untried    name annotated clips with --clips to try the network and find its settings")
-    return table_for(proposal, answers)
 
 
 def _write(

@@ -1,8 +1,8 @@
 """Propose a network's TOML from a user's ONNX files.
 
 The tensors determine the parts, the sides, the family, the maps and the stride. They do not
-determine colours, crop and border. For these there are alternatives here, and
-``hotpath_lab.choose`` chooses among them.
+determine colours, crop and border. For these there are alternatives here, of which
+``hotpath networks add`` takes the usual ones; ``hotpath tune`` tries them on annotated clips.
 """
 
 import pathlib
@@ -22,7 +22,6 @@ BY_HAND = f"write the TOML by hand, like those in {FOLDER}"
 
 Table = Dict[str, Any]
 Changes = Dict[str, Any]  # key of [input], [head] or [tracking] -> value
-Answers = Dict[str, str]  # question -> answer
 Named = Dict[str, Tuple[pathlib.Path, ModelProto]]  # part -> its file
 
 SIDES = ((127, 255), (128, 256), (127, 256), (127, 287), (112, 224), (128, 320), (127, 303))
@@ -293,37 +292,46 @@ def _stride(search: int, cells: int) -> int:
     return stride
 
 
-def network_for(proposal: Proposal, answers: Answers) -> Network:
-    """The network of a proposal with these answers.
+def network_for(table: Table, path: pathlib.Path) -> Network:
+    """The network of a table.
+
+    Args:
+        table: of a TOML.
+        path: of the TOML, which need not be there.
 
     Raises:
-        BadNetwork: its table has a mistake.
+        BadNetwork: the table has a mistake.
     """
-    path = pathlib.Path("the proposed TOML")
-    values, files, mistakes = schema.read(table_for(proposal, answers))
+    values, files, mistakes = schema.read(table)
     if mistakes:
         raise BadNetwork(f"{path}: {toml_keys.sentence(mistakes[0])}; {BY_HAND}")
     return Network(path.stem, path, values, files)
 
 
-def usual_answers(proposal: Proposal) -> Answers:
+def usual_answers(proposal: Proposal) -> Dict[str, str]:
     """The first answer to every question."""
     return {question: next(iter(answers)) for question, answers in proposal.alternatives.items()}
 
 
-def table_for(proposal: Proposal, answers: Answers) -> Table:
-    """The table of a proposal with these answers."""
+def usual_table(proposal: Proposal) -> Table:
+    """The table of a proposal with the first answer to every question."""
     table = proposal.table
-    for question, answer in answers.items():
+    for question, answer in usual_answers(proposal).items():
         table = changed(table, proposal.alternatives[question][answer])
     return table
 
 
 def changed(table: Table, changes: Changes) -> Table:
-    """A copy of a table with other values of some keys."""
+    """A copy of a table with other values of some keys; None removes a key."""
     result = {k: dict(v) if isinstance(v, dict) else v for k, v in table.items()}
     for key, value in changes.items():
-        # a key of no fixed section is one of the family's
-        section = next((s for s in ("input", "tracking") if key in schema.SECTIONS[s]), "head")
-        result[section][key] = value
+        section = result[section_of(key)]
+        section[key] = value
+        if value is None:
+            del section[key]
     return result
+
+
+def section_of(key: str) -> str:
+    """The section of a TOML in which a key stands; what no section names is the family's."""
+    return next((s for s in ("input", "tracking") if key in schema.SECTIONS[s]), "head")

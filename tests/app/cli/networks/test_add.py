@@ -109,13 +109,14 @@ def test_a_second_exemplar_is_refused_with_what_to_export(tmp_path):
         propose([path])
 
 
-def test_without_clips_it_says_what_was_not_tried(tmp_path, capsys):
+def test_it_says_what_was_not_tried_and_how_to_try_it(tmp_path, capsys):
     files = files_of(tmp_path, "siamfc_015")
     out = tmp_path / "out"
     assert add(files, "--out", out) == 0
     said = capsys.readouterr().out
     assert "is ready for engines" in said
-    assert re.search("colours +BGR, 0 to 255 .not tried", said) and "--clips" in said
+    assert re.search("colours +BGR, 0 to 255, not tried", said)
+    assert "--parameters colours,crop,border --write`" in said
     load_tracker(out / "mine.toml").close()
 
 

@@ -6,10 +6,8 @@ first box, then ``follow`` takes frame after frame. Options, boxes and outputs a
 
 import contextlib
 import os
-import select
 import signal
 import sys
-import threading
 import time
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
@@ -36,8 +34,6 @@ if TYPE_CHECKING:
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
 PATIENCE_S = 2.0  # until the user is told that there is no frame yet
-LOOP_S = 1.0  # after a signal, for a frame that is being computed
-LAST_S = 0.7  # then for the outputs
 MOST_FAILED = 30  # frames in succession in which nothing may be computed
 FORGIVEN_ERRORS = 1  # of a decoder: a recording often ends within a frame
 
@@ -126,9 +122,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
             cleanup.callback(finder.close)
             tracks = finder.first(frame, tracks, at_s)
         stop.begin()
-        shown = output_options, links, source_options.frames
-        with Outputs(*shown, targets, source, stop, frame, detector, window) as outputs:
-            stop.outputs = outputs
+        with Outputs(options, targets, source, stop, frame, detector, window) as outputs:
             first = TrackedFrame(frame, source.given - 1, at_s, tracks, source.captured_s)
             outputs.write(first)
             if not tracks:
@@ -140,7 +134,6 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
                 broken = follow(
                     source_options.frames, targets, source, outputs, stop, manager, finder
                 )
-            stop.left = True
     if manager:
         manager.stopping()
     outputs.summary(source)
@@ -191,19 +184,14 @@ def doubts_of(targets: "Targets", tracks: Dict[int, Track]) -> List[str]:
 
 
 class StopRequest:
-    """Ctrl-C, SIGTERM, SIGHUP or SIGQUIT asks the loop to end; a second one ends the program.
+    """Ctrl-C, SIGTERM, SIGHUP or SIGQUIT asks the loop to end; a second one ends the process.
 
     Until ``begin`` the first one raises KeyboardInterrupt. A library that is being loaded may take
     that for a fault of its own, so ``begin`` raises it again.
-    A thread waits for signals. Where an engine computes for longer than ``LOOP_S`` after the first
-    one, or after the second one, the thread closes the outputs and ends the process within
-    ``LAST_S``, whatever hangs.
 
     Attributes:
         requested: whether the loop is to end.
         exit_code: 128 + the signal's number, as shells do; 0 without a signal.
-        left: whether the loop has ended, so that only the outputs are still being finished.
-        outputs: what is closed where the loop does not end.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -213,9 +201,6 @@ class StopRequest:
         self.exit_code = 0
         self._handlers: Dict[int, Any] = {}
         self._is_loading = True
-        self._is_over = False
-        self.left = False
-        self.outputs: Any = None
 
     def begin(self) -> None:
         """The loop begins, which looks at ``requested``; raises KeyboardInterrupt if it is set."""
@@ -224,53 +209,22 @@ class StopRequest:
             raise KeyboardInterrupt
 
     def __enter__(self) -> "StopRequest":
-        came, self._told = os.pipe()
-        os.set_blocking(self._told, False)
-        self._wakeup = signal.set_wakeup_fd(self._told)
-        threading.Thread(target=self._watch, args=(came,), name="signals", daemon=True).start()
         for number in self.SIGNALS:
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
                 self._handlers[number] = signal.signal(number, self._request)
         return self
 
     def _request(self, number: int, _: Optional[FrameType]) -> None:
+        for other in self._handlers:  # a second one ends the process, whatever hangs
+            signal.signal(other, signal.SIG_DFL)
         self.requested = True
         self.exit_code = 128 + number
         if self._is_loading:
             raise KeyboardInterrupt
 
-    def _watch(self, came: int) -> None:
-        """The thread: end the process after a signal, unless it ends by itself soon."""
-        seen = last = 0
-        wait_s: Optional[float] = None
-        while True:
-            waiting = select.select([came], [], [], wait_s)[0]
-            got = os.read(came, 64) if waiting else b""
-            if waiting and not got:  # the run is over
-                os.close(came)
-                return
-            for number in got:
-                if number in self._handlers:
-                    seen, last, wait_s = seen + 1, number, LOOP_S
-            if seen >= 2 or (seen and not waiting and not self.left):
-                self._abandon(128 + last)
-            if not waiting:
-                wait_s = None
-
-    def _abandon(self, code: int) -> None:
-        """Close the outputs, such as what steers, and end the process, whatever else hangs."""
-        if self.outputs is not None and not (self.left or self._is_over):
-            threading.Thread(target=self.outputs.close, name="closing", daemon=True).start()
-        time.sleep(LAST_S)
-        if not self._is_over:  # else a program that called this one goes on
-            os._exit(code)
-
     def __exit__(self, *_: object) -> None:
-        self._is_over = True
-        signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        os.close(self._told)
 
 
 def first_frame(source: "Source", start_s: Optional[float] = None) -> Any:

@@ -29,6 +29,7 @@ from hotpath.video.results import Results
 from hotpath.video.sources import open_source
 from tests.support import thing, tiny, tiny_detector
 from tests.support.pairs import Kind, assert_takes_turns
+from tests.support.run_outputs import run_outputs
 from tests.support.streams import camera
 from tests.support.streams.camera import FakeCamera
 from tests.support.streams.mjpeg import MjpegServer
@@ -282,7 +283,8 @@ def controller():
     targets.network.name = "tiny"
     live = Mock(live=True, period_s=0.0, gaps=[], dropped=0, captured_at="arrival", frames=None)
     live.name = "cam0"
-    return Controller(targets, live, stop, Mock(), dict, ["frame"], True)
+    options = LinkOptions(results="rows.csv")
+    return Controller(options, targets, live, stop, run_outputs(lambda tracked: None))
 
 
 def page():

@@ -4,14 +4,13 @@ import json
 import math
 import os
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set
 
 from hotpath.app.cli.profile import Profile
 from hotpath.app.cli.progress import Progress, say
 from hotpath.app.cli.summary import Figures, Summary, lines_of, place_of
-from hotpath.app.records import LinkOptions, OutputOptions
+from hotpath.app.records import LinkOptions, OutputOptions, RunOptions
 from hotpath.base.commands import counted
 from hotpath.kernels import cpu
 from hotpath.runtime.errors import BadOutput, HotpathError
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from hotpath.video.window import Window
 
 AGAIN_S = 60.0  # a failure is said as often
-RECENT = 300  # frames of the latency that the page shows
 
 
 def check_outputs(
@@ -79,8 +77,18 @@ class Outputs:
     A sink is opened when it is made. It has ``write(tracked)``, which is called once a frame, and
     ``close()``. One that raises a ``HotpathError`` has failed for this frame; the others go on.
 
+    Args:
+        options: the ``RunOptions``.
+        targets, source: what is followed, and where.
+        stop: object whose attribute ``requested`` ends the run.
+        first_frame: the first frame, of any kind.
+        detector: finds the object at a point where the network's head does not, or None.
+        first_window: ``Window`` in which the first target was drawn, or None.
+
     Attributes:
         profile: ``Profile`` with the times of all frames.
+        rows: ``Rows`` of the results and of the page.
+        selection: ``Selection`` of the window and the links; None without any of them.
         bar: the ``Progress``, once all is open.
         control: the ``Controller`` of the page and of a ground station, or None.
         failed: sink -> the sentence that says why it could not be written.
@@ -88,9 +96,7 @@ class Outputs:
 
     def __init__(
         self,
-        options: OutputOptions,
-        links: LinkOptions,
-        frames: Optional[int],
+        options: RunOptions,
         targets: "Targets",
         source: "Source",
         stop: Any,
@@ -104,7 +110,8 @@ class Outputs:
         self.failed: Dict[object, str] = {}
         self._failing: Set[object] = set()  # sinks whose last write failed
         self._told_s: Dict[object, float] = {}  # sink -> when its failure was said
-        self._options, self._link_options, self._source = options, links, source
+        self._options, self._links_asked, self._source = options.outputs, options.links, source
+        links = options.links
         self._network = targets.network.name
         self._engine = targets.engine.describe()
         self._kernels = targets.device.kernels_name
@@ -115,46 +122,46 @@ class Outputs:
         self._stop = stop
         self._window: Optional[Window] = None
         if first_window is not None:  # in which the first target was selected
-            if wants_window(options, links):
+            if wants_window(options.outputs, links):
                 self._window = first_window
             else:
                 first_window.close()
         self._player: Optional[Player] = None
         self._links: List[Any] = []
         self._drawn: Optional[Drawn] = None
-        self._selection: Any = None  # of the window and the links
-        self._closing = threading.Lock()
+        self.selection: Any = None
         self._summary = Summary(self._network, self._engine, self.profile, say)
         has_files = source.file_of(0) is not None
-        self._rows = results.Rows(
+        self.rows = results.Rows(
             source.file_of if has_files else None, detector is not None, links.fov
         )
         try:
-            self._open(targets, stop, first_frame, detector)
+            self._open(targets, first_frame, detector)
         except HotpathError:
             self.close()
             raise
         # the order in which a frame is written; what draws it comes last, and notes its own times
         self._sinks: List[Any] = [self._summary]
-        if options.results or self.control:
-            self._sinks.append(self._rows)
+        if options.outputs.results or self.control:
+            self._sinks.append(self.rows)
         if self.control:
             self._sinks.append(self.control)
         self._sinks += self._links
-        self.bar = Progress(source, frames, options.quiet, self.profile.recent_fps)
+        frames, quiet = options.source.frames, options.outputs.quiet
+        self.bar = Progress(source, frames, quiet, self.profile.recent_fps)
         if self.bar.shown:
             self._sinks.append(self.bar)
 
     def _open(
-        self, targets: "Targets", stop: Any, first_frame: AnyFrame, detector: "Optional[Detector]"
+        self, targets: "Targets", first_frame: AnyFrame, detector: "Optional[Detector]"
     ) -> None:
         """Open everything; results come last, so that what exists stays if something is refused."""
         options, source = self._options, self._source
-        shows = wants_window(options, self._link_options)
-        if shows or self._link_options.asks_link:
+        shows = wants_window(options, self._links_asked)
+        if shows or self._links_asked.asks_link:
             from hotpath.app.selection import Selection
 
-            self._selection = Selection()
+            self.selection = Selection()
         if options.save:
             from hotpath.video import save
 
@@ -167,44 +174,33 @@ class Outputs:
             from hotpath.video import window
 
             self._window = self._window or window.Window(window.title_of(source.name))
-            self._player = Player(self._window, source, targets, say, self._selection, detector)
+            self._player = Player(self._window, source, targets, say, self.selection, detector)
         if self._video or self._player:
             from hotpath.app.cli.drawn import Drawn
 
             titles = self._network, self._engine["engine"]
             self._drawn = Drawn(titles, self.profile, self._player, self._video, self._records)
             self._files |= {self._drawn} if self._video else set()
-        if self._link_options.asks_link:
-            self._open_links(targets, stop, first_frame, detector)
+        if self._links_asked.asks_link:
+            self._open_links(targets, first_frame, detector)
         if options.results:
-            self._rows.results = results.Results(
-                options.results, self._rows.columns, options.append, not source.live, say
+            self.rows.results = results.Results(
+                options.results, self.rows.columns, options.append, not source.live, say
             )
-            self._files.add(self._rows)
+            self._files.add(self.rows)
 
-    def _open_links(self, targets: "Targets", stop: Any, *context: Any) -> None:
-        """Open the links; ``context`` has the first frame and the detector."""
+    def _open_links(
+        self, targets: "Targets", frame: AnyFrame, detector: "Optional[Detector]"
+    ) -> None:
+        """Open the links of a run whose first frame this is."""
         from hotpath.app.cli.links import open_links
         from hotpath.app.links.base import Context
         from hotpath.app.links.control import Controller
 
-        options, source, (frame, detector) = self._link_options, self._source, context
+        options, source = self._links_asked, self._source
         if options.selects:
-            self.control = Controller(
-                targets,
-                source,
-                stop,
-                write_late=self._write_late,
-                recent_ms=self.profile.recent_ms,
-                recent_fps=self.profile.recent_fps,
-                latency_ms=lambda: self.profile.figures("latency", RECENT),
-                columns=self._rows.columns,
-                can_record=any((options.results, options.save)),
-                selection=self._selection,
-                fov=options.fov,
-                detector=detector,
-            )
-            self._rows.table, self._rows.records = self.control.rows, self._records
+            self.control = Controller(options, targets, source, self._stop, self, detector)
+            self.rows.table, self.rows.records = self.control.rows, self._records
         self._links = open_links(
             Context(
                 options,
@@ -216,7 +212,7 @@ class Outputs:
                 live=source.live,
                 can_lose=targets.can_lose,
                 holds=self.control.holds if self.control else {},
-                selection=self._selection,
+                selection=self.selection,
             )
         )
 
@@ -278,7 +274,7 @@ class Outputs:
 
     def invite(self) -> None:
         """Say where the user may select the first target."""
-        where = " or ".join(self._link_options.places)
+        where = " or ".join(self._links_asked.places)
         if where and not self._options.quiet:
             wait = "no target yet" if self._source.live else "waiting for a target"
             say(f"{wait}: select one {where}, or end this run with Ctrl-C")
@@ -313,10 +309,10 @@ class Outputs:
             return self.control.next_frame_is_due()
         return self._player is None or self._player.next_frame_is_due()
 
-    def _write_late(self, tracked: TrackedFrame) -> None:
+    def write_late(self, tracked: TrackedFrame) -> None:
         """Write a target that was selected on a frame of before."""
         self._summary.write_late(tracked)
-        self._attempt(self._rows, self._rows.write, tracked)
+        self._attempt(self.rows, self.rows.write, tracked)
 
     def _records(self) -> bool:
         """Whether frames go to the files now; the page can switch it."""
@@ -330,7 +326,7 @@ class Outputs:
         """
         options = self._options
         failed = list(self.failed.values())
-        pairs = ((options.results, self._rows), (options.save, self._drawn))
+        pairs = ((options.results, self.rows), (options.save, self._drawn))
         files = [path for path, to in pairs if path not in (None, "-") and self._is_kept(to)]
         links = [link for link in self._links if link not in self.failed]
         files += [path for link in links for path in link.files]
@@ -345,7 +341,7 @@ class Outputs:
 
     def _is_kept(self, sink: object) -> bool:
         """Whether the file of a sink has the content of this run."""
-        file = self._video if sink is self._drawn else self._rows.results
+        file = self._video if sink is self._drawn else self.rows.results
         return sink not in self.failed and file is not None and file.kept
 
     def _summary_lines(self, source: "Source", figures: Figures) -> List[str]:
@@ -355,8 +351,8 @@ class Outputs:
             cpu.load(lines.append)  # it says why
         if self._left_out:
             lines.append(f"frames left out, because nothing could be computed: {self._left_out}")
-        if self._rows.results and self._rows.results.dropped:
-            lost = counted(self._rows.results.dropped, "row")
+        if self.rows.results and self.rows.results.dropped:
+            lost = counted(self.rows.results.dropped, "row")
             lines.append(f"left out of the results, because their reader was late: {lost}")
         if self._video and self._video.dropped:
             lost = counted(self._video.dropped, "frame")
@@ -371,20 +367,19 @@ class Outputs:
         return lines
 
     def close(self) -> None:
-        """Finish every file; what fails is in ``failed``. A second thread waits for the first."""
-        with self._closing:
-            if self.control:
-                self.control.end()  # the page's last state says that the run has ended
-            for output in self._links:  # what is steered must stop before anything is written
-                self._attempt(output, output.close)
-            if self.bar:
-                self.bar.close()
-            if self._window:
-                self._attempt(self._window, self._window.close)
-            self._close_files()
+        """Finish every file; what fails is in ``failed``."""
+        if self.control:
+            self.control.end()  # the page's last state says that the run has ended
+        for output in self._links:  # what is steered must stop before anything is written
+            self._attempt(output, output.close)
+        if self.bar:
+            self.bar.close()
+        if self._window:
+            self._attempt(self._window, self._window.close)
+        self._close_files()
 
     def _close_files(self) -> None:
-        for sink in (self._rows, self._drawn):
+        for sink in (self.rows, self._drawn):
             if sink:
                 self._attempt(sink, sink.close)
 

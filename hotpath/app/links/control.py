@@ -20,6 +20,7 @@ from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import Refused, Requests
 from hotpath.app.links.run import CONFIRM, Run
 from hotpath.app.pointing import add_at, holding, says_yes
+from hotpath.app.records import LinkOptions
 from hotpath.app.selection import Selection
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
 from hotpath.runtime.types import Track
@@ -35,6 +36,7 @@ SMALLEST_PX = 4.0  # side of a box
 CATCH_UP_FRAMES = 30  # most frames tracked at once after a selection
 ROWS_KEPT = 20000
 STILL_S = 1.0  # without a new frame: the run stands still
+RECENT = 300  # frames of the latency that the page shows
 
 
 class Controller(Run):
@@ -45,19 +47,12 @@ class Controller(Run):
     through ``call``. ``wait``, ``state`` and ``notify`` may be called from any thread.
 
     Args:
+        options: the ``LinkOptions``.
         targets: ``hotpath.runtime.targets.targets.Targets``.
         source: ``hotpath.video.base.Source``.
         stop: object whose attribute ``requested`` ends the loop.
-        write_late: function of a ``TrackedFrame`` that writes the results of a target that was
-            selected on an earlier frame.
-        recent_ms: function that gives the milliseconds of each step of the last frames, a dict.
-        recent_fps: function that gives frames a second over the last frames, or None.
-        latency_ms: function that gives the latency of the last frames, from capture to boxes:
-            median, p95 and p99, a dict; empty if it is not known.
-        columns: names of the values in a row.
-        can_record: whether the command line named files to record to.
-        selection: which target is steered after.
-        fov: the camera's field of view, degrees, for bearings; None if it is not known.
+        outputs: ``hotpath.app.cli.outputs.Outputs``, whose ``profile``, ``rows``, ``selection`` and
+            ``write_late`` are used.
         detector: finds the object at a point where the network's head does not, or None.
 
     Attributes:
@@ -70,7 +65,9 @@ class Controller(Run):
         ended: True once the run is over.
         whole: whether the files hold the whole recording, because its end was reached.
         targets, detector: as the arguments.
-        can_record: as the argument.
+        columns: names of the values in a row.
+        selection: which target is steered after.
+        can_record: whether the command line named files to record to.
         newest: the newest frame, with the targets selected since; None before the first.
         holds: steered device that stopped for lack of evidence -> reason.
         rows: stored rows of results, the oldest first; None means an unknown value.
@@ -78,31 +75,24 @@ class Controller(Run):
 
     def __init__(
         self,
+        options: LinkOptions,
         targets: "Targets",
         source: "Source",
         stop: Any,
-        write_late: Callable[[TrackedFrame], None],
-        recent_ms: Callable[[], Dict[str, float]],
-        columns: Sequence[str],
-        can_record: bool,
-        latency_ms: Callable[[], Dict[str, float]] = dict,
-        recent_fps: Callable[[], Optional[float]] = lambda: None,
-        selection: Optional[Selection] = None,
-        fov: Optional[Sequence[float]] = None,
+        outputs: Any,
         detector: Optional[Detector] = None,
     ) -> None:
         self.source = source
-        self.columns = list(columns)
+        self.columns = list(outputs.rows.columns)
         self.buffer = FrameBuffer()
         self.paused = False
         self.recording_since: Optional[float] = time.monotonic()
         self.finished = self.ended = self.whole = False
         self.is_watched: Callable[[], bool] = lambda: False
         self.targets, self._stop, self.detector = targets, stop, detector
-        self.selection = Selection() if selection is None else selection
-        self._write_late, self._recent_ms = write_late, recent_ms
-        self._latency_ms, self._recent_fps = latency_ms, recent_fps
-        self.can_record, self._fov = can_record, fov
+        self.selection: Selection = outputs.selection
+        self._write_late, self._profile = outputs.write_late, outputs.profile
+        self.can_record, self._fov = bool(options.results or options.save), options.fov
         self._run = secrets.token_hex(4)  # tells a browser that reconnects whether the run is new
         self._engine = targets.engine.describe()["engine"]
         self._changes = threading.Condition()
@@ -361,7 +351,8 @@ class Controller(Run):
     def state(self, tracked: TrackedFrame) -> Dict[str, Any]:
         """All that is displayed beside the picture of ``tracked``, ready for JSON."""
         source = self.source
-        steps = self._recent_ms()
+        steps = self._profile.recent_ms()
+        latency_ms = self._profile.figures("latency", RECENT)
         size = tracked.frame.shape[1], tracked.frame.shape[0]
         tracks = list(tracked.tracks.items())
         return {
@@ -385,7 +376,7 @@ class Controller(Run):
             "engine": self._engine,
             "fps": self.fps,
             "ms": {name: round(steps[name], 3) for name in steps if name != "wait"},
-            "latency_ms": {name: round(ms, 2) for name, ms in self._latency_ms().items()},
+            "latency_ms": {name: round(ms, 2) for name, ms in latency_ms.items()},
             "latency_from": source.captured_at,
             "dropped": source.dropped,
             "gaps": {
@@ -409,7 +400,7 @@ class Controller(Run):
     @property
     def fps(self) -> Optional[float]:
         """Frames a second over the last frames; None while the run is paused."""
-        fps = None if self.paused or self._is_still else self._recent_fps()
+        fps = None if self.paused or self._is_still else self._profile.recent_fps()
         return None if fps is None else round(fps, 1)
 
 

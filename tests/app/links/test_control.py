@@ -9,10 +9,12 @@ import pytest
 from hotpath.app.links.control import CONFIRM, Controller
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import Refused
+from hotpath.app.records import LinkOptions
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from tests.support.errors import refusal
+from tests.support.run_outputs import run_outputs
 
 FRAME = np.zeros((10, 10, 3), np.uint8)
 
@@ -21,7 +23,8 @@ FRAME = np.zeros((10, 10, 3), np.uint8)
 def control():
     source = Mock(live=False, period_s=0.0)
     stop = SimpleNamespace(requested=False)
-    made = Controller(MagicMock(), source, stop, Mock(), dict, ["x"], True)
+    options, outputs = LinkOptions(results="a.csv"), run_outputs(Mock())
+    made = Controller(options, MagicMock(), source, stop, outputs)
     tracks = {3: Track(Box(1, 2, 3, 4), 0.5)}
     made.write(TrackedFrame(FRAME, 7, None, tracks))
     return made

@@ -5,6 +5,7 @@ import time
 from types import SimpleNamespace
 
 from hotpath.app.links.control import Controller
+from hotpath.app.records import LinkOptions
 from hotpath.runtime import loading
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
@@ -20,6 +21,7 @@ from hotpath_vehicle.mavlink.loop import Loop
 from hotpath_vehicle.mavlink.reports import Identity, Stream
 from hotpath_vehicle.mavlink.service import Service
 from hotpath_vehicle.mavlink.transport.base import Transport
+from tests.support.run_outputs import run_outputs
 
 FOV = (60.0, 46.0)
 
@@ -39,10 +41,8 @@ class HandTurnedRun:
         self.index = 0
         self.rows = []
         source, stop = SimpleNamespace(live=True, period_s=0.0), SimpleNamespace(requested=False)
-        self.controller = Controller(
-            *(self.targets, source, stop, self._write_late, dict, ["frame"], True),
-            detector=detector,
-        )
+        options, outputs = LinkOptions(results="rows.csv"), run_outputs(self._write_late)
+        self.controller = Controller(options, self.targets, source, stop, outputs, detector)
         self.loop = Loop(self.controller)
         stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
         identity = Identity(1, 100, "test", FOV, [stream], "/")

@@ -1,0 +1,13 @@
+"""What a ``Controller`` uses of the outputs of a run, without files, windows and links."""
+
+from types import SimpleNamespace
+
+from hotpath.app.cli.profile import Profile
+from hotpath.app.selection import Selection
+from hotpath.video.results import Rows
+
+
+def run_outputs(write_late):
+    """Return them; ``write_late`` gets the tracks of targets that were selected on older frames."""
+    parts = dict(profile=Profile(), rows=Rows(), selection=Selection())
+    return SimpleNamespace(write_late=write_late, **parts)

@@ -6,7 +6,7 @@ window. A candidate gets further windows. It is accepted when two successive fra
 
 import math
 from collections import deque
-from typing import Any, Deque, List, Optional, Sequence, Tuple
+from typing import Deque, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -14,12 +14,15 @@ from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.settings import Prior
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime import geometry
+from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.colour import ColourMap
 from hotpath.runtime.identity import CONFIRM, CONFIRMED, LEARNT, TENTATIVE, Identity, rules_of
 from hotpath.runtime.learner.classifier import Classifier
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.search.cues import ColoursUnder, ScoreLooksColour
+from hotpath.runtime.search.grids import Grids
+from hotpath.runtime.search.neighbours import Neighbours
 from hotpath.runtime.search.windows import (
     CHECK,
     COLOURED,
@@ -48,6 +51,58 @@ BESIDE = (*("here",) * 5, "proposals", *("here",) * 5, "grid")  # beside a tenta
 # first EARLY updates, which change it most, are made in all frames between the judgements.
 JUDGED, EARLY = 4, 12
 AT_FIRST, LATER = range(1, JUDGED), (JUDGED // 2,)  # frames after a judgement in which it learns
+
+
+class Candidate(NamedTuple):
+    """The place that the search checks.
+
+    Attributes:
+        place: float64 [cx, cy, w, h], frame pixels; None if there is none.
+        likely: value of the cues in a wide window of this frame that found it; else 0.
+        is_elsewhere: whether it is not the followed box.
+        streak: windows in succession that showed the target.
+        checks: usual windows that were judged since a wide one found a place.
+    """
+
+    place: Optional[np.ndarray] = None
+    likely: float = 0.0
+    is_elsewhere: bool = False
+    streak: int = 0
+    checks: int = 0
+
+
+def weighed(
+    candidate: Candidate,
+    kind: str,
+    place: np.ndarray,
+    value: float,
+    needed: float,
+    proves: bool = True,
+) -> Candidate:
+    """Return the candidate after a window of the search.
+
+    The best place of a frame's wide windows becomes the candidate. In the usual window around it,
+    it is confirmed, gets another check because it nearly convinces, or is dropped. The followed
+    place becomes the candidate if it shows the target; if not, another candidate is kept.
+
+    Args:
+        candidate: the one before.
+        kind: kind of the window: HERE, WIDE or CHECK.
+        place: float64 [cx, cy, w, h], frame pixels: the window's best place.
+        value: value of the cues there, 0 to 1; 0 if no place counts.
+        needed: value from which it may be the target.
+        proves: whether the place looks proven, where that is asked for.
+    """
+    if kind == WIDE:
+        is_better = value >= needed and value > candidate.likely
+        return Candidate(place, value, is_elsewhere=True) if is_better else candidate
+    is_sure = value >= needed and proves
+    streak, checks = candidate.streak + 1 if is_sure else 0, candidate.checks + 1
+    candidate = candidate._replace(streak=streak, checks=checks)
+    if kind == CHECK:
+        is_near = value >= needed - NEARLY and checks < CHECKS
+        return candidate._replace(place=place if is_sure or is_near else None)
+    return candidate._replace(place=place, is_elsewhere=False) if is_sure else candidate
 
 
 def create(network: Network, kernels: Kernels, count: int, strict: bool = False) -> "Search":
@@ -100,18 +155,14 @@ class Search:
         if self.chooses:
             window = inner_hanning_window if network.family == "centre" else hanning_window
             self._near = window(network.map_size).ravel()
-        self._neighbours: Any = None  # ``Neighbours``, while there are some
+        self._neighbours: Optional[Neighbours] = None  # while a target is followed
         self.active = False
         self.value = 0.0
         self.faint = 0  # frames in succession with a score below ``wider_below``
         self._certain: np.ndarray = cues.certain  # the state when the target was last certain
-        self._checks = 0  # windows that the candidate had
-        self._streak = 0  # frames in succession in which the target seems to be there
-        self._candidate: Optional[np.ndarray] = None
-        self._likely = 0.0  # what the cues said of the candidate, where a window of this frame did
-        self._elsewhere = False  # whether the candidate is not the followed box
+        self._candidate = Candidate()
         self._windows: List[Window] = []  # that are being searched
-        self._grids: Any = None  # the ``Grids`` of this loss, once they are searched
+        self._grids: Optional[Grids] = None  # of this loss, once they are searched
         self._colours: Optional[ColourMap] = None  # of this frame
         self._turn = 0
         self._visited: Deque[Tuple[float, float]] = deque(maxlen=REMEMBERED)
@@ -167,8 +218,6 @@ class Search:
         if self.active:
             return False
         if self._neighbours is None:
-            from hotpath.runtime.search.neighbours import Neighbours  # only where there are some
-
             self._neighbours = Neighbours()
         return bool(self._neighbours.swapped(seen.states, seen.scores, chosen))
 
@@ -211,10 +260,10 @@ class Search:
         """Start the search after the target was lost, if it has windows."""
         self.active, self._neighbours = self._count > 0, None
         self.faint = 0
-        self._streak, self._turn = 0, 0
+        self._turn = 0
         self._visited.clear()
         self._suggested.clear()
-        self._candidate = self._grids = None
+        self._candidate, self._grids = self._candidate._replace(place=None, streak=0), None
 
     def restart(self, state: np.ndarray) -> None:
         """Search for a target from a place where it may be.
@@ -249,7 +298,8 @@ class Search:
         if certain is not None:
             self._certain[:] = certain
         self.identity.rescale()
-        self._candidate = self._grids = self._neighbours = None
+        self._candidate = self._candidate._replace(place=None)
+        self._grids = self._neighbours = None
 
     def avoid(self, boxes: np.ndarray, state: Optional[np.ndarray]) -> None:
         """Set the boxes of other targets. A place that overlaps one is not this target.
@@ -262,8 +312,6 @@ class Search:
         """
         self._rivals = boxes
         if len(boxes) and state is not None and self.identity.phase == TENTATIVE:
-            from hotpath.runtime.boxes import overlaps  # only where there are several targets
-
             box = geometry.box_of(self.network, state)
             if (overlaps([box], boxes) > TAKEN).any():
                 self.identity.displace()
@@ -281,7 +329,8 @@ class Search:
             what they show.
         """
         self._colours = None
-        windows = [] if self._candidate is None else [Window(CHECK, self._candidate, 1.0)]
+        place = self._candidate.place
+        windows = [] if place is None else [Window(CHECK, place, 1.0)]
         while len(windows) < self._count:
             window = self._choose(state, frame)
             if window.kind != HERE or all(other.kind != HERE for other in windows):
@@ -314,8 +363,6 @@ class Search:
         if turn == "here":
             return Window(HERE, state.copy(), 1.0)
         if self._grids is None:
-            from hotpath.runtime.search.grids import Grids
-
             frame_size = frame.shape[1], frame.shape[0]
             self._grids = Grids(self.network, self._certain, frame_size)
         following: Window = self._grids.next(lambda: self._colours_in(frame))
@@ -352,81 +399,68 @@ class Search:
             (found, score, state): whether the target was found, the network's score in the last
             window that was judged (NaN if not finite), and where the target is followed or found.
         """
-        found = False
-        score = 0.0
-        self._likely = 0.0
+        found, score = False, 0.0
+        self._candidate = self._candidate._replace(likely=0.0)
         for window, shown in zip(self._windows, seen):
-            found, score, state = self._judge(frame, window, shown, state)
-            if found or self._streak or (window.kind == CHECK and self._candidate is not None):
+            place, score, value, is_free = self._best(frame, window, shown, state)
+            found = self._weigh(window.kind, place, value)
+            if is_free and (found or window.kind == HERE):
+                state = place
+            is_checked = window.kind == CHECK and self._candidate.place is not None
+            if found or self._candidate.streak or is_checked:
                 break
         return found, score, state
 
-    def _judge(
+    def _best(
         self, frame: AnyFrame, window: Window, seen: Seen, state: np.ndarray
-    ) -> Tuple[bool, float, np.ndarray]:
-        """Judge one window; see ``judge``."""
+    ) -> Tuple[np.ndarray, float, float, bool]:
+        """Return the place of a window that looks most like the target.
+
+        Returns:
+            (place, score, value, is_free): [cx, cy, w, h]; the network's score there (NaN if it is
+            not finite); the value of the cues, 0 to 1; whether no other target has each place. The
+            value is 0 if no place counts.
+        """
         states, scores, cues = seen.states, seen.scores, self._cues
-        now, place, score = 0.0, states[0], scores[0]
-        if not math.isfinite(score):
-            return self._weigh(window, place, 0.0), math.nan, state
+        if not math.isfinite(scores[0]):
+            return states[0], math.nan, 0.0, False
         free, rivals = list(range(len(scores))), self._rivals
         if self.identity.phase == TENTATIVE and window.kind != HERE:  # beside what is followed
             rivals = np.concatenate([rivals, [geometry.box_of(self.network, state)]])
         if len(rivals):  # no other target is there
-            from hotpath.runtime.boxes import overlaps
-
             boxes = [geometry.box_of(self.network, each) for each in states]
             shares = overlaps(boxes, rivals)
             free = [index for index in free if (shares[index] <= TAKEN).all()]
-        if free and window.kind == WIDE:
+        if not free:
+            return states[0], scores[0], 0.0, False
+        if window.kind == WIDE:
             looks = self.classifier.looks(seen)[free]
             some = [scores[index] for index in free]
-            chosen, now = cues.best(frame, states[free], some, looks, self.network.look_above)
-            place = states[free[chosen]]
-        elif free:
-            chosen, looked = self.choose(seen) if window.kind == HERE else (0, None)
-            place, score = states[chosen], scores[chosen]
-            now = cues.of(frame, place, seen, score, looked)
-        found = self._weigh(window, place, now)
-        if free and (found or window.kind == HERE):
-            state = place
-        return found, score, state
+            chosen, value = cues.best(frame, states[free], some, looks, self.network.look_above)
+            return states[free[chosen]], scores[0], value, True
+        chosen, looked = self.choose(seen) if window.kind == HERE else (0, None)
+        value = cues.of(frame, states[chosen], seen, scores[chosen], looked)
+        return states[chosen], scores[chosen], value, True
 
-    def _weigh(self, window: Window, place: np.ndarray, now: float) -> bool:
-        """Use the value of the cues for one window; returns whether the target is found.
-
-        Args:
-            window: the window.
-            place: float64 [cx, cy, w, h], frame pixels: its best place.
-            now: value of the cues there, 0 to 1; 0 if no place counts.
-        """
-        if window.kind == WIDE:
-            if now >= self.network.look_above and now > self._likely:
-                self._candidate = place
-                self._likely = now
-                self._streak = 0
-                self._checks = 0
-                self._elsewhere = True
-            return False
-        needed = self.network.found_above
-        checks, beside = window.kind == CHECK, self.identity.phase == TENTATIVE
-        if beside and not checks:
-            self.active, self.value = not self.identity.beside(now), now
+    def _weigh(self, kind: str, place: np.ndarray, value: float) -> bool:
+        """Use the value of the cues at a window's best place; returns whether it is the target."""
+        identity = self.identity
+        is_beside = identity.phase == TENTATIVE
+        if is_beside and kind == HERE:  # no candidate: it is followed already
+            self.value = value
+            self.active = not identity.beside(value)
             return not self.active
-        if not checks:
-            self.identity.smooth(now)
-        elif self._elsewhere:
-            needed = max(needed, (self.identity.value or 0.0) + RIVAL)
-        sure = now >= needed and (not beside or self.identity.proves)
-        self._streak = self._streak + 1 if sure else 0
-        self._checks += 1
-        if checks:
-            nearly = now >= needed - NEARLY and self._checks < CHECKS
-            self._candidate = place if sure or nearly else None
-        elif sure:
-            self._candidate = place
-            self._elsewhere = False
-        if self._streak >= CONFIRM:
-            self.active = False
-            self.value = now
-        return self._streak >= CONFIRM
+        needed, proves = self.network.found_above, True
+        if kind == WIDE:
+            needed = self.network.look_above
+        elif kind == HERE:
+            identity.smooth(value)
+        else:
+            if self._candidate.is_elsewhere:
+                needed = max(needed, (identity.value or 0.0) + RIVAL)
+            proves = not is_beside or identity.proves
+        self._candidate = weighed(self._candidate, kind, place, value, needed, proves)
+        if self._candidate.streak < CONFIRM:
+            return False
+        self.active, self.value = False, value
+        return True

@@ -1,4 +1,4 @@
-"""The windows that a tracker searches, the functions that crop them, and the target's state.
+"""The windows that a tracker searches, what crops them, and the target's state.
 
 All numbers come from the network's TOML (``[input]``). Three shapes of window:
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from hotpath.kernels.cpu.interface import PLAIN, Kernels
+from hotpath.kernels.cpu.interface import PLAIN, Around, Kernels
 from hotpath.kernels.settings import BoxLimits, InputSettings, WindowSettings
 from hotpath.runtime.pictures import AnyFrame, Picture
 from hotpath.runtime.types import Box
@@ -27,12 +27,6 @@ if (
     from hotpath.runtime.network import Network
 
 Window = Tuple[Union[int, float], Union[int, float], Union[int, float], Union[int, float]]
-
-# (frame, window, colour of the pixels outside the frame) -> None
-Cropper = Callable[[AnyFrame, Window, np.ndarray], None]
-
-# (frame, state, factor, colour as before) -> scale, as ``search_window`` takes and gives them
-Windows = Callable[[AnyFrame, np.ndarray, float, np.ndarray], Tuple[float, float]]
 
 FROM_CENTRE = {"(s+1)/2": 1, "s/2": 0, "(s-1)/2": -1}  # twice the distance of the corner, less s
 
@@ -279,71 +273,84 @@ _CLIPS = {
 }
 
 
-def crop_into(
-    network: "Network", kernels: Kernels, out: Any, packing: InputSettings = PLAIN
-) -> Cropper:
-    """Return the function that resizes windows to an array.
+class Crops:
+    """Crops windows of frames into an input of a network; ``window`` says how.
 
     Args:
-        network: uses ``resample``.
-        kernels: ``crop`` and ``warp`` (see ``hotpath.kernels.cpu``).
-        out: (..., 3, height, width).
-        packing: as the kernels' ``crop`` takes it.
+        network: uses the keys of ``[input]``.
     """
-    has_fractions = network.resample == "warp"
-    crop, warp = kernels.warp if has_fractions else kernels.crop, kernels.warp
-    size = out.shape[-1], out.shape[-2]
 
-    def write(frame: AnyFrame, window: Window, border: np.ndarray) -> None:
-        if type(frame) is np.ndarray:
-            crop(frame, window, border, out, packing)
-            return
-        if not isinstance(frame, Picture):
-            crop(frame, window, border, out, packing)
-            return
-        # decode no more of it, and no larger, than the crop needs
-        picture, scale = frame.part(window, min(window[2] / size[0], window[3] / size[1]))
-        if scale == 1:
-            crop(picture, window, border, out, packing)
-        else:
-            reduced = reduced_window(window, size, scale, has_fractions)
-            warp(picture, reduced, border, out, packing)
+    def __init__(self, network: "Network") -> None:
+        self.network = network
 
-    return write
+    def window(self, frame: AnyFrame, window: Window, border: np.ndarray) -> None:
+        """Resize a window of a frame.
 
+        Args:
+            frame: of any kind.
+            window: (x, y, w, h) in frame pixels.
+            border: colour of the pixels outside the frame, (3,) uint8, BGR.
+        """
+        raise NotImplementedError
 
-def packed_into(network: "Network", kernels: Kernels, out: Any) -> Cropper:
-    """Return ``crop_into`` for an input of the network."""
-    return crop_into(network, kernels, out, _packing(network))
-
-
-def _packing(network: "Network") -> InputSettings:
-    """How the network's inputs are packed, as the kernels' ``crop`` takes it."""
-    return InputSettings(network.mean, network.scale, network.channels == "RGB")
-
-
-def windows_into(
-    network: "Network", kernels: Kernels, out: Any, crop: Optional[Cropper] = None
-) -> Windows:
-    """Return the function that crops windows around a target to an input of the network.
-
-    Args:
-        crop: function that crops into it. None uses the kernels.
-    """
-    settings, packing = window_settings(network), _packing(network)
-    around = None if crop else kernels.around(settings, out, packing)
-    resize = crop or packed_into(network, kernels, out)
-
-    def write(
-        frame: AnyFrame, state: np.ndarray, factor: float, border: np.ndarray
+    def around(
+        self, frame: AnyFrame, state: np.ndarray, factor: float, border: np.ndarray
     ) -> Tuple[float, float]:
-        if around is not None and type(frame) is np.ndarray:
-            return around(frame, state, factor, border)
-        window, scale = search_window(network, state, factor)
-        resize(frame, window, border)
+        """Crop the window around a target; returns its scale.
+
+        Args:
+            frame, border: as in ``window``.
+            state, factor: as ``search_window`` takes them.
+        """
+        window, scale = search_window(self.network, state, factor)
+        self.window(frame, window, border)
         return scale
 
-    return write
+
+class KernelCrops(Crops):
+    """Crops by the kernels of the processor into an array.
+
+    Args:
+        network: as for ``Crops``.
+        kernels: ``crop`` and ``warp`` (see ``hotpath.kernels.cpu``).
+        out: (..., 3, height, width).
+        is_input: whether ``out`` is an input of the network, with its packing. Else it gets the
+            pixels as they are.
+    """
+
+    def __init__(
+        self, network: "Network", kernels: Kernels, out: Any, is_input: bool = True
+    ) -> None:
+        super().__init__(network)
+        self._out, self._size, self._packing = out, (out.shape[-1], out.shape[-2]), PLAIN
+        self._has_fractions = network.resample == "warp"
+        self._warp = kernels.warp
+        self._crop = kernels.warp if self._has_fractions else kernels.crop
+        self._around: Optional[Around] = None  # window and crop of an array, in one call
+        if is_input:
+            is_rgb = network.channels == "RGB"
+            self._packing = InputSettings(network.mean, network.scale, is_rgb)
+            self._around = kernels.around(window_settings(network), out, self._packing)
+
+    def window(self, frame: AnyFrame, window: Window, border: np.ndarray) -> None:
+        if not isinstance(frame, Picture):
+            self._crop(frame, window, border, self._out, self._packing)
+            return
+        # decode no more of it, and no larger, than the crop needs
+        width, height = self._size
+        picture, scale = frame.part(window, min(window[2] / width, window[3] / height))
+        if scale == 1:
+            self._crop(picture, window, border, self._out, self._packing)
+        else:
+            reduced = reduced_window(window, self._size, scale, self._has_fractions)
+            self._warp(picture, reduced, border, self._out, self._packing)
+
+    def around(
+        self, frame: AnyFrame, state: np.ndarray, factor: float, border: np.ndarray
+    ) -> Tuple[float, float]:
+        if self._around is not None and type(frame) is np.ndarray:
+            return self._around(frame, state, factor, border)
+        return super().around(frame, state, factor, border)
 
 
 def reduced_window(

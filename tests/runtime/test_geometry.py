@@ -150,8 +150,8 @@ def test_window_and_crop_in_one_call_are_those_of_two(name):
     whole = noise.randint(0, 256, (120, 200, 3)).astype(np.uint8)
     parts = [whole[:, 20:180], np.ascontiguousarray(whole[:, 40:])]  # one size, two row strides
     one, two = np.zeros((2, 1, 3, network.search, network.search), np.float32)
-    write = geometry.windows_into(network, kernels, one)
-    crop = geometry.packed_into(network, cpu.load(), two)
+    write = geometry.KernelCrops(network, kernels, one).around
+    crop = geometry.KernelCrops(network, cpu.load(), two).window
     borders = np.array([3, 2, 1], np.uint8), np.array([9, 8, 7], np.uint8)
     for number in range(20):
         frame, border = parts[number // 2 % 2], borders[number // 3 % 2]

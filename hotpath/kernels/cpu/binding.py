@@ -168,7 +168,7 @@ class Around:
     def __call__(
         self, frame: np.ndarray, state: np.ndarray, sides: float, border: np.ndarray
     ) -> Tuple[float, float]:
-        """Crop; returns the scale. Arguments and result are as in ``geometry.Windows``."""
+        """Crop; returns the scale. Arguments and result are those of ``geometry.Crops.around``."""
         layout = frame.shape, frame.strides
         if layout != self._layout or border is not self._border:
             self._kernels.fill_job(frame, (0, 0, 1, 1), border, self._out, self._packing)

@@ -10,8 +10,7 @@ import numpy as np
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.devices.processor import Processor
-from hotpath.runtime.engines.base import Engine
-from hotpath.runtime.geometry import Cropper
+from hotpath.runtime.geometry import Crops
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 
@@ -24,17 +23,26 @@ class Fpga(Processor):
         kernels: they select, and crop windows that are too wide for the fabric.
     """
 
-    def __init__(self, network: Network, engine: Engine, kernels: Kernels) -> None:
-        super().__init__(network, engine, kernels, self._cropper_into)
+    def crops_into(self, out: Any) -> Crops:
+        return FabricCrops(self.network, self.kernels, out)
 
-    def _cropper_into(self, crop: Any) -> Cropper:
-        """Return the function that shows the fabric a window; ``crop`` belongs to the input."""
 
-        def show(frame: AnyFrame, window: Any, border: np.ndarray) -> None:
-            pixels, inside = self._pixels(frame, window)
-            crop.take(pixels, inside, border)
+class FabricCrops(Crops):
+    """Shows the fabric windows, which it crops itself.
 
-        return show
+    Args:
+        network: as for ``Crops``.
+        kernels: convert planes.
+        crop: the engine's input, ``hotpath.kernels.fpga.window.Crop``.
+    """
+
+    def __init__(self, network: Network, kernels: Kernels, crop: Any) -> None:
+        super().__init__(network)
+        self._kernels, self._crop = kernels, crop
+
+    def window(self, frame: AnyFrame, window: Any, border: np.ndarray) -> None:
+        pixels, inside = self._pixels(frame, window)
+        self._crop.take(pixels, inside, border)
 
     def _pixels(self, frame: AnyFrame, window: Sequence[Any]) -> Tuple[np.ndarray, Sequence[Any]]:
         """Return BGR pixels of the frame that contain a window, and the window within them.
@@ -48,5 +56,5 @@ class Fpga(Processor):
             rows = min(y + height, planes.height) - top
             if columns > 0 and rows > 0:
                 part, left, top = planes.part(left, top, columns, rows)
-                return self.kernels.to_bgr(part), (x - left, y - top, width, height)
+                return self._kernels.to_bgr(part), (x - left, y - top, width, height)
         return bgr_of(frame), window

@@ -7,15 +7,16 @@ One call of the engine computes features, correlation and head, for one window o
 """
 
 import time
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime import geometry
 from hotpath.runtime.devices.base import STEPS, Device, Exemplar, Look, StepMs
+from hotpath.runtime.devices.several import copied, parts
 from hotpath.runtime.engines.base import Engine
-from hotpath.runtime.geometry import Cropper, Windows
+from hotpath.runtime.geometry import Crops, KernelCrops
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import Seen
@@ -39,24 +40,15 @@ class Processor(Device):
 
     Args:
         network, engine, kernels: see ``Device``. The kernels crop and select.
-        cropper: function that takes an input of the engine and returns the function that crops into
-            it. None uses ``kernels``.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        engine: Engine,
-        kernels: Kernels,
-        cropper: Optional[Callable[[Any], Cropper]] = None,
-    ) -> None:
+    def __init__(self, network: Network, engine: Engine, kernels: Kernels) -> None:
         super().__init__(network, engine, kernels)
         self.kernels_name = kernels.name
         self.windows = engine.windows
         self.shows_features = engine.search_features is not None
-        self._cropper = cropper
-        self._crop = self._windows_into(engine.search_crop)
-        self._crops: Any = {}  # windows in a call -> what crops each of them
+        self._crops = self.crops_into(engine.search_crop)
+        self._several_crops: Dict[int, List[Crops]] = {}  # windows in a call -> of each of them
 
     def picture(self, frame: AnyFrame) -> AnyFrame:
         return frame
@@ -64,8 +56,7 @@ class Processor(Device):
     def exemplar(self, frame: AnyFrame, around: np.ndarray) -> Exemplar:
         network, engine, out = self.network, self.engine, self.engine.exemplar_crop
         border = geometry.border_colour(network, frame)
-        crop = self._cropper(out) if self._cropper else self._packed_into(out)
-        crop(frame, geometry.exemplar_window(network, around), border)
+        self.crops_into(out).window(frame, geometry.exemplar_window(network, around), border)
         if engine.exemplar_box is not None:
             engine.exemplar_box[...] = geometry.exemplar_box(network, around)
         return Features(border, engine.exemplar())
@@ -85,7 +76,7 @@ class Processor(Device):
         began = time.perf_counter()
 
         # crop the search region around the last position
-        scale = self._crop(frame, around, sides, exemplar.border)
+        scale = self._crops.around(frame, around, sides, exemplar.border)
         cropped = time.perf_counter()
 
         # features, correlation and head
@@ -105,8 +96,6 @@ class Processor(Device):
 
     def _several(self, frame: AnyFrame, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
         """Look at any number of windows, in as few calls as they need."""
-        from hotpath.runtime.devices.several import copied, parts  # only for several windows
-
         spent: StepMs = dict.fromkeys(STEPS, 0.0)
         sizes = parts(len(looks), self.windows)
         seen: List[Seen] = []
@@ -125,11 +114,11 @@ class Processor(Device):
         scales = []
         exemplar: Any
         batch = self.engine.batch(count)
-        if count not in self._crops:
-            self._crops[count] = [self._windows_into(out) for out in batch.crops]
+        if count not in self._several_crops:
+            self._several_crops[count] = [self.crops_into(out) for out in batch.crops]
         began = time.perf_counter()
-        for (exemplar, around, sides, _, _), crop in zip(looks, self._crops[count]):
-            x, y = crop(frame, around, sides, exemplar.border)
+        for (exemplar, around, sides, _, _), crops in zip(looks, self._several_crops[count]):
+            x, y = crops.around(frame, around, sides, exemplar.border)
             scales.append((x / sides, y / sides))
         cropped = time.perf_counter()
         for number, look in enumerate(looks):
@@ -146,10 +135,6 @@ class Processor(Device):
             "select": (time.perf_counter() - run) * 1e3,
         }
 
-    def _windows_into(self, out: Any) -> Windows:
-        """Return the function that crops windows into the input ``out`` of the network."""
-        crop = self._cropper(out) if self._cropper else None
-        return geometry.windows_into(self.network, self.kernels, out, crop)
-
-    def _packed_into(self, out: Any) -> Cropper:
-        return geometry.packed_into(self.network, self.kernels, out)
+    def crops_into(self, out: Any) -> Crops:
+        """Return what crops windows into the input ``out`` of the engine."""
+        return KernelCrops(self.network, self.kernels, out)

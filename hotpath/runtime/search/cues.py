@@ -7,7 +7,7 @@ import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime import colour
-from hotpath.runtime.geometry import crop_into
+from hotpath.runtime.geometry import KernelCrops
 from hotpath.runtime.learner.classifier import Classifier
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
@@ -150,7 +150,8 @@ class ColoursUnder:
         self._histogram: Any = fast.histogram if fast else colour.histogram
         self.project: Any = fast.project if fast else colour.project
         patch = np.zeros((3, colour.PATCH, colour.PATCH), np.uint8)
-        self._crop, self._picture = crop_into(network, kernels, patch), patch.transpose(1, 2, 0)
+        self._crops = KernelCrops(network, kernels, patch, is_input=False)
+        self._picture = patch.transpose(1, 2, 0)
         self.border = np.zeros(3, np.uint8)
 
     def __call__(self, frame: AnyFrame, state: np.ndarray) -> np.ndarray:
@@ -162,5 +163,5 @@ class ColoursUnder:
         """
         cx, cy, w, h = state.tolist()
         window = int(cx - w / 2), int(cy - h / 2), max(1, int(w)), max(1, int(h))
-        self._crop(frame, window, self.border)
+        self._crops.window(frame, window, self.border)
         return np.asarray(self._histogram(self._picture, colour.MIDDLE))

@@ -45,7 +45,7 @@ def features_of(data: Data, network: Network, options: argparse.Namespace, path:
         numbers = all_numbers[in_floats == (precision == "fp32")]
         loaded = loading.load(choice._replace(precision=precision))
         engine, side = loaded.engine, network.search
-        write = geometry.packed_into(network, loaded.kernels, engine.search_crop)
+        write = geometry.KernelCrops(network, loaded.kernels, engine.search_crop).window
         exemplar = engine.exemplar()
         for number in tqdm(numbers, f"features, {precision}", unit="", disable=None):
             write(data.crop(number), (0, 0, side, side), BLACK)

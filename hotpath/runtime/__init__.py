@@ -5,8 +5,7 @@ frame call ``track = tracker.update(frame, time_s)``, which has ``track.box``, `
 ``track.presence`` and ``track.velocity``. The errors of these calls can be imported from here.
 """
 
-import functools
-from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, TypeVar
+from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 from hotpath.base.errors import (
     BadOverlay,
@@ -36,18 +35,13 @@ from hotpath.runtime.errors import (
 )
 from hotpath.runtime.libraries import require
 from hotpath.runtime.networks import DEFAULT_NETWORK
-from hotpath.runtime.options import Options, PathLike
+from hotpath.runtime.options import AUTO, NORMAL, Log, Options, PathLike, Simulate
 
 if TYPE_CHECKING:
-    from typing_extensions import ParamSpec
-
     from hotpath.runtime.directions import Bearing
     from hotpath.runtime.targets.targets import Targets
     from hotpath.runtime.tracker import Tracker
 
-    Fields = ParamSpec("Fields")
-
-Loaded = TypeVar("Loaded")
 __version__ = "0.4.0.dev0"
 __all__ = [
     "DEFAULT_NETWORK",
@@ -81,32 +75,26 @@ __all__ = [
 ]
 
 
-def _taking(
-    record: "Callable[Fields, Options]",
-) -> "Callable[[Callable[[Options], Loaded]], Callable[Fields, Loaded]]":
-    """Let a function of a record take the record's fields as its arguments."""
-
-    def decorate(load: Callable[[Options], Loaded]) -> Any:
-        @functools.wraps(load)
-        def call(network: Optional[PathLike] = None, **options: Any) -> Loaded:
-            for name in set(options).difference(Options._fields):
-                there = ", ".join(Options._fields)
-                raise TypeError(f"there is no option {name!r}; there are: {there}")
-            require(("numpy", "cv2"))  # before anything else fails without a sentence
-            return load(Options(network, **options))
-
-        vars(call)["__wrapped__"] = Options  # whose signature help() shows
-        return call
-
-    return decorate
-
-
-@_taking(Options)
-def load_tracker(options: Options) -> "Tracker":
+def load_tracker(
+    network: Optional[PathLike] = None,
+    *,
+    engine: str = AUTO,
+    precision: str = AUTO,
+    networks_dir: Optional[PathLike] = None,
+    threads: Optional[int] = None,
+    log: Log = None,
+    bundle: Optional[PathLike] = None,
+    board: Optional[str] = None,
+    simulate: Simulate = None,
+    recover: Optional[bool] = None,
+    search_windows: Optional[int] = None,
+    latency: str = NORMAL,
+    strict: bool = False,
+) -> "Tracker":
     """Make a tracker, ready for ``init``. Close it, or use it with ``with``.
 
-    The arguments are the fields of ``hotpath.runtime.options.Options``. The first one is the name
-    of a network or the path of a TOML. Give the others by name.
+    ``hotpath.runtime.options.Options`` describes the arguments. The first one is the name of a
+    network or the path of a TOML. Give the others by name.
 
     Returns:
         A ``hotpath.runtime.tracker.Tracker``. Only one thread may use it at a time.
@@ -120,13 +108,43 @@ def load_tracker(options: Options) -> "Tracker":
         ...     print(tracker.update(frame).state)
         tracked
     """
+    options = Options(
+        network=network,
+        engine=engine,
+        precision=precision,
+        networks_dir=networks_dir,
+        threads=threads,
+        log=log,
+        bundle=bundle,
+        board=board,
+        simulate=simulate,
+        recover=recover,
+        search_windows=search_windows,
+        latency=latency,
+        strict=strict,
+    )
+    require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime import loading
 
     return loading.open_tracker(options)
 
 
-@_taking(Options)
-def load_targets(options: Options) -> "Targets":
+def load_targets(
+    network: Optional[PathLike] = None,
+    *,
+    engine: str = AUTO,
+    precision: str = AUTO,
+    networks_dir: Optional[PathLike] = None,
+    threads: Optional[int] = None,
+    log: Log = None,
+    bundle: Optional[PathLike] = None,
+    board: Optional[str] = None,
+    simulate: Simulate = None,
+    recover: Optional[bool] = None,
+    search_windows: Optional[int] = None,
+    latency: str = NORMAL,
+    strict: bool = False,
+) -> "Targets":
     """Make ``hotpath.runtime.targets.targets.Targets``: several targets, followed by one engine.
 
     Arguments and errors are those of ``load_tracker``. ``Targets.find_with`` adds targets by a
@@ -138,6 +156,22 @@ def load_targets(options: Options) -> "Targets":
         ...     print(sorted(targets.update(frame)))
         [0, 1]
     """
+    options = Options(
+        network=network,
+        engine=engine,
+        precision=precision,
+        networks_dir=networks_dir,
+        threads=threads,
+        log=log,
+        bundle=bundle,
+        board=board,
+        simulate=simulate,
+        recover=recover,
+        search_windows=search_windows,
+        latency=latency,
+        strict=strict,
+    )
+    require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime.targets.targets import open_targets
 
     return open_targets(options)

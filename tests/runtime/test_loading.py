@@ -11,6 +11,7 @@ from hotpath.kernels import cpu
 from hotpath.runtime import load_targets, load_tracker, loading
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.options import Options
+from hotpath.runtime.targets import targets
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny
 from tests.support.errors import refusal
@@ -49,14 +50,6 @@ def test_an_option_that_cannot_be_is_refused(load, error, told, option, values):
             load(**{option: value})
 
 
-@pytest.mark.parametrize("load", (load_tracker, load_targets))
-def test_an_unknown_option_is_named_with_those_that_exist(load):
-    with pytest.raises(TypeError) as refused:
-        load(threds=2)
-    said = str(refused.value)
-    assert said.startswith("there is no option 'threds'; there are: network, engine")
-
-
 def test_a_detector_that_is_no_function_is_refused(tmp_path):
     with load_targets(tiny.write_network(tmp_path)) as targets:
         for detect, every in (("yolox_nano", 10), (print, 0)):
@@ -70,6 +63,15 @@ def test_the_signature_names_every_option_with_its_default(load):
     assert {name: field.default for name, field in parameters.items()} == Options()._asdict()
     with pytest.raises(TypeError, match="engin"):
         load(engin="onnxruntime")
+
+
+@pytest.mark.parametrize("load", (load_tracker, load_targets))
+def test_every_option_arrives_under_its_own_name(load, monkeypatch):
+    given, asked = {name: object() for name in Options._fields}, []
+    monkeypatch.setattr(loading, "open_tracker", asked.append)
+    monkeypatch.setattr(targets, "open_targets", asked.append)
+    load(**given)
+    assert [options._asdict() for options in asked] == [given]
 
 
 def create_on(board, tmp_path, **options):

@@ -16,7 +16,7 @@ if os.path.basename((getattr(sys, "argv", None) or [""])[0]) in OURS:
     )
 
 from hotpath.runtime import *  # noqa: E402, F403
-from hotpath.runtime import __all__, __version__, interop  # noqa: E402, F401
+from hotpath.runtime import __all__, __version__, canonical, interop  # noqa: E402, F401
 
 if TYPE_CHECKING:
     from hotpath.runtime.directions import Bearing as Bearing
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
     from hotpath.runtime.tracker import Tracker as Tracker
     from hotpath.runtime.types import Box as Box
     from hotpath.runtime.types import Track as Track
+
+
+def _make_canonical(*values: Any) -> str:
+    """Make a network's canonical files; see ``hotpath.graphs.writing.make``."""
+    from hotpath.graphs import writing  # needs onnx
+
+    return writing.make(*values)
+
+
+canonical.MAKERS.append(_make_canonical)
 
 # Types for the annotations of a user's program. Their files need NumPy, so who asks loads them.
 TYPES = {

@@ -4,13 +4,13 @@ OpenVINO and ONNX Runtime compute the maps of one random picture. Where these di
 whose results differ is computed by ONNX's reference evaluator, too, which decides.
 """
 
-import importlib
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 import numpy as np
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper, numpy_helper
 
 from hotpath.graphs import lifting, models
+from hotpath.runtime.engines import openvino
 
 APART = 1e-3  # of a result's range; engines that round otherwise differ by 1e-5
 SMALLEST = 1e-6  # ONNX Runtime's sigmoid is off by 1e-7, also where it is tiny
@@ -55,8 +55,6 @@ def _runs() -> Dict[str, Run]:
     """How each installed engine runs a model in float32."""
     runs: Dict[str, Run] = {}
     try:
-        # by name, as engines are found: an engine's file asks for canonical files, which come here
-        openvino: Any = importlib.import_module("hotpath.runtime.engines.openvino")
         library = openvino.load_library()
 
         def by_openvino(model: ModelProto, feed: Feed) -> List[np.ndarray]:

@@ -1,9 +1,10 @@
 """A network's files in the form that engines load: fixed names and shapes.
 
-``hotpath.graphs`` makes them from the files that a TOML names, once for each
-network and form. This needs ``onnx``, and is the one door from the runtime to what prepares
-networks. Engines and builders get a network's graphs only from here. They are stored below
-``FOLDER`` under a hash of the files and of the TOML's values, or in a computer's bundle.
+A network gets them when it enters (``hotpath networks add`` and ``get``, ``make engine``), and one
+that has none yet when it is loaded for the first time. This file only reads them: the package
+``hotpath`` puts what makes them into ``MAKERS``. Engines and builders get a network's graphs only
+from here. They are stored below ``FOLDER`` under a hash of the files and of the TOML's values, or
+in a computer's bundle.
 
     exemplar.onnx    the picture of the exemplar -> features
     search.onnx      the picture of a window, features -> maps, and the window's features
@@ -20,6 +21,7 @@ from typing import (
     Any,
     Callable,
     Dict,
+    List,
     Mapping,
     NamedTuple,
     Optional,
@@ -28,6 +30,7 @@ from typing import (
 )
 
 from hotpath.base import cache
+from hotpath.base.commands import make
 from hotpath.runtime import onnx_budget
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import NETWORKS, sha256_of
@@ -43,7 +46,10 @@ FOLDER = os.path.join(cache.USERS, "graphs")
 FORMS = FLOATS, BYTES, PIXELS = "floats", "bytes", "pixels"
 DESCRIPTION = "graphs.json"
 HERE = os.path.dirname(os.path.abspath(__file__))
-MAKERS = (  # of our code
+# Functions that make the files, as ``hotpath.graphs.writing.make`` does; the first one is called.
+# The package ``hotpath``, which is above all rooms, appends one. The runtime knows none itself.
+MAKERS: List[Callable[..., str]] = []
+SOURCES = (  # of the code on which the files depend
     "../graphs/*.py",
     "decode/*.py",
     "decode/shared/*.py",
@@ -111,20 +117,24 @@ def load(
         folder: folder that stores them.
 
     Raises:
-        BadNetwork: a file is no ONNX, or its tensors don't fit the TOML.
+        BadNetwork: a file is no ONNX, its tensors don't fit the TOML, or nothing can make them.
     """
     # the TOML's hashes were checked when the files were located
     digests = {entry.part: entry.sha256 for entry in network.files}
     hashes = {part: digests.get(part) or sha256_of(path) for part, path in paths.items()}
     values = {key: value for key, value in vars(network).items() if key not in ("path", "files")}
-    code = sorted(path for maker in MAKERS for path in glob.glob(os.path.join(HERE, maker)))
+    code = sorted(path for source in SOURCES for path in glob.glob(os.path.join(HERE, source)))
     parts = {entry.part: entry._replace(name="", url=None) for entry in network.files}
     facts = sorted(hashes.items()), sorted(values.items()), sorted(parts.items()), form
     own = os.path.join(folder, f"{network.name}-{cache.digest(facts, code)}")
     if not cache.is_whole(os.path.join(own, DESCRIPTION)):
-        from hotpath.graphs import writing
-
-        own = writing.make(network, paths, form != FLOATS, form == PIXELS, own, DESCRIPTION)
+        if not MAKERS:
+            raise BadNetwork(
+                f"{network.name} is not ready for engines, and nothing here can make it so; run "
+                "`{}` on a computer".format(make("engine", NETWORK=network.given)),
+                what="not ready",
+            )
+        own = MAKERS[0](network, paths, form != FLOATS, form == PIXELS, own, DESCRIPTION)
         if log is not None and NETWORKS not in network.path.parents:
             log(f"{network.name} was made ready for engines, in {own}")
     with contextlib.suppress(OSError):  # a folder of another user, or on a disk that is read-only

@@ -65,16 +65,16 @@ def enter(paths: Mapping[Key, Any], network: Optional[Network] = None) -> Dict[K
     features: Dict[str, Tuple[int, ...]] = {}  # shapes of outputs, which later files read
     for key, model in files.items():
         if models.opset(model) != newest:
-            lifted = _lifted(model, newest, paths[key])
+            later = lifted(model, newest, paths[key])
             of_file = (sides[0], sides[0]) if key == "exemplar" else sides
-            features.update(_prove(model, lifted, of_file, features, paths[key], is_proven))
-            files[key] = lifted
+            features.update(_prove(model, later, of_file, features, paths[key], is_proven))
+            files[key] = later
     return {
         key: models.without_constant_nodes(convert.to_qdq(model)) for key, model in files.items()
     }
 
 
-def _lifted(model: ModelProto, opset: int, path: AnyPath) -> ModelProto:
+def lifted(model: ModelProto, opset: int, path: AnyPath) -> ModelProto:
     """A copy in another opset."""
     before = models.opset(model)
     has_quantised = any(node.op_type == "QLinearConv" for node in model.graph.node)

@@ -108,8 +108,27 @@ def to_float32(model: ModelProto) -> ModelProto:
     ):
         return model
     _widen(graph)
+    _drop_casts(graph)
     del graph.value_info[:]
     return model
+
+
+def _drop_casts(graph: GraphProto) -> None:
+    """Remove the casts of weights that are float32 now."""
+    weights = {t.name for t in graph.initializer if t.data_type == TensorProto.FLOAT}
+    results = {value.name for value in graph.output}
+    names = {
+        node.output[0]: node.input[0]
+        for node in graph.node
+        if node.op_type == "Cast"
+        and node.input[0] in weights
+        and node.output[0] not in results
+        and models.attributes(node)["to"] == TensorProto.FLOAT
+    }
+    models.replace(graph.node, [node for node in graph.node if node.output[0] not in names])
+    for node in graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = names.get(name, name)
 
 
 def _widen(graph: GraphProto) -> None:

@@ -39,8 +39,10 @@ def write_network(folder, name):
     text = re.sub(r"(?m)^\[(strangers|tap)\]\n(.+\n)*", "", text)
     path.write_text(re.sub(r"(?m)^(sha256|url) = .*\n", "", text))
     network = load_network(path)
-    for part, model in BUILDERS[network.family](network).items():
-        onnx.save(model, str(folder / network.file(part).name))
+    built = BUILDERS[network.family](network)
+    for entry in network.files:
+        model = built[entry.part.replace("second_", "")]
+        onnx.save(model, str(folder / entry.name))
     return path
 
 

@@ -131,6 +131,7 @@ PARTS = (
     {"backbone", "head"},
     {"exemplar", "search"},
     {"exemplar", "search", "head"},
+    {"exemplar", "search", "second_exemplar", "second_search"},
     {"whole"},
     {"network", "kernel_cls", "kernel_loc"},
 )

@@ -348,8 +348,8 @@ def test_a_tensor_too_large_for_memory_is_refused_in_advance(tmp_path):
 
 BOARDS = ["jetson_nano", "jetson_orin_nano", "jetson_thor"]
 README = [f"nanotrack_v{n}" for n in (1, 2, 3)] + ["kestrel", "kestrel_fast", "kestrel_small"]
+README += ["lightfc", "kestrel_duo"]
 PREPARED = list(itertools.product([*README, "fear_xs"], BOARDS, ["fp16"]))
-PREPARED += [("lightfc", board, "int8") for board in BOARDS[1:]]  # a Nano has no INT8
 
 
 @pytest.mark.parametrize("name, board, precision", PREPARED)

@@ -186,7 +186,6 @@ def test_files_that_do_not_fit_are_refused_in_one_sentence(network, tmp_path):
 
 
 def test_auto_takes_the_engine_of_a_toml_unless_told_otherwise(tmp_path):
-    assert engines.installed(load_network("lightfc"))[0] == "onnxruntime"
     tiny.write_network(tmp_path, 'engine = "onnxruntime"\n' + tiny.TOML)
     for asked, opened in (("auto", "onnxruntime"), (ENGINES[0], ENGINES[0])):
         tracker = load_tracker(tmp_path / "tiny.toml", engine=asked)

@@ -56,11 +56,7 @@ def add(
     if not 0 < len(name.encode()) <= LONGEST or os.sep in name:
         raise BadOutput(f"--name {name[:40]!r}: a name has 1 to {LONGEST} letters, none of them /")
     folder = folder or files[0].parent
-    if PROGRAM in (folder / name).resolve().parents:
-        raise BadOutput(f"{folder} is a part of Hotpath itself; name a folder of yours with --out")
-    path = folder / (name + ".toml")
-    if path.exists():
-        raise BadOutput(f"{path} is there already; take another --name")
+    path = checked_place(folder, name, "--name")
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise BadNetwork(f"there is no file {missing[0]}; name the ONNX files")
@@ -96,6 +92,20 @@ def add(
             f"untried    `hotpath tune --network {path} --clips DIR --parameters "
             f"{','.join(answers)} --write` tries the alternatives on annotated clips"
         )
+    return path
+
+
+def checked_place(folder: pathlib.Path, name: str, option: str) -> pathlib.Path:
+    """Return the path of a new TOML.
+
+    Raises:
+        BadOutput: it is there already, or the folder is a part of this program.
+    """
+    if PROGRAM in (folder / name).resolve().parents:
+        raise BadOutput(f"{folder} is a part of Hotpath itself; name a folder of yours with --out")
+    path = folder / (name + ".toml")
+    if path.exists():
+        raise BadOutput(f"{path} is there already; take another {option}")
     return path
 
 

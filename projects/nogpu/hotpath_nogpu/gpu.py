@@ -1,12 +1,10 @@
 """Run Python in a process of its own on the fake GPU: the real PyCUDA over the fake driver."""
 
-import json
 import os
 import platform
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 from hotpath_nogpu import PATH, ROOT
@@ -15,6 +13,7 @@ from tests.support.needs import FAKES, skip
 
 VERSION = "{}.{}".format(*sys.version_info)
 SITE = os.path.join(build.CACHE, "site-" + VERSION)
+STAND_IN = os.path.join(build.HERE, "cupy_stand_in")
 TOOLS = os.path.join(build.CACHE, "tools")
 
 
@@ -51,15 +50,3 @@ def python(code, driver=True, site=SITE, timeout=250, **variables):
     assert "fake driver has no" not in done.stderr
     assert "PyCUDA" not in done.stderr, done.stderr
     return done.stdout
-
-
-def track(variables=None, site=SITE, **options):
-    """Track a film; return the dict of ``whole.run``."""
-    code = ["-m", "hotpath_nogpu.cuda.whole", json.dumps(options)]
-    result = json.loads(python(code, site=site, **(variables or {})))
-    if "states" in result:
-        result["states"] = np.array(
-            [[float.fromhex(v) for v in state] for state in result["states"]]
-        )
-        assert result["overruns"] == 0
-    return result

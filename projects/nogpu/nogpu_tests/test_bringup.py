@@ -10,9 +10,10 @@ pytest.importorskip("onnxruntime")
 from hotpath.boards import telemetry
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.doctor import __main__ as command
-from hotpath.deploy.doctor.bringup import reference, steps
-from hotpath_nogpu.gpu import python
-from hotpath_nogpu.tensorrt import machine
+from hotpath.deploy.doctor.bringup import film, follow, reference, steps
+from hotpath.runtime import loading
+from hotpath.runtime.options import Options
+from hotpath_nogpu.tensorrt import machine, whole
 
 
 @pytest.fixture
@@ -166,27 +167,14 @@ def test_times_with_free_and_with_held_clocks_stand_together(nano, tmp_path, mon
     assert {"frame", "crop", "network", "select"} <= set(times["held"]["whole"])
 
 
-TIMES = """
-import json, pathlib, sys
-from hotpath.deploy.doctor.bringup.film import film
-from hotpath.deploy.doctor.bringup.follow import follow, follow_by_steps, way_of
-from hotpath.runtime import loading
-from hotpath.runtime.options import Options
-from hotpath_nogpu.tensorrt import whole
-
-folder = pathlib.Path(sys.argv[1])
-whole.make(folder, "tiny", "8.2")
-loaded = loading.load(Options(bundle=folder / "bundle"))
-tracker, (frames, truth) = loading.create_tracker(*loaded, Options(log=whole.quiet)), film(60)
-measured = {way_of(tracker.device): follow(tracker, frames, truth[0, 0])[1]}
-measured["steps"] = follow_by_steps(loaded, frames, truth[0, 0])
-print(json.dumps(measured))
-"""
-
-
+@pytest.mark.fake_gpu(FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION="12060")
 def test_on_a_gpu_events_time_each_step(tmp_path):
-    version = {"FAKE_CUDA_CAPABILITY": "53", "FAKE_CUDA_VERSION": "12060"}
-    measured = json.loads(python(["-c", TIMES, str(tmp_path)], **version))
+    whole.make(tmp_path, "tiny", "8.2")
+    loaded = loading.load(Options(bundle=tmp_path / "bundle"))
+    tracker = loading.create_tracker(*loaded, Options(log=whole.quiet))
+    frames, truth = film.film(60)
+    measured = {follow.way_of(tracker.device): follow.follow(tracker, frames, truth[0, 0])[1]}
+    measured["steps"] = follow.follow_by_steps(loaded, frames, truth[0, 0])
     steps = {"upload", "crop", "network", "select", "download", "frame"}
     assert set(measured) == {"graph", "steps"} and set(measured["steps"]) == steps
     assert set(measured["graph"]) == {"network", "select", "frame"}  # it has no events inside

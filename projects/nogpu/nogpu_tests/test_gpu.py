@@ -6,16 +6,19 @@ import pytest
 from hotpath.base.errors import GpuFailed
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
+from hotpath.kernels.cuda import device as devices
+from hotpath.kernels.cuda import windows
 from hotpath.kernels.settings import ARGMAX, Prior
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.learner.definition import Pooling
 from hotpath.runtime.learner.ridge import samples_of
 from hotpath.runtime.search.windows import PRIORS
 from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film
-from hotpath_nogpu.gpu import python
 from hotpath_nogpu.tensorrt import machine
+from nogpu_tests.cuda.test_frame import COPIES
 from tests.support import kernel_networks as networks
 
 # a network that is small enough for the interpreter
@@ -75,34 +78,20 @@ def compare(gpu, processor, resample=None):
     return found
 
 
-LOOKS = """
-from hotpath.kernels import cpu
-import sys
-from hotpath.kernels.cuda import device, windows
-from hotpath.runtime.devices.gpu import Gpu
-from hotpath.runtime.devices.processor import Processor
-from tests.support import kernel_networks as networks
-from hotpath_nogpu.cuda.engine import Engine
-from nogpu_tests import test_gpu
-gpu = device.open_device()
-windows.MOST_BYTES = int(sys.argv[1])
-for changes in ({}, {"crop": "stretched", "exemplar_margin": .2, "search_margin": 1., "half": 1}):
-    changes.pop("half", None)
-    net = networks.network(**dict(test_gpu.SMALL, **changes))
-    for graph in (False, True):
-        on = Gpu(net, Engine(gpu, net), cpu.load(), graph=graph)
-        assert on.uses_graph == graph
-        test_gpu.compare(on, Processor(net, Engine(gpu, net), cpu.load()))
-gpu.close()
-print("same")
-"""
-
-
 # in the second case a download has two rows of features, and all others are a further one
 @pytest.mark.parametrize("most", [16 << 10, 4 * 312 + 2 * 28])
-@pytest.mark.parametrize("eager", ["0", "1"])
-def test_boxes_of_every_list_of_windows_are_the_processors(eager, most):
-    assert python(["-c", LOOKS, str(most)], FAKE_CUDA_EAGER_COPIES=eager) == "same\n"
+@pytest.mark.parametrize((), COPIES)
+@pytest.mark.parametrize(
+    "changes", [{}, {"crop": "stretched", "exemplar_margin": 0.2, "search_margin": 1.0}]
+)
+def test_boxes_of_every_list_of_windows_are_the_processors(monkeypatch, most, changes):
+    monkeypatch.setattr(windows, "MOST_BYTES", most)
+    device, net = devices.open_device(), networks.network(**dict(SMALL, **changes))
+    for graph in (False, True):
+        on = Gpu(net, Engine(device, net), cpu.load(), graph=graph)
+        assert on.uses_graph == graph
+        compare(on, Processor(net, Engine(device, net), cpu.load()))
+    device.close()
 
 
 class Broken(machine.Device):

@@ -1,37 +1,117 @@
 """A lost target that a GPU follows is searched for as on the host: same states, same boxes."""
 
-import json
-
+import cv2
 import numpy as np
 import pytest
 
 pytest.importorskip("onnxruntime")
 
+from hotpath.deploy.doctor.bringup.film import film
+from hotpath.graphs import batch
+from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.identity import PROBATION
+from hotpath.runtime.options import Options
+from hotpath.runtime.pictures import bgr_of
 from hotpath.runtime.search.search import JUDGED
-from hotpath_nogpu.gpu import SITE, python
-from nogpu_tests.cuda.test_cupy_launch import STAND_IN
-from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS
+from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.tracker import Tracker
+from hotpath_nogpu.cuda.onnx_engine import COSTS, close, cost_of, open_both, read_clip
+from hotpath_nogpu.gpu import STAND_IN
+from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS, Elsewhere
 from tests.support import ROOT, tiny
+from tests.support.pictures_in_planes import planes_of
+from tests.support.proposed import counted
+
+pytestmark = [pytest.mark.fake_gpu(), pytest.mark.timeout(1500)]
 
 # bytes of a download
 PLACES = 4 * 312  # of four windows
 ROW = 4 + 2 * 4 * 3  # of the features under a place
 FEATURES = 4 * 3 * 256  # of a whole window
+RESTS = 40, 380, 40, 40  # box of a target that is always there
 
 
-def track(folder, **options):
-    """The report of ``hotpath_nogpu.cuda.search``."""
-    if "network" not in options:
-        share, proof = options.pop("share", 0.02), options.pop("proof", {})
-        path = tiny.write_network(folder, tiny.watched(**THRESHOLDS, peak_share=share, **proof))
-        if options.get("one_region"):  # graphs that were made ready for several are another's
-            path = path.rename(folder / "apart.toml")
-        options["network"] = str(path)
-    site = STAND_IN if options.get("library") == "cupy" else SITE
-    said = python(["-m", "hotpath_nogpu.cuda.search", json.dumps(options)], site=site)
-    report = json.loads(said.splitlines()[-1])  # ONNX Runtime may warn on standard output before
-    assert report["library"] == options.get("library", "pycuda")
+def on_the_gpu(frame, kind):
+    """A BGR frame as the GPU's tracker takes it."""
+    if kind == "bgrx":
+        return np.dstack([frame, frame[:, :, 0]])
+    return frame
+
+
+def given_of(frames, kind, engine):
+    """The frames as the GPU's tracker takes them, one after the other; none is kept."""
+    for frame in frames:
+        yield on_the_gpu(bgr_of(frame) if kind != "nv12" else frame, kind)
+
+
+def changed(frames, start):
+    """The frames, from one on 1.5 times as large."""
+    if start is None:
+        return frames
+    return frames[:start] + [cv2.resize(f, None, fx=1.5, fy=1.5) for f in frames[start:]]
+
+
+def told(track, tracker):
+    return [list(track.box), track.score, bool(track.lost), track.state, tracker.identity.value]
+
+
+def follow(tracker, frames, first, box):
+    """What is said of every frame, and the cost of each on the device."""
+    tracker.init(first, box)
+    said, costs = [], []
+    for frame in frames:
+        update = lambda: said.append(told(tracker.update(frame), tracker))  # noqa: B023, E731
+        costs.append(cost_of(tracker.engine.device, update))
+    return said, costs
+
+
+def follow_several(device, frames, boxes, windows):
+    """What is said of every target in every frame."""
+    targets = Targets(device, Options(recover=True, search_windows=windows))
+    said = []
+    for box in boxes:
+        targets.add(frames[0], box)
+    for frame in frames[1:]:
+        tracks = targets.update(frame)
+        said.append([told(track, targets._trackers[n]) for n, track in tracks.items()])
+    return said
+
+
+def interrupted(clip, other, start, end):
+    """(frames, first box) of a clip, with frames of another one, from ``start`` to ``end``."""
+    frames, box = read_clip(clip, 60)
+    others, _ = read_clip(other, end)
+    size = frames[0].shape[1::-1]
+    between = [cv2.resize(frame, size) for frame in others[start:end]]
+    return frames[:start] + between + frames[end:], box
+
+
+def own_network(folder, share=0.02, **proof):
+    """The TOML of a network that searches."""
+    return tiny.write_network(folder, tiny.watched(**THRESHOLDS, peak_share=share, **proof))
+
+
+def track(path, kind="bgr", windows=1, change=None, after=0, pictures=None, box=None, **library):
+    """What the GPU and the host say of a film, and the cost of each frame: a dict."""
+    gpu, processor = open_both(path, log=lambda line: None, **library)
+    if pictures is None:
+        seen = Elsewhere()
+        pictures, box = seen.frames, seen.boxes[0]
+    frames = changed(pictures + pictures[-1:] * after, change)
+    if kind == "nv12":
+        frames = [PlanarFrame(planes_of(frame, "NV12")) for frame in frames]
+    tracker = Tracker(gpu, recover=True, search_windows=windows)
+    report = {"peaks": counted(tracker) if tracker.chooses else []}
+    # what is uploaded first must not need a mean colour of the device's memory
+    report["found"], report["costs"] = follow(
+        tracker, given_of(frames[1:], kind, gpu.engine), frames[0], box
+    )
+    tracker.release()
+    other = Tracker(processor, recover=True, search_windows=windows)
+    other.init(frames[0], box)
+    report["wanted"] = [told(other.update(frame), other) for frame in frames[1:]]
+    report["counts"] = list(gpu.engine.counts)
+    close(gpu)
     return report
 
 
@@ -58,23 +138,30 @@ KINDS = [{"kind": kind} for kind in ("bgrx", "nv12")]
 LARGER = [{"change": 8}, {"change": SEARCHED + 6}]  # frames, while tracked and while lost
 
 
-@pytest.mark.parametrize(
-    "options", [*KINDS, *LARGER, {"windows": 4}, {"windows": 3, "one_region": True}]
-)
+@pytest.mark.parametrize("options", [*KINDS, *LARGER, {"windows": 4}])
 def test_states_and_boxes_are_the_hosts(tmp_path, options):
-    report = track(tmp_path, **options)
+    report = track(own_network(tmp_path), **options)
     check(report["found"], report["wanted"])
-    assert report["counts"] == ([1, 2, 3, 4] if options.get("one_region") else [1, 2, 4])
+    assert report["counts"] == [1, 2, 4]
 
 
+def test_graphs_of_one_window_give_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "several", lambda model, count=None: None)
+    # graphs that were made ready for several are another's
+    report = track(own_network(tmp_path).rename(tmp_path / "apart.toml"), windows=3)
+    check(report["found"], report["wanted"])
+    assert report["counts"] == [1, 2, 3, 4]
+
+
+@pytest.mark.fake_gpu(site=STAND_IN)
 def test_through_cupy_too(tmp_path):
-    report = track(tmp_path, library="cupy", windows=4)
+    report = track(own_network(tmp_path), library="cupy", windows=4)
     check(report["found"], report["wanted"])
 
 
 def test_a_find_on_probation_is_learnt_afterwards(tmp_path):
-    proof = {"same_share": 0.3, "wider_below": 0.2}
-    report = track(tmp_path, proof=proof, after=PROBATION + JUDGED)
+    path = own_network(tmp_path, same_share=0.3, wider_below=0.2)
+    report = track(path, after=PROBATION + JUDGED)
     check_alike(report["found"], report["wanted"])
     found = [track[3] for track in report["found"]].index("unsure")  # it is hardly the target
     read = [number for number, cost in enumerate(report["costs"]) if cost["downloads"] > 1]
@@ -84,7 +171,7 @@ def test_a_find_on_probation_is_learnt_afterwards(tmp_path):
 
 @pytest.mark.parametrize("share", (0.2, 0.0))
 def test_features_are_downloaded_only_where_they_are_learnt(tmp_path, share):
-    report = track(tmp_path, windows=4, share=share)
+    report = track(own_network(tmp_path, share), windows=4)
     check(report["found"], report["wanted"])
     learnt = [cost["downloads"] > 1 for cost in report["costs"]]
     assert 5 < sum(learnt) < len(learnt) // 2
@@ -100,12 +187,83 @@ SHIPPED = ["kestrel", "kestrel_fast", "kestrel_small"]
 MOST_BYTES = 16 << 10
 
 
+FRAMES, AWAY = 12, 40  # with the target, and without it: the search begins after some
+
+
+def twins():
+    """Frames with patches of the same looks around the target, and the boxes of the target."""
+    frames, truth = film(FRAMES, (0, 1))
+    for frame, (x, y, w, h) in zip(frames, truth[:, 0].astype(int)):
+        patch = frame[y : y + h, x : x + w].copy()
+        for across, down in ((80, 10), (-75, 40), (10, 80)):
+            left, top = max(x + across, 0), max(y + down, 0)
+            place = frame[top : top + h, left : left + w]
+            place[:] = patch[: place.shape[0], : place.shape[1]]
+    return frames, truth
+
+
+class Counted:
+    """Counts a device's calls, one row for each call of its ``look``."""
+
+    def __init__(self, gpu):
+        self.rows, self._counters = [], gpu.engine.device.counters
+        self._look, gpu.look = gpu.look, self.look
+        self.most = gpu.windows
+
+    def look(self, frame, looks):
+        before = self._counters.read()
+        seen, step_ms = self._look(frame, looks)
+        after = self._counters.read()
+        row = {name: after[name] - before[name] for name in COSTS}
+        parts = [looks[n : n + self.most] for n in range(0, len(looks), self.most)]
+        row.update(
+            windows=len(looks),
+            places=max(len(each.scores) for each in seen),
+            reads=sum(any(look.reads for look in part) for part in parts),
+        )
+        self.rows.append(row)
+        return seen, step_ms
+
+    def take(self):
+        """The rows so far, which are forgotten."""
+        rows, self.rows = self.rows, []
+        return rows
+
+
+def costs_of(name):
+    """The costs of calls: a followed target beside a similar one, a lost one, and five targets."""
+    gpu, _ = open_both(name)
+    rows, report = Counted(gpu), {}
+    frames, truth = twins()
+
+    tracker = Tracker(gpu, recover=True, search_windows=4)
+    tracker.init(frames[0], truth[0, 0])
+    rows.take()
+    for frame in frames[1:]:
+        tracker.update(frame)
+    report["choice"] = rows.take()
+    noise = np.random.RandomState(1).randint(60, 140, frames[0].shape).astype(np.uint8)
+    for index in range(AWAY):
+        tracker.update(np.roll(noise, 9 * index, axis=1))
+    report["lost"] = [row for row in rows.take() if row["windows"] > 1]
+    tracker.release()
+
+    targets = Targets(gpu, Options(recover=True))
+    x, y, w, h = truth[0, 0]
+    for number in range(5):
+        targets.add(frames[0], (x + 20 * number, y + 10 * number, w, h))
+    rows.take()
+    for frame in frames[1:]:
+        targets.update(frame)
+    report["targets"] = rows.take()
+    close(gpu)
+    return report
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_frame_is_one_upload_one_download_and_one_wait(name):
     """Of each network that ships: with the choice, lost with 4 windows, and with 5 targets."""
-    said = python(["-m", "hotpath_nogpu.cuda.cost", name])
-    report = json.loads(said.splitlines()[-1])
-    assert set(report) == {"choice", "lost", "targets"}
+    report = costs_of(name)
     assert max(cost["places"] for cost in report["choice"]) > 1
     assert {cost["windows"] for cost in report["lost"]} == {4}
     assert min(cost["windows"] for cost in report["targets"]) == 5  # more where one is searched for
@@ -123,7 +281,7 @@ def test_a_frame_is_one_upload_one_download_and_one_wait(name):
 
 
 def test_a_target_among_similar_objects_has_the_hosts_boxes(tmp_path):
-    report = track(tmp_path)
+    report = track(own_network(tmp_path))
     check_alike(report["found"], report["wanted"])
     assert max(report["peaks"]) > 1
 
@@ -132,16 +290,27 @@ def test_a_target_among_similar_objects_has_the_hosts_boxes(tmp_path):
 # with 4 windows a frame, each lost target has all of them
 @pytest.mark.parametrize("windows, change", [(4, None), (2, SEARCHED + 6)])
 def test_targets_are_found_as_on_the_host(tmp_path, windows, change):
-    report = track(tmp_path, targets=True, windows=windows, change=change)
-    for own, host in zip(zip(*report["found"]), zip(*report["wanted"])):
+    seen = Elsewhere()
+    for frame in seen.frames:
+        x, y, w, h = RESTS
+        frame[y : y + h, x : x + w] = (90, 240, 110)
+    boxes = [seen.boxes[0], seen.boxes[0] + (0, 2, 0, 0), RESTS]
+    gpu, processor = open_both(own_network(tmp_path), log=lambda line: None)
+    found, wanted = (
+        list(zip(*follow_several(device, changed(seen.frames, change), boxes, windows)))
+        for device in (gpu, processor)
+    )
+    close(gpu)
+    for own, host in zip(found, wanted):
         check_alike(own, host)
-    assert {track[3] for track in list(zip(*report["found"]))[2]} == {"tracked"}
+    assert {track[3] for track in found[2]} == {"tracked"}
 
 
 @pytest.mark.slow("whole clips under the fake driver")
-def test_kestrel_while_a_clip_shows_another_scene(tmp_path, clips_dir):
-    clips = [str(clips_dir / name) for name in ("otb-David", "otb-Couple")]
-    report = track(tmp_path, network="kestrel", clips=clips, windows=3)
+def test_kestrel_while_a_clip_shows_another_scene(clips_dir):
+    clips = [clips_dir / name for name in ("otb-David", "otb-Couple")]
+    pictures, box = interrupted(*clips, start=10, end=35)
+    report = track("kestrel", windows=3, pictures=pictures, box=box)
     check_alike(report["found"], report["wanted"])
     states = [track[3] for track in report["found"]]
     assert states.count("lost") > 10 and states[-1] != "lost"

@@ -1,27 +1,43 @@
 """A bundle's whole frame on the GPU: TensorRT between our kernels, on real PyCUDA."""
 
-import json
-
 import numpy as np
 import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hotpath.runtime import load_tracker
-from hotpath_nogpu.gpu import python
-from hotpath_nogpu.tensorrt.whole import covered, follow, judge
+from hotpath.kernels import cpu
+from hotpath.runtime import load_tracker, loading
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.options import Options
+from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.tracker import Tracker
+from hotpath_nogpu.tensorrt.whole import cost, covered, follow, judge, make, quiet
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny, tiny_cut
 
 NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
 
 
-def whole(folder, cuda, name, family, *more):
-    """What ``hotpath_nogpu.tensorrt.whole`` says in a folder of its own, on a version of CUDA."""
-    folder.mkdir()
-    code = ["-m", "hotpath_nogpu.tensorrt.whole", str(folder), name, family]
-    code += [json.dumps(value) for value in more]
-    return json.loads(python(code, FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda))
+pytestmark = pytest.mark.timeout(1500)
+
+
+def on(cuda):
+    """The driver of a version of CUDA, on a Nano's GPU."""
+    return pytest.mark.fake_gpu(FAKE_CUDA_CAPABILITY="53", FAKE_CUDA_VERSION=cuda)
+
+
+EACH_CUDA = [pytest.param(marks=on(cuda), id=cuda) for cuda in ("10020", "12060")]
+
+
+def opened(folder, **options):
+    """The tracker of the bundle of a folder."""
+    loaded = loading.load(Options(bundle=folder / "bundle", log=quiet))
+    return loading.create_tracker(*loaded, Options(log=quiet, **options))
+
+
+def on_the_host(tracker, **options):
+    """A tracker of the same plans, with the processor's crop and select."""
+    return Tracker(Processor(tracker.network, tracker.engine, cpu.load()), **options)
 
 
 def check_cost(frame):
@@ -32,28 +48,29 @@ def check_cost(frame):
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize(
-    "name, family, cuda",
+    "name, family",
     [
-        ("tiny", "8.2", "10020"),  # a Nano
-        ("tiny_cut", "8.2", "12060"),  # our correlation in the middle of the graph
-        ("tiny_cut", "10", "12060"),
-        ("tiny", "11", "13020"),
+        pytest.param("tiny", "8.2", marks=on("10020")),  # a Nano
+        # our correlation in the middle of the graph
+        pytest.param("tiny_cut", "8.2", marks=on("12060")),
+        pytest.param("tiny_cut", "10", marks=on("12060")),
+        pytest.param("tiny", "11", marks=on("13020")),
     ],
 )
-def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(
-    tmp_path, name, family, cuda, precision
-):
-    result = whole(tmp_path / "gpu", cuda, name, family, precision)
-    assert result["graph"]
-    assert result["kind"] == "Gpu" and result["library"] == "pycuda"
-    assert result["capability"] == "5.3"
-    assert result["form"] == ("cut" if (name, family) == ("tiny_cut", "8.2") else "whole")
-    assert result["dtype"] == {"fp32": "float32", "fp16": "float16"}[precision]
-    np.testing.assert_allclose(result["boxes"], result["host"], rtol=0, atol=1e-6)
-    check_cost(result["frame"])
+def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(tmp_path, name, family, precision):
+    made = make(tmp_path / "gpu", name, family, precision)
+    tracker = opened(tmp_path / "gpu")
+    boxes = follow(tracker)
+    assert tracker.device.uses_graph and type(tracker.device).__name__ == "Gpu"
+    assert tracker.engine.device.name == "pycuda" and made.compute_capability == "5.3"
+    assert made.run["form"] == ("cut" if (name, family) == ("tiny_cut", "8.2") else "whole")
+    assert tracker.engine.dtype == {"fp32": "float32", "fp16": "float16"}[precision]
+    check_cost(cost(tracker, tiny.film(1)[0][0]))
+    np.testing.assert_allclose(boxes, follow(on_the_host(tracker)), rtol=0, atol=1e-6)
+    tracker.close()
 
     host = load_tracker(NETWORKS[name](tmp_path), engine="onnxruntime")
-    changes = np.abs(np.array(result["boxes"]) - follow(host))  # pixels
+    changes = np.abs(np.array(boxes) - follow(host))  # pixels
     if precision == "fp32":
         assert changes.max() < 1e-3
     else:
@@ -61,48 +78,69 @@ def test_boxes_equal_those_of_the_host_and_a_frame_waits_once(
 
 
 @pytest.mark.parametrize(
-    "name, family, cuda, precision, form",
+    "name, family, precision, form",
     [
-        ("tiny", "8.2", "10020", "fp32", "whole"),
-        ("tiny_cut", "8.2", "12060", "fp32", "cut"),
-        ("tiny_cut", "10", "12060", "fp32", "cut"),  # whole it takes a fixed number of windows
-        ("tiny", "10", "12060", "fp16", "whole"),
-        ("tiny", "11", "13020", "fp16", "whole"),
+        pytest.param("tiny", "8.2", "fp32", "whole", marks=on("10020")),
+        pytest.param("tiny_cut", "8.2", "fp32", "cut", marks=on("12060")),
+        # whole it takes a fixed number of windows
+        pytest.param("tiny_cut", "10", "fp32", "cut", marks=on("12060")),
+        pytest.param("tiny", "10", "fp16", "whole", marks=on("12060")),
+        pytest.param("tiny", "11", "fp16", "whole", marks=on("13020")),
     ],
 )
 def test_three_targets_and_a_search_are_one_call_and_equal_boxes(
-    tmp_path, name, family, cuda, precision, form
+    tmp_path, name, family, precision, form
 ):
-    report = whole(tmp_path / "gpu", cuda, name, family, precision, 4, THRESHOLDS)
-    assert report["windows"] == 4 and report["form"] == form and report["graph"]
-    assert report["counts"] == [1, 2, 3, 4]
-    for found, wanted in zip(report["found"], report["wanted"]):
-        assert [state for _, state in found] == [state for _, state in wanted]
-        boxes = [[box for box, _ in told] for told in (found, wanted)]
+    made = make(tmp_path / "gpu", name, family, precision, 4, **THRESHOLDS)
+    loaded = loading.load(Options(bundle=tmp_path / "gpu" / "bundle", log=quiet))
+    options = Options(log=quiet, search_windows=4)
+    gpu = loading.create_device(*loaded, options)
+    assert made.run["windows"] == 4 and made.run["form"] == form and gpu.uses_graph
+    assert list(loaded.engine.counts) == [1, 2, 3, 4]
+    processor = Processor(loaded.network, loaded.engine, cpu.load())
+    (found, costs), (wanted, _) = (three(device, options) for device in (gpu, processor))
+    loaded.engine.close()
+    for own, host in zip(found, wanted):
+        assert [track.state for track in own] == [track.state for track in host]
+        boxes = [[track.box for track in tracks] for tracks in (own, host)]
         np.testing.assert_allclose(*boxes, rtol=0, atol=1e-3 if precision == "fp32" else 0.1)
-    check_cost(report["costs"][5])  # three targets
-    for cost in report["costs"]:  # with the windows of the search up to 12
-        assert cost["synchronisations"] == cost["graph_launches"] <= 3
-    grown = [cost["allocations"] for cost in report["costs"]]
+    check_cost(costs[5])  # three targets
+    for each in costs:  # with the windows of the search up to 12
+        assert each["synchronisations"] == each["graph_launches"] <= 3
+    grown = [each["allocations"] for each in costs]
     assert sum(grown) == max(grown) == 2  # when the frames become larger
-    states = {state for told in report["found"] for _, state in told}
-    assert "tracked" in states and ("lost" in states) is (
-        name == "tiny"
-    )  # the other has no features
+    states = {track.state for tracks in found for track in tracks}
+    # tiny_cut gives no features
+    assert "tracked" in states and ("lost" in states) is (name == "tiny")
 
 
-@pytest.mark.parametrize("cuda", ["10020", "12060"])
+def three(device, options):
+    """The tracks of three targets in every frame, and the cost of each frame."""
+    frames, boxes = list(covered())[:70], covered().boxes
+    targets, found, costs = Targets(device, options), [], []
+    for first in (boxes[0], boxes[0] + (5, -4, 6, 3), boxes[0] + (60, 30, 0, 0)):
+        targets.add(frames[0], first)
+    for frame in frames[1:]:
+        before = device.engine.device.counters.read()
+        found.append(list(targets.update(frame).values()))
+        after = device.engine.device.counters.read()
+        costs.append({key: after[key] - before[key] for key in after})
+    return found, costs
+
+
+@pytest.mark.parametrize((), EACH_CUDA)
 # tiny_cut gives no features: nothing tells a loss
 @pytest.mark.parametrize("name, family", [("tiny", "8.2"), ("tiny", "10"), ("tiny_cut", "8.2")])
-def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family, cuda):
-    tracking = tiny.LOSSY
-    told = whole(tmp_path / "gpu", cuda, name, family, tracking)
-    check_cost(told["frame"])
+def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family):
+    make(tmp_path / "gpu", name, family, **tiny.LOSSY)
+    tracker = opened(tmp_path / "gpu", search_windows=2)
+    lost, certainty, boxes = zip(*judge(tracker, covered()))
+    check_cost(cost(tracker, list(covered())[-1]))
+    tracker.close()
 
-    toml = NETWORKS[name](tmp_path, tiny.watched(**tracking))
+    toml = NETWORKS[name](tmp_path, tiny.watched(**tiny.LOSSY))
     host = load_tracker(toml, engine="onnxruntime", search_windows=2)
     wanted = judge(host, covered())
-    lost, certainty, boxes = zip(*told["said"])
     assert lost == tuple(row[0] for row in wanted) and any(lost) is (name == "tiny")
     if name == "tiny":
         np.testing.assert_allclose(certainty, [row[1] for row in wanted], atol=1e-5)
@@ -110,13 +148,15 @@ def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-@pytest.mark.parametrize("cuda", ["10020", "12060"])
-def test_a_lost_target_is_searched_for_as_by_the_processor(tmp_path, cuda, precision):
-    changes = dict(THRESHOLDS, precision=precision)
-    told = whole(tmp_path / "gpu", cuda, "tiny", "8.2", changes)
-    check_cost(told["frame"])
-    lost, certainty, boxes = zip(*told["said"])
-    assert lost == tuple(row[0] for row in told["host"])
+@pytest.mark.parametrize((), EACH_CUDA)
+def test_a_lost_target_is_searched_for_as_by_the_processor(tmp_path, precision):
+    make(tmp_path / "gpu", "tiny", "8.2", precision, **THRESHOLDS)
+    tracker = opened(tmp_path / "gpu", search_windows=2)
+    lost, certainty, boxes = zip(*judge(tracker, covered()))
+    check_cost(cost(tracker, list(covered())[-1]))
+    wanted = judge(on_the_host(tracker, recover=True, search_windows=2), covered())
+    tracker.close()
+    assert lost == tuple(row[0] for row in wanted)
     assert any(lost) and not lost[-1]
-    np.testing.assert_allclose(certainty, [row[1] for row in told["host"]], atol=1e-6)
-    np.testing.assert_allclose(boxes, [row[2] for row in told["host"]], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(certainty, [row[1] for row in wanted], atol=1e-6)
+    np.testing.assert_allclose(boxes, [row[2] for row in wanted], rtol=0, atol=1e-6)

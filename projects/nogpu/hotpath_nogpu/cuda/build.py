@@ -86,6 +86,7 @@ def _compile(compiler, work):
             os.unlink(os.path.join(work, name))
 
 
+@functools.lru_cache(maxsize=None)
 def match_compiler(driver_version):
     """Let this process's NVRTC claim to be as old as the driver, as on a board.
 

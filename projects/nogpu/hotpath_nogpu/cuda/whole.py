@@ -1,15 +1,8 @@
-"""Track a film on the fake GPU, in a process of its own: options as JSON in, a report as JSON out.
-
-    python -m hotpath_nogpu.cuda.whole '{"graph": true, "frames": 200}'
-
-Run by projects/nogpu/nogpu_tests/cuda/test_frame.py with the fake driver in LD_LIBRARY_PATH.
-"""
+"""Track a film on the fake GPU, and count what the driver does for it."""
 
 import ctypes
 import functools
 import hashlib
-import json
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,7 +11,7 @@ from hotpath.kernels import cpu
 from hotpath.kernels.cuda import device as devices
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.gpu import Gpu
-from hotpath.runtime.errors import HotpathError, NetworkFailed
+from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.search.windows import PRIORS
 from hotpath_nogpu.cuda import build
 from hotpath_nogpu.cuda.engine import Engine
@@ -34,7 +27,7 @@ def counts(driver):
     return {name: driver.fake_count(name.encode()) for name in COUNTS.split()}
 
 
-def run(
+def track(
     frames,
     library="auto",
     graph=True,
@@ -90,7 +83,7 @@ def run(
         state = seen[0].states[0]
     after, own_after = counts(driver), device.counters.read()
     result = {
-        "states": [[float(v).hex() for v in seen.states[0]] for seen in found],
+        "states": np.array([seen.states[0] for seen in found]),
         "cells": [seen.cells[0] for seen in found],
         "scores": [seen.scores[0] for seen in found],
         "features": hashlib.sha256(b"".join(map(shown_by, found))).hexdigest(),
@@ -105,7 +98,7 @@ def run(
     }
     call(exemplar.close)
     call(gpu.close)
-    result["overruns"] = driver.fake_overruns()
+    assert driver.fake_overruns() == 0
     device.close()
     return result
 
@@ -149,10 +142,3 @@ def behaviours(device, engine):
         "overwrites": functools.partial(overwrite, device, engine, black),
         "refuses": functools.partial(refuse, engine),
     }
-
-
-if __name__ == "__main__":
-    try:
-        print(json.dumps(run(**json.loads(sys.argv[1]))))
-    except HotpathError as error:
-        print(json.dumps({"error": type(error).__name__, "text": str(error)}))

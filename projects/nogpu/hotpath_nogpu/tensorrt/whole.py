@@ -1,16 +1,10 @@
-"""Track a film by the fake TensorRT on the fake GPU, in a process of its own: JSON in, JSON out.
-
-    python -m hotpath_nogpu.tensorrt.whole FOLDER NETWORK FAMILY [PRECISION | TRACKING |
-        PRECISION WINDOWS TRACKING]
+"""A bundle by the fake TensorRT on the fake GPU, and films for its tracker.
 
 Crop, correlation and select are the product's own kernels, on the real PyCUDA over the fake driver.
-The fake TensorRT runs the network, on tensors at the driver's addresses. FOLDER must be empty.
-projects/nogpu/nogpu_tests/test_tensorrt_frame.py uses it.
+The fake TensorRT runs the network, on tensors at the driver's addresses.
 """
 
 import ctypes
-import json
-import pathlib
 import sys
 
 import cv2
@@ -20,14 +14,8 @@ from hotpath.boards import detect
 from hotpath.deploy.bundles import prepared
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
-from hotpath.kernels import cpu
 from hotpath.kernels.cuda import driver, graphs
-from hotpath.runtime import loading
-from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.options import Options
-from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.tracker import Tracker
 from hotpath_lab.vanishing import Vanishing
 from hotpath_nogpu.cuda import build as fake_gpu
 from hotpath_nogpu.tensorrt import fake
@@ -71,7 +59,15 @@ def watch_captures(machine):
 
 
 def make(folder, name, family, precision="fp32", windows=1, **tracking):
-    """Build a bundle in FOLDER on a simulated Nano; tracking: more keys of the network's TOML."""
+    """Build a bundle in a folder on a simulated Nano, as which this process goes on.
+
+    Args:
+        folder: an empty one; the bundle is in ``folder/bundle``.
+        name: "tiny", or "tiny_cut", whose correlation is ours.
+        family: of TensorRT's versions.
+        precision, windows: of the bundle.
+        tracking: more keys of the network's TOML.
+    """
     gpu = driver.describe_gpu()
     machine = fake.Machine(gpu.compute_capability)
     major, minor = gpu.driver.split(".")
@@ -80,6 +76,7 @@ def make(folder, name, family, precision="fp32", windows=1, **tracking):
     watch_captures(machine)
     machine.take_memory = queue.take_memory
     sys.modules["tensorrt"] = fake.make(family, machine)
+    folder.mkdir(exist_ok=True)
     tensorrt.CACHE = folder / "cache"
     write = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}[name]
     network = load_network(write(folder, tiny.watched(**tracking)))
@@ -91,57 +88,6 @@ def make(folder, name, family, precision="fp32", windows=1, **tracking):
     found.board = board
     detect.detect = lambda root="/": found
     return made
-
-
-def run(folder, name, family, precision="fp32"):
-    made = make(folder, name, family, precision)
-    tracker = loading.create_tracker(
-        *loading.load(Options(bundle=folder / "bundle", log=quiet)), Options(log=quiet)
-    )
-    found = follow(tracker)
-    result = {
-        "boxes": found,
-        "kind": type(tracker.device).__name__,
-        "form": made.run["form"],
-        "graph": tracker.device.uses_graph,
-        "library": tracker.engine.device.name,
-        "capability": made.compute_capability,
-        "dtype": tracker.engine.dtype,
-        "frame": cost(tracker, tiny.film(1)[0][0]),
-    }
-    host = Tracker(Processor(tracker.network, tracker.engine, cpu.load()))
-    result["host"] = follow(host)  # the same plans, with the processor's crop and select
-    tracker.close()
-    return result
-
-
-def batch(folder, name, family, precision, windows, tracking):
-    """Several targets and a search: the boxes, the processor's, and the cost of the last frame."""
-    made = make(folder, name, family, precision, windows, **tracking)
-    loaded = loading.load(Options(bundle=folder / "bundle", log=quiet))
-    options = Options(log=quiet, search_windows=windows)
-    gpu = loading.create_device(*loaded, options)
-    processor = Processor(loaded.network, loaded.engine, cpu.load())
-    frames, boxes = list(covered())[:70], covered().boxes
-    firsts = [boxes[0], boxes[0] + (5, -4, 6, 3), boxes[0] + (60, 30, 0, 0)]
-    report = {"windows": made.run["windows"], "form": made.run["form"], "graph": gpu.uses_graph}
-    report["counts"] = list(loaded.engine.counts)
-    report["costs"] = []
-    for side, device in (("found", gpu), ("wanted", processor)):
-        targets = Targets(device, options)
-        said = []
-        for first in firsts:
-            targets.add(frames[0], first)
-        for frame in frames[1:]:
-            before = loaded.engine.device.counters.read()
-            tracks = targets.update(frame)
-            after = loaded.engine.device.counters.read()
-            if side == "found":
-                report["costs"].append({key: after[key] - before[key] for key in after})
-            said.append([[list(track.box), track.state] for track in tracks.values()])
-        report[side] = said
-    loaded.engine.close()
-    return report
 
 
 class Growing:
@@ -160,22 +106,6 @@ class Growing:
 def covered():
     """A film: the target disappears and comes back, and the frames become larger."""
     return Growing(Vanishing(tiny.Film(120), "cover"))
-
-
-def watch(folder, name, family, tracking):
-    """Track ``covered``. Return the judgement of each frame, and the cost of one frame."""
-    make(folder, name, family, **tracking)
-    parts = loading.load(Options(bundle=folder / "bundle", log=quiet))
-    tracker = loading.create_tracker(*parts, Options(log=quiet, search_windows=2))
-    said = judge(tracker, covered())
-    frame = cost(tracker, list(covered())[-1])
-    result = {"said": said, "frame": frame}
-    if tracker.searches:  # the same plans, with the processor's crop and select
-        device = Processor(tracker.network, tracker.engine, cpu.load())
-        host = Tracker(device, recover=True, search_windows=2)
-        result["host"] = judge(host, covered())
-    tracker.close()
-    return result
 
 
 def cost(tracker, frame):
@@ -209,10 +139,3 @@ def follow(tracker):
 
 def quiet(sentence):
     pass
-
-
-if __name__ == "__main__":
-    folder, more = pathlib.Path(sys.argv[1]), sys.argv[4:]
-    given = list(map(json.loads, more))
-    do = batch if len(given) == 3 else watch if isinstance(given[0], dict) else run
-    print(json.dumps(do(folder, sys.argv[2], sys.argv[3], *given)))

@@ -1,16 +1,27 @@
 """A whole frame on the GPU: real PyCUDA on a driver whose kernels are the product's own .cu files.
 
-Each test tracks a film in a process of its own (``hotpath_nogpu.cuda.whole``).
+The tests run in processes with the fake driver (``nogpu_tests/conftest.py``).
 """
+
+import ctypes
+import threading
 
 import numpy as np
 import pytest
 
-from hotpath_nogpu.cuda import cases
+from hotpath.base.errors import GpuFailed
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import compile as compiler
+from hotpath.kernels.cuda import device as devices
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film, track_by_definition
-from hotpath_nogpu.gpu import SITE, python, track
-from nogpu_tests.cuda.test_cupy_launch import STAND_IN
+from hotpath_nogpu.cuda.whole import track
+from hotpath_nogpu.gpu import STAND_IN, python
 from tests.support.kernel_networks import network
+
+pytestmark = pytest.mark.timeout(1500)
+fake_gpu = pytest.mark.fake_gpu
 
 OWN = "allocations launches graph_launches uploads upload_bytes downloads download_bytes"
 OWN = OWN.split() + ["synchronisations"]
@@ -31,6 +42,13 @@ def runs():
     return track(graph=False, frames=200), track(graph=True, frames=200)
 
 
+@pytest.fixture(scope="module")
+def begun():
+    """The first 40 frames, eager."""
+    return track(graph=False, frames=40)
+
+
+@fake_gpu()
 def test_replay_equals_eager_and_the_definition_for_200_frames(runs):
     eager, replayed = runs
     assert not eager["uses_graph"] and replayed["uses_graph"]
@@ -48,6 +66,7 @@ def follows_the_definitions(found, film):
     np.testing.assert_allclose(found["states"], states, rtol=0, atol=1e-6)
 
 
+@fake_gpu()
 def test_a_frame_allocates_nothing_and_synchronises_once(runs):
     for run, graphs in zip(runs, (0, 1)):
         counts = run["counts"]
@@ -63,6 +82,7 @@ def test_a_frame_allocates_nothing_and_synchronises_once(runs):
             assert run["own"][name] == counts[name], name
 
 
+@fake_gpu()
 def test_a_frames_graph_has_no_more_nodes_than_the_budget(runs):
     budget = pytest.importorskip("nogpu_tests.cuda.budget")  # needs a reader of TOML
     counts = runs[1]["counts"]
@@ -70,14 +90,19 @@ def test_a_frames_graph_has_no_more_nodes_than_the_budget(runs):
     assert nodes == 200 * budget.TABLE["frame"]["nodes"]
 
 
+COPIES = [
+    pytest.param(marks=fake_gpu(FAKE_CUDA_EAGER_COPIES=eager), id="eager" + eager) for eager in "01"
+]
+
+
 @pytest.mark.parametrize("graph", [False, True])
-@pytest.mark.parametrize("eager", ["0", "1"])
+@pytest.mark.parametrize((), COPIES)
 @pytest.mark.parametrize("windows", [2, 3, 6])
-def test_further_windows_change_nothing_and_are_one_submission(runs, windows, eager, graph):
+def test_further_windows_change_nothing_and_are_one_submission(begun, windows, graph):
     """A search beside the target; more windows than one call takes are several calls."""
-    found = track({"FAKE_CUDA_EAGER_COPIES": eager}, graph=graph, windows=windows, frames=40)
-    assert found["cells"] == runs[0]["cells"][:40]
-    assert found["states"].tobytes() == runs[0]["states"][:40].tobytes()
+    found = track(graph=graph, windows=windows, frames=40)
+    assert found["cells"] == begun["cells"]
+    assert found["states"].tobytes() == begun["states"].tobytes()
     counts, calls = found["counts"], 1 if windows < 5 else 2
     assert counts["allocations"] == counts["pinned_allocations"] == 0
     assert counts["synchronisations"] == 40 * calls
@@ -96,127 +121,121 @@ def test_further_windows_change_nothing_and_are_one_submission(runs, windows, ea
     ],
 )
 @pytest.mark.parametrize("graph", [False, True])
+@fake_gpu()
 def test_frames_of_cameras_and_of_changing_size_are_followed(film, graph):
     found = track(graph=graph, **film)
     follows_the_definitions(found, Film(0, film.get("kind", "bgr"), film.get("change")))
     assert found["uses_graph"] == graph and found["counts"]["graphs"] == 0
 
 
-def test_on_the_device():
-    printed = python(["-m", "hotpath_nogpu.cuda.cases", *cases.NAMES])
-    assert printed.split() == cases.NAMES
-
-
-NANO = {"FAKE_CUDA_VERSION": "10020", "FAKE_CUDA_CAPABILITY": "53"}
-
-
-def test_the_oldest_cuda_runs_as_a_graph_too(runs):
-    found = track(NANO, frames=10)
+@fake_gpu(FAKE_CUDA_VERSION="10020", FAKE_CUDA_CAPABILITY="53")
+def test_the_oldest_cuda_runs_as_a_graph_too(begun):
+    found = track(frames=10)
     assert found["uses_graph"] and not found["logged"]
-    assert found["states"].tobytes() == runs[0]["states"][:10].tobytes()
+    assert found["states"].tobytes() == begun["states"][:10].tobytes()
     assert found["counts"]["graph_launches"] == found["counts"]["synchronisations"] == 10
 
 
 @pytest.mark.parametrize("behaviour", ["overwrites", "synchronises", "allocates", "refuses"])
-def test_frames_run_step_by_step_where_a_graph_fails_or_differs(runs, behaviour):
+@fake_gpu()
+def test_frames_run_step_by_step_where_a_graph_fails_or_differs(begun, behaviour):
     found = track(frames=10, behaviour=behaviour)
     assert not found["uses_graph"] and len(found["logged"]) == 1
     assert "step by step" in found["logged"][0]
     assert ("another result" in found["logged"][0]) == (behaviour == "overwrites")
-    assert found["states"].tobytes() == runs[0]["states"][:10].tobytes()
+    assert found["states"].tobytes() == begun["states"][:10].tobytes()
 
 
 @pytest.mark.parametrize("graph", [False, True])
-def test_a_network_without_numbers_keeps_the_state_before(runs, graph):
+@fake_gpu()
+def test_a_network_without_numbers_keeps_the_state_before(begun, graph):
     found = track(graph=graph, frames=12, poison=9)
-    assert found["states"][:8].tobytes() == runs[0]["states"][:8].tobytes()
+    assert found["states"][:8].tobytes() == begun["states"][:8].tobytes()
     assert set(found["cells"][8:]) == {-1} and np.isnan(found["scores"][8:]).all()
     assert (found["states"][8:] == found["states"][7]).all()
 
 
-each_library = pytest.mark.parametrize("library, site", [("pycuda", SITE), ("cupy", STAND_IN)])
+each_library = pytest.mark.parametrize(
+    "library",
+    [
+        pytest.param("pycuda", marks=fake_gpu()),
+        pytest.param("cupy", marks=fake_gpu(site=STAND_IN)),
+    ],
+)
 
 
 @each_library
-def test_steps_are_timed_on_the_device(library, site):
-    steps = track(timed=True, frames=3, library=library, site=site)["step_ms"]
+def test_steps_are_timed_on_the_device(library):
+    steps = track(timed=True, frames=3, library=library)["step_ms"]
     timed = ["crop", "download", "network", "select", "upload"]
     assert all(0 < steps[step] < 1000 for step in timed)
 
 
 @each_library
 @pytest.mark.parametrize("graph", [True, False])
-def test_any_thread_may_use_what_another_one_opened(library, site, graph):
-    options = dict(graph=graph, frames=6, library=library, site=site)
+def test_any_thread_may_use_what_another_one_opened(library, graph):
+    options = dict(graph=graph, frames=6, library=library)
     elsewhere, here = track(elsewhere=True, **options), track(**options)
     assert elsewhere["states"].tobytes() == here["states"].tobytes()
     assert elsewhere["uses_graph"] == graph
 
 
-NO_CONTEXT = """
-import threading
-from hotpath.kernels.cuda import device
-gpu = device.open_device()
-def take():
-    try:
-        gpu.alloc(100)
-    except Exception as error:
-        print(error)
-thread = threading.Thread(target=take)
-thread.start()
-thread.join()
-"""
-
-
+@fake_gpu()
 def test_only_a_lack_of_memory_is_called_so():
-    printed = python(["-c", NO_CONTEXT])
-    assert printed.startswith("the GPU gives no memory: ") and "MB left" not in printed
+    gpu, said = devices.open_device(), []
+
+    def take():
+        """Allocate in a thread that has no context."""
+        try:
+            gpu.alloc(100)
+        except GpuFailed as error:
+            said.append(str(error))
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    gpu.close()
+    assert said[0].startswith("the GPU gives no memory: ") and "MB left" not in said[0]
 
 
-@each_library
-def test_a_full_gpu_is_a_sentence(library, site):
-    failed = track({"FAKE_CUDA_MEMORY": "900000"}, frames=2, library=library, site=site)
-    assert failed["error"] == "GpuFailed" and "MB left (" in failed["text"]
+@pytest.mark.parametrize(
+    "library",
+    [
+        pytest.param("pycuda", marks=fake_gpu(FAKE_CUDA_MEMORY="900000")),
+        pytest.param("cupy", marks=fake_gpu(FAKE_CUDA_MEMORY="900000", site=STAND_IN)),
+    ],
+)
+def test_a_full_gpu_is_a_sentence(library):
+    with pytest.raises(GpuFailed, match=r"MB left \("):
+        track(frames=2, library=library)
 
 
-FAILS = """
-import numpy as np
-from hotpath.kernels.cuda import compile, device
-gpu = device.open_device()
-try:
-    kernel = gpu.kernel(gpu.module(compile.binary(compile.source("crop"), 87)), "hp_crop")
-    gpu.launch(kernel, (1, 1, 1), (32, 1, 1), [np.uint64(0)] * 3, gpu.stream())
-except Exception as error:
-    print(type(error).__name__, error)
-gpu.close()
-"""
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param("no kernel image", marks=fake_gpu(FAKE_CUDA_CAPABILITY="53")),
+        pytest.param("the GPU refuses a kernel", marks=fake_gpu()),
+    ],
+)
+def test_another_gpus_kernels_and_wrong_arguments_are_sentences(said):
+    gpu = devices.open_device()
+    with pytest.raises(GpuFailed, match=said):
+        module = gpu.module(compiler.binary(compiler.source("crop"), 87))
+        kernel = gpu.kernel(module, "hp_crop")
+        gpu.launch(kernel, (1, 1, 1), (32, 1, 1), [np.uint64(0)] * 3, gpu.stream())
+    gpu.close()
 
 
-def test_another_gpus_kernels_and_wrong_arguments_are_sentences():
-    printed = python(["-c", FAILS], FAKE_CUDA_CAPABILITY="53")
-    assert printed.startswith("GpuFailed") and "no kernel image" in printed
-    assert python(["-c", FAILS]).startswith("GpuFailed the GPU refuses a kernel")
-
-
+@fake_gpu()
 def test_only_the_memory_of_packed_frames_is_write_combined():
-    code = """
-import ctypes
-import numpy as np
-from hotpath.kernels import cpu
-from hotpath.kernels.cuda import device
-from hotpath.runtime.devices.gpu import Gpu
-from hotpath_nogpu.cuda.engine import Engine
-from tests.support.kernel_networks import network
-gpu, fake, net = device.open_device(), ctypes.CDLL("libcuda.so.1"), network(border="zero")
-engine = Engine(gpu, net)
-print(fake.fake_count(b"write_combined"))
-windows = Gpu(net, engine, cpu.load())
-print(fake.fake_count(b"write_combined"))
-windows.exemplar(np.zeros((400, 400, 3), np.uint8), np.array((90.0, 90.0, 30.0, 30.0)))
-print(fake.fake_count(b"write_combined"))
-gpu.close()
-"""
-    assert python(["-c", code]) == "0\n1\n2\n"
+    gpu, fake, net = devices.open_device(), ctypes.CDLL("libcuda.so.1"), network(border="zero")
+    engine = Engine(gpu, net)
+    before = fake.fake_count(b"write_combined")
+    windows = Gpu(net, engine, cpu.load())
+    assert fake.fake_count(b"write_combined") == before + 1
+    windows.exemplar(np.zeros((400, 400, 3), np.uint8), np.array((90.0, 90.0, 30.0, 30.0)))
+    assert fake.fake_count(b"write_combined") == before + 2
+    gpu.close()
 
 
 OPEN = """
@@ -249,17 +268,12 @@ def test_a_cupy_without_cudas_libraries_names_the_package(tmp_path):
     )
 
 
-WAIT = """
-import ctypes
-from hotpath.kernels.cuda import device
-for latency in ("low", "normal", "saving"):
-    gpu, fake = device.open_device({!r}, latency=latency), ctypes.CDLL("libcuda.so.1")
-    gpu.event()
-    print(fake.fake_count(b"context_flags"), fake.fake_count(b"event_flags"))
-    gpu.close()
-"""
-
-
 @each_library
-def test_how_a_thread_waits_is_said_before_the_gpu_is_opened(library, site):
-    assert python(["-c", WAIT.format(library)], site=site) == "1 0\n2 0\n4 1\n"
+@pytest.mark.parametrize(
+    "latency, flags", [("low", (1, 0)), ("normal", (2, 0)), ("saving", (4, 1))]
+)
+def test_how_a_thread_waits_is_said_before_the_gpu_is_opened(library, latency, flags):
+    gpu, fake = devices.open_device(library, latency=latency), ctypes.CDLL("libcuda.so.1")
+    gpu.event()
+    assert (fake.fake_count(b"context_flags"), fake.fake_count(b"event_flags")) == flags
+    gpu.close()

@@ -1,9 +1,7 @@
 """Whole frames of every network's family on the GPU path give the boxes of the host's tracker.
 
-The kernels run on the processor, under the real PyCUDA (``hotpath_nogpu.cuda.clip``).
+The kernels run on the processor, under the real PyCUDA.
 """
-
-import json
 
 import numpy as np
 import pytest
@@ -13,18 +11,43 @@ pytest.importorskip("onnxruntime")
 from hotpath.graphs import assemble
 from hotpath.runtime.devices.gpu import SELECTS
 from hotpath.runtime.errors import BadNetwork
-from hotpath_nogpu.gpu import python
+from hotpath.runtime.options import Options
+from hotpath.runtime.targets.exclusion import Decision, Exclusion
+from hotpath.runtime.targets.targets import Targets
+from hotpath.runtime.tracker import Tracker
+from hotpath_nogpu.cuda.onnx_engine import close, cost_of, open_both, read_clip
 from tests.support import blobs
 from tests.support.described import load_network, names
 from tests.support.examples import count, few_of
 
+pytestmark = [pytest.mark.fake_gpu(), pytest.mark.timeout(1500)]
 CLIPS = ("otb-Couple", "otb-David")
+AWAY = 40  # frames that show something else
 
 
-def track(network, clips, **options):
-    """The report of ``hotpath_nogpu.cuda.clip``, a dict for each clip."""
-    options.update(network=str(network), clips=[str(clip) for clip in clips])
-    return json.loads(python(["-m", "hotpath_nogpu.cuda.clip", json.dumps(options)]))
+def follow(tracker, frames, box):
+    """Boxes, scores and lost flags of a clip."""
+    tracker.init(frames[0], box)
+    tracks = [tracker.update(frame) for frame in frames[1:]]
+    return [[list(track.box), track.score, bool(track.lost)] for track in tracks]
+
+
+def track(name, clips, files=None, frames=60, hidden=False):
+    """What the GPU and the host say of clips, and what a frame costs: a dict for each clip."""
+    gpu, processor = open_both(name, files)
+    report = []
+    for folder in clips:
+        pictures, box = read_clip(folder, frames)
+        if hidden:
+            pictures[12:20] = [np.full_like(picture, 128) for picture in pictures[12:20]]
+        tracker = Tracker(gpu, recover=False)
+        found = follow(tracker, pictures, box)
+        wanted = follow(Tracker(processor, recover=False), pictures, box)
+        cost = cost_of(gpu.engine.device, lambda: tracker.update(pictures[-1]))  # noqa: B023
+        tracker.release()
+        report.append({"found": found, "wanted": wanted, "frame": cost})
+    close(gpu)
+    return report
 
 
 def check(report, moves=True):
@@ -65,7 +88,7 @@ FEW = [name for name in blobs.FEW if name in NAMES]
 def test_boxes_are_the_hosts(name, tmp_path, clips_dir, networks_dir):
     clips = [clips_dir / clip for clip in CLIPS[: count(1, 2)]]
     if located(name, networks_dir):
-        report = track(name, clips, files=str(networks_dir), frames=count(15, 60))
+        report = track(name, clips, files=networks_dir, frames=count(15, 60))
     else:
         report = track(blobs.write_network(tmp_path, name), clips[:1], frames=count(15, 20))
     check(report)
@@ -81,32 +104,89 @@ def test_a_hidden_target_is_lost_as_the_host_says(clips_dir):
 SEVERAL = ["kestrel", "lightfc", "siamrpn_alexnet", "stark_s50"]
 
 
+def follow_several(gpu, other, frames, box, count):
+    """What several targets and the same targets one by one find, and what a frame costs."""
+    x, y, w, h = box
+    told = []
+    boxes = [(x + i * w / 4, y + i * h / 5, w, h) for i in range(count)]
+    targets = Targets(gpu, Options(recover=False))
+    for first in boxes[:-1]:
+        targets.add(frames[0], first)
+    for index, frame in enumerate(frames[1:]):
+        if index == 2:  # the last one comes late, and the first one goes
+            targets.add(frames[0], boxes[-1])
+        if index == len(frames) - 4:
+            targets.drop(0)
+        tracks = {}
+        cost = cost_of(gpu.engine.device, lambda: tracks.update(targets.update(frame)))  # noqa: B023
+        told.append({number: list(track.box) for number, track in tracks.items()})
+    for number in targets.numbers:
+        targets.drop(number)
+    wanted = []
+    for number, first in enumerate(boxes):
+        late = number == len(boxes) - 1
+        alone = Tracker(other, recover=False)
+        wanted.append([t[0] for t in follow(alone, frames[:1] + frames[1 + 2 * late :], first)])
+        alone.release()
+    return told, wanted, cost
+
+
 @pytest.mark.parametrize("name", few_of(SEVERAL, ["kestrel", "lightfc"], "as they"))
-def test_each_of_several_targets_is_found_as_alone_on_the_host(name, tmp_path, clips_dir):
-    toml = name if name == "kestrel" else blobs.write_network(tmp_path, name)
-    (clip,) = track(toml, [clips_dir / CLIPS[1]], frames=8, targets=3)
-    wanted = [list(boxes) for boxes in clip["wanted"]]
+def test_each_of_several_targets_is_found_as_alone_on_the_host(
+    name, tmp_path, clips_dir, monkeypatch
+):
+    def each_finds_what_it_finds(self, trackers, tracks, shape):
+        return {number: Decision(track, None, None) for number, track in tracks.items()}
+
+    monkeypatch.setattr(Exclusion, "resolve", each_finds_what_it_finds)
+    gpu, processor = open_both(name if name == "kestrel" else blobs.write_network(tmp_path, name))
+    told, wanted, cost = follow_several(gpu, processor, *read_clip(clips_dir / CLIPS[1], 8), 3)
+    close(gpu)
     last = len(wanted) - 1
-    for index, found in enumerate(clip["found"]):
+    for index, found in enumerate(told):
         for number, box in found.items():
-            at = index - 2 if int(number) == last else index  # the last target comes 2 late
-            np.testing.assert_allclose(box, wanted[int(number)][at], rtol=0, atol=2e-3)
-    assert "0" in clip["found"][0] and "0" not in clip["found"][-1]
-    assert len({tuple(box) for box in clip["found"][-1].values()}) == last
-    check_cost(clip["frame"], last)
+            at = index - 2 if number == last else index  # the last target comes 2 late
+            np.testing.assert_allclose(box, wanted[number][at], rtol=0, atol=2e-3)
+    assert 0 in told[0] and 0 not in told[-1]
+    assert len({tuple(box) for box in told[-1].values()}) == last
+    check_cost(cost, last)
 
 
-def check_equality(networks, clips, frames):
+def interrupted(frames):
+    """The frames, a part of them of a grey noise in which there is no target."""
+    start = len(frames) // 3
+    noise = np.random.RandomState(3).randint(60, 140, (2,) + frames[0].shape).astype(np.uint8)
+    away = [noise[n % 2] for n in range(min(AWAY, len(frames) // 3))]
+    return frames[:start] + away + frames[start + len(away) :]
+
+
+def judged(tracker, frames, box):
+    """[state, found] of every frame, and its box, score and presence."""
+    tracker.init(frames[0], box)
+    tracks = [tracker.update(frame) for frame in frames[1:]]
+    tracker.release()
+    numbers = [(*track.box, track.score, track.presence) for track in tracks]
+    return [[track.state, track.found] for track in tracks], np.array(numbers, float)
+
+
+def check_equality(names, clips, count):
     """Check states, boxes and presence of the defaults, also after losses."""
-    for name in networks:
-        options = {"network": name, "clips": [str(clip) for clip in clips], "frames": frames}
-        said = python(["-m", "hotpath_nogpu.cuda.equality", json.dumps(options)], timeout=3000)
-        reports = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
-        assert len(reports) == len(clips) and sum(report["lost"] for report in reports) > 10
-        for report in reports:
-            assert report["states_apart"] == 0 and report["box_px"] <= 1e-4, report
-            assert report["score"] <= 1e-5 and report["presence"] <= 1e-4, report
-            assert report["synchronisations"] == 1 and report["allocations"] == 0, report
+    for name in names:
+        gpu, processor = open_both(name)
+        lost = 0
+        for clip in clips:
+            frames, box = read_clip(clip, count)
+            frames = interrupted(frames)
+            (said, found), (wanted, numbers) = (
+                judged(Tracker(device, recover=True, search_windows=2), frames, box)
+                for device in (gpu, processor)
+            )
+            assert said == wanted, clip
+            np.testing.assert_allclose(found, numbers, rtol=0, atol=1e-4, err_msg=str(clip))
+            np.testing.assert_allclose(found[:, 4], numbers[:, 4], rtol=0, atol=1e-5)
+            lost += sum(state == "lost" for state, _ in wanted)
+        close(gpu)
+        assert lost > 0
 
 
 def test_the_defaults_judge_a_loss_as_the_host_does(clips_dir):

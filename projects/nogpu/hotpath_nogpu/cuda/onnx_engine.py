@@ -1,0 +1,76 @@
+"""ONNX Runtime's CPU provider runs a network on the fake device's memory, which is the host's."""
+
+import glob
+import os
+
+import cv2
+
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import device as devices
+from hotpath.runtime import engines
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.engines import onnxruntime_gpu as adapter
+from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.networks import load_network
+from hotpath_nogpu.cuda import build
+
+COSTS = "allocations launches uploads downloads download_bytes synchronisations".split()
+
+
+class OnFakeStream(adapter._OnStream):
+    """Runs after the work that was put on the stream before it, as it would on a GPU."""
+
+    def __init__(self, library, engine, *rest):
+        super().__init__(library, engine, *rest)
+        self._engine = engine
+
+    def run(self, handle, windows=1):
+        counters = self._engine.device.counters
+        before = counters.read()
+        self._engine.device.synchronise(self._engine.stream)
+        counters.rewind(before)
+        super().run(handle, windows)
+
+
+def open_both(name, files=None, library="auto", log=None):
+    """A network on the fake GPU, and on the processor beside it: a ``Gpu`` and a ``Processor``.
+
+    Args:
+        name: of the network, or its TOML.
+        files: folder with its files.
+        library: that launches kernels.
+        log: function of one sentence.
+    """
+    adapter.PROVIDERS["test"] = (("CPUExecutionProvider",), "cpu")
+    adapter._OnStream = OnFakeStream
+    device = devices.open_device(library)
+    build.match_compiler(device.driver_version)
+    network = load_network(name)
+    paths, settings = network.locate(files), {"provider": "test"}
+    engine = adapter.Engine(Setup(network, paths, device=device, settings=settings))
+    host = engines.create("onnxruntime", network, paths)
+    return Gpu(network, engine, cpu.load(), log), Processor(network, host, cpu.load())
+
+
+def close(gpu):
+    """Close a ``Gpu`` and its device."""
+    device = gpu.engine.device
+    gpu.close()
+    device.close()
+
+
+def read_clip(folder, count):
+    """(frames, first box) of a clip."""
+    paths = sorted(glob.glob(os.path.join(folder, "img", "*")))[: count + 1]
+    with open(os.path.join(folder, "boxes.csv")) as file:
+        box = [float(number) for number in file.read().splitlines()[1].split(",")[1:]]
+    return [cv2.imread(path) for path in paths], box
+
+
+def cost_of(device, run):
+    """What a device does in a call."""
+    before = device.counters.read()
+    run()
+    after = device.counters.read()
+    return {name: after[name] - before[name] for name in COSTS}

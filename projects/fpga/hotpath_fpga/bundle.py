@@ -6,11 +6,13 @@ import hotpath_fpga as design
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import Writer
 from hotpath.deploy.errors import BuildFailed
+from hotpath.graphs import quantisable
 from hotpath.runtime import bundle
 from hotpath.runtime.engines import overlay
 from hotpath.runtime.networks import default_of, sha256_of
 from hotpath_fpga.compile import compile_network
 from hotpath_fpga.compiler.layers import CannotCompile
+from hotpath_fpga.compiler.survey import survey
 from hotpath_fpga.runner import known_answer
 
 IMAGE, PICTURE = "image.bin", "answer.bin"
@@ -33,6 +35,9 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
         )
     table = order.table()
     if table is None:
+        refused = survey(network, quantisable.parts(network, paths), board.name).refused
+        if refused:
+            raise _refusal(order, refused[0][1])
         raise BuildFailed(
             f"{network.name} has no table of ranges; run `hotpath int8 --network "
             f"{network.given} --clips DIR` with a folder of annotated clips first"
@@ -40,12 +45,7 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
     try:
         compiled = compile_network(network, paths, table, board.name)
     except CannotCompile as error:
-        if network.name == default_of(board):
-            raise
-        command = bundle.command(board.name, default_of(board), "int8")
-        raise CannotCompile(
-            f"{network.name} does not run on a {board.title}: {error}; run `{command}`"
-        ) from None
+        raise _refusal(order, str(error)) from None
     picture, checksum = known_answer(compiled, size)
     with Writer(order.target) as writer:
         (writer.folder / IMAGE).write_bytes(compiled.image)
@@ -60,3 +60,12 @@ def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:
             run=dict(compiled.run, image=IMAGE, answer={"picture": PICTURE, "checksum": checksum}),
         )
         return writer.finish(values, network.path)
+
+
+def _refusal(order: Order, why: str) -> CannotCompile:
+    """The error for a network that the board's engine can't run; it names one that can."""
+    board, name = order.board, order.network.name
+    if name == default_of(board):
+        return CannotCompile(why)
+    command = bundle.command(board.name, default_of(board), "int8")
+    return CannotCompile(f"{name} does not run on a {board.title}: {why}; run `{command}`")

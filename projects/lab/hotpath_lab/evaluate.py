@@ -120,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
     if options.benchmark and not options.data:
         raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
     if options.benchmark == PUBLIC and not (options.networks or options.boxes):
-        options.networks = _at_hand(options)
+        options.networks = at_hand(options, readme.NETWORKS)
     if not options.networks and not options.boxes:
         raise BadRun("name what to judge: --networks NAME,NAME or --boxes DIR")
     out = Path(options.out)
@@ -152,10 +152,10 @@ def run(options: argparse.Namespace) -> int:
     return 2 if left_out and options.clips else 0
 
 
-def _at_hand(options: argparse.Namespace) -> str:
-    """The networks of README's table whose files are there."""
+def at_hand(options: argparse.Namespace, given: Sequence[str]) -> str:
+    """Those of some trackers whose files are there, as a text for ``--networks``."""
     names = []
-    for name in readme.NETWORKS:
+    for name in given:
         try:
             trackers.specs_of(argparse.Namespace(**{**vars(options), "networks": name}))
             names.append(name)

@@ -1,22 +1,163 @@
-"""README's table of networks, written from the CSV of ``hotpath evaluate --benchmark public``."""
+"""python -m hotpath_lab.readme: README's table of trackers, accuracy and milliseconds in one run.
 
+    python -m hotpath_lab.public --data DIR
+    python -m hotpath_lab.readme --data DIR --networks-dir DIR --out OUT
+    python -m hotpath_release.figures OUT/public/table.csv        # in a clone: into README
+
+First all trackers are timed: in one process, on one core, they follow the same frames in turns, a
+block of frames each, so that what disturbs the computer disturbs all. It must be at rest. Then
+they follow the public sequences; what is there from an earlier run with the same --out is used
+again. The last command writes table, date, commit and processor into README. --no-times leaves the
+times out.
+"""
+
+import argparse
 import csv
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hotpath.base.cache import write_text
+from hotpath.calib import command
+from hotpath.calib.command import say
+from hotpath.calib.errors import BadRun
 
 NETWORKS = (
     "kestrel:int8",
+    "lightfc:int8",
+    "kestrel_duo:int8",
     "kestrel_fast:int8",
     "nanotrack_v2",
     "nanotrack_v3",
-    "lightfc",
     "TrackerNano",
+    "TrackerVit",
 )
+TIMED = "David3,Dog1,person9"  # sequences that no tracker loses
+ROUNDS = 3  # that count, after one that does not
+FRAMES, BLOCK = 200, 20  # of a sequence; before the next tracker's turn
+MOST_LOAD = 0.5  # mean number of running processes in the minute before
+AT_REST = "ms_at_rest"  # column of the means: median milliseconds of a frame
 Means = dict[str, dict[str, dict[str, str]]]  # tracker -> group -> column -> value
 ALL, UNSEEN = "all", "unseen"
 MEAN = "mean of "
 # of the frames that show the target: it claims a box that misses it; it claims nothing
 DRIFT, SILENT = "dre", "nre"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's options."""
+    cli = command.parser("hotpath_lab.readme", __doc__)
+    cli.add_argument("--data", required=True, metavar="DIR", help="what hotpath_lab.public fetched")
+    text = "trackers, as of `hotpath evaluate` (default: those of README)"
+    cli.add_argument("--networks", default=",".join(NETWORKS), metavar="NAME,NAME", help=text)
+    command.add_network_options(cli)
+    text = "sequences on which the milliseconds are taken (default: %(default)s)"
+    cli.add_argument("--timed", default=TIMED, metavar="NAME,NAME", help=text)
+    cli.add_argument("--no-times", action="store_true", help="measure the accuracy alone")
+    command.add_workers(cli)
+    cli.add_argument("--out", default="out/readme", metavar="DIR", help="default: %(default)s")
+    return cli
+
+
+def run(options: argparse.Namespace) -> None:
+    """Time, evaluate, and print the table."""
+    from hotpath_lab import evaluate, provenance  # which reads this module
+
+    took = {} if options.no_times else milliseconds(options)
+    networks = evaluate.at_hand(options, options.networks.split(","))
+    given = ["--benchmark", "public", "--data", options.data, "--networks", networks]
+    given += ["--engine", options.engine, "--jobs", str(options.jobs), "--out", options.out]
+    given += ["--networks-dir", options.networks_dir] if options.networks_dir else []
+    evaluate.run(evaluate.parser().parse_args(given))
+    path = Path(options.out) / "public" / "table.csv"
+    add_times(path, took)
+    what = f"ms: {len(options.timed.split(','))} sequences, one core" if took else "no times taken"
+    cores = os.cpu_count()
+    say(f"commit {provenance.commit()}, {provenance.processor()}, {cores} cores; {what}")
+    say(table(read(path)))
+    command.wrote(path)
+
+
+def milliseconds(options: argparse.Namespace) -> dict[str, float]:
+    """Time all trackers in turns; returns tracker -> median milliseconds of a frame.
+
+    Raises:
+        BadRun: this computer is busy, or a sequence is missing.
+    """
+    from hotpath_lab import benchmarks, evaluate, trackers
+
+    load = os.getloadavg()[0]
+    if load > MOST_LOAD:
+        raise BadRun(
+            f"this computer has a load of {load:.1f}, so times mean nothing; wait until it is "
+            f"below {MOST_LOAD}, or leave them out with --no-times"
+        )
+    clips = {clip.name: clip for clip in benchmarks.sequences("public", Path(options.data)).clips}
+    missing = [name for name in options.timed.split(",") if name not in clips]
+    if missing:
+        raise BadRun(
+            f"--timed {missing[0]}: it is not among those of {options.data}"
+        )
+    names = evaluate.at_hand(options, options.networks.split(","))
+    specs = trackers.specs_of(argparse.Namespace(**{**vars(options), "networks": names}))
+    if hasattr(os, "sched_setaffinity"):  # one core, as a board's other programs leave it
+        usable = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {max(usable)})
+    running = {spec.name: trackers.build(spec) for spec in specs}
+    taken: dict[str, list[float]] = {name: [] for name in running}
+    for name in options.timed.split(","):
+        held = list(clips[name].beginning(min(FRAMES, len(clips[name]))).in_memory(1 << 31))
+        for counted_round in range(-1, ROUNDS):
+            for one, ms in in_turns(running, held, clips[name].boxes[0]).items():
+                taken[one] += ms if counted_round >= 0 else []
+    for tracker in running.values():
+        tracker.close()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, usable)
+    return {name: float(np.median(ms)) for name, ms in taken.items()}
+
+
+def in_turns(
+    running: Mapping[str, Any], frames: Sequence[np.ndarray], box: Sequence[float]
+) -> dict[str, list[float]]:
+    """Let trackers follow frames, a block each; returns tracker -> milliseconds of each frame.
+
+    The first block of each tracker's turn warms nothing up for the others, so its first frame,
+    which finds the caches as another tracker left them, does not count.
+    """
+    from hotpath_lab.follow import take
+
+    taken: dict[str, list[float]] = {name: [] for name in running}
+    for tracker in running.values():
+        take(tracker, frames[0], box)
+    for first in range(1, len(frames), BLOCK):
+        for name, tracker in running.items():
+            for place, frame in enumerate(frames[first : first + BLOCK]):
+                begun = time.perf_counter()
+                tracker.update(frame)
+                if place:
+                    taken[name].append((time.perf_counter() - begun) * 1e3)
+    return taken
+
+
+def add_times(path: Path, took: Mapping[str, float]) -> None:
+    """Write milliseconds into the rows of a table.csv that are means over all sequences."""
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    lines = [",".join([*rows[0], AT_REST])]
+    for row in rows:
+        ms = took.get(row["tracker"]) if row["clip"] == "mean" else None
+        lines.append(",".join([*map(quoted, row.values()), "" if ms is None else f"{ms:.3f}"]))
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def quoted(cell: str) -> str:
+    """A cell of a CSV."""
+    return f'"{cell}"' if "," in cell else cell
 
 
 def read(path: Path) -> Means:
@@ -36,7 +177,8 @@ def table(means: Means, ms: Mapping[str, float] = {}) -> str:
     Args:
         means: what ``read`` returns. The first tracker is the default, with which the unseen
             sequences compare the others.
-        ms: tracker -> milliseconds of a frame; those of the evaluation where it lacks one.
+        ms: tracker -> milliseconds of a frame, where ``means`` has none that were taken at rest.
+            Without both, those of the evaluation.
     """
     first = next(iter(means.values()))
     counts = first[ALL]["clips"], first.get(UNSEEN, {}).get("clips") or "0"
@@ -51,7 +193,7 @@ def table(means: Means, ms: Mapping[str, float] = {}) -> str:
     lines = [titles, ["---"] * len(titles)]
     for name, groups in means.items():
         whole, unseen = groups[ALL], groups.get(UNSEEN, {})
-        took = ms.get(name) or float(whole.get("ms") or "nan")
+        took = _took(whole, name, ms)
         lines.append(
             [
                 f"**{shown(name)}, the default**" if groups is first else shown(name),
@@ -64,6 +206,12 @@ def table(means: Means, ms: Mapping[str, float] = {}) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
+def _took(row: Mapping[str, str], name: str, ms: Mapping[str, float]) -> float:
+    """Milliseconds of a tracker; NaN where none were taken."""
+    own = row.get(AT_REST) or ms.get(name)
+    return float(own or (not ms and row.get("ms")) or "nan")
+
+
 def _drift(row: Mapping[str, str]) -> str:
     return f"{_percent(1 - float(row[SILENT]), 0)}; {_percent(row[DRIFT], 1)}"
 
@@ -74,8 +222,8 @@ def _percent(share: str | float, digits: int) -> str:
 
 def shown(name: str) -> str:
     """A tracker's name as README writes it."""
-    if name == "TrackerNano":
-        return "OpenCV's TrackerNano"
+    if name.startswith("Tracker"):
+        return f"OpenCV's {name}"
     return f"`{name[:-5]}`, INT8" if name.endswith("-int8") else f"`{name}`"
 
 
@@ -97,3 +245,9 @@ def difference(row: Mapping[str, str]) -> str:
     if not row.get("difference"):
         return ""
     return ", " + figure(row, "difference", "+") + between(row, "difference", "+")
+
+
+main = command.main("hotpath_lab.readme", run, parser)
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,7 +1,12 @@
 """README's table is what the CSV of an evaluation says."""
 
 import csv
+import time
 
+import numpy as np
+import pytest
+
+from hotpath.calib.errors import BadRun
 from hotpath_lab import readme
 
 COLUMNS = "tracker clip clips success success_low success_high ms difference difference_low".split()
@@ -23,12 +28,52 @@ def means(tmp_path, more=()):
 
 
 def test_each_cell_is_a_figure_of_the_csv(tmp_path):
-    table = readme.table(means(tmp_path), {"TrackerNano": 4.9}).splitlines()
+    took = {"TrackerNano": 4.9, "kestrel-int8": 2.5}
+    table = readme.table(means(tmp_path), took).splitlines()
     assert table[0] == (
         "| tracker | AUC, 8 sequences | its 3 unseen, and the difference to the default | ms |"
     )
     assert table[2] == "| **`kestrel`, INT8, the default** | .612 [.500, .704] | .600 | 2.50 |"
     assert table[3] == "| OpenCV's TrackerNano | .580 [.490, .660] | .600, +.000 | 4.90 |"
+
+
+def test_milliseconds_at_rest_come_before_others_and_a_busy_run_gives_none(tmp_path):
+    of_runs = means(tmp_path)
+    assert readme.table(of_runs).splitlines()[2].endswith("| 2.50 |")  # the evaluation's own
+    assert readme.table(of_runs, {"TrackerNano": 4.9}).splitlines()[2].endswith("| – |")
+    readme.add_times(tmp_path / "table.csv", {"kestrel-int8": 1.25})
+    table = readme.table(readme.read(tmp_path / "table.csv"), {"kestrel-int8": 9.0}).splitlines()
+    assert table[2].endswith("| 1.25 |") and table[3].endswith("| – |")
+
+
+class Sleeper:
+    """A tracker whose frames take a known time."""
+
+    def __init__(self, ms):
+        self.ms, self.seen = ms, []
+
+    def init(self, frame, box):
+        self.seen = [frame]
+
+    def update(self, frame):
+        self.seen.append(frame)
+        time.sleep(self.ms / 1e3)
+
+
+def test_trackers_take_turns_on_blocks_of_the_same_frames():
+    running = {"slow": Sleeper(6), "fast": Sleeper(2)}
+    frames = list(range(2 * readme.BLOCK + 1))
+    taken = readme.in_turns(running, frames, (0, 0, 9, 9))
+    assert all(tracker.seen == frames for tracker in running.values())
+    assert [len(taken[name]) for name in running] == [2 * readme.BLOCK - 2] * 2
+    assert 6 <= np.median(taken["slow"]) and 2 <= np.median(taken["fast"]) < 6
+
+
+def test_times_are_refused_on_a_busy_computer(monkeypatch, tmp_path):
+    monkeypatch.setattr(readme.os, "getloadavg", lambda: (3.0, 3.0, 3.0))
+    options = readme.parser().parse_args(["--data", str(tmp_path)])
+    with pytest.raises(BadRun, match="load of 3.0"):
+        readme.milliseconds(options)
 
 
 def test_wrong_claims_have_a_column_where_they_were_measured(tmp_path):

@@ -1,16 +1,25 @@
-"""python -m hotpath_lab.public: fetch the public sequences that README's figures are of.
+"""python -m hotpath_lab.public: fetch the public sequences, clips and films that figures are of.
 
     python -m hotpath_lab.public --data DIR
+    python -m hotpath_lab.public --data DIR --also clips,films
     hotpath evaluate --benchmark public --data DIR
 
 ``public.csv`` names repository, commit, path and sha256 of each sequence. Git takes only their
 folders (1.9 GB). DIR/otb100, DIR/uav123_10fps and DIR/dtb70 then have the layout of their authors,
 with the boxes of the toolkits. The same command continues after a stop, and fetches again what is
 damaged. The frames are for research: don't pass them on.
+
+``clips.csv`` names the 21 clips: those of the part eleven give the long films of the half
+``development``, those of ten the half ``report``. ``films.csv`` names the films of
+docs/results/real and docs/results/motorways, and those that were only looked at. The column role
+says what settings were chosen on. --also writes to DIR/clips and DIR/films what can be had as it
+was used. Of a clip that was decoded or re-encoded (the column changed), only the place is known.
 """
 
 import argparse
 import contextlib
+import csv
+import hashlib
 import itertools
 import json
 import os
@@ -26,6 +35,7 @@ from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadClips
+from hotpath.video.folder import picture_paths
 from hotpath_lab import benchmarks
 from hotpath_lab.benchmarks import PublicRow
 
@@ -76,6 +86,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line's options."""
     cli = command.parser("hotpath_lab.public", __doc__)
     cli.add_argument("--data", required=True, metavar="DIR", help="folder to write the sets to")
+    text = "clips, films or both: fetch those of clips.csv and films.csv as well"
+    cli.add_argument("--also", default="", metavar="clips,films", help=text)
     cli.add_argument(
         "--repositories",
         metavar="DIR",
@@ -108,7 +120,70 @@ def run(options: argparse.Namespace) -> int:
         why = failures.get(row.name, "frames or boxes differ from those of public.csv")
         say(f"missing: {row.set} {row.name}: {why}")
     say(f"{data}: {len(rows) - len(still)} of {counted(len(rows), 'sequence')} are there")
-    return 2 if still else 0
+    others = [_fetch_named(kind, data, options) for kind in filter(None, options.also.split(","))]
+    return 2 if still or any(others) else 0
+
+
+def named(kind: str) -> list[dict[str, str]]:
+    """The rows of ``clips.csv`` or ``films.csv``.
+
+    Raises:
+        BadRun: there is no such file.
+    """
+    path = Path(__file__).with_name(f"{kind}.csv")
+    if kind not in ("clips", "films"):
+        raise BadRun(f"--also {kind}: there are clips and films")
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _fetch_named(kind: str, data: Path, options: argparse.Namespace) -> int:
+    """Fetch what is missing of clips or films; returns how many of them are missing still."""
+    rows = named(kind)
+    missing = 0
+    for row in rows:
+        folder = data / kind
+        place = folder / (row["name"] + Path(row["path"]).suffix * (kind == "films"))
+        if not row["sha256"]:
+            say(f"left out: {row['name']} was {row['changed']}; see {HOST}{row['repository']}")
+        elif not _is_whole(place, row):
+            say(f"{row['repository']}: {row['name']}")
+            missing += not _fetched(place, row, options.repositories, data)
+    there = sum(bool(row["sha256"]) for row in rows) - missing
+    say(f"{data / kind}: {there} of {counted(len(rows), kind[:-1])} are there")
+    return missing
+
+
+def _fetched(place: Path, row: dict[str, str], clones: str | None, data: Path) -> bool:
+    """Fetch one clip or film; returns whether its sha256 is right, and says why it is not."""
+    paths = [row[key] for key in ("path", "boxes") if row.get(key)]
+    try:
+        with _checkout(row["repository"], row["commit"], paths, clones, data) as tree:
+            source = tree / row["path"]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_file() and not source.is_symlink():
+                shutil.copyfile(source, place)
+            elif source.is_dir():
+                (place / "img").mkdir(parents=True, exist_ok=True)
+                for picture in picture_paths(str(source))[: int(row["frames"])]:
+                    shutil.copyfile(picture, place / "img" / Path(picture).name)
+                shutil.copyfile(tree / row["boxes"], place / Path(row["boxes"]).name)
+    except BadRun as error:
+        say(f"missing: {row['name']}: {error}")
+        return False
+    whole = _is_whole(place, row)
+    if not whole:
+        say(f"missing: {row['name']} differs from that of the list")
+    return whole
+
+
+def _is_whole(place: Path, row: dict[str, str]) -> bool:
+    """Whether a film, or the frames of a clip one after the other, have the sha256 of a row."""
+    digest = hashlib.sha256()
+    pictures = place / "img"
+    for path in picture_paths(str(pictures)) if pictures.is_dir() else [place] * place.is_file():
+        digest.update(Path(path).read_bytes())
+    return digest.hexdigest() == row["sha256"]
 
 
 def _lacking(rows: Sequence[PublicRow], data: Path) -> list[PublicRow]:

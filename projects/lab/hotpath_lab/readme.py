@@ -99,9 +99,7 @@ def milliseconds(options: argparse.Namespace) -> dict[str, float]:
     clips = {clip.name: clip for clip in benchmarks.sequences("public", Path(options.data)).clips}
     missing = [name for name in options.timed.split(",") if name not in clips]
     if missing:
-        raise BadRun(
-            f"--timed {missing[0]}: it is not among those of {options.data}"
-        )
+        raise BadRun(f"--timed {missing[0]}: it is not among those of {options.data}")
     names = evaluate.at_hand(options, options.networks.split(","))
     specs = trackers.specs_of(argparse.Namespace(**{**vars(options), "networks": names}))
     if hasattr(os, "sched_setaffinity"):  # one core, as a board's other programs leave it

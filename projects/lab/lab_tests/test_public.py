@@ -1,6 +1,7 @@
 """The public sequences: fetched by git from real repositories, verified, and evaluated."""
 
 import csv
+import hashlib
 import json
 import pathlib
 import re
@@ -176,3 +177,51 @@ def test_the_table_is_that_of_the_facts():
     rows = benchmarks.public_rows()
     ours = [(str(r.frames), r.seen, r.repository, r.commit, r.path) for r in rows]
     assert ours == [(n, seen.strip(), *more) for n, seen, *more in sources]
+
+
+def test_films_and_clips_of_the_lists_are_fetched_and_checked(tmp_path, monkeypatch, capsys):
+    needs_program("git")
+    film_bytes, jpegs = b"a film", [b"one", b"two", b"three"]
+    files = {f"s/img/{k}.jpg": jpeg for k, jpeg in enumerate(jpegs)}
+    commit = committed(
+        tmp_path / "clones/a/one", {**files, "s/gt.txt": "1,2,3,4", "x.mp4": film_bytes}
+    )
+    row = {"repository": "a/one", "commit": commit}
+    sums = [hashlib.sha256(content).hexdigest() for content in (film_bytes, b"onetwo")]
+    clip = {**row, "name": "s", "path": "s/img", "boxes": "s/gt.txt", "frames": "2"}
+    lists = {
+        "films": [{**row, "name": "x", "path": "x.mp4", "sha256": sums[0]}],
+        "clips": [
+            {**clip, "changed": "", "sha256": sums[1]},
+            {**clip, "name": "t", "changed": "decoded", "sha256": ""},
+        ],
+    }
+    monkeypatch.setattr(public, "named", lists.__getitem__)
+    monkeypatch.setattr(benchmarks, "public_rows", list)
+    data = tmp_path / "data"
+    data.mkdir()
+    words = [
+        "--data",
+        str(data),
+        "--also",
+        "films,clips",
+        "--repositories",
+        str(tmp_path / "clones"),
+    ]
+    assert public.main(words) == 0
+    assert (data / "films/x.mp4").read_bytes() == film_bytes
+    assert [path.read_bytes() for path in sorted((data / "clips/s/img").iterdir())] == jpegs[:2]
+    assert (data / "clips/s/gt.txt").read_text() == "1,2,3,4"
+    assert "left out: t was decoded" in capsys.readouterr().err
+    lists["films"][0]["sha256"] = "0" * 64
+    assert public.main(words) == 2
+    assert "missing: x differs" in capsys.readouterr().err
+
+
+def test_each_row_of_the_lists_names_a_commit_and_what_it_was_used_for():
+    for kind in ("clips", "films"):
+        rows = public.named(kind)
+        assert len(rows) == 21 and len({(row["part"], row["name"]) for row in rows}) == 21
+        for row in rows:
+            assert re.fullmatch("[0-9a-f]{40}", row["commit"]) and row["role"]
+            assert re.fullmatch("[0-9a-f]{64}", row["sha256"]) or row["changed"]

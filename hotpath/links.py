@@ -9,7 +9,8 @@ Every run imports ``plug.py``. To cost it nothing, that takes its names from
 
 | name | what |
 |---|---|
-| ``Plug``, ``LinkOptions``, ``StreamOptions`` | options of a project, and of a run |
+| ``Plug``, ``Group``, ``Option`` | options of a project |
+| ``LinkOptions``, ``StreamOptions`` | options of a run |
 | ``Link``, ``LinkThread``, ``Context`` | a link, its threads, and what it is opened with |
 | ``Run``, ``Selection``, ``CONFIRM`` | what a link asks of the frame loop |
 | ``check_file``, ``read_login`` | files that options name |
@@ -39,7 +40,7 @@ from hotpath.app.links.base import (
     parse_address as stream_address,
 )
 from hotpath.app.links.run import CONFIRM, Run
-from hotpath.app.records import LinkOptions, Plug, StreamOptions, command_line, option
+from hotpath.app.records import Group, LinkOptions, Option, Plug, StreamOptions
 from hotpath.app.selection import Selection
 from hotpath.base import cache
 from hotpath.base.cli import Parser, between, number
@@ -52,11 +53,13 @@ from hotpath.base.toml_text import text as write_toml
 __all__ = [
     "CONFIRM",
     "Context",
+    "Group",
     "Key",
     "Link",
     "LinkOptions",
     "LinkThread",
     "Mistake",
+    "Option",
     "Parser",
     "Plug",
     "Run",
@@ -65,12 +68,10 @@ __all__ = [
     "between",
     "cache",
     "check_file",
-    "command_line",
     "counted",
     "exit_code",
     "made_socket",
     "needs",
-    "option",
     "number",
     "read_login",
     "read_section",

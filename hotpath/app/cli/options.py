@@ -1,7 +1,7 @@
-"""The options of ``hotpath track``: the parser that the records of ``hotpath.app.records`` give."""
+"""The options of ``hotpath track``: the parser that the groups of ``hotpath.app.records`` give."""
 
 import argparse
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from hotpath.app import records
 from hotpath.base import projects
@@ -10,7 +10,6 @@ from hotpath.base.commands import advice, make, meant
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.network import DETECTORS
-from hotpath.runtime.options import Options
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
@@ -18,11 +17,10 @@ DESCRIPTION = (
     "mouse (--show), or select it in a browser (--page)."
 )
 PLUGS = projects.plugs()
-BEFORE: Tuple[Any, ...] = (records.SourceOptions, records.TargetOptions)
-AFTER: Tuple[Any, ...] = (
-    *(records.OutputOptions, records.PageOptions),
-    *(record for plug in PLUGS for record in plug.records),
-    *(records.StreamOptions, records.LinkOptions),
+OTHERS = tuple(group for plug in PLUGS for group in plug.groups)
+GROUPS: Tuple[records.Group, ...] = (
+    *(records.SOURCE, records.TARGETS, records.NETWORK, records.OUTPUTS, records.PAGE),
+    *(*OTHERS, records.STREAM, records.LINKS),
 )
 COMMON = (  # what the short help lists
     *("video", "box", "point", "detector", "class", "all", "network", "results", "save", "show"),
@@ -78,14 +76,12 @@ def records_of(options: argparse.Namespace, log: Callable[[str], None]) -> recor
     """The options as records, one for each part of the program; ``log`` is for the network."""
     values = {name: value for name, value in vars(options).items() if value is not None}
 
-    def record(kind: Any, texts: Dict[str, records.Option]) -> Any:
-        names = {field: text.name for field, text in texts.items() if text.name in values}
-        return kind(**{field: values[name] for field, name in names.items()})
+    def record(group: records.Group) -> Any:
+        given = [option for option in group.options if option.name in values]
+        return group.record(**{option.field: values[option.name] for option in given})
 
-    source, targets, outputs, page, *others, stream, links = (
-        record(kind, kind.options) for kind in BEFORE + AFTER
-    )
-    network = record(Options, records.NETWORK)._replace(
+    source, targets, network, outputs, page, *others, stream, links = map(record, GROUPS)
+    network = network._replace(
         engine=options.engine,
         networks_dir=options.networks_dir,
         log=None if options.quiet else log,
@@ -105,11 +101,8 @@ def parser(of_file: bool = False) -> argparse.ArgumentParser:
         add_help=False,
     )
     cli.register("action", None, _Once)
-    for kind in BEFORE:
-        _add_options(cli, kind, kind.options, of_file)
-    _add_options(cli, Options, records.NETWORK, of_file)
-    for kind in AFTER:
-        _add_options(cli, kind, kind.options, of_file)
+    for group in GROUPS:
+        _add_options(cli, group, of_file)
     program = cli.add_argument_group("program")
     text = "a file of options by their names, such as box = ..."
     program.add_argument("--config", metavar="FILE.toml", help=text)
@@ -123,9 +116,7 @@ def parser(of_file: bool = False) -> argparse.ArgumentParser:
     return cli
 
 
-def _add_options(
-    cli: argparse.ArgumentParser, kind: Any, texts: Dict[str, records.Option], of_file: bool
-) -> None:
+def _add_options(cli: argparse.ArgumentParser, group: records.Group, of_file: bool) -> None:
     """Add the options of a record; those that only files have where it is a file's parser."""
     facts = {
         "detectors": ", ".join(networks.names(DETECTORS)),
@@ -133,32 +124,30 @@ def _add_options(
         "network": DEFAULT_NETWORK,
         "threads": engines.THREADS,
     }
-    title = getattr(kind, "group", "network and engine")
-    groups = {group.title: group for group in cli._action_groups}
-    group: Any = groups.get(title) or cli.add_argument_group(title)
-    for field, option in texts.items():
+    titles = {section.title: section for section in cli._action_groups}
+    section: Any = titles.get(group.title) or cli.add_argument_group(group.title)
+    defaults = group.record()
+    for option in group.options:
         if option.in_files and not of_file:
             continue
-        usage, _, text = option.text.partition("  ")
-        flag, _, metavar = usage.partition(" ")
-        text = text.replace("%", "%%").format(**facts)
-        type_, default = kind.__annotations__[field], getattr(kind(), field)
+        flag, default = option.flag, getattr(defaults, option.field)
+        text = option.text.replace("%", "%%").format(**facts)
         how = dict(option.how, help=text, dest=option.name)
-        if type_ == Optional[bool]:  # None where neither of two is there
-            pair = group.add_mutually_exclusive_group()
+        if option.off:  # None where neither of two is there
+            pair = section.add_mutually_exclusive_group()
             pair.add_argument(flag, action="store_true", default=None, **how)
             how["help"] = option.off
             pair.add_argument("--no-" + flag[2:], action="store_false", default=None, **how)
-        elif type_ is bool:
-            group.add_argument(flag, action="store_true", **how)
-        elif type_ == Sequence[str]:
-            group.add_argument(flag, action="append", metavar=metavar, **how)
+        elif default is False:
+            section.add_argument(flag, action="store_true", **how)
+        elif default == ():
+            section.add_argument(flag, action="append", metavar=option.value, **how)
         else:
             how["help"] += " (default: %(default)s)" if default not in (None, "") else ""
-            group.add_argument(flag, default=default, metavar=metavar or None, **how)
-        if field == "network":
-            add_networks_dir(group)
-            add_engine(group, of_files=False)
+            section.add_argument(flag, default=default, metavar=option.value or None, **how)
+        if option.name == "network":
+            add_networks_dir(section)
+            add_engine(section, of_files=False)
 
 
 class _Once(argparse._StoreAction):

@@ -14,7 +14,7 @@ def wanted(options: LinkOptions) -> List[str]:
 
 
 PLUG = Plug(
-    records=(),
+    groups=(),
     links=(("mqtt", "hotpath_bridges.mqtt", ""), ("ros", "hotpath_bridges.ros_link", "")),
     wanted=wanted,
     check=lambda options: None,

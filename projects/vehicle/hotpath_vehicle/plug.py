@@ -5,7 +5,7 @@ import ipaddress
 import os
 from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
-from hotpath.app.records import LinkOptions, Plug, command_line, option
+from hotpath.app.records import Group, LinkOptions, Option, Plug
 from hotpath.base.cli import between, number
 from hotpath.runtime.errors import BadOutput
 
@@ -20,38 +20,16 @@ def networks_of(text: str) -> Tuple[Any, ...]:
         raise argparse.ArgumentTypeError(f"{error}; give addresses or networks") from None
 
 
-@command_line("vehicle (MAVLink)")
 class MavlinkOptions(NamedTuple):
     """The vehicle. Without ``url`` there is none."""
 
-    url: str = option(
-        "--mavlink URL  be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, "
-        "tcp:HOST:PORT, tcpin:HOST:PORT or serial:DEVICE:BAUD; --box is then optional",
-        "",
-    )
-    system: int = option("--mavlink-system N  system id of the vehicle", 1, type=between(1, 255))
-    component: int = option(
-        "--mavlink-component N  component id of the camera", 100, type=between(1, 255)
-    )
-    type: Optional[str] = option(
-        "--mavlink-type  what the heartbeat says; `onboard` is what ArduPilot's camera tracking "
-        "looks for",
-        in_files=True,
-        choices=("camera", "onboard"),
-    )
-    key: Optional[str] = option(
-        "--mavlink-key FILE  sign packets, and accept only signed ones; 32 bytes or 64 hex digits"
-    )
-    allow: Optional[Tuple[Union[ipaddress.IPv4Network, ipaddress.IPv6Network], ...]] = option(
-        "--mavlink-allow ADDRESSES  take packets at udpin and tcpin only from these, such as "
-        "10.0.0.5,192.168.1.0/24",
-        type=networks_of,
-    )
-    delay_s: float = option(
-        "--link-delay S  a click without a time belongs to the picture of that many seconds ago",
-        0.2,
-        type=number(0, 10),
-    )
+    url: str = ""
+    system: int = 1
+    component: int = 100
+    type: Optional[str] = None
+    key: Optional[str] = None
+    allow: Optional[Tuple[Union[ipaddress.IPv4Network, ipaddress.IPv6Network], ...]] = None
+    delay_s: float = 0.2
 
     @property
     def place(self) -> str:
@@ -59,42 +37,114 @@ class MavlinkOptions(NamedTuple):
         return "in the ground station" if self.url else ""
 
 
-@command_line("vehicle (MAVLink)")
+MAVLINK = Group(
+    "vehicle (MAVLink)",
+    MavlinkOptions,
+    (
+        Option(
+            "url",
+            "--mavlink",
+            "URL",
+            "be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, "
+            "tcp:HOST:PORT, tcpin:HOST:PORT or serial:DEVICE:BAUD; --box is then optional",
+        ),
+        Option("system", "--mavlink-system", "N", "system id of the vehicle", type=between(1, 255)),
+        Option(
+            "component",
+            "--mavlink-component",
+            "N",
+            "component id of the camera",
+            type=between(1, 255),
+        ),
+        Option(
+            "type",
+            "--mavlink-type",
+            "",
+            "what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for",
+            in_files=True,
+            choices=("camera", "onboard"),
+        ),
+        Option(
+            "key",
+            "--mavlink-key",
+            "FILE",
+            "sign packets, and accept only signed ones; 32 bytes or 64 hex digits",
+        ),
+        Option(
+            "allow",
+            "--mavlink-allow",
+            "ADDRESSES",
+            "take packets at udpin and tcpin only from these, such as 10.0.0.5,192.168.1.0/24",
+            type=networks_of,
+        ),
+        Option(
+            "delay_s",
+            "--link-delay",
+            "S",
+            "a click without a time belongs to the picture of that many seconds ago",
+            type=number(0, 10),
+        ),
+    ),
+)
+
+
 class GimbalOptions(NamedTuple):
     """What turns the camera: ``name`` is a file, an address of ONVIF, "" or None for nothing."""
 
-    name: Optional[str] = option(
-        "--gimbal FILE.toml  turn the vehicle's gimbal towards the target; needs --mavlink and "
-        f"--fov; the file replaces numbers of {GIMBAL}. Or onvif://USER@HOST:PORT: turn that PTZ "
-        "camera",
-        nargs="?",
-        const="",
-    )
-    login: Optional[str] = option(
-        "--gimbal-login FILE  file with USER:PASSWORD of the PTZ camera (default: the variable "
-        "GIMBAL_LOGIN)",
-    )
-    calibration: Optional[str] = option(
-        "--gimbal-calibration FILE  what `hotpath gimbal` or `hotpath ptz calibrate` measured; "
-        "without, it goes slowly"
-    )
-    zoom: Optional[float] = option(
-        "--gimbal-zoom SHARE  zoom until the target fills this share of the frame's width or "
-        "height, such as 0.2",
-        in_files=True,
-        type=number(0.01, 0.9),
-    )
-    recording: bool = option(
-        "--gimbal-recording  for simulators: let a recording steer; else --gimbal needs a live "
-        "source",
-        False,
-        in_files=True,
-    )
+    name: Optional[str] = None
+    login: Optional[str] = None
+    calibration: Optional[str] = None
+    zoom: Optional[float] = None
+    recording: bool = False
 
     @property
     def is_onvif(self) -> bool:
         """Whether it is a PTZ camera of the network."""
         return bool(self.name and self.name.startswith("onvif://"))
+
+
+GIMBAL_GROUP = Group(
+    "vehicle (MAVLink)",
+    GimbalOptions,
+    (
+        Option(
+            "name",
+            "--gimbal",
+            "FILE.toml",
+            "turn the vehicle's gimbal towards the target; needs --mavlink and --fov; the file "
+            f"replaces numbers of {GIMBAL}. Or onvif://USER@HOST:PORT: turn that PTZ camera",
+            nargs="?",
+            const="",
+        ),
+        Option(
+            "login",
+            "--gimbal-login",
+            "FILE",
+            "file with USER:PASSWORD of the PTZ camera (default: the variable GIMBAL_LOGIN)",
+        ),
+        Option(
+            "calibration",
+            "--gimbal-calibration",
+            "FILE",
+            "what `hotpath gimbal` or `hotpath ptz calibrate` measured; without, it goes slowly",
+        ),
+        Option(
+            "zoom",
+            "--gimbal-zoom",
+            "SHARE",
+            "zoom until the target fills this share of the frame's width or height, such as 0.2",
+            in_files=True,
+            type=number(0.01, 0.9),
+        ),
+        Option(
+            "recording",
+            "--gimbal-recording",
+            "",
+            "for simulators: let a recording steer; else --gimbal needs a live source",
+            in_files=True,
+        ),
+    ),
+)
 
 
 def check(options: LinkOptions) -> None:
@@ -140,7 +190,7 @@ def wanted(options: LinkOptions) -> List[str]:
 
 
 PLUG = Plug(
-    records=(MavlinkOptions, GimbalOptions),
+    groups=(MAVLINK, GIMBAL_GROUP),
     common=("mavlink",),
     links=(
         ("mavlink", "hotpath_vehicle.mavlink.service", "pymavlink", "vehicle"),

@@ -13,14 +13,17 @@ __all__ = ["world"]
 PLUG = """
 from typing import NamedTuple
 from hotpath.app.links.base import Link
-from hotpath.app.records import Plug, command_line, option
+from hotpath.app.records import Group, Option, Plug
 
 
-@command_line("lamp")
 class LampOptions(NamedTuple):
-    colour: str = option("--lamp COLOUR  shine", "")
-    pulses: int = option("--lamp-pulses N  how often", 2, in_files=True, type=int)
+    colour: str = ""
+    pulses: int = 2
     place = property(lambda self: "at the lamp" if self.colour else "")
+
+
+COLOUR = Option("colour", "--lamp", "COLOUR", "shine")
+PULSES = Option("pulses", "--lamp-pulses", "N", "how often", in_files=True, type=int)
 
 
 def check_run(context):
@@ -38,7 +41,7 @@ class Lamp(Link):
 
 
 PLUG = Plug(
-    records=(LampOptions,),
+    groups=(Group("lamp", LampOptions, (COLOUR, PULSES)),),
     links=(("lamp", "hotpath_lamp.plug", ""),),
     wanted=lambda links: ["lamp"] if links.of(LampOptions).colour else [],
     check=lambda links: None,
@@ -79,7 +82,7 @@ def test_a_project_adds_options_links_and_programs(world, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", [PLUG.replace("    records=", "    no_such="), "PLUG = (", "1 / 0", "PLUG = 3"]
+    "text", [PLUG.replace("    groups=", "    no_such="), "PLUG = (", "1 / 0", "PLUG = 3"]
 )
 def test_a_project_that_does_not_load_ends_no_run(world, tmp_path, text):
     environment = installed(tmp_path, text)

@@ -13,10 +13,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from hotpath.app.cli.boxes import check_boxes, given_boxes, given_points
+from hotpath.app.cli.detector import check_detector, open_detector, open_finder
 from hotpath.app.cli.options import parse, records_of
 from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
 from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
+from hotpath.app.service_manager import ServiceManager
 from hotpath.base.cli import flush
 from hotpath.runtime.errors import BadFrame, BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.garbage import short_collections
@@ -27,7 +29,6 @@ from hotpath.video.sources import WAITING, check_camera, is_recorded, open_sourc
 
 if TYPE_CHECKING:
     from hotpath.app.detect import Detector
-    from hotpath.app.service_manager import ServiceManager
     from hotpath.runtime.targets.finding import TargetFinder
     from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
@@ -89,8 +90,6 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
     source_options, target_options, network, output_options, links = options
     check_boxes(target_options)
     if target_options.asks_detector:
-        from hotpath.app.cli.detector import check_detector, open_detector, open_finder
-
         check_detector(target_options, links)
     check_outputs(output_options, links, source_options.video, target_options.boxes)
     check_camera(source_options.video)
@@ -98,8 +97,6 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
 
     manager = None
     if "NOTIFY_SOCKET" in os.environ:
-        from hotpath.app.service_manager import ServiceManager
-
         manager = ServiceManager(os.environ)
     with contextlib.ExitStack() as cleanup:
         # files first: a wrong name must not wait for the network, which takes seconds to load

@@ -5,7 +5,7 @@ frame call ``track = tracker.update(frame, time_s)``, which has ``track.box``, `
 ``track.presence`` and ``track.velocity``. The errors of these calls can be imported from here.
 """
 
-from typing import TYPE_CHECKING, Any, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Optional
 
 from hotpath.base.errors import (
     BadOverlay,
@@ -16,6 +16,7 @@ from hotpath.base.errors import (
     NoGpu,
 )
 from hotpath.boards.errors import UnknownBoard
+from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import (
     BadBox,
     BadBundle,
@@ -38,7 +39,6 @@ from hotpath.runtime.networks import DEFAULT_NETWORK
 from hotpath.runtime.options import AUTO, NORMAL, Log, Options, PathLike, Simulate
 
 if TYPE_CHECKING:
-    from hotpath.runtime.directions import Bearing
     from hotpath.runtime.targets.targets import Targets
     from hotpath.runtime.tracker import Tracker
 
@@ -175,16 +175,6 @@ def load_targets(
     from hotpath.runtime.targets.targets import open_targets
 
     return open_targets(options)
-
-
-def bearing(box: Sequence[float], frame_size: Sequence[int], fov: Any) -> "Bearing":
-    """Return the direction to a box: degrees to the right and down of where the camera looks.
-
-    See ``hotpath.runtime.directions.bearing``, which takes the same arguments.
-    """
-    from hotpath.runtime.directions import bearing as found  # only programs that ask load it
-
-    return found(box, frame_size, fov)
 
 
 def draw(frame: Any, tracks: Any, info: Any = None) -> Any:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.jpeg_frames import WHOLE
+from hotpath.runtime.jpeg_frames import WHOLE, jpeg_shape
 from hotpath.video.limits import PNG, TIFF, check_size
 
 JPEG, JPEG_END = b"\xff\xd8", b"\xff\xd9"
@@ -59,8 +59,6 @@ def size_of(data: bytes) -> Optional[Tuple[int, int]]:
         if data[:8] == PNG:
             width, height = struct.unpack_from(">II", data, 16)
         elif data[:2] == JPEG:
-            from hotpath.runtime.jpeg_frames import jpeg_shape
-
             height, width, _ = jpeg_shape(np.frombuffer(plain_jpeg(data), np.uint8))
         elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             width, height = _size_of_webp(data)

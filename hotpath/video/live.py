@@ -12,6 +12,7 @@ import cv2
 from hotpath.base.cli import flush
 from hotpath.runtime.errors import BadSource, HotpathError
 from hotpath.runtime.pictures import is_deep
+from hotpath.video import opencv, pyav
 from hotpath.video.base import (
     WAITING,
     Log,
@@ -32,6 +33,7 @@ from hotpath.video.cameras import (
     Pace,
     Stream,
 )
+from hotpath.video.recorded import Recording
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
@@ -324,9 +326,6 @@ def open_camera(spec: str, camera: Any, log: Log, depth: Optional[int], planes: 
 
 def open_address(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
     """A stream, or a recording on a server, which states its frames or its length."""
-    from hotpath.video import opencv, pyav
-    from hotpath.video.recorded import Recording
-
     stream = Stream(spec, planes=planes)
     capture = open_in_background(stream, log)
     by_pyav = isinstance(capture, pyav.AvCapture)

@@ -19,6 +19,7 @@ from hotpath.base.commands import make
 from hotpath.video.base import MOST_FPS, SAME, without_password
 from hotpath.video.limits import check_size
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
+from hotpath.video.pyav_index import index_of, mark_of, starts
 from hotpath.video.stamps import JoinedPackets
 
 if TYPE_CHECKING:
@@ -259,8 +260,6 @@ class AvCapture:
             its number, or that of the first frame after it that can be decoded; None if there is
                 none.
         """
-        from hotpath.video.pyav_index import starts
-
         errors, skipped, ticks = self.errors, self.skipped, self._indexed().ticks
         number = min(number, len(ticks) - 1)
         for key in starts(self._indexed(), ticks[number]):
@@ -309,8 +308,6 @@ class AvCapture:
     def _indexed(self) -> "Index":
         """The index, made once from all packets, which are not decoded."""
         if self._index is None:
-            from hotpath.video.pyav_index import index_of
-
             self._go(None)
             facts = self._packets, self._stream, self._form, self._by_dts, self._step
             self._index, self._mended = index_of(*facts, self._first or 0, self._errors)
@@ -351,8 +348,6 @@ class AvCapture:
         try:
             if key is None:
                 return self._start()
-            from hotpath.video.pyav_index import mark_of
-
             restarts = self._index is not None and self._index.restarts
             if restarts:  # a time may be in several places
                 self._container.seek(key.mark[2], stream=self._stream, unsupported_byte_offset=True)

@@ -11,7 +11,7 @@ from hotpath.base.commands import counted
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import is_deep
 from hotpath.runtime.turns import one_at_a_time
-from hotpath.video import pyav
+from hotpath.video import opencv, pyav
 from hotpath.video.base import (
     PLAYED_FPS,
     SAMPLES,
@@ -25,6 +25,7 @@ from hotpath.video.containers import (
     looks_like_text,
     states_no_rate,
 )
+from hotpath.video.stack import pictures_in
 from hotpath.video.stamps import LONGEST_S, Stamps
 
 
@@ -277,8 +278,6 @@ class VideoFile(Recording):
         """The next frame, or None at the end; see ``Source.read``."""
         frame = super().read(timeout_s)
         if frame is None and (self.given == 1 or self.name.lower().endswith(".gif")):
-            from hotpath.video.stack import pictures_in
-
             more = pictures_in(self.name) - self.given
             if more > 0:
                 self.leave_out(f"{counted(more, 'more picture')} left out, which ffmpeg can't read")
@@ -290,8 +289,6 @@ def _open_capture(path: str, planes: bool) -> Any:
     if pyav.pyav():
         # a path with a colon, or a relative one with a dash, would be a protocol or an option
         return pyav.open_recording(os.path.abspath(path), planes)
-    from hotpath.video import opencv
-
     return opencv.open_recording(path)
 
 

@@ -24,6 +24,7 @@ import stat
 import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
+from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.runtime.types import Box
@@ -79,8 +80,6 @@ class Rows:
     ) -> None:
         self._file_of, self._classes, self._fov = file_of, classes, fov
         if fov:
-            from hotpath.runtime.directions import bearing
-
             self._bearing = bearing
         columns = COLUMNS + TARGET_COLUMNS + CLASS_COLUMNS * classes
         self.columns = columns + FOV_COLUMNS * bool(fov) + FILE_COLUMN * (file_of is not None)

@@ -12,6 +12,7 @@ from typing import Any, Callable, Deque, Iterator, List, Optional
 import numpy as np
 
 from hotpath.video.base import NEAR
+from hotpath.video.strays import mended
 
 USUAL = 2.5  # steps between two frames that raise no doubt
 LONGEST_S, LONGEST_STEPS = 3.0, 10.0  # both off: a pause, or the clock of another recording
@@ -50,8 +51,6 @@ class Stamps:
         else:
             since_s = next(iter(later(1)), stamp_s + step_s) - stamp_s
         if not 0 < since_s <= USUAL * step_s:
-            from hotpath.video.strays import mended  # few recordings need it
-
             around = before + [stamp_s] + later(NEAR)
             values, strays = mended(around, step_s)
             if len(before) in strays:

@@ -10,10 +10,10 @@ from hotpath.app.records import LinkOptions, TargetOptions
 from hotpath.runtime import engines
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.options import Options
+from hotpath.runtime.targets.finding import TargetFinder
 
 if TYPE_CHECKING:
     from hotpath.app.detect import Detector
-    from hotpath.runtime.targets.finding import TargetFinder
     from hotpath.runtime.targets.targets import Targets
 
 
@@ -56,8 +56,6 @@ def open_finder(
     """The finder of targets of a run; None where no class is named."""
     if detector.any_class:
         return None
-    from hotpath.runtime.targets.finding import TargetFinder
-
     return TargetFinder(
         targets, detector.detect, every=options.every, everything=options.all, background=live
     )

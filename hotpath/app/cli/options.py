@@ -4,6 +4,7 @@ import argparse
 from typing import Any, Callable, List, Optional, Tuple
 
 from hotpath.app import records
+from hotpath.app.cli.config import completion, with_config
 from hotpath.base import projects
 from hotpath.base.cli import Parser
 from hotpath.base.commands import advice, make, meant
@@ -43,8 +44,6 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     cli = parser()
     defaults = None
     if any(word.split("=")[0] == "--config" for word in arguments):
-        from hotpath.app.cli.config import with_config
-
         defaults = with_config(parser(of_file=True), arguments)
     options, words = cli.parse_known_args(_joined_boxes(arguments), defaults)
     unknown = [word for word in words if word.startswith("-") and word != "-"]
@@ -65,8 +64,6 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         if getattr(options, "page_" + name) != cli.get_default("page_" + name):
             cli.error(f"--page-{name} needs --page")
     if options.completion:
-        from hotpath.app.cli.config import completion
-
         print(completion(cli), end="")
         cli.exit()
     return options

@@ -7,10 +7,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set
 
+from hotpath.app.cli.drawn import Drawn
 from hotpath.app.cli.profile import Profile
 from hotpath.app.cli.progress import Progress, say
 from hotpath.app.cli.summary import Figures, Summary, lines_of, place_of
 from hotpath.app.records import LinkOptions, OutputOptions, RunOptions
+from hotpath.app.selection import Selection
 from hotpath.base.commands import counted
 from hotpath.kernels import cpu
 from hotpath.runtime.errors import BadOutput, HotpathError
@@ -21,7 +23,6 @@ from hotpath.video.output_file import check_ending, check_folder, why_not
 from hotpath.video.sources import reads
 
 if TYPE_CHECKING:
-    from hotpath.app.cli.drawn import Drawn
     from hotpath.app.cli.player import Player
     from hotpath.app.detect import Detector
     from hotpath.runtime.targets.targets import Targets
@@ -159,8 +160,6 @@ class Outputs:
         options, source = self._options, self._source
         shows = wants_window(options, self._links_asked)
         if shows or self._links_asked.asks_link:
-            from hotpath.app.selection import Selection
-
             self.selection = Selection()
         if options.save:
             from hotpath.video import save
@@ -176,8 +175,6 @@ class Outputs:
             self._window = self._window or window.Window(window.title_of(source.name))
             self._player = Player(self._window, source, targets, say, self.selection, detector)
         if self._video or self._player:
-            from hotpath.app.cli.drawn import Drawn
-
             titles = self._network, self._engine["engine"]
             self._drawn = Drawn(titles, self.profile, self._player, self._video, self._records)
             self._files |= {self._drawn} if self._video else set()

@@ -10,6 +10,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, List, Tuple
 
 from hotpath.base.commands import PYNQ, make
+from hotpath.base.errors import FabricFailed
 from hotpath.base.toml_keys import Table
 from hotpath.runtime.bundle import Bundle
 from hotpath.runtime.engines.base import Engine as Base
@@ -165,8 +166,6 @@ class Engine(Base):
 
     def _check_answer(self) -> None:
         """Refuse a fabric that does not compute the bundle's known answer."""
-        from hotpath.base.errors import FabricFailed
-
         if not self.answers():
             raise FabricFailed(
                 "the fabric gives another result for the bundle's picture than the network has, so "
@@ -181,8 +180,6 @@ class Engine(Base):
         Raises:
             FabricFailed: the program ended with an error, or the weights in memory have changed.
         """
-        from hotpath.base.errors import FabricFailed
-
         if not self.is_image_whole():
             self._load_image()
             raise FabricFailed(

@@ -14,12 +14,13 @@ from hotpath.runtime.errors import BadOption, NotReady
 from hotpath.runtime.motion import is_time
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.targets.exclusion import Exclusion
+from hotpath.runtime.targets.finding import TargetFinder
 from hotpath.runtime.tracker import NO_BOX, NO_COPY, Tracker, follow, why_no_search_on
 from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.runtime.types import Track
 
 if TYPE_CHECKING:
-    from hotpath.runtime.targets.exclusion import Exclusion
     from hotpath.runtime.targets.interface import Finder
 
 
@@ -132,8 +133,6 @@ class Targets:
                 "detect must be a function of a frame, and every a number above 0",
                 what="wrong value",
             )
-        from hotpath.runtime.targets.finding import TargetFinder
-
         self.finder = TargetFinder(self, detect, every=every, everything=True, background=False)
 
     @one_at_a_time
@@ -247,8 +246,6 @@ class Targets:
     def _resolved(self, tracks: Dict[int, Track], shape: Tuple[int, ...]) -> Dict[int, Track]:
         """Apply the decisions of ``Exclusion``; returns the track of each target."""
         if self._exclusion is None:
-            from hotpath.runtime.targets.exclusion import Exclusion
-
             self._exclusion = Exclusion()
         decided = self._exclusion.resolve(self._trackers, tracks, shape)
         for number, (_, held, rivals) in decided.items():

@@ -12,7 +12,7 @@ from hotpath.base import projects, toml, toml_keys
 from hotpath.base.cli import Parser
 from hotpath.base.commands import make
 from hotpath.base.ends import exit_code
-from hotpath.runtime import canonical, decode
+from hotpath.runtime import canonical, decode, engines
 from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.errors import BadNetwork, HotpathError
 from hotpath.runtime.network import check_folder, shapes_text
@@ -293,8 +293,6 @@ def get(options: argparse.Namespace) -> None:
 
 def make_ready(network: Network, networks_dir: Optional[str]) -> None:
     """Make the canonical files for the preferred engine if this Python has one and onnx."""
-    from hotpath.runtime import engines
-
     for engine in engines.installed(network)[:1]:
         paths, form = network.locate(networks_dir), engines.find(engine).form()
         try:

@@ -10,6 +10,7 @@ from typing import Any, List, Mapping, Optional, Tuple
 import cv2
 import numpy as np
 
+from hotpath.graphs import canonical, convert, models
 from hotpath.kernels.golden import pack
 from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.errors import BadNetwork, HotpathError
@@ -73,8 +74,6 @@ def boxes(network: Network, paths: Paths, networks_dir: Optional[str]) -> Tuple[
     Returns:
         (report, mistakes): a line for each engine, one for TensorRT, and how many are wrong.
     """
-    from hotpath.graphs import canonical, convert, models
-
     graphs = canonical.models(network, paths)
     opset = models.opset(graphs.search)
     report, mistakes = [], 0

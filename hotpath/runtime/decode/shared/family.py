@@ -4,6 +4,8 @@ import typing
 
 import numpy as np
 
+from hotpath.kernels.cpu.select import Select
+
 if typing.TYPE_CHECKING:
     from hotpath.kernels.cpu.interface import Kernels
     from hotpath.kernels.settings import SelectSettings
@@ -44,7 +46,5 @@ class Family:
 
 def compiled(definition: Family, kernels: "Kernels", settings: "SelectSettings") -> Family:
     """Return what selects: in C++ if the kernels are compiled, else the definition."""
-    from hotpath.kernels.cpu.select import Select  # not where a network is only read
-
     select: typing.Any = kernels.new(Select, settings)
     return definition if select is None else typing.cast(Family, select)

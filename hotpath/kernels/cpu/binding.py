@@ -182,7 +182,7 @@ class Around:
         return scale_x, scale_y
 
 
-def _record(picture: "Planes") -> structures.Planes:
+def _record(picture: "Planes") -> Any:
     """A picture in planes as ``hp_planes``, made once."""
     if picture.record is None:
         samples: Any = picture.samples
@@ -191,5 +191,4 @@ def _record(picture: "Planes") -> structures.Planes:
         shifts = samples.shift_x, samples.shift_y
         parts = (address(luma),) + luma.strides + colour + shifts + tuple(picture.factors)
         picture.record = structures.Planes(*parts)
-    record: structures.Planes = picture.record
-    return record
+    return picture.record

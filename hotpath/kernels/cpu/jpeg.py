@@ -6,7 +6,7 @@ window of 150 to 500 px in 1280x720 or 1920x1080, libjpeg-turbo 2.1 with ``jpeg_
 """
 
 import ctypes
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -37,6 +37,7 @@ STANDARD_TABLES = bytes.fromhex(
     "f9fa"
 )
 
+HEAD = "width height parts across down columns rows interval"
 PAD = 2048  # bytes after the coded data, as in jpeg.h
 
 Region = Tuple[int, int, int, int]  # units: left, top, right, bottom
@@ -45,9 +46,7 @@ Region = Tuple[int, int, int, int]  # units: left, top, right, bottom
 class JpegHead(ctypes.Structure):
     """The first fields of ``hp_jpeg`` of jpeg_tables.h; a picture's memory is larger."""
 
-    _fields_ = structures.fields(
-        structures.I64, "width height parts across down columns rows interval"
-    )
+    _fields_ = [(name, ctypes.c_int64) for name in HEAD.split()]
 
 
 class DamagedJpeg(Exception):
@@ -58,7 +57,7 @@ class _Memory(NamedTuple):
     """The memory of a picture at one scale."""
 
     picture: Planes
-    job: structures.JpegJob  # with the sides of blocks, addresses, strides
+    job: Any  # ``JpegJob`` with the sides of blocks, addresses, strides
 
 
 class JpegDecoder:
@@ -99,7 +98,7 @@ class JpegDecoder:
         if not self._open(state, STANDARD_TABLES, standard, data_at, len(data)):
             return False
         values = JpegHead.from_buffer(self._state.data)
-        head = tuple(getattr(values, name) for name, _ in values._fields_)
+        head = tuple(getattr(values, name) for name in HEAD.split())
         if head != self._head:
             self._allocate(head)
         if self._clean.size < len(data) + PAD:

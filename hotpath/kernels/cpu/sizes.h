@@ -1,4 +1,5 @@
-// The sizes of the structures that Python fills in: kernels/cpu/structures.py compares them.
+// The sizes of the structures of these headers, which kernels/cpu/structures.py compares with those
+// that Python has read.
 
 extern "C" i64 hp_size_of(const char* name) {
 #define HP_SIZE(type) if (!strcmp(name, #type)) return (i64)sizeof(type)
@@ -12,9 +13,13 @@ extern "C" i64 hp_size_of(const char* name) {
   HP_SIZE(hp_pooling);
   HP_SIZE(hp_samples);
   HP_SIZE(hp_regression);
+  HP_SIZE(hp_cell_share);
+  HP_SIZE(hp_four);
   HP_SIZE(hp_jpeg_job);
   HP_SIZE(hp_window_job);
   HP_SIZE(hp_words_job);
+  HP_SIZE(hp_column_entry);
+  HP_SIZE(hp_row_entry);
   HP_SIZE(hp_bounds);
   HP_SIZE(hp_geometry);
   HP_SIZE(hp_points);

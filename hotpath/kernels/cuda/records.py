@@ -1,13 +1,12 @@
-"""The structures of frame.h as ``ctypes`` classes, and the check that both are the same."""
+"""The structures of frame.h, and a check that the kernels have the same."""
 
 import ctypes
-from ctypes import c_double, c_float, c_int, c_uint64
 from typing import Any, List, Sequence, Type
 
 import numpy as np
 
 from hotpath.base.errors import GpuFailed
-from hotpath.kernels.settings import MOST_PLACES
+from hotpath.kernels import structures
 
 BGR, NV12 = 0, 1  # formats of a frame
 MOST_FEATURES = 8  # tensors that the exemplar leaves for the frames
@@ -16,48 +15,11 @@ PARTS = 2  # of a box along each side, as HP_PARTS
 MOST_SIDE = 1024  # of a network's input, as HP_MOST_OUTPUTS in hotpath.h
 
 
-def _fields(kind: Any, words: str) -> Any:
-    return [(word, kind) for word in words.split()]
-
-
-class Frame(ctypes.Structure):
-    """A frame, or the part of it that was uploaded: hp_frame."""
-
-    _fields_ = (
-        _fields(c_uint64, "plane chroma")
-        + _fields(c_int, "row_stride chroma_stride pixel_stride format x y width height")
-        + _fields(c_int, "frame_width frame_height")
-    )
-
-
-class Input(ctypes.Structure):
-    """How the network takes a picture: hp_input."""
-
-    _fields_ = _fields(c_float * 3, "mean scale") + _fields(c_int, "side half swap warp")
-
-
-class Look(ctypes.Structure):
-    """A window of a frame, and whose it is: hp_look."""
-
-    _fields_ = (
-        _fields(c_double * 4, "around window")
-        + [("scale", c_double * 2)]
-        + _fields(c_double, "learning_rate influence share")
-        + [("features", c_uint64 * MOST_FEATURES), ("border", c_int * 3)]
-        + _fields(c_int, "most apart unused")
-    )
-
-
-class Seen(ctypes.Structure):
-    """The places of a window: hp_seen."""
-
-    _fields_ = [
-        ("state", c_double * 4 * MOST_PLACES),
-        ("score", c_double * MOST_PLACES),
-        ("cell", c_int * MOST_PLACES),
-        ("count", c_int),
-    ]
-
+STRUCTURES = structures.read("cuda/frame.h")
+Frame = STRUCTURES["hp_frame"]  # a frame, or the part of it that was uploaded
+Input = STRUCTURES["hp_input"]  # how the network takes a picture
+Look = STRUCTURES["hp_look"]  # a window of a frame, and whose it is
+Seen = STRUCTURES["hp_seen"]  # the places of a window
 
 PLACES = np.dtype(Seen)
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from hotpath.kernels import records as settings_records
 from hotpath.kernels.cuda import records
-from hotpath.kernels.settings import ARGMAX, PointsSettings, weights_of
+from hotpath.kernels.settings import ARGMAX, MOST_PLACES, PointsSettings, weights_of
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime import geometry
 from hotpath.runtime.devices.gpu import frame_settings
@@ -74,7 +74,7 @@ def pool(shim, net, features, states, places, half=False):
     sums = np.full((len(rows), 4 * channels), np.nan, np.float32)
     looks = records.array_of(looks_of(net, states))
     numbers = features[0].size, int(half), channels, side, float(net.stride)
-    grid = records.MOST_PLACES, len(states)
+    grid = MOST_PLACES, len(states)
     shim.launch("hp_pool", grid, 256, looks, seen, given, *numbers, sums, rows)
     return rows["values"] * rows["scale"][:, None]
 

@@ -106,34 +106,40 @@ class JoinedPackets:
         if not self._ahead and not self._read_ahead():
             raise self._error or StopIteration
         packet = self._ahead.popleft()
-        self.position = packet.pos + packet.size if packet.pos else self.position
-        length = packet.duration or self._step
-        dts, pts = packet.dts, packet.pts
-        if self._keeps_clock:
-            return packet
-        if dts is None:  # of the first frames in Matroska, of some frames in programme streams
-            if pts is not None:
-                packet.pts = pts + self.offset
-            self._end = self._end[0] + length, self._end[1] + length
-            return packet
-        if pts is not None and pts - dts > self._longest:
-            dts = self._decoded_at(dts)
-        pause = dts + self.offset - self._end[0]
-        if self._before and (dts < self._before[-1] or pause > self._longest):
-            self._join(dts, dts if pts is None else pts)
-        self._before.append(dts)
-        if self.offset:
-            packet.pts = None if pts is None else pts + self.offset
-            packet.dts = dts + self.offset
-        due = self.offset + length
-        self._end = dts + due, max(self._end[1], (dts if pts is None else pts) + due)
+        if packet.pos:
+            self.position = packet.pos + packet.size
+        if not self._keeps_clock:
+            self._shift(packet)
         return packet
 
-    def _decoded_at(self, dts: int) -> int:
-        """When a packet is decoded that is shown far later, by those after it.
+    def _shift(self, packet: Any) -> None:
+        """Let the times of a packet follow those before it."""
+        length = packet.duration or self._step
+        if packet.dts is None:  # of the first frames in Matroska, of some in programme streams
+            self._end = self._end[0] + length, self._end[1] + length
+            if packet.pts is not None:
+                packet.pts += self.offset
+            return
+        dts = self._decoded_at(packet)
+        pts = dts if packet.pts is None else packet.pts
+        pause = dts + self.offset - self._end[0]
+        if self._before and (dts < self._before[-1] or pause > self._longest):
+            self._join(dts, pts)
+        self._before.append(dts)
+        due = self.offset + length
+        self._end = dts + due, max(self._end[1], pts + due)
+        if self.offset:
+            packet.dts = dts + self.offset
+            packet.pts = None if packet.pts is None else pts + self.offset
+
+    def _decoded_at(self, packet: Any) -> int:
+        """When a packet is decoded; if it is shown far later, this follows from those after it.
 
         FFmpeg orders the times of Matroska itself. Those of decoding step ahead some packets late.
         """
+        dts = int(packet.dts)
+        if packet.pts is None or packet.pts - dts <= self._longest:
+            return dts
         for place, stamp in enumerate(self._next_stamps(), 1):
             if stamp is not None and stamp - dts > self._longest:
                 return int(stamp) - place * self._step

@@ -81,7 +81,12 @@ def add_network(options: argparse.Namespace) -> None:
     )
     network = load_network(path)
     make_ready(network, None)
-    if network.strangers is None and network.found_above:
+    if not network.found_above:
+        print(
+            "without thresholds its target is never called lost; measure and write them with "
+            f"`python -m hotpath_lab.thresholds --networks {path} --clips DIR --write`"
+        )
+    elif network.strangers is None:
         print(
             "without strangers a find is proven less well; make them with "
             f"`python -m hotpath_lab.strangers --network {path} --clips DIR`"

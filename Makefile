@@ -235,8 +235,8 @@ rknn: ## Rockchip's toolkit for make engine BOARD=rk3588, under Rockchip's licen
 test-pythons: $(DEV) ## what may differ between the Pythons of boards: the tests marked `pythons`
 	@nice tests/pythons.sh $(PY) $$PYTHONS
 
-test-boards: $(DEV) ## what the doctor advises, executed on the oldest and the newest board (large wheels)
-	@nice $(PY) -m hotpath_release.fresh_boards
+test-boards: $(DEV) ## images of a computer and JetPack 6, and what the doctor advises there (root, buildah)
+	@nice $(PY) -m pytest tests/boards/test_dockerfile.py -k 'not r32 and not r35 and not r38'
 
 test-arm: $(DEV) $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB); FULL=1 CLIPS=DIR: boxes, hours
 	@if [ -n "$(FULL)" ] && [ -z "$$CLIPS" ]; then \

@@ -1,7 +1,7 @@
-"""The Dockerfiles make images that track. buildah builds them on bases that mmdebstrap makes.
+"""The Dockerfiles make images that track, and the doctor's advice makes a fresh board ready.
 
-No registry of images is used: a base has the name of Docker's or NVIDIA's image, and packages of
-Debian or Ubuntu.
+buildah builds on bases that mmdebstrap makes. No registry of images is used: a base has the name of
+Docker's or NVIDIA's image, and packages of Debian or Ubuntu.
 """
 
 import json
@@ -15,7 +15,7 @@ import tempfile
 import pytest
 
 from hotpath.boards import jetpacks
-from tests.support import ROOT
+from tests.support import ROOT, board_roots
 from tests.support.pages import write_world
 
 HERE = ROOT / "hotpath" / "boards"
@@ -49,6 +49,14 @@ BASES = {  # image -> release, options of mmdebstrap, what NVIDIA's image has
 }
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 TRUSTED = "/etc/trusted.crt"  # a copy: a proxy that this computer trusts may be among them
+# NVIDIA's packages, which no base has: the doctor looks for what stands in for them
+NVIDIA = ("libnvinfer", "nvidia-jetpack", "libopencv-python")
+SNAPSHOTS = {  # release -> the files of a board with it
+    "r38": "jetson_thor_jp7",
+    "r36": "jetson_orin_nano_jp6",
+    "r35": "jetson_xavier_nx_jp5",
+    "r32": "jetson_nano_jp4",
+}
 # of pip; that of Ubuntu 18.04 looks at pypi.python.org, an older name of the index
 VARIABLES = (f"REQUESTS_CA_BUNDLE={TRUSTED}", "PIP_INDEX_URL=https://pypi.org/simple")
 
@@ -103,6 +111,11 @@ class Image:
         self._buildah("commit", "--rm", base, name)
         packed.unlink()
 
+    def on_the_base(self, base):
+        """Go on in a container of the base itself, with the checkout in ``/opt/hotpath``."""
+        self._container = self._from(base)
+        self._buildah("copy", self._container, ROOT / "hotpath", "/opt/hotpath/hotpath")
+
     def enter(self, *words, check=True):
         """Run a program in the container; returns a ``CompletedProcess``."""
         data = f"--volume={self.data}:/data"
@@ -125,7 +138,6 @@ needs_buildah = pytest.mark.skipif(
     bool(os.geteuid()) or not (shutil.which("mmdebstrap") and shutil.which("buildah")),
     reason="root, mmdebstrap and buildah build an image",
 )
-RELEASES = ("r38", "r36", "r35", "r32")
 
 
 @needs_buildah
@@ -142,7 +154,7 @@ def test_the_image_of_a_computer_tracks():
         assert image.run("track", "--video", "no.mp4", check=False).returncode == 2
 
 
-@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("release", SNAPSHOTS)
 def test_a_jetsons_image_has_what_the_profiles_name(release):
     base, arrays = of_a_jetson(release)
     assert (release if release != "r38" else "tensorrt:25.08") in base
@@ -153,11 +165,56 @@ def test_a_jetsons_image_has_what_the_profiles_name(release):
 @needs_buildah
 @pytest.mark.slow("it installs an Ubuntu")
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("release", RELEASES)
-def test_the_image_of_a_jetson_is_built(release):
+@pytest.mark.parametrize("release", SNAPSHOTS)
+def test_the_image_of_a_jetson_is_built_and_a_fresh_one_becomes_ready(release):
+    base, _ = of_a_jetson(release)
     with tempfile.TemporaryDirectory() as folder:
-        image = Image(HERE / "Dockerfile.l4t", of_a_jetson(release)[0], folder, L4T=release)
+        image = Image(HERE / "Dockerfile.l4t", base, folder, L4T=release)
         assert "track" in image.run("--help").stdout
         # TensorRT is not there: the sentence says so
         done = image.run("track", "--video", "no.mp4", check=False)
         assert done.returncode == 2, done.stderr
+        image.on_the_base(base)
+        follow_the_doctor(image, SNAPSHOTS[release])
+
+
+def follow_the_doctor(image, snapshot):
+    """Run what the doctor prints, until it prints nothing; then everything must import."""
+    board = board_roots.BoardRoot(snapshot, image.data / "root")
+    version = board.detect().software["python"]
+    for packages in board.folder.glob("usr/**/dist-packages"):
+        shutil.rmtree(str(packages))
+    for place in ("usr/lib/python3", f"usr/local/lib/python{version}"):  # those of the container
+        packages = board.folder / place / "dist-packages"
+        packages.parent.mkdir(parents=True, exist_ok=True)
+        packages.symlink_to(f"/{place}/dist-packages")
+    in_a_shell(
+        image, "printf '#!/bin/sh\\nexec \"$@\"\\n' > /usr/bin/sudo && chmod +x /usr/bin/sudo"
+    )
+    in_a_shell(image, "apt-get update -qq")
+    environment = board.folder / f"usr/lib/python{version}/dist-packages"  # once it is made
+    environment.parent.mkdir(parents=True, exist_ok=True)
+    environment.symlink_to(f"/root/hotpath-venv/lib/python{version}/site-packages")
+    assert advice_for(image)
+    for _ in range(3):
+        for command in advice_for(image):
+            if any(name in command for name in NVIDIA):
+                name = "tensorrt" if "libopencv" not in command else "opencv_python_headless"
+                command = f"mkdir -p /usr/lib/python3/dist-packages/{name}-0.dist-info"
+            in_a_shell(image, command.replace("apt-get install", "apt-get install -y -qq"))
+    assert not advice_for(image)
+    python = in_a_shell(image, "ls ~/hotpath-venv/bin/python || echo python3").strip()
+    modules = "numpy, hotpath.boards, hotpath.runtime.loading, hotpath.kernels.cuda.windows"
+    in_a_shell(image, f"{python} -c 'import {modules}'")
+
+
+def advice_for(image):
+    """The commands that the doctor prints; it can't see that an environment was made."""
+    told = in_a_shell(image, "python3 -m hotpath boards --root /data/root missing").splitlines()
+    made = not image.enter("test", "-e", "/root/hotpath-venv", check=False).returncode
+    return [line for line in told if not made or "venv " not in line + " "]
+
+
+def in_a_shell(image, command):
+    """What a command prints, run by a shell in the checkout of a container."""
+    return image.enter("sh", "-ec", "cd /opt/hotpath && " + command).stdout

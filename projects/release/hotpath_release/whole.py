@@ -45,7 +45,6 @@ def main(words):
     parts = {
         "this Python": [*words, "tests", *projects(), "--hypothesis-profile=many"],
         "the other Pythons": others,
-        "fresh boards": [*python, "hotpath_release.fresh_boards", "--all"],
         "ARM, emulated": [*python, "hotpath_release.arm", "--whole"],
         "an hour of everything": [
             *("env", "PYTHONPATH=projects/vehicle", *python, "vehicle_tests.soak"),

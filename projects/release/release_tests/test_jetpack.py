@@ -5,7 +5,7 @@ import re
 import pytest
 
 from hotpath.boards import jetpacks, load_board, names
-from hotpath_release.fresh_boards.machine import environments
+from tests.boards.test_dockerfile import SNAPSHOTS
 from tests.support import ROOT, files
 from tests.support.board_roots import BoardRoot
 
@@ -71,11 +71,7 @@ def test_no_file_names_another_version_of_what_the_table_pins():
     assert set(other) == OWN
 
 
-def test_each_fresh_board_has_the_jetpack_of_its_files(tmp_path):
-    for name, table in environments().items():
-        if "jetpack" not in table:
-            continue
-        found = BoardRoot(table["snapshot"], tmp_path / name).detect()
-        assert found.family == table["jetpack"], name
-        assert found.software["tensorrt"].split(".")[0] == table["tensorrt"].split(".")[0]
-        assert table["python"] == found.software["python"]
+def test_the_files_of_each_fresh_board_are_of_its_release(tmp_path):
+    for release, snapshot in SNAPSHOTS.items():
+        found = BoardRoot(snapshot, tmp_path / release).detect()
+        assert found.software["l4t"].split()[0].startswith(release[1:]), release

@@ -26,7 +26,6 @@ from hotpath.runtime.errors import BadOutput
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle import steering
 from hotpath_vehicle.aim.calibration import from_options
-from hotpath_vehicle.aim.restarts import follow_on
 from hotpath_vehicle.plug import GimbalOptions
 from hotpath_vehicle.ptz import REST, Follower, make_aim
 from hotpath_vehicle.steering import STOPS, Velocity
@@ -388,6 +387,5 @@ def open_link(context: Context) -> PtzLink:
     aim = make_aim(options.fov, context.size, from_options(options, context.size))
     if aim.calibration is not None and aim.calibration.actuator != camera.name:
         aim.refuse(f"calibrated is {aim.calibration.actuator}")
-    follow_on(aim, camera.name)
     follower = Follower(aim, context.say, gimbal.zoom, context.holds, context.selection)
     return PtzLink(camera, follower, context.say)

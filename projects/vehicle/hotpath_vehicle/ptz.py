@@ -6,23 +6,30 @@ taken for a fast one, and goes even more slowly where it is not.
 
 import math
 import threading
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from hotpath.links import Selection
 from hotpath.runtime.directions import vertical_fov_deg
+from hotpath.runtime.pictures import picture_mark
 from hotpath.runtime.types import TRACKED, Track
 from hotpath.video.base import TrackedFrame
-from hotpath_vehicle.aim.aim import Aim
 from hotpath_vehicle.aim.calibration import Calibration
-from hotpath_vehicle.album import Album, look_at
+from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
-from hotpath_vehicle.steering import LATE, Evidence, Pace, Ramp, Steady, Velocity, missing
+from hotpath_vehicle.steering import (
+    LATE,
+    STILL,
+    Evidence,
+    Pace,
+    Ramp,
+    Steady,
+    Still,
+    Velocity,
+    missing,
+)
 
-# degrees a second of the fastest turn of a fast and of a slow camera, until it is measured: none
-# turns too fast, and no picture of a slow one counts as seen elsewhere
-FASTEST, SLOWEST = 100.0, 40.0
+FASTEST = 100.0  # degrees a second of a fast camera's fastest turn, until it is measured
 FOV_DEG = 60.0  # without --fov
-NOD = 3.0, 0.3  # degrees a second, and seconds: a camera gets few commands
 BAND = 1.0 / 40  # an offset from the centre that counts as none, share of the width
 ZOOM_DEAD = 0.15  # the same for the target's size, share of the wanted one
 REST: Velocity = (0.0, 0.0, 0.0)  # right, up, nearer: shares of the camera's fastest
@@ -30,8 +37,8 @@ REST: Velocity = (0.0, 0.0, 0.0)  # right, up, nearer: shares of the camera's fa
 
 def make_aim(
     fov: Optional[Sequence[float]], size: Tuple[int, int], calibration: Optional[Calibration]
-) -> Aim:
-    """The ``Aim`` of a PTZ camera.
+) -> Follow:
+    """The ``Follow`` of a PTZ camera.
 
     Args:
         fov: (horizontal,) or (horizontal, vertical) field of view, degrees; None: a usual one.
@@ -43,7 +50,7 @@ def make_aim(
     # where it points is not known, so the range of its tilt is not either
     settings["limits"].update(pitch_min=-1e9, pitch_max=1e9, dead_band=BAND * width)
     height = fov[1] if fov and len(fov) > 1 else vertical_fov_deg(width, size)
-    return Aim(settings, (width, height), calibration, NOD, FASTEST)
+    return Follow(settings, (width, height), calibration, FASTEST)
 
 
 class Follower:
@@ -59,7 +66,7 @@ class Follower:
 
     def __init__(
         self,
-        aim: Aim,
+        aim: Follow,
         say: Callable[[str], None],
         share: Optional[float] = None,
         holds: Optional[Dict[str, str]] = None,
@@ -68,7 +75,7 @@ class Follower:
         self.aim, self._say, self._share = aim, say, share
         self._selection = Selection() if selection is None else selection
         self._acts, self._number = 0, None  # type: int, Optional[int]
-        self._album, self._pace, self._steady = Album(), Pace(), Steady()
+        self._still, self._pace, self._steady = Still(), Pace(), Steady()
         self._using = threading.Lock()
         self._seen: Optional[Evidence] = None
         self._size = (0, 0)
@@ -79,28 +86,19 @@ class Follower:
         number, at_s = self._selection.among(tracked.tracks), tracked.captured_s
         track = None if number is None else tracked.tracks[number]
         track = self._steady.track(track, self._selection.acts)
-        look, (height, width) = look_at(tracked.frame, track), tracked.frame.shape[:2]
+        mark, (height, width) = picture_mark(tracked.frame), tracked.frame.shape[:2]
         with self._using:
             if self._selection.acts != self._acts:
                 self._acts = self._selection.acts
-                self._album = Album()
                 self.aim.acted()
             if number != self._number:
                 self._number = number
                 self.aim.restart()
-            doubt = self._doubt(look, at_s)
+            doubt = STILL if self._still.is_still(mark, at_s) else None
+            doubt = LATE if self._pace.is_late(at_s) else doubt
             self._seen, self._size = Evidence(track, at_s, doubt), (width, height)
             if track is not None and missing(self._seen, now) is None:
-                self.aim.see(now, at_s, track.box, self._size)
-
-    def _doubt(self, look: Any, at_s: float) -> Optional[str]:
-        """Why a picture is no evidence, or None."""
-        taken_s = at_s - self.aim.age_s
-        pointing = self.aim.control.pointing_deg(taken_s)
-        if self.aim.calibration is None:
-            pointing = pointing[0] * SLOWEST / FASTEST, pointing[1] * SLOWEST / FASTEST
-        doubt = self._album.add(look, taken_s, pointing)
-        return LATE if self._pace.is_late(at_s) else doubt
+                self.aim.see(at_s, track.box, self._size)
 
     def command(self, now: float) -> Velocity:
         """The velocity to send now: right, up, nearer, as shares of the fastest."""

@@ -5,10 +5,10 @@ They move only on *fresh evidence*:
 - the source is live (``--gimbal-recording`` is for simulators), and the network can say "lost":
   ``check`` refuses a run without them;
 - the newest frame was taken within ``FRESH_S``, and the target is steadily tracked (``Steady``);
-- the picture is new: it was not seen before, it goes on, and it has not faded (``album.Album``).
+- the picture differs from the last one (``Still``).
 
 Without it, ``Ramp`` brings every command to zero within ``RAMP_S`` and holds it there, and says
-why. How fast they move, and what stops them besides, is in ``aim``.
+why. How fast they move, and what stops them besides, is in ``follow``.
 At the end of a run each link sends its stop ``STOPS`` times before it closes, whatever ended it.
 """
 
@@ -25,6 +25,8 @@ FRESH_S = 0.5
 RAMP_S = 0.3
 STOPS, STOP_PAUSE_S = 3, 0.03  # how often a stop goes out at the end, and the time between two
 AGAIN_S = 10.0  # the same reason is said as often
+STILL = "the picture stands still"
+STILL_S = 0.3  # since the last picture with a new mark
 LATE = "pictures from before a stop still come"
 PAUSE_S, USUAL, QUICK, AT_PACE = 0.3, 50, 0.6, 3  # see ``Pace``
 MOST_HELD_S = 30.0  # of pictures that something holds back during a stop
@@ -62,6 +64,20 @@ def check_run(context: Context) -> None:
     check(gimbal, context.live, context.can_lose, context.network)
 
 
+class Still:
+    """Tells a picture that stands still, by ``picture_mark``."""
+
+    def __init__(self) -> None:
+        self._mark: Optional[int] = None
+        self._new_s = NEVER_S
+
+    def is_still(self, mark: int, at: float) -> bool:
+        """Note the mark of a frame with that time stamp; whether none differed for a while."""
+        if mark != self._mark:
+            self._mark, self._new_s = mark, at
+        return not 0.0 <= at - self._new_s <= STILL_S
+
+
 class Steady:
     """Calls a target tracked only where it is tracked now and in most of the last frames.
 
@@ -96,7 +112,7 @@ class Evidence(NamedTuple):
     Attributes:
         track: ``Track`` of the target, or None.
         captured_s: when the newest frame was taken, seconds of the monotonic clock.
-        doubt: why its picture is no evidence, by ``album.Album.add``; None if it is.
+        doubt: why its picture is no evidence, None if it is.
     """
 
     track: Optional[Track]

@@ -9,136 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotpath.kernels.cpu.plain import Kernels
-from hotpath.runtime import camera_frames, jpeg_frames
-from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.types import Box
+from hotpath.runtime.types import Box, Track
 from hotpath_vehicle import steering
-from hotpath_vehicle.album import Album, look_at
 from hotpath_vehicle.plug import GimbalOptions
 from hotpath_vehicle.steering import Evidence, Pace, Ramp, missing
 from tests.support.errors import refusal
 from tests.support.examples import examples
-from tests.support.pictures_in_planes import planes_of
 from vehicle_tests.drone import steering as sim
-from vehicle_tests.drone.stopped_streams import (
-    FPS,
-    KINDS_STOPPED,
-    TRACK,
-    bright,
-    clocked,
-    grainy,
-    held,
-    jpeg,
-    scene,
-    stopped,
-    swung,
-    turned,
-)
+
+TRACK = Track(Box(100, 80, 40, 30), 0.9)
 
 RNG = np.random.RandomState(1)
 NOISE = RNG.randint(0, 256, (240, 320, 3)).astype(np.uint8)
 SCENE = cv2.normalize(cv2.GaussianBlur(NOISE, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX)
-
-
-KINDS = {
-    "BGR": lambda picture: picture,
-    "NV12": lambda picture: PlanarFrame(planes_of(picture, "NV12")),
-    "YUYV": lambda picture: PlanarFrame(planes_of(picture, "YUYV")),
-    "BGRx": lambda picture: PlanarFrame(planes_of(picture, "BGRx")),
-    "JPEG": jpeg,
-}
-
-
-@pytest.mark.parametrize("name", sorted(KINDS_STOPPED))
-def test_a_stopped_stream_is_no_evidence_within_700_ms(name):
-    assert stopped(KINDS_STOPPED[name], 10.0) <= 0.7
-
-
-@pytest.mark.parametrize("rate_deg", [5.0, 40.0])
-def test_old_pictures_are_found_at_other_rates_too(rate_deg):
-    assert stopped(KINDS_STOPPED["a loop below a clock"], rate_deg) <= 0.7
-    assert stopped(KINDS_STOPPED["frozen with strong noise"], rate_deg) <= 3.5 / rate_deg + 0.4
-
-
-def test_a_live_camera_that_sweeps_to_and_fro_is_evidence():
-    """It sees the same places again and again, and points there each time."""
-    album, swing = Album(), [20 + 18 * math.sin(n / 30) for n in range(20 * FPS)]
-    doubts = [
-        album.add(look_at(jpeg(grainy(scene(deg), 2)), TRACK), n / FPS, (0.0, deg))
-        for n, deg in enumerate(swing)
-    ]
-    assert sum(doubt is not None for doubt in doubts) <= len(doubts) // 100
-
-
-def test_a_camera_that_does_not_turn_may_see_the_same_for_ever():
-    album = Album()
-    for n in range(10 * FPS):
-        assert album.add(look_at(grainy(scene(20), 2), TRACK), n / FPS, (0.0, 20.0)) is None
-
-
-def test_a_hold_lasts_as_long_as_the_stream_stands():
-    album, pictures = turned(10.0)
-    times = [n / FPS for n in range(2 * FPS)] + [2 + n / 5 for n in range(88 * 5)]
-    frozen = [jpeg(clocked(pictures[-1], n)) for n in range(len(times))]
-    # the camera stopped half a second later, and waits longer than the album reaches
-    yaw = 10.0 * len(pictures) / FPS + 5.0
-    at = len(pictures) / FPS
-    doubts = [
-        album.add(look_at(frame, TRACK), at + time_s, (0.0, yaw))
-        for time_s, frame in zip(times, frozen)
-    ]
-    assert doubts[:3] == [None] * 3 and all(doubts[12:])
-    at += 90.0
-    live = [
-        album.add(look_at(jpeg(scene(yaw + n / 5)), TRACK), at + n / FPS, (0.0, yaw))
-        for n in range(20)
-    ]
-    assert live[-1] is None
-
-
-def test_a_picture_losing_contrast_while_it_moves_has_faded():
-    album, _ = turned(10.0)
-    dark = [jpeg(bright(scene(40 + 0.4 * n), max(0.02, 0.7 - n / 30))) for n in range(30)]
-    assert held(dark, 10.0, album, start=4 * FPS)[1] == "the picture has faded"
-
-
-def test_a_target_may_leave_a_bland_scene():
-    """The part around the target loses its contrast; the whole picture keeps half of its own."""
-    album, target = Album(), np.kron([[0, 255], [255, 0]], np.ones((16, 16)))[..., None]
-    for n in range(100):
-        picture, x = bright(scene(20), 0.3, 90.0), 100 + max(0, 8 * (n - 50))
-        picture[100:132, x : x + 32] = target[:, : max(0, 320 - x)]
-        look = look_at(grainy(picture, 2), TRACK._replace(box=Box(x, 100, 32, 32)))
-        assert album.add(look, n / FPS, (0.0, 20.0)) is None
-
-
-def test_without_compiled_kernels_old_pictures_are_found_as_well(monkeypatch):
-    """JPEGs are then decoded by other code, whole and at other scales."""
-    for module in (camera_frames, jpeg_frames):
-        monkeypatch.setattr(module, "kernels", Kernels)
-    for kind in "frozen with strong noise", "a loop below a clock", "a codec that decays":
-        assert stopped(KINDS_STOPPED[kind], 10.0) <= 0.7
-    swept = [jpeg(grainy(scene(0.4 * n), 2)) for n in range(4 * FPS)]
-    assert held(swept, 10.0) == (0, None)
-
-
-@pytest.mark.parametrize("kind", sorted(KINDS))
-def test_frames_of_every_kind_are_compared(kind):
-    made, album = KINDS[kind], Album()
-    live = [made(scene(0.4 * n)) for n in range(50)]
-    assert held(live, 10.0, album) == (0, None)
-    count, why = held([made(clocked(scene(0.4 * 49), n)) for n in range(40)], 10.0, album, start=50)
-    assert why and count > 20
-
-
-def test_flipping_sizes_tiny_frames_and_no_boxes_are_looked_at():
-    nowhere = (math.nan,) * 4
-    for picture in (scene(0), scene(0)[:1, :1], scene(0)[:2, :2], cv2.resize(scene(0), (33, 500))):
-        for box in (TRACK.box, nowhere, (-500, 900, 20, 20), (0, 0, 1e6, 1e6), (1, 1, 0.01, 0.01)):
-            Album().add(look_at(picture, TRACK._replace(box=Box(*box))), 0.0, (0.0, 0.0))
-        Album().add(look_at(picture, None), 0.0, (0.0, 0.0))
 
 
 def test_what_lay_in_a_socket_during_a_stop_is_late():
@@ -245,17 +129,6 @@ def test_recordings_and_networks_that_never_lose_steer_nothing(name):
     assert "add --recover" in str(caught.value)  # as on a PYNQ-Z2
 
 
-def test_a_stopped_picture_that_drifts_far_stays_no_evidence():
-    album, pictures = turned(10.0)
-    yaw = 10.0 * len(pictures) / FPS
-    doubts = []
-    for n in range(8 * FPS):  # the camera stops after half a second
-        frame = jpeg(swung(pictures[-1], 60 * math.sin(n / 90), 30 * math.sin(n / 70)))
-        at = len(pictures) / FPS + n / FPS
-        doubts.append(album.add(look_at(frame, TRACK), at, (0.0, yaw + min(n / FPS, 0.6) * 10)))
-    assert all(doubts[15:])
-
-
 def at_random(seed, seconds, spread_s):
     """Options of a stream whose rate, delay, size and clock change; from then on it is healthy."""
     rng, parts, at = np.random.RandomState(seed), [], 0.0
@@ -298,43 +171,3 @@ def test_a_verdict_that_is_never_unlearnt_is_noticed(monkeypatch):
 
     monkeypatch.setattr(Pace, "is_late", stays_late)
     assert off_after(1, 40.0) > 5.0
-
-
-def album_at_random(seed, seconds, last_s=12.0):
-    """Doubts of the last 5 s of a stream that changes at random, and is healthy at the end."""
-    rng, album, at, seen = np.random.RandomState(seed), Album(), 0.0, scene(20)
-    doubts, until = [], 0.0
-    while at < seconds + last_s:
-        is_well = at >= seconds
-        if at >= until or is_well:
-            until = at + rng.uniform(0.5, 6.0)
-            fps, scale = rng.choice((5.0, 15.0, 30.0)), rng.choice((0.5, 1.0, 2.0))
-            contrast, is_frozen = rng.choice((0.1, 0.5, 1.0)), rng.random_sample() < 0.3
-            clock = rng.choice((-3600.0, -2.0, 0.0, 0.0, 2.0, 3600.0))
-        if is_well:
-            fps, contrast, is_frozen = 30.0, 1.0, False
-        at += 1 / fps
-        yaw = 20 + 18 * math.sin(at)
-        seen = seen if is_frozen else bright(scene(yaw), contrast, 90.0)
-        picture = cv2.resize(seen, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        box = Box(*(scale * value for value in TRACK.box))
-        look = look_at(grainy(picture, 2), TRACK._replace(box=box))
-        doubts.append(album.add(look, at + clock, (0.0, yaw)))
-    return doubts[-150:]
-
-
-@pytest.mark.parametrize("seed", [3, pytest.param(1, marks=pytest.mark.slow("800 pictures"))])
-def test_an_album_keeps_no_doubt_of_a_stream_that_is_well(seed):
-    """It may still meet old pictures that it placed wrongly, for a second of these five."""
-    assert sum(doubt is not None for doubt in album_at_random(seed, 30.0)) <= 30
-
-
-def test_an_album_that_keeps_a_doubt_is_noticed(monkeypatch):
-    add = Album.add
-
-    def keeps(self, *values):
-        self.kept = add(self, *values) or getattr(self, "kept", None)
-        return self.kept
-
-    monkeypatch.setattr(Album, "add", keeps)
-    assert all(album_at_random(0, 5.0))

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from hotpath.runtime.errors import HotpathError
-from hotpath_vehicle.aim.answers import turned, without_trend
 
 REST_S, NUDGE_S, PAUSE_S = 1.0, 0.6, 1.2  # before the first nudge; a nudge; after it
 LONGEST_S, STEP_S, FINE_S = 1.6, 0.01, 0.002  # delays that are tried
@@ -217,3 +216,25 @@ def drawing(answer: Answer, sent: Any, seen: Any) -> str:
     text = f"{at[-1] - at[0]:.0f} s; delay {answer.delay:.3f} s, spread {answer.spread:.3f} s"
     lines += [f'<text x="8" y="{2 * high - 8}">{text}</text>', "</svg>"]
     return "\n".join(lines) + "\n"
+
+
+def turned(sent: Any, times: np.ndarray) -> np.ndarray:
+    """What rates that were sent turn in all until some times, degrees; (right, up) comes last.
+
+    Args:
+        sent: (time, right, up) of each rate, which holds until the next one.
+        times: seconds, of any shape.
+    """
+    if not len(sent):
+        return np.zeros(times.shape + (2,))
+    rows = np.array(sent, dtype=float)
+    knots = np.append(rows[:, 0], max(rows[-1, 0], times.max()))
+    angles = np.zeros((len(knots), 2))
+    np.cumsum(rows[:, 1:] * np.diff(knots)[:, None], axis=0, out=angles[1:])
+    return np.stack([np.interp(times, knots, axis) for axis in angles.T], axis=-1)
+
+
+def without_trend(x: np.ndarray, degree: int) -> Any:
+    """A function that takes the best polynomial of some centred times off values at these."""
+    base, _ = np.linalg.qr(np.stack([x**n for n in range(degree + 1)], axis=1))
+    return lambda values: values - np.matmul(base, np.matmul(base.T, values))

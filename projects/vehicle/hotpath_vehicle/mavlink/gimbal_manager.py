@@ -8,14 +8,13 @@ clock. Protocol: mavlink.io/en/services/gimbal_v2.html.
 import math
 from typing import Dict, List, Optional
 
-from hotpath_vehicle.aim.aim import Aim, Rates
-from hotpath_vehicle.album import Album
+from hotpath_vehicle.follow import Follow, Rates
 from hotpath_vehicle.gimbal.angles import pitch_yaw_of_quaternion
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.attitudes import Attitudes
 from hotpath_vehicle.mavlink.messages import Message, Outgoing, View
 from hotpath_vehicle.mavlink.reports import Component, command_long, status_text
-from hotpath_vehicle.steering import LATE, Pace, Ramp, missing
+from hotpath_vehicle.steering import LATE, STILL, Pace, Ramp, Still, missing
 
 ASK_S = 1.0  # a request without an answer is repeated after this time
 ATTITUDE_US, STATUS_US = 20000, 200000  # intervals of the manager's messages that are requested
@@ -44,7 +43,7 @@ class GimbalManager:
 
     def __init__(
         self,
-        aim: Aim,
+        aim: Follow,
         system: int,
         component: int,
         link_s: float,
@@ -55,7 +54,7 @@ class GimbalManager:
         self._ramp = Ramp("gimbal", 2, tell, holds)
         self._pace = Pace()
         self.manager: Optional[Component] = None
-        self.ours = self.up = self._was_lost = False
+        self.ours = self.up = False
         self._me, self._link_s = (system, component), link_s
         self._device = 0
         self._heard_at = 0.0
@@ -68,9 +67,7 @@ class GimbalManager:
         self._sent_at = -1e9
         self._stops = 0  # how often "stand still" must still be sent
         self._number: Optional[int] = None  # of the target that is followed
-        self._album = Album()
-        self._has_pointed = False  # an attitude came
-        self._acts = 0
+        self._still, self._acts = Still(), 0
 
     # incoming messages
 
@@ -89,8 +86,6 @@ class GimbalManager:
             if not self.up:
                 self.up = True
                 self.aim.forget()
-                if self._was_lost:  # meanwhile it pointed elsewhere than the commands say
-                    self._album = Album()
         if message.name == "GIMBAL_MANAGER_STATUS" and sender == self.manager:
             self._status_at = now
             primary = fields["primary_control_sysid"], fields["primary_control_compid"]
@@ -125,12 +120,7 @@ class GimbalManager:
         yaw = self.attitudes.yaw(now, fields["flags"], angles[1]) if angles else None
         if angles is None or yaw is None:  # the rates that were commanded are added up
             return
-        assumed = self.aim.control.pointing_deg(now)
         self.aim.control.attitude(now, angles[0], yaw)
-        if not self._has_pointed:  # the pictures of before belong to this attitude
-            self._has_pointed = True
-            pointing = self.aim.control.pointing_deg(now)
-            self._album.turn(pointing[0] - assumed[0], pointing[1] - assumed[1])
 
     def _note_control(self, primary: Component, manager: Component, now: float) -> None:
         """Note which component is in control; (0, 0) is none. Who loses it stops what turns."""
@@ -163,16 +153,13 @@ class GimbalManager:
     # outgoing messages
 
     def see(self, view: View) -> View:
-        """Note a picture in the album; returns the view with its doubt. Nothing is sent."""
+        """Note a picture; returns the view with its doubt. Nothing is sent."""
         if view.acts != self._acts:  # the user looks at the picture, and means this target
             self._acts = view.acts
-            self._album = Album()
             self.aim.acted()
         is_late = self._pace.is_late(view.captured_s)
-        if view.look is not None:
-            taken_s = view.captured_s - self.aim.age_s
-            pointing = self.aim.control.pointing_deg(taken_s)
-            view = view._replace(doubt=self._album.add(view.look, taken_s, pointing))
+        if view.mark is not None and self._still.is_still(view.mark, view.captured_s):
+            view = view._replace(doubt=STILL)
         return view._replace(doubt=LATE) if is_late else view
 
     def frame(self, view: View, now: float) -> List[Outgoing]:
@@ -197,7 +184,6 @@ class GimbalManager:
                 self._say.append(status_text("gimbal: its manager is silent"))
             self.manager = None  # it may come back as another component
             self.up = self.ours = False
-            self._was_lost = True
         out += self._say + self._discover(now)
         self._say = []
         if not self.up or self.manager is None:
@@ -257,7 +243,7 @@ class GimbalManager:
         """The rates that bring the camera to the target."""
         view, why = self._view, missing(self._view, now)
         if fresh and why is None and view is not None and view.track is not None:
-            self.aim.see(now, view.captured_s, view.track.box, view.size)
+            self.aim.see(view.captured_s, view.track.box, view.size)
         if self.aim.note:
             self._say.append(status_text(f"gimbal {self.aim.note}"))
             self.aim.note = None

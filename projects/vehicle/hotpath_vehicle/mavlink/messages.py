@@ -33,7 +33,7 @@ class View(NamedTuple):
         track: ``Track`` of the target that is reported, or None.
         number: number of that target, or None.
         fps: frames a second that are tracked, or None.
-        look: of the frame, for ``album.Album``; None where nothing is steered.
+        mark: result of ``picture_mark``, for ``steering.Still``; None where nothing is steered.
         acts: of ``Selection``.
         doubt: why the picture is no evidence; see ``steering.Evidence``.
     """
@@ -44,6 +44,6 @@ class View(NamedTuple):
     track: Optional[Track]
     number: Optional[int]
     fps: Optional[float]
-    look: Any = None
+    mark: Optional[int] = None
     acts: int = 0
     doubt: Optional[str] = None

@@ -5,7 +5,7 @@ from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
-from hotpath_vehicle.aim.aim import Aim, Rates
+from hotpath_vehicle.follow import Follow, Rates
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink import only_one
@@ -18,10 +18,10 @@ from hotpath_vehicle.mavlink.transport import open_transport
 from hotpath_vehicle.plug import MavlinkOptions
 
 BEAT_S = 1.0
-FOV_DEG = (60.0, 45.0)  # not used
+FOV_DEG = (1e9, 1e9)  # nothing that it turns is too much
 
 
-class Nudging(Aim):
+class Nudging(Follow):
     """Gives the rates that it is told, whatever the picture shows.
 
     Attributes:

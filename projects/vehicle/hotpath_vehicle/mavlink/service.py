@@ -25,11 +25,11 @@ from hotpath.links import (
 )
 from hotpath.runtime.directions import vertical_fov_deg
 from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.pictures import picture_mark
 from hotpath.video.base import TrackedFrame
-from hotpath_vehicle import album, steering
-from hotpath_vehicle.aim.aim import Aim
+from hotpath_vehicle import steering
 from hotpath_vehicle.aim.calibration import from_options
-from hotpath_vehicle.aim.restarts import follow_on
+from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink import only_one, packets
@@ -125,7 +125,7 @@ class Service(Link):
         """Report a tracked frame. The frame loop calls this; it returns at once."""
         view = self.camera.run.view_of(tracked)
         if self._gimbal:
-            view = view._replace(look=album.look_at(tracked.frame, view.track))
+            view = view._replace(mark=picture_mark(tracked.frame))
         self._view = view
         with contextlib.suppress(OSError):  # the thread is awake already, or the link is closed
             self._wake_out.send(b"\0")
@@ -340,8 +340,7 @@ def open_link(context: Context) -> Service:
     if gimbal_options.name is not None and not gimbal_options.is_onvif:
         settings = load_settings(gimbal_options.name or None)
         link_s = settings["lost"]["link"]
-        aim = Aim(settings, fov, from_options(options, size))
-        follow_on(aim, f"{only_one.same_address(mavlink.url)} {me}")
+        aim = Follow(settings, fov, from_options(options, size))
         gimbal = GimbalManager(aim, *me, link_s, context.holds)
     kind = m.TYPE_ONBOARD_CONTROLLER if mavlink.type == "onboard" else m.TYPE_CAMERA
     identity = Identity(

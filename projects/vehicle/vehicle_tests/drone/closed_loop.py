@@ -9,10 +9,10 @@ import numpy as np
 
 from hotpath.runtime import load_targets
 from hotpath.runtime.directions import vertical_fov_deg
+from hotpath.runtime.pictures import picture_mark
 from hotpath.runtime.types import Track
-from hotpath_vehicle.aim.aim import Aim
 from hotpath_vehicle.aim.calibration import Calibration
-from hotpath_vehicle.album import look_at
+from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.angles import turned
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
@@ -195,8 +195,7 @@ class Simulation:
         settings = load_settings()
         self.world, self.gimbal = world, Gimbal(attitudes)
         self.targets = targets
-        aim = Aim(settings, FOV_DEG, CALIBRATION if calibrated else None)
-        aim.nod.is_proven = calibrated
+        aim = Follow(settings, FOV_DEG, CALIBRATION if calibrated else None)
         self.manager = GimbalManager(aim, 1, 100, settings["lost"]["link"])
         self._codec = Codec(1, 100)
         # the gimbal's own delay is a part of the whole
@@ -225,7 +224,7 @@ class Simulation:
                     track = Track(truth, 1.0)
                 else:
                     track = self.targets.update(frame)[number]
-                view = View(index, taken, SIZE, track, number, 30.0, look_at(frame, track))
+                view = View(index, taken, SIZE, track, number, 30.0, picture_mark(frame))
                 self._send(now, self.manager.frame(view, now))
                 x, y = truth[0] + truth[2] / 2, truth[1] + truth[3] / 2
                 yaw = math.degrees(self.gimbal.angle[1])

@@ -1,7 +1,5 @@
 """Real packets between us and a gimbal manager: asking for control, giving way, the closed loop."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -9,24 +7,19 @@ pytest.importorskip("pymavlink")
 
 from hotpath.runtime import load_targets
 from hotpath.runtime.types import Track
-from hotpath.video.base import TrackedFrame
-from hotpath_vehicle.aim.aim import Aim
-from hotpath_vehicle.album import SEEN, look_at
+from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
-from hotpath_vehicle.mavlink import service
 from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
 from hotpath_vehicle.mavlink.messages import Message, View
 from vehicle_tests.drone import closed_loop as sim
-from vehicle_tests.drone.stopped_streams import FPS, TRACK, clocked, grainy, jpeg, scene
-from vehicle_tests.support.mavlink_run import HandTurnedRun
 
 ME, OTHER = (1, 100), (255, 190)
 
 
 class Talk:
     def __init__(self):
-        self.us = GimbalManager(Aim(load_settings(), (60.0, 46.0)), *ME, 1.0)
+        self.us = GimbalManager(Follow(load_settings(), (60.0, 46.0)), *ME, 1.0)
         self.us.aim.note = None  # that it goes slowly
         self.gimbal, self._codec = sim.Gimbal(), Codec(*ME)
         self.now = 0.0
@@ -124,14 +117,15 @@ def test_without_a_calibration_it_says_so_and_goes_slowly(talk):
     talk.us.aim.note = "goes slowly: it has no calibration"
     sent = rates(talk.go(3.0, number=0))
     assert talk.said == ["gimbal goes slowly: it has no calibration"]
-    assert 4.9 < max(np.degrees(np.hypot(*each)) for each in sent) <= 5.0 + 1e-9
+    speeds = [np.degrees(np.hypot(*each)) for each in sent]
+    assert 4.9 < max(speeds) <= 5.0 + 1e-9
 
 
 def test_a_calibration_of_another_gimbal_is_not_used(talk):
     known = sim.CALIBRATION._replace(actuator="gimbal 1/1/2")
-    talk.us.aim = Aim(load_settings(), (60.0, 46.0), known)
+    talk.us.aim = Follow(load_settings(), (60.0, 46.0), known)
     talk.go(1.0, number=0)
-    assert talk.us.aim.is_slow and talk.us.aim.calibration is None
+    assert talk.us.aim.calibration is None
     assert talk.said[0] == "gimbal goes slowly: calibrated is gimbal 1/1/2"
 
 
@@ -216,7 +210,7 @@ def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
 )
 def test_without_fresh_evidence_the_camera_stands_and_says_why(talk, gone, why, within_s):
     talk.go(1.0, number=0)
-    assert max(rates(talk.go(0.2, number=0))[-1]) > 0.05
+    assert np.max(rates(talk.go(0.4, number=0))) > 0.05
     speeds = np.hypot(*np.transpose(rates(talk.go(within_s, number=0, **gone))))
     assert (np.diff(speeds[-9:]) <= 0.0).all()
     assert set(rates(talk.go(4.0, number=0, **gone))) == {(0.0, 0.0)}
@@ -230,37 +224,6 @@ def attitude(yaw_deg):
     half = np.radians(yaw_deg) / 2
     fields = {"q": [np.cos(half), 0.0, 0.0, np.sin(half)], "flags": 16}
     return Message("GIMBAL_DEVICE_ATTITUDE_STATUS", fields, 1, 154)
-
-
-def test_a_gimbal_that_says_late_that_it_points_aside_stands(talk):
-    """The first pictures count as seen from there, so the same scene is no old picture."""
-    for n in range(8 * FPS):
-        if n > 2 * FPS:
-            talk.us.receive(attitude(50.0), n / FPS)
-        view = View(n, n / FPS, (320, 240), TRACK, 0, FPS, look_at(grainy(scene(20), 2), TRACK))
-        talk.us.frame(view, n / FPS)
-        assert talk.us._view.doubt is None
-
-
-def test_what_a_stream_shows_meanwhile_is_known_afterwards(monkeypatch):
-    """A loop of it, shown when the camera points elsewhere, is noticed in its first round."""
-    run = HandTurnedRun([np.zeros((240, 320, 3), np.uint8)])
-    loop = [scene(n / 5) for n in range(FPS)]
-    below_a_clock = [clocked(picture, n) for n, picture in enumerate(loop)]
-    ends_s = time.monotonic() + 2.0
-    monkeypatch.setattr(service, "LISTEN_S", ends_s - run.service._began_s)
-    try:
-        run.service.start()
-        for pictures, yaw_deg in ((loop, 0.0), ([scene(60)], 40.0), (below_a_clock, 40.0)):
-            for picture in pictures:
-                now = time.monotonic()
-                run.gimbal.receive(attitude(yaw_deg), now)
-                run.service.write(TrackedFrame(jpeg(picture), 0, None, {0: TRACK}, now))
-                time.sleep(1.0 / FPS)
-            time.sleep(max(0.0, ends_s + 0.1 - time.monotonic()))
-        assert run.gimbal._view.doubt == SEEN
-    finally:
-        run.close()
 
 
 def test_another_vehicles_gimbal_and_attitudes_are_not_taken(talk):

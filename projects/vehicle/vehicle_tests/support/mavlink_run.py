@@ -10,7 +10,7 @@ from hotpath.runtime import loading
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.video.base import TrackedFrame
-from hotpath_vehicle.aim.aim import Aim
+from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.camera import Camera
@@ -47,7 +47,7 @@ class HandTurnedRun:
         stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
         identity = Identity(1, 100, "test", FOV, [stream], "/")
         geo = Geo(FOV)
-        self.gimbal = GimbalManager(Aim(load_settings(), FOV), 1, 100, 1.0)
+        self.gimbal = GimbalManager(Follow(load_settings(), FOV), 1, 100, 1.0)
         camera = Camera(self.loop, identity, geo)
         codec = Codec(1, 100, key)
         nowhere = Transport()

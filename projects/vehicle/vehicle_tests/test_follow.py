@@ -1,0 +1,118 @@
+"""A camera follows what answers its turns, and stops where nothing does.
+
+The closed loop of ``vehicle_tests.drone.steering``; a check that is broken must be noticed.
+"""
+
+import math
+
+import pytest
+
+pytest.importorskip("pymavlink")
+
+from hotpath_vehicle import follow
+from hotpath_vehicle.follow import Follow
+from hotpath_vehicle.gimbal.settings import load_settings
+from vehicle_tests.drone import steering as sim
+
+KNOWN = sim.calibration(0.1)
+CASES = {case.name: case for case in sim.faulty()}
+SWINGS = {case.name: case for case in sim.swings(None)}
+BOX = (400.0, 160.0, 40.0, 40.0)
+
+
+def after(case, known=KNOWN, seed=0):
+    return sim.Run(case, known, seed).go()
+
+
+def healthy(path, **options):
+    return sim.Case("healthy", path, 14, 5.0, options)
+
+
+def before_a_still_box(aim, seconds, start=0.0):
+    """Degrees that a camera turns while the box stands still in its picture."""
+    turned = 0.0
+    for n in range(int(30 * seconds)):
+        now = start + n / 30
+        aim.see(now, BOX, sim.SIZE)
+        rates = (0.0, 0.0) if aim.why else aim.rates(now, now, BOX, sim.SIZE)
+        turned += math.hypot(*aim.sent(now, rates)) / 30
+    return turned
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_no_fault_turns_a_calibrated_camera_far_away(name):
+    assert after(CASES[name]).away <= 20.0
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_without_a_calibration_nothing_turns_fast_or_far_away(name):
+    found = after(CASES[name], None)
+    assert found.fastest <= 5.05 and found.away <= 12.0
+
+
+@pytest.mark.parametrize("name", sorted(SWINGS))
+def test_a_stopped_picture_that_swings_turns_a_camera_by_30_degrees_at_most(name):
+    assert after(SWINGS[name], None).away <= 30.0
+
+
+@pytest.mark.parametrize("known", [KNOWN, None])
+def test_a_camera_that_obeys_the_other_way_is_stopped_with_a_reason(known):
+    found = after(CASES["obeys the other way"], known)
+    assert found.why == follow.UNANSWERED and found.why.endswith("confirm the target")
+
+
+@pytest.mark.parametrize("path, known", [(sim.ramp(20), KNOWN), (sim.curve(12), KNOWN)])
+def test_a_moving_target_is_followed_closely_with_a_calibration(path, known):
+    found = after(healthy(path), known)
+    assert found.held == 0.0 and found.off < 5.0
+
+
+@pytest.mark.parametrize("path", [sim.ramp(3), sim.curve(3), sim.standing(14)])
+def test_a_slow_target_is_followed_without_a_calibration(path):
+    found = after(healthy(path), None)
+    assert found.held == 0.0 and found.off < 15.0
+
+
+@pytest.mark.parametrize("gain", [0.7, 2.0])
+def test_a_camera_of_another_speed_is_followed_without_a_calibration(gain):
+    """A PTZ camera does not state how fast its fastest turn is."""
+    assert after(healthy(sim.standing(14), plant={"gain": gain}), None).held == 0.0
+
+
+@pytest.mark.parametrize("wrong_s", [-0.07, 0.05, 0.1])
+def test_a_delay_that_is_wrong_by_a_tenth_of_a_second_stops_nothing(wrong_s):
+    case = healthy(sim.curve(8), late=0.1 + wrong_s - sim.OWN_S)
+    assert after(case).held == 0.0
+
+
+@pytest.mark.parametrize("known, bound", [(KNOWN, follow.BOUND), (None, follow.SLOW_BOUND)])
+def test_a_camera_that_stopped_waits_until_somebody_acts(known, bound):
+    aim = Follow(load_settings(), sim.FOV, known)
+    assert before_a_still_box(aim, 10) <= bound and aim.why == follow.UNANSWERED
+    aim.restart()  # another target or a gap is no reason to turn on
+    aim.forget()  # nor is a link that was lost
+    assert before_a_still_box(aim, 10, 10.0) == 0.0
+    aim.acted()
+    assert aim.why is None and 1.0 < before_a_still_box(aim, 10, 20.0) <= bound
+
+
+def test_numbers_of_degrees_scale_with_the_width_of_the_picture():
+    narrow = Follow(load_settings(), (6.0, 4.0), KNOWN._replace(fov=6.0))
+    assert before_a_still_box(narrow, 10) <= follow.BOUND / 10 and narrow.why
+
+
+@pytest.mark.parametrize(
+    "owner, name, value, case",
+    [
+        (Follow, "_is_answered", lambda self: True, "frozen"),
+        (follow, "BOUND", 600.0, "obeys the other way"),
+        (follow, "GAINS", (-1e9, 1e9), "picture turned: by 180°, still"),
+    ],
+)
+def test_a_broken_check_turns_a_camera_farther(owner, name, value, case, monkeypatch):
+    before = after(CASES[case])
+    monkeypatch.setattr(owner, name, value)
+    if name == "GAINS":
+        monkeypatch.setattr(follow, "CLEAR", -1e9)
+        monkeypatch.setattr(follow, "OPPOSITE", -1e9)
+    assert after(CASES[case]).away > before.away + 5.0

@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from hotpath.links import Context, Link, LinkThread, counted, read_login, split_address
 from hotpath.runtime.errors import BadOutput
@@ -52,6 +52,7 @@ MOST_BYTES = 1 << 20  # of an answer
 MOVE_S = 1  # the camera stops by itself so long after the last command
 LONGEST_S = 10  # a camera that stops later is told ``MOVE_S`` all the same
 PAUSE_S = 0.1  # least between two commands
+GENERIC = "/VelocityGenericSpace"  # end of a URI: velocities as shares of the fastest, -1 to 1
 SAID_S = 60.0  # the same sentence is said as often
 RETRY_S = 1.0  # after a command that failed
 
@@ -122,7 +123,8 @@ class Camera:
         if self.timeout_s > LONGEST_S:
             self.timeout_s = MOVE_S
         spaces = options.find(".//Spaces")
-        turn, zoom = (spaces.find(f"Continuous{name}VelocitySpace") for name in ("PanTilt", "Zoom"))
+        turns, zooms = (spaces.findall(f"Continuous{n}VelocitySpace") for n in ("PanTilt", "Zoom"))
+        turn, zoom = _generic_of(turns), _generic_of(zooms)
         if turn is None:
             raise BadOutput(
                 f"{self.name}: this camera can't be turned; run without --gimbal", what="fixed"
@@ -130,10 +132,17 @@ class Camera:
         axes = [turn.find("XRange"), turn.find("YRange")]
         axes += [] if zoom is None else [zoom.find("XRange")]
         self._ranges = [tuple(float(axis.findtext(end)) for end in ("Min", "Max")) for axis in axes]
+        self._spaces = ["" if each is None else each.findtext("URI") or "" for each in (turn, zoom)]
         self.zooms = zoom is not None and self._ranges[2][0] < self._ranges[2][1]
-        # (with a timeout, with a zoom): cameras refuse what they don't know
-        self._forms = [(True, True), (False, True), (True, False), (False, False)]
-        self._forms = [each for each in self._forms if self.zooms or not each[1]]
+        # (with a timeout, with a zoom, with the space's URI): cameras refuse what they don't know.
+        # A velocity without a URI is one of the only space, or it could mean another speed.
+        is_plain = len(turns) == 1 and len(zooms) <= 1
+        self._forms = [
+            (timeout, zoom, uri)
+            for uri in ((True, False) if is_plain else (True,))
+            for zoom in ((True, False) if self.zooms else (False,))
+            for timeout in (True, False)
+        ]
 
     def move(self, wish: Velocity) -> None:
         """Move with a velocity until the next command, or stop; raises ``BadOutput``."""
@@ -152,12 +161,13 @@ class Camera:
                 return
         raise refusals[0]
 
-    def _body(self, wish: Velocity, form: Tuple[bool, bool]) -> str:
+    def _body(self, wish: Velocity, form: Tuple[bool, bool, bool]) -> str:
         """A velocity and a timeout for ContinuousMove."""
         pairs = zip(wish, self._ranges)
         x, y, *z = (f"{v * (high if v > 0 else -low):.4f}" for v, (low, high) in pairs)
-        body = f'<Velocity><PanTilt {SCHEMA} x="{x}" y="{y}"/>'
-        body += f'<Zoom {SCHEMA} x="{z[0]}"/>' if z and form[1] else ""
+        spaces = [f" space={quoteattr(uri)}" if uri and form[2] else "" for uri in self._spaces]
+        body = f'<Velocity><PanTilt {SCHEMA} x="{x}" y="{y}"{spaces[0]}/>'
+        body += f'<Zoom {SCHEMA} x="{z[0]}"{spaces[1]}/>' if z and form[1] else ""
         timeout = f"<Timeout>PT{self.timeout_s:g}S</Timeout>" if form[0] else ""
         return body + "</Velocity>" + timeout
 
@@ -342,6 +352,15 @@ class PtzLink(Link):
                     if self._camera.stops_itself:
                         end = f"it stops by itself after {self._camera.timeout_s:g} s"
                     self._say(f"gimbal: {error}; {end}")
+
+
+def _generic_of(spaces: List[Any]) -> Any:
+    """The space of shares of the fastest velocity; else the first; None if there is none.
+
+    A camera may list others before it, such as degrees a second.
+    """
+    is_generic = lambda space: (space.findtext("URI") or "").strip().endswith(GENERIC)  # noqa: E731
+    return next(filter(is_generic, spaces), spaces[0] if spaces else None)
 
 
 def _seconds_of(text: str) -> Optional[float]:

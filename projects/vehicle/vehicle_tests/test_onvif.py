@@ -36,6 +36,7 @@ from vehicle_tests.support.onvif_camera import (
     ENVELOPE,
     FAULT,
     PX,
+    RANGE,
     SIZE,
     OnvifCamera,
     part,
@@ -424,6 +425,91 @@ def test_a_camera_turns_within_its_own_limits(limits, zooms):
         assert link.failed == 0 and camera.velocity == (0, 0, 0)
         told = [text for text in link.said if "no timeout" in text]
         assert len(told) == (limits.get("timeout", "") is None)
+
+
+class Listing(OnvifCamera):
+    """A camera that lists several spaces of velocities.
+
+    Args:
+        turns, zooms: list of (end of the URI, velocity of the fastest turn), in its own order. The
+            first generic one, else the first, is what it takes a velocity without a URI for.
+        takes_uris: whether it takes the attribute ``space``; else it refuses it.
+    """
+
+    def __init__(self, turns, zooms, takes_uris=True):
+        self.lists, self.takes_uris = {"PanTilt": turns, "Zoom": zooms}, takes_uris
+        super().__init__(LOGIN)
+
+    def _GetConfigurationOptions(self, body):
+        text = ""
+        for name, spaces in self.lists.items():
+            for uri, most in spaces:
+                axes = ("XRange", "YRange") if name == "PanTilt" else ("XRange",)
+                ranges = "".join(RANGE.format(axis, -most, most) for axis in axes)
+                tag = f"tt:Continuous{name}VelocitySpace"
+                text += f"<{tag}><tt:URI>{BASE}{name}Spaces/{uri}</tt:URI>{ranges}</{tag}>"
+        return f"<PTZConfigurationOptions><tt:Spaces>{text}</tt:Spaces></PTZConfigurationOptions>"
+
+    def answer(self, path, data, headers):
+        if not self.takes_uris and b" space=" in data:
+            fault = FAULT.format("ter:InvalidArgVal", "space is an unsupported field")
+            return 400, ENVELOPE.format(fault), []
+        return super().answer(path, data, headers)
+
+    def _ContinuousMove(self, body):
+        turn, zoom = part(body, "PanTilt"), part(body, "Zoom")
+        values = [(turn, "x", "PanTilt"), (turn, "y", "PanTilt"), (zoom, "x", "Zoom")]
+        shares = [
+            float(element.get(key)) / self._most(element, name) for element, key, name in values
+        ]
+        self.velocity = tuple(float(np.clip(share, -1.0, 1.0)) for share in shares)
+        return ""
+
+    def _most(self, element, name):
+        """The velocity of the fastest turn, in the space that an element names or means."""
+        spaces = dict(self.lists[name])
+        default = GENERIC if GENERIC in spaces else next(iter(spaces))
+        return spaces[element.get("space", default).rpartition("/")[2]]
+
+
+BASE = "http://www.onvif.org/ver10/tptz/"
+GENERIC, DEGREES, FOV = "VelocityGenericSpace", "VelocitySpaceDegrees", "VelocitySpaceFOV"
+LISTS = [
+    ([(DEGREES, 180.0), (GENERIC, 1.0)], [(GENERIC, 1.0)]),
+    (
+        [(FOV, 100.0), (DEGREES, 60.0), (GENERIC, 0.5)],
+        [("VelocitySpaceMillimeter", 25.0), (GENERIC, 1.0)],
+    ),
+    ([(DEGREES, 90.0)], [("NormalizedDigitalZoom", 7.0), ("VelocitySpaceMillimeter", 30.0)]),
+]
+WISH = (0.1, -0.05, 0.2)
+
+
+@pytest.mark.parametrize("turns, zooms", LISTS)
+def test_a_camera_turns_as_fast_as_it_was_asked_in_whatever_order_it_lists_its_spaces(turns, zooms):
+    with contextlib.closing(Listing(turns, zooms)) as camera:
+        Camera(address(camera), LOGIN).move(WISH)
+        assert camera.velocity == pytest.approx(WISH, abs=0.001)
+
+
+@pytest.mark.parametrize("turns, zooms", LISTS[:2])
+def test_to_take_the_first_space_and_name_none_turns_ten_times_too_fast(turns, zooms, monkeypatch):
+    """The fault that the test above must notice."""
+    monkeypatch.setattr(product, "_generic_of", lambda spaces: spaces[0])
+    with contextlib.closing(Listing(turns, zooms)) as camera:
+        broken = Camera(address(camera), LOGIN)
+        broken._forms = [(False, True, False)]
+        broken.move(WISH)
+        assert camera.velocity[:2] == (1.0, -1.0)
+
+
+@pytest.mark.parametrize("turns, moves", [([(GENERIC, 1.0)], True), (LISTS[0][0], False)])
+def test_a_velocity_without_a_uri_goes_only_to_a_camera_with_one_space(turns, moves):
+    with contextlib.closing(Listing(turns, [(GENERIC, 1.0)], takes_uris=False)) as camera:
+        refused = contextlib.ExitStack() if moves else refusal(BadOutput, "refused")
+        with refused:
+            Camera(address(camera), LOGIN).move(WISH)
+        assert (camera.velocity == pytest.approx(WISH, abs=0.001)) == moves
 
 
 @pytest.mark.parametrize("timeout, seconds", [("PT600S", 1), ("PT5S", 5), ("PT1S", 1)])

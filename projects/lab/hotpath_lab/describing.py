@@ -98,8 +98,12 @@ def write(path: str, described: np.ndarray, histograms: np.ndarray, source: str)
 
 
 def fingerprint(network: Network) -> str:
-    """Return the sha256 of the hashes of a network's files, as its TOML names them."""
-    named = "".join(entry.sha256 or "" for entry in network.files)
+    """Return the sha256 of the hashes of a network's files, as its TOML names them.
+
+    Of two joined networks only the first one's count, since its features are described.
+    """
+    own = (entry for entry in network.files if not entry.part.startswith("second_"))
+    named = "".join(entry.sha256 or "" for entry in own)
     return hashlib.sha256(named.encode()).hexdigest()
 
 

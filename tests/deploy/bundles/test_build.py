@@ -306,11 +306,15 @@ def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tm
     assert command in capsys.readouterr().out
 
 
-def test_a_network_too_large_for_an_fpga_names_one_that_fits(tmp_path, capsys):
+@pytest.mark.parametrize(
+    "name, why", [("kestrel", ""), ("kestrel_duo", "GlobalAveragePool")]  # it has no ranges
+)
+def test_a_network_that_an_fpga_cannot_run_names_one_that_fits(name, why, tmp_path, capsys):
     pytest.importorskip("hotpath_fpga")
-    assert build.main(["pynq_z2", "--network", "kestrel", "--out", str(tmp_path)]) == 2
+    assert build.main(["pynq_z2", "--network", name, "--out", str(tmp_path)]) == 2
     said = capsys.readouterr().err
-    assert "kestrel does not run on a PYNQ-Z2" in said and "NETWORK=kestrel_small" in said
+    assert f"{name} does not run on a PYNQ-Z2" in said and "NETWORK=kestrel_small" in said
+    assert why in said and len(said.strip().splitlines()) == 1
 
 
 def test_another_networks_folder_is_replaced_only_by_force(tmp_path, capsys):

@@ -215,7 +215,7 @@ def linked(network: Any, folder: Path, networks_dir: str | None) -> None:
 def figures(pairs: Sequence[tuple[Mapping[str, Any], Any]]) -> dict[str, float]:
     """Compute the figures of ``COLUMNS``: means over films, words and counts over all frames."""
     means: dict[str, list[float]] = {"auc": [], "loss_lost": []}
-    frames, wrong_sure, claims, apart = [], 0, 0, 0
+    frames, wrong_sure, claims, apart = [], 0, 0.0, 0.0
     for run, film in pairs:
         boxes = np.asarray(run["boxes"])
         truth = np.array(film.boxes, float)[: len(boxes)]

@@ -53,8 +53,8 @@ def join(
     note += f" with --weight {weight:g}."
     path = _write(networks, out.name, out.parent, weight, networks_dir, note)
     say(f"wrote      {path}")
-    forms = [int8_form(network) for network in networks]
-    if all(forms):
+    forms = [form for form in map(int8_form, networks) if form is not None]
+    if len(forms) == len(networks):
         for network, form in zip(networks, forms):
             network.check_form(form, networks_dir)
         made_from = {part: sha256_of(out.parent / f"{out.name}_{part}.onnx") for part in PARTS}
@@ -63,8 +63,8 @@ def join(
         )
         say(f"wrote      {path_int8}, which runs on processors where it is faster")
     else:
-        lacking = " and ".join(n.name for n, form in zip(networks, forms) if not form)
-        say(f"no INT8    {lacking} has no INT8 form; make it with `hotpath int8`")
+        lacking = " and ".join(n.name for n in networks if int8_form(n) is None)
+        say(f"no INT8    there is no INT8 form of {lacking}; make it with `hotpath int8`")
     return path
 
 

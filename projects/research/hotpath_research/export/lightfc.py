@@ -12,6 +12,7 @@ float16, which halves the files and is finer than that grid. ``--float32`` store
 
 import argparse
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -194,7 +195,7 @@ class Writer:
         maker.output[0] = name
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
-    def model(self, inputs: dict[str, tuple[int, ...]]) -> onnx.ModelProto:
+    def model(self, inputs: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
         """The graph as a checked model."""
         taken = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in inputs.items()]
         graph = helper.make_graph(self._nodes, "lightfc", taken, self._outputs, self._weights)
@@ -204,7 +205,7 @@ class Writer:
         return model
 
     def _layer(self, layer: Layer, taken: list[str], result: str) -> None:
-        key = layer.keys.get
+        key: Any = layer.keys.get
         if layer.kind in ("Convolution", "ConvolutionDepthWise"):
             self._convolution(layer, taken[0], result)
         elif layer.kind == "BinaryOp":
@@ -229,7 +230,7 @@ class Writer:
             raise BadNetwork(f"{layer.kind} {layer.name} is no layer of LightFC")
 
     def _convolution(self, layer: Layer, taken: str, result: str) -> None:
-        key = layer.keys.get
+        key: Any = layer.keys.get
         out, side, groups = key(0), key(1), key(7, 1)
         weights = self._read(key(6), is_kernel=True).reshape(out, -1, side, side)
         inputs = [taken, self._number(result + ".weight", weights)]

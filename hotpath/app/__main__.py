@@ -17,6 +17,7 @@ from hotpath.app.cli.detector import check_detector, open_detector, open_finder
 from hotpath.app.cli.options import parse, records_of
 from hotpath.app.cli.outputs import Outputs, check_outputs
 from hotpath.app.cli.progress import quiet, say
+from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame
 from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
 from hotpath.app.service_manager import ServiceManager
 from hotpath.base.cli import flush
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
 
-POLL_S = 0.2  # longest wait for a frame before signals are looked at
-PATIENCE_S = 2.0  # until the user is told that there is no frame yet
-MOST_FAILED = 30  # frames in succession in which nothing may be computed
 FORGIVEN_ERRORS = 1  # of a decoder: a recording often ends within a frame
 
 
@@ -222,31 +220,6 @@ class StopRequest:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
-
-
-def first_frame(source: "Source", start_s: Optional[float] = None) -> Any:
-    """The first frame of a source, or of a recording the first one from a time on."""
-    name = source.name
-    if start_s is not None and source.live:
-        raise BadSource(f"{name}: is live, so there is no time to --start at; leave it out")
-    if start_s is not None and not source.fps:
-        raise BadSource(f"{name}: states no frame rate, which --start needs; give --fps")
-    if start_s and not source.seek_time(start_s):
-        raise BadSource(f"{name}: can't seek to a time; leave --start out")
-    frame = WAITING
-    unsaid, began_s = True, time.monotonic()
-    while frame is WAITING:
-        frame = source.read(POLL_S)
-        if frame is WAITING and unsaid and time.monotonic() - began_s > PATIENCE_S:
-            source.log(f"{name}: waiting for its first frame; Ctrl-C ends the run")
-            unsaid = False
-    if frame is None:
-        if start_s:
-            raise BadSource(f"{name}: ends before {start_s:g} s; give --start an earlier time")
-        raise BadSource(f"{name} holds no frame; name another --video")
-    if start_s and source.time_s is not None and source.time_s + source.period_s < start_s:
-        raise BadSource(f"{name}: ends at {source.time_s:.1f} s; give --start an earlier time")
-    return frame
 
 
 def follow(

@@ -61,6 +61,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     hold_streams()
     try:
         return _run(arguments)
+    except KeyboardInterrupt:  # while a program is imported, before it handles Ctrl-C itself
+        return 130
     except BrokenPipeError:  # as in `hotpath --help | head -1`
         return 1
     except OSError as error:
@@ -107,10 +109,7 @@ def _run(arguments: Optional[List[str]]) -> int:
         print(f"hotpath: {error}", file=sys.stderr)
         return 2
     sys.argv = [module] + words[1:]
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except KeyboardInterrupt:  # while it imports, before it handles Ctrl-C itself
-        return 130
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
     return 0
 
 

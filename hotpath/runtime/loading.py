@@ -7,10 +7,12 @@ create_device   -> the device of that engine, which all its targets share
 tracker_on      -> the tracker of one target on that device
 """
 
+import warnings
 from typing import NamedTuple, Optional
 
 from hotpath import boards
 from hotpath.base.errors import NoCompiler, NotOnGpu
+from hotpath.base.log import reporter
 from hotpath.kernels import cpu
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime import engines
@@ -102,7 +104,8 @@ def open_setup(setup: Setup) -> Engine:
 
 def open_tracker(options: Options) -> Tracker:
     """Load a network, and make a tracker of one target with it: ``hotpath.load_tracker``."""
-    return create_tracker(*load(options), options)
+    options = options._replace(log=reporter(options.log))
+    return tracker_on(create_device(*load(options), options), options)
 
 
 def create_tracker(
@@ -133,7 +136,15 @@ def create_device(
         from hotpath.runtime.devices.fpga import Fpga
 
         return Fpga(network, engine, kernels)
+    if kernels.name == cpu.NUMPY:
+        cpu.load(_warn_of_slow_kernels)  # it says why
     return Processor(network, engine, kernels)
+
+
+def _warn_of_slow_kernels(sentence: str) -> None:
+    warnings.warn(
+        cpu.SlowKernels(sentence), stacklevel=6
+    )  # the line of load_tracker or load_targets
 
 
 def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:

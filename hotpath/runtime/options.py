@@ -30,7 +30,8 @@ class Options(NamedTuple):
         networks_dir: folder with the network's files. None looks beside the TOML and among the
             downloaded files.
         threads: threads that run the network, at most the usable cores. None is one.
-        log: function that takes one sentence for the user. None logs nothing.
+        log: function that takes one sentence for the user. None passes each sentence to
+            ``logging.getLogger("hotpath")``, with the level INFO.
         bundle: folder that ``make engine`` wrote. None takes the bundle of this board, if any.
         board: name of this board. None detects it.
         simulate: function that opens a simulated FPGA board, such as

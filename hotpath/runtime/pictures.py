@@ -6,7 +6,7 @@ for callers that need all of it. The frames of cameras are in
 """
 
 import zlib
-from typing import TYPE_CHECKING, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -43,6 +43,10 @@ class Picture:
         """Bytes that the frame takes when it was converted."""
         height, width, channels = self.shape
         return height * width * channels
+
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> np.ndarray:
+        """The same for NumPy: ``np.asarray(frame)``."""
+        return np.array(self.bgr(), dtype) if copy else np.asarray(self.bgr(), dtype)
 
     def rest(self) -> None:
         """Give memory back that only reading needs; it can be read again."""
@@ -87,6 +91,19 @@ class Picture:
 
 
 AnyFrame = Union[np.ndarray, Picture]
+
+
+class BgrPicture(Picture):
+    """A frame that is a BGR array already, for callers that want a ``Picture`` of any source."""
+
+    def __init__(self, frame: np.ndarray) -> None:
+        super().__init__()
+        self._bgr, self.shape = frame, frame.shape
+
+
+def as_picture(frame: AnyFrame) -> Picture:
+    """Return any frame as a ``Picture``."""
+    return frame if isinstance(frame, Picture) else BgrPicture(frame)
 
 
 def is_deep(picture: object) -> bool:

@@ -4,11 +4,12 @@ import math
 import os
 import re
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 import cv2
 import numpy as np
 
+from hotpath.base.log import reporter
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.runtime.pictures import AnyFrame, Picture, is_deep
 from hotpath.runtime.turns import Turns
@@ -96,7 +97,7 @@ class Source:
     def __init__(self, name: str, log: Log = None, depth: Optional[int] = None) -> None:
         self.turns = Turns()  # a library that is closed while it decodes ends the process
         self.name = name
-        self.log = log or (lambda text: None)
+        self.log = reporter(log)
         self._depth = depth
         self._reduction: Any = None
         self.fps: Optional[float] = None
@@ -129,6 +130,15 @@ class Source:
             BadSource: the source broke half-way, after every good frame was returned.
         """
         raise NotImplementedError
+
+    def __iter__(self) -> Iterator[AnyFrame]:
+        """Give each frame that ``read`` returns, until the end. A live source is waited for."""
+        while True:
+            frame = self.read()
+            if frame is None:
+                return
+            if frame is not WAITING:
+                yield frame
 
     def file_of(self, index: int) -> Optional[str]:
         """Return the name of the file of a frame; None if frames are not files."""

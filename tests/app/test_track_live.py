@@ -78,9 +78,9 @@ def test_a_stopped_reader_of_results_holds_neither_run_nor_end(tmp_path):
 def test_a_source_without_a_first_frame_is_said_once(monkeypatch):
     said, frames = [], [WAITING, WAITING, WAITING, "a frame"]
     source = SimpleNamespace(name="cam0", read=lambda timeout_s: frames.pop(0), log=said.append)
-    monkeypatch.setattr("hotpath.app.__main__.PATIENCE_S", -1.0)
+    monkeypatch.setattr("hotpath.app.frames.PATIENCE_S", -1.0)
     assert first_frame(source) == "a frame"
     assert said == ["cam0: waiting for its first frame; Ctrl-C ends the run"]
     frames += [WAITING, "a frame"]
-    monkeypatch.setattr("hotpath.app.__main__.PATIENCE_S", 60.0)
+    monkeypatch.setattr("hotpath.app.frames.PATIENCE_S", 60.0)
     assert first_frame(source) == "a frame" and len(said) == 1

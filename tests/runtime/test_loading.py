@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 import types
 
 import pytest
@@ -13,7 +14,7 @@ from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets import targets
 from tests.runtime.search.test_search import THRESHOLDS
-from tests.support import tiny
+from tests.support import ROOT, run, tiny
 from tests.support.errors import refusal
 
 
@@ -126,3 +127,42 @@ def test_what_searches_chooses_among_peaks_by_default(tmp_path, given, recover, 
         tracker.init(pictures[0], boxes[0])
         (look,) = tracker.looks(pictures[1], pictures[1].shape)
     assert (look.prior.most > 1) is chooses
+
+
+NO_COMPILER = """
+import sys, warnings
+from hotpath.kernels.cpu import build
+build.COMPILERS = ()
+import hotpath
+hotpath.{load}(sys.argv[1], engine="onnxruntime").close()
+"""
+
+
+@pytest.mark.parametrize("load", ["load_tracker", "load_targets"])
+def test_slow_kernels_are_a_warning_that_says_what_to_install(tmp_path, load):
+    """A program in a container without a compiler, such as python:slim."""
+    toml = tiny.write_network(tmp_path)
+    (tmp_path / "own.py").write_text(NO_COMPILER.format(load=load))
+    words = [sys.executable, tmp_path / "own.py", toml]
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    done = run(words, env=environment)
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.splitlines()
+    assert "own.py:6: SlowKernels: no C++ compiler; run `" in said[0] and "2 to 3 times" in said[0]
+    assert done.stderr.count("SlowKernels") == 1
+    refused = run([sys.executable, "-W", "error", *words[1:]], env=environment)
+    assert refused.returncode == 1 and "SlowKernels" in refused.stderr
+
+
+def test_the_command_line_says_once_that_kernels_are_slow(tmp_path):
+    toml = tiny.write_network(tmp_path)
+    pictures, boxes = tiny.film(3)
+    tiny.write_pictures(tmp_path / "frames", pictures)
+    code = (
+        "from hotpath.kernels.cpu import build; build.COMPILERS = ();"
+        "from hotpath.app.__main__ import main; main()"
+    )
+    box = ",".join(map(str, boxes[0]))
+    words = ["--network", toml, "--video", tmp_path / "frames", "--box", box, "--no-show"]
+    done = run([sys.executable, "-c", code, *words, "--engine", "onnxruntime"], cwd=str(ROOT))
+    assert done.stderr.count("no C++ compiler") == 1 and "SlowKernels" not in done.stderr

@@ -344,7 +344,7 @@ class Outputs:
     def _summary_lines(self, source: "Source", figures: Figures) -> List[str]:
         options = self._options
         lines = lines_of(figures, source.live)
-        if self._kernels == "numpy":
+        if self._kernels == cpu.NUMPY:
             cpu.load(lines.append)  # it says why
         if self._left_out:
             lines.append(f"frames left out, because nothing could be computed: {self._left_out}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Callable, Optional
 
 import cv2
 
+from hotpath.kernels.cpu import SlowKernels
 from hotpath.runtime.first_box import DoubtfulBox
 from hotpath.runtime.progress_bar import tqdm
 from hotpath.video.base import TrackedFrame
@@ -109,7 +110,8 @@ def quiet() -> None:
     The variables ``OPENCV_LOG_LEVEL`` and ``OPENCV_FFMPEG_LOGLEVEL`` of the user are respected.
     FFmpeg in OpenCV before 4.6 has no such switch and still prints.
     """
-    warnings.simplefilter("ignore", DoubtfulBox)  # the run says it in a line of its own
+    for warning in (DoubtfulBox, SlowKernels):  # the run says them in lines of its own
+        warnings.simplefilter("ignore", warning)
     # OpenCV reads it when it opens the first FFmpeg capture; -8 is AV_LOG_QUIET
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     if "OPENCV_LOG_LEVEL" in os.environ:  # OpenCV read it when it was imported

@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Callable, Optional
 if TYPE_CHECKING:
     from hotpath.kernels.cpu.interface import Kernels
 
+NUMPY = "numpy"  # name of the kernels without a compiler
+
+
+class SlowKernels(UserWarning):
+    """Frames take two to three times as long, because there is no C++ compiler."""
+
 
 def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
     """Load the kernels; compile them first, once on each machine.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, NoReturn, Optional,
 
 import numpy as np
 
+from hotpath.base.log import reporter
 from hotpath.runtime import loading
 from hotpath.runtime.devices.base import STEPS, Device, StepMs
 from hotpath.runtime.errors import BadOption, NotReady
@@ -306,4 +307,5 @@ class Targets:
 
 def open_targets(options: Options) -> Targets:
     """Load a network, and make ``Targets`` with it: ``hotpath.load_targets``."""
+    options = options._replace(log=reporter(options.log))
     return Targets(loading.create_device(*loading.load(options), options), options)

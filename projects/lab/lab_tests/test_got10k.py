@@ -5,10 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from hotpath.runtime import load_tracker
+from hotpath.interop.got10k import Tracker
 from hotpath.runtime.boxes import overlap
 from hotpath_lab.follow import follow
-from hotpath_lab.got10k import ToolkitTracker
 from tests.support.clips import clip_at
 
 pytest.importorskip("matplotlib").use("Agg")
@@ -26,12 +25,12 @@ def test_experiment_on_otb_runs_our_tracker_unchanged(clips_dir, networks_dir, t
     for name in CLIPS:
         (root / name).rmdir()
         (root / name).symlink_to((clips_dir / ("otb-" + name)).resolve())
-    tracker = load_tracker("nanotrack_v2", networks_dir=networks_dir)
+    tracker = Tracker("nanotrack_v2", networks_dir=networks_dir)
 
     results, reports = tmp_path / "results", tmp_path / "reports"
     folders = {"result_dir": str(results), "report_dir": str(reports)}
     experiment = experiments.ExperimentOTB(str(root), version=2015, **folders)
-    experiment.run(ToolkitTracker(tracker))
+    experiment.run(tracker)
     experiment.report([tracker.name])
 
     for name in CLIPS:
@@ -39,7 +38,7 @@ def test_experiment_on_otb_runs_our_tracker_unchanged(clips_dir, networks_dir, t
         written = np.loadtxt(str(file), delimiter=",")
         clip = clip_at(clips_dir / ("otb-" + name))
         clip.boxes[0] = written[0]  # the toolkit's boxes count from 1
-        ours = np.array(follow(tracker, clip)["boxes"])
+        ours = np.array(follow(tracker.tracker, clip)["boxes"])
         assert len(written) == len(ours)
         assert overlap(written, ours).min() > 0.999
     file = reports / "OTB2015" / tracker.name / "performance.json"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.types import Box, Track
+from tests.support import tiny
 
 TRACKS = {
     2: Track(Box(10.0, 20.0, 30.0, 40.0), 0.75, class_id=8, class_name="boat"),
@@ -39,3 +40,65 @@ def test_supervision_takes_the_targets_that_are_not_lost():
     assert picture[20, 10:40].any(axis=1).all()
     zone = sv.PolygonZone(np.array([[0, 0], [50, 0], [50, 62], [0, 62]]))
     assert zone.trigger(found).tolist() == [True, False]  # by the middle of the lower edge
+
+
+def test_opencv_programs_change_one_line(tmp_path):
+    """``ok`` is false while the target is lost, and rectangles are whole numbers."""
+    cv2 = pytest.importorskip("cv2")
+    pytest.importorskip("onnxruntime")
+    from hotpath.interop.opencv import Tracker
+    from hotpath.runtime import NotReady, load_tracker
+
+    pictures, boxes = tiny.film(6)
+    network = tiny.write_network(tmp_path, tiny.watched())
+    tracker = Tracker(network)
+    with pytest.raises(NotReady):
+        tracker.update(pictures[0])
+    with pytest.raises(NotReady):
+        tracker.getTrackingScore()
+    assert tracker.init(pictures[0], tuple(map(int, boxes[0]))) is None
+    ours = load_tracker(network)
+    ours.init(pictures[0], boxes[0])
+    for picture in pictures[1:]:
+        ok, box = tracker.update(picture)
+        track = ours.update(picture)
+        assert ok and box == tuple(round(value) for value in track.box)
+        assert {type(value) for value in box} == {int} and tracker.track == track
+        cv2.rectangle(picture, box, (200, 0, 0))  # which takes whole numbers only
+        assert 0 <= tracker.getTrackingScore() <= 1
+
+
+def test_opencv_hears_that_a_target_is_lost(tmp_path):
+    pytest.importorskip("onnxruntime")
+    from hotpath.interop.opencv import Tracker
+
+    pictures, boxes = tiny.film(30)
+    gone = [picture[:1, :1].repeat(240, 0).repeat(320, 1) for picture in pictures[10:]]
+    tracker = Tracker(tiny.write_network(tmp_path, tiny.watched(**tiny.LOSSY)))
+    tracker.init(pictures[0], boxes[0])
+    said = [tracker.update(picture) for picture in pictures[1:10] + gone]
+    assert said[0][0] and not said[-1][0] and tracker.track.state == "lost"
+    assert said[-1][1] == tuple(round(value) for value in tracker.track.box)
+
+
+def test_the_got10k_toolkit_gives_rgb_and_paths(tmp_path):
+    pytest.importorskip("onnxruntime")
+    image = pytest.importorskip("PIL.Image")
+    from hotpath.interop.got10k import Tracker
+    from hotpath.runtime import load_tracker
+
+    pictures, boxes = tiny.film(5)
+    pictures = [np.ascontiguousarray(picture * (1, 0.5, 0.2)).astype("u1") for picture in pictures]
+    folder = tiny.write_pictures(tmp_path / "frames", pictures)
+    network = tiny.write_network(tmp_path)
+    ours = load_tracker(network)
+    ours.init(pictures[0], boxes[0])
+    wanted = [boxes[0]] + [ours.update(picture).box for picture in pictures[1:]]
+    tracker = Tracker(network, name="named")
+    assert tracker.name == "named" and tracker.is_deterministic
+    given, times = tracker.track(sorted(folder.iterdir()), boxes[0])
+    assert np.array_equal(given, wanted) and (times > 0).all()
+    for form in (image.fromarray, np.asarray):
+        rgb = [form(np.ascontiguousarray(picture[..., ::-1])) for picture in pictures]
+        tracker.init(rgb[0], boxes[0])
+        assert [tracker.update(each) for each in rgb[1:]] == wanted[1:]

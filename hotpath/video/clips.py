@@ -9,15 +9,23 @@ import copy
 import hashlib
 import math
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
 from hotpath.base.commands import counted
 from hotpath.runtime.errors import BadClips, BadSource
 from hotpath.video import sequence
-from hotpath.video.folder import natural_key, picture_paths, read_picture, scale_of, video_paths
+from hotpath.video.folder import (
+    natural_key,
+    picture_paths,
+    picture_size,
+    read_picture,
+    scale_of,
+    video_paths,
+)
 from hotpath.video.sources import is_stack, open_source
+from hotpath.video.truth import Doubt, doubt_of_units
 
 DEPTH = 4  # folders below the one that was named
 
@@ -141,6 +149,14 @@ class _Video:
             raise BadSource(f"{self.path}: broke at frame {index} of {self.frames}")
         return np.asarray(frame)
 
+    def size(self) -> Optional[Tuple[int, int]]:
+        """(width, height) of the first frame, pixels; None if it can't be decoded."""
+        try:
+            height, width = self[0].shape[:2]
+        except BadSource:
+            return None  # who reads the frame says why
+        return width, height
+
     def from_frame(self, first: int) -> "_Video":
         """The same video from a frame on."""
         return _Video(self.path, self.first + first, self.frames)
@@ -194,7 +210,7 @@ def find_clips(
                 what="no frames",
             )
         for place in here:
-            clips = list(_clips_of(place))
+            clips = list(_clips_of(place, log))
             if not clips and place == folder:
                 raise BadClips(_without_annotation(folder), what="no annotation")
             if not clips and log:
@@ -244,26 +260,33 @@ def _frames_of(folder: Path) -> Any:
         return Path(videos[0]) if len(videos) == 1 else None
 
 
-def _clips_of(folder: Path) -> Iterator[Clip]:
+def _clips_of(folder: Path, log: Optional[Callable[[str], None]] = None) -> Iterator[Clip]:
     """The clips of one sequence folder: one a target; none when it has no annotation."""
     frames = _frames_of(folder)
     try:
         for suffix, boxes in sequence.targets(str(folder)):
             pictures = frames if isinstance(frames, list) else _Video(frames)
-            yield clip_of(folder.resolve().name + suffix, folder, pictures, boxes)
+            yield clip_of(folder.resolve().name + suffix, folder, pictures, boxes, log)
     except BadSource as error:
         raise BadClips(str(error), what="wrong annotation") from None
 
 
-def clip_of(name: str, folder: Path, frames: Any, boxes: Sequence[sequence.Box]) -> Clip:
+def clip_of(
+    name: str,
+    folder: Path,
+    frames: Any,
+    boxes: Sequence[sequence.Box],
+    log: Optional[Callable[[str], None]] = None,
+) -> Clip:
     """Make a clip from the target's first frame on, after a check of its frames and boxes.
 
     Args:
         frames: list of paths, or a ``_Video``.
         boxes: one for each frame, None if the target is absent.
+        log: is told what is odd about the boxes.
 
     Raises:
-        BadClips: they differ in number, or there is no box.
+        BadClips: they differ in number, there is no box, or the boxes are corners.
     """
     if not boxes:
         raise BadClips(f"{name}: the annotation holds no line; correct it")
@@ -273,6 +296,12 @@ def clip_of(name: str, folder: Path, frames: Any, boxes: Sequence[sequence.Box])
             f"{name}: {counted(len(boxes), 'box', 'boxes')} for {counted(len(frames), 'frame')}; "
             "correct the annotation"
         )
+    size = frames.size() if isinstance(frames, _Video) else picture_size(str(frames[0]))
+    doubt, odd = doubt_of_units(boxes, size) if size else (Doubt(), "")
+    if doubt.what:
+        raise BadClips(f"{name}: {doubt.saw}", what="wrong annotation")
+    if odd and log:
+        log(f"{name}: {odd}")
     rows = [(math.nan,) * 4 if box is None else tuple(box) for box in boxes]
     truth = np.array(rows, float).reshape(-1, 4)
     seen = np.flatnonzero(np.isfinite(truth[:, 0]))

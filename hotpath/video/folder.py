@@ -100,7 +100,9 @@ class FrameFolder(Source):
         self.fps = sequence.stated_fps(folder) if folder else None
         self._boxes: List[sequence.Box] = []
         try:
-            self._boxes = sequence.boxes_of(folder, self.frames, self.log) if folder else []
+            if folder and sequence.find_annotation(folder):
+                size = picture_size(self._paths[0])
+                self._boxes = sequence.boxes_of(folder, self.frames, self.log, size)
         except sequence.Misfit as error:
             self.log(str(error))
         self.annotated = bool(self._boxes)
@@ -307,6 +309,12 @@ def _decoded(path: str, log: Log = None) -> np.ndarray:
             "alone to track in all of them"
         )
     return picture
+
+
+def picture_size(path: str) -> Optional[Tuple[int, int]]:
+    """(width, height) of the picture of a file, or None."""
+    picture = _decoded_or_none(path)
+    return None if picture is None else (picture.shape[1], picture.shape[0])
 
 
 def _decoded_or_none(path: str) -> Optional[np.ndarray]:

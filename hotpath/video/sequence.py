@@ -14,10 +14,11 @@ The first file that exists is used, in this order. Pixels are counted from 0 her
 separated by commas, tabs, blanks or semicolons. Six or more values are a polygon; the result is its
 upright bounding box. Four values that are separated by semicolons, tabs or blanks may have decimal
 commas, as spreadsheets of some languages write them; where they may be a polygon, too, the file is
-refused. The target is absent where a line is empty, holds values that are not finite,
-or a box without area, and where a file of ``ABSENT`` in the sequence's folder says so. Every
-reader of boxes gets them from ``Annotation.boxes``. A file whose first column counts the frames is
-no annotation: results of a tracker, or lines of MOTChallenge or VisDrone with several targets.
+refused. What the columns mean is decided once for the whole file, by ``truth.py``. The target is
+absent where a line is empty, holds values that are not finite, or a box without area, and where a
+file of ``ABSENT`` in the sequence's folder says so. Every reader of boxes gets them from
+``Annotation.boxes``. A file with a column that counts the frames is no annotation: results of a
+tracker, or lines of MOTChallenge or VisDrone with several targets.
 """
 
 import csv
@@ -31,9 +32,11 @@ from hotpath.base import text as texts
 from hotpath.base.commands import counted, why_unread
 from hotpath.runtime.errors import BadSource
 from hotpath.video.base import MOST_FPS, Log
+from hotpath.video.truth import Doubt, absences, doubt_of_rows, doubt_of_units
 
-MOST_FRAMES = 10000000  # in an annotation: 92 hours at 30 a second
-MOT_FIELDS = (7, 9, 10)  # numbers of a line of MOTChallenge
+MOST_FRAMES = 1000000  # in an annotation: 9 hours at 30 a second
+MOST_MIB = 16  # of a file of boxes or of flags
+MOST_SIDE_BYTES = 1 << 16  # of a file that states the frame rate
 FIRST_LINES = 1 << 16  # bytes of a file that tell whether its first column counts the frames
 LASOT = ("full_occlusion.txt", "out_of_view.txt")
 ABSENT = ("absence.label", *LASOT)  # of GOT-10k and LaSOT: 1 for each frame without the target
@@ -59,7 +62,7 @@ OTB_SHORT = {"Tiger1": (6, 354)}
 
 
 class Misfit(BadSource):
-    """An annotation has another number of boxes than there are frames."""
+    """The boxes of an annotation do not fit the frames, by their number or by their size."""
 
 
 class Annotation(NamedTuple):
@@ -84,9 +87,7 @@ class Annotation(NamedTuple):
             for name in ABSENT:
                 path = os.path.join(self.folder or os.path.dirname(self.path), name)
                 if os.path.isfile(path):
-                    flags = [int(flag) for flag in re.findall(r"[0-9]+", texts.read(path))]
-                    flags += [0] * (len(boxes) - len(flags))
-                    boxes = [None if absent else box for box, absent in zip(boxes, flags)]
+                    boxes = _without_absent(boxes, path, self.path.endswith(".csv"))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise BadSource(f"{self.path}: {why_unread(error)}", what="not read") from None
         return boxes
@@ -95,7 +96,7 @@ class Annotation(NamedTuple):
         """The boxes of the file alone."""
         if self.path.endswith(".csv"):
             return _read_csv(self.path)
-        lines = texts.read(self.path).splitlines()
+        lines = _text_of(self.path).splitlines()
         while lines and not lines[-1].strip():
             lines.pop()
         lines, unclear = _with_points(lines)
@@ -105,11 +106,13 @@ class Annotation(NamedTuple):
                 f"polygon: {lines[unclear - 1][:60]!r}; write decimal points",
                 what="wrong line",
             )
-        if _counts_frames([_numbers(line) for line in lines]):
+        doubt = doubt_of_rows([_numbers(line) for line in lines])
+        if doubt.what:
+            first = next(number for number, line in enumerate(lines, 1) if len(_numbers(line)) > 4)
             raise BadSource(
-                f"{self.path}: its first column counts the frames, as in results or in a file of "
-                "several targets; write x,y,w,h of one target a line",
-                what="counted",
+                f"{self.path}: {doubt.saw}; line {first} is {lines[first - 1][:60]!r}; write "
+                "x,y,w,h of one target a line, or the corners of its polygon",
+                what=doubt.what,
             )
         return [self._box(line, number) for number, line in enumerate(lines, 1)]
 
@@ -150,7 +153,9 @@ def read_boxes(folder: str) -> List[Box]:
     return annotation.boxes() if annotation else []
 
 
-def boxes_of(folder: str, frames: int, log: Log = None) -> List[Box]:
+def boxes_of(
+    folder: str, frames: int, log: Log = None, size: Optional[Tuple[int, int]] = None
+) -> List[Box]:
     """The boxes of a sequence folder, one for each of its frames; empty without an annotation.
 
     Fewer boxes are no mistake where it is known whose they are: ``boxes.csv`` numbers its frames,
@@ -158,16 +163,24 @@ def boxes_of(folder: str, frames: int, log: Log = None) -> List[Box]:
     UAV123 sequence begins with the first frame. OTB annotates a part of some sequences.
 
     Args:
-        log: is told which frames have no box, where OTB leaves them out.
+        log: is told which frames have no box, where OTB leaves them out, and what is odd about the
+            boxes.
+        size: (width, height) of the frames, pixels; None if unknown.
 
     Raises:
-        Misfit: there are more or fewer boxes than frames, and nothing says whose they are.
+        Misfit: there are more or fewer boxes than frames, and nothing says whose they are; or they
+            are corners instead of a width and a height.
         BadSource: the annotation can't be understood.
     """
     annotation = find_annotation(folder)
     if annotation is None:
         return []
     boxes = read_boxes(folder)
+    doubt, odd = doubt_of_units(boxes, size) if size else (Doubt(), "")
+    if doubt.what:
+        raise Misfit(f"{annotation.path}: {doubt.saw}; it is not used until this is corrected")
+    if odd and log:
+        log(f"{annotation.path}: {odd}")
     span = first, last = annotated_frames(folder, len(boxes), frames)
     name = os.path.basename(os.path.abspath(folder))
     if span != (1, frames) and log:
@@ -242,33 +255,7 @@ def _is_result(path: str) -> bool:
     if path.endswith(".csv"):
         return "score" in re.split(r"[,\s]+", lines[0].lower() if lines else "")
     lines, unclear = _with_points(lines[:-1] or lines)
-    return not unclear and _counts_frames([_numbers(line) for line in lines])
-
-
-def _counts_frames(rows: Sequence[Sequence[float]]) -> bool:
-    """Whether the first column of a file numbers the frames, so that no row is a polygon.
-
-    A row of MOTChallenge tells it by its length. Else the column grows by 1 in each row; or it
-    begins with 0 or 1, and where it does not grow by 1, the second one names another target.
-    """
-    rows = [row for row in rows if row]
-    if not rows or min(map(len, rows)) < 5:
-        return False
-    if not all(math.isfinite(v) and v == int(v) for row in rows for v in row[:1]):
-        return False
-    begins = rows[0][0] in (0, 1)
-    numbered = all(v >= 1 and v == int(v) for v in rows[0][:2])
-    if len(rows[0]) in MOT_FIELDS and (begins or numbered):
-        return True
-    if len(rows) == 1:
-        return False
-    steps = [after[0] - before[0] for before, after in zip(rows, rows[1:])]
-    if set(steps) == {1}:
-        return begins or len(rows) > 2
-    targets = [row[1] for row in rows]
-    turns = [before != after for before, after in zip(targets, targets[1:])]
-    is_next = [step == 1 or (step <= 0 and turn) for step, turn in zip(steps, turns)]
-    return begins and 1 in steps and all(is_next) and all(v == int(v) for v in targets)
+    return not unclear and doubt_of_rows([_numbers(line) for line in lines]).what == "counted"
 
 
 def _with_points(lines: List[str]) -> Tuple[List[str], int]:
@@ -304,13 +291,14 @@ def stated_fps(folder: str) -> Optional[float]:
         ("seqinfo.ini", "frameRate"),
         ("meta_info.ini", "anno_fps"),
     ):
+        path = os.path.join(folder, name)
         try:
-            with open(os.path.join(folder, name)) as file:
-                text = file.read()
-        except (OSError, UnicodeDecodeError):
+            text = texts.read(path, MOST_SIDE_BYTES) if os.path.isfile(path) else ""
+        except (OSError, ValueError):  # longer than such a file, or no text
             continue
         number = r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?![0-9.])"  # "1.2.3" is not a number
-        match = re.search(rf"^\s*{key}\s*[=:]\s*{number}", text, re.MULTILINE)
+        matches = (re.match(rf"\s*{key}\s*[=:]\s*{number}", line) for line in text.splitlines())
+        match = next(filter(None, matches), None)
         if match and 0 < float(match.group(1)) <= MOST_FPS:
             return float(match.group(1))
     return None
@@ -328,10 +316,44 @@ def _paths_beside(parent: str, name: str) -> Iterator[str]:
     yield os.path.join(parent, name + ".txt")
 
 
+def _text_of(path: str) -> str:
+    """The text of a truth file; raises ``BadSource`` where it is longer than any."""
+    if os.path.getsize(path) > MOST_MIB << 20:
+        raise BadSource(
+            f"{path}: has more than {MOST_MIB} MiB, which no truth of one sequence has; name "
+            "another file, or cut it",
+            what="too large",
+        )
+    text = texts.read(path)
+    if text.count("\n") > MOST_FRAMES:
+        raise BadSource(
+            f"{path}: has more than {MOST_FRAMES:,} lines; cut the sequence", what="too large"
+        )
+    return text
+
+
+def _without_absent(boxes: List[Box], path: str, is_table: bool) -> List[Box]:
+    """The boxes, None where the flags of a file of ``ABSENT`` say that the target is absent."""
+    try:
+        flags = absences(_text_of(path))
+    except UnicodeDecodeError:
+        raise
+    except ValueError as error:
+        raise BadSource(f"{path}: {error}", what="wrong line") from None
+    first_only = len(boxes) == 1 or is_table  # may end before the flags
+    if len(flags) < len(boxes) or (len(flags) > len(boxes) and not first_only):
+        raise Misfit(
+            f"{path}: {counted(len(flags), 'flag')} for {counted(len(boxes), 'box', 'boxes')}; the "
+            "truth is not used until this is corrected"
+        )
+    return [None if absent else box for box, absent in zip(boxes, flags)]
+
+
 def _read_csv(path: str) -> List[Box]:
     """``boxes.csv``: header frame,x,y,w,h; empty fields where the target is absent."""
     boxes: Dict[int, Box] = {}
-    rows = csv.DictReader(io.StringIO(texts.read(path)))
+    lines: Dict[int, int] = {}  # frame -> its line
+    rows = csv.DictReader(io.StringIO(_text_of(path)))
     for row in rows:
         try:
             fields = [row[key] for key in ("x", "y", "w", "h")]
@@ -346,7 +368,13 @@ def _read_csv(path: str) -> List[Box]:
                 ),
                 what="wrong frame",
             )
-        boxes[index] = box
+        if index in boxes:
+            raise BadSource(
+                f"{path}: line {rows.line_num} is of frame {index}, as line {lines[index]} is; "
+                "keep one line a frame, and of several targets one",
+                what="frame twice",
+            )
+        boxes[index], lines[index] = box, rows.line_num
     return [boxes.get(index) for index in range(max(boxes) + 1)] if boxes else []
 
 

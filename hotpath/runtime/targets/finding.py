@@ -24,7 +24,15 @@ from hotpath.runtime.errors import BadBox
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.detections import Detections
-from hotpath.runtime.types import GIVEN, TRACKED, Box, Track, are_shares, checked_box
+from hotpath.runtime.types import (
+    GIVEN,
+    MOST_OF_CORNERS,
+    TRACKED,
+    Box,
+    Track,
+    are_shares,
+    checked_box,
+)
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.interface import Followed
@@ -139,6 +147,14 @@ class TargetFinder:
                 "a finder must give boxes x, y, w, h in pixels; each box is less than a pixel, so "
                 "multiply the boxes by the frame's width and height",
                 what="shares",
+            )
+        if _are_all_corners(detections.boxes, frame.shape):
+            x, y, right, bottom = detections.boxes[0].tolist()
+            raise BadBox(
+                "a finder must give boxes x, y, w, h; these leave the frame, and as the corners "
+                f"x1, y1, x2, y2 all fit in it, so give {x:g},{y:g},{right - x:g},{bottom - y:g} "
+                f"for {x:g},{y:g},{right:g},{bottom:g}",
+                what="corners",
             )
         can_be = np.array([_can_be(box, frame.shape) for box in detections.boxes], bool)
         return detections._replace(
@@ -320,6 +336,16 @@ def _class_of(detections: Detections, index: int) -> Dict[str, Any]:
         "class_id": kind,
         "class_name": detections.names[kind] if kind < len(detections.names) else "",
     }
+
+
+def _are_all_corners(boxes: np.ndarray, shape: Tuple[int, ...]) -> bool:
+    """Whether all boxes fit in the frame as corners, and one as x, y, w, h leaves it clearly."""
+    height, width = shape[:2]
+    start, extent = boxes[:, :2], boxes[:, 2:]
+    fit = (start >= 0) & (start < extent) & (extent <= (width, height))
+    shown = np.clip(np.minimum(start + extent, (width, height)) - start, 0, None).prod(axis=1)
+    leaves = shown < (1 - MOST_OF_CORNERS) * extent.prod(axis=1)
+    return bool(len(boxes) and fit.all() and leaves.any())
 
 
 def _can_be(box: np.ndarray, shape: Tuple[int, ...]) -> bool:

@@ -151,24 +151,25 @@ def sequences(name: str, data: Path) -> Sequences:
 def _clip(listed: Listed) -> Clip:
     if listed.read:
         paths, rows = listed.read()
-        return clip_of(listed.name, listed.folder, paths, [tuple(map(float, row)) for row in rows])
+        boxes = [tuple(map(float, row)) for row in rows]
+        return clip_of(listed.name, listed.folder, paths, boxes, say)
     if not listed.truth.is_file():
         raise BadClips(f"it has frames but no {listed.truth}")
-    boxes = Annotation(str(listed.truth), listed.origin).boxes()
+    truth = Annotation(str(listed.truth), listed.origin).boxes()
     paths = picture_paths(str(listed.folder))
     numbers = [re.search("[0-9]+$", Path(path).stem) for path in paths]
     numbered = [(int(match[0]), path) for match, path in zip(numbers, paths) if match]
     first = listed.first if listed.last < LAST else 0  # TrackingNet's first frame is 0.jpg
     frames = [path for number, path in numbered if first <= number <= listed.last]
-    if listed.first_only and len(boxes) == 1:
-        boxes += [None] * (len(frames) - 1)
+    if listed.first_only and len(truth) == 1:
+        truth += [None] * (len(frames) - 1)
     whole = listed.last - listed.first + 1
     if listed.last < LAST and "UAV" in listed.folder.parent.name and len(frames) != whole:
         raise BadClips(
             f"{len(frames)} of its {whole} frames ({listed.first} to {listed.last}) are in "
             f"{listed.folder}; fetch the others"
         )
-    return clip_of(listed.name, listed.folder, frames, boxes)
+    return clip_of(listed.name, listed.folder, frames, truth, say)
 
 
 def _attributes(name: str, data: Path, attributes: list[str]) -> list[str]:

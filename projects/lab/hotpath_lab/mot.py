@@ -14,12 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.base.commands import needs, why_unread
+from hotpath.base.commands import counted, needs, why_unread
+from hotpath.base.text import read as read_text
 from hotpath.calib import command
+from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.runtime.boxes import overlaps
 
 Rows = dict[int, dict[int, list[float]]]  # frame -> target -> x, y, w, h
+MOST_BYTES = 1 << 26  # of a file, over a million boxes
 NAMES = ("MOTA", "IDF1", "HOTA", "DetA", "AssA", "IDSW")
 
 
@@ -31,9 +34,8 @@ def read(path: Path, is_truth: bool = False) -> Rows:
     """
     rows: Rows = {}
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError) as error:
+        lines = list(csv.reader(read_text(str(path), MOST_BYTES).splitlines()))
+    except (OSError, ValueError, csv.Error) as error:
         raise BadRun(f"{path}: {why_unread(error)}") from None
     for number, line in enumerate(lines, 1):
         try:
@@ -45,6 +47,11 @@ def read(path: Path, is_truth: bool = False) -> Rows:
             raise BadRun(
                 f"{path}: line {number} is not frame,target,left,top,width,height; name a file "
                 "that `hotpath track --results boxes.txt` writes"
+            )
+        if frame < 1:
+            raise BadRun(
+                f"{path}: line {number} is of frame {frame}; MOTChallenge counts frames from 1, so "
+                "add 1 to each"
             )
         if (frame, target) != (values[0], values[1]):
             raise BadRun(
@@ -59,6 +66,23 @@ def read(path: Path, is_truth: bool = False) -> Rows:
     if not rows:
         raise BadRun(f"{path} has no box; name another file")
     return rows
+
+
+def _check_frames(truth: Rows, results: Rows, path: Path) -> None:
+    """Refuse results of other frames than the truth's; say it where less than half are common."""
+    common = len(set(truth) & set(results))
+    spans = [
+        f"{counted(len(rows), 'frame')} from {min(rows)} to {max(rows)}"
+        for rows in (truth, results)
+    ]
+    sentence = (
+        f"{path}: only {common} of its frames are frames of the truth ({spans[1]}; the truth has "
+        f"{spans[0]}); count the frames of both files alike, from 1 in steps of 1"
+    )
+    if not common:
+        raise BadRun(sentence)
+    if 2 * common < max(len(truth), len(results)):
+        say(sentence)
 
 
 def figures(truth: Rows, results: Rows) -> dict[str, float]:
@@ -110,6 +134,8 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Print one line for each run."""
     truth = read(options.truth, is_truth=True)
+    for path in options.results:
+        _check_frames(truth, read(path), path)
     rows = {path: figures(truth, read(path)) for path in options.results}
     width = max(len(str(path)) for path in rows)
     print(" " * width, *(f"{name:>6}" for name in NAMES))

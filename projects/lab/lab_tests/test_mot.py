@@ -48,6 +48,31 @@ def test_rows_that_do_not_count_and_wrong_files(tmp_path):
         mot.read(tmp_path / "none.txt")
 
 
+@pytest.mark.parametrize(
+    "number, sentence",
+    [
+        (lambda frame: frame - 1, "of frame 0; MOTChallenge counts frames from 1"),
+        (lambda frame: frame + 500, "only 0 of its frames"),
+        (lambda frame: 1 - frame, "of frame 0"),
+    ],
+)
+def test_frames_that_are_not_the_truth_s_are_refused(tmp_path, capsys, number, sentence):
+    truth = write(tmp_path / "truth.txt", walk(1, 2))
+    rows = [(number(frame), *more) for frame, *more in walk(1, 2)]
+    for order in ([truth, write(tmp_path / "a.txt", rows)], [tmp_path / "a.txt", truth]):
+        assert mot.main([str(path) for path in order]) == 2
+        assert sentence in capsys.readouterr().err
+
+
+def test_results_of_few_of_the_frames_are_said(tmp_path, capsys):
+    pytest.importorskip("trackeval")
+    truth = write(tmp_path / "truth.txt", walk(1, 2))
+    rows = [(3 * frame, *more) for frame, *more in walk(1, 2)]
+    assert mot.main([str(truth), str(write(tmp_path / "thirds.txt", rows))]) == 0
+    told = capsys.readouterr()
+    assert "only 3 of its frames are frames of the truth" in told.out + told.err
+
+
 def write_text(path, text):
     path.write_text(text)
     return path

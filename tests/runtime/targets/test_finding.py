@@ -300,6 +300,16 @@ def test_a_function_that_gives_no_boxes_is_one_sentence(place, found):
             targets.update(moving(1)[0])
 
 
+@pytest.mark.parametrize("shape", [(240, 320), (480, 640), (1080, 1920)])
+def test_a_function_that_gives_corners_is_told_so(place, shape):
+    height, width = shape
+    found = [(0.7 * width, 0.6 * height, 0.9 * width, 0.9 * height), (9, 9, 60, 80)]
+    with load_targets(place / "tiny.toml", engine="onnxruntime") as targets:
+        targets.find_with(lambda _: found)
+        with refusal(BadBox, "corners"):
+            targets.update(np.zeros((height, width, 3), np.uint8))
+
+
 @pytest.mark.parametrize(
     "options, sentence",
     [

@@ -46,9 +46,12 @@ print("cost", time.process_time() - began, (memory("VmHWM") - before) / 1024)
 
 
 def shape(place):
-    """That of the first frame of a source."""
+    """That of the first frame of a source, after all of its frames."""
     with open_source(place) as source:
-        return source.read().shape
+        found = source.read().shape
+        while not source.live and source.read() is not None:
+            pass
+        return found
 
 
 def message(path):
@@ -70,6 +73,7 @@ def network(path):
     return models.read(pathlib.Path(path))
 
 
+LARGE = png(16000, 12000, rows=12000)
 FRAME = f"{limits.PIXELS // limits.MEGA} megapixels"
 FILE = f"{limits.FILE_MIB} MiB"
 LONG = (limits.FILE_MIB + 1) * limits.MIB
@@ -110,6 +114,12 @@ ROWS = {
         {
             "APNG": ("a.png", lambda: png(30000, 30000, True, 30000), "not a vid|mega"),
             "smaller APNG": ("a.png", lambda: png(16000, 12000, True, 12000), "megapixels"),
+            "a larger frame than stated": ("a.avi", lambda: lies.film([LARGE] * 2), "megapixels"),
+            "a larger frame later": (
+                "a.mov",
+                lambda: lies.film([png(32, 24, rows=24)] * 3 + [LARGE], "mov"),
+                "megapixels",
+            ),
         },
     ),
     "pipe": (

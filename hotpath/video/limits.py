@@ -10,6 +10,7 @@ from hotpath.runtime.errors import BadSource
 MEGA, MIB = 1000000, 1 << 20
 # of a frame: 16000x11000. Pillow refuses to decode more, and so do we for all kinds of files.
 PIXELS = 178 * MEGA
+DECODER_LIMITS = {"max_pixels": str(PIXELS)}  # FFmpeg's own limit for the same
 FILE_MIB, PART_MIB = 1024, 32  # of a picture or a stack; of a part of Motion JPEG over HTTP
 PAGES, PAGES_S = 20000, 5  # of a stack; seconds of the processor to count them
 # A stack of more pixels than this has at least a byte for so many of them, as Deflate and LZW do
@@ -23,12 +24,17 @@ HEIF = re.compile(rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)  # I
 def check_size(name: str, width: int, height: int) -> None:
     """Raise ``BadSource`` if a frame has more than ``PIXELS``."""
     if width * height > PIXELS:
-        raise BadSource(
-            f"{name}: a frame of {width}x{height} is larger than {PIXELS // MEGA} megapixels; "
-            "scale it down or cut it first",
-            what="too large",
-            where=name,
-        )
+        raise too_large(name, f" of {width}x{height}")
+
+
+def too_large(name: str, size: str = "") -> BadSource:
+    """The error about a frame of more than ``PIXELS``."""
+    return BadSource(
+        f"{name}: a frame{size} is larger than {PIXELS // MEGA} megapixels; scale it down or cut "
+        "it first",
+        what="too large",
+        where=name,
+    )
 
 
 def check_bytes(name: str, size: int) -> None:

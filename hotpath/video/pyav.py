@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from hotpath.runtime.errors import BadSource
 from hotpath.video.base import without_password
 from hotpath.video.containers import is_playlist
+from hotpath.video.limits import DECODER_LIMITS
 from hotpath.video.pyav_capture import EACH_FRAME, ONE_FRAME, AvCapture
 
 INDEX_AT_END = (
@@ -85,7 +86,9 @@ def _opened(
     try:
         av.logging.set_level(av.logging.ERROR)
         with av.logging.Capture(False) as said:
-            opened = partial(av.open, address, options=options, timeout=timeouts)
+            opened = partial(
+                av.open, address, options=dict(options, **DECODER_LIMITS), timeout=timeouts
+            )
             capture = AvCapture(av, opened, **how)
     except (av.FFmpegError, OSError, ValueError) as caught:
         error = getattr(caught, "strerror", None) or caught

@@ -11,14 +11,14 @@ import time
 from collections import deque
 from fractions import Fraction
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterator, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
 
 import cv2
 
 from hotpath.base.commands import make
 from hotpath.video.base import MOST_FPS, SAME, without_password
-from hotpath.video.limits import check_size
-from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
+from hotpath.video.limits import DECODER_LIMITS, check_size, too_large
+from hotpath.video.pyav_frames import UPRIGHT, turn_of, unread_matrix, upright
 from hotpath.video.pyav_index import index_of, mark_of, starts
 from hotpath.video.stamps import JoinedPackets
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from hotpath.video.pyav_index import Index, Key
 
 EACH_FRAME, ONE_FRAME = "AUTO", "SLICE"  # what PyAV's threads decode: a frame each, or parts of one
+SIZE_CHECKS = 32  # packets that are decoded once more to know why they were refused
+TOO_MANY_PIXELS = "specified max pixel count"  # FFmpeg's words about a frame above it
 NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
 BAD_PACKETS = 4096  # one after another that are skipped, as OpenCV does
 ATTACHED = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
@@ -82,6 +84,7 @@ class AvCapture:
         errors: frames that are damaged.
         skipped: packets that could not be decoded.
         time_s: time of the last frame, seconds since the first one.
+        odd: a part of a sentence about the colours, "" for nothing.
     """
 
     def __init__(
@@ -104,6 +107,8 @@ class AvCapture:
         self._errors = (av.FFmpegError, OSError, ValueError, IndexError)
         self._decoded: Deque[Tuple[int, Any]] = deque()  # (ticks, frame)
         self._ended = False
+        self._size_checks = SIZE_CHECKS
+        self._fed: Deque[Any] = deque(maxlen=SIZE_CHECKS)  # packets until the first frame
         self._first: Optional[int] = None  # ticks of the first frame
         self._last: Optional[int] = None  # ticks of the frame that was decoded last
         self._given: Optional[int] = None  # ticks of the frame that was given last
@@ -115,12 +120,14 @@ class AvCapture:
         self.aspect = 1.0
         self.decode_ms, self.time_s = 0.0, 0.0
         self.errors = self.skipped = 0
+        self.odd = ""
         ahead = self._next() if self._start() else None
         if ahead is None:
             self._stream = None
             return
         self._first, first = ahead
         self.turn = turn_of(first)
+        self.odd = unread_matrix(first)
         square = getattr(self._stream, "sample_aspect_ratio", None) or 1
         self.aspect = float(1 / square if self.turn.transpose else square)
         self._decoded.appendleft(ahead)
@@ -130,14 +137,27 @@ class AvCapture:
         return self._stream is not None
 
     def read(self) -> Tuple[bool, Any]:
-        """(True, the next frame), or (False, None) if there is none."""
-        decoded = self._next() if self._stream is not None else None
-        if decoded is None or self._first is None:
-            return False, None
-        ticks, frame = decoded
-        self.time_s = float((ticks - self._first) * self._base)
-        self.errors += getattr(frame, "is_corrupt", False)
-        return True, upright(frame, self.turn, self._planes)
+        """(True, the next frame), or (False, None) if there is none.
+
+        A frame that FFmpeg can't convert is skipped, as one that it can't decode.
+
+        Raises:
+            BadSource: the next frame has more pixels than ``check_size`` allows.
+        """
+        for _ in range(BAD_PACKETS):
+            decoded = self._next() if self._stream is not None else None
+            if decoded is None or self._first is None:
+                break
+            ticks, frame = decoded
+            try:
+                picture = upright(frame, self.turn, self._planes)
+            except self._errors:
+                self.skipped += 1
+                continue
+            self.time_s = float((ticks - self._first) * self._base)
+            self.errors += getattr(frame, "is_corrupt", False)
+            return True, picture
+        return False, None
 
     def get(self, what: int) -> float:
         """Frame rate, or milliseconds of the last frame, by OpenCV's names; else 0."""
@@ -325,8 +345,9 @@ class AvCapture:
             return False
         self._stream.thread_type = self._thread_type
         self._context = self._stream.codec_context
-        name = without_password(self._container.name)
-        check_size(name, self._context.width or 0, self._context.height or 0)
+        self._name = without_password(self._container.name)
+        check_size(self._name, self._context.width or 0, self._context.height or 0)
+        self._context.options = DECODER_LIMITS  # for frames of another size than the file states
         self._form = self._container.format.name
         # AVI states when its frames are decoded; FFmpeg guesses the rest
         self._by_dts = self._form == "avi" or bool(self._container.format.flags & NO_TIMES)
@@ -385,6 +406,8 @@ class AvCapture:
             if may_again and getattr(packet, "is_corrupt", False):
                 self._decode_again()
                 continue
+            if self._first is None:
+                self._fed.append(packet)
             started = time.perf_counter()
             try:
                 frames = self._context.decode(packet)
@@ -397,12 +420,45 @@ class AvCapture:
                 if may_again:
                     self._decode_again()
                     continue
+                if not self._context.width and any(map(self._is_too_large, self._refused(packet))):
+                    self._ended = True
+                    raise too_large(self._name) from None
                 bad += 1
                 self.skipped += 1
         if not self._decoded:
             return None
         self._given = self._decoded[0][0]
         return self._decoded.popleft()
+
+    def _refused(self, packet: Any) -> List[Any]:
+        """Packets that the decoder may mean by an error; with threads it tells of earlier ones."""
+        if self._first is not None:
+            return [packet]
+        fed = list(self._fed)
+        self._fed.clear()
+        return fed
+
+    def _is_too_large(self, packet: Any) -> bool:
+        """Whether a packet that was refused has a frame of too many pixels, by FFmpeg's words.
+
+        FFmpeg forgets the width of a stream there, as it does for some damaged frames.
+        """
+        if packet is None or not self._size_checks:
+            return False
+        self._size_checks -= 1
+        context = self._av.CodecContext.create(self._context.codec, "r")
+        context.extradata, context.options = self._context.extradata, DECODER_LIMITS
+        level = self._av.logging.get_level()
+        self._av.logging.set_level(self._av.logging.ERROR)
+        said: Any = None
+        try:
+            with self._av.logging.Capture(False):  # keeps it from Python's own log
+                context.decode(packet)
+        except self._errors as error:
+            said = getattr(error, "log", None)  # (level, part, text) of FFmpeg's last message
+        finally:
+            self._av.logging.set_level(level)
+        return TOO_MANY_PIXELS in str(said)
 
     def _decode_again(self) -> None:
         """Go on after the last frame with threads that share a frame.

@@ -1,6 +1,7 @@
 """Files and servers that lie: small, and a library that believes them takes all memory or time."""
 
 import contextlib
+import fractions
 import http.server
 import io
 import socket
@@ -70,6 +71,23 @@ def imagej(count, width, height):
     page = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
     head = b"II*\0\x08\0\0\0" + page + bytes(4)
     return (head.ljust(at, b"\0") + text).ljust(2 * at, b"\0")
+
+
+def film(packets, form="avi"):
+    """A container of PNG pictures, of which the first tells the size of all."""
+    av = pytest.importorskip("av")
+    file = io.BytesIO()
+    with av.open(file, "w", form) as container:
+        stream = container.add_stream("png", rate=25)
+        stream.height, stream.width = 24, 32
+        stream.pix_fmt = "gray"
+        for number, data in enumerate(packets):
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = stream, fractions.Fraction(1, 25)
+            packet.pts = packet.dts = number
+            packet.is_keyframe = True
+            container.mux(packet)
+    return file.getvalue()
 
 
 def part(data):

@@ -1,0 +1,86 @@
+"""Films with colours that FFmpeg does not convert are read; no frame is larger than the limit."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hotpath.runtime.errors import BadSource
+from hotpath.runtime.pictures import bgr_of
+from hotpath.video import pyav_capture, pyav_frames
+from hotpath.video.sources import open_source
+from tests.support import ROOT, lies
+from tests.support.errors import refusal
+
+av = pytest.importorskip("av")
+from tests.support.streams.films import even, write  # noqa: E402
+
+COUNT = 6
+READ = """
+import sys
+from hotpath.video.sources import open_source
+with open_source("-", planes=True) as source:
+    frame, count = source.read(), 0
+    while frame is not None:
+        frame, count = source.read(), count + 1
+print(count)
+"""
+
+
+@pytest.mark.parametrize(
+    "codec, matrix", [("libx264", 8), ("libx264", 15), ("libx265", 14), ("ffv1", 10), ("ffv1", 13)]
+)
+@pytest.mark.parametrize("planes", [False, True])
+def test_a_matrix_that_ffmpeg_does_not_convert_is_read_as_the_nearest(
+    tmp_path, codec, matrix, planes
+):
+    path, plain = tmp_path / "a.mkv", write(tmp_path / "plain.mkv", even(COUNT), codec)
+    write(path, even(COUNT), codec, colorspace=matrix)
+    said = []
+    with open_source(str(path), said.append, planes=planes) as source, open_source(plain) as other:
+        for _ in range(COUNT):
+            frame, wanted = bgr_of(source.read()), bgr_of(other.read())
+            assert frame.shape == wanted.shape
+            assert np.abs(frame.mean() - wanted.mean()) < 20  # the brightness is that of Y
+        assert source.read() is None and source.skipped == 0
+    assert len(said) == 1 and pyav_frames.UNREAD_MATRICES[matrix][0] in said[0]
+    with open(str(path), "rb") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", READ], stdin=file, stdout=subprocess.PIPE, cwd=str(ROOT)
+        )
+    assert done.stdout.split() == [str(COUNT).encode()]
+
+
+def test_a_frame_that_can_not_be_converted_is_a_damaged_one(tmp_path, monkeypatch):
+    path, upright = write(tmp_path / "a.mp4", even(COUNT)), pyav_capture.upright
+    calls = []
+
+    def refusing(*args):
+        calls.append(args)
+        if len(calls) == 3:
+            raise OSError(95, "Operation not supported")
+        return upright(*args)
+
+    monkeypatch.setattr(pyav_capture, "upright", refusing)
+    with open_source(path) as source:
+        count = 0
+        while source.read() is not None:
+            count += 1
+    assert (count, source.skipped) == (COUNT - 1, 1)
+
+
+@pytest.mark.parametrize("at", [0, 1, 4])
+@pytest.mark.parametrize("form", ["avi", "mov", "nut"])
+def test_no_frame_is_larger_than_the_limit_and_those_before_it_are_given(tmp_path, form, at):
+    packets = [lies.png(32, 24, rows=24)] * 6
+    packets[at] = lies.png(16000, 12000, rows=1)
+    path = tmp_path / "a.avi"
+    path.write_bytes(lies.film(packets, form))
+    count = 0
+    with refusal(BadSource, "too large", os.path.basename(str(path))):
+        with open_source(str(path)) as source:
+            while source.read() is not None:
+                count += 1
+    assert count == at

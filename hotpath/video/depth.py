@@ -14,6 +14,12 @@ import numpy as np
 from hotpath.runtime.pictures import is_deep
 
 OUTLIERS = 0.005  # of a picture's values at each end, which become 0 or 255
+TAIL = (
+    0.05  # of the values at each end, between which lies the spread that others are compared with
+)
+FAR = 4  # times that spread: no part of the picture
+HEADROOM = 0.1  # of the range, that is left for what is not in it
+UINT16_MAX = (1 << 16) - 1
 ODD_PICTURES = 20  # one of so many, such as of a closed shutter, does not count
 VALUES = 1 << 16  # of a picture that are looked at
 RECENT = 15  # pictures of a live source whose median is its range
@@ -109,14 +115,43 @@ def _scaled(low: float, high: float, values: np.ndarray) -> np.ndarray:
 
 
 def range_of(picture: np.ndarray) -> Range:
-    """The lowest and highest value of a deep picture without dead pixels and ``OUTLIERS``."""
+    """The lowest and highest value of what a deep picture shows.
+
+    Left out are dead pixels and ``OUTLIERS``, a border without data or burnt-in text (many pixels
+    with one value that is far from all others), and whatever else is many times the spread of the
+    picture away. What is left out becomes darker or brighter than the rest, by ``HEADROOM``.
+    """
     values = cv2.medianBlur(picture, 3).reshape(-1)
     values = np.sort(values[:: max(1, values.size // VALUES)])
     values = values[np.isfinite(values)] if picture.dtype != np.uint16 else values
     if not values.size:
         return 0.0, 0.0
-    outside = int(values.size * OUTLIERS)
-    return values[outside].item(), values[-1 - outside].item()
+    values = values.astype(np.float64)
+    rest = _without_plain_ends(values)
+    tail = int(rest.size * TAIL)
+    low, high = rest[tail], rest[-1 - tail]
+    reach = FAR * (high - low)
+    if reach:
+        rest = rest[(rest >= low - reach) & (rest <= high + reach)]
+    outside = int(rest.size * OUTLIERS)
+    low, high = rest[outside], rest[-1 - outside]
+    room = HEADROOM * (high - low)
+    least, most = values[int(values.size * OUTLIERS)], values[-1 - int(values.size * OUTLIERS)]
+    low, high = max(least, low - room), min(most, high + room)
+    return (low, high) if picture.dtype != np.uint16 else (int(low), int(high))
+
+
+def _without_plain_ends(values: np.ndarray) -> np.ndarray:
+    """Sorted values without those that equal the least or the greatest one and are far from all."""
+    for end in (values[0], values[-1]):
+        others = values[values != end]
+        if others.size <= values.size * TAIL:
+            continue
+        spread = others[-1 - int(others.size * OUTLIERS)] - others[int(others.size * OUTLIERS)]
+        gap = np.abs(others - end).min()
+        if gap > spread * (1 if end in (0, UINT16_MAX) else FAR):
+            values = others
+    return values
 
 
 def scale_for(pictures: List[np.ndarray], depth: Optional[int]) -> Tuple[Scale, str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hotpath.video.cameras import Camera
-from hotpath.video.depth import NARROWS, RECENT, Reduction, linear
+from hotpath.video.depth import NARROWS, RECENT, Reduction, linear, range_of
 from hotpath.video.live import LiveSource
 from hotpath.video.sources import open_source
 
@@ -64,6 +64,75 @@ def test_the_scale_is_linear_clipped_and_rounded(low, high):
 def test_eight_bit_pictures_need_no_words(tmp_path):
     cv2.imwrite(str(tmp_path / "0.png"), np.full((40, 60), 100, np.uint8))
     assert frames_and_words(str(tmp_path))[1] == ""
+
+
+def letterboxed(scene):
+    """In the middle of a black picture, as players show another aspect: most of it is border."""
+    picture = np.zeros((scene.shape[0] * 2, scene.shape[1] * 2), scene.dtype)
+    picture[30 : 30 + scene.shape[0], 40 : 40 + scene.shape[1]] = scene
+    return picture
+
+
+def labelled(scene):
+    """With a text at the greatest value, drawn by Pillow."""
+    Image = pytest.importorskip("PIL.Image")
+    from PIL import ImageDraw
+
+    mask = Image.new("L", scene.shape[::-1])
+    ImageDraw.Draw(mask).text((3, 3), "2026-11-29 24.3 C", fill=255)
+    return np.where(np.asarray(mask) > 127, scene.dtype.type(65535), scene)
+
+
+def rectified(scene):
+    """Turned a little, with GDAL's value for no data in the corners."""
+    rows, columns = np.mgrid[: scene.shape[0], : scene.shape[1]]
+    turned = scene.astype(np.float32) / 100 - 273.15
+    turned[rows + columns < 24] = np.finfo(np.float32).min
+    turned[rows + columns > sum(scene.shape) - 26] = np.finfo(np.float32).min
+    return turned
+
+
+def with_dead_clusters(scene):
+    """Clusters of pixels of many values, more of them than outliers may be."""
+    random, picture = np.random.RandomState(5), scene.copy()
+    for _ in range(9):
+        row, column = random.randint(0, 100), random.randint(0, 140)
+        picture[row : row + 4, column : column + 5] = random.randint(52000, 65000)
+    return picture
+
+
+@pytest.mark.parametrize("lie", [letterboxed, labelled, rectified, with_dead_clusters])
+def test_what_is_no_scene_takes_no_contrast_away(tmp_path, lie):
+    """Pillow writes the pictures."""
+    Image = pytest.importorskip("PIL.Image")
+    rows, columns = np.mgrid[:120, :160]
+    scene = (29000 + 6 * rows + 300 * np.sin(columns / 9)).astype(np.uint16)
+    contrasts = []
+    for name, picture in (("plain", scene), ("a", lie(scene))):
+        is_float = picture.dtype == np.float32
+        path = tmp_path / (name + (".tiff" if is_float else ".png"))
+        Image.fromarray(picture).save(str(path))
+        frame = read_first(str(path))[..., 0].astype(float)
+        top, left = (30, 40) if frame.shape != scene.shape else (0, 0)
+        contrasts.append(frame[top + 40 : top + 90, left + 40 : left + 120].std())
+    assert contrasts[1] > 0.75 * contrasts[0] > 10
+
+
+def test_a_hot_target_is_a_part_of_the_picture():
+    rows, columns = np.mgrid[:120, :160]
+    scene = (7300 + 2 * rows).astype(np.uint16)
+    scene[50:70, 60:90] = 7900 + columns[50:70, 60:90]
+    low, high = range_of(scene)
+    assert low <= 7310 and high >= 7980
+    scene[50:70, 60:90] += 20000  # a fire: it is brighter than all, and the scene is seen
+    low, high = range_of(scene)
+    assert high < 8000 and linear(low, high)(scene)[60, 75] == 255
+    assert linear(low, high)(scene)[:50].max() < 245
+
+
+def read_first(path):
+    with open_source(path) as source:
+        return source.read()
 
 
 def counts(index, colour=False):

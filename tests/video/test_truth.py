@@ -16,7 +16,9 @@ from tests.support.errors import refusal
 
 FRAMES = 24
 AT = np.arange(FRAMES)
-BOXES = np.stack([30 + 3 * AT + AT % 2, np.round(60 + 20 * np.sin(AT / 4)), 40 + AT % 3, 32 + AT % 5], 1)
+BOXES = np.stack(
+    [30 + 3 * AT + AT % 2, np.round(60 + 20 * np.sin(AT / 4)), 40 + AT % 3, 32 + AT % 5], 1
+)
 
 
 def saved(rows, form="%.18e", delimiter=" "):

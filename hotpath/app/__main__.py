@@ -118,7 +118,9 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
             tracks = finder.first(frame, tracks, at_s)
         stop.begin()
         with Outputs(options, targets, source, stop, frame, detector, window) as outputs:
-            first = TrackedFrame(frame, source.given - 1, at_s, tracks, source.captured_s)
+            first = TrackedFrame(
+                frame, source.given - 1, at_s, tracks, source.captured_s, source.header
+            )
             outputs.write(first)
             if not tracks:
                 outputs.invite()
@@ -258,7 +260,9 @@ def follow(
             continue
         read = time.perf_counter()
         wait_ms = (read - started) * 1e3
-        taken = TrackedFrame(frame, source.given - 1, source.time_s, {}, source.captured_s)
+        taken = TrackedFrame(
+            frame, source.given - 1, source.time_s, {}, source.captured_s, source.header
+        )
 
         # find the targets in it
         try:

@@ -37,6 +37,19 @@ class _Waiting:
 WAITING = _Waiting()  # a live source's answer when no new frame came within the timeout
 
 
+class Header(NamedTuple):
+    """What the sender of a frame says of it. A link that sends boxes to it repeats this unchanged.
+
+    Attributes:
+        seconds, nanoseconds: time of the capture by the sender's clock, as it was received.
+        frame_id: name of the camera's frame of reference.
+    """
+
+    seconds: int
+    nanoseconds: int
+    frame_id: str
+
+
 class TrackedFrame(NamedTuple):
     """One frame after tracking.
 
@@ -46,6 +59,7 @@ class TrackedFrame(NamedTuple):
         time_s: time in its source, seconds, or None.
         tracks: target number -> ``Track``.
         captured_s: capture time, seconds of the monotonic clock.
+        header: the ``Header`` that the frame came with, or None.
     """
 
     frame: AnyFrame
@@ -53,6 +67,7 @@ class TrackedFrame(NamedTuple):
     time_s: Optional[float]
     tracks: Dict[int, Track]
     captured_s: float = 0.0
+    header: Optional[Header] = None
 
 
 class Source:
@@ -80,6 +95,7 @@ class Source:
         captured_s: capture time of the last frame, seconds of the monotonic clock. It comes from
             the frame's stamp. Without a stamp it is the time of arrival (live sources) or of
             reading (recordings).
+        header: the ``Header`` that the last frame came with; None from sources without one.
         captured_at: "camera" if the camera's driver stamps the frames, else "arrival". The delay
             of a stream before its arrival is unknown.
         decode_ms: how long the source's own thread decoded the last frame. 0 if unknown, and for
@@ -110,6 +126,7 @@ class Source:
         self.by_rate = False
         self.errors = self.skipped = 0
         self.captured_s = self.arrived_s = 0.0
+        self.header: Optional[Header] = None
         self.decode_ms = 0.0
         self.dropped = 0
         self.gaps: List[Tuple[int, float]] = []

@@ -15,6 +15,7 @@ from hotpath.runtime.pictures import is_deep
 from hotpath.video import opencv, pyav
 from hotpath.video.base import (
     WAITING,
+    Header,
     Log,
     Source,
     capture_fps,
@@ -101,7 +102,8 @@ class LiveSource(Source):
     Args:
         device: has ``name`` and ``open()``, which returns a ``cv2.VideoCapture`` or its like. It
             has ``read_timeout_s`` where ``read`` gives up after that time, and ``silent`` where it
-            can tell why no picture comes.
+            can tell why no picture comes. What it opens has ``header`` where the sender gives a
+            ``Header`` with each frame.
         log: called with one line of text, only inside ``read``.
         opened: the result of the first ``device.open()``, where the caller opened it.
         depth: used bits of 16-bit pictures. None takes the range of their values.
@@ -124,6 +126,7 @@ class LiveSource(Source):
         self._frame_at = 0.0  # when it came, seconds of the monotonic clock
         self._captured_at = 0.0  # when it was taken
         self._decode_ms = 0.0  # how long its decoding took
+        self._header: Optional[Header] = None  # that it came with
         self._silent_s = 0.0  # the longest silence since the last frame given
         self._was_reopened = False  # opened again since the last frame given
         self._started = False  # the first frame has come
@@ -153,6 +156,7 @@ class LiveSource(Source):
             if self._closing.is_set():
                 return None
             at, captured_at, self.decode_ms = self._frame_at, self._captured_at, self._decode_ms
+            header = self._header
             if frame is not None:
                 gap = self._was_reopened or self._silent_s > GAP_S
                 silent_s = self._silent_s
@@ -164,7 +168,7 @@ class LiveSource(Source):
         if gap:
             self._record_gap(silent_s)
         self.time_s = captured_at - self._first_at
-        self.captured_s, self.arrived_s = captured_at, at
+        self.captured_s, self.arrived_s, self.header = captured_at, at, header
         return self._give_any(frame)
 
     def close(self) -> None:
@@ -268,10 +272,19 @@ class LiveSource(Source):
             before = counts
             if not is_deep(frame):  # ``read`` sets the scale of others
                 frame = checked_picture(frame)
-            self._put(frame, now, fresh, captured, decode_ms)
+            header = getattr(capture, "header", None)
+            self._put(frame, now, fresh, captured, decode_ms, header)
             fresh = False
 
-    def _put(self, frame: Any, now: float, fresh: bool, captured: float, decode_ms: float) -> None:
+    def _put(
+        self,
+        frame: Any,
+        now: float,
+        fresh: bool,
+        captured: float,
+        decode_ms: float,
+        header: Optional[Header],
+    ) -> None:
         """Make ``frame`` the newest one; ``fresh`` where the device was just opened."""
         self._received += 1
         with self._news:
@@ -284,7 +297,7 @@ class LiveSource(Source):
                 self._started = True
                 self._first_at = captured
             self._frame, self._frame_at, self._captured_at = frame, now, captured
-            self._decode_ms = decode_ms
+            self._decode_ms, self._header = decode_ms, header
             self._news.notify_all()
 
     def _tell_loss(self, silent_s: float) -> None:

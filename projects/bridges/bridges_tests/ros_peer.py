@@ -2,6 +2,7 @@
 
 It sends a square that moves, to /camera/image_raw. When somebody follows on /tracks, it asks for
 its box on /tracks/box. It prints each Detection2DArray and each state as a line of JSON.
+``picture`` says whether the boxes have the header of a picture that was sent.
 """
 
 import array
@@ -50,6 +51,7 @@ class Peer:
         node.create_subscription(Detection2DArray, "/tracks", self.take_boxes, qos)
         node.create_subscription(String, "/tracks/state", self.take_state, qos)
         self.left = 0
+        self.sent = set()  # what a TimeSynchronizer pairs by
         self.asked = False
 
     def send(self, number):
@@ -57,6 +59,7 @@ class Peer:
         stamp = Time(sec=7 + number // 30, nanosec=number % 30 * 33333333)
         layout = dict(height=HEIGHT, width=WIDTH, encoding="mono8", step=WIDTH)
         header = Header(stamp=stamp, frame_id="c")
+        self.sent.add((stamp.sec, stamp.nanosec, "c"))
         self.images.publish(Image(header=header, data=data, **layout))
 
     def take_boxes(self, message):
@@ -65,7 +68,10 @@ class Peer:
             + [d.results[0].hypothesis.score]
             for d in message.detections
         ]
-        print(json.dumps({"detections": found, "left": self.left}), flush=True)
+        stamp = message.header.stamp
+        given = stamp.sec, stamp.nanosec, message.header.frame_id
+        line = {"detections": found, "left": self.left, "picture": given in self.sent}
+        print(json.dumps(line), flush=True)
 
     def take_state(self, message):
         print(json.dumps({"state": json.loads(message.data)}), flush=True)

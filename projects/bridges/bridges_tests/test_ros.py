@@ -16,7 +16,7 @@ import pytest
 import hotpath_bridges
 from hotpath.runtime.errors import BadOutput, BadSource, NoCamera
 from hotpath.runtime.types import Box, Track
-from hotpath.video.base import TrackedFrame
+from hotpath.video.base import Header, TrackedFrame
 from hotpath.video.sources import open_source
 from hotpath_bridges import ros
 from hotpath_bridges.ros_link import RosLink
@@ -65,8 +65,8 @@ def read(kind, data, planes=False):
     ],
 )
 def test_a_picture_of_rosbags_is_read(encoding, rows, wanted):
-    stamp_s, frame = read(ros.IMAGE, image(encoding, np.ascontiguousarray(rows), 10))
-    assert stamp_s == 5.25 and np.array_equal(frame, wanted)
+    given, frame = read(ros.IMAGE, image(encoding, np.ascontiguousarray(rows), 10))
+    assert given == Header(5, 250_000_000, "camera") and np.array_equal(frame, wanted)
 
 
 @pytest.mark.parametrize(
@@ -228,6 +228,8 @@ def test_a_peer_asks_for_a_target_and_gets_its_boxes(tmp_path):
     states = [line["state"] for line in lines if "state" in line]
     assert states[0]["targets"] == [] and states[-1]["targets"][0]["state"] == "tracked"
     assert len(states[-1]["targets"][0]["velocity"]) == 2
+    synchronised = [line["picture"] for line in lines if "detections" in line]
+    assert len(synchronised) > 10 and all(synchronised)  # each has the stamp of a picture sent
     found = [(line["detections"][0], line["left"]) for line in lines if line.get("detections")]
     assert len(found) > 10
     for (x, y, width, _, score), left in found[5:]:
@@ -252,6 +254,34 @@ def test_a_lost_target_is_not_on_the_bus_nor_a_closed_link(fake_ros, tmp_path):
     (one,) = found.detections
     assert one.id == "3" and one.bbox.center.position.y == 6.0
     assert abs(found.header.stamp.sec + found.header.stamp.nanosec * 1e-9 - unix_s) < 1
+
+
+def test_boxes_have_the_header_of_their_picture(fake_ros):
+    """A TimeSynchronizer pairs equal stamps; a bag under use_sim_time has a clock of its own."""
+    headers = [Header(7, 1, "front_optical"), Header(0, 0, ""), Header(2**31 - 1, 999_999_999, "x")]
+    end = fake_ros.End(0)
+    reader = end.reader("/own", fake_ros.Detection2DArray)
+    link = RosLink("ros:/own", SimpleNamespace(newest=None, holds={}), print)
+    tracks = {0: Track(Box(1, 2, 4, 8), 0.75)}
+    for header in headers:
+        found = None
+        while found is None:
+            link.write(TrackedFrame(PICTURE, 7, 0.0, tracks, time.monotonic(), header))
+            found = end.take(reader, 0.1)
+        for each in (found.header, found.detections[0].header):
+            assert Header(each.stamp.sec, each.stamp.nanosec, each.frame_id) == header
+    link.close()
+    end.close()
+
+
+def test_a_source_of_ros_gives_the_header_of_each_frame(bag):
+    with open_source(f"{bag}#/a") as source:
+        assert source.header is None
+        for number, _ in enumerate(source):
+            at = 10 + 0.1 * number**2
+            wanted = Header(int(at), int(at % 1 * 1e9), "camera")
+            assert source.header == wanted
+        assert number == 4
 
 
 def test_a_silent_topic_is_told(monkeypatch, fake_ros):

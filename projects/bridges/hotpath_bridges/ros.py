@@ -20,7 +20,7 @@ from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.runtime.jpeg_frames import JpegFrame
 from hotpath.runtime.pictures import AnyFrame, is_deep
 from hotpath.runtime.turns import one_at_a_time
-from hotpath.video.base import PLAYED_FPS, SAMPLES, Log, Source, to_bgr
+from hotpath.video.base import PLAYED_FPS, SAMPLES, Header, Log, Source, to_bgr
 from hotpath.video.cameras import SENDER
 from hotpath.video.encoded import decoded
 from hotpath.video.limits import check_size
@@ -41,8 +41,8 @@ DEEP = {"mono16": "u2", "16UC1": "u2"}  # all others have bytes
 CHANNELS = {"bgr8": 3, "rgb8": 3, "8UC3": 3, "bgra8": 4, "rgba8": 4, "mono8": 1, "8UC1": 1}
 
 
-def picture_in(kind: str, message: Any, planes: bool) -> Tuple[float, AnyFrame]:
-    """The stamp in seconds, and the picture in a message; uint16 where it has 16 bits.
+def picture_in(kind: str, message: Any, planes: bool) -> Tuple[Header, AnyFrame]:
+    """The header, and the picture in a message; uint16 where it has 16 bits.
 
     Args:
         kind: ``IMAGE`` or ``COMPRESSED``.
@@ -52,7 +52,8 @@ def picture_in(kind: str, message: Any, planes: bool) -> Tuple[float, AnyFrame]:
     Raises:
         BadSource: an encoding that is not known, or less data than the picture needs.
     """
-    stamp_s = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+    stamp = message.header.stamp
+    header = Header(int(stamp.sec), int(stamp.nanosec), str(message.header.frame_id))
     data = np.frombuffer(message.data, np.uint8)
     if kind == COMPRESSED:
         if data[COMPRESSED_DEPTH : COMPRESSED_DEPTH + 4].tobytes() == PNG:
@@ -63,13 +64,18 @@ def picture_in(kind: str, message: Any, planes: bool) -> Tuple[float, AnyFrame]:
             except ValueError:
                 raise BadSource("a compressed picture of ROS is damaged") from None
             check_size("a compressed picture of ROS", *jpeg.shape[1::-1])
-            return stamp_s, jpeg
+            return header, jpeg
         picture = decoded(data.tobytes(), f"a compressed picture of ROS, {message.format!r}")
-        return stamp_s, picture if is_deep(picture) else to_bgr(picture)
+        return header, picture if is_deep(picture) else to_bgr(picture)
     check_size("a picture of ROS", message.width, message.height)
     layout = message.encoding, message.height, message.width, message.step
     frame = _picture(*layout, data, ">" if message.is_bigendian else "<")
-    return stamp_s, frame if planes or isinstance(frame, np.ndarray) else frame.bgr()
+    return header, frame if planes or isinstance(frame, np.ndarray) else frame.bgr()
+
+
+def seconds_of(header: Header) -> float:
+    """The stamp of a header, seconds."""
+    return header.seconds + header.nanoseconds * 1e-9
 
 
 def _picture(
@@ -151,7 +157,7 @@ class Topic:
         Raises:
             NoCamera: see ``open_bus``.
         """
-        self._stamp_s = 0.0
+        self.header: Optional[Header] = None
         bus, self._end = open_bus()
         kind = bus.CompressedImage if self.kind == COMPRESSED else bus.Image
         self._reader = self._end.reader(self._topic, kind, newest=True)
@@ -162,12 +168,14 @@ class Topic:
         message = self._end.take(self._reader, READ_S)
         if message is None:
             return False, None
-        self._stamp_s, frame = picture_in(self.kind, message, self._planes)
+        self.header, frame = picture_in(self.kind, message, self._planes)
         return True, frame
 
     def get(self, what: int) -> float:
         """The stamp of the last frame, milliseconds; 0 for everything else."""
-        return self._stamp_s * 1e3 if what == cv2.CAP_PROP_POS_MSEC else 0.0
+        if what != cv2.CAP_PROP_POS_MSEC or self.header is None:
+            return 0.0
+        return seconds_of(self.header) * 1e3
 
     def release(self) -> None:
         """Leave the topic."""
@@ -244,7 +252,7 @@ class Bag(Source):
         self._is_fitted = False
         self._planes = planes
         self._first_s: Optional[float] = None
-        self._ahead: Deque[Tuple[AnyFrame, float]] = deque()  # frames and their stamps
+        self._ahead: Deque[Tuple[AnyFrame, float, Header]] = deque()  # frames, stamps, headers
         self._broken: Optional[Exception] = None
         try:
             import pathlib
@@ -299,7 +307,7 @@ class Bag(Source):
                 f"{self.name}: the time stamp of frame {self.given} does not fit those of its "
                 "neighbours; such a frame gets a time between them"
             )
-        frame, _ = self._ahead.popleft()
+        frame, _, self.header = self._ahead.popleft()
         if is_deep(frame) and not self._is_fitted:
             self._is_fitted = True
             self._reduced().fit(self._samples())
@@ -310,20 +318,20 @@ class Bag(Source):
         try:
             _, received_ns, data = next(self._messages)
             message = self._bag.deserialize(data, self._kind)
-            stamp_s, frame = picture_in(self._kind, message, self._planes)
+            header, frame = picture_in(self._kind, message, self._planes)
         except StopIteration:
             return False
         except Exception as error:  # of many kinds, where a file is damaged
             self._broken = error
             return False
-        self._ahead.append((frame, stamp_s or received_ns * 1e-9))
+        self._ahead.append((frame, seconds_of(header) or received_ns * 1e-9, header))
         return True
 
     def _later(self, count: int) -> List[float]:
         """The stamps of up to so many frames after the next one, which are decoded for it."""
         while len(self._ahead) <= count and self._broken is None and self._decode():
             pass
-        return [stamp_s for _, stamp_s in itertools.islice(self._ahead, 1, count + 1)]
+        return [stamp_s for _, stamp_s, _ in itertools.islice(self._ahead, 1, count + 1)]
 
     def _samples(self) -> Iterator[Any]:
         """Some pictures of the whole bag; a damaged one is left out."""

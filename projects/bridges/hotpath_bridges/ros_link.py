@@ -15,11 +15,11 @@ from hotpath.app.links.publish import encoded
 from hotpath.app.links.requests import Refused
 from hotpath.links import Context, Link, LinkThread, Run, counted
 from hotpath.runtime.errors import BadOutput, NoCamera
-from hotpath.video.base import TrackedFrame
+from hotpath.video.base import Header, TrackedFrame
 from hotpath_bridges.ros import PREFIX, TOPIC, open_bus
 
 POLL_S = 0.2  # how long the end of a run may wait
-FRAME_ID = "camera"
+FRAME_ID = "camera"  # of pictures that did not come from ROS
 
 
 class RosLink(Link):
@@ -59,7 +59,7 @@ class RosLink(Link):
     def write(self, tracked: TrackedFrame) -> None:
         """Send what is known of a frame."""
         now_s, unix_s = time.monotonic(), time.time()
-        boxes = self._detections(tracked, unix_s - now_s + tracked.captured_s)
+        boxes = self._detections(tracked, self._header(tracked, unix_s - now_s))
         self._end.send(self._tracks, boxes)
         state = encoded(tracked, now_s, unix_s, self._run.holds)
         self._end.send(self._state, self._bus.String(data=state.decode("utf-8")))
@@ -76,12 +76,21 @@ class RosLink(Link):
             self.threads[0].join()
             self._end.close()
 
-    def _detections(self, tracked: TrackedFrame, captured_s: float) -> Any:
-        """The Detection2DArray of a frame; ``captured_s`` of the wall clock."""
+    def _header(self, tracked: TrackedFrame, since_boot_s: float) -> Any:
+        """The header of a picture of ROS, unchanged, so that the boxes belong to that picture.
+
+        Pictures of another source have none: it is the time of the capture by the wall clock.
+        """
+        header = tracked.header
+        if header is None:
+            nanos = max(0, int((since_boot_s + tracked.captured_s) * 1e9))
+            header = Header(nanos // 10**9, nanos % 10**9, FRAME_ID)
+        stamp = self._bus.Time(sec=header.seconds, nanosec=header.nanoseconds)
+        return self._bus.Header(stamp=stamp, frame_id=header.frame_id)
+
+    def _detections(self, tracked: TrackedFrame, header: Any) -> Any:
+        """The Detection2DArray of a frame."""
         bus = self._bus
-        nanos = max(0, int(captured_s * 1e9))
-        stamp = bus.Time(sec=nanos // 10**9, nanosec=nanos % 10**9)
-        header = bus.Header(stamp=stamp, frame_id=FRAME_ID)
         detections = []
         for number, track in tracked.tracks.items():
             if track.lost:

@@ -11,6 +11,7 @@ over sockets in the folder ``FAKE_ROS``, and a sender never waits.
 import array
 import contextlib
 import enum
+import inspect
 import itertools
 import os
 import pathlib
@@ -176,6 +177,7 @@ class Node:
 
     def create_subscription(self, kind, topic, callback, qos):
         assert isinstance(qos, QoSProfile) and kind in MESSAGES.values()
+        inspect.signature(callback).bind(object())  # as rclpy of Jazzy does
         made = Subscription(kind, folder_of(self.domain, topic), callback, qos)
         self.subscriptions.append(made)
         return made

@@ -63,7 +63,11 @@ class End:
         messages: Any = deque(maxlen=depth)
         sure = ReliabilityPolicy.BEST_EFFORT if newest else ReliabilityPolicy.RELIABLE
         qos = QoSProfile(depth=depth, history=HistoryPolicy.KEEP_LAST, reliability=sure)
-        made_one = self._node.create_subscription(kind, topic, messages.append, qos)
+
+        def receive(message: Any) -> None:  # rclpy refuses functions without a signature
+            messages.append(message)
+
+        made_one = self._node.create_subscription(kind, topic, receive, qos)
         return _Inbox(made_one, messages)
 
     def writer(self, topic: str, kind: Any) -> Any:

@@ -36,7 +36,6 @@ NONE, MONOTONIC, SENDER = "none", "monotonic", "sender"
 OLDEST_S = 2.0  # an older stamp is of another clock, unless that was ours before; then so old
 LATEST_S = 60.0  # an older stamp is none
 WINDOW = 150  # frames in which the fastest one tells the offset of the sender's clock
-JUMP_S = 1.0  # by which the sender's clock goes back: it started again
 
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
@@ -357,6 +356,10 @@ class Pace:
 class CaptureClock:
     """Turns stamps into capture times on this computer's monotonic clock.
 
+    Frames come in the order of their stamps. So a stamp that is the last one again tells nothing,
+    and one below it is of a clock that was set: a sender's begins anew there. No time is before
+    that of the frame before.
+
     Args:
         kind: ``NONE``, ``MONOTONIC`` or ``SENDER``. With ``SENDER`` a capture time is that of the
             fastest of the last frames: what delays every frame, such as the exposure and the
@@ -366,7 +369,8 @@ class CaptureClock:
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self._offsets: Deque[float] = deque(maxlen=WINDOW)  # our clock less the sender's
-        self._stamp_s = 0.0  # the sender's last one
+        self._stamp_s = 0.0  # the last one
+        self._captured_s = -math.inf  # of the last frame
         self._is_ours = False  # a stamp was of our clock
 
     def captured_s(self, stamp_ms: float, arrived_s: float) -> float:
@@ -376,13 +380,19 @@ class CaptureClock:
             stamp_ms: what the capture states; 0 or not finite for nothing.
             arrived_s: when the frame came, seconds of the monotonic clock.
         """
-        stamp_s = stamp_ms / 1e3
+        captured_s = self._by_stamp(stamp_ms / 1e3, arrived_s)
+        self._captured_s = max(captured_s, self._captured_s)
+        return self._captured_s
+
+    def _by_stamp(self, stamp_s: float, arrived_s: float) -> float:
         if self._kind == NONE or not math.isfinite(stamp_s) or stamp_s <= 0:
             return arrived_s
+        before_s, self._stamp_s = self._stamp_s, stamp_s
+        if stamp_s == before_s or (stamp_s < before_s and self._kind != SENDER):
+            return arrived_s
         if self._kind == SENDER:
-            if self._stamp_s - stamp_s > JUMP_S:
+            if stamp_s < before_s:
                 self._offsets.clear()
-            self._stamp_s = stamp_s
             self._offsets.append(arrived_s - stamp_s)
             stamp_s += min(self._offsets)
         age_s = arrived_s - stamp_s

@@ -47,6 +47,30 @@ def test_a_sender_that_starts_again_is_followed():
     assert 103.05 - clock.captured_s(66.0, 103.05) == pytest.approx(0.017, abs=1e-6)
 
 
+STANDING = [lambda n: 7.0 + min(n, 200) / 30, lambda n: 7.0 + n // 3 / 10, lambda n: 7.0]
+SET = [
+    lambda n: 7.0 + n / 30 - 0.25 * (n >= 200),
+    lambda n: 7.0 + n / 30 - 0.3 * (n // 100),
+    lambda n: 7.0 + n / 30 + 0.5 * (n >= 200) - 0.9 * (n >= 300),
+]
+
+
+@pytest.mark.parametrize(
+    "kind, stamp_s",
+    [(cameras.SENDER, stamp_s) for stamp_s in SET + STANDING]
+    + [(cameras.MONOTONIC, stamp_s) for stamp_s in STANDING],
+)
+def test_times_go_on_where_a_clock_is_set_back_or_stands_still(kind, stamp_s):
+    """The arrival is 40 to 70 ms after the picture."""
+    clock, random = CaptureClock(kind), np.random.RandomState(8)
+    times_s, ages_s = [], []
+    for number in range(400):
+        arrived_s = 7.0 + number / 30 + random.uniform(0.04, 0.07)
+        times_s.append(clock.captured_s(1e3 * stamp_s(number), arrived_s))
+        ages_s.append(arrived_s - times_s[-1])
+    assert min(np.diff(times_s)) >= 0 and 0 <= min(ages_s) and max(ages_s) < 0.1
+
+
 def test_which_sources_have_stamps():
     assert Camera(0).stamps == cameras.MONOTONIC
     assert Stream("RTSP://host/x").stamps == cameras.SENDER

@@ -23,12 +23,10 @@ def detections(tracks: Union[Track, Dict[int, Track]]) -> "sv.Detections":
     Returns:
         ``Detections`` with ``xyxy``, ``confidence`` (presence), ``class_id`` (0 if no detector
         found the target), ``tracker_id`` (its number), ``data["class_name"]`` and
-        ``data["state"]``. Without a target it is empty.
+        ``data["state"]``. Without a target it has the same columns and no rows.
     """
     shown = present(tracks)
-    if not shown:
-        return sv.Detections.empty()
-    boxes = np.array([track.box for track in shown.values()], np.float32)
+    boxes = np.array([track.box for track in shown.values()], np.float32).reshape(-1, 4)
     boxes[:, 2:] += boxes[:, :2]
     return sv.Detections(
         xyxy=boxes,
@@ -36,11 +34,11 @@ def detections(tracks: Union[Track, Dict[int, Track]]) -> "sv.Detections":
             [track.score if track.presence is None else track.presence for track in shown.values()],
             np.float32,
         ),
-        class_id=np.array([track.class_id or 0 for track in shown.values()]),
-        tracker_id=np.array(list(shown)),
+        class_id=np.array([track.class_id or 0 for track in shown.values()], int),
+        tracker_id=np.array(list(shown), int),
         data={
-            "class_name": np.array([track.class_name for track in shown.values()]),
-            "state": np.array([track.state for track in shown.values()]),
+            "class_name": np.array([track.class_name for track in shown.values()], str),
+            "state": np.array([track.state for track in shown.values()], str),
         },
     )
 

@@ -1,5 +1,7 @@
 """Boxes of any tracker as text files: DIR/TRACKER/SEQUENCE.txt, or DIR/SEQUENCE.txt of one tracker.
 
+GOT-10k's toolkit and VOT's write SEQUENCE/SEQUENCE_001.txt instead, which is read, too.
+
 A line is x,y,w,h of one frame, with commas, tabs or spaces between the numbers. The first line is
 the first frame's. Pixels count from ``origin``: from 1 in a public data set, as in the files that
 its authors annotated, and from 0 in clips. A line of ``nan`` is a frame without a box.
@@ -19,6 +21,7 @@ from hotpath.video.clips import Clip
 
 Boxes = dict[str, np.ndarray]  # a clip's name -> (frames, 4)
 ENDING = ".txt"
+FIRST_RUN = "_001"  # behind a sequence's name, of toolkits that repeat a run
 SPACE = re.compile(r"\s*,\s*|\s+")  # between numbers
 
 
@@ -43,7 +46,7 @@ def read(
             what="not a folder",
             where=folder,
         )
-    own = any(path.suffix == ENDING for path in folder.iterdir())
+    own = bool(_files_in(folder))
     folders = [folder] if own else sorted(path for path in folder.iterdir() if path.is_dir())
     boxes_of = {
         directory.resolve().name: _of_tracker(directory, clips, names, origin)
@@ -60,9 +63,15 @@ def read(
 
 def _of_tracker(folder: Path, clips: Sequence[Clip], names: Iterable[str], origin: int) -> Boxes:
     """Return the boxes of one tracker."""
-    files = {_plain(path.stem): path for path in sorted(folder.glob("*" + ENDING))}
+    files = {_plain(name): path for name, path in _files_in(folder).items()}
     names_plain = {_plain(name) for name in names}
     unmatched = [path.name for plain, path in files.items() if plain not in names_plain]
+    again = [path for path in files.values() if path.stem.endswith(FIRST_RUN)]
+    again = [
+        path for path in again if path.with_name(path.name.replace(FIRST_RUN, "_002")).exists()
+    ]
+    if again:
+        say(f"{folder}: several runs of {counted(len(again), 'sequence')}; the first one counts")
     if unmatched:
         more = f" and {len(unmatched) - 1} more" * (len(unmatched) > 1)
         say(f"{folder}: no sequence is named as {unmatched[0]}{more}")
@@ -74,6 +83,16 @@ def _of_tracker(folder: Path, clips: Sequence[Clip], names: Iterable[str], origi
             what="no sequence",
         )
     return {clip.name: _fitted(path, clip, origin) for clip, path in held}
+
+
+def _files_in(folder: Path) -> dict[str, Path]:
+    """Return a tracker's files: a sequence's name -> its file, or that of its first run."""
+    files = {path.stem: path for path in sorted(folder.glob("*" + ENDING))}
+    for inside in sorted(path for path in folder.iterdir() if path.is_dir()):
+        first = inside / (inside.name + FIRST_RUN + ENDING)
+        if first.is_file():
+            files.setdefault(inside.name, first)
+    return files
 
 
 def _plain(name: str) -> str:

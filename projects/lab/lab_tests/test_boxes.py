@@ -36,6 +36,26 @@ def write(path, content):
 FROM_1 = BOXES + [1, 1, 0, 0]
 
 
+@pytest.mark.parametrize("inside, tracker", [("GOT-10k", "Ours"), ("VOT2018", "a-b"), ("", "x y")])
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_the_folders_of_a_toolkit_are_read(tmp_path, inside, tracker, delimiter, capsys):
+    """NumPy writes them, as the toolkits do; the times of frames beside them are no boxes."""
+    root = tmp_path / "results" / inside
+    for name in NAMES[:2]:
+        for run in (1, 2):
+            (root / tracker / name).mkdir(parents=True, exist_ok=True)
+            path = root / tracker / name / f"{name}_{run:03d}.txt"
+            np.savetxt(str(path), BOXES + run - 1, fmt="%.3f", delimiter=delimiter)
+        np.savetxt(str(path.with_name(f"{name}_time.txt")), np.ones(len(BOXES)), fmt="%.8f")
+    for folder in (root, root / tracker):
+        (found,) = boxes.read(folder, clips(), NAMES, 0).values()
+        assert sorted(found) == sorted(NAMES[:2])
+        for rows in found.values():
+            np.testing.assert_allclose(rows, BOXES)
+    told = capsys.readouterr()
+    assert "several runs of 2 sequences" in told.out + told.err
+
+
 @pytest.mark.parametrize(
     "name, content, origin",
     [

@@ -42,6 +42,26 @@ def test_supervision_takes_the_targets_that_are_not_lost():
     assert zone.trigger(found).tolist() == [True, False]  # by the middle of the lower edge
 
 
+@pytest.mark.parametrize("tracks", [{}, TRACKS[5], {5: TRACKS[5], 6: TRACKS[5]}])
+def test_supervision_gets_the_same_columns_while_a_target_is_lost(tmp_path, tracks):
+    sv = pytest.importorskip("supervision")
+    from hotpath.runtime.interop.supervision import detections
+
+    seen, none = detections(TRACKS), detections(tracks)
+    assert len(none) == 0 and sorted(none.data) == sorted(seen.data)
+    assert [f"#{number}" for number in none.tracker_id] == [] == list(none["class_name"])
+    assert len(none[none["state"] == "tracked"]) == 0 and len(none[none.tracker_id == 2]) == 0
+    for name in ("xyxy", "confidence", "class_id", "tracker_id"):
+        assert getattr(none, name).dtype == getattr(seen, name).dtype
+    picture = np.zeros((100, 100, 3), np.uint8)
+    labels = [f"{number}" for number in none.tracker_id]
+    assert not sv.LabelAnnotator().annotate(picture.copy(), none, labels).any()
+    with sv.CSVSink(str(tmp_path / "a.csv")) as sink:
+        sink.append(none, {})
+        sink.append(seen, {})
+    assert len(sv.Detections.merge([none, seen])) == 2
+
+
 def test_opencv_programs_change_one_line(tmp_path):
     """``ok`` is false while the target is lost, and rectangles are whole numbers."""
     cv2 = pytest.importorskip("cv2")

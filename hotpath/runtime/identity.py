@@ -1,25 +1,37 @@
-"""Is it my target? A target's ``Identity`` answers in every frame. This page is the whole answer.
+"""Is it my target? The ``Identity`` of a target answers in every frame.
 
-A frame gives evidence: the network's score, the classifier's value, colours, size. The evidence
-moves one phase. The phase decides the word, what is learnt, and where the tracker looks next.
+The target is followed from the box that the user drew, and this is ``tracked``: whoever is followed
+without a loss is the same object. The target may then be hidden, for two seconds say. Its value,
+the smoothed mean of the network's score, the classifier's and the colours, falls, and in a few
+frames the target is ``unsure`` and then ``lost``. For FOLLOWED frames only the usual window is
+looked at, because most targets return there; then the search looks at the whole picture. An object
+that it finds is followed, but it is ``unsure``: it must be verified. In each frame, its similarity
+tells how far it looks like the target, from 0 for what 95 % of all other objects reach by chance to
+1. If the mean over at least FRAMES frames, and at most MOST_FRAMES, reaches a share of what the
+target itself reached before (``reference``), the object is verified: ``tracked``, and
+``track.found`` is true. For PROBATION good frames nothing is learnt from it. If it is not verified
+within LONG frames, the search resumes in parallel. An object that merely follows the target's path
+(``way.py``) is never verified.
 
-    CONFIRMED  followed since the first box, or proven after a loss
-    PROVEN     the frame of the proof; CONFIRMED from the next one on
-    DOUBTFUL   as CONFIRMED, with poor evidence
+    CONFIRMED  followed since the first box, or verified after a loss
+    PROVEN     the frame in which it was verified; CONFIRMED from the next one on
+    DOUBTFUL   as CONFIRMED, with a low value
     JUMPED     the box jumped to another object; CONFIRM good frames make it TENTATIVE
-    TENTATIVE  followed after a loss, and not proven yet; after LONG frames a search runs beside it
-    GONE       nothing like the target is followed; after FOLLOWED frames the search begins
+    TENTATIVE  followed after a loss, and not verified yet
+    GONE       nothing like the target is followed
 
     CONFIRMED, PROVEN, DOUBTFUL, JUMPED, TENTATIVE   value < lost, or it drifted     -> GONE
     CONFIRMED, PROVEN, DOUBTFUL, GONE                the box jumps                   -> JUMPED
     GONE                                             value >= back, or the search    -> TENTATIVE
-    TENTATIVE                                        mean proof >= share of its own  -> PROVEN
+    TENTATIVE                                        mean similarity >= share        -> PROVEN
 
-As long as a target is followed without a loss, its continuous way says that it is the same object.
-After a loss nothing says so but its looks. The network's score is no part of a proof, because it is
-high for each object of the target's kind. The mean over many frames counts, and not the best ones:
-who is followed for long enough looks like the target once. What comes after the target on its way
-proves nothing.
+Presence is the probability that the box holds the target: that there is something (a curve of the
+value) times that it is the same object. The latter begins high at the first box and low after a
+loss, because no film tells how many look-alikes are about: of the objects that were found again,
+nine of ten were the target on sequences, and none on motorways. Only the similarity raises it, and
+its frames count for little more than HALF of them, because those of one object are alike: time
+alone proves nothing. Before an object is verified, it is at most UNVERIFIED. Among identical
+objects no appearance can verify one; there the user says so (``confirm``, ``reject``).
 """
 
 import math
@@ -39,19 +51,26 @@ KEPT = 0.6  # share of the last frame's value in this one's
 FOLLOWED = 16  # frames after a loss in which only the usual window is looked at
 CONFIRM = 2  # frames in succession that must agree with a jump, or with a place of the search
 MOST_FRAMES = 30  # of a tentative object, whose mean counts
-FRAMES, STRICT_FRAMES = 3, 15  # that a proof takes at least, and a strict one
-LONG = PROBATION = 60  # unproven frames until a search beside; good ones until a find is learnt
-GOOD = 0.65  # share of the target's own proof that suffices in the long run
-# A proof is 0 for what 95 % of other objects reach by chance, and 1 for the target itself
+FRAMES, STRICT_FRAMES = 3, 15  # that a verification takes at least, and a strict one
+# unverified frames until a search in parallel; good ones until a verified object is learnt
+LONG = PROBATION = 60
+GOOD = 0.65  # share of the reference from which a frame is good
+# A similarity is 0 for what 95 % of other objects reach by chance, and 1 for the target itself
 LEAST_RANGE = 0.1  # from chance to 1, and from ``lost`` to ``found``
 COLOURS_DENY = 0.15  # weight of other colours; equal ones prove nothing: on snow, all is white
 STRICT_COLOURS = 0.6  # strict: colours that suffice, and the weight of what they lack
 RESIZED = 0.3  # the change of size that is allowed, a logarithm
-# The target's own proof: at first; share of a frame in it; most that a frame moves it
-USUAL, LEARNT, MOST_STEP = 0.75, 0.1, 0.2
-RECENT = 0.3  # share of a frame in what is recent: a proof, which tells a drift; a velocity
-# Presence: log odds where the value is ``lost``; by how much they rise until it is ``found``
+# The reference: at first; share of a frame in it; most that a frame moves it; and the side of a
+# box, pixels, below which it stays: a car that drives away looks ever less like itself
+USUAL, LEARNT, MOST_STEP, SMALLEST = 0.75, 0.1, 0.2, 16.0
+RECENT = 0.3  # share of a frame in what is recent: a similarity, which tells a drift; a velocity
+# Presence. That something is there: log odds where the value is ``lost``; their rise to ``found``
 ODDS, RISE = {"followed": -0.9, GONE: -1.3}, 2.5
+# That it is the same object: log odds before any evidence, since the first box and after a loss;
+# what similarity adds beyond CHANCE, in parts of the reference; frames that are worth half of all
+FIRST, AFTER = 3.5, -1.15
+SLOPE, CHANCE, HALF, MOST_SHARE = 4.4, 0.19, 3.0, 1.5
+UNVERIFIED = 0.4  # at most, before an object is verified
 
 
 class Rules(NamedTuple):
@@ -61,10 +80,10 @@ class Rules(NamedTuple):
         lost: value below which a target becomes lost.
         unsure: below it a target that is not lost is doubtful, and a lost one stays lost.
         found: from it on, one frame agrees with a jump.
-        share: of the target's own proof that proves a tentative object; 0: each is the target.
-        frames: that a proof takes at least.
-        drift: share of the target's own proof below which what is claimed is another object.
-        strict: whether the strict proof counts.
+        share: of the reference that verifies a tentative object; 0: each is the target.
+        frames: that a verification takes at least.
+        drift: share of the reference below which what is claimed is another object.
+        strict: whether the strict verification counts.
     """
 
     lost: float
@@ -100,29 +119,31 @@ class Identity:
         since: frames since the last judgement.
         found: whether this frame is the first one of "tracked" after a loss.
         gone_frames: frames for which the target has been gone.
-        own: mean proof of the target while it was confirmed.
-        probation: good frames until something is learnt after the last proof.
-        worth: mean proof since the last loss until the probation ended, in parts of ``own``;
-            infinite before a loss.
-        evidence: what presence is made of: a key of ``ODDS``; 0 at ``lost``, 1 at ``found``.
+        reference: mean similarity of the target while it was confirmed.
+        probation: good frames until something is learnt after the last verification.
+        likeness: mean similarity since the last loss until the probation ended, in parts of
+            ``reference``; infinite before a loss.
+        evidence: what presence is made of: a key of ``ODDS``; the value, 0 at ``lost`` and 1 at
+            ``found``; the probability that it is the same object.
     """
 
     def __init__(self, rules: Rules, cues: Any = None, every: int = 1) -> None:
         self.rules, self.cues, self._every = rules, cues, every
-        self._proofs: Deque[float] = deque(maxlen=MOST_FRAMES)  # while tentative
+        self._similarities: Deque[float] = deque(maxlen=MOST_FRAMES)  # while tentative
         self._way = Way()
         self._reset()
 
     def _reset(self) -> None:
         self.phase = CONFIRMED
         self.found = self._was_lost = False
-        self._is_tracked, self.evidence = True, ("followed", 0.0)
+        self._is_tracked, self.evidence = True, ("followed", 0.0, 1.0)
         self.value: Optional[float] = None if self.cues is None else 1.0
         self.since = self.gone_frames = 0
+        self._side = math.inf  # of the last judged box, pixels
         self._confirm = 0  # frames that must still agree with a jump
         self._trusted = 0  # frames for which poor looks are less than the user's word
-        self.own = self._recent = USUAL
-        self.worth, self._weighed = math.inf, 0  # and of how many frames
+        self.reference = self._recent = USUAL
+        self.likeness, self._weighed = math.inf, 0  # and of how many frames
         self._way.begin()
         self._forget()
 
@@ -135,17 +156,17 @@ class Identity:
         if self.cues is not None:
             self.cues.begin(frame, state, seen)
 
-    # the evidence of a frame: ``watch`` (and ``jump`` before it), or ``searched``
+    # the evidence of a frame: ``observe`` (and ``jump`` before it), or ``searched``
 
     def jump(self) -> None:
-        """Take note that the next ``watch`` is of another object, which may be a look-alike."""
+        """Take note that the next ``observe`` is of another object, which may be a look-alike."""
         if self.phase not in (JUMPED, TENTATIVE):
             self._forget()
-        self._proofs.clear()  # no evidence for another object
+        self._similarities.clear()  # no evidence for another object
         if self.phase != TENTATIVE:
             self.phase, self._confirm = JUMPED, CONFIRM
 
-    def watch(
+    def observe(
         self,
         frame: Any,
         state: np.ndarray,
@@ -163,11 +184,12 @@ class Identity:
         """
         self.since += 1
         if self.rules.share > 0:
-            self._way.step(state, self._is_tracked)
+            self._way.step(state, self._is_tracked, self._is_cut)
         if self.cues is None or (self.phase == CONFIRMED and self.since < self._every):
             return
         rules, now = self.rules, self.cues.of(frame, state, seen, score, looks)
         frames, self.since = self.since, 0
+        self._side = math.sqrt(float(state[2]) * float(state[3]))
         value = self.smooth(now, frames)
         self._unproven += 1
         if self.phase in CLAIMED:
@@ -191,8 +213,8 @@ class Identity:
         ``value`` is that of an object that the search has found there; None if it has not.
         """
         if self.rules.share > 0:
-            self._way.step(state, self._is_tracked)
-        if self.phase == PROVEN:  # ``beside`` has just proven what was followed
+            self._way.step(state, self._is_tracked, self._is_cut)
+        if self.phase == PROVEN:  # ``verify_in_parallel`` has just verified what was followed
             return
         if value is not None:
             self.value = value
@@ -201,8 +223,8 @@ class Identity:
         elif self.phase != TENTATIVE:
             self._lose()
 
-    def beside(self, now: float) -> bool:
-        """Judge a tentative object beside the search; returns whether that proves it."""
+    def verify_in_parallel(self, now: float) -> bool:
+        """Judge a tentative object while the search runs; returns whether that verifies it."""
         self._unproven += 1
         if self.smooth(now) < self.rules.lost:
             self._lose()
@@ -217,12 +239,18 @@ class Identity:
     def confirm(self) -> None:
         """The user says that what is followed is the target: for LONG frames, unless it is gone.
 
-        Meanwhile poor looks make it neither unsure nor another object; the own proof follows them.
+        Meanwhile a low similarity makes it neither unsure nor another object, and is learnt.
         """
         self._forget()
         self._trusted = LONG
-        self.phase, self.worth, self.gone_frames = CONFIRMED, math.inf, 0
-        self.value, self._recent = None if self.value is None else 1.0, self.own
+        self.phase, self.likeness, self.gone_frames = CONFIRMED, math.inf, 0
+        self.value, self._recent = None if self.value is None else 1.0, self.reference
+
+    def reject(self) -> None:
+        """The user says that what is followed is not the target: it is lost, and searched for."""
+        self._lose()
+        self.gone_frames = FOLLOWED + 1
+        self.value = None if self.value is None else 0.0
 
     def displace(self, phase: str = GONE) -> None:
         """Take note that the box holds another target's object."""
@@ -242,8 +270,8 @@ class Identity:
 
     def _forget(self) -> None:
         """Drop the evidence for what was followed."""
-        self._proofs.clear()
-        self._unproven = 0  # frames since the loss in which nothing was proven, with jumps
+        self._similarities.clear()
+        self._unproven = 0  # frames since the loss in which nothing was verified, with jumps
         self.probation = 0
 
     def _lose(self) -> None:
@@ -251,51 +279,44 @@ class Identity:
         self._forget()
 
     def _judge_tentative(self) -> None:
-        """Prove a tentative object by the mean of its frames, in parts of the target's own."""
+        """Verify a tentative object by the mean of its frames, in parts of the reference."""
         self.phase, self.gone_frames = TENTATIVE, 0
         if self.rules.share > 0:
-            self._proofs.append(0.0 if self._way.comes_after else self._proof())
-            count, total = len(self._proofs), sum(self._proofs)
-            if count < self.rules.frames or total < count * (self._share * self._own):
+            self._similarities.append(0.0 if self._way.is_follower else self._similarity())
+            count, total = len(self._similarities), sum(self._similarities)
+            likeness = total / count / self._least_reference
+            if count < self.rules.frames or likeness < self.rules.share:
                 return
-            self.worth, self._weighed = total / count / self._own, count
+            self.likeness, self._weighed = likeness, count
         self._forget()
-        self.phase, self._recent = PROVEN, self.own
+        self.phase, self._recent = PROVEN, self.reference
         self.probation = PROBATION if self.rules.share > 0 else 0
 
     def _drifted(self, frames: int) -> bool:
-        """Whether what is claimed left the target some frames ago; learns the own proof."""
-        proof = self._proof()
+        """Whether what is claimed left the target some frames ago; learns the reference."""
+        similarity = self._similarity()
         if self.probation:
             self._weighed += 1
-            self.worth += (proof / self._own - self.worth) / self._weighed
-            if proof >= GOOD * self._own:
+            self.likeness += (similarity / self._least_reference - self.likeness) / self._weighed
+            if similarity >= GOOD * self._least_reference:
                 self.probation = max(self.probation - frames, 0)
-        if self.phase == CONFIRMED and not (self.probation or self.cues.is_cut):
-            self.own += min(max(proof - self.own, -MOST_STEP), MOST_STEP) * LEARNT
-        self._recent += (proof - self._recent) * RECENT
-        return self._recent < self.rules.drift * self.own
+        if self.learns and self._side >= SMALLEST:
+            change = min(max(similarity - self.reference, -MOST_STEP), MOST_STEP)
+            self.reference += change * LEARNT
+        self._recent += (similarity - self._recent) * RECENT
+        return self._recent < self.rules.drift * self.reference
 
     @property
-    def _share(self) -> float:
-        """Of the own proof that proves: it falls while the same box is followed as at the loss."""
-        share = self.rules.share
-        if self.rules.strict or self._way.has_changed:
-            return share
-        late = (self._unproven - STRICT_FRAMES) / (LONG - STRICT_FRAMES)
-        return share + (min(share, GOOD) - share) * min(max(late, 0.0), 1.0)
-
-    @property
-    def _own(self) -> float:
-        return max(self.own, GOOD * USUAL)  # else all would prove where the target hardly does
+    def _least_reference(self) -> float:
+        return max(self.reference, GOOD * USUAL)  # of a target that hardly looks like itself
 
     @property
     def proves(self) -> bool:
-        """Whether the last judged box alone looks proven."""
-        return self._proof() >= self.rules.share * self._own
+        """Whether the last judged box alone would be verified."""
+        return self._similarity() >= self.rules.share * self._least_reference
 
-    def _proof(self) -> float:
-        """Return how far looks prove the box, denied by colours and size."""
+    def _similarity(self) -> float:
+        """Return how far the box looks like the target, less what its colours and size deny."""
         looks, colours = map(beyond, (self.cues.looks, self.cues.alike), self.cues.chances())
         enough, denies = looks, COLOURS_DENY
         if self.rules.strict:
@@ -305,24 +326,40 @@ class Identity:
 
     # what follows from the phase
 
-    def say(self) -> Tuple[str, Optional[float]]:
+    def report(self) -> Tuple[str, Optional[float]]:
         """End a frame; returns its word, and presence: the probability that the box is right."""
         self.found = False
         if self.value is None:
             return TRACKED, None
         rules = self.rules
-        is_claimed = self.phase in CLAIMED and not (rules.strict and self.worth < rules.share)
+        is_claimed = self.phase in CLAIMED and not (rules.strict and self.likeness < rules.share)
         scaled = (self.value - rules.lost) / max(rules.found - rules.lost, LEAST_RANGE)
         kind = GONE if self.phase == GONE else "followed"
-        # what is not claimed may be another object that looks perfect
-        self.evidence = kind, scaled if is_claimed else min(scaled, 1.0)
-        presence = 1.0 / (1.0 + math.exp(-ODDS[kind] - RISE * self.evidence[1]))
+        self.evidence = kind, scaled, self._same
+        presence = logistic(ODDS[kind] + RISE * scaled) * self._same
         self._is_tracked = is_claimed and self.phase != DOUBTFUL
         if self._is_tracked:
             self.found, self._was_lost = self._was_lost, False
             return TRACKED, presence
         self._was_lost |= self.phase in UNPROVEN
         return LOST if self.is_lost else UNSURE, presence
+
+    @property
+    def _same(self) -> float:
+        """The probability that what is followed is the target, and not another object."""
+        prior, frames, share = AFTER, self._weighed, self.likeness
+        if self.phase in UNPROVEN:
+            frames = len(self._similarities)
+            share = sum(self._similarities) / max(frames, 1) / self._least_reference
+        elif math.isinf(share):
+            prior, frames, share = FIRST, MOST_FRAMES, self._recent / self._least_reference
+        gain = SLOPE * (min(share, MOST_SHARE) - CHANCE) * frames / (frames + HALF)
+        same = logistic(prior + gain) if self.rules.share > 0 else 1.0
+        return min(same, UNVERIFIED) if self.phase in UNPROVEN else same
+
+    @property
+    def _is_cut(self) -> bool:
+        return self.cues is not None and bool(self.cues.is_cut)
 
     @property
     def learns(self) -> bool:
@@ -342,8 +379,13 @@ class Identity:
 
     @property
     def is_unproven(self) -> bool:
-        """Whether what is followed is not proven to be the target."""
+        """Whether what is followed is not verified to be the target."""
         return self.phase in UNPROVEN
+
+
+def logistic(odds: float) -> float:
+    """Return the probability of log odds."""
+    return 1.0 / (1.0 + math.exp(-max(odds, -30.0)))
 
 
 def beyond(value: float, chance: Optional[float]) -> float:

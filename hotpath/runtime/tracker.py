@@ -38,6 +38,7 @@ NO_COPY = (
     "each process or thread, or load_targets() for several targets in one picture"
 )
 NO_BOX = "the target is lost, and no box holds it; give a new one"
+CANNOT_LOSE = "this tracker cannot lose a target, so that nothing can be rejected; give a new box"
 
 
 class Tracker:
@@ -287,7 +288,7 @@ class Tracker:
         if looking is not None:
             self.identity.searched(place, looking.value if is_there else None)
         else:
-            self.identity.watch(picture, place, shown, score, looks)
+            self.identity.observe(picture, place, shown, score, looks)
 
         # its word, then learning, and the search of a target that stays lost
         track = self._track(score)
@@ -297,7 +298,7 @@ class Tracker:
 
     def _track(self, score: float) -> Track:
         """Return the track of a frame in which the target is followed, or looked for."""
-        state, presence = self.identity.say()
+        state, presence = self.identity.report()
         if state != LOST:
             self._last = self.state
         track = Track(self.shown(self._last), score, state == LOST, state, presence=presence)
@@ -341,6 +342,26 @@ class Tracker:
         self.identity.confirm()
         if self.search is not None:
             self.search.active = False
+
+    @one_at_a_time
+    def reject(self) -> None:
+        """Say that ``box`` holds another object: it is dropped, and the target is searched for.
+
+        The search remembers where that object is, so that it does not find the same one again. A
+        tracker that does not search goes on looking around the last place.
+
+        Raises:
+            NotReady: there is no target, it is lost already, or the tracker cannot lose a target.
+        """
+        if self.state is None:
+            self._check_target()
+        if self.identity.value is None:
+            raise NotReady(CANNOT_LOSE, what="always tracked")
+        if self.identity.is_lost:
+            raise NotReady(NO_BOX, what="lost")
+        self.identity.reject()
+        if self.search is not None:
+            self.search.reject(self.state)
 
     @one_at_a_time
     def hold(self, state: np.ndarray) -> None:

@@ -1,35 +1,36 @@
-"""The way of a target, which tells it from those that come after it.
+"""The path of a target, which tells it from the objects that merely follow the same path.
 
-What left the picture on a straight way does not come from behind on the same way: on a road, that
-is the next one. Whoever turned round comes towards the place where it was lost.
+Whatever left the picture on a straight path does not come back from behind on that path: on a road,
+that is the next car. A target that turned round comes towards the place where it was lost.
 """
 
 import math
 from collections import deque
-from typing import Deque, Iterable, Tuple
+from typing import Deque, Iterable, Optional, Tuple
 
 import numpy as np
 
-KEPT, RECENT = 40, 10  # frames of the target's way, and of the followed object's
-FEWEST = 8  # frames of the target's way
+KEPT = 40  # places of the target's path
+FEWEST = 8  # places from which on there is a path
 TRAVELLED, STRAIGHT = 1.0, 0.9  # its length in sizes; the share of it from end to end
-BEHIND = 0.75  # sizes behind the place of the loss, where another object was first seen
-ALONG = 0.25  # of the target's speed in sizes, with which that object moves the same way
+JITTER = 0.25  # sizes that the box of an object moves by itself: less is no movement
+BEHIND = 0.75  # sizes behind the place of the loss, where a follower was first seen
+ALONG = 0.25  # of the target's speed in sizes, with which a follower moves the same way
 STEP = 0.6  # sizes in a frame, from which on another object is followed
 
 Place = Tuple[float, float, float]  # x, y of the centre, and size, pixels
 
 
 class Way:
-    """The places of a target while it was tracked, and those of what is followed after a loss.
+    """The places of a target while it was tracked, and of the object that is followed after a loss.
 
     Example:
         >>> way = Way()
-        >>> for x in range(0, 200, 10):  # it leaves on the right
+        >>> for x in range(0, 200, 10):  # the target leaves on the right
         ...     way.step(np.array([x, 50.0, 20.0, 20.0]), True)
-        >>> for x in range(0, 60, 10):  # the next one
+        >>> for x in range(0, 60, 10):  # the next object
         ...     way.step(np.array([x, 50.0, 20.0, 20.0]), x == 0)
-        >>> way.comes_after
+        >>> way.is_follower
         True
     """
 
@@ -39,52 +40,72 @@ class Way:
     def begin(self) -> None:
         """Start with a new target."""
         self._target: Deque[Place] = deque(maxlen=KEPT)
-        self._followed: Deque[Place] = deque(maxlen=RECENT)
+        self._last: Optional[Place] = None  # of what is followed
         self._origin: Place = (0.0, 0.0, 1.0)  # where what is followed was first seen
+        self._steps = 0  # since then
+        self._decided: Optional[bool] = None  # by its first clear movement, for good
+        self._was_cut = False
         self._is_lost = self.has_changed = False  # whether it has been another object since
 
-    def step(self, state: np.ndarray, was_tracked: bool) -> None:
-        """Take the followed place of a frame, [cx, cy, w, h], before it is judged.
+    def step(self, state: np.ndarray, was_tracked: bool, is_cut: bool = False) -> None:
+        """Take the place of what is followed, before the frame is judged.
 
-        ``was_tracked`` is whether the target was tracked in the frame before.
+        Args:
+            state: float64 [cx, cy, w, h], frame pixels.
+            was_tracked: whether the target was tracked in the frame before.
+            is_cut: whether the edge of the frame cuts the box. The centre of such a box lags behind
+                that of its object, so that it is no place of the target's path.
         """
-        if was_tracked and self._followed:
+        if was_tracked and self._last is not None:
             if self._is_lost and self.has_changed:
                 self._target.clear()
             self.has_changed = False
-            self._target.append(self._followed[-1])
-        self._is_lost = not was_tracked
+            if not self._was_cut:
+                self._target.append(self._last)
+        self._was_cut, self._is_lost = is_cut, not was_tracked
         x, y, w, h = state.tolist()
-        place = x, y, math.sqrt(w * h)
-        if self._followed:
-            before_x, before_y, size = self._followed[-1]
-            if math.hypot(x - before_x, y - before_y) > STEP * min(size, place[2]):
-                self._followed.clear()
-                self.has_changed = True
-        if not self._followed:
-            self._origin = place
-        self._followed.append(place)
+        place, last = (x, y, math.sqrt(w * h)), self._last
+        self._steps += 1
+        if last is not None:
+            far = STEP * min(last[2], place[2])
+            if math.hypot(x - last[0], y - last[1]) > far:
+                last, self.has_changed = None, True
+        if last is None:
+            self._origin, self._steps, self._decided = place, 0, None
+        self._last = place
 
     @property
-    def comes_after(self) -> bool:
-        """Whether what is followed comes after the target, on its way."""
-        target, followed = self._target, self._followed
-        steps = len(followed) - 1
-        if not self.has_changed or len(target) <= FEWEST or steps < 1:
+    def is_follower(self) -> bool:
+        """Whether the followed object comes after the target on its path.
+
+        Its first clear movement decides for good: it may stop later, or turn.
+        """
+        if self._decided is not None:
+            return self._decided
+        target, last = self._target, self._last
+        if not (self.has_changed and self._steps and last) or len(target) <= FEWEST:
             return False
-        (x0, y0, _), (x1, y1, last) = target[0], target[-1]
+        (x0, y0, _), (x1, y1, size_then) = target[0], target[-1]
         way = math.hypot(x1 - x0, y1 - y0)
         size = sorted(place[2] for place in target)[len(target) // 2]
         if way < TRAVELLED * size or way < STRAIGHT * _length(target):
             return False
         dx, dy = (x1 - x0) / way, (y1 - y0) / way
-        (sx, sy, _), (x, y, now) = followed[0], followed[-1]
-        first_x, first_y, first = self._origin
-        behind = ((x1 - first_x) * dx + (y1 - first_y) * dy) / ((last + first) / 2)
-        along = ((x - sx) * dx + (y - sy) * dy) / now / steps
-        return behind > BEHIND and along > ALONG * way / size / (len(target) - 1)
+        (sx, sy, size_first), (x, y, size_now) = self._origin, last
+        behind = ((x1 - sx) * dx + (y1 - sy) * dy) / ((size_then + size_first) / 2)
+        moved = ((x - sx) * dx + (y - sy) * dy) / size_now
+        speed = way / size / (len(target) - 1)
+        follows = behind > BEHIND and moved > ALONG * speed * self._steps
+        if moved < -JITTER or (follows and moved > JITTER):
+            self._decided = follows
+        return follows
 
 
 def _length(places: Iterable[Place]) -> float:
-    way = list(places)
+    """The length of a path without the jitter of an object that stands, pixels."""
+    first, *others = places
+    way = [first]
+    for place in others:
+        if math.hypot(place[0] - way[-1][0], place[1] - way[-1][1]) > JITTER * place[2]:
+            way.append(place)
     return sum(math.hypot(bx - ax, by - ay) for (ax, ay, _), (bx, by, _) in zip(way, way[1:]))

@@ -64,8 +64,8 @@ def see(judge, value=GOOD, looks=1.0, jump=False):
     judge.cues.looks = looks
     if jump:
         judge.jump()
-    judge.watch(None, STATE, None, 0.0)
-    word = judge.say()[0]
+    judge.observe(None, STATE, None, 0.0)
+    word = judge.report()[0]
     return judge.phase, FOUND if judge.found else word
 
 
@@ -155,7 +155,7 @@ def test_a_confirmed_target_is_judged_in_some_frames_only():
 def test_the_value_is_smoothed():
     judge = new()
     judge.cues.now = 0.0
-    judge.watch(None, STATE, None, 0.0)
+    judge.observe(None, STATE, None, 0.0)
     assert judge.value == pytest.approx(0.6)
     assert judge.smooth(0.6, 3) == pytest.approx(0.6)
 
@@ -172,23 +172,11 @@ def proven_after(looks, rules=RULES, frames=4 * MOST_FRAMES):
     return 0
 
 
-def test_a_share_of_the_targets_own_proof_proves():
+def test_a_share_of_the_reference_verifies():
     assert proven_after(0.8 * USUAL + 0.01) == RULES.frames
-    assert proven_after(0.8 * USUAL - 0.01) > 2 * RULES.frames
-    assert proven_after(0.6 * USUAL) == 0
+    assert proven_after(0.8 * USUAL - 0.01) == 0  # however long it is followed
     assert proven_after(1.0, RULES._replace(frames=5)) == 5
     assert proven_after(-1.0, RULES._replace(share=0.0)) == 1
-
-
-@pytest.mark.parametrize("elsewhere", [False, True])
-def test_the_bar_falls_for_the_box_before_the_loss_alone(elsewhere):
-    judge = new()
-    for x in (100, 100):
-        drive(judge, x)
-    drive(judge, 100, NONE)
-    judge.cues.looks = 0.75 * judge.own
-    phases = [drive(judge, 200 if elsewhere else 100) for _ in range(2 * LONG)]
-    assert (PROVEN in phases) is not elsewhere
 
 
 def test_the_best_frames_of_a_stranger_do_not_prove():
@@ -199,7 +187,7 @@ def test_the_bar_follows_what_the_target_itself_proves():
     judge = new()
     for _ in range(100):
         see(judge, looks=0.9)
-    assert judge.own == pytest.approx(0.9, abs=0.01)
+    assert judge.reference == pytest.approx(0.9, abs=0.01)
     see(judge, NONE)
     assert [see(judge, looks=0.62)[0] for _ in range(9)] == [TENTATIVE] * 9  # enough for USUAL
     assert see(judge, looks=3.0)[0] == PROVEN
@@ -209,7 +197,7 @@ def test_a_target_that_looks_poor_for_long_keeps_a_bar():
     judge = new(RULES._replace(drift=0.0))
     for _ in range(400):
         see(judge, looks=0.1)
-    assert judge.own < 0.2
+    assert judge.reference < 0.2
     see(judge, NONE)
     assert [see(judge, looks=0.2)[0] for _ in range(9)] == [TENTATIVE] * 9
 
@@ -287,7 +275,7 @@ def test_beside_an_object_that_stays_unproven_a_search_runs():
     see(judge, looks=0.3)
     assert judge.wants_search
     judge.searched(STATE, None)  # another window has shown nothing
-    assert judge.phase == TENTATIVE and judge.say()[0] == UNSURE
+    assert judge.phase == TENTATIVE and judge.report()[0] == UNSURE
 
 
 @pytest.mark.parametrize("value, looks, after", [(GOOD, 3.0, PROVEN), (0.0, 3.0, GONE)])
@@ -295,7 +283,7 @@ def test_beside_the_search_an_object_is_proven_or_lost(value, looks, after):
     judge = tentative(0.55, MOST_FRAMES)
     judge.cues.looks = judge.cues.alike = looks
     judge.value = value
-    assert judge.beside(value) is (after == PROVEN) and judge.phase == after
+    assert judge.verify_in_parallel(value) is (after == PROVEN) and judge.phase == after
     judge.searched(STATE, None)
     assert judge.phase == after
 
@@ -309,8 +297,8 @@ def test_a_jump_that_never_agrees_ends():
 def drive(judge, x, value=GOOD):
     """One frame in which the followed object is at x."""
     judge.cues.now = judge.value = value
-    judge.watch(None, np.array([x, 50.0, 20.0, 20.0]), None, 0.0)
-    judge.say()
+    judge.observe(None, np.array([x, 50.0, 20.0, 20.0]), None, 0.0)
+    judge.report()
     return judge.phase
 
 
@@ -354,6 +342,15 @@ def test_a_confirmation_speaks_for_no_other_object(what):
     assert TRACKED not in words[15:]
 
 
+@pytest.mark.parametrize("phase", [CONFIRMED, DOUBTFUL, JUMPED, TENTATIVE, PROVEN])
+def test_what_the_user_rejects_is_lost_and_searched_for_at_once(phase):
+    judge = at(phase)
+    judge.reject()
+    assert judge.report()[0] == LOST and judge.is_lost and judge.wants_search and not judge.learns
+    judge.searched(STATE, GOOD)  # what the search finds must be verified
+    assert judge.phase == TENTATIVE and judge.report()[1] <= 0.4
+
+
 def test_a_loss_after_a_confirmation_counts_anew():
     judge = at(GONE)
     for _ in range(FOLLOWED):
@@ -384,19 +381,28 @@ def test_nothing_is_learnt_from_a_box_that_the_edge_cuts():
     judge = new()
     judge.cues.is_cut = True
     see(judge, looks=2.0)
-    assert (judge.own, judge.learns) == (USUAL, False)
+    assert (judge.reference, judge.learns) == (USUAL, False)
     judge.cues.is_cut = False
     see(judge, looks=2.0)
-    assert judge.own > USUAL and judge.learns
+    assert judge.reference > USUAL and judge.learns
+
+
+@pytest.mark.parametrize("side, follows", [(17.0, True), (15.0, False)])
+def test_the_reference_does_not_follow_a_target_that_shrinks(side, follows):
+    judge = new()
+    for _ in range(20):
+        judge.cues.now, judge.cues.looks = GOOD, 0.5
+        judge.observe(None, np.array([50.0, 50.0, side, side]), None, 0.0)
+    assert (judge.reference < USUAL) is follows and judge.learns
 
 
 def test_on_probation_nothing_is_learnt():
     judge = at(PROVEN)
-    own = judge.own
+    own = judge.reference
     for left in range(PROBATION, 0, -1):
-        assert (judge.probation, judge.own, judge.learns) == (left, own, False)
+        assert (judge.probation, judge.reference, judge.learns) == (left, own, False)
         see(judge, looks=2.0)
-    assert judge.own > own and judge.learns
+    assert judge.reference > own and judge.learns
 
 
 def test_frames_hardly_like_the_target_end_no_probation():
@@ -413,24 +419,20 @@ def test_a_loss_ends_a_probation():
     assert not judge.probation
 
 
-def test_presence_grows_with_the_value_and_is_less_if_unproven():
-    claimed, unproven, gone = (
-        [presence_of(phase, value) for value in (NONE, POOR, FAIR, GOOD)]
-        for phase in (CONFIRMED, TENTATIVE, GONE)
-    )
-    for presences in (claimed, unproven, gone):
+def test_presence_grows_with_the_value():
+    for phase in (CONFIRMED, TENTATIVE, GONE):
+        presences = [presence_of(phase, value) for value in (NONE, POOR, FAIR, GOOD)]
         assert presences == sorted(presences)
-    assert all(a >= b > c for a, b, c in zip(claimed, unproven, gone)) and claimed[0] < 0.3
-    assert claimed[-1] > 0.95 and unproven[-1] < 0.85  # even if it looks perfect
 
 
 @pytest.mark.parametrize(
     "phase, value, presence",
     [
         (CONFIRMED, 0.3, 0.289),
-        (CONFIRMED, 0.55, 0.832),
-        (TENTATIVE, 0.9, 0.832),
-        (GONE, 0.3, 0.214),
+        (CONFIRMED, 0.55, 0.831),
+        (CONFIRMED, 0.9, 0.992),
+        (TENTATIVE, 0.9, 0.239),
+        (GONE, 0.3, 0.052),
     ],
 )
 def test_presence_is_that_of_the_pages(phase, value, presence):
@@ -440,7 +442,38 @@ def test_presence_is_that_of_the_pages(phase, value, presence):
 def presence_of(phase, value):
     judge = new()
     judge.phase, judge.value = phase, value
-    return judge.say()[1]
+    return judge.report()[1]
+
+
+@pytest.mark.parametrize("looks", [0.5, 5.0])
+def test_before_it_is_verified_an_object_is_hardly_present_however_long_it_is_followed(looks):
+    judge = at(GONE, RULES._replace(frames=10**6))
+    presences = []
+    for _ in range(10 * LONG):
+        assert see(judge, 1.0, looks) == (TENTATIVE, UNSURE)
+        presences.append(judge.report()[1])
+    assert presences[0] <= presences[5] and max(presences) <= 0.4
+    assert presences[MOST_FRAMES:] == pytest.approx([presences[MOST_FRAMES]] * (9 * LONG + 30))
+
+
+def test_the_presence_of_a_find_follows_from_its_similarity():
+    def after(looks, frames):
+        judge = at(GONE)
+        for _ in range(RULES.frames + frames):
+            see(judge, GOOD, looks)
+        assert judge.phase in (PROVEN, CONFIRMED)
+        return judge.report()[1]
+
+    assert after(0.65, 0) < after(0.75, 0) < after(0.9, 0) < 0.8
+    assert after(0.65, 9) < 0.8 < after(0.9, 9) < after(0.9, 59)
+    assert after(0.65, 59) == pytest.approx(after(0.65, 600), abs=0.01)  # time alone proves nothing
+
+
+def test_a_target_that_was_never_lost_is_present_whatever_it_looks_like():
+    judge = new(RULES._replace(drift=0.0))
+    for _ in range(LONG):
+        see(judge, GOOD, looks=0.2)
+    assert judge.report()[1] > 0.9
 
 
 def test_presence_counts_between_each_networks_thresholds():
@@ -448,7 +481,9 @@ def test_presence_counts_between_each_networks_thresholds():
         rules = rules_of(load_network(name))
         judge = new(rules)
         judge.value = rules.found
-        assert judge.say()[1] == pytest.approx(presence_of(CONFIRMED, RULES.found)), name
+        assert judge.report()[1] == pytest.approx(presence_of(CONFIRMED, RULES.found), abs=2e-3), (
+            name
+        )
 
 
 @pytest.mark.parametrize("first, later, word", [(0.75, 0.45, UNSURE), (0.65, 1.0, TRACKED)])
@@ -456,7 +491,7 @@ def test_a_strict_find_is_tracked_as_long_as_its_proof_holds(first, later, word)
     judge = at(GONE, RULES._replace(strict=True))
     while see(judge, looks=first)[0] != PROVEN:
         pass
-    assert judge.say()[0] == TRACKED
+    assert judge.report()[0] == TRACKED
     for _ in range(4 * PROBATION):
         last = see(judge, looks=later)[1]
     assert last == word
@@ -465,21 +500,21 @@ def test_a_strict_find_is_tracked_as_long_as_its_proof_holds(first, later, word)
 def test_where_nothing_must_be_proven_a_find_changes_no_presence():
     judge = at(GONE, RULES._replace(share=0.0))
     assert see(judge, looks=-1.0) == (PROVEN, FOUND)
-    assert judge.say()[1] == presence_of(CONFIRMED, GOOD)
+    assert judge.report()[1] == pytest.approx(presence_of(CONFIRMED, GOOD), abs=2e-3)
 
 
 def test_a_new_target_begins_without_a_past():
     judge = at(PROVEN)
     judge.begin(None, np.zeros(4), None)
-    assert (judge.phase, judge.probation, judge.worth) == (CONFIRMED, 0, math.inf)
-    assert judge.own == USUAL and see(judge) == (CONFIRMED, TRACKED)
+    assert (judge.phase, judge.probation, judge.likeness) == (CONFIRMED, 0, math.inf)
+    assert judge.reference == USUAL and see(judge) == (CONFIRMED, TRACKED)
 
 
 def test_a_target_that_nothing_watches_is_tracked(tmp_path):
     judge = Identity(rules_of(load_network(tiny.write_network(tmp_path))))
     judge.begin(None, np.zeros(4), None)
-    judge.watch(None, STATE, None, 0.0)
-    assert judge.phase == CONFIRMED and judge.say() == (TRACKED, None)
+    judge.observe(None, STATE, None, 0.0)
+    assert judge.phase == CONFIRMED and judge.report() == (TRACKED, None)
 
 
 @pytest.mark.parametrize("name", [name for name in names() if load_network(name).can_be_lost])
@@ -488,9 +523,9 @@ def test_an_unproven_object_is_unsure_with_every_networks_rules(name):
     judge = new(rules)
     judge.displace()
     judge.value = rules.lost + 0.01
-    assert judge.say()[0] == UNSURE
+    assert judge.report()[0] == UNSURE
     judge.value = rules.lost - 0.01
-    assert judge.say()[0] == LOST
+    assert judge.report()[0] == LOST
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -508,8 +543,8 @@ def test_each_word_is_that_of_its_phase(seed):
             judge.jump()
         elif event < 0.04:
             judge.displace()
-        judge.watch(None, STATE, None, 0.9)
-        word, presence = judge.say()
+        judge.observe(None, STATE, None, 0.9)
+        word, presence = judge.report()
         assert (word == TRACKED) == (judge.phase in (CONFIRMED, PROVEN)) and 0 < presence < 1
         assert judge.found == (word == TRACKED and was_lost)
         was_lost = word != TRACKED and (was_lost or judge.is_unproven)
@@ -540,23 +575,24 @@ def life(strict):
         elif event < 0.012:
             judge.confirm()
         if judge.wants_search and judge.phase == TENTATIVE:
-            judge.beside(cues.now)
+            judge.verify_in_parallel(cues.now)
             judge.searched(state, None)
         else:
-            judge.watch(None, state, None, 0.0)
+            judge.observe(None, state, None, 0.0)
         counts[judge.phase] += 1
-        _, presence = judge.say()
-        sums += presence, judge.own, judge.found, judge.wants_search
+        _, presence = judge.report()
+        sums += presence, judge.reference, judge.found, judge.wants_search
     return [*counts.values(), *sums.round(3).tolist()]
 
 
 LIVES = [
-    [973, 21, 3, 25, 580, 398, 1440.419, 1326.166, 24.0, 477.0],
-    [221, 11, 1, 19, 1341, 407, 1342.888, 1483.136, 15.0, 896.0],
-]  # of both kinds of proof, in the order of PHASES
+    [962, 22, 4, 54, 562, 396, 955.713, 1262.626, 25.0, 482.0],
+    [221, 11, 1, 19, 1341, 407, 484.348, 1483.136, 15.0, 896.0],
+]  # of both kinds of verification, in the order of PHASES
 NUMBERS = (
     "KEPT FOLLOWED CONFIRM MOST_FRAMES FRAMES STRICT_FRAMES LONG PROBATION GOOD LEAST_RANGE "
-    "COLOURS_DENY STRICT_COLOURS RESIZED USUAL LEARNT MOST_STEP RECENT RISE"
+    "COLOURS_DENY STRICT_COLOURS RESIZED USUAL LEARNT MOST_STEP RECENT RISE FIRST AFTER SLOPE "
+    "CHANCE HALF MOST_SHARE UNVERIFIED"
 ).split()
 
 

@@ -41,6 +41,7 @@ JUMP = 0.7  # of a box's size: a rival farther away from the network's best cell
 NEAREST = 0.5  # weight of the Hanning window against the classifier, where it chooses among peaks
 RIVAL = 0.1  # by how much another place must be better than the followed box, presence
 TAKEN = 0.5  # overlap from which a place belongs to another target
+MISSED = 3  # usual windows in succession that do not show a rejected object, until it is forgotten
 
 # Of the windows, while nothing is found
 TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
@@ -168,6 +169,8 @@ class Search:
         self._visited: Deque[Tuple[float, float]] = deque(maxlen=REMEMBERED)
         self._suggested: Deque[np.ndarray] = deque(maxlen=REMEMBERED)
         self._rivals = np.zeros((0, 4))
+        self._rejected: Optional[np.ndarray] = None  # where the object is that the user rejected
+        self._missed = 0  # usual windows in succession that did not show it
 
     def begin(self, state: np.ndarray, seen: Seen, border: np.ndarray) -> None:
         """Start with a new target.
@@ -178,6 +181,7 @@ class Search:
             border: colour of the pixels outside the frame, (3,) uint8, BGR.
         """
         self.active, self.faint, self._neighbours = False, 0, None
+        self._rejected = None
         self._certain[:] = state
         self._colours_under.border = border
         self.classifier.begin(state, seen)
@@ -246,6 +250,7 @@ class Search:
         if not is_tracked or identity.since in turns:
             classifier.follow(state, seen, learns)
         if is_tracked:
+            self._rejected = None
             x, y, w, h = state.tolist()  # a sixth of the time of arrays
             _, _, kept_w, kept_h = self._certain.tolist()
             kept_w += (w - kept_w) * LEARNT
@@ -277,6 +282,17 @@ class Search:
         self._certain[:2] = state[:2]
         self.suggest(state[None].copy())
 
+    def reject(self, state: np.ndarray) -> None:
+        """Search for the target, which is not the object that is followed there.
+
+        The search does not find that object again as long as its windows show where it is.
+
+        Args:
+            state: float64 [cx, cy, w, h], frame pixels. The array is not kept.
+        """
+        self._rejected, self._missed = state.copy(), 0
+        self.start()
+
     def suggest(self, states: np.ndarray) -> None:
         """Set places to search before all others. They replace earlier suggestions.
 
@@ -295,6 +311,8 @@ class Search:
                 None: as it is known here.
         """
         self._certain *= factors
+        if self._rejected is not None:
+            self._rejected = self._rejected * factors
         if certain is not None:
             self._certain[:] = certain
         self.identity.rescale()
@@ -427,6 +445,10 @@ class Search:
         free, rivals = list(range(len(scores))), self._rivals
         if self.identity.phase == TENTATIVE and window.kind != HERE:  # beside what is followed
             rivals = np.concatenate([rivals, [geometry.box_of(self.network, state)]])
+        if self._rejected is not None:
+            self._follow_rejected(window.kind, seen)
+        if self._rejected is not None:
+            rivals = np.concatenate([rivals, [geometry.box_of(self.network, self._rejected)]])
         if len(rivals):  # no other target is there
             boxes = [geometry.box_of(self.network, each) for each in states]
             shares = overlaps(boxes, rivals)
@@ -442,13 +464,25 @@ class Search:
         value = cues.of(frame, states[chosen], seen, scores[chosen], looked)
         return states[chosen], scores[chosen], value, True
 
+    def _follow_rejected(self, kind: str, seen: Seen) -> None:
+        """Follow the rejected object among the places of a window, or forget it."""
+        boxes = [geometry.box_of(self.network, each) for each in seen.states]
+        shares = overlaps(boxes, [geometry.box_of(self.network, self._rejected)])[:, 0]
+        nearest = int(np.argmax(shares))
+        if shares[nearest] > TAKEN and self.classifier.looks(seen)[nearest] > 0:
+            self._rejected, self._missed = seen.states[nearest].copy(), 0
+        elif kind == HERE:
+            self._missed += 1
+            if self._missed >= MISSED:
+                self._rejected = None
+
     def _weigh(self, kind: str, place: np.ndarray, value: float) -> bool:
         """Use the value of the cues at a window's best place; returns whether it is the target."""
         identity = self.identity
         is_beside = identity.phase == TENTATIVE
         if is_beside and kind == HERE:  # no candidate: it is followed already
             self.value = value
-            self.active = not identity.beside(value)
+            self.active = not identity.verify_in_parallel(value)
             return not self.active
         needed, proves = self.network.found_above, True
         if kind == WIDE:

@@ -190,6 +190,14 @@ class Targets:
         tracker.confirm()
 
     @one_at_a_time
+    def reject(self, number: int) -> None:
+        """Say that a target's box holds another object; see ``Tracker.reject``."""
+        tracker = self._tracker(number)
+        if self._exclusion is not None and self._exclusion.is_lost(number):
+            raise NotReady(NO_BOX, what="lost")
+        tracker.reject()
+
+    @one_at_a_time
     def suggest(self, number: int, boxes: np.ndarray) -> None:
         """Suggest places where a lost target may be; see ``Tracker.suggest``."""
         self._tracker(number).suggest(boxes)

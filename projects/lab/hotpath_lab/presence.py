@@ -8,8 +8,9 @@ half ``development`` of the long films and the public sequences of ``--data``. `
 the films of docs/results/real and docs/results/motorways, and ``--report`` the other half.
 
 Then ``ODDS`` and ``RISE`` of ``hotpath.runtime.identity`` are fitted to the frames of all networks
-on these three. They are checked on films that they were not fitted to: of ``FOLDS`` parts, each is
-left out once, with all films of a scene in one part.
+on these three, given the probability that each box holds the same object. They are checked on films
+that they were not fitted to: of ``FOLDS`` parts, each is left out once, with all films of a scene
+in one part.
 """
 
 import argparse
@@ -42,6 +43,7 @@ class Evidence(NamedTuple):
     Attributes:
         kinds: numbers of ``ODDS``.
         values: as of ``Identity.evidence``.
+        same: the probability that it is the same object, as of ``Identity.evidence``.
         right: whether the box is right.
         presence: as the tracker says it.
         scenes: of the film.
@@ -49,6 +51,7 @@ class Evidence(NamedTuple):
 
     kinds: np.ndarray
     values: np.ndarray
+    same: np.ndarray
     right: np.ndarray
     presence: np.ndarray
     scenes: np.ndarray
@@ -58,11 +61,12 @@ def evidence_of(run: Mapping[str, Any], member: Any) -> Evidence:
     """Take the evidence of a run of ``hotpath_lab.follow``."""
     kept = frames_of(run, member)
     counts = words.counted(len(run["states"]), getattr(member, "known", None))
-    pairs = [pair for pair, is_counted in zip(run["evidence"], counts) if is_counted]
-    kinds = np.array([list(ODDS).index(kind) for kind, _ in pairs])
-    values = np.array([value for _, value in pairs])
+    counted = [each for each, is_counted in zip(run["evidence"], counts) if is_counted]
+    kinds = np.array([list(ODDS).index(kind) for kind, _, _ in counted])
+    values = np.array([value for _, value, _ in counted])
+    same = np.array([probability for _, _, probability in counted])
     scene = getattr(member, "source", member.name).split("-", 1)[-1].lower()
-    return Evidence(kinds, values, kept.right, kept.presence, np.full(len(kinds), scene))
+    return Evidence(kinds, values, same, kept.right, kept.presence, np.full(len(kinds), scene))
 
 
 def frames_of(run: Mapping[str, Any], member: Any) -> words.Frames:
@@ -81,7 +85,7 @@ def fitted(frames: Evidence) -> np.ndarray:
     Example:
         >>> kinds, values = np.repeat([0, 1], 200), np.tile(np.repeat([0.0, 1.0], 100), 2)
         >>> right = np.arange(400) % 100 < np.repeat([25, 75, 10, 50], 100)
-        >>> of_one = Evidence(kinds, values, right, values, kinds)
+        >>> of_one = Evidence(kinds, values, np.ones(400), right, values, kinds)
         >>> [round(float(number), 1) for number in fitted(of_one)]
         [-1.1, -2.2, 2.2]
     """
@@ -89,15 +93,18 @@ def fitted(frames: Evidence) -> np.ndarray:
     numbers = np.zeros(inputs.shape[1])
     for _ in range(STEPS):
         share = _logistic(inputs @ numbers)
-        curved = (inputs * (share * (1 - share))[:, None]).T @ inputs + 1e-3 * np.eye(len(numbers))
-        step = np.linalg.solve(curved, inputs.T @ (frames.right - share))
+        presence = np.clip(frames.same * share, 1e-6, 1 - 1e-6)
+        slope = presence * (1 - share)  # of the presence
+        weight = slope / (presence * (1 - presence))
+        curved = (inputs * (slope * weight)[:, None]).T @ inputs + 1e-3 * np.eye(len(numbers))
+        step = np.linalg.solve(curved, inputs.T @ (weight * (frames.right - presence)))
         numbers += np.clip(step, -1, 1)
     return numbers
 
 
 def predicted(frames: Evidence, numbers: np.ndarray) -> np.ndarray:
     """The presence of frames by other numbers than today's."""
-    return _logistic(numbers[frames.kinds] + numbers[-1] * frames.values)
+    return frames.same * _logistic(numbers[frames.kinds] + numbers[-1] * frames.values)
 
 
 def held_out(frames: Evidence, seed: int) -> np.ndarray:

@@ -42,7 +42,7 @@ RULES: dict[str, Sequence[Patch]] = {
     "size": [(identity, "RESIZED", math.inf)],
     "drift": [(identity, "RECENT", 0.0)],
     "frames": [(identity, "FRAMES", 1)],
-    "falls": [(identity.Identity, "_share", property(lambda self: self.rules.share))],
+    "small": [(identity, "SMALLEST", 0.0)],
     "probation": [(identity, "PROBATION", 1e-9)],
     "beside": [(search, "BESIDE", ("here",))],
     "rival": [(search, "RIVAL", 0.0)],

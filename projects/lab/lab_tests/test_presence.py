@@ -15,10 +15,10 @@ def frames(scenes=6, seed=0, odds=-1.0, rise=2.0):
     """Evidence that is right as often as curves of these numbers say."""
     rng = np.random.RandomState(seed)
     count = 3000
-    values = rng.uniform(-1, 2, count)
-    share = 1 / (1 + np.exp(-odds - rise * values))
+    values, same = rng.uniform(-1, 2, count), rng.uniform(0.2, 1, count)
+    share = same / (1 + np.exp(-odds - rise * values))
     kinds, named = np.arange(count) % len(ODDS), (np.arange(count) % scenes).astype(str)
-    return presence.Evidence(kinds, values, rng.rand(count) < share, share, named)
+    return presence.Evidence(kinds, values, same, rng.rand(count) < share, share, named)
 
 
 def test_the_numbers_that_made_the_frames_are_found():

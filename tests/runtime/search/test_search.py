@@ -13,6 +13,7 @@ from hotpath.runtime import colour, decode, load_targets, load_tracker, loading
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.errors import NotReady
 from hotpath.runtime.identity import (
     CONFIRM,
     CONFIRMED,
@@ -381,6 +382,52 @@ def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):
         lose(tracker.identity, 0.0)
         tracker.avoid(np.reshape(rivals, (-1, 4)))
         assert states_of(tracker, film.frames[1:2] * 3) == states
+
+
+def test_a_rejected_object_is_not_found_again_and_the_target_is(toml):
+    """The user rejects the blue square, which stays in view; later it is another one, elsewhere."""
+    film, tracker = begun(toml)
+    for frame in film.frames[1:5]:
+        tracker.update(frame)
+    tracker.reject()
+    assert states_of(tracker, film.frames[5:GONE]) == [LOST] * (GONE - 5)
+    assert FOUND in states_of(tracker, film.frames[GONE:])
+
+
+def test_what_was_lost_and_not_rejected_is_found_where_it_is(toml):
+    film, tracker = begun(toml)
+    for frame in film.frames[1:5]:
+        tracker.update(frame)
+    lose(tracker.identity, 0.0)
+    tracker.search.start()
+    assert FOUND in states_of(tracker, film.frames[5:GONE])
+
+
+def test_a_rejected_object_that_went_away_is_forgotten(toml):
+    film, tracker = begun(toml)
+    tracker.update(film.frames[1])
+    tracker.reject()
+    states_of(tracker, film.frames[GONE : GONE + 20])
+    assert FOUND in states_of(tracker, film.frames[2:GONE])  # another one, in the same place
+
+
+@pytest.mark.parametrize("numbered", [False, True])
+def test_nothing_can_be_rejected_while_the_target_is_lost(toml, numbered):
+    film = film_of(True)
+    followed = (load_targets if numbered else load_tracker)(toml)
+    (followed.add if numbered else followed.init)(film.frames[0], film.boxes[0])
+    numbers = followed.numbers if numbered else ()
+    followed.update(film.frames[1])
+    followed.reject(*numbers)
+    followed.update(film.frames[2])
+    with pytest.raises(NotReady, match="lost"):
+        followed.reject(*numbers)
+
+
+def test_a_tracker_that_cannot_lose_a_target_rejects_nothing(tmp_path):
+    film, tracker = begun(tiny.write_network(tmp_path))
+    with pytest.raises(NotReady, match="cannot lose"):
+        tracker.reject()
 
 
 def test_a_strict_tracker_finds_the_target_later(toml):

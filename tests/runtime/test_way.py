@@ -1,0 +1,63 @@
+"""An object that merely follows the target's path is told from the target."""
+
+import numpy as np
+import pytest
+
+from hotpath.runtime.way import Way
+
+LEFT = range(0, 200, 10)  # the target's way to the place of its loss, pixels
+
+
+def step(way, x, was_tracked, y=50.0, is_cut=False):
+    way.step(np.array([x, y, 20.0, 20.0]), was_tracked, is_cut)
+    return way.is_follower
+
+
+def left(is_cut_from=1000):
+    """A target that left on the right, where the edge cut its box, whose centre then wavers."""
+    way = Way()
+    for x in LEFT:
+        is_cut = x >= is_cut_from
+        step(way, x, True, 50.0 + 3 * (x % 20) * is_cut, is_cut)
+    return way
+
+
+def verdicts(way, places):
+    return [step(way, x, index == 0) for index, x in enumerate(places)]
+
+
+def test_the_next_one_on_the_path_is_a_follower():
+    assert verdicts(left(), range(0, 60, 6))[1:] == [True] * 9
+
+
+def test_a_follower_stays_one_when_the_traffic_stops():
+    assert all(verdicts(left(), [0, 6, 12, *[13] * 200])[1:])
+
+
+@pytest.mark.parametrize("places", [range(60, 0, -6), [60, 54, *range(54, 120, 6)]])
+def test_an_object_that_first_moves_against_the_path_is_never_a_follower(places):
+    assert not any(verdicts(left(), places))
+
+
+def test_an_object_that_jitters_decides_nothing():
+    way = left()
+    verdicts(way, [0, 2])
+    assert not any(verdicts(way, [1, 1, 1, 1, 1, 1, -20, -26, -32])[4:])
+
+
+def test_places_that_the_edge_cut_do_not_bend_the_path():
+    assert all(verdicts(left(is_cut_from=150), range(0, 60, 6))[1:])
+
+
+def test_a_target_that_stood_and_jittered_before_it_left_has_a_path():
+    way, rng = Way(), np.random.RandomState(3)
+    for x in [*[0] * 20, *range(0, 200, 10)]:
+        way.step(np.array([x, 50.0, 20.0, 20.0]) + [*rng.normal(0, 1, 2), 0, 0], True)
+    assert all(verdicts(way, range(0, 60, 6))[1:])
+
+
+def test_another_target_tells_nothing_of_this_one():
+    way = left()
+    way.begin()
+    step(way, 200, True)
+    assert not any(verdicts(way, range(0, 60, 6)))

@@ -77,7 +77,8 @@ def run(options: RunOptions) -> int:
 
 def unwritten(options: OutputOptions) -> str:
     """The rest of a sentence: which files were not written."""
-    paths = [path for path in (options.results, options.save) if path and path != "-"]
+    outputs = options.results, options.save, options.report
+    paths = [path for path in outputs if path and path != "-"]
     if not paths:
         return ", so nothing was written"
     return f"; {' and '.join(paths)} {'were' if len(paths) > 1 else 'was'} not written"

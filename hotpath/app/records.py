@@ -248,6 +248,7 @@ class OutputOptions(NamedTuple):
     results: Optional[str] = None
     append: bool = False
     save: Optional[str] = None
+    report: Optional[str] = None
     show: Optional[bool] = None
     hold: Optional[bool] = None
     profile: bool = False
@@ -267,6 +268,12 @@ OUTPUTS = Group(
         ),
         Option("append", "--append", "", "keep the rows of an older --results file"),
         Option("save", "--save", "FILE.mp4", "save the video with the box drawn"),
+        Option(
+            "report",
+            "--report",
+            "FILE.html",
+            "write a report with a time line, pictures of losses and finds, curves and settings",
+        ),
         Option(
             "show",
             "--show",

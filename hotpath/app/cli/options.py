@@ -1,7 +1,9 @@
 """The options of ``hotpath track``: the parser that the groups of ``hotpath.app.records`` give."""
 
 import argparse
-from typing import Any, Callable, List, Optional, Tuple
+import re
+import shlex
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from hotpath.app import records
 from hotpath.app.cli.config import completion, with_config
@@ -11,6 +13,7 @@ from hotpath.base.commands import advice, make, meant
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.network import DETECTORS
+from hotpath.runtime.options import Options
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
@@ -24,8 +27,8 @@ GROUPS: Tuple[records.Group, ...] = (
     *(*OTHERS, records.STREAM, records.LINKS),
 )
 COMMON = (  # what the short help lists
-    *("video", "box", "point", "detector", "class", "all", "network", "results", "save", "show"),
-    *("page", "page-host", *(name for plug in PLUGS for name in plug.common)),
+    *("video", "box", "point", "detector", "class", "all", "network", "results", "save", "report"),
+    *("show", "page", "page-host", *(name for plug in PLUGS for name in plug.common)),
     *("json", "profile"),
 )
 EXIT_CODES = (
@@ -86,6 +89,50 @@ def records_of(options: argparse.Namespace, log: Callable[[str], None]) -> recor
     links = links._replace(page=page, stream=stream, others=tuple(others))
     links = links._replace(video=str(options.video), results=outputs.results, save=outputs.save)
     return records.RunOptions(source, targets, network, outputs, links)
+
+
+def command_of(options: records.RunOptions, box: Sequence[float] = ()) -> str:
+    """The command line that repeats a run, without what is the default. Passwords are masked.
+
+    Args:
+        options: of the run.
+        box: of the first target, where it was not an option but was drawn.
+    """
+    source, targets, network, outputs, links = options
+    if box and not (targets.box or targets.point or targets.boxes or targets.asks_detector):
+        targets = targets._replace(box=(",".join(f"{value:.6g}" for value in box),))
+    found = (source, targets, network, outputs, links.page, *links.others, links.stream, links)
+    words: List[str] = []
+    for group, record in zip(GROUPS, found):
+        defaults = group.record()
+        for option in group.options:
+            value, default = getattr(record, option.field), getattr(defaults, option.field)
+            if value == default or option.in_files:
+                continue
+            if isinstance(value, bool):
+                words.append(option.flag if value else "--no-" + option.flag[2:])
+                continue
+            several = isinstance(value, (list, tuple))
+            values = [value]
+            if several and isinstance(default, tuple):
+                values = list(value)
+            elif several and option.name == "video":  # files that are one recording
+                words += [_masked(str(each)) for each in value]
+                continue
+            elif several:
+                values = [",".join(f"{number:g}" for number in value)]
+            for each in values:
+                text = f"{each:g}" if isinstance(each, float) else str(each)
+                words += [option.flag, _masked(text)]
+    for flag, value in (("--engine", network.engine), ("--networks-dir", network.networks_dir)):
+        if value not in (None, Options().engine):
+            words += [flag, str(value)]
+    return "hotpath track " + " ".join(map(shlex.quote, words))
+
+
+def _masked(text: str) -> str:
+    """An address without its password."""
+    return re.sub(r"(://[^/@:\s]*):[^/@\s]+@", r"\1:***@", text)
 
 
 def parser(of_file: bool = False) -> argparse.ArgumentParser:

@@ -8,13 +8,15 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Set
 
 from hotpath.app.cli.drawn import Drawn
-from hotpath.app.cli.profile import Profile
+from hotpath.app.cli.options import command_of
+from hotpath.app.cli.profile import STEPS, Profile
 from hotpath.app.cli.progress import Progress, say
 from hotpath.app.cli.summary import Figures, Summary, lines_of, place_of
 from hotpath.app.records import LinkOptions, OutputOptions, RunOptions
 from hotpath.app.selection import Selection
 from hotpath.base.commands import counted
 from hotpath.kernels import cpu
+from hotpath.runtime import __version__
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.runtime.pictures import AnyFrame, Picture
 from hotpath.video import results
@@ -25,6 +27,8 @@ from hotpath.video.sources import reads
 if TYPE_CHECKING:
     from hotpath.app.cli.player import Player
     from hotpath.app.detect import Detector
+    from hotpath.app.report.document import Facts
+    from hotpath.app.report.file import Report
     from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
     from hotpath.video.save import BackgroundVideo
@@ -59,7 +63,12 @@ def check_outputs(
         from hotpath.video import encoder, save
 
         kinds_of_video = save.KINDS
-    for path, kinds in ((options.results, results.KINDS), (options.save, kinds_of_video)):
+    of_report = (".html", ".htm")
+    written = (
+        *((options.results, results.KINDS), (options.save, kinds_of_video)),
+        (options.report, of_report),
+    )
+    for path, kinds in written:
         if not path or path == "-":
             continue
         check_ending(path, kinds)
@@ -130,6 +139,8 @@ class Outputs:
         self._player: Optional[Player] = None
         self._links: List[Any] = []
         self._drawn: Optional[Drawn] = None
+        self._report: Optional[Report] = None
+        self._run_options = options
         self.selection: Any = None
         self._summary = Summary(self._network, self._engine, self.profile, say)
         has_files = source.file_of(0) is not None
@@ -145,6 +156,8 @@ class Outputs:
         self._sinks: List[Any] = [self._summary]
         if options.outputs.results or self.control:
             self._sinks.append(self.rows)
+        if self._report:
+            self._sinks.append(self._report)
         if self.control:
             self._sinks.append(self.control)
         self._sinks += self._links
@@ -185,6 +198,36 @@ class Outputs:
                 options.results, self.rows.columns, options.append, not source.live, say
             )
             self._files.add(self.rows)
+        if options.report:
+            from hotpath.app.report.file import Report
+
+            self._report = Report(options.report, self._facts)
+            self._files.add(self._report)
+
+    def _facts(self) -> "Facts":
+        """What the report says besides the history of its targets."""
+        from hotpath.app.report.document import Facts
+
+        rows = []
+        for step in STEPS:
+            ms = self.profile.figures(step)
+            if any(ms.values()):
+                name = "decode" if step == "wait" and not self._source.live else step
+                rows.append((name, ms["median"], ms["p95"]))
+        assert self._report is not None, "it asks"
+        targets = self._report.history.targets.values()
+        box = next((past.events[0].box for past in targets if past.events), ())
+        settings = [("network", self._network)]
+        settings += [(str(name), str(value)) for name, value in self._engine.items() if value]
+        settings += [("kernels", self._kernels), ("Hotpath", __version__)]
+        settings.append(("written", time.strftime("%Y-%m-%d %H:%M:%S %z")))
+        return Facts(
+            self._source.name,
+            settings,
+            command_of(self._run_options, box),
+            self.profile.fps(),
+            rows,
+        )
 
     def _open_links(
         self, targets: "Targets", frame: AnyFrame, detector: "Optional[Detector]"
@@ -310,6 +353,8 @@ class Outputs:
         """Write a target that was selected on a frame of before."""
         self._summary.write_late(tracked)
         self._attempt(self.rows, self.rows.write, tracked)
+        if self._report:
+            self._report.write_late(tracked)
 
     def _records(self) -> bool:
         """Whether frames go to the files now; the page can switch it."""
@@ -325,6 +370,8 @@ class Outputs:
         failed = list(self.failed.values())
         pairs = ((options.results, self.rows), (options.save, self._drawn))
         files = [path for path, to in pairs if path not in (None, "-") and self._is_kept(to)]
+        if options.report and self._report and self._report.kept:
+            files.append(options.report)
         links = [link for link in self._links if link not in self.failed]
         files += [path for link in links for path in link.files]
         figures = self._summary.figures(source, files, failed)
@@ -376,7 +423,7 @@ class Outputs:
         self._close_files()
 
     def _close_files(self) -> None:
-        for sink in (self.rows, self._drawn):
+        for sink in (self.rows, self._drawn, self._report):
             if sink:
                 self._attempt(sink, sink.close)
 
@@ -424,7 +471,13 @@ def print_json(figures: Figures) -> None:
 
 def wants_window(options: OutputOptions, links: LinkOptions) -> bool:
     """Whether to open a window: when asked for, or where nothing else would be seen."""
-    elsewhere = [options.results, options.save, links.selects, links.stream.addresses]
+    elsewhere = [
+        options.results,
+        options.save,
+        options.report,
+        links.selects,
+        links.stream.addresses,
+    ]
     if options.show is not None or any(elsewhere):
         return bool(options.show)
     from hotpath.video import window

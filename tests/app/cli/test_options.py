@@ -183,7 +183,7 @@ def test_the_short_help_fits_on_a_page_and_the_long_has_the_rest(capsys):
         assert end.value.code == 0
         text = capsys.readouterr().out
         found = set(re.findall(r"^  (?:-h.*, )?(--[a-z-]+)", text, re.MULTILINE))
-        common = 14 + sum(len(plug.common) for plug in options.PLUGS)
+        common = 15 + sum(len(plug.common) for plug in options.PLUGS)
         assert (len(found) == common) == (words[-1] != "all") and "--box" in found
         assert len(text.splitlines()) < 50 or words[-1] == "all"
         assert "[SOURCE] [OPTIONS]" in text

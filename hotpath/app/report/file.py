@@ -1,0 +1,74 @@
+"""The file of a report, which is written when the run ends."""
+
+import os
+from typing import Callable
+
+from hotpath.app.report.document import Facts, document
+from hotpath.app.report.history import History
+from hotpath.runtime.errors import BadOutput
+from hotpath.video.base import TrackedFrame
+from hotpath.video.output_file import NewFile, check_ending, why_not
+
+KINDS = (".html", ".htm")
+
+
+class Report:
+    """Remembers each frame, and writes the report when it is closed.
+
+    Args:
+        path: name of the file. An older one is replaced when the new one is whole.
+        facts: function that says what else is known at the end of the run.
+
+    Attributes:
+        kept: whether the file has the report of this run.
+        history: the ``History``.
+
+    Raises:
+        BadOutput: another ending, no such folder, no permission, or another run writes the file.
+    """
+
+    def __init__(self, path: str, facts: Callable[[], Facts]) -> None:
+        check_ending(path, KINDS)
+        self._path, self._facts = path, facts
+        self._new = NewFile(path)
+        self._closed = False
+        self.history = History()
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Remember a frame."""
+        if not self._closed:  # a recording that is played again is in the report already
+            self.history.write(tracked)
+
+    def write_late(self, tracked: TrackedFrame) -> None:
+        """Remember a target that was selected on a frame of before."""
+        if not self._closed:
+            self.history.write_late(tracked)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the file has its name and the content of this run."""
+        return self._new.kept and self._closed
+
+    def close(self) -> None:
+        """Write the file; may be called twice.
+
+        Raises:
+            BadOutput: the disk is full or the like; an older file then stays.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self.history.frames:
+                with os.fdopen(self._new.again(), "w", encoding="utf-8") as file:
+                    file.write(document(self.history, self._facts()))
+                self._new.keep()
+        except OSError as error:
+            raise BadOutput(why_not(self._path, error)) from None
+        finally:
+            self._new.close()
+
+    def abandon(self) -> None:
+        """Keep an older file of that name; nothing happens where the report was written."""
+        self._closed = True
+        self._new.close()

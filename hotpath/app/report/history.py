@@ -1,0 +1,141 @@
+"""What happened to each target of a run: its numbers in each frame, and pictures of its events."""
+
+import math
+from array import array
+from typing import Dict, List, NamedTuple, Optional
+
+import cv2
+import numpy as np
+
+from hotpath.app.report.cut import cut, jpeg
+from hotpath.runtime.drawing import draw
+from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.types import STATES, Box, Track
+from hotpath.video.base import TrackedFrame
+
+PICTURE_PX = 224  # side of a target's picture
+OVERVIEW_PX = 960  # largest width of the picture of a whole frame
+MOST_PICTURES = 80  # of losses and finds; later ones are listed without a picture
+SELECTED, LOSS, FIND = "selected", "lost", "found"
+
+
+class Event(NamedTuple):
+    """A moment that a person wants to look at.
+
+    Attributes:
+        kind: ``SELECTED``, ``LOSS`` or ``FIND``.
+        frame: index of the frame in its source.
+        time_s: time of the frame, seconds, or None.
+        box: the target's box in that frame, pixels. At a loss the last one that was followed.
+        picture: JPEG of the target with its surroundings; empty where too many came before.
+    """
+
+    kind: str
+    frame: int
+    time_s: Optional[float]
+    box: Box
+    picture: bytes
+
+
+class Past:
+    """One target: a value for each frame in which it was followed, oldest first.
+
+    Attributes:
+        frames: indices.
+        words: places in ``STATES``.
+        presence: 0 to 1; NaN where the network has no thresholds for it.
+        size: square root of the box's area, pixels.
+        speed: of the box's centre, pixels a second; NaN without times.
+        events: the ``Event``s.
+        name: name of its class, or "".
+    """
+
+    def __init__(self) -> None:
+        self.frames, self.words = array("q"), array("b")
+        self.presence, self.size, self.speed = array("f"), array("f"), array("f")
+        self.events: List[Event] = []
+        self.name = ""
+
+    def add(self, index: int, track: Track) -> None:
+        """Add the numbers of a frame."""
+        self.frames.append(index)
+        self.words.append(STATES.index(track.state))
+        self.presence.append(math.nan if track.presence is None else track.presence)
+        self.size.append(math.sqrt(max(0.0, track.box[2] * track.box[3])))
+        self.speed.append(math.hypot(*track.velocity) if track.velocity else math.nan)
+        self.name = track.class_name or self.name
+
+    def count(self, kind: str) -> int:
+        """How many events are of a kind."""
+        return sum(event.kind == kind for event in self.events)
+
+
+class History:
+    """Remembers a run for its report. It keeps numbers, and pictures of events only.
+
+    Attributes:
+        targets: number -> ``Past``.
+        frames: how many frames were written.
+        first, last: indices of the first and the last frame; None before the first.
+        times: time of some frames, seconds: the first and the last that had one, by index.
+        size: (width, height) of the frames.
+        overview: JPEG of the first frame that had a target, with the boxes.
+    """
+
+    def __init__(self) -> None:
+        self.targets: Dict[int, Past] = {}
+        self.frames = 0
+        self.first: Optional[int] = None
+        self.last: Optional[int] = None
+        self.times: Dict[int, float] = {}
+        self.size = (0, 0)
+        self.overview = b""
+        self._pictures = 0
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Add a frame with its tracks."""
+        self.frames += 1
+        index = tracked.index
+        self.size = tracked.frame.shape[1], tracked.frame.shape[0]
+        self.first = index if self.first is None else min(self.first, index)
+        self.last = index if self.last is None else max(self.last, index)
+        if tracked.time_s is not None:
+            if len(self.times) > 1:
+                self.times.pop(max(self.times))
+            self.times[index] = tracked.time_s
+        self.write_late(tracked)
+
+    def write_late(self, tracked: TrackedFrame) -> None:
+        """Add the tracks of a frame that was counted before."""
+        if tracked.tracks and not self.overview:
+            self.overview = _overview(tracked)
+        for number, track in tracked.tracks.items():
+            past = self.targets.get(number)
+            kind = ""
+            if past is None:
+                past = self.targets[number] = Past()
+                kind = SELECTED
+            elif track.lost and STATES[past.words[-1]] != track.state:
+                kind = LOSS
+            elif track.found:
+                kind = FIND
+            past.add(tracked.index, track)
+            if kind:
+                past.events.append(self._event(kind, tracked, track))
+
+    def _event(self, kind: str, tracked: TrackedFrame, track: Track) -> Event:
+        picture = b""
+        if kind == SELECTED or self._pictures < MOST_PICTURES:
+            picture = cut(tracked.frame, track.box, PICTURE_PX)
+            self._pictures += kind != SELECTED
+        return Event(kind, tracked.index, tracked.time_s, track.box, picture)
+
+
+def _overview(tracked: TrackedFrame) -> bytes:
+    """The whole frame with its boxes, scaled down."""
+    drawn = draw(bgr_of(tracked.frame), tracked.tracks)
+    height, width = drawn.shape[:2]
+    if width > OVERVIEW_PX:
+        size = OVERVIEW_PX, max(1, int(round(height * OVERVIEW_PX / float(width))))
+        drawn = np.asarray(cv2.resize(drawn, size, interpolation=cv2.INTER_AREA))
+    return jpeg(drawn)

@@ -1,0 +1,244 @@
+"""The report of a run: what its file holds, with and without a tracker beside it."""
+
+import math
+import re
+import shlex
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import cv2
+import numpy as np
+import pytest
+
+from hotpath.app.__main__ import main
+from hotpath.app.cli import report
+from hotpath.app.cli.options import command_of, parse, records_of
+from hotpath.app.report.charts import COLUMNS, Axis, curve, time_line
+from hotpath.app.report.cut import cut
+from hotpath.app.report.document import Facts, document
+from hotpath.app.report.history import FIND, LOSS, MOST_PICTURES, SELECTED, History
+from hotpath.runtime.types import Box, Track
+from hotpath.video.base import TrackedFrame
+from hotpath.video.results import Results, Rows
+from tests.support import tiny
+
+SIZE = 320, 240
+
+
+def frame_at(index):
+    """A grey frame with a bright square that moves."""
+    frame = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
+    cv2.rectangle(frame, (20 + index % 200, 100), (60 + index % 200, 140), (20, 200, 250), -1)
+    return frame
+
+
+def tracked_at(index, state="tracked", found=False):
+    box = Box(20.0 + index % 200, 100.0, 40.0, 40.0)
+    track = Track(
+        box,
+        0.9,
+        lost=state == "lost",
+        state=state,
+        velocity=(25.0, 0.0),
+        presence={"tracked": 0.95, "unsure": 0.5, "lost": 0.03}[state],
+        found=found,
+    )
+    return TrackedFrame(frame_at(index), index, index / 25.0, {0: track})
+
+
+def story(words):
+    """A history of one target, given a word a frame; it is found where "tracked" follows a loss."""
+    history, was_lost = History(), False
+    for index, word in enumerate(words):
+        history.write(tracked_at(index, word, found=was_lost and word == "tracked"))
+        was_lost = word == "lost" or (was_lost and word == "unsure")
+    return history
+
+
+class Addresses(HTMLParser):
+    """Collects all that a document would load, and its scripts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.scripts, self.tags = [], 0, []
+        self.feed(text)
+        self.found += re.findall(r"url\(([^)]{0,30})", text) + re.findall(r"@import.{0,30}", text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.scripts += tag == "script" or any(name.startswith("on") for name, _ in attributes)
+        loads = ("src", "href", "srcset", "data", "action")
+        self.found += [value[:30] for name, value in attributes if name in loads]
+
+
+def test_a_report_has_pictures_of_selection_losses_and_finds_and_loads_nothing():
+    words = ["tracked"] * 20 + ["unsure"] * 5 + ["lost"] * 10 + ["unsure"] * 3 + ["tracked"] * 12
+    history = story(words)
+    events = history.targets[0].events
+    assert [(event.kind, event.frame) for event in events] == [
+        (SELECTED, 0),
+        (LOSS, 25),
+        (FIND, 38),
+    ]
+    for event in events:
+        picture = cv2.imdecode(np.frombuffer(event.picture, np.uint8), cv2.IMREAD_COLOR)
+        assert picture.shape[0] == picture.shape[1] > 100
+    text = document(history, Facts("film.mp4", command="hotpath track film.mp4"))
+    page = Addresses(text)
+    assert page.found
+    assert all(address.startswith("data:image/jpeg;base64,") for address in page.found)
+    assert page.scripts == 0
+    assert "tracked in 64.0%, unsure in 16.0%, lost in 20.0% of its frames" in text
+    assert page.tags.count("svg") == 4  # time line, presence, size, speed
+
+
+def test_a_picture_shows_the_target_in_its_middle_also_at_the_edge_of_the_frame():
+    frame = np.zeros((100, 100, 3), np.uint8)
+    frame[:20, :20] = (0, 0, 255)
+    picture = cv2.imdecode(np.frombuffer(cut(frame, (0, 0, 20, 20), 80), np.uint8), 1)
+    assert picture.shape == (80, 80, 3)
+    assert picture[40, 40].tolist()[2] > 200, "the target is in the middle"
+    assert np.abs(picture[5, 5].astype(int) - 64).max() < 20, "outside of the frame is grey"
+    assert picture[70, 70].max() < 40, "the frame around it"
+    assert cut(frame, (math.nan, 0, 20, 20), 80) == b""
+
+
+def test_a_report_of_many_frames_stays_small_and_keeps_short_losses():
+    count = 20000
+    words = ["tracked"] * count
+    words[7000] = "lost"
+    axis = Axis(0, count - 1)
+    line = time_line(axis, range(count), [("tracked", "lost").index(w) * 2 for w in words], [])
+    assert line.count('class="lost"') == 1, "one lost frame of 20,000 is seen"
+    values = np.zeros(count)
+    values[12345] = 1.0
+    drawn = curve(axis, range(count), values, "presence", top=1.0)
+    heights = {float(y) for y in re.findall(r",([\d.]+)", drawn.split("points=")[1])}
+    assert len(heights) == 2, "the one high value is seen"
+    assert len(drawn) < 40 * COLUMNS
+
+
+def test_the_report_of_1000_frames_with_many_losses_has_at_most_a_few_megabytes():
+    words = (["tracked"] * 3 + ["lost"] * 2) * 200
+    history = story(words)
+    text = document(history, Facts("film.mp4"))
+    assert len(text) < 3e6
+    pictures = sum(bool(event.picture) for event in history.targets[0].events)
+    assert pictures == MOST_PICTURES + 1
+    assert "no picture" in text
+
+
+def test_the_command_of_a_report_repeats_the_run():
+    words = (
+        "film.mp4 --box 10,20,30,40 --box -5,2,9,9 --network kestrel_fast --no-recover --threads 2 "
+        "--precision fp32 --fov 60,40 --page --page-port 8601 --every 5 --engine onnxruntime "
+        "--results 'my boxes.csv' --report run.html --publish udp://10.0.0.1:5 --start 1:20"
+    )
+    options = records_of(parse(shlex.split(words)), print)
+    command = command_of(options)
+    again = records_of(parse(shlex.split(command)[2:]), print)
+    assert again == options
+    assert again.targets.box == ["10,20,30,40", "-5,2,9,9"]
+
+
+def test_the_command_has_the_box_that_was_drawn_and_no_password():
+    options = records_of(parse(["rtsp://me:secret@10.0.0.1/live", "--show"]), print)
+    command = command_of(options, Box(1.5, 2.0, 30.25, 40.0))
+    assert "--box 1.5,2,30.25,40" in command
+    assert "secret" not in command
+    assert "rtsp://me:***@10.0.0.1/live" in command
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """A folder with the tiny network, its film, and the true boxes."""
+    folder = tmp_path_factory.mktemp("film")
+    tiny.write_network(folder)
+    pictures, boxes = tiny.film(12)
+    tiny.write_pictures(folder / "frames", pictures)
+    return folder, boxes
+
+
+def track(film, *more):
+    pytest.importorskip("onnxruntime")
+    folder, boxes = film
+    box = ",".join(f"{value:g}" for value in boxes[0])
+    words = ["--network", folder / "tiny.toml", folder / "frames", "--box", box, "--fps", 25, *more]
+    return main([str(word) for word in words])
+
+
+def test_a_run_writes_its_report_with_times_and_settings(film, tmp_path, capsys):
+    assert track(film, "--report", tmp_path / "run.html", "--quiet", "--json") == 0
+    assert '"files": ["{}"]'.format(tmp_path / "run.html") in capsys.readouterr().out
+    text = (tmp_path / "run.html").read_text(encoding="utf-8")
+    assert "Milliseconds of each step" in text
+    assert re.search(r"network</text>.*?\d ms \(p95", text, re.S)
+    assert "This command repeats the run" in text
+    assert "--fps 25" in text
+    assert not Addresses(text).scripts
+
+
+def test_an_older_report_stays_where_the_run_fails(film, tmp_path, capsys):
+    (tmp_path / "run.html").write_text("older")
+    assert track(film, "--report", tmp_path / "run.html", "--box", "9000,1,5,5") == 2
+    assert (tmp_path / "run.html").read_text() == "older"
+    assert track(film, "--report", tmp_path / "run.pdf") == 2
+    assert "name the file .html" in capsys.readouterr().err
+
+
+def test_a_report_is_made_afterwards_of_boxes_and_their_film(film, tmp_path, capsys):
+    folder, _ = film
+    boxes = tmp_path / "boxes.csv"
+    assert track(film, "--results", boxes, "--quiet") == 0
+    words = [str(boxes), "--video", str(folder / "frames"), "--fps", "25"]
+    assert report.main(words) == 0
+    assert "wrote {}".format(tmp_path / "boxes.html") in capsys.readouterr().err
+    text = (tmp_path / "boxes.html").read_text(encoding="utf-8")
+    assert "<b>12</b><span>frames" in text
+    assert "tracked in 100.0%" in text
+    assert "Not known" in text, "no step was measured"
+
+
+def test_a_table_gives_back_what_results_wrote(tmp_path):
+    path = tmp_path / "boxes.jsonl"
+    rows = Rows()
+    rows.results = Results(path, rows.columns)
+    written = [tracked_at(0), tracked_at(1, "lost"), tracked_at(2, "tracked", found=True)]
+    for each in written:
+        rows.write(each)
+    rows.close()
+    for index, track in ((each.index, each.tracks[0]) for each in written):
+        again = report.read(str(path))[index][0]
+        assert again._replace(class_name="") == track
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("frame,x,y,w\n0,1,2,3\n", "has no column h"),
+        ("frame,x,y,w,h\n", "has no rows"),
+        ("frame,x,y,w,h\n0,a,2,3,4\n", "row 1 can't be read"),
+        ("frame,x,y,w,h\n-1,1,2,3,4\n", "frames count from 0"),
+        ("frame,x,y,w,h,state\n0,1,2,3,4,gone\n", "the state 'gone' is none of"),
+    ],
+    ids=["a missing column", "empty", "no number", "a negative frame", "an unknown word"],
+)
+def test_a_table_that_is_none_is_refused_by_a_sentence(film, tmp_path, capsys, text, sentence):
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text(text)
+    assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 2
+    assert sentence in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [boxes]
+
+
+def test_a_plain_table_of_another_tracker_makes_a_report(film, tmp_path):
+    boxes = tmp_path / "boxes.csv"
+    lines = [f"{n},10,10,20,20" if n not in (4, 5) else f"{n},,,," for n in range(9)]
+    boxes.write_text("frame,x,y,w,h\n" + "\n".join(lines) + "\n")
+    words = ["hotpath.app.cli.report", str(boxes), "--video", str(film[0] / "frames")]
+    done = subprocess.run([sys.executable, "-m", *words], stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "boxes.html").read_text(encoding="utf-8")
+    assert "<b>1</b><span>times lost" in text
+    assert "<b>1</b><span>times found" in text

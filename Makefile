@@ -149,7 +149,11 @@ $(CLIP): | $(if $(JETSON),,$(SETUP))
 # whose engine projects/fpga compiles for
 FPGA_BOARDS := $(basename $(notdir $(shell grep -l '^engine = "overlay"' hotpath/boards/*.toml 2>/dev/null)))
 
-engine: $(if $(JETSON),,setup $(WHICH)-host $(if $(filter $(BOARD),$(FPGA_BOARDS)),$(WHICH)-fpga)) ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
+# what converts networks for ncnn, where ncnn runs them
+NCNN_BOARDS := $(basename $(notdir $(shell grep -l '^engine = "ncnn"' hotpath/boards/*.toml 2>/dev/null)))
+BY_NCNN = $(filter ncnn,$(or $(ENGINE),$(if $(filter $(BOARD),$(NCNN_BOARDS)),ncnn)))
+
+engine: $(if $(JETSON),,setup $(WHICH)-host $(if $(filter $(BOARD),$(FPGA_BOARDS)),$(WHICH)-fpga) $(if $(BY_NCNN),$(WHICH)-ncnn)) ## make a network ready for BOARD: engines/BOARD/NETWORK-PRECISION
 	@if [ -z "$$BOARD" ]; then \
 	  echo 'Name a board, such as make engine BOARD=jetson_nano; there are:' >&2; \
 	  $(RUN) -m hotpath boards list >&2; exit 2; fi

@@ -66,6 +66,23 @@ def test_a_quote_in_a_variable_does_not_end_a_command(checkout, target, variable
     assert EVIL in said
 
 
+@pytest.mark.parametrize(
+    "variables, brought",
+    [
+        (["BOARD=raspberry_pi5"], True),
+        (["BOARD=raspberry_pi5", "ENGINE=onnxruntime"], False),
+        (["BOARD=host", "ENGINE=ncnn"], True),
+        (["BOARD=jetson_nano"], False),
+    ],
+)
+def test_an_engine_brings_what_converts_networks_for_ncnn(checkout, variables, brought):
+    """A fresh clone on a computer: README's row of the Raspberry Pi."""
+    shutil.copytree(str(ROOT / "hotpath/boards"), str(checkout / "hotpath/boards"))
+    words, _ = make(checkout, "engine", *variables)
+    assert any("ncnn" in word for word in words if word.startswith(".[")) == brought
+    assert "hotpath.deploy.bundles" in words
+
+
 def test_what_is_set_up_stays_so_where_also_is_left_out(checkout):
     words, said = make(checkout, "setup", "ALSO=page,ncnn")
     assert ".[page,ncnn]" in words and "PyTorch" in said

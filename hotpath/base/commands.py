@@ -24,6 +24,7 @@ EXTRAS = {"setup": "host"}  # of targets whose extra has another name
 PACKAGES = {"host": "onnx onnxruntime", "page": "aiohttp segno", "mqtt": "paho-mqtt"}
 MAKEFILE_PYTHON = (3, 10)
 JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages
+LEAST_PART = 4  # letters of a part of a name that is a hint
 ALIKE = 0.75  # of two names, by difflib; with less, a guess is wild
 
 
@@ -69,7 +70,7 @@ def why_unloaded(error: ImportError, *packages: str) -> str:
 
 
 def meant(word: str, names: Iterable[str], before: str = "") -> str:
-    """Return "did you mean A or B?", or "" if no name begins with the word or is like it.
+    """Return "did you mean A or B?", or "" if no name begins with the word, has it, or is like it.
 
     Args:
         word: what the user wrote.
@@ -78,6 +79,7 @@ def meant(word: str, names: Iterable[str], before: str = "") -> str:
     """
     choices = list(dict.fromkeys(names))
     near = [name for name in choices if name.startswith(word)] if word else []
+    near = near or [name for name in choices if len(word) >= LEAST_PART and word in name]
     near = (near or difflib.get_close_matches(word, choices, 3, ALIKE))[:3]
     return f"did you mean {' or '.join(before + name for name in near)}?" if near else ""
 

@@ -14,7 +14,7 @@ from hotpath.boards.errors import BadBoard, UnknownBoard
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 JETPACKS = "software/jetpack.toml"  # the versions of each JetPack, below FOLDER
-HOST, NVIDIA_GPU = "host", "nvidia_gpu"
+HOST, NVIDIA_GPU, ANDROID = "host", "nvidia_gpu", "android"
 NVIDIA = "nvidia"  # family of computers with an NVIDIA GPU
 
 Section = Dict[str, Any]

@@ -78,6 +78,11 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
             cut_check.check(graphs, forms["cut"], say)
         except BadNetwork as error:
             say(f"TensorRT before 8.5.1 can't run it: {error}")
+    if order.correlation == "kernel" and "cut" not in forms:
+        raise BuildFailed(
+            f"{network.name} has no correlation that the kernel computes; leave --correlation out",
+            what="no correlation",
+        )
     several = {}  # for any number of windows
     for name, form in forms.items() if order.windows > 1 else ():
         parts = [batch.several(models.infer_shapes(part)) for part in form.parts]

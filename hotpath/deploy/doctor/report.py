@@ -1,10 +1,12 @@
 """Write the texts of ``python -m hotpath boards``: of this machine, and of all boards."""
 
+import contextlib
 import textwrap
 from typing import List, Sequence
 
 from hotpath.base.commands import counted, make, program
-from hotpath.boards import Board, load_board, names
+from hotpath.base.errors import HotpathError
+from hotpath.boards import HOST, Board, load_board, names
 from hotpath.boards.detect import Detection
 from hotpath.boards.installed import Installed
 from hotpath.boards.telemetry import Telemetry
@@ -139,14 +141,27 @@ def _next(detection: Detection, commands: Sequence[str]) -> str:
     return f"Next: {make('engine', BOARD=detection.board.name)}"
 
 
+def _made(board: Board) -> str:
+    """The precision that ``make engine`` makes of the board's network, if none is named."""
+    if board.name == HOST:
+        with contextlib.suppress(ImportError, HotpathError):  # the list needs no library
+            from hotpath.runtime import precision
+            from hotpath.runtime.engines.base import Setup
+            from hotpath.runtime.networks import default_of, load_network
+
+            return precision.usual(Setup(load_network(default_of(board))))
+    made: str = board.precision["default"]
+    return made
+
+
 def listing() -> List[str]:
     """Return one line for each board."""
     row = "{:<18} {:<18} {:<9} {:<5} {:<25} {}"
     lines = [row.format("board", "title", "engine", "cc", "precisions", "memory GB/s").rstrip()]
     for name in names():
         board = load_board(name)
-        precision = board.precision
-        marked = ["*" + p if p == precision["default"] else p for p in precision["exists"]]
+        made = _made(board)
+        marked = ["*" + p if p == made else p for p in board.precision["exists"]]
         capability = board.gpu["compute_capability"] or "-"
         memory = _amount(board.memory["gb_s"])
         cells = (name, board.title, board.engine, capability, " ".join(marked), memory)

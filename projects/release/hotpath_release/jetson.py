@@ -2,6 +2,7 @@
 
 from typing import Tuple
 
+from hotpath.graphs import fusing, quantisable
 from hotpath.graphs.counting import count_parts
 from hotpath.runtime.networks import load_network
 
@@ -42,7 +43,7 @@ def main() -> None:
     """Print the page's answer and the first columns of its tables."""
     net = load_network("kestrel")
     frame = count_parts(net, net.locate())["a frame"]
-    kernels = sum(frame.operators[name] for name in ("Conv", "MatMul", "Add", "Sigmoid", "Concat"))
+    kernels = fusing.kernels(quantisable.parts(net, net.locate())["search"])  # as `networks show`
     giga = frame.macs / 1e9
     print(f"`kestrel` in FP16: {1e3 * giga:.0f} million multiply-accumulates, {kernels} kernels.")
     all_ms = [network_ms(giga, kernels, *rate[:2]) for rate in RATES.values()]

@@ -81,6 +81,8 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
         ("host --correlation kernel", ["--correlation is an option of TensorRT"]),
         ("raspberry_pi5 --dla 0", ["--dla is an option of TensorRT"]),
         ("jetson_nan", ["did you mean jetson_nano"]),
+        ("orin_nano", ["did you mean jetson_orin_nano?"]),
+        ("raspberry", ["did you mean raspberry_pi4 or raspberry_pi5?"]),
         ("pynq_z2", ["tiny has no table of ranges", NEEDS_RANGES]),
         ("host --precision fp16", ["processors compute it as fp32", "NETWORK={} PRECISION=fp32"]),
         ("host --precision int8", ["tiny is not INT8; run `" + NEEDS_RANGES]),
@@ -103,6 +105,16 @@ def test_an_int8_network_is_prepared_in_no_other_precision(board, said, tmp_path
     assert run("kestrel_small-int8", tmp_path, board, "--precision", "fp16") == 2
     told = capsys.readouterr().err
     assert "kestrel_small-int8 is INT8" in told and said in told and not list(tmp_path.iterdir())
+
+
+def test_a_kernel_is_refused_here_for_a_network_without_a_correlation_of_its_kind(tmp_path, capsys):
+    """On this computer, before anybody copies the folder to the board."""
+    words = ["jetson_orin_nano", "--correlation"]
+    assert run("kestrel_small", tmp_path, *words, "kernel") == 2
+    told = capsys.readouterr().err
+    assert "kestrel_small has no correlation that the kernel computes" in told
+    assert not list(tmp_path.iterdir())
+    assert run("kestrel_small", tmp_path, *words, "network") == 0
 
 
 def test_prepared_files_serve_their_board_alone_without_onnx(toml, tmp_path, capsys, monkeypatch):

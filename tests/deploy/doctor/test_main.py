@@ -55,6 +55,14 @@ def test_a_computer_is_said_to_run_the_precision_of_track(tmp_path):
     assert run("list").stdout.endswith("* what `make engine` makes by default\n")
 
 
+def test_the_star_of_this_computer_is_on_what_is_made_here(monkeypatch):
+    precision = pytest.importorskip("hotpath.runtime.precision")
+    for made in ("int8", "fp32"):
+        monkeypatch.setattr(precision, "usual", lambda setup, made=made: made)
+        (host,) = [line for line in run("list").stdout.splitlines() if line.startswith("host ")]
+        assert host.count("*") == 1 and "*" + made in host
+
+
 def test_an_unknown_board_is_asked_for(tmp_path):
     rover = BoardRoot(None, tmp_path)
     rover.put("proc/device-tree/compatible", "acme,rover\0nvidia,tegra194\0")

@@ -43,6 +43,10 @@ def _sentence(board: boards.Board, network: Network) -> str:
         if network.resample == "warp":
             return "not in the FPGA: it crops windows of whole pixels, not resample = 'warp'"
         return "crop and network in the FPGA, if it has their operators; select on the processor"
+    if board.engine == "rknn":
+        return f"network on the NPU; {on_processor}"
+    if board.name == boards.ANDROID:
+        return "only the network, on the phone's processor; crop and select are your app's"
     return "network on the processor; " + on_processor
 
 

@@ -36,6 +36,16 @@ def test_an_fpga_takes_no_windows_with_fractions_of_pixels():
         assert told.startswith("not in the FPGA") == (network.resample == "warp")
 
 
+def test_a_phone_and_an_npu_are_said_as_they_are():
+    told = dict(support.parts_on_boards(load_network("kestrel")))
+    assert told["RK3588"].startswith("network on the NPU; crop and select on the processor")
+    assert (
+        told["Android phone"].startswith("only the network")
+        and "your app's" in told["Android phone"]
+    )
+    assert told["Raspberry Pi 5"].startswith("network on the processor")
+
+
 def test_show_has_a_line_for_each_board(capsys):
     assert main(["show", "kestrel_small"]) == 0
     part = capsys.readouterr().out.split("parts of a frame on each board")[1].split("\n\n")[0]

@@ -109,7 +109,10 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
 
 
 def bag_of(spec: str) -> Optional[Tuple[str, str]]:
-    """(path, topic) where ``spec`` names a bag of ROS 2, else None."""
+    """(path, topic) where ``spec`` names a bag of ROS, else None.
+
+    A folder without metadata, as a recorder that was killed leaves it, is one by its files.
+    """
     path, _, topic = spec.partition("#")
     if path.endswith((".mcap", ".db3", ".bag")):
         return path, topic
@@ -117,7 +120,8 @@ def bag_of(spec: str) -> Optional[Tuple[str, str]]:
         with open(os.path.join(path, "metadata.yaml"), "rb") as file:
             return (path, topic) if b"rosbag2_bagfile" in file.read(200) else None
     except OSError:
-        return None
+        names = os.listdir(path) if os.path.isdir(path) and os.access(path, os.R_OK) else []
+        return (path, topic) if any(name.endswith((".mcap", ".db3")) for name in names) else None
 
 
 def reads(spec: Any) -> List[str]:

@@ -306,14 +306,17 @@ def test_a_folder_of_pictures_with_metadata_is_no_bag(tmp_path):
         assert np.array_equal(source.read(), PICTURE)
 
 
-def write_ros_1(path):
-    """A bag of ROS 1 with five grey pictures, by rosbags."""
+def write_ros_1(path, compression=None, more=b""):
+    """A bag of ROS 1 with five grey pictures, by rosbags; ``more`` bytes are a message of each."""
     from rosbags.rosbag1 import Writer
     from rosbags.typesys import Stores, get_typestore
 
     store = get_typestore(Stores.ROS1_NOETIC)
     kinds, image = store.types, "sensor_msgs/msg/Image"
-    with Writer(path) as writer:
+    writer = Writer(path)
+    if compression:
+        writer.set_compression(compression)
+    with writer:
         connection = writer.add_connection("/cam", image, typestore=store)
         for number in range(5):
             stamp = kinds["builtin_interfaces/msg/Time"](sec=10, nanosec=number * 10**8)
@@ -328,7 +331,8 @@ def write_ros_1(path):
                 data=np.full(48 * 64, 9 * number, np.uint8),
             )
             data = store.serialize_ros1(picture, image)
-            writer.write(connection, 10**10 + number * 10**8, data)
+            writer.write(connection, 10**10 + number * 10**8, bytes(data) + more)
+            more = b""
 
 
 def test_a_bag_of_ros_1_gives_its_frames(tmp_path):

@@ -27,11 +27,16 @@ from hotpath.video.limits import check_size
 from hotpath.video.live import LiveSource
 from hotpath.video.raw import planes_in
 from hotpath.video.stamps import Stamps
+from hotpath_bridges import bag_budget
 
 PREFIX = "ros:"
 MCAP = b"\x89MCAP0\r\n"  # at both ends of a file
 TOPIC = re.compile(PREFIX + r"((?:/[A-Za-z_]\w*)+)", re.ASCII)  # as ROS names topics
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
+VIDEO = {  # messages of encoded video -> the transport of ROS that decodes them
+    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": "ffmpeg",
+    "foxglove_msgs/msg/CompressedVideo": "foxglove",
+}
 JPEG, PNG = b"\xff\xd8", b"\x89PNG"  # the first bytes
 COMPRESSED_DEPTH = 12  # bytes before the PNG of image_transport's compressedDepth
 READ_S = 2.0  # that a topic may be silent; finding the sender takes about one
@@ -86,7 +91,7 @@ def _picture(
     if encoding not in PLANES and encoding not in CHANNELS and encoding not in DEEP:
         raise BadSource(
             f"pictures of ROS in {encoding!r} are not read; have them converted to bgr8 "
-            "(Bayer patterns by image_proc)",
+            "(Bayer patterns by image_proc, encoded video by image_transport's republish)",
             what="unknown encoding",
         )
     sample = np.dtype(order + DEEP.get(encoding, "u1"))
@@ -224,6 +229,23 @@ def _why_no_bag(path: str, error: Exception) -> str:
     )
 
 
+def _files_of(path: str) -> List[str]:
+    """What rosbags opens: a bag, or the files of a folder whose recorder was killed."""
+    if not os.path.isdir(path) or os.path.exists(os.path.join(path, "metadata.yaml")):
+        return [path]
+    names = sorted(name for name in os.listdir(path) if name.endswith((".mcap", ".db3")))
+    return [os.path.join(path, name) for name in names] or [path]
+
+
+def _of_video(topic: str, kind: str) -> str:
+    """Why a topic of encoded video is not read, and what to do."""
+    transport = VIDEO[kind]
+    return (
+        f"has encoded video on {topic} ({kind.split('/')[-1]}), which is not read; play the bag, "
+        f"run `ros2 run image_transport republish {transport} raw`, and record its pictures"
+    )
+
+
 def _words(error: Exception) -> str:
     """The words of a library's error, in one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
@@ -261,23 +283,33 @@ class Bag(Source):
             from rosbags.typesys import Stores, get_typestore
         except ImportError as error:
             raise BadSource(needs(f"{path}: a bag", "rosbags", error, "ros")) from None
+        self._budget = bag_budget.Budget()
         try:
             # bags of before ROS Iron have no definitions of their messages
             types = get_typestore(Stores.ROS2_HUMBLE)
-            self._bag: Any = AnyReader([pathlib.Path(path)], default_typestore=types)
-            self._bag.open()
+            files = [pathlib.Path(file) for file in _files_of(path)]
+            self._bag: Any = AnyReader(files, default_typestore=types)
+            with self._budget.opening():
+                self._bag.open()
+        except BadSource as error:
+            raise BadSource(f"{path}: {error}", what="too large") from None
         except Exception as error:  # of many kinds, where a file is damaged
             raise BadSource(f"{path}: {_why_no_bag(path, error)}", what="not a bag") from None
         connections = [c for c in self._bag.connections if c.msgtype in (IMAGE, COMPRESSED)]
         chosen = [c for c in connections if c.topic == topic] if topic else connections
-        if len(chosen) != 1:
+        if len({(c.topic, c.msgtype) for c in chosen}) != 1:
+            video = {c.topic: c.msgtype for c in self._bag.connections if c.msgtype in VIDEO}
             self.close()
-            names = " ".join(sorted(c.topic for c in connections)) or "none"
+            names = sorted({c.topic for c in connections})
+            encoded = topic if topic in video else next(iter(sorted(video)), "")
+            if encoded and (encoded == topic or not names):
+                raise BadSource(f"{self.name}: {_of_video(encoded, video[encoded])}", what="video")
             raise BadSource(
-                f"{self.name}: name one topic of pictures after '#'; there are: {names}",
+                f"{self.name}: name one topic of pictures after '#'; there are: "
+                f"{' '.join(names) or 'none'}",
                 what="several topics",
             )
-        self._kind, self.frames = chosen[0].msgtype, chosen[0].msgcount
+        self._kind, self.frames = chosen[0].msgtype, sum(c.msgcount for c in chosen)
         self._chosen = chosen
         self._messages = self._bag.messages(chosen)
         length_s = (self._bag.end_time - self._bag.start_time) * 1e-9
@@ -291,6 +323,11 @@ class Bag(Source):
         if self._bag is None:
             return None
         if not self._ahead and not self._decode():
+            if isinstance(self._broken, BadSource):  # whole, and of a kind that is not read
+                raise BadSource(
+                    f"{self.name}: broke at frame {self.given} of {self.frames}: {self._broken}",
+                    what="broke off",
+                )
             if self._broken is not None:
                 raise BadSource(
                     f"{self.name}: broke at frame {self.given} of {self.frames}; the bag is "
@@ -316,6 +353,7 @@ class Bag(Source):
     def _decode(self) -> bool:
         """Decode one more picture ahead. Returns whether there was one."""
         try:
+            self._budget.renew()
             _, received_ns, data = next(self._messages)
             message = self._bag.deserialize(data, self._kind)
             header, frame = picture_in(self._kind, message, self._planes)
@@ -338,6 +376,7 @@ class Bag(Source):
         begin, end = self._bag.start_time, self._bag.end_time
         for start in range(begin, end + 1, max(1, (end - begin) // SAMPLES)):
             with contextlib.suppress(Exception):  # of many kinds; ``read`` reports it
+                self._budget.renew()
                 _, _, data = next(self._bag.messages(self._chosen, start=start))
                 message = self._bag.deserialize(data, self._kind)
                 yield picture_in(self._kind, message, self._planes)[1]

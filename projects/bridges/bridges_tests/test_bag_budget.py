@@ -1,0 +1,177 @@
+"""Bags of ROS that unpack or compute without an end are refused; video in them is named."""
+
+import bz2
+import shutil
+import sqlite3
+import struct
+
+import numpy as np
+import pytest
+
+from hotpath.runtime.errors import BadSource
+from hotpath.video.sources import open_source
+from hotpath_bridges import bag_budget, ros
+
+rosbags = pytest.importorskip("rosbags.rosbag2")
+from bridges_tests.fake_ros import STORE  # noqa: E402
+from bridges_tests.test_ros import header, image, theirs, write_ros_1  # noqa: E402
+from tests.support.errors import refusal  # noqa: E402
+
+ZEROS = 200 << 20
+PICTURE = np.full((6, 10, 3), 7, np.uint8)
+
+
+def packed(kind, data):
+    if kind == "bz2":
+        return bz2.compress(data)
+    if kind == "lz4":
+        return pytest.importorskip("lz4.frame").compress(data)
+    return pytest.importorskip("zstandard").compress(data)
+
+
+def record(kind, content):
+    return bytes([kind]) + struct.pack("<Q", len(content)) + content
+
+
+def text(content):
+    return struct.pack("<I", len(content)) + content
+
+
+def mcap(kind, content, stated):
+    """A bag that is one chunk, which states how long it is unpacked."""
+    chunk = struct.pack("<QQQI", 0, 1, stated, 0) + text(kind.encode())
+    chunk += struct.pack("<Q", len(content)) + content
+    parts = record(1, text(b"ros2") + text(b"")), record(6, chunk), record(2, bytes(20))
+    return ros.MCAP + b"".join(parts) + ros.MCAP
+
+
+@pytest.mark.parametrize("kind", ["lz4", "zstd"])
+@pytest.mark.parametrize("stated", [ZEROS, 1 << 40, 4096])
+def test_a_chunk_that_unpacks_to_too_much_is_refused(tmp_path, kind, stated):
+    content = packed(kind, bytes(ZEROS))
+    (tmp_path / "a.mcap").write_bytes(mcap(kind, content, stated))
+    with refusal(BadSource, "too large"):
+        open_source(str(tmp_path / "a.mcap"))
+
+
+@pytest.mark.parametrize("kind", ["BZ2", "LZ4"])
+def test_a_chunk_of_ros_1_that_unpacks_to_too_much_is_refused(tmp_path, kind):
+    from rosbags.rosbag1 import Writer
+
+    write_ros_1(tmp_path / "a.bag", Writer.CompressionFormat[kind], bytes(ZEROS))
+    with open_source(str(tmp_path / "a.bag")) as source:
+        with pytest.raises(BadSource, match="unpacks to more than 128 MiB"):
+            while source.read() is not None:
+                pass
+
+
+@pytest.mark.parametrize("mode", ["MESSAGE", "FILE"])
+def test_a_message_or_a_file_that_unpacks_to_too_much_is_refused(tmp_path, mode, monkeypatch):
+    monkeypatch.setattr(bag_budget, "UNPACKED_MIB", 1)
+    monkeypatch.setattr(bag_budget, "RATIO", 10)
+    writer = rosbags.Writer(
+        tmp_path / "bag", version=9, storage_plugin=rosbags.StoragePlugin.SQLITE3
+    )
+    writer.set_compression(rosbags.CompressionMode[mode], rosbags.CompressionFormat.ZSTD)
+    with writer:
+        topic = writer.add_connection("/a", ros.IMAGE, typestore=STORE)
+        writer.write(topic, 10**9, image("bgr8", np.zeros((2000, 3000, 3), np.uint8), 3000))
+    with pytest.raises(BadSource, match="unpacks to more than"):
+        with open_source(str(tmp_path / "bag")) as source:
+            source.read()
+
+
+FOR_EVER = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x)"
+DATABASES = {
+    "a view": f"DROP TABLE schema; CREATE VIEW schema(schema_version, d) AS {FOR_EVER}, 1 FROM c",
+    "a computed column": "ALTER TABLE messages RENAME TO old; CREATE TABLE messages(id INTEGER "
+    "PRIMARY KEY, topic_id INTEGER, timestamp INTEGER, data BLOB AS (hex(zeroblob(400000000)))); "
+    "INSERT INTO messages SELECT id, topic_id, timestamp FROM old",
+    "a slow pattern": "ALTER TABLE messages RENAME TO old; CREATE TABLE messages(id INTEGER "
+    "PRIMARY KEY, topic_id INTEGER, data BLOB, timestamp INTEGER AS (printf('%.*c', 60, 'a') LIKE "
+    f"'{'%a' * 24}b')); INSERT INTO messages SELECT id, topic_id, data FROM old",
+}
+
+
+@pytest.mark.parametrize("name", sorted(DATABASES))
+def test_a_database_that_computes_for_ever_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(bag_budget, "QUERY_S", 1)
+    write(tmp_path / "bag", "SQLITE3")
+    (path,) = (tmp_path / "bag").glob("*.db3")
+    with sqlite3.connect(str(path)) as database:
+        database.executescript(DATABASES[name])
+    database.close()
+    with pytest.raises(BadSource):
+        with open_source(str(tmp_path / "bag")) as source:
+            while source.read() is not None:
+                pass
+
+
+def write(path, plugin, count=4, first=0):
+    """A bag of pictures, each with its number."""
+    storage = rosbags.StoragePlugin[plugin]
+    with rosbags.Writer(path, version=9, storage_plugin=storage) as writer:
+        topic = writer.add_connection("/a", ros.IMAGE, typestore=STORE)
+        for number in range(first, first + count):
+            writer.write(topic, 10**9 + number * 10**8, image("bgr8", PICTURE * 0 + number, 10))
+    return path
+
+
+@pytest.mark.parametrize("plugin", ["MCAP", "SQLITE3"])
+def test_a_folder_without_metadata_is_opened_by_its_files(tmp_path, plugin):
+    folder = write(tmp_path / "bag", plugin)
+    (folder / "metadata.yaml").unlink()
+    (file,) = write(tmp_path / "more", plugin, first=4).glob("more*")
+    shutil.copy(str(file), str(folder / ("bag_1" + file.suffix)))
+    for spec in (f"{folder}#/a", str(folder)):
+        with open_source(spec) as source:
+            assert [int(source.read()[0, 0, 0]) for _ in range(source.frames)] == list(range(8))
+
+
+def of_video(kind, definition, fields):
+    from rosbags.typesys import get_types_from_msg
+
+    STORE.register(get_types_from_msg(definition, kind))
+    return STORE.serialize_cdr(theirs(kind, **fields), kind)
+
+
+PACKET = np.frombuffer(b"\0\0\0\1\x67", np.uint8)
+VIDEOS = {
+    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": (
+        "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint8[] data\n",
+        lambda: dict(header=header(), width=10, height=6, encoding="hevc", data=PACKET),
+    ),
+    "foxglove_msgs/msg/CompressedVideo": (
+        "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format\n",
+        lambda: dict(timestamp=header().stamp, frame_id="", data=PACKET, format="h265"),
+    ),
+}
+
+
+@pytest.mark.parametrize("topic", ["", "#/front/video"])
+@pytest.mark.parametrize("kind", sorted(VIDEOS))
+def test_encoded_video_in_a_bag_is_named_with_what_converts_it(tmp_path, kind, topic):
+    definition, fields = VIDEOS[kind]
+    data = of_video(kind, definition, fields())
+    storage = rosbags.StoragePlugin.MCAP
+    with rosbags.Writer(tmp_path / "bag", version=9, storage_plugin=storage) as writer:
+        writer.write(writer.add_connection("/front/video", kind, typestore=STORE), 10**9, data)
+        if topic:  # there are pictures, too
+            other = writer.add_connection("/a", ros.IMAGE, typestore=STORE)
+            writer.write(other, 10**9, image("bgr8", PICTURE, 10))
+    with refusal(BadSource, "video") as caught:
+        open_source(f"{tmp_path}/bag{topic}")
+    assert kind.split("/")[-1] in str(caught.value) and "republish" in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["h264", "hevc", "bayer_rggb8"])
+def test_pictures_of_an_unknown_kind_are_no_damage(tmp_path, encoding):
+    with rosbags.Writer(
+        tmp_path / "bag", version=9, storage_plugin=rosbags.StoragePlugin.MCAP
+    ) as writer:
+        topic = writer.add_connection("/a", ros.IMAGE, typestore=STORE)
+        writer.write(topic, 10**9, image(encoding, PICTURE, 10))
+    with open_source(str(tmp_path / "bag")) as source:
+        with pytest.raises(BadSource, match=f"pictures of ROS in '{encoding}'") as caught:
+            source.read()
+    assert "damaged" not in str(caught.value)

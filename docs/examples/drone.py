@@ -15,6 +15,8 @@ def main(path: str, *boxes: str) -> None:
     video = cv2.VideoCapture(path)
     since: Dict[int, float] = {}  # target -> since when it has been sure
     good, frame = video.read()
+    if not good:
+        sys.exit(f"{path}: can't be opened, or holds no frame; check the path")
     size = frame.shape[1], frame.shape[0]
     with load_targets(strict=True) as targets:
         for box in boxes:

@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> Table:
     report = dict(summary, **work.final(written, ranges))
     write_text(figures, json.dumps(report, indent=1))
     say(text(report))
-    command.wrote(*written.values(), measures, figures)
+    command.wrote(*files_of(written, options.tensorrt, out), measures, figures)
     return report
 
 
@@ -164,9 +164,25 @@ def write_targets(
         written[form] = qdq.write(work.network, models, out, name + suffix, note, ranges["files"])
     scales = calibration_cache.scales(table.amax(ranges))
     for version in versions:
-        path = out / f"{name}-tensorrt-{version}.cache"
-        write_text(path, calibration_cache.text(scales, version))
+        write_text(cache_of(out, name, version), calibration_cache.text(scales, version))
     return written
+
+
+def cache_of(out: Path, name: str, version: str) -> Path:
+    """The calibration cache of a network for a version of TensorRT."""
+    return out / f"{name}-tensorrt-{version}.cache"
+
+
+def files_of(written: dict[str, Path], versions: Sequence[str], out: Path) -> list[Path]:
+    """Every file that ``write_targets`` wrote: each TOML with its models, and the caches."""
+    files = []
+    for path in written.values():
+        form = load_network(path)
+        files += [path, *form.locate().values()]
+        files += [form.locate_made(made) for made in (form.strangers, form.tap) if made]
+    base = written["cpu"].stem[: -len("-int8")]
+    files += [cache_of(out, base, version) for version in versions]
+    return list(dict.fromkeys(files))
 
 
 def text(report: Table) -> str:

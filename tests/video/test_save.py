@@ -95,6 +95,27 @@ def test_a_killed_program_leaves_a_playable_video(tmp_path, kind, clocked):
     assert len(seen) > 120, "more than the last second is lost"
 
 
+@pytest.mark.parametrize("is_older", [False, True])
+def test_a_program_killed_within_its_first_frames_leaves_what_the_reference_says(
+    tmp_path, is_older
+):
+    path = tmp_path / "a.mp4"
+    if is_older:
+        path.write_bytes(b"the older film")
+    code = (
+        "import os, signal, sys; from hotpath.video.save import Video\n"
+        "from tests.support.streams import scene\n"
+        "video = Video(sys.argv[1], 30)\n"
+        "video.write(scene.picture_at(0))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert run([sys.executable, "-c", code, path], cwd=str(ROOT)).returncode == -signal.SIGKILL
+    assert (tmp_path / "a.mp4.part").exists() and path.exists() == is_older
+    assert not is_older or path.read_bytes() == b"the older film"
+    reference = (ROOT / "docs" / "reference" / "use.md").read_text(encoding="utf-8")
+    assert "killed before that leaves `NAME.part` behind" in reference
+
+
 def test_live_frames_keep_their_own_times(tmp_path):
     path = tmp_path / "a.mp4"
     times = [0.0, 0.04, 0.5, 0.51, 2.0, 1.9, 2.1]

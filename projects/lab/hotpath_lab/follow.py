@@ -26,13 +26,15 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
 
     Returns:
         dict, with a list of n values each: ``boxes``; ``states``, the tracker's words; ``found``;
-        ``claimed``, whether it says that the target is in the box; ``certainty``, the presence, or
-        the score of a network without; ``evidence`` for it, as of ``Identity``, or None; ``ms`` of
-        each frame. ``steps``: name of a step -> milliseconds of each frame after the first.
+        ``claimed``, whether it says that the target is in the box; ``presence``, None for a tracker
+        without; ``certainty``, the presence, or the score of such a tracker; ``evidence`` for it,
+        as of ``Identity``, or None; ``ms`` of each frame. ``steps``: name of a step ->
+        milliseconds of each frame after the first.
     """
     boxes: List[List[float]] = []
     states: List[str] = []
     certainty: List[float] = []
+    presence: List[Optional[float]] = []
     found: List[bool] = []
     evidence: List[Any] = []
     ms: List[float] = []
@@ -41,22 +43,28 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
         if index == frames:
             break
         started = time.perf_counter()
-        box, state, sure, is_find = take(tracker, frame, None if index else clip.boxes[0])
+        first = None if index else clip.boxes[0]
+        box, state, sure, is_find, is_presence = take(tracker, frame, first)
         ms.append((time.perf_counter() - started) * 1e3)
         boxes.append([float(value) for value in box])
         states.append(state)
         found.append(is_find)
         certainty.append(float(sure))
+        presence.append(float(sure) if is_presence else None)
         evidence.append(getattr(getattr(tracker, "identity", None), "evidence", None))
         for name, value in tracker.step_ms.items() if index else ():
             steps.setdefault(name, []).append(value)
     claimed = [state == TRACKED for state in states]
     record = {"boxes": boxes, "states": states, "claimed": claimed, "certainty": certainty}
+    record["presence"] = presence
     return dict(record, found=found, evidence=evidence, ms=ms, steps=steps)
 
 
-def take(tracker: "Tracker", frame: Any, first: Any = None) -> Tuple[Any, str, float, bool]:
-    """Give a tracker one frame; returns (box, state, certainty, found), as of ``follow``.
+def take(tracker: "Tracker", frame: Any, first: Any = None) -> Tuple[Any, str, float, bool, bool]:
+    """Give a tracker one frame.
+
+    Returns:
+        (box, state, certainty, found), as of ``follow``; whether the certainty is a presence.
 
     Args:
         first: the target's box in a clip's first frame; None in those after it.
@@ -64,8 +72,8 @@ def take(tracker: "Tracker", frame: Any, first: Any = None) -> Tuple[Any, str, f
     if first is None:
         track = tracker.update(frame)
         sure = track.score if track.presence is None else track.presence
-        return track.box, track.state, sure, track.found
+        return track.box, track.state, sure, track.found, track.presence is not None
     with warnings.catch_warnings():  # nobody can draw a better one
         warnings.simplefilter("ignore", DoubtfulBox)
         tracker.init(frame, first)
-    return first, TRACKED, 1.0, False
+    return first, TRACKED, 1.0, False, True

@@ -4,10 +4,11 @@ A ``Spec`` describes a tracker and can be sent to another process, where ``build
 """
 
 import argparse
+import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -211,7 +212,8 @@ class _Peer:
 
     def init(self, frame: np.ndarray, box: np.ndarray) -> None:
         """Start on a box; OpenCV takes whole pixels."""
-        self._tracker = self._make(self._params) if self._params else self._make()
+        with _without_warnings():
+            self._tracker = self._make(self._params) if self._params else self._make()
         self._last = tuple(int(round(value)) for value in box)
         self._tracker.init(frame, self._last)
 
@@ -225,6 +227,18 @@ class _Peer:
 
     def close(self) -> None:
         """Do nothing; OpenCV frees the tracker."""
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """OpenCV 5 warns of a setting that nobody made, whenever one of its trackers is made."""
+    logging = cv2.utils.logging
+    level = logging.getLogLevel()
+    logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(level)
 
 
 def _peer_params(name: str, networks_dir: PathLike | None) -> Any:

@@ -44,7 +44,7 @@ class Frames(NamedTuple):
     Attributes:
         right: whether the box is right.
         words: the words.
-        presence: the presence, or the score of a network without one.
+        presence: the presence; NaN from a tracker without one.
         finds: ``track.found``: whether it is the first tracked frame after a loss.
     """
 
@@ -67,7 +67,8 @@ def frames_of(
     words = np.array(result["states"])
     counts = counted(len(words), known)
     right = np.nan_to_num(overlap(result["boxes"], np.asarray(truth)[: len(words)])) >= FOUND
-    presence, finds = np.asarray(result["certainty"], float), np.asarray(result["found"], bool)
+    presence = np.array(result.get("presence", result["certainty"]), float)  # NaN for None
+    finds = np.asarray(result["found"], bool)
     return Frames(*(column[counts] for column in (right, words, presence, finds)))
 
 
@@ -101,7 +102,8 @@ def figures(films: Iterable[Frames]) -> dict[str, Any]:
 
 
 def tenths(presence: np.ndarray, right: np.ndarray) -> list[list[float]]:
-    """Return [frames, share of right boxes] of each tenth of the presence."""
+    """Return [frames, share of right boxes] of each tenth of the presence; NaN is in none."""
+    right, presence = right[~np.isnan(presence)], presence[~np.isnan(presence)]
     bins = np.clip((presence * BINS).astype(int), 0, BINS - 1)
     return [[int((bins == row).sum()), _mean(right[bins == row])] for row in range(BINS)]
 
@@ -117,8 +119,10 @@ def text(tables: Mapping[str, Mapping[str, Any]]) -> str:
     lines.append("presence: share of right boxes".ljust(wide) + "".join(f"{h:>10}" for h in heads))
     for name, table in tables.items():
         for title, place, form in ((name, 1, "{:.3f}"), ("  frames", 0, "{:.0f}")):
-            cells = (form.format(row[place]) for row in table["presence"])
-            lines.append(title.ljust(wide) + "".join(f"{cell:>10}" for cell in cells))
+            rows = table["presence"]
+            has_presence = any(count for count, _ in rows)
+            shares = [form.format(row[place]) if has_presence else "-" for row in rows]
+            lines.append(title.ljust(wide) + "".join(f"{share:>10}" for share in shares))
     return "\n".join([*lines, LEGEND])
 
 

@@ -236,3 +236,13 @@ def test_a_limit_of_file_sizes_is_told_and_keeps_the_tables(place):
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("hotpath evaluate: File too large")
     assert (place / "out" / "table.csv").read_bytes() == before
+
+
+def test_a_tracker_of_opencv_says_nothing_by_itself(networks_dir, capfd):
+    """OpenCV 5 warns of a setting that nobody made, whenever one of its trackers is made."""
+    (spec,) = trackers.specs(["TrackerNano"], Options(networks_dir=networks_dir))
+    peer = trackers.build(spec)
+    frame = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    peer.init(frame, np.array([50.0, 50, 40, 40]))
+    assert peer.update(frame).box is not None
+    assert capfd.readouterr().err == ""

@@ -45,3 +45,13 @@ def test_absent_frames_are_wrong_and_half_hidden_do_not_count():
     assert table["frames"] == 12 and table["right_tracked"] == pytest.approx(4 / 6)
     shown = words.text({"a": table})
     assert "0.667" in shown and "nan" in shown
+
+
+def test_a_tracker_without_presence_is_in_no_tenth():
+    """OpenCV's, whose score is no probability."""
+    taken = dict(result([TRACKED] * 8, presence=0.0), presence=[1.0, *[None] * 7])
+    table = words.figures([words.frames_of(taken, TRUTH)])
+    assert [count for count, _ in table["presence"]] == [0] * 10 and table["right_tracked"] == 1
+    lines = words.text({"MIL": table}).splitlines()
+    (row,) = [line for line in lines[2:] if line.startswith("MIL")]
+    assert row.split()[1:] == ["-"] * 10

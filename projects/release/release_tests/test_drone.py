@@ -90,3 +90,10 @@ def test_its_types_can_be_imported_and_load_numpy_only_then():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and "AttributeError" in done.stderr and "Traktor" in done.stderr
+
+
+def test_a_film_that_is_not_there_is_a_sentence(tmp_path):
+    command = [sys.executable, str(PROGRAM), "nofile.mp4", "1,2,30,40"]
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert told.returncode == 1 and "Traceback" not in told.stderr
+    assert "nofile.mp4: can't be opened" in told.stderr

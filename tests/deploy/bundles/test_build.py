@@ -83,7 +83,7 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
         ("jetson_nan", ["did you mean jetson_nano"]),
         ("orin_nano", ["did you mean jetson_orin_nano?"]),
         ("raspberry", ["did you mean raspberry_pi4 or raspberry_pi5?"]),
-        ("pynq_z2", ["tiny has no table of ranges", NEEDS_RANGES]),
+        ("pynq_z2", ["tiny does not run on a PYNQ-Z2: ", "needs strides [16, 16]"]),
         ("host --precision fp16", ["processors compute it as fp32", "NETWORK={} PRECISION=fp32"]),
         ("host --precision int8", ["tiny is not INT8; run `" + NEEDS_RANGES]),
     ],

@@ -72,6 +72,19 @@ def test_all_files_are_in_one_package_and_import_from_there(wheel):
         assert path.read_bytes() == (ROOT / path.relative_to(wheel)).read_bytes(), path
 
 
+def test_a_wheel_has_each_weight_once(wheel):
+    """Both parts of a network may hold its backbone, but nothing else holds it again."""
+    onnx = pytest.importorskip("onnx")
+    networks = {}
+    for path in (wheel / "hotpath").rglob("*.onnx"):
+        network = path.parent / path.stem.rpartition("_")[0]
+        for weights in onnx.load(str(path)).graph.initializer:
+            if len(weights.raw_data) > 10000:
+                networks.setdefault(weights.raw_data, set()).add(network)
+    assert len(networks) > 50
+    assert not [names for names in networks.values() if len(names) > 1]
+
+
 def test_the_wheel_and_the_checkout_have_the_same_names(wheel, tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); sys.meta_path[:] = [f for f in sys.meta_path "

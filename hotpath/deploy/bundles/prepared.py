@@ -11,6 +11,7 @@ import hashlib
 import json
 import pathlib
 import shutil
+import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, List
 
 from hotpath.base.commands import make, reason
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 FORMAT = 4
+# onnx has no wheel for the Python 3.6 of JetPack 4's processors
+INSTALL = "run `pip install onnx`, or " if sys.version_info >= (3, 8) else ""
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
 
 Say = Callable[[str], None]
@@ -189,8 +192,8 @@ def _copy_shipped(folder: pathlib.Path, order: Order, say: Say) -> None:
     values = read(source) if (source / FILE).is_file() else {}
     if values.get("network") != bundle.identity(order.network):
         raise BuildFailed(
-            f"{name} can't be prepared here, because this Python has no onnx; on a computer run "
-            f"`{order.command()}`, and copy what it prepares to this board"
+            f"{name} can't be prepared here, because this Python has no onnx; {INSTALL}on a "
+            f"computer run `{order.command()}`, and copy what it prepares to this board"
         )
     if order.precision == "int8" and not values["quantised"]:
         raise BuildFailed(

@@ -140,7 +140,7 @@ def _start_push(url: str) -> Any:
         start_new_session=True,  # Ctrl-C is the tracker's to answer
         bufsize=0,
         # not among the arguments, which every user can list
-        env=dict(os.environ, HOTPATH_PUSH=url, PYTHONPATH=paths),
+        env=dict(os.environ, HOTPATH_PUSH=url, HOTPATH_PARENT=str(os.getpid()), PYTHONPATH=paths),
     )
     if process.stdin is not None:
         os.set_blocking(process.stdin.fileno(), False)

@@ -1,8 +1,10 @@
 """What families decode equals the authors' arithmetic, one cell after the other in plain Python."""
 
 import math
+import tracemalloc
 
 import numpy as np
+import pytest
 
 from hotpath.app.detect import describe
 from hotpath.app.detect.families import deim, fastestdet, yolox
@@ -34,6 +36,19 @@ def test_yolox_equals_a_plain_loop_over_its_cells():
                     assert classes[index] == best
                 index += 1
     assert index == len(boxes)
+
+
+@pytest.mark.parametrize("side, strides", [(4096, [1.0] * 60), (4096, [1.5] * 64), (4000, [1.0])])
+def test_a_grid_is_made_only_where_the_network_has_so_many_cells(side, strides):
+    description = describe("yolox_nano")
+    description.side, description.strides = (side, side), strides
+    tracemalloc.start()
+    try:
+        with refusal(BadNetwork, "wrong outputs"):
+            yolox.decode([np.zeros((1, 1, 85), np.float32)], description)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_fastestdet_equals_a_plain_loop_over_its_cells():

@@ -23,14 +23,15 @@ def decode(
 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Decode one output (1, cells, 5 + classes); see ``hotpath.app.detect.families``."""
     width, height = description.side
+    sides = [(int(width / step), int(height / step)) for step in description.strides]
+    count = sum(columns * lines for columns, lines in sides)
+    check_shape(description, outputs, (1, count, 5 + len(description.class_names)))
     cells, strides = [], []
-    for step in description.strides:
-        columns, lines = int(width / step), int(height / step)
+    for step, (columns, lines) in zip(description.strides, sides):
         grid = np.stack(np.meshgrid(np.arange(columns), np.arange(lines)), axis=-1).reshape(-1, 2)
         cells.append(grid)
         strides.append(np.full((len(grid), 1), step))
     cell, stride = np.concatenate(cells), np.concatenate(strides)
-    check_shape(description, outputs, (1, len(cell), 5 + len(description.class_names)))
     rows = outputs[0][0]
     centre = (rows[:, :2] + cell) * stride
     size = np.exp(rows[:, 2:4]) * stride

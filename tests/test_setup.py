@@ -303,12 +303,11 @@ def test_an_indexs_page_links_to_the_workflows_repository():
 
     relative = re.compile(r"\]\((?!https?:|#)")
     told = page(HOTPATH_URL="")
-    assert relative.search(told) and "git clone" not in told and "issue" not in told
+    assert relative.search(told) and "git clone" not in told and "issues/new" not in told
     told = page(GITHUB_REPOSITORY="someone/hotpath")
     assert "git clone https://github.com/someone/hotpath hotpath\n" in told
-    assert (
-        "send `bringup.json` in [an issue](https://github.com/someone/hotpath/issues/new)" in told
-    )
+    issue = "[an issue](https://github.com/someone/hotpath/issues/new)"
+    assert f"attach `bringup.json` to {issue}." in told
     place = r"\(https://github.com/someone/hotpath/{}/v[\w.]+/docs/{}\)"
     for kind, name in (("raw", "track.webp"), ("blob", "use.md")):
         assert re.search(place.format(kind, name), told)

@@ -46,6 +46,10 @@ ALL, UNSEEN = "all", "unseen"
 MEAN = "mean of "
 # of the frames that show the target: it claims a box that misses it; it claims nothing
 DRIFT, SILENT = "dre", "nre"
+WORDS = (
+    "reported as `tracked`, % of the frames in which the target is visible",
+    "`tracked` with a box off the target, % of these frames",
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -184,8 +188,8 @@ def table(means: Means, ms: Mapping[str, float] = {}) -> str:
     titles = [
         "tracker",
         f"AUC, {counts[0]} sequences",
-        f"its {counts[1]} unseen, and the difference to the default",
-        *(["of the frames that show it: `tracked`; beside it"] if drift else []),
+        f"AUC, the {counts[1]} unseen of them, and the difference to the default",
+        *(list(WORDS) if drift else []),
         "ms",
     ]
     lines = [titles, ["---"] * len(titles)]
@@ -197,7 +201,7 @@ def table(means: Means, ms: Mapping[str, float] = {}) -> str:
                 f"**{shown(name)}, the default**" if groups is first else shown(name),
                 figure(whole, "success") + between(whole, "success"),
                 figure(unseen, "success") + difference(unseen),
-                *([_drift(whole)] if drift else []),
+                *(_words(whole) if drift else []),
                 f"{took:.2f}" if took == took else "–",
             ]
         )
@@ -210,12 +214,9 @@ def _took(row: Mapping[str, str], name: str, ms: Mapping[str, float]) -> float:
     return float(own or (not ms and row.get("ms")) or "nan")
 
 
-def _drift(row: Mapping[str, str]) -> str:
-    return f"{_percent(1 - float(row[SILENT]), 0)}; {_percent(row[DRIFT], 1)}"
-
-
-def _percent(share: str | float, digits: int) -> str:
-    return f"{100 * float(share):.{digits}f} %"
+def _words(row: Mapping[str, str]) -> list[str]:
+    """The cells below ``WORDS``, in per cent."""
+    return [f"{100 * (1 - float(row[SILENT])):.0f}", f"{100 * float(row[DRIFT]):.1f}"]
 
 
 def shown(name: str) -> str:

@@ -31,10 +31,11 @@ SETS = {"otb100": "OTB100", "uav123_10fps": "UAV123@10fps", "dtb70": "DTB70"}
 BEST = 8  # published trackers of a set in the page
 OF_SETS = re.compile(r"^\| tracker, by set \|.*\n(\|.*\n)+", re.MULTILINE)
 TABLE = re.compile(r"^\| tracker \|.*\n(\|.*\n)+", re.MULTILINE)
+CAPTION = re.compile(r"^Measured on 20\d\d-.*", re.MULTILINE)  # below README's table
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`|\]\([^)]*\)", re.MULTILINE | re.DOTALL)
 # names of things with a digit, and versions of what a user needs
 NAMES = re.compile(
-    r"x86-64|Python 3\.\d+|\(boards: 3\.6\)|Pi 4 and 5|ROS 2|Apache-2\.0|BY 4\.0|"
+    r"x86-64|Python 3\.\d+|\(boards: 3\.6\)|Pi 4 and 5|image 3\.1\.2|ROS 2|Apache-2\.0|BY 4\.0|"
     r"[A-Za-z_]+-?\d+(@\d+\w+)?"
 )
 RUNS = {  # what stands before the date, commit and machine of a file's figures in the page
@@ -58,6 +59,7 @@ def main(arguments=None):
     for path in (README, PAGE):
         text = path.read_text(encoding="utf-8")
         text = TABLE.sub(lambda _: rendered(), text, count=1)
+        text = CAPTION.sub(lambda _: caption(), text)
         path.write_text(text, encoding="utf-8")
     text = PAGE.read_text(encoding="utf-8")
     text = OF_SETS.sub(lambda _: of_sets(), text)
@@ -146,6 +148,16 @@ def rendered():
     return readme.table(readme.read(STORED), milliseconds()) + "\n"
 
 
+def caption():
+    """The sentence below README's table: when, at which commit and on which machine it was made."""
+    first = next(iter(readme.read(STORED).values()))[readme.ALL]
+    if first.get(readme.AT_REST):
+        times = "the milliseconds are medians of a frame on one core, all trackers in turns"
+    else:
+        times = "the milliseconds are older, of an Intel Xeon ([speed](docs/results/speed.md))"
+    return f"Measured on {run_of(STORED)}; {times}."
+
+
 def of_sets():
     """The page's table: AUC and precision on each set and its unseen part, with published boxes."""
     ours, theirs = readme.read(STORED), readme.read(PUBLISHED)
@@ -204,6 +216,9 @@ def problems(text):
     left, wrong = text.replace(rendered(), ""), []
     if left == text:
         wrong.append("the table is not of public-sequences.csv")
+    if caption() not in left:
+        wrong.append(f"below the table README does not say: {caption()}")
+    left = left.replace(caption(), "")
     with open(CLAIMS, newline="", encoding="utf-8") as file:
         claims = list(csv.DictReader(file))
     for row in claims:

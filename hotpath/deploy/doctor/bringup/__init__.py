@@ -132,7 +132,7 @@ def conclusion(evidence: Evidence, path: Optional[str]) -> str:
     """Return the last line: what to do now."""
     failed = failures(evidence)
     if failed:
-        return "failed: {}; wrote {}; read it and send it to where you have Hotpath from".format(
+        return "failed: {}; wrote {}; read it and attach it to an issue".format(
             ", ".join(failed), path
         )
-    return f"all steps passed; wrote {path}; read it and send it to where you have Hotpath from"
+    return f"all steps passed; wrote {path}; read it and attach it to an issue"

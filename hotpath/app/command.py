@@ -5,8 +5,8 @@ import sys
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.base import projects
-from hotpath.base.cli import flush
-from hotpath.base.commands import advice, make, meant
+from hotpath.base.cli import flush, tell
+from hotpath.base.commands import NO_MEMORY, advice, make, meant
 from hotpath.base.ends import hold_streams, spent
 from hotpath.base.errors import NoProject
 from hotpath.runtime.libraries import require
@@ -68,6 +68,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
         return 1
     except OSError as error:
         return spent("hotpath", error)
+    except MemoryError:
+        tell(f"hotpath: {NO_MEMORY}")
+        return 2
     finally:
         if not flush():
             sys.exit(2)

@@ -26,6 +26,10 @@ MAKEFILE_PYTHON = (3, 10)
 JETSON = "/etc/nv_tegra_release"  # whose environment has JetPack's packages
 LEAST_PART = 4  # letters of a part of a name that is a hint
 ALIKE = 0.75  # of two names, by difflib; with less, a guess is wild
+NO_MEMORY = (
+    "there is not enough memory; end other programs, or raise the limit that `ulimit -v` or the "
+    "container sets"
+)
 
 
 def program(word: str, module: str, python: str = "python3") -> str:

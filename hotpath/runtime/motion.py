@@ -11,6 +11,7 @@ from hotpath.runtime.errors import BadOption
 from hotpath.runtime.types import LOST, UNSURE, Box, Track
 
 SMOOTH_S = 0.3  # time constant of the velocity: a change has 63 % of its effect after it
+LEAST_STEP_S = 9e-6  # between two frames, as 1e5 a second have it; less is a clock's rounding
 COAST_S = 0.5  # time constant with which the velocity of a hidden target decays
 
 
@@ -59,7 +60,7 @@ class Motion:
             return track._replace(
                 velocity=(self._x * left, self._y * left) if is_known else None, predicted=there
             )
-        if passed_s > 0:
+        if passed_s >= LEAST_STEP_S:
             self._known_s += passed_s
             share = max(1 - math.exp(-passed_s / SMOOTH_S), passed_s / self._known_s)
             x, y = box.x + box.w / 2 - last.x - last.w / 2, box.y + box.h / 2 - last.y - last.h / 2

@@ -39,6 +39,18 @@ def test_uneven_and_repeated_times_do_not_change_the_velocity():
     assert tracks[-1].velocity == pytest.approx(SPEED)
 
 
+@pytest.mark.parametrize("step_s", [1e-12, 5e-324, 1e-7])
+def test_a_time_step_of_nothing_tells_no_velocity(step_s):
+    motion = Motion()
+    found = []
+    for index in range(20):
+        track = Track(Box(100.0 + 7 * index, 50, 20, 10), 0.9)
+        found.append(motion.step(track, index * step_s).velocity)
+    assert found == [None] * 20
+    after = motion.step(Track(Box(100 + SPEED[0], 50, 20, 10), 0.9), 1.0).velocity
+    assert after == pytest.approx((SPEED[0], 0), rel=1e-3)
+
+
 def test_noise_of_a_pixel_is_smoothed():
     noise, motion = np.random.default_rng(2).normal(0, 1, (300, 2)), Motion()
     found = []

@@ -41,6 +41,7 @@ if platform.machine().startswith(("aarch64", "arm")):
     NATIVE = (("-mcpu=native",), ("-march=native",), ())
 if platform.machine().startswith("arm"):  # 32 bits; Debian's compiler leaves NEON out by itself
     NATIVE = (("-mcpu=native", "-mfpu=auto"),) + NATIVE
+PART = ".part"  # ending of a file while it is compiled; the number of its process stands before
 TIMEOUT_S = 300
 # What a wheel for a platform holds, the fastest first: (name, flags, what /proc/cpuinfo must list).
 # The results are the same bits.
@@ -166,6 +167,7 @@ def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
     Compile it if it is missing, damaged by a power failure, or of a user who cannot be trusted.
     """
     cache.make(os.path.dirname(path))
+    _remove_left(os.path.dirname(path))
     # PyDLL: a call takes microseconds; to release the interpreter's lock would take longer
     if cache.is_sealed(path):  # a library that was cut would end the process
         try:
@@ -180,13 +182,31 @@ def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
         raise
 
 
+def _remove_left(folder: str) -> None:
+    """Remove the temporary files of builds that were killed."""
+    for left in glob.glob(os.path.join(folder, "*" + PART)):
+        pid, is_named, _ = os.path.basename(left).partition("-")
+        with contextlib.suppress(OSError):
+            is_old = time.time() - os.path.getmtime(left) > 2 * TIMEOUT_S
+            if is_old or (is_named and pid.isdigit() and not _is_running(int(pid))):
+                os.unlink(left)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user
+        pass
+    return True
+
+
 def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
     """Compile to a temporary file and rename it, so that no process loads half a library."""
-    for left in glob.glob(os.path.join(os.path.dirname(path), "*.part")):  # of a build killed then
-        with contextlib.suppress(OSError):
-            if time.time() - os.path.getmtime(left) > 2 * TIMEOUT_S:
-                os.unlink(left)
-    descriptor, partial = tempfile.mkstemp(suffix=".part", dir=os.path.dirname(path))
+    descriptor, partial = tempfile.mkstemp(
+        prefix=f"{os.getpid()}-", suffix=PART, dir=os.path.dirname(path)
+    )
     os.close(descriptor)
     try:
         done = _run([compiler] + list(flags) + ["-o", partial, SOURCE])

@@ -8,9 +8,11 @@ import importlib
 import os
 import pathlib
 import pkgutil
+import re
 import sys
 from typing import Iterator, List, Mapping, Optional, Tuple, Type
 
+from hotpath.base.commands import NO_MEMORY
 from hotpath.runtime.engines.base import OTHERWISE, THREADS, Engine, Setup
 from hotpath.runtime.errors import BadNetwork, NoEngine
 from hotpath.runtime.networks import Network
@@ -18,6 +20,8 @@ from hotpath.runtime.options import AUTO, DEFAULTS, Options
 
 __all__ = ["AUTO", "THREADS", "choices", "create", "find", "installed", "names", "open_engine"]
 
+# what the loader of libraries says where no memory is left
+NO_MAPPING = re.compile("failed to map segment|[Cc]annot allocate memory")
 PREFERRED = ("openvino", "onnxruntime")
 
 # Folders of a user's own engines. Other checkouts of this project are no such folders.
@@ -128,7 +132,11 @@ def open_engine(name: str, setup: Setup) -> Engine:
     engine = find(name)
     try:
         return engine(setup)
+    except MemoryError:
+        raise NoEngine(f"the engine {name} can't be loaded: {NO_MEMORY}") from None
     except ImportError as error:
+        if NO_MAPPING.search(str(error)):
+            raise NoEngine(f"the engine {name} can't be loaded ({error}): {NO_MEMORY}") from None
         raise NoEngine(
             f"the engine {name} can't be loaded: {error}; install its libraries again with "
             f"`{engine.install}`"

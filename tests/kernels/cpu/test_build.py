@@ -158,9 +158,30 @@ def test_the_command_prints_where_the_library_is(capsys):
 
 @needs_compiler
 def test_what_killed_builds_left_goes_with_the_next_build(small, tmp_path):
-    old, new = tmp_path / "old.part", tmp_path / "new.part"  # another process may write the new one
-    for path, age_s in ((old, 3 * build.TIMEOUT_S), (new, 1.0)):
+    build.library(QUICK, (str(tmp_path),))
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    old, dead = tmp_path / "old.part", tmp_path / f"{killed.pid}-x.part"
+    new, running = tmp_path / "new.part", tmp_path / f"{os.getpid()}-x.part"  # of another process
+    for path, age_s in ((old, 3 * build.TIMEOUT_S), (dead, 1.0), (new, 1.0), (running, 1.0)):
         path.write_bytes(b"half")
         os.utime(str(path), (time.time() - age_s,) * 2)
-    build.library(QUICK, (str(tmp_path),))
-    assert not old.exists() and new.exists()
+    call = "from hotpath.kernels.cpu import build; import sys; "
+    call += f"build.library({QUICK}, (sys.argv[1],))"
+    subprocess.run([sys.executable, "-c", call, str(tmp_path)], check=True, cwd=str(ROOT))
+    assert not old.exists() and not dead.exists() and new.exists() and running.exists()
+
+
+@needs_compiler
+def test_a_build_that_is_killed_leaves_nothing_to_the_next_start(tmp_path):
+    call = "from hotpath.kernels.cpu import build; import sys; "
+    call += f"build.library({QUICK}, (sys.argv[1],))"
+    with subprocess.Popen([sys.executable, "-c", call, str(tmp_path)], cwd=str(ROOT)) as first:
+        until_s = time.monotonic() + 60
+        while not list(tmp_path.glob("*.part")) and time.monotonic() < until_s:
+            time.sleep(0.005)
+        assert list(tmp_path.glob("*.part"))
+        first.kill()  # its compiler goes on for a while
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", call, str(tmp_path)], check=True, cwd=str(ROOT))
+    assert not list(tmp_path.glob("*.part")) and list(tmp_path.glob("*.so"))

@@ -15,7 +15,7 @@ from hotpath.base.errors import NoCompiler, NotOnGpu
 from hotpath.base.log import reporter
 from hotpath.kernels import cpu
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.runtime import engines
+from hotpath.runtime import engines, own_export
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
@@ -52,8 +52,16 @@ def load(options: Options) -> Loaded:
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: see
             ``hotpath.runtime.errors``.
     """
-    engine = open_setup(choose(options))
-    return Loaded(engine.network, engine, cpu.load())
+    setup = choose(options)
+    engine = open_setup(setup)
+    loaded = Loaded(engine.network, engine, cpu.load())
+    names = own_export.unknown(engine.network, options) if setup.bundle is None else []
+    if names:
+        plain = options._replace(log=None, recover=None, strict=False)
+        sentence = own_export.check(tracker_on(Processor(*loaded), plain), names)
+        if options.log is not None:
+            options.log(sentence)
+    return loaded
 
 
 def choose(options: Options) -> Setup:

@@ -32,6 +32,9 @@ class File(NamedTuple):
         features: of the part "network": the tensor that the kernels are made from.
         weight_of: of a part that makes weights: the output of the convolution that takes them.
         size: bytes, or None; a download of more is refused.
+        measured_sha256: of a file that each user exports: that of the export which the published
+            figures were measured with. Exports of the same weights differ in their bytes, so
+            another one is taken once it has passed ``hotpath.runtime.own_export``.
     """
 
     part: str
@@ -41,6 +44,7 @@ class File(NamedTuple):
     features: Optional[str]
     weight_of: Optional[str]
     size: Optional[int] = None
+    measured_sha256: Optional[str] = None
 
 
 class Made(NamedTuple):

@@ -37,7 +37,7 @@ def write_network(folder, name):
     text = toml_of(name).read_text()
     path = folder / (name + ".toml")
     text = re.sub(r"(?m)^\[(strangers|tap)\]\n(.+\n)*", "", text)
-    path.write_text(re.sub(r"(?m)^(sha256|url) = .*\n", "", text))
+    path.write_text(re.sub(r"(?m)^((?:measured_)?sha256|url) = .*\n", "", text))
     network = load_network(path)
     built = BUILDERS[network.family](network)
     for entry in network.files:

@@ -37,6 +37,7 @@ MADE: Keys = {"name": Key(FileName), "sha256": Key(Sha256)}
 FILE: Keys = {
     "name": Key(FileName),
     "sha256": Key(Sha256, None),
+    "measured_sha256": Key(Sha256, None),  # of a user's own export: the one behind the figures
     "url": Key(Address, None),
     "size": Key(int, None, low=1, high=LARGEST_FILE),
 }

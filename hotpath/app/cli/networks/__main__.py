@@ -164,7 +164,10 @@ def show(options: argparse.Namespace) -> None:
         print(f"published        {key} {value}")
     print("maps             " + shapes_text(decode.shapes(network)))
     for entry in network.files:
-        print("{:<16} {} sha256 {}".format(entry.part, entry.name, entry.sha256 or "not given"))
+        digest = entry.sha256 or "not given"
+        if entry.measured_sha256:
+            digest = f"{entry.measured_sha256} was measured; your own export may have another"
+        print(f"{entry.part:<16} {entry.name} sha256 {digest}")
     for section, made in (("strangers", network.strangers), ("tap", network.tap)):
         print("{:<16} {}".format(section, f"{made.name} sha256 {made.sha256}" if made else "none"))
     form = int8_form(network)

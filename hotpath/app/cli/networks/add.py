@@ -139,7 +139,7 @@ def _has(like: str, paths: Mapping[str, pathlib.Path]) -> Optional[str]:
 
 
 def _hashes(network: Network) -> List[Optional[str]]:
-    return [entry.sha256 for entry in network.files]
+    return [entry.sha256 or entry.measured_sha256 for entry in network.files]
 
 
 def _weights(path: pathlib.Path) -> Set[bytes]:

@@ -43,7 +43,7 @@ class Way:
         self._last: Optional[Place] = None  # of what is followed
         self._origin: Place = (0.0, 0.0, 1.0)  # where what is followed was first seen
         self._steps = 0  # since then
-        self._decided: Optional[bool] = None  # by its first clear movement, for good
+        self._turned = False  # whether it has moved against the target's path
         self._was_cut = False
         self._is_lost = self.has_changed = False  # whether it has been another object since
 
@@ -71,17 +71,16 @@ class Way:
             if math.hypot(x - last[0], y - last[1]) > far:
                 last, self.has_changed = None, True
         if last is None:
-            self._origin, self._steps, self._decided = place, 0, None
+            self._origin, self._steps, self._turned = place, 0, False
         self._last = place
 
     @property
     def is_follower(self) -> bool:
         """Whether the followed object comes after the target on its path.
 
-        Its first clear movement decides for good: it may stop later, or turn.
+        It was first seen behind the place of the loss, and has moved along the path since then. One
+        that has moved against it is no follower, even if it turns.
         """
-        if self._decided is not None:
-            return self._decided
         target, last = self._target, self._last
         if not (self.has_changed and self._steps and last) or len(target) <= FEWEST:
             return False
@@ -95,10 +94,8 @@ class Way:
         behind = ((x1 - sx) * dx + (y1 - sy) * dy) / ((size_then + size_first) / 2)
         moved = ((x - sx) * dx + (y - sy) * dy) / size_now
         speed = way / size / (len(target) - 1)
-        follows = behind > BEHIND and moved > ALONG * speed * self._steps
-        if moved < -JITTER or (follows and moved > JITTER):
-            self._decided = follows
-        return follows
+        self._turned = self._turned or moved < -JITTER
+        return not self._turned and behind > BEHIND and moved > ALONG * speed * self._steps
 
 
 def _length(places: Iterable[Place]) -> float:

@@ -586,8 +586,8 @@ def life(strict):
 
 
 LIVES = [
-    [962, 22, 4, 54, 562, 396, 955.713, 1262.626, 25.0, 482.0],
-    [221, 11, 1, 19, 1341, 407, 484.348, 1483.136, 15.0, 896.0],
+    [928, 19, 6, 54, 594, 399, 925.679, 1250.055, 22.0, 519.0],
+    [235, 8, 0, 47, 1305, 405, 491.601, 1483.136, 12.0, 909.0],
 ]  # of both kinds of verification, in the order of PHASES
 NUMBERS = (
     "KEPT FOLLOWED CONFIRM MOST_FRAMES FRAMES STRICT_FRAMES LONG PROBATION GOOD LEAST_RANGE "

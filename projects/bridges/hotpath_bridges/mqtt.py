@@ -16,7 +16,7 @@ import os
 import re
 import threading
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import parse_qsl, unquote
 
 from hotpath.app.links.publish import encoded
@@ -37,6 +37,9 @@ from hotpath.video.base import TrackedFrame
 KEEPALIVE_S = 10
 ANSWER_S = 3.0  # how long the start of a run waits for the broker
 RETRY_S = 2.0
+SILENT_S = 10.0  # after which a broker that accepted the connection and says nothing is told
+CONFIRM_S = 1.0  # between two messages that the broker confirms, and with them all before
+MOST_BYTES = 1 << 16  # of a packet of the broker; nothing is subscribed to
 KEYS = ("name", "discovery", "password-file", "ca")
 SENSOR = "{{ value_json.targets[0].state if value_json.targets else 'none' }}"
 
@@ -77,6 +80,7 @@ class MqttLink(Link):
         self._address = options.publish
         self._client = _client(self._broker)
         self._client.on_connect = self._answered
+        self._client.on_publish = self._confirmed
         self._say, self._holds, self._fov = say, holds, fov
         self._lock = threading.Lock()
         self._newest: Optional[bytes] = None
@@ -84,7 +88,9 @@ class MqttLink(Link):
         self._refused = self._said = ""
         self._online = False
         self._states: Any = None
-        self.sent = self.replaced = 0
+        self.sent = self.taken = self.replaced = 0
+        self._asked: Optional[Tuple[int, int]] = None  # a message to confirm, frames before it
+        self._asked_s = 0.0
         self.threads = (LinkThread("mqtt", self._work),)
         self.threads[0].start()
         self._tried.wait(ANSWER_S)
@@ -101,9 +107,11 @@ class MqttLink(Link):
         self._wake.set()
 
     def lines(self) -> List[str]:
-        """How many frames were sent, and how many newer ones replaced."""
+        """How many frames the broker took, how many it did not confirm, and how many were late."""
         more = f"; newer ones replaced {self.replaced}" if self.replaced else ""
-        return [f"published {counted(self.sent, 'frame')} by MQTT{more}"]
+        if self.sent > self.taken:
+            more = f"; the broker did not confirm {self.sent - self.taken} more" + more
+        return [f"published {counted(self.taken, 'frame')} by MQTT{more}"]
 
     def close(self) -> None:
         """Send what waits, say that the camera is offline, and leave."""
@@ -116,8 +124,9 @@ class MqttLink(Link):
         while not self._closing.is_set():
             why = self._connection()
             self._online = False
+            is_raised = bool(self._refused) and not self._tried.is_set()  # by the constructor
             self._tried.set()
-            if why and why != self._said:
+            if why and why != self._said and not is_raised:
                 self._said = why
                 self._say(why)
             self._closing.wait(RETRY_S)
@@ -125,15 +134,27 @@ class MqttLink(Link):
     def _connection(self) -> str:
         """Connect and send until it ends; returns a sentence that says why it did."""
         client, broker = self._client, self._broker
-        self._states, self._refused = None, ""
+        self._states, self._refused, self._asked, client.longest = None, "", None, 0
         try:
             client.connect(broker.host, broker.port, KEEPALIVE_S)
+            since_s = time.monotonic()
             while not self._closing.is_set():
                 failed = client.loop(0.0)
                 if self._refused:
                     return self._refused
+                if client.longest > MOST_BYTES:
+                    client.disconnect()
+                    return (
+                        f"--publish {self._address}: the broker sends a packet of {client.longest} "
+                        "bytes, though nothing was asked of it; name another broker"
+                    )
                 if failed:
                     return f"--publish {self._address}: the broker is away; it is tried again"
+                if not self._online and time.monotonic() - since_s > SILENT_S:
+                    return (
+                        f"--publish {self._address}: the broker accepts the connection and does "
+                        "not answer; is it one of MQTT? It is tried again"
+                    )
                 self._wake.wait(0.1)
                 self._wake.clear()
                 self._send_newest()
@@ -178,21 +199,36 @@ class MqttLink(Link):
             self._client.publish(self._broker.topic + "/state", data, retain=True)
         self._client.publish(self._broker.topic + "/box", data)
         self.sent += 1
+        if self._asked is None and time.monotonic() > self._asked_s + CONFIRM_S:
+            self._ask("online")
+
+    def _ask(self, word: str) -> None:
+        """Say whether the camera is there, and have it confirmed: it comes behind all frames."""
+        topic = self._broker.topic + "/availability"
+        asked = self._client.publish(topic, word, qos=1, retain=True)
+        self._asked, self._asked_s = (asked.mid, self.sent), time.monotonic()
+
+    def _confirmed(self, client: Any, data: Any, mid: int, *more: Any) -> None:
+        """The broker took a message and, in their order, all before it."""
+        if self._asked is not None and mid == self._asked[0]:
+            self.taken, self._asked = self._asked[1], None
 
     def _leave(self) -> None:
         """End the connection in order, so that the broker does not send the will."""
         self._flush()
         self._send_newest()
         if self._online:
-            self._client.publish(self._broker.topic + "/availability", "offline", retain=True)
+            self._ask("offline")
+        self._flush()
         self._client.disconnect()
         self._flush()
 
     def _flush(self) -> None:
-        """Write what the connection holds, for at most a second."""
+        """Write what the connection holds and wait for what was asked, for at most a second."""
         until = time.monotonic() + 1.0
-        while self._client.want_write() and time.monotonic() < until:
-            self._client.loop(0.1)
+        while self._client.want_write() or (self._asked and self._online):
+            if time.monotonic() > until or self._client.loop(0.1):
+                break
 
 
 def check_options(options: LinkOptions) -> None:
@@ -264,6 +300,22 @@ def discovery(broker: Broker) -> Any:
     return f"{broker.discovery}/sensor/{identity}/config", message
 
 
+def _bounded(base: Any) -> Any:
+    """A class of clients that read no packet of more than ``MOST_BYTES``; paho has no limit."""
+
+    class Client(base):  # type: ignore[misc]
+        longest = 0  # bytes of a packet that were asked for
+
+        def _sock_recv(self, size: int) -> bytes:
+            self.longest = max(self.longest, size)
+            if size > MOST_BYTES:
+                raise ConnectionResetError(f"a packet of {size} bytes")
+            data: bytes = super()._sock_recv(size)
+            return data
+
+    return Client
+
+
 def _client(broker: Broker) -> Any:
     """A client of paho-mqtt 1 (the last for Python 3.6) or 2, not yet connected."""
     try:
@@ -272,7 +324,7 @@ def _client(broker: Broker) -> Any:
         why = needs("--publish mqtt:", "paho-mqtt", error, "mqtt")
         raise BadOutput(why, what="missing package") from None
     versions = getattr(paho, "CallbackAPIVersion", None)
-    client = paho.Client(versions.VERSION2) if versions else paho.Client()
+    client = _bounded(paho.Client)(*([versions.VERSION2] if versions else []))
     if broker.user:
         client.username_pw_set(broker.user, broker.password or None)
     client.will_set(broker.topic + "/availability", "offline", retain=True)

@@ -1,0 +1,138 @@
+"""Brokers that say nothing, take nothing, send too much or refuse: each is one sentence."""
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from hotpath.app.records import LinkOptions
+from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.types import Track
+from hotpath.video.base import TrackedFrame
+from hotpath_bridges import mqtt
+
+pytest.importorskip("paho.mqtt.client")
+FRAME = np.zeros((48, 64, 3), np.uint8)
+CONNECT, PUBLISH = 1, 3  # types of packets, MQTT 3.1.1, table 2.1
+
+
+def packets(connection):
+    """(type, flags, content) of what a client sends."""
+    stream = connection.makefile("rb")
+    while True:
+        first = stream.read(1)
+        if not first:
+            return
+        length = shift = 0
+        while True:
+            (byte,) = stream.read(1)
+            length |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+        yield first[0] >> 4, first[0] & 15, stream.read(length)
+
+
+def serve(connection, kind):
+    """Speak to one client as a broker of that kind."""
+    with contextlib.suppress(OSError):
+        for packet, flags, content in packets(connection):
+            if kind == "silent":
+                continue
+            if packet == CONNECT:
+                code = {"refuses": 5, "is unavailable": 3}.get(kind, 0)
+                connection.sendall(b"\x20\x02\0" + bytes([code]))
+            if kind == "floods":
+                connection.sendall(b"\x30\x80\x80\x80\x7f\0\x01a" + bytes(1 << 20))
+            if kind == "takes nothing":
+                time.sleep(60)
+            if packet == PUBLISH and flags & 2:
+                (length,) = struct.unpack(">H", content[:2])
+                connection.sendall(b"\x40\x02" + content[2 + length : 4 + length])
+
+
+@contextlib.contextmanager
+def broker(kind):
+    """The address of a broker that does so."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection = server.accept()[0]
+                    threading.Thread(target=serve, args=(connection, kind), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"mqtt://127.0.0.1:{server.getsockname()[1]}/home"
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+
+
+def link_to(address, said):
+    return mqtt.MqttLink(LinkOptions(publish=address, video="cam0"), said.append)
+
+
+def frame(index):
+    return TrackedFrame(FRAME, index, None, {0: Track((1, 2, 30, 40), 0.9)}, time.monotonic())
+
+
+def wait(until, seconds=10.0):
+    end_s = time.monotonic() + seconds
+    while not until() and time.monotonic() < end_s:
+        time.sleep(0.02)
+    return until()
+
+
+def test_a_broker_that_accepts_and_says_nothing_is_told(monkeypatch):
+    monkeypatch.setattr(mqtt, "SILENT_S", 1.0)
+    monkeypatch.setattr(mqtt, "ANSWER_S", 0.5)
+    said = []
+    with broker("silent") as address:
+        link = link_to(address, said)
+        link.write(frame(0))
+        assert wait(lambda: said) and "does not answer" in said[0]
+        link.close()
+    assert link.lines()[0].startswith("published 0 frames")
+
+
+@pytest.mark.parametrize("kind, taken", [("takes nothing", 0), ("takes all", 120)])
+def test_frames_count_when_the_broker_took_them(kind, taken):
+    with broker(kind) as address:
+        link = link_to(address, [])
+        for index in range(120):
+            link.write(frame(index))
+            time.sleep(0.005)
+        assert wait(lambda: link.sent > 0)
+        link.close()
+    assert link.taken == min(taken, link.sent)
+    (line,) = link.lines()
+    assert f"published {link.taken} frame" in line
+    assert ("did not confirm" in line) == (taken == 0)
+
+
+def test_a_broker_that_sends_a_long_packet_costs_no_memory():
+    said = []
+    with broker("floods") as address:
+        tracemalloc.start()
+        try:
+            link = link_to(address, said)
+            assert wait(lambda: said)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        link.close()
+    assert "sends a packet of" in said[0] and peak < 32 << 20
+
+
+@pytest.mark.parametrize("kind", ["refuses", "is unavailable"])
+def test_a_refusal_is_said_once(kind):
+    said = []
+    with broker(kind) as address, pytest.raises(BadOutput, match="refuses the connection"):
+        link_to(address, said)
+    time.sleep(0.2)
+    assert said == []

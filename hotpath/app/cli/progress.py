@@ -5,19 +5,21 @@ import os
 import sys
 import time
 import warnings
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import TYPE_CHECKING, Callable, Optional, Sequence
 
 import cv2
 
 from hotpath.kernels.cpu import SlowKernels
 from hotpath.runtime.first_box import DoubtfulBox
 from hotpath.runtime.progress_bar import tqdm
+from hotpath.runtime.types import LOST, STATES, TRACKED, UNSURE, Track
 from hotpath.video.base import TrackedFrame
 
 if TYPE_CHECKING:
     from hotpath.video.base import Source
 
 REDRAW_S = 0.2
+COLOURS = {TRACKED: "32", UNSURE: "33", LOST: "31"}  # of a terminal: green, amber, red
 # lines of 60 columns
 NAME_LETTERS = 12  # of the source
 BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix} {remaining} left"
@@ -68,6 +70,7 @@ class Progress:
             mininterval=REDRAW_S,
         )
         self.shown = not self._bar.disable
+        self._coloured = self.shown and "NO_COLOR" not in os.environ
         self._next = 0.0
 
     def write(self, tracked: TrackedFrame) -> None:
@@ -81,11 +84,24 @@ class Progress:
         fps = self._recent_fps()
         texts = [] if fps is None else [f"{fps:.0f} FPS"]
         if tracks:
-            of = f" of {len(tracks)}" if len(tracks) > 1 else ""
-            texts.append(f"score {min(track.score for track in tracks.values()):.2f}{of}")
+            texts.append(self._word_of(list(tracks.values())))
         if self._live:
             texts.append(f"{self._source.dropped} dropped")
         self._bar.set_postfix_str(", ".join(texts))
+
+    def _word_of(self, tracks: Sequence[Track]) -> str:
+        """The gravest word and its presence, coloured as on the page; of several how many have it.
+
+        The score stands for a presence that the network does not give.
+        """
+        word = max((track.state for track in tracks), key=STATES.index)
+        those = [track for track in tracks if track.state == word]
+        presence = min(
+            (track.score if track.presence is None else track.presence) for track in those
+        )
+        of = f" {len(those)} of {len(tracks)}" if len(tracks) > 1 else ""
+        text = f"{word}{of} {presence:.2f}"
+        return f"\033[{COLOURS[word]}m{text}\033[0m" if self._coloured else text
 
     def wait(self) -> None:
         """Say that no frame came for a while."""

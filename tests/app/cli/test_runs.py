@@ -117,10 +117,11 @@ def test_a_long_path_leaves_room_for_the_bar_on_a_terminal(world, tmp_path):
             text += os.read(terminal, 4096)
     assert run.wait(60) == 0
     os.close(terminal)
-    lines = re.split("[\r\n]", text.decode("utf-8"))
+    lines = re.split("[\r\n]", re.sub("\x1b\\[[0-9;]*m", "", text.decode("utf-8")))
+    assert b"\x1b[32mtracked" in text, "the word has its colour"
     bars = [line for line in lines if "%|" in line]  # the summary, too, may have shares in per cent
     assert bars and all(len(line) < 60 for line in bars)
-    told = "FPS", "score", "/300", "left"
+    told = "FPS", "tracked", "/300", "left"
     assert any(all(word in line for word in told) for line in bars), bars
 
 

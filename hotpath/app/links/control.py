@@ -21,7 +21,7 @@ from hotpath.app.links.requests import Refused, Requests
 from hotpath.app.links.run import CONFIRM, Run
 from hotpath.app.pointing import add_at, holding, says_yes
 from hotpath.app.records import LinkOptions
-from hotpath.app.selection import Selection
+from hotpath.app.selection import Selection, confirmed, rejected
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
 from hotpath.runtime.types import Track
 from hotpath.video.base import TrackedFrame
@@ -36,6 +36,7 @@ SMALLEST_PX = 4.0  # side of a box
 CATCH_UP_FRAMES = 30  # most frames tracked at once after a selection
 ROWS_KEPT = 20000
 STILL_S = 1.0  # without a new frame: the run stands still
+LONGEST_NAME = 40  # letters
 RECENT = 300  # frames of the latency that the page shows
 
 
@@ -62,6 +63,8 @@ class Controller(Run):
             clock; None while they do not.
         finished: whether a recording has come to its end and may be played again.
         is_watched: function that returns whether a user watches who may play it again.
+        on_selected: function that takes the frame in which a target was selected.
+        names: target -> name that a user gave it.
         ended: True once the run is over.
         whole: whether the files hold the whole recording, because its end was reached.
         targets, detector: as the arguments.
@@ -89,6 +92,8 @@ class Controller(Run):
         self.recording_since: Optional[float] = time.monotonic()
         self.finished = self.ended = self.whole = False
         self.is_watched: Callable[[], bool] = lambda: False
+        self.on_selected: Callable[[TrackedFrame], None] = lambda tracked: None
+        self.names: Dict[int, str] = {}
         self.targets, self._stop, self.detector = targets, stop, detector
         self.selection: Selection = outputs.selection
         self._write_late, self._profile = outputs.write_late, outputs.profile
@@ -209,6 +214,7 @@ class Controller(Run):
                 return replaced
         number = self._begun(frames[0], box, snug, point, other)
         track = self.targets.first(number)
+        self.on_selected(frames[0]._replace(tracks={number: track}))
         try:
             self._write_late(frames[0]._replace(tracks={number: track}))
             for tracked in _evenly_spread(frames[1:], CATCH_UP_FRAMES):
@@ -236,6 +242,7 @@ class Controller(Run):
             return False
         self.targets.confirm(number)
         self.selection.select(number)
+        self._say_of(number, confirmed)
         return True
 
     def _begun(self, tracked: TrackedFrame, box: Any, snug: bool, point: Any, other: Any) -> int:
@@ -266,13 +273,48 @@ class Controller(Run):
         tracks = {n: track for n, track in self.newest.tracks.items() if n != number}
         self.newest = self.newest._replace(tracks=tracks)
 
-    def confirm(self) -> None:
-        """Somebody says that the box of the selected target is right, so that steering goes on."""
-        number = None if self.newest is None else self.selection.among(self.newest.tracks)
-        if number is None:
-            raise Refused(409, "no target is selected; select one")
+    def confirm(self, number: Optional[int] = None) -> None:
+        """Somebody says that a target's box is right, so that steering goes on.
+
+        Args:
+            number: of the target; None for the selected one.
+        """
+        number = self._meant(number)
         self.targets.confirm(number)
         self.selection.confirm()
+        self._say_of(number, confirmed)
+
+    def reject(self, number: Optional[int] = None) -> None:
+        """Somebody says that a target's box holds another object, so that the search goes on.
+
+        Args:
+            number: of the target; None for the selected one.
+        """
+        number = self._meant(number)
+        self.targets.reject(number)
+        self._say_of(number, rejected)
+
+    def rename(self, number: int, name: str) -> None:
+        """Give a target a name for the page; an empty one takes it back."""
+        number = self._meant(number)
+        self.names[number] = " ".join(name.split())[:LONGEST_NAME]
+
+    def _meant(self, number: Optional[int]) -> int:
+        tracks = {} if self.newest is None else self.newest.tracks
+        if number is None:
+            number = self.selection.among(tracks)
+            if number is None:
+                raise Refused(409, "no target is selected; select one")
+        if number not in tracks:
+            raise Refused(404, f"there is no target {number}")
+        return number
+
+    def _say_of(self, number: int, say: Callable[[Track], Track]) -> None:
+        """Show the new word of a target at once, also while the run is paused."""
+        assert self.newest is not None, "it has targets"
+        tracks = dict(self.newest.tracks)
+        tracks[number] = say(tracks[number])
+        self.newest = self.newest._replace(tracks=tracks)
 
     def pause(self, paused: bool) -> None:
         """Pause a recording, or resume it; at its end, play it again for new targets."""
@@ -360,7 +402,11 @@ class Controller(Run):
             "frame": tracked.index,
             "time_s": None if tracked.time_s is None else round(tracked.time_s, 3),
             "size": list(size),
-            "targets": [target_json(n, track, size, self._fov) for n, track in tracks],
+            "targets": [
+                dict(target_json(n, track, size, self._fov), name=self.names.get(n) or None)
+                for n, track in tracks
+            ],
+            "can_lose": self.targets.can_lose,
             "live": source.live,
             "paused": self.paused,
             "waiting": self._waiting_for(),

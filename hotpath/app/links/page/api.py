@@ -8,13 +8,14 @@ import asyncio
 import json
 import math
 import os
-from typing import Any, Callable, Dict, List, NoReturn, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
 from urllib.parse import quote
 
 import cv2
 from aiohttp import web
 
 from hotpath.app.links.control import Controller
+from hotpath.app.links.page.album import KEPT_S, Album, Moment
 from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions
 from hotpath.runtime.pictures import AnyFrame, bgr_of
@@ -47,6 +48,7 @@ class Api:
         state_text: function that gives a frame's state as JSON text.
         description: the OpenAPI description, a dict.
         options: the largest width of a picture, and the names of results and video.
+        album: pictures and words of the targets.
     """
 
     def __init__(
@@ -55,9 +57,11 @@ class Api:
         state_text: Callable[[TrackedFrame], str],
         description: Json,
         options: LinkOptions,
+        album: Album,
     ) -> None:
         self._controller, self._state_text = controller, state_text
         self._description, self._options = description, options
+        self._album = album
 
     def routes(self) -> List[Any]:
         """All addresses with their handlers."""
@@ -65,6 +69,10 @@ class Api:
             web.get("/api/state", self.state),
             web.post("/api/targets", self.add_target),
             web.delete("/api/targets/{number}", self.drop_target),
+            web.get("/api/targets/{number}/selected", self.selected),
+            web.get("/api/targets/{number}/picture", self.picture),
+            web.put("/api/targets/{number}/name", self.rename),
+            web.get("/api/timeline", self.timeline),
             web.get("/api/snapshot", self.snapshot),
             web.get("/api/results.csv", self.table),
             web.get("/api/video", self.video),
@@ -72,6 +80,7 @@ class Api:
             web.post("/api/seek", self.seek),
             web.post("/api/recording", self.record),
             web.post("/api/confirm", self.confirm),
+            web.post("/api/reject", self.reject),
             web.post("/api/stop", self.stop),
             web.get("/api/openapi.json", self.describe),
         ]
@@ -113,11 +122,33 @@ class Api:
 
     async def drop_target(self, request: web.Request) -> web.StreamResponse:
         """Stop tracking a target."""
-        text = request.match_info["number"]
-        if not (text.isdecimal() and len(text) < 10):
-            raise Refused(404, "there is no such target")
-        await self._call(self._controller.drop_target, int(text))
+        await self._call(self._controller.drop_target, _number_of(request))
         return web.Response(status=204)
+
+    async def rename(self, request: web.Request) -> web.StreamResponse:
+        """Give a target a name."""
+        number = _number_of(request)
+        name = (await _body(request, ("name",)))["name"]
+        if not isinstance(name, str):
+            raise Refused(400, "name: a text")
+        await self._call(self._controller.rename, number, name)
+        return web.Response(status=204)
+
+    async def selected(self, request: web.Request) -> web.StreamResponse:
+        """The picture of a target as it was selected."""
+        return _picture(self._album.selected(_number_of(request)))
+
+    async def picture(self, request: web.Request) -> web.StreamResponse:
+        """The picture of what a target's box holds now, or held in an earlier frame."""
+        text = request.query.get("frame", "")
+        if text and not (text.isdecimal() and len(text) < 16):
+            raise Refused(400, "frame: a whole number from 0")
+        return _picture(self._album.picture(_number_of(request), int(text) if text else None))
+
+    async def timeline(self, request: web.Request) -> web.StreamResponse:
+        """The words of all targets so far; of a live source those of the last minutes."""
+        seconds = KEPT_S if self._controller.source.live else None
+        return web.json_response({"seconds": seconds, "targets": self._album.as_json()})
 
     async def snapshot(self, request: web.Request) -> web.StreamResponse:
         """The newest picture."""
@@ -171,9 +202,14 @@ class Api:
 
     async def confirm(self, request: web.Request) -> web.StreamResponse:
         """Say that the selected target is the right one, so that steering goes on."""
-        if not await _switch(request, "confirm"):
-            raise Refused(400, "confirm: true lets the steering go on")
-        await self._call(self._controller.confirm)
+        number = await _answered(request, "confirm")
+        await self._call(self._controller.confirm, number)
+        return web.Response(status=204)
+
+    async def reject(self, request: web.Request) -> web.StreamResponse:
+        """Say that a target's box holds another object, so that the search goes on."""
+        number = await _answered(request, "reject")
+        await self._call(self._controller.reject, number)
         return web.Response(status=204)
 
     async def stop(self, request: web.Request) -> web.StreamResponse:
@@ -279,6 +315,32 @@ def _numbers(values: Any, name: str) -> Tuple[float, ...]:
         if not -LARGEST_PX <= value <= LARGEST_PX:  # False for NaN as well
             raise ValueError(f"{name}: a number is larger than any frame")
     return tuple(float(value) for value in values)
+
+
+def _number_of(request: web.Request) -> int:
+    """The target that an address names."""
+    text = request.match_info["number"]
+    if not (text.isdecimal() and len(text) < 10):
+        raise Refused(404, "there is no such target")
+    return int(text)
+
+
+def _picture(moment: Optional[Moment]) -> web.StreamResponse:
+    if moment is None:
+        raise Refused(404, "there is no picture of this target yet")
+    headers = {"X-Frame": str(moment.frame)}
+    return web.Response(body=moment.jpeg, content_type="image/jpeg", headers=headers)
+
+
+async def _answered(request: web.Request, name: str) -> Optional[int]:
+    """The target of a body that says yes or no to it; None for the selected one."""
+    body = await _body(request, (name,), ("number",))
+    if body[name] is not True:
+        raise Refused(400, f"{name}: true, or do not send it")
+    try:
+        return None if body.get("number") is None else whole_number(body["number"])
+    except ValueError:
+        raise Refused(400, "number: a whole number from 0") from None
 
 
 async def _switch(request: web.Request, name: str) -> bool:

@@ -25,6 +25,7 @@ from hotpath.app.links.base import Context, Link, LinkThread, made_socket, shown
 from hotpath.app.links.control import Controller
 from hotpath.app.links.page import access, api
 from hotpath.app.links.page.access import ConnectionLimiter, Guard
+from hotpath.app.links.page.album import Album
 from hotpath.app.links.page.answers import error, error_page, policy
 from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions
@@ -127,7 +128,9 @@ class Server(Link):
         self._wanted = threading.Event()  # a browser is ready for a picture
         self._closing = threading.Event()
         self._left_s = -RELOAD_S  # when a browser left
+        self._album = Album(controller.source.live)
         controller.is_watched = self._is_watched
+        controller.on_selected = self._album.select
         self._update: Optional[Update] = None
         self._board: Dict[str, Any] = {}
         self._files = _read_files()
@@ -161,6 +164,10 @@ class Server(Link):
             self._loop.call_soon_threadsafe(self._ending.set)
             self._thread.join(3.0)
 
+    def write(self, tracked: TrackedFrame) -> None:
+        """Note what the pictures of the targets are of."""
+        self._album.write(tracked)
+
     # in the thread that encodes pictures
 
     def _encode(self) -> None:
@@ -175,6 +182,7 @@ class Server(Link):
             if wait_s > 0 and not self._closing.wait(wait_s):
                 version, tracked = self._controller.wait(-1, 0)  # a newer frame may have come
             sent_at = time.monotonic()
+            self._album.develop()
             if tracked is None or not self._viewers:
                 continue
             jpeg = last.jpeg if last and last.index == tracked.index else None
@@ -189,7 +197,11 @@ class Server(Link):
 
     def _state_text(self, tracked: TrackedFrame) -> str:
         """All that the page displays beside a picture, as JSON."""
-        more = {"board": self._board, "video": bool(self._options.save)}
+        more = {
+            "board": self._board,
+            "video": bool(self._options.save),
+            "album": self._album.version,
+        }
         return json.dumps(dict(self._controller.state(tracked), **more))
 
     def _is_watched(self) -> bool:
@@ -207,7 +219,9 @@ class Server(Link):
 
     def _routes(self) -> List[web.RouteDef]:
         description = api.described(self._files[DESCRIPTION].decode("utf-8"))
-        requests = api.Api(self._controller, self._state_text, description, self._options)
+        requests = api.Api(
+            self._controller, self._state_text, description, self._options, self._album
+        )
         pages = ["/"] + ["/" + name for name in self._files if name != DESCRIPTION]
         routes = [web.get("/ws", self._serve_socket), web.get("/enter", self._log_in)]
         return routes + requests.routes() + [web.get(path, self._static) for path in pages]

@@ -6,6 +6,7 @@ import pathlib
 import re
 import time
 
+import cv2
 import numpy as np
 import pytest
 
@@ -287,7 +288,7 @@ def test_a_finger_on_a_phone(chromium, world, run):
             tab.page.eval_on_selector(part, "(e) => e.getBoundingClientRect().toJSON()")
             for part in ("#stage", "#hint")
         )
-        assert picture["bottom"] <= hint["top"] < picture["bottom"] + 60, "not on the picture"
+        assert picture["bottom"] <= hint["top"] < picture["bottom"] + 90, "below the time line"
         tab.page.click("#help")
         assert not tab.page.locator("#keys kbd").first.is_visible(), "a phone has no keys"
         tab.page.click("#keys button")
@@ -303,7 +304,7 @@ def test_a_finger_on_a_phone(chromium, world, run):
         tracked = tab.page.evaluate(bar)
         # in one call: the next state of the run takes the mark away
         word = style.format(".target .word", "color")
-        mark = "document.querySelector('.target').dataset.lost = true"
+        mark = "document.querySelector('.target').dataset.state = 'lost'"
         lost, text = tab.page.evaluate(f"() => {{ {mark}; return [{bar}, {word}]; }}")
         assert lost != tracked
         assert lost == text
@@ -420,3 +421,85 @@ def test_everything_usable_has_a_name_and_looks_follow_the_user(chromium, world,
         light = tab.page.evaluate(ground)
         assert max(map(int, re.findall(r"\d+", dark))) < 60
         assert min(map(int, re.findall(r"\d+", light))) > 200
+
+
+@slow
+def test_the_pair_of_pictures_the_time_line_a_name_and_a_zoomed_box(chromium, world, run):
+    with Tab(chromium, run.link) as tab:
+        box = world[1][0]
+        tab.wait("document.getElementById('why').textContent === ''")
+        pages.drag(tab.page, box)
+        (number,) = targets(run, 1)
+        # the pictures of then and now, and the words of the past
+        loaded = "[...document.querySelectorAll('.pair img')].filter((i) => i.naturalWidth > 99)"
+        tab.wait(f"{loaded}.length === 2")
+        past = run.ask("/api/timeline")[2]
+        (line,) = past["targets"]
+        assert past["seconds"] is None
+        assert line["runs"][0][0] == 0
+        assert line["runs"][0][2] == "tracked"
+        green = """() => { const c = document.getElementById('line');
+            const d = c.getContext('2d').getImageData(0, c.height - 3, 1, 1).data;
+            return d[1] > d[0] + 30 && d[1] > d[2] + 30; }"""
+        tab.wait(f"({green})()")
+        # a name, on this page and on others
+        tab.page.click(".target .edit")
+        tab.page.fill("#name", "  red   car ")
+        tab.page.click("#naming button[value=yes]")
+        tab.wait_for_text(".target .name", "^red car$")
+        assert run.state()["targets"][0]["name"] == "red car"
+        # a box that is drawn in the zoomed picture is the same in frame pixels
+        run.ask("/api/pause", {"paused": True})
+        tab.wait_for_text("#mode", "PAUSED")
+        overlay = tab.page.locator("#overlay").bounding_box()
+        x, y = overlay["x"] + overlay["width"] / 2, overlay["y"] + overlay["height"] / 2
+        tab.page.mouse.move(x, y)
+        tab.page.mouse.wheel(0, -500)
+        tab.wait("document.getElementById('stage').classList.contains('zoomed')")
+        tab.page.click("#add")
+        tab.page.mouse.move(x - 60, y - 50)
+        tab.page.mouse.down()
+        tab.page.mouse.move(x + 60, y + 50, steps=4)
+        tab.page.mouse.up()
+        one, other = targets(run, 2)
+        size = run.state()["size"]
+        drawn = next(t["box"] for t in run.state()["targets"] if t["number"] == other)
+        fit = min(overlay["width"] / size[0], overlay["height"] / size[1])
+        assert drawn[2] < 120 / fit * 0.6, "the picture was enlarged under the pointer"
+        middle = drawn[0] + drawn[2] / 2, drawn[1] + drawn[3] / 2
+        assert np.allclose(middle, (size[0] / 2, size[1] / 2), atol=3)
+        tab.page.keyboard.press("z")
+        tab.wait("!document.getElementById('stage').classList.contains('zoomed')")
+
+
+@slow
+def test_a_snapshot_has_the_picture_and_its_box(chromium, world, run, tmp_path):
+    with Tab(chromium, run.link) as tab:
+        pages.drag(tab.page, world[1][0])
+        targets(run, 1)
+        tab.wait("document.querySelectorAll('.target').length === 1")
+        with tab.page.expect_download() as download:
+            tab.page.click("#snapshot")
+        download.value.save_as(str(tmp_path / "shot.png"))
+        picture = cv2.imread(str(tmp_path / "shot.png")).astype(int)
+        assert picture.shape[:2] == (480, 640)
+        green = (picture[..., 1] > picture[..., 0] + 80) & (picture[..., 1] > picture[..., 2] + 80)
+        assert green.sum() > 100, "its box"
+
+
+@slow
+def test_two_fingers_zoom_and_draw_no_box(chromium, run):
+    with Tab(chromium, run.link, **PHONE) as tab:
+        pinch = """() => { const o = document.getElementById('overlay');
+            const send = (type, id, x, y) => o.dispatchEvent(new PointerEvent(type, {
+              pointerId: id, pointerType: 'touch', isPrimary: id === 1, clientX: x, clientY: y,
+              button: type === 'pointermove' ? -1 : 0, bubbles: true }));
+            o.setPointerCapture = () => {};
+            send('pointerdown', 1, 150, 180); send('pointerdown', 2, 200, 180);
+            send('pointermove', 2, 300, 180); send('pointermove', 1, 80, 180);
+            send('pointerup', 2, 300, 180); send('pointerup', 1, 80, 180);
+            return document.getElementById('picture').style.transform; }"""
+        scale = float(re.search(r"scale\(([\d.]+)\)", tab.page.evaluate(pinch)).group(1))
+        assert 3.5 < scale < 5, "220 pixels apart instead of 50"
+        time.sleep(0.5)
+        assert run.state()["targets"] == []

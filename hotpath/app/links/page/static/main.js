@@ -2,9 +2,12 @@
 
 import * as api from "./api.js";
 import { Aim } from "./aim.js";
+import { Alarm } from "./alarm.js";
 import { Link } from "./link.js";
-import { Figures, Targets, put } from "./panel.js";
+import { Figures, Targets, nameOf, put } from "./panel.js";
+import { TimeLine } from "./timeline.js";
 import { View, isHidden } from "./view.js";
+import { STEP, Zoom } from "./zoom.js";
 
 const FIGURES_MS = 250; // faster figures can't be read
 const FILES = { results: "api/results.csv", video: "api/video" };
@@ -12,7 +15,15 @@ const byId = (id) => document.getElementById(id);
 
 const view = new View(byId("stage"), byId("picture"), byId("overlay"));
 const figures = new Figures();
-const targets = new Targets({ select, drop: (number) => tell(api.drop(number), `Target ${number} dropped.`) });
+const targets = new Targets({
+  select,
+  rename,
+  drop: (number) => tell(api.drop(number), `${called(number)} dropped.`),
+  confirm: (number) => tell(api.confirm(number), "Confirmed: this is the target."),
+  reject,
+});
+const timeLine = new TimeLine(byId("timeline"), byId("line"), byId("place"), byId("when"), api.timeLine);
+const alarm = new Alarm(byId("alarm"));
 let state = null; // the newest
 let link_is = "connecting";
 let frozen = false; // by the user, to aim
@@ -30,6 +41,7 @@ const link = new Link({
     const first = !state;
     state = news;
     view.addState(news);
+    alarm.hear(news.targets);
     if (news.ended) linkIs("ended");
     keepSelection();
     show(first);
@@ -52,6 +64,8 @@ const aim = new Aim(view, link, {
   chosen: (frame, box) => choose({ frame, box, snug: true }),
 });
 
+const zoom = new Zoom(view, () => aim.cancel());
+
 async function choose(how, isAgain = false, mended = null) {
   const replace = mended ?? (adding || view.selected === null ? undefined : view.selected);
   asking = true;
@@ -68,7 +82,7 @@ async function choose(how, isAgain = false, mended = null) {
   keepSelection();
   const what = mended !== null ? "your own box" : answer.number === replace ? "confirmed"
     : isAgain ? "the larger object there" : "chosen";
-  say(`Target ${answer.number}: ${what}.`);
+  say(`${called(answer.number)}: ${what}.`);
   setFrozen(false);
   if (answer.doubt) warn(`Target ${answer.number}: ${answer.doubt}.`);
   if (answer.taken === "snug") offerDrawn(how, answer.number);
@@ -137,7 +151,50 @@ function pause() {
   }
 }
 
+function called(number) {
+  return nameOf(state?.targets.find((one) => one.number === number) ?? { number });
+}
+
+async function rename(number) {
+  const dialog = byId("naming"), input = byId("name");
+  input.value = state.targets.find((one) => one.number === number)?.name ?? "";
+  dialog.returnValue = "";
+  dialog.showModal();
+  await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
+  if (dialog.returnValue === "yes") tell(api.rename(number, input.value), "Named.");
+}
+
+function reject(number) {
+  tell(api.reject(number), "Dropped this object. The search goes on elsewhere.");
+}
+
+async function snapshot() {
+  if (view.shown === null) return;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await view.snapshot());
+  const name = state.source.replace(/\/+$/, "").split("/").pop().replace(/[^\w.-]+/g, "_");
+  link.download = `${name}-${view.shown}.png`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  say("Picture saved.");
+}
+
+function fullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else byId("stage").requestFullscreen?.();
+}
+
+// a stream has no other place: the pictures of that moment are shown
+function lookBack() {
+  const ago = -Number(byId("place").value);
+  const frame = ago ? timeLine.frameAt(ago) : null;
+  if (view.selected !== null) targets.moment(view.selected, frame, `${ago} s ago`);
+  seeking = frame !== null;
+  show(true);
+}
+
 async function seek(event) {
+  if (state.live) return lookBack();
   const frame = Number(event.target.value);
   const asked = "The targets are dropped, and the recording waits there for a new box.";
   if (!state.targets.length || (await sure("Go there?", asked, "Go"))) {
@@ -146,8 +203,12 @@ async function seek(event) {
   seeking = false;
 }
 
+const NO_FILE = "Nothing is written: start the run with --save or --results to record.";
+const WHOLE = "The recording is over, and its files are complete.";
+
 function record() {
-  if (state?.recording.can) {
+  if (state && !state.recording.can) warn(state.whole ? WHOLE : NO_FILE);
+  else if (state) {
     tell(api.record(!state.recording.on), state.recording.on
       ? "Recording off: no rows or pictures are written." : "Recording on.");
   }
@@ -200,20 +261,17 @@ function show(atOnce = false) {
     if (off) byId(name).removeAttribute("href"); // nobody answers there
     else byId(name).href = path;
   }
-  const place = byId("place");
-  place.hidden = state.live || !state.frames;
-  place.disabled = off;
-  if (!seeking) [place.max, place.value] = [state.frames - 1, state.frame];
+  byId("place").disabled = off;
+  timeLine.show(state, view.selected, seeking);
   const [records, recording] = state.video ? ["Record", "Recording"] : ["Log", "Logging"];
   const writes = state.recording.on && state.recording.can;
-  button("record", "i-record", writes ? recording : records, writes, off || !state.recording.can);
-  byId("record").title = state.recording.can ? "Record on or off (R)"
-    : "Start the run with --save or --results to record";
+  button("record", "i-record", writes ? recording : records, writes, off);
+  byId("record").setAttribute("aria-disabled", !state.recording.can);
+  byId("record").title = state.recording.can ? "Record on or off (R)" : state.whole ? WHOLE : NO_FILE;
+  put(byId("why"), state.recording.can ? "" : state.whole ? "complete" : "no file");
   byId("stop").disabled = off;
   byId("add").setAttribute("aria-pressed", adding);
   byId("add").disabled = off || !state.targets.length;
-  const unsure = state.targets.some((one) => one.number === view.selected && one.state === "unsure");
-  byId("confirm").hidden = off || !(state.confirm || unsure);
   put(byId("hint"), hint());
   const mode = frozen ? "FROZEN" : over ? "THE END" : state.paused && state.waiting !== "target" ? "PAUSED" : "";
   byId("mode").hidden = off || !mode;
@@ -221,7 +279,9 @@ function show(atOnce = false) {
   const now = performance.now();
   if (atOnce || now - figuresAt > FIGURES_MS) {
     figuresAt = now;
-    targets.show(state.targets, view.selected);
+    targets.show(state.targets, view.selected, {
+      album: state.album, can: state.can_lose, asked: state.confirm, off,
+    });
     figures.show(state);
   }
 }
@@ -236,7 +296,7 @@ function hint() {
   const [held] = Object.entries(state.holds);
   if (held) return `${held[0]} holds: ${held[1]}`;
   if (frozen || state.paused) {
-    return state.targets.length > 1 ? `Tap or drag a new box for target ${view.selected}` : "Tap or drag a new box";
+    return state.targets.length > 1 ? `Tap or drag a new box for ${called(view.selected)}` : "Tap or drag a new box";
   }
   const target = state.targets.find((one) => one.number === view.selected);
   const dots = target && isHidden(target) ? " · dots: its place by its speed" : "";
@@ -310,11 +370,20 @@ async function stop() {
 }
 
 byId("pause").addEventListener("click", pause);
-byId("place").addEventListener("input", () => { seeking = true; });
+byId("place").addEventListener("input", () => {
+  seeking = true;
+  if (state?.live) lookBack();
+  else timeLine.show(state, view.selected, true);
+});
 byId("place").addEventListener("change", seek);
 byId("record").addEventListener("click", record);
 byId("stop").addEventListener("click", stop);
-byId("confirm").addEventListener("click", () => tell(api.confirm(), "Confirmed: this is the target."));
+byId("nearer").addEventListener("click", () => zoom.by(STEP));
+byId("farther").addEventListener("click", () => zoom.by(1 / STEP));
+byId("snapshot").addEventListener("click", snapshot);
+byId("full").addEventListener("click", fullScreen);
+byId("unnamed").addEventListener("click", () => byId("naming").close("no"));
+byId("full").hidden = !document.fullscreenEnabled;
 byId("add").addEventListener("click", () => setAdding(!adding));
 byId("help").addEventListener("click", () => byId("keys").showModal());
 
@@ -325,6 +394,13 @@ document.addEventListener("keydown", (event) => {
   if (key === " " && event.target.tagName !== "BUTTON") pause();
   else if (key === "r") record();
   else if (key === "a" && numbers.length) setAdding(!adding);
+  else if (key === "+" || key === "=") zoom.by(STEP);
+  else if (key === "-") zoom.by(1 / STEP);
+  else if (key === "z") zoom.reset();
+  else if (key === "f") fullScreen();
+  else if (key === "s") snapshot();
+  else if (key === "n" && view.selected !== null && state.can_lose) reject(view.selected);
+  else if (key === "y" && view.selected !== null) tell(api.confirm(view.selected), "Confirmed.");
   else if (key === "?") byId("keys").showModal();
   else if (key === "Escape") setAdding(false);
   else if (key === "Delete" && view.selected !== null) tell(api.drop(view.selected), "Dropped.");

@@ -1,19 +1,22 @@
-// What is beside the picture: the list of targets and the figures. Text changes only where a value
+// What is beside the picture: the list of targets with their pictures, and the figures. Text changes only where a value
 // changed.
 
 import { colourOf } from "./view.js";
 
 const byId = (id) => document.getElementById(id);
 
+const PICTURES_MS = 1000; // new pictures of a target are asked for as often
+
 export class Targets {
-  // on: { select(number), drop(number) }
+  // on: { select(number), drop(number), rename(number), confirm(number), reject(number) }
   constructor(on) {
     this.on = on;
     this.list = byId("targets");
     this.items = new Map();
   }
 
-  show(targets, selected) {
+  // album: number of its version; can: whether a target can be lost; asked: whether steering waits
+  show(targets, selected, { album, can, asked, off }) {
     for (const [number, item] of this.items) {
       if (!targets.some((target) => target.number === number)) {
         item.root.remove();
@@ -23,14 +26,45 @@ export class Targets {
     for (const target of targets) {
       const item = this.items.get(target.number) ?? this.#make(target.number);
       const sure = target.presence ?? target.score; // a network that cannot tell has only a score
+      put(item.name, nameOf(target));
       put(item.word, [target.class_name, target.state].filter(Boolean).join(", "));
       put(item.kind, target.presence === null ? "score " : "presence ");
       put(item.sure, sure === null ? "–" : sure.toFixed(2));
       item.bar.style.transform = `scaleX(${sure ?? 0})`;
       item.root.dataset.state = target.state;
       item.root.setAttribute("aria-current", target.number === selected);
+      const chosen = target.number === selected;
+      item.yes.hidden = off || !chosen || !(target.state === "unsure" || asked);
+      item.no.hidden = off || !chosen || !can || target.lost;
+      this.#picture(item, target, album);
     }
     byId("no-target").hidden = targets.length > 0;
+  }
+
+  // what the box holds now, beside the target as it was selected
+  #picture(item, target, album) {
+    const now = performance.now();
+    if (item.moment !== null) put(item.now.text, item.moment.text);
+    else put(item.now.text, target.lost ? "where it was last" : "now");
+    if (item.album === album || now - item.asked < PICTURES_MS || item.moment !== null) return;
+    item.album = album;
+    item.asked = now;
+    const path = `api/targets/${target.number}/`;
+    if (!item.first.img.complete || !item.first.img.naturalWidth) item.first.img.src = `${path}selected?v=${album}`;
+    item.now.img.src = `${path}picture?v=${album}`;
+  }
+
+  // show the picture of an earlier frame of a stream; null: of now
+  moment(number, frame, text) {
+    const item = this.items.get(number);
+    if (!item) return;
+    item.moment = frame === null ? null : { text };
+    item.album = null;
+    item.asked = 0;
+    if (frame !== null) {
+      item.now.img.src = `api/targets/${number}/picture?frame=${frame}`;
+      put(item.now.text, text);
+    }
   }
 
   #make(number) {
@@ -40,23 +74,56 @@ export class Targets {
     const pick = add(root, "button", "pick");
     pick.type = "button";
     pick.title = "A new box replaces this target";
-    add(pick, "span", "name").textContent = `Target ${number}`;
+    const name = add(pick, "span", "name");
     const word = add(pick, "span", "word");
     const figure = add(pick, "span", "score");
     const kind = add(figure, "small");
+    kind.title = "How likely it is, from 0 to 1, that the box holds your target";
     const sure = add(figure, "b");
     const bar = add(add(pick, "span", "meter"), "i");
+    const edit = add(root, "button", "edit");
+    edit.type = "button";
+    edit.title = "Give this target a name";
+    edit.setAttribute("aria-label", `Name target ${number}`);
+    edit.innerHTML = '<svg aria-hidden="true"><use href="#i-pen"/></svg>';
     const drop = add(root, "button", "drop");
     drop.type = "button";
     drop.setAttribute("aria-label", `Drop target ${number}`);
     drop.innerHTML = '<svg aria-hidden="true"><use href="#i-cross"/></svg>';
+    const pair = add(root, "div", "pair");
+    const first = shot(pair, "as selected", `Target ${number} as it was selected`);
+    const now = shot(pair, "now", `What the box of target ${number} holds now`);
+    const answers = add(root, "div", "answers");
+    const [yes, no] = ["yes", "no"].map((kind) => add(answers, "button", kind));
+    for (const [button, icon, words] of [[yes, "check", "Yes, this is the target"], [no, "cross", "No, go on searching"]]) {
+      button.type = "button";
+      button.innerHTML = `<svg aria-hidden="true"><use href="#i-${icon}"/></svg><span>${words}</span>`;
+    }
+    yes.addEventListener("click", () => this.on.confirm(number));
+    no.addEventListener("click", () => this.on.reject(number));
+    edit.addEventListener("click", () => this.on.rename(number));
     pick.addEventListener("click", () => this.on.select(number));
     drop.addEventListener("click", () => this.on.drop(number));
     this.list.append(root);
-    const item = { root, word, kind, sure, bar };
+    const item = { root, name, word, kind, sure, bar, first, now, yes, no, album: null, asked: 0, moment: null };
     this.items.set(number, item);
     return item;
   }
+}
+
+export const nameOf = ({ number, name }) => name || `Target ${number}`;
+
+// a small picture with a word below it
+function shot(parent, word, alt) {
+  const root = add(parent, "figure");
+  const img = add(root, "img");
+  img.alt = alt;
+  img.addEventListener("error", () => root.classList.add("empty"));
+  img.addEventListener("load", () => root.classList.remove("empty"));
+  root.classList.add("empty");
+  const text = add(root, "figcaption");
+  text.textContent = word;
+  return { img, text };
 }
 
 export class Figures {

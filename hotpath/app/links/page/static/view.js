@@ -21,6 +21,7 @@ export class View {
     this.frozen = false;
     this.draft = null; // the box being drawn
     this.selected = null;
+    this.zoom = { scale: 1, x: 0, y: 0 }; // of the stage: x, y are CSS pixels
     this.losses = new Map(); // target number -> {frame, time_s} of its loss
     new ResizeObserver(() => this.draw()).observe(stage);
   }
@@ -95,8 +96,28 @@ export class View {
   place() {
     const { clientWidth: width, clientHeight: height } = this.stage;
     const [w, h] = this.state?.size ?? [4, 3];
-    const scale = Math.min(width / w, height / h);
-    return { left: (width - w * scale) / 2, top: (height - h * scale) / 2, scale, w, h };
+    const fit = Math.min(width / w, height / h), { scale: times, x, y } = this.zoom;
+    const left = ((width - w * fit) / 2) * times + x, top = ((height - h * fit) / 2) * times + y;
+    return { left, top, scale: fit * times, w, h, width, height };
+  }
+
+  setZoom(zoom) {
+    this.zoom = zoom;
+    this.picture.style.transform = zoom.scale === 1 ? "" : `translate(${zoom.x}px, ${zoom.y}px) scale(${zoom.scale})`;
+    this.stage.classList.toggle("zoomed", zoom.scale > 1);
+    this.draw();
+  }
+
+  // the picture that is shown, with its boxes, as a PNG; a promise of a blob
+  snapshot() {
+    const canvas = document.createElement("canvas");
+    const { width, height } = this.picture;
+    Object.assign(canvas, { width, height });
+    const pen = canvas.getContext("2d");
+    pen.drawImage(this.picture, 0, 0);
+    const [w, h] = this.state.size;
+    this.#drawTargets(pen, { left: 0, top: 0, scale: width / w, w, h, width, height });
+    return new Promise((done) => canvas.toBlob(done, "image/png"));
   }
 
   // frame pixels under a point of the window, kept inside the frame
@@ -128,11 +149,15 @@ export class View {
     pen.clearRect(0, 0, width, height);
     if (!this.state || this.shown === null) return;
     const place = this.place();
+    this.#drawTargets(pen, place);
+    if (this.draft) this.#drawDraft(pen, place, this.draft);
+  }
+
+  #drawTargets(pen, place) {
     const found = this.state.targets.filter((target) => target.box), taken = [];
     for (const target of found) this.#drawBox(pen, place, target);
     for (const target of found) if (isHidden(target)) this.#drawPredicted(pen, place, target);
     for (const target of found) this.#drawLabel(pen, place, target, taken);
-    if (this.draft) this.#drawDraft(pen, place, this.draft);
   }
 
   #drawBox(pen, place, target) {
@@ -155,11 +180,12 @@ export class View {
     const h = target.box[3] * place.scale;
     const sure = (target.presence ?? target.score)?.toFixed(2).replace(/^0/, ""); // as in the panel
     const word = target.state === "unsure" ? `unsure ${sure}` : sure;
-    const words = [`#${target.number}`, target.class_name, target.lost ? this.#sinceLoss(target.number) : word];
+    const name = target.name ? [target.name] : [`#${target.number}`, target.class_name];
+    const words = [...name, target.lost ? this.#sinceLoss(target.number) : word];
     const text = words.filter(Boolean).join(" ");
     pen.font = "700 15px system-ui, sans-serif";
-    const wide = pen.measureText(text).width + 14, high = 24, most = this.stage.clientHeight - high;
-    const left = Math.max(0, Math.min(x - 1, this.stage.clientWidth - wide));
+    const wide = pen.measureText(text).width + 14, high = 24, most = place.height - high;
+    const left = Math.max(0, Math.min(x - 1, place.width - wide));
     const above = y - high - 3;
     const others = Array.from({ length: Math.max(0, most / 4) }, (_, n) => 4 * n)
       .sort((a, b) => Math.abs(a - above) - Math.abs(b - above));

@@ -9,8 +9,9 @@ import numpy as np
 from hotpath.app.cli.mouse import REFUSED, add_selected, invitation, refusal
 from hotpath.app.detect import Detector
 from hotpath.app.pointing import holding, says_yes
-from hotpath.app.selection import Selection
+from hotpath.app.selection import Selection, confirmed, rejected
 from hotpath.base.commands import counted
+from hotpath.runtime.drawing import draw
 from hotpath.runtime.errors import NotReady
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.types import Track
@@ -90,6 +91,7 @@ class Player:
         return ([] if live else pace) + [
             ("b", "B: select a target", self._select),
             ("\r", "Enter, or a click in an unsure box: yes, that is it", self._confirm),
+            ("n", "N: no, that is another object; search on", self._reject),
             ("h", "H: list the keys, or hide them", self._toggle_help),
         ]
 
@@ -211,7 +213,30 @@ class Player:
             self.notice(str(error))
         else:
             self._selection.confirm()
+            self._redraw(number, confirmed)
             self.notice(f"Target {number} is confirmed")
+
+    def _reject(self) -> None:
+        """Somebody says that the box of the selected target holds another object."""
+        number = None if self._shown is None else self._selection.among(self._shown.tracks)
+        if number is None:
+            return
+        try:
+            self._targets.reject(number)
+        except NotReady as error:  # it is lost, or always tracked
+            self.notice(str(error))
+        else:
+            self._redraw(number, rejected)
+            self.notice(f"Target {number} is searched for elsewhere")
+
+    def _redraw(self, number: int, say: Callable[[Track], Track]) -> None:
+        """Show the new word of a target at once, and not only in the next frame."""
+        assert self._shown is not None, "it has targets"
+        tracks = dict(self._shown.tracks)
+        tracks[number] = say(tracks[number])
+        frame, picture = bgr_of(self._shown.frame), self._shown.picture.copy()
+        picture[: frame.shape[0]] = draw(frame, tracks)
+        self._shown = self._shown._replace(picture=picture, tracks=tracks)
 
     def _select(self, pressed: bool = False) -> None:
         """Let the user select a target on the frame that is shown; it replaces one.

@@ -331,6 +331,24 @@ def test_enter_confirms_the_selected_target(refusal, said):
 
 
 @pytest.mark.parametrize(
+    "key, asked, word, presence", [("\r", "confirm", "tracked", 1.0), ("n", "reject", "lost", 0.0)]
+)
+def test_yes_and_no_change_the_word_at_once_also_while_paused(key, asked, word, presence):
+    player, source, window, targets = begun()
+    said = []
+    setattr(targets, asked, said.append)
+    frame = source.read()
+    player.show(frame, frame.copy(), 0, {0: Track(Box(5, 5, 20, 10), 0.4, state="unsure")})
+    before = player._shown.picture.copy()
+    window.keys = [key]
+    player.take_keys()
+    assert said == [0]
+    track = player._shown.tracks[0]
+    assert (track.state, track.lost, track.presence) == (word, word == "lost", presence)
+    assert (player._shown.picture != before).any(), "the box is drawn in its new colour"
+
+
+@pytest.mark.parametrize(
     "place, state, confirmed",
     [
         ((8.0, 8.0, 0.0, 0.0), "unsure", True),

@@ -16,9 +16,9 @@ from hotpath.base import toml
 from hotpath.runtime import npz, onnx_budget
 from hotpath.runtime.errors import BadNetwork, BadSource
 from hotpath.runtime.learner import strangers
-from hotpath.video import limits, probe
+from hotpath.video import limits, probe, sequence
 from hotpath.video.sources import open_source
-from hotpath_bridges import ros
+from hotpath_bridges import bag_budget, ros
 from tests.support import lies
 from tests.support.lies import jpeg, png, tiff, webp
 
@@ -57,13 +57,27 @@ def shape(place):
 def message(path):
     """A message of ROS that has the bytes of a file."""
     data = np.fromfile(path, np.uint8)
-    header = Message(stamp=Message(sec=0, nanosec=0))
+    header = Message(stamp=Message(sec=0, nanosec=0), frame_id="")
     if path.endswith(".raw"):
         sides = dict(height=60000, width=60000, step=60000)
         raw = Message(header=header, encoding="mono8", data=data, is_bigendian=0, **sides)
         return ros.picture_in(ros.IMAGE, raw, False)
     planes = path.endswith(".planes")
     return ros.picture_in(ros.COMPRESSED, Message(header=header, format="", data=data), planes)
+
+
+def bag_or_message(path):
+    """The shape of a bag's frames, or ``message`` of another file."""
+    return shape(path) if path.endswith(".mcap") else message(path)
+
+
+def truth(path):
+    """The boxes of a file, or those beside a file of flags."""
+    if not path.endswith("label"):
+        return sequence.Annotation(path).boxes()
+    boxes = pathlib.Path(path).with_name("groundtruth.txt")
+    boxes.write_text("1,2,3,4\n" * 9)
+    return sequence.Annotation(str(boxes)).boxes()
 
 
 def network(path):
@@ -74,6 +88,12 @@ def network(path):
 
 
 LARGE = png(16000, 12000, rows=12000)
+
+
+def zstd_of_zeros():
+    return pytest.importorskip("zstandard").compress(bytes(1 << 28))
+
+
 FRAME = f"{limits.PIXELS // limits.MEGA} megapixels"
 FILE = f"{limits.FILE_MIB} MiB"
 LONG = (limits.FILE_MIB + 1) * limits.MIB
@@ -157,14 +177,32 @@ ROWS = {
         },
     ),
     "topics and bags of ROS": (
-        message,
-        FRAME,
+        bag_or_message,
+        f"{FRAME}, {bag_budget.UNPACKED_MIB} MiB of a chunk or message unpacked, "
+        f"{bag_budget.RATIO} times the size of a compressed file, {bag_budget.QUERY_S} s of SQLite "
+        "for a message",
         {
             "PNG of ROS": ("a", lambda: png(30000, 30000), "megapixels"),
             "PNG for planes": ("a.planes", lambda: png(30000, 30000), "megapixels"),
             "JPEG of ROS": ("a", lambda: jpeg(65500, 65500), "megapixels"),
             "JPEG for planes": ("a.planes", lambda: jpeg(65500, 65500), "megapixels"),
             "60,000 rows": ("a.raw", lambda: bytes(9), "megapixels"),
+            "a chunk of 1 TiB": ("a.mcap", lambda: lies.mcap(b"", 1 << 40), "unpacks"),
+            "a chunk longer than stated": (
+                "a.mcap",
+                lambda: lies.mcap(zstd_of_zeros(), 99, b"zstd"),
+                "unpacks",
+            ),
+        },
+    ),
+    "truth of sequences, `hotpath/video/sequence.py`": (
+        truth,
+        f"{sequence.MOST_MIB} MiB, {sequence.MOST_FRAMES:,} lines; files that state a frame rate: "
+        f"{sequence.MOST_SIDE_BYTES >> 10} KiB",
+        {
+            "12 GB": ("groundtruth.txt", lambda: 12 << 30, "MiB"),
+            "ten million lines": ("groundtruth.txt", lambda: b"\n" * 10**7, "lines"),
+            "12 GB of flags": ("absence.label", lambda: 12 << 30, "MiB"),
         },
     ),
     "TOML, `hotpath/base/toml.py`": (

@@ -3,7 +3,6 @@
 import bz2
 import shutil
 import sqlite3
-import struct
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from hotpath_bridges import bag_budget, ros
 rosbags = pytest.importorskip("rosbags.rosbag2")
 from bridges_tests.fake_ros import STORE  # noqa: E402
 from bridges_tests.test_ros import header, image, theirs, write_ros_1  # noqa: E402
+from tests.support import lies  # noqa: E402
 from tests.support.errors import refusal  # noqa: E402
 
 ZEROS = 200 << 20
@@ -29,27 +29,11 @@ def packed(kind, data):
     return pytest.importorskip("zstandard").compress(data)
 
 
-def record(kind, content):
-    return bytes([kind]) + struct.pack("<Q", len(content)) + content
-
-
-def text(content):
-    return struct.pack("<I", len(content)) + content
-
-
-def mcap(kind, content, stated):
-    """A bag that is one chunk, which states how long it is unpacked."""
-    chunk = struct.pack("<QQQI", 0, 1, stated, 0) + text(kind.encode())
-    chunk += struct.pack("<Q", len(content)) + content
-    parts = record(1, text(b"ros2") + text(b"")), record(6, chunk), record(2, bytes(20))
-    return ros.MCAP + b"".join(parts) + ros.MCAP
-
-
 @pytest.mark.parametrize("kind", ["lz4", "zstd"])
 @pytest.mark.parametrize("stated", [ZEROS, 1 << 40, 4096])
 def test_a_chunk_that_unpacks_to_too_much_is_refused(tmp_path, kind, stated):
     content = packed(kind, bytes(ZEROS))
-    (tmp_path / "a.mcap").write_bytes(mcap(kind, content, stated))
+    (tmp_path / "a.mcap").write_bytes(lies.mcap(content, stated, kind.encode()))
     with refusal(BadSource, "too large"):
         open_source(str(tmp_path / "a.mcap"))
 
@@ -60,7 +44,7 @@ def test_a_chunk_of_ros_1_that_unpacks_to_too_much_is_refused(tmp_path, kind):
 
     write_ros_1(tmp_path / "a.bag", Writer.CompressionFormat[kind], bytes(ZEROS))
     with open_source(str(tmp_path / "a.bag")) as source:
-        with pytest.raises(BadSource, match="unpacks to more than 128 MiB"):
+        with pytest.raises(BadSource, match="unpacks to more than 96 MiB"):
             while source.read() is not None:
                 pass
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import onnx
+from tqdm import tqdm
 
 from hotpath.calib import qdq
 from hotpath.calib.ranges import Ranges, session
@@ -21,7 +22,8 @@ def noise(
     """Measure the noise of each layer of the search part, ``model``, in a form of
     ``hotpath.calib.qdq``.
 
-    The store keeps each layer's figure, so that a killed run can continue.
+    The store keeps each layer's figure, so that a killed run can continue. A bar on a terminal
+    names the layer and estimates the time that is left.
 
     Returns:
         dict of base name -> noise power over signal power at the maps, summed over the maps.
@@ -29,7 +31,10 @@ def noise(
     outputs = [value.name for value in model.graph.output]
     plain = None
     noise_of = {}
-    for node in quantisable.weighted_layers(model):
+    layers = list(quantisable.weighted_layers(model))
+    bar = tqdm(layers, desc="noise of each layer", unit=" layers", disable=None, leave=False)
+    for node in bar:
+        bar.set_postfix_str(quantisable.base(node.name)[-24:], refresh=False)
 
         def alone(node: onnx.NodeProto = node) -> float:
             nonlocal plain

@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from hotpath_lab import workers
 from hotpath_lab.workers import over_clips
 from tests.support import ROOT
 from tests.support.needs import needs_processes
@@ -59,3 +60,37 @@ def test_the_processes_end_with_the_command(number):
     command.wait(30)  # not for the clips
     assert psutil.wait_procs(workers, 5)[1] == []
     command.stdout.close()
+
+
+def two_turns(clip):
+    """Follow a clip twice, as two trackers do, and tell how far the bar is then."""
+    counted = workers.Counted(clip, 2)
+    seen = []
+    for _ in range(2):
+        seen += [workers._done.value for _ in counted]
+    assert len(seen) == 2 * len(clip)
+    assert seen[-1] == seen[0] + len(clip) - 0.5
+
+
+def test_the_bar_moves_with_each_frame_of_each_tracker(monkeypatch):
+    shown = []
+    monkeypatch.setattr(workers, "_show", lambda bar, done: shown.append(done.value))
+    monkeypatch.setattr(workers, "REDRAW_S", 0.001)
+    todo = [(range(40), (range(40),)), (range(20), (range(20),))]
+    done = list(over_clips(two_turns, todo, 1))
+    assert [error for _, error in done] == [None, None]
+    assert shown[-1] == 60
+    assert sorted(shown) == shown
+
+
+def test_frames_of_other_processes_move_the_bar(monkeypatch):
+    shown = []
+    monkeypatch.setattr(workers, "_show", lambda bar, done: shown.append(done.value))
+    todo = [(range(5), (range(5),))] * 2
+    assert len(list(over_clips(_counted, todo, 2))) == 2
+    assert shown[-1] == 10
+
+
+def _counted(clip):
+    assert workers._done is not None, "the process has no counter"
+    assert len(list(workers.Counted(clip, 1))) == 5

@@ -68,7 +68,7 @@ NOT_RUN = {
         " hotpathtrack bundle=engines/jetson_orin_nano/kestrel-fp16 box=45%,40%,10%,20% !"
         " nvvidconv ! nveglglessink",
     ),
-    "Vivado": ("make overlay BOARD=pynq_z2",),
+    "Vivado": ("make overlay BOARD=kv260",),
     "Rockchip's toolkit, 6 GB": ("make engine BOARD=rk3588",),
     "an installation of ROS 2": (
         "source /opt/ros/$ROS_DISTRO/setup.bash",
@@ -133,6 +133,7 @@ SLOW += ("gst-", "hotpath_fpga")
 MODULES = {  # part of a command: the module that it needs beside those of `make test`
     "BOARD=android": "pnnx",
     "BOARD=pynq_z2": "hotpath_fpga",
+    "BOARD=kv260": "hotpath_fpga",
     "BOARD=raspberry_pi5": "pnnx",
     "hotpath_fpga": "pynq",
     "timm": "timm",

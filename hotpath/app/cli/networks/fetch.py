@@ -16,6 +16,7 @@ from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import File, Network, sha256_of
 from hotpath.runtime.networks.schema import LARGEST_FILE
 from hotpath.runtime.progress_bar import tqdm
+from hotpath.video.base import without_password
 
 BLOCK = 1 << 16
 TIMEOUT_S = 20
@@ -91,6 +92,14 @@ def _fetch_one(
         _download(entry, part)
     except _BROKEN as error:
         cause = getattr(error, "reason", None) or error
+        proxy = urllib.request.getproxies().get("https")
+        if proxy and _OF_PROXY in str(cause):
+            raise BadNetwork(
+                f"{entry.url} can't be downloaded: the proxy {without_password(proxy)} of the "
+                f"variable https_proxy refuses ({reason(cause)}); correct or unset it, or put "
+                f"{entry.name} into a folder and name that with --networks-dir",
+                what="proxy",
+            ) from None
         raise BadNetwork(
             f"{entry.url} can't be downloaded ({reason(cause)}); run the same command again to go "
             f"on where it broke, or put {entry.name} into a folder and name that with "
@@ -113,6 +122,7 @@ def _fetch_one(
     return path
 
 
+_OF_PROXY = "Tunnel connection failed"  # http.client's words, with the proxy's code
 _BROKEN = (
     urllib.error.URLError,
     http.client.HTTPException,

@@ -63,7 +63,11 @@ RESIZED = 0.3  # the change of size that is allowed, a logarithm
 # The reference: at first; share of a frame in it; most that a frame moves it; and the side of a
 # box, pixels, below which it stays: a car that drives away looks ever less like itself
 USUAL, LEARNT, MOST_STEP, SMALLEST = 0.75, 0.1, 0.2, 16.0
-RECENT = 0.3  # share of a frame in what is recent: a similarity, which tells a drift; a velocity
+# share of a frame in what is recent: a similarity, which tells a drift; a score; a velocity
+RECENT = 0.3
+SUDDEN = (
+    0.35  # of the recent score: a frame below it claims nothing, for it may show a jerk or a cut
+)
 # Presence. That something is there: log odds where the value is ``lost``; their rise to ``found``
 ODDS, RISE = {"followed": -0.9, GONE: -1.3}, 2.5
 # That it is the same object: log odds before any evidence, since the first box and after a loss;
@@ -141,6 +145,8 @@ class Identity:
         self.since = self.gone_frames = 0
         self._side = math.inf  # of the last judged box, pixels
         self._confirm = 0  # frames that must still agree with a jump
+        self._score: Optional[float] = None  # recent score of the network
+        self._has_collapsed = False  # whether that of this frame is far below it
         self._trusted = 0  # frames for which poor looks are less than the user's word
         self.reference = self._recent = USUAL
         self.likeness, self._weighed = math.inf, 0  # and of how many frames
@@ -183,6 +189,9 @@ class Identity:
             looks: the classifier's value of the box, if the search has asked for it; else None.
         """
         self.since += 1
+        before = score if self._score is None else self._score
+        self._score = before + (score - before) * RECENT
+        self._has_collapsed = score < SUDDEN * before
         if self.rules.share > 0:
             self._way.step(state, self._is_tracked, self._is_cut)
         if self.cues is None or (self.phase == CONFIRMED and self.since < self._every):
@@ -337,7 +346,8 @@ class Identity:
         kind = GONE if self.phase == GONE else "followed"
         self.evidence = kind, scaled, self._same
         presence = logistic(ODDS[kind] + RISE * scaled) * self._same
-        self._is_tracked = is_claimed and self.phase != DOUBTFUL
+        self._is_tracked = is_claimed and self.phase != DOUBTFUL and not self._has_collapsed
+        self._has_collapsed = False
         if self._is_tracked:
             self.found, self._was_lost = self._was_lost, False
             return TRACKED, presence

@@ -152,6 +152,23 @@ def test_a_confirmed_target_is_judged_in_some_frames_only():
     assert see(judge)[0] == TENTATIVE
 
 
+@pytest.mark.parametrize("score, word", [(0.3, TRACKED), (0.25, UNSURE)])
+def test_in_the_frame_in_which_the_score_collapses_nothing_is_claimed(score, word):
+    judge, words = new(every=4), []
+    for now in (0.8, 0.8, score, 0.8):
+        judge.observe(None, STATE, None, now)
+        words.append(judge.report()[0])
+        assert not judge.found and judge.phase == CONFIRMED
+    assert words == [TRACKED, TRACKED, word, TRACKED]
+
+
+def test_a_score_that_falls_slowly_does_not_collapse():
+    judge = new(every=4)
+    for now in np.linspace(0.9, 0.05, 40):
+        judge.observe(None, STATE, None, now)
+        assert judge.report()[0] == TRACKED
+
+
 def test_the_value_is_smoothed():
     judge = new()
     judge.cues.now = 0.0

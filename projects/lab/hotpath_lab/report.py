@@ -19,6 +19,11 @@ Columns = Sequence[tuple[str, str, str]]  # key, title, format
 COSTS = ("mflops", "parameters_m")  # published figures that are not accuracy
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3fbf", "#8c6d31")
 WHOLE_GROUPS = (ALL, "unseen", "seen")  # every figure of these is printed, not only AUC
+TERMINAL = 120  # columns of a terminal; table.csv has what does not fit
+NAME, CELL = 24, 12  # columns of a name and of a figure
+# those of a terminal's table that say most come first
+TOLD = ("clips", "success", "success_low", "success_high", "ms", "difference")
+TOLD += ("difference_low", "difference_high", "ao", "precision")
 PLOTTED = 20  # curves in a plot, the best
 COLUMNS = (
     ("clips", "clips", "{:.0f}"),
@@ -69,29 +74,44 @@ def write(table: Table, out: Path) -> list[Path]:
 
 def text(table: Table) -> str:
     """Return the means as lines of text: of all clips, of each group; AUC of each attribute."""
-    columns, entries = _columns(table), table["trackers"].items()
+    columns, entries = _fitting(_columns(table)), table["trackers"].items()
     lines = []
     for group, names in table["groups"].items():
         if group not in WHOLE_GROUPS:
             continue
         title = f"mean of {counted(len(names), 'clip')}, {group}"
-        lines += [f"{title:<32}" + _titles(columns)]
+        lines += [_named(title) + _titles(columns)]
         for name, entry in entries:
-            mean = _mean(entry, group)
-            lines.append(f"{name:<32}" + _cells(mean, columns) + _published(entry))
-    lines += ["{:<32}".format("where overlap is lost") + _titles(LOSSES)]
-    lines += [f"{name:<32}" + _cells(_mean(entry, ALL), LOSSES) for name, entry in entries]
+            lines.append(_named(name) + _cells(_mean(entry, group), columns))
+    lines += [f"{name}, published: {text}" for name, entry in entries for text in _published(entry)]
+    lines += [_named("where overlap is lost") + _titles(LOSSES)]
+    lines += [_named(name) + _cells(_mean(entry, ALL), LOSSES) for name, entry in entries]
     said = {name: entry["words"] for name, entry in entries if entry["words"]}
     if said:
         lines.append(words.text(said))
     attributes = [group for group in table["groups"] if group not in WHOLE_GROUPS]
     if attributes:
         wide = max(map(len, attributes)) + 2
-        lines += ["{:<32}".format("AUC by group") + "".join(f"{a:>{wide}}" for a in attributes)]
-    for name, entry in entries if attributes else ():
-        cells = (_cell(_mean(entry, group), "success", "{:.3f}") for group in attributes)
-        lines.append(f"{name:<32}" + "".join(f"{cell:>{wide}}" for cell in cells))
+        many = max(1, (TERMINAL - NAME) // wide)
+        for begin in range(0, len(attributes), many):
+            part = attributes[begin : begin + many]
+            lines += [_named("AUC by group") + "".join(f"{a:>{wide}}" for a in part)]
+            for name, entry in entries:
+                cells = (_cell(_mean(entry, group), "success", "{:.3f}") for group in part)
+                lines.append(_named(name) + "".join(f"{cell:>{wide}}" for cell in cells))
     return "\n".join(lines)
+
+
+def _named(name: str) -> str:
+    """The first column of a row; of a long name its end, which tells versions apart."""
+    return (name if len(name) < NAME else "…" + name[2 - NAME :]).ljust(NAME)
+
+
+def _fitting(columns: Columns) -> list[tuple[str, str, str]]:
+    """The columns that a terminal's table has: as many as fit, those of ``TOLD`` first."""
+    ranked = sorted(columns, key=lambda c: TOLD.index(c[0]) if c[0] in TOLD else len(TOLD))
+    kept = ranked[: (TERMINAL - NAME) // CELL]
+    return [column for column in columns if column in kept]
 
 
 def _mean(entry: Table, group: str) -> Table:
@@ -99,15 +119,15 @@ def _mean(entry: Table, group: str) -> Table:
     return means
 
 
-def _published(entry: Table) -> str:
-    """Return the end of a line: the accuracy that the network's authors publish."""
+def _published(entry: Table) -> list[str]:
+    """Return the accuracy that the network's authors publish, one text or none."""
     accuracies = {name: value for name, value in entry["published"].items() if name not in COSTS}
     if not accuracies:
-        return ""
+        return []
     figures = (
         "{} {:g}".format(name.replace("_", " "), value) for name, value in accuracies.items()
     )
-    return "   published: " + ", ".join(figures)
+    return [", ".join(figures)]
 
 
 def _columns(table: Table) -> list[tuple[str, str, str]]:
@@ -117,11 +137,11 @@ def _columns(table: Table) -> list[tuple[str, str, str]]:
 
 
 def _titles(columns: Columns) -> str:
-    return "".join(f"{title:>12}" for _, title, _ in columns)
+    return "".join(f"{title:>{CELL}}" for _, title, _ in columns)
 
 
 def _cells(figures: Table, columns: Columns) -> str:
-    return "".join(f"{_cell(figures, key, form):>12}" for key, _, form in columns)
+    return "".join(f"{_cell(figures, key, form):>{CELL}}" for key, _, form in columns)
 
 
 def _cell(figures: Table, key: str, form: str) -> str:

@@ -32,8 +32,9 @@ COLUMNS = (
     ("finds_right", "finds", "{:.0f}"),
     ("finds_wrong", "wrong", "{:.0f}"),
 )
+WIDE, CELL = 28, 9  # columns of a name and of a figure, so that a row fits a terminal
 LEGEND = (
-    "words: shares of the frames; right T, U, L: share of right boxes in tracked, unsure and lost; "
+    "words: shares of the frames; right T, U, L: share of right boxes in tracked, unsure, lost;\n"
     "of right: share of the right boxes that are tracked"
 )
 
@@ -110,19 +111,23 @@ def tenths(presence: np.ndarray, right: np.ndarray) -> list[list[float]]:
 
 def text(tables: Mapping[str, Mapping[str, Any]]) -> str:
     """The figures of each tracker as lines of text."""
-    wide = max([32, *(len(name) + 2 for name in tables)])
-    lines = ["words".ljust(wide) + "".join(f"{title:>10}" for _, title, _ in COLUMNS)]
+    tables = {
+        (name if len(name) < WIDE else "…" + name[2 - WIDE :]): table
+        for name, table in tables.items()
+    }
+    wide = WIDE
+    lines = ["words".ljust(wide) + "".join(f"{title:>{CELL}}" for _, title, _ in COLUMNS)]
     for name, table in tables.items():
         cells = (form.format(table[key]) for key, _, form in COLUMNS)
-        lines.append(name.ljust(wide) + "".join(f"{cell:>10}" for cell in cells))
+        lines.append(name.ljust(wide) + "".join(f"{cell:>{CELL}}" for cell in cells))
     heads = (f"{row / BINS:g}-{(row + 1) / BINS:g}" for row in range(BINS))
-    lines.append("presence: share of right boxes".ljust(wide) + "".join(f"{h:>10}" for h in heads))
+    lines.append("right boxes by presence".ljust(wide) + "".join(f"{h:>{CELL}}" for h in heads))
     for name, table in tables.items():
         for title, place, form in ((name, 1, "{:.3f}"), ("  frames", 0, "{:.0f}")):
             rows = table["presence"]
             has_presence = any(count for count, _ in rows)
             shares = [form.format(row[place]) if has_presence else "-" for row in rows]
-            lines.append(title.ljust(wide) + "".join(f"{share:>10}" for share in shares))
+            lines.append(title.ljust(wide) + "".join(f"{share:>{CELL}}" for share in shares))
     return "\n".join([*lines, LEGEND])
 
 

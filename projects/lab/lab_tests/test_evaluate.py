@@ -67,6 +67,8 @@ def test_seen_sequences_and_the_others_have_means_of_their_own(place, capsys):
     table = json.loads((place / "out" / "evaluation.json").read_text())
     assert table["groups"] == {"all": ["one", "two"], "unseen": ["two"], "seen": ["one"]}
     told, entry = capsys.readouterr().err, table["trackers"]["tiny"]
+    tables = told[told.index("mean of") :].splitlines()[:-1]
+    assert max(map(len, tables)) <= 120, "a terminal's table fits it"
     for group, clip in (("unseen", "two"), ("seen", "one")):
         assert entry["groups"][group]["ao"] == entry["clips"][clip]["ao"]
         assert f"mean of 1 clip, {group}" in told

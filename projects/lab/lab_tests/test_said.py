@@ -45,6 +45,9 @@ def test_absent_frames_are_wrong_and_half_hidden_do_not_count():
     assert table["frames"] == 12 and table["right_tracked"] == pytest.approx(4 / 6)
     shown = words.text({"a": table})
     assert "0.667" in shown and "nan" in shown
+    long = words.text({"a_network_with_a_very_long_name_indeed-int8": table})
+    assert max(map(len, long.splitlines())) <= 120
+    assert "indeed-int8" in long
 
 
 def test_a_tracker_without_presence_is_in_no_tenth():

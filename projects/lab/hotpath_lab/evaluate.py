@@ -43,6 +43,7 @@ from hotpath_lab import (
     boxes,
     degrade,
     figures,
+    pictured,
     readme,
     report,
     robustness,
@@ -107,6 +108,8 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--starts", type=int, default=1, metavar="N", help=text)
     text = "use only the first N frames of each clip"
     cli.add_argument("--frames", type=int, metavar="N", help=text)
+    text = "also write one HTML file with plots, and pictures of the worst clips"
+    cli.add_argument("--report", metavar="FILE.html", help=text)
     command.add_workers(cli)
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/evaluation", metavar="DIR", help=text)
@@ -145,6 +148,11 @@ def run(options: argparse.Namespace) -> int:
         runs.save_maps(trackers.specs_of(options), data.clips, Path(options.save_maps))
         command.wrote(options.save_maps)
     paths = report.write(table, out)
+    if options.report:
+        spec = trackers.specs_of(options)[0] if options.networks else None
+        kept = {clip.name: runs.stored(spec, clip, out) for clip in data.clips} if spec else {}
+        done = {name: result for name, result in kept.items() if result}
+        paths.append(pictured.write(table, data.clips, done, Path(options.report)))
     say(report.text(table))
     if options.benchmark == PUBLIC:
         print(readme.table(readme.read(out / "table.csv")))

@@ -22,8 +22,10 @@ WHOLE_GROUPS = (ALL, "unseen", "seen")  # every figure of these is printed, not 
 TERMINAL = 120  # columns of a terminal; table.csv has what does not fit
 NAME, CELL = 24, 12  # columns of a name and of a figure
 # those of a terminal's table that say most come first
-TOLD = ("clips", "success", "success_low", "success_high", "ms", "difference")
-TOLD += ("difference_low", "difference_high", "ao", "precision")
+TOLD = (
+    *("clips", "success", "success_low", "success_high", "ms", "difference"),
+    *("difference_low", "difference_high", "ao", "precision"),
+)
 PLOTTED = 20  # curves in a plot, the best
 COLUMNS = (
     ("clips", "clips", "{:.0f}"),

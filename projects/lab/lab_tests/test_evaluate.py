@@ -248,3 +248,18 @@ def test_a_tracker_of_opencv_says_nothing_by_itself(networks_dir, capfd):
     peer.init(frame, np.array([50.0, 50, 40, 40]))
     assert peer.update(frame).box is not None
     assert capfd.readouterr().err == ""
+
+
+def test_the_report_has_plots_a_table_and_a_strip_of_each_bad_clip(place, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "report.html"
+    assert run(place, "--report", str(path)) == 0
+    text = path.read_text(encoding="utf-8")
+    entry = json.loads((place / "out" / "evaluation.json").read_text())["trackers"]["tiny"]
+    assert "<td>{:.3f}</td>".format(entry["mean"]["success"]) in text
+    assert "The worst clips of tiny" in text
+    clips = sorted(entry["clips"], key=lambda name: entry["clips"][name]["ao"])
+    places = [text.index(f"<h3>{name}: mean overlap") for name in clips]
+    assert places == sorted(places)
+    assert text.count('src="data:image/') == text.count("<img ") == 5
+    assert "http" not in text

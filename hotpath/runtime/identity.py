@@ -65,9 +65,8 @@ RESIZED = 0.3  # the change of size that is allowed, a logarithm
 USUAL, LEARNT, MOST_STEP, SMALLEST = 0.75, 0.1, 0.2, 16.0
 # share of a frame in what is recent: a similarity, which tells a drift; a score; a velocity
 RECENT = 0.3
-SUDDEN = (
-    0.35  # of the recent score: a frame below it claims nothing, for it may show a jerk or a cut
-)
+# of the recent score: a frame below it claims nothing, because it may show a jerk or a cut
+SUDDEN = 0.35
 # Presence. That something is there: log odds where the value is ``lost``; their rise to ``found``
 ODDS, RISE = {"followed": -0.9, GONE: -1.3}, 2.5
 # That it is the same object: log odds before any evidence, since the first box and after a loss;

@@ -43,6 +43,8 @@ RULES: dict[str, Sequence[Patch]] = {
     "drift": [(identity, "RECENT", 0.0)],
     "frames": [(identity, "FRAMES", 1)],
     "small": [(identity, "SMALLEST", 0.0)],
+    "sudden": [(identity, "SUDDEN", 0.0)],
+    "prior": [(identity, "AFTER", 3.5), (identity, "UNVERIFIED", 1.0)],
     "probation": [(identity, "PROBATION", 1e-9)],
     "beside": [(search, "BESIDE", ("here",))],
     "rival": [(search, "RIVAL", 0.0)],

@@ -37,6 +37,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import numpy as np
 from tqdm import tqdm
 
 from hotpath.base import cache
@@ -65,6 +66,7 @@ from hotpath_lab.goals import (
 )
 from hotpath_lab.longterm import films
 from hotpath_lab.longterm.metrics import finite
+from hotpath_lab.report import pyplot
 
 Range = tuple[float, float]
 Span = Range | list[str]  # of a number, or the answers of a convention
@@ -384,6 +386,33 @@ def best_of(trials: list[Any], questions: Sequence[str]) -> Any:
     return max(zip(kept, close), key=lambda pair: (pair[0], pair[1].value))[1]
 
 
+def picture(report: dict[str, Any], path: Path) -> Path:
+    """Draw the score of each trial, the best so far, and the values on held-out clips."""
+    plt = pyplot()
+    chart, axes = plt.subplots(figsize=(8, 4), dpi=110)
+    scores = [trial["score"] for trial in report["history"]]
+    numbers = range(1, len(scores) + 1)
+    axes.plot(numbers, scores, "o", color="#56b4e9", markersize=3, label="a trial")
+    axes.step(
+        numbers,
+        np.maximum.accumulate(scores),
+        where="post",
+        color="#0072b2",
+        label="the best so far",
+    )
+    for which, style in (("start", ":"), ("best", "--")):
+        value = report["score_held_out"][which]
+        axes.axhline(
+            value, linestyle=style, color="#d55e00", label=f"{which}, held out {value:.4f}"
+        )
+    axes.set(xlabel="trial", ylabel=f"score ({', '.join(report['goals'])})")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
+    chart.savefig(path, bbox_inches="tight")
+    plt.close(chart)
+    return path
+
+
 def write(
     options: argparse.Namespace,
     network: Network,
@@ -401,7 +430,7 @@ def write(
     cache.write_text(tuned, lines + changed(network.path, values))
     cache.write_text(report_path, json.dumps(finite(report), indent=1, allow_nan=False))
     say(text(report))
-    command.wrote(tuned, report_path)
+    command.wrote(tuned, report_path, picture(report, out / (network.name + "-tune.png")))
     if not options.write:
         return
     if not gains(report):

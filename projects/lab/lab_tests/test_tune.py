@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 
+import cv2
 import pytest
 
 from hotpath.base import toml
@@ -316,3 +317,14 @@ def test_a_journal_in_redis_runs_no_stranger_s_program(tmp_path, monkeypatch):
     with contextlib.suppress(AttributeError):  # it is what Optuna alone would do
         optuna.storages.JournalStorage(backend)
     assert (tmp_path / "ran").exists()
+
+
+def test_the_picture_shows_each_trial_and_the_held_out_values(tmp_path):
+    pytest.importorskip("matplotlib")
+    history = [{"score": value} for value in (0.4, 0.6, 0.5)]
+    held = {"start": 0.45, "best": 0.55}
+    report = {"history": history, "score_held_out": held, "goals": ["overlap"]}
+    drawn = cv2.imread(str(tune.picture(report, tmp_path / "x.png")))
+    assert drawn.shape[0] > 300
+    orange = (drawn[..., 2] > 180) & (drawn[..., 1] < 130) & (drawn[..., 0] < 60)
+    assert orange.sum() > 200, "the lines of the held-out clips"

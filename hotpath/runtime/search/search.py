@@ -446,7 +446,7 @@ class Search:
         if self.identity.phase == TENTATIVE and window.kind != HERE:  # beside what is followed
             rivals = np.concatenate([rivals, [geometry.box_of(self.network, state)]])
         if self._rejected is not None:
-            self._follow_rejected(window.kind, seen)
+            self._rejected = self._follow_rejected(self._rejected, window.kind, seen)
         if self._rejected is not None:
             rivals = np.concatenate([rivals, [geometry.box_of(self.network, self._rejected)]])
         if len(rivals):  # no other target is there
@@ -464,17 +464,19 @@ class Search:
         value = cues.of(frame, states[chosen], seen, scores[chosen], looked)
         return states[chosen], scores[chosen], value, True
 
-    def _follow_rejected(self, kind: str, seen: Seen) -> None:
-        """Follow the rejected object among the places of a window, or forget it."""
+    def _follow_rejected(self, rejected: np.ndarray, kind: str, seen: Seen) -> Optional[np.ndarray]:
+        """Return where the rejected object is among the places of a window; None to forget it."""
         boxes = [geometry.box_of(self.network, each) for each in seen.states]
-        shares = overlaps(boxes, [geometry.box_of(self.network, self._rejected)])[:, 0]
+        shares = overlaps(boxes, [geometry.box_of(self.network, rejected)])[:, 0]
         nearest = int(np.argmax(shares))
         if shares[nearest] > TAKEN and self.classifier.looks(seen)[nearest] > 0:
-            self._rejected, self._missed = seen.states[nearest].copy(), 0
-        elif kind == HERE:
+            self._missed = 0
+            return np.array(seen.states[nearest])
+        if kind == HERE:
             self._missed += 1
             if self._missed >= MISSED:
-                self._rejected = None
+                return None
+        return rejected
 
     def _weigh(self, kind: str, place: np.ndarray, value: float) -> bool:
         """Use the value of the cues at a window's best place; returns whether it is the target."""

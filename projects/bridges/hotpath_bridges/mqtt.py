@@ -303,7 +303,7 @@ def discovery(broker: Broker) -> Any:
 def _bounded(base: Any) -> Any:
     """A class of clients that read no packet of more than ``MOST_BYTES``; paho has no limit."""
 
-    class Client(base):  # type: ignore[misc]
+    class Client(base):
         longest = 0  # bytes of a packet that were asked for
 
         def _sock_recv(self, size: int) -> bytes:

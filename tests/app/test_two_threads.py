@@ -323,7 +323,13 @@ def control():
         "fps": lambda run, n: run.fps,
         "finds_at_points": lambda run, n: run.finds_at_points,
     }
-    besides = "add_target", "confirm", "seek"  # as ``drop_target``, which ``call`` hands over
+    besides = (
+        "add_target",
+        "confirm",
+        "reject",
+        "rename",
+        "seek",
+    )  # as ``drop_target``, which ``call`` hands over
     return Kind(controller, calls, besides, is_allowed=lambda *two: not set(two) <= set(LOOP))
 
 

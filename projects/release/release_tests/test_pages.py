@@ -81,6 +81,13 @@ NOT_RUN = {
     ),
     "a data set, pictures, or the authors' files": (
         "python -m hotpath_lab.public --data DIR",
+        "python -m hotpath_lab.public --data DIR --also clips,films",
+        "python -m hotpath_lab.readme --data DIR",
+        "python -m hotpath_lab.thresholds --networks mine.toml --clips DIR --films films.json"
+        " --write",
+        "python -m hotpath_lab.strangers --network ../mine/mine.toml --clips DIR",
+        "git clone https://github.com/EDOGing/LightFC_Deploy",
+        "python -m hotpath_research.export.lightfc --checkout LightFC_Deploy --out networks",
         "hotpath evaluate --benchmark public --data DIR",
         "hotpath evaluate --benchmark public --data DIR --compare BOXES",
         "python -m hotpath_research.train --images DIR... --clips DIR..."
@@ -108,8 +115,6 @@ NOT_RUN = {
     "many minutes, up to hours": (
         "python -m hotpath_lab.longterm --clips CLIPS OTHER_CLIPS --films films.json"
         " --half report --networks kestrel,kestrel_fast",
-        "hotpath tune --goal overlap,lost --network mine.toml --clips DIR --films films.json"
-        " --parameters search_lost_below,look_above,found_above --write",
         "hotpath tune --goal overlap,lost --clips CLIPS --films films.json --network kestrel"
         " --parameters search_lost_below,look_above,found_above --write",
     ),

@@ -27,12 +27,12 @@ def world(tmp_path_factory):
     """A repository with what ships, two clips, and a checkpoint that has learnt nothing."""
     folder = tmp_path_factory.mktemp("world")
     root = folder / "repository"
-    (root / "runtime" / "networks" / "int8").mkdir(parents=True)
+    (root / "hotpath" / "runtime" / "networks" / "int8").mkdir(parents=True)
     for name in SHIPPED:
-        (root / "runtime" / "networks" / name).write_bytes((FOLDER / name).read_bytes())
+        (root / "hotpath" / "runtime" / "networks" / name).write_bytes((FOLDER / name).read_bytes())
     for toml in ("{}.toml", "int8/{}-int8.toml"):  # the same weights under another name
-        text = (root / "runtime" / "networks" / toml.format("kestrel")).read_text()
-        (root / "runtime" / "networks" / toml.format("kestrel_fast")).write_text(text)
+        text = (root / "hotpath" / "runtime" / "networks" / toml.format("kestrel")).read_text()
+        (root / "hotpath" / "runtime" / "networks" / toml.format("kestrel_fast")).write_text(text)
     for name, first in (("one", 0), ("two", 40)):
         frames, boxes = (each[first:] for each in tiny.film(first + 24))
         write_clip(folder / "clips" / name, frames, boxes)
@@ -52,7 +52,7 @@ def options(world, *more):
 
 @pytest.mark.slow("it exports, quantises and judges a network")
 def test_weights_that_are_not_better_are_not_installed(world):
-    folder = world / "repository" / "runtime" / "networks"
+    folder = world / "repository" / "hotpath" / "runtime" / "networks"
     before = {name: (folder / name).read_bytes() for name in SHIPPED}
     with pytest.raises(BadRun, match="nothing was installed"):
         release.run(options(world, "--steps", "export", "int8", "judge", "install"))
@@ -69,7 +69,7 @@ def test_weights_that_are_not_better_are_not_installed(world):
 
 
 def test_the_search_is_fitted_to_films_and_left_out_without(world, capsys):
-    folder = world / "repository" / "runtime" / "networks"
+    folder = world / "repository" / "hotpath" / "runtime" / "networks"
     before = (folder / "kestrel.toml").read_text()
     release.run(options(world, "--steps", "search"))
     said = capsys.readouterr().err
@@ -98,7 +98,7 @@ def test_what_belongs_to_another_network_is_left_out_and_said(world, capsys):
 
 
 def test_the_copy_for_boards_is_prepared_anew(world):
-    shipped = world / "repository" / "deploy" / "bundles" / "shipped" / "kestrel"
+    shipped = world / "repository" / "hotpath" / "deploy" / "bundles" / "shipped" / "kestrel"
     shipped.mkdir(parents=True)
     (shipped / "old.onnx").write_bytes(b"old")
     (world / "repository" / release.REFERENCE).parent.mkdir(parents=True)

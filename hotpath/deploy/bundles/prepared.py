@@ -14,7 +14,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, List
 
-from hotpath.base.commands import make, reason
+from hotpath.base.commands import make, package, reason
 from hotpath.base.toml_keys import FileName, why_not
 from hotpath.deploy.bundles import cut_check, ranges
 from hotpath.deploy.bundles.order import Order
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FORMAT = 4
 # onnx has no wheel for the Python 3.6 of JetPack 4's processors
-INSTALL = "run `pip install onnx`, or " if sys.version_info >= (3, 8) else ""
+INSTALL = f"run `{package('onnx')}`, or " if sys.version_info >= (3, 8) else ""
 SHIPPED = pathlib.Path(__file__).resolve().parent / "shipped"
 
 Say = Callable[[str], None]

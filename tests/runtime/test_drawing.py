@@ -15,6 +15,7 @@ from hotpath.video.window import Window, no_window
 from tests.support import ROOT, display
 from tests.support.errors import refusal
 
+STRIP = 65  # pixels of the texts below the picture, on a screen of 1366x768
 STEPS = {"crop": 0.083, "network": 12.1, "select": 0.051, "total": 12.41}
 INFO = dict(network="nanotrack_v2", engine="onnxruntime", fps=412.3, steps=STEPS, frame=12345)
 SIZES = [(176, 144), (320, 240), (640, 480), (1280, 720), (1920, 1080), (240, 1000), (4000, 300)]
@@ -213,7 +214,7 @@ def test_a_box_drawn_in_the_window_is_done_at_the_release(monkeypatch):
     drag = [(move, 9, 9, 0, None), (down, 500, 200, 0, None), (move, 400, 150, 0, None)]
     window, shown, draw = select_with(monkeypatch, frame, [*click, *drag, (up, 300, 9999, 0, None)])
     x, y, w, h = draw()
-    factor = (0.86 * 768 - 56) / 240  # of a screen of 1366x768 above two rows of texts
+    factor = (0.86 * 768 - STRIP) / 240  # above two rows of texts
     left = (shown[0].shape[1] - round(320 * factor)) // 2
     assert (x, w) == pytest.approx(((300 - left) / factor, 200 / factor), rel=0.01)
     assert (y, y + h) == pytest.approx((200 / factor, 240), rel=0.01)  # not below the picture
@@ -232,7 +233,7 @@ def test_a_click_is_the_point_under_it(monkeypatch):
     click = [(down, 700, 302, 0, None), (up, 701, 302, 0, None)]
     window, shown, select = select_with(monkeypatch, black((320, 240)), click)
     x, y, w, h = select()
-    factor = (0.86 * 768 - 56) / 240
+    factor = (0.86 * 768 - STRIP) / 240
     left = (shown[0].shape[1] - round(320 * factor)) // 2
     assert (x, y) == pytest.approx(((701 - left) / factor, 302 / factor), rel=0.01)
     assert (w, h) == (0, 0) and window.touched
@@ -248,7 +249,7 @@ def test_a_button_that_went_down_in_the_film_begins_a_box(monkeypatch):
     assert window.wait_key(0.01) is None and not window.pressed, "the mouse only moves"
     assert window.wait_key(0.01) is None and window.pressed and window.touched
     x, y, w, h = window.select(frame, ["Drag a box"], pressed=True)
-    factor = (0.86 * 768 - 56) / 240
+    factor = (0.86 * 768 - STRIP) / 240
     assert (w, h) == pytest.approx((120 / factor, 130 / factor), rel=0.02)
     assert not window.pressed
     window, _, _ = select_with(

@@ -23,6 +23,7 @@ TRACKER = {
     "update": lambda t: t.update(FRAMES[1]),
     "suggest": lambda t: t.suggest(NEAR),
     "confirm": lambda t: t.confirm(),
+    "reject": lambda t: t.reject(),
     "hold": lambda t: t.hold(np.array([60.0, 60.0, 30.0, 30.0])),
     "avoid": lambda t: t.avoid(NEAR),
     "release": lambda t: t.release(),
@@ -50,6 +51,7 @@ TARGETS = {
     "numbers": lambda t: t.numbers,
     "suggest": lambda t: t.suggest(lowest(t), NEAR),
     "confirm": lambda t: t.confirm(lowest(t)),
+    "reject": lambda t: t.reject(lowest(t)),
     "close": lambda t: t.close(),
 }
 KINDS = [(load_tracker, Tracker, TRACKER), (load_targets, Targets, TARGETS)]

@@ -76,10 +76,10 @@ def track(
             objects in a frame as ``Targets.find_with`` takes it. Without box and point the target
             is the best object that it finds. It also suggests where a lost target is.
         classes: names of the classes that the detector finds, such as ``["person"]``.
-        fps, depth: as in ``hotpath.video.sources.open_source``.
         start: seconds of a recording at which the first frame is.
-        network, engine, precision, networks_dir, threads, log, bundle, board, recover,
-        search_windows, latency, strict: see ``hotpath.runtime.options.Options``.
+
+    ``fps`` and ``depth`` are those of ``hotpath.video.sources.open_source``. The other arguments,
+    from ``network`` to ``strict``, are fields of ``hotpath.runtime.options.Options``.
 
     Returns:
         A ``hotpath.app.tracking.Tracking``, which you iterate over. ``close()`` ends it early, and

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from hotpath.video.base import Source
 
 POLL_S = 0.2  # longest wait for a frame before signals are looked at
-PATIENCE_S = 2.0  # until the user is told that there is no frame yet
+PATIENCE_S = 2.0  # seconds without a first frame before a message says so
 MOST_FAILED = 30  # frames in succession in which nothing may be computed
 
 

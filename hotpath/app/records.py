@@ -458,7 +458,7 @@ class Plug(NamedTuple):
     ``place``: where people may click on a target, such as "in the ground station", or "".
 
     Attributes:
-        groups: a ``Group`` of each of its records.
+        groups: one ``Group`` of options for each record that the project adds.
         links: as ``hotpath.app.cli.links.LINKS``, and the project's name where a package may be
             missing. They are told first, and opened last.
         wanted: which links the options ask for, by name.

@@ -25,13 +25,15 @@ within LONG frames, the search resumes in parallel. An object that merely follow
     GONE                                             value >= back, or the search    -> TENTATIVE
     TENTATIVE                                        mean similarity >= share        -> PROVEN
 
-Presence is the probability that the box holds the target: that there is something (a curve of the
-value) times that it is the same object. The latter begins high at the first box and low after a
-loss, because no film tells how many look-alikes are about: of the objects that were found again,
-nine of ten were the target on sequences, and none on motorways. Only the similarity raises it, and
-its frames count for little more than HALF of them, because those of one object are alike: time
-alone proves nothing. Before an object is verified, it is at most UNVERIFIED. Among identical
-objects no appearance can verify one; there the user says so (``confirm``, ``reject``).
+Presence is the probability that the box holds the target. It is the product of two probabilities:
+that an object is there at all (a curve of the smoothed value), and that it is the same object. The
+second one starts high at the first box and low after a loss, because the number of look-alikes
+differs from film to film: of the objects that were found again, nine of ten were the target on
+public sequences, and none on motorways. Only similarity raises it. Further frames of one object add
+little, because they resemble each other, so that time alone proves nothing; ``HALF`` frames count
+for half of the evidence. Until an object is verified, presence is at most ``UNVERIFIED``. No
+appearance can verify one of several identical objects; there the user decides (``confirm``,
+``reject``).
 """
 
 import math

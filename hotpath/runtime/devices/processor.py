@@ -48,7 +48,7 @@ class Processor(Device):
         self.windows = engine.windows
         self.shows_features = engine.search_features is not None
         self._crops = self.crops_into(engine.search_crop)
-        self._several_crops: Dict[int, List[Crops]] = {}  # windows in a call -> of each of them
+        self._several_crops: Dict[int, List[Crops]] = {}  # windows in a call -> crops
 
     def picture(self, frame: AnyFrame) -> AnyFrame:
         return frame

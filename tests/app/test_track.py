@@ -38,11 +38,7 @@ FRAMES = 30
 def world(tmp_path_factory):
     """A folder with the tiny network, its film as pictures and as a video, and the true boxes."""
     folder = tmp_path_factory.mktemp("world")
-    tiny.write_network(folder)
-    pictures, boxes = tiny.film(FRAMES)
-    tiny.write_pictures(folder / "frames", pictures)
-    write_video(folder / "film.avi", pictures)
-    return folder, np.array(boxes)
+    return folder, tiny.write_world(folder, FRAMES)
 
 
 def command(folder, *arguments):

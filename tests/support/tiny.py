@@ -156,3 +156,12 @@ def boxes_of(tracker, pictures, boxes):
     found = np.array([tracker.update(picture).box for picture in pictures[1:]])
     tracker.close()
     return found
+
+
+def write_world(folder, frames):
+    """Write the network, and its film as pictures and as a video; returns the true boxes."""
+    write_network(folder)
+    pictures, boxes = film(frames)
+    write_pictures(folder / "frames", pictures)
+    write_video(folder / "film.avi", pictures)
+    return np.array(boxes)

@@ -37,6 +37,7 @@ class Line:
     Attributes:
         selected: the ``Moment`` of its selection, or None.
         moments: ``Moment``s since then, oldest first; of a recording finds and the newest only.
+        passing: whether the next picture takes the place of the last moment.
         runs: [frame, time_s, word] where a word began, oldest first.
         last: (frame, time_s) of the newest frame.
         finds: (frame, time_s) of each find.
@@ -45,6 +46,7 @@ class Line:
     def __init__(self) -> None:
         self.selected: Optional[Moment] = None
         self.moments: Deque[Moment] = deque(maxlen=MOST_MOMENTS)
+        self.passing = False
         self.runs: Deque[List[Any]] = deque(maxlen=MOST_RUNS)
         self.last: Tuple[int, Optional[float]] = (0, None)
         self.finds: Deque[Tuple[int, Optional[float]]] = deque(maxlen=MOST_RUNS)
@@ -97,7 +99,7 @@ class Album:
                 line = self._begun(number)
                 line.runs.append([tracked.index, tracked.time_s, track.state])
                 line.last = tracked.index, tracked.time_s
-                self._waiting.append((number, tracked, track.box, True, True))
+                self._waiting.append((number, tracked, track.box, True, self._live))
 
     def _begun(self, number: int) -> Line:
         line = self._lines[number] = Line()
@@ -119,9 +121,10 @@ class Album:
                     continue
                 if first or line.selected is None:
                     line.selected = moment
-                if line.moments and not kept and len(line.moments) > len(line.finds):
+                if line.moments and line.passing:
                     line.moments.pop()
                 line.moments.append(moment)
+                line.passing = not kept
                 self.version += 1
 
     def picture(self, number: int, frame: Optional[int] = None) -> Optional[Moment]:

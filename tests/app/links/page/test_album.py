@@ -44,6 +44,14 @@ def test_the_frame_of_the_selection_stays_and_the_newest_is_of_now(each_frame):
     assert kept.picture(7) is None
 
 
+def test_a_recording_keeps_the_picture_of_each_find_beside_the_newest(each_frame):
+    kept = Album(live=False)
+    for index in range(4, 12):
+        kept.write(tracked(index, found=index in (6, 9)))
+        kept.develop()
+    assert [kept.picture(0, frame).frame for frame in (5, 6, 8, 9, 11)] == [6, 6, 6, 9, 11]
+
+
 def test_one_picture_a_second_and_one_at_each_find():
     kept = Album(live=True)
     for index in range(50):

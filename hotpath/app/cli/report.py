@@ -104,7 +104,7 @@ def read(path: str) -> Rows:
     if kind not in READ:
         raise BadOption(f"{path}: must be .csv or .jsonl, as --results writes them")
     rows: Rows = {}
-    lost: Dict[int, bool] = {}
+    newest: Dict[int, Track] = {}
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             for line, row in enumerate(_csv(file) if kind == ".csv" else _jsonl(file), 1):
@@ -112,11 +112,13 @@ def read(path: str) -> Rows:
                 if missing:
                     raise BadOption(f"{path}: has no column {missing[0]}; name a --results file")
                 try:
-                    _add(rows, lost, row)
+                    _add(rows, newest, row)
                 except (TypeError, ValueError) as error:
                     raise BadOption(f"{path}: row {line} can't be read: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadOption(f"{path}: {why_unread(error)}") from None
+    except (ValueError, csv.Error) as error:  # of a line that is no row
+        raise BadOption(f"{path}: can't be read: {error}") from None
     if not rows:
         raise BadOption(f"{path}: has no rows, so there is nothing to report")
     return rows
@@ -136,23 +138,24 @@ def _jsonl(file: Any) -> Iterator[Dict[str, Any]]:
             yield row
 
 
-def _add(rows: Rows, lost: Dict[int, bool], row: Dict[str, Any]) -> None:
-    """Add a row; a target without a box in it is lost there."""
+def _add(rows: Rows, newest: Dict[int, Track], row: Dict[str, Any]) -> None:
+    """Add a row; a target without a box in it is lost there. ``newest``: target -> last track."""
     index, target = int(row["frame"]), int(_number(row, "target") or 0)
     if index < 0:
         raise ValueError("frames count from 0")
     values = [_number(row, name) for name in NEEDED[1:]]
     known = [value for value in values if value is not None]
     state = row.get("state") or (LOST if _number(row, "lost") else TRACKED)
+    before = newest.get(target)
     if len(known) < 4:
-        if target not in lost:  # before its first box
+        if before is None:  # before its first box
             return
-        state, known = LOST, list(_last(rows, target).box)
+        state, known = LOST, list(before.box)
     if state not in STATES:
         raise ValueError(f"the state {state!r} is none of {', '.join(STATES)}")
     velocity = _number(row, "velocity_x"), _number(row, "velocity_y")
     found = _number(row, "found")
-    rows.setdefault(index, {})[target] = Track(
+    track = Track(
         Box(*known),
         _number(row, "score") or 0.0,
         lost=state == LOST,
@@ -161,16 +164,11 @@ def _add(rows: Rows, lost: Dict[int, bool], row: Dict[str, Any]) -> None:
         velocity=None if None in velocity else velocity,  # type: ignore[arg-type]
         presence=_number(row, "presence"),
         # a table without the column finds a target where it is no longer lost
-        found=bool(found) if "found" in row else lost.get(target, False) and state != LOST,
+        found=bool(found)
+        if "found" in row
+        else before is not None and before.lost and state != LOST,
     )
-    lost[target] = state == LOST
-
-
-def _last(rows: Rows, target: int) -> Track:
-    """The newest track of a target that has one."""
-    return next(
-        rows[index][target] for index in sorted(rows, reverse=True) if target in rows[index]
-    )
+    rows.setdefault(index, {})[target] = newest[target] = track
 
 
 def _number(row: Dict[str, Any], name: str) -> Optional[float]:

@@ -29,11 +29,13 @@ def cut(frame: AnyFrame, box: Sequence[float], side_px: int) -> bytes:
     if not np.isfinite((x, y, w, h)).all():
         return b""
     side = max(AROUND * max(w, h), SMALLEST_PX)
+    side = min(side, AROUND * max(frame.shape[:2]) + SMALLEST_PX)  # whatever a table says
     left, top = x + w / 2 - side / 2, y + h / 2 - side / 2
     scale = side_px / side
     picture = _window(bgr_of(frame), left, top, side, side_px)
     corners = [(x - left) * scale, (y - top) * scale]
     corners += [corners[0] + w * scale, corners[1] + h * scale]
+    corners = np.clip(corners, -9, side_px + 9)  # what is farther out is not visible
     left_px, top_px, right_px, bottom_px = (int(round(value)) for value in corners)
     for colour, line_px in ((SHADOW, 3), (MARK, 1)):
         cv2.rectangle(picture, (left_px, top_px), (right_px, bottom_px), colour, line_px)
@@ -45,8 +47,16 @@ def jpeg(picture: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1].tobytes()
 
 
+def shrunk(picture: np.ndarray, width: int) -> np.ndarray:
+    """A picture, scaled down to at most a width."""
+    if picture.shape[1] <= width:
+        return picture
+    height = max(1, int(round(picture.shape[0] * (width / float(picture.shape[1])))))
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+
+
 def _window(frame: np.ndarray, left: float, top: float, side: float, side_px: int) -> np.ndarray:
-    """A square of a frame, scaled to ``side_px``. Only its pixels are read."""
+    """A square of a frame, scaled to ``side_px``."""
     first_x, first_y = int(np.floor(left)), int(np.floor(top))
     count = max(1, int(round(side)))
     height, width = frame.shape[:2]

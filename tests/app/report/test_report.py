@@ -102,6 +102,7 @@ def test_a_picture_shows_the_target_in_its_middle_also_at_the_edge_of_the_frame(
     assert np.abs(picture[5, 5].astype(int) - 64).max() < 20, "outside of the frame is grey"
     assert picture[70, 70].max() < 40, "the frame around it"
     assert cut(frame, (math.nan, 0, 20, 20), 80) == b""
+    assert cut(frame, (10, 10, 1e9, 1e9), 80), "a table's box may be of any size"
 
 
 def test_a_report_of_many_frames_stays_small_and_keeps_short_losses():
@@ -230,6 +231,14 @@ def test_a_table_that_is_none_is_refused_by_a_sentence(film, tmp_path, capsys, t
     assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 2
     assert sentence in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [boxes]
+
+
+@pytest.mark.parametrize("line", ['{"frame": 0, "x": 1', "[1]", "nonsense"])
+def test_a_line_that_is_no_object_is_refused_by_a_sentence(film, tmp_path, capsys, line):
+    boxes = tmp_path / "boxes.jsonl"
+    boxes.write_text(line + "\n")
+    assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 2
+    assert "boxes.jsonl: can't be read" in capsys.readouterr().err
 
 
 def test_a_plain_table_of_another_tracker_makes_a_report(film, tmp_path):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Seque
 
 from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame
 from hotpath.app.pointing import add_at
-from hotpath.app.records import SourceOptions
+from hotpath.app.records import SourceOptions, TargetOptions
 from hotpath.base.log import reporter
 from hotpath.runtime.errors import BadBox, BadFrame, BadOption, NetworkFailed
 from hotpath.runtime.options import Options, PathLike, checked
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hotpath.app.detect import Detector
     from hotpath.video.base import Source
 
-EVERY = 10  # frames from one call of the detector to the next, as the command line has it
+EVERY = TargetOptions().every  # frames from one call of the detector to the next
 
 
 class Selected:
@@ -104,7 +104,8 @@ class Tracking:
     def __init__(self, source: SourceOptions, selected: Selected, network: Options) -> None:
         self._failed, self._closed = 0, False
         self._closing = contextlib.ExitStack()
-        network = checked(network._replace(log=reporter(network.log)))
+        self._log = reporter(network.log)
+        network = checked(network._replace(log=self._log))
         check_camera(source.video)
         try:
             self._open(source, selected, network)
@@ -113,13 +114,12 @@ class Tracking:
             raise
 
     def _open(self, options: SourceOptions, selected: Selected, network: Options) -> None:
-        log = self._log = reporter(network.log)
         opened = None
         if is_recorded(options.video):  # a wrong name must not wait for the network
-            opened = self._opened_source(options, log)
+            opened = self._opened_source(options)
         detector = selected.load(network)
         self.targets: Targets = self._closing.enter_context(open_targets(network))
-        self.source, frame = opened or self._opened_source(options, log)
+        self.source, frame = opened or self._opened_source(options)
         self._finder: Optional[TargetFinder] = None
         if selected.by_detector:
             find: Any = selected.detector if detector is None else detector.detect
@@ -133,12 +133,10 @@ class Tracking:
             tracks = self._finder.first(frame, tracks, self.source.time_s)
         self._first: Optional[Tuple[Picture, Optional[Track]]] = _pair(frame, tracks)
 
-    def _opened_source(
-        self, options: SourceOptions, log: Callable[[str], None]
-    ) -> "Tuple[Source, AnyFrame]":
+    def _opened_source(self, options: SourceOptions) -> "Tuple[Source, AnyFrame]":
         """Open the source; returns it and its first frame."""
         source = self._closing.enter_context(
-            open_source(options.video, log, options.fps, options.depth, planes=True)
+            open_source(options.video, self._log, options.fps, options.depth, planes=True)
         )
         return source, first_frame(source, options.start)
 

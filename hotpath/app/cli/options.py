@@ -1,7 +1,6 @@
 """The options of ``hotpath track``: the parser that the groups of ``hotpath.app.records`` give."""
 
 import argparse
-import re
 import shlex
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
@@ -14,6 +13,7 @@ from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks
 from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.network import DETECTORS
 from hotpath.runtime.options import Options
+from hotpath.video.base import without_password
 
 DESCRIPTION = (
     "Follow one or several objects through a video, a camera or a network stream. "
@@ -117,22 +117,17 @@ def command_of(options: records.RunOptions, box: Sequence[float] = ()) -> str:
             if several and isinstance(default, tuple):
                 values = list(value)
             elif several and option.name == "video":  # files that are one recording
-                words += [_masked(str(each)) for each in value]
+                words += [without_password(str(each)) for each in value]
                 continue
             elif several:
                 values = [",".join(f"{number:g}" for number in value)]
             for each in values:
                 text = f"{each:g}" if isinstance(each, float) else str(each)
-                words += [option.flag, _masked(text)]
+                words += [option.flag, without_password(text)]
     for flag, value in (("--engine", network.engine), ("--networks-dir", network.networks_dir)):
         if value not in (None, Options().engine):
             words += [flag, str(value)]
     return "hotpath track " + " ".join(map(shlex.quote, words))
-
-
-def _masked(text: str) -> str:
-    """An address without its password."""
-    return re.sub(r"(://[^/@:\s]*):[^/@\s]+@", r"\1:***@", text)
 
 
 def parser(of_file: bool = False) -> argparse.ArgumentParser:

@@ -4,10 +4,7 @@ import math
 from array import array
 from typing import Dict, List, NamedTuple, Optional
 
-import cv2
-import numpy as np
-
-from hotpath.app.report.cut import cut, jpeg
+from hotpath.app.report.cut import cut, jpeg, shrunk
 from hotpath.runtime.drawing import draw
 from hotpath.runtime.pictures import bgr_of
 from hotpath.runtime.types import STATES, Box, Track
@@ -77,7 +74,6 @@ class History:
         targets: number -> ``Past``.
         frames: how many frames were written.
         first, last: indices of the first and the last frame; None before the first.
-        times: time of some frames, seconds: the first and the last that had one, by index.
         size: (width, height) of the frames.
         overview: JPEG of the first frame that had a target, with the boxes.
     """
@@ -87,7 +83,6 @@ class History:
         self.frames = 0
         self.first: Optional[int] = None
         self.last: Optional[int] = None
-        self.times: Dict[int, float] = {}
         self.size = (0, 0)
         self.overview = b""
         self._pictures = 0
@@ -99,10 +94,6 @@ class History:
         self.size = tracked.frame.shape[1], tracked.frame.shape[0]
         self.first = index if self.first is None else min(self.first, index)
         self.last = index if self.last is None else max(self.last, index)
-        if tracked.time_s is not None:
-            if len(self.times) > 1:
-                self.times.pop(max(self.times))
-            self.times[index] = tracked.time_s
         self.write_late(tracked)
 
     def write_late(self, tracked: TrackedFrame) -> None:
@@ -133,9 +124,4 @@ class History:
 
 def _overview(tracked: TrackedFrame) -> bytes:
     """The whole frame with its boxes, scaled down."""
-    drawn = draw(bgr_of(tracked.frame), tracked.tracks)
-    height, width = drawn.shape[:2]
-    if width > OVERVIEW_PX:
-        size = OVERVIEW_PX, max(1, int(round(height * OVERVIEW_PX / float(width))))
-        drawn = np.asarray(cv2.resize(drawn, size, interpolation=cv2.INTER_AREA))
-    return jpeg(drawn)
+    return jpeg(shrunk(draw(bgr_of(tracked.frame), tracked.tracks), OVERVIEW_PX))

@@ -11,19 +11,18 @@ import os
 from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
 from urllib.parse import quote
 
-import cv2
 from aiohttp import web
 
 from hotpath.app.links.control import Controller
 from hotpath.app.links.page.album import KEPT_S, Album, Moment
 from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions
+from hotpath.app.report.cut import jpeg, shrunk
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.video.base import TrackedFrame
 from hotpath.video.results import csv_line
 
 Json = Dict[str, Any]  # an object of a request or an answer
-JPEG_QUALITY = 80
 BODY_S = 5.0  # a request's body must have arrived by then
 ANSWER_S = 10.0  # the frame loop must have answered by then
 LARGEST_PX = 1e6  # absolute value of a number in a box
@@ -253,11 +252,7 @@ def _as_file(name: str) -> Dict[str, str]:
 
 def encoded(frame: AnyFrame, width: int) -> bytes:
     """JPEG of a frame, scaled down to at most that width."""
-    picture = bgr_of(frame)
-    if picture.shape[1] > width:
-        height = max(1, int(round(picture.shape[0] * (width / float(picture.shape[1])))))
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+    return jpeg(shrunk(bgr_of(frame), width))
 
 
 def parsed(text: str) -> Any:

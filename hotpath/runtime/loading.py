@@ -7,6 +7,7 @@ create_device   -> the device of that engine, which all its targets share
 tracker_on      -> the tracker of one target on that device
 """
 
+import sys
 import warnings
 from typing import NamedTuple, Optional
 
@@ -144,15 +145,17 @@ def create_device(
         from hotpath.runtime.devices.fpga import Fpga
 
         return Fpga(network, engine, kernels)
-    if kernels.name == cpu.NUMPY:
-        cpu.load(_warn_of_slow_kernels)  # it says why
+    if kernels.slower:
+        warnings.warn(cpu.SlowKernels(kernels.slower), stacklevel=_users_level())
     return Processor(network, engine, kernels)
 
 
-def _warn_of_slow_kernels(sentence: str) -> None:
-    warnings.warn(
-        cpu.SlowKernels(sentence), stacklevel=6
-    )  # the line of load_tracker or load_targets
+def _users_level() -> int:
+    """Return how far up the stack the user's line is, as ``warnings.warn`` of the caller counts."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].split(".")[0] == "hotpath":
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:

@@ -134,16 +134,26 @@ import sys, warnings
 from hotpath.kernels.cpu import build
 build.COMPILERS = ()
 import hotpath
-hotpath.{load}(sys.argv[1], engine="onnxruntime").close()
+hotpath.{call}, engine="onnxruntime").close()
 """
 
 
-@pytest.mark.parametrize("load", ["load_tracker", "load_targets"])
-def test_slow_kernels_are_a_warning_that_says_what_to_install(tmp_path, load):
+@pytest.mark.parametrize(
+    "call",
+    [
+        "load_tracker(sys.argv[1]",
+        "load_targets(sys.argv[1]",
+        "track(sys.argv[2], box=eval(sys.argv[3]), network=sys.argv[1]",
+    ],
+    ids=["load_tracker", "load_targets", "track"],
+)
+def test_slow_kernels_are_a_warning_that_says_what_to_install(tmp_path, call):
     """A program in a container without a compiler, such as python:slim."""
     toml = tiny.write_network(tmp_path)
-    (tmp_path / "own.py").write_text(NO_COMPILER.format(load=load))
-    words = [sys.executable, tmp_path / "own.py", toml]
+    pictures, boxes = tiny.film(2)
+    tiny.write_pictures(tmp_path / "frames", pictures)
+    (tmp_path / "own.py").write_text(NO_COMPILER.format(call=call))
+    words = [sys.executable, tmp_path / "own.py", toml, tmp_path / "frames", tuple(boxes[0])]
     environment = dict(os.environ, PYTHONPATH=str(ROOT))
     done = run(words, env=environment)
     assert done.returncode == 0, done.stderr

@@ -33,14 +33,16 @@ def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
     except build.CannotBuild as error:
         from hotpath.kernels.cpu import plain
 
+        kernels = plain.Kernels()
+        kernels.slower = slower(error)
         if log:
-            log(slower(error))
-        return plain.Kernels()
+            log(kernels.slower)
+        return kernels
     from hotpath.kernels.cpu import binding, structures
 
-    kernels = binding.Kernels(library)
-    structures.check(kernels.handle)
-    return kernels
+    compiled = binding.Kernels(library)
+    structures.check(compiled.handle)
+    return compiled
 
 
 def slower(error: Exception) -> str:

@@ -28,10 +28,11 @@ class Kernels:
 
     Attributes:
         name: "c++" or "numpy".
+        slower: why frames take longer than they could, in a sentence; empty if they do not.
         handle: the compiled functions, for ``hotpath.kernels.fpga``; None without a compiler.
     """
 
-    name = ""
+    name = slower = ""
     handle: Any = None
 
     def new(self, part: Callable[..., Part], *arguments: object) -> Optional[Part]:

@@ -461,6 +461,8 @@ class Search:
             chosen, value = cues.best(frame, states[free], some, looks, self.network.look_above)
             return states[free[chosen]], scores[0], value, True
         chosen, looked = self.choose(seen) if window.kind == HERE else (0, None)
+        if self._rejected is not None and chosen not in free:
+            return states[0], scores[0], 0.0, False
         value = cues.of(frame, states[chosen], seen, scores[chosen], looked)
         return states[chosen], scores[chosen], value, True
 

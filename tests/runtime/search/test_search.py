@@ -394,6 +394,20 @@ def test_a_rejected_object_is_not_found_again_and_the_target_is(toml):
     assert FOUND in states_of(tracker, film.frames[GONE:])
 
 
+@pytest.mark.parametrize("kind", [HERE, CHECK])
+def test_a_rejected_object_is_not_chosen_among_several_places(toml, kind, monkeypatch):
+    film, tracker = begun(toml)
+    tracker.update(film.frames[1])
+    tracker.reject()
+    here, elsewhere = tracker.state.copy(), tracker.state + (200, 0, 0, 0)
+    seen = Seen(here, (1.0, 1.0), states=np.array([here, elsewhere]), scores=(0.9, 0.8))
+    monkeypatch.setattr(tracker.search, "choose", lambda seen: (0, None))
+    monkeypatch.setattr(tracker.search.classifier, "looks", lambda seen: np.ones(2))
+    window = search.Window(kind, here, 1.0)
+    place, _, value, is_free = tracker.search._best(film.frames[2], window, seen, elsewhere)
+    assert (value, is_free) == (0.0, False), place
+
+
 def test_what_was_lost_and_not_rejected_is_found_where_it_is(toml):
     film, tracker = begun(toml)
     for frame in film.frames[1:5]:

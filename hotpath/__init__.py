@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
 from hotpath.runtime import *  # noqa: F403
 from hotpath.runtime import __all__ as _of_the_runtime
 from hotpath.runtime import __version__, canonical, interop  # noqa: F401
+from hotpath.runtime.directions import Bearing as Bearing
 from hotpath.runtime.libraries import require
 from hotpath.runtime.options import AUTO, NORMAL, Log, Options, PathLike
 
 if TYPE_CHECKING:
     from hotpath.app.tracking import Tracking
-    from hotpath.runtime.directions import Bearing as Bearing
     from hotpath.runtime.targets.targets import Targets as Targets
     from hotpath.runtime.tracker import Tracker as Tracker
     from hotpath.runtime.types import Box as Box
@@ -29,7 +29,7 @@ def _make_canonical(*values: Any) -> str:
     return writing.make(*values)
 
 
-canonical.MAKERS.append(_make_canonical)
+canonical.maker = _make_canonical
 
 __all__ = [*_of_the_runtime, "track"]
 
@@ -123,7 +123,6 @@ def track(
 
 # Types for the annotations of a user's program. Their files need NumPy, so who asks loads them.
 TYPES = {
-    "Bearing": "directions",
     "Box": "types",
     "Targets": "targets.targets",
     "Track": "types",

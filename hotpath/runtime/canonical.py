@@ -2,7 +2,7 @@
 
 A network gets them when it enters (``hotpath networks add`` and ``get``, ``make engine``), and one
 that has none yet when it is loaded for the first time. This file only reads them: the package
-``hotpath`` puts what makes them into ``MAKERS``. Engines and builders get a network's graphs only
+``hotpath`` sets ``maker``, which makes them. Engines and builders get a network's graphs only
 from here. They are stored below ``FOLDER`` under a hash of the files and of the TOML's values, or
 in a computer's bundle.
 
@@ -21,7 +21,6 @@ from typing import (
     Any,
     Callable,
     Dict,
-    List,
     Mapping,
     NamedTuple,
     Optional,
@@ -46,9 +45,9 @@ FOLDER = os.path.join(cache.USERS, "graphs")
 FORMS = FLOATS, BYTES, PIXELS = "floats", "bytes", "pixels"
 DESCRIPTION = "graphs.json"
 HERE = os.path.dirname(os.path.abspath(__file__))
-# Functions that make the files, as ``hotpath.graphs.writing.make`` does; the first one is called.
-# The package ``hotpath``, which is above all rooms, appends one. The runtime knows none itself.
-MAKERS: List[Callable[..., str]] = []
+# The function that makes the files, ``hotpath.graphs.writing.make``. The package ``hotpath``, which
+# stands above all rooms, sets it: the runtime does not import ``graphs``.
+maker: Optional[Callable[..., str]] = None
 SOURCES = (  # of the code on which the files depend
     "../graphs/*.py",
     "decode/*.py",
@@ -128,13 +127,13 @@ def load(
     facts = sorted(hashes.items()), sorted(values.items()), sorted(parts.items()), form
     own = os.path.join(folder, f"{network.name}-{cache.digest(facts, code)}")
     if not cache.is_whole(os.path.join(own, DESCRIPTION)):
-        if not MAKERS:
+        if maker is None:
             raise BadNetwork(
                 f"{network.name} is not ready for engines, and nothing here can make it so; run "
                 "`{}` on a computer".format(make("engine", NETWORK=network.given)),
                 what="not ready",
             )
-        own = MAKERS[0](network, paths, form != FLOATS, form == PIXELS, own, DESCRIPTION)
+        own = maker(network, paths, form != FLOATS, form == PIXELS, own, DESCRIPTION)
         if log is not None and NETWORKS not in network.path.parents:
             log(f"{network.name} was made ready for engines, in {own}")
     with contextlib.suppress(OSError):  # a folder of another user, or on a disk that is read-only

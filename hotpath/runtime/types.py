@@ -219,6 +219,21 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
     return Box(x, y, w, h)
 
 
+def leave_frame(boxes: np.ndarray, size: Sequence[float]) -> np.ndarray:
+    """Return whether more than ``MOST_OF_CORNERS`` of each box is outside of a frame.
+
+    Args:
+        boxes: (n, 4) floats x, y, w, h, pixels.
+        size: (width, height) of the frame, pixels.
+
+    Returns:
+        (n,) bool.
+    """
+    start, extent = boxes[:, :2], boxes[:, 2:]
+    shown = np.clip(np.minimum(start + extent, size) - np.maximum(start, 0), 0, None)
+    return np.asarray(shown.prod(axis=1) < (1 - MOST_OF_CORNERS) * extent.prod(axis=1))
+
+
 def within_frame(box: Any, frame_shape: Sequence[int]) -> Any:
     """What a frame shows of a box that is longer than it; another box as it is.
 

@@ -12,7 +12,7 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.runtime.types import MOST_OF_CORNERS
+from hotpath.runtime.types import leave_frame
 
 MOT_FIELDS = (7, 9, 10)  # numbers of a line of MOTChallenge
 MOST_STATE = 2  # of the last two of ten numbers: -1 in MOTChallenge, states in VisDrone
@@ -197,8 +197,7 @@ def doubt_of_units(
         return Doubt(), ""
     sides = np.array(size, float)
     start, extent = rows[:, :2], rows[:, 2:]
-    shown = np.clip(np.minimum(start + extent, sides) - np.maximum(start, 0), 0, None)
-    leaves = shown.prod(axis=1) < (1 - MOST_OF_CORNERS) * extent.prod(axis=1)
+    leaves = leave_frame(rows, size)
     of_frame = "the frame of {}x{}".format(*size)
     fit = (extent > start) & (extent <= sides + 1) & (start >= -1)
     if fit.all():

@@ -26,12 +26,12 @@ from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.detections import Detections
 from hotpath.runtime.types import (
     GIVEN,
-    MOST_OF_CORNERS,
     TRACKED,
     Box,
     Track,
     are_shares,
     checked_box,
+    leave_frame,
 )
 
 if TYPE_CHECKING:
@@ -343,9 +343,7 @@ def _are_all_corners(boxes: np.ndarray, shape: Tuple[int, ...]) -> bool:
     height, width = shape[:2]
     start, extent = boxes[:, :2], boxes[:, 2:]
     fit = (start >= 0) & (start < extent) & (extent <= (width, height))
-    shown = np.clip(np.minimum(start + extent, (width, height)) - start, 0, None).prod(axis=1)
-    leaves = shown < (1 - MOST_OF_CORNERS) * extent.prod(axis=1)
-    return bool(len(boxes) and fit.all() and leaves.any())
+    return bool(len(boxes) and fit.all() and leave_frame(boxes, (width, height)).any())
 
 
 def _can_be(box: np.ndarray, shape: Tuple[int, ...]) -> bool:

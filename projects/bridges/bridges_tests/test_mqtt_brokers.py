@@ -1,6 +1,7 @@
 """Brokers that say nothing, take nothing, send too much or refuse: each is one sentence."""
 
 import contextlib
+import itertools
 import socket
 import struct
 import threading
@@ -40,8 +41,15 @@ def packets(connection):
 
 def serve(connection, kind):
     """Speak to one client as a broker of that kind."""
+    boxes = 0
     with contextlib.suppress(OSError):
         for packet, flags, content in packets(connection):
+            if kind == "breaks" and packet == PUBLISH:  # without a word for what it got
+                boxes += b"/box" in content[:40]
+                if boxes == 20:
+                    connection.shutdown(socket.SHUT_RDWR)
+                    return
+                continue
             if kind == "silent":
                 continue
             if packet == CONNECT:
@@ -63,9 +71,10 @@ def broker(kind):
 
         def accept():
             with contextlib.suppress(OSError):
-                while True:
+                for number in itertools.count():
                     connection = server.accept()[0]
-                    threading.Thread(target=serve, args=(connection, kind), daemon=True).start()
+                    now = "takes all" if kind == "breaks" and number else kind
+                    threading.Thread(target=serve, args=(connection, now), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
         yield f"mqtt://127.0.0.1:{server.getsockname()[1]}/home"
@@ -113,6 +122,20 @@ def test_frames_count_when_the_broker_took_them(kind, taken):
     (line,) = link.lines()
     assert f"published {link.taken} frame" in line
     assert ("did not confirm" in line) == (taken == 0)
+
+
+def test_frames_that_a_broken_connection_lost_do_not_count(monkeypatch):
+    monkeypatch.setattr(mqtt, "RETRY_S", 0.1)
+    monkeypatch.setattr(mqtt, "CONFIRM_S", 0.1)
+    with broker("breaks") as address:
+        link = link_to(address, [])
+        for index in range(200):
+            link.write(frame(index))
+            time.sleep(0.005)
+        assert wait(lambda: link.taken > 0)
+        link.close()
+    assert link.sent - link.taken >= 20
+    assert f"did not confirm {link.sent - link.taken} more" in link.lines()[0]
 
 
 def test_a_broker_that_sends_a_long_packet_costs_no_memory():

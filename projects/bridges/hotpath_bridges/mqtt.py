@@ -89,6 +89,7 @@ class MqttLink(Link):
         self._online = False
         self._states: Any = None
         self.sent = self.taken = self.replaced = 0
+        self._lost = 0  # frames of earlier connections that no broker confirmed
         self._asked: Optional[Tuple[int, int]] = None  # a message to confirm, frames before it
         self._asked_s = 0.0
         self.threads = (LinkThread("mqtt", self._work),)
@@ -135,6 +136,7 @@ class MqttLink(Link):
         """Connect and send until it ends; returns a sentence that says why it did."""
         client, broker = self._client, self._broker
         self._states, self._refused, self._asked, client.longest = None, "", None, 0
+        self._lost = self.sent - self.taken
         try:
             client.connect(broker.host, broker.port, KEEPALIVE_S)
             since_s = time.monotonic()
@@ -206,7 +208,7 @@ class MqttLink(Link):
         """Say whether the camera is there, and have it confirmed: it comes behind all frames."""
         topic = self._broker.topic + "/availability"
         asked = self._client.publish(topic, word, qos=1, retain=True)
-        self._asked, self._asked_s = (asked.mid, self.sent), time.monotonic()
+        self._asked, self._asked_s = (asked.mid, self.sent - self._lost), time.monotonic()
 
     def _confirmed(self, client: Any, data: Any, mid: int, *more: Any) -> None:
         """The broker took a message and, in their order, all before it."""

@@ -292,7 +292,7 @@ class Bag(Source):
             with self._budget.opening():
                 self._bag.open()
         except BadSource as error:
-            raise BadSource(f"{path}: {error}", what="too large") from None
+            raise BadSource(f"{path}: {error}", what=error.what) from None
         except Exception as error:  # of many kinds, where a file is damaged
             raise BadSource(f"{path}: {_why_no_bag(path, error)}", what="not a bag") from None
         connections = [c for c in self._bag.connections if c.msgtype in (IMAGE, COMPRESSED)]

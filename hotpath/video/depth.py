@@ -133,22 +133,27 @@ def range_of(picture: np.ndarray) -> Range:
     reach = FAR * (high - low)
     if reach:
         rest = rest[(rest >= low - reach) & (rest <= high + reach)]
-    outside = int(rest.size * OUTLIERS)
+    outside, outside_of_all = int(rest.size * OUTLIERS), int(values.size * OUTLIERS)
     low, high = rest[outside], rest[-1 - outside]
     room = HEADROOM * (high - low)
-    least, most = values[int(values.size * OUTLIERS)], values[-1 - int(values.size * OUTLIERS)]
+    least, most = values[outside_of_all], values[-1 - outside_of_all]
     low, high = max(least, low - room), min(most, high + room)
     return (low, high) if picture.dtype != np.uint16 else (int(low), int(high))
 
 
 def _without_plain_ends(values: np.ndarray) -> np.ndarray:
     """Sorted values without those that equal the least or the greatest one and are far from all."""
-    for end in (values[0], values[-1]):
-        others = values[values != end]
+    for is_low in (True, False):
+        end = values[0] if is_low else values[-1]
+        if is_low:
+            others = values[np.searchsorted(values, end, "right") :]
+        else:
+            others = values[: np.searchsorted(values, end)]
         if others.size <= values.size * TAIL:
             continue
-        spread = others[-1 - int(others.size * OUTLIERS)] - others[int(others.size * OUTLIERS)]
-        gap = np.abs(others - end).min()
+        outside = int(others.size * OUTLIERS)
+        spread = others[-1 - outside] - others[outside]
+        gap = others[0] - end if is_low else end - others[-1]
         if gap > spread * (1 if end in (0, UINT16_MAX) else FAR):
             values = others
     return values

@@ -79,8 +79,6 @@ class Rows:
         fov: Any = None,
     ) -> None:
         self._file_of, self._classes, self._fov = file_of, classes, fov
-        if fov:
-            self._bearing = bearing
         columns = COLUMNS + TARGET_COLUMNS + CLASS_COLUMNS * classes
         self.columns = columns + FOV_COLUMNS * bool(fov) + FILE_COLUMN * (file_of is not None)
         self.results: Optional[Results] = None
@@ -100,7 +98,7 @@ class Rows:
                 row += track.class_id, track.class_name
             if self._fov:
                 is_finite = math.isfinite(sum(box))
-                row += self._bearing(box, (width, height), self._fov) if is_finite else UNKNOWN[:2]
+                row += bearing(box, (width, height), self._fov) if is_finite else UNKNOWN[:2]
             if self._file_of is not None:
                 row.append(self._file_of(tracked.index))
             if self.table is not None:

@@ -175,7 +175,7 @@ def boxes_of(
     annotation = find_annotation(folder)
     if annotation is None:
         return []
-    boxes = read_boxes(folder)
+    boxes = annotation.boxes()
     doubt, odd = doubt_of_units(boxes, size) if size else (Doubt(), "")
     if doubt.what:
         raise Misfit(f"{annotation.path}: {doubt.saw}; it is not used until this is corrected")
@@ -220,7 +220,7 @@ def targets(folder: str) -> Iterator[Tuple[str, List[Box]]]:
         yield f".{number}", own.boxes()
         number += 1
     if not is_several:
-        yield "", read_boxes(folder)
+        yield "", annotation.boxes()
 
 
 def find_annotation(folder: str) -> Optional[Annotation]:

@@ -5,8 +5,8 @@
 
 A rule of ``RULES`` is left out by a number, or by a function without it. All trackers follow each
 frame in turns, and a window that several of them look at is run once. Prints the table of
-docs/results/identity.md: all rules, then without each of ``--rules``. A column for each set of
-films, as ``hotpath_lab.presence`` names them.
+docs/results/identity-rules.md: all rules, then without each of ``--rules``. A column for each set
+of films, as ``hotpath_lab.presence`` names them.
 """
 
 import argparse

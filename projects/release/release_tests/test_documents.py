@@ -1,5 +1,6 @@
 """The documents: with links, commands and figures that are there."""
 
+import csv
 import functools
 import importlib.util
 import json
@@ -90,6 +91,17 @@ def test_a_section_of_a_result_that_asks_is_answered_at_once():
 def test_the_list_of_results_is_complete():
     listed = set(LINK.findall((RESULTS / "index.md").read_text(encoding="utf-8")))
     assert {path.name for path in RESULTS.glob("*.md")} - {"index.md"} <= listed
+
+
+def test_the_list_of_clips_is_that_of_the_program():
+    page = (RESULTS / "index.md").read_text(encoding="utf-8")
+    listed = ROOT / "projects" / "lab" / "hotpath_lab" / "clips.csv"
+    with open(listed, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for part in ("eleven", "ten"):
+        names = ", ".join(row["name"] for row in rows if row["part"] == part)
+        assert f"| *{part} clips* | {names}" in page
+    assert f"{sum(int(row['frames']) for row in rows):,} frames" in page
 
 
 def test_raw_figures_can_be_read():

@@ -5,7 +5,8 @@
 
 Prints the tables of docs/results/identity.md for the first network: a column for the clips, the
 half ``development`` of the long films and the public sequences of ``--data``. ``--targets`` adds
-the films of docs/results/real and docs/results/motorways, and ``--report`` the other half.
+the films of docs/results/real and docs/results/motorways, ``--eye`` those of ``eye.csv``, and
+``--report`` the other half. The intervals (95 %) are of samples of whole films.
 
 Then ``ODDS`` and ``RISE`` of ``hotpath.runtime.identity`` are fitted to the frames of all networks
 on these three, given the probability that each box holds the same object. They are checked on films
@@ -14,6 +15,7 @@ in one part.
 """
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,9 +29,10 @@ from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.identity import ODDS
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
-from hotpath_lab import benchmarks, runs, trackers, words
+from hotpath_lab import benchmarks, eye, runs, trackers, words
 from hotpath_lab.longterm import films, similar
 from hotpath_lab.provenance import code_identity
+from hotpath_lab.robustness import auc
 
 FOLDS, SEEDS = 5, 3  # parts of the films; ways to part them
 STEPS = 50  # of Newton's method
@@ -71,7 +74,18 @@ def evidence_of(run: Mapping[str, Any], member: Any) -> Evidence:
 
 def frames_of(run: Mapping[str, Any], member: Any) -> words.Frames:
     """What ``hotpath_lab.words`` takes of a run."""
-    return words.frames_of(run, member.boxes, getattr(member, "known", None))
+    known = getattr(member, "known", None)
+    frames = words.frames_of(run, member.boxes, known)
+    if not isinstance(member, eye.SeenFilm):
+        return frames
+    return frames._replace(right=member.right[words.counted(len(member.right), known)])
+
+
+def area(run: Mapping[str, Any], member: Any) -> float:
+    """The AUC of a run's boxes; NaN where none are annotated but the first."""
+    if isinstance(member, eye.SeenFilm):
+        return math.nan
+    return auc(run["boxes"], member.boxes)
 
 
 def joined(parts: Sequence[Evidence]) -> Evidence:
@@ -173,6 +187,7 @@ def add_set_options(cli: argparse.ArgumentParser) -> None:
     cli.add_argument("--films", metavar="FILE", help="description of long films")
     cli.add_argument("--data", metavar="DIR", help="folder of the public sequences")
     cli.add_argument("--targets", metavar="DIR", help="folder of real films and motorways")
+    cli.add_argument("--eye", metavar="DIR", help="folder of the films that were judged by eye")
     cli.add_argument(
         "--report", action="store_true", help="also the half report, which decides nothing"
     )
@@ -193,6 +208,8 @@ def sets_of(options: argparse.Namespace) -> dict[str, list[Any]]:
         places = similar.located(sources, options.targets)
         members = [similar.TargetFilm(target, places[target.film]) for target in targets]
         sets[Path(annotations).name] = members
+    for lot in eye.LOTS if options.eye else ():
+        sets[f"by eye, {lot}"] = eye.films(options.eye, lot)
     return sets
 
 
@@ -206,7 +223,8 @@ def run(options: argparse.Namespace) -> None:
     for spec in specs:
         if not load_network(str(spec.options.network)).can_be_lost:
             raise BadRun(f"{spec.name} has no presence; leave it out")
-    said: dict[str, Any] = {}
+    said: dict[str, list[words.Frames]] = {}
+    areas: dict[str, float] = {}
     evidence: dict[str, list[Evidence]] = {spec.name: [] for spec in specs}
     for name, members in sets.items():
         place = out / name
@@ -214,10 +232,11 @@ def run(options: argparse.Namespace) -> None:
             raise BadRun(sentence)
         for spec in reversed(specs):
             done = [(runs.stored(spec, member, place) or {}, member) for member in members]
-            said[name] = words.figures(frames_of(*pair) for pair in done)
+            said[name] = [frames_of(*pair) for pair in done]
+            areas[name] = float(np.mean([area(*pair) for pair in done]))
             if name in FITTED:
                 evidence[spec.name] += [evidence_of(*pair) for pair in done]
-    print(words.page(said))
+    print(words.page(said, areas))
     say(check({name: joined(parts) for name, parts in evidence.items()}))
 
 

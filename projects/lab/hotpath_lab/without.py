@@ -28,7 +28,6 @@ from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import Seen
 from hotpath_lab import presence, trackers, words
 from hotpath_lab.follow import take
-from hotpath_lab.robustness import auc
 
 ALL = "all rules"
 Patch = tuple[Any, str, Any]  # a module or class, one of its names, and what that is without a rule
@@ -154,13 +153,14 @@ def run(options: argparse.Namespace) -> None:
 
 
 def cell(runs: Sequence[tuple[dict[str, Any], Any]]) -> str:
-    """Mean AUC; right in tracked, of so many; right boxes that are tracked; right, wrong finds."""
+    """Mean AUC; wrong tracked frames, wrong ones of any word with a high presence; right boxes that
+    are tracked; right, wrong finds.
+    """
     table = words.figures(presence.frames_of(*pair) for pair in runs)
-    area = float(np.mean([auc(run["boxes"], member.boxes) for run, member in runs]))
-    tracked = round(table["share_tracked"] * table["frames"])
-    box, right, said = map(words.short, (area, table["right_tracked"], table["right_said"]))
+    area = float(np.mean([presence.area(*pair) for pair in runs]))
+    wrong = "{tracked_wrong:,}, {wrong_high:,}".format(**table)
     finds = "{finds_right}, {finds_wrong}".format(**table)
-    return f"{box}; {right} of {tracked:,}; {said}; {finds}"
+    return f"{words.short(area)}; {wrong}; {words.short(table['right_said'])}; {finds}"
 
 
 main = command.main("hotpath_lab.without", run, parser)

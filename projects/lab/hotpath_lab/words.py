@@ -7,12 +7,18 @@
 | ``right_WORD``             | share of the frames with that word whose box is right               |
 | ``right_said``             | share of the right boxes that are ``tracked``                       |
 | ``finds_right, _wrong``    | frames with ``track.found``, by their box                           |
+| ``tracked_wrong``          | ``tracked`` frames whose box is wrong                               |
+| ``tracked_wrong_high``     | those of them with a presence of ``HIGH`` or more                   |
+| ``tracked_right_high``     | ``tracked`` frames with such a presence whose box is right          |
+| ``wrong_high``             | frames of all words with such a presence whose box is wrong         |
+| ``log_loss``               | of the presence                                                     |
 | ``presence``               | ten rows (frames, share of right boxes), by presence 0 to .1 and on |
 
-A box is right from an overlap of ``metrics.FOUND`` on; no box is right while the target is absent.
+``interval`` gives the bounds of a share. A box is right from an overlap of ``metrics.FOUND`` on; no
+box is right while the target is absent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +29,9 @@ from hotpath.runtime.types import LOST, TRACKED, UNSURE
 from hotpath_lab.longterm.metrics import FOUND
 
 BINS = 10  # of the presence
+HIGH = 0.8  # presence of a box that a machine may act on
+LEAST_SHARE = 1e-3  # presence, and its distance from 1, below which the log loss does not rise
+SAMPLES, LEVEL = 1000, 95  # of whole films; per cent of them that an interval holds
 WORDS = (TRACKED, UNSURE, LOST)
 COLUMNS = (
     ("frames", "frames", "{:.0f}"),
@@ -98,8 +107,36 @@ def figures(films: Iterable[Frames]) -> dict[str, Any]:
     table["right_said"] = _mean((words == TRACKED)[right])
     table["finds_right"] = int((finds & right).sum())
     table["finds_wrong"] = int((finds & ~right).sum())
+    tracked, high = words == TRACKED, presence >= HIGH
+    table["tracked_wrong"] = int((tracked & ~right).sum())
+    table["tracked_wrong_high"] = int((tracked & ~right & high).sum())
+    table["tracked_right_high"] = int((tracked & right & high).sum())
+    table["wrong_high"] = int((~right & high).sum())
+    of_truth = np.clip(np.where(right, presence, 1 - presence), LEAST_SHARE, 1 - LEAST_SHARE)
+    table["log_loss"] = _mean(-np.log(of_truth[~np.isnan(of_truth)]))
     table["presence"] = tenths(presence, right)
     return table
+
+
+def interval(films: Sequence[Frames], key: str) -> tuple[float, float]:
+    """Return the bounds of a share of ``figures``, by samples of whole films with replacement.
+
+    Args:
+        films: of all films of a set.
+        key: ``right_tracked`` or ``right_said``.
+    """
+    both = [
+        ((film.words == TRACKED) & film.right, film.right, film.words == TRACKED) for film in films
+    ]
+    hits, right, tracked = np.array([[mask.sum() for mask in masks] for masks in both]).T
+    of = {"right_tracked": tracked, "right_said": right}[key]
+    picked = np.random.RandomState(0).randint(0, len(films), (SAMPLES, len(films)))
+    with np.errstate(invalid="ignore"):
+        shares = hits[picked].sum(axis=1) / of[picked].sum(axis=1)
+    if np.isnan(shares).all():
+        return float("nan"), float("nan")
+    low, high = np.nanpercentile(shares, [50 - LEVEL / 2, 50 + LEVEL / 2])
+    return float(low), float(high)
 
 
 def tenths(presence: np.ndarray, right: np.ndarray) -> list[list[float]]:
@@ -131,25 +168,40 @@ def text(tables: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join([*lines, LEGEND])
 
 
-def page(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """The figures as the two tables of docs/results/identity.md, a column for each name."""
-    shares = "share_tracked", "share_unsure", "share_lost"
+def page(sets: Mapping[str, Sequence[Frames]], boxes: Mapping[str, float]) -> str:
+    """The figures as the two tables of docs/results/identity.md, a column for each set of films.
+
+    Args:
+        sets: the frames of each film of a set.
+        boxes: mean AUC of the boxes of each set; NaN where none are annotated.
+    """
+    tables = {name: figures(films) for name, films in sets.items()}
+
+    def share(key: str) -> list[str]:
+        cells = []
+        for name, table in tables.items():
+            low, high = (short(bound) for bound in interval(sets[name], key))
+            cells.append(short(table[key]) + (f" [{low}, {high}]" if table[key] > 0 else ""))
+        return cells
+
+    def count(*keys: str) -> list[str]:
+        return [", ".join(f"{table[key]:,}" for key in keys) for table in tables.values()]
+
+    high = f"with a presence of {short(HIGH, 1)} or more"
     rows = [
-        ("frames", lambda table: f"{table['frames']:,}"),
-        (
-            "frames that are `tracked`, `unsure`, `lost`",
-            lambda table: ", ".join(short(table[key], 2) for key in shares),
-        ),
-        ("the box is right in `tracked`", lambda table: short(table["right_tracked"])),
-        ("the box is right in `unsure`", lambda table: short(table["right_unsure"])),
-        ("right boxes that are `tracked`", lambda table: short(table["right_said"])),
-        (
-            "finds that are right and wrong",
-            lambda table: f"{table['finds_right']}, {table['finds_wrong']}",
-        ),
+        ("frames", count("frames")),
+        ("`tracked` frames whose box is right", share("right_tracked")),
+        ("right boxes that are reported as `tracked`", share("right_said")),
+        ("wrong `tracked` frames", count("tracked_wrong")),
+        (f"wrong `tracked` frames {high}", count("tracked_wrong_high")),
+        (f"right `tracked` frames {high}", count("tracked_right_high")),
+        (f"wrong frames {high}, in any state", count("wrong_high")),
+        ("re-acquisitions: correct, wrong", count("finds_right", "finds_wrong")),
+        ("log loss of the presence", [short(each["log_loss"], 2) for each in tables.values()]),
+        ("AUC of `track.box`", [short(boxes[name]) for name in tables]),
     ]
     lines = [table_row(["", *tables]), table_row(["---"] * (1 + len(tables)))]
-    lines += [table_row([title, *map(cell, tables.values())]) for title, cell in rows]
+    lines += [table_row([title, *cells]) for title, cells in rows]
     lines += ["", table_row(["presence", *(cell for name in tables for cell in (name, "right"))])]
     lines.append(table_row(["---"] * (1 + 2 * len(tables))))
     for row in range(BINS):

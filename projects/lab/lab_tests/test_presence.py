@@ -40,15 +40,38 @@ def test_a_tenth_that_is_far_from_its_share_is_marked(share, marked):
     assert line.split()[-1] == f"{share:.2f}" + "*" * marked
 
 
+def said_of(states, presence, truth, boxes=None):
+    run = {"boxes": truth if boxes is None else boxes, "states": states, "certainty": presence}
+    return words.frames_of(dict(run, found=[False] * len(states)), truth)
+
+
 def test_figures_are_shown_as_the_page_has_them():
-    truth = np.array([[10.0 + n, 5, 20, 10] for n in range(4)])
-    said = ["tracked", "tracked", "unsure", "tracked"]
-    sure, found = [1, 0.95, 0.61, 0.85], [False, False, False, True]
-    run = {"boxes": truth, "states": said, "certainty": sure, "found": found}
-    page = words.page({"clips": words.figures([words.frames_of(run, truth)])}).splitlines()
-    assert "| frames that are `tracked`, `unsure`, `lost` | .67, .33, .00 |" in page
-    assert "| finds that are right and wrong | 1, 0 |" in page
+    truth = np.array([[10.0 + n, 5, 20, 10] for n in range(6)])
+    boxes = truth.copy()
+    boxes[3:] += 500.0
+    said = ["tracked", "tracked", "unsure", "tracked", "tracked", "lost"]
+    sure, found = [1, 0.95, 0.61, 0.85, 0.5, 0.8], [False, True, False, False, True, False]
+    run = {"boxes": boxes, "states": said, "certainty": sure, "found": found}
+    page = words.page({"clips": [words.frames_of(run, truth)]}, {"clips": 0.25}).splitlines()
+    assert "| `tracked` frames whose box is right | .333 [.333, .333] |" in page
+    assert "| right boxes that are reported as `tracked` | .500 [.500, .500] |" in page
+    assert "| wrong `tracked` frames | 2 |" in page
+    assert "| wrong `tracked` frames with a presence of .8 or more | 1 |" in page
+    assert "| right `tracked` frames with a presence of .8 or more | 1 |" in page
+    assert "| wrong frames with a presence of .8 or more, in any state | 2 |" in page
+    assert "| re-acquisitions: correct, wrong | 1, 1 |" in page
+    assert "| log loss of the presence | .95 |" in page
+    assert "| AUC of `track.box` | .250 |" in page
     assert "| .6 to .7 | 1 | 1.00 |" in page and "| 0 to .1 | 0 | – |" in page
+
+
+def test_an_interval_is_of_whole_films():
+    truth = np.array([[10.0, 5, 20, 10]] * 11)
+    right = said_of(["tracked"] * 11, [0.9] * 11, truth)
+    wrong = said_of(["tracked"] * 11, [0.9] * 11, truth, truth + 500.0)
+    low, high = words.interval([right] * 5 + [wrong] * 5, "right_tracked")
+    assert 0.1 <= low <= 0.3 and 0.7 <= high <= 0.9
+    assert words.interval([right] * 10, "right_tracked") == (1.0, 1.0)
 
 
 def test_the_command_tracks_and_prints_both_tables(tmp_path, capsys):

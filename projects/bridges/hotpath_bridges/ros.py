@@ -1,6 +1,7 @@
 """Pictures of ROS 2: a topic of a running system (by rclpy), or a recorded bag (by rosbags).
 
-Messages are sensor_msgs/Image and sensor_msgs/CompressedImage. A bag needs no ROS.
+Messages are sensor_msgs/Image and sensor_msgs/CompressedImage; in a bag also those of encoded video
+(see ``ros_video.py``). A bag needs no ROS.
 """
 
 import contextlib
@@ -27,16 +28,12 @@ from hotpath.video.limits import check_size
 from hotpath.video.live import LiveSource
 from hotpath.video.raw import planes_in
 from hotpath.video.stamps import Stamps
-from hotpath_bridges import bag_budget
+from hotpath_bridges import bag_budget, ros_video
 
 PREFIX = "ros:"
 MCAP = b"\x89MCAP0\r\n"  # at both ends of a file
 TOPIC = re.compile(PREFIX + r"((?:/[A-Za-z_]\w*)+)", re.ASCII)  # as ROS names topics
 IMAGE, COMPRESSED = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
-VIDEO = {  # messages of encoded video -> the transport of ROS that decodes them
-    "ffmpeg_image_transport_msgs/msg/FFMPEGPacket": "ffmpeg",
-    "foxglove_msgs/msg/CompressedVideo": "foxglove",
-}
 JPEG, PNG = b"\xff\xd8", b"\x89PNG"  # the first bytes
 COMPRESSED_DEPTH = 12  # bytes before the PNG of image_transport's compressedDepth
 READ_S = 2.0  # that a topic may be silent; finding the sender takes about one
@@ -237,15 +234,6 @@ def _files_of(path: str) -> List[str]:
     return [os.path.join(path, name) for name in names] or [path]
 
 
-def _of_video(topic: str, kind: str) -> str:
-    """Why a topic of encoded video is not read, and what to do."""
-    transport = VIDEO[kind]
-    return (
-        f"has encoded video on {topic} ({kind.split('/')[-1]}), which is not read; play the bag, "
-        f"run `ros2 run image_transport republish {transport} raw`, and record its pictures"
-    )
-
-
 def _words(error: Exception) -> str:
     """The words of a library's error, in one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
@@ -272,21 +260,25 @@ class Bag(Source):
     ) -> None:
         super().__init__(f"{path}#{topic}" if topic else path, log, depth)
         self._is_fitted = False
+        self._is_told = False
         self._planes = planes
         self._first_s: Optional[float] = None
         self._ahead: Deque[Tuple[AnyFrame, float, Header]] = deque()  # frames, stamps, headers
         self._broken: Optional[Exception] = None
+        self._video = ros_video.Decoder(planes)
         try:
             import pathlib
 
             from rosbags.highlevel import AnyReader
-            from rosbags.typesys import Stores, get_typestore
+            from rosbags.typesys import Stores, get_types_from_msg, get_typestore
         except ImportError as error:
             raise BadSource(needs(f"{path}: a bag", "rosbags", error, "ros")) from None
         self._budget = bag_budget.Budget()
         try:
             # bags of before ROS Iron have no definitions of their messages
             types = get_typestore(Stores.ROS2_HUMBLE)
+            for kind, definition in ros_video.DEFINITIONS.items():
+                types.register(get_types_from_msg(definition, kind))
             files = [pathlib.Path(file) for file in _files_of(path)]
             self._bag: Any = AnyReader(files, default_typestore=types)
             with self._budget.opening():
@@ -295,15 +287,12 @@ class Bag(Source):
             raise BadSource(f"{path}: {error}", what=error.what) from None
         except Exception as error:  # of many kinds, where a file is damaged
             raise BadSource(f"{path}: {_why_no_bag(path, error)}", what="not a bag") from None
-        connections = [c for c in self._bag.connections if c.msgtype in (IMAGE, COMPRESSED)]
+        kinds = (IMAGE, COMPRESSED, *ros_video.DEFINITIONS)
+        connections = [c for c in self._bag.connections if c.msgtype in kinds]
         chosen = [c for c in connections if c.topic == topic] if topic else connections
         if len({(c.topic, c.msgtype) for c in chosen}) != 1:
-            video = {c.topic: c.msgtype for c in self._bag.connections if c.msgtype in VIDEO}
             self.close()
             names = sorted({c.topic for c in connections})
-            encoded = topic if topic in video else next(iter(sorted(video)), "")
-            if encoded and (encoded == topic or not names):
-                raise BadSource(f"{self.name}: {_of_video(encoded, video[encoded])}", what="video")
             raise BadSource(
                 f"{self.name}: name one topic of pictures after '#'; there are: "
                 f"{' '.join(names) or 'none'}",
@@ -334,6 +323,12 @@ class Bag(Source):
                     f"damaged there ({_words(self._broken)})",
                     what="broke off",
                 )
+            if not self.given and self.skipped:
+                raise BadSource(
+                    f"{self.name}: none of the {self.frames} packets can be decoded "
+                    f"({self._video.codec}); a video needs a key frame, with its parameter sets",
+                    what="not a video",
+                )
             return None
         strays, stamp_s = self._stamps.strays, self._ahead[0][1]
         time_s = self._stamps.time_of(stamp_s, self._later)
@@ -345,25 +340,52 @@ class Bag(Source):
                 "neighbours; such a frame gets a time between them"
             )
         frame, _, self.header = self._ahead.popleft()
+        if self._video.odd and not self._is_told:
+            self._is_told = True
+            self.log(f"{self.name}: {self._video.odd}")
         if is_deep(frame) and not self._is_fitted:
             self._is_fitted = True
-            self._reduced().fit(self._samples())
+            self._reduced().fit([frame] if self._video.codec else self._samples())
         return self._give_any(frame, time_s - self._first_s)
 
     def _decode(self) -> bool:
-        """Decode one more picture ahead. Returns whether there was one."""
+        """Decode at least one more picture ahead. Returns whether there was one."""
+        before = len(self._ahead)
+        while len(self._ahead) == before:
+            packet, received_s = None, 0.0
+            try:
+                self._budget.renew()
+                _, received_ns, data = next(self._messages)
+                received_s = received_ns * 1e-9
+                message = self._bag.deserialize(data, self._kind)
+                packet = ros_video.packet_in(self._kind, message)
+                if packet is None:
+                    header, frame = picture_in(self._kind, message, self._planes)
+                    self._ahead.append((frame, seconds_of(header) or received_s, header))
+                    break
+            except StopIteration:
+                pass
+            except Exception as error:  # of many kinds, where a file is damaged
+                self._broken = error
+            if not self._decode_video(packet, received_s):
+                break
+        return len(self._ahead) > before
+
+    def _decode_video(self, packet: Optional[ros_video.Packet], received_s: float) -> bool:
+        """Decode a packet, or what the decoder still holds at the end. Returns whether to go on."""
+        stamp_s = seconds_of(packet.header) or received_s if packet else 0.0
         try:
-            self._budget.renew()
-            _, received_ns, data = next(self._messages)
-            message = self._bag.deserialize(data, self._kind)
-            header, frame = picture_in(self._kind, message, self._planes)
-        except StopIteration:
+            self._ahead.extend(self._video.decode(packet, stamp_s))
+        except ImportError as error:
+            self._broken = BadSource(
+                needs(f"video of ROS ({self._kind.split('/')[-1]})", "av", error)
+                + ", or play the bag, run `ros2 run image_transport republish`, and record its "
+                "pictures",
+                what="no PyAV",
+            )
             return False
-        except Exception as error:  # of many kinds, where a file is damaged
-            self._broken = error
-            return False
-        self._ahead.append((frame, seconds_of(header) or received_ns * 1e-9, header))
-        return True
+        self.errors, self.skipped = self._video.errors, self._video.skipped
+        return packet is not None
 
     def _later(self, count: int) -> List[float]:
         """The stamps of up to so many frames after the next one, which are decoded for it."""

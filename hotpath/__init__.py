@@ -1,6 +1,6 @@
-"""Hotpath: a visual object tracker; see ``track`` and ``load_tracker``.
+"""Hotpath: a visual object tracker. Begin with ``track`` or ``load_tracker``.
 
-Its rooms are the folders beside this file, in a checkout as in a wheel.
+The folders beside this file are the parts of the package, in a checkout as in a wheel.
 """
 
 import importlib
@@ -58,37 +58,38 @@ def track(
     latency: str = NORMAL,
     strict: bool = False,
 ) -> "Tracking":
-    """Follow one target through a camera, a stream, a file or a folder: ``(frame, track)`` each.
+    """Follow one target through a camera, a stream, a file or a folder, frame by frame.
 
-    The first pair is that of the frame in which the target begins. Boxes, scores and states are
-    those of ``hotpath track`` with the same source and options, bit for bit, because the tracker
-    gets the same frames. ``load_tracker`` with frames of ``cv2.VideoCapture`` gives slightly
-    different boxes, because OpenCV has converted those frames to BGR before the crop.
+    Each step gives ``(frame, track)``. The first pair belongs to the frame in which you selected
+    the target. Boxes, scores and states are identical to those of ``hotpath track`` with the same
+    source and options, bit for bit, because the tracker gets the same frames. ``load_tracker`` with
+    frames of ``cv2.VideoCapture`` gives slightly different boxes, because OpenCV has converted
+    those frames to BGR before the crop.
 
     Args:
-        source: as ``hotpath track`` takes it: ``cam0``, ``csi0``, an address (``rtsp://``), a file,
-            a folder of pictures, a sequence; or a list of paths of pictures.
+        source: what ``hotpath track --video`` takes: ``cam0``, ``csi0``, an address (``rtsp://``),
+            a file, a folder of pictures, a sequence; or a list of paths of pictures.
         box: (x, y, w, h) of the target in the first frame, 0-based pixels.
         point: (x, y) of a point on the target, instead of a box. Without box, point and detector
             the target is that of the source's ground truth, or you draw a box in a window.
-        snug: whether a box that is much too large is replaced by that of the object in it.
+        snug: whether a box that is much too large is replaced by the box of the object inside it.
         detector: name or TOML of a detector (see ``load_detector``), or a function that finds
-            objects in a frame as ``Targets.find_with`` takes it. Without box and point the target
-            is the best object that it finds. It also suggests where a lost target is.
+            objects in a frame, as for ``Targets.find_with``. Without box and point, the target is
+            the best object that it finds. It also suggests where a lost target may be.
         classes: names of the classes that the detector finds, such as ``["person"]``.
-        start: seconds of a recording at which the first frame is.
+        start: position in a recording at which tracking begins, seconds.
 
     ``fps`` and ``depth`` are those of ``hotpath.video.sources.open_source``. The other arguments,
     from ``network`` to ``strict``, are fields of ``hotpath.runtime.options.Options``.
 
     Returns:
-        A ``hotpath.app.tracking.Tracking``, which you iterate over. ``close()`` ends it early, and
-        ``with`` closes it.
+        A ``hotpath.app.tracking.Tracking`` to iterate over. ``close()`` ends it early, as does
+        leaving a ``with`` block.
 
     Raises:
         NoCamera, BadSource: the source cannot be opened.
         BadBox, NoObject: no target can have this box, or there is no object at the point.
-        BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle: as ``load_tracker``.
+        BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle: as for ``load_tracker``.
 
     Example:
         >>> import hotpath
@@ -121,7 +122,7 @@ def track(
     return Tracking(SourceOptions(where, fps, depth, start), selected, options)
 
 
-# Types for the annotations of a user's program. Their files need NumPy, so who asks loads them.
+# Types for the annotations of a user's program. Their files import NumPy, so they load on demand.
 TYPES = {
     "Box": "types",
     "Targets": "targets.targets",

@@ -145,10 +145,10 @@ def load_targets(
     latency: str = NORMAL,
     strict: bool = False,
 ) -> "Targets":
-    """Make ``hotpath.runtime.targets.targets.Targets``: several targets, followed by one engine.
+    """Make a ``hotpath.runtime.targets.targets.Targets``, which follows several targets at once.
 
-    Arguments and errors are those of ``load_tracker``. ``Targets.find_with`` adds targets by a
-    detector.
+    All targets share one engine. Arguments and errors are those of ``load_tracker``.
+    ``Targets.find_with`` adds the targets that a detector finds.
 
     Example:
         >>> with load_targets() as targets:

@@ -1,11 +1,11 @@
-"""Directions from a camera to what its picture shows. Lenses that bend lines are not corrected."""
+"""Directions from a camera to an object in its picture. Lens distortion is not corrected."""
 
 import math
 from typing import Any, List, NamedTuple, Sequence, Tuple
 
 from hotpath.runtime.errors import BadBox, BadOption
 
-LEAST_FOV_DEG = 2.0  # horizontal; a smaller number is taken for radians
+LEAST_FOV_DEG = 2.0  # horizontal; a smaller number is probably in radians
 Ray = Tuple[float, float, float]
 
 

@@ -59,8 +59,8 @@ class NoEngine(HotpathError):
 
 
 class BadBundle(HotpathError):
-    """A bundle is missing, not whole, or not what its ``bundle.json`` says."""
+    """A bundle is missing, incomplete, or not what its ``bundle.json`` says."""
 
 
 class BundleMismatch(BadBundle):
-    """A bundle was built for something else than what is here."""
+    """A bundle was built for another board, network or library version than the one here."""

@@ -1,12 +1,12 @@
-"""What a first box says: whether its target can be followed, and the style in which it was drawn.
+"""Check a first box: whether its target can be followed, and in which style it was drawn.
 
-The tracker takes a box with which tracking works badly, with a warning.
+A box from which tracking works badly is accepted with a warning.
 
-One user draws a dog with its tail, another one without. A network gives its own size, whatever the
-first box was, so all of its boxes differ from what is meant by about the same factor. ``init``
-looks at the first frame in any case. There, the drawn box and the network's own one tell this
-factor. A part of it is chance, so its root is taken. Only the boxes that a user gets change. The
-network's own are followed. POWER and MOST were chosen on 21 clips and 59 public sequences, and
+One user draws a dog with its tail, another without. A network predicts its own size, whatever the
+first box was, so all of its boxes differ from what the user means by about the same factor. The
+drawn box and the network's own box in the first frame give this factor. Part of it is chance, so
+its square root is used. Only the boxes that the user gets are changed; the tracker goes on with the
+network's own ones. POWER and MOST were chosen on 21 clips and 59 public sequences, and
 POWER again on the 40 seen sequences (docs/results/style.md).
 """
 
@@ -31,7 +31,7 @@ MOST = 1.2  # a ratio beyond it tells a badly drawn box
 
 
 class DoubtfulBox(UserWarning):
-    """Tracking from this first box will hardly work; the sentence says what to do."""
+    """Tracking from this first box will hardly work; the message says what to do."""
 
 
 def doubt_of(frame: AnyFrame, box: Box, frame_shape: Sequence[int]) -> str:
@@ -44,14 +44,14 @@ def doubt_of(frame: AnyFrame, box: Box, frame_shape: Sequence[int]) -> str:
     if min(w, h) < TINY_PX:
         return f"the box is only {w:.3g} x {h:.3g} pixels; draw it around the whole object"
     if w >= MOST_OF_FRAME * width and h >= MOST_OF_FRAME * height:
-        return "the box is nearly the whole picture; draw a tight one around one object"
+        return "the box is nearly the whole picture; draw a tight box around one object"
     inside = (min(x + w, width) - max(x, 0.0)) * (min(y + h, height) - max(y, 0.0))
     if inside < LEAST_INSIDE * w * h:
         return "most of the box is outside the picture; draw it around the part that is seen"
     rows, columns = _samples(y, h, height), _samples(x, w, width)
     if float(np.std(brightness(frame, rows, columns))) < FLAT:  # colours may still differ
         if float(bgr_of(frame)[rows[:, None], columns].std(axis=(0, 1)).max()) < FLAT:
-            return "the box shows one colour and no edge; draw it around something that stands out"
+            return "the box shows one colour and no edges; draw it around something that stands out"
     return ""
 
 

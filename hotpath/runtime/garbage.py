@@ -1,7 +1,7 @@
 """Keep Python's garbage collector out of the time of a frame.
 
-A full collection visits every object of all imported libraries: 10 ms and more, in the middle of
-whatever frame it falls on.
+A full collection visits every object of all imported libraries. This takes 10 ms or more, in the
+middle of a frame.
 """
 
 import contextlib
@@ -11,9 +11,10 @@ from typing import Iterator
 
 @contextlib.contextmanager
 def short_collections() -> Iterator[None]:
-    """Within it, collections visit only the objects that were made within it.
+    """A context in which collections visit only the objects that were made inside it.
 
-    Begins with a full collection. Python 3.6 can't leave objects out; there it is all that happens.
+    It begins with a full collection. Python 3.6 cannot exclude objects, so nothing else happens
+    there.
     """
     gc.collect()
     collector = gc

@@ -1,7 +1,7 @@
 """The velocity of a target, and its extrapolated box while it is hidden.
 
-A tracker has no clock. Whoever reads the frames knows their times, and gives them to ``update``.
-The same boxes and times always give the same numbers.
+A tracker has no clock. The program that reads the frames knows their times, and passes them to
+``update``. The same boxes and times always give the same numbers.
 """
 
 import math
@@ -11,15 +11,15 @@ from hotpath.runtime.errors import BadOption
 from hotpath.runtime.types import LOST, UNSURE, Box, Track
 
 SMOOTH_S = 0.3  # time constant of the velocity: a change has 63 % of its effect after it
-LEAST_STEP_S = 9e-6  # between two frames, as 1e5 a second have it; less is a clock's rounding
+LEAST_STEP_S = 9e-6  # between two frames (100,000 per second); less is a clock's rounding
 COAST_S = 0.5  # time constant with which the velocity of a hidden target decays
 
 
 class Motion:
     """Estimates the velocity of one target.
 
-    While the target is tracked, the velocity is a mean over the last frames that weighs later
-    frames more. While it is unsure or lost, the box is extrapolated with a decaying velocity.
+    While the target is tracked, the velocity is a mean over the last frames, with more weight on
+    the latest ones. While it is unsure or lost, the box is extrapolated with a decaying velocity.
 
     Args:
         box: the box in the first frame.

@@ -1,4 +1,4 @@
-"""The options of a tracker as one value, which everything that loads a tracker passes on."""
+"""The options of a tracker as one value, which every function that loads a tracker passes on."""
 
 import os
 import pathlib
@@ -22,7 +22,7 @@ class Options(NamedTuple):
     Attributes:
         network: name of a network (see ``hotpath networks``), or the path of a TOML. None takes
             the bundle's network, or the board's, or ``DEFAULT_NETWORK``.
-        engine: "auto", or the name of a file of ``runtime/engines``, such as "openvino" or
+        engine: "auto", or the name of a file in ``runtime/engines``, such as "openvino" or
             "onnxruntime". "tensorrt" and "overlay" run the bundle of this board.
         precision: "fp32", "int8" or "auto". "auto" takes INT8 if the network has an INT8 form and
             this processor has instructions for it. A bundle must have this precision; with "auto"
@@ -42,9 +42,10 @@ class Options(NamedTuple):
             target is always tracked.
         search_windows: windows that the search looks at in each frame. None takes the number in
             the board's profile.
-        strict: whether a lost target is found only with the proof that ``strict_share`` of the
-            network asks for, which other colours and another size deny. Fewer returns are found,
-            and fewer look-alikes. For a machine that steers after the box.
+        strict: whether re-acquisition needs the longer verification of the network's
+            ``strict_share``, which other colours and another size veto. Fewer returning targets
+            are found, and fewer look-alikes are accepted. Meant for a machine that steers by the
+            box.
         latency: how a thread waits for a GPU, one of ``LATENCIES``. "low" spins, "normal" yields to
             other threads, "saving" sleeps.
 
@@ -80,12 +81,12 @@ CHECKS = {
 
 
 def checked(options: Options) -> Options:
-    """Return the options. This is the one place that refuses values of the wrong kind or size.
+    """Return the options if each value has the right type and range.
 
-    What looks for a network, an engine, a board or a folder refuses the names that do not exist.
+    Names are checked later, by the code that looks up the network, engine, board or folder.
 
     Raises:
-        BadOption: a value that the option cannot have.
+        BadOption: an option cannot have its value.
     """
     for name, key in CHECKS.items():
         value = getattr(options, name)
@@ -105,7 +106,7 @@ def checked(options: Options) -> Options:
 def check_threads(threads: object) -> None:
     """Raise ``BadOption`` unless that many threads can run at the same time.
 
-    A container's quota of processor time is no limit here: short bursts of more threads keep it.
+    A container's CPU quota is not considered, because short bursts of more threads fit into it.
     """
     if type(threads) is not int or threads < 1:
         raise BadOption(

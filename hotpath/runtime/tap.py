@@ -1,13 +1,12 @@
 """Find the object at a point, or the object in a loosely drawn box.
 
-A small head reads the features that the network itself computes of a search region, so that no
-other network is in memory and every device can do it. ``[tap]`` of a network's TOML names the
-head's file. It runs with OpenVINO's, ONNX Runtime's or any other engine, because only the windows
-run there; the head itself runs on the processor, with OpenCV. A tracker that gets no point does not
-load this file.
+A small head reads the features that the network itself computes for a search region, so no other
+network has to be in memory, and every device can do it. ``[tap]`` in a network's TOML names the
+head's file. It works with every engine, because only the windows run there; the head itself runs on
+the CPU, with OpenCV. A tracker that gets no point does not load this file.
 
-For a point, the head looks at windows of several sizes. In each it gives a box and a score. The box
-that the others support most is the object, and the best one that differs from it is the next
+For a point, the head looks at windows of several sizes, and gives a box and a score for each. The
+box that the others support most is the object. The best box that differs from it is the next
 choice: a part of the object, or the whole that it belongs to.
 
 ``hotpath_research.tap`` (``projects/research`` of a clone) trains a head.
@@ -42,7 +41,7 @@ class Found(NamedTuple):
 
     Attributes:
         box: ``Box`` in frame pixels, inside the frame.
-        score: from 0 to 1; for a point it includes how far the windows of other sizes agree.
+        score: from 0 to 1; for a point, it includes how well the windows of other sizes agree.
     """
 
     box: Box
@@ -50,7 +49,7 @@ class Found(NamedTuple):
 
 
 def _is_whole(box: Sequence[float], part: Sequence[float]) -> bool:
-    """Whether a box is of a larger object than another one that it shares a point with."""
+    """Whether a box shows a larger object than another box that shares a point with it."""
     return box[2] * box[3] > part[2] * part[3] and overlaps([part], [box])[0, 0] < SAME
 
 
@@ -139,8 +138,8 @@ class Taps:
         Args:
             frame: from ``Device.take``.
             point: (x, y), 0-based pixels of the frame.
-            besides: (x, y, w, h) of an object at the point that is not meant. The best larger one
-                is found: the whole that it belongs to, and never a part of it.
+            besides: (x, y, w, h) of an object at the point that the user does not mean. The best
+                larger one is found: the whole that it belongs to, and never a part of it.
 
         Raises:
             NoObject: there is none, or no other one.
@@ -161,9 +160,9 @@ class Taps:
     def proposals(
         self, frame: AnyFrame, point: Sequence[float], most: int = MOST_OBJECTS
     ) -> List[Found]:
-        """Return the objects that may be meant by a point, as for ``at``: the likeliest first.
+        """Return the objects that a point may mean, as for ``at``: the likeliest first.
 
-        Not more than ``most``. They overlap by less than ``SAME``, before the second look at each.
+        There are at most ``most``. They overlap by less than ``SAME`` before each is refined.
         """
         short = min(frame.shape[:2])
         arounds = [np.array([point[0], point[1], g * short, g * short]) for g in SHARES]
@@ -178,7 +177,7 @@ class Taps:
             left = left[same[order[-1]][left] < SAME]
         proposals = []
         for number in order:
-            # the mean of it and of a second look, whose window is nearer to its size
+            # refined: the mean with a second look, whose window fits its size better
             nearer = np.array(self.in_box(frame, boxes[number]).box)
             box = Box(*((boxes[number] + nearer) / 2).tolist())
             proposals.append(Found(box, float(support[number])))
@@ -253,7 +252,7 @@ def of(device: Device) -> Taps:
     """Return the ``Taps`` of a device, which all its targets share; the first call loads them.
 
     Raises:
-        BadOption: the network has no head, or this device does not show features.
+        BadOption: the network has no head, or this device does not return features.
         BadNetwork: the head's file is missing, is not as the TOML says, or cannot be read.
     """
     network, entry = device.network, device.network.tap
@@ -265,7 +264,7 @@ def of(device: Device) -> Taps:
         )
     if not device.shows_features:
         raise BadOption(
-            f"{network.name} shows no features on this device, so it finds no object at a point; "
+            f"{network.name} gives no features on this device, so it finds no object at a point; "
             "give a box",
             what="no features",
         )
@@ -290,7 +289,7 @@ def first_box(
     """
     if (box is None) == (point is None):
         raise BadOption(
-            "give a box or a point, and not both; see Tracker.init", what="box or point"
+            "give either a box or a point, not both; see Tracker.init", what="box or point"
         )
     if point is not None:
         point = checked_point(point, frame.shape)

@@ -1,8 +1,9 @@
-"""The tracker: it takes a target in one frame and finds it in every frame after it.
+"""The tracker: it is given a target in one frame, and follows it through the frames after it.
 
-``Tracker.init`` and ``follow`` show the path of a frame. A device crops, runs the network and
-selects (``hotpath.runtime.devices``). The identity says whether that is the target. The search
-chooses windows while the target is lost. The learner recognises the target by its features.
+``Tracker.init`` and ``follow`` show the path of a frame. A device crops the windows, runs the
+network and selects the best location (``hotpath.runtime.devices``). The identity decides whether
+that is the target. The search chooses windows while the target is lost. The learner recognises the
+target by its features.
 """
 
 import math
@@ -37,8 +38,8 @@ NO_COPY = (
     "a tracker holds a loaded network, so it can't be copied or pickled; call load_tracker() in "
     "each process or thread, or load_targets() for several targets in one picture"
 )
-NO_BOX = "the target is lost, and no box holds it; give a new one"
-CANNOT_LOSE = "this tracker cannot lose a target, so that nothing can be rejected; give a new box"
+NO_BOX = "the target is lost, so there is no box to confirm or reject; give a new box"
+CANNOT_LOSE = "this tracker cannot lose a target, so there is nothing to reject; give a new box"
 
 
 class Tracker:
@@ -49,19 +50,19 @@ class Tracker:
         recover: whether to search for a lost target, if the network allows it. False only reports
             a loss. None does neither: the target is always tracked.
         search_windows: windows that the search looks at in each frame.
-        strict: whether a return needs the strict proof.
+        strict: whether a returning target needs the strict verification.
 
     Attributes:
         name: name of the network.
         state: float64 [cx, cy, w, h], centre and size in frame pixels. None before ``init``. Each
             frame replaces the array.
         first: the ``Track`` of the frame of ``init``; None before it.
-        doubt: why the target can hardly be followed from its first box, a sentence; or "".
+        doubt: a sentence that says why the first box is hard to track; "" if it is not.
         step_ms: milliseconds of each step of the last frame: a dict with crop, network, select.
             The last one includes ``judge``.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
         searches: whether the tracker searches for a lost target.
-        proves: whether an object must be proven after a loss, before it is tracked.
+        proves: whether an object must be verified after a loss before it is tracked.
         why_no_search: why the tracker does not search. Empty if it does.
 
     Example:
@@ -130,16 +131,18 @@ class Tracker:
     ) -> Track:
         """Start to follow a target, in a box or at a point; returns its first ``Track``.
 
-        Python's ``warnings`` get a ``DoubtfulBox`` if tracking from the box will hardly work.
+        A ``DoubtfulBox`` warning is issued if tracking from the box will hardly work.
 
         Args:
             frame: BGR uint8 (H, W, 3), a ``Picture`` of ``hotpath.runtime.pictures``, or another
                 type that the device takes.
             box: (x, y, w, h), 0-based pixels. A quarter of it must be in the frame.
             time_s: time of the frame, as in ``update``.
-            point: (x, y): the object there is the target, if the network has a head, as kestrel.
-            snug: whether a box that is much too large is replaced by that of the object in it.
-            besides: box of an object at the point that is not meant: the larger one around it is.
+            point: (x, y) of a point on the target, instead of a box. The network needs a head that
+                finds objects; kestrel has one.
+            snug: whether a box that is much too large is replaced by the box of the object inside.
+            besides: box of an object at the point that you do not mean, such as a part; the larger
+                object around it is selected.
 
         Raises:
             BadFrame: the frame is not a picture, or smaller than the network's smallest box.
@@ -222,17 +225,17 @@ class Tracker:
         return self.shown(state)
 
     def shown(self, state: np.ndarray) -> Box:
-        """Return the box that a user gets for a state: in the style of the drawn box."""
+        """Return the box that the user gets for a state, in the style of the drawn box."""
         if self._style is not None:
             state = state * self._style
             geometry.keep(self.network, state, self._shape[1], self._shape[0])
         return geometry.box_of(self.network, state)
 
-    # the steps of a frame, in the order in which ``follow`` takes them
+    # The steps of a frame, in the order in which ``follow`` runs them.
 
     @property
     def followed(self) -> Optional[Followed]:
-        """Return what a wider window needs; None if the target is lost or never searched for."""
+        """Return what a wider window needs; None while lost, or without a search."""
         if self.search is None or not self.searches or self.search.active:
             return None
         return Followed(self.search, self._exemplar, self.state)
@@ -290,14 +293,14 @@ class Tracker:
         else:
             self.identity.observe(picture, place, shown, score, looks)
 
-        # its word, then learning, and the search of a target that stays lost
+        # report the state; then learn, and search for a target that stays lost
         track = self._track(score)
         if search is not None and is_there:
             search.follow(place, shown)
         return track
 
     def _track(self, score: float) -> Track:
-        """Return the track of a frame in which the target is followed, or looked for."""
+        """Return the track of a frame in which the target is followed or searched for."""
         state, presence = self.identity.report()
         if state != LOST:
             self._last = self.state
@@ -305,22 +308,22 @@ class Tracker:
         return track._replace(found=True) if self.identity.found else track
 
     def moved(self, track: Track, time_s: Optional[float]) -> Track:
-        """Return a track of ``judge`` with ``velocity`` and ``predicted`` at that time."""
+        """Return a track from ``judge`` with ``velocity`` and ``predicted`` for that time."""
         return self._motion.step(track, time_s)
 
-    # what others know of the target
+    # what others know about the target
 
     @one_at_a_time
     def suggest(self, boxes: np.ndarray) -> None:
         """Suggest places where a lost target may be, such as a detector's boxes.
 
-        The search looks there first. If the tracker does not search, nothing happens.
+        The search looks there first. A tracker that does not search ignores them.
 
         Args:
             boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, the best first.
 
         Raises:
-            BadBox: it is something else, or a number is not finite.
+            BadBox: it has another shape, or a number is not finite.
         """
         boxes = checked_boxes(boxes)
         if self.search is not None and self.search.active:
@@ -330,7 +333,7 @@ class Tracker:
 
     @one_at_a_time
     def confirm(self) -> None:
-        """Say that ``box`` holds the target: it is tracked and learnt from the next frame on.
+        """Confirm that ``box`` holds the target: it is tracked and learnt from the next frame on.
 
         Raises:
             NotReady: there is no target, or it is lost, so that no box holds it.
@@ -345,10 +348,10 @@ class Tracker:
 
     @one_at_a_time
     def reject(self) -> None:
-        """Say that ``box`` holds another object: it is dropped, and the target is searched for.
+        """Report that ``box`` holds another object: drop it, and search for the target.
 
-        The search remembers where that object is, so that it does not find the same one again. A
-        tracker that does not search goes on looking around the last place.
+        The search remembers where that object is, so that it is not found again. A tracker that
+        does not search goes on looking around the last location.
 
         Raises:
             NotReady: there is no target, it is lost already, or the tracker cannot lose a target.
@@ -379,7 +382,7 @@ class Tracker:
 
     @one_at_a_time
     def avoid(self, boxes: np.ndarray) -> None:
-        """Set the boxes of other targets. This target is not found in them, nor suspected there.
+        """Set the boxes of other targets, in which this target is neither found nor suspected.
 
         Args:
             boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame.
@@ -431,8 +434,8 @@ class Tracker:
     def _rescale(self, shape: Tuple[int, ...]) -> None:
         """Scale the target's state after the source changed its resolution.
 
-        A frame in which the target is smaller than the network's boxes says nothing of its size and
-        place. After such frames, they are those of before.
+        In a frame where the target is smaller than the network's smallest box, its size and place
+        cannot be measured. After such frames, those from before are restored.
         """
         self._check_size(shape)
         before = self._legible or (self._shape, self.state, self._last)
@@ -449,12 +452,12 @@ class Tracker:
         self._shape = shape
 
     def _check_size(self, shape: Tuple[int, ...]) -> None:
-        """Refuse a frame in which each box of the network would be larger than the frame."""
+        """Refuse a frame that is smaller than the network's smallest box."""
         least = self.network.min_size
         if min(shape[:2]) < least:
             raise BadFrame(
-                f"a frame of {shape[1]}x{shape[0]} is smaller than the boxes that "
-                f"{self.network.name} gives, {least:g} pixels or more; scale the pictures up",
+                f"a frame of {shape[1]}x{shape[0]} is smaller than the smallest box that "
+                f"{self.network.name} gives, {least:g} pixels; scale the pictures up",
                 what="too small",
             )
 

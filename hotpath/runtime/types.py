@@ -45,23 +45,25 @@ class Box(NamedTuple):
 class Track(NamedTuple):
     """Where the target is in a frame.
 
-    Act on ``box`` while ``state`` is "tracked" and ``presence`` is above your threshold. Hold, or
-    go on slowly, while it is "unsure". Stop while it is "lost".
+    Act on ``box`` while ``state`` is "tracked" and ``presence`` is at least .8 (or your own
+    threshold). Hold, or move on slowly, while the state is "unsure". Stop while it is "lost".
 
     Attributes:
-        box: the ``Box`` that is followed, pixels of the frame; while lost, the last one that was.
-        score: how well the best place matches, 0 to 1; a similar object matches too.
-        lost: whether ``state`` is "lost": nothing like the target is followed.
-        state: "tracked": the box holds the same object. "unsure": something that may be the target
-            is followed. "lost": nothing like it is.
+        box: the ``Box`` that is followed, in pixels of the frame; while lost, the last one before.
+        score: how well the best location matches, 0 to 1; a similar object matches too.
+        lost: whether ``state`` is "lost".
+        state: "tracked": the box holds the same object, as far as the tracker can tell. "unsure":
+            the box holds something that may be the target. "lost": the target is not in sight.
         class_id: number of the class that a detector gave the target; else None.
         class_name: name of that class, or "".
-        velocity: (x, y) of the box's centre, pixels a second, smoothed; None without times.
-        predicted: while unsure or lost, the ``Box`` by the velocity; else None.
+        velocity: smoothed velocity (x, y) of the box's centre, pixels per second; None without
+            times.
+        predicted: while unsure or lost, the ``Box`` extrapolated by the velocity; else None.
         presence: an estimate of the probability, 0 to 1, that the target is in ``box``
-            (docs/use.md). None without thresholds for it: then the state is always "tracked".
-        taken: in a target's first frame where its box is from: "box", "point", "snug"; else None.
-        found: whether this is the first frame of "tracked" after a loss: the target is proven anew.
+            (docs/use.md). None if the network has no thresholds for it; the state is then always
+            "tracked".
+        taken: how the target was selected, in its first frame: "box", "point" or "snug"; else None.
+        found: whether this is the first frame of "tracked" after a loss (a re-acquisition).
 
     Example:
         >>> track = Track(Box(440, 270, 60, 90), score=0.9, presence=0.97)
@@ -83,7 +85,7 @@ class Track(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The result of a device for one window of a frame. All arrays are in the processor's memory.
+    """What a device computed for one window of a frame. All arrays are in the CPU's memory.
 
     Attributes:
         around: float64 [cx, cy, w, h], frame pixels: the window's centre, and the size of the
@@ -127,7 +129,7 @@ def checked_frame(frame: Any) -> AnyFrame:
         return frame
     if frame is None:  # of cv2.imread or cv2.VideoCapture.read
         raise BadFrame(
-            "there is no frame, but None: the picture or video could not be opened, or has ended; "
+            "the frame is None: the picture or video could not be opened, or has ended; "
             "check its path",
             what="no frame",
         )
@@ -172,9 +174,9 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
         frame_shape: (height, width, ...).
 
     Raises:
-        BadBox: not four numbers, not finite, not positive, less than a pixel, such as shares of the
-            frame, larger than the frame, less than ``LEAST_INSIDE`` of it is inside the frame, or
-            more than ``MOST_OF_CORNERS`` is outside of what looks like two corners.
+        BadBox: not four numbers, not finite, not positive, less than a pixel (such as fractions of
+            the frame), larger than the frame, less than ``LEAST_INSIDE`` of it is inside the frame,
+            or more than ``MOST_OF_CORNERS`` is outside of what looks like two corners.
     """
     try:
         if isinstance(box, (str, bytes, bytearray, set, dict)):  # no numbers, or without an order
@@ -235,10 +237,10 @@ def leave_frame(boxes: np.ndarray, size: Sequence[float]) -> np.ndarray:
 
 
 def within_frame(box: Any, frame_shape: Sequence[int]) -> Any:
-    """What a frame shows of a box that is longer than it; another box as it is.
+    """Return the visible part of a box that is longer than the frame; any other box as it is.
 
     Args:
-        box: ``(x, y, w, h)``, frame pixels. ``checked_box`` refuses what is no box.
+        box: ``(x, y, w, h)``, frame pixels, from ``checked_box``.
         frame_shape: (height, width, ...).
 
     Example:
@@ -258,7 +260,7 @@ def within_frame(box: Any, frame_shape: Sequence[int]) -> Any:
 
 
 def are_corners(box: Sequence[float], frame_shape: Sequence[int]) -> bool:
-    """Whether a box leaves the frame at the right or below, and as x1,y1,x2,y2 would lie in it."""
+    """Whether a box leaves the frame on the right or below, but read as x1,y1,x2,y2 would fit."""
     x, y, w, h = box
     height, width = frame_shape[:2]
     return 0 <= x < w <= width and 0 <= y < h <= height and (x + w > width or y + h > height)
@@ -275,5 +277,5 @@ def meant_as_corners(box: Sequence[float], frame_shape: Sequence[int]) -> str:
 
 
 def are_shares(box: Sequence[float]) -> bool:
-    """Whether four numbers are shares of a frame, 0 to 1, and no pixels."""
+    """Whether four numbers are fractions of a frame, 0 to 1, instead of pixels."""
     return all(0 <= value <= 1 for value in box) and min(box[2:]) > 0

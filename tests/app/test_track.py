@@ -190,7 +190,7 @@ def test_a_picture_smaller_than_the_smallest_box_is_refused(world, tmp_path, cap
         tiny.write_pictures(tmp_path / str(side), [picture] * 2)
         words = [tmp_path / str(side), "--box", "2,2,5,5", "--no-show"]
         assert main([str(word) for word in ["--network", world[0] / "tiny.toml", *words]]) == code
-        assert ("16x9 is smaller than the boxes" in capsys.readouterr().err) == (code == 2)
+        assert ("16x9 is smaller than the smallest box" in capsys.readouterr().err) == (code == 2)
 
 
 LATE = {

@@ -113,7 +113,7 @@ def test_a_tap_without_a_head_is_told_and_a_small_drag_is_a_box(chromium, world,
 def test_a_senseless_box_is_followed_with_a_warning(chromium, world, run):
     with Tab(chromium, run.link) as tab:
         pages.drag(tab.page, (1, 1, 630, 470))
-        tab.wait_for_text("#toasts", "nearly the whole picture; draw a tight one")
+        tab.wait_for_text("#toasts", "nearly the whole picture; draw a tight box")
         assert targets(run, 1) == [0]
 
 

@@ -236,7 +236,8 @@ NETWORK = Group(
             "strict",
             "--strict",
             "",
-            "find a lost target only by a long proof: fewer returns, fewer look-alikes",
+            "verify a returning target for longer: fewer are found again, and fewer look-alikes "
+            "are accepted",
         ),
     ),
 )

@@ -1,8 +1,8 @@
-"""Strangers: features and colours of other objects, by which a claim becomes a proof of identity.
+"""Strangers: features and colours of other objects, against which a similarity is normalised.
 
 A classifier has learnt to tell one target from its surroundings. It has never seen another object
 of the target's kind, and such an object is more like the target than the surroundings are. How much
-more depends on target and film. So no fixed value proves that an object is the target.
+more depends on target and film. So no fixed value verifies that an object is the target.
 
 The strangers are objects of other pictures, described once for each network. The value that only
 ``CHANCE`` of them exceed is what an object reaches by chance. Speaker verification normalises the
@@ -13,7 +13,7 @@ The similarity of colours is normalised in the same way. A grey car is as grey a
 red one is not. A film may have no colours, so the strangers count as grey pictures, too.
 
 ``python -m hotpath_lab.strangers`` makes the file, and ``[strangers]`` of a network's TOML names
-it. Without it an object reaches ``UNKNOWN`` by chance, which is a weaker proof.
+it. Without the file, an object is assumed to reach ``UNKNOWN`` by chance, which is less certain.
 """
 
 import functools

@@ -130,7 +130,7 @@ class _Path:
     Attributes:
         state: [cx, cy, w, h] in the last frame, frame pixels; None before the first one.
         held: frames since it lost its object.
-        suspected: whether it was lost or unproven in the last frame.
+        suspected: whether it was lost or unverified in the last frame.
     """
 
     def __init__(self) -> None:
@@ -161,7 +161,8 @@ class _Path:
     def hold(self, live: bool, shape: Tuple[int, ...]) -> Optional[np.ndarray]:
         """Move a target without an object; returns its state, None if it is lost.
 
-        ``live`` says whether it claims one: what was proven just now in another's box is refused.
+        ``live`` says whether it claims an object: one that was just verified in another target's
+        box is refused.
         """
         found = live and self.suspected
         self.held = HELD if self.state is None or found else self.held

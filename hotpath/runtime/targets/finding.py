@@ -6,12 +6,12 @@ one: the best box if there is no target yet, or all boxes. In a live source the 
 thread, and its boxes apply to the frame that it saw. A run over a recording waits for the detector,
 so that the run can be repeated.
 
-The search for a target looks first where the detector found objects of the class. A single target
-is followed without the detector while it is tracked.
+The search for a lost target begins where the detector found objects of its class. If only one
+target is wanted, the detector rests while that target is tracked.
 
-An unsure target follows something that may be the target. So a detection on its box keeps it, but
-says nothing of what the target looks like, and it is neither the owner of its object nor a second
-target on another's. Without a detection on its box, it is looked for as a lost one is.
+The box of an unsure target may hold another object. So a detection on its box keeps the target, but
+its appearance is not learnt from it; the target neither owns that object nor counts as a second
+target on it. Without a detection on its box, an unsure target is treated like a lost one.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor

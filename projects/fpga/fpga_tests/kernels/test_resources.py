@@ -4,7 +4,7 @@ import pytest
 
 import hotpath_fpga as design
 from hotpath import boards
-from hotpath_fpga import resources, synthesis
+from hotpath_fpga import page, resources, synthesis
 from tests.support.errors import refusal
 
 BOARDS = sorted(design.sizes())
@@ -27,9 +27,18 @@ def test_the_engine_fits_its_board_with_two_products_in_each_dsp(board):
     assert array <= RESULTS[board]["total"]["dsp"] < array + 64
 
 
-def test_the_document_says_what_the_table_says():
-    text = (design.PAGES / "fpga-resources.md").read_text(encoding="utf-8")
-    assert text == resources.document(RESULTS), "fpga-resources.md" + AGAIN
+def test_the_page_of_results_says_what_the_table_says():
+    assert page.part("resources") == resources.table_of_page(RESULTS), str(page.PATH) + AGAIN
+
+
+def test_a_part_of_the_page_is_replaced_and_the_rest_stays(tmp_path, monkeypatch):
+    path = tmp_path / "page.md"
+    path.write_text("before\n<!-- a -->\nold\n<!-- end a -->\nafter <!-- b -->\n")
+    monkeypatch.setattr(page, "PATH", path)
+    assert page.write("a", "new\nlines\n") and not page.write("a", "new\nlines\n")
+    assert path.read_text().startswith("before\n<!-- a -->\nnew\nlines\n<!-- end a -->\nafter")
+    with refusal(page.NoPart, "part"):
+        page.write("b", "text\n")
 
 
 def test_a_comment_does_not_make_the_table_stale(tmp_path, monkeypatch):
@@ -77,9 +86,10 @@ def test_a_carry_chain_is_one_level_and_a_register_begins_anew():
 
 
 def test_the_page_of_fpga_boards_says_what_the_tables_say():
-    """Each board has a row: figures of fpga-cycles.md, FPGA shares of resources.toml."""
-    cycles = (design.PAGES / "fpga-cycles.md").read_text(encoding="utf-8")
-    page = (design.ROOT / "docs" / "fpga.md").read_text(encoding="utf-8")
+    """Each board has a row: figures of the page of results, FPGA shares of resources.toml."""
+    cycles = page.part("cycles")
+    answer = page.PATH.read_text(encoding="utf-8").split("\n\n")[1]
+    boards_page = (design.ROOT / "docs" / "fpga.md").read_text(encoding="utf-8")
     for board, size in design.sizes().items():
         there, taken = design.parts()[board], RESULTS[board]["total"]
         start = f"| {there['title']} | typical |"
@@ -87,4 +97,5 @@ def test_the_page_of_fpga_boards_says_what_the_tables_say():
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         shares = [f"{taken[k] / there[k]:.0%}" for k in ("dsp", "luts", "bram36")]
         said = [there["title"], size["lanes"], cells[4], cells[7]]
-        assert "| " + " | ".join(map(str, said + shares)) + " |" in page
+        assert "| " + " | ".join(map(str, said + shares)) + " |" in boards_page
+        assert f"{cells[4]} cycles on a {there['title']}" in answer

@@ -231,13 +231,16 @@ class Calibration:
             raise BadRun(f"no frame of {names} shows the target twice in a row; name other clips")
         return self._pairs[key]
 
-    def keep_sets(self, ranges: Table, budget: float) -> Iterator[list[str]]:
-        """Return growing lists of layers to keep; see ``sensitivity.keep_sets``."""
+    def noises(self, ranges: Table) -> dict[str, float]:
+        """dict of layer -> its noise when it alone is in INT8; without the last layers."""
         feeds = [feed for clip in self.clips for feed in self.feeds(clip)[1][:2]][:NOISE_CROPS]
         noises = sensitivity.noise(
             self.parts["search"], table.ranges(ranges, "search"), feeds, "cpu", self.store
         )
-        noises = {name: value for name, value in noises.items() if name not in self.last}
+        return {name: value for name, value in noises.items() if name not in self.last}
+
+    def keep_sets(self, noises: dict[str, float], budget: float) -> Iterator[list[str]]:
+        """Return growing lists of layers to keep; see ``sensitivity.keep_sets``."""
         return sensitivity.keep_sets(noises, self.costs(), budget)
 
     def costs(self) -> dict[str, int]:

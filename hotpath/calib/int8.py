@@ -10,7 +10,8 @@ OUT:
     NAME-int8-symmetric.toml …                     Q/DQ in TensorRT's form
     NAME-ranges.json                               the table of ranges, the source of the others
     NAME-tensorrt-VERSION.cache                    calibration cache for --tensorrt VERSION
-    NAME-int8.json                                 the report: overlap, size
+    NAME-int8.json                                 the report: overlap, size, noise of each layer
+    NAME-int8.png                                  a picture of it: which layers lose (matplotlib)
 
 The last figures come from the held-out clips, which influence neither ranges nor choices. A killed
 run continues with the same command.
@@ -24,9 +25,9 @@ from typing import TYPE_CHECKING, Any
 
 from hotpath.base.cache import write_text
 from hotpath.base.commands import counted
-from hotpath.calib import command
+from hotpath.calib import command, picture
 from hotpath.calib.command import chosen, say
-from hotpath.calib.errors import BadRun
+from hotpath.calib.errors import BadRun, Missing
 from hotpath.calib.store import Store
 from hotpath.graphs import calibration_cache, table
 from hotpath.runtime.networks import load_network
@@ -98,7 +99,12 @@ def run(options: argparse.Namespace) -> Table:
     report = dict(summary, **work.final(written, ranges))
     write_text(figures, json.dumps(report, indent=1))
     say(text(report))
-    command.wrote(*files_of(written, options.tensorrt, out), measures, figures)
+    files = [*files_of(written, options.tensorrt, out), measures, figures]
+    try:
+        files.append(picture.draw(report, out / (network.name + "-int8.png")))
+    except Missing as error:
+        say(f"no picture: {error}")
+    command.wrote(*files)
     return report
 
 
@@ -119,23 +125,26 @@ def calibrate(work: "Calibration", options: argparse.Namespace) -> tuple[Table, 
     method = min(tried, key=tried.__getitem__)
     work.choose(ranges, method)
 
+    say("looking for the layers that lose most")
+    noises = work.noises(ranges)
     # keep more and more layers until the loss is small enough
     steps: list[Table] = []
     keep: list[str] = []
     if tried[method] > options.tolerance:
-        keep, steps = search_layers(work, ranges, method, options)
+        keep, steps = search_layers(work, ranges, noises, options)
     ranges["keep"] = keep
-    return ranges, {"methods": tried, "search": steps}
+    trials = {"methods": tried, "tolerance": options.tolerance, "search": steps}
+    return ranges, dict(trials, noise=noises)
 
 
 def search_layers(
-    work: "Calibration", ranges: Table, method: str, options: argparse.Namespace
+    work: "Calibration", ranges: Table, noises: dict[str, float], options: argparse.Namespace
 ) -> tuple[list[str], list[Table]]:
     """Return (layers to keep, list of dicts: the loss with each number of them)."""
-    say("looking for the layers that lose most")
+    method = ranges["method"]
     best: tuple[list[str], float] = [], work.try_out(ranges, method, ())
     steps = []
-    for keep in work.keep_sets(ranges, options.budget):
+    for keep in work.keep_sets(noises, options.budget):
         loss = work.try_out(ranges, method, keep)
         steps.append({"kept": len(keep), "added": keep[-1], "loss": loss})
         say(f"{len(keep):>3} layers in 16 bit: {loss:.4f}")

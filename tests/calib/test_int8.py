@@ -4,8 +4,10 @@
 import contextlib
 import json
 import struct
+import sys
 from unittest import mock
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -17,7 +19,7 @@ for library in ("onnxruntime", "openvino", "matplotlib"):
 import onnxruntime
 
 from hotpath.base import toml
-from hotpath.calib import int8, qdq, ranges, sensitivity
+from hotpath.calib import int8, picture, qdq, ranges, sensitivity
 from hotpath.calib.calibration import Calibration
 from hotpath.calib.errors import BadRun
 from hotpath.calib.store import Store
@@ -81,8 +83,8 @@ def test_the_int8_network_tracks_through_every_engine(done, engine):
     pictures, boxes = film(20)
     for tracker in trackers:
         tracker.init(pictures[0], boxes[0])
-    for picture in pictures[1:]:
-        int8_box, plain_box = (np.array(tracker.update(picture).box) for tracker in trackers)
+    for frame in pictures[1:]:
+        int8_box, plain_box = (np.array(tracker.update(frame).box) for tracker in trackers)
         assert np.abs(int8_box - plain_box).max() < 4
     model = onnx.load(str(out / "tiny-int8_search.onnx"))
     onnx.checker.check_model(model, full_check=True)
@@ -410,6 +412,53 @@ def test_the_shipped_int8_form_follows_from_the_shipped_table(name, tmp_path):
         for graph in graphs:
             del graph.value_info[:]  # shapes that the other values give
         assert graphs[0] == graphs[1]
+
+
+# -- the picture of a result
+
+
+def test_the_picture_marks_the_layers_that_stay_in_16_bit(done, tmp_path):
+    out, report = done
+    assert set(report["noise"]) == {"Conv_features"} - set(report["last"])
+    assert (out / "tiny-int8.png").stat().st_size > 10000
+    colour = tuple(int(picture.KEPT[place : place + 2], 16) for place in (5, 3, 1))
+    noise = {"loud": 0.5, "low": 0.2, "quiet": 0.01}
+
+    def orange(*keep):
+        told = dict(report, noise=noise, keep=list(keep), search=[])
+        shown = cv2.imread(str(picture.draw(told, tmp_path / "drawn.png")))
+        return int((np.abs(shown.astype(int) - colour).max(axis=-1) < 12).sum())
+
+    assert orange("loud") > 1.5 * orange("low") > 3 * orange("quiet") > 0 == orange()
+
+
+def test_layers_have_short_names_as_long_as_these_tell_them_apart():
+    exported = ["/layers/layers.5/layers.5.0/Conv", "/layers/layers.5/layers.5.1/Conv"]
+    assert picture.short_names([*exported, "/project/Conv"]) == [
+        "layers.5.0",
+        "layers.5.1",
+        "project",
+    ]
+    twins = ["/head/Conv", "/head/MatMul"]
+    assert picture.short_names(twins) == twins
+    assert picture.short_names(["conv1", "conv2"]) == ["conv1", "conv2"]
+    long_ones = ["/" + "a" * 50 + end + "/Conv" for end in "xy"]
+    cut = picture.short_names(long_ones)
+    assert [name[-1] for name in cut] == ["x", "y"] and max(map(len, cut)) <= picture.LETTERS
+
+
+def test_a_result_is_kept_where_no_picture_can_be_drawn(place, done, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    drawn = done[0] / "tiny-int8.png"
+    drawn.unlink()
+    try:
+        assert int8.main(arguments(place, "out")) == 0
+        said = capsys.readouterr().err
+        assert "no picture: a plot needs the package matplotlib" in said
+        assert "tiny-int8.json" in said.splitlines()[-1] and not drawn.exists()
+    finally:
+        monkeypatch.undo()
+        picture.draw(done[1], drawn)
 
 
 def test_the_report_says_how_sure_a_loss_is():

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from hotpath.base import cache
+from hotpath.calib.picture import pyplot
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.pictures import bgr_of
 from hotpath_lab import metrics, words
-from hotpath_lab.report import COLOURS, PLOTTED, Table, pyplot
+from hotpath_lab.report import COLOURS, PLOTTED, Table
 
 WORST, SHOWN = 5, 6  # clips, and frames of each
 STRIP_PX = 220  # height of a frame

@@ -5,12 +5,11 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from hotpath.base import cache
-from hotpath.base.commands import counted, needs
-from hotpath.calib.errors import Missing
+from hotpath.base.commands import counted
+from hotpath.calib.picture import pyplot
 from hotpath_lab import metrics, words
 from hotpath_lab.figures import ALL
 
@@ -162,22 +161,6 @@ def _write_csv(table: Table, path: Path) -> None:
             cells = [figures.get(key, "") for key in keys]
             writer.writerow([name, entry["engine"], clip, *cells])
     cache.write_text(path, text.getvalue())
-
-
-def pyplot() -> ModuleType:
-    """matplotlib.pyplot, which draws into files.
-
-    Raises:
-        Missing: it is not installed.
-    """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise Missing(needs("a plot", "matplotlib", error, "lab")) from None
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    return plt
 
 
 def _plot_curves(table: Table, out: Path) -> list[Path]:

@@ -46,6 +46,7 @@ from hotpath.base.toml_text import written
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
+from hotpath.calib.picture import pyplot
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
@@ -66,7 +67,6 @@ from hotpath_lab.goals import (
 )
 from hotpath_lab.longterm import films
 from hotpath_lab.longterm.metrics import finite
-from hotpath_lab.report import pyplot
 
 Range = tuple[float, float]
 Span = Range | list[str]  # of a number, or the answers of a convention

@@ -26,9 +26,9 @@ from hotpath.base.commands import make
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
+from hotpath.calib.picture import pyplot
 from hotpath.video.clips import find_clips
 from hotpath_lab import benchmarks, evaluate, tune
-from hotpath_lab.report import pyplot
 from hotpath_research import vot
 
 TITLES = ("checkpoint", "pairs", "AUC, first half", "AUC, other half", "the same, tuned")

@@ -11,7 +11,7 @@ from typing import Any
 
 from hotpath.calib import command
 from hotpath.calib.errors import TrainingStopped
-from hotpath_lab.report import pyplot
+from hotpath.calib.picture import pyplot
 from hotpath_research.train.loop import read_log
 
 NO_FIGURES = {"time", "stage", "event", "steps", "pairs", "seconds"}

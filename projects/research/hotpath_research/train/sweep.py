@@ -14,7 +14,7 @@ import numpy as np
 
 from hotpath.calib.command import say, wrote
 from hotpath.calib.errors import TrainingStopped
-from hotpath_lab.report import pyplot
+from hotpath.calib.picture import pyplot
 from hotpath_research.train.loop import Log, Runner, Stage
 
 LOWEST, HIGHEST = 1e-6, 1.0

@@ -1,0 +1,133 @@
+"""Draw the result of ``hotpath int8``: which layers lose, and what is lost with each choice."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hotpath.base.commands import counted, needs
+from hotpath.calib.errors import Missing
+
+MOST_LAYERS = 24  # rows of the chart, the noisiest
+LETTERS = 34  # of a layer's name; the end of a longer one tells layers apart
+# colours that the colour-blind tell apart
+QUANTISED, KEPT, HELD_OUT = "#0072b2", "#d55e00", "#009e73"
+TITLE: dict[str, Any] = {"fontsize": 10, "loc": "left"}
+
+
+def pyplot() -> ModuleType:
+    """matplotlib.pyplot, which draws into files.
+
+    Raises:
+        Missing: it is not installed.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise Missing(needs("a plot", "matplotlib", error, "lab")) from None
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def draw(report: dict[str, Any], path: Path) -> Path:
+    """Draw the noise of each layer, the loss of each trial, and the loss on held-out clips.
+
+    Args:
+        report: of ``hotpath.calib.int8.run``.
+        path: of the file, which becomes a PNG.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        Missing: matplotlib is not installed.
+    """
+    plt = pyplot()
+    layers = len(report["noise"])
+    rows = min(layers, MOST_LAYERS)
+    chart = plt.figure(figsize=(12, max(5.0, 2 + 0.24 * rows)), dpi=110, layout="constrained")
+    places = chart.subplot_mosaic([["layers", "trials"], ["layers", "held out"]])
+    _draw_layers(places["layers"], report)
+    _draw_trials(places["trials"], report)
+    _draw_held_out(places["held out"], report)
+    chart.suptitle(
+        f"{report['network']} in INT8, ranges by {report['method']}: "
+        f"{len(report['keep'])} of {layers} layers kept in 16 bit"
+    )
+    chart.savefig(path)
+    plt.close(chart)
+    return path
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Names of layers as a chart shows them, each of them unique.
+
+    An exporter writes the path of a module and the operator: /layers/layers.5/layers.5.0/Conv.
+    Parts that the next part repeats, and the operator, are left out: layers.5.0.
+    """
+    short = []
+    for name in names:
+        parts = name.strip("/").split("/")
+        parts = parts[:-1] or parts
+        own = [a for a, b in zip(parts, [*parts[1:], ""]) if not b.startswith(a + ".")]
+        short.append("/".join(own))
+    if len(set(short)) < len(names):
+        short = list(names)
+    cut = [name if len(name) <= LETTERS else "…" + name[1 - LETTERS :] for name in short]
+    return cut if len(set(cut)) == len(names) else short
+
+
+def _draw_layers(axes: Any, report: dict[str, Any]) -> None:
+    noises = sorted(report["noise"].items(), key=lambda item: -item[1])
+    names = short_names([name for name, _ in noises])[:MOST_LAYERS]
+    shown = noises[:MOST_LAYERS]
+    kept = set(report["keep"])
+    for colour, text, in_16_bit in ((KEPT, "kept in 16 bit", True), (QUANTISED, "in INT8", False)):
+        rows = [row for row, (name, _) in enumerate(shown) if (name in kept) is in_16_bit]
+        if rows:
+            axes.barh(rows, [shown[row][1] for row in rows], color=colour, label=text)
+    axes.set_yticks(range(len(shown)), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(y=0.01)
+    axes.set(
+        xlabel="noise in the maps when only this layer is in INT8\n(noise power / signal power)"
+    )
+    most = f"the {len(shown)} noisiest of {len(noises)}" if len(shown) < len(noises) else "all"
+    axes.set_title(f"Which layers lose ({most})", **TITLE)
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(loc="lower right", fontsize=8)
+
+
+def _draw_trials(axes: Any, report: dict[str, Any]) -> None:
+    """The loss of each method and of each number of kept layers, on the clips that decide."""
+    bars = [(f"ranges by {name}", loss, QUANTISED) for name, loss in report["methods"].items()]
+    bars += [(f"{step['kept']} in 16 bit", step["loss"], KEPT) for step in report["search"]]
+    names, losses, colours = zip(*bars)
+    drawn = axes.barh(range(len(bars)), losses, color=colours)
+    axes.bar_label(drawn, fmt="%.4f", padding=3, fontsize=8)
+    axes.axvline(report["tolerance"], color="#555555", linestyle="--", linewidth=1)
+    axes.set_yticks(range(len(bars)), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.set(xlabel="loss of one-step overlap (less is better)")
+    axes.set_title(f"What was tried (dashes: --tolerance {report['tolerance']:g})", **TITLE)
+    axes.locator_params(axis="x", nbins=6)
+
+
+def _draw_held_out(axes: Any, report: dict[str, Any]) -> None:
+    """The loss of each written form on clips that decided nothing, with its standard error."""
+    forms = {name: form for name, form in report["forms"].items() if name != "fp32"}
+    for row, form in enumerate(forms.values()):
+        axes.errorbar(
+            form["loss"], row, xerr=form["loss_error"] or 0, fmt="o", color=HELD_OUT, capsize=4
+        )
+    axes.axvline(0, color="#555555", linewidth=1)
+    axes.set_yticks(range(len(forms)), forms, fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(y=0.2)
+    axes.set(xlabel="loss of one-step overlap against fp32, ± standard error")
+    axes.set_title(f"What is lost on {counted(len(report['held_out']), 'held-out clip')}", **TITLE)
+    axes.locator_params(axis="x", nbins=6)
+    axes.grid(axis="x", alpha=0.3)

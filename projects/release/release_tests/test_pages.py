@@ -101,6 +101,8 @@ NOT_RUN = {
         "python -m hotpath_research.train --learn-boxes --clips CLIPS --images DIR..."
         " --networks-dir MODELS --pairs head=4e4 --lr head=3e-4 --out runs/own",
         "hotpath select runs/NAME/checkpoints --clips DIR",
+        "hotpath int8 --network lightfc --clips TRAIN_CLIPS CLIPS --held-out NAME,NAME"
+        " --exemplars 2 --searches 5",
         "python -m hotpath_research.train.prune runs/NAME/head.pt --share .2 --out runs/pruned"
         " --clips CLIPS",
         "python -m hotpath_research.train.judge CANDIDATE.toml CANDIDATE-int8.toml"

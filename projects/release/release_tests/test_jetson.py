@@ -19,3 +19,15 @@ def test_the_page_and_networks_show_count_the_same_kernels(capsys):
     (count,) = re.findall(r"^kernels +about (\d+) a frame", capsys.readouterr().out, re.MULTILINE)
     page = (ROOT / "docs/results/jetson.md").read_text(encoding="utf-8")
     assert f"multiply-accumulates, {count} kernels." in page
+
+
+def test_the_tutorial_of_a_jetson_has_the_same_estimates(capsys):
+    jetson.main()
+    printed = capsys.readouterr().out
+    tutorial = (ROOT / "docs/tutorials/board.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\w ]+) \| ([\d.]+) to ([\d.]+) \|$", tutorial, re.MULTILINE)
+    assert len(rows) == 3
+    for title, low, high in rows:
+        name = "jetson_" + title.lower().replace(" ", "_")
+        (frame,) = re.findall(rf"^\| `{name}` \| [^|]+ \| ([^|]+) \|", printed, re.MULTILINE)
+        assert [f"{float(end):.1f}" for end in frame.split(" to ")] == [low, high]

@@ -20,9 +20,13 @@ def scene():
     return frame
 
 
-def write_film(folder, frames=200):
-    """Write the same picture many times, as JPEGs."""
+def write_film(folder, frames=200, hidden=range(0)):
+    """Write the same picture many times, as JPEGs; the thing is away in the ``hidden`` frames."""
     folder.mkdir()
-    data = cv2.imencode(".jpg", scene())[1].tobytes()
+    shown = scene()
+    x, y, w, h = THING
+    table = shown.copy()
+    table[y : y + h, x : x + w] = shown[y + h : y + 2 * h, x : x + w]
+    there, away = (cv2.imencode(".jpg", frame)[1].tobytes() for frame in (shown, table))
     for index in range(frames):
-        (folder / f"{index:04d}.jpg").write_bytes(data)
+        (folder / f"{index:04d}.jpg").write_bytes(away if index in hidden else there)

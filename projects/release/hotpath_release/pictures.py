@@ -2,14 +2,15 @@
 
     python -m hotpath_release.pictures road --video dashcam01.mp4
                                                  docs/track.webp
-    python -m hotpath_release.pictures page --video CLIP --box X,Y,W,H
+    python -m hotpath_release.pictures page --video dashcam01.mp4
                                                  docs/page.webp, of a phone's size
 
-docs/results/real/films.toml says where the road's film is published.
+docs/results/real/films.toml says where the film is published.
 """
 
 import argparse
 import itertools
+import pathlib
 import tempfile
 
 import av
@@ -22,13 +23,14 @@ from tests.support import ROOT, pages
 
 DOCS = ROOT / "docs"
 PHONE = dict(
-    viewport={"width": 390, "height": 625}, device_scale_factor=1.5, is_mobile=True, has_touch=True
+    viewport={"width": 390, "height": 760}, device_scale_factor=1.5, is_mobile=True, has_touch=True
 )
 CAR = (220, 118, 52, 46)  # the dark red one, in the first frame that is shown
 FIRST, LAST = 195, 470  # frames of the film
+FILM = "dashcam"  # the name that the page shows
 VIEW = (0, 0, 448, 224)  # x, y, width and height of the part that is shown
 SHOWN = (640, 320)
-STATES_IN_TURN = ["tracked", "lost", "found", "tracked"]
+STATES_IN_TURN = ["tracked", "unsure", "lost", "unsure", "found", "tracked"]
 FOUND_FRAMES = 30  # for which a find is shown
 EVERY = 2  # of the tracked frames are shown
 FRAMES_A_SECOND = 15
@@ -36,8 +38,9 @@ CAPTION_PX = 44
 # BGR colours of Okabe and Ito, which the colour-blind tell apart, and the line's form
 LOOKS = {
     "tracked": ((233, 180, 86), "Tracked"),
+    "unsure": ((66, 228, 240), "Unsure: it may be another object"),
     "lost": ((0, 94, 213), "Lost: searching"),
-    "found": ((66, 228, 240), "Found: it looks the same"),
+    "found": ((115, 158, 0), "Found: its appearance is verified"),
 }
 
 
@@ -45,22 +48,14 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m hotpath_release.pictures")
     parser.add_argument("picture", choices=("road", "page"))
     parser.add_argument("--video", required=True, help="the film that is followed")
-    parser.add_argument("--box", default="328,342,82,118", help="of page: the target, X,Y,W,H")
     options = parser.parse_args(arguments)
-    if options.picture == "road":
-        road(options.video)
-    else:
-        page(options.video, options.box)
+    {"road": road, "page": page}[options.picture](options.video)
     return 0
 
 
 def road(video):
     """Draw how a car is followed among others, lost at the edge of the film, and found again."""
-    with open_source(video) as film:
-        frames = [film.read() for _ in range(LAST)][FIRST:]
-    left, top, width, height = VIEW
-    part = slice(top, top + height), slice(left, left + width)
-    pictures, states = zip(*followed([np.ascontiguousarray(frame[part]) for frame in frames]))
+    pictures, states = zip(*followed(shown(video)))
     in_turn = [state for state, _ in itertools.groupby(states)]
     if in_turn != STATES_IN_TURN:
         raise SystemExit(f"the text beside the picture says {STATES_IN_TURN}, not {in_turn}")
@@ -73,6 +68,15 @@ def road(video):
         file.mux(moving.encode(None))
 
 
+def shown(video):
+    """The part of the film that the pictures show."""
+    with open_source(video) as film:
+        frames = [film.read() for _ in range(LAST)][FIRST:]
+    left, top, width, height = VIEW
+    part = slice(top, top + height), slice(left, left + width)
+    return [np.ascontiguousarray(frame[part]) for frame in frames]
+
+
 def followed(frames):
     """Each frame but the first with its box and caption, and the state that both show."""
     tracker = load_tracker()
@@ -81,7 +85,9 @@ def followed(frames):
     for frame in frames[1:]:
         track = tracker.update(frame)
         found_for = 0 if track.found else found_for + 1
-        state = "lost" if track.lost else "found" if found_for < FOUND_FRAMES else "tracked"
+        state = track.state
+        if state == "tracked" and found_for < FOUND_FRAMES:
+            state = "found"
         yield captioned(frame, track, state), state
 
 
@@ -101,13 +107,27 @@ def captioned(frame, track, state):
     return np.vstack([picture, below])
 
 
-def page(video, box):
+def is_asked(target):
+    """Whether the page asks about a target that is seen as a whole."""
+    return target["state"] == "unsure" and target["box"][2] > 2 * CAR[2]
+
+
+def page(video):
+    """Draw the page of a phone while it asks whether the found car is the right one."""
+    box = ",".join(map(str, CAR))
     with tempfile.TemporaryDirectory() as folder, pages.browser() as chromium:
-        with pages.PagedRun(folder, video, "--box", box, network="kestrel") as run:
+        film = pathlib.Path(folder) / FILM
+        film.mkdir()
+        for index, frame in enumerate(shown(video)):
+            cv2.imwrite(str(film / f"{index:04d}.png"), frame)
+        with pages.PagedRun(folder, film, "--box", box, "--fps", "30", network="kestrel") as run:
+            run.wait_for(lambda state: any(target["lost"] for target in state["targets"]))
+            run.wait_for(lambda state: is_asked(*state["targets"]))
+            run.ask("/api/pause", {"paused": True})
             tab = chromium.new_page(**PHONE)
             tab.goto(run.link)
-            run.wait_for(lambda state: state["frame"] >= 26)
-            tab.wait_for_timeout(300)
+            tab.locator(".answers .yes").wait_for()
+            tab.wait_for_timeout(2000)  # the pair of pictures is there
             picture = cv2.imdecode(np.frombuffer(tab.screenshot(), np.uint8), cv2.IMREAD_COLOR)
     cv2.imwrite(str(DOCS / "page.webp"), picture, [cv2.IMWRITE_WEBP_QUALITY, 80])
 

@@ -16,6 +16,7 @@ from hotpath.video.base import TrackedFrame
 
 PICTURE_PX = 160
 EVERY_S = 1.0  # a picture of what the box holds now
+STILL_S = 0.4  # without a new frame: the newest one gets a picture too
 KEPT_S = 600.0  # of a live source
 MOST_WAITING = 16  # pictures that are still to be cut out; older ones are left out
 MOST_TARGETS = 24  # of which the past is kept, with those that were dropped
@@ -65,6 +66,8 @@ class Album:
         self._lines: OrderedDict[int, Line] = OrderedDict()
         self._waiting: Deque[Tuple[int, TrackedFrame, Box, bool, bool]] = deque(maxlen=MOST_WAITING)
         self._next_s = 0.0
+        self._passed: Optional[TrackedFrame] = None  # the newest frame, if it got no picture
+        self._came_s = 0.0
         self._lock = threading.Lock()
 
     def write(self, tracked: TrackedFrame) -> None:
@@ -77,6 +80,7 @@ class Album:
             self._next_s = now + EVERY_S
         at = tracked.index, tracked.time_s
         with self._lock:
+            self._passed, self._came_s = None if due else tracked, now
             for number, track in tracked.tracks.items():
                 line = self._lines.get(number)
                 new = line is None
@@ -109,6 +113,7 @@ class Album:
 
     def develop(self) -> None:
         """Cut out the pictures that are wanted. For one thread only."""
+        self._want_the_last()
         while True:
             with self._lock:
                 if not self._waiting:
@@ -126,6 +131,16 @@ class Album:
                 line.moments.append(moment)
                 line.passing = not kept
                 self.version += 1
+
+    def _want_the_last(self) -> None:
+        """Where the run stands still, want a picture of the frame that everybody sees."""
+        with self._lock:
+            tracked = self._passed
+            if tracked is None or time.monotonic() - self._came_s < STILL_S:
+                return
+            self._passed = None
+            for number, track in tracked.tracks.items():
+                self._waiting.append((number, tracked, track.box, False, self._live))
 
     def picture(self, number: int, frame: Optional[int] = None) -> Optional[Moment]:
         """The newest picture of a target at or before a frame; None: there is none."""

@@ -62,6 +62,20 @@ def test_one_picture_a_second_and_one_at_each_find():
     assert kept.as_json()[0]["finds"] == [[30, 3.0]]
 
 
+def test_the_frame_at_which_the_run_stands_still_gets_a_picture():
+    kept = Album(live=False)
+    for index in range(20):
+        kept.write(tracked(index))
+    kept.develop()
+    assert kept.picture(0).frame == 0, "frames still come"
+    kept._came_s -= album.STILL_S
+    kept.develop()
+    assert kept.picture(0).frame == 19
+    version = kept.version
+    kept.develop()
+    assert kept.version == version, "once"
+
+
 def test_a_moment_of_a_stream_is_the_last_picture_before_it(each_frame):
     kept = Album(live=True)
     for index in (10, 20, 30):

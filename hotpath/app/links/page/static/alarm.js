@@ -5,12 +5,16 @@ const NAME = "hotpath-alarm";
 export class Alarm {
   constructor(button) {
     this.button = button;
-    this.lost = new Set();
+    this.lost = null; // numbers of the lost targets; what was lost before the page was opened is no news
     this.on = false;
     try {
       this.on = localStorage.getItem(NAME) === "on";
     } catch { /* the browser keeps nothing */ }
     button.addEventListener("click", () => this.#switch());
+    // a browser allows sounds after the first touch of the page only
+    for (const kind of ["pointerdown", "keydown"]) {
+      document.addEventListener(kind, () => this.on && this.#wake(), { once: true, capture: true });
+    }
     this.#show();
   }
 
@@ -31,15 +35,21 @@ export class Alarm {
   // targets: of the newest state
   hear(targets) {
     const lost = targets.filter((target) => target.lost).map((target) => target.number);
-    if (this.on && lost.some((number) => !this.lost.has(number))) this.#sound();
+    if (this.on && lost.some((number) => !(this.lost?.has(number) ?? true))) this.#sound();
     this.lost = new Set(lost);
   }
 
-  #sound() {
-    navigator.vibrate?.([180, 80, 180]);
+  #wake() {
     try {
       this.context ??= new AudioContext();
       this.context.resume();
+    } catch { /* no sound here */ }
+  }
+
+  #sound() {
+    if (navigator.userActivation?.hasBeenActive ?? true) navigator.vibrate?.([180, 80, 180]);
+    this.#wake();
+    try {
       const now = this.context.currentTime;
       for (const [begin, pitch] of [[0, 660], [0.18, 440]]) {
         const tone = this.context.createOscillator(), gain = this.context.createGain();

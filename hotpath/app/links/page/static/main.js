@@ -6,9 +6,10 @@ import { Alarm } from "./alarm.js";
 import { Link } from "./link.js";
 import { Figures, Targets, nameOf, put } from "./panel.js";
 import { TimeLine } from "./timeline.js";
-import { View, isHidden } from "./view.js";
+import { View } from "./view.js";
 import { STEP, Zoom } from "./zoom.js";
 
+const STILL_MS = 1000; // without a frame until the run says that it waits
 const FIGURES_MS = 250; // faster figures can't be read
 const FILES = { results: "api/results.csv", video: "api/video" };
 const byId = (id) => document.getElementById(id);
@@ -34,6 +35,7 @@ let awaited = null; // number of a target that was chosen and is not in the stat
 let pointed = null; // number of the target that was tapped last
 let tightened = null; // number of the target whose drawn box may be taken back
 let figuresAt = 0;
+let silentSince = null; // when a live source sent its last picture, by the page's clock
 
 const link = new Link({
   state: (news) => {
@@ -181,7 +183,7 @@ async function snapshot() {
 
 function fullScreen() {
   if (document.fullscreenElement) document.exitFullscreen();
-  else byId("stage").requestFullscreen?.();
+  else byId("screen").requestFullscreen?.();
 }
 
 // a stream has no other place: the pictures of that moment are shown
@@ -224,9 +226,7 @@ function linkIs(is, words) {
   if (is === "lost" && (link_is === "ended" || link_is === "refused")) return;
   if (is === link_is) return;
   link_is = is;
-  const texts = { live: "connected", lost: "connecting again", refused: "refused", ended: "ended" };
-  put(byId("link"), texts[is] ?? is);
-  byId("link").dataset.is = is;
+  showLink();
   const veils = {
     lost: ["The tracker does not answer", "Trying again. If the program has ended, start it again and open the new link."],
     refused: ["This page is not allowed", words],
@@ -243,9 +243,23 @@ function linkIs(is, words) {
   show(true);
 }
 
+const isSilent = () => link_is === "live" && silentSince !== null;
+
+function showLink() {
+  const is = isSilent() ? "silent" : link_is;
+  const texts = {
+    live: "connected", lost: "connecting again", refused: "refused", ended: "ended", silent: "no picture",
+  };
+  put(byId("link"), texts[is] ?? is);
+  byId("link").dataset.is = is;
+}
+
 function show(atOnce = false) {
   if (!state) return;
   const off = link_is !== "live";
+  silentSince = state.waiting !== "frames" ? null : silentSince ?? performance.now() - STILL_MS;
+  showLink();
+  byId("screen").classList.toggle("silent", isSilent());
   const first = state.waiting === "target"; // a target comes first, and not this button
   const stood = state.live ? frozen : state.paused && !first;
   const over = state.waiting === "replay";
@@ -273,14 +287,16 @@ function show(atOnce = false) {
   byId("add").setAttribute("aria-pressed", adding);
   byId("add").disabled = off || !state.targets.length;
   put(byId("hint"), hint());
-  const mode = frozen ? "FROZEN" : over ? "THE END" : state.paused && state.waiting !== "target" ? "PAUSED" : "";
+  const mode = isSilent() ? "NO PICTURE" : frozen ? "FROZEN" : over ? "THE END" : state.paused && state.waiting !== "target" ? "PAUSED" : "";
   byId("mode").hidden = off || !mode;
   put(byId("mode"), mode);
+  byId("mode").classList.toggle("bad", isSilent());
+  byId("hint").classList.toggle("ask", !off && !isSilent() && !aim.aiming && !over && (!state.targets.length || adding));
   const now = performance.now();
   if (atOnce || now - figuresAt > FIGURES_MS) {
     figuresAt = now;
     targets.show(state.targets, view.selected, {
-      album: state.album, can: state.can_lose, asked: state.confirm, off,
+      album: state.album, can: state.can_lose, asked: state.confirm, off, silent: isSilent(),
     });
     figures.show(state);
   }
@@ -289,19 +305,21 @@ function show(atOnce = false) {
 function hint() {
   if (link_is !== "live") return "";
   if (aim.aiming) return aim.byTouch ? "Lift the finger to choose" : "Release to choose · Esc cancels";
-  if (state.waiting === "frames") return "Waiting for frames";
+  if (isSilent()) {
+    const seconds = Math.round((performance.now() - silentSince) / 1000);
+    return `Nothing for ${seconds} s: this is the last picture`;
+  }
   if (state.waiting === "replay") return "Replay starts again, for a new target";
   if (!state.targets.length) return "Tap the target, or drag a box";
   if (adding) return "Tap one more target, or drag a box";
   const [held] = Object.entries(state.holds);
   if (held) return `${held[0]} holds: ${held[1]}`;
-  if (frozen || state.paused) {
+  const target = state.targets.find((one) => one.number === view.selected);
+  if ((frozen || state.paused) && target?.state !== "unsure") {
     return state.targets.length > 1 ? `Tap or drag a new box for ${called(view.selected)}` : "Tap or drag a new box";
   }
-  const target = state.targets.find((one) => one.number === view.selected);
-  const dots = target && isHidden(target) ? " · dots: its place by its speed" : "";
-  if (target?.lost) return "Red dashes: where it was followed last" + dots;
-  if (target?.state === "unsure") return "Amber dashes: tap in the box if it is the target" + dots;
+  if (target?.lost) return "Searching. Red dashes: its last place";
+  if (target?.state === "unsure") return "Compare the two pictures";
   if (pointed !== null && pointed === view.selected) return "Tap in the box for a larger object";
   return "";
 }

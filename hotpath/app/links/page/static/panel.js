@@ -15,8 +15,9 @@ export class Targets {
     this.items = new Map();
   }
 
-  // album: number of its version; can: whether a target can be lost; asked: whether steering waits
-  show(targets, selected, { album, can, asked, off }) {
+  // album: number of its version; can: whether a target can be lost; asked: whether steering waits;
+  // silent: whether the source sends nothing
+  show(targets, selected, { album, can, asked, off, silent }) {
     for (const [number, item] of this.items) {
       if (!targets.some((target) => target.number === number)) {
         item.root.remove();
@@ -34,18 +35,21 @@ export class Targets {
       item.root.dataset.state = target.state;
       item.root.setAttribute("aria-current", target.number === selected);
       const chosen = target.number === selected;
+      item.root.classList.toggle("stale", off || silent);
+      item.edit.disabled = item.drop.disabled = off;
       item.yes.hidden = off || !chosen || !(target.state === "unsure" || asked);
       item.no.hidden = off || !chosen || !can || target.lost;
-      this.#picture(item, target, album);
+      item.question.hidden = item.yes.hidden;
+      this.#picture(item, target, album, silent);
     }
     byId("no-target").hidden = targets.length > 0;
   }
 
   // what the box holds now, beside the target as it was selected
-  #picture(item, target, album) {
+  #picture(item, target, album, silent) {
     const now = performance.now();
     if (item.moment !== null) put(item.now.text, item.moment.text);
-    else put(item.now.text, target.lost ? "where it was last" : "now");
+    else put(item.now.text, target.lost ? "where it was last" : silent ? "last picture" : "now");
     if (item.album === album || now - item.asked < PICTURES_MS || item.moment !== null) return;
     item.album = album;
     item.asked = now;
@@ -94,6 +98,8 @@ export class Targets {
     const first = shot(pair, "as selected", `Target ${number} as it was selected`);
     const now = shot(pair, "now", `What the box of target ${number} holds now`);
     const answers = add(root, "div", "answers");
+    const question = add(answers, "p", "question");
+    question.textContent = "Is it the same object?";
     const [yes, no] = ["yes", "no"].map((kind) => add(answers, "button", kind));
     for (const [button, icon, words] of [[yes, "check", "Yes, this is the target"], [no, "cross", "No, go on searching"]]) {
       button.type = "button";
@@ -105,7 +111,7 @@ export class Targets {
     pick.addEventListener("click", () => this.on.select(number));
     drop.addEventListener("click", () => this.on.drop(number));
     this.list.append(root);
-    const item = { root, name, word, kind, sure, bar, first, now, yes, no, album: null, asked: 0, moment: null };
+    const item = { root, name, word, kind, sure, bar, edit, drop, first, now, question, yes, no, album: null, asked: 0, moment: null };
     this.items.set(number, item);
     return item;
   }
@@ -163,7 +169,7 @@ export class Figures {
       this.#figure("Gaps", String(gaps.count), "", lost, { warn: state.waiting === "frames" });
     }
     const at = state.frames ? `of ${state.frames}` : state.time_s === null ? "" : `${state.time_s.toFixed(1)} s`;
-    this.#figure("Picture", String(state.frame), "", at);
+    this.#figure("Frame", String(state.frame), "", at);
     this.#figure("Network", state.network, "", state.engine, { wide: true, last: true });
   }
 

@@ -3,7 +3,8 @@
 // of that moment.
 
 const SOONEST_MS = 1000; // it is asked for as often
-const COLOURS = { tracked: "--good", unsure: "--warn", lost: "--bad" };
+const SPANS_S = [30, 60, 120, 300, 600]; // of a stream: the line grows with the run
+const COLOURS = { tracked: "--good-area", unsure: "--warn-area", lost: "--bad-area" };
 
 export class TimeLine {
   // ask(): the past of all targets, a promise
@@ -23,11 +24,12 @@ export class TimeLine {
   async show(state, number, held) {
     this.state = state;
     this.number = number;
-    const shown = state.live || state.frames > 1;
+    // a stream without a target has no past to show
+    const shown = state.live ? this.past.targets.length > 0 || state.targets.length > 0 : state.frames > 1;
     this.root.hidden = !shown;
     if (!shown) return;
     if (!held) {
-      const [min, max, value] = state.live ? [-Math.round(this.past.seconds ?? 600), 0, 0] : [0, state.frames - 1, state.frame];
+      const [min, max, value] = state.live ? [-this.#seconds(), 0, 0] : [0, state.frames - 1, state.frame];
       Object.assign(this.range, { min, max, value });
     }
     const key = `${state.run} ${state.album} ${number} ${state.frame}`;
@@ -52,10 +54,17 @@ export class TimeLine {
     return Math.max(first[0], Math.round(last[0] - ago * rate));
   }
 
+  // how many seconds of a stream are shown: since the first target, at most what is kept
+  #seconds() {
+    const most = Math.round(this.past.seconds ?? SPANS_S.at(-1));
+    const begun = this.past.targets.map((line) => line.runs[0]?.[1]).filter(Number.isFinite);
+    const needed = this.state.time_s === null || !begun.length ? most : this.state.time_s - Math.min(...begun);
+    return Math.min(most, SPANS_S.find((span) => span >= needed) ?? most);
+  }
+
   #place(frame, time_s) {
     if (!this.state.live) return frame / Math.max(1, this.state.frames);
-    const seconds = this.past.seconds ?? 600;
-    return 1 - (this.state.time_s - time_s) / seconds;
+    return 1 - (this.state.time_s - time_s) / this.#seconds();
   }
 
   #draw() {

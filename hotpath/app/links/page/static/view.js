@@ -6,7 +6,7 @@ const WARNINGS = { unsure: "#ffaa28", lost: "#ff4646" };
 const DARK = "rgb(8 12 16 / .85)";
 
 export const colourOf = (number) => COLOURS[number % COLOURS.length];
-export const isHidden = ({ state, predicted }) => state in WARNINGS && Boolean(predicted);
+const isHidden = ({ state, predicted }) => state in WARNINGS && Boolean(predicted);
 const colourNow = ({ number, state }) => WARNINGS[state] ?? colourOf(number);
 
 export class View {
@@ -155,8 +155,9 @@ export class View {
 
   #drawTargets(pen, place) {
     const found = this.state.targets.filter((target) => target.box), taken = [];
+    place.letter = Math.max(15, Math.min(place.width / 40, place.height / 48)); // a label's size
     for (const target of found) this.#drawBox(pen, place, target);
-    for (const target of found) if (isHidden(target)) this.#drawPredicted(pen, place, target);
+    for (const target of found) if (isHidden(target)) this.#drawPredicted(pen, place, target, taken);
     for (const target of found) this.#drawLabel(pen, place, target, taken);
   }
 
@@ -168,7 +169,7 @@ export class View {
     pen.setLineDash(target.state in WARNINGS ? [8, 6] : []);
     for (const [style, line] of [[DARK, chosen ? 7 : 5], [colour, chosen ? 4 : 2.5]]) {
       pen.strokeStyle = style;
-      pen.lineWidth = line;
+      pen.lineWidth = line * place.letter / 15;
       pen.strokeRect(x, y, w, h);
     }
     pen.setLineDash([]);
@@ -183,8 +184,9 @@ export class View {
     const name = target.name ? [target.name] : [`#${target.number}`, target.class_name];
     const words = [...name, target.lost ? this.#sinceLoss(target.number) : word];
     const text = words.filter(Boolean).join(" ");
-    pen.font = "700 15px system-ui, sans-serif";
-    const wide = pen.measureText(text).width + 14, high = 24, most = place.height - high;
+    pen.font = fontOf(place);
+    const pad = place.letter / 2, high = Math.round(1.6 * place.letter), most = place.height - high;
+    const wide = pen.measureText(text).width + 2 * pad;
     const left = Math.max(0, Math.min(x - 1, place.width - wide));
     const above = y - high - 3;
     const others = Array.from({ length: Math.max(0, most / 4) }, (_, n) => 4 * n)
@@ -193,32 +195,49 @@ export class View {
     const heights = [above, y + h + 3].filter((top) => top >= 0 && top <= most);
     heights.push(inside, ...others);
     const isFree = (top) => !taken.some((other) => left < other.left + other.wide
-      && other.left < left + wide && Math.abs(top - other.top) < high);
+      && other.left < left + wide && top < other.top + other.high && other.top < top + high);
     const top = heights.find(isFree) ?? heights[0];
-    taken.push({ left, top, wide });
+    taken.push({ left, top, wide, high });
     pen.fillStyle = colourNow(target);
     pen.beginPath();
     pen.roundRect ? pen.roundRect(left, top, wide, high, 5) : pen.rect(left, top, wide, high);
     pen.fill();
     pen.fillStyle = "#0a0d10";
     pen.textBaseline = "middle";
-    pen.fillText(text, left + 7, top + high / 2 + 1);
+    pen.fillText(text, left + pad, top + high / 2 + 1);
   }
 
   // where a hidden target would be: dotted, and only in the picture
-  #drawPredicted(pen, place, { number, predicted }) {
+  #drawPredicted(pen, place, { number, predicted }, taken) {
     const [x, y] = onStage(place, predicted[0], predicted[1]);
-    pen.strokeStyle = colourOf(number);
-    pen.lineWidth = 2;
+    const width = predicted[2] * place.scale, height = predicted[3] * place.scale;
+    const edge = { x: place.left + place.w * place.scale, y: place.top + place.h * place.scale };
     pen.save();
     pen.beginPath();
     pen.rect(place.left, place.top, place.w * place.scale, place.h * place.scale);
     pen.clip();
     pen.setLineDash([2, 5]);
-    pen.strokeRect(x, y, predicted[2] * place.scale, predicted[3] * place.scale);
-    pen.fillStyle = pen.strokeStyle;
-    pen.textBaseline = "bottom";
-    pen.fillText("predicted", x, y - 3);
+    for (const [style, line] of [[DARK, 4], [colourOf(number), 2]]) {
+      pen.strokeStyle = style;
+      pen.lineWidth = line * place.letter / 15;
+      pen.strokeRect(x, y, width, height);
+    }
+    const isSeen = x < edge.x && y < edge.y && x + width > place.left && y + height > place.top;
+    if (isSeen) {
+      pen.font = fontOf(place);
+      const wide = pen.measureText("predicted").width, high = Math.round(1.3 * place.letter);
+      const first = Math.max(place.left, 0) + 3, least = Math.max(place.top, 0);
+      const left = Math.max(first, Math.min(x, Math.min(edge.x, place.width) - wide - 3));
+      const top = Math.max(least, y - high);
+      taken.push({ left, top, wide, high });
+      pen.setLineDash([]);
+      pen.textBaseline = "middle";
+      pen.lineWidth = 4 * place.letter / 15;
+      pen.strokeStyle = DARK;
+      pen.strokeText("predicted", left, top + high / 2);
+      pen.fillStyle = colourOf(number);
+      pen.fillText("predicted", left, top + high / 2);
+    }
     pen.restore();
   }
 
@@ -238,4 +257,5 @@ export class View {
   }
 }
 
+const fontOf = ({ letter }) => `700 ${letter}px system-ui, sans-serif`;
 const onStage = (place, x, y) => [place.left + x * place.scale, place.top + y * place.scale];

@@ -1,17 +1,13 @@
 """The documents: with links, commands and figures that are there."""
 
 import csv
-import functools
-import importlib.util
 import json
 import re
-import subprocess
 import sys
 
 import pytest
 
-from hotpath.app.command import PROGRAMS
-from tests.support import ROOMS, ROOT, files
+from tests.support import ROOT, files
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
 DOCS = ROOT / "docs"
@@ -20,13 +16,6 @@ RESULTS = DOCS / "results"
 OF_TODAY = {"fpga", "jetson"}
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-COMMAND = re.compile(
-    r"python3? -m (?:(?:hotpath )?boards pynq (?=[a-z]))?(?P<module>[\w.]+)(?P<rest>[^\n`|#]*)"
-)
-PROGRAM = re.compile(
-    rf"\bhotpath (?P<word>{'|'.join(PROGRAMS)})\b(?! pynq [a-z])(?P<rest>[^\n`|#]*)"
-)
-OWN = ("hotpath", *ROOMS, "tests")
 
 
 def documents():
@@ -110,47 +99,3 @@ def test_raw_figures_can_be_read():
     for path in RESULTS.rglob("*.csv"):
         rows = path.read_text(encoding="utf-8").splitlines()
         assert len(rows) > 1, path
-
-
-def commands():
-    """(document, module, the rest of the line) of every command of this project."""
-    for path in documents():
-        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
-        for found in PROGRAM.finditer(text):
-            if path.name != "CHANGELOG.md":
-                module = PROGRAMS[found["word"]].module
-                if module:  # not a program of a project
-                    yield path.relative_to(ROOT), module, found["rest"]
-        for found in COMMAND.finditer(text):
-            module = found["module"].rstrip(".")
-            own = module.split(".")[0] in OWN and module != "hotpath"  # else it is a PROGRAM
-            if path.name != "CHANGELOG.md" and own:
-                yield path.relative_to(ROOT), module, found["rest"]
-
-
-def test_every_module_that_a_document_runs_exists():
-    places = {module: path for path, module, _ in commands()}
-    missing = [f"{places[name]}: {name}" for name in places if not importlib.util.find_spec(name)]
-    assert not missing
-
-
-@pytest.mark.slow("it asks forty programs for their help")
-def test_every_option_that_a_document_gives_exists():
-    wrong = set()
-    for path, module, rest in commands():
-        options = re.findall(r"(?<=\s)--[a-z][\w-]*", rest)
-        if not options:
-            continue
-        first = re.match(r"\s+([a-z][\w-]*)", rest)
-        told = (help_of(module, first.group(1)) if first else None) or help_of(module)
-        if told:  # else it needs a library that is not here
-            wrong |= {f"{path}: {module} {option}" for option in options if option not in told}
-    assert not wrong
-
-
-@functools.lru_cache(maxsize=None)
-def help_of(module, *subcommand):
-    """What ``--help all`` prints, or None where it can't be asked."""
-    command = [sys.executable, "-m", module, *subcommand, "--help", "all"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    return None if done.returncode else done.stdout

@@ -19,7 +19,7 @@ PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "reference").gl
 LANGUAGES = {"sh", "python", "toml", "ini", "nginx", "text", "mermaid"}  # only "sh" has commands
 CLIPS = ("DIR", "CLIPS", "OTHER_CLIPS")  # folders of annotated clips, as the pages call them
 
-# The commands that are not run, by what they need. `test_documents` checks their options.
+# The commands that are not run, by what they need. `test_calls` has them parsed.
 NOT_RUN = {
     "a registry of packages, or a download": (
         "make setup ALSO=ncnn",

@@ -1,0 +1,284 @@
+"""Every call and every command of a page exists: calls are made, and commands are parsed.
+
+A call is inline code such as ``targets.find_with(function)``, or a block of Python. It is made in a
+folder with a film, and with a camera. A command is read by the parser of its own program, which
+ends there; ``make`` says what it would do. Beside that, ``test_pages``, ``test_tutorials`` and
+``tests/test_readme.py`` run the commands of blocks. A command in a sentence that lacks what its
+program requires ends with an ellipsis, or is the name of the program alone.
+"""
+
+import ast
+import importlib.util
+import json
+import logging
+import os
+import pkgutil
+import pydoc
+import random
+import re
+import shlex
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from hotpath.app.cli.profile import Profile
+from hotpath.app.cli.summary import Summary
+from hotpath.video.base import TrackedFrame
+from release_tests.test_documents import CODE, documents
+from release_tests.test_examples import BOXES, scene
+from tests.support import ROOMS, ROOT, run, tiny
+from tests.support.checkout import readers
+from tests.support.fences import blocks, commands
+from tests.support.needs import COMPILER, lacks, why_no_module, why_no_program
+from tests.support.streams.camera import FakeCamera, compiler
+
+pytest.importorskip("onnxruntime")
+pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
+OWN = ("hotpath", *ROOMS, "tests")
+INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
+FILES = (".md", ".py", ".toml", ".csv", ".json", ".png", ".txt", ".h", ".sv", ".cu", ".mp4")
+NOT_MADE = {  # inline calls that are not made here
+    "cv2.TrackerNano_create()": "it needs files of OpenCV's authors; our call replaces it",
+    "ExperimentOTB(...).run(...)": "lab_tests/test_got10k.py runs it on a data set",
+}
+NOT_RUN = {  # blocks of Python
+    "station.py": "test_tutorials runs it beside the camera of a drone",
+}
+NOT_PARSED = {  # modules without options, which would do their work
+    "tests.support.shipped": "it writes tests/shipped.json",
+    "hotpath_release.jetson": "it prints a table, which release_tests/test_jetson.py compares",
+    "venv": "it is Python's own",
+}
+PROGRAM = re.compile(r"(?:^|[\s'(])(hotpath [a-z]+(?:\s.*)?$|python3? -m [\w.]+.*)")
+MAKE = re.compile(r"make [a-zA-Z].*")
+MISSING = re.compile(r"(?:No module named '|needs the package |needs projects/)(\w+)")
+LACKS = re.compile("required: |expected (one|at least one) argument")
+# A program ends where its own parser has understood all words.
+PARSE = """
+import argparse, json, os, runpy, sys, traceback
+import cv2, numpy
+depth = 0
+
+def ending(method):
+    def parse(self, args=None, namespace=None):
+        global depth
+        depth += 1
+        try:
+            done = method(self, args, namespace)
+        finally:
+            depth -= 1
+        left = done[1] if isinstance(done, tuple) else []
+        if not depth and not any(word.startswith("-") for word in left):
+            os.write(1, b"parsed")
+            os._exit(0)
+        return done
+    return parse
+
+P = argparse.ArgumentParser
+P.parse_args, P.parse_known_args = ending(P.parse_args), ending(P.parse_known_args)
+for words in json.load(sys.stdin):
+    reads, writes = os.pipe()
+    if not os.fork():
+        os.dup2(writes, 1), os.dup2(writes, 2), os.close(reads)
+        sys.argv, code = words, 0
+        try:
+            runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else error.code is not None
+        except BaseException:
+            traceback.print_exc()
+            code = 99
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    os.close(writes)
+    said = open(reads, errors="replace").read()
+    print(json.dumps([os.WEXITSTATUS(os.wait()[1]), said[-500:]]), flush=True)
+"""
+
+
+def pages():
+    return [path for path in documents() if path.name != "CHANGELOG.md"]
+
+
+def inline(path):
+    """The inline code of a page."""
+    text = CODE.sub("", path.read_text(encoding="utf-8"))
+    return [" ".join(code.split()) for code in INLINE.findall(text)]
+
+
+def expression(code):
+    """Inline code as a syntax tree, if it is a call or a name with points, else None."""
+    try:
+        tree = ast.parse(code, mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+    is_file = code.endswith(FILES) or "/" in code
+    return tree if isinstance(tree, (ast.Call, ast.Attribute)) and not is_file else None
+
+
+def calls():
+    """All inline calls, and names; those of results are of their own commit."""
+    return {
+        code
+        for path in pages()
+        for code in inline(path)
+        if code not in NOT_MADE
+        and isinstance(expression(code), ast.Call if path.parent.name == "results" else ast.AST)
+    }
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with what the programs of the pages open."""
+    folder = tmp_path_factory.mktemp("calls")
+    tiny.write_video(folder / "drone.mp4", [scene()] * 4)
+    (folder / ".cache").mkdir()
+    film = tiny.film(4, width=1280, height=720, side=120)[0]
+    tiny.write_video(folder / ".cache" / "bigbuckbunny.mp4", film)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def names(place):
+    """What the names of inline calls mean."""
+    import hotpath.interop.got10k
+    import hotpath.interop.opencv
+
+    frame, film = scene(), str(place / "drone.mp4")
+    tracker, theirs = hotpath.load_tracker(), hotpath.interop.opencv.Tracker()
+    tracker.init(frame, BOXES[0], time_s=0.0)
+    track = tracker.update(frame, 0.05)
+    tracking = hotpath.track(film, box=BOXES[0])
+    sink = Summary("kestrel", {}, Profile(), print)
+    found = {name: getattr(hotpath, name) for name in hotpath.__all__}
+    found.update(hotpath=hotpath, tracker=tracker, targets=hotpath.load_targets(), video=film)
+    found.update(track=track, tracks={0: track}, frame=next(iter(tracking))[0], image=frame)
+    found.update(box=BOXES[0], time_s=0.1, width=640, height=480, fov=60, cv2=cv2)
+    found.update(function=lambda frame: np.array(BOXES[:1], float), random=random, logging=logging)
+    found.update(init=theirs.init, update=theirs.update, close=tracking.close)
+    found.update(write=sink.write, tracked_frame=TrackedFrame(frame, 0, 0.0, {0: track}))
+    found.update(help=pydoc.render_doc)  # without its pager
+    yield found
+    tracking.close()
+
+
+@pytest.mark.parametrize("code", sorted(calls()))
+def test_every_call_in_a_sentence_can_be_made(code, names):
+    is_call, root = isinstance(expression(code), ast.Call), re.match(r"\w+", code)[0]
+    if "supervision" in code:
+        pytest.importorskip("supervision")
+        import hotpath.interop.supervision  # noqa: F401
+    if not is_call and root.startswith("hotpath_"):
+        if importlib.util.find_spec(root) is None:
+            pytest.skip(why_no_module(root))
+        pkgutil.resolve_name(code)
+    elif is_call or root in names:
+        result = eval(code, dict(names))
+        if code.startswith("hotpath.track("):
+            with result:
+                assert len(next(iter(result))) == 2
+
+
+def programs():
+    """(page, title, text) of each block of Python."""
+    several = [(path, *block) for path in pages() for block in blocks(path)]
+    return [
+        pytest.param(text, title, id=f"{path.relative_to(ROOT)} {title or number}")
+        for number, (path, kind, title, text) in enumerate(several)
+        if kind in ("python", "py") and title not in NOT_RUN
+    ]
+
+
+@pytest.mark.parametrize("text, title", programs())
+def test_every_program_of_a_page_runs(text, title, place, tmp_path):
+    environment = dict(os.environ, PYTHONPATH=str(ROOT))
+    if "cam0" in text:  # a driver of V4L2 that the program loads in place of the kernel's
+        if compiler() is None:
+            pytest.skip(lacks(*COMPILER))
+        environment.update(FakeCamera(tmp_path, [scene()] * 2, number=0).environment())
+    words = [sys.executable, "-u", "-c", text]
+    program = subprocess.Popen(words, cwd=str(place), env=environment, stdout=subprocess.PIPE)
+    try:
+        if "cam0" in text:  # which has no end
+            for _ in range(5):
+                assert program.stdout.readline().startswith(b"Box(x=")
+        else:
+            program.communicate(timeout=120)
+            assert program.returncode == 0
+    finally:
+        program.kill()
+        program.wait()
+        program.stdout.close()
+
+
+def lines():
+    """{line: page} of the commands of all blocks and in all sentences."""
+    found = {}
+    for path in pages():
+        several = [text for kind, _, text in blocks(path) if kind in ("", "sh")]
+        told = [line for text in several for line in commands(text)] + inline(path)
+        values = dict(re.findall(r'^(\w+)="(.*)"$', "\n".join(several), re.MULTILINE))
+        for line in told:
+            for name, value in values.items():
+                line = line.replace(f'"${name}"', shlex.quote(value)).replace(f"${name}", value)
+            found.setdefault(line, str(path.relative_to(ROOT)))
+    return found
+
+
+def words_of(command):
+    """The words of a command, without an ellipsis and what follows a pipe; N is a number."""
+    plain = re.split(r"\s[|>&]|\)", re.sub(r"…|\.\.\.", "", command))[0]
+    if plain.count("'") % 2:  # the end of what a quote before it began
+        plain = plain[: plain.rindex("'")]
+    words = ["9" if word == "N" else word for word in shlex.split(plain)]
+    return words if words[0] in ("hotpath", "make") else words[2:]
+
+
+def is_name(words):
+    """Whether a command is the name of a program, or of a part of one."""
+    return all(re.fullmatch(r"[a-z_][\w.]*", word) for word in words)
+
+
+def test_every_command_of_a_page_is_understood_by_its_program(tmp_path):
+    asked = [(line, words_of(one)) for line in lines() for one in PROGRAM.findall(line)]
+    asked = [row for row in asked if row[1][0] not in NOT_PARSED and row[1] != ["hotpath"]]
+    folders = [ROOT, *(path.parent for path in ROOT.glob("projects/*/pyproject.toml"))]
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, folders)))
+    done = subprocess.run(
+        [sys.executable, "-c", PARSE],
+        input=json.dumps([words for _, words in asked]),
+        cwd=str(tmp_path),
+        env=environment,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=300,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(asked) > 100
+    wrong, lacking = [], set()
+    for (line, words), (code, said) in zip(asked, answers):
+        missing = re.search(MISSING, said)
+        is_part = is_name(words) or "…" in line or "..." in line
+        if missing and not missing[1].startswith(OWN):
+            lacking.add("torch" if missing[1] == "research" else missing[1])
+        elif code and not (is_part and LACKS.search(said)):
+            wrong.append(f"{lines()[line]}: {line}: {said.strip().splitlines()[-1]}")
+    assert not wrong, "\n".join(wrong)
+    if lacking:
+        pytest.skip(why_no_module(*lacking))
+
+
+@pytest.mark.skipif(bool(why_no_program("make")), reason=why_no_program("make"))
+def test_every_target_of_make_that_a_page_names_exists():
+    wrong = []
+    for line, page in lines().items():
+        for command in MAKE.findall(line) if line.startswith("make ") else ():
+            words = ["make", "-n", "--no-print-directory", *words_of(command)[1:]]
+            done = run(words, cwd=str(ROOT), env=readers())
+            if done.returncode:
+                wrong.append(f"{page}: {line}: {done.stderr}")
+    assert not wrong, "\n".join(wrong)

@@ -48,7 +48,7 @@ def main() -> None:
     print(f"`kestrel` in FP16: {1e3 * giga:.0f} million multiply-accumulates, {kernels} kernels.")
     all_ms = [network_ms(giga, kernels, *rate[:2]) for rate in RATES.values()]
     whole = text((min(ms[0] for ms in all_ms), max(ms[1] for ms in all_ms)), BESIDE_MS)
-    print(f"A frame of `kestrel` takes an estimated {whole} ms, depending on the Jetson.")
+    print(f"For a frame of `kestrel` we estimate {whole} ms, depending on the Jetson.")
     for board, (slow, fast, source) in RATES.items():
         alone = network_ms(giga, kernels, slow, fast)
         twice = 2 * alone[0], 2 * alone[1]

@@ -10,7 +10,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from hotpath.app.report.document import POLICY, STYLE
 from hotpath.base import cache
+from hotpath.base.commands import counted
 from hotpath.calib.picture import pyplot
 from hotpath.runtime.boxes import overlap
 from hotpath.runtime.pictures import bgr_of
@@ -21,12 +23,37 @@ WORST, SHOWN = 5, 6  # clips, and frames of each
 STRIP_PX = 220  # height of a frame
 TRUE, PREDICTED = (80, 220, 60), (60, 60, 235)  # BGR
 WORD_COLOURS = {"tracked": "#2f9e4f", "unsure": "#e8930c", "lost": "#d23b3b"}
-STYLE = (
-    ":root{color-scheme:light dark;font:16px/1.45 system-ui,sans-serif}body{margin:auto;"
-    "max-width:1180px;padding:16px}section{margin:24px 0}img{max-width:100%;background:#fff;"
-    "border-radius:8px}table{border-collapse:collapse}td,th{padding:4px 14px 4px 0;"
-    "text-align:right}td:first-child,th:first-child{text-align:left}.wide{overflow-x:auto}"
-)
+# drawn in a chart in place of the colours of the page, which follow the viewer's light or dark mode
+INK, SOFT, CARD, LINE = "#010203", "#010204", "#010205", "#010206"
+PAGE_COLOURS = {INK: "ink", SOFT: "soft", CARD: "card", LINE: "line", COLOURS[0]: "accent"}
+UNSAID = ("Creator", "Date", "Format", "Type")  # what an SVG says about its origin by default
+SIZE = 5.4, 3.9  # of a chart, inches
+CHART = {
+    "svg.fonttype": "none",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "text.color": INK,
+    "axes.labelcolor": SOFT,
+    "axes.edgecolor": LINE,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "grid.color": LINE,
+    "legend.facecolor": CARD,
+    "legend.edgecolor": LINE,
+    "legend.framealpha": 0.85,
+    "lines.linewidth": 1.8,
+}
+MORE_STYLE = """
+td,th{padding:4px 14px 4px 0;text-align:right;font-variant-numeric:tabular-nums}
+td:first-child,th:first-child{text-align:left;color:var(--ink)}th{color:var(--soft);font-weight:600}
+tbody tr{border-top:1px solid var(--line)}svg text{font-family:inherit!important}
+.charts{display:grid;gap:16px;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr))}
+@media(max-width:760px){td,th{padding-right:9px;font-size:.86rem}.charts svg{min-width:0}}
+.charts svg{max-width:580px}
+.strip{display:block;width:auto;height:auto;max-width:none;border-radius:8px}
+i.true{background:#3cdc50}i.predicted{background:#eb3c3c}
+"""
 COLUMNS = (
     ("AUC", "success", "{:.3f}"),
     ("from", "success_low", "{:.3f}"),
@@ -48,34 +75,44 @@ def write(
         results: clip -> the stored result of the first tracker. Clips without one have no strip.
         path: of the file.
     """
-    parts = ["<h1>Evaluation</h1>", _table(table), "<section><h2>Success and precision</h2>"]
-    parts += [_image(_curves(table)), "</section>"]
-    if any(entry["mean"].get("ms") for entry in table["trackers"].values()):
-        parts += ["<section><h2>Speed against accuracy</h2>", _image(_speed(table)), "</section>"]
-    said = {name: entry["words"] for name, entry in table["trackers"].items() if entry["words"]}
-    if said:
-        parts += ["<section><h2>What the words are worth</h2>", _image(_words(said))]
-        parts += [f"<p>{html.escape(_finds(name, one))}</p>" for name, one in said.items()]
-        parts.append("</section>")
-    first = next(iter(table["trackers"]))
+    first, *others = table["trackers"]
+    clips_counted = counted(table["trackers"][first]["mean"]["clips"], "clip")
+    title = first if not others else counted(len(table["trackers"]), "tracker")
+    parts = [f"<header><h1>Evaluation of {html.escape(title)} on {clips_counted}</h1></header>"]
+    parts.append(_section("Mean of all clips", _table(table)))
+    with pyplot().rc_context(CHART):
+        parts.append(_section("Success and precision", _curves(table)))
+        if any(entry["mean"].get("ms") for entry in table["trackers"].values()):
+            parts.append(_section("Speed against accuracy", _speed(table)))
+        said = {n: entry["words"] for n, entry in table["trackers"].items() if entry["words"]}
+        if said:
+            finds = [f"<p>{html.escape(_finds(name, one))}</p>" for name, one in said.items()]
+            parts.append(_section("What the words are worth", _words(said), *finds))
     figures = table["trackers"][first]["clips"]
     there = [clip for clip in clips if clip.name in results and clip.name in figures]
     there.sort(key=lambda clip: figures[clip.name]["ao"])
-    if there:
-        parts.append(f"<section><h2>The worst clips of {html.escape(first)}</h2>")
-        parts.append("<p>Green: the true box. Red: the predicted one.</p>")
+    strips = []
     for clip in there[:WORST]:
         strip = _strip(clip, np.asarray(results[clip.name]["boxes"], float))
-        title = f"{clip.name}: mean overlap {figures[clip.name]['ao']:.3f}"
-        parts.append(f"<h3>{html.escape(title)}</h3>{_image(strip, 'jpeg', title)}")
+        name = f"{clip.name}: mean overlap {figures[clip.name]['ao']:.3f}"
+        strips.append(f'<h3>{html.escape(name)}</h3><div class="wide">{_image(strip, name)}</div>')
+    if strips:
+        legend = '<li><i class="true"></i>true box</li><li><i class="predicted"></i>predicted</li>'
+        legend = f'<ul class="words">{legend}</ul>'
+        parts.append(_section(f"The worst clips of {first}", legend, *strips))
     body = "\n".join(parts)
     text = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Evaluation</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>'
-        f"<body>{body}</body></html>\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{STYLE}{MORE_STYLE}</style></head><body><main>{body}</main></body></html>\n"
     )
     cache.write_text(path, text)
     return path
+
+
+def _section(title: str, *content: str) -> str:
+    return f"<section><h2>{html.escape(title)}</h2>{''.join(content)}</section>"
 
 
 def _table(table: Table) -> str:
@@ -85,65 +122,76 @@ def _table(table: Table) -> str:
         values = [(entry["mean"].get(key), form) for _, key, form in COLUMNS]
         cells = "".join(f"<td>{'' if v is None else form.format(v)}</td>" for v, form in values)
         rows.append(f"<tr><td>{html.escape(name)}</td>{cells}</tr>")
-    body = f"<tr><th>tracker</th>{titles}</tr>{''.join(rows)}"
-    return f'<section class="wide"><table>{body}</table></section>'
+    head = f"<thead><tr><th>tracker</th>{titles}</tr></thead>"
+    return f'<div class="wide"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _curves(table: Table) -> bytes:
+def _curves(table: Table) -> str:
     plt = pyplot()
-    chart, places = plt.subplots(1, 2, figsize=(11, 4), dpi=100)
     ranked = sorted(table["trackers"].items(), key=lambda item: -item[1]["mean"]["success"])
     kinds = (
         ("success", metrics.SUCCESS, "overlap threshold"),
-        (
-            "precision",
-            metrics.PRECISION_PX,
-            "distance of the centres, px",
-        ),
+        ("precision", metrics.PRECISION_PX, "distance of the centres, px"),
     )
-    for axes, (key, x, label) in zip(places, kinds):
+    drawn = []
+    for key, x, label in kinds:
+        chart, axes = plt.subplots(figsize=SIZE)
         for (name, entry), colour in zip(ranked[:PLOTTED], COLOURS * 9):
             text = f"{entry['mean'][key]:.3f}  {name}"
             axes.plot(x, entry["curves"][key], color=colour, label=text)
         axes.set(xlabel=label, ylabel="share of frames", ylim=(0, 1), xlim=(x[0], x[-1]))
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=7)
-    return _drawn(plt, chart)
+        axes.grid()
+        axes.legend(fontsize=9 if len(ranked) < 10 else 7)
+        drawn.append(_drawn(plt, chart))
+    return _charts(*drawn)
 
 
-def _speed(table: Table) -> bytes:
+def _speed(table: Table) -> str:
     plt = pyplot()
-    chart, axes = plt.subplots(figsize=(7, 4), dpi=100)
+    chart, axes = plt.subplots(figsize=SIZE)
     for (name, entry), colour in zip(table["trackers"].items(), COLOURS * 9):
         mean = entry["mean"]
         if mean.get("ms"):
             axes.plot(mean["ms"], mean["success"], "o", color=colour)
-            axes.annotate(name, (mean["ms"], mean["success"]), fontsize=8)
+            axes.annotate(
+                name,
+                (mean["ms"], mean["success"]),
+                xytext=(7, -3),
+                textcoords="offset points",
+            )
+    axes.margins(0.12)
     axes.set(xlabel="milliseconds a frame", ylabel="success AUC")
-    axes.grid(alpha=0.3)
-    return _drawn(plt, chart)
+    axes.grid()
+    return _charts(_drawn(plt, chart))
 
 
-def _words(said: Mapping[str, Mapping[str, Any]]) -> bytes:
+def _words(said: Mapping[str, Mapping[str, Any]]) -> str:
     """A reliability plot of the presence, and right and wrong frames of each word."""
     plt = pyplot()
-    chart, (left, right) = plt.subplots(1, 2, figsize=(11, 4), dpi=100)
-    left.plot((0, 1), (0, 1), "--", color="#999999", label="as it should be")
+    reliability, left = plt.subplots(figsize=SIZE)
+    left.plot((0, 1), (0, 1), "--", color=SOFT, label="as it should be")
     middles = (np.arange(words.BINS) + 0.5) / words.BINS
     for (name, figures), colour in zip(said.items(), COLOURS * 9):
         shares = [share if count else np.nan for count, share in figures["presence"]]
         left.plot(middles, shares, "o-", color=colour, label=name)
     left.set(xlabel="presence", ylabel="share of right boxes", xlim=(0, 1), ylim=(0, 1))
-    left.legend(fontsize=7)
-    names = [f"{name}\n{word}" for name in said for word in words.WORDS]
-    for place, (name, word) in enumerate((n, w) for n in said for w in words.WORDS):
-        share = said[name][f"share_{word}"]
-        good = share * np.nan_to_num(said[name][f"right_{word}"])
-        right.bar(place, good, color=WORD_COLOURS[word])
-        right.bar(place, share - good, bottom=good, color=WORD_COLOURS[word], alpha=0.3)
-    right.set_xticks(range(len(names)), names, fontsize=7)
-    right.set(ylabel="share of frames (pale: the box is wrong)", ylim=(0, 1))
-    return _drawn(plt, chart)
+    left.grid()
+    left.legend(fontsize=9)
+    shares_of_words, right = plt.subplots(figsize=SIZE)
+    places, labels = [], []
+    for group, (name, figures) in enumerate(said.items()):
+        for each, word in enumerate(words.WORDS):
+            place = group * (len(words.WORDS) + 0.5) + each
+            share = figures[f"share_{word}"]
+            good = share * np.nan_to_num(figures[f"right_{word}"])
+            right.bar(place, good, color=WORD_COLOURS[word])
+            right.bar(place, share - good, bottom=good, color=WORD_COLOURS[word], alpha=0.3)
+            places.append(place)
+            labels.append(f"{word}\n{name}" if word == words.WORDS[1] else word)
+    right.set_xticks(places, labels, fontsize=9 if len(said) < 3 else 6)
+    right.set(ylabel="share of frames", ylim=(0, 1))
+    right.set_title("pale: the box is wrong", fontsize=10)
+    return _charts(_drawn(plt, reliability), _drawn(plt, shares_of_words))
 
 
 def _finds(name: str, figures: Mapping[str, Any]) -> str:
@@ -177,13 +225,23 @@ def _strip(clip: Any, predicted: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", np.hstack(pictures))[1].tobytes()
 
 
-def _drawn(plt: Any, chart: Any) -> bytes:
-    file = io.BytesIO()
-    chart.savefig(file, format="png", bbox_inches="tight")
+def _drawn(plt: Any, chart: Any) -> str:
+    """A chart as SVG that takes its colours and its letters from the page."""
+    file = io.StringIO()
+    chart.savefig(file, format="svg", bbox_inches="tight", metadata=dict.fromkeys(UNSAID))
     plt.close(chart)
-    return file.getvalue()
+    text = file.getvalue()
+    text = text[text.index("<svg") :]
+    for colour, name in PAGE_COLOURS.items():
+        text = text.replace(colour, f"var(--{name})")
+    return text
 
 
-def _image(picture: bytes, kind: str = "png", text: str = "") -> str:
+def _charts(*drawn: str) -> str:
+    """Charts side by side, or below each other on a narrow screen."""
+    return f'<div class="charts">{"".join(drawn)}</div>'
+
+
+def _image(picture: bytes, text: str) -> str:
     data = base64.b64encode(picture).decode("ascii")
-    return f'<img alt="{html.escape(text)}" src="data:image/{kind};base64,{data}">'
+    return f'<img class="strip" alt="{html.escape(text)}" src="data:image/jpeg;base64,{data}">'

@@ -3,6 +3,7 @@
 import csv
 import functools
 import json
+import re
 import resource
 import sys
 import warnings
@@ -261,5 +262,23 @@ def test_the_report_has_plots_a_table_and_a_strip_of_each_bad_clip(place, tmp_pa
     clips = sorted(entry["clips"], key=lambda name: entry["clips"][name]["ao"])
     places = [text.index(f"<h3>{name}: mean overlap") for name in clips]
     assert places == sorted(places)
-    assert text.count('src="data:image/') == text.count("<img ") == 5
-    assert "http" not in text
+    assert text.count('src="data:image/') == text.count("<img ") == len(clips[:5])
+    assert text.count("<svg ") == text.count("</svg>") == 5
+    addresses = re.findall(r"https?://([^/\"'<> ]+)", text)
+    assert set(addresses) == {"www.w3.org"}, "names of XML, which are never loaded"
+
+
+def test_the_charts_of_the_report_have_the_colours_of_the_page(place, tmp_path):
+    """A chart has no background of its own, so that it is dark where the viewer's mode is dark."""
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "report.html"
+    assert run(place, "--report", str(path)) == 0
+    text = path.read_text(encoding="utf-8")
+    assert "@media(prefers-color-scheme:dark)" in text
+    for chart in re.findall(r"<svg .*?</svg>", text, re.DOTALL):
+        assert "var(--soft)" in chart
+        shades = [int(shade, 16) for shade in re.findall(r"#([0-9a-f]{6})\b", chart)]
+        assert not {0x000000, 0xFFFFFF} & set(shades)
+        assert min(shades, default=0xFF0000) > 0xFFFF, "a colour that the page should have replaced"
+        texts = re.findall(r"<text [^>]*>", chart)
+        assert texts and all("fill: var(--" in each for each in texts), "black letters"

@@ -1,5 +1,7 @@
 """The quickstart notebook, executed from its own cells. Its cells of the tag "install" are not."""
 
+import getpass
+import importlib
 import json
 import os
 import subprocess
@@ -29,7 +31,6 @@ def code():
     """The source of each cell that is run, and a last one that tells what came of them."""
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     assert [cell["metadata"].get("tags") for cell in cells].count(["install"]) == 1
-    assert not any(cell.get("outputs") for cell in cells)
     run = [cell for cell in cells if cell["cell_type"] == "code" and not cell["metadata"]]
     return ["".join(cell["source"]) for cell in run] + [TOLD]
 
@@ -89,3 +90,55 @@ def test_the_notebook_runs_in_a_kernel_of_jupyter(code, tmp_path, monkeypatch):
     resources = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(notebook, timeout=300, resources=resources).execute()
     check(notebook.cells[-1].outputs[-1]["text"])
+
+
+@pytest.fixture
+def notebook():
+    pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    return importlib.import_module("hotpath_release.notebook")
+
+
+def shown(notebook):
+    """The stored outputs of each cell that is run."""
+    return [cell["outputs"] for cell in notebook.run_cells(notebook.stored())]
+
+
+def test_the_stored_pictures_are_those_of_today(notebook, tmp_path):
+    fresh = notebook.executed(notebook.stored(), tmp_path)
+    assert notebook.differences(shown(notebook), fresh) == [], (
+        "run python -m hotpath_release.notebook, and look at what it stored"
+    )
+
+
+@pytest.mark.parametrize(
+    "before, after",
+    [
+        ("(track.box, COLOURS", "((track.box[0] + 6, *track.box[1:]), COLOURS"),
+        ("AMBER, RED, BLUE = (60, 220, 80)", "AMBER, RED, BLUE = (60, 80, 220)"),
+        ("np.hypot(*track.velocity)", "1.05 * np.hypot(*track.velocity)"),
+        ("FPS, FRAMES, WIDTH, HEIGHT = 25, 150", "FPS, FRAMES, WIDTH, HEIGHT = 25, 148"),
+    ],
+)
+def test_a_picture_that_changed_is_told(notebook, tmp_path, before, after):
+    changed = notebook.stored()
+    for cell in notebook.run_cells(changed):
+        cell["source"] = ["".join(cell["source"]).replace(before, after)]
+    assert changed != notebook.stored()
+    fresh = notebook.executed(changed, tmp_path)
+    assert notebook.differences(shown(notebook), fresh)
+
+
+def test_what_is_stored_is_small_and_says_nothing_of_a_machine():
+    text = NOTEBOOK.read_text(encoding="utf-8")
+    assert len(text) < 250_000, "a clone has it in every version"
+    cells = json.loads(text)["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    assert [output["output_type"] for output in outputs].count("display_data") == 2
+    for output in outputs:
+        assert set(output) <= {"data", "metadata", "name", "output_type", "text"}
+        assert not output.get("metadata")
+        for line in output.get("text", ()):
+            assert "/" not in line and "\\" not in line and getpass.getuser() not in line
+    kernel = json.loads(text)["metadata"]
+    assert kernel["language_info"] == {"name": "python"}, "no version of one machine"

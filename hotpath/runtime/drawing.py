@@ -84,7 +84,8 @@ def draw(
     labels: List[_Rectangle] = []
     several = len(tracks) > 1 or any(tracks)
     for number, track in finite.items():  # over all boxes
-        text = _label(number if several else None, track, info.get("since", {}).get(number, ""))
+        since = info.get("since", {}).get(number, "")
+        text = _label(look, number if several else None, track, since)
         places = _places(look, track, text)
         labels.append(next((p for p in places if not any(_touch(p, o) for o in labels)), places[0]))
         _draw_label(picture, look, text, labels[-1], _colour(number, track))
@@ -99,11 +100,12 @@ class _Look:
     def __init__(self, shape: Sequence[int]) -> None:
         self.height, self.width = shape[:2]
         side = min(self.height, self.width * 3 // 4)
-        self.letter_px = min(34.0, max(SMALLEST_LETTER_PX, side / 48.0))  # height of a capital
+        self.letter_px = max(SMALLEST_LETTER_PX, side / 48.0)  # height of a capital
         self.scale = self.letter_px / UNIT_PX
         self.line_px = max(1, int(round(self.letter_px / 7.0)))
         self.box_px = max(1, int(round(side / 240.0)))
         self.margin_px = max(4, int(self.letter_px * BELOW_SHARE))
+        self.pad_px = max(2, self.margin_px // 2)  # around the text of a label
         above_px = max(1, int(self.letter_px * ABOVE_SHARE))
         self.row_px = above_px + int(self.letter_px) + self.margin_px
         self.rows = 1 if self.width >= ONE_ROW_LETTERS * self.letter_px else 2
@@ -115,6 +117,11 @@ class _Look:
         if not text:
             return 0
         return int(cv2.getTextSize(text, FONT, self.scale, self.line_px)[0][0])
+
+    def label_size(self, text: str) -> Tuple[int, int]:
+        """Width and height of a label, pixels."""
+        around = 2 * self.pad_px
+        return self.text_width(text) + around, int(round(self.letter_px)) + around
 
 
 def _colour(number: int, track: Optional[Track]) -> Tuple[int, int, int]:
@@ -151,13 +158,20 @@ def _draw_box(picture: np.ndarray, look: _Look, track: Track, colour: Tuple[int,
     frame(picture, (left, top), (right, bottom), colour, look.box_px)
 
 
-def _label(number: Optional[int], track: Track, since: str) -> str:
-    """Such as "#2 .96", its presence; the number is there where several targets are told apart."""
+def _label(look: _Look, number: Optional[int], track: Track, since: str) -> str:
+    """Such as "#2  .96", its presence; the number is there where several targets are told apart.
+
+    Two blanks keep a number apart from a presence. In a narrow picture the class is left out, then
+    the number, so that no label is cut off.
+    """
     presence = track.score if track.presence is None else track.presence  # or all that there is
     score = f"lost {since}".rstrip() if track.lost else f"{presence:.2f}".lstrip("0")
     score = f"unsure {score}" if track.state == UNSURE else score
     name = "" if number is None else f"#{number}"
-    return _ascii(" ".join(word for word in (name, track.class_name, score) if word))
+    names = (f"{name} {track.class_name or ''}".strip(), name, "")
+    texts = [_ascii(_joined(each, score)) for each in names]
+    fitting = [text for text in texts if look.label_size(text)[0] < look.width]
+    return fitting[0] if fitting else texts[-1]
 
 
 def _places(look: _Look, track: Track, text: str) -> List[_Rectangle]:
@@ -166,8 +180,7 @@ def _places(look: _Look, track: Track, text: str) -> List[_Rectangle]:
     After these come all other heights, the nearest ones first.
     """
     left, top, _, bottom = _corners(track.box)
-    pad = max(2, look.margin_px // 2)
-    width, height = look.text_width(text) + 2 * pad, int(round(look.letter_px)) + 2 * pad
+    width, height = look.label_size(text)
     at_x = max(0, min(left - look.box_px // 2, look.width - width))
     above, below = top - height - look.box_px // 2, bottom + look.box_px // 2
     lowest = look.height - height
@@ -185,7 +198,7 @@ def _touch(first: _Rectangle, other: _Rectangle) -> bool:
 def _draw_label(
     picture: np.ndarray, look: _Look, text: str, place: _Rectangle, colour: Tuple[int, int, int]
 ) -> None:
-    pad = max(2, look.margin_px // 2)
+    pad = look.pad_px
     cv2.rectangle(picture, place[:2], place[2:], colour, cv2.FILLED)
     _put(picture, look, text, (place[0] + pad, place[3] - pad), DARK)
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.drawing import AMBER, DARK, RED, TARGETS, draw
+from hotpath.runtime.drawing import AMBER, DARK, RED, TARGETS, UNIT_PX, draw
 from hotpath.runtime.errors import BadBox, BadFrame, BadOutput
 from hotpath.runtime.types import LOST, UNSURE, Track
 from hotpath.video import window as window_module
@@ -150,6 +150,50 @@ def test_a_label_stays_in_the_picture_beside_a_box_at_the_edge():
         label = (picture == np.array(TARGETS[0], np.uint8)).all(axis=2)
         rows, columns = np.where(label)
         assert columns.max() - columns.min() >= 15 and rows.max() - rows.min() >= 8
+
+
+@pytest.mark.parametrize("size", [(640, 480), (1920, 1080), (3840, 2160), (7680, 4320)])
+def test_labels_grow_with_the_picture_and_stay_whole_at_its_edges(size, monkeypatch):
+    width, height = size
+    grounds, texts = [], []
+    fill, put = cv2.rectangle, cv2.putText
+    monkeypatch.setattr(cv2, "rectangle", lambda *a: grounds.append(a[1:]) or fill(*a))
+    monkeypatch.setattr(cv2, "putText", lambda *a: texts.append(a[1:]) or put(*a))
+    side = height // 24
+    for x, y in ((0, 0), (width - side, 0), (0, height - side), (width - side, height - side)):
+        track = Track((x, y, side, side), 0.31, state=UNSURE, class_name="traffic light")
+        draw(black(size), {7: track})
+        (left, top), (right, bottom) = grounds.pop()[:2]
+        text, (start, base), font, scale, _, line_px = texts.pop()[:6]
+        assert text == "#7 traffic light  unsure .31"
+        wide, high = cv2.getTextSize(text, font, scale, line_px)[0]
+        assert 0 <= left < start and start + wide < right <= width
+        assert 0 <= top < base - UNIT_PX * scale and base < bottom <= height
+        assert 0.02 < UNIT_PX * scale / height < 0.022, "readable in a window of any size"
+
+
+@pytest.mark.parametrize("colour", [*TARGETS, AMBER, RED])
+def test_the_letters_of_every_label_stand_out(colour):
+    def luminance(bgr):
+        shares = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in bgr / 255.0]
+        return np.dot(shares, (0.0722, 0.7152, 0.2126))
+
+    dark, bright = sorted(luminance(np.array(shade)) for shade in (colour, DARK))
+    assert (bright + 0.05) / (dark + 0.05) > 4.5, "WCAG 2, level AA"
+
+
+def test_a_label_in_a_narrow_picture_leaves_out_the_class_and_then_the_number(monkeypatch):
+    written = []
+    put = cv2.putText
+    monkeypatch.setattr(cv2, "putText", lambda *a: written.append(a[1]) or put(*a))
+    track = Track((4, 20, 20, 20), 0.31, state=UNSURE, class_name="traffic light")
+    for width, text in (
+        (640, "#3 traffic light  unsure .31"),
+        (90, "#3  unsure .31"),
+        (60, "unsure .31"),
+    ):
+        draw(black((width, 60)), {3: track})
+        assert written.pop() == text
 
 
 def test_a_missing_or_unserved_display_is_one_sentence(monkeypatch):

@@ -182,8 +182,8 @@ export class View {
     const sure = (target.presence ?? target.score)?.toFixed(2).replace(/^0/, ""); // as in the panel
     const word = target.state === "unsure" ? `unsure ${sure}` : sure;
     const name = target.name ? [target.name] : [`#${target.number}`, target.class_name];
-    const words = [...name, target.lost ? this.#sinceLoss(target.number) : word];
-    const text = words.filter(Boolean).join(" ");
+    const figure = target.lost ? this.#sinceLoss(target.number) : word;
+    const text = `${name.filter(Boolean).join(" ")}\u2002${figure}`; // wide: "#6 .93" is not 6.93
     pen.font = fontOf(place);
     const pad = place.letter / 2, high = Math.round(1.6 * place.letter), most = place.height - high;
     const wide = pen.measureText(text).width + 2 * pad;

@@ -227,5 +227,8 @@ def test_the_commands_of_a_page_run(page, checkout):
 def test_all_commands_of_a_page_run(page, checkout):
     # of the quick ones, which run again
     shutil.rmtree(str(checkout / "out"), ignore_errors=True)
-    (checkout.parent / "mine" / "mine.toml").unlink(missing_ok=True)
+    for path in (checkout.parent / "mine").glob("*.toml"):
+        path.unlink()
+    for path in (checkout.parent / "mine").glob("both*"):
+        path.unlink()
     execute(page, True, checkout)

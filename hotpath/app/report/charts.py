@@ -15,8 +15,10 @@ from hotpath.runtime.types import STATES
 
 COLUMNS = 1000
 WIDTH, LEFT, RIGHT = 1100.0, 52.0, 8.0  # of a chart, units of its viewBox
+BARS_WIDTH, BAR_LENGTH = 440.0, 220.0  # of bars, which fit a phone
 LINE_HEIGHT, CURVE_HEIGHT = 30.0, 96.0
 TICKS = 6
+STRETCHED = 'preserveAspectRatio="none" '  # a narrow screen shows the whole width, as high as ever
 NICE = (1, 2, 2.5, 5, 10)
 
 
@@ -73,7 +75,7 @@ def time_line(
             f'<path class="mark" d="M{x:.1f} 8l-5-8h10z"><title>{html.escape(text)}</title></path>'
             f'<path class="stem" d="M{x:.1f} 8v18"/>'
         )
-    return _svg(LINE_HEIGHT, "time line of the words", parts)
+    return _svg(LINE_HEIGHT, "time line of the words", parts, 'class="line" ' + STRETCHED)
 
 
 def curve(
@@ -120,12 +122,13 @@ def bars(rows: Sequence[Tuple[str, float, str]]) -> str:
     most = max([length for _, length, _ in rows] + [1e-9])
     parts = []
     for place, (name, length, text) in enumerate(rows):
-        top = 4 + 26 * place
-        width = max(1.0, length / most * 640)
-        parts.append(f'<text x="112" y="{top + 15}" class="end">{html.escape(name)}</text>')
-        parts.append(f'<rect class="bar" x="120" y="{top}" width="{width:.1f}" height="20"/>')
-        parts.append(f'<text x="{128 + width:.1f}" y="{top + 15}">{html.escape(text)}</text>')
-    return _svg(8 + 26.0 * len(rows), "milliseconds of each step", parts)
+        top = 4 + 24 * place
+        width = max(1.0, length / most * BAR_LENGTH)
+        parts.append(f'<text x="72" y="{top + 14}" class="end">{html.escape(name)}</text>')
+        parts.append(f'<rect class="bar" x="80" y="{top}" width="{width:.1f}" height="18"/>')
+        parts.append(f'<text x="{88 + width:.1f}" y="{top + 14}">{html.escape(text)}</text>')
+    height = 8 + 24.0 * len(rows)
+    return _svg(height, "milliseconds of each step", parts, 'class="bars" ', BARS_WIDTH)
 
 
 def nice(value: float) -> float:
@@ -175,9 +178,12 @@ def _frame_ticks(axis: Axis, y: float) -> List[str]:
     ]
 
 
-def _svg(height: float, label: str, parts: Sequence[str]) -> str:
+def _svg(
+    height: float, label: str, parts: Sequence[str], more: str = "", width: float = WIDTH
+) -> str:
+    size = f'viewBox="0 0 {width:g} {height:g}"'
     return (
-        f'<svg viewBox="0 0 {WIDTH:g} {height:g}" role="img" aria-label="{html.escape(label)}">'
+        f'<svg {more}{size} role="img" aria-label="{html.escape(label)}">'
         + "".join(parts)
         + "</svg>"
     )

@@ -3,6 +3,7 @@
 import base64
 import html
 import os
+import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.app.report.charts import Axis, bars, curve, time_line
@@ -10,6 +11,7 @@ from hotpath.app.report.history import FIND, LOSS, SELECTED, Event, History, Pas
 from hotpath.base.commands import counted
 from hotpath.runtime.types import STATES
 
+OPTION = re.compile(r"(?<!\S)--?[\w-]+")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 STYLE = """
 :root{color-scheme:light dark;--ground:#eef1f4;--card:#fff;--line:#d3dae1;--ink:#12181f;
@@ -46,7 +48,7 @@ figcaption{padding:7px 11px;font-weight:600;font-size:.92rem}figcaption span{fon
 pre{overflow:auto;padding:12px 14px;background:var(--ground);border-radius:8px;margin:0 0 12px;
 white-space:pre-wrap;overflow-wrap:anywhere}table{border-collapse:collapse}
 td{padding:3px 18px 3px 0;vertical-align:top}td:first-child{color:var(--soft)}
-.wide{overflow-x:auto}figure{width:fit-content}
+svg.line{height:30px}svg.bars{max-width:620px}.wide{overflow-x:auto}figure{width:min-content}.word{white-space:nowrap}
 @media(max-width:760px){.wide svg{min-width:640px}}
 @media(max-width:480px){.shot,figure img{width:42vw;height:42vw}section{padding:14px}}
 """
@@ -113,7 +115,8 @@ def _head(history: History, facts: Facts) -> List[str]:
     finds = sum(past.count(FIND) for past in history.targets.values())
     count = len(history.targets)
     tiles = [(f"{history.frames:,}", "frames"), (str(count), "target" if count == 1 else "targets")]
-    tiles += [(str(losses), "times lost"), (str(finds), "times found")]
+    tiles += [(str(losses), "time lost" if losses == 1 else "times lost")]
+    tiles += [(str(finds), "time found" if finds == 1 else "times found")]
     if facts.fps:
         tiles.append((f"{facts.fps:.0f}", "frames a second"))
     total = [median for step, median, _ in facts.steps if step == "total"]
@@ -159,7 +162,8 @@ def _target(number: int, past: Past, axis: Axis, history: History) -> List[str]:
     parts = [
         f"<section><h2>{html.escape(_name(number, past))}</h2>",
         f'<ul class="words">{legend}{finds}</ul>',
-        '<div class="wide">' + time_line(axis, past.frames, past.words, marks),
+        time_line(axis, past.frames, past.words, marks),
+        '<div class="wide">',
         curve(axis, past.frames, past.presence, "presence", top=1.0),
         curve(axis, past.frames, size, "size (square root of the box's area)", "pixels"),
         curve(axis, past.frames, past.speed, "speed of the box's centre", "pixels a second"),
@@ -205,7 +209,7 @@ def _times(facts: Facts) -> List[str]:
         )
         return parts
     rows = [(step, median, f"{median:.2f} ms (p95 {p95:.2f})") for step, median, p95 in facts.steps]
-    parts.append(f'<div class="wide">{bars(rows)}</div></section>')
+    parts.append(f"{bars(rows)}</section>")
     return parts
 
 
@@ -221,7 +225,9 @@ def _settings(history: History, facts: Facts) -> List[str]:
     parts = ["<section><h2>Settings</h2>"]
     if facts.command:
         parts.append("<p>This command repeats the run:</p>")
-        parts.append(f"<pre>{html.escape(facts.command)}</pre>")
+        # a browser would break a line within "--"
+        command = OPTION.sub(r'<span class="word">\g<0></span>', html.escape(facts.command))
+        parts.append(f"<pre>{command}</pre>")
     parts.append(f"<table>{table}</table></section>")
     return parts
 

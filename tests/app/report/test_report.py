@@ -21,7 +21,7 @@ from hotpath.app.report.history import FIND, LOSS, MOST_PICTURES, SELECTED, Hist
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath.video.results import Results, Rows
-from tests.support import tiny
+from tests.support import pages, tiny
 
 SIZE = 320, 240
 
@@ -176,7 +176,9 @@ def test_a_run_writes_its_report_with_times_and_settings(film, tmp_path, capsys)
     assert "Milliseconds of each step" in text
     assert re.search(r"network</text>.*?\d ms \(p95", text, re.S)
     assert "This command repeats the run" in text
-    assert "--fps 25" in text
+    command = re.sub("<[^>]*>", "", re.search("<pre>(.*?)</pre>", text).group(1))
+    assert command.startswith("hotpath track ") and " --fps 25 " in command, "copied as text"
+    assert re.search(r">--fps</span> 25", text), "no line is broken within two dashes"
     assert not Addresses(text).scripts
 
 
@@ -249,5 +251,33 @@ def test_a_plain_table_of_another_tracker_makes_a_report(film, tmp_path):
     done = subprocess.run([sys.executable, "-m", *words], stderr=subprocess.PIPE)
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "boxes.html").read_text(encoding="utf-8")
-    assert "<b>1</b><span>times lost" in text
-    assert "<b>1</b><span>times found" in text
+    assert "<b>1</b><span>time lost" in text
+    assert "<b>1</b><span>time found" in text
+
+
+@pytest.mark.skipif(bool(pages.no_browser()), reason=str(pages.no_browser()))
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_the_whole_time_line_and_all_bars_in_the_mode_of_the_viewer(tmp_path, scheme):
+    steps = [("crop", 0.2, 0.3), ("network", 2.0, 9.9), ("total", 3.0, 12.34)]
+    history = story(["tracked"] * 50 + ["lost"] * 30 + ["unsure"] * 10 + ["tracked"] * 10)
+    path = tmp_path / "run.html"
+    path.write_text(document(history, Facts("film.mp4", steps=steps)), encoding="utf-8")
+    with pages.browser() as chromium:
+        size = {"width": 390, "height": 844}
+        page = chromium.new_page(viewport=size, color_scheme=scheme, is_mobile=True)
+        page.goto(path.as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+        ends = page.evaluate(
+            "[...document.querySelectorAll('svg.line rect, svg.bars text')]"
+            ".map((e) => e.getBoundingClientRect()).map((r) => [r.left, r.right, r.height])"
+        )
+        assert len(ends) == 4 + 2 * len(steps)
+        for left, right, height in ends:
+            assert left >= 0 and right <= 390 and height > 8
+        ground, card, ink = page.evaluate(
+            "[['body', 'backgroundColor'], ['section:last-child', 'backgroundColor'],"
+            " ['svg.bars text', 'fill']].map(([part, key]) =>"
+            " getComputedStyle(document.querySelector(part))[key].match(/\\d+/g).map(Number))"
+        )
+        is_dark = scheme == "dark"
+        assert (max(ground) < 60) == (max(card) < 60) == (min(ink) > 120) == is_dark

@@ -5,7 +5,7 @@ import sys
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.base import projects
-from hotpath.base.cli import flush, tell
+from hotpath.base.cli import flush, tell, wrapped
 from hotpath.base.commands import NO_MEMORY, advice, make, meant
 from hotpath.base.ends import hold_streams, spent
 from hotpath.base.errors import NoProject
@@ -14,6 +14,9 @@ from hotpath.runtime.libraries import require
 PICTURES = ("numpy", "cv2")
 BASE = PICTURES + ("tqdm",)  # what a wheel requires, and so also the help of a program
 HELP = ("-h", "--help")
+BEGIN = """\
+To begin: hotpath track film.mp4 --show   draw a box around the target
+Options:  hotpath PROGRAM --help"""
 
 
 class Program(NamedTuple):
@@ -95,14 +98,15 @@ def _run(arguments: Optional[List[str]]) -> int:
         if words and words[0] not in HELP + ("help",):
             hint = advice(words[0]) or meant(words[0], programs())
             hint = hint or "hotpath --help lists them"
-            print(f"hotpath: {words[0]} is not a program; {hint}", file=sys.stderr)
+            tell(f"hotpath: {words[0]} is not a program; {hint}")
             return 2
         print("usage: hotpath PROGRAM [OPTIONS]\n")
         for name, entry in programs().items():
             if not entry.module and projects.find(f"{entry.extra}.{name}") is None:
                 continue
             extra = f"; {make('setup', ALSO=entry.extra)}" if entry.module and entry.extra else ""
-            print(f"  {name:<10} {entry.text}{extra}")
+            print(wrapped(f"  {name:<10} {entry.text}{extra}", sys.stdout, 13))
+        print(f"\n{BEGIN}")
         return 0 if words else 2
     try:
         module = _module_of(words[0], program)
@@ -110,7 +114,7 @@ def _run(arguments: Optional[List[str]]) -> int:
         needed = [name for name in program.libraries if name in BASE or not asks_help]
         require(needed, program.extra)
     except (ImportError, NoProject) as error:
-        print(f"hotpath: {error}", file=sys.stderr)
+        tell(f"hotpath: {error}")
         return 2
     sys.argv = [module] + words[1:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

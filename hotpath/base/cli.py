@@ -5,12 +5,16 @@ import contextlib
 import errno
 import math
 import os
+import re
 import sys
-from typing import Callable, NoReturn
+import textwrap
+from typing import Any, Callable, NoReturn
 
 from hotpath.base.commands import meant, short
 
 HIGHEST_COUNT = 10**9
+LEAST_COLUMNS = 40  # of a terminal for which lines are broken
+COMMAND = re.compile("`[^`]*`")
 # of an ``OSError``: the computer has no more of it, or its user may have no more
 SPENT = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM
 
@@ -34,7 +38,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with 2."""
-        self.exit(2, f"{short(self.prog)}: {message}; --help lists the options\n")
+        sentence = f"{short(self.prog)}: {message}; --help lists the options"
+        self.exit(2, wrapped(sentence, sys.stderr) + "\n")
 
 
 def number(
@@ -65,9 +70,43 @@ count = between(1, HIGHEST_COUNT)  # reads a whole number from 1
 
 
 def tell(sentence: str) -> None:
-    """Print a line on standard error; a closed one is no error."""
+    """Print a sentence on standard error; a closed one is no error."""
     with contextlib.suppress(OSError):
-        print(sentence, file=sys.stderr)
+        print(wrapped(sentence, sys.stderr), file=sys.stderr)
+
+
+def wrapped(text: str, stream: Any, indent: int = 0) -> str:
+    """Text whose lines are broken between words where a stream is a terminal that is too narrow.
+
+    A terminal itself would break them within words. A command between ` and ` stays on one line, so
+    that it can be copied. A file or a pipe gets the line as it is.
+
+    Args:
+        indent: of all lines but the first; less where a word would not fit.
+    """
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (AttributeError, OSError, ValueError):  # no stream, no terminal, or closed
+        return text
+    if columns < LEAST_COLUMNS:
+        return text
+    return "\n".join(_broken(line, columns, indent) for line in text.split("\n"))
+
+
+def _broken(line: str, columns: int, indent: int) -> str:
+    if len(line) <= columns:
+        return line
+    kept = "\0"  # in place of a blank that may not end a line
+    joined = COMMAND.sub(lambda command: command.group().replace(" ", kept), line)
+    longest = max(map(len, joined.split(" ")))
+    lines = textwrap.wrap(
+        joined,
+        columns,
+        subsequent_indent=" " * (indent if indent + longest <= columns else min(indent, 4)),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines).replace(kept, " ")
 
 
 def flush() -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 
 from tqdm import tqdm
 
-from hotpath.base.cli import Parser
+from hotpath.base.cli import Parser, wrapped
 from hotpath.base.commands import counted
 from hotpath.base.ends import exit_code
 from hotpath.calib.errors import BadRun
@@ -158,4 +158,4 @@ def wrote(*paths: object) -> None:
 def say(text: str) -> None:
     """Print a line on standard error without breaking the bar; a closed one is no error."""
     with contextlib.suppress(OSError):
-        tqdm.write(text, file=sys.stderr)
+        tqdm.write(wrapped(text, sys.stderr), file=sys.stderr)

@@ -18,9 +18,12 @@ def add_networks_dir(cli: argparse._ActionsContainer) -> None:
 
 def add_engine(cli: argparse._ActionsContainer, of_files: bool = True) -> None:
     """Add ``--engine``. With ``of_files`` those that run only bundles are left out."""
+    names = engines.choices(of_files=of_files)
     cli.add_argument(
         "--engine",
         default="auto",
-        choices=engines.choices(of_files=of_files),
-        help="what runs the network (default: the best one that is installed)",
+        choices=names,
+        metavar="NAME",
+        help=f"what runs the network: {', '.join(names)} (default: auto, the best one that is "
+        "installed)",
     )

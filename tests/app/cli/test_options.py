@@ -44,7 +44,7 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--config"], "expected one argument"),
         (["--results=a.csv", "--results=b.jsonl"], "--results: is given twice; give it once, as"),
         (["--class", "dog", "--cl", "cat"], "give it once, as --class NAME,NAME;"),
-        (["--engine", "openvino", "--engine", "ncnn"], "--engine: is given twice; give it once;"),
+        (["--engine", "openvino", "--engine", "ncnn"], "--engine: is given twice; give it once"),
         (["--config", "absent.toml"], "absent.toml can't be read: No such file or directory;"),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from hotpath.app import detect
 from hotpath.app.cli.networks import fetch
 from hotpath.base import projects, toml, toml_keys
-from hotpath.base.cli import Parser
+from hotpath.base.cli import Parser, wrapped
 from hotpath.base.commands import make
 from hotpath.base.ends import exit_code
 from hotpath.runtime import canonical, decode, engines
@@ -126,12 +126,14 @@ def list_networks(options: argparse.Namespace) -> None:
     for name in names():
         network = load_network(name)
         files = _state(network, options.networks_dir)
-        print(row.format(name, network.family, network.exemplar, network.search, files))
+        line = row.format(name, network.family, network.exemplar, network.search, files)
+        print(wrapped(line, sys.stdout, line.rindex(files)))
     print("\n" + row.format("detector", "family", "", "side", "files"))
     for name in detect.names():
         detector = detect.describe(name)
         files = _state(detector.network, options.networks_dir)
-        print(row.format(name, detector.family, "", detector.side[0], files))
+        line = row.format(name, detector.family, "", detector.side[0], files)
+        print(wrapped(line, sys.stdout, line.rindex(files)))
 
 
 def _state(network: Network, networks_dir: Optional[str]) -> str:

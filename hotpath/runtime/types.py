@@ -231,7 +231,7 @@ def leave_frame(boxes: np.ndarray, size: Sequence[float]) -> np.ndarray:
     Returns:
         (n,) bool.
     """
-    start, extent = boxes[:, :2], boxes[:, 2:]
+    start, extent = boxes[:, :2], np.minimum(boxes[:, 2:], LARGEST_PX)
     shown = np.clip(np.minimum(start + extent, size) - np.maximum(start, 0), 0, None)
     return np.asarray(shown.prod(axis=1) < (1 - MOST_OF_CORNERS) * extent.prod(axis=1))
 

@@ -103,6 +103,8 @@ class FrameFolder(Source):
             if folder and sequence.find_annotation(folder):
                 size = picture_size(self._paths[0])
                 self._boxes = sequence.boxes_of(folder, self.frames, self.log, size)
+            elif folder and sequence.passed_over(folder):
+                self.log(sequence.passed_over(folder))
         except sequence.Misfit as error:
             self.log(str(error))
         self.annotated = bool(self._boxes)

@@ -225,24 +225,37 @@ def targets(folder: str) -> Iterator[Tuple[str, List[Box]]]:
 
 def find_annotation(folder: str) -> Optional[Annotation]:
     """The annotation of a sequence folder, or None."""
+    there = (place for place in _places(folder) if os.path.isfile(place.path))
+    return next((place for place in there if not _is_result(place.path)), None)
+
+
+def passed_over(folder: str) -> str:
+    """Why a file inside a sequence folder is not its annotation; "" where there is no such file."""
+    for place in _places(folder):
+        if os.path.dirname(place.path) == place.folder and os.path.isfile(place.path):
+            return (
+                f"{place.path}: is not used as the truth, because its first column counts the "
+                "frames, or it has scores, as the results of a tracker and files of several "
+                "targets do; write x,y,w,h of one target a line"
+            )
+    return ""
+
+
+def _places(folder: str) -> Iterator[Annotation]:
+    """Where the annotation of a sequence folder may be, in the order in which it is looked for."""
     folder = os.path.abspath(folder)
     parent, name = os.path.split(folder)
     if name in ("img", "imgs", "images", "color", "img1"):
         # the folder of the pictures: the annotation is beside it
         folder, (parent, name) = parent, os.path.split(parent)
     is_lasot = any(os.path.isfile(os.path.join(folder, name)) for name in LASOT)
-    places = [
-        Annotation(os.path.join(folder, "boxes.csv")),
-        Annotation(os.path.join(folder, "groundtruth_rect.txt"), 1),
-        Annotation(os.path.join(folder, "groundtruth_rect.1.txt"), 1),
-        Annotation(os.path.join(folder, "groundtruth.txt"), int(is_lasot)),
-    ]
-    places += [Annotation(path, 1) for path in _paths_beside(parent, name)]
-    places += [Annotation(os.path.join(folder, "gt.txt"), 1, True)]
-    for place in places:
-        if os.path.isfile(place.path) and not _is_result(place.path):
-            return place._replace(folder=folder)
-    return None
+    yield Annotation(os.path.join(folder, "boxes.csv"), folder=folder)
+    yield Annotation(os.path.join(folder, "groundtruth_rect.txt"), 1, folder=folder)
+    yield Annotation(os.path.join(folder, "groundtruth_rect.1.txt"), 1, folder=folder)
+    yield Annotation(os.path.join(folder, "groundtruth.txt"), int(is_lasot), folder=folder)
+    for path in _paths_beside(parent, name):
+        yield Annotation(path, 1, folder=folder)
+    yield Annotation(os.path.join(folder, "gt.txt"), 1, True, folder)
 
 
 def _is_result(path: str) -> bool:

@@ -19,11 +19,16 @@ MOST_STATE = 2  # of the last two of ten numbers: -1 in MOTChallenge, states in 
 SKEW = 0.05  # of a polygon's diagonal: by how much an annotated rectangle's corners may miss
 SAME_STEP = 0.02  # of a step: rounded times grow by a constant, too
 TOGETHER = 0.5  # of a column's spread: by how much the distance to the other corners may vary
+SURE_ROWS = 4  # in fewer, a corner may move by the same step by chance
+FLAT = 0.045  # share of its upright box that a turned rectangle covers at least
+MOST_LABELS = 12  # numbers of targets, classes or states in a file
 LABELS = 4  # rows for each value of a column that names targets, classes or states
 FEW, MANY = 0.1, 0.5  # shares of the rows
 STEADY = 0.25  # of the right edge's spread: the width's, where the numbers are corners
 MOVES_PX = 3.0  # standard deviation of an edge that moves
 LEAST_SIDES = 320, 240  # of a frame in which numbers up to 100 may be per cent
+BEYOND = 1e9  # pixels, or milliseconds: what is larger is judged as this
+MOST_SHARE = 1.01  # of a frame's side, for the end of a box
 FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -55,7 +60,7 @@ def doubt_of_rows(rows: Sequence[Sequence[float]]) -> Doubt:
     if len(set(map(len, long))) > 1:
         return Doubt()
     table = np.array(long, float)
-    table = table[np.isfinite(table).all(axis=1)]
+    table = table[np.isfinite(table).all(axis=1)].clip(-BEYOND, BEYOND)
     if not len(table) or (table.shape[1] == 8 and _are_rectangles(table)):
         return Doubt()
     if _counts_frames(table):
@@ -69,12 +74,17 @@ def doubt_of_rows(rows: Sequence[Sequence[float]]) -> Doubt:
 def _are_rectangles(table: np.ndarray) -> bool:
     """Whether nearly all rows (n, 8) are corners of a parallelogram, in any order."""
     corners = table.reshape(-1, 4, 2)
-    diagonals = np.hypot(*np.ptp(corners, axis=1).T)
+    extents = np.ptp(corners, axis=1)
     total = corners.sum(axis=1)
     # one corner is opposite to the first one: both pairs have the same centre
     misses = [np.hypot(*(2 * (corners[:, 0] + corners[:, k]) - total).T) for k in (1, 2, 3)]
-    is_one = np.min(misses, axis=0) <= 2 * SKEW * diagonals + 2
-    return bool(is_one.mean() >= 1 - FEW)
+    first, second, third = (corners[:, k] - corners[:, 0] for k in (1, 2, 3))
+    # the largest triangle is half of it
+    pairs = ((first, second), (first, third), (second, third))
+    areas = [abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]) for a, b in pairs]
+    is_one = np.min(misses, axis=0) <= 2 * SKEW * np.hypot(*extents.T) + 2
+    has_area = np.max(areas, axis=0) >= FLAT * extents.prod(axis=1)
+    return bool((is_one & has_area).mean() >= 1 - FEW)
 
 
 def _counts_frames(table: np.ndarray) -> bool:
@@ -115,7 +125,7 @@ def _along_border(table: np.ndarray) -> np.ndarray:
 
 def _growing_column(table: np.ndarray) -> str:
     """Which column grows by a constant while the corners do not go with it; "" for none."""
-    if len(table) < 3:
+    if len(table) < SURE_ROWS:
         return ""
     steps = np.diff(table, axis=0)
     usual = steps.mean(axis=0)
@@ -125,8 +135,8 @@ def _growing_column(table: np.ndarray) -> str:
         axis = np.arange(number % 2, table.shape[1], 2)
         axis = axis[~border[axis]]
         column = table[:, number]
-        apart = (table[:, axis] - column[:, None]).std(axis=0)
-        if not even[axis].all() and (apart > TOGETHER * column.std()).any():
+        apart = (table[:, axis[axis != number]] - column[:, None]).std(axis=0)
+        if not even[axis].all() and (apart > TOGETHER * column.std()).all():
             first = ", ".join(f"{value:g}" for value in column[:3])
             return (
                 f"its column {number + 1} grows by a constant ({first} …) and no other with it, as "
@@ -148,9 +158,10 @@ def _odd_column(table: np.ndarray) -> str:
             return f"{where} {between} in all lines, as a flag, a score or the number of a target"
         if different[number] == 1 and count > 1 and (more > 1 or (most % 1 == 0 and most <= 10)):
             return f"{where} {most:g} in all lines, while others change"
-        is_label = not (column % 1).any() and different[number] * LABELS <= count
-        if is_label and more > 2 * different[number]:
-            return f"{where} one of {different[number]} values, as the number of a target or class"
+        labels = different[number]
+        is_label = not (column % 1).any() and labels * LABELS <= count
+        if is_label and labels <= MOST_LABELS and more > 2 * labels:
+            return f"{where} one of {labels} values, as the number of a target or class"
     return ""
 
 
@@ -192,7 +203,7 @@ def doubt_of_units(
             where the numbers are x1,y1,x2,y2; the second is "" where nothing is to be told.
     """
     rows = np.array([box for box in boxes if box is not None], float).reshape(-1, 4)
-    rows = rows[np.isfinite(rows).all(axis=1)]
+    rows = rows[np.isfinite(rows).all(axis=1)].clip(-BEYOND, BEYOND)
     if not len(rows):
         return Doubt(), ""
     sides = np.array(size, float)
@@ -221,6 +232,10 @@ def doubt_of_units(
             "these frames"
         )
     is_small = (rows >= 0).all() and (start + extent).max() <= 101
+    if is_small and (start + extent).max() <= MOST_SHARE:
+        return Doubt(), (
+            f"its numbers are at most 1, as shares of {of_frame} are; write x,y,w,h in pixels"
+        )
     if is_small and min(np.subtract(size, LEAST_SIDES)) >= 0 and (rows % 1 > 0).any(axis=1).all():
         return Doubt(), (
             f"all of its numbers are at most 100 in {of_frame}; if they are per cent, write "

@@ -267,8 +267,10 @@ def test_four_pairs_that_may_be_decimals_are_refused(tmp_path, between):
         open_source(str(folder), said.append)
     with refusal(BadClips, "wrong annotation"):
         find_clips([folder])
-    (folder / OTB).write_text("1.5,2 3,4 5,6 7,8\n1,2 3,4 5,6 7,8\n")  # corners: points are there
-    assert read_boxes(str(folder))[0] == (1.5, 2, 5.5, 6)
+    (folder / OTB).write_text(
+        "21.5,32 27,34 25,38 22,36\n21,32 27,34 25,38 22,36\n"
+    )  # corners: points are there
+    assert read_boxes(str(folder))[0] == (20.5, 32, 6.5, 7)
 
 
 @pytest.mark.parametrize(

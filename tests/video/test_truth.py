@@ -57,6 +57,9 @@ NOT_POLYGONS = {
         with_columns([[i // 2 * 5, i % 2 + 4] for i in AT], NOTHING), "%g"
     ),
     "a box and its centre": table([[x, y, w, h, x + w / 2, y + h / 2] for x, y, w, h in BOXES]),
+    "a box and where it was predicted": listed(
+        with_columns(NOTHING, (BOXES + np.random.RandomState(4).normal(0, 1, BOXES.shape)).tolist())
+    ),
     "a box and its two other edges": listed([[x, y, w, h, x + w, y + h] for x, y, w, h in BOXES]),
 }
 
@@ -81,11 +84,23 @@ def corners(turn, clip=None):
     return rows
 
 
+def beyond():
+    """Quadrilaterals whose left side is beyond the border at first."""
+    return [[max(0, v - 36) if k % 2 == 0 else v for k, v in enumerate(row)] for row in corners(9)]
+
+
+def poles():
+    """Thin ones that stand askew."""
+    return [[x, y, x + 3, y, x + 63, y + 60, x + 60, y + 60] for x, y, _, _ in BOXES.tolist()]
+
+
 POLYGONS = {
     "upright": corners(0),
     "turned": corners(6),
     "cut off by the left border": [[0, row[1], *row[2:6], 0, row[7]] for row in corners(6)],
     "irregular": [[v + (i % 3) for i, v in enumerate(row)] for row in corners(9)],
+    "at first beyond the border": beyond(),
+    "a thin pole": poles(),
     "a triangle": [row[:6] for row in corners(3)],
     "of five corners": [[*row, row[0] - 4, (row[1] + row[7]) / 2] for row in corners(4)],
 }
@@ -176,6 +191,8 @@ def test_corners_of_a_target_whose_size_changes_leave_the_frame(tmp_path):
     [
         (BOXES * (100 / 400, 100 / 300, 100 / 400, 100 / 300), (400, 300), "per cent"),
         (BOXES * 1000 / 250, SIZE, "leave the frame"),  # shares of a thousand
+        (BOXES / (200, 150, 200, 150), SIZE, "at most 1, as shares of"),
+        (BOXES * 1e300, SIZE, "leave the frame"),
         (BOXES * 3, SIZE, "leave the frame"),  # of a larger picture
     ],
 )
@@ -194,3 +211,51 @@ def test_a_truth_without_an_end_is_refused(tmp_path):
     (tmp_path / "groundtruth.txt").write_text("\n" * 1000001)
     with refusal(BadSource, "too large"):
         read_boxes(str(tmp_path))
+
+
+COUNTED = {
+    "DarkLabel": (
+        "groundtruth.txt",
+        saved(with_columns([[i, 1, 0] for i in AT], NOTHING), "%g", ","),
+    ),
+    "MOTChallenge": (
+        "gt.txt",
+        saved(with_columns([[i + 1, 1] for i in AT], [[1, 1, 1]] * FRAMES), "%g", ","),
+    ),
+    "a numbered table": (
+        "groundtruth_rect.txt",
+        table(with_columns([[i + 1] for i in AT], NOTHING)),
+    ),
+    "our own results": (
+        "boxes.csv",
+        "frame,target,x,y,w,h,score\n"
+        + saved(with_columns([[i, 0] for i in AT], [[0.5]] * FRAMES), "%g", ","),
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", sorted(COUNTED))
+def test_a_file_that_is_passed_over_is_named_with_the_reason(tmp_path, tool):
+    """Not "has no ground truth", and not without a word."""
+    name, text = COUNTED[tool]
+    for index in AT:
+        cv2.imwrite(str(tmp_path / f"{index:04d}.png"), np.full((150, 200, 3), 9, np.uint8))
+    (tmp_path / name).write_text(text)
+    said = []
+    with open_source(str(tmp_path), said.append) as source:
+        assert source.first_box is None and not source.annotated
+    with pytest.raises(BadClips) as caught:
+        find_clips([tmp_path])
+    for sentence in (*said, str(caught.value)):
+        assert f"{name}: is not used as the truth" in sentence and "x,y,w,h" in sentence
+    assert len(said) == 1
+
+
+def test_the_results_of_a_tracker_beside_a_folder_are_not_spoken_of(tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "0.png"), np.full((150, 200, 3), 9, np.uint8))
+    (tmp_path / "frames.txt").write_text(COUNTED["MOTChallenge"][1])
+    said = []
+    with open_source(str(folder), said.append) as source:
+        assert not source.annotated and not said

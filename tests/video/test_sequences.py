@@ -268,7 +268,7 @@ def test_four_pairs_that_may_be_decimals_are_refused(tmp_path, between):
     with refusal(BadClips, "wrong annotation"):
         find_clips([folder])
     (folder / OTB).write_text(
-        "21.5,32 27,34 25,38 22,36\n21,32 27,34 25,38 22,36\n"
+        "21.5,32 27,34 26,39 20.5,37\n21,32 27,34 26,39 20,37\n"
     )  # corners: points are there
     assert read_boxes(str(folder))[0] == (20.5, 32, 6.5, 7)
 

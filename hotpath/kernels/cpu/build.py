@@ -6,6 +6,7 @@ machines share never loads a library that was made for another machine.
 
 import contextlib
 import ctypes
+import fcntl
 import glob
 import os
 import platform
@@ -41,8 +42,9 @@ if platform.machine().startswith(("aarch64", "arm")):
     NATIVE = (("-mcpu=native",), ("-march=native",), ())
 if platform.machine().startswith("arm"):  # 32 bits; Debian's compiler leaves NEON out by itself
     NATIVE = (("-mcpu=native", "-mfpu=auto"),) + NATIVE
-PART = ".part"  # ending of a file while it is compiled; the number of its process stands before
+PART = ".part"  # ending of the folder in which a process compiles
 TIMEOUT_S = 300
+NEW_S = 2  # age of a folder whose lock may still be missing
 # What a wheel for a platform holds, the fastest first: (name, flags, what /proc/cpuinfo must list).
 # The results are the same bits.
 V3 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe")
@@ -183,32 +185,40 @@ def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
 
 
 def _remove_left(folder: str) -> None:
-    """Remove the temporary files of builds that were killed."""
+    """Remove what builds left that were killed.
+
+    A running build holds a lock of its folder, which other containers see as well. File systems
+    without such locks keep what is left for twice ``TIMEOUT_S``, as what older versions left.
+    """
     for left in glob.glob(os.path.join(folder, "*" + PART)):
-        pid, is_named, _ = os.path.basename(left).partition("-")
         with contextlib.suppress(OSError):
-            is_old = time.time() - os.path.getmtime(left) > 2 * TIMEOUT_S
-            if is_old or (is_named and pid.isdigit() and not _is_running(int(pid))):
+            age_s = time.time() - os.path.getmtime(left)
+            if age_s > 2 * TIMEOUT_S and not os.path.isdir(left):
                 os.unlink(left)
+            elif age_s > 2 * TIMEOUT_S or (age_s > NEW_S and not _is_locked(left)):
+                shutil.rmtree(left, ignore_errors=True)
 
 
-def _is_running(pid: int) -> bool:
+def _is_locked(folder: str) -> bool:
+    """Whether a build works in a folder; raises ``OSError`` where that can't be told."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # of another user
-        pass
-    return True
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
-    """Compile to a temporary file and rename it, so that no process loads half a library."""
-    descriptor, partial = tempfile.mkstemp(
-        prefix=f"{os.getpid()}-", suffix=PART, dir=os.path.dirname(path)
-    )
-    os.close(descriptor)
+    """Compile to a temporary folder and rename it, so that no process loads half a library."""
+    folder = tempfile.mkdtemp(suffix=PART, dir=os.path.dirname(path))
+    lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        partial = os.path.join(folder, os.path.basename(path))
         done = _run([compiler] + list(flags) + ["-o", partial, SOURCE])
         if done.returncode:
             raise CannotBuild(f"{compiler} fails: {first_error(done.stderr)}")
@@ -216,8 +226,8 @@ def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
             cache.seal(path, file.read())
         os.chmod(path, 0o755)
     finally:
-        if os.path.exists(partial):
-            os.unlink(partial)
+        os.close(lock)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":

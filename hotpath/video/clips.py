@@ -25,7 +25,6 @@ from hotpath.video.folder import (
     video_paths,
 )
 from hotpath.video.sources import is_stack, open_source
-from hotpath.video.truth import Doubt, doubt_of_units
 
 DEPTH = 4  # folders below the one that was named
 
@@ -209,8 +208,8 @@ def find_clips(
                 "name a clip or a folder of clips",
                 what="no frames",
             )
-        for place in here:
-            clips = list(_clips_of(place, log))
+        for place, frames in here:
+            clips = list(_clips_of(place, frames, log))
             if not clips and place == folder:
                 raise BadClips(_without_annotation(folder), what="no annotation")
             if not clips and log:
@@ -241,10 +240,11 @@ def _named_apart(clips: Iterable[Clip]) -> List[Clip]:
     return sorted(clips, key=lambda clip: natural_key(clip.name))
 
 
-def _sequences(folder: Path, depth: int) -> Iterator[Path]:
-    """Folders at or below ``folder`` that hold frames."""
-    if _frames_of(folder) is not None:
-        yield folder
+def _sequences(folder: Path, depth: int) -> Iterator[Tuple[Path, Any]]:
+    """(folder, its frames as ``_frames_of``) at or below ``folder``."""
+    frames = _frames_of(folder)
+    if frames is not None:
+        yield folder, frames
     elif depth:
         for inside in sorted(path for path in folder.iterdir() if path.is_dir()):
             yield from _sequences(inside, depth - 1)
@@ -260,9 +260,10 @@ def _frames_of(folder: Path) -> Any:
         return Path(videos[0]) if len(videos) == 1 else None
 
 
-def _clips_of(folder: Path, log: Optional[Callable[[str], None]] = None) -> Iterator[Clip]:
+def _clips_of(
+    folder: Path, frames: Any, log: Optional[Callable[[str], None]] = None
+) -> Iterator[Clip]:
     """The clips of one sequence folder: one a target; none when it has no annotation."""
-    frames = _frames_of(folder)
     try:
         for suffix, boxes in sequence.targets(str(folder)):
             pictures = frames if isinstance(frames, list) else _Video(frames)
@@ -297,11 +298,10 @@ def clip_of(
             "correct the annotation"
         )
     size = frames.size() if isinstance(frames, _Video) else picture_size(str(frames[0]))
-    doubt, odd = doubt_of_units(boxes, size) if size else (Doubt(), "")
-    if doubt.what:
-        raise BadClips(f"{name}: {doubt.saw}", what="wrong annotation")
-    if odd and log:
-        log(f"{name}: {odd}")
+    try:
+        sequence.check_units(name, boxes, size, log)
+    except sequence.Misfit as error:
+        raise BadClips(str(error), what="wrong annotation") from None
     rows = [(math.nan,) * 4 if box is None else tuple(box) for box in boxes]
     truth = np.array(rows, float).reshape(-1, 4)
     seen = np.flatnonzero(np.isfinite(truth[:, 0]))

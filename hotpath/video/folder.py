@@ -1,5 +1,6 @@
 """A folder of frames, or one picture, as a source; how a picture file is read."""
 
+import functools
 import glob
 import os
 import re
@@ -100,11 +101,9 @@ class FrameFolder(Source):
         self.fps = sequence.stated_fps(folder) if folder else None
         self._boxes: List[sequence.Box] = []
         try:
-            if folder and sequence.find_annotation(folder):
-                size = picture_size(self._paths[0])
+            if folder:
+                size = functools.partial(picture_size, self._paths[0])
                 self._boxes = sequence.boxes_of(folder, self.frames, self.log, size)
-            elif folder and sequence.passed_over(folder):
-                self.log(sequence.passed_over(folder))
         except sequence.Misfit as error:
             self.log(str(error))
         self.annotated = bool(self._boxes)

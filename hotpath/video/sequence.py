@@ -26,7 +26,7 @@ import io
 import math
 import os
 import re
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.base import text as texts
 from hotpath.base.commands import counted, why_unread
@@ -47,6 +47,7 @@ DECIMAL = re.compile(
 )  # with a decimal comma, or none
 
 Box = Optional[Tuple[float, ...]]
+Size = Optional[Tuple[int, int]]
 # the toolkit of OTB takes only these frames of five sequences: name -> (first, last) number
 OTB_FRAMES = {
     "David": (300, 770),
@@ -154,7 +155,7 @@ def read_boxes(folder: str) -> List[Box]:
 
 
 def boxes_of(
-    folder: str, frames: int, log: Log = None, size: Optional[Tuple[int, int]] = None
+    folder: str, frames: int, log: Log = None, size: Optional[Callable[[], Size]] = None
 ) -> List[Box]:
     """The boxes of a sequence folder, one for each of its frames; empty without an annotation.
 
@@ -163,9 +164,10 @@ def boxes_of(
     UAV123 sequence begins with the first frame. OTB annotates a part of some sequences.
 
     Args:
-        log: is told which frames have no box, where OTB leaves them out, and what is odd about the
-            boxes.
-        size: (width, height) of the frames, pixels; None if unknown.
+        log: is told which frames have no box, where OTB leaves them out, what is odd about the
+            boxes, and which file is no annotation.
+        size: function that gives (width, height) of the frames, pixels, or None. It is called only
+            if there are boxes.
 
     Raises:
         Misfit: there are more or fewer boxes than frames, and nothing says whose they are; or they
@@ -174,13 +176,12 @@ def boxes_of(
     """
     annotation = find_annotation(folder)
     if annotation is None:
+        odd = passed_over(folder)
+        if odd and log:
+            log(odd)
         return []
     boxes = annotation.boxes()
-    doubt, odd = doubt_of_units(boxes, size) if size else (Doubt(), "")
-    if doubt.what:
-        raise Misfit(f"{annotation.path}: {doubt.saw}; it is not used until this is corrected")
-    if odd and log:
-        log(f"{annotation.path}: {odd}")
+    check_units(annotation.path, boxes, size() if size else None, log)
     span = first, last = annotated_frames(folder, len(boxes), frames)
     name = os.path.basename(os.path.abspath(folder))
     if span != (1, frames) and log:
@@ -199,6 +200,24 @@ def boxes_of(
             f"{counted(frames, 'frame')}; {taken}it is not used until this is corrected"
         )
     return boxes + nothing * (frames - len(boxes))
+
+
+def check_units(name: str, boxes: Sequence[Box], size: Size, log: Log = None) -> None:
+    """Raise ``Misfit`` if all boxes of an annotation are corners instead of a width and a height.
+
+    Args:
+        name: of the annotation, for the sentence.
+        boxes: of all frames.
+        size: (width, height) of the frames, pixels; None if unknown, then nothing is checked.
+        log: is told what is odd about the boxes.
+    """
+    doubt, odd = doubt_of_units(boxes, size) if size else (Doubt(), "")
+    if doubt.what:
+        raise Misfit(
+            f"{name}: {doubt.saw}; it is not used until this is corrected", what=doubt.what
+        )
+    if odd and log:
+        log(f"{name}: {odd}")
 
 
 def annotated_frames(folder: str, boxes: int, frames: int) -> Tuple[int, int]:

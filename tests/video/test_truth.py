@@ -172,7 +172,7 @@ def test_a_truth_of_corners_is_refused_by_every_reader(tmp_path, write, shift):
     with refusal(BadClips, "wrong annotation"):
         find_clips([folder])
     with pytest.raises(Misfit):
-        boxes_of(str(folder), FRAMES, None, picture.shape[1::-1])
+        boxes_of(str(folder), FRAMES, None, lambda: picture.shape[1::-1])
     (folder / "groundtruth.txt").write_text(write(BOXES + (shift, shift, 0, 0)))
     (clip,) = find_clips([folder], said.append)
     assert len(said) == 1 and len(clip) == FRAMES
@@ -183,7 +183,7 @@ def test_corners_of_a_target_whose_size_changes_leave_the_frame(tmp_path):
     rows = np.concatenate([BOXES[:, :2], np.minimum(BOXES[:, :2] + sides, SIZE)], 1)
     (tmp_path / "groundtruth.txt").write_text(saved(rows))
     with pytest.raises(Misfit, match="boxes leave the frame of 200x150"):
-        boxes_of(str(tmp_path), FRAMES, None, SIZE)
+        boxes_of(str(tmp_path), FRAMES, None, lambda: SIZE)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_corners_of_a_target_whose_size_changes_leave_the_frame(tmp_path):
 def test_what_looks_like_other_units_is_said(tmp_path, rows, size, word):
     (tmp_path / "groundtruth.txt").write_text(saved(rows))
     said = []
-    boxes_of(str(tmp_path), FRAMES, said.append, size)
+    boxes_of(str(tmp_path), FRAMES, said.append, lambda: size)
     assert len(said) == 1 and word in said[0]
 
 

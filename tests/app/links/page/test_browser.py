@@ -705,3 +705,24 @@ def test_every_key_that_the_help_lists_does_what_it_says(chromium, tmp_path):
         press("Escape")
         assert not tab.page.locator("#keys").is_visible()
         assert run.state()["targets"][0]["state"] != "lost", "no key works behind the help"
+
+
+GREEN_BEFORE_THE_MARK = """() => {
+const line = document.getElementById('line'), place = document.getElementById('place');
+const x = Math.floor(line.width * place.value / place.max) - 6;
+const [red, green, blue] = line.getContext('2d').getImageData(x, line.height - 3, 1, 1).data;
+return x > 20 && green > red + 30 && green > blue + 30; }"""
+
+
+@slow
+def test_the_time_line_reaches_the_frame_that_is_shown_however_old_its_answer_is(chromium, world):
+    run_of = pages.PagedRun(world[0], world[0] / "frames", "--fps", "30")
+    with run_of as run, Tab(chromium, run.link, expect_errors=True) as tab:
+        with tab.page.expect_response("**/api/timeline"):
+            pages.drag(tab.page, world[1][0])
+        targets(run, 1)
+        tab.page.route("**/api/timeline", lambda route: route.abort())
+        run.wait_for(lambda state: state["frame"] > 90)
+        run.ask("/api/pause", {"paused": True})
+        tab.wait_for_text("#mode", "PAUSED")
+        assert tab.page.evaluate(GREEN_BEFORE_THE_MARK)

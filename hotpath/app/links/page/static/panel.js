@@ -37,8 +37,9 @@ export class Targets {
       const chosen = target.number === selected;
       item.root.classList.toggle("stale", off || silent);
       item.edit.disabled = item.drop.disabled = off;
-      item.yes.hidden = off || !chosen || !(target.state === "unsure" || asked);
-      item.no.hidden = off || !chosen || !can || target.lost;
+      const isUnsure = target.state === "unsure"; // which is asked of every target
+      item.yes.hidden = off || !(isUnsure || (chosen && asked));
+      item.no.hidden = off || !(isUnsure || chosen) || !can || target.lost;
       item.question.hidden = item.yes.hidden;
       this.#picture(item, target, album, silent);
     }
@@ -49,7 +50,7 @@ export class Targets {
   #picture(item, target, album, silent) {
     const now = performance.now();
     if (item.moment !== null) put(item.now.text, item.moment.text);
-    else put(item.now.text, target.lost ? "where it was last" : silent ? "last picture" : "now");
+    else put(item.now.text, target.lost ? "last place" : silent ? "last picture" : "now");
     if (item.album === album || now - item.asked < PICTURES_MS || item.moment !== null) return;
     item.album = album;
     item.asked = now;

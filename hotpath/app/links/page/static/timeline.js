@@ -67,6 +67,17 @@ export class TimeLine {
     return 1 - (this.state.time_s - time_s) / this.#seconds();
   }
 
+  // the runs of words, and where the last one ends: of a target that is followed in the newest
+  // frame, which may have come since the past was asked for
+  #untilNow(line) {
+    const target = this.state.targets.find((one) => one.number === line.number);
+    const end = [line.last[0] + 1, line.last[1]];
+    if (!target || this.state.frame < line.last[0]) return [line.runs, end];
+    const runs = [...line.runs];
+    if (target.state !== runs.at(-1)?.[2]) runs.push([...end, target.state]);
+    return [runs, [this.state.frame + 1, this.state.time_s]];
+  }
+
   #draw() {
     if (!this.state || this.root.hidden) return;
     const ratio = window.devicePixelRatio || 1;
@@ -86,8 +97,9 @@ export class TimeLine {
       const inside = line.number === this.number;
       pen.globalAlpha = inside ? 1 : 0.3; // those that were dropped, or are not selected
       if (!inside && this.state.live) continue;
-      line.runs.forEach(([frame, time_s, word], place) => {
-        const next = line.runs[place + 1] ?? [line.last[0] + 1, line.last[1]];
+      const [runs, end] = this.#untilNow(line);
+      runs.forEach(([frame, time_s, word], place) => {
+        const next = runs[place + 1] ?? end;
         const from = Math.max(0, this.#place(frame, time_s)) * width;
         const to = Math.max(0, this.#place(next[0], next[1])) * width;
         pen.fillStyle = colour(COLOURS[word]);

@@ -202,6 +202,9 @@ export class View {
     pen.beginPath();
     pen.roundRect ? pen.roundRect(left, top, wide, high, 5) : pen.rect(left, top, wide, high);
     pen.fill();
+    pen.strokeStyle = DARK; // a blue label in the sky
+    pen.lineWidth = 1;
+    pen.stroke();
     pen.fillStyle = "#0a0d10";
     pen.textBaseline = "middle";
     pen.fillText(text, left + pad, top + high / 2 + 1);

@@ -23,8 +23,7 @@ CHANGES = (  # of kestrel.toml: what another number does, and the film that show
     ("search_lost_below", 0.4, "covered"),
     ("look_above", 0.7, "pan"),
     ("found_above", 0.4, "jerk"),
-    ("same_share", 0.1, "covered"),
-    ("same_until", 0.1, "covered"),
+    ("same_share", 0.1, "jerk"),
     ("peak_share", 0.9, "jerk"),
 )
 NUMBERS = (  # of all networks, as CHANGES

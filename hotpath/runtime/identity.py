@@ -7,23 +7,23 @@ frames the target is ``unsure`` and then ``lost``. For FOLLOWED frames only the 
 looked at, because most targets return there; then the search looks at the whole picture. An object
 that it finds is followed, but it is ``unsure``: it must be verified. In each frame, its similarity
 tells how far it looks like the target, from 0 for what 95 % of all other objects reach by chance to
-1. If the mean over at least FRAMES frames, and at most MOST_FRAMES, reaches a share of what the
-target itself reached before (``reference``), the object is verified: ``tracked``, and
-``track.found`` is true. For PROBATION good frames nothing is learnt from it. If it is not verified
-within LONG frames, the search resumes in parallel. An object that merely follows the target's path
-(``way.py``) is never verified.
+1. If the mean over at least FRAMES frames, and at most MOST_FRAMES, reaches a share of REFERENCE,
+the object is verified: ``tracked``, and ``track.found`` is true. For PROBATION frames nothing is
+learnt from it. If it is not verified within PATIENCE, it is given up, and the search begins again.
+An object that merely follows the target's path (``way.py``) is never verified. The bar is the same
+for all targets: one that followed what the box looks like was lowered by what hides a target.
 
     CONFIRMED  followed since the first box, or verified after a loss
     PROVEN     the frame in which it was verified; CONFIRMED from the next one on
     DOUBTFUL   as CONFIRMED, with a low value
-    JUMPED     the box jumped to another object; CONFIRM good frames make it TENTATIVE
-    TENTATIVE  followed after a loss, and not verified yet
+    TENTATIVE  followed after a loss or a jump, and not verified yet
     GONE       nothing like the target is followed
 
-    CONFIRMED, PROVEN, DOUBTFUL, JUMPED, TENTATIVE   value < lost, or it drifted     -> GONE
-    CONFIRMED, PROVEN, DOUBTFUL, GONE                the box jumps                   -> JUMPED
-    GONE                                             value >= back, or the search    -> TENTATIVE
-    TENTATIVE                                        mean similarity >= share        -> PROVEN
+    CONFIRMED, PROVEN, DOUBTFUL, TENTATIVE   value < lost                      -> GONE
+    CONFIRMED, PROVEN, DOUBTFUL, GONE        the box jumps to another object   -> TENTATIVE
+    GONE                                     value >= unsure, or the search    -> TENTATIVE
+    TENTATIVE                                mean similarity >= share          -> PROVEN
+    TENTATIVE                                for PATIENCE frames               -> GONE
 
 Presence is the probability that the box holds the target. It is the product of two probabilities:
 that an object is there at all (a curve of the smoothed value), and that it is the same object. The
@@ -47,34 +47,30 @@ from hotpath.runtime.types import LOST, TRACKED, UNSURE, Seen
 from hotpath.runtime.way import Way
 
 CONFIRMED, PROVEN, DOUBTFUL = CLAIMED = "confirmed", "proven", "doubtful"
-JUMPED, TENTATIVE, GONE = UNPROVEN = "jumped", "tentative", "gone"
+TENTATIVE, GONE = UNPROVEN = "tentative", "gone"
 
 KEPT = 0.6  # share of the last frame's value in this one's
 FOLLOWED = 16  # frames after a loss in which only the usual window is looked at
-CONFIRM = 2  # frames in succession that must agree with a jump, or with a place of the search
 MOST_FRAMES = 30  # of a tentative object, whose mean counts
 FRAMES, STRICT_FRAMES = 3, 15  # that a verification takes at least, and a strict one
-# unverified frames until a search in parallel; good ones until a verified object is learnt
-LONG = PROBATION = 60
-GOOD = 0.65  # share of the reference from which a frame is good
+PATIENCE = 240  # unverified frames until an object is given up
+PROBATION = 60  # frames until a verified object is learnt, and for which the user's word holds
 # A similarity is 0 for what 95 % of other objects reach by chance, and 1 for the target itself
 LEAST_RANGE = 0.1  # from chance to 1, and from ``lost`` to ``found``
 COLOURS_DENY = 0.15  # weight of other colours; equal ones prove nothing: on snow, all is white
 STRICT_COLOURS = 0.6  # strict: colours that suffice, and the weight of what they lack
 RESIZED = 0.3  # the change of size that is allowed, a logarithm
-# The reference: at first; share of a frame in it; most that a frame moves it; and the side of a
-# box, pixels, below which it stays: a car that drives away looks ever less like itself
-USUAL, LEARNT, MOST_STEP, SMALLEST = 0.75, 0.1, 0.2, 16.0
-# share of a frame in what is recent: a similarity, which tells a drift; a score; a velocity
+REFERENCE = 0.75  # mean similarity of a target, of which a share verifies
+# share of a frame in what is recent: a similarity; a score; a velocity
 RECENT = 0.3
 # of the recent score: a frame below it claims nothing, because it may show a jerk or a cut
 SUDDEN = 0.35
 # Presence. That something is there: log odds where the value is ``lost``; their rise to ``found``
 ODDS, RISE = {"followed": -0.9, GONE: -1.3}, 2.5
 # That it is the same object: log odds before any evidence, since the first box and after a loss;
-# what similarity adds beyond CHANCE, in parts of the reference; frames that are worth half of all
-FIRST, AFTER = 3.5, -1.15
-SLOPE, CHANCE, HALF, MOST_SHARE = 4.4, 0.19, 3.0, 1.5
+# what similarity adds beyond CHANCE, in parts of REFERENCE; frames that are worth half of all
+FIRST, AFTER = 2.0, -1.15
+SLOPE, CHANCE, HALF = 4.4, 0.19, 3.0
 UNVERIFIED = 0.4  # at most, before an object is verified
 
 
@@ -84,10 +80,9 @@ class Rules(NamedTuple):
     Attributes:
         lost: value below which a target becomes lost.
         unsure: below it a target that is not lost is doubtful, and a lost one stays lost.
-        found: from it on, one frame agrees with a jump.
-        share: of the reference that verifies a tentative object; 0: each is the target.
+        found: presence counts from ``lost`` to it.
+        share: of ``REFERENCE`` that verifies a tentative object; 0: each is the target.
         frames: that a verification takes at least.
-        drift: share of the reference below which what is claimed is another object.
         strict: whether the strict verification counts.
     """
 
@@ -96,7 +91,6 @@ class Rules(NamedTuple):
     found: float
     share: float = 0.0
     frames: int = FRAMES
-    drift: float = 0.0
     strict: bool = False
 
 
@@ -106,7 +100,7 @@ def rules_of(network: Network, strict: bool = False) -> Rules:
     proof = network.same_share, FRAMES
     if strict:
         proof = network.strict_share, STRICT_FRAMES
-    return Rules(lost, (lost + found) / 2, found, *proof, network.same_until, strict)
+    return Rules(lost, (lost + found) / 2, found, *proof, strict)
 
 
 class Identity:
@@ -124,10 +118,9 @@ class Identity:
         since: frames since the last judgement.
         found: whether this frame is the first one of "tracked" after a loss.
         gone_frames: frames for which the target has been gone.
-        reference: mean similarity of the target while it was confirmed.
-        probation: good frames until something is learnt after the last verification.
+        probation: frames until something is learnt after the last verification.
         likeness: mean similarity since the last loss until the probation ended, in parts of
-            ``reference``; infinite before a loss.
+            ``REFERENCE``; infinite before a loss.
         evidence: what presence is made of: a key of ``ODDS``; the value, 0 at ``lost`` and 1 at
             ``found``; the probability that it is the same object.
     """
@@ -144,12 +137,10 @@ class Identity:
         self._is_tracked, self.evidence = True, ("followed", 0.0, 1.0)
         self.value: Optional[float] = None if self.cues is None else 1.0
         self.since = self.gone_frames = 0
-        self._side = math.inf  # of the last judged box, pixels
-        self._confirm = 0  # frames that must still agree with a jump
         self._score: Optional[float] = None  # recent score of the network
         self._has_collapsed = False  # whether that of this frame is far below it
         self._trusted = 0  # frames for which poor looks are less than the user's word
-        self.reference = self._recent = USUAL
+        self._recent = REFERENCE  # similarity of the last frames of a claim
         self.likeness, self._weighed = math.inf, 0  # and of how many frames
         self._way.begin()
         self._forget()
@@ -167,11 +158,10 @@ class Identity:
 
     def jump(self) -> None:
         """Take note that the next ``observe`` is of another object, which may be a look-alike."""
-        if self.phase not in (JUMPED, TENTATIVE):
-            self._forget()
         self._similarities.clear()  # no evidence for another object
         if self.phase != TENTATIVE:
-            self.phase, self._confirm = JUMPED, CONFIRM
+            self._forget()
+            self.phase = TENTATIVE
 
     def observe(
         self,
@@ -194,26 +184,21 @@ class Identity:
         self._score = before + (score - before) * RECENT
         self._has_collapsed = score < SUDDEN * before
         if self.rules.share > 0:
-            self._way.step(state, self._is_tracked, self._is_cut)
+            self._way.step(state, self._is_tracked)
         if self.cues is None or (self.phase == CONFIRMED and self.since < self._every):
             return
         rules, now = self.rules, self.cues.of(frame, state, seen, score, looks)
         frames, self.since = self.since, 0
-        self._side = math.sqrt(float(state[2]) * float(state[3]))
         value = self.smooth(now, frames)
-        self._unproven += 1
         if self.phase in CLAIMED:
-            drifted = rules.share > 0 and self._drifted(frames) and not self._trusted
-            if drifted or value < rules.lost:
+            if rules.share > 0:
+                self._compare(frames)
+            if value < rules.lost:
                 self._lose()
             else:
                 self.phase = DOUBTFUL if value < rules.unsure else CONFIRMED
         elif value < (rules.unsure if self.phase == GONE else rules.lost):
             self._lose()
-        elif self.phase == JUMPED and now < rules.found and self._unproven < LONG:
-            self._confirm = CONFIRM
-        elif self.phase == JUMPED and self._confirm > 1:
-            self._confirm -= 1
         else:
             self._judge_tentative()
 
@@ -223,43 +208,32 @@ class Identity:
         ``value`` is that of an object that the search has found there; None if it has not.
         """
         if self.rules.share > 0:
-            self._way.step(state, self._is_tracked, self._is_cut)
-        if self.phase == PROVEN:  # ``verify_in_parallel`` has just verified what was followed
-            return
-        if value is not None:
+            self._way.step(state, self._is_tracked)
+        if value is None:
+            self._lose()
+        else:
             self.value = value
             self._forget()
             self._judge_tentative()
-        elif self.phase != TENTATIVE:
-            self._lose()
-
-    def verify_in_parallel(self, now: float) -> bool:
-        """Judge a tentative object while the search runs; returns whether that verifies it."""
-        self._unproven += 1
-        if self.smooth(now) < self.rules.lost:
-            self._lose()
-        else:
-            self._judge_tentative()
-        return self.phase == PROVEN
 
     def rescale(self) -> None:
         """Adapt to a new frame size: places of before are none of the new frames."""
         self._way.begin()
 
     def confirm(self) -> None:
-        """The user says that what is followed is the target: for LONG frames, unless it is gone.
+        """The user says that what is followed is the target.
 
-        Meanwhile a low similarity makes it neither unsure nor another object, and is learnt.
+        For PROBATION frames, unless it is gone, a low value does not make it unsure, and what it
+        looks like is learnt.
         """
         self._forget()
-        self._trusted = LONG
+        self._trusted = PROBATION
         self.phase, self.likeness, self.gone_frames = CONFIRMED, math.inf, 0
-        self.value, self._recent = None if self.value is None else 1.0, self.reference
+        self.value, self._recent = None if self.value is None else 1.0, REFERENCE
 
     def reject(self) -> None:
         """The user says that what is followed is not the target: it is lost, and searched for."""
-        self._lose()
-        self.gone_frames = FOLLOWED + 1
+        self._lose(FOLLOWED + 1)
         self.value = None if self.value is None else 0.0
 
     def displace(self, phase: str = GONE) -> None:
@@ -281,49 +255,39 @@ class Identity:
     def _forget(self) -> None:
         """Drop the evidence for what was followed."""
         self._similarities.clear()
-        self._unproven = 0  # frames since the loss in which nothing was verified, with jumps
+        self._unproven = 0  # frames of a tentative object, with jumps
         self.probation = 0
 
-    def _lose(self) -> None:
-        self.phase, self.gone_frames = GONE, self.gone_frames + 1
+    def _lose(self, frames: int = 1) -> None:
+        self.phase, self.gone_frames = GONE, self.gone_frames + frames
         self._forget()
 
     def _judge_tentative(self) -> None:
-        """Verify a tentative object by the mean of its frames, in parts of the reference."""
+        """Verify a tentative object by the mean of its frames; after PATIENCE it is given up."""
         self.phase, self.gone_frames = TENTATIVE, 0
+        self._unproven += 1
         if self.rules.share > 0:
             self._similarities.append(0.0 if self._way.is_follower else self._similarity())
-            count, total = len(self._similarities), sum(self._similarities)
-            likeness = total / count / self._least_reference
-            if count < self.rules.frames or likeness < self.rules.share:
-                return
+        else:
+            self._similarities.append(REFERENCE)
+        count = len(self._similarities)
+        likeness = sum(self._similarities) / count / REFERENCE
+        if count >= self.rules.frames and likeness >= self.rules.share:
             self.likeness, self._weighed = likeness, count
-        self._forget()
-        self.phase, self._recent = PROVEN, self.reference
-        self.probation = PROBATION if self.rules.share > 0 else 0
+            self._forget()
+            self.phase = PROVEN
+            self.probation = PROBATION if self.rules.share > 0 else 0
+        elif self._unproven >= PATIENCE:
+            self._lose(FOLLOWED + 1)
 
-    def _drifted(self, frames: int) -> bool:
-        """Whether what is claimed left the target some frames ago; learns the reference."""
+    def _compare(self, frames: int) -> None:
+        """Take the similarity of what is claimed; ``frames`` have passed since the last one."""
         similarity = self._similarity()
         if self.probation:
             self._weighed += 1
-            self.likeness += (similarity / self._least_reference - self.likeness) / self._weighed
-            if similarity >= GOOD * self._least_reference:
-                self.probation = max(self.probation - frames, 0)
-        if self.learns and self._side >= SMALLEST:
-            change = min(max(similarity - self.reference, -MOST_STEP), MOST_STEP)
-            self.reference += change * LEARNT
+            self.likeness += (similarity / REFERENCE - self.likeness) / self._weighed
+            self.probation = max(self.probation - frames, 0)
         self._recent += (similarity - self._recent) * RECENT
-        return self._recent < self.rules.drift * self.reference
-
-    @property
-    def _least_reference(self) -> float:
-        return max(self.reference, GOOD * USUAL)  # of a target that hardly looks like itself
-
-    @property
-    def proves(self) -> bool:
-        """Whether the last judged box alone would be verified."""
-        return self._similarity() >= self.rules.share * self._least_reference
 
     def _similarity(self) -> float:
         """Return how far the box looks like the target, less what its colours and size deny."""
@@ -361,27 +325,22 @@ class Identity:
         prior, frames, share = AFTER, self._weighed, self.likeness
         if self.phase in UNPROVEN:
             frames = len(self._similarities)
-            share = sum(self._similarities) / max(frames, 1) / self._least_reference
+            share = sum(self._similarities) / max(frames, 1) / REFERENCE
         elif math.isinf(share):
-            prior, frames, share = FIRST, MOST_FRAMES, self._recent / self._least_reference
-        gain = SLOPE * (min(share, MOST_SHARE) - CHANCE) * frames / (frames + HALF)
+            prior, frames, share = FIRST, MOST_FRAMES, self._recent / REFERENCE
+        gain = SLOPE * (share - CHANCE) * frames / (frames + HALF)
         same = logistic(prior + gain) if self.rules.share > 0 else 1.0
         return min(same, UNVERIFIED) if self.phase in UNPROVEN else same
 
     @property
-    def _is_cut(self) -> bool:
-        return self.cues is not None and bool(self.cues.is_cut)
-
-    @property
     def learns(self) -> bool:
-        """Whether this box may be learnt: it is the target's, and the edge doesn't cut it."""
-        return self.phase == CONFIRMED and not (self.probation or self.cues.is_cut)
+        """Whether this box may be learnt: it is the target's."""
+        return self.phase == CONFIRMED and not self.probation
 
     @property
     def wants_search(self) -> bool:
         """Whether the usual window was looked at for long enough."""
-        for_long = self.phase == TENTATIVE and self._unproven >= LONG
-        return for_long or self.phase == GONE and self.gone_frames > FOLLOWED
+        return self.phase == GONE and self.gone_frames > FOLLOWED
 
     @property
     def is_lost(self) -> bool:

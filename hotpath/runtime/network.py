@@ -130,7 +130,6 @@ class Network:
     wider_below: float
     found_above: float
     same_share: float
-    same_until: float
     strict_share: float
     min_size: float
     clip: str

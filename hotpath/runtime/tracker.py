@@ -253,8 +253,7 @@ class Tracker:
         state = self.state
         if self.search is not None and self.search.active:
             windows = self.search.windows(state, self.device.picture(frame))
-            priors = self.search.priors(windows)
-            return [Look(exemplar, w.state, w.factor, p, False) for w, p in zip(windows, priors)]
+            return [Look(exemplar, w.state, w.factor, w.prior, False) for w in windows]
         if self._scales:
             return [Look(exemplar, state, scale, None) for scale in self._scales]
         reads = self.search is not None and (not self.device.copies or self.search.learns)

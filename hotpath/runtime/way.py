@@ -44,25 +44,21 @@ class Way:
         self._origin: Place = (0.0, 0.0, 1.0)  # where what is followed was first seen
         self._steps = 0  # since then
         self._turned = False  # whether it has moved against the target's path
-        self._was_cut = False
         self._is_lost = self.has_changed = False  # whether it has been another object since
 
-    def step(self, state: np.ndarray, was_tracked: bool, is_cut: bool = False) -> None:
+    def step(self, state: np.ndarray, was_tracked: bool) -> None:
         """Take the place of what is followed, before the frame is judged.
 
         Args:
             state: float64 [cx, cy, w, h], frame pixels.
             was_tracked: whether the target was tracked in the frame before.
-            is_cut: whether the edge of the frame cuts the box. The centre of such a box lags behind
-                that of its object, so that it is no place of the target's path.
         """
         if was_tracked and self._last is not None:
             if self._is_lost and self.has_changed:
                 self._target.clear()
             self.has_changed = False
-            if not self._was_cut:
-                self._target.append(self._last)
-        self._was_cut, self._is_lost = is_cut, not was_tracked
+            self._target.append(self._last)
+        self._is_lost = not was_tracked
         x, y, w, h = state.tolist()
         place, last = (x, y, math.sqrt(w * h)), self._last
         self._steps += 1

@@ -10,7 +10,7 @@ from hotpath.kernels.settings import ARGMAX, MOST_PLACES
 from hotpath.runtime import decode
 from hotpath.runtime.devices.base import Device, Look
 from hotpath.runtime.errors import NetworkFailed
-from hotpath.runtime.identity import CONFIRMED, JUMPED
+from hotpath.runtime.identity import CONFIRMED, TENTATIVE
 from hotpath.runtime.places import Places
 from hotpath.runtime.search import search
 from hotpath.runtime.search.windows import PRIORS, WIDE, prior_of
@@ -124,7 +124,7 @@ def test_a_followed_target_is_where_the_classifier_knows_it(looks, chosen):
     own.classifier = SimpleNamespace(looks=lambda shown: np.array(looks, float))
     shown = seen(network, maps)
     index, value = own.choose(shown)
-    assert (own.identity.phase == JUMPED) is (chosen == RIVAL)  # it is far from the best cell
+    assert (own.identity.phase == TENTATIVE) is (chosen == RIVAL)  # it is far from the best cell
     assert value == looks[index] and shown.scores[index] == pytest.approx(dict(PEAKS)[chosen])
     row, column = chosen
     state = shown.states[index]

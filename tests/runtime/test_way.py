@@ -8,17 +8,16 @@ from hotpath.runtime.way import Way
 LEFT = range(0, 200, 10)  # the target's way to the place of its loss, pixels
 
 
-def step(way, x, was_tracked, y=50.0, is_cut=False):
-    way.step(np.array([x, y, 20.0, 20.0]), was_tracked, is_cut)
+def step(way, x, was_tracked, y=50.0):
+    way.step(np.array([x, y, 20.0, 20.0]), was_tracked)
     return way.is_follower
 
 
-def left(is_cut_from=1000):
-    """A target that left on the right, where the edge cut its box, whose centre then wavers."""
+def left():
+    """A target that left on the right."""
     way = Way()
     for x in LEFT:
-        is_cut = x >= is_cut_from
-        step(way, x, True, 50.0 + 3 * (x % 20) * is_cut, is_cut)
+        step(way, x, True)
     return way
 
 
@@ -42,10 +41,6 @@ def test_an_object_that_first_moves_against_the_path_is_never_a_follower(places)
 
 def test_a_follower_that_jitters_has_not_turned():
     assert all(verdicts(left(), [10, 9, *range(20, 60, 6)])[2:])
-
-
-def test_places_that_the_edge_cut_do_not_bend_the_path():
-    assert all(verdicts(left(is_cut_from=150), range(0, 60, 6))[1:])
 
 
 def test_a_target_that_stood_and_jittered_before_it_left_has_a_path():

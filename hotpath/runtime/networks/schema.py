@@ -91,15 +91,14 @@ SECTIONS: Dict[str, Keys] = {
     "tracking": {
         # presence (runtime/identity.py) of a target, smoothed, below which it is lost; 0: never
         "search_lost_below": Key(float, 0.0, low=0, high=1),
-        # while lost, the presence in a window from which on a place is looked at again, and from
-        # which on it is the target; 0: no search
+        # while lost, the presence in a window from which on a place is looked at again; and the one
+        # of a target that is certain, 0: no search. From the middle of it and search_lost_below on,
+        # an object is followed
         "look_above": Key(float, 0.0, low=0, high=1),
         "found_above": Key(float, 0.0, low=0, high=1),
-        # runtime/identity.py: share of its own looks that an object must reach after a loss,
-        # 0: each object passes; the share below which what is claimed is lost; the first with
-        # --strict
+        # runtime/identity.py: share of a target's usual similarity that an object must reach after
+        # a loss, 0: each object passes; the same with --strict
         "same_share": Key(float, 0.0, low=0, high=1),
-        "same_until": Key(float, 0.0, low=0, high=1),
         "strict_share": Key(float, 0.95, low=0, high=2),
         # with the search, in families in which a cell is a place (points, centre): the share of the
         # highest score from which another peak of the score map may be the followed target, 0: only
@@ -124,6 +123,7 @@ GONE = {  # a key of old files -> what to do about it
     "presence_slope": _CURVE,
     "presence_middle": _CURVE,
     "same_frames": _SAME,
+    "same_until": "remove it; a low similarity lowers the presence, and ends no claim by itself",
     "peak_window": _SAME,
 }
 

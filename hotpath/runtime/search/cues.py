@@ -14,7 +14,6 @@ from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import Seen
 
 CUES = 3  # score, looks, colours: what their mean is of
-EDGE = 1.0  # pixels from the frame's edge within which it cuts a box
 COLOURS_LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
 
 Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
@@ -39,7 +38,6 @@ class ScoreLooksColour:
         looks: the classifier's value of the last box that ``of`` judged.
         alike: the similarity of its colours.
         resized: logarithm of the factor between its sides and those of ``certain``, 0 or more.
-        is_cut: whether the frame's edge cuts that box, so that it shows only a part of its object.
         tracked: frames since the last box that was judged, with it, in which it held the target.
             Their owner counts them.
     """
@@ -48,14 +46,13 @@ class ScoreLooksColour:
         self._classifier, self._colours = classifier, colours
         self.certain = np.ones(4)
         self.looks = self.alike = self.resized = 0.0
-        self.is_cut = False
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
         """Start with a new target; see ``Identity.begin``."""
         self.colour = self._colours(frame, state)
         self._recent = self._now = self.colour
         self._roots = np.sqrt(self.colour), np.sqrt(self._recent)
-        self.tracked, self.is_cut = 0, False
+        self.tracked = 0
 
     def of(
         self,
@@ -77,10 +74,7 @@ class ScoreLooksColour:
         self.looks = float(self._classifier.looks(seen)[0]) if looks is None else looks
         mean = self._mean(score + self.looks, frame, state)
         self.alike = self._similar
-        x, y, w, h = state.tolist()
-        height, width = frame.shape[:2]
-        beside = min(x - w / 2, y - h / 2, width - x - w / 2, height - y - h / 2)
-        self.is_cut = beside < EDGE
+        _, _, w, h = state.tolist()
         _, _, certain_w, certain_h = self.certain.tolist()
         self.resized = abs(math.log(max(w * h, 1.0) / max(certain_w * certain_h, 1.0))) / 2
         return mean

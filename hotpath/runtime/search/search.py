@@ -1,22 +1,22 @@
 """The search for one lost target: a fixed number of windows in each frame.
 
-While a target is lost, ``Search`` chooses the windows of every frame. The cues judge each
-window. A candidate gets further windows. It is accepted when two successive frames confirm it.
+While a target is lost, ``Search`` chooses the windows of every frame. The cues judge each window.
+The best place of a frame's wide windows is checked in the next frame, in the usual window. What is
+found there is followed, and the identity must verify it.
 """
 
 import math
 from collections import deque
-from typing import Deque, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Deque, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.kernels.settings import Prior
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime import geometry
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.colour import ColourMap
-from hotpath.runtime.identity import CONFIRM, CONFIRMED, LEARNT, TENTATIVE, Identity, rules_of
+from hotpath.runtime.identity import CONFIRMED, TENTATIVE, Identity, rules_of
 from hotpath.runtime.learner.classifier import Classifier
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
@@ -27,7 +27,6 @@ from hotpath.runtime.search.windows import (
     CHECK,
     COLOURED,
     HERE,
-    NEAR,
     REMEMBERED,
     WIDE,
     Window,
@@ -35,75 +34,19 @@ from hotpath.runtime.search.windows import (
 )
 from hotpath.runtime.types import Seen
 
-CHECKS = 3  # windows that a candidate gets
-NEARLY = 0.15  # presence below ``found_above`` with which a candidate gets the next one
 JUMP = 0.7  # of a box's size: a rival farther away from the network's best cell is doubted at first
 NEAREST = 0.5  # weight of the Hanning window against the classifier, where it chooses among peaks
-RIVAL = 0.1  # by how much another place must be better than the followed box, presence
+SIZE_LEARNT = 0.1  # share of a tracked frame's size in the one that is searched for
 TAKEN = 0.5  # overlap from which a place belongs to another target
 MISSED = 3  # usual windows in succession that do not show a rejected object, until it is forgotten
 
-# Of the windows, while nothing is found
-TURNS = ("proposals", "last", "grid", "proposals", "here", "grid")
-DOUBTFUL = ("here", "proposals", "here", "grid")  # where the followed box may hold the target
-BESIDE = (*("here",) * 5, "proposals", *("here",) * 5, "grid")  # beside a tentative object
+# Of the windows, while nothing is found: where the target was lost, where its colours are, anywhere
+TURNS = ("here", "proposals", "grid")
 # A target that is tracked is judged in one frame of JUDGED by the classifier and the colours. The
 # classifier learns it in another: each of the two takes about a tenth of an INT8 frame's time. Its
 # first EARLY updates, which change it most, are made in all frames between the judgements.
 JUDGED, EARLY = 4, 12
 AT_FIRST, LATER = range(1, JUDGED), (JUDGED // 2,)  # frames after a judgement in which it learns
-
-
-class Candidate(NamedTuple):
-    """The place that the search checks.
-
-    Attributes:
-        place: float64 [cx, cy, w, h], frame pixels; None if there is none.
-        likely: value of the cues in a wide window of this frame that found it; else 0.
-        is_elsewhere: whether it is not the followed box.
-        streak: windows in succession that showed the target.
-        checks: usual windows that were judged since a wide one found a place.
-    """
-
-    place: Optional[np.ndarray] = None
-    likely: float = 0.0
-    is_elsewhere: bool = False
-    streak: int = 0
-    checks: int = 0
-
-
-def weighed(
-    candidate: Candidate,
-    kind: str,
-    place: np.ndarray,
-    value: float,
-    needed: float,
-    proves: bool = True,
-) -> Candidate:
-    """Return the candidate after a window of the search.
-
-    The best place of a frame's wide windows becomes the candidate. In the usual window around it,
-    it is confirmed, gets another check because it nearly convinces, or is dropped. The followed
-    place becomes the candidate if it shows the target; if not, another candidate is kept.
-
-    Args:
-        candidate: the one before.
-        kind: kind of the window: HERE, WIDE or CHECK.
-        place: float64 [cx, cy, w, h], frame pixels: the window's best place.
-        value: value of the cues there, 0 to 1; 0 if no place counts.
-        needed: value from which it may be the target.
-        proves: whether the place looks proven, where that is asked for.
-    """
-    if kind == WIDE:
-        is_better = value >= needed and value > candidate.likely
-        return Candidate(place, value, is_elsewhere=True) if is_better else candidate
-    is_sure = value >= needed and proves
-    streak, checks = candidate.streak + 1 if is_sure else 0, candidate.checks + 1
-    candidate = candidate._replace(streak=streak, checks=checks)
-    if kind == CHECK:
-        is_near = value >= needed - NEARLY and checks < CHECKS
-        return candidate._replace(place=place if is_sure or is_near else None)
-    return candidate._replace(place=place, is_elsewhere=False) if is_sure else candidate
 
 
 def create(network: Network, kernels: Kernels, count: int, strict: bool = False) -> "Search":
@@ -124,7 +67,7 @@ class Search:
     """Searches for one target while it is lost.
 
     Args:
-        network: its ``look_above`` and ``found_above`` are used, too.
+        network: its ``look_above`` is used, too.
         identity: ``Identity`` of the target.
         cues: its cues, ``ScoreLooksColour``.
         classifier: ``Classifier`` of the target.
@@ -161,7 +104,7 @@ class Search:
         self.value = 0.0
         self.faint = 0  # frames in succession with a score below ``wider_below``
         self._certain: np.ndarray = cues.certain  # the state when the target was last certain
-        self._candidate = Candidate()
+        self._candidate: Optional[np.ndarray] = None  # the place that the search checks
         self._windows: List[Window] = []  # that are being searched
         self._grids: Optional[Grids] = None  # of this loss, once they are searched
         self._colours: Optional[ColourMap] = None  # of this frame
@@ -253,8 +196,8 @@ class Search:
             self._rejected = None
             x, y, w, h = state.tolist()  # a sixth of the time of arrays
             _, _, kept_w, kept_h = self._certain.tolist()
-            kept_w += (w - kept_w) * LEARNT
-            kept_h += (h - kept_h) * LEARNT
+            kept_w += (w - kept_w) * SIZE_LEARNT
+            kept_h += (h - kept_h) * SIZE_LEARNT
             self._certain[:] = x, y, kept_w, kept_h
             if learns:
                 self._cues.tracked += 1
@@ -268,7 +211,7 @@ class Search:
         self._turn = 0
         self._visited.clear()
         self._suggested.clear()
-        self._candidate, self._grids = self._candidate._replace(place=None, streak=0), None
+        self._candidate = self._grids = None
 
     def restart(self, state: np.ndarray) -> None:
         """Search for a target from a place where it may be.
@@ -316,8 +259,7 @@ class Search:
         if certain is not None:
             self._certain[:] = certain
         self.identity.rescale()
-        self._candidate = self._candidate._replace(place=None)
-        self._grids = self._neighbours = None
+        self._candidate = self._grids = self._neighbours = None
 
     def avoid(self, boxes: np.ndarray, state: Optional[np.ndarray]) -> None:
         """Set the boxes of other targets. A place that overlaps one is not this target.
@@ -347,8 +289,8 @@ class Search:
             what they show.
         """
         self._colours = None
-        place = self._candidate.place
-        windows = [] if place is None else [Window(CHECK, place, 1.0)]
+        windows = [] if self._candidate is None else [Window(CHECK, self._candidate, 1.0)]
+        self._candidate = None
         while len(windows) < self._count:
             window = self._choose(state, frame)
             if window.kind != HERE or all(other.kind != HERE for other in windows):
@@ -357,27 +299,15 @@ class Search:
         self._colours = None
         return windows
 
-    def priors(self, windows: Sequence[Window]) -> List[Prior]:
-        """Return the ``Prior`` of each window. A tentative object is followed as the target is."""
-        beside = self.identity.phase == TENTATIVE
-        return [self.prior if beside and w.kind == HERE else w.prior for w in windows]
-
     def _choose(self, state: np.ndarray, frame: AnyFrame) -> Window:
         if self._suggested:
             return Window(WIDE, self._suggested.popleft(), COLOURED)
-        doubtful = (self.identity.value or 0.0) > self.network.look_above
-        turns: Tuple[str, ...] = DOUBTFUL if doubtful else TURNS
-        if self.identity.phase == TENTATIVE:
-            turns = BESIDE
-        turn = turns[self._turn % len(turns)]
+        turn = TURNS[self._turn % len(TURNS)]
         self._turn += 1
         if turn == "proposals":
             window = self._coloured(frame)
             if window is not None:
                 return window
-        inside = ((0, 0) <= self._certain[:2]) & (self._certain[:2] < frame.shape[1::-1])
-        if turn == "last" and inside.all():
-            return Window(WIDE, self._certain.copy(), NEAR)
         if turn == "here":
             return Window(HERE, state.copy(), 1.0)
         if self._grids is None:
@@ -417,15 +347,20 @@ class Search:
             (found, score, state): whether the target was found, the network's score in the last
             window that was judged (NaN if not finite), and where the target is followed or found.
         """
-        found, score = False, 0.0
-        self._candidate = self._candidate._replace(likely=0.0)
+        found, score, likeliest = False, 0.0, self.network.look_above
         for window, shown in zip(self._windows, seen):
             place, score, value, is_free = self._best(frame, window, shown, state)
-            found = self._weigh(window.kind, place, value)
+            if window.kind == WIDE:
+                if value >= likeliest and value > 0:
+                    likeliest, self._candidate = value, place
+                continue
+            if window.kind == HERE:
+                self.identity.smooth(value)
+            found = value >= self.identity.rules.unsure
             if is_free and (found or window.kind == HERE):
                 state = place
-            is_checked = window.kind == CHECK and self._candidate.place is not None
-            if found or self._candidate.streak or is_checked:
+            if found:
+                self.active, self.value, self._candidate = False, value, None
                 break
         return found, score, state
 
@@ -443,8 +378,6 @@ class Search:
         if not math.isfinite(scores[0]):
             return states[0], math.nan, 0.0, False
         free, rivals = list(range(len(scores))), self._rivals
-        if self.identity.phase == TENTATIVE and window.kind != HERE:  # beside what is followed
-            rivals = np.concatenate([rivals, [geometry.box_of(self.network, state)]])
         if self._rejected is not None:
             self._rejected = self._follow_rejected(self._rejected, window.kind, seen)
         if self._rejected is not None:
@@ -479,26 +412,3 @@ class Search:
             if self._missed >= MISSED:
                 return None
         return rejected
-
-    def _weigh(self, kind: str, place: np.ndarray, value: float) -> bool:
-        """Use the value of the cues at a window's best place; returns whether it is the target."""
-        identity = self.identity
-        is_beside = identity.phase == TENTATIVE
-        if is_beside and kind == HERE:  # no candidate: it is followed already
-            self.value = value
-            self.active = not identity.verify_in_parallel(value)
-            return not self.active
-        needed, proves = self.network.found_above, True
-        if kind == WIDE:
-            needed = self.network.look_above
-        elif kind == HERE:
-            identity.smooth(value)
-        else:
-            if self._candidate.is_elsewhere:
-                needed = max(needed, (identity.value or 0.0) + RIVAL)
-            proves = not is_beside or identity.proves
-        self._candidate = weighed(self._candidate, kind, place, value, needed, proves)
-        if self._candidate.streak < CONFIRM:
-            return False
-        self.active, self.value = False, value
-        return True

@@ -17,10 +17,11 @@ from hotpath.runtime.devices.base import Device, Look, StepMs
 from hotpath.runtime.devices.several import copied
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.search.cues import CUES
-from hotpath.runtime.search.search import JUMP, RIVAL, TAKEN, Search
+from hotpath.runtime.search.search import JUMP, TAKEN, Search
 from hotpath.runtime.search.windows import NEAR, PRIORS, WIDE
 from hotpath.runtime.types import Box, Seen
 
+BETTER = 0.1  # by how much the other place must be better, mean of the cues
 AGAIN = 3  # of frames in succession with a low score, the first ones get a wider window, too
 
 
@@ -94,7 +95,7 @@ def _better(search: Search, usual: Seen, wide: Seen, theirs: Sequence[Box]) -> S
         totals[(overlaps(boxes, theirs) > TAKEN).any(axis=1)] = -math.inf
     best = int(np.argmax(totals))
     needed = float(search.classifier.looks(usual)[0]) + usual.scores[0]
-    needed += RIVAL * CUES
+    needed += BETTER * CUES
     before, place = wide.around.tolist(), wide.states[best].tolist()
     way = math.hypot(place[0] - before[0], place[1] - before[1])
     is_far = way > JUMP * math.sqrt(before[2] * before[3])

@@ -1,7 +1,7 @@
 """The windows in which a lost target is searched for. ``search.py`` decides their order.
 
 here    the usual window at the last followed place; the box there is still followed
-wide    a wider window around the last certain place, or a cell of the grid over the picture
+wide    a wider window around a place with the target's colours, or of the grid over the picture
 check   the usual window around a candidate from another window
 """
 
@@ -20,7 +20,7 @@ PRIORS = {
     WIDE: Prior(learning_rate=0.0, influence=0.0, most=3, share=0.5, apart=3),
     CHECK: Prior(learning_rate=1.0),
 }
-NEAR = 2.0  # side of the window around the last certain place
+NEAR = 2.0  # side of the grid's widest windows, and of the second look at a followed target
 COLOURED = 1.5  # side of the windows at the places that have the target's colours
 REMEMBERED = 12  # of these places, the last ones are not searched again
 

@@ -23,7 +23,7 @@ from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import DEFAULT_NETWORK, identity, loading, way
 from hotpath.runtime.devices.base import STEPS, Device, Look
 from hotpath.runtime.devices.several import copied
-from hotpath.runtime.search import cues, neighbours, search, wider
+from hotpath.runtime.search import neighbours, search, wider
 from hotpath.runtime.tracker import Tracker
 from hotpath.runtime.types import Seen
 from hotpath_lab import presence, trackers, words
@@ -39,22 +39,13 @@ RULES: dict[str, Sequence[Patch]] = {
     "follower": [(way, "BEHIND", math.inf)],
     "colours": [(identity, "COLOURS_DENY", 0.0)],
     "size": [(identity, "RESIZED", math.inf)],
-    "drift": [(identity, "RECENT", 0.0)],
     "frames": [(identity, "FRAMES", 1)],
-    "small": [(identity, "SMALLEST", 0.0)],
     "sudden": [(identity, "SUDDEN", 0.0)],
     "prior": [(identity, "AFTER", 3.5), (identity, "UNVERIFIED", 1.0)],
     "probation": [(identity, "PROBATION", 1e-9)],
-    "beside": [(search, "BESIDE", ("here",))],
-    "rival": [(search, "RIVAL", 0.0)],
-    "checks": [(search, "CHECKS", 1)],
-    "turns": [(search, "DOUBTFUL", search.TURNS)],
+    "patience": [(identity, "PATIENCE", math.inf)],
     "followed": [(identity, "FOLLOWED", 0)],
-    "cut": [(cues, "EDGE", -math.inf)],
-    "own": [(identity, "LEARNT", 0.0)],
-    "step": [(identity, "MOST_STEP", math.inf)],
     "smooth": [(identity, "KEPT", 0.0)],
-    "confirm": [(search, "CONFIRM", 1), (identity, "CONFIRM", 1)],
     "early": [(search, "EARLY", 0)],
 }
 

@@ -41,13 +41,3 @@ def test_the_change_of_size_is_that_since_the_target_was_certain(factor):
     assert cues.resized == pytest.approx(abs(np.log(factor)))
     cues.of(FRAME, np.array([0.0, 0.0, 40.0, 5.0]), None, 0.9, 0.9)
     assert cues.resized == 0  # another shape, as wide as it was high
-
-
-@pytest.mark.parametrize("place", [(5, 20), (55, 20), (30, 5), (30, 35)])
-def test_a_box_that_reaches_an_edge_is_cut_by_it(place):
-    cues = ScoreLooksColour(None, lambda frame, state: np.array([1.0, 0.0]))
-    cues.begin(None, np.zeros(4), None)
-    cues.of(FRAME, np.array([*place, 10.0, 10.0]), None, 0.9, 0.9)
-    assert cues.is_cut
-    cues.of(FRAME, np.array([*place, 6.0, 6.0]), None, 0.9, 0.9)
-    assert not cues.is_cut

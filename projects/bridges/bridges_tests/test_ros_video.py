@@ -137,6 +137,15 @@ def test_a_damaged_packet_costs_no_other_frame_and_is_counted(tmp_path):
     assert [each[:2] for each in found if each[0] >= GAP] == [(n, n) for n in range(GAP, COUNT)]
 
 
+@pytest.mark.parametrize("data", [b"", bytes(999), b"\xff\xd8\xff\xe0 no H.264"])
+def test_a_message_without_video_is_skipped_and_the_others_are_read(tmp_path, data):
+    packets = encoded("libx264", bf="0")
+    packets.insert(GAP, (GAP, data))
+    path = write(tmp_path / "bag", ros_video.FOXGLOVE, "h264", packets)
+    found, source = frames_of(path)
+    assert [each[1] for each in found] == list(range(COUNT)) and source.skipped == 1
+
+
 def test_packets_without_any_key_frame_are_refused(tmp_path):
     packets = encoded("libx264", bf="0")[1:GAP]
     path = write(tmp_path / "bag", ros_video.FOXGLOVE, "h264", packets)

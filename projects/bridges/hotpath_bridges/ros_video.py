@@ -107,6 +107,9 @@ class Decoder:
         """
         if packet is None and self._context is None:
             return []
+        if packet is not None and not packet.data:  # which would end the decoder
+            self.skipped += 1
+            return []
         import av
 
         damage = (av.FFmpegError, OSError, ValueError)

@@ -35,7 +35,7 @@ CAPTION = re.compile(r"^Measured on 20\d\d-.*", re.MULTILINE)  # below README's 
 CODE = re.compile(r"^```.*?^```$|`[^`\n]*`|\]\([^)]*\)", re.MULTILINE | re.DOTALL)
 # names of things with a digit, and versions of what a user needs
 NAMES = re.compile(
-    r"x86-64|Python 3\.\d+|\(boards: 3\.6\)|Pi 4 and 5|image 3\.1\.2|ROS 2|Apache-2\.0|BY 4\.0|"
+    r"x86-64|Python 3\.\d+|Pi 4 and 5|image 3\.1\.2|ROS 2|Apache-2\.0|BY 4\.0|"
     r"[A-Za-z_]+-?\d+(@\d+\w+)?"
 )
 RUNS = {  # what stands before the date, commit and machine of a file's figures in the page
@@ -152,10 +152,10 @@ def caption():
     """The sentence below README's table: when, at which commit and on which machine it was made."""
     first = next(iter(readme.read(STORED).values()))[readme.ALL]
     if first.get(readme.AT_REST):
-        times = "the milliseconds are medians of a frame on one core, all trackers in turns"
+        times = "The times are medians of a frame on one core; the trackers ran in turns"
     else:
-        times = "the milliseconds are older, of an Intel Xeon ([speed](docs/results/speed.md))"
-    return f"Measured on {run_of(STORED)}; {times}."
+        times = "The times are older, of an Intel Xeon ([speed](docs/results/speed.md))"
+    return f"Measured on {run_of(STORED)}. {times}."
 
 
 def of_sets():

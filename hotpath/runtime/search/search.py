@@ -203,6 +203,7 @@ class Search:
                 self._cues.tracked += 1
         elif identity.wants_search:
             self.start()
+            self._turn = int(not identity.is_lost)  # elsewhere first, if it was given up
 
     def start(self) -> None:
         """Start the search after the target was lost, if it has windows."""

@@ -338,6 +338,19 @@ def test_the_search_looks_where_the_target_was_lost_and_where_its_colours_are(to
     assert [window.factor for window in chosen[1:3]] == [COLOURED, NEAR]
 
 
+@pytest.mark.parametrize("value, first", [(0.1, HERE), (0.9, WIDE)])
+def test_after_an_object_was_given_up_the_search_looks_elsewhere_first(toml, value, first):
+    begun = Begun(toml)
+    search, identity = begun.search, begun.identity
+    search.active = False
+    identity.reject()  # as an object that stays unverified is given up, but for its value
+    identity.value = value
+    search.classifier.follow = lambda *given: None
+    search.classifier.ridge = SimpleNamespace(updates=EARLY)
+    search.follow(begun.state, SimpleNamespace(scores=[1.0]))
+    assert search.active and search.windows(begun.state, begun.frame)[0].kind == first
+
+
 def test_the_best_of_a_frames_windows_is_looked_at_again(toml):
     begun = Begun(toml, 4)
     windows = begun.step(0.2, 0.5, 0.7, 0.6)

@@ -7,18 +7,23 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 from types import SimpleNamespace as Message
 
 import numpy as np
 import pytest
 
+from hotpath.app.cli import boxes as given
+from hotpath.app.cli import report
+from hotpath.app.links import rtsp_push
+from hotpath.app.records import LinkOptions, TargetOptions
 from hotpath.base import toml
-from hotpath.runtime import npz, onnx_budget
-from hotpath.runtime.errors import BadNetwork, BadSource
+from hotpath.runtime import bundle, npz, onnx_budget
+from hotpath.runtime.errors import BadNetwork, BadOutput, BadSource
 from hotpath.runtime.learner import strangers
 from hotpath.video import limits, probe, sequence
 from hotpath.video.sources import open_source
-from hotpath_bridges import bag_budget, ros
+from hotpath_bridges import bag_budget, mqtt, ros
 from tests.support import lies
 from tests.support.lies import jpeg, png, tiff, webp
 
@@ -80,6 +85,36 @@ def truth(path):
     return sequence.Annotation(str(boxes)).boxes()
 
 
+def table(path):
+    """The rows of a table of results."""
+    from hotpath.app.cli import report
+
+    return report.read(path)
+
+
+def boxes(path):
+    """The boxes of ``--boxes``."""
+    from hotpath.app.cli.boxes import check_boxes
+
+    return check_boxes(TargetOptions(boxes=path))
+
+
+def bundle_of(path):
+    """The bundle in the folder of a file."""
+    return bundle.Bundle(pathlib.Path(path).parent)
+
+
+def publish(address):
+    """What a link to a broker says first."""
+    said = []
+    link = mqtt.MqttLink(LinkOptions(publish=address, video="cam0"), said.append)
+    until_s = time.monotonic() + 9
+    while not said and time.monotonic() < until_s:
+        time.sleep(0.02)
+    link.close()
+    raise BadOutput(said[0] if said else "nothing")
+
+
 def network(path):
     """Needs the package onnx, unlike the table."""
     from hotpath.graphs import models
@@ -88,6 +123,12 @@ def network(path):
 
 
 LARGE = png(16000, 12000, rows=12000)
+
+
+def flooding():
+    """What a broker sends: that it accepts, then a packet of 266 MB."""
+    pytest.importorskip("paho.mqtt.client")
+    return b"\x20\x02\0\0\x30\x80\x80\x80\x7f" + bytes(1 << 20)
 
 
 def zstd_of_zeros():
@@ -205,6 +246,35 @@ ROWS = {
             "12 GB of flags": ("absence.label", lambda: 12 << 30, "MiB"),
         },
     ),
+    "files of boxes: `--boxes`, `hotpath/app/cli/boxes.py`": (
+        boxes,
+        f"{given.MOST_BYTES >> 20} MiB",
+        {
+            "12 GB of boxes": ("boxes.txt", lambda: 12 << 30, "too large"),
+            "a million boxes": ("boxes.txt", lambda: b"1,2,30,40\n" * 10**6, "too large"),
+        },
+    ),
+    "tables of results: `hotpath report`, `hotpath/app/cli/report.py`": (
+        table,
+        f"{report.MOST_MIB} MiB",
+        {
+            "12 GB of rows": ("boxes.csv", lambda: 12 << 30, "MiB"),
+            "brackets of JSON lines": ("boxes.jsonl", lambda: b"[" * 200000, "nested"),
+        },
+    ),
+    "bundles: `bundle.json`, `hotpath/runtime/bundle.py`": (
+        bundle_of,
+        f"{bundle.MOST_BYTES >> 20} MiB",
+        {
+            "12 GB of JSON": ("bundle.json", lambda: 12 << 30, "bytes"),
+            "brackets of JSON": ("bundle.json", lambda: b"[" * 200000, "nested"),
+        },
+    ),
+    "a broker of MQTT, `hotpath_bridges/mqtt.py`": (
+        publish,
+        f"{mqtt.MOST_BYTES >> 10} KiB of a packet; said after {mqtt.SILENT_S:g} s of silence",
+        {"a packet of 266 MB": ("mqtt", flooding, "sends a packet of")},
+    ),
     "TOML, `hotpath/base/toml.py`": (
         lambda place: toml.read(pathlib.Path(place), BadNetwork),
         f"{toml.MOST_BYTES >> 10} KiB, {toml.MOST_DOTS} dots in a line",
@@ -254,6 +324,7 @@ def test_the_page_has_each_readers_limits_and_what_lies():
     table = re.findall(r"^\| (.+) \| (.+) \| (.*) \|$", SECURITY.read_text("utf-8"), re.M)[1:]
     assert table == [(reader, most, ", ".join(row)) for reader, (_, most, row) in ROWS.items()]
     assert {reader for reader, _ in LIES} == set(ROWS)
+    assert f"takes no packet for {rtsp_push.MOST_S} s" in SECURITY.read_text("utf-8")
 
 
 @pytest.mark.parametrize("reader, lie", LIES)

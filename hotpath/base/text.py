@@ -4,7 +4,9 @@ Editors of Windows begin UTF-8 with a mark, which is dropped here. UTF-16 is ref
 """
 
 import codecs
+import json
 import os
+from typing import Any
 
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # LE of 32 begins as of 16
 
@@ -26,6 +28,28 @@ def read(path: str, most: int = -1) -> str:
     if 0 <= most < len(data):
         raise ValueError(f"it has over {most} bytes")
     return decoded(data)
+
+
+def read_json(path: str, most: int) -> Any:
+    """Return what a file of JSON holds.
+
+    Args:
+        path: the file.
+        most: bytes that are read.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it has more bytes, or is not JSON.
+    """
+    return parsed_json(read(path, most))
+
+
+def parsed_json(text: str) -> Any:
+    """Return what a text of JSON holds; raises ``ValueError``, also for brackets without an end."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("its brackets are nested too deeply") from None
 
 
 def decoded(data: bytes) -> str:

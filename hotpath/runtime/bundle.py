@@ -20,6 +20,7 @@ import shlex
 from typing import Dict, Mapping, NoReturn, Optional, Sequence, Union
 
 from hotpath.base.commands import make, reason
+from hotpath.base.text import read_json
 from hotpath.base.toml_keys import FileName, Sha256, Table, why_not
 from hotpath.boards import HOST, NVIDIA, Board, load_board
 from hotpath.boards.errors import BadBoard, UnknownBoard
@@ -32,6 +33,7 @@ PathLike = Union[str, pathlib.Path]
 
 FORMAT = 1
 FILE = "bundle.json"
+MOST_BYTES = 1 << 20  # of it; ours have a few thousand
 FOLDER = "engines"
 TEXTS = ("board", "engine", "precision")
 TABLES = ("network", "libraries", "settings", "parts", "run")
@@ -167,11 +169,10 @@ class Bundle:
                 what="no bundle",
             )
         try:
-            with open(str(path)) as file:
-                values = json.load(file)
+            values = read_json(str(path), MOST_BYTES)
             if not isinstance(values, dict):
                 raise ValueError("it is not a table")
-        except (ValueError, OSError, RecursionError) as error:
+        except (ValueError, OSError) as error:
             raise BadBundle(
                 f"{path} can't be read ({reason(error)}); remove {self.folder} and build it again "
                 f"with `{make('engine')}`",

@@ -5,6 +5,7 @@ import fractions
 import http.server
 import io
 import socket
+import socketserver
 import struct
 import threading
 import zipfile
@@ -174,6 +175,24 @@ def served(data, kind):
 
 
 @contextlib.contextmanager
+def sending(data):
+    """Port of a server that sends some bytes to each client, whatever it says, then zeros."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self):
+            with contextlib.suppress(OSError):
+                self.request.sendall(data)
+                while True:  # until nobody reads any more
+                    self.request.sendall(bytes(1 << 16))
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@contextlib.contextmanager
 def redirecting(count):
     """(address, what it is asked): an RTSP server that sends a client elsewhere so many times."""
     asked = []
@@ -206,6 +225,9 @@ def opened(folder, place, data):
     if place == "rtsp":
         with redirecting(data) as (address, _):
             yield address, None
+    elif place == "mqtt":
+        with sending(data) as port:
+            yield f"mqtt://127.0.0.1:{port}/home", None
     elif place in TYPES:
         with served(data, TYPES[place]) as address:
             yield address, None

@@ -5,7 +5,6 @@ the columns ``frame``, ``x``, ``y``, ``w`` and ``h``, with frames and pixels cou
 """
 
 import csv
-import json
 import math
 import os
 import sys
@@ -19,6 +18,7 @@ from hotpath.app.report.file import KINDS, Report
 from hotpath.base.cli import Parser, number
 from hotpath.base.commands import counted, why_unread
 from hotpath.base.ends import exit_code
+from hotpath.base.text import parsed_json
 from hotpath.runtime import __version__
 from hotpath.runtime.errors import BadOption, BadSource
 from hotpath.runtime.pictures import Picture
@@ -30,6 +30,7 @@ from hotpath.video.sources import is_recorded, open_source, reads
 
 NEEDED = ("frame", "x", "y", "w", "h")
 READ = (".csv", ".jsonl")
+MOST_MIB = 128  # of a table: ten hours of one target
 PATIENCE_S = 10.0  # that a recording's next frame may take
 Rows = Dict[int, Dict[int, Track]]  # frame -> target -> track
 
@@ -105,6 +106,13 @@ def read(path: str) -> Rows:
         raise BadOption(f"{path}: must be .csv or .jsonl, as --results writes them")
     rows: Rows = {}
     newest: Dict[int, Track] = {}
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise BadOption(f"{path}: is not a regular file; name a --results file")
+    if os.path.isfile(path) and os.path.getsize(path) > MOST_MIB << 20:
+        raise BadOption(
+            f"{path}: has more than {MOST_MIB} MiB; cut it to the frames that the report is about",
+            what="too large",
+        )
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             for line, row in enumerate(_csv(file) if kind == ".csv" else _jsonl(file), 1):
@@ -131,7 +139,7 @@ def _csv(file: Any) -> Iterator[Dict[str, Any]]:
 
 def _jsonl(file: Any) -> Iterator[Dict[str, Any]]:
     for line in file:
-        row = json.loads(line) if line.strip() else {}
+        row = parsed_json(line) if line.strip() else {}
         if not isinstance(row, dict):
             raise ValueError("a line is not an object")
         if row:

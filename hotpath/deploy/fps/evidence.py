@@ -11,11 +11,13 @@ from typing import Union
 import numpy as np
 
 from hotpath.base import cache
+from hotpath.base.text import read_json
 from hotpath.deploy.errors import BadEvidence
 from hotpath.deploy.fps import Evidence, Result, stats
 from hotpath.deploy.fps.verdict import judge
 
 FORMAT = 1
+MOST_BYTES = 1 << 26  # a run of an hour has some MB
 NEEDED = {  # what comparisons and reports take of each part
     "run": ("id", "started", "commit", "dirty", "complete", "rounds"),
     "board": ("name", "model"),
@@ -40,7 +42,7 @@ def read_evidence(path: Union[str, pathlib.Path]) -> Evidence:
     """Read a file. Its figures and its verdict are computed again from what was measured."""
     again = "measure with `hotpath fps --out DIR`, which writes DIR/evidence-*.json"
     try:
-        evidence: Evidence = json.loads(pathlib.Path(str(path)).read_text(encoding="utf-8"))
+        evidence: Evidence = read_json(str(path), MOST_BYTES)
         if evidence["format"] != FORMAT:
             raise ValueError("it has another format")
         for part, keys in NEEDED.items():

@@ -18,6 +18,7 @@ from hotpath.base.text import read as read_text
 from hotpath.calib.command import say
 from hotpath.runtime.errors import BadClips
 from hotpath.video.clips import Clip
+from hotpath.video.sequence import MOST_MIB
 
 Boxes = dict[str, np.ndarray]  # a clip's name -> (frames, 4)
 ENDING = ".txt"
@@ -117,8 +118,8 @@ def _fitted(path: Path, clip: Clip, origin: int) -> np.ndarray:
 def _rows(path: Path) -> np.ndarray:
     """Return the numbers of a file, (lines, 4) float64."""
     try:
-        lines = read_text(str(path)).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(str(path), MOST_MIB << 20).splitlines()
+    except (OSError, ValueError) as error:
         raise BadClips(f"{path}: {why_unread(error)}, with x,y,w,h of a frame a line") from None
     while lines and not lines[-1].strip():
         lines.pop()

@@ -101,6 +101,15 @@ def test_a_file_that_is_not_one_box_a_frame_is_refused(tmp_path, content, named)
     assert all(each in str(told.value) for each in (str(path), *named))
 
 
+def test_a_file_of_boxes_without_an_end_is_refused(tmp_path):
+    path = tmp_path / "T" / "Car1.txt"
+    write(path, "")
+    with open(path, "wb") as file:
+        file.truncate(12 << 30)
+    with pytest.raises(BadClips, match="Car1.txt: can't be read .it has over 16777216 bytes"):
+        boxes.read(tmp_path, clips(), NAMES, 0)
+
+
 def test_a_folder_without_boxes_is_refused(tmp_path):
     write(tmp_path / "T" / "Car2.txt", text(BOXES))
     for folder, what in ((tmp_path, "no sequence"), (tmp_path / "no", "not a folder")):

@@ -386,3 +386,11 @@ def test_a_worktree_is_of_a_known_commit_and_gone_afterwards(in_git, tmp_path, c
         assert pathlib.Path(tree, "runtime", "tracker.py").is_file()
         assert place.commit_of(tree)[0] == place.commit_of(place.CHECKOUT)[0]
     assert tree not in place.git(["worktree", "list"])
+
+
+@pytest.mark.parametrize("data", ["[" * 200000, "\0" * ((1 << 26) + 1), "{}", "["])
+def test_a_strangers_evidence_that_is_none_is_one_sentence(tmp_path, data, capsys):
+    (tmp_path / "a.json").write_text(data)
+    assert main(["compare", str(tmp_path / "a.json"), str(tmp_path / "a.json")]) == 2
+    told = capsys.readouterr().err
+    assert "a.json" in told and "Traceback" not in told

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from hotpath.base.text import read_json
 from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
@@ -30,6 +31,7 @@ from hotpath_lab.longterm.timeline import KINDS, LONGEST, SHORTEST, Timeline
 
 Entry = dict[str, Any]  # of a list of films, or of its table
 FORMAT = 1
+MOST_BYTES = 1 << 26  # of a description of films
 HALVES = ("development", "report")
 FEWEST = 60  # frames of a clip that a film is made from
 COLOURS = 2  # every second film has another clip's target as its look-alike
@@ -191,7 +193,7 @@ def entries(path: str | Path) -> list[Entry]:
     """The films' entries of a description; ``BadRun`` if the file is none."""
     make = "make one with `python -m hotpath_lab.longterm.films`"
     try:
-        table = json.loads(Path(path).read_text())
+        table = read_json(str(path), MOST_BYTES)
     except (OSError, ValueError) as error:
         raise BadRun(f"{path} describes no films: {error}; {make}", what="no films") from None
     if not isinstance(table, dict) or table.get("format") != FORMAT or not table.get("films"):

@@ -90,6 +90,9 @@ def test_a_missing_clip_or_a_broken_description_is_one_sentence(described, halve
     with refusal(BadClips, "missing clip"):
         films.read(path, find_clips([halves[0]]))
     (tmp_path / "none.json").write_text(json.dumps({"format": 0}))
-    for name in ("none.json", "missing.json"):
+    (tmp_path / "deep.json").write_text("[" * 200000)
+    with open(tmp_path / "long.json", "wb") as file:
+        file.truncate(12 << 30)
+    for name in ("none.json", "missing.json", "deep.json", "long.json"):
         with pytest.raises(BadRun, match=r"hotpath_lab\.longterm\.films"):
             films.read(tmp_path / name, [])

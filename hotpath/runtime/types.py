@@ -210,14 +210,14 @@ def checked_box(box: Any, frame_shape: Sequence[int]) -> Box:
             what="too large",
         )
     inside = (min(x + w, width) - max(x, 0.0)) * (min(y + h, height) - max(y, 0.0))
+    if inside < (1 - MOST_OF_CORNERS) * w * h and are_corners((x, y, w, h), frame_shape):
+        raise BadBox(f"{text} {meant_as_corners((x, y, w, h), frame_shape)}", what="corners")
     if inside < LEAST_INSIDE * w * h:
         raise BadBox(
             f"{text}: only {100 * inside / (w * h):.2g}% of it lies in the frame of "
             f"{width}x{height}; give x,y,w,h of the part that is seen",
             what="outside",
         )
-    if inside < (1 - MOST_OF_CORNERS) * w * h and are_corners((x, y, w, h), frame_shape):
-        raise BadBox(f"{text} {meant_as_corners((x, y, w, h), frame_shape)}", what="corners")
     return Box(x, y, w, h)
 
 

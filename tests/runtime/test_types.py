@@ -36,11 +36,19 @@ def test_what_is_not_four_numbers_is_no_box(box):
         checked_box(box, (120, 160, 3))
 
 
-@pytest.mark.parametrize("box", [(-200, -200, 210, 210), (315, 20, 200, 40), (250, 200, 290, 238)])
+@pytest.mark.parametrize("box", [(-200, -200, 210, 210), (315, 20, 200, 40)])
 def test_a_box_far_outside_the_frame_is_refused(box):
     with refusal(BadBox, "outside"):
         checked_box(box, (240, 320, 3))
     assert checked_box((-30, 10, 60, 60), (240, 320, 3)).xyxy == (-30, 10, 30, 70)
+
+
+@pytest.mark.parametrize("box", [(250, 200, 290, 238), (200, 150, 310, 230)])
+def test_two_corners_are_called_so_however_far_they_leave_the_frame(box):
+    x, y, right, lower = box
+    with refusal(BadBox, "corners") as caught:
+        checked_box(box, (240, 320, 3))
+    assert f"give {x},{y},{right - x},{lower - y}" in str(caught.value)
 
 
 def test_a_box_has_a_centre():

@@ -15,7 +15,7 @@ for all targets: one that followed what the box looks like was lowered by what h
 
     CONFIRMED  followed since the first box, or verified after a loss
     PROVEN     the frame in which it was verified; CONFIRMED from the next one on
-    DOUBTFUL   as CONFIRMED, with a low value
+    DOUBTFUL   as CONFIRMED, with a low value or a low similarity
     TENTATIVE  followed after a loss or a jump, and not verified yet
     GONE       nothing like the target is followed
 
@@ -196,7 +196,7 @@ class Identity:
             if value < rules.lost:
                 self._lose()
             else:
-                self.phase = DOUBTFUL if value < rules.unsure else CONFIRMED
+                self.phase = DOUBTFUL if value < rules.unsure or self._is_unlike else CONFIRMED
         elif value < (rules.unsure if self.phase == GONE else rules.lost):
             self._lose()
         else:
@@ -275,7 +275,7 @@ class Identity:
         if count >= self.rules.frames and likeness >= self.rules.share:
             self.likeness, self._weighed = likeness, count
             self._forget()
-            self.phase = PROVEN
+            self.phase, self._recent = PROVEN, REFERENCE
             self.probation = PROBATION if self.rules.share > 0 else 0
         elif self._unproven >= PATIENCE:
             self._lose(FOLLOWED + 1)
@@ -288,6 +288,11 @@ class Identity:
             self.likeness += (similarity / REFERENCE - self.likeness) / self._weighed
             self.probation = max(self.probation - frames, 0)
         self._recent += (similarity - self._recent) * RECENT
+
+    @property
+    def _is_unlike(self) -> bool:
+        """Whether the recent similarity of what is claimed speaks against the target."""
+        return self.rules.share > 0 and not self._trusted and self._recent < CHANCE * REFERENCE
 
     def _similarity(self) -> float:
         """Return how far the box looks like the target, less what its colours and size deny."""

@@ -53,7 +53,7 @@ def draw(report: dict[str, Any], path: Path) -> Path:
     _draw_trials(places["trials"], report)
     _draw_held_out(places["held out"], report)
     chart.suptitle(
-        f"{report['network']} in INT8, ranges by {report['method']}: "
+        f"{_plain(report['network'])} in INT8, ranges by {report['method']}: "
         f"{len(report['keep'])} of {layers} layers kept in 16 bit"
     )
     chart.savefig(path)
@@ -79,6 +79,11 @@ def short_names(names: Sequence[str]) -> list[str]:
     return cut if len(set(cut)) == len(names) else short
 
 
+def _plain(name: str) -> str:
+    """Escape dollar signs, between which matplotlib would read a formula."""
+    return name.replace("$", r"\$")
+
+
 def _draw_layers(axes: Any, report: dict[str, Any]) -> None:
     noises = sorted(report["noise"].items(), key=lambda item: -item[1])
     names = short_names([name for name, _ in noises])[:MOST_LAYERS]
@@ -88,7 +93,7 @@ def _draw_layers(axes: Any, report: dict[str, Any]) -> None:
         rows = [row for row, (name, _) in enumerate(shown) if (name in kept) is in_16_bit]
         if rows:
             axes.barh(rows, [shown[row][1] for row in rows], color=colour, label=text)
-    axes.set_yticks(range(len(shown)), names, fontsize=8)
+    axes.set_yticks(range(len(shown)), map(_plain, names), fontsize=8)
     axes.invert_yaxis()
     axes.margins(y=0.01)
     axes.set(

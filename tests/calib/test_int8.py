@@ -432,6 +432,12 @@ def test_the_picture_marks_the_layers_that_stay_in_16_bit(done, tmp_path):
     assert orange("loud") > 1.5 * orange("low") > 3 * orange("quiet") > 0 == orange()
 
 
+def test_a_name_that_would_be_a_formula_is_drawn_as_it_is(done, tmp_path):
+    noise = {r"a$\frac$/Conv": 0.5, "b$ and $/Conv": 0.2}
+    told = dict(done[1], noise=noise, keep=[], search=[], network=r"$\frac$")
+    assert picture.draw(told, tmp_path / "drawn.png").stat().st_size > 10000
+
+
 def test_layers_have_short_names_as_long_as_these_tell_them_apart():
     exported = ["/layers/layers.5/layers.5.0/Conv", "/layers/layers.5/layers.5.1/Conv"]
     assert picture.short_names([*exported, "/project/Conv"]) == [

@@ -142,14 +142,20 @@ class Album:
             for number, track in tracked.tracks.items():
                 self._waiting.append((number, tracked, track.box, False, self._live))
 
-    def picture(self, number: int, frame: Optional[int] = None) -> Optional[Moment]:
-        """The newest picture of a target at or before a frame; None: there is none."""
+    def picture(
+        self, number: int, frame: Optional[int] = None, time_s: Optional[float] = None
+    ) -> Optional[Moment]:
+        """The newest picture of a target, at or before a frame or a time; None: there is none."""
         with self._lock:
             line = self._lines.get(number)
             moments = list(line.moments) if line else []
-        if frame is None or not moments:
-            return moments[-1] if moments else None
-        place = bisect_right([moment.frame for moment in moments], frame)
+        if not moments:
+            return None
+        place = len(moments)
+        if frame is not None:
+            place = bisect_right([moment.frame for moment in moments], frame)
+        if time_s is not None:
+            place = min(place, bisect_right([moment.time_s or 0.0 for moment in moments], time_s))
         return moments[max(0, place - 1)]
 
     def selected(self, number: int) -> Optional[Moment]:

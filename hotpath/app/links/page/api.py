@@ -138,11 +138,12 @@ class Api:
         return _picture(self._album.selected(_number_of(request)))
 
     async def picture(self, request: web.Request) -> web.StreamResponse:
-        """The picture of what a target's box holds now, or held in an earlier frame."""
+        """The picture of what a target's box holds now, or held at an earlier frame or time."""
         text = request.query.get("frame", "")
         if text and not (text.isdecimal() and len(text) < 16):
             raise Refused(400, "frame: a whole number from 0")
-        return _picture(self._album.picture(_number_of(request), int(text) if text else None))
+        frame, time_s = int(text) if text else None, _time_of(request)
+        return _picture(self._album.picture(_number_of(request), frame, time_s))
 
     async def timeline(self, request: web.Request) -> web.StreamResponse:
         """The words of all targets so far; of a live source those of the last minutes."""
@@ -318,6 +319,18 @@ def _number_of(request: web.Request) -> int:
     if not (text.isdecimal() and len(text) < 10):
         raise Refused(404, "there is no such target")
     return int(text)
+
+
+def _time_of(request: web.Request) -> Optional[float]:
+    """The time that an address names, seconds; None: it names none."""
+    text = request.query.get("time_s", "")
+    try:
+        time_s = float(text) if text else None
+    except ValueError:
+        time_s = math.nan
+    if time_s is not None and not 0 <= time_s < math.inf:
+        raise Refused(400, "time_s: seconds from 0")
+    return time_s
 
 
 def _picture(moment: Optional[Moment]) -> web.StreamResponse:

@@ -85,6 +85,16 @@ def test_a_moment_of_a_stream_is_the_last_picture_before_it(each_frame):
     assert found == [10, 10, 10, 20, 30]
 
 
+def test_a_gap_of_a_stream_shifts_no_picture_to_another_moment(each_frame):
+    kept = Album(live=True)
+    for index in range(10):
+        time_s = index + (60.0 if index >= 5 else 0.0)  # the source was silent for a minute
+        kept.write(tracked(index)._replace(time_s=time_s))
+        kept.develop()
+    found = [kept.picture(0, time_s=time_s).frame for time_s in (0.0, 3.5, 40.0, 65.0, 67.9, 99.0)]
+    assert found == [0, 3, 4, 5, 7, 9]
+
+
 def test_words_are_kept_where_they_begin_and_of_a_stream_the_last_minutes():
     words = ["tracked"] * 3 + ["unsure"] * 2 + ["lost"] * 4 + ["tracked"]
     for live in (False, True):
@@ -135,7 +145,9 @@ def test_a_person_says_no_and_yes_and_the_word_is_there_at_once(tmp_path):
         assert (status, headers["X-Frame"]) == (200, "0")
         picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
         assert picture.shape == (album.PICTURE_PX, album.PICTURE_PX, 3)
-        assert run.ask("/api/targets/0/picture?frame=x")[0] == 400
+        for wrong in ("frame=x", "time_s=x", "time_s=-1", "time_s=nan", "time_s=inf"):
+            assert run.ask(f"/api/targets/0/picture?{wrong}")[0] == 400, wrong
+        assert run.ask("/api/targets/0/picture?time_s=0.25")[0] == 200
         assert run.ask("/api/targets/5/picture")[0] == 404
         time.sleep(1.5)
         assert int(run.ask("/api/targets/0/picture")[1]["X-Frame"]) > 5

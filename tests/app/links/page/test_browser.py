@@ -563,7 +563,7 @@ def test_a_click_into_the_past_of_a_stream_shows_the_pair_of_that_moment(chromiu
             tab.wait_for_text(".target figcaption", r"^[567] s ago$")
             tab.wait_for_text("#when", r"^[567] s ago$")
             now = "document.querySelectorAll('.pair img')[1]"
-            tab.wait(f"{now}.src.includes('frame=') && {now}.complete")
+            tab.wait(f"{now}.src.includes('time_s=') && {now}.complete")
             newest = run.state()["frame"]
             path = re.search(r"/api/.*", tab.page.evaluate(f"{now}.src")).group()
             frame = int(run.ask(path)[1]["X-Frame"])
@@ -572,6 +572,8 @@ def test_a_click_into_the_past_of_a_stream_shows_the_pair_of_that_moment(chromiu
             stays = tab.page.evaluate(f"{now}.src")
             run.wait_for(lambda state: state["frame"] > newest + 30)
             assert tab.page.evaluate(f"{now}.src") == stays
+            for part in (".target figcaption", "#when"):  # the picture grows older
+                tab.wait_for_text(part, r"^([89]|1\d) s ago$")
             tab.page.mouse.click(place["x"] + place["width"] - 1, y)
             tab.wait_for_text(".target figcaption", "^now$")
             tab.wait(f"{now}.src.includes('?v=')")

@@ -31,6 +31,7 @@ let frozen = false; // by the user, to aim
 let adding = false; // the next box is one more target
 let asking = false; // whether a new box may replace a target
 let seeking = false; // whether the user moves the recording's place
+let lookedAt = null; // the time of a stream whose pictures are shown; null: now
 let awaited = null; // number of a target that was chosen and is not in the states yet
 let pointed = null; // number of the target that was tapped last
 let tightened = null; // number of the target whose drawn box may be taken back
@@ -111,7 +112,8 @@ function letGo() {
 
 function newRun() {
   view.clear();
-  view.selected = awaited = pointed = null;
+  view.selected = awaited = pointed = lookedAt = null;
+  targets.lookAt(null);
   frozen = adding = false;
 }
 
@@ -189,9 +191,8 @@ function fullScreen() {
 // a stream has no other place: the pictures of that moment are shown
 function lookBack() {
   const ago = -Number(byId("place").value);
-  const frame = ago ? timeLine.frameAt(ago) : null;
-  if (view.selected !== null) targets.moment(view.selected, frame, `${ago} s ago`);
-  seeking = frame !== null;
+  lookedAt = ago && state.time_s !== null ? Math.max(0, state.time_s - ago) : null;
+  targets.lookAt(lookedAt);
   show(true);
 }
 
@@ -276,7 +277,7 @@ function show(atOnce = false) {
     else byId(name).href = path;
   }
   byId("place").disabled = off;
-  timeLine.show(state, view.selected, seeking);
+  timeLine.show(state, view.selected, seeking, lookedAt);
   const [records, recording] = state.video ? ["Record", "Recording"] : ["Log", "Logging"];
   const writes = state.recording.on && state.recording.can;
   button("record", "i-record", writes ? recording : records, writes, off);
@@ -296,7 +297,8 @@ function show(atOnce = false) {
   if (atOnce || now - figuresAt > FIGURES_MS) {
     figuresAt = now;
     targets.show(state.targets, view.selected, {
-      album: state.album, can: state.can_lose, asked: state.confirm, off, silent: isSilent(),
+      album: state.album, time_s: state.time_s, can: state.can_lose, asked: state.confirm, off,
+      silent: isSilent(),
     });
     figures.show(state);
   }
@@ -389,9 +391,9 @@ async function stop() {
 
 byId("pause").addEventListener("click", pause);
 byId("place").addEventListener("input", () => {
+  if (state.live) return lookBack();
   seeking = true;
-  if (state?.live) lookBack();
-  else timeLine.show(state, view.selected, true);
+  timeLine.show(state, view.selected, true, null);
 });
 byId("place").addEventListener("change", seek);
 byId("record").addEventListener("click", record);

@@ -15,9 +15,9 @@ export class Targets {
     this.items = new Map();
   }
 
-  // album: number of its version; can: whether a target can be lost; asked: whether steering waits;
-  // silent: whether the source sends nothing
-  show(targets, selected, { album, can, asked, off, silent }) {
+  // album: number of its version; time_s: of the newest frame; can: whether a target can be lost;
+  // asked: whether steering waits; silent: whether the source sends nothing
+  show(targets, selected, { album, time_s, can, asked, off, silent }) {
     for (const [number, item] of this.items) {
       if (!targets.some((target) => target.number === number)) {
         item.root.remove();
@@ -41,17 +41,17 @@ export class Targets {
       item.yes.hidden = off || !(isUnsure || (chosen && asked));
       item.no.hidden = off || !(isUnsure || chosen) || !can || target.lost;
       item.question.hidden = item.yes.hidden;
-      this.#picture(item, target, album, silent);
+      this.#picture(item, target, album, time_s, silent);
     }
     byId("no-target").hidden = targets.length > 0;
   }
 
   // what the box holds now, beside the target as it was selected
-  #picture(item, target, album, silent) {
+  #picture(item, target, album, time_s, silent) {
     const now = performance.now();
-    if (item.moment !== null) put(item.now.text, item.moment.text);
+    if (item.lookedAt !== null) put(item.now.text, `${Math.round(time_s - item.lookedAt)} s ago`);
     else put(item.now.text, target.lost ? "last place" : silent ? "last picture" : "now");
-    if (item.album === album || now - item.asked < PICTURES_MS || item.moment !== null) return;
+    if (item.album === album || now - item.asked < PICTURES_MS || item.lookedAt !== null) return;
     item.album = album;
     item.asked = now;
     const path = `api/targets/${target.number}/`;
@@ -59,16 +59,13 @@ export class Targets {
     item.now.img.src = `${path}picture?v=${album}`;
   }
 
-  // show the picture of an earlier frame of a stream; null: of now
-  moment(number, frame, text) {
-    const item = this.items.get(number);
-    if (!item) return;
-    item.moment = frame === null ? null : { text };
-    item.album = null;
-    item.asked = 0;
-    if (frame !== null) {
-      item.now.img.src = `api/targets/${number}/picture?frame=${frame}`;
-      put(item.now.text, text);
+  // show the pictures of an earlier time of a stream; null: of now
+  lookAt(time_s) {
+    for (const [number, item] of this.items) {
+      item.lookedAt = time_s;
+      item.album = null;
+      item.asked = 0;
+      if (time_s !== null) item.now.img.src = `api/targets/${number}/picture?time_s=${time_s}`;
     }
   }
 
@@ -112,7 +109,7 @@ export class Targets {
     pick.addEventListener("click", () => this.on.select(number));
     drop.addEventListener("click", () => this.on.drop(number));
     this.list.append(root);
-    const item = { root, name, word, kind, sure, bar, edit, drop, first, now, question, yes, no, album: null, asked: 0, moment: null };
+    const item = { root, name, word, kind, sure, bar, edit, drop, first, now, question, yes, no, album: null, asked: 0, lookedAt: null };
     this.items.set(number, item);
     return item;
   }

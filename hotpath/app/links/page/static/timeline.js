@@ -20,17 +20,20 @@ export class TimeLine {
     new ResizeObserver(() => this.#draw()).observe(root);
   }
 
-  // state: the newest; number: of the selected target; held: whether the user moves the place
-  async show(state, number, held) {
+  // state: the newest; number: of the selected target; held: whether the user moves a recording's
+  // place; lookedAt: the time of a stream whose pictures are shown, null: now
+  async show(state, number, held, lookedAt) {
     this.state = state;
     this.number = number;
     // a stream without a target has no past to show
     const shown = state.live ? this.past.targets.length > 0 || state.targets.length > 0 : state.frames > 1;
     this.root.hidden = !shown;
     if (!shown) return;
-    if (!held) {
-      const [min, max, value] = state.live ? [-this.#seconds(), 0, 0] : [0, state.frames - 1, state.frame];
-      Object.assign(this.range, { min, max, value });
+    if (state.live) {
+      const value = lookedAt === null ? 0 : Math.round(lookedAt - state.time_s);
+      Object.assign(this.range, { min: -this.#seconds(), max: 0, value });
+    } else if (!held) {
+      Object.assign(this.range, { min: 0, max: state.frames - 1, value: state.frame });
     }
     const key = `${state.run} ${state.album} ${number} ${state.frame}`;
     const now = performance.now();
@@ -42,16 +45,6 @@ export class TimeLine {
       } catch { /* the next state asks again */ }
     }
     this.#draw();
-  }
-
-  // the frame of a moment `ago` seconds before the newest picture of a stream
-  frameAt(ago) {
-    const line = this.past.targets.find((one) => one.number === this.number);
-    if (!line?.runs.length) return null;
-    const [first, last] = [line.runs[0], line.last];
-    const seconds = last[1] - first[1];
-    const rate = seconds > 0 ? (last[0] - first[0]) / seconds : 0;
-    return Math.max(first[0], Math.round(last[0] - ago * rate));
   }
 
   // how many seconds of a stream are shown: since the first target, at most what is kept

@@ -182,6 +182,14 @@ def test_without_pyav_the_sentence_says_what_decodes(tmp_path, monkeypatch):
             source.read()
 
 
+def test_a_pyav_without_the_decoder_is_named(tmp_path, monkeypatch):
+    path = write(tmp_path / "bag", ros_video.FOXGLOVE, "h264", encoded("libx264"))
+    monkeypatch.setitem(ros_video.CODECS, "264", "libmissing")
+    with refusal(BadSource, "broke off") as caught, open_source(path) as source:
+        source.read()
+    assert "this PyAV has no decoder libmissing" in str(caught.value)
+
+
 def test_a_bag_of_pictures_needs_no_pyav(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     with rosbags.Writer(

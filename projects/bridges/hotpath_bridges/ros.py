@@ -376,6 +376,9 @@ class Bag(Source):
         stamp_s = seconds_of(packet.header) or received_s if packet else 0.0
         try:
             self._ahead.extend(self._video.decode(packet, stamp_s))
+        except BadSource as error:
+            self._broken = error
+            return False
         except ImportError as error:
             self._broken = BadSource(
                 needs(f"video of ROS ({self._kind.split('/')[-1]})", "av", error)

@@ -104,6 +104,7 @@ class Decoder:
 
         Raises:
             ImportError: PyAV is missing.
+            BadSource: it has no decoder for the codec.
         """
         if packet is None and self._context is None:
             return []
@@ -140,7 +141,14 @@ class Decoder:
     def _opened(self, av: Any, codec: str) -> Any:
         """The decoder, which the first packet decides."""
         if self._context is None:
-            self._context = av.CodecContext.create(codec, "r")
+            try:
+                self._context = av.CodecContext.create(codec, "r")
+            except ValueError:  # PyAV's UnknownCodecError
+                raise BadSource(
+                    f"this PyAV has no decoder {codec}; install its wheel with "
+                    "`pip install --force-reinstall av`",
+                    what="no decoder",
+                ) from None
             self._context.options = DECODER_LIMITS
             self._context.thread_type = ONE_FRAME  # a damaged packet costs no other frame
             self.codec = codec

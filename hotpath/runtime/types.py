@@ -240,7 +240,7 @@ def within_frame(box: Any, frame_shape: Sequence[int]) -> Any:
     """Return the visible part of a box that is longer than the frame; any other box as it is.
 
     Args:
-        box: ``(x, y, w, h)``, frame pixels, from ``checked_box``.
+        box: ``(x, y, w, h)``, frame pixels. ``checked_box`` refuses anything that is no box later.
         frame_shape: (height, width, ...).
 
     Example:

@@ -123,7 +123,7 @@ def test_the_stored_pictures_are_those_of_today(notebook, tmp_path):
 def test_a_picture_that_changed_is_told(notebook, tmp_path, before, after):
     changed = notebook.stored()
     for cell in notebook.run_cells(changed):
-        cell["source"] = ["".join(cell["source"]).replace(before, after)]
+        cell["source"] = [line.replace(before, after) for line in cell["source"]]
     assert changed != notebook.stored()
     fresh = notebook.executed(changed, tmp_path)
     assert notebook.differences(shown(notebook), fresh)

@@ -196,7 +196,7 @@ def _words(said: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _finds(name: str, figures: Mapping[str, Any]) -> str:
     right, wrong = figures["finds_right"], figures["finds_wrong"]
-    return f"{name}: {right:.0f} finds were right, {wrong:.0f} wrong."
+    return f"{name}: re-acquisitions: {right:.0f} correct, {wrong:.0f} wrong."
 
 
 def _strip(clip: Any, predicted: np.ndarray) -> bytes:

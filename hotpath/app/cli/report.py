@@ -15,7 +15,7 @@ import numpy as np
 from hotpath.app.cli.progress import quiet, say
 from hotpath.app.report.document import Facts
 from hotpath.app.report.file import KINDS, Report
-from hotpath.base.cli import Parser, number
+from hotpath.base.cli import HIGHEST_COUNT, Parser, number
 from hotpath.base.commands import counted, why_unread
 from hotpath.base.ends import exit_code
 from hotpath.base.text import parsed_json
@@ -121,7 +121,7 @@ def read(path: str) -> Rows:
                     raise BadOption(f"{path}: has no column {missing[0]}; name a --results file")
                 try:
                     _add(rows, newest, row)
-                except (TypeError, ValueError) as error:
+                except (TypeError, ValueError, OverflowError) as error:
                     raise BadOption(f"{path}: row {line} can't be read: {error}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise BadOption(f"{path}: {why_unread(error)}") from None
@@ -149,8 +149,8 @@ def _jsonl(file: Any) -> Iterator[Dict[str, Any]]:
 def _add(rows: Rows, newest: Dict[int, Track], row: Dict[str, Any]) -> None:
     """Add a row; a target without a box in it is lost there. ``newest``: target -> last track."""
     index, target = int(row["frame"]), int(_number(row, "target") or 0)
-    if index < 0:
-        raise ValueError("frames count from 0")
+    if not 0 <= index <= HIGHEST_COUNT:
+        raise ValueError(f"frames count from 0 to {HIGHEST_COUNT:,}")
     values = [_number(row, name) for name in NEEDED[1:]]
     known = [value for value in values if value is not None]
     state = row.get("state") or (LOST if _number(row, "lost") else TRACKED)

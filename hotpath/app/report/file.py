@@ -60,7 +60,8 @@ class Report:
         self._closed = True
         try:
             if self.history.frames:
-                with os.fdopen(self._new.again(), "w", encoding="utf-8") as file:
+                # the name of a source may hold bytes that are no UTF-8
+                with os.fdopen(self._new.again(), "w", encoding="utf-8", errors="replace") as file:
                     file.write(document(self.history, self._facts()))
                 self._new.keep()
         except OSError as error:

@@ -1,6 +1,7 @@
 """The report of a run: what its file holds, with and without a tracker beside it."""
 
 import math
+import os
 import re
 import shlex
 import subprocess
@@ -241,6 +242,27 @@ def test_a_line_that_is_no_object_is_refused_by_a_sentence(film, tmp_path, capsy
     boxes.write_text(line + "\n")
     assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 2
     assert "boxes.jsonl: can't be read" in capsys.readouterr().err
+
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    "numbers", ['"frame": 1e999, "x": 1', f'"frame": {HUGE}, "x": 1', f'"frame": 0, "x": {HUGE}']
+)
+def test_a_number_without_an_end_is_refused_by_a_sentence(film, tmp_path, capsys, numbers):
+    boxes = tmp_path / "boxes.jsonl"
+    boxes.write_text(f'{{{numbers}, "y": 2, "w": 3, "h": 4}}\n')
+    assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 2
+    assert "boxes.jsonl: row 1 can't be read" in capsys.readouterr().err
+
+
+def test_text_that_is_no_utf_8_does_not_cost_the_report(film, tmp_path):
+    boxes = tmp_path / os.fsdecode(b"boxes-\xff.jsonl")
+    boxes.write_text('{"frame": 0, "x": 1, "y": 2, "w": 9, "h": 9, "class_name": "a\\ud800b"}\n')
+    assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 0
+    text = boxes.with_suffix(".html").read_text(encoding="utf-8")
+    assert "boxes-?.jsonl" in text and "a?b" in text
 
 
 def test_a_plain_table_of_another_tracker_makes_a_report(film, tmp_path):

@@ -76,11 +76,14 @@ def _sync(path: str) -> None:
 
 
 def write_text(path: Union[str, "os.PathLike[str]"], text: str) -> None:
-    """Write a file of the user as ``replace`` does, in UTF-8; raises ``OSError``."""
+    """Write a file of the user as ``replace`` does, in UTF-8; raises ``OSError``.
+
+    Bytes of a file name that are no UTF-8 become question marks.
+    """
     path = os.path.realpath(path)
     mask = os.umask(0)
     os.umask(mask)
-    write(path, text.encode("utf-8"), 0o666 & ~mask)
+    write(path, text.encode("utf-8", "replace"), 0o666 & ~mask)
 
 
 def seal(path: str, data: bytes) -> None:

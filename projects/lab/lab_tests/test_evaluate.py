@@ -3,6 +3,7 @@
 import csv
 import functools
 import json
+import os
 import re
 import resource
 import sys
@@ -266,6 +267,14 @@ def test_the_report_has_plots_a_table_and_a_strip_of_each_bad_clip(place, tmp_pa
     assert text.count("<svg ") == text.count("</svg>") == 5
     addresses = re.findall(r"https?://([^/\"'<> ]+)", text)
     assert set(addresses) == {"www.w3.org"}, "names of XML, which are never loaded"
+
+
+def test_a_clip_whose_name_is_no_utf_8_is_in_all_files(place, tmp_path):
+    (place / "clips" / "one").rename(place / "clips" / os.fsdecode(b"one-\xff"))
+    path = tmp_path / "report.html"
+    assert run(place, "--report", str(path)) == 0
+    for written in (path, place / "out" / "table.csv"):
+        assert "one-?" in written.read_text(encoding="utf-8")
 
 
 def test_the_charts_of_the_report_have_the_colours_of_the_page(place, tmp_path):

@@ -181,7 +181,7 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
         options.log(f"a lost target is not searched for: {reason}")
     elif options.recover is False and why_no_search_on(device) and options.log is not None:
         options.log(f"recover=False changes nothing: {why_no_search_on(device)}")
-    if options.strict and options.log is not None and not tracker.proves:
+    if options.strict and options.log is not None and not tracker.verifies:
         why = reason or f"no same_share in the TOML of {device.network.name}"
         options.log(f"strict changes nothing: {why}")
     return tracker

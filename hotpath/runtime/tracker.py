@@ -62,7 +62,7 @@ class Tracker:
             The last one includes ``judge``.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
         searches: whether the tracker searches for a lost target.
-        proves: whether an object must be verified after a loss before it is tracked.
+        verifies: whether an object must be verified after a loss before it is tracked.
         why_no_search: why the tracker does not search. Empty if it does.
 
     Example:
@@ -116,7 +116,7 @@ class Tracker:
                     device.prepare(wait=False)
         else:
             self.identity = Identity(rules_of(network))
-        self.proves = self.search is not None and self.identity.rules.share > 0
+        self.verifies = self.search is not None and self.identity.rules.share > 0
 
     @one_at_a_time
     def init(
@@ -270,7 +270,7 @@ class Tracker:
             NetworkFailed: the output is not finite. The target stays where it was.
         """
         search, shown = self.search, seen[0]
-        is_there, looks = True, None
+        is_there, appearance = True, None
         looking = search if search is not None and search.active else None
         picture = frame if search is None else self.device.picture(frame)
         if looking is not None:
@@ -280,7 +280,7 @@ class Tracker:
             maps, (height, width) = [scale.maps for scale in seen], self._shape[:2]
             place, score = self._decoder.among(maps, self.state, shown.scale, width, height)
         else:
-            chosen, looks = (0, None) if search is None else search.choose(shown)
+            chosen, appearance = (0, None) if search is None else search.choose(shown)
             place, score = shown.states[chosen], shown.scores[chosen]
         if not math.isfinite(sum(place.tolist()) + score):
             raise NetworkFailed(NO_SCORE, what="no score")
@@ -290,7 +290,7 @@ class Tracker:
         if looking is not None:
             self.identity.searched(place, looking.value if is_there else None)
         else:
-            self.identity.observe(picture, place, shown, score, looks)
+            self.identity.observe(picture, place, shown, score, appearance)
 
         # report the state; then learn, and search for a target that stays lost
         track = self._track(score)

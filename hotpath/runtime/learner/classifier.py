@@ -65,7 +65,7 @@ class Classifier:
         positives, negatives, _ = self._samples(self.ridge, state, seen)
         self.ridge.begin(positives, negatives)
 
-    def looks(self, seen: Seen) -> np.ndarray:
+    def appearance(self, seen: Seen) -> np.ndarray:
         """Return a value for each place that a window proposes, (n,).
 
         It is about +1 for the target, and about -1 for others.

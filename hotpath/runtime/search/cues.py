@@ -1,4 +1,4 @@
-"""The cues that tell where a lost target is: score, looks and colours."""
+"""The cues that tell where a lost target is: score, appearance and colours."""
 
 import math
 from typing import Any, Callable, Optional, Sequence, Tuple
@@ -13,13 +13,13 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import Seen
 
-CUES = 3  # score, looks, colours: what their mean is of
+CUES = 3  # score, appearance, colours: their mean counts
 COLOURS_LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
 
 Colours = Callable[[AnyFrame, np.ndarray], np.ndarray]
 
 
-class ScoreLooksColour:
+class ScoreAppearanceColour:
     """The mean of the score, the classifier's value and the similarity of colours.
 
     The classifier has learnt the target while it was tracked. Its value is about 1 for the target
@@ -35,17 +35,17 @@ class ScoreLooksColour:
         certain: [cx, cy, w, h] in frame pixels, where the target was when it was last certain. The
             owner sets its values.
         colour: the target's histogram.
-        looks: the classifier's value of the last box that ``of`` judged.
+        appearance: the classifier's value of the last box that ``of`` judged.
         alike: the similarity of its colours.
         resized: logarithm of the factor between its sides and those of ``certain``, 0 or more.
-        tracked: frames since the last box that was judged, with it, in which it held the target.
-            Their owner counts them.
+        tracked: frames in which the box held the target, from the last judged box on. The owner
+            counts them.
     """
 
     def __init__(self, classifier: Classifier, colours: Colours) -> None:
         self._classifier, self._colours = classifier, colours
         self.certain = np.ones(4)
-        self.looks = self.alike = self.resized = 0.0
+        self.appearance = self.alike = self.resized = 0.0
 
     def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
         """Start with a new target; see ``Identity.begin``."""
@@ -60,7 +60,7 @@ class ScoreLooksColour:
         state: np.ndarray,
         seen: Seen,
         score: float,
-        looks: Optional[float] = None,
+        appearance: Optional[float] = None,
     ) -> float:
         """Return the value of the cues for a box, 0 to 1.
 
@@ -69,10 +69,13 @@ class ScoreLooksColour:
             state: float64 [cx, cy, w, h] of the box, frame pixels.
             seen: the ``Seen`` of the window around it.
             score: the network's for the box, 0 to 1.
-            looks: the classifier's value for the box; None computes that of the window's best cell.
+            appearance: the classifier's value for the box; None computes that of the window's best
+                cell.
         """
-        self.looks = float(self._classifier.looks(seen)[0]) if looks is None else looks
-        mean = self._mean(score + self.looks, frame, state)
+        self.appearance = (
+            float(self._classifier.appearance(seen)[0]) if appearance is None else appearance
+        )
+        mean = self._mean(score + self.appearance, frame, state)
         self.alike = self._similar
         _, _, w, h = state.tolist()
         _, _, certain_w, certain_h = self.certain.tolist()
@@ -89,7 +92,7 @@ class ScoreLooksColour:
         frame: AnyFrame,
         states: np.ndarray,
         scores: Sequence[float],
-        looks: np.ndarray,
+        appearance: np.ndarray,
         needed: float,
     ) -> Tuple[int, float]:
         """Return the index of the best box and the value of the cues for it.
@@ -101,10 +104,10 @@ class ScoreLooksColour:
             frame: the frame, of any kind.
             states: (n, 4) [cx, cy, w, h], frame pixels.
             scores: n scores of the network.
-            looks: (n,), the classifier's values.
+            appearance: (n,), the classifier's values.
             needed: the smallest value that counts.
         """
-        totals = np.array(scores, float) + looks
+        totals = np.array(scores, float) + appearance
         chosen, most = 0, 0.0
         for index in np.argsort(-totals, kind="stable").tolist():
             if (totals[index] + 1.0) / CUES < max(needed, most):  # colours' similarity: at most 1
@@ -115,7 +118,7 @@ class ScoreLooksColour:
         return chosen, most
 
     def _mean(self, total: float, frame: AnyFrame, state: np.ndarray) -> float:
-        """Return the mean; ``total`` is the sum of score and looks."""
+        """Return the mean; ``total`` is the sum of score and appearance."""
         if self.tracked:  # the colours of the last box move the recent ones
             kept = (1 - COLOURS_LEARNT) ** self.tracked
             self._recent = self._now + (self._recent - self._now) * kept

@@ -1,8 +1,10 @@
-"""The objects beside a target, which tell a swap: the box goes on where a neighbour went.
+"""The neighbours of a target (distractors beside it), whose trajectories reveal a swap.
 
-Where two of a kind meet, one hides the other, and the box may go on with the wrong one. It is close
-to the last box, looks alike and scores well, so no cue of one frame tells a swap. The ways of both
-do: before they met, the neighbour was another peak of the windows around the target.
+Where two objects of a kind meet, one hides the other, and the box may continue on the wrong one.
+That one is close to the last box, looks alike and scores well, so no cue of a single frame reveals
+the
+swap. The trajectories of both do: before they met, the neighbour was another peak of the windows
+around the target.
 """
 
 import math
@@ -12,8 +14,8 @@ import numpy as np
 
 from hotpath.runtime.identity import RECENT
 
-APART = 0.5  # sizes between two places, from which on another object is there
-STRAY = 0.2  # sizes from the target's own way, from which on a box may be on that of a neighbour
+APART = 0.5  # sizes between two places that show different objects
+STRAY = 0.2  # sizes away from the target's trajectory, from which on a swap is possible
 FEWEST = 3  # frames in which a neighbour was seen; in succession in which it may be unseen
 CLEAR = 0.25  # score that a neighbour had at least once, and that the box has after a swap
 
@@ -21,7 +23,7 @@ Place = Tuple[float, float, float]  # x, y of the centre, frame pixels; score
 
 
 class Trajectory:
-    """Where an object goes: its last place and its velocity, pixels a frame."""
+    """The trajectory of an object: its last place, and its velocity in pixels per frame."""
 
     def __init__(self, place: Place) -> None:
         self._x, self._y, self.score = place
@@ -45,14 +47,14 @@ class Trajectory:
 
 
 class Neighbours:
-    """What else the windows around a target show, from frame to frame.
+    """The other objects in the windows around a target, from frame to frame.
 
     Example:
-        >>> beside, swaps = Neighbours(), []
+        >>> neighbours, swaps = Neighbours(), []
         >>> for x in range(100, 160, 10):  # the target comes from the left, another one waits
         ...     states = np.array([[x, 50.0, 20.0, 20.0], [160.0, 50.0, 20.0, 20.0]])
-        ...     swaps.append(beside.swapped(states, [0.8, 0.7], 0))
-        >>> swaps.append(beside.swapped(states[1:], [0.7], 0))  # it is hidden
+        ...     swaps.append(neighbours.swapped(states, [0.8, 0.7], 0))
+        >>> swaps.append(neighbours.swapped(states[1:], [0.7], 0))  # the target is hidden
         >>> swaps
         [False, False, False, False, False, False, True]
     """

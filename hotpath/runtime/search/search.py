@@ -1,8 +1,8 @@
 """The search for one lost target: a fixed number of windows in each frame.
 
-While a target is lost, ``Search`` chooses the windows of every frame. The cues judge each window.
-The best place of a frame's wide windows is checked in the next frame, in the usual window. What is
-found there is followed, and the identity must verify it.
+While a target is lost, ``Search`` chooses the windows of every frame, and the cues judge each of
+them. The best place of a frame's wide windows is checked in the next frame, in the usual window. An
+object that is found there is followed as a candidate, which the identity must verify.
 """
 
 import math
@@ -20,7 +20,7 @@ from hotpath.runtime.identity import CONFIRMED, TENTATIVE, Identity, rules_of
 from hotpath.runtime.learner.classifier import Classifier
 from hotpath.runtime.network import Network
 from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.search.cues import ColoursUnder, ScoreLooksColour
+from hotpath.runtime.search.cues import ColoursUnder, ScoreAppearanceColour
 from hotpath.runtime.search.grids import Grids
 from hotpath.runtime.search.neighbours import Neighbours
 from hotpath.runtime.search.windows import (
@@ -34,7 +34,7 @@ from hotpath.runtime.search.windows import (
 )
 from hotpath.runtime.types import Seen
 
-JUMP = 0.7  # of a box's size: a rival farther away from the network's best cell is doubted at first
+JUMP = 0.7  # of a box's size: a place farther away from the network's best cell is a jump
 NEAREST = 0.5  # weight of the Hanning window against the classifier, where it chooses among peaks
 SIZE_LEARNT = 0.1  # share of a tracked frame's size in the one that is searched for
 TAKEN = 0.5  # overlap from which a place belongs to another target
@@ -58,7 +58,7 @@ def create(network: Network, kernels: Kernels, count: int, strict: bool = False)
         strict: see ``rules_of``.
     """
     classifier, colours = Classifier(network, kernels), ColoursUnder(network, kernels)
-    cues = ScoreLooksColour(classifier, colours)
+    cues = ScoreAppearanceColour(classifier, colours)
     identity = Identity(rules_of(network, strict), cues, every=JUDGED)
     return Search(network, identity, cues, classifier, colours, count)
 
@@ -69,7 +69,7 @@ class Search:
     Args:
         network: its ``look_above`` is used, too.
         identity: ``Identity`` of the target.
-        cues: its cues, ``ScoreLooksColour``.
+        cues: its cues, ``ScoreAppearanceColour``.
         classifier: ``Classifier`` of the target.
         colours: ``ColoursUnder``.
         count: windows in a frame; 0: a lost target is not searched for.
@@ -86,7 +86,7 @@ class Search:
         self,
         network: Network,
         identity: Identity,
-        cues: ScoreLooksColour,
+        cues: ScoreAppearanceColour,
         classifier: Classifier,
         colours: ColoursUnder,
         count: int,
@@ -132,25 +132,26 @@ class Search:
     def choose(self, seen: Seen) -> Tuple[int, Optional[float]]:
         """Choose among the places where a followed target may be.
 
-        The network compares a place with the first frame, and a rival of the same kind may score
-        higher. The classifier has learnt what tells the two apart. A place that is far from the
-        network's own is a jump, because a target that has left may have a look-alike. So is one
-        where another object beside the target went.
+        The network compares a place with the first frame, and a distractor of the same kind may
+        score higher. The classifier has learnt what tells the two apart. A place that is far from
+        the network's own is a jump, because the target may have left, and a look-alike be there. A
+        place to which a neighbour of the target was moving is a jump, too.
 
         Args:
             seen: the ``Seen`` of the window around the last state.
 
         Returns:
-            (index, looks): of the place; the classifier's value of it, or None if it is the only
-            one.
+            (index, appearance): of the place; the classifier's value of it, or None if it is the
+            only one.
         """
         if len(seen.scores) == 1:
             if self._neighbours and self._swapped(seen, 0):
                 self.identity.jump()
             return 0, None
-        looks = self.classifier.looks(seen)
-        likely = int(np.argmax(looks + NEAREST * self._near[seen.cells]))
-        chosen = likely if looks[likely] > 0 else 0  # else it may be gone, and none is better
+        appearance = self.classifier.appearance(seen)
+        likely = int(np.argmax(appearance + NEAREST * self._near[seen.cells]))
+        # without a likely place the target may be gone, and no other place is better
+        chosen = likely if appearance[likely] > 0 else 0
         jumps = self._swapped(seen, chosen)
         if chosen:
             own, other = seen.states[0].tolist(), seen.states[chosen].tolist()
@@ -158,10 +159,10 @@ class Search:
             jumps = jumps or far > JUMP * math.sqrt(own[2] * own[3])
         if jumps:
             self.identity.jump()
-        return chosen, float(looks[chosen])
+        return chosen, float(appearance[chosen])
 
     def _swapped(self, seen: Seen, chosen: int) -> bool:
-        """Whether the box goes on where another object beside the target went."""
+        """Whether the box continues on the trajectory of a neighbour of the target."""
         if self.active:
             return False
         if self._neighbours is None:
@@ -179,8 +180,8 @@ class Search:
     def follow(self, state: np.ndarray, seen: Seen) -> None:
         """End a frame in which the target was followed or found again.
 
-        Learn the target if this can change the result of the classifier. Store the place of a
-        tracked target. Start the search for a target that stays lost.
+        The classifier learns the target if that can change its answers. The place of a tracked
+        target is stored. For a target that stays lost, the search begins.
 
         Args:
             state: float64 [cx, cy, w, h] of the target in this frame, frame pixels.
@@ -203,7 +204,7 @@ class Search:
                 self._cues.tracked += 1
         elif identity.wants_search:
             self.start()
-            self._turn = int(not identity.is_lost)  # elsewhere first, if it was given up
+            self._turn = int(not identity.is_lost)  # elsewhere first, if given up
 
     def start(self) -> None:
         """Start the search after the target was lost, if it has windows."""
@@ -229,7 +230,7 @@ class Search:
     def reject(self, state: np.ndarray) -> None:
         """Search for the target, which is not the object that is followed there.
 
-        The search does not find that object again as long as its windows show where it is.
+        The search does not find that object again as long as its windows show the object.
 
         Args:
             state: float64 [cx, cy, w, h], frame pixels. The array is not kept.
@@ -265,7 +266,7 @@ class Search:
     def avoid(self, boxes: np.ndarray, state: Optional[np.ndarray]) -> None:
         """Set the boxes of other targets. A place that overlaps one is not this target.
 
-        A tentative object that is another target's object is dropped, and the search begins.
+        A candidate that turns out to be another target's object is dropped, and the search begins.
 
         Args:
             boxes: float64 (n, 4) of (x, y, w, h), 0-based frame pixels.
@@ -295,7 +296,7 @@ class Search:
         while len(windows) < self._count:
             window = self._choose(state, frame)
             if window.kind != HERE or all(other.kind != HERE for other in windows):
-                windows.append(window)  # the followed place once in a frame
+                windows.append(window)  # examine the followed place only once in a frame
         self._windows = windows
         self._colours = None
         return windows
@@ -390,9 +391,11 @@ class Search:
         if not free:
             return states[0], scores[0], 0.0, False
         if window.kind == WIDE:
-            looks = self.classifier.looks(seen)[free]
+            appearance = self.classifier.appearance(seen)[free]
             some = [scores[index] for index in free]
-            chosen, value = cues.best(frame, states[free], some, looks, self.network.look_above)
+            chosen, value = cues.best(
+                frame, states[free], some, appearance, self.network.look_above
+            )
             return states[free[chosen]], scores[0], value, True
         chosen, looked = self.choose(seen) if window.kind == HERE else (0, None)
         if self._rejected is not None and chosen not in free:
@@ -405,7 +408,7 @@ class Search:
         boxes = [geometry.box_of(self.network, each) for each in seen.states]
         shares = overlaps(boxes, [geometry.box_of(self.network, rejected)])[:, 0]
         nearest = int(np.argmax(shares))
-        if shares[nearest] > TAKEN and self.classifier.looks(seen)[nearest] > 0:
+        if shares[nearest] > TAKEN and self.classifier.appearance(seen)[nearest] > 0:
             self._missed = 0
             return np.array(seen.states[nearest])
         if kind == HERE:

@@ -2,8 +2,8 @@
 
 A jerk of the camera, or frames that were dropped, take a target to the edge of its usual window or
 out of it. The score of the best cell is then low at once, and the next window would lie beside the
-target, too. So the same frame is looked at once more. A place that is found far away is followed,
-but not claimed: it must be proven like each object after a loss.
+target, too. So the same frame is examined once more. A place that is found far away is followed,
+but it is not ``tracked``: it must be verified like any object after a loss.
 """
 
 import math
@@ -88,18 +88,18 @@ def _better(search: Search, usual: Seen, wide: Seen, theirs: Sequence[Box]) -> S
     """
     if not math.isfinite(wide.scores[0]):
         return usual
-    looks = search.classifier.looks(wide)
-    totals = looks + np.asarray(wide.scores)
+    appearance = search.classifier.appearance(wide)
+    totals = appearance + np.asarray(wide.scores)
     if theirs:
         boxes = [geometry.box_of(search.network, state) for state in wide.states]
         totals[(overlaps(boxes, theirs) > TAKEN).any(axis=1)] = -math.inf
     best = int(np.argmax(totals))
-    needed = float(search.classifier.looks(usual)[0]) + usual.scores[0]
+    needed = float(search.classifier.appearance(usual)[0]) + usual.scores[0]
     needed += BETTER * CUES
     before, place = wide.around.tolist(), wide.states[best].tolist()
     way = math.hypot(place[0] - before[0], place[1] - before[1])
     is_far = way > JUMP * math.sqrt(before[2] * before[3])
-    if not (is_far and looks[best] > 0 and totals[best] > needed):
+    if not (is_far and appearance[best] > 0 and totals[best] > needed):
         return usual
     search.identity.jump()
     chosen = slice(best, best + 1)

@@ -1,8 +1,8 @@
 """The windows in which a lost target is searched for. ``search.py`` decides their order.
 
 here    the usual window at the last followed place; the box there is still followed
-wide    a wider window around a place with the target's colours, or of the grid over the picture
-check   the usual window around a candidate from another window
+wide    a wider window around a place with the target's colours, or one of the grid over the picture
+check   the usual window around the best place of a wide window
 """
 
 from typing import NamedTuple

@@ -68,7 +68,7 @@ class Exclusion:
             tracks: their tracks in this frame.
             shape: shape of the frame, (height, width, ...).
         """
-        live = [number for number in tracks if not trackers[number].identity.is_unproven]
+        live = [number for number in tracks if not trackers[number].identity.is_unverified]
         losers = self._losers(live, trackers)
         owned = {n: _followed(trackers[n]) for n in live if n not in losers}
         decided = {}

@@ -75,4 +75,4 @@ class Oracle:
         if np.isfinite(truth).all():
             peaks = [geometry.box_of(self._tracker.network, state) for state in seen.states]
             best = int(np.argmax(overlap(np.array(peaks), np.array([truth] * len(peaks)))))
-        return best, float(search.classifier.looks(seen)[best])
+        return best, float(search.classifier.appearance(seen)[best])

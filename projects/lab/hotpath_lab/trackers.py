@@ -55,7 +55,7 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
         names: names of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form.
             ``NAME:fpga`` runs the model of the FPGA engine (``projects/fpga``) on the
             bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
-            ``NAME:strict`` finds one only by the strict proof.
+            ``NAME:strict`` finds one only by the strict verification.
             ``NAME:truesize``, ``:trueplace`` and ``:truechoice`` are oracles (``oracle``).
             ``NAME:openvino`` runs on that engine. These endings can be combined.
         options: engine, threads and networks_dir of all.

@@ -41,7 +41,7 @@ RULES: dict[str, Sequence[Patch]] = {
     "size": [(identity, "RESIZED", math.inf)],
     "frames": [(identity, "FRAMES", 1)],
     "sudden": [(identity, "SUDDEN", 0.0)],
-    "prior": [(identity, "AFTER", 3.5), (identity, "UNVERIFIED", 1.0)],
+    "prior": [(identity, "AFTER", 3.5), (identity, "MOST_UNVERIFIED", 1.0)],
     "probation": [(identity, "PROBATION", 1e-9)],
     "patience": [(identity, "PATIENCE", math.inf)],
     "followed": [(identity, "FOLLOWED", 0)],

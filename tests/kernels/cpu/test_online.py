@@ -96,7 +96,9 @@ def test_a_thousand_frames_do_not_drift_from_the_definition(kernels):
         judged = []
         for classifier in (one, other):
             classifier.follow(state, seen, True)
-            judged.append(classifier.looks(seen._replace(states=state[None] + (5.0, 5.0, 0, 0)))[0])
+            judged.append(
+                classifier.appearance(seen._replace(states=state[None] + (5.0, 5.0, 0, 0)))[0]
+            )
         apart = max(apart, abs(judged[0] - judged[1]))
     assert apart < 5e-4
 

@@ -70,11 +70,11 @@ def test_a_look_alike_is_told_from_a_learnt_target():
     now = region({(8, 8): 0, (13, 8): 0}, 1)
     now.reshape(8, SIDE, SIDE)[1, 7:10, 11:16] += 1.0
     boxes = np.array([TARGET, at(13, 8), at(3, 3)])
-    before = one.looks(seen(now, boxes))
+    before = one.appearance(seen(now, boxes))
     assert before[0] > 0.5 and before[2] < 0
     for _ in range(30):
         one.follow(TARGET, seen(now), True)
-    after = one.looks(seen(now, boxes))
+    after = one.appearance(seen(now, boxes))
     assert after[0] - after[1] > before[0] - before[1]
     assert after[0] > 0.5
 
@@ -83,7 +83,7 @@ def test_nothing_is_learnt_from_a_frame_that_is_not_tracked():
     one = Classifier(NUMBERS)
     one.begin(TARGET, seen(region({(8, 8): 0})))
     now = seen(region({(8, 8): 3}, 1), TARGET[None])
-    before = one.looks(now)
+    before = one.appearance(now)
     for _ in range(9):
         one.follow(TARGET, now, False)
-    assert one.looks(now) == before
+    assert one.appearance(now) == before

@@ -1,4 +1,4 @@
-"""Strangers turn a classifier's value into a proof, and their file is named by its hash."""
+"""Strangers turn a classifier's value into a similarity, and their file is named by its hash."""
 
 import hashlib
 import math

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hotpath.runtime.search.cues import ScoreLooksColour
+from hotpath.runtime.search.cues import ScoreAppearanceColour
 
 FRAME = np.zeros((40, 60, 3), np.uint8)
 
 
 def test_a_box_whose_colours_may_convince_is_looked_at():
-    cues = ScoreLooksColour(None, lambda frame, state: np.full(4, 0.25))
+    cues = ScoreAppearanceColour(None, lambda frame, state: np.full(4, 0.25))
     cues.begin(None, np.zeros(4), None)
     found = cues.best(None, np.zeros((1, 4)), [0.5], np.array([0.5]), 0.6)
     assert found == (0, pytest.approx(2 / 3))
@@ -22,11 +22,11 @@ def test_looks_and_colours_are_those_of_the_box_that_was_judged():
     strangers = SimpleNamespace(chances=lambda *given: asked.append(given) or (0.1, 0.2))
     classifier = SimpleNamespace(strangers=strangers, ridge="ridge")
     pictures = [np.array(p) for p in ([1.0, 0.0], [0.64, 0.36], [0.0, 1.0])]
-    cues = ScoreLooksColour(classifier, lambda frame, state: pictures.pop(0))
+    cues = ScoreAppearanceColour(classifier, lambda frame, state: pictures.pop(0))
     cues.begin(None, np.zeros(4), None)
     cues.of(FRAME, np.zeros(4), None, 0.9, 0.5)
     cues.best(None, np.zeros((1, 4)), [0.9], np.array([0.9]), 0.1)  # looked at, not judged
-    assert (cues.looks, cues.alike) == (0.5, pytest.approx(0.8))
+    assert (cues.appearance, cues.alike) == (0.5, pytest.approx(0.8))
     assert cues.chances() == (0.1, 0.2)
     ((references, ridge),) = asked
     assert references[0].tolist() == [1.0, 0.0] and ridge == "ridge"
@@ -34,7 +34,7 @@ def test_looks_and_colours_are_those_of_the_box_that_was_judged():
 
 @pytest.mark.parametrize("factor", [1.0, 2.0, 0.5])
 def test_the_change_of_size_is_that_since_the_target_was_certain(factor):
-    cues = ScoreLooksColour(None, lambda frame, state: np.array([1.0, 0.0]))
+    cues = ScoreAppearanceColour(None, lambda frame, state: np.array([1.0, 0.0]))
     cues.begin(None, np.zeros(4), None)
     cues.certain[:] = 50, 50, 20, 10
     cues.of(FRAME, np.array([0.0, 0.0, 20 * factor, 10 * factor]), None, 0.9, 0.9)

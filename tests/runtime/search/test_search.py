@@ -113,18 +113,18 @@ class Begun:
         cues = self._cues = SimpleNamespace(
             colour=np.full(colour.BINS, 1 / colour.BINS),
             chances=lambda: (0.0, None),
-            looks=1.0,
+            appearance=1.0,
             alike=1.0,
             resized=0.0,
             certain=np.ones(4),
         )
         cues.begin = lambda *given: None
-        cues.of = lambda frame, place, seen, score, looks=None: next(self._now)
-        cues.best = lambda frame, states, scores, looks, needed: (0, next(self._now))
+        cues.of = lambda frame, place, seen, score, appearance=None: next(self._now)
+        cues.best = lambda frame, states, scores, appearance, needed: (0, next(self._now))
         self.identity = Identity(rules_of(network), cues)
         colours = SimpleNamespace(project=colour.project)
         knows = SimpleNamespace(
-            begin=lambda *given: None, looks=lambda seen: np.zeros(len(seen.scores))
+            begin=lambda *given: None, appearance=lambda seen: np.zeros(len(seen.scores))
         )
         self.search = Search(network, self.identity, cues, knows, colours, count)
         self._network = network
@@ -227,9 +227,9 @@ class Counting(Processor):
 
     counts = ()
 
-    def look(self, frame, looks):
-        self.counts += (len(looks),)
-        return super().look(frame, looks)
+    def look(self, frame, appearance):
+        self.counts += (len(appearance),)
+        return super().look(frame, appearance)
 
 
 @pytest.mark.parametrize("windows", [1, 3, 8])
@@ -404,7 +404,7 @@ def test_a_rejected_object_is_not_chosen_among_several_places(toml, kind, monkey
     here, elsewhere = tracker.state.copy(), tracker.state + (200, 0, 0, 0)
     seen = Seen(here, (1.0, 1.0), states=np.array([here, elsewhere]), scores=(0.9, 0.8))
     monkeypatch.setattr(tracker.search, "choose", lambda seen: (0, None))
-    monkeypatch.setattr(tracker.search.classifier, "looks", lambda seen: np.ones(2))
+    monkeypatch.setattr(tracker.search.classifier, "appearance", lambda seen: np.ones(2))
     window = search.Window(kind, here, 1.0)
     place, _, value, is_free = tracker.search._best(film.frames[2], window, seen, elsewhere)
     assert (value, is_free) == (0.0, False), place
@@ -489,7 +489,7 @@ def test_a_suspect_that_is_another_targets_object_is_dropped(toml, away, dropped
     begun = Begun(toml)
     search, identity = begun.search, begun.identity
     search.active = False
-    identity.phase = TENTATIVE  # it is followed, and not proven
+    identity.phase = TENTATIVE  # it is followed, and not verified
     x, y, w, h = begun.state
     search.avoid(np.array([[x - w / 2 + away, y - h / 2, w, h]]), begun.state)
     assert search.active is dropped and (identity.phase == TENTATIVE) is not dropped
@@ -510,7 +510,7 @@ def searches(toml):
     begun = Begun(toml, count=2)
     begun.identity.rules = begun.identity.rules._replace(share=0.8, frames=2)
     for _ in range(200):
-        begun.identity.cues.looks = rng.uniform(0.0, 1.2)
+        begun.identity.cues.appearance = rng.uniform(0.0, 1.2)
         likely = rng.choice([0.0, 0.3, 0.45, 0.55])
         for window in begun.step(*(likely + rng.uniform(0.0, 0.2, 4))):
             key = window.kind, window.factor

@@ -26,7 +26,7 @@ def pair(tmp_path):
 
 
 def _tracker(network, style=1.0):
-    identity = SimpleNamespace(value=0.8, is_unproven=False)
+    identity = SimpleNamespace(value=0.8, is_unverified=False)
 
     def shown(state):
         return geometry.box_of(network, state * [1, 1, style, style])
@@ -41,7 +41,7 @@ def _frame(exclusion, trackers, *centres, state=TRACKED):
         tracker.state = np.array([x, 200.0, 40.0, 80.0])
         box = tracker.shown(tracker.state)
         told = state if number == len(centres) - 1 else TRACKED
-        tracker.identity.is_unproven = told == LOST
+        tracker.identity.is_unverified = told == LOST
         tracks[number] = Track(box, 0.9, told == LOST, told)
     decided = exclusion.resolve(trackers, dict(tracks), SHAPE)
     return {number: each.track for number, each in decided.items()}, tracks, decided

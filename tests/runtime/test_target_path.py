@@ -3,26 +3,26 @@
 import numpy as np
 import pytest
 
-from hotpath.runtime.way import Way
+from hotpath.runtime.target_path import TargetPath
 
-LEFT = range(0, 200, 10)  # the target's way to the place of its loss, pixels
+LEFT = range(0, 200, 10)  # the target's positions up to the place of its loss, pixels
 
 
-def step(way, x, was_tracked, y=50.0):
-    way.step(np.array([x, y, 20.0, 20.0]), was_tracked)
-    return way.is_follower
+def step(path, x, was_tracked, y=50.0):
+    path.step(np.array([x, y, 20.0, 20.0]), was_tracked)
+    return path.is_follower
 
 
 def left():
     """A target that left on the right."""
-    way = Way()
+    path = TargetPath()
     for x in LEFT:
-        step(way, x, True)
-    return way
+        step(path, x, True)
+    return path
 
 
-def verdicts(way, places):
-    return [step(way, x, index == 0) for index, x in enumerate(places)]
+def verdicts(path, places):
+    return [step(path, x, index == 0) for index, x in enumerate(places)]
 
 
 def test_the_next_one_on_the_path_is_a_follower():
@@ -44,14 +44,14 @@ def test_a_follower_that_jitters_has_not_turned():
 
 
 def test_a_target_that_stood_and_jittered_before_it_left_has_a_path():
-    way, rng = Way(), np.random.RandomState(3)
+    path, rng = TargetPath(), np.random.RandomState(3)
     for x in [*[0] * 20, *range(0, 200, 10)]:
-        way.step(np.array([x, 50.0, 20.0, 20.0]) + [*rng.normal(0, 1, 2), 0, 0], True)
-    assert all(verdicts(way, range(0, 60, 6))[1:])
+        path.step(np.array([x, 50.0, 20.0, 20.0]) + [*rng.normal(0, 1, 2), 0, 0], True)
+    assert all(verdicts(path, range(0, 60, 6))[1:])
 
 
 def test_another_target_tells_nothing_of_this_one():
-    way = left()
-    way.begin()
-    step(way, 200, True)
-    assert not any(verdicts(way, range(0, 60, 6)))
+    path = left()
+    path.begin()
+    step(path, 200, True)
+    assert not any(verdicts(path, range(0, 60, 6)))

@@ -15,22 +15,22 @@ FEWEST = 8  # places from which on there is a path
 TRAVELLED, STRAIGHT = 1.0, 0.9  # its length in sizes; the share of it from end to end
 JITTER = 0.25  # sizes that the box of an object moves by itself: less is no movement
 BEHIND = 0.75  # sizes behind the place of the loss, where a follower was first seen
-ALONG = 0.25  # of the target's speed in sizes, with which a follower moves the same way
+ALONG = 0.25  # of the target's speed in sizes, with which a follower moves along the path
 STEP = 0.6  # sizes in a frame, from which on another object is followed
 
 Place = Tuple[float, float, float]  # x, y of the centre, and size, pixels
 
 
-class Way:
+class TargetPath:
     """The places of a target while it was tracked, and of the object that is followed after a loss.
 
     Example:
-        >>> way = Way()
+        >>> path = TargetPath()
         >>> for x in range(0, 200, 10):  # the target leaves on the right
-        ...     way.step(np.array([x, 50.0, 20.0, 20.0]), True)
+        ...     path.step(np.array([x, 50.0, 20.0, 20.0]), True)
         >>> for x in range(0, 60, 10):  # the next object
-        ...     way.step(np.array([x, 50.0, 20.0, 20.0]), x == 0)
-        >>> way.is_follower
+        ...     path.step(np.array([x, 50.0, 20.0, 20.0]), x == 0)
+        >>> path.is_follower
         True
     """
 
@@ -81,15 +81,15 @@ class Way:
         if not (self.has_changed and self._steps and last) or len(target) <= FEWEST:
             return False
         (x0, y0, _), (x1, y1, size_then) = target[0], target[-1]
-        way = math.hypot(x1 - x0, y1 - y0)
+        length = math.hypot(x1 - x0, y1 - y0)
         size = sorted(place[2] for place in target)[len(target) // 2]
-        if way < TRAVELLED * size or way < STRAIGHT * _length(target):
+        if length < TRAVELLED * size or length < STRAIGHT * _length(target):
             return False
-        dx, dy = (x1 - x0) / way, (y1 - y0) / way
+        dx, dy = (x1 - x0) / length, (y1 - y0) / length
         (sx, sy, size_first), (x, y, size_now) = self._origin, last
         behind = ((x1 - sx) * dx + (y1 - sy) * dy) / ((size_then + size_first) / 2)
         moved = ((x - sx) * dx + (y - sy) * dy) / size_now
-        speed = way / size / (len(target) - 1)
+        speed = length / size / (len(target) - 1)
         self._turned = self._turned or moved < -JITTER
         return not self._turned and behind > BEHIND and moved > ALONG * speed * self._steps
 
@@ -97,8 +97,8 @@ class Way:
 def _length(places: Iterable[Place]) -> float:
     """The length of a path without the jitter of an object that stands, pixels."""
     first, *others = places
-    way = [first]
+    path = [first]
     for place in others:
-        if math.hypot(place[0] - way[-1][0], place[1] - way[-1][1]) > JITTER * place[2]:
-            way.append(place)
-    return sum(math.hypot(bx - ax, by - ay) for (ax, ay, _), (bx, by, _) in zip(way, way[1:]))
+        if math.hypot(place[0] - path[-1][0], place[1] - path[-1][1]) > JITTER * place[2]:
+            path.append(place)
+    return sum(math.hypot(bx - ax, by - ay) for (ax, ay, _), (bx, by, _) in zip(path, path[1:]))

@@ -60,6 +60,12 @@ NOT_POLYGONS = {
     "a box and where it was predicted": listed(
         with_columns(NOTHING, (BOXES + np.random.RandomState(4).normal(0, 1, BOXES.shape)).tolist())
     ),
+    "every third frame and its time, of boxes of many sizes": table(
+        [
+            [x, y, 40 + i * i / 50, 30 + i * i / 70, 100 + 3 * i, 4 + i / 10]
+            for i, (x, y, _, _) in enumerate(BOXES.tolist())
+        ]
+    ),
     "a box and its two other edges": listed([[x, y, w, h, x + w, y + h] for x, y, w, h in BOXES]),
 }
 
@@ -113,6 +119,30 @@ def test_polygons_are_read_as_their_upright_boxes(tmp_path, name, write):
     rows = np.array(POLYGONS[name]).reshape(FRAMES, -1, 2)
     wanted = np.concatenate([rows.min(axis=1), np.ptp(rows, axis=1)], 1)
     np.testing.assert_allclose(read_boxes(str(tmp_path)), wanted)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        # one corner moves evenly, in three lines by chance
+        [[10, 10, 50, 12, 48, 40, 9, 38], [13, 11, 40, 19, 60, 44, 1, 31]]
+        + [[16, 19, 70, 15, 30, 41, 20, 39]],
+        # one moves evenly, and the others nearly with it
+        [
+            [10 + 3 * i, 9 + i * i / 20, 50 + 3 * i + i % 2, 15 + i * i / 25]
+            + [48 + 3 * i + i // 2 % 2, 40 + i * i / 30, 9 + 3 * i + i // 3 % 2, 31 + i * i / 35]
+            for i in AT
+        ],
+        # one that hardly moves, in many lines
+        [
+            [10 + i // 4 % 16, 9 + i, 50 + i, 12 + i, 48 + i, 60 + i, 5 + i, 38 + i]
+            for i in range(99)
+        ],
+    ],
+)
+def test_a_corner_that_moves_evenly_or_hardly_is_one(tmp_path, rows):
+    (tmp_path / "groundtruth.txt").write_text(table(rows))
+    assert len(read_boxes(str(tmp_path))) == len(rows)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ BODY_ANSWERS = {
     "408": "Slow",
     "413": "TooLarge",
     "415": "NotJson",
+    "422": "Impossible",
     "504": "NoAnswer",
 }
 
@@ -242,7 +243,8 @@ def described(text: str) -> Json:
         for operation in operations.values():
             shared = dict(ANSWERS, **(BODY_ANSWERS if "requestBody" in operation else {}))
             for status, name in shared.items():
-                operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+                answer = {"$ref": f"#/components/responses/{name}"}
+                operation["responses"].setdefault(status, answer)
     return description
 
 

@@ -42,6 +42,19 @@ def test_the_package_is_light():
     assert "numpy" not in names  # the doctor runs without it
 
 
+def test_the_files_for_other_libraries_load_when_they_are_named():
+    """``hotpath.interop.opencv.Tracker()`` is the one line that a program changes."""
+    code = (
+        "import hotpath, sys; names = [n for n in sys.modules if '.interop.' in n]; print(names)\n"
+        "for name in ('opencv', 'got10k'):\n"
+        "    print(getattr(hotpath.interop, name).Tracker.__name__)\n"
+        "from hotpath.interop.opencv import Tracker\n"
+        "print(Tracker is hotpath.interop.opencv.Tracker, hasattr(hotpath.interop, 'nonsense'))"
+    )
+    done = run(sys.executable, "-c", code)
+    assert done.stdout.split() == ["[]", "Tracker", "Tracker", "True", "False"], done.stderr
+
+
 def test_a_python_without_libraries_is_told_what_to_run(tmp_path):
     hotpath = tmp_path / "hotpath"  # as pip writes it
     hotpath.write_text("from hotpath.app.command import main\nmain()\n")

@@ -151,8 +151,7 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def names(place):
     """What the names of inline calls mean."""
-    import hotpath.interop.got10k
-    import hotpath.interop.opencv
+    import hotpath
 
     frame, film = scene(), str(place / "drone.mp4")
     tracker, theirs = hotpath.load_tracker(), hotpath.interop.opencv.Tracker()
@@ -177,7 +176,6 @@ def test_every_call_in_a_sentence_can_be_made(code, names):
     is_call, root = isinstance(expression(code), ast.Call), re.match(r"\w+", code)[0]
     if "supervision" in code:
         pytest.importorskip("supervision")
-        import hotpath.interop.supervision  # noqa: F401
     if not is_call and root.startswith("hotpath_"):
         if importlib.util.find_spec(root) is None:
             pytest.skip(why_no_module(root))

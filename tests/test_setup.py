@@ -105,6 +105,26 @@ def test_the_wheel_and_the_checkout_have_the_same_names(wheel, tmp_path):
         assert code == 0 and told == f"hotpath-tracker {hotpath.__version__}\n", told
 
 
+def test_a_program_beside_a_clone_finds_the_package(tmp_path):
+    """Python starts in a folder that holds the clone, ``hotpath``, which is no package itself."""
+    clone, place = tmp_path / "hotpath", tmp_path / "installed"
+    for name in support.files():
+        if (name.startswith("hotpath/") and name.endswith(".py")) or "/" not in name:
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(str(ROOT / name), str(clone / name), follow_symlinks=False)
+    words = "-m pip install -q --no-deps --no-build-isolation --target".split()
+    done, told = run([sys.executable] + words + [place, "-e", clone], tmp_path)
+    assert done == 0, told
+    code = (
+        "import site, sys; sys.meta_path[:] = [f for f in sys.meta_path if '__editable__' not in "
+        "getattr(f, '__module__', '')]; sys.path[:] = [p for p in sys.path if p != sys.argv[2]]\n"
+        "site.addsitedir(sys.argv[1])\n"
+        "import hotpath; print(hotpath.__file__, hotpath.track.__name__)"
+    )
+    done, told = run([sys.executable, "-c", code, place, ROOT], tmp_path)
+    assert told.split() == [str(clone / "hotpath" / "__init__.py"), "track"]
+
+
 USER = """
 import numpy
 from hotpath import HotpathError, draw, load_targets, load_tracker

@@ -20,7 +20,7 @@ import numpy as np
 from hotpath.calib import command
 from hotpath.calib.errors import BadRun
 from hotpath.kernels.settings import ARGMAX
-from hotpath.runtime import DEFAULT_NETWORK, identity, loading, way
+from hotpath.runtime import DEFAULT_NETWORK, identity, loading, target_path
 from hotpath.runtime.devices.base import STEPS, Device, Look
 from hotpath.runtime.devices.several import copied
 from hotpath.runtime.search import neighbours, search, wider
@@ -36,7 +36,7 @@ RULES: dict[str, Sequence[Patch]] = {
     "choice": [(search, "prior_of", lambda network: ARGMAX)],
     "jumps": [(search, "JUMP", math.inf)],
     "wider": [(wider, "AGAIN", 0)],
-    "follower": [(way, "BEHIND", math.inf)],
+    "follower": [(target_path, "BEHIND", math.inf)],
     "colours": [(identity, "COLOURS_DENY", 0.0)],
     "size": [(identity, "RESIZED", math.inf)],
     "frames": [(identity, "FRAMES", 1)],

@@ -15,6 +15,7 @@ except ImportError:  # nothing can be locked
     fcntl = None  # type: ignore[assignment]
 
 MOVED = "{}: was removed or replaced while this run wrote it; the name has other content now"
+OLDER_STAYS = "{}: no target was tracked, so the older file stays"
 MOST_PARTS = 100  # names that are tried for a file that is not finished
 
 

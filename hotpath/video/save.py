@@ -24,7 +24,7 @@ from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.video.base import to_bgr
 from hotpath.video.containers import mp4_boxes
 from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
-from hotpath.video.output_file import MOVED, NewFile, check_ending, check_folder
+from hotpath.video.output_file import MOVED, OLDER_STAYS, NewFile, check_ending, check_folder
 
 FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}  # FFmpeg's names
 KINDS = tuple(FORMATS)
@@ -40,6 +40,7 @@ class Video:
             plays.
         fps: frames a second, or None if the source does not state it (then 30).
         aspect: width of a pixel, divided by its height. Players show the video so.
+        log: function that is told that an older file stays.
 
     Raises:
         BadOutput: no PyAV, another ending, no such folder, a pipe, no permission, or a file that
@@ -47,6 +48,8 @@ class Video:
 
     Attributes:
         frames: how many were written.
+        replaces: whether the new file may replace an older one. While it is False, the older file
+            stays; where it is still False at the end, the new file is removed.
     """
 
     def __init__(
@@ -54,9 +57,12 @@ class Video:
         path: Union[str, pathlib.Path],
         fps: Optional[float] = None,
         aspect: float = 1.0,
+        log: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.name = os.fspath(path)
         self.frames = 0
+        self.replaces = True
+        self._log = log
         check_ending(self.name, KINDS)
         check_folder(self.name)
         if os.path.exists(self.name) and stat.S_ISFIFO(os.stat(self.name).st_mode):
@@ -113,6 +119,9 @@ class Video:
             self._fail(error)
         finally:
             is_there = self._file.is_there
+            if self.frames and not self.replaces and self._file.replaces:
+                self._log(OLDER_STAYS.format(self.name))
+                self.frames = 0
             self._file.close()
         if not is_there:
             raise BadOutput(MOVED.format(self.name), what="moved")
@@ -150,7 +159,7 @@ class Video:
 
     def _keep_if_it_plays(self) -> None:
         """Give the new file its name once a frame of it can be decoded from the disk."""
-        if self._file.kept:
+        if self._file.kept or (self._file.replaces and not self.replaces):
             return
         size = os.path.getsize(self._file.path)
         if size != self._looked_bytes:  # each look costs milliseconds
@@ -227,11 +236,12 @@ class BackgroundVideo:
 
     Attributes:
         dropped: how many frames were dropped.
+        video: the ``Video``.
     """
 
     def __init__(self, video: Video, may_drop: bool, timed: Callable[[float], None]) -> None:
         self.dropped = 0
-        self._video, self._may_drop, self._timed = video, may_drop, timed
+        self.video, self._may_drop, self._timed = video, may_drop, timed
         self._queue: queue.Queue[Any] = queue.Queue(WAITING_FRAMES)
         self._error: Optional[BaseException] = None
         self._thread: Optional[threading.Thread] = threading.Thread(
@@ -243,7 +253,7 @@ class BackgroundVideo:
     @property
     def kept(self) -> bool:
         """Whether the file with this name is the one that was written."""
-        return self._video.kept
+        return self.video.kept
 
     @one_at_a_time
     def write(self, frame: np.ndarray, time_s: Optional[float] = None) -> None:
@@ -254,7 +264,7 @@ class BackgroundVideo:
         """
         self.check()
         if self._thread is None:
-            raise BadOutput(f"{self._video.name}: is closed")
+            raise BadOutput(f"{self.video.name}: is closed")
         if self._may_drop:
             try:
                 self._queue.put_nowait((frame, time_s))
@@ -270,7 +280,7 @@ class BackgroundVideo:
             self._queue.put(None)
             self._thread.join()
             self._thread = None
-            self._video.close()
+            self.video.close()
             self.check()
 
     def check(self) -> None:
@@ -289,7 +299,7 @@ class BackgroundVideo:
                 continue
             started = time.perf_counter()
             try:
-                self._video.write(*item)
+                self.video.write(*item)
             except BaseException as error:  # raised in the loop's thread
                 self._error = error
             self._timed((time.perf_counter() - started) * 1e3)

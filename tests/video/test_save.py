@@ -113,7 +113,7 @@ def test_a_program_killed_within_its_first_frames_leaves_what_the_reference_says
     assert (tmp_path / "a.mp4.part").exists() and path.exists() == is_older
     assert not is_older or path.read_bytes() == b"the older film"
     reference = (ROOT / "docs" / "reference" / "use.md").read_text(encoding="utf-8")
-    assert "killed before that leaves `NAME.part` behind" in reference
+    assert "killed earlier leaves a `NAME.part` that does not play" in reference
 
 
 def test_live_frames_keep_their_own_times(tmp_path):

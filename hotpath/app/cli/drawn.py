@@ -61,6 +61,7 @@ class Drawn:
                 self._player.show(frame, picture, index, tracks)
                 self.profile.note("window", (time.perf_counter() - drawn) * 1e3)
             if video:
+                video.video.replaces |= bool(tracks)
                 try:
                     video.write(picture, time_s)
                 except HotpathError as error:

@@ -177,7 +177,8 @@ class Outputs:
         if options.save:
             from hotpath.video import save
 
-            video = save.Video(options.save, source.fps, aspect=source.aspect)
+            video = save.Video(options.save, source.fps, source.aspect, say)
+            video.replaces = False  # until there is a target, see Drawn
             self._video = save.BackgroundVideo(
                 video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
             )
@@ -201,7 +202,7 @@ class Outputs:
         if options.report:
             from hotpath.app.report.file import Report
 
-            self._report = Report(options.report, self._facts)
+            self._report = Report(options.report, self._facts, say)
             self._files.add(self._report)
 
     def _facts(self) -> "Facts":

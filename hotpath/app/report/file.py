@@ -7,7 +7,7 @@ from hotpath.app.report.document import Facts, document
 from hotpath.app.report.history import History
 from hotpath.runtime.errors import BadOutput
 from hotpath.video.base import TrackedFrame
-from hotpath.video.output_file import NewFile, check_ending, why_not
+from hotpath.video.output_file import OLDER_STAYS, NewFile, check_ending, why_not
 
 KINDS = (".html", ".htm")
 
@@ -18,6 +18,7 @@ class Report:
     Args:
         path: name of the file. An older one is replaced when the new one is whole.
         facts: function that says what else is known at the end of the run.
+        log: function that is told that an older report stays, because there was no target.
 
     Attributes:
         kept: whether the file has the report of this run.
@@ -27,9 +28,14 @@ class Report:
         BadOutput: another ending, no such folder, no permission, or another run writes the file.
     """
 
-    def __init__(self, path: str, facts: Callable[[], Facts]) -> None:
+    def __init__(
+        self,
+        path: str,
+        facts: Callable[[], Facts],
+        log: Callable[[str], None] = lambda text: None,
+    ) -> None:
         check_ending(path, KINDS)
-        self._path, self._facts = path, facts
+        self._path, self._facts, self._log = path, facts, log
         self._new = NewFile(path)
         self._closed = False
         self.history = History()
@@ -59,7 +65,9 @@ class Report:
             return
         self._closed = True
         try:
-            if self.history.frames:
+            if self._new.replaces and not self.history.targets:
+                self._log(OLDER_STAYS.format(self._path))
+            elif self.history.frames:
                 # the name of a source may hold bytes that are no UTF-8
                 with os.fdopen(self._new.again(), "w", encoding="utf-8", errors="replace") as file:
                     file.write(document(self.history, self._facts()))

@@ -309,3 +309,25 @@ def test_the_socket_gives_each_picture_after_its_state(world, run):
                 assert json.loads(message.data)["frame"] > seen[-1] + 2, "the newest, not the next"
 
     asyncio.get_event_loop_policy().new_event_loop().run_until_complete(watch())
+
+
+def test_without_a_target_older_files_stay(world, tmp_path):
+    pytest.importorskip("av")
+    report, video = tmp_path / "run.html", tmp_path / "run.mp4"
+    older = [tmp_path / "out.csv", report, video]
+    for path in older:
+        path.write_text("an older run")
+    options = ["--report", report, "--save", video]
+    frames, network = world[0] / "frames", world[0] / "tiny.toml"
+    with pages.PagedRun(tmp_path, frames, *options, network=network) as run:
+        run.ask("/api/stop", {"stop": True})
+        assert run.wait() == 0
+        assert [path.read_text() for path in older] == ["an older run"] * 3
+        for path in (report, video):
+            assert f"{path}: no target was tracked, so the older file stays" in run.words()
+    with pages.PagedRun(tmp_path, frames, *options, network=network) as run:
+        choose(run, 0, world[1][0])
+        run.wait_for(lambda state: state["frame"] > 5)
+        run.ask("/api/stop", {"stop": True})
+        assert run.wait() == 0
+    assert "<html" in report.read_text() and video.stat().st_size > 1000

@@ -9,25 +9,23 @@ targets return there; then the search goes through the whole picture. An object 
 followed as a candidate (a tentative track), and it is ``unsure`` until it is verified. In each
 frame, its similarity says how much it resembles the target, from 0 (what 95 % of all other objects
 reach by chance) to 1. If the mean over at least FRAMES and at most MOST_FRAMES frames reaches a
-share of
-REFERENCE, the candidate is verified: it is ``tracked``, and ``track.found`` is true. For PROBATION
-frames nothing is learnt from it. If it is not verified within PATIENCE frames, it is given up, and
-the search begins again.
-An object that merely follows the target's path (``target_path.py``) is never verified. The bar is
-the same for all targets, because a bar that followed the appearance of the box was lowered by
-whatever hid the target.
+share of REFERENCE, the candidate is verified: it is ``tracked``, and ``track.found`` is true. For
+PROBATION frames nothing is learnt from it. If it is not verified within PATIENCE frames, it is
+given up, and the search begins again, elsewhere first. An object that merely follows the target's
+path (``target_path.py``) is never verified. The bar is the same for all targets, because a bar that
+followed the appearance of the box was lowered by whatever hid the target.
 
     CONFIRMED  followed since the first box, or verified after a loss
-    VERIFIED     the frame in which it was verified; CONFIRMED from the next one on
+    VERIFIED   the frame in which it was verified; CONFIRMED from the next one on
     DOUBTFUL   as CONFIRMED, with a low value or a low similarity
     TENTATIVE  followed after a loss or a jump, and not verified yet
     GONE       nothing that resembles the target is followed
 
     CONFIRMED, VERIFIED, DOUBTFUL, TENTATIVE   value < lost                      -> GONE
     CONFIRMED, VERIFIED, DOUBTFUL, GONE        the box jumps to another object   -> TENTATIVE
-    GONE                                     value >= unsure, or the search    -> TENTATIVE
-    TENTATIVE                                mean similarity >= share          -> VERIFIED
-    TENTATIVE                                for PATIENCE frames               -> GONE
+    GONE                                       value >= unsure, or the search    -> TENTATIVE
+    TENTATIVE                                  mean similarity >= share          -> VERIFIED
+    TENTATIVE                                  for PATIENCE frames               -> GONE
 
 Presence is the probability that the box holds the target. It is the product of two probabilities:
 that an object is there at all (a curve of the smoothed value), and that it is the same object. The
@@ -85,7 +83,7 @@ class Rules(NamedTuple):
         lost: value below which a target becomes lost.
         unsure: below it a target that is not lost is doubtful, and a lost one stays lost.
         found: presence counts from ``lost`` to it.
-        share: of ``REFERENCE`` that verifies a tentative object; 0: each is the target.
+        share: of ``REFERENCE`` that verifies a candidate; 0: any object, after ``frames`` frames.
         frames: that a verification takes at least.
         strict: whether the strict verification counts.
     """

@@ -2,9 +2,8 @@
 
 Where two objects of a kind meet, one hides the other, and the box may continue on the wrong one.
 That one is close to the last box, looks alike and scores well, so no cue of a single frame reveals
-the
-swap. The trajectories of both do: before they met, the neighbour was another peak of the windows
-around the target.
+the swap. The trajectories of both do: before they met, the neighbour was another peak of the
+windows around the target.
 """
 
 import math

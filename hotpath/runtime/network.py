@@ -178,7 +178,9 @@ class Network:
     ) -> Dict[str, pathlib.Path]:
         """Find each file of the network and check its sha256.
 
-        Looks beside the TOML, then below ``networks_dir``, then among the downloaded files.
+        Looks beside the TOML, then below ``networks_dir``, then among the downloaded files. A file
+        whose sha256 the TOML states may also be one that comes with Hotpath, so that a changed copy
+        of a shipped TOML works in any folder.
 
         Args:
             networks_dir: a folder to search with its sub-folders; None for no such folder.
@@ -203,6 +205,10 @@ class Network:
         candidates = list(_candidates(entry.name, self.path.parent, networks_dir))
         for path in candidates:
             if entry.sha256 is None or sha256_of(path) == entry.sha256:
+                return path
+        for folder in (NETWORKS, INT8_FORMS) if entry.sha256 else ():
+            path = folder / entry.name
+            if path.is_file() and sha256_of(path) == entry.sha256:
                 return path
         if candidates and entry.sha256:
             raise BadNetwork(

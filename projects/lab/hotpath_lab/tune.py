@@ -24,15 +24,19 @@ others try, until all together have --trials. Which numbers are drawn then depen
 The trials search for a lost target if one of the --parameters needs the search. With the goal lost
 they do so if the network can.
 
-Writes NAME-tuned.toml, which --network takes, and NAME-tune.json. --write also changes the
-network's own TOML and that of its INT8 form, but only if the held-out clips gain.
+Writes NAME-tuned.toml, which --network takes, and NAME-tune.json. If the network has an INT8 form,
+NAME-tuned-int8.toml is written beside it, and is used as that of any network. Files of the network
+that would not be found from there are copied. --write also changes the network's own TOML and that
+of its INT8 form, but only if the held-out clips gain.
 """
 
 import argparse
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -48,8 +52,9 @@ from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.calib.picture import pyplot
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
-from hotpath.runtime.network import Network
+from hotpath.runtime.network import Network, data_beside, sha256_of
 from hotpath.runtime.networks import load_network
+from hotpath.runtime.precision import SUFFIX, int8_form
 from hotpath.video.clips import find_clips
 from hotpath_lab.conventions import OWN, QUESTIONS, Conventions
 from hotpath_lab.goals import (
@@ -422,15 +427,35 @@ def write(
 ) -> None:
     """Write both files of OUT and, where asked, the network's own; tell the outcome."""
     tuned, report_path = out / (network.name + "-tuned.toml"), out / (network.name + "-tune.json")
+    tuned_int8 = tuned.with_name(tuned.stem + SUFFIX + ".toml")
+    tuned_int8.unlink(missing_ok=True)  # of an earlier search
+    form = int8_form(network)
+    int8 = None if form is None or form is network else form.path
     note = f"{network.name} with tracking numbers found by hotpath tune.\n{text(report)}"
     lines = "".join(f"# {line}\n" for line in note.splitlines())
     answers = {name: report["best"][name] for name in conventions.choices}
     numbers = {name: value for name, value in report["best"].items() if name not in answers}
     values = {"tracking": numbers, **conventions.sections(answers)}
     cache.write_text(tuned, lines + changed(network.path, values))
+    written_too = bring_files(network, tuned, options.networks_dir)
+    keeps_int8 = set(answers.values()) <= {OWN}
+    if form is not None and int8 is not None and keeps_int8:
+        cache.write_text(tuned_int8, lines + changed(int8, {"tracking": numbers}))
+        try:
+            written_too += [tuned_int8, *bring_files(form, tuned_int8, options.networks_dir)]
+        except BadNetwork as error:
+            tuned_int8.unlink()
+            say(f"{tuned} runs in fp32: {error}")
     cache.write_text(report_path, json.dumps(finite(report), indent=1, allow_nan=False))
     say(text(report))
-    command.wrote(tuned, report_path, picture(report, out / (network.name + "-tune.png")))
+    command.wrote(
+        tuned, *written_too, report_path, picture(report, out / (network.name + "-tune.png"))
+    )
+    if int8 is not None and not keeps_int8:
+        say(
+            f"{tuned} runs in fp32, because {int8} has the old conventions; `hotpath int8 "
+            f"--network {tuned} --clips DIR` makes a new INT8 form"
+        )
     if not options.write:
         return
     if not gains(report):
@@ -438,12 +463,46 @@ def write(
         return
     cache.write_text(network.path, changed(network.path, values))
     command.wrote(network.path)
-    int8 = network.path.parent / "int8" / f"{network.path.stem}-int8.toml"
-    if int8.is_file() and set(answers.values()) <= {OWN}:
+    if int8 is not None and keeps_int8:
         cache.write_text(int8, changed(int8, {"tracking": numbers}))
         command.wrote(int8)
-    elif int8.is_file():
+    elif int8 is not None:
         say(f"{int8} has the old conventions; make it anew with `hotpath int8`")
+
+
+def bring_files(network: Network, toml_path: Path, networks_dir: str | None) -> list[Path]:
+    """Copy the files of a network that a TOML in another folder would not find.
+
+    Args:
+        network: the network as it was.
+        toml_path: a TOML that names the same files.
+        networks_dir: the folder in which the network's files were looked for, or None.
+
+    Returns:
+        The copies.
+    """
+    tuned, copies = load_network(toml_path), []
+    needed: list[tuple[Path, Callable[[], Path]]] = [
+        (network.locate_file(entry, networks_dir), partial(tuned.locate_file, entry, None))
+        for entry in network.files
+    ]
+    needed += [
+        (network.locate_made(made), partial(tuned.locate_made, made))
+        for made in (network.strangers, network.tap)
+        if made
+    ]
+    for path, there in needed:
+        try:
+            is_found = sha256_of(there()) == sha256_of(path)
+        except BadNetwork:
+            is_found = False
+        if not is_found:
+            for each in (path, *data_beside(path)):
+                copy = toml_path.parent / each.relative_to(path.parent)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(each, copy)
+                copies.append(copy)
+    return copies
 
 
 def changed(path: Path, values: dict[str, dict[str, Any]]) -> str:

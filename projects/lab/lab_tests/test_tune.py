@@ -1,6 +1,7 @@
 """A search resumes, and says what held-out clips say."""
 
 import contextlib
+import json
 import os
 import pathlib
 import pickle
@@ -15,6 +16,7 @@ import time
 import cv2
 import pytest
 
+from hotpath.app.__main__ import main
 from hotpath.base import toml
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadNetwork
@@ -221,8 +223,16 @@ def long_place(tmp_path):
     for name, part in (("a", slice(0, 70)), ("b", slice(30, 100))):
         write_clip(tmp_path / "clips" / name, pictures[part], boxes[part])
     (tmp_path / "int8").mkdir()
-    (tmp_path / "int8" / "tiny-int8.toml").write_text("# a comment\n" + toml)
+    write_network(tmp_path / "int8", "# a comment\n" + toml + MADE_FROM.format(**hashes(tmp_path)))
+    (tmp_path / "int8" / "tiny.toml").rename(tmp_path / "int8" / "tiny-int8.toml")
     return tmp_path
+
+
+MADE_FROM = '\n[made_from]\nbackbone = "{backbone}"\nhead = "{head}"\n'
+
+
+def hashes(folder):
+    return load_network(folder / "tiny.toml").hashes()
 
 
 def test_the_certainty_of_a_loss_is_tuned_where_targets_leave(long_place):
@@ -232,10 +242,48 @@ def test_the_certainty_of_a_loss_is_tuned_where_targets_leave(long_place):
         assert start["claimed_while_gone"] > 0.2 > best["claimed_while_gone"]
         assert best["f"] > start["f"] and best["found_in_30"] == 1
     below = found["best"]["search_lost_below"]
-    for name in ("tiny.toml", "int8/tiny-int8.toml", "out/tiny-tuned.toml"):
+    for name in (
+        "tiny.toml",
+        "int8/tiny-int8.toml",
+        "out/tiny-tuned.toml",
+        "out/tiny-tuned-int8.toml",
+    ):
         (read,) = [toml.read(long_place / name, BadNetwork)["tracking"]]
         assert read["search_lost_below"] == below and read["lr"] == 0.3
     assert (long_place / "int8" / "tiny-int8.toml").read_text().startswith("# a comment\n")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_the_file_that_a_search_writes_can_be_tracked_with(long_place, tmp_path, precision, capsys):
+    """From another folder than the network's, with no other option."""
+    out = tmp_path / "elsewhere" / "out"
+    run(long_place, out, "--trials", "1")
+    for name in ("tiny_backbone.onnx", "tiny_head.onnx"):
+        (long_place / name).unlink()
+    given = ["--video", str(long_place / "clips" / "a"), "--precision", precision, "--json"]
+    code = main([*given, "--network", str(out / "tiny-tuned.toml")])
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    assert json.loads(told.out)["frames"] == 70
+    assert main([*given, "--network", str(long_place / "tiny.toml")]) == 2
+
+
+def test_an_int8_form_is_not_carried_over_to_other_conventions(long_place, capsys):
+    folder, network = long_place / "out", load_network("kestrel")
+    report = run(long_place, "out", "--trials", "1", "--parameters", "lr")
+    options = tune.parser().parse_args(arguments(long_place, "out"))
+    conventions = tune.Conventions(network, network.locate(), ["border"])
+    other = next(each for each in conventions.choices["border"] if each != tune.OWN)
+    for answer, is_kept in ((tune.OWN, True), (other, False)):
+        report["best"]["border"] = report["start"]["border"] = answer
+        capsys.readouterr()
+        tune.write(options, network, report, folder, conventions)
+        told = capsys.readouterr().err
+        assert is_kept != ("runs in fp32" in told and "hotpath int8 --network" in told)
+        assert (folder / "kestrel-tuned-int8.toml").exists() == is_kept
+        assert not list(folder.glob("kestrel*.onnx"))  # those that come with Hotpath are found
+        tuned = load_network(folder / "kestrel-tuned.toml")
+        assert {path.parent for path in tuned.locate().values()} == {FOLDER}
 
 
 def test_nothing_is_written_where_other_clips_gain_nothing(long_place, capsys):

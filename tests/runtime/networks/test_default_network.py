@@ -7,8 +7,10 @@ from hotpath import boards
 from hotpath.app.__main__ import main
 from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker, precision
 from hotpath.runtime.boxes import overlap
+from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER, default_of, load_network
 from tests.support import tiny
+from tests.support.errors import refusal
 
 SMALL, FAST = "kestrel_small", "kestrel_fast"
 SHIPPED = (DEFAULT_NETWORK, FAST, SMALL)
@@ -24,6 +26,23 @@ def test_their_files_lie_beside_their_tomls(name):
         paths = form.locate()
         assert all(path.parent == folder for path in paths.values())
         assert sum(path.stat().st_size for path in paths.values()) <= most
+
+
+def test_a_changed_copy_of_a_shipped_toml_finds_the_shipped_files(tmp_path):
+    """Only by their sha256: a file of the same name beside it that is another one is refused."""
+    shipped = load_network(DEFAULT_NETWORK)
+    for form in (shipped, precision.int8_form(shipped)):
+        copy = tmp_path / form.path.name.replace(DEFAULT_NETWORK, "mine")
+        copy.write_text(form.path.read_text())
+        assert load_network(copy).locate() == form.locate()
+    (first, *_), paths = shipped.files, shipped.locate()
+    text = (tmp_path / "mine.toml").read_text()
+    (tmp_path / "mine.toml").write_text(text.replace(first.sha256, "0" * 64))
+    with refusal(BadNetwork, "missing file"):
+        load_network(tmp_path / "mine.toml").locate()
+    (tmp_path / first.name).write_bytes(paths[first.part].read_bytes()[:-1])
+    with refusal(BadNetwork, "other file"):
+        load_network(tmp_path / "mine.toml").locate()
 
 
 def test_fpgas_run_the_small_network_and_pis_the_fast_one():

@@ -1,13 +1,18 @@
-"""Say how to turn towards two targets: python drone.py VIDEO X,Y,W,H X,Y,W,H."""
+"""Say how to turn towards targets: python drone.py VIDEO X,Y,W,H X,Y,W,H.
+
+Each line has the time, the number and the state of a target, and one of three orders: ``turn`` and
+the direction of its box, ``slow`` and that direction while it is in doubt, or ``hold`` while it is
+lost. Directions are degrees to the right and down.
+"""
 
 import sys
-from typing import Dict
+from typing import Dict, Tuple
 
 import cv2
 
-from hotpath import bearing, load_targets
+from hotpath import Track, bearing, load_targets
 
-FOV_DEG, SURE, WAIT_S = 60.0, 0.9, 0.5  # of the camera; least presence; for how long, to be trusted
+FOV_DEG, SURE, WAIT_S = 60.0, 0.8, 0.5  # of the camera; least presence; for how long, to be trusted
 
 
 def main(path: str, *boxes: str) -> None:
@@ -24,14 +29,26 @@ def main(path: str, *boxes: str) -> None:
         while good:
             now = video.get(cv2.CAP_PROP_POS_MSEC) / 1e3  # of a camera: time.monotonic()
             for number, track in targets.update(frame, now).items():
-                if track.state == "tracked" and (track.presence or 0.0) > SURE:
+                if is_sure(track):
                     since.setdefault(number, now)
                 else:
                     since.pop(number, None)  # also after a return, it must be sure for a moment
-                place = track.box if now - since.get(number, now) >= WAIT_S else track.predicted
-                turn = bearing(place, size, FOV_DEG) if place else None  # None: hold
-                print(f"{now:.2f}", number, track.state, turn, track.velocity)
+                trusted = number in since and now - since[number] >= WAIT_S
+                print(f"{now:.2f}", number, track.state, order(track, trusted, size))
             good, frame = video.read()
+
+
+def is_sure(track: Track) -> bool:
+    """Whether a machine may act on the box."""
+    return track.state == "tracked" and (track.presence or 0.0) >= SURE
+
+
+def order(track: Track, trusted: bool, size: Tuple[int, int]) -> str:
+    """What the machine shall do: "turn" or "slow" with the direction of the box, or "hold"."""
+    if track.lost:
+        return "hold"
+    right, down = bearing(track.box, size, FOV_DEG)
+    return f"{'turn' if trusted else 'slow'} {right:+.1f} {down:+.1f}"
 
 
 if __name__ == "__main__":

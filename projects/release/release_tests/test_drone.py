@@ -37,17 +37,18 @@ def test_it_waits_turns_and_holds_as_the_targets_come_and_go(tmp_path):
     write_film(tmp_path / "film.avi")
     command = [sys.executable, str(PROGRAM), "film.avi", "60,100,50,60", "400,300,50,60"]
     told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    rows = [line.split(" ", 3) for line in told.stdout.splitlines()]
+    rows = [line.split(" ") for line in told.stdout.splitlines()]
     moving, still = ([row for row in rows if row[1] == number] for number in "01")
     assert len(moving) == len(still) == FPS * SECONDS
-    assert all(row[3].startswith("None") for row in still[: FPS // 2 - 1])  # not trusted yet
-    assert all("Bearing(right=" in row[3] for row in still[FPS:])
+    assert all(row[3] == "slow" for row in still[: FPS // 2 - 1])  # not trusted yet
+    assert all(row[3] == "turn" for row in still[FPS:])
     hidden = [row for row in moving if HIDDEN[0] + 1.2 < float(row[0]) < HIDDEN[1]]
-    assert {row[2] for row in hidden} <= {"lost", "unsure"}
-    right, ahead = (
-        float(row[3].split("right=")[1].split(",")[0]) for row in (moving[FPS], hidden[-1])
-    )
-    assert -30 < right < ahead < 0  # it moves from the left edge towards the middle
+    assert {row[3] for row in hidden} == {"hold"}  # not a place outside the picture
+    orders = {"tracked": {"turn", "slow"}, "unsure": {"slow"}, "lost": {"hold"}}
+    assert {row[2] for row in moving} == set(orders)
+    assert all(row[3] in orders[row[2]] for row in rows)
+    earlier, later = (float(moving[index][4]) for index in (FPS // 2, FPS))
+    assert -30 < earlier < later < 0  # it moves from the left edge towards the middle
 
 
 @pytest.mark.slow("mypy reads the whole package")

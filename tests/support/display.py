@@ -16,7 +16,8 @@ def why_none():
 class Display:
     """One virtual display."""
 
-    def __init__(self, name):
+    def __init__(self, name, server):
+        self.server = server
         self.environment = dict(os.environ, DISPLAY=name)
 
     def tool(self, *words):
@@ -53,7 +54,7 @@ def display():
     command = ["Xvfb", "-noreset", "-displayfd", str(write_end)]
     server = subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL)
     try:
-        yield Display(":" + os.read(read_end, 16).decode("ascii").strip())
+        yield Display(":" + os.read(read_end, 16).decode("ascii").strip(), server)
     finally:
         server.kill()
         server.wait()

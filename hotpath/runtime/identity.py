@@ -118,7 +118,7 @@ class Identity:
         phase: see above.
         value: smoothed value of the cues, 0 to 1; None without cues.
         since: frames since the last judgement.
-        found: whether this frame is the first one of "tracked" after a loss.
+        found: whether this frame is the first one of "tracked" after a loss or a jump.
         gone_frames: frames for which the target has been gone.
         probation: frames until something is learnt after the last verification.
         likeness: mean similarity since the last loss until the probation ended, in parts of

@@ -57,13 +57,16 @@ class Track(NamedTuple):
         class_id: number of the class that a detector gave the target; else None.
         class_name: name of that class, or "".
         velocity: smoothed velocity (x, y) of the box's centre, pixels per second; None without
-            times.
-        predicted: while unsure or lost, the ``Box`` extrapolated by the velocity; else None.
+            times. While unsure or lost it is not that of ``box``, but that of the last tracked
+            frames, which decays to zero within two or three seconds.
+        predicted: while unsure or lost, the ``Box`` of the last tracked frame, moved on with that
+            decaying velocity, so that it comes to a halt; else None. It may lie outside the frame.
         presence: an estimate of the probability, 0 to 1, that the target is in ``box``
             (docs/use.md). None if the network has no thresholds for it; the state is then always
             "tracked".
         taken: how the target was selected, in its first frame: "box", "point" or "snug"; else None.
-        found: whether this is the first frame of "tracked" after a loss (a re-acquisition).
+        found: whether this is the first frame of "tracked" after a loss or a jump of the box: the
+            target was verified again (a re-acquisition).
 
     Example:
         >>> track = Track(Box(440, 270, 60, 90), score=0.9, presence=0.97)

@@ -137,9 +137,10 @@ def lines_of(figures: Figures, live: bool) -> List[str]:
         lines.append("frames without a target: {frames_without_target}".format(**figures))
     words = figures["frames_of"]
     if words["unsure"] or words["lost"]:
-        times = f"{counted(figures['times_lost'], 'time')}, found {figures['times_found']}"
+        times = [counted(figures[name], "time") for name in ("times_lost", "times_found")]
         lines.append("frames tracked {tracked}, unsure {unsure}, lost {lost}".format(**words))
-        lines[-1] += f" ({times})"
+        # also after a jump of the box, without a loss
+        lines[-1] += "; lost {}, verified again {}".format(*times)
     if figures["fps"] and not (figures["ms"] and figures["score"] is not None):
         lines.append("no target was tracked")
     elif figures["fps"]:

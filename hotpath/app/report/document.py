@@ -116,7 +116,7 @@ def _head(history: History, facts: Facts) -> List[str]:
     count = len(history.targets)
     tiles = [(f"{history.frames:,}", "frames"), (str(count), "target" if count == 1 else "targets")]
     tiles += [(str(losses), "time lost" if losses == 1 else "times lost")]
-    tiles += [(str(finds), "time found" if finds == 1 else "times found")]
+    tiles += [(str(finds), "time verified again" if finds == 1 else "times verified again")]
     if facts.fps:
         tiles.append((f"{facts.fps:.0f}", "frames a second"))
     total = [median for step, median, _ in facts.steps if step == "total"]
@@ -157,7 +157,7 @@ def _target(number: int, past: Past, axis: Axis, history: History) -> List[str]:
         f'<li><i class="{word}"></i>{word} {share:.1%}</li>' for word, share in shares.items()
     )
     marks = [(event.frame, _caption(event)) for event in past.events if event.kind == FIND]
-    finds = "<li>▼ found again</li>" if marks else ""
+    finds = "<li>▼ verified again</li>" if marks else ""
     size = past.size
     parts = [
         f"<section><h2>{html.escape(_name(number, past))}</h2>",

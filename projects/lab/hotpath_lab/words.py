@@ -55,7 +55,7 @@ class Frames(NamedTuple):
         right: whether the box is right.
         words: the words.
         presence: the presence; NaN from a tracker without one.
-        finds: ``track.found``: whether it is the first tracked frame after a loss.
+        finds: ``track.found``: whether it is the first tracked frame after a loss or a jump.
     """
 
     right: np.ndarray

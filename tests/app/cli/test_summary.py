@@ -82,7 +82,9 @@ def test_losses_are_counted_over_all_targets():
     figures = summary.figures(Source("clip"), [], [])
     assert figures["times_lost"] == 3
     assert figures["frames_of"] == {"tracked": 5, "unsure": 2, "lost": 5}
-    assert "frames tracked 5, unsure 2, lost 5 (3 times, found 1)" in lines_of(figures, False)
+    assert "frames tracked 5, unsure 2, lost 5; lost 3 times, verified again 1 time" in lines_of(
+        figures, False
+    )
 
 
 def test_a_stream_s_latency_is_said_to_begin_at_its_arrival():

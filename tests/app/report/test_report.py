@@ -274,7 +274,7 @@ def test_a_plain_table_of_another_tracker_makes_a_report(film, tmp_path):
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "boxes.html").read_text(encoding="utf-8")
     assert "<b>1</b><span>time lost" in text
-    assert "<b>1</b><span>time found" in text
+    assert "<b>1</b><span>time verified again" in text
 
 
 @pytest.mark.skipif(bool(pages.no_browser()), reason=str(pages.no_browser()))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
 
-FORGIVEN_ERRORS = 1  # of a decoder: a recording often ends within a frame
+FORGIVEN_ERRORS = 1  # of a video's decoder: a recording often ends within a frame
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -137,7 +137,8 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
     outputs.summary(source)
     if broken:
         raise broken
-    damaged = not source.live and source.errors + source.skipped > FORGIVEN_ERRORS
+    forgiven = FORGIVEN_ERRORS if source.file_of(0) is None else 0
+    damaged = not source.live and source.errors + source.skipped > forgiven
     return 2 if outputs.failed or damaged else stop.exit_code
 
 
@@ -246,7 +247,7 @@ def follow(
         try:
             if not outputs.next_frame_is_due():
                 continue
-            started = time.perf_counter()
+            started, next_index = time.perf_counter(), source.given
             frame = source.read(POLL_S)
         except HotpathError as error:
             broken = error
@@ -259,6 +260,8 @@ def follow(
         if frame is WAITING:
             outputs.bar.wait()
             continue
+        if last and next_index < last < source.given:  # damaged pictures were skipped
+            break
         read = time.perf_counter()
         wait_ms = (read - started) * 1e3
         taken = TrackedFrame(

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter
 from contextlib import closing
-from typing import Any, Callable, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Iterable, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 
@@ -97,6 +97,7 @@ class FrameFolder(Source):
         elif depth is not None:
             self.log(f"{self.name}: {NOT_DEEP}")
         self._tells_several = False
+        self._undecoded: Set[int] = set()  # indices, each once however often it is played
         self.frames = len(self._paths)
         self.fps = sequence.stated_fps(folder) if folder else None
         self._boxes: List[sequence.Box] = []
@@ -111,18 +112,25 @@ class FrameFolder(Source):
 
     @one_at_a_time
     def read(self, timeout_s: float = 1.0) -> Any:
-        """The next frame, or None at the end; see ``Source.read``."""
-        if self.given >= len(self._paths):
-            return None
-        try:
-            frame = read_picture(self._paths[self.given], self._scale, self._tell_several)
-        except BadSource as error:
-            raise BadSource(
-                f"{self.name}: broke at frame {self.given} of {self.frames}: {error}",
-                what="broke off",
-                where=self.name,
-            ) from None
-        return self._give(frame)
+        """The next frame, or None at the end; see ``Source.read``.
+
+        A picture that can't be decoded is skipped, and counts as a frame of that index. The first
+        one is not skipped, because the target's box belongs to it.
+        """
+        while self.given < len(self._paths):
+            try:
+                frame = read_picture(self._paths[self.given], self._scale, self._tell_several)
+            except BadSource as error:
+                if self.given == 0:
+                    raise
+                if not self._undecoded:
+                    self.log(f"{self.name}: frame {self.given} is skipped: {error}")
+                self._undecoded.add(self.given)
+                self.skipped = len(self._undecoded)
+                self.given += 1
+            else:
+                return self._give(frame)
+        return None
 
     def _tell_several(self, sentence: str) -> None:
         """Say that a file holds several pictures, for the first such file alone."""

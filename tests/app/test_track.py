@@ -227,10 +227,28 @@ def test_a_recording_with_several_decoder_errors_ends_with_two(world, monkeypatc
     def damaged(*given, **more):
         with open_source(*given, **more) as source:
             source.errors = errors
+            source.file_of = lambda index: None  # as a video, whose last frame may be damaged
             yield source
 
     monkeypatch.setattr("hotpath.app.__main__.open_source", damaged)
     assert here(world, "frames", "--frames", "2", "--no-show") == code
+
+
+def test_pictures_that_cannot_be_decoded_are_skipped_and_the_run_ends_with_two(world, tmp_path):
+    frames, out = tmp_path / "frames", tmp_path / "out.csv"
+    frames.mkdir()
+    for path in sorted((world[0] / "frames").iterdir())[:12]:
+        cv2.imwrite(str(frames / path.with_suffix(".jpg").name), cv2.imread(str(path)))
+    for name in ("0004.jpg", "0005.jpg", "0011.jpg"):
+        (frames / name).write_bytes((frames / name).read_bytes()[:2000])
+    done = on_film(world, frames, "--results", out)
+    assert done.returncode == 2, done.stderr
+    assert [int(row["frame"]) for row in rows_of(out)] == [0, 1, 2, 3, 6, 7, 8, 9, 10]
+    assert done.stderr.count("is skipped") == 1
+    assert "frame 4 is skipped: " in done.stderr and "0004.jpg: the picture is cut" in done.stderr
+    assert "of 9 frames given 0 damaged, 3 more skipped" in done.stderr
+    assert on_film(world, frames, "--results", out, "--frames", "5").returncode == 2
+    assert [int(row["frame"]) for row in rows_of(out)] == [0, 1, 2, 3]
 
 
 def test_frames_that_change_size_carry_the_target_over(world, tmp_path):

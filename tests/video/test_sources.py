@@ -259,14 +259,16 @@ def test_any_two_names_have_an_order():
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".png"])
-def test_a_truncated_picture_breaks_the_folder_at_that_frame(tmp_path, ending):
-    folder = write_pictures(tmp_path / "a", 3, ending)
+def test_a_truncated_picture_is_skipped_unless_it_is_the_first_one(tmp_path, ending):
+    folder = write_pictures(tmp_path / "a", 4, ending)
     bad = folder / ("0003" + ending)
     bad.write_bytes(bad.read_bytes()[: bad.stat().st_size // 2])
     with open_source(str(folder)) as source:
-        assert source.read() is not None and source.read() is not None
-        with refusal(BadSource, "broke off"):
-            source.read()
+        assert [source.given for _ in frames_of(source)] == [1, 2, 4] and source.skipped == 1
+        assert source.seek(0) and len(read_all(source)) == 3 and source.skipped == 1
+    bad.replace(folder / ("0000" + ending))
+    with open_source(str(folder)) as source, refusal(BadSource, "cut off"):
+        source.read()
 
 
 @pytest.mark.skipif(os.path.exists("/dev/video63"), reason="there is a /dev/video63 here")

@@ -10,6 +10,7 @@ import numpy as np
 
 from hotpath.base.log import reporter
 from hotpath.runtime import loading
+from hotpath.runtime.boxes import overlap
 from hotpath.runtime.devices.base import STEPS, Device, StepMs
 from hotpath.runtime.errors import BadOption, NotReady
 from hotpath.runtime.motion import is_time
@@ -23,6 +24,8 @@ from hotpath.runtime.types import Track
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.interface import Finder
+
+ALIKE = 0.8  # overlap with an older target's box from which a first box is probably a mistake
 
 
 class Targets:
@@ -111,9 +114,22 @@ class Targets:
 
     @one_at_a_time
     def doubt(self, number: int) -> str:
-        """Return why a target can hardly be followed from its first box, a sentence; or ""."""
-        doubt: str = self._tracker(number).doubt
-        return doubt
+        """Return why a target can hardly be followed from its first box, a sentence; or "".
+
+        Another reason is an older target that is followed in nearly the same box.
+        """
+        tracker = self._tracker(number)
+        if tracker.doubt or tracker.state is None:
+            return str(tracker.doubt)
+        box = tracker.shown(tracker.state)
+        for other, older in self._trackers.items():
+            is_followed = older.state is not None and not older.identity.is_unverified
+            if other < number and is_followed and overlap(box, older.shown(older.state)) >= ALIKE:
+                return (
+                    f"the box is nearly that of target {other}, so both follow the same object; "
+                    "draw it around another one"
+                )
+        return ""
 
     @one_at_a_time
     def find_with(self, detect: Callable[[AnyFrame], Any], every: int = 10) -> None:

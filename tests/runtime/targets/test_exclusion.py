@@ -85,6 +85,18 @@ def test_a_target_whose_object_is_another_ones_is_not_confirmed(tmp_path):
         targets.confirm(one)
 
 
+def test_a_box_that_another_target_has_is_doubted(tmp_path):
+    """The older one is not, nor a box beside it, nor the newer one once the older one is gone."""
+    frames, ((x, y, w, h), *_) = tiny.film(4)
+    with load_targets(str(tiny.write_network(tmp_path))) as targets:
+        given = ((x, y, w, h), (x + 0.08 * w, y, w, h), (x + 0.4 * w, y, w, h))
+        old, same, beside = (targets.add(frames[0], box) for box in given)
+        assert f"nearly that of target {old}" in targets.doubt(same)
+        assert targets.doubt(old) == targets.doubt(beside) == ""
+        targets.drop(old)
+        assert targets.doubt(same) == ""
+
+
 def test_a_target_without_an_object_moves_on_while_it_searches(pair):
     exclusion = Exclusion()
     _walk(exclusion, pair)

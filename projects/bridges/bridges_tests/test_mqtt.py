@@ -169,6 +169,31 @@ def test_a_broker_that_returns_gets_the_newest(broker):
         assert 2 <= link.sent <= 4 and link.replaced <= 100  # of the first hundred, the last
 
 
+def test_a_live_source_without_frames_is_offline_until_the_next_one(broker, monkeypatch):
+    monkeypatch.setattr("hotpath_bridges.mqtt.AWAY_S", 0.5)
+    options = LinkOptions(publish=broker.address(), video="cam0")
+    topic = HOME + "availability"
+    with broker, Reader(broker) as reader:
+        for live in (True, False):
+            with contextlib.closing(MqttLink(options, print, live=live)) as link:
+                link.write(frame(0))
+                reader.wait(HOME + "box", is_frame(0))
+                reader.wait(topic, "online".__eq__)
+                time.sleep(1.0)
+                reader.wait(topic, ("offline" if live else "online").__eq__)
+                link.write(frame(1))
+                reader.wait(HOME + "box", is_frame(1))
+                assert reader.newest[topic] == "online"
+            reader.wait(topic, "offline".__eq__)
+
+
+def test_a_broker_that_never_answers_makes_the_run_end_with_two(world, capsys):
+    address = f"mqtt://cam@127.0.0.1:{free_port(socket.SOCK_STREAM)}/home"
+    assert here(world, "frames", "--no-show", "--publish", address) == 2
+    said = capsys.readouterr().err
+    assert "nothing was delivered, because the broker confirmed no frame of this run" in said
+
+
 def test_a_broker_that_reads_nothing_costs_frames_and_no_time(broker):
     with broker, link_to(broker.address()) as link, Reader(broker) as reader:
         link.write(frame(0))

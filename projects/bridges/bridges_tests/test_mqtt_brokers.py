@@ -16,6 +16,7 @@ from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import Track
 from hotpath.video.base import TrackedFrame
 from hotpath_bridges import mqtt
+from tests.support.errors import refusal
 
 pytest.importorskip("paho.mqtt.client")
 FRAME = np.zeros((48, 64, 3), np.uint8)
@@ -105,7 +106,8 @@ def test_a_broker_that_accepts_and_says_nothing_is_told(monkeypatch):
         link = link_to(address, said)
         link.write(frame(0))
         assert wait(lambda: said) and "does not answer" in said[0]
-        link.close()
+        with refusal(BadOutput, "not delivered"):
+            link.close()
     assert link.lines()[0].startswith("published 0 frames")
 
 
@@ -117,7 +119,8 @@ def test_frames_count_when_the_broker_took_them(kind, taken):
             link.write(frame(index))
             time.sleep(0.005)
         assert wait(lambda: link.sent > 0)
-        link.close()
+        with contextlib.ExitStack() if taken else refusal(BadOutput, "not delivered"):
+            link.close()
     assert link.taken == min(taken, link.sent)
     (line,) = link.lines()
     assert f"published {link.taken} frame" in line

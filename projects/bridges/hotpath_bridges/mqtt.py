@@ -6,6 +6,8 @@
 | PREFIX/NAME/state | the same of the frame in which a state changed; retained |
 | PREFIX/NAME/availability | online or offline; retained, and the last will |
 
+A live source that sends nothing for ``AWAY_S`` is offline until its next frame.
+
 NAME is that of the source. Behind a ``?`` may stand, joined by ``&``: ``name=NAME``,
 ``discovery=homeassistant`` (where Home Assistant looks for devices), ``password-file=FILE``
 (default: the variable MQTT_PASSWORD) and ``ca=FILE`` (the authority of an ``mqtts://`` broker).
@@ -38,6 +40,7 @@ KEEPALIVE_S = 10
 ANSWER_S = 3.0  # how long the start of a run waits for the broker
 RETRY_S = 2.0
 SILENT_S = 10.0  # after which a broker that accepted the connection and says nothing is told
+AWAY_S = 5.0  # without a frame, after which a live source is offline
 CONFIRM_S = 1.0  # between two messages that the broker confirms, and with them all before
 MOST_BYTES = 1 << 16  # of a packet of the broker; nothing is subscribed to
 KEYS = ("name", "discovery", "password-file", "ca")
@@ -64,6 +67,7 @@ class MqttLink(Link):
         options: its ``publish`` is the address.
         holds, fov: as in ``hotpath.app.links.publish.Publisher``.
         say: function of one line of text for the user.
+        live: whether the source is live, so that it is offline where no frame comes.
 
     Raises:
         BadOutput: another address, no paho-mqtt, or a broker that refuses password or certificate.
@@ -75,7 +79,11 @@ class MqttLink(Link):
         say: Callable[[str], None],
         holds: Optional[Dict[str, str]] = None,
         fov: Optional[Sequence[float]] = None,
+        live: bool = False,
     ) -> None:
+        self._live, self._is_away = live, False
+        self._written_s = time.monotonic()  # time of the last frame
+        self.written = 0
         self._broker = broker_of(options)
         self._address = options.publish
         self._client = _client(self._broker)
@@ -105,6 +113,8 @@ class MqttLink(Link):
         with self._lock:
             self.replaced += self._newest is not None
             self._newest = data
+            self.written += 1
+            self._written_s = time.monotonic()
         self._wake.set()
 
     def lines(self) -> List[str]:
@@ -115,10 +125,20 @@ class MqttLink(Link):
         return [f"published {counted(self.taken, 'frame')} by MQTT{more}"]
 
     def close(self) -> None:
-        """Send what waits, say that the camera is offline, and leave."""
+        """Send what waits, say that the camera is offline, and leave.
+
+        Raises:
+            BadOutput: the broker confirmed none of the frames of the run.
+        """
         self._closing.set()
         self._wake.set()
         self.threads[0].join(ANSWER_S)
+        if self.written and not self.taken:
+            raise BadOutput(
+                f"--publish {self._address}: nothing was delivered, because the broker confirmed "
+                "no frame of this run; is it running at this address?",
+                what="not delivered",
+            )
 
     def _work(self) -> None:
         """The thread: hold a connection."""
@@ -160,6 +180,7 @@ class MqttLink(Link):
                 self._wake.wait(0.1)
                 self._wake.clear()
                 self._send_newest()
+                self._look_for_frames()
             self._leave()
         except (OSError, ValueError) as error:  # a wrong host is a ValueError on Python 3.6
             if "certificate" in str(error).lower():
@@ -180,11 +201,22 @@ class MqttLink(Link):
             )
             return
         self._online, self._said = True, ""
-        client.publish(self._broker.topic + "/availability", "online", retain=True)
+        self._say_available(not self._is_away)
         if self._broker.discovery:
             topic, message = discovery(self._broker)
             client.publish(topic, json.dumps(message), retain=True)
         self._tried.set()
+
+    def _say_available(self, is_online: bool) -> None:
+        word = "online" if is_online else "offline"
+        self._client.publish(self._broker.topic + "/availability", word, retain=True)
+
+    def _look_for_frames(self) -> None:
+        """Say once that a live source is away; its next frame says that it is back."""
+        is_silent = self._live and time.monotonic() - self._written_s > AWAY_S
+        if is_silent and self._online and not self._is_away:
+            self._is_away = True
+            self._say_available(False)
 
     def _send_newest(self) -> None:
         """Send the frame that waits, unless an earlier one is still on its way."""
@@ -194,6 +226,9 @@ class MqttLink(Link):
             data, self._newest = self._newest, None
         if data is None:
             return
+        if self._is_away:
+            self._is_away = False
+            self._say_available(True)
         targets = json.loads(data.decode("utf-8"))["targets"]
         states = [(target["number"], target["state"]) for target in targets]
         if states != self._states:
@@ -240,7 +275,7 @@ def check_options(options: LinkOptions) -> None:
 
 def open_link(context: Context) -> MqttLink:
     """The link of ``--publish mqtt://USER@HOST/PREFIX``."""
-    return MqttLink(context.options, context.say, context.holds, context.options.fov)
+    return MqttLink(context.options, context.say, context.holds, context.options.fov, context.live)
 
 
 def broker_of(options: LinkOptions) -> Broker:

@@ -21,6 +21,7 @@ from hotpath.runtime import geometry, onnx_budget
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Device, Look
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, NoObject
+from hotpath.runtime.networks import load_network, names
 from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.runtime.types import Box, checked_box, within_frame
@@ -257,9 +258,10 @@ def of(device: Device) -> Taps:
     """
     network, entry = device.network, device.network.tap
     if entry is None:
+        others = " or ".join(name for name in names() if load_network(name).tap is not None)
         raise BadOption(
             f"{network.name} has no head that finds the object at a point; give a box, or take the "
-            "network kestrel",
+            f"network {others}",
             what="no head",
         )
     if not device.shows_features:
@@ -287,9 +289,13 @@ def first_box(
 
     Arguments and errors are those of ``Tracker.init``.
     """
-    if (box is None) == (point is None):
+    if box is not None and point is not None:
+        raise BadOption("give either a box or a point, not both", what="box and point")
+    if box is None and point is None:
         raise BadOption(
-            "give either a box or a point, not both; see Tracker.init", what="box or point"
+            "there is no target: neither a box nor a point is given; call init only once somebody "
+            "has selected an object, or a detector has found one",
+            what="no box",
         )
     if point is not None:
         point = checked_point(point, frame.shape)

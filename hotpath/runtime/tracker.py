@@ -139,7 +139,7 @@ class Tracker:
             box: (x, y, w, h), 0-based pixels. A quarter of it must be in the frame.
             time_s: time of the frame, as in ``update``.
             point: (x, y) of a point on the target, instead of a box. The network needs a head that
-                finds objects; kestrel has one.
+                finds objects; kestrel and kestrel_duo have one.
             snug: whether a box that is much too large is replaced by the box of the object inside.
             besides: box of an object at the point that you do not mean, such as a part; the larger
                 object around it is selected.
@@ -148,7 +148,8 @@ class Tracker:
             BadFrame: the frame is not a picture, or smaller than the network's smallest box.
             BadBox: no target can have this box.
             NoObject: there is no object at the point.
-            BadOption: ``time_s`` is no number, or the network has no head.
+            BadOption: ``time_s`` is no number, the network has no head, or box and point are both
+                given, or neither.
             NotReady: the tracker was closed.
         """
         if self._closed:

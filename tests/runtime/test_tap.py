@@ -96,9 +96,11 @@ def test_another_object_is_as_likely_as_the_first_has_to_be(tracker):
         tracker.init(nothing, point=(40, 40), besides=(300, 220, 10, 10))
 
 
-@pytest.mark.parametrize("how", [{}, {"box": THING, "point": CENTRE}])
-def test_either_a_box_or_a_point_is_given(tracker, how):
-    with refusal(BadOption, "box or point"):
+@pytest.mark.parametrize(
+    "how, what", [({}, "no box"), ({"box": THING, "point": CENTRE}, "box and point")]
+)
+def test_either_a_box_or_a_point_is_given(tracker, how, what):
+    with refusal(BadOption, what):
         tracker.init(scene(), **how)
 
 
@@ -122,8 +124,9 @@ def test_a_network_without_a_head_says_so(tracker):
     entry, taps = tracker.network.tap, tracker.device.taps
     tracker.network.tap = tracker.device.taps = None
     try:
-        with refusal(BadOption, "no head"):
+        with refusal(BadOption, "no head") as refused:
             tracker.init(scene(), point=CENTRE)
+        assert "take the network kestrel or kestrel_duo" in str(refused.value)
         assert tracker.init(scene(), THING).taken == "box"
     finally:
         tracker.network.tap, tracker.device.taps = entry, taps

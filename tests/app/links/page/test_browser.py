@@ -193,9 +193,17 @@ def test_pause_record_and_stop_by_button_and_key(chromium, world, run):
         run.wait_for(lambda state: not state["paused"] and state["frame"] > stood)
         tab.page.keyboard.press("r")
         run.wait_for(lambda state: not state["recording"]["on"])
-        tab.wait_for_text("#record", "^Log$")
+        tab.wait_for_text("#record", "^Record$")
         tab.page.click("#record")
         run.wait_for(lambda state: state["recording"]["on"])
+        ask_to_seek = "for (const kind of ['input', 'change']) place.dispatchEvent(new Event(kind))"
+        tab.page.evaluate(
+            f"place = document.querySelector('#place'); place.value = 0; {ask_to_seek}"
+        )
+        tab.page.get_by_role("button", name="Cancel").wait_for()
+        run.wait_for(lambda state: state["paused"])  # while the question is open
+        tab.page.get_by_role("button", name="Cancel").click()
+        run.wait_for(lambda state: not state["paused"] and state["targets"])
         tab.page.click("#stop")
         tab.page.get_by_role("button", name="Cancel").click()
         assert run.state()["frame"] > 0

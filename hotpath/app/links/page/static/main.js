@@ -200,7 +200,14 @@ async function seek(event) {
   if (state.live) return lookBack();
   const frame = Number(event.target.value);
   const asked = "The targets are dropped, and the recording waits there for a new box.";
-  if (!state.targets.length || (await sure("Go there?", asked, "Go"))) {
+  let goes = true;
+  if (state.targets.length) {
+    const plays = !state.paused && !state.waiting; // it waits while the question is open
+    if (plays) await tell(api.pause(true));
+    goes = await sure("Go there?", asked, "Go");
+    if (plays) await tell(api.pause(false));
+  }
+  if (goes) {
     await tell(api.seek(frame), "Tap the target, or drag a box.");
   }
   seeking = false;
@@ -278,9 +285,8 @@ function show(atOnce = false) {
   }
   byId("place").disabled = off;
   timeLine.show(state, view.selected, seeking, lookedAt);
-  const [records, recording] = state.video ? ["Record", "Recording"] : ["Log", "Logging"];
   const writes = state.recording.on && state.recording.can;
-  button("record", "i-record", writes ? recording : records, writes, off);
+  button("record", "i-record", writes ? "Recording" : "Record", writes, off);
   byId("record").setAttribute("aria-disabled", !state.recording.can);
   byId("record").title = state.recording.can ? "Record on or off (R)" : state.whole ? WHOLE : NO_FILE;
   put(byId("why"), state.recording.can ? "" : state.whole ? "complete" : "no file");

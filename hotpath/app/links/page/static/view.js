@@ -3,10 +3,11 @@
 // as in a saved video; none is near the amber and red of warnings
 const COLOURS = ["#3cdc50", "#3caaff", "#ff6edc", "#5aebff", "#b48cff", "#c3f54a"];
 const WARNINGS = { unsure: "#ffaa28", lost: "#ff4646" };
+const PREDICTED_S = 2; // after that a prediction stands still
+const LEAST_OFF = .15; // of the box's size, between a prediction and the box
 const DARK = "rgb(8 12 16 / .85)";
 
 export const colourOf = (number) => COLOURS[number % COLOURS.length];
-const isHidden = ({ state, predicted }) => state in WARNINGS && Boolean(predicted);
 const colourNow = ({ number, state }) => WARNINGS[state] ?? colourOf(number);
 
 export class View {
@@ -22,6 +23,7 @@ export class View {
     this.draft = null; // the box being drawn
     this.selected = null;
     this.zoom = { scale: 1, x: 0, y: 0 }; // of the stage: x, y are CSS pixels
+    this.hidden = new Map(); // target number -> time_s of its first frame that is not tracked
     this.losses = new Map(); // target number -> {frame, time_s} of its loss
     new ResizeObserver(() => this.draw()).observe(stage);
   }
@@ -29,6 +31,7 @@ export class View {
   clear() {
     this.states.clear();
     this.losses.clear();
+    this.hidden.clear();
     this.newest = null;
     this.draft = null;
     this.frozen = false;
@@ -39,6 +42,9 @@ export class View {
     this.states.set(state.frame, state);
     while (this.states.size > 12) this.states.delete(this.states.keys().next().value);
     for (const target of state.targets) {
+      const since = this.hidden.get(target.number);
+      if (!(target.state in WARNINGS)) this.hidden.delete(target.number);
+      else if (state.time_s !== null && !(since <= state.time_s)) this.hidden.set(target.number, state.time_s);
       if (!target.lost) this.losses.delete(target.number);
       else if (!this.losses.has(target.number)) {
         this.losses.set(target.number, { frame: state.frame, time_s: state.time_s });
@@ -157,7 +163,7 @@ export class View {
     const found = this.state.targets.filter((target) => target.box), taken = [];
     place.letter = Math.max(15, Math.min(place.width / 40, place.height / 48)); // a label's size
     for (const target of found) this.#drawBox(pen, place, target);
-    for (const target of found) if (isHidden(target)) this.#drawPredicted(pen, place, target, taken);
+    for (const target of found) if (this.#isPredicted(target)) this.#drawPredicted(pen, place, target);
     for (const target of found) this.#drawLabel(pen, place, target, taken);
   }
 
@@ -210,38 +216,28 @@ export class View {
     pen.fillText(text, left + pad, top + high / 2 + 1);
   }
 
-  // where a hidden target would be: dotted, and only in the picture
-  #drawPredicted(pen, place, { number, predicted }, taken) {
-    const [x, y] = onStage(place, predicted[0], predicted[1]);
-    const width = predicted[2] * place.scale, height = predicted[3] * place.scale;
-    const edge = { x: place.left + place.w * place.scale, y: place.top + place.h * place.scale };
+  // where a hidden target would be: thin and dotted, and only in the picture
+  #drawPredicted(pen, place, target) {
+    const [x, y] = onStage(place, target.predicted[0], target.predicted[1]);
     pen.save();
     pen.beginPath();
     pen.rect(place.left, place.top, place.w * place.scale, place.h * place.scale);
     pen.clip();
     pen.setLineDash([2, 5]);
-    for (const [style, line] of [[DARK, 4], [colourOf(number), 2]]) {
+    for (const [style, line] of [[DARK, 2.5], [colourNow(target), 1.25]]) {
       pen.strokeStyle = style;
       pen.lineWidth = line * place.letter / 15;
-      pen.strokeRect(x, y, width, height);
-    }
-    const isSeen = x < edge.x && y < edge.y && x + width > place.left && y + height > place.top;
-    if (isSeen) {
-      pen.font = fontOf(place);
-      const wide = pen.measureText("predicted").width, high = Math.round(1.3 * place.letter);
-      const first = Math.max(place.left, 0) + 3, least = Math.max(place.top, 0);
-      const left = Math.max(first, Math.min(x, Math.min(edge.x, place.width) - wide - 3));
-      const top = Math.max(least, y - high);
-      taken.push({ left, top, wide, high });
-      pen.setLineDash([]);
-      pen.textBaseline = "middle";
-      pen.lineWidth = 4 * place.letter / 15;
-      pen.strokeStyle = DARK;
-      pen.strokeText("predicted", left, top + high / 2);
-      pen.fillStyle = colourOf(number);
-      pen.fillText("predicted", left, top + high / 2);
+      pen.strokeRect(x, y, target.predicted[2] * place.scale, target.predicted[3] * place.scale);
     }
     pen.restore();
+  }
+
+  // a prediction is news for a while after the target was tracked, and where it is not the box
+  #isPredicted({ number, state, box, predicted }) {
+    if (!(state in WARNINGS) || !predicted || !this.hidden.has(number)) return false;
+    const off = Math.max(...box.map((value, index) => Math.abs(value - predicted[index])));
+    const isOther = off > LEAST_OFF * Math.sqrt(box[2] * box[3]);
+    return isOther && this.state.time_s - this.hidden.get(number) <= PREDICTED_S;
   }
 
   #drawDraft(pen, place, box) {

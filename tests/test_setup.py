@@ -297,8 +297,9 @@ def test_the_help_of_a_command_needs_no_extra(wheel, tmp_path, name):
 def test_a_wheel_lists_its_programs(wheel, tmp_path):
     code = NO_PROJECT + "from hotpath.app import command\ncommand.main([])"
     done, told = run([sys.executable, "-c", ONLY.format(code=code), wheel, "none"], tmp_path)
-    words = {line.split()[0] for line in told.splitlines()[2:]}
-    assert done == 0 and words == set(PROGRAMS), told
+    _, listed, begin = told.split("\n\n")
+    words = {line.split()[0] for line in listed.splitlines()}
+    assert done == 0 and words == set(PROGRAMS) and begin.startswith("To begin: "), told
 
 
 @pytest.mark.parametrize("name", sorted(ELSEWHERE))

@@ -121,7 +121,7 @@ def test_a_window_without_a_finite_score_has_no_box():
 def test_a_followed_target_is_where_the_classifier_knows_it(looks, chosen):
     network, maps = window(*PEAKS)
     own = search.create(network, cpu.load(), 1)
-    own.classifier = SimpleNamespace(looks=lambda shown: np.array(looks, float))
+    own.classifier = SimpleNamespace(appearance=lambda shown: np.array(looks, float))
     shown = seen(network, maps)
     index, value = own.choose(shown)
     assert (own.identity.phase == TENTATIVE) is (chosen == RIVAL)  # it is far from the best cell
@@ -136,7 +136,7 @@ def test_a_rival_beside_the_best_cell_is_not_doubted():
     near = BEST[0], BEST[1] + 2
     network, maps = window((BEST, 0.8), (near, 0.7))
     own = search.create(network, cpu.load(), 1)
-    own.classifier = SimpleNamespace(looks=lambda shown: np.array([-1.0, 1.0]))
+    own.classifier = SimpleNamespace(appearance=lambda shown: np.array([-1.0, 1.0]))
     shown = seen(network, maps)
     assert shown.scores[own.choose(shown)[0]] == pytest.approx(0.7)
     assert own.identity.phase == CONFIRMED

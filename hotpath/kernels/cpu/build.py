@@ -6,7 +6,6 @@ machines share never loads a library that was made for another machine.
 
 import contextlib
 import ctypes
-import fcntl
 import glob
 import os
 import platform
@@ -19,6 +18,11 @@ from typing import NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.base import cache
 from hotpath.base.errors import first_error
+
+try:
+    import fcntl
+except ImportError:  # nothing can be locked
+    fcntl = None  # type: ignore[assignment]
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "hotpath.cpp")
@@ -201,6 +205,8 @@ def _remove_left(folder: str) -> None:
 
 def _is_locked(folder: str) -> bool:
     """Whether a build works in a folder; raises ``OSError`` where that can't be told."""
+    if fcntl is None:
+        raise OSError("this system has no locks")
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -214,10 +220,11 @@ def _is_locked(folder: str) -> bool:
 def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
     """Compile to a temporary folder and rename it, so that no process loads half a library."""
     folder = tempfile.mkdtemp(suffix=PART, dir=os.path.dirname(path))
-    lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    lock = None if fcntl is None else os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        if lock is not None:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(lock, fcntl.LOCK_EX)
         partial = os.path.join(folder, os.path.basename(path))
         done = _run([compiler] + list(flags) + ["-o", partial, SOURCE])
         if done.returncode:
@@ -226,7 +233,8 @@ def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
             cache.seal(path, file.read())
         os.chmod(path, 0o755)
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
         shutil.rmtree(folder, ignore_errors=True)
 
 

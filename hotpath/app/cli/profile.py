@@ -71,7 +71,7 @@ class Profile:
             self._ms[step] = deque(maxlen=KEPT)
             self._threads[step] = thread
         self._ms[step].append(ms)
-        if thread and is_work:
+        if thread and is_work and self.frames:  # the first frame's are before the loop
             self._busy_ms[step] = self._busy_ms.get(step, 0.0) + ms
 
     def figures(self, step: str, frames: int = KEPT) -> Dict[str, float]:
@@ -104,7 +104,8 @@ class Profile:
         parts = {("decoding" if s == "wait" else s): ms for s, ms in self._busy_ms.items()}
         parts = {step: ms / self.frames for step, ms in parts.items()}
         loop = sum(ms for step, ms in parts.items() if self._threads.get(step, "loop") == "loop")
-        frame = self._loop_s * 1e3 / self.frames
+        # the last frame is written after the loop, so that its parts may exceed the time of a pause
+        frame = max(self._loop_s * 1e3 / self.frames, loop)
         return dict(parts, frame=frame, waiting=max(0.0, frame - loop))
 
     def recent_fps(self) -> Optional[float]:

@@ -8,7 +8,7 @@ import csv
 import math
 import os
 import sys
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 
@@ -72,7 +72,8 @@ def make(boxes: str, video: str, output: Optional[str], fps: Optional[float]) ->
     for path in reads(video):
         if os.path.exists(output) and os.path.samefile(path, output):
             raise BadSource(f"{output} is also the video; name another --output")
-    found = 0
+    is_there = os.path.isfile(output) and os.path.getsize(output) > 0
+    found = outside = 0
     with open_source(video, say, fps, planes=True) as source:
         settings = [("boxes", boxes), ("Hotpath", __version__)]
         note = f"Made of {boxes}, which another run wrote."
@@ -86,6 +87,7 @@ def make(boxes: str, video: str, output: Optional[str], fps: Optional[float]) ->
                 index = source.given - 1
                 tracks = rows.get(index, {})
                 found += bool(tracks)
+                outside += any(_is_outside(track, frame.shape) for track in tracks.values())
                 report.write(TrackedFrame(frame, index, source.time_s, tracks))
             if not found:
                 raise BadOption(f"{boxes}: has no box for a frame of {video}; name its own video")
@@ -95,8 +97,22 @@ def make(boxes: str, video: str, output: Optional[str], fps: Optional[float]) ->
     if found < len(rows):
         missing = counted(len(rows) - found, "frame")
         say(f"{video}: ends before {missing} that {boxes} has; is it the same recording?")
-    say(f"wrote {output}")
+    elif source.frames and source.frames > max(rows) + 1:
+        say(
+            f"{video}: has {source.frames} frames, and {boxes} ends at frame {max(rows)}; where it "
+            "is not the recording that was tracked, the boxes are wrong"
+        )
+    if outside:
+        frames_outside = counted(outside, "frame")
+        say(f"{boxes}: a box is outside the picture in {frames_outside}; is it of this recording?")
+    say(f"wrote {output}" + " in place of an older file" * is_there)
     return 0
+
+
+def _is_outside(track: Track, shape: Sequence[int]) -> bool:
+    """Whether a box that was followed has no pixel of the picture."""
+    x, y, w, h = track.box
+    return not track.lost and (x >= shape[1] or y >= shape[0] or x + w <= 0 or y + h <= 0)
 
 
 def read(path: str) -> Rows:

@@ -204,6 +204,22 @@ def test_a_report_is_made_afterwards_of_boxes_and_their_film(film, tmp_path, cap
     assert "Not known" in text, "no step was measured"
 
 
+def test_boxes_of_another_film_are_said(film, tmp_path, capsys):
+    boxes, other = tmp_path / "boxes.csv", tmp_path / "boxes.html"
+    lines = [f"{n},{4000 if n == 3 else 10},10,20,20" for n in range(5)]
+    boxes.write_text("frame,x,y,w,h\n" + "\n".join(lines) + "\n")
+    other.write_text("an older report")
+    assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 0
+    said = capsys.readouterr().err
+    assert "frames: has 12 frames, and" in said and "boxes.csv ends at frame 4; where it" in said
+    assert "boxes.csv: a box is outside the picture in 1 frame" in said
+    assert f"wrote {other} in place of an older file" in said
+    boxes.write_text("frame,x,y,w,h\n" + "".join(f"{n},10,10,20,20\n" for n in range(12)))
+    other.unlink()
+    assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 0
+    assert capsys.readouterr().err.strip().splitlines()[-1] == f"wrote {other}"
+
+
 def test_a_table_gives_back_what_results_wrote(tmp_path):
     path = tmp_path / "boxes.jsonl"
     rows = Rows()

@@ -14,7 +14,7 @@ from hotpath.base.commands import make
 from hotpath.base.ends import exit_code
 from hotpath.runtime import canonical, decode, engines
 from hotpath.runtime.arguments import add_networks_dir
-from hotpath.runtime.errors import BadNetwork, HotpathError
+from hotpath.runtime.errors import BadNetwork, HotpathError, UnknownNetwork
 from hotpath.runtime.network import check_folder, shapes_text
 from hotpath.runtime.networks import (
     CACHE,
@@ -295,7 +295,11 @@ def get(options: argparse.Namespace) -> None:
     name = options.network
     own = toml.read(find_toml(name), BadNetwork) if name.endswith(".toml") else {}
     is_detector = name in detect.names() or "classes" in own
-    network = detect.describe(name).network if is_detector else load_network(name)
+    try:
+        network = detect.describe(name).network if is_detector else load_network(name)
+    except UnknownNetwork as error:
+        detectors = ", ".join(detect.names())
+        raise UnknownNetwork(f"{error}; the detectors are: {detectors}") from None
     fetch.fetch(network, folder, print)
     if not is_detector:
         make_ready(network, str(folder))

@@ -187,6 +187,9 @@ def test_a_detector_is_listed_and_brought_by_its_name(tmp_path, server, capsys):
         assert "can't write to /dev/null/x" in capsys.readouterr().err
         file = detect.describe(name).file
         assert file.url.startswith("https://") and len(file.sha256) == 64
+    assert networks.main(["get", "nosuch", "--networks-dir", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "kestrel" in said and f"the detectors are: {', '.join(detect.names())}" in said
     assert networks.main(["list", "--networks-dir", str(tmp_path)]) == 0
     listed = capsys.readouterr().out
     for name in ("yolox_nano +yolox +416", "nanotrack_v2 +points +127 +255"):

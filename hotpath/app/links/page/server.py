@@ -10,6 +10,7 @@ No request names a file or a command. The page's own files are read when the run
 """
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -146,9 +147,13 @@ class Server(Link):
             self._socket = made_socket(host, port, socket.SOCK_STREAM, connect=False)
         except OSError as error:
             why = error.strerror or error
+            advice = "give another --page-port, such as 0 for any that is free"
+            if error.errno in (errno.EADDRNOTAVAIL, errno.EINVAL) or isinstance(
+                error, socket.gaierror
+            ):
+                advice = "give an address of this computer as --page-host, or 0.0.0.0 for all"
             raise BadOutput(
-                f"--page-host {host} --page-port {port}: can't listen there: {why}; give another "
-                "--page-port, such as 0 for any that is free"
+                f"--page-host {host} --page-port {port}: can't listen there: {why}; {advice}"
             ) from None
         port = self._socket.getsockname()[1]
         self._cookie = f"hotpath_{port}"  # browsers share cookies between ports

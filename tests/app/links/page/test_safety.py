@@ -288,4 +288,10 @@ def test_a_port_that_is_taken_is_said_in_one_sentence(folder, local, tmp_path):
     network = folder / "tiny.toml"
     with pytest.raises(RuntimeError, match="can't listen there") as words:
         pages.PagedRun(tmp_path, folder / "frames", network=network, port=local.port)
-    assert "Traceback" not in str(words.value)
+    assert "Traceback" not in str(words.value) and "another --page-port" in str(words.value)
+
+
+def test_an_address_of_another_computer_is_said_in_one_sentence(folder, tmp_path):
+    options = ["--page-host", "192.0.2.1"]  # of documentation (RFC 5737)
+    with pytest.raises(RuntimeError, match="give an address of this computer as --page-host"):
+        pages.PagedRun(tmp_path, folder / "frames", *options, network=folder / "tiny.toml")

@@ -24,7 +24,9 @@ CRISP = 1.25  # a picture that would be enlarged less is shown pixel for pixel
 LEAST_WIDE = 960  # of the strip of texts, below a narrow picture too
 ROWS, ROW_PX, LETTERS = 2, 28, 0.62  # of the strip, on a screen of TEXTS_FOR rows
 TEXTS_FOR, TEXTS_WIDE = 1080.0, 1366.0
-SMALLER = 1.0, 0.85, 0.7, 0.55
+SMALLER = 1.0, 0.85, 0.7, 0.55  # sizes of the texts that are tried
+COVERED = 0.35  # share of the picture that many texts may cover at its end, before they shrink more
+DIMMED = 0.25  # brightness of the picture there
 GROUND = 32  # grey of the strip, and beside a narrow picture
 MODIFIERS = range(0xE1, 0xEF)  # the last byte of Shift, Control, Alt and their like in X
 # codes of the arrows in X and on macOS; in their last byte alone Left would be Q
@@ -226,15 +228,20 @@ class View:
         picture = _scaled(picture, self.size)
         shown = np.full((height + self._strip, self._wide, 3), GROUND, np.uint8)
         shown[:height, self.left : self.left + width] = picture
-        self._write(shown[height:], texts)
+        self._write(shown, height, texts)
         return shown
 
-    def _write(self, strip: np.ndarray, texts: Sequence[str]) -> None:
+    def _write(self, shown: np.ndarray, height: int, texts: Sequence[str]) -> None:
+        """Write texts into the strip below that height; many begin above it, as a list of keys."""
         scale, thick = LETTERS * self._unit, max(1, int(self._unit))
-        for smaller in SMALLER:  # on a narrow screen
+        for smaller in SMALLER:
             places = self._placed(texts, smaller * scale, thick)
-            if not places or places[-1][1] < ROWS * self._row:
+            above = max(0, places[-1][1] // self._row + 1 - ROWS) if places else 0
+            if not above or (smaller < 1 and above * self._row <= COVERED * height):
                 break
+        top = max(0, height - above * self._row)
+        shown[top:height] = (shown[top:height] * DIMMED).astype(np.uint8)
+        strip = shown[top:]
         for text, place in zip(texts, places):
             colour = COLOUR if text.isupper() else (235, 235, 235)  # such as PAUSED
             cv2.putText(strip, text, place, FONT, smaller * scale, colour, thick, cv2.LINE_AA)

@@ -28,7 +28,8 @@ def test_a_picture_fills_the_screen_and_texts_stand_below(size, screen):
     assert width / height == pytest.approx(size[0] / size[1], rel=0.03)
     fills = max(width / (0.94 * screen[0]), (shown.shape[0] + 1) / (0.86 * screen[1]))
     assert fills > 0.98 or width == 4 * size[0] or width == size[0]
-    seen = shown[:height, left : left + width].astype(float)
+    below = view.show(picture, window.SHORT)
+    seen = below[:height, left : left + width].astype(float)
     if width >= size[0]:
         expected = cv2.resize(picture, view.size, interpolation=cv2.INTER_LINEAR)
         assert np.array_equal(seen, expected)
@@ -37,6 +38,19 @@ def test_a_picture_fills_the_screen_and_texts_stand_below(size, screen):
         assert np.abs(seen - expected).mean() < 25 and seen.std() < 0.75 * picture.std()
     assert (shown != view.show(picture, KEYS[:-1])).any()  # the last text is there, too
     assert (shown[height:] > 200).any() and (shown[height:, -3:] == window.GROUND).all()
+
+
+def test_a_list_of_keys_is_legible_on_a_small_film():
+    picture = np.zeros((352, 640, 3), np.uint8)
+    keys = KEYS * 2
+    for screen in SCREENS[:4]:
+        view = View(picture.shape, screen)
+        shown = view.show(picture, keys)
+        inked = (shown > 120).any(axis=2)
+        lines = np.flatnonzero(np.diff(inked.any(axis=1).astype(int)) != 0)
+        heights = lines[1::2] - lines[::2]  # of each row of texts, with what hangs below letters
+        assert len(heights) >= 3 and heights.min() >= 14, (screen, heights)
+        assert not inked[: view.size[1] * 6 // 10].any()
 
 
 def test_a_picture_that_would_grow_little_is_shown_unscaled():

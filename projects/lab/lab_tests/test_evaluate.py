@@ -188,7 +188,7 @@ def test_an_oracle_of_the_choice_takes_the_peak_of_the_truth():
     """Of two peaks the network prefers the wrong one; where nothing is annotated, it decides."""
     places = [np.array([20.0, 20, 10, 10]), np.array([60.0, 60, 10, 10])]  # cx, cy, w, h
     seen = SimpleNamespace(scores=[0.9, 0.6], states=places)
-    classifier = SimpleNamespace(looks=lambda seen: np.array([0.8, 0.1]))
+    classifier = SimpleNamespace(appearance=lambda seen: np.array([0.8, 0.1]))
     tracker = SimpleNamespace(
         search=SimpleNamespace(classifier=classifier), network=load_network("kestrel")
     )

@@ -46,7 +46,7 @@ class Track(NamedTuple):
     """Where the target is in a frame.
 
     Act on ``box`` while ``state`` is "tracked" and ``presence`` is at least .8 (or your own
-    threshold). Hold, or move on slowly, while the state is "unsure". Stop while it is "lost".
+    threshold). Below that, or while it is "unsure", move slowly at most. Stop while it is "lost".
 
     Attributes:
         box: the ``Box`` that is followed, in pixels of the frame; while lost, the last one before.

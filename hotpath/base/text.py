@@ -44,10 +44,13 @@ def read_json(path: str, most: int) -> Any:
     return parsed_json(read(path, most))
 
 
-def parsed_json(text: str) -> Any:
-    """Return what a text of JSON holds; raises ``ValueError``, also for brackets without an end."""
+def parsed_json(text: str, **how: Any) -> Any:
+    """Return what a text of JSON holds; raises ``ValueError``, also for brackets without an end.
+
+    ``how`` is for ``json.loads``.
+    """
     try:
-        return json.loads(text)
+        return json.loads(text, **how)
     except RecursionError:
         raise ValueError("its brackets are nested too deeply") from None
 

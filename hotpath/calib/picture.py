@@ -1,6 +1,6 @@
 """Draw the result of ``hotpath int8``: which layers lose, and what is lost with each choice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -79,11 +79,6 @@ def short_names(names: Sequence[str]) -> list[str]:
     return cut if len(set(cut)) == len(names) else short
 
 
-def _plain(name: str) -> str:
-    """Escape dollar signs, between which matplotlib would read a formula."""
-    return name.replace("$", r"\$")
-
-
 def _draw_layers(axes: Any, report: dict[str, Any]) -> None:
     noises = sorted(report["noise"].items(), key=lambda item: -item[1])
     names = short_names([name for name, _ in noises])[:MOST_LAYERS]
@@ -93,8 +88,7 @@ def _draw_layers(axes: Any, report: dict[str, Any]) -> None:
         rows = [row for row, (name, _) in enumerate(shown) if (name in kept) is in_16_bit]
         if rows:
             axes.barh(rows, [shown[row][1] for row in rows], color=colour, label=text)
-    axes.set_yticks(range(len(shown)), map(_plain, names), fontsize=8)
-    axes.invert_yaxis()
+    _name_rows(axes, names)
     axes.margins(y=0.01)
     axes.set(
         xlabel="noise in the maps when only this layer is in INT8\n(noise power / signal power)"
@@ -105,6 +99,18 @@ def _draw_layers(axes: Any, report: dict[str, Any]) -> None:
     axes.legend(loc="lower right", fontsize=8)
 
 
+def _plain(name: str) -> str:
+    """Escape dollar signs, between which matplotlib would read a formula."""
+    return name.replace("$", r"\$")
+
+
+def _name_rows(axes: Any, names: Iterable[str]) -> None:
+    """Name the rows of a chart, the first one at the top."""
+    plain = [_plain(name) for name in names]
+    axes.set_yticks(range(len(plain)), plain, fontsize=8)
+    axes.invert_yaxis()
+
+
 def _draw_trials(axes: Any, report: dict[str, Any]) -> None:
     """The loss of each method and of each number of kept layers, on the clips that decide."""
     bars = [(f"ranges by {name}", loss, QUANTISED) for name, loss in report["methods"].items()]
@@ -113,8 +119,7 @@ def _draw_trials(axes: Any, report: dict[str, Any]) -> None:
     drawn = axes.barh(range(len(bars)), losses, color=colours)
     axes.bar_label(drawn, fmt="%.4f", padding=3, fontsize=8)
     axes.axvline(report["tolerance"], color="#555555", linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(bars)), names, fontsize=8)
-    axes.invert_yaxis()
+    _name_rows(axes, names)
     axes.margins(x=0.15)
     axes.set(xlabel="loss of one-step overlap (less is better)")
     axes.set_title(f"What was tried (dashes: --tolerance {report['tolerance']:g})", **TITLE)
@@ -129,8 +134,7 @@ def _draw_held_out(axes: Any, report: dict[str, Any]) -> None:
             form["loss"], row, xerr=form["loss_error"] or 0, fmt="o", color=HELD_OUT, capsize=4
         )
     axes.axvline(0, color="#555555", linewidth=1)
-    axes.set_yticks(range(len(forms)), forms, fontsize=8)
-    axes.invert_yaxis()
+    _name_rows(axes, forms)
     axes.margins(y=0.2)
     axes.set(xlabel="loss of one-step overlap against fp32, ± standard error")
     axes.set_title(f"What is lost on {counted(len(report['held_out']), 'held-out clip')}", **TITLE)

@@ -18,6 +18,7 @@ from hotpath.app.links.page.album import KEPT_S, Album, Moment
 from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions
 from hotpath.app.report.cut import jpeg, shrunk
+from hotpath.base.text import parsed_json
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.video.base import TrackedFrame
 from hotpath.video.results import csv_line
@@ -264,10 +265,7 @@ def parsed(text: str) -> Any:
     def refuse_constant(name: str) -> NoReturn:
         raise ValueError(name + " is not a JSON number")
 
-    try:
-        return json.loads(text, parse_constant=refuse_constant)
-    except RecursionError:
-        raise ValueError("the JSON is nested too deeply") from None
+    return parsed_json(text, parse_constant=refuse_constant)
 
 
 def whole_number(value: Any) -> int:

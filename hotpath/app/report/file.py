@@ -18,7 +18,7 @@ class Report:
     Args:
         path: name of the file. An older one is replaced when the new one is whole.
         facts: function that says what else is known at the end of the run.
-        log: function that is told that an older report stays, because there was no target.
+        log: function that gets one sentence if an older report stays, because there was no target.
 
     Attributes:
         kept: whether the file has the report of this run.

@@ -13,9 +13,9 @@ from typing import Any, Dict, Mapping
 from onnx import ModelProto, TensorProto
 
 from hotpath.base import cache
-from hotpath.graphs import agreement, assemble, batch, byte_pictures, models
+from hotpath.graphs import assemble, batch, byte_pictures, models
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.network import NETWORKS, Network
+from hotpath.runtime.network import Network
 
 MOST_NETWORKS = 64  # networks that are kept; those that were used longest ago go first
 UNUSED_S = 3600.0  # age from which one may go: another process may be reading a younger one
@@ -103,10 +103,6 @@ def write(
         OSError: the folder can't be written.
     """
     graphs = assemble.with_search_features(network, assemble.build(network, paths))
-    wrong: Dict[str, str] = {}
-    if NETWORKS not in network.path.parents and graphs.precision == "fp32":
-        for model in (graphs.exemplar, graphs.search):
-            wrong.update(agreement.wrong_engines(model))
     if in_bytes:
         graphs = byte_pictures.with_byte_pictures(network, graphs)
 
@@ -138,7 +134,6 @@ def write(
         "image": graphs.image,
         "maps": graphs.maps,
         "search_features": graphs.search_features,
-        "wrong": wrong,
     }
     for count in COUNTS:
         model = batch.several(graphs.search, count)

@@ -85,7 +85,6 @@ class Graphs(NamedTuple):
         image: names of the two pictures, ("exemplar", "search").
         maps: names of the outputs, in the order of the family (``hotpath.runtime.decode.shapes``).
         search_features: name of the output with the window's features; None if there is none.
-        wrong: dict of an engine -> the operator that it computes otherwise than ONNX defines it.
     """
 
     precision: str
@@ -96,7 +95,6 @@ class Graphs(NamedTuple):
     image: Tuple[str, str]
     maps: Tuple[str, ...]
     search_features: Optional[str] = None
-    wrong: Mapping[str, str] = {}
 
 
 def load(
@@ -182,7 +180,6 @@ def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
         return Model(path, *pictures, entry["keeps_floats"], shapes)
 
     exemplar, search = names(values["image"])
-    wrong = values.get("wrong", {})
     several = {int(count): model(entry) for count, entry in values["several"].items()}
     precision, *of_search = names([values["precision"], values["search_features"] or ""])
     if min(several, default=2) < 2:
@@ -196,5 +193,4 @@ def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
         image=(exemplar, search),
         maps=names(values["maps"]),
         search_features=of_search[0] or None,
-        wrong=dict(zip(names(list(wrong)), names(list(wrong.values())))),
     )

@@ -3,9 +3,9 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper, parser
 
-from hotpath.graphs import models
+from hotpath.graphs import convert, models
 from hotpath.runtime.errors import BadNetwork
 from tests.support.errors import refusal
 
@@ -136,3 +136,14 @@ def test_operators_with_a_body_are_written_out(tmp_path, name):
         for m in (model, read)
     )
     assert np.abs(want - got).max() < 1e-5
+
+
+@pytest.mark.parametrize("name", ["antialias", "exclude_outside"])
+def test_what_tensorrt_does_not_compute_is_not_prepared_for_it(name):
+    net = parser.parse_model(
+        '<ir_version: 8, opset_import: ["" : 18]>\n'
+        "g (float[1,4,16,16] x) => (float[1,4,8,8] y)\n<float[4] s = {1, 1, 0.5, 0.5}>\n"
+        f'{{ t = Resize <mode="cubic", {name}=1> (x, , s)\n y = Relu(t) }}'
+    )
+    with pytest.raises(BadNetwork, match=f"Resize with {name}=1"):
+        convert.for_old_tensorrt(models.infer_shapes(net))

@@ -13,7 +13,7 @@ import sys
 from typing import Iterator, List, Mapping, Optional, Tuple, Type
 
 from hotpath.base.commands import NO_MEMORY
-from hotpath.runtime.engines.base import OTHERWISE, THREADS, Engine, Setup
+from hotpath.runtime.engines.base import THREADS, Engine, Setup
 from hotpath.runtime.errors import BadNetwork, NoEngine
 from hotpath.runtime.networks import Network
 from hotpath.runtime.options import AUTO, DEFAULTS, Options
@@ -153,7 +153,7 @@ def _first_that_opens(setup: Setup) -> Engine:
         except NoEngine as error:
             reasons.append(str(error))
         except BadNetwork as error:
-            if error.what not in (OTHERWISE, "not loaded"):
+            if error.what != "not loaded":
                 raise
             refusal = refusal or error
             if setup.options.log is not None:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from hotpath.kernels.fpga.fabric import Fabric
     from hotpath.runtime.bundle import Bundle
 
-OTHERWISE = "computes otherwise"  # what a BadNetwork says of an engine that another can replace
 # A second thread takes a tenth off these small networks on a free core, and multiplies their time
 # on a busy one.
 THREADS = 1

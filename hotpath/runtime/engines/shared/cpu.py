@@ -8,7 +8,6 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from hotpath.runtime import canonical
 from hotpath.runtime.engines import base
-from hotpath.runtime.errors import BadNetwork
 
 
 class CpuBatch(base.Batch):
@@ -62,13 +61,6 @@ class CpuEngine(base.Engine):
     def __init__(self, setup: base.Setup) -> None:
         super().__init__(setup)
         graphs = self._graphs = self.read_graphs(setup)
-        if self.name in graphs.wrong:
-            raise BadNetwork(
-                f"the engine {self.name} computes {graphs.wrong[self.name]} of {self.network.name} "
-                "otherwise than ONNX defines it; take another engine, or export it without this "
-                "operator",
-                what=base.OTHERWISE,
-            )
         self._exemplar = self.bind(graphs.exemplar, self.threads)
         self.exemplar_crop = self._exemplar.arrays[graphs.image[0]]
         bound = self._bound = self.bind(graphs.search, self.threads)

@@ -16,7 +16,7 @@ from hotpath.base.errors import NoCompiler, NotOnGpu
 from hotpath.base.log import reporter
 from hotpath.kernels import cpu
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.runtime import engines, own_export
+from hotpath.runtime import engines
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
@@ -55,14 +55,7 @@ def load(options: Options) -> Loaded:
     """
     setup = choose(options)
     engine = open_setup(setup)
-    loaded = Loaded(engine.network, engine, cpu.load())
-    names = own_export.unknown(engine.network, options) if setup.bundle is None else []
-    if names:
-        plain = options._replace(log=None, recover=None, strict=False)
-        sentence = own_export.check(tracker_on(Processor(*loaded), plain), names)
-        if options.log is not None:
-            options.log(sentence)
-    return loaded
+    return Loaded(engine.network, engine, cpu.load())
 
 
 def choose(options: Options) -> Setup:

@@ -34,7 +34,7 @@ class File(NamedTuple):
         size: bytes, or None; a download of more is refused.
         measured_sha256: of a file that each user exports: that of the export which the published
             figures were measured with. Exports of the same weights differ in their bytes, so
-            another one is taken once it has passed ``hotpath.runtime.own_export``.
+            another one is taken too.
     """
 
     part: str

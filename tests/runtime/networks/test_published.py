@@ -18,6 +18,13 @@ def test_every_toml_is_right_and_says_what_its_family_takes(name):
     assert all(min(shape) > 0 for shape in decode.shapes(network))
 
 
+def test_files_that_ship_or_are_downloaded_keep_their_hashes():
+    for name in ("kestrel", "lightfc", "nanotrack_v2", "vittrack"):
+        assert all(entry.sha256 and not entry.measured_sha256 for entry in load_network(name).files)
+    (vittrack,) = load_network("vittrack").files  # not the upload that its author withdrew
+    assert vittrack.sha256.startswith("2990f0b7") and "/fef72f8f" in vittrack.url
+
+
 @pytest.mark.parametrize("engine", engines.installed())
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_tracker_follows_what_its_network_sees(tmp_path, name, engine):

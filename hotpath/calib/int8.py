@@ -9,7 +9,6 @@ OUT:
     NAME-int8.toml, _exemplar.onnx, _search.onnx   Q/DQ for ONNX Runtime and OpenVINO (--network)
     NAME-int8-symmetric.toml …                     Q/DQ in TensorRT's form
     NAME-ranges.json                               the table of ranges, the source of the others
-    NAME-tensorrt-VERSION.cache                    calibration cache for --tensorrt VERSION
     NAME-int8.json                                 the report: overlap, size, noise of each layer
     NAME-int8.png                                  a picture of it: which layers lose (matplotlib)
 
@@ -19,7 +18,6 @@ run continues with the same command.
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +27,7 @@ from hotpath.calib import command, picture
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.calib.store import Store
-from hotpath.graphs import calibration_cache, table
+from hotpath.graphs import table
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
 
@@ -68,11 +66,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="share of the multiply-accumulates that may stay in 16 bit (default: %(default)s)",
     )
-    versions, text = (
-        ["8.2.1", "10.3.0"],
-        "write a calibration cache for each (default: 8.2.1 10.3.0)",
-    )
-    cli.add_argument("--tensorrt", nargs="*", default=versions, metavar="VERSION", help=text)
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/int8", metavar="DIR", help=text)
     return cli
@@ -95,11 +88,11 @@ def run(options: argparse.Namespace) -> Table:
     ranges, summary = calibrate(work, options)
     measures, figures = out / (network.name + "-ranges.json"), out / (network.name + "-int8.json")
     table.write(ranges, measures)
-    written = write_targets(work, ranges, options.tensorrt, out)
+    written = write_targets(work, ranges, out)
     report = dict(summary, **work.final(written, ranges))
     write_text(figures, json.dumps(report, indent=1))
     say(text(report))
-    files = [*files_of(written, options.tensorrt, out), measures, figures]
+    files = [*files_of(written), measures, figures]
     try:
         files.append(picture.draw(report, out / (network.name + "-int8.png")))
     except Missing as error:
@@ -156,10 +149,8 @@ def search_layers(
     return best[0], steps
 
 
-def write_targets(
-    work: "Calibration", ranges: Table, versions: Sequence[str], out: Path
-) -> dict[str, Path]:
-    """Write every form, and a cache for each version of TensorRT; dict of form -> its TOML."""
+def write_targets(work: "Calibration", ranges: Table, out: Path) -> dict[str, Path]:
+    """Write every form; dict of form -> its TOML."""
     from hotpath.calib import qdq
 
     name = work.network.name
@@ -171,26 +162,16 @@ def write_targets(
         )
         models = work.models(ranges, None, ranges["keep"], form)
         written[form] = qdq.write(work.network, models, out, name + suffix, note, ranges["files"])
-    scales = calibration_cache.scales(table.amax(ranges))
-    for version in versions:
-        write_text(cache_of(out, name, version), calibration_cache.text(scales, version))
     return written
 
 
-def cache_of(out: Path, name: str, version: str) -> Path:
-    """The calibration cache of a network for a version of TensorRT."""
-    return out / f"{name}-tensorrt-{version}.cache"
-
-
-def files_of(written: dict[str, Path], versions: Sequence[str], out: Path) -> list[Path]:
-    """Every file that ``write_targets`` wrote: each TOML with its models, and the caches."""
+def files_of(written: dict[str, Path]) -> list[Path]:
+    """Every file that ``write_targets`` wrote: each TOML with its models."""
     files = []
     for path in written.values():
         form = load_network(path)
         files += [path, *form.locate().values()]
         files += [form.locate_made(made) for made in (form.strangers, form.tap) if made]
-    base = written["cpu"].stem[: -len("-int8")]
-    files += [cache_of(out, base, version) for version in versions]
     return list(dict.fromkeys(files))
 
 

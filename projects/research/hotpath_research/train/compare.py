@@ -142,7 +142,7 @@ def _forms(toml: Path, options: argparse.Namespace, folder: Path) -> dict[str, P
     forms = {"fp32": toml}
     if options.int8_clips:
         arguments = ["--network", str(toml), "--clips", *options.int8_clips, "--out", str(folder)]
-        arguments += ["--tensorrt", "--exemplars", "4", "--searches", "8", "--tolerance", "1"]
+        arguments += ["--exemplars", "4", "--searches", "8", "--tolerance", "1"]
         derived = folder / (toml.stem + "-int8.toml")
         if derived.is_file() or not int8.main(arguments):
             forms["int8"] = derived

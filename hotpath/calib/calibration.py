@@ -1,7 +1,8 @@
-"""Calibrate one network: measure ranges, try choices, and reuse earlier measurements."""
+"""Calibrate one network: measure ranges, and try choices."""
 
 import functools
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,7 @@ from tqdm import tqdm
 from hotpath.calib import crops, one_step_overlap, qdq, sensitivity
 from hotpath.calib.errors import BadRun
 from hotpath.calib.one_step_overlap import Estimate, Finder, Pairs, estimate
-from hotpath.calib.ranges import METHODS, Histograms, Ranges, session
-from hotpath.calib.store import Store
+from hotpath.calib.ranges import METHODS, Histograms, session
 from hotpath.graphs import assemble, models, quantisable, table
 from hotpath.graphs.models import shape_of
 from hotpath.runtime import engines, load_tracker
@@ -46,7 +46,6 @@ class Calibration:
         clips: Sequence[Clip],
         held: Sequence[Clip],
         counts: tuple[int, int],
-        store: Store,
     ) -> None:
         if min(counts) < 1:
             raise BadRun(
@@ -55,7 +54,7 @@ class Calibration:
             )
         one_step_overlap.check(network)
         self.network, self.networks_dir = network, networks_dir
-        self.clips, self.held, self.counts, self.store = clips, held, counts, store
+        self.clips, self.held, self.counts = clips, held, counts
         self.hashes = table.file_hashes(network, networks_dir)
         self.parts = quantisable.parts(network, network.locate(networks_dir))
         picture, *box = models.inputs(self.parts["exemplar"])
@@ -67,6 +66,7 @@ class Calibration:
             )
         self._exemplars = shape_of(picture)
         self.last = quantisable.last_layers(self.parts["search"])
+        self._crops: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._pairs: dict[tuple[str, ...], Pairs] = {}
         self._plain: np.ndarray | None = None
 
@@ -78,11 +78,9 @@ class Calibration:
 
     def crops(self, clip: Clip) -> tuple[np.ndarray, np.ndarray]:
         """(exemplars, searches) of a clip, uint8."""
-        return self.store.value(
-            "crops",
-            [self.hashes, clip.sha256, self.counts],
-            lambda: crops.collect(clip, self._tracker, *self.counts),
-        )
+        if clip.sha256 not in self._crops:
+            self._crops[clip.sha256] = crops.collect(clip, self._tracker, *self.counts)
+        return self._crops[clip.sha256]
 
     def feeds(self, clip: Clip) -> tuple[Feeds, Feeds]:
         """Return the inputs of both parts, two lists of dicts; searches hold their exemplar."""
@@ -104,50 +102,26 @@ class Calibration:
         return z, x
 
     def histograms(self) -> dict[str, Histograms]:
-        """Return a dict of part -> ``Histograms`` over all clips. Each clip's result is saved."""
-        state: Table = {}
-        done: list[str] = []
+        """Return a dict of part -> ``Histograms`` over all clips."""
+        histograms = {part: Histograms(model) for part, model in self.parts.items()}
         for clip in tqdm(self.clips, desc="ranges", unit=" clips", disable=None, leave=False):
-            done.append(clip.sha256)
-            before = state
-            state = self.store.value(
-                "histograms",
-                [self.hashes, done, self.counts],
-                functools.partial(self._measured, clip, before),
-            )
-        return {part: Histograms(model, state[part]) for part, model in self.parts.items()}
-
-    def _measured(self, clip: Clip, before: Table) -> Table:
-        states = {}
-        for (part, model), feeds in zip(self.parts.items(), self.feeds(clip)):
-            histograms = Histograms(model, before.get(part))
-            for feed in feeds:
-                histograms.add(feed)
-            states[part] = histograms.state()
-        return states
+            for of_part, feeds in zip(histograms.values(), self.feeds(clip)):
+                for feed in feeds:
+                    of_part.add(feed)
+        return histograms
 
     def table(self) -> Table:
         """Return the table with the ranges of every method, before one is chosen."""
-        histograms = self.histograms()
-        done = [clip.sha256 for clip in self.clips]
-        measured = {
-            method: self.store.value(
-                "ranges",
-                [self.hashes, done, self.counts, method],
-                functools.partial(_all_ranges, histograms, method),
-            )
-            for method in METHODS
-        }
-        tensors = {
-            part: {
+        tensors: dict[str, Table] = {}
+        for part, histograms in self.histograms().items():
+            measured = {method: histograms.ranges(method) for method in METHODS}
+            tensors[part] = {
                 name: {
                     "range": None,
-                    "all": {m: table.rounded(measured[m][part][name]) for m in METHODS},
+                    "all": {m: table.rounded(measured[m][name]) for m in METHODS},
                 }
-                for name in h.names
+                for name in histograms.names
             }
-            for part, h in histograms.items()
-        }
         counts = dict(zip(("exemplars", "searches"), self.counts))
         for part, image in zip(self.parts, assemble.IMAGES):
             tensors[part][image]["all"] = dict.fromkeys(METHODS, picture_range(self.network))
@@ -185,18 +159,10 @@ class Calibration:
 
     def try_out(self, ranges: Table, method: str | None, keep: Iterable[str]) -> float:
         """Return the loss (see ``loss``) of one method and one list of kept layers."""
-        depends: list[Any] = [self.hashes, method, sorted(self.last), list(keep), "levels 3"]
-        depends += [[clip.sha256 for clip in self.clips], self.counts]
-
-        def compute() -> float:
-            models = self.models(ranges, method, keep, "cpu")
-            path = qdq.write(
-                self.network, models, self.store.folder, "tried", "a trial", ranges["files"]
-            )
+        models = self.models(ranges, method, keep, "cpu")
+        with tempfile.TemporaryDirectory() as folder:
+            path = qdq.write(self.network, models, folder, "tried", "a trial", ranges["files"])
             return self.loss(self.run(path, self.clips)[1])
-
-        loss: float = self.store.value("loss-of-pairs", depends, compute)
-        return loss
 
     def loss(self, overlaps: np.ndarray) -> float:
         """Return the mean overlap lost against fp32 on the measured clips.
@@ -234,9 +200,8 @@ class Calibration:
     def noises(self, ranges: Table) -> dict[str, float]:
         """dict of layer -> its noise when it alone is in INT8; without the last layers."""
         feeds = [feed for clip in self.clips for feed in self.feeds(clip)[1][:2]][:NOISE_CROPS]
-        noises = sensitivity.noise(
-            self.parts["search"], table.ranges(ranges, "search"), feeds, "cpu", self.store
-        )
+        spans = table.ranges(ranges, "search")
+        noises = sensitivity.noise(self.parts["search"], spans, feeds, "cpu")
         return {name: value for name, value in noises.items() if name not in self.last}
 
     def keep_sets(self, noises: dict[str, float], budget: float) -> Iterator[list[str]]:
@@ -299,10 +264,6 @@ class Calibration:
 def _error(figure: Estimate) -> float | None:
     """The standard error, or None: one clip shows none."""
     return figure.error if np.isfinite(figure.error) else None
-
-
-def _all_ranges(histograms: dict[str, Histograms], method: str) -> dict[str, Ranges]:
-    return {part: histogram.ranges(method) for part, histogram in histograms.items()}
 
 
 def picture_range(network: Network) -> list[float]:

@@ -12,8 +12,7 @@ OUT:
     NAME-int8.json                                 the report: overlap, size, noise of each layer
     NAME-int8.png                                  a picture of it: which layers lose (matplotlib)
 
-The last figures come from the held-out clips, which influence neither ranges nor choices. A killed
-run continues with the same command.
+The last figures come from the held-out clips, which influence neither ranges nor choices.
 """
 
 import argparse
@@ -26,7 +25,6 @@ from hotpath.base.commands import counted
 from hotpath.calib import command, picture
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.calib.store import Store
 from hotpath.graphs import table
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
@@ -83,8 +81,7 @@ def run(options: argparse.Namespace) -> Table:
     clips = chosen(find_clips(options.clips, log=say), options.only)
     measured, held = command.parted(clips, options.held_out)
     counts = (options.exemplars, options.searches)
-    store = Store(out / "work" / network.name)
-    work = Calibration(network, options.networks_dir, measured, held, counts, store)
+    work = Calibration(network, options.networks_dir, measured, held, counts)
     ranges, summary = calibrate(work, options)
     measures, figures = out / (network.name + "-ranges.json"), out / (network.name + "-int8.json")
     table.write(ranges, measures)
@@ -124,18 +121,25 @@ def calibrate(work: "Calibration", options: argparse.Namespace) -> tuple[Table, 
     steps: list[Table] = []
     keep: list[str] = []
     if tried[method] > options.tolerance:
-        keep, steps = search_layers(work, ranges, noises, options)
+        keep, steps = search_layers(work, ranges, noises, tried[method], options)
     ranges["keep"] = keep
     trials = {"methods": tried, "tolerance": options.tolerance, "search": steps}
     return ranges, dict(trials, noise=noises)
 
 
 def search_layers(
-    work: "Calibration", ranges: Table, noises: dict[str, float], options: argparse.Namespace
+    work: "Calibration",
+    ranges: Table,
+    noises: dict[str, float],
+    loss_of_none: float,
+    options: argparse.Namespace,
 ) -> tuple[list[str], list[Table]]:
-    """Return (layers to keep, list of dicts: the loss with each number of them)."""
+    """Return (layers to keep, list of dicts: the loss with each number of them).
+
+    ``loss_of_none`` is the loss where no layer is kept.
+    """
     method = ranges["method"]
-    best: tuple[list[str], float] = [], work.try_out(ranges, method, ())
+    best: tuple[list[str], float] = [], loss_of_none
     steps = []
     for keep in work.keep_sets(noises, options.budget):
         loss = work.try_out(ranges, method, keep)
@@ -206,7 +210,7 @@ def _is_small(form: Table) -> bool:
     return error is not None and abs(form["loss"]) <= 2 * error
 
 
-main = command.main("hotpath int8", run, parser)
+main = command.main("hotpath int8", run, parser, "stopped")
 
 if __name__ == "__main__":
     raise SystemExit(main())

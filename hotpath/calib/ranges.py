@@ -35,17 +35,11 @@ SHRINK = np.linspace(0.2, 1.0, 81)  # shares of the whole range that mse tries
 
 
 class Histograms:
-    """Collects a histogram of every float tensor of a model over any number of inputs.
+    """Collects a histogram of every float tensor of a model over any number of inputs."""
 
-    Args:
-        model: ONNX model.
-        kept: an earlier ``state`` to continue from.
-    """
-
-    def __init__(self, model: onnx.ModelProto, kept: dict[str, Any] | None = None) -> None:
+    def __init__(self, model: onnx.ModelProto) -> None:
         self.names = float_tensors(model)
         self._collector = HistogramCollector("entropy", False, BINS, LEVELS, PERCENTILE, None)
-        self._collector.histogram_dict.update(kept or {})
         self._session: Any = None
         self._model = model
 

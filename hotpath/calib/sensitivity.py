@@ -8,7 +8,6 @@ from tqdm import tqdm
 
 from hotpath.calib import qdq
 from hotpath.calib.ranges import Ranges, session
-from hotpath.calib.store import Store
 from hotpath.graphs import quantisable
 
 
@@ -17,37 +16,26 @@ def noise(
     ranges: Ranges,
     feeds: Sequence[dict[str, np.ndarray]],
     form: str,
-    store: Store,
 ) -> dict[str, float]:
     """Measure the noise of each layer of the search part, ``model``, in a form of
     ``hotpath.calib.qdq``.
 
-    The store keeps each layer's figure, so that a killed run can continue. A bar on a terminal
-    names the layer and estimates the time that is left.
+    A bar on a terminal names the layer and estimates the time that is left.
 
     Returns:
         dict of base name -> noise power over signal power at the maps, summed over the maps.
     """
     outputs = [value.name for value in model.graph.output]
-    plain = None
+    runner = session(model)
+    plain = [runner.run(outputs, feed) for feed in feeds]
     noise_of = {}
     layers = list(quantisable.weighted_layers(model))
     bar = tqdm(layers, desc="noise of each layer", unit=" layers", disable=None, leave=False)
     for node in bar:
         bar.set_postfix_str(quantisable.base(node.name)[-24:], refresh=False)
-
-        def alone(node: onnx.NodeProto = node) -> float:
-            nonlocal plain
-            if plain is None:
-                runner = session(model)
-                plain = [runner.run(outputs, feed) for feed in feeds]
-            quantised = session(qdq.quantised(model, ranges, form, only=[node.name]))
-            return _relative(plain, [quantised.run(outputs, feed) for feed in feeds])
-
-        key_ranges = sorted((name, list(pair)) for name, pair in ranges.items())
-        noise_of[quantisable.base(node.name)] = store.value(
-            "noise", [node.name, form, key_ranges], alone
-        )
+        alone = session(qdq.quantised(model, ranges, form, only=[node.name]))
+        degraded = [alone.run(outputs, feed) for feed in feeds]
+        noise_of[quantisable.base(node.name)] = _relative(plain, degraded)
     return noise_of
 
 

@@ -2,7 +2,6 @@
 """An INT8 network runs unchanged through the runtime, and every form comes from one table."""
 
 import contextlib
-import json
 import struct
 import sys
 from unittest import mock
@@ -22,7 +21,6 @@ from hotpath.base import toml
 from hotpath.calib import int8, picture, qdq, ranges, sensitivity
 from hotpath.calib.calibration import Calibration
 from hotpath.calib.errors import BadRun
-from hotpath.calib.store import Store
 from hotpath.graphs import (
     assemble,
     byte_pictures,
@@ -128,31 +126,6 @@ def test_pictures_stay_bytes_without_black_or_white_in_the_clips(done):
         assert picture.type.tensor_type.elem_type == onnx.TensorProto.UINT8
 
 
-def test_a_killed_calibration_goes_on_and_computes_nothing_twice(place, done, monkeypatch):
-    try_out = Calibration.try_out
-    tried = []
-
-    def killed_in_the_second_method(self, *given):
-        tried.append(given)
-        if len(tried) == 2:
-            raise KeyboardInterrupt
-        return try_out(self, *given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Calibration, "try_out", killed_in_the_second_method)
-        assert int8.main(arguments(place, "killed")) == 130
-    work = place / "killed" / "work" / "tiny"
-    before = {path.name: path.stat().st_mtime_ns for path in work.glob("*.npz")}
-    assert before
-    int8.run(int8.parser().parse_args(arguments(place, "killed")))
-    after = {path.name: path.stat().st_mtime_ns for path in work.glob("*.npz")}
-    assert {name: after[name] for name in before} == before
-    whole, parted = (
-        json.loads((place / out / "tiny-ranges.json").read_text()) for out in ("out", "killed")
-    )
-    assert whole == parted
-
-
 @pytest.mark.parametrize(
     "more, said",
     [
@@ -220,13 +193,13 @@ def test_products_around_a_softmax_and_after_a_join_stay_floats():
     assert last.input[1] == "others"  # as it was, after a Concat
 
 
-def calibration(place, path, folder):
+def calibration(place):
     clips = find_clips([place / "clips" / "a"])
-    return Calibration(load_network(path), None, clips, clips, (1, 1), Store(folder))
+    return Calibration(load_network(place / "tiny.toml"), None, clips, clips, (1, 1))
 
 
 @pytest.mark.parametrize("is_weight", [True, False])
-def test_weights_among_the_inputs_are_no_box(place, tmp_path, monkeypatch, is_weight):
+def test_weights_among_the_inputs_are_no_box(place, monkeypatch, is_weight):
     def listed(*given):
         found = parts(*given)
         graph = found["exemplar"].graph
@@ -238,11 +211,11 @@ def test_weights_among_the_inputs_are_no_box(place, tmp_path, monkeypatch, is_we
     monkeypatch.setattr(quantisable, "parts", listed)
     refused = pytest.raises(BadRun, match="takes the target's box")
     with contextlib.nullcontext() if is_weight else refused:
-        calibration(place, place / "tiny.toml", tmp_path)
+        calibration(place)
 
 
-def test_a_clip_that_hardly_shows_its_target_is_refused(place, tmp_path):
-    work = calibration(place, place / "tiny.toml", tmp_path)
+def test_a_clip_that_hardly_shows_its_target_is_refused(place):
+    work = calibration(place)
     work.clips[0].boxes[1:] = np.nan
     with refusal(BadRun, "too few frames"):
         work.crops(work.clips[0])
@@ -355,7 +328,7 @@ def test_the_layer_that_loses_most_is_kept_in_floats_first(tmp_path):
     histograms = ranges.Histograms(model)
     histograms.add(feed)
     spans = histograms.ranges("minmax")
-    found = sensitivity.noise(model, spans, [feed], "cpu", Store(tmp_path))
+    found = sensitivity.noise(model, spans, [feed], "cpu")
     assert min(found, key=found.get) == "conv0" and min(found.values()) * 100 < max(found.values())
     costs = dict.fromkeys(found, 1)
     (sets,) = sensitivity.keep_sets(found, costs, 0.4)
@@ -397,7 +370,7 @@ def test_arithmetic_is_counted():
 def test_the_shipped_int8_form_follows_from_the_shipped_table(name, tmp_path):
     network = load_network(name)
     shipped = precision.int8_form(network)
-    work = Calibration(network, None, [], [], (1, 1), Store(tmp_path / "work"))
+    work = Calibration(network, None, [], [], (1, 1))
     told = table.read(FOLDER / (name + "-ranges.json"), network)
     again = load_network(str(int8.write_targets(work, told, tmp_path)["cpu"]))
     assert again.path.name == shipped.path.name

@@ -4,8 +4,8 @@ The library's name holds a hash of everything that it depends on. So a checkout 
 machines share never loads a library that was made for another machine.
 """
 
-import contextlib
 import ctypes
+import errno
 import glob
 import os
 import platform
@@ -13,16 +13,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from typing import NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.base import cache
 from hotpath.base.errors import first_error
-
-try:
-    import fcntl
-except ImportError:  # nothing can be locked
-    fcntl = None  # type: ignore[assignment]
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.join(HERE, "hotpath.cpp")
@@ -46,9 +40,7 @@ if platform.machine().startswith(("aarch64", "arm")):
     NATIVE = (("-mcpu=native",), ("-march=native",), ())
 if platform.machine().startswith("arm"):  # 32 bits; Debian's compiler leaves NEON out by itself
     NATIVE = (("-mcpu=native", "-mfpu=auto"),) + NATIVE
-PART = ".part"  # ending of the folder in which a process compiles
 TIMEOUT_S = 300
-NEW_S = 2  # age of a folder whose lock may still be missing
 # What a wheel for a platform holds, the fastest first: (name, flags, what /proc/cpuinfo must list).
 # The results are the same bits.
 V3 = ("avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe")
@@ -172,14 +164,16 @@ def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
 
     Compile it if it is missing, damaged by a power failure, or of a user who cannot be trusted.
     """
-    cache.make(os.path.dirname(path))
-    _remove_left(os.path.dirname(path))
+    folder = os.path.dirname(path)
+    cache.make(folder)
     # PyDLL: a call takes microseconds; to release the interpreter's lock would take longer
     if cache.is_sealed(path):  # a library that was cut would end the process
         try:
             return ctypes.PyDLL(path)
         except OSError:
             os.unlink(path)
+    if not os.access(folder, os.W_OK):  # before the compiler works for nothing
+        raise PermissionError(errno.EACCES, "it can't be written")
     _compile(compiler, flags, path)
     try:
         return ctypes.PyDLL(path)
@@ -188,43 +182,12 @@ def _open(path: str, compiler: str, flags: Sequence[str]) -> ctypes.PyDLL:
         raise
 
 
-def _remove_left(folder: str) -> None:
-    """Remove what builds left that were killed.
-
-    A running build holds a lock of its folder, which other containers see as well. File systems
-    without such locks keep what is left for twice ``TIMEOUT_S``, as what older versions left.
-    """
-    for left in glob.glob(os.path.join(folder, "*" + PART)):
-        with contextlib.suppress(OSError):
-            age_s = time.time() - os.path.getmtime(left)
-            if age_s > 2 * TIMEOUT_S and not os.path.isdir(left):
-                os.unlink(left)
-            elif age_s > 2 * TIMEOUT_S or (age_s > NEW_S and not _is_locked(left)):
-                shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_locked(folder: str) -> bool:
-    """Whether a build works in a folder; raises ``OSError`` where that can't be told."""
-    if fcntl is None:
-        raise OSError("this system has no locks")
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
 def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
-    """Compile to a temporary folder and rename it, so that no process loads half a library."""
-    folder = tempfile.mkdtemp(suffix=PART, dir=os.path.dirname(path))
-    lock = None if fcntl is None else os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if lock is not None:
-            with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(lock, fcntl.LOCK_EX)
+    """Compile to a temporary folder of the system, so that no process loads half a library.
+
+    What a killed build leaves is there, too, and goes with the system's other temporary files.
+    """
+    with tempfile.TemporaryDirectory(prefix="hotpath-") as folder:
         partial = os.path.join(folder, os.path.basename(path))
         done = _run([compiler] + list(flags) + ["-o", partial, SOURCE])
         if done.returncode:
@@ -232,10 +195,6 @@ def _compile(compiler: str, flags: Sequence[str], path: str) -> None:
         with open(partial, "rb") as file:
             cache.seal(path, file.read())
         os.chmod(path, 0o755)
-    finally:
-        if lock is not None:
-            os.close(lock)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":

@@ -5,14 +5,12 @@ import pathlib
 import platform
 import subprocess
 import sys
-import time
 
 import pytest
 
 from hotpath.base import cache
 from hotpath.kernels.cpu import build, load
 from hotpath.kernels.cpu.__main__ import main
-from tests import support
 from tests.support.needs import why_no_compiler
 
 needs_compiler = pytest.mark.skipif(bool(why_no_compiler()), reason=why_no_compiler())
@@ -155,70 +153,3 @@ def test_the_command_prints_where_the_library_is(capsys):
     assert main() == 0
     path, flags = capsys.readouterr().out.splitlines()
     assert os.path.isfile(path) and "-O3" in flags
-
-
-BUILD = "from hotpath.kernels.cpu import build; import sys; "
-BUILD += f"build.library({QUICK}, (sys.argv[1],))"
-SLOW_COMPILER = """#!/bin/sh
-case "$*" in *--version*) echo slow; exit;; esac
-touch {0}/compiles
-while [ ! -e {0}/go ]; do sleep 0.05; done
-exec {1} "$@"
-"""
-
-
-@needs_compiler
-def test_what_killed_builds_left_goes_with_the_next_build(small, tmp_path):
-    old, dead, new = (tmp_path / name for name in ("old.part", "dead.part", "new.part"))
-    old.write_bytes(b"of an earlier version")
-    for folder in (dead, new):
-        folder.mkdir()
-        (folder / "half.so").write_bytes(b"half")
-    for path, age_s in ((old, 3 * build.TIMEOUT_S), (dead, 2 * build.NEW_S)):
-        os.utime(str(path), (time.time() - age_s,) * 2)
-    subprocess.run([sys.executable, "-c", BUILD, str(tmp_path)], check=True, cwd=str(ROOT))
-    assert not old.exists() and not dead.exists() and new.exists()
-
-
-@needs_compiler
-def test_a_build_that_is_killed_leaves_nothing_to_the_next_start(tmp_path):
-    with subprocess.Popen([sys.executable, "-c", BUILD, str(tmp_path)], cwd=str(ROOT)) as first:
-        until_s = time.monotonic() + 60
-        while not list(tmp_path.glob("*.part/*")) and time.monotonic() < until_s:
-            time.sleep(0.005)
-        assert list(tmp_path.glob("*.part"))
-        first.kill()  # its compiler goes on for a while
-    time.sleep(build.NEW_S)
-    for _ in range(2):
-        subprocess.run([sys.executable, "-c", BUILD, str(tmp_path)], check=True, cwd=str(ROOT))
-    assert not list(tmp_path.glob("*.part")) and list(tmp_path.glob("*.so"))
-
-
-@needs_compiler
-@pytest.mark.parametrize("apart", [[], ["unshare", "--pid", "--fork", "--kill-child"]])
-def test_a_build_of_another_container_is_left_alone(small, tmp_path, apart):
-    """Its process has a number that means nothing here."""
-    if apart and support.run([*apart, "true"]).returncode:
-        pytest.skip("this user may not make a namespace of processes")
-    programs, kernels = tmp_path / "programs", tmp_path / "kernels"
-    programs.mkdir()
-    kernels.mkdir()
-    compiler = build._compiler()
-    for name in build.COMPILERS:
-        (programs / name).write_text(SLOW_COMPILER.format(tmp_path, compiler))
-        (programs / name).chmod(0o755)
-    slow = dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}")
-    words = [*apart, sys.executable, "-c", BUILD, str(kernels)]
-    with subprocess.Popen(words, cwd=str(ROOT), env=slow) as other:
-        try:
-            until_s = time.monotonic() + 60
-            while not (tmp_path / "compiles").exists() and time.monotonic() < until_s:
-                time.sleep(0.01)
-            (there,) = kernels.glob("*.part")
-            os.utime(str(there), (time.time() - 60,) * 2)  # it compiles for a minute
-            build._remove_left(str(kernels))
-            assert there.is_dir()
-        finally:
-            (tmp_path / "go").touch()
-            assert other.wait(60) == 0
-    assert not list(kernels.glob("*.part")) and list(kernels.glob("*.so"))

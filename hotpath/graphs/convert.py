@@ -4,8 +4,7 @@
 float32 where the rest is FP16: a LayerNorm squares its input, and 256 squared is more than float16
 holds. ``to_float16`` and ``with_half_ends`` are for TensorRT 11, which computes in the types that
 the model has. onnxconverter-common 1.16 can't replace them: it mixes both types at nodes that stay
-in float32, and needs Python 3.8. ``to_qdq`` rewrites quantised operators that only ONNX Runtime
-knows.
+in float32, and needs Python 3.8.
 """
 
 import math
@@ -354,57 +353,3 @@ def _halve(tensor: TensorProto) -> None:
     if tensor.data_type == TensorProto.FLOAT:
         values = np.clip(numpy_helper.to_array(tensor), -_LARGEST, _LARGEST)
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), tensor.name))
-
-
-def to_qdq(model: ModelProto) -> ModelProto:
-    """Rewrite every quantised convolution (QLinearConv) as a plain one between quantisers (Q/DQ).
-
-    OpenVINO and TensorRT know only this form. The results are the same, except for the rounding of
-    sums in float32.
-
-    Args:
-        model: of opset 13 or newer, in which DequantizeLinear has an axis; not changed.
-
-    Returns:
-        a model; the model itself if there is no such node.
-    """
-    if not any(node.op_type == "QLinearConv" for node in model.graph.node):
-        return model
-    model = models.copy(model)
-    constants = models.constants(model.graph)
-    nodes: List[NodeProto] = []
-    for node in model.graph.node:
-        if node.op_type == "QLinearConv":
-            nodes.extend(_plain_conv(model, node, constants))
-        else:
-            nodes.append(node)
-    models.replace(model.graph.node, nodes)
-    return models.prune(model)
-
-
-def _plain_conv(
-    model: ModelProto, node: NodeProto, constants: Dict[str, np.ndarray]
-) -> List[NodeProto]:
-    """A convolution of dequantised numbers, and the quantiser of its result."""
-    x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero = node.input[:8]
-    name = node.output[0]
-    picture, weights, result = (name + end for end in ("/input", "/weights", "/result"))
-    per_channel = constants[w_scale].ndim and constants[w_scale].size > 1
-    nodes = [
-        helper.make_node("DequantizeLinear", [x, x_scale, x_zero], [picture]),
-        helper.make_node(
-            "DequantizeLinear",
-            [w, w_scale, w_zero],
-            [weights],
-            **({"axis": 0} if per_channel else {}),
-        ),
-    ]
-    inputs = [picture, weights]
-    if len(node.input) > 8 and node.input[8]:
-        # the bias is a whole number of steps of size x_scale * w_scale
-        bias = constants[node.input[8]] * (constants[x_scale] * constants[w_scale]).ravel()
-        inputs.append(models.add_constant(model.graph, name + "/bias", bias.astype(np.float32)))
-    conv = helper.make_node("Conv", inputs, [result], name=node.name)
-    conv.attribute.extend(node.attribute)
-    quantiser = helper.make_node("QuantizeLinear", [result, y_scale, y_zero], [name])
-    return nodes + [conv, quantiser]

@@ -17,7 +17,6 @@ from types import ModuleType
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple, TypeVar, Union
 
 import numpy as np
-import onnx
 from onnx import (
     ModelProto,
     NodeProto,
@@ -28,13 +27,12 @@ from onnx import (
     version_converter,
 )
 
-from hotpath.graphs import convert, models, normalise
+from hotpath.graphs import models, normalise
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import NETWORKS, Network
 
 AnyPath = Union[str, pathlib.Path]
 OPSET = 13  # TensorRT 8.2 of a Nano ends here; the first whose DequantizeLinear has an axis
-CONVERTS = (1, 12)  # the first onnx whose converter does not crash on a QLinearConv
 CLOSE = 1e-5  # of an output's largest number
 DRAWS = 2  # of random inputs
 SIDES = (128, 256)  # of exemplar and search region where neither file nor TOML says them
@@ -45,7 +43,7 @@ Key = TypeVar("Key")
 
 
 def enter(paths: Mapping[Key, Any], network: Optional[Network] = None) -> Dict[Key, ModelProto]:
-    """Read a network's files: float32, of one opset, with quantisers that all engines know.
+    """Read a network's files: float32, of one opset.
 
     Args:
         paths: dict of a part, or anything else, -> path.
@@ -53,10 +51,16 @@ def enter(paths: Mapping[Key, Any], network: Optional[Network] = None) -> Dict[K
             comes with Hotpath was proven when it was added.
 
     Raises:
-        BadNetwork: a file is no ONNX, or it can't be lifted, or the proof fails.
+        BadNetwork: a file is no ONNX or not Q/DQ, or it can't be lifted, or the proof fails.
     """
     files = {key: normalise.to_float32(models.read(path)) for key, path in paths.items()}
-    for model in files.values():
+    for key, model in files.items():
+        if any(node.op_type == "QLinearConv" for node in model.graph.node):
+            raise BadNetwork(
+                f"{paths[key]} is quantised by operators such as QLinearConv, which only ONNX "
+                "Runtime knows; quantise the network in the format Q/DQ",
+                what="not Q/DQ",
+            )
         models.replace(model.graph.input, models.inputs(model))
         model.ir_version = max(model.ir_version, 4)  # before, a constant had to be an input too
     newest = max([OPSET, *map(models.opset, files.values())])
@@ -69,20 +73,12 @@ def enter(paths: Mapping[Key, Any], network: Optional[Network] = None) -> Dict[K
             of_file = (sides[0], sides[0]) if key == "exemplar" else sides
             features.update(_prove(model, later, of_file, features, paths[key], is_proven))
             files[key] = later
-    return {
-        key: models.without_constant_nodes(convert.to_qdq(model)) for key, model in files.items()
-    }
+    return {key: models.without_constant_nodes(model) for key, model in files.items()}
 
 
 def lifted(model: ModelProto, opset: int, path: AnyPath) -> ModelProto:
     """A copy in another opset."""
     before = models.opset(model)
-    has_quantised = any(node.op_type == "QLinearConv" for node in model.graph.node)
-    if has_quantised and tuple(map(int, onnx.__version__.split(".")[:2])) < CONVERTS:
-        raise BadNetwork(
-            f"onnx {onnx.__version__} can't convert a quantised network of opset {before}; prepare "
-            "it where there is onnx 1.12 or newer (Python 3.7)"
-        )
     try:
         lifted: ModelProto = version_converter.convert_version(model, opset)
     except Exception as error:  # the converter's classes differ by version

@@ -5,9 +5,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 
-from hotpath.graphs import convert, models
+from hotpath.graphs import convert, lifting, models
 from hotpath.runtime.errors import BadNetwork
 from tests.support.errors import refusal
+from tests.support.models import model_of
 
 ort = pytest.importorskip("onnxruntime")
 NEWEST = onnx.defs.onnx_opset_version()
@@ -147,3 +148,16 @@ def test_what_tensorrt_does_not_compute_is_not_prepared_for_it(name):
     )
     with pytest.raises(BadNetwork, match=f"Resize with {name}=1"):
         convert.for_old_tensorrt(models.infer_shapes(net))
+
+
+def test_quantised_operators_are_refused_with_the_format_to_take(tmp_path):
+    numbers = {"s": np.float32(0.1), "z": np.uint8(0), "w": np.ones((1, 3, 1, 1), np.uint8)}
+    nodes = [
+        ("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        ("QLinearConv", ["q", "s", "z", "w", "s", "z", "s", "z"], ["r"]),
+        ("DequantizeLinear", ["r", "s", "z"], ["y"]),
+    ]
+    net = model_of(nodes, {"x": [1, 3, 4, 4]}, {"y": [1, 1, 4, 4]}, numbers, 13)
+    onnx.save(net, str(tmp_path / "a.onnx"))
+    with refusal(BadNetwork, "not Q/DQ"):
+        lifting.enter({"search": tmp_path / "a.onnx"})

@@ -19,8 +19,6 @@ from typing import Any, Dict, List, Mapping, NoReturn, Optional, Tuple, TypeVar,
 import numpy as np
 from onnx import (
     ModelProto,
-    NodeProto,
-    ValueInfoProto,
     helper,
     numpy_helper,
     shape_inference,
@@ -82,10 +80,8 @@ def lifted(model: ModelProto, opset: int, path: AnyPath) -> ModelProto:
     try:
         lifted: ModelProto = version_converter.convert_version(model, opset)
     except Exception as error:  # the converter's classes differ by version
-        node = _unconverted(model, opset)
-        what = f"{_named(node)} of opset {before}" if node else f"opset {before}"
         raise BadNetwork(
-            f"{path}: {what} can't be brought to opset {opset} ({_reason(error)}); {ANEW}",
+            f"{path}: opset {before} can't be brought to opset {opset} ({_reason(error)}); {ANEW}",
             what="not lifted",
         ) from None
     if before < 11:
@@ -102,25 +98,6 @@ def _keep_coordinates(model: ModelProto, lifted: ModelProto) -> None:
         if models.attributes(old).get("mode", b"nearest") == b"linear":
             models.replace(new.attribute, [a for a in new.attribute if a.name != key])
             new.attribute.append(helper.make_attribute(key, "asymmetric"))
-
-
-def _unconverted(model: ModelProto, opset: int) -> Optional[NodeProto]:
-    """The first node that the converter refuses by itself, if there is one."""
-    value_of = {value.name: value for value in models.values(_inferred(model).graph)}
-    tensor_of = {tensor.name: tensor for tensor in model.graph.initializer}
-    for node in model.graph.node:
-        read = [name for name in node.input if name]
-        inputs = [value_of[name] for name in read if name in value_of and name not in tensor_of]
-        outputs = [value_of.get(name, ValueInfoProto(name=name)) for name in node.output]
-        tensors = [tensor_of[name] for name in read if name in tensor_of]
-        graph = helper.make_graph([node], "node", inputs, outputs, tensors)
-        alone = helper.make_model(graph, opset_imports=model.opset_import)
-        alone.ir_version = model.ir_version
-        try:
-            version_converter.convert_version(alone, opset)
-        except Exception:  # see above
-            return node
-    return None
 
 
 def _prove(
@@ -149,7 +126,7 @@ def _prove(
     _check_sizes(export)
     feeds = [_random(export, sides, features, seed) for seed in range(DRAWS)]
     try:
-        expected = [run(onnxruntime, export, feed) for feed in feeds]
+        expected = [_run(onnxruntime, export, feed) for feed in feeds]
     except Exception as error:  # ONNX Runtime's classes derive from nothing else
         raise BadNetwork(
             f"{path}: ONNX Runtime {onnxruntime.__version__} can't run opset "
@@ -158,13 +135,13 @@ def _prove(
             what="no proof",
         ) from None
     try:
-        results = [run(onnxruntime, lifted, feed) for feed in feeds]
+        results = [_run(onnxruntime, lifted, feed) for feed in feeds]
     except Exception as error:  # see above
-        _refuse(onnxruntime, export, lifted, feeds, path, _reason(error))
+        _refuse(export, lifted, path, _reason(error))
     for want, got in zip(expected, results):
         off = max((_off(*pair) for pair in zip(want, got)), default=0.0)
         if off > CLOSE:
-            _refuse(onnxruntime, export, lifted, feeds, path, f"{off:.1g} of its range off")
+            _refuse(export, lifted, path, f"{off:.1g} of its range off")
     return {value.name: array.shape for value, array in zip(export.graph.output, expected[0])}
 
 
@@ -176,63 +153,15 @@ def _check_sizes(model: ModelProto) -> None:
         pass
 
 
-def _refuse(
-    onnxruntime: ModuleType,
-    export: ModelProto,
-    lifted: ModelProto,
-    feeds: List[Dict[str, np.ndarray]],
-    path: AnyPath,
-    why: str,
-) -> NoReturn:
-    """Name the first node whose result differs."""
-    node = None
-    try:
-        node = _first_that_differs(onnxruntime, export, lifted, feeds)
-    except Exception:  # a part of the graph that ONNX Runtime can't run by itself
-        pass
-    what = _named(node) if node else "it"
+def _refuse(export: ModelProto, lifted: ModelProto, path: AnyPath, why: str) -> NoReturn:
     raise BadNetwork(
-        f"{path}: {what} is another one in opset {models.opset(lifted)} than in opset "
+        f"{path} is another network in opset {models.opset(lifted)} than in opset "
         f"{models.opset(export)} ({why}); {ANEW}",
         what="not lifted",
     )
 
 
-def _first_that_differs(
-    onnxruntime: ModuleType,
-    export: ModelProto,
-    lifted: ModelProto,
-    feeds: List[Dict[str, np.ndarray]],
-) -> Optional[NodeProto]:
-    """The first node of an export that the lifted graph computes otherwise."""
-    lifted_names = {name for node in lifted.graph.node for name in node.output}
-    renamed: List[NodeProto] = []  # since the last equal result; what the converter wrote anew
-    for node in export.graph.node:
-        name = node.output[0]
-        if name not in lifted_names:
-            renamed.append(node)
-            continue
-        pair = [_up_to(model, name) for model in (export, lifted)]
-        for feed in feeds:
-            want = run(onnxruntime, pair[0], feed)[0]
-            try:
-                is_equal = _off(want, run(onnxruntime, pair[1], feed)[0]) <= CLOSE
-            except Exception:  # it can't be run at all
-                is_equal = False
-            if not is_equal:
-                return (renamed + [node])[0]
-        renamed = []
-    return None
-
-
-def _up_to(model: ModelProto, name: str) -> ModelProto:
-    """A copy that ends with a tensor."""
-    model = models.copy(model)
-    models.replace(model.graph.output, [ValueInfoProto(name=name)])
-    return models.prune(model)
-
-
-def run(
+def _run(
     onnxruntime: ModuleType, model: ModelProto, feed: Dict[str, np.ndarray]
 ) -> List[np.ndarray]:
     """The outputs, each operator as its opset defines it."""
@@ -256,11 +185,6 @@ def _off(want: np.ndarray, got: np.ndarray) -> float:
     if not first.size:
         return 0.0
     return float(np.abs(first - second).max() / max(np.abs(first).max(), 1e-9))
-
-
-def random_feed(model: ModelProto) -> Dict[str, np.ndarray]:
-    """Random inputs of a model whose shapes are fixed."""
-    return _random(model, SIDES, {}, 0)
 
 
 def _random(
@@ -287,18 +211,6 @@ def _random(
 
 def _numpy_type(kind: int) -> Any:
     return numpy_helper.to_array(helper.make_tensor("none", kind, [0], [])).dtype
-
-
-def _inferred(model: ModelProto) -> ModelProto:
-    try:
-        inferred: ModelProto = shape_inference.infer_shapes(model)
-    except Exception:  # shapes that contradict each other
-        return model
-    return inferred
-
-
-def _named(node: NodeProto) -> str:
-    return f"{node.op_type} {node.name or node.output[0]}"
 
 
 def _reason(error: BaseException) -> str:

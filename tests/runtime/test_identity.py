@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from hotpath.runtime import identity
 from hotpath.runtime.identity import (
     CONFIRMED,
     DOUBTFUL,
@@ -497,51 +496,3 @@ def test_each_word_is_that_of_its_phase(seed):
         before = word
         seen.add(word)
     assert seen == set(STATES)
-
-
-def life(strict):
-    """What a target says of random evidence: frames of each phase, finds, sums of what it knows."""
-    rng, rules = np.random.RandomState(7), rules_of(load_network("kestrel"), strict)
-    judge, level, x, counts = new(rules, every=4), GOOD, 100.0, dict.fromkeys(PHASES, 0)
-    sums = np.zeros(3)
-    for index in range(2000):
-        level = rng.choice([0.1, 0.4, 0.6, 0.9, 0.9]) if rng.rand() < 0.03 else level
-        cues = judge.cues
-        cues.now = float(np.clip(level + rng.normal(0, 0.1), 0, 1))
-        cues.appearance, cues.alike = level + rng.normal(0, 0.2, 2)
-        cues.resized = abs(rng.normal(0, 0.3))
-        cues.by_chance = (0.0, 0.3 if index % 3 else 0.97)
-        x = float(rng.uniform(0, 300)) if rng.rand() < 0.01 else x + 1.0
-        state, event = np.array([x, 50.0, 20.0, 20.0]), rng.rand()
-        if event < 0.01:
-            judge.jump()
-        elif event < 0.012:
-            judge.confirm()
-        judge.observe(None, state, None, 0.0)
-        counts[judge.phase] += 1
-        _, presence = judge.report()
-        sums += presence, judge.found, judge.wants_search
-    return [*counts.values(), *sums.round(3).tolist()]
-
-
-LIVES = [
-    [973, 16, 87, 532, 392, 842.783, 19.0, 272.0],
-    [370, 6, 113, 1125, 386, 516.983, 10.0, 273.0],
-]  # of both kinds of verification, in the order of PHASES
-NUMBERS = (
-    "KEPT FOLLOWED MOST_FRAMES FRAMES STRICT_FRAMES PATIENCE PROBATION LEAST_RANGE COLOURS_DENY "
-    "STRICT_COLOURS RESIZED REFERENCE RECENT RISE FIRST AFTER SLOPE CHANCE HALF MOST_UNVERIFIED"
-).split()
-
-
-def test_random_lives_are_those_that_are_kept():
-    assert [life(False), life(True)] == [pytest.approx(kept, abs=0.01) for kept in LIVES]
-
-
-@pytest.mark.parametrize("share", [0.7, 1.3])
-@pytest.mark.parametrize("name", NUMBERS)
-def test_another_number_changes_a_life(name, share, monkeypatch):
-    value = getattr(identity, name)
-    other = value * share if isinstance(value, float) else round(value * share)
-    monkeypatch.setattr(identity, name, other)
-    assert [life(False), life(True)] != [pytest.approx(kept, abs=0.01) for kept in LIVES]

@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from hotpath.kernels import cpu
-from hotpath.kernels.settings import ARGMAX, MOST_PLACES
+from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode
 from hotpath.runtime.devices.base import Device, Look
-from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.identity import CONFIRMED, TENTATIVE
 from hotpath.runtime.places import Places
 from hotpath.runtime.search import search
-from hotpath.runtime.search.windows import PRIORS, WIDE, prior_of
+from hotpath.runtime.search.windows import prior_of
 from hotpath.runtime.types import Seen
 from tests.support.described import load_network
 
@@ -64,39 +63,11 @@ def test_a_family_decoded_in_python_proposes_by_definition(monkeypatch):
     assert [found.scores, found.cells] == expected and np.array_equal(found.states, states)
 
 
-def cells_of(found):
-    return [divmod(cell, CELLS) for cell in found[2]]
-
-
-@pytest.mark.parametrize("share, found", [(0.2, 3), (0.5, 2), (0.9, 1)])
-def test_other_peaks_follow_the_best_cell(share, found):
-    network, maps = window(*PEAKS, ((BEST[0], BEST[1] + 1), 0.7))  # a neighbour is no peak
-    network.peak_share = share
-    places_found = proposed(network, maps, prior_of(network))
-    assert cells_of(places_found) == [BEST, RIVAL, WEAK][:found]
-    assert [round(score, 3) for score in places_found[1]] == [0.8, 0.7, 0.2][:found]
-
-
 @pytest.mark.parametrize("name, share", [("kestrel", 0.0), ("siamrpnpp", 0.2)])
 def test_without_shares_or_places_only_the_best_box_is_left(name, share):
     network = load_network(name)
     network.peak_share = share
     assert load_network("kestrel").peak_share and prior_of(network) == ARGMAX
-
-
-def test_a_flat_map_proposes_few_boxes():
-    network, maps = window()
-    maps[0][:] = 0.5  # every cell is a peak
-    assert len(proposed(network, maps, prior_of(network))[1]) == MOST_PLACES
-
-
-def test_places_of_a_wide_window_are_apart_and_the_maps_stay():
-    prior = PRIORS[WIDE]
-    beside = BEST[0], BEST[1] + prior.apart - 1
-    network, maps = window(*PEAKS, (beside, 0.75))
-    before = [each.copy() for each in maps]
-    assert cells_of(proposed(network, maps, prior)) == [BEST, RIVAL]  # WEAK is below the share
-    assert all((one == other).all() for one, other in zip(before, maps))
 
 
 def test_a_peaks_box_is_that_of_a_window_in_which_it_is_alone():
@@ -106,13 +77,6 @@ def test_a_peaks_box_is_that_of_a_window_in_which_it_is_alone():
     for state, cell, peak in zip(states, cells, PEAKS):
         alone = proposed(network, window(peak)[1], prior)
         assert cell == alone[2][-1] and (state == alone[0][-1]).all()
-
-
-def test_a_window_without_a_finite_score_has_no_box():
-    network, maps = window(*PEAKS)
-    maps[0][:] = np.nan
-    with pytest.raises(NetworkFailed):
-        proposed(network, maps, prior_of(network))
 
 
 @pytest.mark.parametrize(

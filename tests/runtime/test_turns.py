@@ -1,8 +1,5 @@
-"""Every public method of a tracker and of targets has its turn; two threads never are inside."""
+"""Every public method of a tracker and of targets waits for its turn, or is refused."""
 
-import collections
-import functools
-import itertools
 import threading
 
 import numpy as np
@@ -56,11 +53,6 @@ TARGETS = {
 }
 KINDS = [(load_tracker, Tracker, TRACKER), (load_targets, Targets, TARGETS)]
 ONE_EACH = [(load, calls, name) for load, _, calls in KINDS for name in calls]
-PAIRS = [
-    (load, calls, pair)
-    for load, _, calls in KINDS
-    for pair in itertools.combinations_with_replacement(calls, 2)
-]
 
 
 @pytest.fixture(scope="module")
@@ -93,33 +85,11 @@ def shared(network):
     def get(load):
         if load not in things or things[load]._closed:
             things[load] = opened(load, network)
-            counted(things[load])
         return ready(things[load])
 
     yield get
     for thing in things.values():
         thing.close()
-
-
-def counted(thing):
-    """Note in ``most`` how many threads are in the device at once."""
-    inside, thing.most = collections.Counter(), [0]
-
-    def alone(method):
-        @functools.wraps(method)
-        def count(*values):
-            inside["now"] += 1
-            thing.most.append(inside["now"])
-            try:
-                return method(*values)
-            finally:
-                inside["now"] -= 1
-
-        return count
-
-    thing.device.look, thing.device.exemplar = map(
-        alone, (thing.device.look, thing.device.exemplar)
-    )
 
 
 @pytest.mark.parametrize(("load", "kind", "calls"), KINDS)
@@ -145,28 +115,6 @@ def test_a_method_waits_or_is_refused_during_another_threads(shared, load, calls
         went_in = ended.wait(0.05) and answers != ["refused"]
     thread.join()
     assert not went_in
-
-
-@pytest.mark.parametrize(("load", "calls", "pair"), PAIRS)
-def test_two_threads_in_two_methods_get_answers_or_not_ready(shared, load, calls, pair):
-    thing, wrong, start = shared(load), [], threading.Barrier(2)
-
-    def call(name):
-        start.wait()
-        for _ in range(5):
-            try:
-                calls[name](thing)
-            except NotReady:
-                pass
-            except Exception as error:
-                wrong.append((name, error))
-
-    threads = [threading.Thread(target=call, args=(name,)) for name in pair]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong and max(thing.most) <= 1
 
 
 @pytest.mark.parametrize("ask", ["numbers", "suggest", "confirm", "drop"])

@@ -65,16 +65,6 @@ def test_a_damaged_library_is_made_again_and_ends_no_process(small, tmp_path, ki
 
 
 @needs_compiler
-def test_a_library_cut_short_is_made_again(small, tmp_path):
-    whole = build.library(QUICK, (str(tmp_path / "whole"),)).path
-    short = tmp_path / "short" / os.path.basename(whole)  # a path that was not loaded before
-    short.parent.mkdir()
-    short.write_text("")
-    library = build.library(QUICK, (str(short.parent),))
-    assert library.path == str(short) and library.handle.hp_crop
-
-
-@needs_compiler
 def test_a_folder_that_cannot_hold_it_is_passed_over(small, tmp_path):
     blocked = tmp_path / "a file"
     blocked.write_text("")

@@ -12,7 +12,7 @@ from hotpath.runtime import __all__ as _of_the_runtime
 from hotpath.runtime import __version__, canonical, interop  # noqa: F401
 from hotpath.runtime.directions import Bearing as Bearing
 from hotpath.runtime.libraries import require
-from hotpath.runtime.options import AUTO, NORMAL, Log, Options, PathLike
+from hotpath.runtime.options import AUTO, Log, Options, PathLike
 
 if TYPE_CHECKING:
     from hotpath.app.tracking import Tracking
@@ -55,7 +55,6 @@ def track(
     board: Optional[str] = None,
     recover: Optional[bool] = None,
     search_windows: Optional[int] = None,
-    latency: str = NORMAL,
     strict: bool = False,
 ) -> "Tracking":
     """Follow one target through a camera, a stream, a file or a folder, frame by frame.
@@ -114,7 +113,6 @@ def track(
         board=board,
         recover=recover,
         search_windows=search_windows,
-        latency=latency,
         strict=strict,
     )
     selected = Selected(box, point, snug, detector, classes)

@@ -36,7 +36,7 @@ from hotpath.runtime.errors import (
 )
 from hotpath.runtime.libraries import require
 from hotpath.runtime.networks import DEFAULT_NETWORK
-from hotpath.runtime.options import AUTO, NORMAL, Log, Options, PathLike, Simulate
+from hotpath.runtime.options import AUTO, Log, Options, PathLike, Simulate
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets
@@ -88,7 +88,6 @@ def load_tracker(
     simulate: Simulate = None,
     recover: Optional[bool] = None,
     search_windows: Optional[int] = None,
-    latency: str = NORMAL,
     strict: bool = False,
 ) -> "Tracker":
     """Make a tracker, ready for ``init``. Close it, or use it with ``with``.
@@ -120,7 +119,6 @@ def load_tracker(
         simulate=simulate,
         recover=recover,
         search_windows=search_windows,
-        latency=latency,
         strict=strict,
     )
     require(("numpy", "cv2"))  # before anything else fails without a sentence
@@ -142,7 +140,6 @@ def load_targets(
     simulate: Simulate = None,
     recover: Optional[bool] = None,
     search_windows: Optional[int] = None,
-    latency: str = NORMAL,
     strict: bool = False,
 ) -> "Targets":
     """Make a ``hotpath.runtime.targets.targets.Targets``, which follows several targets at once.
@@ -168,7 +165,6 @@ def load_targets(
         simulate=simulate,
         recover=recover,
         search_windows=search_windows,
-        latency=latency,
         strict=strict,
     )
     require(("numpy", "cv2"))  # before anything else fails without a sentence

@@ -10,7 +10,6 @@ from hotpath.runtime.errors import BadOption
 
 PathLike = Union[str, pathlib.Path]
 AUTO, FP32, INT8 = PRECISIONS = ("auto", "fp32", "int8")
-SAVING, NORMAL, LOW = LATENCIES = ("saving", "normal", "low")
 MOST_WINDOWS = 64  # of the search in a frame
 Log = Optional[Callable[[str], None]]
 Simulate = Optional[Callable[[Optional[str]], Tuple[Any, pathlib.Path]]]
@@ -46,8 +45,6 @@ class Options(NamedTuple):
             ``strict_share``, which other colours and another size veto. Fewer returning targets
             are found, and fewer look-alikes are accepted. Meant for a machine that steers by the
             box.
-        latency: how a thread waits for a GPU, one of ``LATENCIES``. "low" spins, "normal" yields to
-            other threads, "saving" sleeps.
 
     Example:
         >>> load_tracker("kestrel_fast", precision="fp32", threads=1, strict=True).name
@@ -65,7 +62,6 @@ class Options(NamedTuple):
     simulate: Simulate = None
     recover: Optional[bool] = None
     search_windows: Optional[int] = None
-    latency: str = NORMAL
     strict: bool = False
 
 
@@ -73,7 +69,6 @@ DEFAULTS = Options()
 
 
 CHECKS = {
-    "latency": Key(str, choices=LATENCIES),
     "recover": Key(bool),
     "search_windows": Key(int, low=1, high=MOST_WINDOWS),
     "strict": Key(bool),

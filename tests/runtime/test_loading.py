@@ -39,7 +39,6 @@ def test_as_many_threads_as_cores_are_used_and_more_are_refused(tmp_path, load):
         (BadOption, "search_windows must lie in 1 to 64", "search_windows", (-1, 0, 65)),
         (BadOption, "search_windows must be a whole number", "search_windows", (1.5, "2", True)),
         (BadNetwork, "networks_dir must be the path of a folder, not 5", "networks_dir", (5,)),
-        (BadOption, "latency must be one of saving, normal, low", "latency", ("fast",)),
         (BadOption, "log must be a function of one sentence", "log", (True, "log.txt")),
         (BadOption, "recover must be true or false, not 'no'", "recover", ("no",)),
         (BadOption, "strict must be true or false, not 1", "strict", (1,)),

@@ -23,8 +23,8 @@ class Device(device.Device):
         cupy.cuda.memory.OutOfMemoryError,
     )
 
-    def __init__(self, sleeps: bool = False) -> None:
-        super().__init__(sleeps)
+    def __init__(self) -> None:
+        super().__init__()
         self._thread = threading.local()
         self._thread.has_context = True
         try:
@@ -87,7 +87,7 @@ class Device(device.Device):
             kernel(grid, block, tuple(arguments), shared_mem=shared)
 
     def event(self) -> Any:
-        return cupy.cuda.Event(block=self._sleeps)
+        return cupy.cuda.Event()
 
     def follow(self, stream: Any, event: Any) -> None:
         self._ask(stream.wait_event, event)

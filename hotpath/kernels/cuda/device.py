@@ -91,9 +91,6 @@ class Device:
         capability: compute capability, such as 87.
         driver_version: newest CUDA version that the driver supports, such as 12060.
         counters: ``Counters``.
-
-    Args:
-        sleeps: whether a thread that waits for an event sleeps.
     """
 
     name = ""
@@ -107,9 +104,8 @@ class Device:
     _download: Callable[..., None]
     _launch: Callable[..., None]
 
-    def __init__(self, sleeps: bool = False) -> None:
+    def __init__(self) -> None:
         self.counters = Counters()
-        self._sleeps = sleeps
         self._memory: Dict[int, Any] = {}  # address -> allocation
 
     @contextlib.contextmanager
@@ -212,12 +208,11 @@ def installed() -> List[str]:
     return [name for name in LIBRARIES if importlib.util.find_spec(name) is not None]
 
 
-def open_device(library: str = "auto", latency: str = "normal") -> Any:
+def open_device(library: str = "auto") -> Any:
     """Open the first GPU; ``CUDA_VISIBLE_DEVICES`` says which that is.
 
     Args:
         library: "auto", "cupy" or "pycuda".
-        latency: how threads wait for it, a key of ``driver.WAITS``.
 
     Returns:
         A ``Device``, see above.
@@ -238,12 +233,12 @@ def open_device(library: str = "auto", latency: str = "normal") -> Any:
         raise NoGpu(f"{library!r} is no GPU library; name one of: cupy, pycuda")
     elif library not in present:
         raise NoGpu(f"{library} is not installed; run `python -m hotpath boards`")
-    driver.wait_by(latency)  # both libraries report a missing driver with a page of text
+    driver.let_threads_yield()  # both libraries report a missing driver with a page of text
     try:  # a wheel has another name for this package
         launch = importlib.import_module(f"{__package__}.{library}_launch")
     except ImportError as error:
         raise NoGpu(_not_imported(library, error)) from None
-    return launch.Device(sleeps=latency == "saving")
+    return launch.Device()
 
 
 def _not_imported(library: str, error: ImportError) -> str:

@@ -12,7 +12,7 @@ from hotpath.base.errors import NoGpu
 LIBRARY = "libcuda.so.1"
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
 
-WAITS = {"low": 1, "normal": 2, "saving": 4}  # CU_CTX_SCHED_SPIN, _YIELD and _BLOCKING_SYNC
+YIELD = 2  # CU_CTX_SCHED_YIELD
 
 
 class Gpu(NamedTuple):
@@ -68,21 +68,18 @@ def describe_gpu() -> Gpu:
     return Gpu(name.value.decode("utf-8", "replace"), "{}.{}".format(*capability), version)
 
 
-def wait_by(latency: str) -> None:
-    """Set how this process waits for a GPU, before a library opens it.
+def let_threads_yield() -> None:
+    """Let threads that wait for a GPU yield to others. Call it before a library opens the GPU.
 
     Without this, CUDA chooses by the number of cores and, on a Jetson, by its power profile. If the
     driver refuses because the GPU is open already, nothing changes.
-
-    Args:
-        latency: a key of ``WAITS``.
     """
     library, handle = load(), ctypes.c_int()
     set_flags = getattr(library, "cuDevicePrimaryCtxSetFlags", None)  # _v2 from CUDA 11 on
     set_flags = getattr(library, "cuDevicePrimaryCtxSetFlags_v2", set_flags)
     if library.cuInit(0) == 0 and library.cuDeviceGet(ctypes.byref(handle), 0) == 0:
         if set_flags is not None:
-            set_flags(handle, WAITS[latency])
+            set_flags(handle, YIELD)
 
 
 def error_text(library: ctypes.CDLL, result: int) -> str:

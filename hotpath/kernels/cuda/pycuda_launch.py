@@ -20,8 +20,8 @@ class Device(device.Device):
     name = "pycuda"
     errors = (cuda.Error,)
 
-    def __init__(self, sleeps: bool = False) -> None:
-        super().__init__(sleeps)
+    def __init__(self) -> None:
+        super().__init__()
         try:
             cuda.init()
             gpu = cuda.Device(0)
@@ -92,8 +92,7 @@ class Device(device.Device):
         kernel(*arguments, grid=grid, block=block, stream=stream, shared=shared)
 
     def event(self) -> Any:
-        flags = cuda.event_flags
-        return cuda.Event(flags.BLOCKING_SYNC if self._sleeps else flags.DEFAULT)
+        return cuda.Event()
 
     def follow(self, stream: Any, event: Any) -> None:
         self._ask(stream.wait_for_event, event)

@@ -38,7 +38,7 @@ class Setup(NamedTuple):
         network: the ``Network``; None for the one whose TOML is in the bundle.
         paths: dict of part -> path of the network's ONNX files; empty where a bundle has others.
         bundle: the ``Bundle`` whose files run, its parts checked; None for the network's own files.
-        options: the user's. ``threads``, ``latency``, ``log`` and ``networks_dir`` count here.
+        options: the user's. ``threads``, ``log`` and ``networks_dir`` count here.
         board: name of the board that this is; None if it is not known.
         device: an open ``hotpath.kernels.cuda.device``, or PYNQ's device; None to open one.
         overlay: path of the .bit for an FPGA; None for the one of the bundle's board.

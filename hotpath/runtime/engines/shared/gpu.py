@@ -55,7 +55,7 @@ class GpuEngine(base.Engine):
 
         self.threads = 1
         self._opened = setup.device is None
-        self.device = setup.device or devices.open_device(latency=setup.options.latency)
+        self.device = setup.device or devices.open_device()
         self._exemplar: Any = None
         self._frame: List[Any] = []
         self._batches: Dict[int, List[Any]] = {}  # the parts for several windows in one call

@@ -153,7 +153,7 @@ class Board:
         if family is not None:
             self.trt = sys.modules["tensorrt"] = fake.make(family, self.machine)
 
-    def _open(self, library="auto", index=0, latency="normal"):
+    def _open(self, library="auto", index=0):
         self.devices.append(Device(int(self.machine.capability.replace(".", ""))))
         return self.devices[-1]
 

@@ -15,7 +15,7 @@ target on it. Without a detection on its box, an unsure target is treated like a
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -33,9 +33,6 @@ from hotpath.runtime.types import (
     checked_box,
     leave_frame,
 )
-
-if TYPE_CHECKING:
-    from hotpath.runtime.targets.interface import Followed
 
 SAME = 0.3  # overlap of a detection with its target
 DRIFTED = 0.5  # overlap below which a target starts anew from its detection
@@ -67,7 +64,7 @@ class TargetFinder:
 
     def __init__(
         self,
-        targets: "Followed",
+        targets: Any,
         find: Callable[[np.ndarray], Any],
         *,
         every: int,

@@ -4,7 +4,7 @@
 """
 
 import math
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from hotpath.runtime.targets.finding import TargetFinder
 from hotpath.runtime.tracker import NO_BOX, NO_COPY, Tracker, follow, why_no_search_on
 from hotpath.runtime.turns import Turns, one_at_a_time
 from hotpath.runtime.types import Track
-
-if TYPE_CHECKING:
-    from hotpath.runtime.targets.interface import Finder
 
 ALIKE = 0.8  # overlap with an older target's box from which a first box is probably a mistake
 
@@ -56,7 +53,7 @@ class Targets:
         self._trackers: Dict[int, Tracker] = {}
         self.turns = Turns()
         self._classes: Dict[int, Dict[str, Any]] = {}  # of those targets that have one
-        self.finder: Optional[Finder] = None
+        self.finder: Optional[TargetFinder] = None
         self.added: List[int] = []
         self.dropped: Dict[int, str] = {}
         self._next = 0

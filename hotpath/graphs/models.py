@@ -24,17 +24,13 @@ Shape = Tuple[int, ...]
 
 ONNX_DOMAINS = ("", "ai.onnx")
 MOST_NUMBERS = 1 << 28  # of a tensor; the largest tracker here has 3 million in one
-BODIES = ("GroupNormalization",)  # onnx infers no shape of it (onnx/onnx#8356)
 HEAVY = 1 << 20  # bytes of a matrix that passes over a graph leave out
 WEIGHED = ("Conv", "ConvTranspose", "Gemm")  # layers
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 
 
 def read(path: Union[str, pathlib.Path]) -> ModelProto:
-    """Read an ONNX file, with its external data.
-
-    A file may be newer than the installed ``onnx`` if it has nothing new in it. Its outputs need no
-    shapes, which are inferred.
+    """Read an ONNX file, with its external data. Its outputs need no shapes, which are inferred.
 
     Raises:
         BadNetwork: the file is no valid ONNX, over the budget, an input has no shape, or a weight
@@ -42,8 +38,9 @@ def read(path: Union[str, pathlib.Path]) -> ModelProto:
     """
     try:
         onnx_budget.check(path)
-        model = _inlined(onnx.load(str(path)))
-        newer = _newer(model)
+        model = onnx.load(str(path))
+        _check_age(path, model)
+        model = _inlined(model)
         _give_shapes(model)
     except BadNetwork:
         raise
@@ -65,12 +62,6 @@ def read(path: Union[str, pathlib.Path]) -> ModelProto:
         onnx.checker.check_model(model)
         damaged = _with_nan(model)
     except Exception as error:  # the class of protobuf's DecodeError differs by version
-        if newer:
-            raise BadNetwork(
-                f"{path} is newer than the installed onnx {onnx.__version__}: it has {newer} "
-                f"({first_line(error)}); run `pip install --upgrade onnx`, or export it anew",
-                what="too new",
-            ) from None
         raise BadNetwork(
             f"{path} is not a whole ONNX file ({first_line(error)}); fetch it again",
             what="not ONNX",
@@ -84,62 +75,41 @@ def read(path: Union[str, pathlib.Path]) -> ModelProto:
 
 
 def _inlined(model: ModelProto) -> ModelProto:
-    """The model with the bodies of its functions, and of operators whose shapes are not inferred.
+    """The model with the bodies of its functions.
 
     Raises:
         BadNetwork: this ``onnx`` has no inliner.
     """
-    bodies = {node.op_type for node in model.graph.node}.intersection(BODIES)
-    if not model.functions and not bodies:
+    if not model.functions:
         return model
     try:
         from onnx import inliner
-
-        model = inliner.inline_local_functions(model)
-        names = [(domain, name) for name in sorted(bodies) for domain in ONNX_DOMAINS]
-        if bodies:
-            _give_types(model)
-            model = inliner.inline_selected_functions(model, names, inline_schema_functions=True)
-            del model.graph.value_info[:]
-    except (ImportError, TypeError):  # before onnx 1.15 and 1.19
-        what = ", ".join(sorted(bodies | {function.name for function in model.functions}))
+    except ImportError:  # before onnx 1.15
+        what = ", ".join(sorted({function.name for function in model.functions}))
         raise BadNetwork(
             f"onnx {onnx.__version__} can't write out the functions of this file ({what}); prepare "
-            "it where there is onnx 1.20 or newer",
+            "it where there is onnx 1.15 or newer",
             what="has functions",
         ) from None
-    return model
+    inlined: ModelProto = inliner.inline_local_functions(model)
+    return inlined
 
 
-def _give_types(model: ModelProto) -> None:
-    """State the type of all tensors, which the inliner asks for; in place."""
-    graph = model.graph
-    for node in graph.node:
-        if node.op_type in BODIES:  # its result has the type and the shape of its input
-            inferred = values(shape_inference.infer_shapes(model).graph)
-            graph.value_info.extend(v for v in inferred if v.name == node.input[0])
-            graph.value_info[-1].name = node.output[0]
-    stated = list(shape_inference.infer_shapes(model).graph.value_info)
-    stated += [
-        helper.make_tensor_value_info(t.name, t.data_type, t.dims) for t in graph.initializer
-    ]
-    replace(graph.value_info, stated)
-
-
-def _newer(model: ModelProto) -> str:
-    """Which versions of a model the installed ``onnx`` does not know, in words; "" for none.
-
-    The version of the file's format is lowered to the newest that ``onnx`` knows.
-    """
+def _check_age(path: Union[str, pathlib.Path], model: ModelProto) -> None:
+    """Raise ``BadNetwork`` for a file of versions that the installed ``onnx`` does not know."""
     words = []
     if model.ir_version > onnx.IR_VERSION:
         words.append(f"IR version {model.ir_version}, where {onnx.IR_VERSION} is the newest known")
-        model.ir_version = onnx.IR_VERSION
     newest = onnx.defs.onnx_opset_version()
     opsets = [opset.version for opset in model.opset_import if opset.domain in ONNX_DOMAINS]
     if opsets and max(opsets) > newest:
         words.append(f"opset {max(opsets)}, where {newest} is the newest known")
-    return " and ".join(words)
+    if words:
+        raise BadNetwork(
+            f"{path} is newer than the installed onnx {onnx.__version__}: it has "
+            f"{' and '.join(words)}; run `pip install --upgrade onnx`, or export it anew",
+            what="too new",
+        )
 
 
 def _give_shapes(model: ModelProto) -> None:

@@ -24,7 +24,6 @@ Shape = Tuple[int, ...]
 
 ONNX_DOMAINS = ("", "ai.onnx")
 MOST_NUMBERS = 1 << 28  # of a tensor; the largest tracker here has 3 million in one
-HEAVY = 1 << 20  # bytes of a matrix that passes over a graph leave out
 WEIGHED = ("Conv", "ConvTranspose", "Gemm")  # layers
 FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE)
 
@@ -251,9 +250,7 @@ def infer_shapes(model: ModelProto) -> ModelProto:
     """
     for value in model.graph.output:
         value.type.tensor_type.elem_type = TensorProto.FLOAT
-    light, weights = without_weights(model)
-    inferred = shape_inference.infer_shapes(light, strict_mode=True, data_prop=True)
-    inferred = with_weights(inferred, weights)
+    inferred: ModelProto = shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     for name, shape in shapes(inferred.graph).items():
         count = float(np.prod(shape, dtype=np.float64))
         if count > MOST_NUMBERS:
@@ -280,41 +277,6 @@ def check_sizes(path: Union[str, pathlib.Path]) -> None:
         raise
     except Exception:  # what the installed onnx does not know, an engine may
         return
-
-
-def without_weights(model: ModelProto) -> Tuple[ModelProto, List[TensorProto]]:
-    """A copy that takes its large matrices as inputs, and these matrices; see ``with_weights``.
-
-    No shape depends on them. Of a ViT-B, a pass over 370 MB becomes one over 3 MB.
-    """
-    graph = model.graph
-    light = ModelProto()
-    kept = {value.name for value in graph.input}
-    for node in graph.node:
-        if "Conv" in node.op_type or branches(node):
-            kept.update(names_read(node))
-    weights = [t for t in graph.initializer if len(t.raw_data) > HEAVY and t.name not in kept]
-    apart = {tensor.name for tensor in weights}
-    for source, target in ((model, light), (graph, light.graph)):
-        for field, value in source.ListFields():
-            if field.name == "initializer":
-                target.initializer.extend(t for t in value if t.name not in apart)
-            elif field.name != "graph":
-                target.MergeFrom(type(source)(**{field.name: value}))
-    light.graph.input.extend(
-        helper.make_tensor_value_info(t.name, t.data_type, list(t.dims)) for t in weights
-    )
-    return light, weights
-
-
-def with_weights(light: ModelProto, weights: List[TensorProto]) -> ModelProto:
-    """Put the matrices back that the graph still reads; in place. Returns the model."""
-    graph = light.graph
-    apart = {tensor.name for tensor in weights}
-    left = {value.name for value in graph.input}
-    replace(graph.input, [value for value in graph.input if value.name not in apart])
-    graph.initializer.extend(tensor for tensor in weights if tensor.name in left)
-    return light
 
 
 def prune(model: ModelProto) -> ModelProto:

@@ -34,8 +34,7 @@ def normalise(model: ModelProto) -> ModelProto:
     Raises:
         BadNetwork: a shape can't be computed: onnxslim is not installed, or it is not enough.
     """
-    light, weights = models.without_weights(model)
-    unknown = unknown_shapes(light)
+    unknown = unknown_shapes(model)
     if not unknown and not any(node.op_type in FOLDED for node in model.graph.node):
         return model
     try:
@@ -48,14 +47,14 @@ def normalise(model: ModelProto) -> ModelProto:
             f"`{make('setup', ALSO='exports')}` on a computer with Python 3.8 or newer, or export "
             "with constant folding"
         ) from None
-    model = ModelProto.FromString(_slimmed(onnxslim, light.SerializeToString()))
+    model = ModelProto.FromString(_slimmed(onnxslim, model.SerializeToString()))
     unknown = unknown_shapes(model)
     if unknown:
         raise BadNetwork(
             f"the shape of {unknown[0]} depends on more than the sides of the pictures; export "
             "the network for one size of picture"
         )
-    return models.with_weights(model, weights)
+    return model
 
 
 @functools.lru_cache(maxsize=2)  # `networks add` folds the same graph for each engine

@@ -3,7 +3,7 @@
 import functools
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -178,11 +178,7 @@ class Calibration:
         """(cells, overlaps) of all pairs of some clips."""
         network = load_network(path)
         there = network.locate(self.networks_dir)
-        runner: Any = (
-            Simulated(network, there)
-            if engine == "simulated"
-            else engines.create(engine, network, there)
-        )
+        runner = engines.create(engine, network, there)
         answers = Finder(network, runner).run(self.pairs(clips))
         runner.close()
         return answers.cells, answers.overlaps
@@ -220,15 +216,12 @@ class Calibration:
         clip = self.pairs(self.held).clip
         forms = {"fp32": self._form(self.network.path, plain, plain, clip)}
         cpu = written["cpu"]
-        there = engines.installed()
-        results = {engine: self.run(cpu, self.held, engine) for engine in (*there, "simulated")}
-        for engine, result in results.items():
+        for engine in engines.installed():
+            result = self.run(cpu, self.held, engine)
             forms[f"INT8 cpu, {engine}"] = self._form(cpu, result, plain, clip)
         symmetric = self.run(written["symmetric"], self.held)
         name = "INT8 symmetric, onnxruntime"
         forms[name] = self._form(written["symmetric"], symmetric, plain, clip)
-        cells = results["simulated"][0]
-        same = {engine: float((results[engine][0] == cells).mean()) for engine in there}
         costs = self.costs()
         return {
             "network": self.network.name,
@@ -241,7 +234,6 @@ class Calibration:
             "held_out": [clip.name for clip in self.held],
             "pairs": len(plain[0]),
             "forms": forms,
-            "same_cell_as_simulated": same,
         }
 
     def _form(
@@ -276,30 +268,3 @@ def picture_range(network: Network) -> list[float]:
     mean, scale = np.array(network.mean), np.array(network.scale)
     ends = np.concatenate([(0 - mean) * scale, (255 - mean) * scale, [0.0]])
     return table.rounded((ends.min(), ends.max()))
-
-
-class Simulated:
-    """Runs a Q/DQ model literally, in floating point: ONNX Runtime without its fusions."""
-
-    def __init__(self, network: Network, paths: Mapping[str, Any]) -> None:
-        built = assemble.build(network, paths)
-        self._sessions: Any = [
-            session(model, literal=True) for model in (built.exemplar, built.search)
-        ]
-        self.exemplar_crop = np.zeros(shape_of(built.exemplar.graph.input[0]), np.float32)
-        self.search_crop = np.zeros((1, 3, network.search, network.search), np.float32)
-        self._names, self._image = built.features, built.image
-
-    def exemplar(self) -> Any:
-        """Features of ``exemplar_crop``."""
-        return self._sessions[0].run(list(self._names), {self._image[0]: self.exemplar_crop})
-
-    def search(self, features: Sequence[np.ndarray]) -> Any:
-        """Maps of ``search_crop``."""
-        feed = dict(zip(self._names, features))
-        feed[self._image[1]] = self.search_crop
-        return self._sessions[1].run(None, feed)
-
-    def close(self) -> None:
-        """Release the sessions."""
-        self._sessions = None

@@ -194,8 +194,6 @@ def text(report: Table) -> str:
     small = [name for name, form in report["forms"].items() if name != "fp32" and _is_small(form)]
     if small:
         lines.append(f"within two standard errors of fp32 (over clips): {', '.join(small)}")
-    for engine, share in report["same_cell_as_simulated"].items():
-        lines.append(f"{engine}: same cell as simulated INT8 on {share:.1%} of the pairs")
     return "\n".join(lines)
 
 

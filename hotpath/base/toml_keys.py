@@ -7,7 +7,7 @@ a file are found at once. A key that becomes a path or an address has a kind of 
 
 import math
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Pattern, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Pattern, Tuple, Union
 
 from hotpath.base import text as texts
 from hotpath.base.commands import meant
@@ -106,7 +106,6 @@ def read_section(
     entries: Table,
     mistakes: List[Mistake],
     also: Tuple[str, ...] = (),
-    gone: Mapping[str, str] = {},
 ) -> Table:
     """Check one section of a TOML and fill in its defaults.
 
@@ -116,7 +115,6 @@ def read_section(
         entries: the section as it was read.
         mistakes: list to which mistakes are added.
         also: further allowed names.
-        gone: a key of old files -> what to do about it.
 
     Returns:
         dict of key -> value, without the keys that have a mistake.
@@ -126,7 +124,7 @@ def read_section(
     values: Table = {}
     for name in entries:
         if name not in keys and name not in also:
-            hint = gone.get(name) or meant(name, [*keys, *also]) or "there are: " + ", ".join(keys)
+            hint = meant(name, [*keys, *also]) or "there are: " + ", ".join(keys)
             mistakes.append(Mistake(section, name, "is not a known key; " + hint))
     for name, entry in keys.items():
         if name in entries:

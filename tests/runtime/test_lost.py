@@ -8,13 +8,11 @@ import pytest
 from hotpath.app import __main__ as track
 from hotpath.graphs import assemble
 from hotpath.runtime import engines, load_targets, load_tracker
-from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.types import LOST, TRACKED
 from hotpath_lab.vanishing import Vanishing
 from tests.support import tiny
 from tests.support.clips import tracks_of
-from tests.support.errors import refusal
 
 GONE = range(40, 70)
 
@@ -97,16 +95,6 @@ def test_the_features_of_the_search_region_are_an_output(networks_dir, name):
         engine.search(engine.exemplar())
         assert np.ptp(engine.search_features) > 0
         engine.close()
-
-
-@pytest.mark.parametrize(
-    "key, advice",
-    [("doubt_below", "it is"), ("refresh_every", "remove it"), ("lost_below", "remove it")],
-)
-def test_a_key_of_old_files_is_told_with_what_to_do(tmp_path, key, advice):
-    with refusal(BadNetwork, "wrong keys") as caught:
-        load_network(write_watched(tmp_path, **{key: 1}))
-    assert f"{key} is not a known key; {advice}" in str(caught.value)
 
 
 def test_results_carry_the_state(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any, Dict, Set
 from hotpath.base.commands import make
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared.converted import ConvertedEngine, Model
-from hotpath.runtime.errors import BadBundle, BadNetwork
+from hotpath.runtime.errors import BadNetwork
 
 
 class Engine(ConvertedEngine):
@@ -23,13 +23,6 @@ class Engine(ConvertedEngine):
 
     def __init__(self, setup: Setup) -> None:
         self._library = importlib.import_module("ncnn")
-        bundle = self.bundle_of(setup)
-        if bundle.precision == "int8":  # version 0.3 made such bundles
-            raise BadBundle(
-                "{} is INT8, which ncnn no longer runs; build one with `{}`".format(
-                    bundle.folder, make("engine", BOARD="…", ENGINE="ncnn", PRECISION="fp32")
-                )
-            )
         super().__init__(setup)
 
     def bind(self, model: Any, threads: int) -> Any:

@@ -109,24 +109,6 @@ SECTIONS: Dict[str, Keys] = {
     },
 }
 
-_ONE = "remove it, and export the network so that its first exemplar is the second one too"
-_OTHER = "remove it; search_lost_below and found_above tell a loss, with and without a search"
-_SAME = "remove it; it is the same for all networks now"
-_CURVE = "remove it; presence counts from search_lost_below to found_above"
-GONE = {  # a key of old files -> what to do about it
-    "lost_below": _OTHER,
-    "unsure_below": _OTHER,
-    "doubt_below": "it is search_lost_below now",
-    "refresh_every": _ONE,
-    "refresh_above": _ONE,
-    "refresh_from": _ONE,
-    "presence_slope": _CURVE,
-    "presence_middle": _CURVE,
-    "same_frames": _SAME,
-    "same_until": "remove it; a low similarity lowers the presence, and ends no claim by itself",
-    "peak_window": _SAME,
-}
-
 # The ways in which files come.
 PARTS = (
     {"backbone", "head"},
@@ -163,7 +145,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
     sections: Dict[str, Table] = {}
     for section in SECTIONS:
         sections[section] = table_of(section)
-        values.update(read_section(section, keys[section], sections[section], mistakes, gone=GONE))
+        values.update(read_section(section, keys[section], sections[section], mistakes))
     _apply_conditions(keys, sections, values, mistakes)
     values["published"] = dict(table_of("published"))
     values["strangers"] = _read_made("strangers", table_of("strangers"), mistakes)

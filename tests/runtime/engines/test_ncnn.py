@@ -107,13 +107,6 @@ def test_it_runs_bundles_only_and_one_target_at_a_time(bundles):
     )  # nor several of them
 
 
-def test_an_int8_bundle_of_an_older_version_is_refused(bundles):
-    bundle = Bundle(bundles["fp32"])
-    bundle.precision = "int8"
-    with pytest.raises(BadBundle, match="INT8.*make engine .*ENGINE=ncnn PRECISION=fp32"):
-        adapter.Engine(Setup(load_network("kestrel"), {}, bundle=bundle))
-
-
 def test_a_file_that_ncnn_cannot_read_is_named(bundles, tmp_path):
     bundle = Bundle(bundles["fp32"])
     (tmp_path / "broken.param").write_text("no model\n")

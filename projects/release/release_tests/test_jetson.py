@@ -2,7 +2,6 @@
 
 import re
 
-from hotpath.app.cli.networks.__main__ import main as networks
 from hotpath_release import jetson
 from tests.support import ROOT
 
@@ -12,13 +11,6 @@ def test_the_page_is_of_today(capsys):
     page = (ROOT / "docs/results/jetson.md").read_text(encoding="utf-8")
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == len(jetson.RATES) + 5 and all(line in page for line in printed)
-
-
-def test_the_page_and_networks_show_count_the_same_kernels(capsys):
-    assert networks(["show", "kestrel"]) == 0
-    (count,) = re.findall(r"^kernels +about (\d+) a frame", capsys.readouterr().out, re.MULTILINE)
-    page = (ROOT / "docs/results/jetson.md").read_text(encoding="utf-8")
-    assert f"multiply-accumulates, {count} kernels." in page
 
 
 def test_the_tutorial_of_a_jetson_has_the_same_estimates(capsys):

@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence
 from onnx import ModelProto
 
 from hotpath.app.cli.networks import support
-from hotpath.graphs import counting, fusing, quantisable
+from hotpath.graphs import counting, quantisable
 from hotpath.runtime.network import Network
 
 
@@ -40,10 +40,6 @@ def show(
     print()
     parts = quantisable.parts(network, paths)
     rows = {"operators": _counted(counts["a frame"].operators)}
-    rows["kernels"] = (
-        f"about {fusing.kernels(parts['search'])} a frame on a GPU after fusion, besides crop and "
-        "select"
-    )
     rows["INT8"] = _int8(parts["search"])
     rows.update(support.on_engines(network, paths))
     for name, sentence in rows.items():

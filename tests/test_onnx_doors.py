@@ -31,7 +31,6 @@ OPENERS = {
 KNOWN = {
     "hotpath/graphs/models.py": "the door",
     "hotpath/graphs/canonical.py": "files of canonical.load, which were checked",
-    "hotpath/graphs/lifting.py": "a part of a model that the door has read",
     "hotpath/runtime/tap.py": "checks its head",
     "hotpath/runtime/engines/onnxruntime.py": "of canonical.read, or app/detect, which checks it",
     "hotpath/runtime/engines/onnxruntime_gpu.py": "files of canonical.read",

@@ -64,7 +64,7 @@ def build(network: Network, paths: Mapping[str, pathlib.Path]) -> Graphs:
     Raises:
         BadNetwork: a file is no ONNX or can't be lifted, or its tensors don't fit the TOML.
     """
-    files = lifting.enter(paths, network)
+    files = lifting.enter(paths)
     try:
         exemplar, search = _normalised(*parts.join(network, files))
         exemplar, search = _hoist(exemplar, search)

@@ -107,20 +107,7 @@ def load_tracker(
         ...     print(tracker.update(frame).state)
         tracked
     """
-    options = Options(
-        network=network,
-        engine=engine,
-        precision=precision,
-        networks_dir=networks_dir,
-        threads=threads,
-        log=log,
-        bundle=bundle,
-        board=board,
-        simulate=simulate,
-        recover=recover,
-        search_windows=search_windows,
-        strict=strict,
-    )
+    options = Options(**locals())  # the arguments have the names of its fields
     require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime import loading
 
@@ -153,20 +140,7 @@ def load_targets(
         ...     print(sorted(targets.update(frame)))
         [0, 1]
     """
-    options = Options(
-        network=network,
-        engine=engine,
-        precision=precision,
-        networks_dir=networks_dir,
-        threads=threads,
-        log=log,
-        bundle=bundle,
-        board=board,
-        simulate=simulate,
-        recover=recover,
-        search_windows=search_windows,
-        strict=strict,
-    )
+    options = Options(**locals())  # the arguments have the names of its fields
     require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime.targets.targets import open_targets
 

@@ -5,11 +5,9 @@ has what engines share; a file whose name begins with ``_`` is no engine.
 """
 
 import importlib
-import os
 import pathlib
 import pkgutil
 import re
-import sys
 from typing import Iterator, List, Mapping, Optional, Tuple, Type
 
 from hotpath.base.commands import NO_MEMORY
@@ -24,11 +22,6 @@ __all__ = ["AUTO", "THREADS", "choices", "create", "find", "installed", "names",
 NO_MAPPING = re.compile("failed to map segment|[Cc]annot allocate memory")
 PREFERRED = ("openvino", "onnxruntime")
 
-# Folders of a user's own engines. Other checkouts of this project are no such folders.
-for _folder in [os.path.join(entry, "runtime", "engines") for entry in sys.path]:
-    if os.path.isdir(_folder) and not os.path.exists(os.path.join(_folder, "__init__.py")):
-        __path__.append(_folder)
-
 
 def names() -> Tuple[str, ...]:
     """List all engines: those that "auto" may take, in its order, then the others."""
@@ -41,26 +34,18 @@ def find(name: str) -> Type[Engine]:
     """Return the class of an engine.
 
     Raises:
-        NoEngine: there is no file of that name, or it has no engine.
+        NoEngine: there is no file of that name.
     """
     if name not in names():
         there = ", ".join(names())
         raise NoEngine(f"no engine is called {name!r}; there are: {there}", what="unknown name")
-    try:
-        module = importlib.import_module(__name__ + "." + name)
-    except Exception as error:
-        why = f"its file can't be imported: {error}"
-        raise NoEngine(f"engine {name!r}: {why}; correct it", what="unknown name") from None
-    engine = vars(module).get("Engine")
-    if isinstance(engine, type) and issubclass(engine, Engine) and engine.name == name:
-        return engine
-    why = f"its file has no class Engine of hotpath.runtime.engines.base with the name {name!r}"
-    raise NoEngine(f"engine {name!r}: {why}", what="unknown name")
+    engine: Type[Engine] = importlib.import_module(__name__ + "." + name).Engine
+    return engine
 
 
 def choices(of_files: bool = False) -> Tuple[str, ...]:
     """List values of ``--engine``: "auto" and all names, or only engines that run ONNX files."""
-    return (AUTO,) + tuple(n for n in names() if not of_files or _runs_files(n))
+    return (AUTO,) + tuple(n for n in names() if not of_files or find(n).runs_files)
 
 
 def installed(network: Optional[Network] = None) -> List[str]:
@@ -165,11 +150,3 @@ def _first_that_opens(setup: Setup) -> Engine:
         "; ".join(reasons) or "no engine is installed; run `{}`".format("` or `".join(ways)),
         what="none installed",
     )
-
-
-def _runs_files(name: str) -> bool:
-    """Whether it is an engine that can be imported, and runs ONNX files."""
-    try:
-        return find(name).runs_files
-    except NoEngine:
-        return False

@@ -262,8 +262,7 @@ def picture_range(network: Network) -> list[float]:
     """Return the range of a picture's values: always that of all bytes.
 
     Clips without a white pixel would give a smaller range. Then its 256 levels would not be the
-    bytes, and no engine could take the picture as bytes
-    (``hotpath.graphs.byte_pictures``).
+    bytes, and no engine could take the picture as bytes (``hotpath.graphs.byte_pictures``).
     """
     mean, scale = np.array(network.mean), np.array(network.scale)
     ends = np.concatenate([(0 - mean) * scale, (255 - mean) * scale, [0.0]])

@@ -21,9 +21,7 @@ from hotpath.kernels.settings import BoxLimits, InputSettings, WindowSettings
 from hotpath.runtime.pictures import AnyFrame, Picture
 from hotpath.runtime.types import Box
 
-if (
-    TYPE_CHECKING
-):  # hotpath.runtime.networks reads the families of runtime.decode, which use this file
+if TYPE_CHECKING:  # runtime.networks reads the families of runtime.decode, which use this file
     from hotpath.runtime.network import Network
 
 Window = Tuple[Union[int, float], Union[int, float], Union[int, float], Union[int, float]]

@@ -1,8 +1,8 @@
 """Frames that are not BGR arrays yet, and what is read of any frame.
 
 A tracker reads only the part of a frame that it needs. ``bgr_of`` converts the whole frame once,
-for callers that need all of it. The frames of cameras are in
-``hotpath.runtime.camera_frames`` and ``jpeg_frames``.
+for callers that need all of it. The frames of cameras are in ``hotpath.runtime.camera_frames`` and
+``jpeg_frames``.
 """
 
 import zlib

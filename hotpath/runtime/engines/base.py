@@ -93,12 +93,11 @@ class Engine:
         threads: of one call of the network.
         search_crop: (1, 3, side, side) array; the caller writes the search region into it. It is
             normalised float32, or uint8 without normalisation (see
-            ``hotpath.graphs.byte_pictures``). Its memory holds planes. A uint8
-            array may be a view of (h, w, 3) pixels. An engine in an FPGA has an object of
+            ``hotpath.graphs.byte_pictures``). Its memory holds planes. A uint8 array may be a view
+            of (h, w, 3) pixels. An engine in an FPGA has an object of
             ``hotpath.runtime.devices.fpga`` instead.
         search_features: float32 (1, channels, cells) array: the features of the search region in
-            the last call (see ``hotpath.graphs.assemble``); None if the graph has
-            none.
+            the last call (see ``hotpath.graphs.assemble``); None if the graph has none.
         exemplar_crop: the array for the exemplar; see ``search_crop``.
         exemplar_box: the array for ``geometry.exemplar_box``; None if the network takes none.
         device: the open ``hotpath.kernels.cuda.device`` if the tensors are in a GPU's memory. The

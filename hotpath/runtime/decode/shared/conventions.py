@@ -1,7 +1,6 @@
 """Conventions in which exports of one family differ. Each is a factor for each channel of a map.
 
-``hotpath.graphs.assemble`` multiplies the maps of the search graph by these
-factors. So the
+``hotpath.graphs.assemble`` multiplies the maps of the search graph by these factors. So the
 decoders and the kernels of all boards need only one convention: the target is the second half of
 the channels of a softmax, and distances are search pixels that count outward.
 """

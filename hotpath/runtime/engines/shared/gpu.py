@@ -76,8 +76,7 @@ class GpuEngine(base.Engine):
         Args:
             shapes: dict of tensor name -> shape.
             features, maps: names of tensors.
-            search_features: name of the output that ``hotpath.graphs.assemble``
-                added.
+            search_features: name of the output that ``hotpath.graphs.assemble`` added.
             dtype: type of all tensors, one of ``TYPES``.
         """
         if "exemplar_box" in shapes:

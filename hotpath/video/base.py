@@ -21,7 +21,6 @@ PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", "
 Log = Optional[Callable[[str], None]]  # is told one line of text
 SAMPLES = 32  # pictures of a recording whose 16-bit values are looked at before the first one
 SAME = 1e-3  # of a frame's time: times that differ by less are the same
-NEAR = 5  # time stamps on each side that a stamp is compared with
 
 
 class _Waiting:

@@ -265,8 +265,7 @@ class Stream:
         timeouts = open_timeout_s, self.read_timeout_s
         if not pyav.pyav():
             return _open_with_timeouts(self.address, *timeouts), ""
-        keeps_clock = self.stamps == SENDER
-        return pyav.open_stream(self.address, *timeouts, FIRST_PICTURE_S, self.planes, keeps_clock)
+        return pyav.open_stream(self.address, *timeouts, FIRST_PICTURE_S, self.planes)
 
     def silent(self, waited_s: float, reason: str = "") -> BadSource:
         """The error to raise where no picture came in that time. It says why.

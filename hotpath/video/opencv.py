@@ -1,22 +1,20 @@
 """Decode recordings with OpenCV, on boards for which there is no PyAV.
 
-OpenCV can't seek to a time: it takes the average rate for an even one. So frames are
-counted from the start of the file here. OpenCV does not turn every video, nor does it choose the
-stream as ffmpeg does.
+OpenCV can't seek to a time, so frames are counted from the start of the file here. OpenCV does not
+turn every video, nor does it choose the stream as ffmpeg does.
 """
 
 import os
 import subprocess
 import sys
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Optional, Tuple
 
 import cv2
 
 from hotpath.base.commands import package
 from hotpath.runtime.errors import BadSource
-from hotpath.video.base import NEAR, SAME, capture_fps, is_utf8, stated_frames
+from hotpath.video.base import capture_fps, is_utf8, stated_frames
 from hotpath.video.limits import check_size
-from hotpath.video.strays import mended
 
 CONVERTS_NO_INTERLACED = (4, 13)  # the first OpenCV that reads interlaced videos wrongly
 READ_SOME = """
@@ -40,6 +38,7 @@ class CvCapture:
     """
 
     aspect, errors, skipped = 1.0, 0, 0
+    in_order = False  # it takes the average rate for an even one, so frames are counted
 
     def __init__(self, opened: Callable[[], Any]) -> None:
         self._opened = opened
@@ -48,77 +47,43 @@ class CvCapture:
         check_size("the video", *(int(self._capture.get(side)) for side in sides))
         self.fps = capture_fps(self._capture)
         self.frames = stated_frames(self._capture)
-        self.time_s, self._zero_s = 0.0, 0.0
-        self._next = 0  # number of the frame after the last one that was grabbed
-        self._is_ahead = False  # that one was not given yet
+        self.time_s = 0.0
+        self._zero_s: Optional[float] = None  # time of the first frame
 
     def read(self) -> Tuple[bool, Any]:
         """(True, the next frame), or (False, None) if there is none."""
-        if not self._is_ahead and not self._grab():
+        if not self._grab():
             return False, None
-        self._is_ahead = False
         good, frame = self._capture.retrieve()
         return good, frame
 
     def count(self) -> int:
         """How many frames there are, by decoding them."""
-        self._skip(0, lambda: True)
-        return self._next
-
-    def number_at(self, time_s: float) -> Optional[int]:
-        """The number of the first frame at or after a time; None if it can't seek."""
-        step_s = 1.0 / (self.fps or 25.0)
-        wanted_s = time_s - SAME * step_s
-        stamps_s: List[float] = []
-
-        def more() -> bool:
-            """Whether no NEAR frames in succession are late enough: one of them may be stray."""
-            if self._next:
-                stamps_s.append(self.time_s)
-            return len(stamps_s) < NEAR or min(stamps_s[-NEAR:]) < wanted_s
-
-        self._skip(0, more)
-        times_s, _ = mended(stamps_s, step_s)
-        late = [number for number, frame_s in enumerate(times_s) if frame_s >= wanted_s]
-        return late[0] if late else None
+        self.seek(0)
+        frames = 0
+        while self._grab():
+            frames += 1
+        return frames
 
     def seek(self, number: int) -> Optional[int]:
-        """Make the frame of that number the next one, or the last frame; returns its number."""
-        number = min(number, (self.frames or number + 1) - 1)
-        return self._skip(number, lambda: self._next <= number)
+        """Make the frame of that number the next one, from the start of the file on."""
+        self._capture.release()
+        self._capture = self._opened()
+        self._zero_s = None
+        there = all(self._grab() for _ in range(number))
+        return number if there else None
 
     def release(self) -> None:
         """Close the file."""
         self._capture.release()
 
-    def _skip(self, number: int, more: Callable[[], bool]) -> Optional[int]:
-        """Go over frames while there are ``more`` to skip; returns the number of the next frame.
-
-        Args:
-            number: a lower number than that of the last frame needs the start of the file.
-        """
-        if number < self._next and not (self._is_ahead and number == self._next - 1):
-            self._capture.release()
-            self._capture = self._opened()
-            self._next = 0
-            self.time_s = -1.0
-        while more():
-            if not self._grab():
-                return None
-        self._is_ahead = True
-        return self._next - 1
-
     def _grab(self) -> bool:
         if not self._capture.grab():
             return False
-        self._next += 1
-        self._take_time()
-        return True
-
-    def _take_time(self) -> None:
         stamp_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-        self._zero_s = stamp_s if self._next == 1 else self._zero_s
+        self._zero_s = stamp_s if self._zero_s is None else self._zero_s
         self.time_s = stamp_s - self._zero_s
+        return True
 
 
 def open_recording(path: str) -> Optional[CvCapture]:

@@ -62,7 +62,6 @@ def open_stream(
     read_timeout_s: float,
     patience_s: float,
     planes: bool = True,
-    keeps_clock: bool = False,
 ) -> Tuple[Optional[AvCapture], str]:
     """A capture of a stream, or None if nobody answers in time or no picture comes; and why not.
 
@@ -71,7 +70,7 @@ def open_stream(
     options = {"rtsp_flags": "prefer_tcp"} if address.lower().startswith("rtsp") else {}
     options = HTTP if address.lower().startswith("http") else options
     timeouts = open_timeout_s, read_timeout_s
-    how = dict(thread_type=ONE_FRAME, planes=planes, patience_s=patience_s, keeps_clock=keeps_clock)
+    how = dict(thread_type=ONE_FRAME, planes=planes, patience_s=patience_s)
     return _opened(address, options, timeouts, **how)
 
 

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from fractions import Fraction
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, Optional, Tuple
 
 import cv2
 
@@ -20,7 +20,6 @@ from hotpath.video.base import MOST_FPS, SAME, without_password
 from hotpath.video.limits import DECODER_LIMITS, check_size, too_large
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, unread_matrix, upright
 from hotpath.video.pyav_index import index_of, mark_of, starts
-from hotpath.video.stamps import JoinedPackets
 
 if TYPE_CHECKING:
     from hotpath.video.pyav_index import Index, Key
@@ -74,8 +73,6 @@ class AvCapture:
         planes: whether frames may be ``Picture``s; else all are BGR arrays.
         patience_s: how long the first frame may take. Packets of a stream may come for ever without
             one.
-        keeps_clock: whether times are those of the sender's clock, also where it starts again. Else
-            the time goes on (see ``JoinedPackets``).
 
     Attributes:
         turn: how frames are set upright.
@@ -94,10 +91,8 @@ class AvCapture:
         thread_type: str,
         planes: bool = True,
         patience_s: float = math.inf,
-        keeps_clock: bool = False,
     ) -> None:
         self._av, self._opened, self._planes = av, opened, planes
-        self._keeps_clock = keeps_clock
         self._until_s = time.monotonic() + patience_s  # for the first frame
         self._thread_type = thread_type
         self._container: Any = None
@@ -112,8 +107,9 @@ class AvCapture:
         self._first: Optional[int] = None  # ticks of the first frame
         self._last: Optional[int] = None  # ticks of the frame that was decoded last
         self._given: Optional[int] = None  # ticks of the frame that was given last
+        self._number = 0  # of the frame that is given next
+        self._position = 0  # where the last packet ends in the file, bytes; 0: unknown
         self._index: Optional[Index] = None
-        self._mended: Dict[int, int] = {}  # ticks of a stray stamp -> those of its place
         self._form = ""
         self._by_dts = False
         self.turn = UPRIGHT
@@ -131,6 +127,7 @@ class AvCapture:
         square = getattr(self._stream, "sample_aspect_ratio", None) or 1
         self.aspect = float(1 / square if self.turn.transpose else square)
         self._decoded.appendleft(ahead)
+        self._number = 0
 
     def isOpened(self) -> bool:
         """Whether the first frame of a video was decoded."""
@@ -180,8 +177,6 @@ class AvCapture:
         """How many frames there are. Before ``seek`` it is what the header states, or None."""
         if self._index is not None:
             return len(self._index.ticks)
-        if self.is_joined:
-            return None  # what is stated is of one part
         stated, length_s = self._stream.frames, self.length_s or 0.0
         # the average rate of raw DV is that of its ticks
         rates = [float(rate) for rate in (self._stream.average_rate, self.fps) if rate]
@@ -196,9 +191,9 @@ class AvCapture:
         return self._index is not None or self._stream.frames > 0
 
     @property
-    def is_mended(self) -> bool:
-        """Whether ``time_s`` has no stray stamps any more: after ``seek`` or ``count``."""
-        return self._index is not None
+    def in_order(self) -> bool:
+        """Whether a time tells a place of the file; else ``seek`` decodes from its start."""
+        return self._indexed().in_order
 
     @property
     def is_list(self) -> bool:
@@ -239,19 +234,8 @@ class AvCapture:
     @property
     def is_cut_off(self) -> bool:
         """Whether more than a tenth of ``file_bytes`` followed the last packet."""
-        missing = self.file_bytes - self._packets.position
-        return self._packets.position > 0 and missing > max(CUT_BYTES, self.file_bytes // 10)
-
-    @property
-    def is_joined(self) -> bool:
-        """Whether another clock began before the last packet, or anywhere after ``count``."""
-        return self.offset_s != 0
-
-    @property
-    def offset_s(self) -> float:
-        """Seconds that are added to the file's times, so that they go on in joined recordings."""
-        offset = self._index.offset if self._index else self._packets.offset
-        return float(offset * self._base)
+        missing = self.file_bytes - self._position
+        return self._position > 0 and missing > max(CUT_BYTES, self.file_bytes // 10)
 
     @property
     def length_s(self) -> Optional[float]:
@@ -280,8 +264,16 @@ class AvCapture:
             its number, or that of the first frame after it that can be decoded; None if there is
                 none.
         """
-        errors, skipped, ticks = self.errors, self.skipped, self._indexed().ticks
-        number = min(number, len(ticks) - 1)
+        errors, skipped, index = self.errors, self.skipped, self._indexed()
+        number = min(number, len(index.ticks) - 1)
+        at = self._seek_by_time(number) if index.in_order else self._count_to(number)
+        if at is not None:
+            self._number, self.errors, self.skipped = at, errors, skipped
+        return at
+
+    def _seek_by_time(self, number: int) -> Optional[int]:
+        """As ``seek``, from the nearest key frame on."""
+        ticks = self._indexed().ticks
         for key in starts(self._indexed(), ticks[number]):
             decoded = self._next() if self._go(key) else None
             if decoded is None or (key is not None and decoded[0] > ticks[number]):
@@ -293,9 +285,19 @@ class AvCapture:
                 decoded, at = self._next(), at + 1
             if decoded is not None:
                 self._decoded.appendleft(decoded)
-                self.errors, self.skipped = errors, skipped
                 return at
         return None
+
+    def _count_to(self, number: int) -> Optional[int]:
+        """As ``seek``, by decoding all frames from the start of the file."""
+        self._go(None)
+        for _ in range(number):
+            self._next()
+        decoded = self._next()
+        if decoded is None:
+            return None
+        self._decoded.appendleft(decoded)
+        return number
 
     def release(self) -> None:
         """Close the file or the connection."""
@@ -329,10 +331,8 @@ class AvCapture:
         """The index, made once from all packets, which are not decoded."""
         if self._index is None:
             self._go(None)
-            facts = self._packets, self._stream, self._form, self._by_dts, self._step
-            self._index, self._mended = index_of(*facts, self._first or 0, self._errors)
-            if self._first in self._mended:
-                self._first = self._mended[self._first]
+            facts = self._packets, self._stream, self._by_dts, self._step
+            self._index = index_of(*facts, self._first or 0, self._errors)
         return self._index
 
     def _start(self) -> bool:
@@ -351,12 +351,9 @@ class AvCapture:
         self._form = self._container.format.name
         # AVI states when its frames are decoded; FFmpeg guesses the rest
         self._by_dts = self._form == "avi" or bool(self._container.format.flags & NO_TIMES)
-        self._packets = self._continued(self._container.demux(self._stream))
+        self._packets: Iterator[Any] = self._container.demux(self._stream)
+        self._number = 0
         return True
-
-    def _continued(self, packets: Iterator[Any], offset: int = 0) -> JoinedPackets:
-        second = 1 / float(self._base)
-        return JoinedPackets(packets, self._step, second, offset, self._keeps_clock)
 
     def _go(self, key: "Optional[Key]") -> bool:
         """Go to a key frame; None is the start of the file. Returns whether its packet is there.
@@ -369,21 +366,16 @@ class AvCapture:
         try:
             if key is None:
                 return self._start()
-            restarts = self._index is not None and self._index.restarts
-            if restarts:  # a time may be in several places
-                self._container.seek(key.mark[2], stream=self._stream, unsupported_byte_offset=True)
-            else:
-                self._container.seek(key.dts - key.offset, stream=self._stream)
+            self._container.seek(key.dts, stream=self._stream)
             self._context.flush_buffers()
             packets = self._container.demux(self._stream)
             for packet in itertools.islice(packets, PACKETS_BEFORE):
-                mark = mark_of(packet)
-                if mark == key.mark or (mark[:2] == key.mark[:2] and not restarts):
-                    self._packets = self._continued(itertools.chain([packet], packets), key.offset)
+                if mark_of(packet)[:2] == key.mark[:2]:
+                    self._packets = itertools.chain([packet], packets)
                     return True
         except self._errors:  # such as a file of raw pictures
             pass
-        self._packets = self._continued(iter(()))
+        self._packets = iter(())
         return False
 
     def _next(self) -> Optional[Tuple[int, Any]]:
@@ -397,6 +389,8 @@ class AvCapture:
                 break
             try:
                 packet = next(self._packets)
+                if packet.pos:
+                    self._position = packet.pos + packet.size
             except StopIteration:
                 break
             except self._errors:  # the file or the connection broke: what the decoder still holds
@@ -428,6 +422,7 @@ class AvCapture:
         if not self._decoded:
             return None
         self._given = self._decoded[0][0]
+        self._number += 1
         return self._decoded.popleft()
 
     def _refused(self, packet: Any) -> List[Any]:
@@ -465,10 +460,15 @@ class AvCapture:
 
         With a frame for each thread, PyAV loses those that are decoded beside a damaged one.
         """
-        self._thread_type, position = ONE_FRAME, self._given
-        ticks = self._indexed().ticks
+        self._thread_type, position, number = ONE_FRAME, self._given, self._number
+        index = self._indexed()
         self._go(None)
-        if position is not None and self.seek(bisect.bisect_left(ticks, position)) is not None:
+        if not index.in_order:
+            self.seek(number)
+        elif (
+            position is not None
+            and self.seek(bisect.bisect_left(index.ticks, position)) is not None
+        ):
             self._next()
 
     def _ticks(self, frame: Any) -> int:
@@ -478,9 +478,5 @@ class AvCapture:
             ticks = (self._first or 0) if self._last is None else self._last + self._step
         elif frame.time_base and frame.time_base != self._base:
             ticks = round(ticks * frame.time_base / self._base)
-        between = self._mended.get(ticks)
-        if between is not None:  # unless this is the frame whose own stamp is the same
-            due = self._last + self._step if self._last is not None else between
-            ticks = min(ticks, between, key=lambda tick: abs(tick - due))
         self._last = ticks
         return int(ticks)

@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections import deque
-from typing import Any, Deque, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Deque, Iterator, List, Optional, Tuple
 
 import cv2
 
@@ -55,8 +55,6 @@ class Recording(Source):
         super().__init__(name, log, depth)
         self._capture, self._cut_off = capture, cut_off
         self.fps, self.frames, self.aspect = capture.fps, capture.frames, capture.aspect
-        self._has_strays = False  # stray time stamps were told
-        self._offset_s = 0.0  # of the capture's clock, which was told
         self._last_s = 0.0  # the stamp of the last frame
         self._told_gap = -1  # index of the frame after the gap that was told
         self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
@@ -102,27 +100,45 @@ class Recording(Source):
     @one_at_a_time
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""
-        if self._zero_s is None and self._ahead and not self.by_rate:
-            self._time_ahead()  # of the first frame, from which times count
-        position = None if self._capture is None else self._capture.seek(max(0, index))
-        if position is None:
+        if self._capture is None:
             return False
-        self.given, self.frames = position, self._capture.frames
-        self.time_s = self._ahead_s = None
-        self._ahead.clear()
-        self._broken = None
-        self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
-        if getattr(self._capture, "is_mended", False):
-            self._zero_s = 0.0
-        return True
+        if not getattr(self._capture, "in_order", True):
+            return self._play_to(lambda: self.given >= index)
+        return self._go(max(0, index))
 
     @one_at_a_time
     def seek_time(self, time_s: float) -> bool:
         """Make the first frame from that time on the next one; see ``Source.seek_time``."""
         if self.by_rate or not self.fps or self._capture is None:
             return super().seek_time(time_s)
+        if not getattr(self._capture, "in_order", True):
+            return self._play_to(lambda: (self._time_ahead() or 0.0) >= time_s)
         number = self._capture.number_at(time_s)
         return number is not None and self.seek(number)
+
+    def _go(self, index: int) -> bool:
+        """Have the capture look for a frame; returns whether there is one."""
+        if self._zero_s is None and self._ahead and not self.by_rate:
+            self._time_ahead()  # of the first frame, from which times count
+        position = self._capture.seek(index)
+        if position is None:
+            return False
+        self.given, self.frames = position, self._capture.frames
+        self.time_s = self._ahead_s = None
+        self._ahead.clear()
+        self._broken = None
+        self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS), self._stamps.strays)
+        return True
+
+    def _play_to(self, is_there: Callable[[], bool]) -> bool:
+        """Go over frames from the first one on, where only this tells the times."""
+        found = self._go(0) and self._decode()
+        while found and not is_there() and len(self._later(1)):
+            self._time_ahead()
+            self._ahead.popleft()
+            self._ahead_s = None
+            self.given += 1
+        return found
 
     @one_at_a_time
     def count(self) -> int:
@@ -162,13 +178,10 @@ class Recording(Source):
         None if the video states no rate: FFmpeg makes the stamps up then.
         """
         if self._ahead_s is None and self.fps:
-            strays, stamp_s = self._stamps.strays, self._ahead[0][1]
-            time_s = self._stamps.time_of(stamp_s, self._later)
+            time_s = self._stamps.time_of(self._ahead[0][1], self._later)
             if self._zero_s is None:
                 self._zero_s = time_s
             self._ahead_s = time_s - self._zero_s
-            if self._stamps.strays > strays:
-                self._tell_stray(stamp_s)
         return self._ahead_s
 
     def _later(self, count: int) -> List[float]:
@@ -176,17 +189,6 @@ class Recording(Source):
         while len(self._ahead) <= count and self._decode():
             pass
         return [stamp_s for _, stamp_s in itertools.islice(self._ahead, 1, count + 1)]
-
-    def _tell_stray(self, stamp_s: float) -> None:
-        """Tell once that a stamp is stray. No length is believed then that is not counted."""
-        if not self._has_strays:
-            self.log(
-                f"{self.name}: the time stamp of frame {self.given}, {stamp_s:.1f} s, does not fit "
-                "those of its neighbours; such a frame gets a time between them"
-            )
-            if self.frames is not None and not getattr(self._capture, "counts_frames", False):
-                self.frames = None
-        self._has_strays = True
 
     @one_at_a_time
     def close(self) -> None:
@@ -207,14 +209,6 @@ class Recording(Source):
         if not good or frame is None:
             return False
         self._ahead.append((frame, self._capture.time_s))
-        offset_s = getattr(self._capture, "offset_s", 0.0)
-        if offset_s < self._offset_s == 0.0:  # told once; a clock that starts again is usual
-            self._offset_s = offset_s
-            self.log(
-                f"{self.name}: its clock steps {-offset_s:.1f} s ahead near frame "
-                f"{self.given + len(self._ahead)}, as where recordings were joined; the times go "
-                "on without such steps"
-            )
         return True
 
     def _samples(self) -> Iterator[Any]:
@@ -235,7 +229,7 @@ class Recording(Source):
         """
         if self._capture is None or self._cut_off is False:
             return False
-        if self._has_strays or getattr(self._capture, "is_joined", False):  # such as 9000 s
+        if self._stamps.strays:  # the length that is stated follows from them
             return bool(self._cut_off)
         if self.frames is None:
             return bool(self._cut_off or getattr(self._capture, "is_cut_off", False))

@@ -11,14 +11,11 @@
 | ``gt.txt``                          | TLD: left,top,right,bottom  | 1                   |
 
 The first file that exists is used, in this order. Pixels are counted from 0 here. Values are
-separated by commas, tabs, blanks or semicolons. Six or more values are a polygon; the result is its
-upright bounding box. Four values that are separated by semicolons, tabs or blanks may have decimal
-commas, as spreadsheets of some languages write them; where they may be a polygon, too, the file is
-refused. What the columns mean is decided once for the whole file, by ``truth.py``. The target is
-absent where a line is empty, holds values that are not finite, or a box without area, and where a
-file of ``ABSENT`` in the sequence's folder says so. Every reader of boxes gets them from
-``Annotation.boxes``. A file with a column that counts the frames is no annotation: results of a
-tracker, or lines of MOTChallenge or VisDrone with several targets.
+separated by commas, tabs, blanks or semicolons. Eight values are a polygon; the result is its
+upright bounding box. The target is absent where a line is empty, holds values that are not finite,
+or a box without area, and where a file of ``ABSENT`` in the sequence's folder says so. Every reader
+of boxes gets them from ``Annotation.boxes``. A file with other columns is no annotation: results of
+a tracker, or lines of MOTChallenge or VisDrone with several targets.
 """
 
 import csv
@@ -28,11 +25,13 @@ import os
 import re
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+import numpy as np
+
 from hotpath.base import text as texts
 from hotpath.base.commands import counted, why_unread
 from hotpath.runtime.errors import BadSource
+from hotpath.runtime.types import leave_frame
 from hotpath.video.base import MOST_FPS, Log
-from hotpath.video.truth import Doubt, absences, doubt_of_rows, doubt_of_units
 
 MOST_FRAMES = 1000000  # in an annotation: 9 hours at 30 a second
 MOST_MIB = 16  # of a file of boxes or of flags
@@ -41,10 +40,12 @@ FIRST_LINES = 1 << 16  # bytes of a file that tell whether its first column coun
 LASOT = ("full_occlusion.txt", "out_of_view.txt")
 ABSENT = ("absence.label", *LASOT)  # of GOT-10k and LaSOT: 1 for each frame without the target
 
-FIELD_ENDS = re.compile(r"\s*;\s*|\s+")
-DECIMAL = re.compile(
-    r"([+-]?[0-9]+(,[0-9]+)?|nan)$", re.IGNORECASE
-)  # with a decimal comma, or none
+FLAGS = {0.0: False, 1.0: True}
+# "61,5;105,5": which of both separates the values?
+DECIMAL_COMMAS = re.compile(r"\d,\d+[;\s]+[-\d]")
+FEW, MANY = 0.1, 0.5  # shares of the boxes that leave the frame: corners, other units
+BEYOND = 1e9  # pixels: what is larger is judged as this
+MOST_SHARE = 1.01  # of a frame's side, for the end of a box
 
 Box = Optional[Tuple[float, ...]]
 Size = Optional[Tuple[int, int]]
@@ -100,21 +101,6 @@ class Annotation(NamedTuple):
         lines = _text_of(self.path).splitlines()
         while lines and not lines[-1].strip():
             lines.pop()
-        lines, unclear = _with_points(lines)
-        if unclear:
-            raise BadSource(
-                f"{self.path}: line {unclear} may be four numbers with decimal commas, or a "
-                f"polygon: {lines[unclear - 1][:60]!r}; write decimal points",
-                what="wrong line",
-            )
-        doubt = doubt_of_rows([_numbers(line) for line in lines])
-        if doubt.what:
-            first = next(number for number, line in enumerate(lines, 1) if len(_numbers(line)) > 4)
-            raise BadSource(
-                f"{self.path}: {doubt.saw}; line {first} is {lines[first - 1][:60]!r}; write "
-                "x,y,w,h of one target a line, or the corners of its polygon",
-                what=doubt.what,
-            )
         return [self._box(line, number) for number, line in enumerate(lines, 1)]
 
     def _box(self, line: str, number: int) -> Box:
@@ -124,12 +110,13 @@ class Annotation(NamedTuple):
         values = _numbers(text.lstrip("m"))
         if not text or len(values) == 1:  # VOT's special codes (0 absent, 1 initialised)
             return None
-        if len(values) >= 6 and len(values) % 2 == 0 and not is_mask:
+        if len(values) == 8 and not is_mask:
             xs, ys = values[0::2], values[1::2]
             box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
         elif len(values) < 4 or (len(values) != 4 and not is_mask):
             raise BadSource(
-                f"{self.path}: line {number} is neither x,y,w,h nor a polygon: {line[:60]!r}",
+                f"{self.path}: line {number} is neither x,y,w,h nor four corners, with decimal "
+                f"points: {line[:60]!r}",
                 what="wrong line",
             )
         else:
@@ -209,15 +196,26 @@ def check_units(name: str, boxes: Sequence[Box], size: Size, log: Log = None) ->
         name: of the annotation, for the sentence.
         boxes: of all frames.
         size: (width, height) of the frames, pixels; None if unknown, then nothing is checked.
-        log: is told what is odd about the boxes.
+        log: is told if the boxes leave the frame, or are shares of it.
     """
-    doubt, odd = doubt_of_units(boxes, size) if size else (Doubt(), "")
-    if doubt.what:
+    rows = np.array([box for box in boxes if box is not None], float).reshape(-1, 4)
+    rows = rows[np.isfinite(rows).all(axis=1)].clip(-BEYOND, BEYOND)
+    if size is None or not len(rows):
+        return
+    start, end = rows[:, :2], rows[:, 2:]  # if they are corners
+    leave = leave_frame(rows, size)
+    frame = "the frame of {}x{}".format(*size)
+    saw = f"{leave.sum()} of its {len(rows)} boxes leave {frame}"
+    if leave.mean() >= FEW and ((start >= -1) & (end > start) & (end <= np.add(size, 1))).all():
         raise Misfit(
-            f"{name}: {doubt.saw}; it is not used until this is corrected", what=doubt.what
+            f"{name}: {saw}, and all fit as the corners x1,y1,x2,y2; write x,y,w,h instead; it is "
+            "not used until this is corrected",
+            what="corners",
         )
-    if odd and log:
-        log(f"{name}: {odd}")
+    if log and leave.mean() > MANY:
+        log(f"{name}: {saw}; write x,y,w,h in pixels of these frames")
+    elif log and (rows >= 0).all() and (start + end).max() <= MOST_SHARE:
+        log(f"{name}: its numbers are at most 1, as shares of {frame} are; write pixels")
 
 
 def annotated_frames(folder: str, boxes: int, frames: int) -> Tuple[int, int]:
@@ -253,9 +251,8 @@ def passed_over(folder: str) -> str:
     for place in _places(folder):
         if os.path.dirname(place.path) == place.folder and os.path.isfile(place.path):
             return (
-                f"{place.path}: is not used as the truth, because its first column counts the "
-                "frames, or it has scores, as the results of a tracker and files of several "
-                "targets do; write x,y,w,h of one target a line"
+                f"{place.path}: is not used as the truth, because it has columns of results, or of "
+                "several targets; write x,y,w,h of one target a line"
             )
     return ""
 
@@ -286,26 +283,18 @@ def _is_result(path: str) -> bool:
         return False  # who reads it says why it can't be read
     if path.endswith(".csv"):
         return "score" in re.split(r"[,\s]+", lines[0].lower() if lines else "")
-    lines, unclear = _with_points(lines[:-1] or lines)
-    return not unclear and doubt_of_rows([_numbers(line) for line in lines]).what == "counted"
-
-
-def _with_points(lines: List[str]) -> Tuple[List[str], int]:
-    """Lines with points for decimal commas; the number of one that may be a polygon, else 0."""
-    rows = [FIELD_ENDS.split(line.strip("; \t")) for line in lines]
-    rows = [row for row in rows if len(row) > 1]  # others hold no box
-    fields = [field for row in rows for field in row]
-    has_commas = any("," in field for field in fields)
-    if not has_commas or not all(len(row) == 4 and all(map(DECIMAL.match, row)) for row in rows):
-        return lines, 0
-    # each corner of a polygon has a comma, and no whole number begins with a zero
-    if all(re.search(",([1-9]|0$)", field) for field in fields):
-        return lines, 1 + next(number for number, line in enumerate(lines) if "," in line)
-    return [line.replace(",", ".") for line in lines], 0
+    rows = list(filter(None, map(_numbers, lines[:-1] or lines)))
+    counts = {len(row) for row in rows}
+    if counts == {8}:  # corners, or a number of the frame and more
+        steps = np.diff([row[0] for row in rows])
+        return bool(len(steps) and (steps == 1).all())
+    return bool(counts) and min(counts) > 4
 
 
 def _numbers(text: str) -> List[float]:
-    """The numbers of a line; empty if it holds anything else."""
+    """The numbers of a line; empty if it holds anything else, also a decimal comma."""
+    if DECIMAL_COMMAS.search(text):
+        return []
     try:
         return [float(value) for value in re.split(r"[,;\s]+", text.strip(" ,;\t\r\n"))]
     except ValueError:
@@ -367,11 +356,12 @@ def _text_of(path: str) -> str:
 def _without_absent(boxes: List[Box], path: str, is_table: bool) -> List[Box]:
     """The boxes, None where the flags of a file of ``ABSENT`` say that the target is absent."""
     try:
-        flags = absences(_text_of(path))
+        fields = re.split(r"[,;\s]+", _text_of(path).strip(" ,;\t\r\n"))
+        flags = [FLAGS[float(field)] for field in filter(None, fields)]
     except UnicodeDecodeError:
         raise
-    except ValueError as error:
-        raise BadSource(f"{path}: {error}", what="wrong line") from None
+    except (KeyError, ValueError):
+        raise BadSource(f"{path}: is not 0 or 1 for each frame", what="wrong line") from None
     first_only = len(boxes) == 1 or is_table  # may end before the flags
     if len(flags) < len(boxes) or (len(flags) > len(boxes) and not first_only):
         raise Misfit(

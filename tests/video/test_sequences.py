@@ -222,55 +222,16 @@ def test_rows_that_count_the_frames_are_no_polygons(tmp_path, name, place):
     (folder / place).write_text("\n".join(rows) + "\n")
     with open_source(str(folder)) as source:
         assert source.first_box is None and not source.annotated
-    with refusal(BadSource, "counted"):
-        Annotation(str(folder / place)).boxes()
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        ["10,20,40,20,40,50,10,50", "12,20,42,20,42,50,12,50"],
-        ["0,20,40,20,40,50,0,50", "0,21,40,21,40,51,0,51", "0,22,40,22,40,52,0,52"],
-        ["1.5,20,40,20,40,50,1.5,50", "2.5,20,40,20,40,50,2.5,50"],
-        ["1,20,40,20,40,50,1,50"],
-    ],
-)
-def test_polygons_stay_polygons(tmp_path, rows):
-    folder = write_pictures(tmp_path / "clip", len(rows))
-    (folder / "groundtruth.txt").write_text("\n".join(rows) + "\n")
-    left = float(rows[0].split(",")[0])
-    assert read_boxes(str(folder))[0] == (left, 20, 40 - left, 30)
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        ["61,5;105,5;40,2;32,7", "nan;nan;nan;nan", "63;105,5;40;32"],  # Excel, German
-        ["61,5\t105,5\t40,2\t32,7", "", "63\t105,5\t40\t32"],
-        ["61,5 105,5 40,2 32,7", "0 0 0 0", "63,0 105,5 40,0 32,0"],
-        ["61,5; 105,5; 40,2; 32,7", "0", "1,05; 2,5; 3,5; 4,5"],
-    ],
-)
-def test_decimal_commas_are_read_as_such(tmp_path, rows):
-    folder = write_pictures(tmp_path / "clip", len(rows))
-    (folder / "groundtruth.txt").write_text("\n".join(rows) + "\n")
-    boxes = read_boxes(str(folder))
-    assert boxes[0] == (61.5, 105.5, 40.2, 32.7) and boxes[1] is None and len(boxes[2]) == 4
-
-
-@pytest.mark.parametrize("between", [";", "\t", " "])
-def test_four_pairs_that_may_be_decimals_are_refused(tmp_path, between):
-    folder = write_pictures(tmp_path / "clip", 2)
-    (folder / OTB).write_text("\n" + between.join(["61,5", "105,5", "40,2", "32,7"]) + "\n")
-    said = []
+@pytest.mark.parametrize("between", [";", "\t", " ", "; "])
+def test_decimal_commas_are_refused(tmp_path, between):
+    folder = write_pictures(tmp_path / "clip", 1)
+    (folder / OTB).write_text(between.join(["61,5", "105,5", "40,2", "32,7"]) + "\n")
     with refusal(BadSource, "wrong line"):
-        open_source(str(folder), said.append)
+        open_source(str(folder))
     with refusal(BadClips, "wrong annotation"):
         find_clips([folder])
-    (folder / OTB).write_text(
-        "21.5,32 27,34 26,39 20.5,37\n21,32 27,34 26,39 20,37\n"
-    )  # corners: points are there
-    assert read_boxes(str(folder))[0] == (20.5, 32, 6.5, 7)
 
 
 @pytest.mark.parametrize(

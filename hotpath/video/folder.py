@@ -310,7 +310,7 @@ def _decoded(path: str, log: Log = None) -> np.ndarray:
     size, is_several = None, is_animated_webp(data) or is_animated_png(data)
     if data.startswith(TIFF):
         with closing(Pages(path)) as pages:
-            size, is_several = pages.sizes[0], len(pages) > 1
+            size, is_several = pages.size, len(pages) > 1
     picture = decoded(data, path, size)
     if log and is_several:
         log(

@@ -194,7 +194,7 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool) -> Sourc
             "no video given; use --video with a camera, an address, a file or a folder",
             what="no video",
         )
-    kind, left_out = _kind_of(path), []
+    kind, left_out = _kind_of(path), ""
     if kind == PAGES:
         from hotpath.video.stack import Pages, PictureStack
 
@@ -219,8 +219,8 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool) -> Sourc
             what="not found",
         )
     frames = FrameFolder(path, log, depth)
-    for sentence in left_out:
-        frames.leave_out(sentence)
+    if left_out:
+        frames.leave_out(left_out)
     return frames
 
 

@@ -4,10 +4,9 @@ FFmpeg reads animated PNG and GIF89a as videos.
 """
 
 import os
-import re
 import time
 import warnings
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
 import cv2
 import numpy as np
@@ -28,13 +27,7 @@ from hotpath.video.limits import (
     check_size,
 )
 
-PREVIEW = 254  # the tag NewSubfileType (TIFF 6.0, section 8); bit 0: a smaller copy of another page
-BITS = 258  # the tag BitsPerSample
-DESCRIPTION = 270  # the tag ImageDescription
-# what ImageJ and OME write there; OME's order of dimensions begins with XY
-STATED = re.compile(r'^(images|channels)=(\d+)|\b(Size[CZT])="(\d+)"', re.MULTILINE)
-OME_ORDER = re.compile(r'DimensionOrder="XY([CZT]{3})"')
-IMAGEJ, HEAD = b"ImageJ=", 4096  # it begins its description so, before the pictures
+BITS = 258  # the tag BitsPerSample (TIFF 6.0, section 8)
 GIF_FPS = 10.0  # of a GIF that states no times, as in browsers
 FLOATS = ("F", "I")  # Pillow's names of floats, and of whole numbers of 32 bits
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N")  # Pillow's names of 16-bit grey
@@ -47,10 +40,10 @@ class Pages:
         path: the file.
 
     Attributes:
-        sizes: (width, height) of each page; previews are left out.
+        size: (width, height) of the pages; those of another size, such as previews, are left out.
         has_times: whether the pages of a file have durations.
         fps: pages a second of a file without durations, or None.
-        left_out: a sentence for each kind of pages that are no frames.
+        left_out: a sentence about pages that are no frames, or empty.
 
     Raises:
         BadSource: Pillow is not installed, or can't read the file; or the file has more pages or
@@ -69,14 +62,9 @@ class Pages:
         except ImportError as error:
             raise BadSource(f"{path}: {needs('this kind of file', 'pillow', error)}") from None
         self._path = path
-        self._raw: Optional[np.ndarray] = None  # pictures that have no directory of their own
-        self.left_out: List[str] = []
+        size = os.path.getsize(path)
+        check_bytes(path, size)
         self._file = open(path, "rb")
-        size = self._file.seek(0, 2)
-        self._file.seek(0)
-        if IMAGEJ not in self._file.read(HEAD):  # whose raw pictures are read one by one
-            check_bytes(path, size)
-        self._file.seek(0)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of large pictures, which are measured here
@@ -84,20 +72,20 @@ class Pages:
                 self._image = Image.open(self._file, formats=formats)
                 self.has_times = self._image.format == "WEBP"
                 self.fps = GIF_FPS if self._image.format == "GIF" else None
-                pages = self._frames_of(list(self._counted(size)))
-                if self._raw is None:
-                    check_bytes(path, size)
+                pages = list(self._counted(size))
         except BadSource:
             self.close()
             raise
         except Exception as error:  # Pillow has no class for what a wrong file raises
             self.close()
             raise BadSource(f"{path}: Pillow can't read it ({_words(error)})") from None
-        self._numbers = [number for number, _ in pages]
-        self.sizes = [size for _, size in pages]
+        self.size = pages[0][1]
+        self._numbers = [number for number, page_size in pages if page_size == self.size]
+        others = len(pages) - len(self._numbers)
+        self.left_out = f"{counted(others, 'page')} of another size left out" if others else ""
 
     def _counted(self, size: int) -> Iterator[Tuple[int, Tuple[int, int]]]:
-        """Number and size of each page that is a frame; no page is decoded."""
+        """Number and size of each page; none is decoded."""
         until_s = time.process_time() + PAGES_S
         most = max(STACK_PIXELS, size * PIXELS_PER_BYTE)
         number = pixels = 0
@@ -107,8 +95,7 @@ class Pages:
             pixels += width * height
             if number >= PAGES or pixels > most or time.process_time() > until_s:
                 raise self._too_many(number, width, height)
-            if not getattr(self._image, "tag_v2", {}).get(PREVIEW, 0) & 1:
-                yield number, (width, height)
+            yield number, (width, height)
             number += 1
 
     def _too_many(self, number: int, width: int, height: int) -> BadSource:
@@ -119,54 +106,6 @@ class Pages:
             where=self._path,
         )
 
-    def _frames_of(self, pages: List[Tuple[int, Tuple[int, int]]]) -> List[Any]:
-        """The pages that are frames: of the first size, and of the first channel."""
-        stated = self._stated()
-        if len(pages) == 1 and stated.get("images", 1) > 1:
-            pages = self._raw_pages(stated["images"], *pages[0][1])
-        sizes = [size for _, size in pages]
-        levels = [size for size in sizes if 2 * size[0] <= sizes[0][0] + 1]
-        if levels and sizes == sorted(sizes, reverse=True):
-            pages = [page for page in pages if page[1] not in levels]
-            self.left_out.append(
-                f"left out: {counted(len(levels), 'smaller copy', 'smaller copies')}"
-            )
-        channels, step = stated.get("channels", 1), stated.get("step", 1)
-        if channels > 1 and len(pages) > 1 and len(pages) % (channels * step) == 0:
-            pages = [page for at, page in enumerate(pages) if at // step % channels == 0]
-            self.left_out.append(f"of {channels} channels the first is given, the others left out")
-        return pages
-
-    def _stated(self) -> Dict[str, int]:
-        """What the description of a TIFF states: images, channels, pages from one to the next."""
-        self._image.seek(0)
-        text = str(getattr(self._image, "tag_v2", {}).get(DESCRIPTION, ""))
-        stated = {a or b: int(x or y) for a, x, b, y in STATED.findall(text)}
-        order = OME_ORDER.search(text)
-        if order:
-            stated["channels"], stated["step"] = stated.get("SizeC", 1), 1
-            for name in order.group(1).partition("C")[0]:
-                stated["step"] *= max(1, stated.get("Size" + name, 1))
-        return stated
-
-    def _raw_pages(self, count: int, *size: int) -> List[Any]:
-        """The pictures that follow the only directory, as ImageJ writes more than 4 GB."""
-        if count > PAGES:
-            raise self._too_many(count, *size)
-        why = ""
-        try:
-            import tifffile
-
-            raw = tifffile.memmap(self._path, mode="r")
-            self._raw = raw.reshape((count, size[1], size[0]))
-        except ImportError as error:
-            why = needs("reading all", "tifffile", error, extra="pictures")
-        except Exception as error:  # tifffile has no class for what a wrong file raises
-            why = f"tifffile can't read all ({_words(error)})"
-        if why:
-            self.left_out.append(f"holds several pictures ({count}), of which one is given; {why}")
-        return [(number, size) for number in range(1 if why else count)]
-
     def _go(self, number: int) -> bool:
         """Go to a page; returns whether there is one."""
         try:
@@ -176,7 +115,7 @@ class Pages:
         return True
 
     def __len__(self) -> int:
-        return len(self.sizes)
+        return len(self._numbers)
 
     def __getitem__(self, index: int) -> np.ndarray:
         """A page as OpenCV would give it: grey or BGR, uint8 or uint16.
@@ -185,8 +124,6 @@ class Pages:
             BadSource: it can't be decoded.
         """
         try:
-            if self._raw is not None:
-                return _native(self._raw[self._numbers[index]])
             self._image.seek(self._numbers[index])
             bits = getattr(self._image, "tag_v2", {}).get(BITS, (8,))
             if max(bits) > 8 and self._image.mode not in DEEP + FLOATS:
@@ -231,8 +168,8 @@ class PictureStack(Source):
     ) -> None:
         super().__init__(path, log, depth)
         self._pages, self._is_closed = pages, False
-        for sentence in pages.left_out:
-            self.leave_out(sentence)
+        if pages.left_out:
+            self.leave_out(pages.left_out)
         self.frames, self.fps = len(pages), pages.fps
         if pages.has_times:
             first_s = pages.time_s(1)  # how long the first one is shown

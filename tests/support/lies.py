@@ -63,17 +63,6 @@ def tiff(width, height, pages=1, tags=0, circle=False):
     return b"II*\0\x08\0\0\0" + b"".join(page + struct.pack("<I", end) for end in [*ends, 0])
 
 
-def imagej(count, width, height):
-    """The head of a TIFF as ImageJ writes more than 4 GB: one page, and raw pictures behind it."""
-    text, at = f"ImageJ=1.54f\nimages={count}\nslices={count}\n\0".encode(), 200
-    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1)]
-    tags += [(262, 3, 1, 1), (270, 2, len(text), at), (273, 4, 1, 2 * at), (277, 3, 1, 1)]
-    tags += [(278, 4, 1, height), (279, 4, 1, width * height)]
-    page = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags)
-    head = b"II*\0\x08\0\0\0" + page + bytes(4)
-    return (head.ljust(at, b"\0") + text).ljust(2 * at, b"\0")
-
-
 def film(packets, form="avi"):
     """A container of PNG pictures, of which the first tells the size of all."""
     av = pytest.importorskip("av")

@@ -12,8 +12,6 @@ from hotpath.video.depth import NARROWS, RECENT, Reduction, linear, range_of
 from hotpath.video.live import LiveSource
 from hotpath.video.sources import open_source
 
-GDAL_NODATA = 42113  # a tag of TIFF
-
 
 def write_thermal(folder, low, high):
     """Gradients between two values as six 16-bit pictures; each is a little brighter."""
@@ -118,73 +116,6 @@ def test_what_is_no_scene_takes_no_contrast_away(tmp_path, lie):
         top, left = (30, 40) if frame.shape != scene.shape else (0, 0)
         contrasts.append(frame[top + 40 : top + 90, left + 40 : left + 120].std())
     assert contrasts[1] > 0.75 * contrasts[0] > 10
-
-
-def geotiff(path, scene):
-    """By Pillow, in kelvin, with a band at the left that has GDAL's tag for no data."""
-    image = pytest.importorskip("PIL.Image")
-    values = scene.astype(np.float32) / 100
-    values[:, :7] = -9999
-    image.fromarray(values).save(str(path), tiffinfo={GDAL_NODATA: "-9999"})
-
-
-def compressed_tiff(path, scene):
-    """By tifffile, of 16 bits, zeros around a picture that was turned."""
-    tifffile = pytest.importorskip("tifffile")
-    rows, columns = np.mgrid[:120, :160]
-    is_outside = (rows + columns < 30) | (rows - columns > 90)
-    tifffile.imwrite(str(path), np.where(is_outside, 0, scene).astype(np.uint16))
-
-
-def stack_of_floats(path, scene):
-    """By tifffile, two pages of degrees; what the sensor does not see is 1e30."""
-    tifffile = pytest.importorskip("tifffile")
-    values = scene.astype(np.float32) / 100 - 273.15
-    values[-4:] = 1e30
-    tifffile.imwrite(str(path), np.stack([values, values + 0.1]), photometric="minisblack")
-
-
-def png(path, scene):
-    """By OpenCV, of 16 bits, with a clock at the greatest value."""
-    picture = scene.copy()
-    for x in range(6, 66, 12):  # of a clock, each digit
-        cv2.rectangle(picture, (x, 6), (x + 8, 18), 65535, 2)
-    cv2.imwrite(str(path), picture)
-
-
-def film(path, scene):
-    """By FFmpeg, of 16 bits, with bars that it adds above and below."""
-    av = pytest.importorskip("av")
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 160, 140, "gray16le"
-        graph = av.filter.Graph()
-        source = graph.add_buffer(width=160, height=120, format="gray16le", time_base="1/10")
-        bars = graph.add("pad", "160:140:0:10")
-        graph.link_nodes(source, bars, graph.add("buffersink")).configure()
-        for number in range(4):
-            frame = av.VideoFrame.from_ndarray(scene, format="gray16le")
-            frame.pts = number
-            graph.push(frame)
-            container.mux(stream.encode(graph.pull()))
-        container.mux(stream.encode(None))
-
-
-@pytest.mark.parametrize(
-    "write, name",
-    [(geotiff, "a.tif"), (compressed_tiff, "a.tif"), (stack_of_floats, "a.tif")]
-    + [(png, "a.png"), (film, "a.mkv")],
-)
-def test_files_of_other_tools_keep_their_contrast(tmp_path, write, name):
-    rows, columns = np.mgrid[:120, :160]
-    scene = (29000 + 6 * rows + 300 * np.sin(columns / 9)).astype(np.uint16)
-    cv2.imwrite(str(tmp_path / "plain.png"), scene)
-    plain = read_first(str(tmp_path / "plain.png"))[..., 0].astype(float)
-    write(tmp_path / name, scene)
-    frame = read_first(str(tmp_path / name))[..., 0].astype(float)
-    top = 10 if frame.shape[0] == 140 else 0
-    seen = frame[top + 40 : top + 90, 40:120].std()
-    assert seen > 0.75 * plain[40:90, 40:120].std() > 10
 
 
 def test_a_hot_target_is_a_part_of_the_picture():

@@ -1,7 +1,6 @@
 """A source gives every picture that it has, or says how many it leaves out."""
 
 import re
-import sys
 
 import cv2
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 
 from hotpath.runtime.pictures import bgr_of
 from hotpath.video.sources import open_source
-from tests.support import lies
 from tests.support.streams import scene
 from tests.video.test_web import Files, web_server
 
@@ -32,16 +30,6 @@ def frames_of(source):
 def by_pillow(path, pictures, **more):
     images = [Image.fromarray(picture) for picture in pictures]
     images[0].save(str(path), save_all=True, append_images=images[1:], **more)
-
-
-def raw_stack(path):
-    """One directory, with the other pictures after it, as ImageJ writes more than 4 GB."""
-    by_pillow(path, [grey(0)], description=f"ImageJ=1.54f\nimages={COUNT}\nslices={COUNT}\n")
-    data = path.read_bytes()
-    at = data.index(grey(0).tobytes())
-    if at + 320 * 240 != len(data):  # the directory stands behind: so it must stand before
-        pytest.skip("this Pillow writes the directory behind the pixels")  # not above 8.4
-    path.write_bytes(data + b"".join(grey(tick).tobytes() for tick in range(1, COUNT)))
 
 
 def gif_without_times(path):
@@ -75,21 +63,6 @@ def late_animation(path):
     by_pillow(path, [grey(tick) for tick in range(COUNT)], pnginfo=text, duration=100)
 
 
-def channels(path):
-    pictures = [
-        picture for tick in range(COUNT) for picture in (grey(tick), np.zeros_like(grey(0)))
-    ]
-    text = f"ImageJ=1.54f\nimages={2 * COUNT}\nchannels=2\nframes={COUNT}\n"
-    by_pillow(path, pictures, description=text)
-
-
-def ome(path):
-    """Channels one after the other, as an order of XYTC states."""
-    text = f'<OME><Pixels DimensionOrder="XYTCZ" SizeC="2" SizeT="{COUNT}" SizeZ="1"/></OME>'
-    pictures = [grey(tick) for tick in range(COUNT)] + [np.zeros_like(grey(0))] * COUNT
-    by_pillow(path, pictures, description=text)
-
-
 def pyramid(path):
     whole = grey(0)
     assert cv2.imwritemulti(str(path), [whole, cv2.pyrDown(whole), cv2.pyrDown(whole[::2, ::2])])
@@ -118,14 +91,11 @@ def mixed(path):
 
 
 CASES = {  # name -> (what writes it, words of the sentence or "" for none)
-    "stack.tif": (raw_stack, ""),
     "times.gif": (gif_without_times, ""),
     "late.png": (late_animation, f"{COUNT - 1} more pictures left out"),
     "degrees.tif": (degrees, ""),
     "degrees": (folder_of_degrees, ""),
-    "channels.tif": (channels, "of 2 channels the first is given"),
-    "ome.tif": (ome, "of 2 channels the first is given"),
-    "pyramid.tif": (pyramid, "left out: 2 smaller copies"),
+    "pyramid.tif": (pyramid, "2 pages of another size left out"),
     "two.mkv": (two_videos, "holds 2 videos; h264 320x240 is given, mjpeg 640x480 left out"),
     "mixed": (mixed, f"{COUNT} pictures of other kinds (.gif) left out"),
 }
@@ -134,8 +104,6 @@ CASES = {  # name -> (what writes it, words of the sentence or "" for none)
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_all_pictures_are_given_or_their_number_is_told(tmp_path, name):
     write, words = CASES[name]
-    if name == "stack.tif":
-        pytest.importorskip("tifffile")
     write(tmp_path / name)
     log = []
     with open_source(str(tmp_path / name), log.append) as source:
@@ -144,30 +112,6 @@ def test_all_pictures_are_given_or_their_number_is_told(tmp_path, name):
     assert words in " ".join(log)
     ticks = [scene.tick_of(bgr_of(frame)) for frame in frames]
     assert ticks == list(range(1 if name in ("pyramid.tif", "late.png") else COUNT))
-
-
-def test_a_stack_of_imagej_above_4_gb_gives_its_last_picture(tmp_path):
-    pytest.importorskip("tifffile")
-    count, side = 2200, 1408
-    with open(str(tmp_path / "a.tif"), "wb") as file:
-        head = lies.imagej(count, side, side)
-        file.write(head)
-        file.truncate(len(head) + count * side * side)  # zeros, which take no place
-        file.seek(-side * side, 2)
-        file.write(bytes([77]) * side * side)
-        assert file.tell() > 4 << 30
-    with open_source(str(tmp_path / "a.tif"), str) as source:
-        assert source.frames == count and source.seek(count - 1)
-        assert (source.read() == 77).all()
-
-
-def test_a_stack_that_needs_tifffile_says_how_many_it_has(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tifffile", None)
-    raw_stack(tmp_path / "a.tif")
-    with open_source(str(tmp_path / "a.tif")) as source:
-        assert len(frames_of(source)) == 1
-        assert f"several pictures ({COUNT}), of which one is given" in source.left_out[0]
-        assert "ALSO=pictures" in source.left_out[0]
 
 
 @pytest.mark.parametrize("ending", [".png", ".jpg", ".webp"])

@@ -5,16 +5,14 @@ import os
 import re
 import socket
 import sys
-import time
 from collections import deque
-from typing import Any, Callable, Deque, List, Mapping, MutableMapping, Optional, Sequence, Tuple
+from typing import Any, Deque, List, Mapping, MutableMapping, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
 
 from hotpath.base.commands import make
 from hotpath.runtime.errors import BadOutput
-from hotpath.video.sudden_end import SuddenEnd
 
 QUIT_KEYS = ("q", "Q", "\x1b")  # the last one is Esc
 SCREEN = 1366, 768  # assumed where the size of the screen is not known
@@ -36,7 +34,6 @@ PLATFORMS = os.path.join(os.path.dirname(cv2.__file__), "qt", "plugins", "platfo
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 COLOUR = (0, 255, 255)  # of the box while it is drawn, and of words in capitals
 LEAST_DRAG_PX = 4  # of the window; less is a click, and no box
-ENDING_S = 1.0  # a server that is being ended still answers for a moment
 MOST_EVENTS = 1000  # of the mouse between two looks
 
 
@@ -49,8 +46,6 @@ class Window:
     Attributes:
         open: False once the user has asked for the end.
         touched: whether a key or a button of the mouse was pressed in it.
-        when_gone: function that is called, with a sentence, when the display goes away. The window
-            toolkit then ends the process, with exit code 2.
     """
 
     def __init__(self, title: str = "Hotpath") -> None:
@@ -58,9 +53,7 @@ class Window:
         self.title = title
         self.open = True
         self.touched = False
-        self.when_gone: Callable[[str], None] = _say_gone
         self._created = False
-        self._end: Optional[SuddenEnd] = None
         self._screen = screen_size()
         self._shape: Tuple[int, ...] = ()  # of the picture that is shown
         self._layout: Any = None  # its View
@@ -74,7 +67,6 @@ class Window:
         shown = self._view(picture.shape).show(picture, lines or SHORT)
         try:
             if not self._created:
-                self._end = SuddenEnd(self._be_gone)
                 _create(self.title, shown)
                 cv2.setMouseCallback(self.title, self._take_event)
                 self._created = True
@@ -170,22 +162,6 @@ class Window:
         if self._created:
             self._created = False
             cv2.destroyAllWindows()
-        if self._end is not None:
-            self._end.cancel()
-            self._end = None
-
-    def _be_gone(self) -> None:
-        """The toolkit ends the process: no function of the window works any more."""
-        self.open = self._created = False
-        self._end = None
-        display = os.environ.get("DISPLAY", "")
-        deadline = time.monotonic() + ENDING_S
-        while display and _answers(display) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if display and not _answers(display):
-            self.when_gone(f"the display {display} went away, so the run ends")
-        else:
-            self.when_gone("the window toolkit ended the program")
 
     def __enter__(self) -> "Window":
         return self
@@ -353,11 +329,6 @@ def _create(title: str, picture: np.ndarray) -> None:
     os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
     cv2.resizeWindow(title, picture.shape[1], picture.shape[0])
-
-
-def _say_gone(sentence: str) -> None:
-    """What a window does by itself when the display goes away."""
-    print(sentence, file=sys.stderr)
 
 
 def screen_size() -> Tuple[int, int]:

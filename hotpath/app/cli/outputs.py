@@ -187,7 +187,6 @@ class Outputs:
             from hotpath.video import window
 
             self._window = self._window or window.Window(window.title_of(source.name))
-            self._window.when_gone = self._end_without_window
             self._player = Player(self._window, source, targets, say, self.selection, detector)
         if self._video or self._player:
             titles = self._network, self._engine["engine"]
@@ -357,12 +356,6 @@ class Outputs:
         self._attempt(self.rows, self.rows.write, tracked)
         if self._report:
             self._report.write_late(tracked)
-
-    def _end_without_window(self, sentence: str) -> None:
-        """Finish everything else; the display went away, and the process ends after this."""
-        self._fail(self._window, BadOutput(sentence))
-        self.close()
-        self.summary(self._source)
 
     def _records(self) -> bool:
         """Whether frames go to the files now; the page can switch it."""

@@ -111,29 +111,6 @@ def test_leaving_before_the_first_box_says_nothing_was_written(tmp_path, how):
     assert not video.exists() and out.read_text() == "an older file"
 
 
-def test_a_display_that_goes_away_ends_a_run_whose_files_are_whole(tmp_path):
-    pytest.importorskip("av")
-    boxes = write_world(tmp_path, 120)
-    box = ",".join(f"{value:g}" for value in boxes[0])
-    rows, video, report = (tmp_path / name for name in ("out.csv", "out.mp4", "out.html"))
-    with display.display() as screen:
-        words = ["--video", tmp_path / "frames", "--box", box, "--show", "--fps", "10"]
-        words += ["--results", rows, "--save", video, "--report", report, "--hold"]
-        run = subprocess.Popen(
-            command(tmp_path, *words), env=screen.environment, stderr=subprocess.PIPE
-        )
-        frames_of(rows, 5)
-        screen.server.kill()
-        said = run.communicate(timeout=30)[1].decode()
-        name = screen.environment["DISPLAY"]
-    assert run.returncode == 2, said
-    assert f"hotpath track: the display {name} went away, so the run ends\n" in said
-    for path in (rows, video, report):
-        assert path.stat().st_size and f"wrote {path}" in said
-    assert report.read_text().rstrip().endswith("</html>")
-    assert not list(tmp_path.glob("*.part"))
-
-
 def test_a_click_follows_the_object_and_the_last_frame_stays(tmp_path):
     pytest.importorskip("openvino")
     thing.write_film(tmp_path / "film", 40)

@@ -267,7 +267,7 @@ class Outputs:
         if self._source.decode_ms or self._source.live:
             self._note_source(tracked)
         if isinstance(frame, Picture) and frame.decode_ms:
-            self.profile.note("jpeg", frame.decode_ms, "loop", is_work=False)
+            self.profile.note("jpeg", frame.decode_ms)
         for sink in self._sinks:
             try:
                 sink.write(tracked)

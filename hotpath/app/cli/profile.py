@@ -33,8 +33,6 @@ class Profile:
         self._periods: Deque[float] = deque(maxlen=RECENT)  # of the last frames, the same
         self._ms: Dict[str, Deque[float]] = {step: deque(maxlen=KEPT) for step in STEPS}
         self._threads = dict.fromkeys(STEPS, "loop")
-        # step -> sum over the whole run
-        self._busy_ms: Dict[str, float] = {"wait": 0.0, "tracking": 0.0}
 
     def add(
         self, wait_ms: float, step_ms: Mapping[str, float], total_ms: float, tracked: bool = True
@@ -54,10 +52,8 @@ class Profile:
                 self._ms[step].append(step_ms[step])
             self._ms["total"].append(total_ms)
         self._ms["wait"].append(wait_ms)
-        self._busy_ms["wait"] += wait_ms
-        self._busy_ms["tracking"] += total_ms
 
-    def note(self, step: str, ms: float, thread: str = "loop", is_work: bool = True) -> None:
+    def note(self, step: str, ms: float, thread: str = "loop") -> None:
         """Add the time of another step.
 
         Args:
@@ -65,14 +61,11 @@ class Profile:
             ms: milliseconds.
             thread: in which it ran, the same for all times of a step; "" for a time that passes
                 through several threads.
-            is_work: False for what gives way to other work.
         """
         if step not in self._ms:
             self._ms[step] = deque(maxlen=KEPT)
             self._threads[step] = thread
         self._ms[step].append(ms)
-        if thread and is_work and self.frames:  # the first frame's are before the loop
-            self._busy_ms[step] = self._busy_ms.get(step, 0.0) + ms
 
     def figures(self, step: str, frames: int = KEPT) -> Dict[str, float]:
         """{"median", "p95", "p99"} of a step over the last frames, milliseconds; empty without any.
@@ -91,22 +84,6 @@ class Profile:
         The loop reads, tracks, draws and writes. Pauses of more than ``STILL_S`` do not count.
         """
         return self.frames / max(self._loop_s, 1e-9) if self.frames else None
-
-    def parts_ms(self) -> Dict[str, float]:
-        """Where the time of the frame loop goes: dict of part -> mean milliseconds a frame.
-
-        ``frame`` is the whole time from one frame to the next. ``waiting`` is what no part of the
-        loop explains, such as an encoder that is late, or a window that plays at its own speed.
-        Empty before the first frame.
-        """
-        if not self.frames:
-            return {}
-        parts = {("decoding" if s == "wait" else s): ms for s, ms in self._busy_ms.items()}
-        parts = {step: ms / self.frames for step, ms in parts.items()}
-        loop = sum(ms for step, ms in parts.items() if self._threads.get(step, "loop") == "loop")
-        # the last frame is written after the loop, so that its parts may exceed the time of a pause
-        frame = max(self._loop_s * 1e3 / self.frames, loop)
-        return dict(parts, frame=frame, waiting=max(0.0, frame - loop))
 
     def recent_fps(self) -> Optional[float]:
         """The same over the last ``RECENT`` frames."""

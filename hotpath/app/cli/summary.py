@@ -10,7 +10,6 @@ from hotpath.video.base import TrackedFrame
 if TYPE_CHECKING:
     from hotpath.video.base import Source
 
-MOSTLY = 0.7  # share of a frame that a part takes which explains it alone
 LATE_FRAMES = 2000  # older than any frame on which somebody may still select a target
 OUTSIDE_FRAMES = 30  # for which a target's centre is outside before the user is told
 
@@ -111,7 +110,6 @@ class Summary:
             "network": self._network,
             "engine": self._engine,
             "ms": ms,
-            "parts_ms": self._profile.parts_ms(),
             "fps": self._profile.fps(),
             "score": self._score_sum / self._scores if self._scores else None,
             "latency_ms": self._profile.figures("latency"),
@@ -148,7 +146,6 @@ def lines_of(figures: Figures, live: bool) -> List[str]:
             "{fps:.0f} FPS; tracking takes {ms[median]:.2f} ms a frame (median; p95 "
             "{ms[p95]:.2f})".format(**figures)
         )
-        lines += [] if live else _parts_of(figures["parts_ms"])
     if figures["latency_ms"]:
         text = "{latency_from} to box: {median:.1f} ms (median; p95 {p95:.1f}, p99 {p99:.1f})"
         lines.append(text.format(**dict(figures, **figures["latency_ms"])))
@@ -166,25 +163,6 @@ def lines_of(figures: Figures, live: bool) -> List[str]:
             f"damaged, {skipped} more skipped; boxes near the damage may be wrong"
         )
     return lines
-
-
-def _parts_of(parts_ms: Dict[str, float]) -> List[str]:
-    """Where the time of a recording's frames goes; nothing where tracking takes most of it.
-
-    The parts are shares: their means add up, which the medians of the other lines do not.
-    """
-    frame = parts_ms["frame"]
-    tracking = parts_ms.get("tracking", 0.0)
-    if tracking > MOSTLY * frame:
-        return []
-    encoding = parts_ms.get("encoding", 0.0)
-    # the loop waits for the encoder where that is its slowest part
-    late = " for the encoder" if encoding > MOSTLY * frame else ""
-    rest = [(ms, name) for name, ms in parts_ms.items() if name not in ("frame", "encoding")]
-    parts = [f"{ms / frame:.0%} {name + late * (name == 'waiting')}" for ms, name in sorted(rest)]
-    parts = [text for text in parts[::-1] if not text.startswith("0%")]
-    more = f"; encoding, in a thread of its own, {encoding / frame:.0%}" if encoding else ""
-    return [f"of the time: {', '.join(parts)}{more}"]
 
 
 def place_of(target: Figures) -> str:

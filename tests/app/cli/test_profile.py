@@ -75,27 +75,6 @@ def test_the_page_may_ask_while_a_frame_is_added():
         assert found == (others if frames else {})
 
 
-def test_the_shares_of_the_loop_are_never_more_than_all():
-    profile = Profile(itertools.count(0, 0.01).__next__)
-    profile.note("writing", 500.0)  # the first frame, of which the loop has no time
-    for _ in range(10):
-        profile.add(1.0, STEP_MS, 4.0)
-        profile.note("writing", 5.0)
-    profile.note("writing", 200.0)  # the last one, which the loop does not see the end of
-    parts = profile.parts_ms()
-    assert parts["writing"] == pytest.approx(25.0)
-    shares = sum(ms for name, ms in parts.items() if name != "frame") / parts["frame"]
-    assert shares == pytest.approx(1.0)
-
-
-def test_work_that_gives_way_is_in_the_table_and_in_no_sum():
-    profile = Profile(itertools.count(0, 0.02).__next__)
-    for _ in range(50):
-        profile.add(0.0, STEP_MS, 4.0)
-        profile.note("jpeg", 15.0, is_work=False)
-    assert "jpeg       15.000" in profile.table(True) and "jpeg" not in profile.parts_ms()
-
-
 def test_the_latency_is_of_the_last_frames():
     profile = Profile()
     assert profile.figures("latency") == {}

@@ -94,29 +94,3 @@ def test_a_stream_s_latency_is_said_to_begin_at_its_arrival():
     summary = Summary("tiny", ENGINE, profile, print)
     lines = lines_of(summary.figures(Source("rtsp://h/x"), [], []), True)
     assert any(line.startswith("arrival to box: 20.0 ms") for line in lines)
-
-
-def lines_with(tracking_ms, encoding_ms=0.0, live=False):
-    """The lines of ten frames that take 20 ms each, 5 of them to decode."""
-    now = [0.0]
-    summary = None
-    profile = Profile(lambda: now[0])
-    summary = Summary("tiny", ENGINE, profile, print)
-    for index in range(10):
-        now[0] += 0.02
-        steps = dict.fromkeys(("crop", "network", "select"), tracking_ms / 3)
-        profile.add(5.0, steps, tracking_ms)
-        if encoding_ms:
-            profile.note("encoding", encoding_ms, "encoder")
-        summary.write(frame(index, {0: Track(Box(9, 9, 9, 9), 0.5)}))
-    return "\n".join(lines_of(summary.figures(Source("clip"), [], []), live))
-
-
-def test_the_summary_says_where_the_time_goes():
-    told = lines_with(2.4)
-    assert "13% tracking" in told and "27% decoding" in told and "% waiting" in told
-    assert told.count(" ms") == 1 and "2.40 ms a frame (median;" in told, "one figure, named"
-    told = lines_with(2.4, encoding_ms=19.0)
-    assert "waiting for the encoder" in told and "encoding, in a thread of its own, 101%" in told
-    assert "for the encoder" not in lines_with(2.4, encoding_ms=1.0)
-    assert "decoding" not in lines_with(15.0) and "decoding" not in lines_with(2.4, live=True)

@@ -5,7 +5,6 @@ Trackers and targets are in ``tests/runtime/test_turns.py``.
 
 import contextlib
 import os
-import socket
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -13,30 +12,22 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.app import detect
-from hotpath.app.detect import session
-from hotpath.app.links import publish, stream
 from hotpath.app.links.base import Context
 from hotpath.app.links.control import Controller
 from hotpath.app.links.requests import Refused
-from hotpath.app.records import LinkOptions, PageOptions, StreamOptions
-from hotpath.runtime import load_tracker, tap
+from hotpath.app.records import LinkOptions, PageOptions
 from hotpath.runtime.pictures import bgr_of
 from hotpath.runtime.types import Box, Track
 from hotpath.video import save
 from hotpath.video.base import WAITING, TrackedFrame
 from hotpath.video.results import Results
 from hotpath.video.sources import open_source
-from tests.support import thing, tiny, tiny_detector
+from tests.support import tiny
 from tests.support.pairs import Kind, assert_takes_turns
 from tests.support.run_outputs import run_outputs
-from tests.support.streams import camera
-from tests.support.streams.camera import FakeCamera
 from tests.support.streams.mjpeg import MjpegServer
-from tests.video.test_web import Files, web_server
 
 FRAMES = 12
-MANY = 300  # calls of what is quick
 PICTURE = np.zeros((48, 64, 3), np.uint8)
 
 
@@ -89,40 +80,21 @@ def write_source(kind, folder):
     path, frames = folder / kind, tiny.film(FRAMES)[0]
     if kind.startswith("film"):
         tiny.write_video(path, frames)
-    elif kind == "pictures":
-        path.mkdir()
-        for number, frame in enumerate(frames):
-            cv2.imwrite(str(path / f"{number:02}.png"), frame)
-    else:
-        image = pytest.importorskip("PIL.Image")
-        first, *others = (image.fromarray(frame[:, :, ::-1]) for frame in frames)
-        times = {"duration": 40} if kind.endswith("webp") else {}
-        first.save(str(path), save_all=True, append_images=others, **times)
+        return str(path)
+    path.mkdir()
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(path / f"{number:02}.png"), frame)
     return str(path)
 
 
-@pytest.mark.parametrize("kind", ["film.avi", "pictures", "pages.tif", "pages.webp"])
+@pytest.mark.parametrize("kind", ["film.avi", "pictures"])
 def test_two_threads_in_two_methods_of_a_recording(kind, tmp_path):
     assert_two_threads("source", write_source(kind, tmp_path))
-
-
-def test_two_threads_in_two_methods_of_a_web_recording(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # what the server serves
-    write_source("film.avi", tmp_path)
-    with web_server(Files) as address:
-        assert_two_threads("source", address + "film.avi")
 
 
 def test_two_threads_in_two_methods_of_a_live_source():
     with MjpegServer() as server:
         assert_two_threads("source", server.address)
-
-
-@pytest.mark.skipif(camera.compiler() is None, reason="no C compiler")
-@pytest.mark.parametrize("kind", ["YUYV", "MJPG"])
-def test_two_threads_in_two_methods_of_a_v4l2_camera(kind, tmp_path):
-    fake = FakeCamera(tmp_path, tiny.film(FRAMES)[0], kind=kind)
-    assert_two_threads("source", "cam7", **fake.environment())
 
 
 # files
@@ -184,65 +156,6 @@ def test_two_threads_in_two_methods_of_a_saved_video(background, tmp_path):
     assert_two_threads("video", str(tmp_path), background)
 
 
-# networks
-
-
-def same(calls):
-    """Calls whose answers for two frames are those of one thread."""
-
-    def compared(call):
-        wanted = [repr(call(0)), repr(call(1))]
-
-        def compare(opened, n):
-            assert repr(call(n % 2)) == wanted[n % 2], "another answer"
-
-        return compare
-
-    return {name: compared(call) for name, call in calls.items()}
-
-
-def detector(path, engine):
-    """A detector on ONNX Runtime or OpenVINO."""
-    if engine == "openvino":
-        session._onnxruntime = session._openvino
-    found = detect.load_detector(path)
-    frames = [tiny_detector.frame([("red", x, x), ("blue", 150, 20)]) for x in (30, 90)]
-    calls = same(
-        {
-            "detect": lambda n: found.detect(frames[n]),
-            "proposals": lambda n: found.proposals(frames[n]),
-        }
-    )
-    return Kind(lambda: found, calls, times=MANY // 3)
-
-
-def taps():
-    """The head of a network, which finds the object at a point."""
-    device = load_tracker("kestrel").device
-    found, first = tap.of(device), thing.scene()
-    frames, box = [first, np.roll(first, 20, 1)], (130.0, 70.0, 110.0, 90.0)
-    calls = same(
-        {
-            "at": lambda n: found.at(frames[n], thing.CENTRE),
-            "proposals": lambda n: found.proposals(frames[n], thing.CENTRE),
-            "snug": lambda n: found.snug(frames[n], box),
-            "in_box": lambda n: found.in_box(frames[n], box),
-        }
-    )
-    return Kind(lambda: found, calls, times=4)
-
-
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
-def test_two_threads_get_a_detectors_answers(engine, tmp_path):
-    pytest.importorskip(engine)
-    assert_two_threads("detector", str(tiny_detector.write_detector(tmp_path)), engine)
-
-
-def test_two_threads_get_the_objects_at_their_points():
-    pytest.importorskip("openvino")
-    assert_two_threads("taps")
-
-
 # links
 
 
@@ -258,22 +171,6 @@ def link_calls():
 
 def context(options, run=None):
     return Context(options, run, 25.0, (64, 48), "tiny", lambda text: None)
-
-
-def publisher():
-    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    listener.bind(("127.0.0.1", 0))
-    options = LinkOptions(publish=f"udp://127.0.0.1:{listener.getsockname()[1]}")
-    return Kind(lambda: publish.open_link(context(options)), link_calls())
-
-
-def streams():
-    """A picture as H.264 to nobody."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    listener.bind(("127.0.0.1", 0))
-    address = f"udp://127.0.0.1:{listener.getsockname()[1]}"
-    options = LinkOptions(stream=StreamOptions((address,), None, 1000, True))
-    return Kind(lambda: stream.open_link(context(options)), link_calls())
 
 
 def controller():
@@ -333,7 +230,7 @@ def control():
     return Kind(controller, calls, besides, is_allowed=lambda *two: not set(two) <= set(LOOP))
 
 
-@pytest.mark.parametrize("kind", ["publisher", "streams", "page", "control"])
+@pytest.mark.parametrize("kind", ["page", "control"])
 def test_two_threads_in_two_methods_of_a_link(kind):
-    pytest.importorskip({"streams": "av", "page": "aiohttp"}.get(kind, "cv2"))
+    pytest.importorskip({"page": "aiohttp"}.get(kind, "cv2"))
     assert_two_threads(kind)

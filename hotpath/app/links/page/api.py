@@ -5,7 +5,6 @@ loop: the body is JSON of the described form, and numbers are finite and of a se
 """
 
 import asyncio
-import json
 import math
 import os
 from typing import Any, Callable, Dict, List, NoReturn, Optional, Sequence, Tuple
@@ -29,17 +28,6 @@ ANSWER_S = 10.0  # the frame loop must have answered by then
 LARGEST_PX = 1e6  # absolute value of a number in a box
 LARGEST_INDEX = (1 << 53) - 1  # JavaScript's largest exact integer
 
-# errors of every request, and of those with a body: names in ``openapi.json``
-ANSWERS = {"401": "Unauthorized", "403": "Forbidden", "429": "TooMany", "503": "Busy"}
-BODY_ANSWERS = {
-    "400": "Malformed",
-    "408": "Slow",
-    "413": "TooLarge",
-    "415": "NotJson",
-    "422": "Impossible",
-    "504": "NoAnswer",
-}
-
 
 class Api:
     """Answers the requests below /api.
@@ -47,7 +35,7 @@ class Api:
     Args:
         controller: the frame loop's remote control.
         state_text: function that gives a frame's state as JSON text.
-        description: the OpenAPI description, a dict.
+        description: the OpenAPI description, JSON.
         options: the largest width of a picture, and the names of results and video.
         album: pictures and words of the targets.
     """
@@ -56,7 +44,7 @@ class Api:
         self,
         controller: Controller,
         state_text: Callable[[TrackedFrame], str],
-        description: Json,
+        description: bytes,
         options: LinkOptions,
         album: Album,
     ) -> None:
@@ -223,7 +211,7 @@ class Api:
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
         """This interface, as OpenAPI."""
-        return web.json_response(self._description)
+        return web.Response(body=self._description, content_type="application/json")
 
     def _newest(self) -> TrackedFrame:
         tracked = self._controller.wait(-1, 0)[1]
@@ -235,18 +223,6 @@ class Api:
         """Have the frame loop call a function; returns what it returned."""
         future = self._controller.call(function, *arguments)
         return await asyncio.wait_for(asyncio.wrap_future(future), ANSWER_S)
-
-
-def described(text: str) -> Json:
-    """The description of ``openapi.json``, with the answers that many requests share."""
-    description: Json = json.loads(text)
-    for operations in description["paths"].values():
-        for operation in operations.values():
-            shared = dict(ANSWERS, **(BODY_ANSWERS if "requestBody" in operation else {}))
-            for status, name in shared.items():
-                answer = {"$ref": f"#/components/responses/{name}"}
-                operation["responses"].setdefault(status, answer)
-    return description
 
 
 def _as_file(name: str) -> Dict[str, str]:

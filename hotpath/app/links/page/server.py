@@ -223,7 +223,7 @@ class Server(Link):
             self._loop.close()
 
     def _routes(self) -> List[web.RouteDef]:
-        description = api.described(self._files[DESCRIPTION].decode("utf-8"))
+        description = self._files[DESCRIPTION]
         requests = api.Api(
             self._controller, self._state_text, description, self._options, self._album
         )

@@ -134,10 +134,8 @@ def test_a_person_says_no_and_yes_and_the_word_is_there_at_once(tmp_path):
         assert run.ask("/api/reject", {"reject": True})[0] == 204
         (target,) = run.state()["targets"]
         assert (target["state"], target["presence"]) == ("lost", 0.0)
-        paths = run.ask("/api/openapi.json")[2]["paths"]
         for name in ("reject", "confirm"):
             assert run.ask("/api/" + name, {name: True})[0] == 422, "it is lost already"
-            assert "422" in paths["/api/" + name]["post"]["responses"]
         assert run.ask("/api/reject", {"reject": True, "number": 9})[0] == 404
         assert run.ask("/api/confirm", {"confirm": False})[0] == 400
         begun = run.state()["frame"]

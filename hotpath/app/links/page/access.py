@@ -1,4 +1,4 @@
-"""The page's address, and checks of connections, host names, origins, token, failed attempts.
+"""The page's address, and checks of connections, host names, origins and token.
 
 Every request needs the token of the printed link. The loopback needs it too, because other users of
 the computer can reach it. There a request must also name the loopback as its host. Otherwise a
@@ -21,10 +21,6 @@ MOST_CONNECTIONS = 64  # open at once
 MOST_FROM_ONE_ADDRESS = 32
 REQUEST_S = 5.0  # a new connection must have sent a whole request by then
 NEXT_REQUEST_S = 20.0  # the next request must follow within this time
-MOST_FAILURES = 20  # of one address within FAILURES_S; then the answer is 429
-FAILURES_S = 60.0
-ADDRESSES_KEPT = 1024
-
 HEADERS = {
     "Server": "hotpath",
     "X-Content-Type-Options": "nosniff",
@@ -44,22 +40,16 @@ class Guard:
         host: the address that the server listens on.
 
     Attributes:
-        token: the token in the link.
+        token: the token in the link. Its 24 random bytes can't be guessed.
         is_local: whether only this computer reaches the page.
     """
 
     def __init__(self, host: str) -> None:
         self.token, self.is_local = secrets.token_urlsafe(24), is_loopback(host)
         self._cookie = secrets.token_urlsafe(24)  # so that the cookie does not hold the token
-        self._failed: Dict[str, Tuple[int, float]] = {}  # address -> (count, first time)
 
     def check(
-        self,
-        host: str,
-        origin: Optional[str],
-        cookie: Optional[str],
-        bearer: Optional[str],
-        address: str,
+        self, host: str, origin: Optional[str], cookie: Optional[str], bearer: Optional[str]
     ) -> None:
         """Raise ``Refused`` unless a request may pass.
 
@@ -67,7 +57,6 @@ class Guard:
             host, origin: the headers; ``origin`` is None if there is none.
             cookie: the value of the page's cookie, or None.
             bearer: the token in the header ``Authorization: Bearer``, or None.
-            address: the sender's address.
         """
         try:
             name = urlsplit("//" + host).hostname or ""
@@ -79,32 +68,13 @@ class Guard:
             raise Refused(403, "the request comes from a foreign page")
         if _equal(cookie, self._cookie) or _equal(bearer, self.token):
             return
-        self._count_failure(address)
         raise Refused(401, "open the link that the run printed in its terminal")
 
-    def log_in(self, token: Optional[str], address: str) -> str:
-        """The cookie's value for a request with the right token; raises ``Refused``.
-
-        The right token is accepted whatever its address sent before: 24 random bytes can't be
-        guessed, and other users may share the address.
-        """
+    def log_in(self, token: Optional[str]) -> str:
+        """The cookie's value for a request with the right token; raises ``Refused``."""
         if not _equal(token, self.token):
-            self._count_failure(address)
             raise Refused(401, "this link is of another run; open the one in its terminal")
         return self._cookie
-
-    def _count_failure(self, address: str) -> None:
-        """Count a failed attempt; raise ``Refused`` after too many."""
-        now = time.monotonic()
-        count, since = self._failed.pop(address, (0, now))
-        if now - since > FAILURES_S:
-            count = 0
-            since = now
-        self._failed[address] = (count + 1, since)
-        if len(self._failed) > ADDRESSES_KEPT:
-            del self._failed[next(iter(self._failed))]
-        if count >= MOST_FAILURES:
-            raise Refused(429, "too many failed attempts; wait a minute")
 
 
 def _equal(given: Optional[str], secret: str) -> bool:

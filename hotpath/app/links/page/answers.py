@@ -38,8 +38,8 @@ def policy(host: str) -> str:
 def error(status: int, text: str, allow: Optional[str] = None) -> web.Response:
     """An answer that says what is wrong."""
     headers = {"Allow": allow} if allow else {}
-    if status in (429, 503):
-        headers["Retry-After"] = "60" if status == 429 else "2"
+    if status == 503:
+        headers["Retry-After"] = "2"
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return web.json_response({"error": text}, status=status, headers=headers)
@@ -48,7 +48,7 @@ def error(status: int, text: str, allow: Optional[str] = None) -> web.Response:
 def error_page(status: int, text: str) -> web.Response:
     """The same for a person who opened an address in a browser."""
     said = html.escape(text[:1].upper() + text[1:])
-    more = ENTER if status in (401, 403, 429) else ""
+    more = ENTER if status in (401, 403) else ""
     page = PAGE.format(style=STYLE, said=said, more=more)
     response = web.Response(text=page, status=status, content_type="text/html")
     allowed = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()

@@ -298,7 +298,6 @@ class Server(Link):
                     request.headers.get("Origin"),
                     request.cookies.get(self._cookie),
                     _bearer(request),
-                    request.remote,
                 )
                 self._limiter.trust(request.transport)
             response = await handler(request)
@@ -372,7 +371,7 @@ class Server(Link):
 
     async def _log_in(self, request: web.Request) -> web.StreamResponse:
         """Exchange the token of the link for a cookie, and lead on to the page."""
-        value = self.guard.log_in(request.query.get("token"), request.remote)
+        value = self.guard.log_in(request.query.get("token"))
         response = web.Response(status=303, headers={"Location": "./"})
         # Strict cookies are not sent after a link in a chat was followed, so this one is Lax;
         # requests that change something are no GET and must come from the page itself

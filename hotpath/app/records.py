@@ -21,7 +21,6 @@ class Option:
         value: what the help calls its value; "" for none.
         text: the help. Names in braces are filled in: detectors, engine, network, threads.
         off: of a field that may be None: the help of ``--no-NAME``, which makes it False.
-        in_files: whether only a file of ``--config`` has it.
         how: further arguments of ``argparse``.
     """
 
@@ -32,11 +31,10 @@ class Option:
         value: str,
         text: str,
         off: str = "",
-        in_files: bool = False,
         **how: Any,
     ) -> None:
         self.field, self.flag, self.value, self.text = field, flag, value, text
-        self.off, self.in_files, self.how = off, in_files, how
+        self.off, self.how = off, how
 
     @property
     def name(self) -> str:
@@ -321,15 +319,12 @@ PAGE = Group(
             "address to listen on, 0.0.0.0 for all; the printed link contains the access token",
         ),
         Option("port", "--page-port", "N", "port; 0 takes any free one", type=between(0, 65535)),
-        Option(
-            "fps", "--page-fps", "N", "most pictures a second", in_files=True, type=between(1, 240)
-        ),
+        Option("fps", "--page-fps", "N", "most pictures a second", type=between(1, 240)),
         Option(
             "width",
             "--page-width",
             "PX",
             "largest width of the pictures",
-            in_files=True,
             type=between(64, 7680),
         ),
     ),
@@ -367,10 +362,9 @@ STREAM = Group(
             "--stream-kbps",
             "N",
             "bit rate of the picture",
-            in_files=True,
             type=between(50, 100000),
         ),
-        Option("plain", "--stream-plain", "", "draw no box into the picture", in_files=True),
+        Option("plain", "--stream-plain", "", "draw no box into the picture"),
     ),
 )
 

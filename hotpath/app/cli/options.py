@@ -47,7 +47,7 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     cli = parser()
     defaults = None
     if any(word.split("=")[0] == "--config" for word in arguments):
-        defaults = with_config(parser(of_file=True), arguments)
+        defaults = with_config(cli, arguments)
     options, words = cli.parse_known_args(_joined_boxes(arguments), defaults)
     unknown = [word for word in words if word.startswith("-") and word != "-"]
     if unknown:
@@ -55,8 +55,6 @@ def parse(arguments: List[str]) -> argparse.Namespace:
         actions = cli._option_string_actions
         names = (name[2:] for name in actions if name[:2] == "--")
         hint = advice(word) or meant(word, names, "--")
-        if "--" + word in parser(of_file=True)._option_string_actions:
-            hint = f"write {word} = ... into a file for --config"
         cli.error("unrecognized arguments: " + " ".join(unknown) + (hint and f" ({hint})"))
     if words:  # which overrule a file's
         named = [word.split("=")[0] for word in arguments if word.startswith("--v")]
@@ -107,7 +105,7 @@ def command_of(options: records.RunOptions, box: Sequence[float] = ()) -> str:
         defaults = group.record()
         for option in group.options:
             value, default = getattr(record, option.field), getattr(defaults, option.field)
-            if value == default or option.in_files:
+            if value == default:
                 continue
             if isinstance(value, bool):
                 words.append(option.flag if value else "--no-" + option.flag[2:])
@@ -130,8 +128,8 @@ def command_of(options: records.RunOptions, box: Sequence[float] = ()) -> str:
     return "hotpath track " + " ".join(map(shlex.quote, words))
 
 
-def parser(of_file: bool = False) -> argparse.ArgumentParser:
-    """The parser of the command line, or of a file's options, which has more of them."""
+def parser() -> argparse.ArgumentParser:
+    """The parser of the command line, and of the options in a file."""
     cli = Parser(
         prog="hotpath track",
         usage="%(prog)s [SOURCE] [OPTIONS]",
@@ -141,7 +139,7 @@ def parser(of_file: bool = False) -> argparse.ArgumentParser:
     )
     cli.register("action", None, _Once)
     for group in GROUPS:
-        _add_options(cli, group, of_file)
+        _add_options(cli, group)
     program = cli.add_argument_group("program")
     text = "a file of options by their names, such as box = ..."
     program.add_argument("--config", metavar="FILE.toml", help=text)
@@ -155,8 +153,8 @@ def parser(of_file: bool = False) -> argparse.ArgumentParser:
     return cli
 
 
-def _add_options(cli: argparse.ArgumentParser, group: records.Group, of_file: bool) -> None:
-    """Add the options of a record; those that only files have where it is a file's parser."""
+def _add_options(cli: argparse.ArgumentParser, group: records.Group) -> None:
+    """Add the options of a record."""
     facts = {
         "detectors": ", ".join(networks.names(DETECTORS)),
         "engine": make("engine"),
@@ -167,8 +165,6 @@ def _add_options(cli: argparse.ArgumentParser, group: records.Group, of_file: bo
     section: Any = titles.get(group.title) or cli.add_argument_group(group.title)
     defaults = group.record()
     for option in group.options:
-        if option.in_files and not of_file:
-            continue
         flag, default = option.flag, getattr(defaults, option.field)
         text = option.text.replace("%", "%%").format(**facts)
         how = dict(option.how, help=text, dest=option.name)

@@ -61,7 +61,6 @@ MAVLINK = Group(
             "--mavlink-type",
             "",
             "what the heartbeat says; `onboard` is what ArduPilot's camera tracking looks for",
-            in_files=True,
             choices=("camera", "onboard"),
         ),
         Option(
@@ -133,7 +132,6 @@ GIMBAL_GROUP = Group(
             "--gimbal-zoom",
             "SHARE",
             "zoom until the target fills this share of the frame's width or height, such as 0.2",
-            in_files=True,
             type=number(0.01, 0.9),
         ),
         Option(
@@ -141,7 +139,6 @@ GIMBAL_GROUP = Group(
             "--gimbal-recording",
             "",
             "for simulators: let a recording steer; else --gimbal needs a live source",
-            in_files=True,
         ),
     ),
 )

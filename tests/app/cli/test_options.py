@@ -25,7 +25,6 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
     "arguments, words",
     [
         (["--page-port", "70000"], "'70000' is not a whole number from 0 to 65535"),
-        (["--page-fps", "9"], "--page-fps (write page-fps = ... into a file for --config);"),
         (["--trail", "50"], "unrecognized arguments: --trail"),
         (["--threads", "100000"], "'100000' is not a whole number from 1 to 1024"),
         (["--frames", "0"], "'0' is not a whole number from 1"),

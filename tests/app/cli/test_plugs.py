@@ -23,7 +23,7 @@ class LampOptions(NamedTuple):
 
 
 COLOUR = Option("colour", "--lamp", "COLOUR", "shine")
-PULSES = Option("pulses", "--lamp-pulses", "N", "how often", in_files=True, type=int)
+PULSES = Option("pulses", "--lamp-pulses", "N", "how often", type=int)
 
 
 def check_run(context):

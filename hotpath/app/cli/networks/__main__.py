@@ -33,8 +33,7 @@ NETWORK = "a name, or a TOML of your own"
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run one command; returns its exit code."""
     options = _parser().parse_args(arguments)
-    stopped = "stopped; run the same command again to continue"
-    return exit_code("hotpath networks", lambda: options.run(options), stopped)
+    return exit_code("hotpath networks", lambda: options.run(options))
 
 
 def _parser() -> argparse.ArgumentParser:

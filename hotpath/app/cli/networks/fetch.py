@@ -1,4 +1,4 @@
-"""Downloads a network's files. A download that broke off is resumed; sha256 checks the result."""
+"""Downloads a network's files; sha256 checks the result."""
 
 import contextlib
 import http.client
@@ -6,9 +6,10 @@ import os
 import pathlib
 import socket
 import ssl
+import tempfile
 import urllib.error
 import urllib.request
-from typing import Callable, Iterator, List
+from typing import Any, Callable, List
 
 from hotpath.base import cache
 from hotpath.base.commands import reason
@@ -39,31 +40,12 @@ def fetch(network: Network, folder: pathlib.Path, log: Callable[[str], None]) ->
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder, log):
-            return [_fetch_one(network, entry, folder / entry.name, log) for entry in network.files]
+        return [_fetch_one(network, entry, folder / entry.name, log) for entry in network.files]
     except OSError as error:
         raise BadOutput(
             f"can't write to {folder}: {error.strerror or error}; name another folder with "
             "--networks-dir"
         ) from None
-
-
-@contextlib.contextmanager
-def _locked(folder: pathlib.Path, log: Callable[[str], None]) -> Iterator[None]:
-    """Wait until no other process downloads into a folder."""
-    handle = os.open(str(folder), os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError, ImportError):  # some network file systems lock no folders
-            import fcntl
-
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                log(f"waiting for another download into {folder}")
-                fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _fetch_one(
@@ -87,39 +69,52 @@ def _fetch_one(
             "folder with --networks-dir",
             what="other file",
         )
-    part = path.with_name(path.name + ".part")
+    handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=str(path.parent))
     try:
-        _download(entry, part)
+        with open(handle, "wb") as file:
+            os.fchmod(handle, 0o644)
+            _download(entry, file)
+        _check(network, entry, pathlib.Path(part))
+        cache.replace(part, str(path))
     except _BROKEN as error:
-        cause = getattr(error, "reason", None) or error
-        proxy = urllib.request.getproxies().get("https")
-        if proxy and _OF_PROXY in str(cause):
-            raise BadNetwork(
-                f"{entry.url} can't be downloaded: the proxy {without_password(proxy)} of the "
-                f"variable https_proxy refuses ({reason(cause)}); correct or unset it, or put "
-                f"{entry.name} into a folder and name that with --networks-dir",
-                what="proxy",
-            ) from None
-        raise BadNetwork(
-            f"{entry.url} can't be downloaded ({reason(cause)}); run the same command again to go "
-            f"on where it broke, or put {entry.name} into a folder and name that with "
-            "--networks-dir",
-            what="not downloaded",
-        ) from None
-    got = sha256_of(part)
-    if got != entry.sha256:
-        size = part.stat().st_size
-        part.unlink()
-        what = f"more than {_limit(entry)} bytes" if size > _limit(entry) else f"sha256 {got[:12]}…"
-        raise BadNetwork(
-            f"{entry.url} is not the file that {network.path} names ({what} instead of sha256 "
-            f"{entry.sha256[:12]}…); it was not kept, so put {entry.name} into a folder and name "
-            "that with --networks-dir",
-            what="other file",
-        )
-    cache.replace(str(part), str(path))
+        raise _refusal(entry, error) from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):  # it is in its place
+            os.unlink(part)
     log(f"{path} is complete")
     return path
+
+
+def _refusal(entry: File, error: Exception) -> BadNetwork:
+    """Why a file can't be downloaded, and what to do."""
+    cause = getattr(error, "reason", None) or error
+    by_hand = f"put {entry.name} into a folder and name that with --networks-dir"
+    proxy = urllib.request.getproxies().get("https")
+    if proxy and _OF_PROXY in str(cause):
+        return BadNetwork(
+            f"{entry.url} can't be downloaded: the proxy {without_password(proxy)} of the variable "
+            f"https_proxy refuses ({reason(cause)}); correct or unset it, or {by_hand}",
+            what="proxy",
+        )
+    return BadNetwork(
+        f"{entry.url} can't be downloaded ({reason(cause)}); try again, or {by_hand}",
+        what="not downloaded",
+    )
+
+
+def _check(network: Network, entry: File, part: pathlib.Path) -> None:
+    """Raise ``BadNetwork`` if what was downloaded is another file."""
+    got = sha256_of(part)
+    if got == entry.sha256:
+        return
+    is_long = part.stat().st_size > _limit(entry)
+    what = f"more than {_limit(entry)} bytes" if is_long else f"sha256 {got[:12]}…"
+    raise BadNetwork(
+        f"{entry.url} is not the file that {network.path} names ({what} instead of sha256 "
+        f"{str(entry.sha256)[:12]}…); it was not kept, so put {entry.name} into a folder and name "
+        "that with --networks-dir",
+        what="other file",
+    )
 
 
 _OF_PROXY = "Tunnel connection failed"  # http.client's words, with the proxy's code
@@ -154,34 +149,15 @@ def _limit(entry: File) -> int:
     return entry.size or LARGEST_FILE
 
 
-def _download(entry: File, part: pathlib.Path) -> None:
-    """Append the missing bytes to ``part``. Start over when the server can't resume."""
-    if part.is_symlink():  # another user's: what it points to is not ours to write
-        part.unlink()
-    have = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(str(entry.url))
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    try:
-        answer = _https().open(request, timeout=TIMEOUT_S)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing is missing
-            return
-        raise
-    with answer:
-        resumed = answer.getcode() == 206
-        missing = getattr(answer, "length", None)  # None where the server tells no number
-        have = have if resumed else 0
-        total = None if missing is None else have + missing
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | (os.O_APPEND if resumed else os.O_TRUNC)
-        with open(os.open(str(part), flags, 0o666), "ab" if resumed else "wb") as file, tqdm(
-            desc=entry.name, total=total, initial=have, unit="B", unit_scale=True, disable=None
-        ) as bar:
+def _download(entry: File, file: Any) -> None:
+    """Write the answer to a file, up to one block more than it can have."""
+    with _https().open(str(entry.url), timeout=TIMEOUT_S) as answer:
+        total = getattr(answer, "length", None)  # None where the server tells no number
+        with tqdm(desc=entry.name, total=total, unit="B", unit_scale=True, disable=None) as bar:
             for block in iter(lambda: answer.read(BLOCK), b""):
                 file.write(block)
                 bar.update(len(block))
                 if file.tell() > _limit(entry):
                     return
-    if total is not None and part.stat().st_size < total:
-        lacking = total - part.stat().st_size
-        raise ConnectionError(f"the connection ended {lacking} bytes early")
+    if total is not None and file.tell() < total:
+        raise ConnectionError(f"the connection ended {total - file.tell()} bytes early")

@@ -1,15 +1,11 @@
-"""Downloads of networks' files: resumed, verified, and not made twice."""
+"""Downloads of networks' files: verified, and not made twice."""
 
 import contextlib
-import fcntl
 import hashlib
 import http.server
-import os
 import re
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -26,12 +22,6 @@ from tests.support.ports import ThreadingHTTPServer, certificate
 
 needs_program("openssl")
 
-FETCHES = """
-import pathlib, sys
-from hotpath.app.cli.networks import fetch
-from hotpath.runtime.networks import load_network
-fetch.fetch(load_network(sys.argv[1]), pathlib.Path(sys.argv[2]), print)
-"""
 CONTENT = bytes(range(256)) * 2000
 
 
@@ -39,19 +29,16 @@ class _Files(http.server.BaseHTTPRequestHandler):
     """Serves ``CONTENT`` under every path; breaks off after ``server.limit`` bytes."""
 
     def do_GET(self):
-        start = 0
-        if self.headers.get("Range"):
-            start = int(self.headers["Range"].split("=")[1].rstrip("-"))
-        self.server.asked.append((self.path, start))
+        self.server.asked.append(self.path)
         if self.server.elsewhere:
             self.send_response(302)
             self.send_header("Location", self.server.elsewhere)
             return self.end_headers()
-        self.send_response(206 if start else 200)
+        self.send_response(200)
         if self.server.length is not None:
-            self.send_header("Content-Length", self.server.length or str(len(CONTENT) - start))
+            self.send_header("Content-Length", self.server.length or str(len(CONTENT)))
         self.end_headers()
-        self.wfile.write(CONTENT[start:][: self.server.limit])
+        self.wfile.write(CONTENT[: self.server.limit])
         while self.server.length is None:
             self.server.sent += 1
             self.wfile.write(CONTENT)
@@ -115,15 +102,11 @@ def test_files_are_brought_and_verified_and_not_asked_for_again(tmp_path, server
     assert server.asked == []
 
 
-def test_a_broken_download_goes_on_where_it_broke(tmp_path, server):
-    network = load_network(_network(tmp_path, server, RIGHT))
+def test_nothing_is_kept_of_a_broken_download(tmp_path, server):
     server.limit = 100000
     with refusal(BadNetwork, "not downloaded"):
-        fetch.fetch(network, tmp_path / "got", print)
-    server.limit = len(CONTENT)
-    fetch.fetch(network, tmp_path / "got", print)
-    assert server.asked[:2] == [("/tiny_backbone.onnx", 0), ("/tiny_backbone.onnx", 100000)]
-    assert (tmp_path / "got" / "tiny_backbone.onnx").read_bytes() == CONTENT
+        fetch.fetch(load_network(_network(tmp_path, server, RIGHT)), tmp_path / "got", print)
+    assert list((tmp_path / "got").iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -154,29 +137,6 @@ def test_a_download_does_not_replace_another_file_of_its_name(tmp_path, server):
     with refusal(BadNetwork, "other file"):
         fetch.fetch(load_network(_network(tmp_path, server, RIGHT)), tmp_path / "got", print)
     assert (tmp_path / "got" / "tiny_head.onnx").read_text() == "mine"
-
-
-def test_several_at_once_into_one_folder_download_each_file_once(tmp_path, server):
-    path = str(_network(tmp_path, server, RIGHT))
-    command = [sys.executable, "-c", FETCHES, path, str(tmp_path / "got")]
-    running = [subprocess.Popen(command) for _ in range(3)]
-    assert [process.wait(60) for process in running] == [0, 0, 0]
-    assert len(server.asked) == 2
-
-
-def test_who_waits_for_another_download_is_told_so(tmp_path, server):
-    said = []
-    network = load_network(_network(tmp_path, server, RIGHT))
-    folder = os.open(str(tmp_path), os.O_RDONLY)
-    fcntl.flock(folder, fcntl.LOCK_EX)
-
-    def log(text):
-        said.append(text)
-        if "waiting" in text:
-            os.close(folder)  # the other one is ready
-
-    fetch.fetch(network, tmp_path, log)
-    assert "another download" in said[0] and str(tmp_path) in said[0]
 
 
 def test_a_detector_is_listed_and_brought_by_its_name(tmp_path, server, capsys):
@@ -248,17 +208,6 @@ def test_list_and_show_name_a_folder_that_is_none(tmp_path, capsys):
         assert networks.main([*words, "--networks-dir", str(tmp_path / "no")]) == 2
         told = capsys.readouterr()
         assert "no is not a folder" in told.err and not told.out
-
-
-def test_a_download_does_not_write_through_another_user_s_link(tmp_path, server):
-    precious = tmp_path / "precious"
-    precious.write_text("keep")
-    (tmp_path / "got").mkdir()
-    for link in ("tiny_backbone.onnx.part", "tiny_head.onnx.part"):
-        (tmp_path / "got" / link).symlink_to(precious)
-    fetch.fetch(load_network(_network(tmp_path, server, RIGHT)), tmp_path / "got", print)
-    assert precious.read_text() == "keep"
-    assert (tmp_path / "got" / "tiny_head.onnx").read_bytes() == CONTENT
 
 
 def test_an_onnx_file_is_no_network_and_the_next_step_is_named():

@@ -59,28 +59,23 @@ def test_check_names_every_mistake_and_loading_the_first(run, tmp_path):
     path.write_text(WRONG)
     code, text = run("check", path)
     assert code == 2
-    said = {}
-    for number, sentence in re.findall(re.escape(str(path)) + r":(\d+): (.*)", text):
-        said.setdefault(int(number), []).append(sentence)
-    expected = {
-        2: "licence must be text, not 3",
-        3: "[input] search is missing",
-        5: "[input] serch is not a known key; did you mean search?",
-        7: '[input] exemplar_margin is not used where crop is "square"; remove it',
-        8: "[input] mean must hold 3 numbers, not 2",
-        9: '[head] quality_share is missing; quality = "blend" needs it',
-        10: "[head] stride must be a whole number, not 'eight'",
-        12: "[head] ratios is not a known key",
-        14: "[tracking] lr is missing",
-        16: "[tracking] window must lie in 0 to 1, not 1.3",
-        19: "[[file]] 1: name must be a file name without folders",
-        21: "[[file]] 2: part must be one of",
-        23: "[[file]] 2: sha256 must be 64 hexadecimal digits, small",
-    }
-    for line, sentence in expected.items():
-        assert any(s.startswith(sentence) for s in said[line]), (line, said.get(line))
+    for sentence in (
+        "licence must be text, not 3",
+        "[input] search is missing",
+        "[input] serch is not a known key; did you mean search?",
+        '[input] exemplar_margin is not used where crop is "square"; remove it',
+        "[input] mean must hold 3 numbers, not 2",
+        '[head] quality_share is missing; quality = "blend" needs it',
+        "[head] stride must be a whole number, not 'eight'",
+        "[head] ratios is not a known key",
+        "[tracking] lr is missing",
+        "[tracking] window must lie in 0 to 1, not 1.3",
+        "[[file]] 1: name must be a file name without folders",
+        "[[file]] 2: part must be one of",
+        "[[file]] 2: sha256 must be 64 hexadecimal digits, small",
+    ):
+        assert f"{path}: {sentence}" in text
     assert "14 mistakes" in text
-    assert list(said) == sorted(said)
     with refusal(BadNetwork, "wrong keys", command="check"):
         load_network(path)
     path.write_text('family = "points"\n[input\nexemplar = 1\n')

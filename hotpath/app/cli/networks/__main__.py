@@ -2,9 +2,8 @@
 
 import argparse
 import pathlib
-import re
 import sys
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 from hotpath.app import detect
 from hotpath.app.cli.networks import fetch
@@ -196,12 +195,9 @@ def check(options: argparse.Namespace) -> int:
     """Print each mistake: in the TOML, in its files, and in what the network computes."""
     path = find_toml(options.network)
     table = toml.read(path, BadNetwork)
-    text = path.read_text(encoding="utf-8")
     values, files, mistakes = schema.read(table)
-    placed = [(line_of(mistake, text) or 0, mistake) for mistake in mistakes]
-    for line, mistake in sorted(placed, key=lambda pair: pair[0]):
-        place = f"{path}:{line}" if line else str(path)
-        print(f"{place}: {toml_keys.sentence(mistake)}")
+    for mistake in mistakes:
+        print(f"{path}: {toml_keys.sentence(mistake)}")
     wrong = len(mistakes)
 
     network = Network(path.stem, path, values, files)
@@ -229,31 +225,6 @@ def check(options: argparse.Namespace) -> int:
         return 2
     print(f"{path}: all is well")
     return 0
-
-
-def line_of(mistake: toml_keys.Mistake, text: str) -> Optional[int]:
-    """Number of the line in a TOML's text where a mistake is, from 1; None if there is no line.
-
-    For a missing key it is the line of its section's header.
-    """
-    header = ""
-    number_of_file = -1
-    place = None
-    target: Tuple[str, Optional[int]] = (
-        mistake.section if isinstance(mistake.section, tuple) else (mistake.section, None)
-    )
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        match = re.match(r"^\[+\s*([\w.]+)\s*\]+", line)
-        if match:
-            header = match.group(1)
-            number_of_file += header == "file"
-        here = header == target[0] and (target[1] is None or target[1] == number_of_file)
-        if here and match and place is None:
-            place = number
-        if here and mistake.key and re.match(rf'^"?{re.escape(mistake.key)}"?\s*=', line):
-            return number
-    return place
 
 
 def _check_form(network: Network, networks_dir: Optional[str]) -> int:

@@ -173,9 +173,7 @@ def show(options: argparse.Namespace) -> None:
     form = int8_form(network)
     if form and form.name != network.name and not _check_form(network, options.networks_dir):
         print(f"INT8 form        {form.name}, which runs on processors where it is faster")
-    print("\nparts of a frame on each board")
-    for title, sentence in support.parts_on_boards(network):
-        print(f"{title:<32} {sentence}")
+    print(f"on a GPU         {support.on_gpus(network)}")
     paths = paths_of(network, options.networks_dir)
     print("\nfiles            {}".format("present" if paths else "missing"))
     if paths:

@@ -1,7 +1,7 @@
-"""Where a network runs: the parts of its frame on each board, and the engines that can.
+"""Where a network runs: on a GPU, in the engines of this computer, and in an FPGA.
 
-``parts_on_boards`` follows from the network's TOML and the board's. ``on_engines`` tries and
-times the installed engines, and ``on_fpgas`` asks the FPGA's compiler.
+``on_gpus`` follows from the network's TOML. ``on_engines`` tries and times the installed engines,
+and ``on_fpgas`` asks the FPGA's compiler.
 """
 
 import pathlib
@@ -23,44 +23,18 @@ from hotpath.runtime.network import Network
 Verdicts = List[Tuple[str, str]]  # (name of an engine or title of a board, sentence)
 
 FEWEST_RUNS, MOST_RUNS, TIMED_MS = 5, 100, 500  # of a frame, by which an engine is timed
-SEARCH = "; a lost target's windows on the GPU too, judged on the processor"
 
 
-def parts_on_boards(network: Network) -> Verdicts:
-    """Say for each board which part of a frame runs where: its title, and a sentence."""
-    named = map(boards.load_board, boards.names())
-    return [(board.title, _sentence(board, network)) for board in named]
-
-
-def _sentence(board: boards.Board, network: Network) -> str:
-    on_processor = "crop and select on the processor"
-    if board.engine in ("tensorrt", "onnxruntime_gpu"):
-        why = why_not_on_gpu(network)
-        if why is None:
-            return "crop, network and select on the GPU" + (SEARCH if network.can_be_lost else "")
-        return f"network on the GPU; {on_processor}, because {why}"
-    if board.engine == "overlay":
-        if network.resample == "warp":
-            return "not in the FPGA: it crops windows of whole pixels, not resample = 'warp'"
-        return "crop and network in the FPGA, if it has their operators; select on the processor"
-    if board.engine == "rknn":
-        return f"network on the NPU; {on_processor}"
-    if board.name == boards.ANDROID:
-        return "only the network, on the phone's processor; crop and select are your app's"
-    return "network on the processor; " + on_processor
-
-
-def why_not_on_gpu(network: Network) -> Optional[str]:
-    """Why crop and select of a network do not run on a GPU; None if they do."""
+def on_gpus(network: Network) -> str:
+    """Say which parts of a frame run on a GPU, in a phrase."""
     from hotpath.runtime.devices.gpu import frame_settings
 
     try:
         frame_settings(network)
     except NotOnGpu as error:
-        reason = str(error).split("; ")[0]  # what follows is what to run instead
-        name = network.name + ": "
-        return reason[len(name) :] if reason.startswith(name) else reason
-    return None
+        why = str(error).split("; ")[0]  # what follows is what to run instead
+        return f"the network alone, with crop and select on the processor: {why}"
+    return "crop, network and select"
 
 
 def on_engines(network: Network, paths: Dict[str, pathlib.Path]) -> Verdicts:

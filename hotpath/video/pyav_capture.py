@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, Optional
 
 import cv2
 
-from hotpath.base.commands import make
 from hotpath.video.base import MOST_FPS, SAME, without_password
 from hotpath.video.limits import DECODER_LIMITS, check_size, too_large
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, unread_matrix, upright
@@ -56,10 +55,9 @@ def video_stream(container: Any) -> Any:
     return max(usable, key=rank, default=None)
 
 
-def _is_cover(stream: Any, is_collection: bool = False) -> bool:
-    """Whether a stream is a still picture beside a video; in a collection only where it says so."""
-    marks = int(getattr(stream, "disposition", 0))
-    return bool(marks & ATTACHED) or (stream.frames == 1 and not is_collection)
+def _is_cover(stream: Any) -> bool:
+    """Whether a stream is a still picture beside a video."""
+    return bool(int(getattr(stream, "disposition", 0)) & ATTACHED) or stream.frames == 1
 
 
 class AvCapture:
@@ -204,24 +202,6 @@ class AvCapture:
     def is_still(self) -> bool:
         """Whether this is a picture file, such as the still picture of a camera's address."""
         return self._form == "image2" or self._form.endswith("_pipe")
-
-    @property
-    def left_out(self) -> str:
-        """Which other videos the file holds, for a sentence; "" for none."""
-        if self._stream is None or self._form.startswith(PLAYLISTS):
-            return ""
-        streams = [s for s in self._container.streams.video if s.codec_context is not None]
-        is_collection = self._form.startswith("mov") and all(s.frames == 1 for s in streams)
-        others = [s for s in streams if s is not self._stream and not _is_cover(s, is_collection)]
-        if not others:
-            return ""
-        if is_collection:
-            return (
-                f"holds several pictures ({len(streams)}, or as many parts of one), of which one "
-                f"is given; run `{make('setup', ALSO='pictures')}`, or convert them to JPEG"
-            )
-        kinds = [f"{s.codec_context.name} {s.width}x{s.height}" for s in (self._stream, *others)]
-        return f"holds {len(kinds)} videos; {kinds[0]} is given, {', '.join(kinds[1:])} left out"
 
     @property
     def file_bytes(self) -> int:

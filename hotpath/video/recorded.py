@@ -7,7 +7,6 @@ from typing import Any, Callable, Deque, Iterator, List, Optional, Tuple
 
 import cv2
 
-from hotpath.base.commands import counted
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.pictures import is_deep
 from hotpath.runtime.turns import one_at_a_time
@@ -25,7 +24,6 @@ from hotpath.video.containers import (
     looks_like_text,
     states_no_rate,
 )
-from hotpath.video.stack import pictures_in
 from hotpath.video.stamps import LONGEST_S, Stamps
 
 
@@ -70,8 +68,6 @@ class Recording(Source):
         if not self._ahead:
             self.close()
             raise self._broken or BadSource(f"{name}: {why_no_frame(cut_off)}")
-        if getattr(capture, "left_out", ""):
-            self.leave_out(capture.left_out)
         if getattr(capture, "odd", ""):
             self.log(f"{name}: {capture.odd}")
 
@@ -279,15 +275,6 @@ class VideoFile(Recording):
             self.frames = None  # it is a guess from the fragments that are there
         if self.fps == 25.0 and states_no_rate(path):
             self.fps = None  # it is FFmpeg's assumption
-
-    def read(self, timeout_s: float = 1.0) -> Any:
-        """The next frame, or None at the end; see ``Source.read``."""
-        frame = super().read(timeout_s)
-        if frame is None and (self.given == 1 or self.name.lower().endswith(".gif")):
-            more = pictures_in(self.name) - self.given
-            if more > 0:
-                self.leave_out(f"{counted(more, 'more picture')} left out, which ffmpeg can't read")
-        return frame
 
 
 def _open_capture(path: str, planes: bool) -> Any:

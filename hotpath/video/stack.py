@@ -217,17 +217,6 @@ def is_heif(path: str) -> bool:
         return bool(HEIF.match(file.read(12)))
 
 
-def pictures_in(path: str) -> int:
-    """How many pictures a file holds by Pillow; 0 if Pillow is not there or does not know it."""
-    try:
-        from PIL import Image
-
-        with Image.open(path) as image:
-            return int(getattr(image, "n_frames", 1))
-    except Exception:  # Pillow has no class for what a wrong file raises
-        return 0
-
-
 def _as_array(image: Any) -> np.ndarray:
     """A picture of Pillow as an array."""
     if image.mode in DEEP + FLOATS:

@@ -24,17 +24,12 @@ HEIF = re.compile(rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)  # I
 def check_size(name: str, width: int, height: int) -> None:
     """Raise ``BadSource`` if a frame has more than ``PIXELS``."""
     if width * height > PIXELS:
-        raise too_large(name, f" of {width}x{height}")
-
-
-def too_large(name: str, size: str = "") -> BadSource:
-    """The error about a frame of more than ``PIXELS``."""
-    return BadSource(
-        f"{name}: a frame{size} is larger than {PIXELS // MEGA} megapixels; scale it down or cut "
-        "it first",
-        what="too large",
-        where=name,
-    )
+        raise BadSource(
+            f"{name}: a frame of {width}x{height} is larger than {PIXELS // MEGA} megapixels; "
+            "scale it down or cut it first",
+            what="too large",
+            where=name,
+        )
 
 
 def check_bytes(name: str, size: int) -> None:

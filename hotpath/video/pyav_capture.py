@@ -11,12 +11,12 @@ import time
 from collections import deque
 from fractions import Fraction
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, Optional, Tuple
 
 import cv2
 
 from hotpath.video.base import MOST_FPS, SAME, without_password
-from hotpath.video.limits import DECODER_LIMITS, check_size, too_large
+from hotpath.video.limits import DECODER_LIMITS, check_size
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, unread_matrix, upright
 from hotpath.video.pyav_index import index_of, mark_of, starts
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from hotpath.video.pyav_index import Index, Key
 
 EACH_FRAME, ONE_FRAME = "AUTO", "SLICE"  # what PyAV's threads decode: a frame each, or parts of one
-SIZE_CHECKS = 32  # packets that are decoded once more to know why they were refused
-TOO_MANY_PIXELS = "specified max pixel count"  # FFmpeg's words about a frame above it
 NO_TIMES = 0x80  # FFmpeg's AVFMT_NOTIMESTAMPS
 BAD_PACKETS = 4096  # one after another that are skipped, as OpenCV does
 ATTACHED = 0x400  # FFmpeg's AV_DISPOSITION_ATTACHED_PIC
@@ -100,8 +98,6 @@ class AvCapture:
         self._errors = (av.FFmpegError, OSError, ValueError, IndexError)
         self._decoded: Deque[Tuple[int, Any]] = deque()  # (ticks, frame)
         self._ended = False
-        self._size_checks = SIZE_CHECKS
-        self._fed: Deque[Any] = deque(maxlen=SIZE_CHECKS)  # packets until the first frame
         self._first: Optional[int] = None  # ticks of the first frame
         self._last: Optional[int] = None  # ticks of the frame that was decoded last
         self._given: Optional[int] = None  # ticks of the frame that was given last
@@ -134,10 +130,8 @@ class AvCapture:
     def read(self) -> Tuple[bool, Any]:
         """(True, the next frame), or (False, None) if there is none.
 
-        A frame that FFmpeg can't convert is skipped, as one that it can't decode.
-
-        Raises:
-            BadSource: the next frame has more pixels than ``check_size`` allows.
+        A frame that FFmpeg can't convert is skipped, as one that it can't decode, or that has more
+        pixels than ``DECODER_LIMITS`` allows.
         """
         for _ in range(BAD_PACKETS):
             decoded = self._next() if self._stream is not None else None
@@ -380,8 +374,6 @@ class AvCapture:
             if may_again and getattr(packet, "is_corrupt", False):
                 self._decode_again()
                 continue
-            if self._first is None:
-                self._fed.append(packet)
             started = time.perf_counter()
             try:
                 frames = self._context.decode(packet)
@@ -394,9 +386,6 @@ class AvCapture:
                 if may_again:
                     self._decode_again()
                     continue
-                if not self._context.width and any(map(self._is_too_large, self._refused(packet))):
-                    self._ended = True
-                    raise too_large(self._name) from None
                 bad += 1
                 self.skipped += 1
         if not self._decoded:
@@ -404,36 +393,6 @@ class AvCapture:
         self._given = self._decoded[0][0]
         self._number += 1
         return self._decoded.popleft()
-
-    def _refused(self, packet: Any) -> List[Any]:
-        """Packets that the decoder may mean by an error; with threads it tells of earlier ones."""
-        if self._first is not None:
-            return [packet]
-        fed = list(self._fed)
-        self._fed.clear()
-        return fed
-
-    def _is_too_large(self, packet: Any) -> bool:
-        """Whether a packet that was refused has a frame of too many pixels, by FFmpeg's words.
-
-        FFmpeg forgets the width of a stream there, as it does for some damaged frames.
-        """
-        if packet is None or not self._size_checks:
-            return False
-        self._size_checks -= 1
-        context = self._av.CodecContext.create(self._context.codec, "r")
-        context.extradata, context.options = self._context.extradata, DECODER_LIMITS
-        level = self._av.logging.get_level()
-        self._av.logging.set_level(self._av.logging.ERROR)
-        said: Any = None
-        try:
-            with self._av.logging.Capture(False):  # keeps it from Python's own log
-                context.decode(packet)
-        except self._errors as error:
-            said = getattr(error, "log", None)  # (level, part, text) of FFmpeg's last message
-        finally:
-            self._av.logging.set_level(level)
-        return TOO_MANY_PIXELS in str(said)
 
     def _decode_again(self) -> None:
         """Go on after the last frame with threads that share a frame.

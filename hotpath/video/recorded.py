@@ -60,14 +60,13 @@ class Recording(Source):
         # frames that were decoded before ``read`` is called, with their stamps
         self._ahead: Deque[Tuple[Any, float]] = deque()
         self._ahead_s: Optional[float] = None  # the time of the first of them, once it is known
-        self._broken: Optional[BadSource] = None  # why no more can be read
         if self._decode() and is_deep(self._ahead[0][0]) and self.can_seek:
             self._reduced().fit(self._samples())
             self._ahead.clear()
             self._decode()
         if not self._ahead:
             self.close()
-            raise self._broken or BadSource(f"{name}: {why_no_frame(cut_off)}")
+            raise BadSource(f"{name}: {why_no_frame(cut_off)}")
         if getattr(capture, "odd", ""):
             self.log(f"{name}: {capture.odd}")
 
@@ -82,8 +81,6 @@ class Recording(Source):
             frame, self._last_s = self._ahead.popleft()
             self._ahead_s = None
             return self._give_any(frame, time_s)
-        if self._broken is not None:
-            raise self._broken
         if self._ended_early():
             of = "" if self.frames is None else f" of {self.frames}"
             raise BadSource(
@@ -122,7 +119,6 @@ class Recording(Source):
         self.given, self.frames = position, self._capture.frames
         self.time_s = self._ahead_s = None
         self._ahead.clear()
-        self._broken = None
         self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS), self._stamps.strays)
         return True
 
@@ -195,13 +191,9 @@ class Recording(Source):
 
     def _decode(self) -> bool:
         """Decode one more frame ahead. Returns whether there was one."""
-        if self._capture is None or self._broken is not None:
+        if self._capture is None:
             return False
-        try:
-            good, frame = self._capture.read()
-        except BadSource as error:  # told after the frames before it
-            self._broken = error
-            return False
+        good, frame = self._capture.read()
         if not good or frame is None:
             return False
         self._ahead.append((frame, self._capture.time_s))

@@ -239,8 +239,6 @@ class LiveSource(Source):
         self._opened = None
         try:
             self.fps = self.fps or capture_fps(capture)
-            if getattr(capture, "odd", "") and not self._started:
-                self.log(f"{self.name}: {capture.odd}")
             self._receive(capture)
         finally:
             capture.release()

@@ -17,7 +17,7 @@ import cv2
 
 from hotpath.video.base import MOST_FPS, SAME, without_password
 from hotpath.video.limits import DECODER_LIMITS, check_size
-from hotpath.video.pyav_frames import UPRIGHT, turn_of, unread_matrix, upright
+from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
 from hotpath.video.pyav_index import index_of, mark_of, starts
 
 if TYPE_CHECKING:
@@ -77,7 +77,6 @@ class AvCapture:
         errors: frames that are damaged.
         skipped: packets that could not be decoded.
         time_s: time of the last frame, seconds since the first one.
-        odd: a part of a sentence about the colours, "" for nothing.
     """
 
     def __init__(
@@ -110,14 +109,12 @@ class AvCapture:
         self.aspect = 1.0
         self.decode_ms, self.time_s = 0.0, 0.0
         self.errors = self.skipped = 0
-        self.odd = ""
         ahead = self._next() if self._start() else None
         if ahead is None:
             self._stream = None
             return
         self._first, first = ahead
         self.turn = turn_of(first)
-        self.odd = unread_matrix(first)
         square = getattr(self._stream, "sample_aspect_ratio", None) or 1
         self.aspect = float(1 / square if self.turn.transpose else square)
         self._decoded.appendleft(ahead)

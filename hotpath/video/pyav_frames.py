@@ -28,19 +28,8 @@ FORMATS = {
 GREY = re.compile("gray(9|10|12|14|16)[lb]e$")
 TURNED_IN_PLANES = ("I420", "I444", "NV12", "GREY")  # colour has one scale in both directions
 MATRICES = {1: "709", 2: "601", 5: "601", 6: "601"}  # FFmpeg's AVColorSpace; 2 is "not stated"
-# FFmpeg's AVColorSpace that its conversions refuse -> (name, the nearest one that they know)
-BT709, BT2020 = 1, 9
-UNREAD_MATRICES = {
-    8: ("YCgCo", BT709),
-    10: ("BT.2020 constant luminance", BT2020),
-    11: ("SMPTE 2085", BT2020),
-    12: ("derived from its primaries", BT709),
-    13: ("derived from its primaries, constant luminance", BT2020),
-    14: ("ICtCp", BT2020),
-    15: ("IPT-C2", BT2020),
-    16: ("YCgCo-Re", BT709),
-    17: ("YCgCo-Ro", BT709),
-}
+# FFmpeg's AVColorSpace that its conversions refuse, such as ICtCp; BT.709 is taken for them
+BT709, UNREAD_MATRICES = 1, (8, 10, 11, 12, 13, 14, 15, 16, 17)
 FULL_RANGE = 2  # FFmpeg's AVCOL_RANGE_JPEG
 
 
@@ -98,7 +87,7 @@ def upright(decoded: Any, turn: Turn, planes: bool) -> AnyFrame:
     turns_planes = turn == UPRIGHT or kind in TURNED_IN_PLANES
     if not (planes and kind and matrix and turns_planes):
         if decoded.colorspace in UNREAD_MATRICES:
-            decoded.colorspace = UNREAD_MATRICES[decoded.colorspace][1]
+            decoded.colorspace = BT709
         return turn.of(decoded.to_ndarray(format="bgr24"))
     parts = _planes_of(decoded, kind)
     width = decoded.width
@@ -111,15 +100,6 @@ def upright(decoded: Any, turn: Turn, planes: bool) -> AnyFrame:
         height, width = parts[0].shape
     full = full or decoded.color_range == FULL_RANGE
     return PlanarFrame(Planes(kind, parts, width, height, matrix, full))
-
-
-def unread_matrix(decoded: Any) -> str:
-    """What to tell a user about the colours of PyAV's frame; "" for nothing."""
-    name, nearest = UNREAD_MATRICES.get(decoded.colorspace, ("", 0))
-    if not name:
-        return ""
-    taken = "BT.709" if nearest == BT709 else "BT.2020"
-    return f"its colours have a matrix that ffmpeg does not convert ({name}); {taken} is taken"
 
 
 def _deep(decoded: Any) -> Optional[np.ndarray]:

@@ -67,8 +67,6 @@ class Recording(Source):
         if not self._ahead:
             self.close()
             raise BadSource(f"{name}: {why_no_frame(cut_off)}")
-        if getattr(capture, "odd", ""):
-            self.log(f"{name}: {capture.odd}")
 
     @one_at_a_time
     def read(self, timeout_s: float = 1.0) -> Any:

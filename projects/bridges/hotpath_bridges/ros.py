@@ -260,7 +260,6 @@ class Bag(Source):
     ) -> None:
         super().__init__(f"{path}#{topic}" if topic else path, log, depth)
         self._is_fitted = False
-        self._is_told = False
         self._planes = planes
         self._first_s: Optional[float] = None
         self._ahead: Deque[Tuple[AnyFrame, float, Header]] = deque()  # frames, stamps, headers
@@ -340,9 +339,6 @@ class Bag(Source):
                 "neighbours; such a frame gets a time between them"
             )
         frame, _, self.header = self._ahead.popleft()
-        if self._video.odd and not self._is_told:
-            self._is_told = True
-            self.log(f"{self.name}: {self._video.odd}")
         if is_deep(frame) and not self._is_fitted:
             self._is_fitted = True
             self._reduced().fit([frame] if self._video.codec else self._samples())

@@ -7,7 +7,7 @@ from hotpath.runtime.pictures import AnyFrame
 from hotpath.video.base import Header
 from hotpath.video.limits import DECODER_LIMITS, check_size
 from hotpath.video.pyav_capture import ONE_FRAME
-from hotpath.video.pyav_frames import UPRIGHT, unread_matrix, upright
+from hotpath.video.pyav_frames import UPRIGHT, upright
 
 FFMPEG = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
 FOXGLOVE = "foxglove_msgs/msg/CompressedVideo"
@@ -82,7 +82,6 @@ class Decoder:
         errors: frames that are damaged.
         skipped: packets that could not be decoded, also those before the first key frame.
         codec: FFmpeg's name of the decoder; "" before the first packet.
-        odd: a part of a sentence about the colours, "" for nothing.
     """
 
     def __init__(self, planes: bool) -> None:
@@ -91,7 +90,7 @@ class Decoder:
         self._headers: Dict[int, Tuple[Header, float]] = {}  # of packets without a frame so far
         self._number = 0
         self.errors = self.skipped = 0
-        self.codec = self.odd = ""
+        self.codec = ""
 
     def decode(
         self, packet: Optional[Packet], stamp_s: float = 0.0
@@ -133,7 +132,6 @@ class Decoder:
             if header is None:
                 self.skipped += 1
                 continue
-            self.odd = self.odd or unread_matrix(frame)
             self.errors += bool(getattr(frame, "is_corrupt", False))
             found.append((picture, header[1], header[0]))
         return found

@@ -29,7 +29,6 @@ from hotpath.video.base import TrackedFrame
 from hotpath.video.sources import WAITING, check_camera, is_recorded, open_source
 
 if TYPE_CHECKING:
-    from hotpath.app.detect import Detector
     from hotpath.runtime.targets.finding import TargetFinder
     from hotpath.runtime.targets.targets import Targets
     from hotpath.video.base import Source
@@ -89,7 +88,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
     source_options, target_options, network, output_options, links = options
     check_boxes(target_options)
     if target_options.asks_detector:
-        check_detector(target_options, links)
+        check_detector(target_options)
     check_outputs(output_options, links, source_options.video, target_options.boxes)
     check_camera(source_options.video)
     from hotpath.runtime.targets.targets import open_targets  # which loads the tracker
@@ -112,13 +111,13 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
             window, frame = first_target(frame, source, targets, target_options.snug)
             cleanup.callback(window.close)
         at_s = source.time_s
-        tracks = first_tracks(target_options, targets, frame, boxes or [], detector, at_s)
+        tracks = first_tracks(target_options, targets, frame, boxes or [], at_s)
         finder = open_finder(target_options, detector, targets, source.live) if detector else None
         if finder:
             cleanup.callback(finder.close)
             tracks = finder.first(frame, tracks, at_s)
         stop.begin()
-        with Outputs(options, targets, source, stop, frame, detector, window) as outputs:
+        with Outputs(options, targets, source, stop, frame, window) as outputs:
             first = TrackedFrame(
                 frame, source.given - 1, at_s, tracks, source.captured_s, source.header
             )
@@ -162,16 +161,13 @@ def first_tracks(
     targets: "Targets",
     frame: AnyFrame,
     boxes: List[Box],
-    detector: "Optional[Detector]",
     time_s: Optional[float],
 ) -> Dict[int, Track]:
     """Start the targets of the boxes and of --point; returns the tracks of all targets."""
     for box in boxes:
         targets.add(frame, box, time_s=time_s, snug=options.snug)
     for point in given_points(options, frame):
-        from hotpath.app.pointing import add_at
-
-        add_at(targets, frame, point, detector, time_s=time_s)
+        targets.add(frame, time_s=time_s, point=point)
     return {number: targets.first(number) for number in targets.numbers}
 
 

@@ -155,7 +155,7 @@ class TargetOptions(NamedTuple):
     @property
     def by_detector(self) -> bool:
         """Whether the detector finds the first targets."""
-        return bool(self.detector and self.classes and not (self.box or self.point or self.boxes))
+        return bool(self.detector and not (self.box or self.point or self.boxes))
 
 
 TARGETS = Group(
@@ -182,13 +182,13 @@ TARGETS = Group(
             "detector",
             "--detector",
             "NAME|FILE.toml",
-            "find the target without a box, or the object at a point: a TOML or one of {detectors}",
+            "find targets of a class without a box: a TOML or one of {detectors}",
         ),
         Option(
             "classes",
             "--class",
             "NAME,NAME",
-            "what the detector finds, such as person; not needed for objects at a point",
+            "what the detector finds, such as person",
         ),
         Option("all", "--all", "", "every object that the detector finds is a target"),
         Option("every", "--every", "N", "run the detector once in N frames", type=count),

@@ -8,7 +8,6 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Union
 
 from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame
-from hotpath.app.pointing import add_at
 from hotpath.app.records import SourceOptions, TargetOptions
 from hotpath.base.log import reporter
 from hotpath.runtime.errors import BadBox, BadFrame, BadOption, NetworkFailed
@@ -54,14 +53,6 @@ class Selected:
             raise BadOption(f"classes are a list, such as [{classes!r}]", what="no list")
         self.box, self.point, self.snug = box, point, snug
         self.detector, self.classes = detector, classes
-
-    @property
-    def by_detector(self) -> bool:
-        """Whether the detector finds the target, or a lost one again."""
-        given = self.box is not None or self.point is not None
-        return self.detector is not None and (
-            self.classes is not None or callable(self.detector) or not given
-        )
 
     def load(self, network: Options) -> "Optional[Detector]":
         """Load the detector; None without one, or if it is a function."""
@@ -121,13 +112,13 @@ class Tracking:
         self.targets: Targets = self._closing.enter_context(open_targets(network))
         self.source, frame = opened or self._opened_source(options)
         self._finder: Optional[TargetFinder] = None
-        if selected.by_detector:
+        if selected.detector is not None:
             find: Any = selected.detector if detector is None else detector.detect
             self._finder = TargetFinder(
                 self.targets, find, every=EVERY, everything=False, background=self.source.live
             )
             self._closing.callback(self._finder.close)
-        frame = self._select(selected, frame, detector)
+        frame = self._select(selected, frame)
         tracks = {number: self.targets.first(number) for number in self.targets.numbers}
         if self._finder is not None:
             tracks = self._finder.first(frame, tracks, self.source.time_s)
@@ -140,13 +131,11 @@ class Tracking:
         )
         return source, first_frame(source, options.start)
 
-    def _select(
-        self, selected: Selected, frame: AnyFrame, detector: "Optional[Detector]"
-    ) -> AnyFrame:
+    def _select(self, selected: Selected, frame: AnyFrame) -> AnyFrame:
         """Start the target, unless the detector finds it; returns the frame in which it begins."""
         source, targets, box = self.source, self.targets, selected.box
         if selected.point is not None:
-            add_at(targets, frame, selected.point, detector, time_s=source.time_s)
+            targets.add(frame, time_s=source.time_s, point=selected.point)
             return frame
         if box is None and self._finder is not None:
             return frame

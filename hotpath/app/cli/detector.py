@@ -1,12 +1,8 @@
-"""The detector of a run: its options, and the finder of targets that they ask for.
+"""The detector of a run: its options, and the finder of targets that they ask for."""
 
-With ``--class`` a detector finds targets by itself. With ``--point``, or where people click on
-targets, it also finds the object at a point, and needs no class for that.
-"""
+from typing import TYPE_CHECKING
 
-from typing import TYPE_CHECKING, Optional
-
-from hotpath.app.records import LinkOptions, TargetOptions
+from hotpath.app.records import TargetOptions
 from hotpath.runtime import engines
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.options import Options
@@ -17,7 +13,7 @@ if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets
 
 
-def check_detector(options: TargetOptions, links: LinkOptions) -> None:
+def check_detector(options: TargetOptions) -> None:
     """Refuse an option that needs another one, before anything is opened.
 
     Raises:
@@ -27,7 +23,7 @@ def check_detector(options: TargetOptions, links: LinkOptions) -> None:
         for name in ("class", "all"):
             if getattr(options, "classes" if name == "class" else name):
                 raise BadNetwork(f"--{name} needs a detector; give --detector NAME too")
-    elif not options.classes and (options.all or not (links.points or options.point)):
+    elif not options.classes:
         raise BadNetwork(
             f"--detector {options.detector} needs to know what to find; give --class too, such as "
             "--class person"
@@ -44,7 +40,7 @@ def open_detector(options: TargetOptions, network: Options) -> "Detector":
 
     return load_detector(
         options.detector or "",
-        classes=[n.strip() for n in options.classes.split(",")] if options.classes else None,
+        classes=[name.strip() for name in (options.classes or "").split(",")],
         networks_dir=network.networks_dir,
         threads=network.threads or engines.THREADS,
     )
@@ -52,10 +48,8 @@ def open_detector(options: TargetOptions, network: Options) -> "Detector":
 
 def open_finder(
     options: TargetOptions, detector: "Detector", targets: "Targets", live: bool
-) -> "Optional[TargetFinder]":
-    """The finder of targets of a run; None where no class is named."""
-    if detector.any_class:
-        return None
+) -> TargetFinder:
+    """The finder of targets of a run."""
     return TargetFinder(
         targets, detector.detect, every=options.every, everything=options.all, background=live
     )

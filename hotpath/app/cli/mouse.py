@@ -1,9 +1,8 @@
 """Targets that the user clicks on, or draws a box around, in the window."""
 
-from typing import TYPE_CHECKING, Any, Iterable, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Iterable, Sequence, Tuple
 
-from hotpath.app.detect import Detector
-from hotpath.app.pointing import add_at, holding
+from hotpath.app.pointing import holding
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, HotpathError, NoObject
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.types import Track
@@ -21,16 +20,15 @@ REFUSED = (BadBox, NoObject, BadOption, BadNetwork)  # by ``add_selected``: the 
 SHOWN_S = 0.03  # longest wait for a frame while nothing is selected
 
 
-def invitation(targets: "Targets", detector: Optional[Detector] = None) -> str:
+def invitation(targets: "Targets") -> str:
     """Return what the user may do: only some networks find the object at a point."""
-    return DRAG if targets.network.tap is None and detector is None else CLICK
+    return DRAG if targets.network.tap is None else CLICK
 
 
 def add_selected(
     targets: "Targets",
     frame: AnyFrame,
     place: Sequence[float],
-    detector: Optional[Detector] = None,
     tracks: Iterable[Track] = (),
     **more: Any,
 ) -> int:
@@ -40,7 +38,6 @@ def add_selected(
         targets: ``hotpath.runtime.targets.targets.Targets``.
         frame: the frame that the user saw.
         place: from ``Window.select``.
-        detector: finds the object at a point where the network's head does not, or None.
         tracks: of the targets in that frame.
         more: ``time_s``, and ``snug`` of a box.
 
@@ -51,7 +48,7 @@ def add_selected(
         return int(targets.add(frame, place, **more))
     point = place[:2]
     besides = holding(tracks, point)
-    return add_at(targets, frame, point, detector, besides, more.get("time_s"))
+    return int(targets.add(frame, time_s=more.get("time_s"), point=point, besides=besides))
 
 
 def refusal(error: HotpathError, targets: "Targets") -> str:
@@ -74,7 +71,6 @@ def first_target(
 ) -> Tuple[Window, AnyFrame]:
     """Let the user select the first target; a live picture goes on until the button is pressed.
 
-    There is no detector: with one, a class, a link or ``--point`` gives the first target.
 
     Args:
         frame: the first frame of the source.

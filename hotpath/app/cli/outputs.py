@@ -26,7 +26,6 @@ from hotpath.video.sources import reads
 
 if TYPE_CHECKING:
     from hotpath.app.cli.player import Player
-    from hotpath.app.detect import Detector
     from hotpath.app.report.document import Facts
     from hotpath.app.report.file import Report
     from hotpath.runtime.targets.targets import Targets
@@ -92,7 +91,6 @@ class Outputs:
         targets, source: what is followed, and where.
         stop: object whose attribute ``requested`` ends the run.
         first_frame: the first frame, of any kind.
-        detector: finds the object at a point where the network's head does not, or None.
         first_window: ``Window`` in which the first target was drawn, or None.
 
     Attributes:
@@ -111,7 +109,6 @@ class Outputs:
         source: "Source",
         stop: Any,
         first_frame: AnyFrame,
-        detector: "Optional[Detector]" = None,
         first_window: "Optional[Window]" = None,
     ) -> None:
         self.profile = Profile()
@@ -145,10 +142,10 @@ class Outputs:
         self._summary = Summary(self._network, self._engine, self.profile, say)
         has_files = source.file_of(0) is not None
         self.rows = results.Rows(
-            source.file_of if has_files else None, detector is not None, links.fov
+            source.file_of if has_files else None, options.targets.asks_detector, links.fov
         )
         try:
-            self._open(targets, first_frame, detector)
+            self._open(targets, first_frame)
         except HotpathError:
             self.close()
             raise
@@ -166,9 +163,7 @@ class Outputs:
         if self.bar.shown:
             self._sinks.append(self.bar)
 
-    def _open(
-        self, targets: "Targets", first_frame: AnyFrame, detector: "Optional[Detector]"
-    ) -> None:
+    def _open(self, targets: "Targets", first_frame: AnyFrame) -> None:
         """Open everything; results come last, so that what exists stays if something is refused."""
         options, source = self._options, self._source
         shows = wants_window(options, self._links_asked)
@@ -187,13 +182,13 @@ class Outputs:
             from hotpath.video import window
 
             self._window = self._window or window.Window(window.title_of(source.name))
-            self._player = Player(self._window, source, targets, say, self.selection, detector)
+            self._player = Player(self._window, source, targets, say, self.selection)
         if self._video or self._player:
             titles = self._network, self._engine["engine"]
             self._drawn = Drawn(titles, self.profile, self._player, self._video, self._records)
             self._files |= {self._drawn} if self._video else set()
         if self._links_asked.asks_link:
-            self._open_links(targets, first_frame, detector)
+            self._open_links(targets, first_frame)
         if options.results:
             self.rows.results = results.Results(
                 options.results, self.rows.columns, options.append, not source.live, say
@@ -230,9 +225,7 @@ class Outputs:
             rows,
         )
 
-    def _open_links(
-        self, targets: "Targets", frame: AnyFrame, detector: "Optional[Detector]"
-    ) -> None:
+    def _open_links(self, targets: "Targets", frame: AnyFrame) -> None:
         """Open the links of a run whose first frame this is."""
         from hotpath.app.cli.links import open_links
         from hotpath.app.links.base import Context
@@ -240,7 +233,7 @@ class Outputs:
 
         options, source = self._links_asked, self._source
         if options.selects:
-            self.control = Controller(options, targets, source, self._stop, self, detector)
+            self.control = Controller(options, targets, source, self._stop, self)
             self.rows.table, self.rows.records = self.control.rows, self._records
         self._links = open_links(
             Context(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence,
 import numpy as np
 
 from hotpath.app.cli.mouse import REFUSED, add_selected, invitation, refusal
-from hotpath.app.detect import Detector
 from hotpath.app.pointing import holding, says_yes
 from hotpath.app.selection import Selection, confirmed, rejected
 from hotpath.base.commands import counted
@@ -46,7 +45,6 @@ class Player:
             replaces one of them.
         say: function of one line of text for the user.
         selection: which target is steered after: the one that the user selected.
-        detector: finds the object at a point where the network's head does not, or None.
     """
 
     def __init__(
@@ -56,10 +54,8 @@ class Player:
         targets: "Targets",
         say: Callable[[str], None],
         selection: Optional[Selection] = None,
-        detector: Optional[Detector] = None,
     ) -> None:
         self.paused = False
-        self._detector = detector
         self._notices: Tuple[str, ...] = ()
         self._notice_until = 0.0
         self._selection = Selection() if selection is None else selection
@@ -74,7 +70,7 @@ class Player:
         for sign, arrow in ((".", "right"), (",", "left")):
             if arrow in self._actions:
                 self._actions[sign] = self._actions[arrow]
-        self._keys = [invitation(targets, detector)] + [text for _, text, _ in actions]
+        self._keys = [invitation(targets)] + [text for _, text, _ in actions]
         self._keys.append("Q or Esc: end the run")
 
     def _keyed(self, live: bool) -> List[Tuple[str, str, Callable[[], None]]]:
@@ -248,7 +244,7 @@ class Player:
             return
         shown, targets = self._shown, self._targets
         frame = bgr_of(shown.frame)
-        texts = (invitation(targets, self._detector), "Esc: back")
+        texts = (invitation(targets), "Esc: back")
         place = self._window.select(frame, texts, shown.picture[frame.shape[0] :], pressed)
         if place is not None:
             chosen = self._selection.among(shown.tracks)
@@ -265,9 +261,7 @@ class Player:
         targets, time_s = self._targets, self._source.time_s
         old, tracks = self._replaced(place, shown.tracks), shown.tracks.values()
         try:
-            number = add_selected(
-                targets, shown.frame, place, self._detector, tracks, time_s=time_s
-            )
+            number = add_selected(targets, shown.frame, place, tracks, time_s=time_s)
         except REFUSED as error:
             self.notice(refusal(error, targets))
             return

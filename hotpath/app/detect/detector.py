@@ -5,11 +5,11 @@ from typing import Dict, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from hotpath.app.detect import boxes as box_lists
 from hotpath.app.detect import families
 from hotpath.app.detect.description import Description
 from hotpath.app.detect.session import Runner
 from hotpath.runtime import decode
+from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.pictures import AnyFrame, bgr_of
 from hotpath.runtime.targets.detections import Detections
@@ -30,7 +30,6 @@ class Detector:
 
     Attributes:
         name: name of the detector.
-        any_class: True if it finds objects of every class, because the user named none.
     """
 
     def __init__(
@@ -39,7 +38,6 @@ class Detector:
         self.name = description.name
         self.description = description
         self._inputs, self._run, self._wanted = inputs, run, classes
-        self.any_class = classes is None
         self._family = decode.module_of(description.family, families.__name__)
 
     def detect(self, frame: AnyFrame) -> Detections:
@@ -116,6 +114,18 @@ class Detector:
         if self.description.overlap < 1:
             far = (classes * 1e5)[:, None]  # boxes of other classes never overlap
             moved = np.concatenate([boxes[:, :1] + far, boxes[:, 1:]], axis=1)
-            order = box_lists.kept(moved, scores, self.description.overlap)
+            order = kept(moved, scores, self.description.overlap)
         names = self.description.class_names
         return Detections(boxes[order], scores[order], classes[order], names)
+
+
+def kept(boxes: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
+    """Indices of the boxes that no better one overlaps by more than ``most``, the best first."""
+    boxes = np.asarray(boxes, float).reshape(-1, 4)
+    order = np.argsort(-np.asarray(scores, float), kind="mergesort")  # the stable one of any NumPy
+    left = []
+    while len(order):
+        best, order = order[0], order[1:]
+        left.append(best)
+        order = order[overlaps(boxes[best], boxes[order])[0] <= most]
+    return np.array(left, int)

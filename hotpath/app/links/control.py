@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, Dict, List, Optional, Se
 
 import numpy as np
 
-from hotpath.app.detect import Detector
 from hotpath.app.links.as_json import target_json
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import Refused, Requests
 from hotpath.app.links.run import CONFIRM, Run
-from hotpath.app.pointing import add_at, holding, says_yes
+from hotpath.app.pointing import holding, says_yes
 from hotpath.app.records import LinkOptions
 from hotpath.app.selection import Selection, confirmed, rejected
 from hotpath.runtime.errors import BadNetwork, BadOption, HotpathError
@@ -54,7 +53,6 @@ class Controller(Run):
         stop: object whose attribute ``requested`` ends the loop.
         outputs: ``hotpath.app.cli.outputs.Outputs``, whose ``profile``, ``rows``, ``selection`` and
             ``write_late`` are used.
-        detector: finds the object at a point where the network's head does not, or None.
 
     Attributes:
         buffer: ``FrameBuffer`` with the last frames.
@@ -67,7 +65,7 @@ class Controller(Run):
         names: target -> name that a user gave it.
         ended: True once the run is over.
         whole: whether the files hold the whole recording, because its end was reached.
-        targets, detector: as the arguments.
+        targets: as the argument.
         columns: names of the values in a row.
         selection: which target is steered after.
         can_record: whether the command line named files to record to.
@@ -83,7 +81,6 @@ class Controller(Run):
         source: "Source",
         stop: Any,
         outputs: Any,
-        detector: Optional[Detector] = None,
     ) -> None:
         self.source = source
         self.columns = list(outputs.rows.columns)
@@ -94,7 +91,7 @@ class Controller(Run):
         self.is_watched: Callable[[], bool] = lambda: False
         self.on_selected: Callable[[TrackedFrame], None] = lambda tracked: None
         self.names: Dict[int, str] = {}
-        self.targets, self._stop, self.detector = targets, stop, detector
+        self.targets, self._stop = targets, stop
         self.selection: Selection = outputs.selection
         self._write_late, self._profile = outputs.write_late, outputs.profile
         self.can_record, self._fov = bool(options.results or options.save), options.fov
@@ -195,7 +192,8 @@ class Controller(Run):
         Raises:
             Refused: the frame or the target to replace is gone, or there are too many targets.
             BadBox: no target can have the box.
-            NoObject, BadOption, BadNetwork: see ``hotpath.app.pointing.add_at``.
+            NoObject: nothing is there.
+            BadOption, BadNetwork: the network has no head, or it can't be read or run.
         """
         if box is not None and min(box[2], box[3]) < SMALLEST_PX:  # on any frame
             raise Refused(422, f"a box must be at least {SMALLEST_PX:g} x {SMALLEST_PX:g} pixels")
@@ -262,7 +260,7 @@ class Controller(Run):
             # the head can't run here: the box stays as the user drew it
             return int(self.targets.add(frame, box, time_s=time_s))
         besides = holding([] if other is None else [other], point)
-        return add_at(self.targets, frame, point, self.detector, besides, time_s)
+        return int(self.targets.add(frame, time_s=time_s, point=point, besides=besides))
 
     def drop_target(self, number: int) -> None:
         """Stop tracking that target."""
@@ -365,9 +363,8 @@ class Controller(Run):
 
     @property
     def finds_at_points(self) -> bool:
-        """Whether the network's head, or a detector, finds the object at a point."""
-        has_head = self.targets.network.tap is not None and self.targets.device.shows_features
-        return has_head or self.detector is not None
+        """Whether the network's head finds the object at a point."""
+        return self.targets.network.tap is not None and bool(self.targets.device.shows_features)
 
     def frame_at(self, seen_s: float) -> Optional[TrackedFrame]:
         """The frame that was newest at a time of the monotonic clock, else the newest one."""

@@ -41,7 +41,7 @@ class Run:
 
     @property
     def finds_at_points(self) -> bool:
-        """Whether the network's head, or a detector, finds the object at a point."""
+        """Whether the network's head finds the object at a point."""
         raise NotImplementedError
 
     def frame_at(self, seen_s: float) -> Optional[TrackedFrame]:

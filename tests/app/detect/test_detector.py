@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hotpath.app.detect import describe, families, load_detector, names
-from hotpath.app.detect.boxes import kept
+from hotpath.app.detect.detector import kept
 from hotpath.runtime import decode
 from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import BadFrame, BadNetwork, UnknownNetwork

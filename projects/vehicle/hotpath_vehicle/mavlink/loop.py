@@ -80,7 +80,7 @@ class Loop:
 
     @property
     def finds_at_points(self) -> bool:
-        """Whether the network's head, or a detector, may find the object at a point."""
+        """Whether the network's head may find the object at a point."""
         return self._run.finds_at_points
 
     # carried out in the frame loop

@@ -35,14 +35,14 @@ def loaded():
 class HandTurnedRun:
     """A tracker, its controller and a MAVLink service; ``turn`` processes one frame."""
 
-    def __init__(self, pictures, key=None, detector=None, **more):
+    def __init__(self, pictures, key=None, **more):
         self.targets = Targets(loading.create_device(*loaded()))
         self.pictures = pictures
         self.index = 0
         self.rows = []
         source, stop = SimpleNamespace(live=True, period_s=0.0), SimpleNamespace(requested=False)
         options, outputs = LinkOptions(results="rows.csv"), run_outputs(self._write_late)
-        self.controller = Controller(options, self.targets, source, stop, outputs, detector)
+        self.controller = Controller(options, self.targets, source, stop, outputs)
         self.loop = Loop(self.controller)
         stream = Stream(m.STREAM_RTSP, "rtsp://127.0.0.1:8554/live", "tracked", 4000000)
         identity = Identity(1, 100, "test", FOV, [stream], "/")

@@ -173,14 +173,13 @@ def read(path: Path) -> Means:
     return means
 
 
-def table(means: Means, ms: Mapping[str, float] = {}) -> str:
+def table(means: Means) -> str:
     """Return Markdown: AUC and its interval, that of unseen sequences, drift and time.
 
     Args:
         means: what ``read`` returns. The first tracker is the default, with which the unseen
-            sequences compare the others.
-        ms: tracker -> milliseconds of a frame, where ``means`` has none that were taken at rest.
-            Without both, those of the evaluation.
+            sequences compare the others. Where no milliseconds were taken at rest, those of the
+            evaluation stand.
     """
     first = next(iter(means.values()))
     counts = first[ALL]["clips"], first.get(UNSEEN, {}).get("clips") or "0"
@@ -195,23 +194,17 @@ def table(means: Means, ms: Mapping[str, float] = {}) -> str:
     lines = [titles, ["---"] * len(titles)]
     for name, groups in means.items():
         whole, unseen = groups[ALL], groups.get(UNSEEN, {})
-        took = _took(whole, name, ms)
+        took = whole[AT_REST] if AT_REST in whole else whole.get("ms")
         lines.append(
             [
                 f"**{shown(name)}, the default**" if groups is first else shown(name),
                 figure(whole, "success") + between(whole, "success"),
                 figure(unseen, "success") + difference(unseen),
                 *(_words(whole) if drift else []),
-                f"{took:.2f}" if took == took else "–",
+                f"{float(took):.2f}" if took else "–",
             ]
         )
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-def _took(row: Mapping[str, str], name: str, ms: Mapping[str, float]) -> float:
-    """Milliseconds of a tracker; NaN where none were taken."""
-    own = row.get(AT_REST) or ms.get(name)
-    return float(own or (not ms and row.get("ms")) or "nan")
 
 
 def _words(row: Mapping[str, str]) -> list[str]:

@@ -145,16 +145,12 @@ def rounded(value):
 
 def rendered():
     """README's table, from the stored figures."""
-    return readme.table(readme.read(STORED), milliseconds()) + "\n"
+    return readme.table(readme.read(STORED)) + "\n"
 
 
 def caption():
     """The sentence below README's table: when, at which commit and on which machine it was made."""
-    first = next(iter(readme.read(STORED).values()))[readme.ALL]
-    if first.get(readme.AT_REST):
-        times = "The times are medians of a frame on one core; the trackers ran in turns"
-    else:
-        times = "The times are older, of an Intel Xeon ([speed](docs/results/speed.md))"
+    times = "The times are medians of a frame on one core; the trackers ran in turns"
     return f"Measured on {run_of(STORED)}. {times}."
 
 
@@ -181,16 +177,6 @@ def pair(row):
     if not row.get("success"):
         return ""
     return f"{readme.figure(row, 'success')} ({readme.figure(row, 'precision')})"
-
-
-def milliseconds():
-    """tracker -> ms of a frame, of docs/results/speed.json."""
-    took = {}
-    for row in json.loads((RESULTS / "speed.json").read_text())["rows"]:
-        took[row["network"] + ("-int8" if row["precision"] == "int8" else "")] = row["ms"]["total"]
-        if row["network"] == "nanotrack_v2":
-            took["TrackerNano"] = row["opencv_ms"]
-    return took
 
 
 def has(source, values):

@@ -187,7 +187,16 @@ test-projects: $(DEV) ## the tests of those of projects/ that ALSO names: ALSO=r
 	$(PYTEST) $(or $(TESTS),-m 'not slow' $(PROJECTS:%=projects/%))
 
 test-all: fakes compilers fpga docs $(CLIP) ## before a release: every test, on every Python, board and ARM machine (hours)
-	$(PY) -m hotpath_release.whole $(PYTEST)
+	@failed=0; \
+	$(PYTEST) tests $(addprefix projects/,$(sort $(TESTED) fpga $(PROJECTS))) --hypothesis-profile=many || failed=1; \
+	nice tests/pythons.sh --all $(PY) $$PYTHONS || failed=1; \
+	nice $(PY) -m hotpath_release.arm --whole || failed=1; \
+	if [ "$$(id -u)" = 0 ] && command -v mmdebstrap >/dev/null; then \
+	  bare=$$(mktemp -d) && chmod 755 "$$bare"; \
+	  nice .ci/bare "$$bare/root" || failed=1; \
+	  LESS=1 nice .ci/bare "$$bare/less" || failed=1; \
+	  rm -rf "$$bare"; fi; \
+	exit $$failed
 
 fakes: export OLDEST = $(lastword $(sort $(wildcard $(shell pyenv root 2>/dev/null)/versions/3.6.*/bin/python)))
 

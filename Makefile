@@ -33,13 +33,13 @@ TESTS ?=
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 
 # Values reach commands by the environment: in a command's text, a quote in a name would end it.
-VALUES := VIDEO BOX NETWORK ENGINE SHOW BOARD PRECISION CLIPS CHECKPOINT UNSEEN FILMS INT8_DIR \
+VALUES := VIDEO BOX NETWORK ENGINE SHOW BOARD PRECISION CLIPS CHECKPOINT UNSEEN FILMS \
   PYTHON PYTHONS JOBS
 # A dollar sign belongs to the name too: it starts no variable or function of make.
 $(foreach name,$(VALUES) NETWORKS_DIR,$(if $(filter command,$(firstword $(origin $(name)))), \
   $(eval override $(name) := $$(value $(name)))))
 export $(VALUES)
-track engine fps calib test-arm: export NETWORKS_DIR := $(NETWORKS_DIR)
+track engine fps calib: export NETWORKS_DIR := $(NETWORKS_DIR)
 # $(call option,--NAME,VARIABLE): the option, if the variable has a value
 option = $${$(2):+$(1) "$$$(2)"}
 networks_dir := $(call option,--networks-dir,NETWORKS_DIR)
@@ -251,11 +251,8 @@ test-pythons: $(DEV) ## what may differ between the Pythons of boards: the tests
 test-boards: $(DEV) ## images of a computer and JetPack 6, and what the doctor advises there (root, buildah)
 	@nice $(PY) -m pytest tests/boards/test_dockerfile.py -k 'not r32 and not r35 and not r38'
 
-test-arm: $(DEV) $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB); FULL=1 CLIPS=DIR: boxes, hours
-	@if [ -n "$(FULL)" ] && [ -z "$$CLIPS" ]; then \
-	  echo 'Name annotated clips: make test-arm FULL=1 CLIPS=DIR' >&2; exit 2; fi
-	$(strip @nice $(PY) -m $(if $(FULL),hotpath_release.arm.same_boxes --clips "$$CLIPS" --resume \
-	  $(networks_dir) $(call option,--int8-dir,INT8_DIR),hotpath_release.arm) $(ARGS))
+test-arm: $(DEV) $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB)
+	@nice $(PY) -m hotpath_release.arm $(ARGS)
 
 docs: $(DEV) ## the documents as a site: out/site/index.html
 	@$(PY) $(RUN_PIP) -e '.[docs]'

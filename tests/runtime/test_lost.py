@@ -10,7 +10,6 @@ from hotpath.graphs import assemble
 from hotpath.runtime import engines, load_targets, load_tracker
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.types import LOST, TRACKED
-from hotpath_lab.vanishing import Vanishing
 from tests.support import tiny
 from tests.support.clips import tracks_of
 
@@ -25,7 +24,7 @@ def write_watched(folder, **values):
 @pytest.fixture
 def vanishing():
     """The film; its target is painted over from frame 40 to 69."""
-    clip = Vanishing(tiny.Film(120), "cover")
+    clip = tiny.Vanishing(120)
     assert clip.gone.nonzero()[0].tolist() == list(GONE)
     return clip
 
@@ -99,7 +98,7 @@ def test_the_features_of_the_search_region_are_an_output(networks_dir, name):
 
 def test_results_carry_the_state(tmp_path):
     toml = write_watched(tmp_path, **tiny.LOSSY)
-    clip, results = Vanishing(tiny.Film(80), "cover"), tmp_path / "out.csv"
+    clip, results = tiny.Vanishing(80), tmp_path / "out.csv"
     folder = tiny.write_pictures(tmp_path / "film", clip)
     words = ["--video", folder, "--network", toml, "--results", results, "--no-show", "--box"]
     assert track.main([*map(str, words), ",".join(map(str, clip.boxes[0]))]) == 0

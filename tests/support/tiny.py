@@ -102,8 +102,8 @@ def head(channels=3):
     return model_of(nodes, inputs, {"cls": (1, 2, 16, 16), "loc": (1, 4, 16, 16)}, constants, 11)
 
 
-def film(frames=30, width=320, height=240, side=40):
-    """A bright square that drifts over a dark, faintly textured picture."""
+def film(frames=30, width=320, height=240, side=40, gone=()):
+    """A bright square that drifts over a dark, faintly textured picture, but in frames ``gone``."""
     noise = np.random.RandomState(7)
     ground = noise.randint(20, 50, (height, width, 3)).astype(np.uint8)
     pictures, boxes = [], []
@@ -111,20 +111,29 @@ def film(frames=30, width=320, height=240, side=40):
         x = int(width * 0.3 + width * 0.3 * np.sin(index / 40.0))
         y = int(height * 0.3 + height * 0.2 * np.sin(index / 50.0))
         picture = ground.copy()
-        picture[y : y + side, x : x + side] = (210, 220, 230)
+        if index not in gone:
+            picture[y : y + side, x : x + side] = (210, 220, 230)
         pictures.append(picture)
         boxes.append((float(x), float(y), float(side), float(side)))
     return pictures, boxes
 
 
-class Film:
-    """The film as a clip; ``hotpath_lab.vanishing.Vanishing`` takes it."""
+class Vanishing:
+    """The film as a clip; its target is away for 30 frames after a third of it.
+
+    Attributes:
+        boxes: NaN while it is away.
+        gone: bool (frames,), True while it is away.
+    """
 
     name = "film"
 
     def __init__(self, frames):
-        self.frames, boxes = film(frames)
+        away = range(frames // 3, frames // 3 + 30)
+        self.frames, boxes = film(frames, gone=away)
         self.boxes = np.array(boxes)
+        self.boxes[away.start : away.stop] = np.nan
+        self.gone = np.isnan(self.boxes[:, 0])
 
     def __len__(self):
         return len(self.frames)

@@ -34,10 +34,10 @@ from hotpath.runtime.precision import SUFFIX, int8_form
 from hotpath.runtime.types import TRACKED
 from hotpath.video.clips import find_clips
 from hotpath_lab import benchmarks, metrics, runs, trackers, words
-from hotpath_lab.goals import SEARCH
 from hotpath_lab.longterm import films
 from hotpath_lab.losses import losses
 from hotpath_lab.provenance import code_identity
+from hotpath_lab.scorer import SEARCH
 from hotpath_lab.tune import changed
 
 TRIED = "0.15,0.35,0.45 0.25,0.4,0.55 0.35,0.45,0.6 0.4,0.4,0.65 0.4,0.4,0.8 0.5,0.45,0.65"

@@ -1,14 +1,10 @@
 """hotpath tune: search the numbers and conventions of a network's TOML that suit some clips.
 
     hotpath tune --network nanotrack_v2 --networks-dir DIR --clips DIR --trials 60
-    hotpath tune --goal lost --network mine.toml --clips DIR
-    hotpath tune --goal overlap,lost --network mine.toml --clips DIR --films films.json
     hotpath tune --network mine.toml --clips DIR --parameters colours,crop,border --write
 
-The goal overlap is the mean overlap of whole tracks. The goal lost is how well a tracker says that
-the target is away, and finds it again: on copies of the clips from which the target goes away, or
-on the half "development" of --films (hotpath_lab.longterm.films). Two goals add up.
-hotpath_lab.goals defines the scores.
+The score is the mean overlap of whole tracks. The thresholds of a loss have a command of their own,
+python -m hotpath_lab.thresholds.
 
 A number is drawn from a range. A convention, such as colours or crop, is one of the usual ones of
 the network's family, or stays as the TOML has it.
@@ -21,8 +17,7 @@ a seed from its place, so the result does not depend on a kill.
 With --storage several processes, on several machines, share one search: each draws beside what the
 others try, until all together have --trials. Which numbers are drawn then depends on their speed.
 
-The trials search for a lost target if one of the --parameters needs the search. With the goal lost
-they do so if the network can.
+The trials search for a lost target if one of the --parameters needs the search.
 
 Writes NAME-tuned.toml, which --network takes, and NAME-tune.json. If the network has an INT8 form,
 NAME-tuned-int8.toml is written beside it, and is used as that of any network. Files of the network
@@ -35,11 +30,11 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -57,21 +52,8 @@ from hotpath.runtime.networks import load_network
 from hotpath.runtime.precision import SUFFIX, int8_form
 from hotpath.video.clips import find_clips
 from hotpath_lab.conventions import OWN, QUESTIONS, Conventions
-from hotpath_lab.goals import (
-    FIGURES,
-    GOALS,
-    LOST,
-    MOST_BYTES,
-    OVERLAP,
-    PEAKS,
-    SEARCH,
-    Numbers,
-    Part,
-    Scorer,
-    part_of,
-)
-from hotpath_lab.longterm import films
 from hotpath_lab.longterm.metrics import finite
+from hotpath_lab.scorer import PEAKS, SEARCH, Numbers, Scorer, held
 
 Range = tuple[float, float]
 Span = Range | list[str]  # of a number, or the answers of a convention
@@ -81,6 +63,7 @@ RANGES: dict[str, Range] = {
     **dict(zip(SEARCH, [(0.05, 0.8), (0.05, 0.8), (0.2, 0.95)])),
     **dict(zip(PEAKS, [(0.0, 0.9)])),
 }
+MOST_BYTES = 2 << 30  # of decoded frames
 DIGITS = 4  # behind the point, of every number
 CLOSE = 0.01  # scores of conventions that differ by less can't be told apart
 # a key, its value on one line, and a comment
@@ -98,10 +81,6 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument("--network", required=True, metavar="NAME|FILE.toml", help=text)
     command.add_network_options(cli)
     command.add_clip_options(cli)
-    text = "overlap, lost, or both (default: %(default)s)"
-    cli.add_argument("--goal", default=OVERLAP, metavar="GOAL,GOAL", help=text)
-    text = "long films for the goal lost; --clips has the clips that they are made from"
-    cli.add_argument("--films", metavar="FILE", help=text)
     cli.add_argument(
         "--held-out",
         metavar="NAME,NAME",
@@ -112,9 +91,8 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--parameters",
         metavar="NAME,NAME",
-        help="keys of [tracking] in the network's TOML (default: for overlap those that it has of "
-        f"{', '.join(SHAPE)}; for lost {', '.join(SEARCH)}), and conventions of its files: "
-        f"{', '.join(QUESTIONS)}",
+        help="keys of [tracking] in the network's TOML (default: those that it has of "
+        f"{', '.join(SHAPE)}), and conventions of its files: {', '.join(QUESTIONS)}",
     )
     cli.add_argument("--seed", type=int, default=1, metavar="N", help="of the random sets")
     text = "keep the trials where several machines reach them: a journal in a shared folder, "
@@ -131,9 +109,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Search; returns what NAME-tune.json holds."""
     if options.trials < 1:
         raise BadRun("--trials must be 1 or more")
-    goals = goals_of(options)
     network = load_network(options.network)
-    names = options.parameters.split(",") if options.parameters else tunable(network, goals)
+    names = options.parameters.split(",") if options.parameters else tunable(network)
     if not names:
         raise BadRun(f"{network.name} has none of {', '.join(SHAPE)}; name --parameters")
     asked = [name for name in names if name in QUESTIONS]
@@ -141,14 +118,15 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     conventions = Conventions(network, network.locate(options.networks_dir), asked)
     ranges: dict[str, Span] = {name: range_of(network, name) for name in names}
     ranges.update(conventions.choices)
-    seen, held = sets(options)
-    scorer = Scorer(network, options, goals, names, conventions)
+    clips = chosen(find_clips(options.clips, log=say), options.only)
+    seen, others = command.parted(clips, options.held_out)
+    scorer = Scorer(network, options, names, conventions)
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    hashes = [item.sha256 for item in seen.clips + seen.films]
+    hashes = [clip.sha256 for clip in seen]
     storage = options.storage or str(out / (network.name + ".journal"))
     study = open_study(storage, [scorer.depends, options.seed, ranges, hashes])
-    part = part_of(goals, *seen, MOST_BYTES)
+    in_memory = held(seen, MOST_BYTES)
     start: Numbers = {name: start_of(network, name) for name in names}
     changed(network.path, {"tracking": start})  # refuses now what can't be written later
     for question, answers in conventions.choices.items():
@@ -158,17 +136,17 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
     failed: list[Exception] = []
 
-    def figures(drawn: Numbers, part: Part) -> dict[str, float]:
+    def score_on(clips: Sequence[Any], numbers: Numbers) -> float:
         try:
-            return scorer.figures(drawn, part)
+            return scorer.score(numbers, clips)
         except (BadNetwork, NetworkFailed) as error:
             if not asked:
                 raise
             failed.append(error)  # conventions that do not fit the files
-            return {"score": 0.0}
+            return 0.0
 
     def score(drawn: Numbers) -> float:
-        return figures(sensible(network, drawn), part)["score"]
+        return score_on(in_memory, sensible(network, drawn))
 
     try:
         search(study, options, ranges, start, score)
@@ -178,67 +156,22 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         raise failed[-1]
     done = finished(study)
     best = sensible(network, best_of(done, asked).params)
-    both, other = {"start": start, "best": best}, part_of(goals, *held, 0)
-    searched = {which: figures(numbers, part) for which, numbers in both.items()}
-    figures_held = {which: figures(numbers, other) for which, numbers in both.items()}
+    both, unseen = {"start": start, "best": best}, held(others, 0)
     report = {
-        "goals": goals,
         "trials": len(done),
-        "clips": [clip.name for clip in seen.clips],
-        "held_out": [clip.name for clip in held.clips],
+        "clips": [clip.name for clip in seen],
+        "held_out": [clip.name for clip in others],
         **both,
-        "score": {which: figures_of_set["score"] for which, figures_of_set in searched.items()},
-        "score_held_out": {
-            which: figures_of_set["score"] for which, figures_of_set in figures_held.items()
-        },
-        "figures": searched,
-        "figures_held_out": figures_held,
+        "score": {which: score_on(in_memory, numbers) for which, numbers in both.items()},
+        "score_held_out": {which: score_on(unseen, numbers) for which, numbers in both.items()},
         "history": [dict(sensible(network, trial.params), score=trial.value) for trial in done],
     }
     write(options, network, report, out, conventions)
     return report
 
 
-def goals_of(options: argparse.Namespace) -> list[str]:
-    """The goals that a command names."""
-    goals = options.goal.split(",")
-    for goal in goals:
-        if goal not in GOALS:
-            raise BadRun(f"--goal {goal}: there is no such goal; there are {', '.join(GOALS)}")
-    if options.films and LOST not in goals:
-        raise BadRun(f"--films are for the goal {LOST}; add --goal {LOST}")
-    return goals
-
-
-class Set(NamedTuple):
-    """Clips, and the films that are made from them."""
-
-    clips: list[Any]
-    films: list[Any]
-
-
-def sets(options: argparse.Namespace) -> tuple[Set, Set]:
-    """The clips for the search and those that are held out, with the films of each."""
-    clips = find_clips(options.clips, log=say)
-    sources_all, members = chosen(clips, options.only), []
-    if options.films:
-        members = films.read(options.films, clips, "development")
-        sources = {film.source for film in members}
-        sources_all = [clip for clip in sources_all if clip.name in sources]
-        if not sources_all:
-            raise BadRun(f"no film of {options.films} is made from one of the clips")
-    parts = []
-    for part in command.parted(sources_all, options.held_out):
-        names = {clip.name for clip in part}
-        parts.append(Set(part, [film for film in members if film.source in names]))
-    return parts[0], parts[1]
-
-
-def tunable(network: Network, goals: Sequence[str] = (OVERLAP,)) -> list[str]:
-    """The numbers of a network that are searched for goals; its family says what it has."""
-    names = [name for name in SHAPE if OVERLAP in goals]
-    if LOST in goals:
-        names += SEARCH
+def tunable(network: Network, names: Iterable[str] = SHAPE) -> list[str]:
+    """Those of some numbers that a network has; its family says which."""
     return [name for name in names if isinstance(getattr(network, name, None), float)]
 
 
@@ -246,7 +179,7 @@ def range_of(network: Network, name: str) -> Range:
     """(low, high) that a parameter is searched in."""
     value = getattr(network, name, None)
     if not isinstance(value, float):
-        there = ", ".join(tunable(network, GOALS)) or "none"
+        there = ", ".join(tunable(network, RANGES)) or "none"
         raise BadRun(
             f"{network.name} has no number called {name!r} to tune; there are: {there}",
             what="unknown number",
@@ -410,7 +343,7 @@ def picture(report: dict[str, Any], path: Path) -> Path:
         axes.axhline(
             value, linestyle=style, color="#d55e00", label=f"{which}, held out {value:.4f}"
         )
-    axes.set(xlabel="trial", ylabel=f"score ({', '.join(report['goals'])})")
+    axes.set(xlabel="trial", ylabel="mean overlap")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7)
     chart.savefig(path, bbox_inches="tight")
@@ -552,18 +485,16 @@ def gains(report: dict[str, Any]) -> bool:
 
 def text(report: dict[str, Any]) -> str:
     """Return the outcome as lines of text."""
-    lines = [counted(report["trials"], "trial") + ", goal " + ",".join(report["goals"])]
+    lines = [counted(report["trials"], "trial")]
     wide = max(map(len, report["best"]))
     for name, best in report["best"].items():
         own = report["start"][name]
         pair = f"{own} -> {best}" if isinstance(own, str) else f"{own:.4f} -> {best:.4f}"
         lines.append(f"{name:<{wide}} {pair}")
-    for label, key in (("searched", "figures"), ("held-out", "figures_held_out")):
-        for name in (*FIGURES, "score"):
-            start, best = (report[key][which].get(name) for which in ("start", "best"))
-            if start is not None:
-                change = f"{start:.4f} -> {best:.4f} ({best - start:+.4f})"
-                lines.append(f"{label} clips {name:<18} {change}")
+    for label, key in (("searched", "score"), ("held-out", "score_held_out")):
+        start, best = (report[key][which] for which in ("start", "best"))
+        change = f"{start:.4f} -> {best:.4f} ({best - start:+.4f})"
+        lines.append(f"{label} clips, mean overlap {change}")
     return "\n".join(lines + [NO_GAIN] * (not gains(report)))
 
 

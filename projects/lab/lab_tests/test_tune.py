@@ -63,15 +63,15 @@ def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
     assert network.lr == pytest.approx(whole["best"]["lr"], abs=1e-4)
     assert whole["clips"] == ["a"] and whole["held_out"] == ["b"]
 
-    def killed_in_the_sixth_trial(self, numbers, part):
+    def killed_in_the_sixth_trial(self, numbers, clips):
         calls.append(numbers)
         if len(calls) == 6:
             raise KeyboardInterrupt
-        return figures(self, numbers, part)
+        return score(self, numbers, clips)
 
-    figures = tune.Scorer.figures
+    score = tune.Scorer.score
     with monkeypatch.context() as patch:
-        patch.setattr(tune.Scorer, "figures", killed_in_the_sixth_trial)
+        patch.setattr(tune.Scorer, "score", killed_in_the_sixth_trial)
         assert tune.main(arguments(place, "killed")) == 130
     parted = run(place, "killed")
     assert parted["trials"] == 8 and parted["history"] == whole["history"]
@@ -85,15 +85,12 @@ def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
         (["--only", "a"], "can't be parted"),
         (["--parameters", "colour"], "has no number called 'colour'"),
         (["--trials", "0"], "must be 1 or more"),
-        (["--goal", "overlap,speed"], "--goal speed"),
-        (["--films", "films.json"], "--goal lost"),
-        (["--goal", "lost", "--films", "films.json"], "films.json describes no films"),
         (
             ["--storage", "mysql://u:secret@127.0.0.1:9/x"],
             "127.0.0.1:9/x: the trials can't be reached (No mod",
         ),
         (["--storage", "/nowhere/a.journal"], "the trials can't be reached"),
-        (["--goal", "lost", "--parameters", "found_above"], "no thresholds for it in the TOML"),
+        (["--parameters", "found_above"], "no thresholds for it in the TOML"),
     ],
 )
 def test_mistakes_have_a_sentence(place, capsys, more, said):
@@ -207,16 +204,15 @@ def test_a_network_without_the_search_has_no_choice_to_tune(place, capsys):
 
 @pytest.mark.parametrize("held, gains", [(0.45, False), (0.55, True)])
 def test_the_report_says_when_other_clips_gain_nothing(held, gains):
-    both = {"start": {"score": 0.5}, "best": {"score": held}}
-    report = {"trials": 1, "goals": ["overlap"], "best": {"lr": 0.5}, "start": {"lr": 0.3}}
-    report |= {"figures": both, "figures_held_out": both}
-    report |= {"score_held_out": {"start": 0.5, "best": held}}
+    scores = {"start": 0.5, "best": held}
+    report = {"trials": 1, "best": {"lr": 0.5}, "start": {"lr": 0.3}}
+    report |= {"score": scores, "score_held_out": scores}
     assert ("fit only the searched clips" in tune.text(report)) != gains
 
 
 @pytest.fixture
 def long_place(tmp_path):
-    """The tiny network, which never loses a target, and clips long enough for a return."""
+    """The tiny network with an INT8 form, and two clips."""
     toml = watched(search_lost_below=1e-6, look_above=1e-6, found_above=1e-5)
     write_network(tmp_path, toml)
     pictures, boxes = film(100, 160, 120, 24)
@@ -235,21 +231,22 @@ def hashes(folder):
     return load_network(folder / "tiny.toml").hashes()
 
 
-def test_the_certainty_of_a_loss_is_tuned_where_targets_leave(long_place):
-    found = run(long_place, "out", "--goal", "lost", "--trials", "20", "--write")
-    for figures in ("figures", "figures_held_out"):
-        start, best = found[figures]["start"], found[figures]["best"]
-        assert start["claimed_while_gone"] > 0.2 > best["claimed_while_gone"]
-        assert best["f"] > start["f"] and best["found_in_30"] == 1
-    below = found["best"]["search_lost_below"]
+def test_a_gain_is_written_into_the_network_and_its_int8_form(long_place):
+    report, network = (
+        run(long_place, "out", "--trials", "1"),
+        load_network(long_place / "tiny.toml"),
+    )
+    report["best"]["lr"], report["score_held_out"] = 0.5, {"start": 0.4, "best": 0.6}
+    options = tune.parser().parse_args(arguments(long_place, "out", "--write"))
+    none = tune.Conventions(network, network.locate(), [])
+    tune.write(options, network, report, long_place / "out", none)
     for name in (
         "tiny.toml",
         "int8/tiny-int8.toml",
         "out/tiny-tuned.toml",
         "out/tiny-tuned-int8.toml",
     ):
-        (read,) = [toml.read(long_place / name, BadNetwork)["tracking"]]
-        assert read["search_lost_below"] == below and read["lr"] == 0.3
+        assert toml.read(long_place / name, BadNetwork)["tracking"]["lr"] == 0.5
     assert (long_place / "int8" / "tiny-int8.toml").read_text().startswith("# a comment\n")
 
 
@@ -288,7 +285,7 @@ def test_an_int8_form_is_not_carried_over_to_other_conventions(long_place, capsy
 
 def test_nothing_is_written_where_other_clips_gain_nothing(long_place, capsys):
     before = (long_place / "tiny.toml").read_text()
-    run(long_place, "out", "--goal", "lost", "--trials", "1", "--write")
+    run(long_place, "out", "--trials", "1", "--write")
     assert (long_place / "tiny.toml").read_text() == before
     assert "stays as it was" in capsys.readouterr().err
 
@@ -371,7 +368,7 @@ def test_the_picture_shows_each_trial_and_the_held_out_values(tmp_path):
     pytest.importorskip("matplotlib")
     history = [{"score": value} for value in (0.4, 0.6, 0.5)]
     held = {"start": 0.45, "best": 0.55}
-    report = {"history": history, "score_held_out": held, "goals": ["overlap"]}
+    report = {"history": history, "score_held_out": held}
     drawn = cv2.imread(str(tune.picture(report, tmp_path / "x.png")))
     assert drawn.shape[0] > 300
     orange = (drawn[..., 2] > 180) & (drawn[..., 1] < 130) & (drawn[..., 0] < 60)

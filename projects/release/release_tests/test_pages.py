@@ -117,8 +117,8 @@ NOT_RUN = {
     "many minutes, up to hours": (
         "python -m hotpath_lab.longterm --clips CLIPS OTHER_CLIPS --films films.json"
         " --half report --networks kestrel,kestrel_fast",
-        "hotpath tune --goal overlap,lost --clips CLIPS --films films.json --network kestrel"
-        " --parameters search_lost_below,look_above,found_above --write",
+        "python -m hotpath_lab.thresholds --clips CLIPS --films films.json --networks kestrel"
+        " --write",
     ),
     "a Dask cluster": (
         "dask scheduler",

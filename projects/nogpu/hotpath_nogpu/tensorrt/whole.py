@@ -16,7 +16,6 @@ from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
 from hotpath.kernels.cuda import driver, graphs
 from hotpath.runtime.networks import load_network
-from hotpath_lab.vanishing import Vanishing
 from hotpath_nogpu.cuda import build as fake_gpu
 from hotpath_nogpu.tensorrt import fake
 from tests.support import tiny, tiny_cut
@@ -105,7 +104,7 @@ class Growing:
 
 def covered():
     """A film: the target disappears and comes back, and the frames become larger."""
-    return Growing(Vanishing(tiny.Film(120), "cover"))
+    return Growing(tiny.Vanishing(120))
 
 
 def cost(tracker, frame):

@@ -12,7 +12,7 @@ better.
     int8         its table of ranges and its INT8 form, measured on --clips
     judge        the candidate and its INT8 form against the network that ships (``judge.py``)
     install      copy both forms and the table of ranges into runtime/networks
-    search       thresholds of a loss and of the search (hotpath_lab.tune), only with --films
+    search       thresholds of a loss and of the search (hotpath_lab.thresholds), only with --films
     prepared     the copy for boards without onnx, deploy/bundles/shipped
                  (hotpath_research.train.ship), and what bring-up compares with
                  (hotpath.deploy.doctor.bringup.reference)
@@ -31,7 +31,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from hotpath.calib import command, int8
@@ -39,7 +38,8 @@ from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
 from hotpath.graphs import table
 from hotpath.runtime.networks import FOLDER, load_network
-from hotpath_lab import goals, tune
+from hotpath_lab import thresholds
+from hotpath_lab.scorer import SEARCH
 from hotpath_research.train import export, judge
 
 ROOT = Path(__file__).resolve().parents[4]  # of the clone
@@ -169,20 +169,14 @@ def run_search(options: argparse.Namespace) -> None:
     """Fit the thresholds of the search for lost targets, and write them into the TOMLs."""
     if not options.films:
         network = load_network(str(tomls(options, networks(options))[0]))
-        thresholds = ", ".join(f"{key} {getattr(network, key):g}" for key in goals.SEARCH)
-        say("left out, because no --films are named; the thresholds of before stay: " + thresholds)
+        numbers = ", ".join(f"{key} {getattr(network, key):g}" for key in SEARCH)
+        say("left out, because no --films are named; the thresholds of before stay: " + numbers)
         return
-    more = ["--parameters", ",".join(goals.SEARCH), "--films", options.films]
-    run_tune(options, "search", options.film_clips or options.clips, *more)
-
-
-def run_tune(options: argparse.Namespace, step: str, clips: Sequence[str], *more: str) -> None:
-    """Tune the network that was installed, for lost targets, and for overlap in the search."""
     toml = tomls(options, networks(options))[0]
-    out = work(options, step)
-    aims = ",".join(goals.GOALS)
-    arguments = ["--network", str(toml), "--clips", *clips, "--goal", aims, "--write"]
-    passed("hotpath_lab.tune", tune.main([*arguments, "--out", str(out), *more]))
+    clips = options.film_clips or options.clips
+    arguments = ["--networks", str(toml), "--clips", *clips, "--films", options.films, "--write"]
+    arguments += ["--out", str(work(options, "search"))]
+    passed("hotpath_lab.thresholds", thresholds.main(arguments))
 
 
 def replace(path: Path, pattern: str, value: str) -> None:

@@ -85,7 +85,7 @@ def test_a_search_that_cannot_be_fitted_stops_the_command(world, tmp_path, capsy
     film = dict(entry, alike={"clip": "away"}, events=[], seed=0)
     (tmp_path / "films.json").write_text(json.dumps({"format": films.FORMAT, "films": [film]}))
     more = ["--films", str(tmp_path / "films.json"), "--film-clips", str(world / "clips")]
-    with pytest.raises(BadRun, match="hotpath_lab.tune failed"):
+    with pytest.raises(BadRun, match="hotpath_lab.thresholds failed"):
         release.run(options(world, "--steps", "search", "prepared", *more))
     said = capsys.readouterr().err
     assert "clip away" in said and "-- prepared" not in said

@@ -6,8 +6,7 @@
 Half of the clips rank all checkpoints by AUC. `hotpath tune` searches the tracking numbers of the
 best ones on this half. The other half, which chose nothing, ranks these again, with their own
 numbers and with the found ones. With --all the numbers found for the best one are tried on all
-checkpoints. With --benchmark the best ones are also measured on a public data set. Where the VOT
-toolkit is installed (the extra vot), they get their EAO on the other half, too.
+checkpoints. With --benchmark the best ones are also measured on a public data set.
 Checkpoints of stage features have no trained head; --head names one. A killed command continues.
 
 OUT/select.csv and OUT/select.md have the table, OUT/select.png shows score against pairs.
@@ -22,20 +21,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hotpath.base.commands import make
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
-from hotpath.calib.errors import BadRun, Missing
+from hotpath.calib.errors import BadRun
 from hotpath.calib.picture import pyplot
 from hotpath.video.clips import find_clips
 from hotpath_lab import benchmarks, evaluate, tune
-from hotpath_research import vot
 
 TITLES = ("checkpoint", "pairs", "AUC, first half", "AUC, other half", "the same, tuned")
 COLUMNS = ("checkpoint", "pairs", "auc_first", "auc_other", "auc_tuned")
 MORE = {
     "auc_all": "AUC, first half, the best one's numbers",
-    "eao": "EAO, other half",
     "auc_benchmark": "AUC, benchmark",
 }  # where there are some
 
@@ -60,10 +56,6 @@ def parser() -> argparse.ArgumentParser:
     text = "a public data set on which the best are measured too; with --data"
     cli.add_argument("--benchmark", choices=benchmarks.JUDGED, help=text)
     cli.add_argument("--data", metavar="DIR", help="folder of the --benchmark")
-    text = "measure EAO by the VOT toolkit (default: where it is installed)"
-    cli.add_argument(
-        "--eao", action=argparse.BooleanOptionalAction, default=vot.is_installed(), help=text
-    )
     cli.add_argument("--jobs", type=int, default=1, metavar="N", help="processes")
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/select", metavar="DIR", help=text)
@@ -74,8 +66,6 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Rank, tune, rank again, write; returns the rows of the table, the best one first."""
     if min(options.best, options.trials + 1) < 1:
         raise BadRun("--best must be 1 or more, and --trials 0 or more")
-    if options.eao and not vot.is_installed():
-        raise Missing(f"--eao needs the VOT toolkit: {make('setup', ALSO='vot')}")
     if options.all and not options.trials:
         raise BadRun("--all needs found numbers; give --trials 1 or more")
     if bool(options.benchmark) != bool(options.data):
@@ -105,11 +95,6 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
         row["auc_other"], row["auc_tuned"] = auc_of[row["toml"]], auc_of.get(row["tuned"])
         better = max((row["tuned"], row["toml"]), key=lambda toml: auc_of.get(toml, -1.0))
         row["use"], row["auc_benchmark"] = better, public.get(better)
-    if options.eao:
-        used = [row["use"] for row in best]
-        eaos = vot.eao(used, other, out / "vot", options.networks_dir, options.engine)
-        for row, score in zip(best, eaos):
-            row["eao"] = score
     best.sort(key=lambda row: -auc_of[row["use"]])
     rows = best + rows[options.best :]
     write(rows, out)
@@ -213,7 +198,7 @@ def write(rows: Sequence[dict[str, Any]], out: Path) -> None:
 def _plot(rows: Sequence[dict[str, Any]], path: Path) -> Path:
     plt = pyplot()
     chart, axes = plt.subplots(figsize=(6, 3.8), dpi=110)
-    styles = dict(zip(("auc_first", "auc_other", "auc_tuned", "eao"), ("o-", "s", "x", "D")))
+    styles = dict(zip(("auc_first", "auc_other", "auc_tuned"), ("o-", "s", "x")))
     titles = {**dict(zip(COLUMNS, TITLES)), **MORE}
     named = [(Path(row["checkpoint"]).absolute().parent.parent.name, row) for row in rows]
     runs = list(dict.fromkeys(run for run, _ in named))

@@ -12,7 +12,7 @@ from lab_tests.test_benchmarks import write_otb  # noqa: E402
 
 from hotpath.base import toml  # noqa: E402
 from hotpath.runtime.errors import BadNetwork  # noqa: E402
-from hotpath_research import select, vot  # noqa: E402
+from hotpath_research import select  # noqa: E402
 from hotpath_research.train.network import Kestrel  # noqa: E402
 from tests.calib.test_one_step_overlap import write_square  # noqa: E402
 
@@ -73,8 +73,7 @@ def test_found_numbers_are_tried_on_all_checkpoints(world, capfd):
     assert "--trials 1 or more" in capfd.readouterr().err
 
 
-@pytest.mark.slow("the VOT toolkit runs trackers in processes of their own")
-def test_the_best_are_measured_on_a_benchmark_and_by_vot(world, tmp_path):
+def test_the_best_are_measured_on_a_benchmark(world, tmp_path):
     for name in ("Biker", "Car1"):
         write_otb(tmp_path / "otb" / name, 8)
     more = ["--benchmark", "otb50", "--data", str(tmp_path / "otb"), "--trials", "0"]
@@ -83,15 +82,6 @@ def test_the_best_are_measured_on_a_benchmark_and_by_vot(world, tmp_path):
         best, other = csv.DictReader(file)
     assert 0 <= float(best["auc_benchmark"]) <= 1 and not other["auc_benchmark"]
     assert len(list((tmp_path / "out" / "otb50").rglob("Biker.json"))) == 1
-    assert ("eao" in best) == vot.is_installed()
-    if vot.is_installed():
-        assert 0 <= float(best["eao"]) <= 1 and not other["eao"]
-
-
-def test_eao_without_the_toolkit_is_refused_with_what_to_install(world, capfd, monkeypatch):
-    monkeypatch.setattr(vot, "is_installed", lambda: False)
-    assert select.main(command(world, "--eao")) == 2
-    assert "ALSO=vot" in capfd.readouterr().err
 
 
 def test_checkpoints_of_features_take_the_head_that_is_named(world):

@@ -95,8 +95,8 @@ def parser() -> argparse.ArgumentParser:
         f"{', '.join(SHAPE)}), and conventions of its files: {', '.join(QUESTIONS)}",
     )
     cli.add_argument("--seed", type=int, default=1, metavar="N", help="of the random sets")
-    text = "keep the trials where several machines reach them: a journal in a shared folder, "
-    text += "redis://HOST, or a database such as postgresql://USER@HOST/NAME"
+    text = "keep the trials where several machines reach them: a journal in a shared folder, or a "
+    text += "database such as postgresql://USER@HOST/NAME"
     cli.add_argument("--storage", metavar="FILE|URL", help=text)
     text = "folder to write to (default: %(default)s)"
     cli.add_argument("--out", default="out/tune", metavar="DIR", help=text)
@@ -212,17 +212,15 @@ def open_study(storage: str, depends: Sequence[Any]) -> Any:
     """The study of a search that depends on ``depends``: a new one or the old.
 
     Args:
-        storage: path of a journal, or URL of Redis or of a database.
+        storage: path of a journal, or URL of a database that Optuna knows.
     """
     optuna = library()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    journal = optuna.storages.journal
     try:
         kept: Any = storage
-        if storage.startswith("redis"):
-            kept = optuna.storages.JournalStorage(_without_snapshots(journal, storage))
-        elif "://" not in storage:
-            kept = optuna.storages.JournalStorage(journal.JournalFileBackend(storage))
+        if "://" not in storage:
+            backend = optuna.storages.journal.JournalFileBackend(storage)
+            kept = optuna.storages.JournalStorage(backend)
         return optuna.create_study(
             storage=kept,
             study_name=hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest(),
@@ -231,23 +229,6 @@ def open_study(storage: str, depends: Sequence[Any]) -> Any:
         )
     except Exception as error:  # each database has its own
         raise away(storage, error) from None
-
-
-def _without_snapshots(journal: Any, url: str) -> Any:
-    """A journal in Redis that is read line by line, as JSON.
-
-    Optuna also keeps a snapshot there, a pickle: whoever writes into that Redis could run programs
-    here.
-    """
-
-    class Journal(journal.JournalRedisBackend):
-        def load_snapshot(self) -> None:
-            return None
-
-        def save_snapshot(self, snapshot: bytes) -> None:
-            pass
-
-    return Journal(url)
 
 
 def away(storage: str, error: Exception) -> BadRun:

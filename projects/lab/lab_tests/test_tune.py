@@ -1,16 +1,8 @@
 """A search resumes, and says what held-out clips say."""
 
-import contextlib
 import json
-import os
-import pathlib
-import pickle
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 
 import cv2
@@ -22,13 +14,10 @@ from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER
 from hotpath_lab import tune
-from tests import support
 from tests.support import ROOT
 from tests.support.clips import write_clip
 from tests.support.described import load_network, toml_of
 from tests.support.errors import refusal
-from tests.support.needs import skip
-from tests.support.ports import free_port
 from tests.support.tiny import film, watched, write_network
 
 optuna = pytest.importorskip("optuna")
@@ -99,45 +88,11 @@ def test_mistakes_have_a_sentence(place, capsys, more, said):
     assert said in told and "secret" not in told
 
 
-@contextlib.contextmanager
-def postgresql(_):
-    """The address of a database of a server of its own, which refuses to run as root."""
-    pytest.importorskip("psycopg")
-    programs = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))
-    if not programs:
-        skip("PostgreSQL", "apt install postgresql")
-    port = free_port(socket.SOCK_STREAM)
-    user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-    with tempfile.TemporaryDirectory() as data:
-        if user:
-            shutil.chown(data, **user)
-        words = [programs[-1] / "initdb", "-A", "trust", "-U", "search", "-D", data]
-        made = support.run(words, cwd="/", **user)
-        assert made.returncode == 0, made.stderr
-        words = [str(programs[-1] / "postgres"), "-D", data, "-p", str(port), "-k", data]
-        server = subprocess.Popen(words, cwd="/", stderr=subprocess.DEVNULL, **user)
-        try:
-            words = [programs[-1] / "pg_isready", "-h", "127.0.0.1", "-p", port]
-            while support.run(words).returncode and server.poll() is None:
-                time.sleep(0.05)
-            yield f"postgresql://search@127.0.0.1:{port}/postgres"
-        finally:
-            server.send_signal(signal.SIGINT)  # else it waits for its clients
-            server.wait()
+def test_two_processes_share_a_search_and_a_killed_one_its_trial(place):
+    address = str(place / "shared.journal")
 
-
-@contextlib.contextmanager
-def journal(folder):
-    yield str(folder / "shared.journal")
-
-
-@pytest.mark.parametrize("kept", [journal, postgresql])
-def test_two_processes_share_a_search_and_a_killed_one_its_trial(place, kept):
-    folder = place / "kept"
-    folder.mkdir()
-
-    def search(out, storage):
-        given = arguments(place, out, "--storage", storage, "--trials", "12")
+    def search(out):
+        given = arguments(place, out, "--storage", address, "--trials", "12")
         words = [sys.executable, "-m", "hotpath_lab.tune", *given]
         return subprocess.Popen(words, cwd=str(ROOT), stderr=subprocess.PIPE)
 
@@ -148,27 +103,23 @@ def test_two_processes_share_a_search_and_a_killed_one_its_trial(place, kept):
         except (ValueError, KeyError):  # no study yet
             return []
 
-    with kept(folder) as address:
-        storage = address
-        if "://" not in address:
-            backend = optuna.storages.journal.JournalFileBackend(address)
-            storage = optuna.storages.JournalStorage(backend)
-        both = [search("a", address)]
-        for least in (1, 5):
-            until = time.monotonic() + 120
-            while sum(trial.value is not None for trial in trials()) < least:
-                assert time.monotonic() < until and both[-1].poll() is None
-                time.sleep(0.02)
-            both += [search("b", address)] if least == 1 else []
-        both[0].kill()
-        both[0].communicate()
-        told = both[1].communicate(timeout=200)[1].decode()
-        assert both[1].returncode == 0, told
-        numbers = [trial.params for trial in trials() if trial.value is not None]
-        assert 12 <= len(numbers) <= 13
-        assert numbers[0]["lr"] == 0.3  # the network's own, once
-        assert len({tuple(each.values()) for each in numbers}) == len(numbers)
-        assert run(place, "c", "--storage", address)["trials"] >= 12
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(address))
+    both = [search("a")]
+    for least in (1, 5):
+        until = time.monotonic() + 120
+        while sum(trial.value is not None for trial in trials()) < least:
+            assert time.monotonic() < until and both[-1].poll() is None
+            time.sleep(0.02)
+        both += [search("b")] if least == 1 else []
+    both[0].kill()
+    both[0].communicate()
+    told = both[1].communicate(timeout=200)[1].decode()
+    assert both[1].returncode == 0, told
+    numbers = [trial.params for trial in trials() if trial.value is not None]
+    assert 12 <= len(numbers) <= 13
+    assert numbers[0]["lr"] == 0.3  # the network's own, once
+    assert len({tuple(each.values()) for each in numbers}) == len(numbers)
+    assert run(place, "c", "--storage", address)["trials"] >= 12
 
 
 def test_a_network_is_searched_in_the_numbers_of_its_family(tmp_path, capsys):
@@ -330,38 +281,6 @@ def test_no_place_is_looked_at_only_above_where_it_is_found():
     drawn = {"look_above": 0.7, "found_above": 0.5, "search_lost_below": 0.30001}
     wanted = {"look_above": 0.5, "found_above": 0.5, "search_lost_below": 0.3}
     assert tune.sensible(load_network("kestrel"), drawn) == wanted
-
-
-class Redis(dict):
-    """As much of a Redis as Optuna's journal asks."""
-
-    setnx = dict.setdefault
-
-    def eval(self, script, count, prefix, line):
-        number = self[f"{prefix}:log_number"] = self[f"{prefix}:log_number"] + 1
-        self[f"{prefix}:log:{number}"] = line
-
-
-class Evil:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
-
-
-def test_a_journal_in_redis_runs_no_stranger_s_program(tmp_path, monkeypatch):
-    redis = pytest.importorskip("redis")
-    held = Redis({":snapshot": pickle.dumps(Evil(tmp_path / "ran"))})
-    monkeypatch.setattr(redis.Redis, "from_url", lambda url: held)
-    study = tune.open_study("redis://shared", ["a"])
-    study.add_trial(optuna.trial.create_trial(value=0.5))
-    assert [trial.value for trial in tune.open_study("redis://shared", ["a"]).trials] == [0.5]
-    assert not (tmp_path / "ran").exists()
-    backend = optuna.storages.journal.JournalRedisBackend("redis://shared")
-    with contextlib.suppress(AttributeError):  # it is what Optuna alone would do
-        optuna.storages.JournalStorage(backend)
-    assert (tmp_path / "ran").exists()
 
 
 def test_the_picture_shows_each_trial_and_the_held_out_values(tmp_path):

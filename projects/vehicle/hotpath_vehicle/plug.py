@@ -46,7 +46,7 @@ MAVLINK = Group(
             "--mavlink",
             "URL",
             "be a MAVLink camera that tracks: udpout:HOST:PORT, udpin:HOST:PORT, "
-            "tcp:HOST:PORT, tcpin:HOST:PORT or serial:DEVICE:BAUD; --box is then optional",
+            "tcp:HOST:PORT or serial:DEVICE:BAUD; --box is then optional",
         ),
         Option("system", "--mavlink-system", "N", "system id of the vehicle", type=between(1, 255)),
         Option(
@@ -73,7 +73,7 @@ MAVLINK = Group(
             "allow",
             "--mavlink-allow",
             "ADDRESSES",
-            "take packets at udpin and tcpin only from these, such as 10.0.0.5,192.168.1.0/24",
+            "take packets at udpin only from these, such as 10.0.0.5,192.168.1.0/24",
             type=networks_of,
         ),
         Option(

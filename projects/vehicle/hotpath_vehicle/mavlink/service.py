@@ -7,7 +7,7 @@ import select
 import socket
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from typing import Any, Callable, Deque, List, Optional
 
 import numpy as np
@@ -42,7 +42,6 @@ from hotpath_vehicle.mavlink.messages import Message, Outgoing, View
 from hotpath_vehicle.mavlink.reports import Identity, Stream
 from hotpath_vehicle.mavlink.transport import open_transport
 from hotpath_vehicle.mavlink.transport.base import Address, Transport
-from hotpath_vehicle.mavlink.transport.streams import STATIONS, WAITING
 from hotpath_vehicle.plug import GimbalOptions, MavlinkOptions
 
 check_run = steering.check_run
@@ -104,7 +103,9 @@ class Service(Link):
         self._signatures = signatures
         self._gate = packets.Gate(WANTED, signatures, rate)
         self.refused = self._gate.counts
-        self._splitters: OrderedDict[Optional[Address], packets.Splitter] = OrderedDict()
+        self._splitter = (
+            packets.Splitter()
+        )  # of a stream, which may begin a packet and end it later
         self._view: Optional[View] = None
         self._latency_ms: Deque[float] = deque(maxlen=LATENCIES)
         self._wake_in, self._wake_out = socket.socketpair()
@@ -220,7 +221,8 @@ class Service(Link):
 
     def _wait(self) -> None:
         """Wait for bytes or a frame, at most ``WAIT_S``."""
-        watched: List[Any] = [self._wake_in, *self.transport.filenos()]
+        number = self.transport.fileno()
+        watched: List[Any] = [self._wake_in] + ([] if number is None else [number])
         try:
             readable, _, _ = select.select(watched, [], [], WAIT_S)
         except (OSError, ValueError):  # the link was closed meanwhile
@@ -238,7 +240,7 @@ class Service(Link):
             data: the bytes.
             now: seconds of the monotonic clock.
         """
-        splitter = self._splitter_of(peer)
+        splitter = packets.Splitter() if peer else self._splitter  # a datagram has whole packets
         out: List[Outgoing] = []
         for packet in splitter.feed(data):
             if not self._gate.passes(packet, now, time.time(), peer[0] if peer else None):
@@ -253,16 +255,6 @@ class Service(Link):
                 self.transport.welcome(peer, now, who)
             out += self._guarded(self._answers, message, now)
         return out
-
-    def _splitter_of(self, peer: Optional[Address]) -> packets.Splitter:
-        """A datagram holds whole packets; a connection keeps the beginning of one."""
-        if not self.transport.in_pieces:
-            return packets.Splitter()
-        splitter = self._splitters.pop(peer, None) or packets.Splitter()
-        self._splitters[peer] = splitter
-        while len(self._splitters) > STATIONS + WAITING:  # of those that went
-            self._splitters.popitem(last=False)
-        return splitter
 
     def _guarded(self, function: Callable[..., List[Any]], *given: Any) -> List[Any]:
         """What a function gives for one message; nothing if it fails, which is counted."""

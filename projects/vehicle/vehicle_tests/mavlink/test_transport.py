@@ -1,19 +1,17 @@
 """Links come and go, and nothing blocks: UDP, TCP and serial lines."""
 
-import contextlib
 import ipaddress
 import os
 import pty
-import select
 import socket
 import time
 
 import pytest
 
 from hotpath.runtime.errors import BadOutput
-from hotpath_vehicle.mavlink.transport import base, open_transport, streams
+from hotpath_vehicle.mavlink.transport import open_transport
 from hotpath_vehicle.mavlink.transport.datagrams import PEERS, PEERS_OF_ADDRESS
-from hotpath_vehicle.mavlink.transport.streams import BACKLOG_BYTES, OF_ADDRESS, STATIONS, WAITING
+from hotpath_vehicle.mavlink.transport.streams import BACKLOG_BYTES
 from tests.support.errors import refusal
 from tests.support.needs import needs_terminal
 from tests.support.ports import free_port
@@ -155,90 +153,6 @@ def test_only_allowed_addresses_are_heard(opened):
         assert receive(link)[1] == b"station"
     with refusal(BadOutput, "does not listen"):
         open_transport("udpout:127.0.0.1:1", link.allowed)
-    listener = opened(f"tcpin:127.0.0.1:{port}", link.allowed)
-    with socket.create_connection(("127.0.0.1", port), 3) as stranger:
-        while not select.select([stranger], [], [], 0.02)[0]:
-            assert listener.receive() == [] and listener.fileno() is None
-        assert stranger.recv(1) == b""  # hung up
-    listener.close()  # as at the program's end
-    opened(f"tcpin:127.0.0.1:{port}")  # at once, though the old connection still waits
-
-
-def connections(port, count, host="127.0.0.1"):
-    return [socket.create_connection(("127.0.0.1", port), 3, (host, 0)) for _ in range(count)]
-
-
-def hears(link, station):
-    """The peer of a connection that sends something, or None if it was ended."""
-    with contextlib.suppress(OSError):
-        station.sendall(b"hello")
-    end = time.monotonic() + 0.5
-    while time.monotonic() < end:
-        for peer, _ in link.receive():
-            return peer
-    return None
-
-
-def test_strangers_who_come_back_shut_no_station_out_of_tcpin(opened):
-    port = free_port()
-    link = opened(f"tcpin:127.0.0.1:{port}")
-    strangers = []
-    for n in range(10):  # of one address, and then of as many as there are places
-        strangers += connections(port, 8, f"127.0.0.{2 + n}")
-        link.receive()
-    assert len(link._stations) <= WAITING
-    (station,) = connections(port, 1)
-    strangers += connections(port, 5, "127.0.0.99")
-    peer = hears(link, station)
-    assert peer is not None
-    link.welcome(peer, time.monotonic(), BEAT)
-    for n in range(5):
-        strangers += connections(port, 5, f"127.0.0.{90 + n}")
-        link.receive()
-    link.send(b"to all")
-    assert station.recv(9) == b"to all"
-    for each in strangers + [station]:
-        each.close()
-
-
-def test_a_station_takes_the_place_of_a_silent_one_alone(opened, monkeypatch):
-    monkeypatch.setattr(base, "SILENT_S", 0.3)
-    port = free_port()
-    link = opened(f"tcpin:127.0.0.1:{port}")
-    stations = [connections(port, 1, f"127.0.0.{n}")[0] for n in range(2, 2 + STATIONS)]
-    peers = [hears(link, station) for station in stations]
-    for peer in peers:
-        link.welcome(peer, time.monotonic(), BEAT)
-    (late,) = connections(port, 1, "127.0.0.9")
-    peer = hears(link, late)
-    link.welcome(peer, time.monotonic(), BEAT)
-    assert [p for p, station in link._stations.items() if station.is_known] == peers
-    time.sleep(0.4)
-    for other in peers[1:]:
-        link.welcome(other, time.monotonic(), BEAT)
-    link.welcome(peer, time.monotonic(), BEAT)
-    assert [p for p, s in link._stations.items() if s.is_known] == peers[1:] + [peer]
-    assert link.note is not None and stations[0].recv(9) == b""
-    more = [connections(port, 1)[0] for _ in range(OF_ADDRESS)]  # at most so many of one address
-    time.sleep(0.4)
-    for station in more:
-        link.welcome(hears(link, station), time.monotonic(), BEAT)
-    assert sum(s.is_known for s in link._stations.values()) == STATIONS
-    for each in stations + more + [late]:
-        each.close()
-
-
-def test_a_station_that_sends_nothing_is_ended(opened, monkeypatch):
-    monkeypatch.setattr(streams, "IDLE_S", 0.2)
-    port = free_port()
-    link = opened(f"tcpin:127.0.0.1:{port}")
-    (station,) = connections(port, 1)
-    link.receive()
-    assert link.fileno() is not None
-    time.sleep(0.3)
-    link.receive()
-    assert link.fileno() is None and station.recv(1) == b""
-    station.close()
 
 
 def test_tcp_comes_back_after_the_other_side_went(opened):

@@ -9,9 +9,9 @@ from typing import Callable, Dict, Sequence
 from hotpath.runtime.errors import BadOutput
 from hotpath_vehicle.mavlink.transport.base import Network, Transport
 from hotpath_vehicle.mavlink.transport.datagrams import UdpIn, UdpOut
-from hotpath_vehicle.mavlink.transport.streams import Serial, Tcp, TcpIn
+from hotpath_vehicle.mavlink.transport.streams import Serial, Tcp
 
-WAYS = "udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT, tcpin:HOST:PORT, serial:DEVICE:BAUD"
+WAYS = "udpout:HOST:PORT, udpin:HOST:PORT, tcp:HOST:PORT, serial:DEVICE:BAUD"
 
 
 def open_transport(url: str, allowed: Sequence[Network] = ()) -> Transport:
@@ -19,7 +19,7 @@ def open_transport(url: str, allowed: Sequence[Network] = ()) -> Transport:
 
     Args:
         url: see ``WAYS``; with or without ``//`` after the first colon.
-        allowed: networks that a listening link takes packets from; none: from everywhere.
+        allowed: networks that ``udpin`` takes packets from; none: from everywhere.
 
     Raises:
         BadOutput: the address has none of these forms, a port to listen at is in use, or
@@ -32,16 +32,15 @@ def open_transport(url: str, allowed: Sequence[Network] = ()) -> Transport:
         "udpout": UdpOut,
         "udpin": UdpIn,
         "tcp": Tcp,
-        "tcpin": TcpIn,
         "serial": Serial,
     }
     if way not in kinds or not place or not number.isdigit():
         raise BadOutput(f"--mavlink {url}: not an address; give one of {WAYS}")
     if way != "serial" and not 0 < int(number) < 65536:
         raise BadOutput(f"--mavlink {url}: a port is a number from 1 to 65535")
-    if allowed and way not in ("udpin", "tcpin"):
+    if allowed and way != "udpin":
         raise BadOutput(
-            f"--mavlink-allow: {way} does not listen; use it with udpin or tcpin",
+            f"--mavlink-allow: {way} does not listen; use it with udpin",
             what="does not listen",
         )
     transport = kinds[way](url, place.strip("[]"), int(number))

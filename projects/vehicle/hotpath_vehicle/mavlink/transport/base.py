@@ -27,12 +27,10 @@ class Transport:
 
     Attributes:
         allowed: networks that a listening link takes packets from; none: from everywhere.
-        in_pieces: whether a packet may come in pieces, as on a stream.
         note: a sentence on a peer that is not answered any more, to say once; None without news.
     """
 
     allowed: Sequence[Network] = ()
-    in_pieces = False
     note: Optional[str] = None
 
     def __init__(self) -> None:
@@ -42,11 +40,6 @@ class Transport:
     def fileno(self) -> Optional[int]:
         """The file descriptor to wait on, or None while the link is not open."""
         return self._socket.fileno() if self._socket else None
-
-    def filenos(self) -> List[int]:
-        """All file descriptors to wait on."""
-        number = self.fileno()
-        return [] if number is None else [number]
 
     def welcome(self, peer: Address, now: float, beats: Optional[Component] = None) -> None:
         """Learn that a peer sent a packet that was understood.

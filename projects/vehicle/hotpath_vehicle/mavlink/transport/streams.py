@@ -5,16 +5,13 @@ import os
 import select
 import socket
 import time
-from typing import Dict, List, Optional
+from typing import List, Optional
 
 from hotpath.links import made_socket
 from hotpath.runtime.errors import BadOutput
 from hotpath_vehicle.mavlink.transport import base
-from hotpath_vehicle.mavlink.transport.base import Address, Component, Received, Transport
+from hotpath_vehicle.mavlink.transport.base import Received, Transport
 
-STATIONS, WAITING = 4, 12  # connections of a listening TCP link: understood so far, and not yet
-OF_ADDRESS = 3  # of each at one address
-IDLE_S = 30.0  # one that sends nothing that is understood for so long is ended
 # most unsent bytes of a stream; packets above that are dropped. A "stand still" waits behind them.
 BACKLOG_BYTES = 2048
 DRAIN_S = 0.4  # in which a slow serial line takes them
@@ -22,8 +19,6 @@ DRAIN_S = 0.4  # in which a slow serial line takes them
 
 class _Stream(Transport):
     """The common part of TCP and serial lines: a backlog, and opening the link again."""
-
-    in_pieces = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,109 +94,6 @@ class Tcp(_Stream):
     def _open(self) -> None:
         self._socket = made_socket(*self._address, socket.SOCK_STREAM, True)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-class TcpIn(Transport):
-    """Listens, and holds ``STATIONS`` connections that were understood, and ``WAITING`` others.
-
-    A newcomer waits, in the place of the one that waited longest where all are taken. The first
-    packet that is understood makes it a station, if one of the places is free, or if one of the
-    stations was not understood for ``SILENT_S``. With a key, only signed packets are understood.
-    An address holds at most ``OF_ADDRESS`` of each kind. All are ended after ``IDLE_S``.
-    """
-
-    in_pieces = True
-
-    def __init__(self, name: str, host: str, port: int) -> None:
-        super().__init__()
-        self._stations: Dict[Address, _Station] = {}  # those that came first stand first
-        self._socket = base.listening(name, host, port, socket.SOCK_STREAM)
-
-    def fileno(self) -> Optional[int]:
-        """That of a connection, or None without one."""
-        return next((station.fileno() for station in self._stations.values()), None)
-
-    def filenos(self) -> List[int]:
-        found = [station.fileno() for station in self._stations.values()]
-        found += [self._socket.fileno() if self._socket else None]
-        return [number for number in found if number is not None]
-
-    def receive(self) -> List[Received]:
-        now = time.monotonic()
-        self._accept(now)
-        got: List[Received] = []
-        for peer, station in list(self._stations.items()):
-            got += [(peer, data) for _, data in station.receive()]
-            if station.fileno() is None or now - station.heard_s > IDLE_S:
-                self._end(peer)
-        return got
-
-    def _accept(self, now: float) -> None:
-        """Take those that connected; they wait until they are understood."""
-        while self._socket is not None:
-            try:
-                made, peer = self._socket.accept()
-            except OSError:  # nobody more
-                return
-            if not self.allows(peer[0]):
-                made.close()
-                continue
-            rivals = self._rivals(peer[0], False, WAITING)
-            if rivals:
-                self._end(rivals[0])
-            self._stations[peer] = _Station(made, now)
-
-    def _rivals(self, host: str, is_known: bool, places: int) -> List[Address]:
-        """Those among which one must go for a newcomer of an address; none if there is room."""
-        same = [p for p, station in self._stations.items() if station.is_known == is_known]
-        here = [peer for peer in same if peer[0] == host]
-        if len(here) >= OF_ADDRESS:
-            return here
-        return same if len(same) >= places else []
-
-    def _end(self, peer: Address) -> None:
-        self._stations.pop(peer).close()
-
-    def welcome(self, peer: Address, now: float, beats: Optional[Component] = None) -> None:
-        station = self._stations.get(peer)
-        if station is None:
-            return
-        if not station.is_known:
-            rivals = self._rivals(peer[0], True, STATIONS)
-            silent = min(rivals, key=lambda p: self._stations[p].heard_s, default=None)
-            if silent is not None:
-                if now - self._stations[silent].heard_s <= base.SILENT_S:
-                    return
-                self._end(silent)
-                self.note = f"{silent[0]}:{silent[1]} is silent and made room for {peer[0]}"
-            station.is_known = True
-        station.heard_s = now
-
-    def send(self, data: bytes) -> None:
-        for station in self._stations.values():
-            station.send(data)
-
-    def drain(self) -> None:
-        for station in self._stations.values():
-            station.drain()
-
-    def close(self) -> None:
-        for peer in list(self._stations):
-            self._end(peer)
-        super().close()
-
-
-class _Station(_Stream):
-    """A connection that was accepted; it is not opened again."""
-
-    def __init__(self, made: socket.socket, now: float) -> None:
-        super().__init__()
-        self._socket, self.heard_s, self.is_known = made, now, False
-        made.setblocking(False)
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def _open(self) -> None:
-        raise OSError("the other side connects")
 
 
 class Serial(_Stream):

@@ -5,4 +5,4 @@ import os
 PROJECT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ROOT = os.path.dirname(os.path.dirname(PROJECT))
 # what a process imports that runs on the stand-ins
-PATH = os.pathsep.join([ROOT, PROJECT, os.path.join(ROOT, "projects", "lab")])
+PATH = os.pathsep.join([ROOT, PROJECT])

@@ -96,10 +96,6 @@ NOT_RUN = {
         " --networks-dir MODELS --out runs/NAME",
         "python -m hotpath_research.export fold --checkout DIR"
         " --config repvgg:create_RepVGG_A0 --checkpoint model.pth --name repvgg_a0",
-        "python -m hotpath_research.train.compare nine timm:mobileone_s0 timm:repvit_m0_9"
-        " --report CLIPS --int8-clips CLIPS --out runs/backbones --training"
-        ' "$TRAINING"',
-        'TRAINING="--images DIR --networks-dir MODELS --no-pretrained --pairs features=2e5"',
         "python -m hotpath_research.train --learn-boxes --clips CLIPS --images DIR..."
         " --networks-dir MODELS --pairs head=4e4 --lr head=3e-4 --out runs/own",
         "hotpath select runs/NAME/checkpoints --clips DIR",

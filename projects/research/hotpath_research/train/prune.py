@@ -15,10 +15,12 @@ import argparse
 import json
 import math
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from torch.nn.utils import prune
 
 from hotpath.calib import command
@@ -28,13 +30,14 @@ from hotpath.runtime import engines
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
 from hotpath_research.pytorch import nn, torch
-from hotpath_research.train import compare, export, judge, origin
+from hotpath_research.train import export, judge, origin
 from hotpath_research.train.backbones import PREFIX, checked
 from hotpath_research.train.geometry import EXEMPLAR, SEARCH
 from hotpath_research.train.layers import Bottleneck, Unit
 from hotpath_research.train.loop import save
 from hotpath_research.train.network import Kestrel
 
+ROUNDS = 40  # of the timing, after which the median is taken
 MULTIPLE = 8  # of the channels that stay, since processors work on so many at once
 
 
@@ -170,10 +173,22 @@ def measured(written: Sequence[dict[str, Any]], clips: Sequence[str]) -> list[di
     for number, record in enumerate(written):
         network = load_network(record["toml"])
         finders[number] = Finder(network, engines.create("auto", network, network.locate(None)))
-    times = compare.milliseconds({number: finder.engine for number, finder in finders.items()})
+    times = milliseconds({number: finder.engine for number, finder in finders.items()})
     results = judge.overlaps(judge.by_source(find_clips(clips)), finders)
     rows = [{"ms": round(times[n], 3), **judge.summary(results[n])} for n in finders]
     return [{**row, **more} for row, more in zip(figures, rows)]
+
+
+def milliseconds(engines_of: dict[Any, Any]) -> dict[Any, float]:
+    """Median milliseconds of a search region; the engines take turns."""
+    features = {name: engine.exemplar() for name, engine in engines_of.items()}
+    times: dict[Any, list[float]] = {name: [] for name in engines_of}
+    for _ in range(ROUNDS):
+        for name, engine in engines_of.items():
+            started = time.perf_counter()
+            engine.search(features[name])
+            times[name].append((time.perf_counter() - started) * 1e3)
+    return {name: float(np.median(values)) for name, values in times.items()}
 
 
 main = command.main("hotpath_research.train.prune", run, parser)

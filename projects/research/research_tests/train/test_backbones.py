@@ -16,7 +16,7 @@ if needs.why_no_module("timm"):
 from hotpath.calib.errors import TrainingStopped  # noqa: E402
 from hotpath.runtime import load_tracker  # noqa: E402
 from hotpath.runtime.networks import FOLDER  # noqa: E402
-from hotpath_research.train import backbones, compare, export, start, unfold  # noqa: E402
+from hotpath_research.train import backbones, export, start, unfold  # noqa: E402
 from hotpath_research.train.bank import build_bank  # noqa: E402
 from hotpath_research.train.losses import explained  # noqa: E402
 from hotpath_research.train.network import Kestrel  # noqa: E402
@@ -25,7 +25,6 @@ from hotpath_research.train.ring import held_layout, learnt_pair  # noqa: E402
 from hotpath_research.train.stages import Work  # noqa: E402
 from hotpath_research.train.teacher import Teacher  # noqa: E402
 from research_tests.training import TEACHER, write_training  # noqa: E402
-from tests.calib.test_one_step_overlap import write_square  # noqa: E402
 from tests.support import tiny  # noqa: E402
 
 timm = backbones.timm_library()
@@ -180,29 +179,3 @@ def test_shipped_files_train_and_fold_into_the_same_files(world, tmp_path):
 def test_a_network_of_another_kind_can_not_be_unfolded(world, tmp_path):
     with pytest.raises(TrainingStopped, match="kestrel_fast"):
         unfold.unfolded("kestrel_fast", world_of(world, tmp_path))
-
-
-@pytest.mark.slow("three backbones are trained and timed")
-def test_one_command_makes_the_table_of_backbones(world, tmp_path, capfd):
-    (tmp_path / "clips").mkdir()
-    for name in ("square", "other"):
-        write_square(tmp_path / "clips" / name)
-    training = f"--images {world}/images --clips {world}/videos --teacher {TEACHER} --ring 32 "
-    training += "--batch 8 --held 16 --judgements 1 --no-pretrained"
-    given = ["tiny=8", "timm:test_byobnet=16", "--report", str(tmp_path / "clips")]
-    given += ["--out", str(tmp_path / "runs"), "--training", training]
-    given += ["--int8-clips", str(tmp_path / "clips")]
-    assert compare.main(given) == 0
-    place, _, *rows = (tmp_path / "runs" / "backbones.md").read_text().splitlines()
-    assert "commit" in place and all(float(cell) > 0 for cell in rows[2].split("|")[-3:-1])
-    assert (
-        len(rows) == 6 and compare.MIDDLE in rows[5] and len({row.count("|") for row in rows}) == 1
-    )
-    assert "| 16 |" in rows[3] and "kestrel, as it ships" in rows[4]
-    overlap = [float(row.split("|")[4]) for row in rows[2:]]
-    assert (
-        0 < overlap[3] < overlap[2] > max(overlap[:2])
-    )  # a trained one is better than eight pairs
-    before = (tmp_path / "runs" / "tiny" / "features.pt").read_bytes()
-    assert compare.main(given) == 0  # goes on: nothing is trained again
-    assert (tmp_path / "runs" / "tiny" / "features.pt").read_bytes() == before

@@ -4,20 +4,21 @@ The folders beside this file are the parts of the package, in a checkout as in a
 """
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
 
+from hotpath.base.libraries import require
 from hotpath.runtime import *  # noqa: F403
 from hotpath.runtime import __all__ as _of_the_runtime
-from hotpath.runtime import __version__, canonical, interop  # noqa: F401
-from hotpath.runtime.directions import Bearing as Bearing
-from hotpath.runtime.libraries import require
+from hotpath.runtime import __version__  # noqa: F401
+from hotpath.runtime.frames.directions import Bearing as Bearing
+from hotpath.runtime.networks import canonical
 from hotpath.runtime.options import AUTO, Log, Options, PathLike
 
 if TYPE_CHECKING:
+    from hotpath import interop as interop
     from hotpath.app.tracking import Tracking
     from hotpath.runtime.targets.targets import Targets as Targets
-    from hotpath.runtime.tracker import Tracker as Tracker
+    from hotpath.runtime.tracker.tracker import Tracker as Tracker
     from hotpath.runtime.types import Box as Box
     from hotpath.runtime.types import Track as Track
 
@@ -31,7 +32,7 @@ def _make_canonical(*values: Any) -> str:
 
 canonical.maker = _make_canonical
 
-__all__ = [*_of_the_runtime, "track"]
+__all__ = [*_of_the_runtime, "draw", "track"]
 
 
 def track(
@@ -120,21 +121,28 @@ def track(
     return Tracking(SourceOptions(where, fps, depth, start), selected, options)
 
 
+def draw(frame: Any, tracks: Any, info: Any = None) -> Any:
+    """Draw what ``Tracker.update`` or ``Targets.update`` returned onto a copy of its frame.
+
+    See ``hotpath.video.drawing.draw``, which takes the same arguments.
+    """
+    from hotpath.video.drawing import draw as drawn  # needs OpenCV
+
+    return drawn(frame, tracks, info)
+
+
 # Types for the annotations of a user's program. Their files import NumPy, so they load on demand.
 TYPES = {
     "Box": "types",
     "Targets": "targets.targets",
     "Track": "types",
-    "Tracker": "tracker",
+    "Tracker": "tracker.tracker",
 }
 
 
-class _Package(type(sys)):  # type: ignore[misc]  # Python 3.6 has no __getattr__ of a module
-    def __getattr__(self, name: str) -> Any:
-        if name not in TYPES:
-            raise AttributeError(f"module 'hotpath' has no attribute {name!r}")
+def __getattr__(name: str) -> Any:  # Python 3.6 never calls it: import the modules there
+    if name == "interop":
+        return importlib.import_module("hotpath.interop")
+    if name in TYPES:
         return getattr(importlib.import_module("hotpath.runtime." + TYPES[name]), name)
-
-
-sys.modules[__name__].__class__ = _Package
-sys.modules["hotpath.interop"] = interop  # a short name, for programs of users
+    raise AttributeError(f"module 'hotpath' has no attribute {name!r}")

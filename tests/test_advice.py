@@ -10,7 +10,7 @@ import pytest
 
 from hotpath.app.command import PROGRAMS
 from hotpath.base import projects
-from hotpath.runtime.bundle import seal
+from hotpath.runtime.networks.bundle import seal
 from tests.support import tiny
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="calib/ needs Python 3.10")

@@ -18,9 +18,9 @@ from hotpath.app.cli import report
 from hotpath.app.links import rtsp_push
 from hotpath.app.records import LinkOptions, TargetOptions
 from hotpath.base import toml
-from hotpath.runtime import bundle, npz, onnx_budget
 from hotpath.runtime.errors import BadNetwork, BadOutput, BadSource
-from hotpath.runtime.learner import strangers
+from hotpath.runtime.identity.learner import negatives as strangers
+from hotpath.runtime.networks import bundle, npz, onnx_budget
 from hotpath.video import limits, probe, sequence
 from hotpath.video.sources import open_source
 from hotpath_bridges import bag_budget, mqtt, ros
@@ -259,7 +259,7 @@ ROWS = {
             "brackets of JSON lines": ("boxes.jsonl", lambda: b"[" * 200000, "nested"),
         },
     ),
-    "bundles: `bundle.json`, `hotpath/runtime/bundle.py`": (
+    "bundles: `bundle.json`, `hotpath/runtime/networks/bundle.py`": (
         bundle_of,
         f"{bundle.MOST_BYTES >> 20} MiB",
         {
@@ -282,7 +282,7 @@ ROWS = {
             "a file without an end": ("/dev/zero", lambda: None, "."),
         },
     ),
-    "ONNX, all: networks, detectors, heads, bundles, `hotpath/runtime/onnx_budget.py`": (
+    "ONNX, all: networks, detectors, heads, bundles, `hotpath/runtime/networks/onnx_budget.py`": (
         network,
         f"{onnx_budget.MOST_BYTES >> 30} GiB, {onnx_budget.MOST_NODES:,} nodes (of functions at "
         "each call), "
@@ -297,7 +297,7 @@ ROWS = {
             "a field without an end": ("a", lambda: b"\x3a\xff\xff\xff\xff\x7f" + bytes(20), "."),
         },
     ),
-    "NumPy archives, `hotpath/runtime/npz.py`": (
+    "NumPy archives, `hotpath/runtime/networks/npz.py`": (
         strangers.read,
         f"{npz.MOST_BYTES >> 20} MiB, also unpacked, {npz.MOST_ARRAYS} arrays",
         {

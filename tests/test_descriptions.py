@@ -11,9 +11,8 @@ from hotpath.base.errors import HotpathError
 from hotpath.base.toml_keys import FORMS, Address, FileName, Name, Sha256
 from hotpath.boards import load_board
 from hotpath.deploy.bundles import prepared
-from hotpath.runtime import bundle
 from hotpath.runtime.network import NETWORKS
-from hotpath.runtime.networks import load_network
+from hotpath.runtime.networks import bundle, load_network
 from tests.support import ROOT, tiny, tiny_detector
 
 HASH = "0" * 64

@@ -67,6 +67,7 @@ def test_an_import_that_runs_up_is_refused_in_every_room(tmp_path):
         "kernels": "boards.errors",
         "boards": "runtime.errors",
         "runtime": "video.clips",
+        "interop": "video.clips",
         "video": "graphs.errors",
         "graphs": "video.clips",
         "deploy": "app.selection",

@@ -8,7 +8,7 @@ import pytest
 from tests.support import PACKAGE, ROOMS, ROOT
 
 FOLDERS = (*(PACKAGE / room for room in ROOMS), ROOT / "tests")
-DOTTED = re.compile(r"\bhotpath((?:\.[A-Za-z_]\w*)+)")  # hotpath.runtime.tracker.Tracker
+DOTTED = re.compile(r"\bhotpath((?:\.[A-Za-z_]\w*)+)")  # hotpath.runtime.tracker.tracker.Tracker
 SHORT = re.compile(r"``([a-z_]\w*)\.([A-Za-z_]\w*)(?:\(.*?\))?``")  # ``geometry.clip``
 ENDINGS = (
     "bit cpp csv h hwh html ini js json md py service sh tcl toml txt".split()

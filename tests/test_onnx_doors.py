@@ -9,9 +9,10 @@ import pytest
 
 from hotpath.app import detect
 from hotpath.deploy.bundles import prepared
-from hotpath.runtime import canonical, onnx_budget, tap
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath.runtime.network import NETWORKS, sha256_of
+from hotpath.runtime.networks import canonical, onnx_budget
+from hotpath.runtime.tracker import point_prompt as tap
 from tests.support import ROOT, lies, tiny_detector
 from tests.support.errors import refusal
 
@@ -31,7 +32,7 @@ OPENERS = {
 KNOWN = {
     "hotpath/graphs/models.py": "the door",
     "hotpath/graphs/canonical.py": "files of canonical.load, which were checked",
-    "hotpath/runtime/tap.py": "checks its head",
+    "hotpath/runtime/tracker/point_prompt.py": "checks its head",
     "hotpath/runtime/engines/onnxruntime.py": "of canonical.read, or app/detect, which checks it",
     "hotpath/runtime/engines/onnxruntime_gpu.py": "files of canonical.read",
     "hotpath/runtime/engines/openvino.py": "of canonical.read, or app/detect, which checks it",

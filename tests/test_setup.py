@@ -92,7 +92,7 @@ def test_the_wheel_and_the_checkout_have_the_same_names(wheel, tmp_path):
         "import hotpath, hotpath.runtime.errors, hotpath.kernels.golden as golden\n"
         "from hotpath import BadBox, load_targets, load_tracker\n"
         "from hotpath.runtime.errors import BadBox as same\n"
-        "from hotpath import interop; assert interop is hotpath.runtime.interop\n"
+        "from hotpath import interop; assert interop is hotpath.interop\n"
         "assert same is BadBox and hotpath.runtime.load_tracker is load_tracker\n"
         "assert not [name for name in sys.modules if name.startswith('runtime')]\n"
         "print(sorted(hotpath.__all__), golden.__doc__)"

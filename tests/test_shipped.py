@@ -9,7 +9,8 @@ import shutil
 
 import pytest
 
-from hotpath.runtime import identity, networks
+from hotpath.runtime import networks
+from hotpath.runtime.identity import identity
 from hotpath.runtime.search import search
 from tests.support import shipped
 from tests.support.needs import skip

@@ -21,9 +21,9 @@ from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame
 from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
 from hotpath.app.service_manager import ServiceManager
 from hotpath.base.cli import flush
+from hotpath.base.garbage import short_collections
 from hotpath.runtime.errors import BadFrame, BadSource, HotpathError, NetworkFailed
-from hotpath.runtime.garbage import short_collections
-from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath.video.sources import WAITING, check_camera, is_recorded, open_source

@@ -9,7 +9,7 @@ from hotpath.base.cli import flush, tell, wrapped
 from hotpath.base.commands import NO_MEMORY, advice, make, meant
 from hotpath.base.ends import hold_streams, spent
 from hotpath.base.errors import NoProject
-from hotpath.runtime.libraries import require
+from hotpath.base.libraries import require
 
 PICTURES = ("numpy", "cv2")
 BASE = PICTURES + ("tqdm",)  # what a wheel requires, and so also the help of a program

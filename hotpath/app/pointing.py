@@ -1,5 +1,6 @@
 """What a click in a box means: on the command line, in the window, on the page or in a ground
-station. Elsewhere the network's head finds the object at the point (``hotpath.runtime.tap``).
+station. Elsewhere the network's head finds the object at the point
+(``hotpath.runtime.tracker.point_prompt``).
 """
 
 from typing import Iterable, Optional, Sequence

@@ -11,8 +11,8 @@ from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame
 from hotpath.app.records import SourceOptions, TargetOptions
 from hotpath.base.log import reporter
 from hotpath.runtime.errors import BadBox, BadFrame, BadOption, NetworkFailed
+from hotpath.runtime.frames.pictures import AnyFrame, Picture, as_picture
 from hotpath.runtime.options import Options, PathLike, checked
-from hotpath.runtime.pictures import AnyFrame, Picture, as_picture
 from hotpath.runtime.targets.finding import TargetFinder
 from hotpath.runtime.targets.targets import Targets, open_targets
 from hotpath.runtime.types import (
@@ -72,10 +72,10 @@ class Selected:
 class Tracking:
     """Frames with the track of one target: an iterator of ``(frame, track)``, and a context.
 
-    ``frame`` is a ``hotpath.runtime.pictures.Picture``: ``frame.bgr()`` is the whole frame as BGR
-    ``uint8`` (H, W, 3), converted when you ask for it. It is valid until the next frame is read, so
-    copy an array that you keep. ``track`` is a ``Track``. It is None while a detector has not
-    found the target yet.
+    ``frame`` is a ``hotpath.runtime.frames.pictures.Picture``: ``frame.bgr()`` is the whole frame
+    as BGR ``uint8`` (H, W, 3), converted when you ask for it. It is valid until the next frame is
+    read, so copy an array that you keep. ``track`` is a ``Track``. It is None while a detector has
+    not found the target yet.
 
     Attributes:
         source: the ``Source``. ``source.time_s`` is the time of the last frame in seconds, and

@@ -8,11 +8,12 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar
 
 from tqdm import tqdm
 
+from hotpath.base.arguments import add_engine, add_networks_dir
 from hotpath.base.cli import Parser, wrapped
 from hotpath.base.commands import counted
 from hotpath.base.ends import exit_code
 from hotpath.calib.errors import BadRun
-from hotpath.runtime.arguments import add_engine, add_networks_dir
+from hotpath.runtime import engines
 
 C = TypeVar("C", bound=Any)  # a clip or film, which has a name
 
@@ -30,7 +31,7 @@ def add_network_options(cli: argparse.ArgumentParser, engine: bool = True) -> No
     """Add ``--networks-dir`` and, unless ``engine`` is False, ``--engine``."""
     add_networks_dir(cli)
     if engine:
-        add_engine(cli)
+        add_engine(cli, engines.choices(of_files=True))
 
 
 def add_workers(cli: argparse.ArgumentParser) -> None:

@@ -14,13 +14,13 @@ from hotpath.base.commands import counted
 from hotpath.calib.errors import BadRun
 from hotpath.calib.one_step_overlap import window_sides
 from hotpath.kernels.cpu.interface import PLAIN
-from hotpath.runtime import geometry
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.network import Network
 from hotpath.video.clips import Clip
 
 if TYPE_CHECKING:
-    from hotpath.runtime.tracker import Tracker
+    from hotpath.runtime.tracker.tracker import Tracker
 
 SEED = 11
 LOST = 0.2  # overlap below which the tracker is started again on the true box
@@ -45,7 +45,7 @@ def collect(
     """Crops of one clip.
 
     Args:
-        tracker: a ``hotpath.runtime.tracker.Tracker`` of the network.
+        tracker: a ``hotpath.runtime.tracker.tracker.Tracker`` of the network.
         exemplars, searches: number of each, spread evenly over the clip.
 
     Returns:

@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike
 
 from hotpath.kernels.golden import pack
 from hotpath.kernels.votes import hanning_window, probability
-from hotpath.runtime import geometry
-from hotpath.runtime.boxes import overlap
 from hotpath.runtime.decode.corners import Corners
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.network import Network
 from hotpath.video.clips import Clip
 

@@ -17,8 +17,8 @@ from onnx import (
     shape_inference,
 )
 
-from hotpath.runtime import onnx_budget
 from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import onnx_budget
 
 Shape = Tuple[int, ...]
 

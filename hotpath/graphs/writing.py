@@ -1,4 +1,5 @@
-"""Writes the canonical files of a network; ``hotpath.runtime.canonical`` says what they are."""
+"""Writes the canonical files of a network; ``hotpath.runtime.networks.canonical`` says what they
+are."""
 
 import atexit
 import glob

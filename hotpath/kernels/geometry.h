@@ -1,5 +1,5 @@
 // Which windows of a frame a tracker searches, and the limits of its box: the arithmetic of
-// runtime/geometry.py, which is the definition. Windows are doubles; those of resize hold whole
+// runtime/frames/geometry.py, which is the definition. Windows are doubles; those of resize hold whole
 // numbers.
 #ifndef HOTPATH_GEOMETRY_H
 #define HOTPATH_GEOMETRY_H

@@ -5,7 +5,7 @@ frame call ``track = tracker.update(frame, time_s)``, which has ``track.box``, `
 ``track.presence`` and ``track.velocity``. The errors of these calls can be imported from here.
 """
 
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Optional
 
 from hotpath.base.errors import (
     BadOverlay,
@@ -15,8 +15,8 @@ from hotpath.base.errors import (
     NoFabric,
     NoGpu,
 )
+from hotpath.base.libraries import require
 from hotpath.boards.errors import UnknownBoard
-from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import (
     BadBox,
     BadBundle,
@@ -34,13 +34,13 @@ from hotpath.runtime.errors import (
     NotReady,
     UnknownNetwork,
 )
-from hotpath.runtime.libraries import require
+from hotpath.runtime.frames.directions import bearing
 from hotpath.runtime.networks import DEFAULT_NETWORK
 from hotpath.runtime.options import AUTO, Log, Options, PathLike, Simulate
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.targets import Targets
-    from hotpath.runtime.tracker import Tracker
+    from hotpath.runtime.tracker.tracker import Tracker
 
 __version__ = "0.4.0.dev0"
 __all__ = [
@@ -69,7 +69,6 @@ __all__ = [
     "UnknownNetwork",
     "__version__",
     "bearing",
-    "draw",
     "load_targets",
     "load_tracker",
 ]
@@ -96,7 +95,7 @@ def load_tracker(
     network or the path of a TOML. Give the others by name.
 
     Returns:
-        A ``hotpath.runtime.tracker.Tracker``. Only one thread may use it at a time.
+        A ``hotpath.runtime.tracker.tracker.Tracker``. Only one thread may use it at a time.
 
     Raises:
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle: see ``hotpath.runtime.errors``.
@@ -145,13 +144,3 @@ def load_targets(
     from hotpath.runtime.targets.targets import open_targets
 
     return open_targets(options)
-
-
-def draw(frame: Any, tracks: Any, info: Any = None) -> Any:
-    """Draw what ``Tracker.update`` or ``Targets.update`` returned onto a copy of its frame.
-
-    See ``hotpath.runtime.drawing.draw``, which takes the same arguments.
-    """
-    from hotpath.runtime.drawing import draw as drawn  # needs OpenCV
-
-    return drawn(frame, tracks, info)

@@ -20,10 +20,10 @@ from hotpath.runtime import engines
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
+from hotpath.runtime.engines.shared.precision import int8_form, open_precision
 from hotpath.runtime.networks import DEFAULT_NETWORK, Network, load_network
 from hotpath.runtime.options import AUTO, DEFAULTS, Options, checked
-from hotpath.runtime.precision import int8_form, open_precision
-from hotpath.runtime.tracker import Tracker, why_no_search_on
+from hotpath.runtime.tracker.tracker import Tracker, why_no_search_on
 
 # what a board's profile says of lost targets -> ``recover`` of a ``Tracker``
 RECOVER = {"search": True, "report": False, "nothing": None}
@@ -69,7 +69,7 @@ def choose(options: Options) -> Setup:
     options = checked(options)
     runs_files = options.engine == AUTO or engines.find(options.engine).runs_files
     if options.bundle or options.board or options.simulate or not runs_files:
-        from hotpath.runtime.bundle_choice import with_bundle  # a computer has none
+        from hotpath.runtime.engines.shared.bundle_choice import with_bundle  # a computer has none
 
         return with_bundle(options)
     network = DEFAULT_NETWORK if options.network is None else options.network

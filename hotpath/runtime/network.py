@@ -78,8 +78,8 @@ class Network:
     path: pathlib.Path
     files: List[File]
     published: Dict[str, Any]  # figures that the authors report
-    strangers: Optional[Made]  # descriptors of other objects, see runtime/learner/strangers.py
-    tap: Optional[Made]  # the head that finds the object at a point, see runtime/tap.py
+    strangers: Optional[Made]  # descriptors of other objects: runtime/identity/learner
+    tap: Optional[Made]  # the head that finds the object at a point: runtime/tracker
     made_from: Dict[str, str]  # of an INT8 form: part of its network -> sha256 of that file
 
     family: str

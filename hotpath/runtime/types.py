@@ -4,8 +4,7 @@ from typing import Any, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.runtime.errors import BadBox, BadFrame
-from hotpath.runtime.pictures import AnyFrame, Picture
+from hotpath.runtime.errors import BadBox
 
 TRACKED, UNSURE, LOST = STATES = "tracked", "unsure", "lost"
 LEAST_INSIDE = 0.25  # share of a box that a frame must show
@@ -96,9 +95,9 @@ class Seen(NamedTuple):
             or if they stayed on the device.
         maps: float32 arrays for ``Family.select``; None if the device selected.
         states: float64 (n, 4) [cx, cy, w, h], frame pixels: the boxes of the places that
-            ``Look.prior`` asks for, that of the best cell first (``hotpath.runtime.places``). None
-            if the device did not select. If the network's output is not finite, ``around`` is the
-            only one.
+            ``Look.prior`` asks for, that of the best cell first
+            (``hotpath.runtime.decode.shared.proposals``). None if the device did not select. If the
+            network's output is not finite, ``around`` is the only one.
         scores: their n scores, 0 to 1; NaN if the network's output is not finite.
         cells: their n cells, row-major; -1 if there is none.
         pooled: float32 (n, parts * channels), the features under the boxes as ``Pooling`` averages
@@ -118,42 +117,6 @@ class Seen(NamedTuple):
 def given_track(box: Box, taken: str) -> Track:
     """Return the ``Track`` of the frame in which the user gave the target."""
     return Track(box, GIVEN, presence=GIVEN, taken=taken)
-
-
-def checked_frame(frame: Any) -> AnyFrame:
-    """Return ``frame`` when it is BGR ``uint8`` of shape (H, W, 3), or a ``Picture``.
-
-    Raises:
-        BadFrame: it is neither.
-    """
-    if isinstance(frame, Picture):
-        return frame
-    if frame is None:  # of cv2.imread or cv2.VideoCapture.read
-        raise BadFrame(
-            "the frame is None: the picture or video could not be opened, or has ended; "
-            "check its path",
-            what="no frame",
-        )
-    if not isinstance(frame, np.ndarray):
-        kind = type(frame).__name__
-        advice = {"str": "read it with cv2.imread", "tuple": "video.read() gives (good, frame)"}
-        how = advice.get(kind, "make one with np.asarray")
-        raise BadFrame(f"a frame must be a uint8 array, not {kind}; {how}", what="not an array")
-    if frame.dtype != np.uint8:
-        raise BadFrame(
-            f"a frame must be a uint8 array, not {frame.dtype}; scale it to 0..255 and call "
-            ".astype(np.uint8)",
-            what="wrong type",
-        )
-    if frame.ndim != 3 or frame.shape[2] != 3 or not frame.shape[0] or not frame.shape[1]:
-        channels = 1 if frame.ndim == 2 else frame.shape[2] if frame.ndim == 3 else 0
-        code = {1: "GRAY", 4: "BGRA"}.get(channels)
-        convert = f"; call cv2.cvtColor(frame, cv2.COLOR_{code}2BGR)" if code else ""
-        raise BadFrame(
-            f"a frame must have the shape (height, width, 3), not {frame.shape}{convert}",
-            what="wrong shape",
-        )
-    return frame
 
 
 def checked_boxes(boxes: Any) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 
 from hotpath.base.log import reporter
 from hotpath.runtime.errors import BadFrame, BadSource
-from hotpath.runtime.pictures import AnyFrame, Picture, is_deep
-from hotpath.runtime.turns import Turns
+from hotpath.runtime.frames.pictures import AnyFrame, Picture, is_deep
+from hotpath.runtime.tracker.lock import Turns
 from hotpath.runtime.types import Track
 
 PLAYED_FPS = 25.0  # the speed at which a recording is played that states no frame rate
@@ -133,7 +133,7 @@ class Source:
 
     def read(self, timeout_s: float = 1.0) -> Any:
         """Return the next frame, BGR ``uint8`` (H, W, 3), or a ``Picture`` of
-        ``hotpath.runtime.pictures``.
+        ``hotpath.runtime.frames.pictures``.
 
         Args:
             timeout_s: how long a live source may wait; recordings return at once.

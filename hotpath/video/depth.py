@@ -11,7 +11,7 @@ from typing import Any, Callable, Deque, Iterable, List, Optional, Tuple
 import cv2
 import numpy as np
 
-from hotpath.runtime.pictures import is_deep
+from hotpath.runtime.frames.pictures import is_deep
 
 OUTLIERS = 0.005  # of a picture's values at each end, which become 0 or 255
 TAIL = (

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.jpeg_frames import WHOLE, jpeg_shape
+from hotpath.runtime.frames.jpeg_frames import WHOLE, jpeg_shape
 from hotpath.video.limits import PNG, TIFF, check_size
 
 JPEG, JPEG_END = b"\xff\xd8", b"\xff\xd9"

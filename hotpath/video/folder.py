@@ -12,8 +12,8 @@ import numpy as np
 
 from hotpath.base.commands import counted
 from hotpath.runtime.errors import BadFrame, BadSource
-from hotpath.runtime.pictures import is_deep
-from hotpath.runtime.turns import one_at_a_time
+from hotpath.runtime.frames.pictures import is_deep
+from hotpath.runtime.tracker.lock import one_at_a_time
 from hotpath.video import sequence
 from hotpath.video.base import (
     PICTURES,

@@ -11,7 +11,7 @@ import cv2
 
 from hotpath.base.cli import flush
 from hotpath.runtime.errors import BadSource, HotpathError
-from hotpath.runtime.pictures import is_deep
+from hotpath.runtime.frames.pictures import is_deep
 from hotpath.video import opencv, pyav
 from hotpath.video.base import (
     WAITING,

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.jpeg_frames import JpegDecoders, JpegFrame
+from hotpath.runtime.frames.jpeg_frames import JpegDecoders, JpegFrame
 from hotpath.video.base import without_password
 from hotpath.video.encoded import JPEG_END, plain_jpeg
 from hotpath.video.limits import MIB, PART_MIB, check_size

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from hotpath.kernels.planes import Planes, row_bytes_of
-from hotpath.runtime.camera_frames import PlanarFrame
-from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.frames.camera_frames import PlanarFrame
+from hotpath.runtime.frames.pictures import AnyFrame
 
 # FFmpeg's name -> (kind of planes, whether the name says that Y has the full range)
 FORMATS = {

@@ -7,8 +7,8 @@ from typing import Any, List, Optional, Tuple
 import numpy as np
 
 from hotpath.kernels.planes import Planes, row_bytes_of
-from hotpath.runtime.camera_frames import PlanarFrame
-from hotpath.runtime.jpeg_frames import JpegDecoders
+from hotpath.runtime.frames.camera_frames import PlanarFrame
+from hotpath.runtime.frames.jpeg_frames import JpegDecoders
 
 # the camera's format -> kind of planes
 KINDS = {"YUYV": "YUYV", "UYVY": "UYVY", "NV12": "NV12", "YU12": "I420", "GREY": "GREY"}

@@ -8,8 +8,8 @@ from typing import Any, Callable, Deque, Iterator, List, Optional, Tuple
 import cv2
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.pictures import is_deep
-from hotpath.runtime.turns import one_at_a_time
+from hotpath.runtime.frames.pictures import is_deep
+from hotpath.runtime.tracker.lock import one_at_a_time
 from hotpath.video import opencv, pyav
 from hotpath.video.base import (
     PLAYED_FPS,

@@ -24,9 +24,9 @@ import stat
 import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from hotpath.runtime.directions import bearing
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.turns import Turns, one_at_a_time
+from hotpath.runtime.frames.directions import bearing
+from hotpath.runtime.tracker.lock import Turns, one_at_a_time
 from hotpath.runtime.types import Box
 from hotpath.video.base import TrackedFrame
 from hotpath.video.output_file import (

@@ -20,7 +20,7 @@ from typing import Any, Callable, Optional, Union
 import numpy as np
 
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.turns import Turns, one_at_a_time
+from hotpath.runtime.tracker.lock import Turns, one_at_a_time
 from hotpath.video.base import to_bgr
 from hotpath.video.containers import mp4_boxes
 from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav

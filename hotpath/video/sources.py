@@ -14,8 +14,8 @@ from typing import Any, List, Optional, Tuple
 from urllib.parse import unquote
 
 from hotpath.base.projects import source
-from hotpath.runtime.camera_frames import can_read_planes
 from hotpath.runtime.errors import BadSource
+from hotpath.runtime.frames.camera_frames import can_read_planes
 from hotpath.video import limits
 from hotpath.video.base import WAITING, Log, Source, check_readable, is_picture
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from hotpath.base.commands import counted, needs
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.jpeg_frames import WHOLE
-from hotpath.runtime.pictures import is_deep
-from hotpath.runtime.turns import one_at_a_time
+from hotpath.runtime.frames.jpeg_frames import WHOLE
+from hotpath.runtime.frames.pictures import is_deep
+from hotpath.runtime.tracker.lock import one_at_a_time
 from hotpath.video.base import SAMPLES, Log, Source, check_readable
 from hotpath.video.limits import (
     HEIF,

@@ -20,8 +20,8 @@ from hotpath.app.__main__ import main
 from hotpath.app.cli.networks import __main__ as networks_command
 from hotpath.app.cli.profile import KEPT
 from hotpath.runtime import bearing
-from hotpath.runtime.boxes import overlap
-from hotpath.runtime.motion import Motion
+from hotpath.runtime.frames.boxes import overlap
+from hotpath.runtime.tracker.motion import Motion
 from hotpath.runtime.types import Box, Track
 from hotpath.video.sources import open_source
 from tests.support import run, tiny

@@ -15,8 +15,8 @@ import pytest
 import hotpath
 from hotpath.app import tracking
 from hotpath.app.__main__ import main
-from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import BadBox, BadFrame, BadOption, BadSource, NoCamera
+from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.targets.targets import Targets
 from hotpath.video.sources import open_source
 from tests.support import ROOT, tiny, tiny_detector

@@ -1,6 +1,6 @@
 """Two threads may call any two public methods: libraries end the process where both are inside.
 
-Trackers and targets are in ``tests/runtime/test_turns.py``.
+Trackers and targets are in ``tests/runtime/tracker/test_lock.py``.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from hotpath.app.links.base import Context
 from hotpath.app.links.control import Controller
 from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions, PageOptions
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import Box, Track
 from hotpath.video import save
 from hotpath.video.base import WAITING, TrackedFrame

@@ -30,11 +30,12 @@ from hotpath.graphs import (
     table,
 )
 from hotpath.graphs.errors import BadTable
-from hotpath.runtime import load_tracker, precision
-from hotpath.runtime.canonical import Model
+from hotpath.runtime import load_tracker
 from hotpath.runtime.engines.onnxruntime import Bound, as_written
+from hotpath.runtime.engines.shared import precision
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import FOLDER, load_network
+from hotpath.runtime.networks.canonical import Model
 from hotpath.video.clips import find_clips
 from tests.support.clips import write_clip
 from tests.support.errors import refusal

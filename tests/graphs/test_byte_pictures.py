@@ -7,9 +7,9 @@ from onnx import TensorProto
 
 from hotpath.graphs import assemble, batch, byte_pictures
 from hotpath.kernels.golden import pack
-from hotpath.runtime import canonical, engines
+from hotpath.runtime import engines
 from hotpath.runtime.engines import openvino
-from hotpath.runtime.networks import load_network
+from hotpath.runtime.networks import canonical, load_network
 from tests.conftest import ROOT
 from tests.support.models import model_of
 

@@ -12,11 +12,11 @@ from hotpath.base.errors import NetworkFailed
 from hotpath.kernels.cpu import select
 from hotpath.kernels.cpu.plain import Kernels
 from hotpath.kernels.settings import ARGMAX, MOST_PLACES, Prior
-from hotpath.runtime import geometry
+from hotpath.runtime.decode.shared.proposals import Places
 from hotpath.runtime.devices.gpu import frame_settings
-from hotpath.runtime.learner.definition import Pooling
-from hotpath.runtime.learner.ridge import samples_of
-from hotpath.runtime.places import Places
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.identity.learner.definition import Pooling
+from hotpath.runtime.identity.learner.ridge import samples_of
 from hotpath_nogpu.cuda.turn import pool, propose
 from tests.kernels.cpu.test_families import (
     FRAME,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime import engines, load_tracker
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.video.clips import find_clips
 from hotpath_lab.metrics import figures
 from tests.support.examples import count

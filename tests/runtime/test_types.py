@@ -5,7 +5,8 @@ import pytest
 
 from hotpath.runtime import load_targets, load_tracker
 from hotpath.runtime.errors import BadBox, BadFrame
-from hotpath.runtime.types import Box, checked_box, checked_frame
+from hotpath.runtime.frames.pictures import checked_frame
+from hotpath.runtime.types import Box, checked_box
 from tests.support import tiny
 from tests.support.errors import refusal
 

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from hotpath.runtime import load_tracker, precision
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime import load_tracker
+from hotpath.runtime.engines.shared import precision
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.video.sources import open_source
 from tests.support import ROOT
 

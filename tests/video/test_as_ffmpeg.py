@@ -14,7 +14,7 @@ import pytest
 
 from hotpath.app.__main__ import main
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video import pyav
 from hotpath.video.containers import is_cut_off
 from hotpath.video.save import Video

@@ -21,7 +21,7 @@ import json, time
 import cv2
 import numpy as np
 from hotpath.runtime.errors import NoCamera
-from hotpath.runtime.pictures import Picture, bgr_of
+from hotpath.runtime.frames.pictures import Picture, bgr_of
 from hotpath.video import raw
 from hotpath.video.cameras import Camera
 from hotpath.video.sources import open_source

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video import pyav_capture
 from hotpath.video.sources import open_source
 from tests.support import ROOT, lies

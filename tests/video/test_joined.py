@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
 from tests.support.streams import scene

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.sources import open_source
 from tests.support.streams import scene
 from tests.video.test_web import Files, web_server

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.jpeg_frames import JpegFrame
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.jpeg_frames import JpegFrame
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video import cameras, live, sources
 from hotpath.video.base import WAITING
 from hotpath.video.cameras import OPEN_TIMEOUT_S, Stream

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.base import WAITING
 from hotpath.video.cameras import Pace
 from hotpath.video.live import LiveSource

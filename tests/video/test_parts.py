@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.parts import open_parts
 from hotpath.video.sources import open_source
 from tests.support.needs import needs_kernels

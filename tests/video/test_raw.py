@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hotpath.runtime.camera_frames import PlanarFrame
+from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.video.raw import RawCapture, planes_in
 from tests.support.pictures_in_planes import planes_of
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadFrame, BadSource, NoCamera
-from hotpath.runtime.pictures import Picture, bgr_of
+from hotpath.runtime.frames.pictures import Picture, bgr_of
 from hotpath.video.base import to_bgr
 from hotpath.video.cameras import (
     CSI_BGR,

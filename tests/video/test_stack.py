@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.sources import open_source
 from tests.support.streams import scene
 

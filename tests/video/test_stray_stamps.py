@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.cameras import SENDER, CaptureClock
 from hotpath.video.sources import open_source
 from hotpath.video.stamps import Stamps

@@ -7,7 +7,7 @@ import pytest
 
 from hotpath.app.__main__ import main
 from hotpath.app.cli.player import Player
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
 from tests.app.cli.test_player import Clock, Keys

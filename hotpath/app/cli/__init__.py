@@ -1,5 +1,5 @@
 """The parts of ``hotpath.app``: options, first boxes, outputs, progress."""
 
-from hotpath.runtime.libraries import require
+from hotpath.base.libraries import require
 
 require(("numpy", "cv2"))

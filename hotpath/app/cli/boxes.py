@@ -10,7 +10,7 @@ from hotpath.app.records import TargetOptions
 from hotpath.base.commands import why_unread
 from hotpath.base.text import decoded
 from hotpath.runtime.errors import BadBox
-from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.types import (
     Box,
     are_corners,

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
 
 from hotpath.app.cli.profile import Profile
 from hotpath.base.commands import counted
-from hotpath.runtime import drawing as draw
 from hotpath.runtime.errors import HotpathError
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import Track
+from hotpath.video import drawing as draw
 from hotpath.video.base import TrackedFrame
 
 if TYPE_CHECKING:

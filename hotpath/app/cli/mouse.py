@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Iterable, Sequence, Tuple
 
 from hotpath.app.pointing import holding
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, HotpathError, NoObject
-from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.runtime.types import Track
 from hotpath.video.base import WAITING
 from hotpath.video.window import Window, title_of

@@ -7,10 +7,10 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 from hotpath.app import records
 from hotpath.app.cli.config import completion, with_config
 from hotpath.base import projects
+from hotpath.base.arguments import add_engine, add_networks_dir
 from hotpath.base.cli import Parser
 from hotpath.base.commands import advice, make, meant
 from hotpath.runtime import DEFAULT_NETWORK, __version__, engines, networks
-from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.network import DETECTORS
 from hotpath.runtime.options import Options
 from hotpath.video.base import without_password
@@ -182,7 +182,7 @@ def _add_options(cli: argparse.ArgumentParser, group: records.Group) -> None:
             section.add_argument(flag, default=default, metavar=option.value or None, **how)
         if option.name == "network":
             add_networks_dir(section)
-            add_engine(section, of_files=False)
+            add_engine(section, engines.choices(of_files=False))
 
 
 class _Once(argparse._StoreAction):

@@ -18,7 +18,7 @@ from hotpath.base.commands import counted
 from hotpath.kernels import cpu
 from hotpath.runtime import __version__
 from hotpath.runtime.errors import BadOutput, HotpathError
-from hotpath.runtime.pictures import AnyFrame, Picture
+from hotpath.runtime.frames.pictures import AnyFrame, Picture
 from hotpath.video import results
 from hotpath.video.base import TrackedFrame
 from hotpath.video.output_file import check_ending, check_folder, why_not

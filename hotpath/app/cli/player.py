@@ -10,11 +10,11 @@ from hotpath.app.cli.mouse import REFUSED, add_selected, invitation, refusal
 from hotpath.app.pointing import holding, says_yes
 from hotpath.app.selection import Selection, confirmed, rejected
 from hotpath.base.commands import counted
-from hotpath.runtime.drawing import draw
 from hotpath.runtime.errors import NotReady
-from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.runtime.types import Track
 from hotpath.video.base import PLAYED_FPS
+from hotpath.video.drawing import draw
 from hotpath.video.window import SHORT, Window
 
 if TYPE_CHECKING:

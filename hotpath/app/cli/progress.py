@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Callable, Optional, Sequence
 import cv2
 
 from hotpath.base.cli import wrapped
+from hotpath.base.progress_bar import tqdm
 from hotpath.kernels.cpu import SlowKernels
-from hotpath.runtime.first_box import DoubtfulBox
-from hotpath.runtime.progress_bar import tqdm
+from hotpath.runtime.tracker.first_box import DoubtfulBox
 from hotpath.runtime.types import LOST, STATES, TRACKED, UNSURE, Track
 from hotpath.video.base import TrackedFrame
 

@@ -18,11 +18,11 @@ from hotpath.app.report.file import KINDS, Report
 from hotpath.base.cli import HIGHEST_COUNT, Parser, number
 from hotpath.base.commands import counted, why_unread
 from hotpath.base.ends import exit_code
+from hotpath.base.progress_bar import tqdm
 from hotpath.base.text import parsed_json
 from hotpath.runtime import __version__
 from hotpath.runtime.errors import BadOption, BadSource
-from hotpath.runtime.pictures import Picture
-from hotpath.runtime.progress_bar import tqdm
+from hotpath.runtime.frames.pictures import Picture
 from hotpath.runtime.types import LOST, STATES, TRACKED, Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath.video.output_file import check_ending

@@ -9,11 +9,10 @@ from hotpath.app.detect import families
 from hotpath.app.detect.description import Description
 from hotpath.app.detect.session import Runner
 from hotpath.runtime import decode
-from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import NetworkFailed
-from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.frames.boxes import overlaps
+from hotpath.runtime.frames.pictures import AnyFrame, bgr_of, checked_frame
 from hotpath.runtime.targets.detections import Detections
-from hotpath.runtime.types import checked_frame
 
 PADDING = 114  # grey of what a letterbox leaves free, as the detectors were trained
 SMALLEST_PX = 4  # smallest side of a box that is given, frame pixels
@@ -44,7 +43,7 @@ class Detector:
         """Find the objects in a frame.
 
         Args:
-            frame: BGR uint8 (H, W, 3), or a ``hotpath.runtime.pictures.Picture``.
+            frame: BGR uint8 (H, W, 3), or a ``hotpath.runtime.frames.pictures.Picture``.
 
         Raises:
             BadFrame: the frame is not a picture.

@@ -9,9 +9,9 @@ from typing import Any, Callable, Dict, List, Tuple
 import numpy as np
 
 from hotpath.base.commands import make
-from hotpath.runtime import onnx_budget
 from hotpath.runtime.engines import onnxruntime, openvino
 from hotpath.runtime.errors import BadNetwork, NoEngine
+from hotpath.runtime.networks import onnx_budget
 
 Runner = Callable[[Dict[str, np.ndarray]], List[np.ndarray]]
 

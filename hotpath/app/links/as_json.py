@@ -4,7 +4,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
-from hotpath.runtime.directions import bearing
+from hotpath.runtime.frames.directions import bearing
 from hotpath.runtime.types import Track
 
 

@@ -12,7 +12,7 @@ from hotpath.app.links.as_json import target_json
 from hotpath.app.links.base import Context, Link, found_address, split_address
 from hotpath.base.commands import counted
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.motion import is_time
+from hotpath.runtime.tracker.motion import is_time
 from hotpath.video.base import TrackedFrame
 
 SCHEMA = 1

@@ -34,10 +34,10 @@ from hotpath.app.links.base import (
 )
 from hotpath.app.records import LinkOptions
 from hotpath.base.commands import counted
-from hotpath.runtime.drawing import draw
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.base import TrackedFrame
+from hotpath.video.drawing import draw
 from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
 
 # FFmpeg's container and its options; what goes to an RTSP server is converted by ``rtsp_push``

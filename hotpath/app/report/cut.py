@@ -5,7 +5,7 @@ from typing import Sequence
 import cv2
 import numpy as np
 
-from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 
 AROUND = 2.0  # side of a picture, by the longer side of the box
 SMALLEST_PX = 24.0  # side of what is cut out of a frame

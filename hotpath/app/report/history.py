@@ -5,10 +5,10 @@ from array import array
 from typing import Dict, List, NamedTuple, Optional
 
 from hotpath.app.report.cut import cut, jpeg, shrunk
-from hotpath.runtime.drawing import draw
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import STATES, Box, Track
 from hotpath.video.base import TrackedFrame
+from hotpath.video.drawing import draw
 
 PICTURE_PX = 224  # side of a target's picture
 OVERVIEW_PX = 960  # largest width of the picture of a whole frame

@@ -13,6 +13,7 @@ import sys
 from typing import List, Optional
 
 from hotpath import boards
+from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser
 from hotpath.base.commands import PYNQ, make
 from hotpath.base.ends import exit_code
@@ -22,10 +23,10 @@ from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import CORRELATIONS, PRECISIONS, TABLE, Order
 from hotpath.deploy.bundles.progress import say
 from hotpath.deploy.errors import BuildFailed
-from hotpath.runtime import DEFAULT_NETWORK, bundle, precision
-from hotpath.runtime.arguments import add_networks_dir
+from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.networks import default_of, load_network
+from hotpath.runtime.engines.shared import precision
+from hotpath.runtime.networks import bundle, default_of, load_network
 from hotpath.runtime.options import INT8, Options
 
 

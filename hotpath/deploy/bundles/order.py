@@ -8,8 +8,8 @@ from hotpath.base.toml_keys import Table
 from hotpath.boards import Board
 from hotpath.deploy.bundles.writer import check_free
 from hotpath.deploy.errors import BuildFailed
-from hotpath.runtime import bundle
 from hotpath.runtime.network import Network
+from hotpath.runtime.networks import bundle
 
 PRECISIONS = ("fp32", "fp16", "int8")
 CORRELATIONS = ("network", "kernel")  # what computes it: TensorRT, or the kernel of Hotpath

@@ -22,9 +22,8 @@ from hotpath.deploy.bundles.writer import PREPARED as FILE
 from hotpath.deploy.bundles.writer import Writer, copy_toml
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import canonical
-from hotpath.runtime import bundle, onnx_budget
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.networks import sha256_of
+from hotpath.runtime.networks import bundle, onnx_budget, sha256_of
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -118,7 +117,7 @@ def read(folder: pathlib.Path) -> Values:
 
     Raises:
         BuildFailed: there is no prepared folder, or one of its files was altered.
-        BadNetwork: a file is over the budget of ``hotpath.runtime.onnx_budget``.
+        BadNetwork: a file is over the budget of ``hotpath.runtime.networks.onnx_budget``.
     """
     try:
         with open(str(folder / FILE)) as file:

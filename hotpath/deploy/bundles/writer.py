@@ -1,4 +1,4 @@
-"""Write a bundle's folder (see ``hotpath.runtime.bundle``), whole or not at all."""
+"""Write a bundle's folder (see ``hotpath.runtime.networks.bundle``), whole or not at all."""
 
 import json
 import os
@@ -9,8 +9,8 @@ from typing import Optional, Union
 
 from hotpath.base.commands import reason
 from hotpath.deploy.errors import BuildFailed
-from hotpath.runtime.bundle import FILE, FORMAT, BadBundle, Bundle, Table, seal
 from hotpath.runtime.networks import load_network, sha256_of
+from hotpath.runtime.networks.bundle import FILE, FORMAT, BadBundle, Bundle, Table, seal
 
 PREPARED = "prepared.json"  # of a prepared folder, as FILE of a bundle
 # What a bundle.json says where its builder says nothing.
@@ -102,7 +102,8 @@ def check_free(folder: pathlib.Path, network: Table, force: bool) -> None:
 
     Args:
         folder: of a bundle, or a prepared folder; perhaps not there.
-        network: the network that it would be of, as ``hotpath.runtime.bundle.identity`` has it.
+        network: the network that it would be of, as ``hotpath.runtime.networks.bundle.identity``
+        has it.
         force: replace it whatever it is.
 
     Raises:

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import List, Optional
 
+from hotpath.base import libraries
 from hotpath.base.cli import Parser
 from hotpath.base.commands import counted, program, short
 from hotpath.base.ends import exit_code
@@ -13,7 +14,6 @@ from hotpath.boards.errors import NoRoot
 from hotpath.boards.files import Root
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor import Situation, missing, report
-from hotpath.runtime import libraries
 
 
 def main(arguments: Optional[List[str]] = None) -> int:

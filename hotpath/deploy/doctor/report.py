@@ -145,8 +145,8 @@ def _made(board: Board) -> str:
     """The precision that ``make engine`` makes of the board's network, if none is named."""
     if board.name == HOST:
         with contextlib.suppress(ImportError, HotpathError):  # the list needs no library
-            from hotpath.runtime import precision
             from hotpath.runtime.engines.base import Setup
+            from hotpath.runtime.engines.shared import precision
             from hotpath.runtime.networks import default_of, load_network
 
             return precision.usual(Setup(load_network(default_of(board))))

@@ -6,12 +6,12 @@ the function and add it to ``TRAPS``.
 
 from typing import List, NamedTuple, Optional, Tuple
 
+from hotpath.base import libraries
 from hotpath.base.commands import PYNQ
 from hotpath.boards import jetpacks
 from hotpath.boards.installed import Package, at_least
 from hotpath.deploy.doctor import Situation
 from hotpath.deploy.doctor.missing import by_its_python, pip
-from hotpath.runtime import libraries
 
 Caught = Optional[Tuple[str, str]]
 

@@ -18,6 +18,7 @@ import sys
 import time
 from typing import Any, Dict, List, Optional, Sequence
 
+from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import between, number
 from hotpath.base.commands import program
 from hotpath.base.ends import exit_code
@@ -29,8 +30,8 @@ from hotpath.deploy.fps.evidence import read_evidence
 from hotpath.deploy.fps.measure import Run, Settings, Side
 from hotpath.deploy.fps.place import Place, worktree
 from hotpath.deploy.fps.verdict import why_invalid
-from hotpath.runtime import engines, loading, precision
-from hotpath.runtime.arguments import add_networks_dir
+from hotpath.runtime import engines, loading
+from hotpath.runtime.engines.shared import precision
 from hotpath.runtime.networks import default_of
 from hotpath.runtime.options import Options
 

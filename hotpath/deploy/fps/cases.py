@@ -6,8 +6,9 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 from hotpath.boards import Board
 from hotpath.deploy.fps import Result
 from hotpath.deploy.fps.clips import Clip
-from hotpath.runtime import bundle, engines, precision
-from hotpath.runtime.networks import load_network
+from hotpath.runtime import engines
+from hotpath.runtime.engines.shared import precision
+from hotpath.runtime.networks import bundle, load_network
 
 Request = Dict[str, Any]  # the first line of a worker's input
 

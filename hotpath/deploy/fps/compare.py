@@ -11,7 +11,7 @@ from hotpath.deploy.errors import CannotCompare, OtherMachine
 from hotpath.deploy.fps import Evidence, Result, stats
 from hotpath.deploy.fps.evidence import name_of, read_evidence, write_evidence
 from hotpath.deploy.fps.verdict import why_invalid
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 
 OWN = pathlib.Path(cache.HOME) / ".local" / "share" / "hotpath" / "reference"  # of this user
 REFERENCE_ROUNDS = 30  # the fewest

@@ -1,5 +1,5 @@
 // Colours of a picture, sorted into bins of hue and brightness. online.py calls it. The
-// definition is runtime/colour.py, over OpenCV's BGR2HSV of bytes.
+// definition is runtime/frames/colour.py, over OpenCV's BGR2HSV of bytes.
 #pragma once
 #include "platform.h"
 

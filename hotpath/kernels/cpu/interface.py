@@ -18,7 +18,7 @@ PLAIN = InputSettings((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), False)  # the pixels as 
 
 Part = TypeVar("Part")
 
-# (frame, state, factor, border) -> scale, as ``hotpath.runtime.geometry.Crops`` takes and
+# (frame, state, factor, border) -> scale, as ``hotpath.runtime.frames.geometry.Crops`` takes and
 # gives them
 Around = Callable[[np.ndarray, np.ndarray, float, np.ndarray], Tuple[float, float]]
 

@@ -14,7 +14,7 @@ BATCH = 32  # samples that are taken at once
 
 
 class Colours:
-    """Maps and histograms of colours. ``hotpath.runtime.colour`` defines the results.
+    """Maps and histograms of colours. ``hotpath.runtime.frames.colour`` defines the results.
 
     Args:
         library: the loaded kernels.
@@ -89,7 +89,7 @@ def tables(settings: ColourSettings) -> Tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 class Pooling:
-    """Features under boxes. ``hotpath.runtime.learner.definition`` defines the results.
+    """Features under boxes. ``hotpath.runtime.identity.learner.definition`` defines the results.
 
     Args:
         library: the loaded kernels.
@@ -183,7 +183,8 @@ class Moments:
 
 
 class Regression:
-    """Moments and their solution. ``hotpath.runtime.learner.definition`` defines the results.
+    """Moments and their solution. ``hotpath.runtime.identity.learner.definition`` defines the
+    results.
 
     Args:
         library: the loaded kernels.
@@ -278,7 +279,8 @@ def _symmetric(size: int) -> np.ndarray:
 
 
 class Samples:
-    """The samples to learn a frame from. ``hotpath.runtime.learner.definition`` defines them.
+    """The samples to learn a frame from. ``hotpath.runtime.identity.learner.definition`` defines
+    them.
 
     The boxes equal those of the definition, bit for bit. Everything is one call, because the
     network has just emptied the caches and Python would take as long as the calls.

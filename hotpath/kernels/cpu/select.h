@@ -383,7 +383,7 @@ int hp_corners_select(const hp_select_job* job) {
   return best;
 }
 
-// Proposes places of a window, as runtime/places.py defines them; returns how many there are. 0: nothing
+// Proposes places of a window, as runtime/decode/shared/proposals.py defines them; returns how many there are. 0: nothing
 // is finite. The first place is that of `select`, a family's function above, for `job`. Its state holds
 // the target's before the frame, also afterwards. `scores`: a double for each cell. `alone`: room for a
 // score map.

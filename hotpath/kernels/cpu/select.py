@@ -139,7 +139,8 @@ class Select:
 
 
 class Places:
-    """Places of one network's windows in C++. ``hotpath.runtime.places`` has the definition.
+    """Places of one network's windows in C++. ``hotpath.runtime.decode.shared.proposals`` has the
+    definition.
 
     Args:
         library: the loaded kernels.
@@ -175,7 +176,7 @@ class Places:
     ) -> Tuple[np.ndarray, List[float], List[int]]:
         """Return (states, scores, cells) of a window's places, the best first.
 
-        Args and errors: those of ``hotpath.runtime.places.Places.propose``.
+        Args and errors: those of ``hotpath.runtime.decode.shared.proposals.Places.propose``.
         """
         select = self._select
         if maps[0] is not self._maps[0] or maps[-1] is not self._maps[1]:  # engines reuse them

@@ -1,5 +1,5 @@
 // Places of a window in the maps of the families points and centre, and the features under their
-// boxes. The definitions are runtime/places.py and Pooling of runtime/learner/classifier.py.
+// boxes. The definitions are runtime/decode/shared/proposals.py and Pooling of runtime/identity/learner/classifier.py.
 //
 // Every thread computes the score and the vote of its cells in doubles, which are slow on small GPUs:
 // 256 cells take some ten microseconds there.

@@ -19,10 +19,10 @@ from hotpath.base.errors import NO_SCORE
 from hotpath.base.toml_keys import Key, Keys
 from hotpath.kernels.settings import CentreSettings
 from hotpath.kernels.votes import argmax, inner_hanning_window, probability
-from hotpath.runtime import geometry
 from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
 from hotpath.runtime.decode.shared.keys import LIMITS, MAP_SIZE
 from hotpath.runtime.errors import NetworkFailed
+from hotpath.runtime.frames import geometry
 
 if typing.TYPE_CHECKING:
     from hotpath.kernels.cpu.interface import Kernels

@@ -20,10 +20,10 @@ from hotpath.base.errors import NO_SCORE
 from hotpath.base.toml_keys import Key, Keys
 from hotpath.kernels.settings import CornersSettings
 from hotpath.kernels.votes import probability
-from hotpath.runtime import geometry
 from hotpath.runtime.decode.shared.family import Chosen, Family, Maps, Scale, compiled
 from hotpath.runtime.decode.shared.keys import LARGEST_MAP, LIMITS
 from hotpath.runtime.errors import NetworkFailed
+from hotpath.runtime.frames import geometry
 
 if typing.TYPE_CHECKING:
     from hotpath.kernels.cpu.interface import Kernels

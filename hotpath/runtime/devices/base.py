@@ -2,7 +2,7 @@
 
 ``Device.look`` takes the windows of a frame as a list. A followed target adds one window. A lost
 target also adds the windows of its search. All targets share one device, which keeps only the
-``Exemplar`` of each target. ``hotpath.runtime.tracker`` makes all decisions about a target,
+``Exemplar`` of each target. ``hotpath.runtime.tracker.tracker`` makes all decisions about a target,
 independent of the device. The files of this folder are the devices: ``processor``, ``gpu`` and
 ``fpga``.
 """
@@ -17,9 +17,9 @@ from hotpath.kernels.cpu import select
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.settings import ARGMAX, Prior
 from hotpath.runtime import decode
+from hotpath.runtime.frames.pictures import AnyFrame, checked_frame
 from hotpath.runtime.network import Network
-from hotpath.runtime.pictures import AnyFrame
-from hotpath.runtime.types import Seen, checked_frame
+from hotpath.runtime.types import Seen
 
 if TYPE_CHECKING:
     from hotpath.runtime.engines.base import Engine
@@ -80,7 +80,7 @@ class Device:
         windows: windows that one call of the network takes. ``look`` makes several calls for more.
         shows_features: whether ``Seen`` can have the features of the window.
         copies: whether the device copies what it shows, so that ``Look.reads`` makes a difference.
-        taps: the ``hotpath.runtime.tap.Taps`` once a point was given, else None.
+        taps: the ``hotpath.runtime.tracker.point_prompt.Taps`` once a point was given, else None.
     """
 
     kernels_name = ""
@@ -144,7 +144,8 @@ class Device:
     def seen(
         self, look: Look, scale: Tuple[float, float], features: Any, maps: Any, frame_size: Size
     ) -> Seen:
-        """Select on the processor (see ``hotpath.runtime.places``), if the look asks for it.
+        """Select on the processor (see ``hotpath.runtime.decode.shared.proposals``), if the look
+        asks for it.
 
         ``frame_size`` is (width, height). The other arguments are those of ``Seen``.
         """
@@ -155,7 +156,7 @@ class Device:
             settings = decode.create(self.network, self.kernels).settings
             self._places[prior] = settings and self.kernels.new(select.Places, settings, prior)
         if self._places[prior] is None:  # nothing was compiled, or the family has no kernel
-            from hotpath.runtime.places import Places
+            from hotpath.runtime.decode.shared.proposals import Places
 
             self._places[prior] = Places(self.network, self.kernels, prior)
         try:

@@ -8,11 +8,11 @@ from typing import Any, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.devices.processor import Processor
-from hotpath.runtime.geometry import Crops
+from hotpath.runtime.frames.camera_frames import PlanarFrame
+from hotpath.runtime.frames.geometry import Crops
+from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.runtime.network import Network
-from hotpath.runtime.pictures import AnyFrame, bgr_of
 
 
 class Fpga(Processor):

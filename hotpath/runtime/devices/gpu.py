@@ -15,15 +15,15 @@ from hotpath.kernels.cuda.frames import Nv12
 from hotpath.kernels.cuda.windows import Target, Windows
 from hotpath.kernels.planes import MATRICES, Planes
 from hotpath.kernels.settings import ARGMAX, FrameSettings, InputSettings
-from hotpath.runtime import geometry
-from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.decode.centre import centre_settings
 from hotpath.runtime.decode.points import points_settings
 from hotpath.runtime.devices.base import STEPS, Device, Exemplar, Look, StepMs
 from hotpath.runtime.errors import BadFrame
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.frames.camera_frames import PlanarFrame
+from hotpath.runtime.frames.pictures import AnyFrame, Picture, checked_frame
 from hotpath.runtime.network import Network
-from hotpath.runtime.pictures import AnyFrame, Picture
-from hotpath.runtime.types import Seen, checked_frame
+from hotpath.runtime.types import Seen
 
 if TYPE_CHECKING:
     from hotpath.runtime.engines.base import Engine

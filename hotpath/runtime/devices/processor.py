@@ -3,7 +3,7 @@
     crop -> features -> correlate -> head -> select
 
 One call of the engine computes features, correlation and head, for one window or for several.
-``hotpath.runtime.geometry`` computes the window to crop.
+``hotpath.runtime.frames.geometry`` computes the window to crop.
 """
 
 import time
@@ -12,13 +12,13 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.runtime import geometry
 from hotpath.runtime.devices.base import STEPS, Device, Exemplar, Look, StepMs
 from hotpath.runtime.devices.several import copied, parts
 from hotpath.runtime.engines.base import Engine
-from hotpath.runtime.geometry import Crops, KernelCrops
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.frames.geometry import Crops, KernelCrops
+from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.network import Network
-from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import Seen
 
 

@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING, Any, List, Mapping, NamedTuple, Optional, Sequ
 
 from hotpath.base.commands import make
 from hotpath.base.toml_keys import Table
-from hotpath.runtime import canonical
 from hotpath.runtime.errors import NoEngine
-from hotpath.runtime.networks import Network
+from hotpath.runtime.networks import Network, canonical
 from hotpath.runtime.options import DEFAULTS, Options
 
 if TYPE_CHECKING:
     from hotpath.kernels.fpga.fabric import Fabric
-    from hotpath.runtime.bundle import Bundle
+    from hotpath.runtime.networks.bundle import Bundle
 
 # A second thread takes a tenth off these small networks on a free core, and multiplies their time
 # on a busy one.

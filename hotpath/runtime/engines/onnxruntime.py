@@ -68,7 +68,7 @@ class Bound:
     Args:
         library: ONNX Runtime.
         network_name: name of the network, for messages.
-        model: a ``hotpath.runtime.canonical.Model``.
+        model: a ``hotpath.runtime.networks.canonical.Model``.
         threads: threads of one call.
 
     Attributes:

@@ -15,10 +15,10 @@ from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, Optional, Union
 
 from hotpath.base.commands import make
-from hotpath.runtime import canonical
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared.cpu import CpuEngine
 from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.networks import canonical
 
 # A processor switches its matrix unit (AMX) off while nobody uses it, and every frame of a camera
 # finds it off. In INT8 kestrel's first network then took 1.6 ms with AMX and 1.25 without. Flat out
@@ -125,7 +125,7 @@ def compile_on_cpu(library: ModuleType, model: Union[bytes, str], threads: int, 
 
 
 class _Bound:
-    """A request of a compiled ``hotpath.runtime.canonical.Model`` with fixed arrays.
+    """A request of a compiled ``hotpath.runtime.networks.canonical.Model`` with fixed arrays.
 
     The arrays of ``pixels`` are views (n, 3, h, w) of memory that is (n, h, w, 3).
     """

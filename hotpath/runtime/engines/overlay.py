@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, List, Tuple
 from hotpath.base.commands import PYNQ, make
 from hotpath.base.errors import FabricFailed
 from hotpath.base.toml_keys import Table
-from hotpath.runtime.bundle import Bundle
 from hotpath.runtime.engines.base import Engine as Base
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.errors import BadBundle
+from hotpath.runtime.networks.bundle import Bundle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -242,7 +242,7 @@ def layout() -> str:
 
 def _is_whole(run: Table, settings: Table) -> bool:
     """Whether a bundle's entries have the right types and fit together; see
-    ``hotpath.runtime.bundle``."""
+    ``hotpath.runtime.networks.bundle``."""
     try:
         maps = run["maps"]
         size = settings["size"]

@@ -22,7 +22,7 @@ from hotpath.runtime.engines.shared.gpu import GpuEngine
 from hotpath.runtime.errors import BadBundle, NetworkFailed, NoEngine
 
 if TYPE_CHECKING:
-    from hotpath.runtime.bundle import Bundle
+    from hotpath.runtime.networks.bundle import Bundle
 
 KEYS = ("search", "exemplar", "out")  # of a correlation
 NEED_STATIC_MEMORY = ("libGLdispatch.so.0", "libgomp.so.1")

@@ -89,15 +89,16 @@ SECTIONS: Dict[str, Keys] = {
         "maps": Key(tuple, ()),
     },
     "tracking": {
-        # presence (runtime/identity.py) of a target, smoothed, below which it is lost; 0: never
+        # presence (runtime/identity/identity.py) of a target, smoothed, below which it is lost; 0:
+        # never
         "search_lost_below": Key(float, 0.0, low=0, high=1),
         # while lost, the presence in a window from which on a place is looked at again; and the one
         # of a target that is certain, 0: no search. From the middle of it and search_lost_below on,
         # an object is followed
         "look_above": Key(float, 0.0, low=0, high=1),
         "found_above": Key(float, 0.0, low=0, high=1),
-        # runtime/identity.py: share of a target's usual similarity that an object must reach after
-        # a loss, 0: each object passes; the same with --strict
+        # runtime/identity/identity.py: share of a target's usual similarity that an object must
+        # reach after a loss, 0: each object passes; the same with --strict
         "same_share": Key(float, 0.0, low=0, high=1),
         "strict_share": Key(float, 0.95, low=0, high=2),
         # with the search, in families in which a cell is a place (points, centre): the share of the

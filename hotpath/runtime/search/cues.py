@@ -6,11 +6,11 @@ from typing import Any, Callable, Optional, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.runtime import colour
-from hotpath.runtime.geometry import KernelCrops
-from hotpath.runtime.learner.classifier import Classifier
+from hotpath.runtime.frames import colour
+from hotpath.runtime.frames.geometry import KernelCrops
+from hotpath.runtime.frames.pictures import AnyFrame
+from hotpath.runtime.identity.learner.classifier import Classifier
 from hotpath.runtime.network import Network
-from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.types import Seen
 
 CUES = 3  # score, appearance, colours: their mean counts
@@ -139,7 +139,8 @@ class ColoursUnder:
 
     Attributes:
         border: colour of the pixels outside the frame, (3,) uint8, BGR.
-        project: ``project`` of ``hotpath.runtime.colour``, in C++ if the kernels are compiled.
+        project: ``project`` of ``hotpath.runtime.frames.colour``, in C++ if the kernels are
+        compiled.
     """
 
     def __init__(self, network: Network, kernels: Kernels) -> None:

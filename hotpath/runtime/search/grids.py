@@ -5,8 +5,8 @@ from typing import Callable, Optional, Tuple
 
 import numpy as np
 
-from hotpath.runtime import geometry
-from hotpath.runtime.colour import ColourMap
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.frames.colour import ColourMap
 from hotpath.runtime.network import Network
 from hotpath.runtime.search.windows import COLOURED, NEAR, WIDE, Window
 

@@ -11,7 +11,7 @@ from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.runtime.identity import RECENT
+from hotpath.runtime.identity.identity import RECENT
 
 APART = 0.5  # sizes between two places that show different objects
 STRAY = 0.2  # sizes away from the target's trajectory, from which on a swap is possible

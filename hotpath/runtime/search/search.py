@@ -13,13 +13,13 @@ import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
-from hotpath.runtime import geometry
-from hotpath.runtime.boxes import overlaps
-from hotpath.runtime.colour import ColourMap
-from hotpath.runtime.identity import CONFIRMED, TENTATIVE, Identity, rules_of
-from hotpath.runtime.learner.classifier import Classifier
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.frames.boxes import overlaps
+from hotpath.runtime.frames.colour import ColourMap
+from hotpath.runtime.frames.pictures import AnyFrame
+from hotpath.runtime.identity.identity import CONFIRMED, TENTATIVE, Identity, rules_of
+from hotpath.runtime.identity.learner.classifier import Classifier
 from hotpath.runtime.network import Network
-from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.search.cues import ColoursUnder, ScoreAppearanceColour
 from hotpath.runtime.search.grids import Grids
 from hotpath.runtime.search.neighbours import Neighbours

@@ -11,11 +11,11 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.runtime import geometry
-from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Device, Look, StepMs
 from hotpath.runtime.devices.several import copied
-from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.frames.boxes import overlaps
+from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.search.cues import CUES
 from hotpath.runtime.search.search import JUMP, TAKEN, Search
 from hotpath.runtime.search.windows import NEAR, PRIORS, WIDE

@@ -15,9 +15,9 @@ from typing import Deque, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
-from hotpath.runtime import geometry
-from hotpath.runtime.boxes import overlaps
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.frames.boxes import overlaps
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import LOST, UNSURE, Box, Track
 
 SAME = 0.6  # overlap from which two targets follow the same object

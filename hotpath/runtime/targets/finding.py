@@ -19,9 +19,9 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import BadBox
-from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.frames.boxes import overlaps
+from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.detections import Detections
 from hotpath.runtime.types import (
@@ -88,7 +88,7 @@ class TargetFinder:
         """Look for targets in the first frame; returns the tracks of all targets.
 
         Args:
-            frame: BGR uint8 (H, W, 3), or a ``hotpath.runtime.pictures.Picture``.
+            frame: BGR uint8 (H, W, 3), or a ``hotpath.runtime.frames.pictures.Picture``.
             tracks: tracks of the targets that the user gave.
             time_s: time of the frame, as in ``Tracker.update``.
         """

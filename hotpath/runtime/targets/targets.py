@@ -1,6 +1,6 @@
 """Several targets in one run. Each has its own tracker, and all share one device.
 
-``hotpath.runtime.tracker.follow`` gives the device the windows of all targets in one list.
+``hotpath.runtime.tracker.tracker.follow`` gives the device the windows of all targets in one list.
 """
 
 import math
@@ -10,16 +10,16 @@ import numpy as np
 
 from hotpath.base.log import reporter
 from hotpath.runtime import loading
-from hotpath.runtime.boxes import overlap
 from hotpath.runtime.devices.base import STEPS, Device, StepMs
 from hotpath.runtime.errors import BadOption, NotReady
-from hotpath.runtime.motion import is_time
+from hotpath.runtime.frames.boxes import overlap
+from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.options import DEFAULTS, Options
-from hotpath.runtime.pictures import AnyFrame
 from hotpath.runtime.targets.exclusion import Exclusion
 from hotpath.runtime.targets.finding import TargetFinder
-from hotpath.runtime.tracker import NO_BOX, NO_COPY, Tracker, follow, why_no_search_on
-from hotpath.runtime.turns import Turns, one_at_a_time
+from hotpath.runtime.tracker.lock import Turns, one_at_a_time
+from hotpath.runtime.tracker.motion import is_time
+from hotpath.runtime.tracker.tracker import NO_BOX, NO_COPY, Tracker, follow, why_no_search_on
 from hotpath.runtime.types import Track
 
 ALIKE = 0.8  # overlap with an older target's box from which a first box is probably a mistake

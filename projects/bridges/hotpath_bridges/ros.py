@@ -16,11 +16,11 @@ import numpy as np
 
 from hotpath.base.commands import needs, why_unloaded
 from hotpath.kernels.planes import row_bytes_of
-from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.errors import BadSource, NoCamera
-from hotpath.runtime.jpeg_frames import JpegFrame
-from hotpath.runtime.pictures import AnyFrame, is_deep
-from hotpath.runtime.turns import one_at_a_time
+from hotpath.runtime.frames.camera_frames import PlanarFrame
+from hotpath.runtime.frames.jpeg_frames import JpegFrame
+from hotpath.runtime.frames.pictures import AnyFrame, is_deep
+from hotpath.runtime.tracker.lock import one_at_a_time
 from hotpath.video.base import PLAYED_FPS, SAMPLES, Header, Log, Source, to_bgr
 from hotpath.video.cameras import SENDER
 from hotpath.video.encoded import decoded

@@ -3,7 +3,7 @@
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.pictures import AnyFrame
+from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.video.base import Header
 from hotpath.video.limits import DECODER_LIMITS, check_size
 from hotpath.video.pyav_capture import ONE_FRAME

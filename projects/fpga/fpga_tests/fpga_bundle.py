@@ -11,10 +11,10 @@ import hotpath_fpga as design
 from fpga_tests.kernels.benches.machine_bench import PLAIN
 from hotpath.deploy.bundles.writer import Writer
 from hotpath.kernels.fpga import resize, tables
-from hotpath.runtime import bundle, loading
+from hotpath.runtime import loading
 from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.engines.overlay import layout
-from hotpath.runtime.networks import load_network
+from hotpath.runtime.networks import bundle, load_network
 from hotpath_fpga.compiler import Compiled
 from hotpath_fpga.runner import known_answer
 from hotpath_fpga.sim import device as simulation

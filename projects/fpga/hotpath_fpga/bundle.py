@@ -7,9 +7,8 @@ from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import Writer
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import quantisable
-from hotpath.runtime import bundle
 from hotpath.runtime.engines import overlay
-from hotpath.runtime.networks import default_of, sha256_of
+from hotpath.runtime.networks import bundle, default_of, sha256_of
 from hotpath_fpga.compile import compile_network
 from hotpath_fpga.compiler.layers import CannotCompile
 from hotpath_fpga.compiler.survey import survey

@@ -12,12 +12,12 @@ from typing import Any, Iterable, List, Optional, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels import cpu
-from hotpath.runtime import geometry
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.learner import strangers
-from hotpath.runtime.learner.classifier import LEAST_PART
-from hotpath.runtime.learner.definition import Pooling
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.identity.learner import negatives as strangers
+from hotpath.runtime.identity.learner.classifier import LEAST_PART
+from hotpath.runtime.identity.learner.definition import Pooling
 from hotpath.runtime.network import Network, sha256_of
 from hotpath.runtime.search.cues import ColoursUnder
 

@@ -7,12 +7,12 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
-from hotpath.runtime.first_box import DoubtfulBox
-from hotpath.runtime.garbage import short_collections
+from hotpath.base.garbage import short_collections
+from hotpath.runtime.tracker.first_box import DoubtfulBox
 from hotpath.runtime.types import TRACKED
 
 if TYPE_CHECKING:
-    from hotpath.runtime.tracker import Tracker
+    from hotpath.runtime.tracker.tracker import Tracker
 
 
 @short_collections()  # as hotpath.app does

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.types import LOST
 
 IMPRECISE = 0.2  # least overlap of a box that is on the target

@@ -14,7 +14,7 @@ import numpy as np
 from hotpath.calib.errors import BadRun
 from hotpath.kernels.votes import probability
 from hotpath.runtime.network import Network
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import Box, Seen, Track
 
 SCORES = ("points", "anchors", "centre", "response")  # families with a score for each cell
@@ -40,7 +40,7 @@ class MapPictures:
     A frame's windows are looked at once more for their maps, so its times count for nothing.
 
     Args:
-        tracker: a ``hotpath.runtime.tracker.Tracker``.
+        tracker: a ``hotpath.runtime.tracker.tracker.Tracker``.
         folder: gets 000001.jpg, 000002.jpg, …; the numbers are those of the frames, from 0.
 
     Raises:

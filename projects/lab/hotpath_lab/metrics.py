@@ -16,7 +16,7 @@ from typing import Dict
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 
 SUCCESS = np.linspace(0, 1, 21)  # thresholds of overlap
 PRECISION_PX = np.arange(51)  # thresholds of distance, pixels

@@ -19,7 +19,7 @@ from hotpath.base.text import read as read_text
 from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.frames.boxes import overlaps
 
 Rows = dict[int, dict[int, list[float]]]  # frame -> target -> x, y, w, h
 MOST_BYTES = 1 << 26  # of a file, over a million boxes

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from hotpath.runtime import geometry
-from hotpath.runtime.boxes import overlap
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.frames.boxes import overlap
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import Box, Seen, Track
 
 CHOICE = "truechoice"
@@ -23,7 +23,8 @@ class Oracle:
     """Follows an annotated clip with a part of its annotation.
 
     Args:
-        tracker: a ``hotpath.runtime.tracker.Tracker``. For ``HALVES`` it has no search for a lost
+        tracker: a ``hotpath.runtime.tracker.tracker.Tracker``. For ``HALVES`` it has no search for
+        a lost
             target. ``CHOICE`` needs the search, whose classifier chooses among peaks.
         boxes: (frames, 4) annotated (x, y, w, h); NaN where nothing is annotated.
         kind: of ``KINDS``.

@@ -14,8 +14,8 @@ from hotpath.app.report.document import POLICY, STYLE
 from hotpath.base import cache
 from hotpath.base.commands import counted
 from hotpath.calib.picture import pyplot
-from hotpath.runtime.boxes import overlap
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.boxes import overlap
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath_lab import metrics, words
 from hotpath_lab.report import COLOURS, PLOTTED, Table
 

@@ -8,8 +8,9 @@ half ``development`` of the long films and the public sequences of ``--data``. `
 the films of docs/results/real and docs/results/motorways, ``--eye`` those of ``eye.csv``, and
 ``--report`` the other half. The intervals (95 %) are of samples of whole films.
 
-Then ``ODDS`` and ``RISE`` of ``hotpath.runtime.identity`` are fitted to the frames of all networks
-on these three, given the probability that each box holds the same object. They are checked on films
+Then ``ODDS`` and ``RISE`` of ``hotpath.runtime.identity.identity`` are fitted to the frames of all
+networks on these three, given the probability that each box holds the same object. They are checked
+on films
 that they were not fitted to: of ``FOLDS`` parts, each is left out once, with all films of a scene
 in one part.
 """
@@ -26,7 +27,7 @@ from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime import DEFAULT_NETWORK
-from hotpath.runtime.identity import ODDS
+from hotpath.runtime.identity.identity import ODDS
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
 from hotpath_lab import benchmarks, eye, runs, trackers, words

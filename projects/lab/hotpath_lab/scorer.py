@@ -14,7 +14,7 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import BadClips
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import sha256_of
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_lab import metrics
 from hotpath_lab.conventions import OWN, Conventions
 from hotpath_lab.follow import follow

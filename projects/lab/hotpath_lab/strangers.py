@@ -4,8 +4,9 @@
     python -m hotpath_lab.strangers --network mine.toml --clips DIR...
 
 It writes NAME-strangers.npz, features of objects, and names it by its hash in the network's TOML
-and in that of its INT8 form. A tracker compares them with its target (``hotpath.runtime.learner
-.strangers``). A few frames of many objects are better than many frames of a few.
+and in that of its INT8 form. A tracker compares them with its target
+(``hotpath.runtime.identity.learner .strangers``). A few frames of many objects are better than many
+frames of a few.
 
 --pictures takes the objects of --list, whose rows have the file's name, the number of the frame,
 the box and the source of each. The list that ships has only pictures and films whose licence lets
@@ -25,8 +26,8 @@ from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime import DEFAULT_NETWORK, load_tracker
+from hotpath.runtime.engines.shared.precision import int8_form
 from hotpath.runtime.networks import load_network, sha256_of
-from hotpath.runtime.precision import int8_form
 from hotpath.video.clips import find_clips
 from hotpath_lab import describing
 

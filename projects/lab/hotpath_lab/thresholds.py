@@ -29,8 +29,8 @@ from hotpath.base import cache
 from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
+from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.precision import SUFFIX, int8_form
 from hotpath.runtime.types import TRACKED
 from hotpath.video.clips import find_clips
 from hotpath_lab import benchmarks, metrics, runs, trackers, words

@@ -18,9 +18,10 @@ import numpy as np
 from hotpath import boards
 from hotpath.base import projects, toml
 from hotpath.calib.errors import BadRun, Missing
-from hotpath.runtime import bundle, engines, loading, precision
+from hotpath.runtime import engines, loading
+from hotpath.runtime.engines.shared import precision
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.networks import Network, load_network, sha256_of
+from hotpath.runtime.networks import Network, bundle, load_network, sha256_of
 from hotpath.runtime.options import Options, PathLike
 from hotpath.runtime.types import Box, Track
 from hotpath_lab import oracle

@@ -46,10 +46,10 @@ from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun, Missing
 from hotpath.calib.picture import pyplot
+from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath.runtime.network import Network, data_beside, sha256_of
 from hotpath.runtime.networks import load_network
-from hotpath.runtime.precision import SUFFIX, int8_form
 from hotpath.video.clips import find_clips
 from hotpath_lab.conventions import OWN, QUESTIONS, Conventions
 from hotpath_lab.longterm.metrics import finite

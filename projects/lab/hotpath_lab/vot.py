@@ -16,14 +16,14 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
 
 import cv2
 
+from hotpath.base.arguments import add_engine, add_networks_dir
 from hotpath.base.cli import Parser
 from hotpath.base.commands import needs
 from hotpath.base.ends import exit_code
 from hotpath.runtime import DEFAULT_NETWORK, engines, loading
-from hotpath.runtime.arguments import add_engine, add_networks_dir
 from hotpath.runtime.errors import BadFrame, BadSource, NoEngine
 from hotpath.runtime.options import Options
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import Track
 from hotpath.video.folder import read_picture
 
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     text = "the network (default: %(default)s)"
     cli.add_argument("--network", default=DEFAULT_NETWORK, metavar="NAME|FILE.toml", help=text)
     add_networks_dir(cli)
-    add_engine(cli)
+    add_engine(cli, engines.choices(of_files=True))
     text = "threads that run the network (default: %(default)s)"
     cli.add_argument("--threads", type=int, default=engines.THREADS, metavar="N", help=text)
     return cli

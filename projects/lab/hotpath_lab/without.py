@@ -20,11 +20,12 @@ import numpy as np
 from hotpath.calib import command
 from hotpath.calib.errors import BadRun
 from hotpath.kernels.settings import ARGMAX
-from hotpath.runtime import DEFAULT_NETWORK, identity, loading, target_path
+from hotpath.runtime import DEFAULT_NETWORK, loading
 from hotpath.runtime.devices.base import STEPS, Device, Look
 from hotpath.runtime.devices.several import copied
+from hotpath.runtime.identity import identity, target_path
 from hotpath.runtime.search import neighbours, search, wider
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import Seen
 from hotpath_lab import presence, trackers, words
 from hotpath_lab.follow import take

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.types import LOST, TRACKED, UNSURE
 from hotpath_lab.longterm.metrics import FOUND
 

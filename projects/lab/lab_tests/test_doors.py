@@ -17,7 +17,7 @@ from hotpath.app.__main__ import main as track
 from hotpath.calib import int8
 from hotpath.deploy.fps import clips as fps
 from hotpath.deploy.fps.__main__ import main as measure
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.clips import find_clips
 from hotpath.video.sources import open_source
 from hotpath_lab import evaluate

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hotpath.interop.got10k import Tracker
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from hotpath_lab.follow import follow
 from tests.support.clips import clip_at
 

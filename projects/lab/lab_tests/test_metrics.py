@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from hotpath_lab import metrics
 
 COUNT = 60

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hotpath.runtime.identity import ODDS
+from hotpath.runtime.identity.identity import ODDS
 from hotpath_lab import presence, words
 from tests.support import tiny
 from tests.support.clips import write_clip

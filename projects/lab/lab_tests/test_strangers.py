@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.learner.strangers import read
+from hotpath.runtime.identity.learner.negatives import read
 from hotpath.runtime.networks import load_network
 from hotpath_lab import strangers
 from tests.support import tiny

@@ -12,8 +12,8 @@ from hotpath.kernels.settings import ARGMAX, Prior
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.devices.processor import Processor
-from hotpath.runtime.learner.definition import Pooling
-from hotpath.runtime.learner.ridge import samples_of
+from hotpath.runtime.identity.learner.definition import Pooling
+from hotpath.runtime.identity.learner.ridge import samples_of
 from hotpath.runtime.search.windows import PRIORS
 from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film

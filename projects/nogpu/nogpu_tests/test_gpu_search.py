@@ -8,13 +8,13 @@ pytest.importorskip("onnxruntime")
 
 from hotpath.deploy.doctor.bringup.film import film
 from hotpath.graphs import batch
-from hotpath.runtime.camera_frames import PlanarFrame
-from hotpath.runtime.identity import PROBATION
+from hotpath.runtime.frames.camera_frames import PlanarFrame
+from hotpath.runtime.frames.pictures import bgr_of
+from hotpath.runtime.identity.identity import PROBATION
 from hotpath.runtime.options import Options
-from hotpath.runtime.pictures import bgr_of
 from hotpath.runtime.search.search import JUDGED
 from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.cuda.onnx_engine import COSTS, close, cost_of, open_both, read_clip
 from hotpath_nogpu.gpu import STAND_IN
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS, Elsewhere

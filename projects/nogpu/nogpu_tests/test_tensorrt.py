@@ -23,13 +23,13 @@ from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels import cpu
-from hotpath.runtime import bundle, engines, load_tracker, loading
+from hotpath.runtime import engines, load_tracker, loading
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.errors import NoEngine
-from hotpath.runtime.networks import load_network
+from hotpath.runtime.networks import bundle, load_network
 from hotpath.runtime.options import Options
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.tensorrt import fake, machine
 from tests.support import ROOT, run, tiny, tiny_cut
 from tests.support.errors import refusal

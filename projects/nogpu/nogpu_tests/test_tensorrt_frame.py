@@ -10,7 +10,7 @@ from hotpath.runtime import load_tracker, loading
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.tensorrt.whole import cost, covered, follow, judge, make, quiet
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny, tiny_cut

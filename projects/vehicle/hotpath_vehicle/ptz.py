@@ -9,8 +9,8 @@ import threading
 from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from hotpath.links import Selection
-from hotpath.runtime.directions import vertical_fov_deg
-from hotpath.runtime.pictures import picture_mark
+from hotpath.runtime.frames.directions import vertical_fov_deg
+from hotpath.runtime.frames.pictures import picture_mark
 from hotpath.runtime.types import TRACKED, Track
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle.aim.calibration import Calibration

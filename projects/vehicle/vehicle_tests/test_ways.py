@@ -14,9 +14,9 @@ import pytest
 pytest.importorskip("pymavlink")
 
 from hotpath.links import Selection
-from hotpath.runtime.camera_frames import PlanarFrame
-from hotpath.runtime.jpeg_frames import JpegFrame
-from hotpath.runtime.pictures import picture_mark
+from hotpath.runtime.frames.camera_frames import PlanarFrame
+from hotpath.runtime.frames.jpeg_frames import JpegFrame
+from hotpath.runtime.frames.pictures import picture_mark
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle import follow

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from tests.support import ROOT, run, thing
 
 pytest.importorskip("openvino")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.video.window import View, no_window
 from tests.app.test_track import command, rows_of
 from tests.support import ROOT, display, thing

@@ -6,8 +6,8 @@ import pytest
 from hotpath.app.detect import describe, families, load_detector, names
 from hotpath.app.detect.detector import kept
 from hotpath.runtime import decode
-from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.errors import BadFrame, BadNetwork, UnknownNetwork
+from hotpath.runtime.frames.boxes import overlaps
 from tests.support import tiny_detector
 from tests.support.errors import refusal
 

@@ -22,8 +22,8 @@ from hotpath.deploy.bundles import __main__ as build
 from hotpath.deploy.bundles import prepared, progress
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
-from hotpath.runtime import bundle, loading
-from hotpath.runtime.networks import load_network
+from hotpath.runtime import loading
+from hotpath.runtime.networks import bundle, load_network
 from hotpath.runtime.options import Options
 from hotpath_nogpu import PATH
 from hotpath_nogpu.tensorrt import machine

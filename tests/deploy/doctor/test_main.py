@@ -56,7 +56,7 @@ def test_a_computer_is_said_to_run_the_precision_of_track(tmp_path):
 
 
 def test_the_star_of_this_computer_is_on_what_is_made_here(monkeypatch):
-    precision = pytest.importorskip("hotpath.runtime.precision")
+    precision = pytest.importorskip("hotpath.runtime.engines.shared.precision")
     for made in ("int8", "fp32"):
         monkeypatch.setattr(precision, "usual", lambda setup, made=made: made)
         (host,) = [line for line in run("list").stdout.splitlines() if line.startswith("host ")]

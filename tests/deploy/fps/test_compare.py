@@ -358,7 +358,7 @@ def test_two_checkouts_take_turns_each_with_its_own_code(in_git, tmp_path):
     network = str(write_network(tmp_path))
     tree = tmp_path / "tree"
     shutil.copytree(place.CHECKOUT + "/hotpath", str(tree / "hotpath"))
-    tracker = tree / "hotpath" / "runtime" / "tracker.py"
+    tracker = tree / "hotpath" / "runtime" / "tracker" / "tracker.py"
     text = tracker.read_text(encoding="utf-8")
     slow = text.replace("    began = time.perf", "    time.sleep(0.2)\n    began = time.perf")
     assert slow != text
@@ -383,7 +383,7 @@ def test_a_worktree_is_of_a_known_commit_and_gone_afterwards(in_git, tmp_path, c
     assert main(["--against", "no-such-commit", "--out", str(tmp_path)]) == 2
     assert "a commit of this" in capsys.readouterr().err
     with place.worktree("HEAD") as tree:
-        assert pathlib.Path(tree, "runtime", "tracker.py").is_file()
+        assert pathlib.Path(tree, "runtime", "loading.py").is_file()
         assert place.commit_of(tree)[0] == place.commit_of(place.CHECKOUT)[0]
     assert tree not in place.git(["worktree", "list"])
 

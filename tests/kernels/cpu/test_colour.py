@@ -5,7 +5,7 @@ import platform
 import numpy as np
 import pytest
 
-from hotpath.runtime import colour
+from hotpath.runtime.frames import colour
 
 # OpenCV's builds for ARM convert with other libraries; a value may differ by one there
 pytestmark = pytest.mark.skipif(platform.machine() != "x86_64", reason="OpenCV's own tables")

@@ -6,9 +6,9 @@ from hypothesis import Phase, given
 from hypothesis import strategies as st
 
 from hotpath.kernels.cpu import online
-from hotpath.runtime.learner import definition
-from hotpath.runtime.learner.classifier import LEAST_PART, SAMPLES, Classifier
-from hotpath.runtime.learner.ridge import RIDGE, TINY, Ridge
+from hotpath.runtime.identity.learner import definition
+from hotpath.runtime.identity.learner.classifier import LEAST_PART, SAMPLES, Classifier
+from hotpath.runtime.identity.learner.ridge import RIDGE, TINY, Ridge
 from hotpath.runtime.types import Seen
 from tests.support.examples import examples
 

@@ -10,7 +10,7 @@ from hotpath.kernels.cpu import plain
 from hotpath.runtime import engines
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from tests.support import blobs
 from tests.support.clips import clip_at
 from tests.support.described import load_network

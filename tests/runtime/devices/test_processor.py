@@ -11,14 +11,15 @@ pytest.importorskip("onnxruntime")
 
 from hotpath.graphs import assemble
 from hotpath.kernels.settings import ARGMAX
-from hotpath.runtime import NetworkFailed, engines, geometry, load_tracker, loading
-from hotpath.runtime.boxes import overlaps
+from hotpath.runtime import NetworkFailed, engines, load_tracker, loading
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.devices.several import parts
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import Box
 from tests.support import blobs, tiny
 from tests.support.errors import refusal

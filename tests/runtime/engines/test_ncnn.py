@@ -13,12 +13,12 @@ from hotpath.boards import load_board
 from hotpath.deploy.bundles.engines import ncnn as builder
 from hotpath.deploy.bundles.order import Order
 from hotpath.runtime import engines, load_tracker, loading
-from hotpath.runtime.boxes import overlap
-from hotpath.runtime.bundle import Bundle
 from hotpath.runtime.engines import ncnn as adapter
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.errors import BadBundle, BadNetwork, NoEngine
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.networks import load_network
+from hotpath.runtime.networks.bundle import Bundle
 from tests.support import tiny
 from tests.support.clips import clip_at
 

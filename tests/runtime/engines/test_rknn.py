@@ -18,8 +18,8 @@ from hotpath.boards import load_board
 from hotpath.deploy.bundles.engines import converted, rknn
 from hotpath.deploy.bundles.order import Order
 from hotpath.runtime import engines, load_tracker, loading
-from hotpath.runtime.boxes import overlap
 from hotpath.runtime.errors import BadNetwork, NetworkFailed, NoEngine
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.networks import load_network
 from tests.support import ROOT, tiny
 from tests.support.clips import clip_at

@@ -5,9 +5,10 @@ import pytest
 
 from hotpath import boards
 from hotpath.app.__main__ import main
-from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker, precision
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker
+from hotpath.runtime.engines.shared import precision
 from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.networks import FOLDER, default_of, load_network
 from tests.support import tiny
 from tests.support.errors import refusal

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime import decode, engines, load_tracker
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from tests.support import blobs, tiny
 from tests.support.described import load_network, names
 

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from hotpath.runtime import geometry
+from hotpath.runtime.frames import geometry
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.search.grids import GRIDS, MOST_FINER, Grids, grid, parts
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hotpath import load_tracker
-from hotpath.runtime import canonical
+from hotpath.runtime.networks import canonical
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnx")

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from hotpath.kernels import cpu
-from hotpath.runtime import colour, decode, load_targets, load_tracker, loading
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime import decode, load_targets, load_tracker, loading
+from hotpath.runtime.decode.shared.proposals import Places
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import NotReady
-from hotpath.runtime.identity import (
+from hotpath.runtime.frames import colour
+from hotpath.runtime.frames.boxes import overlap
+from hotpath.runtime.identity.identity import (
     CONFIRMED,
     FOLLOWED,
     FRAMES,
@@ -25,11 +27,10 @@ from hotpath.runtime.identity import (
 )
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
-from hotpath.runtime.places import Places
 from hotpath.runtime.search import search
 from hotpath.runtime.search.search import EARLY, Search
 from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath.runtime.types import LOST, UNSURE, Seen
 from tests.support import ROOT, tiny
 from tests.support.needs import needs_processes
@@ -275,7 +276,7 @@ def test_a_busy_computer_changes_no_box(toml):
 
 def test_no_decision_reads_a_clock():
     places = [
-        ROOT / "hotpath" / "runtime" / "identity.py",
+        ROOT / "hotpath" / "runtime" / "identity" / "identity.py",
         *(ROOT / "hotpath" / "runtime").glob("search/*.py"),
     ]
     places += (ROOT / "hotpath" / "runtime").glob("targets/*.py")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime import load_targets, load_tracker
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.search.wider import AGAIN, look_again
 from hotpath.runtime.types import TRACKED, UNSURE
 from tests.support import tiny

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hotpath.runtime import geometry, load_targets
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime import load_targets
 from hotpath.runtime.errors import NotReady
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.targets.exclusion import HELD, MOVED_ON, SAME, Exclusion
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Track

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath import draw
 from hotpath.app.__main__ import main
 from hotpath.app.detect import load_detector
-from hotpath.runtime import draw, load_targets
+from hotpath.runtime import load_targets
 from hotpath.runtime.errors import BadBox, NotReady
 from hotpath.runtime.targets import appearance
 from hotpath.runtime.targets.finding import MISSED, TargetFinder

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import av
 
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 from tests.support.streams import scene
 
 

@@ -8,7 +8,7 @@ import time
 import cv2
 import numpy as np
 
-from hotpath.runtime.pictures import bgr_of
+from hotpath.runtime.frames.pictures import bgr_of
 
 WIDTH, HEIGHT, FPS = 320, 240, 30
 BITS = 16

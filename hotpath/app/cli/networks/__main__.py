@@ -8,23 +8,24 @@ from typing import Any, Dict, List, Optional
 from hotpath.app import detect
 from hotpath.app.cli.networks import fetch
 from hotpath.base import projects, toml, toml_keys
+from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser, wrapped
 from hotpath.base.commands import make
 from hotpath.base.ends import exit_code
-from hotpath.runtime import canonical, decode, engines
-from hotpath.runtime.arguments import add_networks_dir
+from hotpath.runtime import decode, engines
+from hotpath.runtime.engines.shared.precision import int8_form
 from hotpath.runtime.errors import BadNetwork, HotpathError, UnknownNetwork
 from hotpath.runtime.network import check_folder, shapes_text
 from hotpath.runtime.networks import (
     CACHE,
     Network,
+    canonical,
     find_toml,
     load_network,
     names,
     schema,
     sha256_of,
 )
-from hotpath.runtime.precision import int8_form
 
 NETWORK = "a name, or a TOML of your own"
 

@@ -13,10 +13,10 @@ from typing import Any, Callable, List
 
 from hotpath.base import cache
 from hotpath.base.commands import reason
+from hotpath.base.progress_bar import tqdm
 from hotpath.runtime.errors import BadNetwork, BadOutput
 from hotpath.runtime.network import File, Network, sha256_of
 from hotpath.runtime.networks.schema import LARGEST_FILE
-from hotpath.runtime.progress_bar import tqdm
 from hotpath.video.base import without_password
 
 BLOCK = 1 << 16

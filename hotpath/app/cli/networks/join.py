@@ -10,9 +10,9 @@ from hotpath.app.cli.networks.add import checked_place
 from hotpath.base import cache, toml, toml_text
 from hotpath.graphs import assemble, joining
 from hotpath.runtime.decode.shared import conventions
+from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.network import Network, sha256_of
-from hotpath.runtime.precision import SUFFIX, int8_form
 
 OWN = ("strangers", "tap", "published", "made_from", "engine", "file")  # of one network's files
 

@@ -18,7 +18,7 @@ from hotpath.app.links.requests import Refused
 from hotpath.app.records import LinkOptions
 from hotpath.app.report.cut import jpeg, shrunk
 from hotpath.base.text import parsed_json
-from hotpath.runtime.pictures import AnyFrame, bgr_of
+from hotpath.runtime.frames.pictures import AnyFrame, bgr_of
 from hotpath.video.base import TrackedFrame
 from hotpath.video.results import csv_line
 

@@ -17,9 +17,10 @@ from hotpath.boards import Board
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import Writer
 from hotpath.deploy.errors import BuildFailed
-from hotpath.runtime import bundle, canonical, engines
+from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.precision import int8_form
+from hotpath.runtime.engines.shared.precision import int8_form
+from hotpath.runtime.networks import bundle, canonical
 
 
 def build_of(board: Board, engine: Optional[str] = None) -> Callable[..., Any]:

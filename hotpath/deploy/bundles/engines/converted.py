@@ -10,7 +10,7 @@ from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import Writer
 from hotpath.deploy.errors import BuildFailed
 from hotpath.graphs import canonical
-from hotpath.runtime import bundle
+from hotpath.runtime.networks import bundle
 
 PARTS = ("exemplar", "search")
 

@@ -14,7 +14,7 @@ from hotpath.base.commands import make
 from hotpath.deploy.bundles.engines import converted
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
-from hotpath.runtime import bundle
+from hotpath.runtime.networks import bundle
 
 if TYPE_CHECKING:
     import onnx

@@ -4,7 +4,7 @@ from typing import Callable
 
 from hotpath.base import projects
 from hotpath.deploy.bundles.order import Order
-from hotpath.runtime import bundle
+from hotpath.runtime.networks import bundle
 
 
 def build(order: Order, say: Callable[[str], None]) -> bundle.Bundle:

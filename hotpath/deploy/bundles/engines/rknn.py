@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict
 from hotpath.deploy.bundles.engines import converted
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.errors import BuildFailed
-from hotpath.runtime import bundle
+from hotpath.runtime.networks import bundle
 
 PYTHON = pathlib.Path(__file__).resolve().parents[4] / ".cache" / "rknn" / "bin" / "python"
 PROGRAM = pathlib.Path(__file__).with_name("rknn_convert.py")

@@ -11,7 +11,7 @@ from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.writer import Writer, check_free
 from hotpath.deploy.errors import BuildFailed
 from hotpath.kernels.cuda import driver
-from hotpath.runtime import bundle
+from hotpath.runtime.networks import bundle
 
 CACHE = pathlib.Path("~/.cache/hotpath").expanduser()
 EXEMPLAR = "exemplar.plan"

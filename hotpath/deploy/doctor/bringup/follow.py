@@ -7,7 +7,7 @@ import numpy as np
 
 from hotpath.runtime import loading
 from hotpath.runtime.devices.base import Device
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 
 Times = Dict[str, Dict[str, float]]  # way of running a frame -> step -> median ms
 

@@ -14,11 +14,12 @@ import numpy as np
 
 from hotpath.deploy.doctor.bringup.film import HEIGHT, WIDTH, film
 from hotpath.kernels import golden
-from hotpath.runtime import DEFAULT_NETWORK, engines, geometry
-from hotpath.runtime.bundle import identity
+from hotpath.runtime import DEFAULT_NETWORK, engines
 from hotpath.runtime.engines.base import Engine
+from hotpath.runtime.frames import geometry
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
+from hotpath.runtime.networks.bundle import identity
 
 FILE = pathlib.Path(__file__).with_name("reference.npz")
 FRAME = 6  # of the film, whose target has moved by then

@@ -8,9 +8,9 @@ from hotpath.base.commands import counted
 from hotpath.deploy.doctor.bringup.film import film
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, loading
-from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.base import Device, Look
-from hotpath.runtime.identity import FOLLOWED
+from hotpath.runtime.frames.boxes import overlaps
+from hotpath.runtime.identity.identity import FOLLOWED
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.types import Track

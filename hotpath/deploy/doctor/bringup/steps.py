@@ -27,8 +27,8 @@ from hotpath.kernels import cpu, golden
 from hotpath.kernels.fpga.answer import TURNS
 from hotpath.runtime import engines as runtime_engines
 from hotpath.runtime import loading
-from hotpath.runtime.boxes import overlaps
 from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.networks import default_of, load_network
 from hotpath.runtime.options import Options
 

@@ -7,9 +7,9 @@ import numpy as np
 from hotpath.base.toml_keys import Key, Keys
 from hotpath.kernels.settings import PointsSettings
 from hotpath.kernels.votes import argmax
-from hotpath.runtime import geometry
 from hotpath.runtime.decode.shared.family import Chosen, Family, Scale
 from hotpath.runtime.decode.shared.keys import LIMITS
+from hotpath.runtime.frames import geometry
 
 if typing.TYPE_CHECKING:
     from hotpath.runtime.network import Network

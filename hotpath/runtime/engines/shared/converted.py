@@ -14,12 +14,12 @@ KEY is each of the engine's ``files``.
 from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from hotpath.base.toml_keys import Table
-from hotpath.runtime.canonical import Graphs
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared.cpu import CpuEngine
+from hotpath.runtime.networks.canonical import Graphs
 
 if TYPE_CHECKING:
-    from hotpath.runtime.bundle import Bundle
+    from hotpath.runtime.networks.bundle import Bundle
 
 IMAGES = ("exemplar", "search")
 LISTS = ("features", "maps")

@@ -6,8 +6,8 @@ Such an engine binds a model to fixed arrays. This file has everything that runs
 import threading
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from hotpath.runtime import canonical
 from hotpath.runtime.engines import base
+from hotpath.runtime.networks import canonical
 
 
 class CpuBatch(base.Batch):

@@ -13,10 +13,11 @@ import hotpath_fpga as design
 from hotpath.deploy.bundles import __main__ as build
 from hotpath.graphs import table
 from hotpath.graphs.errors import BadTable
-from hotpath.runtime import bundle, engines, geometry, load_tracker
-from hotpath.runtime.bundle import Bundle
+from hotpath.runtime import engines, load_tracker
 from hotpath.runtime.devices.base import Look
-from hotpath.runtime.networks import load_network
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.networks import bundle, load_network
+from hotpath.runtime.networks.bundle import Bundle
 from hotpath.runtime.options import Options
 from hotpath.video.clips import find_clips
 from hotpath_fpga.compile import beside, compile_network

@@ -9,14 +9,14 @@ pytest.importorskip("pynq")
 
 from fpga_tests import fpga_bundle as bright
 from hotpath.kernels import cpu
-from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.fpga import Fpga
 from hotpath.runtime.devices.processor import Processor
+from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.loading import tracker_on
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_fpga.sim import build
 from tests.support.pictures_in_planes import planes_of
 from tests.support.proposed import chosen

@@ -13,8 +13,9 @@ from hotpath.base.errors import FabricFailed
 from hotpath.kernels import cpu, golden
 from hotpath.kernels.cpu import plain
 from hotpath.kernels.fpga import fabric, tables
-from hotpath.runtime import bundle, loading
+from hotpath.runtime import loading
 from hotpath.runtime.devices.fpga import Fpga
+from hotpath.runtime.networks import bundle
 from hotpath_fpga import model
 from hotpath_fpga.sim import device as simulation
 

@@ -14,8 +14,9 @@ import hotpath_fpga as design
 from fpga_tests import fpga_bundle as bright
 from hotpath.kernels import cpu
 from hotpath.kernels.fpga import fabric, tables
-from hotpath.runtime import bundle, loading
+from hotpath.runtime import loading
 from hotpath.runtime.engines import overlay
+from hotpath.runtime.networks import bundle
 from hotpath_fpga import model
 from hotpath_fpga.sim import build, hwh
 from hotpath_fpga.sim import device as simulation
@@ -336,7 +337,8 @@ def test_a_computer_without_a_board_or_without_the_library(tmp_path, before, cal
     code = f"""import sys
 {before}
 from hotpath_fpga.sim import device
-from hotpath.runtime import bundle, loading
+from hotpath.runtime import loading
+from hotpath.runtime.networks import bundle
 try:
     {call}
 except Exception as error:

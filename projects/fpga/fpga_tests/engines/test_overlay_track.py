@@ -15,8 +15,10 @@ import cv2
 
 from hotpath.deploy.bundles import __main__ as build
 from hotpath.kernels import cpu
-from hotpath.runtime import bundle, identity, load_tracker, loading
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime import load_tracker, loading
+from hotpath.runtime.frames.boxes import overlap
+from hotpath.runtime.identity import identity
+from hotpath.runtime.networks import bundle
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath_fpga.sim import build as rtl

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 
 FOUND = 0.4  # overlap from which on a target counts as found
 WRONG = 0.1  # overlap below which a claim is wrong

@@ -31,7 +31,7 @@ from hotpath.calib import command
 from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime import DEFAULT_NETWORK
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.networks import sha256_of
 from hotpath.video.recorded import VideoFile
 from hotpath_lab import runs, trackers, words

@@ -5,9 +5,9 @@ import numpy as np
 from hotpath.kernels import golden
 from hotpath.kernels.cuda.frames import Nv12
 from hotpath.kernels.planes import Planes
-from hotpath.runtime import geometry
-from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.decode.points import Points
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath_nogpu.cuda.shim import Shim
 from tests.support.pictures_in_planes import planes_of
 

@@ -6,8 +6,8 @@ from hotpath.kernels import records as settings_records
 from hotpath.kernels.cuda import records
 from hotpath.kernels.settings import ARGMAX, MOST_PLACES, PointsSettings, weights_of
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
-from hotpath.runtime import geometry
 from hotpath.runtime.devices.gpu import frame_settings
+from hotpath.runtime.frames import geometry
 
 FRAME = 1280, 720
 

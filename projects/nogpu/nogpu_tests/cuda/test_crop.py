@@ -10,8 +10,8 @@ from hotpath.kernels.cuda import records
 from hotpath.kernels.cuda.frames import part_of
 from hotpath.kernels.cuda.kernels import crop_grid
 from hotpath.kernels.cuda.windows import around
-from hotpath.runtime import geometry
 from hotpath.runtime.devices.gpu import frame_settings
+from hotpath.runtime.frames import geometry
 from hotpath_nogpu.cuda.film import bgr_of
 from tests.support.errors import refusal
 from tests.support.examples import examples

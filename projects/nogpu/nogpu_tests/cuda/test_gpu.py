@@ -13,13 +13,13 @@ from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import device as devices
 from hotpath.kernels.cuda import driver, frames, graphs
 from hotpath.kernels.settings import Prior
-from hotpath.runtime import geometry
 from hotpath.runtime.devices.base import Look
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.errors import BadFrame, NotReady
+from hotpath.runtime.frames import geometry
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film, track_by_definition
 from tests.support.kernel_networks import LOSSY, network

@@ -14,7 +14,7 @@ from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.exclusion import Decision, Exclusion
 from hotpath.runtime.targets.targets import Targets
-from hotpath.runtime.tracker import Tracker
+from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.cuda.onnx_engine import close, cost_of, open_both, read_clip
 from tests.support import blobs
 from tests.support.described import load_network, names

@@ -1,7 +1,7 @@
 """Examples for the head: crops around a click or around a drawn box, as a camera may show them.
 
-A crop has the window that the runtime takes (``hotpath.runtime.tap``). It shows a thing that was
-clicked on, a thing in a loose box, or background that was clicked on.
+A crop has the window that the runtime takes (``hotpath.runtime.tracker.point_prompt``). It shows a
+thing that was clicked on, a thing in a loose box, or background that was clicked on.
 """
 
 import random
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from hotpath.runtime import geometry
+from hotpath.runtime.frames import geometry
 from hotpath.runtime.network import Network
-from hotpath.runtime.tap import SHARES, SNUG_SIDES
+from hotpath.runtime.tracker.point_prompt import SHARES, SNUG_SIDES
 from hotpath_research.tap.pictures import Picture, Weight, decoded, weights
 
 TAP, SNUG, GROUND = KINDS = range(3)

@@ -7,7 +7,7 @@ import numpy as np
 
 from hotpath_research.pytorch import functional, nn, torch
 
-HINTS = 6  # channels that ``hotpath.runtime.tap.inputs`` adds
+HINTS = 6  # channels that ``hotpath.runtime.tracker.point_prompt.inputs`` adds
 
 
 def block(inputs: int, outputs: int, size: int, stride: int = 1) -> list[Any]:

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hotpath.runtime.boxes import overlap
 from hotpath.runtime.devices.base import Device
-from hotpath.runtime.tap import SMALLER, Taps
+from hotpath.runtime.frames.boxes import overlap
+from hotpath.runtime.tracker.point_prompt import SMALLER, Taps
 from hotpath_research.tap.examples import smallest_at
 from hotpath_research.tap.pictures import Picture, decoded
 

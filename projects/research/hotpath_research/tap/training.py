@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from hotpath.runtime import geometry, load_tracker, loading, tap
+from hotpath.runtime import load_tracker, loading
+from hotpath.runtime.engines.shared.precision import int8_form
+from hotpath.runtime.frames import geometry
 from hotpath.runtime.network import Network
 from hotpath.runtime.options import Options
-from hotpath.runtime.precision import int8_form
+from hotpath.runtime.tracker import point_prompt as tap
 from hotpath_lab.describing import name_in
 from hotpath_lab.provenance import commit
 from hotpath_research.pytorch import torch

@@ -11,13 +11,13 @@ import pathlib
 import sys
 from typing import List, Optional
 
+from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser
 from hotpath.base.ends import exit_code
 from hotpath.boards import HOST, load_board
 from hotpath.deploy.bundles import prepared
 from hotpath.deploy.bundles.order import Order
 from hotpath.deploy.bundles.progress import say
-from hotpath.runtime.arguments import add_networks_dir
 from hotpath.runtime.networks import load_network
 
 WINDOWS = 4  # as most boards' profiles have it

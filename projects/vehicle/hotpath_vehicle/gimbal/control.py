@@ -17,7 +17,7 @@ import math
 from collections import deque
 from typing import Deque, Dict, Optional, Sequence, Tuple
 
-from hotpath.runtime.directions import ray_of
+from hotpath.runtime.frames.directions import ray_of
 from hotpath_vehicle.gimbal.angles import between, pitch_yaw_of, turned
 
 HISTORY_S = 3.0

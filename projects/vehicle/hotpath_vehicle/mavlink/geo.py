@@ -11,7 +11,7 @@ import math
 from collections import deque
 from typing import Deque, List, Optional, Sequence, Tuple, TypeVar
 
-from hotpath.runtime.directions import ray_of
+from hotpath.runtime.frames.directions import ray_of
 from hotpath.runtime.types import TRACKED
 from hotpath_vehicle.gimbal.angles import (
     Vector,

@@ -23,9 +23,9 @@ from hotpath.links import (
     stream_address,
     why_unread,
 )
-from hotpath.runtime.directions import vertical_fov_deg
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.pictures import picture_mark
+from hotpath.runtime.frames.directions import vertical_fov_deg
+from hotpath.runtime.frames.pictures import picture_mark
 from hotpath.video.base import TrackedFrame
 from hotpath_vehicle import steering
 from hotpath_vehicle.aim.calibration import from_options

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from hotpath.runtime import load_targets
-from hotpath.runtime.directions import vertical_fov_deg
-from hotpath.runtime.pictures import picture_mark
+from hotpath.runtime.frames.directions import vertical_fov_deg
+from hotpath.runtime.frames.pictures import picture_mark
 from hotpath.runtime.types import Track
 from hotpath_vehicle.aim.calibration import Calibration
 from hotpath_vehicle.follow import Follow

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 from pymavlink.dialects.v20 import common
 
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from vehicle_tests.support.mavlink_client import connected
 
 FRAMES = 100

@@ -20,7 +20,7 @@ from collections import Counter, namedtuple
 
 import numpy as np
 
-from hotpath.runtime.directions import vertical_fov_deg
+from hotpath.runtime.frames.directions import vertical_fov_deg
 from hotpath.runtime.types import Box, Track
 from hotpath_vehicle.aim.calibration import Calibration
 from hotpath_vehicle.follow import SLOWEST, Follow

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hotpath.runtime.directions import ray_of, vertical_fov_deg
+from hotpath.runtime.frames.directions import ray_of, vertical_fov_deg
 from hotpath_vehicle.gimbal import angles
 from hotpath_vehicle.gimbal.control import Camera, Control
 from hotpath_vehicle.gimbal.settings import (

@@ -7,7 +7,7 @@ pytest.importorskip("pymavlink")
 pytest.importorskip("onnxruntime")
 
 from hotpath.app.links.requests import Refused
-from hotpath.runtime.boxes import overlaps
+from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.types import Box
 from hotpath_vehicle.mavlink import loop
 from hotpath_vehicle.mavlink.codec import Codec

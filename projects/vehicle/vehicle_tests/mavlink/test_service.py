@@ -14,8 +14,8 @@ from pymavlink.dialects.v20 import common
 from hotpath.app.links.base import BrokenLink
 from hotpath.app.records import StreamOptions
 from hotpath.kernels.planes import Planes
-from hotpath.runtime.camera_frames import PlanarFrame
 from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath_vehicle.mavlink import numbers, packets, reports
 from hotpath_vehicle.mavlink.codec import Codec
 from hotpath_vehicle.mavlink.service import read_key, streams

@@ -11,7 +11,7 @@ from hotpath.app.cli.networks.propose import propose
 from hotpath.graphs import models
 from hotpath.runtime import load_tracker
 from hotpath.runtime.errors import BadNetwork
-from hotpath.runtime.identity import rules_of
+from hotpath.runtime.identity.identity import rules_of
 from hotpath.runtime.networks import FOLDER
 from tests.support import ROOT, blobs
 from tests.support.described import load_network, toml_of

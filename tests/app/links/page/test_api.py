@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from tests import support
 from tests.support import pages
 from tests.support.streams.mjpeg import MjpegServer

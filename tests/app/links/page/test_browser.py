@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.boxes import overlap
+from hotpath.runtime.frames.boxes import overlap
 from hotpath.video.sources import open_source
 from tests.support import pages, thing
 from tests.support.streams.mjpeg import MjpegServer

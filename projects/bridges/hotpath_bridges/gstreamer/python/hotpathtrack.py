@@ -189,7 +189,7 @@ class HotpathTrack(GstBase.BaseTransform):
     def _frame(self, planes: List[Any]) -> Any:
         """The frame as a tracker takes it."""
         from hotpath.kernels.planes import Planes
-        from hotpath.runtime.camera_frames import PlanarFrame
+        from hotpath.runtime.frames.camera_frames import PlanarFrame
 
         if self._format == "BGR":
             return planes[0]

@@ -1,0 +1,373 @@
+"""Is it my target? The ``Identity`` of a target answers in every frame.
+
+The target is followed from the box that the user drew. As long as it is not lost, the object in the
+box is taken to be the same, and the state is ``tracked``. Suppose that the target is then hidden
+for two seconds. Its certainty (``value``), the smoothed mean of the network's score, the
+classifier's answer and the similarity of the colours, falls, and within a few frames the target is
+``unsure`` and then ``lost``. For FOLLOWED frames only the usual window is examined, because most
+targets return there; then the search goes through the whole picture. An object that it finds is
+followed as a candidate (a tentative track), and it is ``unsure`` until it is verified. In each
+frame, its similarity says how much it resembles the target, from 0 (what 95 % of all other objects
+reach by chance) to 1. If the mean over at least FRAMES and at most MOST_FRAMES frames reaches a
+share of REFERENCE, the candidate is verified: it is ``tracked``, and ``track.found`` is true. For
+PROBATION frames nothing is learnt from it. If it is not verified within PATIENCE frames, it is
+given up, and the search begins again, elsewhere first. An object that merely follows the target's
+path (``target_path.py``) is never verified. The bar is the same for all targets, because a bar that
+followed the appearance of the box was lowered by whatever hid the target.
+
+    CONFIRMED  followed since the first box, or verified after a loss
+    VERIFIED   the frame in which it was verified; CONFIRMED from the next one on
+    DOUBTFUL   as CONFIRMED, with a low value or a low similarity
+    TENTATIVE  followed after a loss or a jump, and not verified yet
+    GONE       nothing that resembles the target is followed
+
+    CONFIRMED, VERIFIED, DOUBTFUL, TENTATIVE   value < lost                      -> GONE
+    CONFIRMED, VERIFIED, DOUBTFUL, GONE        the box jumps to another object   -> TENTATIVE
+    GONE                                       value >= unsure, or the search    -> TENTATIVE
+    TENTATIVE                                  mean similarity >= share          -> VERIFIED
+    TENTATIVE                                  for PATIENCE frames               -> GONE
+
+Presence is the probability that the box holds the target. It is the product of two probabilities:
+that an object is there at all (a curve of the smoothed value), and that it is the same object. The
+second one starts high at the first box and low after a loss, because the number of look-alikes
+differs from film to film: of the objects that were found again, nine of ten were the target on
+public sequences, and none on motorways. Only similarity raises it. Further frames of one object add
+little, because they resemble each other, so that time alone is no evidence; ``HALF`` frames count
+for half of the evidence. Until an object is verified, presence is at most ``MOST_UNVERIFIED``. No
+appearance can verify one of several identical objects; there the user decides (``confirm``,
+``reject``).
+"""
+
+import math
+from collections import deque
+from typing import Any, Deque, NamedTuple, Optional, Tuple
+
+import numpy as np
+
+from hotpath.runtime.identity.target_path import TargetPath
+from hotpath.runtime.network import Network
+from hotpath.runtime.types import LOST, TRACKED, UNSURE, Seen
+
+CONFIRMED, VERIFIED, DOUBTFUL = ACCEPTED = "confirmed", "verified", "doubtful"
+TENTATIVE, GONE = UNVERIFIED_PHASES = "tentative", "gone"
+
+KEPT = 0.6  # share of the last frame's value in this one's
+FOLLOWED = 16  # frames after a loss in which only the usual window is looked at
+MOST_FRAMES = 30  # of a tentative object, whose mean counts
+FRAMES, STRICT_FRAMES = 3, 15  # that a verification takes at least, and a strict one
+PATIENCE = 240  # unverified frames until a candidate is given up
+PROBATION = 60  # frames until a verified object is learnt, and for which the user's word holds
+# A similarity is 0 for what 95 % of other objects reach by chance, and 1 for the target itself
+LEAST_RANGE = 0.1  # from chance to 1, and from ``lost`` to ``found``
+COLOURS_DENY = 0.15  # weight of other colours; equal ones say nothing: on snow, all is white
+STRICT_COLOURS = 0.6  # strict: colours that suffice, and the weight of what they lack
+RESIZED = 0.3  # the change of size that is allowed, a logarithm
+REFERENCE = 0.75  # mean similarity of a target, of which a share verifies
+# share of a frame in what is recent: a similarity; a score; a velocity
+RECENT = 0.3
+# share of the recent score: a frame below it is not "tracked", since it may show a jerk or a cut
+SUDDEN = 0.35
+# Presence. That something is there: log odds where the value is ``lost``; their rise to ``found``
+ODDS, RISE = {"followed": -0.9, GONE: -1.3}, 2.5
+# That it is the same object: log odds before any evidence, since the first box and after a loss;
+# what similarity adds beyond CHANCE, in parts of REFERENCE; frames that are worth half of all
+FIRST, AFTER = 2.0, -1.15
+SLOPE, CHANCE, HALF = 4.4, 0.19, 3.0
+MOST_UNVERIFIED = 0.4  # at most, before an object is verified
+
+
+class Rules(NamedTuple):
+    """The numbers of one network, from [tracking] of its TOML.
+
+    Attributes:
+        lost: value below which a target becomes lost.
+        unsure: below it a target that is not lost is doubtful, and a lost one stays lost.
+        found: presence counts from ``lost`` to it.
+        share: of ``REFERENCE`` that verifies a candidate; 0: any object, after ``frames`` frames.
+        frames: that a verification takes at least.
+        strict: whether the strict verification counts.
+    """
+
+    lost: float
+    unsure: float
+    found: float
+    share: float = 0.0
+    frames: int = FRAMES
+    strict: bool = False
+
+
+def rules_of(network: Network, strict: bool = False) -> Rules:
+    """Return a network's rules."""
+    lost, found = network.search_lost_below, network.found_above
+    needed = network.same_share, FRAMES
+    if strict:
+        needed = network.strict_share, STRICT_FRAMES
+    return Rules(lost, (lost + found) / 2, found, *needed, strict)
+
+
+class Identity:
+    """Judges whether what is followed is the target.
+
+    Args:
+        rules: of its network.
+        cues: measure a box: ``of`` gives the value of a frame, 0 to 1, and ``chances`` what other
+            objects reach by chance. None: the network cannot tell; the target is always tracked.
+        every: frames from one judgement of a confirmed target to the next.
+
+    Attributes:
+        phase: see above.
+        value: smoothed value of the cues, 0 to 1; None without cues.
+        since: frames since the last judgement.
+        found: whether this frame is the first one of "tracked" after a loss or a jump.
+        gone_frames: frames for which the target has been gone.
+        probation: frames until something is learnt after the last verification.
+        likeness: mean similarity since the last loss until the probation ended, in parts of
+            ``REFERENCE``; infinite before a loss.
+        evidence: what presence is made of: a key of ``ODDS``; the value, 0 at ``lost`` and 1 at
+            ``found``; the probability that it is the same object.
+    """
+
+    def __init__(self, rules: Rules, cues: Any = None, every: int = 1) -> None:
+        self.rules, self.cues, self._every = rules, cues, every
+        self._similarities: Deque[float] = deque(maxlen=MOST_FRAMES)  # while tentative
+        self._path = TargetPath()
+        self._reset()
+
+    def _reset(self) -> None:
+        self.phase = CONFIRMED
+        self.found = self._was_lost = False
+        self._is_tracked, self.evidence = True, ("followed", 0.0, 1.0)
+        self.value: Optional[float] = None if self.cues is None else 1.0
+        self.since = self.gone_frames = 0
+        self._score: Optional[float] = None  # recent score of the network
+        self._has_collapsed = False  # whether that of this frame is far below it
+        self._trusted = 0  # frames for which the user's word outweighs a low similarity
+        self._recent = REFERENCE  # similarity of the last frames while the target was accepted
+        self.likeness, self._weighed = math.inf, 0  # and of how many frames
+        self._path.begin()
+        self._forget()
+
+    def begin(self, frame: Any, state: np.ndarray, seen: Optional[Seen]) -> None:
+        """Start with a new target: the user gave its box, [cx, cy, w, h] in frame pixels.
+
+        ``seen`` is the ``Seen`` of the first frame; None if the device did not look at it.
+        """
+        self._reset()
+        if self.cues is not None:
+            self.cues.begin(frame, state, seen)
+
+    # the evidence of a frame: ``observe`` (and ``jump`` before it), or ``searched``
+
+    def jump(self) -> None:
+        """Take note that the next ``observe`` is of another object, which may be a look-alike."""
+        self._similarities.clear()  # no evidence for another object
+        if self.phase != TENTATIVE:
+            self._forget()
+            self.phase = TENTATIVE
+
+    def observe(
+        self,
+        frame: Any,
+        state: np.ndarray,
+        seen: Seen,
+        score: float,
+        appearance: Optional[float] = None,
+    ) -> None:
+        """Judge the box that is followed.
+
+        Args:
+            frame, state: the frame, and [cx, cy, w, h] where the network found the target.
+            seen: the ``Seen`` of the search region around the previous state.
+            score: score of the network, 0 to 1.
+            appearance: the classifier's value of the box, if the search has asked for it; else
+                None.
+        """
+        self.since += 1
+        before = score if self._score is None else self._score
+        self._score = before + (score - before) * RECENT
+        self._has_collapsed = score < SUDDEN * before
+        if self.rules.share > 0:
+            self._path.step(state, self._is_tracked)
+        if self.cues is None or (self.phase == CONFIRMED and self.since < self._every):
+            return
+        rules, now = self.rules, self.cues.of(frame, state, seen, score, appearance)
+        frames, self.since = self.since, 0
+        value = self.smooth(now, frames)
+        if self.phase in ACCEPTED:
+            if rules.share > 0:
+                self._compare(frames)
+            if value < rules.lost:
+                self._lose()
+            else:
+                self.phase = DOUBTFUL if value < rules.unsure or self._is_unlike else CONFIRMED
+        elif value < (rules.unsure if self.phase == GONE else rules.lost):
+            self._lose()
+        else:
+            self._judge_tentative()
+
+    def searched(self, state: np.ndarray, value: Optional[float]) -> None:
+        """End a frame of the search, which follows ``state``.
+
+        ``value`` is that of an object that the search has found there; None if it has not.
+        """
+        if self.rules.share > 0:
+            self._path.step(state, self._is_tracked)
+        if value is None:
+            self._lose()
+        else:
+            self.value = value
+            self._forget()
+            self._judge_tentative()
+
+    def rescale(self) -> None:
+        """Adapt to a new frame size: earlier places do not apply to the new frames."""
+        self._path.begin()
+
+    def confirm(self) -> None:
+        """Take the user's word that what is followed is the target.
+
+        For PROBATION frames, unless it is gone, a low certainty does not make it unsure, and its
+        appearance is learnt.
+        """
+        self._forget()
+        self._trusted = PROBATION
+        self.phase, self.likeness, self.gone_frames = CONFIRMED, math.inf, 0
+        self.value, self._recent = None if self.value is None else 1.0, REFERENCE
+
+    def reject(self) -> None:
+        """Take the user's word that this is not the target: it is lost, and searched for."""
+        self._lose(FOLLOWED + 1)
+        self.value = None if self.value is None else 0.0
+
+    def displace(self, phase: str = GONE) -> None:
+        """Take note that the box holds another target's object."""
+        self.phase = phase
+        self._forget()
+
+    # the rules
+
+    def smooth(self, now: float, frames: int = 1) -> float:
+        """Smooth the value of a frame that comes ``frames`` after the last one; returns it."""
+        before = 1.0 if self.value is None else self.value
+        self.value = before + (now - before) * (1 - KEPT**frames)
+        self._trusted = max(self._trusted - frames, 0) if self.phase in ACCEPTED else 0
+        if self._trusted and now >= self.rules.lost:
+            self.value = max(self.value, self.rules.unsure)
+        return self.value
+
+    def _forget(self) -> None:
+        """Drop the evidence for what was followed."""
+        self._similarities.clear()
+        self._unverified = 0  # frames of a tentative object, with jumps
+        self.probation = 0
+
+    def _lose(self, frames: int = 1) -> None:
+        self.phase, self.gone_frames = GONE, self.gone_frames + frames
+        self._forget()
+
+    def _judge_tentative(self) -> None:
+        """Verify a candidate by the mean of its frames; after PATIENCE frames it is given up."""
+        self.phase, self.gone_frames = TENTATIVE, 0
+        self._unverified += 1
+        if self.rules.share > 0:
+            self._similarities.append(0.0 if self._path.is_follower else self._similarity())
+        else:
+            self._similarities.append(REFERENCE)
+        count = len(self._similarities)
+        likeness = sum(self._similarities) / count / REFERENCE
+        if count >= self.rules.frames and likeness >= self.rules.share:
+            self.likeness, self._weighed = likeness, count
+            self._forget()
+            self.phase, self._recent = VERIFIED, REFERENCE
+            self.probation = PROBATION if self.rules.share > 0 else 0
+        elif self._unverified >= PATIENCE:
+            self._lose(FOLLOWED + 1)
+
+    def _compare(self, frames: int) -> None:
+        """Update the similarity of an accepted target, ``frames`` after the last time."""
+        similarity = self._similarity()
+        if self.probation:
+            self._weighed += 1
+            self.likeness += (similarity / REFERENCE - self.likeness) / self._weighed
+            self.probation = max(self.probation - frames, 0)
+        self._recent += (similarity - self._recent) * RECENT
+
+    @property
+    def _is_unlike(self) -> bool:
+        """Whether the recent similarity speaks against the target."""
+        return self.rules.share > 0 and not self._trusted and self._recent < CHANCE * REFERENCE
+
+    def _similarity(self) -> float:
+        """Return how much the box resembles the target, less what colours and size count."""
+        appearance, colours = map(
+            beyond, (self.cues.appearance, self.cues.alike), self.cues.chances()
+        )
+        enough, denies = appearance, COLOURS_DENY
+        if self.rules.strict:
+            enough = denies = STRICT_COLOURS
+        resized: float = max(self.cues.resized - RESIZED, 0.0)
+        return appearance + min(colours - enough, 0.0) * denies - resized
+
+    # what follows from the phase
+
+    def report(self) -> Tuple[str, Optional[float]]:
+        """End a frame; returns the state, and presence: the probability that the box is right."""
+        self.found = False
+        if self.value is None:
+            return TRACKED, None
+        rules = self.rules
+        is_claimed = self.phase in ACCEPTED and not (rules.strict and self.likeness < rules.share)
+        scaled = (self.value - rules.lost) / max(rules.found - rules.lost, LEAST_RANGE)
+        kind = GONE if self.phase == GONE else "followed"
+        self.evidence = kind, scaled, self._same
+        presence = logistic(ODDS[kind] + RISE * scaled) * self._same
+        self._is_tracked = is_claimed and self.phase != DOUBTFUL and not self._has_collapsed
+        self._has_collapsed = False
+        if self._is_tracked:
+            self.found, self._was_lost = self._was_lost, False
+            return TRACKED, presence
+        self._was_lost |= self.phase in UNVERIFIED_PHASES
+        return LOST if self.is_lost else UNSURE, presence
+
+    @property
+    def _same(self) -> float:
+        """The probability that what is followed is the target, and not another object."""
+        prior, frames, share = AFTER, self._weighed, self.likeness
+        if self.phase in UNVERIFIED_PHASES:
+            frames = len(self._similarities)
+            share = sum(self._similarities) / max(frames, 1) / REFERENCE
+        elif math.isinf(share):
+            prior, frames, share = FIRST, MOST_FRAMES, self._recent / REFERENCE
+        gain = SLOPE * (share - CHANCE) * frames / (frames + HALF)
+        same = logistic(prior + gain) if self.rules.share > 0 else 1.0
+        return min(same, MOST_UNVERIFIED) if self.phase in UNVERIFIED_PHASES else same
+
+    @property
+    def learns(self) -> bool:
+        """Whether this box may be learnt, because it certainly holds the target."""
+        return self.phase == CONFIRMED and not self.probation
+
+    @property
+    def wants_search(self) -> bool:
+        """Whether the search shall begin: the usual window has been examined for long enough."""
+        return self.phase == GONE and self.gone_frames > FOLLOWED
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing in the box resembles the target."""
+        return self.value is not None and self.value < self.rules.lost
+
+    @property
+    def is_unverified(self) -> bool:
+        """Whether what is followed has not been verified to be the target."""
+        return self.phase in UNVERIFIED_PHASES
+
+
+def logistic(odds: float) -> float:
+    """Return the probability of log odds."""
+    return 1.0 / (1.0 + math.exp(-max(odds, -30.0)))
+
+
+def beyond(value: float, chance: Optional[float]) -> float:
+    """Return 0 for what chance explains, 1 for the target; infinite where chance is unknown."""
+    return math.inf if chance is None else (value - chance) / max(1 - chance, LEAST_RANGE)

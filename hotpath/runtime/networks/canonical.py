@@ -1,0 +1,196 @@
+"""A network's files in the form that engines load: fixed names and shapes.
+
+A network gets them when it enters (``hotpath networks add`` and ``get``, ``make engine``), and one
+that has none yet when it is loaded for the first time. This file only reads them: the package
+``hotpath`` sets ``maker``, which makes them. Engines and builders get a network's graphs only
+from here. They are stored below ``FOLDER`` under a hash of the files and of the TOML's values, or
+in a computer's bundle.
+
+    exemplar.onnx    the picture of the exemplar -> features
+    search.onnx      the picture of a window, features -> maps, and the window's features
+    search-N.onnx    the same of N windows in one call if the graph allows it
+    graphs.json      their inputs and outputs (``Graphs``)
+"""
+
+import contextlib
+import glob
+import json
+import os
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
+
+from hotpath.base import cache
+from hotpath.base.commands import make
+from hotpath.runtime.errors import BadNetwork
+from hotpath.runtime.network import NETWORKS, sha256_of
+from hotpath.runtime.networks import onnx_budget
+
+if TYPE_CHECKING:
+    import pathlib
+
+    from hotpath.runtime.network import Network
+
+FOLDER = os.path.join(cache.USERS, "graphs")
+# How pictures are taken: normalised float32; where the network allows it uint8 as they are; those
+# as (n, h, w, 3) instead of (n, 3, h, w).
+FORMS = FLOATS, BYTES, PIXELS = "floats", "bytes", "pixels"
+DESCRIPTION = "graphs.json"
+HERE = os.path.dirname(os.path.abspath(__file__))
+# The function that makes the files, ``hotpath.graphs.writing.make``. The package ``hotpath``, which
+# stands above all rooms, sets it: the runtime does not import ``graphs``.
+maker: Optional[Callable[..., str]] = None
+SOURCES = (  # of the code on which the files depend
+    "../graphs/*.py",
+    "decode/*.py",
+    "decode/shared/*.py",
+    "canonical.py",
+)
+
+
+class Model(NamedTuple):
+    """One ONNX file.
+
+    Attributes:
+        path: path of the file.
+        bytes: names of the inputs that are uint8 pictures, not normalised. Others are float32.
+        pixels: names of those of them that are (n, h, w, 3). Other pictures are (n, 3, h, w).
+        keeps_floats: whether a layer with float weights is between quantised values.
+        shapes: dict of the name of each input and output -> shape.
+    """
+
+    path: str
+    bytes: Tuple[str, ...]
+    pixels: Tuple[str, ...]
+    keeps_floats: bool
+    shapes: Mapping[str, Sequence[int]] = {}
+
+
+class Graphs(NamedTuple):
+    """The models of a network.
+
+    Attributes:
+        precision: the numbers that the network's files have: "fp32" or "int8".
+        exemplar, search: the two ``Model``.
+        several: dict of a number of windows -> ``Model``; empty if the graph may mix windows.
+        features: names of the tensors that the exemplar gives to the frames.
+        image: names of the two pictures, ("exemplar", "search").
+        maps: names of the outputs, in the order of the family (``hotpath.runtime.decode.shapes``).
+        search_features: name of the output with the window's features; None if there is none.
+    """
+
+    precision: str
+    exemplar: Any
+    search: Any
+    several: Mapping[int, Any]
+    features: Tuple[str, ...]
+    image: Tuple[str, str]
+    maps: Tuple[str, ...]
+    search_features: Optional[str] = None
+
+
+def load(
+    network: "Network",
+    paths: "Mapping[str, pathlib.Path]",
+    form: str = BYTES,
+    log: Optional[Callable[[str], None]] = None,
+    folder: str = FOLDER,
+) -> Graphs:
+    """Load the canonical files of a network, and make them first if they are missing.
+
+    Args:
+        network: the ``Network``.
+        paths: dict of part -> path, from ``network.locate()``.
+        form: one of ``FORMS``.
+        log: function that gets a sentence when they are made for a network of the user.
+        folder: folder that stores them.
+
+    Raises:
+        BadNetwork: a file is no ONNX, its tensors don't fit the TOML, or nothing can make them.
+    """
+    # the TOML's hashes were checked when the files were located
+    digests = {entry.part: entry.sha256 for entry in network.files}
+    hashes = {part: digests.get(part) or sha256_of(path) for part, path in paths.items()}
+    values = {key: value for key, value in vars(network).items() if key not in ("path", "files")}
+    code = sorted(path for source in SOURCES for path in glob.glob(os.path.join(HERE, source)))
+    parts = {entry.part: entry._replace(name="", url=None) for entry in network.files}
+    facts = sorted(hashes.items()), sorted(values.items()), sorted(parts.items()), form
+    own = os.path.join(folder, f"{network.name}-{cache.digest(facts, code)}")
+    if not cache.is_whole(os.path.join(own, DESCRIPTION)):
+        if maker is None:
+            raise BadNetwork(
+                f"{network.name} is not ready for engines, and nothing here can make it so; run "
+                "`{}` on a computer".format(make("engine", NETWORK=network.given)),
+                what="not ready",
+            )
+        own = maker(network, paths, form != FLOATS, form == PIXELS, own, DESCRIPTION)
+        if log is not None and NETWORKS not in network.path.parents:
+            log(f"{network.name} was made ready for engines, in {own}")
+    with contextlib.suppress(OSError):  # a folder of another user, or on a disk that is read-only
+        os.utime(own)  # those that were used longest ago go first
+    return read(own)
+
+
+def read(folder: str) -> Graphs:
+    """The models in a folder.
+
+    Raises:
+        BadNetwork: the description is not as it was written, or a file is over the budget.
+    """
+    description = os.path.join(folder, DESCRIPTION)
+    try:
+        with open(description, encoding="utf-8") as file:
+            return _graphs(folder, json.load(file))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise BadNetwork(
+            f"{description} is not as it was written ({type(error).__name__}: {error}); remove "
+            f"{folder} and make it again",
+            what="damaged",
+        ) from None
+
+
+def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
+    """The ``Graphs`` of a description; raises ``ValueError`` where an entry is of another kind."""
+
+    def names(entries: Any) -> Tuple[str, ...]:
+        if not isinstance(entries, list) or not all(isinstance(name, str) for name in entries):
+            raise ValueError(f"{entries!r} is not a list of names")
+        return tuple(entries)
+
+    def model(entry: Dict[str, Any]) -> Model:
+        path = os.path.join(folder, entry["path"])
+        shapes = entry["shapes"]
+        inside = os.path.basename(entry["path"]) == entry["path"] and os.path.isfile(path)
+        if not inside or os.path.dirname(os.path.realpath(path)) != os.path.realpath(folder):
+            raise ValueError("{!r} is not a file of it".format(entry["path"]))
+        onnx_budget.check(path)
+        if any(type(side) is not int for shape in shapes.values() for side in shape):
+            raise ValueError(f"{shapes!r} has a shape that is not of whole numbers")
+        if not isinstance(entry["keeps_floats"], bool):
+            raise ValueError("keeps_floats is neither true nor false")
+        pictures = names(entry["bytes"]), names(entry["pixels"])
+        return Model(path, *pictures, entry["keeps_floats"], shapes)
+
+    exemplar, search = names(values["image"])
+    several = {int(count): model(entry) for count, entry in values["several"].items()}
+    precision, *of_search = names([values["precision"], values["search_features"] or ""])
+    if min(several, default=2) < 2:
+        raise ValueError("several has a count below 2")
+    return Graphs(
+        precision=precision,
+        exemplar=model(values["exemplar"]),
+        search=model(values["search"]),
+        several=several,
+        features=names(values["features"]),
+        image=(exemplar, search),
+        maps=names(values["maps"]),
+        search_features=of_search[0] or None,
+    )

@@ -1,0 +1,1 @@
+"""The path of a frame for one target, and how a target is selected."""

@@ -1,0 +1,520 @@
+"""The tracker: it is given a target in one frame, and follows it through the frames after it.
+
+``Tracker.init`` and ``follow`` show the path of a frame. A device crops the windows, runs the
+network and selects the best location (``hotpath.runtime.devices``). The identity decides whether
+that is the target. The search chooses windows while the target is lost. The learner recognises the
+target by its features.
+"""
+
+import math
+import time
+import warnings
+from typing import Any, List, NoReturn, Optional, Sequence, Tuple
+
+import numpy as np
+
+from hotpath.base.errors import NO_SCORE, HotpathError
+from hotpath.kernels.settings import ARGMAX
+from hotpath.runtime import decode
+from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
+from hotpath.runtime.errors import BadFrame, NetworkFailed, NotReady
+from hotpath.runtime.frames import geometry
+from hotpath.runtime.identity.identity import DOUBTFUL, Identity, rules_of
+from hotpath.runtime.search.search import Search, create
+from hotpath.runtime.search.wider import Followed, look_again
+from hotpath.runtime.tracker.first_box import OWN, DoubtfulBox, doubt_of, style_of
+from hotpath.runtime.tracker.lock import Turns, one_at_a_time
+from hotpath.runtime.tracker.motion import Motion, is_time
+from hotpath.runtime.types import (
+    LOST,
+    Box,
+    Seen,
+    Track,
+    checked_box,
+    checked_boxes,
+    given_track,
+)
+
+NO_COPY = (
+    "a tracker holds a loaded network, so it can't be copied or pickled; call load_tracker() in "
+    "each process or thread, or load_targets() for several targets in one picture"
+)
+NO_BOX = "the target is lost, so there is no box to confirm or reject; give a new box"
+CANNOT_LOSE = "this tracker cannot lose a target, so there is nothing to reject; give a new box"
+
+
+class Tracker:
+    """Follows one target.
+
+    Args:
+        device: the ``Device`` that runs the network. Several trackers may share it.
+        recover: whether to search for a lost target, if the network allows it. False only reports
+            a loss. None does neither: the target is always tracked.
+        search_windows: windows that the search looks at in each frame.
+        strict: whether a returning target needs the strict verification.
+
+    Attributes:
+        name: name of the network.
+        state: float64 [cx, cy, w, h], centre and size in frame pixels. None before ``init``. Each
+            frame replaces the array.
+        first: the ``Track`` of the frame of ``init``; None before it.
+        doubt: a sentence that says why the first box is hard to track; "" if it is not.
+        step_ms: milliseconds of each step of the last frame: a dict with crop, network, select.
+            The last one includes ``judge``.
+        kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
+        searches: whether the tracker searches for a lost target.
+        verifies: whether an object must be verified after a loss before it is tracked.
+        why_no_search: why the tracker does not search. Empty if it does.
+
+    Example:
+        >>> tracker = load_tracker()
+        >>> track = tracker.init(frame, (440, 270, 60, 90), time_s=0.0)
+        >>> track = tracker.update(frame, time_s=0.04)  # of the next frame
+        >>> track.state, round(track.presence), track.lost
+        ('tracked', 1, False)
+    """
+
+    stacklevel = 3  # of warnings: the line that calls ``init``, behind ``one_at_a_time``
+
+    def __init__(
+        self,
+        device: Device,
+        *,
+        recover: Optional[bool] = None,
+        search_windows: int = 1,
+        strict: bool = False,
+    ) -> None:
+        network, kernels = device.network, device.kernels
+        self.network, self.device, self.name = network, device, network.name
+        self.engine = device.engine
+        self.kernels_name = device.kernels_name
+        self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
+        self.state: Any = None
+        self.first: Optional[Track] = None
+        self.doubt = ""
+        self._style: Any = None  # of the drawn box, see ``hotpath.runtime.tracker.first_box``
+        self._drawn: Any = None  # the state of the drawn box, which has its style already
+        self._last: Any = None  # the state in the last frame in which the target was not lost
+        self._legible: Any = None  # (shape, state, last) before frames in which it is too small
+        self._exemplar: Any = None
+        self._shape: Tuple[int, ...] = ()
+        self._motion = Motion()
+        self._closed = False
+        self.turns = Turns()
+        self._scales = decode.scales(network)
+        self._decoder: Any = decode.create(network, kernels) if self._scales else None
+        self.why_no_search = why_no_search_on(device) if recover else "it was not asked for"
+        self.searches = not self.why_no_search
+        self.search: Optional[Search] = None  # judges, too, what is not searched for
+        self.chooses = False  # whether the learner chooses among the places that a frame proposes
+        self._prior = ARGMAX
+        if recover is not None and not why_no_search_on(device):
+            self.search = create(network, kernels, search_windows if recover else 0, strict)
+            self.identity = self.search.identity
+            if self.searches:
+                self.chooses, self._prior = self.search.chooses, self.search.prior
+                if search_windows > 1:
+                    device.prepare(wait=False)
+        else:
+            self.identity = Identity(rules_of(network))
+        self.verifies = self.search is not None and self.identity.rules.share > 0
+
+    @one_at_a_time
+    def init(
+        self,
+        frame: Any,
+        box: Optional[Sequence[float]] = None,
+        time_s: Optional[float] = None,
+        *,
+        point: Optional[Sequence[float]] = None,
+        snug: bool = False,
+        besides: Optional[Sequence[float]] = None,
+    ) -> Track:
+        """Start to follow a target, in a box or at a point; returns its first ``Track``.
+
+        A ``DoubtfulBox`` warning is issued if tracking from the box will hardly work.
+
+        Args:
+            frame: BGR uint8 (H, W, 3), a ``Picture`` of ``hotpath.runtime.frames.pictures``, or
+            another
+                type that the device takes.
+            box: (x, y, w, h), 0-based pixels. A quarter of it must be in the frame.
+            time_s: time of the frame, as in ``update``.
+            point: (x, y) of a point on the target, instead of a box. The network needs a head that
+                finds objects; kestrel and kestrel_duo have one.
+            snug: whether a box that is much too large is replaced by the box of the object inside.
+            besides: box of an object at the point that you do not mean, such as a part; the larger
+                object around it is selected.
+
+        Raises:
+            BadFrame: the frame is not a picture, or smaller than the network's smallest box.
+            BadBox: no target can have this box.
+            NoObject: there is no object at the point.
+            BadOption: ``time_s`` is no number, the network has no head, or box and point are both
+                given, or neither.
+            NotReady: the tracker was closed.
+        """
+        if self._closed:
+            self._check_target()
+        device, identity = self.device, self.identity
+        frame, shape = device.take(frame)
+        self._check_size(shape)
+        taken = "box"
+        if snug or point is not None or box is None:
+            from hotpath.runtime.tracker import (
+                point_prompt as tap,  # only for points and loose boxes
+            )
+
+            box, taken = tap.first_box(device, frame, box, point, snug, besides)
+        box = checked_box(box, shape)
+        motion, picture = Motion(box, time_s), device.picture(frame)
+        doubt = doubt_of(picture, box, shape)
+        if doubt:  # an error, if the user's filter makes it one
+            warnings.warn(DoubtfulBox(doubt), stacklevel=self.stacklevel)
+        self._forget()  # there is no target until all of this has worked
+        state = geometry.state_of(self.network, box, shape[1], shape[0])
+
+        # exemplar: crop and features, kept for all later frames
+        exemplar = self._exemplar = device.exemplar(frame, state)
+
+        # the first search region: what later frames are compared with
+        seen = style = None
+        if self.search is not None:
+            (seen,), _ = device.look(frame, [Look(exemplar, state, prior=OWN)])
+            if taken == "box" and self.searches:
+                style = style_of(self.network, state, seen, shape)
+            self.search.begin(state, seen, exemplar.border)
+        identity.begin(picture, state, seen)
+        self.state = self._last = self._drawn = state
+        self._style, self._shape = style, shape
+        self._motion = motion
+        self.first = given_track(box, taken)
+        self.doubt = doubt
+        return self.first
+
+    def update(self, frame: Any, time_s: Optional[float] = None) -> Track:
+        """Find the target in the next frame.
+
+        Args:
+            frame: as in ``init``. If its size has changed, the target's box is scaled with it.
+            time_s: time of the frame, seconds from any origin, such as ``time.monotonic()`` at its
+                capture or the position in a recording. ``velocity`` and ``predicted`` need it, and
+                are None if it is not finite.
+
+        Raises:
+            BadFrame: the frame is not a picture, or smaller than the network's smallest box.
+            BadOption: ``time_s`` is no number.
+            NotReady: ``init`` was not called yet, the tracker was closed, or another thread uses
+                it now.
+            NetworkFailed: the output of the network is not finite.
+        """
+        is_time(time_s)  # which raises before anything moves
+        self.turns.take()
+        try:
+            if self._closed or self.state is None:
+                self._check_target()
+            frame, shape = self.device.take(frame)
+            (track,), self.step_ms = follow([self], frame, shape)
+            return self.moved(track, time_s)
+        finally:
+            self.turns.leave()
+
+    @property
+    def box(self) -> Box:
+        """The target's box as a ``Box``. Raises ``NotReady`` if there is no target."""
+        state = self.state  # another thread may drop the target
+        if state is None:
+            self._check_target()
+        if self.first is not None and state is self._drawn:
+            return self.first.box
+        return self.shown(state)
+
+    def shown(self, state: np.ndarray) -> Box:
+        """Return the box that the user gets for a state, in the style of the drawn box."""
+        if self._style is not None:
+            state = state * self._style
+            geometry.keep(self.network, state, self._shape[1], self._shape[0])
+        return geometry.box_of(self.network, state)
+
+    # The steps of a frame, in the order in which ``follow`` runs them.
+
+    @property
+    def followed(self) -> Optional[Followed]:
+        """Return what a wider window needs; None while lost, or without a search."""
+        if self.search is None or not self.searches or self.search.active:
+            return None
+        return Followed(self.search, self._exemplar, self.state)
+
+    def looks(self, frame: Any, shape: Tuple[int, ...]) -> List[Look]:
+        """Return the windows of a frame that the device has to look at.
+
+        Args:
+            frame, shape: from ``Device.take``. If the shape has changed, the target's box is scaled
+                with it.
+        """
+        if shape != self._shape:
+            self._rescale(shape)
+        exemplar = self._exemplar
+        state = self.state
+        if self.search is not None and self.search.active:
+            windows = self.search.windows(state, self.device.picture(frame))
+            return [Look(exemplar, w.state, w.factor, w.prior, False) for w in windows]
+        if self._scales:
+            return [Look(exemplar, state, scale, None) for scale in self._scales]
+        reads = self.search is not None and (not self.device.copies or self.search.learns)
+        return [Look(exemplar, state, 1.0, self._prior, reads)]
+
+    def judge(self, frame: Any, seen: Sequence[Seen]) -> Track:
+        """Judge what the windows show, and move the target.
+
+        Args:
+            frame: the frame that ``looks`` got.
+            seen: a ``Seen`` for each of its windows.
+
+        Raises:
+            NetworkFailed: the output is not finite. The target stays where it was.
+        """
+        search, shown = self.search, seen[0]
+        is_there, appearance = True, None
+        looking = search if search is not None and search.active else None
+        picture = frame if search is None else self.device.picture(frame)
+        if looking is not None:
+            is_there, score, place = looking.judge(picture, seen, self.state)
+        elif self._decoder is not None:
+            shown = seen[len(seen) // 2]
+            maps, (height, width) = [scale.maps for scale in seen], self._shape[:2]
+            place, score = self._decoder.among(maps, self.state, shown.scale, width, height)
+        else:
+            chosen, appearance = (0, None) if search is None else search.choose(shown)
+            place, score = shown.states[chosen], shown.scores[chosen]
+        if not math.isfinite(sum(place.tolist()) + score):
+            raise NetworkFailed(NO_SCORE, what="no score")
+        self.state = place
+
+        # whether that is the target, and where to look next
+        if looking is not None:
+            self.identity.searched(place, looking.value if is_there else None)
+        else:
+            self.identity.observe(picture, place, shown, score, appearance)
+
+        # report the state; then learn, and search for a target that stays lost
+        track = self._track(score)
+        if search is not None and is_there:
+            search.follow(place, shown)
+        return track
+
+    def _track(self, score: float) -> Track:
+        """Return the track of a frame in which the target is followed or searched for."""
+        state, presence = self.identity.report()
+        if state != LOST:
+            self._last = self.state
+        track = Track(self.shown(self._last), score, state == LOST, state, presence=presence)
+        return track._replace(found=True) if self.identity.found else track
+
+    def moved(self, track: Track, time_s: Optional[float]) -> Track:
+        """Return a track from ``judge`` with ``velocity`` and ``predicted`` for that time."""
+        return self._motion.step(track, time_s)
+
+    # what others know about the target
+
+    @one_at_a_time
+    def suggest(self, boxes: np.ndarray) -> None:
+        """Suggest places where a lost target may be, such as a detector's boxes.
+
+        The search looks there first. A tracker that does not search ignores them.
+
+        Args:
+            boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame, the best first.
+
+        Raises:
+            BadBox: it has another shape, or a number is not finite.
+        """
+        boxes = checked_boxes(boxes)
+        if self.search is not None and self.search.active:
+            height, width = self._shape[:2]
+            states = [geometry.state_of(self.network, box, width, height) for box in boxes]
+            self.search.suggest(np.array(states).reshape(-1, 4))
+
+    @one_at_a_time
+    def confirm(self) -> None:
+        """Confirm that ``box`` holds the target: it is tracked and learnt from the next frame on.
+
+        Raises:
+            NotReady: there is no target, or it is lost, so that no box holds it.
+        """
+        if self.state is None:
+            self._check_target()
+        if self.identity.is_lost:
+            raise NotReady(NO_BOX, what="lost")
+        self.identity.confirm()
+        if self.search is not None:
+            self.search.active = False
+
+    @one_at_a_time
+    def reject(self) -> None:
+        """Report that ``box`` holds another object: drop it, and search for the target.
+
+        The search remembers where that object is, so that it is not found again. A tracker that
+        does not search goes on looking around the last location.
+
+        Raises:
+            NotReady: there is no target, it is lost already, or the tracker cannot lose a target.
+        """
+        if self.state is None:
+            self._check_target()
+        if self.identity.value is None:
+            raise NotReady(CANNOT_LOSE, what="always tracked")
+        if self.identity.is_lost:
+            raise NotReady(NO_BOX, what="lost")
+        self.identity.reject()
+        if self.search is not None:
+            self.search.reject(self.state)
+
+    @one_at_a_time
+    def hold(self, state: np.ndarray) -> None:
+        """Set where the target may be while another target is in its place.
+
+        The tracker learns nothing there. If it searches for lost targets, it searches from there.
+
+        Args:
+            state: float64 [cx, cy, w, h], frame pixels.
+        """
+        self.state = state.copy()
+        self.identity.displace(DOUBTFUL)
+        if self.search is not None:
+            self.search.restart(self.state)
+
+    @one_at_a_time
+    def avoid(self, boxes: np.ndarray) -> None:
+        """Set the boxes of other targets, in which this target is neither found nor suspected.
+
+        Args:
+            boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame.
+        """
+        if self.search is not None:
+            self.search.avoid(boxes, self.state)
+
+    @one_at_a_time
+    def release(self) -> None:
+        """Stop following the target. The device stays open, because others may share it."""
+        self._closed = True
+        self._forget()
+
+    @one_at_a_time
+    def close(self) -> None:
+        """Stop following the target, and release device and engine. May be called twice."""
+        if not self._closed:
+            self.release()
+            self.device.close()
+            self.engine.close()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse ``copy`` and ``pickle`` by a ``TypeError`` that says what to do."""
+        raise TypeError(NO_COPY)
+
+    def __enter__(self) -> "Tracker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _forget(self) -> None:
+        """Drop the target."""
+        self.state, self.first, self.doubt, self._legible = None, None, "", None
+        if self._exemplar is not None:
+            self._exemplar.close()
+        self._exemplar = None
+
+    def _check_target(self) -> None:
+        """Raise ``NotReady`` before ``init`` and after ``close``."""
+        if self._closed:
+            raise NotReady(
+                "the tracker was closed; make another one with load_tracker()", what="closed"
+            )
+        raise NotReady(
+            "the tracker has no target yet; call init(frame, box) first", what="no target"
+        )
+
+    def _rescale(self, shape: Tuple[int, ...]) -> None:
+        """Scale the target's state after the source changed its resolution.
+
+        In a frame where the target is smaller than the network's smallest box, its size and place
+        cannot be measured. After such frames, those from before are restored.
+        """
+        self._check_size(shape)
+        before = self._legible or (self._shape, self.state, self._last)
+        (height, width), was_legible = before[0][:2], self._legible is None
+        x, y = shape[1] / width, shape[0] / height
+        factors = (x, y, x, y)
+        self.state, self._last = before[1] * factors, before[2] * factors
+        is_legible = min(self.state[2:]) >= min(self.network.min_size, *before[1][2:])
+        self._legible = None if is_legible else before
+        x, y = shape[1] / self._shape[1], shape[0] / self._shape[0]
+        if self.search is not None:
+            self.search.rescale((x, y, x, y), None if was_legible else self._last)
+        self._motion.rescale(x, y)
+        self._shape = shape
+
+    def _check_size(self, shape: Tuple[int, ...]) -> None:
+        """Refuse a frame that is smaller than the network's smallest box."""
+        least = self.network.min_size
+        if min(shape[:2]) < least:
+            raise BadFrame(
+                f"a frame of {shape[1]}x{shape[0]} is smaller than the smallest box that "
+                f"{self.network.name} gives, {least:g} pixels; scale the pictures up",
+                what="too small",
+            )
+
+
+def follow(
+    trackers: Sequence[Tracker], frame: Any, shape: Tuple[int, ...]
+) -> Tuple[List[Track], StepMs]:
+    """Find the targets of one or more trackers in the next frame: the path of a frame.
+
+    Args:
+        trackers: share one device, which gets the windows of all of them in one list.
+        frame, shape: from ``Device.take``.
+
+    Returns:
+        (tracks, step_ms): a ``Track`` for each, without a velocity (see ``Tracker.moved``);
+        milliseconds of each step, of all targets together.
+
+    Raises:
+        NetworkFailed: the output for a target is not finite. The other targets have moved.
+    """
+    device = trackers[0].device
+
+    # crop, network and select, of all windows
+    looks: List[Look] = []
+    begins = []
+    for tracker in trackers:
+        begins.append(len(looks))
+        looks += tracker.looks(frame, shape)
+    seen, step_ms = device.look(frame, looks)
+    followed = [(begin, tracker.followed) for begin, tracker in zip(begins, trackers)]
+    seen = look_again(device, frame, seen, step_ms, followed)
+
+    # what they show
+    began = time.perf_counter()
+    tracks, failure = [], None
+    for tracker, begin, end in zip(trackers, begins, [*begins[1:], len(looks)]):
+        try:
+            tracks.append(tracker.judge(frame, seen[begin:end]))
+        except HotpathError as error:
+            failure = failure or error
+    step_ms["select"] += (time.perf_counter() - began) * 1e3
+    if failure is not None:
+        raise failure
+    return tracks, step_ms
+
+
+def why_no_search_on(device: Device) -> str:
+    """Return why a search for a lost target is impossible. Empty if it is possible."""
+    network = device.network
+    if not network.can_be_lost:
+        return f"no thresholds for it in the TOML of {network.name}"
+    if not device.shows_features:
+        return f"the graph of {network.name} shows no features to compare"
+    if len(decode.scales(network)) > 1:
+        return f"{network.name} searches several sizes"
+    return ""

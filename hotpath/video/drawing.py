@@ -1,0 +1,295 @@
+"""Draw boxes, trails and figures onto a picture of any size.
+
+This uses only OpenCV. The libraries that draw boxes well (supervision, Pillow) are heavier than
+everything else on a board and take longer than the tracker. A bar below the picture shows the
+network, the engine, frames a second and milliseconds a step, so it covers no target. Its height
+depends on the picture's size alone. Texts that do not fit side by side are left out.
+"""
+
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+
+import cv2
+import numpy as np
+
+from hotpath.runtime.errors import BadBox
+from hotpath.runtime.frames.pictures import bgr_of, checked_frame
+from hotpath.runtime.types import LOST, UNSURE, Track
+
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+UNIT_PX = 22.0  # height of FONT's capitals at scale 1
+SMALLEST_LETTER_PX = 7.0
+ABOVE_SHARE, BELOW_SHARE = 0.28, 0.58  # margins in a row, of a letter's height; letters hang below
+FIGURES = ("network", "engine", "fps", "steps", "frame")  # keys of ``info`` that the bar shows
+ONE_ROW_LETTERS = 80  # a picture that is wider, in heights of a letter, has a bar of one row
+INK = (255, 255, 255)
+BAR = (32, 32, 32)
+DARK = (24, 20, 18)
+# one colour a target, BGR, as on the page: green, blue, pink, cyan, violet, lime. None is amber or
+# red, which are warnings
+GREEN, BLUE, PINK = (80, 220, 60), (255, 170, 60), (220, 110, 255)
+TARGETS = (GREEN, BLUE, PINK, (255, 235, 90), (255, 140, 180), (74, 245, 195))
+AMBER, RED = (40, 170, 255), (70, 70, 235)
+WARNINGS = {UNSURE: AMBER, LOST: RED}
+DASH_PX = 7  # of the box of an unsure or a lost target, line widths
+_Rectangle = Tuple[int, int, int, int]  # left, top, right, bottom
+LARGEST_PX = 16000  # OpenCV's line drawing overflows far outside the picture
+
+
+def draw(
+    frame: np.ndarray, tracks: Union[Track, Mapping[int, Track]], info: Any = None
+) -> np.ndarray:
+    """Draw boxes onto a copy of ``frame``, and figures below it.
+
+    A target keeps its colour in all frames.
+
+    Args:
+        frame: BGR ``uint8`` (H, W, 3); it is not changed.
+        tracks: a ``Track``, or a dict of target number -> ``Track`` from ``Targets.update``.
+        info: dict; every key is optional. Of the picture: ``network`` and ``engine`` (text),
+            ``fps`` (number), ``frame`` (index), ``steps`` (dict of a step -> milliseconds, with
+            their sum ``total``). Of targets, by number: ``since`` (dict to a text that says for how
+            long it has been lost), ``trails`` (dict to a list of points (x, y), oldest first).
+
+    Returns:
+        A new array. It has the shape of ``frame`` if ``info`` has no key of the picture. Else it
+        has a bar below the frame, as high for all frames of a size, and an even height.
+
+    Raises:
+        BadFrame: ``frame`` is not such an array.
+        BadBox: ``tracks`` is neither.
+
+    Example:
+        >>> track = Track(Box(440, 270, 60, 90), score=0.9)
+        >>> draw(frame, track).shape, draw(frame, track, {"fps": 30}).shape
+        ((480, 640, 3), (514, 640, 3))
+    """
+    info = info or {}
+    tracks = {0: tracks} if isinstance(tracks, Track) else tracks
+    if not isinstance(tracks, Mapping):
+        raise BadBox(
+            f"draw takes what update gave, a Track or a dict of them, not {tracks!r}",
+            what="not tracks",
+        )
+    frame = bgr_of(checked_frame(frame))
+    look = _Look(frame.shape)
+    bar_px = look.bar_px if any(name in info for name in FIGURES) else 0
+    drawn = np.empty((look.height + bar_px, look.width, 3), np.uint8)
+    picture = drawn[: look.height]
+    picture[:] = frame
+    for number, points in info.get("trails", {}).items():
+        _draw_trail(picture, look, points, _colour(number, tracks.get(number)))
+    finite = {n: track for n, track in tracks.items() if np.isfinite(track.box).all()}
+    for number, track in finite.items():
+        _draw_box(picture, look, track, _colour(number, track))
+    labels: List[_Rectangle] = []
+    several = len(tracks) > 1 or any(tracks)
+    for number, track in finite.items():  # over all boxes
+        since = info.get("since", {}).get(number, "")
+        text = _label(look, number if several else None, track, since)
+        places = _places(look, track, text)
+        labels.append(next((p for p in places if not any(_touch(p, o) for o in labels)), places[0]))
+        _draw_label(picture, look, text, labels[-1], _colour(number, track))
+    if bar_px:
+        _draw_bar(drawn[look.height :], look, info)
+    return drawn
+
+
+class _Look:
+    """Sizes that follow from the picture's: letters, lines, margins, all in pixels."""
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        self.height, self.width = shape[:2]
+        side = min(self.height, self.width * 3 // 4)
+        self.letter_px = max(SMALLEST_LETTER_PX, side / 48.0)  # height of a capital
+        self.scale = self.letter_px / UNIT_PX
+        self.line_px = max(1, int(round(self.letter_px / 7.0)))
+        self.box_px = max(1, int(round(side / 240.0)))
+        self.margin_px = max(4, int(self.letter_px * BELOW_SHARE))
+        self.pad_px = max(2, self.margin_px // 2)  # around the text of a label
+        above_px = max(1, int(self.letter_px * ABOVE_SHARE))
+        self.row_px = above_px + int(self.letter_px) + self.margin_px
+        self.rows = 1 if self.width >= ONE_ROW_LETTERS * self.letter_px else 2
+        self.bar_px = self.rows * self.row_px
+        self.bar_px += (self.height + self.bar_px) % 2  # H.264 takes even heights
+
+    def text_width(self, text: str) -> int:
+        """Width of one line of text, pixels."""
+        if not text:
+            return 0
+        return int(cv2.getTextSize(text, FONT, self.scale, self.line_px)[0][0])
+
+    def label_size(self, text: str) -> Tuple[int, int]:
+        """Width and height of a label, pixels."""
+        around = 2 * self.pad_px
+        return self.text_width(text) + around, int(round(self.letter_px)) + around
+
+
+def _colour(number: int, track: Optional[Track]) -> Tuple[int, int, int]:
+    own = TARGETS[number % len(TARGETS)]
+    return own if track is None else WARNINGS.get(track.state, own)
+
+
+def _draw_trail(
+    picture: np.ndarray, look: _Look, points: Sequence[Any], colour: Tuple[int, int, int]
+) -> None:
+    """The target's path, a line through the points."""
+    line = np.array([p for p in points if np.isfinite(p).all()], np.float64).reshape(-1, 2)
+    if len(line) < 2:
+        return
+    line = np.clip(np.round(line), -LARGEST_PX, LARGEST_PX).astype(np.int32)
+    cv2.polylines(picture, [line], False, DARK, look.box_px + 2, cv2.LINE_AA)
+    cv2.polylines(picture, [line], False, colour, look.box_px, cv2.LINE_AA)
+
+
+def _corners(box: Sequence[float]) -> Tuple[int, int, int, int]:
+    """Left, top, right and bottom of a box, whole pixels that OpenCV can draw."""
+    x, y, w, h = box
+    corners = np.clip((x, y, x + w, y + h), -LARGEST_PX, LARGEST_PX)
+    left, top, right, bottom = (int(round(corner)) for corner in corners)
+    return left, top, right, bottom
+
+
+def _draw_box(picture: np.ndarray, look: _Look, track: Track, colour: Tuple[int, int, int]) -> None:
+    """One target's box: dashes if it is unsure or lost."""
+    frame = _draw_dashed if track.state in WARNINGS else cv2.rectangle
+    left, top, right, bottom = _corners(track.box)
+    # a dark line around the bright one makes it visible on any background
+    frame(picture, (left, top), (right, bottom), DARK, look.box_px + 2)
+    frame(picture, (left, top), (right, bottom), colour, look.box_px)
+
+
+def _label(look: _Look, number: Optional[int], track: Track, since: str) -> str:
+    """Such as "#2  .96", its presence; the number is there where several targets are told apart.
+
+    Two blanks keep a number apart from a presence. In a narrow picture the class is left out, then
+    the number, so that no label is cut off.
+    """
+    presence = track.score if track.presence is None else track.presence  # or all that there is
+    score = f"lost {since}".rstrip() if track.lost else f"{presence:.2f}".lstrip("0")
+    score = f"unsure {score}" if track.state == UNSURE else score
+    name = "" if number is None else f"#{number}"
+    names = (f"{name} {track.class_name or ''}".strip(), name, "")
+    texts = [_ascii(_joined(each, score)) for each in names]
+    fitting = [text for text in texts if look.label_size(text)[0] < look.width]
+    return fitting[0] if fitting else texts[-1]
+
+
+def _places(look: _Look, track: Track, text: str) -> List[_Rectangle]:
+    """Where a label may stand, the best place first: above its box, below it, inside it.
+
+    After these come all other heights, the nearest ones first.
+    """
+    left, top, _, bottom = _corners(track.box)
+    width, height = look.label_size(text)
+    at_x = max(0, min(left - look.box_px // 2, look.width - width))
+    above, below = top - height - look.box_px // 2, bottom + look.box_px // 2
+    lowest = look.height - height
+    inside = max(0, min(top + look.box_px, lowest))
+    beside = sorted(range(0, lowest, 2), key=lambda y: abs(y - above))
+    fits = [y for y in (above, below) if 0 <= y <= lowest]
+    return [(at_x, y, at_x + width, y + height) for y in fits + [inside] + beside]
+
+
+def _touch(first: _Rectangle, other: _Rectangle) -> bool:
+    across = first[0] <= other[2] and other[0] <= first[2]
+    return across and first[1] <= other[3] and other[1] <= first[3]
+
+
+def _draw_label(
+    picture: np.ndarray, look: _Look, text: str, place: _Rectangle, colour: Tuple[int, int, int]
+) -> None:
+    pad = look.pad_px
+    cv2.rectangle(picture, place[:2], place[2:], colour, cv2.FILLED)
+    _put(picture, look, text, (place[0] + pad, place[3] - pad), DARK)
+
+
+def _draw_dashed(
+    picture: np.ndarray, first: Any, last: Any, colour: Tuple[int, int, int], line_px: int
+) -> None:
+    """A rectangle of dashes, as ``cv2.rectangle``; what lies outside the picture is left out."""
+    height, width = picture.shape[:2]
+    dash = DASH_PX * max(1, round(min(height, width) / 240.0))
+    (left, top), (right, bottom) = first, last
+    for x, end in _dashes(left, right, width, dash):
+        for y in (top, bottom):
+            cv2.line(picture, (x, y), (end, y), colour, line_px)
+    for y, end in _dashes(top, bottom, height, dash):
+        for x in (left, right):
+            cv2.line(picture, (x, y), (x, end), colour, line_px)
+
+
+def _dashes(first: int, last: int, end: int, dash: int) -> Iterator[Tuple[int, int]]:
+    """The dashes from ``first`` to ``last`` that lie in 0 to ``end``; one at each corner."""
+    parts = max(3, (last - first) // dash) | 1  # dashes and gaps
+    step = max(1, last - first) / float(parts)
+    pair = 2 * step
+    for number in range(
+        int(max(-first, 0) / pair), min(parts // 2, int((end - first) // pair)) + 1
+    ):
+        start = first + number * pair
+        yield int(round(start)), int(round(start + step))
+
+
+def _draw_bar(bar: np.ndarray, look: _Look, info: Dict[str, Any]) -> None:
+    """Fill the bar with the figures: rows with a text at either end."""
+    bar[:] = BAR
+    network, rate = _network_and_rate(info)
+    steps, total = _steps_and_total(info)
+    rows = [(network, rate), (steps, total)]
+    if look.rows == 1:
+        rows = [(network + steps, rate + total)]
+    for number, row in enumerate(rows):
+        left, right = _fitting(look, *row)
+        base = (number + 1) * look.row_px - look.margin_px
+        _put(bar, look, left, (look.margin_px, base), INK)
+        at_x = look.width - look.margin_px - look.text_width(right)
+        _put(bar, look, right, (at_x, base), INK)
+
+
+def _put(
+    picture: np.ndarray, look: _Look, text: str, at: Tuple[int, int], colour: Tuple[int, int, int]
+) -> None:
+    """One line of text; its capitals stand on ``at``."""
+    if text:
+        cv2.putText(picture, text, at, FONT, look.scale, colour, look.line_px, cv2.LINE_AA)
+
+
+def _fitting(look: _Look, left: Sequence[str], right: Sequence[str]) -> Tuple[str, str]:
+    """The parts at either end of a row; as many as fit side by side, the first ones."""
+    gap, left, right = int(look.letter_px * 1.5), list(left), list(right)
+    while left or right:
+        texts = _joined(*left), _joined(*right)
+        width = sum(look.text_width(text) for text in texts) + (gap if all(texts) else 0)
+        if width <= look.width - 2 * look.margin_px:
+            return texts
+        (right if len(right) > 1 else left or right).pop()
+    return "", ""
+
+
+def _network_and_rate(info: Dict[str, Any]) -> Tuple[List[str], List[str]]:
+    """Network and engine, and the frame rate."""
+    rate = [] if info.get("fps") is None else ["{:.0f} FPS".format(info["fps"])]
+    return [_ascii(info[name]) for name in ("network", "engine") if info.get(name)], rate
+
+
+def _steps_and_total(info: Dict[str, Any]) -> Tuple[List[str], List[str]]:
+    """Milliseconds of each step, and of the whole frame with its index."""
+    steps = {name: ms for name, ms in (info.get("steps") or {}).items() if ms is not None}
+    total = [_ms(steps.pop("total")) + " ms"] if "total" in steps else []
+    index = [] if info.get("frame") is None else ["frame {}".format(info["frame"])]
+    return [f"{_ascii(name)} {_ms(ms)}" for name, ms in steps.items()], total + index
+
+
+def _joined(*texts: str) -> str:
+    """Join the texts that are not empty by two blanks. A "|" would reach below the row."""
+    return "  ".join(text for text in texts if text)
+
+
+def _ms(value: float) -> str:
+    """Milliseconds with three significant digits."""
+    return f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
+
+
+def _ascii(text: Any) -> str:
+    """Replace letters that OpenCV's fonts before 5.0 lack."""
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in str(text))

@@ -1,0 +1,250 @@
+"""What `import hotpath` loads, and what is said where a library is missing."""
+
+import importlib.util
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import cv2
+import pytest
+
+from hotpath.app import command
+from hotpath.base import commands, libraries
+from tests import support
+from tests.support import ROOT
+from tests.support.examples import few_of
+from tests.support.needs import skip
+
+pytestmark = pytest.mark.pythons("the sentences about a wrong Python")
+
+BARE = [sys.executable, "-S"]  # the standard library alone
+
+
+def run(*words, cwd=ROOT, stdout=subprocess.PIPE, **variables):
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    environment.update(variables)
+    return support.run(words, cwd=str(cwd), timeout=60, env=environment, stdout=stdout)
+
+
+def test_the_package_is_light():
+    done = run(sys.executable, "-c", "import hotpath, sys; print(' '.join(sys.modules))")
+    names = done.stdout.split()
+    assert not [
+        n
+        for n in names
+        if n.startswith(("hotpath.kernels.cuda", "hotpath.kernels.fpga", "hotpath.app.links"))
+    ]
+    assert not {"cv2", "onnx", "onnxruntime", "openvino"}.intersection(names)
+    assert "hotpath.runtime" in names
+    assert "numpy" not in names  # the doctor runs without it
+
+
+def test_the_files_for_other_libraries_load_when_they_are_named():
+    """``hotpath.interop.opencv.Tracker()`` is the one line that a program changes."""
+    code = (
+        "import hotpath, sys; names = [n for n in sys.modules if '.interop.' in n]; print(names)\n"
+        "for name in ('opencv', 'got10k'):\n"
+        "    print(getattr(hotpath.interop, name).Tracker.__name__)\n"
+        "from hotpath.interop.opencv import Tracker\n"
+        "print(Tracker is hotpath.interop.opencv.Tracker, hasattr(hotpath.interop, 'nonsense'))"
+    )
+    done = run(sys.executable, "-c", code)
+    assert done.stdout.split() == ["[]", "Tracker", "Tracker", "True", "False"], done.stderr
+
+
+def test_a_python_without_libraries_is_told_what_to_run(tmp_path):
+    hotpath = tmp_path / "hotpath"  # as pip writes it
+    hotpath.write_text("from hotpath.app.command import main\nmain()\n")
+    for words in (
+        ["-m", "hotpath.app"],
+        ["-m", "hotpath.app.cli.networks"],
+        ["-m", "hotpath", "track"],
+        [hotpath, "track"],
+    ):
+        done = run(*BARE + words, PYTHONPATH=str(ROOT))
+        assert done.returncode == 2
+        assert "has no numpy" in done.stderr and "make setup" in done.stderr
+        assert ".venv/bin/python" in done.stderr
+        assert "Traceback" not in done.stderr and done.stderr.count("\n") == 1
+    done = run(*BARE + ["-c", "import hotpath; hotpath.load_tracker()"])
+    assert done.stderr.splitlines()[-1].startswith("ImportError: ") and "make setup" in done.stderr
+
+
+def test_a_python_too_old_for_make_gets_what_is_missing(monkeypatch):
+    monkeypatch.setattr(commands, "MAKEFILE_PYTHON", (99,))
+    with pytest.raises(ImportError, match=r"; run `pip install no_such_one no_such_two`$"):
+        libraries.require(["no_such_one", "cv2", "no_such_two"], "host")
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A folder with this Python's packages but OpenCV."""
+    for path in pathlib.Path(cv2.__file__).parent.parent.iterdir():
+        if path.name != "cv2":
+            (tmp_path / path.name).symlink_to(path)
+    (tmp_path / "cv2").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({}, "cv2 is half removed"),
+        ({"data/haar.xml": ""}, "cv2 is half removed"),
+        ({"__init__.py": ""}, "cv2 is half removed"),
+        ({"__init__.py": "from .cv2 import *"}, "No module named 'cv2.cv2'"),
+        ({"__init__.py": "raise ImportError('libGL.so.1: no such file')"}, "apt install libgl1"),
+        ({"__init__.py": "raise ImportError('libxcb.so.1: no such file')"}, "libxcb1 libsm6"),
+        ({"__init__.py": "raise ImportError('libgthread-2.0.so.0: none')"}, "dnf install"),
+    ],
+)
+def test_an_opencv_that_does_not_work_is_one_sentence(site, files, why):
+    for name, text in files.items():
+        (site / "cv2" / name).parent.mkdir(exist_ok=True)
+        (site / "cv2" / name).write_text(text)
+    path = os.pathsep.join([str(site), str(ROOT)])
+    for words in (["-m", "hotpath.app", "a.mp4"], ["-m", "hotpath", "networks"]):
+        done = run(*BARE, *words, PYTHONPATH=path)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert why in done.stderr and libraries.MEND in done.stderr
+    done = run(*BARE, "-m", "hotpath", "boards", PYTHONPATH=path)
+    listed = any(name.startswith("opencv") for name in os.listdir(str(site)))
+    assert (libraries.MEND in done.stdout) == listed, done.stdout
+    done = run(*BARE, "-c", "import hotpath; hotpath.load_tracker()", PYTHONPATH=path)
+    assert why in done.stderr.splitlines()[-1] and libraries.MEND in done.stderr
+
+
+def hints(pattern, *places):
+    """The lines that match, as FILE:LINE, in files whose names begin or end with a place."""
+    found = []
+    for name in support.files():
+        if name.startswith("tests/") or not (name.startswith(places) or name.endswith(places)):
+            continue
+        if name.endswith((".py", ".md", ".toml", ".json")):
+            lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+            found += [f"{name}:{line}" for line in lines if re.search(pattern, line)]
+    return found
+
+
+def test_no_hint_names_a_distribution_of_somebody_else():
+    assert not hints(r"install '?hotpath\b([^-]|$)", ".py", ".md")
+
+
+def test_every_hint_to_install_names_the_extra():
+    # a board's own Python, a driver's version and what no extra has are not an extra
+    others = ("python3 -m pip", "nvidia-cuda", "cupy", "onnxruntime-gpu", "scipy", "pynq", "ssh")
+    others += ("pip install ./projects/",)
+    places = ("base", "runtime", "kernels", "calib", "deploy/bundles")
+    found = hints("pip install", *(f"hotpath/{place}/" for place in places))
+    found = [line for line in found if not any(other in line for other in others)]
+    assert {line.split(":")[0] for line in found} == {
+        "hotpath/base/commands.py",
+        "hotpath/base/libraries.py",
+    }
+    assert not hints("make setup ALSO", *(f"hotpath/{place}/" for place in (*places, "boards")))
+
+
+def test_a_name_is_guessed_where_it_is_nearly_right_and_not_else():
+    names = ["donut", "person", "orange", "cell phone", "kestrel"]
+    assert commands.meant("kestral", names) == "did you mean kestrel?"
+    assert commands.meant("cell", names) == "did you mean cell phone?"  # its first word
+    assert commands.meant("drone", names) == commands.meant("", names) == ""
+    assert commands.meant("boxs", ["boxes", "box"], "--") == "did you mean --boxes or --box?"
+
+
+def test_a_package_that_is_missing_or_broken_is_one_sentence():
+    missing = commands.needs("--x", "trax", ModuleNotFoundError("No module", name="trax"), "vot")
+    assert "--x " in missing and " trax; " in missing and "`make setup ALSO=vot`" in missing
+    broken = commands.needs("--x", "trax", ImportError("GLIBC_2.34 not found"), "vot")
+    assert " trax" in broken and "(GLIBC_2.34 not found)" in broken and "run `make" in broken
+
+
+def test_a_package_that_lacks_another_one_is_not_called_missing():
+    for name in ("numpy", "trax._core"):
+        lacks = ModuleNotFoundError(f"No module named '{name}'", name=name)
+        told = commands.needs("--x", "trax", lacks, "vot")
+        assert " trax" in told and f"(No module named '{name}'); " in told
+
+
+@pytest.mark.parametrize("name", ["kernels.py", "runtime/__init__.py"])
+def test_another_projects_file_of_our_name_changes_nothing(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("raise SystemExit('the wrong one')\n")
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(ROOT)!r}]; "
+    code += "import hotpath.runtime.tracker.tracker"
+    assert run(sys.executable, "-c", code, cwd=tmp_path).returncode == 0
+
+
+def test_the_command_lists_its_programs_and_runs_one():
+    done = run(sys.executable, "-m", "hotpath.app.command")
+    assert done.returncode == 2
+    assert all(name in done.stdout for name in ("track", "networks", "boards", "int8", "fps"))
+    for word in ("--help", "help"):
+        assert run(sys.executable, "-m", "hotpath.app.command", word).returncode == 0
+    done = run(sys.executable, "-m", "hotpath.app.command", "help", "networks")
+    assert done.returncode == 0 and done.stdout.startswith("usage: hotpath networks")
+    told = run(sys.executable, "-m", "hotpath.app.command", "--version").stdout
+    assert told == run(sys.executable, "-m", "hotpath.app", "--version").stdout != ""
+    done = run(sys.executable, "-m", "hotpath.app.command", "trak")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "trak is not a program" in done.stderr and "did you mean track?" in done.stderr
+    done = run(sys.executable, "-m", "hotpath.app.command", "networks", "list")
+    assert done.returncode == 0 and "kestrel" in done.stdout
+
+
+def test_what_a_program_lacks_is_said_before_its_import(monkeypatch, capsys):
+    find = libraries.importlib.util.find_spec
+    found = {"tqdm": lambda name: None}
+    is_for_make = sys.version_info >= commands.MAKEFILE_PYTHON
+    advice = commands.make("setup", ALSO="host") if is_for_make else "pip install tqdm"
+    monkeypatch.setattr(
+        libraries.importlib.util, "find_spec", lambda name: found.get(name, find)(name)
+    )
+    for words in (["int8", "--clips", "a"], ["int8", "--help"]):
+        assert command.main(words) == 2
+        said = capsys.readouterr().err
+        assert "has no tqdm" in said and advice in said
+
+
+def test_ctrl_c_during_an_import_ends_without_a_traceback(tmp_path):
+    (tmp_path / "slow.py").write_text("raise KeyboardInterrupt\n")
+    code = (
+        "import sys; from hotpath.app import command\n"
+        "command.PROGRAMS['slow'] = command.Program('slow', '', libraries=())\n"
+        "sys.exit(command.main(['slow']))"
+    )
+    done = run(sys.executable, "-c", code, PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def needs_the_project_of(word):
+    """Skip a program of a project that `make test` does not install."""
+    program = command.PROGRAMS.get(word)
+    module = "hotpath_" + program.extra if program and not program.module else "hotpath"
+    if importlib.util.find_spec(module) is None:
+        skip(module, "make setup ALSO=" + program.extra)
+
+
+@pytest.mark.parametrize(
+    "word", few_of(["", *command.PROGRAMS], ["", "track", "engine"], "many processes")
+)
+def test_a_help_whose_reader_has_gone_ends_without_a_traceback(word):
+    needs_the_project_of(word)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    try:
+        words = [*filter(None, [word]), "--help"]
+        done = run(sys.executable, "-m", "hotpath.app.command", *words, stdout=write_end)
+    finally:
+        os.close(write_end)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("word", few_of([*command.PROGRAMS], ["fps", "engine"], "many processes"))
+def test_a_help_names_programs_as_the_user_starts_them(word):
+    needs_the_project_of(word)
+    told = run(sys.executable, "-m", "hotpath", word, "--help")
+    assert f"hotpath {word}" in told.stdout and "python -m" not in told.stdout

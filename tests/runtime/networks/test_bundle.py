@@ -1,0 +1,384 @@
+"""A bundle states what it was built from. A mismatch gives one sentence that names the remedy."""
+
+import contextlib
+import gc
+import json
+import resource
+
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from hotpath import boards
+from hotpath.deploy.bundles import engines as build_engines
+from hotpath.deploy.bundles import prepared as preparations
+from hotpath.deploy.bundles.engines import tensorrt
+from hotpath.deploy.bundles.order import Order
+from hotpath.deploy.bundles.writer import Writer
+from hotpath.deploy.errors import BuildFailed
+from hotpath.kernels import cpu
+from hotpath.runtime import engines, loading
+from hotpath.runtime.errors import BundleMismatch, NoEngine
+from hotpath.runtime.networks import bundle, load_network
+from hotpath.runtime.options import Options
+from hotpath_nogpu.tensorrt import machine
+from tests.support import tiny
+from tests.support.errors import refusal
+
+on_each_python = pytest.mark.pythons("files and JSON")
+
+COMMAND = "make engine BOARD=jetson_nano NETWORK=tiny PRECISION=fp16"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A prepared folder of the tiny network for a Nano."""
+    folder = tmp_path_factory.mktemp("prepared")
+    network = load_network(tiny.write_network(folder))
+    board = boards.load_board("jetson_nano")
+    preparations.prepare(folder / "out", Order(board, network, "fp16"), lambda s: None)
+    return folder
+
+
+@pytest.fixture
+def nano(monkeypatch, tmp_path):
+    """This computer as a Nano with TensorRT 8.2."""
+    monkeypatch.setattr(tensorrt, "CACHE", tmp_path / "cache")
+    played = machine.Board("8.2")
+    yield played
+    played.leave()
+
+
+@pytest.fixture
+def made(nano, prepared, tmp_path):
+    """A bundle that was built on it."""
+    folder = tmp_path / "nano" / "tiny-fp16"
+    return tensorrt.build_prepared(prepared / "out", folder, lambda s: None)
+
+
+def refused(made, *texts, precision="auto", **chosen):
+    """Loading must fail before the device is opened, with every text in one sentence."""
+    with pytest.raises(bundle.BadBundle) as caught:
+        options = Options(precision=precision)
+        own = bundle.Bundle(made.folder)
+        loading.open_setup(loading.Setup(bundle=own, options=options, **chosen))
+    for text in texts:
+        assert text in str(caught.value), str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@on_each_python
+def test_it_says_what_it_was_made_from_and_needs_no_other_file(made, prepared):
+    written = json.loads((made.folder / "bundle.json").read_text())
+    network = load_network(prepared / "tiny.toml")
+    files = {part: bundle.sha256_of(path) for part, path in network.locate().items()}
+    assert written["network"]["name"] == "tiny" and written["network"]["files"] == files
+    assert written["board"] == "jetson_nano" and written["precision"] == "fp16"
+    assert written["engine"] == "tensorrt" and written["compute_capability"] == "5.3"
+    assert written["libraries"] == {"tensorrt": "8.2.1.8"}
+    assert set(written["parts"]) == {"exemplar.plan", "search0.plan", "tiny.toml"}
+    assert written["parts"]["search0.plan"]["sha256"] == bundle.sha256_of(made.path("search0.plan"))
+    engine = loading.open_setup(loading.Setup(bundle=bundle.Bundle(made.folder)))
+    assert engine.network.name == "tiny" and engine.network.map_size == 16
+    assert engine.describe()["precision"] == "fp16"
+
+
+@on_each_python
+@pytest.mark.parametrize(
+    ("change", "texts"),
+    [
+        (lambda data: data[: len(data) // 2], ["is truncated", "of {} bytes"]),
+        (lambda data: data[:-1] + bytes([data[-1] ^ 1]), ["was altered since it was built"]),
+        (None, ["is missing"]),
+    ],
+)
+def test_a_part_that_is_not_as_it_was_built_is_one_sentence(made, nano, change, texts):
+    path = made.path("search0.plan")
+    data = path.read_bytes()
+    path.unlink()
+    if change:
+        path.write_bytes(change(data))
+    refused(made, "search0.plan", COMMAND, *(text.format(len(data)) for text in texts))
+    assert not nano.devices
+
+
+def rewritten(made, change):
+    """Change what ``bundle.json`` says."""
+    path = made.folder / "bundle.json"
+    values = json.loads(path.read_text())
+    change(values)
+    values["sha256"] = bundle.seal(values)
+    path.write_text(json.dumps(values))
+
+
+def test_keys_of_another_version_are_one_sentence(made):
+    path = made.path("tiny.toml")
+    path.write_text(path.read_text().replace("lr = ", "learning = "))
+    part = {"bytes": path.stat().st_size, "sha256": bundle.sha256_of(path)}
+    rewritten(made, lambda values: values["parts"].update({"tiny.toml": part}))
+    refused(made, "was built by another version of Hotpath", "learning", COMMAND)
+
+
+@pytest.mark.parametrize(
+    ("release", "capability", "told"),
+    [
+        ("8.6", "5.3", "tensorrt 8.2.1.8, but here it is 8.6.1"),
+        ("8.2", "6.2", "compute capability 5.3, but here it is 6.2"),
+    ],
+)
+def test_another_tensorrt_or_gpu_is_one_sentence(made, nano, release, capability, told):
+    nano.leave()
+    other = machine.Board(release, capability=capability)
+    try:
+        refused(made, "was built for " + told, COMMAND)
+        assert not other.devices
+    finally:
+        other.leave()
+
+
+def test_an_engine_not_for_the_bundle_or_board_is_refused(made):
+    with refusal(NoEngine, "other engine"):
+        loading.load(Options(bundle=made.folder, engine="openvino"))
+    with refusal(NoEngine, "other engine"):
+        loading.load(Options("kestrel", engine="tensorrt", board="host"))
+
+
+@pytest.mark.parametrize(
+    ("what", "built", "here"),
+    [("board", "jetson_nano", "jetson_tx2"), ("precision", "fp16", "fp32")],
+)
+def test_another_board_or_precision_is_one_sentence(made, what, built, here):
+    told = f"was built for {what} {built}, but here it is {here}"
+    refused(made, told, COMMAND.replace(built, here), **{what: here})
+
+
+def test_another_network_needs_a_bundle_and_a_tuned_one_none(made, nano, tmp_path):
+    def network(old="", new="", name="tiny.toml", **sums):
+        text = made.path("tiny.toml").read_text()
+        assert old in text
+        text = text.replace(old, new)
+        for part, sha256 in sums.items():
+            line = f'name = "tiny_{part}.onnx"'
+            text = text.replace(line, f'{line}\nsha256 = "{sha256}"')
+        (tmp_path / name).write_text(text)
+        return load_network(tmp_path / name)
+
+    loading.open_setup(
+        loading.Setup(network("penalty = 0.1", "penalty = 0.2"), bundle=made)
+    ).close()
+    opened = len(nano.devices)
+    wrong = network(head="ab" * 32)
+    refused(made, "was built for head of tiny sha256", "abababab", COMMAND, network=wrong)
+    larger = network("search = 255", "search = 271", **made.network["files"])
+    refused(made, "was built for TOML of tiny", COMMAND, network=larger)
+    # where no sha256 is known, crop and select would go beyond the allocated memory
+    larger = network("search = 255", "search = 271")
+    refused(made, "was built for pictures of tiny 127 and 255 pixels", COMMAND, network=larger)
+    larger = network("map_size = 16", "map_size = 17")
+    words = "was built for maps of tiny 1x2x16x16 and 1x4x16x16, but here it is 1x2x17x17 and"
+    refused(made, words, COMMAND, network=larger)
+    other, command = network(name="other.toml"), COMMAND.replace("NETWORK=tiny", "NETWORK=other")
+    refused(made, "was built for network tiny, but here it is other", command, network=other)
+    assert len(nano.devices) == opened
+
+
+@pytest.mark.parametrize("part", ["backbone", "head"])
+def test_a_file_whose_hash_nobody_states_is_compared_where_it_is(made, prepared, tmp_path, part):
+    for path in (prepared / "tiny.toml", *prepared.glob("tiny_*.onnx")):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    network = load_network(tmp_path / "tiny.toml")
+    assert [entry.sha256 for entry in network.files] == [None, None]
+    loading.open_setup(loading.Setup(network, bundle=made)).close()
+    path = network.locate()[part]
+    path.write_bytes(path.read_bytes() + b"\x12\x00")  # trained again: other bytes
+    refused(made, f"was built for {part} of tiny sha256", COMMAND, network=network)
+
+
+ALTERED = {
+    "no shapes": lambda run: run.update(shapes={}),
+    "a shape of texts": lambda run: run["shapes"].update(search=[1, 3, "255", "255"]),
+    "an endless tensor": lambda run: run["shapes"].update({run["maps"][0]: [1, 2, 1 << 40]}),
+    "a tensor below zero": lambda run: run["shapes"].update({run["maps"][0]: [1, -2, 16, 16]}),
+    "a picture that is none": lambda run: run["shapes"].update(search=[1, 3, 255, 17]),
+    "a map that nobody gives": lambda run: run["maps"].append("nowhere"),
+    "one tensor as two": lambda run: run["maps"].append(run["maps"][0]),
+    "a feature that is a list": lambda run: run["features"].append([]),
+    "features that nobody sees": lambda run: run.update(seen="nowhere"),
+    "features of no square": lambda run: run.update(seen="exemplar"),
+    "no parts": lambda run: run.update(parts=[]),
+    "a file that is no part": lambda run: run.update(parts=["../other.plan"]),
+    "steps after the last part": lambda run: run["steps"].append([{}]),
+}
+
+
+@pytest.mark.parametrize("how", sorted(ALTERED))
+def test_parts_that_do_not_fit_together_are_one_sentence(made, nano, how):
+    opened = len(nano.devices)
+    rewritten(made, lambda values: ALTERED[how](values["run"]))
+    refused(made, "is not as it was written", "make engine")
+    assert len(nano.devices) == opened
+
+
+@pytest.fixture(params=engines.installed())
+def computers(request, tmp_path):
+    """A bundle of this computer's for each engine."""
+    network = load_network(tiny.write_network(tmp_path))
+    board = boards.load_board("host")._replace(engine=request.param)
+    made = build_engines.build_files(Order(board, network, "fp32", tmp_path), lambda s: None)
+    assert made.engine == request.param
+    return made
+
+
+@on_each_python
+def test_a_computers_bundle_loads_in_its_engine(computers):
+    engine = loading.open_setup(loading.Setup(bundle=computers))
+    assert engine.name == computers.engine and engine.name in computers.libraries
+    assert [array.shape for array in engine.search(engine.exemplar())][0] == (1, 2, 16, 16)
+    engine.close()
+
+
+def test_a_computers_bundle_fits_one_with_a_gpu_and_not_back(computers):
+    computers.check_board("nvidia_gpu")
+    computers.check_board("host")
+    with refusal(BundleMismatch, "other system", command="jetson_nano"):
+        computers.check_board("jetson_nano")
+    computers.board = "nvidia_gpu"
+    with pytest.raises(BundleMismatch):
+        computers.check_board("host")
+
+
+def test_a_provider_that_is_none_is_one_sentence(computers):
+    computers.engine, computers.settings["provider"] = "onnxruntime", "cuda"
+    with refusal(bundle.BadBundle, "damaged"):
+        loading.open_setup(loading.Setup(bundle=computers))
+    for wrong in ("rocm", 7, ["cuda"]):
+        computers.engine = "onnxruntime_gpu"
+        computers.settings["provider"] = wrong
+        with refusal(NoEngine, "unknown provider"):
+            loading.open_setup(loading.Setup(bundle=computers))
+
+
+def test_a_device_that_cannot_crop_leaves_that_to_the_processor(made):
+    engine = loading.open_setup(loading.Setup(bundle=made))
+    said = []
+    options = Options(log=said.append)
+    device = loading.create_device(made.load_network(), engine, cpu.load(), options)
+    assert type(device).__name__ == "Processor"
+    assert any("on the processor" in sentence for sentence in said)
+
+
+@on_each_python
+def test_a_broken_or_missing_bundle_json_is_one_sentence(made, tmp_path):
+    gc.collect()  # an object of another test that dies in the deepest list could say nothing
+    for text in ("", "{", "[" * 99999, "[]", '{"format": 1, "board": "jetson_nano"}', "7"):
+        (made.folder / "bundle.json").write_text(text)
+        with pytest.raises(bundle.BadBundle, match="bundle.json .*build it again"):
+            bundle.Bundle(made.folder)
+    with refusal(bundle.BadBundle, "no bundle", command="make engine"):
+        bundle.Bundle(tmp_path)
+
+
+@pytest.mark.parametrize("key", sorted(set(bundle.KEYS) - {"calibration_sha256", "sha256"}))
+def test_entries_of_another_kind_are_one_sentence(made, key):
+    right = {"settings": dict, "board": str, "engine": str, "precision": str}
+    for wrong in (None, 7, "x", [], {}, [7], {"x": 7}):
+        if isinstance(wrong, right.get(key, ())):
+            continue
+        rewritten(made, lambda values, wrong=wrong: values.update({key: wrong}))
+        with pytest.raises(bundle.BadBundle):
+            loading.open_setup(loading.Setup(bundle=bundle.Bundle(made.folder)))
+
+
+CHANGES = {  # each has the right type
+    "engine": "onnxruntime",
+    "precision": "int8",
+    "board": "jetson_orin_nano",
+    "libraries": {"tensorrt": "10.3"},
+    "settings": {"dla": 1},
+    "compute_capability": "8.7",
+    "calibration_sha256": "0" * 64,
+    "sha256": "0" * 64,
+}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_an_entry_that_was_changed_by_hand_is_one_sentence(made, key):
+    path = made.folder / "bundle.json"
+    path.write_text(json.dumps(dict(json.loads(path.read_text()), **{key: CHANGES[key]})))
+    refused(made, "not as it was written", "build it again")
+
+
+def test_a_link_out_of_the_bundle_is_refused(made, nano, tmp_path):
+    whole = made.path("search0.plan")
+    elsewhere = tmp_path / "elsewhere.plan"
+    whole.rename(elsewhere)
+    whole.symlink_to(elsewhere)
+    refused(made, "a link to a file outside the bundle", "make engine")
+    elsewhere.rename(made.path("kept.plan"))
+    whole.unlink()
+    whole.symlink_to("kept.plan")
+    linked = tmp_path / "linked"
+    linked.symlink_to(made.folder)
+    loading.open_setup(loading.Setup(bundle=bundle.Bundle(linked)))
+
+
+def test_a_part_outside_the_bundle_is_refused(made, tmp_path):
+    (tmp_path / "secret").write_text("x")
+    part = {"sha256": bundle.sha256_of(tmp_path / "secret"), "bytes": 1}
+    rewritten(made, lambda values: values["parts"].update({"../../secret": part}))
+    refused(made, "names a part outside it")
+
+
+def test_a_folder_names_its_precision_once():
+    assert bundle.folder_of("host", "kestrel-int8", "int8").name == "kestrel-int8"
+    assert bundle.folder_of("host", "kestrel-int8", "fp32").name == "kestrel-int8-fp32"
+
+
+def test_it_is_found_by_board_network_and_precision(made, nano, tmp_path):
+    board, network = boards.load_board("jetson_nano"), made.load_network()
+    folder = bundle.folder_of("jetson_nano", "tiny", "fp16", tmp_path / "engines")
+    folder.parent.mkdir(parents=True)
+    made.folder.rename(folder)
+    assert bundle.find(board, network, None, tmp_path / "engines").folder == folder
+    with refusal(bundle.BadBundle, "no bundle", command="tiny.toml PRECISION=fp32"):
+        bundle.find(board, network, "fp32", tmp_path / "engines")
+    folder.rename(folder.with_name("tiny"))  # as of a network that is named for its precision
+    assert bundle.find(board, network, None, tmp_path / "engines").folder.name == "tiny"
+    folder = folder.with_name("tiny")
+    folder.rename(folder.with_name("tiny-fp32"))  # another precision is better than none
+    found = bundle.find(board, network, None, tmp_path / "engines")
+    assert found.folder.name == "tiny-fp32"
+
+
+@contextlib.contextmanager
+def kept(made):
+    """Check that a build which fails leaves the old bundle, and nothing beside it."""
+    before = sorted(path.name for path in made.folder.parent.iterdir())
+    old = (made.folder / "bundle.json").read_bytes()
+    yield
+    assert (made.folder / "bundle.json").read_bytes() == old
+    assert sorted(path.name for path in made.folder.parent.iterdir()) == before
+
+
+@on_each_python
+def test_a_failed_build_leaves_the_old_bundle(made, nano, prepared):
+    nano.trt.Builder.build_serialized_network = lambda self, network, config: None
+    with kept(made), refusal(BuildFailed, "not built"):
+        tensorrt.build_prepared(prepared / "out", made.folder, lambda s: None)
+
+
+def test_a_disk_that_fills_up_leaves_the_old_bundle(made, nano, prepared):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        told = "can't be written .*File too large.*make room"
+        with kept(made), pytest.raises(bundle.BadBundle, match=told):
+            tensorrt.build_prepared(prepared / "out", made.folder, lambda s: None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_folder_that_can_not_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with refusal(bundle.BadBundle, "not written"):
+        Writer(tmp_path / "file" / "bundle")

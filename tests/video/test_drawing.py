@@ -1,0 +1,326 @@
+"""What is drawn is inside the picture, legible, and never changes the frame itself."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from hotpath.runtime.errors import BadBox, BadFrame, BadOutput
+from hotpath.runtime.types import LOST, UNSURE, Track
+from hotpath.video import window as window_module
+from hotpath.video.drawing import AMBER, DARK, RED, TARGETS, UNIT_PX, draw
+from hotpath.video.window import Window, no_window
+from tests.support import ROOT, display
+from tests.support.errors import refusal
+
+STRIP = 65  # pixels of the texts below the picture, on a screen of 1366x768
+STEPS = {"crop": 0.083, "network": 12.1, "select": 0.051, "total": 12.41}
+INFO = dict(network="nanotrack_v2", engine="onnxruntime", fps=412.3, steps=STEPS, frame=12345)
+SIZES = [(176, 144), (320, 240), (640, 480), (1280, 720), (1920, 1080), (240, 1000), (4000, 300)]
+
+
+def black(size):
+    """A black frame of (width, height)."""
+    return np.zeros((size[1], size[0], 3), np.uint8)
+
+
+def bar_of(size, info):
+    """The bar below a black frame of (width, height)."""
+    return draw(black(size), {}, info)[size[1] :]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_texts_of_the_bar_keep_off_its_edges_and_can_be_read(size):
+    bar = bar_of(size, INFO)
+    rows, columns = np.where((bar > 128).all(axis=2))
+    assert rows.size, "nothing is written"
+    assert columns.min() >= 1 and columns.max() <= size[0] - 2
+    assert rows.min() >= 1 and rows.max() <= len(bar) - 2
+    rows, _ = np.where((bar_of(size, dict(fps=88)) > 128).all(axis=2))
+    assert 6 <= rows.max() - rows.min() + 1 <= size[1] / 15.0
+
+
+@pytest.mark.parametrize("size", SIZES + [(160, 120), (64, 64), (21, 21), (1280, 131)])
+def test_the_bar_covers_no_picture_and_keeps_its_height(size):
+    noise = np.random.RandomState(2).randint(0, 255, (size[1], size[0], 3)).astype(np.uint8)
+    track = Track((5, 1, 9, 9), 0.9)
+    drawn = draw(noise, track, INFO)
+    assert np.array_equal(drawn[: size[1]], draw(noise, track)), "as without figures"
+    assert size[1] < len(drawn) <= size[1] + max(26, size[1] / 8) and len(drawn) % 2 == 0
+    begun = dict(network="kestrel", engine="", fps=None, steps={"total": None}, frame=0)
+    assert draw(noise, track, begun).shape == drawn.shape, "from the first frame on"
+    assert draw(noise, track, dict(since={}, trails={})).shape == noise.shape
+
+
+def test_a_trail_leads_through_its_points_in_the_targets_colour():
+    trails = {3: [(30, 200), (160, 200), (float("nan"), 3), (160, 120)], 5: [(1e12, 5)]}
+    tracks = {3: Track((140, 100, 40, 40), 0.9), 5: Track((10, 60, 20, 20), 0.9)}
+    picture = draw(black((320, 240)), tracks, dict(trails=trails))
+    assert np.abs(picture[200, 100] - np.array(TARGETS[3])).max() < 30  # lines are anti-aliased
+    assert np.abs(picture[180, 160] - np.array(TARGETS[3])).max() < 30
+
+
+def test_the_box_is_drawn_where_it_is():
+    picture = draw(black((320, 240)), Track((100, 80, 60, 50), 0.9))
+    assert tuple(picture[105, 100]) == TARGETS[0] and tuple(picture[105, 160]) == TARGETS[0]
+    assert tuple(picture[80, 150]) == TARGETS[0] and tuple(picture[130, 130]) == TARGETS[0]
+    assert not picture[90:120, 110:150].any()
+    assert tuple(picture[105, 98]) == DARK  # the line that sets it off from a bright ground
+
+
+@pytest.mark.parametrize("tracks", [None, (1, 2, 3, 4), [Track((1, 2, 3, 4), 0.9)]])
+def test_what_is_no_track_and_no_frame_is_one_sentence(tracks):
+    with refusal(BadBox, "not tracks"):
+        draw(black((320, 240)), tracks)
+    with refusal(BadFrame, "no frame"):
+        draw(None, Track((1, 2, 30, 40), 0.9))
+
+
+def test_a_target_keeps_its_colour_when_another_one_ends():
+    tracks = {0: Track((30, 60, 40, 40), 0.9), 1: Track((200, 60, 40, 40), 0.8)}
+    assert tuple(draw(black((320, 240)), tracks)[80, 200]) == TARGETS[1]
+    del tracks[0]
+    assert tuple(draw(black((320, 240)), tracks)[80, 200]) == TARGETS[1]
+    warned = {}
+    for state in (UNSURE, LOST):
+        tracks[1] = tracks[1]._replace(lost=state == LOST, state=state)
+        warned[state] = tuple(draw(black((320, 240)), tracks)[80, 200])
+    assert warned == {UNSURE: AMBER, LOST: RED} and not {AMBER, RED} & set(TARGETS)
+
+
+def labels_in(picture, colours):
+    """Bounds (left, top, right, bottom) of the filled areas of those colours."""
+    found = []
+    for colour in colours:
+        filled = (picture == np.array(colour, np.uint8)).all(axis=2).astype(np.uint8)
+        filled = cv2.morphologyEx(filled, cv2.MORPH_CLOSE, np.ones((5, 5)))
+        filled = cv2.morphologyEx(filled, cv2.MORPH_OPEN, np.ones((7, 7)))
+        rows, columns = np.where(filled)
+        found.append((columns.min(), rows.min(), columns.max(), rows.max()))
+    return found
+
+
+def test_labels_on_the_same_place_do_not_overlap():
+    box = (100, 100, 80, 60)
+    tracks = {n: Track((box[0] + 2 * n, box[1] + n, *box[2:]), 0.96) for n in range(6)}
+    labels = labels_in(draw(black((320, 240)), tracks, INFO), TARGETS)
+    for index, (left, top, right, bottom) in enumerate(labels):
+        assert right - left > 25 and bottom - top > 8, "whole"
+        for other in labels[:index]:
+            assert bottom < other[1] or top > other[3] or right < other[0] or left > other[2]
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (-500, -500, 9000, 9000),
+        (170, 140, 50, 50),
+        (0, 0, 20, 20),
+        (1e12, -1e12, 5, 5),
+        (60, 60, 0.2, 0.2),
+        (float("nan"), 0, 5, 5),
+        (0, float("inf"), 5, 5),
+        (-5e6, -5e6, 1e7, 1e7),
+    ],
+)
+@pytest.mark.parametrize("size", [(176, 144), (40, 30), (1, 1)])
+def test_any_box_on_any_picture_can_be_drawn(box, size):
+    unknown = dict(INFO, network="r\u00e9seau", engine="\u7f51\u7edc")  # letters the font lacks
+    for state in ("tracked", "lost"):  # a lost one has dashes, which may be millions
+        drawn = draw(black(size), Track(box, 0.5, state == "lost", state), unknown)
+        assert drawn.shape[1:] == (size[0], 3) and len(drawn) > size[1]
+
+
+@pytest.mark.parametrize("side", [9, 20, 33, 200])
+def test_the_dashes_of_a_lost_box_show_its_four_corners_and_gaps(side):
+    picture = draw(black((320, 240)), Track((60, 30, side, side), 0.5, True, "lost"))[:240]
+    drawn = picture[:, :, 2] > 100
+    for x in (60, 60 + side):
+        for y in (30, 30 + side):
+            assert drawn[y - 1 : y + 2, x - 1 : x + 2].any(), (x, y)
+    row = drawn[30 + side, 60 : 60 + side]
+    assert side < 20 or not row.all()
+
+
+def test_a_label_stays_in_the_picture_beside_a_box_at_the_edge():
+    for box in ((0, 0, 30, 30), (280, 200, 39, 39), (300, 2, 60, 20), (5, 225, 40, 40)):
+        picture = draw(black((320, 240)), Track(box, 0.87))
+        label = (picture == np.array(TARGETS[0], np.uint8)).all(axis=2)
+        rows, columns = np.where(label)
+        assert columns.max() - columns.min() >= 15 and rows.max() - rows.min() >= 8
+
+
+@pytest.mark.parametrize("size", [(640, 480), (1920, 1080), (3840, 2160), (7680, 4320)])
+def test_labels_grow_with_the_picture_and_stay_whole_at_its_edges(size, monkeypatch):
+    width, height = size
+    grounds, texts = [], []
+    fill, put = cv2.rectangle, cv2.putText
+    monkeypatch.setattr(cv2, "rectangle", lambda *a: grounds.append(a[1:]) or fill(*a))
+    monkeypatch.setattr(cv2, "putText", lambda *a: texts.append(a[1:]) or put(*a))
+    side = height // 24
+    for x, y in ((0, 0), (width - side, 0), (0, height - side), (width - side, height - side)):
+        track = Track((x, y, side, side), 0.31, state=UNSURE, class_name="traffic light")
+        draw(black(size), {7: track})
+        (left, top), (right, bottom) = grounds.pop()[:2]
+        text, (start, base), font, scale, _, line_px = texts.pop()[:6]
+        assert text == "#7 traffic light  unsure .31"
+        wide, high = cv2.getTextSize(text, font, scale, line_px)[0]
+        assert 0 <= left < start and start + wide < right <= width
+        assert 0 <= top < base - UNIT_PX * scale and base < bottom <= height
+        assert 0.02 < UNIT_PX * scale / height < 0.022, "readable in a window of any size"
+
+
+@pytest.mark.parametrize("colour", [*TARGETS, AMBER, RED])
+def test_the_letters_of_every_label_stand_out(colour):
+    def luminance(bgr):
+        shares = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in bgr / 255.0]
+        return np.dot(shares, (0.0722, 0.7152, 0.2126))
+
+    dark, bright = sorted(luminance(np.array(shade)) for shade in (colour, DARK))
+    assert (bright + 0.05) / (dark + 0.05) > 4.5, "WCAG 2, level AA"
+
+
+def test_a_label_in_a_narrow_picture_leaves_out_the_class_and_then_the_number(monkeypatch):
+    written = []
+    put = cv2.putText
+    monkeypatch.setattr(cv2, "putText", lambda *a: written.append(a[1]) or put(*a))
+    track = Track((4, 20, 20, 20), 0.31, state=UNSURE, class_name="traffic light")
+    for width, text in (
+        (640, "#3 traffic light  unsure .31"),
+        (90, "#3  unsure .31"),
+        (60, "unsure .31"),
+    ):
+        draw(black((width, 60)), {3: track})
+        assert written.pop() == text
+
+
+def test_a_missing_or_unserved_display_is_one_sentence(monkeypatch):
+    reason = no_window({"DISPLAY": ":7777"})  # before Qt ends the program
+    assert reason and ("ALSO=window" in reason or ":7777 does not answer" in reason)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with refusal(BadOutput, "no display"):
+        Window()
+
+
+def test_a_window_is_shown_until_the_user_presses_q():
+    reason = display.why_none() or no_window({})
+    if reason and "no display" not in reason:
+        pytest.skip(reason)
+    code = (
+        "import numpy as np; from hotpath.video.window import Window\n"
+        "with Window('Hotpath test') as window:\n"
+        "    while window.open:\n"
+        "        window.show(np.zeros((240, 320, 3), np.uint8), ['Q: end'])\n"
+        "        window.wait_key(0.02)\n"
+    )
+    with display.display() as screen:
+        assert no_window(screen.environment) is None
+        options = {"cwd": str(ROOT), "env": screen.environment, "stderr": subprocess.PIPE}
+        program = subprocess.Popen([sys.executable, "-c", code], **options)
+        screen.press("Hotpath test", "q")
+        said = program.communicate(timeout=10)[1]
+    assert program.returncode == 0
+    assert said == b"", "no warnings about fonts"
+
+
+def select_with(monkeypatch, frame, events, keys=()):
+    """Draw a box by events of the mouse and keys. Return (the window, what it showed, box)."""
+    shown, answers, callbacks = [], iter(keys), []
+    places = iter(events)
+
+    def wait(_):
+        key = next(answers, None)
+        if key is not None:
+            return ord(key)
+        callbacks[0](*next(places))
+        return -1
+
+    monkeypatch.setattr(cv2, "imshow", lambda _, picture: shown.append(picture))
+    monkeypatch.setattr(cv2, "setMouseCallback", lambda _, call: callbacks.append(call))
+    monkeypatch.setattr(cv2, "waitKey", wait)
+    monkeypatch.setattr(cv2, "waitKeyEx", wait)
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 1.0)
+    for name in ("namedWindow", "resizeWindow", "destroyAllWindows"):
+        monkeypatch.setattr(cv2, name, lambda *_: None)
+    monkeypatch.setattr("hotpath.video.window.no_window", lambda: None)
+    monkeypatch.setattr("hotpath.video.window.screen_size", lambda: (1366, 768))
+    window = Window()
+    return window, shown, lambda: window.select(frame, ["Drag a box"])
+
+
+def test_a_box_drawn_in_the_window_is_done_at_the_release(monkeypatch):
+    frame = black((320, 240))
+    down, move, up = cv2.EVENT_LBUTTONDOWN, cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONUP
+    click = [(down, 500, 755, 0, None), (up, 502, 755, 0, None)]  # on the texts: is nothing
+    drag = [(move, 9, 9, 0, None), (down, 500, 200, 0, None), (move, 400, 150, 0, None)]
+    window, shown, draw = select_with(monkeypatch, frame, [*click, *drag, (up, 300, 9999, 0, None)])
+    x, y, w, h = draw()
+    factor = (0.86 * 768 - STRIP) / 240  # above two rows of texts
+    left = (shown[0].shape[1] - round(320 * factor)) // 2
+    assert (x, w) == pytest.approx(((300 - left) / factor, 200 / factor), rel=0.01)
+    assert (y, y + h) == pytest.approx((200 / factor, 240), rel=0.01)  # not below the picture
+    assert (shown[-1] == (0, 255, 255)).all(axis=2).any() and not frame.any()
+    assert shown[0][int(240 * factor) + 2 :].max() > 200  # texts below, nothing on the picture
+    assert not shown[0][: int(240 * factor), left : -left - 1].any() and window.open
+
+
+def test_esc_goes_back_without_a_box_and_without_ending_the_run(monkeypatch):
+    window, _, draw = select_with(monkeypatch, black((320, 240)), [], ["\x1b"])
+    assert draw() is None and window.open
+
+
+def test_a_click_is_the_point_under_it(monkeypatch):
+    down, up = cv2.EVENT_LBUTTONDOWN, cv2.EVENT_LBUTTONUP
+    click = [(down, 700, 302, 0, None), (up, 701, 302, 0, None)]
+    window, shown, select = select_with(monkeypatch, black((320, 240)), click)
+    x, y, w, h = select()
+    factor = (0.86 * 768 - STRIP) / 240
+    left = (shown[0].shape[1] - round(320 * factor)) // 2
+    assert (x, y) == pytest.approx(((701 - left) / factor, 302 / factor), rel=0.01)
+    assert (w, h) == (0, 0) and window.touched
+
+
+def test_a_button_that_went_down_in_the_film_begins_a_box(monkeypatch):
+    down, move, up = cv2.EVENT_LBUTTONDOWN, cv2.EVENT_MOUSEMOVE, cv2.EVENT_LBUTTONUP
+    frame = black((320, 240))
+    late = [(move, 700, 300, 0, None), (up, 720, 330, 0, None)]
+    early = [(move, 5, 5, 0, None), (down, 600, 200, 0, None)]
+    window, _, _ = select_with(monkeypatch, frame, [*early, *late])
+    window.show(frame)
+    assert window.wait_key(0.01) is None and not window.pressed, "the mouse only moves"
+    assert window.wait_key(0.01) is None and window.pressed and window.touched
+    x, y, w, h = window.select(frame, ["Drag a box"], pressed=True)
+    factor = (0.86 * 768 - STRIP) / 240
+    assert (w, h) == pytest.approx((120 / factor, 130 / factor), rel=0.02)
+    assert not window.pressed
+    window, _, _ = select_with(
+        monkeypatch, frame, [(down, 500, 755, 0, None), (up, 500, 755, 0, None)]
+    )
+    window.show(frame)
+    assert window.wait_key(0.01) is None and window.pressed
+    assert window.select(frame, ["Drag a box"], pressed=True) is None, "below the picture"
+
+
+def test_a_window_lays_a_picture_out_once(monkeypatch):
+    window, _, _ = select_with(monkeypatch, black((320, 240)), [])
+    made = []
+    view = window_module.View
+    monkeypatch.setattr(window_module, "View", lambda *of: made.append(of) or view(*of))
+    for size in ((320, 240), (320, 240), (320, 240), (640, 360), (640, 360)):
+        window.show(black(size))
+    assert len(made) == 2
+
+
+def test_a_lost_target_has_a_red_broken_line_and_the_time_since():
+    track = Track((100, 80, 100, 80), 0.5, True, "lost")
+    held = draw(black((480, 360)), Track(track.box, 0.5))
+    lost = draw(black((480, 360)), track, {"since": {0: "1.2 s"}})
+    side = lost[90:150, 100].astype(int)
+    red = (side[:, 2] > side[:, 1] + 100).sum()
+    assert 10 < red < 50, "a part of the line is red"
+    assert held[90:150, 100].any(axis=1).all() and not side.any(axis=1).all()
+    without = draw(black((480, 360)), track)
+    assert (lost != without).any()

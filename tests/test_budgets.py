@@ -19,13 +19,13 @@ from hotpath.app.links import rtsp_push
 from hotpath.app.records import LinkOptions, TargetOptions
 from hotpath.base import toml
 from hotpath.runtime.errors import BadNetwork, BadOutput, BadSource
-from hotpath.runtime.identity.learner import negatives as strangers
+from hotpath.runtime.identity.learner import negatives
 from hotpath.runtime.networks import bundle, npz, onnx_budget
 from hotpath.video import limits, probe, sequence
 from hotpath.video.sources import open_source
 from hotpath_bridges import bag_budget, mqtt, ros
-from tests.support import lies
-from tests.support.lies import jpeg, png, tiff, webp
+from tests.support import malformed
+from tests.support.malformed import jpeg, png, tiff, webp
 
 SECURITY = pathlib.Path(__file__).resolve().parents[1] / "SECURITY.md"
 COST = r"at most (\d+) s of the processor and (\d+) MiB"
@@ -147,7 +147,7 @@ ROWS = {
             "PNG": ("a.png", lambda: png(30000, 30000), "megapixels"),
             "JPEG": ("a.jpg", lambda: jpeg(65500, 65500), "megapixels"),
             "PGM": ("a.pgm", lambda: b"P5\n60000 60000\n255\n" + bytes(99), "megapixels"),
-            "BMP": ("a.bmp", lambda: lies.bmp(50000, 50000), "megapixels"),
+            "BMP": ("a.bmp", lambda: malformed.bmp(50000, 50000), "megapixels"),
             "WebP": ("a.webp", lambda: webp(b"VP8L", b"\x2f\xff\xff\xff\x0f"), "megapixels"),
             "TIFF": ("a.tif", lambda: tiff(60000, 60000), "Pillow|megapixels"),
             "a long file": ("a.png", lambda: LONG, "MiB"),
@@ -175,7 +175,7 @@ ROWS = {
             "smaller APNG": ("a.png", lambda: png(16000, 12000, True, 12000), "not a vid|mega"),
             "a larger frame than stated": (
                 "a.avi",
-                lambda: lies.film([LARGE] * 2),
+                lambda: malformed.film([LARGE] * 2),
                 "not a vid|mega",
             ),
         },
@@ -200,10 +200,10 @@ ROWS = {
         shape,
         f"{FRAME}, {limits.PART_MIB} MiB of a part",
         {
-            "a large frame": ("parts", lambda: lies.part(jpeg(65500, 65500)), "megapixels"),
+            "a large frame": ("parts", lambda: malformed.part(jpeg(65500, 65500)), "megapixels"),
             "a part without an end": (
                 "parts",
-                lambda: lies.part(b"\xff\xd8" + bytes(40 * limits.MIB)),
+                lambda: malformed.part(b"\xff\xd8" + bytes(40 * limits.MIB)),
                 "without a b",
             ),
             "headers without an end": (
@@ -225,10 +225,10 @@ ROWS = {
             "JPEG of ROS": ("a", lambda: jpeg(65500, 65500), "megapixels"),
             "JPEG for planes": ("a.planes", lambda: jpeg(65500, 65500), "megapixels"),
             "60,000 rows": ("a.raw", lambda: bytes(9), "megapixels"),
-            "a chunk of 1 TiB": ("a.mcap", lambda: lies.mcap(b"", 1 << 40), "unpacks"),
+            "a chunk of 1 TiB": ("a.mcap", lambda: malformed.mcap(b"", 1 << 40), "unpacks"),
             "a chunk longer than stated": (
                 "a.mcap",
-                lambda: lies.mcap(zstd_of_zeros(), 99, b"zstd"),
+                lambda: malformed.mcap(zstd_of_zeros(), 99, b"zstd"),
                 "unpacks",
             ),
         },
@@ -288,24 +288,28 @@ ROWS = {
         "each call), "
         f"{onnx_budget.DEEPEST} graphs in each other, no loops",
         {
-            "a loop": ("a", lambda: lies.inside("Loop", 1), "Loop"),
-            "a scan": ("a", lambda: lies.inside("Scan", 1), "Scan"),
-            "nested graphs": ("a", lambda: lies.inside("If", 11), "deeper"),
-            "functions that double": ("a", lambda: lies.doubling(40), "."),
-            "30,000 nodes": ("a", lambda: lies.network(*[lies.node("Identity")] * 30000), "nodes"),
+            "a loop": ("a", lambda: malformed.inside("Loop", 1), "Loop"),
+            "a scan": ("a", lambda: malformed.inside("Scan", 1), "Scan"),
+            "nested graphs": ("a", lambda: malformed.inside("If", 11), "deeper"),
+            "functions that double": ("a", lambda: malformed.doubling(40), "."),
+            "30,000 nodes": (
+                "a",
+                lambda: malformed.network(*[malformed.node("Identity")] * 30000),
+                "nodes",
+            ),
             "a terabyte": ("a", lambda: 1 << 40, "bytes"),
             "a field without an end": ("a", lambda: b"\x3a\xff\xff\xff\xff\x7f" + bytes(20), "."),
         },
     ),
     "NumPy archives, `hotpath/runtime/networks/npz.py`": (
-        strangers.read,
+        negatives.read,
         f"{npz.MOST_BYTES >> 20} MiB, also unpacked, {npz.MOST_ARRAYS} arrays",
         {
-            "64 MB of zeros": ("a", lambda: lies.npz((1 << 26,), 1 << 26), "."),
-            "a shape of 2^40": ("a", lambda: lies.npz((1 << 40,), 1), "."),
-            "a hundred arrays": ("a", lambda: lies.npz((1,), 1, arrays=100), "."),
+            "64 MB of zeros": ("a", lambda: malformed.npz((1 << 26,), 1 << 26), "."),
+            "a shape of 2^40": ("a", lambda: malformed.npz((1 << 40,), 1), "."),
+            "a hundred arrays": ("a", lambda: malformed.npz((1,), 1, arrays=100), "."),
             "an empty archive": ("a", lambda: b"", "."),
-            "Python objects": ("a", lambda: lies.npz((1,), 8, "|O"), "."),
+            "Python objects": ("a", lambda: malformed.npz((1,), 8, "|O"), "."),
         },
     ),
     "redirects of RTSP, `hotpath/video/probe.py`": (
@@ -329,7 +333,7 @@ def test_what_lies_is_refused_in_a_sentence_and_costs_little(tmp_path, reader, l
     place, make, sentence = ROWS[reader][2][lie]
     seconds, mebibytes = map(int, re.search(COST, SECURITY.read_text("utf-8")).groups())
     how = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(SECURITY.parent))
-    with lies.opened(tmp_path, place, make()) as (place, stdin):
+    with malformed.opened(tmp_path, place, make()) as (place, stdin):
         call = [sys.executable, "-c", READ_ONE, reader, str(place)]
         done = subprocess.run(call, stdin=stdin, timeout=120, **how)
     text = done.stdout.decode("utf-8", "replace")
@@ -345,15 +349,15 @@ def test_what_is_within_the_budget_is_read(tmp_path):
     (tmp_path / "a.toml").write_text("a.b.c = [0.5, 1.5]")
     assert toml.read(tmp_path / "a.toml", BadNetwork) == {"a": {"b": {"c": [0.5, 1.5]}}}
     pytest.importorskip("PIL")
-    with lies.opened(tmp_path, "a.tif", tiff(8, 8, 2, circle=True)) as (place, _):
+    with malformed.opened(tmp_path, "a.tif", tiff(8, 8, 2, circle=True)) as (place, _):
         assert shape(place) == (8, 8, 3)  # the page after itself is the last
 
 
 def test_few_redirects_are_followed():
-    with lies.redirecting(5) as (address, asked):
+    with malformed.redirecting(5) as (address, asked):
         probe.check_redirects(address)
         assert len(asked) >= 6
-    with lies.redirecting(30) as (address, asked):
+    with malformed.redirecting(30) as (address, asked):
         with pytest.raises(BadSource):
             probe.check_redirects(address)
         assert len(asked) <= probe.REDIRECTS + 2

@@ -92,11 +92,14 @@ def network(kind, value):
         return [tiny.TOML.replace(file, file + "\nurl = " + value)]
     if kind is Sha256:
         lies = [tiny.TOML.replace(file, file + "\nsha256 = " + value)]
-        lies += [tiny.TOML + f"[{s}]\nname = 'x'\nsha256 = {value}\n" for s in ("tap", "strangers")]
+        lies += [
+            tiny.TOML + f"[{s}]\nname = 'x'\nsha256 = {value}\n"
+            for s in ("point_prompt", "negatives")
+        ]
         return [*lies, tiny.TOML + f"[made_from]\nhead = {value}\n"]
     if kind is FileName:
         made = f"name = {value}\nsha256 = '{HASH}'\n"
-        lies = [tiny.TOML + f"[{section}]\n{made}" for section in ("tap", "strangers")]
+        lies = [tiny.TOML + f"[{section}]\n{made}" for section in ("point_prompt", "negatives")]
         return [*lies, tiny.TOML.replace('"tiny_head.onnx"', value)]
     return []
 

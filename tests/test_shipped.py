@@ -19,8 +19,8 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("av")
 KEPT = json.loads(shipped.FILE.read_text(encoding="utf-8"))
 CHANGES = (  # of kestrel.toml: what another number does, and the film that shows it
-    ("window", 0.45, "covered"),
-    ("lr", 0.3, "cut"),
+    ("window_influence", 0.45, "covered"),
+    ("size_lr", 0.3, "cut"),
     ("search_lost_below", 0.4, "covered"),
     ("look_above", 0.7, "pan"),
     ("found_above", 0.4, "jerk"),

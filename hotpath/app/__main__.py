@@ -21,7 +21,7 @@ from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame
 from hotpath.app.records import OutputOptions, RunOptions, SourceOptions, TargetOptions
 from hotpath.app.service_manager import ServiceManager
 from hotpath.base.cli import flush
-from hotpath.base.garbage import short_collections
+from hotpath.base.gc_tuning import tuned_gc
 from hotpath.runtime.errors import BadFrame, BadSource, HotpathError, NetworkFailed
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.types import Box, Track
@@ -127,7 +127,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
             outputs.notice(doubts_of(targets, tracks))
             if manager:
                 manager.ready(f"tracking in {source.name}")
-            with short_collections():
+            with tuned_gc():
                 broken = follow(
                     source_options.frames, targets, source, outputs, stop, manager, finder
                 )

@@ -62,7 +62,7 @@ def collect(
         box = clip.boxes[index]
         is_visible = np.isfinite(box[0])
         if index and is_visible and index in wanted_x:
-            state = tracker.state if len(crops_x) % 2 else _jittered(tracker.state, network, rng)
+            state = tracker._state if len(crops_x) % 2 else _jittered(tracker._state, network, rng)
             window, _ = geometry.search_window(network, state)
             crops_x.append(_cut(tracker, frame, window, network.search))
         track = tracker.update(frame) if index else None

@@ -175,7 +175,7 @@ def files_of(written: dict[str, Path]) -> list[Path]:
     for path in written.values():
         form = load_network(path)
         files += [path, *form.locate().values()]
-        files += [form.locate_made(made) for made in (form.strangers, form.tap) if made]
+        files += [form.locate_made(made) for made in (form.negatives, form.point_prompt) if made]
     return list(dict.fromkeys(files))
 
 

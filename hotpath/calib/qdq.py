@@ -118,7 +118,7 @@ def write(
         maps = [entry.split("+") for entry in table["head"]["maps"]]
         table["head"]["maps"] = ["+".join(names.get(n, n) for n in entry) for entry in maps]
     path = folder / (name + ".toml")
-    for entry in filter(None, (network.strangers, network.tap)):
+    for entry in filter(None, (network.negatives, network.point_prompt)):
         file = network.locate_made(entry)
         if not (folder / file.name).exists():
             shutil.copy(file, folder / file.name)

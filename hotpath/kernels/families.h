@@ -114,7 +114,7 @@ HP_FN hp_scored_box hp_vote(const hp_points* points, const hp_target* target, do
 
 // How far the size moves towards the winning box: 0 to 1, or all the way with the power 0.
 HP_FN double hp_rate(const hp_points* points, const hp_scored_box* best) {
-  const double rate = hp_mul(hp_mul(best->penalty, best->score), points->learning_rate);
+  const double rate = hp_mul(hp_mul(best->penalty, best->score), points->size_lr);
   if (points->power == 0) return 1.0;
   return points->power == 1 ? rate : hp_mul(rate, rate);
 }
@@ -152,9 +152,9 @@ enum { HP_FROM_TARGET = 0, HP_FROM_WINDOW = 1 };  // what the search region is c
 
 // Share of the new size in the target's; `raw` is the best cell's score in the map.
 HP_FN double hp_centre_rate(const hp_centre* head, double raw) {
-  if (head->power == 0) return head->learning_rate;
+  if (head->power == 0) return head->size_lr;
   const double score = hp_probability(head->score, raw, 0.0);
-  return hp_mul(head->learning_rate, head->power == 1 ? score : hp_mul(score, score));
+  return hp_mul(head->size_lr, head->power == 1 ? score : hp_mul(score, score));
 }
 
 // Where the search region's centre lies: the target's, or the window's in whole pixels.

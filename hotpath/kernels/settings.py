@@ -62,7 +62,7 @@ class PointsSettings(NamedTuple):
     stride: float  # search pixels from one cell to the next
     penalty: float  # strength of the penalty on changes of size and ratio
     window_influence: float  # share of the window in a vote, 0 to 1
-    learning_rate: float  # how fast the size follows, 0 to 1
+    size_lr: float  # how fast the size follows, 0 to 1
     power: int  # of penalty * score * learning_rate, the share by which the size follows: 0, 1 or 2
     score: str  # a name in ``SCORES``
     limits: BoxLimits  # of the box
@@ -83,7 +83,7 @@ class CentreSettings(NamedTuple):
     relative_to: str  # a name in ``RELATIVES``
     window: WindowSettings  # where the tracker looks
     limits: BoxLimits  # of the box
-    learning_rate: float = 1.0  # share of the new size in the target's, at a score of 1
+    size_lr: float = 1.0  # share of the new size in the target's, at a score of 1
     power: int = 0  # of the score in that share: 0, 1 or 2
     influence: float = -1.0  # of the window in a vote; below 0: scores are multiplied by it
 
@@ -102,46 +102,46 @@ class CornersSettings(NamedTuple):
 SelectSettings = Union[PointsSettings, CentreSettings, CornersSettings]
 
 
-class Prior(NamedTuple):
+class SelectionPrior(NamedTuple):
     """What select weighs in a window, and the places it proposes: one where cells are no places."""
 
-    learning_rate: Optional[float] = None  # how fast the size follows; None: the network's
+    size_lr: Optional[float] = None  # how fast the size follows; None: the network's
     influence: Optional[float] = None  # of the Hanning window in a vote; None: the network's
     most: int = (
-        1  # places at most, up to ``MOST_PLACES``; the first one is the cell with most votes
+        1  # places at most, up to ``MOST_PROPOSALS``; the first one is the cell with most votes
     )
     share: float = 0.0  # of the best score, that a further place must have
     # cells around a place in which there is no other; 0: the others are peaks of the score map
     apart: int = 0
 
 
-ARGMAX = Prior()
-MOST_PLACES = 7  # of a window
+ARGMAX = SelectionPrior()
+MOST_PROPOSALS = 7  # of a window
 PLACES = ("points", "centre")  # families in which a cell is a place
 
 
 def weights_of(
-    settings: Union[PointsSettings, CentreSettings], prior: Prior
+    settings: Union[PointsSettings, CentreSettings], prior: SelectionPrior
 ) -> Tuple[float, float]:
-    """Return the learning rate and the influence of a prior, or else those of settings."""
+    """Return the size smoothing and the influence of a prior, or else those of settings."""
     if isinstance(settings, PointsSettings):
         influence = settings.window_influence
     else:
         influence = settings.influence
     return (
-        settings.learning_rate if prior.learning_rate is None else prior.learning_rate,
+        settings.size_lr if prior.size_lr is None else prior.size_lr,
         influence if prior.influence is None else prior.influence,
     )
 
 
-def with_prior(settings: SelectSettings, prior: Prior) -> SelectSettings:
-    """Return settings with the learning rate and the influence of a prior."""
+def with_prior(settings: SelectSettings, prior: SelectionPrior) -> SelectSettings:
+    """Return settings with the size smoothing and the influence of a prior."""
     if isinstance(settings, CornersSettings):
         return settings
     rate, influence = weights_of(settings, prior)
     if isinstance(settings, PointsSettings):
-        return settings._replace(learning_rate=rate, window_influence=influence)
-    return settings._replace(learning_rate=rate, influence=influence)
+        return settings._replace(size_lr=rate, window_influence=influence)
+    return settings._replace(size_lr=rate, influence=influence)
 
 
 class ColourSettings(NamedTuple):

@@ -30,12 +30,12 @@ struct hp_points {
   double stride;  // search pixels from one cell to the next
   double penalty;  // strength of the penalty on changes of size and ratio
   double window_influence;  // share of the window in a vote, 0 to 1
-  double learning_rate;  // how fast the size follows, 0 to 1
+  double size_lr;  // how fast the size follows, 0 to 1
   double quality_share;  // of the quality in the score, with "blend"
   double window_power;  // of the Hanning window
   hp_bounds limits;  // of the box
   int size;  // cells on each side of the maps
-  int power;  // of penalty * score * learning_rate, the share by which the size follows: 0, 1 or 2
+  int power;  // of penalty * score * size_lr, the share by which the size follows: 0, 1 or 2
   int score;  // a name in ``SCORES``
   int quality;  // a name in ``QUALITIES``
   int inclusive;  // whether a box is one search pixel wider than its distances say
@@ -45,7 +45,7 @@ struct hp_points {
 // Select for heads that give a score of the centre, its place in the cell, and a size.
 struct hp_centre {
   double min_score;  // below it the target stays where it was
-  double learning_rate;  // share of the new size in the target's, at a score of 1
+  double size_lr;  // share of the new size in the target's, at a score of 1
   double influence;  // of the window in a vote; below 0: scores are multiplied by it
   hp_geometry window;  // where the tracker looks
   hp_bounds limits;  // of the box

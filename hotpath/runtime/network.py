@@ -48,12 +48,13 @@ class File(NamedTuple):
 
 
 class Made(NamedTuple):
-    """A file that was made for a network, as ``[strangers]`` and ``[tap]`` of a TOML name it.
+    """A file that was made for a network, as ``[negatives]`` and ``[point_prompt]`` of a TOML name
+    it.
 
     Attributes:
         name: file name, without folders.
         sha256: 64 hexadecimal digits.
-        object_above: of ``[tap]``: the score of an object at a point.
+        object_above: of ``[point_prompt]``: the score of an object at a point.
     """
 
     name: str
@@ -78,8 +79,8 @@ class Network:
     path: pathlib.Path
     files: List[File]
     published: Dict[str, Any]  # figures that the authors report
-    strangers: Optional[Made]  # descriptors of other objects: runtime/identity/learner
-    tap: Optional[Made]  # the head that finds the object at a point: runtime/tracker
+    negatives: Optional[Made]  # descriptors of other objects: runtime/identity/learner
+    point_prompt: Optional[Made]  # the head that finds the object at a point: runtime/tracker
     made_from: Dict[str, str]  # of an INT8 form: part of its network -> sha256 of that file
 
     family: str
@@ -135,12 +136,12 @@ class Network:
     clip: str
     box_pixels: str
     penalty: float
-    window: float
+    window_influence: float
     window_power: float
     score_power: int
     vote: str
-    lr: float
-    lr_power: int
+    size_lr: float
+    size_lr_power: int
     min_score: float
     relative_to: str
     scales: Any  # sides of the anchors (tuple), or how many sizes a response tries (int)
@@ -236,9 +237,9 @@ class Network:
             if sha256_of(path) == entry.sha256:
                 return path
         state = f"{there[0]} has another sha256" if there else "it is missing"
-        maker = "hotpath_lab.strangers --clips DIR"
-        if entry == self.tap:
-            maker = "hotpath_research.tap train --data DIR --out DIR --write"
+        maker = "hotpath_lab.negatives --clips DIR"
+        if entry == self.point_prompt:
+            maker = "hotpath_research.point_prompt train --data DIR --out DIR --write"
         raise BadNetwork(
             f"{self.path} names {entry.name}, but {state}; put the file beside the TOML, make it "
             f"with `python -m {maker} --network {self.given}`, or remove the section",

@@ -84,7 +84,7 @@ class Track(NamedTuple):
     found: bool = False
 
 
-class Seen(NamedTuple):
+class WindowResult(NamedTuple):
     """What a device computed for one window of a frame. All arrays are in the CPU's memory.
 
     Attributes:
@@ -95,7 +95,7 @@ class Seen(NamedTuple):
             or if they stayed on the device.
         maps: float32 arrays for ``Family.select``; None if the device selected.
         states: float64 (n, 4) [cx, cy, w, h], frame pixels: the boxes of the places that
-            ``Look.prior`` asks for, that of the best cell first
+            ``WindowRequest.prior`` asks for, that of the best cell first
             (``hotpath.runtime.decode.shared.proposals``). None if the device did not select. If the
             network's output is not finite, ``around`` is the only one.
         scores: their n scores, 0 to 1; NaN if the network's output is not finite.

@@ -12,7 +12,7 @@ import numpy as np
 from hotpath.base.log import reporter
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.runtime.frames.pictures import AnyFrame, Picture, is_deep
-from hotpath.runtime.tracker.lock import Turns
+from hotpath.runtime.tracker.lock import ExclusiveLock
 from hotpath.runtime.types import Track
 
 PLAYED_FPS = 25.0  # the speed at which a recording is played that states no frame rate
@@ -110,7 +110,7 @@ class Source:
     captured_at = "arrival"
 
     def __init__(self, name: str, log: Log = None, depth: Optional[int] = None) -> None:
-        self.turns = Turns()  # a library that is closed while it decodes ends the process
+        self.lock = ExclusiveLock()  # a library that is closed while it decodes ends the process
         self.name = name
         self.log = reporter(log)
         self._depth = depth

@@ -13,7 +13,7 @@ import numpy as np
 from hotpath.base.commands import counted
 from hotpath.runtime.errors import BadFrame, BadSource
 from hotpath.runtime.frames.pictures import is_deep
-from hotpath.runtime.tracker.lock import one_at_a_time
+from hotpath.runtime.tracker.lock import exclusive
 from hotpath.video import sequence
 from hotpath.video.base import (
     PICTURES,
@@ -110,7 +110,7 @@ class FrameFolder(Source):
         self.annotated = bool(self._boxes)
         self.seek(0)
 
-    @one_at_a_time
+    @exclusive
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``.
 
@@ -143,7 +143,7 @@ class FrameFolder(Source):
         name = os.fsencode(os.path.basename(self._paths[index]))
         return name.decode("utf-8", "replace")
 
-    @one_at_a_time
+    @exclusive
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""
         self.given = max(0, min(index, len(self._paths) - 1))

@@ -9,7 +9,7 @@ import cv2
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.frames.pictures import is_deep
-from hotpath.runtime.tracker.lock import one_at_a_time
+from hotpath.runtime.tracker.lock import exclusive
 from hotpath.video import opencv, pyav
 from hotpath.video.base import (
     PLAYED_FPS,
@@ -68,7 +68,7 @@ class Recording(Source):
             self.close()
             raise BadSource(f"{name}: {why_no_frame(cut_off)}")
 
-    @one_at_a_time
+    @exclusive
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
         is_there = self._ahead or self._decode()
@@ -88,7 +88,7 @@ class Recording(Source):
             )
         return None
 
-    @one_at_a_time
+    @exclusive
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""
         if self._capture is None:
@@ -97,7 +97,7 @@ class Recording(Source):
             return self._play_to(lambda: self.given >= index)
         return self._go(max(0, index))
 
-    @one_at_a_time
+    @exclusive
     def seek_time(self, time_s: float) -> bool:
         """Make the first frame from that time on the next one; see ``Source.seek_time``."""
         if self.by_rate or not self.fps or self._capture is None:
@@ -130,7 +130,7 @@ class Recording(Source):
             self.given += 1
         return found
 
-    @one_at_a_time
+    @exclusive
     def count(self) -> int:
         """Count the frames. The next one is the first one again.
 
@@ -144,7 +144,7 @@ class Recording(Source):
         return frames
 
     @property
-    @one_at_a_time
+    @exclusive
     def period_s(self) -> float:
         """Return the seconds to the next frame. This decodes the next frame to read its stamp.
 
@@ -180,7 +180,7 @@ class Recording(Source):
             pass
         return [stamp_s for _, stamp_s in itertools.islice(self._ahead, 1, count + 1)]
 
-    @one_at_a_time
+    @exclusive
     def close(self) -> None:
         """Close the file or the connection."""
         if self._capture is not None:

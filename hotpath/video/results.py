@@ -26,7 +26,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.frames.directions import bearing
-from hotpath.runtime.tracker.lock import Turns, one_at_a_time
+from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.types import Box
 from hotpath.video.base import TrackedFrame
 from hotpath.video.output_file import (
@@ -163,13 +163,13 @@ class Results:
         # a file takes every write, and can be cut back to its last whole line
         self._is_file = stat.S_ISREG(os.fstat(self._file).st_mode)
         self._patience_s = PATIENCE_S if waits else 0.0
-        self.turns = Turns()  # two threads would both put the new file in its place
+        self.lock = ExclusiveLock()  # two threads would both put the new file in its place
         self._log = log
         self._began = False
         with contextlib.suppress(BadOutput):  # a disk that is full now may have room later
             self._write_line("")
 
-    @one_at_a_time
+    @exclusive
     def write(self, row: Sequence[object]) -> None:
         """Write one row: its values in the columns' order.
 
@@ -187,7 +187,7 @@ class Results:
         """Whether the file with this name is the one that was written."""
         return self._new is None or self._new.kept
 
-    @one_at_a_time
+    @exclusive
     def close(self) -> None:
         """Close the file; may be called twice."""
         if self._file is None:

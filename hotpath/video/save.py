@@ -20,7 +20,7 @@ from typing import Any, Callable, Optional, Union
 import numpy as np
 
 from hotpath.runtime.errors import BadOutput
-from hotpath.runtime.tracker.lock import Turns, one_at_a_time
+from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.video.base import to_bgr
 from hotpath.video.containers import mp4_boxes
 from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
@@ -75,9 +75,9 @@ class Video:
         self._refusal: Optional[str] = None  # why no more frames can be written
         self._file = NewFile(self.name)
         self._looked_bytes = 0  # of the new file, when it was last decoded
-        self.turns = Turns()  # an encoder that is closed while it encodes ends the process
+        self.lock = ExclusiveLock()  # an encoder that is closed while it encodes ends the process
 
-    @one_at_a_time
+    @exclusive
     def write(self, frame: np.ndarray, time_s: Optional[float] = None) -> None:
         """Append one frame.
 
@@ -109,7 +109,7 @@ class Video:
             self._fail(error)
         self.frames += 1
 
-    @one_at_a_time
+    @exclusive
     def close(self) -> None:
         """Finish the file; may be called twice."""
         self._refusal = self._refusal or f"{self.name}: is closed"
@@ -248,14 +248,16 @@ class BackgroundVideo:
             target=self._run, name="encoder", daemon=True
         )
         self._thread.start()
-        self.turns = Turns()  # what is written after ``close`` would wait for its thread for ever
+        self.lock = (
+            ExclusiveLock()
+        )  # what is written after ``close`` would wait for its thread for ever
 
     @property
     def kept(self) -> bool:
         """Whether the file with this name is the one that was written."""
         return self.video.kept
 
-    @one_at_a_time
+    @exclusive
     def write(self, frame: np.ndarray, time_s: Optional[float] = None) -> None:
         """Append one frame, which must not be changed afterwards; see ``Video.write``.
 
@@ -273,7 +275,7 @@ class BackgroundVideo:
         else:
             self._queue.put((frame, time_s))
 
-    @one_at_a_time
+    @exclusive
     def close(self) -> None:
         """Encode what waits, and finish the file; may be called twice."""
         if self._thread is not None:

@@ -15,7 +15,7 @@ from hotpath.base.commands import counted, needs
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.frames.jpeg_frames import WHOLE
 from hotpath.runtime.frames.pictures import is_deep
-from hotpath.runtime.tracker.lock import one_at_a_time
+from hotpath.runtime.tracker.lock import exclusive
 from hotpath.video.base import SAMPLES, Log, Source, check_readable
 from hotpath.video.limits import (
     HEIF,
@@ -178,7 +178,7 @@ class PictureStack(Source):
             step = max(1, self.frames // SAMPLES)
             self._reduced().fit(pages[index] for index in range(0, self.frames, step))
 
-    @one_at_a_time
+    @exclusive
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
         if self._is_closed or self.given >= len(self._pages):
@@ -186,13 +186,13 @@ class PictureStack(Source):
         time_s = self._pages.time_s(self.given) if self._pages.has_times else None
         return self._give_any(self._pages[self.given], time_s)
 
-    @one_at_a_time
+    @exclusive
     def seek(self, index: int) -> bool:
         """Make the frame of that index the next one; see ``Source.seek``."""
         self.given = max(0, min(index, len(self._pages) - 1))
         return not self._is_closed
 
-    @one_at_a_time
+    @exclusive
     def seek_time(self, time_s: float) -> bool:
         """Make the first frame from that time on the next one; see ``Source.seek_time``."""
         if self._is_closed or self.by_rate or not self._pages.has_times:
@@ -204,7 +204,7 @@ class PictureStack(Source):
         """Count the frames."""
         return len(self._pages)
 
-    @one_at_a_time
+    @exclusive
     def close(self) -> None:
         """Close the file."""
         self._is_closed = True

@@ -280,7 +280,7 @@ def test_a_run_that_is_killed_has_written_every_frame(world, long_film, tmp_path
     words = film_command(world, long_film, "--results", out, "--save", video)
     process = subprocess.Popen(words, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 200  # on a computer that is very busy
-    while time.monotonic() < deadline and lines_in(out) < 100:
+    while time.monotonic() < deadline and lines_in(out) < 100 and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(number)
     process.communicate(timeout=60)

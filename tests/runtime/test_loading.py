@@ -124,8 +124,8 @@ def test_what_searches_chooses_among_peaks_by_default(tmp_path, given, recover, 
         assert tracker.searches is recover and tracker.chooses is chooses
         pictures, boxes = tiny.film(2)
         tracker.init(pictures[0], boxes[0])
-        (look,) = tracker.looks(pictures[1], pictures[1].shape)
-    assert (look.prior.most > 1) is chooses
+        (request,) = tracker.requests(pictures[1], pictures[1].shape)
+    assert (request.prior.most > 1) is chooses
 
 
 NO_COMPILER = """

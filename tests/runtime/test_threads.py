@@ -22,14 +22,14 @@ def network(tmp_path):
 def overlapping(device, update, monkeypatch):
     """What a second thread gets while the first is in ``update``."""
     inside, may_go = threading.Event(), threading.Event()
-    look = device.look
+    look = device.run
 
     def waits(frame, looks):
         inside.set()
         assert may_go.wait(10)
         return look(frame, looks)
 
-    monkeypatch.setattr(device, "look", waits)
+    monkeypatch.setattr(device, "run", waits)
     frame = np.zeros((120, 160, 3), np.uint8)
     first = threading.Thread(target=update, args=(frame,))
     first.start()

@@ -36,7 +36,7 @@ def write_network(folder, name):
     """Write a published network's TOML without checksums, and files for it; return the TOML."""
     text = toml_of(name).read_text()
     path = folder / (name + ".toml")
-    text = re.sub(r"(?m)^\[(strangers|tap)\]\n(.+\n)*", "", text)
+    text = re.sub(r"(?m)^\[(negatives|point_prompt)\]\n(.+\n)*", "", text)
     path.write_text(re.sub(r"(?m)^((?:measured_)?sha256|url) = .*\n", "", text))
     network = load_network(path)
     built = BUILDERS[network.family](network)

@@ -38,9 +38,9 @@ DEFAULTS = {
     "output": "two_maps",
     "cell_centre": 0.0,
     "penalty": 0.15,
-    "window": 0.49,
-    "lr": 0.385,
-    "lr_power": 1,
+    "window_influence": 0.49,
+    "size_lr": 0.385,
+    "size_lr_power": 1,
     "min_size": 10.0,
     "clip": "centre",
     "box_pixels": "exact",
@@ -52,8 +52,8 @@ DEFAULTS = {
     "strict_share": 0.95,
     "peak_share": 0.2,
     "wider_below": 0.0,
-    "strangers": None,
-    "tap": None,
+    "negatives": None,
+    "point_prompt": None,
 }
 LOSSY = {"can_be_lost": True, "search_lost_below": 0.5, "found_above": 0.6}  # what tells a loss
 

@@ -19,8 +19,8 @@ map_size = 16
 score = "softmax"
 [tracking]
 penalty = 0.1
-window = 0.3
-lr = 0.3
+window_influence = 0.3
+size_lr = 0.3
 [[file]]
 part = "backbone"
 name = "tiny_backbone.onnx"

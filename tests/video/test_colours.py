@@ -9,7 +9,7 @@ import pytest
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video import pyav_capture
 from hotpath.video.sources import open_source
-from tests.support import ROOT, lies
+from tests.support import ROOT, malformed
 
 av = pytest.importorskip("av")
 from tests.support.streams.films import even, write  # noqa: E402
@@ -90,10 +90,10 @@ def test_a_frame_that_can_not_be_converted_is_a_damaged_one(tmp_path, monkeypatc
 @pytest.mark.parametrize("at", [1, 4])
 @pytest.mark.parametrize("form", ["avi", "mov", "nut"])
 def test_a_frame_above_the_limit_is_skipped(tmp_path, form, at):
-    packets = [lies.png(32, 24, rows=24)] * 6
-    packets[at] = lies.png(16000, 12000, rows=1)
+    packets = [malformed.png(32, 24, rows=24)] * 6
+    packets[at] = malformed.png(16000, 12000, rows=1)
     path = tmp_path / "a.avi"
-    path.write_bytes(lies.film(packets, form))
+    path.write_bytes(malformed.film(packets, form))
     with open_source(str(path)) as source:
         count = 0
         while source.read() is not None:

@@ -22,7 +22,7 @@ SHOWN_S = 0.03  # longest wait for a frame while nothing is selected
 
 def invitation(targets: "Targets") -> str:
     """Return what the user may do: only some networks find the object at a point."""
-    return DRAG if targets.network.tap is None else CLICK
+    return DRAG if targets.network.point_prompt is None else CLICK
 
 
 def add_selected(

@@ -251,7 +251,7 @@ class Controller(Run):
         """
         frame, time_s = tracked.frame, tracked.time_s
         if point is None:
-            snug = snug and self.targets.network.tap is not None
+            snug = snug and self.targets.network.point_prompt is not None
             try:
                 return int(self.targets.add(frame, box, time_s=time_s, snug=snug))
             except (BadOption, BadNetwork):
@@ -364,7 +364,9 @@ class Controller(Run):
     @property
     def finds_at_points(self) -> bool:
         """Whether the network's head finds the object at a point."""
-        return self.targets.network.tap is not None and bool(self.targets.device.shows_features)
+        return self.targets.network.point_prompt is not None and bool(
+            self.targets.device.shows_features
+        )
 
     def frame_at(self, seen_s: float) -> Optional[TrackedFrame]:
         """The frame that was newest at a time of the monotonic clock, else the newest one."""

@@ -125,6 +125,6 @@ def check_free(folder: pathlib.Path, network: Table, force: bool) -> None:
 def copy_toml(source: pathlib.Path, target: pathlib.Path) -> None:
     """Copy a network's TOML, and the made files that it names beside it."""
     made = load_network(source)
-    for entry in filter(None, (made.strangers, made.tap)):
+    for entry in filter(None, (made.negatives, made.point_prompt)):
         shutil.copy(str(made.locate_made(entry)), str(target.with_name(entry.name)))
     shutil.copy(str(source), str(target))

@@ -14,7 +14,7 @@ from hotpath.base import cache
 from hotpath.base.text import read_json
 from hotpath.deploy.errors import BadEvidence
 from hotpath.deploy.fps import Evidence, Result, stats
-from hotpath.deploy.fps.verdict import judge
+from hotpath.deploy.fps.verdict import verdict_of
 
 FORMAT = 1
 MOST_BYTES = 1 << 26  # a run of an hour has some MB
@@ -65,7 +65,7 @@ def conclude(evidence: Evidence) -> None:
             names = result["rounds"][0]["ms"]
             steps = {name: stats.figures(_pooled(result, name)) for name in names}
             result["figures"] = {"steps": steps, "fps": steps["total"]["fps"]}
-    evidence["verdict"] = judge(evidence)
+    evidence["verdict"] = verdict_of(evidence)
 
 
 def _pooled(result: Result, step: str) -> np.ndarray:

@@ -17,7 +17,7 @@ EVENTS = {  # those of peak currents climb by thousands under plain load
 }
 
 
-def judge(evidence: Evidence) -> Dict[str, Any]:
+def verdict_of(evidence: Evidence) -> Dict[str, Any]:
     """Return the evidence's ``verdict``."""
     reasons = sorted({*_mode(evidence), *_limits(evidence), *_clocks(evidence), *_others(evidence)})
     state = "invalid" if reasons else "ok"

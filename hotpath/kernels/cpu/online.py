@@ -251,7 +251,7 @@ class Regression:
         """Do that many steps towards the solution."""
         self._solve(self.at, steps)
 
-    def judge(self, samples: np.ndarray) -> np.ndarray:
+    def predict(self, samples: np.ndarray) -> np.ndarray:
         """Return the products of samples (n, size) and the weights: float64 (n,)."""
         values, at = self._checked(samples)
         out = np.empty(len(values))

@@ -9,10 +9,10 @@ from hotpath.kernels import records
 from hotpath.kernels.cpu import structures
 from hotpath.kernels.cpu.arguments import check_state
 from hotpath.kernels.settings import (
-    MOST_PLACES,
+    MOST_PROPOSALS,
     CentreSettings,
     PointsSettings,
-    Prior,
+    SelectionPrior,
     SelectSettings,
     with_prior,
 )
@@ -138,7 +138,7 @@ class Select:
         self._given = watched if same else (None,) * 4
 
 
-class Places:
+class Proposals:
     """Places of one network's windows in C++. ``hotpath.runtime.decode.shared.proposals`` has the
     definition.
 
@@ -148,7 +148,9 @@ class Places:
         prior: which places are proposed.
     """
 
-    def __init__(self, library: ctypes.CDLL, settings: SelectSettings, prior: Prior) -> None:
+    def __init__(
+        self, library: ctypes.CDLL, settings: SelectSettings, prior: SelectionPrior
+    ) -> None:
         own = with_prior(settings, prior)
         self._select = Select(library, own)
         self._state = np.zeros(4)
@@ -156,9 +158,9 @@ class Places:
             own, "anchors", ()
         )
         kind = records.CHOICES["score"][own.score] if has_places else 0
-        most = min(prior.most, MOST_PLACES) if has_places else 1
+        most = min(prior.most, MOST_PROPOSALS) if has_places else 1
         how = structures.Proposing(prior.share, kind, own.size, most, prior.apart)
-        self._found = np.zeros(MOST_PLACES, structures.Place)
+        self._found = np.zeros(MOST_PROPOSALS, structures.Place)
         self._held = how, np.zeros(2 * own.size**2), np.zeros(2 * own.size**2, np.float32)
         rooms = structures.addresses([*self._held[1:], self._found])
         self._rest = (ctypes.addressof(how), *rooms)
@@ -176,7 +178,7 @@ class Places:
     ) -> Tuple[np.ndarray, List[float], List[int]]:
         """Return (states, scores, cells) of a window's places, the best first.
 
-        Args and errors: those of ``hotpath.runtime.decode.shared.proposals.Places.propose``.
+        Args and errors: those of ``hotpath.runtime.decode.shared.proposals.Proposals.propose``.
         """
         select = self._select
         if maps[0] is not self._maps[0] or maps[-1] is not self._maps[1]:  # engines reuse them

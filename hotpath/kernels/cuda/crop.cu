@@ -126,7 +126,7 @@ __device__ plan_line line_of(const axis* own, int index, bool is_column, int war
 }
 
 // Plans the part of a window that a block writes. By the whole block, which meets afterwards.
-__device__ void plan_block(const hp_input* input, const hp_look* look, plan* all) {
+__device__ void plan_block(const hp_input* input, const hp_window_request* look, plan* all) {
   const int thread = threadIdx.y * blockDim.x + threadIdx.x;
   const int column = blockIdx.x * blockDim.x, row = blockIdx.y * blockDim.y * ROWS;
   if (thread < 2)
@@ -149,10 +149,10 @@ __device__ void plan_block(const hp_input* input, const hp_look* look, plan* all
 // apart. Grid: blocks of at most MOST_COLUMNS columns and MOST_ROWS rows that cover the side both ways;
 // gridDim.z is the number of windows.
 extern "C" __global__ void __launch_bounds__(256, 4)
-    hp_crop(const hp_frame* __restrict__ frame, const hp_look* __restrict__ looks,
+    hp_crop(const hp_frame* __restrict__ frame, const hp_window_request* __restrict__ looks,
             const hp_input* __restrict__ input, int apart, void* __restrict__ out) {
   __shared__ plan all;
-  const hp_look* look = looks + blockIdx.z;
+  const hp_window_request* look = looks + blockIdx.z;
   plan_block(input, look, &all);
   const int side = input->side;
   const int column = blockIdx.x * blockDim.x + threadIdx.x;
@@ -212,7 +212,7 @@ extern "C" __global__ void __launch_bounds__(256, 4)
 // `bytes` for each window, which are even, `apart` bytes apart. Grid: blocks that cover half as many
 // threads; gridDim.y is the number of windows.
 extern "C" __global__ void __launch_bounds__(256)
-    hp_gather(const hp_look* __restrict__ looks, int index, int bytes, int apart, char* out) {
+    hp_gather(const hp_window_request* __restrict__ looks, int index, int bytes, int apart, char* out) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   const unsigned short* from = (const unsigned short*)looks[blockIdx.y].features[index];
   if (i < bytes / 2) ((unsigned short*)(out + (long long)blockIdx.y * apart))[i] = from[i];
@@ -228,12 +228,12 @@ extern "C" __global__ void hp_layout(int* out) {
       HP_AT(hp_frame, height), HP_AT(hp_frame, frame_width), HP_AT(hp_frame, frame_height),
       sizeof(hp_input), HP_AT(hp_input, mean), HP_AT(hp_input, scale), HP_AT(hp_input, side),
       HP_AT(hp_input, half), HP_AT(hp_input, swap), HP_AT(hp_input, warp),
-      sizeof(hp_look), HP_AT(hp_look, around), HP_AT(hp_look, window), HP_AT(hp_look, scale),
-      HP_AT(hp_look, learning_rate), HP_AT(hp_look, influence), HP_AT(hp_look, share),
-      HP_AT(hp_look, features), HP_AT(hp_look, border), HP_AT(hp_look, most), HP_AT(hp_look, apart),
-      HP_AT(hp_look, unused),
-      sizeof(hp_seen), HP_AT(hp_seen, state), HP_AT(hp_seen, score), HP_AT(hp_seen, cell),
-      HP_AT(hp_seen, count)};
+      sizeof(hp_window_request), HP_AT(hp_window_request, around), HP_AT(hp_window_request, window), HP_AT(hp_window_request, scale),
+      HP_AT(hp_window_request, size_lr), HP_AT(hp_window_request, influence), HP_AT(hp_window_request, share),
+      HP_AT(hp_window_request, features), HP_AT(hp_window_request, border), HP_AT(hp_window_request, most), HP_AT(hp_window_request, apart),
+      HP_AT(hp_window_request, unused),
+      sizeof(hp_window_result), HP_AT(hp_window_result, state), HP_AT(hp_window_result, score), HP_AT(hp_window_result, cell),
+      HP_AT(hp_window_result, count)};
 #undef HP_AT
   for (int i = 0; i < (int)(sizeof numbers / sizeof numbers[0]); ++i) out[i] = numbers[i];
 }

@@ -34,18 +34,18 @@ enum { HP_PARTS = 2 };          // of a box along each side, whose features are 
 enum { HP_MOST_CELLS = 64 };    // of the features, a side
 
 // A window of a frame, whose it is, and the places that it proposes: settings.Prior.
-struct hp_look {
+struct hp_window_request {
   double around[4];   // cx, cy, w, h in frame pixels: the target's state before the frame
   double window[4];   // x, y, width, height in frame pixels
   double scale[2];    // search pixels per frame pixel, x and y
-  double learning_rate, influence, share;
+  double size_lr, influence, share;
   unsigned long long features[HP_MOST_FEATURES];  // addresses of the target's features
   int border[3];      // B, G, R outside the frame
   int most, apart, unused;
 };
 
 // The places of a window, the best cell first. `count` is 0 where nothing finite was found.
-struct hp_seen {
+struct hp_window_result {
   double state[HP_MOST_PLACES][4];  // cx, cy, w, h in frame pixels
   double score[HP_MOST_PLACES];
   int cell[HP_MOST_PLACES];

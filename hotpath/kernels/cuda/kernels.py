@@ -8,13 +8,13 @@ from hotpath.base.errors import NotOnGpu
 from hotpath.kernels import records as settings_records
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import records
-from hotpath.kernels.settings import MOST_PLACES, CentreSettings, FrameSettings, PointsSettings
+from hotpath.kernels.settings import MOST_PROPOSALS, CentreSettings, FrameSettings, PointsSettings
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 
 CROP_BLOCK = (32, 8, 1)
 CROP_ROWS = 8  # rows of the output that one thread writes, as in crop.cu
 BLOCK = (256, 1, 1)
-LOOKS_AT = 64  # bytes from a frame's record to those of the windows
+REQUESTS_AT = 64  # bytes from a frame's record to those of the windows
 POINTS, CENTRE = 0, 1  # families, as in peaks.cu
 
 
@@ -32,9 +32,11 @@ class Kernels:
         NotOnGpu: the network is too large for them.
 
     Attributes:
-        records_at: address of the ``records.Frame``; LOOKS_AT bytes later lie ``records.Look``.
+        records_at: address of the ``records.Frame``; REQUESTS_AT bytes later lie
+        ``records.WindowRequest``.
         selects: whether the GPU proposes places. Else the processor does, from the maps.
-        seen_at: address of a ``records.Seen`` of each window if ``selects``; ``rows_at`` bytes
+        seen_at: address of a ``records.WindowResult`` of each window if ``selects``; ``rows_at``
+        bytes
             later lie the features under their places, a ``records.row_of`` each of ``row_bytes``.
             0 bytes: none are pooled.
     """
@@ -52,7 +54,7 @@ class Kernels:
             raise NotOnGpu(f"the GPU gathers at most {records.MOST_FEATURES} tensors of a target")
         self._crop, self._gather = (self._kernel("crop", f"hp_{n}") for n in ("crop", "gather"))
         self._check_records()
-        self.records_at = self.alloc(LOOKS_AT + most * records.SIZE_OF_LOOK)
+        self.records_at = self.alloc(REQUESTS_AT + most * records.SIZE_OF_REQUEST)
         self._inputs = {
             name: self._constant(_input_of(settings, side, half))
             for name, side in (("exemplar", settings.exemplar), ("search", settings.search))
@@ -78,15 +80,15 @@ class Kernels:
             place, apart = (engine.place_of(name), engine.apart(name)) if name else (0, 0)
             self._own += [np.uint64(place), np.int32(apart // self._bytes)]
         room = np.uint64(self.alloc(3 * 8 * select.size**2 * most))
-        self.rows_at = most * records.SIZE_OF_SEEN
+        self.rows_at = most * records.SIZE_OF_RESULT
         channels, side = self._features()
         if channels:
             self._pool = self._kernel("peaks", "hp_pool")
             self.row_bytes = records.row_of(channels).itemsize
-        rows = MOST_PLACES * most
+        rows = MOST_PROPOSALS * most
         self.seen_at = self.alloc(self.rows_at + rows * self.row_bytes)
-        looks, seen = self._looks_at(), np.uint64(self.seen_at)
-        self._own += [np.uint64(self.records_at), looks, self._half, room, seen]
+        requests, results = self._requests_at(), np.uint64(self.seen_at)
+        self._own += [np.uint64(self.records_at), requests, self._half, room, results]
         if channels:
             (name,) = engine.shown
             numbers = np.int32(engine.apart(name) // self._bytes), self._half
@@ -94,7 +96,7 @@ class Kernels:
             rows_at = np.uint64(self.seen_at + self.rows_at)
             sums = np.uint64(self.alloc(4 * rows * records.PARTS**2 * channels))
             features = np.uint64(engine.place_of(name))
-            self._pooled = [looks, seen, features, *numbers, *sizes, sums, rows_at]
+            self._pooled = [requests, results, features, *numbers, *sizes, sums, rows_at]
 
     def _features(self) -> Tuple[int, int]:
         """(channels, cells a side) of a window's features; (0, 0) if they can't be pooled."""
@@ -124,14 +126,14 @@ class Kernels:
         for index, name in enumerate(engine.features):
             size, apart = engine.size(name), engine.apart(name)
             numbers = [np.int32(number) for number in (index, size, apart)]
-            arguments = [self._looks_at(), *numbers, np.uint64(engine.place_of(name))]
+            arguments = [self._requests_at(), *numbers, np.uint64(engine.place_of(name))]
             grid = (-(-size // 2) + BLOCK[0] - 1) // BLOCK[0], count, 1
             self.device.launch(self._gather, grid, BLOCK, arguments, self._stream)
 
     def crop(self, name: str, count: int, out: int, apart: int) -> None:
         """Enqueue: crop windows into an input; ``apart``: bytes from one picture to the next."""
         side = self._settings.exemplar if name == "exemplar" else self._settings.search
-        addresses = self.records_at, self.records_at + LOOKS_AT, self._inputs[name]
+        addresses = self.records_at, self.records_at + REQUESTS_AT, self._inputs[name]
         arguments = [np.uint64(address) for address in addresses]
         arguments += [np.int32(apart // self._bytes), np.uint64(out)]
         grid = crop_grid(side, count)
@@ -141,7 +143,7 @@ class Kernels:
         """Enqueue: find the places of each window, and pool the features under them."""
         self.device.launch(self._peaks, (count, 1, 1), BLOCK, self._own, self._stream)
         if self.row_bytes:
-            grid = MOST_PLACES, count, 1
+            grid = MOST_PROPOSALS, count, 1
             self.device.launch(self._pool, grid, BLOCK, self._pooled, self._stream)
 
     def alloc(self, size: int) -> int:
@@ -156,8 +158,8 @@ class Kernels:
             self.device.free(address)
         self._owned = []
 
-    def _looks_at(self) -> Any:
-        return np.uint64(self.records_at + LOOKS_AT)
+    def _requests_at(self) -> Any:
+        return np.uint64(self.records_at + REQUESTS_AT)
 
     def _kernel(self, source: str, name: str) -> Any:
         """A kernel of one of the kernels' own .cu files."""

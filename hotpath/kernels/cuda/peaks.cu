@@ -53,7 +53,7 @@ __device__ rank first_of_block(rank best, rank* parts) {
 // What the threads of a block share. The numbers of the network are copied, as the window's prior
 // changes two of them.
 struct memory {
-  hp_look look;
+  hp_window_request look;
   union {
     hp_points points;
     hp_centre centre;
@@ -99,7 +99,7 @@ struct point_head {
   }
 
   // Moves a target there; returns its score.
-  __device__ double move(int cell, double probability, double, const hp_look* look,
+  __device__ double move(int cell, double probability, double, const hp_window_request* look,
                          const double* frame, double* state) const {
     const hp_scored_box box = scored(cell, probability);
     for (int axis = 0; axis < 2; ++axis)
@@ -127,7 +127,7 @@ struct centre_head {
     return vote;
   }
 
-  __device__ double move(int cell, double, double score, const hp_look* look, const double* frame,
+  __device__ double move(int cell, double, double score, const hp_window_request* look, const double* frame,
                          double* state) const {
     if (score < head->min_score) return score;
     const double across = offsets[cell], down = offsets[count + cell];
@@ -197,8 +197,8 @@ struct later_peaks {
 // Writes the places of a block's window. `room`: three doubles for each cell.
 template <class Head>
 __device__ void propose(const Head& head, const double* frame, double* room, memory* all,
-                        hp_seen* seen) {
-  const hp_look* look = &all->look;
+                        hp_window_result* seen) {
+  const hp_window_request* look = &all->look;
   const int count = head.count;
   double *probabilities = room, *votes = room + count, *scores = votes + count;
   for (int cell = threadIdx.x; cell < count; cell += blockDim.x) {
@@ -297,8 +297,8 @@ extern "C" __global__ void __launch_bounds__(256, 1)
     hp_peaks(int family, const void* __restrict__ head, const double* __restrict__ window,
              const void* __restrict__ scores, int scores_apart, const void* __restrict__ boxes,
              int boxes_apart, const void* __restrict__ more, int more_apart,
-             const hp_frame* __restrict__ frame, const hp_look* __restrict__ looks, int half,
-             double* room, hp_seen* seen) {
+             const hp_frame* __restrict__ frame, const hp_window_request* __restrict__ looks, int half,
+             double* room, hp_window_result* seen) {
   __shared__ memory all;
   share(&all.look, looks + blockIdx.x);
   if (family == POINTS)
@@ -309,10 +309,10 @@ extern "C" __global__ void __launch_bounds__(256, 1)
   if (threadIdx.x == 0) {
     if (family == POINTS) {
       all.head.points.window_influence = all.look.influence;
-      all.head.points.learning_rate = all.look.learning_rate;
+      all.head.points.size_lr = all.look.size_lr;
     } else {
       all.head.centre.influence = all.look.influence;
-      all.head.centre.learning_rate = all.look.learning_rate;
+      all.head.centre.size_lr = all.look.size_lr;
     }
   }
   __syncthreads();
@@ -342,7 +342,7 @@ extern "C" __global__ void __launch_bounds__(256, 1)
 // means: a download holds twice as many rows as of floats. The float is not a number if a mean is not
 // finite. Blocks: places x windows. features: channels of side x side cells. sums: room for the means.
 extern "C" __global__ void __launch_bounds__(256, 1)
-    hp_pool(const hp_look* __restrict__ looks, const hp_seen* __restrict__ seen,
+    hp_pool(const hp_window_request* __restrict__ looks, const hp_window_result* __restrict__ seen,
             const void* __restrict__ features, int apart, int half, int channels, int side,
             double stride, float* sums, char* rows) {
   __shared__ float shares[2][HP_PARTS][HP_MOST_CELLS];
@@ -354,7 +354,7 @@ extern "C" __global__ void __launch_bounds__(256, 1)
   for (int i = 0; i < own; ++i) row += seen[i].count;
   if (threadIdx.x < 2 * HP_PARTS) {
     const int axis = threadIdx.x / HP_PARTS, part = threadIdx.x % HP_PARTS;
-    const hp_look* look = looks + own;
+    const hp_window_request* look = looks + own;
     const double* state = seen[own].state[place];
     const double cells = look->scale[axis] / stride;
     share_cells((float)((state[axis] - look->around[axis]) * cells),

@@ -18,10 +18,10 @@ MOST_SIDE = 1024  # of a network's input, as HP_MOST_OUTPUTS in hotpath.h
 STRUCTURES = structures.read("cuda/frame.h")
 Frame = STRUCTURES["hp_frame"]  # a frame, or the part of it that was uploaded
 Input = STRUCTURES["hp_input"]  # how the network takes a picture
-Look = STRUCTURES["hp_look"]  # a window of a frame, and whose it is
-Seen = STRUCTURES["hp_seen"]  # the places of a window
+WindowRequest = STRUCTURES["hp_window_request"]  # a window of a frame, and whose it is
+WindowResult = STRUCTURES["hp_window_result"]  # the places of a window
 
-PLACES = np.dtype(Seen)
+PROPOSALS = np.dtype(WindowResult)
 
 
 def row_of(channels: int) -> np.dtype:
@@ -29,8 +29,8 @@ def row_of(channels: int) -> np.dtype:
     return np.dtype([("scale", "f4"), ("values", "i2", PARTS**2 * channels)])
 
 
-ALL: Sequence[Type[ctypes.Structure]] = (Frame, Input, Look, Seen)
-SIZE_OF_INPUT, SIZE_OF_LOOK, SIZE_OF_SEEN = map(ctypes.sizeof, ALL[1:])
+ALL: Sequence[Type[ctypes.Structure]] = (Frame, Input, WindowRequest, WindowResult)
+SIZE_OF_INPUT, SIZE_OF_REQUEST, SIZE_OF_RESULT = map(ctypes.sizeof, ALL[1:])
 
 
 def layout() -> List[int]:

@@ -21,12 +21,12 @@ import numpy as np
 from hotpath.base.errors import GpuFailed, HotpathError
 from hotpath.kernels.cuda import driver, frames, graphs, records
 from hotpath.kernels.cuda.device import by_any_thread
-from hotpath.kernels.cuda.kernels import LOOKS_AT, Kernels
+from hotpath.kernels.cuda.kernels import REQUESTS_AT, Kernels
 from hotpath.kernels.settings import (
     ARGMAX,
-    MOST_PLACES,
+    MOST_PROPOSALS,
     FrameSettings,
-    Prior,
+    SelectionPrior,
     weights_of,
 )
 
@@ -53,7 +53,7 @@ class Target(NamedTuple):
 
 # A window of a frame: its ``Target``; [cx, cy, w, h] of the target before the frame, (x, y, w, h)
 # of the window, both in frame pixels, (x, y) search pixels per frame pixel; the places it proposes.
-Window = Tuple[Target, Sequence[float], Prior]
+Window = Tuple[Target, Sequence[float], SelectionPrior]
 
 # The places of a window, the best one first: float64 (n, 4) [cx, cy, w, h] in frame pixels, n
 # scores of 0 to 1, n cells; and float32 (n, parts * channels), the features under them. If no
@@ -122,19 +122,19 @@ class Windows:
         device, engine, most = self.device, self.engine, self.most
         self._kernels = Kernels(device, self._settings, engine, most)
         kernels = self._kernels
-        self._record = device.pinned(LOOKS_AT + most * records.SIZE_OF_LOOK)
+        self._record = device.pinned(REQUESTS_AT + most * records.SIZE_OF_REQUEST)
         self._frame = frames.Record(self._record[: ctypes.sizeof(records.Frame)])
-        looks = self._record[LOOKS_AT:]
-        self._looks = records.in_memory(records.Look, looks, most)
-        rows = looks[: most * records.SIZE_OF_LOOK].reshape(most, records.SIZE_OF_LOOK)
+        requests = self._record[REQUESTS_AT:]
+        self._looks = records.in_memory(records.WindowRequest, requests, most)
+        rows = requests[: most * records.SIZE_OF_REQUEST].reshape(most, records.SIZE_OF_REQUEST)
         self._numbers = rows.view(np.float64)[:, :NUMBERS]
         self._owners: List[Any] = [(None, None)] * most  # whose records lie there
         self.selects, self._row = kernels.selects, kernels.row_bytes
         self.pools = self._row > 0
-        places = MOST_PLACES * most * self._row
+        places = MOST_PROPOSALS * most * self._row
         self._seen = device.pinned(kernels.rows_at + places) if kernels.selects else None
         if self._seen is not None:
-            self._places = self._seen[: most * records.SIZE_OF_SEEN].view(records.PLACES)
+            self._places = self._seen[: most * records.SIZE_OF_RESULT].view(records.PROPOSALS)
         if self._seen is not None and self._row:
             form = records.row_of((self._row - 4) // 2 // records.PARTS**2)
             self._rows = self._seen[kernels.rows_at :].view(form)
@@ -236,7 +236,7 @@ class Windows:
     # ---- a frame
 
     @by_any_thread
-    def look(
+    def run(
         self,
         frame: frames.AnyFrame,
         windows: Sequence[Window],
@@ -328,14 +328,14 @@ class Windows:
         if used:
             self.device.upload(self._pixels_at, self._staging[:used], self._stream)
 
-    def _own(self, n: int, target: Target, prior: Prior) -> None:
+    def _own(self, n: int, target: Target, prior: SelectionPrior) -> None:
         """Write what stays the same while a target keeps its place among the windows."""
         record = self._looks[n]
         record.features[: len(target.features)] = target.features
         record.border[:] = [int(value) for value in target.border]
         select: Any = self._settings.select
         if self.selects:
-            record.learning_rate, record.influence = weights_of(select, prior)
+            record.size_lr, record.influence = weights_of(select, prior)
         record.share, record.most, record.apart = prior.share, prior.most, prior.apart
         self._owners[n] = target, prior
 
@@ -366,15 +366,15 @@ class Windows:
             self._kernels.propose(count)
         self._mark("select")
         if self._seen is not None:
-            used = count * records.SIZE_OF_SEEN
+            used = count * records.SIZE_OF_RESULT
             if self._row:
-                rows = min(self._first_rows, MOST_PLACES * count)
+                rows = min(self._first_rows, MOST_PROPOSALS * count)
                 used = self._kernels.rows_at + rows * self._row
             device.download(self._seen[:used], self._kernels.seen_at, self._stream)
         self._mark("download")
 
     def _upload_records(self, count: int) -> None:
-        used = LOOKS_AT + count * records.SIZE_OF_LOOK
+        used = REQUESTS_AT + count * records.SIZE_OF_REQUEST
         self.device.upload(self._kernels.records_at, self._record[:used], self._stream)
 
     def _download(self, name: str, count: int) -> None:

@@ -6,9 +6,9 @@ Tracking", ECCV 2022, section 3.3 (after CornerNet and CenterNet); n cells a sid
 
     centre = ((j + offset_x) / n, (i + offset_y) / n),   size = (size_x, size_y)
 
-The target takes this size at once. With ``lr`` and ``score_power`` it takes a share of the change:
-``lr`` times the score to that power. With ``vote = "blend"`` the window is averaged with the score,
-as in the family ``points``, instead of multiplied.
+The target takes this size at once. With ``size_lr`` and ``score_power`` it takes a share of the
+change: ``size_lr`` times the score to that power. With ``vote = "blend"`` the window is averaged
+with the score, as in the family ``points``, instead of multiplied.
 """
 
 import typing
@@ -37,8 +37,10 @@ KEYS: typing.Dict[str, Keys] = {
         LIMITS,
         min_score=Key(float, 0.0, low=0, high=1),  # below it the target stays where it was
         vote=Key(str, "product", ("product", "blend")),  # of score and Hanning window
-        window=Key(float, low=0, high=1, when=("vote", ("blend",))),  # its share
-        lr=Key(float, 1.0, low=0, high=1),  # share of the new size in the target's, at a score of 1
+        window_influence=Key(float, low=0, high=1, when=("vote", ("blend",))),  # its share
+        size_lr=Key(
+            float, 1.0, low=0, high=1
+        ),  # share of the new size in the target's, at a score of 1
         score_power=Key(int, 0, low=0, high=2),  # of the score in that share
         # what the search region is centred on: the target, or the window in whole pixels
         relative_to=Key(str, "target", ("target", "window")),
@@ -66,9 +68,9 @@ def centre_settings(network: "Network") -> CentreSettings:
         relative_to=network.relative_to,
         window=geometry.window_settings(network),
         limits=geometry.box_limits(network),
-        learning_rate=network.lr,
+        size_lr=network.size_lr,
         power=network.score_power,
-        influence=network.window if network.vote == "blend" else -1.0,
+        influence=network.window_influence if network.vote == "blend" else -1.0,
     )
 
 
@@ -101,7 +103,7 @@ class Centre(Family):
         if is_product:
             votes = scores * self.window
         else:
-            votes = scores * (1 - network.window) + self.window * network.window
+            votes = scores * (1 - network.window_influence) + self.window * network.window_influence
         best = argmax(votes)
         row, column = divmod(best, cells)
         score = float((votes if is_product else scores)[row, column])
@@ -118,7 +120,7 @@ class Centre(Family):
         side = network.search
         state[0] += ((column + offset[0]) / cells - 0.5) * side / scale[0]
         state[1] += ((row + offset[1]) / cells - 0.5) * side / scale[1]
-        rate = network.lr * scores[row, column] ** network.score_power
+        rate = network.size_lr * scores[row, column] ** network.score_power
         for axis in (0, 1):
             length = size[axis] * side / scale[axis]
             before = state[2 + axis]

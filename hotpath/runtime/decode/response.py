@@ -35,7 +35,7 @@ KEYS: typing.Dict[str, Keys] = {
         "scale_step": Key(float, low=1, high=2),  # between one size and the next
         "scale_penalty": Key(float, low=0, high=1),  # of responses that change the size
         "scale_lr": Key(float, low=0, high=1),  # how fast the size follows
-        "window": Key(float, low=0, high=1),  # influence of the Hanning window
+        "window_influence": Key(float, low=0, high=1),  # influence of the Hanning window
         "min_size": Key(float, 1.0, low=0, high=1000),  # frame pixels
     },
 }
@@ -70,7 +70,7 @@ class Siamese(Family):
         self._damping[network.scales // 2] = 1.0
         side = network.map_size * network.upsample
         window = hanning_window(side)
-        self._window = (window * (network.window / window.sum())).astype(np.float32)
+        self._window = (window * (network.window_influence / window.sum())).astype(np.float32)
         self._responses = np.zeros((network.scales, side, side), np.float32)
         self._votes = np.zeros((side, side), np.float32)
         self._peaks = np.zeros(network.scales)
@@ -115,7 +115,7 @@ class Siamese(Family):
 
         # the place, near the last one when in doubt
         votes = np.subtract(response, response.min(), out=self._votes)
-        share = (1 - network.window) / (cv2.sumElems(votes)[0] + 1e-16)
+        share = (1 - network.window_influence) / (cv2.sumElems(votes)[0] + 1e-16)
         cv2.addWeighted(votes, share, self._window, 1.0, 0.0, dst=votes)
         best = argmax(votes)
 

@@ -1,6 +1,6 @@
 """The interface of a device: it crops windows of a frame, runs the network on them, and selects.
 
-``Device.look`` takes the windows of a frame as a list. A followed target adds one window. A lost
+``Device.run`` takes the windows of a frame as a list. A followed target adds one window. A lost
 target also adds the windows of its search. All targets share one device, which keeps only the
 ``Exemplar`` of each target. ``hotpath.runtime.tracker.tracker`` makes all decisions about a target,
 independent of the device. The files of this folder are the devices: ``processor``, ``gpu`` and
@@ -15,11 +15,11 @@ import numpy as np
 from hotpath.base.errors import NetworkFailed
 from hotpath.kernels.cpu import select
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.kernels.settings import ARGMAX, Prior
+from hotpath.kernels.settings import ARGMAX, SelectionPrior
 from hotpath.runtime import decode
 from hotpath.runtime.frames.pictures import AnyFrame, checked_frame
 from hotpath.runtime.network import Network
-from hotpath.runtime.types import Seen
+from hotpath.runtime.types import WindowResult
 
 if TYPE_CHECKING:
     from hotpath.runtime.engines.base import Engine
@@ -45,7 +45,7 @@ class Exemplar:
         """Release the device's memory. May be called twice. No look may use it afterwards."""
 
 
-class Look(NamedTuple):
+class WindowRequest(NamedTuple):
     """A window to look at.
 
     Attributes:
@@ -61,7 +61,7 @@ class Look(NamedTuple):
     exemplar: Exemplar
     around: np.ndarray
     sides: float = 1.0
-    prior: Optional[Prior] = ARGMAX
+    prior: Optional[SelectionPrior] = ARGMAX
     reads: bool = True
 
 
@@ -77,10 +77,11 @@ class Device:
     Attributes:
         network, engine, kernels: the arguments.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
-        windows: windows that one call of the network takes. ``look`` makes several calls for more.
-        shows_features: whether ``Seen`` can have the features of the window.
-        copies: whether the device copies what it shows, so that ``Look.reads`` makes a difference.
-        taps: the ``hotpath.runtime.tracker.point_prompt.Taps`` once a point was given, else None.
+        windows: windows that one call of the network takes. ``run`` makes several calls for more.
+        shows_features: whether ``WindowResult`` can have the features of the window.
+        copies: whether the device copies what it shows, so that ``WindowRequest.reads`` makes a
+        difference.
+        point_prompt: the ``PointPrompt`` once a point was given, else None.
     """
 
     kernels_name = ""
@@ -90,8 +91,8 @@ class Device:
 
     def __init__(self, network: Network, engine: "Engine", kernels: Kernels) -> None:
         self.network, self.engine, self.kernels = network, engine, kernels
-        self._places: Dict[Prior, Any] = {}  # what proposes places on the processor
-        self.taps: Any = None
+        self._places: Dict[SelectionPrior, Any] = {}  # what proposes places on the processor
+        self.point_prompt: Any = None
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
         """Check a frame; returns (the frame as the device reads it, (height, width, ...)).
@@ -121,49 +122,56 @@ class Device:
         """
         raise NotImplementedError
 
-    def look(self, frame: Any, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
-        """Crop windows, run the network on them, and select if a ``Look`` asks for it.
+    def run(
+        self, frame: Any, requests: Sequence[WindowRequest]
+    ) -> Tuple[List[WindowResult], StepMs]:
+        """Crop windows, run the network on them, and select if a ``WindowRequest`` asks for it.
 
         The result for a window does not depend on other windows. For a network of several scales
-        (``decode.scales``) each ``Look`` asks for the maps.
+        (``decode.scales``) each ``WindowRequest`` asks for the maps.
 
         Args:
             frame: from ``take``.
-            looks: any number of ``Look``, for any targets, in any order.
+            requests: any number of ``WindowRequest``, for any targets, in any order.
 
         Returns:
-            (seen, step_ms): a ``Seen`` for each, whose arrays stay valid until the next call; the
-            milliseconds of each of ``STEPS``, a new dict.
+            (results, step_ms): a ``WindowResult`` for each, whose arrays stay valid until the next
+            call; the milliseconds of each of ``STEPS``, a new dict.
 
         Raises:
             GpuFailed, …: the device failed. If only the numbers of one window are not finite, its
-                ``Seen.scores`` is NaN instead.
+                ``WindowResult.scores`` is NaN instead.
         """
         raise NotImplementedError
 
-    def seen(
-        self, look: Look, scale: Tuple[float, float], features: Any, maps: Any, frame_size: Size
-    ) -> Seen:
+    def result(
+        self,
+        request: WindowRequest,
+        scale: Tuple[float, float],
+        features: Any,
+        maps: Any,
+        frame_size: Size,
+    ) -> WindowResult:
         """Select on the processor (see ``hotpath.runtime.decode.shared.proposals``), if the look
         asks for it.
 
-        ``frame_size`` is (width, height). The other arguments are those of ``Seen``.
+        ``frame_size`` is (width, height). The other arguments are those of ``WindowResult``.
         """
-        prior, around = look.prior, look.around
+        prior, around = request.prior, request.around
         if prior is None:
-            return Seen(around, scale, features, maps)
+            return WindowResult(around, scale, features, maps)
         if prior not in self._places:
             settings = decode.create(self.network, self.kernels).settings
-            self._places[prior] = settings and self.kernels.new(select.Places, settings, prior)
+            self._places[prior] = settings and self.kernels.new(select.Proposals, settings, prior)
         if self._places[prior] is None:  # nothing was compiled, or the family has no kernel
-            from hotpath.runtime.decode.shared.proposals import Places
+            from hotpath.runtime.decode.shared.proposals import Proposals
 
-            self._places[prior] = Places(self.network, self.kernels, prior)
+            self._places[prior] = Proposals(self.network, self.kernels, prior)
         try:
             found = self._places[prior].propose(maps, around, scale, *frame_size)
         except NetworkFailed:
             found = around[None].copy(), [math.nan], [-1]
-        return Seen(around, scale, features, None, *found)
+        return WindowResult(around, scale, features, None, *found)
 
     def prepare(self, wait: bool = True) -> None:
         """Prepare calls of several windows, if that takes time. May be called again.

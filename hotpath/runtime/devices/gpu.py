@@ -17,13 +17,13 @@ from hotpath.kernels.planes import MATRICES, Planes
 from hotpath.kernels.settings import ARGMAX, FrameSettings, InputSettings
 from hotpath.runtime.decode.centre import centre_settings
 from hotpath.runtime.decode.points import points_settings
-from hotpath.runtime.devices.base import STEPS, Device, Exemplar, Look, StepMs
+from hotpath.runtime.devices.base import STEPS, Device, Exemplar, StepMs, WindowRequest
 from hotpath.runtime.errors import BadFrame
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.frames.pictures import AnyFrame, Picture, checked_frame
 from hotpath.runtime.network import Network
-from hotpath.runtime.types import Seen
+from hotpath.runtime.types import WindowResult
 
 if TYPE_CHECKING:
     from hotpath.runtime.engines.base import Engine
@@ -161,24 +161,28 @@ class Gpu(Device):
         target = self._windows.exemplar(frame, place, border.tolist())
         return OnGpu(border, target, self._windows)
 
-    def look(self, frame: Any, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
+    def run(
+        self, frame: Any, requests: Sequence[WindowRequest]
+    ) -> Tuple[List[WindowResult], StepMs]:
         began, most = time.perf_counter(), self.windows
         spent = NO_TIME.copy()
-        if len(looks) <= most:
-            seen = self._call(frame, looks, spent)
+        if len(requests) <= most:
+            results = self._call(frame, requests, spent)
         else:
-            parts = [looks[first : first + most] for first in range(0, len(looks), most)]
-            seen = [shown for part in parts for shown in self._call(frame, part, spent)]
+            parts = [requests[first : first + most] for first in range(0, len(requests), most)]
+            results = [shown for part in parts for shown in self._call(frame, part, spent)]
         if not self._is_timed:
             spent["network"] = (time.perf_counter() - began) * 1e3
-        return seen, spent
+        return results, spent
 
-    def _call(self, frame: Any, looks: Sequence[Look], spent: StepMs) -> List[Seen]:
+    def _call(
+        self, frame: Any, requests: Sequence[WindowRequest], spent: StepMs
+    ) -> List[WindowResult]:
         """Run one call for as many windows as it takes; adds to ``spent`` if steps are timed."""
         network, device, windows = self.network, self._windows, []
         reads, maps = not device.selects, self._maps
         exemplar: Any
-        for exemplar, around, sides, prior, look_reads in looks:
+        for exemplar, around, sides, prior, look_reads in requests:
             place, (x, y) = geometry.search_window(network, around, sides)
             if sides != 1.0:
                 x, y = x / sides, y / sides
@@ -187,32 +191,38 @@ class Gpu(Device):
             numbers = (*around.tolist(), *place, x, y)
             windows.append((exemplar.target, numbers, prior or ARGMAX))
         reads = self.shows_features and (reads or not device.pools)
-        placed, values = device.look(frame, windows, reads, maps)
+        placed, values = device.run(frame, windows, reads, maps)
         if self._is_timed:
             for step, ms in device.step_ms.items():
                 spent[step] = spent.get(step, 0.0) + ms
         if not values:
-            rows = zip(looks, windows, placed)
+            rows = zip(requests, windows, placed)
             return [
-                Seen(look.around, (numbers[8], numbers[9]), None, None, *found)
-                for look, (_, numbers, _), found in rows
+                WindowResult(request.around, (numbers[8], numbers[9]), None, None, *found)
+                for request, (_, numbers, _), found in rows
             ]
         return [
-            self._seen(frame, look, window[1], n, placed, values)
-            for n, (look, window) in enumerate(zip(looks, windows))
+            self._result(frame, request, window[1], n, placed, values)
+            for n, (request, window) in enumerate(zip(requests, windows))
         ]
 
-    def _seen(
-        self, frame: Any, look: Look, numbers: Sequence[float], n: int, placed: Any, values: Any
-    ) -> Seen:
-        """Make the ``Seen`` of the n-th window, whose features or maps were read."""
+    def _result(
+        self,
+        frame: Any,
+        request: WindowRequest,
+        numbers: Sequence[float],
+        n: int,
+        placed: Any,
+        values: Any,
+    ) -> WindowResult:
+        """Make the ``WindowResult`` of the n-th window, whose features or maps were read."""
         names, shown = self.engine.maps, self.engine.shown
         features = values[shown[0]][n] if shown and shown[0] in values else None
         maps = [values[name][n] for name in names if name in values] or None
         scale = numbers[8], numbers[9]
-        if placed and look.prior is not None:
-            return Seen(look.around, scale, features, None, *placed[n])
-        return self.seen(look, scale, features, maps, frames.size_of(frame))
+        if placed and request.prior is not None:
+            return WindowResult(request.around, scale, features, None, *placed[n])
+        return self.result(request, scale, features, maps, frames.size_of(frame))
 
     def close(self) -> None:
         self._windows.close()

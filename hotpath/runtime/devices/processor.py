@@ -12,14 +12,14 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.runtime.devices.base import STEPS, Device, Exemplar, Look, StepMs
+from hotpath.runtime.devices.base import STEPS, Device, Exemplar, StepMs, WindowRequest
 from hotpath.runtime.devices.several import copied, parts
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.geometry import Crops, KernelCrops
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.network import Network
-from hotpath.runtime.types import Seen
+from hotpath.runtime.types import WindowResult
 
 
 class Features(Exemplar):
@@ -66,12 +66,14 @@ class Processor(Device):
         if wait and self.windows > 1:
             self.engine.batch(self.windows)
 
-    def look(self, frame: AnyFrame, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
-        if len(looks) != 1:
-            return self._several(frame, looks)
+    def run(
+        self, frame: AnyFrame, requests: Sequence[WindowRequest]
+    ) -> Tuple[List[WindowResult], StepMs]:
+        if len(requests) != 1:
+            return self._several(frame, requests)
         exemplar: Any
-        (look,) = looks
-        exemplar, around, sides, _, _ = look
+        (request,) = requests
+        exemplar, around, sides, _, _ = request
         engine = self.engine
         began = time.perf_counter()
 
@@ -87,49 +89,53 @@ class Processor(Device):
         if sides != 1.0:
             scale = scale[0] / sides, scale[1] / sides
         size = frame.shape[1], frame.shape[0]
-        seen = [self.seen(look, scale, engine.search_features, maps, size)]
-        return seen, {
+        results = [self.result(request, scale, engine.search_features, maps, size)]
+        return results, {
             "crop": (cropped - began) * 1e3,
             "network": (run - cropped) * 1e3,
             "select": (time.perf_counter() - run) * 1e3,
         }
 
-    def _several(self, frame: AnyFrame, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
+    def _several(
+        self, frame: AnyFrame, requests: Sequence[WindowRequest]
+    ) -> Tuple[List[WindowResult], StepMs]:
         """Look at any number of windows, in as few calls as they need."""
         spent: StepMs = dict.fromkeys(STEPS, 0.0)
-        sizes = parts(len(looks), self.windows)
-        seen: List[Seen] = []
+        sizes = parts(len(requests), self.windows)
+        results: List[WindowResult] = []
         for number, size in enumerate(sizes):
-            part = looks[len(seen) : len(seen) + size]
-            run = Processor.look if size == 1 else Processor._batch
+            part = requests[len(results) : len(results) + size]
+            run = Processor.run if size == 1 else Processor._batch
             shown, ms = run(self, frame, part)
             # a later call of that size overwrites what this one shows
-            seen += list(map(copied, shown)) if size in sizes[number + 1 :] else shown
+            results += list(map(copied, shown)) if size in sizes[number + 1 :] else shown
             spent = {step: spent[step] + ms[step] for step in STEPS}
-        return seen, spent
+        return results, spent
 
-    def _batch(self, frame: AnyFrame, looks: Sequence[Look]) -> Tuple[List[Seen], StepMs]:
+    def _batch(
+        self, frame: AnyFrame, requests: Sequence[WindowRequest]
+    ) -> Tuple[List[WindowResult], StepMs]:
         """Run a call of several windows."""
-        count = len(looks)
+        count = len(requests)
         scales = []
         exemplar: Any
         batch = self.engine.batch(count)
         if count not in self._several_crops:
             self._several_crops[count] = [self.crops_into(out) for out in batch.crops]
         began = time.perf_counter()
-        for (exemplar, around, sides, _, _), crops in zip(looks, self._several_crops[count]):
+        for (exemplar, around, sides, _, _), crops in zip(requests, self._several_crops[count]):
             x, y = crops.around(frame, around, sides, exemplar.border)
             scales.append((x / sides, y / sides))
         cropped = time.perf_counter()
-        for number, look in enumerate(looks):
-            exemplar = look.exemplar
+        for number, request in enumerate(requests):
+            exemplar = request.exemplar
             batch.start(number, exemplar.features)
         maps = batch.finish()
         run = time.perf_counter()
         size = frame.shape[1], frame.shape[0]
-        columns = zip(looks, scales, batch.search_features, maps)
-        seen = [self.seen(*row, size) for row in columns]
-        return seen, {
+        columns = zip(requests, scales, batch.search_features, maps)
+        results = [self.result(*row, size) for row in columns]
+        return results, {
             "crop": (cropped - began) * 1e3,
             "network": (run - cropped) * 1e3,
             "select": (time.perf_counter() - run) * 1e3,

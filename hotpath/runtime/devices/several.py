@@ -2,7 +2,7 @@
 
 from typing import List
 
-from hotpath.runtime.types import Seen
+from hotpath.runtime.types import WindowResult
 
 
 def parts(count: int, most: int) -> List[int]:
@@ -15,9 +15,9 @@ def parts(count: int, most: int) -> List[int]:
     return sizes
 
 
-def copied(seen: Seen) -> Seen:
+def copied(result: WindowResult) -> WindowResult:
     """Return a copy whose features and maps are in its own memory, which no later call changes."""
-    features = None if seen.features is None else seen.features.copy()
-    maps = None if seen.maps is None else tuple(values.copy() for values in seen.maps)
-    pooled = None if seen.pooled is None else seen.pooled.copy()
-    return seen._replace(features=features, maps=maps, pooled=pooled)
+    features = None if result.features is None else result.features.copy()
+    maps = None if result.maps is None else tuple(values.copy() for values in result.maps)
+    pooled = None if result.pooled is None else result.pooled.copy()
+    return result._replace(features=features, maps=maps, pooled=pooled)

@@ -40,16 +40,29 @@ appearance can verify one of several identical objects; there the user decides (
 
 import math
 from collections import deque
+from enum import Enum
 from typing import Any, Deque, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from hotpath.runtime.identity.target_path import TargetPath
 from hotpath.runtime.network import Network
-from hotpath.runtime.types import LOST, TRACKED, UNSURE, Seen
+from hotpath.runtime.types import LOST, TRACKED, UNSURE, WindowResult
 
-CONFIRMED, VERIFIED, DOUBTFUL = ACCEPTED = "confirmed", "verified", "doubtful"
-TENTATIVE, GONE = UNVERIFIED_PHASES = "tentative", "gone"
+
+class Phase(Enum):
+    """What is known of the object that is followed; see above."""
+
+    CONFIRMED = "confirmed"
+    VERIFIED = "verified"
+    DOUBTFUL = "doubtful"
+    TENTATIVE = "tentative"
+    GONE = "gone"
+
+
+ACCEPTED = (Phase.CONFIRMED, Phase.VERIFIED, Phase.DOUBTFUL)
+UNVERIFIED_PHASES = (Phase.TENTATIVE, Phase.GONE)
+
 
 KEPT = 0.6  # share of the last frame's value in this one's
 FOLLOWED = 16  # frames after a loss in which only the usual window is looked at
@@ -68,7 +81,7 @@ RECENT = 0.3
 # share of the recent score: a frame below it is not "tracked", since it may show a jerk or a cut
 SUDDEN = 0.35
 # Presence. That something is there: log odds where the value is ``lost``; their rise to ``found``
-ODDS, RISE = {"followed": -0.9, GONE: -1.3}, 2.5
+ODDS, RISE = {"followed": -0.9, "gone": -1.3}, 2.5
 # That it is the same object: log odds before any evidence, since the first box and after a loss;
 # what similarity adds beyond CHANCE, in parts of REFERENCE; frames that are worth half of all
 FIRST, AFTER = 2.0, -1.15
@@ -121,7 +134,7 @@ class Identity:
         found: whether this frame is the first one of "tracked" after a loss or a jump.
         gone_frames: frames for which the target has been gone.
         probation: frames until something is learnt after the last verification.
-        likeness: mean similarity since the last loss until the probation ended, in parts of
+        mean_similarity: mean similarity since the last loss until the probation ended, in parts of
             ``REFERENCE``; infinite before a loss.
         evidence: what presence is made of: a key of ``ODDS``; the value, 0 at ``lost`` and 1 at
             ``found``; the probability that it is the same object.
@@ -134,7 +147,7 @@ class Identity:
         self._reset()
 
     def _reset(self) -> None:
-        self.phase = CONFIRMED
+        self.phase = Phase.CONFIRMED
         self.found = self._was_lost = False
         self._is_tracked, self.evidence = True, ("followed", 0.0, 1.0)
         self.value: Optional[float] = None if self.cues is None else 1.0
@@ -143,33 +156,34 @@ class Identity:
         self._has_collapsed = False  # whether that of this frame is far below it
         self._trusted = 0  # frames for which the user's word outweighs a low similarity
         self._recent = REFERENCE  # similarity of the last frames while the target was accepted
-        self.likeness, self._weighed = math.inf, 0  # and of how many frames
+        self.mean_similarity, self._weighed = math.inf, 0  # and of how many frames
         self._path.begin()
         self._forget()
 
-    def begin(self, frame: Any, state: np.ndarray, seen: Optional[Seen]) -> None:
+    def begin(self, frame: Any, state: np.ndarray, result: Optional[WindowResult]) -> None:
         """Start with a new target: the user gave its box, [cx, cy, w, h] in frame pixels.
 
-        ``seen`` is the ``Seen`` of the first frame; None if the device did not look at it.
+        ``result`` is the ``WindowResult`` of the first frame; None if the device did not look at
+        it.
         """
         self._reset()
         if self.cues is not None:
-            self.cues.begin(frame, state, seen)
+            self.cues.begin(frame, state, result)
 
     # the evidence of a frame: ``observe`` (and ``jump`` before it), or ``searched``
 
     def jump(self) -> None:
         """Take note that the next ``observe`` is of another object, which may be a look-alike."""
         self._similarities.clear()  # no evidence for another object
-        if self.phase != TENTATIVE:
+        if self.phase != Phase.TENTATIVE:
             self._forget()
-            self.phase = TENTATIVE
+            self.phase = Phase.TENTATIVE
 
     def observe(
         self,
         frame: Any,
         state: np.ndarray,
-        seen: Seen,
+        result: WindowResult,
         score: float,
         appearance: Optional[float] = None,
     ) -> None:
@@ -177,7 +191,7 @@ class Identity:
 
         Args:
             frame, state: the frame, and [cx, cy, w, h] where the network found the target.
-            seen: the ``Seen`` of the search region around the previous state.
+            result: the ``WindowResult`` of the search region around the previous state.
             score: score of the network, 0 to 1.
             appearance: the classifier's value of the box, if the search has asked for it; else
                 None.
@@ -188,9 +202,9 @@ class Identity:
         self._has_collapsed = score < SUDDEN * before
         if self.rules.share > 0:
             self._path.step(state, self._is_tracked)
-        if self.cues is None or (self.phase == CONFIRMED and self.since < self._every):
+        if self.cues is None or (self.phase == Phase.CONFIRMED and self.since < self._every):
             return
-        rules, now = self.rules, self.cues.of(frame, state, seen, score, appearance)
+        rules, now = self.rules, self.cues.of(frame, state, result, score, appearance)
         frames, self.since = self.since, 0
         value = self.smooth(now, frames)
         if self.phase in ACCEPTED:
@@ -199,8 +213,10 @@ class Identity:
             if value < rules.lost:
                 self._lose()
             else:
-                self.phase = DOUBTFUL if value < rules.unsure or self._is_unlike else CONFIRMED
-        elif value < (rules.unsure if self.phase == GONE else rules.lost):
+                self.phase = (
+                    Phase.DOUBTFUL if value < rules.unsure or self._is_unlike else Phase.CONFIRMED
+                )
+        elif value < (rules.unsure if self.phase == Phase.GONE else rules.lost):
             self._lose()
         else:
             self._judge_tentative()
@@ -231,7 +247,7 @@ class Identity:
         """
         self._forget()
         self._trusted = PROBATION
-        self.phase, self.likeness, self.gone_frames = CONFIRMED, math.inf, 0
+        self.phase, self.mean_similarity, self.gone_frames = Phase.CONFIRMED, math.inf, 0
         self.value, self._recent = None if self.value is None else 1.0, REFERENCE
 
     def reject(self) -> None:
@@ -239,7 +255,7 @@ class Identity:
         self._lose(FOLLOWED + 1)
         self.value = None if self.value is None else 0.0
 
-    def displace(self, phase: str = GONE) -> None:
+    def displace(self, phase: Phase = Phase.GONE) -> None:
         """Take note that the box holds another target's object."""
         self.phase = phase
         self._forget()
@@ -262,23 +278,23 @@ class Identity:
         self.probation = 0
 
     def _lose(self, frames: int = 1) -> None:
-        self.phase, self.gone_frames = GONE, self.gone_frames + frames
+        self.phase, self.gone_frames = Phase.GONE, self.gone_frames + frames
         self._forget()
 
     def _judge_tentative(self) -> None:
         """Verify a candidate by the mean of its frames; after PATIENCE frames it is given up."""
-        self.phase, self.gone_frames = TENTATIVE, 0
+        self.phase, self.gone_frames = Phase.TENTATIVE, 0
         self._unverified += 1
         if self.rules.share > 0:
             self._similarities.append(0.0 if self._path.is_follower else self._similarity())
         else:
             self._similarities.append(REFERENCE)
         count = len(self._similarities)
-        likeness = sum(self._similarities) / count / REFERENCE
-        if count >= self.rules.frames and likeness >= self.rules.share:
-            self.likeness, self._weighed = likeness, count
+        mean_similarity = sum(self._similarities) / count / REFERENCE
+        if count >= self.rules.frames and mean_similarity >= self.rules.share:
+            self.mean_similarity, self._weighed = mean_similarity, count
             self._forget()
-            self.phase, self._recent = VERIFIED, REFERENCE
+            self.phase, self._recent = Phase.VERIFIED, REFERENCE
             self.probation = PROBATION if self.rules.share > 0 else 0
         elif self._unverified >= PATIENCE:
             self._lose(FOLLOWED + 1)
@@ -288,7 +304,7 @@ class Identity:
         similarity = self._similarity()
         if self.probation:
             self._weighed += 1
-            self.likeness += (similarity / REFERENCE - self.likeness) / self._weighed
+            self.mean_similarity += (similarity / REFERENCE - self.mean_similarity) / self._weighed
             self.probation = max(self.probation - frames, 0)
         self._recent += (similarity - self._recent) * RECENT
 
@@ -300,7 +316,7 @@ class Identity:
     def _similarity(self) -> float:
         """Return how much the box resembles the target, less what colours and size count."""
         appearance, colours = map(
-            beyond, (self.cues.appearance, self.cues.alike), self.cues.chances()
+            above_chance, (self.cues.appearance, self.cues.alike), self.cues.chances()
         )
         enough, denies = appearance, COLOURS_DENY
         if self.rules.strict:
@@ -316,12 +332,14 @@ class Identity:
         if self.value is None:
             return TRACKED, None
         rules = self.rules
-        is_claimed = self.phase in ACCEPTED and not (rules.strict and self.likeness < rules.share)
+        is_claimed = self.phase in ACCEPTED and not (
+            rules.strict and self.mean_similarity < rules.share
+        )
         scaled = (self.value - rules.lost) / max(rules.found - rules.lost, LEAST_RANGE)
-        kind = GONE if self.phase == GONE else "followed"
+        kind = "gone" if self.phase == Phase.GONE else "followed"
         self.evidence = kind, scaled, self._same
         presence = logistic(ODDS[kind] + RISE * scaled) * self._same
-        self._is_tracked = is_claimed and self.phase != DOUBTFUL and not self._has_collapsed
+        self._is_tracked = is_claimed and self.phase != Phase.DOUBTFUL and not self._has_collapsed
         self._has_collapsed = False
         if self._is_tracked:
             self.found, self._was_lost = self._was_lost, False
@@ -332,25 +350,25 @@ class Identity:
     @property
     def _same(self) -> float:
         """The probability that what is followed is the target, and not another object."""
-        prior, frames, share = AFTER, self._weighed, self.likeness
+        log_odds, frames, share = AFTER, self._weighed, self.mean_similarity
         if self.phase in UNVERIFIED_PHASES:
             frames = len(self._similarities)
             share = sum(self._similarities) / max(frames, 1) / REFERENCE
         elif math.isinf(share):
-            prior, frames, share = FIRST, MOST_FRAMES, self._recent / REFERENCE
+            log_odds, frames, share = FIRST, MOST_FRAMES, self._recent / REFERENCE
         gain = SLOPE * (share - CHANCE) * frames / (frames + HALF)
-        same = logistic(prior + gain) if self.rules.share > 0 else 1.0
+        same = logistic(log_odds + gain) if self.rules.share > 0 else 1.0
         return min(same, MOST_UNVERIFIED) if self.phase in UNVERIFIED_PHASES else same
 
     @property
     def learns(self) -> bool:
         """Whether this box may be learnt, because it certainly holds the target."""
-        return self.phase == CONFIRMED and not self.probation
+        return self.phase == Phase.CONFIRMED and not self.probation
 
     @property
     def wants_search(self) -> bool:
         """Whether the search shall begin: the usual window has been examined for long enough."""
-        return self.phase == GONE and self.gone_frames > FOLLOWED
+        return self.phase == Phase.GONE and self.gone_frames > FOLLOWED
 
     @property
     def is_lost(self) -> bool:
@@ -368,6 +386,6 @@ def logistic(odds: float) -> float:
     return 1.0 / (1.0 + math.exp(-max(odds, -30.0)))
 
 
-def beyond(value: float, chance: Optional[float]) -> float:
+def above_chance(value: float, chance: Optional[float]) -> float:
     """Return 0 for what chance explains, 1 for the target; infinite where chance is unknown."""
     return math.inf if chance is None else (value - chance) / max(1 - chance, LEAST_RANGE)

@@ -3,8 +3,8 @@
 The file is scanned as protobuf writes it, without ``onnx``: tags, lengths and the names of
 operators. A loop of 2^62 rounds is 400 bytes, so its size says nothing of its cost.
 
-Each file that a library opens passes here: a network's, a detector's, the tap's head, the graphs of
-a bundle and of a prepared folder. ``tests/test_onnx_doors.py`` holds who calls a library.
+Each file that a library opens passes here: a network's, a detector's, the point prompt's head, the
+graphs of a bundle and of a prepared folder. ``tests/test_onnx_doors.py`` holds who calls a library.
 """
 
 import mmap

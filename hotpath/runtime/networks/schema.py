@@ -110,6 +110,15 @@ SECTIONS: Dict[str, Keys] = {
     },
 }
 
+# Names that the TOMLs of earlier versions use: (section, key) -> today's key.
+RENAMED = {
+    ("", "strangers"): "negatives",
+    ("", "tap"): "point_prompt",
+    ("tracking", "window"): "window_influence",
+    ("tracking", "lr"): "size_lr",
+    ("tracking", "lr_power"): "size_lr_power",
+}
+
 # The ways in which files come.
 PARTS = (
     {"backbone", "head"},
@@ -132,6 +141,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
         list of ``Mistake`` (empty when all is well).
     """
     mistakes: List[Mistake] = []
+    table = _renamed(table, mistakes)
 
     def table_of(section: str) -> Table:
         entries = table.get(section, {})
@@ -140,7 +150,7 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
         mistakes.append(Mistake(section, None, f"must be a section, [{section}]"))
         return {}
 
-    further = ("file", "published", "strangers", "tap", "made_from") + tuple(SECTIONS)
+    further = ("file", "published", "negatives", "point_prompt", "made_from") + tuple(SECTIONS)
     values = read_section("", TOP, table, mistakes, further)
     keys = _keys_of(values.get("family"), mistakes)
     sections: Dict[str, Table] = {}
@@ -149,10 +159,23 @@ def read(table: Table) -> Tuple[Table, List[File], List[Mistake]]:
         values.update(read_section(section, keys[section], sections[section], mistakes))
     _apply_conditions(keys, sections, values, mistakes)
     values["published"] = dict(table_of("published"))
-    values["strangers"] = _read_made("strangers", table_of("strangers"), mistakes)
-    values["tap"] = _read_made("tap", table_of("tap"), mistakes, ("object_above",))
+    values["negatives"] = _read_made("negatives", table_of("negatives"), mistakes)
+    values["point_prompt"] = _read_made(
+        "point_prompt", table_of("point_prompt"), mistakes, ("object_above",)
+    )
     values["made_from"] = _read_hashes(table_of("made_from"), mistakes)
     return values, _read_files(table.get("file", []), mistakes), mistakes
+
+
+def _renamed(table: Table, mistakes: List[Mistake]) -> Table:
+    """Return a copy with today's names of keys; each older name is a mistake that says so."""
+    table = {k: dict(v) if isinstance(v, dict) else v for k, v in table.items()}
+    for (section, old), new in RENAMED.items():
+        entries = table.get(section, {}) if section else table
+        if isinstance(entries, dict) and old in entries and new not in entries:
+            mistakes.append(Mistake(section, old, f"is called {new} now; rename it"))
+            entries[new] = entries.pop(old)
+    return table
 
 
 def _keys_of(family: Optional[str], mistakes: List[Mistake]) -> Dict[str, Optional[Keys]]:

@@ -11,7 +11,7 @@ from hotpath.runtime.frames.geometry import KernelCrops
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.identity.learner.classifier import Classifier
 from hotpath.runtime.network import Network
-from hotpath.runtime.types import Seen
+from hotpath.runtime.types import WindowResult
 
 CUES = 3  # score, appearance, colours: their mean counts
 COLOURS_LEARNT = 0.05  # share of a tracked frame's colours in the mean of all
@@ -47,7 +47,7 @@ class ScoreAppearanceColour:
         self.certain = np.ones(4)
         self.appearance = self.alike = self.resized = 0.0
 
-    def begin(self, frame: AnyFrame, state: np.ndarray, seen: Optional[Seen]) -> None:
+    def begin(self, frame: AnyFrame, state: np.ndarray, result: Optional[WindowResult]) -> None:
         """Start with a new target; see ``Identity.begin``."""
         self.colour = self._colours(frame, state)
         self._recent = self._now = self.colour
@@ -58,7 +58,7 @@ class ScoreAppearanceColour:
         self,
         frame: AnyFrame,
         state: np.ndarray,
-        seen: Seen,
+        result: WindowResult,
         score: float,
         appearance: Optional[float] = None,
     ) -> float:
@@ -67,13 +67,13 @@ class ScoreAppearanceColour:
         Args:
             frame: the frame, of any kind.
             state: float64 [cx, cy, w, h] of the box, frame pixels.
-            seen: the ``Seen`` of the window around it.
+            result: the ``WindowResult`` of the window around it.
             score: the network's for the box, 0 to 1.
             appearance: the classifier's value for the box; None computes that of the window's best
                 cell.
         """
         self.appearance = (
-            float(self._classifier.appearance(seen)[0]) if appearance is None else appearance
+            float(self._classifier.appearance(result)[0]) if appearance is None else appearance
         )
         mean = self._mean(score + self.appearance, frame, state)
         self.alike = self._similar
@@ -85,7 +85,7 @@ class ScoreAppearanceColour:
     def chances(self) -> Tuple[float, Optional[float]]:
         """What other objects reach by chance: the classifier's value, the similarity of colours."""
         classifier = self._classifier
-        return classifier.strangers.chances(self._roots, classifier.ridge)
+        return classifier.negatives.chances(self._roots, classifier.ridge)
 
     def best(
         self,

@@ -17,7 +17,7 @@ from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.frames.colour import ColourMap
 from hotpath.runtime.frames.pictures import AnyFrame
-from hotpath.runtime.identity.identity import CONFIRMED, TENTATIVE, Identity, rules_of
+from hotpath.runtime.identity.identity import Identity, Phase, rules_of
 from hotpath.runtime.identity.learner.classifier import Classifier
 from hotpath.runtime.network import Network
 from hotpath.runtime.search.cues import ColoursUnder, ScoreAppearanceColour
@@ -32,7 +32,7 @@ from hotpath.runtime.search.windows import (
     Window,
     prior_of,
 )
-from hotpath.runtime.types import Seen
+from hotpath.runtime.types import WindowResult
 
 JUMP = 0.7  # of a box's size: a place farther away from the network's best cell is a jump
 NEAREST = 0.5  # weight of the Hanning window against the classifier, where it chooses among peaks
@@ -76,7 +76,7 @@ class Search:
 
     Attributes:
         active: whether the target is searched for.
-        prior: ``Prior`` of a followed target's window.
+        prior: ``SelectionPrior`` of a followed target's window.
         chooses: whether ``choose`` may choose another place than the network's own.
         identity, classifier: as above.
         value: that of the cues, where the target was found.
@@ -115,21 +115,21 @@ class Search:
         self._rejected: Optional[np.ndarray] = None  # where the object is that the user rejected
         self._missed = 0  # usual windows in succession that did not show it
 
-    def begin(self, state: np.ndarray, seen: Seen, border: np.ndarray) -> None:
+    def begin(self, state: np.ndarray, result: WindowResult, border: np.ndarray) -> None:
         """Start with a new target.
 
         Args:
             state: float64 [cx, cy, w, h], frame pixels.
-            seen: the ``Seen`` of the first frame.
+            result: the ``WindowResult`` of the first frame.
             border: colour of the pixels outside the frame, (3,) uint8, BGR.
         """
         self.active, self.faint, self._neighbours = False, 0, None
         self._rejected = None
         self._certain[:] = state
         self._colours_under.border = border
-        self.classifier.begin(state, seen)
+        self.classifier.begin(state, result)
 
-    def choose(self, seen: Seen) -> Tuple[int, Optional[float]]:
+    def choose(self, result: WindowResult) -> Tuple[int, Optional[float]]:
         """Choose among the places where a followed target may be.
 
         The network compares a place with the first frame, and a distractor of the same kind may
@@ -138,36 +138,36 @@ class Search:
         place to which a neighbour of the target was moving is a jump, too.
 
         Args:
-            seen: the ``Seen`` of the window around the last state.
+            result: the ``WindowResult`` of the window around the last state.
 
         Returns:
             (index, appearance): of the place; the classifier's value of it, or None if it is the
             only one.
         """
-        if len(seen.scores) == 1:
-            if self._neighbours and self._swapped(seen, 0):
+        if len(result.scores) == 1:
+            if self._neighbours and self._swapped(result, 0):
                 self.identity.jump()
             return 0, None
-        appearance = self.classifier.appearance(seen)
-        likely = int(np.argmax(appearance + NEAREST * self._near[seen.cells]))
+        appearance = self.classifier.appearance(result)
+        likely = int(np.argmax(appearance + NEAREST * self._near[result.cells]))
         # without a likely place the target may be gone, and no other place is better
         chosen = likely if appearance[likely] > 0 else 0
-        jumps = self._swapped(seen, chosen)
+        jumps = self._swapped(result, chosen)
         if chosen:
-            own, other = seen.states[0].tolist(), seen.states[chosen].tolist()
+            own, other = result.states[0].tolist(), result.states[chosen].tolist()
             far = math.hypot(other[0] - own[0], other[1] - own[1])
             jumps = jumps or far > JUMP * math.sqrt(own[2] * own[3])
         if jumps:
             self.identity.jump()
         return chosen, float(appearance[chosen])
 
-    def _swapped(self, seen: Seen, chosen: int) -> bool:
+    def _swapped(self, result: WindowResult, chosen: int) -> bool:
         """Whether the box continues on the trajectory of a neighbour of the target."""
         if self.active:
             return False
         if self._neighbours is None:
             self._neighbours = Neighbours()
-        return bool(self._neighbours.swapped(seen.states, seen.scores, chosen))
+        return bool(self._neighbours.swapped(result.states, result.scores, chosen))
 
     @property
     def learns(self) -> bool:
@@ -177,7 +177,7 @@ class Search:
             return False
         return identity.since + 1 in (AT_FIRST if ridge.updates < EARLY else LATER)
 
-    def follow(self, state: np.ndarray, seen: Seen) -> None:
+    def follow(self, state: np.ndarray, result: WindowResult) -> None:
         """End a frame in which the target was followed or found again.
 
         The classifier learns the target if that can change its answers. The place of a tracked
@@ -185,14 +185,14 @@ class Search:
 
         Args:
             state: float64 [cx, cy, w, h] of the target in this frame, frame pixels.
-            seen: the ``Seen`` of the window that shows it.
+            result: the ``WindowResult`` of the window that shows it.
         """
         identity, classifier = self.identity, self.classifier
-        self.faint = self.faint + 1 if seen.scores[0] < self.network.wider_below else 0
-        is_tracked, learns = identity.phase == CONFIRMED, identity.learns
+        self.faint = self.faint + 1 if result.scores[0] < self.network.wider_below else 0
+        is_tracked, learns = identity.phase == Phase.CONFIRMED, identity.learns
         turns = AT_FIRST if classifier.ridge.updates < EARLY else LATER
         if not is_tracked or identity.since in turns:
-            classifier.follow(state, seen, learns)
+            classifier.follow(state, result, learns)
         if is_tracked:
             self._rejected = None
             x, y, w, h = state.tolist()  # a sixth of the time of arrays
@@ -273,7 +273,7 @@ class Search:
             state: float64 [cx, cy, w, h], frame pixels, that is followed; None before a target.
         """
         self._rivals = boxes
-        if len(boxes) and state is not None and self.identity.phase == TENTATIVE:
+        if len(boxes) and state is not None and self.identity.phase == Phase.TENTATIVE:
             box = geometry.box_of(self.network, state)
             if (overlaps([box], boxes) > TAKEN).any():
                 self.identity.displace()
@@ -287,7 +287,7 @@ class Search:
             frame: the next frame, of any kind.
 
         Returns:
-            As many ``Window`` as ``Search`` was made for, in the order in which ``judge`` takes
+            As many ``Window`` as ``Search`` was made for, in the order in which ``update`` takes
             what they show.
         """
         self._colours = None
@@ -335,14 +335,14 @@ class Search:
             self._colours = ColourMap(frame, size, target, self._colours_under.project)
         return self._colours
 
-    def judge(
-        self, frame: AnyFrame, seen: Sequence[Seen], state: np.ndarray
+    def update(
+        self, frame: AnyFrame, results: Sequence[WindowResult], state: np.ndarray
     ) -> Tuple[bool, float, np.ndarray]:
         """Judge the windows in their order until one of them may show the target.
 
         Args:
             frame: the frame, of any kind.
-            seen: a ``Seen`` for each window.
+            results: a ``WindowResult`` for each window.
             state: float64 [cx, cy, w, h], frame pixels, where the target is followed.
 
         Returns:
@@ -350,7 +350,7 @@ class Search:
             window that was judged (NaN if not finite), and where the target is followed or found.
         """
         found, score, likeliest = False, 0.0, self.network.look_above
-        for window, shown in zip(self._windows, seen):
+        for window, shown in zip(self._windows, results):
             place, score, value, is_free = self._best(frame, window, shown, state)
             if window.kind == WIDE:
                 if value >= likeliest and value > 0:
@@ -367,7 +367,7 @@ class Search:
         return found, score, state
 
     def _best(
-        self, frame: AnyFrame, window: Window, seen: Seen, state: np.ndarray
+        self, frame: AnyFrame, window: Window, result: WindowResult, state: np.ndarray
     ) -> Tuple[np.ndarray, float, float, bool]:
         """Return the place of a window that looks most like the target.
 
@@ -376,12 +376,12 @@ class Search:
             not finite); the value of the cues, 0 to 1; whether no other target has each place. The
             value is 0 if no place counts.
         """
-        states, scores, cues = seen.states, seen.scores, self._cues
+        states, scores, cues = result.states, result.scores, self._cues
         if not math.isfinite(scores[0]):
             return states[0], math.nan, 0.0, False
         free, rivals = list(range(len(scores))), self._rivals
         if self._rejected is not None:
-            self._rejected = self._follow_rejected(self._rejected, window.kind, seen)
+            self._rejected = self._follow_rejected(self._rejected, window.kind, result)
         if self._rejected is not None:
             rivals = np.concatenate([rivals, [geometry.box_of(self.network, self._rejected)]])
         if len(rivals):  # no other target is there
@@ -391,26 +391,28 @@ class Search:
         if not free:
             return states[0], scores[0], 0.0, False
         if window.kind == WIDE:
-            appearance = self.classifier.appearance(seen)[free]
+            appearance = self.classifier.appearance(result)[free]
             some = [scores[index] for index in free]
             chosen, value = cues.best(
                 frame, states[free], some, appearance, self.network.look_above
             )
             return states[free[chosen]], scores[0], value, True
-        chosen, looked = self.choose(seen) if window.kind == HERE else (0, None)
+        chosen, looked = self.choose(result) if window.kind == HERE else (0, None)
         if self._rejected is not None and chosen not in free:
             return states[0], scores[0], 0.0, False
-        value = cues.of(frame, states[chosen], seen, scores[chosen], looked)
+        value = cues.of(frame, states[chosen], result, scores[chosen], looked)
         return states[chosen], scores[chosen], value, True
 
-    def _follow_rejected(self, rejected: np.ndarray, kind: str, seen: Seen) -> Optional[np.ndarray]:
+    def _follow_rejected(
+        self, rejected: np.ndarray, kind: str, result: WindowResult
+    ) -> Optional[np.ndarray]:
         """Return where the rejected object is among the places of a window; None to forget it."""
-        boxes = [geometry.box_of(self.network, each) for each in seen.states]
+        boxes = [geometry.box_of(self.network, each) for each in result.states]
         shares = overlaps(boxes, [geometry.box_of(self.network, rejected)])[:, 0]
         nearest = int(np.argmax(shares))
-        if shares[nearest] > TAKEN and self.classifier.appearance(seen)[nearest] > 0:
+        if shares[nearest] > TAKEN and self.classifier.appearance(result)[nearest] > 0:
             self._missed = 0
-            return np.array(seen.states[nearest])
+            return np.array(result.states[nearest])
         if kind == HERE:
             self._missed += 1
             if self._missed >= MISSED:

@@ -11,7 +11,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.runtime.devices.base import Device, Look, StepMs
+from hotpath.runtime.devices.base import Device, StepMs, WindowRequest
 from hotpath.runtime.devices.several import copied
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
@@ -19,7 +19,7 @@ from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.search.cues import CUES
 from hotpath.runtime.search.search import JUMP, TAKEN, Search
 from hotpath.runtime.search.windows import NEAR, PRIORS, WIDE
-from hotpath.runtime.types import Box, Seen
+from hotpath.runtime.types import Box, WindowResult
 
 BETTER = 0.1  # by how much the other place must be better, mean of the cues
 AGAIN = 3  # of frames in succession with a low score, the first ones get a wider window, too
@@ -42,18 +42,18 @@ class Followed(NamedTuple):
 def look_again(
     device: Device,
     frame: AnyFrame,
-    seen: List[Seen],
+    results: List[WindowResult],
     spent: StepMs,
     targets: Sequence[Tuple[int, Optional[Followed]]],
-) -> List[Seen]:
+) -> List[WindowResult]:
     """Look at the wider windows of followed targets whose scores collapsed.
 
-    Returns ``seen`` if there is none. Else it returns a copy that no later look overwrites, in
+    Returns ``result`` if there is none. Else it returns a copy that no later look overwrites, in
     which the windows of targets that are found elsewhere are replaced.
 
     Args:
         device, frame: as for the usual windows.
-        seen: the ``Seen`` of all windows of the frame.
+        results: the ``WindowResult`` of all windows of the frame.
         spent: milliseconds of each step, to which those of the further windows are added.
         targets: those that share the device, each with the number of its first window; None for
             targets that get no wider window.
@@ -63,24 +63,28 @@ def look_again(
         if followed is None:
             continue
         search, exemplar, state = followed
-        low = seen[number].scores[0] < search.network.wider_below
+        low = results[number].scores[0] < search.network.wider_below
         if low and search.faint < AGAIN:
-            faint.append((number, search, Look(exemplar, state, NEAR, PRIORS[WIDE], False)))
+            faint.append(
+                (number, search, WindowRequest(exemplar, state, NEAR, PRIORS[WIDE], False))
+            )
         elif not low:
             clear.append((search.network, number))
     if not faint:
-        return seen
-    theirs = [geometry.box_of(network, seen[number].states[0]) for network, number in clear]
-    seen = [copied(each) for each in seen]  # the call below overwrites what they show
-    shown, further = device.look(frame, [look for _, _, look in faint])
+        return results
+    theirs = [geometry.box_of(network, results[number].states[0]) for network, number in clear]
+    results = [copied(each) for each in results]  # the call below overwrites what they show
+    shown, further = device.run(frame, [request for _, _, request in faint])
     for (number, search, _), wide in zip(faint, shown):
-        seen[number] = _better(search, seen[number], wide, theirs)
+        results[number] = _better(search, results[number], wide, theirs)
     for step, ms in further.items():
         spent[step] += ms
-    return seen
+    return results
 
 
-def _better(search: Search, usual: Seen, wide: Seen, theirs: Sequence[Box]) -> Seen:
+def _better(
+    search: Search, usual: WindowResult, wide: WindowResult, theirs: Sequence[Box]
+) -> WindowResult:
     """Return what shows the target: ``usual``, or ``wide`` with its best place alone.
 
     Args:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hotpath.kernels.settings import ARGMAX, MOST_PLACES, PLACES, Prior
+from hotpath.kernels.settings import ARGMAX, MOST_PROPOSALS, PLACES, SelectionPrior
 from hotpath.runtime.network import Network
 
 HERE, WIDE, CHECK = "here", "wide", "check"
@@ -17,18 +17,18 @@ HERE, WIDE, CHECK = "here", "wide", "check"
 # that is expected is the better one. In the usual window the network's is better.
 PRIORS = {
     HERE: ARGMAX,
-    WIDE: Prior(learning_rate=0.0, influence=0.0, most=3, share=0.5, apart=3),
-    CHECK: Prior(learning_rate=1.0),
+    WIDE: SelectionPrior(size_lr=0.0, influence=0.0, most=3, share=0.5, apart=3),
+    CHECK: SelectionPrior(size_lr=1.0),
 }
 NEAR = 2.0  # side of the grid's widest windows, and of the second look at a followed target
 COLOURED = 1.5  # side of the windows at the places that have the target's colours
 REMEMBERED = 12  # of these places, the last ones are not searched again
 
 
-def prior_of(network: Network) -> Prior:
+def prior_of(network: Network) -> SelectionPrior:
     """Return the prior of a followed target's window: that of several peaks if it has a share."""
     if network.family in PLACES and network.peak_share > 0:
-        return Prior(most=MOST_PLACES, share=network.peak_share)
+        return SelectionPrior(most=MOST_PROPOSALS, share=network.peak_share)
     return ARGMAX
 
 
@@ -47,6 +47,6 @@ class Window(NamedTuple):
     factor: float
 
     @property
-    def prior(self) -> Prior:
+    def prior(self) -> SelectionPrior:
         """The places that the window proposes."""
         return PRIORS[self.kind]

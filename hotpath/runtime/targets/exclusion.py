@@ -86,7 +86,7 @@ class Exclusion:
                     box = tracker.shown(held)
                     track = Track(box, track.score, False, UNSURE, presence=MOVED_ON)
             elif number in owned:
-                path.follow(tracker.state)
+                path.follow(tracker._state)
             if number not in owned:
                 others = [box for other, box in owned.items() if other != number]
                 rivals = np.reshape(others, (-1, 4))
@@ -115,13 +115,13 @@ class Exclusion:
         if path.suspected:
             return math.inf
         x, y, w, h = path.next
-        jump = math.hypot(tracker.state[0] - x, tracker.state[1] - y) / math.sqrt(w * h)
+        jump = math.hypot(tracker._state[0] - x, tracker._state[1] - y) / math.sqrt(w * h)
         return jump - (tracker.identity.value or 0.0)
 
 
 def _followed(tracker: Tracker) -> Box:
-    """Return the box that a tracker follows, whatever the style of the box that was drawn."""
-    return geometry.box_of(tracker.network, tracker.state)
+    """Return the box that a tracker follows, whatever the convention of the box that was drawn."""
+    return geometry.box_of(tracker.network, tracker._state)
 
 
 class _Path:

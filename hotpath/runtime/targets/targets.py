@@ -17,7 +17,7 @@ from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.targets.exclusion import Exclusion
 from hotpath.runtime.targets.finding import TargetFinder
-from hotpath.runtime.tracker.lock import Turns, one_at_a_time
+from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.tracker.motion import is_time
 from hotpath.runtime.tracker.tracker import NO_BOX, NO_COPY, Tracker, follow, why_no_search_on
 from hotpath.runtime.types import Track
@@ -51,7 +51,7 @@ class Targets:
         self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
         self._options = options
         self._trackers: Dict[int, Tracker] = {}
-        self.turns = Turns()
+        self.lock = ExclusiveLock()
         self._classes: Dict[int, Dict[str, Any]] = {}  # of those targets that have one
         self.finder: Optional[TargetFinder] = None
         self.added: List[int] = []
@@ -61,7 +61,7 @@ class Targets:
         self._exclusion: Optional[Exclusion] = None  # once there are two targets
         device.prepare(wait=False)  # for the second target
 
-    @one_at_a_time
+    @exclusive
     def add(
         self,
         frame: AnyFrame,
@@ -103,22 +103,22 @@ class Targets:
             self.classify(number, class_id, class_name)
         return number
 
-    @one_at_a_time
+    @exclusive
     def first(self, number: int) -> Track:
         """Return the track of the frame in which a target began; ``NotReady`` without it."""
         track: Any = self._tracker(number).first
         return track  # type: ignore[no-any-return]
 
-    @one_at_a_time
+    @exclusive
     def doubt(self, number: int) -> str:
         """Return why a target can hardly be followed from its first box, a sentence; or "".
 
         Another reason is an older target that is followed in nearly the same box.
         """
         tracker = self._tracker(number)
-        if tracker.doubt or tracker.state is None:
+        if tracker.doubt or tracker._state is None:
             return str(tracker.doubt)
-        box = tracker.shown(tracker.state)
+        box = tracker.shown(tracker._state)
         for other, older in self._trackers.items():
             is_followed = older.state is not None and not older.identity.is_unverified
             if other < number and is_followed and overlap(box, older.shown(older.state)) >= ALIKE:
@@ -128,7 +128,7 @@ class Targets:
                 )
         return ""
 
-    @one_at_a_time
+    @exclusive
     def find_with(self, detect: Callable[[AnyFrame], Any], every: int = 10) -> None:
         """Let a detector add targets: ``update`` makes a target of every object that it detects.
 
@@ -149,7 +149,7 @@ class Targets:
             )
         self.finder = TargetFinder(self, detect, every=every, everything=True, background=False)
 
-    @one_at_a_time
+    @exclusive
     def classify(self, number: int, class_id: Optional[int], class_name: str) -> None:
         """Set the class of a target, which its tracks repeat.
 
@@ -159,7 +159,7 @@ class Targets:
         self._tracker(number)
         self._classes[number] = {"class_id": class_id, "class_name": class_name}
 
-    @one_at_a_time
+    @exclusive
     def restart(
         self, number: int, frame: AnyFrame, box: Sequence[float], time_s: Optional[float] = None
     ) -> None:
@@ -173,7 +173,7 @@ class Targets:
         self._tracker(number).init(frame, box, time_s)
         self._forget(number)
 
-    @one_at_a_time
+    @exclusive
     def drop(self, number: int) -> None:
         """Stop following a target. A number that does not exist is ignored."""
         tracker = self._trackers.pop(number, None)
@@ -191,10 +191,10 @@ class Targets:
     @property
     def numbers(self) -> Tuple[int, ...]:
         """Return the numbers of the targets that are followed now."""
-        with self.turns:
+        with self.lock:
             return tuple(self._trackers)
 
-    @one_at_a_time
+    @exclusive
     def confirm(self, number: int) -> None:
         """Say that a target's box holds it; see ``Tracker.confirm``."""
         tracker = self._tracker(number)
@@ -202,7 +202,7 @@ class Targets:
             raise NotReady(NO_BOX, what="lost")
         tracker.confirm()
 
-    @one_at_a_time
+    @exclusive
     def reject(self, number: int) -> None:
         """Say that a target's box holds another object; see ``Tracker.reject``."""
         tracker = self._tracker(number)
@@ -210,12 +210,12 @@ class Targets:
             raise NotReady(NO_BOX, what="lost")
         tracker.reject()
 
-    @one_at_a_time
+    @exclusive
     def suggest(self, number: int, boxes: np.ndarray) -> None:
         """Suggest places where a lost target may be; see ``Tracker.suggest``."""
         self._tracker(number).suggest(boxes)
 
-    @one_at_a_time
+    @exclusive
     def follow(self, number: int, frame: AnyFrame, time_s: Optional[float] = None) -> Track:
         """Find only one target in a frame. This serves a target that was added late."""
         track = self._tracker(number).update(frame, time_s)
@@ -239,7 +239,7 @@ class Targets:
             NotReady: ``close`` was called, or another thread uses the targets now.
         """
         is_time(time_s)  # which raises before anything moves
-        self.turns.take()
+        self.lock.acquire()
         try:
             self._check_open()
             if self.added or self.dropped:
@@ -251,7 +251,7 @@ class Targets:
                     tracks[number] = tracks[number]._replace(**kind)
             return tracks if self.finder is None else self.finder.step(frame, tracks, time_s)
         finally:
-            self.turns.leave()
+            self.lock.release()
 
     def _tracked(self, frame: AnyFrame, time_s: Optional[float]) -> Dict[int, Track]:
         trackers = self._trackers
@@ -315,11 +315,11 @@ class Targets:
 
     def close(self) -> None:
         """Stop following all targets, and release the memory of device and engine."""
-        with self.turns:
+        with self.lock:
             self._closed = True
         if self.finder is not None:  # waited for out of turn: its function may ask these targets
             self.finder.close()
-        with self.turns:
+        with self.lock:
             for number in self.numbers:
                 self.drop(number)
             self.device.close()

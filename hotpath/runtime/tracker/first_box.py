@@ -1,4 +1,4 @@
-"""Check a first box: whether its target can be followed, and in which style it was drawn.
+"""Check a first box: whether its target can be followed, and by which convention it was drawn.
 
 A box from which tracking works badly is accepted with a warning.
 
@@ -7,17 +7,17 @@ first box was, so all of its boxes differ from what the user means by about the 
 drawn box and the network's own box in the first frame give this factor. Part of it is chance, so
 its square root is used. Only the boxes that the user gets are changed; the tracker goes on with the
 network's own ones. POWER and MOST were chosen on 21 clips and 59 public sequences, and
-POWER again on the 40 seen sequences (docs/results/style.md).
+POWER again on the 40 seen sequences (docs/results/box-convention.md).
 """
 
 from typing import Optional, Sequence
 
 import numpy as np
 
-from hotpath.kernels.settings import Prior
+from hotpath.kernels.settings import SelectionPrior
 from hotpath.runtime.frames.pictures import AnyFrame, bgr_of, brightness
 from hotpath.runtime.network import Network
-from hotpath.runtime.types import Box, Seen
+from hotpath.runtime.types import Box, WindowResult
 
 TINY_PX = 4.0  # side
 MOST_OF_FRAME = 0.9  # of both sides of the frame
@@ -25,7 +25,9 @@ LEAST_INSIDE = 0.5  # share of the box
 AROUND = 0.25  # of a side of the box, on both sides, that is looked at with it
 SAMPLES = 24  # rows and columns that are looked at
 FLAT = 6.0  # standard deviation of each channel there: targets of 41 clips have 20 of grey, a sky 5
-OWN = Prior(learning_rate=1.0)  # a look whose box is the network's own, see ``own_size``
+UNSMOOTHED = SelectionPrior(
+    size_lr=1.0
+)  # a request whose box is the network's own, see ``own_size``
 POWER = 0.5  # of the ratio of the drawn side to the network's own one
 MOST = 1.2  # a ratio beyond it tells a badly drawn box
 
@@ -55,15 +57,15 @@ def doubt_of(frame: AnyFrame, box: Box, frame_shape: Sequence[int]) -> str:
     return ""
 
 
-def style_of(
-    network: Network, state: np.ndarray, seen: Seen, frame_shape: Sequence[int]
+def bias_of(
+    network: Network, state: np.ndarray, result: WindowResult, frame_shape: Sequence[int]
 ) -> Optional[np.ndarray]:
-    """Return by which factors the network's boxes are too small for the style of a drawn box.
+    """Return by which factors the network's boxes are too small for the convention of a drawn box.
 
     Args:
         network: its ``search_lost_below`` is the least score of a box of the target.
         state: float64 [cx, cy, w, h] of the drawn box, frame pixels.
-        seen: the ``Seen`` of the first frame around it, with the prior ``OWN``.
+        result: the ``WindowResult`` of the first frame around it, with the prior ``UNSMOOTHED``.
         frame_shape: (height, width, ...) of the frame.
 
     Returns:
@@ -72,21 +74,21 @@ def style_of(
     """
     half = state[2:] / 2
     inside = (state[:2] >= half) & (state[:2] + half <= frame_shape[1::-1])
-    if not (inside.all() and seen.scores[0] >= network.search_lost_below):
+    if not (inside.all() and result.scores[0] >= network.search_lost_below):
         return None
-    ratio = state[2:] / own_size(network, state, seen)
+    ratio = state[2:] / own_size(network, state, result)
     return np.concatenate([np.ones(2), np.clip(ratio, 1 / MOST, MOST) ** POWER])
 
 
-def own_size(network: Network, state: np.ndarray, seen: Seen) -> np.ndarray:
+def own_size(network: Network, state: np.ndarray, result: WindowResult) -> np.ndarray:
     """Return the network's own size of a target, (w, h), without a rest of the drawn one.
 
     In networks of the family ``centre`` the size follows by a share of the score to a power, also
-    with ``OWN``. This share is known, so the whole step follows from it. In other families the
-    penalty is a part of the share, and a rest of the drawn size stays.
+    with ``UNSMOOTHED``. This share is known, so the whole step follows from it. In other families
+    the penalty is a part of the share, and a rest of the drawn size stays.
     """
-    share = seen.scores[0] ** getattr(network, "score_power", 0)
-    size: np.ndarray = state[2:] + (seen.states[0][2:] - state[2:]) / share
+    share = result.scores[0] ** getattr(network, "score_power", 0)
+    size: np.ndarray = state[2:] + (result.states[0][2:] - state[2:]) / share
     return size
 
 

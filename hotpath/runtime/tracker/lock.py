@@ -1,7 +1,7 @@
 """Let one thread at a time into an object.
 
-A method with ``one_at_a_time`` waits for its turn. ``Turns.take`` does not wait: a frame that comes
-while another thread is inside is refused, because it would be late.
+A method with ``exclusive`` waits for its turn. ``ExclusiveLock.acquire`` does not wait: a frame
+that comes while another thread is inside is refused, because it would be late.
 """
 
 import functools
@@ -14,18 +14,18 @@ BUSY = "another thread uses this tracker now; give each thread its own one, or a
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-class Turns:
+class ExclusiveLock:
     """The turns of the threads that use one object. A thread that is inside may enter again."""
 
     def __init__(self) -> None:
         self._inside, self._next = threading.RLock(), threading.Lock()
 
-    def take(self) -> None:
+    def acquire(self) -> None:
         """Enter at once; raises ``NotReady`` where another thread is inside or waits."""
         if self._next.locked() or not self._inside.acquire(False):
             raise NotReady(BUSY)
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Let the next thread in."""
         self._inside.release()
 
@@ -38,13 +38,13 @@ class Turns:
         self._inside.release()
 
 
-def one_at_a_time(method: Method) -> Method:
-    """Decorate a method of an object that has ``turns``: it waits until no other thread is inside.
+def exclusive(method: Method) -> Method:
+    """Decorate a method of an object that has a ``lock``: it waits until no other thread is inside.
 
     Example:
         >>> class Counter:
         ...     def __init__(self):
-        ...         self.turns, self.count = Turns(), 0
+        ...         self.lock, self.count = ExclusiveLock(), 0
         ...     @one_at_a_time
         ...     def add(self):
         ...         self.count += 1
@@ -52,7 +52,7 @@ def one_at_a_time(method: Method) -> Method:
 
     @functools.wraps(method)
     def in_turn(self: Any, *values: Any, **named: Any) -> Any:
-        with self.turns:
+        with self.lock:
             return method(self, *values, **named)
 
     return cast(Method, in_turn)

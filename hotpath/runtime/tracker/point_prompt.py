@@ -1,15 +1,15 @@
 """Find the object at a point, or the object in a loosely drawn box.
 
 A small head reads the features that the network itself computes for a search region, so no other
-network has to be in memory, and every device can do it. ``[tap]`` in a network's TOML names the
-head's file. It works with every engine, because only the windows run there; the head itself runs on
-the CPU, with OpenCV. A tracker that gets no point does not load this file.
+network has to be in memory, and every device can do it. ``[point_prompt]`` in a network's TOML
+names the head's file. It works with every engine, because only the windows run there; the head
+itself runs on the CPU, with OpenCV. A tracker that gets no point does not load this file.
 
 For a point, the head looks at windows of several sizes, and gives a box and a score for each. The
 box that the others support most is the object. The best box that differs from it is the next
 choice: a part of the object, or the whole that it belongs to.
 
-``hotpath_research.tap`` (``projects/research`` of a clone) trains a head.
+``hotpath_research.point_prompt`` (``projects/research`` of a clone) trains a head.
 """
 
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
@@ -17,18 +17,18 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from hotpath.runtime.devices.base import Device, Look
+from hotpath.runtime.devices.base import Device, WindowRequest
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, NoObject
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.networks import load_network, names, onnx_budget
-from hotpath.runtime.tracker.lock import Turns, one_at_a_time
+from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.types import Box, checked_box, within_frame
 
 # sizes of an object that the windows are for, shares of the frame's shorter side
 SHARES = tuple(np.geomspace(0.03, 0.6, 7).tolist())
-SNUG_SIDES = 0.625  # sides of the window around a drawn box, as ``Look.sides``
+SNUG_SIDES = 0.625  # sides of the window around a drawn box, as ``WindowRequest.sides``
 SCORE_POWER = 2  # of the scores by which windows vote
 SMALLEST_PX = 3.0
 SAME = 0.5  # overlap from which two boxes show the same object
@@ -104,7 +104,7 @@ def decode(values: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     return scores, np.concatenate([values[:, 1:3] * 0.1, sizes], axis=1)
 
 
-class Taps:
+class PointPrompt:
     """The head of a network, and the windows that it reads.
 
     Args:
@@ -127,7 +127,7 @@ class Taps:
                 what="unreadable",
                 where=head,
             ) from None
-        self.turns = Turns()  # a look fills the device's arrays and those of the head
+        self.lock = ExclusiveLock()  # a look fills the device's arrays and those of the head
         self._device, self._network = device, device.network
         self._object_above = object_above
 
@@ -204,7 +204,7 @@ class Taps:
         boxes, scores = self._look(frame, [around], SNUG_SIDES, box)
         return Found(Box(*boxes[0].tolist()), float(scores[0]))
 
-    @one_at_a_time
+    @exclusive
     def _look(
         self, frame: AnyFrame, arounds: List[np.ndarray], sides: float, drawn: Any = None
     ) -> Tuple[np.ndarray, np.ndarray]:
@@ -214,7 +214,9 @@ class Taps:
         try:
             # one window a call: calls for several would have to be prepared for this only
             shown = [
-                device.look(frame, [Look(exemplar, around, sides, None)])[0][0].features[0].copy()
+                device.run(frame, [WindowRequest(exemplar, around, sides, None)])[0][0]
+                .features[0]
+                .copy()
                 for around in arounds
             ]
         finally:
@@ -249,16 +251,19 @@ def _inside(low: np.ndarray, high: np.ndarray, width: int, height: int) -> np.nd
     return np.concatenate([low, high - low], axis=1)
 
 
-def of(device: Device) -> Taps:
-    """Return the ``Taps`` of a device, which all its targets share; the first call loads them.
+def of(device: Device) -> PointPrompt:
+    """Return the ``PointPrompt`` of a device, which all its targets share; the first call loads
+    them.
 
     Raises:
         BadOption: the network has no head, or this device does not return features.
         BadNetwork: the head's file is missing, is not as the TOML says, or cannot be read.
     """
-    network, entry = device.network, device.network.tap
+    network, entry = device.network, device.network.point_prompt
     if entry is None:
-        others = " or ".join(name for name in names() if load_network(name).tap is not None)
+        others = " or ".join(
+            name for name in names() if load_network(name).point_prompt is not None
+        )
         raise BadOption(
             f"{network.name} has no head that finds the object at a point; give a box, or take the "
             f"network {others}",
@@ -270,11 +275,11 @@ def of(device: Device) -> Taps:
             "give a box",
             what="no features",
         )
-    if device.taps is None:
+    if device.point_prompt is None:
         path = str(network.locate_made(entry))
-        device.taps = Taps(device, path, entry.object_above)
-    taps: Taps = device.taps
-    return taps
+        device.point_prompt = PointPrompt(device, path, entry.object_above)
+    point_prompt: PointPrompt = device.point_prompt
+    return point_prompt
 
 
 def first_box(

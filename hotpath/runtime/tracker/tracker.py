@@ -16,20 +16,20 @@ import numpy as np
 from hotpath.base.errors import NO_SCORE, HotpathError
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode
-from hotpath.runtime.devices.base import STEPS, Device, Look, StepMs
+from hotpath.runtime.devices.base import STEPS, Device, StepMs, WindowRequest
 from hotpath.runtime.errors import BadFrame, NetworkFailed, NotReady
 from hotpath.runtime.frames import geometry
-from hotpath.runtime.identity.identity import DOUBTFUL, Identity, rules_of
+from hotpath.runtime.identity.identity import Identity, Phase, rules_of
 from hotpath.runtime.search.search import Search, create
 from hotpath.runtime.search.wider import Followed, look_again
-from hotpath.runtime.tracker.first_box import OWN, DoubtfulBox, doubt_of, style_of
-from hotpath.runtime.tracker.lock import Turns, one_at_a_time
+from hotpath.runtime.tracker.first_box import UNSMOOTHED, DoubtfulBox, bias_of, doubt_of
+from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.tracker.motion import Motion, is_time
 from hotpath.runtime.types import (
     LOST,
     Box,
-    Seen,
     Track,
+    WindowResult,
     checked_box,
     checked_boxes,
     given_track,
@@ -55,12 +55,10 @@ class Tracker:
 
     Attributes:
         name: name of the network.
-        state: float64 [cx, cy, w, h], centre and size in frame pixels. None before ``init``. Each
-            frame replaces the array.
         first: the ``Track`` of the frame of ``init``; None before it.
         doubt: a sentence that says why the first box is hard to track; "" if it is not.
         step_ms: milliseconds of each step of the last frame: a dict with crop, network, select.
-            The last one includes ``judge``.
+            The last one includes ``update_with``.
         kernels_name: the kernels that crop and select: "c++", "numpy" or "cuda".
         searches: whether the tracker searches for a lost target.
         verifies: whether an object must be verified after a loss before it is tracked.
@@ -74,7 +72,7 @@ class Tracker:
         ('tracked', 1, False)
     """
 
-    stacklevel = 3  # of warnings: the line that calls ``init``, behind ``one_at_a_time``
+    stacklevel = 3  # of warnings: the line that calls ``init``, behind ``exclusive``
 
     def __init__(
         self,
@@ -89,18 +87,19 @@ class Tracker:
         self.engine = device.engine
         self.kernels_name = device.kernels_name
         self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
-        self.state: Any = None
+        # float64 [cx, cy, w, h], frame pixels; each frame replaces the array
+        self._state: Any = None
         self.first: Optional[Track] = None
         self.doubt = ""
-        self._style: Any = None  # of the drawn box, see ``hotpath.runtime.tracker.first_box``
-        self._drawn: Any = None  # the state of the drawn box, which has its style already
+        self._bias: Any = None  # of the drawn box, see ``hotpath.runtime.tracker.first_box``
+        self._drawn: Any = None  # the state of the drawn box, which has its bias already
         self._last: Any = None  # the state in the last frame in which the target was not lost
         self._legible: Any = None  # (shape, state, last) before frames in which it is too small
         self._exemplar: Any = None
         self._shape: Tuple[int, ...] = ()
         self._motion = Motion()
         self._closed = False
-        self.turns = Turns()
+        self.lock = ExclusiveLock()
         self._scales = decode.scales(network)
         self._decoder: Any = decode.create(network, kernels) if self._scales else None
         self.why_no_search = why_no_search_on(device) if recover else "it was not asked for"
@@ -119,7 +118,7 @@ class Tracker:
             self.identity = Identity(rules_of(network))
         self.verifies = self.search is not None and self.identity.rules.share > 0
 
-    @one_at_a_time
+    @exclusive
     def init(
         self,
         frame: Any,
@@ -161,11 +160,9 @@ class Tracker:
         self._check_size(shape)
         taken = "box"
         if snug or point is not None or box is None:
-            from hotpath.runtime.tracker import (
-                point_prompt as tap,  # only for points and loose boxes
-            )
+            from hotpath.runtime.tracker import point_prompt  # only for points and loose boxes
 
-            box, taken = tap.first_box(device, frame, box, point, snug, besides)
+            box, taken = point_prompt.first_box(device, frame, box, point, snug, besides)
         box = checked_box(box, shape)
         motion, picture = Motion(box, time_s), device.picture(frame)
         doubt = doubt_of(picture, box, shape)
@@ -178,15 +175,15 @@ class Tracker:
         exemplar = self._exemplar = device.exemplar(frame, state)
 
         # the first search region: what later frames are compared with
-        seen = style = None
+        result = bias = None
         if self.search is not None:
-            (seen,), _ = device.look(frame, [Look(exemplar, state, prior=OWN)])
+            (result,), _ = device.run(frame, [WindowRequest(exemplar, state, prior=UNSMOOTHED)])
             if taken == "box" and self.searches:
-                style = style_of(self.network, state, seen, shape)
-            self.search.begin(state, seen, exemplar.border)
-        identity.begin(picture, state, seen)
-        self.state = self._last = self._drawn = state
-        self._style, self._shape = style, shape
+                bias = bias_of(self.network, state, result, shape)
+            self.search.begin(state, result, exemplar.border)
+        identity.begin(picture, state, result)
+        self._state = self._last = self._drawn = state
+        self._bias, self._shape = bias, shape
         self._motion = motion
         self.first = given_track(box, taken)
         self.doubt = doubt
@@ -209,20 +206,26 @@ class Tracker:
             NetworkFailed: the output of the network is not finite.
         """
         is_time(time_s)  # which raises before anything moves
-        self.turns.take()
+        self.lock.acquire()
         try:
-            if self._closed or self.state is None:
+            if self._closed or self._state is None:
                 self._check_target()
             frame, shape = self.device.take(frame)
             (track,), self.step_ms = follow([self], frame, shape)
             return self.moved(track, time_s)
         finally:
-            self.turns.leave()
+            self.lock.release()
+
+    @property
+    def state(self) -> Any:
+        """Deprecated: float64 [cx, cy, w, h] of the target, frame pixels. Use ``box``."""
+        warnings.warn("Tracker.state is deprecated; use Tracker.box", DeprecationWarning, 2)
+        return self._state
 
     @property
     def box(self) -> Box:
         """The target's box as a ``Box``. Raises ``NotReady`` if there is no target."""
-        state = self.state  # another thread may drop the target
+        state = self._state  # another thread may drop the target
         if state is None:
             self._check_target()
         if self.first is not None and state is self._drawn:
@@ -230,9 +233,9 @@ class Tracker:
         return self.shown(state)
 
     def shown(self, state: np.ndarray) -> Box:
-        """Return the box that the user gets for a state, in the style of the drawn box."""
-        if self._style is not None:
-            state = state * self._style
+        """Return the box that the user gets for a state, by the convention of the drawn box."""
+        if self._bias is not None:
+            state = state * self._bias
             geometry.keep(self.network, state, self._shape[1], self._shape[0])
         return geometry.box_of(self.network, state)
 
@@ -243,9 +246,9 @@ class Tracker:
         """Return what a wider window needs; None while lost, or without a search."""
         if self.search is None or not self.searches or self.search.active:
             return None
-        return Followed(self.search, self._exemplar, self.state)
+        return Followed(self.search, self._exemplar, self._state)
 
-    def looks(self, frame: Any, shape: Tuple[int, ...]) -> List[Look]:
+    def requests(self, frame: Any, shape: Tuple[int, ...]) -> List[WindowRequest]:
         """Return the windows of a frame that the device has to look at.
 
         Args:
@@ -255,41 +258,41 @@ class Tracker:
         if shape != self._shape:
             self._rescale(shape)
         exemplar = self._exemplar
-        state = self.state
+        state = self._state
         if self.search is not None and self.search.active:
             windows = self.search.windows(state, self.device.picture(frame))
-            return [Look(exemplar, w.state, w.factor, w.prior, False) for w in windows]
+            return [WindowRequest(exemplar, w.state, w.factor, w.prior, False) for w in windows]
         if self._scales:
-            return [Look(exemplar, state, scale, None) for scale in self._scales]
+            return [WindowRequest(exemplar, state, scale, None) for scale in self._scales]
         reads = self.search is not None and (not self.device.copies or self.search.learns)
-        return [Look(exemplar, state, 1.0, self._prior, reads)]
+        return [WindowRequest(exemplar, state, 1.0, self._prior, reads)]
 
-    def judge(self, frame: Any, seen: Sequence[Seen]) -> Track:
+    def update_with(self, frame: Any, results: Sequence[WindowResult]) -> Track:
         """Judge what the windows show, and move the target.
 
         Args:
-            frame: the frame that ``looks`` got.
-            seen: a ``Seen`` for each of its windows.
+            frame: the frame that ``requests`` got.
+            results: a ``WindowResult`` for each of its windows.
 
         Raises:
             NetworkFailed: the output is not finite. The target stays where it was.
         """
-        search, shown = self.search, seen[0]
+        search, shown = self.search, results[0]
         is_there, appearance = True, None
         looking = search if search is not None and search.active else None
         picture = frame if search is None else self.device.picture(frame)
         if looking is not None:
-            is_there, score, place = looking.judge(picture, seen, self.state)
+            is_there, score, place = looking.update(picture, results, self._state)
         elif self._decoder is not None:
-            shown = seen[len(seen) // 2]
-            maps, (height, width) = [scale.maps for scale in seen], self._shape[:2]
-            place, score = self._decoder.among(maps, self.state, shown.scale, width, height)
+            shown = results[len(results) // 2]
+            maps, (height, width) = [scale.maps for scale in results], self._shape[:2]
+            place, score = self._decoder.among(maps, self._state, shown.scale, width, height)
         else:
             chosen, appearance = (0, None) if search is None else search.choose(shown)
             place, score = shown.states[chosen], shown.scores[chosen]
         if not math.isfinite(sum(place.tolist()) + score):
             raise NetworkFailed(NO_SCORE, what="no score")
-        self.state = place
+        self._state = place
 
         # whether that is the target, and where to look next
         if looking is not None:
@@ -307,17 +310,17 @@ class Tracker:
         """Return the track of a frame in which the target is followed or searched for."""
         state, presence = self.identity.report()
         if state != LOST:
-            self._last = self.state
+            self._last = self._state
         track = Track(self.shown(self._last), score, state == LOST, state, presence=presence)
         return track._replace(found=True) if self.identity.found else track
 
     def moved(self, track: Track, time_s: Optional[float]) -> Track:
-        """Return a track from ``judge`` with ``velocity`` and ``predicted`` for that time."""
+        """Return a track from ``update_with`` with ``velocity`` and ``predicted`` for that time."""
         return self._motion.step(track, time_s)
 
     # what others know about the target
 
-    @one_at_a_time
+    @exclusive
     def suggest(self, boxes: np.ndarray) -> None:
         """Suggest places where a lost target may be, such as a detector's boxes.
 
@@ -335,14 +338,14 @@ class Tracker:
             states = [geometry.state_of(self.network, box, width, height) for box in boxes]
             self.search.suggest(np.array(states).reshape(-1, 4))
 
-    @one_at_a_time
+    @exclusive
     def confirm(self) -> None:
         """Confirm that ``box`` holds the target: it is tracked and learnt from the next frame on.
 
         Raises:
             NotReady: there is no target, or it is lost, so that no box holds it.
         """
-        if self.state is None:
+        if self._state is None:
             self._check_target()
         if self.identity.is_lost:
             raise NotReady(NO_BOX, what="lost")
@@ -350,7 +353,7 @@ class Tracker:
         if self.search is not None:
             self.search.active = False
 
-    @one_at_a_time
+    @exclusive
     def reject(self) -> None:
         """Report that ``box`` holds another object: drop it, and search for the target.
 
@@ -360,7 +363,7 @@ class Tracker:
         Raises:
             NotReady: there is no target, it is lost already, or the tracker cannot lose a target.
         """
-        if self.state is None:
+        if self._state is None:
             self._check_target()
         if self.identity.value is None:
             raise NotReady(CANNOT_LOSE, what="always tracked")
@@ -368,9 +371,9 @@ class Tracker:
             raise NotReady(NO_BOX, what="lost")
         self.identity.reject()
         if self.search is not None:
-            self.search.reject(self.state)
+            self.search.reject(self._state)
 
-    @one_at_a_time
+    @exclusive
     def hold(self, state: np.ndarray) -> None:
         """Set where the target may be while another target is in its place.
 
@@ -379,12 +382,12 @@ class Tracker:
         Args:
             state: float64 [cx, cy, w, h], frame pixels.
         """
-        self.state = state.copy()
-        self.identity.displace(DOUBTFUL)
+        self._state = state.copy()
+        self.identity.displace(Phase.DOUBTFUL)
         if self.search is not None:
-            self.search.restart(self.state)
+            self.search.restart(self._state)
 
-    @one_at_a_time
+    @exclusive
     def avoid(self, boxes: np.ndarray) -> None:
         """Set the boxes of other targets, in which this target is neither found nor suspected.
 
@@ -392,15 +395,15 @@ class Tracker:
             boxes: (n, 4) float64 (x, y, w, h), 0-based pixels of the frame.
         """
         if self.search is not None:
-            self.search.avoid(boxes, self.state)
+            self.search.avoid(boxes, self._state)
 
-    @one_at_a_time
+    @exclusive
     def release(self) -> None:
         """Stop following the target. The device stays open, because others may share it."""
         self._closed = True
         self._forget()
 
-    @one_at_a_time
+    @exclusive
     def close(self) -> None:
         """Stop following the target, and release device and engine. May be called twice."""
         if not self._closed:
@@ -420,7 +423,7 @@ class Tracker:
 
     def _forget(self) -> None:
         """Drop the target."""
-        self.state, self.first, self.doubt, self._legible = None, None, "", None
+        self._state, self.first, self.doubt, self._legible = None, None, "", None
         if self._exemplar is not None:
             self._exemplar.close()
         self._exemplar = None
@@ -442,12 +445,12 @@ class Tracker:
         cannot be measured. After such frames, those from before are restored.
         """
         self._check_size(shape)
-        before = self._legible or (self._shape, self.state, self._last)
+        before = self._legible or (self._shape, self._state, self._last)
         (height, width), was_legible = before[0][:2], self._legible is None
         x, y = shape[1] / width, shape[0] / height
         factors = (x, y, x, y)
-        self.state, self._last = before[1] * factors, before[2] * factors
-        is_legible = min(self.state[2:]) >= min(self.network.min_size, *before[1][2:])
+        self._state, self._last = before[1] * factors, before[2] * factors
+        is_legible = min(self._state[2:]) >= min(self.network.min_size, *before[1][2:])
         self._legible = None if is_legible else before
         x, y = shape[1] / self._shape[1], shape[0] / self._shape[0]
         if self.search is not None:
@@ -485,21 +488,21 @@ def follow(
     device = trackers[0].device
 
     # crop, network and select, of all windows
-    looks: List[Look] = []
+    requests: List[WindowRequest] = []
     begins = []
     for tracker in trackers:
-        begins.append(len(looks))
-        looks += tracker.looks(frame, shape)
-    seen, step_ms = device.look(frame, looks)
+        begins.append(len(requests))
+        requests += tracker.requests(frame, shape)
+    results, step_ms = device.run(frame, requests)
     followed = [(begin, tracker.followed) for begin, tracker in zip(begins, trackers)]
-    seen = look_again(device, frame, seen, step_ms, followed)
+    results = look_again(device, frame, results, step_ms, followed)
 
     # what they show
     began = time.perf_counter()
     tracks, failure = [], None
-    for tracker, begin, end in zip(trackers, begins, [*begins[1:], len(looks)]):
+    for tracker, begin, end in zip(trackers, begins, [*begins[1:], len(requests)]):
         try:
-            tracks.append(tracker.judge(frame, seen[begin:end]))
+            tracks.append(tracker.update_with(frame, results[begin:end]))
         except HotpathError as error:
             failure = failure or error
     step_ms["select"] += (time.perf_counter() - began) * 1e3

@@ -14,7 +14,7 @@ from hotpath_bridges import bag_budget, ros
 rosbags = pytest.importorskip("rosbags.rosbag2")
 from bridges_tests.fake_ros import STORE  # noqa: E402
 from bridges_tests.test_ros import image, write_ros_1  # noqa: E402
-from tests.support import lies  # noqa: E402
+from tests.support import malformed  # noqa: E402
 from tests.support.errors import refusal  # noqa: E402
 
 ZEROS = 200 << 20
@@ -33,7 +33,7 @@ def packed(kind, data):
 @pytest.mark.parametrize("stated", [ZEROS, 1 << 40, 4096])
 def test_a_chunk_that_unpacks_to_too_much_is_refused(tmp_path, kind, stated):
     content = packed(kind, bytes(ZEROS))
-    (tmp_path / "a.mcap").write_bytes(lies.mcap(content, stated, kind.encode()))
+    (tmp_path / "a.mcap").write_bytes(malformed.mcap(content, stated, kind.encode()))
     with refusal(BadSource, "too large"):
         open_source(str(tmp_path / "a.mcap"))
 

@@ -20,7 +20,7 @@ from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.frames.jpeg_frames import JpegFrame
 from hotpath.runtime.frames.pictures import AnyFrame, is_deep
-from hotpath.runtime.tracker.lock import one_at_a_time
+from hotpath.runtime.tracker.lock import exclusive
 from hotpath.video.base import PLAYED_FPS, SAMPLES, Header, Log, Source, to_bgr
 from hotpath.video.cameras import SENDER
 from hotpath.video.encoded import decoded
@@ -305,7 +305,7 @@ class Bag(Source):
             self.fps = (self.frames - 1) / length_s
         self._stamps = Stamps(1.0 / (self.fps or PLAYED_FPS))
 
-    @one_at_a_time
+    @exclusive
     def read(self, timeout_s: float = 1.0) -> Any:
         """The next frame, or None at the end; see ``Source.read``."""
         if self._bag is None:
@@ -402,7 +402,7 @@ class Bag(Source):
                 message = self._bag.deserialize(data, self._kind)
                 yield picture_in(self._kind, message, self._planes)[1]
 
-    @one_at_a_time
+    @exclusive
     def close(self) -> None:
         """Close the files."""
         bag, self._bag = self._bag, None

@@ -32,8 +32,8 @@ map_size = 16
 score = "sigmoid"
 [tracking]
 penalty = 0.1
-window = 0.2
-lr = 0.3
+window_influence = 0.2
+size_lr = 0.3
 min_size = 4
 [[file]]
 part = "exemplar"

@@ -1,6 +1,6 @@
-"""Make a network's file of strangers; see ``strangers.py``. A tracker on a board does not need it.
+"""Make a network's file of negatives; see ``negatives.py``. A tracker on a board does not need it.
 
-``hotpath_lab.strangers`` calls it.
+``hotpath_lab.negatives`` calls it.
 """
 
 import hashlib
@@ -12,10 +12,10 @@ from typing import Any, Iterable, List, Optional, Sequence, Tuple
 import numpy as np
 
 from hotpath.kernels import cpu
-from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.frames import geometry
-from hotpath.runtime.identity.learner import negatives as strangers
+from hotpath.runtime.identity.learner import negatives
 from hotpath.runtime.identity.learner.classifier import LEAST_PART
 from hotpath.runtime.identity.learner.definition import Pooling
 from hotpath.runtime.network import Network, sha256_of
@@ -26,7 +26,7 @@ HEAD = 1 << 10  # of them: the file's own, and the line that says what it was ma
 FEWEST = 20  # objects: of fewer, no share of a twentieth can be told
 OF_A_CLIP = 4  # frames of one clip
 LEAST = 10.0  # sides of a box, pixels
-BYTE = 127.0  # largest number of a described stranger in the file
+BYTE = 127.0  # largest number of a described negative in the file
 
 
 def objects_of(clips: Iterable[Any]) -> Iterable[Tuple[np.ndarray, Sequence[float]]]:
@@ -56,7 +56,7 @@ def make(
     """
     network = tracker.network
     if not tracker.device.shows_features:
-        raise BadNetwork(f"the graph of {network.name} gives no features, so it has no strangers")
+        raise BadNetwork(f"the graph of {network.name} gives no features, so it has no negatives")
     rows: List[np.ndarray] = []
     histograms: List[np.ndarray] = []
     colours_under = ColoursUnder(network, cpu.load())
@@ -68,9 +68,9 @@ def make(
             break
     if len(rows) < FEWEST:
         raise BadNetwork(
-            f"{len(rows)} objects are too few for strangers: {FEWEST} are the least; name more"
+            f"{len(rows)} objects are too few for negatives: {FEWEST} are the least; name more"
         )
-    path = network.path.parent / f"{network.name}-strangers.npz"
+    path = network.path.parent / f"{network.name}-negatives.npz"
     source = f"{source}; features of {fingerprint(network)}"
     write(str(path), np.array(rows), np.array(histograms), source)
     while path.stat().st_size > MOST_BYTES:
@@ -81,7 +81,7 @@ def make(
 
 
 def write(path: str, described: np.ndarray, histograms: np.ndarray, source: str) -> None:
-    """Write strangers to a file, a byte a number.
+    """Write negatives to a file, a byte a number.
 
     Args:
         path: a name that ends in ``.npz``.
@@ -121,18 +121,18 @@ def described(
     state = geometry.state_of(network, box, shape[1], shape[0])
     exemplar = device.exemplar(frame, state)
     try:
-        (seen,), _ = device.look(frame, [Look(exemplar, state, prior=None)])
-        _, channels, cells = seen.features.shape
-        form = int(round(math.sqrt(cells))), float(network.stride), strangers.PARTS, LEAST_PART
+        (result,), _ = device.run(frame, [WindowRequest(exemplar, state, prior=None)])
+        _, channels, cells = result.features.shape
+        form = int(round(math.sqrt(cells))), float(network.stride), negatives.PARTS, LEAST_PART
         pooling = Pooling(np.zeros(channels, np.float32), *form)
-        pooled = pooling.averages(seen.features, state[None], seen.around, seen.scale)[0]
+        pooled = pooling.averages(result.features, state[None], result.around, result.scale)[0]
     finally:
         exemplar.close()
     return pooled, state
 
 
 def name_in(
-    toml: pathlib.Path, file: pathlib.Path, section: str = "strangers", **numbers: float
+    toml: pathlib.Path, file: pathlib.Path, section: str = "negatives", **numbers: float
 ) -> None:
     """Name a made file in a TOML, in place of the one that is named there.
 

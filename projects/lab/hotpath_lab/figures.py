@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hotpath.video.clips import Clip
-from hotpath_lab import metrics, words
+from hotpath_lab import metrics, state_metrics
 from hotpath_lab.losses import losses
 
 Table = dict[str, Any]  # of figures
@@ -45,7 +45,8 @@ def evaluation(
     Returns:
         dict: ``clips`` (name, frames, sha256, absent), ``groups``, ``trackers``: for each name
         ``clips`` (name -> figures), ``mean`` over the clips, ``groups`` (name -> means),
-        ``curves``, ``words`` (of ``hotpath_lab.words``, or None), ``engine``, ``published``.
+        ``curves``, ``words`` (of ``hotpath_lab.state_metrics``, or None), ``engine``,
+        ``published``.
     """
     table: Table = {
         "clips": [
@@ -98,10 +99,12 @@ def _of_clip(clip: Clip, result: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _words(clips: Sequence[Clip], results: Mapping[str, Mapping[str, Any]]) -> Table | None:
-    """The figures of ``hotpath_lab.words``; None of a tracker whose boxes were given."""
+    """The figures of ``hotpath_lab.state_metrics``; None of a tracker whose boxes were given."""
     if any("found" not in results[clip.name] for clip in clips):
         return None
-    return words.figures(words.frames_of(results[clip.name], clip.boxes) for clip in clips)
+    return state_metrics.figures(
+        state_metrics.frames_of(results[clip.name], clip.boxes) for clip in clips
+    )
 
 
 def _means(

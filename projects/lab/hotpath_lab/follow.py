@@ -7,7 +7,7 @@ import time
 import warnings
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
-from hotpath.base.garbage import short_collections
+from hotpath.base.gc_tuning import tuned_gc
 from hotpath.runtime.tracker.first_box import DoubtfulBox
 from hotpath.runtime.types import TRACKED
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hotpath.runtime.tracker.tracker import Tracker
 
 
-@short_collections()  # as hotpath.app does
+@tuned_gc()  # as hotpath.app does
 def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[str, Any]:
     """Track every frame of a clip from its first box.
 

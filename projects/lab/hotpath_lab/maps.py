@@ -15,7 +15,7 @@ from hotpath.calib.errors import BadRun
 from hotpath.kernels.votes import probability
 from hotpath.runtime.network import Network
 from hotpath.runtime.tracker.tracker import Tracker
-from hotpath.runtime.types import Box, Seen, Track
+from hotpath.runtime.types import Box, Track, WindowResult
 
 SCORES = ("points", "anchors", "centre", "response")  # families with a score for each cell
 LEAST, MOST = 0.2, 0.8  # share of the colour in a pixel, for the scores 0 and 1
@@ -70,9 +70,11 @@ class MapPictures:
         """Track the next frame, and write its picture."""
         self._index += 1
         tracker = self._tracker
-        windows = [look._replace(prior=None) for look in tracker.looks(frame, np.shape(frame))]
-        seen, _ = tracker.device.look(frame, windows)
-        maps = [score_map(tracker.network, window) for window in seen]
+        windows = [
+            request._replace(prior=None) for request in tracker.requests(frame, np.shape(frame))
+        ]
+        result, _ = tracker.device.run(frame, windows)
+        maps = [score_map(tracker.network, window) for window in result]
         track: Track = tracker.update(frame)
         picture = drawn_over(frame, maps)
         x, y, w, h = (round(value) for value in track.box)
@@ -81,14 +83,14 @@ class MapPictures:
         return track
 
 
-def score_map(network: Network, seen: Seen) -> ScoreMap:
+def score_map(network: Network, result: WindowResult) -> ScoreMap:
     """Return the scores of a window, and where they lie.
 
     Args:
         network: uses the family, ``stride`` and ``score``.
         seen: the window, with ``maps``.
     """
-    scores = probability(seen.maps[0], getattr(network, "score", "none"))
+    scores = probability(result.maps[0], getattr(network, "score", "none"))
     if scores.ndim == 3:  # of several anchors the best
         scores = scores.max(axis=0)
     scores = np.where(np.isfinite(scores), scores, 0.0)
@@ -96,8 +98,8 @@ def score_map(network: Network, seen: Seen) -> ScoreMap:
         scores = (scores - scores.min()) / max(float(np.ptp(scores)), 1e-12)
     cells = scores.shape[-1]
     before = cells // 2 + 0.5  # a cell stands for the place in its middle
-    step_x, step_y = (network.stride / scale for scale in seen.scale)
-    x, y = (float(at) for at in seen.around[:2])
+    step_x, step_y = (network.stride / scale for scale in result.scale)
+    x, y = (float(at) for at in result.around[:2])
     area = Box(x - before * step_x, y - before * step_y, cells * step_x, cells * step_y)
     return ScoreMap(area, np.clip(scores, 0, 1).astype(np.float32))
 

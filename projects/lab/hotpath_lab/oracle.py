@@ -12,7 +12,7 @@ import numpy as np
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.tracker.tracker import Tracker
-from hotpath.runtime.types import Box, Seen, Track
+from hotpath.runtime.types import Box, Track, WindowResult
 
 CHOICE = "truechoice"
 HALVES = {"truesize": slice(2, 4), "trueplace": slice(0, 2)}  # of a state cx, cy, w, h
@@ -54,9 +54,9 @@ class Oracle:
         if self._half is None or not np.isfinite(truth).all():
             return track
         tracker, (height, width) = self._tracker, np.shape(frame)[:2]
-        state = tracker.state.copy()
+        state = tracker._state.copy()
         state[self._half] = geometry.state_of(tracker.network, truth, width, height)[self._half]
-        tracker.state = state
+        tracker._state = state
         box = track.box
         centre = np.array([box.x + box.w / 2, box.y + box.h / 2])
         size = np.array([box.w, box.h])
@@ -66,14 +66,14 @@ class Oracle:
             centre = np.array(truth[:2]) + np.array(truth[2:]) / 2
         return track._replace(box=Box(*map(float, (*(centre - size / 2), *size))))
 
-    def _best_peak(self, seen: Seen) -> tuple[int, float | None]:
+    def _best_peak(self, result: WindowResult) -> tuple[int, float | None]:
         """``Search.choose`` by the true box; where none is annotated, the network's best peak."""
         search: Any = self._tracker.search
         truth = self._boxes[self._index]
-        if len(seen.scores) == 1:
+        if len(result.scores) == 1:
             return 0, None
         best = 0
         if np.isfinite(truth).all():
-            peaks = [geometry.box_of(self._tracker.network, state) for state in seen.states]
+            peaks = [geometry.box_of(self._tracker.network, state) for state in result.states]
             best = int(np.argmax(overlap(np.array(peaks), np.array([truth] * len(peaks)))))
-        return best, float(search.classifier.appearance(seen)[best])
+        return best, float(search.classifier.appearance(result)[best])

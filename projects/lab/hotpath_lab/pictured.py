@@ -16,7 +16,7 @@ from hotpath.base.commands import counted
 from hotpath.calib.picture import pyplot
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.frames.pictures import bgr_of
-from hotpath_lab import metrics, words
+from hotpath_lab import metrics, state_metrics
 from hotpath_lab.report import COLOURS, PLOTTED, Table
 
 WORST, SHOWN = 5, 6  # clips, and frames of each
@@ -170,7 +170,7 @@ def _words(said: Mapping[str, Mapping[str, Any]]) -> str:
     plt = pyplot()
     reliability, left = plt.subplots(figsize=SIZE)
     left.plot((0, 1), (0, 1), "--", color=SOFT, label="as it should be")
-    middles = (np.arange(words.BINS) + 0.5) / words.BINS
+    middles = (np.arange(state_metrics.BINS) + 0.5) / state_metrics.BINS
     for (name, figures), colour in zip(said.items(), COLOURS * 9):
         shares = [share if count else np.nan for count, share in figures["presence"]]
         left.plot(middles, shares, "o-", color=colour, label=name)
@@ -180,14 +180,14 @@ def _words(said: Mapping[str, Mapping[str, Any]]) -> str:
     shares_of_words, right = plt.subplots(figsize=SIZE)
     places, labels = [], []
     for group, (name, figures) in enumerate(said.items()):
-        for each, word in enumerate(words.WORDS):
-            place = group * (len(words.WORDS) + 0.5) + each
+        for each, word in enumerate(state_metrics.WORDS):
+            place = group * (len(state_metrics.WORDS) + 0.5) + each
             share = figures[f"share_{word}"]
             good = share * np.nan_to_num(figures[f"right_{word}"])
             right.bar(place, good, color=WORD_COLOURS[word])
             right.bar(place, share - good, bottom=good, color=WORD_COLOURS[word], alpha=0.3)
             places.append(place)
-            labels.append(f"{word}\n{name}" if word == words.WORDS[1] else word)
+            labels.append(f"{word}\n{name}" if word == state_metrics.WORDS[1] else word)
     right.set_xticks(places, labels, fontsize=9 if len(said) < 3 else 6)
     right.set(ylabel="share of frames", ylim=(0, 1))
     right.set_title("pale: the box is wrong", fontsize=10)

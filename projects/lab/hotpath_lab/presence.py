@@ -5,8 +5,9 @@
 
 Prints the tables of docs/results/identity.md for the first network: a column for the clips, the
 half ``development`` of the long films and the public sequences of ``--data``. ``--targets`` adds
-the films of docs/results/real and docs/results/motorways, ``--eye`` those of ``eye.csv``, and
-``--report`` the other half. The intervals (95 %) are of samples of whole films.
+the films of docs/results/real and docs/results/motorways, ``--annotated`` those of
+``annotations.csv``, and ``--report`` the other half. The intervals (95 %) are of samples of whole
+films.
 
 Then ``ODDS`` and ``RISE`` of ``hotpath.runtime.identity.identity`` are fitted to the frames of all
 networks on these three, given the probability that each box holds the same object. They are checked
@@ -30,7 +31,7 @@ from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.identity.identity import ODDS
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
-from hotpath_lab import benchmarks, eye, runs, trackers, words
+from hotpath_lab import annotations, benchmarks, runs, state_metrics, trackers
 from hotpath_lab.longterm import films, similar
 from hotpath_lab.provenance import code_identity
 from hotpath_lab.robustness import auc
@@ -64,7 +65,7 @@ class Evidence(NamedTuple):
 def evidence_of(run: Mapping[str, Any], member: Any) -> Evidence:
     """Take the evidence of a run of ``hotpath_lab.follow``."""
     kept = frames_of(run, member)
-    counts = words.counted(len(run["states"]), getattr(member, "known", None))
+    counts = state_metrics.counted(len(run["states"]), getattr(member, "known", None))
     counted = [each for each, is_counted in zip(run["evidence"], counts) if is_counted]
     kinds = np.array([list(ODDS).index(kind) for kind, _, _ in counted])
     values = np.array([value for _, value, _ in counted])
@@ -73,18 +74,18 @@ def evidence_of(run: Mapping[str, Any], member: Any) -> Evidence:
     return Evidence(kinds, values, same, kept.right, kept.presence, np.full(len(kinds), scene))
 
 
-def frames_of(run: Mapping[str, Any], member: Any) -> words.Frames:
-    """What ``hotpath_lab.words`` takes of a run."""
+def frames_of(run: Mapping[str, Any], member: Any) -> state_metrics.Frames:
+    """What ``hotpath_lab.state_metrics`` takes of a run."""
     known = getattr(member, "known", None)
-    frames = words.frames_of(run, member.boxes, known)
-    if not isinstance(member, eye.SeenFilm):
+    frames = state_metrics.frames_of(run, member.boxes, known)
+    if not isinstance(member, annotations.SeenFilm):
         return frames
-    return frames._replace(right=member.right[words.counted(len(member.right), known)])
+    return frames._replace(right=member.right[state_metrics.counted(len(member.right), known)])
 
 
 def area(run: Mapping[str, Any], member: Any) -> float:
     """The AUC of a run's boxes; NaN where none are annotated but the first."""
-    if isinstance(member, eye.SeenFilm):
+    if isinstance(member, annotations.SeenFilm):
         return math.nan
     return auc(run["boxes"], member.boxes)
 
@@ -145,8 +146,8 @@ def _logistic(odds: np.ndarray) -> np.ndarray:
 def tenths(title: str, presence: np.ndarray, right: np.ndarray) -> str:
     """A line: of each tenth its frames and its share of right boxes, * if it is over .1 away."""
     cells = []
-    for row, (count, share) in enumerate(words.tenths(presence, right)):
-        mark = "*" if abs(share - (row + 0.5) / words.BINS) > 1 / words.BINS else ""
+    for row, (count, share) in enumerate(state_metrics.tenths(presence, right)):
+        mark = "*" if abs(share - (row + 0.5) / state_metrics.BINS) > 1 / state_metrics.BINS else ""
         cells.append(f"{count} {share:.2f}{mark}" if count else "-")
     return title.ljust(32) + "".join(f"{cell:>13}" for cell in cells)
 
@@ -157,7 +158,10 @@ def check(frames: Mapping[str, Evidence]) -> str:
     names = [*(f"log odds of what is {kind}" for kind in ODDS), "their rise"]
     lines = ["the likeliest numbers"]
     lines += [f"{name:32}{number:13.2f}" for name, number in zip(names, fitted(everything))]
-    heads = (f"{row / words.BINS:g}-{(row + 1) / words.BINS:g}" for row in range(words.BINS))
+    heads = (
+        f"{row / state_metrics.BINS:g}-{(row + 1) / state_metrics.BINS:g}"
+        for row in range(state_metrics.BINS)
+    )
     lines.append("presence: frames, right".ljust(32) + "".join(f"{head:>13}" for head in heads))
     lines.append(tenths("all: today", everything.presence, everything.right))
     for seed in range(SEEDS):
@@ -188,7 +192,9 @@ def add_set_options(cli: argparse.ArgumentParser) -> None:
     cli.add_argument("--films", metavar="FILE", help="description of long films")
     cli.add_argument("--data", metavar="DIR", help="folder of the public sequences")
     cli.add_argument("--targets", metavar="DIR", help="folder of real films and motorways")
-    cli.add_argument("--eye", metavar="DIR", help="folder of the films that were judged by eye")
+    cli.add_argument(
+        "--annotated", metavar="DIR", help="folder of the films that were judged by eye"
+    )
     cli.add_argument(
         "--report", action="store_true", help="also the half report, which decides nothing"
     )
@@ -204,13 +210,13 @@ def sets_of(options: argparse.Namespace) -> dict[str, list[Any]]:
         sets["public"] = benchmarks.sequences("public", Path(options.data)).clips
     if options.report and options.films:
         sets["report"] = films.read(options.films, clips, "report")
-    for annotations in ANNOTATED if options.targets else ():
-        sources, targets = similar.read(annotations)
+    for folder in ANNOTATED if options.targets else ():
+        sources, targets = similar.read(folder)
         places = similar.located(sources, options.targets)
         members = [similar.TargetFilm(target, places[target.film]) for target in targets]
-        sets[Path(annotations).name] = members
-    for lot in eye.LOTS if options.eye else ():
-        sets[f"by eye, {lot}"] = eye.films(options.eye, lot)
+        sets[Path(folder).name] = members
+    for lot in annotations.LOTS if options.annotated else ():
+        sets[f"by eye, {lot}"] = annotations.films(options.annotated, lot)
     return sets
 
 
@@ -224,7 +230,7 @@ def run(options: argparse.Namespace) -> None:
     for spec in specs:
         if not load_network(str(spec.options.network)).can_be_lost:
             raise BadRun(f"{spec.name} has no presence; leave it out")
-    said: dict[str, list[words.Frames]] = {}
+    said: dict[str, list[state_metrics.Frames]] = {}
     areas: dict[str, float] = {}
     evidence: dict[str, list[Evidence]] = {spec.name: [] for spec in specs}
     for name, members in sets.items():
@@ -237,7 +243,7 @@ def run(options: argparse.Namespace) -> None:
             areas[name] = float(np.mean([area(*pair) for pair in done]))
             if name in FITTED:
                 evidence[spec.name] += [evidence_of(*pair) for pair in done]
-    print(words.page(said, areas))
+    print(state_metrics.page(said, areas))
     say(check({name: joined(parts) for name, parts in evidence.items()}))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from hotpath.base import cache
 from hotpath.base.commands import counted
 from hotpath.calib.picture import pyplot
-from hotpath_lab import metrics, words
+from hotpath_lab import metrics, state_metrics
 from hotpath_lab.figures import ALL
 
 Table = dict[str, Any]  # of an evaluation, as ``evaluation.json`` has it, or a part of it
@@ -89,7 +89,7 @@ def text(table: Table) -> str:
     lines += [_named(name) + _cells(_mean(entry, ALL), LOSSES) for name, entry in entries]
     said = {name: entry["words"] for name, entry in entries if entry["words"]}
     if said:
-        lines.append(words.text(said))
+        lines.append(state_metrics.text(said))
     attributes = [group for group in table["groups"] if group not in WHOLE_GROUPS]
     if attributes:
         wide = max(map(len, attributes)) + 2

@@ -33,7 +33,7 @@ from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.types import TRACKED
 from hotpath.video.clips import find_clips
-from hotpath_lab import benchmarks, metrics, runs, trackers, words
+from hotpath_lab import benchmarks, metrics, runs, state_metrics, trackers
 from hotpath_lab.longterm import films
 from hotpath_lab.losses import losses
 from hotpath_lab.provenance import code_identity
@@ -205,7 +205,9 @@ def _spec(name: str, triple: Triple, options: argparse.Namespace) -> trackers.Sp
 def linked(network: Any, folder: Path, networks_dir: str | None) -> None:
     """Put links to a network's files into a folder, so that a copy of its TOML works there."""
     files = list(network.locate(networks_dir).values())
-    files += [network.locate_made(made) for made in (network.strangers, network.tap) if made]
+    files += [
+        network.locate_made(made) for made in (network.negatives, network.point_prompt) if made
+    ]
     for file in files:
         link = folder / file.name
         if not link.exists():
@@ -224,14 +226,14 @@ def figures(pairs: Sequence[tuple[Mapping[str, Any], Any]]) -> dict[str, float]:
             truth[~np.asarray(known, bool)[: len(boxes)]] = np.nan
         means["auc"].append(metrics.figures(boxes, truth)["success"])
         means["loss_lost"].append(losses(boxes, truth, run["states"])["loss_lost"])
-        said = words.frames_of(run, film.boxes, known)
+        said = state_metrics.frames_of(run, film.boxes, known)
         frames.append(said)
         wrong_sure += int((~said.right & (said.words == TRACKED) & (said.presence >= SURE)).sum())
         quality = metrics.words(boxes, truth, run["claimed"])
         visible = int(np.isfinite(truth[1:, 0]).sum())
         shown = (1 - quality["nre"]) * visible if visible else 0
         claims, apart = claims + shown, apart + (quality["dre"] * visible if visible else 0)
-    table = words.figures(frames)
+    table = state_metrics.figures(frames)
     right = np.concatenate([said.right for said in frames])
     is_tracked = np.concatenate([said.words for said in frames]) == TRACKED
     table.update({key: float(np.nanmean(values)) for key, values in means.items()})

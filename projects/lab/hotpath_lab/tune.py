@@ -57,7 +57,11 @@ from hotpath_lab.scorer import PEAKS, SEARCH, Numbers, Scorer, held
 
 Range = tuple[float, float]
 Span = Range | list[str]  # of a number, or the answers of a convention
-SHAPE: dict[str, Range] = {"penalty": (0.0, 0.6), "window": (0.05, 0.7), "lr": (0.1, 0.9)}
+SHAPE: dict[str, Range] = {
+    "penalty": (0.0, 0.6),
+    "window_influence": (0.05, 0.7),
+    "size_lr": (0.1, 0.9),
+}
 RANGES: dict[str, Range] = {
     **SHAPE,
     **dict(zip(SEARCH, [(0.05, 0.8), (0.05, 0.8), (0.2, 0.95)])),
@@ -402,7 +406,7 @@ def bring_files(network: Network, toml_path: Path, networks_dir: str | None) -> 
     ]
     needed += [
         (network.locate_made(made), partial(tuned.locate_made, made))
-        for made in (network.strangers, network.tap)
+        for made in (network.negatives, network.point_prompt)
         if made
     ]
     for path, there in needed:

@@ -21,13 +21,13 @@ from hotpath.calib import command
 from hotpath.calib.errors import BadRun
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import DEFAULT_NETWORK, loading
-from hotpath.runtime.devices.base import STEPS, Device, Look
+from hotpath.runtime.devices.base import STEPS, Device, WindowRequest
 from hotpath.runtime.devices.several import copied
 from hotpath.runtime.identity import identity, target_path
 from hotpath.runtime.search import neighbours, search, wider
 from hotpath.runtime.tracker.tracker import Tracker
-from hotpath.runtime.types import Seen
-from hotpath_lab import presence, trackers, words
+from hotpath.runtime.types import WindowResult
+from hotpath_lab import presence, state_metrics, trackers
 from hotpath_lab.follow import take
 
 ALL = "all rules"
@@ -56,24 +56,26 @@ class SharedLooks:
 
     def __init__(self, device: Device) -> None:
         self._device, self._frame = device, None
-        self._shown: dict[Any, Seen] = {}
+        self._shown: dict[Any, WindowResult] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._device, name)
 
-    def look(self, frame: Any, looks: Sequence[Look]) -> tuple[list[Seen], dict[str, float]]:
-        """See ``Device.look``."""
+    def run(
+        self, frame: Any, requests: Sequence[WindowRequest]
+    ) -> tuple[list[WindowResult], dict[str, float]]:
+        """See ``Device.run``."""
         if frame is not self._frame:
             self._frame, self._shown = frame, {}
-        seen = []
-        for look in looks:
-            key = look.around.tobytes(), look.sides, look.prior, look.reads
+        results = []
+        for request in requests:
+            key = request.around.tobytes(), request.sides, request.prior, request.reads
             if key not in self._shown:
-                self._shown[key] = copied(self._device.look(frame, [look])[0][0])
+                self._shown[key] = copied(self._device.run(frame, [request])[0][0])
             shown = self._shown[key]
             own = shown if shown.states is None else shown._replace(states=shown.states.copy())
-            seen.append(own)
-        return seen, dict.fromkeys(STEPS, 0.0)
+            results.append(own)
+        return results, dict.fromkeys(STEPS, 0.0)
 
 
 @contextlib.contextmanager
@@ -101,7 +103,7 @@ def opened(spec: trackers.Spec, rules: Sequence[str]) -> dict[str, Tracker]:
 
 
 def follow(made: dict[str, Tracker], clip: Any) -> dict[str, dict[str, Any]]:
-    """Track a clip with all trackers; returns by rule what ``hotpath_lab.words`` takes."""
+    """Track a clip with all trackers; returns by rule what ``hotpath_lab.state_metrics`` takes."""
     names = "boxes", "states", "certainty", "found"
     results: dict[str, dict[str, Any]] = {rule: {name: [] for name in names} for rule in made}
     for index, frame in enumerate(clip):
@@ -141,18 +143,20 @@ def run(options: argparse.Namespace) -> None:
             row.append(cell([(results[rule], member) for results, member in runs]))
     heads = ["without", *sets]
     for line in [heads, ["---"] * len(heads), *rows.values()]:
-        print(words.table_row(line))
+        print(state_metrics.table_row(line))
 
 
 def cell(runs: Sequence[tuple[dict[str, Any], Any]]) -> str:
     """Mean AUC; wrong tracked frames, wrong ones of any word with a high presence; right boxes that
     are tracked; right, wrong finds.
     """
-    table = words.figures(presence.frames_of(*pair) for pair in runs)
+    table = state_metrics.figures(presence.frames_of(*pair) for pair in runs)
     area = float(np.mean([presence.area(*pair) for pair in runs]))
     wrong = "{tracked_wrong:,}, {wrong_high:,}".format(**table)
     finds = "{finds_right}, {finds_wrong}".format(**table)
-    return f"{words.short(area)}; {wrong}; {words.short(table['right_said'])}; {finds}"
+    return (
+        f"{state_metrics.short(area)}; {wrong}; {state_metrics.short(table['right_said'])}; {finds}"
+    )
 
 
 main = command.main("hotpath_lab.without", run, parser)

@@ -65,7 +65,7 @@ def test_units_and_signs_are_found_beside_a_number(tmp_path, clips):
     assert networks(["add", *files, "--name", "mine", "--out", str(tmp_path / "out")]) == 0
     path = tmp_path / "out" / "mine.toml"
     report = search(path, clips, "--parameters", "unit,signs,lr", "--trials", "30", "--write")
-    assert isinstance(report["best"]["lr"], float)
+    assert isinstance(report["best"]["size_lr"], float)
     network = load_network(path)
     assert (network.unit, network.signs) == ("cells", "axes")
 
@@ -137,7 +137,7 @@ def test_keys_change_in_their_sections_alone(tmp_path):
     path.write_text(tune.changed(path, values))
     table = toml.read(path, BadNetwork)
     assert table["input"] == {"mean": [4, 5, 6], "crop": "area"}
-    assert table["tracking"] == {"lr": 0.3}
+    assert table["tracking"] == {"size_lr": 0.3}
     assert "# a comment" in path.read_text() and "[input]  # of the files" in path.read_text()
     with refusal(tune.BadRun, "several lines", where="a.toml"):
         tune.changed(path, {"head": {"scale": [2]}})

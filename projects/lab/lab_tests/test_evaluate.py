@@ -99,7 +99,7 @@ def test_a_changed_network_is_run_again_with_equal_boxes(place):
     first = boxes()
     assert boxes("--jobs", "2", "--out", str(place / "two")) == first
     toml = place / "tiny.toml"
-    toml.write_text(toml.read_text().replace("lr = 0.3", "lr = 0.9"))
+    toml.write_text(toml.read_text().replace("size_lr = 0.3", "size_lr = 0.9"))
     assert boxes() != first
 
 
@@ -173,9 +173,9 @@ def test_score_maps_are_a_picture_a_frame_and_change_no_box(place):
     tracker = load_tracker(str(place / "tiny.toml"))
     tracker.init(clip[0], clip.boxes[0])
     for index in range(1, 8):
-        (look,) = tracker.looks(clip[index], clip[index].shape)
-        (seen,), _ = tracker.device.look(clip[index], [look._replace(prior=None)])
-        area, scores = maps.score_map(tracker.network, seen)
+        (request,) = tracker.requests(clip[index], clip[index].shape)
+        (result,), _ = tracker.device.run(clip[index], [request._replace(prior=None)])
+        area, scores = maps.score_map(tracker.network, result)
         row, column = np.unravel_index(scores.argmax(), scores.shape)
         x, y, w, h = clip.boxes[index]
         cell = area.w / len(scores), area.h / len(scores)
@@ -187,8 +187,8 @@ def test_score_maps_are_a_picture_a_frame_and_change_no_box(place):
 def test_an_oracle_of_the_choice_takes_the_peak_of_the_truth():
     """Of two peaks the network prefers the wrong one; where nothing is annotated, it decides."""
     places = [np.array([20.0, 20, 10, 10]), np.array([60.0, 60, 10, 10])]  # cx, cy, w, h
-    seen = SimpleNamespace(scores=[0.9, 0.6], states=places)
-    classifier = SimpleNamespace(appearance=lambda seen: np.array([0.8, 0.1]))
+    result = SimpleNamespace(scores=[0.9, 0.6], states=places)
+    classifier = SimpleNamespace(appearance=lambda result: np.array([0.8, 0.1]))
     tracker = SimpleNamespace(
         search=SimpleNamespace(classifier=classifier), network=load_network("kestrel")
     )
@@ -196,7 +196,7 @@ def test_an_oracle_of_the_choice_takes_the_peak_of_the_truth():
     judge = oracle.Oracle(tracker, truth, oracle.CHOICE)
     for index, chosen in enumerate([(1, 0.1), (1, 0.1), (0, 0.8)]):
         judge._index = index
-        assert tracker.search.choose(seen) == chosen
+        assert tracker.search.choose(result) == chosen
 
 
 def test_the_boxes_of_a_benchmark_are_doubted_without_a_word():
@@ -206,10 +206,10 @@ def test_the_boxes_of_a_benchmark_are_doubted_without_a_word():
     class Clip(list):
         boxes = [(50, 50, 1.5, 1.5)] * 2
 
-    with load_tracker(precision="fp32") as tracker, warnings.catch_warnings(record=True) as seen:
+    with load_tracker(precision="fp32") as tracker, warnings.catch_warnings(record=True) as result:
         warnings.simplefilter("always")
         assert len(follow(tracker, Clip(pictures))["boxes"]) == 2
-        assert tracker.doubt and not seen
+        assert tracker.doubt and not result
 
 
 def test_a_clip_that_is_begun_several_times_counts_once(place, capsys):

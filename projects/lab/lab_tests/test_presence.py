@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.identity.identity import ODDS
-from hotpath_lab import presence, words
+from hotpath_lab import presence, state_metrics
 from tests.support import tiny
 from tests.support.clips import write_clip
 
@@ -42,7 +42,7 @@ def test_a_tenth_that_is_far_from_its_share_is_marked(share, marked):
 
 def said_of(states, presence, truth, boxes=None):
     run = {"boxes": truth if boxes is None else boxes, "states": states, "certainty": presence}
-    return words.frames_of(dict(run, found=[False] * len(states)), truth)
+    return state_metrics.frames_of(dict(run, found=[False] * len(states)), truth)
 
 
 def test_figures_are_shown_as_the_page_has_them():
@@ -52,7 +52,9 @@ def test_figures_are_shown_as_the_page_has_them():
     said = ["tracked", "tracked", "unsure", "tracked", "tracked", "lost"]
     sure, found = [1, 0.95, 0.61, 0.85, 0.5, 0.8], [False, True, False, False, True, False]
     run = {"boxes": boxes, "states": said, "certainty": sure, "found": found}
-    page = words.page({"clips": [words.frames_of(run, truth)]}, {"clips": 0.25}).splitlines()
+    page = state_metrics.page(
+        {"clips": [state_metrics.frames_of(run, truth)]}, {"clips": 0.25}
+    ).splitlines()
     assert "| `tracked` frames whose box is right | .333 [.333, .333] |" in page
     assert "| right boxes that are reported as `tracked` | .500 [.500, .500] |" in page
     assert "| wrong `tracked` frames | 2 |" in page
@@ -69,9 +71,9 @@ def test_an_interval_is_of_whole_films():
     truth = np.array([[10.0, 5, 20, 10]] * 11)
     right = said_of(["tracked"] * 11, [0.9] * 11, truth)
     wrong = said_of(["tracked"] * 11, [0.9] * 11, truth, truth + 500.0)
-    low, high = words.interval([right] * 5 + [wrong] * 5, "right_tracked")
+    low, high = state_metrics.interval([right] * 5 + [wrong] * 5, "right_tracked")
     assert 0.1 <= low <= 0.3 and 0.7 <= high <= 0.9
-    assert words.interval([right] * 10, "right_tracked") == (1.0, 1.0)
+    assert state_metrics.interval([right] * 10, "right_tracked") == (1.0, 1.0)
 
 
 def test_the_command_tracks_and_prints_both_tables(tmp_path, capsys):

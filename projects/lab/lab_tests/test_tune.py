@@ -45,11 +45,11 @@ def run(place, out, *more):
 def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
     whole = run(place, "whole")
     calls = []
-    assert whole["history"][0]["lr"] == 0.3  # the network's own numbers come first
-    assert len({trial["lr"] for trial in whole["history"]}) == whole["trials"] == 8
+    assert whole["history"][0]["size_lr"] == 0.3  # the network's own numbers come first
+    assert len({trial["size_lr"] for trial in whole["history"]}) == whole["trials"] == 8
     assert whole["score"]["best"] >= whole["score"]["start"]
     network = load_network(place / "whole" / "tiny-tuned.toml")
-    assert network.lr == pytest.approx(whole["best"]["lr"], abs=1e-4)
+    assert network.size_lr == pytest.approx(whole["best"]["size_lr"], abs=1e-4)
     assert whole["clips"] == ["a"] and whole["held_out"] == ["b"]
 
     def killed_in_the_sixth_trial(self, numbers, clips):
@@ -117,13 +117,16 @@ def test_two_processes_share_a_search_and_a_killed_one_its_trial(place):
     assert both[1].returncode == 0, told
     numbers = [trial.params for trial in trials() if trial.value is not None]
     assert 12 <= len(numbers) <= 13
-    assert numbers[0]["lr"] == 0.3  # the network's own, once
+    assert numbers[0]["size_lr"] == 0.3  # the network's own, once
     assert len({tuple(each.values()) for each in numbers}) == len(numbers)
     assert run(place, "c", "--storage", address)["trials"] >= 12
 
 
 def test_a_network_is_searched_in_the_numbers_of_its_family(tmp_path, capsys):
-    wanted = {"nanotrack_v2": ["penalty", "window", "lr"], "kestrel": ["window", "lr"]}
+    wanted = {
+        "nanotrack_v2": ["penalty", "window_influence", "size_lr"],
+        "kestrel": ["window_influence", "size_lr"],
+    }
     assert {name: tune.tunable(load_network(name)) for name in wanted} == wanted
     with refusal(BadRun, "unknown number"):
         tune.range_of(load_network("kestrel"), "penalty")
@@ -139,7 +142,7 @@ def test_numbers_of_choosing_peaks_are_tried_with_the_choice(tmp_path):
         picture[int(y) : int(y + h), int(x) + 36 : int(x + w) + 36] = 255
     for name in "ab":
         write_clip(tmp_path / "clips" / name, pictures, boxes)
-    without = run(tmp_path, "without", "--trials", "1", "--parameters", "lr")
+    without = run(tmp_path, "without", "--trials", "1", "--parameters", "size_lr")
     found = run(tmp_path, "with", "--trials", "2", "--parameters", "peak_share")
     assert found["start"] == {"peak_share": 0.2}
     for scores in ("score", "score_held_out"):
@@ -156,7 +159,7 @@ def test_a_network_without_the_search_has_no_choice_to_tune(place, capsys):
 @pytest.mark.parametrize("held, gains", [(0.45, False), (0.55, True)])
 def test_the_report_says_when_other_clips_gain_nothing(held, gains):
     scores = {"start": 0.5, "best": held}
-    report = {"trials": 1, "best": {"lr": 0.5}, "start": {"lr": 0.3}}
+    report = {"trials": 1, "best": {"size_lr": 0.5}, "start": {"size_lr": 0.3}}
     report |= {"score": scores, "score_held_out": scores}
     assert ("fit only the searched clips" in tune.text(report)) != gains
 
@@ -187,7 +190,7 @@ def test_a_gain_is_written_into_the_network_and_its_int8_form(long_place):
         run(long_place, "out", "--trials", "1"),
         load_network(long_place / "tiny.toml"),
     )
-    report["best"]["lr"], report["score_held_out"] = 0.5, {"start": 0.4, "best": 0.6}
+    report["best"]["size_lr"], report["score_held_out"] = 0.5, {"start": 0.4, "best": 0.6}
     options = tune.parser().parse_args(arguments(long_place, "out", "--write"))
     none = tune.Conventions(network, network.locate(), [])
     tune.write(options, network, report, long_place / "out", none)
@@ -197,7 +200,7 @@ def test_a_gain_is_written_into_the_network_and_its_int8_form(long_place):
         "out/tiny-tuned.toml",
         "out/tiny-tuned-int8.toml",
     ):
-        assert toml.read(long_place / name, BadNetwork)["tracking"]["lr"] == 0.5
+        assert toml.read(long_place / name, BadNetwork)["tracking"]["size_lr"] == 0.5
     assert (long_place / "int8" / "tiny-int8.toml").read_text().startswith("# a comment\n")
 
 
@@ -218,7 +221,7 @@ def test_the_file_that_a_search_writes_can_be_tracked_with(long_place, tmp_path,
 
 def test_an_int8_form_is_not_carried_over_to_other_conventions(long_place, capsys):
     folder, network = long_place / "out", load_network("kestrel")
-    report = run(long_place, "out", "--trials", "1", "--parameters", "lr")
+    report = run(long_place, "out", "--trials", "1", "--parameters", "size_lr")
     options = tune.parser().parse_args(arguments(long_place, "out"))
     conventions = tune.Conventions(network, network.locate(), ["border"])
     other = next(each for each in conventions.choices["border"] if each != tune.OWN)
@@ -264,7 +267,7 @@ def test_only_the_numbers_of_a_toml_change(tmp_path):
     assert toml.read(tmp_path / "added.toml", BadNetwork)["tracking"]["strict_share"] == 0.25
     (tmp_path / "bare.toml").write_text("tracking.lr = 0.5\n")
     with refusal(BadRun, "no section", where="bare.toml"):
-        tune.changed(tmp_path / "bare.toml", {"tracking": {"lr": 0.4}})
+        tune.changed(tmp_path / "bare.toml", {"tracking": {"size_lr": 0.4}})
 
 
 def test_an_unchangeable_toml_is_refused_before_the_search(place, capsys):

@@ -8,8 +8,8 @@ from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import device as devices
 from hotpath.kernels.cuda import windows
-from hotpath.kernels.settings import ARGMAX, Prior
-from hotpath.runtime.devices.base import Look
+from hotpath.kernels.settings import ARGMAX, SelectionPrior
+from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.identity.learner.definition import Pooling
@@ -27,25 +27,25 @@ PATH = Film(0)
 STATES = [np.array(PATH.state), np.array((70.5, 60.0, 31, 44)), np.array((200.0, 180.0, 60, 50))]
 
 
-PEAKS, WIDE = Prior(most=7, share=0.2), PRIORS["wide"]
+PEAKS, WIDE = SelectionPrior(most=7, share=0.2), PRIORS["wide"]
 
 
 def lists(exemplars):
     """One target, three targets, and a search of four windows beside a target."""
-    yield [Look(exemplars[0], STATES[0])]
-    yield [Look(own, state) for own, state in zip(exemplars, STATES)]
+    yield [WindowRequest(exemplars[0], STATES[0])]
+    yield [WindowRequest(own, state) for own, state in zip(exemplars, STATES)]
     places = [(40.0, 30.0), (250.0, 40.0), (30.0, 200.0), (290.0, 210.0)]
     sides = (1.0, 1.44, 2.0, 1.0)
     search = [
-        Look(exemplars[1], np.array([*at, 31.0, 44.0]), factor, None)
+        WindowRequest(exemplars[1], np.array([*at, 31.0, 44.0]), factor, None)
         for at, factor in zip(places, sides)
     ]
     yield search
     yield [
-        Look(exemplars[1], np.array([*at, 31.0, 44.0]), factor, prior, False)
+        WindowRequest(exemplars[1], np.array([*at, 31.0, 44.0]), factor, prior, False)
         for at, factor, prior in zip(places, sides, (WIDE, PEAKS, ARGMAX, PEAKS))
     ]
-    yield [Look(exemplars[0], STATES[0]), *search, Look(exemplars[2], STATES[2])]
+    yield [WindowRequest(exemplars[0], STATES[0]), *search, WindowRequest(exemplars[2], STATES[2])]
 
 
 MEAN = np.random.RandomState(2).normal(0, 9, (1, 3, 25)).astype(np.float32)[0].mean(axis=1)
@@ -57,16 +57,16 @@ def compare(gpu, processor, resample=None):
     first, second = PATH.frame(0), PATH.frame(1)
     gpu_owns, owns = ([d.exemplar(first, s) for s in STATES] for d in (gpu, processor))
     for ours, theirs in zip(lists(gpu_owns), lists(owns)):
-        (found, _), (wanted, _) = gpu.look(second, ours), processor.look(second, theirs)
+        (found, _), (wanted, _) = gpu.run(second, ours), processor.run(second, theirs)
         assert len(found) == len(wanted)
-        for look, one, other in zip(ours, found, wanted):
-            assert one.around is look.around and one.scale == other.scale
-            assert (one.maps is None) == (other.maps is None) == (look.prior is not None)
-            if look.reads:
+        for request, one, other in zip(ours, found, wanted):
+            assert one.around is request.around and one.scale == other.scale
+            assert (one.maps is None) == (other.maps is None) == (request.prior is not None)
+            if request.reads:
                 np.testing.assert_array_equal(one.features, other.features)
             else:
                 assert one.features is None
-            if look.prior:
+            if request.prior:
                 np.testing.assert_allclose(one.states, other.states, rtol=0, atol=1e-6)
                 np.testing.assert_allclose(one.scores, other.scores, rtol=0, atol=1e-6)
                 assert list(one.cells) == list(other.cells)
@@ -131,7 +131,7 @@ def test_windows_whose_upload_fails_wait_for_what_is_in_flight(monkeypatch, afte
     before = device.counters.read()
     device.fails_at = before["uploads"] + after
     with pytest.raises(GpuFailed):
-        gpu.look(PATH.frame(1), [Look(exemplar, STATES[0])])
+        gpu.run(PATH.frame(1), [WindowRequest(exemplar, STATES[0])])
     assert device.counters.uploads == device.fails_at
     assert device.counters.synchronisations == before["synchronisations"] + after
 

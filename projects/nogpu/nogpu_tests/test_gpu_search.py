@@ -95,8 +95,8 @@ def track(path, kind="bgr", windows=1, change=None, after=0, pictures=None, box=
     """What the GPU and the host say of a film, and the cost of each frame: a dict."""
     gpu, processor = open_both(path, log=lambda line: None, **library)
     if pictures is None:
-        seen = Elsewhere()
-        pictures, box = seen.frames, seen.boxes[0]
+        results = Elsewhere()
+        pictures, box = results.frames, results.boxes[0]
     frames = changed(pictures + pictures[-1:] * after, change)
     if kind == "nv12":
         frames = [PlanarFrame(planes_of(frame, "NV12")) for frame in frames]
@@ -204,26 +204,26 @@ def twins():
 
 
 class Counted:
-    """Counts a device's calls, one row for each call of its ``look``."""
+    """Counts a device's calls, one row for each call of its ``run``."""
 
     def __init__(self, gpu):
         self.rows, self._counters = [], gpu.engine.device.counters
-        self._look, gpu.look = gpu.look, self.look
+        self._look, gpu.request = gpu.request, self.request
         self.most = gpu.windows
 
-    def look(self, frame, looks):
+    def run(self, frame, requests):
         before = self._counters.read()
-        seen, step_ms = self._look(frame, looks)
+        results, step_ms = self._look(frame, requests)
         after = self._counters.read()
         row = {name: after[name] - before[name] for name in COSTS}
-        parts = [looks[n : n + self.most] for n in range(0, len(looks), self.most)]
+        parts = [requests[n : n + self.most] for n in range(0, len(requests), self.most)]
         row.update(
-            windows=len(looks),
-            places=max(len(each.scores) for each in seen),
-            reads=sum(any(look.reads for look in part) for part in parts),
+            windows=len(requests),
+            places=max(len(each.scores) for each in results),
+            reads=sum(any(request.reads for request in part) for part in parts),
         )
         self.rows.append(row)
-        return seen, step_ms
+        return results, step_ms
 
     def take(self):
         """The rows so far, which are forgotten."""
@@ -291,14 +291,14 @@ def test_a_target_among_similar_objects_has_the_hosts_boxes(tmp_path):
 # with 4 windows a frame, each lost target has all of them
 @pytest.mark.parametrize("windows, change", [(4, None), (2, SEARCHED + 6)])
 def test_targets_are_found_as_on_the_host(tmp_path, windows, change):
-    seen = Elsewhere()
-    for frame in seen.frames:
+    results = Elsewhere()
+    for frame in results.frames:
         x, y, w, h = RESTS
         frame[y : y + h, x : x + w] = (90, 240, 110)
-    boxes = [seen.boxes[0], seen.boxes[0] + (0, 2, 0, 0), RESTS]
+    boxes = [results.boxes[0], results.boxes[0] + (0, 2, 0, 0), RESTS]
     gpu, processor = open_both(own_network(tmp_path), log=lambda line: None)
     found, wanted = (
-        list(zip(*follow_several(device, changed(seen.frames, change), boxes, windows)))
+        list(zip(*follow_several(device, changed(results.frames, change), boxes, windows)))
         for device in (gpu, processor)
     )
     close(gpu)

@@ -44,7 +44,7 @@ scales = 3
 scale_step = 1.04
 scale_penalty = 0.97
 scale_lr = 0.6
-window = 0.2
+window_influence = 0.2
 [[file]]
 part = "exemplar"
 name = "exemplar.onnx"

@@ -85,7 +85,7 @@ NOT_RUN = {
         "python -m hotpath_lab.public --data DIR",
         "python -m hotpath_lab.public --data DIR --also clips,films",
         "python -m hotpath_lab.readme --data DIR",
-        "python -m hotpath_lab.strangers --network ../mine/mine.toml --clips DIR",
+        "python -m hotpath_lab.negatives --network ../mine/mine.toml --clips DIR",
         "git clone https://github.com/EDOGing/LightFC_Deploy",
         "python -m hotpath_research.export.lightfc --checkout LightFC_Deploy --out networks",
         "hotpath evaluate --benchmark public --data DIR",

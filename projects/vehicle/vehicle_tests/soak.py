@@ -288,7 +288,7 @@ class Soak:
         self.camera.mode = "good"
         self.pump(2.0)
         self.select()
-        self.turns("after a target that was selected")
+        self.lock("after a target that was selected")
         for mode in ("frozen", "repeats", "silent"):
             self.camera.mode = mode
             after_s = STANDS_IN_A_LOOP_S if mode == "repeats" else STANDS_S
@@ -311,7 +311,7 @@ class Soak:
         self.reader.pauses = False
         self._fill_disk()
         self.select()
-        self.turns("after all came back")
+        self.lock("after all came back")
         if is_first:
             self._stop()
         self._measure()
@@ -343,7 +343,7 @@ class Soak:
         self.program.process.send_signal(signal.SIGCONT)
         self.pump(3.0)
         self.select()
-        self.turns("after the run was stopped")
+        self.lock("after the run was stopped")
 
     def _measure(self):
         with self.reader_of.oneshot():

@@ -49,7 +49,7 @@ class Window:
 
 
 class Targets:
-    network = SimpleNamespace(name="net", tap="a head")
+    network = SimpleNamespace(name="net", point_prompt="a head")
 
     def __init__(self, *refusals):
         self.refusals, self.added = list(refusals), []

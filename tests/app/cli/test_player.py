@@ -78,7 +78,7 @@ class Targets:
     def __init__(self, refusal=None):
         self.boxes, self.points, self.refusal = [], [], refusal
         self.numbers, self.doubts = (0,), {}
-        self.network = SimpleNamespace(name="net", tap="a head")
+        self.network = SimpleNamespace(name="net", point_prompt="a head")
 
     def add(self, frame, box=None, time_s=None, point=None, besides=None):
         if point is not None and self.refusal:

@@ -13,10 +13,10 @@ def test_a_network_of_ones_own_takes_its_strangers_to_the_board(tmp_path):
     home.mkdir()
     board.mkdir()
     toml = tiny.write_network(home)
-    file = home / "tiny-strangers.npz"
+    file = home / "tiny-negatives.npz"
     describing.write(str(file), np.ones((20, 4), np.float32), np.ones((20, 2)) / 2, "a test")
     describing.name_in(toml, file)
     copy_toml(toml, board / "tiny.toml")
     file.unlink()
     network = load_network(board / "tiny.toml")
-    assert network.locate_made(network.strangers).parent == board
+    assert network.locate_made(network.negatives).parent == board

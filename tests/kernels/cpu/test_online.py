@@ -9,7 +9,7 @@ from hotpath.kernels.cpu import online
 from hotpath.runtime.identity.learner import definition
 from hotpath.runtime.identity.learner.classifier import LEAST_PART, SAMPLES, Classifier
 from hotpath.runtime.identity.learner.ridge import RIDGE, TINY, Ridge
-from hotpath.runtime.types import Seen
+from hotpath.runtime.types import WindowResult
 from tests.support.examples import examples
 
 NO_SHRINKING = (Phase.explicit, Phase.generate)  # a smaller case tells no more
@@ -72,8 +72,10 @@ def test_what_was_learnt_judges_as_by_the_definition(kernels, seed, size, count)
             model.learn(*taken)
             while model.busy:
                 model.step()
-        seen = some(2, 5)
-        np.testing.assert_allclose(models[1].judge(seen), models[0].judge(seen), rtol=0, atol=3e-3)
+        result = some(2, 5)
+        np.testing.assert_allclose(
+            models[1].predict(result), models[0].predict(result), rtol=0, atol=3e-3
+        )
 
 
 def test_a_thousand_frames_do_not_drift_from_the_definition(kernels):
@@ -81,23 +83,25 @@ def test_a_thousand_frames_do_not_drift_from_the_definition(kernels):
     random = np.random.RandomState(5)
 
     class Numbers:
-        stride, search, strangers = 16, 255, None
+        stride, search, negatives = 16, 255, None
 
     one, other = Classifier(Numbers), Classifier(Numbers, kernels)
     base = features_of(random, 16, 16)
     state = np.array([200.0, 150.0, 60.0, 50.0])
     for classifier in (one, other):
-        classifier.begin(state, Seen(state, (0.9, 0.9), base))
+        classifier.begin(state, WindowResult(state, (0.9, 0.9), base))
     apart = 0.0
     for _ in range(1000):
         base += 0.05 * features_of(random, 16, 16)
         base *= 0.999
-        seen = Seen(state + random.uniform(-9, 9, 4) * (1, 1, 0, 0), (0.9, 0.9), base.copy())
+        result = WindowResult(
+            state + random.uniform(-9, 9, 4) * (1, 1, 0, 0), (0.9, 0.9), base.copy()
+        )
         judged = []
         for classifier in (one, other):
-            classifier.follow(state, seen, True)
+            classifier.follow(state, result, True)
             judged.append(
-                classifier.appearance(seen._replace(states=state[None] + (5.0, 5.0, 0, 0)))[0]
+                classifier.appearance(result._replace(states=state[None] + (5.0, 5.0, 0, 0)))[0]
             )
         apart = max(apart, abs(judged[0] - judged[1]))
     assert apart < 5e-4
@@ -108,7 +112,7 @@ def test_features_of_another_shape_are_refused(kernels):
     with pytest.raises(ValueError, match="features"):
         pooling.describe(np.zeros((1, 8, 225), np.float32), np.zeros((1, 4)), (0, 0), (1, 1))
     with pytest.raises(ValueError, match="samples"):
-        regression_of(kernels, 9).judge(np.zeros((2, 8), np.float32))
+        regression_of(kernels, 9).predict(np.zeros((2, 8), np.float32))
     features, state = np.zeros((1, 8, 256), np.float32), np.ones(4)
     with pytest.raises(ValueError, match="33 of 9"):
         given = pooling, regression_of(kernels, 9), state, features, (0, 0), (1, 1)

@@ -23,7 +23,7 @@ def test_on_ties_the_first_cell_wins(kernels, score, planes):
     maps = np.zeros((1, planes, 16, 16), np.float32), np.full((1, 4, 16, 16), 30, np.float32)
     for places, first in (([], 0), ([58, 144, 52], 52)):
         maps[0][0, -1].flat[places] = 1
-        for decoder in both(kernels, network(score=score, window=0.0)):
+        for decoder in both(kernels, network(score=score, window_influence=0.0)):
             assert decoder.select(maps, np.array(STATE), (1.5, 1.25), 1280, 720)[0] == first
 
 

@@ -62,11 +62,14 @@ def check_vote(network, maps, proposals, window, noise):
     for index, (score, x, y, w, h) in enumerate(proposals):
         shape = change((w0 / h0) / (w / h)) * change(side(w, h) / side(w0, h0))
         penalty = math.exp((1 - shape) * network.penalty)
-        value = penalty * score * (1 - network.window) + window[index] * network.window
+        value = (
+            penalty * score * (1 - network.window_influence)
+            + window[index] * network.window_influence
+        )
         if value > top:
             best, top = (index, score, penalty, x, y, w, h), value
     index, score, penalty, x, y, w, h = best
-    rate = (penalty * score * network.lr) ** network.lr_power
+    rate = (penalty * score * network.size_lr) ** network.size_lr_power
     centre = (state[0] + x / scale[0], state[1] + y / scale[1])
     sizes = [a * (1 - rate) + b * rate for a, b in zip(state[2:], (w / scale[0], h / scale[1]))]
     wanted = [min(max(value, 0), limit) for value, limit in zip(centre, FRAME)]
@@ -197,8 +200,10 @@ def test_centres_are_the_papers_and_sizes_follow_the_score(seed, follows):
     noise = np.random.RandomState(seed)
     lr, power, window = follows
     values = {"relative_to": "target", "box_pixels": "exact", "min_score": 0.0}
-    values.update(lr=lr, score_power=power)
-    values.update({"vote": "product"} if window is None else {"vote": "blend", "window": window})
+    values.update(size_lr=lr, score_power=power)
+    values.update(
+        {"vote": "product"} if window is None else {"vote": "blend", "window_influence": window}
+    )
     network = changed("vittrack", score="sigmoid", **values)
     maps = maps_of(network, noise)
     maps[1] = np.abs(maps[1]) * 0.1 + 0.05

@@ -8,12 +8,12 @@ import pytest
 from hotpath.kernels import cpu
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode
-from hotpath.runtime.decode.shared.proposals import Places
-from hotpath.runtime.devices.base import Device, Look
-from hotpath.runtime.identity.identity import CONFIRMED, TENTATIVE
+from hotpath.runtime.decode.shared.proposals import Proposals
+from hotpath.runtime.devices.base import Device, WindowRequest
+from hotpath.runtime.identity.identity import Phase
 from hotpath.runtime.search import search
 from hotpath.runtime.search.windows import prior_of
-from hotpath.runtime.types import Seen
+from hotpath.runtime.types import WindowResult
 from tests.support.described import load_network
 
 CELLS = 16
@@ -35,13 +35,13 @@ def window(*scores):
 
 
 def proposed(network, maps, prior):
-    return Places(network, cpu.load(), prior).propose(maps, AROUND, SCALE, *FRAME)
+    return Proposals(network, cpu.load(), prior).propose(maps, AROUND, SCALE, *FRAME)
 
 
 def seen(network, maps):
-    """The ``Seen`` of a followed target's window."""
+    """The ``WindowResult`` of a followed target's window."""
     found = proposed(network, maps, prior_of(network))
-    return Seen(AROUND, SCALE, None, None, *found)
+    return WindowResult(AROUND, SCALE, None, None, *found)
 
 
 PEAKS = (BEST, 0.8), (RIVAL, 0.7), (WEAK, 0.2)
@@ -58,7 +58,7 @@ def test_a_family_decoded_in_python_proposes_by_definition(monkeypatch):
 
     monkeypatch.setattr(decode, "create", in_python)
     device = SimpleNamespace(network=network, kernels=cpu.load(), _places={})
-    found = Device.seen(device, Look(None, AROUND), SCALE, None, maps, FRAME)
+    found = Device.result(device, WindowRequest(None, AROUND), SCALE, None, maps, FRAME)
     states, *expected = proposed(network, maps, ARGMAX)
     assert [found.scores, found.cells] == expected and np.array_equal(found.states, states)
 
@@ -88,7 +88,9 @@ def test_a_followed_target_is_where_the_classifier_knows_it(looks, chosen):
     own.classifier = SimpleNamespace(appearance=lambda shown: np.array(looks, float))
     shown = seen(network, maps)
     index, value = own.choose(shown)
-    assert (own.identity.phase == TENTATIVE) is (chosen == RIVAL)  # it is far from the best cell
+    assert (own.identity.phase == Phase.TENTATIVE) is (
+        chosen == RIVAL
+    )  # it is far from the best cell
     assert value == looks[index] and shown.scores[index] == pytest.approx(dict(PEAKS)[chosen])
     row, column = chosen
     state = shown.states[index]
@@ -103,7 +105,7 @@ def test_a_rival_beside_the_best_cell_is_not_doubted():
     own.classifier = SimpleNamespace(appearance=lambda shown: np.array([-1.0, 1.0]))
     shown = seen(network, maps)
     assert shown.scores[own.choose(shown)[0]] == pytest.approx(0.7)
-    assert own.identity.phase == CONFIRMED
+    assert own.identity.phase == Phase.CONFIRMED
 
 
 def test_the_only_place_is_chosen_without_the_classifier():

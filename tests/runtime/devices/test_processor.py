@@ -12,7 +12,7 @@ pytest.importorskip("onnxruntime")
 from hotpath.graphs import assemble
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import NetworkFailed, engines, load_tracker, loading
-from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.devices.several import parts
 from hotpath.runtime.frames import geometry
@@ -79,12 +79,12 @@ def test_a_map_that_is_not_finite_leaves_the_target(tmp_path, engine, name, numb
     tracker = load_tracker(toml, engine=engine)
     tracker.init(film[0], boxes[0])
     assert isinstance(tracker.update(film[1]).box, Box)
-    state, spoiled = tracker.state.copy(), film[2].copy()
+    state, spoiled = tracker._state.copy(), film[2].copy()
     x, y, w, h = (int(value) for value in boxes[2])
     spoiled[y : y + h, x : x + w] = 255
     with refusal(NetworkFailed, "no score"):
         tracker.update(spoiled)
-    np.testing.assert_array_equal(tracker.state, state)
+    np.testing.assert_array_equal(tracker._state, state)
     found = tracker.update(film[2])
     assert np.isfinite(found.box).all() and np.isfinite(found.score)
     assert abs(found.box.x - boxes[2][0]) < 12 and abs(found.box.y - boxes[2][1]) < 12
@@ -95,25 +95,25 @@ def test_a_window_twice_as_wide_has_half_the_scale(tmp_path):
     device = loading.create_device(*loading.load(Options(tiny.write_network(tmp_path))))
     state = geometry.state_of(device.network, boxes[0], first.shape[1], first.shape[0])
     exemplar = device.exemplar(first, state)
-    looks = [Look(exemplar, state, sides, None) for sides in (1.0, 2.0)]
-    usual, wide = (seen.scale for seen in device.look(first, looks)[0])
+    requests = [WindowRequest(exemplar, state, sides, None) for sides in (1.0, 2.0)]
+    usual, wide = (results.scale for results in device.run(first, requests)[0])
     assert wide == (usual[0] / 2, usual[1] / 2)
 
 
 @pytest.mark.parametrize("state", [np.full(4, np.nan), np.array([1.0, 2.0, np.inf, 4.0])])
 def test_a_box_that_is_not_finite_leaves_the_target_where_it_was(tmp_path, state):
     class Astray(Processor):
-        def look(self, frame, looks):
-            seen, step_ms = super().look(frame, looks)
-            return [each._replace(states=state[None]) for each in seen], step_ms
+        def run(self, frame, requests):
+            results, step_ms = super().run(frame, requests)
+            return [each._replace(states=state[None]) for each in results], step_ms
 
     (first, second), boxes = tiny.film(2)
     tracker = Tracker(Astray(*loading.load(Options(tiny.write_network(tmp_path)))))
     tracker.init(first, boxes[0])
-    before = tracker.state.copy()
+    before = tracker._state.copy()
     with refusal(NetworkFailed, "no score"):
         tracker.update(second)
-    np.testing.assert_array_equal(tracker.state, before)
+    np.testing.assert_array_equal(tracker._state, before)
 
 
 @pytest.mark.parametrize("factors", [(0.5, 0.5), (2.0, 2.0), (0.5, 1.0)])
@@ -144,24 +144,33 @@ def test_what_is_seen_of_a_window_does_not_depend_on_the_others(tmp_path, window
     device = loading.create_device(*loading.load(Options(tiny.write_network(tmp_path))))
     device.windows = min(windows, device.windows)
     size = frames[0].shape[1::-1]
-    looks = []
+    requests = []
     states = [geometry.state_of(device.network, box, *size) for box in (boxes[0], (9, 9, 60, 30))]
     exemplars = [device.exemplar(frames[0], state) for state in states]
     for number in range(11):
         around = states[number % 2] * (1 + number / 50)
         prior = ARGMAX if number % 4 < 2 else None
-        looks.append(Look(exemplars[number // 2 % 2], around, 1 + number % 3 / 2, prior))
-    alone = [_kept(device.look(frames[7], [look])[0][0]) for look in looks]
-    together = [_kept(seen) for seen in device.look(frames[7], looks)[0]]
+        requests.append(
+            WindowRequest(exemplars[number // 2 % 2], around, 1 + number % 3 / 2, prior)
+        )
+    alone = [_kept(device.run(frames[7], [request])[0][0]) for request in requests]
+    together = [_kept(results) for results in device.run(frames[7], requests)[0]]
     for one, same in zip(alone, together):
         for a, b in zip(one, same):
             np.testing.assert_array_equal(a, b)
 
 
-def _kept(seen):
+def _kept(results):
     """Copies of all that was seen."""
-    maps = [None] if seen.maps is None else [each.copy() for each in seen.maps]
-    parts = seen.around, seen.scale, seen.features.copy(), seen.states, seen.scores, seen.cells
+    maps = [None] if results.maps is None else [each.copy() for each in results.maps]
+    parts = (
+        results.around,
+        results.scale,
+        results.features.copy(),
+        results.states,
+        results.scores,
+        results.cells,
+    )
     return list(parts) + maps
 
 

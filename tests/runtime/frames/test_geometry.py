@@ -45,7 +45,7 @@ def test_siamfc_looks_a_pixel_further_right_and_rounds_to_even(box):
 
 
 @given(st.tuples(*[st.integers(0, 500)] * 2, *[st.integers(3, 300)] * 2))
-def test_fear_looks_at_the_box_with_its_margin_stretched(box):
+def test_fear_requests_at_the_box_with_its_margin_stretched(box):
     network = load_network("fear_xs")
     x, y, w, h = box
     state = geometry.state_of(network, box, 2000, 2000)
@@ -58,7 +58,7 @@ def test_fear_looks_at_the_box_with_its_margin_stretched(box):
 
 
 @given(BOXES)
-def test_stark_looks_at_a_square_of_the_boxs_area(box):
+def test_stark_requests_at_a_square_of_the_boxs_area(box):
     network, state = load_network("stark_s50"), state_of(box)
     side = math.ceil(math.sqrt(box[2] * box[3]) * 5)
     window, scale = geometry.search_window(network, state)

@@ -113,7 +113,7 @@ def rewritten(made, change):
 
 def test_keys_of_another_version_are_one_sentence(made):
     path = made.path("tiny.toml")
-    path.write_text(path.read_text().replace("lr = ", "learning = "))
+    path.write_text(path.read_text().replace("size_lr = ", "learning = "))
     part = {"bytes": path.stat().st_size, "sha256": bundle.sha256_of(path)}
     rewritten(made, lambda values: values["parts"].update({"tiny.toml": part}))
     refused(made, "was built by another version of Hotpath", "learning", COMMAND)

@@ -32,7 +32,7 @@ ratios = [1]
 quality = "blend"
 [tracking]
 penalty = 0.1
-window = 1.3
+window_influence = 1.3
 [[file]]
 part = "exemplar"
 name = "a/b.onnx"
@@ -68,8 +68,8 @@ def test_check_names_every_mistake_and_loading_the_first(run, tmp_path):
         '[head] quality_share is missing; quality = "blend" needs it',
         "[head] stride must be a whole number, not 'eight'",
         "[head] ratios is not a known key",
-        "[tracking] lr is missing",
-        "[tracking] window must lie in 0 to 1, not 1.3",
+        "[tracking] size_lr is missing",
+        "[tracking] window_influence must lie in 0 to 1, not 1.3",
         "[[file]] 1: name must be a file name without folders",
         "[[file]] 2: part must be one of",
         "[[file]] 2: sha256 must be 64 hexadecimal digits, small",
@@ -145,7 +145,7 @@ def test_check_says_when_the_weights_are_all_zero(run, tmp_path):
 
 
 def test_a_network_declares_each_key_and_numbers_have_bounds():
-    others = {"name", "path", "files", "published", "strangers", "tap", "made_from"}
+    others = {"name", "path", "files", "published", "negatives", "point_prompt", "made_from"}
     declared = set(Network.__annotations__) - others
     for family in decode.families():
         own = decode.module_of(family).KEYS.values()

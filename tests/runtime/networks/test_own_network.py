@@ -24,8 +24,8 @@ map_size = 11
 score = "sigmoid"
 [tracking]
 penalty = 0.05
-window = 0.2
-lr = 0.5
+window_influence = 0.2
+size_lr = 0.5
 [[file]]
 part = "exemplar"
 name = "mine_template.onnx"

@@ -19,8 +19,8 @@ def test_a_box_whose_colours_may_convince_is_looked_at():
 
 def test_looks_and_colours_are_those_of_the_box_that_was_judged():
     asked = []
-    strangers = SimpleNamespace(chances=lambda *given: asked.append(given) or (0.1, 0.2))
-    classifier = SimpleNamespace(strangers=strangers, ridge="ridge")
+    negatives = SimpleNamespace(chances=lambda *given: asked.append(given) or (0.1, 0.2))
+    classifier = SimpleNamespace(negatives=negatives, ridge="ridge")
     pictures = [np.array(p) for p in ([1.0, 0.0], [0.64, 0.36], [0.0, 1.0])]
     cues = ScoreAppearanceColour(classifier, lambda frame, state: pictures.pop(0))
     cues.begin(None, np.zeros(4), None)

@@ -10,19 +10,18 @@ import pytest
 
 from hotpath.kernels import cpu
 from hotpath.runtime import decode, load_targets, load_tracker, loading
-from hotpath.runtime.decode.shared.proposals import Places
-from hotpath.runtime.devices.base import Look
+from hotpath.runtime.decode.shared.proposals import Proposals
+from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import NotReady
 from hotpath.runtime.frames import colour
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.identity.identity import (
-    CONFIRMED,
     FOLLOWED,
     FRAMES,
     STRICT_FRAMES,
-    TENTATIVE,
     Identity,
+    Phase,
     rules_of,
 )
 from hotpath.runtime.networks import load_network
@@ -31,7 +30,7 @@ from hotpath.runtime.search import search
 from hotpath.runtime.search.search import EARLY, Search
 from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from hotpath.runtime.tracker.tracker import Tracker
-from hotpath.runtime.types import LOST, UNSURE, Seen
+from hotpath.runtime.types import LOST, UNSURE, WindowResult
 from tests.support import ROOT, tiny
 from tests.support.needs import needs_processes
 
@@ -120,12 +119,12 @@ class Begun:
             certain=np.ones(4),
         )
         cues.begin = lambda *given: None
-        cues.of = lambda frame, place, seen, score, appearance=None: next(self._now)
+        cues.of = lambda frame, place, result, score, appearance=None: next(self._now)
         cues.best = lambda frame, states, scores, appearance, needed: (0, next(self._now))
         self.identity = Identity(rules_of(network), cues)
         colours = SimpleNamespace(project=colour.project)
         knows = SimpleNamespace(
-            begin=lambda *given: None, appearance=lambda seen: np.zeros(len(seen.scores))
+            begin=lambda *given: None, appearance=lambda result: np.zeros(len(result.scores))
         )
         self.search = Search(network, self.identity, cues, knows, colours, count)
         self._network = network
@@ -141,15 +140,15 @@ class Begun:
         """Look at a frame whose windows are as good as that; returns the windows."""
         self._now = iter(now)
         windows = self.search.windows(self.state, self.frame)
-        seen = [self._shown(window) for window in windows]
-        self.found, _, self.state = self.search.judge(self.frame, seen, self.state)
+        result = [self._shown(window) for window in windows]
+        self.found, _, self.state = self.search.update(self.frame, result, self.state)
         return windows
 
     def _shown(self, window):
-        places = Places(self._network, cpu.load(), window.prior)
+        places = Proposals(self._network, cpu.load(), window.prior)
         size = self.frame.shape[1::-1]
         found = places.propose(self._maps, window.state, (1.0, 1.0), *size)
-        return Seen(window.state, (1.0, 1.0), None, None, *found)
+        return WindowResult(window.state, (1.0, 1.0), None, None, *found)
 
 
 def test_a_target_that_is_back_elsewhere_is_found(toml):
@@ -228,13 +227,13 @@ class Counting(Processor):
 
     counts = ()
 
-    def look(self, frame, appearance):
+    def run(self, frame, appearance):
         self.counts += (len(appearance),)
-        return super().look(frame, appearance)
+        return super().run(frame, appearance)
 
 
 @pytest.mark.parametrize("windows", [1, 3, 8])
-def test_a_frame_of_the_search_looks_at_so_many_windows(toml, windows):
+def test_a_frame_of_the_search_requests_at_so_many_windows(toml, windows):
     device = Counting(*loading.load(Options(toml)))
     film, tracker = film_of(False), Tracker(device, recover=True, search_windows=windows)
     tracker.init(film.frames[0], film.boxes[0])
@@ -307,11 +306,11 @@ def test_a_target_seen_in_a_single_frame_is_not_claimed(toml):
 
 def test_a_size_that_swells_before_a_loss_is_not_searched_for(toml):
     film, tracker = begun(toml)
-    search, state = tracker.search, tracker.state.copy()
+    search, state = tracker.search, tracker._state.copy()
     exemplar = tracker.device.exemplar(film.frames[0], state)
-    (seen,), _ = tracker.device.look(film.frames[0], [Look(exemplar, state)])
+    (result,), _ = tracker.device.run(film.frames[0], [WindowRequest(exemplar, state)])
     for swollen in (1.3, 1.7, 2.0):
-        search.follow(state * (1, 1, swollen, swollen), seen)
+        search.follow(state * (1, 1, swollen, swollen), result)
     search.start()
     lose(tracker.identity, 0.0)
     (_,), (window,) = (search.windows(state, film.frames[0]) for _ in range(2))
@@ -334,7 +333,7 @@ def test_the_search_looks_where_the_target_was_lost_and_where_its_colours_are(to
     film, tracker = begun(toml)
     tracker.search.start()
     lose(tracker.identity, 0.0)
-    chosen = [tracker.search.windows(tracker.state, film.frames[0])[0] for _ in range(6)]
+    chosen = [tracker.search.windows(tracker._state, film.frames[0])[0] for _ in range(6)]
     assert [window.kind for window in chosen] == [HERE, WIDE, WIDE] * 2
     assert [window.factor for window in chosen[1:3]] == [COLOURED, NEAR]
 
@@ -381,7 +380,7 @@ def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):
     found = [LOST, UNSURE, UNSURE, FOUND]
     for rivals, states in (([], found), ([film.boxes[1]], [LOST] * 4)):
         film, tracker = begun(toml)
-        tracker.search.restart(tracker.state)  # looks there first
+        tracker.search.restart(tracker._state)  # looks there first
         lose(tracker.identity, 0.0)
         tracker.avoid(np.reshape(rivals, (-1, 4)))
         assert states_of(tracker, film.frames[1:2] * 4) == states
@@ -402,12 +401,12 @@ def test_a_rejected_object_is_not_chosen_among_several_places(toml, kind, monkey
     film, tracker = begun(toml)
     tracker.update(film.frames[1])
     tracker.reject()
-    here, elsewhere = tracker.state.copy(), tracker.state + (200, 0, 0, 0)
-    seen = Seen(here, (1.0, 1.0), states=np.array([here, elsewhere]), scores=(0.9, 0.8))
-    monkeypatch.setattr(tracker.search, "choose", lambda seen: (0, None))
-    monkeypatch.setattr(tracker.search.classifier, "appearance", lambda seen: np.ones(2))
+    here, elsewhere = tracker._state.copy(), tracker._state + (200, 0, 0, 0)
+    result = WindowResult(here, (1.0, 1.0), states=np.array([here, elsewhere]), scores=(0.9, 0.8))
+    monkeypatch.setattr(tracker.search, "choose", lambda result: (0, None))
+    monkeypatch.setattr(tracker.search.classifier, "appearance", lambda result: np.ones(2))
     window = search.Window(kind, here, 1.0)
-    place, _, value, is_free = tracker.search._best(film.frames[2], window, seen, elsewhere)
+    place, _, value, is_free = tracker.search._best(film.frames[2], window, result, elsewhere)
     assert (value, is_free) == (0.0, False), place
 
 
@@ -472,11 +471,11 @@ def test_nothing_is_learnt_from_a_find_on_probation(toml, probation):
     begun = Begun(toml)
     search, identity = begun.search, begun.identity
     learnt = []
-    identity.phase, identity.since = CONFIRMED, 2
+    identity.phase, identity.since = Phase.CONFIRMED, 2
     identity.probation = 9 * probation
     search.classifier = SimpleNamespace(
         ridge=SimpleNamespace(updates=EARLY, busy=False),
-        follow=lambda state, seen, tracked: learnt.append(tracked),
+        follow=lambda state, result, tracked: learnt.append(tracked),
     )
     search._cues.tracked = 0
     search.follow(begun.state, SimpleNamespace(scores=[1.0]))
@@ -490,10 +489,10 @@ def test_a_suspect_that_is_another_targets_object_is_dropped(toml, away, dropped
     begun = Begun(toml)
     search, identity = begun.search, begun.identity
     search.active = False
-    identity.phase = TENTATIVE  # it is followed, and not verified
+    identity.phase = Phase.TENTATIVE  # it is followed, and not verified
     x, y, w, h = begun.state
     search.avoid(np.array([[x - w / 2 + away, y - h / 2, w, h]]), begun.state)
-    assert search.active is dropped and (identity.phase == TENTATIVE) is not dropped
+    assert search.active is dropped and (identity.phase == Phase.TENTATIVE) is not dropped
 
 
 def test_why_there_is_no_search_is_said(tmp_path):

@@ -66,13 +66,13 @@ def test_a_place_far_away_is_no_claim_at_once(toml_of):
 def test_a_target_that_is_gone_costs_few_further_windows(toml_of):
     frames, boxes = film_of(back=False)
     with load_tracker(toml_of(0.6)) as tracker:
-        look, counts = tracker.device.look, []
+        request, counts = tracker.device.run, []
 
-        def counted(frame, looks):
-            counts.append([each.sides for each in looks])
-            return look(frame, looks)
+        def counted(frame, requests):
+            counts.append([each.sides for each in requests])
+            return request(frame, requests)
 
-        tracker.device.look = counted
+        tracker.device.run = counted
         tracks_of(tracker, frames, boxes[0])
     wider = [sides for sides in counts if sides != [1.0]]
     assert wider == [[2.0]] * AGAIN
@@ -105,13 +105,13 @@ def test_without_a_search_no_frame_is_looked_at_again(toml_of, count):
     with load_targets(toml_of(0.6), recover=False) as targets:
         for first in [boxes[0], (60, 60, SIDE, SIDE)][:count]:
             targets.add(frames[0], first)
-        look, sides = targets.device.look, set()
+        request, sides = targets.device.run, set()
 
-        def noted(frame, looks):
-            sides.update(each.sides for each in looks)
-            return look(frame, looks)
+        def noted(frame, requests):
+            sides.update(each.sides for each in requests)
+            return request(frame, requests)
 
-        targets.device.look = noted
+        targets.device.run = noted
         for frame in frames[1:]:
             targets.update(frame)
     assert sides == {1.0}
@@ -122,9 +122,13 @@ def test_what_the_usual_window_showed_is_kept(toml_of):
     frames, boxes = film_of(back=False)
     with load_tracker(toml_of(0.6)) as tracker:
         tracker.init(frames[0], boxes[0])
-        seen, spent = tracker.device.look(frames[-1], tracker.looks(frames[-1], frames[-1].shape))
-        before = seen[0].features.copy()
-        (seen_first,) = look_again(tracker.device, frames[-1], seen, spent, [(0, tracker.followed)])
+        result, spent = tracker.device.run(
+            frames[-1], tracker.requests(frames[-1], frames[-1].shape)
+        )
+        before = result[0].features.copy()
+        (seen_first,) = look_again(
+            tracker.device, frames[-1], result, spent, [(0, tracker.followed)]
+        )
     np.testing.assert_array_equal(seen_first.features, before)
     assert np.ptp(before) > 0
 

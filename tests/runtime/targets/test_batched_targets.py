@@ -97,9 +97,9 @@ class Calls(Processor):
 
     calls = ()
 
-    def look(self, frame, looks):
-        self.calls += (len(looks),)
-        return super().look(frame, looks)
+    def run(self, frame, requests):
+        self.calls += (len(requests),)
+        return super().run(frame, requests)
 
 
 def test_a_frame_of_several_targets_is_one_list_of_windows(network):
@@ -148,16 +148,16 @@ def test_targets_come_and_go_between_frames(tmp_path):
     pictures, first = _film_of_two()
     targets = load_targets(toml)
     targets.add(pictures[0], first[0])
-    seen = []
+    result = []
     for index, picture in enumerate(pictures[1:], 1):
-        seen.append(targets.update(picture))
+        result.append(targets.update(picture))
         if index % 4 == 1:
             targets.add(picture, first[1])
         if index % 6 == 5:
-            targets.drop(max(seen[-1]))
-    assert max(len(tracks) for tracks in seen) > 2
+            targets.drop(max(result[-1]))
+    assert max(len(tracks) for tracks in result) > 2
     alone = tiny.boxes_of(load_tracker(toml), pictures, first)
-    np.testing.assert_allclose([tracks[0].box for tracks in seen], alone, atol=1e-3)
+    np.testing.assert_allclose([tracks[0].box for tracks in result], alone, atol=1e-3)
 
 
 def test_a_target_that_fails_beside_others_says_why(tmp_path):

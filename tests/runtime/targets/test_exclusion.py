@@ -39,8 +39,8 @@ def _frame(exclusion, trackers, *centres, state=TRACKED):
     """One frame in which the targets are seen at these x; the last one is in that state."""
     tracks = {}
     for number, (tracker, x) in enumerate(zip(trackers.values(), centres)):
-        tracker.state = np.array([x, 200.0, 40.0, 80.0])
-        box = tracker.shown(tracker.state)
+        tracker._state = np.array([x, 200.0, 40.0, 80.0])
+        box = tracker.shown(tracker._state)
         told = state if number == len(centres) - 1 else TRACKED
         tracker.identity.is_unverified = told == LOST
         tracks[number] = Track(box, 0.9, told == LOST, told)

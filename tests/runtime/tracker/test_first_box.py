@@ -10,14 +10,14 @@ import pytest
 
 from hotpath import load_targets, load_tracker
 from hotpath.kernels.planes import Planes
-from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.runtime.frames.jpeg_frames import JpegFrame
-from hotpath.runtime.tracker.first_box import OWN, DoubtfulBox, doubt_of, style_of
+from hotpath.runtime.tracker.first_box import UNSMOOTHED, DoubtfulBox, bias_of, doubt_of
 from hotpath.runtime.tracker.tracker import Tracker
-from hotpath.runtime.types import Box, Seen
+from hotpath.runtime.types import Box, WindowResult
 from tests.support import tiny
 from tests.support.needs import needs_kernels
 
@@ -99,13 +99,13 @@ def test_a_program_is_warned_once_and_goes_on():
     needs_kernels()
     film, truth = tiny.film(3)
     with load_tracker(precision="fp32") as tracker:
-        with warnings.catch_warnings(record=True) as seen:
+        with warnings.catch_warnings(record=True) as result:
             warnings.simplefilter("default")
             tracker.init(film[0], truth[0])
-            assert not seen and tracker.doubt == ""
+            assert not result and tracker.doubt == ""
             tracker.init(film[0], (50, 50, 1.5, 1.5))
             tracker.update(film[1])
-        (warning,) = seen
+        (warning,) = result
         assert warning.category is DoubtfulBox and "1.5 x 1.5" in str(warning.message)
         assert warning.filename == __file__, "it names the caller's line"
         assert tracker.doubt == str(warning.message)
@@ -141,14 +141,14 @@ def test_each_line_that_adds_a_doubtful_target_is_warned(monkeypatch):
     film, _ = tiny.film(1)
     tiny_box = 20, 20, 2, 2
     with load_targets(precision="fp32") as targets:
-        with warnings.catch_warnings(record=True) as seen:
+        with warnings.catch_warnings(record=True) as result:
             warnings.simplefilter("default")
             number = targets.add(film[0], tiny_box)
             first = sys._getframe().f_lineno - 1
             targets.add(film[0], tiny_box)
             targets.restart(number, film[0], tiny_box)
-        assert [w.filename for w in seen] == [__file__] * 3
-        assert [w.lineno - first for w in seen] == [0, 2, 3]
+        assert [w.filename for w in result] == [__file__] * 3
+        assert [w.lineno - first for w in result] == [0, 2, 3]
         before, released = targets.numbers, []
         monkeypatch.setattr(Tracker, "release", lambda tracker: released.append(tracker))
         with warnings.catch_warnings():
@@ -172,8 +172,8 @@ def kestrel():
 def own_box(tracker, frame, drawn):
     """The network's own size in the first frame: that of a network whose size follows at once."""
     state = geometry.state_of(tracker.network, drawn, 320, 240)
-    look = Look(tracker.device.exemplar(frame, state), state, prior=OWN)
-    shown = tracker.device.look(frame, [look])[0][0]
+    request = WindowRequest(tracker.device.exemplar(frame, state), state, prior=UNSMOOTHED)
+    shown = tracker.device.run(frame, [request])[0][0]
     share = shown.scores[0] ** tracker.network.score_power
     assert share < 0.97, "with a share of 1 nothing of the drawn size is left in any case"
     return (shown.states[0][2:] - (1 - share) * state[2:]) / share
@@ -197,12 +197,12 @@ def test_a_style_changes_no_box_that_is_followed():
     needs_kernels()
     film, truth = tiny.film(12)
     runs = []
-    for with_style in (True, False):
+    for with_bias in (True, False):
         with load_tracker(precision="fp32") as tracker:
             tracker.init(film[0], truth[0])
-            if not with_style:
-                tracker._style = None
-            runs.append([(tracker.update(frame), tracker.state.copy())[1] for frame in film[1:]])
+            if not with_bias:
+                tracker._bias = None
+            runs.append([(tracker.update(frame), tracker._state.copy())[1] for frame in film[1:]])
     np.testing.assert_array_equal(*runs)
 
 
@@ -211,15 +211,15 @@ def test_a_badly_drawn_box_changes_a_side_by_a_tenth_at_most(kestrel, ratio, fac
     state = np.array([160.0, 120.0, 40.0, 40.0])
     own = state / [1, 1, ratio, 1]
     shown = state + (own - state) * 0.9  # by the share with which kestrel's size follows
-    seen = Seen(state, (1.0, 1.0), states=[shown], scores=[0.9])
-    np.testing.assert_allclose(style_of(kestrel.network, state, seen, SHAPE), [1, 1, factor, 1])
+    result = WindowResult(state, (1.0, 1.0), states=[shown], scores=[0.9])
+    np.testing.assert_allclose(bias_of(kestrel.network, state, result, SHAPE), [1, 1, factor, 1])
 
 
 @pytest.mark.parametrize("score, x", [(0.1, 160.0), (math.nan, 160.0), (0.9, 19.0), (0.9, 301.0)])
 def test_a_box_that_is_cut_or_shows_nothing_has_no_style(kestrel, score, x):
     state = np.array([x, 120.0, 40.0, 40.0])
-    seen = Seen(state, (1.0, 1.0), states=[state * 0.9], scores=[score])
-    assert style_of(kestrel.network, state, seen, SHAPE) is None
+    result = WindowResult(state, (1.0, 1.0), states=[state * 0.9], scores=[score])
+    assert bias_of(kestrel.network, state, result, SHAPE) is None
 
 
 def test_only_a_drawn_box_has_a_style_and_only_with_the_search(kestrel):
@@ -236,12 +236,12 @@ def test_only_a_drawn_box_has_a_style_and_only_with_the_search(kestrel):
     with load_tracker(precision="fp32", recover=False) as tracker:
         tracker.init(film[0], (x, y, w, h))
         track = tracker.update(film[1])
-        assert track.box == geometry.box_of(tracker.network, tracker.state)
+        assert track.box == geometry.box_of(tracker.network, tracker._state)
 
 
 def test_a_styled_box_stays_in_the_picture(kestrel):
     film, truth = tiny.film(1)
     kestrel.init(film[0], truth[0])
-    kestrel._style = np.array([1.0, 1.0, 1.09, 1.09])
+    kestrel._bias = np.array([1.0, 1.0, 1.09, 1.09])
     x, y, right, bottom = kestrel.shown(np.array([20.0, 220.0, 40.0, 40.0])).xyxy
     np.testing.assert_allclose((x, y, right, bottom), (0, 220 - 21.8, 41.8, 240))

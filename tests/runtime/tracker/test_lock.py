@@ -28,7 +28,7 @@ TRACKER = {
 }
 # the steps of a frame, which only ``Targets`` call, in their own turn; an attribute that is read;
 # what is made of ``init`` and ``update``; what changes nothing
-STEPS = {"looks", "judge", "moved", "followed", "box", "shown", "can_lose"}
+STEPS = {"state", "requests", "update_with", "moved", "followed", "box", "shown", "can_lose"}
 
 
 def lowest(targets):
@@ -109,7 +109,7 @@ def test_a_method_waits_or_is_refused_during_another_threads(shared, load, calls
             answers.append("refused")
         ended.set()
 
-    with thing.turns:
+    with thing.lock:
         thread = threading.Thread(target=call)
         thread.start()
         went_in = ended.wait(0.05) and answers != ["refused"]
@@ -175,16 +175,16 @@ def test_a_click_of_another_thread_is_followed_from_then_on(network):
 def test_small_frames_change_nothing_that_lasts(network, size, count):
     with opened(load_tracker, network) as tracker:
         tracker.update(FRAMES[1])
-        before = tracker.state.copy()
+        before = tracker._state.copy()
         for _ in range(count):
             try:
                 tracker.update(np.zeros((size[1], size[0], 3), np.uint8))
             except BadFrame as error:
                 assert error.what == "too small"
-                assert (tracker.state == before).all()
-        tracker.looks(FRAMES[1], FRAMES[1].shape)
+                assert (tracker._state == before).all()
+        tracker.requests(FRAMES[1], FRAMES[1].shape)
         if min(before[2:]) * size[0] / FRAMES[1].shape[1] < tracker.network.min_size:
-            assert np.allclose(tracker.state, before)
+            assert np.allclose(tracker._state, before)
 
 
 @pytest.mark.parametrize("load", [load_tracker, load_targets])
@@ -215,7 +215,7 @@ def test_wrong_values_are_refused_before_anything_changes(network, load):
 @pytest.mark.filterwarnings("error")
 def test_a_doubt_that_is_an_error_leaves_the_target_as_it_was(network):
     with opened(load_tracker, network) as tracker:
-        state = tracker.state
+        state = tracker._state
         with pytest.raises(UserWarning, match="only 2"):
             tracker.init(FRAMES[0], (50, 50, 2, 2))
-        assert tracker.state is state and tracker.update(FRAMES[1])
+        assert tracker._state is state and tracker.update(FRAMES[1])

@@ -12,7 +12,7 @@ from hotpath import BadBox, BadOption, load_targets, load_tracker
 from hotpath.runtime.errors import BadNetwork, NoObject
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.network import Made
-from hotpath.runtime.tracker import point_prompt as tap
+from hotpath.runtime.tracker import point_prompt
 from tests.support.errors import refusal
 from tests.support.thing import CENTRE, THING, scene
 
@@ -114,22 +114,22 @@ def test_a_point_outside_the_frame_or_that_is_none_is_refused(tracker, point):
 def test_several_targets_share_one_head_and_say_how_they_began():
     with load_targets() as targets:
         number = targets.add(scene(), point=CENTRE)
-        taps = targets.device.taps
+        point_prompt = targets.device.point_prompt
         other = targets.add(scene(), THING, snug=True)
-        assert targets.device.taps is taps
+        assert targets.device.point_prompt is point_prompt
         assert [targets.first(n).taken for n in (number, other)] == ["point", "box"]
 
 
 def test_a_network_without_a_head_says_so(tracker):
-    entry, taps = tracker.network.tap, tracker.device.taps
-    tracker.network.tap = tracker.device.taps = None
+    entry, point_prompt = tracker.network.point_prompt, tracker.device.point_prompt
+    tracker.network.point_prompt = tracker.device.point_prompt = None
     try:
         with refusal(BadOption, "no head") as refused:
             tracker.init(scene(), point=CENTRE)
         assert "take the network kestrel or kestrel_duo" in str(refused.value)
         assert tracker.init(scene(), THING).taken == "box"
     finally:
-        tracker.network.tap, tracker.device.taps = entry, taps
+        tracker.network.point_prompt, tracker.device.point_prompt = entry, point_prompt
 
 
 def test_a_head_that_is_missing_or_damaged_is_named(tracker, tmp_path):
@@ -138,12 +138,12 @@ def test_a_head_that_is_missing_or_damaged_is_named(tracker, tmp_path):
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no network")
     with refusal(BadNetwork, "not ONNX", where="broken.onnx"):
-        tap.Taps(tracker.device, str(broken))
+        point_prompt.PointPrompt(tracker.device, str(broken))
 
 
 def test_a_head_that_opencv_cannot_run_is_named(tracker, monkeypatch):
-    taps = tap.of(tracker.device)
-    monkeypatch.setattr(taps, "_net", Mock(forward=Mock(side_effect=cv2.error("no layer"))))
+    head = point_prompt.of(tracker.device)
+    monkeypatch.setattr(head, "_net", Mock(forward=Mock(side_effect=cv2.error("no layer"))))
     with refusal(BadNetwork, "cannot run"):
         tracker.init(scene(), point=CENTRE)
 
@@ -153,7 +153,7 @@ def test_a_tracker_that_gets_no_point_does_not_load_the_head():
         "import sys, numpy as np; from hotpath import load_tracker; "
         "t = load_tracker(); f = np.zeros((90, 120, 3), np.uint8); t.init(f, (9, 9, 30, 30)); "
         "t.update(f); assert 'hotpath.runtime.tracker.point_prompt' not in sys.modules; "
-        "assert t.device.taps is None"
+        "assert t.device.point_prompt is None"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -162,7 +162,7 @@ def test_the_head_reads_how_far_a_drawn_box_covers_each_cell():
     """Compared with a fine grid of samples."""
     features = np.random.RandomState(1).rand(2, 5, 64).astype(np.float32)
     drawn = (-0.31, -0.2, 0.07, 0.44)
-    values = tap.inputs(features, drawn)
+    values = point_prompt.inputs(features, drawn)
     assert values.shape == (2, 11, 8, 8) and (values[:, :5].reshape(2, 5, 64) == features).all()
     fine = (np.arange(800) + 0.5) / 800 - 0.5
     covered = np.outer(
@@ -170,14 +170,14 @@ def test_the_head_reads_how_far_a_drawn_box_covers_each_cell():
     )
     shares = covered.reshape(8, 100, 8, 100).mean(axis=(1, 3))
     np.testing.assert_allclose(values[0, 9], shares, atol=0.02)
-    assert (values[:, 10] == 1).all() and not tap.inputs(features)[:, 9:].any()
+    assert (values[:, 10] == 1).all() and not point_prompt.inputs(features)[:, 9:].any()
     np.testing.assert_allclose(values[0, 5, 0], np.arange(-7, 8, 2) / 16, atol=1e-6)
 
 
 def test_boxes_stay_inside_the_frame(tracker):
     frame = scene()
     for point in ((0, 0), (319, 239), (319, 0)):
-        for found in tap.of(tracker.device).proposals(frame, point):
+        for found in point_prompt.of(tracker.device).proposals(frame, point):
             x, y, w, h = found.box
             assert x >= 0 and y >= 0 and x + w <= 320.001 and y + h <= 240.001
-            assert min(w, h) >= tap.SMALLEST_PX and 0 <= found.score <= 1
+            assert min(w, h) >= point_prompt.SMALLEST_PX and 0 <= found.score <= 1

@@ -85,10 +85,10 @@ def add_network(options: argparse.Namespace) -> None:
             "without thresholds its target is never called lost; measure and write them with "
             f"`python -m hotpath_lab.thresholds --networks {path} --clips DIR --write`"
         )
-    elif network.strangers is None:
+    elif network.negatives is None:
         print(
-            "without strangers, a returning target is verified less reliably; make them with "
-            f"`python -m hotpath_lab.strangers --network {path} --clips DIR`"
+            "without negatives, a returning target is verified less reliably; make them with "
+            f"`python -m hotpath_lab.negatives --network {path} --clips DIR`"
         )
 
 
@@ -159,7 +159,7 @@ def show(options: argparse.Namespace) -> None:
     network = load_network(options.network)
     check_folder(options.networks_dir)
     for key, value in sorted(vars(network).items()):
-        if key not in ("files", "published", "strangers", "tap") and value not in ((), ""):
+        if key not in ("files", "published", "negatives", "point_prompt") and value not in ((), ""):
             print(f"{key:<16} {_plain(value)}")
     for key, value in sorted(network.published.items()):
         print(f"published        {key} {value}")
@@ -169,7 +169,7 @@ def show(options: argparse.Namespace) -> None:
         if entry.measured_sha256:
             digest = f"{entry.measured_sha256} was measured; your own export may have another"
         print(f"{entry.part:<16} {entry.name} sha256 {digest}")
-    for section, made in (("strangers", network.strangers), ("tap", network.tap)):
+    for section, made in (("negatives", network.negatives), ("point_prompt", network.point_prompt)):
         print("{:<16} {}".format(section, f"{made.name} sha256 {made.sha256}" if made else "none"))
     form = int8_form(network)
     if form and form.name != network.name and not _check_form(network, options.networks_dir):
@@ -209,7 +209,7 @@ def check(options: argparse.Namespace) -> int:
         except HotpathError as error:
             print(error)
             wrong += 1
-    for companion in () if wrong else filter(None, (network.strangers, network.tap)):
+    for companion in () if wrong else filter(None, (network.negatives, network.point_prompt)):
         try:
             network.locate_made(companion)
         except HotpathError as error:

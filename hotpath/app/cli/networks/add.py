@@ -79,7 +79,7 @@ def add(
     network_for(table, path)  # it must be whole
     for entry in table["file"]:
         entry["sha256"] = sha256_of(paths[entry["part"]])
-    for section in ("strangers", "tap") if same else ():
+    for section in ("negatives", "point_prompt") if same else ():
         if section in original:
             table[section] = original[section]
     _write(table, path, paths, f"the settings of {like}" if like else "its family's usual values")

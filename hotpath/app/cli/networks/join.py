@@ -14,7 +14,14 @@ from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.network import Network, sha256_of
 
-OWN = ("strangers", "tap", "published", "made_from", "engine", "file")  # of one network's files
+OWN = (
+    "negatives",
+    "point_prompt",
+    "published",
+    "made_from",
+    "engine",
+    "file",
+)
 
 Say = Callable[[str], None]
 
@@ -29,7 +36,7 @@ def join(
     """Write two joined networks; their INT8 form too if both have one.
 
     Args:
-        networks: two networks. The settings, strangers and tap head of the first one are taken.
+        networks: two networks. The settings, negatives and point prompt of the first one are taken.
         out: path of the TOML, without ``.toml``. The ONNX files lie beside it.
         weight: share of the second network's maps in the mean, 0 to 1.
         networks_dir: folder with downloaded files.
@@ -96,7 +103,7 @@ def _write(
         file = folder / f"{name}_{part}.onnx"
         onnx.save(model, str(file))
         table["file"].append({"part": part, "name": file.name, "sha256": sha256_of(file)})
-    for section in ("strangers", "tap"):
+    for section in ("negatives", "point_prompt"):
         made = getattr(networks[0], section)
         if made:
             table[section] = tables[0][section]

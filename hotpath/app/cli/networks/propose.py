@@ -58,11 +58,13 @@ TARGETS: Dict[str, Changes] = {"second half": {}, "first half": {"target": "firs
 
 # [tracking] of each family, used without ``--like``
 TRACKING: Dict[str, Changes] = {
-    "points": {"penalty": 0.1, "window": 0.4, "lr": 0.4},
-    "anchors": {"penalty": 0.05, "window": 0.42, "lr": 0.38},
+    "points": {"penalty": 0.1, "window_influence": 0.4, "size_lr": 0.4},
+    "anchors": {"penalty": 0.05, "window_influence": 0.42, "size_lr": 0.38},
     "centre": {},
     "corners": {"clip": "corners"},
-    "response": dict(scale_step=1.0375, scale_penalty=0.9745, scale_lr=0.59, window=0.176),
+    "response": dict(
+        scale_step=1.0375, scale_penalty=0.9745, scale_lr=0.59, window_influence=0.176
+    ),
 }
 
 

@@ -8,7 +8,7 @@ from hotpath.base.commands import counted
 from hotpath.deploy.doctor.bringup.film import film
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, loading
-from hotpath.runtime.devices.base import Device, Look
+from hotpath.runtime.devices.base import Device, WindowRequest
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.identity.identity import FOLLOWED
 from hotpath.runtime.options import Options
@@ -88,9 +88,9 @@ def _features_of(device: Device, scales: bool) -> str:
     features, scores = [], []
     for frame, state in zip(frames, states):
         prior = None if scales else ARGMAX
-        seen, _ = device.look(frame, [Look(own, state, prior=prior) for own in owns])
-        features.append(np.array(seen[0].features if device.shows_features else [], float))
-        scores.append([answer.scores[0] if answer.scores else 0.0 for answer in seen])
+        results, _ = device.run(frame, [WindowRequest(own, state, prior=prior) for own in owns])
+        features.append(np.array(results[0].features if device.shows_features else [], float))
+        scores.append([answer.scores[0] if answer.scores else 0.0 for answer in results])
     for own in owns:
         own.close()
     first, other = features

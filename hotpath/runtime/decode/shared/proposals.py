@@ -1,9 +1,9 @@
 """The places that a window proposes: the best cell's box, and those of other cells.
 
-``Prior`` says which ones. A followed target's window proposes the peaks of its score map, among
-which the learner chooses. A wide window of the search proposes places that are apart from each
-other. ``Places`` is the definition. kernels/cpu computes it in C++, and kernels/cuda on a GPU.
-Only where nothing could be compiled a tracker loads this file.
+``SelectionPrior`` says which ones. A followed target's window proposes the peaks of its score map,
+among which the learner chooses. A wide window of the search proposes places that are apart from
+each other. ``Proposals`` is the definition. kernels/cpu computes it in C++, and kernels/cuda on a
+GPU. Only where nothing could be compiled a tracker loads this file.
 """
 
 import copy
@@ -13,18 +13,18 @@ import numpy as np
 
 from hotpath.base.errors import NO_SCORE, NetworkFailed
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.kernels.settings import MOST_PLACES, PLACES, Prior
+from hotpath.kernels.settings import MOST_PROPOSALS, PLACES, SelectionPrior
 from hotpath.kernels.votes import probability
 from hotpath.runtime import decode
 from hotpath.runtime.decode.shared.family import Maps, Scale
 from hotpath.runtime.network import Network
 
-View = Tuple[np.ndarray, Scale, float, float]  # as ``Places.propose`` takes it
+View = Tuple[np.ndarray, Scale, float, float]  # as ``Proposals.propose`` takes it
 Place = Tuple[np.ndarray, float, int]  # state, score, cell
 Proposed = Tuple[np.ndarray, List[float], List[int]]  # states, scores, cells
 
 
-class Places:
+class Proposals:
     """Proposes places in the maps of windows. Most is as slow as it is obvious.
 
     Args:
@@ -33,10 +33,10 @@ class Places:
         prior: which places are proposed.
     """
 
-    def __init__(self, network: Network, kernels: Kernels, prior: Prior) -> None:
+    def __init__(self, network: Network, kernels: Kernels, prior: SelectionPrior) -> None:
         self._decoder: Any = decode.create(_changed(network, prior), kernels)
         self._prior, self._score = prior, getattr(network, "score", "none")
-        self._most = min(prior.most, MOST_PLACES) if network.family in PLACES else 1
+        self._most = min(prior.most, MOST_PROPOSALS) if network.family in PLACES else 1
 
     def propose(
         self, maps: Maps, around: np.ndarray, scale: Scale, frame_width: float, frame_height: float
@@ -120,13 +120,13 @@ class Places:
         return state, float(score), int(cell)
 
 
-def _changed(network: Network, prior: Prior) -> Network:
-    """Copy a network with the learning rate and the influence of a prior."""
+def _changed(network: Network, prior: SelectionPrior) -> Network:
+    """Copy a network with the size smoothing and the influence of a prior."""
     changes: Dict[str, Any] = {}
-    if prior.learning_rate is not None:
-        changes["lr"] = prior.learning_rate
+    if prior.size_lr is not None:
+        changes["size_lr"] = prior.size_lr
     if prior.influence is not None:
-        changes.update(window=prior.influence, vote="blend")
+        changes.update(window_influence=prior.influence, vote="blend")
     if not changes:
         return network
     other = copy.copy(network)

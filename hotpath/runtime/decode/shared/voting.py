@@ -18,11 +18,11 @@ if typing.TYPE_CHECKING:
 VOTE_KEYS: Keys = dict(
     LIMITS,
     penalty=Key(float, low=0, high=100),  # weight of changes of size and ratio
-    window=Key(float, low=0, high=1),  # influence of the Hanning window
-    lr=Key(float, low=0, high=1),  # how fast the size follows
+    window_influence=Key(float, low=0, high=1),  # influence of the Hanning window
+    size_lr=Key(float, low=0, high=1),  # how fast the size follows
     # the size follows by (penalty * score * lr) to this power: 0 takes it as it is, 1 as SiamRPN,
     # 2 as Ocean and LightTrack, which smooth twice
-    lr_power=Key(int, 1, low=0, high=2),
+    size_lr_power=Key(int, 1, low=0, high=2),
 )
 
 
@@ -32,9 +32,9 @@ def vote_settings(network: "Network") -> PointsSettings:
         size=network.map_size,
         stride=network.stride,
         penalty=network.penalty,
-        window_influence=network.window,
-        learning_rate=network.lr,
-        power=network.lr_power,
+        window_influence=network.window_influence,
+        size_lr=network.size_lr,
+        power=network.size_lr_power,
         score=network.score,
         limits=geometry.box_limits(network),
     )
@@ -51,7 +51,8 @@ class Vote(Family):
         vote    = penalty * score * (1 - influence) + hanning * influence
 
     Args:
-        network: uses ``[tracking]``'s ``penalty``, ``window``, ``lr``, ``lr_power`` and limits.
+        network: uses ``[tracking]``'s ``penalty``, ``window``, ``size_lr``, ``size_lr_power`` and
+        limits.
         window: the cosine window, of the scores' shape.
     """
 
@@ -97,13 +98,13 @@ class Vote(Family):
             penalty = np.exp(-(ratio_change * size_change - 1) * network.penalty)
 
             # prefer cells near the last position
-            influence = network.window
+            influence = network.window_influence
             votes = penalty * score * (1 - influence) + self.window * influence
             best = argmax(votes)
 
             # move there; the size follows faster the higher the score
             cell = np.unravel_index(best, votes.shape)
-            rate = (penalty[cell] * score[cell] * network.lr) ** network.lr_power
+            rate = (penalty[cell] * score[cell] * network.size_lr) ** network.size_lr_power
             state[0] += x[cell] / scale[0]
             state[1] += y[cell] / scale[1]
             state[2] += (width[cell] / scale[0] - state[2]) * rate

@@ -17,10 +17,10 @@ import numpy as np
 
 from hotpath.kernels.cpu import online
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.runtime.identity.learner.negatives import PARTS, Strangers
+from hotpath.runtime.identity.learner.negatives import PARTS, Negatives
 from hotpath.runtime.identity.learner.ridge import RIDGE, TINY, Ridge, samples_of
 from hotpath.runtime.network import Network
-from hotpath.runtime.types import Seen
+from hotpath.runtime.types import WindowResult
 
 LEAST_PART = 1.0  # length of a part, cells
 HARD = 2.0  # a negative that looks like the target counts e to this times as much
@@ -39,7 +39,7 @@ class Classifier:
     """Tells one target from everything else.
 
     Args:
-        network: only ``strangers``, ``stride`` and ``search`` are used.
+        network: only ``negatives``, ``stride`` and ``search`` are used.
         kernels: see ``hotpath.kernels.cpu.binding``. None takes the definitions in NumPy.
     """
 
@@ -47,62 +47,62 @@ class Classifier:
         self._network, self._kernels = network, kernels
         self._pooling: Any = None
         self._samples_of = part_of(kernels, online.Samples, *SAMPLES).of_frame
-        self.strangers = Strangers(network)
+        self.negatives = Negatives(network)
 
-    def begin(self, state: np.ndarray, seen: Seen) -> None:
+    def begin(self, state: np.ndarray, result: WindowResult) -> None:
         """Start with a new target, and learn it from the first frame.
 
         Args:
             state: float64 [cx, cy, w, h], frame pixels.
-            seen: the ``Seen`` of the first frame.
+            result: the ``WindowResult`` of the first frame.
         """
-        mean = seen.features[0].mean(axis=1)  # it is subtracted from all features from now on
+        mean = result.features[0].mean(axis=1)  # it is subtracted from all features from now on
         self._means = np.tile(mean, PARTS**2)
-        side = int(round(math.sqrt(seen.features.shape[2])))
+        side = int(round(math.sqrt(result.features.shape[2])))
         form = mean, side, float(self._network.stride), PARTS, LEAST_PART
         pooling = self._pooling = part_of(self._kernels, online.Pooling, *form)
-        self.strangers.begin(mean)
+        self.negatives.begin(mean)
         self.ridge = Ridge(part_of(self._kernels, online.Regression, pooling.size, RIDGE, TINY))
-        positives, negatives, _ = self._samples(self.ridge, state, seen)
+        positives, negatives, _ = self._samples(self.ridge, state, result)
         self.ridge.begin(positives, negatives)
 
-    def appearance(self, seen: Seen) -> np.ndarray:
+    def appearance(self, result: WindowResult) -> np.ndarray:
         """Return a value for each place that a window proposes, (n,).
 
         It is about +1 for the target, and about -1 for others.
         """
-        if seen.pooled is None:
-            boxes = seen.states, seen.around, seen.scale
-            samples = self._pooling.describe(seen.features, *boxes)
+        if result.pooled is None:
+            boxes = result.states, result.around, result.scale
+            samples = self._pooling.describe(result.features, *boxes)
         else:
-            samples = samples_of(seen.pooled, self._means)
-        judged: np.ndarray = self.ridge.judge(samples)
+            samples = samples_of(result.pooled, self._means)
+        judged: np.ndarray = self.ridge.predict(samples)
         return judged
 
-    def follow(self, state: np.ndarray, seen: Seen, tracked: bool) -> None:
+    def follow(self, state: np.ndarray, result: WindowResult, tracked: bool) -> None:
         """End a frame: compute one slice of an update, or begin one if the target is tracked.
 
         Args:
             state: float64 [cx, cy, w, h] in this frame, frame pixels.
-            seen: the ``Seen`` of this frame.
-            tracked: whether the target is certainly there, and nowhere else in ``seen``.
+            result: the ``WindowResult`` of this frame.
+            tracked: whether the target is certainly there, and nowhere else in ``result``.
         """
         if not self.ridge.step() and tracked:
-            positives, negatives, hard = self._samples(self.ridge, state, seen)
+            positives, negatives, hard = self._samples(self.ridge, state, result)
             if len(positives) and len(negatives):
                 self.ridge.learn(positives, negatives, hard)
 
     def _samples(
-        self, ridge: Ridge, state: np.ndarray, seen: Seen
+        self, ridge: Ridge, state: np.ndarray, result: WindowResult
     ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return (positives, negatives, hard) of a frame, as ``Ridge.learn`` takes them."""
         _, described, hard, count = self._samples_of(
             self._pooling,
             ridge.model,
             state,
-            seen.features,
-            seen.around[:2].tolist(),
-            seen.scale,
+            result.features,
+            result.around[:2].tolist(),
+            result.scale,
             self._network.search / 2.0,
             HARD,
         )

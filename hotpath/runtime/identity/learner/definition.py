@@ -175,7 +175,7 @@ class Regression:
             last, length = length, float((residual * residual).sum())
             direction = residual + (length / last) * direction
 
-    def judge(self, samples: np.ndarray) -> np.ndarray:
+    def predict(self, samples: np.ndarray) -> np.ndarray:
         """Return the products of samples (n, size) and the weights: float64 (n,)."""
         result: np.ndarray = samples @ self.weights
         return result
@@ -227,7 +227,7 @@ class Samples:
         """
         boxes, count = self.boxes(state, centre, [half / factor for factor in scale])
         described = pooling.describe(features, boxes, centre, scale)
-        judged = np.minimum(np.maximum(regression.judge(described[count:]), -1), 1)
+        judged = np.minimum(np.maximum(regression.predict(described[count:]), -1), 1)
         return boxes, described, np.exp(hardness * judged), count
 
     def boxes(

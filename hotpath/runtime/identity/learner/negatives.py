@@ -1,18 +1,18 @@
-"""Strangers: features and colours of other objects, against which a similarity is normalised.
+"""Negatives: features and colours of other objects, against which a similarity is normalised.
 
 A classifier has learnt to tell one target from its surroundings. It has never seen another object
 of the target's kind, and such an object is more like the target than the surroundings are. How much
 more depends on target and film. So no fixed value verifies that an object is the target.
 
-The strangers are objects of other pictures, described once for each network. The value that only
+The negatives are objects of other pictures, described once for each network. The value that only
 ``CHANCE`` of them exceed is what an object reaches by chance. Speaker verification normalises the
 scores of a speaker's model in this way (Auckenthaler, Carey and Lloyd-Thomas, "Score Normalization
 for Text-Independent Speaker Verification Systems", 2000, section 3: zero normalisation).
 
 The similarity of colours is normalised in the same way. A grey car is as grey as most cars, and a
-red one is not. A film may have no colours, so the strangers count as grey pictures, too.
+red one is not. A film may have no colours, so the negatives count as grey pictures, too.
 
-``python -m hotpath_lab.strangers`` makes the file, and ``[strangers]`` of a network's TOML names
+``python -m hotpath_lab.negatives`` makes the file, and ``[negatives]`` of a network's TOML names
 it. Without the file, an object is assumed to reach ``UNKNOWN`` by chance, which is less certain.
 """
 
@@ -27,20 +27,20 @@ from hotpath.runtime.identity.learner.ridge import Ridge, samples_of
 from hotpath.runtime.network import Network
 from hotpath.runtime.networks import npz
 
-CHANCE = 0.05  # share of the strangers that look more like the target than chance explains
-UNKNOWN = 0.0  # value of the classifier that an object reaches by chance, without strangers
+CHANCE = 0.05  # share of the negatives that look more like the target than chance explains
+UNKNOWN = 0.0  # value of the classifier that an object reaches by chance, without negatives
 COLOURS_KEPT = 10  # judgements for which the value stays that colours reach by chance
 PARTS = 2  # along each side of a box
 
 
 @functools.lru_cache(maxsize=None)
 def read(path: str) -> Tuple[np.ndarray, Optional[np.ndarray]]:
-    """Return the features of a file's strangers, float32 (n, channels * parts), and their colours.
+    """Return the features of a file's negatives, float32 (n, channels * parts), and their colours.
 
     The colours are square roots of histograms, float64 (n, bins); None if the file has none.
 
     Raises:
-        BadNetwork: the file does not hold strangers.
+        BadNetwork: the file does not hold negatives.
     """
     try:
         arrays = npz.read(path)
@@ -51,8 +51,8 @@ def read(path: str) -> Tuple[np.ndarray, Optional[np.ndarray]]:
             raise ValueError("its arrays have other shapes")
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise BadNetwork(
-            f"{path} does not hold strangers ({error}); make it again with "
-            "`python -m hotpath_lab.strangers`",
+            f"{path} does not hold negatives ({error}); make it again with "
+            "`python -m hotpath_lab.negatives`",
             what="not read",
         ) from None
     if colours is not None:
@@ -60,8 +60,8 @@ def read(path: str) -> Tuple[np.ndarray, Optional[np.ndarray]]:
     return features, colours
 
 
-class Strangers:
-    """The strangers of a network, which its TOML names, as the classifier of a target sees them.
+class Negatives:
+    """The negatives of a network, which its TOML names, as the classifier of a target sees them.
 
     Raises:
         BadNetwork: the file is missing, or is another one.
@@ -71,8 +71,8 @@ class Strangers:
         self._network = network
         self._raw: Optional[np.ndarray] = None
         self._colours: Optional[np.ndarray] = None
-        if network.strangers is not None:
-            self._raw, colours = read(str(network.locate_made(network.strangers)))
+        if network.negatives is not None:
+            self._raw, colours = read(str(network.locate_made(network.negatives)))
             if colours is not None:
                 self._colours = np.array([colours, np.sqrt(colour.greyed(colours**2))])
         self._described: Optional[np.ndarray] = None
@@ -90,8 +90,8 @@ class Strangers:
             return
         if self._raw.ndim != 2 or self._raw.shape[1] != len(mean) * PARTS**2:
             raise BadNetwork(
-                f"the strangers of {self._network.path} are of a network with other features; make "
-                f"them again with `python -m hotpath_lab.strangers --network "
+                f"the negatives of {self._network.path} are of a network with other features; make "
+                f"them again with `python -m hotpath_lab.negatives --network "
                 f"{self._network.given} --clips DIR`",
                 what="other network",
             )
@@ -109,7 +109,7 @@ class Strangers:
         chance = UNKNOWN
         if self._described is not None:
             if self._last[0] != ridge.solved:
-                values = ridge.judge(self._described)
+                values = ridge.predict(self._described)
                 place = int(len(values) * (1 - CHANCE))
                 self._last = ridge.solved, float(np.partition(values, place)[place])
             chance = self._last[1]

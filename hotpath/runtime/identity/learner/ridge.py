@@ -73,14 +73,14 @@ class Ridge:
 
     Attributes:
         model: as above.
-        judge: that of the model. It takes samples (n, size) and returns (n,): about +1 for the
+        predict: that of the model. It takes samples (n, size) and returns (n,): about +1 for the
             target, else about -1.
         updates: frames that were learnt since the first one.
-        solved: number of solutions, each of which changes ``judge``.
+        solved: number of solutions, each of which changes ``predict``.
     """
 
     def __init__(self, model: Any) -> None:
-        self.model, self.judge = model, model.judge
+        self.model, self.predict = model, model.predict
         self.updates = self.solved = 0
         self._first = model.moments()  # of both classes: sum of x x^T, sum of y x
         self._since = Memory(model.moments(), LONG), Memory(model.moments(), SHORT)

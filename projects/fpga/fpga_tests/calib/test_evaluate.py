@@ -14,7 +14,7 @@ from hotpath.deploy.bundles import __main__ as build
 from hotpath.graphs import table
 from hotpath.graphs.errors import BadTable
 from hotpath.runtime import engines, load_tracker
-from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.networks import bundle, load_network
 from hotpath.runtime.networks.bundle import Bundle
@@ -39,13 +39,13 @@ def test_maps_are_near_those_of_floating_point():
     frames, boxes = tiny.film(4)
     tracker = load_tracker(network.path, engine="onnxruntime")
     tracker.init(frames[0], boxes[0])
-    window = geometry.exemplar_window(network, tracker.state)
+    window = geometry.exemplar_window(network, tracker._state)
     runner.look("exemplar", frames[0], window, tracker._exemplar.border)
     for frame in frames[1:]:
-        window, _ = geometry.search_window(network, tracker.state)
+        window, _ = geometry.search_window(network, tracker._state)
         runner.look("search", frame, window, tracker._exemplar.border)
-        look = Look(tracker._exemplar, tracker.state, prior=None)
-        score, distances = tracker.device.look(frame, [look])[0][0].maps
+        request = WindowRequest(tracker._exemplar, tracker._state, prior=None)
+        score, distances = tracker.device.run(frame, [request])[0][0].maps
         found = runner.maps()
         near = score > score.max() - 3
         assert np.abs(found[0] - score)[near].mean() < 0.7

@@ -9,7 +9,7 @@ pytest.importorskip("pynq")
 
 from fpga_tests import fpga_bundle as bright
 from hotpath.kernels import cpu
-from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.devices.fpga import Fpga
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.frames.camera_frames import PlanarFrame
@@ -43,14 +43,18 @@ def state_of(box):
     return np.array([x + (w - 1) / 2, y + (h - 1) / 2, w, h], float)
 
 
-def seen_by(device, frame, looks, first=None):
+def seen_by(device, frame, requests, first=None):
     """What a device sees of (box, around, sides, selects), each of a target of its own box."""
     first, _ = device.take(frame if first is None else first)
     taken, _ = device.take(frame)
-    targets = {box: device.exemplar(first, state_of(box)) for box, *_ in looks}
-    asked = [Look(targets[box], state_of(around), *more) for box, around, *more in looks]
-    found, _ = device.look(taken, asked)
-    assert [seen.around is look.around for seen, look in zip(found, asked)] == [True] * len(found)
+    targets = {box: device.exemplar(first, state_of(box)) for box, *_ in requests}
+    asked = [
+        WindowRequest(targets[box], state_of(around), *more) for box, around, *more in requests
+    ]
+    found, _ = device.run(taken, asked)
+    assert [result.around is request.around for result, request in zip(found, asked)] == [
+        True
+    ] * len(found)
     return found
 
 

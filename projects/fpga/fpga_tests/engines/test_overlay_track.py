@@ -99,7 +99,7 @@ def test_every_size_of_the_engine_finds_the_same(bundles, clip):
         tracker = opened(bundles, board, chooses=False)
         tracker.init(frames[0], box)
         # what is followed: only one of the boards searches, and so gives boxes in the drawn style
-        places = [(tracker.update(frame).score, *tracker.state) for frame in frames[1:3]]
+        places = [(tracker.update(frame).score, *tracker._state) for frame in frames[1:3]]
         found.append((places, tracker.engine.search_features.tobytes()))
     assert found[0] == found[1]
 

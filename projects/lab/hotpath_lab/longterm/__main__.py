@@ -23,7 +23,7 @@ from hotpath.calib.command import chosen, say
 from hotpath.calib.errors import BadRun
 from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.video.clips import find_clips
-from hotpath_lab import runs, trackers, words
+from hotpath_lab import runs, state_metrics, trackers
 from hotpath_lab.longterm import films
 from hotpath_lab.longterm.metrics import Judged, figures, finite
 from hotpath_lab.provenance import code_identity
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> None:
     report = {spec.name: measured(spec, members, out) for spec in specs}
     say(text(members, report))
     say(LEGEND)
-    say(words.text({name: entry["words"] for name, entry in report.items()}))
+    say(state_metrics.text({name: entry["words"] for name, entry in report.items()}))
     path = out / "longterm.json"
     write_text(path, json.dumps(finite(report), indent=1, allow_nan=False))
     say(f"wrote {path}")
@@ -99,8 +99,8 @@ def measured(spec: Spec, members: Sequence[Any], out: Path) -> dict[str, Any]:
     all_ms = dict(zip(("p50_ms", "p95_ms", "p99_ms"), np.percentile(ms, (50, 95, 99)).tolist()))
     return {
         "all": dict(figures(judged), worst_ms=float(ms.max()), **all_ms),
-        "words": words.figures(
-            words.frames_of(run, film.boxes, film.known) for run, film in zip(done, members)
+        "words": state_metrics.figures(
+            state_metrics.frames_of(run, film.boxes, film.known) for run, film in zip(done, members)
         ),
         "each": {member.name: figures([item]) for member, item in zip(members, judged)},
     }

@@ -34,7 +34,7 @@ from hotpath.runtime import DEFAULT_NETWORK
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.networks import sha256_of
 from hotpath.video.recorded import VideoFile
-from hotpath_lab import runs, trackers, words
+from hotpath_lab import runs, state_metrics, trackers
 from hotpath_lab.longterm.metrics import FOUND, GONE, WITHIN, WRONG, Judged
 from hotpath_lab.provenance import code_identity
 
@@ -253,8 +253,10 @@ def run(options: argparse.Namespace) -> None:
         kept = [runs.stored(spec, member, out) for member in members]
         pairs = [(run, member.target) for run, member in zip(kept, members) if run]
         say(text(spec.name, pairs))
-        said[spec.name] = words.figures(words.frames_of(run, t.boxes, t.sure) for run, t in pairs)
-    say(words.text(said))
+        said[spec.name] = state_metrics.figures(
+            state_metrics.frames_of(run, t.boxes, t.sure) for run, t in pairs
+        )
+    say(state_metrics.text(said))
 
 
 def text(title: str, pairs: Sequence[tuple[Record, Target]]) -> str:

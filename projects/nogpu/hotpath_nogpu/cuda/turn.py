@@ -4,7 +4,7 @@ import numpy as np
 
 from hotpath.kernels import records as settings_records
 from hotpath.kernels.cuda import records
-from hotpath.kernels.settings import ARGMAX, MOST_PLACES, PointsSettings, weights_of
+from hotpath.kernels.settings import ARGMAX, MOST_PROPOSALS, PointsSettings, weights_of
 from hotpath.kernels.votes import hanning_window, inner_hanning_window
 from hotpath.runtime.devices.gpu import frame_settings
 from hotpath.runtime.frames import geometry
@@ -15,18 +15,18 @@ FRAME = 1280, 720
 def looks_of(net, states, prior=ARGMAX):
     """The records of windows around states."""
     weights = weights_of(frame_settings(net).select, prior)
-    looks = (records.Look * len(states))()
-    for look, state in zip(looks, states):
+    requests = (records.WindowRequest * len(states))()
+    for request, state in zip(requests, states):
         state = np.array(state, np.float64)
-        look.around[:] = state
-        look.window[:], look.scale[:] = geometry.search_window(net, state)
-        (look.learning_rate, look.influence), look.share = weights, prior.share
-        look.most, look.apart = prior.most, prior.apart
-    return looks
+        request.around[:] = state
+        request.window[:], request.scale[:] = geometry.search_window(net, state)
+        (request.size_lr, request.influence), request.share = weights, prior.share
+        request.most, request.apart = prior.most, prior.apart
+    return requests
 
 
 def propose(shim, net, maps, states, prior=ARGMAX, threads=256, half=False, gap=0, frame=FRAME):
-    """What ``hp_peaks`` finds in windows: ``records.Seen`` of each.
+    """What ``hp_peaks`` finds in windows: ``records.WindowResult`` of each.
 
     Args:
         shim: ``hotpath_nogpu.cuda.shim.Shim``.
@@ -46,14 +46,14 @@ def propose(shim, net, maps, states, prior=ARGMAX, threads=256, half=False, gap=
     window = (hanning_window if is_points else inner_hanning_window)(select.size)
     places = [n for values, own in zip(given, maps) for n in (values, own.size + gap)]
     places += [None, 0] * (3 - len(maps))
-    looks, seen = looks_of(net, states, prior), (records.Seen * len(states))()
+    requests, results = looks_of(net, states, prior), (records.WindowResult * len(states))()
     picture = records.Frame(frame_width=frame[0], frame_height=frame[1])
     room = np.zeros((len(states), 3 * select.size**2))
-    more = records.array_of(picture), records.array_of(looks), int(half), room
-    more += (records.array_of(seen),)
+    more = records.array_of(picture), records.array_of(requests), int(half), room
+    more += (records.array_of(results),)
     tables = head, np.ascontiguousarray(window)
     shim.launch("hp_peaks", len(states), threads, int(not is_points), *tables, *places, *more)
-    return list(seen)
+    return list(results)
 
 
 def pool(shim, net, features, states, places, half=False):
@@ -66,16 +66,16 @@ def pool(shim, net, features, states, places, half=False):
     """
     channels, side = features.shape[1], int(round(features.shape[2] ** 0.5))
     given = np.repeat(features.astype(np.float16 if half else np.float32), len(states), axis=0)
-    seen = np.zeros(len(states), records.PLACES)
-    for own, there in zip(seen, places):
+    results = np.zeros(len(states), records.PROPOSALS)
+    for own, there in zip(results, places):
         own["count"] = len(there)
         own["state"][: len(there)] = there
-    rows = np.zeros(seen["count"].sum(), records.row_of(channels))
+    rows = np.zeros(results["count"].sum(), records.row_of(channels))
     sums = np.full((len(rows), 4 * channels), np.nan, np.float32)
-    looks = records.array_of(looks_of(net, states))
+    requests = records.array_of(looks_of(net, states))
     numbers = features[0].size, int(half), channels, side, float(net.stride)
-    grid = MOST_PLACES, len(states)
-    shim.launch("hp_pool", grid, 256, looks, seen, given, *numbers, sums, rows)
+    grid = MOST_PROPOSALS, len(states)
+    shim.launch("hp_pool", grid, 256, requests, results, given, *numbers, sums, rows)
     return rows["values"] * rows["scale"][:, None]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hotpath.kernels import cpu
 from hotpath.kernels.cuda import device as devices
-from hotpath.runtime.devices.base import Look
+from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.search.windows import PRIORS
@@ -74,18 +74,18 @@ def track(
             array = device.pinned(12)  # kept until the copy is done
             array.view(np.float32)[:] = np.nan
             device.upload(exemplar.target.features[0], array, engine.stream)
-        looks = [Look(exemplar, state, reads=reads)]
+        requests = [WindowRequest(exemplar, state, reads=reads)]
         prior = None if maps else PRIORS["wide"]
         for n in range(1, windows):
-            looks.append(Look(exemplar, state + (40 * n, 0, 0, 0), 1.5, prior, maps))
-        seen, step_ms = call(gpu.look, picture, looks)
-        found.append(seen[0])
-        state = seen[0].states[0]
+            requests.append(WindowRequest(exemplar, state + (40 * n, 0, 0, 0), 1.5, prior, maps))
+        results, step_ms = call(gpu.request, picture, requests)
+        found.append(results[0])
+        state = results[0].states[0]
     after, own_after = counts(driver), device.counters.read()
     result = {
-        "states": np.array([seen.states[0] for seen in found]),
-        "cells": [seen.cells[0] for seen in found],
-        "scores": [seen.scores[0] for seen in found],
+        "states": np.array([results.states[0] for results in found]),
+        "cells": [results.cells[0] for results in found],
+        "scores": [results.scores[0] for results in found],
         "features": hashlib.sha256(b"".join(map(shown_by, found))).hexdigest(),
         "counts": {name: after[name] - before[name] for name in after},
         "own": {name: own_after[name] - own_before[name] for name in own_after},
@@ -109,9 +109,9 @@ def in_a_thread(function, *given):
         return pool.submit(function, *given).result()
 
 
-def shown_by(seen):
+def shown_by(results):
     """The bytes of all features that a window shows."""
-    rows = [each for each in (seen.features, seen.pooled) if each is not None]
+    rows = [each for each in (results.features, results.pooled) if each is not None]
     return b"".join(each.tobytes() for each in rows)
 
 

@@ -42,11 +42,11 @@ def crop(shim, net, picture, windows, exemplar=False, dtype="float32", gap=0):
     asked = frame_settings(net)
     given = records.Input(asked.input.mean, asked.input.scale, side)
     given.half, given.swap, given.warp = dtype == "float16", asked.input.swap, asked.warp
-    looks = (records.Look * len(windows))()
-    for look, window in zip(looks, windows):
-        look.window[:], look.border[:] = window, BORDER
+    requests = (records.WindowRequest * len(windows))()
+    for request, window in zip(requests, windows):
+        request.window[:], request.border[:] = window, BORDER
     out = np.full((len(windows), 3 * side * side + gap), 77, dtype)
-    bytes_of = [records.array_of(record) for record in (picture, looks, given)]
+    bytes_of = [records.array_of(record) for record in (picture, requests, given)]
     grid = crop_grid(side, len(windows))
     shim.launch("hp_crop", grid, (32, 8), *bytes_of, out.shape[1], out)
     used = 3 * side * side
@@ -98,7 +98,7 @@ SHAPES = [
 @example((200, 300), ((150, 90, 20, 24), False, 1.0), {}, 63, "float32", "BGR", 2)
 @example((200, 300), ((150.3, 90.6, 20, 24), True, 1.0), SHAPES[1], 63, "float32", "BGR", 2)
 @example((200, 300), ((151.3, 91.6, 20, 24), False, 1.0), SHAPES[3], 33, "float16", "RGB", 3)
-def test_crop_equals_its_definition(shim, shape, aimed, looks, side, dtype, channels, seed):
+def test_crop_equals_its_definition(shim, shape, aimed, requests, side, dtype, channels, seed):
     """The crop is given no more of the frame than is uploaded for two windows."""
     random, (state, exemplar, widened) = np.random.RandomState(seed), aimed
     frame = random.randint(0, 256, shape + (3,)).astype(np.uint8)
@@ -108,7 +108,7 @@ def test_crop_equals_its_definition(shim, shape, aimed, looks, side, dtype, chan
         channels=channels,
         mean=tuple(random.uniform(0, 130, 3)),
         scale=tuple(random.uniform(0.01, 3, 3)),
-        **looks,
+        **requests,
     )
     other = np.array(state) + random.uniform(-9, 9, 4).clip(-0.5 * min(state[2:]))
     windows = [window_of(net, each, exemplar, widened) for each in (state, other)]
@@ -162,10 +162,10 @@ def test_resize_places_in_whole_numbers_are_those_in_doubles(shim, source, targe
 def test_each_windows_features_are_those_of_its_target(shim):
     random = np.random.RandomState(1)
     targets = [random.randint(0, 99, 333).astype(np.float16) for _ in range(3)]
-    looks, out = (records.Look * 5)(), np.zeros((5, 512), np.float16)
-    for look, owner in zip(looks, (2, 0, 0, 1, 2)):
-        look.features[3] = targets[owner].ctypes.data
-    shim.launch("hp_gather", (2, 5), 256, records.array_of(looks), 3, 666, 1024, out)
+    requests, out = (records.WindowRequest * 5)(), np.zeros((5, 512), np.float16)
+    for request, owner in zip(requests, (2, 0, 0, 1, 2)):
+        request.features[3] = targets[owner].ctypes.data
+    shim.launch("hp_gather", (2, 5), 256, records.array_of(requests), 3, 666, 1024, out)
     for row, owner in zip(out, (2, 0, 0, 1, 2)):
         np.testing.assert_array_equal(row[:333], targets[owner])
         assert not row[333:].any()

@@ -12,8 +12,8 @@ from hotpath.kernels import cpu
 from hotpath.kernels.cuda import compile as compiler
 from hotpath.kernels.cuda import device as devices
 from hotpath.kernels.cuda import driver, frames, graphs
-from hotpath.kernels.settings import Prior
-from hotpath.runtime.devices.base import Look
+from hotpath.kernels.settings import SelectionPrior
+from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.errors import BadFrame, NotReady
 from hotpath.runtime.frames import geometry
@@ -24,7 +24,7 @@ from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film, track_by_definition
 from tests.support.kernel_networks import LOSSY, network
 
-PEAKS = Prior(most=7, share=0.2)
+PEAKS = SelectionPrior(most=7, share=0.2)
 
 
 def on_the_gpu():
@@ -276,20 +276,28 @@ def test_a_window_does_not_depend_on_its_list():
     frame, _ = gpu.take(film.frame(4))
     states = [np.array(film.state), np.array((90.0, 70.0, 33.0, 28.0))]
     owners = [gpu.exemplar(film.frame(index), state) for index, state in enumerate(states)]
-    looks = [Look(owners[0], states[0]), Look(owners[1], states[1], 1.7, None)]
-    looks += [Look(owners[1], states[1], 1.0, PEAKS), Look(owners[0], states[1], 2.0, None)]
-    looks += [Look(owners[0], states[0] + 3), Look(owners[1], states[0], 1.0, None)]
-    together, _ = gpu.look(frame, looks)
-    for look, seen in zip(looks, together):
-        (alone,), _ = gpu.look(frame, [look])
-        assert seen.around is look.around and seen.scale == alone.scale
-        assert (seen.maps is None) == (look.prior is not None) == (seen.states is not None)
-        np.testing.assert_array_equal(seen.features, alone.features)
-        if look.prior:
-            assert (seen.scores, seen.cells) == (alone.scores, alone.cells) and seen.cells[0] >= 0
-            np.testing.assert_array_equal(seen.states, alone.states)
-            np.testing.assert_array_equal(seen.pooled, alone.pooled)
-        for one, other in zip(seen.maps or (), alone.maps or ()):
+    requests = [WindowRequest(owners[0], states[0]), WindowRequest(owners[1], states[1], 1.7, None)]
+    requests += [
+        WindowRequest(owners[1], states[1], 1.0, PEAKS),
+        WindowRequest(owners[0], states[1], 2.0, None),
+    ]
+    requests += [
+        WindowRequest(owners[0], states[0] + 3),
+        WindowRequest(owners[1], states[0], 1.0, None),
+    ]
+    together, _ = gpu.run(frame, requests)
+    for request, results in zip(requests, together):
+        (alone,), _ = gpu.run(frame, [request])
+        assert results.around is request.around and results.scale == alone.scale
+        assert (results.maps is None) == (request.prior is not None) == (results.states is not None)
+        np.testing.assert_array_equal(results.features, alone.features)
+        if request.prior:
+            assert (results.scores, results.cells) == (alone.scores, alone.cells) and results.cells[
+                0
+            ] >= 0
+            np.testing.assert_array_equal(results.states, alone.states)
+            np.testing.assert_array_equal(results.pooled, alone.pooled)
+        for one, other in zip(results.maps or (), alone.maps or ()):
             np.testing.assert_array_equal(one, other)
-    assert len({seen.features.tobytes() for seen in together}) == len(looks) - 1
+    assert len({results.features.tobytes() for results in together}) == len(requests) - 1
     device.close()

@@ -146,8 +146,8 @@ def pysot(folder: Path, config: Any, checkpoint: Path) -> Any:
         },
         "tracking": {
             "penalty": cfg.TRACK.PENALTY_K,
-            "window": cfg.TRACK.WINDOW_INFLUENCE,
-            "lr": cfg.TRACK.LR,
+            "window_influence": cfg.TRACK.WINDOW_INFLUENCE,
+            "size_lr": cfg.TRACK.LR,
         },
     }
     return Parts(Exemplar(model), Search(model, ("cls", "loc")), ("cls", "loc"), table)
@@ -163,7 +163,11 @@ def trackit_siamdw(folder: Path, config: Any, checkpoint: Path) -> Any:
         "input": {"exemplar": 127, "search": 255},
         "head": {"stride": 8, "map_size": 17, "correlation": "cross"},
         "tracking": dict(
-            scale_step=1.0375, scale_penalty=0.9745, scale_lr=0.59, window=0.35, min_size=10
+            scale_step=1.0375,
+            scale_penalty=0.9745,
+            scale_lr=0.59,
+            window_influence=0.35,
+            min_size=10,
         ),
     }
     return Parts(Exemplar(model), Search(model, (0,)), ("response",), table)
@@ -187,7 +191,7 @@ def lighttrack(folder: Path, config: Any, checkpoint: Path) -> Any:
             "box_centre": "w/2",
         },
         "head": {"stride": 16, "map_size": 16, "score": "sigmoid"},
-        "tracking": dict(penalty=0.007, window=0.225, lr=0.616, lr_power=2),
+        "tracking": dict(penalty=0.007, window_influence=0.225, size_lr=0.616, size_lr_power=2),
     }
     return Parts(Exemplar(model), Search(model, ("cls", "reg")), ("cls", "reg"), table)
 

@@ -44,8 +44,8 @@ def follow(toml, engine, networks_dir=None):
 
 
 def without_hashes(lines):
-    """The lines of a TOML for files of other bytes: no hashes, and no strangers of the old ones."""
-    text = "".join(lines).partition("[strangers]")[0]
+    """The lines of a TOML for files of other bytes: no hashes, and no negatives of the old ones."""
+    text = "".join(lines).partition("[negatives]")[0]
     return "".join(line for line in text.splitlines(True) if not line.startswith("sha256"))
 
 

@@ -132,5 +132,5 @@ def test_a_click_on_nothing_is_denied_and_keeps_the_target(make_run):
 
 def test_points_are_offered_where_a_head_finds(run, monkeypatch):
     assert run.loop.finds_at_points
-    monkeypatch.setattr(run.targets.network, "tap", None)
+    monkeypatch.setattr(run.targets.network, "point_prompt", None)
     assert not run.loop.finds_at_points

@@ -210,20 +210,20 @@ def test_a_networks_files_decide_as_it_does(tmp_path, capsys):
     shipped = [str(FOLDER / f"kestrel_fast_{part}.onnx") for part in ("exemplar", "search")]
     assert main(["add", *shipped, "--name", "mine", "--out", str(tmp_path)]) == 0
     known = load_network(tmp_path / "mine.toml")
-    assert known.strangers == load_network("kestrel_fast").strangers
+    assert known.negatives == load_network("kestrel_fast").negatives
     like = ["--like", "kestrel_fast", "--out", str(tmp_path)]
     assert main(["add", *shipped, "--name", "same", *like]) == 0
     same, original = load_network(tmp_path / "same.toml"), load_network("kestrel_fast")
-    assert same.strangers == original.strangers
+    assert same.negatives == original.negatives
     for strict in (False, True):
         assert rules_of(same, strict) == rules_of(original, strict)
-    assert "strangers" not in capsys.readouterr().out
+    assert "negatives" not in capsys.readouterr().out
     changed = [str(tmp_path / f"changed_{name}.onnx") for name in ("exemplar", "search")]
     for path, copy in zip(shipped, changed):
         model = onnx.load(path)
         model.producer_name = "another"
         onnx.save(model, copy)
     assert main(["add", *changed, "--name", "other", *like]) == 0
-    assert "python -m hotpath_lab.strangers --network" in capsys.readouterr().out
+    assert "python -m hotpath_lab.negatives --network" in capsys.readouterr().out
     other = load_network(tmp_path / "other.toml")
-    assert other.strangers is None and other.same_share > 0
+    assert other.negatives is None and other.same_share > 0

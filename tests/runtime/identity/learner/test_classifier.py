@@ -6,11 +6,11 @@ import numpy as np
 
 from hotpath.runtime.identity.learner.classifier import LEAST_PART, PARTS, SAMPLES, Classifier
 from hotpath.runtime.identity.learner.definition import Pooling, Samples, overlap_with
-from hotpath.runtime.types import Seen
+from hotpath.runtime.types import WindowResult
 
 SIDE, STRIDE = 16, 16
 TARGET = np.array([0.0, 0.0, 64.0, 48.0])
-NUMBERS = SimpleNamespace(strangers=None, stride=STRIDE, search=255)
+NUMBERS = SimpleNamespace(negatives=None, stride=STRIDE, search=255)
 
 
 def region(places, seed=0):
@@ -22,7 +22,7 @@ def region(places, seed=0):
 
 
 def seen(features, boxes=None):
-    return Seen(np.zeros(4), (1.0, 1.0), features, states=boxes)
+    return WindowResult(np.zeros(4), (1.0, 1.0), features, states=boxes)
 
 
 def at(column, row):

@@ -42,7 +42,7 @@ def test_the_first_frame_is_learnt_at_once_as_by_the_closed_form():
     ridge.begin(one, other)
     wanted = closed_form([(one, 0.5, 1), (other, 0.5, -1)])
     assert np.allclose(ridge.weights, wanted, atol=1e-3)
-    assert ridge.judge(one).min() > 0.5 and ridge.judge(other).max() < -0.5
+    assert ridge.predict(one).min() > 0.5 and ridge.predict(other).max() < -0.5
 
 
 def test_slices_come_to_the_closed_form_of_both_memories():
@@ -63,7 +63,7 @@ def test_an_update_takes_three_slices_and_begins_no_other():
     ridge.begin(samples(1, 11, 0), samples(2, 24, 1))
     ridge.learn(samples(3, 11, 0), samples(4, 24, 2))
     assert learn(ridge, samples(5, 11, 3), samples(6, 24, 3)) == 3
-    assert ridge.judge(samples(7, 5, 0)).min() > 0.3  # the second update was not taken
+    assert ridge.predict(samples(7, 5, 0)).min() > 0.3  # the second update was not taken
 
 
 def test_negatives_are_forgotten_before_positives():
@@ -75,11 +75,13 @@ def test_negatives_are_forgotten_before_positives():
             learn(ridge, samples(10 + seed, 11, positive), samples(90 + seed, 24, negative))
 
     see(3, 4)
-    assert ridge.judge(samples(5, 5, 3)).min() > 0.4 and ridge.judge(samples(6, 5, 4)).max() < -0.4
+    assert (
+        ridge.predict(samples(5, 5, 3)).min() > 0.4 and ridge.predict(samples(6, 5, 4)).max() < -0.4
+    )
     see(0, 5)
-    never_seen = ridge.judge(samples(7, 20, 20)).mean()
-    positive = ridge.judge(samples(5, 20, 3)).mean()
-    negative = ridge.judge(samples(6, 20, 4)).mean()
+    never_seen = ridge.predict(samples(7, 20, 20)).mean()
+    positive = ridge.predict(samples(5, 20, 3)).mean()
+    negative = ridge.predict(samples(6, 20, 4)).mean()
     assert positive - never_seen > 0.3
     assert abs(negative - never_seen) < 0.5 * (positive - never_seen)
 
@@ -92,7 +94,7 @@ def test_a_negative_that_counts_more_is_told_better():
         ridge = Ridge(Regression(SIZE, RIDGE, TINY))
         ridge.begin(one, samples(2, 20, 1))
         learn(ridge, one, other, given)
-        values.append(ridge.judge(other[20:]).mean())
+        values.append(ridge.predict(other[20:]).mean())
     assert values[1] < values[0]
 
 

@@ -1,4 +1,4 @@
-"""The command that describes strangers, on pictures made here."""
+"""The command that describes negatives, on pictures made here."""
 
 import csv
 
@@ -8,7 +8,7 @@ import pytest
 
 from hotpath.runtime.identity.learner.negatives import read
 from hotpath.runtime.networks import load_network
-from hotpath_lab import strangers
+from hotpath_lab import negatives
 from tests.support import tiny
 
 COUNT = 24
@@ -31,15 +31,15 @@ def pictures(tmp_path):
 
 
 def run(toml, *more):
-    return strangers.main(["--network", str(toml), *map(str, more)])
+    return negatives.main(["--network", str(toml), *map(str, more)])
 
 
 def test_the_file_is_named_in_the_toml_and_a_tracker_takes_it(tmp_path, pictures, capsys):
     toml = tiny.write_network(tmp_path, tiny.watched(**tiny.LOSSY))
     assert run(toml, "--pictures", pictures, "--list", tmp_path / "list.csv") == 0
     network = load_network(toml)
-    path = network.locate_made(network.strangers)
-    assert path == tmp_path / "tiny-strangers.npz" and f"wrote {COUNT} strangers" in (
+    path = network.locate_made(network.negatives)
+    assert path == tmp_path / "tiny-negatives.npz" and f"wrote {COUNT} negatives" in (
         capsys.readouterr().err
     )
     objects = read(str(path))
@@ -61,7 +61,7 @@ def test_a_mistake_is_a_sentence(tmp_path, pictures, capsys, arguments, sentence
     assert run(toml, *(text.format(pictures, tmp_path) for text in arguments)) == 2
     said = capsys.readouterr().err
     assert sentence in said and "Traceback" not in said
-    assert load_network(toml).strangers is None
+    assert load_network(toml).negatives is None
 
 
 def test_few_objects_are_refused(tmp_path, pictures, capsys):
@@ -73,7 +73,7 @@ def test_few_objects_are_refused(tmp_path, pictures, capsys):
 
 
 def test_the_list_that_ships_has_only_free_licences():
-    with open(str(strangers.LIST), newline="") as file:
+    with open(str(negatives.LIST), newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 160
     assert {row["licence"] for row in rows} == {"CC BY 2.0", "CC BY 4.0", "CC0 1.0"}

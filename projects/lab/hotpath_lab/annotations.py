@@ -1,6 +1,6 @@
 """Targets of films that others published, which were judged by eye. No boxes are annotated.
 
-A row of ``eye.csv`` is a target: its film (a name of ``films.csv``, which says where it is
+A row of ``annotations.csv`` is a target: its film (a name of ``films.csv``, which says where it is
 published), the number of its first frame, its number of frames, its first box, and by eye the
 frames in which a box is ``wrong``, counted from the first one: the target is hidden or out of the
 picture, or the box of kestrel was seen to be on another object. In all other frames the box counts
@@ -35,7 +35,7 @@ class SeenFilm(similar.TargetFilm):
 
 
 def rows() -> list[dict[str, str]]:
-    """The rows of ``eye.csv``."""
+    """The rows of ``annotations.csv``."""
     with open(TARGETS, newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 

@@ -1,4 +1,4 @@
-"""python -m hotpath_research.tap: train the head that finds the object at a point.
+"""python -m hotpath_research.point_prompt: train the head that finds the object at a point.
 
 ``prepare`` makes crops of pictures once. ``train`` computes a network's features of them and trains
 its head, in a few minutes of a processor; a network with other weights needs it again.
@@ -11,10 +11,10 @@ import cv2
 
 from hotpath.calib import command
 from hotpath.runtime.networks import DEFAULT_NETWORK, load_network
-from hotpath_research.tap import data
+from hotpath_research.point_prompt import data
 from hotpath_research.train.sources import CLASSES, Sources
 
-NAME = "hotpath_research.tap"
+NAME = "hotpath_research.point_prompt"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
             detector = load_detector(options.detector, networks_dir=options.networks_dir)
             detect = detector.detect
         return data.prepare(options, network, Sources(options.licences), detect)
-    from hotpath_research.tap.training import train  # needs PyTorch
+    from hotpath_research.point_prompt.training import train  # needs PyTorch
 
     return train(options, network)
 

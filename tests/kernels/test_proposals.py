@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hotpath.base.errors import NetworkFailed
 from hotpath.kernels.cpu import select
 from hotpath.kernels.cpu.plain import Kernels
-from hotpath.kernels.settings import ARGMAX, MOST_PLACES, Prior
-from hotpath.runtime.decode.shared.proposals import Places
+from hotpath.kernels.settings import ARGMAX, MOST_PROPOSALS, SelectionPrior
+from hotpath.runtime.decode.shared.proposals import Proposals
 from hotpath.runtime.devices.gpu import frame_settings
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.identity.learner.definition import Pooling
@@ -32,8 +32,14 @@ from tests.support.examples import examples
 from tests.support.kernel_networks import network
 
 FAMILIES = ("points", "centre")
-WIDE = Prior(0.0, 0.0, 3, 0.5, 3)
-PRIORS = ARGMAX, Prior(most=7, share=0.2), Prior(most=3, share=0.5), WIDE, Prior(1.0)
+WIDE = SelectionPrior(0.0, 0.0, 3, 0.5, 3)
+PRIORS = (
+    ARGMAX,
+    SelectionPrior(most=7, share=0.2),
+    SelectionPrior(most=3, share=0.5),
+    WIDE,
+    SelectionPrior(1.0),
+)
 
 
 class OnGpu:
@@ -55,7 +61,7 @@ class InCpp:
 
     def __call__(self, net, maps, state, prior, threads=0, half=False, gap=0):
         _, scale = geometry.search_window(net, np.array(state, np.float64))
-        places = compiled.kernels().new(select.Places, frame_settings(net).select, prior)
+        places = compiled.kernels().new(select.Proposals, frame_settings(net).select, prior)
         try:
             return places.propose(maps, np.array(state, np.float64), scale, *FRAME)
         except NetworkFailed:
@@ -73,13 +79,13 @@ def build(request):
 
 def defined(net, maps, state, prior):
     """The definition's places; a network of the tests is no ``Network``, so it is changed here."""
-    changes = {} if prior.learning_rate is None else {"lr": prior.learning_rate}
+    changes = {} if prior.size_lr is None else {"size_lr": prior.size_lr}
     if prior.influence is not None:
-        changes.update(window=prior.influence, vote="blend")
+        changes.update(window_influence=prior.influence, vote="blend")
     net = net._replace(**changes)
     state = np.array(state, np.float64)
     _, scale = geometry.search_window(net, state)
-    places = Places(net, Kernels(), prior._replace(learning_rate=None, influence=None))
+    places = Proposals(net, Kernels(), prior._replace(size_lr=None, influence=None))
     try:
         return places.propose(maps, state, scale, *FRAME)
     except NetworkFailed:
@@ -123,7 +129,9 @@ def test_places_equal_their_definition(
 
 def of_family(family, **changes):
     """A network of a family with maps of 16 x 16 cells, and maps of its kind that are flat."""
-    net = network(family=family, score="none", window=0.0, penalty=0.0, vote="blend", **changes)
+    net = network(
+        family=family, score="none", window_influence=0.0, penalty=0.0, vote="blend", **changes
+    )
     maps = random_maps(net, 1)
     maps[0][:] = 0.0
     maps[1][:] = 30 if family == "points" else 0.25
@@ -132,7 +140,7 @@ def of_family(family, **changes):
     return net, maps
 
 
-PEAKS = Prior(most=MOST_PLACES, share=0.2)
+PEAKS = SelectionPrior(most=MOST_PROPOSALS, share=0.2)
 families = pytest.mark.parametrize("family", FAMILIES)
 
 
@@ -180,7 +188,7 @@ def test_what_is_not_finite_is_no_peak_and_hides_none(build, family, nothing):
 def test_where_all_are_equal_the_first_cells_are_the_places(build, family):
     net, maps = of_family(family)
     maps[0][:] = 0.5
-    assert same(build, net, maps, PEAKS) == list(range(MOST_PLACES))
+    assert same(build, net, maps, PEAKS) == list(range(MOST_PROPOSALS))
     assert same(build, net, maps, WIDE) == [0, 3, 6]
     assert same(build, net, maps, ARGMAX) == [0]
 
@@ -191,7 +199,7 @@ def test_of_more_peaks_than_places_the_highest_are_taken(build, family):
     cells = [at(2 * row + 1, 3 * column + 1) for row in range(4) for column in range(3)]
     values = np.linspace(0.9, 0.4, len(cells))[np.random.RandomState(5).permutation(len(cells))]
     maps[0][0, 0].flat[cells] = values
-    wanted = [cells[index] for index in np.argsort(-values)][:MOST_PLACES]
+    wanted = [cells[index] for index in np.argsort(-values)][:MOST_PROPOSALS]
     assert same(build, net, maps, PEAKS) == wanted
     assert same(build, net, maps, PEAKS._replace(most=3)) == wanted[:3]
 

@@ -10,7 +10,7 @@ from typing import Iterator
 
 
 @contextlib.contextmanager
-def short_collections() -> Iterator[None]:
+def tuned_gc() -> Iterator[None]:
     """A context in which collections visit only the objects that were made inside it.
 
     It begins with a full collection. Python 3.6 cannot exclude objects, so nothing else happens

@@ -1,11 +1,11 @@
-"""python -m hotpath_lab.strangers: describe objects against which a similarity is normalised.
+"""python -m hotpath_lab.negatives: describe objects against which a similarity is normalised.
 
-    python -m hotpath_lab.strangers --network kestrel --pictures DIR...
-    python -m hotpath_lab.strangers --network mine.toml --clips DIR...
+    python -m hotpath_lab.negatives --network kestrel --pictures DIR...
+    python -m hotpath_lab.negatives --network mine.toml --clips DIR...
 
-It writes NAME-strangers.npz, features of objects, and names it by its hash in the network's TOML
+It writes NAME-negatives.npz, features of objects, and names it by its hash in the network's TOML
 and in that of its INT8 form. A tracker compares them with its target
-(``hotpath.runtime.identity.learner .strangers``). A few frames of many objects are better than many
+(``hotpath.runtime.identity.learner .negatives``). A few frames of many objects are better than many
 frames of a few.
 
 --pictures takes the objects of --list, whose rows have the file's name, the number of the frame,
@@ -31,13 +31,13 @@ from hotpath.runtime.networks import load_network, sha256_of
 from hotpath.video.clips import find_clips
 from hotpath_lab import describing
 
-LIST = Path(__file__).with_name("strangers.csv")
+LIST = Path(__file__).with_name("negatives.csv")
 BOX = ("x", "y", "w", "h")
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line's options."""
-    cli = command.parser("hotpath_lab.strangers", __doc__)
+    cli = command.parser("hotpath_lab.negatives", __doc__)
     command.add_clip_options(cli, required=False)
     text = "folders with the pictures and films of --list"
     cli.add_argument("--pictures", nargs="+", metavar="DIR", help=text)
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
         form = int8_form(tracker.network)
     if form is not None:
         describing.name_in(form.path, path)
-    say(f"wrote {counted(count, 'stranger')} to {path}")
+    say(f"wrote {counted(count, 'negative')} to {path}")
 
 
 def listed(path: str, folders: list[str]) -> Iterator[tuple[np.ndarray, list[float]]]:
@@ -105,7 +105,7 @@ def picture(path: Path, frame: int) -> np.ndarray:
     return np.asarray(image)
 
 
-main = command.main("hotpath_lab.strangers", run, parser)
+main = command.main("hotpath_lab.negatives", run, parser)
 
 if __name__ == "__main__":
     raise SystemExit(main())

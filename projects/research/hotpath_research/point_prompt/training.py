@@ -19,14 +19,14 @@ from hotpath.runtime.engines.shared.precision import int8_form
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.network import Network
 from hotpath.runtime.options import Options
-from hotpath.runtime.tracker import point_prompt as tap
+from hotpath.runtime.tracker import point_prompt
 from hotpath_lab.describing import name_in
 from hotpath_lab.provenance import commit
+from hotpath_research.point_prompt.data import HELD_PICTURES, Data, read_pictures
+from hotpath_research.point_prompt.examples import GROUND, KINDS, SNUG, TAP
+from hotpath_research.point_prompt.head import HINTS, Head, boxes_of, loss_of, overlap, to_onnx
+from hotpath_research.point_prompt.thresholds import Judgement, judge
 from hotpath_research.pytorch import torch
-from hotpath_research.tap.data import HELD_PICTURES, Data, read_pictures
-from hotpath_research.tap.examples import GROUND, KINDS, SNUG, TAP
-from hotpath_research.tap.head import HINTS, Head, boxes_of, loss_of, overlap, to_onnx
-from hotpath_research.tap.thresholds import Judgement, judge
 
 FLOATS = 3  # each so-manieth example has features of the network in fp32, the others in INT8
 RATE, DECAY, CLIP = 3e-3, 0.1, 5.0
@@ -78,15 +78,15 @@ class Rows:
         """Return (inputs, boxes) of some rows as tensors."""
         numbers = np.sort(self.numbers[np.asarray(chosen)])
         features = self._features[numbers].astype(np.float32)
-        values = tap.inputs(features, None)
+        values = point_prompt.inputs(features, None)
         for row in np.flatnonzero(self._data.kind[numbers] == SNUG):
-            hints = tap.inputs(features[row : row + 1, :0], self._data.drawn[numbers[row]])
+            hints = point_prompt.inputs(features[row : row + 1, :0], self._data.drawn[numbers[row]])
             values[row, -HINTS:] = hints[0]
         return torch.from_numpy(values), torch.from_numpy(self._data.box[numbers])
 
 
 def train(options: argparse.Namespace, network: Network) -> int:
-    """Train; writes NETWORK-tap.onnx and a report into ``options.out``."""
+    """Train; writes NETWORK-point-prompt.onnx and a report into ``options.out``."""
     torch.manual_seed(options.seed)
     torch.set_num_threads(1)
     rng = np.random.default_rng(options.seed)
@@ -100,7 +100,7 @@ def train(options: argparse.Namespace, network: Network) -> int:
     sample = np.sort(rng.choice(rows.numbers, min(400, len(rows)), replace=False))
     head.standardise(np.asarray(features[sample]))
     head = fitted(head, rows, options, rng, lambda trained: judged(trained, held))
-    file = out / f"{network.name}-tap.onnx"
+    file = out / f"{network.name}-point-prompt.onnx"
     file.write_bytes(to_onnx(head, round(features.shape[2] ** 0.5)))
     (out / "features.npy").unlink()
     tracker = load_tracker(network.given, networks_dir=options.networks_dir)
@@ -126,7 +126,7 @@ def name_head(network: Network, file: Path, judgement: Judgement) -> None:
     shutil.copy(file, beside)
     form = int8_form(network)
     for path in (network.path, *([form.path] if form else [])):
-        name_in(path, beside, "tap", object_above=judgement.object_above)
+        name_in(path, beside, "point_prompt", object_above=judgement.object_above)
 
 
 def fitted(
@@ -186,7 +186,7 @@ def judged(head: Head, held: Rows) -> dict[str, float]:
     assert len(KINDS) == 3
     there = kind != GROUND
     return {
-        "tap": round(float(iou[kind == TAP].mean()), 4),
+        "point_prompt": round(float(iou[kind == TAP].mean()), 4),
         "snug": round(float(iou[kind == SNUG].mean()), 4),
         "score_there": round(float(score[kind == TAP].mean()), 4),
         "score_ground": round(float(score[~there].mean()), 4) if (~there).any() else 0.0,

@@ -67,7 +67,7 @@ class Head(nn.Module):
         nn.init.zeros_(self.body[-1].bias)
 
     def forward(self, x: Any) -> Any:
-        """Compute (n, 5) of (n, channels + HINTS, side, side); see ``tap.decode``."""
+        """Compute (n, 5) of (n, channels + HINTS, side, side); see ``point_prompt.decode``."""
         return self.body((x - self.mean) * self.factor)
 
     def standardise(self, features: np.ndarray) -> None:
@@ -79,7 +79,7 @@ class Head(nn.Module):
 
 
 def boxes_of(values: Any) -> Any:
-    """(n, 4) boxes (cx, cy, w, h) of the head's output, as ``tap.decode`` in PyTorch."""
+    """(n, 4) boxes (cx, cy, w, h) of the head's output, as ``point_prompt.decode`` in PyTorch."""
     sizes = 0.25 * torch.exp(values[:, 3:].clamp(-4, 2.5))
     return torch.cat([values[:, 1:3] * 0.1, sizes], 1)
 

@@ -14,9 +14,9 @@ from tqdm import tqdm
 from hotpath.calib.errors import BadImages
 from hotpath.runtime.network import Network
 from hotpath_lab.provenance import commit
-from hotpath_research.tap import pictures
-from hotpath_research.tap.examples import Examples
-from hotpath_research.tap.pictures import Picture
+from hotpath_research.point_prompt import pictures
+from hotpath_research.point_prompt.examples import Examples
+from hotpath_research.point_prompt.pictures import Picture
 from hotpath_research.train.sources import Sources
 
 HELD, FIRST = 17, 3  # each so-manieth film or still, from this one on, judges and does not teach
@@ -45,7 +45,7 @@ class Data:
         except (OSError, ValueError, KeyError) as error:
             raise BadImages(
                 f"{folder} holds no prepared examples ({error}); make them with "
-                "`python -m hotpath_research.tap prepare`"
+                "`python -m hotpath_research.point_prompt prepare`"
             ) from None
 
     def __len__(self) -> int:

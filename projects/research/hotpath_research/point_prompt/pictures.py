@@ -14,7 +14,7 @@ import numpy as np
 
 from hotpath.base import toml
 from hotpath.calib.errors import BadImages
-from hotpath_research.tap.contrast import cut_out, tightened
+from hotpath_research.point_prompt.contrast import cut_out, tightened
 from hotpath_research.train.pictures import PICTURES
 from hotpath_research.train.sources import Source, Sources
 

@@ -11,12 +11,12 @@ pytest.importorskip("torch")
 pytest.importorskip("openvino")
 
 from hotpath.calib.errors import BadImages
-from hotpath_research.tap import __main__ as program
-from hotpath_research.tap import pictures
-from hotpath_research.tap.contrast import cut_out, tightened
-from hotpath_research.tap.data import Data, split
-from hotpath_research.tap.examples import GROUND, KINDS, SNUG
-from hotpath_research.tap.pictures import Picture
+from hotpath_research.point_prompt import __main__ as program
+from hotpath_research.point_prompt import pictures
+from hotpath_research.point_prompt.contrast import cut_out, tightened
+from hotpath_research.point_prompt.data import Data, split
+from hotpath_research.point_prompt.examples import GROUND, KINDS, SNUG
+from hotpath_research.point_prompt.pictures import Picture
 from hotpath_research.train.sources import Sources
 from tests.support.thing import THING, scene
 
@@ -24,7 +24,7 @@ from tests.support.thing import THING, scene
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Forty annotated pictures of a source of class A, and a folder that no source lists."""
-    root = tmp_path_factory.mktemp("tap")
+    root = tmp_path_factory.mktemp("point_prompt")
     for name in ("robocup-msl", "of-unknown-origin"):
         (root / name).mkdir()
         with open(root / name / "objects.csv", "w", newline="", encoding="utf-8") as file:
@@ -69,7 +69,7 @@ def test_a_head_is_trained_and_judged_beside_a_fixed_network(data, folder):
     assert program.main([str(word) for word in words]) == 0
     report = json.loads((folder / "run" / "report.json").read_text())
     assert 0 <= report["pictures"]["object_above"] <= 1
-    head = cv2.dnn.readNetFromONNX(str(folder / "run" / "kestrel-tap.onnx"))
+    head = cv2.dnn.readNetFromONNX(str(folder / "run" / "kestrel-point-prompt.onnx"))
     head.setInput(np.zeros((2, 102, 16, 16), np.float32))
     assert head.forward().shape == (2, 5)
     assert not (folder / "run" / "features.npy").exists()

@@ -7,9 +7,9 @@ import numpy as np
 
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.frames.boxes import overlap
-from hotpath.runtime.tracker.point_prompt import SMALLER, Taps
-from hotpath_research.tap.examples import smallest_at
-from hotpath_research.tap.pictures import Picture, decoded
+from hotpath.runtime.tracker.point_prompt import SMALLER, PointPrompt
+from hotpath_research.point_prompt.examples import smallest_at
+from hotpath_research.point_prompt.pictures import Picture, decoded
 
 THINGS, GROUNDS = 2, 2  # clicks in a picture
 LEAST_SIZE = 0.02  # of a thing, share of the picture's shorter side
@@ -41,7 +41,7 @@ class Judgement(NamedTuple):
 def judge(pictures: list[Picture], device: Device, head: str, seed: int = 3) -> Judgement:
     """Click into pictures, draw boxes around their things, and choose the score."""
     rng = random.Random(seed)
-    taps = Taps(device, head)
+    point_prompt = PointPrompt(device, head)
     clicks, grounds, drawn = [], [], []
     for picture in pictures:
         image = decoded(picture.jpeg)
@@ -52,17 +52,17 @@ def judge(pictures: list[Picture], device: Device, head: str, seed: int = 3) -> 
         for x, y, w, h in rng.sample(things, min(len(things), THINGS)):
             px, py = x + w * rng.uniform(0.2, 0.8), y + h * rng.uniform(0.2, 0.8)
             box = smallest_at(picture.boxes, px, py, (x, y, w, h))
-            proposals = taps.proposals(image, (px, py))
+            proposals = point_prompt.proposals(image, (px, py))
             both = overlap([list(entry.box) for entry in proposals], list(box))
             clicks.append((proposals[0].score, both[0], both[:2].max()))
             for factor in (1.0, 1.5):
                 grown = x + w / 2 * (1 - factor), y + h / 2 * (1 - factor), w * factor, h * factor
-                answer = taps.in_box(image, grown)
+                answer = point_prompt.in_box(image, grown)
                 tight, loose = overlap([list(answer.box), grown], [x, y, w, h])
                 is_smaller = answer.box.w * answer.box.h < SMALLER * grown[2] * grown[3]
                 drawn.append((factor, loose, tight if is_smaller else loose))
         for point in _background(picture, image, rng):
-            grounds.append(taps.proposals(image, point)[0].score)
+            grounds.append(point_prompt.proposals(image, point)[0].score)
     return _chosen(np.array(clicks), np.array(grounds), np.array(drawn))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.network import Network
 from hotpath.runtime.tracker.point_prompt import SHARES, SNUG_SIDES
-from hotpath_research.tap.pictures import Picture, Weight, decoded, weights
+from hotpath_research.point_prompt.pictures import Picture, Weight, decoded, weights
 
 TAP, SNUG, GROUND = KINDS = range(3)
 SHARES_OF_KINDS = (0.58, 0.32, 0.10)

@@ -17,17 +17,17 @@ class Node:
 
 def test_older_objects_are_not_visited_until_an_end_or_error():
     before = len(gc.get_objects())
-    with garbage.short_collections():
+    with garbage.tuned_gc():
         assert gc.get_freeze_count() > 1000
         assert len(gc.get_objects()) < before / 10
     assert gc.get_freeze_count() == 0 and len(gc.get_objects()) > before / 2
-    with pytest.raises(ValueError), garbage.short_collections():
+    with pytest.raises(ValueError), garbage.tuned_gc():
         raise ValueError
     assert gc.get_freeze_count() == 0
 
 
 def test_garbage_made_within_is_freed():
-    with garbage.short_collections():
+    with garbage.tuned_gc():
         node = Node()
         node.itself = node
         gone = weakref.ref(node)

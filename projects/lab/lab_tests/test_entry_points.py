@@ -22,7 +22,7 @@ from hotpath.video.clips import find_clips
 from hotpath.video.sources import open_source
 from hotpath_lab import evaluate
 from tests.support.clips import write_boxes
-from tests.support.lies import png
+from tests.support.malformed import png
 from tests.support.tiny import film, write_network
 
 av = pytest.importorskip("av")

@@ -12,8 +12,8 @@ from hotpath.deploy.bundles import prepared
 from hotpath.runtime.errors import BadNetwork, NetworkFailed
 from hotpath.runtime.network import NETWORKS, sha256_of
 from hotpath.runtime.networks import canonical, onnx_budget
-from hotpath.runtime.tracker import point_prompt as tap
-from tests.support import ROOT, lies, tiny_detector
+from hotpath.runtime.tracker import point_prompt
+from tests.support import ROOT, malformed, tiny_detector
 from tests.support.errors import refusal
 
 # functions of the libraries that open an ONNX model, as they are called here
@@ -69,9 +69,9 @@ def evil(request, tmp_path):
     pytest.importorskip("onnx")
     path = tmp_path / "evil.onnx"
     if request.param == "loop":
-        path.write_bytes(lies.inside("Loop", 1))
+        path.write_bytes(malformed.inside("Loop", 1))
     elif request.param == "nodes":
-        path.write_bytes(lies.network(*[lies.node("Identity")] * 60000))
+        path.write_bytes(malformed.network(*[malformed.node("Identity")] * 60000))
     else:
         path.write_bytes(b"\x3a\xff\xff\xff\xff\x7f" + bytes(20))
     return path
@@ -86,7 +86,7 @@ def test_a_detector_over_the_budget_is_refused(evil, tmp_path):
 
 def test_a_head_of_the_tap_over_the_budget_is_refused(evil):
     with pytest.raises(BadNetwork):
-        tap.Taps(None, str(evil))
+        point_prompt.PointPrompt(None, str(evil))
 
 
 def test_a_graph_of_a_bundle_over_the_budget_is_refused(evil, tmp_path):

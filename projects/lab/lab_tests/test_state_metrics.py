@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hotpath.runtime.types import LOST, TRACKED, UNSURE
-from hotpath_lab import words
+from hotpath_lab import state_metrics
 
 TRUTH = np.array([[10.0 + n, 5, 20, 10] for n in range(8)])
 NAN = [float("nan")] * 4
@@ -20,7 +20,7 @@ def result(states, wrong=(), presence=0.95):
 
 def test_words_are_judged_by_the_boxes_of_their_frames():
     states = [TRACKED, TRACKED, UNSURE, UNSURE, LOST, LOST, TRACKED, TRACKED]
-    table = words.figures([words.frames_of(result(states, wrong=(3, 4, 5)), TRUTH)])
+    table = state_metrics.figures([state_metrics.frames_of(result(states, wrong=(3, 4, 5)), TRUTH)])
     assert table["frames"] == 7 and table["share_tracked"] == pytest.approx(3 / 7)
     assert (table["right_tracked"], table["right_unsure"], table["right_lost"]) == (1, 0.5, 0)
     assert table["right_said"] == 0.75
@@ -31,7 +31,7 @@ def test_words_are_judged_by_the_boxes_of_their_frames():
 def test_a_find_is_judged_by_its_box(is_wrong):
     states = [TRACKED, TRACKED, LOST, UNSURE, TRACKED, TRACKED, TRACKED, TRACKED]
     film = dict(result(states, wrong=[4] * is_wrong), found=[n == 4 for n in range(len(TRUTH))])
-    table = words.figures([words.frames_of(film, TRUTH)])
+    table = state_metrics.figures([state_metrics.frames_of(film, TRUTH)])
     assert (table["finds_right"], table["finds_wrong"]) == ((0, 1) if is_wrong else (1, 0))
 
 
@@ -40,12 +40,12 @@ def test_absent_frames_are_wrong_and_half_hidden_do_not_count():
     truth[6:] = NAN
     known = np.ones(len(truth), bool)
     known[1] = False
-    film = words.frames_of(result([TRACKED] * len(truth), wrong=(1,)), truth, known)
-    table = words.figures([film, film])
+    film = state_metrics.frames_of(result([TRACKED] * len(truth), wrong=(1,)), truth, known)
+    table = state_metrics.figures([film, film])
     assert table["frames"] == 12 and table["right_tracked"] == pytest.approx(4 / 6)
-    shown = words.text({"a": table})
+    shown = state_metrics.text({"a": table})
     assert "0.667" in shown and "nan" in shown
-    long = words.text({"a_network_with_a_very_long_name_indeed-int8": table})
+    long = state_metrics.text({"a_network_with_a_very_long_name_indeed-int8": table})
     assert max(map(len, long.splitlines())) <= 120
     assert "indeed-int8" in long
 
@@ -53,8 +53,8 @@ def test_absent_frames_are_wrong_and_half_hidden_do_not_count():
 def test_a_tracker_without_presence_is_in_no_tenth():
     """OpenCV's, whose score is no probability."""
     taken = dict(result([TRACKED] * 8, presence=0.0), presence=[1.0, *[None] * 7])
-    table = words.figures([words.frames_of(taken, TRUTH)])
+    table = state_metrics.figures([state_metrics.frames_of(taken, TRUTH)])
     assert [count for count, _ in table["presence"]] == [0] * 10 and table["right_tracked"] == 1
-    lines = words.text({"MIL": table}).splitlines()
+    lines = state_metrics.text({"MIL": table}).splitlines()
     (row,) = [line for line in lines[2:] if line.startswith("MIL")]
     assert row.split()[1:] == ["-"] * 10

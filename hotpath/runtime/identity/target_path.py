@@ -68,6 +68,8 @@ class TargetPath:
                 last, self.has_changed = None, True
         if last is None:
             self._origin, self._steps, self._turned = place, 0, False
+        elif self._steps == 2:  # the search's place was coarse: the network's first box counts
+            self._origin, self._turned = last, False
         self._last = place
 
     @property

@@ -34,13 +34,17 @@ def test_a_follower_stays_one_while_the_traffic_stops_for_a_moment():
     assert all(verdicts(left(), followed)[1:])
 
 
-@pytest.mark.parametrize("places", [range(60, 0, -6), [60, 54, *range(54, 120, 6)]])
+@pytest.mark.parametrize("places", [range(60, 0, -6), [60, 54, 48, *range(48, 120, 6)]])
 def test_an_object_that_first_moves_against_the_path_is_never_a_follower(places):
     assert not any(verdicts(left(), places))
 
 
 def test_a_follower_that_jitters_has_not_turned():
     assert all(verdicts(left(), [10, 9, *range(20, 60, 6)])[2:])
+
+
+def test_where_the_search_put_a_follower_before_the_network_did_is_no_turn():
+    assert all(verdicts(left(), [10, 2, *range(8, 60, 6)])[2:])
 
 
 def test_a_target_that_stood_and_jittered_before_it_left_has_a_path():

@@ -35,7 +35,8 @@ public sequences, and none on motorways. Only similarity raises it. Further fram
 little, because they resemble each other, so that time alone is no evidence; ``HALF`` frames count
 for half of the evidence. Until an object is verified, presence is at most ``MOST_UNVERIFIED``. No
 appearance can verify one of several identical objects; there the user decides (``confirm``,
-``reject``).
+``reject``). Any target whose presence falls below that of an unverified object is unsure, and
+nothing is learnt.
 """
 
 import math
@@ -154,6 +155,7 @@ class Identity:
         self.since = self.gone_frames = 0
         self._score: Optional[float] = None  # recent score of the network
         self._has_collapsed = False  # whether that of this frame is far below it
+        self._is_absent = False  # whether presence is that of an unverified object
         self._trusted = 0  # frames for which the user's word outweighs a low similarity
         self._recent = REFERENCE  # similarity of the last frames while the target was accepted
         self.mean_similarity, self._weighed = math.inf, 0  # and of how many frames
@@ -246,7 +248,7 @@ class Identity:
         appearance is learnt.
         """
         self._forget()
-        self._trusted = PROBATION
+        self._trusted, self._is_absent = PROBATION, False
         self.phase, self.mean_similarity, self.gone_frames = Phase.CONFIRMED, math.inf, 0
         self.value, self._recent = None if self.value is None else 1.0, REFERENCE
 
@@ -339,7 +341,9 @@ class Identity:
         kind = "gone" if self.phase == Phase.GONE else "followed"
         self.evidence = kind, scaled, self._same
         presence = logistic(ODDS[kind] + RISE * scaled) * self._same
-        self._is_tracked = is_claimed and self.phase != Phase.DOUBTFUL and not self._has_collapsed
+        self._is_absent = presence < MOST_UNVERIFIED and not self._trusted
+        doubts = self.phase == Phase.DOUBTFUL or self._has_collapsed or self._is_absent
+        self._is_tracked = is_claimed and not doubts
         self._has_collapsed = False
         if self._is_tracked:
             self.found, self._was_lost = self._was_lost, False
@@ -363,7 +367,7 @@ class Identity:
     @property
     def learns(self) -> bool:
         """Whether this box may be learnt, because it certainly holds the target."""
-        return self.phase == Phase.CONFIRMED and not self.probation
+        return self.phase == Phase.CONFIRMED and not (self.probation or self._is_absent)
 
     @property
     def wants_search(self) -> bool:

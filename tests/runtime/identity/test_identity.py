@@ -8,6 +8,7 @@ import pytest
 from hotpath.runtime.identity.identity import (
     FOLLOWED,
     MOST_FRAMES,
+    MOST_UNVERIFIED,
     PATIENCE,
     PROBATION,
     REFERENCE,
@@ -358,6 +359,15 @@ def test_a_claim_that_looks_otherwise_for_long_is_unsure_until_it_looks_like_the
     assert see(target, 1.0)[0] == Phase.CONFIRMED
 
 
+def test_what_is_hardly_present_is_unsure_and_not_learnt():
+    target = at(Phase.VERIFIED)
+    for _ in range(PROBATION + 1):
+        see(target, GOOD, appearance=0.2)
+    assert (target.phase, target.learns) == (Phase.CONFIRMED, False)
+    word, presence = target.report()
+    assert word == UNSURE and presence < MOST_UNVERIFIED
+
+
 def test_on_probation_nothing_is_learnt():
     target = at(Phase.VERIFIED)
     for left in range(PROBATION, 0, -1):
@@ -497,9 +507,9 @@ def test_each_word_is_that_of_its_phase(seed):
             target.displace()
         target.observe(None, STATE, None, 0.9)
         word, presence = target.report()
-        assert (word == TRACKED) == (
-            target.phase in (Phase.CONFIRMED, Phase.VERIFIED)
-        ) and 0 < presence < 1
+        accepted = target.phase in (Phase.CONFIRMED, Phase.VERIFIED)
+        assert (word == TRACKED) == (accepted and presence >= MOST_UNVERIFIED)
+        assert 0 < presence < 1
         assert target.found == (word == TRACKED and was_lost)
         was_lost = word != TRACKED and (was_lost or target.is_unverified)
         assert not target.found or before != TRACKED

@@ -12,11 +12,14 @@ from hotpath.runtime import __all__ as _of_the_runtime
 from hotpath.runtime import __version__  # noqa: F401
 from hotpath.runtime.frames.directions import Bearing as Bearing
 from hotpath.runtime.networks import canonical
-from hotpath.runtime.options import AUTO, Log, Options, PathLike
+from hotpath.runtime.options import Options, PathLike
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from hotpath import interop as interop
     from hotpath.app.tracking import Tracking
+    from hotpath.runtime.options import Keywords
     from hotpath.runtime.targets.targets import Targets as Targets
     from hotpath.runtime.tracker.tracker import Tracker as Tracker
     from hotpath.runtime.types import Box as Box
@@ -47,16 +50,7 @@ def track(
     depth: Optional[int] = None,
     start: Optional[float] = None,
     network: Optional[PathLike] = None,
-    engine: str = AUTO,
-    precision: str = AUTO,
-    networks_dir: Optional[PathLike] = None,
-    threads: Optional[int] = None,
-    log: Log = None,
-    bundle: Optional[PathLike] = None,
-    board: Optional[str] = None,
-    recover: Optional[bool] = None,
-    search_windows: Optional[int] = None,
-    strict: bool = False,
+    **options: "Unpack[Keywords]",
 ) -> "Tracking":
     """Follow one target through a camera, a stream, a file or a folder, frame by frame.
 
@@ -79,8 +73,8 @@ def track(
         classes: names of the classes that the detector finds, such as ``["person"]``.
         start: position in a recording at which tracking begins, seconds.
 
-    ``fps`` and ``depth`` are those of ``hotpath.video.sources.open_source``. The other arguments,
-    from ``network`` to ``strict``, are fields of ``hotpath.runtime.options.Options``.
+    ``fps`` and ``depth`` are those of ``hotpath.video.sources.open_source``. ``network`` and
+    the other arguments are fields of ``hotpath.runtime.options.Options``.
 
     Returns:
         A ``hotpath.app.tracking.Tracking`` to iterate over. ``close()`` ends it early, as does
@@ -103,22 +97,9 @@ def track(
     from hotpath.app.records import SourceOptions
     from hotpath.app.tracking import Selected, Tracking
 
-    options = Options(
-        network=network,
-        engine=engine,
-        precision=precision,
-        networks_dir=networks_dir,
-        threads=threads,
-        log=log,
-        bundle=bundle,
-        board=board,
-        recover=recover,
-        search_windows=search_windows,
-        strict=strict,
-    )
     selected = Selected(box, point, snug, detector, classes)
     where: Any = [str(path) for path in source] if isinstance(source, (list, tuple)) else source
-    return Tracking(SourceOptions(where, fps, depth, start), selected, options)
+    return Tracking(SourceOptions(where, fps, depth, start), selected, Options(network, **options))
 
 
 def draw(frame: Any, tracks: Any, info: Any = None) -> Any:

@@ -32,6 +32,7 @@ SECTIONS: Dict[str, Keys] = {
     "gpu": {
         "compute_capability": Key(str, None),
         "dla_cores": AMOUNT,
+        "windows": Key(int, 1, low=1),  # that one call of a network takes, for several targets
     },
     "memory": {
         "size_gb": AMOUNT,
@@ -46,7 +47,6 @@ SECTIONS: Dict[str, Keys] = {
     "search": {  # of a lost target
         # where nobody says: search for it, only report the loss, or do nothing of either
         "default": Key(str, "search", ("search", "report", "nothing")),
-        "windows": Key(int, 1, low=1),  # that a frame of the search looks at
         "why": Key(str, None),
     },
     "sensors": {

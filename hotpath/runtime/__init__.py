@@ -36,9 +36,12 @@ from hotpath.runtime.errors import (
 )
 from hotpath.runtime.frames.directions import bearing
 from hotpath.runtime.networks import DEFAULT_NETWORK
-from hotpath.runtime.options import AUTO, Log, Options, PathLike, Simulate
+from hotpath.runtime.options import Options, PathLike
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from hotpath.runtime.options import Keywords
     from hotpath.runtime.targets.targets import Targets
     from hotpath.runtime.tracker.tracker import Tracker
 
@@ -74,25 +77,11 @@ __all__ = [
 ]
 
 
-def load_tracker(
-    network: Optional[PathLike] = None,
-    *,
-    engine: str = AUTO,
-    precision: str = AUTO,
-    networks_dir: Optional[PathLike] = None,
-    threads: Optional[int] = None,
-    log: Log = None,
-    bundle: Optional[PathLike] = None,
-    board: Optional[str] = None,
-    simulate: Simulate = None,
-    recover: Optional[bool] = None,
-    search_windows: Optional[int] = None,
-    strict: bool = False,
-) -> "Tracker":
+def load_tracker(network: Optional[PathLike] = None, **options: "Unpack[Keywords]") -> "Tracker":
     """Make a tracker, ready for ``init``. Close it, or use it with ``with``.
 
-    ``hotpath.runtime.options.Options`` describes the arguments. The first one is the name of a
-    network or the path of a TOML. Give the others by name.
+    The first argument is the name of a network or the path of a TOML. Give the others by name:
+    they are the fields of ``hotpath.runtime.options.Options``, which describes them.
 
     Returns:
         A ``hotpath.runtime.tracker.tracker.Tracker``. Only one thread may use it at a time.
@@ -106,28 +95,14 @@ def load_tracker(
         ...     print(tracker.update(frame).state)
         tracked
     """
-    options = Options(**locals())  # the arguments have the names of its fields
+    chosen = Options(network, **options)
     require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime import loading
 
-    return loading.open_tracker(options)
+    return loading.open_tracker(chosen)
 
 
-def load_targets(
-    network: Optional[PathLike] = None,
-    *,
-    engine: str = AUTO,
-    precision: str = AUTO,
-    networks_dir: Optional[PathLike] = None,
-    threads: Optional[int] = None,
-    log: Log = None,
-    bundle: Optional[PathLike] = None,
-    board: Optional[str] = None,
-    simulate: Simulate = None,
-    recover: Optional[bool] = None,
-    search_windows: Optional[int] = None,
-    strict: bool = False,
-) -> "Targets":
+def load_targets(network: Optional[PathLike] = None, **options: "Unpack[Keywords]") -> "Targets":
     """Make a ``hotpath.runtime.targets.targets.Targets``, which follows several targets at once.
 
     All targets share one engine. Arguments and errors are those of ``load_tracker``.
@@ -139,8 +114,8 @@ def load_targets(
         ...     print(sorted(targets.update(frame)))
         [0, 1]
     """
-    options = Options(**locals())  # the arguments have the names of its fields
+    chosen = Options(network, **options)
     require(("numpy", "cv2"))  # before anything else fails without a sentence
     from hotpath.runtime.targets.targets import open_targets
 
-    return open_targets(options)
+    return open_targets(chosen)

@@ -156,7 +156,7 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
 
     Args:
         device: the ``Device``. Several trackers may share it.
-        options: uses ``log``, ``recover``, ``search_windows`` and ``strict``. ``log`` gets a
+        options: uses ``log``, ``recover`` and ``strict``. ``log`` gets a
             sentence if ``recover`` asks for a search that is not possible, or the board for none,
             and if ``strict`` changes nothing.
     """
@@ -164,7 +164,6 @@ def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
     tracker = Tracker(
         device,
         recover=recover,
-        search_windows=options.search_windows or board.search["windows"],
         strict=options.strict,
     )
     reason = tracker.why_no_search if options.recover else ""

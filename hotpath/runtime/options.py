@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from typing import Any, Callable, NamedTuple, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Tuple, Union
 
 from hotpath.base.commands import counted
 from hotpath.base.toml_keys import Key, convert
@@ -10,7 +10,6 @@ from hotpath.runtime.errors import BadOption
 
 PathLike = Union[str, pathlib.Path]
 AUTO, FP32, INT8 = PRECISIONS = ("auto", "fp32", "int8")
-MOST_WINDOWS = 64  # of the search in a frame
 Log = Optional[Callable[[str], None]]
 Simulate = Optional[Callable[[Optional[str]], Tuple[Any, pathlib.Path]]]
 
@@ -39,8 +38,6 @@ class Options(NamedTuple):
         recover: whether to search for a lost target in the whole picture. False only reports a
             loss. None searches if network and engine can and the board's profile says so, else each
             target is always tracked.
-        search_windows: windows that the search looks at in each frame. None takes the number in
-            the board's profile.
         strict: whether re-acquisition needs the longer verification of the network's
             ``strict_share``, which other colours and another size veto. Fewer returning targets
             are found, and fewer look-alikes are accepted. Meant for a machine that steers by the
@@ -61,16 +58,34 @@ class Options(NamedTuple):
     board: Optional[str] = None
     simulate: Simulate = None
     recover: Optional[bool] = None
-    search_windows: Optional[int] = None
     strict: bool = False
 
 
 DEFAULTS = Options()
 
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict
+
+    class Keywords(TypedDict, total=False):
+        """The fields of ``Options`` but the first, for type checkers and editors.
+
+        ``load_tracker``, ``load_targets`` and ``hotpath.track`` take them by name.
+        """
+
+        engine: str
+        precision: str
+        networks_dir: Optional[PathLike]
+        threads: Optional[int]
+        log: Log
+        bundle: Optional[PathLike]
+        board: Optional[str]
+        simulate: Simulate
+        recover: Optional[bool]
+        strict: bool
+
 
 CHECKS = {
     "recover": Key(bool),
-    "search_windows": Key(int, low=1, high=MOST_WINDOWS),
     "strict": Key(bool),
 }
 

@@ -65,7 +65,7 @@ def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
     board = load_board(own(tmp_path, MINIMAL))
     assert (board.name, board.title, board.engine) == ("mine", "A board", "openvino")
     assert board.gpu["dla_cores"] is None and board.software == {}
-    assert board.search == {"default": "search", "windows": 1, "why": None}
+    assert board.search == {"default": "search", "why": None}
 
 
 @pytest.mark.parametrize("name", names())
@@ -86,7 +86,7 @@ def test_every_profile_is_right_and_says_the_searchs_cost(name):
         (("[precision]", "[memory]\ngb_s = {a = true}\n[precision]"), "gb_s must be a number"),
         (('"computer"', '"jetson"'), "compute_capability is missing"),
         (("[precision]", "[search]\ndefault = 1\n[precision]"), "default must be text"),
-        (("[precision]", "[search]\nwindows = 0\n[precision]"), "windows must lie in 1"),
+        (("[precision]", "[gpu]\nwindows = 0\n[precision]"), "windows must lie in 1"),
         (("[precision]", "[search]\nbudget = 1\n[precision]"), "budget is not a known key"),
         (("title", "network = 1\ntitle"), "network must be a name"),
         (("[precision]", "[software]\nx = { l5t = '1' }\n[precision]"), "l5t is not known"),

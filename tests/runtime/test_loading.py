@@ -1,15 +1,19 @@
 """Loading a network: which arguments are taken, and what it says about them."""
 
-import inspect
+import ast
 import os
 import sys
 import types
+from functools import partial
+from pathlib import Path
 
 import pytest
 
+import hotpath
 from hotpath.boards import load_board
 from hotpath.kernels import cpu
 from hotpath.runtime import load_targets, load_tracker, loading
+from hotpath.runtime import options as options_module
 from hotpath.runtime.errors import BadNetwork, BadOption
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets import targets
@@ -36,8 +40,6 @@ def test_as_many_threads_as_cores_are_used_and_more_are_refused(tmp_path, load):
     "error, told, option, values",
     [
         (BadOption, "threads must be a whole number above 0", "threads", (0, -1, 1.5, "2", True)),
-        (BadOption, "search_windows must lie in 1 to 64", "search_windows", (-1, 0, 65)),
-        (BadOption, "search_windows must be a whole number", "search_windows", (1.5, "2", True)),
         (BadNetwork, "networks_dir must be the path of a folder, not 5", "networks_dir", (5,)),
         (BadOption, "log must be a function of one sentence", "log", (True, "log.txt")),
         (BadOption, "recover must be true or false, not 'no'", "recover", ("no",)),
@@ -57,10 +59,18 @@ def test_a_detector_that_is_no_function_is_refused(tmp_path):
                 targets.find_with(detect, every)
 
 
-@pytest.mark.parametrize("load", (load_tracker, load_targets))
-def test_the_signature_names_every_option_with_its_default(load):
-    parameters = inspect.signature(load).parameters
-    assert {name: field.default for name, field in parameters.items()} == Options()._asdict()
+def test_editors_know_every_option_with_its_type():
+    tree = ast.parse(Path(options_module.__file__).read_text())
+    fields = {}
+    for kind in (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)):
+        annotated = (each for each in kind.body if isinstance(each, ast.AnnAssign))
+        fields[kind.name] = {each.target.id: ast.dump(each.annotation) for each in annotated}
+    first, *others = fields["Options"].items()
+    assert first[0] == "network" and fields["Keywords"] == dict(others)
+
+
+@pytest.mark.parametrize("load", (load_tracker, load_targets, partial(hotpath.track, "a.mp4")))
+def test_an_unknown_option_is_named(load):
     with pytest.raises(TypeError, match="engin"):
         load(engin="onnxruntime")
 

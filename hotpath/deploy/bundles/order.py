@@ -59,7 +59,7 @@ class Order:
         self.dla, self.provider, self.force = dla, provider, force
         self.engine = engine or board.engine
         self.correlation = correlation
-        self.windows: int = board.search["windows"]
+        self.windows: int = board.gpu["windows"]
         precisions = board.precision
         if precision not in precisions["exists"] and not force:
             why = precisions["why"].get(precision, f"it has no {precision.upper()} unit")

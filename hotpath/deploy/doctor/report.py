@@ -78,7 +78,7 @@ def _search(board: Board) -> str:
     search = board.search
     if search["default"] != "search":
         return "not searched for, unless --recover asks for it"
-    return f"searched for in {counted(search['windows'], 'window')} a frame"
+    return "searched for in the whole picture"
 
 
 def _state(telemetry: Telemetry) -> List[str]:

@@ -75,7 +75,6 @@ PROBATION = 60  # frames until a verified object is learnt, and for which the us
 LEAST_RANGE = 0.1  # from chance to 1, and from ``lost`` to ``found``
 COLOURS_DENY = 0.15  # weight of other colours; equal ones say nothing: on snow, all is white
 STRICT_COLOURS = 0.6  # strict: colours that suffice, and the weight of what they lack
-RESIZED = 0.3  # the change of size that is allowed, a logarithm
 REFERENCE = 0.75  # mean similarity of a target, of which a share verifies
 # share of a frame in what is recent: a similarity; a score; a velocity
 RECENT = 0.3
@@ -316,15 +315,15 @@ class Identity:
         return self.rules.share > 0 and not self._trusted and self._recent < CHANCE * REFERENCE
 
     def _similarity(self) -> float:
-        """Return how much the box resembles the target, less what colours and size count."""
+        """Return how much the box resembles the target, less what other colours count."""
         appearance, colours = map(
             above_chance, (self.cues.appearance, self.cues.alike), self.cues.chances()
         )
         enough, denies = appearance, COLOURS_DENY
         if self.rules.strict:
             enough = denies = STRICT_COLOURS
-        resized: float = max(self.cues.resized - RESIZED, 0.0)
-        return appearance + min(colours - enough, 0.0) * denies - resized
+        denied: float = min(colours - enough, 0.0) * denies
+        return appearance + denied
 
     # what follows from the phase
 

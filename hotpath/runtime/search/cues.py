@@ -1,6 +1,5 @@
 """The cues that tell where a lost target is: score, appearance and colours."""
 
-import math
 from typing import Any, Callable, Optional, Sequence, Tuple
 
 import numpy as np
@@ -37,7 +36,6 @@ class ScoreAppearanceColour:
         colour: the target's histogram.
         appearance: the classifier's value of the last box that ``of`` judged.
         alike: the similarity of its colours.
-        resized: logarithm of the factor between its sides and those of ``certain``, 0 or more.
         tracked: frames in which the box held the target, from the last judged box on. The owner
             counts them.
     """
@@ -45,7 +43,7 @@ class ScoreAppearanceColour:
     def __init__(self, classifier: Classifier, colours: Colours) -> None:
         self._classifier, self._colours = classifier, colours
         self.certain = np.ones(4)
-        self.appearance = self.alike = self.resized = 0.0
+        self.appearance = self.alike = 0.0
 
     def begin(self, frame: AnyFrame, state: np.ndarray, result: Optional[WindowResult]) -> None:
         """Start with a new target; see ``Identity.begin``."""
@@ -77,9 +75,6 @@ class ScoreAppearanceColour:
         )
         mean = self._mean(score + self.appearance, frame, state)
         self.alike = self._similar
-        _, _, w, h = state.tolist()
-        _, _, certain_w, certain_h = self.certain.tolist()
-        self.resized = abs(math.log(max(w * h, 1.0) / max(certain_w * certain_h, 1.0))) / 2
         return mean
 
     def chances(self) -> Tuple[float, Optional[float]]:

@@ -1,13 +1,13 @@
-"""The search for one lost target: a fixed number of windows in each frame.
+"""The search for one lost target: one window in each frame.
 
-While a target is lost, ``Search`` chooses the windows of every frame, and the cues judge each of
-them. The best place of a frame's wide windows is checked in the next frame, in the usual window. An
+While a target is lost, ``Search`` chooses the window of every frame, and the cues judge it. The
+best place of a wide window is checked in the next frame, in the usual window. An
 object that is found there is followed as a candidate, which the identity must verify.
 """
 
 import math
 from collections import deque
-from typing import Deque, List, Optional, Sequence, Tuple
+from typing import Deque, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -49,18 +49,20 @@ JUDGED, EARLY = 4, 12
 AT_FIRST, LATER = range(1, JUDGED), (JUDGED // 2,)  # frames after a judgement in which it learns
 
 
-def create(network: Network, kernels: Kernels, count: int, strict: bool = False) -> "Search":
+def create(
+    network: Network, kernels: Kernels, searches: bool = True, strict: bool = False
+) -> "Search":
     """Make the ``Search`` for a target, with its classifier, colours and identity.
 
     Args:
-        network, count: see ``Search``.
+        network, searches: see ``Search``.
         kernels: see ``hotpath.kernels.cpu.load``.
         strict: see ``rules_of``.
     """
     classifier, colours = Classifier(network, kernels), ColoursUnder(network, kernels)
     cues = ScoreAppearanceColour(classifier, colours)
     identity = Identity(rules_of(network, strict), cues, every=JUDGED)
-    return Search(network, identity, cues, classifier, colours, count)
+    return Search(network, identity, cues, classifier, colours, searches)
 
 
 class Search:
@@ -72,7 +74,7 @@ class Search:
         cues: its cues, ``ScoreAppearanceColour``.
         classifier: ``Classifier`` of the target.
         colours: ``ColoursUnder``.
-        count: windows in a frame; 0: a lost target is not searched for.
+        searches: whether a lost target is searched for; else it is only judged.
 
     Attributes:
         active: whether the target is searched for.
@@ -89,9 +91,9 @@ class Search:
         cues: ScoreAppearanceColour,
         classifier: Classifier,
         colours: ColoursUnder,
-        count: int,
+        searches: bool,
     ) -> None:
-        self.network, self.identity, self._count = network, identity, count
+        self.network, self.identity, self._searches = network, identity, searches
         self.classifier, self._colours_under = classifier, colours
         self._cues = cues
         self.prior = prior_of(network)
@@ -105,7 +107,7 @@ class Search:
         self.faint = 0  # frames in succession with a score below ``wider_below``
         self._certain: np.ndarray = cues.certain  # the state when the target was last certain
         self._candidate: Optional[np.ndarray] = None  # the place that the search checks
-        self._windows: List[Window] = []  # that are being searched
+        self._window: Optional[Window] = None  # that is being searched
         self._grids: Optional[Grids] = None  # of this loss, once they are searched
         self._colours: Optional[ColourMap] = None  # of this frame
         self._turn = 0
@@ -207,8 +209,8 @@ class Search:
             self._turn = int(not identity.is_lost)  # elsewhere first, if given up
 
     def start(self) -> None:
-        """Start the search after the target was lost, if it has windows."""
-        self.active, self._neighbours = self._count > 0, None
+        """Start the search after the target was lost, if targets are searched for."""
+        self.active, self._neighbours = self._searches, None
         self.faint = 0
         self._turn = 0
         self._visited.clear()
@@ -279,27 +281,19 @@ class Search:
                 self.identity.displace()
                 self.start()
 
-    def windows(self, state: np.ndarray, frame: AnyFrame) -> List[Window]:
-        """Choose the windows to search in the next frame.
+    def window(self, state: np.ndarray, frame: AnyFrame) -> Window:
+        """Choose the window to search in the next frame.
 
         Args:
             state: float64 [cx, cy, w, h], frame pixels, where the target is followed.
             frame: the next frame, of any kind.
-
-        Returns:
-            As many ``Window`` as ``Search`` was made for, in the order in which ``update`` takes
-            what they show.
         """
-        self._colours = None
-        windows = [] if self._candidate is None else [Window(CHECK, self._candidate, 1.0)]
-        self._candidate = None
-        while len(windows) < self._count:
-            window = self._choose(state, frame)
-            if window.kind != HERE or all(other.kind != HERE for other in windows):
-                windows.append(window)  # examine the followed place only once in a frame
-        self._windows = windows
-        self._colours = None
-        return windows
+        if self._candidate is not None:
+            self._window, self._candidate = Window(CHECK, self._candidate, 1.0), None
+        else:
+            self._window = self._choose(state, frame)
+        self._colours = None  # they are those of one frame
+        return self._window
 
     def _choose(self, state: np.ndarray, frame: AnyFrame) -> Window:
         if self._suggested:
@@ -336,34 +330,33 @@ class Search:
         return self._colours
 
     def update(
-        self, frame: AnyFrame, results: Sequence[WindowResult], state: np.ndarray
+        self, frame: AnyFrame, result: WindowResult, state: np.ndarray
     ) -> Tuple[bool, float, np.ndarray]:
-        """Judge the windows in their order until one of them may show the target.
+        """Judge whether the window shows the target.
 
         Args:
             frame: the frame, of any kind.
-            results: a ``WindowResult`` for each window.
+            result: the ``WindowResult`` of the window.
             state: float64 [cx, cy, w, h], frame pixels, where the target is followed.
 
         Returns:
-            (found, score, state): whether the target was found, the network's score in the last
-            window that was judged (NaN if not finite), and where the target is followed or found.
+            (found, score, state): whether the target was found, the network's score in the window
+            (NaN if not finite), and where the target is followed or found.
         """
-        found, score, likeliest = False, 0.0, self.network.look_above
-        for window, shown in zip(self._windows, results):
-            place, score, value, is_free = self._best(frame, window, shown, state)
-            if window.kind == WIDE:
-                if value >= likeliest and value > 0:
-                    likeliest, self._candidate = value, place
-                continue
-            if window.kind == HERE:
-                self.identity.smooth(value)
-            found = value >= self.identity.rules.unsure
-            if is_free and (found or window.kind == HERE):
-                state = place
-            if found:
-                self.active, self.value, self._candidate = False, value, None
-                break
+        window = self._window
+        assert window is not None
+        place, score, value, is_free = self._best(frame, window, result, state)
+        if window.kind == WIDE:
+            if value >= self.network.look_above and value > 0:
+                self._candidate = place
+            return False, score, state
+        if window.kind == HERE:
+            self.identity.smooth(value)
+        found = value >= self.identity.rules.unsure
+        if is_free and (found or window.kind == HERE):
+            state = place
+        if found:
+            self.active, self.value = False, value
         return found, score, state
 
     def _best(

@@ -50,7 +50,6 @@ class Tracker:
         device: the ``Device`` that runs the network. Several trackers may share it.
         recover: whether to search for a lost target, if the network allows it. False only reports
             a loss. None does neither: the target is always tracked.
-        search_windows: windows that the search looks at in each frame.
         strict: whether a returning target needs the strict verification.
 
     Attributes:
@@ -79,7 +78,6 @@ class Tracker:
         device: Device,
         *,
         recover: Optional[bool] = None,
-        search_windows: int = 1,
         strict: bool = False,
     ) -> None:
         network, kernels = device.network, device.kernels
@@ -108,12 +106,10 @@ class Tracker:
         self.chooses = False  # whether the learner chooses among the places that a frame proposes
         self._prior = ARGMAX
         if recover is not None and not why_no_search_on(device):
-            self.search = create(network, kernels, search_windows if recover else 0, strict)
+            self.search = create(network, kernels, recover, strict)
             self.identity = self.search.identity
             if self.searches:
                 self.chooses, self._prior = self.search.chooses, self.search.prior
-                if search_windows > 1:
-                    device.prepare(wait=False)
         else:
             self.identity = Identity(rules_of(network))
         self.verifies = self.search is not None and self.identity.rules.share > 0
@@ -260,8 +256,8 @@ class Tracker:
         exemplar = self._exemplar
         state = self._state
         if self.search is not None and self.search.active:
-            windows = self.search.windows(state, self.device.picture(frame))
-            return [WindowRequest(exemplar, w.state, w.factor, w.prior, False) for w in windows]
+            window = self.search.window(state, self.device.picture(frame))
+            return [WindowRequest(exemplar, window.state, window.factor, window.prior, False)]
         if self._scales:
             return [WindowRequest(exemplar, state, scale, None) for scale in self._scales]
         reads = self.search is not None and (not self.device.copies or self.search.learns)
@@ -282,7 +278,7 @@ class Tracker:
         looking = search if search is not None and search.active else None
         picture = frame if search is None else self.device.picture(frame)
         if looking is not None:
-            is_there, score, place = looking.update(picture, results, self._state)
+            is_there, score, place = looking.update(picture, shown, self._state)
         elif self._decoder is not None:
             shown = results[len(results) // 2]
             maps, (height, width) = [scale.maps for scale in results], self._shape[:2]

@@ -39,7 +39,6 @@ RULES: dict[str, Sequence[Patch]] = {
     "wider": [(wider, "AGAIN", 0)],
     "follower": [(target_path, "BEHIND", math.inf)],
     "colours": [(identity, "COLOURS_DENY", 0.0)],
-    "size": [(identity, "RESIZED", math.inf)],
     "frames": [(identity, "FRAMES", 1)],
     "sudden": [(identity, "SUDDEN", 0.0)],
     "prior": [(identity, "AFTER", 3.5), (identity, "MOST_UNVERIFIED", 1.0)],

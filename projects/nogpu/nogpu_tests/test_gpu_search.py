@@ -65,9 +65,9 @@ def follow(tracker, frames, first, box):
     return said, costs
 
 
-def follow_several(device, frames, boxes, windows):
+def follow_several(device, frames, boxes):
     """What is said of every target in every frame."""
-    targets = Targets(device, Options(recover=True, search_windows=windows))
+    targets = Targets(device, Options(recover=True))
     said = []
     for box in boxes:
         targets.add(frames[0], box)
@@ -91,7 +91,7 @@ def own_network(folder, share=0.02, **proof):
     return tiny.write_network(folder, tiny.watched(**THRESHOLDS, peak_share=share, **proof))
 
 
-def track(path, kind="bgr", windows=1, change=None, after=0, pictures=None, box=None, **library):
+def track(path, kind="bgr", change=None, after=0, pictures=None, box=None, **library):
     """What the GPU and the host say of a film, and the cost of each frame: a dict."""
     gpu, processor = open_both(path, log=lambda line: None, **library)
     if pictures is None:
@@ -100,14 +100,14 @@ def track(path, kind="bgr", windows=1, change=None, after=0, pictures=None, box=
     frames = changed(pictures + pictures[-1:] * after, change)
     if kind == "nv12":
         frames = [PlanarFrame(planes_of(frame, "NV12")) for frame in frames]
-    tracker = Tracker(gpu, recover=True, search_windows=windows)
+    tracker = Tracker(gpu, recover=True)
     report = {"peaks": counted(tracker) if tracker.chooses else []}
     # what is uploaded first must not need a mean colour of the device's memory
     report["found"], report["costs"] = follow(
         tracker, given_of(frames[1:], kind, gpu.engine), frames[0], box
     )
     tracker.release()
-    other = Tracker(processor, recover=True, search_windows=windows)
+    other = Tracker(processor, recover=True)
     other.init(frames[0], box)
     report["wanted"] = [told(other.update(frame), other) for frame in frames[1:]]
     report["counts"] = list(gpu.engine.counts)
@@ -138,7 +138,7 @@ KINDS = [{"kind": kind} for kind in ("bgrx", "nv12")]
 LARGER = [{"change": 8}, {"change": SEARCHED + 6}]  # frames, while tracked and while lost
 
 
-@pytest.mark.parametrize("options", [*KINDS, *LARGER, {"windows": 4}])
+@pytest.mark.parametrize("options", [*KINDS, *LARGER])
 def test_states_and_boxes_are_the_hosts(tmp_path, options):
     report = track(own_network(tmp_path), **options)
     check(report["found"], report["wanted"])
@@ -148,14 +148,14 @@ def test_states_and_boxes_are_the_hosts(tmp_path, options):
 def test_graphs_of_one_window_give_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "several", lambda model, count=None: None)
     # graphs that were made ready for several are another's
-    report = track(own_network(tmp_path).rename(tmp_path / "apart.toml"), windows=3)
+    report = track(own_network(tmp_path).rename(tmp_path / "apart.toml"))
     check(report["found"], report["wanted"])
     assert report["counts"] == [1, 2, 3, 4]
 
 
 @pytest.mark.fake_gpu(site=STAND_IN)
 def test_through_cupy_too(tmp_path):
-    report = track(own_network(tmp_path), library="cupy", windows=4)
+    report = track(own_network(tmp_path), library="cupy")
     check(report["found"], report["wanted"])
 
 
@@ -172,16 +172,15 @@ def test_a_find_on_probation_is_learnt_afterwards(tmp_path):
 
 @pytest.mark.parametrize("share", (0.2, 0.0))
 def test_features_are_downloaded_only_where_they_are_learnt(tmp_path, share):
-    report = track(own_network(tmp_path, share), windows=4)
+    report = track(own_network(tmp_path, share))
     check(report["found"], report["wanted"])
     learnt = [cost["downloads"] > 1 for cost in report["costs"]]
     assert 5 < sum(learnt) < len(learnt) // 2
     for number, cost in enumerate(report["costs"]):
         assert cost["launches"] == 4 and cost["allocations"] == 0  # gather, crop, places, pooling
         assert cost["uploads"] == 2 and cost["synchronisations"] == 1
-        windows = 4 if cost["download_bytes"] == PLACES + 28 * ROW else 1
         read = FEATURES if learnt[number] else 0
-        assert cost["download_bytes"] == PLACES + windows * 7 * ROW + read
+        assert cost["download_bytes"] == PLACES + 7 * ROW + read
 
 
 SHIPPED = ["kestrel", "kestrel_fast", "kestrel_small"]
@@ -208,12 +207,12 @@ class Counted:
 
     def __init__(self, gpu):
         self.rows, self._counters = [], gpu.engine.device.counters
-        self._look, gpu.request = gpu.request, self.request
+        self._run, gpu.run = gpu.run, self.run
         self.most = gpu.windows
 
     def run(self, frame, requests):
         before = self._counters.read()
-        results, step_ms = self._look(frame, requests)
+        results, step_ms = self._run(frame, requests)
         after = self._counters.read()
         row = {name: after[name] - before[name] for name in COSTS}
         parts = [requests[n : n + self.most] for n in range(0, len(requests), self.most)]
@@ -237,7 +236,7 @@ def costs_of(name):
     rows, report = Counted(gpu), {}
     frames, truth = twins()
 
-    tracker = Tracker(gpu, recover=True, search_windows=4)
+    tracker = Tracker(gpu, recover=True)
     tracker.init(frames[0], truth[0, 0])
     rows.take()
     for frame in frames[1:]:
@@ -246,7 +245,7 @@ def costs_of(name):
     noise = np.random.RandomState(1).randint(60, 140, frames[0].shape).astype(np.uint8)
     for index in range(AWAY):
         tracker.update(np.roll(noise, 9 * index, axis=1))
-    report["lost"] = [row for row in rows.take() if row["windows"] > 1]
+    report["lost"] = rows.take()[-8:]
     tracker.release()
 
     targets = Targets(gpu, Options(recover=True))
@@ -263,10 +262,10 @@ def costs_of(name):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_frame_is_one_upload_one_download_and_one_wait(name):
-    """Of each network that ships: with the choice, lost with 4 windows, and with 5 targets."""
+    """Of each network that ships: with the choice, lost, and with 5 targets."""
     report = costs_of(name)
     assert max(cost["places"] for cost in report["choice"]) > 1
-    assert {cost["windows"] for cost in report["lost"]} == {4}
+    assert {cost["windows"] for cost in report["lost"]} == {1}
     assert min(cost["windows"] for cost in report["targets"]) == 5  # more where one is searched for
     for costs in report.values():
         assert len(costs) > 7 and any(not cost["reads"] for cost in costs)
@@ -288,9 +287,8 @@ def test_a_target_among_similar_objects_has_the_hosts_boxes(tmp_path):
 
 
 @pytest.mark.slow("each target also alone on the host")
-# with 4 windows a frame, each lost target has all of them
-@pytest.mark.parametrize("windows, change", [(4, None), (2, SEARCHED + 6)])
-def test_targets_are_found_as_on_the_host(tmp_path, windows, change):
+@pytest.mark.parametrize("change", [None, SEARCHED + 6])
+def test_targets_are_found_as_on_the_host(tmp_path, change):
     results = Elsewhere()
     for frame in results.frames:
         x, y, w, h = RESTS
@@ -298,7 +296,7 @@ def test_targets_are_found_as_on_the_host(tmp_path, windows, change):
     boxes = [results.boxes[0], results.boxes[0] + (0, 2, 0, 0), RESTS]
     gpu, processor = open_both(own_network(tmp_path), log=lambda line: None)
     found, wanted = (
-        list(zip(*follow_several(device, changed(results.frames, change), boxes, windows)))
+        list(zip(*follow_several(device, changed(results.frames, change), boxes)))
         for device in (gpu, processor)
     )
     close(gpu)
@@ -311,7 +309,7 @@ def test_targets_are_found_as_on_the_host(tmp_path, windows, change):
 def test_kestrel_while_a_clip_shows_another_scene(clips_dir):
     clips = [clips_dir / name for name in ("otb-David", "otb-Couple")]
     pictures, box = interrupted(*clips, start=10, end=35)
-    report = track("kestrel", windows=3, pictures=pictures, box=box)
+    report = track("kestrel", pictures=pictures, box=box)
     check_alike(report["found"], report["wanted"])
     states = [track[3] for track in report["found"]]
     assert states.count("lost") > 10 and states[-1] != "lost"

@@ -93,7 +93,7 @@ def test_three_targets_and_a_search_are_one_call_and_equal_boxes(
 ):
     made = make(tmp_path / "gpu", name, family, precision, 4, **THRESHOLDS)
     loaded = loading.load(Options(bundle=tmp_path / "gpu" / "bundle", log=quiet))
-    options = Options(log=quiet, search_windows=4)
+    options = Options(log=quiet)
     gpu = loading.create_device(*loaded, options)
     assert made.run["windows"] == 4 and made.run["form"] == form and gpu.uses_graph
     assert list(loaded.engine.counts) == [1, 2, 3, 4]
@@ -133,13 +133,13 @@ def three(device, options):
 @pytest.mark.parametrize("name, family", [("tiny", "8.2"), ("tiny", "10"), ("tiny_cut", "8.2")])
 def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family):
     make(tmp_path / "gpu", name, family, **tiny.LOSSY)
-    tracker = opened(tmp_path / "gpu", search_windows=2)
+    tracker = opened(tmp_path / "gpu")
     lost, certainty, boxes = zip(*judge(tracker, covered()))
     check_cost(cost(tracker, list(covered())[-1]))
     tracker.close()
 
     toml = NETWORKS[name](tmp_path, tiny.watched(**tiny.LOSSY))
-    host = load_tracker(toml, engine="onnxruntime", search_windows=2)
+    host = load_tracker(toml, engine="onnxruntime")
     wanted = judge(host, covered())
     assert lost == tuple(row[0] for row in wanted) and any(lost) is (name == "tiny")
     if name == "tiny":
@@ -151,10 +151,10 @@ def test_a_target_is_lost_where_the_hosts_tracker_says_so(tmp_path, name, family
 @pytest.mark.parametrize((), EACH_CUDA)
 def test_a_lost_target_is_searched_for_as_by_the_processor(tmp_path, precision):
     make(tmp_path / "gpu", "tiny", "8.2", precision, **THRESHOLDS)
-    tracker = opened(tmp_path / "gpu", search_windows=2)
+    tracker = opened(tmp_path / "gpu")
     lost, certainty, boxes = zip(*judge(tracker, covered()))
     check_cost(cost(tracker, list(covered())[-1]))
-    wanted = judge(on_the_host(tracker, recover=True, search_windows=2), covered())
+    wanted = judge(on_the_host(tracker, recover=True), covered())
     tracker.close()
     assert lost == tuple(row[0] for row in wanted)
     assert any(lost) and not lost[-1]

@@ -205,7 +205,7 @@ def test_what_is_said_of_the_tracker_reaches_it():
     changed = {
         name for name in Options._fields if getattr(network, name) != getattr(Options(), name)
     }
-    assert changed == set(Options._fields) - {"simulate", "search_windows", "strict"}
+    assert changed == set(Options._fields) - {"simulate", "strict"}
     assert network.threads == 2 and network.recover is True
 
 

@@ -36,7 +36,7 @@ def test_the_report_of_an_orin_says_what_matters(orin):
         "sm_87",
         "15W (mode 0); the fastest is MAXN_SUPER: sudo nvpmodel -m 2",
         "python3 -m pip install cupy-cuda12x",
-        "searched for in 4 windows a frame",
+        "searched for in the whole picture",
         "Next: sudo apt-get install nvidia-l4t-dla-compiler",
     ):
         assert part in text

@@ -33,7 +33,7 @@ class Cues:
     """What a test says of the box: its value, the classifier's, its colours and size."""
 
     def __init__(self):
-        self.now, self.appearance, self.alike, self.resized = GOOD, 1.0, 1.0, 0.0
+        self.now, self.appearance, self.alike = GOOD, 1.0, 1.0
         self.by_chance = (0.0, 0.0)
 
     def begin(self, frame, state, seen):
@@ -237,18 +237,18 @@ def test_other_colours_deny_a_proof_where_colours_are_known(colours):
     assert phases[-1] == (Phase.VERIFIED if colours is None else Phase.TENTATIVE)
 
 
-def strict(alike=1.0, resized=0.0, appearance=0.75):
+def strict(alike=1.0, appearance=0.75):
     """Frames until a strict verification of such an object; 0 if there is none."""
     target = at(Phase.GONE, RULES._replace(frames=STRICT_FRAMES, strict=True))
-    target.cues.alike, target.cues.resized = alike, resized
+    target.cues.alike = alike
     phases = [see(target, appearance=appearance)[0] for _ in range(MOST_FRAMES)]
     return phases.index(Phase.VERIFIED) + 1 if Phase.VERIFIED in phases else 0
 
 
 def test_a_strict_proof_takes_frames_and_is_denied_by_colours():
     assert strict() == strict(appearance=3.0) == STRICT_FRAMES
-    assert strict(alike=0.6) == strict(resized=0.3) == STRICT_FRAMES
-    assert strict(alike=0.2) == strict(resized=0.5) == 0
+    assert strict(alike=0.6) == STRICT_FRAMES
+    assert strict(alike=0.2) == 0
 
 
 def test_a_proof_is_what_exceeds_chance():

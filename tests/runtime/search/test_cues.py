@@ -30,14 +30,3 @@ def test_looks_and_colours_are_those_of_the_box_that_was_judged():
     assert cues.chances() == (0.1, 0.2)
     ((references, ridge),) = asked
     assert references[0].tolist() == [1.0, 0.0] and ridge == "ridge"
-
-
-@pytest.mark.parametrize("factor", [1.0, 2.0, 0.5])
-def test_the_change_of_size_is_that_since_the_target_was_certain(factor):
-    cues = ScoreAppearanceColour(None, lambda frame, state: np.array([1.0, 0.0]))
-    cues.begin(None, np.zeros(4), None)
-    cues.certain[:] = 50, 50, 20, 10
-    cues.of(FRAME, np.array([0.0, 0.0, 20 * factor, 10 * factor]), None, 0.9, 0.9)
-    assert cues.resized == pytest.approx(abs(np.log(factor)))
-    cues.of(FRAME, np.array([0.0, 0.0, 40.0, 5.0]), None, 0.9, 0.9)
-    assert cues.resized == 0  # another shape, as wide as it was high

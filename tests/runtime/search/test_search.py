@@ -107,7 +107,7 @@ class Begun:
         found: whether the last frame has shown the target.
     """
 
-    def __init__(self, toml, count=1):
+    def __init__(self, toml):
         network = load_network(toml)
         self.frame, self.state = film_of(True).frames[20], np.array([80.0, 100.0, SIDE, SIDE])
         cues = self._cues = SimpleNamespace(
@@ -115,7 +115,6 @@ class Begun:
             chances=lambda: (0.0, None),
             appearance=1.0,
             alike=1.0,
-            resized=0.0,
             certain=np.ones(4),
         )
         cues.begin = lambda *given: None
@@ -126,7 +125,7 @@ class Begun:
         knows = SimpleNamespace(
             begin=lambda *given: None, appearance=lambda result: np.zeros(len(result.scores))
         )
-        self.search = Search(network, self.identity, cues, knows, colours, count)
+        self.search = Search(network, self.identity, cues, knows, colours, True)
         self._network = network
         self.search.begin(self.state, None, None)
         self.search.start()
@@ -137,12 +136,12 @@ class Begun:
         self.found = False
 
     def step(self, *now):
-        """Look at a frame whose windows are as good as that; returns the windows."""
+        """Look at a frame whose window is as good as that; returns the window."""
         self._now = iter(now)
-        windows = self.search.windows(self.state, self.frame)
-        result = [self._shown(window) for window in windows]
+        window = self.search.window(self.state, self.frame)
+        result = self._shown(window)
         self.found, _, self.state = self.search.update(self.frame, result, self.state)
-        return windows
+        return window
 
     def _shown(self, window):
         places = Proposals(self._network, cpu.load(), window.prior)
@@ -232,16 +231,12 @@ class Counting(Processor):
         return super().run(frame, appearance)
 
 
-@pytest.mark.parametrize("windows", [1, 3, 8])
-def test_a_frame_of_the_search_requests_at_so_many_windows(toml, windows):
+def test_a_frame_of_the_search_looks_at_one_window(toml):
     device = Counting(*loading.load(Options(toml)))
-    film, tracker = film_of(False), Tracker(device, recover=True, search_windows=windows)
+    film, tracker = film_of(False), Tracker(device, recover=True)
     tracker.init(film.frames[0], film.boxes[0])
     states_of(tracker, film.frames[1:])
-    # one in the first frame, one while the target is followed, then as many as were asked for
-    first = device.counts.index(windows, 20) if windows > 1 else SEARCHED + 4
-    assert set(device.counts[:first]) == {1} and SEARCHED - 2 <= first <= SEARCHED + 8
-    assert set(device.counts[first:]) == {windows}
+    assert tracker.search.active and set(device.counts) == {1}
 
 
 def busy(stop):
@@ -255,7 +250,7 @@ def test_a_busy_computer_changes_no_box(toml):
     film = film_of(True)
 
     def tracks():
-        tracker = load_tracker(toml, search_windows=3)
+        tracker = load_tracker(toml)
         tracker.init(film.frames[0], film.boxes[0])
         return [tracker.update(frame) for frame in film.frames[1:]]
 
@@ -289,16 +284,8 @@ def test_no_decision_reads_a_clock():
         assert not names & {"time", "datetime", "timeit"}, path
 
 
-def test_more_windows_find_the_target_no_later(toml):
-    first = []
-    for windows in (1, 4):
-        film, tracker = begun(toml, search_windows=windows)
-        first.append(states_of(tracker, film.frames[1:]).index(FOUND))
-    assert BACK <= first[1] <= first[0]
-
-
 def test_a_target_seen_in_a_single_frame_is_not_claimed(toml):
-    film, tracker = lost(toml, True, SEARCHED + 4, search_windows=8)
+    film, tracker = lost(toml, True, SEARCHED + 4)
     empty = film_of(False).frames
     frames = [film.frames[BACK + 18], empty[BACK + 19], empty[BACK + 20]] * 3
     assert set(states_of(tracker, frames)) == {LOST}
@@ -313,7 +300,7 @@ def test_a_size_that_swells_before_a_loss_is_not_searched_for(toml):
         search.follow(state * (1, 1, swollen, swollen), result)
     search.start()
     lose(tracker.identity, 0.0)
-    (_,), (window,) = (search.windows(state, film.frames[0]) for _ in range(2))
+    _, window = (search.window(state, film.frames[0]) for _ in range(2))
     assert window.kind == WIDE
     assert SIDE < window.state[2] < 1.25 * SIDE
 
@@ -321,19 +308,19 @@ def test_a_size_that_swells_before_a_loss_is_not_searched_for(toml):
 def test_a_place_is_checked_once_and_found_from_the_value_that_a_target_keeps(toml):
     for above, found in ((-0.01, False), (0.01, True)):
         begun = Begun(toml)
-        assert begun.step(0.0)[0].kind == HERE
-        assert begun.step(0.9)[0].kind == WIDE
-        assert begun.step(begun.identity.rules.unsure + above)[0].kind == CHECK
+        assert begun.step(0.0).kind == HERE
+        assert begun.step(0.9).kind == WIDE
+        assert begun.step(begun.identity.rules.unsure + above).kind == CHECK
         assert begun.found is found
         if not found:
-            assert begun.step(0.0)[0].kind != CHECK
+            assert begun.step(0.0).kind != CHECK
 
 
 def test_the_search_looks_where_the_target_was_lost_and_where_its_colours_are(toml):
     film, tracker = begun(toml)
     tracker.search.start()
     lose(tracker.identity, 0.0)
-    chosen = [tracker.search.windows(tracker._state, film.frames[0])[0] for _ in range(6)]
+    chosen = [tracker.search.window(tracker._state, film.frames[0]) for _ in range(6)]
     assert [window.kind for window in chosen] == [HERE, WIDE, WIDE] * 2
     assert [window.factor for window in chosen[1:3]] == [COLOURED, NEAR]
 
@@ -348,30 +335,15 @@ def test_after_an_object_was_given_up_the_search_looks_elsewhere_first(toml, val
     search.classifier.follow = lambda *given: None
     search.classifier.ridge = SimpleNamespace(updates=EARLY)
     search.follow(begun.state, SimpleNamespace(scores=[1.0]))
-    assert search.active and search.windows(begun.state, begun.frame)[0].kind == first
-
-
-def test_the_best_of_a_frames_windows_is_looked_at_again(toml):
-    begun = Begun(toml, 4)
-    windows = begun.step(0.2, 0.5, 0.7, 0.6)
-    again, *others = begun.step(0.0, 0.0, 0.0, 0.0)
-    assert again.kind == CHECK and {window.kind for window in others} <= {WIDE, HERE}
-    np.testing.assert_allclose(again.state[:2], windows[2].state[:2], atol=130)
-    assert not np.allclose(again.state[:2], windows[1].state[:2], atol=1)
-
-
-def test_a_frame_that_finds_the_target_judges_no_other_window(toml):
-    begun = Begun(toml, 4)
-    begun.step(0.0, 0.9, 0.0, 0.0)
-    begun.step(0.9)  # a second window would have no answer
-    assert begun.found
+    assert search.active and search.window(begun.state, begun.frame).kind == first
 
 
 def test_where_the_followed_box_fails_another_place_is_checked(toml):
-    begun = Begun(toml, 8)
-    windows = begun.step(0.0, 0.9, *[0.0] * 6)
-    assert windows[0].kind == HERE
-    assert begun.step(*[0.0] * 8)[0].kind == CHECK
+    begun = Begun(toml)
+    assert begun.step(0.0).kind == HERE
+    place = begun.step(0.9)
+    again = begun.step(0.9)
+    assert (place.kind, again.kind) == (WIDE, CHECK) and begun.found
 
 
 def test_a_place_that_another_target_has_is_not_the_lost_one_s(toml):
@@ -456,14 +428,6 @@ def test_a_strict_tracker_finds_the_target_later(toml):
         waiting = tracks[firsts[0] : firsts[-1]]
         assert all(track.state in (UNSURE, LOST) for track in waiting)
     assert firsts[1] >= firsts[0] + STRICT_FRAMES - FRAMES
-
-
-def test_the_followed_place_is_seen_once_in_a_frame(toml):
-    begun = Begun(toml, count=4)
-    lose(begun.identity, 0.5)  # where it is, the target may be
-    for _ in range(6):
-        kinds = [window.kind for window in begun.step(*[0.0] * 4)]
-        assert len(kinds) == 4 and kinds.count(HERE) <= 1
 
 
 @pytest.mark.parametrize("probation", [False, True])

@@ -61,7 +61,7 @@ def network(tmp_path_factory):
 
 
 def opened(load, network):
-    return ready(load(network, search_windows=1))
+    return ready(load(network))
 
 
 def ready(thing):

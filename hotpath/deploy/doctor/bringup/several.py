@@ -4,7 +4,6 @@ from typing import Callable, List, NamedTuple
 
 import numpy as np
 
-from hotpath.base.commands import counted
 from hotpath.deploy.doctor.bringup.film import film
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode, loading
@@ -34,19 +33,18 @@ class Report(NamedTuple):
 
 
 def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Report:
-    """Follow both targets, with as many windows in a frame of the search as one call takes.
+    """Follow both targets, one of which disappears and comes back.
 
     Args:
         loaded: network, engine and kernels.
         say: function of one sentence.
     """
     device = loading.create_device(*loaded, Options(log=say))
-    windows = max(2, device.windows)
     try:
         problem = _features_of(device, bool(decode.scales(loaded.network)))
         if problem:
             return Report(problem, "")
-        targets = Targets(device, Options(recover=True, search_windows=windows))
+        targets = Targets(device, Options(recover=True))
         frames, truth = film(COUNT, (0, 1), range(GONE, BACK))
         for box in truth[0]:
             targets.add(frames[0], box)
@@ -67,11 +65,10 @@ def follow(loaded: loading.Loaded, say: Callable[[str], None]) -> Report:
         return Report(
             "a target that disappears is not lost in the frames in which it is away", text
         )
-    by = counted(windows, "window")
     last = float(np.max(overlaps(results[-1][0].box, truth[-1, 0])))
     if states[-1] == "lost" or not last >= OVERLAP / 2:
-        return Report(f"a target that came back was not found by {by} a frame", text)
-    return Report("", f"{text}; lost and found again by {by} a frame")
+        return Report("a target that came back was not found", text)
+    return Report("", f"{text}; lost and found again")
 
 
 def _features_of(device: Device, scales: bool) -> str:

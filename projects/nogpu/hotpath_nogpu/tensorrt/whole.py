@@ -80,7 +80,7 @@ def make(folder, name, family, precision="fp32", windows=1, **tracking):
     write = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}[name]
     network = load_network(write(folder, tiny.watched(**tracking)))
     board = boards.load_board("jetson_nano")
-    board.search["windows"] = windows
+    board.gpu["windows"] = windows
     prepared.prepare(folder / "prepared", Order(board, network, precision), quiet)
     made = tensorrt.build_prepared(folder / "prepared", folder / "bundle", quiet)
     found = detect.Detection()

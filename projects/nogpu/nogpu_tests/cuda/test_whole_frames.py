@@ -178,8 +178,7 @@ def check_equality(names, clips, count):
             frames, box = read_clip(clip, count)
             frames = interrupted(frames)
             (said, found), (wanted, numbers) = (
-                judged(Tracker(device, recover=True, search_windows=2), frames, box)
-                for device in (gpu, processor)
+                judged(Tracker(device, recover=True), frames, box) for device in (gpu, processor)
             )
             assert said == wanted, clip
             np.testing.assert_allclose(found, numbers, rtol=0, atol=1e-4, err_msg=str(clip))

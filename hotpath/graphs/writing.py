@@ -20,7 +20,7 @@ from hotpath.runtime.network import Network
 
 MOST_NETWORKS = 64  # networks that are kept; those that were used longest ago go first
 UNUSED_S = 3600.0  # age from which one may go: another process may be reading a younger one
-COUNTS = 2, 4, 8  # windows of the calls that take several
+COUNTS = 2, 4, 8  # windows of a GPU's calls; a processor gains nothing by them
 
 
 def make(
@@ -136,7 +136,7 @@ def write(
         "maps": graphs.maps,
         "search_features": graphs.search_features,
     }
-    for count in COUNTS:
+    for count in () if in_bytes else COUNTS:
         model = batch.several(graphs.search, count)
         if model is None:
             break

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from hotpath.graphs import assemble, batch, byte_pictures
+from hotpath.graphs import assemble, byte_pictures
 from hotpath.kernels.golden import pack
 from hotpath.runtime import engines
 from hotpath.runtime.engines import openvino
@@ -155,11 +155,3 @@ def test_other_inputs_stay_as_they_are(given):
     model = sums_of_rows(**given)
     rewritten, names = byte_pictures.with_pixels(model)
     assert rewritten is model and not names
-
-
-def test_a_batch_of_targets_takes_pixels_too(kestrel):
-    built = assemble.build(kestrel, kestrel.locate())
-    graphs = byte_pictures.with_byte_pictures(kestrel, built)
-    rewritten, names = byte_pictures.with_pixels(batch.several(graphs.search, 2))
-    (value,) = [value for value in rewritten.graph.input if value.name in names]
-    assert [dim.dim_value for dim in value.type.tensor_type.shape.dim] == [2, 255, 255, 3]

@@ -173,12 +173,13 @@ class Device:
             found = around[None].copy(), [math.nan], [-1]
         return WindowResult(around, scale, features, None, *found)
 
-    def prepare(self, wait: bool = True) -> None:
-        """Prepare calls of several windows, if that takes time. May be called again.
-
-        Args:
-            wait: whether to wait until they are ready, or prepare them in the background.
-        """
-
     def close(self) -> None:
         """Release the device's memory. The engine stays open. May be called twice."""
+
+
+def copied(result: WindowResult) -> WindowResult:
+    """Return a copy whose features and maps are in its own memory, which no later call changes."""
+    features = None if result.features is None else result.features.copy()
+    maps = None if result.maps is None else tuple(values.copy() for values in result.maps)
+    pooled = None if result.pooled is None else result.pooled.copy()
+    return result._replace(features=features, maps=maps, pooled=pooled)

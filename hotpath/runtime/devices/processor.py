@@ -2,18 +2,17 @@
 
     crop -> features -> correlate -> head -> select
 
-One call of the engine computes features, correlation and head, for one window or for several.
-``hotpath.runtime.frames.geometry`` computes the window to crop.
+One call of the engine computes features, correlation and head for one window: calls for several
+were no faster. ``hotpath.runtime.frames.geometry`` computes the window to crop.
 """
 
 import time
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.runtime.devices.base import STEPS, Device, Exemplar, StepMs, WindowRequest
-from hotpath.runtime.devices.several import copied, parts
+from hotpath.runtime.devices.base import STEPS, Device, Exemplar, StepMs, WindowRequest, copied
 from hotpath.runtime.engines.base import Engine
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.geometry import Crops, KernelCrops
@@ -45,10 +44,8 @@ class Processor(Device):
     def __init__(self, network: Network, engine: Engine, kernels: Kernels) -> None:
         super().__init__(network, engine, kernels)
         self.kernels_name = kernels.name
-        self.windows = engine.windows
         self.shows_features = engine.search_features is not None
         self._crops = self.crops_into(engine.search_crop)
-        self._several_crops: Dict[int, List[Crops]] = {}  # windows in a call -> crops
 
     def picture(self, frame: AnyFrame) -> AnyFrame:
         return frame
@@ -61,18 +58,22 @@ class Processor(Device):
             engine.exemplar_box[...] = geometry.exemplar_box(network, around)
         return Features(border, engine.exemplar())
 
-    def prepare(self, wait: bool = True) -> None:
-        self.engine.prepare()
-        if wait and self.windows > 1:
-            self.engine.batch(self.windows)
-
     def run(
         self, frame: AnyFrame, requests: Sequence[WindowRequest]
     ) -> Tuple[List[WindowResult], StepMs]:
-        if len(requests) != 1:
-            return self._several(frame, requests)
+        if len(requests) == 1:
+            shown, spent = self._one(frame, requests[0])
+            return [shown], spent
+        results: List[WindowResult] = []
+        spent = dict.fromkeys(STEPS, 0.0)
+        for request in requests:
+            shown, ms = self._one(frame, request)
+            results.append(copied(shown))  # the next call overwrites it
+            spent = {step: spent[step] + ms[step] for step in STEPS}
+        return results, spent
+
+    def _one(self, frame: AnyFrame, request: WindowRequest) -> Tuple[WindowResult, StepMs]:
         exemplar: Any
-        (request,) = requests
         exemplar, around, sides, _, _ = request
         engine = self.engine
         began = time.perf_counter()
@@ -89,53 +90,8 @@ class Processor(Device):
         if sides != 1.0:
             scale = scale[0] / sides, scale[1] / sides
         size = frame.shape[1], frame.shape[0]
-        results = [self.result(request, scale, engine.search_features, maps, size)]
-        return results, {
-            "crop": (cropped - began) * 1e3,
-            "network": (run - cropped) * 1e3,
-            "select": (time.perf_counter() - run) * 1e3,
-        }
-
-    def _several(
-        self, frame: AnyFrame, requests: Sequence[WindowRequest]
-    ) -> Tuple[List[WindowResult], StepMs]:
-        """Look at any number of windows, in as few calls as they need."""
-        spent: StepMs = dict.fromkeys(STEPS, 0.0)
-        sizes = parts(len(requests), self.windows)
-        results: List[WindowResult] = []
-        for number, size in enumerate(sizes):
-            part = requests[len(results) : len(results) + size]
-            run = Processor.run if size == 1 else Processor._batch
-            shown, ms = run(self, frame, part)
-            # a later call of that size overwrites what this one shows
-            results += list(map(copied, shown)) if size in sizes[number + 1 :] else shown
-            spent = {step: spent[step] + ms[step] for step in STEPS}
-        return results, spent
-
-    def _batch(
-        self, frame: AnyFrame, requests: Sequence[WindowRequest]
-    ) -> Tuple[List[WindowResult], StepMs]:
-        """Run a call of several windows."""
-        count = len(requests)
-        scales = []
-        exemplar: Any
-        batch = self.engine.batch(count)
-        if count not in self._several_crops:
-            self._several_crops[count] = [self.crops_into(out) for out in batch.crops]
-        began = time.perf_counter()
-        for (exemplar, around, sides, _, _), crops in zip(requests, self._several_crops[count]):
-            x, y = crops.around(frame, around, sides, exemplar.border)
-            scales.append((x / sides, y / sides))
-        cropped = time.perf_counter()
-        for number, request in enumerate(requests):
-            exemplar = request.exemplar
-            batch.start(number, exemplar.features)
-        maps = batch.finish()
-        run = time.perf_counter()
-        size = frame.shape[1], frame.shape[0]
-        columns = zip(requests, scales, batch.search_features, maps)
-        results = [self.result(*row, size) for row in columns]
-        return results, {
+        result = self.result(request, scale, engine.search_features, maps, size)
+        return result, {
             "crop": (cropped - began) * 1e3,
             "network": (run - cropped) * 1e3,
             "select": (time.perf_counter() - run) * 1e3,

@@ -13,7 +13,7 @@ Everything else is optional. Its default here means that the engine does not sup
 
 import importlib.util
 import pathlib
-from typing import TYPE_CHECKING, Any, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, Mapping, NamedTuple, Optional, Tuple
 
 from hotpath.base.commands import make
 from hotpath.base.toml_keys import Table
@@ -54,26 +54,6 @@ class Setup(NamedTuple):
     settings: Mapping[str, Any] = {}
 
 
-class Batch:
-    """Searches in several windows in one call.
-
-    Attributes:
-        crops: for each window, the array for its crop; see ``Engine.search_crop``.
-        search_features: for each window, the array as in ``Engine.search_features``.
-    """
-
-    crops: Sequence[Any] = ()
-    search_features: Sequence[Any] = ()
-
-    def start(self, number: int, features: Any) -> None:
-        """Set the target's features for window ``number``, after its crop was written."""
-        raise NotImplementedError
-
-    def finish(self) -> Sequence[Tuple[Any, ...]]:
-        """Run the network; returns the maps of each window, which the next call overwrites."""
-        raise NotImplementedError
-
-
 class Engine:
     """Runs one network; several targets may share it.
 
@@ -102,7 +82,6 @@ class Engine:
         device: the open ``hotpath.kernels.cuda.device`` if the tensors are in a GPU's memory. The
             engine is then a ``hotpath.runtime.engines.shared.gpu.GpuEngine``. Else None.
         fabric: the ``hotpath.kernels.fpga.fabric.Fabric`` that also crops; None if there is none.
-        windows: the most windows that one call takes: 1, 2, 4 or 8; see ``batch``.
     """
 
     name = ""
@@ -118,7 +97,6 @@ class Engine:
     exemplar_box: Any = None
     device: Any = None
     fabric: "Optional[Fabric]" = None
-    windows = 1
 
     def __init__(self, setup: Setup) -> None:
         self.network: Network = setup.network
@@ -200,16 +178,6 @@ class Engine:
             The maps, a tuple of float32 arrays; the next call overwrites them.
         """
         raise NotImplementedError
-
-    def batch(self, count: int) -> Batch:
-        """Return the ``Batch`` for ``count`` windows: 2, 4 or 8, at most ``windows``.
-
-        It was made when the engine was opened, or a thread makes it and this call waits for it.
-        """
-        raise NotImplementedError
-
-    def prepare(self) -> None:
-        """Begin to make the batches, if that takes time. May be called again."""
 
     def describe(self) -> Table:
         """Say what runs where: a dict with at least engine, version, device and precision."""

@@ -8,7 +8,7 @@ in a computer's bundle.
 
     exemplar.onnx    the picture of the exemplar -> features
     search.onnx      the picture of a window, features -> maps, and the window's features
-    search-N.onnx    the same of N windows in one call if the graph allows it
+    search-N.onnx    for a GPU, the same of N windows in one call if the graph allows it
     graphs.json      their inputs and outputs (``Graphs``)
 """
 
@@ -80,7 +80,8 @@ class Graphs(NamedTuple):
     Attributes:
         precision: the numbers that the network's files have: "fp32" or "int8".
         exemplar, search: the two ``Model``.
-        several: dict of a number of windows -> ``Model``; empty if the graph may mix windows.
+        several: dict of a number of windows -> ``Model``. Empty if the graph may mix windows, and
+            in forms of bytes, which processors take.
         features: names of the tensors that the exemplar gives to the frames.
         image: names of the two pictures, ("exemplar", "search").
         maps: names of the outputs, in the order of the family (``hotpath.runtime.decode.shapes``).

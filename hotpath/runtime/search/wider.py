@@ -11,8 +11,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hotpath.runtime.devices.base import Device, StepMs, WindowRequest
-from hotpath.runtime.devices.several import copied
+from hotpath.runtime.devices.base import Device, StepMs, WindowRequest, copied
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.frames.pictures import AnyFrame

@@ -59,7 +59,6 @@ class Targets:
         self._next = 0
         self._closed = False
         self._exclusion: Optional[Exclusion] = None  # once there are two targets
-        device.prepare(wait=False)  # for the second target
 
     @exclusive
     def add(
@@ -86,8 +85,6 @@ class Targets:
             NotReady: ``close`` was called.
         """
         self._check_open()
-        if self._trackers:
-            self.device.prepare()
         tracker = loading.tracker_on(self.device, self._options)
         tracker.stacklevel = 5  # warnings name the line that calls ``add`` or ``restart``
         # what the next targets' trackers would say is the same

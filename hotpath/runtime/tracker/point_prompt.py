@@ -212,7 +212,6 @@ class PointPrompt:
         device, network = self._device, self._network
         exemplar = device.exemplar(frame, arounds[0])  # the graph needs one; its maps are not used
         try:
-            # one window a call: calls for several would have to be prepared for this only
             shown = [
                 device.run(frame, [WindowRequest(exemplar, around, sides, None)])[0][0]
                 .features[0]

@@ -21,8 +21,7 @@ from hotpath.calib import command
 from hotpath.calib.errors import BadRun
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import DEFAULT_NETWORK, loading
-from hotpath.runtime.devices.base import STEPS, Device, WindowRequest
-from hotpath.runtime.devices.several import copied
+from hotpath.runtime.devices.base import STEPS, Device, WindowRequest, copied
 from hotpath.runtime.identity import identity, target_path
 from hotpath.runtime.search import neighbours, search, wider
 from hotpath.runtime.tracker.tracker import Tracker

@@ -14,7 +14,6 @@ from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import NetworkFailed, engines, load_tracker, loading
 from hotpath.runtime.devices.base import WindowRequest
 from hotpath.runtime.devices.processor import Processor
-from hotpath.runtime.devices.several import parts
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.networks import load_network
@@ -129,20 +128,10 @@ def test_a_target_is_scaled_with_the_frame(tmp_path, factors):
     assert overlaps(tracker.update(second).box, boxes[1])[0, 0] > 0.6
 
 
-@pytest.mark.parametrize("count", range(1, 20))
-def test_windows_are_parted_into_calls_of_powers_of_two(count):
-    sizes = parts(count, 8)
-    assert sum(sizes) == count and set(sizes) <= {1, 2, 4, 8}
-    assert len([size for size in sizes if size < 8]) <= 3
-    assert parts(count, 1) == [1] * count
-
-
-@pytest.mark.parametrize("windows", [1, 8])
-def test_what_is_seen_of_a_window_does_not_depend_on_the_others(tmp_path, windows):
-    """Windows of two targets, of several sizes, selected in or not, in calls of one or several."""
+def test_what_is_seen_of_a_window_does_not_depend_on_the_others(tmp_path):
+    """Windows of two targets, of several sizes, selected in or not."""
     frames, boxes = tiny.film(8)
     device = loading.create_device(*loading.load(Options(tiny.write_network(tmp_path))))
-    device.windows = min(windows, device.windows)
     size = frames[0].shape[1::-1]
     requests = []
     states = [geometry.state_of(device.network, box, *size) for box in (boxes[0], (9, 9, 60, 30))]

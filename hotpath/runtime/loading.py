@@ -7,13 +7,13 @@ create_device   -> the device of that engine, which all its targets share
 tracker_on      -> the tracker of one target on that device
 """
 
-import sys
+import os
 import warnings
 from typing import NamedTuple, Optional
 
 from hotpath import boards
 from hotpath.base.errors import NoCompiler, NotOnGpu
-from hotpath.base.log import reporter
+from hotpath.base.log import reporter, users_level
 from hotpath.kernels import cpu
 from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime import engines
@@ -21,12 +21,14 @@ from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.engines.shared.precision import int8_form, open_precision
-from hotpath.runtime.networks import DEFAULT_NETWORK, Network, load_network
+from hotpath.runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
 from hotpath.runtime.options import AUTO, DEFAULTS, Options, checked
 from hotpath.runtime.tracker.tracker import Tracker, why_no_search_on
 
 # what a board's profile says of lost targets -> ``recover`` of a ``Tracker``
 RECOVER = {"search": True, "report": False, "nothing": None}
+
+DEVICE_TREE = "/proc/device-tree"  # of a board; a PC has none
 
 
 class Loaded(NamedTuple):
@@ -72,8 +74,17 @@ def choose(options: Options) -> Setup:
         from hotpath.runtime.engines.shared.bundle_choice import with_bundle  # a computer has none
 
         return with_bundle(options)
-    network = DEFAULT_NETWORK if options.network is None else options.network
+    network = default_here() if options.network is None else options.network
     return Setup(load_network(network), options=options)
+
+
+def default_here() -> str:
+    """Return the name of the network that this computer or board runs where nobody names one."""
+    if not os.path.exists(DEVICE_TREE):  # as on a PC
+        return DEFAULT_NETWORK
+    from hotpath.boards import detect  # reads the profiles of all boards
+
+    return default_of(detect.detect().board)
 
 
 def open_setup(setup: Setup) -> Engine:
@@ -124,8 +135,17 @@ def create_device(
 
     Args:
         network, engine, kernels: as in ``Loaded``.
-        options: uses ``log``, which gets the reason if the GPU does not take the whole frame.
+        options: uses ``log``, which gets the reason if the GPU does not take the whole frame. They
+            are those of a further network, which a point prompt may need.
     """
+    device = _device_of(network, engine, kernels, options)
+    board = options.board if engine.bundle is None else engine.bundle.board
+    others = options._replace(bundle=None, board=board, log=None)
+    device.open_other = lambda name: create_device(*load(others._replace(network=name)), others)
+    return device
+
+
+def _device_of(network: Network, engine: Engine, kernels: Kernels, options: Options) -> Device:
     if engine.device is not None:
         from hotpath.runtime.devices.gpu import Gpu
 
@@ -139,16 +159,8 @@ def create_device(
 
         return Fpga(network, engine, kernels)
     if kernels.slower:
-        warnings.warn(cpu.SlowKernels(kernels.slower), stacklevel=_users_level())
+        warnings.warn(cpu.SlowKernels(kernels.slower), stacklevel=users_level())
     return Processor(network, engine, kernels)
-
-
-def _users_level() -> int:
-    """Return how far up the stack the user's line is, as ``warnings.warn`` of the caller counts."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals["__name__"].split(".")[0] == "hotpath":
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:

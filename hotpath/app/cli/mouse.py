@@ -21,8 +21,8 @@ SHOWN_S = 0.03  # longest wait for a frame while nothing is selected
 
 
 def invitation(targets: "Targets") -> str:
-    """Return what the user may do: only some networks find the object at a point."""
-    return DRAG if targets.network.point_prompt is None else CLICK
+    """Return what the user may do: not every board finds the object at a point."""
+    return CLICK if targets.device.finds_at_points else DRAG
 
 
 def add_selected(

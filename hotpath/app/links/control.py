@@ -251,7 +251,7 @@ class Controller(Run):
         """
         frame, time_s = tracked.frame, tracked.time_s
         if point is None:
-            snug = snug and self.targets.network.point_prompt is not None
+            snug = snug and self.finds_at_points
             try:
                 return int(self.targets.add(frame, box, time_s=time_s, snug=snug))
             except (BadOption, BadNetwork):
@@ -363,10 +363,8 @@ class Controller(Run):
 
     @property
     def finds_at_points(self) -> bool:
-        """Whether the network's head finds the object at a point."""
-        return self.targets.network.point_prompt is not None and bool(
-            self.targets.device.shows_features
-        )
+        """Whether a point selects a target."""
+        return bool(self.targets.device.finds_at_points)
 
     def frame_at(self, seen_s: float) -> Optional[TrackedFrame]:
         """The frame that was newest at a time of the monotonic clock, else the newest one."""

@@ -8,7 +8,7 @@ independent of the device. The files of this folder are the devices: ``processor
 """
 
 import math
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -82,6 +82,8 @@ class Device:
         copies: whether the device copies what it shows, so that ``WindowRequest.reads`` makes a
         difference.
         point_prompt: the ``PointPrompt`` once a point was given, else None.
+        open_other: opens the device of another network beside this one, by its name; None where
+            there is none.
     """
 
     kernels_name = ""
@@ -93,6 +95,7 @@ class Device:
         self.network, self.engine, self.kernels = network, engine, kernels
         self._places: Dict[SelectionPrior, Any] = {}  # what proposes places on the processor
         self.point_prompt: Any = None
+        self.open_other: Optional[Callable[[str], Device]] = None
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
         """Check a frame; returns (the frame as the device reads it, (height, width, ...)).
@@ -173,8 +176,20 @@ class Device:
             found = around[None].copy(), [math.nan], [-1]
         return WindowResult(around, scale, features, None, *found)
 
+    @property
+    def has_head(self) -> bool:
+        """Whether the network itself has a head that finds the object at a point."""
+        return self.network.point_prompt is not None and bool(self.shows_features)
+
+    @property
+    def finds_at_points(self) -> bool:
+        """Whether a point selects: by the network's own head, or by that of another network."""
+        return self.has_head or self.open_other is not None
+
     def close(self) -> None:
         """Release the device's memory. The engine stays open. May be called twice."""
+        if self.point_prompt is not None:
+            self.point_prompt.close()
 
 
 def copied(result: WindowResult) -> WindowResult:

@@ -225,5 +225,6 @@ class Gpu(Device):
         return self.result(request, scale, features, maps, frames.size_of(frame))
 
     def close(self) -> None:
+        super().close()
         self._windows.close()
         self._pictured = None, None

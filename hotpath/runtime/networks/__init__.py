@@ -26,7 +26,9 @@ __all__ = [
     "sha256_of",
 ]
 
-DEFAULT_NETWORK = "kestrel"
+# Where a board's profile names none; and the one that takes SHARE of its frame's time
+# (docs/results/speed.md).
+DEFAULT_NETWORK, FASTER_NETWORK, SHARE = "lightfc", "kestrel", 0.4
 FOLDER = pathlib.Path(__file__).resolve().parent
 
 

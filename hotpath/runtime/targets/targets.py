@@ -14,6 +14,7 @@ from hotpath.runtime.devices.base import STEPS, Device, StepMs
 from hotpath.runtime.errors import BadOption, NotReady
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.frames.pictures import AnyFrame
+from hotpath.runtime.networks import DEFAULT_NETWORK, FASTER_NETWORK, SHARE
 from hotpath.runtime.options import DEFAULTS, Options
 from hotpath.runtime.targets.exclusion import Exclusion
 from hotpath.runtime.targets.finding import TargetFinder
@@ -22,6 +23,7 @@ from hotpath.runtime.tracker.motion import is_time
 from hotpath.runtime.tracker.tracker import NO_BOX, NO_COPY, Tracker, follow, why_no_search_on
 from hotpath.runtime.types import Track
 
+MANY = 4  # targets; with more, a sentence names the faster network
 ALIKE = 0.8  # overlap with an older target's box from which a first box is probably a mistake
 
 
@@ -49,7 +51,7 @@ class Targets:
     def __init__(self, device: Device, options: Options = DEFAULTS) -> None:
         self.device, self.network, self.engine = device, device.network, device.engine
         self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
-        self._options = options
+        self._options, self._log = options, options.log
         self._trackers: Dict[int, Tracker] = {}
         self.lock = ExclusiveLock()
         self._classes: Dict[int, Dict[str, Any]] = {}  # of those targets that have one
@@ -86,9 +88,14 @@ class Targets:
         """
         self._check_open()
         tracker = loading.tracker_on(self.device, self._options)
-        tracker.stacklevel = 5  # warnings name the line that calls ``add`` or ``restart``
         # what the next targets' trackers would say is the same
         self._options = self._options._replace(log=None)
+        is_default = self.network.name.partition("-")[0] == DEFAULT_NETWORK
+        if len(self) == MANY and self._log is not None and is_default:
+            self._log(
+                f"{MANY + 1} targets: {FASTER_NETWORK} takes {SHARE:g} of the time of "
+                f"{DEFAULT_NETWORK} (--network {FASTER_NETWORK})"
+            )
         try:
             tracker.init(frame, box, time_s, **meant)
         except Exception:  # a warning too may be raised
@@ -117,8 +124,8 @@ class Targets:
             return str(tracker.doubt)
         box = tracker.shown(tracker._state)
         for other, older in self._trackers.items():
-            is_followed = older.state is not None and not older.identity.is_unverified
-            if other < number and is_followed and overlap(box, older.shown(older.state)) >= ALIKE:
+            is_followed = older._state is not None and not older.identity.is_unverified
+            if other < number and is_followed and overlap(box, older.shown(older._state)) >= ALIKE:
                 return (
                     f"the box is nearly that of target {other}, so both follow the same object; "
                     "draw it around another one"

@@ -1,9 +1,9 @@
 """Find the object at a point, or the object in a loosely drawn box.
 
-A small head reads the features that the network itself computes for a search region, so no other
-network has to be in memory, and every device can do it. ``[point_prompt]`` in a network's TOML
-names the head's file. It works with every engine, because only the windows run there; the head
-itself runs on the CPU, with OpenCV. A tracker that gets no point does not load this file.
+A small head reads the features that a network computes for a search region. ``[point_prompt]`` in
+a network's TOML names the head's file. For a network without one, kestrel and its head are loaded
+when the first point is given. It works with every engine, because only the windows run there; the
+head itself runs on the CPU, with OpenCV. A tracker that gets no point does not load this file.
 
 For a point, the head looks at windows of several sizes, and gives a box and a score for each. The
 box that the others support most is the object. The best box that differs from it is the next
@@ -17,12 +17,13 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
+from hotpath.base.errors import HotpathError
 from hotpath.runtime.devices.base import Device, WindowRequest
 from hotpath.runtime.errors import BadBox, BadNetwork, BadOption, NoObject
 from hotpath.runtime.frames import geometry
 from hotpath.runtime.frames.boxes import overlaps
 from hotpath.runtime.frames.pictures import AnyFrame
-from hotpath.runtime.networks import load_network, names, onnx_budget
+from hotpath.runtime.networks import onnx_budget
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.types import Box, checked_box, within_frame
 
@@ -34,6 +35,7 @@ SMALLEST_PX = 3.0
 SAME = 0.5  # overlap from which two boxes show the same object
 SMALLER = 0.55  # a drawn box is replaced by one of less than so much of its area
 MOST_OBJECTS = 3  # objects that are proposed for a point
+HEAD = "kestrel"  # whose head finds objects for networks without one
 NEAR_CELLS = (1.5, 4.0)  # widths of the two bells around the point in the head's input
 
 
@@ -111,12 +113,15 @@ class PointPrompt:
         device: runs the windows. It must show features.
         head: path of the ONNX file.
         object_above: see ``hotpath.runtime.network.Made``.
+        owns: whether the device was opened for these windows, and ``close`` closes it.
 
     Raises:
         BadNetwork: the file cannot be read.
     """
 
-    def __init__(self, device: Device, head: str, object_above: float = 0.0) -> None:
+    def __init__(
+        self, device: Device, head: str, object_above: float = 0.0, owns: bool = False
+    ) -> None:
         onnx_budget.check(head)
         try:
             self._net = cv2.dnn.readNetFromONNX(head)
@@ -129,7 +134,7 @@ class PointPrompt:
             ) from None
         self.lock = ExclusiveLock()  # a look fills the device's arrays and those of the head
         self._device, self._network = device, device.network
-        self._object_above = object_above
+        self._object_above, self._owns = object_above, owns
 
     def at(
         self, frame: AnyFrame, point: Sequence[float], besides: Optional[Sequence[float]] = None
@@ -204,6 +209,17 @@ class PointPrompt:
         boxes, scores = self._look(frame, [around], SNUG_SIDES, box)
         return Found(Box(*boxes[0].tolist()), float(scores[0]))
 
+    def frame_of(self, device: Device, frame: Any) -> Any:
+        """Return a frame from ``take`` of a target's device as the windows here are read of it."""
+        return self._device.take(device.picture(frame))[0] if self._owns else frame
+
+    def close(self) -> None:
+        """Close the device, if it was opened for the point prompt. May be called twice."""
+        if self._owns:
+            self._owns = False
+            self._device.close()
+            self._device.engine.close()
+
     @exclusive
     def _look(
         self, frame: AnyFrame, arounds: List[np.ndarray], sides: float, drawn: Any = None
@@ -251,34 +267,35 @@ def _inside(low: np.ndarray, high: np.ndarray, width: int, height: int) -> np.nd
 
 
 def of(device: Device) -> PointPrompt:
-    """Return the ``PointPrompt`` of a device, which all its targets share; the first call loads
-    them.
+    """Return the ``PointPrompt`` of a device, which all its targets share; the first call loads it.
+
+    It is the network's own head, else that of ``HEAD`` with its own device.
 
     Raises:
-        BadOption: the network has no head, or this device does not return features.
+        BadOption: neither can be had on this device.
         BadNetwork: the head's file is missing, is not as the TOML says, or cannot be read.
     """
-    network, entry = device.network, device.network.point_prompt
-    if entry is None:
-        others = " or ".join(
-            name for name in names() if load_network(name).point_prompt is not None
-        )
-        raise BadOption(
-            f"{network.name} has no head that finds the object at a point; give a box, or take the "
-            f"network {others}",
-            what="no head",
-        )
-    if not device.shows_features:
-        raise BadOption(
-            f"{network.name} gives no features on this device, so it finds no object at a point; "
-            "give a box",
-            what="no features",
-        )
     if device.point_prompt is None:
-        path = str(network.locate_made(entry))
-        device.point_prompt = PointPrompt(device, path, entry.object_above)
+        source = device if device.has_head else _other(device)
+        entry = source.network.point_prompt
+        assert entry is not None
+        path = str(source.network.locate_made(entry))
+        device.point_prompt = PointPrompt(source, path, entry.object_above, source is not device)
     point_prompt: PointPrompt = device.point_prompt
     return point_prompt
+
+
+def _other(device: Device) -> Device:
+    """Open the device of ``HEAD``, for a network without a head of its own."""
+    why = "it has no head that finds the object at a point"
+    try:
+        if device.open_other is not None:
+            return device.open_other(HEAD)
+    except HotpathError as error:
+        why = f"the point prompt needs {HEAD}: {error}"
+    raise BadOption(
+        f"{device.network.name} takes no point here ({why}); give a box", what="no head"
+    )
 
 
 def first_box(
@@ -301,12 +318,18 @@ def first_box(
             "has selected an object, or a detector has found one",
             what="no box",
         )
+    shape = frame.shape
     if point is not None:
-        point = checked_point(point, frame.shape)
-        return of(device).at(frame, point, besides).box, "point"
+        point = checked_point(point, shape)
+    else:
+        assert box is not None
+        box = checked_box(within_frame(box, shape), shape)
+    prompt = of(device)
+    frame = prompt.frame_of(device, frame)
+    if point is not None:
+        return prompt.at(frame, point, besides).box, "point"
     assert box is not None
-    box = checked_box(within_frame(box, frame.shape), frame.shape)
-    tight = of(device).snug(frame, box)
+    tight = prompt.snug(frame, box)
     return (box, "box") if tight is None else (tight.box, "snug")
 
 

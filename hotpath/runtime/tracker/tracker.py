@@ -14,6 +14,7 @@ from typing import Any, List, NoReturn, Optional, Sequence, Tuple
 import numpy as np
 
 from hotpath.base.errors import NO_SCORE, HotpathError
+from hotpath.base.log import users_level
 from hotpath.kernels.settings import ARGMAX
 from hotpath.runtime import decode
 from hotpath.runtime.devices.base import STEPS, Device, StepMs, WindowRequest
@@ -70,8 +71,6 @@ class Tracker:
         >>> track.state, round(track.presence), track.lost
         ('tracked', 1, False)
     """
-
-    stacklevel = 3  # of warnings: the line that calls ``init``, behind ``exclusive``
 
     def __init__(
         self,
@@ -135,8 +134,8 @@ class Tracker:
                 type that the device takes.
             box: (x, y, w, h), 0-based pixels. A quarter of it must be in the frame.
             time_s: time of the frame, as in ``update``.
-            point: (x, y) of a point on the target, instead of a box. The network needs a head that
-                finds objects; kestrel and kestrel_duo have one.
+            point: (x, y) of a point on the target, instead of a box. The head of kestrel finds
+                the object, whichever network tracks.
             snug: whether a box that is much too large is replaced by the box of the object inside.
             besides: box of an object at the point that you do not mean, such as a part; the larger
                 object around it is selected.
@@ -163,7 +162,7 @@ class Tracker:
         motion, picture = Motion(box, time_s), device.picture(frame)
         doubt = doubt_of(picture, box, shape)
         if doubt:  # an error, if the user's filter makes it one
-            warnings.warn(DoubtfulBox(doubt), stacklevel=self.stacklevel)
+            warnings.warn(DoubtfulBox(doubt), stacklevel=users_level())
         self._forget()  # there is no target until all of this has worked
         state = geometry.state_of(self.network, box, shape[1], shape[0])
 

@@ -49,7 +49,8 @@ class Window:
 
 
 class Targets:
-    network = SimpleNamespace(name="net", point_prompt="a head")
+    network = SimpleNamespace(name="net")
+    device = SimpleNamespace(finds_at_points=True)
 
     def __init__(self, *refusals):
         self.refusals, self.added = list(refusals), []

@@ -9,20 +9,20 @@ from hotpath.runtime import DEFAULT_NETWORK, engines, load_tracker
 from hotpath.runtime.engines.shared import precision
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.frames.boxes import overlap
-from hotpath.runtime.networks import FOLDER, default_of, load_network
+from hotpath.runtime.networks import FASTER_NETWORK, FOLDER, default_of, load_network
 from tests.support import tiny
 from tests.support.errors import refusal
 
 SMALL, FAST = "kestrel_small", "kestrel_fast"
-SHIPPED = (DEFAULT_NETWORK, FAST, SMALL)
+SHIPPED = (DEFAULT_NETWORK, FASTER_NETWORK, FAST, SMALL)
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_their_files_lie_beside_their_tomls(name):
     network = load_network(name)
     for form, folder, most in (
-        (network, FOLDER, 6.5e6),
-        (precision.int8_form(network), FOLDER / "int8", 2.2e6),
+        (network, FOLDER, 8e6),
+        (precision.int8_form(network), FOLDER / "int8", 4.5e6),
     ):
         paths = form.locate()
         assert all(path.parent == folder for path in paths.values())
@@ -46,12 +46,13 @@ def test_a_changed_copy_of_a_shipped_toml_finds_the_shipped_files(tmp_path):
         load_network(tmp_path / "mine.toml").locate()
 
 
-def test_fpgas_run_the_small_network_and_pis_the_fast_one():
+def test_each_board_runs_the_best_network_that_it_runs_in_time():
+    small = {"jetson_nano", "jetson_tx2", "raspberry_pi4", "raspberry_pi5", "rk3588", "android"}
     for name in boards.names():
         board = boards.load_board(name)
-        slow = FAST if name.startswith("raspberry") else DEFAULT_NETWORK
-        assert default_of(board) == (SMALL if board.family == "fpga" else slow)
-    assert default_of(None) == DEFAULT_NETWORK
+        best = FASTER_NETWORK if name in small else DEFAULT_NETWORK
+        assert default_of(board) == (SMALL if board.family == "fpga" else best)
+    assert (default_of(None), DEFAULT_NETWORK, FASTER_NETWORK) == ("lightfc", "lightfc", "kestrel")
 
 
 @pytest.mark.parametrize("name", SHIPPED)

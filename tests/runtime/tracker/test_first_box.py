@@ -98,7 +98,7 @@ def test_a_red_thing_on_black_or_blue_is_not_doubted(ground):
 def test_a_program_is_warned_once_and_goes_on():
     needs_kernels()
     film, truth = tiny.film(3)
-    with load_tracker(precision="fp32") as tracker:
+    with load_tracker("kestrel", precision="fp32") as tracker:
         with warnings.catch_warnings(record=True) as result:
             warnings.simplefilter("default")
             tracker.init(film[0], truth[0])
@@ -114,7 +114,7 @@ def test_a_program_is_warned_once_and_goes_on():
 def test_a_failed_init_leaves_no_doubt_of_the_target_before(monkeypatch):
     needs_kernels()
     film, truth = tiny.film(1)
-    with load_tracker(precision="fp32") as tracker:
+    with load_tracker("kestrel", precision="fp32") as tracker:
         with pytest.warns(DoubtfulBox):
             tracker.init(film[0], (50, 50, 1.5, 1.5))
         with pytest.raises(BadBox):
@@ -165,7 +165,7 @@ def test_each_line_that_adds_a_doubtful_target_is_warned(monkeypatch):
 @pytest.fixture(scope="module")
 def kestrel():
     needs_kernels()
-    with load_tracker(precision="fp32") as tracker:
+    with load_tracker("kestrel", precision="fp32") as tracker:
         yield tracker
 
 
@@ -198,7 +198,7 @@ def test_a_style_changes_no_box_that_is_followed():
     film, truth = tiny.film(12)
     runs = []
     for with_bias in (True, False):
-        with load_tracker(precision="fp32") as tracker:
+        with load_tracker("kestrel", precision="fp32") as tracker:
             tracker.init(film[0], truth[0])
             if not with_bias:
                 tracker._bias = None

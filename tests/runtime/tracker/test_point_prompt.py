@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hotpath import BadBox, BadOption, load_targets, load_tracker
-from hotpath.runtime.errors import BadNetwork, NoObject
+from hotpath.runtime.errors import BadNetwork, NoEngine, NoObject
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.network import Made
 from hotpath.runtime.tracker import point_prompt
@@ -120,16 +120,28 @@ def test_several_targets_share_one_head_and_say_how_they_began():
         assert [targets.first(n).taken for n in (number, other)] == ["point", "box"]
 
 
-def test_a_network_without_a_head_says_so(tracker):
-    entry, point_prompt = tracker.network.point_prompt, tracker.device.point_prompt
-    tracker.network.point_prompt = tracker.device.point_prompt = None
-    try:
-        with refusal(BadOption, "no head") as refused:
-            tracker.init(scene(), point=CENTRE)
-        assert "take the network kestrel or kestrel_duo" in str(refused.value)
-        assert tracker.init(scene(), THING).taken == "box"
-    finally:
-        tracker.network.point_prompt, tracker.device.point_prompt = entry, point_prompt
+@pytest.mark.parametrize("name", ["lightfc", "kestrel_small"])
+def test_a_network_without_a_head_takes_the_points_of_one_that_has_it(tracker, name):
+    wanted = tracker.init(scene(), point=CENTRE).box
+    precision = "int8" if tracker.network.name.endswith("int8") else "fp32"
+    with load_tracker(name, precision=precision) as other:
+        track = other.init(scene(), point=CENTRE)
+        assert (track.box, track.taken) == (wanted, "point")
+        prompt = other.device.point_prompt
+        assert other.init(scene(), point=CENTRE).box == wanted
+        assert other.device.point_prompt is prompt  # it was loaded once
+
+
+def test_where_no_other_network_can_be_loaded_a_point_is_refused():
+    with load_tracker("kestrel_small") as other:
+
+        def fails(name):
+            raise NoEngine("no engine runs it")
+
+        for other.device.open_other in (None, fails):
+            with refusal(BadOption, "no head"):
+                other.init(scene(), point=CENTRE)
+            assert other.init(scene(), THING).taken == "box"
 
 
 def test_a_head_that_is_missing_or_damaged_is_named(tracker, tmp_path):

@@ -44,7 +44,6 @@ from hotpath_lab import (
     degrade,
     figures,
     pictured,
-    readme,
     report,
     robustness,
     runs,
@@ -123,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
     if options.benchmark and not options.data:
         raise BadRun(f"--benchmark {options.benchmark} needs --data DIR")
     if options.benchmark == PUBLIC and not (options.networks or options.boxes):
-        options.networks = at_hand(options, readme.NETWORKS)
+        options.networks = at_hand(options, report.README_NETWORKS)
     if not options.networks and not options.boxes:
         raise BadRun("name what to judge: --networks NAME,NAME or --boxes DIR")
     out = Path(options.out)
@@ -155,7 +154,7 @@ def run(options: argparse.Namespace) -> int:
         paths.append(pictured.write(table, data.clips, done, Path(options.report)))
     say(report.text(table))
     if options.benchmark == PUBLIC:
-        print(readme.table(readme.read(out / "table.csv")))
+        print(report.readme_table(report.read_means(out / "table.csv")))
     command.wrote(*paths)
     return 2 if left_out and options.clips else 0
 

@@ -25,31 +25,12 @@ from hotpath.base.cache import write_text
 from hotpath.calib import command
 from hotpath.calib.command import say
 from hotpath.calib.errors import BadRun
+from hotpath_lab import benchmarks, evaluate, provenance, report, trackers
 
-NETWORKS = (
-    "kestrel:int8",
-    "lightfc:int8",
-    "kestrel_duo:int8",
-    "kestrel_fast:int8",
-    "nanotrack_v2",
-    "nanotrack_v3",
-    "TrackerNano",
-    "TrackerVit",
-)
 TIMED = "David3,Dog1,person9"  # sequences that no tracker loses
 ROUNDS = 3  # that count, after one that does not
 FRAMES, BLOCK = 200, 20  # of a sequence; before the next tracker's turn
 MOST_LOAD = 0.5  # mean number of running processes in the minute before
-AT_REST = "ms_at_rest"  # column of the means: median milliseconds of a frame
-Means = dict[str, dict[str, dict[str, str]]]  # tracker -> group -> column -> value
-ALL, UNSEEN = "all", "unseen"
-MEAN = "mean of "
-# of the frames that show the target: it claims a box that misses it; it claims nothing
-DRIFT, SILENT = "dre", "nre"
-WORDS = (
-    "reported as `tracked`, % of the frames in which the target is visible",
-    "`tracked` with a box off the target, % of these frames",
-)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,7 +38,9 @@ def parser() -> argparse.ArgumentParser:
     cli = command.parser("hotpath_lab.readme", __doc__)
     cli.add_argument("--data", required=True, metavar="DIR", help="what hotpath_lab.public fetched")
     text = "trackers, as of `hotpath evaluate` (default: those of README)"
-    cli.add_argument("--networks", default=",".join(NETWORKS), metavar="NAME,NAME", help=text)
+    cli.add_argument(
+        "--networks", default=",".join(report.README_NETWORKS), metavar="NAME,NAME", help=text
+    )
     command.add_network_options(cli)
     text = "sequences on which the milliseconds are taken (default: %(default)s)"
     cli.add_argument("--timed", default=TIMED, metavar="NAME,NAME", help=text)
@@ -69,8 +52,6 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Time, evaluate, and print the table."""
-    from hotpath_lab import evaluate, provenance  # which reads this module
-
     took = {} if options.no_times else milliseconds(options)
     networks = evaluate.at_hand(options, options.networks.split(","))
     given = ["--benchmark", "public", "--data", options.data, "--networks", networks]
@@ -82,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     what = f"ms: {len(options.timed.split(','))} sequences, one core" if took else "no times taken"
     cores = os.cpu_count()
     say(f"commit {provenance.commit()}, {provenance.processor()}, {cores} cores; {what}")
-    say(table(read(path)))
+    say(report.readme_table(report.read_means(path)))
     command.wrote(path)
 
 
@@ -92,8 +73,6 @@ def milliseconds(options: argparse.Namespace) -> dict[str, float]:
     Raises:
         BadRun: this computer is busy, or a sequence is missing.
     """
-    from hotpath_lab import benchmarks, evaluate, trackers
-
     load = os.getloadavg()[0]
     if load > MOST_LOAD:
         raise BadRun(
@@ -150,7 +129,7 @@ def add_times(path: Path, took: Mapping[str, float]) -> None:
     """Write milliseconds into the rows of a table.csv that are means over all sequences."""
     with open(path, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    lines = [",".join([*rows[0], AT_REST])]
+    lines = [",".join([*rows[0], report.AT_REST])]
     for row in rows:
         ms = took.get(row["tracker"]) if row["clip"] == "mean" else None
         lines.append(",".join([*map(quoted, row.values()), "" if ms is None else f"{ms:.3f}"]))
@@ -160,83 +139,6 @@ def add_times(path: Path, took: Mapping[str, float]) -> None:
 def quoted(cell: str) -> str:
     """A cell of a CSV."""
     return f'"{cell}"' if "," in cell else cell
-
-
-def read(path: Path) -> Means:
-    """Return the means of a table.csv."""
-    means: Means = {}
-    with open(path, newline="") as file:
-        for row in csv.DictReader(file):
-            if row["clip"] == "mean" or row["clip"].startswith(MEAN):
-                group = ALL if row["clip"] == "mean" else row["clip"][len(MEAN) :]
-                means.setdefault(row["tracker"], {})[group] = row
-    return means
-
-
-def table(means: Means) -> str:
-    """Return Markdown: AUC and its interval, that of unseen sequences, drift and time.
-
-    Args:
-        means: what ``read`` returns. The first tracker is the default, with which the unseen
-            sequences compare the others. Where no milliseconds were taken at rest, those of the
-            evaluation stand.
-    """
-    first = next(iter(means.values()))
-    counts = first[ALL]["clips"], first.get(UNSEEN, {}).get("clips") or "0"
-    drift = DRIFT in first[ALL]
-    titles = [
-        "tracker",
-        f"AUC, {counts[0]} sequences",
-        f"AUC, the {counts[1]} unseen of them, and the difference to the default",
-        *(list(WORDS) if drift else []),
-        "ms",
-    ]
-    lines = [titles, ["---"] * len(titles)]
-    for name, groups in means.items():
-        whole, unseen = groups[ALL], groups.get(UNSEEN, {})
-        took = whole[AT_REST] if AT_REST in whole else whole.get("ms")
-        lines.append(
-            [
-                f"**{shown(name)}, the default**" if groups is first else shown(name),
-                figure(whole, "success") + between(whole, "success"),
-                figure(unseen, "success") + difference(unseen),
-                *(_words(whole) if drift else []),
-                f"{float(took):.2f}" if took else "–",
-            ]
-        )
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-def _words(row: Mapping[str, str]) -> list[str]:
-    """The cells below ``WORDS``, in per cent."""
-    return [f"{100 * (1 - float(row[SILENT])):.0f}", f"{100 * float(row[DRIFT]):.1f}"]
-
-
-def shown(name: str) -> str:
-    """A tracker's name as README writes it."""
-    if name.startswith("Tracker"):
-        return f"OpenCV's {name}"
-    return f"`{name[:-5]}`, INT8" if name.endswith("-int8") else f"`{name}`"
-
-
-def figure(row: Mapping[str, str], key: str, sign: str = "") -> str:
-    """A share without its leading zero; "–" where there is none."""
-    value = row.get(key)
-    return f"{float(value):{sign}.3f}".replace("0.", ".").replace("-", "−") if value else "–"
-
-
-def between(row: Mapping[str, str], key: str, sign: str = "") -> str:
-    """The 95 % interval in brackets, with a blank before; empty where there is none."""
-    if not row.get(key + "_low"):
-        return ""
-    return f" [{figure(row, key + '_low', sign)}, {figure(row, key + '_high', sign)}]"
-
-
-def difference(row: Mapping[str, str]) -> str:
-    """The paired difference to the first tracker, with a comma before; empty for the first."""
-    if not row.get("difference"):
-        return ""
-    return ", " + figure(row, "difference", "+") + between(row, "difference", "+")
 
 
 main = command.main("hotpath_lab.readme", run, parser)

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,26 @@ LOSSES = tuple(
         ("gain_centre", "centre adds"),
         ("gain_bias", "bias adds"),
     )
+)
+README_NETWORKS = (
+    "lightfc:int8",
+    "kestrel:int8",
+    "kestrel_fast:int8",
+    "kestrel_small:int8",
+    "nanotrack_v2",
+    "nanotrack_v3",
+    "TrackerNano",
+    "TrackerVit",
+)
+AT_REST = "ms_at_rest"  # column of the means: median milliseconds of a frame
+Means = dict[str, dict[str, dict[str, str]]]  # tracker -> group -> column -> value
+UNSEEN = "unseen"
+MEAN = "mean of "
+# of the frames that show the target: it claims a box that misses it; it claims nothing
+DRIFT, SILENT = "dre", "nre"
+SHARES = (
+    "reported as `tracked`, % of the frames in which the target is visible",
+    "`tracked` with a box off the target, % of these frames",
 )
 
 
@@ -185,3 +205,80 @@ def _plot_curves(table: Table, out: Path) -> list[Path]:
         chart.savefig(paths[-1], bbox_inches="tight")
         plt.close(chart)
     return paths
+
+
+def read_means(path: Path) -> Means:
+    """Return the means of a table.csv."""
+    means: Means = {}
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            if row["clip"] == "mean" or row["clip"].startswith(MEAN):
+                group = ALL if row["clip"] == "mean" else row["clip"][len(MEAN) :]
+                means.setdefault(row["tracker"], {})[group] = row
+    return means
+
+
+def readme_table(means: Means) -> str:
+    """Return Markdown: AUC and its interval, that of unseen sequences, drift and time.
+
+    Args:
+        means: what ``read_means`` returns. The first tracker is the default, with which the unseen
+            sequences compare the others. Where no milliseconds were taken at rest, those of the
+            evaluation stand.
+    """
+    first = next(iter(means.values()))
+    counts = first[ALL]["clips"], first.get(UNSEEN, {}).get("clips") or "0"
+    drift = DRIFT in first[ALL]
+    titles = [
+        "tracker",
+        f"AUC, {counts[0]} sequences",
+        f"AUC, the {counts[1]} unseen of them, and the difference to the default",
+        *(list(SHARES) if drift else []),
+        "ms",
+    ]
+    lines = [titles, ["---"] * len(titles)]
+    for name, groups in means.items():
+        whole, unseen = groups[ALL], groups.get(UNSEEN, {})
+        took = whole[AT_REST] if AT_REST in whole else whole.get("ms")
+        lines.append(
+            [
+                f"**{shown(name)}, the default**" if groups is first else shown(name),
+                figure(whole, "success") + between(whole, "success"),
+                figure(unseen, "success") + difference(unseen),
+                *(_state_shares(whole) if drift else []),
+                f"{float(took):.2f}" if took else "–",
+            ]
+        )
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _state_shares(row: Mapping[str, str]) -> list[str]:
+    """The cells below ``SHARES``, in per cent."""
+    return [f"{100 * (1 - float(row[SILENT])):.0f}", f"{100 * float(row[DRIFT]):.1f}"]
+
+
+def shown(name: str) -> str:
+    """A tracker's name as README writes it."""
+    if name.startswith("Tracker"):
+        return f"OpenCV's {name}"
+    return f"`{name[:-5]}`, INT8" if name.endswith("-int8") else f"`{name}`"
+
+
+def figure(row: Mapping[str, str], key: str, sign: str = "") -> str:
+    """A share without its leading zero; "–" where there is none."""
+    value = row.get(key)
+    return f"{float(value):{sign}.3f}".replace("0.", ".").replace("-", "−") if value else "–"
+
+
+def between(row: Mapping[str, str], key: str, sign: str = "") -> str:
+    """The 95 % interval in brackets, with a blank before; empty where there is none."""
+    if not row.get(key + "_low"):
+        return ""
+    return f" [{figure(row, key + '_low', sign)}, {figure(row, key + '_high', sign)}]"
+
+
+def difference(row: Mapping[str, str]) -> str:
+    """The paired difference to the first tracker, with a comma before; empty for the first."""
+    if not row.get("difference"):
+        return ""
+    return ", " + figure(row, "difference", "+") + between(row, "difference", "+")

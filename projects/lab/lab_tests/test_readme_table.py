@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hotpath.calib.errors import BadRun
-from hotpath_lab import readme
+from hotpath_lab import readme, report
 
 COLUMNS = "tracker clip clips success success_low success_high ms difference difference_low".split()
 ROWS = (
@@ -24,11 +24,11 @@ def means(tmp_path, more=()):
         writer = csv.writer(file)
         writer.writerow([*COLUMNS, "difference_high", *more])
         writer.writerows([*row, 0.01 if row[-1] else "", *[0.0125 for _ in more]] for row in ROWS)
-    return readme.read(tmp_path / "table.csv")
+    return report.read_means(tmp_path / "table.csv")
 
 
 def test_each_cell_is_a_figure_of_the_csv(tmp_path):
-    table = readme.table(means(tmp_path)).splitlines()
+    table = report.readme_table(means(tmp_path)).splitlines()
     assert table[0] == (
         "| tracker | AUC, 8 sequences | AUC, the 3 unseen of them, and the difference to the "
         "default | ms |"
@@ -39,9 +39,9 @@ def test_each_cell_is_a_figure_of_the_csv(tmp_path):
 
 def test_milliseconds_at_rest_come_before_those_of_the_evaluation(tmp_path):
     of_runs = means(tmp_path)
-    assert readme.table(of_runs).splitlines()[2].endswith("| 2.50 |")
+    assert report.readme_table(of_runs).splitlines()[2].endswith("| 2.50 |")
     readme.add_times(tmp_path / "table.csv", {"kestrel-int8": 1.25})
-    table = readme.table(readme.read(tmp_path / "table.csv")).splitlines()
+    table = report.readme_table(report.read_means(tmp_path / "table.csv")).splitlines()
     assert table[2].endswith("| 1.25 |") and table[3].endswith("| – |")
 
 
@@ -76,11 +76,11 @@ def test_times_are_refused_on_a_busy_computer(monkeypatch, tmp_path):
 
 
 def test_wrong_claims_have_a_column_where_they_were_measured(tmp_path):
-    table = readme.table(means(tmp_path, [readme.DRIFT, readme.SILENT])).splitlines()
-    assert table[0].endswith(f"| {readme.WORDS[0]} | {readme.WORDS[1]} | ms |")
+    table = report.readme_table(means(tmp_path, [report.DRIFT, report.SILENT])).splitlines()
+    assert table[0].endswith(f"| {report.SHARES[0]} | {report.SHARES[1]} | ms |")
     assert table[3].endswith("| 99 | 1.2 | – |")
 
 
 def test_a_difference_has_its_sign_and_interval(tmp_path):
     whole = means(tmp_path)["TrackerNano"]["all"]
-    assert readme.difference(whole) == ", −.033 [−.100, +.010]"
+    assert report.difference(whole) == ", −.033 [−.100, +.010]"

@@ -58,7 +58,7 @@ def rounded(value):
 
 def rendered():
     """The table, from the stored figures."""
-    return readme.table(readme.read(STORED)) + "\n"
+    return report.readme_table(report.read_means(STORED)) + "\n"
 
 
 def caption():

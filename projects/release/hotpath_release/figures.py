@@ -13,7 +13,7 @@ import datetime
 import os
 import re
 
-from hotpath_lab import provenance, readme
+from hotpath_lab import provenance, report
 from tests.support import ROOT
 
 README = ROOT / "README.md"

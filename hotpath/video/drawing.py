@@ -6,11 +6,13 @@ network, the engine, frames a second and milliseconds a step, so it covers no ta
 depends on the picture's size alone. Texts that do not fit side by side are left out.
 """
 
+from functools import lru_cache
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import cv2
 import numpy as np
 
+from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.frames.pictures import bgr_of, checked_frame
 from hotpath.runtime.types import LOST, UNSURE, Track
@@ -32,6 +34,7 @@ AMBER, RED = (40, 170, 255), (70, 70, 235)
 WARNINGS = {UNSURE: AMBER, LOST: RED}
 DASH_PX = 7  # of the box of an unsure or a lost target, line widths
 _Rectangle = Tuple[int, int, int, int]  # left, top, right, bottom
+_Colour = Tuple[int, int, int]
 LARGEST_PX = 16000  # OpenCV's line drawing overflows far outside the picture
 
 
@@ -72,26 +75,73 @@ def draw(
         )
     frame = bgr_of(checked_frame(frame))
     look = _Look(frame.shape)
-    bar_px = look.bar_px if any(name in info for name in FIGURES) else 0
-    drawn = np.empty((look.height + bar_px, look.width, 3), np.uint8)
+    drawn = np.empty((look.height + _bar_px(look, info), look.width, 3), np.uint8)
     picture = drawn[: look.height]
     picture[:] = frame
     for number, points in info.get("trails", {}).items():
         _draw_trail(picture, look, points, _colour(number, tracks.get(number)))
-    finite = {n: track for n, track in tracks.items() if np.isfinite(track.box).all()}
-    for number, track in finite.items():
-        _draw_box(picture, look, track, _colour(number, track))
-    labels: List[_Rectangle] = []
-    several = len(tracks) > 1 or any(tracks)
-    for number, track in finite.items():  # over all boxes
-        since = info.get("since", {}).get(number, "")
-        text = _label(look, number if several else None, track, since)
-        places = _places(look, track, text)
-        labels.append(next((p for p in places if not any(_touch(p, o) for o in labels)), places[0]))
-        _draw_label(picture, look, text, labels[-1], _colour(number, track))
-    if bar_px:
+    _draw_targets(_Bgr(picture, look), tracks, info)
+    if len(drawn) > look.height:
         _draw_bar(drawn[look.height :], look, info)
     return drawn
+
+
+def height_of(frame: Any, info: Mapping[str, Any]) -> int:
+    """Return the height of the picture that ``draw`` makes of a frame."""
+    look = _Look(frame.shape)
+    return look.height + _bar_px(look, info)
+
+
+def draw_in_planes(
+    frame: Planes, tracks: Mapping[int, Track], info: Dict[str, Any], out: Planes
+) -> None:
+    """Copy a frame into other planes, and draw on it there as ``draw`` does, without trails.
+
+    Args:
+        frame: ``Planes`` of the kind I420 or NV12.
+        tracks, info: see ``draw``.
+        out: of the kind I420, with the frame's width and even sides, matrix and range. Its height
+            is ``height_of(frame, info)``.
+    """
+    look = _Look(frame.shape)
+    rows = look.height // 2
+    out.planes[0][: look.height] = frame.planes[0]
+    if frame.kind == "NV12":
+        pairs = frame.planes[1].reshape(rows, -1, 2)
+        out.planes[1][:rows], out.planes[2][:rows] = cv2.split(pairs)
+    else:
+        for own, plane in zip(out.planes[1:], frame.planes[1:]):
+            own[:rows] = plane
+    _draw_targets(_InPlanes(out, look), tracks, info)
+    if out.height > look.height:
+        bar = np.empty((out.height - look.height, look.width, 3), np.uint8)
+        _draw_bar(bar, look, info)
+        paste(out, bar, 0, look.height)
+
+
+def _bar_px(look: "_Look", info: Mapping[str, Any]) -> int:
+    return look.bar_px if any(name in info for name in FIGURES) else 0
+
+
+def _draw_targets(surface: Any, tracks: Mapping[int, Track], info: Dict[str, Any]) -> None:
+    """All boxes, and labels over them."""
+    look = surface.look
+    finite = {n: track for n, track in tracks.items() if np.isfinite(track.box).all()}
+    for number, track in finite.items():
+        surface.box(track, _colour(number, track))
+    labels: List[_Rectangle] = []
+    several = len(tracks) > 1 or any(tracks)
+    for number, track in finite.items():
+        since = info.get("since", {}).get(number, "")
+        text = _label(look, number if several else None, track, since)
+        size = look.label_size(text)
+        for place in _places(look, track, size):
+            if not any(_touch(place, other) for other in labels):
+                break
+        else:
+            place = next(_places(look, track, size))
+        labels.append(place)
+        surface.label(text, place, _colour(number, track))
 
 
 class _Look:
@@ -124,7 +174,7 @@ class _Look:
         return self.text_width(text) + around, int(round(self.letter_px)) + around
 
 
-def _colour(number: int, track: Optional[Track]) -> Tuple[int, int, int]:
+def _colour(number: int, track: Optional[Track]) -> _Colour:
     own = TARGETS[number % len(TARGETS)]
     return own if track is None else WARNINGS.get(track.state, own)
 
@@ -149,13 +199,93 @@ def _corners(box: Sequence[float]) -> Tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def _draw_box(picture: np.ndarray, look: _Look, track: Track, colour: Tuple[int, int, int]) -> None:
-    """One target's box: dashes if it is unsure or lost."""
-    frame = _draw_dashed if track.state in WARNINGS else cv2.rectangle
+class _Bgr:
+    """Draws boxes and labels on a BGR array."""
+
+    def __init__(self, picture: np.ndarray, look: _Look) -> None:
+        self._picture, self.look = picture, look
+
+    def box(self, track: Track, colour: _Colour) -> None:
+        """One target's box: dashes if it is unsure or lost."""
+        for ink, more_px in ((DARK, 2), (colour, 0)):
+            # a dark line around the bright one makes it visible on any background
+            _draw_frame(self._picture, self.look, track, ink, self.look.box_px + more_px)
+
+    def label(self, text: str, place: _Rectangle, colour: _Colour) -> None:
+        """Text on a filled rectangle."""
+        _draw_label(self._picture, self.look, text, place, colour)
+
+
+class _InPlanes:
+    """Draws the same in planes of the kind I420: boxes plane by plane, labels as small pictures."""
+
+    def __init__(self, out: Planes, look: _Look) -> None:
+        self._out, self.look = out, look
+        self._ends = look.height, look.height // 2, look.height // 2
+
+    def box(self, track: Track, colour: _Colour) -> None:
+        """As ``_Bgr.box``; lines of the colour's planes are half as thick."""
+        for ink, more_px in ((DARK, 2), (colour, 0)):
+            line_px = self.look.box_px + more_px
+            values = _ink_in_yuv(ink, self._out.matrix, self._out.full_range)
+            for plane, end, value in zip(self._out.planes, self._ends, values):
+                half = int(plane is not self._out.planes[0])
+                px = (line_px + half) >> half
+                _draw_frame(plane[:end], self.look, track, value, px, half)
+
+    def label(self, text: str, place: _Rectangle, colour: _Colour) -> None:
+        """As ``_Bgr.label``, with even sides."""
+        look = self.look
+        left, top = max(0, place[0]) & ~1, max(0, place[1]) & ~1
+        right, bottom = min(look.width, place[2] + 2) & ~1, min(look.height, place[3] + 2) & ~1
+        if right > left and bottom > top:
+            patch = np.full((bottom - top, right - left, 3), colour, np.uint8)
+            at = place[0] - left + look.pad_px, place[3] - top - look.pad_px
+            _put(patch, look, text, at, DARK)
+            paste(self._out, patch, left, top)
+
+
+def paste(out: Planes, patch: np.ndarray, left: int, top: int) -> None:
+    """Put a BGR picture into planes of the kind I420. All numbers are even."""
+    yuv = _in_yuv(patch, out)
+    half = cv2.resize(yuv, (yuv.shape[1] // 2, yuv.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    for number, (plane, values) in enumerate(zip(out.planes, (yuv, half, half))):
+        y, x = top >> (number > 0), left >> (number > 0)
+        height, width = values.shape[:2]
+        plane[y : y + height, x : x + width] = values[:, :, number]
+
+
+def _in_yuv(bgr: np.ndarray, planes: Planes) -> np.ndarray:
+    """Turn BGR (H, W, 3) into Y, U and V of the planes' matrix and range, uint8 (H, W, 3)."""
+    return np.asarray(cv2.transform(bgr, _yuv_matrix(planes.matrix, planes.full_range)))
+
+
+@lru_cache(maxsize=4)
+def _yuv_matrix(matrix: str, full_range: bool) -> np.ndarray:
+    red, blue = (0.2126, 0.0722) if matrix == "709" else (0.299, 0.114)
+    black, grey, colour = (0, 1.0, 1.0) if full_range else (16, 219 / 255.0, 224 / 255.0)
+    luma = np.array([blue, 1 - red - blue, red])
+    u = (np.array([1.0, 0, 0]) - luma) / (2 * (1 - blue)) * colour
+    v = (np.array([0, 0, 1.0]) - luma) / (2 * (1 - red)) * colour
+    return np.array([[*(luma * grey), black], [*u, 128], [*v, 128]])
+
+
+@lru_cache(maxsize=64)
+def _ink_in_yuv(ink: _Colour, matrix: str, full_range: bool) -> Tuple[int, ...]:
+    factors = _yuv_matrix(matrix, full_range)
+    return tuple(int(round(value)) for value in factors.dot([*ink, 1]))
+
+
+def _draw_frame(
+    plane: np.ndarray, look: _Look, track: Track, ink: Any, line_px: int, half: int = 0
+) -> None:
+    """A target's box in one array; ``half``: 1 in a plane of half the resolution."""
     left, top, right, bottom = _corners(track.box)
-    # a dark line around the bright one makes it visible on any background
-    frame(picture, (left, top), (right, bottom), DARK, look.box_px + 2)
-    frame(picture, (left, top), (right, bottom), colour, look.box_px)
+    if track.state in WARNINGS:
+        _draw_dashed(plane, look, (left, top, right, bottom), ink, line_px, half)
+    else:
+        first, last = (left >> half, top >> half), (right >> half, bottom >> half)
+        cv2.rectangle(plane, first, last, ink, line_px)
 
 
 def _label(look: _Look, number: Optional[int], track: Track, since: str) -> str:
@@ -174,20 +304,21 @@ def _label(look: _Look, number: Optional[int], track: Track, since: str) -> str:
     return fitting[0] if fitting else texts[-1]
 
 
-def _places(look: _Look, track: Track, text: str) -> List[_Rectangle]:
-    """Where a label may stand, the best place first: above its box, below it, inside it.
+def _places(look: _Look, track: Track, size: Tuple[int, int]) -> Iterator[_Rectangle]:
+    """Where a label of that size may stand, the best place first: above its box, below, inside it.
 
     After these come all other heights, the nearest ones first.
     """
     left, top, _, bottom = _corners(track.box)
-    width, height = look.label_size(text)
+    width, height = size
     at_x = max(0, min(left - look.box_px // 2, look.width - width))
     above, below = top - height - look.box_px // 2, bottom + look.box_px // 2
     lowest = look.height - height
     inside = max(0, min(top + look.box_px, lowest))
-    beside = sorted(range(0, lowest, 2), key=lambda y: abs(y - above))
-    fits = [y for y in (above, below) if 0 <= y <= lowest]
-    return [(at_x, y, at_x + width, y + height) for y in fits + [inside] + beside]
+    for y in [*(y for y in (above, below) if 0 <= y <= lowest), inside]:
+        yield at_x, y, at_x + width, y + height
+    for y in sorted(range(0, lowest, 2), key=lambda y: abs(y - above)):  # where all are taken
+        yield at_x, y, at_x + width, y + height
 
 
 def _touch(first: _Rectangle, other: _Rectangle) -> bool:
@@ -204,18 +335,17 @@ def _draw_label(
 
 
 def _draw_dashed(
-    picture: np.ndarray, first: Any, last: Any, colour: Tuple[int, int, int], line_px: int
+    plane: np.ndarray, look: _Look, corners: _Rectangle, ink: Any, line_px: int, half: int
 ) -> None:
-    """A rectangle of dashes, as ``cv2.rectangle``; what lies outside the picture is left out."""
-    height, width = picture.shape[:2]
-    dash = DASH_PX * max(1, round(min(height, width) / 240.0))
-    (left, top), (right, bottom) = first, last
-    for x, end in _dashes(left, right, width, dash):
+    """A rectangle of dashes; what lies outside the picture is left out."""
+    dash = DASH_PX * max(1, round(min(look.height, look.width) / 240.0))
+    left, top, right, bottom = corners
+    for x, end in _dashes(left, right, look.width, dash):
         for y in (top, bottom):
-            cv2.line(picture, (x, y), (end, y), colour, line_px)
-    for y, end in _dashes(top, bottom, height, dash):
+            cv2.line(plane, (x >> half, y >> half), (end >> half, y >> half), ink, line_px)
+    for y, end in _dashes(top, bottom, look.height, dash):
         for x in (left, right):
-            cv2.line(picture, (x, y), (x, end), colour, line_px)
+            cv2.line(plane, (x >> half, y >> half), (x >> half, end >> half), ink, line_px)
 
 
 def _dashes(first: int, last: int, end: int, dash: int) -> Iterator[Tuple[int, int]]:

@@ -6,16 +6,29 @@ Which container, and what happens after an error, is decided by the caller.
 import sys
 from fractions import Fraction
 from types import ModuleType
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
 
 from hotpath.base.commands import needs, why_unloaded
+from hotpath.kernels import cpu
+from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.frames.pictures import AnyFrame, Picture
+from hotpath.runtime.types import Track
+from hotpath.video import drawing
+from hotpath.video.pyav_frames import planes_of
 
 DEFAULT_FPS = 30.0
 CLOCK_HZ = 90000  # of the time stamps
+BT601 = "601", False
+COLOURS = {  # of planes: matrix, full range -> FFmpeg's options; nothing is what players assume
+    BT601: {},
+    ("601", True): {"color_range": "pc"},
+    ("709", False): {"colorspace": "bt709"},
+    ("709", True): {"colorspace": "bt709", "color_range": "pc"},
+}
 MOST_TICKS = 1 << 30  # between two frames, 3 hours: containers keep 31 bits of a duration
 
 
@@ -39,23 +52,56 @@ class Settings(NamedTuple):
     threads: Optional[int] = None
 
 
+class Canvas(NamedTuple):
+    """A picture in the memory from which it is encoded, so that drawing on it needs no conversion.
+
+    Attributes:
+        picture: PyAV's frame.
+        planes: its ``Planes``, of the kind I420.
+    """
+
+    picture: Any
+    planes: Planes
+
+    @property
+    def shape(self) -> Tuple[int, int, int]:
+        """(height, width, 3)."""
+        return self.planes.shape
+
+
+def drawn_canvas(
+    frame: AnyFrame, tracks: Mapping[int, Track], info: Dict[str, Any]
+) -> Optional[Canvas]:
+    """Draw as ``drawing.draw``, into a ``Canvas``; None: only ``draw`` can draw on this frame."""
+    planes = frame.pixels() if isinstance(frame, Picture) else None
+    if not isinstance(planes, Planes) or planes.kind not in ("I420", "NV12"):
+        return None
+    if planes.width % 2 or planes.height % 2:
+        return None
+    height = drawing.height_of(frame, info)
+    canvas = _blank(planes.width, height, planes.matrix, planes.full_range)
+    drawing.draw_in_planes(planes, tracks, info, canvas.planes)
+    return canvas
+
+
 class Encoder:
-    """Encodes frames. All have the size of the first one.
+    """Encodes frames. All have the size and the colours of the first one.
 
     Args:
         target: path, or an object with ``write``.
         settings: see there.
-        shape: shape of the first frame. H.264 needs even numbers, so the size is rounded up.
+        first: the first frame. H.264 needs even numbers, so the size is rounded up.
 
     Raises:
         BadOutput: this PyAV has no encoder of H.264.
         OSError: the file can't be written. So raise the methods.
     """
 
-    def __init__(self, target: Any, settings: Settings, shape: Tuple[int, ...]) -> None:
+    def __init__(self, target: Any, settings: Settings, first: Union[np.ndarray, Canvas]) -> None:
         import av
 
-        height, width = shape[:2]
+        height, width = first.shape[:2]
+        self._colours = _colours_of(first)
         self._size = (width + width % 2, height + height % 2)
         self._av = av
         self._tick = -1
@@ -79,18 +125,18 @@ class Encoder:
             context.thread_count = settings.threads
         # a key frame a second lets players seek; zerolatency keeps no frame in the encoder
         key_frames = str(max(1, int(round(settings.fps))))
-        self._stream.options = dict(settings.codec, tune="zerolatency", g=key_frames)
+        colours = COLOURS[self._colours]
+        self._stream.options = dict(settings.codec, tune="zerolatency", g=key_frames, **colours)
         # AVI has no time stamps: its frames lie on the grid of the rate, which may have gaps
         self._time_base = 1 / rate if settings.form == "avi" else Fraction(1, CLOCK_HZ)
         context.time_base = self._time_base
 
-    def write(self, frame: np.ndarray, seconds: float) -> None:
+    def write(self, frame: Union[np.ndarray, Canvas], seconds: float) -> None:
         """Encode one BGR frame, displayed at that time. A frame of another size is fitted.
 
         A pause of more than ``MOST_TICKS`` is cut to one frame.
         """
-        fitted = np.ascontiguousarray(letterbox(frame, self._size))
-        picture = self._av.VideoFrame.from_ndarray(fitted, format="bgr24")
+        picture = self._picture_of(frame)
         tick = int(round(seconds / self._time_base)) - self._cut_ticks
         if tick - self._tick > MOST_TICKS:
             due = self._tick + max(1, int(round(1 / (self._rate * self._time_base))))
@@ -98,10 +144,28 @@ class Encoder:
             tick = due
         self._tick = max(self._tick + 1, tick)
         picture.pts, picture.time_base = self._tick, self._time_base
+        for packet in self._encoded(picture):
+            self._container.mux(packet)
+
+    def _encoded(self, picture: Any) -> Any:
         packets = self._stream.encode(picture)
         self._is_open = True
-        for packet in packets:
-            self._container.mux(packet)
+        return packets
+
+    def _picture_of(self, frame: Union[np.ndarray, Canvas]) -> Any:
+        """PyAV's frame, of the size and the colours with which the video began."""
+        if isinstance(frame, Canvas):
+            planes = frame.planes
+            is_alike = _colours_of(frame) == self._colours
+            if is_alike and (planes.width, planes.height) == self._size:
+                return frame.picture
+            frame = cpu.load().to_bgr(planes)
+        fitted = np.ascontiguousarray(letterbox(frame, self._size))
+        if self._colours == BT601:  # as FFmpeg converts
+            return self._av.VideoFrame.from_ndarray(fitted, format="bgr24")
+        canvas = _blank(*self._size, *self._colours)
+        drawing.paste(canvas.planes, fitted, 0, 0)
+        return canvas.picture
 
     def close(self) -> None:
         """Write what libx264 still holds, and close the container; may be called twice."""
@@ -114,6 +178,18 @@ class Encoder:
                 container.mux(packet)
         finally:
             container.close()
+
+
+def _blank(width: int, height: int, matrix: str, full_range: bool) -> Canvas:
+    import av
+
+    picture = av.VideoFrame(width, height, "yuv420p")
+    parts = planes_of(picture, "I420")
+    return Canvas(picture, Planes("I420", parts, width, height, matrix, full_range))
+
+
+def _colours_of(frame: Union[np.ndarray, Canvas]) -> Tuple[str, bool]:
+    return (frame.planes.matrix, frame.planes.full_range) if isinstance(frame, Canvas) else BT601
 
 
 def load_pyav(name: str) -> ModuleType:

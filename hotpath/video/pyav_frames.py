@@ -89,7 +89,7 @@ def upright(decoded: Any, turn: Turn, planes: bool) -> AnyFrame:
         if decoded.colorspace in UNREAD_MATRICES:
             decoded.colorspace = BT709
         return turn.of(decoded.to_ndarray(format="bgr24"))
-    parts = _planes_of(decoded, kind)
+    parts = planes_of(decoded, kind)
     width = decoded.width
     height = decoded.height
     if turn != UPRIGHT:
@@ -119,7 +119,7 @@ def _deep(decoded: Any) -> Optional[np.ndarray]:
     return None
 
 
-def _planes_of(decoded: Any, kind: str) -> List[np.ndarray]:
+def planes_of(decoded: Any, kind: str) -> List[np.ndarray]:
     """The planes of PyAV's frame, without a copy."""
     planes = []
     for plane, used in zip(decoded.planes, row_bytes_of(kind, decoded.width)):

@@ -23,7 +23,7 @@ from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.video.base import to_bgr
 from hotpath.video.containers import mp4_boxes
-from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
+from hotpath.video.encoder import DEFAULT_FPS, Canvas, Encoder, Settings, load_pyav
 from hotpath.video.output_file import MOVED, OLDER_STAYS, NewFile, check_ending, check_folder
 
 FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".avi": "avi"}  # FFmpeg's names
@@ -78,12 +78,12 @@ class Video:
         self.lock = ExclusiveLock()  # an encoder that is closed while it encodes ends the process
 
     @exclusive
-    def write(self, frame: np.ndarray, time_s: Optional[float] = None) -> None:
+    def write(self, frame: Union[np.ndarray, Canvas], time_s: Optional[float] = None) -> None:
         """Append one frame.
 
         Args:
-            frame: BGR ``uint8`` (H, W, 3). A frame of another size than the first is scaled to
-                fit, with black beside it.
+            frame: BGR ``uint8`` (H, W, 3), or a ``Canvas``. One of another size than the first is
+                scaled to fit, with black beside it.
             time_s: its time in the source, seconds. None: one frame time after the last frame. A
                 frame that is out of order follows its predecessor at once.
 
@@ -93,7 +93,7 @@ class Video:
         """
         if self._refusal:
             raise BadOutput(self._refusal, what="not written")
-        frame = to_bgr(frame)
+        frame = frame if isinstance(frame, Canvas) else to_bgr(frame)
         try:
             if self._encoder is None:
                 self._start(frame)
@@ -136,7 +136,7 @@ class Video:
             if kind is None:  # else the first error is the one to report
                 raise
 
-    def _start(self, frame: np.ndarray) -> None:
+    def _start(self, frame: Union[np.ndarray, Canvas]) -> None:
         """Open container and encoder for the first frame's size."""
         kind = os.path.splitext(self.name)[1].lower()
         options = {"flush_packets": "1"}
@@ -148,7 +148,7 @@ class Video:
         codec = {"preset": "veryfast", "crf": CRF}
         how = Settings(FORMATS[kind], self._fps, options, codec, self._aspect)
         try:
-            self._encoder = Encoder(self._file.path, how, frame.shape)
+            self._encoder = Encoder(self._file.path, how, frame)
         except BadOutput as error:
             raise BadOutput(f"--save: {error}") from None
 
@@ -258,7 +258,7 @@ class BackgroundVideo:
         return self.video.kept
 
     @exclusive
-    def write(self, frame: np.ndarray, time_s: Optional[float] = None) -> None:
+    def write(self, frame: Union[np.ndarray, Canvas], time_s: Optional[float] = None) -> None:
         """Append one frame, which must not be changed afterwards; see ``Video.write``.
 
         Raises:

@@ -7,10 +7,21 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath.kernels import cpu
+from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadBox, BadFrame, BadOutput
 from hotpath.runtime.types import LOST, UNSURE, Track
 from hotpath.video import window as window_module
-from hotpath.video.drawing import AMBER, DARK, RED, TARGETS, UNIT_PX, draw
+from hotpath.video.drawing import (
+    AMBER,
+    DARK,
+    RED,
+    TARGETS,
+    UNIT_PX,
+    draw,
+    draw_in_planes,
+    height_of,
+)
 from hotpath.video.window import Window, no_window
 from tests.support import ROOT, display
 from tests.support.errors import refusal
@@ -324,3 +335,43 @@ def test_a_lost_target_has_a_red_broken_line_and_the_time_since():
     assert held[90:150, 100].any(axis=1).all() and not side.any(axis=1).all()
     without = draw(black((480, 360)), track)
     assert (lost != without).any()
+
+
+@pytest.mark.parametrize("colours", [("601", False), ("601", True), ("709", False), ("709", True)])
+@pytest.mark.parametrize("kind", ["I420", "NV12"])
+@pytest.mark.parametrize("state", ["tracked", UNSURE, LOST])
+def test_what_is_drawn_in_planes_looks_as_in_bgr(kind, colours, state):
+    """The same picture, but for the colour's lower resolution at the edges of lines and letters."""
+    width, height = 320, 240
+    noise = cv2.GaussianBlur(
+        np.random.RandomState(3).randint(0, 255, (120, 160), np.uint8), (9, 9), 4
+    )
+    luma = cv2.resize(noise, (width, height))
+    u, v = cv2.resize(noise, (160, 120))[::-1], cv2.resize(noise, (160, 120))[:, ::-1]
+    pairs = np.stack([u, v], -1).reshape(height // 2, width)
+    parts = [luma, u, v] if kind == "I420" else [luma, pairs]
+    frame = Planes(kind, [np.ascontiguousarray(part) for part in parts], width, height, *colours)
+    before = [plane.copy() for plane in frame.planes]
+    box = (101.4, 61.2, 78, 53) if state != LOST else (-20.0, 150, 90, 120)
+    tracks = {
+        1: Track(box, 0.9, state=state, lost=state == LOST),
+        2: Track((9, 7, 31, 400), 0.5, state="tracked"),
+    }
+    rows = height_of(frame, INFO)
+    empty = [np.zeros((rows, width), np.uint8)]
+    empty += [np.zeros((rows // 2, width // 2), np.uint8) for _ in range(2)]
+    out = Planes("I420", empty, width, rows, *colours)
+    draw_in_planes(frame, tracks, INFO, out)
+    wanted = draw(cpu.load().to_bgr(frame), tracks, INFO)
+    got = cpu.load().to_bgr(out)
+    assert got.shape == wanted.shape
+    far = np.abs(got.astype(int) - wanted).max(axis=2)
+    untouched = (wanted[:height] == cpu.load().to_bgr(frame)).all(axis=2)
+    assert np.median(far) <= 2 and (far[:height][untouched] <= 2).mean() > 0.97
+    # lines and labels: the brightness everywhere, the colour where they are two pixels wide
+    grey = np.abs(
+        cv2.cvtColor(got, cv2.COLOR_BGR2GRAY).astype(int) - cv2.cvtColor(wanted, cv2.COLOR_BGR2GRAY)
+    )
+    assert (grey > 60).mean() < 0.02 and (far > 90).mean() < 0.02
+    for plane, kept in zip(frame.planes, before):
+        np.testing.assert_array_equal(plane, kept)

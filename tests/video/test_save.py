@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadOutput
+from hotpath.runtime.frames.camera_frames import PlanarFrame
 from hotpath.video.containers import mp4_boxes
-from hotpath.video.encoder import load_pyav
+from hotpath.video.encoder import drawn_canvas, load_pyav
 from hotpath.video.save import WAITING_FRAMES, BackgroundVideo, Video
 from hotpath.video.sources import open_source
 from tests.support import ROOT, run
@@ -373,3 +375,28 @@ def test_an_error_at_the_last_frame_is_raised_by_close():
     with pytest.raises(BadOutput, match="the disk is full"):
         video.close()
     assert slow.closed == 1
+
+
+@pytest.mark.parametrize("colours", [("601", False), ("709", False), ("709", True)])
+def test_a_canvas_is_encoded_as_it_is_and_other_frames_are_fitted_to_its_colours(tmp_path, colours):
+    path, size = str(tmp_path / "a.mp4"), (320, 240)
+    parts = [np.full((240, 320), 90, np.uint8)]
+    parts += [np.full((120, 160), value, np.uint8) for value in (160, 100)]
+    frame = PlanarFrame(Planes("I420", parts, *size, *colours))
+    bgr = np.asarray(frame)
+    with Video(path, 25) as video:
+        for _ in range(3):
+            canvas = drawn_canvas(frame, {}, {})
+            assert canvas.shape == frame.shape
+            video.write(canvas)
+        video.write(bgr)
+        small = [plane[::2, ::2].copy() for plane in parts]
+        video.write(drawn_canvas(PlanarFrame(Planes("I420", small, 160, 120, *colours)), {}, {}))
+    with open_source(path, planes=True) as source:
+        for _ in range(5):
+            read = source.read()
+            assert (read.planes.matrix, read.planes.full_range) == colours
+            assert np.abs(np.asarray(read).astype(int) - bgr).max() <= 3
+    odd = [np.zeros((241, 321), np.uint8), *[np.zeros((121, 161), np.uint8)] * 2]
+    assert drawn_canvas(PlanarFrame(Planes("I420", odd, 321, 241)), {}, {}) is None
+    assert drawn_canvas(bgr, {}, {}) is None

@@ -10,6 +10,7 @@ from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import Track
 from hotpath.video import drawing as draw
 from hotpath.video.base import TrackedFrame
+from hotpath.video.encoder import drawn_canvas
 
 if TYPE_CHECKING:
     from hotpath.app.cli.player import Player
@@ -53,8 +54,11 @@ class Drawn:
             frame, index, time_s, tracks = tracked[:4]
             began = time.perf_counter()
             captions = self._captions(index, time_s, tracks)
-            picture = bgr_of(frame)
-            picture = draw.draw(picture, tracks, captions)
+            picture: Any = None
+            if not self._player:  # then no picture in BGR is needed
+                picture = drawn_canvas(frame, tracks, captions)
+            if picture is None:
+                picture = draw.draw(bgr_of(frame), tracks, captions)
             drawn = time.perf_counter()
             self.profile.note("drawing", (drawn - began) * 1e3)
             if self._player:

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from itertools import islice
+from statistics import median
 from typing import Callable, Deque, Dict, Mapping, Optional
 
 import numpy as np
@@ -75,8 +76,8 @@ class Profile:
         times = list(islice(reversed(self._ms.get(step, ())), frames))
         if not times:
             return {}
-        median, p95, p99 = np.percentile(times, (50, 95, 99))
-        return {"median": float(median), "p95": float(p95), "p99": float(p99)}
+        of = np.percentile(times, (50, 95, 99)).tolist()
+        return dict(zip(("median", "p95", "p99"), of))
 
     def fps(self) -> Optional[float]:
         """Frames that were tracked a second of wall time in the frame loop; None before the first.
@@ -96,7 +97,7 @@ class Profile:
         count = min(map(len, last))  # the page asks while the loop adds a frame
         if not count:
             return {}
-        return {step: float(np.median(ms[:count])) for step, ms in zip(STEPS, last)}
+        return {step: float(median(ms[:count])) for step, ms in zip(STEPS, last)}
 
     def table(self, live: bool = False) -> str:
         """Return the figures as lines of text. Steps without a time of their own are left out.

@@ -38,7 +38,7 @@ from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.base import TrackedFrame
 from hotpath.video.drawing import draw
-from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, load_pyav
+from hotpath.video.encoder import DEFAULT_FPS, Encoder, Settings, drawn_canvas, load_pyav
 
 # FFmpeg's container and its options; what goes to an RTSP server is converted by ``rtsp_push``
 MPEG_TS = ("mpegts", {"flush_packets": "1"})
@@ -214,12 +214,14 @@ class Sender:
 
     def _send(self, shown: TrackedFrame) -> None:
         """Send one frame, with the time when it was captured."""
-        frame = bgr_of(shown.frame)
-        if self._box and shown.tracks:
-            frame = draw(frame, shown.tracks)
+        tracks = shown.tracks if self._box else {}
+        frame: Any = drawn_canvas(shown.frame, tracks, {})
+        if frame is None:
+            frame = bgr_of(shown.frame)
+            frame = draw(frame, tracks) if tracks else frame
         if self._encoder is None:
             self._target = (Push if self.address.scheme == "rtsp" else Datagrams)(self.address)
-            self._encoder = Encoder(self._target, self._settings, frame.shape)
+            self._encoder = Encoder(self._target, self._settings, frame)
             self._zero_s = shown.captured_s
         self._encoder.write(frame, shown.captured_s - self._zero_s)
         if self._target.sends:

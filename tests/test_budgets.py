@@ -1,4 +1,4 @@
-"""Each reader of foreign bytes has limits: SECURITY.md's table, and what lies for each row.
+"""Each reader of foreign bytes has limits, and refuses malformed inputs.
 
 The reader must refuse it in a sentence, in little time and memory, before a library sees it.
 """
@@ -13,22 +13,19 @@ from types import SimpleNamespace as Message
 import numpy as np
 import pytest
 
-from hotpath.app.cli import boxes as given
 from hotpath.app.cli import report
-from hotpath.app.links import rtsp_push
 from hotpath.app.records import LinkOptions, TargetOptions
 from hotpath.base import toml
 from hotpath.runtime.errors import BadNetwork, BadOutput, BadSource
 from hotpath.runtime.identity.learner import negatives
-from hotpath.runtime.networks import bundle, npz, onnx_budget
+from hotpath.runtime.networks import bundle, npz
 from hotpath.video import limits, probe, sequence
 from hotpath.video.sources import open_source
-from hotpath_bridges import bag_budget, mqtt, ros
-from tests.support import malformed
+from hotpath_bridges import mqtt, ros
+from tests.support import ROOT, malformed
 from tests.support.malformed import jpeg, png, tiff, webp
 
-SECURITY = pathlib.Path(__file__).resolve().parents[1] / "SECURITY.md"
-COST = r"at most (\d+) s of the processor and (\d+) MiB"
+MOST_S, MOST_MIB = 9, 256  # of the processor, and of memory, as SECURITY.md says
 READ_ONE = """
 import contextlib, importlib, pathlib, re, resource, sys, time
 from hotpath.runtime.errors import HotpathError
@@ -87,7 +84,6 @@ def truth(path):
 
 def table(path):
     """The rows of a table of results."""
-    from hotpath.app.cli import report
 
     return report.read(path)
 
@@ -142,7 +138,6 @@ LONG = (limits.FILE_MIB + 1) * limits.MIB
 ROWS = {
     "picture, `hotpath/video/limits.py`": (
         shape,
-        f"{FRAME}, {FILE}",
         {
             "PNG": ("a.png", lambda: png(30000, 30000), "megapixels"),
             "JPEG": ("a.jpg", lambda: jpeg(65500, 65500), "megapixels"),
@@ -155,7 +150,6 @@ ROWS = {
     ),
     "stack: TIFF, WebP, GIF, HEIC": (
         shape,
-        f"{FRAME}, {FILE}, {limits.PAGES:,} pages, counted within {limits.PAGES_S} s",
         {
             "200 large pages": ("a.tif", lambda: tiff(8000, 8000, 200), "pages"),
             "60,000 pages": ("a.tif", lambda: tiff(8, 8, 60000), "pages"),
@@ -169,7 +163,6 @@ ROWS = {
     ),
     "video": (
         shape,
-        FRAME,
         {
             "APNG": ("a.png", lambda: png(30000, 30000, True, 30000), "not a vid|mega"),
             "smaller APNG": ("a.png", lambda: png(16000, 12000, True, 12000), "not a vid|mega"),
@@ -182,7 +175,6 @@ ROWS = {
     ),
     "pipe": (
         shape,
-        FRAME,
         {
             "APNG by a pipe": (
                 "-",
@@ -193,12 +185,10 @@ ROWS = {
     ),
     "stream": (
         shape,
-        FRAME,
         {"PNG by HTTP": ("picture", lambda: png(16000, 12000, False, 12000), "megapix|no stream")},
     ),
     "Motion JPEG over HTTP": (
         shape,
-        f"{FRAME}, {limits.PART_MIB} MiB of a part",
         {
             "a large frame": ("parts", lambda: malformed.part(jpeg(65500, 65500)), "megapixels"),
             "a part without an end": (
@@ -216,9 +206,6 @@ ROWS = {
     ),
     "topics and bags of ROS": (
         bag_or_message,
-        f"{FRAME}, {bag_budget.UNPACKED_MIB} MiB of a chunk or message unpacked, "
-        f"{bag_budget.RATIO} times the size of a compressed file, {bag_budget.QUERY_S} s of SQLite "
-        "for a message",
         {
             "PNG of ROS": ("a", lambda: png(30000, 30000), "megapixels"),
             "PNG for planes": ("a.planes", lambda: png(30000, 30000), "megapixels"),
@@ -235,8 +222,6 @@ ROWS = {
     ),
     "truth of sequences, `hotpath/video/sequence.py`": (
         truth,
-        f"{sequence.MOST_MIB} MiB, {sequence.MOST_FRAMES:,} lines; files that state a frame rate: "
-        f"{sequence.MOST_SIDE_BYTES >> 10} KiB",
         {
             "12 GB": ("groundtruth.txt", lambda: 12 << 30, "MiB"),
             "ten million lines": ("groundtruth.txt", lambda: b"\n" * 10**7, "lines"),
@@ -245,7 +230,6 @@ ROWS = {
     ),
     "files of boxes: `--boxes`, `hotpath/app/cli/boxes.py`": (
         boxes,
-        f"{given.MOST_BYTES >> 20} MiB",
         {
             "12 GB of boxes": ("boxes.txt", lambda: 12 << 30, "too large"),
             "a million boxes": ("boxes.txt", lambda: b"1,2,30,40\n" * 10**6, "too large"),
@@ -253,7 +237,6 @@ ROWS = {
     ),
     "tables of results: `hotpath report`, `hotpath/app/cli/report.py`": (
         table,
-        f"{report.MOST_MIB} MiB",
         {
             "12 GB of rows": ("boxes.csv", lambda: 12 << 30, "MiB"),
             "brackets of JSON lines": ("boxes.jsonl", lambda: b"[" * 200000, "nested"),
@@ -261,7 +244,6 @@ ROWS = {
     ),
     "bundles: `bundle.json`, `hotpath/runtime/networks/bundle.py`": (
         bundle_of,
-        f"{bundle.MOST_BYTES >> 20} MiB",
         {
             "12 GB of JSON": ("bundle.json", lambda: 12 << 30, "bytes"),
             "brackets of JSON": ("bundle.json", lambda: b"[" * 200000, "nested"),
@@ -269,12 +251,10 @@ ROWS = {
     ),
     "a broker of MQTT, `hotpath_bridges/mqtt.py`": (
         publish,
-        f"{mqtt.MOST_BYTES >> 10} KiB of a packet; said after {mqtt.SILENT_S:g} s of silence",
         {"a packet of 266 MB": ("mqtt", flooding, "sends a packet of")},
     ),
     "TOML, `hotpath/base/toml.py`": (
         lambda place: toml.read(pathlib.Path(place), BadNetwork),
-        f"{toml.MOST_BYTES >> 10} KiB, {toml.MOST_DOTS} dots in a line",
         {
             "a key of 50,000 parts": ("a", lambda: b".".join([b"a"] * 50000) + b" = 1", "dots"),
             "a file of 16 MB": ("a", lambda: b"#" * (1 << 24), "."),
@@ -284,9 +264,6 @@ ROWS = {
     ),
     "ONNX, all: networks, detectors, heads, bundles, `hotpath/runtime/networks/onnx_budget.py`": (
         network,
-        f"{onnx_budget.MOST_BYTES >> 30} GiB, {onnx_budget.MOST_NODES:,} nodes (of functions at "
-        "each call), "
-        f"{onnx_budget.DEEPEST} graphs in each other, no loops",
         {
             "a loop": ("a", lambda: malformed.inside("Loop", 1), "Loop"),
             "a scan": ("a", lambda: malformed.inside("Scan", 1), "Scan"),
@@ -303,7 +280,6 @@ ROWS = {
     ),
     "NumPy archives, `hotpath/runtime/networks/npz.py`": (
         negatives.read,
-        f"{npz.MOST_BYTES >> 20} MiB, also unpacked, {npz.MOST_ARRAYS} arrays",
         {
             "64 MB of zeros": ("a", lambda: malformed.npz((1 << 26,), 1 << 26), "."),
             "a shape of 2^40": ("a", lambda: malformed.npz((1 << 40,), 1), "."),
@@ -314,32 +290,23 @@ ROWS = {
     ),
     "redirects of RTSP, `hotpath/video/probe.py`": (
         shape,
-        f"{probe.REDIRECTS}",
         {"redirects in a circle": ("rtsp", lambda: 1 << 20, "redirects")},
     ),
 }
-LIES = [(reader, lie) for reader, (_, _, row) in ROWS.items() for lie in row]
-
-
-def test_the_page_has_each_readers_limits_and_what_lies():
-    table = re.findall(r"^\| (.+) \| (.+) \| (.*) \|$", SECURITY.read_text("utf-8"), re.M)[1:]
-    assert table == [(reader, most, ", ".join(row)) for reader, (_, most, row) in ROWS.items()]
-    assert {reader for reader, _ in LIES} == set(ROWS)
-    assert f"takes no packet for {rtsp_push.MOST_S} s" in SECURITY.read_text("utf-8")
+LIES = [(reader, lie) for reader, (_, row) in ROWS.items() for lie in row]
 
 
 @pytest.mark.parametrize("reader, lie", LIES)
 def test_what_lies_is_refused_in_a_sentence_and_costs_little(tmp_path, reader, lie):
-    place, make, sentence = ROWS[reader][2][lie]
-    seconds, mebibytes = map(int, re.search(COST, SECURITY.read_text("utf-8")).groups())
-    how = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(SECURITY.parent))
+    place, make, sentence = ROWS[reader][1][lie]
+    how = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(ROOT))
     with malformed.opened(tmp_path, place, make()) as (place, stdin):
         call = [sys.executable, "-c", READ_ONE, reader, str(place)]
         done = subprocess.run(call, stdin=stdin, timeout=120, **how)
     text = done.stdout.decode("utf-8", "replace")
     refused = re.search(r"^sentence (.{9,600})\ncost (\S+) (\S+)$", text, re.M)
     assert refused and re.search(sentence, refused[1]), text
-    assert float(refused[2]) < seconds and float(refused[3]) < mebibytes, text
+    assert float(refused[2]) < MOST_S and float(refused[3]) < MOST_MIB, text
 
 
 def test_what_is_within_the_budget_is_read(tmp_path):

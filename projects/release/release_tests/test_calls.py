@@ -49,7 +49,6 @@ NOT_RUN = {  # blocks of Python
 }
 NOT_PARSED = {  # modules without options, which would do their work
     "tests.support.shipped": "it writes tests/shipped.json",
-    "hotpath_release.jetson": "it prints a table, which release_tests/test_jetson.py compares",
     "venv": "it is Python's own",
 }
 AT_ONCE = {  # commands with an option that does its work while it is parsed

@@ -27,27 +27,6 @@ def pins():
     return found
 
 
-def documented(title, versions):
-    """The row of a JetPack in docs/jetson.md."""
-    boards = [board.title for board in JETSONS if title in board.software]
-    kinds = [kind for kind in "Nano TX2 Xavier Orin Thor".split() if kind in families(boards)]
-    arrays = "`{}`".format(versions["gpu_arrays"].split()[0])  # the file has what that needs
-    cells = [title, versions["l4t"], ", ".join(kinds)]
-    cells += [versions[name] for name in ("python", "cuda", "tensorrt", "numpy")]
-    return "| {} |".format(" | ".join([*cells, arrays]))
-
-
-def families(titles):
-    """The families of boards: an Orin Nano is an Orin, and no Nano."""
-    return {next(k for k in "Orin Xavier Thor TX2 Nano".split() if k in title) for title in titles}
-
-
-def test_the_document_has_the_row_of_each_jetpack():
-    text = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
-    table = text.split("| GPU arrays |\n")[1].split("\n\n")[0].splitlines()
-    assert table[1:] == [documented(*row) for row in jetpacks().items()]
-
-
 def test_every_jetpack_is_of_a_board_and_says_what_is_known():
     used = {name for board in JETSONS for name in board.software}
     assert used == set(jetpacks()) and all(board.software for board in JETSONS)

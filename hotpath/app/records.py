@@ -231,6 +231,13 @@ NETWORK = Group(
             off="report that a target is lost, and do not search for it",
         ),
         Option(
+            "witness",
+            "--witness",
+            "NAME|FILE.toml",
+            "a second network that follows the target, too, which is tracked where both say so; "
+            "none: without (default: the board's, if --network is not given)",
+        ),
+        Option(
             "strict",
             "--strict",
             "",

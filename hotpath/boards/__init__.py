@@ -33,6 +33,7 @@ class Board(NamedTuple):
         family: "jetson", "nvidia", "fpga" or "computer".
         engine: name of the engine that runs networks here (a file of ``runtime/engines``).
         network: name of the default network of this board, or None for the usual one.
+        witness: name of the network that is its witness, or None.
         device_tree: parts of the device tree's ``compatible`` that name the chip.
         modules: parts of ``compatible`` that name the module.
         model_contains: parts of the device tree's model name.
@@ -50,6 +51,7 @@ class Board(NamedTuple):
     family: str
     engine: str
     network: Optional[str]
+    witness: Optional[str]
     device_tree: Sequence[str]
     modules: Sequence[str]
     model_contains: Sequence[str]

@@ -1,7 +1,8 @@
 """The keys of a board's TOML file: their types, defaults and meanings.
 
-Whether the keys ``engine`` and ``network`` name an engine and a network is not checked here: this
-folder knows neither. ``hotpath.deploy.bundles`` and ``runtime`` check it when they use the board.
+Whether the keys ``engine``, ``network`` and ``witness`` name an engine and networks is not checked
+here: this folder knows neither. ``hotpath.deploy.bundles`` and ``runtime`` check it when they use
+the board.
 """
 
 from typing import Any, Dict, List, Optional, Tuple
@@ -16,6 +17,7 @@ TOP: Keys = {
     "family": Key(str, choices=("jetson", "nvidia", "fpga", "computer")),
     "engine": Key(Name),  # name of a file of runtime/engines
     "network": Key(Name, None),  # where nobody names one; None for that of all other boards
+    "witness": Key(Name, None),  # the network that follows the same target beside it
     "device_tree": Key(tuple, ()),  # parts of /proc/device-tree/compatible that name the SoC
     "modules": Key(tuple, ()),  # parts of it that name the module: the surest sign
     "model_contains": Key(tuple, ()),  # parts of /proc/device-tree/model

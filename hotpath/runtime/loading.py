@@ -4,12 +4,13 @@ load            -> Loaded: network, engine, kernels
   choose           -> Setup: board, network and bundle
   open_setup       -> the engine: of a bundle, or for the network's own ONNX files
 create_device   -> the device of that engine, which all its targets share
-tracker_on      -> the tracker of one target on that device
+open_devices    -> the devices of a network and of its witness
+tracker_on      -> the tracker of one target on them
 """
 
 import os
 import warnings
-from typing import NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from hotpath import boards
 from hotpath.base.errors import NoCompiler, NotOnGpu
@@ -21,8 +22,9 @@ from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
 from hotpath.runtime.engines.shared.precision import int8_form, open_precision
-from hotpath.runtime.networks import DEFAULT_NETWORK, Network, default_of, load_network
-from hotpath.runtime.options import AUTO, DEFAULTS, Options, checked
+from hotpath.runtime.errors import BadBundle, BadOption
+from hotpath.runtime.networks import Network, default_of, load_network
+from hotpath.runtime.options import AUTO, DEFAULTS, NO_WITNESS, Options, checked
 from hotpath.runtime.tracker.tracker import Tracker, why_no_search_on
 
 # what a board's profile says of lost targets -> ``recover`` of a ``Tracker``
@@ -74,17 +76,17 @@ def choose(options: Options) -> Setup:
         from hotpath.runtime.engines.shared.bundle_choice import with_bundle  # a computer has none
 
         return with_bundle(options)
-    network = default_here() if options.network is None else options.network
+    network = default_of(board_here()) if options.network is None else options.network
     return Setup(load_network(network), options=options)
 
 
-def default_here() -> str:
-    """Return the name of the network that this computer or board runs where nobody names one."""
+def board_here() -> Optional[boards.Board]:
+    """Return the profile of this computer or board; None if it is not known."""
     if not os.path.exists(DEVICE_TREE):  # as on a PC
-        return DEFAULT_NETWORK
+        return boards.load_board(boards.HOST)
     from hotpath.boards import detect  # reads the profiles of all boards
 
-    return default_of(detect.detect().board)
+    return detect.detect().board
 
 
 def open_setup(setup: Setup) -> Engine:
@@ -118,7 +120,58 @@ def open_setup(setup: Setup) -> Engine:
 def open_tracker(options: Options) -> Tracker:
     """Load a network, and make a tracker of one target with it: ``hotpath.load_tracker``."""
     options = options._replace(log=reporter(options.log))
-    return tracker_on(create_device(*load(options), options), options)
+    device, witness = open_devices(options)
+    return tracker_on(device, options, witness)
+
+
+def open_devices(options: Options) -> Tuple[Device, Optional[Device]]:
+    """Load a network and its witness; returns the device of each, None without a witness.
+
+    A board's profile names the witness of the board's own network. If a bundle for it is missing,
+    the log says so, and the network follows alone.
+
+    Raises:
+        BadOption: the networks cannot be each other's witness.
+        BadOption, UnknownNetwork, …: as ``load``, also for a witness that the user names.
+    """
+    device = create_device(*load(options), options)
+    name, log = options.witness, options.log
+    is_named = name is not None
+    if name is None and options.network is None and options.bundle is None:
+        board = board_here() if device.engine.bundle is None else board_of(device.engine)
+        name = board.witness if board is not None else None
+    if name in (None, NO_WITNESS) or recovers(device, options) is None:
+        return device, None
+    try:
+        witness = _open_witness(device, options._replace(network=name))
+    except BadBundle as error:
+        if is_named:
+            raise
+        witness = None
+        if log is not None:
+            log(f"{device.network.name} follows without its witness {name}: {error}")
+    return device, witness
+
+
+def _open_witness(device: Device, options: Options) -> Device:
+    """Open the device of a witness, which ``options.network`` names; errors as of its caller."""
+    bundle = device.engine.bundle
+    if bundle is not None:
+        options = options._replace(bundle=None, board=options.board or bundle.board)
+    witness = create_device(*load(options._replace(log=None)), options)
+    for each in (device, witness):
+        reason = why_no_search_on(each)
+        if each.engine.fabric is not None:
+            reason = "an FPGA holds one network at a time"
+        if witness.network.name == device.network.name:
+            reason = "a witness is another network than the one that it watches"
+        if reason:
+            raise BadOption(f"{options.network} can't be the witness: {reason}", what="no witness")
+    device.beside = witness
+    if options.log is not None:
+        names = f"{witness.network.name} is the witness of {device.network.name}"
+        options.log(f"{names}: a target is tracked where both say so (--witness none: without)")
+    return witness
 
 
 def create_tracker(
@@ -163,21 +216,27 @@ def _device_of(network: Network, engine: Engine, kernels: Kernels, options: Opti
     return Processor(network, engine, kernels)
 
 
-def tracker_on(device: Device, options: Options = DEFAULTS) -> Tracker:
+def tracker_on(
+    device: Device, options: Options = DEFAULTS, witness: Optional[Device] = None
+) -> Tracker:
     """Make a tracker of one target.
 
     Args:
         device: the ``Device``. Several trackers may share it.
+        witness: the ``Device`` of a second network that follows the target, too; None without.
         options: uses ``log``, ``recover`` and ``strict``. ``log`` gets a
             sentence if ``recover`` asks for a search that is not possible, or the board for none,
             and if ``strict`` changes nothing.
     """
     recover, board = recovers(device, options), board_of(device.engine)
-    tracker = Tracker(
-        device,
-        recover=recover,
-        strict=options.strict,
-    )
+    more: Dict[str, Any] = {"recover": recover, "strict": options.strict}
+    if witness is None:
+        tracker = Tracker(device, **more)
+    else:
+        from hotpath.runtime.tracker.witness import WitnessedTracker
+
+        other = tracker_on(witness, options._replace(log=None))
+        tracker = WitnessedTracker(device, other, **more)
     reason = tracker.why_no_search if options.recover else ""
     if recover is None:
         reason = f"the profile of {board.title} leaves it to the option recover"

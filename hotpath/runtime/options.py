@@ -9,6 +9,7 @@ from hotpath.base.toml_keys import Key, convert
 from hotpath.runtime.errors import BadOption
 
 PathLike = Union[str, pathlib.Path]
+NO_WITNESS = "none"
 AUTO, FP32, INT8 = PRECISIONS = ("auto", "fp32", "int8")
 Log = Optional[Callable[[str], None]]
 Simulate = Optional[Callable[[Optional[str]], Tuple[Any, pathlib.Path]]]
@@ -38,6 +39,9 @@ class Options(NamedTuple):
         recover: whether to search for a lost target in the whole picture. False only reports a
             loss. None searches if network and engine can and the board's profile says so, else each
             target is always tracked.
+        witness: name of a second network, or the path of its TOML, that follows the target, too: it
+            is "tracked" where both say so. "none" follows without. None takes the board's witness
+            if the network is the board's, too.
         strict: whether re-acquisition needs the longer verification of the network's
             ``strict_share``, which other colours and another size veto. Fewer returning targets
             are found, and fewer look-alikes are accepted. Meant for a machine that steers by the
@@ -58,6 +62,7 @@ class Options(NamedTuple):
     board: Optional[str] = None
     simulate: Simulate = None
     recover: Optional[bool] = None
+    witness: Optional[PathLike] = None
     strict: bool = False
 
 
@@ -81,6 +86,7 @@ if TYPE_CHECKING:
         board: Optional[str]
         simulate: Simulate
         recover: Optional[bool]
+        witness: Optional[PathLike]
         strict: bool
 
 

@@ -64,6 +64,8 @@ class Track(NamedTuple):
         taken: how the target was selected, in its first frame: "box", "point" or "snug"; else None.
         found: whether this is the first frame of "tracked" after a loss or a jump of the box: the
             target was verified again (a re-acquisition).
+        witnessed: whether a second network (the witness) follows the same object in this frame.
+            False if it follows another one, or nothing. None without a witness.
 
     Example:
         >>> track = Track(Box(440, 270, 60, 90), score=0.9, presence=0.97)
@@ -82,6 +84,7 @@ class Track(NamedTuple):
     presence: Optional[float] = None
     taken: Optional[str] = None
     found: bool = False
+    witnessed: Optional[bool] = None
 
 
 class WindowResult(NamedTuple):

@@ -41,7 +41,8 @@ from hotpath.video.output_file import (
 
 COLUMNS = ("frame", "time_s", "x", "y", "w", "h", "score")
 TARGET_COLUMNS = (
-    *("target", "lost", "state", "found", "presence", "velocity_x", "velocity_y"),
+    *("target", "lost", "state", "found", "presence", "witnessed"),
+    *("velocity_x", "velocity_y"),
     *("predicted_" + name for name in Box._fields),
 )
 CLASS_COLUMNS = ("class", "class_name")  # where a detector finds the targets
@@ -91,7 +92,7 @@ class Rows:
         for number, track in tracked.tracks.items():
             box = track.box
             row: List[Any] = [tracked.index, tracked.time_s, *box, track.score]
-            row += number, track.lost, track.state, track.found, track.presence
+            row += number, track.lost, track.state, track.found, track.presence, track.witnessed
             row += track.velocity or UNKNOWN[:2]
             row += track.predicted or UNKNOWN
             if self._classes:

@@ -119,7 +119,7 @@ class Outputs:
         self._told_s: Dict[object, float] = {}  # sink -> when its failure was said
         self._options, self._links_asked, self._source = options.outputs, options.links, source
         links = options.links
-        self._network = targets.network.name
+        self._network = targets.title
         self._engine = targets.engine.describe()
         self._kernels = targets.device.kernels_name
         self._before: Optional[AnyFrame] = None  # the last frame

@@ -30,6 +30,7 @@ def target_json(
         "velocity": _rounded(track.velocity),
         "predicted": _rounded(track.predicted),
         "presence": None if track.presence is None else round(float(track.presence), 4),
+        "witnessed": track.witnessed,
         **there,
     }
 

@@ -415,7 +415,7 @@ class Controller(Run):
             "whole": self.whole,
             "source": source.name,
             "frames": source.frames,
-            "network": self.targets.network.name,
+            "network": self.targets.title,
             "engine": self._engine,
             "fps": self.fps,
             "ms": {name: round(steps[name], 3) for name in steps if name != "wait"},

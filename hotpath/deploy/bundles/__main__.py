@@ -122,6 +122,9 @@ def _tell(result: bundle.Bundle, board: Optional[boards.Board] = None) -> None:
     else:
         _say_copy(board, result.folder)
         print(f"python3 -m hotpath track --bundle {result.folder} --video cam0")
+    if board is not None and board.witness and result.network["name"] == default_of(board):
+        build = bundle.command(board.name, board.witness, result.precision)
+        say(f"the witness has a bundle of its own: `{build}`; run both with --board {board.name}")
 
 
 def _may_be_here(board: boards.Board) -> bool:

@@ -82,6 +82,7 @@ class Device:
         copies: whether the device copies what it shows, so that ``WindowRequest.reads`` makes a
         difference.
         point_prompt: the ``PointPrompt`` once a point was given, else None.
+        beside: the device of a witness, whose head a point prompt may use, or None.
         open_other: opens the device of another network beside this one, by its name; None where
             there is none.
     """
@@ -95,6 +96,7 @@ class Device:
         self.network, self.engine, self.kernels = network, engine, kernels
         self._places: Dict[SelectionPrior, Any] = {}  # what proposes places on the processor
         self.point_prompt: Any = None
+        self.beside: Optional[Device] = None
         self.open_other: Optional[Callable[[str], Device]] = None
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
@@ -184,7 +186,8 @@ class Device:
     @property
     def finds_at_points(self) -> bool:
         """Whether a point selects: by the network's own head, or by that of another network."""
-        return self.has_head or self.open_other is not None
+        beside = self.beside is not None and self.beside.has_head
+        return self.has_head or beside or self.open_other is not None
 
     def close(self) -> None:
         """Release the device's memory. The engine stays open. May be called twice."""

@@ -134,6 +134,7 @@ class Identity:
         found: whether this frame is the first one of "tracked" after a loss or a jump.
         gone_frames: frames for which the target has been gone.
         probation: frames until something is learnt after the last verification.
+        is_disputed: whether a witness follows something else, so that nothing is learnt.
         mean_similarity: mean similarity since the last loss until the probation ended, in parts of
             ``REFERENCE``; infinite before a loss.
         evidence: what presence is made of: a key of ``ODDS``; the value, 0 at ``lost`` and 1 at
@@ -148,7 +149,7 @@ class Identity:
 
     def _reset(self) -> None:
         self.phase = Phase.CONFIRMED
-        self.found = self._was_lost = False
+        self.found = self._was_lost = self.is_disputed = False
         self._is_tracked, self.evidence = True, ("followed", 0.0, 1.0)
         self.value: Optional[float] = None if self.cues is None else 1.0
         self.since = self.gone_frames = 0
@@ -247,7 +248,7 @@ class Identity:
         appearance is learnt.
         """
         self._forget()
-        self._trusted, self._is_absent = PROBATION, False
+        self._trusted, self._is_absent, self.is_disputed = PROBATION, False, False
         self.phase, self.mean_similarity, self.gone_frames = Phase.CONFIRMED, math.inf, 0
         self.value, self._recent = None if self.value is None else 1.0, REFERENCE
 
@@ -255,6 +256,11 @@ class Identity:
         """Take the user's word that this is not the target: it is lost, and searched for."""
         self._lose(FOLLOWED + 1)
         self.value = None if self.value is None else 0.0
+
+    def propose(self) -> None:
+        """Take note that another candidate is followed from now on, which something points at."""
+        self.displace(Phase.TENTATIVE)
+        self.value, self.gone_frames = max(self.value or 0.0, self.rules.unsure), 0
 
     def displace(self, phase: Phase = Phase.GONE) -> None:
         """Take note that the box holds another target's object."""
@@ -366,7 +372,8 @@ class Identity:
     @property
     def learns(self) -> bool:
         """Whether this box may be learnt, because it certainly holds the target."""
-        return self.phase == Phase.CONFIRMED and not (self.probation or self._is_absent)
+        unsure = self.probation or self._is_absent or self.is_disputed
+        return self.phase == Phase.CONFIRMED and not unsure
 
     @property
     def wants_search(self) -> bool:

@@ -33,6 +33,7 @@ class Targets:
     Args:
         device: the ``Device`` that all targets share.
         options: as in ``hotpath.runtime.loading.tracker_on``.
+        witness: the ``Device`` of a second network, which follows all targets, too; or None.
 
     Attributes:
         step_ms: milliseconds of each step of the last frame, all targets together: a dict.
@@ -48,11 +49,15 @@ class Targets:
         ([1], (1,))
     """
 
-    def __init__(self, device: Device, options: Options = DEFAULTS) -> None:
+    def __init__(
+        self, device: Device, options: Options = DEFAULTS, witness: Optional[Device] = None
+    ) -> None:
         self.device, self.network, self.engine = device, device.network, device.engine
+        self.witness = witness
+        self._devices = [device] if witness is None else [device, witness]
         self.step_ms: StepMs = dict.fromkeys(STEPS, 0.0)
         self._options, self._log = options, options.log
-        self._trackers: Dict[int, Tracker] = {}
+        self._trackers: Dict[int, Any] = {}  # ``Tracker`` or, with a witness, ``WitnessedTracker``
         self.lock = ExclusiveLock()
         self._classes: Dict[int, Dict[str, Any]] = {}  # of those targets that have one
         self.finder: Optional[TargetFinder] = None
@@ -60,7 +65,7 @@ class Targets:
         self.dropped: Dict[int, str] = {}
         self._next = 0
         self._closed = False
-        self._exclusion: Optional[Exclusion] = None  # once there are two targets
+        self._exclusions = [Exclusion() for _ in self._devices]
 
     @exclusive
     def add(
@@ -87,7 +92,7 @@ class Targets:
             NotReady: ``close`` was called.
         """
         self._check_open()
-        tracker = loading.tracker_on(self.device, self._options)
+        tracker = loading.tracker_on(self.device, self._options, self.witness)
         # what the next targets' trackers would say is the same
         self._options = self._options._replace(log=None)
         is_default = self.network.name.partition("-")[0] == DEFAULT_NETWORK
@@ -187,6 +192,11 @@ class Targets:
             tracker.release()
 
     @property
+    def title(self) -> str:
+        """Return what follows the targets: "lightfc with kestrel", or one network's name."""
+        return " with ".join(device.network.name for device in self._devices)
+
+    @property
     def can_lose(self) -> bool:
         """Whether a target can be lost: else each is always tracked."""
         asked = loading.recovers(self.device, self._options) is not None
@@ -201,18 +211,12 @@ class Targets:
     @exclusive
     def confirm(self, number: int) -> None:
         """Say that a target's box holds it; see ``Tracker.confirm``."""
-        tracker = self._tracker(number)
-        if self._exclusion is not None and self._exclusion.is_lost(number):
-            raise NotReady(NO_BOX, what="lost")
-        tracker.confirm()
+        self._seen(number).confirm()
 
     @exclusive
     def reject(self, number: int) -> None:
         """Say that a target's box holds another object; see ``Tracker.reject``."""
-        tracker = self._tracker(number)
-        if self._exclusion is not None and self._exclusion.is_lost(number):
-            raise NotReady(NO_BOX, what="lost")
-        tracker.reject()
+        self._seen(number).reject()
 
     @exclusive
     def suggest(self, number: int, boxes: np.ndarray) -> None:
@@ -262,24 +266,37 @@ class Targets:
         if not trackers:
             self.step_ms = dict.fromkeys(STEPS, 0.0)
             return {}
-        frame, shape = self.device.take(frame)
-        found, self.step_ms = follow(list(trackers.values()), frame, shape)
-        tracks = dict(zip(trackers, found))
-        if len(tracks) > 1:
-            tracks = self._resolved(tracks, shape)
+        of_devices = self._of_devices()
+        tracks, self.step_ms = self._followed(of_devices[0], frame, self._exclusions[0])
+        for witnesses in of_devices[1:]:
+            theirs, step_ms = self._followed(witnesses, frame, self._exclusions[1])
+            tracks = {n: trackers[n].agreed(tracks[n], theirs[n]) for n in tracks}
+            for step, ms in step_ms.items():
+                self.step_ms[step] += ms
         return {number: trackers[number].moved(track, time_s) for number, track in tracks.items()}
 
-    def _resolved(self, tracks: Dict[int, Track], shape: Tuple[int, ...]) -> Dict[int, Track]:
-        """Apply the decisions of ``Exclusion``; returns the track of each target."""
-        if self._exclusion is None:
-            self._exclusion = Exclusion()
-        decided = self._exclusion.resolve(self._trackers, tracks, shape)
-        for number, (_, held, rivals) in decided.items():
+    def _followed(
+        self, trackers: Dict[int, Tracker], frame: AnyFrame, exclusion: Exclusion
+    ) -> Tuple[Dict[int, Track], StepMs]:
+        """Return the tracks of the trackers of one device, no two of which claim one object."""
+        device = next(iter(trackers.values())).device
+        frame, shape = device.take(frame)
+        found, step_ms = follow(list(trackers.values()), frame, shape)
+        tracks = dict(zip(trackers, found))
+        decided = exclusion.resolve(trackers, tracks, shape) if len(tracks) > 1 else {}
+        for number, (track, held, rivals) in decided.items():
+            tracks[number] = track
             if rivals is not None:
-                self._trackers[number].avoid(rivals)
+                trackers[number].avoid(rivals)
             if held is not None:
-                self._trackers[number].hold(held)
-        return {number: decision.track for number, decision in decided.items()}
+                trackers[number].hold(held)
+        return tracks, step_ms
+
+    def _of_devices(self) -> List[Dict[int, Tracker]]:
+        """Return the trackers of each device, by number of their targets."""
+        if self.witness is None:
+            return [self._trackers]
+        return [self._trackers, {n: tracker.witness for n, tracker in self._trackers.items()}]
 
     def _check_open(self) -> None:
         if self._closed:
@@ -289,10 +306,17 @@ class Targets:
 
     def _forget(self, number: int) -> None:
         """Let other targets be found where this one was, as it is gone or has a new box."""
-        if self._exclusion is not None:
-            self._exclusion.forget(number)
-        for tracker in self._trackers.values():
-            tracker.avoid(np.zeros((0, 4)))
+        for trackers, exclusion in zip(self._of_devices(), self._exclusions):
+            exclusion.forget(number)
+            for tracker in trackers.values():
+                tracker.avoid(np.zeros((0, 4)))
+
+    def _seen(self, number: int) -> Tracker:
+        """Return the tracker of a target; ``NotReady`` if other targets have all its objects."""
+        tracker = self._tracker(number)
+        if all(exclusion.is_lost(number) for exclusion in self._exclusions):
+            raise NotReady(NO_BOX, what="lost")
+        return tracker
 
     def _tracker(self, number: int) -> Tracker:
         if number not in self._trackers:
@@ -302,7 +326,8 @@ class Targets:
                 + (f"give one of these: {there}" if there else "call add(frame, box) first"),
                 what="unknown target",
             )
-        return self._trackers[number]
+        tracker: Tracker = self._trackers[number]
+        return tracker
 
     def __len__(self) -> int:
         return len(self._trackers)
@@ -326,11 +351,13 @@ class Targets:
         with self.lock:
             for number in self.numbers:
                 self.drop(number)
-            self.device.close()
-            self.engine.close()
+            for device in self._devices:
+                device.close()
+                device.engine.close()
 
 
 def open_targets(options: Options) -> Targets:
     """Load a network, and make ``Targets`` with it: ``hotpath.load_targets``."""
     options = options._replace(log=reporter(options.log))
-    return Targets(loading.create_device(*loading.load(options), options), options)
+    device, witness = loading.open_devices(options)
+    return Targets(device, options, witness)

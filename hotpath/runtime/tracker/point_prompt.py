@@ -211,7 +211,8 @@ class PointPrompt:
 
     def frame_of(self, device: Device, frame: Any) -> Any:
         """Return a frame from ``take`` of a target's device as the windows here are read of it."""
-        return self._device.take(device.picture(frame))[0] if self._owns else frame
+        is_other = self._device is not device
+        return self._device.take(device.picture(frame))[0] if is_other else frame
 
     def close(self) -> None:
         """Close the device, if it was opened for the point prompt. May be called twice."""
@@ -269,18 +270,20 @@ def _inside(low: np.ndarray, high: np.ndarray, width: int, height: int) -> np.nd
 def of(device: Device) -> PointPrompt:
     """Return the ``PointPrompt`` of a device, which all its targets share; the first call loads it.
 
-    It is the network's own head, else that of ``HEAD`` with its own device.
+    It is the network's own head, else that of its witness, else that of ``HEAD`` with its own
+    device.
 
     Raises:
         BadOption: neither can be had on this device.
         BadNetwork: the head's file is missing, is not as the TOML says, or cannot be read.
     """
     if device.point_prompt is None:
-        source = device if device.has_head else _other(device)
+        there = [each for each in (device, device.beside) if each is not None and each.has_head]
+        source = there[0] if there else _other(device)
         entry = source.network.point_prompt
         assert entry is not None
         path = str(source.network.locate_made(entry))
-        device.point_prompt = PointPrompt(source, path, entry.object_above, source is not device)
+        device.point_prompt = PointPrompt(source, path, entry.object_above, not there)
     point_prompt: PointPrompt = device.point_prompt
     return point_prompt
 

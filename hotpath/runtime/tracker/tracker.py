@@ -72,6 +72,8 @@ class Tracker:
         ('tracked', 1, False)
     """
 
+    warns = True  # of a first box that is hard to track
+
     def __init__(
         self,
         device: Device,
@@ -161,7 +163,7 @@ class Tracker:
         box = checked_box(box, shape)
         motion, picture = Motion(box, time_s), device.picture(frame)
         doubt = doubt_of(picture, box, shape)
-        if doubt:  # an error, if the user's filter makes it one
+        if doubt and self.warns:  # an error, if the user's filter makes it one
             warnings.warn(DoubtfulBox(doubt), stacklevel=users_level())
         self._forget()  # there is no target until all of this has worked
         state = geometry.state_of(self.network, box, shape[1], shape[0])
@@ -205,11 +207,15 @@ class Tracker:
         try:
             if self._closed or self._state is None:
                 self._check_target()
-            frame, shape = self.device.take(frame)
-            (track,), self.step_ms = follow([self], frame, shape)
-            return self.moved(track, time_s)
+            return self.moved(self._followed(frame), time_s)
         finally:
             self.lock.release()
+
+    def _followed(self, frame: Any) -> Track:
+        """Return the track of the next frame, without a velocity."""
+        frame, shape = self.device.take(frame)
+        (track,), self.step_ms = follow([self], frame, shape)
+        return track
 
     @property
     def state(self) -> Any:
@@ -367,6 +373,15 @@ class Tracker:
         self.identity.reject()
         if self.search is not None:
             self.search.reject(self._state)
+
+    @exclusive
+    def propose(self, box: Box) -> None:
+        """Follow what a box of the last frame holds; it must be verified as after a loss."""
+        state = geometry.state_of(self.network, box, self._shape[1], self._shape[0])
+        self._state = state if self._bias is None else state / self._bias
+        self.identity.propose()
+        if self.search is not None:
+            self.search.active = False
 
     @exclusive
     def hold(self, state: np.ndarray) -> None:

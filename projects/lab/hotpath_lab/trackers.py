@@ -54,6 +54,7 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
 
     Args:
         names: names of networks, TOMLs or ``PEERS``. ``NAME:int8`` is a network's INT8 form.
+            ``NAME+WITNESS`` and ``NAME+WITNESS:int8`` have a second network as a witness.
             ``NAME:fpga`` runs the model of the FPGA engine (``projects/fpga``) on the
             bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
             ``NAME:strict`` finds one only by the strict verification.
@@ -89,24 +90,37 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
     if unknown:
         there = ", :".join([*WAYS, *engines.choices(of_files=True)[1:]])
         raise BadRun(f"{name}: there is no :{unknown[0]}; there are :{there}")
-    toml_path = int8_toml(stem, int8_dir, options.networks_dir) if "int8" in ways else stem
-    network = load_network(toml_path)
-    network.locate(options.networks_dir)
+    paths = [
+        int8_toml(each, int8_dir, options.networks_dir) if "int8" in ways else each
+        for each in stem.split("+")
+    ]
+    first, *witnesses = [load_network(path) for path in paths]
+    if len(witnesses) > 1:
+        raise BadRun(f"{name}: a network has one witness")
+    for network in (first, *witnesses):
+        network.locate(options.networks_dir)
+    network = first
     engine = on[0] if on else options.engine
     if engine == engines.AUTO:
         engine = (engines.installed(network) + [engine])[0]
     oracles = [way for way in ways if way in oracle.KINDS]
-    if len(oracles) > 1:
-        raise BadRun(f"{name}: oracles can't be combined; name one")
+    if len(oracles) > 1 or oracles and witnesses:
+        raise BadRun(f"{name}: oracles can't be combined, also not with a witness; name one")
     recover = options.recover
     if "norecover" in ways or oracles and oracles[0] in oracle.HALVES:
         recover = False
-    own = options._replace(network=str(toml_path), precision="fp32", recover=recover, engine=engine)
+    own = options._replace(
+        network=str(paths[0]),
+        witness=str(paths[1]) if witnesses else None,
+        precision="fp32",
+        recover=recover,
+        engine=engine,
+    )
     own = own._replace(strict="strict" in ways)
     shown = "".join(":" + way for way in ways if way != "int8")
     return identified(
         Spec(
-            network.name + shown,
+            "+".join(each.name for each in (first, *witnesses)) + shown,
             _on_fpga(own, network) if "fpga" in ways else own,
             oracle=oracles[0] if oracles else "",
         )
@@ -184,21 +198,26 @@ def identified(spec: Spec) -> Spec:
     fields = zip(Options._fields, spec.options, Options())
     identity: dict[str, Any] = {key: value for key, value, default in fields if value != default}
     # contents count, not places
-    identity.update(name=spec.name, network=None, networks_dir=None)
+    identity.update(name=spec.name, network=None, witness=None, networks_dir=None)
     identity.pop("simulate", None)
     if spec.options.bundle is not None:
         identity["bundle"] = sha256_of(Path(spec.options.bundle) / bundle.FILE)
     if spec.options.network is None:
         identity["version"] = cv2.__version__
     else:
-        network = load_network(spec.options.network)
-        table = toml.read(network.path, BadNetwork)
-        identity["toml"] = {key: value for key, value in table.items() if key not in NOT_RUN}
-        identity["files"] = {
-            p: sha256_of(f) for p, f in network.locate(spec.options.networks_dir).items()
-        }
+        identity.update(_contents(spec.options.network, spec.options.networks_dir))
+    if spec.options.witness is not None:
+        identity["witness"] = _contents(spec.options.witness, spec.options.networks_dir)
     text = json.dumps(identity, sort_keys=True)
     return spec._replace(identity=hashlib.sha256(text.encode()).hexdigest())
+
+
+def _contents(name: PathLike, networks_dir: PathLike | None) -> dict[str, Any]:
+    """Return what the boxes of a network depend on: keys of its TOML, and its files' sha256."""
+    network = load_network(name)
+    table = toml.read(network.path, BadNetwork)
+    files = {part: sha256_of(file) for part, file in network.locate(networks_dir).items()}
+    return {"toml": {k: v for k, v in table.items() if k not in NOT_RUN}, "files": files}
 
 
 class _Peer:

@@ -92,11 +92,11 @@ def without(rule: str) -> Iterator[None]:
 
 def opened(spec: trackers.Spec, rules: Sequence[str]) -> dict[str, Tracker]:
     """Return a tracker for each rule, without it, and one with all."""
-    device: Any = SharedLooks(loading.create_device(*loading.load(spec.options), spec.options))
+    devices: Any = [each and SharedLooks(each) for each in loading.open_devices(spec.options)]
     made = {}
     for rule in [ALL, *rules]:
         with without(rule):
-            made[rule] = loading.tracker_on(device, spec.options)
+            made[rule] = loading.tracker_on(devices[0], spec.options, devices[1])
     return made
 
 

@@ -211,6 +211,6 @@ def test_a_drawn_box_is_taken_as_it_is_where_the_head_cannot_run(control, error)
 def test_a_box_is_tightened_on_request_by_a_network_with_a_head(control):
     control.targets.first.return_value = Track(Box(1, 1, 5, 5), 1.0)
     for head, snug in ((None, True), ("a head", False), ("a head", True)):
-        control.targets.network.point_prompt = head
+        control.targets.device.finds_at_points = bool(head)
         control.add_target(7, (1, 1, 5, 5), snug=snug)
         assert control.targets.add.call_args[1]["snug"] is (bool(head) and snug)

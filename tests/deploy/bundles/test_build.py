@@ -23,7 +23,7 @@ from hotpath.deploy.bundles import prepared, progress
 from hotpath.deploy.bundles.engines import tensorrt
 from hotpath.deploy.bundles.order import Order
 from hotpath.runtime import loading
-from hotpath.runtime.networks import bundle, load_network
+from hotpath.runtime.networks import bundle, default_of, load_network
 from hotpath.runtime.options import Options
 from hotpath_nogpu import PATH
 from hotpath_nogpu.tensorrt import machine
@@ -307,13 +307,22 @@ def test_a_computer_tells_an_fpga_board_what_to_copy_and_run(tmp_path, capsys):
 )
 def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tmp_path, capsys):
     folder = tmp_path / name
-    written = SimpleNamespace(folder=folder, parts={}, engine="ncnn", libraries={"ncnn": "1.0"})
-    build._tell(written, boards.load_board(name))
+    board = boards.load_board(name)
+    written = SimpleNamespace(
+        folder=folder,
+        parts={},
+        engine="ncnn",
+        libraries={"ncnn": "1.0"},
+        network={"name": default_of(board)},
+        precision="fp32",
+    )
+    build._tell(written, board)
     told = capsys.readouterr()
     command = f"hotpath track --bundle {written.folder}"
     assert (command in told.out) == (name != "android")
     assert place.format(written.folder) in told.out + told.err
     assert ("copy" in told.err) == (name == "raspberry_pi5")
+    assert (f"NETWORK={board.witness} " in told.err) == (name != "android")  # which has none
     build._tell(written)  # on the board itself
     assert command in capsys.readouterr().out
 

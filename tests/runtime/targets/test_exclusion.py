@@ -78,7 +78,7 @@ def test_a_target_whose_object_is_another_ones_is_not_confirmed(tmp_path):
     with load_targets(str(tiny.write_network(tmp_path))) as targets:
         one, other = (targets.add(frames[0], tuple(boxes[0])) for _ in range(2))
         targets.update(frames[1])
-        path = targets._exclusion._paths[other]
+        path = targets._exclusions[0]._paths[other]
         targets.confirm(other)
         path.held = HELD + 1  # as after frames in which its object was that of the first
         with pytest.raises(NotReady, match="lost"):

@@ -140,7 +140,7 @@ def test_each_line_that_adds_a_doubtful_target_is_warned(monkeypatch):
     needs_kernels()
     film, _ = tiny.film(1)
     tiny_box = 20, 20, 2, 2
-    with load_targets(precision="fp32") as targets:
+    with load_targets("kestrel", precision="fp32") as targets:
         with warnings.catch_warnings(record=True) as result:
             warnings.simplefilter("default")
             number = targets.add(film[0], tiny_box)

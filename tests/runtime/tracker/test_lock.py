@@ -10,6 +10,7 @@ from hotpath.runtime.errors import BadBox, BadFrame, BadOption, NotReady, Unknow
 from hotpath.runtime.targets.finding import TargetFinder
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker.tracker import Tracker
+from hotpath.runtime.types import Box
 from tests.support import tiny
 
 FRAMES, BOXES = tiny.film(8)
@@ -23,12 +24,23 @@ TRACKER = {
     "reject": lambda t: t.reject(),
     "hold": lambda t: t.hold(np.array([60.0, 60.0, 30.0, 30.0])),
     "avoid": lambda t: t.avoid(NEAR),
+    "propose": lambda t: t.propose(Box(*NEAR[0])),
     "release": lambda t: t.release(),
     "close": lambda t: t.close(),
 }
 # the steps of a frame, which only ``Targets`` call, in their own turn; an attribute that is read;
 # what is made of ``init`` and ``update``; what changes nothing
-STEPS = {"state", "requests", "update_with", "moved", "followed", "box", "shown", "can_lose"}
+STEPS = {
+    "state",
+    "requests",
+    "update_with",
+    "moved",
+    "followed",
+    "box",
+    "shown",
+    "can_lose",
+    "title",
+}
 
 
 def lowest(targets):

@@ -28,7 +28,8 @@ export class Targets {
       const item = this.items.get(target.number) ?? this.#make(target.number);
       const sure = target.presence ?? target.score; // a network that cannot tell has only a score
       put(item.name, nameOf(target));
-      put(item.word, [target.class_name, target.state].filter(Boolean).join(", "));
+      const differ = target.state === "unsure" && target.witnessed === false && "the networks differ";
+      put(item.word, [target.class_name, target.state, differ].filter(Boolean).join(", "));
       put(item.kind, target.presence === null ? "score " : "presence ");
       put(item.sure, sure === null ? "–" : sure.toFixed(2));
       item.bar.style.transform = `scaleX(${sure ?? 0})`;

@@ -1,0 +1,179 @@
+"""A target that two networks follow: it is claimed where both claim it, in the same place.
+
+Each network has its own windows, search, classifier and identity, and knows nothing of the other.
+One network cannot notice that its box was handed over to a similar object while it was followed.
+A second one seldom makes the same mistake in the same frame.
+
+    tracked  both claim the target, and their boxes overlap by at least AGREE
+    unsure   one of them claims it, or they see it in different places
+    lost     neither follows anything that resembles it
+
+The box is that of the first network. Where their boxes differ and the first one does not claim the
+target, it is that of the witness if the witness is more certain. While they differ, neither learns,
+and presence is at most ``MOST_UNVERIFIED``. Where they agree, their evidence adds up: presence is
+that of the product of their odds.
+"""
+
+from typing import Any, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from hotpath.runtime.devices.base import Device
+from hotpath.runtime.errors import NotReady
+from hotpath.runtime.frames.boxes import overlap
+from hotpath.runtime.identity.identity import MOST_UNVERIFIED
+from hotpath.runtime.tracker.lock import exclusive
+from hotpath.runtime.tracker.tracker import NO_BOX, Tracker
+from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track
+
+AGREE = 0.3  # overlap of the boxes of two networks that follow the same object
+
+
+class WitnessedTracker(Tracker):
+    """A ``Tracker`` whose target a witness follows, too. Arguments are those of ``Tracker``.
+
+    Args:
+        witness: the ``Tracker`` of another network, on a device of its own. It is closed with this
+            one.
+
+    Example:
+        >>> tracker = load_tracker("kestrel", witness="kestrel_fast")
+        >>> track = tracker.init(frame, (440, 270, 60, 90))
+        >>> track = tracker.update(frame)
+        >>> track.state, track.witnessed
+        ('tracked', True)
+    """
+
+    def __init__(self, device: Device, witness: Tracker, **options: Any) -> None:
+        super().__init__(device, **options)
+        self.witness = witness
+        witness.warns = False  # its first box has the same doubts
+        self._shown: Optional[Track] = None  # the last track
+        self._found = [False, False]  # which of the two has verified it since it was last tracked
+
+    @exclusive
+    def init(
+        self,
+        frame: Any,
+        box: Optional[Sequence[float]] = None,
+        time_s: Optional[float] = None,
+        **meant: Any,
+    ) -> Track:
+        """See ``Tracker.init``."""
+        first = super().init(frame, box, time_s, **meant)
+        try:
+            self.witness.init(frame, first.box, time_s)
+        except Exception:
+            self._forget()  # there is no target until all of this has worked
+            raise
+        self.first = self._shown = first._replace(witnessed=True)
+        self._found = [False, False]
+        return self.first
+
+    def _followed(self, frame: Any) -> Track:
+        own, other = super()._followed(frame), self.witness._followed(frame)
+        for step, ms in self.witness.step_ms.items():
+            self.step_ms[step] += ms
+        return self.agreed(own, other)
+
+    def agreed(self, own: Track, other: Track) -> Track:
+        """Return what both say of a frame: the tracks of this network and of the witness."""
+        track = agreement(own, other)
+        self._found = [before or t.found for before, t in zip(self._found, (own, other))]
+        if track.state == TRACKED:
+            track = track._replace(found=all(self._found))
+            self._found = [False, False]
+        for tracker in (self, self.witness):
+            tracker.identity.is_disputed = not track.witnessed
+        # where one claims the target, the search of the other looks next
+        for theirs, searching in ((own, self.witness), (other, self)):
+            search = searching.search
+            if theirs.state == TRACKED and search is not None and search.active:
+                Tracker.suggest(searching, np.array([theirs.box]))
+        self._shown = track
+        return track
+
+    @property
+    def box(self) -> Box:
+        """See ``Tracker.box``: that of the last ``Track``."""
+        if self._state is None or self._shown is None:
+            self._check_target()
+        return self._shown.box  # type: ignore[union-attr]  # which has raised
+
+    @exclusive
+    def suggest(self, boxes: np.ndarray) -> None:
+        """See ``Tracker.suggest``."""
+        super().suggest(boxes)
+        self.witness.suggest(boxes)
+
+    @exclusive
+    def confirm(self) -> None:
+        """See ``Tracker.confirm``. The network that followed something else follows this, too."""
+        for tracker, follows in self._followers():
+            if not follows:
+                tracker.propose(self.box)
+            Tracker.confirm(tracker)
+
+    @exclusive
+    def reject(self) -> None:
+        """See ``Tracker.reject``. A network that follows something else goes on."""
+        for tracker, follows in self._followers():
+            if follows:
+                Tracker.reject(tracker)
+
+    def _followers(self) -> List[Tuple[Tracker, bool]]:
+        """Return both trackers, and whether each of them follows what the last box shows."""
+        box = self.box
+        if self._shown is not None and self._shown.state == LOST:
+            raise NotReady(NO_BOX, what="lost")
+        return [
+            (each, not each.identity.is_lost and _agree(each.shown(each._state), box))
+            for each in (self, self.witness)
+        ]
+
+    @exclusive
+    def release(self) -> None:
+        """See ``Tracker.release``."""
+        super().release()
+        self.witness.release()
+
+    @exclusive
+    def close(self) -> None:
+        """See ``Tracker.close``."""
+        if not self._closed:
+            self.witness.close()
+        super().close()
+
+
+def agreement(own: Track, other: Track) -> Track:
+    """Return the track of a target that two networks follow.
+
+    Args:
+        own: the track of the network whose box is reported.
+        other: the track of the witness.
+
+    Example:
+        >>> own, other = (Track(Box(0, 0, w, 9), 0.9, presence=0.7) for w in (8, 9))
+        >>> agreement(own, other).state, round(agreement(own, other).presence, 2)
+        ('tracked', 0.84)
+        >>> agreement(own, other._replace(box=Box(50, 0, 9, 9))).state
+        'unsure'
+    """
+    a, b = own.presence or 0.0, other.presence or 0.0
+    overlaps = _agree(own.box, other.box)
+    agrees = overlaps and LOST not in (own.state, other.state)
+    track, presence = own, a * b / max(a * b + (1 - a) * (1 - b), 1e-9)
+    state = TRACKED
+    if not (agrees and own.state == other.state == TRACKED and presence >= MOST_UNVERIFIED):
+        if not overlaps and own.state != TRACKED and b > a:
+            track = other
+        state = LOST if own.state == other.state == LOST else UNSURE
+        presence = min(a if track is own else b, MOST_UNVERIFIED)
+    return track._replace(
+        state=state, lost=state == LOST, presence=presence, found=False, witnessed=agrees
+    )
+
+
+def _agree(first: Box, second: Box) -> bool:
+    """Whether two networks with these boxes follow the same object."""
+    return bool(overlap(first, second) >= AGREE)

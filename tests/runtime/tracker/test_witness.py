@@ -1,0 +1,303 @@
+"""A target is claimed where two networks claim it, in the same place."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from hotpath import boards
+from hotpath.runtime import load_targets, load_tracker, loading
+from hotpath.runtime.errors import BadOption, NotReady
+from hotpath.runtime.frames.boxes import overlap
+from hotpath.runtime.identity.identity import MOST_UNVERIFIED, Phase
+from hotpath.runtime.networks import bundle
+from hotpath.runtime.options import Options
+from hotpath.runtime.tracker.first_box import DoubtfulBox
+from hotpath.runtime.tracker.tracker import Tracker
+from hotpath.runtime.tracker.witness import AGREE, WitnessedTracker, agreement
+from hotpath.runtime.types import LOST, STATES, TRACKED, UNSURE, Box, Track
+from tests.support import tiny
+from tests.support.errors import refusal
+
+HERE, THERE = Box(0, 0, 10, 10), Box(50, 0, 10, 10)
+
+
+@pytest.fixture
+def networks(tmp_path):
+    """Two TOMLs of the tiny network, which can lose a target."""
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        toml = tiny.write_network(tmp_path / name, tiny.watched(**tiny.LOSSY))
+        made.append(toml.rename(toml.with_name(name + ".toml")))
+    return made
+
+
+@pytest.fixture
+def pair(networks):
+    with load_tracker(networks[0], witness=networks[1]) as tracker:
+        yield tracker
+
+
+def begun(tracker, frames=20):
+    """The film; its first frames are tracked, the others are left."""
+    clip = tiny.Vanishing(120)
+    tracker.init(clip.frames[0], clip.boxes[0])
+    for frame in clip.frames[1:frames]:
+        track = tracker.update(frame)
+    assert (track.state, track.witnessed) == (TRACKED, True)
+    return clip
+
+
+def astray(tracker, other):
+    """A tracker follows another place, far from that of the other one."""
+    tracker.propose(Box(250, 200, 40, 40))
+    assert overlap(tracker.shown(tracker._state), other.shown(other._state)) == 0
+
+
+# -- what two tracks say
+
+
+@pytest.mark.parametrize("own", STATES)
+@pytest.mark.parametrize("other", STATES)
+@pytest.mark.parametrize("box", [HERE, THERE])
+def test_the_states_of_two_networks_make_one(own, other, box):
+    first = Track(HERE, 0.9, own == LOST, own, presence=0.7)
+    second = Track(box, 0.8, other == LOST, other, presence=0.9)
+    track = agreement(first, second)
+    if own == other == TRACKED and box is HERE:
+        assert track.state == TRACKED and 0.9 < track.presence < 1
+    else:
+        assert track.state == (LOST if own == other == LOST else UNSURE)
+        assert track.presence == MOST_UNVERIFIED
+    assert track.lost == (track.state == LOST)
+    assert track.witnessed == (box is HERE and LOST not in (own, other))
+    # the witness is more certain: its box counts where the first network does not claim the target
+    assert track.box is (second if box is THERE and own != TRACKED else first).box
+
+
+def test_the_box_of_the_less_certain_network_is_not_reported():
+    first = Track(HERE, 0.9, False, UNSURE, presence=0.3)
+    assert agreement(first, Track(THERE, 0.8, presence=0.2)).box is HERE
+    assert agreement(first, Track(THERE, 0.8, presence=0.35)).box is THERE
+
+
+@pytest.mark.parametrize(
+    "width, state", [(10 * AGREE * 1.01, TRACKED), (10 * AGREE * 0.99, UNSURE)]
+)
+def test_boxes_agree_from_an_overlap_on(width, state):
+    second = Track(Box(0, 0, width, 10), 0.8, presence=0.8)
+    assert agreement(Track(HERE, 0.9, presence=0.8), second).state == state
+
+
+def test_two_that_doubt_do_not_make_a_certain_one():
+    doubt = Track(HERE, 0.9, presence=MOST_UNVERIFIED)
+    assert agreement(doubt, doubt).state == UNSURE
+
+
+# -- a run
+
+
+def test_a_target_of_two_networks_is_lost_and_found_once(pair):
+    clip = tiny.Vanishing(120)
+    first = pair.init(clip.frames[0], clip.boxes[0], time_s=0.0)
+    assert (first.state, first.witnessed, first.box) == (TRACKED, True, tuple(clip.boxes[0]))
+    tracks = [pair.update(f, time_s=n / 25) for n, f in enumerate(clip.frames[1:], 1)]
+    gone = clip.gone[1:]
+    assert {track.state for track, is_gone in zip(tracks, gone) if is_gone} >= {LOST}
+    assert all(track.state == TRACKED for track in tracks[: gone.argmax() - 1])
+    assert tracks[-1].state == TRACKED and sum(track.found for track in tracks) == 1
+    assert tracks[-1].velocity is not None
+
+
+def test_the_first_network_has_the_boxes_that_it_has_alone(networks, pair):
+    clip = tiny.Vanishing(120)
+    with load_tracker(networks[0], witness="none") as alone:
+        assert type(alone) is Tracker and isinstance(pair, WitnessedTracker)
+        alone.init(clip.frames[0], clip.boxes[0])
+        pair.init(clip.frames[0], clip.boxes[0])
+        for frame in clip.frames[1:30]:
+            expected, track = alone.update(frame), pair.update(frame)
+            assert track.box == expected.box and expected.witnessed is None
+            assert track.presence >= expected.presence
+
+
+@pytest.mark.parametrize("strays", [0, 1])
+def test_while_the_networks_differ_nothing_is_claimed_or_learnt(pair, strays):
+    clip, both = begun(pair), (pair, pair.witness)
+    assert all(each.identity.learns for each in both)
+    astray(both[strays], both[1 - strays])
+    track = pair.update(clip.frames[20])
+    assert (track.state, track.witnessed) == (UNSURE, False)
+    assert track.presence <= MOST_UNVERIFIED
+    assert not any(each.identity.learns for each in both)
+    assert overlap(track.box, clip.boxes[20]) > 0.3  # of the one that claims
+
+
+@pytest.mark.parametrize("strays", [0, 1])
+def test_a_person_who_confirms_the_box_brings_both_there(pair, strays):
+    clip, both = begun(pair), (pair, pair.witness)
+    astray(both[strays], both[1 - strays])
+    assert pair.update(clip.frames[20]).state == UNSURE
+    pair.confirm()
+    track = pair.update(clip.frames[21])
+    assert (track.state, track.witnessed) == (TRACKED, True)
+    assert overlap(track.box, clip.boxes[21]) > 0.3
+
+
+def test_a_person_who_rejects_the_box_takes_it_from_those_that_follow_it(pair):
+    clip = begun(pair)
+    pair.reject()
+    assert pair.identity.phase == pair.witness.identity.phase == Phase.GONE
+    assert pair.update(clip.frames[20]).state != TRACKED
+    begun(pair)
+    astray(pair.witness, pair)
+    pair.reject()
+    assert pair.identity.phase == Phase.GONE != pair.witness.identity.phase
+
+
+def test_what_is_lost_is_neither_confirmed_nor_rejected(pair):
+    clip = begun(pair)
+    for frame in clip.frames[20:60]:
+        track = pair.update(frame)
+    assert track.state == LOST
+    for decide in (pair.confirm, pair.reject):
+        with refusal(NotReady, "lost"):
+            decide()
+
+
+def test_where_one_network_claims_the_target_the_other_searches(pair):
+    clip, search = begun(pair), pair.witness.search
+    pair.witness.propose(Box(250, 200, 40, 40))  # far from the target
+    Tracker.reject(pair.witness)
+    pair.update(clip.frames[20])
+    (place,) = search._suggested
+    assert search.active and np.abs(place[:2] - pair._state[:2]).max() < 1
+
+
+def test_a_frame_of_another_size_scales_both(pair):
+    clip = begun(pair)
+    track = pair.update(np.repeat(np.repeat(clip.frames[20], 2, 0), 2, 1))
+    assert (track.state, track.witnessed) == (TRACKED, True)
+    assert overlap(track.box, clip.boxes[20] * 2) > 0.3
+
+
+def test_a_doubtful_box_is_told_once_at_the_users_line(pair):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        pair.init(np.zeros((240, 320, 3), np.uint8), (100, 100, 40, 40))
+    (only,) = [each for each in said if each.category is DoubtfulBox]
+    assert only.filename == __file__
+
+
+def test_a_target_that_a_network_refuses_begins_in_neither(pair):
+    clip = begun(pair)
+
+    def refuse(*_, **__):
+        raise BadOption("no")
+
+    pair.witness.init = refuse
+    with pytest.raises(BadOption):
+        pair.init(clip.frames[0], clip.boxes[0])
+    with refusal(NotReady, "no target"):
+        pair.update(clip.frames[1])
+
+
+# -- several targets
+
+
+def test_each_of_several_targets_has_its_witness(networks):
+    pictures, boxes = tiny.film(60)
+    with load_targets(networks[0], witness=networks[1]) as targets:
+        with load_tracker(networks[0], witness=networks[1]) as single:
+            number = targets.add(pictures[0], boxes[0])
+            single.init(pictures[0], boxes[0])
+            for picture in pictures[1:30]:
+                assert targets.update(picture) == {number: single.update(picture)}
+        assert targets.first(number).witnessed and targets.step_ms["network"] > 0
+        other = targets.add(pictures[29], (10, 10, 40, 40))
+        assert set(targets.update(pictures[30])) == {number, other}
+        targets.confirm(number)
+        targets.suggest(number, np.array([[1, 2, 3, 4]]))
+        targets.reject(number)
+        assert targets.update(pictures[31])[number].state != TRACKED
+        targets.restart(number, pictures[31], boxes[31])
+        assert targets.update(pictures[32])[number].state == TRACKED
+        witness = targets.witness.engine
+    assert targets.engine is not witness
+
+
+def test_two_targets_of_one_object_are_told_apart_for_each_network(networks):
+    pictures, boxes = tiny.film(3)
+    for picture in pictures:
+        picture[180:220, 240:280] = 220
+    with load_targets(networks[0], witness=networks[1]) as targets:
+        _, other = (targets.add(pictures[0], box) for box in (boxes[0], (240, 180, 40, 40)))
+        targets.update(pictures[1])
+        for tracker in targets._of_devices():
+            tracker[other].propose(Box(*map(float, boxes[1])))
+            tracker[other].identity.confirm()
+        tracks = targets.update(pictures[2])
+        assert sorted(track.state for track in tracks.values()) == [TRACKED, UNSURE]
+
+
+# -- loading
+
+
+def test_a_network_is_no_witness_of_itself(networks):
+    with refusal(BadOption, "no witness"):
+        load_tracker(networks[0], witness=networks[0])
+
+
+def test_a_network_that_cannot_lose_a_target_is_no_witness(tmp_path, networks):
+    (tmp_path / "never").mkdir()
+    with refusal(BadOption, "no witness"):
+        load_tracker(networks[0], witness=tiny.write_network(tmp_path / "never"))
+
+
+def test_the_board_names_the_witness_of_its_own_network(monkeypatch, networks):
+    board = boards.load_board(boards.HOST)
+    here = board._replace(network="kestrel", witness=str(networks[1]))
+    monkeypatch.setattr(loading, "board_here", lambda: here)
+    for options, expected in (
+        (Options(), "two"),
+        (Options(witness="none"), None),
+        (Options(network="kestrel_fast"), None),
+        (Options(network="kestrel_fast", witness="kestrel"), "kestrel"),
+    ):
+        device, witness = loading.open_devices(options._replace(precision="fp32"))
+        assert (witness and witness.network.name) == expected
+        for each in (device, witness):
+            if each is not None:
+                each.close()
+                each.engine.close()
+
+
+def test_every_board_names_two_networks_or_one():
+    for name in boards.names():
+        board = boards.load_board(name)
+        assert (board.witness is None) == (board.family == "fpga" or name == boards.ANDROID)
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_a_bundle_of_the_witness_that_is_missing_is_said(monkeypatch, networks, is_named):
+    said = []
+    board = boards.load_board(boards.HOST)._replace(network="kestrel", witness="kestrel_fast")
+    monkeypatch.setattr(loading, "board_here", lambda: board)
+    opened = loading.load
+
+    def load(options):
+        if options.network == "kestrel_fast":
+            return bundle.find(board, loading.load_network(options.network), folder="none")
+        return opened(options)
+
+    monkeypatch.setattr(loading, "load", load)
+    options = Options(log=said.append, witness="kestrel_fast" if is_named else None)
+    if is_named:
+        with refusal(loading.BadBundle, "no bundle"):
+            loading.open_devices(options)
+        return
+    device, witness = loading.open_devices(options)
+    device.engine.close()
+    assert witness is None
+    assert "follows without its witness kestrel_fast: there is no bundle" in said[-1]

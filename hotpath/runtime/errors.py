@@ -34,6 +34,10 @@ class BadSource(HotpathError):
     """A video, folder or stream cannot be opened, or it broke off."""
 
 
+class LoginRefused(BadSource):
+    """A camera or a server refuses the user or the password; asking again may lock the account."""
+
+
 class BadClips(BadSource):
     """Clips are missing, have no annotation, or the annotation does not fit the frames."""
 

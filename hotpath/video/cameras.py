@@ -18,7 +18,7 @@ from hotpath.runtime.errors import BadSource, NoCamera
 from hotpath.video import pyav, raw
 from hotpath.video.base import is_utf8, without_password
 from hotpath.video.parts import open_parts
-from hotpath.video.probe import check_redirects, why_no_stream
+from hotpath.video.probe import LOGIN, check_redirects, login_refused, why_no_stream
 
 # FFmpeg before 5 listens to a transport stream for 4 to 6 s; a slow camera starts its encoder first
 OPEN_TIMEOUT_S = 10.0
@@ -36,6 +36,10 @@ NONE, MONOTONIC, SENDER = "none", "monotonic", "sender"
 OLDEST_S = 2.0  # an older stamp is of another clock, unless that was ours before; then so old
 LATEST_S = 60.0  # an older stamp is none
 WINDOW = 150  # frames in which the fastest one tells the offset of the sender's clock
+# A sender's clock that falls behind ours by over ``SLOW`` of the time, in each of ``BLOCKS``
+# comparisons, is none: cameras that send fewer pictures than they state count their stamps up.
+BLOCK_S, LEAST_IN_BLOCK, BLOCKS = 0.3, 3, 4  # the fastest frames of blocks of this length compare
+SLOW, RIGHT = 0.05, 0.025  # a clock below RIGHT on average is believed again
 
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
@@ -274,6 +278,9 @@ class Stream:
             waited_s: for how long it was tried.
             reason: what FFmpeg said, or "".
         """
+        refused = LOGIN.search(reason)
+        if refused:
+            return login_refused(self.name, refused.group().replace("(", ""))
         why = why_no_stream(self.address, waited_s, reason)
         return BadSource(f"{self.name}: no stream there: {why}", what="no stream")
 
@@ -356,8 +363,9 @@ class CaptureClock:
     """Turns stamps into capture times on this computer's monotonic clock.
 
     Frames come in the order of their stamps. So a stamp that is the last one again tells nothing,
-    and one below it is of a clock that was set: a sender's begins anew there. No time is before
-    that of the frame before.
+    and one below it is of a clock that was set: a sender's begins anew there. A sender's clock that
+    runs slow is not a clock, and arrivals count while it does. No time is before that of the frame
+    before.
 
     Args:
         kind: ``NONE``, ``MONOTONIC`` or ``SENDER``. With ``SENDER`` a capture time is that of the
@@ -371,6 +379,12 @@ class CaptureClock:
         self._stamp_s = 0.0  # the last one
         self._captured_s = -math.inf  # of the last frame
         self._is_ours = False  # a stamp was of our clock
+        self._is_slow = False
+        self._begin_blocks()
+
+    def _begin_blocks(self) -> None:
+        self._block: List[Tuple[float, float]] = []  # (arrival, offset) of its frames
+        self._fastest: Deque[Tuple[float, float]] = deque(maxlen=BLOCKS)  # of each block
 
     def captured_s(self, stamp_ms: float, arrived_s: float) -> float:
         """Capture time, seconds of the monotonic clock; the arrival where no stamp tells it.
@@ -392,8 +406,34 @@ class CaptureClock:
         if self._kind == SENDER:
             if stamp_s < before_s:
                 self._offsets.clear()
+                self._begin_blocks()
+            self._compare(arrived_s, arrived_s - stamp_s)
+            if self._is_slow:
+                self._offsets.clear()
             self._offsets.append(arrived_s - stamp_s)
             stamp_s += min(self._offsets)
         age_s = arrived_s - stamp_s
         self._is_ours = self._is_ours or 0 <= age_s <= OLDEST_S
         return stamp_s if 0 <= age_s <= (LATEST_S if self._is_ours else OLDEST_S) else arrived_s
+
+    def _compare(self, arrived_s: float, offset_s: float) -> None:
+        """Note a frame, and at the end of a block find out whether the sender's clock runs slow.
+
+        Frames that are late for another reason, such as a stall, are late in one comparison.
+        """
+        self._block.append((arrived_s, offset_s))
+        if len(self._block) < LEAST_IN_BLOCK or arrived_s - self._block[0][0] < BLOCK_S:
+            return
+        self._fastest.append(min(self._block, key=lambda frame: frame[1]))
+        self._block = []
+        if len(self._fastest) < BLOCKS:
+            return
+        blocks = list(self._fastest)
+        if self._is_slow:
+            (from_s, before_s), (to_s, after_s) = blocks[0], blocks[-1]
+            self._is_slow = after_s - before_s > RIGHT * (to_s - from_s)
+        else:
+            self._is_slow = all(
+                after_s - before_s > SLOW * (to_s - from_s)
+                for (from_s, before_s), (to_s, after_s) in zip(blocks, blocks[1:])
+            )

@@ -10,7 +10,7 @@ from typing import Any, Optional, Tuple
 import cv2
 
 from hotpath.base.cli import flush
-from hotpath.runtime.errors import BadSource, HotpathError
+from hotpath.runtime.errors import BadSource, HotpathError, LoginRefused
 from hotpath.runtime.frames.pictures import is_deep
 from hotpath.video import opencv, pyav
 from hotpath.video.base import (
@@ -38,6 +38,7 @@ from hotpath.video.recorded import Recording
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
 LONGEST_PAUSE_S = 2.0
+LOGIN_PAUSE_S, LONGEST_LOGIN_PAUSE_S = 60.0, 600.0  # the same, after a login was refused
 EMPTY_OPENINGS = 3  # a stream joined before its next key frame may open and give nothing
 EMPTY_S = 5.0  # and after so long it is not opened again
 PATIENT_S = 3.0  # after which the user hears that an opening takes longer
@@ -95,7 +96,8 @@ class LiveSource(Source):
 
     The constructor opens the source, and raises the error of a failed opening. A later loss is not
     an error: the source is opened again after 0.3 s, then with pauses that double up to 2 s, for
-    ever. Meanwhile ``read`` returns ``WAITING``. Each reopening, and each silence of more than
+    ever. If it refuses the login, which may lock the account, the pauses are a minute to ten.
+    Meanwhile ``read`` returns ``WAITING``. Each reopening, and each silence of more than
     ``GAP_S``, becomes one entry of ``gaps``. ``log`` is called when it ends. For a long silence it
     is called when it starts, too.
 
@@ -132,8 +134,9 @@ class LiveSource(Source):
         self._started = False  # the first frame has come
         self._failed: Optional[BaseException] = None  # why the first opening failed
         self._cause = ""  # of the gap, where it is known
+        self._refused_s = 0.0  # the pause after a refused login
         self._first_at = 0.0
-        self._loss_told = False
+        self._loss_told: Optional[str] = None  # the cause that was told, "" for none
         self._received = 0  # frames that came; only the thread uses it
         name = READING + device.name
         self._reader = threading.Thread(target=self._run, name=name, daemon=True)
@@ -199,7 +202,7 @@ class LiveSource(Source):
 
     def _run(self) -> None:
         """The thread: open the source, receive frames until it breaks, pause, repeat."""
-        pause_s = FIRST_PAUSE_S
+        pause_s, login_pause_s = FIRST_PAUSE_S, LOGIN_PAUSE_S
         empty = 0
         began_s = time.monotonic()
         while not self._closing.is_set():
@@ -212,6 +215,7 @@ class LiveSource(Source):
             except Exception as error:  # of a library: without this, the run would wait for ever
                 why = without_password(str(error))
                 trouble = BadSource(f"{self.name}: {type(error).__name__}: {why}")
+            is_refused = isinstance(trouble, LoginRefused)
             if trouble is not None:
                 self._cause = f": {trouble}"
             if not self._started:
@@ -223,7 +227,14 @@ class LiveSource(Source):
                         self._failed = trouble
                         self._news.notify_all()
                     return
-            pause_s = FIRST_PAUSE_S if self._received > before else pause_s
+            if self._received > before:
+                pause_s, login_pause_s = FIRST_PAUSE_S, LOGIN_PAUSE_S
+            if is_refused:
+                self._refused_s = login_pause_s
+                self._closing.wait(login_pause_s)
+                login_pause_s = min(2 * login_pause_s, LONGEST_LOGIN_PAUSE_S)
+                continue
+            self._refused_s = 0.0
             self._closing.wait(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
@@ -246,7 +257,7 @@ class LiveSource(Source):
     def _receive(self, capture: Any) -> None:
         """Put every frame where ``read`` finds it, until the first failure."""
         timeout_s = getattr(self._device, "read_timeout_s", float("inf"))
-        clock = CaptureClock(self._stamps)
+        clock = CaptureClock(NONE if getattr(capture, "invents_stamps", False) else self._stamps)
         pace = Pace()
         fresh = True
         before = [0, 0]
@@ -299,16 +310,19 @@ class LiveSource(Source):
             self._news.notify_all()
 
     def _tell_loss(self, silent_s: float) -> None:
-        """Tell once in each gap that the source is lost."""
-        if silent_s > GAP_S and not self._loss_told:
-            self._loss_told = True
+        """Tell once in each gap that the source is lost, and once that it refuses the login."""
+        refused_s, cause = self._refused_s, self._cause
+        is_news = self._loss_told is None or (refused_s and cause != self._loss_told)
+        if silent_s > GAP_S and is_news:
+            self._loss_told = cause
             where = f"{self.name}: lost after frame {self.given - 1}"
-            self.log(f"{where}{self._cause}; trying to get it back")
+            again = f"it is asked again in {refused_s:.0f} s" if refused_s else ""
+            self.log(f"{where}{cause}; {again or 'trying to get it back'}")
 
     def _record_gap(self, silent_s: float) -> None:
         """Record the gap that ends with the next frame."""
         self.gaps.append((self.given, silent_s))
-        self._loss_told = False
+        self._loss_told = None
         cause = self._cause
         self._cause = ""
         where = f"{self.name}: back at frame {self.given}"

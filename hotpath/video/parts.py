@@ -11,6 +11,7 @@ import time
 import urllib.request
 from http.client import HTTPException
 from typing import Any, Iterator, List, Optional, Tuple
+from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -20,11 +21,13 @@ from hotpath.runtime.frames.jpeg_frames import JpegDecoders, JpegFrame
 from hotpath.video.base import without_password
 from hotpath.video.encoded import JPEG_END, plain_jpeg
 from hotpath.video.limits import MIB, PART_MIB, check_size
+from hotpath.video.probe import REFUSED, login_refused
 
 AT_ONCE = 1 << 16  # bytes that are read at most
 HEADERS = 1 << 16  # bytes before and between pictures
 TAIL = 64  # bytes after a JPEG's end marker
 LENGTH = re.compile(rb"^content-length:[ \t]*([0-9]{1,12})", re.IGNORECASE | re.MULTILINE)
+STALE = re.compile('stale *= *"?true', re.IGNORECASE)  # the login is right, and must be made anew
 BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
@@ -177,8 +180,17 @@ class PartsCapture:
         return bool(data)
 
 
-class _Digest(urllib.request.HTTPDigestAuthHandler):
-    """Knows SHA-256 too (RFC 7616), as Python does from 3.14 on."""
+class Digest(urllib.request.HTTPDigestAuthHandler):
+    """Knows SHA-256 too (RFC 7616), as Python does from 3.14 on, and gives a login once.
+
+    Python gives a login that is refused six times, and cameras lock an account after as many.
+    """
+
+    def http_error_401(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        """The answer to a request with the login; raises ``HTTPError`` where that was refused."""
+        if req.has_header("Authorization") and not STALE.search(str(headers)):
+            raise HTTPError(req.full_url, code, msg, headers, fp)
+        return super().http_error_401(req, fp, code, msg, headers)
 
     def get_algorithm_impls(self, algorithm: str) -> Any:
         """Two functions: the hash of a text, and that of a secret with data."""
@@ -201,6 +213,9 @@ def open_parts(
     """A capture of Motion JPEG over HTTP; None if the answer is of another type, or there is none.
 
     As with FFmpeg, a server with a certificate of its own is believed, such as a camera.
+
+    Raises:
+        LoginRefused: the server refuses the user or the password, or asks for them.
     """
     url = urlsplit(address)
     bare = url._replace(netloc=url.netloc.rpartition("@")[2]).geturl()
@@ -211,9 +226,14 @@ def open_parts(
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     handlers: List[Any] = [urllib.request.HTTPSHandler(context=context)]
     handlers += [urllib.request.HTTPBasicAuthHandler(users)]
-    handlers += [_Digest(users)]
+    handlers += [Digest(users)]
     try:
         answer = urllib.request.build_opener(*handlers).open(bare, timeout=open_timeout_s)
+    except HTTPError as error:
+        error.close()
+        if error.code in REFUSED:
+            raise login_refused(without_password(address), f"{error.code} {error.reason}") from None
+        return None
     except (OSError, HTTPException, ValueError):  # FFmpeg gets another error, which is told
         return None
     headers = answer.headers

@@ -5,7 +5,7 @@ import socket
 from typing import Optional
 from urllib.parse import urlsplit
 
-from hotpath.runtime.errors import BadSource
+from hotpath.runtime.errors import BadSource, LoginRefused
 from hotpath.video.base import without_password
 
 RTSP_PORT = 554
@@ -18,6 +18,8 @@ TRANSPORT_STREAM = (
     "send an MPEG transport stream (GStreamer: h264parse config-interval=-1 ! mpegtsmux ! udpsink; "
     "ffmpeg: -f mpegts)"
 )
+REFUSED = (401, 403)  # codes of HTTP and RTSP
+LOGIN = re.compile(r"\b40[13] \(?(Unauthorized|Forbidden)", re.IGNORECASE)  # in FFmpeg's words
 REDIRECTS, REDIRECT_S, LONGEST = 10, 1.0, 4096  # of RTSP; for each answer; of an address
 
 
@@ -36,6 +38,15 @@ def why_no_stream(address: str, waited_s: float, reason: str = "") -> str:
     if reason:
         return f"FFmpeg says: {reason}; {check}"
     return f"no picture came{within}; {check}; {KEY_FRAMES}"
+
+
+def login_refused(name: str, answer: str) -> LoginRefused:
+    """The error to raise for a sender that answered so, such as "401 Unauthorized"."""
+    return LoginRefused(
+        f"{name}: the sender refuses the user or the password ({answer}); check them in the "
+        "address, and how many viewers it allows",
+        what="wrong login",
+    )
 
 
 def check_redirects(address: str) -> None:

@@ -1,8 +1,10 @@
 """Open recordings and streams with PyAV, if it is installed."""
 
 import re
+import threading
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from hotpath.runtime.errors import BadSource
 from hotpath.video.base import without_password
@@ -25,6 +27,10 @@ HTTP = dict(LISTS, reconnect_on_network_error="1", reconnect_delay_max="0")
 NO_VIDEO = "a segment of the playlist is neither MPEG-TS nor MP4; correct the playlist"
 REASON = 200  # letters of FFmpeg's words
 GENERAL = re.compile("Invalid data found|Some options were not used")
+
+
+_LOG = threading.Lock()
+_before: List[Any] = []  # what PyAV logs else, then one entry for each thread that opens something
 
 
 def pyav() -> Any:
@@ -79,25 +85,45 @@ def _opened(
 ) -> Tuple[Optional[AvCapture], str]:
     """A capture with a first frame, or None; and FFmpeg's reason in words, or ""."""
     av = pyav()
-    level = av.logging.get_level()
     error: Any = ""
     capture = None
     try:
-        av.logging.set_level(av.logging.ERROR)
-        with av.logging.Capture(False) as said:
+        with _errors_are_said(av), av.logging.Capture() as said:  # what this thread causes
             opened = partial(
                 av.open, address, options=dict(options, **DECODER_LIMITS), timeout=timeouts
             )
             capture = AvCapture(av, opened, **how)
     except (av.FFmpegError, OSError, ValueError) as caught:
         error = getattr(caught, "strerror", None) or caught
-    finally:
-        av.logging.set_level(level)
     if capture is not None and capture.isOpened():
         return capture, ""
     if capture is not None:
         capture.release()
     return None, _reason(said, str(error))
+
+
+@contextmanager
+def _errors_are_said(av: Any) -> Iterator[None]:
+    """Let PyAV log errors, while one thread or several open something.
+
+    PyAV counts the same words that come again, and says them to whatever thread logs next, unless
+    it is told to say all.
+    """
+    with _LOG:
+        if not _before:
+            _before.append((av.logging.get_level(), av.logging.get_skip_repeated()))
+            av.logging.set_level(av.logging.ERROR)
+            av.logging.set_skip_repeated(False)
+        _before.append(None)
+    try:
+        yield
+    finally:
+        with _LOG:
+            _before.pop()
+            if len(_before) == 1:
+                level, skips = _before.pop()
+                av.logging.set_level(level)
+                av.logging.set_skip_repeated(skips)
 
 
 def _reason(said: List[Tuple[int, str, str]], error: str) -> str:

@@ -190,6 +190,11 @@ class AvCapture:
         return self._form.startswith(("hls", "dash"))
 
     @property
+    def invents_stamps(self) -> bool:
+        """Whether FFmpeg counts the stamps up, because a bare H.264 or Motion JPEG has none."""
+        return bool(self._container.format.flags & NO_TIMES)
+
+    @property
     def is_still(self) -> bool:
         """Whether this is a picture file, such as the still picture of a camera's address."""
         return self._form == "image2" or self._form.endswith("_pipe")

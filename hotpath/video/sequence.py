@@ -12,10 +12,11 @@
 
 The first file that exists is used, in this order. Pixels are counted from 0 here. Values are
 separated by commas, tabs, blanks or semicolons. Eight values are a polygon; the result is its
-upright bounding box. The target is absent where a line is empty, holds values that are not finite,
-or a box without area, and where a file of ``ABSENT`` in the sequence's folder says so. Every reader
-of boxes gets them from ``Annotation.boxes``. A file with other columns is no annotation: results of
-a tracker, or lines of MOTChallenge or VisDrone with several targets.
+upright bounding box. A mask of VOT gives the bounding box of its ones. The target is absent where a
+line is empty, holds values that are not finite, or a box without area, and where a file of
+``ABSENT`` in the sequence's folder says so. Every reader of boxes gets them from
+``Annotation.boxes``. A file with other columns is no annotation: results of a tracker, or lines of
+MOTChallenge or VisDrone with several targets.
 """
 
 import csv
@@ -108,12 +109,21 @@ class Annotation(NamedTuple):
         text = line.strip()
         is_mask = text.startswith("m")  # VOT 2020: m x0,y0,w,h, then run lengths
         values = _numbers(text.lstrip("m"))
+        if is_mask:
+            box = _box_of_mask(values)
+            if box is None:
+                raise BadSource(
+                    f"{self.path}: line {number} is no mask of VOT, m and then left, top, width, "
+                    f"height and runs that fill that region: {line[:60]!r}",
+                    what="wrong line",
+                )
+            return _checked(box)
         if not text or len(values) == 1:  # VOT's special codes (0 absent, 1 initialised)
             return None
-        if len(values) == 8 and not is_mask:
+        if len(values) == 8:
             xs, ys = values[0::2], values[1::2]
             box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
-        elif len(values) < 4 or (len(values) != 4 and not is_mask):
+        elif len(values) != 4:
             raise BadSource(
                 f"{self.path}: line {number} is neither x,y,w,h nor four corners, with decimal "
                 f"points: {line[:60]!r}",
@@ -125,6 +135,33 @@ class Annotation(NamedTuple):
                 box[2:] = [box[2] - box[0] + 1, box[3] - box[1] + 1]
             box[:2] = [box[0] - self.origin, box[1] - self.origin]
         return _checked(box)
+
+
+def _box_of_mask(values: Sequence[float]) -> Optional[List[float]]:
+    """The tight box of a mask's ones, without an area if there are none; None if it is no mask.
+
+    Args:
+        values: left, top, width and height of its region, then how many pixels are 0, 1, 0 and so
+            on, row by row. VOT leaves out the last run of zeros, and masks that are rectangles may
+            have no runs.
+    """
+    whole = [int(value) for value in values if math.isfinite(value) and value == int(value)]
+    if len(whole) != len(values) or len(whole) < 4 or min(whole[2:]) < 0:
+        return None
+    left, top, width, height = whole[:4]
+    ends = np.cumsum(whole[4:] or [0, width * height])
+    if ends[-1] > width * height:
+        return None
+    starts, ends = ends[0::2][: len(ends) // 2], ends[1::2]
+    starts, ends = starts[ends > starts], ends[ends > starts] - 1  # the last one of a run
+    if not len(starts):
+        return [left, top, 0, 0]
+    rows, last_rows = starts // width, ends // width
+    is_split = last_rows > rows  # goes on in another row, so it has the last column and the first
+    right = np.where(is_split, width - 1, ends % width).max()
+    first = np.where(is_split, 0, starts % width).min()
+    y = rows.min()
+    return [left + first, top + y, right + 1 - first, last_rows.max() + 1 - y]
 
 
 def read_boxes(folder: str) -> List[Box]:

@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+from hotpath.runtime.errors import LoginRefused
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.video.parts import open_parts
 from hotpath.video.sources import open_source
+from tests.support.errors import refusal
 from tests.support.needs import needs_kernels
 from tests.support.ports import ThreadingHTTPServer
 from tests.support.streams import scene
@@ -164,7 +166,8 @@ def test_a_run_says_how_many_frames_of_a_stream_are_damaged():
 def test_a_user_and_a_password_are_sent_where_they_are_asked_for():
     user = "YWRtaW46YSBi"  # admin:a b
     with sender(MIXED + "frame", user=user) as (address, _):
-        assert open_parts(address, 5.0, 1.0, 5.0) is None
+        with refusal(LoginRefused, "wrong login"):
+            open_parts(address, 5.0, 1.0, 5.0)
         _, frames = frames_of(address.replace("//", "//admin:a%20b@"))
     assert len(frames) == COUNT
 

@@ -48,8 +48,50 @@ def test_the_first_box_is_that_of_the_benchmark_s_own_file(tmp_path, pictures, f
 
 
 def test_vot_masks_and_codes_are_understood(tmp_path):
-    (tmp_path / "groundtruth.txt").write_text("m10,20,30,40,0,5,7,9\n1\n0\n")
+    (tmp_path / "groundtruth.txt").write_text("m10,20,30,40,0,1200\n1\n0\n")
     assert read_boxes(str(tmp_path)) == [(10, 20, 30, 40), None, None]
+
+
+MASKS = {  # name -> (the runs of a region of 6x4 at 10,20; the box of its ones)
+    "all": ("0,24", (10, 20, 6, 4)),
+    "no runs": ("", (10, 20, 6, 4)),
+    "one pixel": ("8,1", (12, 21, 1, 1)),
+    "the last zeros too": ("8,1,15", (12, 21, 1, 1)),
+    "two rows": ("7,3,3,3", (11, 21, 3, 2)),
+    "over the end of a row": ("10,4", (10, 21, 6, 2)),
+    "to the end of a row": ("9,3", (13, 21, 3, 1)),
+    "empty runs between": ("7,0,1,1,0,1", (12, 21, 2, 1)),
+    "nothing": ("24", None),
+    "a run of nothing": ("3,0", None),
+}
+
+
+@pytest.mark.parametrize("runs, box", MASKS.values(), ids=MASKS)
+def test_a_mask_is_the_box_of_its_ones(tmp_path, runs, box):
+    (tmp_path / "groundtruth.txt").write_text(",".join(filter(None, ["m10,20,6,4", runs])) + "\n")
+    assert read_boxes(str(tmp_path)) == [box]
+
+
+@pytest.mark.parametrize("text", ["m10,20,6", "m10,20,6,4,0,25", "m1,2,3,4,nan", "m1,2,3,4,0,1.5"])
+def test_a_mask_that_is_none_is_named(tmp_path, text):
+    (tmp_path / "groundtruth.txt").write_text(text + "\n")
+    with refusal(BadSource, "wrong line"):
+        read_boxes(str(tmp_path))
+
+
+def test_masks_are_read_as_they_are_painted(tmp_path):
+    rng, boxes, lines = np.random.RandomState(5), [], []
+    for _ in range(60):
+        width, height = rng.randint(1, 12, 2)
+        mask = rng.rand(height, width) < rng.choice((0.02, 0.2, 0.9))
+        changes = np.flatnonzero(np.diff(np.concatenate([[False], mask.ravel()])))
+        runs = np.diff(np.concatenate([[0], changes, [mask.size]]))
+        lines.append("m" + ",".join(map(str, [7, 3, width, height, *runs])))
+        y, x = np.nonzero(mask)
+        size = (np.ptp(x) + 1, np.ptp(y) + 1) if len(x) else ()
+        boxes.append((7 + x.min(), 3 + y.min(), *size) if size else None)
+    (tmp_path / "groundtruth.txt").write_text("\n".join(lines) + "\n")
+    assert read_boxes(str(tmp_path)) == boxes
 
 
 @pytest.mark.parametrize(

@@ -75,3 +75,58 @@ def test_which_sources_have_stamps():
     assert Camera(0).stamps == cameras.MONOTONIC
     assert Stream("RTSP://host/x").stamps == cameras.SENDER
     assert Stream("http://host/x").stamps == cameras.NONE  # a frame rate may have made them up
+
+
+# pictures a second that a sender states by its stamps, and that come; with how much of delay varies
+FIXED_STEPS = {
+    "a night camera": (30, 20, 0.0),
+    "a camera that says 25": (25, 21, 0.03),
+    "a wireless camera": (30, 15, 0.08),
+    "a long exposure": (25, 5, 0.02),
+}
+
+
+@pytest.mark.parametrize("stated, rate, late_s", FIXED_STEPS.values(), ids=FIXED_STEPS)
+def test_stamps_that_run_slow_are_not_believed(stated, rate, late_s):
+    clock, random = CaptureClock(cameras.SENDER), np.random.RandomState(2)
+    ages_s = []
+    for number in range(20 * rate):
+        arrived_s = 50.0 + number / rate + random.uniform(0, late_s)
+        ages_s.append(arrived_s - clock.captured_s(1e3 * (1 + number / stated), arrived_s))
+    assert max(ages_s[max(4 * 3, int(1.6 * rate)) + 1 :]) < 0.05 + late_s
+    assert max(ages_s) < (0.7 if rate > 10 else 2.0)
+
+
+def test_a_camera_that_slows_at_dusk_and_recovers_at_dawn():
+    """From 10 s to 20 s it sends 20 pictures a second, with stamps of 30."""
+    clock, random = CaptureClock(cameras.SENDER), np.random.RandomState(4)
+    arrived_s = 50.0
+    for number in range(300 + 200 + 300):
+        arrived_s += 1 / 20 if 300 <= number < 500 else 1 / 30
+        late_s = random.uniform(0, 0.02) + (0.3 if number in (290, 700) else 0.0)
+        at = arrived_s + late_s
+        age_s = at - clock.captured_s(1e3 * (1 + number / 30), at)
+        if number in (290, 700):  # a picture that came late, while the stamps are right
+            assert age_s == pytest.approx(0.3, abs=0.05)
+        elif not 300 <= number < 335:
+            assert age_s < 0.05, number
+
+
+LATE = {
+    "a stall of 4 s, then all at once": lambda n: (
+        max(0.0, 4.0 - max(0, n - 90) / 25 * 0.9) * (n >= 90)
+    ),
+    "stalls of 0.5 s each 2 s": lambda n: max(0.0, 0.5 - (n % 60) / 30),
+    "a queue that grows for 0.3 s": lambda n: min(max(0, n - 90) / 30, 0.3) * 0.8,
+}
+
+
+@pytest.mark.parametrize("late", LATE.values(), ids=LATE)
+def test_pictures_that_are_late_are_as_old_as_they_are(late):
+    clock = CaptureClock(cameras.SENDER)
+    arrived_s = 0.0
+    for number in range(150):
+        arrived_s = max(arrived_s, 50.0 + number / 30 + late(number))
+        age_s = arrived_s - clock.captured_s(1e3 * (1 + number / 30), arrived_s)
+        if number >= 60:  # the fastest one is known
+            assert age_s == pytest.approx(arrived_s - 50.0 - number / 30, abs=0.02)

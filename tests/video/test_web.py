@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.runtime.errors import BadSource
+from hotpath.runtime.errors import BadSource, LoginRefused
+from hotpath.video import pyav
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
 from tests.support.errors import refusal
@@ -106,6 +107,29 @@ def test_an_address_without_a_stream_says_why(tmp_path, monkeypatch, planes):
     for scheme in ("rtsp", "http"):
         assert "Connection refused" in sentence_of(f"{scheme}://127.0.0.1:1/t")
     assert "nowhere.invalid" in sentence_of("http://nowhere.invalid/a.mp4")
+
+
+def test_what_ffmpeg_says_to_another_thread_is_not_the_reason(tmp_path):
+    """An MP4 that is cut off is opened all the time beside an address where nobody answers."""
+    pytest.importorskip("av")
+    cut = tmp_path / "a.mp4"
+    cut.write_bytes(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\x10\0mdat" + bytes(2000))
+    stop = threading.Event()
+
+    def open_others():
+        while not stop.is_set():
+            assert pyav.open_recording(str(cut)) is None
+
+    thread = threading.Thread(target=open_others)
+    thread.start()
+    try:
+        for _ in range(200):
+            said = pyav.open_stream("rtsp://127.0.0.1:1/t", 1.0, 1.0, 1.0)[1]
+            assert "refused" in said.lower()
+    finally:
+        stop.set()
+        thread.join()
+    assert pyav.pyav().logging.get_level() is None
 
 
 def test_a_broken_transport_stream_is_no_shorter_recording(tmp_path, monkeypatch):
@@ -231,7 +255,7 @@ def test_a_digest_by_sha_256_is_answered():
     with web_server(Locked) as address:
         with open_source(address.replace("://", "://ann:secret@")) as source:
             assert scene.tick_of(source.read()) == 5
-        with refusal(BadSource, "no stream"):
+        with refusal(LoginRefused, "wrong login"):
             open_source(address.replace("://", "://ann:wrong@"))
 
 

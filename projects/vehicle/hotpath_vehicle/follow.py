@@ -47,7 +47,9 @@ WRONG_S = 0.08  # a measured delay is tried, and so much less and more
 DELAYS = tuple(0.1 * n for n in range(9))  # that are tried without a calibration
 GAP_S, LOST_S, STEP_S = 0.4, 2.0, 0.5  # a jump over a gap is none of the target; the past is gone
 KEPT_S = 5.0
-SETTLED_S = 0.7  # before a first answer: a link that comes and goes would get some by chance
+# Before a first answer, and before the first one after a silence of the link: a link that comes and
+# goes would get some by chance.
+SETTLED_S, SILENT_SETTLED_S = 0.7, 1.5
 
 Rates = Tuple[float, float]
 
@@ -110,7 +112,12 @@ class Follow:
         return float(np.hypot(*(self._high - self._low)))
 
     def restart(self) -> None:
-        """Another target, or a gap: what the box did before says nothing; the turn counts."""
+        """Another target: what the box did before says nothing; the turn counts."""
+        self._settled_s = SETTLED_S
+        self._begin()
+
+    def _begin(self) -> None:
+        """Gather the evidence anew."""
         self._at: Optional[float] = None
         self._values = np.zeros((1 + 2 * len(self._delays), 2))
         self._sums = np.zeros((6, len(self._delays)))
@@ -141,7 +148,7 @@ class Follow:
         if self._at is not None and not 0.0 < at - self._at <= LOST_S:
             if at == self._at:
                 return
-            self.restart()
+            self._begin()
         turned = self._turned(at - self._delays)
         values = np.concatenate([[error], turned[:, :2], turned[:, 2:]])
         if self._at is None:
@@ -159,7 +166,7 @@ class Follow:
         self._moved = 0.0
         if at - self._began_s >= ORDER * HIGH_S:
             self._add(*np.split(fast, [1, 1 + len(self._delays)]))
-            if at - self._began_s >= SETTLED_S and self._is_answered():
+            if at - self._began_s >= self._settled_s and self._is_answered():
                 self._forgive(at)
 
     def _fast(self, values: np.ndarray, step_s: float) -> np.ndarray:
@@ -272,7 +279,8 @@ class Follow:
     def forget(self) -> None:
         """The actuator was out of reach: where it points is not known. Its turns count."""
         self.control.forget()
-        self.restart()
+        self._begin()
+        self._settled_s = SILENT_SETTLED_S
 
     def command(self, rates: Rates) -> Any:
         """The rates in the actuator's own units and signs."""

@@ -24,6 +24,7 @@ from xml.sax.saxutils import escape, quoteattr
 from hotpath.links import Context, Link, LinkThread, counted, read_login, split_address
 from hotpath.runtime.errors import BadOutput
 from hotpath.video.base import TrackedFrame
+from hotpath.video.parts import Digest
 from hotpath_vehicle import steering
 from hotpath_vehicle.aim.calibration import from_options
 from hotpath_vehicle.plug import GimbalOptions
@@ -34,6 +35,7 @@ check_run = steering.check_run
 DEVICE, MEDIA, PTZ = (
     f"http://www.onvif.org/{name}/wsdl" for name in ("ver10/device", "ver10/media", "ver20/ptz")
 )
+DEVICE_PATH = "/onvif/device_service"
 SCHEMA = 'xmlns="http://www.onvif.org/ver10/schema"'
 OASIS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-"
 ENVELOPE = (
@@ -55,10 +57,16 @@ PAUSE_S = 0.1  # least between two commands
 GENERIC = "/VelocityGenericSpace"  # end of a URI: velocities as shares of the fastest, -1 to 1
 SAID_S = 60.0  # the same sentence is said as often
 RETRY_S = 1.0  # after a command that failed
+LOGIN_RETRY_S, LONGEST_LOGIN_RETRY_S = 60.0, 600.0  # after a refused login; doubles up to
+SAME_CLOCK_S = 2.0  # clocks that differ by less are the same; cameras tell whole seconds
 
 
 class Refusal(BadOutput):
     """The camera understood a request and refuses it."""
+
+
+class WrongLogin(BadOutput):
+    """The camera refuses the user or the password; asking again may lock the account."""
 
 
 class Camera:
@@ -81,11 +89,11 @@ class Camera:
     def __init__(self, address: str, login: Tuple[str, str]) -> None:
         self.name, self._host = _parsed(address, login[0])
         self._login = login
-        self._ahead_s = 0.0  # of the camera's clock
+        self._ahead_s = 0.0  # of the camera's clock, to our monotonic one
         self.stops_itself: Optional[bool] = None
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, "http://" + self._host, *login)
-        digest = urllib.request.HTTPDigestAuthHandler(passwords)
+        digest = Digest(passwords)
         no_proxy = urllib.request.ProxyHandler({})
         self._http = urllib.request.build_opener(no_proxy, digest, _Stay(), _InTime())
         try:
@@ -97,13 +105,9 @@ class Camera:
 
     def _open(self) -> None:
         """Read the camera's clock, its profile and what that can do."""
-        path = "/onvif/device_service"
-        now = self._ask(path, DEVICE, "GetSystemDateAndTime", head="").find(".//UTCDateTime")
-        if now is not None:
-            names = "Date/Year Date/Month Date/Day Time/Hour Time/Minute Time/Second".split()
-            parts = [int(now.findtext(name)) for name in names]
-            self._ahead_s = calendar.timegm((*parts, 0, 0, 0)) - time.time()
-        services = self._ask(path, DEVICE, "GetCapabilities", "<Category>All</Category>")
+        self._ahead_s = time.time() - time.monotonic()  # of cameras that tell no time
+        self._read_clock()
+        services = self._ask(DEVICE_PATH, DEVICE, "GetCapabilities", "<Category>All</Category>")
         found = (services.findtext(f".//{name}/XAddr") or "" for name in ("Media", "PTZ"))
         media, self._path = (urlsplit(u)._replace(scheme="", netloc="").geturl() for u in found)
         profiles = self._ask(media, MEDIA, "GetProfiles").iter("Profiles") if self._path else ()
@@ -144,6 +148,16 @@ class Camera:
             for timeout in (True, False)
         ]
 
+    def _read_clock(self) -> bool:
+        """Read the camera's time, which needs no login; returns whether its clock was set."""
+        root = self._ask_once(DEVICE_PATH, DEVICE, "GetSystemDateAndTime", head="")
+        now, before_s = root.find(".//UTCDateTime"), self._ahead_s
+        if now is not None:
+            names = "Date/Year Date/Month Date/Day Time/Hour Time/Minute Time/Second".split()
+            parts = [int(now.findtext(name)) for name in names]
+            self._ahead_s = calendar.timegm((*parts, 0, 0, 0)) - time.monotonic()
+        return abs(self._ahead_s - before_s) > SAME_CLOCK_S
+
     def move(self, wish: Velocity) -> None:
         """Move with a velocity until the next command, or stop; raises ``BadOutput``."""
         if wish == REST:
@@ -171,11 +185,24 @@ class Camera:
         timeout = f"<Timeout>PT{self.timeout_s:g}S</Timeout>" if form[0] else ""
         return body + "</Velocity>" + timeout
 
-    def _ask(
-        self, path: str, service: str, name: str, body: str = "", head: Optional[str] = None
-    ) -> Any:
-        """The answer to a request, with names without namespaces; raises ``BadOutput``."""
-        head = self._token() if head is None else head
+    def _ask(self, path: str, service: str, name: str, body: str = "") -> Any:
+        """The answer to a request, with names without namespaces; raises ``BadOutput``.
+
+        A camera whose clock, or ours, was set since refuses a right login. It gets one more.
+        """
+        try:
+            return self._ask_once(path, service, name, self._token(), body)
+        except WrongLogin as refused:
+            try:
+                may_be_right = self._read_clock()
+            except (BadOutput, AttributeError, TypeError, ValueError):
+                raise refused from None
+            if not may_be_right:
+                raise
+        return self._ask_once(path, service, name, self._token(), body)
+
+    def _ask_once(self, path: str, service: str, name: str, head: str, body: str = "") -> Any:
+        """As ``_ask``, with a head that is made."""
         text = ENVELOPE.format(head=head, name=name, service=service, body=body)
         kind = f'application/soap+xml; charset=utf-8; action="{service}/{name}"'
         url = f"http://{self._host}{path}"
@@ -206,7 +233,7 @@ class Camera:
         for element in root.iter():
             element.tag = element.tag.rpartition("}")[2]
         if code == 401 or (code != 200 and b"NotAuthorized" in data):
-            raise BadOutput(
+            raise WrongLogin(
                 f"{self.name}: the camera refuses the user {self._login[0]!r} or the password; "
                 "check --gimbal-login or the variable GIMBAL_LOGIN",
                 what="wrong login",
@@ -219,7 +246,7 @@ class Camera:
     def _token(self) -> str:
         """The UsernameToken: the password is hashed with the camera's time."""
         user, password = self._login
-        made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self._ahead_s))
+        made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.monotonic() + self._ahead_s))
         nonce = os.urandom(16)
         digest = hashlib.sha1(nonce + (made + password).encode("utf-8")).digest()
         coded = (base64.b64encode(value).decode("ascii") for value in (digest, nonce))
@@ -283,7 +310,7 @@ class PtzLink(Link):
         self.done = self.failed = 0
         self._camera, self._follower, self._say, self._pause_s = camera, follower, say, pause_s
         self._told: Dict[str, float] = {}
-        self._moved = False
+        self._moved = self._is_refused = False
         self._closing = threading.Event()
         self.threads = (LinkThread("onvif", self._run),)
         self.threads[0].start()
@@ -311,7 +338,7 @@ class PtzLink(Link):
 
     def _serve(self) -> None:
         sent: Optional[Velocity] = REST  # None: unknown
-        pause_s = 0.0
+        pause_s, login_s = 0.0, LOGIN_RETRY_S
         while not self._closing.wait(pause_s or self._pause_s):
             now = time.monotonic()
             wish = self._follower.command(now)
@@ -325,12 +352,18 @@ class PtzLink(Link):
                 if self._camera.stops_itself is False:
                     text = "takes no timeout, so it turns on if this program is killed"
                     self._tell(f"gimbal: {self._camera.name} {text}", now)
-                sent, pause_s = wish, 0.0
+                sent, pause_s, login_s = wish, 0.0, LOGIN_RETRY_S
+                self._is_refused = False
                 self.done += 1
+            except WrongLogin as error:
+                self._tell(f"gimbal: {error}; it is asked again in {login_s:g} s", now)
+                sent, pause_s, self._is_refused = None, login_s, True
+                login_s = min(2 * login_s, LONGEST_LOGIN_RETRY_S)
+                self.failed += 1
             except BadOutput as error:
                 if not pause_s:
                     self._tell(f"gimbal: {error}; trying again", now)
-                sent, pause_s = None, RETRY_S
+                sent, pause_s, self._is_refused = None, RETRY_S, False
                 self.failed += 1
 
     def _tell(self, text: str, now: float) -> None:
@@ -340,8 +373,9 @@ class PtzLink(Link):
             self._say(text)
 
     def _leave(self) -> None:
-        """Stop the camera, several times, if it was moved."""
-        for left in reversed(range(STOPS if self._moved else 0)):
+        """Stop the camera, several times, if it was moved; once if it refuses the login."""
+        stops = 1 if self._is_refused else STOPS
+        for left in reversed(range(stops if self._moved else 0)):
             try:
                 self._camera.move(REST)
                 self.done += 1

@@ -206,6 +206,59 @@ def test_a_camera_that_goes_is_told_once_and_taken_up_again(camera, monkeypatch)
     back.close()
 
 
+def set_2000(camera, monkeypatch):
+    camera.ahead_s = 946684800 - time.time()
+
+
+def drifts(camera, monkeypatch):
+    camera.ahead_s += 70
+
+
+def set_by_ntp(camera, monkeypatch):
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + 200 * 86400)
+
+
+def set_twice(camera, monkeypatch):
+    set_by_ntp(camera, monkeypatch)
+    camera.ahead_s -= 86400
+
+
+@pytest.mark.parametrize("change", [set_2000, drifts, set_by_ntp, set_twice])
+def test_a_camera_is_turned_after_a_clock_was_set(camera, link, change, monkeypatch):
+    show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
+    change(camera, monkeypatch)
+    done = link.done
+    show_until(link, RIGHT_UP, lambda: link.done > done + 5)
+    assert not link.failed and camera.refused_logins <= 1
+
+
+@pytest.mark.parametrize("digest", [False, True], ids=["token", "digest"])
+def test_a_password_that_was_changed_is_tried_once_a_minute(camera, digest):
+    camera.digest = digest
+    link = opened(camera)
+    show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
+    camera.login = ("eye", "changed")
+    show_until(link, RIGHT_UP, lambda: link.failed)
+    time.sleep(1.5)  # longer than after another failure
+    assert camera.refused_logins == 1 and link.failed == 1
+    assert "refuses the user" in link.said[-1] and "again in 60 s" in link.said[-1]
+    link.close()
+    assert camera.refused_logins == 2  # one stop
+
+
+def test_after_a_refused_login_the_camera_is_taken_up_again(camera, monkeypatch):
+    monkeypatch.setattr(product, "LOGIN_RETRY_S", 0.1)
+    link = opened(camera)
+    show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
+    camera.login = ("eye", "changed")
+    show_until(link, RIGHT_UP, lambda: link.failed >= 2)
+    camera.login, done = LOGIN, link.done
+    show_until(link, RIGHT_UP, lambda: link.done > done + 2)
+    link.close()
+    assert any(text.endswith("answers again") for text in link.said)
+
+
 def test_a_last_stop_that_fails_is_told(camera):
     link = opened(camera)
     show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)

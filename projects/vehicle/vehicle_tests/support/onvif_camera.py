@@ -18,6 +18,7 @@ from tests.support import jpegs
 from tests.support.ports import ThreadingHTTPServer
 
 AHEAD_S = 3600.0  # of the camera's clock
+STARTED_S = time.time() - time.monotonic()
 DEGREES_S, ZOOM_S = 90.0, 1.5  # with a velocity of 1: degrees, and factor of the zoom
 SIZE = (320, 180)  # of a frame
 PX = 8.0  # of a degree without zoom
@@ -48,7 +49,8 @@ def part(element, name):
 class OnvifCamera:
     def __init__(self, login=None, digest=False, has=("ptz", "turn", "zoom"), port=0):
         self.login, self.digest, self.has = login, digest, has
-        self.asked = []
+        self.ahead_s = AHEAD_S
+        self.asked, self.refused_logins = [], 0
         self.velocity = (0.0, 0.0, 0.0)
         self.refuses = None
         self.pan = self.tilt = 0.0
@@ -90,9 +92,11 @@ class OnvifCamera:
         assert path.endswith({DEVICE: "device_service", MEDIA: "Media", PTZ: "PTZ"}[service])
         if self.login and name != "GetSystemDateAndTime":
             if self.digest and not self._knows(headers.get("Authorization", "")):
+                self.refused_logins += "Authorization" in headers
                 asks = 'Digest realm="camera", nonce="abc", qop="auth", algorithm=MD5'
                 return 401, "", [("WWW-Authenticate", asks)]
             if not self.digest and not self._signed(root):
+                self.refused_logins += 1
                 return 400, ENVELOPE.format(FAULT.format("ter:NotAuthorized", "Who?")), []
         if name in ("ContinuousMove", "Stop"):
             self.may_answer.wait(20)
@@ -105,6 +109,10 @@ class OnvifCamera:
         wrapped = f'<{name}Response xmlns="{service}">{text}</{name}Response>'
         return 200, ENVELOPE.format(wrapped), []
 
+    def now(self):
+        """Seconds of the camera's own clock, which nobody sets with this computer's."""
+        return STARTED_S + time.monotonic() + self.ahead_s
+
     def _signed(self, root):
         """Whether the UsernameToken is right, of now, and new."""
         token = part(root, "UsernameToken")
@@ -116,7 +124,7 @@ class OnvifCamera:
         raw = base64.b64decode(nonce) + made.encode() + self.login[1].encode()
         wanted = base64.b64encode(hashlib.sha1(raw).digest()).decode()
         made_s = calendar.timegm(time.strptime(made[:19], "%Y-%m-%dT%H:%M:%S"))
-        is_new = nonce not in self._nonces and abs(time.time() + AHEAD_S - made_s) < 60
+        is_new = nonce not in self._nonces and abs(self.now() - made_s) < 60
         self._nonces.add(nonce)
         return is_new and (user, secret) == (self.login[0], wanted)
 
@@ -131,7 +139,7 @@ class OnvifCamera:
         return found.get("response") == hashlib.md5(":".join(parts).encode()).hexdigest()
 
     def _GetSystemDateAndTime(self, _):
-        now = time.gmtime(time.time() + AHEAD_S)
+        now = time.gmtime(self.now())
         clock = "<tt:Time><tt:Hour>{3}</tt:Hour><tt:Minute>{4}</tt:Minute><tt:Second>{5}"
         clock += "</tt:Second></tt:Time><tt:Date><tt:Year>{0}</tt:Year><tt:Month>{1}</tt:Month>"
         clock = (clock + "<tt:Day>{2}</tt:Day></tt:Date>").format(*now)

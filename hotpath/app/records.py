@@ -407,13 +407,18 @@ class LinkOptions(NamedTuple):
     @property
     def points(self) -> List[str]:
         """Where people may click on a target while the run goes on, for a sentence."""
-        others = [getattr(record, "place", "") for record in self.others]
-        return ["on the page"] * self.page.page + [place for place in others if place]
+        places = [getattr(record, "place", "") for record in self.others]
+        if self.page.page:
+            places.insert(0, "on the page")
+        return [place for place in places if place]
 
     @property
     def places(self) -> List[str]:
         """Where targets may be selected while the run goes on."""
-        return self.points + ["by a message of ROS"] * self.publish.startswith("ros:")
+        places = self.points
+        if self.publish.startswith("ros:"):
+            places.append("by a message of ROS")
+        return places
 
     @property
     def selects(self) -> bool:

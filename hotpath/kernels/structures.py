@@ -64,8 +64,9 @@ def _fields(
     fields = []
     for declaration in filter(None, map(str.strip, body.split(";"))):
         match = FIELDS.fullmatch(declaration)
-        is_pointer = match is not None and match.group(2)
-        kind = ctypes.c_void_p if is_pointer else kinds.get(match.group(1)) if match else None
+        kind = None
+        if match is not None:
+            kind = ctypes.c_void_p if match.group(2) else kinds.get(match.group(1))
         if match is None or kind is None:
             raise ValueError(f"{structure} has {declaration!r}, of no type that is known here")
         for name, lengths in NAME.findall(match.group(3)):

@@ -133,5 +133,7 @@ def _reason(said: List[Tuple[int, str, str]], error: str) -> str:
     ):
         return INDEX_AT_END
     words = [text.strip().rstrip(".") for _, _, text in said if not GENERAL.search(text)]
-    last = words[-1] if words else "" if GENERAL.search(error) else error
+    if not words and not GENERAL.search(error):
+        words = [error]
+    last = words[-1] if words else ""
     return without_password(" ".join(last.split())[:REASON])

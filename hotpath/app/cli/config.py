@@ -60,7 +60,9 @@ def _words(option: str, value: Any, actions: Dict[str, argparse.Action]) -> List
     """A value of the file as arguments: several texts or lists for an option that is repeated."""
     if isinstance(value, bool) and actions[option].nargs in (0, "?"):
         opposite = option.replace("--", "--no-", 1)
-        return [option] if value else [opposite] if opposite in actions else []
+        if value:
+            return [option]
+        return [opposite] if opposite in actions else []
     repeated = isinstance(actions[option], argparse._AppendAction) and isinstance(value, list)
     if not (repeated and any(isinstance(item, (str, list)) for item in value)):
         value = [value]

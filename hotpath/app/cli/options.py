@@ -59,7 +59,8 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     if words:  # which overrule a file's
         named = [word.split("=")[0] for word in arguments if word.startswith("--v")]
         is_given = any("--video".startswith(name) for name in named)  # it may be shortened
-        words = [options.video] * is_given + words
+        if is_given:
+            words = [options.video, *words]
         options.video = words if len(words) > 1 else words[0]
     for name in () if options.page else ("host", "port"):  # which mean nothing without --page
         if getattr(options, "page_" + name) != cli.get_default("page_" + name):

@@ -162,7 +162,7 @@ class Player:
             if self._notices:
                 lines = self._notices + (PAUSED if self.paused else SHORT)
             elif self._help_until:
-                lines = list(PAUSED[:1]) * self.paused + self._keys
+                lines = [PAUSED[0], *self._keys] if self.paused else self._keys
             self._window.show(self._shown.picture, lines)
 
     def _pause(self) -> None:

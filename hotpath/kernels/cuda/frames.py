@@ -75,10 +75,8 @@ def part_of(
         (x, y, w, h); may be empty.
     """
     left, top, right, bottom = edges
-    left = 0 if left < 0 else left if left < width else width
-    top = 0 if top < 0 else top if top < height else height
-    right = left if right < left else right if right < width else width
-    bottom = top if bottom < top else bottom if bottom < height else height
+    left, top = min(max(left, 0), width), min(max(top, 0), height)
+    right, bottom = max(left, min(right, width)), max(top, min(bottom, height))
     if even:
         left, top = left - left % 2, top - top % 2
         right, bottom = min(right + right % 2, width), min(bottom + bottom % 2, height)

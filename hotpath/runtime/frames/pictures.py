@@ -139,8 +139,7 @@ def checked_frame(frame: Any) -> AnyFrame:
             what="wrong type",
         )
     if frame.ndim != 3 or frame.shape[2] != 3 or not frame.shape[0] or not frame.shape[1]:
-        channels = 1 if frame.ndim == 2 else frame.shape[2] if frame.ndim == 3 else 0
-        code = {1: "GRAY", 4: "BGRA"}.get(channels)
+        code = {1: "GRAY", 4: "BGRA"}.get((frame.shape + (1,))[2]) if frame.ndim in (2, 3) else None
         convert = f"; call cv2.cvtColor(frame, cv2.COLOR_{code}2BGR)" if code else ""
         raise BadFrame(
             f"a frame must have the shape (height, width, 3), not {frame.shape}{convert}",

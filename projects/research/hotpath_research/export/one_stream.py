@@ -55,7 +55,9 @@ class Kind(NamedTuple):
 
     def patches(self) -> list[tuple[str, str, Any]]:
         """(module, name, value) that the builder needs on a computer without a network."""
-        return [(f"lib.models.{self.alone}", "is_main_process", lambda: False)] * bool(self.alone)
+        if not self.alone:
+            return []
+        return [(f"lib.models.{self.alone}", "is_main_process", lambda: False)]
 
 
 def _ostrack(model: Any, cfg: Any, z: torch.Tensor, x: torch.Tensor) -> Any:

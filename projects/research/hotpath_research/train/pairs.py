@@ -156,7 +156,12 @@ class Drawer:
         """(kind, [(index of a picture, box in it) of the exemplar and of the search crop])."""
         bank = self.bank
         kind = int(np.searchsorted(self.shares, rng.random(), side="right"))
-        kind = min(kind, TRACK if len(self.tracks) else CLIP if len(self.clips) else NEGATIVE)
+        highest = NEGATIVE
+        if len(self.tracks):
+            highest = TRACK
+        elif len(self.clips):
+            highest = CLIP
+        kind = min(kind, highest)
         if kind == TRACK:
             track = self.tracks.draw(rng)
             first, second = rng.choice(len(track), 2)

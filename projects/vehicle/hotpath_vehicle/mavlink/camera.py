@@ -264,9 +264,10 @@ class Camera:
                     out.append(self._ack(who, m.IN_PROGRESS))
                 continue
             del self._pending[who]
-            failed = pending.future.cancelled()
-            denied = not failed and pending.future.exception() is not None
-            result = m.FAILED if failed else m.DENIED if denied else m.ACCEPTED
+            if pending.future.cancelled():
+                result = m.FAILED
+            else:
+                result = m.ACCEPTED if pending.future.exception() is None else m.DENIED
             self._remember(who, pending.parameters, result, now)
             out.append(self._ack(who, result))
         return out

@@ -206,7 +206,7 @@ class HotpathTrack(GstBase.BaseTransform):
         """Draw the box; lines of the colour planes are half as wide."""
         import cv2
 
-        bgr, yuv = RED if track.lost else AMBER if track.state == "unsure" else GREEN
+        bgr, yuv = {"lost": RED, "unsure": AMBER}.get(track.state, GREEN)
         x, y, w, h = track.box
         width = max(2, planes[0].shape[0] // 240 * 2)
         is_yuv = self._format in SAMPLES

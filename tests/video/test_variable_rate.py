@@ -100,7 +100,7 @@ def test_a_window_shows_each_frame_for_its_own_time(tmp_path, monkeypatch):
     monkeypatch.setattr("hotpath.app.cli.player.time", clock)
     shown_s = []
     with open_source(write(tmp_path / "a.mp4", TIMES_S), planes=True) as source:
-        targets = SimpleNamespace(network=SimpleNamespace(point_prompt=None))
+        targets = SimpleNamespace(device=SimpleNamespace(finds_at_points=False))
         player = Player(Keys(), source, targets, print)
         while source.given < 40:
             if not source.given or player.next_frame_is_due():

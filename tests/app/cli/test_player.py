@@ -78,7 +78,8 @@ class Targets:
     def __init__(self, refusal=None):
         self.boxes, self.points, self.refusal = [], [], refusal
         self.numbers, self.doubts = (0,), {}
-        self.network = SimpleNamespace(name="net", point_prompt="a head")
+        self.network = SimpleNamespace(name="net")
+        self.device = SimpleNamespace(finds_at_points=True)
 
     def add(self, frame, box=None, time_s=None, point=None, besides=None):
         if point is not None and self.refusal:

@@ -132,5 +132,7 @@ def test_a_click_on_nothing_is_denied_and_keeps_the_target(make_run):
 
 def test_points_are_offered_where_a_head_finds(run, monkeypatch):
     assert run.loop.finds_at_points
-    monkeypatch.setattr(run.targets.network, "point_prompt", None)
+    device = run.targets.device
+    for each, value in (("has_head", False), ("open_other", None), ("beside", None)):
+        monkeypatch.setattr(type(device) if each == "has_head" else device, each, value)
     assert not run.loop.finds_at_points

@@ -154,7 +154,7 @@ def run(options: argparse.Namespace) -> int:
         paths.append(pictured.write(table, data.clips, done, Path(options.report)))
     say(report.text(table))
     if options.benchmark == PUBLIC:
-        print(report.readme_table(report.read_means(out / "table.csv")))
+        print(report.readme_table(report.read_means(out / "table.csv"), intervals=True))
     command.wrote(*paths)
     return 2 if left_out and options.clips else 0
 

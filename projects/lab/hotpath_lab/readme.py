@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     what = f"ms: {len(options.timed.split(','))} sequences, one core" if took else "no times taken"
     cores = os.cpu_count()
     say(f"commit {provenance.commit()}, {provenance.processor()}, {cores} cores; {what}")
-    say(report.readme_table(report.read_means(path)))
+    say(report.readme_table(report.read_means(path), intervals=True))
     command.wrote(path)
 
 

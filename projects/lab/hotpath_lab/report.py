@@ -79,10 +79,8 @@ UNSEEN = "unseen"
 MEAN = "mean of "
 # of the frames that show the target: it claims a box that misses it; it claims nothing
 DRIFT, SILENT = "dre", "nre"
-SHARES = (
-    "reported as `tracked`, % of the frames in which the target is visible",
-    "`tracked` with a box off the target, % of these frames",
-)
+HEADS = ("tracker", "AUC", "AUC (unseen)")
+SHARES = ("recall of `tracked`, %", "false `tracked`, %")
 
 
 def write(table: Table, out: Path) -> list[Path]:
@@ -218,24 +216,17 @@ def read_means(path: Path) -> Means:
     return means
 
 
-def readme_table(means: Means) -> str:
-    """Return Markdown: AUC and its interval, that of unseen sequences, drift and time.
+def readme_table(means: Means, intervals: bool = False) -> str:
+    """Return Markdown: AUC, that of unseen sequences, what is claimed, and milliseconds.
 
     Args:
-        means: what ``read_means`` returns. The first tracker is the default, with which the unseen
-            sequences compare the others. Where no milliseconds were taken at rest, those of the
-            evaluation stand.
+        means: what ``read_means`` returns. The first tracker is the default. Where no milliseconds
+            were taken at rest, those of the evaluation stand.
+        intervals: whether cells have 95 % intervals, and the difference to the default.
     """
     first = next(iter(means.values()))
-    counts = first[ALL]["clips"], first.get(UNSEEN, {}).get("clips") or "0"
     drift = DRIFT in first[ALL]
-    titles = [
-        "tracker",
-        f"AUC, {counts[0]} sequences",
-        f"AUC, the {counts[1]} unseen of them, and the difference to the default",
-        *(list(SHARES) if drift else []),
-        "ms",
-    ]
+    titles = [*HEADS, *(SHARES if drift else ()), "ms a frame"]
     lines = [titles, ["---"] * len(titles)]
     for name, groups in means.items():
         whole, unseen = groups[ALL], groups.get(UNSEEN, {})
@@ -243,8 +234,8 @@ def readme_table(means: Means) -> str:
         lines.append(
             [
                 f"**{shown(name)}, the default**" if groups is first else shown(name),
-                figure(whole, "success") + between(whole, "success"),
-                figure(unseen, "success") + difference(unseen),
+                figure(whole, "success") + (between(whole, "success") if intervals else ""),
+                figure(unseen, "success") + (difference(unseen) if intervals else ""),
                 *(_state_shares(whole) if drift else []),
                 f"{float(took):.2f}" if took else "–",
             ]

@@ -28,11 +28,10 @@ def means(tmp_path, more=()):
 
 
 def test_each_cell_is_a_figure_of_the_csv(tmp_path):
-    table = report.readme_table(means(tmp_path)).splitlines()
-    assert table[0] == (
-        "| tracker | AUC, 8 sequences | AUC, the 3 unseen of them, and the difference to the "
-        "default | ms |"
-    )
+    short = report.readme_table(means(tmp_path)).splitlines()
+    assert short[2] == "| **`kestrel`, INT8, the default** | .612 | .600 | 2.50 |"
+    table = report.readme_table(means(tmp_path), intervals=True).splitlines()
+    assert table[0] == "| tracker | AUC | AUC (unseen) | ms a frame |"
     assert table[2] == "| **`kestrel`, INT8, the default** | .612 [.500, .704] | .600 | 2.50 |"
     assert table[3] == "| OpenCV's TrackerNano | .580 [.490, .660] | .600, +.000 | – |"
 
@@ -77,7 +76,7 @@ def test_times_are_refused_on_a_busy_computer(monkeypatch, tmp_path):
 
 def test_wrong_claims_have_a_column_where_they_were_measured(tmp_path):
     table = report.readme_table(means(tmp_path, [report.DRIFT, report.SILENT])).splitlines()
-    assert table[0].endswith(f"| {report.SHARES[0]} | {report.SHARES[1]} | ms |")
+    assert table[0].endswith(f"| {report.SHARES[0]} | {report.SHARES[1]} | ms a frame |")
     assert table[3].endswith("| 99 | 1.2 | – |")
 
 

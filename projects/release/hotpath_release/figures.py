@@ -31,7 +31,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     store(options.table, options.commit)
     for path in (README, PAGE):
-        text = TABLE.sub(lambda _: rendered(), path.read_text(encoding="utf-8"), count=1)
+        table = rendered(path == PAGE)
+        text = TABLE.sub(table.replace("\\", r"\\"), path.read_text(encoding="utf-8"), count=1)
         path.write_text(CAPTION.sub(lambda _: caption(), text), encoding="utf-8")
     return 0
 
@@ -56,9 +57,9 @@ def rounded(value):
     return f"{float(value):.5f}" if re.fullmatch(r"-?\d*\.\d+(e-?\d+)?", value) else value
 
 
-def rendered():
-    """The table, from the stored figures."""
-    return report.readme_table(report.read_means(STORED)) + "\n"
+def rendered(intervals=False):
+    """The table from the stored figures: that of README, or with intervals that of its page."""
+    return report.readme_table(report.read_means(STORED), intervals) + "\n"
 
 
 def caption():

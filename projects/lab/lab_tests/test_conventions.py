@@ -64,7 +64,7 @@ def test_units_and_signs_are_found_beside_a_number(tmp_path, clips):
     files = sorted(map(str, tmp_path.glob("*.onnx")))
     assert networks(["add", *files, "--name", "mine", "--out", str(tmp_path / "out")]) == 0
     path = tmp_path / "out" / "mine.toml"
-    report = search(path, clips, "--parameters", "unit,signs,lr", "--trials", "30", "--write")
+    report = search(path, clips, "--parameters", "unit,signs,size_lr", "--trials", "30", "--write")
     assert isinstance(report["best"]["size_lr"], float)
     network = load_network(path)
     assert (network.unit, network.signs) == ("cells", "axes")
@@ -131,7 +131,7 @@ def test_keys_change_in_their_sections_alone(tmp_path):
     path = tmp_path / "a.toml"
     path.write_text(
         'family = "points"\n[input]  # of the files\nmean = [1, 2, 3]  # a comment\ncontext = 0.5\n'
-        "[tracking]\nlr = 0.3\n[head]\nscale = [\n 1,\n]\n"
+        "[tracking]\nsize_lr = 0.3\n[head]\nscale = [\n 1,\n]\n"
     )
     values = {"input": {"mean": [4, 5, 6], "context": None, "crop": "area"}, "head": {"unit": None}}
     path.write_text(tune.changed(path, values))

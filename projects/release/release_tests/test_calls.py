@@ -60,7 +60,7 @@ OLDER = {  # modules that made a figure and are gone: the commit whose checkout 
     "tests.documents.recordings": "a0b40bf2",
     "hotpath_release.planted": "1c7f4cf3",
     "tests.documents.speed": "f2ec23e",
-    "hotpath_research.point_prompt.judge": "8b457953",
+    "hotpath_research.tap.judge": "8b457953",
 }
 PROGRAM = re.compile(r"(?:^|[\s'(])(hotpath [a-z]+(?:\s.*)?$|python3? -m [\w.]+.*)")
 MAKE = re.compile(r"make [a-zA-Z].*")

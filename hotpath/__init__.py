@@ -98,7 +98,7 @@ def track(
     from hotpath.app.tracking import Selected, Tracking
 
     selected = Selected(box, point, snug, detector, classes)
-    where: Any = [str(path) for path in source] if isinstance(source, (list, tuple)) else source
+    where: Any = source
     return Tracking(SourceOptions(where, fps, depth, start), selected, Options(network, **options))
 
 

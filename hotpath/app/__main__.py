@@ -26,7 +26,7 @@ from hotpath.runtime.errors import BadFrame, BadSource, HotpathError, NetworkFai
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
-from hotpath.video.sources import WAITING, check_camera, is_recorded, open_source
+from hotpath.video.sources import WAITING, check_camera, is_recorded, open_source, source_of
 
 if TYPE_CHECKING:
     from hotpath.runtime.targets.finding import TargetFinder
@@ -45,6 +45,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return print_cameras()
         if not options.video:
             raise BadSource("nothing to track in; give --video FILE, FOLDER, cam0 or an address")
+        options.video = source_of(options.video)
         return run(records_of(options, say))
     except HotpathError as error:
         say(f"hotpath track: {error}")

@@ -22,7 +22,7 @@ from hotpath.runtime.types import (
     meant_as_corners,
     within_frame,
 )
-from hotpath.video.sources import WAITING, check_camera, is_recorded, open_source
+from hotpath.video.sources import WAITING, check_camera, is_recorded, open_source, source_of
 
 if TYPE_CHECKING:
     from hotpath.app.detect import Detector
@@ -97,6 +97,7 @@ class Tracking:
         self._closing = contextlib.ExitStack()
         self._log = reporter(network.log)
         network = checked(network._replace(log=self._log))
+        source = source._replace(video=source_of(source.video))
         check_camera(source.video)
         try:
             self._open(source, selected, network)

@@ -58,6 +58,37 @@ NOT_BY_TENSORRT: Dict[str, Dict[str, Any]] = {
 }
 
 
+# whose integers TensorRT has no layers for (onnx-tensorrt, docs/operators.md)
+INTEGERS = ("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear")
+
+
+def check_quantisers(model: ModelProto, name: str) -> None:
+    """Raise ``BadNetwork`` where TensorRT's parser refuses how a model is quantised.
+
+    Its quantisers take int8 and no zero points but 0. ``hotpath int8`` writes that form as
+    ``NAME-int8-symmetric.toml``; the tools of ONNX Runtime write others, unless they are told.
+    """
+    constants = models.constants(model.graph)
+    for node in model.graph.node:
+        why = ""
+        if node.op_type in INTEGERS:
+            why = f"has no {node.op_type}"
+        elif node.op_type in QUANTISERS and len(node.input) > 2 and node.input[2]:
+            zero_point = constants.get(node.input[2])
+            if zero_point is None:
+                why = f"takes no zero point that is computed ({node.name or node.output[0]})"
+            elif zero_point.any():
+                why = f"takes no zero point but 0 ({node.name or node.output[0]})"
+            elif zero_point.dtype != np.int8:
+                why = f"quantises to int8 only, not {zero_point.dtype} ({node.output[0]})"
+        if why:
+            raise BadNetwork(
+                f"{name} can't be read by TensorRT, which {why}; run `hotpath int8` on the network "
+                "in floating point, and build the NAME-int8-symmetric.toml that it writes",
+                what="not by TensorRT",
+            )
+
+
 def _refuse_for_tensorrt(node: NodeProto) -> None:
     """Raise ``BadNetwork`` for an operator that TensorRT would compute otherwise."""
     attributes = models.attributes(node)

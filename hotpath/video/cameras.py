@@ -15,10 +15,10 @@ from typing import Any, Deque, Dict, List, Optional, Tuple
 import cv2
 
 from hotpath.runtime.errors import BadSource, NoCamera
-from hotpath.video import pyav, raw
+from hotpath.video import pyav, raw, rtp
 from hotpath.video.base import is_utf8, without_password
 from hotpath.video.parts import open_parts
-from hotpath.video.probe import LOGIN, check_redirects, login_refused, why_no_stream
+from hotpath.video.probe import LOGIN, RTP, check_redirects, login_refused, why_no_stream
 
 # FFmpeg before 5 listens to a transport stream for 4 to 6 s; a slow camera starts its encoder first
 OPEN_TIMEOUT_S = 10.0
@@ -244,6 +244,7 @@ class Stream:
             read_timeout_s = max(read_timeout_s, LIST_READ_TIMEOUT_S)
         self.open_timeout_s, self.read_timeout_s = open_timeout_s, read_timeout_s
         self.planes = planes
+        self._sdp: Any = None  # of the RTP that came
 
     def open(self) -> Any:
         """An open capture; raises ``BadSource`` if nobody answers in time, or no picture comes."""
@@ -252,6 +253,7 @@ class Stream:
         began_s = time.monotonic()
         check_redirects(self.address)
         capture, why = None, ""
+        self._sdp = rtp.sniffed(self.address, self.open_timeout_s)
         if self.address.lower().startswith(("http:", "https:")):
             timeouts = self.open_timeout_s, self.read_timeout_s
             capture = open_parts(self.address, *timeouts, FIRST_PICTURE_S, self.planes)
@@ -267,6 +269,8 @@ class Stream:
     def _by_ffmpeg(self, open_timeout_s: float) -> Tuple[Any, str]:
         """A capture by PyAV, or by OpenCV where there is none; and FFmpeg's reason, or ""."""
         timeouts = open_timeout_s, self.read_timeout_s
+        if self._sdp is not None and pyav.pyav():
+            return pyav.open_rtp(self._sdp, *timeouts, FIRST_PICTURE_S, self.planes)
         if not pyav.pyav():
             return _open_with_timeouts(self.address, *timeouts), ""
         return pyav.open_stream(self.address, *timeouts, FIRST_PICTURE_S, self.planes)
@@ -281,6 +285,8 @@ class Stream:
         refused = LOGIN.search(reason)
         if refused:
             return login_refused(self.name, refused.group().replace("(", ""))
+        if self._sdp is not None:
+            return BadSource(f"{self.name}: {RTP}", what="RTP")
         why = why_no_stream(self.address, waited_s, reason)
         return BadSource(f"{self.name}: no stream there: {why}", what="no stream")
 

@@ -18,6 +18,11 @@ TRANSPORT_STREAM = (
     "send an MPEG transport stream (GStreamer: h264parse config-interval=-1 ! mpegtsmux ! udpsink; "
     "ffmpeg: -f mpegts)"
 )
+RTP = (
+    "RTP packets arrive at this port, but no picture of H.264 or H.265 could be decoded from them; "
+    "install PyAV (pip install av), let the sender repeat the parameter sets (SPS, PPS) with each "
+    f"key frame, or {TRANSPORT_STREAM}"
+)
 REFUSED = (401, 403)  # codes of HTTP and RTSP
 LOGIN = re.compile(r"\b40[13] \(?(Unauthorized|Forbidden)", re.IGNORECASE)  # in FFmpeg's words
 REDIRECTS, REDIRECT_S, LONGEST = 10, 1.0, 4096  # of RTSP; for each answer; of an address

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from hotpath.runtime.errors import BadSource
+from hotpath.video import rtp
 from hotpath.video.base import without_password
 from hotpath.video.containers import is_playlist
 from hotpath.video.limits import DECODER_LIMITS
@@ -80,8 +81,21 @@ def open_stream(
     return _opened(address, options, timeouts, **how)
 
 
+def open_rtp(
+    sdp: Any,
+    open_timeout_s: float,
+    read_timeout_s: float,
+    patience_s: float,
+    planes: bool = True,
+) -> Tuple[Optional[AvCapture], str]:
+    """As ``open_stream``, of RTP that an SDP file describes, opened for reading."""
+    timeouts = open_timeout_s, read_timeout_s
+    how = dict(thread_type=ONE_FRAME, planes=planes, patience_s=patience_s)
+    return _opened(sdp, rtp.OPTIONS, timeouts, **how)
+
+
 def _opened(
-    address: str, options: Dict[str, str], timeouts: Any, **how: Any
+    address: Any, options: Dict[str, str], timeouts: Any, **how: Any
 ) -> Tuple[Optional[AvCapture], str]:
     """A capture with a first frame, or None; and FFmpeg's reason in words, or ""."""
     av = pyav()

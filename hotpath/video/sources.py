@@ -6,6 +6,7 @@ of VOT, OTB, GOT-10k and UAV123.
 """
 
 import importlib.util
+import numbers
 import os
 import re
 import stat
@@ -21,12 +22,49 @@ from hotpath.video.base import WAITING, Log, Source, check_readable, is_picture
 
 # What opens one kind of source is imported where such a source is opened.
 
-__all__ = ["WAITING", "Source", "check_camera", "is_recorded", "open_source", "reads"]
+__all__ = ["WAITING", "Source", "check_camera", "is_recorded", "open_source", "reads", "source_of"]
 
 TOPIC = "ros:"  # before a topic of ROS 2
 VIDEO, PAGES = "video", "pages"  # what a file of pictures may be, too
 CAMERA = re.compile(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$")
 STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
+
+
+def source_of(given: Any) -> Any:
+    """A source as a name or a list of names, from what a program or a command line gives.
+
+    A number is a camera, as for ``cv2.VideoCapture``.
+
+    Raises:
+        BadSource: it is frames, an opened capture or a pipeline; the sentence says what to call.
+    """
+    if isinstance(given, (list, tuple)) and all(isinstance(n, (str, os.PathLike)) for n in given):
+        return [os.fspath(name) for name in given]
+    if isinstance(given, (int, numbers.Integral)) and not isinstance(given, bool):
+        if int(given) >= 0:
+            return f"cam{int(given)}"
+    if isinstance(given, (str, bytes, os.PathLike)):
+        name = os.fsdecode(given)
+        if re.match("[0-9]+$", name) and not os.path.lexists(name):
+            raise BadSource(
+                f"{name}: no such file or folder; the camera of that number is cam{int(name)}",
+                what="not found",
+            )
+        if re.search(r"\s!\s", name) and not os.path.lexists(name):
+            raise BadSource(
+                f"{name}: a GStreamer pipeline is not a source; name a Jetson's camera csi0 and "
+                "others cam0, or put our element hotpathtrack into it (docs/gstreamer.md)",
+                what="pipeline",
+            )
+        return name
+    kind = type(given).__name__
+    raise BadSource(
+        f"{'frames' if kind in ('list', 'tuple', 'ndarray') else kind}: not a source; name a "
+        "camera (cam0), an address or a file. If your program has its own frames, give each one to "
+        "a tracker: tracker = hotpath.load_tracker(), tracker.init(frame, box), then "
+        "tracker.update(frame)",
+        what="not a source",
+    )
 
 
 def open_source(
@@ -65,17 +103,13 @@ def open_source(
         ((480, 640, 3), 0.0)
     """
     planes = planes and can_read_planes()
+    spec = source_of(spec)
     if isinstance(spec, (list, tuple)):
         from hotpath.video.folder import FrameFolder
 
         opened: Source = FrameFolder(spec, log, depth)
     else:
-        if not isinstance(spec, (str, os.PathLike)):
-            raise BadSource(
-                f"{spec!r} is not a source; name a camera (cam0), an address or a file",
-                what="not a source",
-            )
-        opened = _opened(os.fspath(spec), log, depth, planes)
+        opened = _opened(spec, log, depth, planes)
     if fps and not opened.live:
         opened.fps, opened.by_rate = fps, True
     return opened

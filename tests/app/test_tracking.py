@@ -248,3 +248,29 @@ def test_importing_hotpath_loads_neither_sources_nor_numpy():
     done = subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), stdout=subprocess.PIPE)
     loaded = set(json.loads(done.stdout.decode()))
     assert not {"numpy", "cv2", "hotpath.video", "hotpath.app"} & loaded
+
+
+FRAME = np.zeros((240, 320, 3), np.uint8)
+HABITS = {  # name -> (what users of other libraries give, words of the answer)
+    "a number": (0, "cam0"),
+    "a number of NumPy": (np.int64(3), "cam3"),
+    "a number as text": ("7", "camera of that number is cam7"),
+    "a capture": (cv2.VideoCapture(), "VideoCapture: not a source; .*load_tracker"),
+    "frames": ([FRAME] * 3, "frames: not a source; .*load_tracker"),
+    "one frame": (FRAME, "frames: not a source; .*load_tracker"),
+    "a generator": (iter([FRAME]), "not a source; .*load_tracker"),
+    "a mixed list": (["a.png", FRAME], "frames: not a source"),
+    "nothing": (None, "NoneType: not a source"),
+    "a switch": (True, "bool: not a source"),
+    "a negative number": (-1, "int: not a source"),
+    "bytes": (b"no.mp4", "no.mp4: no such file"),
+    "a pipeline": ("v4l2src ! videoconvert ! appsink", "GStreamer pipeline .*csi0"),
+}
+
+
+@pytest.mark.parametrize("source, words", HABITS.values(), ids=HABITS)
+def test_what_is_given_by_habit_is_taken_or_answered(source, words):
+    for call in (lambda: hotpath.track(source, box=(60, 100, 40, 30)), lambda: open_source(source)):
+        with pytest.raises((BadSource, NoCamera), match=words) as caught:
+            call()
+        assert len(str(caught.value)) < 400  # no pixels

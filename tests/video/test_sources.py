@@ -421,12 +421,6 @@ def test_a_video_without_a_frame_rate_is_not_given_one(tmp_path, tool, planes):
         assert len(frames) == 3 and source.time_s == pytest.approx(0.04)
 
 
-@pytest.mark.parametrize("spec", [0, None])
-def test_a_source_by_number_is_told_what_a_camera_is_called(spec):
-    with refusal(BadSource, "not a source"):
-        open_source(spec)
-
-
 def test_a_search_in_a_removed_file_finds_nothing(tmp_path):
     """FFmpeg would read from a file that was closed, and end the process."""
     pytest.importorskip("av")

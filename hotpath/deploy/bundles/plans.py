@@ -6,6 +6,7 @@ version 11 on there are no flags for FP16 and INT8: the model's own types say it
 
 import os
 import pathlib
+import re
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Union
 
 from hotpath.base import cache
@@ -18,6 +19,10 @@ from hotpath.runtime.engines import tensorrt as adapter
 WORKSPACE_SHARE = 8  # tactics may use one part in eight of the memory
 SMALL_GB = 4  # up to here plans do without the libraries below, which take .7 to 1 GB when loaded
 LIBRARIES = ("CUBLAS", "CUBLAS_LT", "CUDNN")  # TensorRT 8 tries them by itself
+
+
+# in the words of TensorRT 8 ("zeroPt must be all zeros") and 10
+ZERO_POINT = re.compile("zero.?p(oin)?t", re.IGNORECASE)
 
 
 class Request(NamedTuple):
@@ -128,7 +133,7 @@ class Builder:
             reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
             reason = (reasons or [self._logger.last()])[0]
             way_out = "try another export of it"
-            if "zero point" in reason.lower():  # a Q/DQ network for processors
+            if ZERO_POINT.search(reason):  # a Q/DQ network for processors
                 way_out = "build the NAME-int8-symmetric.toml that `hotpath int8` writes"
             raise BuildFailed(f"TensorRT {self.version} can't read {what}: {reason}; {way_out}")
         if self.request.half_tensors and not self.strong:

@@ -47,7 +47,7 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
         say: function of one sentence.
 
     Raises:
-        BadNetwork: the network's files don't fit together.
+        BadNetwork: the network's files don't fit together, or TensorRT can't read them.
         BuildFailed: there is no onnx or no table of ranges, or the parts don't equal the whole.
     """
     network = order.network
@@ -71,6 +71,8 @@ def prepare(folder: pathlib.Path, order: Order, say: Say = print) -> None:
             f"{network.name} is INT8, so {order.board.title} can't run it in {order.precision}; "
             f"{other}"
         )
+    for part in (graphs.exemplar, graphs.search):
+        convert.check_quantisers(part, network.name)
     needs_scales = order.precision == "int8" and not quantised
     int8 = ranges.of_order(order, paths) if needs_scales else None
     forms = {"whole": cut.cut(graphs, correlations=False)}

@@ -91,6 +91,8 @@ def boxes(network: Network, paths: Paths, networks_dir: Optional[str]) -> Tuple[
         if not off <= APART_PX[graphs.precision]:
             report[-1] += ", so one of them computes an operator otherwise; track with neither"
     try:
+        for part in (graphs.exemplar, graphs.search):
+            convert.check_quantisers(part, network.name)
         older = [convert.for_old_tensorrt(model) for model in (graphs.exemplar, graphs.search)]
         opsets = " and ".join(sorted({str(models.opset(model)) for model in older}))
         report.append(f"{'TensorRT':<16} opset {opsets}, as `hotpath engine` prepares it")

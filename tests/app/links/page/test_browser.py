@@ -100,11 +100,11 @@ def test_a_target_is_chosen_on_the_picture_that_was_seen(chromium, world):
         assert frames[-1] >= begun + 100
 
 
-def test_a_tap_without_a_head_is_told_and_a_small_drag_is_a_box(chromium, world, run):
+def test_a_tap_on_nothing_is_told_and_a_small_drag_is_a_box(chromium, world, run):
     with Tab(chromium, run.link, expect_errors=True) as tab:
         run.ask("/api/pause", {"paused": True})
         pages.drag(tab.page, (100, 100, 2, 2))
-        tab.wait_for_text("#toasts", "has no head")
+        tab.wait_for_text("#toasts", "looks like an object")
         assert not run.state()["targets"]
         pages.drag(tab.page, (100, 100, 7, 7))
         assert targets(run, 1) == [0]

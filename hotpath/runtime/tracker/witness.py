@@ -85,11 +85,9 @@ class WitnessedTracker(Tracker):
             self._found = [False, False]
         for tracker in (self, self.witness):
             tracker.identity.is_disputed = not track.witnessed
-        # where one claims the target, the search of the other looks next
-        for theirs, searching in ((own, self.witness), (other, self)):
-            search = searching.search
-            if theirs.state == TRACKED and search is not None and search.active:
-                Tracker.suggest(searching, np.array([theirs.box]))
+        for theirs, tracker in ((own, self.witness), (other, self)):
+            if theirs.state == TRACKED and not track.witnessed:
+                lead(tracker, theirs)
         self._shown = track
         return track
 
@@ -143,6 +141,12 @@ class WitnessedTracker(Tracker):
         if not self._closed:
             self.witness.close()
         super().close()
+
+
+def lead(tracker: Tracker, track: Track) -> None:
+    """Let the search of one network look next where the other one claims the target."""
+    if tracker.search is not None and tracker.search.active:
+        Tracker.suggest(tracker, np.array([track.box]))
 
 
 def agreement(own: Track, other: Track) -> Track:

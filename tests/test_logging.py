@@ -15,15 +15,17 @@ pytest.importorskip("onnxruntime")
 def test_sentences_go_to_the_logger_hotpath_and_log_replaces_it(tmp_path, caplog):
     network = tiny.write_network(tmp_path)
     with caplog.at_level(logging.INFO, "hotpath"):
-        hotpath.load_tracker(network, strict=True).close()
+        hotpath.load_tracker(network, recover=False).close()
         hotpath.load_targets(network, recover=True).close()
-    (strict,) = [each for each in caplog.records if "strict changes nothing" in each.getMessage()]
-    assert strict.name == "hotpath" and strict.levelname == "INFO"
+    (changes,) = [
+        each for each in caplog.records if "recover=False changes nothing" in each.getMessage()
+    ]
+    assert changes.name == "hotpath" and changes.levelname == "INFO"
     caplog.clear()
     said = []
     with caplog.at_level(logging.INFO, "hotpath"):
-        hotpath.load_tracker(network, strict=True, log=said.append).close()
-    assert any("strict changes nothing" in line for line in said) and not caplog.records
+        hotpath.load_tracker(network, recover=False, log=said.append).close()
+    assert any("recover=False changes nothing" in line for line in said) and not caplog.records
 
 
 def test_a_source_logs_too(tmp_path, caplog):
@@ -39,11 +41,11 @@ def test_a_source_logs_too(tmp_path, caplog):
 @pytest.mark.parametrize("configured", [False, True])
 def test_a_program_that_configures_no_logging_sees_nothing(tmp_path, configured):
     network = tiny.write_network(tmp_path)
-    code = f"import hotpath; hotpath.load_tracker({str(network)!r}, strict=True).close()"
+    code = f"import hotpath; hotpath.load_tracker({str(network)!r}, recover=False).close()"
     if configured:
         code = "import logging; logging.basicConfig(level=logging.INFO); " + code
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=str(ROOT), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    assert (b"INFO:hotpath:strict changes nothing" in done.stderr) == configured
+    assert (b"INFO:hotpath:recover=False changes nothing" in done.stderr) == configured
     assert configured or done.stdout + done.stderr == b""

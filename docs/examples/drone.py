@@ -23,7 +23,7 @@ def main(path: str, *boxes: str) -> None:
     if not good:
         sys.exit(f"{path}: can't be opened, or holds no frame; check the path")
     size = frame.shape[1], frame.shape[0]
-    with load_targets(strict=True) as targets:
+    with load_targets() as targets:
         for box in boxes:
             targets.add(frame, [float(side) for side in box.split(",")], time_s=0.0)
         while good:

@@ -237,13 +237,6 @@ NETWORK = Group(
             "a second network that follows the target, too, which is tracked where both say so; "
             "none: without (default: the board's, if --network is not given)",
         ),
-        Option(
-            "strict",
-            "--strict",
-            "",
-            "verify a returning target for longer: fewer are found again, and fewer look-alikes "
-            "are accepted",
-        ),
     ),
 )
 

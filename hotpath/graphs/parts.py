@@ -6,7 +6,6 @@ The parts that the TOML names decide how:
 - exemplar, search, head: as above, with a backbone for each size of picture;
 - exemplar, search: the search graph takes the exemplar's features (FEAR, LightTrack, SiamFC);
 - whole: one graph takes both pictures (VitTrack);
-- exemplar, search, second_exemplar, second_search: two networks, and the mean of their maps;
 - network, kernel_cls, kernel_loc: two graphs make weights of the exemplar's features, which two
   convolutions of the network take (DaSiamRPN in OpenCV's form).
 """
@@ -23,7 +22,7 @@ from onnx import (
     numpy_helper,
 )
 
-from hotpath.graphs import mean_maps, models
+from hotpath.graphs import models
 from hotpath.runtime.network import Network
 
 Parts = Dict[str, ModelProto]
@@ -55,14 +54,7 @@ def join(network: Network, parts: Parts) -> Pair:
         return _with_made_weights(network, parts)
     if "head" in parts:
         return _with_head(network, parts)
-    pair = _pair(network, parts["exemplar"], parts["search"])
-    if "second_search" not in parts:
-        return pair
-    second = (
-        models.add_prefix(parts[name], mean_maps.PREFIX)
-        for name in ("second_exemplar", "second_search")
-    )
-    return mean_maps.join(pair, _pair(network, *second))
+    return _pair(network, parts["exemplar"], parts["search"])
 
 
 def _unify_ir(parts: Parts) -> None:

@@ -10,7 +10,7 @@ tracker_on      -> the tracker of one target on them
 
 import os
 import warnings
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from hotpath import boards
 from hotpath.base.errors import NoCompiler, NotOnGpu
@@ -224,19 +224,17 @@ def tracker_on(
     Args:
         device: the ``Device``. Several trackers may share it.
         witness: the ``Device`` of a second network that follows the target, too; None without.
-        options: uses ``log``, ``recover`` and ``strict``. ``log`` gets a
-            sentence if ``recover`` asks for a search that is not possible, or the board for none,
-            and if ``strict`` changes nothing.
+        options: uses ``log`` and ``recover``. ``log`` gets a sentence if ``recover`` asks for a
+            search that is not possible, or the board for none.
     """
     recover, board = recovers(device, options), board_of(device.engine)
-    more: Dict[str, Any] = {"recover": recover, "strict": options.strict}
     if witness is None:
-        tracker = Tracker(device, **more)
+        tracker = Tracker(device, recover=recover)
     else:
         from hotpath.runtime.tracker.witness import WitnessedTracker
 
         other = tracker_on(witness, options._replace(log=None))
-        tracker = WitnessedTracker(device, other, **more)
+        tracker = WitnessedTracker(device, other, recover=recover)
     reason = tracker.why_no_search if options.recover else ""
     if recover is None:
         reason = f"the profile of {board.title} leaves it to the option recover"
@@ -244,9 +242,6 @@ def tracker_on(
         options.log(f"a lost target is not searched for: {reason}")
     elif options.recover is False and why_no_search_on(device) and options.log is not None:
         options.log(f"recover=False changes nothing: {why_no_search_on(device)}")
-    if options.strict and options.log is not None and not tracker.verifies:
-        why = reason or f"no same_share in the TOML of {device.network.name}"
-        options.log(f"strict changes nothing: {why}")
     return tracker
 
 

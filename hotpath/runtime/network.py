@@ -131,7 +131,6 @@ class Network:
     wider_below: float
     found_above: float
     same_share: float
-    strict_share: float
     min_size: float
     clip: str
     box_pixels: str

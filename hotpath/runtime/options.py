@@ -42,13 +42,9 @@ class Options(NamedTuple):
         witness: name of a second network, or the path of its TOML, that follows the target, too: it
             is "tracked" where both say so. "none" follows without. None takes the board's witness
             if the network is the board's, too.
-        strict: whether re-acquisition needs the longer verification of the network's
-            ``strict_share``, which other colours and another size veto. Fewer returning targets
-            are found, and fewer look-alikes are accepted. Meant for a machine that steers by the
-            box.
 
     Example:
-        >>> load_tracker("kestrel_fast", precision="fp32", threads=1, strict=True).name
+        >>> load_tracker("kestrel_fast", precision="fp32", threads=1).name
         'kestrel_fast'
     """
 
@@ -63,7 +59,6 @@ class Options(NamedTuple):
     simulate: Simulate = None
     recover: Optional[bool] = None
     witness: Optional[PathLike] = None
-    strict: bool = False
 
 
 DEFAULTS = Options()
@@ -87,12 +82,10 @@ if TYPE_CHECKING:
         simulate: Simulate
         recover: Optional[bool]
         witness: Optional[PathLike]
-        strict: bool
 
 
 CHECKS = {
     "recover": Key(bool),
-    "strict": Key(bool),
 }
 
 

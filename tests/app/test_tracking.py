@@ -201,12 +201,12 @@ def test_what_can_not_be_tracked_is_refused_in_a_sentence(world, monkeypatch):
         hotpath.track(folder / "frames", box=box, log="x", **network)
 
 
-def test_strict_and_the_other_options_reach_the_tracker(world):
+def test_recover_and_the_other_options_reach_the_tracker(world):
     said = []
-    pairs = tracked(world, "frames", strict=True, log=said.append)
-    assert len(pairs) == FRAMES and any("strict changes nothing" in line for line in said)
+    pairs = tracked(world, "frames", recover=False, log=said.append)
+    assert len(pairs) == FRAMES and any("recover=False changes nothing" in line for line in said)
     with refusal(BadOption, "wrong value"):
-        tracked(world, "frames", strict="yes")
+        tracked(world, "frames", recover="yes")
 
 
 LIVE = """

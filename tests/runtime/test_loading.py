@@ -43,7 +43,6 @@ def test_as_many_threads_as_cores_are_used_and_more_are_refused(tmp_path, load):
         (BadNetwork, "networks_dir must be the path of a folder, not 5", "networks_dir", (5,)),
         (BadOption, "log must be a function of one sentence", "log", (True, "log.txt")),
         (BadOption, "recover must be true or false, not 'no'", "recover", ("no",)),
-        (BadOption, "strict must be true or false, not 1", "strict", (1,)),
     ],
 )
 def test_an_option_that_cannot_be_is_refused(load, error, told, option, values):

@@ -49,7 +49,6 @@ DEFAULTS = {
     "look_above": 0.3,
     "found_above": 0.0,
     "same_share": 0.0,
-    "strict_share": 0.95,
     "peak_share": 0.2,
     "wider_below": 0.0,
     "negatives": None,

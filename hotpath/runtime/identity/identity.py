@@ -68,13 +68,12 @@ UNVERIFIED_PHASES = (Phase.TENTATIVE, Phase.GONE)
 KEPT = 0.6  # share of the last frame's value in this one's
 FOLLOWED = 16  # frames after a loss in which only the usual window is looked at
 MOST_FRAMES = 30  # of a tentative object, whose mean counts
-FRAMES, STRICT_FRAMES = 3, 15  # that a verification takes at least, and a strict one
+FRAMES = 3  # that a verification takes at least
 PATIENCE = 240  # unverified frames until a candidate is given up
 PROBATION = 60  # frames until a verified object is learnt, and for which the user's word holds
 # A similarity is 0 for what 95 % of other objects reach by chance, and 1 for the target itself
 LEAST_RANGE = 0.1  # from chance to 1, and from ``lost`` to ``found``
 COLOURS_DENY = 0.15  # weight of other colours; equal ones say nothing: on snow, all is white
-STRICT_COLOURS = 0.6  # strict: colours that suffice, and the weight of what they lack
 REFERENCE = 0.75  # mean similarity of a target, of which a share verifies
 # share of a frame in what is recent: a similarity; a score; a velocity
 RECENT = 0.3
@@ -98,7 +97,6 @@ class Rules(NamedTuple):
         found: presence counts from ``lost`` to it.
         share: of ``REFERENCE`` that verifies a candidate; 0: any object, after ``frames`` frames.
         frames: that a verification takes at least.
-        strict: whether the strict verification counts.
     """
 
     lost: float
@@ -106,16 +104,12 @@ class Rules(NamedTuple):
     found: float
     share: float = 0.0
     frames: int = FRAMES
-    strict: bool = False
 
 
-def rules_of(network: Network, strict: bool = False) -> Rules:
+def rules_of(network: Network) -> Rules:
     """Return a network's rules."""
     lost, found = network.search_lost_below, network.found_above
-    needed = network.same_share, FRAMES
-    if strict:
-        needed = network.strict_share, STRICT_FRAMES
-    return Rules(lost, (lost + found) / 2, found, *needed, strict)
+    return Rules(lost, (lost + found) / 2, found, network.same_share)
 
 
 class Identity:
@@ -325,10 +319,7 @@ class Identity:
         appearance, colours = map(
             above_chance, (self.cues.appearance, self.cues.alike), self.cues.chances()
         )
-        enough, denies = appearance, COLOURS_DENY
-        if self.rules.strict:
-            enough = denies = STRICT_COLOURS
-        denied: float = min(colours - enough, 0.0) * denies
+        denied: float = min(colours - appearance, 0.0) * COLOURS_DENY
         return appearance + denied
 
     # what follows from the phase
@@ -339,16 +330,13 @@ class Identity:
         if self.value is None:
             return TRACKED, None
         rules = self.rules
-        is_claimed = self.phase in ACCEPTED and not (
-            rules.strict and self.mean_similarity < rules.share
-        )
         scaled = (self.value - rules.lost) / max(rules.found - rules.lost, LEAST_RANGE)
         kind = "gone" if self.phase == Phase.GONE else "followed"
         self.evidence = kind, scaled, self._same
         presence = logistic(ODDS[kind] + RISE * scaled) * self._same
         self._is_absent = presence < MOST_UNVERIFIED and not self._trusted
-        doubts = self.phase == Phase.DOUBTFUL or self._has_collapsed or self._is_absent
-        self._is_tracked = is_claimed and not doubts
+        is_doubted = self._has_collapsed or self._is_absent
+        self._is_tracked = self.phase in (Phase.CONFIRMED, Phase.VERIFIED) and not is_doubted
         self._has_collapsed = False
         if self._is_tracked:
             self.found, self._was_lost = self._was_lost, False

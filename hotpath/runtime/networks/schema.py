@@ -98,9 +98,8 @@ SECTIONS: Dict[str, Keys] = {
         "look_above": Key(float, 0.0, low=0, high=1),
         "found_above": Key(float, 0.0, low=0, high=1),
         # runtime/identity/identity.py: share of a target's usual similarity that an object must
-        # reach after a loss, 0: each object passes; the same with --strict
+        # reach after a loss, 0: each object passes
         "same_share": Key(float, 0.0, low=0, high=1),
-        "strict_share": Key(float, 0.95, low=0, high=2),
         # with the search, in families in which a cell is a place (points, centre): the share of the
         # highest score from which another peak of the score map may be the followed target, 0: only
         # the best cell
@@ -124,7 +123,6 @@ PARTS = (
     {"backbone", "head"},
     {"exemplar", "search"},
     {"exemplar", "search", "head"},
-    {"exemplar", "search", "second_exemplar", "second_search"},
     {"whole"},
     {"network", "kernel_cls", "kernel_loc"},
 )

@@ -49,19 +49,16 @@ JUDGED, EARLY = 4, 12
 AT_FIRST, LATER = range(1, JUDGED), (JUDGED // 2,)  # frames after a judgement in which it learns
 
 
-def create(
-    network: Network, kernels: Kernels, searches: bool = True, strict: bool = False
-) -> "Search":
+def create(network: Network, kernels: Kernels, searches: bool = True) -> "Search":
     """Make the ``Search`` for a target, with its classifier, colours and identity.
 
     Args:
         network, searches: see ``Search``.
         kernels: see ``hotpath.kernels.cpu.load``.
-        strict: see ``rules_of``.
     """
     classifier, colours = Classifier(network, kernels), ColoursUnder(network, kernels)
     cues = ScoreAppearanceColour(classifier, colours)
-    identity = Identity(rules_of(network, strict), cues, every=JUDGED)
+    identity = Identity(rules_of(network), cues, every=JUDGED)
     return Search(network, identity, cues, classifier, colours, searches)
 
 

@@ -51,7 +51,6 @@ class Tracker:
         device: the ``Device`` that runs the network. Several trackers may share it.
         recover: whether to search for a lost target, if the network allows it. False only reports
             a loss. None does neither: the target is always tracked.
-        strict: whether a returning target needs the strict verification.
 
     Attributes:
         name: name of the network.
@@ -79,7 +78,6 @@ class Tracker:
         device: Device,
         *,
         recover: Optional[bool] = None,
-        strict: bool = False,
     ) -> None:
         network, kernels = device.network, device.kernels
         self.network, self.device, self.name = network, device, network.name
@@ -107,7 +105,7 @@ class Tracker:
         self.chooses = False  # whether the learner chooses among the places that a frame proposes
         self._prior = ARGMAX
         if recover is not None and not why_no_search_on(device):
-            self.search = create(network, kernels, recover, strict)
+            self.search = create(network, kernels, recover)
             self.identity = self.search.identity
             if self.searches:
                 self.chooses, self._prior = self.search.chooses, self.search.prior

@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
         "--networks",
         metavar="NAME,NAME",
         help="networks or TOMLs, each with :int8, :fpga (simulated), :norecover (no search for a "
-        "lost target), :strict (the strict verification), :truesize, :trueplace or :truechoice "
+        "lost target), :truesize, :trueplace or :truechoice "
         "(oracles: what fails?), or :ENGINE behind it or not. "
         "NAME runs in fp32; NAME:int8 is the form that `hotpath track` takes by default where it "
         "is faster. Peers: " + ", ".join(trackers.PEERS),

@@ -36,7 +36,7 @@ INT8 = "-int8"  # what a derived network's name ends with
 # of a TOML: what its boxes do not depend on, and the files, whose contents count
 NOT_RUN = ("file", "published", "licence", "source", "engine")
 # may follow a network's name after a colon
-WAYS = ("int8", "fpga", "norecover", "strict", *oracle.KINDS)
+WAYS = ("int8", "fpga", "norecover", *oracle.KINDS)
 FPGA_BOARD = "pynq_z2"  # every board's engine gives the same boxes
 
 
@@ -57,7 +57,6 @@ def specs(names: Sequence[str], options: Options, int8_dir: str = ".") -> list[S
             ``NAME+WITNESS`` and ``NAME+WITNESS:int8`` have a second network as a witness.
             ``NAME:fpga`` runs the model of the FPGA engine (``projects/fpga``) on the
             bundle of ``make engine``. ``NAME:norecover`` has no search for a lost target.
-            ``NAME:strict`` finds one only by the strict verification.
             ``NAME:truesize``, ``:trueplace`` and ``:truechoice`` are oracles (``oracle``).
             ``NAME:openvino`` runs on that engine. These endings can be combined.
         options: engine, threads and networks_dir of all.
@@ -116,7 +115,6 @@ def _spec(name: str, options: Options, int8_dir: str) -> Spec:
         recover=recover,
         engine=engine,
     )
-    own = own._replace(strict="strict" in ways)
     shown = "".join(":" + way for way in ways if way != "int8")
     return identified(
         Spec(

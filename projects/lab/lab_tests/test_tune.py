@@ -262,9 +262,9 @@ def test_only_the_numbers_of_a_toml_change(tmp_path):
         for before, after in differ:
             assert before.split("=")[0] == after.split("=")[0]
             assert before.partition("#")[2] == after.partition("#")[2]
-    added = tune.changed(FOLDER / "kestrel.toml", {"tracking": {"strict_share": 0.25}})
+    added = tune.changed(FOLDER / "lightfc.toml", {"tracking": {"peak_share": 0.25}})
     (tmp_path / "added.toml").write_text(added)
-    assert toml.read(tmp_path / "added.toml", BadNetwork)["tracking"]["strict_share"] == 0.25
+    assert toml.read(tmp_path / "added.toml", BadNetwork)["tracking"]["peak_share"] == 0.25
     (tmp_path / "bare.toml").write_text("tracking.lr = 0.5\n")
     with refusal(BadRun, "no section", where="bare.toml"):
         tune.changed(tmp_path / "bare.toml", {"tracking": {"size_lr": 0.4}})

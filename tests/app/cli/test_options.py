@@ -197,6 +197,7 @@ def test_what_is_said_of_the_tracker_reaches_it():
         "threads": "2",
         "bundle": "engines/kestrel",
         "board": "pynq_z2",
+        "witness": "none",
     }
     arguments = ["--video", "cam0", "--recover"]
     for name, value in said.items():
@@ -205,7 +206,7 @@ def test_what_is_said_of_the_tracker_reaches_it():
     changed = {
         name for name in Options._fields if getattr(network, name) != getattr(Options(), name)
     }
-    assert changed == set(Options._fields) - {"simulate", "strict"}
+    assert changed == set(Options._fields) - {"simulate"}
     assert network.threads == 2 and network.recover is True
 
 

@@ -329,7 +329,7 @@ def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tm
 
 @pytest.mark.parametrize(
     "name, why",
-    [("kestrel", ""), ("kestrel_duo", "GlobalAveragePool")],  # it has no ranges
+    [("kestrel", ""), ("lightfc", "GlobalAveragePool")],  # it has no ranges
 )
 def test_a_network_that_an_fpga_cannot_run_names_one_that_fits(name, why, tmp_path, capsys):
     pytest.importorskip("hotpath_fpga")

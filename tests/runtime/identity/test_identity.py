@@ -12,7 +12,6 @@ from hotpath.runtime.identity.identity import (
     PATIENCE,
     PROBATION,
     REFERENCE,
-    STRICT_FRAMES,
     Identity,
     Phase,
     Rules,
@@ -237,20 +236,6 @@ def test_other_colours_deny_a_proof_where_colours_are_known(colours):
     assert phases[-1] == (Phase.VERIFIED if colours is None else Phase.TENTATIVE)
 
 
-def strict(alike=1.0, appearance=0.75):
-    """Frames until a strict verification of such an object; 0 if there is none."""
-    target = at(Phase.GONE, RULES._replace(frames=STRICT_FRAMES, strict=True))
-    target.cues.alike = alike
-    phases = [see(target, appearance=appearance)[0] for _ in range(MOST_FRAMES)]
-    return phases.index(Phase.VERIFIED) + 1 if Phase.VERIFIED in phases else 0
-
-
-def test_a_strict_proof_takes_frames_and_is_denied_by_colours():
-    assert strict() == strict(appearance=3.0) == STRICT_FRAMES
-    assert strict(alike=0.6) == STRICT_FRAMES
-    assert strict(alike=0.2) == 0
-
-
 def test_a_proof_is_what_exceeds_chance():
     target = at(Phase.GONE)
     target.cues.by_chance = 0.5, None
@@ -442,17 +427,6 @@ def test_presence_counts_between_each_networks_thresholds():
         assert target.report()[1] == pytest.approx(
             presence_of(Phase.CONFIRMED, RULES.found), abs=1e-2
         ), name
-
-
-@pytest.mark.parametrize("first, later, word", [(0.75, 0.45, UNSURE), (0.65, 1.0, TRACKED)])
-def test_a_strict_find_is_tracked_as_long_as_its_proof_holds(first, later, word):
-    target = at(Phase.GONE, RULES._replace(strict=True))
-    while see(target, appearance=first)[0] != Phase.VERIFIED:
-        pass
-    assert target.report()[0] == TRACKED
-    for _ in range(4 * PROBATION):
-        last = see(target, appearance=later)[1]
-    assert last == word
 
 
 def test_where_nothing_must_be_proven_a_find_changes_no_presence():

@@ -18,8 +18,6 @@ from hotpath.runtime.frames import colour
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.identity.identity import (
     FOLLOWED,
-    FRAMES,
-    STRICT_FRAMES,
     Identity,
     Phase,
     rules_of,
@@ -416,18 +414,6 @@ def test_a_tracker_that_cannot_lose_a_target_rejects_nothing(tmp_path):
     film, tracker = begun(tiny.write_network(tmp_path))
     with pytest.raises(NotReady, match="cannot lose"):
         tracker.reject()
-
-
-def test_a_strict_tracker_finds_the_target_later(toml):
-    firsts = []
-    for strict in (False, True):
-        film, tracker = begun(toml, strict=strict)
-        tracks = [tracker.update(frame) for frame in film.frames[1:]]
-        states = [word_of(track) for track in tracks]
-        firsts.append(states.index(FOUND) if FOUND in states else len(states))
-        waiting = tracks[firsts[0] : firsts[-1]]
-        assert all(track.state in (UNSURE, LOST) for track in waiting)
-    assert firsts[1] >= firsts[0] + STRICT_FRAMES - FRAMES
 
 
 @pytest.mark.parametrize("probation", [False, True])

@@ -1,4 +1,4 @@
-"""hotpath networks: lists, shows, checks, downloads, adds and joins networks; gets detectors."""
+"""hotpath networks: lists, shows, checks, downloads and adds networks; gets detectors."""
 
 import argparse
 import pathlib
@@ -38,7 +38,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="hotpath networks", description=__doc__)
-    commands = parser.add_subparsers(dest="command", metavar="list|show|check|get|add|join")
+    commands = parser.add_subparsers(dest="command", metavar="list|show|check|get|add")
     commands.required = True
     for name, run, text in (
         ("list", list_networks, "list the networks and detectors that come with the runtime"),
@@ -52,7 +52,6 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("network", help=NETWORK)
         add_networks_dir(command)
     _add_parser(commands)
-    _join_parser(commands)
     return parser
 
 
@@ -90,31 +89,6 @@ def add_network(options: argparse.Namespace) -> None:
             "without negatives, a returning target is verified less reliably; make them with "
             f"`python -m hotpath_lab.negatives --network {path} --clips DIR`"
         )
-
-
-def _join_parser(commands: Any) -> None:
-    text = "write a network that gives the mean of two networks' maps"
-    command = commands.add_parser("join", help=text, description=text)
-    command.set_defaults(run=join_networks)
-    command.add_argument("first", help=NETWORK + "; its settings are taken")
-    command.add_argument("second", help=NETWORK)
-    text = "path of the new TOML, with or without .toml; its ONNX files go beside it"
-    command.add_argument("--out", required=True, metavar="NAME", help=text)
-    text = "share of the second network in the mean, 0 to 1 (default: %(default)s)"
-    command.add_argument("--weight", type=float, default=0.5, metavar="SHARE", help=text)
-    add_networks_dir(command)
-
-
-def join_networks(options: argparse.Namespace) -> None:
-    """Write a network that gives the mean of two networks' maps."""
-    from hotpath.app.cli.networks import join  # needs the onnx library
-
-    check_folder(options.networks_dir)
-    networks = [load_network(name) for name in (options.first, options.second)]
-    out = pathlib.Path(options.out)
-    out = out.with_suffix("") if out.suffix == ".toml" else out
-    path = join.join(networks, out, options.weight, options.networks_dir)
-    make_ready(load_network(path), None)
 
 
 def list_networks(options: argparse.Namespace) -> None:

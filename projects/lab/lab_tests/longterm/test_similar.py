@@ -140,15 +140,15 @@ def arguments(place):
 def test_the_command_prints_a_row_a_target_and_one_for_all(place, capsys):
     pytest.importorskip("onnxruntime")
     command = arguments(place)
-    command[command.index("--networks") + 1] += f",{place / 'tiny.toml'}:strict"
+    command[command.index("--networks") + 1] += f",{place / 'tiny.toml'}:norecover"
     assert similar.main(command) == 0
     lines = [line.split() for line in capsys.readouterr().err.splitlines()]
     rows = {line[0]: line[1:] for line in lines}
     assert rows["it"] == rows["all"] and rows["it"][0] == "1"  # one absence
-    tables = [line for line in lines if line[:2] in (["tiny", "37"], ["tiny:strict", "37"])]
+    tables = [line for line in lines if line[:2] in (["tiny", "37"], ["tiny:norecover", "37"])]
     assert len(tables) == 2  # of the words, without the first frame
-    (spec,) = trackers.specs([f"{place / 'tiny.toml'}:strict"], Options())
-    assert spec.options.strict
+    (spec,) = trackers.specs([f"{place / 'tiny.toml'}:norecover"], Options())
+    assert spec.options.recover is False
     films, (target,) = similar.read(place)
     frames = list(similar.TargetFilm(target, place / "films/deep/film.avi"))
     assert len(frames) == 38 and target.first == 2

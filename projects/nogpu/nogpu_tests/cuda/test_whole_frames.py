@@ -81,7 +81,7 @@ def located(name, folder):
 
 FAMILIES = {*SELECTS, "anchors", "corners", "response"}  # the processor selects in the last three
 NAMES = [name for name in names() if load_network(name).family in FAMILIES]
-FEW = [*(name for name in blobs.FEW if name in NAMES), "kestrel_duo"]  # it has two exemplars
+FEW = [name for name in blobs.FEW if name in NAMES]
 
 
 @pytest.mark.parametrize("name", few_of(NAMES, FEW, "a network of the same family is tested"))

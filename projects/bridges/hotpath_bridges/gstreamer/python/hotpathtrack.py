@@ -54,7 +54,7 @@ class HotpathTrack(GstBase.BaseTransform):
     bundle = GObject.Property(type=str, default="", nick="folder that make engine wrote")
     threads = GObject.Property(type=int, default=1, minimum=1, nick="of the network")
     recover = GObject.Property(type=bool, default=True, nick="search for a lost target")
-    strict = GObject.Property(type=bool, default=False, nick="find it only by a long proof")
+    witness = GObject.Property(type=str, default="", nick="a second network, or none")
     draw = GObject.Property(type=bool, default=False, nick="draw the box into the picture")
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class HotpathTrack(GstBase.BaseTransform):
                 bundle=self.bundle or None,
                 threads=self.threads,
                 recover=None if self.recover else False,
-                strict=self.strict,
+                witness=self.witness or None,
                 log=lambda line: Gst.info(line),
             )
         except Exception as error:

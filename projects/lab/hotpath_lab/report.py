@@ -64,6 +64,7 @@ LOSSES = tuple(
     )
 )
 README_NETWORKS = (
+    "lightfc+kestrel:int8",
     "lightfc:int8",
     "kestrel:int8",
     "kestrel_fast:int8",
@@ -252,7 +253,9 @@ def shown(name: str) -> str:
     """A tracker's name as README writes it."""
     if name.startswith("Tracker"):
         return f"OpenCV's {name}"
-    return f"`{name[:-5]}`, INT8" if name.endswith("-int8") else f"`{name}`"
+    plain = [each[:-5] if each.endswith("-int8") else each for each in name.split("+")]
+    words = " with the witness ".join(f"`{each}`" for each in plain)
+    return f"{words}, INT8" if name.endswith("-int8") else words
 
 
 def figure(row: Mapping[str, str], key: str, sign: str = "") -> str:

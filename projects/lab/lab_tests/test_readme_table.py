@@ -36,6 +36,16 @@ def test_each_cell_is_a_figure_of_the_csv(tmp_path):
     assert table[3] == "| OpenCV's TrackerNano | .580 [.490, .660] | .600, +.000 | – |"
 
 
+def test_a_pair_is_shown_with_its_witness():
+    names = ("lightfc-int8+kestrel-int8", "lightfc-int8", "lightfc+kestrel", "TrackerVit")
+    assert [report.shown(name) for name in names] == [
+        "`lightfc` with the witness `kestrel`, INT8",
+        "`lightfc`, INT8",
+        "`lightfc` with the witness `kestrel`",
+        "OpenCV's TrackerVit",
+    ]
+
+
 def test_milliseconds_at_rest_come_before_those_of_the_evaluation(tmp_path):
     of_runs = means(tmp_path)
     assert report.readme_table(of_runs).splitlines()[2].endswith("| 2.50 |")

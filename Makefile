@@ -50,7 +50,7 @@ help: ## this text
 	@printf '  %-14s %s\n' \
 	  VIDEO 'file, folder, cam0, rtsp://... (default: a rabbit, 132 frames)' \
 	  BOX 'X,Y,W,H of the target in the first frame (default: its face; else drawn with the mouse)' \
-	  NETWORK 'a name of `hotpath networks list`, or a TOML of your own (default: the board'\''s, else kestrel)' \
+	  NETWORK 'a name of `hotpath networks list`, or a TOML of your own (default: the board'\''s, else lightfc)' \
 	  NETWORKS_DIR 'folder with files of networks' \
 	  ENGINE 'openvino or onnxruntime (default: the faster one); for make engine also ncnn' \
 	  SHOW '--show or --no-show (default: a window where there is a display)' \

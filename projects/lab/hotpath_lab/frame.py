@@ -25,7 +25,6 @@ import cv2
 import numpy as np
 
 from hotpath.calib import command
-from hotpath.calib.command import say
 
 SIZES = "640x480,1280x720,1920x1080"
 WAYS = {"": [], "save": ["--save"], "show": ["--show"], "page": ["--page"]}
@@ -68,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
                         got = _in_a_process(path, scaled, network, way, folder)
                         runs.setdefault((network, way), []).append(got)
                 own.append(of_ffmpeg(path))
-            say(table(size, runs, own))
+            print(table(size, runs, own), flush=True)
 
 
 def film(place: str, path: str, size: tuple[int, int], count: int) -> tuple[int, int]:

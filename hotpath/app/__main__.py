@@ -147,7 +147,14 @@ def open_input(
 ) -> Tuple[Any, Any, Optional[List[Box]]]:
     """Open the source; returns it, its first frame, and the given boxes; None: one is drawn."""
     source = cleanup.enter_context(
-        open_source(options.video, say, options.fps, options.depth, planes=True)
+        open_source(
+            options.video,
+            say,
+            options.fps,
+            options.depth,
+            planes=True,
+            decoder=options.decoder,
+        )
     )
     if not source.live and not source.fps and source.frames != 1:
         say(f"{source.name}: states no frame rate, so times are left empty; give --fps")

@@ -91,6 +91,7 @@ class SourceOptions(NamedTuple):
     depth: Optional[int] = None
     start: Optional[float] = None
     frames: Optional[int] = None
+    decoder: str = "auto"
 
 
 SOURCE = Group(
@@ -128,6 +129,13 @@ SOURCE = Group(
             type=time_of,
         ),
         Option("frames", "--frames", "N", "stop after N frames", type=count),
+        Option(
+            "decoder",
+            "--decoder",
+            "NAME",
+            "auto (default: the board's video hardware, if it has some), software, cuda, qsv, "
+            "vaapi, amf, v4l2m2m, nvv4l2decoder or mppvideodec; falls back to software",
+        ),
     ),
 )
 
@@ -247,6 +255,7 @@ class OutputOptions(NamedTuple):
     results: Optional[str] = None
     append: bool = False
     save: Optional[str] = None
+    encoder: str = "auto"
     report: Optional[str] = None
     show: Optional[bool] = None
     hold: Optional[bool] = None
@@ -267,6 +276,13 @@ OUTPUTS = Group(
         ),
         Option("append", "--append", "", "keep the rows of an older --results file"),
         Option("save", "--save", "FILE.mp4", "save the video with the box drawn"),
+        Option(
+            "encoder",
+            "--encoder",
+            "NAME",
+            "of --save: auto (default: the board's video hardware, if it has some) or software",
+            choices=("auto", "software"),
+        ),
         Option(
             "report",
             "--report",

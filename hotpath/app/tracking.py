@@ -128,7 +128,14 @@ class Tracking:
     def _opened_source(self, options: SourceOptions) -> "Tuple[Source, AnyFrame]":
         """Open the source; returns it and its first frame."""
         source = self._closing.enter_context(
-            open_source(options.video, self._log, options.fps, options.depth, planes=True)
+            open_source(
+                options.video,
+                self._log,
+                options.fps,
+                options.depth,
+                planes=True,
+                decoder=options.decoder,
+            )
         )
         return source, first_frame(source, options.start)
 

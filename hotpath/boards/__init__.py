@@ -39,6 +39,7 @@ class Board(NamedTuple):
         model_contains: parts of the device tree's model name.
         files: files that only such a computer has.
         pynq_board: names that PYNQ's images give to the board.
+        decoder, encoder: names of ``hotpath.video.hardware``, hardware that may be there.
         after_build: what to do with a bundle, if Hotpath itself does not run on the board.
         cpu, gpu, memory, precision, search, sensors: one dict for each section, with all of its
             keys (``board.gpu["dla_cores"]``).
@@ -57,6 +58,8 @@ class Board(NamedTuple):
     model_contains: Sequence[str]
     files: Sequence[str]
     pynq_board: Sequence[str]
+    decoder: Sequence[str]
+    encoder: Sequence[str]
     after_build: Optional[str]
     cpu: Section
     gpu: Section

@@ -24,6 +24,8 @@ TOP: Keys = {
     "files": Key(tuple, ()),  # files that only such a computer has
     "jetpack": Key(tuple, ()),  # tables of software/jetpack.toml that the board has
     "pynq_board": Key(tuple, ()),  # what a PYNQ image calls the board ($BOARD)
+    "decoder": Key(tuple, ()),  # of video, of hotpath/video/hardware.py, the best one first
+    "encoder": Key(tuple, ()),
     "after_build": Key(str, None),  # what to do with a bundle where Hotpath does not run
 }
 

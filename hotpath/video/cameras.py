@@ -15,8 +15,10 @@ from typing import Any, Deque, Dict, List, Optional, Tuple
 import cv2
 
 from hotpath.runtime.errors import BadSource, NoCamera
-from hotpath.video import pyav, raw, rtp
+from hotpath.video import gstreamer, pyav, raw, rtp
 from hotpath.video.base import is_utf8, without_password
+from hotpath.video.gstreamer import BGR, NV12, NVVIDCONV, SINK, has_gstreamer
+from hotpath.video.hardware import Decoder
 from hotpath.video.parts import open_parts
 from hotpath.video.probe import LOGIN, RTP, check_redirects, login_refused, why_no_stream
 
@@ -42,6 +44,7 @@ BLOCK_S, LEAST_IN_BLOCK, BLOCKS = 0.3, 3, 4  # the fastest frames of blocks of t
 SLOW, RIGHT = 0.05, 0.025  # a clock below RIGHT on average is believed again
 
 # addresses whose stamps are of the sender's clock; over HTTP they may be made up from a frame rate
+LIVE = "rtsp:", "rtsps:", "udp:"  # what GStreamer opens
 STAMPED = ("rtsp:", "rtp:", "udp:", "srt:")
 
 LIST = re.compile(r"\.(m3u8?|mpd)(\?|#|$)", re.IGNORECASE)  # of segments: HLS, DASH
@@ -54,17 +57,13 @@ CSI_SIZE = (1280, 720)  # pixels of a CSI camera's pictures
 CSI_FPS = 30
 CSI_FLIPS = {"rotate90": 3, "rotate180": 2, "rotate270": 1, "hflip": 4, "vflip": 6}  # nvvidconv's
 CSI_FORM = "csi0, csi0@1920x1080, csi0@1920x1080:60 or csi0@1920x1080:60/FLIP"
-# sensor-id is the CSI connector. nvvidconv copies the pictures out of the video hardware's memory,
-# as NV12 for trackers that read planes, else as BGRx, which the processor then converts.
-# With drop=1 max-buffers=1 only the newest picture waits.
+# sensor-id is the CSI connector
 CSI_PIPELINE = (
     "nvarguscamerasrc sensor-id={number} ! "
     "video/x-raw(memory:NVMM),width={width},height={height},framerate={fps}/1,format=NV12 ! "
     "{output}"
 )
-CSI_NV12 = "nvvidconv ! video/x-raw,format=NV12"
-CSI_BGR = "nvvidconv ! video/x-raw,format=BGRx ! videoconvert ! video/x-raw,format=BGR"
-CSI_SINK = " ! appsink drop=1 max-buffers=1 sync=false"
+CSI_NV12, CSI_BGR = NVVIDCONV[NV12], NVVIDCONV[BGR]
 
 
 class Camera:
@@ -202,12 +201,12 @@ class CsiCamera:
                 what="no GStreamer",
             )
         if self.planes:
-            capture: Any = cv2.VideoCapture(self.pipeline(CSI_NV12) + CSI_SINK, cv2.CAP_GSTREAMER)
+            capture: Any = cv2.VideoCapture(self.pipeline(CSI_NV12) + SINK, cv2.CAP_GSTREAMER)
             planar = raw.RawCapture(capture, "NV12", self.size)
             if capture.isOpened() and planar.read()[0]:
                 return planar
             capture.release()  # OpenCV before 4.5 takes no NV12 from a pipeline
-        capture = cv2.VideoCapture(self.pipeline(CSI_BGR) + CSI_SINK, cv2.CAP_GSTREAMER)
+        capture = cv2.VideoCapture(self.pipeline(CSI_BGR) + SINK, cv2.CAP_GSTREAMER)
         if not capture.isOpened():
             raise NoCamera(
                 f"{self.name}: the camera gives no video; check that it has this size and rate, "
@@ -226,7 +225,8 @@ class Stream:
     Args:
         address: the address.
         open_timeout_s, read_timeout_s: seconds.
-        planes: whether frames may be ``Picture``s, where PyAV is installed.
+        planes: whether frames may be ``Picture``s, where PyAV or GStreamer is installed.
+        decoder: see ``hardware.Decoder``; None for software.
     """
 
     def __init__(
@@ -235,8 +235,9 @@ class Stream:
         open_timeout_s: float = OPEN_TIMEOUT_S,
         read_timeout_s: float = READ_TIMEOUT_S,
         planes: bool = False,
+        decoder: Optional[Decoder] = None,
     ) -> None:
-        self.address = address
+        self.address, self.decoder = address, decoder
         in_real_time = address.lower().startswith(STAMPED)
         self.stamps = SENDER if in_real_time else NONE
         self.name = without_password(address)
@@ -252,8 +253,8 @@ class Stream:
             raise BadSource(f"{self.name!a}: an address must be UTF-8; write any other byte as %FF")
         began_s = time.monotonic()
         check_redirects(self.address)
-        capture, why = None, ""
         self._sdp = rtp.sniffed(self.address, self.open_timeout_s)
+        capture, why = self._by_gstreamer(), ""
         if self.address.lower().startswith(("http:", "https:")):
             timeouts = self.open_timeout_s, self.read_timeout_s
             capture = open_parts(self.address, *timeouts, FIRST_PICTURE_S, self.planes)
@@ -266,6 +267,16 @@ class Stream:
             raise self.silent(time.monotonic() - began_s, why)
         return capture
 
+    def _by_gstreamer(self) -> Any:
+        """A capture by the hardware's element, or None; for streams that have one video."""
+        decoder = self.decoder
+        if decoder is None or not decoder.element or not self.address.lower().startswith(LIVE):
+            return None
+        capture = gstreamer.open_live(self.address, decoder.element, self.planes)
+        if capture is None:
+            decoder.fail(gstreamer.why_no_picture())
+        return capture
+
     def _by_ffmpeg(self, open_timeout_s: float) -> Tuple[Any, str]:
         """A capture by PyAV, or by OpenCV where there is none; and FFmpeg's reason, or ""."""
         timeouts = open_timeout_s, self.read_timeout_s
@@ -273,7 +284,8 @@ class Stream:
             return pyav.open_rtp(self._sdp, *timeouts, FIRST_PICTURE_S, self.planes)
         if not pyav.pyav():
             return _open_with_timeouts(self.address, *timeouts), ""
-        return pyav.open_stream(self.address, *timeouts, FIRST_PICTURE_S, self.planes)
+        patience_s, decoder = FIRST_PICTURE_S, self.decoder
+        return pyav.open_stream(self.address, *timeouts, patience_s, self.planes, decoder)
 
     def silent(self, waited_s: float, reason: str = "") -> BadSource:
         """The error to raise where no picture came in that time. It says why.
@@ -320,11 +332,6 @@ def _kind_of(capture: Any) -> str:
     """The four letters of the format that a camera sends."""
     number = int(capture.get(cv2.CAP_PROP_FOURCC))
     return number.to_bytes(4, "little", signed=True).decode("latin-1")
-
-
-def has_gstreamer() -> bool:
-    """Whether this OpenCV can open GStreamer pipelines."""
-    return re.search(r"GStreamer:\s+YES", cv2.getBuildInformation()) is not None
 
 
 def _open_with_timeouts(address: str, open_timeout_s: float, read_timeout_s: float) -> Any:

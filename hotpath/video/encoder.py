@@ -6,7 +6,7 @@ Which container, and what happens after an error, is decided by the caller.
 import sys
 from fractions import Fraction
 from types import ModuleType
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.frames.pictures import AnyFrame, Picture
 from hotpath.runtime.types import Track
-from hotpath.video import drawing
+from hotpath.video import drawing, hardware
 from hotpath.video.pyav_frames import planes_of
 
 DEFAULT_FPS = 30.0
@@ -29,6 +29,7 @@ COLOURS = {  # of planes: matrix, full range -> FFmpeg's options; nothing is wha
     ("709", False): {"colorspace": "bt709"},
     ("709", True): {"colorspace": "bt709", "color_range": "pc"},
 }
+BITS_A_PIXEL = 0.1  # of hardware, whose constant quality has another scale in each
 MOST_TICKS = 1 << 30  # between two frames, 3 hours: containers keep 31 bits of a duration
 
 
@@ -39,9 +40,10 @@ class Settings(NamedTuple):
         form: FFmpeg's name of the container.
         fps: frames a second.
         container: FFmpeg's options of the container.
-        codec: FFmpeg's options of libx264.
+        codec: FFmpeg's options of libx264. Hardware takes the rate from them, if they state one.
         aspect: width of a pixel, divided by its height.
         threads: of libx264; None for its own choice.
+        encoder: ``auto`` takes the board's hardware where there is some; ``software``.
     """
 
     form: str
@@ -50,6 +52,7 @@ class Settings(NamedTuple):
     codec: Dict[str, str]
     aspect: Fraction = Fraction(1)
     threads: Optional[int] = None
+    encoder: str = hardware.AUTO
 
 
 class Canvas(NamedTuple):
@@ -91,13 +94,20 @@ class Encoder:
         target: path, or an object with ``write``.
         settings: see there.
         first: the first frame. H.264 needs even numbers, so the size is rounded up.
+        log: is told where hardware can't be used.
 
     Raises:
         BadOutput: this PyAV has no encoder of H.264.
         OSError: the file can't be written. So raise the methods.
     """
 
-    def __init__(self, target: Any, settings: Settings, first: Union[np.ndarray, Canvas]) -> None:
+    def __init__(
+        self,
+        target: Any,
+        settings: Settings,
+        first: Union[np.ndarray, Canvas],
+        log: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
         import av
 
         height, width = first.shape[:2]
@@ -108,11 +118,12 @@ class Encoder:
         self._cut_ticks = 0  # of pauses that no container keeps
         self._is_open = False  # the encoder opens with the first frame
         self._rate = rate = Fraction(settings.fps).limit_denominator(1001)
+        name = hardware.encoder_for(av, self._size, rate, log, settings.encoder)
         self._container: Any = av.open(
             target, "w", format=settings.form, options=dict(settings.container)
         )
         try:
-            self._stream: Any = self._container.add_stream("libx264", rate=rate)
+            self._stream: Any = self._container.add_stream(name, rate=rate)
         except Exception as error:  # PyAV has its own class for an unknown codec in each version
             self.close()
             raise BadOutput(f"this PyAV has no H.264 encoder ({error})") from None
@@ -126,7 +137,10 @@ class Encoder:
         # a key frame a second lets players seek; zerolatency keeps no frame in the encoder
         key_frames = str(max(1, int(round(settings.fps))))
         colours = COLOURS[self._colours]
-        self._stream.options = dict(settings.codec, tune="zerolatency", g=key_frames, **colours)
+        own = dict(settings.codec, tune="zerolatency")
+        if name != hardware.X264:
+            own = _for_hardware(settings, self._size)
+        self._stream.options = dict(own, g=key_frames, **colours)
         # AVI has no time stamps: its frames lie on the grid of the rate, which may have gaps
         self._time_base = 1 / rate if settings.form == "avi" else Fraction(1, CLOCK_HZ)
         context.time_base = self._time_base
@@ -178,6 +192,14 @@ class Encoder:
                 container.mux(packet)
         finally:
             container.close()
+
+
+def _for_hardware(settings: Settings, size: Tuple[int, int]) -> Dict[str, str]:
+    """Options that all hardware has: no B-frames, and the stated rate or one by the size."""
+    names = ("b", "maxrate", "bufsize")
+    rates = {key: value for key, value in settings.codec.items() if key in names}
+    by_size = str(int(BITS_A_PIXEL * size[0] * size[1] * settings.fps))
+    return dict(rates or {"b": by_size}, bf="0")
 
 
 def _blank(width: int, height: int, matrix: str, full_range: bool) -> Canvas:

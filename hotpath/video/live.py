@@ -34,6 +34,7 @@ from hotpath.video.cameras import (
     Pace,
     Stream,
 )
+from hotpath.video.hardware import Decoder
 from hotpath.video.recorded import Recording
 
 FIRST_PAUSE_S = 0.3  # before a lost source is tried again; doubles up to
@@ -351,18 +352,20 @@ def open_camera(spec: str, camera: Any, log: Log, depth: Optional[int], planes: 
     return LiveSource(device, log, opened=open_in_background(device, log), depth=depth)
 
 
-def open_address(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
+def open_address(
+    spec: str, log: Log, depth: Optional[int], planes: bool, decoder: Optional[Decoder]
+) -> Source:
     """A stream, or a recording on a server, which states its frames or its length."""
-    stream = Stream(spec, planes=planes)
+    stream = Stream(spec, planes=planes, decoder=decoder)
     capture = open_in_background(stream, log)
     by_pyav = isinstance(capture, pyav.AvCapture)
     is_opencv = isinstance(capture, cv2.VideoCapture)
-    frames = stated_frames(capture) if is_opencv else capture.frames
+    frames = stated_frames(capture) if is_opencv else getattr(capture, "frames", None)
     is_still = getattr(capture, "is_still", frames == 1)
     if frames is None and not getattr(capture, "file_bytes", 0) and not is_still:
         return LiveSource(stream, log, opened=capture, depth=depth)
     capture.release()
-    patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes)
+    patient = Stream(spec, read_timeout_s=RECORDING_READ_TIMEOUT_S, planes=planes, decoder=decoder)
     again: Any = open_in_background(patient) if by_pyav else None
     again = again or opencv.CvCapture(lambda: open_in_background(patient))
     source = Recording(stream.name, again, log, depth=depth)

@@ -10,6 +10,7 @@ from hotpath.runtime.errors import BadSource
 from hotpath.video import rtp
 from hotpath.video.base import without_password
 from hotpath.video.containers import is_playlist
+from hotpath.video.hardware import Decoder
 from hotpath.video.limits import DECODER_LIMITS
 from hotpath.video.pyav_capture import EACH_FRAME, ONE_FRAME, AvCapture
 
@@ -43,20 +44,24 @@ def pyav() -> Any:
     return av
 
 
-def open_recording(path: str, planes: bool = True, is_pipe: bool = False) -> Optional[AvCapture]:
+def open_recording(
+    path: str, planes: bool = True, is_pipe: bool = False, decoder: Optional[Decoder] = None
+) -> Optional[AvCapture]:
     """An open capture of a recording, or None if FFmpeg finds no frame in it.
 
     Args:
         path: the file.
         planes: whether frames may be ``Picture``s.
         is_pipe: whether it can be read only once.
+        decoder: see ``hardware.Decoder``; None for software.
 
     Raises:
         BadSource: a pipe gives an MP4 file whose index follows the pictures; or a playlist can't be
             read, with FFmpeg's reason.
     """
     is_list = not is_pipe and is_playlist(path)
-    how = dict(thread_type=ONE_FRAME if is_pipe else EACH_FRAME, planes=planes)
+    how: Dict[str, Any] = dict(thread_type=ONE_FRAME if is_pipe else EACH_FRAME, planes=planes)
+    how["decoder"] = decoder
     capture, why = _opened(path, FILES if is_list else {}, None, **how)
     if capture is None and why and (is_list or (is_pipe and why == INDEX_AT_END)):
         raise BadSource(NO_VIDEO if is_list and "whitelist" in why else why)
@@ -69,6 +74,7 @@ def open_stream(
     read_timeout_s: float,
     patience_s: float,
     planes: bool = True,
+    decoder: Optional[Decoder] = None,
 ) -> Tuple[Optional[AvCapture], str]:
     """A capture of a stream, or None if nobody answers in time or no picture comes; and why not.
 
@@ -77,7 +83,8 @@ def open_stream(
     options = {"rtsp_flags": "prefer_tcp"} if address.lower().startswith("rtsp") else {}
     options = HTTP if address.lower().startswith("http") else options
     timeouts = open_timeout_s, read_timeout_s
-    how = dict(thread_type=ONE_FRAME, planes=planes, patience_s=patience_s)
+    how: Dict[str, Any] = dict(thread_type=ONE_FRAME, planes=planes, decoder=decoder)
+    how["patience_s"] = patience_s
     return _opened(address, options, timeouts, **how)
 
 

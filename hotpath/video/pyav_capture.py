@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Deque, Iterator, Optional, Tupl
 import cv2
 
 from hotpath.video.base import MOST_FPS, SAME, without_password
+from hotpath.video.hardware import DEVICES, FORMATS, SOFTWARE, Decoder, context_of
 from hotpath.video.limits import DECODER_LIMITS, check_size
 from hotpath.video.pyav_frames import UPRIGHT, turn_of, upright
 from hotpath.video.pyav_index import index_of, mark_of, starts
@@ -63,12 +64,14 @@ class AvCapture:
 
     Args:
         av: PyAV.
-        opened: function that opens the container for reading, or None.
+        opened: function that opens the container for reading, with arguments of ``av.open``, or
+            None.
         thread_type: ``EACH_FRAME`` is faster. ``ONE_FRAME`` holds no frame back, and does not need
             to go back after an error.
         planes: whether frames may be ``Picture``s; else all are BGR arrays.
         patience_s: how long the first frame may take. Packets of a stream may come for ever without
             one.
+        decoder: what decodes; None for software.
 
     Attributes:
         turn: how frames are set upright.
@@ -82,11 +85,13 @@ class AvCapture:
     def __init__(
         self,
         av: ModuleType,
-        opened: Optional[Callable[[], Any]],
+        opened: Optional[Callable[..., Any]],
         thread_type: str,
         planes: bool = True,
         patience_s: float = math.inf,
+        decoder: Optional[Decoder] = None,
     ) -> None:
+        self._decoder = decoder or Decoder(SOFTWARE)
         self._av, self._opened, self._planes = av, opened, planes
         self._until_s = time.monotonic() + patience_s  # for the first frame
         self._thread_type = thread_type
@@ -110,6 +115,9 @@ class AvCapture:
         self.decode_ms, self.time_s = 0.0, 0.0
         self.errors = self.skipped = 0
         ahead = self._next() if self._start() else None
+        context: Any = self._context
+        if self._decoder.name in DEVICES and ahead and not context.is_hwaccel:
+            self._decoder.fail("takes none of its frames")
         if ahead is None:
             self._stream = None
             return
@@ -313,16 +321,20 @@ class AvCapture:
 
     def _start(self) -> bool:
         """Open the container, at its first packet; returns whether it has a video."""
-        opened = self._opened() if self._opened else None
+        opened = self._container_opened() if self._opened else None
         self._close()  # only now: the file may be gone
         self._container = opened
         self._stream = video_stream(self._container) if self._opened else None
         if self._stream is None:
             return False
-        self._stream.thread_type = self._thread_type
-        self._context = self._stream.codec_context
         self._name = without_password(self._container.name)
-        check_size(self._name, self._context.width or 0, self._context.height or 0)
+        own = self._context = self._stream.codec_context
+        if self._decoder.name != SOFTWARE and own.pix_fmt not in (*FORMATS, None):
+            self._decoder.fail(f"decodes no pictures of {own.pix_fmt}")
+            return self._start()
+        self._stream.thread_type = self._thread_type
+        self._context = self._decoder.context(self._av, self._stream)
+        check_size(self._name, own.width or 0, own.height or 0)
         self._context.options = DECODER_LIMITS  # for frames of another size than the file states
         self._form = self._container.format.name
         # AVI states when its frames are decoded; FFmpeg guesses the rest
@@ -330,6 +342,18 @@ class AvCapture:
         self._packets: Iterator[Any] = self._container.demux(self._stream)
         self._number = 0
         return True
+
+    def _container_opened(self) -> Any:
+        assert self._opened is not None
+        device = self._decoder.arguments()
+        try:
+            return self._opened(**device)
+        except self._errors as error:
+            if not device:
+                raise
+            opened = self._opened()  # which raises where the device is not the reason
+            self._decoder.fail(f"can't be opened ({getattr(error, 'strerror', None) or error})")
+            return opened
 
     def _go(self, key: "Optional[Key]") -> bool:
         """Go to a key frame; None is the start of the file. Returns whether its packet is there.
@@ -384,7 +408,10 @@ class AvCapture:
                 bad = 0
             except EOFError:
                 self._ended = True
-            except self._errors:
+            except self._errors as error:
+                if self._decoder.name != SOFTWARE:
+                    self._go_on_in_software(error)
+                    continue
                 if may_again:
                     self._decode_again()
                     continue
@@ -396,12 +423,26 @@ class AvCapture:
         self._number += 1
         return self._decoded.popleft()
 
-    def _decode_again(self) -> None:
+    def _go_on_in_software(self, error: Exception) -> None:
+        """After the hardware failed: a recording goes on with the next frame, a stream from the
+        next key frame on."""
+        self._decoder.fail(f"failed ({getattr(error, 'strerror', None) or error})")
+        if self._thread_type != ONE_FRAME:
+            self._decode_again(self._thread_type)
+        else:
+            codec = self._stream.codec_context.codec.name
+            self._context = context_of(self._av, self._stream, codec)
+            self._context.options = DECODER_LIMITS
+
+    def _decode_again(self, thread_type: str = ONE_FRAME) -> None:
         """Go on after the last frame with threads that share a frame.
 
         With a frame for each thread, PyAV loses those that are decoded beside a damaged one.
         """
-        self._thread_type, position, number = ONE_FRAME, self._given, self._number
+        self._thread_type, position, number = thread_type, self._given, self._number
+        if position is None:  # nothing was decoded yet
+            self._go(None)
+            return
         index = self._indexed()
         self._go(None)
         if not index.in_order:

@@ -44,6 +44,10 @@ class RawCapture:
                 return True, self._frame(buffer.reshape(-1))
         return False, None
 
+    def isOpened(self) -> bool:
+        """Whether the camera is open."""
+        return bool(self._capture.isOpened())
+
     def get(self, what: int) -> float:
         """A property, as ``cv2.VideoCapture`` gives it."""
         return float(self._capture.get(what))

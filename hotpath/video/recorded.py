@@ -10,7 +10,7 @@ import cv2
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.frames.pictures import is_deep
 from hotpath.runtime.tracker.lock import exclusive
-from hotpath.video import opencv, pyav
+from hotpath.video import gstreamer, opencv, pyav
 from hotpath.video.base import (
     PLAYED_FPS,
     SAMPLES,
@@ -24,6 +24,7 @@ from hotpath.video.containers import (
     looks_like_text,
     states_no_rate,
 )
+from hotpath.video.hardware import Decoder
 from hotpath.video.stamps import LONGEST_S, Stamps
 
 
@@ -239,6 +240,7 @@ class VideoFile(Recording):
         log: see ``Recording``.
         planes: whether frames may be ``Picture``s (PyAV) instead of BGR arrays.
         depth: see ``Recording``.
+        decoder: see ``hardware.Decoder``; None for software.
     """
 
     def __init__(
@@ -247,6 +249,7 @@ class VideoFile(Recording):
         log: Log = None,
         planes: bool = False,
         depth: Optional[int] = None,
+        decoder: Optional[Decoder] = None,
     ) -> None:
         check_readable(path)
         if looks_like_text(path):
@@ -257,7 +260,7 @@ class VideoFile(Recording):
                     raise BadSource(f"{path}: Hotpath reads no SDP files; {TRANSPORT_STREAM}")
             raise BadSource(f"{path}: is text, not a video")
         cut_off = is_cut_off(path)
-        capture = _open_capture(path, planes)
+        capture = _open_capture(path, planes, decoder)
         if capture is None:
             raise BadSource(f"{path}: {why_no_frame(cut_off)}", what="not a video", where=path)
         super().__init__(path, capture, log, cut_off, depth)
@@ -267,11 +270,24 @@ class VideoFile(Recording):
             self.fps = None  # it is FFmpeg's assumption
 
 
-def _open_capture(path: str, planes: bool) -> Any:
-    """A capture of a file: PyAV's, or OpenCV's where there is no PyAV; None if it has no frame."""
+def _open_capture(path: str, planes: bool, decoder: Optional[Decoder]) -> Any:
+    """A capture of a file, or None if it has no frame.
+
+    It is GStreamer's where the decoder is, else PyAV's, else OpenCV's.
+    """
+    if decoder is not None and decoder.element:
+        full, element = os.path.abspath(path), decoder.element
+
+        def in_software(why: str = "failed in the middle") -> Any:
+            assert decoder is not None
+            decoder.fail(why)
+            return _open_capture(path, planes, decoder)
+
+        capture: Any = gstreamer.open_recording(full, element, planes, in_software)
+        return capture or in_software(gstreamer.why_no_picture())
     if pyav.pyav():
         # a path with a colon, or a relative one with a dash, would be a protocol or an option
-        return pyav.open_recording(os.path.abspath(path), planes)
+        return pyav.open_recording(os.path.abspath(path), planes, decoder=decoder)
     return opencv.open_recording(path)
 
 

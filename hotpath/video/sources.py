@@ -25,6 +25,7 @@ from hotpath.video.base import WAITING, Log, Source, check_readable, is_picture
 __all__ = ["WAITING", "Source", "check_camera", "is_recorded", "open_source", "reads", "source_of"]
 
 TOPIC = "ros:"  # before a topic of ROS 2
+AUTO = "auto"  # of the decoders
 VIDEO, PAGES = "video", "pages"  # what a file of pictures may be, too
 CAMERA = re.compile(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$")
 STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
@@ -73,6 +74,7 @@ def open_source(
     fps: Optional[float] = None,
     depth: Optional[int] = None,
     planes: bool = False,
+    decoder: str = AUTO,
 ) -> Source:
     """Open the source that ``spec`` names.
 
@@ -85,6 +87,8 @@ def open_source(
             outliers.
         planes: whether frames may be ``Picture``s, which need no conversion, if the source and the
             kernels support that. Otherwise all frames are BGR arrays.
+        decoder: what decodes H.264 and the like: ``auto`` takes the board's hardware where there
+            is some, ``software`` none; or a name of ``hotpath.video.hardware.DECODERS``.
 
     Returns:
         A ``Source``. ``read()`` returns the next frame, BGR uint8 (H, W, 3) or a ``Picture``. It
@@ -109,13 +113,13 @@ def open_source(
 
         opened: Source = FrameFolder(spec, log, depth)
     else:
-        opened = _opened(spec, log, depth, planes)
+        opened = _opened(spec, log, depth, planes, decoder)
     if fps and not opened.live:
         opened.fps, opened.by_rate = fps, True
     return opened
 
 
-def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
+def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     camera = CAMERA.match(spec)
     if camera or _is_csi(spec):
         from hotpath.video.live import open_camera
@@ -138,8 +142,15 @@ def _opened(spec: str, log: Log, depth: Optional[int], planes: bool) -> Source:
             )
         from hotpath.video.live import open_address
 
-        return open_address(spec, log, depth, planes)
-    return _open_path(_path_of(spec), log, depth, planes)
+        return open_address(spec, log, depth, planes, _decoder(decoder, log, spec))
+    return _open_path(_path_of(spec), log, depth, planes, decoder)
+
+
+def _decoder(asked: str, log: Log, spec: str) -> Any:
+    from hotpath.video.base import without_password
+    from hotpath.video.hardware import Decoder
+
+    return Decoder(asked, log, without_password(spec))
 
 
 def bag_of(spec: str) -> Optional[Tuple[str, str]]:
@@ -217,7 +228,7 @@ def _path_of(spec: str) -> str:
     return unquote(re.sub("^file://(localhost(?=/))?", "", spec, flags=re.IGNORECASE))
 
 
-def _open_path(path: str, log: Log, depth: Optional[int], planes: bool) -> Source:
+def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
     """A folder, a picture or a video file."""
     if path == "-" or (os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)):
         from hotpath.video.piped import Piped
@@ -241,7 +252,7 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool) -> Sourc
     if (is_file and not is_picture(path)) or kind == VIDEO:
         from hotpath.video.recorded import VideoFile
 
-        return VideoFile(path, log, planes, depth)
+        return VideoFile(path, log, planes, depth, _decoder(decoder, log, path))
     from hotpath.video.folder import FrameFolder, pictures_like
 
     if not os.path.exists(path):

@@ -17,7 +17,7 @@ from hotpath.video.base import to_bgr
 from hotpath.video.cameras import (
     CSI_BGR,
     CSI_NV12,
-    CSI_SINK,
+    SINK,
     Camera,
     CsiCamera,
     list_cameras,
@@ -316,7 +316,7 @@ def buffer_of(pipeline):
         "sys.stdout.buffer.write(buffer.extract_dup(0, buffer.get_size()))\n"
         "p.set_state(Gst.State.NULL)\n"
     )
-    command = [rtsp.SYSTEM_PYTHON, "-c", code, pipeline + CSI_SINK + " name=sink"]
+    command = [rtsp.SYSTEM_PYTHON, "-c", code, pipeline + SINK + " name=sink"]
     caps, _, data = subprocess.check_output(command).partition(b"\n")
     return caps.decode("utf-8"), np.frombuffer(data, np.uint8)
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from hotpath.video.save import BackgroundVideo
     from hotpath.video.window import Window
 
+HELD_UP = 0.1  # share of a run's time from which a wait is worth a sentence
 AGAIN_S = 60.0  # a failure is said as often
 
 
@@ -172,7 +173,7 @@ class Outputs:
         if options.save:
             from hotpath.video import save
 
-            video = save.Video(options.save, source.fps, source.aspect, say)
+            video = save.Video(options.save, source.fps, source.aspect, say, options.encoder)
             video.replaces = False  # until there is a target, see Drawn
             self._video = save.BackgroundVideo(
                 video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
@@ -395,6 +396,8 @@ class Outputs:
         if self._video and self._video.dropped:
             lost = counted(self._video.dropped, "frame")
             lines.append(f"left out of the video, because the encoder was late: {lost}")
+        if self._video:
+            lines += self._profile_of_encoding(self._video.waited_s)
         lines += [line for link in self._links for line in link.lines()]
         if not (options.results or options.save or self._window or self.control):
             # nothing tells where it was
@@ -403,6 +406,20 @@ class Outputs:
         if options.profile and self.profile.frames:
             lines.append(self.profile.table(source.live))
         return lines
+
+    def _profile_of_encoding(self, waited_s: float) -> List[str]:
+        """A sentence where the encoder held the run up."""
+        frames, fps = self.profile.frames, self.profile.fps()
+        encoding, tracking = (self.profile.figures(step) for step in ("encoding", "total"))
+        share = waited_s * fps / frames if fps and frames else 0.0
+        if share < HELD_UP or not encoding or not tracking:
+            return []
+        return [
+            f"the run waited {share:.0%} of its time for the encoder: --save takes "
+            "{:.1f} ms a frame, tracking {:.1f} ms beside it".format(
+                encoding["median"], tracking["median"]
+            )
+        ]
 
     def close(self) -> None:
         """Finish every file; what fails is in ``failed``."""

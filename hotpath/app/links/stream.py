@@ -221,7 +221,7 @@ class Sender:
             frame = draw(frame, tracks) if tracks else frame
         if self._encoder is None:
             self._target = (Push if self.address.scheme == "rtsp" else Datagrams)(self.address)
-            self._encoder = Encoder(self._target, self._settings, frame)
+            self._encoder = Encoder(self._target, self._settings, frame, self._say)
             self._zero_s = shown.captured_s
         self._encoder.write(frame, shown.captured_s - self._zero_s)
         if self._target.sends:

@@ -73,9 +73,10 @@ def run(options: argparse.Namespace) -> None:
 def film(place: str, path: str, size: tuple[int, int], count: int) -> tuple[int, int]:
     """Encode the first frames of a source in another size; returns its width and height."""
     from hotpath.video.encoder import Encoder, Settings
+    from hotpath.video.save import X264
     from hotpath.video.sources import open_source
 
-    settings = Settings("mp4", FPS, {}, {"preset": "veryfast", "crf": "20"}, Fraction(1))
+    settings = Settings("mp4", FPS, {}, X264, Fraction(1))
     with open_source(place) as source:
         first = frame = source.read()
         encoder = Encoder(path, settings, np.zeros((size[1], size[0], 3), np.uint8))
@@ -95,13 +96,15 @@ def of_ffmpeg(path: str) -> dict[str, float]:
     """
     import av
 
+    from hotpath.video.save import X264
+
     frames, encoding = 0, 0.0
     with av.open(path) as film, av.open(os.devnull, "w", format="mp4") as out:
         stream = film.streams.video[0]
         stream.thread_type = "AUTO"
         to = out.add_stream("libx264", rate=int(FPS))
         to.width, to.height, to.pix_fmt = stream.width, stream.height, "yuv420p"
-        to.options = {"preset": "veryfast", "crf": "20", "tune": "zerolatency", "g": str(int(FPS))}
+        to.options = dict(X264, tune="zerolatency", g=str(int(FPS)))
         began = time.process_time()
         for frame in film.decode(stream):
             before = time.process_time()

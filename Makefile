@@ -259,11 +259,12 @@ docs: $(DEV) ## the documents as a site: out/site/index.html
 	$(PYTEST) projects/release/release_tests/test_documents.py
 	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build
 
-lint: $(DEV) $(WHICH)-lint ## ruff, mypy, and the layers of the packages
+lint: $(DEV) $(WHICH)-lint ## ruff, mypy, the layers of the packages, and the types of the pages' programs
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python -m pytest -q projects/release/release_tests/test_types.py -k "not wheel"
 
 RELEASE := .cache/release
 TRY := track --video $(CLIP) --box $(FACE) --engine onnxruntime --precision fp32 --no-show --results

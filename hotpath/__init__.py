@@ -4,7 +4,7 @@ The folders beside this file are the parts of the package, in a checkout as in a
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union, overload
 
 from hotpath.base.libraries import require
 from hotpath.runtime import *  # noqa: F403
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hotpath import interop as interop
     from hotpath.app.tracking import Tracking
-    from hotpath.runtime.options import Keywords
+    from hotpath.runtime.options import Keywords, TrackKeywords
     from hotpath.runtime.targets.targets import Targets as Targets
     from hotpath.runtime.tracker.tracker import Tracker as Tracker
     from hotpath.runtime.types import Box as Box
@@ -38,20 +38,56 @@ canonical.maker = _make_canonical
 __all__ = [*_of_the_runtime, "draw", "track"]
 
 
+# What type checkers know of it: a track is None only where a detector has to find the target.
+Place = Sequence[float]
+Find = Union[PathLike, Callable[[Any], Any]]
+Source = Union[PathLike, int, Sequence[PathLike]]
+
+
+@overload
 def track(
-    source: Union[PathLike, Sequence[PathLike]],
+    source: Source,
     *,
-    box: Optional[Sequence[float]] = None,
-    point: Optional[Sequence[float]] = None,
+    box: Place,
+    detector: Optional[Find] = ...,
+    **options: "Unpack[TrackKeywords]",
+) -> "Tracking[Track]": ...
+
+
+@overload
+def track(
+    source: Source,
+    *,
+    point: Place,
+    detector: Optional[Find] = ...,
+    **options: "Unpack[TrackKeywords]",
+) -> "Tracking[Track]": ...
+
+
+@overload
+def track(
+    source: Source, *, detector: Find, **options: "Unpack[TrackKeywords]"
+) -> "Tracking[Optional[Track]]": ...
+
+
+@overload
+def track(source: Source, **options: "Unpack[TrackKeywords]") -> "Tracking[Track]": ...
+
+
+def track(
+    source: Source,
+    *,
+    box: Optional[Place] = None,
+    point: Optional[Place] = None,
     snug: bool = False,
-    detector: Union[PathLike, Callable[[Any], Any], None] = None,
+    detector: Optional[Find] = None,
     classes: Optional[Sequence[str]] = None,
     fps: Optional[float] = None,
     depth: Optional[int] = None,
     start: Optional[float] = None,
     network: Optional[PathLike] = None,
     **options: "Unpack[Keywords]",
-) -> "Tracking":
+) -> "Tracking[Any]":
     """Follow one target through a camera, a stream, a file or a folder, frame by frame.
 
     Each step gives ``(frame, track)``. The first pair belongs to the frame in which you selected
@@ -61,8 +97,8 @@ def track(
     those frames to BGR before the crop.
 
     Args:
-        source: what ``hotpath track --video`` takes: ``cam0``, ``csi0``, an address (``rtsp://``),
-            a file, a folder of pictures, a sequence; or a list of paths of pictures.
+        source: what ``hotpath track --video`` takes: ``cam0`` (or 0), ``csi0``, an address
+            (``rtsp://``), a file, a folder of pictures, a sequence; or a list of paths of pictures.
         box: (x, y, w, h) of the target in the first frame, 0-based pixels.
         point: (x, y) of a point on the target, instead of a box. Without box, point and detector
             the target is that of the source's ground truth, or you draw a box in a window.

@@ -54,6 +54,9 @@ PROGRAMS = {
 }
 
 
+FIRST = ("track", "boards", "networks", "evaluate", "engine")
+
+
 def programs() -> Dict[str, Program]:
     """The programs, with those of projects that are there."""
     added = [each for plug in projects.plugs() for each in plug.programs.items()]
@@ -87,6 +90,22 @@ def _module_of(word: str, program: Program) -> str:
     return value
 
 
+def _print_help() -> None:
+    """What a newcomer with a camera needs, then the rest."""
+    print("usage: hotpath PROGRAM [OPTIONS]")
+    entries = programs()
+    later = [name for name in entries if name not in FIRST]
+    for title, names in (("", FIRST), ("further programs:\n", later)):
+        print(f"\n{title}", end="")
+        for name in names:
+            entry = entries[name]
+            if not entry.module and projects.find(f"{entry.extra}.{name}") is None:
+                continue
+            extra = f"; {make('setup', ALSO=entry.extra)}" if entry.module and entry.extra else ""
+            print(wrapped(f"  {name:<10} {entry.text}{extra}", sys.stdout, 13))
+    print(f"\n{BEGIN}")
+
+
 def _run(arguments: Optional[List[str]]) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["help"] and len(words) > 1:
@@ -100,13 +119,7 @@ def _run(arguments: Optional[List[str]]) -> int:
             hint = hint or "hotpath --help lists them"
             tell(f"hotpath: {words[0]} is not a program; {hint}")
             return 2
-        print("usage: hotpath PROGRAM [OPTIONS]\n")
-        for name, entry in programs().items():
-            if not entry.module and projects.find(f"{entry.extra}.{name}") is None:
-                continue
-            extra = f"; {make('setup', ALSO=entry.extra)}" if entry.module and entry.extra else ""
-            print(wrapped(f"  {name:<10} {entry.text}{extra}", sys.stdout, 13))
-        print(f"\n{BEGIN}")
+        _print_help()
         return 0 if words else 2
     try:
         module = _module_of(words[0], program)

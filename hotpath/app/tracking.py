@@ -5,7 +5,18 @@ reach the same functions in the same order. So the boxes of both are equal.
 """
 
 import contextlib
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Sequence, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Generic,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+)
 
 from hotpath.app.frames import MOST_FAILED, POLL_S, first_frame
 from hotpath.app.records import SourceOptions, TargetOptions
@@ -69,7 +80,10 @@ class Selected:
         )
 
 
-class Tracking:
+AnyTrack = TypeVar("AnyTrack", Track, Optional[Track])
+
+
+class Tracking(Generic[AnyTrack]):
     """Frames with the track of one target: an iterator of ``(frame, track)``, and a context.
 
     ``frame`` is a ``hotpath.runtime.frames.pictures.Picture``: ``frame.bgr()`` is the whole frame
@@ -123,7 +137,7 @@ class Tracking:
         tracks = {number: self.targets.first(number) for number in self.targets.numbers}
         if self._finder is not None:
             tracks = self._finder.first(frame, tracks, self.source.time_s)
-        self._first: Optional[Tuple[Picture, Optional[Track]]] = _pair(frame, tracks)
+        self._first: Any = _pair(frame, tracks)
 
     def _opened_source(self, options: SourceOptions) -> "Tuple[Source, AnyFrame]":
         """Open the source; returns it and its first frame."""
@@ -174,10 +188,10 @@ class Tracking:
         shown.close()
         return frame
 
-    def __iter__(self) -> "Iterator[Tuple[Picture, Optional[Track]]]":
+    def __iter__(self) -> "Tracking[AnyTrack]":
         return self
 
-    def __next__(self) -> Tuple[Picture, Optional[Track]]:
+    def __next__(self) -> Tuple[Picture, AnyTrack]:
         """Return the next frame and its track; a live source is waited for.
 
         A frame in which nothing can be computed is left out with a message to ``log``.
@@ -191,7 +205,8 @@ class Tracking:
             raise StopIteration
         first, self._first = self._first, None
         if first is not None:
-            return first
+            pair: Tuple[Picture, AnyTrack] = first
+            return pair
         while True:
             frame = self.source.read(POLL_S)
             if frame is WAITING:
@@ -218,7 +233,7 @@ class Tracking:
         self._closed = True
         self._closing.close()
 
-    def __enter__(self) -> "Tracking":
+    def __enter__(self) -> "Tracking[AnyTrack]":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -228,6 +243,6 @@ class Tracking:
         self.close()
 
 
-def _pair(frame: AnyFrame, tracks: Dict[int, Track]) -> Tuple[Picture, Optional[Track]]:
-    """What an iteration gives."""
+def _pair(frame: AnyFrame, tracks: Dict[int, Track]) -> Tuple[Picture, Any]:
+    """What an iteration gives. Only a detector can leave it without a track."""
     return as_picture(frame), next(iter(tracks.values()), None)

@@ -36,6 +36,18 @@ class Parser(argparse.ArgumentParser):
                 error.message = f"invalid choice: {value!r} ({hint})"
             raise
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does it; of an argument that was written as an option, say so."""
+        options, unknown = self.parse_known_args(args, namespace)
+        plain = {action.dest for action in self._actions if not action.option_strings}
+        for word in unknown:
+            name = word[2:].partition("=")[0]
+            if word.startswith("--") and name in plain:
+                self.error(f"leave out the word --{name}, and write only what follows it")
+        if unknown:
+            self.error("unrecognized arguments: " + " ".join(unknown))
+        return options
+
     def error(self, message: str) -> NoReturn:
         """Print the sentence and exit with 2."""
         sentence = f"{short(self.prog)}: {message}; --help lists the options"

@@ -12,6 +12,12 @@ from typing import Any, Dict, List, NamedTuple, NoReturn, Optional, Sequence, Tu
 from hotpath.base.commands import meant
 from hotpath.boards.errors import BadBoard, UnknownBoard
 
+if "." not in __name__:  # by the link at the root of a clone
+    from hotpath.base.linked import be_one
+
+    be_one(__name__)
+
+
 FOLDER = pathlib.Path(__file__).resolve().parent
 JETPACKS = "software/jetpack.toml"  # the versions of each JetPack, below FOLDER
 HOST, NVIDIA_GPU, ANDROID = "host", "nvidia_gpu", "android"

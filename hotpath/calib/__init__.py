@@ -2,4 +2,10 @@
 
 import os
 
+if "." not in __name__:  # by the link at the root of a clone
+    from hotpath.base.linked import be_one
+
+    be_one(__name__)
+
+
 os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # OpenCV reads it when it is imported

@@ -38,6 +38,12 @@ from hotpath.runtime.frames.directions import bearing
 from hotpath.runtime.networks import DEFAULT_NETWORK
 from hotpath.runtime.options import Options, PathLike
 
+if "." not in __name__:  # by the link at the root of a clone
+    from hotpath.base.linked import be_one
+
+    be_one(__name__)
+
+
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 

@@ -2,7 +2,7 @@
 
 import os
 import pathlib
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, Sequence, Tuple, Union
 
 from hotpath.base.commands import counted
 from hotpath.base.toml_keys import Key, convert
@@ -82,6 +82,16 @@ if TYPE_CHECKING:
         simulate: Simulate
         recover: Optional[bool]
         witness: Optional[PathLike]
+
+    class TrackKeywords(Keywords, total=False):
+        """The arguments of ``hotpath.track`` that say nothing about its result."""
+
+        snug: bool
+        classes: Optional[Sequence[str]]
+        fps: Optional[float]
+        depth: Optional[int]
+        start: Optional[float]
+        network: Optional[PathLike]
 
 
 CHECKS = {

@@ -46,7 +46,7 @@ def sdp_of(data: bytes, port: int) -> Optional[io.BytesIO]:
     if len(data) < HEADER + 2 or data[0] >> 6 != 2 or data[1] & 127 not in DYNAMIC:
         return None
     start = HEADER + 4 * (data[0] & 15)
-    if data[0] & 16 and len(data) > start + 4:  # an extension
+    if data[0] & 16 and len(data) >= start + 4:  # an extension
         start += 4 + 4 * int.from_bytes(data[start + 2 : start + 4], "big")
     unit = data[start : start + 2]
     if len(unit) < 2:

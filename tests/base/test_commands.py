@@ -81,3 +81,29 @@ def test_a_reader_that_leaves_ends_a_program_quietly():
     environment = dict(os.environ, CODE=code)
     done = subprocess.run(["bash", "-c", command], stderr=subprocess.PIPE, env=environment)
     assert done.returncode == 0 and done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["engine", "--board", "jetson_nano"], "leave out the word --board"),
+        (["engine", "--board=jetson_nano"], "leave out the word --board"),
+        (["engine", "jetson_nano", "--nothing"], "unrecognized arguments: --nothing"),
+        (["fps", "--frames", "abc"], "argument --frames: 'abc' is not a whole number"),
+    ],
+)
+def test_a_wrong_word_is_answered_by_one_sentence(words, said):
+    done = subprocess.run(
+        [sys.executable, "-m", "hotpath", *words], stdout=-1, stderr=-1, universal_newlines=True
+    )
+    assert done.returncode == 2 and said in " ".join(done.stderr.split())
+    assert "usage" not in done.stderr
+
+
+@pytest.mark.parametrize("word", ["track", "engine", "evaluate", "fps"])
+def test_a_help_names_no_place_of_this_computer(word):
+    command = [sys.executable, "-m", "hotpath", word, "--help", *["all"] * (word == "track")]
+    said = subprocess.run(command, stdout=-1).stdout.decode()
+    here = os.path.dirname(os.path.dirname(os.path.abspath(cli.__file__)))
+    assert os.path.dirname(here) not in "".join(said.split()), said
+    assert said.count("otb2013") <= 1

@@ -19,7 +19,7 @@ import time
 from typing import Any, Dict, List, Optional, Sequence
 
 from hotpath.base.arguments import add_networks_dir
-from hotpath.base.cli import between, number
+from hotpath.base.cli import Parser, between, number
 from hotpath.base.commands import program
 from hotpath.base.ends import exit_code
 from hotpath.boards.schema import PRECISIONS
@@ -48,7 +48,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program("fps", "hotpath.deploy.fps"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -63,7 +63,9 @@ def parser() -> argparse.ArgumentParser:
     cli.add_argument(
         "--benchmark",
         choices=sorted(benchmarks.LISTS),
-        help="a public data set, or a part of it, in the layout in which its authors give it out",
+        metavar="NAME",
+        help="a public data set, or a part of it, in the layout in which its authors give it out: "
+        + ", ".join(sorted(benchmarks.LISTS)),
     )
     cli.add_argument("--data", metavar="DIR", help="folder of the --benchmark")
     cli.add_argument(

@@ -32,8 +32,8 @@ NOT_RUN = {
         "hotpath networks get nanotrack_v2",
         "sudo apt-get install gstreamer1.0-tools gstreamer1.0-python3-plugin-loader"
         " python3-gst-1.0 gir1.2-gst-plugins-base-1.0",
-        "docker build -t hotpath -f boards/Dockerfile .",
-        "docker build -t hotpath -f boards/Dockerfile.l4t --build-arg L4T=r36 .",
+        "docker build -t hotpath -f hotpath/boards/Dockerfile .",
+        "docker build -t hotpath -f hotpath/boards/Dockerfile.l4t --build-arg L4T=r36 .",
     ),
     "the image of the build before": (
         'docker run --rm -v "$PWD:/data" hotpath track --video drone.mp4 --box 440,270,60,90'

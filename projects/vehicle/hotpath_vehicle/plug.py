@@ -2,14 +2,11 @@
 
 import argparse
 import ipaddress
-import os
 from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
 from hotpath.app.records import Group, LinkOptions, Option, Plug
 from hotpath.base.cli import between, number
 from hotpath.runtime.errors import BadOutput
-
-GIMBAL = os.path.join(os.path.dirname(os.path.realpath(__file__)), "gimbal", "gimbal.toml")
 
 
 def networks_of(text: str) -> Tuple[Any, ...]:
@@ -111,7 +108,8 @@ GIMBAL_GROUP = Group(
             "--gimbal",
             "FILE.toml",
             "turn the vehicle's gimbal towards the target; needs --mavlink and --fov; the file "
-            f"replaces numbers of {GIMBAL}. Or onvif://USER@HOST:PORT: turn that PTZ camera",
+            "replaces numbers of hotpath_vehicle/gimbal/gimbal.toml. Or onvif://USER@HOST:PORT: "
+            "turn that PTZ camera",
             nargs="?",
             const="",
         ),

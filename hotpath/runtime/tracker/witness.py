@@ -10,8 +10,11 @@ A second one seldom makes the same mistake in the same frame.
 
 The box is that of the first network. Where their boxes differ and the first one does not claim the
 target, it is that of the witness if the witness is more certain. While they differ, neither learns,
-and presence is at most ``MOST_UNVERIFIED``. Where they agree, their evidence adds up: presence is
-that of the product of their odds.
+and presence is at most ``MOST_UNVERIFIED``. Where they agree, their evidence adds up: the log odds
+of presence are the sum of theirs, times TOGETHER, because some mistakes are common to both.
+
+After a loss they help each other. What one network claims, the other follows too, unless it has a
+candidate of its own, and verifies it by its own memory.
 """
 
 from typing import Any, List, Optional, Sequence, Tuple
@@ -21,12 +24,13 @@ import numpy as np
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.errors import NotReady
 from hotpath.runtime.frames.boxes import overlap
-from hotpath.runtime.identity.identity import MOST_UNVERIFIED
+from hotpath.runtime.identity.identity import MOST_UNVERIFIED, Phase
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.runtime.tracker.tracker import NO_BOX, Tracker
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track
 
 AGREE = 0.3  # overlap of the boxes of two networks that follow the same object
+TOGETHER = 2 / 3  # share of the sum of two log odds
 
 
 class WitnessedTracker(Tracker):
@@ -144,9 +148,13 @@ class WitnessedTracker(Tracker):
 
 
 def lead(tracker: Tracker, track: Track) -> None:
-    """Let the search of one network look next where the other one claims the target."""
-    if tracker.search is not None and tracker.search.active:
-        Tracker.suggest(tracker, np.array([track.box]))
+    """Let one network follow, as a candidate of its own, what the other one claims.
+
+    It gives up another candidate only in the frame in which the other network verifies the target.
+    """
+    phase = tracker.identity.phase
+    if phase == Phase.GONE or (track.found and phase == Phase.TENTATIVE):
+        tracker.propose(track.box)
 
 
 def agreement(own: Track, other: Track) -> Track:
@@ -159,14 +167,15 @@ def agreement(own: Track, other: Track) -> Track:
     Example:
         >>> own, other = (Track(Box(0, 0, w, 9), 0.9, presence=0.7) for w in (8, 9))
         >>> agreement(own, other).state, round(agreement(own, other).presence, 2)
-        ('tracked', 0.84)
+        ('tracked', 0.76)
         >>> agreement(own, other._replace(box=Box(50, 0, 9, 9))).state
         'unsure'
     """
     a, b = own.presence or 0.0, other.presence or 0.0
     overlaps = _agree(own.box, other.box)
     agrees = overlaps and LOST not in (own.state, other.state)
-    track, presence = own, a * b / max(a * b + (1 - a) * (1 - b), 1e-9)
+    odds = (a * b / max((1 - a) * (1 - b), 1e-9)) ** TOGETHER
+    track, presence = own, odds / (1 + odds)
     state = TRACKED
     if not (agrees and own.state == other.state == TRACKED and presence >= MOST_UNVERIFIED):
         if not overlaps and own.state != TRACKED and b > a:

@@ -3,7 +3,8 @@
     python -m hotpath_lab.presence --clips DIR... --films films.json --data DIR \
         --networks kestrel:int8,kestrel_fast
 
-Prints the tables of docs/results/identity.md for the first network: a column for the clips, the
+Prints the tables of docs/results/identity.md: one that compares all networks, and those of the
+first one. ``lightfc+kestrel:int8`` has a witness. There is a column for the clips, the
 half ``development`` of the long films and the public sequences of ``--data``. ``--targets`` adds
 the films of docs/results/real and docs/results/motorways, ``--annotated`` those of
 ``annotations.csv``, and ``--report`` the other half. The intervals (95 %) are of samples of whole
@@ -230,20 +231,23 @@ def run(options: argparse.Namespace) -> None:
     for spec in specs:
         if not load_network(str(spec.options.network)).can_be_lost:
             raise BadRun(f"{spec.name} has no presence; leave it out")
-    said: dict[str, list[state_metrics.Frames]] = {}
+    said: dict[str, dict[str, list[state_metrics.Frames]]] = {spec.name: {} for spec in specs}
     areas: dict[str, float] = {}
     evidence: dict[str, list[Evidence]] = {spec.name: [] for spec in specs}
     for name, members in sets.items():
         place = out / name
         for _, sentence in runs.follow_all(specs, members, place, options.jobs, options.cluster):
             raise BadRun(sentence)
-        for spec in reversed(specs):
+        for spec in specs:
             done = [(runs.stored(spec, member, place) or {}, member) for member in members]
-            said[name] = [frames_of(*pair) for pair in done]
-            areas[name] = float(np.mean([area(*pair) for pair in done]))
+            said[spec.name][name] = [frames_of(*pair) for pair in done]
+            if spec is specs[0]:
+                areas[name] = float(np.mean([area(*pair) for pair in done]))
             if name in FITTED and spec.options.witness is None:
                 evidence[spec.name] += [evidence_of(*pair) for pair in done]
-    print(state_metrics.page(said, areas))
+    if len(specs) > 1:
+        print(state_metrics.comparison(said), end="\n\n")
+    print(state_metrics.page(said[specs[0].name], areas))
     alone = {name: joined(parts) for name, parts in evidence.items() if parts}
     if alone:  # the presence of two networks follows from that of each
         say(check(alone))

@@ -212,6 +212,27 @@ def page(sets: Mapping[str, Sequence[Frames]], boxes: Mapping[str, float]) -> st
     return "\n".join(lines)
 
 
+def comparison(trackers: Mapping[str, Mapping[str, Sequence[Frames]]]) -> str:
+    """The first table of docs/results/identity.md: a row for each set, a column for each tracker.
+
+    Args:
+        trackers: of each tracker, the frames of each film of a set.
+    """
+    sets = list(next(iter(trackers.values())))
+    heads = ["`tracked` frames: right, wrong (with .8 or more); right share", *trackers]
+    lines = [table_row(heads), table_row(["---"] * len(heads))]
+    for name in sets:
+        cells = []
+        for films in (of_sets[name] for of_sets in trackers.values()):
+            table = figures(films)
+            right = int(sum((film.right & (film.words == TRACKED)).sum() for film in films))
+            low, high = (short(bound) for bound in interval(films, "right_tracked"))
+            counts = f"{right:,}, {table['tracked_wrong']:,} ({table['tracked_wrong_high']:,})"
+            cells.append(f"{counts}; {short(table['right_tracked'])} [{low}, {high}]")
+        lines.append(table_row([name, *cells]))
+    return "\n".join(lines)
+
+
 def table_row(cells: Iterable[str]) -> str:
     """A row of a table in Markdown."""
     return "| " + " | ".join(cells) + " |"

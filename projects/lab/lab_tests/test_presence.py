@@ -89,6 +89,16 @@ def test_the_command_tracks_and_prints_both_tables(tmp_path, capsys):
     assert "| frames | 78 |" in shown.out
     assert [kind in line for kind, line in zip(ODDS, shown.err.splitlines()[-9:])] == [True, True]
 
+    (tmp_path / "witness").mkdir()
+    other = tiny.write_network(tmp_path / "witness", tiny.watched(**tiny.LOSSY))
+    both = f"{toml}+{other.rename(other.with_name('two.toml'))}"
+    given[-1] = f"{both},{toml}"
+    assert presence.main([*given, "--out", str(tmp_path / "out")]) == 0
+    heads, _, row, *_ = capsys.readouterr().out.splitlines()
+    assert heads.split(" | ")[1:] == ["tiny+two", "tiny |"]
+    of_both, of_one = (cell.split(", ") for cell in row.split(" | ")[1:])
+    assert int(of_both[0]) <= int(of_one[0]) and int(of_both[0]) > 30
+
 
 def test_a_network_without_presence_is_named(tmp_path, capsys):
     pictures, boxes = tiny.film(4)

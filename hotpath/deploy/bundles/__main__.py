@@ -102,6 +102,8 @@ def _build(options: argparse.Namespace) -> None:
         _tell_of_fpga(result, board)
     elif result is not None:
         _tell(result, board)
+    else:
+        _tell_of_witness(board, network.name, wanted)
 
 
 def _build_prepared(options: argparse.Namespace) -> None:
@@ -122,8 +124,14 @@ def _tell(result: bundle.Bundle, board: Optional[boards.Board] = None) -> None:
     else:
         _say_copy(board, result.folder)
         print(f"python3 -m hotpath track --bundle {result.folder} --video cam0")
-    if board is not None and board.witness and result.network["name"] == default_of(board):
-        build = bundle.command(board.name, board.witness, result.precision)
+    if board is not None:
+        _tell_of_witness(board, result.network["name"], result.precision)
+
+
+def _tell_of_witness(board: boards.Board, name: str, of_precision: str) -> None:
+    """Say how to build the network that watches the board's own one."""
+    if board.witness and name == default_of(board):
+        build = bundle.command(board.name, board.witness, of_precision)
         say(f"the witness has a bundle of its own: `{build}`; run both with --board {board.name}")
 
 

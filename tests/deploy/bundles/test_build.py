@@ -327,6 +327,14 @@ def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tm
     assert command in capsys.readouterr().out
 
 
+def test_what_is_prepared_for_another_board_names_the_witness(tmp_path, capsys):
+    pytest.importorskip("onnx")
+    for more, told in (([], True), (["--network", "kestrel_fast"], False)):
+        assert build.main(["jetson_orin_nano", *more, "--out", str(tmp_path)]) == 0
+        command = "`make engine BOARD=jetson_orin_nano NETWORK=kestrel PRECISION=fp16`"
+        assert (command in capsys.readouterr().err) == told
+
+
 @pytest.mark.parametrize(
     "name, why",
     [("kestrel", ""), ("lightfc", "GlobalAveragePool")],  # it has no ranges

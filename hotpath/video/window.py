@@ -24,8 +24,7 @@ ROWS, ROW_PX, LETTERS = 2, 28, 0.62  # of the strip, on a screen of TEXTS_FOR ro
 TEXTS_FOR, TEXTS_WIDE = 1080.0, 1366.0
 SMALLER = 1.0, 0.85, 0.7, 0.55  # sizes of the texts that are tried
 COVERED = 0.35  # share of the picture that many texts may cover at its end, before they shrink more
-DIMMED = 0.25  # brightness of the picture there
-GROUND = 32  # grey of the strip, and beside a narrow picture
+GROUND = 32  # grey of the strip, below many texts, and beside a narrow picture
 MODIFIERS = range(0xE1, 0xEF)  # the last byte of Shift, Control, Alt and their like in X
 # codes of the arrows in X and on macOS; in their last byte alone Left would be Q
 ARROWS = {0xFF51: "left", 0xFF53: "right", 0xF702: "left", 0xF703: "right"}
@@ -216,7 +215,7 @@ class View:
             if not above or (smaller < 1 and above * self._row <= COVERED * height):
                 break
         top = max(0, height - above * self._row)
-        shown[top:height] = (shown[top:height] * DIMMED).astype(np.uint8)
+        shown[top:height] = GROUND  # a picture may end with a bar of figures
         strip = shown[top:]
         for text, place in zip(texts, places):
             colour = COLOUR if text.isupper() else (235, 235, 235)  # such as PAUSED

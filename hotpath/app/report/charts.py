@@ -15,7 +15,7 @@ from hotpath.runtime.types import STATES
 
 COLUMNS = 1000
 WIDTH, LEFT, RIGHT = 1100.0, 52.0, 8.0  # of a chart, units of its viewBox
-BARS_WIDTH, BAR_LENGTH = 440.0, 220.0  # of bars, which fit a phone
+BARS_WIDTH, BAR_LENGTH = 440.0, 180.0  # of bars, which fit a phone
 LINE_HEIGHT, CURVE_HEIGHT = 30.0, 96.0
 TICKS = 6
 STRETCHED = 'preserveAspectRatio="none" '  # a narrow screen shows the whole width, as high as ever
@@ -172,8 +172,9 @@ def _frame_ticks(axis: Axis, y: float) -> List[str]:
     step = max(1, int(nice(axis.count / float(TICKS))))
     first = -(-axis.first // step) * step
     return [
-        f'<text x="{axis.x(frame):.1f}" y="{y:g}" class="tick">{frame}</text>'
-        for frame in range(first, axis.last + 1, step)
+        f'<text x="{axis.x(frame):.1f}" y="{y:g}" class="tick">{"" if place else "frame "}{frame}'
+        "</text>"
+        for place, frame in enumerate(range(first, axis.last + 1, step))
         if axis.x(frame) < WIDTH - 20
     ]
 

@@ -7,10 +7,16 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from hotpath.app.report.charts import Axis, bars, curve, time_line
-from hotpath.app.report.history import FIND, LOSS, SELECTED, Event, History, Past
+from hotpath.app.report.history import FIND, GIVEN_UP, LOSS, SELECTED, Event, History, Past
 from hotpath.base.commands import counted
 from hotpath.runtime.types import STATES
 
+CAPTIONS = {
+    SELECTED: "selected",
+    LOSS: "lost",
+    FIND: "verified again",
+    GIVEN_UP: "candidate given up",
+}
 OPTION = re.compile(r"(?<!\S)--?[\w-]+")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 STYLE = """
@@ -37,11 +43,12 @@ svg text{fill:var(--soft);font-size:12px}.end{text-anchor:end}.tick{text-anchor:
 .words{display:flex;flex-wrap:wrap;gap:6px 20px;margin:0 0 10px;padding:0;list-style:none}
 .words i{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:7px}
 i.tracked{background:var(--good)}i.unsure{background:var(--warn)}i.lost{background:var(--bad)}
-.events{display:flex;flex-wrap:wrap;gap:16px}figure{margin:0;border:1px solid var(--line);
-border-radius:10px;overflow:hidden}figure .pair{display:flex;gap:2px}
+.events{display:flex;flex-wrap:wrap;gap:16px;align-items:start}
+figure{margin:0;border:1px solid var(--line);border-radius:10px;overflow:hidden}figure .pair{display:flex;gap:2px}
 .shot,figure img{display:block;width:160px;height:160px;background-size:cover;
 print-color-adjust:exact;-webkit-print-color-adjust:exact}
 figure.found{border-color:var(--good)}figure.lost{border-color:var(--bad)}
+summary{display:block;cursor:pointer}figure img.whole{width:min(480px,84vw);height:auto}
 figcaption{padding:7px 11px;font-weight:600;font-size:.92rem}figcaption span{font-weight:400}
 .none{display:grid;place-content:center;text-align:center;color:var(--soft);font-size:.85rem}
 .first{width:100%;max-width:720px;height:auto;border-radius:8px;display:block}
@@ -117,6 +124,10 @@ def _head(history: History, facts: Facts) -> List[str]:
     tiles = [(f"{history.frames:,}", "frames"), (str(count), "target" if count == 1 else "targets")]
     tiles += [(str(losses), "time lost" if losses == 1 else "times lost")]
     tiles += [(str(finds), "time verified again" if finds == 1 else "times verified again")]
+    given_up = sum(past.count(GIVEN_UP) for past in history.targets.values())
+    if given_up:
+        name = "candidate" if given_up == 1 else "candidates"
+        tiles.append((str(given_up), f"{name} given up"))
     if facts.fps:
         tiles.append((f"{facts.fps:.0f}", "frames a second"))
     total = [median for step, median, _ in facts.steps if step == "total"]
@@ -170,6 +181,8 @@ def _target(number: int, past: Past, axis: Axis, history: History) -> List[str]:
         "</div>",
     ]
     parts.append("<h3>Then and now: is it the same object?</h3>")
+    if any(event.whole for event in past.events):
+        parts.append('<p class="soft">Click on a picture for the whole frame.</p>')
     if len(past.events) == 1:
         parts.append(
             '<p class="soft">The target was never lost, so there is only its first picture.</p>'
@@ -185,19 +198,22 @@ def _figure(number: int, event: Event) -> str:
     if event.kind == SELECTED:
         pair = first
     elif event.picture:
-        pair = f'{first}<img alt="{event.kind}" src="{_data(event.picture)}">'
+        pair = f'{first}<img alt="{CAPTIONS[event.kind]}" src="{_data(event.picture)}">'
     else:
         pair = first + '<div class="shot none">no picture:<br>too many events</div>'
-    name, rest = _caption(event).split(" ", 1)
-    return (
-        f'<figure class="{event.kind}"><div class="pair">{pair}</div>'
-        f"<figcaption>{name} <span>{rest}</span></figcaption></figure>"
-    )
+    name = CAPTIONS[event.kind]
+    rest = _caption(event)[len(name) :]
+    caption = f"<figcaption>{name}<span>{rest}</span></figcaption>"
+    card = f'<div class="pair">{pair}</div>{caption}'
+    if event.whole:  # a click on the card shows it
+        whole = f'<img class="whole" alt="the whole frame" src="{_data(event.whole)}">'
+        card = f"<details><summary>{card}</summary>{whole}</details>"
+    return f'<figure class="{event.kind}">{card}</figure>'
 
 
 def _caption(event: Event) -> str:
     at = "" if event.time_s is None else f", {event.time_s:.1f} s"
-    return f"{event.kind} in frame {event.frame}{at}"
+    return f"{CAPTIONS[event.kind]} in frame {event.frame}{at}"
 
 
 def _times(facts: Facts) -> List[str]:

@@ -6,25 +6,28 @@ from typing import Dict, List, NamedTuple, Optional
 
 from hotpath.app.report.cut import cut, jpeg, shrunk
 from hotpath.runtime.frames.pictures import bgr_of
-from hotpath.runtime.types import STATES, Box, Track
+from hotpath.runtime.types import STATES, TRACKED, Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath.video.drawing import draw
 
 PICTURE_PX = 224  # side of a target's picture
 OVERVIEW_PX = 960  # largest width of the picture of a whole frame
-MOST_PICTURES = 80  # of losses and finds; later ones are listed without a picture
-SELECTED, LOSS, FIND = "selected", "lost", "found"
+MOST_PICTURES = 60  # of what follows a selection; later ones are listed without a picture
+FRAME_PX = 480  # largest width of the picture of a whole frame at an event
+# A candidate is followed after a loss, and given up before it was verified.
+SELECTED, LOSS, FIND, GIVEN_UP = "selected", "lost", "found", "given-up"
 
 
 class Event(NamedTuple):
     """A moment that a person wants to look at.
 
     Attributes:
-        kind: ``SELECTED``, ``LOSS`` or ``FIND``.
+        kind: ``SELECTED``, ``LOSS``, ``FIND`` or ``GIVEN_UP``.
         frame: index of the frame in its source.
         time_s: time of the frame, seconds, or None.
         box: the target's box in that frame, pixels. At a loss the last one that was followed.
         picture: JPEG of the target with its surroundings; empty where too many came before.
+        whole: JPEG of the whole frame with its boxes; empty in the same frames.
     """
 
     kind: str
@@ -32,6 +35,7 @@ class Event(NamedTuple):
     time_s: Optional[float]
     box: Box
     picture: bytes
+    whole: bytes
 
 
 class Past:
@@ -52,6 +56,7 @@ class Past:
         self.presence, self.size, self.speed = array("f"), array("f"), array("f")
         self.events: List[Event] = []
         self.name = ""
+        self.is_missing = False  # lost, and not verified since
 
     def add(self, index: int, track: Track) -> None:
         """Add the numbers of a frame."""
@@ -99,7 +104,7 @@ class History:
     def write_late(self, tracked: TrackedFrame) -> None:
         """Add the tracks of a frame that was counted before."""
         if tracked.tracks and not self.overview:
-            self.overview = _overview(tracked)
+            self.overview = _whole(tracked, OVERVIEW_PX)
         for number, track in tracked.tracks.items():
             past = self.targets.get(number)
             kind = ""
@@ -107,21 +112,24 @@ class History:
                 past = self.targets[number] = Past()
                 kind = SELECTED
             elif track.lost and STATES[past.words[-1]] != track.state:
-                kind = LOSS
-            elif track.found:
+                kind = GIVEN_UP if past.is_missing else LOSS
+                past.is_missing = True
+            elif track.found or (past.is_missing and track.state == TRACKED):
                 kind = FIND
+            past.is_missing = past.is_missing and track.state != TRACKED
             past.add(tracked.index, track)
             if kind:
                 past.events.append(self._event(kind, tracked, track))
 
     def _event(self, kind: str, tracked: TrackedFrame, track: Track) -> Event:
-        picture = b""
+        picture = whole = b""
         if kind == SELECTED or self._pictures < MOST_PICTURES:
             picture = cut(tracked.frame, track.box, PICTURE_PX)
+            whole = _whole(tracked, FRAME_PX)
             self._pictures += kind != SELECTED
-        return Event(kind, tracked.index, tracked.time_s, track.box, picture)
+        return Event(kind, tracked.index, tracked.time_s, track.box, picture, whole)
 
 
-def _overview(tracked: TrackedFrame) -> bytes:
+def _whole(tracked: TrackedFrame, most_px: int) -> bytes:
     """The whole frame with its boxes, scaled down."""
-    return jpeg(shrunk(draw(bgr_of(tracked.frame), tracked.tracks), OVERVIEW_PX))
+    return jpeg(shrunk(draw(bgr_of(tracked.frame), tracked.tracks), most_px))

@@ -18,7 +18,7 @@ from hotpath.app.cli.options import command_of, parse, records_of
 from hotpath.app.report.charts import COLUMNS, Axis, curve, time_line
 from hotpath.app.report.cut import cut
 from hotpath.app.report.document import Facts, document
-from hotpath.app.report.history import FIND, LOSS, MOST_PICTURES, SELECTED, History
+from hotpath.app.report.history import FIND, GIVEN_UP, LOSS, MOST_PICTURES, SELECTED, History
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
 from hotpath.video.results import Results, Rows
@@ -92,6 +92,29 @@ def test_a_report_has_pictures_of_selection_losses_and_finds_and_loads_nothing()
     assert page.scripts == 0
     assert "tracked in 64.0%, unsure in 16.0%, lost in 20.0% of its frames" in text
     assert page.tags.count("svg") == 4  # time line, presence, size, speed
+
+
+STORIES = {  # name -> (states, (losses, verified again, candidates given up))
+    "a candidate after a loss": ("t9 l5 u4 l5 u4 l5 u3 t9", (1, 1, 2)),
+    "lost twice": ("t9 l5 u3 t9 l5 t9", (2, 2, 0)),
+    "never again": ("t9 u2 l5 u4 l3", (1, 0, 1)),
+    "unsure alone": ("t9 u9 t9", (0, 0, 0)),
+    "doubted after it was verified": ("t9 l5 u3 t4 u5 l4", (2, 1, 0)),
+}
+
+
+@pytest.mark.parametrize("text, counts", STORIES.values(), ids=STORIES)
+def test_losses_are_those_of_the_target_and_candidates_are_named(text, counts):
+    words = []
+    for part in text.split():
+        words += [{"t": "tracked", "u": "unsure", "l": "lost"}[part[0]]] * int(part[1:])
+    history = story(words)
+    past = history.targets[0]
+    assert tuple(past.count(kind) for kind in (LOSS, FIND, GIVEN_UP)) == counts
+    text = document(history, Facts("film.mp4"))
+    assert text.count("candidate given up<span> in frame") == counts[2]
+    assert text.count("<details>") == sum(counts) + 1 == text.count('class="whole"')
+    assert "found in frame" not in text and ">frame 0<" in text
 
 
 def test_a_picture_shows_the_target_in_its_middle_also_at_the_edge_of_the_frame():

@@ -14,7 +14,7 @@ const FIGURES_MS = 250; // faster figures can't be read
 const FILES = { results: "api/results.csv", video: "api/video" };
 const byId = (id) => document.getElementById(id);
 
-const view = new View(byId("stage"), byId("picture"), byId("overlay"));
+const view = new View(byId("stage"), byId("picture"), byId("overlay"), (shown) => targets.showPresence(shown));
 const figures = new Figures();
 const targets = new Targets({
   select,
@@ -307,6 +307,7 @@ function show(atOnce = false) {
       silent: isSilent(),
     });
     figures.show(state);
+    if (view.state) targets.showPresence(view.state);
   }
 }
 

@@ -1,7 +1,7 @@
 // What is beside the picture: the list of targets with their pictures, and the figures. Text changes only where a value
 // changed.
 
-import { colourOf } from "./view.js";
+import { colourOf, sureOf } from "./view.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -26,13 +26,10 @@ export class Targets {
     }
     for (const target of targets) {
       const item = this.items.get(target.number) ?? this.#make(target.number);
-      const sure = target.presence ?? target.score; // a network that cannot tell has only a score
       put(item.name, nameOf(target));
       const differ = target.state === "unsure" && target.witnessed === false && "the networks differ";
       put(item.word, [target.class_name, target.state, differ].filter(Boolean).join(", "));
       put(item.kind, target.presence === null ? "score " : "presence ");
-      put(item.sure, sure === null ? "–" : sure.toFixed(2));
-      item.bar.style.transform = `scaleX(${sure ?? 0})`;
       item.root.dataset.state = target.state;
       item.root.setAttribute("aria-current", target.number === selected);
       const chosen = target.number === selected;
@@ -45,6 +42,17 @@ export class Targets {
       this.#picture(item, target, album, time_s, silent);
     }
     byId("no-target").hidden = targets.length > 0;
+  }
+
+  // the presence in the frame that is shown, as the label in the picture has it
+  showPresence({ targets }) {
+    for (const target of targets) {
+      const item = this.items.get(target.number);
+      if (!item) continue;
+      const sure = target.presence ?? target.score; // a network that cannot tell has only a score
+      put(item.sure, sure === null ? "–" : sureOf(sure));
+      item.bar.style.transform = `scaleX(${sure ?? 0})`;
+    }
   }
 
   // what the box holds now, beside the target as it was selected
@@ -146,12 +154,11 @@ export class Figures {
       .map((name) => `${name} ${ms[name].toFixed(ms[name] < 9.995 ? 2 : 1)}`);
     this.#figure("FPS", number(state.fps, state.fps < 100 ? 1 : 0), "", "");
     const busy = state.targets.length > 0;
-    this.#figure("Tracking", busy ? number(ms.total, 2) : null, "ms",
-      busy ? steps.join(" · ") : "no target", { wide: true });
+    this.#figure("Tracking", busy ? number(ms.total, 2) : null, "ms", busy ? "" : "no target");
     const late = state.latency_ms;
     if (late?.median !== undefined) {
       this.#figure(state.latency_from === "camera" ? "Camera to box" : "Arrival to box", number(late.median, 1), "ms",
-        `p95 ${number(late.p95, 1)} · p99 ${number(late.p99, 1)}`, { wide: true });
+        `p95 ${number(late.p95, 1)} · p99 ${number(late.p99, 1)}`);
     }
     if (board.temp_c != null) {
       this.#figure("Temperature", number(board.temp_c), "°C", "", { warn: board.temp_c >= 85 });
@@ -169,18 +176,16 @@ export class Figures {
     }
     const at = state.frames ? `of ${state.frames}` : state.time_s === null ? "" : `${state.time_s.toFixed(1)} s`;
     this.#figure("Frame", String(state.frame), "", at);
-    this.#figure("Network", state.network, "", state.engine, { wide: true, last: true });
+    put(byId("more"), [...(busy ? steps.map((step) => `${step} ms`) : []), state.network, state.engine].join(" · "));
   }
 
-  #figure(name, value, unit, note, { wide = false, last = false, warn = false } = {}) {
+  #figure(name, value, unit, note, { warn = false } = {}) {
     let item = this.items.get(name);
     if (!item) {
       const root = add(this.list, "div");
       add(root, "dt").textContent = name;
       const dd = add(root, "dd");
       item = { root, value: add(dd, "span"), unit: add(dd, "small"), note: add(dd, "span", "note") };
-      root.classList.toggle("wide", wide);
-      root.classList.toggle("last", last);
       this.items.set(name, item);
     }
     put(item.value, value ?? "–");

@@ -8,10 +8,13 @@ const LEAST_OFF = .15; // of the box's size, between a prediction and the box
 const DARK = "rgb(8 12 16 / .85)";
 
 export const colourOf = (number) => COLOURS[number % COLOURS.length];
+export const sureOf = (presence) => presence.toFixed(2).replace(/^0/, "");
 const colourNow = ({ number, state }) => WARNINGS[state] ?? colourOf(number);
 
 export class View {
-  constructor(stage, picture, overlay) {
+  // onDrawn: function of the state of the frame that is shown
+  constructor(stage, picture, overlay, onDrawn) {
+    this.onDrawn = onDrawn;
     this.stage = stage;
     this.picture = picture;
     this.overlay = overlay;
@@ -156,6 +159,7 @@ export class View {
     if (!this.state || this.shown === null) return;
     const place = this.place();
     this.#drawTargets(pen, place);
+    this.onDrawn(this.state);
     if (this.draft) this.#drawDraft(pen, place, this.draft);
   }
 
@@ -185,7 +189,7 @@ export class View {
   #drawLabel(pen, place, target, taken) {
     const [x, y] = onStage(place, target.box[0], target.box[1]);
     const h = target.box[3] * place.scale;
-    const sure = (target.presence ?? target.score)?.toFixed(2).replace(/^0/, ""); // as in the panel
+    const presence = target.presence ?? target.score, sure = presence === null ? "" : sureOf(presence);
     const word = target.state === "unsure" ? `unsure ${sure}` : sure;
     const name = target.name ? [target.name] : [`#${target.number}`, target.class_name];
     const figure = target.lost ? this.#sinceLoss(target.number) : word;

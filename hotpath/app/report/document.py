@@ -44,7 +44,8 @@ svg text{fill:var(--soft);font-size:12px}.end{text-anchor:end}.tick{text-anchor:
 .words i{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:7px}
 i.tracked{background:var(--good)}i.unsure{background:var(--warn)}i.lost{background:var(--bad)}
 .events{display:flex;flex-wrap:wrap;gap:16px;align-items:start}
-figure{margin:0;border:1px solid var(--line);border-radius:10px;overflow:hidden}figure .pair{display:flex;gap:2px}
+figure{margin:0;border:1px solid var(--line);border-radius:10px;overflow:hidden}
+figure .pair{display:flex;gap:2px}
 .shot,figure img{display:block;width:160px;height:160px;background-size:cover;
 print-color-adjust:exact;-webkit-print-color-adjust:exact}
 figure.found{border-color:var(--good)}figure.lost{border-color:var(--bad)}

@@ -1,5 +1,7 @@
 """Frames and boxes that a tracker refuses, and what the sentence says to do."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -120,3 +122,18 @@ def test_boxes_of_a_pixel_and_of_the_whole_frame_are_taken():
 def test_what_a_program_may_pass_for_a_frame_by_mistake_is_named(frame, advice):
     with pytest.raises(BadFrame, match="uint8 array, " + advice):
         checked_frame(frame)
+
+
+def test_a_frame_in_a_gpus_memory_is_refused_with_the_call_that_copies_it(tmp_path):
+    facts = {"shape": (240, 320, 3), "typestr": "|u1", "data": (4096, False), "version": 3}
+    array = SimpleNamespace(__cuda_array_interface__=facts)
+    tensor = SimpleNamespace(__dlpack_device__=lambda: (2, 0))
+    on_host = SimpleNamespace(__dlpack_device__=lambda: (1, 0))
+    tracker = load_tracker(tiny.write_network(tmp_path))
+    for frame in (array, tensor, (array, tensor)):
+        with refusal(BadFrame, "on a GPU"):
+            tracker.init(frame, (9, 9, 30, 30))
+        with pytest.raises(BadFrame, match=r"cupy.asnumpy\(frame\)"):
+            checked_frame(frame)
+    with refusal(BadFrame, "not an array"):
+        checked_frame(on_host)

@@ -155,6 +155,31 @@ class Device:
         self.counters.downloads += 1
         self.counters.download_bytes += array.nbytes
 
+    def read(self, address: int, pitch: int, shape: Tuple[int, int], stream: Any) -> np.ndarray:
+        """Copy rows of bytes from the GPU, and wait for them.
+
+        Args:
+            address: of the first row.
+            pitch: bytes from row to row.
+            shape: (rows, bytes of a row).
+        """
+        rows = np.empty(shape, np.uint8)
+        result = driver.copy_rows(address, pitch, rows, self.handle(stream))
+        if result:
+            raise GpuFailed(f"the GPU can't be read ({result}); start the program again")
+        self.counters.downloads += 1
+        self.counters.download_bytes += rows.nbytes
+        self.synchronise(stream)
+        return rows
+
+    def wait_for(self, producer: int, stream: Any) -> None:
+        """Let later work on a stream wait for what another program enqueued on its own."""
+        result = driver.wait_for(producer, self.handle(stream))
+        if result:
+            raise GpuFailed(f"the stream of a frame can't be waited for ({result})")
+
+    handle: Callable[[Any], int]
+
     def launch(
         self, kernel: Any, grid: Any, block: Any, arguments: Any, stream: Any, shared: int = 0
     ) -> None:

@@ -5,13 +5,14 @@ end the process with a segmentation fault.
 """
 
 import ctypes
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hotpath.base.errors import NoGpu
 
 LIBRARY = "libcuda.so.1"
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, _MINOR
 
+NO_TIMING = 2  # CU_EVENT_DISABLE_TIMING
 YIELD = 2  # CU_CTX_SCHED_YIELD
 
 
@@ -89,6 +90,46 @@ def error_text(library: ctypes.CDLL, result: int) -> str:
     if describe is None or describe(result, ctypes.byref(words)) or not words.value:
         return f"error {result}"
     return words.value.decode("utf-8", "replace")
+
+
+class _Copy(ctypes.Structure):
+    """CUDA_MEMCPY2D: of device memory to the host's, or the other way."""
+
+    _fields_ = [
+        *((name, ctypes.c_size_t) for name in ("from_x", "from_y")),
+        ("from_kind", ctypes.c_uint),
+        *((name, ctypes.c_uint64) for name in ("from_host", "from_device", "from_array")),
+        ("from_pitch", ctypes.c_size_t),
+        *((name, ctypes.c_size_t) for name in ("to_x", "to_y")),
+        ("to_kind", ctypes.c_uint),
+        *((name, ctypes.c_uint64) for name in ("to_host", "to_device", "to_array")),
+        ("to_pitch", ctypes.c_size_t),
+        *((name, ctypes.c_size_t) for name in ("width", "height")),
+    ]
+
+
+HOST, DEVICE = 1, 2  # CU_MEMORYTYPE_
+
+
+def copy_rows(address: int, pitch: int, rows: Any, stream: int) -> str:
+    """Enqueue a copy of rows of bytes to a dense array (n, bytes); returns the error, or ""."""
+    library = load()
+    copy = _Copy(from_kind=DEVICE, from_device=address, from_pitch=pitch, to_kind=HOST)
+    copy.to_host, copy.to_pitch = rows.ctypes.data, rows.shape[1]
+    copy.width, copy.height = rows.shape[1], rows.shape[0]
+    result = library.cuMemcpy2DAsync_v2(ctypes.byref(copy), ctypes.c_void_p(stream))
+    return error_text(library, result) if result else ""
+
+
+def wait_for(producer: int, stream: int) -> str:
+    """Let a stream wait for the work that is on another one now; returns the error, or ""."""
+    library, event = load(), ctypes.c_void_p()
+    result = library.cuEventCreate(ctypes.byref(event), NO_TIMING)
+    if not result:
+        result = library.cuEventRecord(event, ctypes.c_void_p(producer))
+        result = result or library.cuStreamWaitEvent(ctypes.c_void_p(stream), event, 0)
+        library.cuEventDestroy_v2(event)  # which the driver does when the event has happened
+    return error_text(library, result) if result else ""
 
 
 def _check(library: ctypes.CDLL, result: int, what: str) -> None:

@@ -3,7 +3,8 @@
 A frame is one of
 
 - an array (H, W, 3) or (H, W, 4), uint8, BGR or BGRx, any strides;
-- ``Nv12``: two arrays, as cameras give them.
+- ``Nv12``: two arrays, as cameras give them;
+- ``arrays.OnDevice``: in the GPU's memory already, so that nothing is uploaded.
 """
 
 from typing import Any, NamedTuple, Tuple, Union
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple, Tuple, Union
 import numpy as np
 
 from hotpath.kernels.cuda import records
+from hotpath.kernels.cuda.arrays import OnDevice
 
 
 class Nv12(NamedTuple):
@@ -25,7 +27,7 @@ class Nv12(NamedTuple):
     chroma: np.ndarray
 
 
-AnyFrame = Union[np.ndarray, Nv12]
+AnyFrame = Union[np.ndarray, Nv12, OnDevice]
 
 
 def size_of(frame: AnyFrame) -> Tuple[int, int]:
@@ -34,6 +36,8 @@ def size_of(frame: AnyFrame) -> Tuple[int, int]:
     Raises:
         ValueError: the GPU's crop can't read this frame.
     """
+    if isinstance(frame, OnDevice):
+        return frame.size
     if isinstance(frame, Nv12):
         luma, chroma = frame
         if luma.dtype != np.uint8 or chroma.dtype != np.uint8 or luma.ndim != 2:
@@ -54,10 +58,12 @@ def capacity(frame: AnyFrame) -> int:
         ValueError: see ``size_of``.
     """
     size_of(frame)
+    if isinstance(frame, OnDevice):
+        return 0
     return sum(plane.size for plane in _planes(frame))
 
 
-def _planes(frame: AnyFrame) -> Tuple[np.ndarray, ...]:
+def _planes(frame: Union[np.ndarray, Nv12]) -> Tuple[np.ndarray, ...]:
     return tuple(frame) if isinstance(frame, Nv12) else (frame,)
 
 
@@ -108,8 +114,9 @@ class Record:
         """Take the kind and the size of a frame, and the address of its pixels on the GPU."""
         self._width, self._height = size_of(frame)
         self._address = address
-        self._depth = 1 if isinstance(frame, Nv12) else frame.shape[2]
-        self._kind = None if isinstance(frame, Nv12) else frame.shape
+        self._depth, self._kind = 1, None
+        if not isinstance(frame, (Nv12, OnDevice)):
+            self._depth, self._kind = frame.shape[2], frame.shape
         self._places[:] = address, 0
 
     def pack(self, frame: AnyFrame, edges: Tuple[int, int, int, int], staging: np.ndarray) -> int:
@@ -123,6 +130,8 @@ class Record:
         Returns:
             How many bytes to upload.
         """
+        if isinstance(frame, OnDevice):
+            return self._point_to(frame)
         width, height, depth = self._width, self._height, self._depth
         if isinstance(frame, Nv12):
             x, y, w, h = part_of(edges, width, height, True)
@@ -133,6 +142,18 @@ class Record:
             np.copyto(staging[:used].reshape(h, w, depth), frame[y : y + h, x : x + w])
         self._numbers[:] = w * depth, stride, depth, form, x, y, w, h, width, height
         return used
+
+    def _point_to(self, frame: OnDevice) -> int:
+        """Describe a whole frame where it lies."""
+        first, last = frame.planes[0], frame.planes[-1]
+        size = frame.size
+        is_nv12 = first is not last
+        self._places[:] = first.address, last.address if is_nv12 else 0
+        chroma_stride = last.strides[0] if is_nv12 else 0
+        form = records.NV12 if is_nv12 else records.BGR
+        strides = first.strides[0], chroma_stride, first.strides[1]
+        self._numbers[:] = (*strides, form, 0, 0, *size, *size)
+        return 0
 
     def _pack_planes(self, frame: Nv12, x: int, y: int, w: int, h: int, staging: np.ndarray) -> int:
         luma = w * h

@@ -20,6 +20,7 @@ import numpy as np
 
 from hotpath.base.errors import GpuFailed, HotpathError
 from hotpath.kernels.cuda import driver, frames, graphs, records
+from hotpath.kernels.cuda.arrays import OnDevice
 from hotpath.kernels.cuda.device import by_any_thread
 from hotpath.kernels.cuda.kernels import REQUESTS_AT, Kernels
 from hotpath.kernels.settings import (
@@ -82,6 +83,7 @@ class Windows:
         selects: whether the GPU proposes places; else the processor does, from the maps.
         pools: whether it also gives the features under them.
         uses_graph: whether a frame is one CUDA graph.
+        stream: the driver's handle of the stream on which all runs.
         step_ms: last call's milliseconds of upload, crop, network, select and download.
     """
 
@@ -100,7 +102,7 @@ class Windows:
         self.step_ms: Dict[str, float] = {}
         self._log = log or (lambda sentence: None)
         self._stream = engine.stream
-        self._handle = device.handle(engine.stream)
+        self.stream = self._handle = device.handle(engine.stream)
         self._marks = {step: device.event() for step in STEPS} if timed else {}
         self._done = device.event()
         self._graphs: Dict[int, Tuple[graphs.Graph, Any]] = {}
@@ -228,6 +230,28 @@ class Windows:
         return Target(tuple(features), border)
 
     @by_any_thread
+    def read(self, frame: OnDevice, part: Tuple[int, int, int, int]) -> List[np.ndarray]:
+        """Copy a part of a frame's planes to the host.
+
+        Args:
+            frame: in the GPU's memory.
+            part: (x, y, w, h); even for NV12.
+
+        Returns:
+            For each plane uint8 (rows, bytes).
+        """
+        x, y, w, h = part
+        parts = []
+        for number, plane in enumerate(frame.planes):
+            if plane.stream is not None:
+                self.device.wait_for(plane.stream, self._stream)
+            row, step = plane.strides[0], plane.strides[1]
+            top, rows = y >> number, h >> number
+            address = plane.address + top * row + x * step
+            parts.append(self.device.read(address, row, (rows, w * step), self._stream))
+        return parts
+
+    @by_any_thread
     def free(self, target: Target) -> None:
         """Free the memory of a target. No work is in flight between calls."""
         for address in target.features:
@@ -316,6 +340,9 @@ class Windows:
 
     def _pack(self, frame: frames.AnyFrame, windows: Sequence[Window]) -> None:
         """Write the records, and upload the part of the frame that the windows cover."""
+        if isinstance(frame, OnDevice):
+            for stream in {plane.stream for plane in frame.planes} - {None}:
+                self.device.wait_for(stream, self._stream)
         if not self._frame.holds(frame):
             self._fit(frame)
         used = self._frame.pack(frame, around(windows), self._staging)

@@ -5,12 +5,15 @@ whole window are copied only where they are read, or where the processor has to 
 """
 
 import time
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+import cv2
 import numpy as np
 
 from hotpath.kernels.cpu.interface import Kernels
-from hotpath.kernels.cuda import frames
+from hotpath.kernels.cuda import arrays, frames
+from hotpath.kernels.cuda.arrays import OnDevice
 from hotpath.kernels.cuda.frames import Nv12
 from hotpath.kernels.cuda.windows import Target, Windows
 from hotpath.kernels.planes import MATRICES, Planes
@@ -20,7 +23,7 @@ from hotpath.runtime.decode.points import points_settings
 from hotpath.runtime.devices.base import STEPS, Device, Exemplar, StepMs, WindowRequest
 from hotpath.runtime.errors import BadFrame
 from hotpath.runtime.frames import geometry
-from hotpath.runtime.frames.camera_frames import PlanarFrame
+from hotpath.runtime.frames.camera_frames import CameraFrame, PlanarFrame, kernels
 from hotpath.runtime.frames.pictures import AnyFrame, Picture, checked_frame
 from hotpath.runtime.network import Network
 from hotpath.runtime.types import WindowResult
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from hotpath.runtime.engines.base import Engine
     from hotpath.runtime.engines.shared.gpu import GpuEngine
 
+MARGIN = 2  # pixels beside a window that its crop may read
 NO_TIME: StepMs = dict.fromkeys(STEPS, 0.0)
 BT601 = MATRICES["601", False]  # the one that the GPU's crop has
 
@@ -66,6 +70,61 @@ def as_uploaded(frame: Any) -> Any:
     return frame.bgr()
 
 
+class GpuPicture(CameraFrame):
+    """A frame in the GPU's memory, of which the processor reads parts.
+
+    Args:
+        frame: the frame.
+        windows: the ``Windows`` that copy a part.
+    """
+
+    def __init__(self, frame: OnDevice, windows: Windows) -> None:
+        super().__init__()
+        self.shape = frame.shape
+        self._frame, self._windows = frame, windows
+        self._planes: Any = None  # a whole frame, with the parts that were read
+
+    def part(self, window: Any, ratio: float) -> Tuple[Any, int]:
+        x, y, w, h = window
+        edges = floor(x) - MARGIN, floor(y) - MARGIN, ceil(x + w) + MARGIN, ceil(y + h) + MARGIN
+        return self._read(edges), 1
+
+    def pixels(self) -> Any:
+        return self._read((0, 0, *self._frame.size))
+
+    def mean(self) -> np.ndarray:
+        pixels = self.pixels()
+        if isinstance(pixels, Planes):
+            return pixels.mean()
+        return np.array(cv2.mean(pixels)[:3])
+
+    def _converted(self) -> np.ndarray:
+        pixels = self.pixels()
+        return kernels().to_bgr(pixels) if isinstance(pixels, Planes) else np.asarray(pixels)
+
+    def _read(self, edges: Tuple[int, int, int, int]) -> Any:
+        width, height = self._frame.size
+        is_nv12 = len(self._frame.planes) == 2
+        x, y, w, h = frames.part_of(edges, width, height, is_nv12)
+        if self._planes is None:  # memory that nobody touches costs nothing
+            if is_nv12:
+                sizes = [(height, width), (height // 2, width)]
+                self._planes = Planes("NV12", [np.empty(s, np.uint8) for s in sizes], width, height)
+            else:
+                self._planes = np.empty(self.shape, np.uint8)
+        if w and h:
+            parts = self._windows.read(self._frame, (x, y, w, h))
+            if is_nv12:
+                luma, chroma = self._planes.planes
+                luma[y : y + h, x : x + w] = parts[0]
+                chroma[y // 2 : (y + h) // 2, x : x + w] = parts[1]
+            else:
+                step = self._frame.planes[0].strides[1]
+                pixels = parts[0].reshape(h, w, step)[:, :, :3]
+                self._planes[y : y + h, x : x + w] = pixels
+        return self._planes
+
+
 class OnGpu(Exemplar):
     """A target's features on the GPU.
 
@@ -89,7 +148,8 @@ class Gpu(Device):
 
     It takes BGR arrays, and frames of cameras without a conversion on the processor:
     ``PlanarFrame`` of BGRx and NV12, BGRx arrays (H, W, 4), ``hotpath.kernels.cuda.frames.Nv12``.
-    Boxes equal those of the same frames converted to BGR by OpenCV.
+    Boxes equal those of the same frames converted to BGR by OpenCV. A frame in the GPU's memory
+    (``hotpath.kernels.cuda.arrays``) is read there; the processor gets the parts that it reads.
 
     Args:
         network, engine, kernels: see ``Device``. The engine's ``device`` is open.
@@ -129,6 +189,14 @@ class Gpu(Device):
         return self._windows.uses_graph
 
     def take(self, frame: Any) -> Tuple[Any, Tuple[int, ...]]:
+        if isinstance(frame, OnDevice):
+            return frame, frame.shape
+        if not isinstance(frame, (np.ndarray, Picture)) and arrays.is_frame(frame):
+            try:
+                there = arrays.frame_of(frame, self._windows.stream)
+            except ValueError as error:
+                raise BadFrame(str(error), what="wrong array") from None
+            return there, there.shape
         frame = as_uploaded(frame)
         if isinstance(frame, Nv12):
             try:
@@ -149,6 +217,8 @@ class Gpu(Device):
         return picture
 
     def _picture_of(self, frame: Any) -> Picture:
+        if isinstance(frame, OnDevice):
+            return GpuPicture(frame, self._windows)
         if isinstance(frame, Nv12):
             height, width = frame.luma.shape
             return PlanarFrame(Planes("NV12", frame, width, height))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional, Tuple, Union
 import cv2
 import numpy as np
 
+from hotpath.kernels.cuda import arrays
 from hotpath.runtime.errors import BadFrame
 
 if TYPE_CHECKING:
@@ -126,6 +127,12 @@ def checked_frame(frame: Any) -> AnyFrame:
             "the frame is None: the picture or video could not be opened, or has ended; "
             "check its path",
             what="no frame",
+        )
+    if not isinstance(frame, np.ndarray) and arrays.is_frame(frame):
+        raise BadFrame(
+            "the frame lies in a GPU's memory, which this device does not read; copy it by "
+            "cupy.asnumpy(frame), or with PyTorch by frame.cpu().numpy()",
+            what="on a GPU",
         )
     if not isinstance(frame, np.ndarray):
         kind = type(frame).__name__

@@ -129,9 +129,9 @@ class Tracker:
         A ``DoubtfulBox`` warning is issued if tracking from the box will hardly work.
 
         Args:
-            frame: BGR uint8 (H, W, 3), a ``Picture`` of ``hotpath.runtime.frames.pictures``, or
-            another
-                type that the device takes.
+            frame: BGR uint8 (H, W, 3), or a ``Picture`` of ``hotpath.runtime.frames.pictures``. On
+                a GPU also such an array in its memory (CuPy, PyTorch, Numba), or the pair of planes
+                of NV12, (H, W) and (H/2, W): they are read where they are.
             box: (x, y, w, h), 0-based pixels. A quarter of it must be in the frame.
             time_s: time of the frame, as in ``update``.
             point: (x, y) of a point on the target, instead of a box. The head of kestrel finds

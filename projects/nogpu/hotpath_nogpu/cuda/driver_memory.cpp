@@ -176,6 +176,34 @@ API cuMemcpyDtoHAsync_v2(void* to, uint64_t from, size_t bytes, void* stream) {
   return cuStreamSynchronize(stream);
 }
 
+// CUDA_MEMCPY2D, and only from device memory to the host's.
+struct copy_2d {
+  size_t from_x, from_y;
+  unsigned from_kind;
+  uint64_t from_host, from_device, from_array;
+  size_t from_pitch, to_x, to_y;
+  unsigned to_kind;
+  uint64_t to_host, to_device, to_array;
+  size_t to_pitch, width, height;
+};
+
+API cuMemcpy2DAsync_v2(const copy_2d* given, void* stream) {
+  const copy_2d copy = *given;
+  if (copy.from_kind != 2 || copy.to_kind != 1 || !copy.height) return INVALID_VALUE;
+  const size_t bytes = copy.from_pitch * (copy.height - 1) + copy.width;
+  if (copy.from_pitch < copy.width || !in_device_memory(copy.from_device, bytes))
+    return INVALID_VALUE;
+  if (stream_of(stream)->capturing) return disturbs_capture(), CAPTURE_UNSUPPORTED;
+  return submit(stream, [=] {
+    for (size_t row = 0; row < copy.height; ++row)
+      memcpy((char*)copy.to_host + row * copy.to_pitch,
+             (const char*)copy.from_device + row * copy.from_pitch, copy.width);
+    counts["downloads"]++;
+    counts["download_bytes"] += (long)(copy.width * copy.height);
+    return OK;
+  });
+}
+
 API cuMemcpyDtoH_v2(void* to, uint64_t from, size_t bytes) {
   if (disturbs_capture()) return CAPTURE_IMPLICIT;
   const int result = cuMemcpyDtoHAsync_v2(to, from, bytes, nullptr);

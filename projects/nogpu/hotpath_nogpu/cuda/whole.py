@@ -78,7 +78,7 @@ def track(
         prior = None if maps else PRIORS["wide"]
         for n in range(1, windows):
             requests.append(WindowRequest(exemplar, state + (40 * n, 0, 0, 0), 1.5, prior, maps))
-        results, step_ms = call(gpu.request, picture, requests)
+        results, step_ms = call(gpu.run, picture, requests)
         found.append(results[0])
         state = results[0].states[0]
     after, own_after = counts(driver), device.counters.read()

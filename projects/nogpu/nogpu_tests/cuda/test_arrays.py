@@ -1,0 +1,213 @@
+"""Frames in a GPU's memory: the boxes of host arrays, and no copy of the picture."""
+
+import ctypes
+
+import numpy as np
+import pytest
+
+from hotpath.kernels import cpu
+from hotpath.kernels.cuda import arrays
+from hotpath.kernels.cuda import device as devices
+from hotpath.runtime.devices.gpu import Gpu
+from hotpath.runtime.errors import BadFrame
+from hotpath.runtime.tracker.tracker import Tracker
+from hotpath_nogpu.cuda import build
+from hotpath_nogpu.cuda.engine import Engine
+from hotpath_nogpu.cuda.film import Film
+from hotpath_nogpu.cuda.whole import counts
+from tests.support.kernel_networks import LOSSY, network
+
+pytestmark = pytest.mark.timeout(1500)
+fake_gpu = pytest.mark.fake_gpu
+FRAMES = 12
+GAP = 20  # bytes after each row
+
+
+class Managed(ctypes.Structure):
+    """DLManagedTensor."""
+
+    _fields_ = [("tensor", arrays._Tensor), ("context", ctypes.c_void_p), ("free", ctypes.c_void_p)]
+
+
+class Held:
+    """An array that another program holds on the GPU, with gaps after its rows."""
+
+    def __init__(self, device, array, stream):
+        rows, row = array.shape[0], array[0].size
+        pinned = device.pinned(rows * (row + GAP))
+        pinned.reshape(rows, row + GAP)[:, :row] = array.reshape(rows, row)
+        self.address = device.alloc(pinned.size)
+        device.upload(self.address, pinned, stream)
+        device.synchronise(stream)
+        step = row // array.shape[1]
+        self.shape, self.strides = array.shape, (row + GAP, step, 1)[: array.ndim]
+
+
+class ByInterface(Held):
+    stream = None
+    typestr = "|u1"
+
+    @property
+    def __cuda_array_interface__(self):
+        return {
+            "shape": self.shape,
+            "strides": self.strides,
+            "typestr": self.typestr,
+            "data": (self.address, False),
+            "version": 3,
+            "stream": self.stream,
+        }
+
+
+class ByDlpack(Held):
+    kind, number, bits = 2, 0, 8
+    asked = ()
+
+    def __dlpack_device__(self):
+        return self.kind, self.number
+
+    def __dlpack__(self, stream=None):
+        self.asked += (stream,)
+        count = len(self.shape)
+        self._sides = (ctypes.c_int64 * count)(*self.shape), (ctypes.c_int64 * count)(*self.strides)
+        made = self._made = Managed()
+        made.tensor.data, made.tensor.byte_offset = self.address - 64, 64
+        made.tensor.device, made.tensor.ndim = self.kind, count
+        made.tensor.code, made.tensor.bits, made.tensor.lanes = 1, self.bits, 1
+        made.tensor.shape, made.tensor.strides = self._sides
+        new = ctypes.pythonapi.PyCapsule_New
+        new.restype, new.argtypes = (
+            ctypes.py_object,
+            [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p],
+        )
+        return new(ctypes.addressof(made), b"dltensor", None)
+
+
+def opened(graph=True):
+    device = devices.open_device("auto")
+    build.match_compiler(device.driver_version)
+    net = network(**LOSSY)
+    engine = Engine(device, net)
+    engine.before_search = lambda: None
+    return device, Gpu(net, engine, cpu.load(), graph=graph)
+
+
+def followed(kind, hold, recover="report"):
+    """Boxes and states of a film, and what the driver copied in each frame."""
+    driver = ctypes.CDLL("libcuda.so.1")
+    driver.fake_count.restype = ctypes.c_long
+    device, gpu = opened()
+    film, stream = Film(0, kind), gpu.engine.stream
+    frames = []
+    for index in range(FRAMES):
+        frame = film.frame(index)
+        if hold is not None and kind == "nv12":
+            frame = tuple(each(device, plane, stream) for each, plane in zip(hold, frame))
+        elif hold is not None:
+            frame = hold(device, frame, stream)
+        frames.append(frame)
+    tracker = Tracker(gpu, recover=recover)
+    tracks = [tracker.init(frames[0], film.box)]
+    copied = []
+    for frame in frames[1:]:
+        before = counts(driver)
+        tracks.append(tracker.update(frame))
+        copied.append({name: value - before[name] for name, value in counts(driver).items()})
+    tracker.release()
+    gpu.close()
+    device.close()
+    return [(track.box, track.score, track.state) for track in tracks], copied, frames
+
+
+@pytest.mark.parametrize("hold", [ByInterface, ByDlpack])
+@pytest.mark.parametrize("recover", ["report", None])
+@fake_gpu()
+def test_a_frame_on_the_gpu_has_the_boxes_of_a_host_array_and_is_not_copied(hold, recover):
+    found, copied, frames = followed("bgr", hold, recover)
+    wanted, uploaded, arrays_ = followed("bgr", None, recover)
+    assert found == wanted
+    size = arrays_[0].size
+    for here, there in zip(copied, uploaded):
+        assert here["uploads"] == 1 and there["uploads"] == 2  # the records alone
+        assert here["upload_bytes"] < 4096 < there["upload_bytes"]
+        # the colours under the box, and the result of the frame
+        more = here["download_bytes"] - there["download_bytes"]
+        assert 0 <= more < 0.2 * size and here["downloads"] <= there["downloads"] + 2
+        if recover is None:
+            assert not more and here["synchronisations"] == there["synchronisations"]
+        assert not here["allocations"]
+    if hold is ByDlpack:
+        assert all(frame.asked and None not in frame.asked for frame in frames)
+
+
+@pytest.mark.parametrize("hold", [(ByInterface, ByInterface), (ByDlpack, ByInterface)])
+@fake_gpu()
+def test_nv12_on_the_gpu_is_a_pair_of_planes(hold):
+    found, copied, _ = followed("nv12", hold)
+    wanted, _, frames = followed("nv12", None)
+    assert found == wanted
+    size = sum(plane.size for plane in frames[0])
+    assert all(each["upload_bytes"] < 4096 for each in copied)
+    assert all(each["download_bytes"] < 0.4 * size for each in copied)
+
+
+@fake_gpu()
+def test_the_crop_waits_for_the_producers_stream():
+    device, gpu = opened()
+    film, producer = Film(0), device.stream()
+    late = film.frame(FRAMES)
+    tracker = Tracker(gpu, recover=None)
+    tracker.init(film.frame(0), film.box)
+    wanted = tracker.update(late)
+    tracker.init(film.frame(0), film.box)
+    held = ByInterface(device, np.zeros_like(late), gpu.engine.stream)
+    pinned = device.pinned(len(late) * held.strides[0])
+    pinned.reshape(len(late), -1)[:, :-GAP] = late.reshape(len(late), -1)
+    held.stream = device.handle(producer)
+    device.upload(held.address, pinned, producer)  # nobody but the tracker waits for it
+    assert tracker.update(held) == wanted
+    tracker.release()
+    gpu.close()
+    device.close()
+
+
+@fake_gpu()
+def test_arrays_that_the_crop_cannot_read_are_refused():
+    device, gpu = opened()
+    frame, stream = Film(0).frame(0), gpu.engine.stream
+    held = ByInterface(device, frame, stream)
+    held.typestr = "<f4"
+    with pytest.raises(BadFrame, match=r"<f4 on the GPU; give uint8"):
+        gpu.take(held)
+    held.typestr, held.shape = "|u1", held.shape[:2]
+    with pytest.raises(BadFrame, match=r"give \(H, W, 3\), BGR"):
+        gpu.take(held)
+    turned = ByInterface(device, frame, stream)
+    turned.strides = (-turned.strides[0], *turned.strides[1:])
+    with pytest.raises(BadFrame, match="make the array dense"):
+        gpu.take(turned)
+    other = ByDlpack(device, frame, stream)
+    other.number = 1
+    with pytest.raises(BadFrame, match="on GPU 1"):
+        gpu.take(other)
+    luma = ByInterface(device, frame[:, :, 0], stream)
+    with pytest.raises(BadFrame, match=r"NV12 is \(H, W\) and \(H/2, W\)"):
+        gpu.take((luma, luma))
+    gpu.close()
+    device.close()
+
+
+@fake_gpu()
+def test_the_chroma_may_have_an_axis_of_its_own():
+    device, gpu = opened()
+    luma, chroma = Film(0, "nv12").frame(0)
+    stream = gpu.engine.stream
+    pair = (
+        ByInterface(device, luma, stream),
+        ByInterface(device, chroma.reshape(len(chroma), -1, 2), stream),
+    )
+    frame, shape = gpu.take(pair)
+    assert shape == (*luma.shape, 3)
+    np.testing.assert_array_equal(gpu.picture(frame).pixels().planes[1], chroma)
+    gpu.close()
+    device.close()

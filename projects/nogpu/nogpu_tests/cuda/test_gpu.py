@@ -196,10 +196,10 @@ def test_a_frame_too_large_for_the_gpu_raises():
         for index in range(1, 21):
             boxes.append(tracked.update(film.frame(index)).box)
             if index in (5, 6):
-                state = tracked.state
+                state = tracked._state
                 with pytest.raises(GpuFailed, match="no room"):
                     tracked.update(np.zeros((800, 1000, 3), np.uint8))
-                tracked.state, tracked._shape = state, (220, 300, 3)
+                tracked._state, tracked._shape = state, (220, 300, 3)
         wanted = [geometry.box_of(net, state) for state in expected]
         np.testing.assert_allclose(boxes, wanted, rtol=0, atol=1e-6)
         device.alloc = alloc

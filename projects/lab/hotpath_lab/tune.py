@@ -4,7 +4,7 @@
     hotpath tune --network mine.toml --clips DIR --parameters colours,crop,border --write
 
 The score is the mean overlap of whole tracks. The thresholds of a loss have a command of their own,
-python -m hotpath_lab.thresholds.
+``hotpath_lab.thresholds``.
 
 A number is drawn from a range. A convention, such as colours or crop, is one of the usual ones of
 the network's family, or stays as the TOML has it.

@@ -40,7 +40,7 @@ def test_a_listener_gets_each_frame_and_a_gone_one_costs_nothing():
     target = dict(number=3, box=[1.0, 2.0, 30.0, 40.0], score=0.875, lost=False, state="tracked")
     target.update(found=False)
     more = {"class": 1, "class_name": "car", "velocity": [2.5, -3.0], "predicted": None}
-    more.update(presence=0.625)
+    more.update(presence=0.625, witnessed=None)
     assert message["targets"] == [dict(target, **more)]
 
 

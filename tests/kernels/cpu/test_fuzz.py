@@ -1,0 +1,74 @@
+"""Bytes of anybody do no harm to the native code: clang's fuzzer with its sanitizers.
+
+python -m tests.kernels.cpu.test_fuzz SECONDS    for longer than ``make test-all`` does
+"""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from hotpath.kernels.cpu import build
+from hotpath.kernels.cpu.jpeg import STANDARD_TABLES
+from tests.support.needs import lacks
+
+HERE = pathlib.Path(__file__).parent / "fuzz"
+SECONDS = 60
+FLAGS = "-O1 -g -march=native -std=c++14 -fno-math-errno -fno-sanitize-recover=undefined".split()
+CLANG = "clang++", "apt install clang libclang-rt-14-dev"
+
+
+def compiled(folder, *flags):
+    """The fuzzer's program; skips the test where it can't be made."""
+    if shutil.which("clang++") is None:
+        pytest.skip(lacks(*CLANG))
+    tables = ",".join(map(str, STANDARD_TABLES))
+    text = f"static const unsigned char STANDARD[] = {{{tables}}};\n"
+    (folder / "standard_tables.h").write_text(text)
+    kernels = pathlib.Path(build.HERE)
+    words = ["clang++", *FLAGS, "-fsanitize=fuzzer,address,undefined", *flags]
+    words += [f"-I{place}" for place in (folder, kernels, kernels.parent)]
+    program = folder / "fuzz"
+    done = subprocess.run(
+        [*words, str(HERE / "fuzz.cpp"), "-o", str(program)], stdout=-1, stderr=-2
+    )
+    said = done.stdout.decode()
+    if done.returncode and "libclang_rt.fuzzer" in said:
+        pytest.skip(lacks(*CLANG))
+    assert done.returncode == 0, said
+    return program
+
+
+def fuzzed(program, folder, seconds):
+    """(exit code, last words) of a run that begins with the stored corpus."""
+    found = folder / "found"
+    found.mkdir()
+    words = [str(program), f"-max_total_time={seconds}", "-max_len=4096", "-timeout=20"]
+    words += [f"-artifact_prefix={folder}/", "-print_final_stats=1", "-seed=1"]
+    done = subprocess.run([*words, str(found), str(HERE / "corpus")], stdout=-1, stderr=-2)
+    return done.returncode, done.stdout.decode("utf-8", "replace")[-4000:]
+
+
+@pytest.mark.slow("a minute of fuzzing")
+@pytest.mark.timeout(SECONDS + 300)
+def test_bytes_of_anybody_do_no_harm(tmp_path):
+    code, said = fuzzed(compiled(tmp_path), tmp_path, SECONDS)
+    assert code == 0, said
+
+
+@pytest.mark.slow("compiles with clang's sanitizers")
+def test_memory_that_is_too_small_is_noticed(tmp_path):
+    """A decoder that is told of 2048 bytes behind its data, where there are 8."""
+    program = compiled(tmp_path, "-DHP_FUZZ_PAD=8")
+    code, said = fuzzed(program, tmp_path, SECONDS)
+    assert code and "heap-buffer-overflow" in said
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        code, said = fuzzed(compiled(pathlib.Path(place)), pathlib.Path(place), sys.argv[1])
+        print(said)
+        sys.exit(code)

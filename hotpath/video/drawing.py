@@ -164,14 +164,17 @@ class _Look:
 
     def text_width(self, text: str) -> int:
         """Width of one line of text, pixels."""
-        if not text:
-            return 0
-        return int(cv2.getTextSize(text, FONT, self.scale, self.line_px)[0][0])
+        return _text_width(text, self.scale, self.line_px)
 
     def label_size(self, text: str) -> Tuple[int, int]:
         """Width and height of a label, pixels."""
         around = 2 * self.pad_px
         return self.text_width(text) + around, int(round(self.letter_px)) + around
+
+
+@lru_cache(maxsize=256)
+def _text_width(text: str, scale: float, line_px: int) -> int:
+    return int(cv2.getTextSize(text, FONT, scale, line_px)[0][0]) if text else 0
 
 
 def _colour(number: int, track: Optional[Track]) -> _Colour:
@@ -194,8 +197,9 @@ def _draw_trail(
 def _corners(box: Sequence[float]) -> Tuple[int, int, int, int]:
     """Left, top, right and bottom of a box, whole pixels that OpenCV can draw."""
     x, y, w, h = box
-    corners = np.clip((x, y, x + w, y + h), -LARGEST_PX, LARGEST_PX)
-    left, top, right, bottom = (int(round(corner)) for corner in corners)
+    left, top, right, bottom = (
+        int(round(min(max(corner, -LARGEST_PX), LARGEST_PX))) for corner in (x, y, x + w, y + h)
+    )
     return left, top, right, bottom
 
 
@@ -299,9 +303,9 @@ def _label(look: _Look, number: Optional[int], track: Track, since: str) -> str:
     score = f"unsure {score}" if track.state == UNSURE else score
     name = "" if number is None else f"#{number}"
     names = (f"{name} {track.class_name or ''}".strip(), name, "")
-    texts = [_ascii(_joined(each, score)) for each in names]
-    fitting = [text for text in texts if look.label_size(text)[0] < look.width]
-    return fitting[0] if fitting else texts[-1]
+    texts = (_ascii(_joined(each, score)) for each in names)
+    fitting = (text for text in texts if look.label_size(text)[0] < look.width)
+    return next(fitting, _ascii(score))
 
 
 def _places(look: _Look, track: Track, size: Tuple[int, int]) -> Iterator[_Rectangle]:
@@ -362,7 +366,7 @@ def _dashes(first: int, last: int, end: int, dash: int) -> Iterator[Tuple[int, i
 
 def _draw_bar(bar: np.ndarray, look: _Look, info: Dict[str, Any]) -> None:
     """Fill the bar with the figures: rows with a text at either end."""
-    bar[:] = BAR
+    cv2.rectangle(bar, (0, 0), bar.shape[1::-1], BAR, cv2.FILLED)  # NumPy takes .2 ms for it
     network, rate = _network_and_rate(info)
     steps, total = _steps_and_total(info)
     rows = [(network, rate), (steps, total)]

@@ -35,14 +35,9 @@ set_up() {
   echo "$wanted" >"$venv/as-installed.txt"
 }
 
-# Tests that failed run once more, since a busy computer fails some.
 run_tests() {
-  local pytest=("$venv/bin/python" -m pytest -q -o "cache_dir=$venv/failed" "$@")
   export HYPOTHESIS_STORAGE_DIRECTORY=$venv/hypothesis
-  "${pytest[@]}" || {
-    echo "once more, only the tests that failed"
-    "${pytest[@]}" --last-failed --last-failed-no-failures=none
-  }
+  "$venv/bin/python" -m pytest -q -o "cache_dir=$venv/failed" "$@"
 }
 
 run_one() {
@@ -70,7 +65,7 @@ run_one() {
       "$venv/bin/python" -m pip --disable-pip-version-check list 2>/dev/null |
         awk '/^(numpy|opencv-|onnx|openvino |av |pytest )/ { printf "%s %s  ", $1, $2 } END { print "" }'
       awk '/= not run here =/ { on = 1 } on && /^ *(tests|[0-9]+)  /' "$report.log"
-      grep -E '^FAILED|^once more| in [0-9.]+s' "$report.log"
+      grep -E '^FAILED| in [0-9.]+s' "$report.log"
     fi
   } >"$report.report"
   cat "$report.report" # in one write, because two runs print at the same time

@@ -1,6 +1,5 @@
 """What .ci/run says of tests that fail."""
 
-import datetime
 import os
 import subprocess
 
@@ -9,39 +8,25 @@ import pytest
 from tests.support import ROOT
 
 MAKE = """#!/bin/sh
-case "$PYTEST_ADDOPTS" in
-*last-failed*) {again} ;;
-*) echo 'FAILED tests/a.py::test_busy[1 - 2] - TimeoutError: 3 s'
-   echo 'FAILED tests/a.py::test_broken - AssertionError'
-   echo 'ERROR tests/b.py::test_port'; exit 1 ;;
-esac
+echo run >>runs.txt
+echo 'FAILED tests/a.py::test_busy - TimeoutError: 3 s'
+exit {code}
 """
 
 
-@pytest.mark.parametrize(
-    "again, names, status",
-    [
-        ("echo 3 passed", ["a.py::test_broken", "a.py::test_busy[1 - 2]", "b.py::test_port"], 0),
-        (
-            "echo FAILED tests/a.py::test_broken - no; exit 1",
-            ["a.py::test_busy[1 - 2]", "b.py::test_port"],
-            1,
-        ),
-        ("echo no tests; exit 2", [], 1),
-    ],
-)
-def test_a_test_that_passes_alone_is_written_down_with_its_date(tmp_path, again, names, status):
+@pytest.mark.parametrize("target", ["test", "test-projects", "lint"])
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_a_check_that_fails_fails_the_run_and_is_not_tried_again(tmp_path, target, code):
     text = (ROOT / ".ci" / "run").read_text()
-    functions = text[text.index("failures() {") : text.index("export -f check")]
-    (tmp_path / "make").write_text(MAKE.format(again=again))
+    function = text[text.index("check() {") : text.index("export -f check")]
+    (tmp_path / "make").write_text(MAKE.format(code=code))
     (tmp_path / "make").chmod(0o755)
     done = subprocess.run(
-        ["bash", "-c", functions + "check test >/dev/null && exit 0 || exit 1"],
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "unsteady": "unsteady.txt"},
+        ["bash", "-c", f"{function} check {target}"],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
         cwd=str(tmp_path),
+        stdout=-1,
     )
-    assert done.returncode == status
-    path = tmp_path / "unsteady.txt"
-    lines = path.read_text().splitlines() if path.exists() else []
-    today = datetime.date.today().isoformat()
-    assert lines == [f"{today} tests/{name}" for name in names]
+    assert done.returncode == code
+    assert (b"failed: make" in done.stdout) == bool(code)
+    assert (tmp_path / "runs.txt").read_text() == "run\n"

@@ -1,9 +1,11 @@
 """A live source: a thread keeps the newest frame, and opens the source again when it breaks."""
 
+import atexit
 import os
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import Future
 from typing import Any, Optional, Tuple
 
@@ -92,6 +94,19 @@ def end_program(code: int) -> None:
     sys.exit(code)
 
 
+_open: "weakref.WeakSet[LiveSource]" = weakref.WeakSet()
+
+
+@atexit.register
+def close_all() -> None:
+    """Close what a program left open: Python's end aborts a process with a thread in OpenCV."""
+    sources = list(_open)
+    for source in sources:
+        source.stop()
+    for source in sources:
+        source.close()
+
+
 class LiveSource(Source):
     """The newest frame of a camera or a stream.
 
@@ -142,6 +157,7 @@ class LiveSource(Source):
         name = READING + device.name
         self._reader = threading.Thread(target=self._run, name=name, daemon=True)
         self._reader.start()
+        _open.add(self)
         self._wait_for_start()
 
     def read(self, timeout_s: float = 1.0) -> Any:
@@ -174,6 +190,10 @@ class LiveSource(Source):
         self.time_s = captured_at - self._first_at
         self.captured_s, self.arrived_s, self.header = captured_at, at, header
         return self._give_any(frame)
+
+    def stop(self) -> None:
+        """Ask the thread to end, and do not wait for it."""
+        self._closing.set()
 
     def close(self) -> None:
         """Stop the thread, release the camera or connection, and record a gap that is open."""

@@ -292,3 +292,22 @@ def test_pictures_without_an_end_come_at_the_cameras_rate(fault, planes):
         frames, _ = frames_until(source, count(20), 8.0)  # where the end is awaited, 1 in 12 s
     ticks = [scene.tick_of(frame) for frame in frames]
     assert ticks == sorted(ticks) and len(set(ticks)) > 1
+
+
+LEFT_OPEN = """
+import sys
+from hotpath.video import pyav
+from hotpath.video.sources import open_source
+if {by_opencv}:
+    pyav.pyav = lambda: None
+source = open_source({address!r})
+source.read(5.0)
+sys.exit(3)
+"""
+
+
+def test_a_program_that_leaves_a_stream_open_ends_as_it_says(planes):
+    with UdpSender() as running:
+        code = LEFT_OPEN.format(by_opencv=not planes, address=running.address)
+        done = subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), stderr=-1, timeout=60)
+    assert done.returncode == 3, done.stderr[-2000:]

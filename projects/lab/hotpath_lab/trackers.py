@@ -23,7 +23,7 @@ from hotpath.runtime.engines.shared import precision
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import Network, bundle, load_network, sha256_of
 from hotpath.runtime.options import Options, PathLike
-from hotpath.runtime.types import Box, Track
+from hotpath.runtime.types import LOST, TRACKED, Box, Track
 from hotpath_lab import oracle
 
 PEERS = ("KCF", "CSRT", "MIL", "TrackerNano", "TrackerVit")
@@ -236,12 +236,13 @@ class _Peer:
         self._tracker.init(frame, self._last)
 
     def update(self, frame: np.ndarray) -> Track:
-        """Return a ``Track``; where OpenCV's tracker fails, with the last box."""
+        """Return a ``Track``; where OpenCV's tracker reports a loss, with the last box."""
         good, box = self._tracker.update(frame)
         self._last = box if good else self._last
         scored = hasattr(self._tracker, "getTrackingScore")
         score = self._tracker.getTrackingScore() if scored else float(good)
-        return Track(Box(*map(float, self._last)), float(score))
+        state = TRACKED if good else LOST
+        return Track(Box(*map(float, self._last)), float(score), not good, state)
 
     def close(self) -> None:
         """Do nothing; OpenCV frees the tracker."""

@@ -252,6 +252,17 @@ def test_a_tracker_of_opencv_says_nothing_by_itself(networks_dir, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_a_peer_that_reports_a_loss_claims_nothing(networks_dir):
+    """OpenCV's TrackerVit returns False below its threshold."""
+    (spec,) = trackers.specs(["TrackerVit"], Options(networks_dir=networks_dir))
+    peer = trackers.build(spec)
+    frame = np.random.RandomState(0).randint(0, 255, (240, 320, 3), np.uint8)
+    peer.init(frame, np.array([50.0, 50, 40, 40]))
+    track = peer.update(np.zeros_like(frame))
+    assert track.score < 0.2 and (track.lost, track.state) == (True, "lost")
+    assert tuple(track.box) == (50, 50, 40, 40)
+
+
 def test_the_report_has_plots_a_table_and_a_strip_of_each_bad_clip(place, tmp_path):
     pytest.importorskip("matplotlib")
     path = tmp_path / "report.html"

@@ -2,7 +2,7 @@
 
 The root of a clone has links to some folders of the package, such as ``runtime`` to
 ``hotpath/runtime``. What is imported by such a name is the package's own module, so that its
-classes are the same ones: ``runtime.errors.BadBox`` is ``hotpath.runtime.errors.BadBox``.
+classes are the same ones: an error that the one name raises is caught by the other.
 """
 
 import importlib

@@ -29,6 +29,10 @@ COLOURS = {  # of planes: matrix, full range -> FFmpeg's options; nothing is wha
     ("709", False): {"colorspace": "bt709"},
     ("709", True): {"colorspace": "bt709", "color_range": "pc"},
 }
+AT_ONCE = {  # options by which an encoder holds no frame back
+    "h264_nvenc": {"delay": "0", "zerolatency": "1"},
+    "h264_qsv": {"async_depth": "1"},
+}
 BITS_A_PIXEL = 0.1  # of hardware, whose constant quality has another scale in each
 MOST_TICKS = 1 << 30  # between two frames, 3 hours: containers keep 31 bits of a duration
 
@@ -139,7 +143,7 @@ class Encoder:
         colours = COLOURS[self._colours]
         own = dict(settings.codec, tune="zerolatency")
         if name != hardware.X264:
-            own = _for_hardware(settings, self._size)
+            own = _for_hardware(name, settings, self._size)
         self._stream.options = dict(own, g=key_frames, **colours)
         # AVI has no time stamps: its frames lie on the grid of the rate, which may have gaps
         self._time_base = 1 / rate if settings.form == "avi" else Fraction(1, CLOCK_HZ)
@@ -194,12 +198,12 @@ class Encoder:
             container.close()
 
 
-def _for_hardware(settings: Settings, size: Tuple[int, int]) -> Dict[str, str]:
-    """Options that all hardware has: no B-frames, and the stated rate or one by the size."""
+def _for_hardware(name: str, settings: Settings, size: Tuple[int, int]) -> Dict[str, str]:
+    """Options of hardware: no frame is held back, and the stated rate or one by the size."""
     names = ("b", "maxrate", "bufsize")
     rates = {key: value for key, value in settings.codec.items() if key in names}
     by_size = str(int(BITS_A_PIXEL * size[0] * size[1] * settings.fps))
-    return dict(rates or {"b": by_size}, bf="0")
+    return dict(rates or {"b": by_size}, bf="0", **AT_ONCE.get(name, {}))
 
 
 def _blank(width: int, height: int, matrix: str, full_range: bool) -> Canvas:

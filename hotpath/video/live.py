@@ -101,8 +101,8 @@ _open: "weakref.WeakSet[LiveSource]" = weakref.WeakSet()
 def close_all() -> None:
     """Close what a program left open: Python's end aborts a process with a thread in OpenCV."""
     sources = list(_open)
-    for source in sources:
-        source.stop()
+    for source in sources:  # before any of them is waited for
+        source._closing.set()
     for source in sources:
         source.close()
 
@@ -190,10 +190,6 @@ class LiveSource(Source):
         self.time_s = captured_at - self._first_at
         self.captured_s, self.arrived_s, self.header = captured_at, at, header
         return self._give_any(frame)
-
-    def stop(self) -> None:
-        """Ask the thread to end, and do not wait for it."""
-        self._closing.set()
 
     def close(self) -> None:
         """Stop the thread, release the camera or connection, and record a gap that is open."""

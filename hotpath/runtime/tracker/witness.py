@@ -13,8 +13,8 @@ target, it is that of the witness if the witness is more certain. While they dif
 and presence is at most ``MOST_UNVERIFIED``. Where they agree, their evidence adds up: the log odds
 of presence are the sum of theirs, times TOGETHER, because some mistakes are common to both.
 
-After a loss they help each other. What one network claims, the other follows too, unless it has a
-candidate of its own, and verifies it by its own memory.
+After a loss they help each other: a network that follows nothing takes what the other one claims as
+its candidate, and verifies it by its own memory.
 """
 
 from typing import Any, List, Optional, Sequence, Tuple
@@ -148,12 +148,8 @@ class WitnessedTracker(Tracker):
 
 
 def lead(tracker: Tracker, track: Track) -> None:
-    """Let one network follow, as a candidate of its own, what the other one claims.
-
-    It gives up another candidate only in the frame in which the other network verifies the target.
-    """
-    phase = tracker.identity.phase
-    if phase == Phase.GONE or (track.found and phase == Phase.TENTATIVE):
+    """Let a network that follows nothing take what the other one claims as its candidate."""
+    if tracker.identity.phase == Phase.GONE:
         tracker.propose(track.box)
 
 

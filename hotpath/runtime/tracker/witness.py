@@ -23,7 +23,6 @@ import numpy as np
 
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.errors import NotReady
-from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.identity.identity import MOST_UNVERIFIED, Phase
 from hotpath.runtime.tracker.lock import exclusive
 from hotpath.runtime.tracker.tracker import NO_BOX, Tracker
@@ -185,4 +184,8 @@ def agreement(own: Track, other: Track) -> Track:
 
 def _agree(first: Box, second: Box) -> bool:
     """Whether two networks with these boxes follow the same object."""
-    return bool(overlap(first, second) >= AGREE)
+    (x, y, w, h), (other_x, other_y, other_w, other_h) = first, second
+    across = min(x + w, other_x + other_w) - max(x, other_x)
+    down = min(y + h, other_y + other_h) - max(y, other_y)
+    common = max(across, 0.0) * max(down, 0.0)  # without arrays, which take ten times as long
+    return bool(common >= AGREE * (w * h + other_w * other_h - common) > 0)

@@ -21,7 +21,7 @@ from hotpath.runtime import engines
 from hotpath.runtime.devices.base import Device
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.engines.base import Engine, Setup
-from hotpath.runtime.engines.shared.precision import int8_form, open_precision
+from hotpath.runtime.engines.shared.precision import SUFFIX, int8_form, open_precision
 from hotpath.runtime.errors import BadBundle, BadOption
 from hotpath.runtime.networks import Network, default_of, load_network
 from hotpath.runtime.options import AUTO, DEFAULTS, NO_WITNESS, Options, checked
@@ -135,43 +135,66 @@ def open_devices(options: Options) -> Tuple[Device, Optional[Device]]:
         BadOption, UnknownNetwork, …: as ``load``, also for a witness that the user names.
     """
     device = create_device(*load(options), options)
+    try:
+        return device, _witness_of(device, options)
+    except BaseException:
+        _close(device)
+        raise
+
+
+def _witness_of(device: Device, options: Options) -> Optional[Device]:
+    """Open the device of a network's witness; None without one. Errors as of ``open_devices``."""
     name, log = options.witness, options.log
     is_named = name is not None
     if name is None and options.network is None and options.bundle is None:
         board = board_here() if device.engine.bundle is None else board_of(device.engine)
         name = board.witness if board is not None else None
-    if name in (None, NO_WITNESS) or recovers(device, options) is None:
-        return device, None
+    if name in (None, NO_WITNESS) or (not is_named and recovers(device, options) is None):
+        return None
     try:
-        witness = _open_witness(device, options._replace(network=name))
+        return _open_witness(device, options._replace(network=name))
     except BadBundle as error:
         if is_named:
             raise
-        witness = None
         if log is not None:
             log(f"{device.network.name} follows without its witness {name}: {error}")
-    return device, witness
+        return None
 
 
 def _open_witness(device: Device, options: Options) -> Device:
     """Open the device of a witness, which ``options.network`` names; errors as of its caller."""
+    reason = why_no_search_on(device)
+    if device.engine.fabric is not None:
+        reason = "an FPGA holds one network at a time"
+    elif recovers(device, options) is None:
+        reason = "by the board's profile no target is lost here; set recover (--recover), too"
+    if reason:
+        raise _no_witness(options, reason)
     bundle = device.engine.bundle
     if bundle is not None:
         options = options._replace(bundle=None, board=options.board or bundle.board)
     witness = create_device(*load(options._replace(log=None)), options)
-    for each in (device, witness):
-        reason = why_no_search_on(each)
-        if each.engine.fabric is not None:
-            reason = "an FPGA holds one network at a time"
-        if witness.network.name == device.network.name:
-            reason = "a witness is another network than the one that it watches"
-        if reason:
-            raise BadOption(f"{options.network} can't be the witness: {reason}", what="no witness")
+    reason = why_no_search_on(witness)
+    names = [each.network.name.split(SUFFIX)[0] for each in (device, witness)]
+    if names[0] == names[1]:
+        reason = "a witness is another network than the one that it watches"
+    if reason:
+        _close(witness)
+        raise _no_witness(options, reason)
     device.beside = witness
     if options.log is not None:
-        names = f"{witness.network.name} is the witness of {device.network.name}"
-        options.log(f"{names}: a target is tracked where both say so (--witness none: without)")
+        text = f"{witness.network.name} is the witness of {device.network.name}"
+        options.log(f"{text}: a target is tracked where both say so (--witness none: without)")
     return witness
+
+
+def _no_witness(options: Options, reason: str) -> BadOption:
+    return BadOption(f"{options.network} can't be the witness: {reason}", what="no witness")
+
+
+def _close(device: Device) -> None:
+    device.close()
+    device.engine.close()
 
 
 def create_tracker(
@@ -194,7 +217,8 @@ def create_device(
     device = _device_of(network, engine, kernels, options)
     board = options.board if engine.bundle is None else engine.bundle.board
     others = options._replace(bundle=None, board=board, log=None)
-    device.open_other = lambda name: create_device(*load(others._replace(network=name)), others)
+    if engine.fabric is None:  # which holds one network at a time
+        device.open_other = lambda name: create_device(*load(others._replace(network=name)), others)
     return device
 
 

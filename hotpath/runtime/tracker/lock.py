@@ -45,7 +45,7 @@ def exclusive(method: Method) -> Method:
         >>> class Counter:
         ...     def __init__(self):
         ...         self.lock, self.count = ExclusiveLock(), 0
-        ...     @one_at_a_time
+        ...     @exclusive
         ...     def add(self):
         ...         self.count += 1
     """

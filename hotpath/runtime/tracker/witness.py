@@ -118,9 +118,11 @@ class WitnessedTracker(Tracker):
     @exclusive
     def reject(self) -> None:
         """See ``Tracker.reject``. A network that follows something else goes on."""
-        for tracker, follows in self._followers():
-            if follows:
-                Tracker.reject(tracker)
+        followers = [tracker for tracker, follows in self._followers() if follows]
+        if not followers:  # the box is where the target was last seen
+            raise NotReady(NO_BOX, what="lost")
+        for tracker in followers:
+            Tracker.reject(tracker)
 
     def _followers(self) -> List[Tuple[Tracker, bool]]:
         """Return both trackers, and whether each of them follows what the last box shows."""

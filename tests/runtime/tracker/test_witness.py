@@ -7,7 +7,7 @@ import pytest
 
 from hotpath import boards
 from hotpath.runtime import load_targets, load_tracker, loading
-from hotpath.runtime.errors import BadOption, NotReady
+from hotpath.runtime.errors import BadOption, HotpathError, NotReady
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.identity.identity import MOST_UNVERIFIED, Phase
 from hotpath.runtime.networks import bundle
@@ -166,6 +166,16 @@ def test_what_is_lost_is_neither_confirmed_nor_rejected(pair):
             decide()
 
 
+def test_a_box_that_neither_network_follows_is_not_rejected(pair):
+    clip = begun(pair)
+    Tracker.reject(pair)
+    astray(pair.witness, pair)
+    pair.update(clip.frames[20])
+    pair._shown = Track(Box(1, 1, 9, 9), 0.5, False, UNSURE, presence=0.1)  # where it was last seen
+    with refusal(NotReady, "lost"):
+        pair.reject()
+
+
 def test_what_one_network_claims_is_a_candidate_of_one_that_is_lost(pair):
     clip, witness = begun(pair), pair.witness
     astray(witness, pair)
@@ -260,6 +270,41 @@ def test_two_targets_of_one_object_are_told_apart_for_each_network(networks):
 def test_a_network_is_no_witness_of_itself(networks):
     with refusal(BadOption, "no witness"):
         load_tracker(networks[0], witness=networks[0])
+
+
+@pytest.mark.parametrize(
+    "name, witness", [("kestrel", "kestrel-int8"), ("kestrel-int8", "kestrel")]
+)
+def test_the_int8_form_of_a_network_is_no_witness_of_it(name, witness):
+    with refusal(BadOption, "no witness"):
+        load_tracker(name, witness=witness, precision="fp32")
+
+
+def test_a_witness_that_is_named_where_no_target_is_lost_is_refused(monkeypatch, networks):
+    monkeypatch.setattr(loading, "recovers", lambda device, options: None)
+    with load_tracker(networks[0]) as alone:
+        assert type(alone) is Tracker
+    with refusal(BadOption, "no witness"):
+        load_tracker(networks[0], witness=networks[1])
+
+
+def test_what_was_opened_before_a_refusal_is_closed(monkeypatch, tmp_path, networks):
+    (tmp_path / "never").mkdir()
+    never = tiny.write_network(tmp_path / "never")
+    opened, closed, create = [], [], loading.create_device
+
+    def watched(*values):
+        device = create(*values)
+        device.close, device.engine.close = (lambda: closed.append(device)), lambda: None
+        opened.append(device)
+        return device
+
+    monkeypatch.setattr(loading, "create_device", watched)
+    for wrong, count in ((never, 2), (networks[0], 2), ("no such network", 1)):
+        del opened[:], closed[:]
+        with pytest.raises(HotpathError):
+            load_tracker(networks[0], witness=wrong)
+        assert len(opened) == count and {*map(id, opened)} == {*map(id, closed)}
 
 
 def test_a_network_that_cannot_lose_a_target_is_no_witness(tmp_path, networks):

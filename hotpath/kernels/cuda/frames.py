@@ -26,6 +26,11 @@ class Nv12(NamedTuple):
     luma: np.ndarray
     chroma: np.ndarray
 
+    @property
+    def shape(self) -> Tuple[int, int, int]:
+        """(height, width, 3), as of the same frame in BGR."""
+        return self.luma.shape[0], self.luma.shape[1], 3
+
 
 AnyFrame = Union[np.ndarray, Nv12, OnDevice]
 

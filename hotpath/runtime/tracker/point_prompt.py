@@ -282,8 +282,14 @@ def of(device: Device) -> PointPrompt:
         source = there[0] if there else _other(device)
         entry = source.network.point_prompt
         assert entry is not None
-        path = str(source.network.locate_made(entry))
-        device.point_prompt = PointPrompt(source, path, entry.object_above, not there)
+        try:
+            path = str(source.network.locate_made(entry))
+            device.point_prompt = PointPrompt(source, path, entry.object_above, not there)
+        except HotpathError:
+            if not there:  # the next point would open it once more
+                source.close()
+                source.engine.close()
+            raise
     point_prompt: PointPrompt = device.point_prompt
     return point_prompt
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hotpath import BadBox, BadOption, load_targets, load_tracker
+from hotpath.runtime import loading
 from hotpath.runtime.errors import BadNetwork, NoEngine, NoObject
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.network import Made
@@ -142,6 +143,34 @@ def test_where_no_other_network_can_be_loaded_a_point_is_refused():
             with refusal(BadOption, "no head"):
                 other.init(scene(), point=CENTRE)
             assert other.init(scene(), THING).taken == "box"
+
+
+def test_an_fpga_loads_no_other_network_for_a_point(monkeypatch):
+    made = [Mock(open_other=None) for _ in range(2)]
+    monkeypatch.setattr(loading, "_device_of", lambda *_: made[-1])
+    for fabric in (None, object()):
+        engine = Mock(fabric=fabric, bundle=None)
+        device = loading.create_device(Mock(), engine, Mock())
+        assert (device.open_other is None) == (fabric is not None)
+        made.pop()
+
+
+def test_another_network_whose_head_cannot_be_read_is_closed(monkeypatch):
+    monkeypatch.setattr(cv2.dnn, "readNetFromONNX", Mock(side_effect=cv2.error("no")))
+    with load_tracker("kestrel_small") as tracker:
+        opened = []
+        open_other = tracker.device.open_other
+
+        def watched(name):
+            device = open_other(name)
+            device.close = Mock(side_effect=device.close)
+            opened.append(device)
+            return device
+
+        tracker.device.open_other = watched
+        with refusal(BadNetwork, "unreadable"):
+            tracker.init(scene(), point=CENTRE)
+        assert opened[0].close.called and tracker.device.point_prompt is None
 
 
 def test_a_head_that_is_missing_or_damaged_is_named(tracker, tmp_path):

@@ -92,6 +92,8 @@ def test_frames_of_cameras_equal_converted_ones():
         ways = [_boxes(gpu, way, box) for way in (converted, planes, bgrx)]
         assert len({track.box for track in ways[0]}) > len(clip) // 2
         assert ways[0] == ways[1] == ways[2]
+        for way in (converted, planes, bgrx):  # a point prompt asks for it
+            assert gpu.take(way[0])[0].shape[:2] == converted[0].shape[:2]
         for wrong in (frames.Nv12(planes[0].luma, planes[0].chroma[:-1]), bgrx[0][:, :, :2]):
             with pytest.raises(BadFrame):
                 _boxes(gpu, [wrong], box)

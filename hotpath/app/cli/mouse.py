@@ -71,7 +71,6 @@ def first_target(
 ) -> Tuple[Window, AnyFrame]:
     """Let the user select the first target; a live picture goes on until the button is pressed.
 
-
     Args:
         frame: the first frame of the source.
         source: it may be asked for further frames.

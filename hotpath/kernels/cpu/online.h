@@ -1,5 +1,5 @@
 // What the classifier that learns online computes: which boxes it learns, features under boxes,
-// moments of samples, and the regression's solution. Definitions: runtime/learner.
+// moments of samples, and the regression's solution. Definitions: runtime/identity/learner.
 //
 // A square matrix that is symmetric is kept as rows of blocks of 16 x 16 values up to the diagonal:
 // block row b has columns 0 .. 16 b + 15 and begins at 256 * (b * (b + 1) / 2) values.

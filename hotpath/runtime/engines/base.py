@@ -1,8 +1,7 @@
 """The interface of an engine. It runs the two graphs of a network on one kind of hardware.
 
 An engine is one file in this folder. Its class ``Engine`` derives from the ``Engine`` below, and
-its ``name`` is the file's name. Nothing else has to be edited. An engine may also be in a folder
-``runtime/engines`` without an ``__init__.py``, below any folder of Python's path.
+its ``name`` is the file's name. Nothing else has to be edited.
 
 Programs read the class attributes without the engine's library, to list the engines and to check a
 board. So an engine imports its library and NumPy only in the functions that use them.

@@ -102,13 +102,13 @@ def bundle_of(path):
 
 def publish(address):
     """What a link to a broker says first."""
-    said = []
-    link = mqtt.MqttLink(LinkOptions(publish=address, video="cam0"), said.append)
+    messages = []
+    link = mqtt.MqttLink(LinkOptions(publish=address, video="cam0"), messages.append)
     until_s = time.monotonic() + 9
-    while not said and time.monotonic() < until_s:
+    while not messages and time.monotonic() < until_s:
         time.sleep(0.02)
     link.close()
-    raise BadOutput(said[0] if said else "nothing")
+    raise BadOutput(messages[0] if messages else "nothing")
 
 
 def network(path):

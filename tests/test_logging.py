@@ -22,10 +22,10 @@ def test_sentences_go_to_the_logger_hotpath_and_log_replaces_it(tmp_path, caplog
     ]
     assert changes.name == "hotpath" and changes.levelname == "INFO"
     caplog.clear()
-    said = []
+    messages = []
     with caplog.at_level(logging.INFO, "hotpath"):
-        hotpath.load_tracker(network, recover=False, log=said.append).close()
-    assert any("recover=False changes nothing" in line for line in said) and not caplog.records
+        hotpath.load_tracker(network, recover=False, log=messages.append).close()
+    assert any("recover=False changes nothing" in line for line in messages) and not caplog.records
 
 
 def test_a_source_logs_too(tmp_path, caplog):

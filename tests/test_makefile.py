@@ -62,8 +62,8 @@ def test_a_quote_in_a_variable_does_not_end_a_command(checkout, target, variable
     for name in variables:
         assert EVIL + name in words
     assert not list(checkout.rglob("harm"))
-    _, said = make(checkout, "help", f"JOBS={EVIL}")
-    assert EVIL in said
+    _, messages = make(checkout, "help", f"JOBS={EVIL}")
+    assert EVIL in messages
 
 
 @pytest.mark.parametrize(
@@ -84,14 +84,14 @@ def test_an_engine_brings_what_converts_networks_for_ncnn(checkout, variables, b
 
 
 def test_what_is_set_up_stays_so_where_also_is_left_out(checkout):
-    words, said = make(checkout, "setup", "ALSO=page,ncnn")
-    assert ".[page,ncnn]" in words and "PyTorch" in said
+    words, messages = make(checkout, "setup", "ALSO=page,ncnn")
+    assert ".[page,ncnn]" in words and "PyTorch" in messages
     for also in ("ALSO=", "ALSO=ncnn"):
-        words, said = make(checkout, "setup", also)
-        assert "pip" not in words and said == ""
-    words, said = make(checkout, "setup", "ALSO=mqtt")
+        words, messages = make(checkout, "setup", also)
+        assert "pip" not in words and messages == ""
+    words, messages = make(checkout, "setup", "ALSO=mqtt")
     assert [word for word in words if word.startswith(".[")] == [".[mqtt]"]
-    words, said = make(checkout, "setup", "ALSO=mavlink")  # its older name
+    words, messages = make(checkout, "setup", "ALSO=mavlink")  # its older name
     assert "projects/vehicle" in words and not [word for word in words if word.startswith(".[")]
 
 
@@ -114,8 +114,8 @@ def _runs(checkout, target, *words):
     """The Python of a target's last command."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(checkout)}
     made = run(["make", "-n", target, *words], cwd=str(checkout), env=environment)
-    said = made.stdout.rstrip()
-    return said.split("; fi\n")[-1].splitlines()[-1].split(" -m ")[0].strip()
+    messages = made.stdout.rstrip()
+    return messages.split("; fi\n")[-1].splitlines()[-1].split(" -m ")[0].strip()
 
 
 def test_without_a_package_index_the_last_sentence_is_ours(checkout):

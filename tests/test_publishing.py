@@ -74,7 +74,7 @@ def test_forms_of_issues_and_the_citation_can_be_read():
 
 @pytest.mark.skipif(bool(why_no_program("make")), reason=why_no_program("make"))
 @pytest.mark.parametrize(
-    "machine, there, code, said",
+    "machine, there, code, messages",
     [
         ("Linux x86_64", "", 2, "make release lacks c++: sudo apt-get install g++"),
         ("Linux x86_64", "c++", 2, "make release lacks git: sudo apt-get install git"),
@@ -94,7 +94,7 @@ def test_forms_of_issues_and_the_citation_can_be_read():
         ("Linux aarch64", "c++ git", 2, "make release needs Linux on x86-64"),
     ],
 )
-def test_make_release_says_what_it_lacks_before_it_begins(tmp_path, machine, there, code, said):
+def test_make_release_says_what_it_lacks_before_it_begins(tmp_path, machine, there, code, messages):
     for name in ("sh", "make", "env"):
         (tmp_path / name).symlink_to(shutil.which(name))
     for name in there.split():
@@ -103,5 +103,5 @@ def test_make_release_says_what_it_lacks_before_it_begins(tmp_path, machine, the
     (tmp_path / "uname").chmod(0o755)
     words = [str(tmp_path / "make"), "--no-print-directory", "able-to-release"]
     done = run(words, cwd=str(ROOT), env={"PATH": str(tmp_path)}, stderr=subprocess.STDOUT)
-    assert done.returncode == code and said in done.stdout, done.stdout
-    assert said or not done.stdout
+    assert done.returncode == code and messages in done.stdout, done.stdout
+    assert messages or not done.stdout

@@ -56,10 +56,10 @@ def test_every_command_runs_as_it_is_written(checkout):
     ]
     assert ran[0] == "make track"
     for command in ran:
-        said = run(checkout, ACTIVATED + command)
+        messages = run(checkout, ACTIVATED + command)
         if command == "make track":  # the rabbit's clip
-            assert all(name in said for name in ("out/track.csv", "out/track.mp4"))
-            assert said.splitlines()[-1].startswith("Next: make track VIDEO=")
+            assert all(name in messages for name in ("out/track.csv", "out/track.mp4"))
+            assert messages.splitlines()[-1].startswith("Next: make track VIDEO=")
             with open(str(checkout / "out" / "track.csv")) as file:
                 rows = list(csv.DictReader(file))
             assert len(rows) == 132

@@ -109,7 +109,7 @@ def _opened(
     error: Any = ""
     capture = None
     try:
-        with _errors_are_said(av), av.logging.Capture() as said:  # what this thread causes
+        with _errors_are_said(av), av.logging.Capture() as messages:  # what this thread causes
             opened = partial(
                 av.open, address, options=dict(options, **DECODER_LIMITS), timeout=timeouts
             )
@@ -120,7 +120,7 @@ def _opened(
         return capture, ""
     if capture is not None:
         capture.release()
-    return None, _reason(said, str(error))
+    return None, _reason(messages, str(error))
 
 
 @contextmanager
@@ -147,13 +147,14 @@ def _errors_are_said(av: Any) -> Iterator[None]:
                 av.logging.set_skip_repeated(skips)
 
 
-def _reason(said: List[Tuple[int, str, str]], error: str) -> str:
+def _reason(messages: List[Tuple[int, str, str]], error: str) -> str:
     """FFmpeg's last words that say more than its error, as a part of a sentence."""
     if any(
-        "mov,mp4" in name and re.search("partial file|moov atom", text) for _, name, text in said
+        "mov,mp4" in name and re.search("partial file|moov atom", text)
+        for _, name, text in messages
     ):
         return INDEX_AT_END
-    words = [text.strip().rstrip(".") for _, _, text in said if not GENERAL.search(text)]
+    words = [text.strip().rstrip(".") for _, _, text in messages if not GENERAL.search(text)]
     if not words and not GENERAL.search(error):
         words = [error]
     last = words[-1] if words else ""

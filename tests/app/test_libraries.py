@@ -206,8 +206,8 @@ def test_what_a_program_lacks_is_said_before_its_import(monkeypatch, capsys):
     )
     for words in (["int8", "--clips", "a"], ["int8", "--help"]):
         assert command.main(words) == 2
-        said = capsys.readouterr().err
-        assert "has no tqdm" in said and advice in said
+        messages = capsys.readouterr().err
+        assert "has no tqdm" in messages and advice in messages
 
 
 def test_ctrl_c_during_an_import_ends_without_a_traceback(tmp_path):

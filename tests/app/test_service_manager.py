@@ -26,10 +26,10 @@ def test_ready_alive_and_stopping_are_said(tmp_path, monkeypatch):
             manager.alive()
             now_s[0] += 0.011
         manager.stopping()
-        said = [systemd.recv(256)]
-        while said[-1] != b"STOPPING=1":
-            said.append(systemd.recv(256))
-        assert said[:-1] == [b"WATCHDOG=1"] * 5  # in 0.55 s: four times as often as is needed
+        messages = [systemd.recv(256)]
+        while messages[-1] != b"STOPPING=1":
+            messages.append(systemd.recv(256))
+        assert messages[:-1] == [b"WATCHDOG=1"] * 5  # in 0.55 s: four times as often as is needed
 
 
 def test_a_name_without_a_file_is_understood():

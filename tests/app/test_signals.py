@@ -9,7 +9,7 @@ import pytest
 from tests.app.test_track import box_text, world
 from tests.support import tiny
 from tests.support.examples import count
-from tests.support.struck import struck
+from tests.support.signalled import signalled
 
 __all__ = ["world"]
 pytest.importorskip("onnxruntime")
@@ -34,7 +34,7 @@ def calls(words, tmp_path_factory):
     folder = tmp_path_factory.mktemp("calls")
     outputs = ["--results", folder / "rows.csv"]
     for _ in range(2):
-        done, number = struck(folder / "count", 0, signal.SIGTERM, *words, *outputs)
+        done, number = signalled(folder / "count", 0, signal.SIGTERM, *words, *outputs)
         assert done.returncode == 0, done.stderr
     return number
 
@@ -48,7 +48,7 @@ def test_a_signal_at_any_call_ends_a_run_and_loses_no_row(words, calls, tmp_path
     for phase in chance.sample(range(PHASES), count(2, PHASES)):
         rows.write_text(OLDER)
         place = 1 + int((phase + chance.random()) * calls / PHASES)
-        done, _ = struck(tmp_path / "n", place, number, *words, "--results", rows)
+        done, _ = signalled(tmp_path / "n", place, number, *words, "--results", rows)
         assert "Traceback" not in done.stderr, (place, done.stderr)
         assert done.returncode in (128 + number, -number), (place, done.stderr)
         text = rows.read_text()

@@ -372,8 +372,8 @@ def test_a_signal_that_a_library_takes_for_a_fault_ends_the_run(world, tmp_path,
     rows, environment = tmp_path / "rows.csv", dict(os.environ, PYTHONPATH=str(tmp_path))
     done = on_film(world, "film.avi", "--results", rows, env=environment)
     assert done.returncode == 128 + getattr(signal, name) and not rows.exists()
-    said = f"hotpath track: stopped before tracking began; {rows} was not written\n"
-    assert done.stderr == said
+    messages = f"hotpath track: stopped before tracking began; {rows} was not written\n"
+    assert done.stderr == messages
 
 
 def test_broken_engines_are_one_sentence(world, tmp_path):
@@ -466,11 +466,11 @@ def test_ctrl_c_ends_a_run_whose_source_is_still_opening(world):
             assert process.poll() is None and time.monotonic() < limit
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=5)
+        _, messages = process.communicate(timeout=5)
     finally:
         process.kill()
     assert process.returncode == 130
-    assert "Traceback" not in said
+    assert "Traceback" not in messages
 
 
 def test_results_have_the_direction_with_a_field_of_view(world, tmp_path):

@@ -47,8 +47,8 @@ def test_a_dead_sender_is_found_again_and_ctrl_c_ends_the_run(tmp_path):
         wait_until(lambda: log.read_text().count("lost") == 2)
         run.send_signal(signal.SIGINT)
         run.wait(timeout=10)
-    said = log.read_text()
-    assert run.returncode == 130 and "2 gaps" in said and "Traceback" not in said, said
+    messages = log.read_text()
+    assert run.returncode == 130 and "2 gaps" in messages and "Traceback" not in messages, messages
     assert overlap(boxes_of(rows_of(out))[-1], np.array(boxes[0])) > 0.4
 
 
@@ -68,19 +68,19 @@ def test_a_stopped_reader_of_results_holds_neither_run_nor_end(tmp_path):
             if "its reader is late" in line:
                 break
         run.send_signal(signal.SIGTERM)
-        out, said = run.communicate(timeout=20)
+        out, messages = run.communicate(timeout=20)
     os.close(reader)
     assert run.returncode == 143, lines
-    assert "left out of the results" in said
+    assert "left out of the results" in messages
     assert json.loads(out)["frames"] > 100  # whose rows the pipe holds
 
 
 def test_a_source_without_a_first_frame_is_said_once(monkeypatch):
-    said, frames = [], [WAITING, WAITING, WAITING, "a frame"]
-    source = SimpleNamespace(name="cam0", read=lambda timeout_s: frames.pop(0), log=said.append)
+    messages, frames = [], [WAITING, WAITING, WAITING, "a frame"]
+    source = SimpleNamespace(name="cam0", read=lambda timeout_s: frames.pop(0), log=messages.append)
     monkeypatch.setattr("hotpath.app.frames.PATIENCE_S", -1.0)
     assert first_frame(source) == "a frame"
-    assert said == ["cam0: waiting for its first frame; Ctrl-C ends the run"]
+    assert messages == ["cam0: waiting for its first frame; Ctrl-C ends the run"]
     frames += [WAITING, "a frame"]
     monkeypatch.setattr("hotpath.app.frames.PATIENCE_S", 60.0)
-    assert first_frame(source) == "a frame" and len(said) == 1
+    assert first_frame(source) == "a frame" and len(messages) == 1

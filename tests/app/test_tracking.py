@@ -166,13 +166,13 @@ def test_close_ends_the_loop_and_with_closes(world):
 
 def test_a_frame_in_which_nothing_can_be_computed_is_left_out(world, tmp_path, monkeypatch):
     folder, boxes = world
-    said = []
+    messages = []
     pictures, _ = tiny.film(6)
     pictures[2] = pictures[2][:4, :4]
     small = tiny.write_pictures(tmp_path / "small", pictures)
-    arguments = {"box": boxes[0].tolist(), "network": folder / "tiny.toml", "log": said.append}
+    arguments = {"box": boxes[0].tolist(), "network": folder / "tiny.toml", "log": messages.append}
     assert len(list(hotpath.track(small, **arguments))) == 5
-    assert [line for line in said if line.startswith("frame 2: left out")]
+    assert [line for line in messages if line.startswith("frame 2: left out")]
     monkeypatch.setattr(tracking, "MOST_FAILED", 1)
     with pytest.raises(BadFrame):
         list(hotpath.track(small, **arguments))
@@ -202,9 +202,11 @@ def test_what_can_not_be_tracked_is_refused_in_a_sentence(world, monkeypatch):
 
 
 def test_recover_and_the_other_options_reach_the_tracker(world):
-    said = []
-    pairs = tracked(world, "frames", recover=False, log=said.append)
-    assert len(pairs) == FRAMES and any("recover=False changes nothing" in line for line in said)
+    messages = []
+    pairs = tracked(world, "frames", recover=False, log=messages.append)
+    assert len(pairs) == FRAMES and any(
+        "recover=False changes nothing" in line for line in messages
+    )
     with refusal(BadOption, "wrong value"):
         tracked(world, "frames", recover="yes")
 

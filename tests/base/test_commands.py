@@ -56,7 +56,7 @@ def test_a_wrong_option_is_one_sentence(capsys):
 
 
 @pytest.mark.parametrize(
-    ("ends", "code", "said"),
+    ("ends", "code", "messages"),
     [
         (HotpathError("no board; name one"), 2, "hotpath x: no board; name one\n"),
         (KeyboardInterrupt(), 130, "hotpath x: stopped\n"),
@@ -64,14 +64,14 @@ def test_a_wrong_option_is_one_sentence(capsys):
         (None, 0, ""),
     ],
 )
-def test_a_program_ends_with_a_code_and_at_most_one_sentence(capsys, ends, code, said):
+def test_a_program_ends_with_a_code_and_at_most_one_sentence(capsys, ends, code, messages):
     def run():
         if isinstance(ends, BaseException):
             raise ends
         return ends
 
     assert exit_code("hotpath x", run) == code
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == messages
 
 
 def test_a_reader_that_leaves_ends_a_program_quietly():
@@ -84,7 +84,7 @@ def test_a_reader_that_leaves_ends_a_program_quietly():
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "words, messages",
     [
         (["engine", "--board", "jetson_nano"], "leave out the word --board"),
         (["engine", "--board=jetson_nano"], "leave out the word --board"),
@@ -92,18 +92,18 @@ def test_a_reader_that_leaves_ends_a_program_quietly():
         (["fps", "--frames", "abc"], "argument --frames: 'abc' is not a whole number"),
     ],
 )
-def test_a_wrong_word_is_answered_by_one_sentence(words, said):
+def test_a_wrong_word_is_answered_by_one_sentence(words, messages):
     done = subprocess.run(
         [sys.executable, "-m", "hotpath", *words], stdout=-1, stderr=-1, universal_newlines=True
     )
-    assert done.returncode == 2 and said in " ".join(done.stderr.split())
+    assert done.returncode == 2 and messages in " ".join(done.stderr.split())
     assert "usage" not in done.stderr
 
 
 @pytest.mark.parametrize("word", ["track", "engine", "evaluate", "fps"])
 def test_a_help_names_no_place_of_this_computer(word):
     command = [sys.executable, "-m", "hotpath", word, "--help", *["all"] * (word == "track")]
-    said = subprocess.run(command, stdout=-1).stdout.decode()
+    messages = subprocess.run(command, stdout=-1).stdout.decode()
     here = os.path.dirname(os.path.dirname(os.path.abspath(cli.__file__)))
-    assert os.path.dirname(here) not in "".join(said.split()), said
-    assert said.count("otb2013") <= 1
+    assert os.path.dirname(here) not in "".join(messages.split()), messages
+    assert messages.count("otb2013") <= 1

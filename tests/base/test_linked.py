@@ -40,13 +40,13 @@ def test_both_names_are_one_module(name):
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "words, messages",
     [
         (["runtime.track", "--version"], b"0.4"),
         (["boards", "--help"], b"usage"),
         (["kernels.cpu"], b".so"),
     ],
 )
-def test_programs_run_by_the_links_name(words, said):
+def test_programs_run_by_the_links_name(words, messages):
     done = run("-m", *words)
-    assert done.returncode == 0 and said in done.stdout, done.stdout.decode()
+    assert done.returncode == 0 and messages in done.stdout, done.stdout.decode()

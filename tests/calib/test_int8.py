@@ -129,16 +129,16 @@ def test_pictures_stay_bytes_without_black_or_white_in_the_clips(done):
 
 
 @pytest.mark.parametrize(
-    "more, said",
+    "more, messages",
     [
         (["--only", "a"], "can't be parted"),
         (["--searches", "0"], "leave nothing to measure"),
         (["--network", "fear_xs"], "fear_xs: one-step overlap is defined for"),  # before its files
     ],
 )
-def test_mistakes_have_a_sentence(place, capsys, more, said):
+def test_mistakes_have_a_sentence(place, capsys, more, messages):
     assert int8.main(arguments(place, "x", *more)) == 2
-    assert said in capsys.readouterr().err
+    assert messages in capsys.readouterr().err
 
 
 def test_without_clips_nothing_is_measured(place, capsys):
@@ -429,9 +429,9 @@ def test_a_result_is_kept_where_no_picture_can_be_drawn(place, done, capsys, mon
     drawn.unlink()
     try:
         assert int8.main(arguments(place, "out")) == 0
-        said = capsys.readouterr().err
-        assert "no picture: a plot needs the package matplotlib" in said
-        assert "tiny-int8.json" in said.splitlines()[-1] and not drawn.exists()
+        messages = capsys.readouterr().err
+        assert "no picture: a plot needs the package matplotlib" in messages
+        assert "tiny-int8.json" in messages.splitlines()[-1] and not drawn.exists()
     finally:
         monkeypatch.undo()
         picture.draw(done[1], drawn)

@@ -34,9 +34,9 @@ def test_correlations_of_published_networks_are_cut_losslessly(networks_dir, nam
     assert len(cut.find(graphs)) == sum(len(steps) for steps in form.steps) == wanted
     assert len(form.parts) == (2 if wanted else 1)
     if wanted:
-        said = []
-        cut_check.check(graphs, form, said.append)  # raises where a map differs
-        assert "of the whole graph's" in said[0]
+        messages = []
+        cut_check.check(graphs, form, messages.append)  # raises where a map differs
+        assert "of the whole graph's" in messages[0]
 
 
 def test_no_part_convolves_by_a_tensor_after_the_cut(tmp_path):

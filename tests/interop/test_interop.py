@@ -96,9 +96,9 @@ def test_opencv_hears_that_a_target_is_lost(tmp_path):
     gone = [picture[:1, :1].repeat(240, 0).repeat(320, 1) for picture in pictures[10:]]
     tracker = Tracker(tiny.write_network(tmp_path, tiny.watched(**tiny.LOSSY)))
     tracker.init(pictures[0], boxes[0])
-    said = [tracker.update(picture) for picture in pictures[1:10] + gone]
-    assert said[0][0] and not said[-1][0] and tracker.track.state == "lost"
-    assert said[-1][1] == tuple(round(value) for value in tracker.track.box)
+    messages = [tracker.update(picture) for picture in pictures[1:10] + gone]
+    assert messages[0][0] and not messages[-1][0] and tracker.track.state == "lost"
+    assert messages[-1][1] == tuple(round(value) for value in tracker.track.box)
 
 
 def test_the_got10k_toolkit_gives_rgb_and_paths(tmp_path):

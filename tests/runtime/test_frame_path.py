@@ -32,7 +32,7 @@ def test_a_tracker_loads_what_it_needs(tmp_path):
     """It is the second start that counts: the first one prepares the network's files."""
     needs_kernels()
     starts = dict(cwd=str(ROOT), check=True, env=dict(os.environ, HOME=str(tmp_path)))
-    said = [run([sys.executable, "-c", TRACK], **starts).stdout.split() for _ in range(2)][-1]
-    names = [name[len("hotpath.") :] for name in said]
+    messages = [run([sys.executable, "-c", TRACK], **starts).stdout.split() for _ in range(2)][-1]
+    names = [name[len("hotpath.") :] for name in messages]
     assert "runtime.identity" in names
     assert not [name for name in names if name.startswith(NOT_LOADED)]

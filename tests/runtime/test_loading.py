@@ -106,12 +106,12 @@ def test_a_loss_is_judged_unless_the_profile_leaves_it_out(tmp_path):
 
 
 def test_no_recover_says_so_where_nothing_is_searched(tmp_path, monkeypatch):
-    said = []
-    create_on("host", tmp_path, recover=False, log=said.append)
-    assert not said
+    messages = []
+    create_on("host", tmp_path, recover=False, log=messages.append)
+    assert not messages
     monkeypatch.setattr(loading, "why_no_search_on", lambda device: "it can't be lost")
-    create_on("host", tmp_path, recover=False, log=said.append)
-    assert said == ["recover=False changes nothing: it can't be lost"]
+    create_on("host", tmp_path, recover=False, log=messages.append)
+    assert messages == ["recover=False changes nothing: it can't be lost"]
 
 
 def test_without_a_bundle_the_profile_is_a_computers(tmp_path):
@@ -165,8 +165,11 @@ def test_slow_kernels_are_a_warning_that_says_what_to_install(tmp_path, call):
     environment = dict(os.environ, PYTHONPATH=str(ROOT))
     done = run(words, env=environment)
     assert done.returncode == 0, done.stderr
-    said = done.stderr.splitlines()
-    assert "own.py:6: SlowKernels: no C++ compiler; run `" in said[0] and "2 to 3 times" in said[0]
+    messages = done.stderr.splitlines()
+    assert (
+        "own.py:6: SlowKernels: no C++ compiler; run `" in messages[0]
+        and "2 to 3 times" in messages[0]
+    )
     assert done.stderr.count("SlowKernels") == 1
     refused = run([sys.executable, "-W", "error", *words[1:]], env=environment)
     assert refused.returncode == 1 and "SlowKernels" in refused.stderr

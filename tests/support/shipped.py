@@ -137,13 +137,13 @@ def why_not(network):
 def differences(kept, now):
     """How a run differs from the one that is kept: a list of phrases."""
     least = float(np.min(overlap(kept["boxes"], now.boxes)))
-    said = [f"a box overlaps the kept one by {least:.2f}"] if least < 0.95 else []
+    messages = [f"a box overlaps the kept one by {least:.2f}"] if least < 0.95 else []
     for name in ("words", "finds"):
         if kept[name] != getattr(now, name):
-            said.append(f"{name} are {getattr(now, name)}, not {kept[name]}")
+            messages.append(f"{name} are {getattr(now, name)}, not {kept[name]}")
     if abs(kept["presence"] - now.presence) > 0.002:
-        said.append(f"the mean presence is {now.presence}, not {kept['presence']}")
-    return said
+        messages.append(f"the mean presence is {now.presence}, not {kept['presence']}")
+    return messages
 
 
 def main():

@@ -23,9 +23,9 @@ def write_thermal(folder, low, high):
 
 
 def frames_and_words(folder, **more):
-    said = []
-    with open_source(folder, said.append, **more) as source:
-        return [source.read() for _ in range(source.frames)], " ".join(said)
+    messages = []
+    with open_source(folder, messages.append, **more) as source:
+        return [source.read() for _ in range(source.frames)], " ".join(messages)
 
 
 @pytest.mark.parametrize("low, high", [(0, 4095), (7000, 9000), (51240, 52180), (0, 65535)])
@@ -178,11 +178,11 @@ def test_a_film_of_16_bits_is_read_as_a_folder_of_its_pictures(
 ):
     right, words = frames_and_words(as_folder(tmp_path / "folder", colour), depth=depth)
     path = film(tmp_path / name, codec, form, colour)
-    found, said = frames_and_words(path, depth=depth, planes=True)
+    found, messages = frames_and_words(path, depth=depth, planes=True)
     assert len(found) == 6 and len(np.unique(right[0])) > (3 if depth else 10)
     for one, other in zip(found, right):
         assert np.array_equal(one, other)
-    assert said.partition(": ")[2] == words.partition(": ")[2] != ""
+    assert messages.partition(": ")[2] == words.partition(": ")[2] != ""
 
 
 @pytest.mark.parametrize("kind", ["mono16", "16UC1", "png"])
@@ -205,10 +205,10 @@ def test_a_bag_of_16_bits_is_read_as_a_folder_of_its_pictures(tmp_path, kind, de
                 rows = counts(index).astype(">u2" if big else "<u2").view(np.uint8)
                 message = image(kind, rows, 64, big, 5 + index / 10)
             writer.write(place, 10**9 + index * 10**8, message)
-    found, said = frames_and_words(str(tmp_path / "bag"), depth=depth)
+    found, messages = frames_and_words(str(tmp_path / "bag"), depth=depth)
     for one, other in zip(found, right):
         assert np.array_equal(one, other)
-    assert said.partition(": ")[2] == words.partition(": ")[2] != ""
+    assert messages.partition(": ")[2] == words.partition(": ")[2] != ""
 
 
 def films():
@@ -270,29 +270,29 @@ class Deep:
 
 
 def test_a_live_source_says_its_range():
-    device, said = Deep(), []
+    device, messages = Deep(), []
     device.asked.release()
-    with LiveSource(device, said.append) as source:
+    with LiveSource(device, messages.append) as source:
         frames = []
         for _ in range(5):
             frames.append(source.read())
             device.asked.release()
-        assert len(said) == 1 and "values 7300 to 7900 become" in said[0]
+        assert len(messages) == 1 and "values 7300 to 7900 become" in messages[0]
         assert np.array_equal(frames[0][..., 0], linear(7300, 7900)(counts(0)))
 
 
 def test_a_live_range_widens_soon_and_narrows_slowly():
     wide = counts(0) * np.uint16(3)
     pictures = [counts(0)] * 20 + [wide] * 20 + [counts(0)] * 5 * NARROWS
-    said = []
-    reduced = Reduction(None, said.append)
+    messages = []
+    reduced = Reduction(None, messages.append)
     frames = [reduced(picture) for picture in pictures]
     assert (frames[20 + RECENT // 4] == 255).all()  # one odd picture would change nothing
     assert 100 < np.median(frames[20 + RECENT]) < 255
     spans = [int(np.ptp(frame)) for frame in frames[40:]]
     assert spans[0] < 20 and spans[NARROWS] < 100 and spans[-1] > 200
     assert max(after - before for before, after in zip(spans, spans[1:])) <= 12
-    assert len(said) > 2 and all("become 0 to 255" in words for words in said)
+    assert len(messages) > 2 and all("become 0 to 255" in words for words in messages)
     again = Reduction(None, print)
     assert all(np.array_equal(again(picture), frame) for picture, frame in zip(pictures, frames))
 

@@ -232,9 +232,9 @@ def test_a_window_is_shown_until_the_user_presses_q():
         options = {"cwd": str(ROOT), "env": screen.environment, "stderr": subprocess.PIPE}
         program = subprocess.Popen([sys.executable, "-c", code], **options)
         screen.press("Hotpath test", "q")
-        said = program.communicate(timeout=10)[1]
+        messages = program.communicate(timeout=10)[1]
     assert program.returncode == 0
-    assert said == b"", "no warnings about fonts"
+    assert messages == b"", "no warnings about fonts"
 
 
 def select_with(monkeypatch, frame, events, keys=()):

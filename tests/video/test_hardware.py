@@ -51,8 +51,8 @@ def make(path, codec="libx264", kind="yuv420p"):
 
 def read(path, decoder, planes=True, seek=None):
     """(BGR arrays, times, what was said) of a film."""
-    said, frames, times = [], [], []
-    with open_source(path, said.append, planes=planes, decoder=decoder) as source:
+    messages, frames, times = [], [], []
+    with open_source(path, messages.append, planes=planes, decoder=decoder) as source:
         if seek is not None:
             source.seek(seek)
         frame = source.read()
@@ -61,7 +61,7 @@ def read(path, decoder, planes=True, seek=None):
             times.append(source.time_s)
             frame = source.read()
         assert not source.errors and not source.skipped
-    return frames, times, said
+    return frames, times, messages
 
 
 def assert_same(got, wanted):
@@ -257,8 +257,8 @@ def test_an_element_that_fails_in_the_middle_is_replaced_once(film, gstreamer_he
 
 def test_an_opencv_that_takes_no_nv12_gets_bgr(film, gstreamer_here):
     gstreamer_here(takes_nv12=False)
-    frames, times, said = read(film, "nvv4l2decoder")
-    assert not said and len(frames) == COUNT
+    frames, times, messages = read(film, "nvv4l2decoder")
+    assert not messages and len(frames) == COUNT
     wanted = read(film, "software")[0]
     assert np.abs(frames[9].astype(int) - wanted[9]).mean() < 3  # by FFmpeg's conversion
 
@@ -310,17 +310,17 @@ def signs_of_all(monkeypatch):
 
 
 def test_an_encoder_that_does_not_open_is_replaced_by_software(tmp_path, signs_of_all):
-    said, path = [], str(tmp_path / "a.mp4")
-    with Video(path, 25, log=said.append) as video:
+    messages, path = [], str(tmp_path / "a.mp4")
+    with Video(path, 25, log=messages.append) as video:
         for tick in range(9):
             video.write(scene.picture_at(tick))
-    assert [sentence.split()[0] for sentence in said] == ["h264_nvenc", "h264_v4l2m2m"]
-    assert all(sentence.endswith("; encoding in software") for sentence in said)
+    assert [sentence.split()[0] for sentence in messages] == ["h264_nvenc", "h264_v4l2m2m"]
+    assert all(sentence.endswith("; encoding in software") for sentence in messages)
     assert [scene.tick_of(frame) for frame in read(path, "software")[0]] == list(range(9))
-    said.clear()
-    with Video(str(tmp_path / "b.mp4"), 25, log=said.append, encoder="software") as video:
+    messages.clear()
+    with Video(str(tmp_path / "b.mp4"), 25, log=messages.append, encoder="software") as video:
         video.write(scene.picture_at(0))
-    assert not said
+    assert not messages
 
 
 def test_an_encoder_of_hardware_gets_a_rate_and_not_the_options_of_x264(

@@ -74,10 +74,10 @@ def test_a_killed_or_frozen_senders_stream_is_found_again(sender):
         assert source.gaps == [] and log == []
 
         for pull, put_back in ((running.kill, running.start), (running.freeze, running.thaw)):
-            gaps, said = len(source.gaps), len(log)
+            gaps, messages = len(source.gaps), len(log)
             pull()
             # frames in flight still come, then only WAITING, and the loss is reported once
-            _, longest_s = frames_until(source, lambda _, said=said: len(log) > said)
+            _, longest_s = frames_until(source, lambda _, messages=messages: len(log) > messages)
             assert longest_s < 0.3 + 0.7
             assert f"lost after frame {source.given - 1}" in log[-1]
             last = source.given

@@ -22,7 +22,7 @@ READ_ALL = (
 UTF8, LATIN = "\u00f6 \u8996 d".encode("utf-8"), b"a\xff"
 
 
-def said(spec, cwd=ROOT):
+def messages(spec, cwd=ROOT):
     """Open a source in the C locale, where every name goes to OpenCV itself; return the output."""
     env = dict(os.environ, LANG="C", LC_ALL="C", PYTHONPATH=str(ROOT))
     done = run([sys.executable, "-c", READ_ALL, os.fsdecode(spec)], cwd=cwd, env=env)
@@ -35,7 +35,7 @@ def said(spec, cwd=ROOT):
 def test_a_video_of_any_name_is_read(tmp_path, name, kind):
     path = os.path.join(os.fsencode(str(tmp_path)), name + kind)
     os.rename(write_video(tmp_path / ("a" + kind.decode("ascii")), 5), path)
-    assert said(path) == "5"
+    assert messages(path) == "5"
 
 
 @pytest.mark.parametrize("name", [UTF8, LATIN])
@@ -44,9 +44,9 @@ def test_a_folder_of_any_name_is_read_and_may_be_the_current_one(tmp_path, name)
     write_video(tmp_path / "a" / "b.avi", 3)
     path = os.path.join(os.fsencode(str(tmp_path)), name)
     os.rename(str(tmp_path / "a"), path)
-    assert said(path) == "4"
-    assert said(b"b.avi", cwd=path) == "3"
+    assert messages(path) == "4"
+    assert messages(b"b.avi", cwd=path) == "3"
 
 
 def test_an_address_that_is_no_text_is_refused_in_a_sentence():
-    assert "write any other byte as %FF" in said(b"http://127.0.0.1:1/\xff")
+    assert "write any other byte as %FF" in messages(b"http://127.0.0.1:1/\xff")

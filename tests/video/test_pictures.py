@@ -89,9 +89,9 @@ def test_a_picture_that_opencv_refuses_is_named_and_skipped(tmp_path, side):
     header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
     bad.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
-    said = []
-    with open_source(str(tmp_path / "a"), said.append) as source:
+    messages = []
+    with open_source(str(tmp_path / "a"), messages.append) as source:
         assert source.read() is not None and source.read() is not None
         assert (source.given, source.skipped) == (3, 1) and source.read() is None
-    (sentence,) = said
+    (sentence,) = messages
     assert f"frame 1 is skipped: {bad}" in sentence and "\n" not in sentence

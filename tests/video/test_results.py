@@ -190,17 +190,17 @@ def test_a_pipe_without_a_reader_is_refused(tmp_path):
 
 def test_a_stopped_reader_holds_nobody_and_its_rows_are_counted(tmp_path):
     path = tmp_path / "a.csv"
-    said = []
+    messages = []
     os.mkfifo(str(path))
     with open(os.open(str(path), os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
-        results = Results(path, ("frame",), waits=False, log=said.append)
+        results = Results(path, ("frame",), waits=False, log=messages.append)
         slowest = 0.0
         for frame in range(100000):
             began = time.monotonic()
             results.write((frame,))
             slowest = max(slowest, time.monotonic() - began)
         assert slowest < 1.0 and results.dropped > 1000
-        assert len(said) == 1 and f"{path}: its reader is late" in said[0]
+        assert len(messages) == 1 and f"{path}: its reader is late" in messages[0]
         dropped = results.dropped
         os.set_blocking(reader.fileno(), True)
         lines = [reader.readline() for _ in range(5000)]  # there is room again

@@ -192,8 +192,8 @@ def test_a_saved_video_cut_in_a_fragment_gives_its_good_frames(tmp_path, part):
     pictures = [(start, end) for kind, start, end in mp4_boxes(str(path)) if kind == b"mdat"]
     start, end = pictures[int(part * len(pictures))]
     os.truncate(str(path), (start + end) // 2)
-    frames, said = read_until_broken(open_source(str(path)))
-    assert f"broke at frame {len(frames)};" in said
+    frames, messages = read_until_broken(open_source(str(path)))
+    assert f"broke at frame {len(frames)};" in messages
     assert 10 < len(frames) < 60
     seen = [scene.tick_of(frame) for frame in frames[: len(frames) - 8]]
     assert seen == list(range(len(seen)))

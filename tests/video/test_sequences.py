@@ -199,10 +199,10 @@ def test_no_kind_of_motchallenge_is_an_annotation(tmp_path, line, gone):
 def test_fewer_boxes_than_pictures_are_not_put_on_the_first_ones(tmp_path):
     folder = write_pictures(tmp_path / "Clip" / "img", 5).parent
     (folder / OTB).write_text("11,21,30,40\n" * 3)
-    said = []
-    with open_source(str(folder), said.append) as source:
+    messages = []
+    with open_source(str(folder), messages.append) as source:
         assert source.first_box is None and not source.annotated
-    assert len(said) == 1 and OTB in said[0] and "3 boxes" in said[0]
+    assert len(messages) == 1 and OTB in messages[0] and "3 boxes" in messages[0]
     with refusal(BadClips, "wrong annotation"):
         find_clips([folder])
 
@@ -286,20 +286,20 @@ def test_a_part_that_otb_takes_is_used_and_said(tmp_path, name, pictures, rows, 
     for number in range(2, pictures + 1):
         (folder / "img" / f"{number:04d}.jpg").write_bytes(data)
     (folder / OTB).write_text("11,21,30,40\n" * rows)
-    said = []
-    with open_source(str(folder), said.append) as source:
+    messages = []
+    with open_source(str(folder), messages.append) as source:
         assert source.annotated
         for index in range(pictures):
             source.seek(index)
             is_of_it = first - 1 <= index < first - 1 + rows
             assert source.first_box == ((10, 20, 30, 40) if is_of_it else None)
-    assert len(said) == 1 and f"{first} to {first - 1 + rows} of {pictures}" in said[0]
+    assert len(messages) == 1 and f"{first} to {first - 1 + rows} of {pictures}" in messages[0]
     (clip,) = find_clips([folder])
     assert (len(clip), int(clip.paths[0].stem)) == (rows, first)
     (folder / OTB).write_text("11,21,30,40\n" * (rows - 1))
-    with open_source(str(folder), said.append) as source:
+    with open_source(str(folder), messages.append) as source:
         assert not source.annotated
-    assert "the toolkit of OTB takes the frames" in said[-1]
+    assert "the toolkit of OTB takes the frames" in messages[-1]
 
 
 @pytest.mark.parametrize(

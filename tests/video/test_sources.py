@@ -139,8 +139,8 @@ def test_a_video_of_a_codec_that_ffmpeg_does_not_know_is_refused(tmp_path, plane
 def test_a_truncated_video_gives_its_good_frames(tmp_path, kind, planes):
     path = write_video(tmp_path / ("a" + kind), 120)
     os.truncate(str(path), path.stat().st_size // 2)
-    frames, said = read_until_broken(open_source(path, planes=planes))
-    assert 50 <= len(frames) <= 65 and f"frame {len(frames)} of 120" in said
+    frames, messages = read_until_broken(open_source(path, planes=planes))
+    assert 50 <= len(frames) <= 65 and f"frame {len(frames)} of 120" in messages
 
 
 def test_packets_that_cant_be_decoded_are_counted(tmp_path):
@@ -246,9 +246,9 @@ def test_pictures_may_be_named_by_a_pattern_or_one_by_one(tmp_path, monkeypatch,
 def test_numbers_that_are_missing_among_pictures_are_said(tmp_path, numbers, words):
     for number in numbers:
         cv2.imwrite(str(tmp_path / f"a{number}.png"), np.zeros((8, 8), np.uint8))
-    said = []
-    open_source(tmp_path, said.append).close()
-    assert len(said) == bool(words) and all(words in line for line in said)
+    messages = []
+    open_source(tmp_path, messages.append).close()
+    assert len(messages) == bool(words) and all(words in line for line in messages)
 
 
 def test_any_two_names_have_an_order():

@@ -74,20 +74,20 @@ def test_a_folder_tells_that_a_file_holds_several(tmp_path, name):
     WRITERS[name](tmp_path / name)
     for number in (1, 2):
         cv2.imwrite(str(tmp_path / f"x{number}.png"), scene.picture_at(number))
-    said = []
-    with open_source(str(tmp_path), said.append) as source:
+    messages = []
+    with open_source(str(tmp_path), messages.append) as source:
         assert len(read(source)) == 3
-    assert len(said) == 1 and f"{name} holds several pictures" in said[0]
+    assert len(messages) == 1 and f"{name} holds several pictures" in messages[0]
 
 
 @pytest.mark.parametrize("kind", [".png", ".tif", ".webp", ".jpg", ".bmp"])
 def test_one_picture_is_one_frame_without_a_word(tmp_path, kind):
     path = str(tmp_path / ("a" + kind))
     cv2.imwrite(path, scene.picture_at(0))
-    said = []
-    with open_source(path, said.append) as source:
+    messages = []
+    with open_source(path, messages.append) as source:
         assert len(read(source)) == 1
-    assert not said
+    assert not messages
 
 
 def test_a_stack_that_is_cut_off_is_refused_as_a_whole(tmp_path):

@@ -93,11 +93,11 @@ def test_a_bag_with_stray_stamps(tmp_path, name):
             stamp_s = max(1.0, 100000 + right_s + STRAYS[name].get(number, 0.0))
             message = image("bgr8", PICTURE, 10, stamp_s=stamp_s)
             writer.write(topic, int((100000 + right_s) * 1e9), message)
-    said, times_s = [], []
-    with open_source(str(tmp_path / "bag"), said.append) as source:
+    messages, times_s = [], []
+    with open_source(str(tmp_path / "bag"), messages.append) as source:
         while source.read() is not None:
             times_s.append(source.time_s)
-    assert times_s == pytest.approx(RIGHT_S, abs=1e-3) and len(said) == 1
+    assert times_s == pytest.approx(RIGHT_S, abs=1e-3) and len(messages) == 1
 
 
 def in_turn(stated):

@@ -55,21 +55,21 @@ OTHERS = {
 def test_a_file_with_other_columns_is_named(folder, tool):
     name, rows = OTHERS[tool]
     (folder / name).write_text(text_of(rows))
-    said = []
-    with open_source(str(folder), said.append) as source:
+    messages = []
+    with open_source(str(folder), messages.append) as source:
         assert source.first_box is None and not source.annotated
     with pytest.raises(BadClips) as caught:
         find_clips([folder])
-    for sentence in (*said, str(caught.value)):
+    for sentence in (*messages, str(caught.value)):
         assert f"{name}: is not used as the truth" in sentence and "x,y,w,h" in sentence
-    assert len(said) == 1
+    assert len(messages) == 1
 
 
 def test_the_results_of_a_tracker_beside_a_folder_are_not_spoken_of(folder):
     (folder.parent / "clip.txt").write_text(text_of(OTHERS["MOTChallenge"][1]))
-    said = []
-    with open_source(str(folder), said.append) as source:
-        assert not source.annotated and not said
+    messages = []
+    with open_source(str(folder), messages.append) as source:
+        assert not source.annotated and not messages
 
 
 @pytest.mark.parametrize("name", ["absence.label", "out_of_view.txt"])
@@ -101,17 +101,17 @@ def test_a_frame_that_is_twice_in_boxes_csv_is_refused_with_both_lines(tmp_path)
 
 def test_a_truth_of_corners_is_refused_by_every_reader(folder):
     (folder / "groundtruth.txt").write_text(text_of(EDGES))
-    said = []
-    with open_source(str(folder), said.append) as source:
+    messages = []
+    with open_source(str(folder), messages.append) as source:
         assert source.first_box is None and not source.annotated
-    assert "corners" in said[0] and "groundtruth.txt" in said[0]
+    assert "corners" in messages[0] and "groundtruth.txt" in messages[0]
     with refusal(BadClips, "wrong annotation"):
         find_clips([folder])
     with pytest.raises(Misfit, match="boxes leave the frame of 200x150"):
         boxes_of(str(folder), FRAMES, None, lambda: SIZE)
     (folder / "groundtruth.txt").write_text(text_of(BOXES))
-    (clip,) = find_clips([folder], said.append)
-    assert len(said) == 1 and len(clip) == FRAMES
+    (clip,) = find_clips([folder], messages.append)
+    assert len(messages) == 1 and len(clip) == FRAMES
 
 
 @pytest.mark.parametrize(
@@ -124,9 +124,9 @@ def test_a_truth_of_corners_is_refused_by_every_reader(folder):
 )
 def test_what_looks_like_other_units_is_said(tmp_path, rows, word):
     (tmp_path / "groundtruth.txt").write_text(text_of(rows))
-    said = []
-    boxes_of(str(tmp_path), FRAMES, said.append, lambda: SIZE)
-    assert len(said) == 1 and word in said[0]
+    messages = []
+    boxes_of(str(tmp_path), FRAMES, messages.append, lambda: SIZE)
+    assert len(messages) == 1 and word in messages[0]
 
 
 def test_a_truth_without_an_end_is_refused(tmp_path):

@@ -31,13 +31,13 @@ def test_every_frame_has_its_own_time(tmp_path, kind, planes):
 
 
 def test_a_long_gap_in_the_stamps_is_passed_over_and_told_once(tmp_path, planes):
-    said = []
+    messages = []
     path = write(tmp_path / "a.mp4", [0.0, 0.04, 3600.04, 3600.08])
-    with open_source(path, said.append, planes=planes) as source:
+    with open_source(path, messages.append, planes=planes) as source:
         periods_s = [(source.read(), source.period_s, source.period_s)[1:] for _ in range(3)]
         assert [s for pair in periods_s for s in pair] == pytest.approx([0.04] * 6, abs=0.011)
         assert source.read() is not None and source.time_s == pytest.approx(3600.08, abs=0.01)
-    assert [text for text in said if "gap" in text or "passed" in text] == [
+    assert [text for text in messages if "gap" in text or "passed" in text] == [
         f"{path}: 3600.0 s without a frame, passed over"
     ]
 

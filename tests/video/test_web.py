@@ -88,8 +88,8 @@ def test_a_recording_whose_server_goes_away_says_where_it_broke(tmp_path):
                 self.wfile.write(data[: len(data) // 2])
 
     with web_server(HalfAFile) as address:
-        frames, said = read_until_broken(open_source(address + "a.mkv"))
-    assert 50 <= len(frames) <= 65 and f"frame {len(frames)} of 120" in said
+        frames, messages = read_until_broken(open_source(address + "a.mkv"))
+    assert 50 <= len(frames) <= 65 and f"frame {len(frames)} of 120" in messages
 
 
 @pytest.mark.parametrize("planes", [False, True])
@@ -124,8 +124,8 @@ def test_what_ffmpeg_says_to_another_thread_is_not_the_reason(tmp_path):
     thread.start()
     try:
         for _ in range(200):
-            said = pyav.open_stream("rtsp://127.0.0.1:1/t", 1.0, 1.0, 1.0)[1]
-            assert "refused" in said.lower()
+            messages = pyav.open_stream("rtsp://127.0.0.1:1/t", 1.0, 1.0, 1.0)[1]
+            assert "refused" in messages.lower()
     finally:
         stop.set()
         thread.join()

@@ -287,9 +287,9 @@ class Player:
             self._selection.drop(old)
         self._selection.select(number)
         self._help_until = 0.0
-        said, stay = f"Target {number} is followed", len(self._targets.numbers) - 1
+        messages, stay = f"Target {number} is followed", len(self._targets.numbers) - 1
         if stay:
-            said += f" in place of {old}" if old is not None else ""
-            said += f", and {counted(stay, 'other')} as before"
+            messages += f" in place of {old}" if old is not None else ""
+            messages += f", and {counted(stay, 'other')} as before"
         doubt = self._targets.doubt(number)
-        self.notice(*((f"{said}: {doubt}",) if stay and doubt else (doubt or said,)))
+        self.notice(*((f"{messages}: {doubt}",) if stay and doubt else (doubt or messages,)))

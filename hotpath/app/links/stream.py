@@ -114,8 +114,8 @@ class Push:
             try:
                 view = view[os.write(pipe, view) :]
             except BrokenPipeError:
-                said = self._process.stderr.read().decode(errors="replace").strip()
-                raise OSError(said.rpartition("\n")[2] or "it ended") from None
+                messages = self._process.stderr.read().decode(errors="replace").strip()
+                raise OSError(messages.rpartition("\n")[2] or "it ended") from None
         return len(data)
 
     def close(self) -> None:

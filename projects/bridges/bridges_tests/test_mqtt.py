@@ -102,9 +102,9 @@ def broker(tmp_path, monkeypatch):
 
 
 @contextlib.contextmanager
-def link_to(address, said=None):
+def link_to(address, messages=None):
     link = MqttLink(
-        LinkOptions(publish=address, video="cam0"), ([] if said is None else said).append
+        LinkOptions(publish=address, video="cam0"), ([] if messages is None else messages).append
     )
     try:
         yield link
@@ -156,11 +156,11 @@ def test_a_state_is_sent_on_change_and_a_box_with_each_frame(broker):
 
 
 def test_a_broker_that_returns_gets_the_newest(broker):
-    said = []
-    with link_to(broker.address(), said) as link:
+    messages = []
+    with link_to(broker.address(), messages) as link:
         for index in range(100):
             link.write(frame(index))
-        assert len(said) == 1 and "no broker" in said[0] and link.replaced == 99
+        assert len(messages) == 1 and "no broker" in messages[0] and link.replaced == 99
         for last in (150, 250):
             with broker, Reader(broker) as reader:
                 reader.wait(HOME + "availability", "online".__eq__)
@@ -190,8 +190,8 @@ def test_a_live_source_without_frames_is_offline_until_the_next_one(broker, monk
 def test_a_broker_that_never_answers_makes_the_run_end_with_two(world, capsys):
     address = f"mqtt://cam@127.0.0.1:{free_port(socket.SOCK_STREAM)}/home"
     assert here(world, "frames", "--no-show", "--publish", address) == 2
-    said = capsys.readouterr().err
-    assert "nothing was delivered, because the broker confirmed no frame of this run" in said
+    messages = capsys.readouterr().err
+    assert "nothing was delivered, because the broker confirmed no frame of this run" in messages
 
 
 def test_a_broker_that_reads_nothing_costs_frames_and_no_time(broker):
@@ -221,8 +221,8 @@ def test_a_wrong_password_is_one_sentence(world, broker, monkeypatch, capsys, pa
         monkeypatch.setenv("MQTT_PASSWORD", password)
     with broker:
         assert here(world, "frames", "--no-show", "--publish", broker.address()) == 2
-    said = capsys.readouterr().err
-    assert "the broker refuses the connection" in said and "MQTT_PASSWORD" in said
+    messages = capsys.readouterr().err
+    assert "the broker refuses the connection" in messages and "MQTT_PASSWORD" in messages
 
 
 def test_a_password_can_be_in_a_file(broker, tmp_path, monkeypatch):
@@ -238,12 +238,12 @@ def test_a_certificate_is_of_that_host_and_a_known_authority(tmp_path, monkeypat
     words = "openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj /CN=localhost"
     words += " -addext subjectAltName=DNS:localhost -keyout k.pem -out c.pem"
     assert run(words.split(), cwd=str(tmp_path)).returncode == 0
-    own, said = f"?ca={tmp_path}/c.pem", []
+    own, messages = f"?ca={tmp_path}/c.pem", []
     with Mosquitto(tmp_path, tls=True) as broker:
         for more, host in (("", "localhost"), (own, "127.0.0.1")):
             with refusal(BadOutput, "refused"), link_to(broker.address(more, host, "mqtts")):
                 pass
-        with link_to(broker.address(own, "localhost", "mqtts"), said) as link:
+        with link_to(broker.address(own, "localhost", "mqtts"), messages) as link:
             link.write(frame(1))
         assert link.sent == 1
 

@@ -83,8 +83,8 @@ def broker(kind):
             server.shutdown(socket.SHUT_RDWR)
 
 
-def link_to(address, said):
-    return mqtt.MqttLink(LinkOptions(publish=address, video="cam0"), said.append)
+def link_to(address, messages):
+    return mqtt.MqttLink(LinkOptions(publish=address, video="cam0"), messages.append)
 
 
 def frame(index):
@@ -101,11 +101,11 @@ def wait(until, seconds=10.0):
 def test_a_broker_that_accepts_and_says_nothing_is_told(monkeypatch):
     monkeypatch.setattr(mqtt, "SILENT_S", 1.0)
     monkeypatch.setattr(mqtt, "ANSWER_S", 0.5)
-    said = []
+    messages = []
     with broker("silent") as address:
-        link = link_to(address, said)
+        link = link_to(address, messages)
         link.write(frame(0))
-        assert wait(lambda: said) and "does not answer" in said[0]
+        assert wait(lambda: messages) and "does not answer" in messages[0]
         with refusal(BadOutput, "not delivered"):
             link.close()
     assert link.lines()[0].startswith("published 0 frames")
@@ -142,23 +142,23 @@ def test_frames_that_a_broken_connection_lost_do_not_count(monkeypatch):
 
 
 def test_a_broker_that_sends_a_long_packet_costs_no_memory():
-    said = []
+    messages = []
     with broker("floods") as address:
         tracemalloc.start()
         try:
-            link = link_to(address, said)
-            assert wait(lambda: said)
+            link = link_to(address, messages)
+            assert wait(lambda: messages)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
         link.close()
-    assert "sends a packet of" in said[0] and peak < 32 << 20
+    assert "sends a packet of" in messages[0] and peak < 32 << 20
 
 
 @pytest.mark.parametrize("kind", ["refuses", "is unavailable"])
 def test_a_refusal_is_said_once(kind):
-    said = []
+    messages = []
     with broker(kind) as address, pytest.raises(BadOutput, match="refuses the connection"):
-        link_to(address, said)
+        link_to(address, messages)
     time.sleep(0.2)
-    assert said == []
+    assert messages == []

@@ -40,6 +40,6 @@ def _found(name: str) -> "re.Match[str]":
     text = PATH.read_text(encoding="utf-8")
     found = re.search(rf"(<!-- {name} -->\n)(.*?)(<!-- end {name} -->)", text, re.DOTALL)
     if found is None:
-        said = f"{PATH} has no part <!-- {name} --> ... <!-- end {name} -->; add both comments"
-        raise NoPart(said, what="part")
+        messages = f"{PATH} has no part <!-- {name} --> ... <!-- end {name} -->; add both comments"
+        raise NoPart(messages, what="part")
     return found

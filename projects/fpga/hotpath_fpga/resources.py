@@ -120,14 +120,14 @@ def count(cells: Dict[str, int]) -> Dict[str, float]:
 def over_budget(board: str, result: Dict[str, Any]) -> List[str]:
     """Return a sentence for each resource beyond the board's share. An empty list is good."""
     there, total = design.parts()[board], result["total"]
-    said = [
+    messages = [
         f"{board} takes {total[kind]:g} {kind} of {there[kind]}, more than {SHARES[kind]:.0%}"
         for kind in KINDS
         if total[kind] > SHARES[kind] * there[kind]
     ]
     if result.get("levels", 0) > LEVELS:
-        said.append(f"{board} has {result['levels']} levels of logic, more than {LEVELS}")
-    return said
+        messages.append(f"{board} has {result['levels']} levels of logic, more than {LEVELS}")
+    return messages
 
 
 def table_of_page(boards_results: Results) -> str:

@@ -120,8 +120,8 @@ def run(
             command, cwd=temporary, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         if done.returncode:
-            said = done.stdout.decode("utf-8", "replace").strip().splitlines() or ["no message"]
-            problems = [line for line in said if "ERROR" in line or "ModuleNotFound" in line]
-            why = (problems or said[-1:])[0]
+            messages = done.stdout.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+            problems = [line for line in messages if "ERROR" in line or "ModuleNotFound" in line]
+            why = (problems or messages[-1:])[0]
             raise NoSynthesis(f"yosys fails: {why}; `make fpga` installs it")
         return [json.loads((folder / name).read_text(encoding="utf-8")) for name in results]

@@ -84,10 +84,10 @@ def write(
         parts.append(_section("Success and precision", _curves(table)))
         if any(entry["mean"].get("ms") for entry in table["trackers"].values()):
             parts.append(_section("Speed against accuracy", _speed(table)))
-        said = {n: entry["words"] for n, entry in table["trackers"].items() if entry["words"]}
-        if said:
-            finds = [f"<p>{html.escape(_finds(name, one))}</p>" for name, one in said.items()]
-            parts.append(_section("What the words are worth", _words(said), *finds))
+        messages = {n: entry["words"] for n, entry in table["trackers"].items() if entry["words"]}
+        if messages:
+            finds = [f"<p>{html.escape(_finds(name, one))}</p>" for name, one in messages.items()]
+            parts.append(_section("What the words are worth", _words(messages), *finds))
     figures = table["trackers"][first]["clips"]
     there = [clip for clip in clips if clip.name in results and clip.name in figures]
     there.sort(key=lambda clip: figures[clip.name]["ao"])
@@ -165,13 +165,13 @@ def _speed(table: Table) -> str:
     return _charts(_drawn(plt, chart))
 
 
-def _words(said: Mapping[str, Mapping[str, Any]]) -> str:
+def _words(messages: Mapping[str, Mapping[str, Any]]) -> str:
     """A reliability plot of the presence, and right and wrong frames of each word."""
     plt = pyplot()
     reliability, left = plt.subplots(figsize=SIZE)
     left.plot((0, 1), (0, 1), "--", color=SOFT, label="as it should be")
     middles = (np.arange(state_metrics.BINS) + 0.5) / state_metrics.BINS
-    for (name, figures), colour in zip(said.items(), COLOURS * 9):
+    for (name, figures), colour in zip(messages.items(), COLOURS * 9):
         shares = [share if count else np.nan for count, share in figures["presence"]]
         left.plot(middles, shares, "o-", color=colour, label=name)
     left.set(xlabel="presence", ylabel="share of right boxes", xlim=(0, 1), ylim=(0, 1))
@@ -179,7 +179,7 @@ def _words(said: Mapping[str, Mapping[str, Any]]) -> str:
     left.legend(fontsize=9)
     shares_of_words, right = plt.subplots(figsize=SIZE)
     places, labels = [], []
-    for group, (name, figures) in enumerate(said.items()):
+    for group, (name, figures) in enumerate(messages.items()):
         for each, word in enumerate(state_metrics.WORDS):
             place = group * (len(state_metrics.WORDS) + 0.5) + each
             share = figures[f"share_{word}"]
@@ -188,7 +188,7 @@ def _words(said: Mapping[str, Mapping[str, Any]]) -> str:
             right.bar(place, share - good, bottom=good, color=WORD_COLOURS[word], alpha=0.3)
             places.append(place)
             labels.append(f"{word}\n{name}" if word == state_metrics.WORDS[1] else word)
-    right.set_xticks(places, labels, fontsize=9 if len(said) < 3 else 6)
+    right.set_xticks(places, labels, fontsize=9 if len(messages) < 3 else 6)
     right.set(ylabel="share of frames", ylim=(0, 1))
     right.set_title("pale: the box is wrong", fontsize=10)
     return _charts(_drawn(plt, reliability), _drawn(plt, shares_of_words))

@@ -231,7 +231,7 @@ def run(options: argparse.Namespace) -> None:
     for spec in specs:
         if not load_network(str(spec.options.network)).can_be_lost:
             raise BadRun(f"{spec.name} has no presence; leave it out")
-    said: dict[str, dict[str, list[state_metrics.Frames]]] = {spec.name: {} for spec in specs}
+    messages: dict[str, dict[str, list[state_metrics.Frames]]] = {spec.name: {} for spec in specs}
     areas: dict[str, float] = {}
     evidence: dict[str, list[Evidence]] = {spec.name: [] for spec in specs}
     for name, members in sets.items():
@@ -240,14 +240,14 @@ def run(options: argparse.Namespace) -> None:
             raise BadRun(sentence)
         for spec in specs:
             done = [(runs.stored(spec, member, place) or {}, member) for member in members]
-            said[spec.name][name] = [frames_of(*pair) for pair in done]
+            messages[spec.name][name] = [frames_of(*pair) for pair in done]
             if spec is specs[0]:
                 areas[name] = float(np.mean([area(*pair) for pair in done]))
             if name in FITTED and spec.options.witness is None:
                 evidence[spec.name] += [evidence_of(*pair) for pair in done]
     if len(specs) > 1:
-        print(state_metrics.comparison(said), end="\n\n")
-    print(state_metrics.page(said[specs[0].name], areas))
+        print(state_metrics.comparison(messages), end="\n\n")
+    print(state_metrics.page(messages[specs[0].name], areas))
     alone = {name: joined(parts) for name, parts in evidence.items() if parts}
     if alone:  # the presence of two networks follows from that of each
         say(check(alone))

@@ -285,8 +285,10 @@ def _git(words: Sequence[str]) -> None:
     silent = dict(os.environ, GIT_TERMINAL_PROMPT="0", GIT_LFS_SKIP_SMUDGE="1")
     done = subprocess.run(["git", *words], env=silent, capture_output=True, text=True)
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
-        raise BadRun(f"git could not fetch it: {said}; run the command again", what="not fetched")
+        messages = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+        raise BadRun(
+            f"git could not fetch it: {messages}; run the command again", what="not fetched"
+        )
 
 
 main = command.main("hotpath_lab.public", run, parser)

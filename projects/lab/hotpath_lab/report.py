@@ -106,9 +106,9 @@ def text(table: Table) -> str:
     lines += [f"{name}, published: {text}" for name, entry in entries for text in _published(entry)]
     lines += [_named("where overlap is lost") + _titles(LOSSES)]
     lines += [_named(name) + _cells(_mean(entry, ALL), LOSSES) for name, entry in entries]
-    said = {name: entry["words"] for name, entry in entries if entry["words"]}
-    if said:
-        lines.append(state_metrics.text(said))
+    messages = {name: entry["words"] for name, entry in entries if entry["words"]}
+    if messages:
+        lines.append(state_metrics.text(messages))
     attributes = [group for group in table["groups"] if group not in WHOLE_GROUPS]
     if attributes:
         wide = max(map(len, attributes)) + 2

@@ -226,16 +226,18 @@ def figures(pairs: Sequence[tuple[Mapping[str, Any], Any]]) -> dict[str, float]:
             truth[~np.asarray(known, bool)[: len(boxes)]] = np.nan
         means["auc"].append(metrics.figures(boxes, truth)["success"])
         means["loss_lost"].append(losses(boxes, truth, run["states"])["loss_lost"])
-        said = state_metrics.frames_of(run, film.boxes, known)
-        frames.append(said)
-        wrong_sure += int((~said.right & (said.words == TRACKED) & (said.presence >= SURE)).sum())
+        messages = state_metrics.frames_of(run, film.boxes, known)
+        frames.append(messages)
+        wrong_sure += int(
+            (~messages.right & (messages.words == TRACKED) & (messages.presence >= SURE)).sum()
+        )
         quality = metrics.words(boxes, truth, run["claimed"])
         visible = int(np.isfinite(truth[1:, 0]).sum())
         shown = (1 - quality["nre"]) * visible if visible else 0
         claims, apart = claims + shown, apart + (quality["dre"] * visible if visible else 0)
     table = state_metrics.figures(frames)
-    right = np.concatenate([said.right for said in frames])
-    is_tracked = np.concatenate([said.words for said in frames]) == TRACKED
+    right = np.concatenate([messages.right for messages in frames])
+    is_tracked = np.concatenate([messages.words for messages in frames]) == TRACKED
     table.update({key: float(np.nanmean(values)) for key, values in means.items()})
     table.update(wrong=int((~right & is_tracked).sum()), wrong_sure=wrong_sure)
     table["beside"] = apart / claims if claims else float("nan")

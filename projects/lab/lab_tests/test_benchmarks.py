@@ -73,14 +73,14 @@ def test_a_damaged_sequence_is_named_and_the_others_evaluated(tmp_path, toml, ca
 def test_a_set_without_a_whole_sequence_is_refused(tmp_path, toml, capsys):
     data = tmp_path / "otb"
     write_otb(data / "Bird1", 8, more=3)
-    for given, said in (
+    for given, messages in (
         ([data], "no sequence of otb50 that can be used; left out Bird1"),
         ([tmp_path], f"used; its first would be {tmp_path / 'Basketball'}"),
         ([data, "--clips", "DIR"], "--clips DIR, or --benchmark NAME --data DIR"),
     ):
         assert run(tmp_path, toml, *given) == 2
         told = capsys.readouterr().err.strip().splitlines()
-        assert len(told) == 1 and said in told[0]
+        assert len(told) == 1 and messages in told[0]
     write_otb(data / "Biker", 8)
     assert run(tmp_path, toml, data, "--seen", "none.txt") == 2
     assert "none.txt: no such file" in capsys.readouterr().err

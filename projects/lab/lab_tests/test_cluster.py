@@ -184,16 +184,16 @@ def test_a_clip_that_kills_every_worker_costs_no_other_clip(place, tmp_path):
 
 @slow
 @pytest.mark.parametrize(
-    "dies, said", [("worker", "no worker"), ("scheduler", "no Dask scheduler")]
+    "dies, messages", [("worker", "no worker"), ("scheduler", "no Dask scheduler")]
 )
 def test_what_is_done_is_kept_when_the_cluster_dies(
-    processes, dies, said, place, tmp_path, capsys, monkeypatch
+    processes, dies, messages, place, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(cluster, "PATIENCE_S", 3)
     in_thread(kill_after_a_result, tmp_path, getattr(processes, dies))
     assert run(place, tmp_path, "--cluster", processes.address) == 2
     *before, sentence = capsys.readouterr().err.splitlines()
-    assert said in sentence and "the same command goes on" in sentence and len(before) == 1
+    assert messages in sentence and "the same command goes on" in sentence and len(before) == 1
     done = kept(tmp_path)
     assert 1 <= len(done) < 8
     assert run(place, tmp_path) == 0

@@ -59,8 +59,8 @@ def test_the_file_is_named_in_the_toml_and_a_tracker_takes_it(tmp_path, pictures
 def test_a_mistake_is_a_sentence(tmp_path, pictures, capsys, arguments, sentence):
     toml = tiny.write_network(tmp_path, tiny.watched(**tiny.LOSSY))
     assert run(toml, *(text.format(pictures, tmp_path) for text in arguments)) == 2
-    said = capsys.readouterr().err
-    assert sentence in said and "Traceback" not in said
+    messages = capsys.readouterr().err
+    assert sentence in messages and "Traceback" not in messages
     assert load_network(toml).negatives is None
 
 

@@ -49,9 +49,9 @@ def test_figures_are_shown_as_the_page_has_them():
     truth = np.array([[10.0 + n, 5, 20, 10] for n in range(6)])
     boxes = truth.copy()
     boxes[3:] += 500.0
-    said = ["tracked", "tracked", "unsure", "tracked", "tracked", "lost"]
+    messages = ["tracked", "tracked", "unsure", "tracked", "tracked", "lost"]
     sure, found = [1, 0.95, 0.61, 0.85, 0.5, 0.8], [False, True, False, False, True, False]
-    run = {"boxes": boxes, "states": said, "certainty": sure, "found": found}
+    run = {"boxes": boxes, "states": messages, "certainty": sure, "found": found}
     page = state_metrics.page(
         {"clips": [state_metrics.frames_of(run, truth)]}, {"clips": 0.25}
     ).splitlines()

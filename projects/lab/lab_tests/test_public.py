@@ -116,8 +116,8 @@ def test_only_what_is_damaged_is_fetched_again(published, capsys):
     assert "Dog1: it is damaged; run `python -m hotpath_lab.public" in found.left_out[0]
     capsys.readouterr()
     assert fetch(data, clones) == 0
-    said = capsys.readouterr().err
-    assert "a/one: Dog1" in said and "b/two" not in said
+    messages = capsys.readouterr().err
+    assert "a/one: Dog1" in messages and "b/two" not in messages
 
 
 def test_a_box_that_differs_by_a_pixel_is_noticed(published):
@@ -134,9 +134,9 @@ def test_what_is_missing_is_named_and_the_rest_is_fetched(published, tmp_path, c
     away.rename(tmp_path / "away")
     data = tmp_path / "fresh"
     assert fetch(data, clones) == 2
-    said = capsys.readouterr().err
-    assert f"missing: otb100 Dog1: there is no clone {away}" in said
-    assert "1 of 2 sequences are there" in said
+    messages = capsys.readouterr().err
+    assert f"missing: otb100 Dog1: there is no clone {away}" in messages
+    assert "1 of 2 sequences are there" in messages
     (data / ".fetching/.git").mkdir(parents=True)  # of a run that was killed
     (tmp_path / "away").rename(away)
     assert fetch(data, clones) == 0
@@ -148,9 +148,9 @@ def test_a_commit_or_frame_that_is_not_there_is_named(published, tmp_path, capsy
     rows = benchmarks.public_rows()
     rows[0], rows[1] = rows[0]._replace(commit="0" * 40), rows[1]._replace(first=447)
     assert fetch(tmp_path / "fresh", clones) == 2
-    said = capsys.readouterr().err
-    assert "Dog1: git could not fetch it: " in said
-    assert f"group1_2: b/two has no frame {446 + FRAMES} of pool" in said
+    messages = capsys.readouterr().err
+    assert "Dog1: git could not fetch it: " in messages
+    assert f"group1_2: b/two has no frame {446 + FRAMES} of pool" in messages
 
 
 def test_without_sequences_the_benchmark_says_how_to_fetch_them(tmp_path, capsys):

@@ -117,8 +117,8 @@ def test_the_command_tracks_with_each_triple_and_writes_the_best(tmp_path, capsy
     words = ["--networks", str(toml), "--clips", str(tmp_path / "clips"), "--engine", "onnxruntime"]
     words += ["--tried", "0.4,0.4,0.8", "--out", str(tmp_path / "out"), "--write"]
     assert thresholds.main(words) == 0
-    said = capsys.readouterr()
+    messages = capsys.readouterr()
     for numbers in ("0.2 0.3 0.4", "0.4 0.4 0.8"):
-        assert numbers in said.out + said.err
+        assert numbers in messages.out + messages.err
     written = load_network(toml)
     assert tuple(getattr(written, key) for key in thresholds.SEARCH) in (LOW, HIGH)

@@ -69,7 +69,7 @@ def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "more, said",
+    "more, messages",
     [
         (["--only", "a"], "can't be parted"),
         (["--parameters", "colour"], "has no number called 'colour'"),
@@ -82,10 +82,10 @@ def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
         (["--parameters", "found_above"], "no thresholds for it in the TOML"),
     ],
 )
-def test_mistakes_have_a_sentence(place, capsys, more, said):
+def test_mistakes_have_a_sentence(place, capsys, more, messages):
     assert tune.main(arguments(place, "x", *more)) == 2
     told = capsys.readouterr().err
-    assert said in told and "secret" not in told
+    assert messages in told and "secret" not in told
 
 
 def test_two_processes_share_a_search_and_a_killed_one_its_trial(place):

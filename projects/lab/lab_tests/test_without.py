@@ -32,8 +32,8 @@ def test_each_rule_has_a_row_beside_that_of_all_rules(place, capsys):
     lines = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
     assert lines[0] == ["without", "clips"]
     assert [row for row, _ in lines[2:]] == ["all rules", "followed", "smooth"]
-    box, wrong, said, finds = lines[2][1].split("; ")
-    assert 0.0 < float(box) < 1.0 and wrong == "1, 1" and (said, finds) == (".925", "1, 0")
+    box, wrong, messages, finds = lines[2][1].split("; ")
+    assert 0.0 < float(box) < 1.0 and wrong == "1, 1" and (messages, finds) == (".925", "1, 0")
 
 
 def test_with_all_rules_shared_windows_change_nothing(place):

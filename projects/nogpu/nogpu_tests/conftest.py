@@ -62,8 +62,8 @@ def reports_of(item, given):
         mates = [each for each in item.session.items if each.path == item.path]
         mates = [each.nodeid for each in mates if environment_of(each) == given]
         groups[key] = run(item.config, mates, surroundings(**given))
-    found, said = groups[key]
-    ended = pytest.TestReport(item.nodeid, item.location, {}, "failed", said[-5000:], "call")
+    found, messages = groups[key]
+    ended = pytest.TestReport(item.nodeid, item.location, {}, "failed", messages[-5000:], "call")
     return found.get(item.nodeid, [ended])
 
 
@@ -102,5 +102,5 @@ if INSIDE:
     def driver_is_whole(capfd):
         """Fail where a library calls a function that the fake driver lacks."""
         yield
-        said = capfd.readouterr().err
-        assert "fake driver has no" not in said and "PyCUDA" not in said, said
+        messages = capfd.readouterr().err
+        assert "fake driver has no" not in messages and "PyCUDA" not in messages, messages

@@ -58,23 +58,23 @@ def told(track, tracker):
 def follow(tracker, frames, first, box):
     """What is said of every frame, and the cost of each on the device."""
     tracker.init(first, box)
-    said, costs = [], []
+    messages, costs = [], []
     for frame in frames:
-        update = lambda: said.append(told(tracker.update(frame), tracker))  # noqa: B023, E731
+        update = lambda: messages.append(told(tracker.update(frame), tracker))  # noqa: B023, E731
         costs.append(cost_of(tracker.engine.device, update))
-    return said, costs
+    return messages, costs
 
 
 def follow_several(device, frames, boxes):
     """What is said of every target in every frame."""
     targets = Targets(device, Options(recover=True))
-    said = []
+    messages = []
     for box in boxes:
         targets.add(frames[0], box)
     for frame in frames[1:]:
         tracks = targets.update(frame)
-        said.append([told(track, targets._trackers[n]) for n, track in tracks.items()])
-    return said
+        messages.append([told(track, targets._trackers[n]) for n, track in tracks.items()])
+    return messages
 
 
 def interrupted(clip, other, start, end):
@@ -313,6 +313,6 @@ def test_kestrel_while_a_clip_shows_another_scene(clips_dir):
     check_alike(report["found"], report["wanted"])
     states = [track[3] for track in report["found"]]
     assert states.count("lost") > 10 and states[-1] != "lost"
-    said = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
+    messages = (ROOT / "docs" / "jetson.md").read_text(encoding="utf-8")
     usual = min(cost["download_bytes"] for cost in report["costs"])
-    assert "{:,} bytes for one window".format(usual) in said
+    assert "{:,} bytes for one window".format(usual) in messages

@@ -245,16 +245,16 @@ def by_engine(name, network):
 
 def by_board(name, network):
     """From what is prepared for a board; the parser of its TensorRT must take it."""
-    order, said = Order(load_board(name), network, "fp16"), []
+    order, messages = Order(load_board(name), network, "fp16"), []
     with tempfile.TemporaryDirectory() as folder:
         place = pathlib.Path(folder) / "prepared"
-        prepared.prepare(place, order, said.append)
+        prepared.prepare(place, order, messages.append)
         forms = prepared.read(place)["forms"]
         family, form = ("8.2", "cut") if name == "jetson_nano" else ("10", "whole")
         for file in forms[form]["models"]:
             model = Model((place / file).read_bytes())
             assert not fake._problems(model, family, fake.Machine())
-        assert any("maps within" in sentence for sentence in said)  # the cut is the whole
+        assert any("maps within" in sentence for sentence in messages)  # the cut is the whole
         return chain(*(str(place / file) for file in forms["whole"]["models"][:2]))
 
 

@@ -99,10 +99,10 @@ def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, mo
     tensorrt.build_prepared(prepared, folder, quiet)
     board.be("jetson_nano")
     monkeypatch.chdir(tmp_path)
-    said = []
-    parts = loading.load(Options(network.path, engine="tensorrt", log=said.append))
-    tracker = loading.create_tracker(*parts, Options(log=said.append))
-    assert any("on the processor" in sentence for sentence in said)
+    messages = []
+    parts = loading.load(Options(network.path, engine="tensorrt", log=messages.append))
+    tracker = loading.create_tracker(*parts, Options(log=messages.append))
+    assert any("on the processor" in sentence for sentence in messages)
     found = tiny.boxes_of(tracker, *tiny.film(3))
     host = load_tracker(network.path, engine="onnxruntime")
     np.testing.assert_allclose(found, tiny.boxes_of(host, *tiny.film(3)), rtol=0, atol=1e-3)
@@ -117,11 +117,11 @@ def test_a_board_tracks_with_the_bundle_that_is_found_for_it(board, tmp_path, mo
 @pytest.mark.parametrize("board", ["10"], indirect=True)
 def test_a_parser_that_fails_on_the_whole_gets_the_cut_network(board, tmp_path):
     board.machine.tensor_kernels = False
-    said = []
+    messages = []
     network, prepared = make_prepared(tmp_path, "tiny_cut")
-    made = tensorrt.build_prepared(prepared, tmp_path / "bundle", said.append)
+    made = tensorrt.build_prepared(prepared, tmp_path / "bundle", messages.append)
     assert made.run["form"] == "cut"
-    assert any("kernel weights" in text and "trying another form" in text for text in said)
+    assert any("kernel weights" in text and "trying another form" in text for text in messages)
     names = sorted(path.name for path in made.folder.iterdir())
     assert names == "bundle.json exemplar.plan search0.plan search1.plan tiny_cut.toml".split()
 
@@ -191,8 +191,8 @@ def test_a_board_of_little_memory_does_without_cublas_and_cudnn(board, tmp_path)
 def test_a_plan_that_needs_cublas_is_built_with_it(board, tmp_path, monkeypatch):
     _, prepared = make_prepared(tmp_path, "tiny")
     model = prepared / preparations.read(prepared)["forms"]["whole"]["models"][1]
-    said, sources = [], []
-    builder = plans.Builder(plans.Request("fp32", memory_gb=2), str(tmp_path), said.append)
+    messages, sources = [], []
+    builder = plans.Builder(plans.Request("fp32", memory_gb=2), str(tmp_path), messages.append)
     build = builder._builder.build_serialized_network
 
     def the_second_time(network, config):
@@ -203,7 +203,7 @@ def test_a_plan_that_needs_cublas_is_built_with_it(board, tmp_path, monkeypatch)
     assert builder.build(model, "search")
     cublas = 1 << int(board.trt.TacticSource.CUBLAS)
     assert [bool(each & cublas) for each in sources] == [False, True]
-    assert any("cuBLAS" in text and "once more" in text for text in said)
+    assert any("cuBLAS" in text and "once more" in text for text in messages)
 
 
 def test_dla_is_asked_for_and_counted(board, tmp_path):
@@ -413,9 +413,12 @@ def test_a_quantised_network_without_half_tensors_is_built(board, tmp_path, monk
 
 def test_a_plan_of_the_other_type_is_refused(board, tmp_path):
     _, made = make_bundle(tmp_path, "tiny", "fp16")
-    for dtype, said in (("float32", "HALF.*not float32.*run `make engine"), ("float64", "float64")):
+    for dtype, messages in (
+        ("float32", "HALF.*not float32.*run `make engine"),
+        ("float64", "float64"),
+    ):
         made.run["dtype"] = dtype
-        with pytest.raises(bundle.BadBundle, match=said):
+        with pytest.raises(bundle.BadBundle, match=messages):
             engines.open_engine("tensorrt", Setup(made.load_network(), {}, bundle=made))
 
 
@@ -457,7 +460,7 @@ DLA = "libnvdla_compiler.so: cannot open shared object file: No such file or dir
 
 
 @pytest.mark.parametrize(
-    "driver, tensorrt, said",
+    "driver, tensorrt, messages",
     [
         (None, "raise AssertionError", "no NVIDIA driver.*python -m hotpath boards"),
         (
@@ -474,7 +477,7 @@ DLA = "libnvdla_compiler.so: cannot open shared object file: No such file or dir
         (0, f"raise ImportError({DLA!r})", "libnvdla_compiler.*install nvidia-l4t-dla-compiler"),
     ],
 )
-def test_what_a_board_lacks_is_one_sentence(monkeypatch, tmp_path, driver, tensorrt, said):
+def test_what_a_board_lacks_is_one_sentence(monkeypatch, tmp_path, driver, tensorrt, messages):
     if tensorrt is None:
         monkeypatch.setitem(sys.modules, "tensorrt", None)
     else:
@@ -483,7 +486,7 @@ def test_what_a_board_lacks_is_one_sentence(monkeypatch, tmp_path, driver, tenso
         monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
     played = None if driver is None else machine.Board(None, cu_init=driver)
     try:
-        with pytest.raises((NoGpu, NoEngine), match=said):
+        with pytest.raises((NoGpu, NoEngine), match=messages):
             plans.Builder(plans.Request("fp16"), str(tmp_path), quiet)
     finally:
         if played is not None:

@@ -271,13 +271,13 @@ def test_every_command_of_a_page_is_understood_by_its_program(tmp_path):
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == len(asked) > 100
     wrong, lacking = [], set()
-    for (line, words), (code, said) in zip(asked, answers):
-        missing = re.search(MISSING, said)
+    for (line, words), (code, messages) in zip(asked, answers):
+        missing = re.search(MISSING, messages)
         is_part = is_name(words) or "…" in line or "..." in line
         if missing and not missing[1].startswith(OWN):
             lacking.add("torch" if missing[1] == "research" else missing[1])
-        elif code and not (is_part and LACKS.search(said)):
-            wrong.append(f"{lines()[line]}: {line}: {said.strip().splitlines()[-1]}")
+        elif code and not (is_part and LACKS.search(messages)):
+            wrong.append(f"{lines()[line]}: {line}: {messages.strip().splitlines()[-1]}")
     assert not wrong, "\n".join(wrong)
     if lacking:
         pytest.skip(why_no_module(*lacking))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hotpath
-from tests.support import ROOT, thing, tiny, tiny_detector
+from tests.support import ROOT, object_scene, tiny, tiny_detector
 
 pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
@@ -22,8 +22,8 @@ BOXES = [(440, 270, 60, 90), (100, 80, 70, 50)]  # of the targets in the example
 
 def scene():
     """A frame with a thing in each of the boxes, BGR uint8 (480, 640, 3)."""
-    source = thing.scene()
-    x, y, w, h = thing.THING
+    source = object_scene.scene()
+    x, y, w, h = object_scene.OBJECT
     frame = np.random.RandomState(5).normal(120, 3, (480, 640, 3)).clip(0, 255).astype(np.uint8)
     for left, top, wide, high in BOXES:
         part = cv2.resize(source[y : y + h, x : x + w], (wide, high))
@@ -53,8 +53,8 @@ def test_each_public_docstring_has_an_example_that_is_true(path, place, monkeypa
     names.update({public.__name__: public, "frame": frame, "boxes": BOXES})
     examples = doctest.DocTestParser().get_doctest(text, names, public.__name__, None, 0)
     assert examples.examples, "no example"
-    said = []
+    messages = []
     failed, tried = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(
-        examples, out=said.append
+        examples, out=messages.append
     )
-    assert tried and not failed, "".join(said)
+    assert tried and not failed, "".join(messages)

@@ -200,8 +200,8 @@ def test_a_code_block_says_what_it_is(page):
 
 
 def test_a_command_that_is_not_run_stands_in_a_page():
-    said = {one for page in PAGES for _, _, text in blocks(page) for one in commands(text)}
-    assert LEFT_OUT <= said, LEFT_OUT - said
+    messages = {one for page in PAGES for _, _, text in blocks(page) for one in commands(text)}
+    assert LEFT_OUT <= messages, LEFT_OUT - messages
 
 
 def execute(page, slow, checkout):

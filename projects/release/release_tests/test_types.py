@@ -80,23 +80,23 @@ def run(words, folder):
 def test_every_program_has_the_types_that_it_needs(programs, checker):
     names = sorted(path.name for path in programs.glob("*.py") if path.name != "wrong.py")
     assert len(names) > 3
-    code, said = checker(sys.executable, programs, names)
-    assert code == 0, said
+    code, messages = checker(sys.executable, programs, names)
+    assert code == 0, messages
 
 
 @pytest.mark.slow("as above")
 @pytest.mark.parametrize("checker", [mypy, pyright])
 def test_a_wrong_program_is_noticed(programs, checker):
-    code, said = checker(sys.executable, programs, ["wrong.py"])
-    assert code and "box" in said and "thread" in said, said
+    code, messages = checker(sys.executable, programs, ["wrong.py"])
+    assert code and "box" in messages and "thread" in messages, messages
 
 
 @pytest.mark.slow("builds a wheel")
 @pytest.mark.parametrize("checker", [mypy, pyright])
 def test_a_wheel_tells_its_types_too(programs, checker, tmp_path):
     words = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, ROOT]
-    code, said = run(words, tmp_path)
-    assert code == 0, said
+    code, messages = run(words, tmp_path)
+    assert code == 0, messages
     home = tmp_path / "venv"
     venv.create(str(home), with_pip=False)
     (own,) = home.glob("lib/python*/site-packages")
@@ -105,9 +105,9 @@ def test_a_wheel_tells_its_types_too(programs, checker, tmp_path):
     for name in ("numpy", "cv2", "typing_extensions.py"):
         (own / name).symlink_to(theirs / name)
     words = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", own]
-    code, said = run([*words, *tmp_path.glob("*.whl")], tmp_path)
-    assert code == 0, said
+    code, messages = run([*words, *tmp_path.glob("*.whl")], tmp_path)
+    assert code == 0, messages
     names = ["README_2.py", "right.py"]
     names = [name for name in names if (programs / name).exists()]
-    code, said = checker(home / "bin" / "python", programs, names)
-    assert code == 0, said
+    code, messages = checker(home / "bin" / "python", programs, names)
+    assert code == 0, messages

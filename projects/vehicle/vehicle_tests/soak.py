@@ -332,8 +332,8 @@ class Soak:
             while file.write(bytes(1 << 16)):
                 pass
         self.pump(8.0)
-        said = self.program.text()
-        self.check("soak.mkv: the disk is full" in said, "a full disk is not said")
+        messages = self.program.text()
+        self.check("soak.mkv: the disk is full" in messages, "a full disk is not said")
         (self.disk / "filler").unlink()
 
     def _stop(self):
@@ -377,8 +377,8 @@ class Soak:
         self.check(missing <= 20 * self.stops, f"{missing} rows are lost that nobody speaks of")
         self.check(self.reader.broken == 0, "a line of the results is not whole")
         self.check("not understood" not in text, "a message was not understood")
-        for said in ("the picture stands still", "no new picture"):
-            self.check(said in self.held, f"nobody was told: {said}")
+        for messages in ("the picture stands still", "no new picture"):
+            self.check(messages in self.held, f"nobody was told: {messages}")
         self._check_growth()
         return text
 

@@ -63,10 +63,10 @@ def link(camera):
 
 
 def opened(camera, share=None):
-    said = []
-    follower = Follower(make_aim((60.0,), SIZE, None), said.append, share)
-    link = PtzLink(Camera(address(camera), LOGIN), follower, said.append, PAUSE_S)
-    link.said = said
+    messages = []
+    follower = Follower(make_aim((60.0,), SIZE, None), messages.append, share)
+    link = PtzLink(Camera(address(camera), LOGIN), follower, messages.append, PAUSE_S)
+    link.messages = messages
     return link
 
 
@@ -161,7 +161,7 @@ def test_without_fresh_evidence_the_camera_stops_and_it_is_said(camera, link, go
     frozen, ended = RNG.randint(0, 256, SHAPE).astype(np.uint8), time.monotonic()
 
     def stands():
-        return camera.names()[-1] == "Stop" and link.said[1:]
+        return camera.names()[-1] == "Stop" and link.messages[1:]
 
     if gone == "silent":
         camera.wait_for(lambda: camera.names()[-1] == "Stop")
@@ -172,7 +172,7 @@ def test_without_fresh_evidence_the_camera_stops_and_it_is_said(camera, link, go
         show_until(link, RIGHT_UP, stands, frozen)
     else:
         show_until(link, gone, stands)
-    assert link.said[1:] == [f"camera holds: {why}"]
+    assert link.messages[1:] == [f"camera holds: {why}"]
 
 
 def test_a_slow_camera_holds_no_frame_and_gets_the_newest(camera, link):
@@ -191,8 +191,8 @@ def test_a_camera_that_goes_is_told_once_and_taken_up_again(camera, monkeypatch)
     monkeypatch.setattr(product, "RETRY_S", 0.05)
     link, port = opened(camera), camera.port
     show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
-    assert link.said == ["camera goes slowly: it has no calibration"]
-    told = link.said
+    assert link.messages == ["camera goes slowly: it has no calibration"]
+    told = link.messages
     del told[:]
     camera.close()  # a request may be under way, and fail at once
     show_until(link, RIGHT_UP, lambda: link.failed >= 3)
@@ -242,7 +242,7 @@ def test_a_password_that_was_changed_is_tried_once_a_minute(camera, digest):
     show_until(link, RIGHT_UP, lambda: link.failed)
     time.sleep(1.5)  # longer than after another failure
     assert camera.refused_logins == 1 and link.failed == 1
-    assert "refuses the user" in link.said[-1] and "again in 60 s" in link.said[-1]
+    assert "refuses the user" in link.messages[-1] and "again in 60 s" in link.messages[-1]
     link.close()
     assert camera.refused_logins == 2  # one stop
 
@@ -256,7 +256,7 @@ def test_after_a_refused_login_the_camera_is_taken_up_again(camera, monkeypatch)
     camera.login, done = LOGIN, link.done
     show_until(link, RIGHT_UP, lambda: link.done > done + 2)
     link.close()
-    assert any(text.endswith("answers again") for text in link.said)
+    assert any(text.endswith("answers again") for text in link.messages)
 
 
 def test_a_last_stop_that_fails_is_told(camera):
@@ -264,7 +264,7 @@ def test_a_last_stop_that_fails_is_told(camera):
     show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
     camera.refuses = "Motor & gear"
     link.close()
-    assert "Motor & gear; " in link.said[-1]
+    assert "Motor & gear; " in link.messages[-1]
 
 
 @pytest.mark.parametrize(
@@ -392,9 +392,9 @@ def test_a_run_turns_the_camera_and_hides_the_password(camera, tmp_path):
             assert time.time() < deadline and process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[0]
-    assert process.returncode == 130 and camera.names()[-3:] == ["Stop"] * 3, said
-    assert "follows the target" in said and "gimbal: " in said and LOGIN[1] not in said
+        messages = process.communicate(timeout=60)[0]
+    assert process.returncode == 130 and camera.names()[-3:] == ["Stop"] * 3, messages
+    assert "follows the target" in messages and "gimbal: " in messages and LOGIN[1] not in messages
 
 
 @pytest.mark.parametrize(
@@ -473,10 +473,10 @@ def test_a_camera_turns_within_its_own_limits(limits, zooms):
                 if camera.velocity[0] > 0 and camera.velocity[1] > 0:
                     break
                 time.sleep(0.01)
-            assert camera.velocity[0] > 0 and camera.velocity[1] > 0, link.said
+            assert camera.velocity[0] > 0 and camera.velocity[1] > 0, link.messages
             time.sleep(0.3)
         assert link.failed == 0 and camera.velocity == (0, 0, 0)
-        told = [text for text in link.said if "no timeout" in text]
+        told = [text for text in link.messages if "no timeout" in text]
         assert len(told) == (limits.get("timeout", "") is None)
 
 
@@ -567,13 +567,13 @@ def test_a_velocity_without_a_uri_goes_only_to_a_camera_with_one_space(turns, mo
 
 @pytest.mark.parametrize("timeout, seconds", [("PT600S", 1), ("PT5S", 5), ("PT1S", 1)])
 def test_a_timeout_of_minutes_is_not_used_and_one_second_is_said(timeout, seconds):
-    said = []
+    messages = []
     with contextlib.closing(Particular(timeout, login=None)) as camera:
         options = LinkOptions(others=(GimbalOptions(address(camera, "")),))
-        link = open_link(Context(options, None, None, SIZE, "", said.append))
+        link = open_link(Context(options, None, None, SIZE, "", messages.append))
         link.close()
     assert link._camera.timeout_s == seconds
-    assert any(f"after {seconds} s" in text for text in said) == (seconds > 1)
+    assert any(f"after {seconds} s" in text for text in messages) == (seconds > 1)
 
 
 @pytest.mark.parametrize("timeout", ["PT1S", None])
@@ -583,7 +583,7 @@ def test_the_last_words_are_true_of_a_camera_that_went(timeout):
     show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
     camera.close()
     link.close()
-    assert ("it stops by itself" in link.said[-1]) == (timeout is not None), link.said
+    assert ("it stops by itself" in link.messages[-1]) == (timeout is not None), link.messages
 
 
 def test_a_refusal_of_every_form_is_said_once():
@@ -598,4 +598,4 @@ def test_a_refusal_of_every_form_is_said_once():
         while time.monotonic() < ends:
             link.write(tracked(RIGHT_UP if int(time.monotonic() * 2) % 2 else None))
             time.sleep(0.02)
-        assert len([text for text in link.said if "not now" in text]) == 1, link.said
+        assert len([text for text in link.messages if "not now" in text]) == 1, link.messages

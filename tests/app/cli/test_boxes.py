@@ -37,17 +37,17 @@ def test_a_box_that_is_given_twice_is_refused(tmp_path):
 
 @pytest.mark.parametrize("box, corners", [("90,80,400,300", "90,80,310,220")])
 def test_a_box_leaving_the_frame_as_two_corners_is_told(box, corners):
-    said = []
-    source = Source("clip", log=said.append)
-    assert boxes("--box", box, source=source) and len(said) == 1
-    assert "x,y,w,h" in said[0] and said[0].endswith("give " + corners)
+    messages = []
+    source = Source("clip", log=messages.append)
+    assert boxes("--box", box, source=source) and len(messages) == 1
+    assert "x,y,w,h" in messages[0] and messages[0].endswith("give " + corners)
 
 
 @pytest.mark.parametrize("box", ["100,250,300,110", "400,20,100,40", "0,0,480,360", "-9,1,60,60"])
 def test_a_box_that_is_no_two_corners_is_not_told(box):
-    said = []
-    source = Source("clip", log=said.append)
-    assert boxes("--box", box, source=source) and not said
+    messages = []
+    source = Source("clip", log=messages.append)
+    assert boxes("--box", box, source=source) and not messages
 
 
 @pytest.mark.parametrize(

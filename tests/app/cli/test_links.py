@@ -72,9 +72,9 @@ def test_a_link_whose_thread_dies_ends_the_run_with_a_sentence(world, monkeypatc
     monkeypatch.setitem(sys.modules, "broken_link", module)
     monkeypatch.setattr(links, "LINKS", (("publish", "broken_link", ""),))
     assert here(world, "frames", "--publish", "udp://127.0.0.1:9", "--no-show") == 2
-    said = capsys.readouterr().err
-    assert "the thread 'broken' ended by a fault, ZeroDivisionError" in said
-    assert "test_links.py" in said and "start the run again" in said and broken.closed
+    messages = capsys.readouterr().err
+    assert "the thread 'broken' ended by a fault, ZeroDivisionError" in messages
+    assert "test_links.py" in messages and "start the run again" in messages and broken.closed
 
 
 class Recorder(Link):

@@ -53,8 +53,10 @@ def test_a_value_that_cannot_be_is_one_plain_sentence(capsys, arguments, words):
     except SystemExit as end:
         code = end.code
     assert code == 2
-    said = capsys.readouterr().err
-    assert words in said and said.count("\n") == 1 and said.startswith("hotpath track: ")
+    messages = capsys.readouterr().err
+    assert (
+        words in messages and messages.count("\n") == 1 and messages.startswith("hotpath track: ")
+    )
 
 
 def test_a_box_with_blanks_is_named_before_anything_is_opened(capsys):
@@ -189,7 +191,7 @@ def test_the_short_help_fits_on_a_page_and_the_long_has_the_rest(capsys):
 
 
 def test_what_is_said_of_the_tracker_reaches_it():
-    said = {
+    messages = {
         "network": "nanotrack_v2",
         "engine": "onnxruntime",
         "precision": "int8",
@@ -200,7 +202,7 @@ def test_what_is_said_of_the_tracker_reaches_it():
         "witness": "none",
     }
     arguments = ["--video", "cam0", "--recover"]
-    for name, value in said.items():
+    for name, value in messages.items():
         arguments += ["--" + name.replace("_", "-"), value]
     network = options.records_of(options.parse(arguments), print).network
     changed = {

@@ -185,9 +185,9 @@ class Late(Keys):
 @pytest.mark.parametrize("touched, watched", [(True, None), (False, True), (True, False)])
 def test_the_last_frame_stays_until_a_key_a_click_or_the_end(what, touched, watched):
     run = SimpleNamespace(requested=False)
-    window, said = Late(what, run), []
+    window, messages = Late(what, run), []
     window.touched = touched
-    player = Player(window, Recording(), Targets(), said.append)
+    player = Player(window, Recording(), Targets(), messages.append)
     frame = np.zeros((40, 60, 3), np.uint8)
     player.show(frame, frame, 0, TRACKS)
     began_s = player_module.time.now_s
@@ -195,10 +195,10 @@ def test_the_last_frame_stays_until_a_key_a_click_or_the_end(what, touched, watc
     stays = watched is not False
     held_s = player_module.time.now_s - began_s
     assert held_s == pytest.approx(60 if stays else 2, abs=0.3)
-    assert (window.lines == player_module.END) == stays == bool(said)
+    assert (window.lines == player_module.END) == stays == bool(messages)
     window.open = False
     player.hold(run, watched)
-    assert len(said) == stays, "the window is closed already"
+    assert len(messages) == stays, "the window is closed already"
 
 
 def test_space_pauses_and_resumes():
@@ -315,8 +315,8 @@ def test_a_click_that_finds_nothing_leaves_the_target(refusal, sentence):
     assert sentence in window.lines[0] and targets.numbers == (0, 5, 6)
 
 
-@pytest.mark.parametrize("refusal, said", [(None, "is confirmed"), (NotReady("lost"), "lost")])
-def test_enter_confirms_the_selected_target(refusal, said):
+@pytest.mark.parametrize("refusal, messages", [(None, "is confirmed"), (NotReady("lost"), "lost")])
+def test_enter_confirms_the_selected_target(refusal, messages):
     player, _, keys, targets = begun("\r")
     confirmed = []
 
@@ -328,7 +328,7 @@ def test_enter_confirms_the_selected_target(refusal, said):
     targets.confirm = confirm
     player.take_keys()
     assert confirmed == [0] * (refusal is None)
-    assert any(said in line for line in keys.lines)
+    assert any(messages in line for line in keys.lines)
 
 
 @pytest.mark.parametrize(
@@ -336,14 +336,14 @@ def test_enter_confirms_the_selected_target(refusal, said):
 )
 def test_yes_and_no_change_the_word_at_once_also_while_paused(key, asked, word, presence):
     player, source, window, targets = begun()
-    said = []
-    setattr(targets, asked, said.append)
+    messages = []
+    setattr(targets, asked, messages.append)
     frame = source.read()
     player.show(frame, frame.copy(), 0, {0: Track(Box(5, 5, 20, 10), 0.4, state="unsure")})
     before = player._shown.picture.copy()
     window.keys = [key]
     player.take_keys()
-    assert said == [0]
+    assert messages == [0]
     track = player._shown.tracks[0]
     assert (track.state, track.lost, track.presence) == (word, word == "lost", presence)
     assert (player._shown.picture != before).any(), "the box is drawn in its new colour"

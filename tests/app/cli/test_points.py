@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hotpath.runtime.frames.boxes import overlap
-from tests.support import ROOT, run, thing
+from tests.support import ROOT, object_scene, run
 
 pytest.importorskip("openvino")
 
@@ -20,7 +20,7 @@ def track(folder, *options):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("points")
-    thing.write_film(path / "film", 3)
+    object_scene.write_film(path / "film", 3)
     return path
 
 
@@ -31,19 +31,19 @@ def first_boxes(folder):
 
 
 def test_a_point_in_per_cent_becomes_the_box_of_the_thing_there(folder):
-    x, y = 100 * thing.CENTRE[0] / 320, 100 * thing.CENTRE[1] / 240
+    x, y = 100 * object_scene.CENTRE[0] / 320, 100 * object_scene.CENTRE[1] / 240
     done = track(folder, "--point", f"{x}%,{y}%")
     assert done.returncode == 0, done.stderr
     (box,) = first_boxes(folder)
-    assert overlap(box, thing.THING) > 0.6
+    assert overlap(box, object_scene.OBJECT) > 0.6
 
 
 def test_a_loose_box_is_tightened_only_on_request(folder):
-    x, y, w, h = thing.THING
+    x, y, w, h = object_scene.OBJECT
     loose = f"{x - w / 2},{y - h / 2},{2 * w},{2 * h}"
     for options in ([], ["--snug"]):
         assert track(folder, "--box", loose, *options).returncode == 0
-        assert (overlap(first_boxes(folder)[0], thing.THING) > 0.5) == bool(options)
+        assert (overlap(first_boxes(folder)[0], object_scene.OBJECT) > 0.5) == bool(options)
 
 
 def test_a_point_on_nothing_ends_the_run_with_a_sentence(folder):

@@ -45,16 +45,16 @@ HOST = "a" * 70 + ".example"
 
 
 @pytest.mark.parametrize(
-    "words, said",
+    "words, messages",
     [
         (["--publish", f"udp://{HOST}:5"], "no host has such a name"),
         (["--page", "--page-host", HOST], "no host has such a name"),
     ],
 )
-def test_impossible_values_are_one_sentence(world, words, said):
+def test_impossible_values_are_one_sentence(world, words, messages):
     done = run(film_command(world, "frames", "--no-show", *words), timeout=120)
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
-    assert said in done.stderr
+    assert messages in done.stderr
 
 
 def test_a_closed_standard_error_loses_nothing(world, tmp_path):
@@ -158,9 +158,9 @@ def test_a_run_begins_at_the_time_that_is_given(world, tmp_path, capsys):
 def test_a_quiet_run_prints_its_summary_as_json_and_nothing_else(world, tmp_path, capsys):
     out = tmp_path / "out.csv"
     assert here(world, "frames", "--quiet", "--json", "--fps", "20", "--results", out) == 0
-    said = capsys.readouterr()
-    assert said.err == ""
-    found = json.loads(said.out)
+    messages = capsys.readouterr()
+    assert messages.err == ""
+    found = json.loads(messages.out)
     assert (found["frames"], found["files"], found["failed"]) == (30, [str(out)], [])
     last = rows_of(out)[-1]
     assert found["targets"][0]["box"] == [round(float(last[key]), 2) for key in "xywh"]
@@ -175,10 +175,10 @@ def test_outputs_fail_one_by_one_and_the_others_go_on(world, tmp_path, capsys, m
     (tmp_path / "a.csv").symlink_to("/dev/full")
     files = ["--fps", "20", "--results", tmp_path / "a.csv"]
     assert here(world, "frames", *files, "--save", tmp_path / "a.mp4") == 2
-    said = capsys.readouterr().err
-    assert said.count("a.csv: the disk is full") == 1  # not at the end again, within a minute
-    assert f"wrote {tmp_path / 'a.mp4'}" in said and "30 frames" in said
-    assert f"wrote {tmp_path / 'a.csv'}" not in said
+    messages = capsys.readouterr().err
+    assert messages.count("a.csv: the disk is full") == 1  # not at the end again, within a minute
+    assert f"wrote {tmp_path / 'a.mp4'}" in messages and "30 frames" in messages
+    assert f"wrote {tmp_path / 'a.csv'}" not in messages
     video = cv2.VideoCapture(str(tmp_path / "a.mp4"))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == 30
     monkeypatch.setattr("hotpath.app.cli.outputs.AGAIN_S", 0.0)

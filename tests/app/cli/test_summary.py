@@ -25,13 +25,13 @@ def frame(index, tracks):
     ],
 )
 def test_a_target_that_left_the_picture_for_good_is_said_once(box, lost, told):
-    said = []
-    summary = Summary("tiny", ENGINE, Profile(), said.append)
+    messages = []
+    summary = Summary("tiny", ENGINE, Profile(), messages.append)
     for index in range(5, 100):
         track = Track(Box(*box) if index > 9 else Box(10, 10, 20, 20), 0.9, lost)
         summary.write(frame(index, {3: track}))
-    assert len(said) == told
-    assert not told or ("target 3: " in said[0] and "since frame 10" in said[0])
+    assert len(messages) == told
+    assert not told or ("target 3: " in messages[0] and "since frame 10" in messages[0])
     (target,) = summary.figures(Source("clip"), [], [])["targets"]
     assert target["outside_since"] == (10 if told else None)
 

@@ -10,7 +10,7 @@ import pytest
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.video.window import View, no_window
 from tests.app.test_track import command, rows_of
-from tests.support import ROOT, display, thing
+from tests.support import ROOT, display, object_scene
 from tests.support.pages import write_world
 
 pytest.importorskip("onnxruntime")
@@ -68,9 +68,9 @@ def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
         frames_of(out, len(stood) + 6)
         assert {row["target"] for row in rows_of(out)[-2:]} == {"1"}
         screen.press("frames", "q")
-        said = run.communicate(timeout=30)[1].decode()
-    assert run.returncode == 0, said
-    assert "Font" not in said and "Traceback" not in said
+        messages = run.communicate(timeout=30)[1].decode()
+    assert run.returncode == 0, messages
+    assert "Font" not in messages and "Traceback" not in messages
 
 
 def test_the_first_box_is_drawn_in_the_window_of_the_run(tmp_path):
@@ -86,8 +86,8 @@ def test_the_first_box_is_drawn_in_the_window_of_the_run(tmp_path):
         frames_of(out, 3)
         assert windows(screen) == before and len(before) == 1
         screen.press("frames", "q")
-        said = run.communicate(timeout=30)[1].decode()
-    assert run.returncode == 0, said
+        messages = run.communicate(timeout=30)[1].decode()
+    assert run.returncode == 0, messages
 
 
 @pytest.mark.parametrize("how", ["Escape", "q", "SIGTERM", "SIGINT"])
@@ -102,18 +102,18 @@ def test_leaving_before_the_first_box_says_nothing_was_written(tmp_path, how):
         screen.press("frames", how if how in ("Escape", "q") else "x")
         if how not in ("Escape", "q"):
             run.send_signal(getattr(signal, how))
-        said = run.communicate(timeout=30)[1].decode()
+        messages = run.communicate(timeout=30)[1].decode()
     if how in ("Escape", "q"):
-        assert run.returncode == 2 and "nothing was tracked or written" in said
+        assert run.returncode == 2 and "nothing was tracked or written" in messages
     else:
         assert run.returncode == 128 + getattr(signal, how)
-        assert f"{out} and {video} were not written" in said
+        assert f"{out} and {video} were not written" in messages
     assert not video.exists() and out.read_text() == "an older file"
 
 
 def test_a_click_follows_the_object_and_the_last_frame_stays(tmp_path):
     pytest.importorskip("openvino")
-    thing.write_film(tmp_path / "film", 40)
+    object_scene.write_film(tmp_path / "film", 40)
     out = tmp_path / "out.csv"
     words = [sys.executable, "-m", "hotpath.app", tmp_path / "film", "--show", "--results", out]
     with display.display() as screen:
@@ -121,16 +121,16 @@ def test_a_click_follows_the_object_and_the_last_frame_stays(tmp_path):
         run = subprocess.Popen(words, env=screen.environment, stderr=subprocess.PIPE, cwd=str(ROOT))
         screen.press("film", "x")  # waits for the window
         view = View((240, 320), screen_of(screen))
-        screen.click(view.in_view(*thing.CENTRE))
+        screen.click(view.in_view(*object_scene.CENTRE))
         frames_of(out, 40)
         time.sleep(3.5)
         assert run.poll() is None, "the last frame does not stay for who used the mouse"
         assert len(rows_of(out)) == 40, "the file is whole while the window is open"
         run.send_signal(signal.SIGTERM)
-        said = run.communicate(timeout=30)[1].decode()
-    assert run.returncode == 128 + signal.SIGTERM and "has ended" in said
+        messages = run.communicate(timeout=30)[1].decode()
+    assert run.returncode == 128 + signal.SIGTERM and "has ended" in messages
     box = [float(rows_of(out)[0][key]) for key in "xywh"]
-    assert overlap(box, thing.THING) > 0.6
+    assert overlap(box, object_scene.OBJECT) > 0.6
 
 
 def screen_of(screen):

@@ -123,11 +123,11 @@ def check(found, feed):
 @needs_ffmpeg
 def test_an_rtsp_server_gets_the_picture_again_after_a_break(opened):
     address = f"rtsp://127.0.0.1:{free_port()}/live"
-    said = []
-    streams = opened(address, say=said.append)
+    messages = []
+    streams = opened(address, say=messages.append)
     feed = Feed(streams)
-    feed.run(20, lambda: said)  # the server is not there yet
-    assert len(said) == 1 and address in said[0] and "refused" in said[0]
+    feed.run(20, lambda: messages)  # the server is not there yet
+    assert len(messages) == 1 and address in messages[0] and "refused" in messages[0]
     for _ in range(2):
         found = pictures(listening(address), feed)
         check(found, feed)
@@ -155,13 +155,13 @@ def test_ffmpeg_receives_what_is_sent_over_udp(opened, tmp_path, scheme):
 def test_a_server_that_hangs_holds_no_frame_and_not_the_end(opened, monkeypatch):
     monkeypatch.setattr(stream, "STALLED_S", 0.5)
     monkeypatch.setattr(stream, "END_S", 0.5)
-    said = []
+    messages = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        streams = opened(f"rtsp://127.0.0.1:{port}/live", say=said.append)
+        streams = opened(f"rtsp://127.0.0.1:{port}/live", say=messages.append)
         feed = Feed(streams)
-        feed.run(20.0, lambda: said)
-        assert max(feed.shown_s) < 0.5 and "takes no picture" in said[0]
+        feed.run(20.0, lambda: messages)
+        assert max(feed.shown_s) < 0.5 and "takes no picture" in messages[0]
         began = time.monotonic()
         with refusal(BadOutput, "not sent"):
             streams.close()
@@ -169,15 +169,17 @@ def test_a_server_that_hangs_holds_no_frame_and_not_the_end(opened, monkeypatch)
 
 
 def test_an_address_that_took_nothing_is_an_error_of_the_run(opened):
-    said = []
-    streams = opened(f"rtsp://eye:secret@127.0.0.1:{free_port()}/live", say=said.append)
-    Feed(streams).run(20, lambda: said)
+    messages = []
+    streams = opened(f"rtsp://eye:secret@127.0.0.1:{free_port()}/live", say=messages.append)
+    Feed(streams).run(20, lambda: messages)
     with refusal(BadOutput, "not sent") as caught:
         streams.close()
-    assert "secret" not in str(caught.value) + " ".join(said + streams.lines())
-    nowhere = opened("rtp://no.such.host.invalid:5600", say=said.append)
-    Feed(nowhere).run(3.0, lambda: len(said) > 1)
-    assert "no.such.host.invalid" in said[1] and "known" in said[1]  # as the resolver says it
+    assert "secret" not in str(caught.value) + " ".join(messages + streams.lines())
+    nowhere = opened("rtp://no.such.host.invalid:5600", say=messages.append)
+    Feed(nowhere).run(3.0, lambda: len(messages) > 1)
+    assert (
+        "no.such.host.invalid" in messages[1] and "known" in messages[1]
+    )  # as the resolver says it
 
 
 def test_frames_of_another_size_and_tiny_ones_stay_in_the_stream(opened, tmp_path):

@@ -233,10 +233,13 @@ def test_boxes_of_another_film_are_said(film, tmp_path, capsys):
     boxes.write_text("frame,x,y,w,h\n" + "\n".join(lines) + "\n")
     other.write_text("an older report")
     assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 0
-    said = capsys.readouterr().err
-    assert "frames: has 12 frames, and" in said and "boxes.csv ends at frame 4; where it" in said
-    assert "boxes.csv: a box is outside the picture in 1 frame" in said
-    assert f"wrote {other} in place of an older file" in said
+    messages = capsys.readouterr().err
+    assert (
+        "frames: has 12 frames, and" in messages
+        and "boxes.csv ends at frame 4; where it" in messages
+    )
+    assert "boxes.csv: a box is outside the picture in 1 frame" in messages
+    assert f"wrote {other} in place of an older file" in messages
     boxes.write_text("frame,x,y,w,h\n" + "".join(f"{n},10,10,20,20\n" for n in range(12)))
     other.unlink()
     assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 0

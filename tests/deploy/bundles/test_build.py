@@ -68,7 +68,7 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
 
 
 @pytest.mark.parametrize(
-    "options, said",
+    "options, messages",
     [
         (
             "jetson_nano --precision int8",
@@ -88,23 +88,25 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
         ("host --precision int8", ["tiny is not INT8; run `" + NEEDS_RANGES]),
     ],
 )
-def test_what_can_not_be_built_is_one_sentence(toml, tmp_path, capsys, options, said):
+def test_what_can_not_be_built_is_one_sentence(toml, tmp_path, capsys, options, messages):
     if options.startswith("pynq"):
         pytest.importorskip("hotpath_fpga")
     assert run(toml, tmp_path, *options.split()) == 2
     text = capsys.readouterr().err
     assert text.count("\n") == 1
     if "Python 3.10 or newer" not in text:  # of the FPGA's compiler
-        assert all(part.format(toml) in text for part in said), text
+        assert all(part.format(toml) in text for part in messages), text
 
 
 @pytest.mark.parametrize(
-    "board, said", [("jetson_nano", "in floating point"), ("jetson_agx_orin", "PRECISION=int8")]
+    "board, messages", [("jetson_nano", "in floating point"), ("jetson_agx_orin", "PRECISION=int8")]
 )
-def test_an_int8_network_is_prepared_in_no_other_precision(board, said, tmp_path, capsys):
+def test_an_int8_network_is_prepared_in_no_other_precision(board, messages, tmp_path, capsys):
     assert run("kestrel_small-int8", tmp_path, board, "--precision", "fp16") == 2
     told = capsys.readouterr().err
-    assert "kestrel_small-int8 is INT8" in told and said in told and not list(tmp_path.iterdir())
+    assert (
+        "kestrel_small-int8 is INT8" in told and messages in told and not list(tmp_path.iterdir())
+    )
 
 
 def test_a_kernel_is_refused_here_for_a_network_without_a_correlation_of_its_kind(tmp_path, capsys):
@@ -229,8 +231,10 @@ def test_an_altered_preparation_is_one_sentence(toml, tmp_path, capsys, key, wro
         (prepared / "prepared.json").write_text(json.dumps(changed))
     capsys.readouterr()
     assert build.main(["--prepared", str(prepared), "--out", str(tmp_path)]) == 2
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1 and ("copy it again" in said[0] or "is not a prepared folder" in said[0])
+    messages = capsys.readouterr().err.splitlines()
+    assert len(messages) == 1 and (
+        "copy it again" in messages[0] or "is not a prepared folder" in messages[0]
+    )
     assert run(toml, tmp_path, "jetson_nano") == 0  # on a computer it is made anew
 
 
@@ -271,19 +275,21 @@ def test_ctrl_c_in_a_build_leaves_nothing(toml, tmp_path, monkeypatch):
 
 def test_progress_of_a_long_build_is_told(monkeypatch):
     monkeypatch.setattr(progress, "HEARTBEAT_S", 0.02)
-    said = []
+    messages = []
     trt = machine.fake.make("10")
     config = trt.Builder(trt.ILogger()).create_builder_config()
-    with progress.Heartbeat("search.onnx", said.append, trt, config) as beat:
+    with progress.Heartbeat("search.onnx", messages.append, trt, config) as beat:
         config.progress_monitor.phase_start("Building Engine", None, 4)
         config.progress_monitor.step_complete("Building Engine", 1)
         for _ in range(200):
-            if len(said) > 1:
+            if len(messages) > 1:
                 break
             time.sleep(0.01)
         beat._monitor.phase_finish("Building Engine")
-    assert said[0].startswith("building search.onnx") and said[-1].startswith("built search.onnx")
-    assert any("Building Engine 50 %" in sentence for sentence in said)
+    assert messages[0].startswith("building search.onnx") and messages[-1].startswith(
+        "built search.onnx"
+    )
+    assert any("Building Engine 50 %" in sentence for sentence in messages)
 
 
 def test_a_computer_tells_an_fpga_board_what_to_copy_and_run(tmp_path, capsys):
@@ -342,9 +348,9 @@ def test_what_is_prepared_for_another_board_names_the_witness(tmp_path, capsys):
 def test_a_network_that_an_fpga_cannot_run_names_one_that_fits(name, why, tmp_path, capsys):
     pytest.importorskip("hotpath_fpga")
     assert build.main(["pynq_z2", "--network", name, "--out", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert f"{name} does not run on a PYNQ-Z2" in said and "NETWORK=kestrel_small" in said
-    assert why in said and len(said.strip().splitlines()) == 1
+    messages = capsys.readouterr().err
+    assert f"{name} does not run on a PYNQ-Z2" in messages and "NETWORK=kestrel_small" in messages
+    assert why in messages and len(messages.strip().splitlines()) == 1
 
 
 def test_another_networks_folder_is_replaced_only_by_force(tmp_path, capsys):
@@ -359,8 +365,12 @@ def test_another_networks_folder_is_replaced_only_by_force(tmp_path, capsys):
         before = {path.name: path.read_bytes() for path in made.iterdir()}
         capsys.readouterr()
         assert run(tmp_path / "two" / "tiny.toml", out, board) == 2
-        said = capsys.readouterr().err
-        assert str(made) in said and "another network called tiny" in said and "--force" in said
+        messages = capsys.readouterr().err
+        assert (
+            str(made) in messages
+            and "another network called tiny" in messages
+            and "--force" in messages
+        )
         assert before == {path.name: path.read_bytes() for path in made.iterdir()}
         assert run(tmp_path / "one" / "tiny.toml", out, board) == 0  # the same again
         assert run(tmp_path / "two" / "tiny.toml", out, board, "--force") == 0
@@ -386,10 +396,10 @@ def test_a_conversion_that_onnx_runtime_refuses_is_not_written(toml, tmp_path, m
 
     to_float16 = convert.to_float16
     monkeypatch.setattr(convert, "to_float16", half_broken)
-    said = []
+    messages = []
     order = Order(boards.load_board("jetson_thor"), load_network(toml), "fp16")
-    prepared.prepare(tmp_path / "prepared", order, said.append)
-    assert any("TensorRT 11 can't run it with float16: ONNX Runtime" in line for line in said)
+    prepared.prepare(tmp_path / "prepared", order, messages.append)
+    assert any("TensorRT 11 can't run it with float16: ONNX Runtime" in line for line in messages)
     assert not list((tmp_path / "prepared").glob("*half*"))
 
 

@@ -104,9 +104,14 @@ def test_where_nothing_compiles_numpy_is_used_with_a_reason(tmp_path, monkeypatc
         compiler.write_text("#!/bin/sh\n" + script)
         compiler.chmod(0o700)
     monkeypatch.setenv("PATH", str(tmp_path) + os.pathsep + "/nowhere")
-    said = []
-    assert load(said.append).name == "numpy"
-    assert len(said) == 1 and cause in said[0] and "NumPy" in said[0] and "\n" not in said[0]
+    messages = []
+    assert load(messages.append).name == "numpy"
+    assert (
+        len(messages) == 1
+        and cause in messages[0]
+        and "NumPy" in messages[0]
+        and "\n" not in messages[0]
+    )
 
 
 @needs_compiler

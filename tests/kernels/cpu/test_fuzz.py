@@ -35,10 +35,10 @@ def compiled(folder, *flags):
     done = subprocess.run(
         [*words, str(HERE / "fuzz.cpp"), "-o", str(program)], stdout=-1, stderr=-2
     )
-    said = done.stdout.decode()
-    if done.returncode and "libclang_rt.fuzzer" in said:
+    messages = done.stdout.decode()
+    if done.returncode and "libclang_rt.fuzzer" in messages:
         pytest.skip(lacks(*CLANG))
-    assert done.returncode == 0, said
+    assert done.returncode == 0, messages
     return program
 
 
@@ -55,20 +55,20 @@ def fuzzed(program, folder, seconds):
 @pytest.mark.slow("a minute of fuzzing")
 @pytest.mark.timeout(SECONDS + 300)
 def test_bytes_of_anybody_do_no_harm(tmp_path):
-    code, said = fuzzed(compiled(tmp_path), tmp_path, SECONDS)
-    assert code == 0, said
+    code, messages = fuzzed(compiled(tmp_path), tmp_path, SECONDS)
+    assert code == 0, messages
 
 
 @pytest.mark.slow("compiles with clang's sanitizers")
 def test_memory_that_is_too_small_is_noticed(tmp_path):
     """A decoder that is told of 2048 bytes behind its data, where there are 8."""
     program = compiled(tmp_path, "-DHP_FUZZ_PAD=8")
-    code, said = fuzzed(program, tmp_path, SECONDS)
-    assert code and "heap-buffer-overflow" in said
+    code, messages = fuzzed(program, tmp_path, SECONDS)
+    assert code and "heap-buffer-overflow" in messages
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as place:
-        code, said = fuzzed(compiled(pathlib.Path(place)), pathlib.Path(place), sys.argv[1])
-        print(said)
+        code, messages = fuzzed(compiled(pathlib.Path(place)), pathlib.Path(place), sys.argv[1])
+        print(messages)
         sys.exit(code)

@@ -57,8 +57,12 @@ def test_the_int8_form_of_other_weights_does_not_run(home, part):
         form.write_text(form.read_text().partition("[made_from]")[0])
     else:
         retrain(home, part)
-    name, (said,) = opened(home)
-    assert name == "tiny" and "tiny runs in fp32: the INT8 form" in said and "hotpath int8" in said
+    name, (messages,) = opened(home)
+    assert (
+        name == "tiny"
+        and "tiny runs in fp32: the INT8 form" in messages
+        and "hotpath int8" in messages
+    )
     with refusal(BadNetwork, "other network", command="hotpath int8"):
         opened(home, "int8")
     assert opened(home, "fp32") == ("tiny", [])
@@ -77,17 +81,17 @@ def test_the_check_of_a_network_tells_another_int8_form(home, capsys):
 def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime"):
     """(name of the network that runs, the messages)."""
     (home / "cpuinfo").write_text(cpu)
-    said = []
+    messages = []
     made = precision.open_precision(
         Setup(
             load_network(home / "tiny.toml"),
-            options=Options(engine=engine, precision=wanted, log=said.append),
+            options=Options(engine=engine, precision=wanted, log=messages.append),
         ),
         cpuinfo=home / "cpuinfo",
     )
     made.search(made.exemplar())
     made.close()
-    return made.network.name, [each for each in said if "was made ready" not in each]
+    return made.network.name, [each for each in messages if "was made ready" not in each]
 
 
 @pytest.mark.parametrize(
@@ -102,8 +106,8 @@ def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime"):
 )
 def test_the_processors_instructions_decide_and_a_line_says_so(home, cpu, name, why):
     for _ in range(2):  # nothing is kept from one start to the next
-        network, (said,) = opened(home, cpu=cpu)
-        assert network == name and why in said
+        network, (messages,) = opened(home, cpu=cpu)
+        assert network == name and why in messages
     setup = Setup(load_network(home / "tiny.toml"), options=Options(engine="onnxruntime"))
     assert precision.usual(setup, home / "cpuinfo") == ("int8" if name == "tiny-int8" else "fp32")
 
@@ -125,17 +129,17 @@ def test_no_clock_and_no_load_is_asked(home, monkeypatch):
 def test_an_engine_that_computes_int8_in_floats_runs_fp32(home, monkeypatch):
     pytest.importorskip("openvino")
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    name, (said,) = opened(home, cpu=ARM, engine="openvino")
-    assert name == "tiny" and "openvino computes INT8 in floats" in said
+    name, (messages,) = opened(home, cpu=ARM, engine="openvino")
+    assert name == "tiny" and "openvino computes INT8 in floats" in messages
     assert opened(home, cpu=ARM)[0] == "tiny-int8"  # onnxruntime does not
 
 
 def test_a_form_that_can_not_be_loaded_leaves_fp32_running(home):
     toml = home / "int8" / "tiny-int8.toml"
     toml.write_text(toml.read_text().replace(".onnx", "_that_is_missing.onnx"))
-    name, said = opened(home)
-    assert name == "tiny" and len(said) == 1
-    assert said[0].startswith("tiny runs in fp32, since its INT8 form can't be loaded: ")
+    name, messages = opened(home)
+    assert name == "tiny" and len(messages) == 1
+    assert messages[0].startswith("tiny runs in fp32, since its INT8 form can't be loaded: ")
 
 
 def test_a_precision_that_is_asked_for_runs_on_any_processor(home):
@@ -178,9 +182,9 @@ def test_int8_runs_where_it_is_computed_in_whole_numbers(home, monkeypatch):
 def test_an_engine_that_gains_nothing_from_int8_says_so(home, monkeypatch, machine, told):
     pytest.importorskip("openvino")
     monkeypatch.setattr("platform.machine", lambda: machine)
-    name, said = opened(home, "int8", engine="openvino")
-    assert name == "tiny-int8" and len(said) == told
-    for text in said:
+    name, messages = opened(home, "int8", engine="openvino")
+    assert name == "tiny-int8" and len(messages) == told
+    for text in messages:
         assert "the engine onnxruntime" in text and "precision fp32" in text
     assert opened(home, "int8", engine="onnxruntime") == ("tiny-int8", [])
     assert opened(home, "fp32", engine="openvino") == ("tiny", [])

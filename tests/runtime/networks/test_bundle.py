@@ -260,11 +260,11 @@ def test_a_provider_that_is_none_is_one_sentence(computers):
 
 def test_a_device_that_cannot_crop_leaves_that_to_the_processor(made):
     engine = loading.open_setup(loading.Setup(bundle=made))
-    said = []
-    options = Options(log=said.append)
+    messages = []
+    options = Options(log=messages.append)
     device = loading.create_device(made.load_network(), engine, cpu.load(), options)
     assert type(device).__name__ == "Processor"
-    assert any("on the processor" in sentence for sentence in said)
+    assert any("on the processor" in sentence for sentence in messages)
 
 
 @on_each_python

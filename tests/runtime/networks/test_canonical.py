@@ -77,9 +77,9 @@ def network(tmp_path):
     return load_network(tiny.write_network(tmp_path))
 
 
-def loaded(network, tmp_path, said, **more):
+def loaded(network, tmp_path, messages, **more):
     given = network, network.locate()
-    return canonical.load(*given, log=said.append, folder=str(tmp_path / "kept"), **more)
+    return canonical.load(*given, log=messages.append, folder=str(tmp_path / "kept"), **more)
 
 
 @pytest.mark.parametrize("engine", engines.installed())
@@ -120,24 +120,27 @@ def test_networks_get_makes_a_network_ready(tmp_path):
     toml.write_text(text)
     command = [sys.executable, "-m", "hotpath.app.cli.networks"]
     get = ["get", str(toml), "--networks-dir", str(tmp_path)]
-    said = run(command + get, env=home, cwd=str(ROOT), check=True).stdout
-    assert "is ready for engines" in said
+    messages = run(command + get, env=home, cwd=str(ROOT), check=True).stdout
+    assert "is ready for engines" in messages
     words = [sys.executable, "-c", LOADS, str(toml), engines.installed()[0]]
     assert run(words, env=home, cwd=str(ROOT), check=True).stdout.split() == ["0", "False"]
 
 
 def test_other_files_and_other_values_are_made_anew(tmp_path, network):
-    said = []
-    first = loaded(network, tmp_path, said)
-    assert loaded(network, tmp_path, said) == first and len(said) == 1
+    messages = []
+    first = loaded(network, tmp_path, messages)
+    assert loaded(network, tmp_path, messages) == first and len(messages) == 1
     network.mean = (1.0, 2.0, 3.0)
-    other = loaded(network, tmp_path, said)
-    assert other.search.path != first.search.path and len(said) == 2
+    other = loaded(network, tmp_path, messages)
+    assert other.search.path != first.search.path and len(messages) == 2
     path = network.locate()["head"]
     model = onnx.load(str(path))
     model.doc_string = "another file"
     onnx.save(model, str(path))
-    assert loaded(network, tmp_path, said).search.path not in (first.search.path, other.search.path)
+    assert loaded(network, tmp_path, messages).search.path not in (
+        first.search.path,
+        other.search.path,
+    )
 
 
 def test_files_have_fixed_names_and_shapes_a_window_count(tmp_path, network):
@@ -158,11 +161,11 @@ def test_files_have_fixed_names_and_shapes_a_window_count(tmp_path, network):
 
 def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path, network):
     (tmp_path / "kept").write_text("a file is in the way")
-    said = []
+    messages = []
     for _ in range(2):
-        graphs = loaded(network, tmp_path, said)
+        graphs = loaded(network, tmp_path, messages)
         assert onnx.load(graphs.search.path).graph.node
-    assert len(said) == 2
+    assert len(messages) == 2
 
 
 DAMAGE = {
@@ -176,14 +179,14 @@ DAMAGE = {
 @pytest.mark.parametrize("name", ["exemplar.onnx", "search.onnx", "graphs.json"])
 @pytest.mark.parametrize("kind", sorted(DAMAGE))
 def test_a_damaged_file_is_made_anew(tmp_path, network, name, kind):
-    said = []
-    graphs = loaded(network, tmp_path, said)
+    messages = []
+    graphs = loaded(network, tmp_path, messages)
     path = pathlib.Path(graphs.search.path).with_name(name)
     whole = path.read_bytes()
     path.unlink()
     if DAMAGE[kind]:
         path.write_bytes(DAMAGE[kind](whole))
-    assert loaded(network, tmp_path, said) == graphs and len(said) == 2
+    assert loaded(network, tmp_path, messages) == graphs and len(messages) == 2
     if name != "graphs.json":
         assert path.read_bytes() == whole
 
@@ -201,17 +204,17 @@ def outside(path):
 
 def test_weights_beside_an_onnx_file_belong_to_it(tmp_path, network):
     path = network.locate()["head"]
-    said = []
+    messages = []
     weights = outside(path)
-    first, digest = loaded(network, tmp_path, said), sha256_of(path)
+    first, digest = loaded(network, tmp_path, messages), sha256_of(path)
     data = np.frombuffer(weights.read_bytes(), np.float32)
     weights.write_bytes((data * 2).tobytes())
     assert sha256_of(path) != digest
-    second = loaded(network, tmp_path, said)
-    assert second.search.path != first.search.path and len(said) == 2
+    second = loaded(network, tmp_path, messages)
+    assert second.search.path != first.search.path and len(messages) == 2
     weights.write_bytes(data.tobytes())
     assert sha256_of(path) == digest
-    assert loaded(network, tmp_path, said) == first and len(said) == 2
+    assert loaded(network, tmp_path, messages) == first and len(messages) == 2
     given = [e._replace(sha256=digest) if e.part == "head" else e for e in network.files]
     network.files = given
     assert network.locate()["head"] == path
@@ -285,8 +288,8 @@ def test_processes_that_make_the_same_files_can_all_read_them(tmp_path):
         assert time.monotonic() < limit
         time.sleep(0.01)
     begin.touch()
-    said = [process.communicate(timeout=60)[1] for process in started]
-    assert [process.returncode for process in started] == [0] * 4, said
+    messages = [process.communicate(timeout=60)[1] for process in started]
+    assert [process.returncode for process in started] == [0] * 4, messages
 
 
 def test_those_unused_longest_go_when_there_are_too_many(tmp_path, network, monkeypatch):

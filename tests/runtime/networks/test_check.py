@@ -88,12 +88,12 @@ def test_check_says_which_files_are_missing_or_wrong(run, tmp_path):
     name = 'name = "siamban_track.onnx"'
     toml.write_text(toml.read_text().replace(name, name + '\nsha256 = "{}"'.format("0" * 64)))
     (tmp_path / "siamban_template.onnx").unlink()
-    code, said = run("check", toml)
+    code, messages = run("check", toml)
     assert code == 2
-    assert "needs the file siamban_template.onnx" in said
-    assert "https://github.com/hqucv/siamban" in said
-    assert "siamban_track.onnx with sha256 000000000000" in said
-    assert "2 mistakes" in said
+    assert "needs the file siamban_template.onnx" in messages
+    assert "https://github.com/hqucv/siamban" in messages
+    assert "siamban_track.onnx with sha256 000000000000" in messages
+    assert "2 mistakes" in messages
 
 
 def damage(path, value, shape=(1, 1, 1, 25)):
@@ -123,8 +123,8 @@ def test_check_says_what_is_wrong_with_files_or_maps(run, tmp_path, name, change
         path.write_bytes(change)
     else:
         damage(path, change)
-    code, said = run("check", toml)
-    assert code == 2 and all(word in said for word in words)
+    code, messages = run("check", toml)
+    assert code == 2 and all(word in messages for word in words)
 
 
 def test_a_weight_that_is_no_number_is_refused_by_every_engine(run, tmp_path):
@@ -133,15 +133,15 @@ def test_a_weight_that_is_no_number_is_refused_by_every_engine(run, tmp_path):
     for engine in ("openvino", "onnxruntime"):
         with refusal(BadNetwork, "not finite"):
             load_tracker(toml, engine=engine)
-    code, said = run("check", toml)
-    assert code == 2 and "NaN in its weights" in said
+    code, messages = run("check", toml)
+    assert code == 2 and "NaN in its weights" in messages
 
 
 def test_check_says_when_the_weights_are_all_zero(run, tmp_path):
     toml = tiny.write_network(tmp_path)
     damage(tmp_path / "tiny_backbone.onnx", 0, (3, 3, 63, 63))
-    code, said = run("check", toml)
-    assert code == 2 and "map 1 is the same" in said
+    code, messages = run("check", toml)
+    assert code == 2 and "map 1 is the same" in messages
 
 
 def test_a_network_declares_each_key_and_numbers_have_bounds():
@@ -160,15 +160,15 @@ def test_a_network_declares_each_key_and_numbers_have_bounds():
 
 
 def test_check_of_a_right_network_says_so(run, tmp_path):
-    code, said = run("check", blobs.write_network(tmp_path, "vittrack"))
-    assert code == 0, said
-    assert "all is well" in said and "runs       on" in said
+    code, messages = run("check", blobs.write_network(tmp_path, "vittrack"))
+    assert code == 0, messages
+    assert "all is well" in messages and "runs       on" in messages
 
 
 def test_list_has_every_network_and_whether_its_files_are_here(run, tmp_path):
-    code, said = run("list", "--networks-dir", tmp_path)
+    code, messages = run("list", "--networks-dir", tmp_path)
     assert code == 0
-    networks, detectors = said.split("\n\n")
+    networks, detectors = messages.split("\n\n")
     rows = {line.split()[0]: line.split()[4] for line in networks.splitlines()[1:]}
     assert set(rows) == set(names()) and "yolox_nano" in detectors
     assert rows["kestrel"] == "present"
@@ -177,17 +177,17 @@ def test_list_has_every_network_and_whether_its_files_are_here(run, tmp_path):
 
 def test_show_counts_and_says_where_a_network_runs(run, tmp_path):
     toml = blobs.write_network(tmp_path, "dasiamrpn")
-    code, said = run("show", toml)
-    assert code == 0, said
+    code, messages = run("show", toml)
+    assert code == 0, messages
     for words in ("a frame", "exemplar, once", "MMAC", "operators", "on a GPU", "PYNQ-Z2"):
-        assert words in said
-    assert re.search(r"onnxruntime +([\d.]+ ms a frame \(median\) on CPU|not installed)", said)
+        assert words in messages
+    assert re.search(r"onnxruntime +([\d.]+ ms a frame \(median\) on CPU|not installed)", messages)
     is_estimated = importlib.util.find_spec("hotpath_fpga") is not None
-    assert not is_estimated or re.search(r"PYNQ-Z2 +the FPGA's engine refuses Div 8 \(", said)
-    code, said = run("show", "kestrel_small")
+    assert not is_estimated or re.search(r"PYNQ-Z2 +the FPGA's engine refuses Div 8 \(", messages)
+    code, messages = run("show", "kestrel_small")
     assert code == 0
     assert not is_estimated or re.search(
-        r"PYNQ-Z2 +[\d,]+ cycles a frame in the FPGA's engine", said
+        r"PYNQ-Z2 +[\d,]+ cycles a frame in the FPGA's engine", messages
     )
 
 
@@ -225,9 +225,9 @@ def test_the_keys_of_a_misspelt_family_are_checked_too(run, tmp_path):
     path = blobs.write_network(tmp_path, "lighttrack")
     text = path.read_text().replace('"points"', '"pointz"').replace("\nstride", "\nstrid")
     path.write_text(text)
-    code, said = run("check", path)
-    assert code == 2 and "'pointz'" in said and "did you mean points?" in said
-    assert "[head] strid " in said and "did you mean stride?" in said
+    code, messages = run("check", path)
+    assert code == 2 and "'pointz'" in messages and "did you mean points?" in messages
+    assert "[head] strid " in messages and "did you mean stride?" in messages
 
 
 @pytest.mark.parametrize(

@@ -119,12 +119,12 @@ def mutate_onnx(path, draw):
 
 def attempt(toml):
     """Check and run a network: None, or its boxes."""
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    messages = io.StringIO()
+    with contextlib.redirect_stdout(messages), contextlib.redirect_stderr(messages):
         code = main(["check", str(toml)])
     assert code in (0, 2), code
-    assert "Traceback" not in said.getvalue()
-    assert code == 0 or said.getvalue().strip()
+    assert "Traceback" not in messages.getvalue()
+    assert code == 0 or messages.getvalue().strip()
     try:
         tracker = load_tracker(toml)
     except HotpathError as error:

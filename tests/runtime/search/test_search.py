@@ -447,8 +447,8 @@ def test_a_suspect_that_is_another_targets_object_is_dropped(toml, away, dropped
 
 def test_why_there_is_no_search_is_said(tmp_path):
     toml = tiny.write_network(tmp_path, tiny.watched(search_lost_below=0.5))
-    said = []
-    tracker = load_tracker(toml, recover=True, log=said.append)
+    messages = []
+    tracker = load_tracker(toml, recover=True, log=messages.append)
     assert not tracker.searches
-    assert any("no thresholds" in sentence for sentence in said)
+    assert any("no thresholds" in sentence for sentence in messages)
     assert load_network(toml).found_above == 0

@@ -121,12 +121,12 @@ def test_maps_behind_an_identity_are_found(tmp_path, name):
 
 
 def test_what_a_tracker_says_is_passed_on_once(network):
-    said = []
+    messages = []
     pictures, boxes = tiny.film(1)
-    targets = load_targets(network.path, engine="onnxruntime", recover=True, log=said.append)
+    targets = load_targets(network.path, engine="onnxruntime", recover=True, log=messages.append)
     for _ in range(3):
         targets.add(pictures[0], boxes[0])
-    assert [sentence for sentence in said if "not searched for" in sentence] == said[-1:]
+    assert [sentence for sentence in messages if "not searched for" in sentence] == messages[-1:]
     targets.close()
 
 

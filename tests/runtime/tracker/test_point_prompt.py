@@ -15,7 +15,7 @@ from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.network import Made
 from hotpath.runtime.tracker import point_prompt
 from tests.support.errors import refusal
-from tests.support.thing import CENTRE, THING, scene
+from tests.support.object_scene import CENTRE, OBJECT, scene
 
 pytest.importorskip("openvino")
 
@@ -29,25 +29,25 @@ def tracker(request):
 def test_a_point_on_a_thing_makes_it_the_target(tracker):
     for point in (CENTRE, (165.0, 100.0)):
         track = tracker.init(scene(), point=point, time_s=0.0)
-        assert track.taken == "point" and overlap(track.box, THING) > 0.6
+        assert track.taken == "point" and overlap(track.box, OBJECT) > 0.6
     assert tracker.first == track
     np.testing.assert_allclose(tracker.box, track.box)
     later = tracker.update(scene(), 0.1)
-    assert later.taken is None and overlap(later.box, THING) > 0.6
+    assert later.taken is None and overlap(later.box, OBJECT) > 0.6
 
 
 def test_a_loose_box_becomes_snug_and_a_tight_one_stays(tracker):
-    x, y, w, h = THING
+    x, y, w, h = OBJECT
     loose = (x - w / 2, y - h / 2, 2 * w, 2 * h)
     track = tracker.init(scene(), loose, snug=True)
-    assert track.taken == "snug" and overlap(track.box, THING) > 0.6
-    assert tracker.init(scene(), THING, snug=True)[0] == THING
+    assert track.taken == "snug" and overlap(track.box, OBJECT) > 0.6
+    assert tracker.init(scene(), OBJECT, snug=True)[0] == OBJECT
     assert tracker.first.taken == "box"
     assert tracker.init(scene(), loose).box == loose
 
 
 def test_a_loose_box_wider_than_the_frame_is_cut_to_it(tracker):
-    _, y, _, h = THING
+    _, y, _, h = OBJECT
     width = scene().shape[1]
     wide = (-10, y - h / 2, width + 20, 2 * h)
     with refusal(BadBox, "too large"):
@@ -60,10 +60,10 @@ def test_a_loose_box_wider_than_the_frame_is_cut_to_it(tracker):
 
 
 def test_a_point_on_nothing_is_refused_and_the_old_target_stays(tracker):
-    tracker.init(scene(), THING)
+    tracker.init(scene(), OBJECT)
     with refusal(NoObject, "nothing"):
         tracker.init(np.full((240, 320, 3), 170, np.uint8), point=(40, 40))
-    assert tracker.box == THING
+    assert tracker.box == OBJECT
     tracker.update(scene())
 
 
@@ -98,7 +98,7 @@ def test_another_object_is_as_likely_as_the_first_has_to_be(tracker):
 
 
 @pytest.mark.parametrize(
-    "how, what", [({}, "no box"), ({"box": THING, "point": CENTRE}, "box and point")]
+    "how, what", [({}, "no box"), ({"box": OBJECT, "point": CENTRE}, "box and point")]
 )
 def test_either_a_box_or_a_point_is_given(tracker, how, what):
     with refusal(BadOption, what):
@@ -116,7 +116,7 @@ def test_several_targets_share_one_head_and_say_how_they_began():
     with load_targets() as targets:
         number = targets.add(scene(), point=CENTRE)
         point_prompt = targets.device.point_prompt
-        other = targets.add(scene(), THING, snug=True)
+        other = targets.add(scene(), OBJECT, snug=True)
         assert targets.device.point_prompt is point_prompt
         assert [targets.first(n).taken for n in (number, other)] == ["point", "box"]
 
@@ -142,7 +142,7 @@ def test_where_no_other_network_can_be_loaded_a_point_is_refused():
         for other.device.open_other in (None, fails):
             with refusal(BadOption, "no head"):
                 other.init(scene(), point=CENTRE)
-            assert other.init(scene(), THING).taken == "box"
+            assert other.init(scene(), OBJECT).taken == "box"
 
 
 def test_an_fpga_loads_no_other_network_for_a_point(monkeypatch):

@@ -206,10 +206,10 @@ def test_a_frame_of_another_size_scales_both(pair):
 
 
 def test_a_doubtful_box_is_told_once_at_the_users_line(pair):
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
         pair.init(np.zeros((240, 320, 3), np.uint8), (100, 100, 40, 40))
-    (only,) = [each for each in said if each.category is DoubtfulBox]
+    (only,) = [each for each in messages if each.category is DoubtfulBox]
     assert only.filename == __file__
 
 
@@ -339,7 +339,7 @@ def test_every_board_names_two_networks_or_one():
 
 @pytest.mark.parametrize("is_named", [False, True])
 def test_a_bundle_of_the_witness_that_is_missing_is_said(monkeypatch, networks, is_named):
-    said = []
+    messages = []
     board = boards.load_board(boards.HOST)._replace(network="kestrel", witness="kestrel_fast")
     monkeypatch.setattr(loading, "board_here", lambda: board)
     opened = loading.load
@@ -350,7 +350,7 @@ def test_a_bundle_of_the_witness_that_is_missing_is_said(monkeypatch, networks, 
         return opened(options)
 
     monkeypatch.setattr(loading, "load", load)
-    options = Options(log=said.append, witness="kestrel_fast" if is_named else None)
+    options = Options(log=messages.append, witness="kestrel_fast" if is_named else None)
     if is_named:
         with refusal(loading.BadBundle, "no bundle"):
             loading.open_devices(options)
@@ -358,4 +358,4 @@ def test_a_bundle_of_the_witness_that_is_missing_is_said(monkeypatch, networks, 
     device, witness = loading.open_devices(options)
     device.engine.close()
     assert witness is None
-    assert "follows without its witness kestrel_fast: there is no bundle" in said[-1]
+    assert "follows without its witness kestrel_fast: there is no bundle" in messages[-1]

@@ -16,7 +16,7 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Hotpath</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark"><style>{style}</style></head>
-<body><h1>Hotpath</h1><p>{said}.</p>{more}</body></html>
+<body><h1>Hotpath</h1><p>{messages}.</p>{more}</body></html>
 """
 ENTER = """
 <p>A run prints its link when it starts, in a line such as
@@ -47,9 +47,9 @@ def error(status: int, text: str, allow: Optional[str] = None) -> web.Response:
 
 def error_page(status: int, text: str) -> web.Response:
     """The same for a person who opened an address in a browser."""
-    said = html.escape(text[:1].upper() + text[1:])
+    messages = html.escape(text[:1].upper() + text[1:])
     more = ENTER if status in (401, 403) else ""
-    page = PAGE.format(style=STYLE, said=said, more=more)
+    page = PAGE.format(style=STYLE, messages=messages, more=more)
     response = web.Response(text=page, status=status, content_type="text/html")
     allowed = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     response.headers["Content-Security-Policy"] = (

@@ -102,8 +102,8 @@ def test_a_buffer_that_is_smaller_than_its_caps_is_a_warning(environment, kind, 
     short = f"fakesrc num-buffers=3 sizetype=2 sizemax={size} format=time ! {caps} ! "
     done = launch(environment, short + f"hotpathtrack {START} draw=true ! fakesink")
     assert done.returncode == 0, done.stderr
-    said = f"a buffer of {size} bytes is too small for its caps, 320x240 {kind}"
-    assert said in done.stdout + done.stderr and not told(done.stdout)
+    messages = f"a buffer of {size} bytes is too small for its caps, 320x240 {kind}"
+    assert messages in done.stdout + done.stderr and not told(done.stdout)
 
 
 def test_the_picture_is_neither_copied_nor_changed(environment):
@@ -144,17 +144,17 @@ def test_files_give_the_boxes_of_the_command(environment, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("given", "said", "ends_well"),
+    ("given", "messages", "ends_well"),
     [
         ("network=nonsense", "no network is called 'nonsense'", False),
         ("box=1,2", "not four numbers", True),
         ("box=900,900,20,20", "outside the frame", True),
     ],
 )
-def test_bad_input_is_told_on_the_bus(environment, given, said, ends_well):
+def test_bad_input_is_told_on_the_bus(environment, given, messages, ends_well):
     pipeline = BALL.format(5, "BGR", 320, 240) + f"hotpathtrack {given} ! fakesink"
     done = launch(environment, pipeline)
-    assert said in done.stdout + done.stderr and "--box" not in done.stdout + done.stderr
+    assert messages in done.stdout + done.stderr and "--box" not in done.stdout + done.stderr
     assert (done.returncode == 0) == ends_well
     assert not told(done.stdout)
 

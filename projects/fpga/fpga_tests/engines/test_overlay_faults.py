@@ -81,8 +81,8 @@ def refused(kind, *texts):
     """Check that the block fails with one sentence that contains the texts."""
     with pytest.raises(kind) as caught:
         yield
-    said = str(caught.value)
-    assert "\n" not in said and all(text in said for text in texts), said
+    messages = str(caught.value)
+    assert "\n" not in messages and all(text in messages for text in texts), messages
 
 
 def begun(engine):

@@ -276,10 +276,10 @@ def test_the_fabric_searches_a_lost_target_beside_another_one(bundles, monkeypat
 
 def test_without_a_search_the_reason_is_told(bundles):
     engine = engine_on(bundles)
-    said = []
+    messages = []
     device = loading.create_device(engine.network, engine, cpu.load())
     for recover in (None, False):
-        tracker = loading.tracker_on(device, Options(log=said.append, recover=recover))
+        tracker = loading.tracker_on(device, Options(log=messages.append, recover=recover))
         assert not tracker.searches
-    (first,) = said
+    (first,) = messages
     assert first.endswith("searched for: the profile of PYNQ-Z2 leaves it to the option recover")

@@ -96,6 +96,6 @@ def test_the_page_of_fpga_boards_says_what_the_tables_say():
         (row,) = (line for line in cycles.splitlines() if line.startswith(start))
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         shares = [f"{taken[k] / there[k]:.0%}" for k in ("dsp", "luts", "bram36")]
-        said = [there["title"], size["lanes"], cells[4], cells[7]]
-        assert "| " + " | ".join(map(str, said + shares)) + " |" in boards_page
+        messages = [there["title"], size["lanes"], cells[4], cells[7]]
+        assert "| " + " | ".join(map(str, messages + shares)) + " |" in boards_page
         assert f"{cells[4]} cycles on a {there['title']}" in answer

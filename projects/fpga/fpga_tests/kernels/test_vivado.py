@@ -104,14 +104,14 @@ def test_the_script_runs_to_its_end_with_the_sizes_of_the_board(board, tmp_path)
 
 @needs_tclsh
 @pytest.mark.parametrize(
-    "change, said",
+    "change, messages",
     [
         ({"slack": -0.5}, "Timing is not met"),
         ({"mhz": 900}, "The PS can't make"),
         ({"without": ["lanes"]}, "Argument lanes is missing"),
     ],
 )
-def test_the_script_makes_no_bitstream_that_would_not_hold(change, said, tmp_path):
+def test_the_script_makes_no_bitstream_that_would_not_hold(change, messages, tmp_path):
     done, out = run_script("pynq_z2", tmp_path, **change)
-    assert done.returncode and said in done.stderr
+    assert done.returncode and messages in done.stderr
     assert not (out / "hotpath.bit").exists()

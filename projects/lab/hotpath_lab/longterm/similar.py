@@ -248,15 +248,15 @@ def run(options: argparse.Namespace) -> None:
     ]
     for _, sentence in runs.follow_all(specs, members, out, 1):
         raise BadRun(sentence)
-    said = {}
+    messages = {}
     for spec in specs:
         kept = [runs.stored(spec, member, out) for member in members]
         pairs = [(run, member.target) for run, member in zip(kept, members) if run]
         say(text(spec.name, pairs))
-        said[spec.name] = state_metrics.figures(
+        messages[spec.name] = state_metrics.figures(
             state_metrics.frames_of(run, t.boxes, t.sure) for run, t in pairs
         )
-    say(state_metrics.text(said))
+    say(state_metrics.text(messages))
 
 
 def text(title: str, pairs: Sequence[tuple[Record, Target]]) -> str:

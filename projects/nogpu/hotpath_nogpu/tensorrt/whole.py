@@ -118,15 +118,15 @@ def cost(tracker, frame):
 
 def judge(tracker, clip):
     """Track a clip; return a list with [lost, certainty, box] of each frame."""
-    said = []
+    messages = []
     for index, frame in enumerate(clip):
         if index == 0:
             tracker.init(frame, clip.boxes[0])
             continue
         track = tracker.update(frame)
         box = [float(value) for value in track.box]
-        said.append([bool(track.lost), tracker.identity.value, box])
-    return said
+        messages.append([bool(track.lost), tracker.identity.value, box])
+    return messages
 
 
 def follow(tracker):

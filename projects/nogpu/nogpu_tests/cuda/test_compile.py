@@ -146,8 +146,8 @@ def test_a_compiler_newer_than_the_driver_is_not_used(tmp_path):
     new, old = Pretended((13, 0), (75, 87)), Pretended((12, 9), (75, 87))
     binary(87, 12020, tmp_path, new, old)
     assert (new.asked, old.asked) == ([], [(87, False)])
-    said = "NVRTC 13.0 is newer than the NVIDIA driver, which supports CUDA 12.2; "
-    with pytest.raises(NoCompiler, match=said + "run `pip install nvidia-cuda-nvrtc-cu12`"):
+    messages = "NVRTC 13.0 is newer than the NVIDIA driver, which supports CUDA 12.2; "
+    with pytest.raises(NoCompiler, match=messages + "run `pip install nvidia-cuda-nvrtc-cu12`"):
         binary(87, 12020, tmp_path / "other", new)
     with pytest.raises(NoCompiler, match="sudo apt install cuda-nvrtc-dev-10-2"):
         binary(53, 10020, tmp_path / "other", old)

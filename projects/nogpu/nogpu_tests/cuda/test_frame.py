@@ -182,20 +182,20 @@ def test_any_thread_may_use_what_another_one_opened(library, graph):
 
 @fake_gpu()
 def test_only_a_lack_of_memory_is_called_so():
-    gpu, said = devices.open_device(), []
+    gpu, messages = devices.open_device(), []
 
     def take():
         """Allocate in a thread that has no context."""
         try:
             gpu.alloc(100)
         except GpuFailed as error:
-            said.append(str(error))
+            messages.append(str(error))
 
     thread = threading.Thread(target=take)
     thread.start()
     thread.join()
     gpu.close()
-    assert said[0].startswith("the GPU gives no memory: ") and "MB left" not in said[0]
+    assert messages[0].startswith("the GPU gives no memory: ") and "MB left" not in messages[0]
 
 
 @pytest.mark.parametrize(
@@ -211,15 +211,15 @@ def test_a_full_gpu_is_a_sentence(library):
 
 
 @pytest.mark.parametrize(
-    "said",
+    "messages",
     [
         pytest.param("no kernel image", marks=fake_gpu(FAKE_CUDA_CAPABILITY="53")),
         pytest.param("the GPU refuses a kernel", marks=fake_gpu()),
     ],
 )
-def test_another_gpus_kernels_and_wrong_arguments_are_sentences(said):
+def test_another_gpus_kernels_and_wrong_arguments_are_sentences(messages):
     gpu = devices.open_device()
-    with pytest.raises(GpuFailed, match=said):
+    with pytest.raises(GpuFailed, match=messages):
         module = gpu.module(compiler.binary(compiler.source("crop"), 87))
         kernel = gpu.kernel(module, "hp_crop")
         gpu.launch(kernel, (1, 1, 1), (32, 1, 1), [np.uint64(0)] * 3, gpu.stream())

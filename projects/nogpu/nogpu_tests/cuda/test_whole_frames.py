@@ -177,10 +177,10 @@ def check_equality(names, clips, count):
         for clip in clips:
             frames, box = read_clip(clip, count)
             frames = interrupted(frames)
-            (said, found), (wanted, numbers) = (
+            (messages, found), (wanted, numbers) = (
                 judged(Tracker(device, recover=True), frames, box) for device in (gpu, processor)
             )
-            assert said == wanted, clip
+            assert messages == wanted, clip
             np.testing.assert_allclose(found, numbers, rtol=0, atol=1e-4, err_msg=str(clip))
             np.testing.assert_allclose(found[:, 4], numbers[:, 4], rtol=0, atol=1e-5)
             lost += sum(state == "lost" for state, _ in wanted)

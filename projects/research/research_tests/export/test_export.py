@@ -189,8 +189,8 @@ def test_a_wrong_checkout_is_one_sentence(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     arguments = ["pysot", "--checkout", str(tmp_path / "empty"), "--config", str(config)]
     assert export.main(arguments + ["--checkpoint", str(checkpoint), "--name", "mine"]) == 2
-    said = capsys.readouterr().err
-    assert "can't be imported" in said and len(said.strip().splitlines()) == 1
+    messages = capsys.readouterr().err
+    assert "can't be imported" in messages and len(messages.strip().splitlines()) == 1
 
 
 REPARAMETERISED = """

@@ -107,8 +107,8 @@ def test_elimination_by_the_box_is_refused(tmp_path, monkeypatch, capsys):
     code, config, checkpoint = write_checkout(tmp_path)
     config.write_text("GT_BOX")
     assert run(tmp_path / "out", "ostrack", code, config, checkpoint)[0] == 2
-    said = capsys.readouterr().err
-    assert "set it to CTR_POINT" in said and len(said.strip().splitlines()) == 1
+    messages = capsys.readouterr().err
+    assert "set it to CTR_POINT" in messages and len(messages.strip().splitlines()) == 1
 
 
 AUTHORS = os.environ.get("HOTPATH_AUTHORS", "")  # a folder with checkouts

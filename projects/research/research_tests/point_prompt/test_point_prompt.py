@@ -18,7 +18,7 @@ from hotpath_research.point_prompt.data import Data, split
 from hotpath_research.point_prompt.examples import GROUND, KINDS, SNUG
 from hotpath_research.point_prompt.pictures import Picture
 from hotpath_research.train.sources import Sources
-from tests.support.thing import THING, scene
+from tests.support.object_scene import OBJECT, scene
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def folder(tmp_path_factory):
             table.writerow(["picture", "class", "x", "y", "w", "h"])
             for number in range(40):
                 cv2.imwrite(str(root / name / f"{number:03d}.jpg"), scene())
-                table.writerow([f"{number:03d}.jpg", "thing", *THING])
+                table.writerow([f"{number:03d}.jpg", "thing", *OBJECT])
     return root
 
 
@@ -79,7 +79,7 @@ def test_a_picture_of_coco_needs_an_open_licence_of_its_own(tmp_path):
     below = tmp_path / "coco-mini"
     below.mkdir()
     images = [{"id": n, "file_name": f"{n}.jpg", "license": n} for n in (3, 4)]
-    boxes = [{"image_id": n, "bbox": list(THING)} for n in (3, 4)]
+    boxes = [{"image_id": n, "bbox": list(OBJECT)} for n in (3, 4)]
     (below / "a.json").write_text(json.dumps({"images": images, "annotations": boxes}))
     for n in (3, 4):
         cv2.imwrite(str(below / f"{n}.jpg"), scene())

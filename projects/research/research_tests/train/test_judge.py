@@ -35,8 +35,8 @@ def test_an_equal_network_is_not_better(world, tmp_path, capsys):
     same = tiny.write_network(tmp_path / "same")
     given = [str(same), "--against", str(good), "--validation", str(clips), "--repeats", "1"]
     assert judge.main([*given, "--report", str(clips / "missing")]) == 1
-    said = capsys.readouterr()
-    assert "is not better than" in said.out and "missing" not in said.err
+    messages = capsys.readouterr()
+    assert "is not better than" in messages.out and "missing" not in messages.err
 
 
 @pytest.mark.slow("two networks are judged both ways")
@@ -89,8 +89,8 @@ def test_every_source_weighs_the_same_however_many_clips_it_has():
 
 def test_a_gain_below_one_standard_error_is_no_gain():
     assert not judging.against(judging.Change(0.011, 0.010, 0.0))
-    said = judging.against(judging.Change(0.009, 0.010, 0.0))
-    assert "not a gain of more than one standard error" in said[0]
+    messages = judging.against(judging.Change(0.009, 0.010, 0.0))
+    assert "not a gain of more than one standard error" in messages[0]
 
 
 def test_more_lost_targets_rule_a_gain_out():

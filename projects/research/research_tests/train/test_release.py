@@ -72,9 +72,9 @@ def test_the_search_is_fitted_to_films_and_left_out_without(world, capsys):
     folder = world / "repository" / "hotpath" / "runtime" / "networks"
     before = (folder / "kestrel.toml").read_text()
     release.run(options(world, "--steps", "search"))
-    said = capsys.readouterr().err
+    messages = capsys.readouterr().err
     stay = f"search_lost_below {load_network('kestrel').search_lost_below:g}"
-    assert "no --films" in said and stay in said
+    assert "no --films" in messages and stay in messages
     assert (folder / "kestrel.toml").read_text() == before
     with pytest.raises(BadRun, match="none.json.*longterm.films"):
         release.run(options(world, "--steps", "search", "--films", "none.json"))
@@ -87,14 +87,14 @@ def test_a_search_that_cannot_be_fitted_stops_the_command(world, tmp_path, capsy
     more = ["--films", str(tmp_path / "films.json"), "--film-clips", str(world / "clips")]
     with pytest.raises(BadRun, match="hotpath_lab.thresholds failed"):
         release.run(options(world, "--steps", "search", "prepared", *more))
-    said = capsys.readouterr().err
-    assert "clip away" in said and "-- prepared" not in said
+    messages = capsys.readouterr().err
+    assert "clip away" in messages and "-- prepared" not in messages
 
 
 def test_what_belongs_to_another_network_is_left_out_and_said(world, capsys):
     release.run(options(world, "--name", "kestrel_fast", "--steps", "prepared"))
-    said = capsys.readouterr().err
-    assert "left out: kestrel_fast" in said
+    messages = capsys.readouterr().err
+    assert "left out: kestrel_fast" in messages
 
 
 def test_the_copy_for_boards_is_prepared_anew(world):

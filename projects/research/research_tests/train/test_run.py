@@ -293,8 +293,8 @@ def test_gradients_of_several_batches_make_one_step(tmp_path):
 
 def test_the_sweep_suggests_a_rate_below_one_that_breaks(world, tmp_path, capsys):
     main(command(world, tmp_path, "--find-lr", "--stages", "head", "--start", start_of(tmp_path)))
-    said = capsys.readouterr().err
-    suggested = float(re.search(r"--lr head=(\S+)", said)[1])
+    messages = capsys.readouterr().err
+    suggested = float(re.search(r"--lr head=(\S+)", messages)[1])
     assert sweep.LOWEST <= suggested < 0.5  # where a random network first learns is chance
     assert (tmp_path / "lr.png").is_file() and not (tmp_path / "head.pt").exists()
     rows = (tmp_path / "lr.csv").read_text().splitlines()

@@ -129,7 +129,7 @@ def test_every_number_of_the_settings_is_explained():
 
 
 @pytest.mark.parametrize(
-    "text, said",
+    "text, messages",
     [
         ("[pid]\nkp = 'much'", "kp must be a number"),
         ("[pid]\nkp = 1e9", "must lie in 0 to 50"),
@@ -139,10 +139,10 @@ def test_every_number_of_the_settings_is_explained():
         ("[pid", "can't be read"),
     ],
 )
-def test_a_wrong_settings_file_is_refused_with_a_sentence(tmp_path, text, said):
+def test_a_wrong_settings_file_is_refused_with_a_sentence(tmp_path, text, messages):
     path = tmp_path / "own.toml"
     path.write_text(text)
-    with pytest.raises(BadSettings, match=said):
+    with pytest.raises(BadSettings, match=messages):
         load_settings(str(path))
 
 

@@ -195,8 +195,8 @@ def test_a_click_that_states_its_frame_s_time_is_matched_to_it(camera, now):
 
 def test_a_long_command_is_in_progress_until_it_is_done(camera):
     camera.receive(CLICK, 1.0)
-    said = [r for n in range(1, 31) for r in results(camera.tick(1.0 + n * 0.05))]
-    assert said and set(said) == {m.IN_PROGRESS} and len(said) <= 4
+    sentences = [r for n in range(1, 31) for r in results(camera.tick(1.0 + n * 0.05))]
+    assert sentences and set(sentences) == {m.IN_PROGRESS} and len(sentences) <= 4
     camera.run.future.set_result(3)
     assert results(camera.tick(3.0)) == [m.ACCEPTED]
     assert results(camera.tick(3.1)) == []

@@ -24,7 +24,7 @@ class Talk:
         self.gimbal, self._codec = sim.Gimbal(), Codec(*ME)
         self.now = 0.0
         self.silent = False
-        self.said = []
+        self.sentences = []
 
     def box(self):
         """A target that stands, and answers each turn of the camera."""
@@ -45,7 +45,9 @@ class Talk:
             view = view._replace(doubt=None if moves else "the picture stands still")
             out = self.us.frame(view, self.now) if frames else self.us.tick(self.now)
             sent += out
-            self.said += [fields["text"].decode() for name, fields in out if name == "STATUSTEXT"]
+            self.sentences += [
+                fields["text"].decode() for name, fields in out if name == "STATUSTEXT"
+            ]
             if self.silent:
                 continue
             self.gimbal.move(self.now, 1 / 30.0)
@@ -78,7 +80,7 @@ def test_the_manager_is_asked_for_until_it_answers(talk):
     assert len(talk.go(2.9)) == 3
     talk.silent = False
     talk.go(1.2)
-    assert talk.us.up and claims(talk.go(2.0)) == talk.said == []  # there is no target yet
+    assert talk.us.up and claims(talk.go(2.0)) == talk.sentences == []  # there is no target yet
 
 
 def test_control_is_taken_for_a_target_and_given_back_after_it(talk):
@@ -89,34 +91,34 @@ def test_control_is_taken_for_a_target_and_given_back_after_it(talk):
     sent = talk.go(2.0)
     assert rates(sent) == [(0.0, 0.0)] * 5
     assert len(claims(sent)) == 1 and talk.gimbal.primary == (0, 0)
-    assert abs(talk.gimbal.rate).max() == 0.0 and talk.said == []
+    assert abs(talk.gimbal.rate).max() == 0.0 and talk.sentences == []
 
 
 def test_a_refusal_is_said_once_and_nothing_is_steered(talk):
     talk.gimbal.refuses = True
     sent = talk.go(6.0, number=0)
     assert rates(sent) == [] and len(claims(sent)) == 1
-    assert len(talk.said) == 1 and "refuses control" in talk.said[0]
+    assert len(talk.sentences) == 1 and "refuses control" in talk.sentences[0]
     talk.gimbal.refuses = False
     talk.go(1.5, number=1)  # a new target: the user wants it followed
-    assert talk.us.ours and len(talk.said) == 1
+    assert talk.us.ours and len(talk.sentences) == 1
 
 
 @pytest.mark.parametrize("result", [2, 3, 4])  # denied, unsupported, failed
 def test_a_refusal_counts_if_it_is_ours(talk, result):
     talk.go(1.0, number=0)
-    for target, said in ((OTHER, []), (ME, ["gimbal: its manager refuses control"])):
+    for target, sentences in ((OTHER, []), (ME, ["gimbal: its manager refuses control"])):
         fields = dict(zip(("target_system", "target_component"), target))
         fields.update(command=1001, result=result)
         talk.us.receive(Message("COMMAND_ACK", fields, *talk.us.manager), talk.now)
         talk.go(0.1, number=0)
-        assert talk.said == said
+        assert talk.sentences == sentences
 
 
 def test_without_a_calibration_it_says_so_and_goes_slowly(talk):
     talk.us.aim.note = "goes slowly: it has no calibration"
     sent = rates(talk.go(3.0, number=0))
-    assert talk.said == ["gimbal goes slowly: it has no calibration"]
+    assert talk.sentences == ["gimbal goes slowly: it has no calibration"]
     speeds = [np.degrees(np.hypot(*each)) for each in sent]
     assert 4.9 < max(speeds) <= 5.0 + 1e-9
 
@@ -126,7 +128,7 @@ def test_a_calibration_of_another_gimbal_is_not_used(talk):
     talk.us.aim = Follow(load_settings(), (60.0, 46.0), known)
     talk.go(1.0, number=0)
     assert talk.us.aim.calibration is None
-    assert talk.said[0] == "gimbal goes slowly: calibrated is gimbal 1/1/2"
+    assert talk.sentences[0] == "gimbal goes slowly: calibrated is gimbal 1/1/2"
 
 
 @pytest.mark.parametrize("sender, taken", [((1, 154), True), ((1, 171), False), ((1, 1), False)])
@@ -169,7 +171,7 @@ def test_it_gives_way_to_somebody_else_until_the_next_target(talk):
     talk.go(0.3, number=0)
     obeyed, sent = talk.gimbal.obeyed, talk.go(5.0, number=0)
     assert rates(sent) == claims(sent) == [] and talk.gimbal.primary == OTHER
-    assert len(talk.said) == 1 and "255/190 took control" in talk.said[0]
+    assert len(talk.sentences) == 1 and "255/190 took control" in talk.sentences[0]
     talk.go(1.0)
     assert talk.gimbal.primary == OTHER and talk.gimbal.obeyed == obeyed
     talk.go(1.5, number=1)
@@ -193,7 +195,7 @@ def test_a_silent_manager_is_noticed_once_and_taken_up_again(talk):
     sent = talk.go(4.0, number=0)
     assert not talk.us.up and not talk.us.ours and len(rates(sent)) < 38
     assert rates(sent)[-5:] == [(0.0, 0.0)] * 5  # it may hear us nevertheless
-    assert len(talk.said) == 1 and "silent" in talk.said[0]
+    assert len(talk.sentences) == 1 and "silent" in talk.sentences[0]
     talk.silent = False  # it was started anew
     talk.gimbal = sim.Gimbal()
     assert len(rates(talk.go(4.0, number=0))) > 30 and talk.gimbal.primary == ME
@@ -214,7 +216,7 @@ def test_without_fresh_evidence_the_camera_stands_and_says_why(talk, gone, why, 
     speeds = np.hypot(*np.transpose(rates(talk.go(within_s, number=0, **gone))))
     assert (np.diff(speeds[-9:]) <= 0.0).all()
     assert set(rates(talk.go(4.0, number=0, **gone))) == {(0.0, 0.0)}
-    assert talk.said == [f"gimbal holds: {why}"]
+    assert talk.sentences == [f"gimbal holds: {why}"]
     before = talk.gimbal.angle.copy()
     talk.go(8.0, number=0)  # the picture answers, and it goes on for more than its budget
     assert np.degrees(np.hypot(*(talk.gimbal.angle - before))) > 8.0

@@ -100,8 +100,8 @@ def test_many_made_up_senders_take_bounded_memory():
 
 
 def restarted(folder, told=None):
-    said = (lambda text: None) if told is None else told.append
-    return packets.Signatures(KEY, packets.Ledger(KEY, str(folder), said))
+    messages = (lambda text: None) if told is None else told.append
+    return packets.Signatures(KEY, packets.Ledger(KEY, str(folder), messages))
 
 
 @pytest.mark.parametrize("later_s", [0, 30, 600, -3 * 86400])  # the clock may go back

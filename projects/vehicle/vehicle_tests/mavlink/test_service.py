@@ -82,18 +82,22 @@ def test_the_end_of_a_run_stops_a_gimbal_that_turns(run):
 
 
 def test_who_waits_for_a_ground_station_is_told_once_where(make_run):
-    said = []
-    run = make_run(pictures(), say=said.append, address="udpin:127.0.0.1:14550")
+    messages = []
+    run = make_run(pictures(), say=messages.append, address="udpin:127.0.0.1:14550")
     began_s = time.monotonic()
     for later_s in (1, 4, 5):
         run.service._say_if_unheard(began_s + later_s)
-        assert len(said) == (later_s > 3)
-    assert "waiting" in said[0] and "udpin:127.0.0.1:14550" in said[0] and "Ctrl-C" in said[0]
-    heard = make_run(pictures(), say=said.append, address="udpin:127.0.0.1:14550")
+        assert len(messages) == (later_s > 3)
+    assert (
+        "waiting" in messages[0]
+        and "udpin:127.0.0.1:14550" in messages[0]
+        and "Ctrl-C" in messages[0]
+    )
+    heard = make_run(pictures(), say=messages.append, address="udpin:127.0.0.1:14550")
     heard.receive(Codec(255, 190, None).encode(*reports.command_long((1, 100), 512, 259)))
     assert heard.service.heard == 1
     heard.service._say_if_unheard(began_s + 60)
-    assert len(said) == 1
+    assert len(messages) == 1
 
 
 def test_an_unencodable_message_is_counted_and_the_link_goes_on(run):
@@ -137,8 +141,8 @@ def test_frames_in_planes_take_a_point(make_run):
     bgrx = [np.dstack([picture, picture[:, :, :1]]) for picture in pictures()]
     run = make_run([PlanarFrame(Planes("BGRx", (each,), 160, 120)) for each in bgrx])
     run.receive(command(Codec(255, 190), 2004, 75 / 160.0, 60 / 120.0))
-    said = results(run.turn_until(lambda sent: 0 in results(sent)))
-    assert set(said) <= {0, 5} and len(run.targets) == 1
+    messages = results(run.turn_until(lambda sent: 0 in results(sent)))
+    assert set(messages) <= {0, 5} and len(run.targets) == 1
 
 
 def test_every_kind_of_message_that_is_taken_is_let_in(run):

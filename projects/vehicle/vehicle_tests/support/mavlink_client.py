@@ -22,7 +22,7 @@ class Client:
         me = dict(source_system=255, source_component=190, dialect="common")  # a ground station
         self.link = mavutil.mavlink_connection(f"udpin:127.0.0.1:{port}", **me)
         self.started = time.monotonic()
-        self.heard, self.said = [], []
+        self.heard, self.messages = [], []
 
     def pump(self, seconds, until=None):
         """Receive for a time; return the first message for which ``until`` is true, or None."""
@@ -52,7 +52,7 @@ class Client:
         values = [float(v) for v in parameters] + [0.0] * (7 - len(parameters))
         name = common.enums["MAV_CMD"][command].name
         shown = ", ".join(f"{value:.4g}" for value in parameters)
-        self.said.append((time.monotonic() - self.started, name, shown))
+        self.messages.append((time.monotonic() - self.started, name, shown))
         self.link.mav.command_long_send(*CAMERA, command, 0, *values)
         while True:
             ack = self.wait("COMMAND_ACK", 8.0, command=command)

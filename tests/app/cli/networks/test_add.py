@@ -31,9 +31,9 @@ def add(files, *more):
 def refused(arguments, capsys):
     """The one sentence with which `networks add` ends."""
     assert add(arguments) == 2
-    said = capsys.readouterr().err
-    assert len(said.strip().splitlines()) == 1 and "trial.toml" not in said
-    return said
+    messages = capsys.readouterr().err
+    assert len(messages.strip().splitlines()) == 1 and "trial.toml" not in messages
+    return messages
 
 
 @pytest.mark.parametrize("name", ["", "a" * 300, "../mine"])
@@ -113,10 +113,10 @@ def test_it_says_what_was_not_tried_and_how_to_try_it(tmp_path, capsys):
     files = files_of(tmp_path, "siamfc_015")
     out = tmp_path / "out"
     assert add(files, "--out", out) == 0
-    said = capsys.readouterr().out
-    assert "is ready for engines" in said
-    assert re.search("colours +BGR, 0 to 255, not tried", said)
-    assert "--parameters colours,crop,border --write`" in said
+    messages = capsys.readouterr().out
+    assert "is ready for engines" in messages
+    assert re.search("colours +BGR, 0 to 255, not tried", messages)
+    assert "--parameters colours,crop,border --write`" in messages
     load_tracker(out / "mine.toml").close()
 
 
@@ -136,8 +136,8 @@ def shipped(network, part):
 def test_files_that_come_with_the_runtime_are_known(tmp_path, capsys):
     files = [shipped("kestrel_fast", part) for part in ("exemplar", "search")]
     assert add(files, "--out", tmp_path) == 0
-    said = capsys.readouterr().out
-    assert "the files of kestrel_fast" in said
+    messages = capsys.readouterr().out
+    assert "the files of kestrel_fast" in messages
     for name in ("search_lost_below", "found_above", "mean"):
         found = getattr(load_network(tmp_path / "mine.toml"), name)
         assert found == getattr(load_network("kestrel_fast"), name)
@@ -148,15 +148,15 @@ def test_files_that_come_with_the_runtime_are_known(tmp_path, capsys):
 def test_files_of_two_networks_are_warned_of(tmp_path, capsys):
     exemplar, other = shipped("kestrel", "exemplar"), shipped("kestrel_small", "search")
     add([exemplar, other], "--out", tmp_path / "mixed")
-    said = capsys.readouterr().out
-    assert "kestrel_exemplar.onnx is of kestrel" in said
-    assert "kestrel_small_search.onnx is of kestrel_small" in said
+    messages = capsys.readouterr().out
+    assert "kestrel_exemplar.onnx is of kestrel" in messages
+    assert "kestrel_small_search.onnx is of kestrel_small" in messages
     model = onnx.load(other)
     model.doc_string = "no longer a known file"
     onnx.save(model, str(tmp_path / "other.onnx"))
     add([exemplar, str(tmp_path / "other.onnx")], "--out", tmp_path / "strange")
-    said = capsys.readouterr().out
-    assert "kestrel_exemplar.onnx and other.onnx" in said and "weights" in said
+    messages = capsys.readouterr().out
+    assert "kestrel_exemplar.onnx and other.onnx" in messages and "weights" in messages
 
 
 def test_files_of_no_known_form_are_refused_in_a_sentence(tmp_path, capsys):
@@ -184,8 +184,8 @@ def one_file(path, picture, output):
 
 def test_detectors_features_and_grey_pictures_are_named(tmp_path, capsys):
     for output in ((1, 3549, 85), (1, 85, 22, 22), (1, 512)):
-        said = refused(one_file(tmp_path / "a.onnx", (1, 3, 352, 352), output), capsys)
-        assert "x".join(map(str, output[1:])) in said and "is not a tracker" in said
+        messages = refused(one_file(tmp_path / "a.onnx", (1, 3, 352, 352), output), capsys)
+        assert "x".join(map(str, output[1:])) in messages and "is not a tracker" in messages
     assert "grey" in refused(one_file(tmp_path / "a.onnx", (1, 1, 127, 127), (1, 8)), capsys)
 
 
@@ -198,8 +198,8 @@ def test_a_backbone_without_its_head_is_called_so(tmp_path, capsys):
 
 def test_nothing_is_written_into_the_program(tmp_path, capsys):
     files = files_of(tmp_path, "siamfc_015")
-    said = refused(files + ["--out", str(ROOT / "out")], capsys)
-    assert "part of Hotpath" in said
+    messages = refused(files + ["--out", str(ROOT / "out")], capsys)
+    assert "part of Hotpath" in messages
     assert add(files, "--like", "siamfc_015") == 0
     assert (tmp_path / "mine.toml").exists() and sorted(files) == sorted(
         str(path) for path in tmp_path.glob("*.onnx")

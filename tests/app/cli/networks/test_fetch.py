@@ -148,8 +148,8 @@ def test_a_detector_is_listed_and_brought_by_its_name(tmp_path, server, capsys):
         file = detect.describe(name).file
         assert file.url.startswith("https://") and len(file.sha256) == 64
     assert networks.main(["get", "nosuch", "--networks-dir", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert "kestrel" in said and f"the detectors are: {', '.join(detect.names())}" in said
+    messages = capsys.readouterr().err
+    assert "kestrel" in messages and f"the detectors are: {', '.join(detect.names())}" in messages
     assert networks.main(["list", "--networks-dir", str(tmp_path)]) == 0
     listed = capsys.readouterr().out
     for name in ("yolox_nano +yolox +416", "nanotrack_v2 +points +127 +255"):
@@ -177,8 +177,8 @@ def test_an_address_where_nobody_is_is_refused_in_a_sentence(tmp_path, server, c
     path.write_text(path.read_text().replace("https://127.0.0.1", address))
     server.server_close()
     assert networks.main(["get", str(path), "--networks-dir", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1 and "can't be downloaded" in said
+    messages = capsys.readouterr().err
+    assert messages.count("\n") == 1 and "can't be downloaded" in messages
 
 
 @pytest.mark.parametrize("code", ["403 Forbidden", "407 Proxy Authentication Required", "502 Bad"])
@@ -198,9 +198,9 @@ def test_a_proxy_that_refuses_is_named_as_a_proxy(tmp_path, server, capsys, monk
         monkeypatch.delenv("no_proxy", raising=False)
         monkeypatch.delenv("NO_PROXY", raising=False)
         assert networks.main(["get", str(path), "--networks-dir", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert "the proxy http://me:***@127.0.0.1" in said and code.split()[0] in said
-    assert "secret" not in said and said.count("\n") == 1
+    messages = capsys.readouterr().err
+    assert "the proxy http://me:***@127.0.0.1" in messages and code.split()[0] in messages
+    assert "secret" not in messages and messages.count("\n") == 1
 
 
 def test_list_and_show_name_a_folder_that_is_none(tmp_path, capsys):

@@ -10,7 +10,7 @@ from hotpath.app.links.page import album
 from hotpath.app.links.page.album import KEPT_S, Album
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
-from tests.support import pages, thing
+from tests.support import object_scene, pages
 
 FRAME = np.zeros((120, 160, 3), np.uint8)
 
@@ -124,8 +124,8 @@ def test_frames_do_not_pile_up_where_no_picture_is_cut_out(each_frame):
 @pytest.mark.slow("the shipped network")
 def test_a_person_says_no_and_yes_and_the_word_is_there_at_once(tmp_path):
     pytest.importorskip("aiohttp")
-    thing.write_film(tmp_path / "frames")
-    box = ",".join(map(str, thing.THING))
+    object_scene.write_film(tmp_path / "frames")
+    box = ",".join(map(str, object_scene.OBJECT))
     words = "--box", box, "--fps", "10"
     with pages.PagedRun(tmp_path, tmp_path / "frames", *words, network="kestrel") as run:
         run.wait_for(lambda state: state["frame"] > 5)

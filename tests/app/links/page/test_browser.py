@@ -12,7 +12,7 @@ import pytest
 
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.video.sources import open_source
-from tests.support import pages, thing
+from tests.support import object_scene, pages
 from tests.support.streams.mjpeg import MjpegServer
 from tests.video.test_sources import read_all
 
@@ -118,16 +118,16 @@ def test_a_senseless_box_is_followed_with_a_warning(chromium, world, run):
 
 
 def test_a_tap_selects_a_thing_and_a_tap_on_nothing_is_told(chromium, tmp_path):
-    thing.write_film(tmp_path / "frames")
+    object_scene.write_film(tmp_path / "frames")
     run_of = pages.PagedRun(tmp_path, tmp_path / "frames", network="kestrel")
     with run_of as run, Tab(chromium, run.link, expect_errors=True) as tab:
         run.ask("/api/pause", {"paused": True})
-        pages.drag(tab.page, (*thing.CENTRE, 0, 0))
+        pages.drag(tab.page, (*object_scene.CENTRE, 0, 0))
         assert targets(run, 1) == [0]
-        assert overlap(run.state()["targets"][0]["box"], thing.THING) > 0.6
+        assert overlap(run.state()["targets"][0]["box"], object_scene.OBJECT) > 0.6
         tab.wait_for_text("#hint", "Tap or drag|Tap in the box")
         # in its box: the next object there, if there is one, without a question
-        pages.drag(tab.page, (*thing.CENTRE, 0, 0))
+        pages.drag(tab.page, (*object_scene.CENTRE, 0, 0))
         run.wait_for(
             lambda state: (
                 [t["number"] for t in state["targets"]] == [1]
@@ -141,15 +141,15 @@ def test_a_tap_selects_a_thing_and_a_tap_on_nothing_is_told(chromium, tmp_path):
 
 
 def test_a_loose_box_is_tightened_and_the_user_takes_it_back(chromium, tmp_path):
-    thing.write_film(tmp_path / "frames")
-    x, y, w, h = thing.THING
+    object_scene.write_film(tmp_path / "frames")
+    x, y, w, h = object_scene.OBJECT
     loose = (x - w / 2, y - h / 2, 2 * w, 2 * h)
     run_of = pages.PagedRun(tmp_path, tmp_path / "frames", network="kestrel")
     with run_of as run, Tab(chromium, run.link) as tab:
         run.ask("/api/pause", {"paused": True})
         pages.drag(tab.page, loose)
         targets(run, 1)
-        assert overlap(run.state()["targets"][0]["box"], thing.THING) > 0.6
+        assert overlap(run.state()["targets"][0]["box"], object_scene.OBJECT) > 0.6
         tab.page.locator("#add").click()  # the button is about the tightened target all the same
         tab.page.locator("#toasts button").click()
         run.wait_for(lambda state: [t["number"] for t in state["targets"]] == [1])
@@ -393,8 +393,8 @@ def test_without_the_link_it_is_a_page_that_says_what_to_do(chromium, run):
         assert answer.headers["content-type"].startswith("text/html")
         assert "prints its link" in page.inner_text("body")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    status, headers, said = run.ask("/api/state", Authorization="Bearer wrong")
-    assert status == 401 and "open the link" in said["error"], "a program is answered in JSON"
+    status, headers, messages = run.ask("/api/state", Authorization="Bearer wrong")
+    assert status == 401 and "open the link" in messages["error"], "a program is answered in JSON"
     page.context.close()
 
 
@@ -520,8 +520,8 @@ SIZES = [(390, 844), (844, 390), (360, 640), (1366, 768), (2560, 1440)]
 
 @slow
 def test_an_unsure_target_is_answered_without_scrolling_on_every_screen(chromium, tmp_path):
-    thing.write_film(tmp_path / "frames", hidden=range(20, 60))
-    words = "--box", ",".join(map(str, thing.THING)), "--fps", "10"
+    object_scene.write_film(tmp_path / "frames", hidden=range(20, 60))
+    words = "--box", ",".join(map(str, object_scene.OBJECT)), "--fps", "10"
     with pages.PagedRun(tmp_path, tmp_path / "frames", *words, network="kestrel") as run:
         run.wait_for(lambda state: state["targets"] and state["targets"][0]["state"] == "unsure")
         run.ask("/api/pause", {"paused": True})
@@ -622,8 +622,8 @@ true;
 
 @slow
 def test_a_loss_is_heard_and_felt_only_where_it_was_switched_on(chromium, tmp_path):
-    thing.write_film(tmp_path / "frames")
-    words = "--box", ",".join(map(str, thing.THING)), "--fps", "10"
+    object_scene.write_film(tmp_path / "frames")
+    words = "--box", ",".join(map(str, object_scene.OBJECT)), "--fps", "10"
     run_of = pages.PagedRun(tmp_path, tmp_path / "frames", *words, network="kestrel")
     with run_of as run, Tab(chromium, run.link) as quiet, Tab(chromium, run.link) as loud:
         for tab in (quiet, loud):
@@ -669,11 +669,11 @@ def test_full_screen_has_the_picture_its_time_line_and_tools_and_takes_boxes(chr
 
 @slow
 def test_every_key_that_the_help_lists_does_what_it_says(chromium, tmp_path):
-    thing.write_film(tmp_path / "frames", 400)
+    object_scene.write_film(tmp_path / "frames", 400)
     run_of = pages.PagedRun(tmp_path, tmp_path / "frames", network="kestrel")
     with run_of as run, Tab(chromium, run.link) as tab:
         press = tab.page.keyboard.press
-        pages.drag(tab.page, thing.THING)
+        pages.drag(tab.page, object_scene.OBJECT)
         targets(run, 1)
         tab.wait("document.querySelectorAll('.target').length === 1")
         state = "document.querySelector('.target').dataset.state"

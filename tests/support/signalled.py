@@ -1,6 +1,6 @@
 """Run ``hotpath`` and send its process a signal at one of its calls of Hotpath's functions.
 
-    python -m tests.support.struck FILE PLACE SIGNAL WORDS
+    python -m tests.support.signalled FILE PLACE SIGNAL WORDS
 
 PLACE counts these calls from 1, those at the import of modules among them; at 0 nothing is sent.
 FILE gets how many there were, so that each phase of a run can be struck without a clock.
@@ -55,9 +55,9 @@ def main(path, place, number, *words):
         keep(error.code or 0)
 
 
-def struck(path, place, number, *words):
+def signalled(path, place, number, *words):
     """A run that is struck; returns (what ``run`` gives, how many calls there were, or None)."""
-    program = [sys.executable, "-m", "tests.support.struck", path, place, int(number), *words]
+    program = [sys.executable, "-m", "tests.support.signalled", path, place, int(number), *words]
     done = run(program, cwd=str(ROOT), timeout=120)
     return done, int(path.read_text()) if path.exists() else None
 

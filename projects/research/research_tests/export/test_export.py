@@ -17,8 +17,8 @@ from hotpath.calib.errors import BadRun
 from hotpath.runtime import load_tracker
 from hotpath_research.export import __main__ as export
 from hotpath_research.export.authors import AUTHORS, checkout, load_weights
-from tests.calib.test_store import Planted
 from tests.support import blobs
+from tests.support.malformed import Planted
 
 SIAMESE = """
 import torch

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from hotpath.calib.errors import TrainingStopped  # noqa: E402
 from hotpath_research.train import export, start  # noqa: E402  (after the check for torch)
 from hotpath_research.train.loop import WARM_UP, Log, Runner, Stage, load  # noqa: E402
-from tests.calib.test_store import Planted  # noqa: E402
+from tests.support.malformed import Planted  # noqa: E402
 from tests.support.ports import free_port  # noqa: E402
 
 

@@ -310,6 +310,8 @@ class Targets:
             exclusion.forget(number)
             for tracker in trackers.values():
                 tracker.avoid(np.zeros((0, 4)))
+        if len(self) < 2:  # nobody has its object
+            self._exclusions = [Exclusion() for _ in self._devices]
 
     def _seen(self, number: int) -> Tracker:
         """Return the tracker of a target; ``NotReady`` if other targets have all its objects."""

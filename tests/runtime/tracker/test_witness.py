@@ -264,6 +264,23 @@ def test_two_targets_of_one_object_are_told_apart_for_each_network(networks):
         assert sorted(track.state for track in tracks.values()) == [TRACKED, UNSURE]
 
 
+def test_a_target_that_is_left_alone_is_confirmed_and_rejected_again(networks):
+    pictures, boxes = tiny.film(4)
+    for witness in ("none", networks[1]):
+        with load_targets(networks[0], witness=witness) as targets:
+            rival = targets.add(pictures[0], (10, 10, 40, 40))
+            number = targets.add(pictures[0], boxes[0])
+            targets.update(pictures[1])
+            for exclusion in targets._exclusions:
+                exclusion._paths[number].held = 99  # the rival has its object
+            with refusal(NotReady, "lost"):
+                targets.confirm(number)
+            targets.drop(rival)
+            assert targets.update(pictures[2])[number].state == TRACKED
+            targets.confirm(number)
+            targets.reject(number)
+
+
 # -- loading
 
 

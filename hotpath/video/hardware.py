@@ -9,7 +9,7 @@ import functools
 import os
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
-from hotpath.boards import Board, detect
+from hotpath.runtime import loading
 from hotpath.runtime.errors import BadSource
 from hotpath.video.gstreamer import ELEMENTS, has_gstreamer
 
@@ -30,11 +30,8 @@ SIGNS = {
     V4L2: ("dev/video10", ""),  # of the Raspberry Pi's driver
 }
 
-
-@functools.lru_cache(maxsize=1)
-def board_here() -> Optional[Board]:
-    """The profile of this computer, None where it is not certain."""
-    return detect.detect().board
+# detected once: it takes a while on a board
+board_here = functools.lru_cache(maxsize=1)(loading.board_here)
 
 
 def present(names: Sequence[str], root: str = "/") -> Iterator[str]:

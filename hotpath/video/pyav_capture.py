@@ -183,11 +183,6 @@ class AvCapture:
         return (min(stated, by_time or stated) if is_less else stated) or by_time or None
 
     @property
-    def counts_frames(self) -> bool:
-        """Whether ``frames`` is counted, by the file or by ``seek``, and not a length by a rate."""
-        return self._index is not None or self._stream.frames > 0
-
-    @property
     def in_order(self) -> bool:
         """Whether a time tells a place of the file; else ``seek`` decodes from its start."""
         return self._indexed().in_order

@@ -18,7 +18,6 @@ import numpy as np
 from hotpath.calib.errors import BadRun
 from hotpath.video.clips import Clip
 
-CLEAN = "clean"  # the clips as they are
 SEED = 86
 FEWEST_FRAMES = 3  # of a copy with fewer frames
 

@@ -107,7 +107,7 @@ def document(history: History, facts: Facts) -> str:
     ]
     axis = Axis(history.first or 0, history.last or 0)
     for number, past in sorted(history.targets.items()):
-        parts += _target(number, past, axis, history)
+        parts += _target(number, past, axis)
     parts += _times(facts) + _settings(history, facts)
     return "\n".join([*parts, "</main></body></html>", ""])
 
@@ -163,7 +163,7 @@ def _name(number: int, past: Past) -> str:
     return f"Target {number}" + (f" ({past.name})" if past.name else "")
 
 
-def _target(number: int, past: Past, axis: Axis, history: History) -> List[str]:
+def _target(number: int, past: Past, axis: Axis) -> List[str]:
     shares = _shares(past)
     legend = "".join(
         f'<li><i class="{word}"></i>{word} {share:.1%}</li>' for word, share in shares.items()

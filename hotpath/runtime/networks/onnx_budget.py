@@ -4,7 +4,8 @@ The file is scanned as protobuf writes it, without ``onnx``: tags, lengths and t
 operators. A loop of 2^62 rounds is 400 bytes, so its size says nothing of its cost.
 
 Each file that a library opens passes here: a network's, a detector's, the point prompt's head, the
-graphs of a bundle and of a prepared folder. ``tests/test_onnx_doors.py`` holds who calls a library.
+graphs of a bundle and of a prepared folder. ``tests/test_onnx_entry_points.py`` holds who calls a
+library.
 """
 
 import mmap

@@ -312,10 +312,9 @@ def first_box(
     frame: AnyFrame,
     box: Optional[Sequence[float]],
     point: Optional[Sequence[float]],
-    snug: bool,
     besides: Optional[Sequence[float]],
 ) -> Tuple[Sequence[float], str]:
-    """Return the box that a target begins with, and the ``taken`` of its track.
+    """Return the box that a target begins with, and the ``taken`` of its track; a box is ``snug``.
 
     Arguments and errors are those of ``Tracker.init``.
     """

@@ -157,7 +157,7 @@ class Tracker:
         if snug or point is not None or box is None:
             from hotpath.runtime.tracker import point_prompt  # only for points and loose boxes
 
-            box, taken = point_prompt.first_box(device, frame, box, point, snug, besides)
+            box, taken = point_prompt.first_box(device, frame, box, point, besides)
         box = checked_box(box, shape)
         motion, picture = Motion(box, time_s), device.picture(frame)
         doubt = doubt_of(picture, box, shape)

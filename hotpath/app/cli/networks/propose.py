@@ -92,7 +92,7 @@ def propose(paths: Sequence[pathlib.Path]) -> Proposal:
     for sides in _sides(named):
         try:
             outputs = _outputs(named, sides)
-            family, head, choices = _family(named, outputs, sides)
+            family, head, choices = _family(outputs, sides)
         except Exception as error:  # shape inference raises several classes
             problems.append(models.first_line(error))
             continue
@@ -203,7 +203,7 @@ def _outputs(named: Named, sides: Tuple[int, int]) -> List[Tuple[str, models.Sha
 
 
 def _family(
-    named: Named, outputs: List[Tuple[str, models.Shape]], sides: Tuple[int, int]
+    outputs: List[Tuple[str, models.Shape]], sides: Tuple[int, int]
 ) -> Tuple[str, Changes, Dict[str, Dict[str, Changes]]]:
     """The family, its keys of [head], and the alternatives."""
     choices: Dict[str, Dict[str, Changes]] = {"colours": dict(COLOURS)}

@@ -261,21 +261,26 @@ class Stream:
         if capture is None:
             left_s = self.open_timeout_s - (time.monotonic() - began_s)
             capture, why = self._by_ffmpeg(max(LEAST_OPEN_S, left_s))
+            if (
+                capture is not None and capture.isOpened() and self._element
+            ):  # not the sender's fault
+                self.decoder.fail(gstreamer.why_no_picture())  # type: ignore[union-attr]
         if capture is None or not capture.isOpened():
             if capture is not None:
                 capture.release()  # it may hold the port, at which ``silent`` listens
             raise self.silent(time.monotonic() - began_s, why)
         return capture
 
+    @property
+    def _element(self) -> Optional[str]:
+        """GStreamer's element for streams that have one video. No element reads bare RTP here."""
+        is_one = self.address.lower().startswith(LIVE) and self._sdp is None
+        return self.decoder.element if self.decoder is not None and is_one else None
+
     def _by_gstreamer(self) -> Any:
-        """A capture by the hardware's element, or None; for streams that have one video."""
-        decoder = self.decoder
-        if decoder is None or not decoder.element or not self.address.lower().startswith(LIVE):
-            return None
-        capture = gstreamer.open_live(self.address, decoder.element, self.planes)
-        if capture is None:
-            decoder.fail(gstreamer.why_no_picture())
-        return capture
+        """A capture by the hardware's element, or None."""
+        element = self._element
+        return gstreamer.open_live(self.address, element, self.planes) if element else None
 
     def _by_ffmpeg(self, open_timeout_s: float) -> Tuple[Any, str]:
         """A capture by PyAV, or by OpenCV where there is none; and FFmpeg's reason, or ""."""

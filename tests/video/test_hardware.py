@@ -4,12 +4,14 @@ No test runs on such hardware. Stand-ins take its place: a decoder of software t
 as hardware does, in NV12, and GStreamer's elements that do the same.
 """
 
+import io
 import re
 import shlex
 import shutil
 import subprocess
 import time
 from fractions import Fraction
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -18,7 +20,7 @@ import pytest
 from hotpath import boards
 from hotpath.app.__main__ import main
 from hotpath.runtime.errors import BadSource
-from hotpath.video import gstreamer, hardware
+from hotpath.video import cameras, gstreamer, hardware
 from hotpath.video.encoder import Encoder
 from hotpath.video.save import Video
 from hotpath.video.sources import open_source
@@ -299,6 +301,31 @@ def test_a_live_stream_comes_from_the_element_or_falls_back(gstreamer_here, film
     assert gstreamer.pipeline("udp://:5600", "mppvideodec", gstreamer.BGR).startswith("udpsrc uri=")
     gstreamer_here(most=0)
     assert gstreamer.open_live(film, "nvv4l2decoder", True) is None
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_sender_that_is_away_is_not_the_fault_of_the_element(monkeypatch, is_there):
+    said, answers = [], Mock(isOpened=lambda: is_there)
+    monkeypatch.setattr(gstreamer, "open_live", lambda *_: None)
+    monkeypatch.setattr(cameras, "check_redirects", lambda address: None)
+    decoder = hardware.Decoder("nvv4l2decoder", said.append, "camera")
+    stream = cameras.Stream("rtsp://host/t", decoder=decoder)
+    monkeypatch.setattr(stream, "_by_ffmpeg", lambda left_s: (answers, ""))
+    if is_there:
+        assert stream.open() is answers
+    else:
+        with pytest.raises(BadSource):
+            stream.open()
+    assert decoder.name == ("software" if is_there else "nvv4l2decoder")
+    assert len(said) == is_there
+
+
+def test_bare_rtp_is_not_given_to_an_element(monkeypatch):
+    monkeypatch.setattr(gstreamer, "open_live", Mock(side_effect=AssertionError))
+    monkeypatch.setattr(cameras.rtp, "sniffed", lambda *_: io.BytesIO())
+    stream = cameras.Stream("udp://:5600", decoder=hardware.Decoder("nvv4l2decoder"))
+    monkeypatch.setattr(stream, "_by_ffmpeg", lambda left_s: (Mock(), ""))
+    assert stream.open().isOpened() and stream.decoder.name == "nvv4l2decoder"
 
 
 @pytest.fixture

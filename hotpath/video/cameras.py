@@ -261,10 +261,9 @@ class Stream:
         if capture is None:
             left_s = self.open_timeout_s - (time.monotonic() - began_s)
             capture, why = self._by_ffmpeg(max(LEAST_OPEN_S, left_s))
-            if (
-                capture is not None and capture.isOpened() and self._element
-            ):  # not the sender's fault
-                self.decoder.fail(gstreamer.why_no_picture())  # type: ignore[union-attr]
+            is_open, decoder = capture is not None and capture.isOpened(), self.decoder
+            if is_open and decoder is not None and self._element:  # the sender is there
+                decoder.fail(gstreamer.why_no_picture())
         if capture is None or not capture.isOpened():
             if capture is not None:
                 capture.release()  # it may hold the port, at which ``silent`` listens

@@ -109,7 +109,7 @@ class Rules(NamedTuple):
 def rules_of(network: Network) -> Rules:
     """Return a network's rules."""
     lost, found = network.search_lost_below, network.found_above
-    return Rules(lost, (lost + found) / 2, found, network.same_share)
+    return Rules(lost, (lost + found) / 2, found, network.same_share, FRAMES)
 
 
 class Identity:

@@ -63,26 +63,12 @@ def pages(path, **how):
     return path
 
 
-def commas(folder):
-    for index, picture in enumerate(PICTURES):
-        cv2.imwrite(str(folder / f"{index:03d}.bmp"), picture)
-    (folder / "boxes.csv").unlink()
-    rows = [";".join(f"{value:g}".replace(".", ",") for value in box) for box in halves()]
-    (folder / "groundtruth.txt").write_text("\n".join(rows) + "\n")
-    return folder
-
-
-def halves():
-    return [(x + 0.5, y, w, h) for x, y, w, h in BOXES]
-
-
 KINDS = {
     "joined": joined,
     "thermal": thermal,
     "stack": lambda folder: pages(folder / "film.tif"),
     "animation": lambda folder: pages(folder / "film.webp", duration=40, lossless=True),
     "apng": lambda folder: pages(folder / "film.png", duration=40),
-    "commas": commas,
 }
 
 
@@ -111,8 +97,7 @@ def test_run_evaluation_and_speed_suite_read_the_same_frames(place, kind):
     assert len(clip) == len(timed.frames) == COUNT
     for frame, evaluated, measured in zip(frames, clip, timed.frames):
         assert np.array_equal(frame, evaluated) and np.array_equal(frame, measured)
-    box = halves()[0] if kind == "commas" else BOXES[0]
-    assert tuple(clip.boxes[0]) == box == tuple(timed.box)
+    assert tuple(clip.boxes[0]) == BOXES[0] == tuple(timed.box)
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))

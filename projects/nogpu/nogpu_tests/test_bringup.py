@@ -140,17 +140,19 @@ def test_what_one_target_does_not_show_fails_with_two(nano, tmp_path, monkeypatc
     assert text in told["targets"]["text"]
 
 
-def test_the_maps_are_those_of_the_network_that_ships(tmp_path):
-    reference.make(path=str(tmp_path / "reference.npz"))
-    with np.load(str(tmp_path / "reference.npz")) as now, np.load(str(reference.FILE)) as shipped:
+@pytest.mark.parametrize("name", reference.NETWORKS)
+def test_the_maps_are_those_of_the_network_that_ships(name, tmp_path):
+    reference.make(name, tmp_path)
+    file = f"reference-{name}.npz"
+    with np.load(str(tmp_path / file)) as now, np.load(str(reference.FOLDER / file)) as shipped:
         assert set(now.files) == set(shipped.files)
         assert str(now["network"]) == str(shipped["network"]), (
             "run hotpath.deploy.doctor.bringup.reference"
         )
-        for name in ("exemplar", "search"):
-            np.testing.assert_array_equal(now[name], shipped[name])
-        for name in ("map0", "map1"):
-            np.testing.assert_allclose(now[name], shipped[name], rtol=0, atol=1e-3)
+        for key in ("exemplar", "search"):
+            np.testing.assert_array_equal(now[key], shipped[key])
+        for key in ("map0", "map1"):
+            np.testing.assert_allclose(now[key], shipped[key], rtol=0, atol=1e-3)
 
 
 def test_times_with_free_and_with_held_clocks_stand_together(nano, tmp_path, monkeypatch):

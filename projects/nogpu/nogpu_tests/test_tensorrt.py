@@ -363,11 +363,11 @@ def test_half_tensors_hold_the_hosts_values_rounded_once(board, tmp_path, name):
 
 
 def quantise_picture(path):
-    """Put quantisers, in steps of one, behind a model's picture."""
+    """Put quantisers, in steps of two, behind a model's picture."""
     model = onnx.load(str(path))
     graph, picture = model.graph, model.graph.input[0].name
-    graph.initializer.append(numpy_helper.from_array(np.array(1, np.float32), "step"))
-    graph.initializer.append(numpy_helper.from_array(np.array(0, np.uint8), "zero"))
+    graph.initializer.append(numpy_helper.from_array(np.array(2, np.float32), "step"))
+    graph.initializer.append(numpy_helper.from_array(np.array(0, np.int8), "zero"))
     for node in graph.node:
         node.input[:] = ["levels" if name == picture else name for name in node.input]
     nodes = [

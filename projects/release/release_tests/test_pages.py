@@ -55,7 +55,7 @@ NOT_RUN = {
     "a board": (
         "python3 -m venv --system-site-packages ~/hotpath-venv",
         ". ~/hotpath-venv/bin/activate",
-        "python3 -m hotpath track --bundle engines/raspberry_pi5/kestrel_fast-fp32 --video cam0"
+        "python3 -m hotpath track --bundle engines/raspberry_pi5/kestrel-fp32 --video cam0"
         " --box 440,270,60,90 --results boxes.csv",
         "python3 -m hotpath track --bundle engines/rk3588/kestrel-int8 --video cam0"
         " --box 440,270,60,90 --results boxes.csv",

@@ -1,9 +1,10 @@
 """What a network gives in fp32 for one exemplar and one search region; how far an engine is off.
 
-    python -m hotpath.deploy.doctor.bringup.reference [NETWORK FILE.npz]
+    python -m hotpath.deploy.doctor.bringup.reference [NETWORK ...]
 
-writes ``reference.npz`` with the maps of the network that ships, by ONNX Runtime on the processor.
-Run it again after the network's files have changed.
+writes ``reference-NETWORK.npz`` with the maps of a network, by ONNX Runtime on the processor;
+without names, of the two networks that boards use by default. Run it again after a network's files
+have changed.
 """
 
 import pathlib
@@ -21,14 +22,15 @@ from hotpath.runtime.network import Network
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.networks.bundle import identity
 
-FILE = pathlib.Path(__file__).with_name("reference.npz")
+FOLDER = pathlib.Path(__file__).parent
+NETWORKS = (DEFAULT_NETWORK, "kestrel")
 FRAME = 6  # of the film, whose target has moved by then
 # How far a map may be off, in shares of its range. The numbers of fp32 are those of TF32, in which
 # TensorRT computes them; our own kernels of ONNX Runtime in FP16 are off by .002, in INT8 by .08.
 BOUNDS = {"fp32": 0.01, "fp16": 0.02, "int8": 0.2}
 
 
-def make(name: str = DEFAULT_NETWORK, path: str = str(FILE)) -> None:
+def make(name: str, folder: pathlib.Path = FOLDER) -> None:
     """Write the pictures and the maps of a network, given by its name or TOML."""
     network = load_network(name)
     frames, boxes = film(FRAME + 1)
@@ -41,6 +43,7 @@ def make(name: str = DEFAULT_NETWORK, path: str = str(FILE)) -> None:
     engine = engines.create("onnxruntime", network, network.locate())
     kept: Dict[str, Any] = {"exemplar": exemplar, "search": search}
     kept.update((f"map{n}", values) for n, values in enumerate(run(engine, exemplar, search)))
+    path = str(folder / f"reference-{network.name}.npz")
     np.savez_compressed(path, network=identity(network)["sha256"], **kept)
 
 
@@ -57,8 +60,11 @@ def _show(place: np.ndarray, crop: np.ndarray, network: Network) -> None:
     place[...] = golden.pack(crop, network.mean, network.scale, swap, place.dtype)
 
 
-def kept(network: Network, path: pathlib.Path = FILE) -> Dict[str, np.ndarray]:
-    """What ``make`` wrote, if it is of this network; else an empty dict."""
+def kept(network: Network, folder: pathlib.Path = FOLDER) -> Dict[str, np.ndarray]:
+    """What ``make`` wrote of this network; an empty dict where it wrote nothing."""
+    path = folder / f"reference-{network.name}.npz"
+    if not path.is_file():
+        return {}
     with np.load(str(path)) as file:
         same = str(file["network"]) == identity(network)["sha256"]
         return {name: file[name] for name in file.files} if same else {}
@@ -81,4 +87,5 @@ def errors(engine: Engine, expected: Dict[str, np.ndarray]) -> List[float]:
 
 
 if __name__ == "__main__":
-    make(*sys.argv[1:])
+    for named in sys.argv[1:] or NETWORKS:
+        make(named)

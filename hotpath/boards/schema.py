@@ -10,6 +10,8 @@ from typing import Any, Dict, List, Optional, Tuple
 from hotpath.base.toml_keys import Key, Keys, Mistake, Name, read_section, sentence
 
 PRECISIONS = ("fp32", "fp16", "int8", "fp8", "fp4")
+DECODERS = ("cuda", "qsv", "vaapi", "amf", "v4l2m2m", "nvv4l2decoder", "mppvideodec")
+ENCODERS = ("cuda", "qsv", "v4l2m2m", "amf")
 AMOUNT = Key(float, None, low=0, variants=True)  # variants where modules of one name differ
 
 TOP: Keys = {
@@ -24,8 +26,8 @@ TOP: Keys = {
     "files": Key(tuple, ()),  # files that only such a computer has
     "jetpack": Key(tuple, ()),  # tables of software/jetpack.toml that the board has
     "pynq_board": Key(tuple, ()),  # what a PYNQ image calls the board ($BOARD)
-    "decoder": Key(tuple, ()),  # of video, of hotpath/video/hardware.py, the best one first
-    "encoder": Key(tuple, ()),
+    "decoder": Key(tuple, (), choices=DECODERS),  # of hotpath/video/hardware.py, the best one first
+    "encoder": Key(tuple, (), choices=ENCODERS),
     "after_build": Key(str, None),  # what to do with a bundle where Hotpath does not run
 }
 

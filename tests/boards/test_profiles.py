@@ -6,6 +6,7 @@ import pytest
 
 from hotpath.boards import load_board, names, schema
 from hotpath.boards.errors import BadBoard, UnknownBoard
+from hotpath.video import hardware
 from tests.support.errors import refusal
 
 pytestmark = pytest.mark.pythons("TOML without a library")
@@ -89,6 +90,8 @@ def test_every_profile_is_right_and_says_the_searchs_cost(name):
         (("[precision]", "[gpu]\nwindows = 0\n[precision]"), "windows must lie in 1"),
         (("[precision]", "[search]\nbudget = 1\n[precision]"), "budget is not a known key"),
         (("title", "network = 1\ntitle"), "network must be a name"),
+        (("[precision]", 'decoder = ["nvdec"]\n[precision]'), "decoder must be one of .* 'nvdec'"),
+        (("[precision]", 'encoder = ["vaapi"]\n[precision]'), "encoder must be one of .* 'vaapi'"),
         (("[precision]", "[software]\nx = { l5t = '1' }\n[precision]"), "l5t is not known"),
         (("[precision]", "precision"), "can't be read as TOML"),
     ],
@@ -97,6 +100,11 @@ def test_a_mistake_in_a_toml_is_named(tmp_path, change, sentence):
     assert change[0] in MINIMAL
     with pytest.raises(BadBoard, match=sentence):
         load_board(own(tmp_path, MINIMAL.replace(*change)))
+
+
+def test_a_profile_may_name_the_decoders_and_encoders_that_exist():
+    assert set(schema.DECODERS) == set(hardware.DECODERS)
+    assert set(schema.ENCODERS) == set(hardware.ENCODERS)
 
 
 def test_the_schema_finds_all_mistakes_at_once():

@@ -255,9 +255,10 @@ class VideoFile(Recording):
         if looks_like_text(path):
             with open(path, "rb") as file:
                 if file.read(3) == b"v=0":
-                    from hotpath.video.probe import TRANSPORT_STREAM
-
-                    raise BadSource(f"{path}: Hotpath reads no SDP files; {TRANSPORT_STREAM}")
+                    raise BadSource(
+                        f"{path}: Hotpath reads no SDP files; give the address at which the RTP "
+                        "that it describes arrives (udp://:PORT)"
+                    )
             raise BadSource(f"{path}: is text, not a video")
         cut_off = is_cut_off(path)
         capture = _open_capture(path, planes, decoder)

@@ -161,7 +161,7 @@ def test_packets_that_cant_be_decoded_are_counted(tmp_path):
         (b"hello\n" * 100, "is text, not a video"),
         (
             b"v=0\no=- 0 0 IN IP4 127.0.0.1\nm=video 5000 RTP/AVP 96\n",
-            "no SDP files; send an MPEG",
+            "no SDP files; give the address",
         ),
         (os.urandom(1) + bytes(range(256)) * 50, "not a video"),
         (b"\0\0\0\x10ftypisom0000\0\0\xff\xffmdat" + bytes(99), "cut off before its index"),

@@ -22,8 +22,10 @@ tracker.update(film[1])
 print(*(name for name in sys.modules if name.startswith("hotpath.")))
 """
 NOT_LOADED = (
-    *("graphs", "kernels.golden", "kernels.cpu.jpeg", "boards.detect", "runtime.bundle"),
-    *("runtime.places", "runtime.learner.definition"),  # where nothing could be compiled
+    *("graphs", "kernels.golden", "kernels.cpu.jpeg", "boards.detect"),
+    "runtime.networks.bundle",
+    # where nothing could be compiled
+    *("runtime.decode.shared.proposals", "runtime.identity.learner.definition"),
     *("kernels.cuda", "kernels.fpga", "runtime.devices.gpu", "runtime.devices.fpga", "app"),
 )
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Optional, Tuple, Union
 import cv2
 import numpy as np
 
-from hotpath.kernels.cuda import arrays
 from hotpath.runtime.errors import BadFrame
 
 if TYPE_CHECKING:
@@ -128,13 +127,15 @@ def checked_frame(frame: Any) -> AnyFrame:
             "check its path",
             what="no frame",
         )
-    if not isinstance(frame, np.ndarray) and arrays.is_frame(frame):
-        raise BadFrame(
-            "the frame lies in a GPU's memory, which this device does not read; copy it by "
-            "cupy.asnumpy(frame), or with PyTorch by frame.cpu().numpy()",
-            what="on a GPU",
-        )
     if not isinstance(frame, np.ndarray):
+        from hotpath.kernels.cuda import arrays  # only for what is no array of NumPy
+
+        if arrays.is_frame(frame):
+            raise BadFrame(
+                "the frame lies in a GPU's memory, which this device does not read; copy it by "
+                "cupy.asnumpy(frame), or with PyTorch by frame.cpu().numpy()",
+                what="on a GPU",
+            )
         kind = type(frame).__name__
         advice = {"str": "read it with cv2.imread", "tuple": "video.read() gives (good, frame)"}
         how = advice.get(kind, "make one with np.asarray")

@@ -1,10 +1,9 @@
 """What a network gives in fp32 for one exemplar and one search region; how far an engine is off.
 
-    python -m hotpath.deploy.doctor.bringup.reference [NETWORK ...]
+    python -m hotpath.deploy.doctor.bringup.reference NETWORK [FOLDER]
 
-writes ``reference-NETWORK.npz`` with the maps of a network, by ONNX Runtime on the processor;
-without names, of the two networks that boards use by default. Run it again after a network's files
-have changed.
+writes ``reference-NETWORK.npz`` with the maps of a network, by ONNX Runtime on the processor. Two
+ship, of the networks that boards use by default. Run it again after a network's files have changed.
 """
 
 import pathlib
@@ -87,5 +86,4 @@ def errors(engine: Engine, expected: Dict[str, np.ndarray]) -> List[float]:
 
 
 if __name__ == "__main__":
-    for named in sys.argv[1:] or NETWORKS:
-        make(named)
+    make(sys.argv[1], *map(pathlib.Path, sys.argv[2:]))

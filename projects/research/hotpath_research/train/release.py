@@ -46,7 +46,7 @@ ROOT = Path(__file__).resolve().parents[4]  # of the clone
 NAMES = ("kestrel", "kestrel_fast")  # networks that are trained here
 INT8 = "-int8"  # behind the name of an INT8 form
 SHIPPED = "hotpath/deploy/bundles/shipped"
-REFERENCE = "hotpath/deploy/doctor/bringup/reference.npz"
+REFERENCE = "hotpath/deploy/doctor/bringup"
 KEPT = r"(?m:^(?:search_lost|look|found)_(?:below|above) = .*\n)"  # lines of a TOML
 SAME_CELL = 0.97  # share of pairs on which whole numbers should choose the cell of fp32
 

@@ -101,8 +101,9 @@ def test_the_copy_for_boards_is_prepared_anew(world):
     shipped = world / "repository" / "hotpath" / "deploy" / "bundles" / "shipped" / "kestrel"
     shipped.mkdir(parents=True)
     (shipped / "old.onnx").write_bytes(b"old")
-    (world / "repository" / release.REFERENCE).parent.mkdir(parents=True)
+    (world / "repository" / release.REFERENCE).mkdir(parents=True)
     release.run(options(world, "--steps", "prepared"))
+    assert (world / "repository" / release.REFERENCE / "reference-kestrel.npz").is_file()
     kept = prepared.read(shipped)
     assert "kestrel.toml" in kept["files"] and not (shipped / "old.onnx").exists()
 

@@ -98,7 +98,7 @@ class Encoder:
         target: path, or an object with ``write``.
         settings: see there.
         first: the first frame. H.264 needs even numbers, so the size is rounded up.
-        log: is told where hardware can't be used.
+        log: takes a sentence where hardware can't be used.
 
     Raises:
         BadOutput: this PyAV has no encoder of H.264.

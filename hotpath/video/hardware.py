@@ -134,7 +134,7 @@ def encoder_for(
         av: PyAV.
         size: width and height.
         rate: frames a second, a fraction.
-        log: is told where hardware shows a sign, but does not open.
+        log: takes a sentence where hardware shows a sign, but does not open.
         asked: ``auto`` or ``software``.
     """
     board = board_here() if asked == AUTO else None

@@ -42,7 +42,7 @@ class Video:
             plays.
         fps: frames a second, or None if the source does not state it (then 30).
         aspect: width of a pixel, divided by its height. Players show the video so.
-        log: function that is told that an older file stays, or that hardware can't be used.
+        log: takes a sentence where an older file stays, or hardware can't be used.
         encoder: ``auto`` takes the board's hardware where there is some; ``software``.
 
     Raises:

@@ -27,7 +27,7 @@ __all__ = ["world"]
 paho = pytest.importorskip("paho.mqtt.client")
 needs_program("mosquitto", "mosquitto_passwd", "openssl")
 FRAME = np.zeros((48, 64, 3), np.uint8)
-ANSWER_S = 15
+ANSWER_S = 60  # of a busy computer
 
 
 class Mosquitto:
@@ -43,7 +43,7 @@ class Mosquitto:
 
     def __enter__(self):
         self._ran = subprocess.Popen(["mosquitto", "-c", str(self._conf)], stderr=subprocess.PIPE)
-        for _ in range(100):
+        for _ in range(20 * ANSWER_S):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
                 return self
             time.sleep(0.05)
@@ -122,6 +122,12 @@ def is_frame(index):
     return lambda text: text and json.loads(text)["frame"] == index
 
 
+def show(link, reader, *indices):
+    for index in indices:
+        link.write(frame(index))
+        reader.wait(HOME + "box", is_frame(index))
+
+
 HOME = "home/hotpath/cam0/"
 
 
@@ -160,29 +166,30 @@ def test_a_broker_that_returns_gets_the_newest(broker):
     with link_to(broker.address(), messages) as link:
         for index in range(100):
             link.write(frame(index))
-        assert len(messages) == 1 and "no broker" in messages[0] and link.replaced == 99
+        assert link.replaced == 99
         for last in (150, 250):
             with broker, Reader(broker) as reader:
                 reader.wait(HOME + "availability", "online".__eq__)
-                link.write(frame(last))
-                reader.wait(HOME + "box", is_frame(last))
+                assert "no broker" in messages[0] and (len(messages) == 1 or last == 250)
+                show(link, reader, last)
         assert 2 <= link.sent <= 4 and link.replaced <= 100  # of the first hundred, the last
 
 
 def test_a_live_source_without_frames_is_offline_until_the_next_one(broker, monkeypatch):
-    monkeypatch.setattr("hotpath_bridges.mqtt.AWAY_S", 0.5)
     options = LinkOptions(publish=broker.address(), video="cam0")
     topic = HOME + "availability"
     with broker, Reader(broker) as reader:
         for live in (True, False):
             with contextlib.closing(MqttLink(options, print, live=live)) as link:
-                link.write(frame(0))
-                reader.wait(HOME + "box", is_frame(0))
-                reader.wait(topic, "online".__eq__)
-                time.sleep(1.0)
-                reader.wait(topic, ("offline" if live else "online").__eq__)
-                link.write(frame(1))
-                reader.wait(HOME + "box", is_frame(1))
+                show(link, reader, 0)
+                monkeypatch.setattr("hotpath_bridges.mqtt.AWAY_S", 0.0)
+                if live:
+                    reader.wait(topic, "offline".__eq__)
+                else:
+                    show(link, reader, 1, 2)  # the thread looked for frames in between
+                    assert reader.newest[topic] == "online"
+                monkeypatch.setattr("hotpath_bridges.mqtt.AWAY_S", 1e9)
+                show(link, reader, 3)
                 assert reader.newest[topic] == "online"
             reader.wait(topic, "offline".__eq__)
 
@@ -196,22 +203,19 @@ def test_a_broker_that_never_answers_makes_the_run_end_with_two(world, capsys):
 
 def test_a_broker_that_reads_nothing_costs_frames_and_no_time(broker):
     with broker, link_to(broker.address()) as link, Reader(broker) as reader:
-        link.write(frame(0))
-        reader.wait(HOME + "box", is_frame(0))
+        show(link, reader, 0)
         broker.signal(signal.SIGSTOP)
-        worst, index, sent, until = 0.0, 0, -1, time.monotonic() + 8  # before it counts as away
-        while sent != link.sent:  # until nothing has gone out for a while
-            assert time.monotonic() < until
-            sent = link.sent
-            for _ in range(99):
+        index, sent = 0, -1
+        while sent != link.sent:  # until nothing goes out any more
+            sent, began_s = link.sent, time.monotonic()
+            for _ in range(300):
                 index += 1
-                many, started = frame(index, targets=100), time.perf_counter()
-                link.write(many)
-                worst = max(worst, time.perf_counter() - started)
-        assert link.replaced > 90
+                link.write(frame(index, targets=100))
+        # these 300 take a fifth of a second; with a wait of 0.1 s in each, half a minute
+        assert time.monotonic() - began_s < 15
+        assert link.replaced > 290
         broker.signal(signal.SIGCONT)
         reader.wait(HOME + "box", is_frame(index))
-        assert worst < 0.2  # of a computer that others load
 
 
 @pytest.mark.parametrize("password", ["wrong", None])

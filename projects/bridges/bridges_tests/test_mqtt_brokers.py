@@ -91,7 +91,7 @@ def frame(index):
     return TrackedFrame(FRAME, index, None, {0: Track((1, 2, 30, 40), 0.9)}, time.monotonic())
 
 
-def wait(until, seconds=10.0):
+def wait(until, seconds=60.0):
     end_s = time.monotonic() + seconds
     while not until() and time.monotonic() < end_s:
         time.sleep(0.02)
@@ -112,7 +112,10 @@ def test_a_broker_that_accepts_and_says_nothing_is_told(monkeypatch):
 
 
 @pytest.mark.parametrize("kind, taken", [("takes nothing", 0), ("takes all", 120)])
-def test_frames_count_when_the_broker_took_them(kind, taken):
+def test_frames_count_when_the_broker_took_them(kind, taken, monkeypatch):
+    if taken:  # a busy computer's broker may take a while to say so
+        monkeypatch.setattr(mqtt, "FLUSH_S", 60.0)
+        monkeypatch.setattr(mqtt, "ANSWER_S", 60.0)
     with broker(kind) as address:
         link = link_to(address, [])
         for index in range(120):
@@ -131,11 +134,13 @@ def test_frames_that_a_broken_connection_lost_do_not_count(monkeypatch):
     monkeypatch.setattr(mqtt, "RETRY_S", 0.1)
     monkeypatch.setattr(mqtt, "CONFIRM_S", 0.1)
     with broker("breaks") as address:
-        link = link_to(address, [])
-        for index in range(200):
+        link, ends_s = link_to(address, []), time.monotonic() + 60
+        for index in itertools.count():
             link.write(frame(index))
             time.sleep(0.005)
-        assert wait(lambda: link.taken > 0)
+            if link.taken:
+                break
+            assert time.monotonic() < ends_s
         link.close()
     assert link.sent - link.taken >= 20
     assert f"did not confirm {link.sent - link.taken} more" in link.lines()[0]

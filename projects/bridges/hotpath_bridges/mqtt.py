@@ -38,6 +38,7 @@ from hotpath.video.base import TrackedFrame
 
 KEEPALIVE_S = 10
 ANSWER_S = 3.0  # how long the start of a run waits for the broker
+FLUSH_S = 1.0  # and how long the end waits for what is on its way
 RETRY_S = 2.0
 SILENT_S = 10.0  # after which a broker that accepted the connection and says nothing is told
 AWAY_S = 5.0  # without a frame, after which a live source is offline
@@ -261,8 +262,8 @@ class MqttLink(Link):
         self._flush()
 
     def _flush(self) -> None:
-        """Write what the connection holds and wait for what was asked, for at most a second."""
-        until = time.monotonic() + 1.0
+        """Write what the connection holds and wait for what was asked, at most ``FLUSH_S`` long."""
+        until = time.monotonic() + FLUSH_S
         while self._client.want_write() or (self._asked and self._online):
             if time.monotonic() > until or self._client.loop(0.1):
                 break

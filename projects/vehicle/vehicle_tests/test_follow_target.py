@@ -35,7 +35,7 @@ def test_a_position_is_a_follow_target_and_a_loss_is_not_sent():
         )
         stack.callback(link.close)
         asked = None
-        for _ in range(50):
+        for _ in range(300):
             link.mav.heartbeat_send(30, 8, 0, 0, 4)
             asked = link.recv_match(type="COMMAND_LONG", blocking=True, timeout=0.2)
             if asked:
@@ -43,6 +43,6 @@ def test_a_position_is_a_follow_target_and_a_loss_is_not_sent():
         assert (asked.command, asked.param1, asked.target_component) == (511, 276, 100)
         status(link.mav, 2, 470000000)  # lost
         status(link.mav, 1, 471000000)
-        told = link.recv_match(type="FOLLOW_TARGET", blocking=True, timeout=5)
+        told = link.recv_match(type="FOLLOW_TARGET", blocking=True, timeout=60)
         assert (told.lat, told.lon, told.alt) == (471000000, 85000000, 12.5)
         assert told.est_capabilities == 1 and told.get_srcSystem() == 200

@@ -82,8 +82,8 @@ def tracked(track, frame=None, at_s=None):
 
 
 def show_until(link, track, condition, frame=None):
-    """Show frames of a live source until a condition holds; fails after 20 s."""
-    deadline = time.monotonic() + 20
+    """Show frames of a live source until a condition holds; fails after a minute."""
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         link.write(tracked(track, frame))
@@ -166,7 +166,7 @@ def test_without_fresh_evidence_the_camera_stops_and_it_is_said(camera, link, go
     if gone == "silent":
         camera.wait_for(lambda: camera.names()[-1] == "Stop")
         while not stands():
-            assert time.monotonic() - ended < 20
+            assert time.monotonic() - ended < 60
             time.sleep(0.02)
     elif gone == "frozen":
         show_until(link, RIGHT_UP, stands, frozen)
@@ -468,12 +468,7 @@ def test_a_camera_turns_within_its_own_limits(limits, zooms):
         link = opened(camera)
         with contextlib.closing(link):
             assert link._camera.zooms == zooms
-            for _ in range(200):
-                link.write(tracked(RIGHT_UP))
-                if camera.velocity[0] > 0 and camera.velocity[1] > 0:
-                    break
-                time.sleep(0.01)
-            assert camera.velocity[0] > 0 and camera.velocity[1] > 0, link.messages
+            show_until(link, RIGHT_UP, lambda: min(camera.velocity[:2]) > 0)
             time.sleep(0.3)
         assert link.failed == 0 and camera.velocity == (0, 0, 0)
         told = [text for text in link.messages if "no timeout" in text]

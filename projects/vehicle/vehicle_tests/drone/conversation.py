@@ -48,7 +48,7 @@ def with_pymavlink(clip, folder, more=()):
         for name in ("CAMERA_INFORMATION", "CAMERA_SETTINGS", "CAMERA_CAPTURE_STATUS"):
             client.request(name)
         client.interval("CAMERA_TRACKING_IMAGE_STATUS", STATUS_HZ)
-        client.wait("NAMED_VALUE_INT", 20)  # of the first frame, which is what is clicked on
+        client.wait("NAMED_VALUE_INT")  # of the first frame, which is what is clicked on
         size = clip[0].shape[1::-1]
         result = client.rectangle(clip.boxes[0], size)
         assert result == common.MAV_RESULT_ACCEPTED, program.text()

@@ -168,4 +168,4 @@ def test_mavsdk_finds_selects_and_stops(clip, tmp_path):
     mavsdk, port = pytest.importorskip("mavsdk"), free_port()
     arguments = ["--video", conversation.without_truth(clip, tmp_path)]
     conversing = select_and_stop(mavsdk, clip, port, arguments, tmp_path / "log")
-    asyncio.run(asyncio.wait_for(conversing, 60))
+    asyncio.run(asyncio.wait_for(conversing, 150))

@@ -42,7 +42,7 @@ def test_everything_on_for_half_a_minute(tmp_path):
     pytest.importorskip("av")
     pictures, _ = tiny.film(100)
     video = Video(str(tmp_path / "film.mp4"), FPS)
-    for index in range((SECONDS + 60) * FPS):  # forward and backward, so that nothing jumps
+    for index in range((SECONDS + 120) * FPS):  # forward and backward, so that nothing jumps
         video.write(pictures[99 - abs(index % 198 - 99)], index / FPS)
     video.close()
     rtsp, rtp, published = (free_port() for _ in range(3))
@@ -59,9 +59,8 @@ def test_everything_on_for_half_a_minute(tmp_path):
         client.interval("CAMERA_TRACKING_IMAGE_STATUS", 25)
         client.interval("CAMERA_CAPTURE_STATUS", 1)
         viewer = listening(address, "-c copy -f null -")
-        started = time.monotonic()
         try:
-            while time.monotonic() - started < SECONDS and program.process.poll() is None:
+            while len(results) < SECONDS / 2 and program.process.poll() is None:
                 results.append(client.command(*COMMANDS[len(results) % 4]))
                 end = time.monotonic() + 2.0  # until the memory is read again
                 while time.monotonic() < end:
@@ -72,7 +71,7 @@ def test_everything_on_for_half_a_minute(tmp_path):
         finally:
             viewer.kill()
             viewer.wait()
-        code, text = program.end(30)
+        code, text = program.end()
     assert code in (0, 130), text
     assert results.count(0) >= 6 and results.count(0) >= len(results) / 2
     settled = memory_mb[len(memory_mb) // 4 :]

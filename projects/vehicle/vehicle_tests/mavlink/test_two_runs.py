@@ -15,6 +15,13 @@ from vehicle_tests.support.gimbal import Gimbal
 from vehicle_tests.support.mavlink_client import Program
 
 
+def wait_for(condition, program):
+    ends = time.monotonic() + 60
+    while not condition():
+        assert program.process.poll() is None and time.monotonic() < ends, program.text()
+        time.sleep(0.05)
+
+
 @pytest.mark.slow("two runs of ten seconds")
 def test_a_second_run_refuses_to_steer_a_gimbal_that_one_steers(tmp_path):
     network = tiny.write_network(tmp_path, tiny.watched(search_lost_below=0.001, found_above=0.002))
@@ -22,20 +29,13 @@ def test_a_second_run_refuses_to_steer_a_gimbal_that_one_steers(tmp_path):
         words = ["--video", camera.address, "--network", network, "--box", "430,150,60,60"]
         words += ["--mavlink", gimbal.address, "--gimbal", "--fov", "60"]
         with Program(words, tmp_path / "first") as first:
-            ends = time.monotonic() + 60
-            while len(gimbal.rates) < 20:
-                assert first.process.poll() is None and time.monotonic() < ends, first.text()
-                time.sleep(0.05)
+            wait_for(lambda: len(gimbal.rates) > 20, first)
             with Program(words, tmp_path / "second") as second:
                 assert second.process.wait(60) not in (0, 1), second.text()
                 assert "--mavlink-component" in second.text()
             seen = len(gimbal.rates)
-            time.sleep(0.5)
-            assert first.process.poll() is None and len(gimbal.rates) > seen
+            wait_for(lambda: len(gimbal.rates) > seen, first)  # it steers on
             assert len(gimbal.senders()) == 1
             first.end()
         with Program(words, tmp_path / "third") as third:  # the ids are free again
-            ends = time.monotonic() + 60
-            while len(gimbal.senders()) < 2:
-                assert third.process.poll() is None and time.monotonic() < ends, third.text()
-                time.sleep(0.05)
+            wait_for(lambda: len(gimbal.senders()) == 2, third)

@@ -37,7 +37,7 @@ class Client:
                 return message
         return None
 
-    def wait(self, name, seconds=5.0, **fields):
+    def wait(self, name, seconds=60.0, **fields):
         """Wait for a message of that name with those fields; fail if none comes."""
 
         def right(message):
@@ -55,7 +55,7 @@ class Client:
         self.messages.append((time.monotonic() - self.started, name, shown))
         self.link.mav.command_long_send(*CAMERA, command, 0, *values)
         while True:
-            ack = self.wait("COMMAND_ACK", 8.0, command=command)
+            ack = self.wait("COMMAND_ACK", command=command)
             if ack.result != common.MAV_RESULT_IN_PROGRESS:
                 return ack.result
 
@@ -96,7 +96,7 @@ class Program:
     def text(self):
         return self.log.read_text(errors="replace")
 
-    def end(self, seconds=20):
+    def end(self, seconds=60):
         self.process.send_signal(signal.SIGINT)
         try:
             self.process.wait(seconds)
@@ -121,5 +121,5 @@ def connected(arguments, log):
     words = [*arguments, "--mavlink", f"udpout:127.0.0.1:{port}"]
     client = Client(port)
     with contextlib.closing(client.link), Program(words, log) as program:
-        client.wait("HEARTBEAT", 60)
+        client.wait("HEARTBEAT")
         yield client, program

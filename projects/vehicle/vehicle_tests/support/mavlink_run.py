@@ -76,7 +76,7 @@ class HandTurnedRun:
         view = self.loop.view_of(tracked)
         return self.gimbal.frame(view, now) + self.service.camera.tick(now)
 
-    def turn_until(self, done, limit_s=10.0):
+    def turn_until(self, done, limit_s=60.0):
         """Process frames until ``done(messages so far)``; returns these messages."""
         sent = []
         ends_s = time.monotonic() + limit_s

@@ -189,9 +189,9 @@ class OnvifCamera:
         return [body.tag.rpartition("}")[2] for body in self.asked]
 
     def wait_for(self, condition):
-        """Wait until the camera was asked for something; fails after 20 s."""
+        """Wait until the camera was asked for something; fails after a minute."""
         with self.changed:
-            assert self.changed.wait_for(condition, 20), (self.velocity, self.names()[-5:])
+            assert self.changed.wait_for(condition, 60), (self.velocity, self.names()[-5:])
 
     def move(self, step_s):
         pan, tilt, nearer = self.velocity

@@ -57,7 +57,8 @@ PYRIGHT = {"strict": ["."], "reportMissingTypeStubs": False, **PYRIGHT}
 
 def mypy(python, folder, names):
     pytest.importorskip("mypy")
-    words = ["-m", "mypy", "--strict", "--no-incremental", "--python-executable", python, *names]
+    words = ["-m", "mypy", "--strict", "--no-incremental", "--show-traceback"]
+    words += ["--python-executable", python, *names]
     return run([sys.executable, *words], folder)
 
 

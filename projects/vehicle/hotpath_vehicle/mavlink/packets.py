@@ -8,36 +8,29 @@ before it compares the signature. So one forged packet with a late time stamp wo
 sender out.
 """
 
-import glob
 import hashlib
 import hmac
 import json
 import os
 import struct
 from collections import OrderedDict
-from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Set, Tuple
+from typing import Callable, Dict, FrozenSet, List, Optional, Tuple
 
 from hotpath.links import cache
-
-try:
-    import fcntl
-except ImportError:  # nothing can be locked
-    fcntl = None  # type: ignore[assignment]
 
 V1, V2 = 0xFE, 0xFD  # first byte of a packet of MAVLink 1 and 2
 SIGNED = 1  # bit of the incompatibility flags
 SIGNATURE_BYTES = 13
 LONGEST = 280  # bytes of a packet with its signature
 BUFFER_BYTES = 4096  # most bytes of one sender that wait for the rest of their packet
-STREAMS = 64  # most streams of signed packets, and most senders, that are remembered
+STREAMS = 64  # most streams of signed packets, and most addresses, that are remembered
 SECONDS_BEFORE_2015 = 1420070400  # signatures count 10 microseconds from 2015-01-01
 TICKS_PER_S = 100000
-AHEAD_S = 5.0  # by which the disk is ahead of the packets
-LOCK = ".lock"  # ending of the file beside it
-RUNS = 64  # that may use a key at the same time
+AHEAD_S = 5  # by which the file is ahead of the packets
+OLDEST_S = 60  # the first packet of a stream may be this far behind our clock
+AHEAD_TICKS, OLDEST_TICKS = AHEAD_S * TICKS_PER_S, OLDEST_S * TICKS_PER_S
+RATE = 600.0  # most packets a second from one address
 OURS = "sent"  # the stream of our own packets
-FAR_S = 366 * 86400.0  # a stamp this far ahead of our clock and of all others counts for none
-OLDEST_S = 60.0  # the first packet of a stream may be this far behind our clock
 
 
 class Splitter:
@@ -88,152 +81,47 @@ def sender(packet: bytes) -> Tuple[int, int]:
     return (packet[3], packet[4]) if packet[0] == V1 else (packet[5], packet[6])
 
 
-class Ledger:
-    """Keeps the newest time stamps of signatures on disk, so that a restart forgets none.
-
-    It writes ahead by ``AHEAD_S``: what a run that is killed has accepted is never accepted again.
-    Runs with the same key may work at the same time. Each locks and writes a file of its own, and
-    begins with the newest stamps of all files.
-
-    Args:
-        key: the key of the signatures; each has its file.
-        folder: where the file is; None: nothing is kept.
-        say: is told that the file can't be used.
-    """
-
-    def __init__(
-        self, key: bytes, folder: Optional[str] = None, say: Optional[Callable[[str], None]] = None
-    ) -> None:
-        self._say = say
-        self._path = ""
-        self._lock: Any = None
-        self._ahead: Set[str] = set()  # streams whose clock was said to be far ahead
-        self._kept: Dict[str, int] = {}  # stream -> time stamp that is on the disk
-        if folder is None:
-            return
-        first = os.path.join(folder, hashlib.sha256(b"ledger" + key).hexdigest()[:16])
-        self._path = first
-        try:
-            cache.make(folder)
-            self._path = self._locked(first)
-            for path in sorted(glob.glob(glob.escape(first) + "*")):
-                if not path.endswith(LOCK):
-                    self._read(path)
-        except (OSError, ValueError, AttributeError) as error:
-            self._fail(error)
-
-    def _locked(self, first: str) -> str:
-        """The first file that no other run writes; the lock ends with this run."""
-        for run in range(1, RUNS + 1):
-            path = f"{first}-{run}.json"
-            self._lock = open(path + LOCK, "w")
-            try:
-                if fcntl is not None:
-                    fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._lock.close()
-                continue
-            except OSError:  # a file system without locks
-                pass
-            return path
-        raise OSError(f"{RUNS} other runs use this key")
-
-    def _read(self, path: str) -> None:
-        """Merge the stamps of a file; a damaged one is said."""
-        try:
-            with open(path) as file:
-                stamps = {str(stream): int(ticks) for stream, ticks in json.load(file).items()}
-        except (OSError, ValueError, AttributeError) as error:
-            self._warn(path, error)
-            return
-        for stream, ticks in stamps.items():
-            self._kept[stream] = max(ticks, self._kept.get(stream, -1))
-
-    def last(self, stream: str) -> Optional[int]:
-        """The newest time stamp of a stream; None if it is not known."""
-        return self._kept.get(stream)
-
-    def newest(self, now: int) -> int:
-        """The newest stamp that our clock ``now``, or another stream, comes near; both in ticks."""
-        far = int(FAR_S * TICKS_PER_S)
-        stamps = sorted(self._kept.values())
-        near = [t for t in stamps[-1:] if t <= now + far or not now]
-        near += [a for a, b in zip(stamps, stamps[1:]) if a <= now + far or b - a <= far]
-        return max(near, default=0)
-
-    def warn_ahead(self, stream: str, ticks: int, now: int) -> None:
-        """Say once that the clock of a stream is far ahead."""
-        if now and ticks > now + FAR_S * TICKS_PER_S and stream not in self._ahead:
-            self._ahead.add(stream)
-            years = (ticks - now) / TICKS_PER_S / 86400 / 365
-            way_out = f", and delete {self._path} after that" if self._path else ""
-            if self._say is not None:
-                self._say(
-                    f"--mavlink-key: {stream} signs with a clock {years:.1f} years ahead of "
-                    f"ours; set that clock, or ours{way_out}"
-                )
-
-    def note(self, stream: str, ticks: int, ahead_s: float = AHEAD_S) -> None:
-        """Keep a time stamp, if the file does not hold a newer one."""
-        if ticks > self._kept.get(stream, -1):
-            self.write({stream: ticks + int(ahead_s * TICKS_PER_S)})
-
-    def write(self, stamps: Mapping[str, int]) -> None:
-        """Write time stamps at once."""
-        self._kept.update(stamps)
-        while len(self._kept) > 2 * STREAMS:
-            del self._kept[min(self._kept, key=self._kept.__getitem__)]
-        if self._path:
-            try:
-                cache.write(self._path, json.dumps(self._kept).encode())
-            except OSError as error:
-                self._fail(error)
-
-    def close(self) -> None:
-        """Let another run write the file; may be called twice."""
-        self._path = ""
-        if self._lock is not None:
-            self._lock.close()
-
-    def _fail(self, error: Exception) -> None:
-        """Go on without a file."""
-        self._warn(self._path, error)
-        self._path = ""
-
-    def _warn(self, path: str, error: Exception) -> None:
-        if self._say is not None:
-            self._say(
-                f"--mavlink-key: {path} can't be used ({error}), so a recorded command may "
-                "be accepted after a restart; let Hotpath write there"
-            )
-
-
 class Signatures:
     """Checks signatures of MAVLink 2 (mavlink.io/en/guide/message_signing.html).
 
+    The newest time stamp of each stream is kept in a file, so that a restart forgets none. The file
+    is ahead by ``AHEAD_S``: what a run that is killed has accepted is never accepted again. Runs
+    with the same key share the file.
+
     Args:
         key: 32 bytes that both sides know.
-        ledger: keeps time stamps; None: in memory.
+        folder: where the file is; None: nothing is kept.
+        say: is told that the file can't be used, or that a clock is behind.
     """
 
-    def __init__(self, key: bytes, ledger: Optional[Ledger] = None) -> None:
-        self._key, self._ledger = key, ledger or Ledger(key)
-        self._oldest: Optional[int] = None  # stamp of a new stream, by those of earlier runs
-        self._last: OrderedDict[Tuple[int, ...], int] = OrderedDict()
-        self._sent = self._ledger.last(OURS) or 0
+    def __init__(
+        self,
+        key: bytes,
+        folder: Optional[str] = None,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._key, self._say, self._path = key, say, ""
+        self._is_behind = False  # whether that was said
+        # the newest stamp of each stream: before this run, in this run, and as it was written
+        self._before: Dict[str, int] = {}
+        self._last: OrderedDict[str, int] = OrderedDict()
+        self._written: Dict[str, int] = {}
+        if folder is not None:
+            name = hashlib.sha256(b"ledger" + key).hexdigest()[:16]
+            self._path = os.path.join(folder, f"{name}.json")
+            try:
+                cache.make(folder)
+                self._before = self._read()
+            except (OSError, ValueError, AttributeError) as error:
+                self._warn(error)
+        known = [ticks for stream, ticks in self._before.items() if stream != OURS]
+        self._newest = max(known, default=0)
 
     def sent(self, ticks: int) -> int:
         """The time stamp of a packet of ours: the clock's, but it only grows."""
-        self._sent = max(self._sent + 1, ticks)
-        self._ledger.note(OURS, self._sent, OLDEST_S)
-        return self._sent
-
-    def close(self) -> None:
-        """Write the time stamps as they are, without the margin."""
-        stamps = {repr(stream): ticks for stream, ticks in self._last.items()}
-        if stamps or self._sent:
-            self._ledger.write(dict(stamps, **{OURS: self._sent}))
-        self._ledger.close()
+        ticks = max((self._known(OURS) or 0) + 1, ticks)
+        self._keep(OURS, ticks)
+        return ticks
 
     def good(self, packet: bytes, unix_s: float) -> bool:
         """Whether a packet is signed with the key and newer than the last one of its stream."""
@@ -244,26 +132,64 @@ class Signatures:
             return False
         low, high = struct.unpack("<IH", packet[-12:-6])
         ticks = low | high << 32
-        stream = (packet[-13],) + sender(packet)
-        last = self._last.get(stream, self._ledger.last(repr(stream)))
-        if last is not None:
-            if ticks <= last:
-                return False  # somebody recorded the packet and sends it again
-        elif ticks < max(ticks_at(unix_s - OLDEST_S), self._oldest_known(ticks_at(unix_s))):
+        stream = "{}/{}, link {}".format(*sender(packet), packet[-13])
+        last = self._known(stream)
+        if last is None:
+            last = max(ticks_at(unix_s), self._newest)
+            oldest = last - OLDEST_TICKS
+        else:
+            oldest = last + 1
+        if ticks < oldest:  # somebody recorded the packet and sends it again, or a clock is behind
+            self._say_behind(stream, last - ticks)
             return False
+        self._keep(stream, ticks)
+        return True
+
+    def _known(self, stream: str) -> Optional[int]:
+        """The newest stamp of a stream; None: it is new."""
+        return self._last.get(stream, self._before.get(stream))
+
+    def _keep(self, stream: str, ticks: int) -> None:
+        """Note a stamp. The file gets it, with those of all streams, unless it is ahead."""
         self._last[stream] = ticks
-        self._ledger.warn_ahead("component {1}/{2}".format(*stream), ticks, ticks_at(unix_s))
-        self._ledger.note(repr(stream), ticks)
         self._last.move_to_end(stream)
         while len(self._last) > STREAMS:
             self._last.popitem(last=False)
-        return True
+        if not self._path or ticks <= self._written.get(stream, -1):
+            return
+        self._written = {each: last + AHEAD_TICKS for each, last in self._last.items()}
+        try:
+            stamps = self._read()
+            for each, written in self._written.items():
+                stamps[each] = max(written, stamps.get(each, -1))
+            cache.write(self._path, json.dumps(stamps).encode())
+        except (OSError, ValueError, AttributeError) as error:
+            self._warn(error)
 
-    def _oldest_known(self, now: int) -> int:
-        """The oldest stamp of a new stream, by what earlier runs have kept."""
-        if self._oldest is None:
-            self._oldest = self._ledger.newest(now) - int(OLDEST_S * TICKS_PER_S)
-        return self._oldest
+    def _read(self) -> Dict[str, int]:
+        """What the file holds, which another run may have written."""
+        if not os.path.exists(self._path):
+            return {}
+        with open(self._path) as file:
+            return {str(stream): int(ticks) for stream, ticks in json.load(file).items()}
+
+    def _warn(self, error: Exception) -> None:
+        """Go on without a file."""
+        self._say(
+            f"--mavlink-key: {self._path} can't be used ({error}), so a recorded command may be "
+            "accepted after a restart; delete it, and let Hotpath write there"
+        )
+        self._path = ""
+
+    def _say_behind(self, stream: str, ticks: int) -> None:
+        """Say once that a packet is refused whose signature is right."""
+        if ticks > OLDEST_TICKS and not self._is_behind:
+            self._is_behind = True
+            way_out = f", or delete {self._path} and start again" if self._path else ""
+            self._say(
+                f"--mavlink-key: {stream} is refused: its clock is {ticks // TICKS_PER_S} s behind "
+                f"ours, or earlier packets; set the clocks{way_out}"
+            )
 
 
 def ticks_at(unix_s: float) -> int:
@@ -290,26 +216,22 @@ class Limit:
 
 
 class Gate:
-    """Lets a packet pass that is wanted, correctly signed, and below the limit of its sender.
+    """Lets a packet pass that is wanted, correctly signed, and below the limit of its address.
 
     Args:
         wanted: message numbers.
         signatures: ``Signatures``, or None: unsigned packets pass too.
-        rate: most packets a second from one sender at one address. An address may send three times
-            that, and all together ten times.
+        rate: most packets a second from one address.
 
     Attributes:
         counts: dict of reason -> packets that were refused.
     """
 
-    OF_ADDRESS, SENDERS = 3, 10
-
     def __init__(
-        self, wanted: FrozenSet[int], signatures: Optional[Signatures] = None, rate: float = 200.0
+        self, wanted: FrozenSet[int], signatures: Optional[Signatures] = None, rate: float = RATE
     ) -> None:
         self._wanted, self._signatures, self._rate = wanted, signatures, rate
-        self._limits: OrderedDict[Tuple[object, ...], Limit] = OrderedDict()
-        self._whole = Limit(rate * self.SENDERS)
+        self._limits: OrderedDict[Optional[str], Limit] = OrderedDict()
         self.counts: Dict[str, int] = {"unwanted": 0, "unsigned": 0, "too many": 0}
 
     def passes(
@@ -328,20 +250,11 @@ class Gate:
         # first the signature: forged packets must not use up the limit of the real sender
         if self._signatures is not None and not self._signatures.good(packet, unix_s):
             return self._refuse("unsigned")
-        limits = [self._limit((address,) + sender(packet), 1), self._whole]
-        if address is not None:
-            limits.insert(1, self._limit((address,), self.OF_ADDRESS))
-        if not all(limit.allows(now) for limit in limits):
-            return self._refuse("too many")
-        return True
-
-    def _limit(self, who: Tuple[object, ...], times: int) -> Limit:
-        if who not in self._limits:
-            self._limits[who] = Limit(self._rate * times)
-            while len(self._limits) > STREAMS:
-                self._limits.popitem(last=False)
-        self._limits.move_to_end(who)  # who sends by many names keeps its address's limit
-        return self._limits[who]
+        limit = self._limits.setdefault(address, Limit(self._rate))
+        self._limits.move_to_end(address)
+        if len(self._limits) > STREAMS:
+            self._limits.popitem(last=False)
+        return limit.allows(now) or self._refuse("too many")
 
     def _refuse(self, why: str) -> bool:
         self.counts[why] += 1

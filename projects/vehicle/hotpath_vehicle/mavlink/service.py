@@ -67,7 +67,7 @@ class Service(Link):
         geo: gets the vehicle's position and attitude; may be None.
         gimbal: steers the gimbal; may be None.
         key: 32 bytes that packets must be signed with, or None.
-        rate: most packets a second from one sender.
+        rate: most packets a second from one address.
         say: function of one line of text for the user.
         ledger: folder that keeps the time stamps of signatures; None: they are kept in memory.
         address: of the link, for the sentence that nobody is heard there; "" says none.
@@ -87,7 +87,7 @@ class Service(Link):
         geo: Optional[Geo] = None,
         gimbal: Optional[GimbalManager] = None,
         key: Optional[bytes] = None,
-        rate: float = 200.0,
+        rate: float = packets.RATE,
         say: Callable[[str], None] = lambda text: None,
         ledger: Optional[str] = None,
         address: str = "",
@@ -97,11 +97,8 @@ class Service(Link):
         self.failures = self.heard = self.sent = 0
         self.last_failure: Optional[Exception] = None
         self._codec, self._geo, self._gimbal = codec, geo, gimbal
-        signatures = None
-        if key is not None:
-            signatures = packets.Signatures(key, packets.Ledger(key, ledger, say))
-        self._signatures = signatures
-        self._gate = packets.Gate(WANTED, signatures, rate)
+        self._signatures = None if key is None else packets.Signatures(key, ledger, say)
+        self._gate = packets.Gate(WANTED, self._signatures, rate)
         self.refused = self._gate.counts
         self._splitter = (
             packets.Splitter()
@@ -152,8 +149,6 @@ class Service(Link):
         self._closing.set()
         if self.threads[0].is_alive():
             self.threads[0].join(2.0)
-        if self._signatures:
-            self._signatures.close()
         self.transport.close()
         if self.name_taken:
             self.name_taken.close()

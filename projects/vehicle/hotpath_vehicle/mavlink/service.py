@@ -40,8 +40,7 @@ from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
 from hotpath_vehicle.mavlink.loop import Loop
 from hotpath_vehicle.mavlink.messages import Message, Outgoing, View
 from hotpath_vehicle.mavlink.reports import Identity, Stream
-from hotpath_vehicle.mavlink.transport import open_transport
-from hotpath_vehicle.mavlink.transport.base import Address, Transport
+from hotpath_vehicle.mavlink.transport import Address, Transport, open_transport
 from hotpath_vehicle.plug import GimbalOptions, MavlinkOptions
 
 check_run = steering.check_run
@@ -208,7 +207,7 @@ class Service(Link):
             self._unheard = ""
 
     def _say_note(self, now: float) -> None:
-        """Say who is not answered any more, at most once in ``NOTE_S``."""
+        """Say who is not answered, at most once in ``NOTE_S``."""
         if self.transport.note and now - self._noted_s >= NOTE_S:
             self._say(f"mavlink: {self.transport.note}")
             self._noted_s = now
@@ -245,9 +244,7 @@ class Service(Link):
                 continue
             self.heard += 1
             if peer is not None:
-                is_beat = message.name == "HEARTBEAT"
-                who = (message.system, message.component) if is_beat else None
-                self.transport.welcome(peer, now, who)
+                self.transport.welcome(peer, now)
             out += self._guarded(self._answers, message, now)
         return out
 

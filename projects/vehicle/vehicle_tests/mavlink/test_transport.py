@@ -9,9 +9,14 @@ import time
 import pytest
 
 from hotpath.runtime.errors import BadOutput
-from hotpath_vehicle.mavlink.transport import open_transport
-from hotpath_vehicle.mavlink.transport.datagrams import PEERS, PEERS_OF_ADDRESS
-from hotpath_vehicle.mavlink.transport.streams import BACKLOG_BYTES
+from hotpath_vehicle.mavlink.transport import (
+    BACKLOG_BYTES,
+    PEER_S,
+    PEERS,
+    PEERS_OF_ADDRESS,
+    SILENT_S,
+    open_transport,
+)
 from tests.support.errors import refusal
 from tests.support.needs import needs_terminal
 from tests.support.ports import free_port
@@ -82,64 +87,49 @@ def test_udpin_answers_those_that_were_welcome(opened):
 
 
 STATION = ("10.0.0.1", 14550)
-BEAT = (255, 190)  # system and component of a heartbeat
+STRANGERS = [(f"10.0.1.{host}", 14550) for host in range(12)]
 
 
-def seconds_with_place(link, strangers, rate, began_s):
-    """The seconds in which the station still has its place, while strangers send heartbeats."""
-    inside = []
-    for n in range(60 * rate):
-        for host in range(strangers):
-            link.welcome((f"10.0.1.{host}", 14550), n / rate, BEAT)
-        if n % rate == 0 and n / rate >= began_s:  # once a second
-            inside += [n // rate] if STATION in link._peers else []
-            link.welcome(STATION, n / rate + 0.5 / rate, BEAT)
-    return inside
+@pytest.fixture
+def listener(opened):
+    return opened(f"udpin:127.0.0.1:{free_port()}")
 
 
-def test_a_station_keeps_its_place_whatever_strangers_send(opened):
-    for rate in (1, 25):
-        link = opened(f"udpin:127.0.0.1:{free_port()}")
-        link.welcome(STATION, 0.0, BEAT)
-        assert seconds_with_place(link, 12, rate, 0) == list(range(60)), rate
+def test_a_station_keeps_its_place_whatever_strangers_send(listener):
+    for second in range(60):
+        listener.welcome(STATION, second)
+        for stranger in STRANGERS:
+            listener.welcome(stranger, second + 0.5)
+        assert STATION in listener._peers and len(listener._peers) == PEERS
 
 
-def test_a_station_gets_in_where_strangers_came_first(opened):
-    link = opened(f"udpin:127.0.0.1:{free_port()}")
-    assert seconds_with_place(link, 12, 25, 10) == list(range(11, 60))  # floods have no place
-    link = opened(f"udpin:127.0.0.1:{free_port()}")
-    inside = seconds_with_place(link, 12, 1, 10)  # polite ones take turns with it
-    assert inside[0] < 45 and inside[3] - inside[0] == 3
-    assert len(link._peers) == PEERS
+def test_an_address_that_floods_leaves_places_for_a_station(listener):
+    for port in range(1000):
+        listener.welcome(("10.0.0.66", port), port / 1000)
+    assert len(listener._peers) == PEERS_OF_ADDRESS
+    listener.welcome(STATION, 1.0)
+    assert STATION in listener._peers
 
 
-def test_a_router_may_pass_on_the_heartbeats_of_many_components(opened):
-    link = opened(f"udpin:127.0.0.1:{free_port()}")
-    for second in range(30):
-        for component in range(40):
-            link.welcome(STATION, second + component / 100, (1 + component // 5, component))
-    assert STATION in link._peers and link.note is None
-    for n in range(100):  # but one of them may not flood
-        link.welcome(STATION, 30 + n / 100, (1, 0))
-    assert STATION not in link._peers and "component 1/0" in link.note
+def test_a_newcomer_takes_the_place_of_a_silent_peer_alone(listener):
+    for stranger in STRANGERS[:PEERS]:
+        listener.welcome(stranger, 0.0)
+    assert listener.note is None
+    listener.welcome(STATION, SILENT_S)
+    assert STATION not in listener._peers
+    assert "10.0.0.1:14550" in listener.note and "--mavlink-allow" in listener.note
+    for stranger in STRANGERS[1:PEERS]:
+        listener.welcome(stranger, SILENT_S)
+    listener.welcome(STATION, SILENT_S + 0.1)
+    assert set(listener._peers) == {STATION, *STRANGERS[1:PEERS]}
 
 
-def test_an_address_has_few_places_and_a_silent_peer_loses_its(opened):
-    link = opened(f"udpin:127.0.0.1:{free_port()}")
-    for port in range(9):
-        link.welcome(("10.0.0.66", port), 0.0, BEAT)
-    assert len(link._peers) == PEERS_OF_ADDRESS
-    for host in range(12):
-        link.welcome((f"10.0.1.{host}", 1), 0.1)
-    assert len(link._peers) == PEERS
-    link.welcome(STATION, 1.0, BEAT)
-    assert STATION not in link._peers
-    link.welcome(STATION, 6.0)  # only a heartbeat replaces another peer
-    assert STATION not in link._peers
-    last = list(link._peers)[-1]
-    link.welcome(last, 6.0, BEAT)
-    link.welcome(STATION, 6.0, BEAT)
-    assert STATION in link._peers and last in link._peers and len(link._peers) == PEERS
+def test_a_peer_that_was_silent_for_long_is_forgotten(listener):
+    now = time.monotonic()
+    listener.welcome(STATION, now - PEER_S - 1)
+    listener.welcome(STRANGERS[0], now)
+    listener.receive()
+    assert list(listener._peers) == STRANGERS[:1]
 
 
 def test_only_allowed_addresses_are_heard(opened):

@@ -20,7 +20,7 @@ from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
 from hotpath_vehicle.mavlink.loop import Loop
 from hotpath_vehicle.mavlink.reports import Identity, Stream
 from hotpath_vehicle.mavlink.service import Service
-from hotpath_vehicle.mavlink.transport.base import Transport
+from hotpath_vehicle.mavlink.transport import Transport
 from tests.support.run_outputs import run_outputs
 
 FOV = (60.0, 46.0)

@@ -9,6 +9,7 @@ from hotpath.runtime.errors import BadBox
 TRACKED, UNSURE, LOST = STATES = "tracked", "unsure", "lost"
 LEAST_INSIDE = 0.25  # share of a box that a frame must show
 MOST_OF_CORNERS = 1 / 3  # of a box that may be outside the frame, where it looks like x1,y1,x2,y2
+SURE = 0.8  # presence of a tracked target from which on a machine may act on the box
 GIVEN = 1.0  # score and presence of a box that the user gave
 SMALLEST_PX, LARGEST_PX = 1.0, 1e6  # sides of a box
 MOST_OF_FRAME = 1.1  # sides of a box, by those of the frame; annotations may be a little too large

@@ -15,7 +15,7 @@ import numpy as np
 from hotpath.kernels.planes import Planes
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.frames.pictures import bgr_of, checked_frame
-from hotpath.runtime.types import LOST, UNSURE, Track
+from hotpath.runtime.types import LOST, SURE, UNSURE, Track
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 UNIT_PX = 22.0  # height of FONT's capitals at scale 1
@@ -162,6 +162,11 @@ class _Look:
         self.bar_px = self.rows * self.row_px
         self.bar_px += (self.height + self.bar_px) % 2  # H.264 takes even heights
 
+    def line_of(self, track: Track) -> int:
+        """Width of a box's line: half of it where the presence is too low for a machine to act."""
+        low = track.state not in WARNINGS and track.presence is not None and track.presence < SURE
+        return max(1, self.box_px // 2) if low else self.box_px
+
     def text_width(self, text: str) -> int:
         """Width of one line of text, pixels."""
         return _text_width(text, self.scale, self.line_px)
@@ -210,10 +215,10 @@ class _Bgr:
         self._picture, self.look = picture, look
 
     def box(self, track: Track, colour: _Colour) -> None:
-        """One target's box: dashes if it is unsure or lost."""
+        """One target's box: dashes if it is unsure or lost, thin if its presence is low."""
         for ink, more_px in ((DARK, 2), (colour, 0)):
             # a dark line around the bright one makes it visible on any background
-            _draw_frame(self._picture, self.look, track, ink, self.look.box_px + more_px)
+            _draw_frame(self._picture, self.look, track, ink, self.look.line_of(track) + more_px)
 
     def label(self, text: str, place: _Rectangle, colour: _Colour) -> None:
         """Text on a filled rectangle."""
@@ -230,7 +235,7 @@ class _InPlanes:
     def box(self, track: Track, colour: _Colour) -> None:
         """As ``_Bgr.box``; lines of the colour's planes are half as thick."""
         for ink, more_px in ((DARK, 2), (colour, 0)):
-            line_px = self.look.box_px + more_px
+            line_px = self.look.line_of(track) + more_px
             values = _ink_in_yuv(ink, self._out.matrix, self._out.full_range)
             for plane, end, value in zip(self._out.planes, self._ends, values):
                 half = int(plane is not self._out.planes[0])

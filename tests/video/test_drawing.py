@@ -337,6 +337,15 @@ def test_a_lost_target_has_a_red_broken_line_and_the_time_since():
     assert (lost != without).any()
 
 
+def test_a_tracked_box_of_low_presence_has_a_thin_line():
+    def line_px(**track):
+        side = draw(black((960, 720)), Track((300, 200, 200, 160), 0.9, **track))[280, 280:320]
+        return (side.max(axis=1) > 100).sum()
+
+    sure = line_px(presence=0.8)
+    assert 1 <= line_px(presence=0.79) < sure / 2 and line_px(presence=None) == sure
+
+
 @pytest.mark.parametrize("colours", [("601", False), ("601", True), ("709", False), ("709", True)])
 @pytest.mark.parametrize("kind", ["I420", "NV12"])
 @pytest.mark.parametrize("state", ["tracked", UNSURE, LOST])
@@ -355,7 +364,7 @@ def test_what_is_drawn_in_planes_looks_as_in_bgr(kind, colours, state):
     box = (101.4, 61.2, 78, 53) if state != LOST else (-20.0, 150, 90, 120)
     tracks = {
         1: Track(box, 0.9, state=state, lost=state == LOST),
-        2: Track((9, 7, 31, 400), 0.5, state="tracked"),
+        2: Track((9, 7, 31, 400), 0.5, state="tracked", presence=0.5),
     }
     rows = height_of(frame, INFO)
     empty = [np.zeros((rows, width), np.uint8)]

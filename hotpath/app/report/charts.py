@@ -85,6 +85,7 @@ def curve(
     name: str,
     unit: str = "",
     top: Optional[float] = None,
+    mark: Optional[float] = None,
 ) -> str:
     """A line of one value a frame; "" where no value is known.
 
@@ -92,6 +93,7 @@ def curve(
         frames, values: a frame's index and its value; NaN breaks the line.
         name, unit: of the value, for the label.
         top: the largest value of the scale; by default it follows from the values.
+        mark: a value at which a line of dashes is drawn.
     """
     known = np.asarray(values, float)
     finite = np.isfinite(known)
@@ -107,6 +109,9 @@ def curve(
     for value in (0.0, most / 2, most):
         parts.append(f'<path class="grid" d="M{LEFT:g} {y(value):.1f}H{WIDTH - RIGHT:g}"/>')
         parts.append(f'<text x="{LEFT - 6:g}" y="{y(value) + 4:.1f}" class="end">{value:g}</text>')
+    if mark is not None:
+        parts.append(f'<path class="limit" d="M{LEFT:g} {y(mark):.1f}H{WIDTH - RIGHT:g}"/>')
+        parts.append(f'<text x="{LEFT - 6:g}" y="{y(mark) + 4:.1f}" class="end">{mark:g}</text>')
     points = _ranges(axis, frames, known)
     for line in _lines(points):
         text = " ".join(f"{axis.x(frame):.1f},{y(value):.1f}" for frame, value in line)

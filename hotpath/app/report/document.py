@@ -9,7 +9,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from hotpath.app.report.charts import Axis, bars, curve, time_line
 from hotpath.app.report.history import FIND, GIVEN_UP, LOSS, SELECTED, Event, History, Past
 from hotpath.base.commands import counted
-from hotpath.runtime.types import STATES
+from hotpath.runtime.types import STATES, SURE
 
 CAPTIONS = {
     SELECTED: "selected",
@@ -38,7 +38,8 @@ border-radius:12px;padding:10px 16px}.tiles b{display:block;font-size:1.5rem;lin
 svg text{fill:var(--soft);font-size:12px}.end{text-anchor:end}.tick{text-anchor:middle}
 .tracked{fill:var(--good)}.unsure{fill:var(--warn)}.lost{fill:var(--bad)}
 .mark{fill:var(--ink)}.stem{stroke:var(--ink);stroke-width:1.5}.bar{fill:var(--accent)}
-.grid{stroke:var(--line)}.curve{fill:none;stroke:var(--accent);stroke-width:1.6}
+.grid{stroke:var(--line)}.limit{stroke:var(--good);stroke-dasharray:5 4}
+.curve{fill:none;stroke:var(--accent);stroke-width:1.6}
 .label{margin:12px 0 2px;font-weight:600;font-size:.92rem}
 .words{display:flex;flex-wrap:wrap;gap:6px 20px;margin:0 0 10px;padding:0;list-style:none}
 .words i{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:7px}
@@ -176,7 +177,7 @@ def _target(number: int, past: Past, axis: Axis) -> List[str]:
         f'<ul class="words">{legend}{finds}</ul>',
         time_line(axis, past.frames, past.words, marks),
         '<div class="wide">',
-        curve(axis, past.frames, past.presence, "presence", top=1.0),
+        curve(axis, past.frames, past.presence, "presence", top=1.0, mark=SURE),
         curve(axis, past.frames, size, "size (square root of the box's area)", "pixels"),
         curve(axis, past.frames, past.speed, "speed of the box's centre", "pixels a second"),
         "</div>",

@@ -735,4 +735,4 @@ def test_the_time_line_reaches_the_frame_that_is_shown_however_old_its_answer_is
         run.wait_for(lambda state: state["frame"] > 90)
         run.ask("/api/pause", {"paused": True})
         tab.wait_for_text("#mode", "PAUSED")
-        assert tab.page.evaluate(GREEN_BEFORE_THE_MARK)
+        tab.wait(f"({GREEN_BEFORE_THE_MARK})()")

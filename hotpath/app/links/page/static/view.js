@@ -2,6 +2,7 @@
 
 // as in a saved video; none is near the amber and red of warnings
 const COLOURS = ["#3cdc50", "#3caaff", "#ff6edc", "#5aebff", "#b48cff", "#c3f54a"];
+const SURE = 0.8; // presence of a tracked target from which on a machine may act
 const WARNINGS = { unsure: "#ffaa28", lost: "#ff4646" };
 const PREDICTED_S = 2; // after that a prediction stands still
 const LEAST_OFF = .15; // of the box's size, between a prediction and the box
@@ -176,10 +177,13 @@ export class View {
     const [x, y] = onStage(place, target.box[0], target.box[1]);
     const w = target.box[2] * place.scale, h = target.box[3] * place.scale;
     const chosen = target.number === this.selected && this.state.targets.length > 1;
-    pen.setLineDash(target.state in WARNINGS ? [8, 6] : []);
-    for (const [style, line] of [[DARK, chosen ? 7 : 5], [colour, chosen ? 4 : 2.5]]) {
+    const warned = target.state in WARNINGS;
+    // thin: tracked, but with too low a presence for a machine to act
+    const line = (chosen ? 4 : 2.5) / (!warned && (target.presence ?? 1) < SURE ? 2 : 1);
+    pen.setLineDash(warned ? [8, 6] : []);
+    for (const [style, width] of [[DARK, line + 2.5], [colour, line]]) {
       pen.strokeStyle = style;
-      pen.lineWidth = line * place.letter / 15;
+      pen.lineWidth = width * place.letter / 15;
       pen.strokeRect(x, y, w, h);
     }
     pen.setLineDash([]);

@@ -122,14 +122,14 @@ def _run(arguments: Optional[List[str]]) -> int:
         _print_help()
         return 0 if words else 2
     try:
-        module = _module_of(words[0], program)
+        module, *first = _module_of(words[0], program).split()
         asks_help = set(HELP).intersection(words)
         needed = [name for name in program.libraries if name in BASE or not asks_help]
         require(needed, program.extra)
     except (ImportError, NoProject) as error:
         tell(f"hotpath: {error}")
         return 2
-    sys.argv = [module] + words[1:]
+    sys.argv = [module, *first, *words[1:]]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
     return 0
 

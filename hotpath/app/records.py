@@ -480,7 +480,8 @@ class Plug(NamedTuple):
         wanted: which links the options ask for, by name.
         check: refuses, by ``BadOutput``, what can't work together.
         common: options that the short help lists.
-        programs: word after ``hotpath`` -> its module and what it does.
+        programs: word after ``hotpath`` -> its module, with the arguments that it gets first, and
+            what it does.
         publishes: what the addresses of ``--publish`` begin with that its links take.
         sources: kind of source -> module with its ``open_source``; see ``hotpath.video.sources``.
     """

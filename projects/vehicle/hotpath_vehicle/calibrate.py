@@ -10,12 +10,14 @@ import contextlib
 import datetime
 import math
 import os
+import sys
 import time
-from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, List, Sequence, Tuple
 
 from hotpath.links import Parser, between, cache, exit_code, needs, read_login, say
 from hotpath.runtime.errors import BadOutput, BadSource
 from hotpath.video.base import to_bgr
+from hotpath.video.live import end_program
 from hotpath.video.output_file import check_ending, check_folder
 from hotpath.video.sources import WAITING, open_source
 from hotpath_vehicle.aim import calibration as calibrations
@@ -33,9 +35,10 @@ READY_S = 20.0  # longest wait for the actuator
 Rates = Tuple[float, float]
 
 
-def main(kind: str, arguments: Optional[Sequence[str]] = None) -> int:
-    """Run the command line of "gimbal" or "ptz"; returns the exit code."""
-    options = parser(kind).parse_args(arguments)
+def main(arguments: Sequence[str]) -> int:
+    """Run the command line, which begins with "gimbal" or "ptz"; returns the exit code."""
+    kind, *words = arguments
+    options = parser(kind).parse_args(words)
     return exit_code(f"hotpath {kind}", lambda: calibrate(kind, options))
 
 
@@ -223,6 +226,5 @@ def _write(path: str, text: str) -> None:
         raise BadOutput(f"{path}: can't be written ({error.strerror})") from None
 
 
-def run(kind: str, end: Callable[[int], Any]) -> None:
-    """The program of a word of the command line."""
-    end(main(kind))
+if __name__ == "__main__":
+    end_program(main(sys.argv[1:]))

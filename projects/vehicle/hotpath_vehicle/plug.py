@@ -195,9 +195,9 @@ PLUG = Plug(
     check=check,
     programs={
         "gimbal": (
-            "hotpath_vehicle.calibrate_gimbal",
+            "hotpath_vehicle.calibrate gimbal",
             "calibrate a vehicle's gimbal before it turns fast",
         ),
-        "ptz": ("hotpath_vehicle.calibrate_ptz", "calibrate a PTZ camera of the network"),
+        "ptz": ("hotpath_vehicle.calibrate ptz", "calibrate a PTZ camera of the network"),
     },
 )

@@ -66,8 +66,8 @@ class Stream:
 def run(kind, monkeypatch, stream, tmp_path, *words):
     monkeypatch.setattr(calibrate, "open_source", lambda *_: stream)
     out = tmp_path / "camera.toml"
-    words = ["calibrate", "--video", stream.name, "--out", out, *words]
-    return calibrate.main(kind, list(map(str, words))), out
+    words = [kind, "calibrate", "--video", stream.name, "--out", out, *words]
+    return calibrate.main(list(map(str, words))), out
 
 
 @slow

@@ -1,8 +1,12 @@
 """What this project adds to ``hotpath track``."""
 
+import sys
+
+import pytest
+
 from hotpath.app.cli.options import parse, records_of
-from hotpath.app.command import programs
 from hotpath_vehicle.plug import GimbalOptions, MavlinkOptions
+from tests.support import run
 
 
 def test_the_options_reach_the_links(tmp_path):
@@ -22,5 +26,8 @@ def test_a_run_without_its_options_asks_for_nothing():
     assert not links.asks_link and not links.selects and links.of(GimbalOptions).name is None
 
 
-def test_its_programs_are_listed():
-    assert {"gimbal", "ptz"} <= set(programs())
+@pytest.mark.parametrize("word, asks", [("gimbal", "--mavlink ADDRESS"), ("ptz", "onvif://USER")])
+def test_its_programs_are_words_of_hotpath(word, asks):
+    done = run([sys.executable, "-m", "hotpath.app.command", word, "calibrate", "--help"])
+    text = " ".join(done.stdout.split())
+    assert done.returncode == 0 and f"usage: hotpath {word} calibrate" in text and asks in text

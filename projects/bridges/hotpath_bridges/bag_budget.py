@@ -5,6 +5,7 @@ without a limit. Its tables of functions get bounded ones here.
 """
 
 import contextlib
+import functools
 import time
 from types import SimpleNamespace
 from typing import Any, Callable, Iterator, List
@@ -96,8 +97,9 @@ class Budget:
         connection.limit(apsw.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN)
 
 
+@functools.lru_cache(maxsize=1)
 def _bound_unpacking() -> None:
-    """Let rosbags unpack by ``unpacked``."""
+    """Let rosbags unpack by ``unpacked``, and files by a class with a limit of ``RATIO``."""
     import bz2
 
     from lz4.frame import LZ4FrameDecompressor
@@ -107,26 +109,14 @@ def _bound_unpacking() -> None:
 
     zstd = mcap.zstd
 
-    def of(make: Callable[[], Any]) -> Callable[..., bytes]:
-        return lambda data, size=0: unpacked(make, data, size)
+    class ZstdFile(zstd.ZstdFile):  # type: ignore[name-defined]
+        def __init__(self, packed: Any, mode: str) -> None:
+            super().__init__(packed, mode)
+            self._packed = packed
 
-    mcap.DECOMPRESSORS.update(lz4=of(LZ4FrameDecompressor), zstd=of(zstd.ZstdDecompressor))
-    ros1.decompressors.update(bz2=of(bz2.BZ2Decompressor), lz4=of(LZ4FrameDecompressor))
-    if not isinstance(ros2.zstd, SimpleNamespace):
-        ros2.zstd = SimpleNamespace(decompress=of(zstd.ZstdDecompressor), open=_opened(zstd.open))
-
-
-def _opened(open_file: Callable[..., Any]) -> Callable[..., Any]:
-    """``zstd.open`` with a limit of ``RATIO``."""
-
-    def opened(packed: Any, mode: str) -> Any:
-        content = open_file(packed, mode)
-        read, given = content.read, [0]
-
-        def bounded(size: int = -1) -> bytes:
-            data: bytes = read(size)
-            given[0] += len(data)
-            if given[0] > UNPACKED_MIB * MIB + RATIO * packed.tell():
+        def read(self, size: int = -1) -> bytes:
+            data: bytes = super().read(size)
+            if self.tell() > UNPACKED_MIB * MIB + RATIO * self._packed.tell():
                 raise BadSource(
                     f"the file unpacks to more than {RATIO} times its size; unpack it yourself "
                     "with `zstd -d`",
@@ -134,19 +124,9 @@ def _opened(open_file: Callable[..., Any]) -> Callable[..., Any]:
                 )
             return data
 
-        return _Bounded(content, bounded)
+    def of(make: Callable[[], Any]) -> Callable[..., bytes]:
+        return lambda data, size=0: unpacked(make, data, size)
 
-    return opened
-
-
-class _Bounded:
-    """A file whose ``read`` is another one."""
-
-    def __init__(self, content: Any, read: Callable[..., bytes]) -> None:
-        self._content, self.read = content, read
-
-    def __enter__(self) -> "_Bounded":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._content.close()
+    mcap.DECOMPRESSORS.update(lz4=of(LZ4FrameDecompressor), zstd=of(zstd.ZstdDecompressor))
+    ros1.decompressors.update(bz2=of(bz2.BZ2Decompressor), lz4=of(LZ4FrameDecompressor))
+    ros2.zstd = SimpleNamespace(decompress=of(zstd.ZstdDecompressor), open=ZstdFile)

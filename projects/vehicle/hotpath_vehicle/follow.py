@@ -12,7 +12,7 @@ in seconds. Vectors are (right, up).
 
 import math
 from collections import deque
-from typing import Any, Deque, Dict, Optional, Sequence, Tuple
+from typing import Any, Deque, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -52,6 +52,17 @@ KEPT_S = 5.0
 SETTLED_S, SILENT_SETTLED_S = 0.7, 1.5
 
 Rates = Tuple[float, float]
+
+
+class Sums(NamedTuple):
+    """What the answer is judged by: sums over the frames, for each delay that is tried."""
+
+    turns: np.ndarray  # products of what is asked, mostly the ripple, with the turn
+    answers: np.ndarray  # with the box's motion the other way
+    power: np.ndarray  # with itself
+    left: np.ndarray  # squares of the box's motion, without the turn
+    still: np.ndarray  # of the box's motion as it is
+    values: np.ndarray  # how many squares these are
 
 
 class Follow:
@@ -120,7 +131,7 @@ class Follow:
         """Gather the evidence anew."""
         self._at: Optional[float] = None
         self._values = np.zeros((1 + 2 * len(self._delays), 2))
-        self._sums = np.zeros((6, len(self._delays)))
+        self._sums = Sums(*(np.zeros(len(self._delays)) for _ in Sums._fields))
 
     def acted(self) -> None:
         """Somebody selected, dropped or confirmed a target: a camera that stopped goes on."""
@@ -162,10 +173,10 @@ class Follow:
             return
         self._step_s += 0.2 * (min(STEP_S, step_s) - self._step_s)
         fast = self._fast(values - self._jump, step_s)
-        self._sums *= math.exp(-self._moved / self._forget)
+        share = math.exp(-self._moved / self._forget)
         self._moved = 0.0
         if at - self._began_s >= ORDER * HIGH_S:
-            self._add(*np.split(fast, [1, 1 + len(self._delays)]))
+            self._add(share, *np.split(fast, [1, 1 + len(self._delays)]))
             if at - self._began_s >= self._settled_s and self._is_answered():
                 self._forgive(at)
 
@@ -177,24 +188,33 @@ class Follow:
             values = values - slow
         return values
 
-    def _add(self, box: np.ndarray, turns: np.ndarray, ripples: np.ndarray) -> None:
-        """Note how the box, the turn and the ripple moved; (1 or delays, 2) each."""
+    def _add(self, share: float, box: np.ndarray, turns: np.ndarray, ripples: np.ndarray) -> None:
+        """Keep a share of the sums; add how box, turn and ripple moved, (1 or delays, 2) each."""
         most = LEAP * max(LEAP_DEG * self._unit, np.abs(turns).max())
         box = np.clip(box, -most, most)
-        left = ((box + turns) ** 2).sum(1)
-        still = np.full(len(left), (box * box).sum())
         asked = ripples + SHARE * (turns - ripples)
-        products = [asked * turns, -asked * box, asked * asked]
-        self._sums += [*(each.sum(1) for each in products), left, still, np.full(len(left), 2.0)]
+        more = Sums(
+            turns=(asked * turns).sum(1),
+            answers=(-asked * box).sum(1),
+            power=(asked * asked).sum(1),
+            left=((box + turns) ** 2).sum(1),
+            still=(box * box).sum(1),
+            values=np.array([2.0]),
+        )
+        self._sums = Sums(*(share * kept + new for kept, new in zip(self._sums, more)))
 
     def _is_answered(self) -> bool:
         """Whether the box goes against the ripple, at the delay where that is clearest."""
-        turns, answers, power, left, still, count = self._sums
-        gains = answers / np.maximum(turns, 1e-9)
-        noise = np.minimum(left, still) / np.maximum(count - 1.0, 1.0)
-        clear = answers / np.sqrt(np.maximum(power * noise, 1e-12))
+        sums = self._sums
+        gains = sums.answers / np.maximum(sums.turns, 1e-9)
+        noise = np.minimum(sums.left, sums.still) / np.maximum(sums.values - 1.0, 1.0)
+        clear = sums.answers / np.sqrt(np.maximum(sums.power * noise, 1e-12))
         best = int(np.argmax(clear))
-        if count[best] < LEAST or clear[best] < CLEAR or clear[best] <= -OPPOSITE * clear.min():
+        if (
+            sums.values[best] < LEAST
+            or clear[best] < CLEAR
+            or clear[best] <= -OPPOSITE * clear.min()
+        ):
             return False
         return bool(self._gains[0] <= gains[best] <= self._gains[1])
 

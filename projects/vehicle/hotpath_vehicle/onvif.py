@@ -7,6 +7,7 @@ digest of WS-Security or HTTP. A run needs six, so a board needs no lxml and zee
 import base64
 import calendar
 import hashlib
+import itertools
 import math
 import os
 import re
@@ -15,7 +16,7 @@ import threading
 import time
 import urllib.request
 from http.client import HTTPConnection, HTTPException
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -69,6 +70,21 @@ class WrongLogin(BadOutput):
     """The camera refuses the user or the password; asking again may lock the account."""
 
 
+class Space(NamedTuple):
+    """A space of velocities: its URI, and the slowest and the fastest of each axis."""
+
+    uri: str
+    ranges: List[Tuple[float, float]]
+
+
+class Form(NamedTuple):
+    """Whether a ContinuousMove has these; cameras refuse what they don't know."""
+
+    uri: bool
+    zoom: bool
+    timeout: bool
+
+
 class Camera:
     """The first profile of an ONVIF camera that can be turned.
 
@@ -107,11 +123,8 @@ class Camera:
         """Read the camera's clock, its profile and what that can do."""
         self._ahead_s = time.time() - time.monotonic()  # of cameras that tell no time
         self._read_clock()
-        services = self._ask(DEVICE_PATH, DEVICE, "GetCapabilities", "<Category>All</Category>")
-        found = (services.findtext(f".//{name}/XAddr") or "" for name in ("Media", "PTZ"))
-        media, self._path = (urlsplit(u)._replace(scheme="", netloc="").geturl() for u in found)
-        profiles = self._ask(media, MEDIA, "GetProfiles").iter("Profiles") if self._path else ()
-        profile = next((p for p in profiles if p.find("PTZConfiguration") is not None), None)
+        media, self._path = self._read_services()
+        profile = self._read_profile(media) if self._path else None
         if profile is None:
             raise BadOutput(
                 f"{self.name}: this camera has no PTZ; run without --gimbal", what="no PTZ"
@@ -120,33 +133,31 @@ class Camera:
         token = escape(profile.find("PTZConfiguration").get("token"))
         asked = f"<ConfigurationToken>{token}</ConfigurationToken>"
         options = self._ask(self._path, PTZ, "GetConfigurationOptions", asked)
-        limits = options.find(".//PTZTimeout")
-        ends = ("" if limits is None else limits.findtext(end) or "" for end in ("Min", "Max"))
-        least, most = map(_seconds_of, ends)
-        self.timeout_s = max(MOVE_S, min(least or MOVE_S, most or math.inf))
-        if self.timeout_s > LONGEST_S:
-            self.timeout_s = MOVE_S
-        spaces = options.find(".//Spaces")
-        turns, zooms = (spaces.findall(f"Continuous{n}VelocitySpace") for n in ("PanTilt", "Zoom"))
-        turn, zoom = _generic_of(turns), _generic_of(zooms)
-        if turn is None:
+        self.timeout_s = _timeout_in(options)
+        turns = options.findall(".//Spaces/ContinuousPanTiltVelocitySpace")
+        zooms = options.findall(".//Spaces/ContinuousZoomVelocitySpace")
+        if not turns:
             raise BadOutput(
                 f"{self.name}: this camera can't be turned; run without --gimbal", what="fixed"
             )
-        axes = [turn.find("XRange"), turn.find("YRange")]
-        axes += [] if zoom is None else [zoom.find("XRange")]
-        self._ranges = [tuple(float(axis.findtext(end)) for end in ("Min", "Max")) for axis in axes]
-        self._spaces = ["" if each is None else each.findtext("URI") or "" for each in (turn, zoom)]
-        self.zooms = zoom is not None and self._ranges[2][0] < self._ranges[2][1]
-        # (with a timeout, with a zoom, with the space's URI): cameras refuse what they don't know.
-        # A velocity without a URI is one of the only space, or it could mean another speed.
-        is_plain = len(turns) == 1 and len(zooms) <= 1
-        self._forms = [
-            (timeout, zoom, uri)
-            for uri in ((True, False) if is_plain else (True,))
-            for zoom in ((True, False) if self.zooms else (False,))
-            for timeout in (True, False)
-        ]
+        self._turn = _space_in(_generic_of(turns), "XRange", "YRange")
+        self._zoom = _space_in(_generic_of(zooms), "XRange") if zooms else None
+        self.zooms = self._zoom is not None and self._zoom.ranges[0][0] < self._zoom.ranges[0][1]
+        # a velocity without a URI is one of the only space, or it could mean another speed
+        uri = (True, False) if len(turns) == 1 and len(zooms) <= 1 else (True,)
+        zoom = (True, False) if self.zooms else (False,)
+        self._forms = [Form(*form) for form in itertools.product(uri, zoom, (True, False))]
+
+    def _read_services(self) -> List[str]:
+        """The paths of the services Media and PTZ; a service that is missing has none."""
+        services = self._ask(DEVICE_PATH, DEVICE, "GetCapabilities", "<Category>All</Category>")
+        urls = [services.findtext(f".//{name}/XAddr") or "" for name in ("Media", "PTZ")]
+        return [urlsplit(url)._replace(scheme="", netloc="").geturl() for url in urls]
+
+    def _read_profile(self, media: str) -> Any:
+        """The first profile that can be turned, or None."""
+        profiles = self._ask(media, MEDIA, "GetProfiles").iter("Profiles")
+        return next((p for p in profiles if p.find("PTZConfiguration") is not None), None)
 
     def _read_clock(self) -> bool:
         """Read the camera's time, which needs no login; returns whether its clock was set."""
@@ -171,19 +182,17 @@ class Camera:
             except Refusal as error:
                 refusals.append(error)
             else:
-                self._forms, self.stops_itself = [form], form[0]
+                self._forms, self.stops_itself = [form], form.timeout
                 return
         raise refusals[0]
 
-    def _body(self, wish: Velocity, form: Tuple[bool, bool, bool]) -> str:
+    def _body(self, wish: Velocity, form: Form) -> str:
         """A velocity and a timeout for ContinuousMove."""
-        pairs = zip(wish, self._ranges)
-        x, y, *z = (f"{v * (high if v > 0 else -low):.4f}" for v, (low, high) in pairs)
-        spaces = [f" space={quoteattr(uri)}" if uri and form[2] else "" for uri in self._spaces]
-        body = f'<Velocity><PanTilt {SCHEMA} x="{x}" y="{y}"{spaces[0]}/>'
-        body += f'<Zoom {SCHEMA} x="{z[0]}"{spaces[1]}/>' if z and form[1] else ""
-        timeout = f"<Timeout>PT{self.timeout_s:g}S</Timeout>" if form[0] else ""
-        return body + "</Velocity>" + timeout
+        parts = _velocity("PanTilt", self._turn, wish[:2], form.uri)
+        if self._zoom is not None and form.zoom:
+            parts += _velocity("Zoom", self._zoom, wish[2:], form.uri)
+        timeout = f"<Timeout>PT{self.timeout_s:g}S</Timeout>" if form.timeout else ""
+        return f"<Velocity>{parts}</Velocity>{timeout}"
 
     def _ask(self, path: str, service: str, name: str, body: str = "") -> Any:
         """The answer to a request, with names without namespaces; raises ``BadOutput``.
@@ -388,13 +397,38 @@ class PtzLink(Link):
                     self._say(f"gimbal: {error}; {end}")
 
 
+def _timeout_in(options: Any) -> float:
+    """The timeout to give with each command, seconds, by the limits that a camera states."""
+    limits = options.find(".//PTZTimeout")
+    ends = ("" if limits is None else limits.findtext(end) or "" for end in ("Min", "Max"))
+    least, most = map(_seconds_of, ends)
+    timeout_s = max(MOVE_S, min(least or MOVE_S, most or math.inf))
+    return MOVE_S if timeout_s > LONGEST_S else timeout_s
+
+
 def _generic_of(spaces: List[Any]) -> Any:
-    """The space of shares of the fastest velocity; else the first; None if there is none.
+    """The space of shares of the fastest velocity, or else the first.
 
     A camera may list others before it, such as degrees a second.
     """
     is_generic = lambda space: (space.findtext("URI") or "").strip().endswith(GENERIC)  # noqa: E731
-    return next(filter(is_generic, spaces), spaces[0] if spaces else None)
+    return next(filter(is_generic, spaces), spaces[0])
+
+
+def _space_in(space: Any, *axes: str) -> Space:
+    """A space that a camera lists."""
+    ranges = [
+        (float(axis.findtext("Min")), float(axis.findtext("Max"))) for axis in map(space.find, axes)
+    ]
+    return Space(space.findtext("URI") or "", ranges)
+
+
+def _velocity(name: str, space: Space, shares: Velocity, has_uri: bool) -> str:
+    """The element of PanTilt or Zoom; ``shares`` are of the fastest velocity."""
+    axes = zip("xy", shares, space.ranges)
+    values = [f'{axis}="{v * (high if v > 0 else -low):.4f}"' for axis, v, (low, high) in axes]
+    uri = f" space={quoteattr(space.uri)}" if space.uri and has_uri else ""
+    return f"<{name} {SCHEMA} {' '.join(values)}{uri}/>"
 
 
 def _seconds_of(text: str) -> Optional[float]:

@@ -546,7 +546,7 @@ def test_to_take_the_first_space_and_name_none_turns_ten_times_too_fast(turns, z
     monkeypatch.setattr(product, "_generic_of", lambda spaces: spaces[0])
     with contextlib.closing(Listing(turns, zooms)) as camera:
         broken = Camera(address(camera), LOGIN)
-        broken._forms = [(False, True, False)]
+        broken._forms = [product.Form(uri=False, zoom=True, timeout=False)]
         broken.move(WISH)
         assert camera.velocity[:2] == (1.0, -1.0)
 

@@ -92,25 +92,30 @@ class Targets:
             NotReady: ``close`` was called.
         """
         self._check_open()
-        tracker = loading.tracker_on(self.device, self._options, self.witness)
-        # what the next targets' trackers would say is the same
-        self._options = self._options._replace(log=None)
         is_default = self.network.name.partition("-")[0] == DEFAULT_NETWORK
         if len(self) == MANY and self._log is not None and is_default:
             self._log(
                 f"{MANY + 1} targets: {FASTER_NETWORK} takes {SHARE:g} of the time of "
                 f"{DEFAULT_NETWORK} (--network {FASTER_NETWORK})"
             )
-        try:
-            tracker.init(frame, box, time_s, **meant)
-        except Exception:  # a warning too may be raised
-            tracker.release()
-            raise
+        tracker = self._begun(frame, box, time_s, **meant)
         number, self._next = self._next, self._next + 1
         self._trackers[number] = tracker
         if class_id is not None or class_name:
             self.classify(number, class_id, class_name)
         return number
+
+    def _begun(self, frame: AnyFrame, *values: Any, **meant: Any) -> Tracker:
+        """Return a tracker that follows a new box; the arguments are those of ``Tracker.init``."""
+        tracker = loading.tracker_on(self.device, self._options, self.witness)
+        # what the next targets' trackers would say is the same
+        self._options = self._options._replace(log=None)
+        try:
+            tracker.init(frame, *values, **meant)
+        except Exception:  # a warning too may be raised
+            tracker.release()
+            raise
+        return tracker
 
     @exclusive
     def first(self, number: int) -> Track:
@@ -172,14 +177,16 @@ class Targets:
     def restart(
         self, number: int, frame: AnyFrame, box: Sequence[float], time_s: Optional[float] = None
     ) -> None:
-        """Give a target a new box; it keeps its number.
+        """Give a target a new box; it keeps its number. If it is refused, all is as before.
 
         Arguments and further errors are those of ``Tracker.init``.
 
         Raises:
             NotReady: no target has that number.
         """
-        self._tracker(number).init(frame, box, time_s)
+        before = self._tracker(number)
+        self._trackers[number] = self._begun(frame, box, time_s)
+        before.release()
         self._forget(number)
 
     @exclusive

@@ -9,7 +9,8 @@ A second one seldom makes the same mistake in the same frame.
     lost     neither follows anything that resembles it
 
 The box is that of the first network. Where their boxes differ and the first one does not claim the
-target, it is that of the witness if the witness is more certain. While they differ, neither learns,
+target, it is that of the witness if the witness is more certain. If one of them follows something
+and the other one nothing, it is the box of the one that follows. While they differ, neither learns,
 and presence is at most ``MOST_UNVERIFIED``. Where they agree, their evidence adds up: the log odds
 of presence are the sum of theirs, times TOGETHER, because some mistakes are common to both.
 
@@ -175,9 +176,11 @@ def agreement(own: Track, other: Track) -> Track:
     track, presence = own, odds / (1 + odds)
     state = TRACKED
     if not (agrees and own.state == other.state == TRACKED and presence >= MOST_UNVERIFIED):
-        if not overlaps and own.state != TRACKED and b > a:
-            track = other
         state = LOST if own.state == other.state == LOST else UNSURE
+        if state == UNSURE and LOST in (own.state, other.state):
+            track = other if own.state == LOST else own  # of the one that follows something
+        elif not overlaps and own.state != TRACKED and b > a:
+            track = other
         presence = min(a if track is own else b, MOST_UNVERIFIED)
     return track._replace(
         state=state, lost=state == LOST, presence=presence, found=False, witnessed=agrees

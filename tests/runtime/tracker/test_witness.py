@@ -7,7 +7,7 @@ import pytest
 
 from hotpath import boards
 from hotpath.runtime import load_targets, load_tracker, loading
-from hotpath.runtime.errors import BadOption, HotpathError, NotReady
+from hotpath.runtime.errors import BadOption, HotpathError, NetworkFailed, NotReady
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.identity.identity import MOST_UNVERIFIED, Phase
 from hotpath.runtime.networks import bundle
@@ -73,7 +73,20 @@ def test_the_states_of_two_networks_make_one(own, other, box):
     assert track.lost == (track.state == LOST)
     assert track.witnessed == (box is HERE and LOST not in (own, other))
     # the witness is more certain: its box counts where the first network does not claim the target
-    assert track.box is (second if box is THERE and own != TRACKED else first).box
+    takes = box is THERE and own != TRACKED
+    if LOST in (own, other) and own != other:
+        takes = own == LOST
+    assert track.box is (second if takes else first).box
+
+
+@pytest.mark.parametrize("presence", [0.1, 0.3])
+@pytest.mark.parametrize("box", [HERE._replace(x=3), THERE])
+def test_the_box_is_that_of_the_network_that_follows_something(presence, box):
+    """Where a lost target was last seen is no box of it, however certain that network is."""
+    first = Track(HERE, 0.9, True, LOST, presence=0.2)
+    second = Track(box, 0.8, False, UNSURE, presence=presence)
+    for track in (agreement(first, second), agreement(second, first)):
+        assert track.box is box and track.presence == presence and track.state == UNSURE
 
 
 def test_the_box_of_the_less_certain_network_is_not_reported():
@@ -248,6 +261,27 @@ def test_each_of_several_targets_has_its_witness(networks):
         assert targets.update(pictures[32])[number].state == TRACKED
         witness = targets.witness.engine
     assert targets.engine is not witness
+
+
+@pytest.mark.parametrize("refuses", ["the network", "the witness"])
+def test_a_target_whose_new_box_is_refused_is_followed_as_before(monkeypatch, networks, refuses):
+    pictures, boxes = tiny.film(6)
+    with load_targets(networks[0], witness=networks[1]) as targets:
+        number = targets.add(pictures[0], boxes[0])
+        targets.update(pictures[1])
+        device = targets.device if refuses == "the network" else targets.witness
+
+        def fail(*_):
+            raise NetworkFailed("the network failed")
+
+        with monkeypatch.context() as patch, pytest.raises(NetworkFailed):
+            patch.setattr(device, "exemplar", fail)
+            targets.restart(number, pictures[1], (10, 10, 40, 40))
+        track = targets.update(pictures[2])[number]
+        assert (track.state, track.witnessed) == (TRACKED, True)
+        assert overlap(track.box, boxes[2]) > 0.3
+        targets.restart(number, pictures[2], boxes[2])
+        assert targets.update(pictures[3])[number].state == TRACKED
 
 
 def test_two_targets_of_one_object_are_told_apart_for_each_network(networks):

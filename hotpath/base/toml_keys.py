@@ -1,4 +1,4 @@
-"""Check TOML files that people edit: which keys there are, and what their values may be.
+"""Check files: which keys there are, and what their values may be.
 
 Networks, detectors, boards and the gimbal's numbers describe their keys by ``Key``. All mistakes of
 a file are found at once. A key that becomes a path or an address has a kind of its own, ``Name``,
@@ -138,6 +138,42 @@ def read_section(
         elif entry.when is None:
             values[name] = entry.default
     return values
+
+
+def check(value: Any, form: Any, where: str) -> None:
+    """Check what a JSON file of ours holds; it may be a stranger's, or damaged.
+
+    Args:
+        value: a table, a list or one value.
+        form: ``{name: form}``, a table with these names and perhaps others; ``{str: form}``, a
+            table of any names; ``[form]``, a list of any length; ``(form, form)``, a list of as
+            many entries; or a ``Key``. One with a default may be missing, and null if that is None.
+        where: place of the value in the file, such as "run".
+
+    Raises:
+        ValueError: it has another form; a sentence that begins with the place.
+    """
+    if isinstance(form, Key):
+        is_left_out = value is None and form.default is None
+        problem = None if is_left_out else convert(value, form)[1]
+        if problem:
+            raise ValueError(f"{where} {problem}")
+    elif isinstance(form, dict):
+        if not isinstance(value, dict):
+            raise ValueError(f"{where} must be a table, not {shown(value)}")
+        for name, inner in (dict.fromkeys(value, form[str]) if str in form else form).items():
+            if name in value:
+                check(value[name], inner, f"{where}.{name}")
+            elif not isinstance(inner, Key) or inner.default is REQUIRED:
+                raise ValueError(f"{where}.{name} is missing")
+    else:
+        if not isinstance(value, list):
+            raise ValueError(f"{where} must be a list, not {shown(value)}")
+        forms = form * len(value) if isinstance(form, list) else form
+        if len(forms) != len(value):
+            raise ValueError(f"{where} must hold {len(forms)} entries, not {len(value)}")
+        for index, inner in enumerate(forms):
+            check(value[index], inner, f"{where}[{index}]")
 
 
 def convert(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:

@@ -9,9 +9,10 @@ import pathlib
 import zlib
 from typing import TYPE_CHECKING, Any, List, Tuple
 
+from hotpath.base import toml_keys
 from hotpath.base.commands import PYNQ, make
 from hotpath.base.errors import FabricFailed
-from hotpath.base.toml_keys import Table
+from hotpath.base.toml_keys import FileName, Key, Table
 from hotpath.runtime.engines.base import Engine as Base
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.errors import BadBundle
@@ -26,11 +27,30 @@ if TYPE_CHECKING:
 COMMAND_ALIGNED = 64
 WORD = 16  # channels of a block of a map, as in hotpath.kernels.fpga.fabric
 
-# entries of a bundle's tables that are whole numbers
-SIZE = ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes")
-PROGRAM = ("offset", "side", "cycles")
-ENTRY = ("offset", "channels", "height", "width")
+WHOLE = Key(int, low=0)
 MOST_EXPONENT = 64
+ENTRY = {
+    **dict.fromkeys(("offset", "channels", "height", "width"), WHOLE),
+    "lane": Key(int, default=0, low=0),
+}
+SEEN = dict(ENTRY, exponent=Key(int, default=0, low=-MOST_EXPONENT, high=MOST_EXPONENT))
+RUN = {
+    "image": Key(FileName),
+    "work_bytes": WHOLE,
+    "programs": dict.fromkeys(
+        ("exemplar", "search"), dict.fromkeys(("offset", "side", "cycles"), WHOLE)
+    ),
+    "maps": [dict(ENTRY, values=(Key(float),) * 256)],
+    "answer": {"picture": Key(FileName), "checksum": Key(int)},
+}
+SETTINGS = {
+    "size": {
+        **dict.fromkeys(
+            ("lanes", "bus_bytes", "crop_lanes", "map_words", "weight_tiles", "line_bytes"), WHOLE
+        ),
+        "assumed_clock_mhz": Key(float, low=0, nonzero=True),
+    }
+}
 
 
 class Engine(Base):
@@ -100,8 +120,13 @@ class Engine(Base):
 
     @classmethod
     def check_bundle(cls, run: Table, settings: Table) -> List[str]:
-        if not _is_whole(run, settings):
-            raise ValueError("its programs and maps do not fit together")
+        toml_keys.check(run, RUN, "run")
+        toml_keys.check(settings, SETTINGS, "settings")
+        if run.get("seen"):
+            toml_keys.check(run["seen"], SEEN, "run.seen")
+        for entry in filter(None, [*run["maps"], run.get("seen")]):
+            if _ends(entry) > run["work_bytes"]:
+                raise ValueError("a map lies beyond the memory of a target")
         return [run["image"], run["answer"]["picture"]]
 
     def _check_size(self, size: Table) -> None:
@@ -238,39 +263,6 @@ def layout() -> str:
     from hotpath.kernels.fpga import tables
 
     return f"{tables.MAGIC:08X}"
-
-
-def _is_whole(run: Table, settings: Table) -> bool:
-    """Whether a bundle's entries have the right types and fit together; see
-    ``hotpath.runtime.networks.bundle``."""
-    try:
-        maps = run["maps"]
-        size = settings["size"]
-        seen = run.get("seen") or {}
-        entries = maps + ([seen] if seen else [])
-        numbers = [run["work_bytes"]] + [size[key] for key in SIZE]
-        numbers += [
-            run["programs"][name][key] for name in ("exemplar", "search") for key in PROGRAM
-        ]
-        numbers += [entry[key] for entry in entries for key in ENTRY]
-        numbers += [entry.get("lane", 0) for entry in entries]
-        exponent = seen.get("exponent", 0)
-        clock_mhz = size["assumed_clock_mhz"]
-        values = [value for entry in maps for value in entry["values"]]
-        return (
-            isinstance(run["image"], str)
-            and isinstance(run["answer"]["picture"], str)
-            and isinstance(run["answer"]["checksum"], int)
-            and all(isinstance(number, int) and number >= 0 for number in numbers)
-            and isinstance(exponent, int)
-            and abs(exponent) <= MOST_EXPONENT
-            and all(isinstance(value, (int, float)) for value in [clock_mhz, *values])
-            and clock_mhz > 0
-            and all(len(entry["values"]) == 256 for entry in maps)
-            and all(_ends(entry) <= run["work_bytes"] for entry in entries)
-        )
-    except (AttributeError, KeyError, TypeError):
-        return False
 
 
 def _ends(entry: Table) -> int:

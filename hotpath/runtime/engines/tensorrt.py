@@ -14,8 +14,9 @@ import weakref
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, List, Sequence
 
+from hotpath.base import toml_keys
 from hotpath.base.errors import GpuFailed, NoGpu
-from hotpath.base.toml_keys import Table
+from hotpath.base.toml_keys import Key, Table
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared import tensorrt_manifest
 from hotpath.runtime.engines.shared.gpu import GpuEngine
@@ -130,24 +131,22 @@ class Engine(GpuEngine):
         self._plans: Table = {}  # name of a file -> its plan, which contexts share
         atexit.register(_close, weakref.ref(self))  # runs before the device's, registered earlier
         run = bundle.run
+        self._windows: int = run.get("windows", 1)  # the most of a call
         try:
-            dtype = tensorrt_manifest.dtype_of(run)
-            shapes = run["shapes"]
-            seen = run.get("seen")
-            self._allocate(shapes, run["features"], run["maps"], seen, dtype)
+            dtype, seen = run.get("dtype", "float32"), run.get("seen")
+            self._allocate(run["shapes"], run["features"], run["maps"], seen, dtype)
             self._load(trt, run)
-            if tensorrt_manifest.windows_of(run) > 1:
-                self.most = tensorrt_manifest.windows_of(run)
+            if self._windows > 1:
+                self.most = self._windows
         except Exception:
             self.close()
             raise
 
     @classmethod
     def check_bundle(cls, run: Table, settings: Table) -> List[str]:
-        core = settings.get("dla")
-        if not tensorrt_manifest.is_whole(run) or not (core is None or isinstance(core, int)):
-            raise ValueError("its parts, steps and tensors do not fit together")
-        return [run.get("exemplar")] + run["parts"]
+        tensorrt_manifest.check(run)
+        toml_keys.check(settings, {"dla": Key(int, default=None)}, "settings")
+        return [run["exemplar"], *run["parts"]]
 
     def _load(self, trt: ModuleType, run: Table) -> None:
         self._runtime = trt.Runtime(self._logger)
@@ -183,7 +182,7 @@ class Engine(GpuEngine):
         super().close()
 
     def _takes(self, count: int) -> bool:
-        return bool(count <= tensorrt_manifest.windows_of(self.bundle.run))
+        return count <= self._windows
 
     def _parts_for(self, count: int) -> List[Any]:
         """Parts for any number of windows, with contexts of their own, bound to the places."""

@@ -1,11 +1,7 @@
 """Bundles: a network prepared for one board, in a folder that records its sources.
 
 ``make engine`` writes one to ``engines/<board>/<network>-<precision>/``: the parts that an engine
-loads, the network's TOML, and ``bundle.json``:
-
-    {"format": 1, "network": {"name", "sha256", "files": {part: sha256}}, "board", "engine",
-     "precision", "libraries": {name: version}, "compute_capability", "calibration_sha256",
-     "settings": {...}, "parts": {file name: {"sha256", "bytes"}}, "run": {...}, "sha256"}
+loads, the network's TOML, and ``bundle.json``, which has the form ``FORM``.
 
 ``run`` tells the engine the purpose of each part. Only the engine understands ``run`` and
 ``settings``. ``Bundle`` checks all other entries. ``hotpath.runtime.loading`` has the engine check
@@ -19,9 +15,10 @@ import pathlib
 import shlex
 from typing import Dict, Mapping, NoReturn, Optional, Sequence, Union
 
+from hotpath.base import toml_keys
 from hotpath.base.commands import make, reason
 from hotpath.base.text import read_json
-from hotpath.base.toml_keys import FileName, Sha256, Table, why_not
+from hotpath.base.toml_keys import FileName, Key, Sha256, Table, why_not
 from hotpath.boards import HOST, NVIDIA, Board, load_board
 from hotpath.boards.errors import BadBoard, UnknownBoard
 from hotpath.runtime import decode
@@ -35,9 +32,21 @@ FORMAT = 1
 FILE = "bundle.json"
 MOST_BYTES = 1 << 20  # of it; ours have a few thousand
 FOLDER = "engines"
-TEXTS = ("board", "engine", "precision")
-TABLES = ("network", "libraries", "settings", "parts", "run")
-KEYS = ("format",) + TEXTS + TABLES + ("compute_capability", "calibration_sha256", "sha256")
+NAME = Key(FileName)
+FORM = {
+    "format": Key(int),
+    "board": NAME,
+    "engine": NAME,
+    "precision": NAME,
+    "network": {"name": NAME, "sha256": Key(Sha256), "files": {str: Key(Sha256, default=None)}},
+    "libraries": {str: Key(str)},
+    "settings": {},
+    "parts": {str: {"sha256": Key(Sha256), "bytes": Key(int)}},
+    "run": {},
+    "compute_capability": Key(str, default=None),
+    "calibration_sha256": Key(Sha256, default=None),
+    "sha256": Key(Sha256),
+}
 
 
 def command(
@@ -178,7 +187,7 @@ class Bundle:
                 f"with `{make('engine')}`",
                 what="damaged",
             ) from None
-        missing = [key for key in KEYS if key not in values]
+        missing = [key for key in FORM if key not in values]
         if values.get("format") != FORMAT or missing:
             why = "lacks " + ", ".join(missing) if missing else "is of another version of this"
             raise BadBundle(
@@ -191,26 +200,17 @@ class Bundle:
 
     def _check_whole(self, values: Table) -> None:
         """Refuse an entry that has another type than it should have."""
-        for key in TEXTS:
-            if why_not(FileName, values[key]):
-                self.damaged(f"{key} is not a name")
-        for key in TABLES:
-            if not isinstance(values[key], dict):
-                self.damaged(f"{key} is not a table")
         if values["sha256"] != seal(values):
             self.damaged("an entry was changed")
-        network, parts = values["network"], values["parts"]
-        if why_not(FileName, network.get("name")) or not isinstance(network.get("files"), dict):
-            self.damaged("network has no name or no files")
-        for name, part in parts.items():
-            if why_not(FileName, name):
-                self.damaged(f"it names a part outside it, {name!r}")
-            if not isinstance(part, dict) or why_not(Sha256, part.get("sha256")):
-                self.damaged(f"{name} has no sha256")
-            if not isinstance(part.get("bytes"), int):
-                self.damaged(f"{name} has no size")
-        if network["name"] + ".toml" not in parts:
+        try:
+            toml_keys.check(values, FORM, FILE)
+        except ValueError as error:
+            self.damaged(str(error))
+        parts = values["parts"]
+        if values["network"]["name"] + ".toml" not in parts:
             self.damaged("its network's TOML is none of its parts")
+        if any(why_not(FileName, name) for name in parts):
+            self.damaged("it names a part outside it")
 
     def check_run(self, named: Sequence[object]) -> None:
         """Raise ``BadBundle`` unless all names, of ``Engine.check_bundle``, are those of parts."""

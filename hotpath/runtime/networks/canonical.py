@@ -28,8 +28,9 @@ from typing import (
     Tuple,
 )
 
-from hotpath.base import cache
+from hotpath.base import cache, toml_keys
 from hotpath.base.commands import make
+from hotpath.base.toml_keys import FileName, Key
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.network import NETWORKS, sha256_of
 from hotpath.runtime.networks import onnx_budget
@@ -54,6 +55,24 @@ SOURCES = (  # of the code on which the files depend
     "decode/shared/*.py",
     "canonical.py",
 )
+NAME = Key(str)
+MODEL = {
+    "path": Key(FileName),
+    "bytes": [NAME],
+    "pixels": [NAME],
+    "keeps_floats": Key(bool),
+    "shapes": {str: [Key(int)]},
+}
+FORM = {  # of the description
+    "precision": NAME,
+    "exemplar": MODEL,
+    "search": MODEL,
+    "several": {str: MODEL},
+    "features": [NAME],
+    "image": (NAME, NAME),
+    "maps": [NAME],
+    "search_features": Key(str, default=None),
+}
 
 
 class Model(NamedTuple):
@@ -150,48 +169,37 @@ def read(folder: str) -> Graphs:
     try:
         with open(description, encoding="utf-8") as file:
             return _graphs(folder, json.load(file))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BadNetwork(
-            f"{description} is not as it was written ({type(error).__name__}: {error}); remove "
-            f"{folder} and make it again",
+            f"{description} is not as it was written ({error}); remove {folder} and make it again",
             what="damaged",
         ) from None
 
 
 def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
     """The ``Graphs`` of a description; raises ``ValueError`` where an entry is of another kind."""
-
-    def names(entries: Any) -> Tuple[str, ...]:
-        if not isinstance(entries, list) or not all(isinstance(name, str) for name in entries):
-            raise ValueError(f"{entries!r} is not a list of names")
-        return tuple(entries)
+    toml_keys.check(values, FORM, DESCRIPTION)
 
     def model(entry: Dict[str, Any]) -> Model:
         path = os.path.join(folder, entry["path"])
-        shapes = entry["shapes"]
-        inside = os.path.basename(entry["path"]) == entry["path"] and os.path.isfile(path)
-        if not inside or os.path.dirname(os.path.realpath(path)) != os.path.realpath(folder):
+        inside = os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder)
+        if not inside or not os.path.isfile(path):
             raise ValueError("{!r} is not a file of it".format(entry["path"]))
         onnx_budget.check(path)
-        if any(type(side) is not int for shape in shapes.values() for side in shape):
-            raise ValueError(f"{shapes!r} has a shape that is not of whole numbers")
-        if not isinstance(entry["keeps_floats"], bool):
-            raise ValueError("keeps_floats is neither true nor false")
-        pictures = names(entry["bytes"]), names(entry["pixels"])
-        return Model(path, *pictures, entry["keeps_floats"], shapes)
+        pictures = tuple(entry["bytes"]), tuple(entry["pixels"])
+        return Model(path, *pictures, entry["keeps_floats"], entry["shapes"])
 
-    exemplar, search = names(values["image"])
+    exemplar, search = values["image"]
     several = {int(count): model(entry) for count, entry in values["several"].items()}
-    precision, *of_search = names([values["precision"], values["search_features"] or ""])
     if min(several, default=2) < 2:
         raise ValueError("several has a count below 2")
     return Graphs(
-        precision=precision,
+        precision=values["precision"],
         exemplar=model(values["exemplar"]),
         search=model(values["search"]),
         several=several,
-        features=names(values["features"]),
+        features=tuple(values["features"]),
         image=(exemplar, search),
-        maps=names(values["maps"]),
-        search_features=of_search[0] or None,
+        maps=tuple(values["maps"]),
+        search_features=values["search_features"],
     )

@@ -232,34 +232,15 @@ def rewritten(folder, place, key, value):
 
 
 @pytest.mark.parametrize(
-    "name", ["..", ".", "", "/etc/passwd", "../search.onnx", "a\0b", None, 5, []]
-)
-def test_a_description_opens_files_of_its_folder_only(tmp_path, network, name):
-    folder = os.path.dirname(loaded(network, tmp_path, []).search.path)
-    rewritten(folder, "search", "path", name)
-    with refusal(BadNetwork, "damaged"):
-        canonical.read(folder)
-
-
-@pytest.mark.parametrize(
     ("place", "key", "wrong"),
     [
-        (None, "precision", [5, None, []]),
-        (None, "search", [[], None]),
-        (None, "image", ["ab", [1, 2], ["a"], None]),
-        (None, "features", ["abc", [1], None]),
-        (None, "maps", ["abc", [1], None]),
-        (None, "search_features", [[1], 5]),
-        (None, "several", [{"1": {}}, {"-1": {}}, {"x": {}}, [1], None]),
-        ("search", "bytes", ["ab", [5], None]),
-        ("exemplar", "pixels", ["ab", [5], None]),
-        ("search", "keeps_floats", ["x", 1, None]),
-        ("search", "shapes", [[5], {"x": "abc"}, {"x": 5}, {"x": [1.5]}, None]),
+        ("search", "path", ["..", ".", "", "/etc/passwd", "../search.onnx", "a\0b", "no.onnx", 5]),
+        ("search", "shapes", [{"x": "abc"}, {"x": [1.5]}, None]),
+        (None, "image", ["ab", ["a"]]),
+        (None, "several", [{"1": {}}, {"x": {}}]),
     ],
 )
-def test_a_description_with_a_value_of_another_kind_is_refused(
-    tmp_path, network, place, key, wrong
-):
+def test_a_description_that_was_changed_is_refused(tmp_path, network, place, key, wrong):
     folder = os.path.dirname(loaded(network, tmp_path, []).search.path)
     for value in wrong:
         rewritten(folder, place, key, value)

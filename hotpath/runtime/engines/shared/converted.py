@@ -1,19 +1,14 @@
 """The base of engines with bundles that have the two graphs in the engine's own format.
 
 Such a network is converted off the board (``hotpath.deploy.bundles.engines.converted``), so the
-board needs no onnx. The bundle's entry ``run`` has the names of all tensors, in the converted
-models' order:
-
-    {"models": {"exemplar": MODEL, "search": MODEL}, "features": [name], "maps": [name],
-     "search_features": name or null}
-    MODEL: {KEY: file name, "inputs": [[name, shape]], "outputs": [[name, shape]]}
-
-KEY is each of the engine's ``files``.
+board needs no onnx. The bundle's entry ``run`` has the form ``RUN``, with names and shapes of all
+tensors in the converted models' order.
 """
 
-from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, NamedTuple, Sequence, Tuple
 
-from hotpath.base.toml_keys import Table
+from hotpath.base import toml_keys
+from hotpath.base.toml_keys import Key, Table
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared.cpu import CpuEngine
 from hotpath.runtime.networks.canonical import Graphs
@@ -22,7 +17,15 @@ if TYPE_CHECKING:
     from hotpath.runtime.networks.bundle import Bundle
 
 IMAGES = ("exemplar", "search")
-LISTS = ("features", "maps")
+NAME = Key(str)
+TENSORS = [(NAME, [Key(int, low=1)])]
+MODEL = {"inputs": TENSORS, "outputs": TENSORS}  # and the name of each of the engine's ``files``
+RUN = {
+    "models": dict.fromkeys(IMAGES, MODEL),
+    "features": [NAME],
+    "maps": [NAME],
+    "search_features": Key(str, default=None),
+}
 
 
 class Model(NamedTuple):
@@ -46,27 +49,16 @@ class ConvertedEngine(CpuEngine):
 
     @classmethod
     def check_bundle(cls, run: Table, settings: Table) -> List[str]:
-        if not isinstance(run.get("models"), dict) or set(run["models"]) != set(IMAGES):
-            raise ValueError("run.models does not have the models exemplar and search")
-        named: List[str] = []
-        for name, model in run["models"].items():
-            if not isinstance(model, dict):
-                raise ValueError(f"run.models.{name} is not a table")
-            for key in ("inputs", "outputs"):
-                if not _are_shapes(model.get(key)):
-                    raise ValueError(f"run.models.{name}.{key} is not a list of names and shapes")
-            named += [model.get(key, "") for key in cls.files]
-        for key in LISTS:
-            names = run.get(key)
-            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-                raise ValueError(f"run.{key} is not a list of names")
-        search = run["models"]["search"]
-        tensors = {key: {name for name, _ in search[key]} for key in ("inputs", "outputs")}
-        features = {name for name, _ in run["models"]["exemplar"]["outputs"]}
-        complete = set(run["maps"]) <= tensors["outputs"] and set(run["features"]) <= features
-        if not complete or IMAGES[1] not in tensors["inputs"]:
+        toml_keys.check(run, RUN, "run")
+        exemplar, search = (run["models"][name] for name in IMAGES)
+        inputs, outputs, features = (
+            {name for name, _ in tensors}
+            for tensors in (search["inputs"], search["outputs"], exemplar["outputs"])
+        )
+        complete = set(run["maps"]) <= outputs and set(run["features"]) <= features
+        if not complete or IMAGES[1] not in inputs:
             raise ValueError("run.models lacks a tensor that run names")
-        return named
+        return [each.get(key, "") for each in (exemplar, search) for key in cls.files]
 
     def read_graphs(self, setup: Setup) -> Graphs:
         bundle = self.bundle_of(setup)
@@ -86,14 +78,3 @@ class ConvertedEngine(CpuEngine):
             maps=tuple(run["maps"]),
             search_features=run.get("search_features"),
         )
-
-
-def _are_shapes(entries: Any) -> bool:
-    return isinstance(entries, list) and all(
-        isinstance(entry, list)
-        and len(entry) == 2
-        and isinstance(entry[0], str)
-        and isinstance(entry[1], list)
-        and all(isinstance(side, int) and side > 0 for side in entry[1])
-        for entry in entries
-    )

@@ -15,7 +15,7 @@ SAME = {
     "the package": "import runtime as a, hotpath.runtime as b; assert a is b",
     "deep": "import runtime.frames.boxes as a; from hotpath.runtime.frames import boxes as b; "
     "assert a is b and a.__spec__.name == 'hotpath.runtime.frames.boxes'",
-    "kernels": "import kernels.cpu.plain as a, hotpath.kernels.cpu.plain as b; assert a is b",
+    "kernels": "import kernels.cpu.build as a, hotpath.kernels.cpu.build as b; assert a is b",
     "boards": "import boards.errors as a, hotpath as h; assert a is h.boards.errors",
     "calib": "import calib.errors as a, hotpath.calib.errors as b; assert a is b",
     "caught": "import runtime.errors, hotpath\n"

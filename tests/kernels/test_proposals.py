@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hotpath.base.errors import NetworkFailed
 from hotpath.kernels.cpu import select
-from hotpath.kernels.cpu.plain import Kernels
+from hotpath.kernels.cpu.interface import Kernels
 from hotpath.kernels.settings import ARGMAX, MOST_PROPOSALS, SelectionPrior
 from hotpath.runtime.decode.shared.proposals import Proposals
 from hotpath.runtime.devices.gpu import frame_settings

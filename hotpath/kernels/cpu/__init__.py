@@ -23,7 +23,7 @@ def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
         log: called with one sentence if they cannot be compiled.
 
     Returns:
-        ``binding.Kernels``, or ``plain.Kernels`` without a compiler. Use it in one thread at
+        ``binding.Kernels``, or those of ``interface`` without a compiler. Use it in one thread at
         a time.
     """
     from hotpath.kernels.cpu import build
@@ -31,9 +31,9 @@ def load(log: Optional[Callable[[str], None]] = None) -> "Kernels":
     try:
         library = build.library()
     except build.CannotBuild as error:
-        from hotpath.kernels.cpu import plain
+        from hotpath.kernels.cpu.interface import Kernels
 
-        kernels = plain.Kernels()
+        kernels = Kernels()
         kernels.slower = slower(error)
         if log:
             log(kernels.slower)

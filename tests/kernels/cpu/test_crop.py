@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hotpath.kernels import golden
-from hotpath.kernels.cpu import build, plain
+from hotpath.kernels.cpu import build, interface
 from hotpath.kernels.cpu.interface import PLAIN
 from hotpath.kernels.planes import Planes
 from tests.support import ROOT, compiled
@@ -44,7 +44,7 @@ def crops():
         variants["plain x86"] = ("-march=x86-64",)
         if "avx2" not in build._cpu_flags():
             del variants["avx2"]
-    return dict(compiled.variants(variants), numpy=plain.Kernels())
+    return dict(compiled.variants(variants), numpy=interface.Kernels())
 
 
 def noise(height, width, seed=0):
@@ -136,7 +136,7 @@ def test_a_window_on_each_corner_of_every_kind_of_frame(crops, view):
 
 
 @pytest.mark.skipif(
-    not plain.RESIZE_IS_EXACT, reason="OpenCV's builds for ARM resize with another library"
+    not interface.RESIZE_IS_EXACT, reason="OpenCV's builds for ARM resize with another library"
 )
 @examples(150)
 @given(

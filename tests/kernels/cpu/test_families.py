@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hotpath.kernels.cpu import plain
+from hotpath.kernels.cpu import interface
 from hotpath.kernels.cpu.select import Select
 from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
@@ -124,7 +124,7 @@ def same(kernels, net, maps, state=STATE, scale=(1.5, 1.25)):
     compiled = decode.create(net, kernels)
     assert isinstance(compiled, Select)
     try:
-        expected = run(decode.create(net, plain.Kernels()), maps, state, scale)
+        expected = run(decode.create(net, interface.Kernels()), maps, state, scale)
     except NetworkFailed:
         with pytest.raises(NetworkFailed):
             run(compiled, maps, state, scale)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotpath.kernels import golden
-from hotpath.kernels.cpu import plain
+from hotpath.kernels.cpu import interface
 from hotpath.kernels.planes import KINDS, MATRICES, Planes
 from tests.support import compiled
 from tests.support.examples import examples
@@ -20,7 +20,7 @@ RANGES = sorted(MATRICES)
 def crops():
     """The implementations that this machine can build."""
     built = compiled.variants({"default": (), "portable": ("-DHP_PORTABLE",)})
-    return [plain.Kernels()] + list(built.values())
+    return [interface.Kernels()] + list(built.values())
 
 
 @examples(150)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hotpath.kernels import cpu
-from hotpath.kernels.cpu import plain
+from hotpath.kernels.cpu import interface
 from hotpath.kernels.fpga import native, resize, words
 from tests.support.examples import examples
 from tests.support.needs import needs_kernels
@@ -79,7 +79,7 @@ def test_floats_of_a_maps_words(lane, channels):
         array, host = memory, memory.ctypes.data
 
     results = []
-    for each in (cpu.load(), plain.Kernels()):
+    for each in (cpu.load(), interface.Kernels()):
         maps = words.Maps(entries, each)
         maps.read(Work)
         results.append([array.copy() for array in maps.arrays])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hotpath.kernels.cpu.plain import Kernels
+from hotpath.kernels.cpu.interface import Kernels
 from hotpath.runtime import decode
 from hotpath.runtime.errors import NetworkFailed
 from tests.support.described import load_network

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hotpath.kernels import cpu, golden
-from hotpath.kernels.cpu import plain
+from hotpath.kernels.cpu import interface
 from hotpath.runtime import engines
 from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.errors import BadNetwork
@@ -21,10 +21,10 @@ CLIPS = ("otb-Couple", "otb-David")
 FRAMES = count(20, 60)
 
 
-class Definitions(plain.Kernels):
+class Definitions(interface.Kernels):
     """The definitions; OpenCV's resize there has the bits of ``golden.crop``."""
 
-    def warp(self, frame, window, border, out, packing=plain.PLAIN):
+    def warp(self, frame, window, border, out, packing=interface.PLAIN):
         image = golden.warp(frame, window, out.shape[2:], border)
         out[:] = golden.pack(image, *packing, out.dtype)
 

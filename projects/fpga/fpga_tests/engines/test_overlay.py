@@ -11,7 +11,7 @@ import hotpath_fpga as design
 from fpga_tests import fpga_bundle as bright
 from hotpath.base.errors import FabricFailed
 from hotpath.kernels import cpu, golden
-from hotpath.kernels.cpu import plain
+from hotpath.kernels.cpu import interface
 from hotpath.kernels.fpga import fabric, tables
 from hotpath.runtime import loading
 from hotpath.runtime.devices.fpga import Fpga
@@ -171,7 +171,7 @@ def test_without_a_compiler_it_finds_the_same(tmp_path, monkeypatch):
     frames, boxes = bright.film(5)
     wide = random_frame(10, 48, 3000)
     results = []
-    for kernels in (cpu.load(), plain.Kernels()):
+    for kernels in (cpu.load(), interface.Kernels()):
         monkeypatch.setattr(cpu, "load", lambda log=None, kernels=kernels: kernels)
         _, engine = bright.opened(tmp_path)
         tracker = tracker_on(engine, frames[0], boxes[0])

@@ -50,6 +50,14 @@ class _Look(NamedTuple):
     time_s: Optional[float]
 
 
+class _Object(NamedTuple):
+    """What the detector found: ``named`` is its class, as arguments of ``Targets.classify``."""
+
+    box: Box
+    score: float
+    named: Dict[str, Any]
+
+
 class TargetFinder:
     """Adds targets that a detector finds, and drops targets that it no longer finds.
 
@@ -164,82 +172,71 @@ class TargetFinder:
         self, look: _Look, detections: Detections, now: _Look, at_once: bool = False
     ) -> Dict[int, Track]:
         """Add, restart and drop targets by what the detector found in ``look.frame``."""
-        tracks = dict(now.tracks)
+        numbers, tracks = self._targets.numbers, dict(now.tracks)
         # tell the search for each target where objects of its class are
-        for number in self._targets.numbers:
+        for number in numbers:
             if number in tracks and tracks[number].state != TRACKED:
                 self._targets.suggest(number, detections.boxes)
         if self._found_one and not self._everything:
             return tracks
-        tracked = {n: track for n, track in look.tracks.items() if n in self._targets.numbers}
-        pairs, left = self._matched(look.frame, tracked, detections)
+        look = look._replace(tracks={n: t for n, t in look.tracks.items() if n in numbers})
+        pairs, left = self._matched(look, detections.boxes)
         for number, index in pairs.items():
-            self._confirm(look, now, number, tracked[number], detections, index, tracks)
-        self._drop_missing(tracked, pairs, tracks)
+            found = _object(detections, index)
+            tracks[number] = self._confirm(look, now, number, found, tracks[number])
+        self._drop_missing(look.tracks, pairs, tracks)
         for index in left:
             if not at_once and not self._is_confirmed(detections.boxes[index]):
                 continue
             if len(self._targets) < (MOST_TARGETS if self._everything else 1):
-                self._add(look, now, detections, index, tracks)
+                number, track = self._add(look, now, _object(detections, index))
+                tracks[number] = track
         self._seen_once = [detections.boxes[index] for index in left]
         return {number: tracks[number] for number in self._targets.numbers if number in tracks}
 
-    def _confirm(
-        self,
-        look: _Look,
-        now: _Look,
-        number: int,
-        track: Track,
-        detections: Detections,
-        index: int,
-        tracks: Dict[int, Track],
-    ) -> None:
-        """Use the object that the detector found where a target is: its looks, class and box."""
-        box = Box(*detections.boxes[index].tolist())
-        is_sure = track.state == TRACKED
+    def _confirm(self, look: _Look, now: _Look, number: int, found: _Object, track: Track) -> Track:
+        """Use the object that the detector found where a target is: its looks, class and box.
+
+        Returns the target's track in ``now``, which is ``track`` if it goes on as before.
+        """
+        before = look.tracks[number]
+        is_sure = before.state == TRACKED
         if is_sure:
-            seen = appearance.describe(bgr_of(look.frame), box)
+            seen = appearance.describe(bgr_of(look.frame), found.box)
             self._looks[number] = appearance.remembered(self._looks.get(number), seen)
         if number not in self._missed:  # the user gave it a box, and the detector a class
-            named = _class_of(detections, index)
-            if named and number in tracks and tracks[number].class_id is None:
-                self._targets.classify(number, **named)
-                tracks[number] = tracks[number]._replace(**named)
-            return
+            if not found.named or track.class_id is not None:
+                return track
+            self._targets.classify(number, **found.named)
+            return track._replace(**found.named)
         self._missed[number] = 0
-        overlap = overlaps([track.box], [box])[0, 0]
-        if track.lost or overlap < (DRIFTED if is_sure else SAME):
-            self._targets.restart(number, look.frame, box, look.time_s)
-            moved = Track(
-                box,
-                float(detections.scores[index]),
-                class_id=track.class_id,
-                class_name=track.class_name,
-                presence=GIVEN,
-            )
-            tracks[number] = self._now(number, look, now, moved)
+        overlap = overlaps([before.box], [found.box])[0, 0]
+        if not before.lost and overlap >= (DRIFTED if is_sure else SAME):
+            return track
+        self._targets.restart(number, look.frame, found.box, look.time_s)
+        named = {"class_id": before.class_id, "class_name": before.class_name}
+        return self._now(number, look, now, found._replace(named=named))
 
-    def _matched(
-        self, frame: AnyFrame, tracked: Dict[int, Track], detections: Detections
-    ) -> Tuple[Dict[int, int], List[int]]:
+    def _matched(self, look: _Look, boxes: np.ndarray) -> Tuple[Dict[int, int], List[int]]:
         """Match detections; returns (target -> index of its detection, indices left over)."""
-        live = [number for number, track in tracked.items() if not track.lost]
-        shares = overlaps([tracked[number].box for number in live], detections.boxes)
+        tracks = look.tracks
+        live = [number for number, track in tracks.items() if not track.lost]
+        shares = overlaps([tracks[number].box for number in live], boxes)
         # sure ones first
-        sure = np.array([tracked[number].state == TRACKED for number in live], float)[:, None]
+        sure = np.array([tracks[number].state == TRACKED for number in live], float)[:, None]
         pairs = _best_pairs(live, np.where(shares < SAME, 0.0, shares + sure), SAME)
-        lost = [n for n, track in tracked.items() if track.state != TRACKED and n not in pairs]
-        free = sorted(set(range(len(detections.boxes))) - set(pairs.values())) if lost else []
-        alike = np.zeros((len(lost), len(detections.boxes)))
+        lost = [n for n, track in tracks.items() if track.state != TRACKED and n not in pairs]
+        free = sorted(set(range(len(boxes))) - set(pairs.values())) if lost else []
+        alike = np.zeros((len(lost), len(boxes)))
         for index in free:
-            look = appearance.describe(bgr_of(frame), detections.boxes[index])
+            seen = appearance.describe(bgr_of(look.frame), boxes[index])
             for row, number in enumerate(lost):
-                alike[row, index] = appearance.similarity(self._looks.get(number), look)
+                alike[row, index] = appearance.similarity(self._looks.get(number), seen)
         pairs.update(_best_pairs(lost, alike, appearance.PICTURES_ALIKE))
         # what lies on a target that has a better detection is no new object
-        covered = shares.max(axis=0) >= SAME if len(live) else np.zeros(len(detections.boxes), bool)
+        covered = shares.max(axis=0) >= SAME if len(live) else np.zeros(len(boxes), bool)
         taken = set(pairs.values())
-        return pairs, [i for i in range(len(detections.boxes)) if i not in taken and not covered[i]]
+        return pairs, [i for i in range(len(boxes)) if i not in taken and not covered[i]]
 
     def _is_confirmed(self, box: np.ndarray) -> bool:
         """Whether the last call also found an object there. A single target needs no second."""
@@ -247,50 +244,47 @@ class TargetFinder:
             return True
         return bool(self._seen_once) and bool((overlaps(self._seen_once, [box]) >= SAME).any())
 
-    def _add(
-        self, look: _Look, now: _Look, detections: Detections, index: int, tracks: Dict[int, Track]
-    ) -> None:
-        box, named = Box(*detections.boxes[index].tolist()), _class_of(detections, index)
-        number = self._targets.add(look.frame, box, time_s=look.time_s, **named)
+    def _add(self, look: _Look, now: _Look, found: _Object) -> Tuple[int, Track]:
+        number = self._targets.add(look.frame, found.box, time_s=look.time_s, **found.named)
         self._targets.added.append(number)
         self._found_one = True
-        self._looks[number] = appearance.describe(bgr_of(look.frame), box)
+        self._looks[number] = appearance.describe(bgr_of(look.frame), found.box)
         self._missed[number] = 0
-        track = Track(box, float(detections.scores[index]), presence=GIVEN, **named)
-        tracks[number] = self._now(number, look, now, track)
+        return number, self._now(number, look, now, found)
 
-    def _now(self, number: int, look: _Look, now: _Look, track: Track) -> Track:
-        """Return a target's box in this frame when the detector saw an older one."""
+    def _now(self, number: int, look: _Look, now: _Look, found: _Object) -> Track:
+        """Return a target's track in this frame when the detector saw an older one."""
         if look.frame is now.frame:
-            return track
+            return Track(found.box, found.score, presence=GIVEN, **found.named)
         followed: Track = self._targets.follow(number, now.frame, now.time_s)
         return followed
 
     def _drop_missing(
-        self, tracked: Dict[int, Track], pairs: Dict[int, int], tracks: Dict[int, Track]
+        self, seen: Dict[int, Track], pairs: Dict[int, int], tracks: Dict[int, Track]
     ) -> None:
         """Drop targets that the detector missed too often, and the younger of two on one object."""
         if not self._everything:
             return
-        for number, track in tracked.items():
+        for number, track in seen.items():
             if number in self._missed and number not in pairs:
                 self._missed[number] += 1
                 most = MISSED if track.state == TRACKED else MISSED_LOST
                 if self._missed[number] >= most:
-                    self._end(number, tracks, f"the finder did not find it {most} times")
-        live = [n for n in tracked if n in tracks and tracks[n].state == TRACKED]
+                    self._end(number, f"the finder did not find it {most} times")
+        numbers = self._targets.numbers
+        live = [n for n in seen if n in numbers and tracks[n].state == TRACKED]
         shares = overlaps([tracks[n].box for n in live], [tracks[n].box for n in live])
         for row, column in zip(*np.nonzero(np.triu(shares, 1) > DOUBLE)):
             younger = max(live[row], live[column])
             if younger in self._missed:
                 older = min(live[row], live[column])
-                self._end(younger, tracks, f"it is the same object as target {older}")
+                self._end(younger, f"it is the same object as target {older}")
 
-    def _end(self, number: int, tracks: Dict[int, Track], why: str) -> None:
+    def _end(self, number: int, why: str) -> None:
         self._targets.drop(number)
         self._targets.dropped[number] = why
-        for table in (tracks, self._missed, self._looks):
-            table.pop(number, None)
+        self._missed.pop(number, None)
+        self._looks.pop(number, None)
 
 
 def detections_of(answer: Any) -> Detections:
@@ -324,15 +318,12 @@ def detections_of(answer: Any) -> Detections:
         ) from None
 
 
-def _class_of(detections: Detections, index: int) -> Dict[str, Any]:
-    """Return a detection's class as arguments of ``Targets.classify``; empty if it has none."""
-    kind = int(detections.classes[index])
-    if kind < 0:
-        return {}
-    return {
-        "class_id": kind,
-        "class_name": detections.names[kind] if kind < len(detections.names) else "",
-    }
+def _object(detections: Detections, index: int) -> _Object:
+    kind, names = int(detections.classes[index]), detections.names
+    named: Dict[str, Any] = {}
+    if kind >= 0:
+        named = {"class_id": kind, "class_name": names[kind] if kind < len(names) else ""}
+    return _Object(Box(*detections.boxes[index].tolist()), float(detections.scores[index]), named)
 
 
 def _are_all_corners(boxes: np.ndarray, shape: Tuple[int, ...]) -> bool:

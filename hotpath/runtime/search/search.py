@@ -78,7 +78,6 @@ class Search:
         prior: ``SelectionPrior`` of a followed target's window.
         chooses: whether ``choose`` may choose another place than the network's own.
         identity, classifier: as above.
-        value: that of the cues, where the target was found.
     """
 
     def __init__(
@@ -100,7 +99,6 @@ class Search:
             self._near = window(network.map_size).ravel()
         self._neighbours: Optional[Neighbours] = None  # while a target is followed
         self.active = False
-        self.value = 0.0
         self.faint = 0  # frames in succession with a score below ``wider_below``
         self._certain: np.ndarray = cues.certain  # the state when the target was last certain
         self._candidate: Optional[np.ndarray] = None  # the place that the search checks
@@ -328,7 +326,7 @@ class Search:
 
     def update(
         self, frame: AnyFrame, result: WindowResult, state: np.ndarray
-    ) -> Tuple[bool, float, np.ndarray]:
+    ) -> Tuple[Optional[float], float, np.ndarray]:
         """Judge whether the window shows the target.
 
         Args:
@@ -337,41 +335,40 @@ class Search:
             state: float64 [cx, cy, w, h], frame pixels, where the target is followed.
 
         Returns:
-            (found, score, state): whether the target was found, the network's score in the window
-            (NaN if not finite), and where the target is followed or found.
+            (value, score, state): the value of the cues if the target was found, else None; the
+            network's score in the window (NaN if not finite); where the target is followed now.
         """
-        window = self._window
-        assert window is not None
-        place, score, value, is_free = self._best(frame, window, result, state)
-        if window.kind == WIDE:
+        assert self._window is not None
+        kind = self._window.kind
+        place, score, value = self._best(frame, kind, result)
+        if kind == WIDE:
             if value >= self.network.look_above and value > 0:
                 self._candidate = place
-            return False, score, state
-        if window.kind == HERE:
+            return None, score, state
+        if kind == HERE:
             self.identity.smooth(value)
-        found = value >= self.identity.rules.unsure
-        if is_free and (found or window.kind == HERE):
+        found = place is not None and value >= self.identity.rules.unsure
+        if place is not None and (found or kind == HERE):
             state = place
-        if found:
-            self.active, self.value = False, value
-        return found, score, state
+        self.active = not found
+        return value if found else None, score, state
 
     def _best(
-        self, frame: AnyFrame, window: Window, result: WindowResult, state: np.ndarray
-    ) -> Tuple[np.ndarray, float, float, bool]:
+        self, frame: AnyFrame, kind: str, result: WindowResult
+    ) -> Tuple[Optional[np.ndarray], float, float]:
         """Return the place of a window that looks most like the target.
 
         Returns:
-            (place, score, value, is_free): [cx, cy, w, h]; the network's score there (NaN if it is
-            not finite); the value of the cues, 0 to 1; whether no other target has each place. The
-            value is 0 if no place counts.
+            (place, score, value): [cx, cy, w, h], or None if no place counts, because other targets
+            have them all; the network's score there (NaN if it is not finite); the value of the
+            cues, 0 to 1.
         """
         states, scores, cues = result.states, result.scores, self._cues
         if not math.isfinite(scores[0]):
-            return states[0], math.nan, 0.0, False
+            return None, math.nan, 0.0
         free, rivals = list(range(len(scores))), self._rivals
         if self._rejected is not None:
-            self._rejected = self._follow_rejected(self._rejected, window.kind, result)
+            self._rejected = self._follow_rejected(self._rejected, kind, result)
         if self._rejected is not None:
             rivals = np.concatenate([rivals, [geometry.box_of(self.network, self._rejected)]])
         if len(rivals):  # no other target is there
@@ -379,19 +376,19 @@ class Search:
             shares = overlaps(boxes, rivals)
             free = [index for index in free if (shares[index] <= TAKEN).all()]
         if not free:
-            return states[0], scores[0], 0.0, False
-        if window.kind == WIDE:
+            return None, scores[0], 0.0
+        if kind == WIDE:
             appearance = self.classifier.appearance(result)[free]
             some = [scores[index] for index in free]
             chosen, value = cues.best(
                 frame, states[free], some, appearance, self.network.look_above
             )
-            return states[free[chosen]], scores[0], value, True
-        chosen, looked = self.choose(result) if window.kind == HERE else (0, None)
+            return states[free[chosen]], scores[0], value
+        chosen, looked = self.choose(result) if kind == HERE else (0, None)
         if self._rejected is not None and chosen not in free:
-            return states[0], scores[0], 0.0, False
+            return None, scores[0], 0.0
         value = cues.of(frame, states[chosen], result, scores[chosen], looked)
-        return states[chosen], scores[chosen], value, True
+        return states[chosen], scores[chosen], value
 
     def _follow_rejected(
         self, rejected: np.ndarray, kind: str, result: WindowResult

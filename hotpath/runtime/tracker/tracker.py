@@ -277,11 +277,11 @@ class Tracker:
             NetworkFailed: the output is not finite. The target stays where it was.
         """
         search, shown = self.search, results[0]
-        is_there, appearance = True, None
+        value = appearance = None
         looking = search if search is not None and search.active else None
         picture = frame if search is None else self.device.picture(frame)
         if looking is not None:
-            is_there, score, place = looking.update(picture, shown, self._state)
+            value, score, place = looking.update(picture, shown, self._state)
         elif self._decoder is not None:
             shown = results[len(results) // 2]
             maps, (height, width) = [scale.maps for scale in results], self._shape[:2]
@@ -295,13 +295,13 @@ class Tracker:
 
         # whether that is the target, and where to look next
         if looking is not None:
-            self.identity.searched(place, looking.value if is_there else None)
+            self.identity.searched(place, value)
         else:
             self.identity.observe(picture, place, shown, score, appearance)
 
         # report the state; then learn, and search for a target that stays lost
         track = self._track(score)
-        if search is not None and is_there:
+        if search is not None and (looking is None or value is not None):
             search.follow(place, shown)
         return track
 

@@ -24,7 +24,6 @@ from hotpath.runtime.identity.identity import (
 )
 from hotpath.runtime.networks import load_network
 from hotpath.runtime.options import Options
-from hotpath.runtime.search import search
 from hotpath.runtime.search.search import EARLY, Search
 from hotpath.runtime.search.windows import CHECK, COLOURED, HERE, NEAR, WIDE
 from hotpath.runtime.tracker.tracker import Tracker
@@ -138,7 +137,8 @@ class Begun:
         self._now = iter(now)
         window = self.search.window(self.state, self.frame)
         result = self._shown(window)
-        self.found, _, self.state = self.search.update(self.frame, result, self.state)
+        value, _, self.state = self.search.update(self.frame, result, self.state)
+        self.found = value is not None
         return window
 
     def _shown(self, window):
@@ -375,9 +375,8 @@ def test_a_rejected_object_is_not_chosen_among_several_places(toml, kind, monkey
     result = WindowResult(here, (1.0, 1.0), states=np.array([here, elsewhere]), scores=(0.9, 0.8))
     monkeypatch.setattr(tracker.search, "choose", lambda result: (0, None))
     monkeypatch.setattr(tracker.search.classifier, "appearance", lambda result: np.ones(2))
-    window = search.Window(kind, here, 1.0)
-    place, _, value, is_free = tracker.search._best(film.frames[2], window, result, elsewhere)
-    assert (value, is_free) == (0.0, False), place
+    place, _, value = tracker.search._best(film.frames[2], kind, result)
+    assert (place, value) == (None, 0.0)
 
 
 def test_what_was_lost_and_not_rejected_is_found_where_it_is(toml):

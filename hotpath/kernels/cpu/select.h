@@ -36,9 +36,9 @@ namespace {
 
 const int LARGEST_ROW = 512;  // cells a side of a heat map: runtime/decode allows no more
 
-// The range of rough_exp.
+// The range of rough_exp. What is no number becomes the least.
 inline float limited(float x) {
-  x = x < -80.0f ? -80.0f : x;
+  x = x > -80.0f ? x : -80.0f;
   return x > 80.0f ? 80.0f : x;
 }
 
@@ -51,7 +51,7 @@ inline float rough_exp(float x) {
     int bits;
     float value;
   } scale;
-  scale.bits = (int)(((unsigned)(int)whole + 127) << 23);  // a NaN is negative here
+  scale.bits = (int)(((unsigned)(int)whole + 127) << 23);
   return (1.0f + f + tail) * scale.value;
 }
 

@@ -18,6 +18,13 @@ from tests.support.needs import lacks
 HERE = pathlib.Path(__file__).parent / "fuzz"
 SECONDS = 60
 FLAGS = "-O1 -g -march=native -std=c++14 -fno-math-errno -fno-sanitize-recover=undefined".split()
+PARTS = {  # a file of the corpus -> the function that it calls
+    "crop0": "hp_crop",
+    "restarts": "hp_jpeg_unstuff",
+    "points": "hp_points_select",
+    "anchors": "hp_anchors_select",
+    "learn": "hp_samples_of_frame",
+}
 CLANG = "clang++", "apt install clang libclang-rt-14-dev"
 
 
@@ -61,10 +68,14 @@ def test_bytes_of_anybody_do_no_harm(tmp_path):
 
 @pytest.mark.slow("compiles with clang's sanitizers")
 def test_memory_that_is_too_small_is_noticed(tmp_path):
-    """A decoder that is told of 2048 bytes behind its data, where there are 8."""
-    program = compiled(tmp_path, "-DHP_FUZZ_PAD=8")
-    code, messages = fuzzed(program, tmp_path, SECONDS)
-    assert code and "heap-buffer-overflow" in messages
+    """Each kind of input of the corpus, with half of the scratch memory that its kernel needs."""
+    program = compiled(tmp_path, "-DHP_FUZZ_SCRATCH(bytes)=((bytes) / 2)")
+    for file, function in PARTS.items():
+        words = [str(program), f"-artifact_prefix={tmp_path}/", str(HERE / "corpus" / file)]
+        done = subprocess.run(words, stdout=-1, stderr=-2)
+        messages = done.stdout.decode("utf-8", "replace")
+        assert done.returncode and "heap-buffer-overflow" in messages, file
+        assert function in messages, messages
 
 
 if __name__ == "__main__":

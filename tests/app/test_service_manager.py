@@ -10,7 +10,7 @@ from hotpath.app.service_manager import ServiceManager
 def listener(path):
     made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     made.bind(path)
-    made.settimeout(2)
+    made.settimeout(60)
     return made
 
 

@@ -26,11 +26,16 @@ def test_a_dead_sender_is_found_again_and_ctrl_c_ends_the_run(tmp_path):
     frames = tiny.write_pictures(tmp_path / "frames", pictures * 2)
     out, log = tmp_path / "out.csv", tmp_path / "log"
 
-    def wait_until(what, limit_s=25.0):
+    def wait_until(what, limit_s=60.0):
         deadline = time.monotonic() + limit_s
         while not what():
             assert run.poll() is None and time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
+
+    def is_still():
+        before = lines_in(out)
+        time.sleep(0.5)
+        return lines_in(out) == before
 
     with MjpegServer(str(frames)) as sender, open(str(log), "wb") as errors:
         words = ["--video", sender.address, "--box", box_text(boxes), "--results", out]
@@ -38,15 +43,14 @@ def test_a_dead_sender_is_found_again_and_ctrl_c_ends_the_run(tmp_path):
         wait_until(lambda: lines_in(out) > 10)
         sender.kill()
         wait_until(lambda: "lost" in log.read_text())
+        wait_until(is_still)  # a frame that came before the loss may still be tracked
         silent = lines_in(out)
-        time.sleep(0.5)
-        assert lines_in(out) == silent
         sender.start()
         wait_until(lambda: lines_in(out) > silent + 10)
         sender.kill()
         wait_until(lambda: log.read_text().count("lost") == 2)
         run.send_signal(signal.SIGINT)
-        run.wait(timeout=10)
+        run.wait(timeout=60)
     messages = log.read_text()
     assert run.returncode == 130 and "2 gaps" in messages and "Traceback" not in messages, messages
     assert overlap(boxes_of(rows_of(out))[-1], np.array(boxes[0])) > 0.4
@@ -68,7 +72,7 @@ def test_a_stopped_reader_of_results_holds_neither_run_nor_end(tmp_path):
             if "its reader is late" in line:
                 break
         run.send_signal(signal.SIGTERM)
-        out, messages = run.communicate(timeout=20)
+        out, messages = run.communicate(timeout=60)
     os.close(reader)
     assert run.returncode == 143, lines
     assert "left out of the results" in messages

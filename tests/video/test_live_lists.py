@@ -52,7 +52,7 @@ def test_a_live_list_keeps_the_distances_of_its_frames(tmp_path, monkeypatch, na
         with open_source(address + "a.m3u8", log.append) as source:
             assert isinstance(source, LiveSource)
             while len(seen) < 40:
-                frame = source.read(5.0)
+                frame = source.read(20.0)
                 assert frame is not WAITING and frame is not None
                 seen.append((scene.tick_of(bgr_of(frame)), source.time_s))
     pairs = list(zip(seen, seen[1:]))

@@ -101,8 +101,10 @@ def test_a_login_that_is_refused_in_a_run_is_named_and_repeated_after_a_minute()
     log = []
     with camera(REALMS["basic"], frames=30) as (address, logins, _):
         with open_source(address, log.append) as source:
-            until_s = time.monotonic() + 6.0
-            while time.monotonic() < until_s:
+            until_s = time.monotonic() + 60.0
+            while not log and time.monotonic() < until_s:
+                source.read(0.2)
+            for _ in range(15):  # three seconds more
                 source.read(0.2)
             assert len(logins) == 2  # the first, and one that was refused
     assert len(log) == 1 and "refuses the user" in log[0] and "again in 60 s" in log[0]
@@ -113,7 +115,7 @@ def test_after_a_refused_login_the_stream_comes_back(monkeypatch):
     log = []
     with camera(REALMS["basic"], frames=10) as (address, _, left):
         with open_source(address, log.append) as source:
-            until_s = time.monotonic() + 20.0
+            until_s = time.monotonic() + 60.0
             while not source.gaps and time.monotonic() < until_s:
                 source.read(0.2)
                 if log:

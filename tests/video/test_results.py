@@ -171,7 +171,7 @@ def test_a_pipe_without_a_reader_is_refused(tmp_path):
     )
     process = run(code, path)
     try:
-        assert b"nobody reads this pipe" in process.communicate(timeout=20)[0]
+        assert b"nobody reads this pipe" in process.communicate(timeout=60)[0]
     finally:
         process.kill()
     # not blocking, because the writer opens it later
@@ -199,7 +199,7 @@ def test_a_stopped_reader_holds_nobody_and_its_rows_are_counted(tmp_path):
             began = time.monotonic()
             results.write((frame,))
             slowest = max(slowest, time.monotonic() - began)
-        assert slowest < 1.0 and results.dropped > 1000
+        assert slowest < 5.0 and results.dropped > 1000  # who waits, waits ten
         assert len(messages) == 1 and f"{path}: its reader is late" in messages[0]
         dropped = results.dropped
         os.set_blocking(reader.fileno(), True)
@@ -254,12 +254,12 @@ def test_of_a_large_older_file_the_ends_alone_are_read(tmp_path):
     path = tmp_path / "a.csv"
     with open(str(path), "wb") as file:
         file.write(b"frame\n0\n")
-        file.truncate(8 << 30)  # a hole: whoever reads all of it needs minutes
+        file.truncate(1 << 40)  # a hole: whoever reads all of it needs minutes
         file.seek(0, os.SEEK_END)
         file.write(b"\n1\n2")
     began = time.monotonic()
     Results(path, ("frame",), append=True).close()
-    assert time.monotonic() - began < 1.0 and path.stat().st_size == (8 << 30) + 5
+    assert time.monotonic() - began < 30.0 and path.stat().st_size == (1 << 40) + 5
 
 
 @pytest.mark.parametrize(

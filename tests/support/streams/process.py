@@ -30,7 +30,7 @@ class Sender:
         self.process = subprocess.Popen(
             self._command, cwd=str(ROOT), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 20.0
+        deadline = time.monotonic() + 60.0
         while not self.is_up():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.kill()

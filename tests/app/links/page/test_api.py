@@ -207,7 +207,7 @@ def test_each_operation_that_openapi_describes_needs_the_token(shared, headers):
     assert ("/api/stop", "post") in operations
     headers = {name: value.format(port=shared.port) for name, value in headers.items()}
     for path, method in operations:
-        connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", shared.port, timeout=60)
         with contextlib.closing(connection):
             connection.request(method.upper(), path.replace("{number}", "0"), headers=headers)
             answer = connection.getresponse()

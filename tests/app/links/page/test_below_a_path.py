@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import pathlib
 import re
+import socket
 import subprocess
 import time
 from urllib.parse import urljoin
@@ -43,12 +44,14 @@ def proxied(folder, to_port):
     with open(str(conf) + ".log", "wb") as log:
         server = subprocess.Popen(["nginx", "-c", str(conf)], stderr=log, stdout=log)
     try:
-        time.sleep(0.5)
-        assert server.poll() is None, pathlib.Path(str(conf) + ".log").read_text()
+        with socket.socket() as probe:
+            while probe.connect_ex(("127.0.0.1", port)):
+                assert server.poll() is None, pathlib.Path(str(conf) + ".log").read_text()
+                time.sleep(0.02)
         yield f"http://127.0.0.1:{port}/cam/"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,7 @@ def test_link_files_requests_and_socket_work_below_a_path(below):
             async with paused as answer:
                 assert answer.status < 300
             async with session.ws_connect(address + "ws", headers=origin) as socket:
-                assert '"frame"' in (await socket.receive_str(timeout=10))
+                assert '"frame"' in (await socket.receive_str(timeout=60))
             foreign = {"Origin": "http://elsewhere.example"}
             async with session.get(address + "api/state", headers=foreign) as answer:
                 assert answer.status == 403
@@ -109,7 +112,7 @@ def test_a_browser_shows_the_picture_below_a_path(below):
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda s: s.type == "error" and errors.append(s.text))
         page.goto(f"{address}enter?token={run.token}")
-        ends_s = time.monotonic() + 30
+        ends_s = time.monotonic() + 60
         while not page.evaluate("document.getElementById('picture').width > 300"):
             assert time.monotonic() < ends_s, errors
             time.sleep(0.1)

@@ -45,7 +45,7 @@ def guarded(folder, tmp_path, request):
 def asked(run, path, headers=None):
     """The answer to GET, wherever it would lead."""
     headers = dict(run.bearer, **(headers or {}))
-    connection = http.client.HTTPConnection("127.0.0.1", run.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", run.port, timeout=60)
     with contextlib.closing(connection):
         connection.request("GET", path, headers=headers)
         return connection.getresponse()
@@ -85,7 +85,7 @@ def test_only_the_token_or_the_cookie_of_its_link_lets_in(guarded):
 @pytest.mark.parametrize("guarded", ["0.0.0.0"], indirect=True)
 def test_the_token_is_printed_as_a_link_and_as_a_code(guarded):
     pytest.importorskip("segno")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while "\u2588" not in guarded._errors.read_bytes().decode("utf-8", "replace"):
         assert time.monotonic() < deadline, guarded.words()
         time.sleep(0.05)
@@ -217,7 +217,7 @@ def test_strangers_in_every_place_do_not_keep_the_owner_out(local, kind):
 
 def test_an_owners_connection_outlives_any_number_of_strangers(local):
     """The server tells the limiter who has shown the token."""
-    owner = http.client.HTTPConnection("127.0.0.1", local.port, timeout=10)
+    owner = http.client.HTTPConnection("127.0.0.1", local.port, timeout=60)
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.closing(owner))
         for _ in range(3):
@@ -245,7 +245,7 @@ def test_requests_that_drip_are_cut_off(local):
             connection.sendall(start)
             waiting.append((connection, start))
         while waiting:
-            assert time.monotonic() - began < 15
+            assert time.monotonic() - began < 60
             waiting = [each for each in waiting if not was_cut_off(*each)]
     assert local.ask("/api/state")[0] == 200
 

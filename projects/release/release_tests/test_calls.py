@@ -1,34 +1,23 @@
-"""Every call and every command of a page exists: calls are made, and commands are parsed.
+"""Every name and every command of a page exists: names are looked up, and commands are parsed.
 
-A call is inline code such as ``targets.find_with(function)``, or a block of Python. It is made in a
-folder with a film, and with a camera. A command is read by the parser of its own program, which
-ends there; ``make`` says what it would do. Beside that, ``test_pages``, ``test_tutorials`` and
-``tests/test_readme.py`` run the commands of blocks. A command in a sentence that lacks what its
-program requires ends with an ellipsis, or is the name of the program alone.
+A block of Python is run in a folder with a film, and with a camera. A command is read by the parser
+of its own program, which ends there; ``make`` says what it would do. Beside that, ``test_pages``,
+``test_tutorials`` and ``tests/test_readme.py`` run the commands of blocks. A command in a sentence
+that lacks what its program requires ends with an ellipsis, or is the name of the program alone.
 """
 
-import ast
-import importlib.util
-import json
-import logging
+import functools
 import os
 import pkgutil
-import pydoc
-import random
 import re
 import shlex
 import subprocess
 import sys
 
-import cv2
-import numpy as np
 import pytest
 
-from hotpath.app.cli.profile import Profile
-from hotpath.app.cli.summary import Summary
-from hotpath.video.base import TrackedFrame
 from release_tests.test_documents import CODE, documents
-from release_tests.test_examples import BOXES, scene
+from release_tests.test_examples import scene
 from tests.support import ROOMS, ROOT, run, tiny
 from tests.support.checkout import readers
 from tests.support.fences import blocks, commands
@@ -38,12 +27,10 @@ from tests.support.streams.camera import FakeCamera, compiler
 pytest.importorskip("onnxruntime")
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 10), reason="documents are read off a board")
 OWN = ("hotpath", *ROOMS, "tests")
-INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
-FILES = (".md", ".py", ".toml", ".csv", ".json", ".png", ".txt", ".h", ".sv", ".cu", ".mp4")
-NOT_MADE = {  # inline calls that are not made here
-    "cv2.TrackerNano_create()": "it needs files of OpenCV's authors; our call replaces it",
-    "ExperimentOTB(...).run(...)": "lab_tests/test_got10k.py runs it on a data set",
-}
+INLINE = re.compile(r"(?<!`)`([^`]+)`(?!`)( in a checkout of commit)?")
+NAME = re.compile(r"(hotpath\w*|[Tt]racker|[Tt]argets|[Tt]rack)((?:\.(?!py\b)\w+)+)(\(.*\))?")
+CLASSES = {name: f"hotpath.{name.title()}" for name in ("tracker", "targets", "track")}
+CLASSES.update({name.title(): value for name, value in CLASSES.items()})
 NOT_RUN = {  # blocks of Python
     "station.py": "test_tutorials runs it beside the camera of a drone",
 }
@@ -54,60 +41,10 @@ NOT_PARSED = {  # modules without options, which would do their work
 AT_ONCE = {  # commands with an option that does its work while it is parsed
     "python -m hotpath_research.train --plot RUN...": "it draws the curves of a run",
 }
-OLDER = {  # modules that made a figure and are gone: the commit whose checkout has them
-    "tests.arm.frame_cost": "39b9e3e",
-    "tests.documents.planted": "a0b40bf2",
-    "tests.documents.recordings": "a0b40bf2",
-    "hotpath_release.planted": "1c7f4cf3",
-    "tests.documents.speed": "f2ec23e",
-    "hotpath_research.tap.judge": "8b457953",
-}
 PROGRAM = re.compile(r"(?:^|[\s'(])(hotpath [a-z]+(?:\s.*)?$|python3? -m [\w.]+.*)")
 MAKE = re.compile(r"make [a-zA-Z].*")
 MISSING = re.compile(r"(?:No module named '|needs the package |needs projects/)(\w+)")
 LACKS = re.compile("required: |expected (one|at least one) argument")
-# A program ends where its own parser has understood all words.
-PARSE = """
-import argparse, json, os, runpy, sys, traceback
-import cv2, numpy
-depth = 0
-
-def ending(method):
-    def parse(self, args=None, namespace=None):
-        global depth
-        depth += 1
-        try:
-            done = method(self, args, namespace)
-        finally:
-            depth -= 1
-        left = done[1] if isinstance(done, tuple) else []
-        if not depth and not any(word.startswith("-") for word in left):
-            os.write(1, b"parsed")
-            os._exit(0)
-        return done
-    return parse
-
-P = argparse.ArgumentParser
-P.parse_args, P.parse_known_args = ending(P.parse_args), ending(P.parse_known_args)
-for words in json.load(sys.stdin):
-    reads, writes = os.pipe()
-    if not os.fork():
-        os.dup2(writes, 1), os.dup2(writes, 2), os.close(reads)
-        sys.argv, code = words, 0
-        try:
-            runpy.run_module(words[0], run_name="__main__", alter_sys=True)
-        except SystemExit as error:
-            code = error.code if isinstance(error.code, int) else error.code is not None
-        except BaseException:
-            traceback.print_exc()
-            code = 99
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    os.close(writes)
-    said = open(reads, errors="replace").read()
-    print(json.dumps([os.WEXITSTATUS(os.wait()[1]), said[-500:]]), flush=True)
-"""
 
 
 def pages():
@@ -115,30 +52,26 @@ def pages():
 
 
 def inline(path):
-    """The inline code of a page."""
+    """The inline code of a page, but for commands of older commits."""
     text = CODE.sub("", path.read_text(encoding="utf-8"))
-    return [" ".join(code.split()) for code in INLINE.findall(text)]
+    return [" ".join(code.split()) for code, is_older in INLINE.findall(text) if not is_older]
 
 
-def expression(code):
-    """Inline code as a syntax tree, if it is a call or a name with points, else None."""
+def names():
+    """The names of ours in all sentences; those of results are of their own commit."""
+    several = {one for path in pages() if path.parent.name != "results" for one in inline(path)}
+    return sorted({match[1] + match[2] for match in map(NAME.fullmatch, several) if match})
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_name_in_a_sentence_is_there(name):
+    root, _, rest = name.partition(".")
     try:
-        tree = ast.parse(code, mode="eval").body
-    except (SyntaxError, ValueError):
-        return None
-    is_file = code.endswith(FILES) or "/" in code
-    return tree if isinstance(tree, (ast.Call, ast.Attribute)) and not is_file else None
-
-
-def calls():
-    """All inline calls, and names; those of results are of their own commit."""
-    return {
-        code
-        for path in pages()
-        for code in inline(path)
-        if code not in NOT_MADE
-        and isinstance(expression(code), ast.Call if path.parent.name == "results" else ast.AST)
-    }
+        pkgutil.resolve_name(f"{CLASSES.get(root, root)}.{rest}")
+    except ModuleNotFoundError as error:
+        if error.name.startswith(OWN) and not root.startswith("hotpath_"):
+            raise
+        pytest.skip(why_no_module(error.name))
 
 
 @pytest.fixture(scope="module")
@@ -150,45 +83,6 @@ def place(tmp_path_factory):
     film = tiny.film(4, width=1280, height=720, side=120)[0]
     tiny.write_video(folder / ".cache" / "bigbuckbunny.mp4", film)
     return folder
-
-
-@pytest.fixture(scope="module")
-def names(place):
-    """What the names of inline calls mean."""
-    import hotpath
-
-    frame, film = scene(), str(place / "drone.mp4")
-    tracker, theirs = hotpath.load_tracker(), hotpath.interop.opencv.Tracker()
-    tracker.init(frame, BOXES[0], time_s=0.0)
-    track = tracker.update(frame, 0.05)
-    tracking = hotpath.track(film, box=BOXES[0])
-    sink = Summary("kestrel", {}, Profile(), print)
-    found = {name: getattr(hotpath, name) for name in hotpath.__all__}
-    found.update(hotpath=hotpath, tracker=tracker, targets=hotpath.load_targets(), video=film)
-    found.update(track=track, tracks={0: track}, frame=next(iter(tracking))[0], image=frame)
-    found.update(box=BOXES[0], time_s=0.1, width=640, height=480, fov=60, cv2=cv2)
-    found.update(function=lambda frame: np.array(BOXES[:1], float), random=random, logging=logging)
-    found.update(init=theirs.init, update=theirs.update, close=tracking.close)
-    found.update(write=sink.write, tracked_frame=TrackedFrame(frame, 0, 0.0, {0: track}))
-    found.update(help=pydoc.render_doc)  # without its pager
-    yield found
-    tracking.close()
-
-
-@pytest.mark.parametrize("code", sorted(calls()))
-def test_every_call_in_a_sentence_can_be_made(code, names):
-    is_call, root = isinstance(expression(code), ast.Call), re.match(r"\w+", code)[0]
-    if "supervision" in code:
-        pytest.importorskip("supervision")
-    if not is_call and root.startswith("hotpath_"):
-        if importlib.util.find_spec(root) is None:
-            pytest.skip(why_no_module(root))
-        pkgutil.resolve_name(code)
-    elif is_call or root in names:
-        result = eval(code, dict(names))
-        if code.startswith("hotpath.track("):
-            with result:
-                assert len(next(iter(result))) == 2
 
 
 def programs():
@@ -223,6 +117,7 @@ def test_every_program_of_a_page_runs(text, title, place, tmp_path):
         program.stdout.close()
 
 
+@functools.lru_cache(maxsize=1)
 def lines():
     """{line: page} of the commands of all blocks and in all sentences."""
     found = {}
@@ -251,48 +146,30 @@ def is_name(words):
     return all(re.fullmatch(r"[a-z_][\w.]*", word) for word in words)
 
 
-def test_every_command_of_a_page_is_understood_by_its_program(tmp_path):
-    asked = [(line, words_of(one)) for line in lines() for one in PROGRAM.findall(line)]
-    left_out = {*NOT_PARSED, *OLDER}
-    asked = [row for row in asked if row[1][0] not in left_out and row[1] != ["hotpath"]]
-    assert set(AT_ONCE) <= {line for line, _ in asked}
-    asked = [row for row in asked if row[0] not in AT_ONCE]
+def asked():
+    """(line, words) of each command that is parsed."""
+    found = [(line, words_of(one)) for line in lines() for one in PROGRAM.findall(line)]
+    assert set(AT_ONCE) <= {line for line, _ in found}
+    return [
+        pytest.param(line, words, id=" ".join(words[:4]))
+        for line, words in found
+        if words[0] not in NOT_PARSED and words != ["hotpath"] and line not in AT_ONCE
+    ]
+
+
+@pytest.mark.parametrize("line, words", asked())
+def test_every_command_of_a_page_is_understood_by_its_program(line, words, tmp_path):
     folders = [ROOT, *(path.parent for path in ROOT.glob("projects/*/pyproject.toml"))]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, folders)))
-    done = subprocess.run(
-        [sys.executable, "-c", PARSE],
-        input=json.dumps([words for _, words in asked]),
-        cwd=str(tmp_path),
-        env=environment,
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-        timeout=300,
-    )
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(answers) == len(asked) > 100
-    wrong, lacking = [], set()
-    for (line, words), (code, messages) in zip(asked, answers):
-        missing = re.search(MISSING, messages)
-        is_part = is_name(words) or "…" in line or "..." in line
-        if missing and not missing[1].startswith(OWN):
-            lacking.add("torch" if missing[1] == "research" else missing[1])
-        elif code and not (is_part and LACKS.search(messages)):
-            wrong.append(f"{lines()[line]}: {line}: {messages.strip().splitlines()[-1]}")
-    assert not wrong, "\n".join(wrong)
-    if lacking:
-        pytest.skip(why_no_module(*lacking))
-
-
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="a release has no older commits")
-@pytest.mark.parametrize("module, commit", OLDER.items())
-def test_a_command_of_an_older_commit_is_there_in_the_commit_that_its_page_names(module, commit):
-    (page,) = {page for line, page in lines().items() if f"python -m {module}" in line}
-    text = (ROOT / page).read_text(encoding="utf-8")
-    assert re.search(rf"`python -m {module}[^`]*` in a checkout of commit {commit}\b", text)
-    if run(["git", "cat-file", "-e", f"{commit}^{{commit}}"], cwd=str(ROOT)).returncode:
-        pytest.skip("this clone has no older commits")
-    there = run(["git", "ls-tree", "-r", "--name-only", commit], cwd=str(ROOT)).stdout
-    assert module.replace(".", "/") + ".py" in there
+    command = [sys.executable, "-m", "release_tests.parsed", *words]
+    done = run(command, cwd=str(tmp_path), env=environment)
+    messages = done.stdout + done.stderr
+    missing = re.search(MISSING, messages)
+    if missing and not missing[1].startswith(OWN):
+        pytest.skip(why_no_module("torch" if missing[1] == "research" else missing[1]))
+    is_part = is_name(words) or "…" in line or "..." in line
+    lacks_more = is_part and LACKS.search(messages)
+    assert not done.returncode or lacks_more, f"{lines()[line]}: {line}: {messages}"
 
 
 @pytest.mark.skipif(bool(why_no_program("make")), reason=why_no_program("make"))

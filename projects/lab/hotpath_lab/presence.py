@@ -4,11 +4,11 @@
         --networks kestrel:int8,kestrel_fast
 
 Prints the tables of docs/results/identity.md: one that compares all networks, and those of the
-first one. ``lightfc+kestrel:int8`` has a witness. There is a column for the clips, the
-half ``development`` of the long films and the public sequences of ``--data``. ``--targets`` adds
-the films of docs/results/real and docs/results/motorways, ``--annotated`` those of
-``annotations.csv``, and ``--report`` the other half. The intervals (95 %) are of samples of whole
-films.
+first one, with the returns of targets that were away. ``lightfc+kestrel:int8`` has a witness. There
+is a column for the clips, the half ``development`` of the long films and the public sequences of
+``--data``. ``--targets`` adds the films of docs/results/real and docs/results/motorways,
+``--annotated`` those of ``annotations.csv``, and ``--report`` the other half. The intervals (95 %)
+are of samples of whole films.
 
 Then ``ODDS`` and ``RISE`` of ``hotpath.runtime.identity.identity`` are fitted to the frames of all
 networks on these three, given the probability that each box holds the same object. They are checked
@@ -33,7 +33,7 @@ from hotpath.runtime.identity.identity import ODDS
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
 from hotpath_lab import annotations, benchmarks, runs, state_metrics, trackers
-from hotpath_lab.longterm import films, similar
+from hotpath_lab.longterm import films
 from hotpath_lab.provenance import code_identity
 from hotpath_lab.robustness import auc
 
@@ -212,9 +212,9 @@ def sets_of(options: argparse.Namespace) -> dict[str, list[Any]]:
     if options.report and options.films:
         sets["report"] = films.read(options.films, clips, "report")
     for folder in ANNOTATED if options.targets else ():
-        sources, targets = similar.read(folder)
-        places = similar.located(sources, options.targets)
-        members = [similar.TargetFilm(target, places[target.film]) for target in targets]
+        sources, targets = annotations.read(folder)
+        places = annotations.located(sources, options.targets)
+        members = [annotations.TargetFilm(target, places[target.film]) for target in targets]
         sets[Path(folder).name] = members
     for lot in annotations.LOTS if options.annotated else ():
         sets[f"by eye, {lot}"] = annotations.films(options.annotated, lot)

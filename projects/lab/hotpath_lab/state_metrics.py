@@ -11,13 +11,19 @@
 | ``tracked_wrong_high``     | those of them with a presence of ``HIGH`` or more                   |
 | ``tracked_right_high``     | ``tracked`` frames with such a presence whose box is right          |
 | ``wrong_high``             | frames of all words with such a presence whose box is wrong         |
+| ``returns``                | times that the target comes back after ``GONE`` frames or more      |
+| ``boxes_in_time``          | returns with a right box within ``WITHIN`` frames with the target   |
+| ``tracked_in_time``        | returns with a ``tracked`` right box by then                        |
+| ``f``                      | VOT-LT's F-score of the ``tracked`` boxes; NaN without a truth      |
 | ``log_loss``               | of the presence                                                     |
 | ``presence``               | ten rows (frames, share of right boxes), by presence 0 to .1 and on |
 
-``interval`` gives the bounds of a share. A box is right from an overlap of ``metrics.FOUND`` on; no
-box is right while the target is absent.
+``interval`` gives the bounds of a share. A box is right from an overlap of ``FOUND`` on; no box is
+right while the target is absent. VOT-LT: Lukežič et al., "Now you see me: evaluating performance in
+long-term visual tracking", 2018.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -26,8 +32,10 @@ from numpy.typing import ArrayLike
 
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.runtime.types import LOST, TRACKED, UNSURE
-from hotpath_lab.longterm.metrics import FOUND
 
+FOUND = 0.4  # overlap from which on a box is right
+GONE = 10  # frames without the target, after which as many with it are a return
+WITHIN = 30  # frames with the target in which it should be found
 BINS = 10  # of the presence
 HIGH = 0.8  # presence of a box that a machine may act on
 LEAST_SHARE = 1e-3  # presence, and its distance from 1, below which the log loss does not rise
@@ -56,12 +64,14 @@ class Frames(NamedTuple):
         words: the words.
         presence: the presence; NaN from a tracker without one.
         finds: ``track.found``: whether it is the first tracked frame after a loss or a jump.
+        overlaps: of the box and the truth; NaN if the target is absent.
     """
 
     right: np.ndarray
     words: np.ndarray
     presence: np.ndarray
     finds: np.ndarray
+    overlaps: np.ndarray
 
 
 def frames_of(
@@ -76,10 +86,11 @@ def frames_of(
     """
     words = np.array(result["states"])
     counts = counted(len(words), known)
-    right = np.nan_to_num(overlap(result["boxes"], np.asarray(truth)[: len(words)])) >= FOUND
+    overlaps = overlap(result["boxes"], np.asarray(truth)[: len(words)])
+    right = np.nan_to_num(overlaps) >= FOUND
     presence = np.array(result.get("presence", result["certainty"]), float)  # NaN for None
     finds = np.asarray(result["found"], bool)
-    return Frames(*(column[counts] for column in (right, words, presence, finds)))
+    return Frames(*(column[counts] for column in (right, words, presence, finds, overlaps)))
 
 
 def counted(count: int, known: ArrayLike | None = None) -> np.ndarray:
@@ -100,7 +111,8 @@ def figures(films: Iterable[Frames]) -> dict[str, Any]:
         >>> table["finds_right"], round(table["right_said"], 2)
         (1, 0.67)
     """
-    right, words, presence, finds = (np.concatenate(column) for column in zip(*films))
+    films = list(films)
+    right, words, presence, finds, _ = (np.concatenate(column) for column in zip(*films))
     table: dict[str, Any] = {"frames": len(words)}
     table.update((f"share_{word}", _mean(words == word)) for word in WORDS)
     table.update((f"right_{word}", _mean(right[words == word])) for word in WORDS)
@@ -112,10 +124,48 @@ def figures(films: Iterable[Frames]) -> dict[str, Any]:
     table["tracked_wrong_high"] = int((tracked & ~right & high).sum())
     table["tracked_right_high"] = int((tracked & right & high).sum())
     table["wrong_high"] = int((~right & high).sum())
+    waits = [returns(film, film.right) for film in films]
+    tracked_waits = [returns(film, film.right & (film.words == TRACKED)) for film in films]
+    table["returns"] = sum(map(len, waits))
+    for key, of_films in (("boxes_in_time", waits), ("tracked_in_time", tracked_waits)):
+        table[key] = sum(wait < WITHIN for of_film in of_films for wait in of_film)
+    table["f"] = f_score(films)
     of_truth = np.clip(np.where(right, presence, 1 - presence), LEAST_SHARE, 1 - LEAST_SHARE)
     table["log_loss"] = _mean(-np.log(of_truth[~np.isnan(of_truth)]))
     table["presence"] = tenths(presence, right)
     return table
+
+
+def returns(film: Frames, hits: np.ndarray) -> list[float]:
+    """Return the frames until each return of the target is a hit, and infinity where none is.
+
+    A return is a run of at least ``GONE`` frames with the target, after at least as many without.
+    """
+    present = np.isfinite(film.overlaps)
+    edges = [0, *(np.flatnonzero(np.diff(present)) + 1).tolist(), len(present)]
+    waits = []
+    for gone, first, end in zip(edges, edges[1:], edges[2:]):
+        if present[first] and min(first - gone, end - first) >= GONE:
+            hit = hits[first:end]
+            waits.append(float(np.argmax(hit)) if hit.any() else math.inf)
+    return waits
+
+
+def f_score(films: Sequence[Frames]) -> float:
+    """Return the harmonic mean of precision and recall, each a mean over the films.
+
+    Precision is the mean overlap of the ``tracked`` frames, 0 while the target is absent, and 1
+    without such frames. Recall is that of the frames with the target, 0 where not ``tracked``.
+    """
+    both = []
+    for film in films:
+        claimed = film.words == TRACKED
+        total = float(np.nan_to_num(film.overlaps)[claimed].sum())
+        present = int(np.isfinite(film.overlaps).sum())
+        precision = total / claimed.sum() if claimed.any() else 1.0
+        both.append((precision, total / present if present else math.nan))
+    precision, recall = np.mean(both, axis=0)
+    return float(2 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
 def interval(films: Sequence[Frames], key: str) -> tuple[float, float]:
@@ -197,6 +247,11 @@ def page(sets: Mapping[str, Sequence[Frames]], boxes: Mapping[str, float]) -> st
         (f"right `tracked` frames {high}", count("tracked_right_high")),
         (f"wrong frames {high}, in any state", count("wrong_high")),
         ("re-acquisitions: correct, wrong", count("finds_right", "finds_wrong")),
+        (
+            f"returns: all, with a right box within {WITHIN} frames, `tracked` by then",
+            count("returns", "boxes_in_time", "tracked_in_time"),
+        ),
+        ("F-score of VOT-LT", [short(each["f"]) for each in tables.values()]),
         ("log loss of the presence", [short(each["log_loss"], 2) for each in tables.values()]),
         ("AUC of `track.box`", [short(boxes[name]) for name in tables]),
     ]

@@ -42,7 +42,6 @@ from hotpath_lab.tune import changed
 
 TRIED = "0.15,0.35,0.45 0.25,0.4,0.55 0.35,0.45,0.6 0.4,0.4,0.65 0.4,0.4,0.8 0.5,0.45,0.65"
 LESS = 0.01  # of the share of right boxes in ``tracked``
-SURE = 0.8  # a presence from which on a user trusts a box
 SETS = ("clips", "development", "public")
 CHOOSING = SETS[:2]
 COLUMNS = (
@@ -53,8 +52,8 @@ COLUMNS = (
     ("beside", "beside", "{:.3f}"),
     ("finds_right", "finds", "{:.0f}"),
     ("finds_wrong", "wrong", "{:.0f}"),
-    ("wrong", "wrong T", "{:.0f}"),
-    ("wrong_sure", "of .8", "{:.0f}"),
+    ("tracked_wrong", "wrong T", "{:.0f}"),
+    ("tracked_wrong_high", "of .8", "{:.0f}"),
 )
 LEGEND = (
     "AUC of track.box; lost: overlap that is lost in frames that the network calls lost while the "
@@ -217,7 +216,7 @@ def linked(network: Any, folder: Path, networks_dir: str | None) -> None:
 def figures(pairs: Sequence[tuple[Mapping[str, Any], Any]]) -> dict[str, float]:
     """Compute the figures of ``COLUMNS``: means over films, words and counts over all frames."""
     means: dict[str, list[float]] = {"auc": [], "loss_lost": []}
-    frames, wrong_sure, claims, apart = [], 0, 0.0, 0.0
+    frames = []
     for run, film in pairs:
         boxes = np.asarray(run["boxes"])
         truth = np.array(film.boxes, float)[: len(boxes)]
@@ -226,21 +225,12 @@ def figures(pairs: Sequence[tuple[Mapping[str, Any], Any]]) -> dict[str, float]:
             truth[~np.asarray(known, bool)[: len(boxes)]] = np.nan
         means["auc"].append(metrics.figures(boxes, truth)["success"])
         means["loss_lost"].append(losses(boxes, truth, run["states"])["loss_lost"])
-        messages = state_metrics.frames_of(run, film.boxes, known)
-        frames.append(messages)
-        wrong_sure += int(
-            (~messages.right & (messages.words == TRACKED) & (messages.presence >= SURE)).sum()
-        )
-        quality = metrics.words(boxes, truth, run["claimed"])
-        visible = int(np.isfinite(truth[1:, 0]).sum())
-        shown = (1 - quality["nre"]) * visible if visible else 0
-        claims, apart = claims + shown, apart + (quality["dre"] * visible if visible else 0)
+        frames.append(state_metrics.frames_of(run, film.boxes, known))
     table = state_metrics.figures(frames)
-    right = np.concatenate([messages.right for messages in frames])
-    is_tracked = np.concatenate([messages.words for messages in frames]) == TRACKED
     table.update({key: float(np.nanmean(values)) for key, values in means.items()})
-    table.update(wrong=int((~right & is_tracked).sum()), wrong_sure=wrong_sure)
-    table["beside"] = apart / claims if claims else float("nan")
+    tracked = np.concatenate([each.overlaps[each.words == TRACKED] for each in frames])
+    visible = tracked[np.isfinite(tracked)]
+    table["beside"] = float(np.mean(visible <= 0)) if len(visible) else float("nan")
     return table
 
 

@@ -28,6 +28,7 @@ of its INT8 form, but only if the held-out clips gain.
 import argparse
 import hashlib
 import json
+import math
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
@@ -52,7 +53,6 @@ from hotpath.runtime.network import Network, data_beside, sha256_of
 from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
 from hotpath_lab.conventions import OWN, QUESTIONS, Conventions
-from hotpath_lab.longterm.metrics import finite
 from hotpath_lab.scorer import PEAKS, SEARCH, Numbers, Scorer, held
 
 Range = tuple[float, float]
@@ -460,6 +460,13 @@ def changed(path: Path, values: dict[str, dict[str, Any]]) -> str:
                 last = max((i for i in range(start, end) if lines[i].strip()), default=start - 1)
                 lines.insert(last + 1, f"{name} = {written(value)}")
     return "\n".join(lines) + "\n"
+
+
+def finite(value: Any) -> Any:
+    """A report with None in place of what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: finite(entry) for key, entry in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def gains(report: dict[str, Any]) -> bool:

@@ -14,8 +14,7 @@ import pytest
 
 from hotpath.runtime.options import Options
 from hotpath.video.clips import find_clips
-from hotpath_lab import cluster, evaluate, runs, trackers
-from hotpath_lab.longterm import __main__ as longterm
+from hotpath_lab import cluster, evaluate, presence, runs, trackers
 from hotpath_lab.longterm import films
 from tests.support import tiny
 from tests.support.clips import write_clip
@@ -134,18 +133,15 @@ def test_a_killed_worker_changes_no_box(three, place, tmp_path, capsys, monkeypa
 
 
 @slow
-def test_long_films_are_judged_as_on_one_computer(three, place, tmp_path):
-    reports = []
+def test_long_films_are_judged_as_on_one_computer(three, place, tmp_path, capsys):
+    results = []
     for more in ([], ["--cluster", three.scheduler_address]):
         out = tmp_path / str(len(more))
         more = ["--films", place / "films.json", *more]
-        assert run(place, out, *more, main=longterm.main) == 0
-        report = json.loads((out / "longterm.json").read_text())
-        times = ("ms", "fps")
-        for entry in report.values():
-            entry["all"] = {k: v for k, v in entry["all"].items() if not k.endswith(times)}
-        reports.append((report, kept(out)))
-    assert reports[0] == reports[1] and len(reports[0][1]) == 4
+        assert run(place, out, *more, main=presence.main) == 0
+        tables = [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]
+        results.append((tables, kept(out / "development")))
+    assert results[0] == results[1] and len(results[0][1]) == 2
 
 
 class Deadly:

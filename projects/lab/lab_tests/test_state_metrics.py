@@ -1,5 +1,7 @@
 """Are a tracker's words true: each wrong word is counted where it belongs."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -58,3 +60,59 @@ def test_a_tracker_without_presence_is_in_no_tenth():
     lines = state_metrics.text({"MIL": table}).splitlines()
     (row,) = [line for line in lines[2:] if line.startswith("MIL")]
     assert row.split()[1:] == ["-"] * 10
+
+
+HERE, AWAY = (10.0, 10.0, 20.0, 20.0), (np.nan,) * 4
+HALF = (10.0, 10.0, 20.0, 10.0)  # overlap .5 with HERE
+ELSEWHERE = (200.0, 200.0, 20.0, 20.0)
+
+
+def film_of(rows, known=None):
+    """The frames of (truth, box, claimed) rows; a first frame is put before them."""
+    truth, boxes, claimed = zip((HERE, HERE, True), *rows)
+    run = {
+        "boxes": np.array(boxes),
+        "certainty": np.ones(len(boxes)),
+        "found": [False] * len(boxes),
+    }
+    run["states"] = [TRACKED if each else LOST for each in claimed]
+    return state_metrics.frames_of(run, truth, None if known is None else [True, *known])
+
+
+def test_the_f_score_of_a_case_computed_by_hand():
+    film = film_of(
+        [
+            (HERE, HERE, True),  # 1
+            (HERE, HALF, True),  # .5
+            (HERE, HERE, False),  # present, not claimed
+            (AWAY, HERE, True),  # claimed, absent
+            (AWAY, HERE, False),
+        ]
+    )
+    assert state_metrics.f_score([film]) == pytest.approx(0.5)  # precision and recall 1.5 / 3
+    unclaimed = film_of([(HERE, HERE, False)] * 3)  # precision 1, recall 0
+    assert state_metrics.f_score([unclaimed]) == 0.0
+    assert state_metrics.f_score([film, unclaimed]) == pytest.approx(2 * 0.75 * 0.25)
+    assert math.isnan(state_metrics.f_score([film_of([(AWAY, HERE, True)] * 3)]))
+
+
+def test_frames_until_found_count_from_the_first_visible_frame():
+    gone = [(AWAY, HERE, False)] * state_metrics.GONE
+    missed, found = [(HERE, ELSEWHERE, True)] * 7, [(HERE, HERE, True)] * 5
+    never = [(HERE, HERE, False)] * 12
+    film = film_of(gone + missed + found + gone + never)
+    tracked = film.right & (film.words == TRACKED)
+    assert state_metrics.returns(film, tracked) == [7, math.inf]
+    assert state_metrics.returns(film, film.right) == [7, 0]
+    table = state_metrics.figures([film])
+    counts = [table[key] for key in ("returns", "boxes_in_time", "tracked_in_time")]
+    assert counts == [2, 2, 1]
+    late = film_of(gone + [(HERE, ELSEWHERE, True)] * state_metrics.WITHIN + found)
+    assert state_metrics.figures([late])["boxes_in_time"] == 0
+
+
+def test_a_short_absence_or_a_short_visit_is_no_return():
+    gone = [(AWAY, HERE, False)] * state_metrics.GONE
+    visit = [(HERE, HERE, True)] * (state_metrics.GONE - 1)
+    for rows in (gone[1:] + 3 * visit, gone + visit + gone):
+        assert state_metrics.figures([film_of(rows)])["returns"] == 0

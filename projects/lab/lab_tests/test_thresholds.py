@@ -49,14 +49,14 @@ def test_each_figure_is_what_its_legend_says():
     assert table["right_said"] == pytest.approx(1 / 2)
     assert table["beside"] == pytest.approx(1 / 2)
     assert (table["finds_right"], table["finds_wrong"]) == (0, 2)
-    assert (table["wrong"], table["wrong_sure"]) == (2, 1)
+    assert (table["tracked_wrong"], table["tracked_wrong_high"]) == (2, 1)
 
 
 def test_where_no_answer_is_wrong_nothing_counts():
     truth, states = [HERE] * 4, ["tracked"] * 4
     result = run([HERE, HERE, THERE, HERE], states, [1] * 4)
     table = figures([(result, film(truth, [True, True, False, True]))])
-    assert table["auc"] == pytest.approx(20 / 21) and table["wrong"] == 0
+    assert table["auc"] == pytest.approx(20 / 21) and table["tracked_wrong"] == 0
 
 
 def rows(aucs, rights):

@@ -1,1 +1,1 @@
-"""How well a tracker does over long films in which the target goes away and comes back."""
+"""Long films, made from clips, in which the target goes away and comes back."""

@@ -8,7 +8,10 @@ import pytest
 
 from hotpath.calib.errors import BadRun
 from hotpath.runtime.errors import BadClips
+from hotpath.runtime.types import Track
 from hotpath.video.clips import find_clips
+from hotpath_lab import presence, state_metrics
+from hotpath_lab.follow import follow
 from hotpath_lab.longterm import films
 from hotpath_lab.longterm.timeline import LONGEST, SHORTEST, visible_share
 from lab_tests.longterm.conftest import describe
@@ -96,3 +99,53 @@ def test_a_missing_clip_or_a_broken_description_is_one_sentence(described, halve
     for name in ("none.json", "missing.json", "deep.json", "long.json"):
         with pytest.raises(BadRun, match=r"hotpath_lab\.longterm\.films"):
             films.read(tmp_path / name, [])
+
+
+class Oracle:
+    """Knows the truth; claims it with a delay of ``late`` frames after each return."""
+
+    step_ms = {}
+
+    def __init__(self, film, late):
+        self._film, self._late = film, late
+
+    def init(self, frame, box):
+        self._index = 0
+        self._since = self._late
+
+    def update(self, frame):
+        self._index += 1
+        box = self._film.boxes[self._index]
+        seen = bool(np.isfinite(box).all())
+        self._since = self._since + 1 if seen else 0
+        shown = seen and self._since > self._late
+        word = "tracked" if shown else "lost"
+        return Track(tuple(box) if seen else (0.0, 0.0, 5.0, 5.0), 0.9, not shown, word)
+
+
+@pytest.mark.parametrize("late", [0, 5])
+def test_a_tracker_that_knows_the_truth_gets_it_back(place, halves, late):
+    clips = find_clips(halves)
+    (film,) = films.read(place / "films.json", clips, "development")
+    run = follow(Oracle(film, late), film)
+    frames = state_metrics.frames_of(run, film.boxes, film.known)
+    table = state_metrics.figures([frames])
+    assert table["returns"] == table["tracked_in_time"] >= 3 and table["tracked_wrong"] == 0
+    waits = state_metrics.returns(frames, frames.right & (frames.words == "tracked"))
+    assert max(waits) <= late
+    assert (table["f"] == 1.0) == (late == 0)
+
+
+def test_the_returns_of_films_are_counted_and_runs_are_kept(place, halves, capsys):
+    pytest.importorskip("onnxruntime")
+    words = ["--clips", *halves, "--networks", place / "tiny.toml", "--out", place / "out"]
+    words = [str(word) for word in (*words, "--films", place / "films.json", "--report")]
+    assert presence.main(words) == 0
+    shown = capsys.readouterr().out
+    (row,) = [line for line in shown.splitlines() if line.startswith("| returns: ")]
+    clips, development, report = (cell.strip(" |") for cell in row.split(" | ")[1:])
+    assert clips == "0, 0, 0" and int(development.split(",")[0]) >= 3 <= int(report.split(",")[0])
+    kept = {path: path.stat().st_mtime_ns for path in (place / "out").rglob("*.json")}
+    assert len(kept) == 6 and presence.main(words) == 0
+    assert capsys.readouterr().out == shown
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept

@@ -27,11 +27,8 @@ class Colours:
         places = structures.addresses(self._tables)
         self._record = structures.Colours(settings.total, settings.grey, *places)
         self._at = ctypes.addressof(self._record)
-        self._weights: Any = None
-        self._weights_at = 0
         self._strides = np.zeros(3, np.int64)
-        self._picture: Any = None
-        self._image: Tuple[int, ...] = ()  # of that picture: arguments of both functions
+        self._strides_at = address(self._strides)
         self._bins = np.zeros(0, np.uint8)
         self._project, self._histogram = library.hp_colour_project, library.hp_colour_histogram
 
@@ -42,14 +39,15 @@ class Colours:
             picture: BGR uint8 (H, W, 3), any strides.
             target: float64 (count,), its histogram.
         """
-        height, width = self._taken(picture)
+        image = self._taken(picture)
+        height, width = picture.shape[:2]
         if target.dtype != np.float64 or target.shape != (self._count,):
             raise ValueError(f"target: {target.dtype} {target.shape}")
         target = np.ascontiguousarray(target)
         if self._bins.size < height * width:
             self._bins = np.zeros(height * width, np.uint8)
         out = np.empty((height, width), np.float32)
-        self._project(*self._image, address(target), address(self._bins), address(out))
+        self._project(*image, address(target), address(self._bins), address(out))
         return out
 
     def histogram(self, picture: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -59,24 +57,20 @@ class Colours:
             picture: as in ``project``.
             weights: float64 (H * W,), C-contiguous.
         """
-        height, width = self._image[3:] if picture is self._picture else self._taken(picture)
-        if weights is not self._weights or weights.size != height * width:
-            if weights.dtype != np.float64 or weights.shape != (height * width,):
-                raise ValueError(f"weights: {weights.dtype} {weights.shape}")
-            self._weights, self._weights_at = weights, address(weights)
+        image = self._taken(picture)
+        if weights.dtype != np.float64 or weights.shape != (image[3] * image[4],):
+            raise ValueError(f"weights: {weights.dtype} {weights.shape}")
         out = np.empty(self._count)
-        self._histogram(*self._image, self._weights_at, address(out))
+        self._histogram(*image, address(weights), address(out))
         return out
 
-    def _taken(self, picture: np.ndarray) -> Tuple[int, int]:
-        """Keep a picture for the call, and for the next one with it; returns height and width."""
+    def _taken(self, picture: np.ndarray) -> Tuple[int, int, int, int, int]:
+        """Return a picture, with its height and width at the end, as both functions take it."""
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
             raise ValueError(f"picture: {picture.dtype} {picture.shape}")
         self._strides[:] = picture.strides
-        size = picture.shape[:2]
-        self._image = (self._at, address(picture), self._strides.ctypes.data, *size)
-        self._picture = picture
-        return size
+        height, width = picture.shape[:2]
+        return self._at, address(picture), self._strides_at, height, width
 
 
 def tables(settings: ColourSettings) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -133,8 +127,6 @@ class Pooling:
         self._view = structures.Four()
         self._view_at = ctypes.addressof(self._view)
         self._describe = library.hp_pooling_describe
-        self._features: Any = None
-        self._features_at = 0
         self._boxes = np.zeros((0, 4))
         self._boxes_at = 0
 
@@ -161,12 +153,10 @@ class Pooling:
 
     def address_of(self, features: np.ndarray) -> int:
         """The address of features. Their shape is checked first."""
-        if features is not self._features:  # an engine reuses its outputs
-            is_dense = features.dtype == np.float32 and features.flags.c_contiguous
-            if features.shape != self._shape or not is_dense:
-                raise ValueError(f"features: {features.dtype} {features.shape}")
-            self._features, self._features_at = features, features.ctypes.data
-        return self._features_at
+        is_dense = features.dtype == np.float32 and features.flags.c_contiguous
+        if features.shape != self._shape or not is_dense:
+            raise ValueError(f"features: {features.dtype} {features.shape}")
+        return address(features)
 
 
 class Moments:

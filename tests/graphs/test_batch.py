@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from onnx import helper
 
-from hotpath.graphs import assemble, batch
+from hotpath.graphs import batch, models
 from hotpath.runtime.networks import canonical, load_network
 from tests.conftest import ROOT
-from tests.support import tiny
 from tests.support.examples import few_of
 from tests.support.models import model_of
 
@@ -50,18 +48,6 @@ def test_a_batch_gives_the_maps_of_single_calls(networks_dir, published, count):
             np.testing.assert_allclose(own, alone, rtol=2e-3, atol=2e-3)
 
 
-def test_a_graph_with_shapes_of_one_target_is_not_batched(tmp_path):
-    network = load_network(tiny.write_network(tmp_path))
-    search = assemble.build(network, network.locate()).search
-    assert batch.several(search, 2) is not None
-    for node in search.graph.node:  # a mean over all targets would mix them
-        if node.op_type == "Neg":
-            node.op_type = "ReduceSum"
-            node.attribute.append(helper.make_attribute("axes", [0]))
-            node.attribute.append(helper.make_attribute("keepdims", 1))
-    assert batch.several(search, 2) is None
-
-
 @pytest.mark.parametrize("groups", [1, 4])
 def test_features_as_weights_meet_their_own_target(groups):
     weights = (6 if groups == 1 else 4, 4 // groups, 3, 3)
@@ -79,7 +65,52 @@ def test_features_as_weights_meet_their_own_target(groups):
         np.testing.assert_allclose(together[index : index + 1], alone, atol=1e-5)
 
 
-def test_a_reshape_that_moves_the_targets_is_not_batched():
-    node = ("Reshape", ["x", "to"], ["y"])
-    model = model_of([node], {"x": (1, 16)}, {"y": (4, 4)}, {"to": np.array([4, 4])})
-    assert batch.several(model, 2) is None
+X = (1, 4, 6)  # of x in the graphs below; y is theirs
+MIXES = {
+    "a sum": (("ReduceSum", ["x", "c"], ["y"]), X, {"c": np.array([0])}),
+    "a softmax": (("Softmax", ["x"], ["y"], {"axis": 0}), X, {}),
+    "a softmax from the end": (("Softmax", ["x"], ["y"], {"axis": -3}), X, {}),
+    "a concatenation": (("Concat", ["x", "x"], ["y"], {"axis": 0}), (2, 4, 6), {}),
+    "a transposition": (("Transpose", ["x"], ["y"], {"perm": [1, 0, 2]}), (4, 1, 6), {}),
+    "a table beside it": (("Add", ["x", "c"], ["y"]), (2, 4, 6), {"c": np.ones((2, 1, 1), "f")}),
+    "a lower rank": (("Add", ["x", "z"], ["y"]), X, {}),
+    "a product with itself": (("MatMul", ["z", "x"], ["y"]), (1, 1, 6), {}),
+    "a size": (("Resize", ["x", "", "", "c"], ["y"]), X, {"c": np.array(X)}),
+    "a scale": (("Resize", ["x", "", "c"], ["y"]), (2, 4, 6), {"c": np.array([2, 1, 1], "f")}),
+    "another operator": (("CumSum", ["x", "c"], ["y"]), X, {"c": np.array(0)}),
+}
+
+
+@pytest.mark.parametrize("how", sorted(MIXES))
+def test_a_graph_that_mixes_the_targets_is_not_batched(how):
+    node, shape, constants = MIXES[how]
+    inputs = {"x": X, "z": (1, 4 if node[0] == "MatMul" else 6)}
+    model = model_of([node], inputs, {"y": shape}, constants)
+    assert batch.several(model, 2) is None and batch.several(model, 4) is None
+
+
+def test_a_graph_that_mixes_the_targets_inside_is_not_batched():
+    mean = ("ReduceMean", ["x"], ["mean"], {"axes": [0]})
+    model = model_of([mean, ("Sub", ["x", "mean"], ["y"])], {"x": X}, {"y": X})
+    assert batch.several(models.infer_shapes(model), 2) is None
+
+
+KEEPS = {
+    "a maximum": (("ReduceMax", ["x"], ["y"], {"axes": [1], "keepdims": 0}), (1, 6), {}),
+    "a softmax": (("Softmax", ["x"], ["y"], {"axis": 1}), X, {}),
+    "a concatenation": (("Concat", ["x", "x"], ["y"], {"axis": -1}), (1, 4, 12), {}),
+    "a transposition": (("Transpose", ["x"], ["y"], {"perm": [0, 2, 1]}), (1, 6, 4), {}),
+    "a table": (("Add", ["c", "x"], ["y"]), X, {"c": np.arange(24, dtype="f").reshape(X)}),
+    "a product": (("MatMul", ["c", "x"], ["y"]), (1, 2, 6), {"c": np.ones((2, 4), "f")}),
+    "rows": (("Reshape", ["x", "c"], ["y"]), (4, 6), {"c": np.array([4, 6])}),
+}
+
+
+@pytest.mark.parametrize("how", sorted(KEEPS))
+def test_a_graph_that_keeps_the_targets_apart_gives_the_maps_of_single_calls(how):
+    node, shape, constants = KEEPS[how]
+    model = model_of([node], {"x": X}, {"y": shape}, constants)
+    xs = np.random.RandomState(2).randn(3, *X[1:]).astype("f")
+    (together,) = _run(batch.several(model, 3).SerializeToString(), None, {"x": xs})
+    alone = [_run(model.SerializeToString(), None, {"x": x[None]})[0] for x in xs]
+    np.testing.assert_allclose(together, np.concatenate(alone), rtol=1e-6)

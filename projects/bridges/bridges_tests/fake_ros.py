@@ -141,9 +141,6 @@ class Publisher:
             with contextlib.suppress(OSError):  # gone, or its queue is full
                 self.socket.sendto(data, str(path))
 
-    def get_subscription_count(self):
-        return len(list(self.folder.iterdir()))
-
 
 class Subscription:
     def __init__(self, kind, folder, callback, qos):

@@ -1,4 +1,4 @@
-"""An hour of everything at once, with everything that goes wrong in the field (``make test-all``).
+"""An hour of everything at once, with everything that goes wrong in the field.
 
     PYTHONPATH=projects/vehicle python -m vehicle_tests.soak --minutes 60
 

@@ -7,7 +7,6 @@ from collections import namedtuple
 import cv2
 import numpy as np
 
-from hotpath.runtime import load_targets
 from hotpath.runtime.frames.directions import vertical_fov_deg
 from hotpath.runtime.frames.pictures import picture_mark
 from hotpath.runtime.types import Track
@@ -97,7 +96,7 @@ class Gimbal:
     SILENCE_S = 0.5
     DEVICE = 154
 
-    def __init__(self, attitudes=True):
+    def __init__(self):
         self.angle = np.zeros(2)  # pitch, yaw
         self.rate = np.zeros(2)
         self._wanted = np.zeros(2)
@@ -106,9 +105,10 @@ class Gimbal:
         self.refuses = False
         self.obeyed = 0
         self.codec = Codec(1, self.DEVICE)
-        self._messages = {m.GIMBAL_MANAGER_STATUS: self.status}
-        if attitudes:
-            self._messages[m.GIMBAL_DEVICE_ATTITUDE_STATUS] = self.attitude
+        self._messages = {
+            m.GIMBAL_MANAGER_STATUS: self.status,
+            m.GIMBAL_DEVICE_ATTITUDE_STATUS: self.attitude,
+        }
         self._streams = {}  # number of a message: seconds, next
 
     def receive(self, message, now):
@@ -187,19 +187,17 @@ class Radio:
 
 
 class Simulation:
-    """``calibrated``: with a calibration that has answered; without one, it goes slowly."""
+    """A camera with a calibration follows the target of a world."""
 
-    def __init__(
-        self, world, targets, loss=0.0, gone=(), late_s=0.0, attitudes=True, calibrated=True
-    ):
+    def __init__(self, world, targets, loss=0.0, gone=()):
         settings = load_settings()
-        self.world, self.gimbal = world, Gimbal(attitudes)
+        self.world, self.gimbal = world, Gimbal()
         self.targets = targets
-        aim = Follow(settings, FOV_DEG, CALIBRATION if calibrated else None)
+        aim = Follow(settings, FOV_DEG, CALIBRATION)
         self.manager = GimbalManager(aim, 1, 100, settings["lost"]["link"])
         self._codec = Codec(1, 100)
         # the gimbal's own delay is a part of the whole
-        self._radio = Radio(COMMAND_S + late_s, loss, gone)
+        self._radio = Radio(COMMAND_S, loss, gone)
         self._behind_s = DELAY_S - COMMAND_S
         self.samples = []
 
@@ -275,32 +273,3 @@ def settled_after(samples, within=0.05):
     if not outside:
         return 0.0
     return None if outside[-1] >= samples[-1].time_s else outside[-1] + FRAME_S
-
-
-CASES = {
-    "step": (standing(14.0, -7.0), 5.0, {}),
-    "moving": (wandering(), 20.0, {}),
-    "moving, 20 % lost": (wandering(), 20.0, {"loss": 0.2}),
-    "moving, link gone 8-13 s": (wandering(6.0), 24.0, {"gone": ((8.0, 13.0),)}),
-    "moving, no attitude": (wandering(), 20.0, {"attitudes": False}),
-    "moving, 60 ms later": (wandering(), 20.0, {"late_s": 0.06}),
-    "moving 25 deg/s": (wandering(25.0), 20.0, {}),
-}
-
-
-def main():
-    targets = load_targets()
-    for name, (path, seconds, more) in CASES.items():
-        samples = Simulation(World(path), targets, **more).run(seconds)
-        since = more["gone"][-1][1] + 2.5 if "gone" in more else 1.5
-        offsets, settled = off_centre(samples, since), settled_after(samples)
-        print(
-            f"{name:<26} within 5 %: {(offsets.max(axis=1) <= 0.05).mean():.3f} of the frames "
-            f"after {since:.1f} s; offset p95 {np.percentile(offsets.max(axis=1), 95):.1%}, worst "
-            f"{offsets.max():.1%}; "
-            + ("never settled" if settled is None else f"settled after {settled:.1f} s")
-        )
-
-
-if __name__ == "__main__":
-    main()

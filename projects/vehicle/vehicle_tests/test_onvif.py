@@ -206,28 +206,19 @@ def test_a_camera_that_goes_is_told_once_and_taken_up_again(camera, monkeypatch)
     back.close()
 
 
-def set_2000(camera, monkeypatch):
-    camera.ahead_s = 946684800 - time.time()
+CLOCKS = {  # name: (seconds by which the camera's clock is set, and ours)
+    "the camera's, to some year": (-26 * 365 * 86400, 0),
+    "the camera's drifts": (70, 0),
+    "ours, by NTP": (0, 200 * 86400),
+    "both": (-86400, 200 * 86400),
+}
 
 
-def drifts(camera, monkeypatch):
-    camera.ahead_s += 70
-
-
-def set_by_ntp(camera, monkeypatch):
-    now = time.time
-    monkeypatch.setattr(time, "time", lambda: now() + 200 * 86400)
-
-
-def set_twice(camera, monkeypatch):
-    set_by_ntp(camera, monkeypatch)
-    camera.ahead_s -= 86400
-
-
-@pytest.mark.parametrize("change", [set_2000, drifts, set_by_ntp, set_twice])
-def test_a_camera_is_turned_after_a_clock_was_set(camera, link, change, monkeypatch):
+@pytest.mark.parametrize("theirs_s, ours_s", CLOCKS.values(), ids=CLOCKS)
+def test_a_camera_is_turned_after_a_clock_was_set(camera, link, theirs_s, ours_s, monkeypatch):
     show_until(link, RIGHT_UP, lambda: camera.velocity[0] > 0)
-    change(camera, monkeypatch)
+    camera.ahead_s += theirs_s
+    monkeypatch.setattr(time, "time", lambda now=time.time: now() + ours_s)
     done = link.done
     show_until(link, RIGHT_UP, lambda: link.done > done + 5)
     assert not link.failed and camera.refused_logins <= 1
@@ -267,20 +258,29 @@ def test_a_last_stop_that_fails_is_told(camera):
     assert "Motor & gear; " in link.messages[-1]
 
 
-@pytest.mark.parametrize(
-    ("made", "login", "what"),
-    [
-        (dict(login=LOGIN), ("eye", "wrong"), "wrong login"),
-        (dict(login=LOGIN, digest=True), ("eye", "wrong"), "wrong login"),
-        (dict(login=LOGIN), ("", ""), "wrong login"),
-        (dict(has=()), ("", ""), "no PTZ"),
-        (dict(has=("ptz",)), ("", ""), "fixed"),
-    ],
-)
-def test_a_camera_that_can_not_be_used_is_refused(made, login, what):
-    with contextlib.closing(OnvifCamera(**made)) as camera:
-        with refusal(BadOutput, what):
-            Camera(address(camera, ""), login)
+def says(body):
+    return dict(answer=lambda *_: (200, body, []))
+
+
+REFUSED = {  # name: (what is changed of the camera, login, what is wrong)
+    "a wrong password": ({}, ("eye", "wrong"), "wrong login"),
+    "a wrong password, by digest": (dict(digest=True), ("eye", "wrong"), "wrong login"),
+    "no password": ({}, ("", ""), "wrong login"),
+    "no PTZ": (dict(has=()), LOGIN, "no PTZ"),
+    "no turn": (dict(has=("ptz",)), LOGIN, "fixed"),
+    "a page": (says("<html>"), LOGIN, "no camera"),
+    "XML of another kind": (says("<a/>"), LOGIN, "no PTZ"),
+    "half an answer": (says("<a><UTCDateTime/></a>"), LOGIN, "wrong answer"),
+    "entities, which can fill a memory": (says(BOMB), LOGIN, "no camera"),
+    "the same in UTF-16": (says(BOMB.encode("utf-16")), LOGIN, "no camera"),
+}
+
+
+@pytest.mark.parametrize("changed, login, what", REFUSED.values(), ids=REFUSED)
+def test_a_camera_that_can_not_be_used_is_refused(camera, changed, login, what):
+    vars(camera).update(changed)
+    with refusal(BadOutput, what):
+        Camera(address(camera, ""), login)
 
 
 def test_http_digest_lets_in_and_no_proxy_is_between(camera, monkeypatch):
@@ -289,22 +289,6 @@ def test_http_digest_lets_in_and_no_proxy_is_between(camera, monkeypatch):
     camera.digest = True
     Camera(address(camera), LOGIN).move((0.5, 0.0, 0.0))
     assert camera.velocity[0] == 0.5
-
-
-@pytest.mark.parametrize(
-    ("body", "what"),
-    [
-        ("<html>", "no camera"),
-        ("<a/>", "no PTZ"),
-        ("<a><UTCDateTime/></a>", "wrong answer"),
-        (BOMB, "no camera"),  # these can fill a memory
-        (BOMB.encode("utf-16"), "no camera"),
-    ],
-)
-def test_another_server_is_no_camera(camera, body, what, monkeypatch):
-    monkeypatch.setattr(camera, "answer", lambda *_: (200, body, []))
-    with refusal(BadOutput, what):
-        Camera(address(camera), LOGIN)
 
 
 def test_a_camera_sends_us_to_no_other_host(camera, monkeypatch):

@@ -94,11 +94,6 @@ if TYPE_CHECKING:
         network: Optional[PathLike]
 
 
-CHECKS = {
-    "recover": Key(bool),
-}
-
-
 def checked(options: Options) -> Options:
     """Return the options if each value has the right type and range.
 
@@ -107,11 +102,9 @@ def checked(options: Options) -> Options:
     Raises:
         BadOption: an option cannot have its value.
     """
-    for name, key in CHECKS.items():
-        value = getattr(options, name)
-        problem = None if value is getattr(DEFAULTS, name) else convert(value, key)[1]
-        if problem:
-            raise BadOption(f"{name} {problem}", what="wrong value")
+    problem = None if options.recover is None else convert(options.recover, Key(bool))[1]
+    if problem:
+        raise BadOption(f"recover {problem}", what="wrong value")
     if options.log is not None and not callable(options.log):
         raise BadOption(
             f"log must be a function of one sentence, such as print, not {options.log}",

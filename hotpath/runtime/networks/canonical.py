@@ -13,9 +13,9 @@ in a computer's bundle.
 """
 
 import contextlib
-import glob
 import json
 import os
+import pathlib
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -36,8 +36,6 @@ from hotpath.runtime.network import NETWORKS, sha256_of
 from hotpath.runtime.networks import onnx_budget
 
 if TYPE_CHECKING:
-    import pathlib
-
     from hotpath.runtime.network import Network
 
 FOLDER = os.path.join(cache.USERS, "graphs")
@@ -45,16 +43,12 @@ FOLDER = os.path.join(cache.USERS, "graphs")
 # as (n, h, w, 3) instead of (n, 3, h, w).
 FORMS = FLOATS, BYTES, PIXELS = "floats", "bytes", "pixels"
 DESCRIPTION = "graphs.json"
-HERE = os.path.dirname(os.path.abspath(__file__))
+PACKAGE = pathlib.Path(__file__).resolve().parents[2]
 # The function that makes the files, ``hotpath.graphs.writing.make``. The package ``hotpath``, which
 # stands above all rooms, sets it: the runtime does not import ``graphs``.
 maker: Optional[Callable[..., str]] = None
-SOURCES = (  # of the code on which the files depend
-    "../graphs/*.py",
-    "decode/*.py",
-    "decode/shared/*.py",
-    "canonical.py",
-)
+# the code on which the files depend
+SOURCES = ("graphs/*.py", "runtime/decode/**/*.py", "runtime/networks/canonical.py")
 NAME = Key(str)
 MODEL = {
     "path": Key(FileName),
@@ -140,7 +134,7 @@ def load(
     digests = {entry.part: entry.sha256 for entry in network.files}
     hashes = {part: digests.get(part) or sha256_of(path) for part, path in paths.items()}
     values = {key: value for key, value in vars(network).items() if key not in ("path", "files")}
-    code = sorted(path for source in SOURCES for path in glob.glob(os.path.join(HERE, source)))
+    code = sorted(str(path) for source in SOURCES for path in PACKAGE.glob(source))
     parts = {entry.part: entry._replace(name="", url=None) for entry in network.files}
     facts = sorted(hashes.items()), sorted(values.items()), sorted(parts.items()), form
     own = os.path.join(folder, f"{network.name}-{cache.digest(facts, code)}")

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -221,6 +222,22 @@ def test_weights_beside_an_onnx_file_belong_to_it(tmp_path, network):
     weights.write_bytes(bytes(len(weights.read_bytes())))
     with refusal(BadNetwork, "other file"):
         network.locate()
+
+
+def test_files_are_made_anew_by_other_code(tmp_path, network, monkeypatch):
+    package, messages = tmp_path / "hotpath", []
+    for name in ("graphs", "runtime/decode", "runtime/networks"):
+        shutil.copytree(str(canonical.PACKAGE / name), str(package / name))
+    monkeypatch.setattr(canonical, "PACKAGE", package)
+    loaded(network, tmp_path, messages)
+    for name in (
+        *("graphs/assemble.py", "runtime/decode/points.py", "runtime/decode/shared/family.py"),
+        "runtime/networks/canonical.py",
+    ):
+        (package / name).write_text("# other code\n")
+        before = len(messages)
+        assert [loaded(network, tmp_path, messages) for _ in range(2)]
+        assert len(messages) == before + 1
 
 
 def rewritten(folder, place, key, value):

@@ -36,7 +36,7 @@ from tests.support.errors import refusal
 
 on_each_python = pytest.mark.pythons("TensorRT, PyCUDA and CuPy of each Python")
 
-FAMILIES = sorted(set(fake.VERSIONS) - {"8.0"})
+FAMILIES = sorted(set(fake.FAMILIES) - {"8.0"})
 NETWORKS = {"tiny": tiny.write_network, "tiny_cut": tiny_cut.write_network}
 
 
@@ -74,21 +74,53 @@ def boxes(network, engine):
 
 
 @on_each_python
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize(
+    "name, precision",
+    [*((name, kind) for name in sorted(NETWORKS) for kind in ("fp32", "fp16")), ("tiny", "int8")],
+)
 @pytest.mark.parametrize("board", FAMILIES, indirect=True)
-def test_boxes_equal_those_of_the_hosts_engine(board, tmp_path, name):
-    network, made = make_bundle(tmp_path, name, "fp32")
+def test_a_network_is_made_and_loaded_and_tracks_as_on_the_host(board, tmp_path, name, precision):
+    if precision == "int8":  # with quantisers of its own
+        network = make_quantised(tmp_path)
+        made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
+    else:
+        network, made = make_bundle(tmp_path, name, precision)
+    seen, version = board.machine.seen, board.trt.__version__
     # only an old version needs this network cut, at its two correlations
-    is_cut = name == "tiny_cut" and board.trt.__version__.startswith("8.2")
-    assert made.run["form"] == ("cut" if is_cut else "whole")
+    is_cut = name == "tiny_cut" and version.startswith("8.2")
+    assert made.run["form"] == ("cut" if is_cut else "whole") and made.precision == precision
     assert len(made.run["parts"]) == 1 + is_cut
+    # precision is a flag or the network's own
+    wanted = {"fp32": set(), "fp16": {"FP16"}, "int8": {"FP16", "INT8"}}[precision]
+    is_strong = version.startswith("11")
+    assert {v for what, v in seen if what == "flag"} == (set() if is_strong else wanted)
+    # the product asks for linear half tensors where the model does not say so itself
+    is_half = precision != "fp32"
+    asked = {(tensor, 1) for tensor in made.run["shapes"] if is_half and not is_strong}
+    assert {value for what, value in seen if what == "half tensor"} == asked
+
     engine = loading.open_setup(loading.Setup(bundle=made))
-    launched = board.devices[0].counters.launches
-    engine.search(engine.exemplar())
-    assert board.devices[0].counters.launches - launched == (2 if is_cut else 0)
+    assert engine.dtype == made.run["dtype"] == ("float16" if is_half else "float32")
+    device, random = board.devices[0], np.random.RandomState(8)
+    for crop in (engine.exemplar_crop, engine.search_crop):
+        assert crop.dtype == np.float32
+        crop[...] = random.uniform(0, 255, crop.shape)
+    launched = device.counters.launches
+    maps = engine.search(engine.exemplar())
+    assert device.counters.launches - launched == (2 if is_cut else 0)
+    for tensor, values in zip(engine.maps, maps):  # rounded once
+        stored = np.zeros(values.shape, engine.dtype)
+        device.download(stored, engine.place_of(tensor), engine.stream)
+        np.testing.assert_array_equal(stored.astype(np.float32), values)
+        assert values.dtype == np.float32
+    host = engines.create("onnxruntime", network, network.locate())
+    host.exemplar_crop[...], host.search_crop[...] = engine.exemplar_crop, engine.search_crop
+    for got, want in zip(maps, host.search(host.exemplar())):
+        tolerance = (2e-2 if is_half else 1e-5) * np.abs(want).max()
+        np.testing.assert_allclose(got, want, rtol=0, atol=tolerance)
     found, truth = boxes(network, engine)
-    wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-3)
+    wanted, _ = boxes(network, host)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=2.0 if is_half else 1e-3)
     assert np.abs(found[:, :2] + found[:, 2:] / 2 - truth[:, :2] - 20).max() < 16  # it follows
 
 
@@ -333,35 +365,6 @@ def test_a_dla_core_takes_a_plan_for_one_window(board, tmp_path):
     assert made.run["windows"] == 1
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
-@pytest.mark.parametrize("board", FAMILIES, indirect=True)
-def test_half_tensors_hold_the_hosts_values_rounded_once(board, tmp_path, name):
-    network, made = make_bundle(tmp_path, name, "fp16")
-    # precision is a flag or the network's own
-    seen, is_strong = board.machine.seen, board.trt.__version__.startswith("11")
-    flags = {value for what, value in seen if what == "flag"}
-    assert flags == (set() if is_strong else {"FP16"})
-    # the product asks for linear half tensors where the model does not say so itself
-    asked = {value for what, value in seen if what == "half tensor"}
-    assert asked == (set() if is_strong else {(name, 1) for name in made.run["shapes"]})
-    engine = loading.open_setup(loading.Setup(bundle=made))
-    assert engine.dtype == made.run["dtype"] == "float16"
-    device, random = board.devices[0], np.random.RandomState(8)
-    for crop in (engine.exemplar_crop, engine.search_crop):
-        assert crop.dtype == np.float32
-        crop[...] = random.uniform(0, 255, crop.shape)
-    maps = engine.search(engine.exemplar())
-    for name, values in zip(engine.maps, maps):
-        stored = np.zeros(values.shape, np.float16)
-        device.download(stored, engine.place_of(name), engine.stream)
-        np.testing.assert_array_equal(stored.astype(np.float32), values)
-        assert values.dtype == np.float32
-    host = engines.create("onnxruntime", network, network.locate())
-    host.exemplar_crop[...], host.search_crop[...] = engine.exemplar_crop, engine.search_crop
-    for got, want in zip(maps, host.search(host.exemplar())):
-        np.testing.assert_allclose(got, want, rtol=0, atol=2e-2 * np.abs(want).max())
-
-
 def quantise_picture(path):
     """Put quantisers, in steps of two, behind a model's picture."""
     model = onnx.load(str(path))
@@ -386,17 +389,6 @@ def make_quantised(folder):
     order = Order(boards.load_board("jetson_orin_nano"), network, "int8")
     preparations.prepare(folder / "prepared", order, quiet)
     return network
-
-
-@pytest.mark.parametrize("board", FAMILIES, indirect=True)
-def test_a_quantised_network_has_half_tensors_too(board, tmp_path):
-    network = make_quantised(tmp_path)
-    made = tensorrt.build_prepared(tmp_path / "prepared", tmp_path / "bundle", quiet)
-    engine = loading.open_setup(loading.Setup(bundle=made))
-    assert engine.dtype == "float16" and made.precision == "int8"
-    found, _ = boxes(network, engine)
-    wanted, _ = boxes(network, engines.create("onnxruntime", network, network.locate()))
-    assert np.abs(found - wanted).max() < 2.0
 
 
 @pytest.mark.parametrize("board", ["11"], indirect=True)

@@ -18,28 +18,21 @@ VERSION = "{}.{}".format(*sys.version_info)
 SURFACES = prepare.read_surfaces()
 REAL = {"8.2": "8.6.1", "8.6": "8.6.1", "10": "10.3.0", "11": "11.4.0.106"}
 
-# 8.2.1 has no wheel. These are the names used here that 8.6.1 has and 8.2.1 lacks, by the release
-# notes of 8.4 (memory pools) and 8.5 (names of tensors).
-CAME_AFTER_8_2 = {
-    "ICudaEngine": {"num_io_tensors", "get_tensor_name", "get_tensor_shape", "get_tensor_dtype"}
-    | {"get_tensor_mode"},
-    "IExecutionContext": {"set_tensor_address", "execute_async_v3", "set_input_shape"},
-    "IBuilderConfig": {"set_memory_pool_limit"},
-    "tensorrt": {"MemoryPoolType", "TensorIOMode"},
-}
-
 
 def surface(family):
-    """dict of class -> set of its names, and "tensorrt" for the module's own."""
+    """dict of class -> set of its names, and "tensorrt" for the module's own.
+
+    8.2.1 has no wheel: its names are those of 8.6.1 without ``fake.NAMED``.
+    """
     found = dict(SURFACES[REAL[family]])
-    if family == "8.2":
-        for name, missing in CAME_AFTER_8_2.items():
-            found[name] = found[name] - missing
+    for name, names in fake.NAMED.items() if family == "8.2" else ():
+        if name in found:
+            found[name] = found[name] - set(names.split())
     return found
 
 
 @pytest.mark.parametrize("family", sorted(REAL))
-def test_fakes_have_no_name_that_the_real_ones_lack(family):
+def test_fakes_have_no_name_that_the_real_ones_lack_and_lack_none_that_they_have(family):
     trt, real = fake.make(family), surface(family)
     for name, each in vars(trt).items():
         if name.startswith("_"):
@@ -50,11 +43,15 @@ def test_fakes_have_no_name_that_the_real_ones_lack(family):
         extra = {n for n in dir(each) if not n.startswith("_")} - real[name]
         plain = set(dir(bytes)) | set(dir(int))
         assert not extra - plain, (name, extra)
-    # conditional attributes
-    builder, runtime = trt.Builder(trt.ILogger()), trt.Runtime(trt.ILogger())
-    config = builder.create_builder_config()
-    for each, name in ((config, "IBuilderConfig"), (runtime, "Runtime"), (builder, "Builder")):
-        assert {n for n in vars(each) if not n.startswith("_")} <= real[name]
+    for name, names in fake.lacking(family).items():
+        assert not real.get(name, set()) & set(names), name
+        assert not [each for each in names if hasattr(getattr(trt, name, trt), each)], name
+
+
+def test_an_attribute_of_another_family_is_refused():
+    config = fake.make("10").Builder(fake.ILogger()).create_builder_config()
+    with pytest.raises(AttributeError, match="TensorRT 10 has no IBuilderConfig.max_workspace"):
+        config.max_workspace_size = 1 << 20
 
 
 def used_names():

@@ -1,8 +1,8 @@
 """A fake ``tensorrt`` for each family. It runs its plans with ONNX Runtime, in host memory.
 
-Every class has exactly the names of the real bindings that the product uses. A name that a family
-lacks is missing here too: ``nogpu_tests/test_tensorrt_surface.py`` compares both with
-surfaces.txt. As far as the real behaviour is known, the fakes build and refuse the same things:
+Every class has exactly the names of the real bindings that the product uses. ``make`` leaves out
+those that a family of ``FAMILIES`` lacks; ``nogpu_tests/test_tensorrt_surface.py`` compares both
+with surfaces.txt. As far as the real behaviour is known, the fakes build and refuse the same:
 
 - A plan loads only in the version and on the GPU that it was built for. Otherwise the fake logs the
   message of the real TensorRT.
@@ -18,6 +18,7 @@ surfaces.txt. As far as the real behaviour is known, the fakes build and refuse 
   bytes, as NvInferRuntime.h of 8.5 and later says; nothing is written about 8.2.
 """
 
+import collections
 import ctypes
 import enum
 import json
@@ -28,7 +29,6 @@ import numpy as np
 
 from hotpath_nogpu.tensorrt.models import Model
 
-VERSIONS = {"8.0": "8.0.1.6", "8.2": "8.2.1.8", "8.6": "8.6.1", "10": "10.3.0", "11": "11.4.0.106"}
 NEWER = ("HardSwish", "LayerNormalization", "Gelu")
 MAGIC = b"fakeplan"
 TAG = "Version tag does not match. Note: Current Version: {}, Serialized Engine Version: {}"
@@ -50,6 +50,52 @@ HELD = "a captured graph holds this execution context; use another one for each 
 NO_MEMORY = "[defaultAllocator.cpp::allocate::20] Error Code 1: Cuda Runtime (out of memory)"
 
 
+# Names by class, and the module's own by "tensorrt". By the releases' notes, NAMED came with pools
+# of memory (8.4) and names of tensors (8.5). INDEXED went with 10, and MONITORED came. WEAK went
+# with 11, whose networks have the types of their models.
+NAMED = {
+    "tensorrt": "MemoryPoolType TensorIOMode",
+    "TacticSource": "EDGE_MASK_CONVOLUTIONS JIT_CONVOLUTIONS",
+    "IBuilderConfig": "set_memory_pool_limit",
+    "ICudaEngine": "num_io_tensors get_tensor_name get_tensor_mode get_tensor_shape "
+    "get_tensor_dtype",
+    "IExecutionContext": "set_tensor_address execute_async_v3 set_input_shape",
+}
+INDEXED = {
+    "BuilderFlag": "STRICT_TYPES",
+    "IBuilderConfig": "max_workspace_size",
+    "ICudaEngine": "num_bindings get_binding_name get_binding_shape get_binding_dtype "
+    "binding_is_input get_binding_index",
+    "IExecutionContext": "execute_async_v2 set_binding_shape",
+}
+MONITORED = {
+    "tensorrt": "IProgressMonitor",
+    "NetworkDefinitionCreationFlag": "STRONGLY_TYPED",
+    "IBuilderConfig": "progress_monitor",
+}
+WEAK = {
+    "tensorrt": "IInt8EntropyCalibrator2",
+    "BuilderFlag": "FP16 INT8 OBEY_PRECISION_CONSTRAINTS",
+    "TacticSource": "CUBLAS CUBLAS_LT CUDNN",
+    "NetworkDefinitionCreationFlag": "EXPLICIT_BATCH",
+    "IBuilderConfig": "int8_calibrator set_calibration_profile",
+    "ILayer": "precision set_output_type",
+}
+OBEY = {"BuilderFlag": "OBEY_PRECISION_CONSTRAINTS"}  # STRICT_TYPES in 8.0
+FAMILIES = {  # version, and what it lacks
+    "8.0": ("8.0.1.6", (NAMED, MONITORED, OBEY)),
+    "8.2": ("8.2.1.8", (NAMED, MONITORED)),
+    "8.6": ("8.6.1", (MONITORED,)),
+    "10": ("10.3.0", (INDEXED,)),
+    "11": ("11.4.0.106", (INDEXED, WEAK)),
+}
+MEMBERS = {
+    "BuilderFlag": "GPU_FALLBACK FP16 INT8 STRICT_TYPES OBEY_PRECISION_CONSTRAINTS",
+    "TacticSource": "CUBLAS CUBLAS_LT CUDNN EDGE_MASK_CONVOLUTIONS JIT_CONVOLUTIONS",
+    "NetworkDefinitionCreationFlag": "EXPLICIT_BATCH STRONGLY_TYPED",
+}
+
+
 class Machine:
     """The computer that the fakes simulate. Tests may change it."""
 
@@ -67,349 +113,414 @@ class Machine:
 
 
 def make(family, machine=None):
-    """Return the fake module of a family, one of ``VERSIONS``."""
-    machine, version = machine or Machine(), VERSIONS[family]
-    trt = types.ModuleType("tensorrt")
-    trt.__version__ = version
-    by_index, by_name = family in ("8.0", "8.2", "8.6"), family not in ("8.0", "8.2")
-    strong = family == "11"
+    """Return the fake module of a family, one of ``FAMILIES``."""
+    trt, lacks = types.ModuleType("tensorrt"), lacking(family)
+    shared = {"_trt": trt, "_family": family, "_machine": machine or Machine()}
+    trt.__version__, _ = FAMILIES[family]
+    trt.float32, trt.float16 = DataType.FLOAT, DataType.HALF
+    for name, members in MEMBERS.items():
+        there = [member for member in members.split() if member not in lacks[name]]
+        setattr(trt, name, enum.IntEnum(name, there, start=0))
+    for kind in CLASSES:
+        name = kind.__name__
+        if issubclass(kind, Fake):
+            parts = {k: v for k, v in vars(kind).items() if k not in lacks[name]}
+            kind = type(name, (Fake,), dict(parts, **shared))
+        if name not in lacks["tensorrt"]:
+            setattr(trt, name, kind)
+    return trt
 
-    # -- enumerations
 
-    class Severity(enum.IntEnum):
-        INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
+def lacking(family):
+    """dict of class -> the names that a family lacks, and "tensorrt" -> the module's."""
+    found = collections.defaultdict(list)
+    for table in FAMILIES[family][1]:
+        for name, names in table.items():
+            found[name] += names.split()
+    return found
 
-    class DataType(enum.Enum):
-        FLOAT, HALF = 0, 1
 
-    TYPES = {"float32": DataType.FLOAT, "float16": DataType.HALF}
-    obey = "STRICT_TYPES" if family == "8.0" else "OBEY_PRECISION_CONSTRAINTS"
-    flags = ["GPU_FALLBACK"] + ([] if strong else ["FP16", "INT8", obey])
-    BuilderFlag = enum.Enum("BuilderFlag", flags)
-    creation = ["STRONGLY_TYPED" if strong else "EXPLICIT_BATCH"]
-    NetworkDefinitionCreationFlag = enum.IntEnum("NetworkDefinitionCreationFlag", creation, start=0)
-    DeviceType = enum.Enum("DeviceType", "GPU DLA")
-    # the members are those of the releases' notes
-    tactics = [] if strong else ["CUBLAS", "CUBLAS_LT", "CUDNN"]
-    tactics += ["EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS"] if by_name else []
-    TacticSource = enum.IntEnum("TacticSource", tactics, start=0)
+class Fake:
+    """What ``make`` copies for a family; as the real classes, it takes no new attributes."""
 
-    # -- small things
+    _trt = _family = _machine = None
 
-    ILogger = type("ILogger", (), dict(Severity.__members__, Severity=Severity))
-    IInt8EntropyCalibrator2 = type("IInt8EntropyCalibrator2", (), {})
-    IProgressMonitor = type("IProgressMonitor", (), {})
+    def __setattr__(self, name, value):
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise AttributeError(f"TensorRT {self._family} has no {type(self).__name__}.{name}")
+        object.__setattr__(self, name, value)
 
-    class TensorFormat(enum.IntEnum):
-        LINEAR = 0
 
-    class ITensor:
-        def __init__(self, name, kind, shape):
-            self.name = name
-            self._kind = kind
-            self.allowed_formats = 0
-            self.shape = shape
+# -- enumerations, and what the product derives from
 
-        @property
-        def dtype(self):
-            return TYPES[self._kind]
 
-        @dtype.setter
-        def dtype(self, kind):
-            if strong:
-                raise AssertionError("a strongly typed network has the types of its model")
-            self._kind = next(name for name, known in TYPES.items() if known == kind)
+class Severity(enum.IntEnum):
+    INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
 
-    class IHostMemory(bytes):
-        pass
 
-    class ITimingCache:
-        def __init__(self, data):
-            self._data = data
+class DataType(enum.Enum):
+    FLOAT, HALF = 0, 1
 
-        def serialize(self):
-            return IHostMemory(self._data or b"timing of " + version.encode())
 
-    class ParserError:
-        def __init__(self, text):
-            self.desc = lambda: text
+DeviceType = enum.Enum("DeviceType", "GPU DLA")
+MemoryPoolType = enum.Enum("MemoryPoolType", "WORKSPACE")
+TensorIOMode = enum.Enum("TensorIOMode", "NONE INPUT OUTPUT")
+TensorFormat = enum.IntEnum("TensorFormat", "LINEAR", start=0)
+ILogger = type("ILogger", (), dict(Severity.__members__, Severity=Severity))
+IInt8EntropyCalibrator2 = type("IInt8EntropyCalibrator2", (), {})
+IProgressMonitor = type("IProgressMonitor", (), {})
+IHostMemory = type("IHostMemory", (bytes,), {})
+TYPES = {"float32": DataType.FLOAT, "float16": DataType.HALF}
 
-    # -- building
 
-    class ILayer:
-        def __init__(self, name, outputs):
-            self.name = name
-            self._outputs = [ITensor(output, "float32", ()) for output in outputs]
-            self.num_outputs, self.get_output = len(outputs), self._outputs.__getitem__
+# -- building
 
-    class INetworkDefinition:
-        def _fill(self, model):
-            inputs, outputs = (
-                [ITensor(name, model.types[name], shape) for name, shape in each]
-                for each in (model.inputs, model.outputs)
-            )
-            self._model, self._tensors = model, inputs + outputs
-            layers = [ILayer(*row) for row in zip(model.names, (row[2] for row in model.nodes))]
-            self.num_layers, self.get_layer = len(layers), layers.__getitem__
-            self.num_inputs, self.get_input = len(inputs), inputs.__getitem__
-            self.num_outputs, self.get_output = len(outputs), outputs.__getitem__
 
-    class OnnxParser:
-        def __init__(self, network, logger):
-            self._network = network
+class ITensor(Fake):
+    name = shape = None
+    allowed_formats = 0
 
-        def parse(self, model):
-            parsed = Model(model)
-            errors = _problems(parsed, family, machine)
-            self.num_errors, self.get_error = len(errors), lambda n: ParserError(errors[n])
-            self._network._fill(parsed)
-            return not errors
+    def __init__(self, name, kind, shape):
+        self.name, self._kind, self.shape = name, kind, shape
 
-    class IBuilderConfig:
-        def __init__(self):
-            self._flags = set()
-            self._cache = None
-            self._profiles = []
-            self._tactics = (1 << len(TacticSource)) - 1
-            self.DLA_core = -1
-            self.default_device_type = DeviceType.GPU
-            if not strong:
-                self.int8_calibrator = None
-            if by_index:
-                self.max_workspace_size = 0
-            if family in ("10", "11"):
-                self.progress_monitor = None
+    @property
+    def dtype(self):
+        return TYPES[self._kind]
 
-        def set_flag(self, flag):
-            machine.seen.append(("flag", flag.name))
-            self._flags.add(flag.name)
+    @dtype.setter
+    def dtype(self, kind):
+        if self._family == "11":
+            raise AssertionError("a strongly typed network has the types of its model")
+        self._kind = next(name for name, known in TYPES.items() if known == kind)
 
-        def get_tactic_sources(self):
-            return self._tactics
 
-        def set_tactic_sources(self, tactics):
-            machine.seen.append(("tactics", [s.name for s in TacticSource if tactics >> s & 1]))
-            self._tactics = tactics
-            return True
+class ILayer(Fake):
+    name = precision = None
+    num_outputs = property(lambda self: len(self._outputs))
 
-        def create_timing_cache(self, data):
-            machine.seen.append(("timing cache", bytes(data)))
-            return ITimingCache(bytes(data))
+    def __init__(self, name, outputs):
+        self.name, self._outputs = name, outputs
 
-        def set_timing_cache(self, cache, ignore_mismatch):
-            self._cache = cache
-            return True
-
-        def get_timing_cache(self):
-            return self._cache
-
-        def add_optimization_profile(self, profile):
-            self._profiles.append(profile)
-            return len(self._profiles) - 1
-
-    class IOptimizationProfile:
-        def __init__(self):
-            self._shapes = {}
-
-        def set_shape(self, input, min, opt, max):
-            machine.seen.append(("profile", (input, min, opt, max)))
-            self._shapes[input] = min, max
+    def get_output(self, index):
+        return self._outputs[index]
 
     def set_output_type(self, index, kind):
-        machine.seen.append(("kept", (self.name, self.precision.name, kind.name)))
-        machine.seen.append(("kept tensor", self._outputs[index].name))
+        self._machine.seen.append(("kept", (self.name, self.precision.name, kind.name)))
+        self._machine.seen.append(("kept tensor", self._outputs[index].name))
 
-    if not strong:
-        ILayer.precision = None
-        ILayer.set_output_type = set_output_type
-        IBuilderConfig.set_calibration_profile = lambda self, profile: True
-    if by_name:
-        IBuilderConfig.set_memory_pool_limit = lambda self, pool, size: None
 
-    class Builder:
-        def __init__(self, logger):
-            if machine.broken:
-                logger.log(Severity.ERROR, OLD_DRIVER)
-                raise TypeError("pybind11::init(): factory function returned nullptr")
-            self._logger = logger
+class INetworkDefinition(Fake):
+    num_layers = property(lambda self: len(self._layers))
+    num_inputs = property(lambda self: len(self._inputs))
+    num_outputs = property(lambda self: len(self._outputs))
 
-        @property
-        def num_DLA_cores(self):
-            return machine.dla_cores
+    def _fill(self, model):
+        trt = self._trt
+        self._model = model
+        self._inputs, self._outputs = (
+            [trt.ITensor(name, model.types[name], shape) for name, shape in each]
+            for each in (model.inputs, model.outputs)
+        )
+        self._layers = [
+            trt.ILayer(name, [trt.ITensor(output, "float32", ()) for output in outputs])
+            for name, (_, _, outputs) in zip(model.names, model.nodes)
+        ]
 
-        def create_network(self, flags):
-            if by_index and flags != 1 << NetworkDefinitionCreationFlag.EXPLICIT_BATCH:
-                raise ValueError("implicit batch: no ONNX can be parsed into it")
-            return INetworkDefinition()
+    def get_layer(self, index):
+        return self._layers[index]
 
-        def create_builder_config(self):
-            return IBuilderConfig()
+    def get_input(self, index):
+        return self._inputs[index]
 
-        def create_optimization_profile(self):
-            return IOptimizationProfile()
+    def get_output(self, index):
+        return self._outputs[index]
 
-        def build_serialized_network(self, network, config):
-            problem = _unbuildable(network._model, config, version, machine)
-            if problem:
-                self._logger.log(Severity.ERROR, problem)
-                return None
-            monitor = getattr(config, "progress_monitor", None)
-            if monitor is not None:
-                monitor.phase_start("Building Engine", None, 2)
-                monitor.step_complete("Building Engine", 0)
-                monitor.phase_finish("Building Engine")
-            for tensor in network._tensors:
-                if tensor._kind == "float16" and not strong:
-                    machine.seen.append(("half tensor", (tensor.name, tensor.allowed_formats)))
-            kinds = {tensor.name: tensor._kind for tensor in network._tensors}
-            head = {"version": version, "capability": machine.capability, "types": kinds}
-            head["profile"] = config._profiles[0]._shapes if config._profiles else {}
-            return IHostMemory(_plan(head, network._model))
 
-    # -- running
+class ParserError(Fake):
+    def __init__(self, text):
+        self._text = text
 
-    class IExecutionContext:
-        def __init__(self, engine):
-            self._engine = engine
-            self._bound = {}
-            self._inputs = {name: tuple(shape) for name, shape in engine._model.inputs}
-            self._is_new = True
-            self._graph = None  # that captured it
+    def desc(self):
+        return self._text
 
-        def _is_free(self):
-            """Whether the context may change: no other graph holds it."""
-            graph = self._graph
-            if graph is None or graph is machine.graph or graph._graph is None:  # closed
-                return True
-            self._engine._logger.log(Severity.ERROR, HELD)
-            return False
 
-        def _set(self, name, shape):
-            if not self._is_free():
-                return False
-            least, most = self._engine._profile.get(name, [self._inputs[name]] * 2)
-            fits = all(a <= b <= c for a, b, c in zip(least, shape, most))
-            if len(shape) != len(least) or not fits:
-                self._engine._logger.log(Severity.ERROR, NOT_IN_PROFILE.format(name))
-                return False
-            self._inputs[name] = tuple(shape)
-            self._is_new = True
-            return True
+class OnnxParser(Fake):
+    num_errors = property(lambda self: len(self._errors))
 
-    class ICudaEngine:
-        def __init__(self, model, types, logger, profile):
-            self._model, self._types, self._logger = model, types, logger
-            self._profile = profile
-            self._io = model.inputs + model.outputs
+    def __init__(self, network, logger):
+        self._network = network
 
-        def create_execution_context(self):
-            if machine.memory is not None and len(self._model.nodes) > machine.memory:
-                self._logger.log(Severity.ERROR, NO_MEMORY)
-                return None
-            self._session = self._model.session()
-            return IExecutionContext(self)
+    def parse(self, model):
+        parsed = Model(model)
+        self._errors = _problems(parsed, self._family, self._machine)
+        self._network._fill(parsed)
+        return not self._errors
 
-    def is_aligned(context, name, address):
-        if address % ALIGNMENT:
-            context._engine._logger.log(Severity.ERROR, UNALIGNED.format(name, ALIGNMENT))
-        return address % ALIGNMENT == 0
+    def get_error(self, index):
+        return self._trt.ParserError(self._errors[index])
 
-    def run(context, addresses, handle):
-        addresses, inputs = dict(addresses), dict(context._inputs)
-        if any(side < 0 for shape in inputs.values() for side in shape):
-            context._engine._logger.log(Severity.ERROR, NO_SHAPE)
-            return False
-        if machine.graph is not None:
-            if not context._is_free():
-                return False
-            context._graph = machine.graph
-        if context._is_new:
-            machine.take_memory()
-            context._is_new = False
-        machine.enqueue(handle, lambda: compute(context._engine, addresses, inputs))
+
+class ITimingCache(Fake):
+    def __init__(self, data):
+        self._data = data
+
+    def serialize(self):
+        return IHostMemory(self._data or b"timing of " + self._trt.__version__.encode())
+
+
+class IOptimizationProfile(Fake):
+    def __init__(self):
+        self._shapes = {}
+
+    def set_shape(self, input, min, opt, max):
+        self._machine.seen.append(("profile", (input, min, opt, max)))
+        self._shapes[input] = min, max
+
+
+class IBuilderConfig(Fake):
+    DLA_core = -1
+    default_device_type = DeviceType.GPU
+    int8_calibrator = progress_monitor = None
+    max_workspace_size = 0
+
+    def __init__(self):
+        self._flags, self._cache, self._profiles = set(), None, []
+        self._tactics = (1 << len(self._trt.TacticSource)) - 1
+
+    def set_flag(self, flag):
+        self._machine.seen.append(("flag", flag.name))
+        self._flags.add(flag.name)
+
+    def set_memory_pool_limit(self, pool, size):
+        pass
+
+    def get_tactic_sources(self):
+        return self._tactics
+
+    def set_tactic_sources(self, tactics):
+        names = [source.name for source in self._trt.TacticSource if tactics >> source & 1]
+        self._machine.seen.append(("tactics", names))
+        self._tactics = tactics
         return True
 
-    def compute(engine, addresses, inputs):
-        model, types = engine._model, engine._types
+    def create_timing_cache(self, data):
+        self._machine.seen.append(("timing cache", bytes(data)))
+        return self._trt.ITimingCache(bytes(data))
+
+    def set_timing_cache(self, cache, ignore_mismatch):
+        self._cache = cache
+        return True
+
+    def get_timing_cache(self):
+        return self._cache
+
+    def add_optimization_profile(self, profile):
+        self._profiles.append(profile)
+        return len(self._profiles) - 1
+
+    def set_calibration_profile(self, profile):
+        return True
+
+
+class Builder(Fake):
+    num_DLA_cores = property(lambda self: self._machine.dla_cores)
+
+    def __init__(self, logger):
+        if self._machine.broken:
+            logger.log(Severity.ERROR, OLD_DRIVER)
+            raise TypeError("pybind11::init(): factory function returned nullptr")
+        self._logger = logger
+
+    def create_network(self, flags):
+        explicit = getattr(self._trt.NetworkDefinitionCreationFlag, "EXPLICIT_BATCH", None)
+        if self._family.startswith("8") and flags != 1 << explicit:
+            raise ValueError("implicit batch: no ONNX can be parsed into it")
+        return self._trt.INetworkDefinition()
+
+    def create_builder_config(self):
+        return self._trt.IBuilderConfig()
+
+    def create_optimization_profile(self):
+        return self._trt.IOptimizationProfile()
+
+    def build_serialized_network(self, network, config):
+        model, machine, version = network._model, self._machine, self._trt.__version__
+        problem = _unbuildable(model, config, version, machine)
+        if problem:
+            self._logger.log(Severity.ERROR, problem)
+            return None
+        monitor = getattr(config, "progress_monitor", None)
+        if monitor is not None:
+            monitor.phase_start("Building Engine", None, 2)
+            monitor.step_complete("Building Engine", 0)
+            monitor.phase_finish("Building Engine")
+        tensors = network._inputs + network._outputs
+        for tensor in tensors:
+            if tensor._kind == "float16" and self._family != "11":
+                machine.seen.append(("half tensor", (tensor.name, tensor.allowed_formats)))
+        kinds = {tensor.name: tensor._kind for tensor in tensors}
+        head = {"version": version, "capability": machine.capability, "types": kinds}
+        head["profile"] = config._profiles[0]._shapes if config._profiles else {}
+        return IHostMemory(_plan(head, model))
+
+
+# -- running
+
+
+class Runtime(Fake):
+    DLA_core = -1
+
+    def __init__(self, logger):
+        self._logger = logger
+        if self._machine.broken:
+            logger.log(Severity.ERROR, "createInferRuntime: " + OLD_DRIVER)
+
+    def deserialize_cuda_engine(self, data):
+        machine, version = self._machine, self._trt.__version__
+        if machine.broken:
+            raise SystemError("the real one would end the process here")
+        problem = None
+        head, model = _read(data)
+        if head is None:
+            problem = NO_PLAN
+        elif head["version"] != version:
+            problem = TAG.format(version, head["version"])
+        elif head["capability"] != machine.capability:
+            problem = DEVICE.format(head["capability"], machine.capability)
+        if problem:
+            self._logger.log(Severity.ERROR, problem)
+            return None
+        return self._trt.ICudaEngine(model, head["types"], self._logger, head["profile"])
+
+
+class ICudaEngine(Fake):
+    num_io_tensors = num_bindings = property(lambda self: len(self._io))
+
+    def __init__(self, model, types, logger, profile):
+        self._model, self._types, self._logger = model, types, logger
+        self._profile = profile
+        self._io = model.inputs + model.outputs
+
+    def create_execution_context(self):
+        memory = self._machine.memory
+        if memory is not None and len(self._model.nodes) > memory:
+            self._logger.log(Severity.ERROR, NO_MEMORY)
+            return None
+        self._session = self._model.session()
+        return self._trt.IExecutionContext(self)
+
+    def get_tensor_name(self, index):
+        return self._io[index][0]
+
+    get_binding_name = get_tensor_name
+
+    def get_tensor_mode(self, name):
+        is_input = name in dict(self._model.inputs)
+        return TensorIOMode.INPUT if is_input else TensorIOMode.OUTPUT
+
+    def get_tensor_shape(self, name):
+        return dict(self._io)[name]
+
+    def get_tensor_dtype(self, name):
+        return TYPES[self._types[name]]
+
+    def get_binding_index(self, name):
+        return [io[0] for io in self._io].index(name)
+
+    def get_binding_shape(self, index):
+        return self._io[index][1]
+
+    def get_binding_dtype(self, index):
+        return TYPES[self._types[self._io[index][0]]]
+
+    def binding_is_input(self, index):
+        return index < len(self._model.inputs)
+
+    def _compute(self, addresses, inputs):
+        model, kinds = self._model, self._types
         feed = {
-            name: _array(addresses[name], shape, types[name]).astype(model.types[name])
+            name: _array(addresses[name], shape, kinds[name]).astype(model.types[name])
             for name, shape in inputs.items()
         }
-        outputs = dict(zip((name for name, _ in model.outputs), engine._session(feed)))
-        for (name, _), result in zip(model.outputs, machine.spoil(outputs).values()):
-            _array(addresses[name], result.shape, types[name])[...] = result
+        outputs = dict(zip((name for name, _ in model.outputs), self._session(feed)))
+        for (name, _), result in zip(model.outputs, self._machine.spoil(outputs).values()):
+            _array(addresses[name], result.shape, kinds[name])[...] = result
 
-    def dtype_of(engine, name):
-        return TYPES[engine._types[name]]
 
-    if by_index:
+class IExecutionContext(Fake):
+    def __init__(self, engine):
+        self._engine = engine
+        self._bound = {}
+        self._inputs = {name: tuple(shape) for name, shape in engine._model.inputs}
+        self._is_new = True
+        self._graph = None  # that captured it
 
-        def execute_async_v2(self, bindings, stream_handle):
-            bound = dict(zip((name for name, _ in self._engine._io), bindings))
-            aligned = [is_aligned(self, name, address) for name, address in bound.items()]
-            return all(aligned) and run(self, bound, stream_handle)
+    def set_tensor_address(self, name, address):
+        if not self._is_aligned(name, address) or not self._is_free():
+            return False
+        self._bound[name] = address
+        return True
 
-        IExecutionContext.execute_async_v2 = execute_async_v2
-        ICudaEngine.num_bindings = property(lambda self: len(self._io))
-        ICudaEngine.get_binding_name = lambda self, index: self._io[index][0]
-        ICudaEngine.get_binding_shape = lambda self, index: self._io[index][1]
-        ICudaEngine.get_binding_dtype = lambda self, index: dtype_of(self, self._io[index][0])
-        ICudaEngine.binding_is_input = lambda self, index: index < len(self._model.inputs)
-        IExecutionContext.set_binding_shape = lambda self, binding, shape: self._set(
-            self._engine._io[binding][0], shape
-        )
-        ICudaEngine.get_binding_index = lambda self, name: [io[0] for io in self._io].index(name)
-    if by_name:
+    def set_input_shape(self, name, shape):
+        return self._set(name, shape)
 
-        def set_tensor_address(self, name, address):
-            if not is_aligned(self, name, address) or not self._is_free():
+    def set_binding_shape(self, binding, shape):
+        return self._set(self._engine._io[binding][0], shape)
+
+    def _set(self, name, shape):
+        if not self._is_free():
+            return False
+        least, most = self._engine._profile.get(name, [self._inputs[name]] * 2)
+        fits = all(a <= b <= c for a, b, c in zip(least, shape, most))
+        if len(shape) != len(least) or not fits:
+            return self._refuse(NOT_IN_PROFILE.format(name))
+        self._inputs[name] = tuple(shape)
+        self._is_new = True
+        return True
+
+    def execute_async_v3(self, handle):
+        return self._run(self._bound, handle)
+
+    def execute_async_v2(self, bindings, stream_handle):
+        bound = dict(zip((name for name, _ in self._engine._io), bindings))
+        aligned = [self._is_aligned(name, address) for name, address in bound.items()]
+        return all(aligned) and self._run(bound, stream_handle)
+
+    def _refuse(self, problem):
+        self._engine._logger.log(Severity.ERROR, problem)
+        return False
+
+    def _is_aligned(self, name, address):
+        return address % ALIGNMENT == 0 or self._refuse(UNALIGNED.format(name, ALIGNMENT))
+
+    def _is_free(self):
+        """Whether the context may change: no other graph holds it."""
+        graph = self._graph
+        is_free = graph is None or graph is self._machine.graph or graph._graph is None  # closed
+        return is_free or self._refuse(HELD)
+
+    def _run(self, addresses, handle):
+        machine, engine = self._machine, self._engine
+        addresses, inputs = dict(addresses), dict(self._inputs)
+        if any(side < 0 for shape in inputs.values() for side in shape):
+            return self._refuse(NO_SHAPE)
+        if machine.graph is not None:
+            if not self._is_free():
                 return False
-            self._bound[name] = address
-            return True
+            self._graph = machine.graph
+        if self._is_new:
+            machine.take_memory()
+            self._is_new = False
+        machine.enqueue(handle, lambda: engine._compute(addresses, inputs))
+        return True
 
-        IExecutionContext.set_tensor_address = set_tensor_address
-        IExecutionContext.execute_async_v3 = lambda self, handle: run(self, self._bound, handle)
-        ICudaEngine.num_io_tensors = property(lambda self: len(self._io))
-        ICudaEngine.get_tensor_name = lambda self, index: self._io[index][0]
-        TensorIOMode = enum.Enum("TensorIOMode", "NONE INPUT OUTPUT")
-        trt.TensorIOMode = TensorIOMode
-        ICudaEngine.get_tensor_mode = lambda self, name: (
-            TensorIOMode.INPUT if name in dict(self._model.inputs) else TensorIOMode.OUTPUT
-        )
-        IExecutionContext.set_input_shape = lambda self, name, shape: self._set(name, shape)
-        ICudaEngine.get_tensor_shape = lambda self, name: dict(self._io)[name]
-        ICudaEngine.get_tensor_dtype = lambda self, name: dtype_of(self, name)
 
-    class Runtime:
-        def __init__(self, logger):
-            self._logger = logger
-            self.DLA_core = -1
-            if machine.broken:
-                logger.log(Severity.ERROR, "createInferRuntime: " + OLD_DRIVER)
-
-        def deserialize_cuda_engine(self, data):
-            if machine.broken:
-                raise SystemError("the real one would end the process here")
-            problem = None
-            head, model = _read(data)
-            if head is None:
-                problem = NO_PLAN
-            elif head["version"] != version:
-                problem = TAG.format(version, head["version"])
-            elif head["capability"] != machine.capability:
-                problem = DEVICE.format(head["capability"], machine.capability)
-            if problem:
-                self._logger.log(Severity.ERROR, problem)
-                return None
-            return ICudaEngine(model, head["types"], self._logger, head["profile"])
-
-    hidden = {"Severity", "IInt8EntropyCalibrator2" if strong else ""}
-    hidden |= {"IProgressMonitor"} if family in ("8.2", "8.6") else set()
-    if by_name:
-        trt.MemoryPoolType = enum.Enum("MemoryPoolType", "WORKSPACE")
-    vars(trt).update((n, e) for n, e in locals().items() if isinstance(e, type) and n not in hidden)
-    trt.float32, trt.float16 = DataType.FLOAT, DataType.HALF
-    return trt
+CLASSES = (
+    *(DataType, DeviceType, MemoryPoolType, TensorIOMode, TensorFormat),
+    *(ILogger, IInt8EntropyCalibrator2, IProgressMonitor, IHostMemory, ITensor, ILayer),
+    *(INetworkDefinition, ParserError, OnnxParser, ITimingCache, IOptimizationProfile),
+    *(IBuilderConfig, Builder, Runtime, ICudaEngine, IExecutionContext),
+)
 
 
 def _problems(model, family, machine):

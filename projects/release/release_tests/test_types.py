@@ -16,9 +16,21 @@ from tests.support.fences import blocks
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # a program that uses the package, and not the parts of it that a tutorial adds to
 OWN = re.compile(r"^(import hotpath|from hotpath import)", re.MULTILINE)
+EXAMPLE = ROOT / "docs" / "examples" / "drone.py"
 # What a program may do with a track: one that a detector has to find may be None.
 RIGHT = """\
 import hotpath
+from hotpath import Bearing, Box, Targets, Track, Tracker
+
+
+def middle(track: Track) -> float:
+    box: Box = track.box
+    return box.x + box.w / 2
+
+
+def right(there: Bearing, tracker: Tracker, targets: Targets) -> float:
+    return there.right
+
 
 for frame, track in hotpath.track(0, point=(3, 4), threads=2):
     print(track.state, frame.bgr())
@@ -31,6 +43,7 @@ import hotpath
 for frame, found in hotpath.track("a.mp4", detector="yolox_nano"):
     print(found.box)
 hotpath.load_tracker("kestrel", thread=2)
+hotpath.load_targets().speed()
 """
 
 
@@ -43,6 +56,7 @@ def programs(tmp_path_factory):
         for number, (kind, _, text) in enumerate(blocks(page)):
             if kind in ("python", "py") and OWN.search(text):
                 (folder / f"{name}_{number}.py").write_text(text)
+    shutil.copy(str(EXAMPLE), str(folder / EXAMPLE.name))
     (folder / "right.py").write_text(RIGHT)
     (folder / "wrong.py").write_text(WRONG)
     (folder / "pyrightconfig.json").write_text(json.dumps(PYRIGHT))
@@ -89,7 +103,7 @@ def test_every_program_has_the_types_that_it_needs(programs, checker):
 @pytest.mark.parametrize("checker", [mypy, pyright])
 def test_a_wrong_program_is_noticed(programs, checker):
     code, messages = checker(sys.executable, programs, ["wrong.py"])
-    assert code and "box" in messages and "thread" in messages, messages
+    assert code and all(word in messages for word in ("box", "thread", "speed")), messages
 
 
 @pytest.mark.slow("builds a wheel")
@@ -108,7 +122,7 @@ def test_a_wheel_tells_its_types_too(programs, checker, tmp_path):
     words = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", own]
     code, messages = run([*words, *tmp_path.glob("*.whl")], tmp_path)
     assert code == 0, messages
-    names = ["README_2.py", "right.py"]
+    names = ["README_2.py", "right.py", EXAMPLE.name]
     names = [name for name in names if (programs / name).exists()]
     code, messages = checker(home / "bin" / "python", programs, names)
     assert code == 0, messages

@@ -134,7 +134,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
                 )
     if manager:
         manager.stopping()
-    outputs.summary(source)
+    outputs.summary()
     if broken:
         raise broken
     forgiven = FORGIVEN_ERRORS if source.file_of(0) is None else 0

@@ -4,7 +4,7 @@ import math
 import os
 import re
 import time
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -67,6 +67,30 @@ class TrackedFrame(NamedTuple):
     tracks: Dict[int, Track]
     captured_s: float = 0.0
     header: Optional[Header] = None
+
+
+class Output:
+    """What takes the tracked frames of a run. It may be written to until it is closed.
+
+    Attributes:
+        files: paths of the files that have the content of this run.
+    """
+
+    files: Sequence[str] = ()
+
+    def write(self, tracked: TrackedFrame) -> None:
+        """Take a frame with its tracks.
+
+        Raises:
+            BadOutput: a file can't be written, now or since an earlier frame.
+        """
+
+    def lines(self) -> List[str]:
+        """What the summary says of it, as lines of text."""
+        return []
+
+    def close(self) -> None:
+        """Finish it; may be called twice. Raises ``BadOutput``, too."""
 
 
 class Source:

@@ -24,11 +24,12 @@ import stat
 import sys
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
+from hotpath.base.commands import counted
 from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.frames.directions import bearing
 from hotpath.runtime.tracker.lock import ExclusiveLock, exclusive
 from hotpath.runtime.types import Box
-from hotpath.video.base import TrackedFrame
+from hotpath.video.base import Output, TrackedFrame
 from hotpath.video.output_file import (
     MOVED,
     NewFile,
@@ -58,7 +59,7 @@ PLAIN = (int, float, str, bool, type(None))  # no scalars of NumPy
 END = "\r\n"  # so that csv quotes a name with either of them
 
 
-class Rows:
+class Rows(Output):
     """Makes a row of each target in a frame, for ``Results`` and for the table of the page.
 
     Args:
@@ -107,10 +108,17 @@ class Rows:
             if self.results is not None and (self.records is None or self.records()):
                 self.results.write(row)
 
+    def lines(self) -> List[str]:
+        """How many rows were left out."""
+        dropped = self.results.dropped if self.results is not None else 0
+        text = "left out of the results, because their reader was late: "
+        return [text + counted(dropped, "row")] if dropped else []
+
     def close(self) -> None:
         """Close the ``Results``; raises what its ``close`` does."""
         if self.results is not None:
             self.results.close()
+            self.files = [self.results.name] if self.results.kept else []
 
 
 class Results:
@@ -186,7 +194,7 @@ class Results:
     @property
     def kept(self) -> bool:
         """Whether the file with this name is the one that was written."""
-        return self._new is None or self._new.kept
+        return self._own and (self._new is None or self._new.kept)
 
     @exclusive
     def close(self) -> None:

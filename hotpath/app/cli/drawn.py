@@ -1,7 +1,7 @@
 """The output of a run that draws: boxes and captions on each picture, for a window and a video."""
 
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from hotpath.app.cli.profile import Profile
 from hotpath.base.commands import counted
@@ -9,15 +9,17 @@ from hotpath.runtime.errors import HotpathError
 from hotpath.runtime.frames.pictures import bgr_of
 from hotpath.runtime.types import Track
 from hotpath.video import drawing as draw
-from hotpath.video.base import TrackedFrame
+from hotpath.video.base import Output, TrackedFrame
 from hotpath.video.encoder import drawn_canvas
 
 if TYPE_CHECKING:
     from hotpath.app.cli.player import Player
     from hotpath.video.save import BackgroundVideo
 
+HELD_UP = 0.1  # share of a run's time from which a wait is worth a sentence
 
-class Drawn:
+
+class Drawn(Output):
     """Draws each frame once, shows it in the window and saves it in the video.
 
     Args:
@@ -101,7 +103,28 @@ class Drawn:
                 texts[number] = f"{max(0.0, time_s - began_s):.1f} s"
         return texts
 
+    def lines(self) -> List[str]:
+        """What the video lost, and what the run lost, because of the encoder."""
+        lines: List[str] = []
+        if self._video is None:
+            return lines
+        if self._video.dropped:
+            dropped = counted(self._video.dropped, "frame")
+            lines.append(f"left out of the video, because the encoder was late: {dropped}")
+        frames, fps = self.profile.frames, self.profile.fps()
+        encoding, tracking = (self.profile.figures(step) for step in ("encoding", "total"))
+        share = self._video.waited_s * fps / frames if fps and frames else 0.0
+        if share >= HELD_UP and encoding and tracking:
+            lines.append(
+                f"the run waited {share:.0%} of its time for the encoder: --save takes "
+                "{:.1f} ms a frame, tracking {:.1f} ms beside it".format(
+                    encoding["median"], tracking["median"]
+                )
+            )
+        return lines
+
     def close(self) -> None:
         """Finish the video; raises ``BadOutput`` where that fails."""
         if self._video:
             self._video.close()
+            self.files = [self._video.video.name] if self._video.kept else []

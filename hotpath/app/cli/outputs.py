@@ -1,6 +1,5 @@
 """The outputs of a run of ``hotpath.app``: results, video, window and links."""
 
-import json
 import math
 import os
 import sys
@@ -11,21 +10,21 @@ from hotpath.app.cli.drawn import Drawn
 from hotpath.app.cli.options import command_of
 from hotpath.app.cli.profile import STEPS, Profile
 from hotpath.app.cli.progress import Progress, say
-from hotpath.app.cli.summary import Figures, Summary, lines_of, place_of
+from hotpath.app.cli.summary import Figures, Summary, lines_of, place_of, print_json
 from hotpath.app.records import LinkOptions, OutputOptions, RunOptions
 from hotpath.app.selection import Selection
-from hotpath.base.commands import counted
 from hotpath.kernels import cpu
 from hotpath.runtime import __version__
 from hotpath.runtime.errors import BadOutput, HotpathError
 from hotpath.runtime.frames.pictures import AnyFrame, Picture
 from hotpath.video import results
-from hotpath.video.base import TrackedFrame
-from hotpath.video.output_file import check_ending, check_folder, why_not
+from hotpath.video.base import Output, TrackedFrame
+from hotpath.video.output_file import check_ending, check_folder
 from hotpath.video.sources import reads
 
 if TYPE_CHECKING:
     from hotpath.app.cli.player import Player
+    from hotpath.app.links.base import Link
     from hotpath.app.report.document import Facts
     from hotpath.app.report.file import Report
     from hotpath.runtime.targets.targets import Targets
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from hotpath.video.save import BackgroundVideo
     from hotpath.video.window import Window
 
-HELD_UP = 0.1  # share of a run's time from which a wait is worth a sentence
 AGAIN_S = 60.0  # a failure is said as often
 
 
@@ -82,10 +80,9 @@ def check_outputs(
 
 
 class Outputs:
-    """The outputs that the command line asks for: a list of sinks.
+    """The outputs that the command line asks for, each an ``Output`` that is open when it is made.
 
-    A sink is opened when it is made. It has ``write(tracked)``, which is called once a frame, and
-    ``close()``. One that raises a ``HotpathError`` has failed for this frame; the others go on.
+    One that raises a ``HotpathError`` has failed for this frame; the others go on.
 
     Args:
         options: the ``RunOptions``.
@@ -100,7 +97,7 @@ class Outputs:
         selection: ``Selection`` of the window and the links; None without any of them.
         bar: the ``Progress``, once all is open.
         control: the ``Controller`` of the page and of a ground station, or None.
-        failed: sink -> the sentence that says why it could not be written.
+        failed: output -> the sentence that says why it could not be written.
     """
 
     def __init__(
@@ -115,91 +112,84 @@ class Outputs:
         self.profile = Profile()
         self.control: Any = None
         self.bar: Any = None
+        self.selection: Any = None
         self.failed: Dict[object, str] = {}
-        self._failing: Set[object] = set()  # sinks whose last write failed
-        self._told_s: Dict[object, float] = {}  # sink -> when its failure was said
-        self._options, self._links_asked, self._source = options.outputs, options.links, source
-        links = options.links
-        self._network = targets.title
+        self._failing: Set[object] = set()  # outputs whose last write failed
+        self._told_s: Dict[object, float] = {}  # output -> when its failure was said
+        self._run_options, self._source, self._stop = options, source, stop
+        self._options, self._links_asked = options.outputs, options.links
+        self._network, self._kernels = targets.title, targets.device.kernels_name
         self._engine = targets.engine.describe()
-        self._kernels = targets.device.kernels_name
         self._before: Optional[AnyFrame] = None  # the last frame
         self._left_out = 0  # frames
-        self._files: Set[object] = set()  # sinks that write a file
-        self._video: Optional[BackgroundVideo] = None
-        self._stop = stop
         self._window: Optional[Window] = None
-        if first_window is not None:  # in which the first target was selected
-            if wants_window(options.outputs, links):
-                self._window = first_window
-            else:
-                first_window.close()
         self._player: Optional[Player] = None
-        self._links: List[Any] = []
         self._drawn: Optional[Drawn] = None
         self._report: Optional[Report] = None
-        self._run_options = options
-        self.selection: Any = None
+        self._files: List[Output] = []  # those that write a file
+        self._links: List[Link] = []
         self._summary = Summary(self._network, self._engine, self.profile, say)
         has_files = source.file_of(0) is not None
         self.rows = results.Rows(
-            source.file_of if has_files else None, options.targets.asks_detector, links.fov
+            source.file_of if has_files else None, options.targets.asks_detector, options.links.fov
         )
         try:
-            self._open(targets, first_frame)
+            self._open(targets, first_frame, first_window)
         except HotpathError:
             self.close()
             raise
         # the order in which a frame is written; what draws it comes last, and notes its own times
-        self._sinks: List[Any] = [self._summary]
+        self._outputs: List[Any] = [self._summary]
         if options.outputs.results or self.control:
-            self._sinks.append(self.rows)
-        if self._report:
-            self._sinks.append(self._report)
-        if self.control:
-            self._sinks.append(self.control)
-        self._sinks += self._links
+            self._outputs.append(self.rows)
+        self._outputs += [output for output in (self._report, self.control) if output]
+        self._outputs += self._links
         frames, quiet = options.source.frames, options.outputs.quiet
         self.bar = Progress(source, frames, quiet, self.profile.recent_fps)
         if self.bar.shown:
-            self._sinks.append(self.bar)
+            self._outputs.append(self.bar)
 
-    def _open(self, targets: "Targets", first_frame: AnyFrame) -> None:
+    def _open(
+        self, targets: "Targets", first_frame: AnyFrame, first_window: "Optional[Window]"
+    ) -> None:
         """Open everything; results come last, so that what exists stays if something is refused."""
         options, source = self._options, self._source
         shows = wants_window(options, self._links_asked)
         if shows or self._links_asked.asks_link:
             self.selection = Selection()
+        video: Optional[BackgroundVideo] = None
         if options.save:
             from hotpath.video import save
 
-            video = save.Video(options.save, source.fps, source.aspect, say, options.encoder)
-            video.replaces = False  # until there is a target, see Drawn
-            self._video = save.BackgroundVideo(
-                video, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
+            file = save.Video(options.save, source.fps, source.aspect, say, options.encoder)
+            file.replaces = False  # until there is a target, see Drawn
+            video = save.BackgroundVideo(
+                file, source.live, lambda ms: self.profile.note("encoding", ms, "encoder")
             )
         if shows:
             from hotpath.app.cli.player import Player
             from hotpath.video import window
 
-            self._window = self._window or window.Window(window.title_of(source.name))
+            self._window = first_window or window.Window(window.title_of(source.name))
             self._player = Player(self._window, source, targets, say, self.selection)
-        if self._video or self._player:
+        elif first_window is not None:
+            first_window.close()
+        if video or self._player:
             titles = self._network, self._engine["engine"]
-            self._drawn = Drawn(titles, self.profile, self._player, self._video, self._records)
-            self._files |= {self._drawn} if self._video else set()
+            self._drawn = Drawn(titles, self.profile, self._player, video, self._records)
+            self._files += [self._drawn] if video else []
         if self._links_asked.asks_link:
             self._open_links(targets, first_frame)
         if options.results:
             self.rows.results = results.Results(
                 options.results, self.rows.columns, options.append, not source.live, say
             )
-            self._files.add(self.rows)
+            self._files.insert(0, self.rows)
         if options.report:
             from hotpath.app.report.file import Report
 
             self._report = Report(options.report, self._facts, say)
-            self._files.add(self._report)
+            self._files.append(self._report)
 
     def _facts(self) -> "Facts":
         """What the report says besides the history of its targets."""
@@ -252,7 +242,7 @@ class Outputs:
         )
 
     def write(self, tracked: TrackedFrame) -> None:
-        """Write one frame, whose times are those of the source now, to every sink."""
+        """Write one frame, whose times are those of the source now, to every output."""
         began = time.perf_counter()
         frame = tracked.frame
         if isinstance(self._before, Picture):
@@ -262,14 +252,8 @@ class Outputs:
             self._note_source(tracked)
         if isinstance(frame, Picture) and frame.decode_ms:
             self.profile.note("jpeg", frame.decode_ms)
-        for sink in self._sinks:
-            try:
-                sink.write(tracked)
-            except HotpathError as error:
-                self._fail(sink, error)
-            else:
-                if self._failing:
-                    self._failing.discard(sink)
+        for output in self._outputs:
+            self._attempt(output, output.write, tracked)
         self.profile.note("writing", (time.perf_counter() - began) * 1e3)
         if self._drawn:
             self._attempt(self._drawn, self._drawn.write, tracked)
@@ -297,7 +281,7 @@ class Outputs:
         """False once the user closed the window, or where a recording has no output that works."""
         if self._window is not None:
             return self._window.open
-        works = not self._failing or self._files - self._failing or self._links
+        works = not self._failing or set(self._files) - self._failing or self._links
         return bool(works) or not self._files or self._source.live
 
     def stays(self) -> bool:
@@ -355,71 +339,39 @@ class Outputs:
         """Whether frames go to the files now; the page can switch it."""
         return self.control is None or self.control.recording
 
-    def summary(self, source: "Source") -> None:
+    def summary(self) -> None:
         """Print a summary on standard error, and with --json on standard output.
 
         Raises:
             BadOutput: standard output takes no JSON, as on a full disk.
         """
-        options = self._options
-        failed = list(self.failed.values())
-        pairs = ((options.results, self.rows), (options.save, self._drawn))
-        files = [path for path, to in pairs if path not in (None, "-") and self._is_kept(to)]
-        if options.report and self._report and self._report.kept:
-            files.append(options.report)
-        links = [link for link in self._links if link not in self.failed]
-        files += [path for link in links for path in link.files]
-        figures = self._summary.figures(source, files, failed)
-        if not options.quiet:
-            for line in self._summary_lines(source, figures):
+        working = [output for output in (*self._files, *self._links) if output not in self.failed]
+        files = [path for output in working for path in output.files]
+        figures = self._summary.figures(self._source, files, list(self.failed.values()))
+        if not self._options.quiet:
+            for line in self._lines(figures):
                 say(line)
-        for sink, sentence in self.failed.items():
-            self._say_failure(sink, sentence)
-        if options.json:
+        for output, sentence in self.failed.items():
+            self._say_failure(output, sentence)
+        if self._options.json:
             print_json(figures)
 
-    def _is_kept(self, sink: object) -> bool:
-        """Whether the file of a sink has the content of this run."""
-        file = self._video if sink is self._drawn else self.rows.results
-        return sink not in self.failed and file is not None and file.kept
-
-    def _summary_lines(self, source: "Source", figures: Figures) -> List[str]:
-        options = self._options
-        lines = lines_of(figures, source.live)
+    def _lines(self, figures: Figures) -> List[str]:
+        """The lines of the summary."""
+        options, live = self._options, self._source.live
+        lines = lines_of(figures, live)
         if self._kernels == cpu.NUMPY:
             cpu.load(lines.append)  # it says why
         if self._left_out:
             lines.append(f"frames left out, because nothing could be computed: {self._left_out}")
-        if self.rows.results and self.rows.results.dropped:
-            lost = counted(self.rows.results.dropped, "row")
-            lines.append(f"left out of the results, because their reader was late: {lost}")
-        if self._video and self._video.dropped:
-            lost = counted(self._video.dropped, "frame")
-            lines.append(f"left out of the video, because the encoder was late: {lost}")
-        if self._video:
-            lines += self._profile_of_encoding(self._video.waited_s)
-        lines += [line for link in self._links for line in link.lines()]
+        lines += [line for output in (*self._files, *self._links) for line in output.lines()]
         if not (options.results or options.save or self._window or self.control):
             # nothing tells where it was
             lines += [place_of(target) for target in figures["targets"]]
         lines += [f"wrote {path}" for path in figures["files"]]
         if options.profile and self.profile.frames:
-            lines.append(self.profile.table(source.live))
+            lines.append(self.profile.table(live))
         return lines
-
-    def _profile_of_encoding(self, waited_s: float) -> List[str]:
-        """A sentence where the encoder held the run up."""
-        frames, fps = self.profile.frames, self.profile.fps()
-        encoding, tracking = (self.profile.figures(step) for step in ("encoding", "total"))
-        share = waited_s * fps / frames if fps and frames else 0.0
-        if share < HELD_UP or not encoding or not tracking:
-            return []
-        return [
-            f"the run waited {share:.0%} of its time for the encoder: --save takes "
-            "{:.1f} ms a frame, tracking {:.1f} ms beside it".format(
-                encoding["median"], tracking["median"]
-            )
-        ]
 
     def close(self) -> None:
         """Finish every file; what fails is in ``failed``."""
@@ -434,29 +386,25 @@ class Outputs:
         self._close_files()
 
     def _close_files(self) -> None:
-        for sink in (self.rows, self._drawn, self._report):
-            if sink:
-                self._attempt(sink, sink.close)
+        for output in self._files:
+            self._attempt(output, output.close)
 
-    def _attempt(self, sink: object, write: Callable[..., None], *values: object) -> None:
-        """Write to one sink, or close it. Where that fails, everything else goes on."""
+    def _attempt(self, output: object, write: Callable[..., None], *values: object) -> None:
+        """Write to one output, or close it. Where that fails, everything else goes on."""
         try:
             write(*values)
         except HotpathError as error:
-            self._fail(sink, error)
+            self._say_failure(output, str(error))
+            self.failed[output] = str(error)
+            self._failing.add(output)
         else:
-            self._failing.discard(sink)
+            self._failing.discard(output)
 
-    def _fail(self, sink: object, error: HotpathError) -> None:
-        self._say_failure(sink, str(error))
-        self.failed[sink] = str(error)
-        self._failing.add(sink)
-
-    def _say_failure(self, sink: object, sentence: str) -> None:
-        """Say why a sink can't be written, every minute."""
+    def _say_failure(self, output: object, sentence: str) -> None:
+        """Say why an output can't be written, every minute."""
         now = time.monotonic()
-        if now >= self._told_s.get(sink, -math.inf) + AGAIN_S:
-            self._told_s[sink] = now
+        if now >= self._told_s.get(output, -math.inf) + AGAIN_S:
+            self._told_s[output] = now
             say(f"hotpath track: {sentence}")
 
     def __enter__(self) -> "Outputs":
@@ -464,20 +412,6 @@ class Outputs:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def print_json(figures: Figures) -> None:
-    """Print one line on standard output; raises ``BadOutput``, ``BrokenPipeError``."""
-    if sys.stdout is None:
-        raise BadOutput("standard output: is closed, so --json has no place")
-    try:
-        print(json.dumps(figures), flush=True)
-    except OSError as error:
-        # what Python still holds would fail again when it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise BadOutput(why_not("standard output", error)) from None
 
 
 def wants_window(options: OutputOptions, links: LinkOptions) -> bool:

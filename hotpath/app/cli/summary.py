@@ -1,11 +1,16 @@
 """The summary of a run, for the lines at its end and for ``--json``."""
 
+import json
+import os
+import sys
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Sequence, Set, Tuple
 
 from hotpath.app.cli.profile import Profile
 from hotpath.base.commands import counted
+from hotpath.runtime.errors import BadOutput
 from hotpath.runtime.types import LOST, STATES, UNSURE, Track
 from hotpath.video.base import TrackedFrame
+from hotpath.video.output_file import why_not
 
 if TYPE_CHECKING:
     from hotpath.video.base import Source
@@ -170,3 +175,17 @@ def place_of(target: Figures) -> str:
     place = ",".join(f"{value:.1f}" for value in target["box"])
     lost = f" ({target['state']})" if target["state"] in (UNSURE, LOST) else ""
     return f"target {target['target']}: {place} in frame {target['frame']}{lost}"
+
+
+def print_json(figures: Figures) -> None:
+    """Print one line on standard output; raises ``BadOutput``, ``BrokenPipeError``."""
+    if sys.stdout is None:
+        raise BadOutput("standard output: is closed, so --json has no place")
+    try:
+        print(json.dumps(figures), flush=True)
+    except OSError as error:
+        # what Python still holds would fail again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise BadOutput(why_not("standard output", error)) from None

@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 import traceback
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 from urllib.parse import SplitResult, urlsplit
 
 from hotpath.app.links.run import Run
@@ -15,7 +15,7 @@ from hotpath.app.selection import Selection
 from hotpath.base.commands import why_unread
 from hotpath.base.text import decoded
 from hotpath.runtime.errors import BadOutput, HotpathError
-from hotpath.video.base import TrackedFrame
+from hotpath.video.base import Output
 
 STREAMED = ("udp", "rtp", "rtsp")  # schemes of --stream
 
@@ -68,8 +68,10 @@ class LinkThread(threading.Thread):
             self.error = error
 
 
-class Link:
+class Link(Output):
     """A link to people, a vehicle or other programs. It works in its own threads or process.
+
+    ``write`` returns at once.
 
     Each link's module has ``open_link(context)``, which returns one or raises ``BadOutput``. It
     may have ``check_options(options)``, called before anything is opened, and
@@ -77,11 +79,9 @@ class Link:
 
     Attributes:
         threads: its ``LinkThread``s; one that ends by a fault ends the run.
-        files: paths of the files that it wrote.
     """
 
     threads: Tuple[LinkThread, ...] = ()
-    files: Sequence[str] = ()
 
     def check(self) -> None:
         """Raise ``BrokenLink`` where a thread ended by a fault."""
@@ -96,24 +96,6 @@ class Link:
                     f"({os.path.basename(place[0])}:{place[1]}); start the run again",
                     what="thread ended",
                 )
-
-    def write(self, tracked: TrackedFrame) -> None:
-        """Pass a tracked frame to the link. Returns at once.
-
-        Args:
-            tracked: the frame with its tracks.
-
-        Raises:
-            BadOutput: a file can't be written, now or since an earlier frame.
-        """
-
-    def lines(self) -> List[str]:
-        """Return a summary as lines of text."""
-        return []
-
-    def close(self) -> None:
-        """End it; may be called twice."""
-        raise NotImplementedError
 
 
 def check_file(option: str, path: str) -> None:

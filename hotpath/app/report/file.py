@@ -6,13 +6,13 @@ from typing import Callable
 from hotpath.app.report.document import Facts, document
 from hotpath.app.report.history import History
 from hotpath.runtime.errors import BadOutput
-from hotpath.video.base import TrackedFrame
+from hotpath.video.base import Output, TrackedFrame
 from hotpath.video.output_file import OLDER_STAYS, NewFile, check_ending, why_not
 
 KINDS = (".html", ".htm")
 
 
-class Report:
+class Report(Output):
     """Remembers each frame, and writes the report when it is closed.
 
     Args:
@@ -21,7 +21,6 @@ class Report:
         log: function that gets one sentence if an older report stays, because there was no target.
 
     Attributes:
-        kept: whether the file has the report of this run.
         history: the ``History``.
 
     Raises:
@@ -50,11 +49,6 @@ class Report:
         if not self._closed:
             self.history.write_late(tracked)
 
-    @property
-    def kept(self) -> bool:
-        """Whether the file has its name and the content of this run."""
-        return self._new.kept and self._closed
-
     def close(self) -> None:
         """Write the file; may be called twice.
 
@@ -72,6 +66,7 @@ class Report:
                 with os.fdopen(self._new.again(), "w", encoding="utf-8", errors="replace") as file:
                     file.write(document(self.history, self._facts()))
                 self._new.keep()
+                self.files = [self._path]
         except OSError as error:
             raise BadOutput(why_not(self._path, error)) from None
         finally:

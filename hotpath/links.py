@@ -39,7 +39,8 @@ from hotpath.app.links.base import (
 from hotpath.app.links.base import (
     parse_address as stream_address,
 )
-from hotpath.app.links.run import CONFIRM, Run
+from hotpath.app.links.control import CONFIRM
+from hotpath.app.links.control import Controller as Run
 from hotpath.app.records import Group, LinkOptions, Option, Plug, StreamOptions
 from hotpath.app.selection import Selection
 from hotpath.base import cache

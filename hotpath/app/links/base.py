@@ -9,7 +9,7 @@ import traceback
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 from urllib.parse import SplitResult, urlsplit
 
-from hotpath.app.links.run import Run
+from hotpath.app.links.control import Controller
 from hotpath.app.records import LinkOptions
 from hotpath.app.selection import Selection
 from hotpath.base.commands import why_unread
@@ -37,7 +37,7 @@ class Context(NamedTuple):
     """
 
     options: LinkOptions
-    run: Optional[Run]
+    run: Optional[Controller]
     fps: Optional[float]
     size: Tuple[int, int]
     network: str

@@ -17,7 +17,6 @@ import numpy as np
 from hotpath.app.links.as_json import target_json
 from hotpath.app.links.frame_buffer import FrameBuffer
 from hotpath.app.links.requests import Refused, Requests
-from hotpath.app.links.run import CONFIRM, Run
 from hotpath.app.pointing import holding, says_yes
 from hotpath.app.records import LinkOptions
 from hotpath.app.selection import Selection, confirmed, rejected
@@ -37,14 +36,19 @@ ROWS_KEPT = 20000
 STILL_S = 1.0  # without a new frame: the run stands still
 LONGEST_NAME = 40  # letters
 RECENT = 300  # frames of the latency that the page shows
+CONFIRM = "confirm the target"  # a reason of ``holds`` that ends so waits for somebody
 
 
-class Controller(Run):
-    """Connects the frame loop with its remote controls.
+class Controller:
+    """Connects the frame loop with its remote controls. Links of projects know it as ``Run``.
 
     The loop calls ``next_frame_is_due``, ``write`` and ``end``, and adds to ``rows``. The methods
     from ``add_target`` to ``stop`` run in the loop's thread as well: other threads reach them
     through ``call``. ``wait``, ``state`` and ``notify`` may be called from any thread.
+
+    Example:
+        >>> def lose_target(run, number):
+        ...     return run.call(run.drop_target, number)
 
     Args:
         options: the ``LinkOptions``.

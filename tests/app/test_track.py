@@ -141,6 +141,10 @@ REFUSED = [  # one of each kind; the tests of boxes, networks and sources have t
     ("--box=90,70,40,40 --save=film.avi", "is also an input of this run"),
     ("--box=90,70,40,40 --save=link.avi", "is also an input of this run"),
     ("--boxes=boxes.csv --results=boxes.csv", "is also an input of this run"),
+    (
+        "--box=90,70,40,40 --results=rows.csv --threads=1000",
+        "threads is 1000, but this process may use ",
+    ),
 ]
 
 
@@ -383,14 +387,6 @@ def test_broken_engines_are_one_sentence(world, tmp_path):
         (line,) = done.stderr.strip().splitlines()
         assert done.returncode == 2 and line.startswith("hotpath track: ")
         assert "its library is damaged" in line
-
-
-def test_more_threads_than_cores_end_the_run_with_a_sentence(world, tmp_path):
-    rows = tmp_path / "rows.csv"
-    done = on_film(world, "film.avi", "--results", rows, "--threads", "1000")
-    (line,) = done.stderr.strip().splitlines()
-    assert line.startswith("hotpath track: threads is 1000, but this process may use ")
-    assert done.returncode == 2 and not rows.exists()
 
 
 def test_a_frame_without_numbers_is_left_out_and_many_end_a_run(world, tmp_path):

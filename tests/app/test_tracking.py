@@ -183,22 +183,20 @@ def test_what_can_not_be_tracked_is_refused_in_a_sentence(world, monkeypatch):
     box, network = boxes[0].tolist(), {"network": folder / "tiny.toml"}
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    with refusal(BadBox, "no target"):
-        hotpath.track(folder / "frames", **network)
-    with refusal(BadOption, "two targets"):
-        hotpath.track(folder / "frames", box=box, point=box[:2], **network)
-    with refusal(BadOption, "no detector"):
-        hotpath.track(folder / "frames", classes=["person"], **network)
-    with refusal(BadOption, "no list"):
-        hotpath.track(folder / "frames", detector="yolox_nano", classes="person", **network)
-    with refusal(BadSource, "not found"):
-        hotpath.track(folder / "nothing.mp4", box=box, **network)
+    for error, what, name, more in (
+        (BadBox, "no target", "frames", {}),
+        (BadOption, "two targets", "frames", {"box": box, "point": box[:2]}),
+        (BadOption, "no detector", "frames", {"classes": ["person"]}),
+        (BadOption, "no list", "frames", {"detector": "yolox_nano", "classes": "person"}),
+        (BadSource, "not found", "nothing.mp4", {"box": box}),
+        (BadOption, "wrong value", "frames", {"box": box, "log": "x"}),
+    ):
+        with refusal(error, what):
+            hotpath.track(folder / name, **more, **network)
     with pytest.raises(NoCamera):
         hotpath.track("cam77", box=box, **network)
     with pytest.raises(BadBox):
         hotpath.track(folder / "frames", box=(1, 2, 3), **network)
-    with refusal(BadOption, "wrong value"):
-        hotpath.track(folder / "frames", box=box, log="x", **network)
 
 
 def test_recover_and_the_other_options_reach_the_tracker(world):

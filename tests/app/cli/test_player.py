@@ -1,6 +1,7 @@
 """The window's clock and keys, without a window: what each key does to the run."""
 
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -315,36 +316,32 @@ def test_a_click_that_finds_nothing_leaves_the_target(refusal, sentence):
     assert sentence in window.lines[0] and targets.numbers == (0, 5, 6)
 
 
-@pytest.mark.parametrize("refusal, messages", [(None, "is confirmed"), (NotReady("lost"), "lost")])
-def test_enter_confirms_the_selected_target(refusal, messages):
-    player, _, keys, targets = begun("\r")
-    confirmed = []
-
-    def confirm(number):
-        if refusal is not None:
-            raise refusal
-        confirmed.append(number)
-
-    targets.confirm = confirm
-    player.take_keys()
-    assert confirmed == [0] * (refusal is None)
-    assert any(messages in line for line in keys.lines)
-
-
+@pytest.mark.parametrize("refusal", [None, NotReady("it is gone")])
 @pytest.mark.parametrize(
-    "key, asked, word, presence", [("\r", "confirm", "tracked", 1.0), ("n", "reject", "lost", 0.0)]
+    "key, asked, word, presence, sentence",
+    [
+        ("\r", "confirm", "tracked", 1.0, "is confirmed"),
+        ("n", "reject", "lost", 0.0, "is searched for elsewhere"),
+    ],
 )
-def test_yes_and_no_change_the_word_at_once_also_while_paused(key, asked, word, presence):
+def test_yes_and_no_change_the_word_at_once_also_while_paused(
+    key, asked, word, presence, sentence, refusal
+):
     player, source, window, targets = begun()
-    messages = []
-    setattr(targets, asked, messages.append)
+    ask = Mock(side_effect=refusal)
+    setattr(targets, asked, ask)
     frame = source.read()
-    player.show(frame, frame.copy(), 0, {0: Track(Box(5, 5, 20, 10), 0.4, state="unsure")})
+    unsure = Track(Box(5, 5, 20, 10), 0.4, state="unsure")
+    player.show(frame, frame.copy(), 0, {0: unsure})
     before = player._shown.picture.copy()
     window.keys = [key]
     player.take_keys()
-    assert messages == [0]
+    ask.assert_called_once_with(0)
+    assert (str(refusal) if refusal else sentence) in window.lines[0]
     track = player._shown.tracks[0]
+    if refusal:
+        assert track == unsure
+        return
     assert (track.state, track.lost, track.presence) == (word, word == "lost", presence)
     assert (player._shown.picture != before).any(), "the box is drawn in its new colour"
 

@@ -259,44 +259,36 @@ def test_a_table_gives_back_what_results_wrote(tmp_path):
         assert again._replace(class_name="") == track
 
 
-@pytest.mark.parametrize(
-    "text, sentence",
-    [
-        ("frame,x,y,w\n0,1,2,3\n", "has no column h"),
-        ("frame,x,y,w,h\n", "has no rows"),
-        ("frame,x,y,w,h\n0,a,2,3,4\n", "row 1 can't be read"),
-        ("frame,x,y,w,h\n-1,1,2,3,4\n", "frames count from 0"),
-        ("frame,x,y,w,h,state\n0,1,2,3,4,gone\n", "the state 'gone' is none of"),
-    ],
-    ids=["a missing column", "empty", "no number", "a negative frame", "an unknown word"],
-)
-def test_a_table_that_is_none_is_refused_by_a_sentence(film, tmp_path, capsys, text, sentence):
-    boxes = tmp_path / "boxes.csv"
-    boxes.write_text(text)
-    assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 2
-    assert sentence in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == [boxes]
-
-
-@pytest.mark.parametrize("line", ['{"frame": 0, "x": 1', "[1]", "nonsense"])
-def test_a_line_that_is_no_object_is_refused_by_a_sentence(film, tmp_path, capsys, line):
-    boxes = tmp_path / "boxes.jsonl"
-    boxes.write_text(line + "\n")
-    assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 2
-    assert "boxes.jsonl: can't be read" in capsys.readouterr().err
-
-
 HUGE = "1" + "0" * 400
+ROW = '{{{}, "y": 2, "w": 3, "h": 4}}\n'
+TABLES = {  # name -> (the table, words of the refusal)
+    "a missing column.csv": ("frame,x,y,w\n0,1,2,3\n", "has no column h"),
+    "empty.csv": ("frame,x,y,w,h\n", "has no rows"),
+    "no number.csv": ("frame,x,y,w,h\n0,a,2,3,4\n", "row 1 can't be read"),
+    "a negative frame.csv": ("frame,x,y,w,h\n-1,1,2,3,4\n", "frames count from 0"),
+    "an unknown word.csv": (
+        "frame,x,y,w,h,state\n0,1,2,3,4,gone\n",
+        "the state 'gone' is none of",
+    ),
+    "half an object.jsonl": ('{"frame": 0, "x": 1\n', ".jsonl: can't be read"),
+    "a list.jsonl": ("[1]\n", ".jsonl: can't be read"),
+    "nonsense.jsonl": ("nonsense\n", ".jsonl: can't be read"),
+    "an infinite frame.jsonl": (
+        ROW.format('"frame": 1e999, "x": 1'),
+        ".jsonl: row 1 can't be read",
+    ),
+    "a huge frame.jsonl": (ROW.format(f'"frame": {HUGE}, "x": 1'), ".jsonl: row 1 can't be read"),
+    "a huge box.jsonl": (ROW.format(f'"frame": 0, "x": {HUGE}'), ".jsonl: row 1 can't be read"),
+}
 
 
-@pytest.mark.parametrize(
-    "numbers", ['"frame": 1e999, "x": 1', f'"frame": {HUGE}, "x": 1', f'"frame": 0, "x": {HUGE}']
-)
-def test_a_number_without_an_end_is_refused_by_a_sentence(film, tmp_path, capsys, numbers):
-    boxes = tmp_path / "boxes.jsonl"
-    boxes.write_text(f'{{{numbers}, "y": 2, "w": 3, "h": 4}}\n')
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_that_is_none_is_refused_by_a_sentence(film, tmp_path, capsys, name):
+    boxes = tmp_path / name
+    boxes.write_text(TABLES[name][0])
     assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 2
-    assert "boxes.jsonl: row 1 can't be read" in capsys.readouterr().err
+    assert TABLES[name][1] in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [boxes]
 
 
 def test_text_that_is_no_utf_8_does_not_cost_the_report(film, tmp_path):

@@ -68,55 +68,66 @@ NEEDS_RANGES = "hotpath int8 --network {} --clips DIR"
 
 
 @pytest.mark.parametrize(
-    "options, messages",
+    "network, options, messages",
     [
         (
+            "tiny",
             "jetson_nano --precision int8",
             ["INT8 on a Jetson Nano: there is no INT8 unit: sm_53 has no dp4a", "FORCE=1"]
             + ["make engine BOARD=jetson_nano NETWORK={} PRECISION=fp16"],
         ),
-        ("jetson_nano --precision int8 --force", [NEEDS_RANGES]),
-        ("jetson_agx_orin --dla 0 --precision fp32", ["FP16 and INT8 only; take PRECISION=fp16"]),
-        ("jetson_nano --dla 0", ["has 0 DLA cores, and none has the number 0"]),
-        ("host --correlation kernel", ["--correlation is an option of TensorRT"]),
-        ("raspberry_pi5 --dla 0", ["--dla is an option of TensorRT"]),
-        ("jetson_nan", ["did you mean jetson_nano"]),
-        ("orin_nano", ["did you mean jetson_orin_nano?"]),
-        ("raspberry", ["did you mean raspberry_pi4 or raspberry_pi5?"]),
-        ("pynq_z2", ["tiny does not run on a PYNQ-Z2: ", "needs strides [16, 16]"]),
-        ("host --precision fp16", ["processors compute it as fp32", "NETWORK={} PRECISION=fp32"]),
-        ("host --precision int8", ["tiny is not INT8; run `" + NEEDS_RANGES]),
+        ("tiny", "jetson_nano --precision int8 --force", [NEEDS_RANGES]),
+        (
+            "tiny",
+            "jetson_agx_orin --dla 0 --precision fp32",
+            ["FP16 and INT8 only; take PRECISION=fp16"],
+        ),
+        ("tiny", "jetson_nano --dla 0", ["has 0 DLA cores, and none has the number 0"]),
+        ("tiny", "host --correlation kernel", ["--correlation is an option of TensorRT"]),
+        ("tiny", "raspberry_pi5 --dla 0", ["--dla is an option of TensorRT"]),
+        ("tiny", "jetson_nan", ["did you mean jetson_nano"]),
+        ("tiny", "orin_nano", ["did you mean jetson_orin_nano?"]),
+        ("tiny", "raspberry", ["did you mean raspberry_pi4 or raspberry_pi5?"]),
+        ("tiny", "pynq_z2", ["tiny does not run on a PYNQ-Z2: ", "needs strides [16, 16]"]),
+        (
+            "tiny",
+            "host --precision fp16",
+            ["processors compute it as fp32", "NETWORK={} PRECISION=fp32"],
+        ),
+        ("tiny", "host --precision int8", ["tiny is not INT8; run `" + NEEDS_RANGES]),
+        ("kestrel_small-int8", "jetson_nano --precision fp16", ["{} is INT8", "in floating point"]),
+        (
+            "kestrel_small-int8",
+            "jetson_agx_orin --precision fp16",
+            ["{} is INT8", "PRECISION=int8"],
+        ),
+        (  # on this computer, before anybody copies the folder to the board
+            "kestrel_small",
+            "jetson_orin_nano --correlation kernel",
+            ["{} has no correlation that the kernel computes"],
+        ),
+        ("kestrel", "pynq_z2", ["{} does not run on a PYNQ-Z2", "NETWORK=kestrel_small"]),
+        (
+            "lightfc",
+            "pynq_z2",
+            ["{} does not run on a PYNQ-Z2", "NETWORK=kestrel_small", "GlobalAveragePool"],
+        ),
     ],
 )
-def test_what_can_not_be_built_is_one_sentence(toml, tmp_path, capsys, options, messages):
+def test_what_can_not_be_built_is_one_sentence(toml, tmp_path, capsys, network, options, messages):
     if options.startswith("pynq"):
         pytest.importorskip("hotpath_fpga")
-    assert run(toml, tmp_path, *options.split()) == 2
+    network, out = toml if network == "tiny" else network, tmp_path / "out"
+    assert run(network, out, *options.split()) == 2
     text = capsys.readouterr().err
     assert text.count("\n") == 1
+    assert not out.exists() or not list(out.iterdir())
     if "Python 3.10 or newer" not in text:  # of the FPGA's compiler
-        assert all(part.format(toml) in text for part in messages), text
+        assert all(part.format(network) in text for part in messages), text
 
 
-@pytest.mark.parametrize(
-    "board, messages", [("jetson_nano", "in floating point"), ("jetson_agx_orin", "PRECISION=int8")]
-)
-def test_an_int8_network_is_prepared_in_no_other_precision(board, messages, tmp_path, capsys):
-    assert run("kestrel_small-int8", tmp_path, board, "--precision", "fp16") == 2
-    told = capsys.readouterr().err
-    assert (
-        "kestrel_small-int8 is INT8" in told and messages in told and not list(tmp_path.iterdir())
-    )
-
-
-def test_a_kernel_is_refused_here_for_a_network_without_a_correlation_of_its_kind(tmp_path, capsys):
-    """On this computer, before anybody copies the folder to the board."""
-    words = ["jetson_orin_nano", "--correlation"]
-    assert run("kestrel_small", tmp_path, *words, "kernel") == 2
-    told = capsys.readouterr().err
-    assert "kestrel_small has no correlation that the kernel computes" in told
-    assert not list(tmp_path.iterdir())
-    assert run("kestrel_small", tmp_path, *words, "network") == 0
+def test_a_network_without_a_correlation_for_the_kernel_has_its_own(tmp_path):
+    assert run("kestrel_small", tmp_path, "jetson_orin_nano", "--correlation", "network") == 0
 
 
 def test_prepared_files_serve_their_board_alone_without_onnx(toml, tmp_path, capsys, monkeypatch):
@@ -339,18 +350,6 @@ def test_what_is_prepared_for_another_board_names_the_witness(tmp_path, capsys):
         assert build.main(["jetson_orin_nano", *more, "--out", str(tmp_path)]) == 0
         command = "`make engine BOARD=jetson_orin_nano NETWORK=kestrel PRECISION=fp16`"
         assert (command in capsys.readouterr().err) == told
-
-
-@pytest.mark.parametrize(
-    "name, why",
-    [("kestrel", ""), ("lightfc", "GlobalAveragePool")],  # it has no ranges
-)
-def test_a_network_that_an_fpga_cannot_run_names_one_that_fits(name, why, tmp_path, capsys):
-    pytest.importorskip("hotpath_fpga")
-    assert build.main(["pynq_z2", "--network", name, "--out", str(tmp_path)]) == 2
-    messages = capsys.readouterr().err
-    assert f"{name} does not run on a PYNQ-Z2" in messages and "NETWORK=kestrel_small" in messages
-    assert why in messages and len(messages.strip().splitlines()) == 1
 
 
 def test_another_networks_folder_is_replaced_only_by_force(tmp_path, capsys):

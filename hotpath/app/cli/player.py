@@ -200,39 +200,37 @@ class Player:
 
     def _confirm(self) -> None:
         """Somebody says that the selected target is where its box is."""
-        number = None if self._shown is None else self._selection.among(self._shown.tracks)
-        if number is None:
-            return
-        try:
-            self._targets.confirm(number)
-        except NotReady as error:  # it is lost
-            self.notice(str(error))
-        else:
+        if self._answer(self._targets.confirm, confirmed, "is confirmed"):
             self._selection.confirm()
-            self._redraw(number, confirmed)
-            self.notice(f"Target {number} is confirmed")
 
     def _reject(self) -> None:
         """Somebody says that the box of the selected target holds another object."""
-        number = None if self._shown is None else self._selection.among(self._shown.tracks)
-        if number is None:
-            return
+        self._answer(self._targets.reject, rejected, "is searched for elsewhere")
+
+    def _answer(
+        self, ask: Callable[[int], None], say: Callable[[Track], Track], sentence: str
+    ) -> bool:
+        """Ask that of the selected target, and show its new word without waiting for a frame.
+
+        Returns:
+            whether there is a target that can be asked.
+        """
+        shown = self._shown
+        number = None if shown is None else self._selection.among(shown.tracks)
+        if shown is None or number is None:
+            return False
         try:
-            self._targets.reject(number)
+            ask(number)
         except NotReady as error:  # it is lost, or always tracked
             self.notice(str(error))
-        else:
-            self._redraw(number, rejected)
-            self.notice(f"Target {number} is searched for elsewhere")
-
-    def _redraw(self, number: int, say: Callable[[Track], Track]) -> None:
-        """Show the new word of a target at once, and not only in the next frame."""
-        assert self._shown is not None, "it has targets"
-        tracks = dict(self._shown.tracks)
+            return False
+        tracks = dict(shown.tracks)
         tracks[number] = say(tracks[number])
-        frame, picture = bgr_of(self._shown.frame), self._shown.picture.copy()
+        frame, picture = bgr_of(shown.frame), shown.picture.copy()
         picture[: frame.shape[0]] = draw(frame, tracks)
-        self._shown = self._shown._replace(picture=picture, tracks=tracks)
+        self._shown = shown._replace(picture=picture, tracks=tracks)
+        self.notice(f"Target {number} {sentence}")
+        return True
 
     def _select(self, pressed: bool = False) -> None:
         """Let the user select a target on the frame that is shown; it replaces one.

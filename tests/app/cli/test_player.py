@@ -202,26 +202,19 @@ def test_the_last_frame_stays_until_a_key_a_click_or_the_end(what, touched, watc
     assert len(messages) == stays, "the window is closed already"
 
 
-def test_space_pauses_and_resumes():
-    player, source, window, _ = begun(" ")
-    assert played(player, source, 0.2) == []
+@pytest.mark.parametrize(
+    "fps, keys, indices",
+    [
+        (50.0, [" "], []),
+        (50.0, [".", ".", ".", ",", ",", "right", "left"], [1, 2, 3, 2, 1, 2, 1]),
+        (10.0, [" ", "l", "j", "j"], [50, 0, 0]),  # not before the first frame
+    ],
+)
+def test_a_paused_recording_stands_where_the_keys_say_until_space(fps, keys, indices):
+    player, source, window, _ = begun(*keys, fps=fps)
+    assert played(player, source, 0.2) == indices and player.paused
     window.keys = [" "]
-    assert played(player, source, 0.3)[0] == 1
-
-
-def test_single_steps_go_forward_and_back_and_pause():
-    player, source, window, _ = begun(".", ".", ".")
-    assert played(player, source, 0.2) == [1, 2, 3]
-    window.keys = [",", ",", "right", "left"]
-    assert played(player, source, 0.2) == [2, 1, 2, 1]
-    assert player.paused
-
-
-def test_seeking_goes_by_seconds_and_stays_in_the_recording():
-    player, source, window, _ = begun(" ", "l", fps=10.0)
-    assert played(player, source, 0.2) == [50]
-    window.keys = ["j", "j"]
-    assert played(player, source, 0.2) == [0, 0]
+    assert played(player, source, 0.3)[0] == (indices or [0])[-1] + 1
 
 
 def test_a_new_box_replaces_the_target_on_the_shown_frame():

@@ -137,41 +137,36 @@ def test_large_frames_are_fewer_but_never_too_few_to_aim():
     assert len(kept(buffer, 50)) >= 5
 
 
-def test_a_tap_in_the_replaced_target_s_box_means_another_object(control):
+BOX, MOVED, NEW = Box(1, 2, 3, 4), Box(6, 6, 3, 3), Track(Box(1, 1, 5, 5), 1.0)
+SELECTS = {  # name -> (state and box that the user saw, those now, the selection, besides what)
+    "a tap in the box": ("tracked", BOX, "tracked", BOX, {"point": (2.0, 3.0)}, BOX),
+    "a tap in its box as it was": ("tracked", BOX, "tracked", MOVED, {"point": (2.0, 3.0)}, BOX),
+    "a tap elsewhere": ("tracked", BOX, "tracked", BOX, {"point": (9.0, 9.0)}, None),
+    "in the box of a lost target": ("lost", BOX, "lost", BOX, {"point": (2.0, 3.0)}, None),
+    "beside an unsure target": ("unsure", BOX, "unsure", BOX, {"point": (9.0, 9.0)}, None),
+    "a box around it": ("unsure", BOX, "unsure", BOX, {"box": (1, 2, 5, 5)}, None),
+    "it was unsure, and is lost": ("unsure", BOX, "lost", BOX, {"point": (2.0, 4.0)}, BOX),
+}
+
+
+@pytest.mark.parametrize("name", SELECTS)
+def test_what_does_not_confirm_a_target_selects_another_object(control, name):
+    seen, seen_box, now, now_box, how, besides = SELECTS[name]
     control.targets.add.return_value = 4
-    control.targets.first.return_value = Track(Box(1, 1, 5, 5), 1.0)
-    box = control.newest.tracks[3].box
-    inside = (box[0] + 1.0, box[1] + 1.0)
-    assert control.add_target(7, None, 3, point=inside) == 4
-    assert control.targets.add.call_args[1]["besides"] == box
-    control.newest = control.newest._replace(tracks={4: Track(Box(1, 1, 5, 5), 1.0)})
-    control.add_target(7, None, 4, point=(9.0, 9.0))
-    assert control.targets.add.call_args[1]["besides"] is None
-
-
-def test_a_tap_means_another_object_of_the_frame_that_was_seen(control):
-    control.targets.first.return_value = control.targets.follow.return_value = Track(
-        Box(1, 1, 5, 5), 1.0
-    )
-    seen = control.newest.tracks[3].box
-    control.write(TrackedFrame(FRAME, 8, None, {3: Track(Box(6, 6, 3, 3), 0.5)}))
-    control.add_target(7, None, 3, point=(seen[0] + 1.0, seen[1] + 1.0))
-    assert control.targets.add.call_args[1]["besides"] == seen
-
-
-def test_a_tap_in_the_box_of_a_lost_target_may_mean_that_target(control):
-    control.targets.first.return_value = Track(Box(1, 1, 5, 5), 1.0)
-    box = Box(1, 2, 3, 4)
-    control.write(TrackedFrame(FRAME, 8, None, {3: Track(box, 0.1, True, "lost")}))
-    control.add_target(8, None, 3, point=(box[0] + 1.0, box[1] + 1.0))
-    assert control.targets.add.call_args[1]["besides"] is None
+    control.targets.first.return_value = control.targets.follow.return_value = NEW
+    for index, state, box in ((8, seen, seen_box), (9, now, now_box)):
+        track = Track(box, 0.4, state == "lost", state)
+        control.write(TrackedFrame(FRAME, index, None, {3: track}))
+    assert control.add_target(8, replaced=3, **how) == 4
+    assert control.targets.add.call_args[1].get("besides") == besides
+    control.targets.confirm.assert_not_called()
+    assert list(control.newest.tracks) == [4]
 
 
 @pytest.mark.parametrize("seen, now", [("unsure", "tracked"), ("tracked", "unsure")])
 def test_a_tap_in_the_box_of_an_unsure_target_confirms_it(control, seen, now):
-    box = Box(1, 2, 3, 4)
-    control.write(TrackedFrame(FRAME, 8, None, {3: Track(box, 0.4, state=seen)}))
-    control.write(TrackedFrame(FRAME, 9, None, {3: Track(box, 0.4, state=now)}))
+    control.write(TrackedFrame(FRAME, 8, None, {3: Track(BOX, 0.4, state=seen)}))
+    control.write(TrackedFrame(FRAME, 9, None, {3: Track(BOX, 0.4, state=now)}))
     acts = control.selection.acts
     assert control.add_target(8, None, 3, point=(2.0, 4.0)) == 3
     control.targets.confirm.assert_called_once_with(3)
@@ -180,26 +175,9 @@ def test_a_tap_in_the_box_of_an_unsure_target_confirms_it(control, seen, now):
     assert control.selection.acts == acts + 1
 
 
-@pytest.mark.parametrize(
-    "how", [{"point": (9.0, 9.0)}, {"box": (1, 2, 5, 5)}, {"point": (2.0, 4.0), "now": "lost"}]
-)
-def test_what_is_no_tap_in_an_unsure_box_selects_anew(control, how):
-    control.targets.add.return_value = 4
-    control.targets.first.return_value = control.targets.follow.return_value = Track(
-        Box(1, 1, 5, 5), 1.0
-    )
-    now = how.pop("now", "unsure")
-    control.write(TrackedFrame(FRAME, 8, None, {3: Track(Box(1, 2, 3, 4), 0.4, state="unsure")}))
-    control.write(
-        TrackedFrame(FRAME, 9, None, {3: Track(Box(1, 2, 3, 4), 0.1, now == "lost", now)})
-    )
-    assert control.add_target(8, replaced=3, **how) == 4
-    control.targets.confirm.assert_not_called()
-
-
 @pytest.mark.parametrize("error", [BadOption("no features"), BadNetwork("unreadable")])
 def test_a_drawn_box_is_taken_as_it_is_where_the_head_cannot_run(control, error):
-    control.targets.first.return_value = Track(Box(1, 1, 5, 5), 1.0)
+    control.targets.first.return_value = NEW
     control.targets.add.side_effect = [error, 4]
     assert control.add_target(7, (1, 1, 5, 5), snug=True) == 4
     assert not control.targets.add.call_args[1].get("snug")
@@ -209,7 +187,7 @@ def test_a_drawn_box_is_taken_as_it_is_where_the_head_cannot_run(control, error)
 
 
 def test_a_box_is_tightened_on_request_by_a_network_with_a_head(control):
-    control.targets.first.return_value = Track(Box(1, 1, 5, 5), 1.0)
+    control.targets.first.return_value = NEW
     for head, snug in ((None, True), ("a head", False), ("a head", True)):
         control.targets.device.finds_at_points = bool(head)
         control.add_target(7, (1, 1, 5, 5), snug=snug)

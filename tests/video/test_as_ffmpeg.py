@@ -23,6 +23,7 @@ from tests.support import ROOT, run
 from tests.support.errors import refusal
 from tests.support.needs import needs_program
 from tests.support.streams import scene
+from tests.video.test_sources import read_all
 
 av = pytest.importorskip("av")
 from tests.support.streams.films import even, write  # noqa: E402
@@ -53,13 +54,8 @@ def turned(path, matrix):
 
 def pictures(source):
     """(picture, time) of all frames of a source, which is closed."""
-    found = []
     with source:
-        frame = source.read()
-        while frame is not None:
-            found.append((bgr_of(frame).copy(), source.time_s))
-            frame = source.read()
-    return found
+        return [(bgr_of(frame).copy(), source.time_s) for frame in source]
 
 
 @pytest.mark.parametrize("matrix", [None, "rot90"])
@@ -261,15 +257,6 @@ def fed(pipe, path):
     return str(pipe)
 
 
-def frames_of(path):
-    """All frames of a source."""
-    with open_source(path) as source:
-        frames = [source.read()]
-        while frames[-1] is not None:
-            frames.append(source.read())
-    return frames[:-1]
-
-
 @pytest.mark.parametrize("kind", ["mp4", "mov", "3gp"])
 def test_an_index_at_the_end_of_what_a_pipe_gives_is_named(tmp_path, kind):
     noise = {"crf": "0", "preset": "ultrafast"}  # more bytes than FFmpeg keeps of a pipe
@@ -282,7 +269,7 @@ def test_an_index_at_the_end_of_what_a_pipe_gives_is_named(tmp_path, kind):
                 new.mux(packet)
     with refusal(BadSource, "index at the end", command="faststart"):
         open_source(fed(tmp_path / "first", paths[0]))
-    assert len(frames_of(fed(tmp_path / "second", paths[1]))) == 40
+    assert len(read_all(open_source(fed(tmp_path / "second", paths[1])))) == 40
 
 
 @pytest.mark.parametrize(
@@ -297,7 +284,7 @@ def test_raw_dv_with_counted_ticks_ends_where_it_ends(tmp_path, size, rate, fram
     subprocess.run(["ffmpeg", "-v", "error", *made, *form, "-f", "dv", path], check=True)
     with open_source(path) as source:
         assert source.frames == frames
-    assert len(frames_of(path)) == frames
+    assert len(read_all(open_source(path))) == frames
     assert is_cut_off(path) is False  # where OpenCV reads it, which counts ticks
     os.truncate(path, os.path.getsize(path) - 1000)
     assert is_cut_off(path) is True

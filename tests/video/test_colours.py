@@ -19,10 +19,7 @@ READ = """
 import sys
 from hotpath.video.sources import open_source
 with open_source("-", planes=True) as source:
-    frame, count = source.read(), 0
-    while frame is not None:
-        frame, count = source.read(), count + 1
-print(count)
+    print(len(list(source)))
 """
 
 
@@ -81,10 +78,7 @@ def test_a_frame_that_can_not_be_converted_is_a_damaged_one(tmp_path, monkeypatc
 
     monkeypatch.setattr(pyav_capture, "upright", refusing)
     with open_source(path) as source:
-        count = 0
-        while source.read() is not None:
-            count += 1
-    assert (count, source.skipped) == (COUNT - 1, 1)
+        assert (len(list(source)), source.skipped) == (COUNT - 1, 1)
 
 
 @pytest.mark.parametrize("at", [1, 4])
@@ -95,7 +89,4 @@ def test_a_frame_above_the_limit_is_skipped(tmp_path, form, at):
     path = tmp_path / "a.avi"
     path.write_bytes(malformed.film(packets, form))
     with open_source(str(path)) as source:
-        count = 0
-        while source.read() is not None:
-            count += 1
-        assert count == 5 and source.skipped
+        assert len(list(source)) == 5 and source.skipped

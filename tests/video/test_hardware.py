@@ -57,11 +57,9 @@ def read(path, decoder, planes=True, seek=None):
     with open_source(path, messages.append, planes=planes, decoder=decoder) as source:
         if seek is not None:
             source.seek(seek)
-        frame = source.read()
-        while frame is not None:
+        for frame in source:
             frames.append(np.array(frame))
             times.append(source.time_s)
-            frame = source.read()
         assert not source.errors and not source.skipped
     return frames, times, messages
 

@@ -20,13 +20,6 @@ def grey(tick):
     return cv2.cvtColor(scene.picture_at(tick), cv2.COLOR_BGR2GRAY)
 
 
-def frames_of(source):
-    frames = [source.read()]
-    while frames[-1] is not None:
-        frames.append(source.read())
-    return frames[:-1]
-
-
 def by_pillow(path, pictures, **more):
     images = [Image.fromarray(picture) for picture in pictures]
     images[0].save(str(path), save_all=True, append_images=images[1:], **more)
@@ -82,7 +75,7 @@ def test_all_pictures_are_given_or_their_number_is_told(tmp_path, name):
     write(tmp_path / name)
     log = []
     with open_source(str(tmp_path / name), log.append) as source:
-        frames = frames_of(source)
+        frames = list(source)
         assert words in " ".join(source.left_out) and bool(words) == bool(source.left_out)
     assert words in " ".join(log)
     ticks = [scene.tick_of(bgr_of(frame)) for frame in frames]
@@ -94,5 +87,5 @@ def test_the_address_of_a_still_picture_says_that_it_is_one(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     assert cv2.imwrite("a" + ending, scene.picture_at(3))
     with web_server(Files) as address, open_source(address + "a" + ending) as source:
-        assert len(frames_of(source)) == 1
+        assert len(list(source)) == 1
         assert "gives one picture" in source.left_out[0]

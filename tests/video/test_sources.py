@@ -37,15 +37,13 @@ on_each_python = pytest.mark.pythons("OpenCV and PyAV of each Python")
 def frames_of(source):
     """Every frame of a recording, one after another."""
     with source:
-        frame = source.read()
-        while frame is not None:
-            yield frame
-            frame = source.read()
+        yield from source
 
 
 def read_all(source):
     """Every frame of a recording."""
-    return list(frames_of(source))
+    with source:
+        return list(source)
 
 
 def read_until_broken(source):

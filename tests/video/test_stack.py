@@ -52,12 +52,7 @@ WRITERS = {"a.tif": write_tiff, "b.tiff": write_deep_tiff, "c.png": write_png, "
 
 
 def read(source):
-    frames = []
-    frame = source.read()
-    while frame is not None:
-        frames.append(bgr_of(frame))
-        frame = source.read()
-    return frames
+    return [bgr_of(frame) for frame in source]
 
 
 @pytest.mark.parametrize("name", sorted(WRITERS))
@@ -117,9 +112,7 @@ def test_the_durations_of_an_animated_webp_are_its_times(tmp_path):
     pages[0].save(path, save_all=True, append_images=pages[1:], duration=lasts_ms, lossless=True)
     right_s = np.cumsum([0] + lasts_ms[:-1]) / 1e3
     with open_source(path) as source:
-        times_s = []
-        while source.read() is not None:
-            times_s.append(source.time_s)
+        times_s = [source.time_s for _ in source]
         assert source.fps == 25 and times_s == pytest.approx(right_s)
         assert source.seek_time(0.3) and source.given == 4
         assert source.seek(2) and scene.tick_of(bgr_of(source.read())) == 2

@@ -93,10 +93,9 @@ def test_a_bag_with_stray_stamps(tmp_path, name):
             stamp_s = max(1.0, 100000 + right_s + STRAYS[name].get(number, 0.0))
             message = image("bgr8", PICTURE, 10, stamp_s=stamp_s)
             writer.write(topic, int((100000 + right_s) * 1e9), message)
-    messages, times_s = [], []
+    messages = []
     with open_source(str(tmp_path / "bag"), messages.append) as source:
-        while source.read() is not None:
-            times_s.append(source.time_s)
+        times_s = [source.time_s for _ in source]
     assert times_s == pytest.approx(RIGHT_S, abs=1e-3) and len(messages) == 1
 
 

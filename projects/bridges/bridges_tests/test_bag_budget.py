@@ -45,8 +45,7 @@ def test_a_chunk_of_ros_1_that_unpacks_to_too_much_is_refused(tmp_path, kind):
     write_ros_1(tmp_path / "a.bag", Writer.CompressionFormat[kind], bytes(ZEROS))
     with open_source(str(tmp_path / "a.bag")) as source:
         with pytest.raises(BadSource, match="unpacks to more than 96 MiB"):
-            while source.read() is not None:
-                pass
+            list(source)
 
 
 @pytest.mark.parametrize("mode", ["MESSAGE", "FILE"])
@@ -87,8 +86,7 @@ def test_a_database_that_computes_for_ever_is_refused(tmp_path, monkeypatch, nam
     database.close()
     with pytest.raises(BadSource):
         with open_source(str(tmp_path / "bag")) as source:
-            while source.read() is not None:
-                pass
+            list(source)
 
 
 def write(path, plugin, count=4, first=0):

@@ -50,9 +50,5 @@ def even(count, fps=30.0):
 
 def ticks_and_times(source):
     """[ticks of the pictures, times] of the frames that are left."""
-    found = []
-    frame = source.read()
-    while frame is not None:
-        found.append((scene.tick_of(bgr_of(frame)), source.time_s))
-        frame = source.read()
+    found = [(scene.tick_of(bgr_of(frame)), source.time_s) for frame in source]
     return [list(column) for column in zip(*found)]

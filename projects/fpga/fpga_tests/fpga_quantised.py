@@ -17,16 +17,13 @@ from hotpath_fpga.compiler.graph import attributes
 def simulated(model, works):
     """(graph with the compiled numbers, whose outputs are all maps, and their exponents)."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
-    makers = {node.output[0]: node for node in model.graph.node}
     nodes = {node.name: node for node in model.graph.node}
     exponents = {}
     for work in works:
-        row = 0
-        for name, made in zip(work.layer.name.split("+"), work.layer.outputs):
-            exponents[made.name] = made.exponent
-            if work.layer.kind == "conv" and nodes[name].op_type == "Conv":
-                _put_weights(model, nodes[name], work, row, made, makers)
-            row += made.channels
+        made = work.layer.output
+        exponents[made.name] = made.exponent
+        if work.layer.kind == "conv" and nodes[work.layer.name].op_type == "Conv":
+            _put_weights(model, nodes[work.layer.name], work)
     _put_rounding(model, works)
     del model.graph.output[:]
     model.graph.output.extend(
@@ -35,22 +32,13 @@ def simulated(model, works):
     return model, exponents
 
 
-def _put_weights(model, node, work, row, made, makers):
+def _put_weights(model, node, work):
     """Put a convolution's integer weights into the graph as floats."""
     layer, numbers = work.layer, work.numbers
-    step = made.sums_exponent - numbers.shift[row : row + made.channels].astype(int)
-    wanted = set(_sources(node.input[0], makers, {one.name for one in layer.inputs}))
-    columns = []
-    column = 0
-    for one in layer.inputs:
-        whole = numbers.weight[row : row + made.channels, column : column + one.channels]
-        if one.name in wanted:
-            columns.append(whole * 2.0 ** (step[:, None, None, None] - one.exponent))
-        else:
-            assert not whole.any()
-        column += one.channels
-    weight = np.concatenate(columns, axis=1)
-    bias = numbers.bias[row : row + made.channels] * 2.0**step
+    step = layer.output.sums_exponent - numbers.shift.astype(int)
+    source = np.concatenate([np.full(one.channels, one.exponent) for one in layer.inputs])
+    weight = numbers.weight * 2.0 ** (step[:, None, None, None] - source[:, None, None])
+    bias = numbers.bias * 2.0**step
     groups = np.split(weight, attributes(node).get("group", 1))
     inputs = weight.shape[1] // len(groups)
     weight = np.concatenate([own[:, n * inputs :][:, :inputs] for n, own in enumerate(groups)])
@@ -61,22 +49,14 @@ def _put_weights(model, node, work, row, made, makers):
     node.input.extend(names)
 
 
-def _sources(name, makers, known):
-    """Names of the maps that a tensor joins."""
-    if name in known:
-        return [name]
-    ahead = [one for one in makers[name].input if one in makers or one in known]
-    return [found for one in ahead for found in _sources(one, makers, known)]
-
-
 def _put_rounding(model, works):
     """Add Q/DQ after every map, and after the sums that a table's function takes."""
     places = {}
     for work in works:
-        for made in work.layer.outputs:
-            places[made.name] = made.exponent
-            if work.layer.function is not None:
-                places[made.sums] = made.sums_exponent
+        made = work.layer.output
+        places[made.name] = made.exponent
+        if work.layer.function is not None:
+            places[made.sums] = made.sums_exponent
     nodes = []
     for node in model.graph.node:
         nodes.append(node)

@@ -78,12 +78,12 @@ class Runner:
     def map(self, entry: Dict[str, Any]) -> np.ndarray:
         """Whole numbers of a map as ``run`` tells of it: (channels, height, width) int8."""
         height, width, channels = entry["height"], entry["width"], entry["channels"]
-        blocks = -(-(entry["lane"] + channels) // 16)
+        blocks = -(-(entry.get("lane", 0) + channels) // 16)
         start = entry["offset"]
         data = self.work()[start : start + blocks * height * width * 16].view(np.int8)
         data = data.reshape(blocks, height, width, 16).transpose(0, 3, 1, 2)
         lanes = data.reshape(blocks * 16, height, width)
-        return lanes[entry["lane"] : entry["lane"] + channels].copy()
+        return lanes[entry.get("lane", 0) : entry.get("lane", 0) + channels].copy()
 
     def maps(self) -> List[np.ndarray]:
         """The network's outputs, list of float32 (1, channels, height, width)."""

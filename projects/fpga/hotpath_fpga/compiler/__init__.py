@@ -1,9 +1,8 @@
 """Compiles a network's graphs and ranges into programs of the engine. Runs off the board.
 
-``Compiler`` reads the graphs (``graph``), merges parallel branches (``merge``), gives every map an
-address (``layout``), quantises (``quantise``), packs weights into tiles (``tiles``), orders the
-work (``schedule``) and writes the commands (``program``). It loads no files;
-``hotpath_fpga.bundle`` does.
+``Compiler`` reads the graphs (``graph``), gives every map an address (``layout``), quantises
+(``quantise``), packs weights into tiles (``tiles``), orders the work (``schedule``) and writes the
+commands (``program``). It loads no files; ``hotpath_fpga.bundle`` does.
 """
 
 from typing import Any, Dict, List, NamedTuple, Tuple
@@ -14,7 +13,6 @@ from hotpath_fpga.compiler.features import Store
 from hotpath_fpga.compiler.graph import Part
 from hotpath_fpga.compiler.layers import CannotCompile, Map, Stored, View
 from hotpath_fpga.compiler.layout import LANES, Buffer, lay_out
-from hotpath_fpga.compiler.merge import merged
 from hotpath_fpga.compiler.program import Writer
 from hotpath_fpga.compiler.schedule import Scheduler, Work
 from hotpath_fpga.compiler.tasks import Data
@@ -117,7 +115,6 @@ class Compiler:
     def _part(
         self, name: str, part: Part, description: Dict[str, Any]
     ) -> Tuple[bytes, Dict[str, Any]]:
-        part.layers = merged(part.layers)
         lay_out(part, self.size["lanes"])
         if name == "exemplar":
             for store in self.stores.values():
@@ -175,14 +172,14 @@ class Compiler:
         offsets: Dict[Tuple[Buffer, int, int], int] = {}
 
         def keep(feature: Map) -> Dict[str, Any]:
-            blocks = -(-(feature.lane + feature.channels) // LANES)
+            blocks = -(-feature.channels // LANES)
             key = feature.buffer, feature.block, blocks
             if key not in offsets:
                 offsets[key] = self.work_bytes
                 for block in range(feature.block, feature.block + blocks):
                     keeps.append((feature.buffer, block, self.work_bytes))
                     self.work_bytes += feature.height * feature.width * WORD
-            kept = "name", "lane", "channels", "height", "width", "exponent", "centre"
+            kept = "name", "channels", "height", "width", "exponent", "centre"
             return dict({field: getattr(feature, field) for field in kept}, offset=offsets[key])
 
         for name, view, function in part.outputs:

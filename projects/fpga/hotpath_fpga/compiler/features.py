@@ -31,8 +31,8 @@ class Store:
     def check(self) -> None:
         """Raise ``CannotCompile`` where the map can't be stored in the order of tiles."""
         source = self.source
-        if source.lane != 0 or source.buffer.pixels != 1:
-            raise CannotCompile(f"{source.name} shares words with another map")
+        if source.buffer.pixels != 1:
+            raise CannotCompile(f"{source.name} has several pixels in a word")
         if LANES % source.width:
             raise CannotCompile(
                 f"{source.name} is {source.width} wide; a correlation by positions needs a width "

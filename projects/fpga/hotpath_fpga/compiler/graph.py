@@ -92,7 +92,7 @@ class Part:
 
     def _add_layer(self, node: Any, layer: Layer, channels: int, height: int, width: int) -> View:
         output = Map(node.output[0], channels, height, width, layer)
-        layer.outputs = [output]
+        layer.output = output
         self.layers.append(layer)
         return View("map", [output])
 
@@ -192,7 +192,7 @@ class Part:
         alone = len(self._users[node.input[0]]) == 1 and node.input[0] not in self._outputs
         if (
             layer is None
-            or not layers.count(layer) == len(layers) == len(layer.outputs)
+            or len(layers) > 1
             or not alone
             or layer.function
             or (layer.relu and node.op_type == "Relu")

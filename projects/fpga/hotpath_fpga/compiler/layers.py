@@ -21,8 +21,8 @@ class Map:
         channels, height, width: shape.
         sums: name of the tensor before a table's function, else the same.
         layer: the ``Layer`` that makes it; None for the picture and for stored features.
-        buffer, block, lane: where it lies, set by ``layout``; channel c of the map is lane
-            (lane + c) % 16 of block + (lane + c) // 16.
+        buffer, block: where it lies, set by ``layout``; channel c of the map is lane c % 16 of
+            block + c // 16.
         exponent: exponent of its integers, set by ``quantise``; sums_exponent: before the table.
         centre: value of the integer 0, set by ``quantise``. Only in outputs it may differ from 0.
     """
@@ -36,7 +36,7 @@ class Map:
         self.buffer: Any = None
         self.exponent: Any = None
         self.sums_exponent: Any = None
-        self.block = self.lane = 0
+        self.block = 0
         self.centre = 0.0
 
 
@@ -56,10 +56,10 @@ class Layer:
     """A convolution with what follows it.
 
     Attributes:
-        name: name of its ONNX node; merged ones are joined by a plus.
+        name: name of its ONNX node.
         kind: "conv", or "pixelwise", whose weights are ``features``.
         inputs: maps, whose channels follow each other.
-        outputs: maps, likewise; more than one if layers were merged.
+        output: the map that it makes, set by ``graph``.
         weight: (outputs, inputs, height, width) float64; None for correlations.
         bias: (outputs,) float64.
         stride, pad: (y, x); pad is that of top and left. dilation: of both.
@@ -67,6 +67,8 @@ class Layer:
         function: function of float arrays that a table computes after it; or None.
         features: the exemplar's, a ``Stored``; None for "conv".
     """
+
+    output: Map
 
     def __init__(
         self,
@@ -85,7 +87,6 @@ class Layer:
         self.weight: Any = weight
         self.bias = bias
         self.stride, self.pad, self.dilation = stride, pad, dilation
-        self.outputs: List[Map] = []
         self.relu = False
         self.function: Optional[Function] = None
         self.features: Optional[Stored] = None

@@ -43,7 +43,7 @@ class Buffer:
 
 
 def lay_out(part: Part, lanes: int) -> List[Buffer]:
-    """Give every map of a part its buffer, block and lane.
+    """Give every map of a part its buffer and block.
 
     Args:
         part: ``graph.Part``; the first layer is the picture's.
@@ -76,17 +76,16 @@ def _picture(part: Part, readers: Readers) -> Buffer:
     side = part.picture.width
     layer = first[0]
     pixels = 4 if _can_pair(layer, readers, part) else 1
-    words = -(-layer.outputs[0].width // 2) if pixels == 4 else side
+    words = -(-layer.output.width // 2) if pixels == 4 else side
     part.picture.buffer = Buffer(part.picture.name, 1, part.picture.height, words, pixels)
     return part.picture.buffer
 
 
 def _can_pair(layer: Layer, readers: Readers, part: Part) -> bool:
     """Whether the first layer may read overlap words and write pair words."""
-    output = layer.outputs[0]
-    shape = len(layer.outputs), layer.kernel, layer.stride, layer.pad
+    output = layer.output
     plain = (
-        shape == (1, (3, 3), (2, 2), (1, 1))
+        (layer.kernel, layer.stride, layer.pad) == ((3, 3), (2, 2), (1, 1))
         and output.channels <= PAIR_CHANNELS
         and output.width % 2 == 0
         and 4 * (output.width // 2) + 3 >= part.picture.width
@@ -121,21 +120,19 @@ def _groups(layers: Sequence[Layer]) -> List[List[Layer]]:
 
 def _together(group: Sequence[Layer]) -> Buffer:
     """One buffer for the results of some layers, one after the other."""
-    first = group[0].outputs[0]
+    first = group[0].output
     source = group[0].inputs[0].buffer
     pixels = 2 if source is not None and source.pixels == 4 else 1
     buffer = Buffer(first.name, 0, first.height, first.width // pixels, pixels)
     for layer in group:
-        channel = buffer.blocks * LANES
-        for output in layer.outputs:
-            if (output.height, output.width) != (first.height, first.width):
-                raise CannotCompile(
-                    f"{layer.name} joins maps of {output.height}x{output.width} and "
-                    f"{first.height}x{first.width}"
-                )
-            output.buffer, output.block, output.lane = buffer, channel // LANES, channel % LANES
-            channel += output.channels
-        buffer.blocks = -(-channel // LANES)
+        output = layer.output
+        if (output.height, output.width) != (first.height, first.width):
+            raise CannotCompile(
+                f"{layer.name} joins maps of {output.height}x{output.width} and "
+                f"{first.height}x{first.width}"
+            )
+        output.buffer, output.block = buffer, buffer.blocks
+        buffer.blocks += -(-output.channels // LANES)
     return buffer
 
 
@@ -156,7 +153,7 @@ def places(maps: Sequence[Map]) -> Tuple[List[int], List[int]]:
     """(blocks, lanes) of every channel of some maps, in order: two lists."""
     blocks, lanes = [], []
     for item in maps:
-        for channel in range(item.lane, item.lane + item.channels):
+        for channel in range(item.channels):
             blocks.append(item.block + channel // LANES)
             lanes.append(channel % LANES)
     return blocks, lanes

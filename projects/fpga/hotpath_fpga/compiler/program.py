@@ -64,7 +64,7 @@ class Writer:
             rows: (first, end) of the result; None for all.
             source: (``Buffer``, row of the input that its first row is) if it is a strip.
         """
-        output, taken = layer.outputs[0], layer.inputs[0]
+        output, taken = layer.output, layer.inputs[0]
         first, end = rows or (0, output.height)
         low, high = rows_needed(layer, first, end)
         buffer, start = source or (taken.buffer, 0)

@@ -80,16 +80,14 @@ class Quantiser:
     def layer(self, layer: Layer) -> Numbers:
         """The ``Numbers`` of a layer; its inputs have theirs already."""
         source = np.concatenate([np.full(item.channels, item.exponent) for item in layer.inputs])
-        for item in layer.outputs:
-            self._choose(item, layer)
-        sums = np.concatenate([np.full(o.channels, o.sums_exponent) for o in layer.outputs])
-        offset = np.concatenate([np.full(o.channels, o.centre) for o in layer.outputs])
+        output = layer.output
+        self._choose(output, layer)
+        sums = np.full(output.channels, output.sums_exponent)
         if layer.features is None:
-            numbers = self._constant(layer, source, sums, offset)
+            numbers = self._constant(layer, source, sums)
         else:
             numbers = _moving(layer, layer.features, source, sums)
         if layer.function is not None:
-            output = layer.outputs[0]
             table = _table(layer.function, int(sums[0]), output.exponent, layer.relu)
             return numbers._replace(table=table)
         return numbers
@@ -113,9 +111,7 @@ class Quantiser:
             )
         return self._ranges[name]
 
-    def _constant(
-        self, layer: Layer, source: np.ndarray, sums: np.ndarray, offset: np.ndarray
-    ) -> Numbers:
+    def _constant(self, layer: Layer, source: np.ndarray, sums: np.ndarray) -> Numbers:
         weight = layer.weight
         least = int(source.min())
         if layer.inputs == [self._picture]:
@@ -125,7 +121,7 @@ class Quantiser:
                 weight = weight[:, ::-1]
         weight = weight * 2.0 ** (source - least)[None, :, None, None]
         own = exponents.weight_exponents(weight).astype(np.int64)
-        bias = layer.bias - offset
+        bias = layer.bias - layer.output.centre
 
         # a step of the sum is neither coarser than the result's nor beyond what can be shifted
         own = np.maximum(np.minimum(own, sums - least), sums - least - MOST_SHIFT)

@@ -16,7 +16,7 @@ from hotpath_fpga.compiler.tiles import Block, blocks_of
 from hotpath_fpga.model import MOST_COLUMNS, PARAMS_BYTES, TILE
 
 Made = Tuple[bytes, List[Command], float, int]  # program, commands, cycles, words
-Loaded = Tuple[List[Tuple[Block, Weights]], Params]
+Pieces = List[Tuple[Block, Weights]]
 
 STRIPS = (4, 6, 8, 12, 16, 24, 32, 64)  # rows of the first layer's result in a strip, to be tried
 
@@ -32,14 +32,12 @@ class Work:
             data.add(block.tiles.tobytes()) if block.tiles is not None else None
             for block in self.blocks
         ]
-        last = layer.outputs[-1]
-        lanes = (last.block - layer.outputs[0].block) * LANES + last.lane + last.channels
-        self._entries = -(-lanes // LANES)
+        self._entries = -(-layer.output.channels // LANES)
 
     def macs(self) -> int:
         """Multiplications that the network asks for."""
         layer = self.layer
-        output = self.layer.outputs[0]
+        output = layer.output
         if layer.features is None:
             per_pixel = int(np.count_nonzero(layer.weight))
         else:
@@ -51,22 +49,36 @@ class Work:
         """The bytes of the layer's entries."""
         bias = np.zeros(self._entries * LANES, "<i4")
         shift = np.zeros(self._entries * LANES, np.uint8)
-        first = self.layer.outputs[0]
-        pixels = self.layer.outputs[0].buffer.pixels
-        at = 0
-        for output in self.layer.outputs:
-            start = (output.block - first.block) * LANES + output.lane
-            for j in range(pixels):
-                place = start + j * (LANES // pixels)
-                part = slice(place, place + output.channels)
-                bias[part] = self.numbers.bias[at : at + output.channels]
-                shift[part] = self.numbers.shift[at : at + output.channels]
-            at += output.channels
+        output = self.layer.output
+        for j in range(output.buffer.pixels):
+            place = j * (LANES // output.buffer.pixels)
+            bias[place : place + output.channels] = self.numbers.bias
+            shift[place : place + output.channels] = self.numbers.shift
         entries = [
             bias[i : i + LANES].tobytes() + shift[i : i + LANES].tobytes()
             for i in range(0, len(bias), LANES)
         ]
         return b"".join(entry.ljust(PARAMS_BYTES, b"\0") for entry in entries)
+
+
+class Stage:
+    """A layer with what its commands load, and how many rows of its result they make so far."""
+
+    def __init__(self, work: Work, pieces: Pieces, params: Params) -> None:
+        self.work, self.done = work, 0
+        self._pieces, self._params = pieces, params
+
+    def add(
+        self,
+        writer: Writer,
+        rows: Optional[Tuple[int, int]] = None,
+        source: Optional[Tuple[Buffer, int]] = None,
+    ) -> None:
+        """Add the commands of some rows, or of all; arguments as ``Writer.convolution`` takes."""
+        work = self.work
+        for block, weights in self._pieces:
+            writer.convolution(work.layer, block, work.numbers, weights, self._params, rows, source)
+        self.done = rows[1] if rows else work.layer.output.height
 
 
 class Scheduler:
@@ -107,7 +119,7 @@ class Scheduler:
                 continue
             if best is None or candidate[2] < best[2]:
                 best = candidate
-            if rows >= self.works[0].layer.outputs[0].height:
+            if rows >= self.works[0].layer.output.height:
                 break
         if best is None:
             assert refused is not None
@@ -124,51 +136,48 @@ class Scheduler:
         return program, commands, timing.estimate(commands, self.size), writer.map_words
 
     def _tasks(self, writer: Writer, rows: int) -> None:
-        chain = self._chain()
-        ready = [self._loaded(work) for work in self.works]
-        done = [0] * len(chain)
-        first, buffer = chain[0].layer, self.part.picture.buffer
-        height = first.outputs[0].height
-        number = 0
-        while done[0] < height:
-            end = min(done[0] + rows, height)
-            low, high = rows_needed(first, done[0], end)
-            strip = strip_buffer(buffer, number, high - low)
+        stages = [Stage(work, self._pieces(work), Params(work.params())) for work in self.works]
+        chain, behind = stages[: self._on_strips()], stages[self._on_strips() :]
+        first, number = chain[0], 0
+        layer, height = first.work.layer, first.work.layer.output.height
+        while first.done < height:
+            end = min(first.done + rows, height)
+            low, high = rows_needed(layer, first.done, end)
+            strip = strip_buffer(self.part.picture.buffer, number, high - low)
             writer.crop(self.part, strip, low, high - low)
-            self._conv(writer, chain[0], ready[0], (done[0], end), (strip, low))
-            done[0], number = end, number + 1
-            for at in range(1, len(chain)):
-                end = _available(chain[at].layer, done[at - 1], self.size["lanes"])
-                if end > done[at]:
-                    self._conv(writer, chain[at], ready[at], (done[at], end))
-                    done[at] = end
-        for work, loaded in zip(self.works[len(chain) :], ready[len(chain) :]):
-            self._conv(writer, work, loaded)
+            first.add(writer, (first.done, end), (strip, low))
+            number += 1
+            for before, stage in zip(chain, chain[1:]):
+                end = _available(stage.work.layer, before.done, self.size["lanes"])
+                if end > stage.done:
+                    stage.add(writer, (stage.done, end))
+        for stage in behind:
+            stage.add(writer)
 
-    def _chain(self) -> List[Work]:
-        """The layers that work on strips: as many as keep the array busy beside the crop."""
-        chain = [self.works[0]]
+    def _on_strips(self) -> int:
+        """Number of layers that work on strips: as many as keep the array busy beside the crop."""
+        count = 1
         cycles = 0.0
         crop = self.part.picture.height * self.part.picture.width / self.size["crop_lanes"]
         for work, following in zip(self.works, self.works[1:]):
             layer = following.layer
-            words = work.layer.outputs[0].height * work.layer.outputs[0].buffer.width
+            words = work.layer.output.height * work.layer.output.buffer.width
             for block in work.blocks:  # a step a tile and group of rows, or a drained word
                 cycles += max(block.number * words / self.size["lanes"], words * block.count)
             alone = all(source.layer is work.layer for source in layer.inputs)
             if cycles >= crop or not alone or layer.kind != "conv":
                 break
-            chain.append(following)
-        return chain
+            count += 1
+        return count
 
-    def _loaded(self, work: Work) -> Loaded:
-        """What a layer's commands need: (list of (``Block``, ``Weights``), ``Params``)."""
-        pieces: List[Tuple[Block, Weights]] = []
+    def _pieces(self, work: Work) -> Pieces:
+        """The blocks of a layer with their weights."""
+        pieces: Pieces = []
         for block, offset in zip(work.blocks, work.offsets):
-            pieces += self._pieces(block, offset, work.region)
-        return pieces, Params(work.params())
+            pieces += self._cut(block, offset, work.region)
+        return pieces
 
-    def _pieces(self, block: Block, offset: int, region: int) -> List[Tuple[Block, Weights]]:
+    def _cut(self, block: Block, offset: int, region: int) -> Pieces:
         """A block, cut by its output blocks where the weight memory holds no two of its size."""
         tiles = block.number // block.count
         most = max(1, self.size["weight_tiles"] // 2 // tiles)
@@ -181,21 +190,10 @@ class Scheduler:
             pieces.append((part, Weights(part.number, region, offset + first * tiles * TILE)))
         return pieces
 
-    def _conv(
-        self,
-        writer: Writer,
-        work: Work,
-        loaded: Loaded,
-        rows: Optional[Tuple[int, int]] = None,
-        source: Optional[Tuple[Buffer, int]] = None,
-    ) -> None:
-        for block, weights in loaded[0]:
-            writer.convolution(work.layer, block, work.numbers, weights, loaded[1], rows, source)
-
 
 def _available(layer: Layer, rows: int, lanes: int) -> int:
     """Rows of a layer's result that so many rows of its input allow, whole groups of lanes."""
-    height = layer.outputs[0].height
+    height = layer.output.height
     if rows >= layer.inputs[0].height:
         return height
     end = height

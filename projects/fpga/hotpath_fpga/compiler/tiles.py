@@ -52,7 +52,7 @@ def blocks_of(layer: Layer, weight: Optional[np.ndarray]) -> List[Block]:
     """
     if layer.kind == "pixelwise":
         first, count = _span(layer.inputs)
-        block_count = -(-layer.outputs[0].channels // LANES)
+        block_count = -(-layer.output.channels // LANES)
         return [Block(0, block_count, first, count, (1, 1), 1, 0)]
     assert weight is not None
     tiles, stride_x, pad_left = _folded(layer, weight)
@@ -92,11 +92,11 @@ def _folded(layer: Layer, weight: np.ndarray) -> Tuple[np.ndarray, int, int]:
     Returns:
         (tiles (output blocks, ky, kx, input blocks, 16, 16) int8, stride_x, pad_left).
     """
-    source, target = layer.inputs[0].buffer, layer.outputs[0].buffer
+    source, target = layer.inputs[0].buffer, layer.output.buffer
     read, pixels_out = source.pixels, target.pixels
     overlap = read == 4  # its words begin a pixel early and hold the next word's first, too
     in_blocks, in_lanes = places(layer.inputs)
-    out_blocks, out_lanes = places(layer.outputs)
+    out_blocks, out_lanes = places([layer.output])
     base = out_blocks[0]
     height, width = weight.shape[2:]
     stride_x = layer.stride[1] * pixels_out // read

@@ -20,7 +20,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 COMMANDS = {  # of modules that `make test` does not install
     "IPython": "make setup ALSO=examples",
     "hotpath_fpga": "make setup ALSO=fpga",
-    "cocotbext": "make fpga",
     "mavsdk": "pip install -e 'projects/vehicle[stations]'",
     "mypy": "make setup ALSO=lint",
     "ncnn": "make setup ALSO=ncnn",

@@ -121,6 +121,17 @@ def test_registers_read_back_and_say_what_was_built(name):
             assert machine.read(place) == 0
 
 
+def test_registers_take_single_bytes():
+    machine, _ = engines(stalls=30)
+    machine.write(REGISTERS["STRIDE"], 0x11223344)
+    machine.write(REGISTERS["STRIDE"], 0x55AB6677, strobes=0b0100)
+    assert machine.read(REGISTERS["STRIDE"]) == 0x11AB3344
+    machine.write(REGISTERS["CONTROL"], tables.START, strobes=0b1110)
+    machine.write(REGISTERS["ID"], 0)
+    assert machine.read(REGISTERS["ID"]) == tables.MAGIC
+    assert machine.read(REGISTERS["STATUS"]) == 0
+
+
 def test_counters_and_trace_count_the_last_program():
     machine, model = engines()
     for seed in (3, 4):

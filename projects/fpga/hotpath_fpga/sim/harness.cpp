@@ -1,7 +1,8 @@
 // The engine under simulation: its clock, a driver's register accesses, and a memory that is not ideal.
 //
 // Memory answers in order, a burst's first beat `latency` cycles after its address; of the bus's
-// beats it delivers `share`, reads and writes together; on top every channel may stall at random.
+// beats it delivers `share`, reads and writes together; on top every channel may stall at random, of
+// the memory and of the driver. Then data may come before their address is accepted, which AXI allows.
 // The engine's side of AXI is checked on every cycle. Called through ctypes (rtl.py).
 #include <cstdint>
 #include <cstdio>
@@ -58,6 +59,7 @@ struct Rtl {
     std::deque<Burst> reads, writes, answers;
     int read_beat = 0, write_beat = 0, write_response = OKAY;
     bool r_held = false;
+    bool aw_early = false;  // the last of `writes` or `answers` is a burst with an address not accepted
     Fault fault = NONE;
     uint64_t fault_address = 0;
     bool fault_anywhere = false;
@@ -83,7 +85,6 @@ struct Rtl {
         top->s_axil_awvalid = top->s_axil_wvalid = top->s_axil_arvalid = 0;
         top->s_axil_awprot = top->s_axil_arprot = 0;
         top->s_axil_bready = top->s_axil_rready = 1;
-        top->s_axil_wstrb = 15;
         reset();
     }
 
@@ -98,7 +99,7 @@ struct Rtl {
     void reset() {
         reads.clear(), writes.clear(), answers.clear();
         read_beat = write_beat = 0;
-        r_held = ar_held = aw_held = w_held = false;
+        r_held = ar_held = aw_held = w_held = aw_early = false;
         for (auto& queue : running) queue.clear();
         top->rst = 1;
         for (int i = 0; i < 8; i++) cycle(true);
@@ -136,7 +137,8 @@ struct Rtl {
     void drive() {
         credit = credit + share < 2 ? credit + share : 2;
         top->m_axi_arready = reads.size() < bursts && !random.chance(stalls);
-        top->m_axi_awready = writes.size() + answers.size() < bursts && !random.chance(stalls);
+        top->m_axi_awready = writes.size() + answers.size() - aw_early < bursts && !random.chance(stalls);
+        top->s_axil_bready = !random.chance(stalls);
 
         bool read = !frozen && !reads.empty() && reads.front().ready <= cycles;
         bool write = !frozen && !writes.empty() && top->m_axi_wvalid;
@@ -152,8 +154,9 @@ struct Rtl {
         if (!frozen && !writes.empty() && credit >= 1 && !random.chance(stalls)) top->m_axi_wready = 1;
         write_turn = !write_turn;
 
+        bool accepted = !aw_early || writes.size() + answers.size() > 1;
         if (!top->m_axi_bvalid && !frozen && !answers.empty() && answers.front().ready <= cycles
-            && !random.chance(stalls)) {
+            && accepted && !random.chance(stalls)) {
             top->m_axi_bvalid = 1;
             top->m_axi_bresp = answers.front().response;
         }
@@ -199,10 +202,13 @@ struct Rtl {
             if (++read_beat == reads.front().beats) reads.pop_front(), read_beat = 0;
         }
         if (top->m_axi_wvalid && top->m_axi_wready) take_word();
-        if (top->m_axi_awvalid && top->m_axi_awready) {
-            check_burst("AW", top->m_axi_awaddr, top->m_axi_awlen, top->m_axi_awsize,
-                        top->m_axi_awburst);
-            writes.push_back({top->m_axi_awaddr, top->m_axi_awlen + 1, 0, OKAY});
+        if (top->m_axi_awvalid && (top->m_axi_awready || stalls)) {
+            if (!aw_early) {
+                check_burst("AW", top->m_axi_awaddr, top->m_axi_awlen, top->m_axi_awsize,
+                            top->m_axi_awburst);
+                writes.push_back({top->m_axi_awaddr, top->m_axi_awlen + 1, 0, OKAY});
+            }
+            aw_early = !top->m_axi_awready;
         }
         if (top->m_axi_bvalid && top->m_axi_bready) answers.pop_front();
     }
@@ -275,19 +281,21 @@ struct Rtl {
         cycles++;
     }
 
-    void write(uint32_t offset, uint32_t value) {
+    void write(uint32_t offset, uint32_t value, uint32_t strobes) {
         top->s_axil_awaddr = offset;
         top->s_axil_wdata = value;
-        top->s_axil_awvalid = top->s_axil_wvalid = 1;
+        top->s_axil_wstrb = strobes;
+        const int address_at = stalls ? random.next() % 4 : 0, data_at = stalls ? random.next() % 4 : 0;
         bool address = false, data = false;
         for (int i = 0; i < 64 && !(address && data); i++) {
+            top->s_axil_awvalid = !address && i >= address_at;
+            top->s_axil_wvalid = !data && i >= data_at;
             second_half();
-            bool a = top->s_axil_awvalid && top->s_axil_awready;
-            bool d = top->s_axil_wvalid && top->s_axil_wready;
+            address |= top->s_axil_awvalid && top->s_axil_awready;
+            data |= top->s_axil_wvalid && top->s_axil_wready;
             cycle();
-            if (a) address = true, top->s_axil_awvalid = 0;
-            if (d) data = true, top->s_axil_wvalid = 0;
         }
+        top->s_axil_awvalid = top->s_axil_wvalid = 0;
         if (!address || !data) wrong("register write not taken", offset);
         for (int i = 0; i < 3; i++) cycle();  // the answer, and what a start needs to be seen
     }
@@ -298,9 +306,10 @@ struct Rtl {
         uint32_t value = 0;
         bool got = false;
         for (int i = 0; i < 64 && !got; i++) {
+            top->s_axil_rready = !random.chance(stalls);
             second_half();
             bool a = top->s_axil_arvalid && top->s_axil_arready;
-            if (top->s_axil_rvalid) got = true, value = top->s_axil_rdata;
+            if (top->s_axil_rvalid && top->s_axil_rready) got = true, value = top->s_axil_rdata;
             cycle();
             if (a) top->s_axil_arvalid = 0;
         }
@@ -326,8 +335,8 @@ void* rtl_new(uint8_t* memory, uint64_t bytes, int latency, double share, int st
 }
 void rtl_free(void* rtl) { delete static_cast<Rtl*>(rtl); }
 void rtl_reset(void* rtl) { static_cast<Rtl*>(rtl)->reset(); }
-void rtl_write(void* rtl, uint32_t offset, uint32_t value) {
-    static_cast<Rtl*>(rtl)->write(offset, value);
+void rtl_write(void* rtl, uint32_t offset, uint32_t value, uint32_t strobes) {
+    static_cast<Rtl*>(rtl)->write(offset, value, strobes);
 }
 uint32_t rtl_read(void* rtl, uint32_t offset) { return static_cast<Rtl*>(rtl)->read(offset); }
 int rtl_run(void* rtl, uint64_t limit) { return static_cast<Rtl*>(rtl)->run(limit); }

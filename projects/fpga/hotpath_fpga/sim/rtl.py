@@ -47,7 +47,7 @@ class Rtl:
     Args:
         latency: cycles from a burst's address to its first beat; default: the size's.
         share: share of the bus's beats that memory delivers, 0 to 1; default: the size's, or 0.75.
-        stalls: percent of cycles in which a channel of the memory stalls on top of that.
+        stalls: percent of cycles in which a channel of the memory or of the driver stalls on top.
         bursts: most bursts that the memory accepts in each direction before it answers one.
         seed: seed of the stalls, and of what the engine's registers hold before its reset.
         memory_bytes: size of the simulated DRAM.
@@ -89,13 +89,13 @@ class Rtl:
             self._library.rtl_free(self._handle)
             self._handle = None
 
-    def write(self, offset: int, value: int) -> None:
-        """Write a register; takes a few cycles, as on the bus."""
+    def write(self, offset: int, value: int, strobes: int = 15) -> None:
+        """Write a register, or the bytes of ``strobes``; takes a few cycles, as on the bus."""
         starts = offset == tables.REGISTERS["CONTROL"] and value & tables.START
         if starts and not self.read(tables.REGISTERS["STATUS"]) & tables.IS_BUSY:
             self._library.rtl_forget(self._handle)
             self._started = self.cycles
-        self._library.rtl_write(self._handle, offset, value & 0xFFFFFFFF)
+        self._library.rtl_write(self._handle, offset, value & 0xFFFFFFFF, strobes)
         self._check()
 
     def read(self, offset: int) -> int:
@@ -168,7 +168,7 @@ def _opened(path: str) -> ctypes.CDLL:
         ("rtl_new", handle, [handle, u64, number, real, number, number, u64]),
         ("rtl_free", None, [handle]),
         ("rtl_reset", None, [handle]),
-        ("rtl_write", None, [handle, u32, u32]),
+        ("rtl_write", None, [handle, u32, u32, u32]),
         ("rtl_read", u32, [handle, u32]),
         ("rtl_run", number, [handle, u64]),
         ("rtl_cycles", u64, [handle]),

@@ -1,1 +1,1 @@
-"""Test benches of the fabric's modules, for cocotb; ``tests/kernels/fpga`` runs them."""
+"""What tests put into an engine's memory: data, commands, and random programs of them."""

@@ -27,51 +27,6 @@ CUDA_LIBRARIES.update(nvrtc="cuda-nvrtc", cudart="cuda-cudart")
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-class Replay:
-    """What a graph does in each launch, and how often it was launched.
-
-    Args:
-        counts: difference of the counters: dict of name -> number.
-    """
-
-    def __init__(self, counts: Dict[str, int]) -> None:
-        self.counts, self.times = counts, 0
-
-
-class Counters:
-    """Counts each kind of call since the device was opened."""
-
-    def __init__(self) -> None:
-        self.allocations = self.launches = self.graph_launches = self.synchronisations = 0
-        self.uploads = self.upload_bytes = self.downloads = self.download_bytes = 0
-        self._replays: List[Replay] = []
-
-    def read(self) -> Dict[str, int]:
-        """All counters by name."""
-        counts = {name: value for name, value in vars(self).items() if name[0] != "_"}
-        for replay in self._replays:
-            for name, value in replay.counts.items():
-                counts[name] += value * replay.times
-        return counts
-
-    def rewind(self, before: Dict[str, int]) -> Dict[str, int]:
-        """Go back to an earlier ``read``; return the difference."""
-        difference = {name: value - before[name] for name, value in self.read().items()}
-        for name, value in difference.items():
-            setattr(self, name, getattr(self, name) - value)
-        return difference
-
-    def rewound(self, before: Dict[str, int]) -> Replay:
-        """Go back to an earlier ``read``: what came since then was captured in a graph.
-
-        Returns:
-            Counts the graph's launches from now on.
-        """
-        replay = Replay(dict(self.rewind(before), graph_launches=1))
-        self._replays.append(replay)
-        return replay
-
-
 class Device:
     """A GPU. Its methods raise ``GpuFailed``.
 
@@ -90,13 +45,12 @@ class Device:
         errors: exceptions that it raises.
         capability: compute capability, such as 87.
         driver_version: newest CUDA version that the driver supports, such as 12060.
-        counters: ``Counters``.
     """
 
     name = ""
     errors: Tuple[Any, ...] = ()
     capability = driver_version = 0
-    # how each library does it, without errors and counters
+    # how each library does it, without errors
     _alloc: Callable[..., Any]
     _address: Callable[..., int]
     _pinned: Callable[..., np.ndarray]
@@ -105,7 +59,6 @@ class Device:
     _launch: Callable[..., None]
 
     def __init__(self) -> None:
-        self.counters = Counters()
         self._memory: Dict[int, Any] = {}  # address -> allocation
 
     @contextlib.contextmanager
@@ -140,20 +93,15 @@ class Device:
             raise GpuFailed(
                 f"the GPU has no {size / 1e6:.1f} MB left ({error}); close other programs on it"
             ) from None
-        self.counters.allocations += 1
         return memory
 
     def upload(self, address: int, array: np.ndarray, stream: Any) -> None:
         """Enqueue a copy of a pinned array to the GPU."""
         self._ask(self._upload, address, array, stream)
-        self.counters.uploads += 1
-        self.counters.upload_bytes += array.nbytes
 
     def download(self, array: np.ndarray, address: int, stream: Any) -> None:
         """Enqueue a copy from the GPU to a pinned array."""
         self._ask(self._download, array, address, stream)
-        self.counters.downloads += 1
-        self.counters.download_bytes += array.nbytes
 
     def read(self, address: int, pitch: int, shape: Tuple[int, int], stream: Any) -> np.ndarray:
         """Copy rows of bytes from the GPU, and wait for them.
@@ -167,8 +115,6 @@ class Device:
         result = driver.copy_rows(address, pitch, rows, self.handle(stream))
         if result:
             raise GpuFailed(f"the GPU can't be read ({result}); start the program again")
-        self.counters.downloads += 1
-        self.counters.download_bytes += rows.nbytes
         self.synchronise(stream)
         return rows
 
@@ -194,7 +140,6 @@ class Device:
             self._launch(kernel, grid, block, arguments, stream, shared)
         except self.errors as error:
             raise GpuFailed(f"the GPU refuses a kernel: {error}") from None
-        self.counters.launches += 1
 
     def record(self, event: Any, stream: Any) -> None:
         """Enqueue an event."""
@@ -202,7 +147,6 @@ class Device:
 
     def synchronise(self, waited: Any) -> None:
         """Wait for all work of a stream, or for an event."""
-        self.counters.synchronisations += 1
         self._ask(waited.synchronize)
 
     def close(self) -> None:

@@ -105,7 +105,7 @@ class Windows:
         self.stream = self._handle = device.handle(engine.stream)
         self._marks = {step: device.event() for step in STEPS} if timed else {}
         self._done = device.event()
-        self._graphs: Dict[int, Tuple[graphs.Graph, Any]] = {}
+        self._graphs: Dict[int, graphs.Graph] = {}
         self._staging = np.zeros(0, np.uint8)
         self._pixels_at = 0
         self._kernels: Any = None
@@ -162,7 +162,7 @@ class Windows:
                 proofs[count] = self._proof(functools.partial(self._enqueue, count), count)
                 if self.uses_graph:
                     self._capture(count)
-            for count, (graph, _) in list(self._graphs.items()):
+            for count, graph in list(self._graphs.items()):
                 if self._proof(graph.launch, count) != proofs[count]:
                     self._give_up_graphs("as a graph a frame has another result")
                     break
@@ -181,17 +181,15 @@ class Windows:
 
     def _capture(self, count: int) -> None:
         """Capture the graph of that many windows."""
-        counters = self.device.counters
-        before, body = counters.read(), functools.partial(self._enqueue, count, self._handle)
+        body = functools.partial(self._enqueue, count, self._handle)
         try:
-            graph = graphs.Graph(graphs.Driver(driver.load()), self._handle, body)
-            self._graphs[count] = graph, counters.rewound(before)
+            self._graphs[count] = graphs.Graph(graphs.Driver(driver.load()), self._handle, body)
         except (graphs.NoGraph, HotpathError) as error:
             self._give_up_graphs(str(error))
 
     def _give_up_graphs(self, why: str) -> None:
         self.uses_graph = False
-        for graph, _ in self._graphs.values():
+        for graph in self._graphs.values():
             graph.close()
         self._graphs = {}
         self._log(f"frames are launched step by step: {why}")
@@ -290,9 +288,7 @@ class Windows:
         self._pack(frame, windows)
         names = tuple(maps) + engine.shown if reads else maps
         if count in self._graphs:
-            graph, counted = self._graphs[count]
-            counted.times += 1
-            self._run(graph.launch, names, count)
+            self._run(self._graphs[count].launch, names, count)
         else:
             self._run(functools.partial(self._enqueue, count), names, count)
         if self._marks:
@@ -463,7 +459,7 @@ class Windows:
     def close(self) -> None:
         """Free the graphs and the memory. It may be called twice."""
         self._settle()
-        for graph, _ in self._graphs.values():
+        for graph in self._graphs.values():
             graph.close()
         if self._kernels is not None:
             self._kernels.close()

@@ -15,7 +15,7 @@ from hotpath.runtime.options import Options
 from hotpath.runtime.search.search import JUDGED
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker.tracker import Tracker
-from hotpath_nogpu.cuda.onnx_engine import COSTS, close, cost_of, open_both, read_clip
+from hotpath_nogpu.cuda.onnx_engine import close, cost_of, open_both, read_clip
 from hotpath_nogpu.gpu import STAND_IN
 from tests.runtime.search.test_search import BACK, GONE, SEARCHED, THRESHOLDS, Elsewhere
 from tests.support import ROOT, tiny
@@ -61,7 +61,7 @@ def follow(tracker, frames, first, box):
     messages, costs = [], []
     for frame in frames:
         update = lambda: messages.append(told(tracker.update(frame), tracker))  # noqa: B023, E731
-        costs.append(cost_of(tracker.engine.device, update))
+        costs.append(cost_of(update))
     return messages, costs
 
 
@@ -206,15 +206,14 @@ class Counted:
     """Counts a device's calls, one row for each call of its ``run``."""
 
     def __init__(self, gpu):
-        self.rows, self._counters = [], gpu.engine.device.counters
+        self.rows = []
         self._run, gpu.run = gpu.run, self.run
         self.most = gpu.windows
 
     def run(self, frame, requests):
-        before = self._counters.read()
-        results, step_ms = self._run(frame, requests)
-        after = self._counters.read()
-        row = {name: after[name] - before[name] for name in COSTS}
+        answers = []
+        row = cost_of(lambda: answers.extend(self._run(frame, requests)))
+        results, step_ms = answers
         parts = [requests[n : n + self.most] for n in range(0, len(requests), self.most)]
         row.update(
             windows=len(requests),

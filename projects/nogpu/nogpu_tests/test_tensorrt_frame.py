@@ -11,6 +11,7 @@ from hotpath.runtime.devices.processor import Processor
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker.tracker import Tracker
+from hotpath_nogpu.cuda.counting import counts
 from hotpath_nogpu.tensorrt.whole import cost, covered, follow, judge, make, quiet
 from tests.runtime.search.test_search import THRESHOLDS
 from tests.support import tiny, tiny_cut
@@ -121,10 +122,9 @@ def three(device, options):
     for first in (boxes[0], boxes[0] + (5, -4, 6, 3), boxes[0] + (60, 30, 0, 0)):
         targets.add(frames[0], first)
     for frame in frames[1:]:
-        before = device.engine.device.counters.read()
+        before = counts()
         found.append(list(targets.update(frame).values()))
-        after = device.engine.device.counters.read()
-        costs.append({key: after[key] - before[key] for key in after})
+        costs.append({key: value - before[key] for key, value in counts().items()})
     return found, costs
 
 

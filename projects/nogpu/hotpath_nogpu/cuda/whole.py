@@ -14,17 +14,10 @@ from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.errors import NetworkFailed
 from hotpath.runtime.search.windows import PRIORS
 from hotpath_nogpu.cuda import build
+from hotpath_nogpu.cuda.counting import counts
 from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film
 from tests.support.kernel_networks import LOSSY, network
-
-COUNTS = "allocations pinned_allocations frees launches graph_launches graphs uploads upload_bytes"
-COUNTS += " downloads download_bytes synchronisations modules"
-
-
-def counts(driver):
-    """What the fake driver has counted."""
-    return {name: driver.fake_count(name.encode()) for name in COUNTS.split()}
 
 
 def track(
@@ -49,22 +42,21 @@ def track(
     """
     driver = ctypes.CDLL("libcuda.so.1")
     logged = []
-    driver.fake_count.restype = driver.fake_overruns.restype = ctypes.c_long
+    driver.fake_overruns.restype = ctypes.c_long
     device = devices.open_device(library)
     build.match_compiler(device.driver_version)
     net = network(**LOSSY)
     engine, film = Engine(device, net), Film(0, kind, change)
     engine.before_search = behaviours(device, engine)[behaviour]
     gpu = Gpu(net, engine, cpu.load(), logged.append, graph=graph, timed=timed)
-    calls, made = engine.calls, device.counters.read()["graph_launches"]
+    calls = engine.calls
 
     call = in_a_thread if elsewhere else lambda function, *given: function(*given)
     frame, shape = gpu.take(film.frame(0))
     state = np.array(film.state)
     exemplar = call(gpu.exemplar, frame, state)
     found = []
-    before = counts(driver)
-    own_before = device.counters.read()
+    before = counts()
     for index in range(1, frames + 1):
         picture, now = gpu.take(film.frame(index))
         if now != shape:
@@ -81,18 +73,16 @@ def track(
         results, step_ms = call(gpu.run, picture, requests)
         found.append(results[0])
         state = results[0].states[0]
-    after, own_after = counts(driver), device.counters.read()
+    after = counts()
     result = {
         "states": np.array([results.states[0] for results in found]),
         "cells": [results.cells[0] for results in found],
         "scores": [results.scores[0] for results in found],
         "features": hashlib.sha256(b"".join(map(shown_by, found))).hexdigest(),
         "counts": {name: after[name] - before[name] for name in after},
-        "own": {name: own_after[name] - own_before[name] for name in own_after},
         "uses_graph": gpu.uses_graph,
         "logged": logged,
         "calls": engine.calls - calls,
-        "proven": made,
         "step_ms": step_ms,
         "library": device.name,
     }

@@ -51,6 +51,18 @@ class Driver:
         return 0
 
 
+class Counters:
+    """Counts each kind of call since the device was opened."""
+
+    def __init__(self):
+        self.allocations = self.launches = self.synchronisations = 0
+        self.uploads = self.downloads = 0
+
+    def read(self):
+        """All counters by name."""
+        return dict(vars(self))
+
+
 class Device:
     """A ``hotpath.kernels.cuda.device`` with host addresses and the kernels of
     ``hotpath.kernels.golden``."""
@@ -61,7 +73,7 @@ class Device:
     current = contextlib.ExitStack  # does nothing
 
     def __init__(self, capability=53):
-        self.counters = device.Counters()
+        self.counters = Counters()
         self.capability = capability
         self.driver_version = 10020
         self._memory = {}

@@ -17,6 +17,7 @@ from hotpath.deploy.bundles.order import Order
 from hotpath.kernels.cuda import driver, graphs
 from hotpath.runtime.networks import load_network
 from hotpath_nogpu.cuda import build as fake_gpu
+from hotpath_nogpu.cuda.counting import cost_of
 from hotpath_nogpu.tensorrt import fake
 from tests.support import tiny, tiny_cut
 
@@ -109,11 +110,7 @@ def covered():
 
 def cost(tracker, frame):
     """Count what the device does for one more frame."""
-    device = tracker.engine.device
-    before = device.counters.read()
-    tracker.update(frame)
-    after = device.counters.read()
-    return {key: after[key] - before[key] for key in after}
+    return cost_of(lambda: tracker.update(frame))
 
 
 def judge(tracker, clip):

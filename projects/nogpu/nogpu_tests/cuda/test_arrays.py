@@ -12,9 +12,9 @@ from hotpath.runtime.devices.gpu import Gpu
 from hotpath.runtime.errors import BadFrame
 from hotpath.runtime.tracker.tracker import Tracker
 from hotpath_nogpu.cuda import build
+from hotpath_nogpu.cuda.counting import counts
 from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film
-from hotpath_nogpu.cuda.whole import counts
 from tests.support.kernel_networks import LOSSY, network
 
 pytestmark = pytest.mark.timeout(1500)
@@ -94,8 +94,6 @@ def opened(graph=True):
 
 def followed(kind, hold, recover="report"):
     """Boxes and states of a film, and what the driver copied in each frame."""
-    driver = ctypes.CDLL("libcuda.so.1")
-    driver.fake_count.restype = ctypes.c_long
     device, gpu = opened()
     film, stream = Film(0, kind), gpu.engine.stream
     frames = []
@@ -110,9 +108,9 @@ def followed(kind, hold, recover="report"):
     tracks = [tracker.init(frames[0], film.box)]
     copied = []
     for frame in frames[1:]:
-        before = counts(driver)
+        before = counts()
         tracks.append(tracker.update(frame))
-        copied.append({name: value - before[name] for name, value in counts(driver).items()})
+        copied.append({name: value - before[name] for name, value in counts().items()})
     tracker.release()
     gpu.close()
     device.close()

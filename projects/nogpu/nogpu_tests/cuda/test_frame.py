@@ -23,8 +23,6 @@ from tests.support.kernel_networks import network
 pytestmark = pytest.mark.timeout(1500)
 fake_gpu = pytest.mark.fake_gpu
 
-OWN = "allocations launches graph_launches uploads upload_bytes downloads download_bytes"
-OWN = OWN.split() + ["synchronisations"]
 SEEN = 312  # bytes of a window's places
 ROW = 4 + 2 * 4 * 3  # of the features under one place
 FEATURES = 4 * 3 * 256  # of a whole window
@@ -70,7 +68,7 @@ def follows_the_definitions(found, film):
 def test_a_frame_allocates_nothing_and_synchronises_once(runs):
     for run, graphs in zip(runs, (0, 1)):
         counts = run["counts"]
-        for name in ("allocations", "pinned_allocations", "frees", "graphs", "modules"):
+        for name in ("allocations", "frees", "graphs", "modules"):
             assert counts[name] == 0, name
         assert counts["synchronisations"] == 200
         assert counts["uploads"] == 2 * 200 and counts["downloads"] == 200
@@ -78,8 +76,6 @@ def test_a_frame_allocates_nothing_and_synchronises_once(runs):
         # gather, crop, the network's two, places, pooling
         assert (counts["launches"], counts["graph_launches"]) == (200 * 6, 200 * graphs)
         assert 0 < counts["upload_bytes"] < 0.5 * 200 * 220 * 300 * 3  # the search region alone
-        for name in OWN:  # the device's own counters
-            assert run["own"][name] == counts[name], name
 
 
 @fake_gpu()
@@ -104,13 +100,12 @@ def test_further_windows_change_nothing_and_are_one_submission(begun, windows, g
     assert found["cells"] == begun["cells"]
     assert found["states"].tobytes() == begun["states"].tobytes()
     counts, calls = found["counts"], 1 if windows < 5 else 2
-    assert counts["allocations"] == counts["pinned_allocations"] == 0
+    assert counts["allocations"] == 0
     assert counts["synchronisations"] == 40 * calls
     assert counts["graph_launches"] == 40 * calls * graph
     sizes = [windows] if windows < 5 else [4, windows - 4]
     rows = sum(map(download_bytes, sizes))
     assert counts["download_bytes"] == 40 * (rows + windows * (FEATURES + MAPS))
-    assert all(found["own"][name] == counts[name] for name in OWN)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from hotpath.runtime.frames import geometry
 from hotpath.runtime.options import Options
 from hotpath.runtime.targets.targets import Targets
 from hotpath.runtime.tracker.tracker import Tracker
+from hotpath_nogpu.cuda.counting import counts
 from hotpath_nogpu.cuda.engine import Engine
 from hotpath_nogpu.cuda.film import Film, track_by_definition
 from tests.support.kernel_networks import LOSSY, network
@@ -124,9 +125,9 @@ def test_several_targets_are_found_as_each_alone():
             if index == 6:  # one begins again
                 alone[1].init(film.frame(5), (10, 10, 44, 40))
                 targets.restart(1, film.frame(5), (10, 10, 44, 40))
-            before = device.counters.read()
+            before = counts()
             tracks = targets.update(film.frame(index))
-            after = device.counters.read()
+            after = counts()
             wanted = [tracked.update(film.frame(index)) for tracked in alone]
             assert [t.score for t in tracks.values()] == [t.score for t in wanted], index
         cost = {name: after[name] - before[name] for name in after}

@@ -43,7 +43,7 @@ def track(name, clips, files=None, frames=60, hidden=False):
         tracker = Tracker(gpu, recover=False)
         found = follow(tracker, pictures, box)
         wanted = follow(Tracker(processor, recover=False), pictures, box)
-        cost = cost_of(gpu.engine.device, lambda: tracker.update(pictures[-1]))  # noqa: B023
+        cost = cost_of(lambda: tracker.update(pictures[-1]))  # noqa: B023
         tracker.release()
         report.append({"found": found, "wanted": wanted, "frame": cost})
     close(gpu)
@@ -118,7 +118,7 @@ def follow_several(gpu, other, frames, box, count):
         if index == len(frames) - 4:
             targets.drop(0)
         tracks = {}
-        cost = cost_of(gpu.engine.device, lambda: tracks.update(targets.update(frame)))  # noqa: B023
+        cost = cost_of(lambda: tracks.update(targets.update(frame)))  # noqa: B023
         told.append({number: list(track.box) for number, track in tracks.items()})
     for number in targets.numbers:
         targets.drop(number)

@@ -23,13 +23,13 @@ SIGNED = 1  # bit of the incompatibility flags
 SIGNATURE_BYTES = 13
 LONGEST = 280  # bytes of a packet with its signature
 BUFFER_BYTES = 4096  # most bytes of one sender that wait for the rest of their packet
-STREAMS = 64  # most streams of signed packets, and most addresses, that are remembered
+STREAMS = 64  # most streams of signed packets, and most senders, that are remembered
 SECONDS_BEFORE_2015 = 1420070400  # signatures count 10 microseconds from 2015-01-01
 TICKS_PER_S = 100000
 AHEAD_S = 5  # by which the file is ahead of the packets
 OLDEST_S = 60  # the first packet of a stream may be this far behind our clock
 AHEAD_TICKS, OLDEST_TICKS = AHEAD_S * TICKS_PER_S, OLDEST_S * TICKS_PER_S
-RATE = 600.0  # most packets a second from one address
+OF_ADDRESS = 3  # limits of a component that its address may use
 OURS = "sent"  # the stream of our own packets
 
 
@@ -216,22 +216,23 @@ class Limit:
 
 
 class Gate:
-    """Lets a packet pass that is wanted, correctly signed, and below the limit of its address.
+    """Lets a packet pass that is wanted, correctly signed, and below the limits of its sender.
 
     Args:
         wanted: message numbers.
         signatures: ``Signatures``, or None: unsigned packets pass too.
-        rate: most packets a second from one address.
+        rate: most packets a second from one component at one address, which may send three times
+            that: a router passes on several components.
 
     Attributes:
         counts: dict of reason -> packets that were refused.
     """
 
     def __init__(
-        self, wanted: FrozenSet[int], signatures: Optional[Signatures] = None, rate: float = RATE
+        self, wanted: FrozenSet[int], signatures: Optional[Signatures] = None, rate: float = 200.0
     ) -> None:
         self._wanted, self._signatures, self._rate = wanted, signatures, rate
-        self._limits: OrderedDict[Optional[str], Limit] = OrderedDict()
+        self._limits: OrderedDict[Tuple[object, ...], Limit] = OrderedDict()
         self.counts: Dict[str, int] = {"unwanted": 0, "unsigned": 0, "too many": 0}
 
     def passes(
@@ -250,11 +251,17 @@ class Gate:
         # first the signature: forged packets must not use up the limit of the real sender
         if self._signatures is not None and not self._signatures.good(packet, unix_s):
             return self._refuse("unsigned")
-        limit = self._limits.setdefault(address, Limit(self._rate))
-        self._limits.move_to_end(address)
-        if len(self._limits) > STREAMS:
-            self._limits.popitem(last=False)
-        return limit.allows(now) or self._refuse("too many")
+        component = self._limit((address,) + sender(packet), self._rate)
+        whole = self._limit((address,), OF_ADDRESS * self._rate)
+        return (component.allows(now) and whole.allows(now)) or self._refuse("too many")
+
+    def _limit(self, who: Tuple[object, ...], rate: float) -> Limit:
+        if who not in self._limits:
+            self._limits[who] = Limit(rate)
+            while len(self._limits) > STREAMS:
+                self._limits.popitem(last=False)
+        self._limits.move_to_end(who)  # who sends by many names keeps its address's limit
+        return self._limits[who]
 
     def _refuse(self, why: str) -> bool:
         self.counts[why] += 1

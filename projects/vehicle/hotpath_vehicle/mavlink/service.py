@@ -66,7 +66,7 @@ class Service(Link):
         geo: gets the vehicle's position and attitude; may be None.
         gimbal: steers the gimbal; may be None.
         key: 32 bytes that packets must be signed with, or None.
-        rate: most packets a second from one address.
+        rate: most packets a second from one component.
         say: function of one line of text for the user.
         ledger: folder that keeps the time stamps of signatures; None: they are kept in memory.
         address: of the link, for the sentence that nobody is heard there; "" says none.
@@ -86,7 +86,7 @@ class Service(Link):
         geo: Optional[Geo] = None,
         gimbal: Optional[GimbalManager] = None,
         key: Optional[bytes] = None,
-        rate: float = packets.RATE,
+        rate: float = 200.0,
         say: Callable[[str], None] = lambda text: None,
         ledger: Optional[str] = None,
         address: str = "",

@@ -70,10 +70,18 @@ def test_a_changed_byte_breaks_the_signature():
         assert not packets.Signatures(KEY).good(bytes(changed), NOW), at
 
 
+def test_a_flood_is_cut_to_the_rate_and_others_come_through():
+    gate = packets.Gate(frozenset((76,)), rate=50.0)
+    passed = sum(gate.passes(packet(), n / 1000.0, NOW, "router") for n in range(5000))
+    assert 250 <= passed <= 310  # 5 s at 50 a second, and the burst
+    assert gate.passes(packet(system=7), 5.0, NOW, "router")
+    assert gate.passes(packet(), 5.0, NOW, "10.0.0.1")  # another one has the same ids
+
+
 def test_a_flood_from_one_address_leaves_room_for_another():
     gate = packets.Gate(frozenset((76,)), rate=50.0)
     flood = [gate.passes(packet(system=n % 250), n / 1000.0, NOW, "10.0.0.66") for n in range(5000)]
-    assert 250 <= sum(flood) <= 310  # 5 s at 50 a second, and the burst
+    assert 750 <= sum(flood) <= 910  # three times the rate
     assert gate.passes(packet(), 5.0, NOW, "10.0.0.1")
 
 

@@ -44,11 +44,6 @@ def count(model: ModelProto) -> Counts:
     )
 
 
-def count_parts(network: Network, paths: Dict[str, pathlib.Path]) -> Dict[str, Counts]:
-    """The figures of each model of ``read_parts``, which has the arguments and the errors."""
-    return OrderedDict((name, count(model)) for name, model in read_parts(network, paths).items())
-
-
 def read_parts(network: Network, paths: Dict[str, pathlib.Path]) -> Dict[str, ModelProto]:
     """The model of each file, and the two graphs that a tracker runs.
 

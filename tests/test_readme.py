@@ -2,7 +2,6 @@
 
 import csv
 import os
-import re
 import sys
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from tests import support
 from tests.support import ROOT, tiny
 from tests.support.checkout import copy_to, run, set_up
+from tests.support.fences import blocks
 
 pytestmark = [
     pytest.mark.timeout(1500),
@@ -20,11 +20,9 @@ ACTIVATED = 'PATH="$PWD/.venv/bin:$PATH"; '
 NEEDS = ("cam0", "make engine", "make test", "ALSO=")  # a camera, a board, minutes, the network
 
 
-def blocks(language):
+def written(language):
     """The code blocks of one language; that of commands is empty."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [block for kind, block in found if kind == language]
+    return [text for kind, _, text in blocks(ROOT / "README.md") if kind == language]
 
 
 @pytest.fixture(
@@ -48,7 +46,7 @@ def checkout(request, tmp_path_factory):
 
 
 def test_every_command_runs_as_it_is_written(checkout):
-    lines = "".join(blocks("")).splitlines()
+    lines = "".join(written("")).splitlines()
     ran = [
         line
         for line in lines
@@ -68,7 +66,7 @@ def test_every_command_runs_as_it_is_written(checkout):
 
 
 def test_the_program_prints_a_box_for_each_frame(checkout):
-    (program,) = blocks("python")
+    (program,) = written("python")
     (checkout / "own.py").write_text(program)
     printed = run(checkout, ".venv/bin/python own.py").splitlines()
     states = ("tracked", "unsure", "lost")

@@ -27,7 +27,8 @@ def home(tmp_path):
     folder = tmp_path / "int8"
     folder.mkdir()
     form = tiny.write_network(folder)
-    form = form.rename(folder / "tiny-int8.toml")
+    form.rename(folder / "tiny-int8.toml")
+    form = folder / "tiny-int8.toml"
     name_source(form, load_network(tiny.write_network(tmp_path)).hashes())
     return tmp_path
 

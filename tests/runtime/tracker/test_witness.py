@@ -29,7 +29,8 @@ def networks(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         toml = tiny.write_network(tmp_path / name, tiny.watched(**tiny.LOSSY))
-        made.append(toml.rename(toml.with_name(name + ".toml")))
+        made.append(toml.with_name(name + ".toml"))
+        toml.rename(made[-1])  # which returns nothing before Python 3.8
     return made
 
 

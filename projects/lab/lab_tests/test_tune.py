@@ -80,6 +80,7 @@ def test_a_killed_search_goes_on_and_ends_like_a_whole_one(place, monkeypatch):
         ),
         (["--storage", "/nowhere/a.journal"], "the trials can't be reached"),
         (["--parameters", "found_above"], "no thresholds for it in the TOML"),
+        (["--parameters", "peak_share"], "tiny can't search"),
     ],
 )
 def test_mistakes_have_a_sentence(place, capsys, more, messages):
@@ -149,11 +150,6 @@ def test_numbers_of_choosing_peaks_are_tried_with_the_choice(tmp_path):
         assert found[scores]["start"] > without[scores]["start"] + 0.02
     tuned = load_network(tmp_path / "with" / "tiny-tuned.toml")
     assert tuned.peak_share == pytest.approx(found["best"]["peak_share"], abs=1e-4)
-
-
-def test_a_network_without_the_search_has_no_choice_to_tune(place, capsys):
-    assert tune.main(arguments(place, "x", "--parameters", "peak_share")) == 2
-    assert "tiny can't search" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("held, gains", [(0.45, False), (0.55, True)])

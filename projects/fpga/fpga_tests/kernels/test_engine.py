@@ -218,6 +218,19 @@ def test_an_unknown_command_is_an_error_after_those_before_it(command):
         assert_right(machine)
 
 
+def test_a_start_while_a_program_runs_changes_nothing():
+    machine, _ = engines()
+    cycles = []
+    for starts in (1, 2):
+        start(machine)
+        machine.run(300)
+        for _ in range(starts - 1):
+            machine.write(REGISTERS["CONTROL"], tables.START)
+        assert machine.run(100_000) and machine.read(REGISTERS["STATUS"]) == tables.IS_DONE
+        cycles.append(machine.read(REGISTERS["CYCLES"]))
+    assert abs(cycles[1] - cycles[0]) < 50, "it was counted from the second start on"
+
+
 def test_a_program_at_the_end_of_memory_is_no_error():
     """Commands are prefetched, but words after the END do not matter."""
     machine, _ = engines()

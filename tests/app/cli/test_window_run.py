@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 
-def frames_of(path, count, limit_s=30):
+def frames_of(path, count, limit_s=60):
     """Wait until that many rows are written; return the frames' indices."""
     deadline = time.monotonic() + limit_s
     while True:
@@ -60,7 +60,7 @@ def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
 
         # a new box, drawn where the window lies on the screen
         screen.press("frames", "b")
-        time.sleep(1)
+        time.sleep(3)  # until the mouse draws
         assert screen.tool("search", "--name", "^frames$"), "it is drawn in the same window"
         screen.drag((50, 50), (130, 110))  # done when the button is released
         time.sleep(0.5)
@@ -68,7 +68,7 @@ def test_keys_pause_step_seek_select_and_end_a_run(tmp_path):
         frames_of(out, len(stood) + 6)
         assert {row["target"] for row in rows_of(out)[-2:]} == {"1"}
         screen.press("frames", "q")
-        messages = run.communicate(timeout=30)[1].decode()
+        messages = run.communicate(timeout=60)[1].decode()
     assert run.returncode == 0, messages
     assert "Font" not in messages and "Traceback" not in messages
 
@@ -86,7 +86,7 @@ def test_the_first_box_is_drawn_in_the_window_of_the_run(tmp_path):
         frames_of(out, 3)
         assert windows(screen) == before and len(before) == 1
         screen.press("frames", "q")
-        messages = run.communicate(timeout=30)[1].decode()
+        messages = run.communicate(timeout=60)[1].decode()
     assert run.returncode == 0, messages
 
 
@@ -102,7 +102,7 @@ def test_leaving_before_the_first_box_says_nothing_was_written(tmp_path, how):
         screen.press("frames", how if how in ("Escape", "q") else "x")
         if how not in ("Escape", "q"):
             run.send_signal(getattr(signal, how))
-        messages = run.communicate(timeout=30)[1].decode()
+        messages = run.communicate(timeout=60)[1].decode()
     if how in ("Escape", "q"):
         assert run.returncode == 2 and "nothing was tracked or written" in messages
     else:
@@ -127,7 +127,7 @@ def test_a_click_follows_the_object_and_the_last_frame_stays(tmp_path):
         assert run.poll() is None, "the last frame does not stay for who used the mouse"
         assert len(rows_of(out)) == 40, "the file is whole while the window is open"
         run.send_signal(signal.SIGTERM)
-        messages = run.communicate(timeout=30)[1].decode()
+        messages = run.communicate(timeout=60)[1].decode()
     assert run.returncode == 128 + signal.SIGTERM and "has ended" in messages
     box = [float(rows_of(out)[0][key]) for key in "xywh"]
     assert overlap(box, object_scene.OBJECT) > 0.6

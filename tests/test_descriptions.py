@@ -54,8 +54,9 @@ FREE = {
     "engine": "of a network: one of engines.PREFERRED",
     "part": "one of schema.KNOWN_PARTS",
     "licence source title after_build why": "only printed",
-    "features weight_of": "tensors of the ONNX file",
+    "features search_features seen weight_of": "tensors of the ONNX file or of the engine",
     "compute_capability": "compared",
+    "str": "versions of a bundle's libraries, only printed",
     "stream actuator": "compared with those of the run",
 }
 BOARD = 'title = "x"\nfamily = "computer"\n[precision]\nexists = ["fp32"]\ndefault = "fp32"\n'
@@ -77,7 +78,8 @@ def texts():
                 if isinstance(value, ast.Call) and ast.unparse(value.func).endswith("Key"):
                     chooses = len(value.args) > 2 or any(k.arg == "choices" for k in value.keywords)
                     if ast.unparse(value.args[0]) == "str" and not chooses:
-                        yield name.value
+                        # {str: Key(str)}: texts under any name
+                        yield name.value if isinstance(name, ast.Constant) else name.id
 
 
 def test_a_text_of_a_toml_has_a_kind_or_a_reason_for_none():
@@ -149,10 +151,10 @@ def test_each_key_that_becomes_a_path_or_an_address_is_checked(tmp_path, kind, l
 def test_no_entry_of_a_bundle_leaves_its_folder(tmp_path, lie):
     part = {"sha256": HASH, "bytes": 1}
     right = {
-        **dict.fromkeys(bundle.KEYS),
-        **dict.fromkeys(bundle.TABLES, {}),
+        **dict.fromkeys(bundle.FORM),
         **dict(format=bundle.FORMAT, board="host", engine="openvino", precision="fp32"),
-        "network": {"name": "tiny", "files": {}},
+        **dict(libraries={}, settings={}, run={}),
+        "network": {"name": "tiny", "sha256": HASH, "files": {}},
         "parts": {"tiny.toml": part, "search.onnx": part},
     }
 
@@ -163,8 +165,9 @@ def test_no_entry_of_a_bundle_leaves_its_folder(tmp_path, lie):
 
     assert read().board == "host"
     for change in (
-        *({key: lie} for key in bundle.TEXTS),
-        {"network": {"name": lie, "files": {}}, "parts": {lie + ".toml": part}},
+        *({key: lie} for key in ("board", "engine", "precision")),
+        {"network": dict(right["network"], name=lie), "parts": {lie + ".toml": part}},
+        {"network": dict(right["network"], sha256=lie)},
         {"parts": {**right["parts"], lie: part}},
         {"parts": {**right["parts"], "search.onnx": dict(part, sha256=lie)}},
     ):

@@ -67,7 +67,9 @@ def several(model: ModelProto, count: Optional[int] = ANY) -> Optional[ModelProt
                 return None
         for_several = shape_inference.infer_shapes(for_several, strict_mode=True)
         onnx.checker.check_model(for_several)
-    except (_Stuck, KeyError, shape_inference.InferenceError, onnx.checker.ValidationError):
+    except (_Stuck, LookupError, ArithmeticError, ValueError):  # such as an axis of a single number
+        return None
+    except (shape_inference.InferenceError, onnx.checker.ValidationError):
         return None
     return for_several
 
@@ -144,6 +146,9 @@ def _keeps_apart(
     if kind in AXES:
         axis = models.attributes(node).get("axis", AXES[kind])
         return bool(axis % len(shapes[first]))
+    if kind in ("Gemm", "PRelu"):  # the shape is inferred without looking at the last input
+        tables = [np.shape(constants[name]) for name in others[kind == "Gemm" :]]
+        return all(len(table) < len(shapes[first]) or table[0] == 1 for table in tables)
     if kind == "Resize":  # by scales, of which that of axis 0 is 1
         return len(others) == 2 and constants[others[1]][0] == 1
     return True

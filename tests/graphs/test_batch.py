@@ -95,6 +95,29 @@ def test_a_graph_that_mixes_the_targets_inside_is_not_batched():
     assert batch.several(models.infer_shapes(model), 2) is None
 
 
+ROWS = ("Flatten", ["x"], ["rows"], {"axis": 2})
+BESIDE = {  # what ONNX says of a shape does not tell that these fit one target only
+    "a bias for each row": [ROWS, ("Gemm", ["rows", "w", "c"], ["y"])],
+    "a slope for each row": [ROWS, ("PRelu", ["rows", "c"], ["y"])],
+    "one number": [
+        ("ReduceMean", ["x"], ["m"], {"keepdims": 0}),
+        ("QuantizeLinear", ["m", "s"], ["q"]),
+        ("DequantizeLinear", ["q", "s"], ["d"]),
+        ROWS,
+        ("Add", ["rows", "d"], ["y"]),
+    ],
+}
+
+
+@pytest.mark.parametrize("how", sorted(BESIDE))
+def test_a_graph_that_only_one_target_fits_is_not_batched(how):
+    constants = {"w": np.eye(6, dtype="f"), "c": np.ones((4, 6), "f"), "s": np.float32(1)}
+    used = {name for node in BESIDE[how] for name in node[1]}
+    constants = {name: value for name, value in constants.items() if name in used}
+    model = models.infer_shapes(model_of(BESIDE[how], {"x": X}, {"y": (4, 6)}, constants))
+    assert batch.several(model, 2) is None
+
+
 KEEPS = {
     "a maximum": (("ReduceMax", ["x"], ["y"], {"axes": [1], "keepdims": 0}), (1, 6), {}),
     "a softmax": (("Softmax", ["x"], ["y"], {"axis": 1}), X, {}),

@@ -195,5 +195,5 @@ def _graphs(folder: str, values: Dict[str, Any]) -> Graphs:
         features=tuple(values["features"]),
         image=(exemplar, search),
         maps=tuple(values["maps"]),
-        search_features=values["search_features"],
+        search_features=values.get("search_features"),
     )

@@ -201,6 +201,7 @@ ALTERED = {
     "a map that nobody gives": lambda run: run["maps"].append("nowhere"),
     "one tensor as two": lambda run: run["maps"].append(run["maps"][0]),
     "features that nobody sees": lambda run: run.update(seen="nowhere"),
+    "features without a name": lambda run: run.update(seen=""),
     "features of no square": lambda run: run.update(seen="exemplar"),
     "no parts": lambda run: run.update(parts=[]),
     "a file that is no part": lambda run: run.update(parts=["../other.plan"]),

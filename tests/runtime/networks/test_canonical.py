@@ -265,6 +265,15 @@ def test_a_description_that_was_changed_is_refused(tmp_path, network, place, key
             canonical.read(folder)
 
 
+def test_a_description_may_leave_out_what_no_network_has(tmp_path, network):
+    folder = os.path.dirname(loaded(network, tmp_path, []).search.path)
+    path = pathlib.Path(folder) / "graphs.json"
+    values = json.loads(path.read_text())
+    del values["search_features"]
+    path.write_text(json.dumps(values))
+    assert canonical.read(folder).search_features is None
+
+
 def test_a_user_without_home_or_temporary_files_gets_a_sentence(tmp_path, network):
     toml = str(network.path)
     words = [sys.executable, "-c", NO_ROOM, toml]

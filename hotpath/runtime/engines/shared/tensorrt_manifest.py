@@ -41,7 +41,7 @@ def check(run: Table) -> None:
     """Raise ``ValueError`` unless the entries of a ``run`` have their types and fit together."""
     toml_keys.check(run, RUN, "run")
     shapes, parts, seen = run["shapes"], run["parts"], run.get("seen")
-    names = [*PICTURES, *run["features"], *run["maps"], *([seen] if seen else [])]
+    names = [*PICTURES, *run["features"], *run["maps"], *([] if seen is None else [seen])]
     steps = [step for level in run["steps"] for step in level]
     used = [*names, *(step[key] for step in steps for key in ("search", "exemplar", "out"))]
     fits = (
@@ -54,7 +54,7 @@ def check(run: Table) -> None:
             for shape in shapes.values()
         )
         and all(shapes[name] == [1, 3] + 2 * [shapes[name][-1]] for name in PICTURES)
-        and (not seen or _are_cells(shapes[seen]))
+        and (seen is None or _are_cells(shapes[seen]))
         and all(_is_step(step, shapes) for step in steps)
     )
     if not fits:

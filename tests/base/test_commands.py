@@ -15,6 +15,7 @@ def test_a_wheel_names_no_makefile(monkeypatch, tmp_path):
     given = {"BOARD": "pynq_z2", "NETWORK": "kestrel"}
     assert commands.make("engine", **given) == "make engine BOARD=pynq_z2 NETWORK=kestrel"
     monkeypatch.setattr(commands, "HERE", str(tmp_path))
+    monkeypatch.setattr(commands, "MAKEFILE_PYTHON", (3,))  # an older one gets plain packages
     assert commands.make("engine", **given) == "hotpath engine pynq_z2 --network kestrel"
     assert commands.make("setup", ALSO="page") == "pip install 'hotpath-tracker[page]'"
     assert commands.make("setup") == "pip install 'hotpath-tracker[host]'"

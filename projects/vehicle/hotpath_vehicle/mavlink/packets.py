@@ -23,7 +23,7 @@ SIGNED = 1  # bit of the incompatibility flags
 SIGNATURE_BYTES = 13
 LONGEST = 280  # bytes of a packet with its signature
 BUFFER_BYTES = 4096  # most bytes of one sender that wait for the rest of their packet
-STREAMS = 64  # most streams of signed packets, and most senders, that are remembered
+SENDERS = 64  # most whose limits are remembered
 SECONDS_BEFORE_2015 = 1420070400  # signatures count 10 microseconds from 2015-01-01
 TICKS_PER_S = 100000
 AHEAD_S = 5  # by which the file is ahead of the packets
@@ -102,9 +102,10 @@ class Signatures:
     ) -> None:
         self._key, self._say, self._path = key, say, ""
         self._is_behind = False  # whether that was said
-        # the newest stamp of each stream: before this run, in this run, and as it was written
+        # the newest stamp of each stream: before this run, in this run, and as it was written; who
+        # has the key can add to them, and nobody else
         self._before: Dict[str, int] = {}
-        self._last: OrderedDict[str, int] = OrderedDict()
+        self._last: Dict[str, int] = {}
         self._written: Dict[str, int] = {}
         if folder is not None:
             name = hashlib.sha256(b"ledger" + key).hexdigest()[:16]
@@ -152,9 +153,6 @@ class Signatures:
     def _keep(self, stream: str, ticks: int) -> None:
         """Note a stamp. The file gets it, with those of all streams, unless it is ahead."""
         self._last[stream] = ticks
-        self._last.move_to_end(stream)
-        while len(self._last) > STREAMS:
-            self._last.popitem(last=False)
         if not self._path or ticks <= self._written.get(stream, -1):
             return
         self._written = {each: last + AHEAD_TICKS for each, last in self._last.items()}
@@ -258,7 +256,7 @@ class Gate:
     def _limit(self, who: Tuple[object, ...], rate: float) -> Limit:
         if who not in self._limits:
             self._limits[who] = Limit(rate)
-            while len(self._limits) > STREAMS:
+            while len(self._limits) > SENDERS:
                 self._limits.popitem(last=False)
         self._limits.move_to_end(who)  # who sends by many names keeps its address's limit
         return self._limits[who]

@@ -96,7 +96,7 @@ def test_many_made_up_senders_take_bounded_memory():
     gate = packets.Gate(frozenset((76,)))
     for number in range(4000):
         gate.passes(packet(), 0.0, NOW, f"10.0.{number // 250}.{number % 250}")
-    assert len(gate._limits) <= packets.STREAMS
+    assert len(gate._limits) <= packets.SENDERS
 
 
 def of_system(system, unix_s):
@@ -180,6 +180,17 @@ def test_the_file_is_written_once_in_five_seconds(tmp_path, monkeypatch):
         assert all(signatures.good(of_system(system, now), now) for system in (254, 255))
         signatures.sent(packets.ticks_at(now))
     assert 60 / packets.AHEAD_S <= len(written) <= 60 / packets.AHEAD_S + 3
+
+
+def test_a_swarm_with_one_key_is_remembered_and_written_as_seldom(tmp_path, monkeypatch):
+    written, write = [], packets.cache.write
+    monkeypatch.setattr(packets.cache, "write", lambda *given: written.append(write(*given)))
+    signatures = restarted(tmp_path)
+    for tenth in range(10):
+        now = NOW + tenth / 10
+        assert all(signatures.good(of_system(system, now), now) for system in range(100))
+    assert not any(signatures.good(of_system(system, now), now) for system in range(100))
+    assert len(written) <= 100, "one for each new system"
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b'{"sent": "x"}', b"\xff\xfe"])

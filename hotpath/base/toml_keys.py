@@ -227,6 +227,7 @@ def _convert_list(value: Any, entry: Key) -> Tuple[Any, Optional[str]]:
 
 
 SMALLEST = 1e-6  # of a number that must not be 0
+BEYOND = 1 << 1023  # whole numbers from there on are no floats
 MOST_NUMBERS = 64  # in a list; no network has more ratios or scales of anchors
 
 
@@ -236,6 +237,8 @@ def _is_number(value: Any) -> bool:
 
 def _bounds(value: Any, entry: Key) -> Optional[str]:
     """What is wrong with the size of a number, or None; NaN lies nowhere."""
+    if isinstance(value, int) and abs(value) >= BEYOND:
+        return "must be a number of fewer digits"
     is_zero = entry.nonzero and _is_number(value) and abs(value) < SMALLEST
     low = -math.inf if entry.low is None else entry.low
     high = math.inf if entry.high is None else entry.high

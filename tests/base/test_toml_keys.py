@@ -28,6 +28,7 @@ RIGHT = {
         ({"shapes": {"x": [3, 0]}}, "it.shapes.x[1] must lie in 1 to inf, not 0"),
         ({"pair": ["x", 1, 2]}, "it.pair must hold 2 entries, not 3"),
         ({"pair": ["x", "y"]}, "it.pair[1] must be a number, not 'y'"),
+        ({"pair": ["x", 10**400]}, "it.pair[1] must be a number of fewer digits"),
     ],
 )
 def test_what_has_another_form_is_named_by_its_place(change, sentence):

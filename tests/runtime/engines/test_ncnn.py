@@ -114,7 +114,12 @@ def test_a_file_that_ncnn_cannot_read_is_named(bundles, tmp_path):
 
 def test_a_manifest_that_does_not_fit_is_refused(bundles):
     run = Bundle(bundles["fp32"]).run
-    for change, reason in (({"maps": ["x/other"]}, "lacks a tensor"), ({"models": {}}, "missing")):
+    search = dict(run["models"]["search"], inputs=[["search", [1, 3, -255, 255]]])
+    for change, reason in (
+        ({"maps": ["x/other"]}, "lacks a tensor"),
+        ({"models": {}}, "missing"),
+        ({"models": dict(run["models"], search=search)}, r"search.inputs\[0\]\[1\]\[2\] must lie"),
+    ):
         with pytest.raises(ValueError, match=reason):
             adapter.Engine.check_bundle(dict(run, **change), {})
 

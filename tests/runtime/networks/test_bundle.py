@@ -197,6 +197,7 @@ def test_a_file_whose_hash_nobody_states_is_compared_where_it_is(made, prepared,
 ALTERED = {
     "no shapes": lambda run: run.update(shapes={}),
     "an endless tensor": lambda run: run["shapes"].update({run["maps"][0]: [1, 2, 1 << 40]}),
+    "a tensor below zero": lambda run: run["shapes"].update({run["maps"][0]: [1, -2, 16, 16]}),
     "a picture that is none": lambda run: run["shapes"].update(search=[1, 3, 255, 17]),
     "a map that nobody gives": lambda run: run["maps"].append("nowhere"),
     "one tensor as two": lambda run: run["maps"].append(run["maps"][0]),

@@ -8,7 +8,7 @@
 | ``right_said``             | share of the right boxes that are ``tracked``                       |
 | ``finds_right, _wrong``    | frames with ``track.found``, by their box                           |
 | ``tracked_wrong``          | ``tracked`` frames whose box is wrong                               |
-| ``tracked_wrong_high``     | those of them with a presence of ``HIGH`` or more                   |
+| ``tracked_wrong_high``     | those of them with a presence of ``SURE`` or more                   |
 | ``tracked_right_high``     | ``tracked`` frames with such a presence whose box is right          |
 | ``wrong_high``             | frames of all words with such a presence whose box is wrong         |
 | ``returns``                | times that the target comes back after ``GONE`` frames or more      |
@@ -31,13 +31,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hotpath.runtime.frames.boxes import overlap
-from hotpath.runtime.types import LOST, TRACKED, UNSURE
+from hotpath.runtime.types import LOST, SURE, TRACKED, UNSURE
 
 FOUND = 0.4  # overlap from which on a box is right
 GONE = 10  # frames without the target, after which as many with it are a return
 WITHIN = 30  # frames with the target in which it should be found
 BINS = 10  # of the presence
-HIGH = 0.8  # presence of a box that a machine may act on
 LEAST_SHARE = 1e-3  # presence, and its distance from 1, below which the log loss does not rise
 SAMPLES, LEVEL = 1000, 95  # of whole films; per cent of them that an interval holds
 WORDS = (TRACKED, UNSURE, LOST)
@@ -119,7 +118,7 @@ def figures(films: Iterable[Frames]) -> dict[str, Any]:
     table["right_said"] = _mean((words == TRACKED)[right])
     table["finds_right"] = int((finds & right).sum())
     table["finds_wrong"] = int((finds & ~right).sum())
-    tracked, high = words == TRACKED, presence >= HIGH
+    tracked, high = words == TRACKED, presence >= SURE
     table["tracked_wrong"] = int((tracked & ~right).sum())
     table["tracked_wrong_high"] = int((tracked & ~right & high).sum())
     table["tracked_right_high"] = int((tracked & right & high).sum())
@@ -237,7 +236,7 @@ def page(sets: Mapping[str, Sequence[Frames]], boxes: Mapping[str, float]) -> st
     def count(*keys: str) -> list[str]:
         return [", ".join(f"{table[key]:,}" for key in keys) for table in tables.values()]
 
-    high = f"with a presence of {short(HIGH, 1)} or more"
+    high = f"with a presence of {short(SURE, 1)} or more"
     rows = [
         ("frames", count("frames")),
         ("`tracked` frames whose box is right", share("right_tracked")),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 IMAGES = ("exemplar", "search")
 NAME = Key(str)
 TENSORS = [(NAME, [Key(int, low=1)])]
-MODEL = {"inputs": TENSORS, "outputs": TENSORS}  # and the name of each of the engine's ``files``
+MODEL = {"inputs": TENSORS, "outputs": TENSORS}  # an engine adds its keys for names of files
 RUN = {
     "models": dict.fromkeys(IMAGES, MODEL),
     "features": [NAME],

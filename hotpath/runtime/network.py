@@ -236,12 +236,13 @@ class Network:
             if sha256_of(path) == entry.sha256:
                 return path
         state = f"{there[0]} has another sha256" if there else "it is missing"
-        maker = "hotpath_lab.negatives --clips DIR"
-        if entry == self.point_prompt:
-            maker = "hotpath_research.point_prompt train --data DIR --out DIR --write"
+        again = ""
+        if entry == self.negatives:
+            maker = f"python -m hotpath_lab.negatives --clips DIR --network {self.given}"
+            again = f"make it with `{maker}`, "
         raise BadNetwork(
-            f"{self.path} names {entry.name}, but {state}; put the file beside the TOML, make it "
-            f"with `python -m {maker} --network {self.given}`, or remove the section",
+            f"{self.path} names {entry.name}, but {state}; put the file beside the TOML, {again}or "
+            "remove the section",
             what="other file",
         )
 

@@ -9,7 +9,7 @@ For a point, the head looks at windows of several sizes, and gives a box and a s
 box that the others support most is the object. The best box that differs from it is the next
 choice: a part of the object, or the whole that it belongs to.
 
-``hotpath_research.point_prompt`` (``projects/research`` of a clone) trains a head.
+docs/results/point-prompt.md says how the head was trained.
 """
 
 from typing import Any, List, NamedTuple, Optional, Sequence, Tuple

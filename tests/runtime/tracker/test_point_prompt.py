@@ -174,8 +174,9 @@ def test_another_network_whose_head_cannot_be_read_is_closed(monkeypatch):
 
 
 def test_a_head_that_is_missing_or_damaged_is_named(tracker, tmp_path):
-    with refusal(BadNetwork, "other file", command="python -m"):
+    with refusal(BadNetwork, "other file") as caught:
         tracker.network.locate_made(Made("no.onnx", "0" * 64))
+    assert "no.onnx" in str(caught.value)
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no network")
     with refusal(BadNetwork, "not ONNX", where="broken.onnx"):

@@ -1,1 +1,0 @@
-"""Training of the head that finds the object at a point; see ``docs/training.md``."""

@@ -1,7 +1,6 @@
 """Pictures of ROS 2: a topic of a running system (by rclpy), or a recorded bag (by rosbags).
 
-Messages are sensor_msgs/Image and sensor_msgs/CompressedImage; in a bag also those of encoded video
-(see ``ros_video.py``). A bag needs no ROS.
+Messages are sensor_msgs/Image and sensor_msgs/CompressedImage. A bag needs no ROS.
 """
 
 import contextlib
@@ -28,7 +27,7 @@ from hotpath.video.limits import check_size
 from hotpath.video.live import LiveSource
 from hotpath.video.raw import planes_in
 from hotpath.video.stamps import Stamps
-from hotpath_bridges import bag_budget, ros_video
+from hotpath_bridges import bag_budget
 
 PREFIX = "ros:"
 MCAP = b"\x89MCAP0\r\n"  # at both ends of a file
@@ -264,20 +263,17 @@ class Bag(Source):
         self._first_s: Optional[float] = None
         self._ahead: Deque[Tuple[AnyFrame, float, Header]] = deque()  # frames, stamps, headers
         self._broken: Optional[Exception] = None
-        self._video = ros_video.Decoder(planes)
         try:
             import pathlib
 
             from rosbags.highlevel import AnyReader
-            from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+            from rosbags.typesys import Stores, get_typestore
         except ImportError as error:
             raise BadSource(needs(f"{path}: a bag", "rosbags", error, "ros")) from None
         self._budget = bag_budget.Budget()
         try:
             # bags of before ROS Iron have no definitions of their messages
             types = get_typestore(Stores.ROS2_HUMBLE)
-            for kind, definition in ros_video.DEFINITIONS.items():
-                types.register(get_types_from_msg(definition, kind))
             files = [pathlib.Path(file) for file in _files_of(path)]
             self._bag: Any = AnyReader(files, default_typestore=types)
             with self._budget.opening():
@@ -286,7 +282,7 @@ class Bag(Source):
             raise BadSource(f"{path}: {error}", what=error.what) from None
         except Exception as error:  # of many kinds, where a file is damaged
             raise BadSource(f"{path}: {_why_no_bag(path, error)}", what="not a bag") from None
-        kinds = (IMAGE, COMPRESSED, *ros_video.DEFINITIONS)
+        kinds = (IMAGE, COMPRESSED)
         connections = [c for c in self._bag.connections if c.msgtype in kinds]
         chosen = [c for c in connections if c.topic == topic] if topic else connections
         if len({(c.topic, c.msgtype) for c in chosen}) != 1:
@@ -294,7 +290,7 @@ class Bag(Source):
             names = sorted({c.topic for c in connections})
             raise BadSource(
                 f"{self.name}: name one topic of pictures after '#'; there are: "
-                f"{' '.join(names) or 'none'}",
+                f"{' '.join(names) or 'none (encoded video becomes some by image_transport)'}",
                 what="several topics",
             )
         self._kind, self.frames = chosen[0].msgtype, sum(c.msgcount for c in chosen)
@@ -322,12 +318,6 @@ class Bag(Source):
                     f"damaged there ({_words(self._broken)})",
                     what="broke off",
                 )
-            if not self.given and self.skipped:
-                raise BadSource(
-                    f"{self.name}: none of the {self.frames} packets can be decoded "
-                    f"({self._video.codec}); a video needs a key frame, with its parameter sets",
-                    what="not a video",
-                )
             return None
         strays, stamp_s = self._stamps.strays, self._ahead[0][1]
         time_s = self._stamps.time_of(stamp_s, self._later)
@@ -341,50 +331,23 @@ class Bag(Source):
         frame, _, self.header = self._ahead.popleft()
         if is_deep(frame) and not self._is_fitted:
             self._is_fitted = True
-            self._reduced().fit([frame] if self._video.codec else self._samples())
+            self._reduced().fit(self._samples())
         return self._give_any(frame, time_s - self._first_s)
 
     def _decode(self) -> bool:
-        """Decode at least one more picture ahead. Returns whether there was one."""
-        before = len(self._ahead)
-        while len(self._ahead) == before:
-            packet, received_s = None, 0.0
-            try:
-                self._budget.renew()
-                _, received_ns, data = next(self._messages)
-                received_s = received_ns * 1e-9
-                message = self._bag.deserialize(data, self._kind)
-                packet = ros_video.packet_in(self._kind, message)
-                if packet is None:
-                    header, frame = picture_in(self._kind, message, self._planes)
-                    self._ahead.append((frame, seconds_of(header) or received_s, header))
-                    break
-            except StopIteration:
-                pass
-            except Exception as error:  # of many kinds, where a file is damaged
-                self._broken = error
-            if not self._decode_video(packet, received_s):
-                break
-        return len(self._ahead) > before
-
-    def _decode_video(self, packet: Optional[ros_video.Packet], received_s: float) -> bool:
-        """Decode a packet, or what the decoder still holds at the end. Returns whether to go on."""
-        stamp_s = seconds_of(packet.header) or received_s if packet else 0.0
+        """Decode one more picture ahead. Returns whether there was one."""
         try:
-            self._ahead.extend(self._video.decode(packet, stamp_s))
-        except BadSource as error:
+            self._budget.renew()
+            _, received_ns, data = next(self._messages)
+            message = self._bag.deserialize(data, self._kind)
+            header, frame = picture_in(self._kind, message, self._planes)
+        except StopIteration:
+            return False
+        except Exception as error:  # of many kinds, where a file is damaged
             self._broken = error
             return False
-        except ImportError as error:
-            self._broken = BadSource(
-                needs(f"video of ROS ({self._kind.split('/')[-1]})", "av", error)
-                + ", or play the bag, run `ros2 run image_transport republish`, and record its "
-                "pictures",
-                what="no PyAV",
-            )
-            return False
-        self.errors, self.skipped = self._video.errors, self._video.skipped
-        return packet is not None
+        self._ahead.append((frame, seconds_of(header) or received_ns * 1e-9, header))
+        return True
 
     def _later(self, count: int) -> List[float]:
         """The stamps of up to so many frames after the next one, which are decoded for it."""

@@ -27,7 +27,7 @@ def requirements(package):
     return [Requirement(line) for line in re.findall(r"^Requires-Dist: (.*)$", text, re.MULTILINE)]
 
 
-BROUGHT = {"opencv-python-headless", "onnx", "av", "pillow"}
+BROUGHT = {"opencv-python-headless", "onnx", "av"}
 
 
 @pytest.mark.parametrize(

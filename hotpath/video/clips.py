@@ -24,7 +24,7 @@ from hotpath.video.folder import (
     scale_of,
     video_paths,
 )
-from hotpath.video.sources import is_stack, open_source
+from hotpath.video.sources import is_animation, open_source
 
 DEPTH = 4  # folders below the one that was named
 
@@ -128,7 +128,7 @@ class Clip:
 
 
 class _Video:
-    """Frames of a video or a stack of pictures by number, BGR."""
+    """Frames of a video by number, BGR."""
 
     def __init__(self, path: Union[str, Path], first: int = 0, frames: int = 0) -> None:
         self.path, self.first = path, first
@@ -251,10 +251,10 @@ def _sequences(folder: Path, depth: int) -> Iterator[Tuple[Path, Any]]:
 
 
 def _frames_of(folder: Path) -> Any:
-    """Paths of a folder's pictures, or the path of its one video or stack, or None."""
+    """Paths of a folder's pictures, or the path of its one video or animation, or None."""
     try:
         paths = picture_paths(str(folder))
-        return Path(paths[0]) if len(paths) == 1 and is_stack(paths[0]) else paths
+        return Path(paths[0]) if len(paths) == 1 and is_animation(paths[0]) else paths
     except BadSource:
         videos = video_paths(str(folder))
         return Path(videos[0]) if len(videos) == 1 else None

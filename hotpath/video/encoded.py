@@ -9,10 +9,11 @@ import numpy as np
 
 from hotpath.runtime.errors import BadSource
 from hotpath.runtime.frames.jpeg_frames import WHOLE, jpeg_shape
-from hotpath.video.limits import PNG, TIFF, check_size
+from hotpath.video.limits import PNG, TIFF, check_size, is_animated_png, is_animated_webp
 
 JPEG, JPEG_END = b"\xff\xd8", b"\xff\xd9"
 KINDS = "JPEG, PNG, TIFF, WebP, BMP, PGM"
+WIDTH, HEIGHT = 256, 257  # tags of TIFF
 _PNM = re.compile(rb"P[1-6](?:\s+#[^\n]*)*\s+(\d+)(?:\s+#[^\n]*)*\s+(\d+)")
 # fill bytes, and start markers after the first: a marker's own ff stays
 _EXTRA = re.compile(b"(?:\xff(?=\xff)|\xff\xd8)+")
@@ -20,20 +21,19 @@ _EXTRA = re.compile(b"(?:\xff(?=\xff)|\xff\xd8)+")
 _JPEG_MARKER = re.compile(b"\xff[^\x00\x01\xd0-\xd8\xff]")
 
 
-def decoded(data: bytes, name: str, size: Optional[Tuple[int, int]] = None) -> np.ndarray:
+def decoded(data: bytes, name: str) -> np.ndarray:
     """The picture of a file, of 8 or 16 bits, as OpenCV decodes it.
 
     Args:
         data: the file.
         name: its name in messages.
-        size: (width, height), pixels; None to read it from ``data``.
 
     Raises:
         BadSource: it is too large, cut off, or no picture.
     """
     if is_cut_off(data):  # OpenCV would paint the missing part grey without a warning
         raise BadSource(f"{name}: the picture is cut off", what="cut off")
-    size = size or size_of(data)
+    size = size_of(data)
     if size is None:
         raise BadSource(f"{name}: not a picture of a kind that is read ({KINDS})")
     check_size(name, *size)
@@ -51,9 +51,10 @@ def decoded(data: bytes, name: str, size: Optional[Tuple[int, int]] = None) -> n
 
 
 def size_of(data: bytes) -> Optional[Tuple[int, int]]:
-    """(width, height) that a picture file states; None for TIFF and files of other kinds.
+    """(width, height) that a picture file states; None for files of other kinds.
 
-    Sources: W3C PNG 11.2.2, RFC 9649 2.5 to 2.7, the headers of BMP, and of PBM, PGM and PPM.
+    Sources: W3C PNG 11.2.2, RFC 9649 2.5 to 2.7, TIFF 6.0 and BigTIFF, the headers of BMP, and of
+    PBM, PGM and PPM.
     """
     try:
         if data[:8] == PNG:
@@ -62,6 +63,8 @@ def size_of(data: bytes) -> Optional[Tuple[int, int]]:
             height, width, _ = jpeg_shape(np.frombuffer(plain_jpeg(data), np.uint8))
         elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             width, height = _size_of_webp(data)
+        elif data.startswith(TIFF):
+            width, height, _ = _head_of_tiff(data)
         elif data[:2] == b"BM":
             is_old = struct.unpack_from("<I", data, 14)[0] == 12
             width, height = struct.unpack_from("<HH" if is_old else "<ii", data, 18)
@@ -70,9 +73,36 @@ def size_of(data: bytes) -> Optional[Tuple[int, int]]:
             if header is None:
                 return None
             width, height = map(int, header.groups())
-    except (struct.error, ValueError):  # cut off
+    except (struct.error, ValueError, KeyError):  # cut off
         return None
     return abs(width), abs(height)
+
+
+def holds_several(data: bytes) -> bool:
+    """Whether a picture file states that it has more pictures than the first one."""
+    if not data.startswith(TIFF):
+        return is_animated_png(data) or is_animated_webp(data)
+    try:
+        return _head_of_tiff(data)[2]
+    except (struct.error, KeyError):  # cut off, or a head behind the bytes that were read
+        return False
+
+
+def _head_of_tiff(data: bytes) -> Tuple[int, int, bool]:
+    """Width and height of the first page, and whether there is another page."""
+    order, is_big = "<" if data[:2] == b"II" else ">", b"+" in data[2:4]
+    number, count, wide, first = ("Q", "Q", 20, 8) if is_big else ("I", "H", 12, 4)
+    (at,) = struct.unpack_from(order + number, data, first)
+    (tags,) = struct.unpack_from(order + count, data, at)
+    at += struct.calcsize(order + count)
+    sides = {}
+    for entry in range(at, min(at + tags * wide, len(data)), wide):
+        tag, kind = struct.unpack_from(order + "HH", data, entry)
+        if tag in (WIDTH, HEIGHT):
+            form = order + {3: "H", 16: "Q"}.get(kind, "I")
+            (sides[tag],) = struct.unpack_from(form, data, entry + (12 if is_big else 8))
+    (following,) = struct.unpack_from(order + number, data, at + tags * wide)
+    return sides[WIDTH], sides[HEIGHT], bool(following)
 
 
 def _size_of_webp(data: bytes) -> Tuple[int, int]:

@@ -5,7 +5,6 @@ import glob
 import os
 import re
 from collections import Counter
-from contextlib import closing
 from typing import Any, Callable, Iterable, List, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
@@ -26,9 +25,8 @@ from hotpath.video.base import (
     whole_range,
 )
 from hotpath.video.depth import NOT_DEEP, kind_of, linear, range_of, scale_for
-from hotpath.video.encoded import decoded
-from hotpath.video.limits import TIFF, check_bytes, is_animated_png, is_animated_webp
-from hotpath.video.stack import Pages
+from hotpath.video.encoded import decoded, holds_several
+from hotpath.video.limits import check_bytes
 
 FRACTION = re.compile(r"(?<=\d)\.(\d+)(?![\d.])")
 SHORT = 3  # digits of a fraction that is no count of nanoseconds
@@ -307,15 +305,11 @@ def _decoded(path: str, log: Log = None) -> np.ndarray:
     check_bytes(path, os.path.getsize(path))
     with open(path, "rb") as file:
         data = file.read()
-    size, is_several = None, is_animated_webp(data) or is_animated_png(data)
-    if data.startswith(TIFF):
-        with closing(Pages(path)) as pages:
-            size, is_several = pages.size, len(pages) > 1
-    picture = decoded(data, path, size)
-    if log and is_several:
+    picture = decoded(data, path)
+    if log and holds_several(data):
         log(
-            f"{path} holds several pictures, of which only the first is a frame; name the file "
-            "alone to track in all of them"
+            f"{path} holds several pictures, of which only the first is a frame; to track in all "
+            "of them, make a folder of pictures of it"
         )
     return picture
 

@@ -3,22 +3,16 @@
 Both are known before a library sees more of it.
 """
 
-import re
-
 from hotpath.runtime.errors import BadSource
 
 MEGA, MIB = 1000000, 1 << 20
-# of a frame: 16000x11000. Pillow refuses to decode more, and so do we for all kinds of files.
+# of a frame: 16000x11000
 PIXELS = 178 * MEGA
 DECODER_LIMITS = {"max_pixels": str(PIXELS)}  # FFmpeg's own limit for the same
-FILE_MIB, PART_MIB = 1024, 32  # of a picture or a stack; of a part of Motion JPEG over HTTP
-PAGES, PAGES_S = 20000, 5  # of a stack; seconds of the processor to count them
-# A stack of more pixels than this has at least a byte for so many of them, as Deflate and LZW do
-STACK_PIXELS, PIXELS_PER_BYTE = 1000 * MEGA, 1100
+FILE_MIB, PART_MIB = 1024, 32  # of a picture; of a part of Motion JPEG over HTTP
 PNG, TIFF = b"\x89PNG\r\n\x1a\n", (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 HEAD, LEAST = 1 << 20, 64  # bytes of a picture, of another file, that tell what it holds
 GIF_ONE_TIME = b"GIF87a"  # without a block that times a picture; FFmpeg 8 ends after the first
-HEIF = re.compile(rb"....ftyp(?:hei[cxms]|hev[cxms]|mif1|msf1)", re.DOTALL)  # ISO/IEC 23008-12
 
 
 def check_size(name: str, width: int, height: int) -> None:
@@ -33,7 +27,7 @@ def check_size(name: str, width: int, height: int) -> None:
 
 
 def check_bytes(name: str, size: int) -> None:
-    """Raise ``BadSource`` if a picture or a stack has more than ``FILE_MIB``."""
+    """Raise ``BadSource`` if a picture has more than ``FILE_MIB``."""
     if size > FILE_MIB * MIB:
         raise BadSource(
             f"{name}: {size // MIB} MiB are more than the {FILE_MIB} MiB that are read of such a "

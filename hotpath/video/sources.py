@@ -1,16 +1,14 @@
 """Open any source of frames by its name: camera, stream, video file, folder or sequence.
 
-The sources are in ``recorded.py`` (videos), ``folder.py`` and ``stack.py`` (pictures), and
-``live.py`` (cameras and streams, which ``cameras.py`` opens). ``sequence.py`` reads the annotations
+The sources are in ``recorded.py`` (videos), ``folder.py`` (pictures), and ``live.py``
+(cameras and streams, which ``cameras.py`` opens). ``sequence.py`` reads the annotations
 of VOT, OTB, GOT-10k and UAV123.
 """
 
-import importlib.util
 import numbers
 import os
 import re
 import stat
-from contextlib import closing
 from typing import Any, List, Optional, Tuple
 from urllib.parse import unquote
 
@@ -19,6 +17,7 @@ from hotpath.runtime.errors import BadSource
 from hotpath.runtime.frames.camera_frames import can_read_planes
 from hotpath.video import limits
 from hotpath.video.base import WAITING, Log, Source, check_readable, is_picture
+from hotpath.video.encoded import holds_several
 
 # What opens one kind of source is imported where such a source is opened.
 
@@ -26,7 +25,6 @@ __all__ = ["WAITING", "Source", "check_camera", "is_recorded", "open_source", "r
 
 TOPIC = "ros:"  # before a topic of ROS 2
 AUTO = "auto"  # of the decoders
-VIDEO, PAGES = "video", "pages"  # what a file of pictures may be, too
 CAMERA = re.compile(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$")
 STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
 
@@ -239,17 +237,8 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
             "no video given; use --video with a camera, an address, a file or a folder",
             what="no video",
         )
-    kind, left_out = _kind_of(path), ""
-    if kind == PAGES:
-        from hotpath.video.stack import Pages, PictureStack
-
-        pages = Pages(path)
-        if len(pages) > is_picture(path):
-            return PictureStack(path, pages, log, depth)
-        pages.close()
-        left_out = pages.left_out
     is_file = os.path.exists(path) and not os.path.isdir(path)
-    if (is_file and not is_picture(path)) or kind == VIDEO:
+    if is_animation(path) or (is_file and not is_picture(path)):
         from hotpath.video.recorded import VideoFile
 
         return VideoFile(path, log, planes, depth, _decoder(decoder, log, path))
@@ -263,32 +252,30 @@ def _open_path(path: str, log: Log, depth: Optional[int], planes: bool, decoder:
             f"{path}: no such file, folder or pictures, and no camera's name (cam0)",
             what="not found",
         )
-    frames = FrameFolder(path, log, depth)
-    if left_out:
-        frames.leave_out(left_out)
-    return frames
+    return FrameFolder(path, log, depth)
 
 
-def is_stack(path: str) -> bool:
-    """Whether a picture file holds several pictures."""
-    kind = _kind_of(path)
-    if kind != PAGES:
-        return kind == VIDEO
-    from hotpath.video.stack import Pages
+def is_animation(path: str) -> bool:
+    """Whether a picture file is an animation that FFmpeg reads as a video: an animated PNG.
 
-    with closing(Pages(path)) as pages:
-        return len(pages) > 1
-
-
-def _kind_of(path: str) -> str:
-    """What reads a file of pictures by its first bytes, if it may hold several; else empty."""
+    Raises:
+        BadSource: it holds several pictures, as a TIFF, a WebP or an old GIF.
+    """
     if not os.path.isfile(path):
-        return ""
+        return False
     check_readable(path)
     with open(path, "rb") as file:
         head = file.read(limits.HEAD if is_picture(path) else limits.LEAST)
+        if head.startswith(limits.TIFF) and is_picture(path):  # whose heads may stand at its end
+            limits.check_bytes(path, os.path.getsize(path))
+            head += file.read()
     if limits.is_animated_png(head):
-        return VIDEO
-    if head.startswith((*limits.TIFF, limits.GIF_ONE_TIME)) or limits.is_animated_webp(head):
-        return PAGES
-    return PAGES if limits.HEIF.match(head) and importlib.util.find_spec("pillow_heif") else ""
+        return True
+    if head.startswith(limits.GIF_ONE_TIME) or (is_picture(path) and holds_several(head)):
+        raise BadSource(
+            f"{path} holds several pictures; make a folder of them, such as with ImageMagick: "
+            "`convert FILE pictures/%06d.png`",
+            what="several pictures",
+            where=path,
+        )
+    return False

@@ -52,14 +52,14 @@ def webp(kind, data):
     return b"RIFF" + struct.pack("<I", len(data)) + data
 
 
-def tiff(width, height, pages=1, tags=0, circle=False):
-    """A TIFF of grey pages, each with some more tags that mean nothing; the next may be itself."""
+def tiff(width, height, pages=1, tags=0):
+    """A TIFF of grey pages, each with some more tags that mean nothing."""
     first = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1)]
     first += [(262, 3, 1, 1), (273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, height)]
     first += [(279, 4, 1, min(width * height, 64))]
     first += [(60000 + number % 5000, 3, 1, 0) for number in range(tags)]
     page = struct.pack("<H", len(first)) + b"".join(struct.pack("<HHII", *tag) for tag in first)
-    ends = [8 if circle else 8 + (len(page) + 4) * number for number in range(1, pages)]
+    ends = [8 + (len(page) + 4) * number for number in range(1, pages)]
     return b"II*\0\x08\0\0\0" + b"".join(page + struct.pack("<I", end) for end in [*ends, 0])
 
 

@@ -66,8 +66,6 @@ def pages(path, **how):
 KINDS = {
     "joined": joined,
     "thermal": thermal,
-    "stack": lambda folder: pages(folder / "film.tif"),
-    "animation": lambda folder: pages(folder / "film.webp", duration=40, lossless=True),
     "apng": lambda folder: pages(folder / "film.png", duration=40),
 }
 

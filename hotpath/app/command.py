@@ -48,7 +48,6 @@ PROGRAMS = {
         PICTURES + ("onnx", "onnxruntime", "tqdm"),
     ),
     "tune": Program("", "search tracking numbers", "lab"),
-    "select": Program("", "choose among a training's checkpoints by whole tracks", "research"),
     "vot": Program("", "run under the VOT toolkit", "lab"),
     "fps": Program("hotpath.deploy.fps.__main__", "measure frames a second"),
 }

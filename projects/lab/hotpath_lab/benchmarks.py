@@ -304,8 +304,6 @@ LISTS: Mapping[str, tuple[Listing, list[str], int]] = {
     "vid": (_of_toolkit("ImageNetVID"), [], 0),
     **{name: (_regular(layout), [], layout.total) for name, layout in LAYOUTS.items()},
 }
-# those that have more than the first box of a sequence
-JUDGED = sorted(name for name in LISTS if name not in LAYOUTS or not LAYOUTS[name].first_only)
 
 
 def _toolkit() -> ModuleType:

@@ -1,6 +1,5 @@
 """No circle of files at all; `make lint` holds the layers that pyproject.toml states."""
 
-import fnmatch
 import os
 import re
 import sys
@@ -8,7 +7,7 @@ import sys
 import pytest
 
 from hotpath.base.commands import PROJECTS
-from tests.support import PACKAGE, ROOMS, ROOT, checkout, run
+from tests.support import PACKAGE, ROOMS, ROOT, run
 from tests.support.needs import why_no_module
 
 # In a process of its own: grimp starts threads, which do not go with all libraries of other tests.
@@ -49,38 +48,3 @@ def test_hotpath_finds_its_projects_by_their_entry_points():
 def test_sentences_know_the_projects_that_there_are():
     folders = {path.parent.name for path in (ROOT / "projects").glob("*/pyproject.toml")}
     assert set(PROJECTS) == folders
-
-
-def test_pytest_goes_into_every_folder_of_tests(pytestconfig):
-    files = [path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")]
-    folders = {name for path in files for name in path.parts[:-1]}
-    assert "bundles" in folders
-    for pattern in pytestconfig.getini("norecursedirs"):
-        assert not fnmatch.filter(folders, pattern), pattern
-
-
-@pytest.mark.skipif(bool(why_no_module("grimp")), reason=why_no_module("grimp"))
-def test_an_import_that_runs_up_is_refused_in_every_room(tmp_path):
-    """One planted import a room: the room above it, or the neighbour that it must not know."""
-    forbidden = {
-        "base": "kernels.golden",
-        "kernels": "boards.errors",
-        "boards": "runtime.errors",
-        "runtime": "video.clips",
-        "interop": "video.clips",
-        "video": "graphs.errors",
-        "graphs": "video.clips",
-        "deploy": "app.selection",
-        "app": "calib.errors",
-        "calib": "app.selection",
-    }
-    assert set(forbidden) == set(ROOMS)
-    checkout.copy_to(tmp_path)
-    for room, target in forbidden.items():
-        (tmp_path / "hotpath" / room / "planted.py").write_text(f"import hotpath.{target}\n")
-    # the console script has no module to run
-    code = "import sys; from importlinter.cli import lint_imports_command as main; sys.exit(main())"
-    done = run([sys.executable, "-c", code, "--no-cache"], cwd=str(tmp_path))
-    assert done.returncode == 1, done.stderr
-    refused = set(re.findall(r"hotpath\.(\w+)\.planted -> hotpath\.([\w.]+)", done.stdout))
-    assert refused == set(forbidden.items())

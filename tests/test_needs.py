@@ -4,7 +4,6 @@ import importlib.util
 import pathlib
 import re
 import sys
-from types import SimpleNamespace
 
 import pytest
 
@@ -24,32 +23,3 @@ def test_make_test_installs_all_libraries_but_the_large_ones():
     wanted = {name for name in asked if name not in needs.COMMANDS and name not in OTHERS}
     assert {"av", "aiohttp", "simplejpeg"} <= wanted
     assert not [name for name in sorted(wanted) if importlib.util.find_spec(name) is None]
-
-
-def skipped(nodeid, reason):
-    return SimpleNamespace(nodeid=nodeid, longrepr=("a.py", 1, "Skipped: " + reason))
-
-
-def test_the_table_counts_waiting_tests_and_names_the_command():
-    torch = "could not import 'torch': No module named 'torch'"
-    reports = [
-        skipped("tests/test_needs.py", torch),  # the whole file, as collected
-        skipped("tests/a.py::test_a", torch),
-        skipped("tests/a.py::test_b", needs.lacks("xdotool", "apt install xdotool")),
-        skipped("tests/a.py::test_c", "an NVIDIA GPU"),
-    ]
-    rows = [re.split("  +", line.strip()) for line in needs.table(reports)]
-    functions = len(re.findall("^def test_", pathlib.Path(__file__).read_text(), re.MULTILINE))
-    assert rows[1:] == [
-        [str(functions + 1), "torch", "make setup ALSO=research"],
-        ["1", "xdotool", "apt install xdotool"],
-        ["1", "an NVIDIA GPU"],
-    ]
-
-
-def test_a_missing_program_names_the_package_that_brings_it(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert needs.why_no_program("Xvfb") == needs.lacks("Xvfb", "apt install xvfb")
-    assert "g++" in needs.why_no_compiler()
-    with pytest.raises(pytest.skip.Exception, match="apt install openssh-server"):
-        needs.needs_program("sshd")

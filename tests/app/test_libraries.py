@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import pathlib
-import re
 import subprocess
 import sys
 
@@ -119,36 +118,6 @@ def test_each_program_says_that_opencv_does_not_work(site):
     done = run(*BARE, "-m", "hotpath", "boards", PYTHONPATH=path)
     listed = any(name.startswith("opencv") for name in os.listdir(str(site)))
     assert (libraries.MEND in done.stdout) == listed, done.stdout
-
-
-def hints(pattern, *places):
-    """The lines that match, as FILE:LINE, in files whose names begin or end with a place."""
-    found = []
-    for name in support.files():
-        if name.startswith("tests/") or not (name.startswith(places) or name.endswith(places)):
-            continue
-        if name.endswith((".py", ".md", ".toml", ".json")):
-            lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
-            found += [f"{name}:{line}" for line in lines if re.search(pattern, line)]
-    return found
-
-
-def test_no_hint_names_a_distribution_of_somebody_else():
-    assert not hints(r"install '?hotpath\b([^-]|$)", ".py", ".md")
-
-
-def test_every_hint_to_install_names_the_extra():
-    # a board's own Python, a driver's version and what no extra has are not an extra
-    others = ("python3 -m pip", "nvidia-cuda", "cupy", "onnxruntime-gpu", "scipy", "pynq", "ssh")
-    others += ("pip install ./projects/",)
-    places = ("base", "runtime", "kernels", "calib", "deploy/bundles")
-    found = hints("pip install", *(f"hotpath/{place}/" for place in places))
-    found = [line for line in found if not any(other in line for other in others)]
-    assert {line.split(":")[0] for line in found} == {
-        "hotpath/base/commands.py",
-        "hotpath/base/libraries.py",
-    }
-    assert not hints("make setup ALSO", *(f"hotpath/{place}/" for place in (*places, "boards")))
 
 
 def test_a_name_is_guessed_where_it_is_nearly_right_and_not_else():

@@ -5,13 +5,6 @@ import csv
 from hotpath_release import figures
 
 
-def test_readme_and_the_page_have_the_table_of_the_stored_figures():
-    text = figures.README.read_text(encoding="utf-8")
-    messages = "run `python -m hotpath_release.figures OUT/public/table.csv`"
-    assert figures.rendered() in text and figures.caption() in text, messages
-    assert figures.rendered(intervals=True) in figures.PAGE.read_text(encoding="utf-8"), messages
-
-
 def test_a_run_replaces_the_table_and_its_caption(tmp_path, monkeypatch):
     for name in ("README", "PAGE", "STORED"):
         place = getattr(figures, name)

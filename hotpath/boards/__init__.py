@@ -1,8 +1,8 @@
 """Profiles of boards: one TOML file for each board, read and checked here.
 
 A profile says how to recognise the board, which software releases it has, its precisions, memory
-and sensors, and what the search for a lost target may cost on it. Nothing in this folder knows of
-trackers or networks. ``python -m hotpath boards`` says which board this is.
+and sensors, and whether it searches for a lost target. Nothing in this folder knows of trackers or
+networks. ``python -m hotpath boards`` says which board this is.
 """
 
 import os

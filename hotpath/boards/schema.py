@@ -53,7 +53,6 @@ SECTIONS: Dict[str, Keys] = {
     "search": {  # of a lost target
         # where nobody says: search for it, only report the loss, or do nothing of either
         "default": Key(str, "search", ("search", "report", "nothing")),
-        "why": Key(str, None),
     },
     "sensors": {
         "total": Key(tuple, ()),  # power rails whose sum is the whole module's power

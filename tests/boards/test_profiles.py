@@ -66,14 +66,12 @@ def test_a_board_of_ones_own_needs_only_what_has_no_default(tmp_path):
     board = load_board(own(tmp_path, MINIMAL))
     assert (board.name, board.title, board.engine) == ("mine", "A board", "openvino")
     assert board.gpu["dla_cores"] is None and board.software == {}
-    assert board.search == {"default": "search", "why": None}
+    assert board.search == {"default": "search"}
 
 
 @pytest.mark.parametrize("name", names())
-def test_every_profile_is_right_and_says_the_searchs_cost(name):
-    board = load_board(name)
-    assert board.name == name
-    assert board.search["default"] == "search" or "asked for" in board.search["why"]
+def test_every_profile_is_right(name):
+    assert load_board(name).name == name
 
 
 @pytest.mark.parametrize(

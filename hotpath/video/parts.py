@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 
 from hotpath.runtime.errors import BadSource
-from hotpath.runtime.frames.jpeg_frames import JpegDecoders, JpegFrame
+from hotpath.runtime.frames.jpeg_frames import JpegFrame
 from hotpath.video.base import without_password
 from hotpath.video.encoded import JPEG_END, plain_jpeg
 from hotpath.video.limits import MIB, PART_MIB, check_size
@@ -55,7 +55,6 @@ class PartsCapture:
         self._bytes = bytearray()
         self._token = boundary.strip(' "').strip("-").encode("latin-1")
         self._parts = self._all_parts()
-        self._decoders = JpegDecoders()
         self._last: Any = None
         self.errors = self.skipped = 0
         self.decode_ms = 0.0
@@ -99,7 +98,7 @@ class PartsCapture:
     def _frame(self, part: bytes) -> Optional[JpegFrame]:
         """The picture of a part; None if it is no JPEG."""
         try:
-            jpeg = JpegFrame(np.frombuffer(plain_jpeg(part), np.uint8), self._decoders)
+            jpeg = JpegFrame(np.frombuffer(plain_jpeg(part), np.uint8))
         except ValueError:
             return None
         check_size(self._name, *jpeg.shape[1::-1])

@@ -8,7 +8,7 @@ import numpy as np
 
 from hotpath.kernels.planes import Planes, row_bytes_of
 from hotpath.runtime.frames.camera_frames import PlanarFrame
-from hotpath.runtime.frames.jpeg_frames import JpegDecoders
+from hotpath.runtime.frames.jpeg_frames import JpegFrame
 
 # the camera's format -> kind of planes
 KINDS = {"YUYV": "YUYV", "UYVY": "UYVY", "NV12": "NV12", "YU12": "I420", "GREY": "GREY"}
@@ -30,7 +30,6 @@ class RawCapture:
     def __init__(self, capture: Any, kind: str, size: Tuple[int, int]) -> None:
         self._capture, self._kind, self._size = capture, kind, size
         self._buffers: List[np.ndarray] = []
-        self._decoders = JpegDecoders()
 
     def read(self) -> Tuple[bool, Any]:
         """(True, the next frame), or (False, None) where none came or all are damaged."""
@@ -58,7 +57,7 @@ class RawCapture:
 
     def _frame(self, pixels: np.ndarray) -> Any:
         if self._kind in MOTION_JPEG:
-            return self._decoders.frame(pixels)
+            return JpegFrame(pixels)
         return PlanarFrame(planes_in(pixels, KINDS[self._kind], self._size))
 
     def _unused(self) -> Optional[np.ndarray]:

@@ -22,7 +22,7 @@ tracker.update(film[1])
 print(*(name for name in sys.modules if name.startswith("hotpath.")))
 """
 NOT_LOADED = (
-    *("graphs", "kernels.golden", "kernels.cpu.jpeg", "boards.detect"),
+    *("graphs", "kernels.golden", "boards.detect"),
     "runtime.networks.bundle",
     # where nothing could be compiled
     *("runtime.decode.shared.proposals", "runtime.identity.learner.definition"),

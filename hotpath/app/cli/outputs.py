@@ -120,7 +120,6 @@ class Outputs:
         self._options, self._links_asked = options.outputs, options.links
         self._network, self._kernels = targets.title, targets.device.kernels_name
         self._engine = targets.engine.describe()
-        self._before: Optional[AnyFrame] = None  # the last frame
         self._left_out = 0  # frames
         self._window: Optional[Window] = None
         self._player: Optional[Player] = None
@@ -245,9 +244,6 @@ class Outputs:
         """Write one frame, whose times are those of the source now, to every output."""
         began = time.perf_counter()
         frame = tracked.frame
-        if isinstance(self._before, Picture):
-            self._before.rest()
-        self._before = frame
         if self._source.decode_ms or self._source.live:
             self._note_source(tracked)
         if isinstance(frame, Picture) and frame.decode_ms:

@@ -32,10 +32,6 @@ FUNCTIONS = {
     "hp_regression_solve": "v pq",
     "hp_regression_judge": "v ppqp",
     "hp_samples_of_frame": "q ppppppddppppp",
-    "hp_jpeg_bytes": "q ",
-    "hp_jpeg_open": "q ppqpq",
-    "hp_jpeg_unstuff": "v ppqppq",
-    "hp_jpeg_window": "q pp",
 }
 TYPES = {
     "p": ctypes.c_void_p,

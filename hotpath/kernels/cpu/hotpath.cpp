@@ -17,7 +17,6 @@ void hp_planes_to_bgr(const hp_planes* planes, i64 width, i64 height, uint8_t* o
 
 }  // extern "C"
 
-#include "jpeg.h"
 #include "colour.h"
 #include "fabric.h"
 #include "sizes.h"

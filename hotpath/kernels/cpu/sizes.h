@@ -15,7 +15,6 @@ extern "C" i64 hp_size_of(const char* name) {
   HP_SIZE(hp_regression);
   HP_SIZE(hp_cell_share);
   HP_SIZE(hp_four);
-  HP_SIZE(hp_jpeg_job);
   HP_SIZE(hp_window_job);
   HP_SIZE(hp_words_job);
   HP_SIZE(hp_column_entry);

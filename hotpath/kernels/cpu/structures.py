@@ -10,7 +10,7 @@ import numpy as np
 
 from hotpath.kernels import records, structures
 
-HEADERS = ("select", "plan", "planes", "colour", "online", "jpeg", "fabric")
+HEADERS = ("select", "plan", "planes", "colour", "online", "fabric")
 STRUCTURES = structures.read(*(f"cpu/{name}.h" for name in HEADERS))
 Two, Four = ctypes.c_double * 2, ctypes.c_double * 4
 
@@ -23,7 +23,6 @@ Colours = STRUCTURES["hp_colours"]
 Pooling = STRUCTURES["hp_pooling"]
 Samples = STRUCTURES["hp_samples"]
 Regression = STRUCTURES["hp_regression"]
-JpegJob = STRUCTURES["hp_jpeg_job"]
 WindowJob = STRUCTURES["hp_window_job"]
 WordsJob = STRUCTURES["hp_words_job"]
 

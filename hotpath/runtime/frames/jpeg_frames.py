@@ -1,16 +1,14 @@
-"""Frames that are JPEG files, as of Motion JPEG: parts are decoded where they are read."""
+"""Frames that are JPEG files, as of Motion JPEG: each is decoded when somebody reads it."""
 
 import contextlib
-import threading
 import time
 import zlib
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, Tuple
 
 import cv2
 import numpy as np
 
-from hotpath.kernels.planes import Planes
-from hotpath.runtime.frames.camera_frames import CameraFrame, kernels
+from hotpath.runtime.frames.camera_frames import CameraFrame
 from hotpath.runtime.frames.pictures import Window
 
 try:
@@ -21,10 +19,8 @@ except ImportError:  # OpenCV decodes in twice the time
 EXIF = b"Exif\0\0"
 ORIENTATION = 0x0112
 SIDEWAYS = 5  # the first of EXIF's orientations with width and height exchanged
-SPARE_DECODERS = 3  # that are kept for the next frames
 SCAN, END = b"\xff\xda", b"\xff\xd9"  # the markers
 HEAD_BYTES, TAIL_BYTES = 2048, 4096  # where size and end of a JPEG usually are
-MARGIN = 2  # pixels around a window that are decoded too
 WHOLE = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 REDUCED = {
     1: cv2.IMREAD_COLOR,
@@ -34,130 +30,52 @@ REDUCED = {
 }
 
 
-class JpegDecoders:
-    """Decoders for the frames of one camera. They reuse their memory for later frames."""
-
-    def __init__(self) -> None:
-        self._spare: List[Any] = []
-
-    def frame(self, data: np.ndarray) -> "JpegFrame":
-        """Return the frame of a file, uint8 (n,). Its errors are those of ``JpegFrame``."""
-        return JpegFrame(data, self)
-
-    def take(self) -> Any:
-        """A decoder that no frame uses, or None if the kernels have none."""
-        from hotpath.kernels.cpu.jpeg import JpegDecoder  # only for frames that are JPEG files
-
-        try:
-            return self._spare.pop()
-        except IndexError:
-            return kernels().new(JpegDecoder)
-
-    def give_back(self, decoder: Any) -> None:
-        """Keep a decoder for another frame."""
-        if len(self._spare) < SPARE_DECODERS:
-            self._spare.append(decoder)
-
-
 class JpegFrame(CameraFrame):
-    """A frame of Motion JPEG. A part is decoded when it is read, at the scale that is needed.
+    """A frame of Motion JPEG, which is decoded when it is read, at the scale that is needed.
 
-    If the EXIF data turn or mirror the frame, the whole frame is decoded and set upright.
+    If the EXIF data turn or mirror the frame, it is set upright.
 
     Args:
         data: uint8 (n,), the JPEG file. It must not change.
-        decoders: the decoders of the camera. None makes one for this frame.
 
     Raises:
         ValueError: the data are cut off, or are no JPEG.
 
     Attributes:
-        decode_ms: time of decoding, the sum over all windows and scales, milliseconds.
-        is_damaged: whether a part that was read can't be decoded.
+        decode_ms: time of decoding, the sum over all scales, milliseconds.
+        is_damaged: whether what was read is damaged, as far as simplejpeg tells it.
     """
 
-    def __init__(self, data: np.ndarray, decoders: Optional[JpegDecoders] = None) -> None:
+    def __init__(self, data: np.ndarray) -> None:
         super().__init__()
         self.decode_ms = 0.0
         self.is_damaged = False
         self._data = data
-        self._decoders = decoders or JpegDecoders()
-        self._decoder: Any = None  # for windows; False where this file can't be decoded so
-        self._lock = threading.Lock()
         height, width, orientation = _head(data)
         self._is_turned = orientation > 1
         self.shape = (width, height, 3) if orientation >= SIDEWAYS else (height, width, 3)
         self._reduced: Dict[int, np.ndarray] = {}
-
-    def __del__(self) -> None:
-        if getattr(self, "_decoder", None):
-            self._decoders.give_back(self._decoder)
 
     @property
     def nbytes(self) -> int:
         """As ``Picture``'s, with the file."""
         return self._data.nbytes + super().nbytes
 
-    def rest(self) -> None:
-        """Give the decoder's memory back; ``part`` decodes again. Its planes are no longer valid.
-
-        For frames that were tracked, and are kept for later.
-        """
-        with self._lock:
-            decoder, self._decoder = self._decoder, None
-        if decoder:
-            self._decoders.give_back(decoder)
-
     def mark(self) -> int:
         """Return the mark of the data after the last start of a scan; see ``picture_mark``."""
         data = self._data.tobytes()
         return zlib.crc32(data[max(0, data.rfind(SCAN)) :])
 
-    def part(self, window: Window, ratio: float) -> Tuple[Union[np.ndarray, Planes], int]:
-        """Decode a window at 1, 1/2, 1/4 or 1/8 of its size; see ``Picture.part``.
-
-        A window that was decoded already, at a larger scale, is not decoded again.
-        """
-        from hotpath.kernels.cpu.jpeg import SCALES
-
-        scale = max(n for n in SCALES if n == 1 or n <= ratio)
+    def part(self, window: Window, ratio: float) -> Tuple[np.ndarray, int]:
+        """Decode the frame at 1, 1/2, 1/4 or 1/8 of its size; see ``Picture.part``."""
         if self._bgr is not None:
             return self._bgr, 1
-        started = time.perf_counter()
-        with self._lock:
-            planes, decoded_scale = self._planes(window, scale)
-        if planes is None:
-            return self.bgr() if scale == 1 else self._decoded(scale), scale
-        self.decode_ms += (time.perf_counter() - started) * 1e3
-        return planes, decoded_scale
-
-    def _planes(self, window: Window, scale: int) -> Tuple[Optional[Planes], int]:
-        """The window in planes, and their scale; None if other decoders have to read the file.
-
-        They are asked where the file is damaged, or of a kind that ours does not know.
-        """
-        from hotpath.kernels.cpu.jpeg import SCALES, DamagedJpeg
-
-        if self._decoder is None:
-            decoder = None if self._is_turned else self._decoders.take()
-            self._decoder = decoder if decoder and decoder.open(self._data) else False
-        if not self._decoder:
-            return None, scale
-        scales = [n for n in SCALES if n <= scale and self._decoder.has(_around(window, n), n)]
-        scale = max(scales, default=scale)
-        try:
-            planes: Planes = self._decoder.planes(_around(window, scale), scale)
-        except DamagedJpeg:
-            self.is_damaged = True
-            self._decoders.give_back(self._decoder)
-            self._decoder = False
-            return None, scale
-        return planes, scale
+        scale = max(n for n in REDUCED if n == 1 or n <= ratio)
+        return (self.bgr() if scale == 1 else self._decoded(scale)), scale
 
     def ends_early(self) -> bool:
-        """Whether the data of the picture end before the picture, by decoding its last lines."""
-        height, width = self.shape[:2]
-        self.part((0.0, height - 1.0, float(width), 1.0), 8.0)
+        """Whether the data of the picture end before the picture, by decoding it."""
+        self.bgr()
         return self.is_damaged
 
     def _converted(self) -> np.ndarray:
@@ -172,10 +90,13 @@ class JpegFrame(CameraFrame):
         picture: Any = None
         if simplejpeg is not None and not self._is_turned:
             least = {"min_height": height, "min_width": width, "min_factor": scale}
-            with contextlib.suppress(ValueError):  # a kind of JPEG that it does not know
-                picture = simplejpeg.decode_jpeg(
-                    self._data, "BGR", fastdct=True, fastupsample=True, strict=False, **least
-                )
+            for strict in (True, False):
+                with contextlib.suppress(ValueError):  # damaged, or of a kind that it does not know
+                    picture = simplejpeg.decode_jpeg(
+                        self._data, "BGR", fastdct=True, fastupsample=True, strict=strict, **least
+                    )
+                    self.is_damaged |= not strict
+                    break
         if picture is None:
             picture = cv2.imdecode(self._data, REDUCED[scale])
         if picture is None or picture.shape != (height, width, 3):
@@ -183,13 +104,6 @@ class JpegFrame(CameraFrame):
         self.decode_ms += (time.perf_counter() - started) * 1e3
         self._reduced[scale] = picture
         return np.asarray(picture)
-
-
-def _around(window: Window, scale: int) -> Window:
-    """Return left, top, right and bottom of the part that is decoded: a window and a margin."""
-    x, y, w, h = window
-    margin = MARGIN * scale
-    return x - margin, y - margin, x + w + margin, y + h + margin
 
 
 def jpeg_shape(data: np.ndarray) -> Tuple[int, int, int]:

@@ -50,9 +50,6 @@ class Picture:
         """The same for NumPy: ``np.asarray(frame)``."""
         return np.array(self.bgr(), dtype) if copy else np.asarray(self.bgr(), dtype)
 
-    def rest(self) -> None:
-        """Give memory back that only reading needs; it can be read again."""
-
     def _converted(self) -> np.ndarray:
         raise NotImplementedError
 

@@ -12,7 +12,6 @@ import tempfile
 import pytest
 
 from hotpath.kernels.cpu import build
-from hotpath.kernels.cpu.jpeg import STANDARD_TABLES
 from tests.support.needs import lacks
 
 HERE = pathlib.Path(__file__).parent / "fuzz"
@@ -20,7 +19,6 @@ SECONDS = 60
 FLAGS = "-O1 -g -march=native -std=c++14 -fno-math-errno -fno-sanitize-recover=undefined".split()
 PARTS = {  # a file of the corpus -> the function that it calls
     "crop0": "hp_crop",
-    "restarts": "hp_jpeg_unstuff",
     "points": "hp_points_select",
     "anchors": "hp_anchors_select",
     "learn": "hp_samples_of_frame",
@@ -32,12 +30,9 @@ def compiled(folder, *flags):
     """The fuzzer's program; skips the test where it can't be made."""
     if shutil.which("clang++") is None:
         pytest.skip(lacks(*CLANG))
-    tables = ",".join(map(str, STANDARD_TABLES))
-    text = f"static const unsigned char STANDARD[] = {{{tables}}};\n"
-    (folder / "standard_tables.h").write_text(text)
     kernels = pathlib.Path(build.HERE)
     words = ["clang++", *FLAGS, "-fsanitize=fuzzer,address,undefined", *flags]
-    words += [f"-I{place}" for place in (folder, kernels, kernels.parent)]
+    words += [f"-I{place}" for place in (kernels, kernels.parent)]
     program = folder / "fuzz"
     done = subprocess.run(
         [*words, str(HERE / "fuzz.cpp"), "-o", str(program)], stdout=-1, stderr=-2

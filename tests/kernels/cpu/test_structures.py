@@ -6,8 +6,7 @@ import re
 import pytest
 
 from hotpath.kernels import records
-from hotpath.kernels import structures as shared
-from hotpath.kernels.cpu import jpeg, load, structures
+from hotpath.kernels.cpu import load, structures
 from tests.support import ROOT
 from tests.support.needs import needs_kernels
 
@@ -17,12 +16,6 @@ FOLDER = ROOT / "hotpath" / "kernels" / "cpu"
 def test_the_library_measures_each_structure():
     measured = set(re.findall(r"HP_SIZE\((hp_\w+)\)", (FOLDER / "sizes.h").read_text()))
     assert measured == {*structures.STRUCTURES, *records.STRUCTURES}
-
-
-def test_the_head_of_a_jpeg_is_the_beginning_of_its_structure():
-    text = (FOLDER / "jpeg_tables.h").read_text()
-    head = shared.COMMENT.sub("", text[text.index("struct hp_jpeg {") : text.index("i64 begin")])
-    assert re.findall(r"\b(?!i64|struct|hp_jpeg)(\w+)\b", head) == jpeg.HEAD.split()
 
 
 def test_a_structure_of_another_size_is_refused(monkeypatch):

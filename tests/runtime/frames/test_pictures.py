@@ -6,15 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from hotpath.kernels.planes import Planes
 from hotpath.runtime import load_tracker
 from hotpath.runtime.frames import geometry, jpeg_frames
 from hotpath.runtime.frames.camera_frames import PlanarFrame
-from hotpath.runtime.frames.jpeg_frames import JpegDecoders, JpegFrame, jpeg_shape
+from hotpath.runtime.frames.jpeg_frames import JpegFrame, jpeg_shape
 from hotpath.runtime.frames.pictures import bgr_of, every_pixel
 from hotpath.video.folder import read_picture
 from tests.support import tiny
-from tests.support.needs import needs_kernels
 from tests.support.pictures_in_planes import noise_in, planes_of
 
 KINDS = ("I420", "NV12", "YUYV", "UYVY", "BGRx")
@@ -68,11 +66,10 @@ def test_every_nth_pixel_is_that_of_the_converted_frame(kind, step):
 @pytest.mark.parametrize("step", [1, 3, 12])
 def test_every_nth_pixel_of_a_jpeg_is_from_a_smaller_picture(whole_decoder, step):
     picture = cv2.GaussianBlur(tiny.film(1, 333, 245)[0][0], (0, 0), 5)
-    for frame in (JpegFrame(jpeg(picture)), JpegFrame(jpeg(picture), NoDecoders())):
-        found = every_pixel(frame, step)
-        wanted = picture[step // 2 :: step, step // 2 :: step]
-        assert found.shape == wanted.shape
-        assert cv2.absdiff(found, np.ascontiguousarray(wanted)).mean() < 5.0
+    found = every_pixel(JpegFrame(jpeg(picture)), step)
+    wanted = picture[step // 2 :: step, step // 2 :: step]
+    assert found.shape == wanted.shape
+    assert cv2.absdiff(found, np.ascontiguousarray(wanted)).mean() < 5.0
 
 
 def jpeg(picture, quality=95):
@@ -88,39 +85,17 @@ def whole_decoder(request, monkeypatch):
         pytest.importorskip("simplejpeg")
 
 
-class NoDecoders:
-    """As on a computer without a compiler."""
-
-    def take(self):
-        """None."""
-
-
 @pytest.mark.parametrize("size", [(320, 240), (321, 243), (64, 40)])
 @pytest.mark.parametrize("ratio, scale", [(0.3, 1), (1.9, 1), (2.0, 2), (5.0, 4), (99.0, 8)])
-@pytest.mark.parametrize("decoders", [None, NoDecoders()], ids=["parts", "whole"])
-def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(whole_decoder, size, ratio, scale, decoders):
-    if not decoders:
-        needs_kernels()
+def test_a_jpeg_is_decoded_at_the_scale_that_is_needed(whole_decoder, size, ratio, scale):
     picture = cv2.GaussianBlur(tiny.film(1, *size)[0][0], (0, 0), 3)
-    frame = JpegFrame(jpeg(picture), decoders)
+    frame = JpegFrame(jpeg(picture))
     assert frame.shape == picture.shape
-    reduced, found = frame.part((0, 0, *size), ratio)
+    pixels, found = frame.part((0, 0, *size), ratio)
     assert found == scale
-    assert reduced.shape[:2] == (-(-size[1] // scale), -(-size[0] // scale))
-    pixels = reduced if decoders else PlanarFrame(reduced).bgr()
+    assert pixels.shape[:2] == (-(-size[1] // scale), -(-size[0] // scale))
     wanted = cv2.resize(picture, pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
     assert cv2.absdiff(pixels, wanted).mean() < 2.0
-
-
-def test_a_part_inside_a_larger_scale_is_not_decoded_again():
-    frame = JpegFrame(jpeg(tiny.film(1)[0][0]))
-    planes, _ = frame.part((10, 10, 150, 150), 2.0)
-    if not isinstance(planes, Planes):
-        needs_kernels()
-    again, scale = frame.part((40, 40, 50, 50), 8.0)
-    assert again is planes and scale == 2
-    assert frame.part((100, 100, 100, 100), 8.0)[1] == 8  # it reaches beyond what was decoded
-    assert frame.part((40, 40, 50, 50), 1.0)[1] == 1  # too small a scale is of no use
 
 
 def with_exif(data, orientation, order="little"):
@@ -149,11 +124,9 @@ def test_a_jpeg_that_its_exif_turns_is_upright_everywhere(
     assert cv2.absdiff(frame.bgr(), still).mean() < 1.0
     frame = JpegFrame(data)
     for _ in range(2):
-        reduced, scale = frame.part((0, 0, *still.shape[1::-1]), 2.0)
-        pixels = PlanarFrame(reduced).bgr() if isinstance(reduced, Planes) else reduced
+        pixels, scale = frame.part((0, 0, *still.shape[1::-1]), 2.0)
         wanted = cv2.resize(still, pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
         assert cv2.absdiff(pixels, wanted).mean() < 2.0
-        frame.rest()
 
 
 def test_a_whole_frame_that_is_there_is_used_at_every_scale():
@@ -169,37 +142,18 @@ def test_a_kind_of_jpeg_for_other_decoders_is_decoded_whole():
     assert scale == 1 and cv2.absdiff(pixels, picture).mean() < 4.0
 
 
-def test_the_decoder_of_a_frame_that_is_gone_serves_the_next_one():
-    needs_kernels()
-    decoders = JpegDecoders()
-    places = []
-    for picture in tiny.film(4)[0]:
-        frame = JpegFrame(jpeg(picture), decoders)
-        places.append(frame.part((10, 10, 50, 50), 1.0)[0].planes[0].ctypes.data)
-        del frame
-    assert len(set(places)) == 1
-    frames = [JpegFrame(jpeg(picture), decoders) for picture in tiny.film(4)[0]]
-    planes = [frame.part((10, 10, 50, 50), 1.0)[0] for frame in frames]
-    assert len({each.planes[0].ctypes.data for each in planes}) == 4  # while they are there
-
-
-def test_a_kept_frame_gives_its_decoder_to_the_next_one():
-    needs_kernels()
-    decoders = JpegDecoders()
-    first, second = [JpegFrame(jpeg(picture), decoders) for picture in tiny.film(2)[0]]
-    wanted = first.part((10, 10, 50, 50), 1.0)[0].planes[0][10:60, 10:60].copy()
-    place = first.part((10, 10, 50, 50), 1.0)[0].planes[0].ctypes.data
-    first.rest()
-    assert second.part((10, 10, 50, 50), 1.0)[0].planes[0].ctypes.data == place
-    again = first.part((10, 10, 50, 50), 1.0)[0].planes[0][10:60, 10:60]
-    np.testing.assert_array_equal(again, wanted)
-
-
 @pytest.mark.parametrize("length", [0, 1, 20, 500, -2])
 def test_a_jpeg_that_is_cut_off_is_refused(length):
     data = jpeg(tiny.film(1)[0][0])
     with pytest.raises(ValueError, match="JPEG"):
         JpegFrame(data[:length])
+
+
+def test_data_that_are_damaged_are_noticed():
+    pytest.importorskip("simplejpeg")
+    data = jpeg(tiny.film(1)[0][0])
+    whole, early = JpegFrame(data), JpegFrame(np.r_[data[: len(data) // 2], data[-2:]])
+    assert not whole.ends_early() and early.ends_early() and early.bgr().shape == whole.shape
 
 
 def test_a_damaged_jpeg_is_still_a_picture(whole_decoder):
@@ -210,14 +164,12 @@ def test_a_damaged_jpeg_is_still_a_picture(whole_decoder):
 
 
 @pytest.mark.parametrize("side", [60, 160])  # at full scale, and reduced
-def test_boxes_of_decoded_parts_are_those_of_the_whole_frame(tmp_path, side):
-    needs_kernels()
+def test_boxes_of_reduced_frames_are_those_of_the_whole_frame(tmp_path, side):
     toml = tiny.write_network(tmp_path)
     film, boxes = tiny.film(20, width=1280, height=960, side=side)
     clips = [[JpegFrame(jpeg(picture)) for picture in film]]
     clips.append([JpegFrame(jpeg(picture)).bgr() for picture in film])
     found = [tiny.boxes_of(load_tracker(toml), clip, boxes) for clip in clips]
-    assert all(frame._bgr is None for frame in clips[0][1:])
     assert np.median(np.abs(found[0] - found[1])) < 0.5
 
 
@@ -225,7 +177,7 @@ def test_a_jpeg_says_how_long_it_was_decoded():
     frame = JpegFrame(jpeg(tiny.film(1)[0][0]))
     assert frame.decode_ms == 0.0  # not before somebody looks
     frame.part((10, 10, 50, 50), 2.0)
-    part_ms = frame.decode_ms
-    assert part_ms > 0.0
+    reduced_ms = frame.decode_ms
+    assert reduced_ms > 0.0
     bgr_of(frame)
-    assert frame.decode_ms > part_ms
+    assert frame.decode_ms > reduced_ms

@@ -1,6 +1,6 @@
 // Gives arbitrary bytes to the native code of a processor, with the memory that Python gives it, byte
-// for byte. The first byte says what the others are: a crop, a JPEG file, the maps of a network for
-// select, or a frame to learn. tests/kernels/cpu/test_fuzz.py compiles it with clang's libFuzzer,
+// for byte. The first byte says what the others are: a crop, the maps of a network for select, or a
+// frame to learn. tests/kernels/cpu/test_fuzz.py compiles it with clang's libFuzzer,
 // AddressSanitizer and UndefinedBehaviorSanitizer.
 #include <stdlib.h>
 
@@ -8,14 +8,12 @@
 #include <vector>
 
 #include "hotpath.cpp"
-#include "standard_tables.h"  // of kernels/cpu/jpeg.py; test_fuzz.py writes it
 
 namespace {
 
 #ifndef HP_FUZZ_SCRATCH
 #define HP_FUZZ_SCRATCH(bytes) bytes
 #endif
-const i64 MOST_PIXELS = 1 << 20;  // of a file; more takes time and finds nothing
 
 // As many bytes as were asked for, so that the sanitizer sees each that is beyond them.
 struct Memory {
@@ -26,38 +24,6 @@ struct Memory {
   double* doubles() const { return (double*)at; }
   uint8_t* at;
 };
-
-void decode(uint8_t how, const uint8_t* file, i64 length) {
-  static hp_jpeg* j = (hp_jpeg*)calloc(1, sizeof(hp_jpeg));  // kept, as between frames
-  Memory data(length);
-  memcpy(data.at, file, (size_t)length);
-  if (!hp_jpeg_open(j, STANDARD, sizeof STANDARD, data.at, length)) return;
-  if (j->width * j->height > MOST_PIXELS) return;
-  Memory clean(HP_FUZZ_SCRATCH(length + PAD));
-  const i64 room = j->interval ? j->columns * j->rows / j->interval + 2 : 1;
-  Memory segments(8 * room);
-  hp_jpeg_unstuff(j, data.at, length, clean.at, (i64*)segments.at, room);
-  const i64 scale = 1 << (how & 3);
-  const i64 colour = scale > 1 && j->across * j->down == 4 ? scale / 2 : scale;
-  hp_jpeg_job job = {};
-  job.data = clean.address(), job.segments = segments.address();
-  std::vector<Memory*> planes;
-  for (i64 i = 0; i < j->parts; ++i) {
-    job.side[i] = 8 / (i ? colour : scale);
-    job.stride[i] = j->columns * (i ? 1 : j->across) * job.side[i];
-    planes.push_back(new Memory(job.stride[i] * j->rows * (i ? 1 : j->down) * job.side[i]));
-    job.plane[i] = planes.back()->address();
-  }
-  const i64 across = (how >> 2 & 7) * j->columns / 8, down = (how >> 5) * j->rows / 8;
-  const i64 windows[3][4] = {{across, down, std::min(across + 2, j->columns), std::min(down + 2, j->rows)},
-                             {0, 0, j->columns, j->rows},
-                             {across, 0, j->columns, std::min(down + 1, j->rows)}};
-  for (const auto& window : windows) {
-    job.left = window[0], job.top = window[1], job.right = window[2], job.bottom = window[3];
-    hp_jpeg_window(j, &job);
-  }
-  for (Memory* plane : planes) delete plane;
-}
 
 struct Numbers {
   const uint8_t* at;
@@ -214,7 +180,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Numbers numbers = {data + 1, data + size};
   switch (data[0] & 3) {
     case 0: crop(numbers); break;
-    case 1: decode(data[1], data + 2, (i64)size - 2); break;
     case 2: select(numbers); break;
     case 3: learn(numbers); break;
   }

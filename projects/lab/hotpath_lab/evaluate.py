@@ -12,13 +12,8 @@ Each tracker is compared with the first one. Missing sequences of a benchmark ar
 is x,y,w,h of a frame, with commas, tabs or spaces. Pixels count from 1 in a benchmark, as in its
 authors' files, and from 0 in clips. --save-boxes writes the boxes of the networks so.
 
-    hotpath evaluate --clips DIR --networks kestrel:int8 --degrade half,blur:9,jpeg:30,every:3
-
 --benchmark public evaluates what hotpath_lab.public fetched, and prints README's
 table. Its --boxes are in DIR/otb100/TRACKER, DIR/uav123_10fps/TRACKER and DIR/dtb70/TRACKER.
-
---degrade says what each network loses where pictures are poor: the change of AUC on degraded copies
-of the clips, with 95 % intervals over the sequences. The copies are the same in every run.
 
 OUT/boxes has a file with the boxes of each tracker on each clip. A finished file is used again as
 long as clip, network and engine are the same. For correct times use --jobs 1.
@@ -41,17 +36,13 @@ from hotpath.video.clips import Clip, find_clips
 from hotpath_lab import (
     benchmarks,
     boxes,
-    degrade,
     figures,
     pictured,
     report,
-    robustness,
     runs,
     trackers,
 )
 from hotpath_lab.figures import Tracked
-from hotpath_lab.runs import Kept
-from hotpath_lab.trackers import Spec
 
 PUBLIC = "public"  # the benchmark of README's table
 
@@ -99,12 +90,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where `hotpath int8` wrote its networks (default: %(default)s)",
     )
-    kinds = [f"{name}:N ({kind.help})" for name, kind in degrade.KINDS.items()]
-    cli.add_argument(
-        "--degrade",
-        metavar="KIND,KIND",
-        help=("also track copies in poorer pictures: half, " + ", ".join(kinds)).replace("%", "%%"),
-    )
     text = "begin at N frames of each clip, evenly apart; the clip's figures are their mean"
     cli.add_argument("--starts", type=int, default=1, metavar="N", help=text)
     text = "use only the first N frames of each clip"
@@ -135,8 +120,6 @@ def run(options: argparse.Namespace) -> int:
         data = benchmarks.sequences(options.benchmark, Path(options.data))
         out /= options.benchmark
     data = data._replace(clips=_cut(chosen(data.clips, options.only), options.frames))
-    if options.degrade:
-        return degraded(options, data, out)
     if options.starts > 1 and (options.boxes or options.save_boxes):
         raise BadRun("boxes begin at one frame; leave --starts, or --boxes and --save-boxes, out")
     table, left_out = evaluated(options, data, out)
@@ -195,43 +178,6 @@ def _cut(clips: Sequence[Clip], frames: int | None) -> list[Clip]:
     return [clip if frames is None else clip.beginning(frames) for clip in clips]
 
 
-def degraded(options: argparse.Namespace, data: benchmarks.Sequences, out: Path) -> int:
-    """Track clips and degraded copies of them, then write the losses; returns the exit code."""
-    kinds = degrade.parse(options.degrade)
-    if options.boxes or options.save_boxes or options.seen:
-        raise BadRun("--degrade tracks networks; leave --boxes, --save-boxes and --seen out")
-    specs = trackers.specs_of(options)
-    clips = [clip for clip in data.clips if np.isfinite(clip.boxes[1:, 0]).any()]
-    places = {kind: out / "degraded" / kind.name.replace(":", "-") for kind in kinds}
-    copies = {kind: [degrade.Degraded(clip, kind) for clip in clips] for kind in kinds}
-    broken = runs.follow_all(specs, clips, out, options.jobs, options.cluster)
-    for kind in kinds:
-        say(f"degraded by {kind.name}")
-        broken += runs.follow_all(specs, copies[kind], places[kind], options.jobs, options.cluster)
-    for sentence in data.left_out + [sentence for _, sentence in broken]:
-        say(f"hotpath evaluate: {sentence}")
-    whole = [k for k, clip in enumerate(clips) if clip.name not in {name for name, _ in broken}]
-    if not whole:
-        raise BadRun("no clip could be followed to its end in all forms")
-
-    def results(spec: Spec, rows: Sequence[Clip], place: Path) -> dict[str, Kept]:
-        return {rows[k].name: runs.stored(spec, rows[k], place) or {} for k in whole}
-
-    kept = [clips[k] for k in whole]
-    rows, clean = [], {}
-    for spec in specs:
-        before = results(spec, clips, out)
-        values = [robustness.auc(before[clip.name]["boxes"], clip.boxes) for clip in kept]
-        clean[spec.name] = float(np.mean(values))
-        for kind in kinds:
-            poor = [copies[kind][k] for k in whole]
-            after = results(spec, copies[kind], places[kind])
-            rows.append(robustness.row(spec.name, before, after, kept, poor, kind))
-    say(robustness.text(clean, rows))
-    command.wrote(*robustness.write(clean, rows, out))
-    return 2 if broken and options.clips else 0
-
-
 def of_networks(
     tomls: Sequence[str | Path],
     clips: Sequence[Clip],
@@ -273,7 +219,7 @@ def evaluated(
     if options.boxes:
         given = _given(options, data)
     clips_begun, begun = _begun(data.clips, options.starts)
-    broken = runs.follow_all(specs, clips_begun, out, options.jobs, options.cluster)
+    broken = runs.follow_all(specs, clips_begun, out, options.jobs)
     sentences = data.left_out + [sentence for _, sentence in broken]
     gone = {begun.get(name, name) for name, _ in broken}
     clips = [clip for clip in clips_begun if begun.get(clip.name, clip.name) not in gone]

@@ -46,6 +46,11 @@ def curves(boxes: ArrayLike, truth: ArrayLike) -> Dict[str, np.ndarray]:
     }
 
 
+def auc(boxes: ArrayLike, truth: ArrayLike) -> float:
+    """The area under the success curve of a sequence."""
+    return float(np.mean(curves(boxes, truth)["success"]))
+
+
 def figures(boxes: ArrayLike, truth: ArrayLike) -> Dict[str, float]:
     """Compute the ``FIGURES`` of one clip, as a dict.
 

@@ -34,8 +34,8 @@ from hotpath.runtime.networks import load_network
 from hotpath.video.clips import find_clips
 from hotpath_lab import annotations, benchmarks, runs, state_metrics, trackers
 from hotpath_lab.longterm import films
+from hotpath_lab.metrics import auc
 from hotpath_lab.provenance import code_identity
-from hotpath_lab.robustness import auc
 
 FOLDS, SEEDS = 5, 3  # parts of the films; ways to part them
 STEPS = 50  # of Newton's method

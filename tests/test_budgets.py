@@ -13,7 +13,6 @@ from types import SimpleNamespace as Message
 import numpy as np
 import pytest
 
-from hotpath.app.cli import report
 from hotpath.app.records import LinkOptions, TargetOptions
 from hotpath.base import toml
 from hotpath.runtime.errors import BadNetwork, BadOutput, BadSource
@@ -80,12 +79,6 @@ def truth(path):
     boxes = pathlib.Path(path).with_name("groundtruth.txt")
     boxes.write_text("1,2,3,4\n" * 9)
     return sequence.Annotation(str(boxes)).boxes()
-
-
-def table(path):
-    """The rows of a table of results."""
-
-    return report.read(path)
 
 
 def boxes(path):
@@ -222,13 +215,6 @@ ROWS = {
         {
             "12 GB of boxes": ("boxes.txt", lambda: 12 << 30, "too large"),
             "a million boxes": ("boxes.txt", lambda: b"1,2,30,40\n" * 10**6, "too large"),
-        },
-    ),
-    "tables of results: `hotpath report`, `hotpath/app/cli/report.py`": (
-        table,
-        {
-            "12 GB of rows": ("boxes.csv", lambda: 12 << 30, "MiB"),
-            "brackets of JSON lines": ("boxes.jsonl", lambda: b"[" * 200000, "nested"),
         },
     ),
     "bundles: `bundle.json`, `hotpath/runtime/networks/bundle.py`": (

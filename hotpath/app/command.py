@@ -30,7 +30,6 @@ class Program(NamedTuple):
 
 PROGRAMS = {
     "track": Program("hotpath.app", "follow an object through a video, a camera or a stream"),
-    "report": Program("hotpath.app.cli.report", "make a report of boxes and their video"),
     "networks": Program(
         "hotpath.app.cli.networks.__main__", "list, show, add and download networks"
     ),

@@ -72,7 +72,6 @@ class Facts(NamedTuple):
         command: a command that repeats the run, or "".
         fps: frames a second of the run, or None.
         steps: rows of (step, median, p95), milliseconds; empty where nothing was measured.
-        note: a sentence that stands above everything, or "".
     """
 
     source: str
@@ -80,7 +79,6 @@ class Facts(NamedTuple):
     command: str = ""
     fps: Optional[float] = None
     steps: Sequence[Tuple[str, float, float]] = ()
-    note: str = ""
 
 
 def document(history: History, facts: Facts) -> str:
@@ -117,8 +115,6 @@ def _head(history: History, facts: Facts) -> List[str]:
     name = os.path.basename(facts.source.rstrip("/")) or facts.source
     parts = [f'<header><h1 title="{html.escape(facts.source)}">{html.escape(name)}</h1>']
     parts.append(f"<p>{html.escape(verdict(history))}</p>")
-    if facts.note:
-        parts.append(f'<p class="soft">{html.escape(facts.note)}</p>')
     parts.append("</header>")
     losses = sum(past.count(LOSS) for past in history.targets.values())
     finds = sum(past.count(FIND) for past in history.targets.values())

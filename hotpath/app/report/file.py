@@ -71,8 +71,3 @@ class Report(Output):
             raise BadOutput(why_not(self._path, error)) from None
         finally:
             self._new.close()
-
-    def abandon(self) -> None:
-        """Keep an older file of that name; nothing happens where the report was written."""
-        self._closed = True
-        self._new.close()

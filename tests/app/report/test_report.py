@@ -1,11 +1,8 @@
 """The report of a run: what its file holds, with and without a tracker beside it."""
 
 import math
-import os
 import re
 import shlex
-import subprocess
-import sys
 from html.parser import HTMLParser
 
 import cv2
@@ -13,7 +10,6 @@ import numpy as np
 import pytest
 
 from hotpath.app.__main__ import main
-from hotpath.app.cli import report
 from hotpath.app.cli.options import command_of, parse, records_of
 from hotpath.app.report.charts import COLUMNS, Axis, curve, time_line
 from hotpath.app.report.cut import cut
@@ -21,7 +17,6 @@ from hotpath.app.report.document import Facts, document
 from hotpath.app.report.history import FIND, GIVEN_UP, LOSS, MOST_PICTURES, SELECTED, History
 from hotpath.runtime.types import Box, Track
 from hotpath.video.base import TrackedFrame
-from hotpath.video.results import Results, Rows
 from tests.support import pages, tiny
 
 SIZE = 320, 240
@@ -212,103 +207,6 @@ def test_an_older_report_stays_where_the_run_fails(film, tmp_path, capsys):
     assert (tmp_path / "run.html").read_text() == "older"
     assert track(film, "--report", tmp_path / "run.pdf") == 2
     assert "name the file .html" in capsys.readouterr().err
-
-
-def test_a_report_is_made_afterwards_of_boxes_and_their_film(film, tmp_path, capsys):
-    folder, _ = film
-    boxes = tmp_path / "boxes.csv"
-    assert track(film, "--results", boxes, "--quiet") == 0
-    words = [str(boxes), "--video", str(folder / "frames"), "--fps", "25"]
-    assert report.main(words) == 0
-    assert "wrote {}".format(tmp_path / "boxes.html") in capsys.readouterr().err
-    text = (tmp_path / "boxes.html").read_text(encoding="utf-8")
-    assert "<b>12</b><span>frames" in text
-    assert "tracked in 100.0%" in text
-    assert "Not known" in text, "no step was measured"
-
-
-def test_boxes_of_another_film_are_said(film, tmp_path, capsys):
-    boxes, other = tmp_path / "boxes.csv", tmp_path / "boxes.html"
-    lines = [f"{n},{4000 if n == 3 else 10},10,20,20" for n in range(5)]
-    boxes.write_text("frame,x,y,w,h\n" + "\n".join(lines) + "\n")
-    other.write_text("an older report")
-    assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 0
-    messages = capsys.readouterr().err
-    assert (
-        "frames: has 12 frames, and" in messages
-        and "boxes.csv ends at frame 4; where it" in messages
-    )
-    assert "boxes.csv: a box is outside the picture in 1 frame" in messages
-    assert f"wrote {other} in place of an older file" in messages
-    boxes.write_text("frame,x,y,w,h\n" + "".join(f"{n},10,10,20,20\n" for n in range(12)))
-    other.unlink()
-    assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 0
-    assert capsys.readouterr().err.strip().splitlines()[-1] == f"wrote {other}"
-
-
-def test_a_table_gives_back_what_results_wrote(tmp_path):
-    path = tmp_path / "boxes.jsonl"
-    rows = Rows()
-    rows.results = Results(path, rows.columns)
-    written = [tracked_at(0), tracked_at(1, "lost"), tracked_at(2, "tracked", found=True)]
-    for each in written:
-        rows.write(each)
-    rows.close()
-    for index, track in ((each.index, each.tracks[0]) for each in written):
-        again = report.read(str(path))[index][0]
-        assert again._replace(class_name="") == track
-
-
-HUGE = "1" + "0" * 400
-ROW = '{{{}, "y": 2, "w": 3, "h": 4}}\n'
-TABLES = {  # name -> (the table, words of the refusal)
-    "a missing column.csv": ("frame,x,y,w\n0,1,2,3\n", "has no column h"),
-    "empty.csv": ("frame,x,y,w,h\n", "has no rows"),
-    "no number.csv": ("frame,x,y,w,h\n0,a,2,3,4\n", "row 1 can't be read"),
-    "a negative frame.csv": ("frame,x,y,w,h\n-1,1,2,3,4\n", "frames count from 0"),
-    "an unknown word.csv": (
-        "frame,x,y,w,h,state\n0,1,2,3,4,gone\n",
-        "the state 'gone' is none of",
-    ),
-    "half an object.jsonl": ('{"frame": 0, "x": 1\n', ".jsonl: can't be read"),
-    "a list.jsonl": ("[1]\n", ".jsonl: can't be read"),
-    "nonsense.jsonl": ("nonsense\n", ".jsonl: can't be read"),
-    "an infinite frame.jsonl": (
-        ROW.format('"frame": 1e999, "x": 1'),
-        ".jsonl: row 1 can't be read",
-    ),
-    "a huge frame.jsonl": (ROW.format(f'"frame": {HUGE}, "x": 1'), ".jsonl: row 1 can't be read"),
-    "a huge box.jsonl": (ROW.format(f'"frame": 0, "x": {HUGE}'), ".jsonl: row 1 can't be read"),
-}
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_a_table_that_is_none_is_refused_by_a_sentence(film, tmp_path, capsys, name):
-    boxes = tmp_path / name
-    boxes.write_text(TABLES[name][0])
-    assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 2
-    assert TABLES[name][1] in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == [boxes]
-
-
-def test_text_that_is_no_utf_8_does_not_cost_the_report(film, tmp_path):
-    boxes = tmp_path / os.fsdecode(b"boxes-\xff.jsonl")
-    boxes.write_text('{"frame": 0, "x": 1, "y": 2, "w": 9, "h": 9, "class_name": "a\\ud800b"}\n')
-    assert report.main([str(boxes), "--video", str(film[0] / "frames")]) == 0
-    text = boxes.with_suffix(".html").read_text(encoding="utf-8")
-    assert "boxes-?.jsonl" in text and "a?b" in text
-
-
-def test_a_plain_table_of_another_tracker_makes_a_report(film, tmp_path):
-    boxes = tmp_path / "boxes.csv"
-    lines = [f"{n},10,10,20,20" if n not in (4, 5) else f"{n},,,," for n in range(9)]
-    boxes.write_text("frame,x,y,w,h\n" + "\n".join(lines) + "\n")
-    words = ["hotpath.app.cli.report", str(boxes), "--video", str(film[0] / "frames")]
-    done = subprocess.run([sys.executable, "-m", *words], stderr=subprocess.PIPE)
-    assert done.returncode == 0, done.stderr
-    text = (tmp_path / "boxes.html").read_text(encoding="utf-8")
-    assert "<b>1</b><span>time lost" in text
-    assert "<b>1</b><span>time verified again" in text
 
 
 @pytest.mark.skipif(bool(pages.no_browser()), reason=str(pages.no_browser()))

@@ -1,30 +1,13 @@
-"""Options from a file (``--config FILE.toml``), and their completion in a shell."""
+"""Options from a file: ``--config FILE.toml``."""
 
 import argparse
 import pathlib
 from typing import Any, Dict, List, Set
 
-from hotpath.app.command import programs
 from hotpath.base import toml
 from hotpath.base.commands import advice
 from hotpath.base.text import file_name
 from hotpath.runtime.errors import BadOption
-
-COMPLETION = """\
-# hotpath's options in bash and zsh: eval "$(hotpath track --completion)"
-[ -z "$ZSH_VERSION" ] || {{ autoload -Uz compinit bashcompinit && compinit && bashcompinit; }}
-_hotpath() {{
-  local word="${{COMP_WORDS[COMP_CWORD]}}" words=""
-  if [ "$COMP_CWORD" = 1 ]; then words="{programs}"
-  elif [ "${{COMP_WORDS[1]}}" != track ]; then return
-  else case "${{COMP_WORDS[COMP_CWORD-1]}}" in
-{choices}
-    *) case "$word" in -*) words="{options}" ;; esac ;;
-  esac; fi
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
-}}
-complete -o default -F _hotpath hotpath
-"""
 
 
 def with_config(parser: argparse.ArgumentParser, arguments: List[str]) -> argparse.Namespace:
@@ -68,17 +51,3 @@ def _words(option: str, value: Any, actions: Dict[str, argparse.Action]) -> List
         value = [value]
     texts = [item if isinstance(item, list) else [item] for item in value]
     return [f"{option}=" + file_name(",".join(map(str, text))) for text in texts]
-
-
-def completion(parser: argparse.ArgumentParser) -> str:
-    """A script that completes the options in bash and zsh."""
-    actions = parser._option_string_actions
-    choices = [
-        '    {}) words="{}" ;;'.format(name, " ".join(map(str, action.choices)))
-        for name, action in actions.items()
-        if action.choices
-    ]
-    options = " ".join(name for name in actions if name.startswith("--"))
-    return COMPLETION.format(
-        programs=" ".join(programs()), choices="\n".join(choices), options=options
-    )

@@ -5,7 +5,7 @@ import shlex
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from hotpath.app import records
-from hotpath.app.cli.config import completion, with_config
+from hotpath.app.cli.config import with_config
 from hotpath.base import projects
 from hotpath.base.arguments import add_engine, add_networks_dir
 from hotpath.base.cli import Parser
@@ -65,9 +65,6 @@ def parse(arguments: List[str]) -> argparse.Namespace:
     for name in () if options.page else ("host", "port"):  # which mean nothing without --page
         if getattr(options, "page_" + name) != cli.get_default("page_" + name):
             cli.error(f"--page-{name} needs --page")
-    if options.completion:
-        print(completion(cli), end="")
-        cli.exit()
     return options
 
 
@@ -144,8 +141,6 @@ def parser() -> argparse.ArgumentParser:
     program = cli.add_argument_group("program")
     text = "a file of options by their names, such as box = ..."
     program.add_argument("--config", metavar="FILE.toml", help=text)
-    text = "print a script that completes options in bash and zsh"
-    program.add_argument("--completion", action="store_true", help=text)
     text = "list the common options; with the word all, every option"
     program.add_argument("-h", "--help", action=_Help, nargs="?", choices=("all",), help=text)
     program.add_argument("--version", action="version", version=f"hotpath-tracker {__version__}")

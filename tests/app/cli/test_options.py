@@ -1,12 +1,9 @@
 """What the command line says of its options, and of values that it can't take."""
 
 import os
-import pty
 import re
-import select
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,7 +12,6 @@ from hotpath.app import __main__ as track
 from hotpath.app.cli import options
 from hotpath.runtime.errors import BadOption
 from hotpath.runtime.options import Options
-from tests.support.needs import needs_program, needs_terminal
 from tests.support.streams.process import ROOT
 
 pytestmark = pytest.mark.pythons("argparse writes help differently")
@@ -119,49 +115,6 @@ def test_names_of_a_config_are_utf_8_without_a_locale(tmp_path):
     subprocess.run(command, cwd=str(tmp_path), env=settings, check=True)
     written = set(os.listdir(os.fsencode(str(tmp_path))))
     assert written == {b"run.toml", *(name.encode("utf-8") for name in names)}
-
-
-def test_the_programs_are_completed(capsys):
-    with pytest.raises(SystemExit):
-        options.parse(["--completion"])
-    (words,) = re.findall('= 1 .*words="(.*)"', capsys.readouterr().out)
-    assert {"track", "fps"} <= set(words.split())
-
-
-def answer(terminal, typed, words, seconds=60):
-    """Type into a terminal and wait until it shows those words."""
-    os.write(terminal, typed)
-    shown = b""
-    end = time.monotonic() + seconds
-    while words not in shown and time.monotonic() < end:
-        if select.select([terminal], [], [], 0.1)[0]:
-            shown += os.read(terminal, 4096)
-    assert words in shown
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_a_shell_completes_options_and_their_values(capsys, tmp_path, shell):
-    needs_program(shell)
-    needs_terminal()
-    with pytest.raises(SystemExit):
-        options.parse(["--completion"])
-    (tmp_path / f".{shell}rc").write_text("PS1='READY> '\n" + capsys.readouterr().out)
-    shown = dict(os.environ, HOME=str(tmp_path), ZDOTDIR=str(tmp_path), TERM="dumb")
-    child, terminal = pty.fork()
-    if not child:
-        os.execvpe(shell, [shell, "-i"], shown)
-    try:
-        answer(terminal, b"", b"READY> ")
-        for typed, completed in (
-            (b"hotpath tr\t", b"track "),
-            (b"hotpath track --stream-l\t", b"--stream-login "),
-            (b"hotpath track --precision f\t", b"fp32 "),
-        ):
-            answer(terminal, typed, completed)
-            answer(terminal, b"\x15echo GONE\n", b"GONE\r\n")
-    finally:
-        os.close(terminal)
-        os.waitpid(child, 0)
 
 
 def test_help_opens_with_the_commands_purpose_and_version(capsys):

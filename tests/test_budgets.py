@@ -13,7 +13,7 @@ from types import SimpleNamespace as Message
 import numpy as np
 import pytest
 
-from hotpath.app.records import LinkOptions, TargetOptions
+from hotpath.app.records import LinkOptions
 from hotpath.base import toml
 from hotpath.runtime.errors import BadNetwork, BadOutput, BadSource
 from hotpath.runtime.identity.learner import negatives
@@ -79,13 +79,6 @@ def truth(path):
     boxes = pathlib.Path(path).with_name("groundtruth.txt")
     boxes.write_text("1,2,3,4\n" * 9)
     return sequence.Annotation(str(boxes)).boxes()
-
-
-def boxes(path):
-    """The boxes of ``--boxes``."""
-    from hotpath.app.cli.boxes import check_boxes
-
-    return check_boxes(TargetOptions(boxes=path))
 
 
 def bundle_of(path):
@@ -208,13 +201,6 @@ ROWS = {
             "12 GB": ("groundtruth.txt", lambda: 12 << 30, "MiB"),
             "ten million lines": ("groundtruth.txt", lambda: b"\n" * 10**7, "lines"),
             "12 GB of flags": ("absence.label", lambda: 12 << 30, "MiB"),
-        },
-    ),
-    "files of boxes: `--boxes`, `hotpath/app/cli/boxes.py`": (
-        boxes,
-        {
-            "12 GB of boxes": ("boxes.txt", lambda: 12 << 30, "too large"),
-            "a million boxes": ("boxes.txt", lambda: b"1,2,30,40\n" * 10**6, "too large"),
         },
     ),
     "bundles: `bundle.json`, `hotpath/runtime/networks/bundle.py`": (

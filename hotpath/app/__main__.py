@@ -90,7 +90,7 @@ def run_until(options: RunOptions, stop: "StopRequest") -> int:
     check_boxes(target_options)
     if target_options.asks_detector:
         check_detector(target_options)
-    check_outputs(output_options, links, source_options.video, target_options.boxes)
+    check_outputs(output_options, links, source_options.video)
     check_camera(source_options.video)
     from hotpath.runtime.targets.targets import open_targets  # which loads the tracker
 

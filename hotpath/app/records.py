@@ -141,7 +141,7 @@ SOURCE = Group(
 
 
 class TargetOptions(NamedTuple):
-    """Which targets: texts of boxes and points, a file of boxes, and the detector.
+    """Which targets: texts of boxes and points, and the detector.
 
     ``classes`` are names with commas.
     """
@@ -149,7 +149,6 @@ class TargetOptions(NamedTuple):
     box: Sequence[str] = ()
     point: Sequence[str] = ()
     snug: bool = False
-    boxes: Optional[str] = None
     detector: Optional[str] = None
     classes: Optional[str] = None
     all: bool = False
@@ -163,7 +162,7 @@ class TargetOptions(NamedTuple):
     @property
     def by_detector(self) -> bool:
         """Whether the detector finds the first targets."""
-        return bool(self.detector and not (self.box or self.point or self.boxes))
+        return bool(self.detector and not (self.box or self.point))
 
 
 TARGETS = Group(
@@ -185,7 +184,6 @@ TARGETS = Group(
             "frame (50%,40%), instead of a box; each box and point is a target",
         ),
         Option("snug", "--snug", "", "replace a loose box by a tight one around the object in it"),
-        Option("boxes", "--boxes", "FILE", "a file with one target X,Y,W,H a line"),
         Option(
             "detector",
             "--detector",

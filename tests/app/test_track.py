@@ -114,9 +114,8 @@ def test_results_go_to_standard_output_and_nothing_else_does(world):
 def test_several_targets_have_rows_and_boxes_of_single_runs(world, tmp_path):
     folder, boxes = world
     other = np.array([[20, 150, 30, 30]])
-    (tmp_path / "boxes.txt").write_text(box_text(other) + "\n")
     both, alone = tmp_path / "both.csv", tmp_path / "alone.csv"
-    assert here(world, "frames", "--boxes", tmp_path / "boxes.txt", "--results", both) == 0
+    assert here(world, "frames", "--box", box_text(other), "--results", both) == 0
     for number, box in enumerate((boxes, other)):
         assert here((folder, box), "frames", "--results", alone) == 0
         rows = [row for row in rows_of(both) if row["target"] == str(number)]
@@ -140,7 +139,6 @@ REFUSED = [  # one of each kind; the tests of boxes, networks and sources have t
     ("--box=90,70,40,40 --results=boxes.csv --save=out.xyz", "ending"),
     ("--box=90,70,40,40 --save=film.avi", "is also an input of this run"),
     ("--box=90,70,40,40 --save=link.avi", "is also an input of this run"),
-    ("--boxes=boxes.csv --results=boxes.csv", "is also an input of this run"),
     (
         "--box=90,70,40,40 --results=rows.csv --threads=1000",
         "threads is 1000, but this process may use ",

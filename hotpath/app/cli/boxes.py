@@ -1,14 +1,11 @@
-"""Where the targets are in the first frame: --box, --boxes, --point, or ground truth."""
+"""Where the targets are in the first frame: --box, --point, or ground truth."""
 
-import os
 import re
 from typing import TYPE_CHECKING, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hotpath.app.records import TargetOptions
-from hotpath.base.commands import why_unread
-from hotpath.base.text import decoded
 from hotpath.runtime.errors import BadBox
 from hotpath.runtime.frames.pictures import AnyFrame
 from hotpath.runtime.types import (
@@ -24,23 +21,18 @@ if TYPE_CHECKING:
     from hotpath.video.base import Source
 
 A_BOX = "X,Y,W,H in pixels of the frame, or in per cent of it (40%)"
-MOST_BYTES = 1 << 20  # of a file of boxes
 
 
 def check_boxes(options: TargetOptions) -> None:
     """Refuse a box that is no box on any frame, before an engine is loaded.
 
     Raises:
-        BadBox: not four numbers, or less than a pixel; or --boxes is no such file.
+        BadBox: not four numbers, or less than a pixel.
     """
     for text in options.box:
         parsed_box("--box", text, (1, 1))
     for text in options.point:
         parsed_point(text, (1, 1))
-    path = options.boxes or ""
-    is_pipe = os.path.exists(path) and not os.path.isfile(path)
-    if path and (not is_pipe or os.path.isdir(path)):  # a pipe is read once
-        _boxes_in(path, (1, 1))
 
 
 def given_boxes(
@@ -48,7 +40,7 @@ def given_boxes(
 ) -> Optional[List[Box]]:
     """Return the targets in the first frame that need no mouse.
 
-    They come from --box and --boxes, else from the source's ground truth. Where a link ``selects``
+    They come from --box, else from the source's ground truth. Where a link ``selects``
     targets, the list may be empty. ``frame`` is the first of ``source``, a
     ``hotpath.video.base.Source``.
 
@@ -61,8 +53,6 @@ def given_boxes(
     """
     size = frame.shape[1], frame.shape[0]
     given: List[Sequence[float]] = [parsed_box("--box", text, size) for text in options.box]
-    if options.boxes:
-        given += _boxes_in(options.boxes, size)
     if options.point and not given:
         return []
     if not given and source.first_box is not None:
@@ -111,32 +101,6 @@ def _check_window(source: "Source") -> None:
             "a browser with --page",
             what="no target",
         )
-
-
-def _boxes_in(path: str, size: Tuple[int, int]) -> List[List[float]]:
-    """The boxes of a file, one a line.
-
-    Values are separated by commas, semicolons, blanks or tabs. Empty lines, lines that start with
-    ``#``, and a first line of words are skipped.
-    """
-    name = "--boxes " + path
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise BadBox(f"{name}: is too large for a file of boxes; write one X,Y,W,H a line")
-        text = decoded(data)
-    except (OSError, ValueError) as error:
-        raise BadBox(f"{name}: {why_unread(error)}", what="not text") from None
-    boxes: List[List[float]] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        is_header = not boxes and re.match(r"[A-Za-z_\"' ,;\t]+$", line)
-        if line and not line.startswith("#") and not is_header:
-            boxes.append(parsed_box(f"{name}, line {number}:", line, size))
-    if not boxes:
-        raise BadBox(f"{name}: holds no box; write one X,Y,W,H a line")
-    return boxes
 
 
 def _numbers(text: str, size: Tuple[int, int]) -> List[float]:

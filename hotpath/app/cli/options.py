@@ -95,7 +95,7 @@ def command_of(options: records.RunOptions, box: Sequence[float] = ()) -> str:
         box: of the first target, where it was not an option but was drawn.
     """
     source, targets, network, outputs, links = options
-    if box and not (targets.box or targets.point or targets.boxes or targets.asks_detector):
+    if box and not (targets.box or targets.point or targets.asks_detector):
         targets = targets._replace(box=(",".join(f"{value:.6g}" for value in box),))
     found = (source, targets, network, outputs, links.page, *links.others, links.stream, links)
     words: List[str] = []

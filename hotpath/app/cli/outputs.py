@@ -35,12 +35,10 @@ if TYPE_CHECKING:
 AGAIN_S = 60.0  # a failure is said as often
 
 
-def check_outputs(
-    options: OutputOptions, links: LinkOptions, video: Any, boxes: Optional[str]
-) -> None:
+def check_outputs(options: OutputOptions, links: LinkOptions, video: Any) -> None:
     """Refuse impossible outputs before an older file of that name is touched.
 
-    ``video`` and ``boxes`` are what the run reads.
+    ``video`` is what the run reads.
 
     Raises:
         BadOutput: an unknown ending, no such folder, or a file that is also an input.
@@ -55,7 +53,7 @@ def check_outputs(
         window.check_window()
     if options.json and options.results == "-":
         raise BadOutput("--json and --results - both take standard output; give a file's name")
-    inputs = reads(video) + ([boxes] if boxes else [])
+    inputs = reads(video)
     kinds_of_video: Sequence[str] = ()
     if options.save:
         from hotpath.video import encoder, save

@@ -10,8 +10,6 @@ from hotpath.runtime.errors import BadBox
 from hotpath.video.base import Source
 from tests.support.errors import refusal
 
-pytestmark = pytest.mark.pythons("files of numbers as text")
-
 FRAME = np.zeros((360, 480, 3), np.uint8)
 
 
@@ -27,11 +25,9 @@ def test_a_box_may_be_in_per_cent_and_partly_outside():
     assert boxes("--box", "-5,70,40,40") == [(-5, 70, 40, 40)]
 
 
-def test_a_box_that_is_given_twice_is_refused(tmp_path):
-    (tmp_path / "boxes").write_text("10,20,30,40\n")
-    for same in (["--box", "10 20 30 40"], ["--boxes", str(tmp_path / "boxes")]):
-        with refusal(BadBox, "given twice"):
-            boxes("--box", "10,20,30,40", *same)
+def test_a_box_that_is_given_twice_is_refused():
+    with refusal(BadBox, "given twice"):
+        boxes("--box", "10,20,30,40", "--box", "10 20 30 40")
     assert len(boxes("--box", "10,20,30,40", "--box", "11,20,30,40")) == 2
 
 
@@ -72,34 +68,6 @@ def test_the_smallest_box_in_pixels_is_not_taken_for_shares():
     assert boxes("--box", "0,0,1.5,1") == [(0, 0, 1.5, 1)]
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "\ufeff10,20,30,40\n50,60,70,80\n",
-        "x,y,w,h\n10,20,30,40\n50,60,70,80\n",
-        "# targets\n\n10\t20\t30\t40\r\n# another\n50\t60\t70\t80\r\n",
-        " 10 20 30 40 \n50; 60; 70; 80;\n",
-        "left top width height\n10, 20, 30, 40\n50, 60, 70, 80",
-    ],
-)
-def test_files_of_boxes_as_other_programs_write_them(tmp_path, text):
-    path = tmp_path / "boxes.txt"
-    path.write_bytes(text.encode("utf-8"))
-    assert boxes("--boxes", str(path)) == [(10, 20, 30, 40), (50, 60, 70, 80)]
-
-
-def test_a_file_without_boxes_is_a_sentence_with_the_bad_line(tmp_path):
-    path = tmp_path / "boxes.txt"
-    for content in (b"x" * 3000000, b"1,2,3\n" * 9, b"\x00\xff" * 999, b"#\n", b""):
-        path.write_bytes(content)
-        with pytest.raises(BadBox) as caught:
-            boxes("--boxes", str(path))
-        assert len(str(caught.value)) < 300 + len(str(path)) and "\n" not in str(caught.value)
-    path.write_text("10,20,30,40\nface\n")
-    with refusal(BadBox, "not four numbers"):
-        boxes("--boxes", str(path))
-
-
 def test_a_target_absent_at_first_is_no_missing_ground_truth(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
@@ -116,17 +84,6 @@ def test_a_ground_truth_a_little_larger_than_the_frame_is_used():
     source.first_box, source.annotated = (-1, 0, 482, 100), True
     assert boxes(source=source) == [(-1, 0, 482, 100)]
     assert boxes("--box", "5,6,70,80", source=source) == [(5, 6, 70, 80)]
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le", "utf-32"])
-def test_utf_16_is_named(tmp_path, encoding):
-    path = tmp_path / "boxes.txt"
-    path.write_bytes("10,20,30,40\r\n".encode(encoding))
-    with refusal(BadBox, "not text"):
-        boxes("--boxes", str(path))
-    path.write_bytes(bytes([137, 80, 78, 71, 200]))
-    with refusal(BadBox, "not text"):
-        boxes("--boxes", str(path))
 
 
 @pytest.mark.parametrize("text", ["5", "1,2,3", "a,b", "nan,3", ""])

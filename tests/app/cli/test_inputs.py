@@ -24,7 +24,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny.write_pictures(tmp_path / "film", tiny.film(2)[0])
     (tmp_path / "text.mp4").write_text("no video\n")
-    (tmp_path / "binary").write_bytes(b"\xfd\xfe\x00" * 9)
     (tmp_path / "empty").mkdir()
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "drone.avi").write_bytes(b"RIFF")
@@ -40,10 +39,6 @@ def folder(tmp_path, monkeypatch):
         (["videos", *BOX], "but drone.avi; name that file"),
         (["/dev/null", *BOX], "/dev/null: is not a regular file; name a video, a folder"),
         (["ftp://a/b.mp4", *BOX], "streams by ftp:// are not supported; use one of rtsp://"),
-        (["film", "--boxes", "no.csv"], "--boxes no.csv: no such file"),
-        (["film", "--boxes", "empty"], "--boxes empty: is a folder; name a file"),
-        (["film", "--boxes", "binary"], "--boxes binary: is not a text file"),
-        (["cam0", "--boxes", "no.csv"], "--boxes no.csv: no such file"),
         (["film", "--box", "900,900,5,5"], "the frame of"),
         (["film", *BOX, "--results", "no/b.csv"], "no does not exist; make it first"),
         (["film", *BOX, "--stream", "rtsp://:8554/live"], "start a server, such as MediaMTX"),
@@ -77,12 +72,3 @@ def test_an_output_that_can_not_be_made_is_told_before_too(folder, capsys, monke
     monkeypatch.setattr(output_file.os, "access", lambda path, mode: mode != os.W_OK)
     assert track.main(["film", *BOX, "--results", "a.csv"]) == 2
     assert "a.csv: no permission" in capsys.readouterr().err
-
-
-def test_a_file_of_boxes_may_be_a_pipe(folder, monkeypatch):
-    read, write = os.pipe()
-    os.write(write, b"96,72,40,40\n")
-    os.close(write)
-    with pytest.raises(AssertionError, match="a network was loaded"):
-        track.main(["film", "--boxes", f"/dev/fd/{read}"])
-    os.close(read)

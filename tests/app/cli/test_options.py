@@ -32,7 +32,7 @@ pytestmark = pytest.mark.pythons("argparse writes help differently")
         (["--start", "1e308"], "'1e308' is not a time"),
         (["--page-host", "0.0.0.0"], "--page-host needs --page;"),
         (["--no-such"], "unrecognized arguments: --no-such"),
-        (["--boxs=1,2,3,4"], "--boxs=1,2,3,4 (did you mean --boxes or --box?)"),
+        (["--boxs=1,2,3,4"], "--boxs=1,2,3,4 (did you mean --box?)"),
         (["--frames", "0"], "'0' is not a whole number from 1;"),
         (["--target"], "unrecognized arguments: --target;"),
         (["--engine", "openvin"], "invalid choice: 'openvin' (did you mean openvino?);"),

@@ -131,8 +131,6 @@ class Identity:
         is_disputed: whether a witness follows something else, so that nothing is learnt.
         mean_similarity: mean similarity since the last loss until the probation ended, in parts of
             ``REFERENCE``; infinite before a loss.
-        evidence: what presence is made of: a key of ``ODDS``; the value, 0 at ``lost`` and 1 at
-            ``found``; the probability that it is the same object.
     """
 
     def __init__(self, rules: Rules, cues: Any = None, every: int = 1) -> None:
@@ -144,7 +142,7 @@ class Identity:
     def _reset(self) -> None:
         self.phase = Phase.CONFIRMED
         self.found = self._was_lost = self.is_disputed = False
-        self._is_tracked, self.evidence = True, ("followed", 0.0, 1.0)
+        self._is_tracked = True
         self.value: Optional[float] = None if self.cues is None else 1.0
         self.since = self.gone_frames = 0
         self._score: Optional[float] = None  # recent score of the network
@@ -332,7 +330,6 @@ class Identity:
         rules = self.rules
         scaled = (self.value - rules.lost) / max(rules.found - rules.lost, LEAST_RANGE)
         kind = "gone" if self.phase == Phase.GONE else "followed"
-        self.evidence = kind, scaled, self._same
         presence = logistic(ODDS[kind] + RISE * scaled) * self._same
         self._is_absent = presence < MOST_UNVERIFIED and not self._trusted
         is_doubted = self._has_collapsed or self._is_absent

@@ -27,16 +27,14 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
     Returns:
         dict, with a list of n values each: ``boxes``; ``states``, the tracker's words; ``found``;
         ``claimed``, whether it says that the target is in the box; ``presence``, None for a tracker
-        without; ``certainty``, the presence, or the score of such a tracker; ``evidence`` for it,
-        as of ``Identity``, or None; ``ms`` of each frame. ``steps``: name of a step ->
-        milliseconds of each frame after the first.
+        without; ``certainty``, the presence, or the score of such a tracker; ``ms`` of each
+        frame. ``steps``: name of a step -> milliseconds of each frame after the first.
     """
     boxes: List[List[float]] = []
     states: List[str] = []
     certainty: List[float] = []
     presence: List[Optional[float]] = []
     found: List[bool] = []
-    evidence: List[Any] = []
     ms: List[float] = []
     steps: Dict[str, List[float]] = {}
     for index, frame in enumerate(clip):
@@ -51,13 +49,12 @@ def follow(tracker: "Tracker", clip: Any, frames: Optional[int] = None) -> Dict[
         found.append(is_find)
         certainty.append(float(sure))
         presence.append(float(sure) if is_presence else None)
-        evidence.append(getattr(getattr(tracker, "identity", None), "evidence", None))
         for name, value in tracker.step_ms.items() if index else ():
             steps.setdefault(name, []).append(value)
     claimed = [state == TRACKED for state in states]
     record = {"boxes": boxes, "states": states, "claimed": claimed, "certainty": certainty}
     record["presence"] = presence
-    return dict(record, found=found, evidence=evidence, ms=ms, steps=steps)
+    return dict(record, found=found, ms=ms, steps=steps)
 
 
 def take(tracker: "Tracker", frame: Any, first: Any = None) -> Tuple[Any, str, float, bool, bool]:

@@ -4,15 +4,20 @@ Each network has its own windows, search, classifier and identity, and knows not
 One network cannot notice that its box was handed over to a similar object while it was followed.
 A second one seldom makes the same mistake in the same frame.
 
-    tracked  both claim the target, and their boxes overlap by at least AGREE
+    tracked  both claim the target in the same place; or one of them claims it, and the other one,
+             in the same place, doubts, but has not lost it
     unsure   one of them claims it, or they see it in different places
     lost     neither follows anything that resembles it
+
+Two boxes are in the same place if they overlap, or if one holds most of the other: networks that
+follow the same object often differ in its size, a head and a whole animal.
 
 The box is that of the first network. Where their boxes differ and the first one does not claim the
 target, it is that of the witness if the witness is more certain. If one of them follows something
 and the other one nothing, it is the box of the one that follows. While they differ, neither learns,
-and presence is at most ``MOST_UNVERIFIED``. Where they agree, their evidence adds up: the log odds
-of presence are the sum of theirs, times TOGETHER, because some mistakes are common to both.
+and presence is at most ``MOST_UNVERIFIED``. Where both claim the target, their evidence adds up:
+the log odds of presence are the sum of theirs, times TOGETHER, because some mistakes are common to
+both. Where only one of them claims it, presence is at most ``MOST_OF_ONE``.
 
 After a loss they help each other: a network that follows nothing takes what the other one claims as
 its candidate, and verifies it by its own memory.
@@ -30,6 +35,11 @@ from hotpath.runtime.tracker.tracker import NO_BOX, Tracker
 from hotpath.runtime.types import LOST, TRACKED, UNSURE, Box, Track
 
 AGREE = 0.3  # overlap of the boxes of two networks that follow the same object
+INSIDE, LARGER = (
+    0.7,
+    6.0,
+)  # or this share of the smaller box is in one that is at most so much larger
+MOST_OF_ONE = 0.75  # presence, at most, where only one of them claims the target
 TOGETHER = 2 / 3  # share of the sum of two log odds
 
 
@@ -82,10 +92,12 @@ class WitnessedTracker(Tracker):
 
     def agreed(self, own: Track, other: Track) -> Track:
         """Return what both say of a frame: the tracks of this network and of the witness."""
-        track = agreement(own, other)
+        has_lost = self.identity.is_unverified or self.witness.identity.is_unverified
+        track = agreement(own, other, not has_lost)
         self._found = [before or t.found for before, t in zip(self._found, (own, other))]
         if track.state == TRACKED:
-            track = track._replace(found=all(self._found))
+            claims = zip(self._found, (own, other))
+            track = track._replace(found=all(found for found, t in claims if t.state == TRACKED))
             self._found = [False, False]
         for tracker in (self, self.witness):
             tracker.identity.is_disputed = not track.witnessed
@@ -155,12 +167,14 @@ def lead(tracker: Tracker, track: Track) -> None:
         tracker.propose(track.box)
 
 
-def agreement(own: Track, other: Track) -> Track:
+def agreement(own: Track, other: Track, is_unbroken: bool = False) -> Track:
     """Return the track of a target that two networks follow.
 
     Args:
         own: the track of the network whose box is reported.
         other: the track of the witness.
+        is_unbroken: whether each of them has followed the target without a loss, or has verified
+            it since; then the claim of one of them is enough.
 
     Example:
         >>> own, other = (Track(Box(0, 0, w, 9), 0.9, presence=0.7) for w in (8, 9))
@@ -168,18 +182,25 @@ def agreement(own: Track, other: Track) -> Track:
         ('tracked', 0.76)
         >>> agreement(own, other._replace(box=Box(50, 0, 9, 9))).state
         'unsure'
+        >>> doubtful = other._replace(state="unsure")
+        >>> [agreement(own, doubtful, is_unbroken).state for is_unbroken in (False, True)]
+        ['unsure', 'tracked']
     """
     a, b = own.presence or 0.0, other.presence or 0.0
-    overlaps = _agree(own.box, other.box)
-    agrees = overlaps and LOST not in (own.state, other.state)
+    is_same_place = _agree(own.box, other.box)
+    agrees = is_same_place and LOST not in (own.state, other.state)
+    claims = (own.state, other.state).count(TRACKED)
     odds = (a * b / max((1 - a) * (1 - b), 1e-9)) ** TOGETHER
     track, presence = own, odds / (1 + odds)
-    state = TRACKED
-    if not (agrees and own.state == other.state == TRACKED and presence >= MOST_UNVERIFIED):
+    if agrees and claims == 2 and presence >= MOST_UNVERIFIED:
+        state = TRACKED
+    elif agrees and claims and is_unbroken:
+        state, presence = TRACKED, min(max(a, b), MOST_OF_ONE)
+    else:
         state = LOST if own.state == other.state == LOST else UNSURE
         if state == UNSURE and LOST in (own.state, other.state):
             track = other if own.state == LOST else own  # of the one that follows something
-        elif not overlaps and own.state != TRACKED and b > a:
+        elif not is_same_place and own.state != TRACKED and b > a:
             track = other
         presence = min(a if track is own else b, MOST_UNVERIFIED)
     return track._replace(
@@ -188,9 +209,12 @@ def agreement(own: Track, other: Track) -> Track:
 
 
 def _agree(first: Box, second: Box) -> bool:
-    """Whether two networks with these boxes follow the same object."""
+    """Whether two networks with these boxes follow something in the same place."""
     (x, y, w, h), (other_x, other_y, other_w, other_h) = first, second
     across = min(x + w, other_x + other_w) - max(x, other_x)
     down = min(y + h, other_y + other_h) - max(y, other_y)
     common = max(across, 0.0) * max(down, 0.0)  # without arrays, which take ten times as long
-    return bool(common >= AGREE * (w * h + other_w * other_h - common) > 0)
+    less, more = sorted((w * h, other_w * other_h))
+    if common >= AGREE * (less + more - common) > 0:
+        return True
+    return bool(common >= INSIDE * less > 0 and more <= LARGER * less)

@@ -14,7 +14,13 @@ from hotpath.runtime.networks import bundle
 from hotpath.runtime.options import Options
 from hotpath.runtime.tracker.first_box import DoubtfulBox
 from hotpath.runtime.tracker.tracker import Tracker
-from hotpath.runtime.tracker.witness import AGREE, WitnessedTracker, agreement, lead
+from hotpath.runtime.tracker.witness import (
+    AGREE,
+    MOST_OF_ONE,
+    WitnessedTracker,
+    agreement,
+    lead,
+)
 from hotpath.runtime.types import LOST, STATES, TRACKED, UNSURE, Box, Track
 from tests.support import tiny
 from tests.support.errors import refusal
@@ -96,12 +102,42 @@ def test_the_box_of_the_less_certain_network_is_not_reported():
     assert agreement(first, Track(THERE, 0.8, presence=0.35)).box is THERE
 
 
+MOVED = 10 * (1 - AGREE) / (1 + AGREE)  # pixels at which two boxes of ten overlap by AGREE
+
+
 @pytest.mark.parametrize(
-    "width, state", [(10 * AGREE * 1.01, TRACKED), (10 * AGREE * 0.99, UNSURE)]
+    "box, state",
+    [
+        (Box(MOVED * 0.99, 0, 10, 10), TRACKED),
+        (Box(MOVED * 1.01, 0, 10, 10), UNSURE),
+        (Box(3, 3, 5, 4), TRACKED),  # a part of the target
+        (Box(-8, -2, 20, 20), TRACKED),  # more than the target
+        (Box(7, 3, 5, 4), UNSURE),  # most of the part is not in it
+        (Box(3, 3, 4, 4), UNSURE),  # too small a part
+    ],
 )
-def test_boxes_agree_from_an_overlap_on(width, state):
-    second = Track(Box(0, 0, width, 10), 0.8, presence=0.8)
-    assert agreement(Track(HERE, 0.9, presence=0.8), second).state == state
+def test_boxes_agree_if_they_overlap_or_one_holds_the_other(box, state):
+    first, second = Track(HERE, 0.9, presence=0.8), Track(box, 0.8, presence=0.8)
+    assert agreement(first, second).state == agreement(second, first).state == state
+
+
+@pytest.mark.parametrize("own, other", [(TRACKED, UNSURE), (UNSURE, TRACKED)])
+def test_one_claim_is_enough_where_the_other_only_doubts(own, other):
+    first = Track(HERE, 0.9, False, own, presence=0.9)
+    second = Track(HERE._replace(x=1), 0.8, False, other, presence=0.3)
+    assert agreement(first, second).state == UNSURE
+    track = agreement(first, second, is_unbroken=True)
+    assert (track.state, track.presence) == (TRACKED, MOST_OF_ONE)
+    assert agreement(first, second._replace(box=THERE), is_unbroken=True).state == UNSURE
+    assert agreement(*2 * [first._replace(state=UNSURE)], is_unbroken=True).state == UNSURE
+
+
+def test_one_claim_is_not_enough_where_the_other_has_lost_the_target(pair):
+    begun(pair)
+    claims, doubts = Track(HERE, 0.9, presence=0.9), Track(HERE, 0.9, False, UNSURE, presence=0.3)
+    assert pair.agreed(claims, doubts).state == TRACKED
+    pair.witness.identity.propose()  # follows an object that is not verified
+    assert pair.agreed(claims, doubts).state == UNSURE
 
 
 def test_two_that_doubt_do_not_make_a_certain_one():

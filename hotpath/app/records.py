@@ -226,8 +226,13 @@ NETWORK = Group(
             "threads that run the network (default: {threads})",
             type=between(1, 1024),
         ),
-        Option("bundle", "--bundle", "DIR", "folder that `{engine}` wrote for this board"),
-        Option("board", "--board", "NAME", "use the bundle of this board"),
+        Option(
+            "bundle",
+            "--bundle",
+            "DIR",
+            "follow with this folder of `{engine}` alone (default: this board's newest)",
+        ),
+        Option("board", "--board", "NAME", "the board, where it is not recognised"),
         Option(
             "recover",
             "--recover",

@@ -31,6 +31,7 @@ from hotpath.runtime.tracker.tracker import Tracker, why_no_search_on
 RECOVER = {"search": True, "report": False, "nothing": None}
 
 DEVICE_TREE = "/proc/device-tree"  # of a board; a PC has none
+NVIDIA_DRIVER = "/proc/driver/nvidia/version"  # on a PC and in a Jetson's containers
 
 
 class Loaded(NamedTuple):
@@ -65,19 +66,36 @@ def load(options: Options) -> Loaded:
 def choose(options: Options) -> Setup:
     """Choose board, network and bundle; nothing is opened.
 
-    Without a bundle, "auto" runs the network's own files in an engine of this computer.
+    With "auto", a board runs the bundle of the network that was built last. Without one, and on a
+    computer, the network's own files run in an engine of this computer.
 
     Raises:
         BadOption, UnknownNetwork, BadNetwork, NoEngine, BadBundle, BundleMismatch: as ``load``.
     """
     options = checked(options)
-    runs_files = options.engine == AUTO or engines.find(options.engine).runs_files
-    if options.bundle or options.board or options.simulate or not runs_files:
+    is_auto = options.engine == AUTO
+    if (
+        options.bundle
+        or options.board
+        or options.simulate
+        or not (is_auto or engines.find(options.engine).runs_files)
+    ):
         from hotpath.runtime.engines.shared.bundle_choice import with_bundle  # a computer has none
 
         return with_bundle(options)
+    if is_auto and _may_have_bundles():
+        from hotpath.runtime.engines.shared.bundle_choice import of_this_board
+
+        setup = of_this_board(options)
+        if setup is not None:
+            return setup
     network = default_of(board_here()) if options.network is None else options.network
     return Setup(load_network(network), options=options)
+
+
+def _may_have_bundles() -> bool:
+    """Whether to look for bundles: a PC has them only for its GPU."""
+    return any(os.path.exists(path) for path in (DEVICE_TREE, NVIDIA_DRIVER))
 
 
 def board_here() -> Optional[boards.Board]:
@@ -107,8 +125,9 @@ def open_setup(setup: Setup) -> Engine:
     bundle.check_board(setup.board, None if options.precision == AUTO else options.precision)
     network = setup.network
     if network is not None:
-        if network.name != bundle.network["name"]:  # a computer's bundle may be of the INT8 form
-            network = int8_form(network) or network
+        form = int8_form(network)
+        if form is not None and form.name == bundle.network["name"]:  # as a computer's may be
+            network = form
         bundle.check_network(network, options.networks_dir)
     bundle.check_parts()
     network = network or bundle.load_network()

@@ -31,8 +31,9 @@ class Options(NamedTuple):
         threads: threads that run the network, at most the usable cores. None is one.
         log: function that takes one sentence for the user. None passes each sentence to
             ``logging.getLogger("hotpath")``, with the level INFO.
-        bundle: folder that ``make engine`` wrote. None takes the bundle of this board, if any.
-        board: name of this board. None detects it.
+        bundle: folder that ``make engine`` wrote, to follow with its network alone. None takes the
+            bundle of the board's network that was built last, or of ``network``, if any.
+        board: name of this board, whose bundle runs. None detects it.
         simulate: function that opens a simulated FPGA board, such as
             ``hotpath_fpga.sim.device.opener("model")``. It takes the board's name.
             It returns the PYNQ device and the path of the .bit file.

@@ -13,10 +13,10 @@ import json
 import os
 import pathlib
 import shlex
-from typing import Dict, Mapping, NoReturn, Optional, Sequence, Union
+from typing import Dict, List, Mapping, NoReturn, Optional, Sequence, Union
 
 from hotpath.base import toml_keys
-from hotpath.base.commands import make, reason
+from hotpath.base.commands import HERE, make, reason
 from hotpath.base.text import read_json
 from hotpath.base.toml_keys import FileName, Key, Sha256, Table, why_not
 from hotpath.boards import HOST, NVIDIA, Board, load_board
@@ -24,7 +24,7 @@ from hotpath.boards.errors import BadBoard, UnknownBoard
 from hotpath.runtime import decode
 from hotpath.runtime.errors import BadBundle, BadNetwork, BundleMismatch
 from hotpath.runtime.network import Network, sha256_of, shapes_text, without_ones
-from hotpath.runtime.networks import load_network
+from hotpath.runtime.networks import default_of, load_network
 
 PathLike = Union[str, pathlib.Path]
 
@@ -58,6 +58,21 @@ def command(
         return text
     out = "--out " + shlex.quote(str(engines))
     return f"{text} ARGS={shlex.quote(out)}" if text.startswith("make ") else f"{text} {out}"
+
+
+def build_command(
+    board: str, network: PathLike, precision: str, engines: Optional[PathLike] = None
+) -> str:
+    """As ``command``; for the board's own network the one that builds its witness, too."""
+    try:
+        profile = load_board(board)
+    except (BadBoard, UnknownBoard):
+        return command(board, network, precision, engines)
+    is_here = engines is None or os.path.realpath(str(engines)) == os.path.realpath(FOLDER)
+    is_usual = (str(network), precision) == (default_of(profile), profile.precision["default"])
+    if is_here and is_usual:
+        return make("engine", BOARD=board)
+    return command(board, network, precision, engines)
 
 
 def folder_of(board: str, network: str, precision: str, engines: PathLike = FOLDER) -> pathlib.Path:
@@ -100,19 +115,63 @@ def _identity(network: Network, files: Mapping[str, Optional[str]]) -> Table:
     return {"name": network.name, "sha256": digest, "files": files}
 
 
+def folders() -> List[pathlib.Path]:
+    """Where bundles are looked for: ``engines`` here, and that of the clone that runs."""
+    places = [pathlib.Path(FOLDER)]
+    own = pathlib.Path(HERE) / FOLDER
+    return places if own.resolve() == places[0].resolve() else [*places, own]
+
+
+def there(
+    board: str,
+    network: str,
+    precision: Optional[str] = None,
+    engine: Optional[str] = None,
+    folder: Optional[PathLike] = None,
+) -> "List[Bundle]":
+    """The bundles for a board and a network, the one that was built last first.
+
+    Args:
+        board, network: names.
+        precision, engine: names; None for any.
+        folder: folder of all bundles; None for the first of ``folders`` that has such a bundle.
+
+    Raises:
+        BadBundle: there is none, and one that it might be can't be read.
+    """
+    damage = None
+    for place in folders() if folder is None else [pathlib.Path(str(folder))]:
+        found = []
+        for path in (place / board).glob("*/" + FILE):
+            try:
+                made = Bundle(path.parent)
+            except BadBundle as error:
+                damage = error if path.parent.name.startswith(network + "-") else damage
+                continue
+            fits = made.board == board and made.network["name"] in (network, network + "-int8")
+            fits = fits and precision in (None, made.precision) and engine in (None, made.engine)
+            if fits:
+                found.append((path.stat().st_mtime, path.parent.name, made))
+        if found:
+            return [made for _, _, made in sorted(found, key=lambda each: each[:2], reverse=True)]
+    if damage is not None:
+        raise damage
+    return []
+
+
 def find(
     board: Optional[Board],
     network: Network,
     precision: Optional[str] = None,
-    folder: PathLike = FOLDER,
+    folder: Optional[PathLike] = None,
+    engine: Optional[str] = None,
 ) -> "Bundle":
-    """The bundle for a board and a network.
+    """The bundle for a board and a network: the one that was built last, if there are several.
 
     Args:
         board: a ``hotpath.boards.Board``; None if it could not be detected.
         network: its ``Network``.
-        precision: None for the board's default if that is there, else any.
-        folder: folder of all bundles, as ``make engine`` writes them.
+        precision, engine, folder: as of ``there``.
 
     Raises:
         BadBundle: there is none, or the board is not known.
@@ -122,17 +181,13 @@ def find(
             "cannot detect the board, so no bundle was chosen; name one, such as "
             f"engines/BOARD/{network.name}-PRECISION"
         )
+    found = there(board.name, network.name, precision, engine, folder)
+    if found:
+        return found[0]
     chosen = precision or board.precision["default"]
-    first = folder_of(board.name, network.name, chosen, folder)
-    if first.is_dir():
-        return Bundle(first)
-    for name in (network.name, network.name + "-*") if precision is None else ():
-        for path in sorted(first.parent.glob(f"{name}/{FILE}")):
-            return Bundle(path.parent)
-    raise BadBundle(
-        f"there is no bundle {first}; run `{command(board.name, network.given, chosen, folder)}`",
-        what="no bundle",
-    )
+    first = folder_of(board.name, network.name, chosen, FOLDER if folder is None else folder)
+    build = build_command(board.name, network.given, chosen, folder)
+    raise BadBundle(f"there is no bundle {first}; run `{build}`", what="no bundle")
 
 
 class Bundle:
@@ -227,7 +282,7 @@ class Bundle:
         """The command that builds a bundle beside this one."""
         engines = self.folder.parent.parent
         usual = folder_of(self.board, self.network["name"], self.precision, engines)
-        return command(board, network, precision, engines if usual == self.folder else None)
+        return build_command(board, network, precision, engines if usual == self.folder else None)
 
     def path(self, part: str) -> pathlib.Path:
         """The path of a part."""

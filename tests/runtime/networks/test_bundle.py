@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import json
+import os
 import resource
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from hotpath import boards
+from hotpath.boards import detect
 from hotpath.deploy.bundles import engines as build_engines
 from hotpath.deploy.bundles import prepared as preparations
 from hotpath.deploy.bundles.engines import tensorrt
@@ -134,6 +136,100 @@ def test_another_tensorrt_or_gpu_is_one_sentence(made, nano, release, capability
         assert not other.devices
     finally:
         other.leave()
+
+
+@pytest.fixture
+def here(nano, prepared, tmp_path, monkeypatch):
+    """A Nano, whose folder has no bundle yet; returns the tiny network's TOML."""
+    nano.be("jetson_nano")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bundle, "HERE", str(tmp_path))
+    monkeypatch.setattr(loading, "_may_have_bundles", lambda: True)
+    return prepared / "tiny.toml"
+
+
+def build_here(prepared, precision="fp16", built_s=0, board="jetson_nano"):
+    """A bundle of the tiny network in ./engines, which was built at that time."""
+    folder = bundle.folder_of(board, "tiny", precision)
+    made = tensorrt.build_prepared(prepared / "out", folder, lambda s: None)
+    rewritten(made, lambda values: values.update(precision=precision, board=board))
+    os.utime(str(folder / bundle.FILE), (built_s, built_s))
+    return folder
+
+
+@on_each_python
+def test_auto_takes_the_boards_bundle_that_was_built_last(here, prepared):
+    (bundle.folder_of("jetson_nano", "tiny", "fp16").with_name("tiny-fp16.prepared")).mkdir(
+        parents=True
+    )
+    first = build_here(prepared, "fp16", 1000)
+    build_here(prepared, "fp16", 3000, "jetson_tx2")
+    messages = []
+    asked = Options(here, log=messages.append)
+    assert loading.choose(asked).bundle.folder == first
+    second = build_here(prepared, "fp32", 2000)
+    assert loading.choose(asked).bundle.folder == second
+    assert messages == [f"tiny runs from {folder}" for folder in (first, second)]
+    assert loading.choose(asked._replace(precision="fp16")).bundle.folder == first
+    assert loading.choose(asked._replace(engine="onnxruntime")).bundle is None
+    assert loading.choose(asked._replace(engine="tensorrt")).bundle.folder == second
+    (second / bundle.FILE).write_text("{")
+    assert loading.choose(asked).bundle.folder == first  # the one that can be read
+    with refusal(bundle.BadBundle, "damaged"):
+        loading.choose(asked._replace(precision="fp32"))
+
+
+def test_auto_takes_the_bundle_in_the_clone_from_another_folder(here, prepared, tmp_path):
+    folder = build_here(prepared)
+    (tmp_path / "films").mkdir()
+    os.chdir(str(tmp_path / "films"))
+    assert loading.choose(Options(here)).bundle.folder.resolve() == (tmp_path / folder).resolve()
+
+
+def test_a_board_without_a_bundle_is_told_the_command(here, monkeypatch):
+    messages, command = [], "make engine BOARD=jetson_nano NETWORK="
+    assert loading.choose(Options(here, log=messages.append)).bundle is None
+    assert messages[0].startswith("tiny runs on the processor: there is no bundle engines/jetson_n")
+    assert command in messages[0]
+    monkeypatch.setattr(engines, "installed", list)
+    with refusal(bundle.BadBundle, "no bundle", command=command):
+        loading.choose(Options(here))
+    with refusal(bundle.BadBundle, "no bundle", command="make engine BOARD=jetson_nano"):
+        loading.choose(Options())  # what follows by default is built as one
+
+
+def test_in_a_container_on_a_jetson_the_bundle_names_the_board(here, prepared, monkeypatch):
+    found = detect.Detection()
+    found.board, found.sure = boards.load_board("nvidia_gpu"), False
+    found.candidates = ["jetson_agx_orin", "jetson_nano"]
+    monkeypatch.setattr(detect, "detect", lambda root="/": found)
+    messages = []
+    assert loading.choose(Options(here, log=messages.append)).bundle is None
+    assert "a container hides which one it is; name it: `make engine BOARD=jetson_" in messages[0]
+    build_here(prepared)
+    setup = loading.choose(Options(here))
+    assert setup.board == "jetson_nano" and setup.bundle is not None
+
+
+def test_a_computer_runs_a_networks_own_files(here, prepared, nano):
+    build_here(prepared)
+    nano.be("host")
+    assert loading.choose(Options(here)).bundle is None
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        (("jetson_nano", "kestrel", "fp16"), "make engine BOARD=jetson_nano"),
+        (("jetson_nano", "kestrel", "fp16", bundle.FOLDER), "make engine BOARD=jetson_nano"),
+        (("jetson_nano", "kestrel_fast", "fp16"), None),
+        (("jetson_nano", "kestrel", "fp32"), None),
+        (("jetson_nano", "kestrel", "fp16", "elsewhere"), None),
+        (("a_board_of_ones_own", "kestrel", "fp16"), None),
+    ],
+)
+def test_what_follows_by_default_is_built_again_as_one(given, command):
+    assert bundle.build_command(*given) == (command or bundle.command(*given))
 
 
 def test_an_engine_not_for_the_bundle_or_board_is_refused(made):

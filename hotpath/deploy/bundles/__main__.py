@@ -1,13 +1,15 @@
-"""Make a network ready for a board, as a bundle: a folder.
+"""Make the networks of a board ready for it, each as a bundle: a folder.
 
-    hotpath engine jetson_nano --network kestrel                       on the board itself
-    hotpath engine host --network kestrel                              for this computer
+    hotpath engine jetson_nano                       what follows there by default: the network
+                                                     and its witness
+    hotpath engine jetson_nano --network kestrel     this network alone
 
-On another computer, this prepares all that can be prepared there, and prints the
-command to run on the board.
+Run it on the board itself. On another computer, it prepares all that can be prepared there, and
+prints the commands to run on the board.
 """
 
 import argparse
+import os
 import pathlib
 import sys
 from typing import List, Optional
@@ -17,6 +19,7 @@ from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser
 from hotpath.base.commands import PYNQ, make
 from hotpath.base.ends import exit_code
+from hotpath.base.errors import HotpathError
 from hotpath.boards import detect
 from hotpath.deploy.bundles import engines
 from hotpath.deploy.bundles.engines import tensorrt
@@ -24,6 +27,7 @@ from hotpath.deploy.bundles.order import CORRELATIONS, PRECISIONS, TABLE, Order
 from hotpath.deploy.bundles.progress import say
 from hotpath.deploy.errors import BuildFailed
 from hotpath.runtime import DEFAULT_NETWORK
+from hotpath.runtime import engines as files
 from hotpath.runtime.engines.base import Setup
 from hotpath.runtime.engines.shared import precision
 from hotpath.runtime.networks import bundle, default_of, load_network
@@ -51,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     out = f"folder of all bundles (default: {bundle.FOLDER})"
     add = cli.add_argument
     add("board", nargs="?", help="a name of `hotpath boards list`, or a TOML file")
-    usual = f"the network (default: the board's, else {DEFAULT_NETWORK})"
+    usual = f"this network alone (default: the board's, else {DEFAULT_NETWORK}, and its witness)"
     add("--network", metavar="NAME|FILE.toml", help=usual)
     add("--precision", choices=PRECISIONS, help="of the bundle (default: the board's own)")
     add_networks_dir(cli)
@@ -70,18 +74,34 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _build(options: argparse.Namespace) -> None:
+    """Build what follows on the board by default, or the network that is named."""
     board = boards.load_board(options.board)
+    usual = default_of(board)
+    results = [_build_one(board, options.network or usual, options)]
+    if options.network is None and board.witness:
+        try:
+            results.append(_build_one(board, board.witness, options))
+        except HotpathError as error:  # the network follows alone, too
+            say(f"the witness {board.witness} was not built: {error}")
+    if results[0] is not None:
+        _tell(results[0], board)
+
+
+def _build_one(
+    board: boards.Board, name: str, options: argparse.Namespace
+) -> Optional[bundle.Bundle]:
+    """Build one network; returns None when the board must go on."""
     names = ("networks_dir", "calibration", "dla", "provider", "force", "engine", "correlation")
     # a provider runs the network's own files, whatever the board's engine is
     build = engines.build_files if options.provider else engines.build_of(board, options.engine)
-    for name in () if build is tensorrt.build else ("dla", "correlation"):
-        if getattr(options, name) is not None:
+    for option in () if build is tensorrt.build else ("dla", "correlation"):
+        if getattr(options, option) is not None:
             raise BuildFailed(
-                f"--{name} is an option of TensorRT, which a bundle for {board.title} does not "
+                f"--{option} is an option of TensorRT, which a bundle for {board.title} does not "
                 "use; leave it out",
                 what="option of another engine",
             )
-    network = load_network(options.network or default_of(board))
+    network = load_network(name)
     wanted = options.precision or ("fp32" if options.provider else board.precision["default"])
     if board.name == boards.HOST and build is engines.build_files and not options.provider:
         setup = Setup(network, options=Options(networks_dir=options.networks_dir))
@@ -97,42 +117,58 @@ def _build(options: argparse.Namespace) -> None:
     )
     for folder in (order.target, order.target.with_name(order.target.name + ".prepared")):
         order.check_free(folder)
-    result = build(order, say)
-    if result is not None and result.engine == "overlay" and not _may_be_here(board):
-        _tell_of_fpga(result, board)
-    elif result is not None:
-        _tell(result, board)
-    else:
-        _tell_of_witness(board, network.name, wanted)
+    result: Optional[bundle.Bundle] = build(order, say)
+    if result is not None:
+        _tell_size(result)
+    return result
 
 
 def _build_prepared(options: argparse.Namespace) -> None:
     target = options.out / "bundle" if options.out else None
     result = tensorrt.build_here(options.prepared, target, options.force, say)
+    _tell_size(result)
     _tell(result)
 
 
-def _tell(result: bundle.Bundle, board: Optional[boards.Board] = None) -> None:
-    """Say where the bundle is and how to use it; None: on the board that this is."""
+def _tell_size(result: bundle.Bundle) -> None:
     size = sum(part["bytes"] for part in result.parts.values())
     version = result.libraries.get(result.engine)
     say(f"wrote {result.folder} ({size / 1e6:.1f} MB, {result.engine} {version})")
+
+
+def _tell(result: bundle.Bundle, board: Optional[boards.Board] = None) -> None:
+    """Say how to use a bundle; board: None on the board that this is."""
     if board is not None and board.after_build:
         print(f"{result.folder}: {board.after_build}")
-    elif board is None or _may_be_here(board):
-        print(f"hotpath track --bundle {result.folder} --video cam0")
+        return
+    is_here = board is None or _may_be_here(board)
+    if result.engine == "overlay":
+        _tell_of_overlay(result)
+    if board is not None and not is_here:
+        _say_copy(board, result.folder.parent)
+    command = _command(result)
+    if result.engine == "overlay":
+        print(f"{PYNQ} runtime.{command} --box 45%,40%,10%,20%")
     else:
-        _say_copy(board, result.folder)
-        print(f"python3 -m hotpath track --bundle {result.folder} --video cam0")
-    if board is not None:
-        _tell_of_witness(board, result.network["name"], result.precision)
+        print(f"{'hotpath' if is_here else 'python3 -m hotpath'} {command}")
 
 
-def _tell_of_witness(board: boards.Board, name: str, of_precision: str) -> None:
-    """Say how to build the network that watches the board's own one."""
-    if board.witness and name == default_of(board):
-        build = bundle.command(board.name, board.witness, of_precision)
-        say(f"the witness has a bundle of its own: `{build}`; run both with --board {board.name}")
+def _command(result: bundle.Bundle) -> str:
+    """The command that tracks with a bundle, without a choice where the board makes it itself."""
+    try:
+        board = boards.load_board(result.board)
+    except boards.UnknownBoard:  # of a user's own TOML
+        return f"track --bundle {result.folder} --video cam0"
+    places = [os.path.realpath(str(folder / board.name)) for folder in bundle.folders()]
+    if os.path.realpath(str(result.folder.parent)) not in places:
+        return f"track --bundle {result.folder} --video cam0"
+    name = result.network["name"].split(precision.SUFFIX)[0]
+    words = ["track"]
+    if name != default_of(board):
+        words.append(f"--network {name}")
+    if files.find(board.engine).runs_files:  # which auto takes there
+        words.append(f"--board {board.name}")
+    return " ".join([*words, "--video cam0"])
 
 
 def _may_be_here(board: boards.Board) -> bool:
@@ -148,15 +184,12 @@ def _say_copy(board: boards.Board, folder: pathlib.Path) -> None:
     )
 
 
-def _tell_of_fpga(result: bundle.Bundle, board: boards.Board) -> None:
-    """Say what the FPGA board still needs, and print the command that runs there."""
+def _tell_of_overlay(result: bundle.Bundle) -> None:
+    """Say what an FPGA board still needs."""
     overlay = result.folder.parent / "overlay" / "hotpath.bit"
-    say(f"wrote {result.folder}")
     if not overlay.exists():
-        command = make("overlay", BOARD=board.name)
+        command = make("overlay", BOARD=result.board)
         say(f"missing: {overlay}, the bitstream; where Vivado is installed, run `{command}`")
-    _say_copy(board, result.folder.parent)
-    print(f"{PYNQ} runtime.track --bundle {result.folder} --video cam0 --box 45%,40%,10%,20%")
 
 
 if __name__ == "__main__":

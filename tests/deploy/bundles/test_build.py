@@ -327,6 +327,7 @@ def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tm
     board = boards.load_board(name)
     written = SimpleNamespace(
         folder=folder,
+        board=name,
         parts={},
         engine="ncnn",
         libraries={"ncnn": "1.0"},
@@ -335,21 +336,48 @@ def test_what_to_do_next_can_be_done_on_the_board_that_was_named(name, place, tm
     )
     build._tell(written, board)
     told = capsys.readouterr()
-    command = f"hotpath track --bundle {written.folder}"
+    command = f"hotpath track --bundle {written.folder}"  # which no `make engine` wrote
     assert (command in told.out) == (name != "android")
-    assert place.format(written.folder) in told.out + told.err
+    assert place.format(written.folder.parent) in told.out + told.err
     assert ("copy" in told.err) == (name == "raspberry_pi5")
-    assert (f"NETWORK={board.witness} " in told.err) == (name != "android")  # which has none
     build._tell(written)  # on the board itself
     assert command in capsys.readouterr().out
 
 
-def test_what_is_prepared_for_another_board_names_the_witness(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("board", "network", "command"),
+    [
+        ("jetson_nano", "kestrel", "track --video cam0"),
+        ("jetson_nano", "kestrel_fast", "track --network kestrel_fast --video cam0"),
+        ("host", "lightfc-int8", "track --board host --video cam0"),
+        ("a_board_of_ones_own", "kestrel", "track --bundle {} --video cam0"),
+    ],
+)
+def test_no_choice_is_named_that_the_board_makes_itself(board, network, command):
+    folder = bundle.folder_of(board, network, "fp16")
+    written = SimpleNamespace(folder=folder, board=board, network={"name": network})
+    assert build._command(written) == command.format(folder)
+
+
+def test_what_follows_by_default_is_built_as_one(tmp_path, capsys):
     pytest.importorskip("onnx")
-    for more, told in (([], True), (["--network", "kestrel_fast"], False)):
-        assert build.main(["jetson_orin_nano", *more, "--out", str(tmp_path)]) == 0
-        command = "`make engine BOARD=jetson_orin_nano NETWORK=kestrel PRECISION=fp16`"
-        assert (command in capsys.readouterr().err) == told
+    assert build.main(["jetson_nano", "--out", str(tmp_path)]) == 0
+    names = sorted(path.name for path in (tmp_path / "jetson_nano").iterdir())
+    assert names == ["kestrel-fp16.prepared", "kestrel_fast-fp16.prepared"]
+    commands = capsys.readouterr().out.splitlines()
+    assert len(commands) == 2
+    assert all(line.startswith("python3 -m hotpath engine --prepared ") for line in commands)
+    assert build.main(["jetson_nano", "--network", "kestrel", "--out", str(tmp_path / "one")]) == 0
+    assert len(list((tmp_path / "one" / "jetson_nano").iterdir())) == 1
+
+
+def test_a_witness_that_can_not_be_built_is_said(tmp_path, capsys, monkeypatch):
+    be_without_onnx(monkeypatch)
+    with play(monkeypatch, tmp_path):
+        assert build.main(["jetson_nano", "--out", str(tmp_path / "e")]) == 0
+    told = capsys.readouterr()
+    assert "the witness kestrel_fast was not built: " in told.err and "no onnx" in told.err
+    assert (tmp_path / "e" / "jetson_nano" / "kestrel-fp16" / "bundle.json").is_file()
 
 
 def test_another_networks_folder_is_replaced_only_by_force(tmp_path, capsys):

@@ -6,6 +6,7 @@ there is a function in ``NEEDS``; every other engine states its libraries and th
 """
 
 import os
+import pathlib
 import shlex
 import sys
 from typing import Callable, Dict, List, NamedTuple
@@ -18,6 +19,7 @@ ALTERNATIVES = {"openvino": ("openvino", "onnxruntime")}  # one of them is enoug
 JETPACK = "sudo apt-get update && sudo apt-get install nvidia-jetpack"
 ENVIRONMENT = "~/" + installed.ENVIRONMENT
 _PIP = "python3 -m pip install "
+SHIPPED = pathlib.Path(__file__).resolve().parents[1] / "bundles" / "shipped"
 CHECKOUT = os.path.abspath(os.path.join(os.path.realpath(__file__), *[os.pardir] * 4))
 
 
@@ -131,8 +133,24 @@ def _for_tensorrt(situation: Situation) -> List[Missing]:
         Missing("cv2", "reads cameras and files", "sudo apt-get install libopencv-python"),
         Missing("numpy", "arrays", "sudo apt-get install python3-numpy"),
         gpu_arrays(situation),
+        *_onnx(situation),
         Missing("aiohttp", "shows the page (--page)", pip("aiohttp")),
     ]
+
+
+def _onnx(situation: Situation) -> List[Missing]:
+    """Return what prepares the board's networks on the board, where they do not ship prepared."""
+    board, python = situation.detection.board, situation.installed.python or ""
+    try:
+        from hotpath.runtime.networks import default_of
+    except ImportError:  # NumPy comes first
+        return []
+    names = [default_of(board), board and board.witness]
+    if all(name is None or (SHIPPED / name).is_dir() for name in names):
+        return []
+    if tuple(map(int, python.split(".")[:2])) < (3, 8):  # no wheel: a computer prepares them
+        return []
+    return [Missing("onnx", "prepares the networks", pip("onnx numpy<2"))]
 
 
 def _for_overlay(situation: Situation) -> List[Missing]:

@@ -11,7 +11,7 @@ from hotpath.boards.detect import Detection
 from hotpath.boards.installed import Installed
 from hotpath.boards.telemetry import Telemetry
 from hotpath.deploy.doctor import Situation
-from hotpath.deploy.doctor.missing import missing, own_python, python_of
+from hotpath.deploy.doctor.missing import ALTERNATIVES, missing, own_python, python_of
 from hotpath.deploy.doctor.traps import traps
 
 WIDTH = 88  # of sentences; a command stays on one line, so that it can be copied
@@ -67,7 +67,7 @@ def _identity(detection: Detection, installed: Installed) -> List[str]:
     default, exists = board.precision["default"], board.precision["exists"]
     alternatives = [name for name in exists if name != default]
     text = "{} (also: {})".format(default, ", ".join(alternatives)) if alternatives else default
-    if board.family == "computer":
+    if board.engine in ALTERNATIVES:  # which run the network's own files
         text = "int8 where the processor has instructions for it, else fp32"
     lines.append(LABEL.format("precision", text))
     return lines + [LABEL.format("lost targets", _search(board))]
@@ -136,9 +136,12 @@ def _next(detection: Detection, commands: Sequence[str]) -> str:
         return "Next: " + commands[0]
     if detection.board is None:
         return f"Next: name the board yourself: {make('engine', BOARD=detection.candidates[0])}"
-    if detection.board.family == "computer":
+    if detection.board.engine in ALTERNATIVES:
         return "Next: " + program("track --help", "hotpath track --help", own_python())
-    return f"Next: {make('engine', BOARD=detection.board.name)}"
+    build = make("engine", BOARD=detection.board.name)
+    if detection.board.family == "computer":  # what converts its networks runs on x86-64
+        return f"Next: {build}, on a computer; then copy engines/{detection.board.name} here"
+    return f"Next: {build}"
 
 
 def _made(board: Board) -> str:

@@ -38,7 +38,8 @@ FRESH = ("numpy-*", "tensorrt-*", "libopencv_python-*", "tqdm-*", "onnx-*", "tom
     "name, dropped, wanted",
     [
         ("kv260", (), "cv2"),
-        ("jetson_thor_jp7", (), "cv2 venv environment cupy aiohttp"),
+        ("jetson_thor_jp7", (), "cv2 venv environment cupy onnx aiohttp"),
+        ("jetson_orin_nano_jp6", (), "cupy onnx aiohttp"),
         ("jetson_nano_jp4", FRESH, "pip tensorrt cv2 numpy pycuda aiohttp"),
     ],
 )
@@ -80,7 +81,7 @@ def test_a_refusing_environment_comes_before_its_packages(tmp_path):
     entries = missing.missing(situation(thor))
     assert "-m venv --system-site-packages" in entries[2].command
     thor.path("usr/lib/python3.12/EXTERNALLY-MANAGED").unlink()
-    assert names(thor) == ["cv2", "cupy", "aiohttp"]
+    assert names(thor) == ["cv2", "cupy", "onnx", "aiohttp"]
 
 
 def test_in_a_new_shell_an_environment_that_is_there_is_used(tmp_path):
@@ -95,8 +96,8 @@ def test_in_a_new_shell_an_environment_that_is_there_is_used(tmp_path):
         if "venv --system" in text or "apt-get install python3-venv" in text
     ]
     pip = [text for text in commands if "pip install" in text]
-    assert len(pip) == 2 and all(text.startswith(python + " -m pip install ") for text in pip)
-    for name in ("cupy_cuda13x-13.6.0", "aiohttp-3.9.1"):
+    assert len(pip) == 3 and all(text.startswith(python + " -m pip install ") for text in pip)
+    for name in ("cupy_cuda13x-13.6.0", "aiohttp-3.9.1", "onnx-1.22.0"):
         packages = "home/a/hotpath-venv/lib/python3.12/site-packages/"
         thor.put(f"{packages}{name}.dist-info/METADATA", "")
     assert names(thor) == ["cv2"]

@@ -43,6 +43,7 @@ def test_the_report_of_an_orin_says_what_matters(orin):
     text = run("missing", "--root", orin.folder).stdout
     assert text == (
         "python3 -m pip install cupy-cuda12x==13.6.0 'numpy>=1.22,<2'\n"
+        "python3 -m pip install onnx 'numpy<2'\n"
         "python3 -m pip install aiohttp\n"
     )
 
@@ -179,3 +180,14 @@ def test_what_can_not_be_read_comes_back_unreadable(tmp_path):
     assert stat.S_ISDIR(os.stat(str(tmp_path / "copy/sys/busy")).st_mode)
     assert Recorder(tmp_path / "copy").text("sys/busy") is None
     assert not (tmp_path / "copy/sys/absent").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"), [("raspberry_pi5", "fp32 (also"), ("rk3588", "int8 (also")]
+)
+def test_a_board_is_sent_to_the_computer_that_builds_for_it(tmp_path, name, precision):
+    lines = run("--root", BoardRoot(name, tmp_path).folder).stdout.splitlines()
+    assert (
+        lines[-1] == f"Next: make engine BOARD={name}, on a computer; then copy engines/{name} here"
+    )
+    assert any(line.split()[:1] == ["precision"] and precision in line for line in lines)

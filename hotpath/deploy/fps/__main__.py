@@ -1,6 +1,7 @@
 """Is this commit slower on this board? With evidence that others can check.
 
-    hotpath fps                     what `hotpath track` runs here, against this board's reference
+    hotpath fps                     what `hotpath track` runs here (the network and its witness,
+                                    each by itself), against this board's reference
     hotpath fps save [EVIDENCE]     keep a run of `--rounds 30`, the last one, as this board's
                                     reference
     hotpath fps --against GITREF    this checkout and another commit, in turns
@@ -22,6 +23,7 @@ from hotpath.base.arguments import add_networks_dir
 from hotpath.base.cli import Parser, between, number
 from hotpath.base.commands import program
 from hotpath.base.ends import exit_code
+from hotpath.boards import Board
 from hotpath.boards.schema import PRECISIONS
 from hotpath.deploy.errors import BadEvidence, CannotCompare, OtherMachine
 from hotpath.deploy.fps import Evidence, clips, compare, report
@@ -32,7 +34,7 @@ from hotpath.deploy.fps.place import Place, worktree
 from hotpath.deploy.fps.verdict import why_invalid
 from hotpath.runtime import engines, loading
 from hotpath.runtime.engines.shared import precision
-from hotpath.runtime.networks import default_of
+from hotpath.runtime.networks import bundle, default_of
 from hotpath.runtime.options import Options
 
 INVALID = 3  # exit code
@@ -81,7 +83,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     usual = Settings((), ())
     add, count = parser.add_argument, between(1, float("inf"))
     names: Dict[str, Any] = dict(type=_names, metavar="NAME,NAME")
-    add("--networks", help="default: the board's own", **names)
+    add("--networks", help="default: the board's own and its witness", **names)
     form = dict(names, type=_forms)
     add("--precision", help=f"of {', '.join(PRECISIONS)} (default: the board's own)", **form)
     add("--engines", default=["auto"], help=", ".join(engines.choices()), **names)
@@ -96,11 +98,18 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     add("--against", metavar="GITREF", help="take turns with this commit")
 
 
+def _followed(board: Board) -> List[str]:
+    """The networks that `hotpath track` runs here: the board's and, if it is built, its witness."""
+    names, witness = [default_of(board)], board.witness
+    is_there = engines.find(board.engine).runs_files or bundle.there(board.name, witness or "")
+    return [*names, witness] if witness and is_there else names
+
+
 def _settings(options: argparse.Namespace, place: Place) -> Settings:
     chosen = options.engines
     if chosen == ["auto"] and not engines.find(place.board.engine).runs_files:
         chosen = [place.board.engine]
-    networks = options.networks or [default_of(place.board)]
+    networks = options.networks or _followed(place.board)
     precisions = options.precision or [place.board.precision["default"]]
     if not options.precision and chosen == ["auto"]:  # the one in which `track` runs
         asked = Options(networks[0], networks_dir=options.networks_dir, threads=options.threads)

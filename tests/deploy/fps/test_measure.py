@@ -8,11 +8,13 @@ import time
 
 import pytest
 
+from hotpath.boards import load_board
 from hotpath.deploy.fps import __main__ as command
 from hotpath.deploy.fps import cases, clips, evidence, measure, place
 from hotpath.deploy.fps.__main__ import main
 from hotpath.runtime import load_tracker
 from hotpath.runtime.errors import BadSource
+from hotpath.runtime.networks import bundle
 from tests.support import board_roots, tiny
 from tests.support.clips import write_clip
 from tests.support.errors import refusal
@@ -205,3 +207,14 @@ def test_a_wrong_value_ends_before_a_frame_is_timed(option, tmp_path, capsys):
         main([*option.split(), "--out", str(tmp_path / "out")])
     assert ended.value.code == 2 and not (tmp_path / "out").exists()
     assert option.split()[1] in capsys.readouterr().err
+
+
+def test_what_track_runs_is_timed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(bundle, "HERE", str(tmp_path))
+    assert command._followed(load_board("host")) == ["lightfc", "kestrel"]
+    assert command._followed(load_board("kv260")) == ["kestrel_small"]
+    nano = load_board("jetson_nano")
+    assert command._followed(nano) == ["kestrel"]  # the witness is not built
+    monkeypatch.setattr(bundle, "there", lambda board, network: [(board, network)])
+    assert command._followed(nano) == ["kestrel", "kestrel_fast"]

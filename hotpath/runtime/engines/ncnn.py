@@ -84,4 +84,6 @@ def _set_options(options: Any, threads: int, precision: str) -> None:
     options.num_threads = threads
     options.use_vulkan_compute = False
     options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = half
-    options.use_bf16_storage = options.use_bf16_packed = False
+    options.use_bf16_storage = False
+    if hasattr(options, "use_bf16_packed"):  # newer than ncnn of May 2025
+        options.use_bf16_packed = False

@@ -260,3 +260,17 @@ def test_branches_read_the_graph_around_them(network, name, kind):
         np.testing.assert_allclose(got, want, rtol=0, atol=1e-4 * np.abs(want).max())
     built = assemble.build(network, network.locate())
     assert not {node.op_type for node in built.search.graph.node} & {"If", "Shape", "Equal"}
+
+
+def test_an_ncnn_without_the_newest_option_is_set_up():
+    from hotpath.runtime.engines import ncnn
+
+    class Options:  # of ncnn 1.0.20250503, which refuses a name that it does not know
+        __slots__ = (
+            *("num_threads", "use_vulkan_compute", "use_bf16_storage"),
+            *("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic"),
+        )
+
+    options = Options()
+    ncnn._set_options(options, 1, "fp32")
+    assert not options.use_bf16_storage and not options.use_fp16_storage

@@ -285,11 +285,22 @@ class Stream:
         """A capture by PyAV, or by OpenCV where there is none; and FFmpeg's reason, or ""."""
         timeouts = open_timeout_s, self.read_timeout_s
         if self._sdp is not None and pyav.pyav():
-            return pyav.open_rtp(self._sdp, *timeouts, FIRST_PICTURE_S, self.planes)
+            return self._by_sdp(timeouts)
         if not pyav.pyav():
             return _open_with_timeouts(self.address, *timeouts), ""
         patience_s, decoder = FIRST_PICTURE_S, self.decoder
         return pyav.open_stream(self.address, *timeouts, patience_s, self.planes, decoder)
+
+    def _by_sdp(self, timeouts: Tuple[float, float]) -> Tuple[Any, str]:
+        """As ``_by_ffmpeg``, of bare RTP. Where no picture comes, its datagrams are asked again."""
+        asked: List[bytes] = []
+        capture, why = None, ""
+        while capture is None and self._sdp is not None and self._sdp.getvalue() not in asked:
+            asked.append(self._sdp.getvalue())
+            capture, why = pyav.open_rtp(self._sdp, *timeouts, FIRST_PICTURE_S, self.planes)
+            if capture is None:
+                self._sdp = rtp.sniffed(self.address, self.open_timeout_s) or self._sdp
+        return capture, why
 
     def silent(self, waited_s: float, reason: str = "") -> BadSource:
         """The error to raise where no picture came in that time. It says why.

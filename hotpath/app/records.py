@@ -102,7 +102,8 @@ SOURCE = Group(
             "video",
             "--video",
             "SOURCE",
-            "cam0, /dev/video2, csi0, csi0@1920x1080:60/rotate180, an address (rtsp://, "
+            "cam0, a camera's device or a link to it (/dev/v4l/by-id/...), csi0, "
+            "csi0@1920x1080:60/rotate180, an address (rtsp://, "
             "http://, udp://), a video file, - for a video on standard input, a folder of "
             "frames, pictures (img%04d.jpg, *.jpg), or a VOT, OTB, GOT-10k or UAV123 sequence; "
             "you may omit the word --video",

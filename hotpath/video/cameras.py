@@ -67,13 +67,13 @@ CSI_NV12, CSI_BGR = NVVIDCONV[NV12], NVVIDCONV[BGR]
 
 
 class Camera:
-    """A V4L2 camera by its number: ``/dev/video<number>``.
+    """A V4L2 camera by its device, ``/dev/video0``, or by a link to it.
 
-    After it was unplugged, the camera is expected under the same number: the kernel gives it that
-    number again unless another device has it.
+    After it was unplugged, the camera is expected under the same name. The kernel gives it its
+    number again unless another device has it; a link of udev leads to it under any number.
 
     Args:
-        number: number of the camera.
+        path: path of the device or the link.
         root: the folder that holds ``sys`` and ``dev``.
         planes: whether frames may be ``Picture``s, as the camera sends them.
         size: (width, height) that is asked for, pixels; None for the default, 640x480.
@@ -83,14 +83,18 @@ class Camera:
 
     def __init__(
         self,
-        number: int,
+        path: str,
         root: str = "/",
         planes: bool = False,
         size: Optional[Tuple[int, int]] = None,
     ) -> None:
-        self.number, self.root, self.planes, self.size = number, root, planes, size
-        self.path = f"/dev/video{number}"
-        self.name = f"cam{number}"
+        self._link, self.root, self.planes, self.size = path, root, planes, size
+        self.name = re.sub(r"^/dev/video(?=\d+$)", "cam", path)
+
+    @property
+    def path(self) -> str:
+        """The device where the link leads to now."""
+        return os.path.realpath(self._link)
 
     def check(self) -> None:
         """Raise ``NoCamera`` if the camera is not there or can't be opened."""

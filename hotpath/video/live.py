@@ -359,11 +359,10 @@ def _grab_and_decode(capture: Any) -> Tuple[bool, Any, float]:
 
 
 def open_camera(spec: str, camera: Any, log: Log, depth: Optional[int], planes: bool) -> Source:
-    """A V4L2 camera, of which ``camera`` is the match, or a CSI camera."""
+    """A V4L2 camera, of which ``camera`` is the path and the size, or a CSI camera."""
     if camera:
-        number, width, height = (int(part) if part else None for part in camera.groups())
-        size = (width, height) if width and height else None
-        return LiveSource(Camera(number or 0, planes=planes, size=size), log, depth=depth)
+        path, size = camera
+        return LiveSource(Camera(path, planes=planes, size=size), log, depth=depth)
     device = CsiCamera(spec[len("csi") :], planes=planes)
     return LiveSource(device, log, opened=open_in_background(device, log), depth=depth)
 

@@ -25,7 +25,9 @@ __all__ = ["WAITING", "Source", "check_camera", "is_recorded", "open_source", "r
 
 TOPIC = "ros:"  # before a topic of ROS 2
 AUTO = "auto"  # of the decoders
-CAMERA = re.compile(r"(?:cam|/dev/video)(\d+)(?:@(\d+)x(\d+))?$")
+CAMERA = re.compile(r"(?:cam(\d+)|(.+?))(?:@(\d+)x(\d+))?$", re.DOTALL)  # by number or device
+UNPLUGGED = re.compile(r"/dev/(v4l/|[^/]+$)")  # names of devices that are not there now
+VIDEO4LINUX = 81  # major number of its devices
 STREAMS = ("rtsp", "rtsps", "http", "https", "udp", "rtp", "rtmp", "tcp", "srt")
 
 
@@ -118,11 +120,10 @@ def open_source(
 
 
 def _opened(spec: str, log: Log, depth: Optional[int], planes: bool, decoder: str) -> Source:
-    camera = CAMERA.match(spec)
-    if camera or _is_csi(spec):
+    if camera_of(spec) or _is_csi(spec):
         from hotpath.video.live import open_camera
 
-        return open_camera(spec, camera, log, depth, planes)
+        return open_camera(spec, camera_of(spec), log, depth, planes)
     bag = bag_of(spec)
     if spec.startswith(TOPIC) or (bag and os.path.exists(bag[0])):
         opened: Source = source("ros", f"{spec}: a topic or bag of ROS").open_source(
@@ -193,11 +194,34 @@ def reads(spec: Any) -> List[str]:
 
 def check_camera(spec: Any) -> None:
     """Raise ``NoCamera`` if a source is a V4L2 camera that is not there."""
-    camera = None if is_recorded(spec) else CAMERA.match(spec)
+    camera = None if isinstance(spec, (list, tuple)) else camera_of(os.fspath(spec))
     if camera:
         from hotpath.video.cameras import Camera
 
-        Camera(int(camera.group(1))).check()
+        Camera(camera[0]).check()
+
+
+def camera_of(spec: str) -> Optional[Tuple[str, Optional[Tuple[int, int]]]]:
+    """(path of the device, asked (width, height) or None) of a V4L2 camera; None for other sources.
+
+    A camera is named by its number, its device, or a link to it, such as udev's lasting names in
+    ``/dev/v4l/by-id``. The path stays that of the link, which may lead elsewhere after a replug.
+    """
+    match = CAMERA.match(spec)
+    if match is None:
+        return None
+    number, path, width, height = match.groups()
+    size = (int(width), int(height)) if width and int(width) and int(height) else None
+    if number is not None:
+        return f"/dev/video{number}", size
+    try:
+        is_camera = bool(re.match(r"/dev/video\d+$", os.path.realpath(path)))
+        if not is_camera:
+            status = os.stat(path)
+            is_camera = stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) == VIDEO4LINUX
+    except (OSError, ValueError):  # not there, or no path
+        is_camera = bool(UNPLUGGED.match(path))
+    return (path, size) if is_camera else None
 
 
 def is_recorded(spec: Any) -> bool:
@@ -205,7 +229,7 @@ def is_recorded(spec: Any) -> bool:
     if isinstance(spec, (list, tuple)):
         return True
     spec = os.fspath(spec)
-    live = CAMERA.match(spec) or spec.startswith(TOPIC) or _is_csi(spec)
+    live = camera_of(spec) or spec.startswith(TOPIC) or _is_csi(spec)
     return not live and _scheme(spec) not in STREAMS
 
 

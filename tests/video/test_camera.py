@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from hotpath.video.sources import camera_of
 from tests.support import ROOT, run
 from tests.support.streams import camera, scene
 from tests.support.streams.camera import FakeCamera
@@ -28,7 +29,7 @@ from hotpath.video.sources import open_source
 from tests.support.streams import scene
 
 def opened(size=None):
-    capture = Camera(7, planes=True, size=size).open()
+    capture = Camera("/dev/video7", planes=True, size=size).open()
     assert isinstance(capture, raw.RawCapture), capture
     return capture
 
@@ -72,6 +73,48 @@ def test_a_camera_that_is_unplugged_or_hangs_goes_on_afterwards(tmp_path, spec, 
     assert len(end["gaps"]) == 1 and 1.0 < end["gaps"][0][1] < 60.0
     assert end["waits"] > 1, "a read waits for the loss"
     assert end["shape"] == [scene.HEIGHT, scene.WIDTH, 3]
+
+
+def test_a_camera_is_found_again_by_its_link_under_another_number(tmp_path, numbered):
+    (tmp_path / "front").symlink_to("/dev/video6")
+    code = f"""
+import os
+from hotpath.video.sources import check_camera, is_recorded
+link = {str(tmp_path / "front")!r}
+for spec in (link, link + "@64x48"):
+    assert not is_recorded(spec)
+    try:
+        check_camera(spec)
+    except NoCamera as error:
+        print(error)
+camera = Camera(link)
+os.unlink(link)
+os.symlink("/dev/video7", link)
+assert camera.open().read()[0]
+with open_source(link + "@64x48") as source:
+    assert source.read(20.0).shape == (48, 64, 3) and source.name == link
+"""
+    lines = told(numbered, code).splitlines()
+    assert len(lines) == 2 and all("front: no camera at /dev/video6" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "spec, names",
+    [
+        ("cam0", True),
+        ("cam0@640x480", True),
+        ("/dev/v4l/by-id/usb-046d_C920-video-index0", True),
+        ("/dev/v4l/by-path/platform-3610000.usb-usb-0:2.1:1.0-video-index0@640x480", True),
+        ("/dev/front", True),  # a link of udev, unplugged
+        ("/dev/null", False),
+        ("/dev/shm/film.mp4", False),
+        ("film\0.mp4", False),
+        ("rtsp://user@10.0.0.9/live@640x480", False),
+        ("front", False),
+    ],
+)
+def test_a_device_or_a_link_to_it_names_a_camera(spec, names):
+    assert bool(camera_of(spec)) == names
 
 
 @pytest.mark.parametrize("kind", ["YUYV", "UYVY", "GREY", "MJPG", "BGR3"])

@@ -312,7 +312,7 @@ def test_a_camera_of_16_bits_is_not_converted_by_opencv(monkeypatch):
             self.is_set[what] = value
 
     monkeypatch.setattr(cv2, "VideoCapture", Capture)
-    assert Camera(0)._open_with_opencv().is_set == {cv2.CAP_PROP_CONVERT_RGB: 0}
+    assert Camera("/dev/video0")._open_with_opencv().is_set == {cv2.CAP_PROP_CONVERT_RGB: 0}
 
 
 def test_a_depth_without_a_use_is_told(tmp_path):

@@ -50,6 +50,7 @@ TOKEN = (
     f'</Nonce><Created xmlns="{OASIS}wssecurity-utility-1.0.xsd">{{}}</Created>'
     "</UsernameToken></Security>"
 )
+Body = Callable[[], str]  # of a request, made anew for each try
 ANSWER_S = 5.0  # longest wait for the camera
 MOST_BYTES = 1 << 20  # of an answer
 MOVE_S = 1  # the camera stops by itself so long after the last command
@@ -68,6 +69,10 @@ class Refusal(BadOutput):
 
 class WrongLogin(BadOutput):
     """The camera refuses the user or the password; asking again may lock the account."""
+
+
+class _AtRest(Exception):
+    """The newest velocity is zero, so there is nothing to move."""
 
 
 class Space(NamedTuple):
@@ -109,7 +114,7 @@ class Camera:
         self.stops_itself: Optional[bool] = None
         passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
         passwords.add_password(None, "http://" + self._host, *login)
-        digest = Digest(passwords)
+        digest = _Digest(passwords)
         no_proxy = urllib.request.ProxyHandler({})
         self._http = urllib.request.build_opener(no_proxy, digest, _Stay(), _InTime())
         try:
@@ -132,7 +137,7 @@ class Camera:
         self._profile = f"<ProfileToken>{escape(profile.get('token'))}</ProfileToken>"
         token = escape(profile.find("PTZConfiguration").get("token"))
         asked = f"<ConfigurationToken>{token}</ConfigurationToken>"
-        options = self._ask(self._path, PTZ, "GetConfigurationOptions", asked)
+        options = self._ask(self._path, PTZ, "GetConfigurationOptions", lambda: asked)
         self.timeout_s = _timeout_in(options)
         turns = options.findall(".//Spaces/ContinuousPanTiltVelocitySpace")
         zooms = options.findall(".//Spaces/ContinuousZoomVelocitySpace")
@@ -150,7 +155,8 @@ class Camera:
 
     def _read_services(self) -> List[str]:
         """The paths of the services Media and PTZ; a service that is missing has none."""
-        services = self._ask(DEVICE_PATH, DEVICE, "GetCapabilities", "<Category>All</Category>")
+        asked = "<Category>All</Category>"
+        services = self._ask(DEVICE_PATH, DEVICE, "GetCapabilities", lambda: asked)
         urls = [services.findtext(f".//{name}/XAddr") or "" for name in ("Media", "PTZ")]
         return [urlsplit(url)._replace(scheme="", netloc="").geturl() for url in urls]
 
@@ -161,7 +167,7 @@ class Camera:
 
     def _read_clock(self) -> bool:
         """Read the camera's time, which needs no login; returns whether its clock was set."""
-        root = self._ask_once(DEVICE_PATH, DEVICE, "GetSystemDateAndTime", head="")
+        root = self._ask_once(DEVICE_PATH, DEVICE, "GetSystemDateAndTime", str)
         now, before_s = root.find(".//UTCDateTime"), self._ahead_s
         if now is not None:
             names = "Date/Year Date/Month Date/Day Time/Hour Time/Minute Time/Second".split()
@@ -169,22 +175,36 @@ class Camera:
             self._ahead_s = calendar.timegm((*parts, 0, 0, 0)) - time.monotonic()
         return abs(self._ahead_s - before_s) > SAME_CLOCK_S
 
-    def move(self, wish: Velocity) -> None:
-        """Move with a velocity until the next command, or stop; raises ``BadOutput``."""
-        if wish == REST:
-            body = "<PanTilt>true</PanTilt><Zoom>true</Zoom>"
-            self._ask(self._path, PTZ, "Stop", self._profile + body)
-            return
+    def move(self, newest: Callable[[], Velocity]) -> Velocity:
+        """Move with a velocity until the next command, or stop; returns it. Raises ``BadOutput``.
+
+        Args:
+            newest: gives the velocity for each try. A camera may refuse several slowly.
+        """
         refusals = []
         for form in list(self._forms):
+            sent: List[Velocity] = []
+
+            def body(form: Form = form, sent: List[Velocity] = sent) -> str:
+                sent.append(newest())
+                if sent[-1] == REST:
+                    raise _AtRest
+                return self._profile + self._body(sent[-1], form)
+
             try:
-                self._ask(self._path, PTZ, "ContinuousMove", self._profile + self._body(wish, form))
+                self._ask(self._path, PTZ, "ContinuousMove", body)
+            except _AtRest:
+                break
             except Refusal as error:
                 refusals.append(error)
             else:
                 self._forms, self.stops_itself = [form], form.timeout
-                return
-        raise refusals[0]
+                return sent[-1]
+        else:
+            raise refusals[0]
+        stop = self._profile + "<PanTilt>true</PanTilt><Zoom>true</Zoom>"
+        self._ask(self._path, PTZ, "Stop", lambda: stop)
+        return REST
 
     def _body(self, wish: Velocity, form: Form) -> str:
         """A velocity and a timeout for ContinuousMove."""
@@ -194,13 +214,13 @@ class Camera:
         timeout = f"<Timeout>PT{self.timeout_s:g}S</Timeout>" if form.timeout else ""
         return f"<Velocity>{parts}</Velocity>{timeout}"
 
-    def _ask(self, path: str, service: str, name: str, body: str = "") -> Any:
+    def _ask(self, path: str, service: str, name: str, body: Body = str) -> Any:
         """The answer to a request, with names without namespaces; raises ``BadOutput``.
 
         A camera whose clock, or ours, was set since refuses a right login. It gets one more.
         """
         try:
-            return self._ask_once(path, service, name, self._token(), body)
+            return self._ask_once(path, service, name, self._token, body)
         except WrongLogin as refused:
             try:
                 may_be_right = self._read_clock()
@@ -208,14 +228,16 @@ class Camera:
                 raise refused from None
             if not may_be_right:
                 raise
-        return self._ask_once(path, service, name, self._token(), body)
+        return self._ask_once(path, service, name, self._token, body)
 
-    def _ask_once(self, path: str, service: str, name: str, head: str, body: str = "") -> Any:
-        """As ``_ask``, with a head that is made."""
-        text = ENVELOPE.format(head=head, name=name, service=service, body=body)
+    def _ask_once(self, path: str, service: str, name: str, head: Body, body: Body = str) -> Any:
+        """As ``_ask``, with a head."""
         kind = f'application/soap+xml; charset=utf-8; action="{service}/{name}"'
-        url = f"http://{self._host}{path}"
-        request = urllib.request.Request(url, text.encode("utf-8"), {"Content-Type": kind})
+        request = _Request(f"http://{self._host}{path}", headers={"Content-Type": kind})
+        request.make = lambda: ENVELOPE.format(
+            head=head(), name=name, service=service, body=body()
+        ).encode("utf-8")
+        request.data = request.make()
         try:
             try:
                 answer = self._http.open(request, timeout=ANSWER_S)
@@ -260,6 +282,19 @@ class Camera:
         digest = hashlib.sha1(nonce + (made + password).encode("utf-8")).digest()
         coded = (base64.b64encode(value).decode("ascii") for value in (digest, nonce))
         return TOKEN.format(escape(user), *coded, made) if user else ""
+
+
+class _Request(urllib.request.Request):
+    make: Callable[[], bytes]  # the body as it is now
+
+
+class _Digest(Digest):
+    """Repeats a request with the body as it is then."""
+
+    def retry_http_digest_auth(self, req: Any, auth: str) -> Any:
+        """The answer to a request with the login."""
+        req.data = req.make()
+        return super().retry_http_digest_auth(req, auth)
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -320,6 +355,7 @@ class PtzLink(Link):
         self._camera, self._follower, self._say, self._pause_s = camera, follower, say, pause_s
         self._told: Dict[str, float] = {}
         self._moved = self._is_refused = False
+        self._wish: Optional[Velocity] = None  # that was just computed
         self._closing = threading.Event()
         self.threads = (LinkThread("onvif", self._run),)
         self.threads[0].start()
@@ -350,18 +386,18 @@ class PtzLink(Link):
         pause_s, login_s = 0.0, LOGIN_RETRY_S
         while not self._closing.wait(pause_s or self._pause_s):
             now = time.monotonic()
-            wish = self._follower.command(now)
+            self._wish = wish = self._follower.command(now)
             if wish == sent == REST:
                 continue
             try:
                 self._moved = True
-                self._camera.move(wish)
+                sent = self._camera.move(self._newest)
                 if pause_s:
                     self._tell(f"gimbal: {self._camera.name} answers again", now)
                 if self._camera.stops_itself is False:
                     text = "takes no timeout, so it turns on if this program is killed"
                     self._tell(f"gimbal: {self._camera.name} {text}", now)
-                sent, pause_s, login_s = wish, 0.0, LOGIN_RETRY_S
+                pause_s, login_s = 0.0, LOGIN_RETRY_S
                 self._is_refused = False
                 self.done += 1
             except WrongLogin as error:
@@ -375,6 +411,11 @@ class PtzLink(Link):
                 sent, pause_s, self._is_refused = None, RETRY_S, False
                 self.failed += 1
 
+    def _newest(self) -> Velocity:
+        """The velocity of now; ``move`` may ask several times."""
+        wish, self._wish = self._wish, None
+        return self._follower.command(time.monotonic()) if wish is None else wish
+
     def _tell(self, text: str, now: float) -> None:
         """Say a sentence, at most once in ``SAID_S``."""
         if now - self._told.get(text, -SAID_S) >= SAID_S:
@@ -386,7 +427,7 @@ class PtzLink(Link):
         stops = 1 if self._is_refused else STOPS
         for left in reversed(range(stops if self._moved else 0)):
             try:
-                self._camera.move(REST)
+                self._camera.move(lambda: REST)
                 self.done += 1
             except BadOutput as error:
                 self.failed += 1

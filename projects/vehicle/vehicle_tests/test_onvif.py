@@ -109,8 +109,8 @@ def read_by_wsdl(request):
 
 def test_every_request_is_what_onvifs_wsdl_asks_for(camera):
     ours = Camera(address(camera), LOGIN)
-    ours.move((0.5, -0.25, 1.0))
-    ours.move((0.0, 0.0, 0.0))
+    ours.move(lambda: (0.5, -0.25, 1.0))
+    ours.move(lambda: (0.0, 0.0, 0.0))
     assert len(camera.asked) == 6
     for request in camera.asked:
         values, sent, again = read_by_wsdl(request)
@@ -287,7 +287,7 @@ def test_http_digest_lets_in_and_no_proxy_is_between(camera, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     camera.digest = True
-    Camera(address(camera), LOGIN).move((0.5, 0.0, 0.0))
+    Camera(address(camera), LOGIN).move(lambda: (0.5, 0.0, 0.0))
     assert camera.velocity[0] == 0.5
 
 
@@ -435,6 +435,35 @@ class Particular(OnvifCamera):
         return super().answer(path, data, headers)
 
 
+@pytest.mark.parametrize("rest_from", [99, 3, 1], ids=["goes on", "ends", "ends at once"])
+@pytest.mark.parametrize("how", ["token", "digest", "clock set"])
+def test_each_form_of_a_command_has_the_newest_velocity(how, rest_from):
+    """A camera that refuses forms may do so slowly."""
+    given, camera = [], Particular(timeout=None, zoom=None)
+    camera.digest = how == "digest"
+    with contextlib.closing(camera):
+        ours = Camera(address(camera), LOGIN)
+        camera.ahead_s += 3600 * (how == "clock set")
+        received = []
+        refused = camera.answer
+
+        def answer(path, data, headers):
+            if b"ContinuousMove" in data:
+                received.append(float(re.search(rb'PanTilt[^>]* x="([^"]*)"', data).group(1)))
+                assert received[-1] == given[-1], "an older velocity"
+            return refused(path, data, headers)
+
+        def newest():
+            given.append(round(0.1 + 0.01 * len(given), 2) if len(given) < rest_from else 0.0)
+            return given[-1], 0.0, 0.0
+
+        camera.answer = answer
+        assert ours.move(newest)[0] == given[-1]
+        assert camera.names()[-1] == ("ContinuousMove" if rest_from == 99 else "Stop")
+        assert len(received) == (len(given) if rest_from == 99 else rest_from)
+        assert len(given) >= (4 if rest_from == 99 else rest_from + 1)
+
+
 @pytest.mark.parametrize(
     ("limits", "zooms"),
     [
@@ -520,7 +549,7 @@ WISH = (0.1, -0.05, 0.2)
 @pytest.mark.parametrize("turns, zooms", LISTS)
 def test_a_camera_turns_as_fast_as_it_was_asked_in_whatever_order_it_lists_its_spaces(turns, zooms):
     with contextlib.closing(Listing(turns, zooms)) as camera:
-        Camera(address(camera), LOGIN).move(WISH)
+        Camera(address(camera), LOGIN).move(lambda: WISH)
         assert camera.velocity == pytest.approx(WISH, abs=0.001)
 
 
@@ -531,7 +560,7 @@ def test_to_take_the_first_space_and_name_none_turns_ten_times_too_fast(turns, z
     with contextlib.closing(Listing(turns, zooms)) as camera:
         broken = Camera(address(camera), LOGIN)
         broken._forms = [product.Form(uri=False, zoom=True, timeout=False)]
-        broken.move(WISH)
+        broken.move(lambda: WISH)
         assert camera.velocity[:2] == (1.0, -1.0)
 
 
@@ -540,7 +569,7 @@ def test_a_velocity_without_a_uri_goes_only_to_a_camera_with_one_space(turns, mo
     with contextlib.closing(Listing(turns, [(GENERIC, 1.0)], takes_uris=False)) as camera:
         refused = contextlib.ExitStack() if moves else refusal(BadOutput, "refused")
         with refused:
-            Camera(address(camera), LOGIN).move(WISH)
+            Camera(address(camera), LOGIN).move(lambda: WISH)
         assert (camera.velocity == pytest.approx(WISH, abs=0.001)) == moves
 
 

@@ -1,7 +1,7 @@
 # `make` says what there is. Everything is set up in .venv and .cache, inside the checkout.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-projects test-all test-pythons test-boards test-arm docs lint release format clean
+.PHONY: help setup track engine overlay calib kestrel fps fakes fpga rknn compilers test test-projects test-all test-pythons test-boards test-avx2 test-arm docs lint release format clean
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -250,6 +250,10 @@ test-pythons: $(DEV) ## what may differ between the Pythons of boards: the tests
 
 test-boards: $(DEV) ## images of a computer and JetPack 6, and what the doctor advises there (root, buildah)
 	@nice $(PY) -m pytest tests/boards/test_dockerfile.py -k 'not r32 and not r35 and not r38'
+
+test-avx2: $(DEV) $(CLIP) ## networks, engines and calibration as on a processor without VNNI, whose products of 8 bits saturate
+	ONEDNN_MAX_CPU_ISA=AVX2 nice $(PYTEST) -m 'not slow' tests/calib tests/graphs tests/runtime/engines tests/runtime/networks tests/test_shipped.py
+	nice $(PY) -m pytest -q tests/runtime/engines/test_arithmetic.py -m slow
 
 test-arm: $(DEV) $(CLIP) ## the on-board code on ARM processors, by QEMU (700 MB)
 	@nice $(PY) -m hotpath_release.arm $(ARGS)

@@ -21,7 +21,7 @@ from onnx import TensorProto, helper
 from onnxruntime.quantization.calibrate import HistogramCollector, entropy, smooth_distribution
 
 from hotpath.graphs import models
-from hotpath.runtime.engines.onnxruntime import as_written
+from hotpath.runtime.engines.onnxruntime import as_written, open_session
 
 Ranges = dict[str, tuple[float, float]]  # of a tensor: low, high
 Entry = tuple[Any, ...]  # of a histogram: counts, edges, least, greatest, threshold
@@ -115,17 +115,8 @@ def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProt
 
 def session(model: onnx.ModelProto, literal: bool = False) -> Any:
     """An ONNX Runtime session of a model in memory, on one core; literal: without any fusion."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = 1, 1
-    options.log_severity_level = 3
-    if literal:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(),
-        options,
-        providers=["CPUExecutionProvider"],
-        **({} if literal else as_written(onnxruntime, models.has_float_layer(model.graph))),
-    )
+    more = {} if literal else as_written(onnxruntime, models.has_float_layer(model.graph))
+    return open_session(onnxruntime, model.SerializeToString(), 1, literal, **more)
 
 
 def find_range(entry: Entry, method: str) -> tuple[float, float]:

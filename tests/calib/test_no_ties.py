@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from hotpath.calib import no_ties, qdq, ranges
 from hotpath.graphs import quantisable
+from hotpath.runtime.engines import openvino
 from tests.support.models import model_of
 
 SIDE = 12
@@ -101,10 +102,8 @@ def onnxruntime_levels(model, feed, optimised):
 
 
 def openvino_levels(model, feed):
-    openvino = pytest.importorskip("openvino")
-    core = openvino.Core()
-    settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = core.compile_model(core.read_model(model.SerializeToString()), "CPU", settings)
+    pytest.importorskip("openvino")
+    compiled = openvino.compile_on_cpu(openvino.load_library(), model.SerializeToString(), 1)
     results = compiled(feed)
     return {name: results[port] for port in compiled.outputs for name in port.names}
 

@@ -46,6 +46,7 @@ PACKAGES = {  # of programs, in Debian and Ubuntu
     "Xvfb": "xvfb",
     "gst-launch-1.0": "gstreamer1.0-tools",
     "mount": "mount",
+    "qemu-x86_64": "qemu-user",
     "ssh": "openssh-client",
     "ssh-keygen": "openssh-client",
     "sshd": "openssh-server",

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 
 from hotpath.runtime import load_tracker
-from hotpath.runtime.engines.shared import precision
 from hotpath.runtime.frames.boxes import overlap
 from hotpath.video.sources import open_source
 from tests.support import ROOT
@@ -128,11 +127,7 @@ def why_not(network):
     """Why a network can't run here, or can't run as where the runs were kept; else ""."""
     if network == "nanotrack_v2" and not MODELS.is_dir():
         return f"development data in ../{MODELS.relative_to(ROOT.parent)}"
-    text = precision.CPUINFO.read_text() if precision.CPUINFO.is_file() else ""
-    has_int8 = precision.INSTRUCTIONS & set(text.split())
-    return (
-        "" if has_int8 or not network.endswith("int8") else "a processor with instructions for INT8"
-    )
+    return ""
 
 
 def differences(kept, now):

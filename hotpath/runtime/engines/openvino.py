@@ -8,7 +8,6 @@ import contextlib
 import functools
 import importlib
 import os
-import platform
 import sys
 import threading
 from types import ModuleType
@@ -16,6 +15,8 @@ from typing import Any, Callable, Dict, Iterator, Optional, Union
 
 from hotpath.base.commands import make
 from hotpath.runtime.engines.base import Setup
+from hotpath.runtime.engines.shared import arithmetic
+from hotpath.runtime.engines.shared.arithmetic import LIMIT, OLD_LIMIT
 from hotpath.runtime.engines.shared.cpu import CpuEngine
 from hotpath.runtime.errors import BadNetwork
 from hotpath.runtime.networks import canonical
@@ -23,9 +24,8 @@ from hotpath.runtime.networks import canonical
 # A processor switches its matrix unit (AMX) off while nobody uses it, and every frame of a camera
 # finds it off. In INT8 kestrel's first network then took 1.6 ms with AMX and 1.25 without. Flat out
 # AMX gained 1 to 3 %. Measured on a Xeon with AMX.
-LIMIT, OLD_LIMIT = "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"  # the user's, if set
 MOST_WITHOUT_AMX = "AVX512_CORE_FP16"
-CPU_INFO = "/proc/cpuinfo"
+INTEGERS = "LP_TRANSFORMS_MODE"  # "NO": OpenVINO computes INT8 networks in float32
 LINE = 64  # bytes
 TELEMETRY = "openvino_telemetry"  # the package that sends events
 LOADING = threading.RLock()  # what a load changes belongs to the process
@@ -41,6 +41,7 @@ class Engine(CpuEngine):
     name = "openvino"
     libraries = ("openvino", "onnx")
     install = make("setup", ALSO="host")
+    exact_from = (2023, 1)  # the first version that obeys INTEGERS for one model
 
     def __init__(self, setup: Setup) -> None:
         self._library = load_library()
@@ -51,9 +52,10 @@ class Engine(CpuEngine):
         """Whether OpenVINO computes INT8 networks in integers on this processor.
 
         On ARM, OpenVINO 2025.2 rounds all values to INT8 and computes with them in float32. That
-        takes longer than the network in float32 (docs/results/arm.md).
+        takes longer than the network in float32 (docs/results/arm.md). Where the processor's 8-bit
+        products saturate, it does so because ``settings_of`` asks for it.
         """
-        return platform.machine().lower() not in ("aarch64", "arm64", "armv7l")
+        return not arithmetic.is_arm() and not arithmetic.saturates()
 
     @classmethod
     def form(cls) -> str:
@@ -170,16 +172,12 @@ def _aligned(shape: Any, dtype: Any) -> Any:
 
 
 @contextlib.contextmanager
-def without_amx(cpu_info: str = CPU_INFO) -> Iterator[None]:
+def without_amx() -> Iterator[None]:
     """Hide AMX from OpenVINO while it is loaded, the only time when it looks for AMX.
 
-    Args:
-        cpu_info: the file that states the processor's instructions.
+    A limit that the user has set stays.
     """
-    flags = ""
-    with contextlib.suppress(OSError), open(cpu_info) as file:
-        flags = file.read()
-    if "amx_int8" not in flags or LIMIT in os.environ or OLD_LIMIT in os.environ:
+    if LIMIT in os.environ or OLD_LIMIT in os.environ or "amx_int8" not in arithmetic.flags():
         yield
         return
     os.environ[LIMIT] = MOST_WITHOUT_AMX
@@ -190,7 +188,10 @@ def without_amx(cpu_info: str = CPU_INFO) -> Iterator[None]:
 
 
 def settings_of(core: Any, threads: int) -> Dict[str, Any]:
-    """Return settings for low latency on ``threads`` threads. They keep CPUs from bfloat16."""
+    """Return settings for low latency on ``threads`` threads. They keep CPUs from bfloat16.
+
+    They keep a processor from INT8 whose 8-bit products saturate.
+    """
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": "1",
@@ -203,4 +204,7 @@ def settings_of(core: Any, threads: int) -> Dict[str, Any]:
     supported = set(core.get_property("CPU", "SUPPORTED_PROPERTIES"))
     if "ENABLE_CPU_PINNING" in supported:
         supported.discard("AFFINITY")
-    return {key: value for key, value in settings.items() if key in supported}
+    settings = {key: value for key, value in settings.items() if key in supported}
+    if arithmetic.saturates():
+        settings[INTEGERS] = "NO"  # not among the properties that OpenVINO lists
+    return settings

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from hotpath.runtime.engines import openvino
+from hotpath.runtime.engines.shared import arithmetic
 from tests.conftest import ROOT
 from tests.support import run, tiny
 
@@ -68,9 +69,8 @@ def test_kestrel_runs_without_the_matrix_unit(tmp_path, first):
     version = getattr(pytest.importorskip("openvino"), "__version__", "0")
     if int(version.split(".")[0]) < 2024:
         pytest.skip("an older OpenVINO crashes on what is asked here")
-    with open(openvino.CPU_INFO) as file:
-        if "amx_int8" not in file.read():
-            pytest.skip("this processor has no AMX")
+    if "amx_int8" not in arithmetic.flags():
+        pytest.skip("this processor has no AMX")
     found = {}
     for limit in (None, "DEFAULT"):  # the user's own limit holds
         environment = {k: v for k, v in os.environ.items() if k != openvino.LIMIT}
@@ -98,7 +98,8 @@ def test_the_limit_is_there_only_while_openvino_looks(tmp_path, monkeypatch, fla
         monkeypatch.setenv(openvino.LIMIT, users)
     if flags:
         (tmp_path / "cpuinfo").write_text("flags: " + flags)
-    with openvino.without_amx(str(tmp_path / "cpuinfo")):
+    monkeypatch.setattr(arithmetic, "CPUINFO", tmp_path / "cpuinfo")
+    with openvino.without_amx():
         assert os.environ.get(openvino.LIMIT) == inside
     assert os.environ.get(openvino.LIMIT) == users
 

@@ -10,7 +10,7 @@ import onnx
 from hotpath.app.cli.networks import __main__ as networks_command
 from hotpath.runtime import BadNetwork, NoEngine, engines, load_tracker
 from hotpath.runtime.engines.base import Setup
-from hotpath.runtime.engines.shared import precision
+from hotpath.runtime.engines.shared import arithmetic, precision
 from hotpath.runtime.networks import load_network, sha256_of
 from hotpath.runtime.options import Options
 from tests.support import tiny
@@ -22,8 +22,14 @@ ARM = "Features : fp asimd asimddp\nCPU part : 0xd42\n"
 
 
 @pytest.fixture
-def home(tmp_path):
-    """The tiny network, with a second copy in the folder ``int8`` that counts as its INT8 form."""
+def home(tmp_path, monkeypatch):
+    """The tiny network, with a second copy in the folder ``int8`` that counts as its INT8 form.
+
+    The processor is the one that ``home / "cpuinfo"`` describes.
+    """
+    monkeypatch.setattr(arithmetic, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.delenv(arithmetic.LIMIT, raising=False)
+    (tmp_path / "cpuinfo").write_text(VNNI)
     folder = tmp_path / "int8"
     folder.mkdir()
     form = tiny.write_network(folder)
@@ -87,8 +93,7 @@ def opened(home, wanted="auto", cpu=VNNI, engine="onnxruntime"):
         Setup(
             load_network(home / "tiny.toml"),
             options=Options(engine=engine, precision=wanted, log=messages.append),
-        ),
-        cpuinfo=home / "cpuinfo",
+        )
     )
     made.search(made.exemplar())
     made.close()
@@ -110,7 +115,7 @@ def test_the_processors_instructions_decide_and_a_line_says_so(home, cpu, name, 
         network, (messages,) = opened(home, cpu=cpu)
         assert network == name and why in messages
     setup = Setup(load_network(home / "tiny.toml"), options=Options(engine="onnxruntime"))
-    assert precision.usual(setup, home / "cpuinfo") == ("int8" if name == "tiny-int8" else "fp32")
+    assert precision.usual(setup) == ("int8" if name == "tiny-int8" else "fp32")
 
 
 def test_no_clock_and_no_load_is_asked(home, monkeypatch):
@@ -179,13 +184,15 @@ def test_int8_runs_where_it_is_computed_in_whole_numbers(home, monkeypatch):
         engine.close()
 
 
-@pytest.mark.parametrize("machine, told", [("aarch64", 1), ("x86_64", 0)])
-def test_an_engine_that_gains_nothing_from_int8_says_so(home, monkeypatch, machine, told):
+@pytest.mark.parametrize(
+    "machine, cpu, told", [("aarch64", ARM, 1), ("x86_64", PLAIN, 1), ("x86_64", VNNI, 0)]
+)
+def test_an_engine_that_gains_nothing_from_int8_says_so(home, monkeypatch, machine, cpu, told):
     pytest.importorskip("openvino")
     monkeypatch.setattr("platform.machine", lambda: machine)
-    name, messages = opened(home, "int8", engine="openvino")
+    name, messages = opened(home, "int8", engine="openvino", cpu=cpu)
     assert name == "tiny-int8" and len(messages) == told
     for text in messages:
         assert "the engine onnxruntime" in text and "precision fp32" in text
-    assert opened(home, "int8", engine="onnxruntime") == ("tiny-int8", [])
+    assert opened(home, "int8", engine="onnxruntime", cpu=cpu) == ("tiny-int8", [])
     assert opened(home, "fp32", engine="openvino") == ("tiny", [])

@@ -3,10 +3,19 @@
 Such an engine binds a model to fixed arrays. This file has everything that runs in a frame.
 """
 
+import re
 from typing import Any, Dict, Optional, Tuple
 
 from hotpath.runtime.engines import base
+from hotpath.runtime.engines.shared import arithmetic
+from hotpath.runtime.errors import NoEngine
 from hotpath.runtime.networks import canonical
+from hotpath.runtime.options import INT8
+
+
+def numbers_of(version: str) -> Tuple[int, ...]:
+    """The first two numbers of a library's version."""
+    return tuple(map(int, re.findall("[0-9]+", version)[:2]))
 
 
 class CpuEngine(base.Engine):
@@ -14,15 +23,25 @@ class CpuEngine(base.Engine):
 
     Class attributes:
         processor: the hardware, for ``describe``.
+        exact_from: first version of the library that computes INT8 networks rightly where the
+            processor's 8-bit products saturate.
     """
 
     runs_files = True
     processor = "CPU"
+    exact_from: Tuple[int, ...] = ()
     _library: Any  # the module that runs the network; a subclass imports it
 
     def __init__(self, setup: base.Setup) -> None:
         super().__init__(setup)
         graphs = self._graphs = self.read_graphs(setup)
+        if graphs.precision == INT8 and arithmetic.saturates():
+            if numbers_of(self.version or "") < self.exact_from:
+                raise NoEngine(
+                    f"{self.name} {self.version} computes INT8 wrongly on this processor, which "
+                    "has no VNNI; take precision fp32",
+                    what="saturates",
+                )
         self._exemplar = self.bind(graphs.exemplar, self.threads)
         self.exemplar_crop = self._exemplar.arrays[graphs.image[0]]
         bound = self._bound = self.bind(graphs.search, self.threads)

@@ -1,16 +1,16 @@
 """The choice of precision on a processor: INT8 where it has instructions for it, else float32.
 
 A network may have an INT8 form: ``NAME-int8.toml`` beside its TOML or in a folder ``int8`` there,
-as ``hotpath int8`` writes it. With "auto" the INT8 form runs if the processor has ``INSTRUCTIONS``
+as ``hotpath int8`` writes it. With "auto" the INT8 form runs if the processor has instructions
 for it and the engine uses them. So the precision, and with it the boxes, depend on the computer
 alone, and never on its load.
 """
 
-import pathlib
-from typing import FrozenSet, Optional
+from typing import Optional
 
 from hotpath.runtime import engines
 from hotpath.runtime.engines.base import Engine, Setup
+from hotpath.runtime.engines.shared import arithmetic
 from hotpath.runtime.errors import BadNetwork, NoEngine
 from hotpath.runtime.network import INT8_FORMS
 from hotpath.runtime.networks import (
@@ -22,19 +22,15 @@ from hotpath.runtime.networks import (
 )
 from hotpath.runtime.options import AUTO, FP32, INT8, PRECISIONS, Log, Options
 
-# AVX-512 VNNI, AVX-VNNI and AMX of x86, and the dot products of ARM: as Linux names them
-INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
 SUFFIX = "-int8"  # of the names of INT8 forms
-CPUINFO = pathlib.Path("/proc/cpuinfo")
 
 
-def open_precision(setup: Setup, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
+def open_precision(setup: Setup) -> Engine:
     """Load a network's own files into an engine, in the precision that is asked for.
 
     Args:
         setup: the ``Setup``, without a bundle. With "fp32" its network does not change, even if it
             is an INT8 form. ``log`` gets one sentence: which precision runs, and why.
-        cpuinfo: path of Linux's file on the processor.
 
     Raises:
         BadNetwork: "int8" was asked for and the network has no INT8 form, or one of other files;
@@ -63,7 +59,7 @@ def open_precision(setup: Setup, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
         network.check_form(form, options.networks_dir)
         _say_in_floats(engine, log)
         return _opened(form, options)
-    reason, faster = _why_floats(form, setup, cpuinfo), ""
+    reason, faster = _why_floats(form, setup), ""
     if options.network is None and network.name == DEFAULT_NETWORK:
         faster = f"; --network {FASTER_NETWORK} takes {SHARE:g} of its time"
     if not reason:
@@ -72,14 +68,14 @@ def open_precision(setup: Setup, cpuinfo: pathlib.Path = CPUINFO) -> Engine:
         except (BadNetwork, NoEngine) as error:  # the INT8 form is an offer, no demand
             reason = f", since its INT8 form can't be loaded: {error}"
         else:
-            named = " and ".join(sorted(instructions_of(cpuinfo)))
+            named = " and ".join(sorted(arithmetic.instructions()))
             _say(log, f"{network.name} runs in {INT8}, since this processor has {named}" + faster)
             return chosen
     _say(log, f"{network.name} runs in {FP32}{reason}{faster}")
     return _opened(network, options)
 
 
-def usual(setup: Setup, cpuinfo: pathlib.Path = CPUINFO) -> str:
+def usual(setup: Setup) -> str:
     """The precision that "auto" runs a network's own files in on this processor: INT8 or FP32.
 
     Nothing is opened, so what fails only when it is loaded is not known.
@@ -88,28 +84,22 @@ def usual(setup: Setup, cpuinfo: pathlib.Path = CPUINFO) -> str:
     form = int8_form(network)
     if form is network:
         return INT8
-    return FP32 if form is None or _why_floats(form, setup, cpuinfo) else INT8
+    return FP32 if form is None or _why_floats(form, setup) else INT8
 
 
-def _why_floats(form: Network, setup: Setup, cpuinfo: pathlib.Path) -> str:
+def _why_floats(form: Network, setup: Setup) -> str:
     """Why "auto" does not run a network's INT8 form; "" where it does."""
     try:
         setup.network.check_form(form, setup.options.networks_dir)
     except BadNetwork as error:
         return f": {error}"
-    reason = _why_not(setup.options.engine, instructions_of(cpuinfo))
-    return reason and f", since {reason}"
-
-
-def _why_not(engine: str, instructions: FrozenSet[str]) -> str:
-    """Why INT8 would gain nothing here; "" where it gains. No clock is asked."""
-    if not instructions:
-        return "this processor has no instructions for INT8"
-    name = int8_engine(engine)
+    if not arithmetic.instructions():
+        return ", since this processor has no instructions for INT8"
+    name = int8_engine(setup.options.engine)
     if name not in engines.PREFERRED:
-        return f"the engine {name} is asked for INT8 by precision int8 alone"
+        return f", since the engine {name} is asked for INT8 by precision int8 alone"
     if not engines.find(name).computes_int8():
-        return f"{name} computes INT8 in floats on this processor"
+        return f", since {name} computes INT8 in floats on this processor"
     return ""
 
 
@@ -147,19 +137,11 @@ def int8_engine(engine: str) -> str:
 
 
 def _say_in_floats(engine: str, log: Log) -> None:
-    """Say that an engine that was asked for by name computes INT8 networks in float32."""
+    """Say that the engine for INT8 networks computes them in float32."""
+    engine, other = int8_engine(engine), int8_engine(AUTO)
     if log is None or engine == AUTO or engines.find(engine).computes_int8():
         return
-    other = int8_engine(AUTO)
     log(
         "{} computes INT8 networks in float32 on this processor, which is slower than fp32; take "
         "{}precision fp32".format(engine, "" if other == engine else f"the engine {other}, or ")
     )
-
-
-def instructions_of(cpuinfo: pathlib.Path = CPUINFO) -> FrozenSet[str]:
-    """The processor's instructions for INT8, as Linux names them; none where it says nothing."""
-    try:
-        return frozenset(INSTRUCTIONS.intersection(cpuinfo.read_text().split()))
-    except OSError:
-        return frozenset()

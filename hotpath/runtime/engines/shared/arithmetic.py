@@ -1,0 +1,47 @@
+"""What this processor can do with 8-bit numbers: the one place that knows.
+
+| processor                                | INT8                                                  |
+|------------------------------------------|-------------------------------------------------------|
+| x86 with VNNI or AMX; ARM's dot products | faster than float32                                   |
+| other x86 (AVX2; AVX-512 alone)          | sums of two products saturate at 16 bits, so that the |
+|                                          | fast way is wrong: each engine here takes another one |
+| other ARM                                | right, and slower than float32                        |
+"""
+
+import os
+import pathlib
+import platform
+from typing import FrozenSet
+
+# AVX-512 VNNI, AVX-VNNI and AMX of x86, and the dot products of ARM: as Linux names them
+INSTRUCTIONS = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
+CPUINFO = pathlib.Path("/proc/cpuinfo")
+ARM = ("aarch64", "arm64", "armv7l")
+# The user's limit of OpenVINO's instructions, by its newer and its older name, and the values of it
+# that leave out VNNI. It counts for all engines, so that tests see a processor that has no VNNI.
+LIMIT, OLD_LIMIT = "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"
+WITHOUT_VNNI = ("SSE41", "AVX", "AVX2", "AVX512_CORE")
+
+
+def flags() -> FrozenSet[str]:
+    """The words of Linux's file on the processor; none where there is no such file."""
+    try:
+        return frozenset(CPUINFO.read_text().split())
+    except OSError:
+        return frozenset()
+
+
+def instructions() -> FrozenSet[str]:
+    """The processor's instructions for INT8, as Linux names them; none where it says nothing."""
+    limit = os.environ.get(LIMIT, os.environ.get(OLD_LIMIT, ""))
+    return frozenset() if limit.upper() in WITHOUT_VNNI else flags() & INSTRUCTIONS
+
+
+def is_arm() -> bool:
+    """Whether this is an ARM processor."""
+    return platform.machine().lower() in ARM
+
+
+def saturates() -> bool:
+    """Whether 8-bit products saturate, so that the fast way to compute INT8 is wrong."""
+    return not is_arm() and not instructions()
